@@ -1,0 +1,43 @@
+# make demo    train the embedded reviews on both engines
+# make test    run the tests
+# make lint    ruff and mypy
+#
+# Each sets up .venv by itself, once. Needed beforehand: Python 3.11 to 3.13 and make.
+# Another torch build: make test TORCH="torch==2.8.0"
+
+VENV   ?= .venv
+TORCH  ?= torch==2.13.0
+JOBS   ?= 2
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+
+BIN   := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# One thread for BLAS in each of JOBS test workers; two for Numba, because some tests compare thread counts.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+test: export NUMBA_NUM_THREADS ?= 2
+
+.PHONY: demo test lint clean
+
+demo: $(READY)
+	$(BIN)/neuroep demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -n $(JOBS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+# torch comes first and pinned: left to the resolver, its range may fetch gigabytes of another build.
+$(READY): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 to 3.13 found: make PYTHON=/path/to/python3" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet --editable '.[test,dev]'
+	@touch $@

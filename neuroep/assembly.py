@@ -1,0 +1,179 @@
+"""From a configuration to the things it names: corpus, network, engine, estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neuroep import networks, potentials
+from neuroep.config import Config
+from neuroep.errors import ConfigError, unknown
+from neuroep.networks import Network
+from neuroep.optimisers import SGD, Adam, cosine
+from neuroep.settling import Schedule
+
+if TYPE_CHECKING:
+    from neuroep.checkpoints import Checkpoint
+    from neuroep.data.corpus import Corpus
+    from neuroep.engines.engine import Engine
+    from neuroep.estimators import Estimator
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """All parts of a run, checked against each other."""
+
+    config: Config
+    corpus: Corpus
+    network: Network
+    engine: Engine
+    estimator: Estimator
+
+
+def assemble(config: Config, checkpoint: Checkpoint | None = None) -> Assembly:
+    """Build everything a run needs; nothing is written.
+
+    Parameters
+    ----------
+    config : Config
+        What to build.
+    checkpoint : Checkpoint, optional
+        Where the weights come from, default drawn by ``training.seed``. Its optimiser state is not loaded.
+
+    Raises
+    ------
+    ConfigError, DataError, CheckpointError
+        If a part cannot be built or the parts do not fit together.
+    """
+    corpus = build_corpus(config)
+    for split in config.training.evaluate:
+        corpus.split(split)
+    network = build_network(config, corpus.dim)
+    check_classes(network, corpus)
+    check_rates(config, network)
+    if checkpoint is not None:
+        checkpoint.check_network(network.signature())
+    engine = build_engine(config, network, checkpoint.parameters if checkpoint is not None else None)
+    return Assembly(config, corpus, network, engine, build_estimator(config))
+
+
+def build_corpus(config: Config) -> Corpus:
+    """Load the corpus, cut to the lengths the network reads."""
+    from neuroep import data
+
+    settings = config.data
+    return data.load(
+        settings.name,
+        path=settings.path,
+        vectors=settings.vectors,
+        tokens=config.network.lengths,
+        text=settings.text,
+        label=settings.label,
+        validation=settings.validation,
+        limit=settings.limit,
+        seed=config.training.seed,
+        cache=settings.cache,
+    )
+
+
+def build_network(config: Config, dim: int) -> Network:
+    """Build the network for word vectors of length ``dim``."""
+    settings = config.network
+    build: Callable[..., Network] = {"sentiment": networks.sentiment, "inference": networks.inference}[settings.kind]
+    lengths = settings.lengths
+    return build(
+        lengths if len(lengths) > 1 else lengths[0],
+        dim,
+        settings.dense,
+        inverse_temperature=settings.inverse_temperature,
+        readout=settings.readout,
+        potential=potentials.named(settings.potential, settings.slope),
+        mask=settings.mask,
+        projection_bias=settings.projection_bias,
+    )
+
+
+def check_classes(network: Network, corpus: Corpus) -> None:
+    """Refuse a network whose outputs are not the corpus's classes.
+
+    Raises
+    ------
+    ConfigError
+        Naming the last entry of ``network.dense``.
+    """
+    if network.classes != len(corpus.classes):
+        found = f"data '{corpus.name}' has {len(corpus.classes)} classes: {', '.join(corpus.classes)}"
+        raise ConfigError(f"network.dense ends in {network.classes} outputs: {found}")
+
+
+def check_rates(config: Config, network: Network) -> None:
+    """Refuse learning rates of synapses that the network does not have.
+
+    Raises
+    ------
+    ConfigError
+        Naming the entry and the nearest synapse.
+    """
+    names = [synapse.name for synapse in network.synapses]
+    for name in config.optimiser.rates:
+        if name not in names:
+            raise ConfigError("optimiser.rates: " + unknown("synapse", name, names))
+
+
+def build_engine(config: Config, network: Network, parameters: Mapping[str, np.ndarray] | None = None) -> Engine:
+    """Build the engine with the given or freshly drawn weights."""
+    from neuroep import engines
+
+    settings, seed = config.engine, config.training.seed
+    if parameters is None:
+        parameters = networks.initial_parameters(network, seed=seed, output_bias=config.network.output_bias)
+    place = {"device": settings.device} if settings.kind == "reference" else {}
+    return engines.build(
+        settings.kind,
+        network,
+        parameters=parameters,
+        optimiser=build_optimiser(config),
+        seed=seed,
+        dtype=settings.dtype,
+        threads=settings.threads,
+        **place,
+    )
+
+
+def build_optimiser(config: Config) -> Adam | SGD:
+    """Return the update rule."""
+    settings = config.optimiser
+    if settings.kind == "sgd":
+        return SGD(momentum=settings.momentum, weight_decay=settings.weight_decay)
+    return Adam(weight_decay=settings.weight_decay)
+
+
+def build_estimator(config: Config) -> Estimator:
+    """Return the gradient estimator with its free and nudged schedules."""
+    from neuroep import estimators
+
+    settings = config.estimator
+    free, nudged = schedules(config)
+    return estimators.named(settings.kind, settings.beta, free=free, nudged=nudged, seed=config.training.seed)
+
+
+def schedules(config: Config) -> tuple[Schedule, Schedule]:
+    """Return the schedules of the free and of the nudged phases."""
+    settings = config.settling
+    free, nudged = (
+        Schedule(settings.order, steps, settings.tolerance, settings.dt, settings.check_every)
+        for steps in (settings.free_steps, settings.nudged_steps)
+    )
+    return free, nudged
+
+
+def rates(config: Config, network: Network, epoch: int) -> dict[str, float]:
+    """Return the learning rate of every synapse in an epoch, counted from 0."""
+    settings = config.optimiser
+    initial = {synapse.name: settings.projection_rate for synapse in network.projections}
+    initial |= {synapse.name: settings.dense_rate for synapse in network.dense}
+    initial |= settings.rates
+    return {name: cosine(rate, epoch, settings.decay_epochs, settings.final_rate) for name, rate in initial.items()}

@@ -1,0 +1,214 @@
+"""The command line: reads arguments, calls the library, prints. It holds no logic of its own.
+
+Exit codes: 0 done; 2 an error the user can mend, one line on stderr; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from neuroep import __version__
+from neuroep.errors import ConfigError, NeuroepError, nearest
+
+ABOUT = "Train and study Equilibrium Propagation classifiers with Hopfield attention."
+EXAMPLES = """\
+examples:
+  neuroep demo
+  neuroep train examples/configs/reviews.toml --out runs/reviews --epochs 5 --engine reference
+  neuroep evaluate runs/reviews --split test --json
+
+Every setting of a configuration can be given as --section.name VALUE, or --name VALUE where the name is unique;
+'neuroep train --help' lists them.
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, and whose help can list the settings."""
+
+    def __init__(self, prog: str, description: str, epilog: str | None = None, *, settings: bool = False) -> None:
+        self.settings = settings
+        self.options: dict[str, bool] = {}
+        """Own options, and whether each takes a value."""
+        raw = argparse.RawDescriptionHelpFormatter
+        super().__init__(prog, None, description, epilog, formatter_class=raw, allow_abbrev=False)
+
+    def add_argument(self, *args: Any, **kwargs: Any) -> argparse.Action:
+        """Add an argument and remember its options."""
+        action = super().add_argument(*args, **kwargs)
+        self.options |= dict.fromkeys(action.option_strings, action.nargs != 0)
+        return action
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the message as an error of the user's."""
+        raise ConfigError(message)
+
+    def format_help(self) -> str:
+        """Return the help text, with the settings where the command takes any."""
+        if self.settings:
+            from neuroep.overrides import listing
+
+            self.epilog = f"settings of the configuration:\n{listing()}\n"
+        return super().format_help()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments after the program's name; default those of the process.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    try:
+        _run(list(sys.argv[1:] if argv is None else argv))
+    except NeuroepError as error:
+        return _fail(str(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return _fail(f"{error.strerror or error}" + (f": '{error.filename}'" if error.filename else ""))
+    except KeyboardInterrupt:
+        print("neuroep: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _fail(line: str) -> int:
+    print(f"neuroep: error: {' '.join(line.split())}", file=sys.stderr)
+    return 2
+
+
+def _run(argv: list[str]) -> None:
+    parser, commands = build_parser()
+    name = argv[0] if argv else "--help"
+    if name.startswith("-"):
+        parser.parse_args([name])
+    if name not in commands:
+        raise ConfigError(f"unknown command '{name}': allowed are {', '.join(commands)}{nearest(name, commands)}")
+    command = commands[name]
+    arguments = _arguments(command, argv[1:])
+    run: Callable[[argparse.Namespace], None] = arguments.run
+    run(arguments)
+
+
+def _arguments(command: Parser, argv: list[str]) -> argparse.Namespace:
+    """Parse a command's own arguments, and gather what is left as overrides."""
+    from neuroep.overrides import split
+
+    own, overrides = split(argv, command.options) if command.settings else (argv, [])
+    arguments = command.parse_args(own)
+    if getattr(arguments, "engine", None):
+        overrides += ["--engine.kind", arguments.engine]
+    arguments.overrides = overrides
+    return arguments
+
+
+def build_parser() -> tuple[Parser, dict[str, Parser]]:
+    """Return the parser and those of the commands by name; nothing heavy is imported."""
+    parser = Parser("neuroep", description=ABOUT, epilog=EXAMPLES)
+    parser.add_argument("--version", action="version", version=f"neuroep {__version__}")
+    adder = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
+    commands: dict[str, Parser] = {}
+
+    def add(name: str, run: Callable[[argparse.Namespace], None], about: str, settings: bool = True) -> Parser:
+        command = adder.add_parser(name, help=about, description=about, settings=settings)
+        command.set_defaults(run=run)
+        if settings:
+            command.add_argument("--engine", metavar="NAME", help="local or reference, short for --engine.kind")
+        commands[name] = command
+        return command
+
+    command = add("train", _train, "train a network as a TOML file describes it")
+    command.add_argument("config", metavar="CONFIG.toml", help="configuration, see examples/configs")
+    command.add_argument("--out", required=True, metavar="DIR", help="run directory")
+    command.add_argument("--resume", action="store_true", help="continue the run in DIR, or start it if there is none")
+    command.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+    command = add("evaluate", _evaluate, "evaluate the last checkpoint of a run")
+    command.add_argument("directory", metavar="DIR", help="run directory")
+    command.add_argument("--split", default="test", metavar="NAME", help="split to evaluate (default: test)")
+    command.add_argument("--json", action="store_true", help="print one line of JSON")
+    command.add_argument("--quiet", action="store_true", help="show no progress bar")
+
+    command = add("gradcheck", _gradcheck, "compare the gradient of EP with backpropagation through time")
+    command.add_argument("source", metavar="CONFIG_OR_DIR", help="configuration (initial weights) or run directory")
+    command.add_argument("--out", required=True, metavar="DIR", help="directory for the picture and the table")
+
+    command = add("demo", _demo, "train the embedded reviews on both engines", settings=False)
+    command.add_argument("--out", metavar="DIR", help="directory for runs and picture")
+
+    command = add("import-published", _import_published, "turn a published torch state dict into a run directory")
+    command.add_argument("file", metavar="FILE", help="state dict with synapses.N.weight and synapses.N.bias")
+    command.add_argument("--out", required=True, metavar="DIR", help="run directory")
+    return parser, commands
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from neuroep import config, training
+
+    settings = config.load(arguments.config, arguments.overrides)
+    report = None if arguments.quiet else _print_epoch
+    out, progress = arguments.out, not arguments.quiet
+    record = training.train(settings, out, resume=arguments.resume, progress=progress, report=report)
+    if not arguments.quiet:
+        print(f"{out}: {record['epoch']} epochs done")
+
+
+def _print_epoch(record: Mapping[str, Any]) -> None:
+    parts = [f"train loss {record['train']['loss']:.4f} accuracy {record['train']['accuracy']:.4f}"]
+    parts += [f"{name} accuracy {found['accuracy']:.4f}" for name, found in record["evaluate"].items()]
+    parts += [f"{sum(record['seconds'].values()):.1f} s"]
+    print(f"epoch {record['epoch']}: {', '.join(parts)}", flush=True)
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    from neuroep import evaluation, runs
+
+    progress = not (arguments.quiet or arguments.json)
+    found = evaluation.evaluate_run(arguments.directory, arguments.split, arguments.overrides, progress=progress)
+    print(runs.as_json(found.as_dict()) if arguments.json else found.as_text())
+
+
+def _gradcheck(arguments: argparse.Namespace) -> None:
+    from analysis import gradcheck
+    from neuroep import config, runs
+
+    source = Path(arguments.source)
+    opened = (runs.load if source.is_dir() else config.load)(source, arguments.overrides)
+    _print_result(gradcheck.run(opened, Path(arguments.out)))
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    from analysis import demo
+
+    _print_result(demo.run(Path(arguments.out) if arguments.out else None))
+
+
+def _import_published(arguments: argparse.Namespace) -> None:
+    from neuroep import published
+
+    run = published.convert(arguments.file, arguments.out, arguments.overrides)
+    sizes = f"{run.config.network.kind}, tokens {run.config.network.tokens}, dense {list(run.config.network.dense)}"
+    print(f"{run.path}: {sizes}")
+
+
+def _print_result(result: object) -> None:
+    """Print what an analysis returns: a text, or data as JSON."""
+    if result is not None:
+        print(result if isinstance(result, str) else json.dumps(result, default=str))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

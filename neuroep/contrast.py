@@ -1,0 +1,148 @@
+r"""Contrasts: what the two ends of a synapse saw in two phases, the only thing a weight update may use.
+
+.. math:: \frac{dL}{dW} = -\frac{1}{\mathrm{span}} \left\langle s^+ a^{+T} - s^- a^{-T} \right\rangle
+
+with s the post side, a the pre side, span the difference of the nudges (2 beta centred, beta one-sided). The states are
+differenced *before* the outer product, :math:`s^+a^+ - s^-a^- = (s^+ - s^-)\bar a + \bar s (a^+ - a^-)`, because at small
+beta the products are nearly equal and float32 would lose their difference. Works on NumPy arrays and torch tensors alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+Array = Any
+"""numpy.ndarray or torch.Tensor."""
+
+
+class Signal(Protocol):
+    """One end of a synapse in the plus and the minus phase, each (rows, size)."""
+
+    @property
+    def plus(self) -> Array: ...
+
+    @property
+    def minus(self) -> Array: ...
+
+    @property
+    def mean(self) -> Array: ...
+
+    @property
+    def change(self) -> Array | None: ...
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A state that the nudge moved."""
+
+    plus: Array
+    minus: Array
+
+    @cached_property
+    def mean(self) -> Array:
+        """(plus + minus) / 2."""
+        return 0.5 * (self.plus + self.minus)
+
+    @cached_property
+    def change(self) -> Array:
+        """plus - minus."""
+        return self.plus - self.minus
+
+
+@dataclass(frozen=True)
+class Held:
+    """A clamped signal, the same in both phases."""
+
+    mean: Array
+    change: None = None
+
+    @property
+    def plus(self) -> Array:
+        """The clamped value."""
+        return self.mean
+
+    @property
+    def minus(self) -> Array:
+        """The clamped value."""
+        return self.mean
+
+
+@dataclass(frozen=True)
+class TokenRows:
+    """States of an attention layer, one row per real token, computed from its attention weights when asked.
+
+    Parameters
+    ----------
+    rows : callable
+        ``rows(sign_plus, sign_minus)`` returns ``sign_plus a+ + sign_minus a-``, shape (rows, dim), combining the weights
+        before the product with the patterns.
+    """
+
+    rows: Callable[[float, float], Array]
+
+    @cached_property
+    def change(self) -> Array:
+        """plus - minus."""
+        return self.rows(1.0, -1.0)
+
+    @property
+    def mean(self) -> Array:
+        """(plus + minus) / 2."""
+        return self.rows(0.5, 0.5)
+
+    @property
+    def plus(self) -> Array:
+        """States of the plus phase."""
+        return self.rows(1.0, 0.0)
+
+    @property
+    def minus(self) -> Array:
+        """States of the minus phase."""
+        return self.rows(0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """What one synapse saw.
+
+    Parameters
+    ----------
+    post, pre : Signal
+        Both ends, rows of a token-wise synapse are tokens, of a dense one samples.
+    span : float
+        Difference of the two nudges.
+    samples : int
+        Batch size over which the gradient is averaged.
+    """
+
+    post: Signal
+    pre: Signal
+    span: float
+    samples: int
+
+    @property
+    def scale(self) -> float:
+        """Factor from the summed outer products to dL/dW."""
+        return -1.0 / (self.span * self.samples)
+
+    def terms(self) -> list[tuple[Array, Array]]:
+        """Return pairs (post rows, pre rows): dL/dW is ``scale`` times the sum of ``post.T @ pre`` over them."""
+        pairs = [(self.post.change, self.pre.mean)]
+        if self.pre.change is not None:
+            pairs.append((self.post.mean, self.pre.change))
+        return pairs
+
+    def bias_gradient(self) -> Array:
+        """Return dL/db, shape (post size,)."""
+        return self.scale * self.post.change.sum(0)
+
+    def weight_gradient(self) -> Array:
+        """Return dL/dW, shape (post size, pre size)."""
+        total = None
+        for post, pre in self.terms():
+            product = post.T @ pre
+            total = product if total is None else total + product
+        return self.scale * total

@@ -1,0 +1,17 @@
+"""Corpora of token ids with their word vectors, and the minibatches made of them.
+
+Token ids and one small table of word vectors are all that stays in memory; :func:`batches` embeds lazily.
+
+    corpus = load("imdb", path="imdb", vectors="vectors.bin.gz", tokens=600)
+    for batch in batches(corpus.splits["train"], corpus.vectors, 100, order="shuffled", epoch=0):
+        ...
+"""
+
+from __future__ import annotations
+
+from neuroep.data.batching import ORDERS, batch_count, batches
+from neuroep.data.corpus import Corpus, Ragged, Split
+from neuroep.data.loading import NAMES, load
+from neuroep.data.tokens import tokenise
+
+__all__ = ["NAMES", "ORDERS", "Corpus", "Ragged", "Split", "batch_count", "batches", "load", "tokenise"]

@@ -1,0 +1,143 @@
+"""Minibatches: samples in a reproducible order, embedded when they are asked for.
+
+The order is a function of (seed, epoch) alone, so a resumed run sees the same batches.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from neuroep.batch import Batch, TokenVectors
+from neuroep.data.corpus import Ragged, Split
+from neuroep.errors import DataError, unknown
+from neuroep.randomness import generator
+
+ORDERS = ("shuffled", "length")
+"""Orders of :func:`batches` besides None, the order of the split."""
+
+_POOL_BATCHES = 50
+
+
+def batch_count(split: Split, size: int) -> int:
+    """Return the number of batches of ``size`` samples, a smaller last one included.
+
+    Raises
+    ------
+    DataError
+        If ``size`` is below 1.
+    """
+    _check_size(size)
+    return -(-len(split) // size)
+
+
+def batches(
+    split: Split,
+    vectors: np.ndarray,
+    size: int,
+    *,
+    sequences: Sequence[str] | None = None,
+    order: str | None = None,
+    seed: int = 0,
+    epoch: int = 0,
+) -> Iterator[Batch]:
+    """Go once through a split, batch by batch.
+
+    Parameters
+    ----------
+    split : Split
+        The samples.
+    vectors : numpy.ndarray
+        (vocabulary, dim) float32, word vectors by token id.
+    size : int
+        Samples per batch; the last batch is smaller where the split does not divide, and is kept.
+    sequences : sequence of str, optional
+        Names of the sequences wanted; all of the split's by default.
+    order : {None, "shuffled", "length"}
+        Order of the split; a permutation keyed by (seed, epoch); or that permutation sorted by length within pools of
+        50 batches and cut into batches, which come in shuffled order: batches of similar lengths need little padding.
+    seed, epoch : int
+        Key of the permutation.
+
+    Yields
+    ------
+    Batch
+        Vectors (batch, tokens, dim) float32, padded with zeros to the longest sample of the batch.
+
+    Raises
+    ------
+    DataError
+        If ``size`` is below 1, or the order or a sequence is unknown.
+    """
+    _check_size(size)
+    wanted = tuple(split.tokens) if sequences is None else tuple(sequences)
+    for name in wanted:
+        if name not in split.tokens:
+            raise DataError(unknown("sequence", name, split.tokens))
+    places = _places(split, size, order, seed, epoch)
+    return (_embedded(split, vectors, wanted, chosen) for chosen in places)
+
+
+def _check_size(size: int) -> None:
+    if size < 1:
+        raise DataError(f"batch size {size}: allowed are 1 and more")
+
+
+def _places(split: Split, size: int, order: str | None, seed: int, epoch: int) -> list[np.ndarray]:
+    """Return the sample numbers of each batch."""
+    if order is None:
+        return _chunks(np.arange(len(split)), size)
+    if order not in ORDERS:
+        raise DataError(unknown("order", order, ("none", *ORDERS)))
+    permutation = generator(seed, "order", epoch).permutation(len(split))
+    if order == "shuffled":
+        return _chunks(permutation, size)
+    lengths = [ragged.lengths for ragged in split.tokens.values()]
+    places: list[np.ndarray] = []
+    for pool in _chunks(permutation, size * _POOL_BATCHES):
+        places += _chunks(_by_length(pool, lengths, size), size)
+    full = [chosen for chosen in places if len(chosen) == size]
+    smaller = [chosen for chosen in places if len(chosen) < size]
+    return [full[i] for i in generator(seed, "batch order", epoch).permutation(len(full))] + smaller
+
+
+def _by_length(pool: np.ndarray, lengths: Sequence[np.ndarray], size: int) -> np.ndarray:
+    """Sort by the first length; of pairs, sort strips of a few batches by the second length after that."""
+    ordered = pool[np.argsort(lengths[0][pool], kind="stable")]
+    for more in lengths[1:]:
+        strips = _chunks(ordered, size * math.isqrt(_POOL_BATCHES))
+        ordered = np.concatenate([strip[np.argsort(more[strip], kind="stable")] for strip in strips])
+    return ordered
+
+
+def _chunks(places: np.ndarray, size: int) -> list[np.ndarray]:
+    return [places[start : start + size] for start in range(0, len(places), size)]
+
+
+def _embedded(split: Split, vectors: np.ndarray, sequences: tuple[str, ...], chosen: np.ndarray) -> Batch:
+    inputs = {name: embed(split.tokens[name].take(chosen), vectors) for name in sequences}
+    return Batch(inputs, split.labels[chosen])
+
+
+def embed(ragged: Ragged, vectors: np.ndarray) -> TokenVectors:
+    """Look word vectors up and pad with zeros.
+
+    Parameters
+    ----------
+    ragged : Ragged
+        Token ids of the samples of a batch.
+    vectors : numpy.ndarray
+        (vocabulary, dim) word vectors.
+
+    Returns
+    -------
+    TokenVectors
+        Vectors (batch, tokens, dim) float32 with ``tokens`` the longest sample's, at least 1, and lengths (batch,).
+    """
+    lengths = ragged.lengths
+    tokens = max(1, int(lengths.max(initial=0)))
+    padded = np.zeros((len(ragged), tokens, vectors.shape[1]), dtype=np.float32)
+    padded[np.arange(tokens) < lengths[:, None]] = vectors[ragged.ids]
+    return TokenVectors(padded, lengths)

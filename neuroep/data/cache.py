@@ -1,0 +1,131 @@
+"""Tokenised corpora kept on disk, so that text is tokenised and vectors are read once.
+
+One safetensors file per corpus: numbers as tensors, everything else as JSON in its metadata; no pickle. A file appears
+under its name only when complete, and its contents are checked against their hash when it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from neuroep.data.corpus import Corpus, Ragged, Split, content_hash
+from neuroep.errors import DataError
+
+FORMAT = 1
+"""Version of the file layout, part of the key."""
+
+_log = logging.getLogger(__name__)
+
+
+def default_folder() -> Path:
+    """Return the folder for cached sets: ``$NEUROEP_CACHE``, else ``neuroep`` in the platform's user cache folder."""
+    if chosen := os.environ.get("NEUROEP_CACHE"):
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "neuroep"
+
+
+def key_of(parts: Mapping[str, object]) -> str:
+    """Return the hash of everything which affects a tokenised set.
+
+    Parameters
+    ----------
+    parts : mapping
+        Names and values that JSON can hold; their order does not matter.
+    """
+    text = json.dumps({"format": FORMAT, **parts}, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def path_of(folder: Path, name: str, key: str) -> Path:
+    """Return where the set of that key lies."""
+    return folder / f"{name}-{key}.safetensors"
+
+
+def fetch(folder: Path, name: str, key: str) -> Corpus | None:
+    """Read a cached set.
+
+    Returns
+    -------
+    Corpus or None
+        None where there is none, or where the file is damaged (it will be written again).
+    """
+    path = path_of(folder, name, key)
+    if not path.is_file():
+        return None
+    try:
+        corpus = _read(path, name, key)
+    except Exception as error:  # whatever is wrong with a cached file, the cure is to make it again
+        _log.warning("cached set %s is damaged and will be written again: %s", path, error)
+        return None
+    return corpus
+
+
+def _read(path: Path, name: str, key: str) -> Corpus:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        about = json.loads(file.metadata()["neuroep"])
+        tensors = {tensor: file.get_tensor(tensor) for tensor in file.keys()}  # noqa: SIM118
+    sequences = tuple(about["sequences"])
+    splits = {}
+    for split in about["splits"]:
+        tokens = {s: Ragged(tensors[f"{split}.{s}.ids"], tensors[f"{split}.{s}.offsets"]) for s in sequences}
+        splits[split] = Split(tokens, tensors[f"{split}.labels"])
+    words = tuple(tensors["words"].tobytes().decode().split("\n"))
+    corpus = Corpus(name, sequences, tuple(about["classes"]), words, tensors["vectors"], splits, about["fingerprint"])
+    if about["key"] != key or content_hash(corpus) != corpus.fingerprint:
+        raise ValueError("its contents differ from their hash")
+    return corpus
+
+
+def store(folder: Path, key: str, corpus: Corpus) -> None:
+    """Write a set: under a temporary name first, then moved to its own.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be written.
+    """
+    from safetensors.numpy import save
+
+    about = {"key": key, "fingerprint": corpus.fingerprint, "sequences": corpus.sequences, "classes": corpus.classes}
+    metadata = {"neuroep": json.dumps({**about, "splits": list(corpus.splits)})}
+    path = path_of(folder, corpus.name, key)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(save(_tensors(corpus), metadata))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        raise DataError(f"cache folder '{folder}' cannot be written: {error.strerror or error}") from error
+    finally:
+        if partial.parent.is_dir():
+            partial.unlink(missing_ok=True)
+
+
+def _tensors(corpus: Corpus) -> dict[str, np.ndarray]:
+    words = np.frombuffer("\n".join(corpus.words).encode(), dtype=np.uint8)
+    tensors = {"vectors": corpus.vectors, "words": words}
+    for name, split in corpus.splits.items():
+        tensors[f"{name}.labels"] = split.labels
+        for sequence, ragged in split.tokens.items():
+            tensors[f"{name}.{sequence}.ids"] = ragged.ids
+            tensors[f"{name}.{sequence}.offsets"] = ragged.offsets
+    return tensors

@@ -1,0 +1,91 @@
+"""The two generated corpora, ``reviews`` and ``pairs``: no file, no network, made anew in about a second.
+
+Their texts come from the small grammars of :mod:`neuroep.data.reviews` and :mod:`neuroep.data.pairs`. No sample occurs
+twice, classes are balanced, and the test split comes from the same grammar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from neuroep.data import pairs, reviews
+from neuroep.data.corpus import Corpus, Ragged, Split, with_fingerprint
+from neuroep.data.lexicon import Lexicon
+from neuroep.errors import DataError, unknown
+from neuroep.randomness import generator
+
+NAMES = ("reviews", "pairs")
+"""Names of the generated corpora."""
+
+
+class _Grammar(NamedTuple):
+    sequences: tuple[str, ...]
+    classes: tuple[str, ...]
+    words: Callable[[], Lexicon]
+    sample: Callable[[np.random.Generator, int], tuple[str, ...]]
+    train: int
+    test: int
+
+
+_GRAMMARS = {
+    "reviews": _Grammar(("text",), reviews.CLASSES, reviews.words, lambda d, c: (reviews.sample(d, c),), 2000, 1000),
+    "pairs": _Grammar(("premise", "hypothesis"), pairs.CLASSES, pairs.words, pairs.sample, 3000, 1000),
+}
+
+
+def build(name: str, *, train: int | None = None, test: int | None = None, seed: int = 0) -> Corpus:
+    """Generate a corpus.
+
+    Parameters
+    ----------
+    name : {"reviews", "pairs"}
+        Which grammar.
+    train, test : int, optional
+        Samples of each split: 2,000 and 1,000 reviews, 3,000 and 1,000 pairs by default.
+    seed : int
+        Key of the texts; the word vectors are always the same.
+
+    Raises
+    ------
+    DataError
+        If the name is unknown or a split would be empty.
+    """
+    if name not in NAMES:
+        raise DataError(unknown("generated data", name, NAMES))
+    grammar = _GRAMMARS[name]
+    sizes = {"train": grammar.train if train is None else train, "test": grammar.test if test is None else test}
+    for split, size in sizes.items():
+        if size < 1:
+            raise DataError(f"{split} {size}: allowed are 1 and more samples")
+    lexicon = grammar.words()
+    texts, labels = _distinct(grammar, generator(seed, "generated", name), sum(sizes.values()))
+    first = sizes["train"]
+    parts = {"train": slice(0, first), "test": slice(first, None)}
+    splits = {split: _split(grammar, lexicon, texts[part], labels[part]) for split, part in parts.items()}
+    return with_fingerprint(Corpus(name, grammar.sequences, grammar.classes, *lexicon[::2], splits, ""))
+
+
+def _distinct(grammar: _Grammar, draw: np.random.Generator, count: int) -> tuple[list[tuple[str, ...]], np.ndarray]:
+    """Draw samples, classes in turn within a shuffled deck, none of them twice."""
+    classes = len(grammar.classes)
+    deck = np.tile(np.arange(classes), -(-count // classes))[:count]
+    labels = deck[draw.permutation(count)]
+    seen: set[tuple[str, ...]] = set()
+    texts = []
+    for label in labels.tolist():
+        text = grammar.sample(draw, label)
+        while text in seen:
+            text = grammar.sample(draw, label)
+        seen.add(text)
+        texts.append(text)
+    return texts, labels.astype(np.int64)
+
+
+def _split(grammar: _Grammar, lexicon: Lexicon, texts: Iterable[tuple[str, ...]], labels: np.ndarray) -> Split:
+    columns = zip(grammar.sequences, zip(*texts, strict=True), strict=True)
+    ids = lexicon.ids
+    tokens = {name: Ragged.from_sequences([[ids[w] for w in text.split()] for text in column]) for name, column in columns}
+    return Split(tokens, labels)

@@ -1,0 +1,165 @@
+"""From tables of text to a whole corpus of token ids, through the cache."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from neuroep.data import cache as disk
+from neuroep.data import labels, sources
+from neuroep.data import vectors as word_vectors
+from neuroep.data.corpus import Corpus, Ragged, Split, with_fingerprint
+from neuroep.data.tokens import TOKENISER, compact, encode
+from neuroep.errors import DataError
+
+StrPath = str | os.PathLike[str]
+
+_SEQUENCES = {1: ("text",), 2: ("premise", "hypothesis")}
+_log = logging.getLogger(__name__)
+
+
+class Public(NamedTuple):
+    """A public set of the Hugging Face hub."""
+
+    repository: str
+    columns: tuple[str, ...]
+    classes: tuple[str, ...]
+    drop: bool
+    """Leave out rows without a gold label."""
+
+
+PUBLIC: Mapping[str, Public] = {
+    "imdb": Public("stanfordnlp/imdb", ("text",), ("negative", "positive"), False),
+    "snli": Public("stanfordnlp/snli", ("premise", "hypothesis"), ("entailment", "neutral", "contradiction"), True),
+}
+"""Sets which :func:`neuroep.data.load` knows by name."""
+
+
+class Plan(NamedTuple):
+    """What a corpus is made from."""
+
+    name: str
+    path: StrPath | None
+    """Local table or folder; None asks the hub."""
+    columns: tuple[str, ...]
+    """One text column, or premise and hypothesis."""
+    label: str
+    classes: tuple[str, ...] | None
+    """None: as the training split has them."""
+    drop: bool
+    repository: str | None
+
+
+def plan(name: str, path: StrPath | None, text: str | Sequence[str] | None, label: str | None) -> Plan:
+    """Settle columns and classes of a public set or of a user's own table.
+
+    Raises
+    ------
+    DataError
+        If a setting is missing, or the number of text columns is wrong.
+    """
+    columns = (text,) if isinstance(text, str) else tuple(text or ())
+    if len(columns) > 2:
+        raise DataError(f"text columns {', '.join(columns)}: allowed are one, or two for pairs")
+    if name in PUBLIC:
+        public = PUBLIC[name]
+        if columns and len(columns) != len(public.columns):
+            raise DataError(f"data '{name}': {len(columns)} text column(s) given, {len(public.columns)} needed")
+        classes, drop, repository = public.classes, public.drop, public.repository
+        return Plan(name, path, columns or public.columns, label or "label", classes, drop, repository)
+    if path is None:
+        raise DataError(f"data '{name}': path is missing: a table or a folder of tables is needed")
+    if not columns:
+        raise DataError(f"data '{name}': text is missing: the name of the text column, or of two, is needed")
+    return Plan(name, path, columns, label or "label", None, False, None)
+
+
+def tokenised(plan: Plan, vectors: StrPath | None, cache: StrPath | None) -> Corpus:
+    """Return the whole corpus at full length, from the cache where it is there.
+
+    Parameters
+    ----------
+    plan : Plan
+        What it is made from.
+    vectors : str or path
+        File or name of the word vectors.
+    cache : str or path or None
+        Folder of tokenised sets, or None for the default, which need not be writable.
+
+    Raises
+    ------
+    DataError
+        If the tables, the vectors or a given cache folder cannot be used.
+    """
+    if vectors is None:
+        example = "a file, or a name such as 'word2vec-google-news-300', is needed"
+        raise DataError(f"data '{plan.name}': vectors are missing: {example}")
+    wanted = (*plan.columns, plan.label)
+    local = None if plan.path is None else sources.local(plan.path, wanted)
+    file = word_vectors.locate(vectors)
+    source = local or sources.hub(str(plan.repository), wanted)
+    parts = {"tokeniser": TOKENISER, "vectors": word_vectors.fingerprint(file), "tables": source.hashes}
+    key = disk.key_of({**parts, "plan": [plan.name, plan.columns, plan.label, plan.classes, plan.drop]})
+    folder = disk.default_folder() if cache is None else Path(cache).expanduser()
+    corpus = disk.fetch(folder, plan.name, key)
+    if corpus is None:
+        corpus = _build(plan, source.read(), file)
+        _store(folder, key, corpus, required=cache is not None)
+    return corpus
+
+
+def _store(folder: Path, key: str, corpus: Corpus, *, required: bool) -> None:
+    try:
+        disk.store(folder, key, corpus)
+    except DataError as error:
+        if required:
+            raise
+        _log.warning("tokenised set is not kept: %s", error)
+
+
+def _build(plan: Plan, tables: Mapping[str, Sequence[sources.Table]], file: Path) -> Corpus:
+    classes = plan.classes or labels.classes_of(tables["train"], plan.label)
+    numbered = {
+        split: [labels.numbers(part, plan.label, classes, drop=plan.drop) for part in parts]
+        for split, parts in tables.items()
+    }
+    for split, parts in numbered.items():
+        if not any(len(part.labels) for part in parts):
+            raise DataError(f"data '{tables[split][0].name}': split '{split}' is empty: no labelled row")
+    texts = {split: {c: _column(tables[split], numbered[split], c) for c in plan.columns} for split in tables}
+    rows, table = word_vectors.read(file)
+    sequences = _SEQUENCES[len(plan.columns)]
+    encoded = [encode(texts[split][column], rows) for split in tables for column in plan.columns]
+    kept, encoded = compact(encoded, len(table))
+    if not len(kept):
+        raise DataError(f"vectors '{file}': none of their words occurs in data '{plan.name}'")
+    splits = _splits(sequences, encoded, numbered)
+    by_row = {row: word for word, row in rows.items()}
+    words = tuple(by_row[row] for row in kept.tolist())
+    corpus = Corpus(plan.name, sequences, classes, words, table[kept].astype(np.float32), splits, "")
+    return with_fingerprint(corpus)
+
+
+def _column(tables: Sequence[sources.Table], numbered: Sequence[labels.Labelled], column: str) -> list[str]:
+    """Return the texts of the rows which have a label."""
+    found: list[str] = []
+    for table, (_, rows) in zip(tables, numbered, strict=True):
+        everything = sources.texts(table, column)
+        found += everything if len(rows) == len(everything) else [everything[row] for row in rows]
+    return found
+
+
+def _splits(
+    sequences: tuple[str, ...], encoded: list[Ragged], numbered: Mapping[str, Sequence[labels.Labelled]]
+) -> dict[str, Split]:
+    rest = iter(encoded)
+    splits = {}
+    for split, parts in numbered.items():
+        tokens = {sequence: next(rest) for sequence in sequences}
+        splits[split] = Split(tokens, np.concatenate([part.labels for part in parts]))
+    return splits

@@ -1,0 +1,230 @@
+"""What every engine is: a thing that clamps a batch, moves layers, measures contrasts and updates its weights.
+
+Networks know no backend and the loops of settling, estimating and training know no engine; an engine supplies the inner
+mathematics on its own array type and nothing else.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from neuroep import settling
+from neuroep.batch import Batch, TokenVectors
+from neuroep.contrast import Contrast
+from neuroep.errors import CheckpointError, ConfigError, DataError, unknown
+from neuroep.networks import Network, initial_parameters
+from neuroep.optimisers import Adam, Optimiser
+from neuroep.settling import Schedule, Settled, State
+
+DTYPES = ("float32", "float64")
+
+
+class Engine(ABC):
+    """Base of all engines.
+
+    Parameters
+    ----------
+    network : Network
+        What to run.
+    parameters : mapping, optional
+        Weights and biases by name; default ``initial_parameters(network, seed)``.
+    optimiser : Adam or SGD
+        Rule with which :meth:`update` applies gradients.
+    seed : int
+        Seed of every draw the engine makes.
+    dtype : str
+        ``float32`` or ``float64``.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown dtype.
+    CheckpointError
+        If the parameters do not fit the network.
+    """
+
+    name = ""
+    check_every = 1
+    """Default number of sweeps between looks at the tolerance."""
+
+    def __init__(
+        self,
+        network: Network,
+        parameters: Mapping[str, np.ndarray] | None = None,
+        *,
+        optimiser: Optimiser | None = None,
+        seed: int = 0,
+        dtype: str = "float32",
+    ) -> None:
+        if dtype not in DTYPES:
+            raise ConfigError(unknown("dtype", dtype, DTYPES))
+        self.network, self.seed, self.dtype = network, seed, dtype
+        self.optimiser = optimiser or Adam()
+        values = initial_parameters(network, seed) if parameters is None else parameters
+        self._check_parameters(values)
+        self._place(values)
+
+    # What an engine must supply.
+
+    @abstractmethod
+    def _place(self, parameters: Mapping[str, np.ndarray]) -> None:
+        """Take over parameters and forget the optimiser's state."""
+
+    @abstractmethod
+    def _clamp(self, inputs: Mapping[str, TokenVectors], labels: np.ndarray) -> Any:
+        """Move one padded batch in and read the products of the clamped input once."""
+
+    @abstractmethod
+    def rest(self, clamped: Any) -> State:
+        """Return the all-zero state of a clamped batch."""
+
+    @abstractmethod
+    def fork(self, state: State) -> State:
+        """Return a state that can be moved without touching the given one."""
+
+    @abstractmethod
+    def relax(self, clamped: Any, state: State, names: tuple[str, ...], schedule: Schedule) -> dict[str, Any]:
+        """Move the named layers from the current state of all others; return max|delta s| of each, on the device."""
+
+    @abstractmethod
+    def scalars(self, values: Mapping[str, Any]) -> dict[str, float]:
+        """Bring 0-d values to the host at once."""
+
+    @abstractmethod
+    def energy(self, clamped: Any, state: State) -> np.ndarray:
+        """Return F_beta = sum_l G_l - Phi + beta/2 ||s_out - y||^2, shape (batch,)."""
+
+    @abstractmethod
+    def contrasts(self, clamped: Any, plus: State, minus: State, span: float) -> dict[str, Contrast]:
+        """Return what every synapse saw in two states, by synapse name."""
+
+    @abstractmethod
+    def update(self, contrasts: Mapping[str, Contrast], rates: Mapping[str, float]) -> None:
+        """Change the weights by local contrasts.
+
+        Parameters
+        ----------
+        contrasts : mapping of str to Contrast
+            By synapse name.
+        rates : mapping of str to float
+            Learning rate by synapse name.
+
+        Raises
+        ------
+        DivergenceError
+            If a weight is no longer finite; the synapse and the update number are named.
+        """
+
+    @abstractmethod
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Return weights and biases by name."""
+
+    @abstractmethod
+    def optimiser_state(self) -> dict[str, np.ndarray]:
+        """Return ``<parameter>.<moment>`` and ``<synapse>.updates``."""
+
+    @abstractmethod
+    def load_optimiser_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over what :meth:`optimiser_state` returned."""
+
+    @abstractmethod
+    def to_numpy(self, array: Any) -> np.ndarray:
+        """Bring one array of the engine to the host."""
+
+    @abstractmethod
+    def attention_weights(self, clamped: Any, state: State, layer: str) -> np.ndarray:
+        """Return p of one attention layer, (batch, queries, patterns), zero where masked."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Return engine, device, dtype and threads, for the record of a run."""
+
+    # What all engines share.
+
+    def clamp(self, batch: Batch) -> Any:
+        """Clamp a batch: check it against the network, pad it, read the clamped products once.
+
+        Raises
+        ------
+        DataError
+            If a sequence is missing, has another dimension, is too long, or a label is out of range.
+        """
+        if not isinstance(batch, Batch):
+            return batch
+        labels = np.asarray(batch.labels)
+        if labels.size and not 0 <= labels.min() <= labels.max() < self.network.classes:
+            bad = labels.min() if labels.min() < 0 else labels.max()
+            raise DataError(f"label {bad} is out of range: allowed are 0 to {self.network.classes - 1}")
+        return self._clamp({s.name: self._padded(batch, s) for s in self.network.sequences}, labels)
+
+    def _padded(self, batch: Batch, sequence: Any) -> TokenVectors:
+        """Return one sequence as the network wants it: full length if it has places or no mask."""
+        if sequence.name not in batch.inputs:
+            raise DataError(unknown("sequence in batch: it lacks", sequence.name, batch.inputs))
+        vectors, lengths = batch.inputs[sequence.name]
+        _, tokens, dim = vectors.shape
+        if dim != sequence.dim or tokens > sequence.tokens:
+            want = f"at most {sequence.tokens} tokens of {sequence.dim} numbers"
+            raise DataError(f"'{sequence.name}' has {tokens} tokens of {dim} numbers: the network takes {want}")
+        if self.network.padded and tokens < sequence.tokens:
+            vectors = np.pad(vectors, ((0, 0), (0, sequence.tokens - tokens), (0, 0)))
+        if not self.network.mask:
+            lengths = np.full(len(vectors), sequence.tokens, dtype=np.int64)
+        return TokenVectors(vectors, lengths)
+
+    def settle(
+        self,
+        batch: Any,
+        schedule: Schedule | None = None,
+        beta: float = 0.0,
+        start: Settled | State | None = None,
+        record: tuple[str, ...] = (),
+    ) -> Settled:
+        """Settle a batch, or what :meth:`clamp` made of one; see :func:`neuroep.settling.settle`."""
+        state = start.state if isinstance(start, Settled) else start
+        return settling.settle(self, self.clamp(batch), schedule or Schedule(tolerance=1e-5), beta, state, record)
+
+    def outputs(self, settled: Settled) -> np.ndarray:
+        """Return the states of the output layer, (batch, classes)."""
+        return self.to_numpy(settled.state.values[self.network.output.name])
+
+    def states(self, settled: Settled) -> dict[str, np.ndarray]:
+        """Return what each layer shows the next synapse, (batch, layer size)."""
+        return {name: self.to_numpy(value) for name, value in settled.state.values.items()}
+
+    def gradient(self, contrasts: Mapping[str, Contrast]) -> dict[str, np.ndarray]:
+        """Return dL/dtheta by parameter name."""
+        gradient = {}
+        for synapse in self.network.synapses:
+            contrast = contrasts[synapse.name]
+            gradient[f"{synapse.name}.weight"] = self.to_numpy(contrast.weight_gradient())
+            if synapse.bias:
+                gradient[f"{synapse.name}.bias"] = self.to_numpy(contrast.bias_gradient())
+        return gradient
+
+    def load_parameters(self, parameters: Mapping[str, np.ndarray]) -> None:
+        """Replace all weights and biases.
+
+        Raises
+        ------
+        CheckpointError
+            If a name or a shape does not fit the network.
+        """
+        self._check_parameters(parameters)
+        self._place(parameters)
+
+    def _check_parameters(self, parameters: Mapping[str, np.ndarray]) -> None:
+        shapes = self.network.parameter_shapes()
+        for name in parameters:
+            if name not in shapes:
+                raise CheckpointError(unknown("parameter", name, shapes))
+        for name, shape in shapes.items():
+            if name not in parameters:
+                raise CheckpointError(f"parameter '{name}' is missing: the network needs shape {shape}")
+            if tuple(parameters[name].shape) != tuple(shape):
+                given = tuple(parameters[name].shape)
+                raise CheckpointError(f"parameter '{name}' has shape {given}: the network needs {shape}")

@@ -1,0 +1,304 @@
+"""Local engine: arrays behind the seam ``forward / transposed / update``, Numba kernels for neurons and attention.
+
+Each layer sees the products of its own synapses only. A state's read-outs that feed one synapse lie side by side in memory,
+so a product reads them without copying. See :mod:`neuroep.engines.attention_kernels` for the attention layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from neuroep.batch import TokenVectors
+from neuroep.contrast import Contrast, Held, Moved, Signal, TokenRows
+from neuroep.engines import neurons
+from neuroep.engines.arrays import Array, ideal
+from neuroep.engines.attention import AttentionUnit, HeldLogits, Tokens
+from neuroep.engines.engine import Engine
+from neuroep.engines.workers import Workers, blocks
+from neuroep.errors import ConfigError, DivergenceError
+from neuroep.networks import AttentionLayer, DenseLayer, DenseSynapse, Network
+from neuroep.potentials import HardSigmoid, Potential, SmoothSigmoid, Tanh
+from neuroep.settling import Schedule, State
+
+
+@dataclass(frozen=True)
+class Clamped:
+    """One batch with the products of its clamped input."""
+
+    tokens: dict[str, Tokens]
+    held: dict[str, HeldLogits]
+    target: np.ndarray
+    """(batch, classes), one-hot."""
+    workspace: dict[str, np.ndarray] = field(default_factory=dict)
+    """Transposed products by synapse, written again at every step."""
+
+    @property
+    def samples(self) -> int:
+        """Batch size."""
+        return len(self.target)
+
+
+class LocalEngine(Engine):
+    """EP network on arrays; parameters as in :class:`neuroep.engines.engine.Engine`.
+
+    Parameters
+    ----------
+    threads : int, optional
+        Default: all processors of the process. The result does not depend on it.
+    device : str
+        ``auto`` or ``cpu``.
+
+    Raises
+    ------
+    ConfigError
+        If a device other than the CPU is asked for.
+    """
+
+    name = "local"
+
+    def __init__(self, network: Network, parameters: Mapping[str, np.ndarray] | None = None, **settings: Any) -> None:
+        device = settings.pop("device", "auto")
+        if device not in ("auto", "cpu"):
+            raise ConfigError(f"device is '{device}': the local engine runs on auto, cpu")
+        self.workers = Workers(settings.pop("threads", None))
+        super().__init__(network, parameters, **settings)
+
+    def _place(self, parameters: Mapping[str, np.ndarray]) -> None:
+        self.arrays: dict[str, Array] = {}
+        for synapse in self.network.synapses:
+            weight, bias = parameters[f"{synapse.name}.weight"], parameters.get(f"{synapse.name}.bias")
+            self.arrays[synapse.name] = ideal(weight, bias, self.optimiser, self.workers, self.dtype)
+        self.units = {layer.name: AttentionUnit(layer, self.dtype, self.workers) for layer in self.network.attention}
+        self.real: Any = np.dtype(self.dtype).type
+
+    def _clamp(self, inputs: Mapping[str, TokenVectors], labels: np.ndarray) -> Clamped:
+        tokens = {
+            name: Tokens(
+                np.ascontiguousarray(item.vectors, dtype=self.dtype), np.asarray(item.lengths, dtype=np.int64)
+            )
+            for name, item in inputs.items()
+        }
+        target = np.eye(self.network.classes, dtype=self.dtype)[labels]
+        return self.read_held(Clamped(tokens, {}, target))
+
+    def read_held(self, clamped: Clamped) -> Clamped:
+        """Return the batch with its held logits read from the current weights."""
+        drives: dict[str, np.ndarray] = {}
+        for synapse in self.network.projections:
+            array = self.arrays[synapse.name]
+            drive = array.forward(clamped.tokens[synapse.pre].packed)
+            if array.bias is not None:
+                drive += array.bias
+            drives[synapse.post] = drives[synapse.post] + drive if synapse.post in drives else drive
+        held = {}
+        for layer in self.network.attention:
+            tokens = clamped.tokens[layer.queries], clamped.tokens[layer.patterns]
+            held[layer.name] = self.units[layer.name].hold(drives[layer.name], *tokens)
+        return Clamped(clamped.tokens, held, clamped.target)
+
+    def rest(self, clamped: Clamped) -> State:
+        """Return the all-zero state."""
+        values = self._allocate(clamped.samples)
+        weights = {name: unit.rest(clamped.held[name]) for name, unit in self.units.items()}
+        return State(values, weights, frozenset(values))
+
+    def _allocate(self, samples: int) -> dict[str, np.ndarray]:
+        """Return zeroed states in which the sources of one synapse lie side by side."""
+        values: dict[str, np.ndarray] = {}
+        for synapse in self.network.dense:
+            if len(synapse.pre) > 1 and not set(synapse.pre) & set(values):
+                joint, place = np.zeros((samples, synapse.shape[1]), dtype=self.dtype), 0
+                for name in synapse.pre:
+                    size = self.network.layer(name).size
+                    values[name] = joint[:, place : place + size]
+                    place += size
+        for layer in self.network.layers:
+            if layer.name not in values:
+                values[layer.name] = np.zeros((samples, layer.size), dtype=self.dtype)
+        return {layer.name: values[layer.name] for layer in self.network.layers}
+
+    def fork(self, state: State) -> State:
+        """Return a copy."""
+        values = self._allocate(len(next(iter(state.values.values()))))
+        for name, value in state.values.items():
+            values[name][:] = value
+        weights = {name: weight.copy() for name, weight in state.weights.items()}
+        return State(values, weights, state.stale, state.beta)
+
+    def relax(self, clamped: Clamped, state: State, names: tuple[str, ...], schedule: Schedule) -> dict[str, Any]:
+        """Move the named layers in place; see :meth:`Engine.relax`."""
+        with self.workers.single_blas():
+            feedback = self._feedback(clamped, state, names)
+            products = {n: self._product(state, n) for n in names if isinstance(self.network.layer(n), DenseLayer)}
+            changes: dict[str, Any] = {}
+            for name in names:
+                layer = self.network.layer(name)
+                back = feedback.get(name, np.zeros((0, 0), dtype=self.dtype))
+                if isinstance(layer, AttentionLayer):
+                    tokens = clamped.tokens[layer.queries], clamped.tokens[layer.patterns]
+                    changes[name] = self.units[name].relax(clamped.held[name], *tokens, back, state, schedule.dt)
+                else:
+                    changes[name] = self._respond(clamped, state, layer, products[name], back, schedule)
+        return changes
+
+    def _feedback(self, clamped: Clamped, state: State, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+        """Transposed products from the dense synapses behind the named layers, (batch, layer size)."""
+        total: dict[str, np.ndarray] = {}
+        for synapse in self.network.dense:
+            if not set(synapse.pre) & set(names):
+                continue
+            out = clamped.workspace.get(synapse.name)
+            product = self.arrays[synapse.name].transposed(state.values[synapse.post], out=out)
+            clamped.workspace[synapse.name] = product
+            place = 0
+            for name in synapse.pre:
+                size = self.network.layer(name).size
+                part = product[:, place : place + size]
+                total[name] = total[name] + part if name in total else part
+                place += size
+        return total
+
+    def _product(self, state: State, name: str) -> np.ndarray:
+        """Forward products and biases of the synapses into a dense layer, (batch, size)."""
+        total: Any = None
+        for synapse in self.network.dense:
+            if synapse.post == name:
+                product = self.arrays[synapse.name].forward(self._pre(state, synapse))
+                if synapse.bias:
+                    product += self.arrays[synapse.name].bias
+                total = product if total is None else total + product
+        return np.zeros_like(state.values[name]) if total is None else total
+
+    def _pre(self, state: State, synapse: DenseSynapse) -> np.ndarray:
+        """Read-outs in front of a synapse, side by side; copied only where memory does not lie so already."""
+        parts = [state.values[name] for name in synapse.pre]
+        if len(parts) == 1:
+            return parts[0]
+        joint = parts[0].base
+        if joint is not None and joint.shape[1] == synapse.shape[1] and all(part.base is joint for part in parts):
+            return joint
+        return np.concatenate(parts, axis=1)
+
+    def _respond(
+        self, clamped: Clamped, state: State, layer: DenseLayer, product: np.ndarray, back: np.ndarray, schedule: Schedule
+    ) -> float:
+        mode = neurons.FREE
+        if state.beta != 0 and layer.name == self.network.output.name:
+            mode = neurons.SYNCHRONOUS if schedule.order == "synchronous" else neurons.MINIMISER
+        none = np.zeros((0, 0), dtype=self.dtype)
+        target = none if mode == neurons.FREE else clamped.target
+        value, real, code = state.values[layer.name], self.real, layer.potential.code
+        settings = (code, real(layer.potential.slope), real(state.beta), mode, real(schedule.dt))
+
+        def task(a: int, b: int) -> float:
+            return neurons.respond(product[a:b], back[a:b], value[a:b], target[a:b], *settings)
+
+        return float(np.max(self.workers.run(task, blocks(len(value), 64))))
+
+    def scalars(self, values: Mapping[str, Any]) -> dict[str, float]:
+        """Return the values as they are."""
+        return dict(values)
+
+    def energy(self, clamped: Clamped, state: State) -> np.ndarray:
+        """Return F_beta, (batch,)."""
+        total = np.zeros(clamped.samples, dtype=self.dtype)
+        for layer in self.network.layers:
+            if isinstance(layer, DenseLayer):
+                total += potential_energy(layer.potential, state.values[layer.name])
+                continue
+            weights, held = self.attention_weights(clamped, state, layer.name), clamped.held[layer.name].logits
+            entropy = weights * np.log(np.where(weights > 0, weights, 1))
+            total += (entropy - weights * held).sum((1, 2)) / self.real(layer.inverse_temperature)
+        for synapse in self.network.dense:
+            product = self.arrays[synapse.name].forward(self._pre(state, synapse))
+            if synapse.bias:
+                product += self.arrays[synapse.name].bias
+            total -= (state.values[synapse.post] * product).sum(1)
+        if state.beta:
+            miss = state.values[self.network.output.name] - clamped.target
+            total += self.real(0.5 * state.beta) * (miss * miss).sum(1)
+        return total
+
+    def attention_weights(self, clamped: Clamped, state: State, layer: str) -> np.ndarray:
+        """Return p of one attention layer, (batch, queries, patterns)."""
+        return self.units[layer].explicit(clamped.held[layer], *self._tokens(clamped, layer), state.weights[layer])
+
+    def _tokens(self, clamped: Clamped, name: str) -> tuple[Tokens, Tokens]:
+        """Queries and patterns of an attention layer."""
+        layer: Any = self.network.layer(name)
+        return clamped.tokens[layer.queries], clamped.tokens[layer.patterns]
+
+    def contrasts(self, clamped: Clamped, plus: State, minus: State, span: float) -> dict[str, Contrast]:
+        """Return what every synapse saw; see :meth:`Engine.contrasts`."""
+        found = {}
+        for synapse in self.network.synapses:
+            post: Signal
+            pre: Signal
+            if isinstance(synapse, DenseSynapse):
+                post = Moved(plus.values[synapse.post], minus.values[synapse.post])
+                pre = Moved(self._pre(plus, synapse), self._pre(minus, synapse))
+            else:
+                post = TokenRows(self._row_reader(clamped, synapse.post, plus, minus))
+                pre = Held(clamped.tokens[synapse.pre].packed)
+            found[synapse.name] = Contrast(post, pre, span, clamped.samples)
+        return found
+
+    def _row_reader(self, clamped: Clamped, name: str, plus: State, minus: State) -> Callable[[float, float], np.ndarray]:
+        unit, held, tokens = self.units[name], clamped.held[name], self._tokens(clamped, name)
+        both = plus.weights[name], minus.weights[name]
+        return lambda p, m: unit.token_rows(held, *tokens, *both, (p, m))
+
+    def update(self, contrasts: Mapping[str, Contrast], rates: Mapping[str, float]) -> None:
+        """Let every array change itself; see :meth:`Engine.update`."""
+        for synapse in self.network.synapses:
+            array = self.arrays[synapse.name]
+            if array.update(contrasts[synapse.name], rates[synapse.name]):
+                raise DivergenceError(synapse.name, int(array.state()["updates"]), "weight")
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Return copies of weights and biases by name."""
+        found = self._array_states()
+        return {name: found[name] for name in self.network.parameter_shapes()}
+
+    def optimiser_state(self) -> dict[str, np.ndarray]:
+        """Return moments and update counts."""
+        shapes = self.network.parameter_shapes()
+        return {name: values for name, values in self._array_states().items() if name not in shapes}
+
+    def _array_states(self) -> dict[str, np.ndarray]:
+        return {
+            f"{synapse}.{name}": values
+            for synapse, array in self.arrays.items()
+            for name, values in array.state().items()
+        }
+
+    def load_optimiser_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over moments and update counts."""
+        for synapse, array in self.arrays.items():
+            start = f"{synapse}."
+            array.load({name[len(start) :]: values for name, values in state.items() if name.startswith(start)})
+
+    def to_numpy(self, array: np.ndarray) -> np.ndarray:
+        """Return the array itself."""
+        return array
+
+    def describe(self) -> dict[str, Any]:
+        """Return engine, device, dtype, threads."""
+        return {"engine": self.name, "device": "cpu", "dtype": self.dtype, "threads": self.workers.threads}
+
+
+def potential_energy(potential: Potential, state: np.ndarray) -> np.ndarray:
+    """Return the sum of G(s) over the last dimension, (batch,); equations in :mod:`neuroep.potentials`."""
+    from scipy.special import xlogy
+
+    if isinstance(potential, HardSigmoid):
+        return (state * state).sum(-1) / (2.0 * potential.slope)
+    if isinstance(potential, SmoothSigmoid):
+        return (xlogy(state, state) + xlogy(1.0 - state, 1.0 - state)).sum(-1)
+    if isinstance(potential, Tanh):
+        return 0.5 * (xlogy(1.0 + state, 1.0 + state) + xlogy(1.0 - state, 1.0 - state)).sum(-1)
+    return 0.5 * (state * state).sum(-1)

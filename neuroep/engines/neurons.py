@@ -1,0 +1,102 @@
+"""Kernel of the dense neurons: drive to state, in place, with the largest change.
+
+``u = product + feedback``; free ``s = grad G*(u)``; nudged layer-wise the minimiser of G(s) - u s + beta/2 (s - y)^2;
+nudged synchronously ``grad G*(u - beta (s - y))``; then ``s <- s + dt (new - s)``. Equations: :mod:`neuroep.potentials`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+FREE, MINIMISER, SYNCHRONOUS = 0, 1, 2
+
+
+@njit(nogil=True, cache=True)
+def _state(code, slope, u):
+    if code == 0:
+        s = slope * u
+        if s < 0:
+            return 0.0
+        if s > 1:
+            return 1.0
+        return s
+    if code == 1:
+        return 1 / (1 + math.exp(-u))
+    if code == 2:
+        return math.tanh(u)
+    return u
+
+
+@njit(nogil=True, cache=True)
+def _minimiser(code, slope, u, y, beta):
+    """State of a nudged neuron; Newton steps inside a bracket where no closed form exists."""
+    middle = u + beta * y
+    if code == 0:
+        return _state(code, 1 / (1 / slope + beta), middle)
+    if code == 3:
+        return middle / (1 + beta)
+    bottom = 0.0 if code == 1 else -1.0
+    low = min(middle - beta * bottom, middle - beta)
+    high = max(middle - beta * bottom, middle - beta)
+    v = 0.5 * (low + high)
+    for _ in range(30):
+        s = _state(code, slope, v)
+        rise = s * (1 - s) if code == 1 else 1 - s * s
+        excess = v - middle + beta * s
+        if excess > 0:
+            high = v
+        else:
+            low = v
+        v -= excess / (1 + beta * rise)
+        if v < low or v > high:
+            v = 0.5 * (low + high)
+    return _state(code, slope, v)
+
+
+@njit(nogil=True, cache=True)
+def respond(product, feedback, state, target, code, slope, beta, mode, dt):
+    """Move one dense layer.
+
+    Parameters
+    ----------
+    product : (batch, size)
+        W s_pre + b.
+    feedback : (batch, size) or (0, 0)
+        W^T s_post of the layers behind; empty for none.
+    state : (batch, size)
+        Read and written.
+    target : (batch, size) or (0, 0)
+        y, used when ``mode`` is not free.
+    code, slope, beta, mode, dt
+        Potential, nudge, one of FREE / MINIMISER / SYNCHRONOUS, time step.
+
+    Returns
+    -------
+    float
+        max|delta s|; NaN if any state is NaN.
+    """
+    largest = state.dtype.type(0)
+    for b in range(state.shape[0]):
+        for i in range(state.shape[1]):
+            u = product[b, i]
+            if feedback.size:
+                u += feedback[b, i]
+            old = state[b, i]
+            if mode == FREE:
+                new = _state(code, slope, u)
+            elif mode == MINIMISER:
+                new = _minimiser(code, slope, u, target[b, i], beta)
+            else:
+                new = _state(code, slope, u - beta * (old - target[b, i]))
+            if dt < 1:
+                new = old + dt * (new - old)
+            state[b, i] = new
+            change = abs(new - old)
+            if not change <= largest:
+                largest = change
+            if np.isnan(change):
+                return change
+    return largest

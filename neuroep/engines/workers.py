@@ -1,0 +1,70 @@
+"""Threads of the local engine: fixed blocks of work, one BLAS thread each, the same bits for any number of threads.
+
+A block's bounds depend on shapes alone and every block writes its own part of the result, so the number of threads decides
+only who computes what. Kernels release the GIL.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from threadpoolctl import ThreadpoolController
+
+from neuroep.errors import ConfigError
+
+
+def blocks(length: int, most: int) -> list[tuple[int, int]]:
+    """Cut ``range(length)`` into near-equal pieces of at most ``most``."""
+    pieces = max(1, -(-length // most))
+    return [(length * i // pieces, length * (i + 1) // pieces) for i in range(pieces)]
+
+
+class Workers:
+    """A pool of threads.
+
+    Parameters
+    ----------
+    threads : int, optional
+        Default: the processors this process may use.
+
+    Raises
+    ------
+    ConfigError
+        If the number is below 1.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        if threads is not None and threads < 1:
+            raise ConfigError(f"threads is {threads}: allowed are whole numbers from 1")
+        self.threads = threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+        self._pool: ThreadPoolExecutor | None = None
+        self._blas: Any = None
+        self._limited = False
+
+    @contextmanager
+    def single_blas(self) -> Iterator[None]:
+        """Keep OpenBLAS to one thread inside, as the blocks are parallel already; may be nested."""
+        if self._limited:
+            yield
+            return
+        if self._blas is None:
+            self._blas = ThreadpoolController().select(internal_api="openblas")
+        self._limited = True
+        try:
+            with self._blas.limit(limits=1):
+                yield
+        finally:
+            self._limited = False
+
+    def run(self, task: Callable[[int, int], Any], parts: list[tuple[int, int]]) -> list[Any]:
+        """Call ``task(first, last)`` for every part; return the results in order."""
+        with self.single_blas():
+            if self.threads == 1 or len(parts) == 1:
+                return [task(first, last) for first, last in parts]
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="neuroep")
+            return list(self._pool.map(lambda part: task(*part), parts))

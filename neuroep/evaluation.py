@@ -1,0 +1,188 @@
+"""Evaluate an engine on a split: free phases only, the largest output is the prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuroep.batch import Batch
+from neuroep.errors import DataError
+
+if TYPE_CHECKING:
+    from neuroep.data.corpus import Corpus
+    from neuroep.engines.engine import Engine
+    from neuroep.settling import Schedule
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an engine makes of a split."""
+
+    split: str
+    classes: tuple[str, ...]
+    confusion: np.ndarray
+    """(classes, classes) int64, samples by true class (row) and predicted class (column)."""
+    loss: float
+    """Mean of 1/2 ||s_out - onehot(y)||^2."""
+    dead_outputs: float
+    """Share of outputs at the lowest state of their potential: their gradient is zero."""
+    steps: float
+    """Mean settle steps, weighted by samples."""
+    residual: float
+    """Largest residual of a batch, max|delta s|."""
+    converged: float
+    """Share of samples in batches that met the tolerance."""
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return int(self.confusion.sum())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of samples predicted right."""
+        return float(np.trace(self.confusion) / self.samples)
+
+    @property
+    def per_class(self) -> dict[str, float]:
+        """Share of each class's samples predicted right (recall); nan for a class without samples."""
+        totals = self.confusion.sum(axis=1)
+        right = np.diagonal(self.confusion)
+        shares = np.divide(right, totals, out=np.full(len(totals), np.nan), where=totals > 0)
+        return dict(zip(self.classes, shares.tolist(), strict=True))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "split": self.split,
+            "samples": self.samples,
+            "accuracy": self.accuracy,
+            "loss": self.loss,
+            "per_class": self.per_class,
+            "confusion": self.confusion.tolist(),
+            "dead_outputs": self.dead_outputs,
+            "steps": self.steps,
+            "residual": self.residual,
+            "converged": self.converged,
+        }
+
+    def as_text(self) -> str:
+        """Return a few lines for reading."""
+        classes = ", ".join(f"{name} {share:.4f}" for name, share in self.per_class.items())
+        state = f"dead outputs {self.dead_outputs:.4f}, steps {self.steps:.1f}, residual {self.residual:.2g}"
+        head = f"{self.split}: accuracy {self.accuracy:.4f} on {self.samples} samples, loss {self.loss:.4f}"
+        return f"{head}\n  by class: {classes}\n  {state}"
+
+
+def evaluate(
+    engine: Engine,
+    corpus: Corpus,
+    split: str,
+    schedule: Schedule,
+    *,
+    batch: int = 100,
+    order: str | None = None,
+    progress: bool = False,
+) -> Evaluation:
+    """Predict every sample of a split.
+
+    Parameters
+    ----------
+    engine : Engine
+        With the weights to be judged.
+    corpus : Corpus
+        Samples and word vectors.
+    split : str
+        Name of the split.
+    schedule : Schedule
+        Of the free phase.
+    batch : int
+        Samples settled at once.
+    order : {None, "length"}
+        ``length`` settles samples of similar length together, which needs less padding; the predictions are the same.
+    progress : bool
+        Show a bar on a terminal.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    DataError
+        If the split does not exist or is empty.
+    DivergenceError
+        If a state is not finite.
+    """
+    from neuroep import data
+
+    samples = corpus.split(split)
+    if not len(samples):
+        raise DataError(f"data '{corpus.name}': split '{split}' is empty")
+    minibatches = data.batches(samples, corpus.vectors, batch, sequences=corpus.sequences, order=order)
+    total = data.batch_count(samples, batch)
+    return _judge(engine, corpus.classes, split, schedule, bar(minibatches, total, split, progress))
+
+
+def evaluate_run(
+    path: str | Path, split: str = "test", overrides: Sequence[str] = (), *, progress: bool = False
+) -> Evaluation:
+    """Evaluate the last checkpoint of a run directory.
+
+    Parameters
+    ----------
+    path : str or Path
+        Run directory.
+    split : str
+        Name of the split.
+    overrides : sequence of str
+        Settings to change, for example ``["--engine", "reference"]`` or ``["--data.path", "elsewhere"]``.
+    progress : bool
+        Show a bar on a terminal.
+
+    Raises
+    ------
+    CheckpointError
+        If it is no run directory, its checkpoint cannot be read, or an override describes another network.
+    ConfigError, DataError
+        If an override or the data cannot be.
+    """
+    from neuroep import runs
+    from neuroep.assembly import assemble
+
+    run = runs.load(path, [*overrides, "--training.evaluate", split])
+    parts = assemble(run.config, run.checkpoint(optimiser=False))
+    order, batch = run.config.evaluation_order, run.config.training.batch
+    schedule = parts.estimator.free
+    return evaluate(parts.engine, parts.corpus, split, schedule, batch=batch, order=order, progress=progress)
+
+
+def _judge(
+    engine: Engine, classes: tuple[str, ...], split: str, schedule: Schedule, minibatches: Iterator[Batch]
+) -> Evaluation:
+    confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
+    loss = dead = steps = converged = residual = 0.0
+    lowest = engine.network.output.potential.low
+    for minibatch in minibatches:
+        settled = engine.settle(minibatch, schedule)
+        outputs = engine.outputs(settled)
+        np.add.at(confusion, (minibatch.labels, outputs.argmax(axis=1)), 1)
+        target = np.eye(len(classes), dtype=outputs.dtype)[minibatch.labels]
+        loss += 0.5 * float(np.square(outputs - target, dtype=np.float64).sum())
+        dead += float((outputs <= lowest).mean()) * minibatch.size
+        steps += settled.steps * minibatch.size
+        converged += settled.converged * minibatch.size
+        residual = max(residual, settled.residual)
+    n = int(confusion.sum())
+    return Evaluation(split, classes, confusion, loss / n, dead / n, steps / n, residual, converged / n)
+
+
+def bar(items: Iterator[Batch], total: int, label: str, progress: bool) -> Any:
+    """Wrap batches in a progress bar that shows on a terminal only."""
+    from tqdm import tqdm
+
+    return tqdm(items, total=total, desc=label, unit="batch", leave=False, disable=None if progress else True)

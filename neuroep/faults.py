@@ -1,0 +1,57 @@
+"""Faults of a configuration in words: one line for what pydantic reports."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from neuroep.errors import nearest
+
+_WORDS: Mapping[str, str] = {
+    "bool_type": "should be true or false",
+    "dict_type": "should be a table",
+    "float_type": "should be a number",
+    "int_type": "should be a whole number",
+    "model_type": "should be a table",
+    "string_pattern_mismatch": "should be auto, cpu, cuda or cuda:N",
+    "string_type": "should be a text",
+    "tuple_type": "should be a list",
+}
+
+
+def line(error: Mapping[str, Any], names: Collection[str]) -> str:
+    """Describe one fault: the field, the value, what is allowed, the nearest valid name.
+
+    Parameters
+    ----------
+    error : mapping
+        One entry of ``pydantic.ValidationError.errors()``.
+    names : collection of str
+        All fields by dotted name.
+    """
+    place = [str(part) for part in error["loc"]]
+    value, kind = error["input"], error["type"]
+    if kind == "extra_forbidden":
+        return _unknown(place, value, names)
+    if kind == "value_error" and not isinstance(value, str | int | float | list | tuple):
+        return ".".join([*place, _plain(error["msg"])])
+    choices = (
+        error["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ") if kind == "literal_error" else ()
+    )
+    return f"{'.'.join(place)} = {value!r}: {_WORDS.get(kind) or _plain(error['msg'])}{nearest(value, choices)}"
+
+
+def _unknown(place: Sequence[str], value: object, names: Collection[str]) -> str:
+    """Describe a key that no section has."""
+    sections = list(dict.fromkeys(name.split(".")[0] for name in names))
+    allowed = sections if len(place) == 1 else [name for name in names if name.startswith(f"{place[0]}.")]
+    leaves = [name.rsplit(".", 1)[-1] for name in allowed]
+    near = nearest(".".join(place), allowed) or nearest(place[-1], leaves)
+    shown = "" if isinstance(value, Mapping) else f" = {value!r}"
+    return f"unknown key '{'.'.join(place)}'{shown}: allowed are {', '.join(leaves)}{near}"
+
+
+def _plain(message: str) -> str:
+    for start in ("Value error, ", "Input ", "Tuple ", "String "):
+        message = message.removeprefix(start)
+    return message

@@ -1,0 +1,40 @@
+"""Health numbers of one measurement: what tells a network that learns from one that cannot.
+
+With the hard sigmoid an output clipped at 0 has gradient exactly 0 and does not move under -beta; the share of such dead
+outputs, and how far the outputs moved under either nudge, show it before the accuracy does.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neuroep.networks import DenseLayer
+
+
+def output_health(layer: DenseLayer, outputs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Return loss, accuracy and the shares of dead and saturated outputs.
+
+    Parameters
+    ----------
+    layer : DenseLayer
+        The output layer.
+    outputs : numpy.ndarray
+        (batch, classes), free phase.
+    labels : numpy.ndarray
+        (batch,).
+    """
+    target = np.eye(layer.size)[labels]
+    return {
+        "loss": float(0.5 * ((outputs - target) ** 2).sum(1).mean()),
+        "accuracy": float((outputs.argmax(1) == labels).mean()),
+        "dead_outputs": float((outputs <= layer.potential.low).mean()),
+        "saturated_outputs": float((outputs >= layer.potential.high).mean()),
+    }
+
+
+def displacement_ratio(free: np.ndarray, plus: np.ndarray, minus: np.ndarray) -> float:
+    """Return mean|s+ - s0| / mean|s- - s0| of the outputs: 1 when both nudges move them alike; infinite, NaN if none moves."""
+    up, down = np.abs(plus - free).mean(), np.abs(minus - free).mean()
+    if down == 0:
+        return float("nan") if up == 0 else float("inf")
+    return float(up / down)

@@ -1,0 +1,381 @@
+"""Networks as pure data: clamped sequences, layers with potentials, synapses. No backend is known here.
+
+    Phi(x, s) = sum over synapses <s_post, W r(s_pre) + b>        E(s) = sum_l G_l(s_l) - Phi
+
+``r`` reads the layers in front of a synapse: a dense layer as it is, an attention layer flat (every token's state in its
+place) or pooled (sum of its token states over sqrt(n), n the number of its real tokens). Clamped sequences are projected
+token by token into the query drive of an attention layer.
+
+Source: Bal and Sengupta, "Sequence Learning Using Equilibrium Propagation", IJCAI 2023 (arXiv 2209.09626).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence as Listing
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import cast
+
+import numpy as np
+
+from neuroep.errors import ConfigError, unknown
+from neuroep.potentials import HardSigmoid, Potential
+from neuroep.randomness import generator
+
+READOUTS = ("flat", "pooled")
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """A clamped input: ``tokens`` word vectors of length ``dim`` per sample, shape (batch, tokens, dim)."""
+
+    name: str
+    tokens: int
+    dim: int
+
+
+@dataclass(frozen=True)
+class AttentionLayer:
+    """Hopfield attention: token t sits at X^T softmax(kappa X u_t), X the patterns of one clamped sequence.
+
+    Source: Ramsauer et al., ICLR 2021; G*(u) = logsumexp(kappa X u) / kappa, G = sum p ln p / kappa.
+    """
+
+    name: str
+    queries: str
+    """Sequence whose tokens ask: its projection is the clamped part of the drive."""
+    patterns: str
+    """Sequence that is stored: keys and values alike."""
+    inverse_temperature: float
+    """kappa, dimensionless."""
+    readout: str
+    """``flat`` or ``pooled``: what the next synapse sees."""
+    size: int
+    """Length of the read-out: tokens * dim flat, dim pooled."""
+
+
+@dataclass(frozen=True)
+class DenseLayer:
+    """A layer of ``size`` neurons with one componentwise potential, state (batch, size)."""
+
+    name: str
+    size: int
+    potential: Potential
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Token-wise synapse from a clamped sequence to an attention layer, weight (dim, dim)."""
+
+    name: str
+    pre: str
+    post: str
+    shape: tuple[int, int]
+    bias: bool = False
+
+
+@dataclass(frozen=True)
+class DenseSynapse:
+    """Synapse from the concatenated read-outs of ``pre`` to ``post``, weight (post size, sum of pre sizes)."""
+
+    name: str
+    pre: tuple[str, ...]
+    post: str
+    shape: tuple[int, int]
+    bias: bool = True
+
+
+Layer = AttentionLayer | DenseLayer
+Synapse = Projection | DenseSynapse
+
+
+@dataclass(frozen=True)
+class Network:
+    """A layered energy-based network over clamped sequences.
+
+    Raises
+    ------
+    ConfigError
+        If names or shapes do not fit together, or the layers admit no even/odd order.
+    """
+
+    sequences: tuple[Sequence, ...]
+    layers: tuple[Layer, ...]
+    synapses: tuple[Synapse, ...]
+    """Projections first, then dense synapses from input to output."""
+    mask: bool = True
+    """Padding takes part neither as key nor as query; off reproduces the paper."""
+
+    def __post_init__(self) -> None:
+        layers = {layer.name: layer for layer in self.layers}
+        sequences = {s.name: s for s in self.sequences}
+        for synapse in self.synapses:
+            sources = [synapse.pre] if isinstance(synapse, Projection) else list(synapse.pre)
+            known = sequences if isinstance(synapse, Projection) else layers
+            for source in sources:
+                if source not in known:
+                    raise ConfigError(f"synapse '{synapse.name}': " + unknown("source", source, known))
+            if synapse.post not in layers:
+                raise ConfigError(f"synapse '{synapse.name}': " + unknown("layer", synapse.post, layers))
+            self._check_shape(synapse, layers, sequences)
+        self._check_layers(sequences)
+        _ = self.parity
+
+    def _check_layers(self, sequences: dict[str, Sequence]) -> None:
+        for layer in self.layers:
+            if not isinstance(layer, AttentionLayer):
+                continue
+            for source in (layer.queries, layer.patterns):
+                if source not in sequences:
+                    raise ConfigError(f"layer '{layer.name}': " + unknown("sequence", source, sequences))
+            if layer.readout not in READOUTS:
+                raise ConfigError(f"layer '{layer.name}': " + unknown("readout", layer.readout, READOUTS))
+            if not 0 < layer.inverse_temperature < math.inf:
+                value = layer.inverse_temperature
+                raise ConfigError(f"inverse_temperature of '{layer.name}' is {value}: allowed are positive numbers")
+        if not isinstance(self.layers[-1], DenseLayer):
+            raise ConfigError(f"the last layer '{self.layers[-1].name}' is the output: it must be dense")
+
+    @staticmethod
+    def _check_shape(synapse: Synapse, layers: dict[str, Layer], sequences: dict[str, Sequence]) -> None:
+        post = layers[synapse.post]
+        if isinstance(synapse, Projection):
+            if not isinstance(post, AttentionLayer):
+                raise ConfigError(f"projection '{synapse.name}' must end in an attention layer, not '{post.name}'")
+            shape = (sequences[post.patterns].dim, sequences[synapse.pre].dim)
+        else:
+            if not isinstance(post, DenseLayer):
+                raise ConfigError(f"dense synapse '{synapse.name}' must end in a dense layer, not '{post.name}'")
+            shape = (post.size, sum(layers[name].size for name in synapse.pre))
+        if synapse.shape != shape:
+            raise ConfigError(f"weight of '{synapse.name}' has shape {synapse.shape}: its layers need {shape}")
+
+    @property
+    def output(self) -> DenseLayer:
+        """The layer that is nudged."""
+        return cast(DenseLayer, self.layers[-1])
+
+    @property
+    def classes(self) -> int:
+        """Number of output neurons."""
+        return self.output.size
+
+    @cached_property
+    def attention(self) -> tuple[AttentionLayer, ...]:
+        """Attention layers in order."""
+        return tuple(layer for layer in self.layers if isinstance(layer, AttentionLayer))
+
+    @cached_property
+    def projections(self) -> tuple[Projection, ...]:
+        """Token-wise synapses in order."""
+        return tuple(synapse for synapse in self.synapses if isinstance(synapse, Projection))
+
+    @cached_property
+    def dense(self) -> tuple[DenseSynapse, ...]:
+        """Dense synapses in order."""
+        return tuple(synapse for synapse in self.synapses if isinstance(synapse, DenseSynapse))
+
+    @property
+    def padded(self) -> bool:
+        """Whether batches must be padded to the full length: flat read-outs have places, unmasked padding has weight."""
+        return not self.mask or any(layer.readout == "flat" for layer in self.attention)
+
+    def layer(self, name: str) -> Layer:
+        """Return the layer of that name."""
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise ConfigError(unknown("layer", name, [item.name for item in self.layers]))
+
+    def sequence(self, name: str) -> Sequence:
+        """Return the clamped sequence of that name."""
+        for sequence in self.sequences:
+            if sequence.name == name:
+                return sequence
+        raise ConfigError(unknown("sequence", name, [item.name for item in self.sequences]))
+
+    @cached_property
+    def neighbours(self) -> dict[str, frozenset[str]]:
+        """Layers joined to each layer by a dense synapse."""
+        near: dict[str, set[str]] = {layer.name: set() for layer in self.layers}
+        for synapse in self.dense:
+            for source in synapse.pre:
+                near[source].add(synapse.post)
+                near[synapse.post].add(source)
+        return {name: frozenset(names) for name, names in near.items()}
+
+    @cached_property
+    def parity(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Even and odd layers: no synapse joins two layers of one group, so each group has an exact joint minimiser."""
+        side: dict[str, int] = {}
+        for first in self.layers:
+            pending = [(first.name, 0)] if first.name not in side else []
+            while pending:
+                name, colour = pending.pop()
+                if side.setdefault(name, colour) != colour:
+                    raise ConfigError(f"layer '{name}' lies on an odd loop: layer-wise settling needs even and odd layers")
+                pending += [(near, 1 - colour) for near in sorted(self.neighbours[name]) if near not in side]
+        even, odd = ([layer.name for layer in self.layers if side[layer.name] == s] for s in (0, 1))
+        return tuple(even), tuple(odd)
+
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of all trained parameters, ``<synapse>.weight`` (out, in) and ``<synapse>.bias`` (out,)."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        for synapse in self.synapses:
+            shapes[f"{synapse.name}.weight"] = synapse.shape
+            if synapse.bias:
+                shapes[f"{synapse.name}.bias"] = synapse.shape[:1]
+        return shapes
+
+    def signature(self) -> str:
+        """Return a hash of everything that defines the network."""
+        kinds = [type(layer.potential).__name__ for layer in self.layers if isinstance(layer, DenseLayer)]
+        text = json.dumps([asdict(self), kinds], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _check_sizes(tokens: Listing[int], dim: int, dense: Listing[int]) -> None:
+    for name, values in (("tokens", tokens), ("dim", [dim]), ("dense", dense)):
+        if not values or any(int(value) != value or value < 1 for value in values):
+            raise ConfigError(f"{name} is {list(values)}: allowed are whole numbers from 1")
+
+
+def _stack(sources: tuple[str, ...], width: int, dense: Listing[int], potential: Potential) -> tuple[list, list]:
+    """Dense layers and synapses from the concatenated ``sources`` (total ``width``) to the output."""
+    layers: list[DenseLayer] = []
+    synapses: list[DenseSynapse] = []
+    for number, size in enumerate(dense, 1):
+        name = "output" if number == len(dense) else f"hidden_{number}"
+        layers.append(DenseLayer(name, int(size), potential))
+        synapses.append(DenseSynapse(f"dense_{number}", sources, name, (int(size), width)))
+        sources, width = (name,), int(size)
+    return layers, synapses
+
+
+def sentiment(
+    tokens: int = 600,
+    dim: int = 300,
+    dense: Listing[int] = (1000, 40, 2),
+    *,
+    inverse_temperature: float | None = None,
+    readout: str = "flat",
+    potential: Potential | None = None,
+    mask: bool = True,
+    projection_bias: bool = False,
+) -> Network:
+    """Build the paper's sentiment network: one attention layer over one sequence, then a dense stack.
+
+    Parameters
+    ----------
+    tokens, dim : int
+        Longest sequence and length of a word vector.
+    dense : sequence of int
+        Sizes of the dense layers, the last one the number of classes.
+    inverse_temperature : float, optional
+        kappa, default 1/sqrt(dim).
+    readout : str
+        ``flat`` (the paper) or ``pooled``.
+    potential : Potential, optional
+        Of every dense layer, default hard sigmoid with slope 1/2.
+    mask : bool
+        Keep padding out; off is the paper's way.
+    projection_bias : bool
+        Give the projection a bias.
+
+    Raises
+    ------
+    ConfigError
+        If a size is not a positive whole number.
+    """
+    _check_sizes([tokens], dim, dense)
+    kappa = 1.0 / math.sqrt(dim) if inverse_temperature is None else float(inverse_temperature)
+    size = dim if readout == "pooled" else tokens * dim
+    attention = AttentionLayer("attention", "text", "text", kappa, readout, size)
+    query = Projection("query", "text", "attention", (dim, dim), projection_bias)
+    layers, synapses = _stack(("attention",), size, dense, potential or HardSigmoid())
+    return Network((Sequence("text", tokens, dim),), (attention, *layers), (query, *synapses), mask)
+
+
+def pooled(tokens: int = 600, dim: int = 300, dense: Listing[int] = (1000, 40, 2), **settings) -> Network:
+    """Build the sentiment network whose dense stack reads sum_t a_t / sqrt(n); settings as in :func:`sentiment`."""
+    return sentiment(tokens, dim, dense, readout="pooled", **settings)
+
+
+def inference(
+    tokens: int | tuple[int, int] = 25,
+    dim: int = 300,
+    dense: Listing[int] = (400, 3),
+    *,
+    inverse_temperature: float | None = 0.16,
+    readout: str = "flat",
+    potential: Potential | None = None,
+    mask: bool = True,
+    projection_bias: bool = False,
+) -> Network:
+    """Build the paper's inference network: four parallel attention layers over premise and hypothesis.
+
+    Parameters
+    ----------
+    tokens : int or (int, int)
+        Longest premise and hypothesis.
+    inverse_temperature : float, optional
+        kappa, default 0.16 (the paper's); None means 1/sqrt(dim).
+    dim, dense, readout, potential, mask, projection_bias
+        As in :func:`sentiment`.
+
+    Raises
+    ------
+    ConfigError
+        If a size is not a positive whole number.
+    """
+    lengths = (tokens, tokens) if isinstance(tokens, int) else tuple(tokens)
+    if len(lengths) != 2:
+        raise ConfigError(f"tokens is {list(lengths)}: the inference network takes one number or [premise, hypothesis]")
+    _check_sizes(lengths, dim, dense)
+    kappa = 1.0 / math.sqrt(dim) if inverse_temperature is None else float(inverse_temperature)
+    sequences = tuple(Sequence(name, n, dim) for name, n in zip(("premise", "hypothesis"), lengths, strict=True))
+    length = {sequence.name: sequence.tokens for sequence in sequences}
+    pairs = (("premise", "hypothesis"), ("hypothesis", "premise"), ("premise", "premise"), ("hypothesis", "hypothesis"))
+    attention, projections = [], []
+    for queries, patterns in pairs:
+        name = f"{queries}_to_{patterns}"
+        size = dim if readout == "pooled" else length[queries] * dim
+        attention.append(AttentionLayer(name, queries, patterns, kappa, readout, size))
+        projections.append(Projection(f"query_{name}", queries, name, (dim, dim), projection_bias))
+    width = sum(layer.size for layer in attention)
+    layers, synapses = _stack(tuple(layer.name for layer in attention), width, dense, potential or HardSigmoid())
+    return Network(sequences, (*attention, *layers), (*projections, *synapses), mask)
+
+
+def initial_parameters(network: Network, seed: int = 0, output_bias: float | None = None) -> dict[str, np.ndarray]:
+    """Draw initial weights and biases, U(-1/sqrt(fan_in), 1/sqrt(fan_in)), the default of torch's Linear.
+
+    Parameters
+    ----------
+    network : Network
+        What to initialise.
+    seed : int
+        Each parameter has a stream of its own, keyed by (seed, name).
+    output_bias : float, optional
+        Constant bias of the output layer. With the hard sigmoid an output with negative drive is dead: ``1.0`` at slope
+        1/2 starts it in the middle of its linear range. None keeps torch's default.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        float32 arrays of the shapes in :meth:`Network.parameter_shapes`.
+    """
+    fan_in = {synapse.name: synapse.shape[1] for synapse in network.synapses}
+    values: dict[str, np.ndarray] = {}
+    for name, shape in network.parameter_shapes().items():
+        bound = 1.0 / math.sqrt(fan_in[name.rsplit(".", 1)[0]])
+        draw = generator(seed, "initial", name).random(shape, dtype=np.float32)
+        draw *= np.float32(2.0 * bound)
+        draw -= np.float32(bound)
+        values[name] = draw
+    if output_bias is not None:
+        values[f"{network.dense[-1].name}.bias"][:] = output_bias
+    return values

@@ -1,0 +1,164 @@
+"""Settings given on the command line: ``--training.epochs 3``, or the bare name where it is unique, ``--epochs 3``.
+
+Values are read as TOML (``3``, ``1e-4``, ``true``, ``[400, 3]``), lists also as ``400,3``, anything else as text;
+``none`` unsets a setting that may be unset. ``--engine local`` is short for ``--engine.kind local``.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from neuroep.errors import ConfigError, nearest
+
+SHORT: Mapping[str, str] = {"engine": "engine.kind"}
+
+
+def split(arguments: Sequence[str], known: Mapping[str, bool]) -> tuple[list[str], list[str]]:
+    """Separate a command's own arguments from overrides.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        What follows the command's name.
+    known : mapping of str to bool
+        The command's own options, and whether each takes a value.
+
+    Returns
+    -------
+    (own, overrides) : lists of str
+        ``own`` for the argument parser; ``overrides`` as pairs ``--key value``.
+
+    Raises
+    ------
+    ConfigError
+        If an override is no setting or has no value.
+    """
+    own: list[str] = []
+    overrides: list[str] = []
+    rest = list(arguments)
+    while rest:
+        token = rest.pop(0)
+        name, joined, value = token.partition("=")
+        if not token.startswith("--") or token == "--":
+            own.append(token)
+        elif name in known:
+            own.append(token)
+            if known[name] and not joined and rest:
+                own.append(rest.pop(0))
+        else:
+            dotted(name, known)
+            if not joined and (not rest or rest[0].startswith("--")):
+                raise ConfigError(f"setting '{name}' needs a value")
+            overrides += [name, value if joined else rest.pop(0)]
+    return own, overrides
+
+
+def merged(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Return nested settings with overrides laid over them.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown or fits several settings.
+    """
+    result = {name: dict(table) if isinstance(table, Mapping) else table for name, table in values.items()}
+    for name, text in zip(overrides[::2], overrides[1::2], strict=True):
+        field, entry = dotted(name)
+        section, leaf = field.split(".")
+        table = result.setdefault(section, {})
+        if not isinstance(table, dict):
+            continue
+        value = _value(field, text)
+        if entry:
+            table[leaf] = {**table.get(leaf, {}), entry: value}
+        elif value is None:
+            table.pop(leaf, None)
+        else:
+            table[leaf] = value
+    return result
+
+
+def dotted(option: str, others: Collection[str] = ()) -> tuple[str, str]:
+    """Return the full name of a setting, and the entry meant in a table such as ``optimiser.rates.dense_1``.
+
+    Parameters
+    ----------
+    option : str
+        With or without its dashes, ``--training.epochs`` or ``epochs``.
+    others : collection of str
+        Options that are no settings, to be suggested as well.
+
+    Raises
+    ------
+    ConfigError
+        If the name is unknown or fits several settings.
+    """
+    from neuroep.config import settings
+
+    fields = list(settings())
+    name = option.removeprefix("--").replace("-", "_")
+    name = SHORT.get(name, name)
+    if name in fields:
+        return name, ""
+    table, _, entry = name.removeprefix("optimiser.").partition(".")
+    if table == "rates" and entry:
+        return "optimiser.rates", entry
+    matches = [field for field in fields if field.split(".")[1] == name]
+    if len(matches) == 1:
+        return matches[0], ""
+    if matches:
+        raise ConfigError(f"setting '--{name}' is not unique: use one of {', '.join(f'--{m}' for m in matches)}")
+    leaves = [field.split(".")[1] for field in fields]
+    near = nearest(f"--{name}", [*others, *(f"--{known}" for known in (leaves if "." not in name else fields))])
+    section = [field for field in fields if field.startswith(f"{name.split('.')[0]}.")]
+    allowed = f"allowed are {', '.join(section)}" if section else "'neuroep train --help' lists all"
+    raise ConfigError(f"unknown setting '--{name}': {allowed}{near}")
+
+
+def _value(field: str, text: str) -> Any:
+    """Read a value as TOML, or keep it as text where the setting takes text."""
+    from neuroep.config import settings
+
+    annotation = settings()[field].annotation
+    kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    lists = any(get_origin(kind) is tuple for kind in kinds)
+    if text.lower() == "none" and NoneType in kinds:
+        return None
+    if str in kinds:
+        return _placed(field, text)
+    if lists and not text.startswith("[") and (int not in kinds or "," in text):
+        return [_scalar(part.strip()) for part in text.split(",")]
+    return _scalar(text)
+
+
+def _scalar(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def _placed(field: str, text: str) -> str:
+    """Count relative paths from the working directory."""
+    from neuroep.config import located
+
+    section, leaf = field.split(".")
+    return located({section: {leaf: text}}, Path.cwd())[section][leaf] if section == "data" else text
+
+
+def listing() -> str:
+    """Return a table of all settings: name, meaning, default."""
+    from neuroep.config import Config, settings
+
+    defaults = Config().flat()
+    rows = []
+    for name, field in settings().items():
+        value = defaults.get(name)
+        choices = f" ({', '.join(get_args(field.annotation))})" if get_origin(field.annotation) is Literal else ""
+        default = "" if value in (None, {}) else f" [{str(value).lower() if isinstance(value, bool) else value}]"
+        rows.append(f"  --{name:<30} {' '.join((field.description or '').split())}{choices}{default}")
+    return "\n".join(rows)

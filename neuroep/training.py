@@ -1,0 +1,257 @@
+"""Training: epochs of measure and update, with a run directory that a kill cannot break.
+
+    config = neuroep.config.load("examples/configs/reviews.toml")
+    record = neuroep.training.train(config, "runs/reviews")
+
+Each epoch ends with one line of metrics and one checkpoint. Order of samples and random signs are keyed by (seed,
+epoch, step), so a resumed run goes on bit for bit on the same machine.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neuroep import runs
+from neuroep.assembly import Assembly, assemble, rates
+from neuroep.batch import Batch
+from neuroep.checkpoints import About, Checkpoint
+from neuroep.config import Config
+from neuroep.errors import CheckpointError, DivergenceError
+from neuroep.evaluation import bar, evaluate
+from neuroep.randomness import generator
+from neuroep.runs import Run
+
+if TYPE_CHECKING:
+    from neuroep.engines.engine import Engine
+
+Report = Callable[[Mapping[str, Any]], None]
+
+
+def train(
+    config: Config, out: str | Path, *, resume: bool = False, progress: bool = True, report: Report | None = None
+) -> dict[str, Any]:
+    """Train a network into a run directory.
+
+    Parameters
+    ----------
+    config : Config
+        What to train, and how.
+    out : str or Path
+        Run directory; it is made once data, network and engine are ready.
+    resume : bool
+        Go on from the last checkpoint if the directory holds a run, else start.
+    progress : bool
+        Show bars on a terminal.
+    report : callable, optional
+        Called with each epoch's record.
+
+    Returns
+    -------
+    dict
+        Record of the last epoch, as in ``metrics.jsonl``.
+
+    Raises
+    ------
+    ConfigError
+        If a setting cannot be, the directory holds something, or a resumed run had other settings.
+    DataError
+        If the data cannot be used.
+    CheckpointError
+        If the checkpoint cannot be read, or belongs to another network or other data.
+    DivergenceError
+        If a state or weight is not finite; the last checkpoint stays.
+    """
+    out = Path(out)
+    if resume and out.is_dir() and any(out.iterdir()):
+        run, parts, about = _resumed(config, out)
+    else:
+        run, parts, about = _started(config, out)
+    probe = _probe_batch(parts) if config.training.probe else None
+    record = run.metrics[-1] if run.metrics else {}
+    for epoch in range(about.epoch, config.training.epochs):
+        try:
+            record = _epoch(parts, epoch, about.updates, progress)
+        except DivergenceError as error:
+            error.args = (f"{error}; in epoch {epoch + 1}, the checkpoint of epoch {epoch} stays in '{out}'",)
+            raise
+        if probe is not None:
+            record["probe"] = _probe(parts, probe)
+        run.append(record)
+        about = _about(parts, epoch + 1, record["updates"])
+        run.save(_checkpoint(parts.engine, about))
+        if report is not None:
+            report(record)
+    return record
+
+
+def _started(config: Config, out: Path) -> tuple[Run, Assembly, About]:
+    """Build everything, then make the run directory with the initial weights."""
+    runs.check_free(out)
+    parts = assemble(config)
+    about = _about(parts, epoch=0, updates=0)
+    page = runs.environment(engine=parts.engine.describe(), **_sizes(parts))
+    return runs.create(out, config, page, _checkpoint(parts.engine, about)), parts, about
+
+
+def _resumed(config: Config, out: Path) -> tuple[Run, Assembly, About]:
+    """Open a run directory and put the engine where training stopped."""
+    run = runs.load(out)
+    runs.check_unchanged(run.config, config, out)
+    saved = run.checkpoint()
+    if saved.about.config != runs.config_hash(config):
+        raise CheckpointError(f"checkpoint of '{out}' was made with another configuration than its {runs.CONFIG}")
+    parts = assemble(config, saved)
+    if saved.about.data != parts.corpus.fingerprint:
+        raise CheckpointError(f"checkpoint of '{out}' was trained on other data than '{parts.corpus.name}' holds now")
+    parts.engine.load_optimiser_state(saved.optimiser)
+    run = run.reconfigured(config)
+    run.rewind(saved.about.epoch)
+    return run, parts, saved.about
+
+
+def _about(parts: Assembly, epoch: int, updates: int) -> About:
+    config = parts.config
+    return About(
+        network=parts.network.signature(),
+        epoch=epoch,
+        updates=updates,
+        seed=config.training.seed,
+        engine=parts.engine.name,
+        config=runs.config_hash(config),
+        data=parts.corpus.fingerprint,
+    )
+
+
+def _checkpoint(engine: Engine, about: About) -> Checkpoint:
+    return Checkpoint(about, engine.parameters(), engine.optimiser_state())
+
+
+def _sizes(parts: Assembly) -> dict[str, Any]:
+    """Describe corpus and network for the record."""
+    shapes = parts.network.parameter_shapes()
+    corpus = parts.corpus
+    samples = {name: len(split) for name, split in corpus.splits.items()}
+    return {
+        "corpus": {
+            "name": corpus.name,
+            "fingerprint": corpus.fingerprint,
+            "samples": samples,
+            "words": len(corpus.words),
+        },
+        "network": {
+            "signature": parts.network.signature(),
+            "parameters": sum(math.prod(shape) for shape in shapes.values()),
+            "shapes": shapes,
+        },
+    }
+
+
+def _epoch(parts: Assembly, epoch: int, updates: int, progress: bool) -> dict[str, Any]:
+    """Go once through the training split, then evaluate; return the epoch's record."""
+    started = time.perf_counter()
+    speeds = rates(parts.config, parts.network, epoch)
+    health, updates = _updates(parts, epoch, updates, speeds, progress)
+    trained = time.perf_counter()
+    settings = parts.config.training
+    evaluations = {
+        split: evaluate(
+            parts.engine,
+            parts.corpus,
+            split,
+            parts.estimator.free,
+            batch=settings.batch,
+            order=parts.config.evaluation_order,
+            progress=progress,
+        ).as_dict()
+        for split in settings.evaluate
+    }
+    train = {name: health.pop(name) for name in ("loss", "accuracy") if name in health}
+    seconds = {"train": trained - started, "evaluate": time.perf_counter() - trained}
+    return {
+        "epoch": epoch + 1,
+        "updates": updates,
+        "train": train,
+        "health": health,
+        "evaluate": evaluations,
+        "rates": speeds,
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "peak_memory_mib": peak_memory(),
+    }
+
+
+def _updates(
+    parts: Assembly, epoch: int, step: int, speeds: Mapping[str, float], progress: bool
+) -> tuple[dict[str, float], int]:
+    """Measure and update over one epoch; return the mean health and the number of updates made so far."""
+    from neuroep import data
+
+    config, corpus = parts.config, parts.corpus
+    split, size = corpus.split("train"), config.training.batch
+    minibatches = data.batches(
+        split,
+        corpus.vectors,
+        size,
+        sequences=corpus.sequences,
+        order=config.data.order,
+        seed=config.training.seed,
+        epoch=epoch,
+    )
+    label = f"epoch {epoch + 1}/{config.training.epochs}"
+    mean = _Mean()
+    for minibatch in (shown := bar(minibatches, data.batch_count(split, size), label, progress)):
+        measurement = parts.estimator.measure(parts.engine, minibatch, step)
+        parts.engine.update(measurement.contrasts, speeds)
+        mean.add(measurement.health, minibatch.size)
+        step += 1
+        shown.set_postfix(mean.values(("loss", "accuracy")), refresh=False)
+    return mean.values(), step
+
+
+class _Mean:
+    """Mean of named numbers weighted by samples; what is not finite does not count."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._weights: dict[str, int] = {}
+
+    def add(self, numbers: Mapping[str, float], weight: int) -> None:
+        for name, number in numbers.items():
+            finite = math.isfinite(number)
+            self._sums[name] = self._sums.get(name, 0.0) + (number * weight if finite else 0.0)
+            self._weights[name] = self._weights.get(name, 0) + weight * finite
+
+    def values(self, names: tuple[str, ...] | None = None) -> dict[str, float]:
+        wanted = [name for name in names or self._sums if name in self._sums]
+        return {name: self._sums[name] / self._weights[name] if self._weights[name] else math.nan for name in wanted}
+
+
+def _probe(parts: Assembly, batch: Batch) -> dict[str, float]:
+    """Return the cosine of EP's gradient to BPTT's by parameter, on any engine; BPTT looks as far back as EP nudges."""
+    from neuroep import yardsticks
+
+    return yardsticks.cosine_to_bptt(parts.engine, batch, parts.estimator, parts.estimator.nudged.steps)
+
+
+def _probe_batch(parts: Assembly) -> Batch:
+    """Draw the probe's samples, the same in every epoch and after a resume."""
+    from neuroep import data
+
+    split, settings = parts.corpus.split("train"), parts.config.training
+    chosen = generator(settings.seed, "probe").permutation(len(split))[: settings.probe]
+    batches = data.batches(split.take(chosen), parts.corpus.vectors, len(chosen), sequences=parts.corpus.sequences)
+    return next(iter(batches))
+
+
+def peak_memory() -> float | None:
+    """Return the largest resident memory of this process so far [MiB]; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)

@@ -1,0 +1,121 @@
+"""Fixtures of all tests: few threads, no network, no one's cache, and a run small enough to train in a blink."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+# Before anything imports NumPy, Numba or datasets.
+for name, value in {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "2",
+    "HF_HUB_OFFLINE": "1",
+    "MPLBACKEND": "Agg",
+}.items():
+    os.environ.setdefault(name, value)
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = """\
+[network]
+tokens = 12
+dense = [8, 2]
+readout = "pooled"
+output_bias = 1.0
+
+[data]
+limit = 90
+
+[settling]
+free_steps = 4
+nudged_steps = 4
+
+[optimiser]
+projection_rate = 1e-3
+dense_rate = 1e-3
+
+[training]
+epochs = 2
+batch = 20
+"""
+"""90 generated reviews in batches of 20: the last batch is smaller."""
+
+
+class Outcome(NamedTuple):
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def line(self) -> str:
+        """The one line of an error, checked to be one."""
+        assert self.code == 2
+        assert self.out == ""
+        assert self.err.startswith("neuroep: error: ")
+        assert self.err.count("\n") == 1
+        return self.err.removeprefix("neuroep: error: ").rstrip("\n")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep tokenised sets away from the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEUROEP_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """A configuration that trains in a blink."""
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the tiny configuration; to be read only."""
+    from neuroep import config, training
+
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "tiny.toml").write_text(TINY)
+    training.train(config.load(folder / "tiny.toml"), folder / "run", progress=False)
+    return folder / "run"
+
+
+@pytest.fixture
+def neuroep(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Run the command line in this process."""
+    from neuroep.cli import main
+
+    def run(*arguments: object) -> Outcome:
+        capsys.readouterr()
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return Outcome(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def process() -> Callable[..., subprocess.Popen[str]]:
+    """Start Python in a process of its own."""
+
+    def start(*arguments: object) -> subprocess.Popen[str]:
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        command = [sys.executable, *map(str, arguments)]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)
+
+    return start
