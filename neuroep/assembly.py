@@ -129,8 +129,8 @@ def build_engine(config: Config, network: Network, parameters: Mapping[str, np.n
 
     settings, seed = config.engine, config.training.seed
     if parameters is None:
-        parameters = networks.initial_parameters(network, seed=seed, output_bias=config.network.output_bias)
-    place = {"device": settings.device} if settings.kind == "reference" else {}
+        start = config.network
+        parameters = networks.initial_parameters(network, seed, start.output_bias, start.projection_identity)
     return engines.build(
         settings.kind,
         network,
@@ -139,7 +139,7 @@ def build_engine(config: Config, network: Network, parameters: Mapping[str, np.n
         seed=seed,
         dtype=settings.dtype,
         threads=settings.threads,
-        **place,
+        device=settings.device,
     )
 
 

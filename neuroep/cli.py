@@ -6,7 +6,6 @@ Exit codes: 0 done; 2 an error the user can mend, one line on stderr; 130 interr
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -187,13 +186,17 @@ def _gradcheck(arguments: argparse.Namespace) -> None:
 
     source = Path(arguments.source)
     opened = (runs.load if source.is_dir() else config.load)(source, arguments.overrides)
-    _print_result(gradcheck.run(opened, Path(arguments.out)))
+    print(gradcheck.run(opened, arguments.out).as_text())
 
 
 def _demo(arguments: argparse.Namespace) -> None:
     from analysis import demo
 
-    _print_result(demo.run(Path(arguments.out) if arguments.out else None))
+    def report(engine: str, record: Mapping[str, Any]) -> None:
+        print(f"{engine:<10}", end="")
+        _print_epoch(record)
+
+    print(demo.run(arguments.out, progress=True, report=report).as_text())
 
 
 def _import_published(arguments: argparse.Namespace) -> None:
@@ -202,12 +205,6 @@ def _import_published(arguments: argparse.Namespace) -> None:
     run = published.convert(arguments.file, arguments.out, arguments.overrides)
     sizes = f"{run.config.network.kind}, tokens {run.config.network.tokens}, dense {list(run.config.network.dense)}"
     print(f"{run.path}: {sizes}")
-
-
-def _print_result(result: object) -> None:
-    """Print what an analysis returns: a text, or data as JSON."""
-    if result is not None:
-        print(result if isinstance(result, str) else json.dumps(result, default=str))
 
 
 if __name__ == "__main__":

@@ -79,6 +79,9 @@ class NetworkConfig(Section):
     output_bias: Annotated[float, Field(allow_inf_nan=False)] | None = None
     """Initial bias of the outputs; unset draws it as torch does, 1.0 starts a hard sigmoid in its linear range."""
 
+    projection_identity: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+    """Multiple of the identity added to the initial projections; 1 starts attention at words like the asking one."""
+
     @property
     def lengths(self) -> tuple[int, ...]:
         """Longest sample of every sequence [tokens]."""

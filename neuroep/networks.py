@@ -350,7 +350,9 @@ def inference(
     return Network(sequences, (*attention, *layers), (*projections, *synapses), mask)
 
 
-def initial_parameters(network: Network, seed: int = 0, output_bias: float | None = None) -> dict[str, np.ndarray]:
+def initial_parameters(
+    network: Network, seed: int = 0, output_bias: float | None = None, projection_identity: float = 0.0
+) -> dict[str, np.ndarray]:
     """Draw initial weights and biases, U(-1/sqrt(fan_in), 1/sqrt(fan_in)), the default of torch's Linear.
 
     Parameters
@@ -362,11 +364,19 @@ def initial_parameters(network: Network, seed: int = 0, output_bias: float | Non
     output_bias : float, optional
         Constant bias of the output layer. With the hard sigmoid an output with negative drive is dead: ``1.0`` at slope
         1/2 starts it in the middle of its linear range. None keeps torch's default.
+    projection_identity : float
+        Multiple of the identity added to every square projection: at 1 each word starts by asking for words like itself, as a
+        Hopfield network does. 0 is torch's default.
 
     Returns
     -------
     dict of str to numpy.ndarray
         float32 arrays of the shapes in :meth:`Network.parameter_shapes`.
+
+    Raises
+    ------
+    ConfigError
+        If an identity is asked of a projection that is not square.
     """
     fan_in = {synapse.name: synapse.shape[1] for synapse in network.synapses}
     values: dict[str, np.ndarray] = {}
@@ -376,6 +386,10 @@ def initial_parameters(network: Network, seed: int = 0, output_bias: float | Non
         draw *= np.float32(2.0 * bound)
         draw -= np.float32(bound)
         values[name] = draw
+    for synapse in network.projections if projection_identity else ():
+        if synapse.shape[0] != synapse.shape[1]:
+            raise ConfigError(f"projection_identity is {projection_identity}: '{synapse.name}' is not square")
+        values[f"{synapse.name}.weight"] += np.float32(projection_identity) * np.eye(synapse.shape[0], dtype=np.float32)
     if output_bias is not None:
         values[f"{network.dense[-1].name}.bias"][:] = output_bias
     return values

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from neuroep.errors import ConfigError, nearest
 
@@ -72,14 +72,19 @@ def merged(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any
         table = result.setdefault(section, {})
         if not isinstance(table, dict):
             continue
-        value = _value(field, text)
-        if entry:
-            table[leaf] = {**table.get(leaf, {}), entry: value}
-        elif value is None:
-            table.pop(leaf, None)
-        else:
-            table[leaf] = value
+        _lay(table, leaf, entry, _scalar(text) if entry else _value(field, text))
     return result
+
+
+def _lay(table: dict[str, Any], leaf: str, entry: str, value: Any) -> None:
+    """Put one value in its table; what is no table there is left for the checks to find."""
+    if entry:
+        held = table.get(leaf, {})
+        table[leaf] = {**held, entry: value} if isinstance(held, Mapping) else held
+    elif value is None:
+        table.pop(leaf, None)
+    else:
+        table[leaf] = value
 
 
 def dotted(option: str, others: Collection[str] = ()) -> tuple[str, str]:
@@ -124,14 +129,15 @@ def _value(field: str, text: str) -> Any:
     from neuroep.config import settings
 
     annotation = settings()[field].annotation
-    kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
-    lists = any(get_origin(kind) is tuple for kind in kinds)
+    members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    kinds = [get_args(kind)[0] if get_origin(kind) is Annotated else kind for kind in members]
+    parts = next((get_args(kind)[0] for kind in kinds if get_origin(kind) is tuple), None)
     if text.lower() == "none" and NoneType in kinds:
         return None
     if str in kinds:
         return _placed(field, text)
-    if lists and not text.startswith("[") and (int not in kinds or "," in text):
-        return [_scalar(part.strip()) for part in text.split(",")]
+    if parts and not text.startswith("[") and (int not in kinds or "," in text):
+        return [part.strip() if parts is str else _scalar(part.strip()) for part in text.split(",")]
     return _scalar(text)
 
 

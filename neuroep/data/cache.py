@@ -6,6 +6,7 @@ under its name only when complete, and its contents are checked against their ha
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -116,7 +117,7 @@ def store(folder: Path, key: str, corpus: Corpus) -> None:
     except OSError as error:
         raise DataError(f"cache folder '{folder}' cannot be written: {error.strerror or error}") from error
     finally:
-        if partial.parent.is_dir():
+        with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
 
 

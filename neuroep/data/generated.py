@@ -1,4 +1,4 @@
-"""The two generated corpora, ``reviews`` and ``pairs``: no file, no network, made anew in about a second.
+"""The two generated corpora, ``reviews`` and ``pairs``: no file, no network, made anew in a moment.
 
 Their texts come from the small grammars of :mod:`neuroep.data.reviews` and :mod:`neuroep.data.pairs`. No sample occurs
 twice, classes are balanced, and the test split comes from the same grammar.
@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from neuroep.data import pairs, reviews
-from neuroep.data.corpus import Corpus, Ragged, Split, with_fingerprint
+from neuroep.data.corpus import Corpus, Split, with_fingerprint
 from neuroep.data.lexicon import Lexicon
+from neuroep.data.tokens import encode
 from neuroep.errors import DataError, unknown
 from neuroep.randomness import generator
 
@@ -65,7 +66,8 @@ def build(name: str, *, train: int | None = None, test: int | None = None, seed:
     first = sizes["train"]
     parts = {"train": slice(0, first), "test": slice(first, None)}
     splits = {split: _split(grammar, lexicon, texts[part], labels[part]) for split, part in parts.items()}
-    return with_fingerprint(Corpus(name, grammar.sequences, grammar.classes, *lexicon[::2], splits, ""))
+    corpus = Corpus(name, grammar.sequences, grammar.classes, lexicon.words, lexicon.vectors, splits, "")
+    return with_fingerprint(corpus)
 
 
 def _distinct(grammar: _Grammar, draw: np.random.Generator, count: int) -> tuple[list[tuple[str, ...]], np.ndarray]:
@@ -86,6 +88,4 @@ def _distinct(grammar: _Grammar, draw: np.random.Generator, count: int) -> tuple
 
 def _split(grammar: _Grammar, lexicon: Lexicon, texts: Iterable[tuple[str, ...]], labels: np.ndarray) -> Split:
     columns = zip(grammar.sequences, zip(*texts, strict=True), strict=True)
-    ids = lexicon.ids
-    tokens = {name: Ragged.from_sequences([[ids[w] for w in text.split()] for text in column]) for name, column in columns}
-    return Split(tokens, labels)
+    return Split({name: encode(column, lexicon.ids) for name, column in columns}, labels)

@@ -3,66 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from neuroep.data.sources import Table
-from neuroep.errors import DataError, nearest, unknown
+from neuroep.data.sources import Table, kind_of
+from neuroep.errors import DataError, unknown
 
-_NO_GOLD = (-1, "-1", "-", "", None)
+if TYPE_CHECKING:
+    import pyarrow
 
-
-def classes_of(tables: Sequence[Table], column: str) -> tuple[str, ...]:
-    """Find the classes of a user's own data from its training tables.
-
-    Names are sorted; whole numbers must run from 0 without a gap.
-
-    Parameters
-    ----------
-    tables : sequence of Table
-        Tables of the training split.
-    column : str
-        Name of the label column.
-
-    Raises
-    ------
-    DataError
-        If there are fewer than two classes, a label is missing, or numbers leave a gap.
-    """
-    seen: set[str] = set()
-    numeric = False
-    for table in tables:
-        distinct = table.columns[column].unique().to_pylist()
-        numeric = numeric or not all(isinstance(value, str) for value in distinct if value is not None)
-        seen.update(str(_whole(value)) for value in distinct if value is not None)
-    where = f"data '{tables[0].name}': column '{column}'"
-    if len(seen) < 2:
-        raise DataError(f"{where} holds {len(seen)} class(es): at least 2 are needed")
-    if not numeric:
-        return tuple(sorted(seen))
-    expected = [str(number) for number in range(len(seen))]
-    strange = sorted(seen - set(expected))
-    if strange:
-        row, table = _first_row(tables, column, strange[0])
-        span = f"with {len(seen)} classes allowed are whole numbers 0 to {len(seen) - 1}"
-        raise DataError(f"data '{table.name}': label {strange[0]} in row {row + 1}: {span}, or names")
-    return tuple(expected)
-
-
-def _first_row(tables: Sequence[Table], column: str, wanted: str) -> tuple[int, Table]:
-    for table in tables:
-        for row, value in enumerate(table.columns[column].to_pylist()):
-            if str(_whole(value)) == wanted:
-                return row, table
-    return 0, tables[0]
-
-
-def _whole(value: object) -> object:
-    """Return a float or a truth value as a whole number where it is one, anything else as it is."""
-    if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
-        return int(value)
-    return value
+_MISSING = (None, "")
+_NO_GOLD = (-1, "-1", "-", *_MISSING)
 
 
 class Labelled(NamedTuple):
@@ -72,6 +24,36 @@ class Labelled(NamedTuple):
     """(samples,) int64."""
     rows: np.ndarray
     """(samples,) int64, the rows of the table they come from."""
+
+
+def classes_of(tables: Sequence[Table], column: str) -> tuple[str, ...]:
+    """Find the classes of a user's own data from its training tables.
+
+    Parameters
+    ----------
+    tables : sequence of Table
+        Tables of the training split.
+    column : str
+        Name of the label column: names, which are sorted, or whole numbers, which must run from 0 without a gap.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two classes, the column holds neither numbers nor names, or numbers leave a gap.
+    """
+    seen = {value for table in tables for value in _column(table, column).unique().to_pylist()}
+    values = {_whole(value) for value in seen if value not in _MISSING}
+    if len(values) < 2:
+        held = f"column '{column}' holds {len(values)} of them"
+        raise DataError(f"data '{tables[0].name}': at least 2 classes are needed, {held}")
+    if all(isinstance(value, str) for value in values):
+        return tuple(sorted(str(value) for value in values))
+    expected = set(range(len(values)))
+    for value in sorted(values - expected, key=str):
+        where = next(_where(table, column, value) for table in tables if value in _column(table, column).to_pylist())
+        span = f"{len(values)} distinct labels must be the whole numbers 0 to {len(values) - 1}, or names"
+        raise DataError(f"{where}: {value} leaves a gap; {span}")
+    return tuple(str(value) for value in sorted(expected))
 
 
 def numbers(table: Table, column: str, classes: tuple[str, ...], *, drop: bool = False) -> Labelled:
@@ -86,7 +68,7 @@ def numbers(table: Table, column: str, classes: tuple[str, ...], *, drop: bool =
     classes : tuple of str
         Names of the classes.
     drop : bool
-        Leave out rows without a gold label (-1, ``"-"``, null) instead of refusing them.
+        Leave out rows without a gold label (-1, ``"-"``, none) instead of refusing them.
 
     Returns
     -------
@@ -98,29 +80,50 @@ def numbers(table: Table, column: str, classes: tuple[str, ...], *, drop: bool =
     DataError
         If a label is missing, no whole number, out of range, or of an unknown name.
     """
+    array = _column(table, column)
     known: Mapping[object, int] = {name: number for number, name in enumerate(classes)}
-    by_value: dict[object, int] = {}
-    for value in table.columns[column].unique().to_pylist():
+    number_of: dict[object, int] = {}
+    for value in array.unique().to_pylist():
         if drop and value in _NO_GOLD:
-            by_value[value] = -1
-        elif isinstance(value, str) and value in known:
-            by_value[value] = known[value]
-        elif isinstance(number := _whole(value), int) and 0 <= number < len(classes):
-            by_value[value] = number
-        else:
+            number_of[value] = -1
+            continue
+        number = known.get(value) if isinstance(value, str) else _whole(value)
+        if not isinstance(number, int) or not 0 <= number < len(classes):
             raise DataError(_complaint(table, column, value, classes))
-    found = np.array([by_value[value] for value in table.columns[column].to_pylist()], dtype=np.int64)
+        number_of[value] = number
+    found = np.array([number_of[value] for value in array.to_pylist()], dtype=np.int64)
     rows = np.flatnonzero(found >= 0)
     return Labelled(found[rows], rows)
 
 
+def _column(table: Table, column: str) -> pyarrow.ChunkedArray:
+    """Return the labels; one which is NaN counts as missing."""
+    from pyarrow import compute, types
+
+    array = table.columns[column]
+    if (kind := kind_of(array)) not in ("text", "number", "nothing"):
+        raise DataError(f"data '{table.name}': column '{column}' holds {kind}: whole numbers or names are needed")
+    return compute.if_else(compute.is_nan(array), None, array) if types.is_floating(array.type) else array
+
+
+def _whole(value: object) -> object:
+    """Return a float or a truth value as a whole number where it is one, anything else as it is."""
+    if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
+        return int(value)
+    return value
+
+
+def _where(table: Table, column: str, value: object) -> str:
+    """Name the first row with a value, rows counted from 1."""
+    row = _column(table, column).to_pylist().index(value)
+    return f"data '{table.name}': label in row {row + 1} of column '{column}'"
+
+
 def _complaint(table: Table, column: str, value: object, classes: tuple[str, ...]) -> str:
-    values = table.columns[column].to_pylist()
-    row = next(i for i, other in enumerate(values) if other == value or (other != other and value != value))
-    where = f"data '{table.name}': label in row {row + 1} of column '{column}'"
-    if value is None:
+    where = _where(table, column, value)
+    if value in _MISSING:
         return f"{where} is missing"
     if isinstance(value, str):
         return f"{where}: {unknown('class', value, classes)}"
-    kind = "is no whole number" if isinstance(value, float) else "is out of range"
-    return f"{where} {kind}: {value}; allowed are 0 to {len(classes) - 1}{nearest(value, ())}"
+    fault = "is out of range" if isinstance(_whole(value), int) else "is no whole number"
+    return f"{where} {fault}: {value}; allowed are 0 to {len(classes) - 1}"

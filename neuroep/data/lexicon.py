@@ -5,13 +5,13 @@ every word has a part of its own. A vector is the concatenation
 
     x = [ scale * features of the word | identity of the word ]
 
-whose identity part is Gaussian with a given root-mean-square length. With lengths of 4 to 6, the logits of the attention
-at kappa = 1/sqrt(dim) are large enough to matter from the first epoch on.
+whose identity part is Gaussian with a given root-mean-square length. With vectors of length 4 to 6, the logits of the
+attention at kappa = 1/sqrt(dim) are large enough to matter from the first epoch on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -61,3 +61,8 @@ def lexicon(
     noise = generator(0, "word identity", key).standard_normal((len(words), own)) * (identity / np.sqrt(own))
     vectors = np.hstack([scale * meaning, noise]).astype(np.float32)
     return Lexicon(words, {word: i for i, word in enumerate(words)}, vectors)
+
+
+def pick(draw: np.random.Generator, options: Sequence[str]) -> str:
+    """Draw one of some words."""
+    return options[int(draw.integers(len(options)))]

@@ -72,6 +72,9 @@ def load(
         if path is not None or vectors is not None or text is not None or label is not None:
             raise DataError(f"data '{name}' is generated: path, vectors, text and label must not be set")
         whole = generated.build(name)
+        longest = per_sequence(whole.sequences, tokens)
     else:
-        whole = tokenised(plan(name, path, text, label), vectors, cache)
-    return select(whole, per_sequence(whole.sequences, tokens), validation, limit, seed)
+        made_from = plan(name, path, text, label)
+        longest = per_sequence(made_from.sequences, tokens)
+        whole = tokenised(made_from, vectors, cache)
+    return select(whole, longest, validation, limit, seed)

@@ -6,9 +6,10 @@ network is asked.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -130,7 +131,7 @@ def read_table(file: Path, wanted: tuple[str, ...]) -> Table:
     file : pathlib.Path
         Parquet, CSV, TSV or JSON lines.
     wanted : tuple of str
-        Names of the columns.
+        Names of the columns, the label last; text columns of CSV are read as text whatever they look like.
 
     Raises
     ------
@@ -140,13 +141,13 @@ def read_table(file: Path, wanted: tuple[str, ...]) -> Table:
     import pyarrow
 
     try:
-        table = _read(file)
+        table = _read(file, wanted[:-1])
     except (pyarrow.ArrowException, OSError, EOFError) as error:
         raise DataError(f"data '{file}' cannot be read: {one_line(error)}") from error
     return _select(str(file), table, wanted)
 
 
-def _read(file: Path) -> pyarrow.Table:
+def _read(file: Path, texts: tuple[str, ...]) -> pyarrow.Table:
     import pyarrow
 
     kind = _format(file)
@@ -159,7 +160,8 @@ def _read(file: Path) -> pyarrow.Table:
             import pyarrow.csv
 
             parse = pyarrow.csv.ParseOptions(delimiter=_DELIMITERS[kind], newlines_in_values=True)
-            return pyarrow.csv.read_csv(stream, parse_options=parse)
+            convert = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(texts, pyarrow.string()))
+            return pyarrow.csv.read_csv(stream, parse_options=parse, convert_options=convert)
         import pyarrow.json
 
         return pyarrow.json.read_json(stream, parse_options=pyarrow.json.ParseOptions(newlines_in_values=True))
@@ -171,7 +173,7 @@ def _select(name: str, table: pyarrow.Table, wanted: tuple[str, ...]) -> Table:
             columns = ", ".join(table.column_names)
             close = nearest(column, table.column_names)
             raise DataError(f"data '{name}': unknown column '{column}': allowed are {columns}{close}")
-    return Table(name, {column: table.column(column) for column in wanted})
+    return Table(name, {column: _plain(table.column(column)) for column in wanted})
 
 
 def hub_tables(repository: str, wanted: tuple[str, ...]) -> dict[str, Table]:
@@ -191,20 +193,31 @@ def hub_tables(repository: str, wanted: tuple[str, ...]) -> dict[str, Table]:
     """
     import datasets
 
-    bars = datasets.utils.logging.is_progress_bar_enabled()
-    datasets.disable_progress_bars()
     try:
-        with quiet("datasets"), quiet("huggingface_hub"):
+        with _silent(), quiet("datasets"), quiet("huggingface_hub"):
             loaded = datasets.load_dataset(repository)
     except Exception as error:  # network, hub, disk and integrity errors share no base class
         cure = "set the data path to a local folder with train and test tables"
         cause = f"cannot fetch {repository} from the Hugging Face hub ({one_line(error)})"
         raise DataError(f"data: {cause}; {cure}") from error
-    finally:
-        if bars:
-            datasets.enable_progress_bars()
     splits = [split for split in ("train", "validation", "test") if split in loaded]
     return {split: _select(f"{repository} {split}", loaded[split].data.table, wanted) for split in splits}
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Switch the progress bars of the hub's libraries off for a while."""
+    import datasets
+    import huggingface_hub.utils as hub_utils
+
+    libraries = [library for library in (datasets, hub_utils) if not library.are_progress_bars_disabled()]
+    for library in libraries:
+        library.disable_progress_bars()
+    try:
+        yield
+    finally:
+        for library in libraries:
+            library.enable_progress_bars()
 
 
 def texts(table: Table, column: str) -> list[str]:
@@ -215,14 +228,29 @@ def texts(table: Table, column: str) -> list[str]:
     DataError
         If the column holds something else, or a row has no text.
     """
-    import pyarrow
-
     array = table.columns[column]
-    if not (pyarrow.types.is_string(array.type) or pyarrow.types.is_large_string(array.type)):
-        if len(array) == 0:
-            return []
+    if kind_of(array) != "text":
         raise DataError(f"data '{table.name}': column '{column}' holds {array.type}: text is needed")
     if array.null_count:
         row = array.is_null().index(True).as_py()
         raise DataError(f"data '{table.name}': column '{column}' has no text in row {row + 1}")
     return array.to_pylist()
+
+
+def kind_of(array: pyarrow.ChunkedArray) -> str:
+    """Return ``"text"``, ``"number"``, ``"nothing"`` (no row has a value), or the name of another type."""
+    from pyarrow import types
+
+    kind = array.type
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+        return "text"
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind):
+        return "number"
+    return "nothing" if types.is_null(kind) else str(kind)
+
+
+def _plain(array: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
+    """Return a column of categories as the column of their values."""
+    from pyarrow import types
+
+    return array.cast(array.type.value_type) if types.is_dictionary(array.type) else array

@@ -10,9 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neuroep.data import cache as disk
-from neuroep.data import labels, sources
-from neuroep.data import vectors as word_vectors
+from neuroep.data import cache as disk, labels, sources, vectors as word_vectors
 from neuroep.data.corpus import Corpus, Ragged, Split, with_fingerprint
 from neuroep.data.tokens import TOKENISER, compact, encode
 from neuroep.errors import DataError
@@ -53,6 +51,11 @@ class Plan(NamedTuple):
     """None: as the training split has them."""
     drop: bool
     repository: str | None
+
+    @property
+    def sequences(self) -> tuple[str, ...]:
+        """Names of the sequences."""
+        return _SEQUENCES[len(self.columns)]
 
 
 def plan(name: str, path: StrPath | None, text: str | Sequence[str] | None, label: str | None) -> Plan:
@@ -123,26 +126,36 @@ def _store(folder: Path, key: str, corpus: Corpus, *, required: bool) -> None:
 
 
 def _build(plan: Plan, tables: Mapping[str, Sequence[sources.Table]], file: Path) -> Corpus:
+    classes, numbered = _labelled(plan, tables)
+    texts = {split: {c: _column(tables[split], numbered[split], c) for c in plan.columns} for split in tables}
+    rows, table = word_vectors.read(file)
+    encoded = [encode(texts[split][column], rows) for split in tables for column in plan.columns]
+    kept, encoded = compact(encoded, len(table))
+    if not len(kept):
+        raise DataError(f"vectors '{file}': none of their words occurs in data '{plan.name}'")
+    splits = _splits(plan.sequences, encoded, numbered)
+    by_row = {row: word for word, row in rows.items()}
+    words = tuple(by_row[row] for row in kept.tolist())
+    corpus = Corpus(plan.name, plan.sequences, classes, words, table[kept].astype(np.float32), splits, "")
+    return with_fingerprint(corpus)
+
+
+def _labelled(
+    plan: Plan, tables: Mapping[str, Sequence[sources.Table]]
+) -> tuple[tuple[str, ...], dict[str, list[labels.Labelled]]]:
+    """Return the classes, and the class numbers of each split's tables."""
+    for split, parts in tables.items():
+        if not any(len(part.columns[plan.label]) for part in parts):
+            raise DataError(f"data '{parts[0].name}': split '{split}' is empty")
     classes = plan.classes or labels.classes_of(tables["train"], plan.label)
     numbered = {
         split: [labels.numbers(part, plan.label, classes, drop=plan.drop) for part in parts]
         for split, parts in tables.items()
     }
-    for split, parts in numbered.items():
-        if not any(len(part.labels) for part in parts):
-            raise DataError(f"data '{tables[split][0].name}': split '{split}' is empty: no labelled row")
-    texts = {split: {c: _column(tables[split], numbered[split], c) for c in plan.columns} for split in tables}
-    rows, table = word_vectors.read(file)
-    sequences = _SEQUENCES[len(plan.columns)]
-    encoded = [encode(texts[split][column], rows) for split in tables for column in plan.columns]
-    kept, encoded = compact(encoded, len(table))
-    if not len(kept):
-        raise DataError(f"vectors '{file}': none of their words occurs in data '{plan.name}'")
-    splits = _splits(sequences, encoded, numbered)
-    by_row = {row: word for word, row in rows.items()}
-    words = tuple(by_row[row] for row in kept.tolist())
-    corpus = Corpus(plan.name, sequences, classes, words, table[kept].astype(np.float32), splits, "")
-    return with_fingerprint(corpus)
+    for split, found in numbered.items():
+        if not any(len(part.labels) for part in found):
+            raise DataError(f"data '{tables[split][0].name}': split '{split}' is empty: no row has a label")
+    return classes, numbered
 
 
 def _column(tables: Sequence[sources.Table], numbered: Sequence[labels.Labelled], column: str) -> list[str]:

@@ -119,8 +119,10 @@ class IdealArray:
         return bad
 
     def _prepare(self, name: str, parameter: np.ndarray) -> None:
+        kept = self._moments.setdefault(name, {})
         for moment in self.optimiser.moments:
-            self._moments.setdefault(name, {}).setdefault(moment, np.zeros_like(parameter))
+            if moment not in kept:
+                kept[moment] = np.zeros_like(parameter)
 
     def _apply(
         self, name: str, values: np.ndarray, where: tuple, gradient: np.ndarray, contrast: Contrast, rate: float

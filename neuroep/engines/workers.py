@@ -6,6 +6,7 @@ only who computes what. Kernels release the GIL.
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,11 @@ def blocks(length: int, most: int) -> list[tuple[int, int]]:
     """Cut ``range(length)`` into near-equal pieces of at most ``most``."""
     pieces = max(1, -(-length // most))
     return [(length * i // pieces, length * (i + 1) // pieces) for i in range(pieces)]
+
+
+def processors() -> int:
+    """Return the number of processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Workers:
@@ -40,19 +46,20 @@ class Workers:
     def __init__(self, threads: int | None = None) -> None:
         if threads is not None and threads < 1:
             raise ConfigError(f"threads is {threads}: allowed are whole numbers from 1")
-        self.threads = threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+        self.threads = threads or processors()
         self._pool: ThreadPoolExecutor | None = None
         self._blas: Any = None
         self._limited = False
 
     @contextmanager
     def single_blas(self) -> Iterator[None]:
-        """Keep OpenBLAS to one thread inside, as the blocks are parallel already; may be nested."""
+        """Keep BLAS to one thread inside, as the blocks are parallel already; may be nested."""
         if self._limited:
             yield
             return
         if self._blas is None:
-            self._blas = ThreadpoolController().select(internal_api="openblas")
+            importlib.import_module("scipy.linalg.cython_blas")  # Numba's BLAS: it must be loaded to be found
+            self._blas = ThreadpoolController().select(user_api="blas")
         self._limited = True
         try:
             with self._blas.limit(limits=1):

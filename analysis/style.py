@@ -1,0 +1,87 @@
+"""The look that all pictures share: figures without pyplot, a colour-blind-safe palette, units on every axis.
+
+Nothing here touches matplotlib's global state: a picture looks the same whatever else the process draws, and needs no
+display. Colours: Okabe and Ito, "Color Universal Design", 2008.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+ORANGE, SKY, BLACK, GREY = "#E69F00", "#56B4E9", "#000000", "#777777"
+COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+"""Told apart with any colour vision; GREY is for guides."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+TEXT, TITLE = 10.0, 11.0
+"""Sizes [pt]."""
+DPI = 150
+
+
+def figure(width: float = 6.0, height: float = 4.0) -> Figure:
+    """Return an empty figure that draws into memory.
+
+    Parameters
+    ----------
+    width, height : float
+        [inch].
+    """
+    empty = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(empty)
+    return empty
+
+
+def axes(ax: Axes | None, width: float = 6.0, height: float = 4.0) -> Axes:
+    """Return the axes to draw on: those given, or those of a new figure."""
+    return figure(width, height).add_subplot() if ax is None else ax
+
+
+def dress(ax: Axes, *, x: str, y: str, title: str = "") -> Axes:
+    """Label an axes and give it the shared look.
+
+    Parameters
+    ----------
+    ax : Axes
+        What has been drawn.
+    x, y : str
+        What the axes show, with the unit in square brackets where there is one.
+    title : str
+        Short line above.
+    """
+    ax.set_xlabel(x, fontsize=TEXT)
+    ax.set_ylabel(y, fontsize=TEXT)
+    if title:
+        ax.set_title(title, fontsize=TITLE, loc="left")
+    ax.tick_params(labelsize=TEXT - 1)
+    ax.xaxis.get_offset_text().set_fontsize(TEXT - 1)
+    ax.yaxis.get_offset_text().set_fontsize(TEXT - 1)
+    ax.grid(True, color="#dddddd", linewidth=0.6)
+    ax.set_axisbelow(True)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    return ax
+
+
+def whole_steps(ax: Axes) -> None:
+    """Put the ticks of the x axis on whole numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=2))
+
+
+def legend(ax: Axes, **settings: object) -> None:
+    """Name what is drawn, if anything has a name."""
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(**{"fontsize": TEXT - 1, "frameon": True, "framealpha": 0.85, "edgecolor": "none", **settings})
+
+
+def save(drawn: Figure | Axes, path: Path) -> None:
+    """Write a figure, or the figure of an axes, as PNG."""
+    sheet = cast(Figure, drawn.figure if isinstance(drawn, Axes) else drawn)
+    sheet.savefig(path, format="png", dpi=DPI, facecolor="white")

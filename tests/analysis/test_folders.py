@@ -1,0 +1,55 @@
+"""Output folders appear complete or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from analysis.folders import appearing, check_free, unused
+from neuroep.errors import ConfigError
+
+
+def test_appears_at_the_end(tmp_path: Path) -> None:
+    out = tmp_path / "a" / "b"
+    with appearing(out) as folder:
+        (folder / "file").write_text("x")
+        assert not out.exists()
+    assert [path.name for path in out.iterdir()] == ["file"]
+    assert [path.name for path in out.parent.iterdir()] == ["b"]
+
+
+def test_takes_an_empty_folder(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with appearing(tmp_path / "out") as folder:
+        (folder / "file").touch()
+    assert (tmp_path / "out" / "file").exists()
+
+
+def test_vanishes_with_an_error(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), appearing(tmp_path / "out") as folder:
+        (folder / "file").touch()
+        raise KeyError
+    assert not list(tmp_path.iterdir())
+
+
+def test_refuses_files_and_full_folders(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="is not empty"):
+        check_free(tmp_path)
+    with pytest.raises(ConfigError, match="is a file"), appearing(tmp_path / "file"):
+        pass
+
+
+def test_unwritable_place_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="cannot be written"), appearing(tmp_path / "file" / "out"):
+        pass
+
+
+def test_unused_counts_on(tmp_path: Path) -> None:
+    out = tmp_path / "demo"
+    assert unused(out) == out
+    out.mkdir()
+    (tmp_path / "demo-2").mkdir()
+    assert unused(out) == tmp_path / "demo-3"

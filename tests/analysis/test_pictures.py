@@ -1,0 +1,117 @@
+"""Every picture draws where it is told, has labels on its axes, and leaves matplotlib's global state alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+
+from analysis import gdu, style
+from analysis.gradient_error import Agreement
+from analysis.gradient_pictures import error_sheet, gdu_sheet, plot_gdu, plot_gdu_error, plot_gradient_error
+from analysis.settling_pictures import Descent, follow, plot_convergence, plot_energy
+from analysis.training_pictures import plot_training
+from neuroep.settling import Schedule
+from tests import cases
+
+PICTURES = ("gdu", "one_gdu", "gdu_error", "gradient_error", "energy", "convergence", "accuracy", "loss")
+
+
+@pytest.fixture(scope="module")
+def curves() -> gdu.GDU:
+    net = cases.network("inference")
+    engine, batch = cases.engine("cpu", net), cases.batch(net)
+    estimator = cases.estimator("centred", 0.1, nudged=Schedule("synchronous", 6))
+    return gdu.measure(engine, batch, estimator, cases.estimator().gradient(engine, batch))
+
+
+@pytest.fixture(scope="module", params=["local", "cpu"])
+def descent(request: pytest.FixtureRequest) -> Descent:
+    net = cases.network("pooled_sentiment")
+    engine = cases.engine(request.param, net)
+    return follow(engine, cases.batch(net), Schedule(steps=6), Schedule(steps=5), 0.2)
+
+
+def rows(names: tuple[str, ...] = ("a.weight", "b.weight")) -> list[Agreement]:
+    powers = {"centred": 2, "positive": 1, "negative": 1}
+    betas = (1e-3, 1e-2, 0.1, 1.0)
+    return [Agreement(name, kind, b, 1.0, b**p) for name in names for kind, p in powers.items() for b in betas]
+
+
+def metrics(shift: float = 0.0) -> list[dict[str, Any]]:
+    found = {"loss": 0.2, "accuracy": 0.6 + shift}
+    return [{"epoch": epoch, "train": found, "evaluate": {"test": found}} for epoch in (1, 2, 3)]
+
+
+@pytest.fixture
+def draw(curves: gdu.GDU, descent: Descent) -> dict[str, Callable[[Axes | None], Axes]]:
+    runs = {"local": metrics(), "reference": metrics(0.1)}
+    return {
+        "gdu": lambda ax: plot_gdu(curves, ax),
+        "one_gdu": lambda ax: plot_gdu(curves, ax, synapse="dense_1"),
+        "gdu_error": lambda ax: plot_gdu_error([curves, curves], ax),
+        "gradient_error": lambda ax: plot_gradient_error(rows(), ax),
+        "energy": lambda ax: plot_energy(descent, ax),
+        "convergence": lambda ax: plot_convergence(descent, ax),
+        "accuracy": lambda ax: plot_training(runs, ax, level=("bag of words", 0.6)),
+        "loss": lambda ax: plot_training(runs, ax, quantity="loss", train=False),
+    }
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_draws_where_it_is_told(draw: dict[str, Callable[[Axes | None], Axes]], name: str, tmp_path: Path) -> None:
+    given = style.figure().add_subplot()
+    assert draw[name](given) is given
+    own = draw[name](None)
+    assert own is not given
+    for ax in (given, own):
+        assert ax.get_xlabel() and ax.get_ylabel() and ax.get_title(loc="left")
+        assert ax.lines and ax.get_legend() is not None
+        style.save(ax.figure, tmp_path / "picture.png")
+        assert (tmp_path / "picture.png").stat().st_size > 5000
+
+
+def test_energy_falls_in_every_sweep(descent: Descent) -> None:
+    assert set(descent.phases) == {0, 1, -1}
+    for phase in descent.phases.values():
+        assert np.all(np.diff(phase.energy) <= 1e-12)
+        assert np.all(phase.energy >= phase.minimum - 1e-12)
+    free, plus, minus = (descent.phases[sign] for sign in (0, 1, -1))
+    assert len(free.energy) == len(free.change) == 6
+    assert len(plus.energy) == len(plus.change) + 1 == 6
+    assert plus.energy[0] > free.energy[-1] > minus.energy[0]
+    assert plus.first == minus.first == 6
+
+
+def test_descent_as_dict(descent: Descent) -> None:
+    page = descent.as_dict()
+    assert page["beta"] == 0.2
+    assert page["phases"]["-1"].keys() == {"first", "energy", "minimum", "change"}
+
+
+def test_training_lines_are_percentages() -> None:
+    ax = plot_training({"local": metrics()}, train=False, level=("bag of words", 0.5))
+    assert ax.lines[0].get_ydata() == pytest.approx([60, 60, 60])
+    assert ax.lines[1].get_ydata()[0] == pytest.approx(50)
+
+
+def test_sheets(curves: gdu.GDU) -> None:
+    assert len(gdu_sheet([curves]).axes) == len(curves.curves) + 1
+    assert len(error_sheet(rows()).axes) == 2
+    assert len(error_sheet([]).axes) == 1
+
+
+def test_colours_are_distinct() -> None:
+    assert len(set(style.COLOURS)) == len(style.COLOURS) == len(set(style.MARKERS))
+
+
+def test_pyplot_is_never_imported() -> None:
+    code = "import sys, analysis.demo; sys.exit('matplotlib.pyplot' in sys.modules)"
+    root = Path(__file__).resolve().parents[2]
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0

@@ -1,0 +1,163 @@
+"""Tokenised sets on disk: hits equal misses, and nothing half-written is ever used."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from neuroep.data import Corpus, Ragged, Split, cache
+from neuroep.data.corpus import with_fingerprint
+from neuroep.errors import DataError
+
+
+@pytest.fixture
+def corpus() -> Corpus:
+    """Return a corpus of pairs with an empty sample and words of other alphabets."""
+    first, second = Ragged.from_sequences([[0, 1], []]), Ragged.from_sequences([[2], [1, 0, 2]])
+    split = Split({"premise": first, "hypothesis": second}, np.array([1, 0]))
+    vectors = np.arange(6, dtype=np.float32).reshape(3, 2)
+    made = Corpus("table", tuple(split.tokens), ("no", "yes"), ("a", "\u00e9", "."), vectors, {"train": split}, "")
+    return with_fingerprint(made)
+
+
+def same(first: Corpus, second: Corpus) -> bool:
+    """Tell whether two corpora agree in everything."""
+    plain = ("name", "sequences", "classes", "words", "fingerprint")
+    if any(getattr(first, field) != getattr(second, field) for field in plain):
+        return False
+    arrays = [(first.vectors, second.vectors)]
+    for split in first.splits:
+        arrays.append((first.splits[split].labels, second.splits[split].labels))
+        for name in first.sequences:
+            a, b = first.splits[split].tokens[name], second.splits[split].tokens[name]
+            arrays += [(a.ids, b.ids), (a.offsets, b.offsets)]
+    return all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in arrays)
+
+
+def test_what_is_stored_comes_back(tmp_path: Path, corpus: Corpus) -> None:
+    """Every field and type, in a folder made for it; nothing else is left there."""
+    folder = tmp_path / "new" / "cache"
+    assert cache.fetch(folder, "table", "key") is None
+    cache.store(folder, "key", corpus)
+    found = cache.fetch(folder, "table", "key")
+    assert found is not None
+    assert same(corpus, found)
+    assert os.listdir(folder) == ["table-key.safetensors"]
+
+
+def test_file_is_safetensors_with_json(tmp_path: Path, corpus: Corpus) -> None:
+    """Anyone can read it."""
+    from safetensors import safe_open
+
+    cache.store(tmp_path, "key", corpus)
+    with safe_open(cache.path_of(tmp_path, "table", "key"), framework="numpy") as file:
+        about = json.loads(file.metadata()["neuroep"])
+        assert file.get_tensor("train.labels").tolist() == [1, 0]
+    assert about["classes"] == ["no", "yes"]
+    assert about["fingerprint"] == corpus.fingerprint
+
+
+def spoil(path: Path, fault: str) -> None:
+    """Damage a cached file."""
+    whole = path.read_bytes()
+    if fault == "truncated":
+        path.write_bytes(whole[:-7])
+    elif fault == "empty":
+        path.write_bytes(b"")
+    elif fault == "flipped":
+        path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    else:
+        path.write_bytes(b"garbage" * 100)
+
+
+@pytest.mark.parametrize("fault", ["truncated", "empty", "flipped", "garbage"])
+def test_damaged_files_are_written_again(tmp_path: Path, corpus: Corpus, fault: str) -> None:
+    """A damaged file counts as none, down to a single bit."""
+    cache.store(tmp_path, "key", corpus)
+    spoil(cache.path_of(tmp_path, "table", "key"), fault)
+    assert cache.fetch(tmp_path, "table", "key") is None
+    cache.store(tmp_path, "key", corpus)
+    assert cache.fetch(tmp_path, "table", "key") is not None
+
+
+def test_file_of_another_key_is_not_used(tmp_path: Path, corpus: Corpus) -> None:
+    """A renamed file is not taken for another set."""
+    cache.store(tmp_path, "key", corpus)
+    os.rename(cache.path_of(tmp_path, "table", "key"), cache.path_of(tmp_path, "table", "other"))
+    assert cache.fetch(tmp_path, "table", "other") is None
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from neuroep.data import cache, generated
+os.replace = lambda *_: os._exit(9)
+cache.store(Path(sys.argv[1]), "key", generated.build("pairs", train=20, test=20))
+"""
+
+
+def test_killed_writer_leaves_no_set(tmp_path: Path) -> None:
+    """A process which dies before the last step leaves a partial file that nobody reads."""
+    root = Path(cache.__file__).resolve().parents[2]
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    assert subprocess.run(command, env={**os.environ, "PYTHONPATH": str(root)}, check=False).returncode == 9
+    assert [name.endswith(".partial") for name in os.listdir(tmp_path)] == [True]
+    assert cache.fetch(tmp_path, "pairs", "key") is None
+
+
+def test_failed_writer_cleans_up(tmp_path: Path, corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk is an error of one line and leaves nothing."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DataError, match="cannot be written: No space left on device"):
+        cache.store(tmp_path, "key", corpus)
+    assert os.listdir(tmp_path) == []
+
+
+def test_folder_which_is_a_file(tmp_path: Path, corpus: Corpus) -> None:
+    """The line names it."""
+    path = tmp_path / "file"
+    path.write_text("")
+    with pytest.raises(DataError, match="file' cannot be written"):
+        cache.store(path, "key", corpus)
+
+
+def test_key_covers_every_part() -> None:
+    """The order of the parts does not matter, their values do."""
+    parts = {"tokeniser": 1, "plan": ["imdb", ("text",)]}
+    assert cache.key_of(parts) == cache.key_of(dict(reversed(parts.items())))
+    assert cache.key_of(parts) != cache.key_of({**parts, "tokeniser": 2})
+
+
+@pytest.mark.parametrize(
+    ("platform", "variable", "expected"),
+    [
+        ("linux", "XDG_CACHE_HOME", "chosen/neuroep"),
+        ("linux", None, "home/.cache/neuroep"),
+        ("darwin", None, "home/Library/Caches/neuroep"),
+        ("win32", "LOCALAPPDATA", "chosen/neuroep"),
+        ("win32", None, "home/AppData/Local/neuroep"),
+    ],
+)
+def test_default_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, variable: str | None, expected: str
+) -> None:
+    """The platform's user cache, unless the environment says otherwise."""
+    for name in ("NEUROEP_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    if variable:
+        monkeypatch.setenv(variable, str(tmp_path / "chosen"))
+    assert cache.default_folder() == tmp_path / expected
+    monkeypatch.setenv("NEUROEP_CACHE", str(tmp_path / "own"))
+    assert cache.default_folder() == tmp_path / "own"

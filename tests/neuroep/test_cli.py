@@ -1,0 +1,269 @@
+"""The command line: what it prints, its exit codes, and one clear line for everything that cannot be."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from neuroep import cli, runs
+
+COMMANDS = ["train", "evaluate", "gradcheck", "demo", "import-published"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_help_shows_the_commands(neuroep, arguments):
+    found = neuroep(*arguments)
+    assert (found.code, found.err) == (0, "")
+    for command in COMMANDS:
+        assert command in found.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help(neuroep, command):
+    found = neuroep(command, "--help")
+    assert found.code == 0
+    assert ("--training.epochs" in found.out) == (command != "demo")
+
+
+def test_version(neuroep):
+    from neuroep import __version__
+
+    assert neuroep("--version").out == f"neuroep {__version__}\n"
+
+
+def test_help_imports_nothing_heavy(process):
+    heavy = ("torch", "numba", "datasets", "gensim", "matplotlib", "pydantic", "numpy", "scipy", "tqdm")
+    code = f"import sys; from neuroep import cli; cli.build_parser(); print([m for m in {heavy} if m in sys.modules])"
+    out, err = process("-c", code).communicate(timeout=60)
+    assert (out, err) == ("[]\n", "")
+
+
+def test_train_and_evaluate_in_processes_of_their_own(tiny, tmp_path, process):
+    out = tmp_path / "run"
+    child = process("-m", "neuroep.cli", "train", tiny, "--out", out, "--epochs", "1")
+    printed, errors = child.communicate(timeout=120)
+    assert (child.returncode, errors) == (0, "")
+    assert printed.startswith("epoch 1: train loss ")
+    assert printed.endswith(f"{out}: 1 epochs done\n")
+    child = process("-m", "neuroep.cli", "evaluate", out, "--json")
+    printed, errors = child.communicate(timeout=120)
+    assert (child.returncode, errors) == (0, "")
+    assert json.loads(printed)["samples"] == 1000
+
+
+def test_an_error_in_a_process_is_one_line_and_code_2(tmp_path, process):
+    child = process("-m", "neuroep.cli", "train", tmp_path / "none.toml", "--out", tmp_path / "run")
+    printed, errors = child.communicate(timeout=60)
+    assert (child.returncode, printed) == (2, "")
+    assert errors.startswith("neuroep: error: cannot read configuration")
+    assert errors.count("\n") == 1
+
+
+def test_quiet_prints_nothing(neuroep, tiny, tmp_path):
+    assert neuroep("train", tiny, "--out", tmp_path / "run", "--quiet") == (0, "", "")
+
+
+def test_overrides_reach_the_run(neuroep, tiny, tmp_path):
+    found = neuroep("train", "--epochs", "1", tiny, "--engine", "reference", "--beta=0.2", "--out", tmp_path / "run")
+    assert found.code == 0
+    config = runs.load(tmp_path / "run").config
+    assert (config.training.epochs, config.engine.kind, config.estimator.beta) == (1, "reference", 0.2)
+
+
+def test_resume(neuroep, tiny, tmp_path):
+    out = tmp_path / "run"
+    assert neuroep("train", tiny, "--out", out, "--epochs", "1").code == 0
+    assert "is not empty" in neuroep("train", tiny, "--out", out).line
+    found = neuroep("train", tiny, "--out", out, "--resume")
+    assert found.out.startswith("epoch 2:")
+
+
+def test_evaluate_prints_text_or_json(neuroep, trained):
+    text = neuroep("evaluate", trained)
+    assert text.out.startswith("test: accuracy ")
+    assert "negative" in text.out
+    found = json.loads(neuroep("evaluate", trained, "--json", "--split", "train").out)
+    assert (found["split"], found["samples"]) == ("train", 90)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["trian"], ["unknown command 'trian'", "did you mean 'train'?"]),
+        (["train"], ["required", "--out"]),
+        (["train", "TINY"], ["required", "--out"]),
+        (["train", "TINY", "--out"], ["--out", "expected one argument"]),
+        (["train", "TINY", "more", "--out", "RUN"], ["more"]),
+        (["train", "TINY", "--out", "RUN", "--epochs"], ["'--epochs' needs a value"]),
+        (["train", "TINY", "--out", "RUN", "--epoch", "3"], ["'--epoch'", "did you mean '--epochs'?"]),
+        (["train", "TINY", "--out", "RUN", "--network.dence", "3"], ["did you mean '--network.dense'?"]),
+        (["train", "TINY", "--out", "RUN", "--kind", "x"], ["not unique"]),
+        (["train", "TINY", "--out", "RUN", "--epochs", "0"], ["training.epochs = 0", "greater than or equal to 1"]),
+        (["train", "TINY", "--out", "RUN", "--epochs", "three"], ["training.epochs = 'three'", "whole number"]),
+        (["train", "TINY", "--out", "RUN", "--engine", "locl"], ["engine.kind = 'locl'", "did you mean 'local'?"]),
+        (["train", "none.toml", "--out", "RUN"], ["none.toml"]),
+        (["train", "TINY", "--out", "TINY"], ["is a file"]),
+        (["evaluate", "none"], ["'none' does not exist"]),
+        (["evaluate", "."], ["no run directory"]),
+        (["evaluate", "RUNNING", "--split", "tset"], ["did you mean 'test'?"]),
+        (["evaluate", "RUNNING", "--tokens", "3"], ["belongs to another network"]),
+        (["demo", "--size", "3"], ["--size"]),
+        (["import-published", "none.pt", "--out", "RUN"], ["'none.pt' do not exist"]),
+    ],
+)
+def test_what_cannot_be_is_one_line(neuroep, tiny, trained, tmp_path, monkeypatch, arguments, parts):
+    monkeypatch.chdir(tmp_path)
+    names = {"TINY": tiny, "RUN": tmp_path / "run", "RUNNING": trained}
+    line = neuroep(*(names.get(argument, argument) for argument in arguments)).line
+    for part in parts:
+        assert part in line
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
+
+
+def table(folder, train: str, test: str = "text,label\ngood,1\nbad,0\n", vectors: str | None = None) -> list[str]:
+    """Write a small table with word vectors; return the settings that name them."""
+    folder.mkdir()
+    (folder / "train.csv").write_text(f"text,label\n{train}")
+    (folder / "test.csv").write_text(test)
+    path = folder.parent / "vectors.txt"
+    path.write_text(vectors or "3 2\ngood 1 0.5\nbad -1 0.5\nfilm 0 1\n")
+    names = ["--data.name", "table", "--path", str(folder), "--vectors", str(path), "--text", "text"]
+    return [*names, "--label", "label", "--limit", "none"]
+
+
+GOOD = "good film,1\nbad film,0\n"
+
+
+def test_a_table_of_ones_own(neuroep, tiny, tmp_path):
+    settings = table(tmp_path / "data", GOOD)
+    assert neuroep("train", tiny, "--out", tmp_path / "run", *settings).code == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "settings", "parts"),
+    [
+        (GOOD, {"vectors": "no vectors\nat all here\n"}, ["vectors"]),
+        (GOOD, {"vectors": "3 2\ngood 1 0.5\nbad nan 0.5\nfilm 0 1\n"}, ["vectors.txt", "nan"]),
+        (GOOD, {"test": "text,label\n"}, ["empty"]),
+        ("good,1\nbad,-3\n", {}, ["-3"]),
+        (GOOD, {"test": "text,label\ngood,7\n"}, ["7"]),
+        (GOOD, {"test": "words,label\ngood,1\n"}, ["text"]),
+    ],
+)
+def test_bad_data_is_one_line_and_leaves_no_run(neuroep, tiny, tmp_path, rows, settings, parts):
+    names = table(tmp_path / "data", rows, **settings)
+    line = neuroep("train", tiny, "--out", tmp_path / "run", *names).line
+    for part in parts:
+        assert part in line.lower()
+    assert not list(tmp_path.glob("*run*")) + list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("missing", ["--path", "--vectors"])
+def test_missing_data_is_one_line(neuroep, tiny, tmp_path, missing):
+    names = table(tmp_path / "data", GOOD)
+    names[names.index(missing) + 1] = str(tmp_path / "nothing.txt")
+    line = neuroep("train", tiny, "--out", tmp_path / "run", *names).line
+    assert "nothing.txt" in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_damaged_checkpoint(neuroep, trained, tmp_path):
+    import shutil
+
+    copy = tmp_path / "run"
+    shutil.copytree(trained, copy)
+    path = copy / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    assert "truncated or damaged" in neuroep("evaluate", copy).line
+
+
+def test_divergence_is_one_line_with_layer_and_step(neuroep, tiny, tmp_path):
+    wild = ["--dense_rate", "1e38", "--projection_rate", "0"]
+    line = neuroep("train", tiny, "--out", tmp_path / "run", *wild, "--quiet").line
+    assert line.startswith("diverged: ")
+    assert "epoch 1" in line
+    assert np.isfinite(runs.load(tmp_path / "run").checkpoint().parameters["dense_1.weight"]).all()
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "printed"),
+    [
+        (KeyboardInterrupt(), 130, "neuroep: interrupted\n"),
+        (PermissionError(13, "Permission denied", "/x"), 2, "neuroep: error: Permission denied: '/x'\n"),
+        (OSError("odd\nlines"), 2, "neuroep: error: odd lines\n"),
+    ],
+)
+def test_other_ends(neuroep, tiny, tmp_path, monkeypatch, raised, code, printed):
+    from neuroep import training
+
+    def stop(*_: object, **__: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(training, "train", stop)
+    found = neuroep("train", tiny, "--out", tmp_path / "run")
+    assert (found.code, found.err) == (code, printed)
+
+
+RECORD = {
+    "epoch": 3,
+    "train": {"loss": 0.5, "accuracy": 0.75},
+    "evaluate": {"test": {"accuracy": 0.625}},
+    "seconds": {"train": 1.0, "evaluate": 0.25},
+}
+
+
+def fake(monkeypatch, name: str, seen: list, result: str) -> None:
+    """Put a module in place of one of analysis."""
+    module = types.ModuleType(f"analysis.{name}")
+
+    def run(*arguments: object, progress: bool = False, report: Callable | None = None) -> object:
+        seen.append(arguments)
+        if report is not None:
+            report("local", RECORD)
+        return types.SimpleNamespace(as_text=lambda: result)
+
+    module.run = run  # type: ignore[attr-defined]
+    package = types.ModuleType("analysis")
+    setattr(package, name, module)
+    monkeypatch.setitem(sys.modules, "analysis", package)
+    monkeypatch.setitem(sys.modules, f"analysis.{name}", module)
+
+
+def test_gradcheck_opens_a_configuration_or_a_run(neuroep, tiny, trained, tmp_path, monkeypatch):
+    seen: list = []
+    fake(monkeypatch, "gradcheck", seen, "a table")
+    assert neuroep("gradcheck", tiny, "--out", tmp_path, "--beta", "0.3").out == "a table\n"
+    assert neuroep("gradcheck", trained, "--out", tmp_path).code == 0
+    (config, out), (run, _) = seen
+    assert config.estimator.beta == 0.3
+    assert (out, run.path) == (str(tmp_path), trained)
+
+
+def test_demo_prints_epochs_and_what_it_finds(neuroep, tmp_path, monkeypatch):
+    seen: list = []
+    fake(monkeypatch, "demo", seen, "a table")
+    epoch = "local     epoch 3: train loss 0.5000 accuracy 0.7500, test accuracy 0.6250, 1.2 s\n"
+    assert neuroep("demo").out == epoch + "a table\n"
+    neuroep("demo", "--out", tmp_path)
+    assert seen == [(None,), (str(tmp_path),)]
+
+
+def test_import_published(neuroep, tmp_path):
+    torch = pytest.importorskip("torch")
+    held = {
+        "synapses.0.weight": torch.zeros(32, 32),
+        "synapses.1.weight": torch.ones(2, 96),
+        "synapses.1.bias": torch.ones(2),
+    }
+    torch.save(held, tmp_path / "w.pt")
+    found = neuroep("import-published", tmp_path / "w.pt", "--out", tmp_path / "run")
+    assert found.out == f"{tmp_path / 'run'}: sentiment, tokens 3, dense [2]\n"
+
+
+def test_the_parser_is_the_only_door(neuroep):
+    assert cli.main(["--version-x"]) == 2

@@ -1,0 +1,47 @@
+"""Every numbered example runs, in its fast mode."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[1] / "examples"
+
+
+def opened(name: str) -> ModuleType:
+    """Import an example by its file."""
+    spec = importlib.util.spec_from_file_location(f"example_{name}", FOLDER / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_train(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = opened("01_train").main(tmp_path / "run", fast=True)
+    assert found.samples == 1000
+    assert (tmp_path / "run" / "training.png").exists()
+    assert "epoch  1" in capsys.readouterr().out
+
+
+def test_gradient_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = opened("02_gradient_check").main(tmp_path, fast=True)
+    assert set(found) == {"hard_sigmoid", "smooth_sigmoid"}
+    assert (tmp_path / "smooth_sigmoid" / "gdu.png").exists()
+    assert "relative error" in capsys.readouterr().out
+
+
+def test_own_network(capsys: pytest.CaptureFixture[str]) -> None:
+    found = opened("03_own_network").main(fast=True)
+    assert found["local"] == pytest.approx(found["reference"], abs=0.01)
+    assert "reference: test accuracy" in capsys.readouterr().out
+
+
+def test_each_example_is_tested_and_says_what_to_expect() -> None:
+    names = sorted(path.stem for path in FOLDER.glob("[0-9][0-9]_*.py"))
+    assert [name.split("_", 1)[1] for name in names] == ["train", "gradient_check", "own_network"]
+    for name in names:
+        assert "What to expect" in (opened(name).__doc__ or "")
