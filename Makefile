@@ -1,6 +1,7 @@
-# make demo    train the embedded reviews on both engines
-# make test    run the tests
-# make lint    ruff and mypy
+# make demo          train the embedded reviews on both engines
+# make test          run the tests
+# make test-nojit    run the tests of the kernels without compiling them
+# make lint          ruff and mypy
 #
 # Each sets up .venv by itself, once. Needed beforehand: Python 3.11 to 3.13 and make.
 # Another torch build: make test TORCH="torch==2.8.0"
@@ -17,15 +18,19 @@ READY := $(VENV)/.ready
 # One thread for BLAS in each of JOBS test workers; two for Numba, because some tests compare thread counts.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
-test: export NUMBA_NUM_THREADS ?= 2
+test test-nojit: export NUMBA_NUM_THREADS ?= 2
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-nojit lint clean
 
 demo: $(READY)
 	$(BIN)/neuroep demo
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS)
+
+# The kernels as plain Python: what the compiler may not change, and what coverage can see.
+test-nojit: $(READY)
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n $(JOBS) -m kernels
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from analysis.unrolled import bptt_steps, ep_steps
 from neuroep.engines.reference_engine import ReferenceEngine
 from neuroep.estimators import Estimator
 from neuroep.networks import Network
-from neuroep.yardsticks import cosine, relative_error
+from neuroep.yardsticks import cosine, unrolled
 
 SHOWN = 3
 """Weights shown of each synapse."""
@@ -37,7 +36,7 @@ class Curve:
     cosine: np.ndarray
     """(steps,) of the whole weight's two updates; nan where BPTT's is rounding."""
     error: np.ndarray
-    """(steps,) ||ep - bptt|| / ||bptt|| of the whole weight; nan where BPTT's is rounding."""
+    """(steps,) ||ep - bptt|| of the whole weight over the largest ||bptt|| of a step; nan if BPTT's vanish."""
     total_cosine: float
     """Cosine of the two curves of all weights over all steps."""
     total_error: float
@@ -79,26 +78,26 @@ class _Recorder:
     ep: list[np.ndarray] = field(default_factory=list)
     bptt: list[np.ndarray] = field(default_factory=list)
     sums: list[tuple[float, float, float, float]] = field(default_factory=list)
-    """Per step <ep, ep>, <bptt, bptt>, cosine, relative error."""
+    """Per step ||ep||, ||bptt||, ||ep - bptt||, cosine."""
 
     def add(self, ep: np.ndarray, bptt: np.ndarray) -> None:
         index = tuple(np.array(self.places).T)
         self.ep.append(-ep[index])
         self.bptt.append(-bptt[index])
-        sizes = float(np.vdot(ep, ep)), float(np.vdot(bptt, bptt))
-        self.sums.append((*sizes, cosine(ep, bptt), relative_error(ep, bptt)))
+        ours, exact, missed = (float(np.linalg.norm(gradient)) for gradient in (ep, bptt, ep - bptt))
+        self.sums.append((ours, exact, missed, cosine(ep, bptt)))
 
     def curve(self) -> Curve:
-        ours, exact, angle, error = np.array(self.sums).T
-        there = exact.sum() > 0
-        loud = (exact > QUIET**2 * exact.max()) if there else np.zeros(len(exact), dtype=bool)
-        both = np.sqrt(ours.sum() * exact.sum())
-        total_cosine = float((angle * np.sqrt(ours * exact)).sum() / both) if both > 0 else float("nan")
-        missed = np.where(exact > 0, np.where(np.isfinite(error), error, 0) ** 2 * exact, ours).sum()
-        total_error = float(np.sqrt(missed / exact.sum())) if there else float("nan")
+        ours, exact, missed, angle = np.array(self.sums).T
         shown = np.array(self.ep), np.array(self.bptt)
-        steps = np.where(loud, angle, np.nan), np.where(loud, error, np.nan)
-        return Curve(self.places, *shown, *steps, total_cosine, total_error)
+        if not exact.any():
+            nothing = np.full(len(exact), np.nan)
+            return Curve(self.places, *shown, nothing, nothing, float("nan"), float("nan"))
+        whole, wanted = np.linalg.norm(ours), np.linalg.norm(exact)
+        total_cosine = float(ours * exact @ angle / (whole * wanted)) if whole else 0.0
+        loud = exact > QUIET * exact.max()
+        steps = np.where(loud, angle, np.nan), missed / exact.max()
+        return Curve(self.places, *shown, *steps, total_cosine, float(np.linalg.norm(missed) / wanted))
 
 
 def measure(
@@ -121,8 +120,8 @@ def measure(
     """
     phases = estimator.settle(engine, batch, record=("states",))
     recorders = _recorders(engine.network, total, shown)
-    ep = ep_steps(engine, phases, estimator)
-    bptt = bptt_steps(engine, phases.clamped, phases.free.state, estimator.nudged)
+    ep = estimator.pieces(engine, phases)
+    bptt = unrolled(engine, phases.clamped, phases.free.state, estimator.nudged)
     for ours, exact in zip(ep, bptt, strict=True):
         for name, recorder in recorders.items():
             recorder.add(ours[f"{name}.weight"], exact[f"{name}.weight"])

@@ -29,6 +29,7 @@ from neuroep.errors import ConfigError
 from neuroep.estimators import Estimator
 from neuroep.health import output_health
 from neuroep.networks import AttentionLayer, Network
+from neuroep.potentials import HardSigmoid
 from neuroep.randomness import generator
 from neuroep.runs import Run, as_json
 from neuroep.settling import Schedule
@@ -38,6 +39,7 @@ SAMPLES = 8
 STEPS = 30
 SMALL = 1e-3
 """Nudge with which EP's steps should be those of BPTT."""
+KINKS = "the hard sigmoid has kinks: errors jump where a nudge pushes a neuron over one; smooth_sigmoid has none"
 MEMORY = 2**28
 """States of one check that may be kept [byte]; larger networks get fewer samples."""
 TABLE, CURVES = "gradcheck.csv", "gradcheck.json"
@@ -80,6 +82,10 @@ class GradientCheck:
         """Return a short table for reading."""
         return "\n".join([*self._head(), "", *self._errors(), "", *self._trained(), "", *self._steps()])
 
+    @property
+    def _width(self) -> int:
+        return 2 + max(len(name) for name in self.parameters)
+
     def _head(self) -> list[str]:
         about = self.about
         lines = [
@@ -96,12 +102,15 @@ class GradientCheck:
         betas = sorted({row.beta for row in self.rows if math.isclose(math.log10(row.beta) % 1, 0, abs_tol=1e-9)})
         found = {(row.parameter, row.estimator, row.beta): row.error for row in self.rows}
         lines = ["relative error of converged EP by beta, and the exponent of its fall"]
-        lines.append(f"  {'parameter':<30}{'estimator':<10}" + "".join(f"{beta:>9g}" for beta in betas) + "   slope")
+        columns = "".join(f"{beta:>9g}" for beta in betas)
+        lines.append(f"  {'parameter':<{self._width}}{'estimator':<10}{columns}   slope")
         for name in self.parameters:
             for kind in gradient_error.KINDS:
                 errors = "".join(f"{_number(found[name, kind, beta]):>9}" for beta in betas)
                 slope = gradient_error.slope(self.rows, name, kind)
-                lines.append(f"  {name:<30}{kind:<10}{errors}{_number(slope, '.2f'):>8}")
+                lines.append(f"  {name:<{self._width}}{kind:<10}{errors}{_number(slope, '.2f'):>8}")
+        if self.about["potential"] == HardSigmoid.name:
+            lines.append(f"  {KINKS}")
         return lines
 
     def _trained(self) -> list[str]:
@@ -109,20 +118,20 @@ class GradientCheck:
         lines = [
             f"the gradient that training uses: {about['estimator']}, beta {about['beta']:g}, {about['order']}, "
             f"{about['free_steps']} free and {about['nudged_steps']} nudged steps, {about['engine']} {about['dtype']}",
-            f"  {'parameter':<30}{'cosine':>10}{'error':>10}",
+            f"  {'parameter':<{self._width}}{'cosine':>10}{'error':>10}",
         ]
         for row in self.configured:
-            lines.append(f"  {row.parameter:<30}{_number(row.cosine, '.5f'):>10}{_number(row.error):>10}")
+            lines.append(f"  {row.parameter:<{self._width}}{_number(row.cosine, '.5f'):>10}{_number(row.error):>10}")
         return lines
 
     def _steps(self) -> list[str]:
         steps = f"EP against BPTT, step by step over {self.about['steps']} synchronous steps"
-        lines = [steps, f"  {'parameter':<30}{'estimator':<10}{'beta':>6}{'cosine':>10}{'error':>10}"]
+        lines = [steps, f"  {'parameter':<{self._width}}{'estimator':<10}{'beta':>6}{'cosine':>10}{'error':>10}"]
         for curves in self.gdu:
             for name, curve in curves.curves.items():
                 nudge = f"{curves.estimator:<10}{curves.beta:>6g}"
                 total = f"{_number(curve.total_cosine, '.5f'):>10}{_number(curve.total_error):>10}"
-                lines.append(f"  {name + '.weight':<30}{nudge}{total}")
+                lines.append(f"  {name + '.weight':<{self._width}}{nudge}{total}")
         return [*lines, "", f"written to {self.out}: {GDU_PICTURE}, {ERROR_PICTURE}, {TABLE}, {CURVES}"]
 
 
@@ -192,6 +201,7 @@ def check(parts: Assembly, batch: Batch, betas: Sequence[float] = BETAS, steps: 
     )
     about = {
         "network": parts.network.signature(),
+        "potential": engine.network.output.potential.name,
         "samples": batch.size,
         "steps": steps,
         "free_steps": free.steps,

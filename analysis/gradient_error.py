@@ -19,7 +19,7 @@ KINDS = ("centred", "positive", "negative")
 BETAS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
 CONVERGED = Schedule("layerwise", steps=1000, tolerance=1e-13)
 """A phase that settles until float64 ends."""
-FLOOR = 5e-8
+FLOOR = 1e-6
 """Errors below are rounding: no slope is read from them."""
 
 

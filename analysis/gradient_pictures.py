@@ -13,9 +13,11 @@ from matplotlib.figure import Figure
 
 from analysis import style
 from analysis.gdu import GDU
-from analysis.gradient_error import FLOOR, KINDS, Agreement
+from analysis.gradient_error import KINDS, Agreement
 
 COLUMNS = 3
+WIDTH, HEIGHT = 4.4, 3.3
+"""Of a panel on a sheet [inch]."""
 STILL = 1e-3
 """A step below this share of a curve's largest counts as none."""
 LABELS = {"centred": "centred", "positive": r"one-sided, $+\beta$", "negative": r"one-sided, $-\beta$"}
@@ -72,7 +74,7 @@ def _until(ax: Axes, result: GDU) -> None:
 
 
 def plot_gdu_error(result: Sequence[GDU], ax: Axes | None = None) -> Axes:
-    """Draw the relative error of EP's update of every synapse against the step.
+    """Draw the error of EP's update of every synapse against the step.
 
     Parameters
     ----------
@@ -90,11 +92,11 @@ def plot_gdu_error(result: Sequence[GDU], ax: Axes | None = None) -> Axes:
             look: dict[str, Any] = {"color": colour, "marker": marker, "fillstyle": fill, "linestyle": line}
             ax.plot(steps + 1, curve.error[steps], markersize=5, linewidth=1.2, label=label, **look)
     ax.set_yscale("log")
-    ax.set_ylim(bottom=max(ax.get_ylim()[0], 1e-10))
+    ax.set_ylim(bottom=max(ax.get_ylim()[0], 1e-12))
     _until(ax, result[0])
     betas = " (solid), ".join(f"{gdu.beta:g}" for gdu in result) + (" (dashed)" if len(result) > 1 else "")
-    style.dress(ax, x="settle step", y="relative error of a step's update", title=rf"whole matrices, $\beta$ {betas}")
-    style.legend(ax)
+    style.dress(ax, x="settle step", y="error [of the largest update]", title=rf"whole matrices, $\beta$ {betas}")
+    style.legend(ax, loc="center left", bbox_to_anchor=(1.01, 0.5))
     return ax
 
 
@@ -138,29 +140,27 @@ def _errors(rows: Sequence[Agreement], kind: str, parameter: str | None) -> tupl
 
 
 def _guide(ax: Axes, beta: np.ndarray, error: np.ndarray, power: int) -> None:
-    """Draw a line of slope ``power`` a little above the errors, from the smallest beta whose error is not rounding."""
-    at = int(np.argmax(error > FLOOR))
-    line = 3 * error[at] * (beta / beta[at]) ** power
-    seen = (line > error.min()) & (line < 3)
+    """Draw a line of slope ``power`` a little above the error at the smallest beta."""
+    line = 3 * error[0] * (beta / beta[0]) ** power
+    seen = line < 3
     label = r"$\propto \beta$" if power == 1 else r"$\propto \beta^2$"
     ax.plot(beta[seen], line[seen], color=style.GREY, linestyle=(":", "--")[power - 1], linewidth=1.2, label=label)
 
 
-def _grid(count: int, width: float = 4.4, height: float = 3.3) -> tuple[Figure, list[Axes]]:
-    """Return a figure with ``count`` panels in rows of at most ``COLUMNS``."""
-    columns = 2 if count == 4 else min(COLUMNS, count)
-    rows = -(-count // columns)
-    sheet = style.figure(width * columns, height * rows)
-    return sheet, [sheet.add_subplot(rows, columns, place + 1) for place in range(count)]
+def _panels(sheet: Figure, rows: int, columns: int, count: int) -> list[Axes]:
+    return [sheet.add_subplot(rows, columns, place + 1) for place in range(count)]
 
 
 def gdu_sheet(result: Sequence[GDU]) -> Figure:
     """Return one panel of curves for every synapse, and one of the errors; the curves are those of the first nudge."""
     first = result[0]
-    sheet, panels = _grid(len(first.curves) + 1)
-    for name, ax in zip(first.curves, panels, strict=False):
+    count = len(first.curves)
+    columns = min(COLUMNS, count)
+    rows = count // columns + 1
+    sheet = style.figure(WIDTH * columns, HEIGHT * rows)
+    for name, ax in zip(first.curves, _panels(sheet, rows, columns, count), strict=True):
         plot_gdu(first, ax, synapse=name)
-    plot_gdu_error(result, panels[-1])
+    plot_gdu_error(result, sheet.add_subplot(rows, columns, (count + 1, rows * columns)))
     about = rf"marks: EP, {first.estimator}, $\beta = {first.beta:g}$;  lines: BPTT"
     sheet.suptitle(about, fontsize=style.TITLE, x=0.01, ha="left")
     return sheet
@@ -169,7 +169,11 @@ def gdu_sheet(result: Sequence[GDU]) -> Figure:
 def error_sheet(result: Sequence[Agreement]) -> Figure:
     """Return one panel of errors against beta for every parameter whose gradient does not vanish."""
     names = list(dict.fromkeys(row.parameter for row in result if row.error > 0 and math.isfinite(row.error)))
-    sheet, panels = _grid(max(1, len(names)))
+    count = max(1, len(names))
+    columns = 2 if count == 4 else min(COLUMNS, count)
+    rows = -(-count // columns)
+    sheet = style.figure(WIDTH * columns, HEIGHT * rows)
+    panels = _panels(sheet, rows, columns, count)
     for ax, name in zip_longest(panels, names):
         plot_gradient_error(result, ax, parameter=name)
         if ax is not panels[0] and (box := ax.get_legend()):

@@ -3,8 +3,9 @@ r"""Contrasts: what the two ends of a synapse saw in two phases, the only thing 
 .. math:: \frac{dL}{dW} = -\frac{1}{\mathrm{span}} \left\langle s^+ a^{+T} - s^- a^{-T} \right\rangle
 
 with s the post side, a the pre side, span the difference of the nudges (2 beta centred, beta one-sided). The states are
-differenced *before* the outer product, :math:`s^+a^+ - s^-a^- = (s^+ - s^-)\bar a + \bar s (a^+ - a^-)`, because at small
-beta the products are nearly equal and float32 would lose their difference. Works on NumPy arrays and torch tensors alike.
+differenced *before* the outer product, :math:`s^+a^+ - s^-a^- = (s^+ - s^-)\bar a + \bar s (a^+ - a^-)`, because at
+small beta the products are nearly equal and float32 would lose their difference. Works on NumPy arrays and torch
+tensors alike.
 """
 
 from __future__ import annotations
@@ -77,8 +78,8 @@ class TokenRows:
     Parameters
     ----------
     rows : callable
-        ``rows(sign_plus, sign_minus)`` returns ``sign_plus a+ + sign_minus a-``, shape (rows, dim), combining the weights
-        before the product with the patterns.
+        ``rows(sign_plus, sign_minus)`` returns ``sign_plus a+ + sign_minus a-``, shape (rows, dim), combining the
+        weights before the product with the patterns.
     """
 
     rows: Callable[[float, float], Array]
@@ -128,21 +129,23 @@ class Contrast:
         """Factor from the summed outer products to dL/dW."""
         return -1.0 / (self.span * self.samples)
 
+    @property
+    def post_change(self) -> Array:
+        """Change of the post side; a layer is never clamped, so there is one."""
+        return self.post.change
+
     def terms(self) -> list[tuple[Array, Array]]:
         """Return pairs (post rows, pre rows): dL/dW is ``scale`` times the sum of ``post.T @ pre`` over them."""
-        pairs = [(self.post.change, self.pre.mean)]
+        pairs = [(self.post_change, self.pre.mean)]
         if self.pre.change is not None:
             pairs.append((self.post.mean, self.pre.change))
         return pairs
 
     def bias_gradient(self) -> Array:
         """Return dL/db, shape (post size,)."""
-        return self.scale * self.post.change.sum(0)
+        return self.scale * self.post_change.sum(0)
 
     def weight_gradient(self) -> Array:
         """Return dL/dW, shape (post size, pre size)."""
-        total = None
-        for post, pre in self.terms():
-            product = post.T @ pre
-            total = product if total is None else total + product
-        return self.scale * total
+        products = [post.T @ pre for post, pre in self.terms()]
+        return self.scale * sum(products[1:], start=products[0])

@@ -61,4 +61,5 @@ def unknown(what: str, name: object, allowed: Iterable[object]) -> str:
         The valid names, listed in the line.
     """
     names = [str(a) for a in allowed]
+    name = " ".join(str(name).split())
     return f"unknown {what} '{name}': allowed are {', '.join(names)}{nearest(name, names)}"

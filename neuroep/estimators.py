@@ -9,14 +9,15 @@ negative      free, -beta               beta                O(beta)
 random        one of the two by a coin  beta                O(beta), zero mean over the coin
 ============  ========================  ==================  =================================
 
-:math:`dL/d\theta = -\frac{1}{\mathrm{span}} [\partial\Phi/\partial\theta]^{+}_{-}` at the settled states, averaged over the
-batch. Nudged phases start from the free state. Source: Scellier and Bengio 2017; Laborieux et al., Front. Neurosci. 15:633674,
-2021 (centred).
+:math:`dL/d\theta = -\frac{1}{\mathrm{span}} [\partial\Phi/\partial\theta]^{+}_{-}` at the settled states, averaged over
+the batch. Nudged phases start from the free state. Source: Scellier and Bengio 2017; Laborieux et al., Front. Neurosci.
+15:633674, 2021 (centred).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -121,22 +122,22 @@ class Estimator:
     def trajectory(self, engine: Engine, batch: Any, step: int = 0) -> list[dict[str, np.ndarray]]:
         """Return the gradient in pieces, one per step of the nudged phase; their sum is :meth:`gradient`.
 
-        Piece k holds -(1/span) (dPhi/dtheta(k) - dPhi/dtheta(k - 1)), the update that the change of step k alone makes (Ernoult
-        et al., NeurIPS 2019, "GDU"). Phases of unequal length stay at their last state.
+        Piece k holds -(1/span) (dPhi/dtheta(k) - dPhi/dtheta(k - 1)), the update that the change of step k alone makes
+        (Ernoult et al., NeurIPS 2019, "GDU"). Phases of unequal length stay at their last state.
         """
-        phases = self.settle(engine, batch, step, record=("states",))
+        return list(self.pieces(engine, self.settle(engine, batch, step, record=("states",))))
+
+    def pieces(self, engine: Engine, phases: Phases) -> Iterator[dict[str, np.ndarray]]:
+        """Yield what :meth:`trajectory` lists, one at a time, from phases settled with ``record=("states",)``."""
         span = self.beta * len(phases.nudged)
         paths = {sign: [phases.free.state, *_states(settled)] for sign, settled in phases.nudged.items()}
-        length = max(len(path) for path in paths.values())
-        pieces = []
-        for k in range(1, length):
+        for k in range(1, max(len(path) for path in paths.values())):
             piece: dict[str, np.ndarray] = {}
             for sign, path in paths.items():
                 before, after = path[min(k - 1, len(path) - 1)], path[min(k, len(path) - 1)]
                 part = engine.gradient(engine.contrasts(phases.clamped, after, before, sign * span))
                 piece = {name: piece[name] + value for name, value in part.items()} if piece else part
-            pieces.append(piece)
-        return pieces
+            yield piece
 
     def _health(self, engine: Engine, phases: Phases) -> dict[str, float]:
         outputs = engine.outputs(phases.free)

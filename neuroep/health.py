@@ -1,7 +1,7 @@
 """Health numbers of one measurement: what tells a network that learns from one that cannot.
 
-With the hard sigmoid an output clipped at 0 has gradient exactly 0 and does not move under -beta; the share of such dead
-outputs, and how far the outputs moved under either nudge, show it before the accuracy does.
+With the hard sigmoid an output clipped at 0 has gradient exactly 0 and does not move under -beta; the share of such
+dead outputs, and how far the outputs moved under either nudge, show it before the accuracy does.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ def output_health(layer: DenseLayer, outputs: np.ndarray, labels: np.ndarray) ->
 
 
 def displacement_ratio(free: np.ndarray, plus: np.ndarray, minus: np.ndarray) -> float:
-    """Return mean|s+ - s0| / mean|s- - s0| of the outputs: 1 when both nudges move them alike; infinite, NaN if none moves."""
+    """Return mean|s+ - s0| / mean|s- - s0| of the outputs.
+
+    1 when both nudges move them alike, infinite when only +beta does, NaN when neither does.
+    """
     up, down = np.abs(plus - free).mean(), np.abs(minus - free).mean()
     if down == 0:
         return float("nan") if up == 0 else float("inf")

@@ -2,9 +2,9 @@
 
     Phi(x, s) = sum over synapses <s_post, W r(s_pre) + b>        E(s) = sum_l G_l(s_l) - Phi
 
-``r`` reads the layers in front of a synapse: a dense layer as it is, an attention layer flat (every token's state in its
-place) or pooled (sum of its token states over sqrt(n), n the number of its real tokens). Clamped sequences are projected
-token by token into the query drive of an attention layer.
+``r`` reads the layers in front of a synapse: a dense layer as it is, an attention layer flat (every token's state in
+its place) or pooled (sum of its token states over sqrt(n), n the number of its real tokens). Clamped sequences are
+projected token by token into the query drive of an attention layer.
 
 Source: Bal and Sengupta, "Sequence Learning Using Equilibrium Propagation", IJCAI 2023 (arXiv 2209.09626).
 """
@@ -110,6 +110,11 @@ class Network:
     """Padding takes part neither as key nor as query; off reproduces the paper."""
 
     def __post_init__(self) -> None:
+        for what, parts in (("layer", self.layers), ("sequence", self.sequences), ("synapse", self.synapses)):
+            names = [part.name for part in parts]
+            if len(set(names)) < len(names):
+                twice = next(name for name in names if names.count(name) > 1)
+                raise ConfigError(f"{what} '{twice}' occurs twice: names must differ")
         layers = {layer.name: layer for layer in self.layers}
         sequences = {s.name: s for s in self.sequences}
         for synapse in self.synapses:
@@ -136,8 +141,24 @@ class Network:
             if not 0 < layer.inverse_temperature < math.inf:
                 value = layer.inverse_temperature
                 raise ConfigError(f"inverse_temperature of '{layer.name}' is {value}: allowed are positive numbers")
+            self._check_attention(layer, sequences)
         if not isinstance(self.layers[-1], DenseLayer):
             raise ConfigError(f"the last layer '{self.layers[-1].name}' is the output: it must be dense")
+
+    def _check_attention(self, layer: AttentionLayer, sequences: dict[str, Sequence]) -> None:
+        """Refuse a read-out of the wrong length, and a layer that no token asks."""
+        dim = sequences[layer.patterns].dim
+        size = dim if layer.readout == "pooled" else sequences[layer.queries].tokens * dim
+        if layer.size != size:
+            raise ConfigError(
+                f"size of attention layer '{layer.name}' is {layer.size}: its {layer.readout} read-out has {size}"
+            )
+        sources = [synapse.pre for synapse in self.projections if synapse.post == layer.name]
+        if not sources:
+            raise ConfigError(f"attention layer '{layer.name}' has no projection: its queries come from one")
+        for source in sources:
+            if source != layer.queries:
+                raise ConfigError(f"projection to '{layer.name}' reads '{source}': its queries are '{layer.queries}'")
 
     @staticmethod
     def _check_shape(synapse: Synapse, layers: dict[str, Layer], sequences: dict[str, Sequence]) -> None:
@@ -180,7 +201,7 @@ class Network:
 
     @property
     def padded(self) -> bool:
-        """Whether batches must be padded to the full length: flat read-outs have places, unmasked padding has weight."""
+        """Whether batches need full length: flat read-outs have places, unmasked padding has weight."""
         return not self.mask or any(layer.readout == "flat" for layer in self.attention)
 
     def layer(self, name: str) -> Layer:
@@ -189,6 +210,13 @@ class Network:
             if layer.name == name:
                 return layer
         raise ConfigError(unknown("layer", name, [item.name for item in self.layers]))
+
+    def attention_layer(self, name: str) -> AttentionLayer:
+        """Return the attention layer of that name."""
+        for layer in self.attention:
+            if layer.name == name:
+                return layer
+        raise ConfigError(unknown("attention layer", name, [item.name for item in self.attention]))
 
     def sequence(self, name: str) -> Sequence:
         """Return the clamped sequence of that name."""
@@ -216,7 +244,9 @@ class Network:
             while pending:
                 name, colour = pending.pop()
                 if side.setdefault(name, colour) != colour:
-                    raise ConfigError(f"layer '{name}' lies on an odd loop: layer-wise settling needs even and odd layers")
+                    raise ConfigError(
+                        f"layer '{name}' lies on an odd loop: layer-wise settling needs even and odd layers"
+                    )
                 pending += [(near, 1 - colour) for near in sorted(self.neighbours[name]) if near not in side]
         even, odd = ([layer.name for layer in self.layers if side[layer.name] == s] for s in (0, 1))
         return tuple(even), tuple(odd)
@@ -365,8 +395,8 @@ def initial_parameters(
         Constant bias of the output layer. With the hard sigmoid an output with negative drive is dead: ``1.0`` at slope
         1/2 starts it in the middle of its linear range. None keeps torch's default.
     projection_identity : float
-        Multiple of the identity added to every square projection: at 1 each word starts by asking for words like itself, as a
-        Hopfield network does. 0 is torch's default.
+        Multiple of the identity added to every square projection: at 1 each word starts by asking for words like
+        itself, as a Hopfield network does. 0 is torch's default.
 
     Returns
     -------

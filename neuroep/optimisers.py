@@ -1,7 +1,7 @@
 """Weight-update rules as data. Each array keeps the rule's state and applies it to its own weights only.
 
-``gradient`` is dL/dtheta, the batch mean of the estimator's contrast. Decoupled decay (Loshchilov and Hutter, ICLR 2019):
-``w <- (1 - rate * weight_decay) w`` before the step.
+``gradient`` is dL/dtheta, the batch mean of the estimator's contrast. Decoupled decay (Loshchilov and Hutter, ICLR
+2019): ``w <- (1 - rate * weight_decay) w`` before the step.
 """
 
 from __future__ import annotations

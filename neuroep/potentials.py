@@ -1,8 +1,8 @@
 r"""Potentials of the layers: what a neuron does with its drive.
 
-A layer with convex potential :math:`G^*(u)` sits at :math:`s = \nabla G^*(u)`; :math:`G(s)` is the Legendre dual and enters
-the energy :math:`E = \sum_l G_l(s_l) - \Phi`. With the nudge :math:`\beta/2\,\|s - y\|^2` the exact minimiser of one layer
-solves :math:`G'(s) = u - \beta (s - y)`.
+A layer with convex potential :math:`G^*(u)` sits at :math:`s = \nabla G^*(u)`; :math:`G(s)` is the Legendre dual and
+enters the energy :math:`E = \sum_l G_l(s_l) - \Phi`. With the nudge :math:`\beta/2\,\|s - y\|^2` the exact minimiser of
+one layer solves :math:`G'(s) = u - \beta (s - y)`.
 
 ============  =============================  =======================================  ====================
 name          s = grad G*(u)                 G(s)                                     smallest G''

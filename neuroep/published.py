@@ -109,7 +109,8 @@ def _read(file: str | Path) -> Mapping[str, Any]:
     except pickle.UnpicklingError:
         raise CheckpointError(f"'{file}' is no plain state dict: it holds objects, which are never loaded") from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"'{file}' is no torch state dict: {str(error).partition(chr(10))[0] or 'it is cut short'}") from None
+        reason = str(error).partition("\n")[0] or "it is cut short"
+        raise CheckpointError(f"'{file}' is no torch state dict: {reason}") from None
     for name in _WRAPPERS:
         if isinstance(held, Mapping) and isinstance(held.get(name), Mapping):
             held = held[name]

@@ -1,8 +1,8 @@
 """Counter-based random numbers keyed by meaning.
 
-A draw depends on (seed, what it is for) and on nothing else: not on the number of threads, nor on what was drawn before,
-nor on whether the run was resumed. The generator is NumPy's Philox 4x64 (Salmon et al., "Parallel random numbers: as easy
-as 1, 2, 3", SC 2011), its 128-bit key a BLAKE2 hash of the meaning.
+A draw depends on (seed, what it is for) and on nothing else: not on the number of threads, nor on what was drawn
+before, nor on whether the run was resumed. The generator is NumPy's Philox 4x64 (Salmon et al., "Parallel random
+numbers: as easy as 1, 2, 3", SC 2011), its 128-bit key a BLAKE2 hash of the meaning.
 """
 
 from __future__ import annotations

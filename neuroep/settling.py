@@ -2,8 +2,8 @@ r"""Settling: find the state in which the energy of a batch is lowest.
 
 Layer-wise (default): the even layers take their exact joint minimiser for fixed neighbours, then the odd layers
 (Gauss-Seidel). The energy never rises, so it cannot oscillate. Synchronous: all layers at once from the same old state,
-the paper's dynamics; it can fall into 2-cycles when weights are large. ``dt < 1`` is the neuron that integrates in time,
-:math:`s \leftarrow s + dt\,(\nabla G^*(u) - s)`.
+the paper's dynamics; it can fall into 2-cycles when weights are large. ``dt < 1`` is the neuron that integrates in
+time, :math:`s \leftarrow s + dt\,(\nabla G^*(u) - s)`.
 
 A layer whose neighbours have not moved since its own update is at its minimiser already and is not computed again.
 """
@@ -80,8 +80,8 @@ class Schedule:
 class State:
     """States of all layers for one batch, in the engine's own array type.
 
-    ``values[layer]`` is what the next synapse reads, (batch, layer size); ``weights[layer]`` is the engine's own form of an
-    attention layer's weights. ``stale`` names the layers that are not at their minimiser for sure.
+    ``values[layer]`` is what the next synapse reads, (batch, layer size); ``weights[layer]`` is the engine's own form
+    of an attention layer's weights. ``stale`` names the layers that are not at their minimiser for sure.
     """
 
     values: dict[str, Any]

@@ -2,16 +2,18 @@ r"""Yardsticks for EP on the reference engine: back-propagation through time and
 
 Both differentiate L = 1/2 ||s_out - onehot(y)||^2, averaged over the batch, at the free fixed point.
 
-BPTT unrolls ``steps`` further free steps from the settled state with autograd and keeps the derivative with respect to the
-parameters *used at each step* apart: the curves to which Ernoult et al. (NeurIPS 2019) compare EP's updates step by step.
+BPTT unrolls ``steps`` further free steps from the settled state with autograd and keeps the derivative with respect to
+the parameters *used at each step* apart: the curves to which Ernoult et al. (NeurIPS 2019) compare EP's updates step by
+step.
 
-Implicit: with s = F(s, theta) one layer-wise sweep, dL/dtheta = lambda dF/dtheta and lambda = dL/ds + lambda dF/ds, solved by
-iterating it (converges wherever the sweeps do).
+Implicit: with s = F(s, theta) one layer-wise sweep, dL/dtheta = lambda dF/dtheta and lambda = dL/ds + lambda dF/ds,
+solved by iterating it (converges wherever the sweeps do).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,44 +29,86 @@ if TYPE_CHECKING:
     from neuroep.estimators import Estimator
 
 
-def _loss(engine: ReferenceEngine, clamped: Clamped, state: State) -> torch.Tensor:
-    miss = state.values[engine.network.output.name] - clamped.target
-    return 0.5 * (miss * miss).sum() / clamped.samples
+def _twin(engine: ReferenceEngine) -> ReferenceEngine:
+    """Return an engine that shares everything but the parameters, which are autograd leaves of its own."""
+    if not isinstance(engine, ReferenceEngine):
+        raise ConfigError(f"yardsticks differentiate the reference engine, not '{getattr(engine, 'name', engine)}'")
+    twin = copy.copy(engine)
+    twin.tensors = {name: tensor.detach().clone().requires_grad_() for name, tensor in engine.tensors.items()}
+    return twin
 
 
-class _Tracked:
-    """An engine whose parameters are fresh autograd views at every step."""
-
-    def __init__(self, engine: ReferenceEngine) -> None:
-        if not isinstance(engine, ReferenceEngine):
-            raise ConfigError(f"yardsticks differentiate the reference engine, not '{getattr(engine, 'name', engine)}'")
-        self.engine, self.plain = engine, engine.tensors
-        self.leaves = {name: tensor.detach().clone().requires_grad_() for name, tensor in engine.tensors.items()}
-        self.used: list[dict[str, torch.Tensor]] = []
-
-    def __enter__(self) -> _Tracked:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.engine.tensors = self.plain
-
-    def sweep(self, clamped: Clamped, state: State, schedule: Schedule) -> State:
-        """Take one step with parameters of its own; every layer moves."""
-        views = {name: leaf.view_as(leaf) for name, leaf in self.leaves.items()}
-        self.used.append(views)
-        self.engine.tensors = views
-        fresh = self.engine.read_held(clamped)
-        state = self.engine.fork(state)
-        for group in schedule.groups(self.engine.network):
-            self.engine.relax(fresh, state, group, schedule)
-        return state
+def _sweep(engine: ReferenceEngine, clamped: Clamped, state: State, schedule: Schedule) -> State:
+    """Return the state one step later; every layer moves."""
+    state = engine.fork(state)
+    for group in schedule.groups(engine.network):
+        engine.relax(clamped, state, group, schedule)
+    return state
 
 
-def _collect(names: list[str], gradients: tuple) -> dict[str, np.ndarray]:
-    found = {}
-    for name, gradient in zip(names, gradients, strict=True):
-        found[name] = np.zeros(()) if gradient is None else gradient.detach().cpu().numpy()
-    return found
+def _parts(state: State) -> dict[str, torch.Tensor]:
+    """Return all tensors of a state: with dt < 1 the attention weights carry memory as well."""
+    values = {f"value {name}": value for name, value in state.values.items()}
+    return values | {f"weights {name}": value for name, value in state.weights.items()}
+
+
+def _leaves(state: State) -> State:
+    """Return the state as fresh autograd leaves, free of a nudge."""
+    values = {name: value.detach().clone().requires_grad_() for name, value in state.values.items()}
+    weights = {name: value.detach().clone().requires_grad_() for name, value in state.weights.items()}
+    return State(values, weights, frozenset(values), 0.0)
+
+
+def unrolled(
+    engine: ReferenceEngine, clamped: Clamped, fixed: State, schedule: Schedule
+) -> Iterator[dict[str, np.ndarray]]:
+    """Yield BPTT's gradient step by step, from the last of ``schedule.steps`` free steps backwards.
+
+    The states are kept and each step is computed again when the adjoint passes it, so only one step's graph and one
+    piece, as large as the weights, exist at a time.
+
+    Parameters
+    ----------
+    engine : ReferenceEngine
+        Its weights are used and left alone.
+    clamped : Clamped
+        The batch.
+    fixed : State
+        Free fixed point.
+    schedule : Schedule
+        Dynamics that is unrolled; its tolerance is not used.
+
+    Yields
+    ------
+    dict of str to numpy.ndarray
+        By parameter name; the pieces add up to :meth:`BPTT.gradient`.
+    """
+    twin = _twin(engine)
+    states = [_detached(fixed)]
+    with torch.no_grad():
+        for _ in range(schedule.steps):
+            states.append(_sweep(engine, clamped, states[-1], schedule))
+    output = engine.network.output.name
+    adjoint = {f"value {output}": (states[-1].values[output] - clamped.target) / clamped.samples}
+    for state in reversed(states[:-1]):
+        inputs = _leaves(state)
+        end = _parts(_sweep(twin, twin.read_held(clamped), inputs, schedule))
+        ends = {name: end[name] for name in adjoint if end[name].requires_grad}
+        starts = {**_parts(inputs), **twin.tensors}
+        pulled = torch.autograd.grad(
+            list(ends.values()), list(starts.values()), [adjoint[name] for name in ends], allow_unused=True
+        )
+        found = dict(zip(starts, pulled, strict=True))
+        adjoint = {name: found[name] for name in _parts(inputs) if found[name] is not None}
+        yield _collect({name: found[name] for name in twin.tensors}, twin)
+
+
+def _collect(gradients: Mapping[str, torch.Tensor | None], engine: ReferenceEngine) -> dict[str, np.ndarray]:
+    """Return gradients on the host, zero for a parameter that took no part."""
+    return {
+        name: np.zeros(tuple(engine.tensors[name].shape)) if gradient is None else engine.to_numpy(gradient)
+        for name, gradient in gradients.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -87,24 +131,20 @@ class BPTT:
 
     def gradient(self, engine: ReferenceEngine, batch: Any) -> dict[str, np.ndarray]:
         """Return dL/dtheta by parameter name."""
-        pieces = self.trajectory(engine, batch)
-        return {name: np.sum([piece[name] for piece in pieces], axis=0) for name in pieces[0]}
+        total: dict[str, np.ndarray] = {}
+        for piece in self.pieces(engine, batch):
+            total = {name: total[name] + value for name, value in piece.items()} if total else piece
+        return total
 
     def trajectory(self, engine: ReferenceEngine, batch: Any) -> list[dict[str, np.ndarray]]:
         """Return the gradient in pieces, piece k with respect to the parameters used k steps before the end."""
-        with _Tracked(engine) as tracked:
-            clamped = engine.clamp(batch)
-            state = _detached(engine.settle(clamped, self.free).state)
-            schedule = Schedule(self.order, steps=1, dt=self.free.dt)
-            for _ in range(self.steps):
-                state = tracked.sweep(clamped, state, schedule)
-            names = list(tracked.leaves)
-            wanted = [views[name] for views in reversed(tracked.used) for name in names]
-            found = torch.autograd.grad(_loss(engine, clamped, state), wanted, allow_unused=True)
-        zeros = {name: tensor.detach().cpu().numpy() * 0 for name, tensor in engine.tensors.items()}
-        width = len(names)
-        pieces = [_collect(names, found[k * width : (k + 1) * width]) for k in range(self.steps)]
-        return [{name: zeros[name] + value for name, value in piece.items()} for piece in pieces]
+        return list(self.pieces(engine, batch))
+
+    def pieces(self, engine: ReferenceEngine, batch: Any) -> Iterator[dict[str, np.ndarray]]:
+        """Yield what :meth:`trajectory` lists, one at a time."""
+        clamped = engine.clamp(batch)
+        fixed = engine.settle(clamped, self.free).state
+        return unrolled(engine, clamped, fixed, Schedule(self.order, steps=self.steps, dt=self.free.dt))
 
 
 @dataclass(frozen=True)
@@ -133,25 +173,21 @@ class Implicit:
         ConfigError
             If the adjoint has not converged after ``steps`` iterations.
         """
-        with _Tracked(engine) as tracked:
-            clamped = engine.clamp(batch)
-            fixed = _detached(engine.settle(clamped, self.free).state)
-            names = [layer.name for layer in engine.network.layers]
-            inputs = {name: fixed.values[name].clone().requires_grad_() for name in names}
-            start = engine.fork(fixed)
-            start.values.update(inputs)
-            end = tracked.sweep(clamped, start, Schedule("layerwise", steps=1))
-            direct = {name: torch.zeros_like(end.values[name]) for name in names}
-            output = engine.network.output.name
-            direct[output] = (end.values[output] - clamped.target).detach() / clamped.samples
-            adjoint = self._solve(list(direct.values()), [end.values[n] for n in names], list(inputs.values()))
-            parameters = list(tracked.leaves)
-            outputs = [end.values[name] for name in names]
-            found = torch.autograd.grad(outputs, list(tracked.leaves.values()), adjoint, allow_unused=True)
-        return _collect(parameters, found)
+        twin = _twin(engine)
+        clamped = engine.clamp(batch)
+        inputs = _leaves(engine.settle(clamped, self.free).state)
+        names = [layer.name for layer in engine.network.layers]
+        end = _sweep(twin, twin.read_held(clamped), inputs, Schedule("layerwise", steps=1))
+        direct = {name: torch.zeros_like(end.values[name]) for name in names}
+        output = engine.network.output.name
+        direct[output] = (end.values[output] - clamped.target).detach() / clamped.samples
+        outputs = [end.values[name] for name in names]
+        adjoint = self._solve(list(direct.values()), outputs, [inputs.values[name] for name in names])
+        found = torch.autograd.grad(outputs, list(twin.tensors.values()), adjoint, allow_unused=True)
+        return _collect(dict(zip(twin.tensors, found, strict=True)), twin)
 
     def _solve(self, direct: list, outputs: list, inputs: list) -> list[torch.Tensor]:
-        """Return lambda = direct + lambda dF/ds; layers count as independent, whatever one sweep computed from another."""
+        """Return lambda = direct + lambda dF/ds; the layers of a sweep's end count as independent in ``direct``."""
         adjoint = direct
         for _ in range(self.steps):
             pulled = torch.autograd.grad(outputs, inputs, adjoint, retain_graph=True, allow_unused=True)

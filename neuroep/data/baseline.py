@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from neuroep.data.corpus import Corpus, Split
 from neuroep.errors import DataError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 def bag_of_words_accuracy(corpus: Corpus, *, sequences: tuple[str, ...] | None = None, penalty: float = 1.0) -> float:
@@ -63,7 +68,7 @@ def bag_of_words_accuracy(corpus: Corpus, *, sequences: tuple[str, ...] | None =
     return float(np.mean(chosen == test.labels))
 
 
-def _counts(split: Split, sequences: tuple[str, ...], words: int):
+def _counts(split: Split, sequences: tuple[str, ...], words: int) -> csr_array:
     """Return the sparse (samples, sequences * words) counts."""
     from scipy.sparse import csr_array, hstack
 

@@ -1,8 +1,8 @@
 """Kernels that apply a learning rule to one tile of an ideal array: each weight is read and written once.
 
-Arrays are 2-d views of one tile: ``weight``, the moments and the summed outer products ``gradient``, which is multiplied
-by ``scale`` on the way. Each kernel returns the number of weights that are not finite afterwards. Equations stand in
-:mod:`neuroep.optimisers`.
+Arrays are 2-d views of one tile: ``weight``, the moments and the summed outer products ``gradient``, which is
+multiplied by ``scale`` on the way. Each kernel returns the number of weights that are not finite afterwards. Equations
+stand in :mod:`neuroep.optimisers`.
 """
 
 from __future__ import annotations

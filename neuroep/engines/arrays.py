@@ -1,4 +1,4 @@
-"""The seam: an array holds one weight matrix and offers ``forward``, ``transposed`` and ``update``. Nothing else of it is known.
+"""The seam: an array holds one weight matrix and offers ``forward``, ``transposed`` and ``update``.
 
 The ideal array is exact arithmetic: BLAS products in fixed blocks and a learning rule applied tile by tile, so that no
 gradient of the whole matrix ever exists.
@@ -28,6 +28,7 @@ class Array(Protocol):
     """What holds the weights of one synapse."""
 
     bias: np.ndarray | None
+    updates: int
 
     def forward(self, pre: np.ndarray) -> np.ndarray:
         """Return ``pre @ W.T``, (rows, in) to (rows, out), without the bias."""
@@ -76,9 +77,7 @@ class IdealArray:
         rows, (outputs, inputs) = len(pre), self.weight.shape
         if inputs <= COLUMNS:
             result = np.empty((rows, outputs), dtype=self.weight.dtype)
-            self.workers.run(
-                lambda a, b: np.matmul(pre[a:b], self.weight.T, out=result[a:b]), blocks(rows, ROWS)
-            )
+            self.workers.run(lambda a, b: np.matmul(pre[a:b], self.weight.T, out=result[a:b]), blocks(rows, ROWS))
             return result
         parts = self.workers.run(lambda a, b: pre[:, a:b] @ self.weight[:, a:b].T, blocks(inputs, COLUMNS))
         for part in parts[1:]:
@@ -114,7 +113,7 @@ class IdealArray:
         bad = sum(self.workers.run(tile, blocks(len(rows) * len(columns), 1)))
         if self.bias is not None:
             self._prepare("bias", self.bias)
-            summed = contrast.post.change.sum(0)[None, :]
+            summed = contrast.post_change.sum(0)[None, :]
             bad += self._apply("bias", self.bias[None, :], (None, slice(None)), summed, contrast, rate)
         return bad
 
@@ -134,14 +133,11 @@ class IdealArray:
         scale = real(contrast.scale)
         if isinstance(rule, SGD):
             momentum = kept[0] if kept else values[:0]
-            return array_kernels.sgd(
-                values, momentum, gradient, scale, real(rate), real(keep), real(rule.momentum)
-            )
+            return array_kernels.sgd(values, momentum, gradient, scale, real(rate), real(keep), real(rule.momentum))
         beta1, beta2 = rule.betas
         corrections = real(1.0 - beta1**self.updates), real(1.0 - beta2**self.updates)
-        return array_kernels.adam(
-            values, *kept, gradient, scale, real(rate), real(keep), real(beta1), real(beta2), *corrections, real(rule.eps)
-        )
+        speeds = (scale, real(rate), real(keep), real(beta1), real(beta2), *corrections, real(rule.eps))
+        return array_kernels.adam(values, kept[0], kept[1], gradient, *speeds)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return weight, bias, moments and the number of updates, copied."""
@@ -156,6 +152,7 @@ class IdealArray:
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over moments and the number of updates."""
         self.updates = int(state["updates"])
+        self._moments = {}
         for name in ("weight", "bias"):
             for moment in self.optimiser.moments:
                 if f"{name}.{moment}" in state:

@@ -1,7 +1,8 @@
 """Attention unit of the local engine: what turns held logits and feedback into the state of one attention layer.
 
-The engine calls ``hold`` once per batch, ``relax`` at every step and ``token_rows`` for a contrast. Sequences stay padded,
-``(batch, tokens, dim)``, and kernels walk over the real tokens; what goes through an array is packed, ``(real tokens, dim)``.
+The engine calls ``hold`` once per batch, ``relax`` at every step and ``token_rows`` for a contrast. Sequences stay
+padded, ``(batch, tokens, dim)``, and kernels walk over the real tokens; what goes through an array is packed, ``(real
+tokens, dim)``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from neuroep.networks import AttentionLayer
 from neuroep.settling import State
 
 SAMPLES = 8
-"""Samples of one block of work."""
+LOGITS = 16384
+"""A block of work has at least that many samples, or logits."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,20 @@ class Tokens:
 
 @dataclass(frozen=True)
 class HeldLogits:
-    """Logits of the clamped drive, (batch, queries, patterns); ``scaled`` is exp(M - rowmax) for a pooled layer."""
+    """What an attention layer knows of a batch before it settles."""
 
+    queries: Tokens
+    patterns: Tokens
     logits: np.ndarray
-    scaled: np.ndarray | None
+    """(batch, queries, patterns), M of the clamped drive."""
+    scaled: np.ndarray
+    """exp(M - rowmax) of the same shape for a pooled layer, empty for a flat one."""
+
+    @property
+    def samples(self) -> list[tuple[int, int]]:
+        """Blocks of work: their bounds depend on the shape alone."""
+        batch, queries, patterns = self.logits.shape
+        return blocks(batch, max(SAMPLES, LOGITS // max(1, queries * patterns)))
 
 
 class AttentionUnit:
@@ -80,95 +92,117 @@ class AttentionUnit:
         """Return the logits of a packed clamped drive (real tokens, dim), read once per batch."""
         shape = (len(queries.count), queries.vectors.shape[1], patterns.vectors.shape[1])
         logits = np.zeros(shape, dtype=drive.dtype)
-        scaled = np.zeros(shape, dtype=drive.dtype) if self.pooled else None
+        scaled = np.zeros(shape if self.pooled else (0, 0, 0), dtype=drive.dtype)
+        held = HeldLogits(queries, patterns, logits, scaled)
 
         def task(first: int, last: int) -> None:
-            kernels.hold_logits(
-                first, last, drive, queries.offsets, patterns.vectors, patterns.count, self.kappa, logits
-            )
-            if scaled is not None:
+            place = (queries.offsets, patterns.vectors, patterns.count)
+            kernels.hold_logits(first, last, drive, *place, self.kappa, logits)
+            if self.pooled:
                 kernels.exponentiate(first, last, logits, queries.count, patterns.count, scaled)
 
-        self.workers.run(task, blocks(shape[0], SAMPLES))
-        return HeldLogits(logits, scaled)
+        self.workers.run(task, held.samples)
+        return held
 
     def rest(self, held: HeldLogits) -> np.ndarray:
         """Return weights of the all-zero state, (batch, queries, patterns)."""
         return np.zeros(held.logits.shape, dtype=held.logits.dtype)
 
-    def relax(
-        self, held: HeldLogits, queries: Tokens, patterns: Tokens, feedback: np.ndarray, state: State, dt: float
-    ) -> float:
-        """Move the layer in place; ``feedback`` is (batch, size) or empty; return max|delta| of its read-out."""
-        name = self.layer.name
-        value, weights = state.values[name], state.weights[name]
-        counts = (queries.count, patterns.count)
-        if self.pooled and dt == 1:
-            if weights.ndim == 3:
-                state.weights[name] = weights = np.zeros((len(value), weights.shape[2]), dtype=value.dtype)
-            task = lambda a, b: kernels.attend_pooled(  # noqa: E731
-                a, b, held.logits, held.scaled, patterns.vectors, *counts, feedback, self.kappa, self.floor, weights, value
-            )
-        elif self.pooled:
-            state.weights[name] = weights = self.explicit(held, queries, patterns, weights)
-            task = self._relax_pooled(held, queries, patterns, feedback, weights, value, dt)
-        else:
-            task = lambda a, b: kernels.attend_flat(  # noqa: E731
-                a, b, held.logits, patterns.vectors, *counts, feedback, self.kappa, self.real(dt), weights, value
-            )
-        return float(np.max(self.workers.run(task, blocks(len(value), SAMPLES))))
+    def relax(self, held: HeldLogits, feedback: np.ndarray, state: State, dt: float) -> float:
+        """Move the layer in place.
 
-    def _relax_pooled(
-        self, held: HeldLogits, queries: Tokens, patterns: Tokens, feedback: np.ndarray, weights: np.ndarray,
-        value: np.ndarray, dt: float,
-    ) -> Any:
-        """Relaxed pooled dynamics keeps explicit weights: p <- p + dt (p* - p)."""
-        shift = np.zeros((len(value), weights.shape[2]), dtype=value.dtype)
-        scratch = np.zeros_like(value)
-        counts = (queries.count, patterns.count)
+        Parameters
+        ----------
+        held : HeldLogits
+            Of the batch.
+        feedback : numpy.ndarray
+            (batch, size), or empty for none.
+        state : State
+            Read and written: the layer's read-out and weights.
+        dt : float
+            Time step.
+
+        Returns
+        -------
+        float
+            max|delta| of the read-out; NaN if there is one.
+        """
+        name = self.layer.name
+        if self.pooled and dt == 1 and state.weights[name].ndim == 3:
+            state.weights[name] = self._shift(held)
+        if self.pooled and dt < 1:
+            state.weights[name] = self.explicit(held, state.weights[name])
+        value, weights = state.values[name], state.weights[name]
+        if self.pooled and dt < 1:
+            return self._relax_pooled(held, feedback, weights, value, dt)
+        counts = (held.queries.count, held.patterns.count)
 
         def task(first: int, last: int) -> float:
-            kernels.attend_pooled(
-                first, last, held.logits, held.scaled, patterns.vectors, *counts, feedback, self.kappa, self.floor,
-                shift, scratch,
+            if self.pooled:
+                return self._attend(first, last, held, feedback, weights, value)
+            place = (held.logits, held.patterns.vectors, *counts)
+            return kernels.attend_flat(first, last, *place, feedback, self.kappa, self.real(dt), weights, value)
+
+        return float(np.max(self.workers.run(task, held.samples)))
+
+    def _shift(self, held: HeldLogits) -> np.ndarray:
+        """Return a zero state c of a pooled layer, (batch, patterns)."""
+        batch, _, patterns = held.logits.shape
+        return np.zeros((batch, patterns), dtype=held.logits.dtype)
+
+    def _attend(
+        self, first: int, last: int, held: HeldLogits, feedback: np.ndarray, shift: np.ndarray, value: np.ndarray
+    ) -> float:
+        place = (held.logits, held.scaled, held.patterns.vectors, held.queries.count, held.patterns.count)
+        return kernels.attend_pooled(first, last, *place, feedback, self.kappa, self.floor, shift, value)
+
+    def _relax_pooled(
+        self, held: HeldLogits, feedback: np.ndarray, weights: np.ndarray, value: np.ndarray, dt: float
+    ) -> float:
+        """Relaxed pooled dynamics keeps explicit weights: p <- p + dt (p* - p)."""
+        shift, scratch = self._shift(held), np.zeros_like(value)
+        counts = (held.queries.count, held.patterns.count)
+
+        def task(first: int, last: int) -> float:
+            self._attend(first, last, held, feedback, shift, scratch)
+            kernels.mix_pooled(
+                first, last, held.logits, held.scaled, *counts, shift, self.floor, self.real(dt), weights
             )
-            for b in range(first, last):
-                n, k = queries.count[b], patterns.count[b]
-                if n and k:
-                    goal = kernels.pooled_weights(
-                        held.logits[b, :n, :k], held.scaled[b, :n, :k], shift[b, :k], self.floor  # type: ignore[index]
-                    )
-                    weights[b, :n, :k] += self.real(dt) * (goal - weights[b, :n, :k])
-            return kernels.read_pooled(first, last, patterns.vectors, *counts, weights, value)
+            return kernels.read_pooled(first, last, held.patterns.vectors, *counts, weights, value)
 
-        return task
+        return float(np.max(self.workers.run(task, held.samples)))
 
-    def explicit(self, held: HeldLogits, queries: Tokens, patterns: Tokens, weights: np.ndarray) -> np.ndarray:
+    def explicit(self, held: HeldLogits, weights: np.ndarray) -> np.ndarray:
         """Return p, (batch, queries, patterns), whatever form the state has."""
         if weights.ndim == 3:
             return weights
-        found = np.zeros(held.logits.shape, dtype=held.logits.dtype)
-        for b, (n, k) in enumerate(zip(queries.count, patterns.count, strict=True)):
-            if n and k:
-                found[b, :n, :k] = kernels.pooled_weights(
-                    held.logits[b, :n, :k], held.scaled[b, :n, :k], weights[b, :k], self.floor  # type: ignore[index]
-                )
+        found = self.rest(held)
+        counts = (held.queries.count, held.patterns.count)
+
+        def task(first: int, last: int) -> None:
+            kernels.mix_pooled(first, last, held.logits, held.scaled, *counts, weights, self.floor, self.real(1), found)
+
+        self.workers.run(task, held.samples)
         return found
 
     def token_rows(
-        self, held: HeldLogits, queries: Tokens, patterns: Tokens, plus: np.ndarray, minus: np.ndarray,
-        factors: tuple[float, float],
+        self, held: HeldLogits, plus: np.ndarray, minus: np.ndarray, factors: tuple[float, float]
     ) -> np.ndarray:
         """Return ``f+ a+ + f- a-`` of every real query, (real tokens, dim)."""
-        rows = np.empty((queries.offsets[-1], patterns.vectors.shape[2]), dtype=patterns.vectors.dtype)
+        vectors, offsets = held.patterns.vectors, held.queries.offsets
+        rows = np.empty((offsets[-1], vectors.shape[2]), dtype=vectors.dtype)
         both = self.real(factors[0]), self.real(factors[1])
-        place = (patterns.vectors, queries.offsets, patterns.count)
-        if plus.ndim == 2 and minus.ndim == 2:
-            task = lambda a, b: kernels.token_rows_pooled(  # noqa: E731
-                a, b, held.logits, held.scaled, *place, plus, minus, self.floor, *both, rows
-            )
-        else:
-            one, two = (self.explicit(held, queries, patterns, weights) for weights in (plus, minus))
-            task = lambda a, b: kernels.token_rows(a, b, *place, one, two, *both, rows)  # noqa: E731
-        self.workers.run(task, blocks(len(queries.count), SAMPLES))
+        place = (vectors, offsets, held.patterns.count)
+        shifts = plus.ndim == minus.ndim == 2
+        if not shifts:
+            plus, minus = self.explicit(held, plus), self.explicit(held, minus)
+
+        def task(first: int, last: int) -> None:
+            if shifts:
+                logits = (held.logits, held.scaled)
+                kernels.token_rows_pooled(first, last, *logits, *place, plus, minus, self.floor, *both, rows)
+            else:
+                kernels.token_rows(first, last, *place, plus, minus, *both, rows)
+
+        self.workers.run(task, held.samples)
         return rows

@@ -1,13 +1,13 @@
 """Kernels of the Hopfield attention layer: one sample after another, real tokens only.
 
-Shapes: batch b, queries n, patterns m, dim d; ``query_count[b]`` and ``key_count[b]`` are the real ones among them. All take
-a range [first, last) of samples, so that a driver can hand blocks to threads. Held logits M = kappa D X^T come from the
-clamped query drive D and patterns X.
+Shapes: batch b, queries n, patterns m, dim d; ``query_count[b]`` and ``key_count[b]`` are the real ones among them. All
+take a range [first, last) of samples, so that a driver can hand blocks to threads. Held logits M = kappa D X^T come
+from the clamped query drive D and patterns X.
 
 Flat read-out: ``p = softmax(M + kappa F X^T)``, ``a = p X`` for feedback F of each token.
 
-Pooled read-out ``z = sum_t a_t / sqrt(n)``: every token sees the same feedback v / sqrt(n), so the logits only gain a row
-vector ``c = kappa X v / sqrt(n)`` and, with ``E = exp(M - rowmax)`` held per batch,
+Pooled read-out ``z = sum_t a_t / sqrt(n)``: every token sees the same feedback v / sqrt(n), so the logits only gain a
+row vector ``c = kappa X v / sqrt(n)`` and, with ``E = exp(M - rowmax)`` held per batch,
 
     e = exp(c - max c),   r = 1 / (E e),   p_tj = r_t E_tj e_j,   z = X^T (e * E^T r) / sqrt(n)
 
@@ -68,7 +68,7 @@ def _store(new, value):
 
 @njit(nogil=True, cache=True)
 def attend_flat(first, last, logits, keys, query_count, key_count, feedback, kappa, dt, weights, value):
-    """Move a flat attention layer; ``feedback`` and ``value`` are (b, n d), ``weights`` (b, n, m); return max|delta a|."""
+    """Move a flat attention layer; ``feedback``, ``value`` (b, n d), ``weights`` (b, n, m); return max|delta a|."""
     largest = value.dtype.type(0)
     dim = keys.shape[2]
     for b in range(first, last):
@@ -143,7 +143,7 @@ def _column_sums(logits, scaled, shift, floor):
 
 @njit(nogil=True, cache=True)
 def attend_pooled(first, last, logits, scaled, keys, query_count, key_count, feedback, kappa, floor, shift, value):
-    """Move a pooled attention layer in token space; ``feedback``, ``value`` (b, d), ``shift`` c (b, m); return max|delta z|."""
+    """Move a pooled attention layer; ``feedback``, ``value`` (b, d), ``shift`` c (b, m); return max|delta z|."""
     largest = value.dtype.type(0)
     for b in range(first, last):
         n, k = query_count[b], key_count[b]
@@ -179,6 +179,16 @@ def pooled_weights(logits, scaled, shift, floor):
 
 
 @njit(nogil=True, cache=True)
+def mix_pooled(first, last, logits, scaled, query_count, key_count, shift, floor, dt, weights):
+    """Move explicit weights of samples [first, last) towards those of c: p <- p + dt (p(c) - p)."""
+    for b in range(first, last):
+        n, k = query_count[b], key_count[b]
+        if n > 0 and k > 0:
+            goal = pooled_weights(logits[b, :n, :k], scaled[b, :n, :k], shift[b, :k], floor)
+            weights[b, :n, :k] += dt * (goal - weights[b, :n, :k])
+
+
+@njit(nogil=True, cache=True)
 def read_pooled(first, last, keys, query_count, key_count, weights, value):
     """Write z = X^T sum_t p_t / sqrt(n) from explicit weights (relaxed dynamics); return max|delta z|."""
     largest = value.dtype.type(0)
@@ -198,7 +208,7 @@ def read_pooled(first, last, keys, query_count, key_count, weights, value):
 
 @njit(nogil=True, cache=True)
 def token_rows(first, last, keys, offsets, key_count, plus, minus, factor_plus, factor_minus, rows):
-    """Write ``(factor_plus p+ + factor_minus p-) X`` for every real query, packed (real tokens, d), from explicit weights."""
+    """Write ``(factor_plus p+ + factor_minus p-) X`` of every real query, packed (real tokens, d), from p+ and p-."""
     for b in range(first, last):
         k = key_count[b]
         begin, end = offsets[b], offsets[b + 1]

@@ -15,12 +15,14 @@ import numpy as np
 from neuroep import settling
 from neuroep.batch import Batch, TokenVectors
 from neuroep.contrast import Contrast
-from neuroep.errors import CheckpointError, ConfigError, DataError, unknown
+from neuroep.errors import CheckpointError, ConfigError, DataError, nearest, unknown
 from neuroep.networks import Network, initial_parameters
 from neuroep.optimisers import Adam, Optimiser
 from neuroep.settling import Schedule, Settled, State
 
 DTYPES = ("float32", "float64")
+LARGEST_RATE = 1e30
+"""Learning rates above leave the range of float32 within a step."""
 
 
 class Engine(ABC):
@@ -164,7 +166,8 @@ class Engine(ABC):
     def _padded(self, batch: Batch, sequence: Any) -> TokenVectors:
         """Return one sequence as the network wants it: full length if it has places or no mask."""
         if sequence.name not in batch.inputs:
-            raise DataError(unknown("sequence in batch: it lacks", sequence.name, batch.inputs))
+            given = (", ".join(batch.inputs) or "none") + nearest(sequence.name, batch.inputs)
+            raise DataError(f"the batch lacks sequence '{sequence.name}', which the network reads: given are {given}")
         vectors, lengths = batch.inputs[sequence.name]
         _, tokens, dim = vectors.shape
         if dim != sequence.dim or tokens > sequence.tokens:
@@ -205,6 +208,15 @@ class Engine(ABC):
             if synapse.bias:
                 gradient[f"{synapse.name}.bias"] = self.to_numpy(contrast.bias_gradient())
         return gradient
+
+    def _check_rates(self, rates: Mapping[str, float]) -> None:
+        """Refuse missing and impossible learning rates."""
+        for synapse in self.network.synapses:
+            if synapse.name not in rates:
+                raise ConfigError(f"rates lack synapse '{synapse.name}': given are {', '.join(rates) or 'none'}")
+            if not 0 <= rates[synapse.name] <= LARGEST_RATE:
+                allowed = f"allowed are 0 to {LARGEST_RATE:g}"
+                raise ConfigError(f"rate of '{synapse.name}' is {rates[synapse.name]}: {allowed}")
 
     def load_parameters(self, parameters: Mapping[str, np.ndarray]) -> None:
         """Replace all weights and biases.

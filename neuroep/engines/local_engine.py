@@ -1,7 +1,7 @@
 """Local engine: arrays behind the seam ``forward / transposed / update``, Numba kernels for neurons and attention.
 
-Each layer sees the products of its own synapses only. A state's read-outs that feed one synapse lie side by side in memory,
-so a product reads them without copying. See :mod:`neuroep.engines.attention_kernels` for the attention layer.
+Each layer sees the products of its own synapses only. A state's read-outs that feed one synapse lie side by side in
+memory, so a product reads them without copying. See :mod:`neuroep.engines.attention_kernels` for the attention layer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from neuroep.engines.workers import Workers, blocks
 from neuroep.errors import ConfigError, DivergenceError
 from neuroep.networks import AttentionLayer, DenseLayer, DenseSynapse, Network
 from neuroep.potentials import HardSigmoid, Potential, SmoothSigmoid, Tanh
-from neuroep.settling import Schedule, State
+from neuroep.settling import Schedule, Settled, State
+
+NEURONS = 65536
+"""Neurons of one block of work."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,7 @@ class LocalEngine(Engine):
 
     def _clamp(self, inputs: Mapping[str, TokenVectors], labels: np.ndarray) -> Clamped:
         tokens = {
-            name: Tokens(
-                np.ascontiguousarray(item.vectors, dtype=self.dtype), np.asarray(item.lengths, dtype=np.int64)
-            )
+            name: Tokens(np.ascontiguousarray(item.vectors, dtype=self.dtype), np.asarray(item.lengths, dtype=np.int64))
             for name, item in inputs.items()
         }
         target = np.eye(self.network.classes, dtype=self.dtype)[labels]
@@ -129,20 +130,23 @@ class LocalEngine(Engine):
         weights = {name: weight.copy() for name, weight in state.weights.items()}
         return State(values, weights, state.stale, state.beta)
 
+    def settle(self, batch: Any, *args: Any, **settings: Any) -> Settled:
+        """Settle a batch; see :meth:`Engine.settle`."""
+        with self.workers.single_blas():
+            return super().settle(batch, *args, **settings)
+
     def relax(self, clamped: Clamped, state: State, names: tuple[str, ...], schedule: Schedule) -> dict[str, Any]:
         """Move the named layers in place; see :meth:`Engine.relax`."""
-        with self.workers.single_blas():
-            feedback = self._feedback(clamped, state, names)
-            products = {n: self._product(state, n) for n in names if isinstance(self.network.layer(n), DenseLayer)}
-            changes: dict[str, Any] = {}
-            for name in names:
-                layer = self.network.layer(name)
-                back = feedback.get(name, np.zeros((0, 0), dtype=self.dtype))
-                if isinstance(layer, AttentionLayer):
-                    tokens = clamped.tokens[layer.queries], clamped.tokens[layer.patterns]
-                    changes[name] = self.units[name].relax(clamped.held[name], *tokens, back, state, schedule.dt)
-                else:
-                    changes[name] = self._respond(clamped, state, layer, products[name], back, schedule)
+        feedback = self._feedback(clamped, state, names)
+        products = {n: self._product(state, n) for n in names if isinstance(self.network.layer(n), DenseLayer)}
+        changes: dict[str, Any] = {}
+        for name in names:
+            layer = self.network.layer(name)
+            back = feedback.get(name, np.zeros((0, 0), dtype=self.dtype))
+            if isinstance(layer, AttentionLayer):
+                changes[name] = self.units[name].relax(clamped.held[name], back, state, schedule.dt)
+            else:
+                changes[name] = self._respond(clamped, state, layer, products[name], back, schedule)
         return changes
 
     def _feedback(self, clamped: Clamped, state: State, names: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -179,12 +183,23 @@ class LocalEngine(Engine):
         if len(parts) == 1:
             return parts[0]
         joint = parts[0].base
-        if joint is not None and joint.shape[1] == synapse.shape[1] and all(part.base is joint for part in parts):
-            return joint
-        return np.concatenate(parts, axis=1)
+        if joint is None or joint.shape[1] != synapse.shape[1]:
+            return np.concatenate(parts, axis=1)
+        place = joint.ctypes.data
+        for part in parts:
+            if part.base is not joint or part.ctypes.data != place:
+                return np.concatenate(parts, axis=1)
+            place += part.shape[1] * part.itemsize
+        return joint
 
     def _respond(
-        self, clamped: Clamped, state: State, layer: DenseLayer, product: np.ndarray, back: np.ndarray, schedule: Schedule
+        self,
+        clamped: Clamped,
+        state: State,
+        layer: DenseLayer,
+        product: np.ndarray,
+        back: np.ndarray,
+        schedule: Schedule,
     ) -> float:
         mode = neurons.FREE
         if state.beta != 0 and layer.name == self.network.output.name:
@@ -197,7 +212,7 @@ class LocalEngine(Engine):
         def task(a: int, b: int) -> float:
             return neurons.respond(product[a:b], back[a:b], value[a:b], target[a:b], *settings)
 
-        return float(np.max(self.workers.run(task, blocks(len(value), 64))))
+        return float(np.max(self.workers.run(task, blocks(len(value), max(1, NEURONS // layer.size)))))
 
     def scalars(self, values: Mapping[str, Any]) -> dict[str, float]:
         """Return the values as they are."""
@@ -225,12 +240,7 @@ class LocalEngine(Engine):
 
     def attention_weights(self, clamped: Clamped, state: State, layer: str) -> np.ndarray:
         """Return p of one attention layer, (batch, queries, patterns)."""
-        return self.units[layer].explicit(clamped.held[layer], *self._tokens(clamped, layer), state.weights[layer])
-
-    def _tokens(self, clamped: Clamped, name: str) -> tuple[Tokens, Tokens]:
-        """Queries and patterns of an attention layer."""
-        layer: Any = self.network.layer(name)
-        return clamped.tokens[layer.queries], clamped.tokens[layer.patterns]
+        return self.units[layer].explicit(clamped.held[layer], state.weights[layer])
 
     def contrasts(self, clamped: Clamped, plus: State, minus: State, span: float) -> dict[str, Contrast]:
         """Return what every synapse saw; see :meth:`Engine.contrasts`."""
@@ -247,17 +257,21 @@ class LocalEngine(Engine):
             found[synapse.name] = Contrast(post, pre, span, clamped.samples)
         return found
 
-    def _row_reader(self, clamped: Clamped, name: str, plus: State, minus: State) -> Callable[[float, float], np.ndarray]:
-        unit, held, tokens = self.units[name], clamped.held[name], self._tokens(clamped, name)
+    def _row_reader(
+        self, clamped: Clamped, name: str, plus: State, minus: State
+    ) -> Callable[[float, float], np.ndarray]:
+        unit, held = self.units[name], clamped.held[name]
         both = plus.weights[name], minus.weights[name]
-        return lambda p, m: unit.token_rows(held, *tokens, *both, (p, m))
+        return lambda p, m: unit.token_rows(held, *both, (p, m))
 
     def update(self, contrasts: Mapping[str, Contrast], rates: Mapping[str, float]) -> None:
         """Let every array change itself; see :meth:`Engine.update`."""
-        for synapse in self.network.synapses:
-            array = self.arrays[synapse.name]
-            if array.update(contrasts[synapse.name], rates[synapse.name]):
-                raise DivergenceError(synapse.name, int(array.state()["updates"]), "weight")
+        self._check_rates(rates)
+        with self.workers.single_blas():
+            for synapse in self.network.synapses:
+                array = self.arrays[synapse.name]
+                if array.update(contrasts[synapse.name], rates[synapse.name]):
+                    raise DivergenceError(synapse.name, array.updates, "weight")
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Return copies of weights and biases by name."""

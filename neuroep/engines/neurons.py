@@ -1,7 +1,8 @@
 """Kernel of the dense neurons: drive to state, in place, with the largest change.
 
 ``u = product + feedback``; free ``s = grad G*(u)``; nudged layer-wise the minimiser of G(s) - u s + beta/2 (s - y)^2;
-nudged synchronously ``grad G*(u - beta (s - y))``; then ``s <- s + dt (new - s)``. Equations: :mod:`neuroep.potentials`.
+nudged synchronously ``grad G*(u - beta (s - y))``; then ``s <- s + dt (new - s)``. Equations:
+:mod:`neuroep.potentials`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def _state(code, slope, u):
             return 1.0
         return s
     if code == 1:
-        return 1 / (1 + math.exp(-u))
+        return 0.5 * (1 + math.tanh(0.5 * u))
     if code == 2:
         return math.tanh(u)
     return u

@@ -1,9 +1,9 @@
 """Reference engine: plain torch on CPU or GPU, closed-form drives, no autograd in the EP path.
 
-Attention layer, shapes (batch, queries n, patterns m, dim d): held logits ``M = kappa (Q W^T) X^T``, read once per batch;
-feedback f = dPhi/da - W x from the dense synapse; weights ``p = softmax(M + kappa f X^T)``; states ``a = p X``. Read flat
-``(batch, n d)`` or pooled ``sum_t a_t / sqrt(n)``. Every operation is out of place, so autograd can differentiate the same
-code: :mod:`neuroep.yardsticks` does, and is the oracle of the tests.
+Attention layer, shapes (batch, queries n, patterns m, dim d): held logits ``M = kappa (Q W^T) X^T``, read once per
+batch; feedback f = dPhi/da - W x from the dense synapse; weights ``p = softmax(M + kappa f X^T)``; states ``a = p X``.
+Read flat ``(batch, n d)`` or pooled ``sum_t a_t / sqrt(n)``. Every operation is out of place, so autograd can
+differentiate the same code: :mod:`neuroep.yardsticks` does, and is the oracle of the tests.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from neuroep.batch import TokenVectors
 from neuroep.contrast import Contrast, Held, Moved, Signal, TokenRows
 from neuroep.engines import reference_potentials as potentials
 from neuroep.engines.engine import Engine
+from neuroep.engines.workers import check_threads
 from neuroep.errors import ConfigError, DivergenceError
 from neuroep.networks import AttentionLayer, DenseLayer, DenseSynapse, Network
 from neuroep.optimisers import SGD
@@ -69,6 +71,7 @@ class ReferenceEngine(Engine):
         self.device = _device(settings.pop("device", "auto"))
         threads = settings.pop("threads", None)
         if threads is not None:
+            check_threads(threads)
             torch.set_num_threads(threads)
         self.check_every = 1 if self.device.type == "cpu" else 4
         super().__init__(network, parameters, **settings)
@@ -79,10 +82,12 @@ class ReferenceEngine(Engine):
             name: torch.tensor(np.asarray(parameters[name]), dtype=dtype, device=self.device)
             for name in self.network.parameter_shapes()
         }
-        self._optimiser = self._make_optimiser()
         self._updates = 0
+        self.__dict__.pop("_optimiser", None)
 
-    def _make_optimiser(self) -> torch.optim.Optimizer:
+    @cached_property
+    def _optimiser(self) -> torch.optim.Optimizer:
+        """Made when first used: torch's optimisers are slow to import."""
         groups = []
         for synapse in self.network.synapses:
             names = [n for n in (f"{synapse.name}.weight", f"{synapse.name}.bias") if n in self.tensors]
@@ -107,9 +112,9 @@ class ReferenceEngine(Engine):
 
     def read_held(self, clamped: Clamped) -> Clamped:
         """Return the batch with its held logits read from the current weights."""
-        logits = {}
+        logits: dict[str, torch.Tensor] = {}
         for synapse in self.network.projections:
-            layer = self.network.layer(synapse.post)
+            layer = self.network.attention_layer(synapse.post)
             drive = clamped.vectors[synapse.pre] @ self.tensors[f"{synapse.name}.weight"].T
             if synapse.bias:
                 drive = drive + self.tensors[f"{synapse.name}.bias"]
@@ -132,7 +137,7 @@ class ReferenceEngine(Engine):
     def relax(self, clamped: Clamped, state: State, names: tuple[str, ...], schedule: Schedule) -> dict[str, Any]:
         """Move the named layers; see :meth:`Engine.relax`."""
         feedback = self._feedback(state, names)
-        moved = {}
+        moved: dict[str, tuple[torch.Tensor | None, torch.Tensor]] = {}
         for name in names:
             layer = self.network.layer(name)
             if isinstance(layer, AttentionLayer):
@@ -259,12 +264,13 @@ class ReferenceEngine(Engine):
         return found
 
     def _token_rows(self, clamped: Clamped, name: str, plus: State, minus: State) -> TokenRows:
-        keys = clamped.vectors[self.network.layer(name).patterns]
+        keys = clamped.vectors[self.network.attention_layer(name).patterns]
         first, second = plus.weights[name], minus.weights[name]
         return TokenRows(lambda p, m: ((p * first + m * second) @ keys).flatten(0, 1))
 
     def update(self, contrasts: Mapping[str, Contrast], rates: Mapping[str, float]) -> None:
         """Apply the optimiser; see :meth:`Engine.update`."""
+        self._check_rates(rates)
         self._updates += 1
         for group in self._optimiser.param_groups:
             name = group["name"]
@@ -278,7 +284,7 @@ class ReferenceEngine(Engine):
                 parameter.grad = contrasts[name].bias_gradient()
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
-        sums = {s.name: self.tensors[f"{s.name}.weight"].sum() for s in self.network.synapses}
+        sums = {g["name"]: sum(parameter.sum() for parameter in g["params"]) for g in self._optimiser.param_groups}
         for name, value in self.scalars(sums).items():
             if not math.isfinite(value):
                 raise DivergenceError(name, self._updates, "weight")
@@ -306,6 +312,7 @@ class ReferenceEngine(Engine):
     def load_optimiser_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over moments and update counts."""
         self._updates = int(state[f"{self.network.synapses[0].name}.updates"])
+        self._optimiser.state.clear()
         for name, tensor in self.tensors.items():
             kept: dict[str, Any] = {}
             for ours, theirs in self._moment_names().items():
@@ -334,7 +341,7 @@ def _device(name: str) -> torch.device:
     """Return the torch device, or say what is there."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.split(":")[0] not in DEVICES:
+    if name.split(":")[0] not in DEVICES or name.startswith("auto:"):
         raise ConfigError(f"device is '{name}': allowed are {', '.join(DEVICES)}")
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(f"device is '{name}': torch sees no GPU here; allowed are auto, cpu")

@@ -44,8 +44,8 @@ def energy(potential: Potential, state: torch.Tensor) -> torch.Tensor:
 def nudged(potential: Potential, drive: torch.Tensor, target: torch.Tensor, beta: float) -> torch.Tensor:
     """Return the minimiser of G(s) - u s + beta/2 (s - y)^2.
 
-    Closed for the hard sigmoid, clip((u + beta y) / (1/slope + beta), 0, 1), and the linear potential; otherwise the root
-    of v - u + beta (s(v) - y), which rises with v for beta > -curvature, by Newton steps kept inside its bracket.
+    Closed for the hard sigmoid, clip((u + beta y) / (1/slope + beta), 0, 1), and the linear potential; otherwise the
+    root of v - u + beta (s(v) - y), which rises with v for beta > -curvature, by Newton steps kept inside its bracket.
     """
     if isinstance(potential, HardSigmoid):
         return torch.clamp((drive + beta * target) / (1.0 / potential.slope + beta), 0.0, 1.0)

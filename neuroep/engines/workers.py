@@ -1,7 +1,7 @@
 """Threads of the local engine: fixed blocks of work, one BLAS thread each, the same bits for any number of threads.
 
-A block's bounds depend on shapes alone and every block writes its own part of the result, so the number of threads decides
-only who computes what. Kernels release the GIL.
+A block's bounds depend on shapes alone and every block writes its own part of the result, so the number of threads
+decides only who computes what. Kernels release the GIL.
 """
 
 from __future__ import annotations
@@ -24,6 +24,12 @@ def blocks(length: int, most: int) -> list[tuple[int, int]]:
     return [(length * i // pieces, length * (i + 1) // pieces) for i in range(pieces)]
 
 
+def check_threads(threads: int) -> None:
+    """Refuse a number of threads below 1, with a ConfigError."""
+    if threads < 1:
+        raise ConfigError(f"threads is {threads}: allowed are whole numbers from 1")
+
+
 def processors() -> int:
     """Return the number of processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -44,8 +50,8 @@ class Workers:
     """
 
     def __init__(self, threads: int | None = None) -> None:
-        if threads is not None and threads < 1:
-            raise ConfigError(f"threads is {threads}: allowed are whole numbers from 1")
+        if threads is not None:
+            check_threads(threads)
         self.threads = threads or processors()
         self._pool: ThreadPoolExecutor | None = None
         self._blas: Any = None

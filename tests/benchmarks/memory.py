@@ -2,10 +2,10 @@
 
     python tests/benchmarks/memory.py --data FOLDER --vectors FILE [--network small|paper] [--batches N]
 
-Reports the peak resident size of the process, and the same less the weights and the optimiser's two moments per weight. ``small``
-is the pooled network with examples/configs/imdb_small.toml's sizes at 600 tokens and runs a whole epoch unless --batches
-says otherwise; ``paper`` is the paper's 180000-1000-40-2 network, batch 100, mask off, layer-wise, by default 3 batches: what is
-held per batch does not grow with their number.
+Reports the peak resident size of the process, and the same less the weights and the optimiser's two moments per weight.
+``small`` is the pooled network with examples/configs/imdb_small.toml's sizes at 600 tokens and runs a whole epoch
+unless --batches says otherwise; ``paper`` is the paper's 180000-1000-40-2 network, batch 100, mask off, layer-wise, by
+default 3 batches: what is held per batch does not grow with their number.
 """
 
 from __future__ import annotations

@@ -2,15 +2,16 @@
 
     python tests/benchmarks/speed.py [--data FOLDER --vectors FILE] [--repeats 5] [--device cpu|cuda] [--out speed.json]
 
-Network: four attention layers, 25 tokens x 300, dense 30000-400-3, batch 200, beta 0.5, centred, float32. Without --data the
-batch is random word vectors with SNLI's lengths. Schedules:
+Network: four attention layers, 25 tokens x 300, dense 30000-400-3, batch 200, beta 0.5, centred, float32. Without
+--data the batch is random word vectors with SNLI's lengths. Schedules:
 
 paper      60 + 30 + 30 synchronous steps, the paper's
-layerwise  layer-wise sweeps until max|delta s| <= the loosest tolerance (of 0.1, 0.03, ... 1e-4) at which the gradient of the
-           worst layer is within 5 % of the converged one
+layerwise  layer-wise sweeps until max|delta s| <= the loosest tolerance (of 0.1, 0.03, ... 1e-4) at which the
+           gradient of the worst layer is within 5 % of the converged one
 
-Each figure is the median over the repeats of measuring and updating one batch, after one batch that is not counted. Floor: two
-products with the 400 x 30000 matrix per step, 9.6 GFLOP, and for the update 9.6 GFLOP and 12 M weights with two moments.
+Each figure is the median over the repeats of measuring and updating one batch, after one batch that is not counted.
+Floor: two products with the 400 x 30000 matrix per step, 9.6 GFLOP, and for the update 9.6 GFLOP and 12 M weights with
+two moments.
 """
 
 from __future__ import annotations
@@ -126,7 +127,9 @@ def main() -> None:
         "seconds": {},
     }
     for name in names:
-        engine = engines.build(name, network, trained, threads=1, device=given.device if name == "reference" else "auto")
+        engine = engines.build(
+            name, network, trained, threads=1, device=given.device if name == "reference" else "auto"
+        )
         result["seconds"][name] = {"describe": engine.describe()}
         for label, estimator in schedules.items():
             result["seconds"][name][label] = batch_time(engine, estimator, batches, rates, given.repeats)

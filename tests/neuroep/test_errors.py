@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ from neuroep.errors import (
     nearest,
     unknown,
 )
+from neuroep.settling import ORDERS, Schedule
 from tests import cases
 
 
@@ -98,3 +101,89 @@ def test_no_error_has_two_lines():
     error = ConfigError(unknown("order", "a\nb", ("x",)))
     assert isinstance(error, errors.NeuroepError)
     assert "\n" not in str(error)
+
+
+on_both = pytest.mark.parametrize("where", ["local", "cpu"])
+
+
+class TestDivergence:
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    @pytest.mark.parametrize("name", cases.NETWORKS)
+    @pytest.mark.parametrize("where", cases.ENGINES)
+    def test_vectors_that_are_not_finite(self, where, name, value):
+        net = cases.network(name)
+        batch = cases.batch(net)
+        first = net.sequences[0].name
+        batch.inputs[first].vectors[0, 1, 2] = value
+        with pytest.raises(DivergenceError) as caught:
+            cases.engine(where, net).settle(batch, Schedule(steps=4))
+        reading = [layer.name for layer in net.attention if first in (layer.queries, layer.patterns)]
+        step = 4 if where == "cuda" else 1  # without a tolerance a GPU is looked at once, at the end
+        assert caught.value.where in reading and caught.value.step == step
+        line = f"diverged: state of '{caught.value.where}' is not finite at settle step {step};"
+        assert str(caught.value).startswith(line)
+
+    @pytest.mark.parametrize("parameter", ["query.weight", "dense_1.weight", "dense_2.bias", "dense_3.weight"])
+    @pytest.mark.parametrize("name", ["sentiment", "pooled_sentiment"])
+    @on_both
+    def test_weights_that_are_nan(self, where, name, parameter):
+        net = cases.network(name)
+        values = cases.parameters(net)
+        values[parameter].flat[0] = np.nan
+        with pytest.raises(DivergenceError, match="is not finite at settle step 1; try") as caught:
+            cases.engine(where, net, values).settle(cases.batch(net), Schedule(steps=4))
+        touched = {
+            "query.weight": {"attention"}, "dense_1.weight": {"attention", "hidden_1"}, "dense_2.bias": {"hidden_2"},
+            "dense_3.weight": {"hidden_2", "output"},
+        }  # fmt: skip
+        assert caught.value.where in touched[parameter]
+
+    @pytest.mark.parametrize("order", ORDERS)
+    @on_both
+    def test_linear_neurons_that_run_away(self, where, order):
+        """Large weights between linear layers: the step counts the sweeps until float32 overflows."""
+        net = cases.network("sentiment", potential="linear", dense=(3, 2))
+        values = cases.parameters(net)
+        values["dense_2.weight"][:] = 1e3
+        engine = cases.engine(where, net, values, dtype="float32")
+        with pytest.raises(DivergenceError) as caught, np.errstate(all="ignore"):
+            engine.settle(cases.batch(net), Schedule(order, steps=60))
+        assert caught.value.where in ("hidden_1", "output") and 4 < caught.value.step < 30
+
+    @on_both
+    def test_is_seen_at_the_last_step_at_the_latest(self, where):
+        net = cases.network()
+        batch = cases.batch(net)
+        batch.inputs["text"].vectors[0, 0, 0] = np.nan
+        with pytest.raises(DivergenceError) as caught:
+            cases.engine(where, net).settle(batch, Schedule(steps=7, tolerance=1e-5, check_every=5))
+        assert caught.value.step == 5
+
+    @pytest.mark.parametrize("rate", [np.inf, np.nan, -1e-3, 1e31])
+    @on_both
+    def test_a_rate_that_cannot_be(self, where, rate):
+        net = cases.network("inference")
+        engine = cases.engine(where, net)
+        rates = {**dict.fromkeys([synapse.name for synapse in net.synapses], 1e-3), "dense_1": rate}
+        with pytest.raises(ConfigError, match=r"^rate of 'dense_1' is .*: allowed are 0 to 1e\+30$"):
+            engine.update({}, rates)
+
+    @on_both
+    def test_a_rate_that_is_missing(self, where):
+        with pytest.raises(ConfigError, match=r"^rates lack synapse 'query'"):
+            cases.engine(where, cases.network()).update({}, {"dense_1": 1e-3})
+
+    @on_both
+    def test_an_update_that_blows_up(self, where):
+        net = cases.network("inference")
+        engine = cases.engine(where, net, dtype="float32")
+        contrasts = (
+            cases.estimator(free=Schedule(steps=4), nudged=Schedule(steps=4))
+            .measure(engine, cases.batch(net))
+            .contrasts
+        )
+        rates = dict.fromkeys([synapse.name for synapse in net.synapses], 1e-3)
+        engine.update(contrasts, rates)
+        with pytest.raises(DivergenceError) as caught, np.errstate(all="ignore"):
+            engine.update({**contrasts, "dense_1": replace(contrasts["dense_1"], span=1e-320)}, rates)
+        assert str(caught.value).startswith("diverged: weight of 'dense_1' is not finite at update 2; try")

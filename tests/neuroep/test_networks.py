@@ -142,6 +142,12 @@ class TestInitialParameters:
         np.testing.assert_array_equal(short["query.weight"], long["query.weight"])
         np.testing.assert_array_equal(short["dense_1.weight"], long["dense_1.weight"])
 
+    def test_no_two_parameters_share_draws(self):
+        values = networks.initial_parameters(networks.inference(3, 4, (6, 6, 2)))
+        first = [value.ravel()[:2] * math.sqrt(value.shape[-1]) for name, value in values.items() if "weight" in name]
+        draws = np.concatenate([*first, values["dense_2.bias"][:2] * math.sqrt(6)])
+        assert len(np.unique(draws.round(5))) == draws.size
+
     def test_output_bias(self):
         net = cases.network("inference")
         plain, raised = networks.initial_parameters(net), networks.initial_parameters(net, output_bias=1.0)

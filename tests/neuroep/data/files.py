@@ -1,4 +1,4 @@
-"""Tables and word vectors written to disk for the tests."""
+"""Tables and word vectors written to disk for the tests, and the comparison of corpora."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 
 import numpy as np
+
+from neuroep.data import Corpus
 
 WORDS = ("the", "film", "was", "good", "bad", "not", "a", "dog", "runs", "sleeps")
 
@@ -46,3 +48,17 @@ def write_parquet(path: Path, columns: tuple[str, ...], rows: list[tuple]) -> Pa
     table = pyarrow.table({column: list(held) for column, held in zip(columns, values, strict=True)})
     pyarrow.parquet.write_table(table, path)
     return path
+
+
+def same(first: Corpus, second: Corpus) -> bool:
+    """Tell whether two corpora agree in everything."""
+    plain = ("name", "sequences", "classes", "words", "fingerprint")
+    if any(getattr(first, field) != getattr(second, field) for field in plain):
+        return False
+    arrays = [(first.vectors, second.vectors)]
+    for split in first.splits:
+        arrays.append((first.splits[split].labels, second.splits[split].labels))
+        for name in first.sequences:
+            a, b = first.splits[split].tokens[name], second.splits[split].tokens[name]
+            arrays += [(a.ids, b.ids), (a.offsets, b.offsets)]
+    return all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in arrays)

@@ -14,6 +14,7 @@ import pytest
 from neuroep.data import Corpus, Ragged, Split, cache
 from neuroep.data.corpus import with_fingerprint
 from neuroep.errors import DataError
+from tests.neuroep.data.files import same
 
 
 @pytest.fixture
@@ -24,20 +25,6 @@ def corpus() -> Corpus:
     vectors = np.arange(6, dtype=np.float32).reshape(3, 2)
     made = Corpus("table", tuple(split.tokens), ("no", "yes"), ("a", "\u00e9", "."), vectors, {"train": split}, "")
     return with_fingerprint(made)
-
-
-def same(first: Corpus, second: Corpus) -> bool:
-    """Tell whether two corpora agree in everything."""
-    plain = ("name", "sequences", "classes", "words", "fingerprint")
-    if any(getattr(first, field) != getattr(second, field) for field in plain):
-        return False
-    arrays = [(first.vectors, second.vectors)]
-    for split in first.splits:
-        arrays.append((first.splits[split].labels, second.splits[split].labels))
-        for name in first.sequences:
-            a, b = first.splits[split].tokens[name], second.splits[split].tokens[name]
-            arrays += [(a.ids, b.ids), (a.offsets, b.offsets)]
-    return all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in arrays)
 
 
 def test_what_is_stored_comes_back(tmp_path: Path, corpus: Corpus) -> None:

@@ -114,15 +114,15 @@ def test_labels_of_pairs_follow_the_rule() -> None:
 @pytest.mark.parametrize(
     ("premise", "hypothesis", "relation"),
     [
-        ("a girl is now running in the park", "a child is still moving", "entailment"),
+        ("a girl is now running in the park", "a person is still moving", "entailment"),
         ("a girl is now running in the park", "a girl is now running outdoors", "entailment"),
-        ("a child is now running", "a girl is now running", "neutral"),
+        ("a person is now running", "a girl is now running", "neutral"),
         ("a girl is now running", "a girl is now running in the park", "neutral"),
-        ("a girl is now running", "a boy is now running", "contradiction"),
+        ("a girl is now running", "a nurse is now running", "contradiction"),
         ("a girl is now running in the park", "a girl is now running indoors", "contradiction"),
         ("a girl is now running", "a girl is not sleeping", "entailment"),
-        ("a girl is now running", "a child is never moving", "contradiction"),
-        ("an adult is now running", "a woman is not running", "neutral"),
+        ("a girl is now running", "a person is never moving", "contradiction"),
+        ("a person is now running", "a farmer is not running", "neutral"),
     ],
 )
 def test_relations_by_hand(premise: str, hypothesis: str, relation: str) -> None:

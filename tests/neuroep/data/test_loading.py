@@ -14,8 +14,7 @@ import pytest
 from neuroep import data
 from neuroep.data import tokenised
 from neuroep.errors import DataError
-from tests.neuroep.data.files import WORDS, write_csv, write_jsonl, write_parquet, write_text_vectors
-from tests.neuroep.data.test_cache import same
+from tests.neuroep.data.files import WORDS, same, write_csv, write_jsonl, write_parquet, write_text_vectors
 
 
 def sentences(corpus: data.Corpus, split: str, name: str = "text") -> list[str]:

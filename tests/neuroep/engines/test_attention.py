@@ -46,7 +46,7 @@ class Case:
         return State({"attention": self.value.copy()}, {"attention": self.unit.rest(self.held)}, frozenset())
 
     def relax(self, state, feedback, dt=1.0):
-        return self.unit.relax(self.held, self.queries, self.keys, feedback, state, dt)
+        return self.unit.relax(self.held, feedback, state, dt)
 
     def samples(self):
         """Yield (number, queries, keys, rows of the drive) of samples that have both."""
@@ -96,7 +96,7 @@ def test_weights_and_states_are_the_slow_twin_s(case, feedback):
     state, zero = case.state(), np.zeros_like(case.value)
     given = NONE[case.dtype] if feedback == "none" else case.random(*zero.shape)
     change = case.relax(state, given)
-    weights = case.unit.explicit(case.held, case.queries, case.keys, state.weights["attention"])
+    weights = case.unit.explicit(case.held, state.weights["attention"])
     wanted_weights, wanted = np.zeros((5, PLACES, PATTERNS)), np.zeros(zero.shape)
     for b, n, k, rows in case.samples():
         p = case.weights(b, n, k, rows, zero if feedback == "none" else given)
@@ -120,10 +120,18 @@ def test_change_is_measured_from_the_state_before(case):
     assert change > 1e-2
 
 
+def test_no_feedback_forgets_the_one_before(case):
+    fresh, used = case.state(), case.state()
+    case.relax(used, case.random(*case.value.shape))
+    for state in (fresh, used):
+        case.relax(state, NONE[case.dtype])
+    np.testing.assert_array_equal(used.values["attention"], fresh.values["attention"])
+
+
 def test_relaxed_weights_go_part_of_the_way(case):
     """p <- p + dt (p* - p), whatever form the state had before."""
     first, second = case.random(*case.value.shape), case.random(*case.value.shape)
-    explicit = lambda s: case.unit.explicit(case.held, case.queries, case.keys, s.weights["attention"]).copy()  # noqa: E731
+    explicit = lambda s: case.unit.explicit(case.held, s.weights["attention"]).copy()  # noqa: E731
     state = case.state()
     case.relax(state, first)
     start = explicit(state)
@@ -150,7 +158,7 @@ def test_token_rows_combine_two_phases(case, forms):
             case.relax(state, back, dt=0.5)
         both.append(state.weights["attention"])
     factors = (0.5, -2.0)
-    found = case.unit.token_rows(case.held, case.queries, case.keys, *both, factors)
+    found = case.unit.token_rows(case.held, *both, factors)
     wanted = np.zeros((COUNTS[0].sum(), DIM))
     for b, n, k, rows in case.samples():
         p, m = (case.weights(b, n, k, rows, back) for back in feedback)
@@ -178,8 +186,8 @@ def test_pooled_rows_survive_underflow(dtype, margin):
     feedback = (math.sqrt(2) * np.array([[0, margin, 0]])).astype(dtype)
     held = unit.hold(drive, queries, keys)
     state = State({"attention": np.zeros((1, 3), dtype)}, {"attention": unit.rest(held)}, frozenset())
-    unit.relax(held, queries, keys, feedback, state, 1.0)
-    weights = unit.explicit(held, queries, keys, state.weights["attention"])[0]
+    unit.relax(held, feedback, state, 1.0)
+    weights = unit.explicit(held, state.weights["attention"])[0]
     logits = naive.held_logits(drive, keys.vectors[0], 1.0)
     wanted = naive.pooled_weights(logits, feedback[0].astype(np.float64), keys.vectors[0], 1.0)
     tolerance = 4 * margin * np.finfo(dtype).eps
@@ -187,7 +195,7 @@ def test_pooled_rows_survive_underflow(dtype, margin):
     np.testing.assert_allclose(weights[0], [0.5, 0.5, 0], rtol=0, atol=tolerance + math.exp(-margin))
     value = naive.pool(naive.states(wanted, keys.vectors[0]))
     np.testing.assert_allclose(state.values["attention"][0], value, rtol=0, atol=tolerance)
-    rows = unit.token_rows(held, queries, keys, *[state.weights["attention"]] * 2, (1.0, 0.0))
+    rows = unit.token_rows(held, *[state.weights["attention"]] * 2, (1.0, 0.0))
     np.testing.assert_allclose(rows, wanted, rtol=0, atol=tolerance)
 
 
