@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from neuroep import faults, potentials
 from neuroep.errors import ConfigError
+from neuroep.optimisers import LARGEST_RATE
 
 PAPER_SIZES: Mapping[str, Mapping[str, Any]] = {
     "sentiment": {"tokens": 600, "dense": [1000, 40, 2]},
@@ -46,6 +47,7 @@ def _columns(value: object) -> object:
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Rate = Annotated[float, Field(ge=0, le=LARGEST_RATE, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -182,11 +184,11 @@ class OptimiserConfig(Section):
 
     kind: Literal["adam", "sgd"] = "adam"
     """Update rule."""
-    projection_rate: NonNegative = 1e-4
+    projection_rate: Rate = 1e-4
     """Initial rate of the projections; 0 freezes them."""
-    dense_rate: NonNegative = 5e-5
+    dense_rate: Rate = 5e-5
     """Initial rate of the dense synapses; 0 freezes them."""
-    rates: dict[str, NonNegative] = Field(default_factory=dict)
+    rates: dict[str, Rate] = Field(default_factory=dict)
     """Initial rates of single synapses by name, before the two above."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Heavy-ball momentum of sgd."""
@@ -194,7 +196,7 @@ class OptimiserConfig(Section):
     """Decoupled decay."""
     decay_epochs: Natural = 100
     """Epochs until the final rate is reached (T_max); 0 keeps the rates constant."""
-    final_rate: NonNegative = 1e-5
+    final_rate: Rate = 1e-5
     """Rate at the end of the decay; smaller initial rates stay as they are."""
 
     @model_validator(mode="after")

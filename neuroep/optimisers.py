@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from neuroep.errors import ConfigError
 
+LARGEST_RATE = 1e30
+"""Learning rates above leave the range of float32 within a step."""
+
 
 def _check(name: str, value: float, low: float, high: float) -> None:
     if not low <= value < high:

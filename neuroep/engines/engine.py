@@ -17,12 +17,10 @@ from neuroep.batch import Batch, TokenVectors
 from neuroep.contrast import Contrast
 from neuroep.errors import CheckpointError, ConfigError, DataError, nearest, unknown
 from neuroep.networks import Network, initial_parameters
-from neuroep.optimisers import Adam, Optimiser
+from neuroep.optimisers import LARGEST_RATE, Adam, Optimiser
 from neuroep.settling import Schedule, Settled, State
 
 DTYPES = ("float32", "float64")
-LARGEST_RATE = 1e30
-"""Learning rates above leave the range of float32 within a step."""
 
 
 class Engine(ABC):

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from neuroep.errors import ConfigError
@@ -75,9 +76,15 @@ class Workers:
 
     def run(self, task: Callable[[int, int], Any], parts: list[tuple[int, int]]) -> list[Any]:
         """Call ``task(first, last)`` for every part; return the results in order."""
+
+        def quiet(part: tuple[int, int]) -> Any:
+            # The engine reports what is not finite itself, with layer and step.
+            with np.errstate(over="ignore", invalid="ignore"):
+                return task(*part)
+
         with self.single_blas():
             if self.threads == 1 or len(parts) == 1:
-                return [task(first, last) for first, last in parts]
+                return [quiet(part) for part in parts]
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="neuroep")
-            return list(self._pool.map(lambda part: task(*part), parts))
+            return list(self._pool.map(quiet, parts))

@@ -183,7 +183,7 @@ def test_damaged_checkpoint(neuroep, trained, tmp_path):
 
 
 def test_divergence_is_one_line_with_layer_and_step(neuroep, tiny, tmp_path):
-    wild = ["--dense_rate", "1e38", "--projection_rate", "0"]
+    wild = ["--potential", "linear", "--dense_rate", "1e6"]
     line = neuroep("train", tiny, "--out", tmp_path / "run", *wild, "--quiet").line
     assert line.startswith("diverged: ")
     assert "epoch 1" in line

@@ -233,7 +233,7 @@ def test_a_truncated_checkpoint_is_refused(tiny, tmp_path):
 
 def test_divergence_names_layer_and_step_and_keeps_the_last_checkpoint(tiny, tmp_path):
     out = tmp_path / "run"
-    wild = ["--dense_rate", "1e38", "--projection_rate", "0"]
+    wild = ["--potential", "linear", "--dense_rate", "1e6"]
     with pytest.raises(DivergenceError) as caught:
         train(tiny, out, *wild, "--epochs", "5")
     line = str(caught.value)
