@@ -14,7 +14,7 @@ import numpy as np
 
 from neuroep.engines.reference_engine import ReferenceEngine
 from neuroep.estimators import Estimator
-from neuroep.networks import Network
+from neuroep.network import Network
 from neuroep.yardsticks import cosine, unrolled
 
 SHOWN = 3

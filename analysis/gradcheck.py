@@ -28,7 +28,7 @@ from neuroep.config import Config
 from neuroep.errors import ConfigError
 from neuroep.estimators import Estimator
 from neuroep.health import output_health
-from neuroep.networks import AttentionLayer, Network
+from neuroep.network import AttentionLayer, Network
 from neuroep.potentials import HardSigmoid
 from neuroep.randomness import generator
 from neuroep.runs import Run, as_json

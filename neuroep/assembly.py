@@ -11,7 +11,7 @@ import numpy as np
 from neuroep import networks, potentials
 from neuroep.config import Config
 from neuroep.errors import ConfigError, unknown
-from neuroep.networks import Network
+from neuroep.network import Network
 from neuroep.optimisers import SGD, Adam, cosine
 from neuroep.settling import Schedule
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuroep.networks import DenseLayer
+from neuroep.network import DenseLayer
 
 
 def output_health(layer: DenseLayer, outputs: np.ndarray, labels: np.ndarray) -> dict[str, float]:

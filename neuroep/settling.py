@@ -22,7 +22,7 @@ from neuroep.errors import ConfigError, DivergenceError, unknown
 
 if TYPE_CHECKING:
     from neuroep.engines.engine import Engine
-    from neuroep.networks import Network
+    from neuroep.network import Network
 
 ORDERS = ("layerwise", "synchronous")
 RECORDS = ("change", "energy", "states")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from neuroep.engines.engine import Engine
-    from neuroep.networks import Network
+    from neuroep.network import Network
 
 NAMES = ("local", "reference")
 __all__ = ["NAMES", "build", "local", "reference"]

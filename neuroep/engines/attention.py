@@ -15,7 +15,7 @@ import numpy as np
 
 from neuroep.engines import attention_kernels as kernels
 from neuroep.engines.workers import Workers, blocks
-from neuroep.networks import AttentionLayer
+from neuroep.network import AttentionLayer
 from neuroep.settling import State
 
 SAMPLES = 8

@@ -14,9 +14,10 @@ import numpy as np
 
 from neuroep import settling
 from neuroep.batch import Batch, TokenVectors
-from neuroep.contrast import Contrast
+from neuroep.contrast import Contrast, Held, Moved, Signal, TokenRows
 from neuroep.errors import CheckpointError, ConfigError, DataError, nearest, unknown
-from neuroep.networks import Network, initial_parameters
+from neuroep.network import DenseSynapse, Network
+from neuroep.networks import initial_parameters
 from neuroep.optimisers import LARGEST_RATE, Adam, Optimiser
 from neuroep.settling import Schedule, Settled, State
 
@@ -99,8 +100,16 @@ class Engine(ABC):
         """Return F_beta = sum_l G_l - Phi + beta/2 ||s_out - y||^2, shape (batch,)."""
 
     @abstractmethod
-    def contrasts(self, clamped: Any, plus: State, minus: State, span: float) -> dict[str, Contrast]:
-        """Return what every synapse saw in two states, by synapse name."""
+    def _pre(self, state: State, synapse: DenseSynapse) -> Any:
+        """Return what a dense synapse reads, (batch, in)."""
+
+    @abstractmethod
+    def _token_rows(self, clamped: Any, layer: str, plus: State, minus: State) -> TokenRows:
+        """Return the states of an attention layer in two states of the network, a row for each token."""
+
+    @abstractmethod
+    def _clamped_rows(self, clamped: Any, sequence: str) -> Any:
+        """Return the clamped vectors in the order of the token rows, (rows, dim)."""
 
     @abstractmethod
     def update(self, contrasts: Mapping[str, Contrast], rates: Mapping[str, float]) -> None:
@@ -196,6 +205,21 @@ class Engine(ABC):
     def states(self, settled: Settled) -> dict[str, np.ndarray]:
         """Return what each layer shows the next synapse, (batch, layer size)."""
         return {name: self.to_numpy(value) for name, value in settled.state.values.items()}
+
+    def contrasts(self, clamped: Any, plus: State, minus: State, span: float) -> dict[str, Contrast]:
+        """Return what every synapse saw in two states, by synapse name; ``span`` is the difference of their nudges."""
+        found = {}
+        for synapse in self.network.synapses:
+            post: Signal
+            pre: Signal
+            if isinstance(synapse, DenseSynapse):
+                post = Moved(plus.values[synapse.post], minus.values[synapse.post])
+                pre = Moved(self._pre(plus, synapse), self._pre(minus, synapse))
+            else:
+                post = self._token_rows(clamped, synapse.post, plus, minus)
+                pre = Held(self._clamped_rows(clamped, synapse.pre))
+            found[synapse.name] = Contrast(post, pre, span, clamped.samples)
+        return found
 
     def gradient(self, contrasts: Mapping[str, Contrast]) -> dict[str, np.ndarray]:
         """Return dL/dtheta by parameter name."""

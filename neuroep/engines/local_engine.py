@@ -6,21 +6,21 @@ memory, so a product reads them without copying. See :mod:`neuroep.engines.atten
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from neuroep.batch import TokenVectors
-from neuroep.contrast import Contrast, Held, Moved, Signal, TokenRows
+from neuroep.contrast import Contrast, TokenRows
 from neuroep.engines import neurons
 from neuroep.engines.arrays import Array, ideal
 from neuroep.engines.attention import AttentionUnit, HeldLogits, Tokens
 from neuroep.engines.engine import Engine
 from neuroep.engines.workers import Workers, blocks
 from neuroep.errors import ConfigError, DivergenceError
-from neuroep.networks import AttentionLayer, DenseLayer, DenseSynapse, Network
+from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network
 from neuroep.potentials import HardSigmoid, Potential, SmoothSigmoid, Tanh
 from neuroep.settling import Schedule, Settled, State
 
@@ -242,27 +242,13 @@ class LocalEngine(Engine):
         """Return p of one attention layer, (batch, queries, patterns)."""
         return self.units[layer].explicit(clamped.held[layer], state.weights[layer])
 
-    def contrasts(self, clamped: Clamped, plus: State, minus: State, span: float) -> dict[str, Contrast]:
-        """Return what every synapse saw; see :meth:`Engine.contrasts`."""
-        found = {}
-        for synapse in self.network.synapses:
-            post: Signal
-            pre: Signal
-            if isinstance(synapse, DenseSynapse):
-                post = Moved(plus.values[synapse.post], minus.values[synapse.post])
-                pre = Moved(self._pre(plus, synapse), self._pre(minus, synapse))
-            else:
-                post = TokenRows(self._row_reader(clamped, synapse.post, plus, minus))
-                pre = Held(clamped.tokens[synapse.pre].packed)
-            found[synapse.name] = Contrast(post, pre, span, clamped.samples)
-        return found
+    def _token_rows(self, clamped: Clamped, layer: str, plus: State, minus: State) -> TokenRows:
+        unit, held = self.units[layer], clamped.held[layer]
+        both = plus.weights[layer], minus.weights[layer]
+        return TokenRows(lambda p, m: unit.token_rows(held, *both, (p, m)))
 
-    def _row_reader(
-        self, clamped: Clamped, name: str, plus: State, minus: State
-    ) -> Callable[[float, float], np.ndarray]:
-        unit, held = self.units[name], clamped.held[name]
-        both = plus.weights[name], minus.weights[name]
-        return lambda p, m: unit.token_rows(held, *both, (p, m))
+    def _clamped_rows(self, clamped: Clamped, sequence: str) -> np.ndarray:
+        return clamped.tokens[sequence].packed
 
     def update(self, contrasts: Mapping[str, Contrast], rates: Mapping[str, float]) -> None:
         """Let every array change itself; see :meth:`Engine.update`."""

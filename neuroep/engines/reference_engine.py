@@ -18,12 +18,12 @@ import numpy as np
 import torch
 
 from neuroep.batch import TokenVectors
-from neuroep.contrast import Contrast, Held, Moved, Signal, TokenRows
+from neuroep.contrast import Contrast, TokenRows
 from neuroep.engines import reference_potentials as potentials
 from neuroep.engines.engine import Engine
 from neuroep.engines.workers import check_threads
 from neuroep.errors import ConfigError, DivergenceError
-from neuroep.networks import AttentionLayer, DenseLayer, DenseSynapse, Network
+from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network
 from neuroep.optimisers import SGD
 from neuroep.settling import Schedule, State
 
@@ -248,24 +248,12 @@ class ReferenceEngine(Engine):
             total = total + 0.5 * state.beta * (miss * miss).sum(1)
         return total
 
-    def contrasts(self, clamped: Clamped, plus: State, minus: State, span: float) -> dict[str, Contrast]:
-        """Return what every synapse saw; see :meth:`Engine.contrasts`."""
-        found = {}
-        for synapse in self.network.synapses:
-            post: Signal
-            pre: Signal
-            if isinstance(synapse, DenseSynapse):
-                post = Moved(plus.values[synapse.post], minus.values[synapse.post])
-                pre = Moved(self._pre(plus, synapse), self._pre(minus, synapse))
-            else:
-                post = self._token_rows(clamped, synapse.post, plus, minus)
-                pre = Held(clamped.vectors[synapse.pre].flatten(0, 1))
-            found[synapse.name] = Contrast(post, pre, span, clamped.samples)
-        return found
+    def _clamped_rows(self, clamped: Clamped, sequence: str) -> torch.Tensor:
+        return clamped.vectors[sequence].flatten(0, 1)
 
-    def _token_rows(self, clamped: Clamped, name: str, plus: State, minus: State) -> TokenRows:
-        keys = clamped.vectors[self.network.attention_layer(name).patterns]
-        first, second = plus.weights[name], minus.weights[name]
+    def _token_rows(self, clamped: Clamped, layer: str, plus: State, minus: State) -> TokenRows:
+        keys = clamped.vectors[self.network.attention_layer(layer).patterns]
+        first, second = plus.weights[layer], minus.weights[layer]
         return TokenRows(lambda p, m: ((p * first + m * second) @ keys).flatten(0, 1))
 
     def update(self, contrasts: Mapping[str, Contrast], rates: Mapping[str, float]) -> None:
