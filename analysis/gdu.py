@@ -118,7 +118,7 @@ def measure(
     shown : int
         Weights shown of each synapse, at most.
     """
-    phases = estimator.settle(engine, batch, record=("states",))
+    phases = estimator.settle(engine, batch, step=0, record=("states",))
     recorders = _recorders(engine.network, total, shown)
     ep = estimator.pieces(engine, phases)
     bptt = unrolled(engine, phases.clamped, phases.free.state, estimator.nudged)

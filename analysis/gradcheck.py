@@ -192,7 +192,9 @@ def check(parts: Assembly, batch: Batch, betas: Sequence[float] = BETAS, steps: 
     exact = Implicit(CONVERGED, steps=5000, tolerance=1e-11).gradient(engine, clamped)
     rows = gradient_error.against_beta(engine, clamped, free, exact, betas)
     estimator = parts.estimator
-    trained = gradient_error.agreements(estimator.gradient(parts.engine, batch), exact, estimator.kind, estimator.beta)
+    trained = gradient_error.agreements(
+        estimator.gradient(parts.engine, batch, step=0), exact, estimator.kind, estimator.beta
+    )
     synchronous = Schedule("synchronous", steps, dt=estimator.free.dt)
     nudges = (estimator, replace(estimator, kind="centred", beta=min(SMALL, estimator.beta)))
     curves = tuple(

@@ -7,7 +7,25 @@ from types import ModuleType
 
 __version__ = "0.1.0"
 
-_MODULES = ("data", "engines", "errors", "estimators", "networks", "optimisers", "potentials", "settling", "yardsticks")
+_MODULES = (
+    "batch",
+    "checkpoints",
+    "config",
+    "data",
+    "engines",
+    "errors",
+    "estimators",
+    "evaluation",
+    "networks",
+    "optimisers",
+    "potentials",
+    "published",
+    "randomness",
+    "runs",
+    "settling",
+    "training",
+    "yardsticks",
+)
 __all__ = ["__version__", *_MODULES]
 
 

@@ -34,19 +34,27 @@ class Batch:
     Raises
     ------
     DataError
-        If shapes disagree between the sequences or with the labels.
+        If shapes disagree between the sequences or with the labels, labels or lengths are no whole numbers, there is no
+        sample, or a vector is not finite.
     """
 
     inputs: Mapping[str, TokenVectors]
     labels: np.ndarray
 
     def __post_init__(self) -> None:
+        if self.labels.ndim != 1 or self.labels.dtype.kind not in "iu" or not len(self.labels):
+            shape, kind = self.labels.shape, self.labels.dtype
+            raise DataError(f"batch: labels are {kind} of shape {shape}: expected whole numbers, one for each sample")
         for name, (vectors, lengths) in self.inputs.items():
             if vectors.ndim != 3:
                 raise DataError(f"batch: '{name}' has shape {vectors.shape}: expected (batch, tokens, dim)")
             if len(vectors) != len(self.labels) or lengths.shape != (len(vectors),):
                 sizes = f"{len(vectors)} vectors, {lengths.shape} lengths, {len(self.labels)} labels"
                 raise DataError(f"batch: '{name}' has {sizes}: all must agree")
+            if lengths.dtype.kind not in "iu":
+                raise DataError(f"batch: lengths of '{name}' are {lengths.dtype}: expected whole numbers")
+            if not np.isfinite(vectors).all():
+                raise DataError(f"batch: '{name}' holds vectors that are not finite")
             if lengths.size and not 0 <= lengths.min() <= lengths.max() <= vectors.shape[1]:
                 span = f"{lengths.min()} to {lengths.max()}"
                 raise DataError(f"batch: lengths of '{name}' run from {span}: allowed are 0 to {vectors.shape[1]}")

@@ -78,10 +78,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         return _fail(f"{error.strerror or error}" + (f": '{error.filename}'" if error.filename else ""))
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        reason = str(error).partition("\n")[0].partition(" GPU ")[0].rpartition("Allocator: ")[2].rstrip(".")
+        shown = f"out of memory: {reason}" if reason else "out of memory"
+        return _fail(f"{shown}; try smaller tokens, dense sizes or batch")
     except KeyboardInterrupt:
         print("neuroep: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Tell NumPy's error, that of torch on a GPU, and that of torch on the CPU, without importing them."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or "DefaultCPUAllocator: " in str(error)
 
 
 def _fail(line: str) -> int:

@@ -48,6 +48,7 @@ Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, le=LARGEST_RATE, allow_inf_nan=False)]
+Start = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -78,10 +79,10 @@ class NetworkConfig(Section):
     """Keep padding out of the attention; off is the paper's way."""
     projection_bias: bool = False
     """Give the projections a bias."""
-    output_bias: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    output_bias: Start | None = None
     """Initial bias of the outputs; unset draws it as torch does, 1.0 starts a hard sigmoid in its linear range."""
 
-    projection_identity: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+    projection_identity: Start = 0.0
     """Multiple of the identity added to the initial projections; 1 starts attention at words like the asking one."""
 
     @property
@@ -140,7 +141,7 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _fits(self) -> DataConfig:
-        given = [name for name in ("path", "vectors", "text", "label") if getattr(self, name) is not None]
+        given = [name for name in ("path", "vectors", "text", "label", "cache") if getattr(self, name) is not None]
         if self.name in GENERATED:
             if given:
                 value = getattr(self, given[0])
@@ -203,6 +204,10 @@ class OptimiserConfig(Section):
     def _fits(self) -> OptimiserConfig:
         if self.momentum and self.kind != "sgd":
             raise ValueError(f"momentum = {self.momentum}: only optimiser 'sgd' has one")
+        highest = max(self.projection_rate, self.dense_rate, *self.rates.values())
+        if highest * self.weight_decay >= 1:
+            bound = f"times the highest rate, {highest}, it should be less than 1, the share an update takes off a weight"
+            raise ValueError(f"weight_decay = {self.weight_decay}: {bound}")
         return self
 
 

@@ -87,14 +87,18 @@ class Estimator:
         if not 0 < self.beta < math.inf:
             raise ConfigError(f"beta is {self.beta}: allowed are positive finite numbers")
 
-    def signs(self, step: int) -> tuple[int, ...]:
-        """Return the signs of the nudged phases of update ``step``."""
+    def signs(self, step: int | None) -> tuple[int, ...]:
+        """Return the signs of the nudged phases of update ``step``, which only ``random`` must know."""
         if self.kind == "random":
+            if step is None:
+                raise ConfigError(
+                    "step is not given: the estimator 'random' draws its sign by the number of the update"
+                )
             coin = generator(self.seed, "nudge sign", step).integers(2)
             return (1,) if coin else (-1,)
         return {"centred": (1, -1), "positive": (1,), "negative": (-1,)}[self.kind]
 
-    def settle(self, engine: Engine, batch: Any, step: int = 0, record: tuple[str, ...] = ()) -> Phases:
+    def settle(self, engine: Engine, batch: Any, step: int | None = None, record: tuple[str, ...] = ()) -> Phases:
         """Settle the free phase and, from its end, the nudged ones; ``record`` goes to the nudged ones."""
         clamped = engine.clamp(batch)
         free = engine.settle(clamped, self.free)
@@ -108,18 +112,18 @@ class Estimator:
         minus = phases.nudged[-1].state if -1 in phases.nudged else phases.free.state
         return plus, minus, self.beta * len(phases.nudged)
 
-    def measure(self, engine: Engine, batch: Any, step: int = 0) -> Measurement:
+    def measure(self, engine: Engine, batch: Any, step: int | None = None) -> Measurement:
         """Return contrasts and health numbers of one batch; see :mod:`neuroep.health`."""
         phases = self.settle(engine, batch, step)
         contrasts = engine.contrasts(phases.clamped, *self._ends(phases))
         return Measurement(contrasts, phases.free, self._health(engine, phases))
 
-    def gradient(self, engine: Engine, batch: Any, step: int = 0) -> dict[str, np.ndarray]:
+    def gradient(self, engine: Engine, batch: Any, step: int | None = None) -> dict[str, np.ndarray]:
         """Return dL/dtheta by parameter name, averaged over the batch."""
         phases = self.settle(engine, batch, step)
         return engine.gradient(engine.contrasts(phases.clamped, *self._ends(phases)))
 
-    def trajectory(self, engine: Engine, batch: Any, step: int = 0) -> list[dict[str, np.ndarray]]:
+    def trajectory(self, engine: Engine, batch: Any, step: int | None = None) -> list[dict[str, np.ndarray]]:
         """Return the gradient in pieces, one per step of the nudged phase; their sum is :meth:`gradient`.
 
         Piece k holds -(1/span) (dPhi/dtheta(k) - dPhi/dtheta(k - 1)), the update that the change of step k alone makes
@@ -145,7 +149,7 @@ class Estimator:
         found = health.output_health(engine.network.output, outputs, labels)
         ends = {sign: engine.outputs(settled) for sign, settled in phases.nudged.items()}
         if len(ends) == 2:
-            found["displacement_ratio"] = health.displacement_ratio(outputs, ends[1], ends[-1])
+            found |= health.displacements(outputs, ends[1], ends[-1])
         found["free_steps"] = float(phases.free.steps)
         found["nudged_steps"] = float(np.mean([settled.steps for settled in phases.nudged.values()]))
         found["residual"] = max(settled.residual for settled in (phases.free, *phases.nudged.values()))

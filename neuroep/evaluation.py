@@ -103,7 +103,9 @@ def evaluate(
     batch : int
         Samples settled at once.
     order : {None, "length"}
-        ``length`` settles samples of similar length together, which needs less padding; the predictions are the same.
+        ``length`` settles samples of similar length together, which needs less padding. With a tolerance a batch
+        stops as a whole, so states, and predictions near a tie, are the same only within it; without, they are the
+        same.
     progress : bool
         Show a bar on a terminal.
 

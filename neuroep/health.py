@@ -32,12 +32,12 @@ def output_health(layer: DenseLayer, outputs: np.ndarray, labels: np.ndarray) ->
     }
 
 
-def displacement_ratio(free: np.ndarray, plus: np.ndarray, minus: np.ndarray) -> float:
-    """Return mean|s+ - s0| / mean|s- - s0| of the outputs.
+def displacements(free: np.ndarray, plus: np.ndarray, minus: np.ndarray) -> dict[str, float]:
+    """Return mean|s+ - s0| and mean|s- - s0| of the outputs: alike when both nudges move them alike.
 
-    1 when both nudges move them alike, infinite when only +beta does, NaN when neither does.
+    Their ratio tells dead outputs, which -beta does not move; take it of means over many batches.
     """
-    up, down = np.abs(plus - free).mean(), np.abs(minus - free).mean()
-    if down == 0:
-        return float("nan") if up == 0 else float("inf")
-    return float(up / down)
+    return {
+        "displacement_plus": float(np.abs(plus - free).mean()),
+        "displacement_minus": float(np.abs(minus - free).mean()),
+    }

@@ -106,6 +106,9 @@ class Network:
     """Padding takes part neither as key nor as query; off reproduces the paper."""
 
     def __post_init__(self) -> None:
+        for what, parts in (("layers", self.layers), ("sequences", self.sequences), ("synapses", self.synapses)):
+            if not parts:
+                raise ConfigError(f"a network needs {what}: none are given")
         for what, parts in (("layer", self.layers), ("sequence", self.sequences), ("synapse", self.synapses)):
             names = [part.name for part in parts]
             if len(set(names)) < len(names):
@@ -138,6 +141,12 @@ class Network:
                 value = layer.inverse_temperature
                 raise ConfigError(f"inverse_temperature of '{layer.name}' is {value}: allowed are positive numbers")
             self._check_attention(layer, sequences)
+        for layer in self.layers:
+            if isinstance(layer, DenseLayer) and not isinstance(layer.potential, Potential):
+                given = type(layer.potential).__name__
+                raise ConfigError(
+                    f"potential of '{layer.name}' is a {given}: use potentials.named(...) or HardSigmoid()"
+                )
         if not isinstance(self.layers[-1], DenseLayer):
             raise ConfigError(f"the last layer '{self.layers[-1].name}' is the output: it must be dense")
 
@@ -234,6 +243,11 @@ class Network:
     @cached_property
     def parity(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Even and odd layers: no synapse joins two layers of one group, so each group has an exact joint minimiser."""
+        for name, near in self.neighbours.items():
+            if name in near:
+                raise ConfigError(
+                    f"layer '{name}' has a synapse to itself: layer-wise settling needs even and odd layers"
+                )
         side: dict[str, int] = {}
         for first in self.layers:
             pending = [(first.name, 0)] if first.name not in side else []

@@ -110,7 +110,7 @@ def pooled(tokens: int = 600, dim: int = 300, dense: Listing[int] = (1000, 40, 2
 
 
 def inference(
-    tokens: int | tuple[int, int] = 25,
+    tokens: int | Listing[int] = 25,
     dim: int = 300,
     dense: Listing[int] = (400, 3),
     *,
@@ -136,7 +136,7 @@ def inference(
     ConfigError
         If a size is not a positive whole number.
     """
-    lengths = (tokens, tokens) if isinstance(tokens, int) else tuple(tokens)
+    lengths = tuple(tokens) if isinstance(tokens, Listing) else (tokens, tokens)
     if len(lengths) != 2:
         raise ConfigError(f"tokens is {list(lengths)}: the inference network takes one number or [premise, hypothesis]")
     _check_sizes(lengths, dim, dense)
@@ -181,7 +181,7 @@ def initial_parameters(
     Raises
     ------
     ConfigError
-        If an identity is asked of a projection that is not square.
+        If an identity is asked of a projection that is not square, or a bias of an output that has none.
     """
     fan_in = {synapse.name: synapse.shape[1] for synapse in network.synapses}
     values: dict[str, np.ndarray] = {}
@@ -196,5 +196,9 @@ def initial_parameters(
             raise ConfigError(f"projection_identity is {projection_identity}: '{synapse.name}' is not square")
         values[f"{synapse.name}.weight"] += np.float32(projection_identity) * np.eye(synapse.shape[0], dtype=np.float32)
     if output_bias is not None:
-        values[f"{network.dense[-1].name}.bias"][:] = output_bias
+        ends = [synapse.name for synapse in network.dense if synapse.post == network.output.name and synapse.bias]
+        if not ends:
+            raise ConfigError(f"output_bias is {output_bias}: no synapse to '{network.output.name}' has a bias")
+        for name in ends:
+            values[f"{name}.bias"][:] = output_bias if name == ends[0] else 0.0
     return values

@@ -108,7 +108,9 @@ def _read(file: str | Path) -> Mapping[str, Any]:
         held = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise CheckpointError(f"'{file}' is no plain state dict: it holds objects, which are never loaded") from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except KeyError:
+        raise CheckpointError(f"'{file}' is no torch file") from None
+    except (RuntimeError, EOFError, OSError, ValueError) as error:
         reason = str(error).partition("\n")[0] or "it is cut short"
         raise CheckpointError(f"'{file}' is no torch state dict: {reason}") from None
     for name in _WRAPPERS:
@@ -121,10 +123,14 @@ def _read(file: str | Path) -> Mapping[str, Any]:
 
 def _synapses(file: str | Path) -> list[dict[str, np.ndarray]]:
     """Return weights and biases in the order of their numbers."""
+    import torch
+
     numbered: dict[int, dict[str, np.ndarray]] = {}
     for key, tensor in _read(file).items():
         if match := _KEY.fullmatch(str(key)):
-            array = tensor.float().numpy()
+            if not isinstance(tensor, torch.Tensor) or tensor.layout != torch.strided or tensor.is_complex():
+                raise CheckpointError(f"'{file}': {key} is no plain tensor of real numbers")
+            array = tensor.detach().float().numpy()
             if not np.isfinite(array).all():
                 raise CheckpointError(f"'{file}': {key} is not finite")
             numbered.setdefault(int(match[1]), {})[match[2]] = array

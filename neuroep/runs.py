@@ -18,7 +18,8 @@ import math
 import os
 import platform
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,7 +60,7 @@ class Run:
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
-        """Records of the epochs, a torn last line left out."""
+        """Records of the epochs, a torn last line left out; what is no record raises ``CheckpointError``."""
         return _records(self.path / METRICS)
 
     def checkpoint(self, *, optimiser: bool = True) -> Checkpoint:
@@ -78,8 +79,17 @@ class Run:
             os.fsync(file.fileno())
 
     def rewind(self, epoch: int) -> None:
-        """Drop the records beyond an epoch, and a torn last line."""
+        """Drop the records beyond an epoch, and a torn last line.
+
+        Raises
+        ------
+        CheckpointError
+            If the record of that epoch is missing; epoch 0 has none.
+        """
         kept = [record for record in self.metrics if record["epoch"] <= epoch]
+        last = kept[-1]["epoch"] if kept else 0
+        if last != epoch:
+            raise CheckpointError(f"{self.path / METRICS} ends before the checkpoint: at epoch {last}, not {epoch}")
         checkpoints.write_text(self.path / METRICS, "".join(as_json(record) + "\n" for record in kept))
 
     def reconfigured(self, config: Config) -> Run:
@@ -121,20 +131,53 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Run:
     return Run(path, configuration.load(path / CONFIG, overrides))
 
 
-def check_free(path: str | Path) -> None:
-    """Refuse a directory that a new run would overwrite.
+def check_free(path: str | Path, cure: str = "choose a new or empty one") -> None:
+    """Refuse a directory that cannot appear by being renamed, or that would be overwritten.
+
+    Parameters
+    ----------
+    path : str or Path
+        The directory to come.
+    cure : str
+        What to do about one that holds something, the end of the error line.
 
     Raises
     ------
     ConfigError
-        If it is a file, or holds anything.
+        If it is the working directory or one above, is a file, or holds anything.
     """
     path = Path(path)
+    if path.name in ("", "..") or Path.cwd().is_relative_to(os.path.realpath(path)):
+        raise ConfigError(f"out is '{path}': name a new directory, as the run directory is renamed into place")
     if path.exists() and not path.is_dir():
         raise ConfigError(f"output '{path}' is a file: a new or empty directory is needed")
     if path.is_dir() and any(path.iterdir()):
-        cure = "choose another, or add --resume to continue its run"
         raise ConfigError(f"output directory '{path}' is not empty: {cure}")
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """Give a temporary folder to write to; it becomes ``path`` at the end, and vanishes if anything fails.
+
+    Raises
+    ------
+    ConfigError
+        If ``path`` is not free, or cannot be written.
+    """
+    check_free(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    try:
+        yield partial
+        try:
+            partial.replace(path)
+        except OSError as error:
+            raise _unwritable(path, error) from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def create(path: str | Path, config: Config, environment: Mapping[str, Any], checkpoint: Checkpoint) -> Run:
@@ -148,19 +191,14 @@ def create(path: str | Path, config: Config, environment: Mapping[str, Any], che
         If the checkpoint cannot be written.
     """
     path = Path(path)
-    check_free(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.mkdir(parents=True)
-        (partial / CONFIG).write_text(config.to_toml(), encoding="utf-8")
-        (partial / ENVIRONMENT).write_text(as_json(environment, indent=2) + "\n", encoding="utf-8")
-        (partial / METRICS).touch()
-        checkpoints.save(partial / CHECKPOINT, checkpoint)
-        partial.replace(path)
+        with appearing(path) as partial:
+            (partial / CONFIG).write_text(config.to_toml(), encoding="utf-8")
+            (partial / ENVIRONMENT).write_text(as_json(environment, indent=2) + "\n", encoding="utf-8")
+            (partial / METRICS).touch()
+            checkpoints.save(partial / CHECKPOINT, checkpoint)
     except OSError as error:
-        raise ConfigError(f"output directory '{path}' cannot be written: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        raise _unwritable(path, error) from None
     return Run(path, config)
 
 
@@ -227,10 +265,17 @@ def _records(path: Path) -> list[dict[str, Any]]:
     records = []
     for number, line in enumerate(lines, 1):
         try:
-            records.append(json.loads(line))
+            record = json.loads(line)
         except ValueError:
             raise CheckpointError(f"{path}: line {number} is no JSON") from None
+        if not isinstance(record, dict) or type(record.get("epoch")) is not int:
+            raise CheckpointError(f"{path}: line {number} is no record of an epoch")
+        records.append(record)
     return records
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"output directory '{path}' cannot be written: {error.strerror or error}")
 
 
 def _shown(value: Any) -> str:

@@ -60,13 +60,13 @@ class Schedule:
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
             raise ConfigError(unknown("order", self.order, ORDERS))
-        if self.steps < 1:
+        if self.steps < 1 or self.steps != int(self.steps):
             raise ConfigError(f"steps is {self.steps}: allowed are whole numbers from 1")
         if not 0 <= self.tolerance < math.inf:
             raise ConfigError(f"tolerance is {self.tolerance}: allowed are numbers from 0")
         if not 0 < self.dt <= 1:
             raise ConfigError(f"dt is {self.dt}: allowed is 0 < dt <= 1")
-        if self.check_every is not None and self.check_every < 1:
+        if self.check_every is not None and (self.check_every < 1 or self.check_every != int(self.check_every)):
             raise ConfigError(f"check_every is {self.check_every}: allowed are whole numbers from 1")
 
     def groups(self, network: Network) -> tuple[tuple[str, ...], ...]:
@@ -118,7 +118,7 @@ class Settled:
 
     @cached_property
     def energy(self) -> np.ndarray:
-        """(batch,) energy F_beta of the final state, computed when asked."""
+        """(batch,) energy F_beta of the final state, computed when asked, which must be before the weights change."""
         return self._energy()
 
 
@@ -192,15 +192,26 @@ def settle(
         changes: dict = {}
         for group in groups:
             changes.update(_update_group(engine, clamped, state, group, schedule))
-        watched = schedule.tolerance > 0 or engine.check_every == 1
-        look = step == schedule.steps or "change" in record or (watched and step % check == 0)
-        if look:
+        due = step % check == 0 and (schedule.tolerance > 0 or engine.check_every == 1)
+        if due or step == schedule.steps or "change" in record:
             residual = _residual(engine, changes, step)
         _record(engine, clamped, state, trace, record, residual)
-        if look and schedule.tolerance > 0 and residual <= schedule.tolerance:
+        if due and schedule.tolerance > 0 and residual <= schedule.tolerance:
             break
     converged = residual <= schedule.tolerance
-    return Settled(state, step, residual, converged, trace, lambda: engine.energy(clamped, state))
+    return Settled(state, step, residual, converged, trace, _energy_of(engine, clamped, state))
+
+
+def _energy_of(engine: Engine, clamped: Any, state: State) -> Callable[[], np.ndarray]:
+    """Return what computes the energy later, as long as the weights are those that the state settled with."""
+    version = engine.version
+
+    def energy() -> np.ndarray:
+        if engine.version != version:
+            raise ConfigError("energy asked for after the weights changed: ask before an update, or record 'energy'")
+        return engine.energy(clamped, state)
+
+    return energy
 
 
 def _residual(engine: Engine, changes: dict, step: int) -> float:

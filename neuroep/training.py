@@ -91,7 +91,7 @@ def train(
 
 def _started(config: Config, out: Path) -> tuple[Run, Assembly, About]:
     """Build everything, then make the run directory with the initial weights."""
-    runs.check_free(out)
+    runs.check_free(out, "choose another, or add --resume to continue its run")
     parts = assemble(config)
     about = _about(parts, epoch=0, updates=0)
     page = runs.environment(engine=parts.engine.describe(), **_sizes(parts))
@@ -101,17 +101,18 @@ def _started(config: Config, out: Path) -> tuple[Run, Assembly, About]:
 def _resumed(config: Config, out: Path) -> tuple[Run, Assembly, About]:
     """Open a run directory and put the engine where training stopped."""
     run = runs.load(out)
-    runs.check_unchanged(run.config, config, out)
     saved = run.checkpoint()
+    if not saved.about.data:
+        raise CheckpointError(f"cannot resume '{out}': it holds imported weights and no training to resume")
+    runs.check_unchanged(run.config, config, out)
     if saved.about.config != runs.config_hash(config):
         raise CheckpointError(f"checkpoint of '{out}' was made with another configuration than its {runs.CONFIG}")
     parts = assemble(config, saved)
     if saved.about.data != parts.corpus.fingerprint:
         raise CheckpointError(f"checkpoint of '{out}' was trained on other data than '{parts.corpus.name}' holds now")
     parts.engine.load_optimiser_state(saved.optimiser)
-    run = run.reconfigured(config)
     run.rewind(saved.about.epoch)
-    return run, parts, saved.about
+    return run.reconfigured(config), parts, saved.about
 
 
 def _about(parts: Assembly, epoch: int, updates: int) -> About:
@@ -186,7 +187,7 @@ def _epoch(parts: Assembly, epoch: int, updates: int, progress: bool) -> dict[st
 
 def _updates(
     parts: Assembly, epoch: int, step: int, speeds: Mapping[str, float], progress: bool
-) -> tuple[dict[str, float], int]:
+) -> tuple[dict[str, float | None], int]:
     """Measure and update over one epoch; return the mean health and the number of updates made so far."""
     from neuroep import data
 
@@ -209,7 +210,18 @@ def _updates(
         mean.add(measurement.health, minibatch.size)
         step += 1
         shown.set_postfix(mean.values(("loss", "accuracy")), refresh=False)
-    return mean.values(), step
+    return _with_ratio(mean.values()), step
+
+
+def _with_ratio(health: Mapping[str, float]) -> dict[str, float | None]:
+    """Add the ratio of the mean displacements under the two nudges; None where -beta moved no output at all.
+
+    A mean of ratios would drop the batches whose ratio is infinite, the very ones with dead outputs.
+    """
+    if "displacement_plus" not in health:
+        return dict(health)
+    plus, minus = health["displacement_plus"], health["displacement_minus"]
+    return {**health, "displacement_ratio": None if minus == 0 else plus / minus}
 
 
 class _Mean:

@@ -66,6 +66,7 @@ class Engine(ABC):
         self.network, self.seed, self.dtype = network, seed, dtype
         self.optimiser = optimiser or Adam()
         values = initial_parameters(network, seed) if parameters is None else parameters
+        self.version = 0
         self._check_parameters(values)
         self._place(values)
 
@@ -157,12 +158,16 @@ class Engine(ABC):
     def clamp(self, batch: Batch) -> Any:
         """Clamp a batch: check it against the network, pad it, read the clamped products once.
 
+        The products are those of the present weights: clamp again after an update.
+
         Raises
         ------
         DataError
             If a sequence is missing, has another dimension, is too long, or a label is out of range.
         """
         if not isinstance(batch, Batch):
+            if not hasattr(batch, "samples"):
+                raise DataError(f"a {type(batch).__name__} is no batch: give a Batch, or what clamp made of one")
             return batch
         labels = np.asarray(batch.labels)
         if labels.size and not 0 <= labels.min() <= labels.max() < self.network.classes:
@@ -232,13 +237,17 @@ class Engine(ABC):
         return gradient
 
     def _check_rates(self, rates: Mapping[str, float]) -> None:
-        """Refuse missing and impossible learning rates."""
+        """Refuse missing and impossible learning rates; from here on the weights are others."""
         for synapse in self.network.synapses:
             if synapse.name not in rates:
                 raise ConfigError(f"rates lack synapse '{synapse.name}': given are {', '.join(rates) or 'none'}")
             if not 0 <= rates[synapse.name] <= LARGEST_RATE:
                 allowed = f"allowed are 0 to {LARGEST_RATE:g}"
                 raise ConfigError(f"rate of '{synapse.name}' is {rates[synapse.name]}: {allowed}")
+            if rates[synapse.name] * self.optimiser.weight_decay >= 1:
+                product = f"rate {rates[synapse.name]} times weight_decay {self.optimiser.weight_decay}"
+                raise ConfigError(f"{product} of '{synapse.name}' is 1 or more: the decay would turn weights over")
+        self.version += 1
 
     def load_parameters(self, parameters: Mapping[str, np.ndarray]) -> None:
         """Replace all weights and biases.
@@ -249,6 +258,7 @@ class Engine(ABC):
             If a name or a shape does not fit the network.
         """
         self._check_parameters(parameters)
+        self.version += 1
         self._place(parameters)
 
     def _check_parameters(self, parameters: Mapping[str, np.ndarray]) -> None:
@@ -262,3 +272,5 @@ class Engine(ABC):
             if tuple(parameters[name].shape) != tuple(shape):
                 given = tuple(parameters[name].shape)
                 raise CheckpointError(f"parameter '{name}' has shape {given}: the network needs {shape}")
+            if not np.isfinite(parameters[name]).all():
+                raise CheckpointError(f"parameter '{name}' is not finite")

@@ -135,6 +135,16 @@ class LocalEngine(Engine):
         with self.workers.single_blas():
             return super().settle(batch, *args, **settings)
 
+    def gradient(self, contrasts: Mapping[str, Contrast]) -> dict[str, np.ndarray]:
+        """Return dL/dtheta by parameter name; see :meth:`Engine.gradient`."""
+        with self.workers.single_blas():
+            return super().gradient(contrasts)
+
+    def energy(self, clamped: Clamped, state: State) -> np.ndarray:
+        """Return F_beta, (batch,)."""
+        with self.workers.single_blas():
+            return self._energy(clamped, state)
+
     def relax(self, clamped: Clamped, state: State, names: tuple[str, ...], schedule: Schedule) -> dict[str, Any]:
         """Move the named layers in place; see :meth:`Engine.relax`."""
         feedback = self._feedback(clamped, state, names)
@@ -218,7 +228,7 @@ class LocalEngine(Engine):
         """Return the values as they are."""
         return dict(values)
 
-    def energy(self, clamped: Clamped, state: State) -> np.ndarray:
+    def _energy(self, clamped: Clamped, state: State) -> np.ndarray:
         """Return F_beta, (batch,)."""
         total = np.zeros(clamped.samples, dtype=self.dtype)
         for layer in self.network.layers:

@@ -331,6 +331,11 @@ def _device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.split(":")[0] not in DEVICES or name.startswith("auto:"):
         raise ConfigError(f"device is '{name}': allowed are {', '.join(DEVICES)}")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError(f"device is '{name}': torch sees no GPU here; allowed are auto, cpu")
+    if name == "cpu":
+        return torch.device(name)
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    present = ["auto", "cpu", *(["cuda"] if count else []), *(f"cuda:{i}" for i in range(count))]
+    if name not in present:
+        seen = f"{count} GPUs" if count else "no GPU"
+        raise ConfigError(f"device is '{name}': torch sees {seen} here; allowed are {', '.join(present)}")
     return torch.device(name)

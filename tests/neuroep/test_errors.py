@@ -128,15 +128,25 @@ class TestDivergence:
     @on_both
     def test_weights_that_are_nan(self, where, name, parameter):
         net = cases.network(name)
-        values = cases.parameters(net)
-        values[parameter].flat[0] = np.nan
+        engine = cases.engine(where, net)
+        synapse, part = parameter.split(".")
+        held = getattr(engine.arrays[synapse], part) if where == "local" else engine.tensors[parameter]
+        held.reshape(-1)[0] = np.nan
         with pytest.raises(DivergenceError, match="is not finite at settle step 1; try") as caught:
-            cases.engine(where, net, values).settle(cases.batch(net), Schedule(steps=4))
+            engine.settle(cases.batch(net), Schedule(steps=4))
         touched = {
             "query.weight": {"attention"}, "dense_1.weight": {"attention", "hidden_1"}, "dense_2.bias": {"hidden_2"},
             "dense_3.weight": {"hidden_2", "output"},
         }  # fmt: skip
         assert caught.value.where in touched[parameter]
+
+    @on_both
+    def test_weights_that_are_nan_are_not_taken(self, where):
+        net = cases.network()
+        values = cases.parameters(net)
+        values["dense_1.weight"].flat[0] = np.nan
+        with pytest.raises(CheckpointError, match=r"^parameter 'dense_1.weight' is not finite$"):
+            cases.engine(where, net, values)
 
     @pytest.mark.parametrize("order", ORDERS)
     @on_both

@@ -280,3 +280,30 @@ def test_parts_that_no_engine_could_run(change):
     with pytest.raises(ConfigError) as caught:
         Network(**{**PARTS, **change})
     assert "\n" not in str(caught.value)
+
+
+def test_a_layer_joined_to_itself_is_refused():
+    net = networks.sentiment(3, 4, (4, 2))
+    lateral = DenseSynapse("lateral", ("hidden_1",), "hidden_1", (4, 4))
+    with pytest.raises(ConfigError, match="layer 'hidden_1' has a synapse to itself"):
+        Network(net.sequences, net.layers, (*net.synapses, lateral))
+
+
+def test_a_potential_by_name_is_refused():
+    with pytest.raises(ConfigError, match="potential of 'output' is a str"):
+        networks.sentiment(3, 4, (2,), potential="tanh")
+
+
+def test_an_output_without_bias_cannot_be_given_one():
+    net = networks.sentiment(3, 4, (2,))
+    bare = replace(net, synapses=(*net.projections, replace(net.dense[0], bias=False)))
+    with pytest.raises(ConfigError, match=r"output_bias is 1.0: no synapse to 'output' has a bias"):
+        networks.initial_parameters(bare, output_bias=1.0)
+
+
+def test_the_identity_is_added_to_projections():
+    net = networks.inference(3, 4, (2,))
+    plain, shifted = (networks.initial_parameters(net, projection_identity=c) for c in (0.0, 2.0))
+    for name, value in shifted.items():
+        extra = 2 * np.eye(4, dtype=np.float32) if name.startswith("query") else 0
+        np.testing.assert_array_equal(value, plain[name] + extra)

@@ -388,3 +388,31 @@ def test_one_token_of_everything(where):
     assert found.converged
     s = engine.outputs(found)[0, 0]
     assert found.energy == pytest.approx(s * s - s * 0.6 - 2.0 * 2.0)
+
+
+@pytest.mark.parametrize("where", ["local", "cpu"])
+def test_recording_changes_nothing(where):
+    net = cases.network()
+    engine, batch = cases.engine(where, net), cases.batch(net)
+    schedule = Schedule(steps=100, tolerance=1e-3, check_every=7)
+    plain = engine.settle(batch, schedule)
+    recorded = engine.settle(batch, schedule, record=("change", "energy", "states"))
+    assert plain.steps == recorded.steps and plain.residual == recorded.residual
+    cases.assert_same(engine.states(plain), engine.states(recorded))
+
+
+@pytest.mark.parametrize("where", ["local", "cpu"])
+def test_energy_is_refused_once_the_weights_are_others(where):
+    net = cases.network()
+    engine, batch = cases.engine(where, net), cases.batch(net)
+    free = engine.settle(batch, Schedule(steps=5))
+    measured = cases.estimator().measure(engine, batch)
+    engine.update(measured.contrasts, {synapse.name: 1e-3 for synapse in net.synapses})
+    with pytest.raises(ConfigError, match="energy asked for after the weights changed"):
+        _ = free.energy
+
+
+@pytest.mark.parametrize("steps", [0, 2.5, -1])
+def test_steps_are_whole_numbers(steps):
+    with pytest.raises(ConfigError, match=r"^steps is .*: allowed are whole numbers from 1$"):
+        Schedule(steps=steps)

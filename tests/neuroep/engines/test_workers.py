@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 from threadpoolctl import threadpool_info
@@ -55,3 +59,23 @@ def test_default_is_all_processors():
 def test_threads_below_one(threads):
     with pytest.raises(ConfigError, match=f"^threads is {threads}: allowed are whole numbers from 1$"):
         Workers(threads)
+
+
+BITS = """
+import hashlib
+from neuroep import engines, estimators, networks
+from tests import cases
+net = networks.sentiment(12, 24, (64, 2))
+engine = engines.local(net, threads=2)
+found = estimators.centred(0.1).gradient(engine, cases.batch(net, 200))
+print(hashlib.sha256(b"".join(value.tobytes() for value in found.values())).hexdigest())
+"""
+
+
+def test_gradients_do_not_depend_on_blas_threads():
+    found = set()
+    for threads in ("1", "2"):
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": threads, "PYTHONPATH": str(Path(__file__).parents[3])}
+        done = subprocess.run([sys.executable, "-c", BITS], env=environment, capture_output=True, text=True, check=True)
+        found.add(done.stdout)
+    assert len(found) == 1
