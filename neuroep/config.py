@@ -206,7 +206,7 @@ class OptimiserConfig(Section):
             raise ValueError(f"momentum = {self.momentum}: only optimiser 'sgd' has one")
         highest = max(self.projection_rate, self.dense_rate, *self.rates.values())
         if highest * self.weight_decay >= 1:
-            bound = f"times the highest rate, {highest}, it should be less than 1, the share an update takes off a weight"
+            bound = f"times the highest rate {highest} it should be less than 1: an update takes that share of a weight"
             raise ValueError(f"weight_decay = {self.weight_decay}: {bound}")
         return self
 

@@ -99,6 +99,7 @@ def _config(shape: _Shape, overrides: Sequence[str]) -> Config:
 def _read(file: str | Path) -> Mapping[str, Any]:
     """Load the state dict without executing anything in it."""
     import pickle
+    import struct
 
     import torch
 
@@ -106,9 +107,11 @@ def _read(file: str | Path) -> Mapping[str, Any]:
         raise CheckpointError(f"published weights '{file}' do not exist")
     try:
         held = torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
+    except pickle.UnpicklingError as error:
+        if "Unsupported operand" in str(error):
+            raise CheckpointError(f"'{file}' is no torch file") from None
         raise CheckpointError(f"'{file}' is no plain state dict: it holds objects, which are never loaded") from None
-    except KeyError:
+    except (KeyError, IndexError, TypeError, AttributeError, AssertionError, struct.error):
         raise CheckpointError(f"'{file}' is no torch file") from None
     except (RuntimeError, EOFError, OSError, ValueError) as error:
         reason = str(error).partition("\n")[0] or "it is cut short"

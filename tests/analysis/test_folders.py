@@ -41,6 +41,12 @@ def test_refuses_files_and_full_folders(tmp_path: Path) -> None:
         pass
 
 
+def test_refuses_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"out is '\.': name a new directory"), appearing(Path("")):
+        pass
+
+
 def test_unwritable_place_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="cannot be written"), appearing(tmp_path / "file" / "out"):

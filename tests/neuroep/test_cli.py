@@ -108,6 +108,11 @@ def test_evaluate_prints_text_or_json(neuroep, trained):
         (["train", "TINY", "--out", "RUN", "--engine", "locl"], ["engine.kind = 'locl'", "did you mean 'local'?"]),
         (["train", "none.toml", "--out", "RUN"], ["none.toml"]),
         (["train", "TINY", "--out", "TINY"], ["is a file"]),
+        (["train", "TINY", "--out", "."], ["out is '.': name a new directory"]),
+        (["train", "TINY", "--out", ""], ["out is '.': name a new directory"]),
+        (["gradcheck", "TINY", "--out", "."], ["out is '.': name a new directory"]),
+        (["demo", "--out", ""], ["out is '.': name a new directory"]),
+        (["import-published", "TINY", "--out", "."], ["out is '.': name a new directory"]),
         (["evaluate", "none"], ["'none' does not exist"]),
         (["evaluate", "."], ["no run directory"]),
         (["evaluate", "RUNNING", "--split", "tset"], ["did you mean 'test'?"]),
@@ -190,12 +195,35 @@ def test_divergence_is_one_line_with_layer_and_step(neuroep, tiny, tmp_path):
     assert np.isfinite(runs.load(tmp_path / "run").checkpoint().parameters["dense_1.weight"]).all()
 
 
+class OutOfMemoryError(RuntimeError):
+    """Named as torch names the one of a GPU."""
+
+
+SMALLER = "try smaller tokens, dense sizes or batch"
+
+
 @pytest.mark.parametrize(
     ("raised", "code", "printed"),
     [
         (KeyboardInterrupt(), 130, "neuroep: interrupted\n"),
         (PermissionError(13, "Permission denied", "/x"), 2, "neuroep: error: Permission denied: '/x'\n"),
         (OSError("odd\nlines"), 2, "neuroep: error: odd lines\n"),
+        (MemoryError(), 2, f"neuroep: error: out of memory; {SMALLER}\n"),
+        (
+            MemoryError("Unable to allocate 8 GiB"),
+            2,
+            f"neuroep: error: out of memory: Unable to allocate 8 GiB; {SMALLER}\n",
+        ),
+        (
+            OutOfMemoryError("CUDA out of memory. Tried to allocate 8 GiB. GPU 0 has 1 GiB.\nMore."),
+            2,
+            f"neuroep: error: out of memory: CUDA out of memory. Tried to allocate 8 GiB; {SMALLER}\n",
+        ),
+        (
+            RuntimeError("[enforce fail] . DefaultCPUAllocator: can't allocate memory: you tried 8 bytes."),
+            2,
+            f"neuroep: error: out of memory: can't allocate memory: you tried 8 bytes; {SMALLER}\n",
+        ),
     ],
 )
 def test_other_ends(neuroep, tiny, tmp_path, monkeypatch, raised, code, printed):
@@ -207,6 +235,31 @@ def test_other_ends(neuroep, tiny, tmp_path, monkeypatch, raised, code, printed)
     monkeypatch.setattr(training, "train", stop)
     found = neuroep("train", tiny, "--out", tmp_path / "run")
     assert (found.code, found.err) == (code, printed)
+
+
+def test_an_array_too_large_is_one_line(neuroep, tiny, tmp_path):
+    line = neuroep("train", tiny, "--out", tmp_path / "run", "--dense", "10000000000000,2").line
+    assert line.startswith("out of memory: ") and line.endswith(SMALLER)
+
+
+def test_other_faults_of_the_program_stay_tracebacks(tiny, tmp_path, monkeypatch):
+    from neuroep import training
+
+    def stop(*_: object, **__: object) -> None:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(training, "train", stop)
+    with pytest.raises(RuntimeError, match="a fault"):
+        cli.main(["train", str(tiny), "--out", str(tmp_path / "run")])
+
+
+def test_a_finished_run_without_its_metrics_is_one_line(neuroep, trained, tmp_path):
+    import shutil
+
+    shutil.copytree(trained, tmp_path / "run")
+    (tmp_path / "run" / "metrics.jsonl").write_text("")
+    line = neuroep("train", trained.parent / "tiny.toml", "--out", tmp_path / "run", "--resume").line
+    assert "metrics.jsonl ends before the checkpoint" in line
 
 
 RECORD = {

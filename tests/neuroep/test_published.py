@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neuroep import assembly, evaluation, published, runs
+from neuroep import assembly, evaluation, published, runs, training
 from neuroep.errors import CheckpointError, ConfigError
 
 torch = pytest.importorskip("torch")
@@ -113,6 +113,9 @@ GOOD = tensors(1, 8, 3, [4, 2])
         ({**GOOD, "synapses.2.weight": torch.zeros(2, 5)}, r"dense_2.weight is \(2, 5\): the network needs \(2, 4\)"),
         ({**GOOD, "synapses.2.weight": torch.full((2, 4), float("nan"))}, "synapses.2.weight is not finite"),
         ({"synapses.0.weight": torch.zeros(8, 8)}, "has weights 8x8"),
+        ({"synapses.0.weight": 3}, "synapses.0.weight is no plain tensor of real numbers"),
+        ({"synapses.0.weight": torch.zeros(8, 8).to_sparse()}, "synapses.0.weight is no plain tensor of real numbers"),
+        ({"synapses.0.weight": torch.zeros(8, 8) * 1j}, "synapses.0.weight is no plain tensor of real numbers"),
     ],
 )
 def test_what_is_no_published_network(file, tmp_path, capsys, held, message):
@@ -132,6 +135,26 @@ def test_a_truncated_file(file, tmp_path, share):
     with pytest.raises(CheckpointError, match=r"weights\.pt") as caught:
         published.convert(file, tmp_path / "run")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("held", [b"hello world\n", b"index,text\n1,2\n", b"\x80\x04K", bytes(range(256))])
+def test_what_is_no_torch_file(file, tmp_path, held):
+    file.write_bytes(held)
+    with pytest.raises(CheckpointError, match=r"weights\.pt' is no torch file$"):
+        published.convert(file, tmp_path / "run")
+
+
+def test_parameters_are_tensors(file, tmp_path):
+    held = {name: torch.nn.Parameter(value) for name, value in tensors(1, 8, 3, [4, 2]).items()}
+    torch.save(held, file)
+    assert published.convert(file, tmp_path / "run").checkpoint().parameters["query.weight"].shape == (8, 8)
+
+
+def test_an_imported_run_is_not_resumed(file, tmp_path):
+    torch.save(tensors(1, 32, 5, [4, 2]), file)
+    run = published.convert(file, tmp_path / "run", REVIEWS)
+    with pytest.raises(CheckpointError, match="it holds imported weights and no training to resume"):
+        training.train(run.config, run.path, resume=True, progress=False)
 
 
 def test_a_missing_file(tmp_path):

@@ -54,7 +54,7 @@ def test_an_empty_directory_is_taken(tmp_path, checkpoint):
 
 
 def test_a_directory_that_holds_something_is_refused(run, checkpoint):
-    with pytest.raises(ConfigError, match=r"is not empty: .*--resume"):
+    with pytest.raises(ConfigError, match="is not empty: choose a new or empty one"):
         runs.create(run.path, parse({}), {}, checkpoint)
 
 
@@ -62,6 +62,24 @@ def test_a_file_is_refused(tmp_path, checkpoint):
     (tmp_path / "run").touch()
     with pytest.raises(ConfigError, match="is a file"):
         runs.create(tmp_path / "run", parse({}), {}, checkpoint)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../..", "sub/..", "/"])
+def test_a_directory_that_cannot_be_renamed_into_place(tmp_path, checkpoint, monkeypatch, name):
+    (tmp_path / "a" / "sub").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a")
+    for path in (name, str((tmp_path / "a" / name).resolve())):
+        with pytest.raises(ConfigError, match=r"out is '.*': name a new directory, as the run directory is renamed"):
+            runs.create(path, parse({}), {}, checkpoint)
+    assert [path.name for path in tmp_path.rglob("*")] == ["a", "sub"]
+
+
+def test_the_working_directory_is_seen_through_a_link(tmp_path, monkeypatch):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.chdir(tmp_path / "real")
+    with pytest.raises(ConfigError, match="name a new directory"):
+        runs.check_free(tmp_path / "link")
 
 
 def test_a_failure_leaves_nothing(tmp_path, checkpoint, monkeypatch):
@@ -119,6 +137,22 @@ def test_a_broken_line_in_the_middle_is_named(run):
     (run.path / "metrics.jsonl").write_text('{"epoch": 1}\nnonsense\n{"epoch": 3}\n')
     with pytest.raises(CheckpointError, match="line 2"):
         _ = run.metrics
+
+
+@pytest.mark.parametrize("line", ['{"loss": 1}', "3", "[1]", '{"epoch": "1"}', '{"epoch": null}'])
+def test_a_line_that_is_no_record_is_named(run, line):
+    (run.path / "metrics.jsonl").write_text('{"epoch": 1}\n' + line + "\n")
+    with pytest.raises(CheckpointError, match="line 2 is no record of an epoch"):
+        _ = run.metrics
+
+
+def test_rewinding_needs_the_record_of_the_epoch(run):
+    run.append({"epoch": 1})
+    run.rewind(1)
+    with pytest.raises(CheckpointError, match=r"metrics\.jsonl ends before the checkpoint: at epoch 1, not 2"):
+        run.rewind(2)
+    run.rewind(0)
+    assert run.metrics == []
 
 
 def test_missing_metrics_are_no_metrics(run):

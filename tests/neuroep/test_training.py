@@ -53,6 +53,17 @@ def test_a_run_is_recorded(tiny, tmp_path, engine):
     assert run.environment["network"]["parameters"] == 32 * 32 + 32 * 8 + 8 + 8 * 2 + 2
 
 
+@pytest.mark.parametrize(("minus", "ratio"), [((0.1, 0.0), 4.0), ((0.0, 0.0), None)])
+def test_batches_of_dead_outputs_count_in_the_ratio(minus, ratio):
+    mean = training._Mean()
+    for value in minus:
+        mean.add({"displacement_plus": 0.2, "displacement_minus": value}, 10)
+    found = training._with_ratio(mean.values())
+    assert found["displacement_ratio"] == (ratio and pytest.approx(ratio))
+    assert found["displacement_minus"] == pytest.approx(sum(minus) / 2)
+    assert "displacement_ratio" not in training._with_ratio({"loss": 1.0})
+
+
 def test_the_engines_learn_alike(tiny, tmp_path):
     weights = {}
     for engine in ("local", "reference"):
@@ -148,6 +159,23 @@ def test_resuming_a_finished_run_does_nothing(tiny, tmp_path):
     assert bits(tmp_path / "run") == before
 
 
+@pytest.mark.parametrize(
+    ("held", "message"),
+    [
+        ("", r"metrics\.jsonl ends before the checkpoint: at epoch 0, not 2"),
+        ('{"epoch": 1}\n', "at epoch 1, not 2"),
+        ('{"epoch": 1}\n{"loss": 1}\n', "line 2 is no record of an epoch"),
+    ],
+)
+def test_resuming_without_the_metrics_is_refused(tiny, tmp_path, held, message):
+    out = tmp_path / "run"
+    train(tiny, out)
+    (out / "metrics.jsonl").write_text(held)
+    with pytest.raises(CheckpointError, match=message):
+        train(tiny, out, "--epochs", "3", resume=True)
+    assert runs.load(out).config.training.epochs == 2
+
+
 def test_resuming_where_nothing_is_starts(tiny, tmp_path):
     assert train(tiny, tmp_path / "run", resume=True)["epoch"] == 2
 
@@ -189,7 +217,7 @@ def test_a_kill_loses_at_most_the_epoch_in_hand(tiny, tmp_path, process, seconds
 
 def test_a_used_directory_is_refused(tiny, trained):
     before = bits(trained)
-    with pytest.raises(ConfigError, match="is not empty"):
+    with pytest.raises(ConfigError, match="is not empty: choose another, or add --resume"):
         train(tiny, trained)
     assert bits(trained) == before
 
