@@ -47,7 +47,7 @@ def _softmax_row(row):
         value = math.exp(row[j] - top)
         row[j] = value
         total += value
-    scale = 1 / total
+    scale = row.dtype.type(1) / total
     for j in range(row.shape[0]):
         row[j] *= scale
 
@@ -98,11 +98,12 @@ def exponentiate(first, last, logits, query_count, key_count, scaled):
     for b in range(first, last):
         k = key_count[b]
         for t in range(query_count[b] if k > 0 else 0):
-            top = logits[b, t, 0]
+            row, out = logits[b, t, :k], scaled[b, t, :k]
+            top = row[0]
             for j in range(k):
-                top = max(top, logits[b, t, j])
+                top = max(top, row[j])
             for j in range(k):
-                scaled[b, t, j] = math.exp(logits[b, t, j] - top)
+                out[j] = math.exp(row[j] - top)
 
 
 @njit(nogil=True, cache=True, fastmath=VECTOR)
@@ -119,6 +120,12 @@ def _add_scaled(total, row, factor):
         total[j] += factor * row[j]
 
 
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _scaled_product(row, tilt, factor, out):
+    for j in range(out.shape[0]):
+        out[j] = factor * row[j] * tilt[j]
+
+
 @njit(nogil=True, cache=True)
 def _exact_row(logits, shift):
     """Softmax of M_t + c from the logits themselves."""
@@ -128,16 +135,18 @@ def _exact_row(logits, shift):
 
 
 @njit(nogil=True, cache=True)
-def _column_sums(logits, scaled, shift, floor):
-    """Return sum_t p_tj over the queries, (patterns,)."""
+def _column_sums(logits, scaled, n, shift, floor):
+    """Return sum_t p_tj over the n queries, (patterns,); rows are contiguous, so that the sums vectorise."""
+    k = shift.shape[0]
     tilt = np.exp(shift - shift.max())
     sums, exact = np.zeros_like(tilt), np.zeros_like(tilt)
-    for t in range(logits.shape[0]):
-        total = _tilted_sum(scaled[t], tilt)
+    one = tilt.dtype.type(1)
+    for t in range(n):
+        total = _tilted_sum(scaled[t, :k], tilt)
         if total > floor:
-            _add_scaled(sums, scaled[t], 1 / total)
+            _add_scaled(sums, scaled[t, :k], one / total)
         else:
-            exact += _exact_row(logits[t], shift)
+            exact += _exact_row(logits[t, :k], shift)
     return sums * tilt + exact
 
 
@@ -155,7 +164,7 @@ def attend_pooled(first, last, logits, scaled, keys, query_count, key_count, fee
             shift[b, :k] = (kappa * factor) * np.dot(patterns, feedback[b].copy())
         else:
             shift[b, :k] = 0
-        sums = _column_sums(logits[b, :n, :k], scaled[b, :n, :k], shift[b, :k], floor)
+        sums = _column_sums(logits[b], scaled[b], n, shift[b, :k], floor)
         change = _store(factor * np.dot(sums, patterns), value[b])
         if not change <= largest:
             largest = change
@@ -165,16 +174,18 @@ def attend_pooled(first, last, logits, scaled, keys, query_count, key_count, fee
 
 
 @njit(nogil=True, cache=True)
-def pooled_weights(logits, scaled, shift, floor):
-    """Return p of one sample from c, (queries, patterns)."""
+def pooled_weights(logits, scaled, n, shift, floor):
+    """Return p of one sample from c, (n queries, patterns)."""
+    k = shift.shape[0]
     tilt = np.exp(shift - shift.max())
-    weights = np.empty(logits.shape, dtype=logits.dtype)
-    for t in range(logits.shape[0]):
-        total = _tilted_sum(scaled[t], tilt)
+    weights = np.empty((n, k), dtype=logits.dtype)
+    one = tilt.dtype.type(1)
+    for t in range(n):
+        total = _tilted_sum(scaled[t, :k], tilt)
         if total > floor:
-            weights[t] = scaled[t] * tilt * (1 / total)
+            _scaled_product(scaled[t, :k], tilt, one / total, weights[t])
         else:
-            weights[t] = _exact_row(logits[t], shift)
+            weights[t] = _exact_row(logits[t, :k], shift)
     return weights
 
 
@@ -184,7 +195,7 @@ def mix_pooled(first, last, logits, scaled, query_count, key_count, shift, floor
     for b in range(first, last):
         n, k = query_count[b], key_count[b]
         if n > 0 and k > 0:
-            goal = pooled_weights(logits[b, :n, :k], scaled[b, :n, :k], shift[b, :k], floor)
+            goal = pooled_weights(logits[b], scaled[b], n, shift[b, :k], floor)
             weights[b, :n, :k] += dt * (goal - weights[b, :n, :k])
 
 
@@ -236,7 +247,6 @@ def token_rows_pooled(
             rows[begin:end] = 0
             continue
         n = end - begin
-        one, two = logits[b, :n, :k], scaled[b, :n, :k]
-        mixed = factor_plus * pooled_weights(one, two, plus[b, :k], floor)
-        mixed += factor_minus * pooled_weights(one, two, minus[b, :k], floor)
+        mixed = factor_plus * pooled_weights(logits[b], scaled[b], n, plus[b, :k], floor)
+        mixed += factor_minus * pooled_weights(logits[b], scaled[b], n, minus[b, :k], floor)
         rows[begin:end] = np.dot(mixed, keys[b, :k])
