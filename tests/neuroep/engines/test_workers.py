@@ -30,7 +30,7 @@ def test_results_come_in_order(threads):
 
 def test_threads_share_the_work():
     meeting = threading.Barrier(2, timeout=20)
-    Workers(2).run(lambda a, b: meeting.wait(), [(0, 1), (1, 2)])
+    assert sorted(Workers(2).run(lambda a, b: meeting.wait(), [(0, 1), (1, 2)])) == [0, 1]
 
 
 def test_an_error_of_a_block_is_raised():
