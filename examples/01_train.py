@@ -15,12 +15,13 @@ from typing import Any
 
 from analysis import style
 from analysis.training_pictures import plot_training
-from neuroep import config, evaluation, runs, training
+from neuroep import config, deployment, runs, training
+from neuroep.evaluation import Evaluation
 
 CONFIG = Path(__file__).parent / "configs" / "reviews.toml"
 
 
-def main(out: Path, fast: bool = False) -> evaluation.Evaluation:
+def main(out: Path, fast: bool = False) -> Evaluation:
     """Train into ``out``; ``fast`` is for the tests: one epoch of a few samples."""
     overrides = ["--epochs", "1", "--limit", "100"] if fast else []
     settings = config.load(CONFIG, overrides)
@@ -34,7 +35,7 @@ def main(out: Path, fast: bool = False) -> evaluation.Evaluation:
     ax = plot_training({settings.engine.kind: run.metrics})
     style.save(ax, out / "training.png")
 
-    found = evaluation.evaluate_run(out, "test")
+    found = deployment.evaluate_run(out, "test")
     print(found.as_text())
     return found
 

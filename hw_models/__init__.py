@@ -1,6 +1,31 @@
-"""Physics of analog and neuromorphic chips: devices, converters, crossbars, wires, presets.
+"""Physics of analog and neuromorphic chips: devices, converters, crossbars, wires, pulses, events, presets.
 
-This release holds no chip model yet: every array of :mod:`neuroep` is ideal. The package marks the place and its
-rule: it will be physics alone, known by its fields, units and sources, and it imports neither :mod:`neuroep` nor
-:mod:`analysis`.
+    chip = hw_models.load("pcm")                       # a preset, a registered chip, or a TOML file
+    crossbar = hw_models.Crossbar(chip, (100, 300))    # a weight matrix on it
+    crossbar.program(weight)
+    y = crossbar.forward(x)                            # (rows, 300) to (rows, 100), through converters and noise
+
+A chip is data (:class:`Chip`); what its fields mean stands in the modules that do the work. This package knows nothing
+of networks: it imports neither :mod:`neuroep` nor :mod:`analysis`.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hw_models.chip import Chip
+    from hw_models.crossbar import Crossbar
+    from hw_models.errors import ChipError
+    from hw_models.files import load, save
+
+_HOMES = {"Chip": "chip", "ChipError": "errors", "Crossbar": "crossbar", "load": "files", "save": "files"}
+__all__ = ["Chip", "ChipError", "Crossbar", "load", "save"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name's module when it is asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'hw_models' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"hw_models.{_HOMES[name]}"), name)

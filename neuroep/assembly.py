@@ -13,6 +13,7 @@ from neuroep.config import Config
 from neuroep.errors import ConfigError, unknown
 from neuroep.network import Network
 from neuroep.optimisers import SGD, Adam, cosine
+from neuroep.randomness import generator
 from neuroep.settling import Schedule
 
 if TYPE_CHECKING:
@@ -123,6 +124,25 @@ def check_rates(config: Config, network: Network) -> None:
             raise ConfigError("optimiser.rates: " + unknown("synapse", name, names))
 
 
+def check_update(config: Config) -> None:
+    """Refuse an update rule that the chip's way of changing weights cannot follow.
+
+    Raises
+    ------
+    ConfigError
+        Naming the field of the optimiser.
+    """
+    scheme, rule = config.chip.update.scheme if config.chip else "digital", config.optimiser
+    if scheme == "digital":
+        return
+    if rule.weight_decay:
+        raise ConfigError(f"optimiser.weight_decay = {rule.weight_decay}: update scheme '{scheme}' cannot decay weights")
+    if scheme == "pulsed" and (rule.kind != "sgd" or rule.momentum):
+        name, value = ("momentum", rule.momentum) if rule.kind == "sgd" else ("kind", rule.kind)
+        raise ConfigError(f"optimiser.{name} = {value!r}: chip '{config.chip.name}' learns by pulses in memory: "
+                          "allowed is 'sgd' without momentum")
+
+
 def build_engine(config: Config, network: Network, parameters: Mapping[str, np.ndarray] | None = None) -> Engine:
     """Build the engine with the given or freshly drawn weights."""
     from neuroep import engines
@@ -131,6 +151,7 @@ def build_engine(config: Config, network: Network, parameters: Mapping[str, np.n
     if parameters is None:
         start = config.network
         parameters = networks.initial_parameters(network, seed, start.output_bias, start.projection_identity)
+    chip = {} if config.chip is None else {"chip": config.chip, "chip_seed": settings.chip_seed}
     return engines.build(
         settings.kind,
         network,
@@ -140,7 +161,21 @@ def build_engine(config: Config, network: Network, parameters: Mapping[str, np.n
         dtype=settings.dtype,
         threads=settings.threads,
         device=settings.device,
+        **chip,
     )
+
+
+def calibrate(parts: Assembly) -> None:
+    """Fix the ranges of the chip's converters on training samples drawn by the seed; without a chip do nothing."""
+    if not parts.engine.calibrates or parts.config.chip is None:
+        return
+    from neuroep import data
+
+    split, settings = parts.corpus.split("train"), parts.config.training
+    chosen = generator(settings.seed, "calibration").permutation(len(split))[: parts.config.chip.calibration_samples]
+    sample, words = split.take(chosen), parts.corpus.vectors
+    batches = data.batches(sample, words, settings.batch, sequences=parts.corpus.sequences)
+    parts.engine.calibrate(batches, parts.estimator)
 
 
 def build_optimiser(config: Config) -> Adam | SGD:

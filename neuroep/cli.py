@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hw_models.errors import ChipError
 from neuroep import __version__
 from neuroep.errors import ConfigError, NeuroepError, nearest
 
@@ -71,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         _run(list(sys.argv[1:] if argv is None else argv))
-    except NeuroepError as error:
+    except (NeuroepError, ChipError) as error:
         return _fail(str(error))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -122,6 +123,8 @@ def _arguments(command: Parser, argv: list[str]) -> argparse.Namespace:
     arguments = command.parse_args(own)
     if getattr(arguments, "engine", None):
         overrides += ["--engine.kind", arguments.engine]
+    if getattr(arguments, "chip", None):
+        overrides += ["--chip", arguments.chip]
     arguments.overrides = overrides
     return arguments
 
@@ -138,6 +141,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
         command.set_defaults(run=run)
         if settings:
             command.add_argument("--engine", metavar="NAME", help="local or reference, short for --engine.kind")
+            command.add_argument("--chip", metavar="NAME", help="chip under the local engine: a preset or a TOML file")
         commands[name] = command
         return command
 
@@ -145,13 +149,20 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     command.add_argument("config", metavar="CONFIG.toml", help="configuration, see examples/configs")
     command.add_argument("--out", required=True, metavar="DIR", help="run directory")
     command.add_argument("--resume", action="store_true", help="continue the run in DIR, or start it if there is none")
+    command.add_argument("--from", dest="start", metavar="RUN", help="start from the weights of another run")
     command.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
     command = add("evaluate", _evaluate, "evaluate the last checkpoint of a run")
     command.add_argument("directory", metavar="DIR", help="run directory")
     command.add_argument("--split", default="test", metavar="NAME", help="split to evaluate (default: test)")
+    command.add_argument("--seeds", type=int, metavar="N", help="program N chips, print mean and spread")
     command.add_argument("--json", action="store_true", help="print one line of JSON")
     command.add_argument("--quiet", action="store_true", help="show no progress bar")
+
+    command = add("chips", _chips, "list the chips, or show one with its sources", settings=False)
+    command.add_argument("name", nargs="?", metavar="NAME", help="preset, registered chip or TOML file")
+    command.add_argument("--toml", action="store_true", help="print it as TOML, to start one's own from")
+    command.add_argument("--fields", action="store_true", help="list all fields of a chip with units and defaults")
 
     command = add("gradcheck", _gradcheck, "compare the gradient of EP with backpropagation through time")
     command.add_argument("source", metavar="CONFIG_OR_DIR", help="configuration (initial weights) or run directory")
@@ -172,7 +183,8 @@ def _train(arguments: argparse.Namespace) -> None:
     settings = config.load(arguments.config, arguments.overrides)
     report = None if arguments.quiet else _print_epoch
     out, progress = arguments.out, not arguments.quiet
-    record = training.train(settings, out, resume=arguments.resume, progress=progress, report=report)
+    flags = {"resume": arguments.resume, "start": arguments.start}
+    record = training.train(settings, out, **flags, progress=progress, report=report)
     if not arguments.quiet:
         print(f"{out}: {record['epoch']} epochs done")
 
@@ -185,11 +197,28 @@ def _print_epoch(record: Mapping[str, Any]) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    from neuroep import evaluation, runs
+    from neuroep import deployment, runs
 
     progress = not (arguments.quiet or arguments.json)
-    found = evaluation.evaluate_run(arguments.directory, arguments.split, arguments.overrides, progress=progress)
+    given: tuple[Any, ...] = (arguments.directory, arguments.split, arguments.overrides)
+    found: deployment.Deployment | deployment.Evaluation
+    if arguments.seeds is None:
+        found = deployment.evaluate_run(*given, progress=progress)
+    else:
+        found = deployment.deploy(*given, seeds=arguments.seeds, progress=progress)
     print(runs.as_json(found.as_dict()) if arguments.json else found.as_text())
+
+
+def _chips(arguments: argparse.Namespace) -> None:
+    from hw_models import files, pages
+
+    if arguments.fields:
+        print(pages.fields())
+    elif arguments.name is None:
+        print(pages.listing())
+    else:
+        chip = files.load(arguments.name)
+        print(chip.to_toml() if arguments.toml else pages.page(chip))
 
 
 def _gradcheck(arguments: argparse.Namespace) -> None:

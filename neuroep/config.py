@@ -8,14 +8,18 @@ one line: the file, the dotted field, the value, what is allowed, the nearest va
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from neuroep import faults, potentials
+from hw_models import faults, files
+from hw_models.chip import Chip
+from hw_models.errors import ChipError
+from neuroep import potentials
 from neuroep.errors import ConfigError
 from neuroep.optimisers import LARGEST_RATE
 
@@ -25,6 +29,7 @@ PAPER_SIZES: Mapping[str, Mapping[str, Any]] = {
 }
 SEQUENCES: Mapping[str, tuple[str, ...]] = {"sentiment": ("text",), "inference": ("premise", "hypothesis")}
 GENERATED = ("reviews", "pairs")
+CHIP = "chip"
 VECTOR_FILES = (".kv", ".bin", ".gz", ".txt", ".vec")
 
 
@@ -42,6 +47,12 @@ def _columns(value: object) -> object:
     if not isinstance(names, list | tuple) or len(names) not in (1, 2) or not all(isinstance(n, str) for n in names):
         raise ValueError("should be the name of a column, or a list of one or two")
     return tuple(names)
+
+
+def _device(value: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
+        raise ValueError("should be auto, cpu, cuda or cuda:N")
+    return value
 
 
 Count = Annotated[int, Field(ge=1)]
@@ -231,12 +242,14 @@ class EngineConfig(Section):
 
     kind: Literal["local", "reference"] = "local"
     """Numba arrays, or PyTorch."""
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    device: Annotated[str, AfterValidator(_device)] = "auto"
     """Of the reference engine: auto, cpu, cuda or cuda:N."""
     dtype: Literal["float32", "float64"] = "float32"
     """Precision of states and weights."""
     threads: Count | None = None
     """Threads of the engine; unset leaves it to the environment."""
+    chip_seed: Natural | None = None
+    """Of a chip's devices and noise; unset takes training.seed."""
 
     @model_validator(mode="after")
     def _fits(self) -> EngineConfig:
@@ -255,9 +268,15 @@ class Config(Section):
     optimiser: OptimiserConfig = Field(default_factory=OptimiserConfig)
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     engine: EngineConfig = Field(default_factory=EngineConfig)
+    chip: Chip | None = None
+    """What the local engine runs on; unset is exact arithmetic."""
 
     @model_validator(mode="after")
     def _fits(self) -> Config:
+        if self.chip is not None and self.engine.kind != "local":
+            raise ValueError(f"engine.kind = '{self.engine.kind}': chip '{self.chip.name}' runs on engine 'local'")
+        if self.chip is None and self.engine.chip_seed is not None:
+            raise ValueError(f"engine.chip_seed = {self.engine.chip_seed}: it acts only with a chip")
         needed = len(SEQUENCES[self.network.kind])
         if self.data.sequences != needed:
             counts = f"reads {needed} sequence{'s' * (needed > 1)}, data '{self.data.name}' has {self.data.sequences}"
@@ -289,15 +308,29 @@ class Config(Section):
 
     def flat(self) -> dict[str, Any]:
         """Return the settings by dotted name, for example ``{"training.epochs": 3}``."""
-        tables = self.to_dict().items()
-        return {f"{section}.{name}": value for section, table in tables for name, value in table.items()}
+        return dict(_leaves(self.to_dict()))
 
 
-def settings() -> dict[str, Any]:
-    """Return every field of the configuration by dotted name, as pydantic field information."""
-    sections: dict[str, Any] = {name: field.annotation for name, field in Config.model_fields.items()}
+def _leaves(tables: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in tables.items():
+        if isinstance(value, dict) and f"{start}{name}" != "optimiser.rates":
+            yield from _leaves(value, f"{start}{name}.")
+        else:
+            yield f"{start}{name}", value
+
+
+def settings(chip: bool = True) -> dict[str, Any]:
+    """Return every field of the configuration by dotted name, as pydantic field information.
+
+    Parameters
+    ----------
+    chip : bool
+        With those of a chip, ``chip.adc.bits`` and so on.
+    """
+    sections: dict[str, Any] = {name: field.annotation for name, field in Config.model_fields.items() if name != CHIP}
     fields = {name: section.model_fields for name, section in sections.items()}
-    return {f"{name}.{leaf}": field for name, leaves in fields.items() for leaf, field in leaves.items()}
+    found = {f"{name}.{leaf}": field for name, leaves in fields.items() for leaf, field in leaves.items()}
+    return found | ({f"{CHIP}.{name}": field for name, field in Chip.settings().items()} if chip else {})
 
 
 def parse(values: Mapping[str, Any], source: str = "configuration") -> Config:
@@ -316,9 +349,20 @@ def parse(values: Mapping[str, Any], source: str = "configuration") -> Config:
         With one line for the first fault: the field, the value, what is allowed.
     """
     try:
-        return Config.model_validate(dict(values))
+        return Config.model_validate(_with_chip(values))
+    except ChipError as error:
+        raise ConfigError(f"{source}: {error}") from None
     except ValidationError as error:
         raise ConfigError(f"{source}: {faults.line(error.errors()[0], settings())}") from None
+
+
+def _with_chip(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values with a chip's name or file replaced by what it stands for, and its table laid over that."""
+    chip = values.get(CHIP)
+    table = {"preset": chip} if isinstance(chip, str) else chip
+    if not isinstance(table, Mapping) or not isinstance(table.get("preset"), str):
+        return dict(values)
+    return {**values, CHIP: files.laid_over(files.load(table["preset"]).to_dict(), table)}
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
@@ -349,7 +393,8 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def located(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the values with the paths of section ``data`` made absolute, counted from ``folder``."""
+    """Return the values with the paths of section ``data`` and of a chip made absolute, counted from ``folder``."""
+    values = {**values, CHIP: _located_chip(values[CHIP], folder)} if CHIP in values else values
     data = values.get("data")
     if not isinstance(data, Mapping):
         return dict(values)
@@ -358,6 +403,15 @@ def located(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         del paths["vectors"]
     placed = {name: str((folder / Path(value).expanduser()).resolve()) for name, value in paths.items()}
     return {**values, "data": {**data, **placed}}
+
+
+def _located_chip(chip: Any, folder: Path) -> Any:
+    """Make the path of a chip's file absolute; the name of a preset stays."""
+    if isinstance(chip, Mapping) and isinstance(chip.get("preset"), str):
+        return {**chip, "preset": _located_chip(chip["preset"], folder)}
+    if isinstance(chip, str) and files.is_file_name(chip):
+        return str((folder / Path(chip).expanduser()).resolve())
+    return chip
 
 
 def _is_file_name(vectors: str, folder: Path) -> bool:

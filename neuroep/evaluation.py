@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +35,8 @@ class Evaluation:
     """Largest residual of a batch, max|delta s|."""
     converged: float
     """Share of samples in batches that met the tolerance."""
+    counters: dict[str, int] = field(default_factory=dict)
+    """What the engine counted: settle steps, operations, on a chip conversions, reads, events."""
 
     @property
     def samples(self) -> int:
@@ -68,6 +69,7 @@ class Evaluation:
             "steps": self.steps,
             "residual": self.residual,
             "converged": self.converged,
+            "counters": self.counters,
         }
 
     def as_text(self) -> str:
@@ -127,40 +129,14 @@ def evaluate(
         raise DataError(f"data '{corpus.name}': split '{split}' is empty")
     minibatches = data.batches(samples, corpus.vectors, batch, sequences=corpus.sequences, order=order)
     total = data.batch_count(samples, batch)
-    return _judge(engine, corpus.classes, split, schedule, bar(minibatches, total, split, progress))
+    counted = engine.counters()
+    found = _judge(engine, corpus.classes, split, schedule, bar(minibatches, total, split, progress))
+    return replace(found, counters=difference(engine.counters(), counted))
 
 
-def evaluate_run(
-    path: str | Path, split: str = "test", overrides: Sequence[str] = (), *, progress: bool = False
-) -> Evaluation:
-    """Evaluate the last checkpoint of a run directory.
-
-    Parameters
-    ----------
-    path : str or Path
-        Run directory.
-    split : str
-        Name of the split.
-    overrides : sequence of str
-        Settings to change, for example ``["--engine", "reference"]`` or ``["--data.path", "elsewhere"]``.
-    progress : bool
-        Show a bar on a terminal.
-
-    Raises
-    ------
-    CheckpointError
-        If it is no run directory, its checkpoint cannot be read, or an override describes another network.
-    ConfigError, DataError
-        If an override or the data cannot be.
-    """
-    from neuroep import runs
-    from neuroep.assembly import assemble
-
-    run = runs.load(path, [*overrides, "--training.evaluate", split])
-    parts = assemble(run.config, run.checkpoint(optimiser=False))
-    order, batch = run.config.evaluation_order, run.config.training.batch
-    schedule = parts.estimator.free
-    return evaluate(parts.engine, parts.corpus, split, schedule, batch=batch, order=order, progress=progress)
+def difference(after: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
+    """Return what counters have grown by."""
+    return {name: number - before.get(name, 0) for name, number in after.items()}
 
 
 def _judge(
@@ -169,7 +145,8 @@ def _judge(
     confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
     loss = dead = steps = converged = residual = 0.0
     lowest = engine.network.output.potential.low
-    for minibatch in minibatches:
+    for number, minibatch in enumerate(minibatches):
+        engine.begin("evaluate", split, number)
         settled = engine.settle(minibatch, schedule)
         outputs = engine.outputs(settled)
         np.add.at(confusion, (minibatch.labels, outputs.argmax(axis=1)), 1)

@@ -66,14 +66,37 @@ def merged(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any
         If a name is unknown or fits several settings.
     """
     result = {name: dict(table) if isinstance(table, Mapping) else table for name, table in values.items()}
-    for name, text in zip(overrides[::2], overrides[1::2], strict=True):
-        field, entry = dotted(name)
-        section, leaf = field.split(".")
-        table = result.setdefault(section, {})
-        if not isinstance(table, dict):
+    pairs = list(zip(overrides[::2], overrides[1::2], strict=True))
+    for name, text in sorted(pairs, key=lambda pair: pair[0] != "--chip"):
+        if name == "--chip":
+            result["chip"] = None if text == "none" else {"preset": _located(text)}
             continue
-        _lay(table, leaf, entry, _scalar(text) if entry else _value(field, text))
+        field, entry = dotted(name)
+        *tables, leaf = field.split(".")
+        table: Any = result
+        for inner in tables:
+            table = _inner(table, inner)
+        if isinstance(table, dict):
+            _lay(table, leaf, entry, _scalar(text) if entry else _value(field, text))
     return result
+
+
+def _inner(table: Any, name: str) -> Any:
+    """Return the table of that name inside another, made where there is none; a chip's name becomes a table first."""
+    if not isinstance(table, dict):
+        return table
+    held = table.get(name)
+    if name == "chip" and isinstance(held, str):
+        held = {"preset": held}
+    table[name] = dict(held) if isinstance(held, Mapping) else {} if held is None else held
+    return table[name]
+
+
+def _located(chip: str) -> str:
+    """Count the relative path of a chip's file from the working directory."""
+    from neuroep.config import located
+
+    return located({"chip": chip}, Path.cwd())["chip"]
 
 
 def _lay(table: dict[str, Any], leaf: str, entry: str, value: Any) -> None:
@@ -104,20 +127,20 @@ def dotted(option: str, others: Collection[str] = ()) -> tuple[str, str]:
     """
     from neuroep.config import settings
 
-    fields = list(settings())
+    fields, common = list(settings()), list(settings(chip=False))
     name = option.removeprefix("--").replace("-", "_")
     name = SHORT.get(name, name)
-    if name in fields:
+    if name in (*fields, "chip"):
         return name, ""
     table, _, entry = name.removeprefix("optimiser.").partition(".")
     if table == "rates" and entry:
         return "optimiser.rates", entry
-    matches = [field for field in fields if field.split(".")[1] == name]
+    matches = [field for field in common if field.split(".")[1] == name]
     if len(matches) == 1:
         return matches[0], ""
     if matches:
         raise ConfigError(f"setting '--{name}' is not unique: use one of {', '.join(f'--{m}' for m in matches)}")
-    leaves = [field.split(".")[1] for field in fields]
+    leaves = [field.split(".")[1] for field in common]
     near = nearest(f"--{name}", [*others, *(f"--{known}" for known in (leaves if "." not in name else fields))])
     section = [field for field in fields if field.startswith(f"{name.split('.')[0]}.")]
     allowed = f"allowed are {', '.join(section)}" if section else "'neuroep train --help' lists all"
@@ -152,7 +175,7 @@ def _placed(field: str, text: str) -> str:
     """Count relative paths from the working directory."""
     from neuroep.config import located
 
-    section, leaf = field.split(".")
+    section, _, leaf = field.partition(".")
     return located({section: {leaf: text}}, Path.cwd())[section][leaf] if section == "data" else text
 
 
@@ -162,9 +185,11 @@ def listing() -> str:
 
     defaults = Config().flat()
     rows = []
-    for name, field in settings().items():
+    for name, field in settings(chip=False).items():
         value = defaults.get(name)
         choices = f" ({', '.join(get_args(field.annotation))})" if get_origin(field.annotation) is Literal else ""
         default = "" if value in (None, {}) else f" [{str(value).lower() if isinstance(value, bool) else value}]"
         rows.append(f"  --{name:<30} {' '.join((field.description or '').split())}{choices}{default}")
+    rows.append(f"  --{'chip':<30} Chip under the local engine, a preset or a TOML file; 'neuroep chips' lists them")
+    rows.append(f"  --{'chip.TABLE.FIELD':<30} One field of the chip; 'neuroep chips --fields' lists them")
     return "\n".join(rows)

@@ -5,7 +5,8 @@ Layer-wise (default): the even layers take their exact joint minimiser for fixed
 the paper's dynamics; it can fall into 2-cycles when weights are large. ``dt < 1`` is the neuron that integrates in
 time, :math:`s \leftarrow s + dt\,(\nabla G^*(u) - s)`.
 
-A layer whose neighbours have not moved since its own update is at its minimiser already and is not computed again.
+A layer whose neighbours have not moved since its own update is at its minimiser already and is not computed again,
+unless the engine's reads are noisy and another read would give another state.
 """
 
 from __future__ import annotations
@@ -82,12 +83,14 @@ class State:
 
     ``values[layer]`` is what the next synapse reads, (batch, layer size); ``weights[layer]`` is the engine's own form
     of an attention layer's weights. ``stale`` names the layers that are not at their minimiser for sure.
+    ``memory[synapse]`` is what an array keeps of this state's course, for example what a sigma-delta neuron sent last.
     """
 
     values: dict[str, Any]
     weights: dict[str, Any]
     stale: frozenset[str]
     beta: float = 0.0
+    memory: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass
@@ -123,9 +126,9 @@ class Settled:
 
 
 def _update_group(engine: Engine, clamped: Any, state: State, group: tuple[str, ...], schedule: Schedule) -> dict:
-    """Move the stale layers of one group; return max|delta s| of each."""
+    """Move the stale layers of one group, or all where a read may differ; return max|delta s| of each."""
     network = engine.network
-    moving = tuple(name for name in group if name in state.stale)
+    moving = tuple(name for name in group if engine.redraws or name in state.stale)
     if not moving:
         return {}
     changes = engine.relax(clamped, state, moving, schedule)

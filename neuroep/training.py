@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neuroep import runs
-from neuroep.assembly import Assembly, assemble, rates
+from neuroep.assembly import Assembly, assemble, calibrate, check_update, rates
 from neuroep.batch import Batch
 from neuroep.checkpoints import About, Checkpoint
 from neuroep.config import Config
 from neuroep.errors import CheckpointError, DivergenceError
-from neuroep.evaluation import bar, evaluate
+from neuroep.evaluation import bar, difference, evaluate
 from neuroep.randomness import generator
 from neuroep.runs import Run
 
@@ -33,7 +33,13 @@ Report = Callable[[Mapping[str, Any]], None]
 
 
 def train(
-    config: Config, out: str | Path, *, resume: bool = False, progress: bool = True, report: Report | None = None
+    config: Config,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    start: str | Path | None = None,
+    progress: bool = True,
+    report: Report | None = None,
 ) -> dict[str, Any]:
     """Train a network into a run directory.
 
@@ -45,6 +51,8 @@ def train(
         Run directory; it is made once data, network and engine are ready.
     resume : bool
         Go on from the last checkpoint if the directory holds a run, else start.
+    start : str or Path, optional
+        Run directory whose weights are the initial ones: fine-tuning, on a chip after deployment.
     progress : bool
         Show bars on a terminal.
     report : callable, optional
@@ -70,7 +78,7 @@ def train(
     if resume and out.is_dir() and any(out.iterdir()):
         run, parts, about = _resumed(config, out)
     else:
-        run, parts, about = _started(config, out)
+        run, parts, about = _started(config, out, start)
     probe = _probe_batch(parts) if config.training.probe else None
     record = run.metrics[-1] if run.metrics else {}
     for epoch in range(about.epoch, config.training.epochs):
@@ -80,6 +88,7 @@ def train(
             error.args = (f"{error}; in epoch {epoch + 1}, the checkpoint of epoch {epoch} stays in '{out}'",)
             raise
         if probe is not None:
+            parts.engine.begin("probe", epoch)
             record["probe"] = _probe(parts, probe)
         run.append(record)
         about = _about(parts, epoch + 1, record["updates"])
@@ -89,12 +98,15 @@ def train(
     return record
 
 
-def _started(config: Config, out: Path) -> tuple[Run, Assembly, About]:
-    """Build everything, then make the run directory with the initial weights."""
+def _started(config: Config, out: Path, start: str | Path | None) -> tuple[Run, Assembly, About]:
+    """Build everything, calibrate a chip, then make the run directory with the initial weights."""
     runs.check_free(out, "choose another, or add --resume to continue its run")
-    parts = assemble(config)
+    check_update(config)
+    parts = assemble(config, None if start is None else runs.load(start).checkpoint(optimiser=False))
+    calibrate(parts)
     about = _about(parts, epoch=0, updates=0)
-    page = runs.environment(engine=parts.engine.describe(), **_sizes(parts))
+    origin = {} if start is None else {"start": str(start)}
+    page = runs.environment(engine=parts.engine.describe(), **_sizes(parts), **origin)
     return runs.create(out, config, page, _checkpoint(parts.engine, about)), parts, about
 
 
@@ -154,10 +166,10 @@ def _sizes(parts: Assembly) -> dict[str, Any]:
 
 def _epoch(parts: Assembly, epoch: int, updates: int, progress: bool) -> dict[str, Any]:
     """Go once through the training split, then evaluate; return the epoch's record."""
-    started = time.perf_counter()
+    started, counted = time.perf_counter(), parts.engine.counters()
     speeds = rates(parts.config, parts.network, epoch)
     health, updates = _updates(parts, epoch, updates, speeds, progress)
-    trained = time.perf_counter()
+    trained, counted = time.perf_counter(), difference(parts.engine.counters(), counted)
     settings = parts.config.training
     evaluations = {
         split: evaluate(
@@ -180,6 +192,7 @@ def _epoch(parts: Assembly, epoch: int, updates: int, progress: bool) -> dict[st
         "health": health,
         "evaluate": evaluations,
         "rates": speeds,
+        "counters": counted,
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "peak_memory_mib": peak_memory(),
     }
@@ -205,6 +218,7 @@ def _updates(
     label = f"epoch {epoch + 1}/{config.training.epochs}"
     mean = _Mean()
     for minibatch in (shown := bar(minibatches, data.batch_count(split, size), label, progress)):
+        parts.engine.begin("train", step)
         measurement = parts.estimator.measure(parts.engine, minibatch, step)
         parts.engine.update(measurement.contrasts, speeds)
         mean.add(measurement.health, minibatch.size)

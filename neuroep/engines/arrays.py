@@ -7,7 +7,7 @@ gradient of the whole matrix ever exists.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -24,18 +24,28 @@ OUTPUTS = 128
 """Most outputs of one tile in an update."""
 
 
+Memory = dict[str, Any]
+"""What an array keeps of the course of one state: values with ``copy()``. Most arrays keep nothing."""
+
+
 class Array(Protocol):
     """What holds the weights of one synapse."""
 
     bias: np.ndarray | None
     updates: int
 
-    def forward(self, pre: np.ndarray) -> np.ndarray:
-        """Return ``pre @ W.T``, (rows, in) to (rows, out), without the bias."""
+    def forward(self, pre: np.ndarray, memory: Memory | None = None) -> np.ndarray:
+        """Read ``pre @ W.T``, (rows, in) to (rows, out), without the bias."""
         ...
 
-    def transposed(self, post: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """Return ``post @ W``, (rows, out) to (rows, in)."""
+    def transposed(
+        self, post: np.ndarray, out: np.ndarray | None = None, memory: Memory | None = None
+    ) -> np.ndarray:
+        """Read ``post @ W``, (rows, out) to (rows, in)."""
+        ...
+
+    def expected(self, pre: np.ndarray) -> np.ndarray:
+        """Return the mean of what :meth:`forward` reads before conversion; nothing is counted or drawn."""
         ...
 
     def update(self, contrast: Contrast, rate: float) -> int:
@@ -47,7 +57,11 @@ class Array(Protocol):
         ...
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over the rule's part of :meth:`state`."""
+        """Take over what :meth:`state` holds beside weight and bias."""
+        ...
+
+    def counters(self) -> dict[str, int]:
+        """Return what has been counted."""
         ...
 
 
@@ -70,9 +84,16 @@ class IdealArray:
         self.weight, self.bias = weight, bias
         self.optimiser, self.workers = optimiser, workers
         self.updates = 0
+        self.operations = 0
+        """Multiply-adds of all products."""
         self._moments: dict[str, dict[str, np.ndarray]] = {}
 
-    def forward(self, pre: np.ndarray) -> np.ndarray:
+    def forward(self, pre: np.ndarray, memory: Memory | None = None) -> np.ndarray:
+        """Return ``pre @ W.T``."""
+        self.operations += len(pre) * self.weight.size
+        return self.expected(pre)
+
+    def expected(self, pre: np.ndarray) -> np.ndarray:
         """Return ``pre @ W.T``; long sums are cut into fixed blocks and added in order."""
         rows, (outputs, inputs) = len(pre), self.weight.shape
         if inputs <= COLUMNS:
@@ -84,8 +105,11 @@ class IdealArray:
             parts[0] += part
         return parts[0]
 
-    def transposed(self, post: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    def transposed(
+        self, post: np.ndarray, out: np.ndarray | None = None, memory: Memory | None = None
+    ) -> np.ndarray:
         """Return ``post @ W``."""
+        self.operations += len(post) * self.weight.size
         if out is None:
             out = np.empty((len(post), self.weight.shape[1]), dtype=self.weight.dtype)
         self.workers.run(
@@ -158,6 +182,10 @@ class IdealArray:
                 if f"{name}.{moment}" in state:
                     values = np.array(state[f"{name}.{moment}"], dtype=self.weight.dtype)
                     self._moments.setdefault(name, {})[moment] = values
+
+    def counters(self) -> dict[str, int]:
+        """Return the digital multiply-adds."""
+        return {"digital_operations": self.operations}
 
 
 def ideal(

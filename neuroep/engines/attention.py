@@ -57,6 +57,11 @@ class HeldLogits:
     scaled: np.ndarray
     """exp(M - rowmax) of the same shape for a pooled layer, empty for a flat one."""
 
+    @cached_property
+    def pairs(self) -> int:
+        """Number of real query-pattern pairs of the batch."""
+        return int(self.queries.count @ self.patterns.count)
+
     @property
     def samples(self) -> list[tuple[int, int]]:
         """Blocks of work: their bounds depend on the shape alone."""
@@ -77,28 +82,37 @@ class AttentionUnit:
         Threads.
     """
 
+    tilts = True
+    """Whether a pooled layer keeps exponentials of held logits, which a step only tilts."""
+
     def __init__(self, layer: AttentionLayer, dtype: str, workers: Workers) -> None:
         self.layer, self.workers = layer, workers
         self.real: Any = np.dtype(dtype).type
         self.kappa = self.real(layer.inverse_temperature)
         self.floor = self.real(np.finfo(dtype).tiny ** 0.5)
+        self.operations = 0
 
     @property
     def pooled(self) -> bool:
         """Whether the read-out is pooled."""
         return self.layer.readout == "pooled"
 
+    def counters(self) -> dict[str, int]:
+        """Return the digital multiply-adds of what was computed."""
+        return {"digital_operations": self.operations}
+
     def hold(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
         """Return the logits of a packed clamped drive (real tokens, dim), read once per batch."""
         shape = (len(queries.count), queries.vectors.shape[1], patterns.vectors.shape[1])
         logits = np.zeros(shape, dtype=drive.dtype)
-        scaled = np.zeros(shape if self.pooled else (0, 0, 0), dtype=drive.dtype)
+        scaled = np.zeros(shape if self.tilts and self.pooled else (0, 0, 0), dtype=drive.dtype)
         held = HeldLogits(queries, patterns, logits, scaled)
+        self.operations += held.pairs * drive.shape[1]
 
         def task(first: int, last: int) -> None:
             place = (queries.offsets, patterns.vectors, patterns.count)
             kernels.hold_logits(first, last, drive, *place, self.kappa, logits)
-            if self.pooled:
+            if scaled.size:
                 kernels.exponentiate(first, last, logits, queries.count, patterns.count, scaled)
 
         self.workers.run(task, held.samples)
@@ -128,6 +142,7 @@ class AttentionUnit:
             max|delta| of the read-out; NaN if there is one.
         """
         name = self.layer.name
+        self._count(held, feedback)
         if self.pooled and dt == 1 and state.weights[name].ndim == 3:
             state.weights[name] = self._shift(held)
         if self.pooled and dt < 1:
@@ -144,6 +159,12 @@ class AttentionUnit:
             return kernels.attend_flat(first, last, *place, feedback, self.kappa, self.real(dt), weights, value)
 
         return float(np.max(self.workers.run(task, held.samples)))
+
+    def _count(self, held: HeldLogits, feedback: np.ndarray) -> None:
+        """Count one step: logits of the feedback, softmax, average of the patterns."""
+        dim = held.patterns.vectors.shape[2]
+        products = int(held.patterns.count.sum()) * dim if self.pooled else held.pairs * dim
+        self.operations += products * (1 + bool(feedback.size)) + 2 * held.pairs
 
     def _shift(self, held: HeldLogits) -> np.ndarray:
         """Return a zero state c of a pooled layer, (batch, patterns)."""

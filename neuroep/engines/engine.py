@@ -7,8 +7,9 @@ mathematics on its own array type and nothing else.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from neuroep.network import DenseSynapse, Network
 from neuroep.networks import initial_parameters
 from neuroep.optimisers import LARGEST_RATE, Adam, Optimiser
 from neuroep.settling import Schedule, Settled, State
+
+if TYPE_CHECKING:
+    from neuroep.estimators import Estimator
 
 DTYPES = ("float32", "float64")
 
@@ -51,6 +55,10 @@ class Engine(ABC):
     name = ""
     check_every = 1
     """Default number of sweeps between looks at the tolerance."""
+    redraws = False
+    """Whether a product read again may differ, so that every layer reads at every step."""
+    time_constant = 1.0
+    """Steps in which states relax; divides the time step of a schedule."""
 
     def __init__(
         self,
@@ -67,6 +75,9 @@ class Engine(ABC):
         self.optimiser = optimiser or Adam()
         values = initial_parameters(network, seed) if parameters is None else parameters
         self.version = 0
+        self.settle_steps = 0
+        self._occasion: tuple[str | int, ...] | None = None
+        self._clamps = 0
         self._check_parameters(values)
         self._place(values)
 
@@ -153,7 +164,36 @@ class Engine(ABC):
     def describe(self) -> dict[str, Any]:
         """Return engine, device, dtype and threads, for the record of a run."""
 
+    # What an engine on a modelled chip adds.
+
+    def _begin(self, *occasion: str | int) -> None:
+        """Key all draws until the next call by this occasion."""
+
+    def _measured(self, synapse: str, end: str, signal: Signal) -> Signal:
+        """Return what the update measures of one end of a synapse."""
+        return signal
+
+    def calibrate(self, batches: Iterable[Batch], estimator: Estimator) -> None:
+        """Fix the ranges of the chip's converters on what these batches show; without such converters do nothing."""
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether ranges are to be calibrated before the engine can be used."""
+        return False
+
     # What all engines share.
+
+    def begin(self, *occasion: str | int) -> None:
+        """Name what comes next, for example ``("train", 12)``.
+
+        Draws of a chip are keyed by it, so that what was read in between, and a resume, change nothing. It holds for
+        one :meth:`clamp`; without it draws are keyed by the number of clamped batches.
+        """
+        self._occasion = occasion
+
+    def counters(self) -> dict[str, int]:
+        """Return what has been counted since the engine was made: settle steps, summed over samples, and more."""
+        return {"settle_steps": self.settle_steps}
 
     def clamp(self, batch: Batch) -> Any:
         """Clamp a batch: check it against the network, pad it, read the clamped products once.
@@ -173,7 +213,11 @@ class Engine(ABC):
         if labels.size and not 0 <= labels.min() <= labels.max() < self.network.classes:
             bad = labels.min() if labels.min() < 0 else labels.max()
             raise DataError(f"label {bad} is out of range: allowed are 0 to {self.network.classes - 1}")
-        return self._clamp({s.name: self._padded(batch, s) for s in self.network.sequences}, labels)
+        padded = {s.name: self._padded(batch, s) for s in self.network.sequences}
+        self._begin(*(self._occasion or ("clamp", self._clamps)))
+        self._occasion = None
+        self._clamps += 1
+        return self._clamp(padded, labels)
 
     def _padded(self, batch: Batch, sequence: Any) -> TokenVectors:
         """Return one sequence as the network wants it: full length if it has places or no mask."""
@@ -201,7 +245,13 @@ class Engine(ABC):
     ) -> Settled:
         """Settle a batch, or what :meth:`clamp` made of one; see :func:`neuroep.settling.settle`."""
         state = start.state if isinstance(start, Settled) else start
-        return settling.settle(self, self.clamp(batch), schedule or Schedule(tolerance=1e-5), beta, state, record)
+        clamped = self.clamp(batch)
+        schedule = schedule or Schedule(tolerance=1e-5)
+        if self.time_constant != 1:
+            schedule = replace(schedule, dt=schedule.dt / self.time_constant)
+        settled = settling.settle(self, clamped, schedule, beta, state, record)
+        self.settle_steps += settled.steps * clamped.samples
+        return settled
 
     def outputs(self, settled: Settled) -> np.ndarray:
         """Return the states of the output layer, (batch, classes)."""
@@ -223,7 +273,8 @@ class Engine(ABC):
             else:
                 post = self._token_rows(clamped, synapse.post, plus, minus)
                 pre = Held(self._clamped_rows(clamped, synapse.pre))
-            found[synapse.name] = Contrast(post, pre, span, clamped.samples)
+            ends = self._measured(synapse.name, "post", post), self._measured(synapse.name, "pre", pre)
+            found[synapse.name] = Contrast(*ends, span, clamped.samples)
         return found
 
     def gradient(self, contrasts: Mapping[str, Contrast]) -> dict[str, np.ndarray]:

@@ -6,26 +6,31 @@ memory, so a product reads them without copying. See :mod:`neuroep.engines.atten
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuroep.batch import TokenVectors
-from neuroep.contrast import Contrast, TokenRows
-from neuroep.engines import neurons
-from neuroep.engines.arrays import Array, ideal
-from neuroep.engines.attention import AttentionUnit, HeldLogits, Tokens
+from neuroep.batch import Batch, TokenVectors
+from neuroep.contrast import Contrast, Signal, TokenRows
+from neuroep.engines import substrate
+from neuroep.engines.arrays import Array
+from neuroep.engines.attention import HeldLogits, Tokens
 from neuroep.engines.engine import Engine
-from neuroep.engines.workers import Workers, blocks
+from neuroep.engines.workers import Workers
 from neuroep.errors import ConfigError, DivergenceError
 from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network
+from neuroep.optimisers import SGD
 from neuroep.potentials import HardSigmoid, Potential, SmoothSigmoid, Tanh
 from neuroep.settling import Schedule, Settled, State
 
-NEURONS = 65536
-"""Neurons of one block of work."""
+if TYPE_CHECKING:
+    from hw_models.chip import Chip
+    from neuroep.estimators import Estimator
+
+CHIP = "chip"
+"""Name in a checkpoint of what belongs to the chip as a whole."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class Clamped:
 
     tokens: dict[str, Tokens]
     held: dict[str, HeldLogits]
+    """By attention layer; replaced at every step where products of the clamped input are not held."""
     target: np.ndarray
     """(batch, classes), one-hot."""
     workspace: dict[str, np.ndarray] = field(default_factory=dict)
@@ -54,11 +60,15 @@ class LocalEngine(Engine):
         Default: all processors of the process. The result does not depend on it.
     device : str
         ``auto`` or ``cpu``.
+    chip : hw_models.Chip, optional
+        What to run on; default exact arithmetic.
+    chip_seed : int, optional
+        Of the chip's draws; default ``seed``.
 
     Raises
     ------
     ConfigError
-        If a device other than the CPU is asked for.
+        If a device other than the CPU is asked for, or the chip cannot run the network.
     """
 
     name = "local"
@@ -68,15 +78,55 @@ class LocalEngine(Engine):
         if device not in ("auto", "cpu"):
             raise ConfigError(f"device is '{device}': the local engine runs on auto, cpu")
         self.workers = Workers(settings.pop("threads", None))
+        self.chip: Chip | None = settings.pop("chip", None)
+        self._chip_seed: int | None = settings.pop("chip_seed", None)
+        if self.chip is not None and self.chip.update.scheme == "pulsed":
+            settings["optimiser"] = settings.get("optimiser") or SGD()
         super().__init__(network, parameters, **settings)
 
     def _place(self, parameters: Mapping[str, np.ndarray]) -> None:
+        chip_seed = self.seed if self._chip_seed is None else self._chip_seed
+        self.real: Any = np.dtype(self.dtype).type
+        setting = substrate.Setting(self.optimiser, self.workers, self.dtype, chip_seed)
+        self.substrate = substrate.build(self.chip, setting)
+        self.redraws, self.time_constant = self.substrate.redraws, self.substrate.time_constant
         self.arrays: dict[str, Array] = {}
         for synapse in self.network.synapses:
             weight, bias = parameters[f"{synapse.name}.weight"], parameters.get(f"{synapse.name}.bias")
-            self.arrays[synapse.name] = ideal(weight, bias, self.optimiser, self.workers, self.dtype)
-        self.units = {layer.name: AttentionUnit(layer, self.dtype, self.workers) for layer in self.network.attention}
-        self.real: Any = np.dtype(self.dtype).type
+            self.arrays[synapse.name] = self.substrate.array(synapse.name, weight, bias)
+        self.units = {layer.name: self.substrate.attention(layer) for layer in self.network.attention}
+        dense = [layer for layer in self.network.layers if isinstance(layer, DenseLayer)]
+        self.cells = {layer.name: self.substrate.neurons(layer) for layer in dense}
+
+    def _begin(self, *occasion: str | int) -> None:
+        self.substrate.begin(*occasion)
+
+    def _measured(self, synapse: str, end: str, signal: Signal) -> Signal:
+        return self.substrate.read_out(synapse, end, signal)
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether converters of the chip wait for their ranges."""
+        return self.substrate.calibrates
+
+    def calibrate(self, batches: Iterable[Batch], estimator: Estimator) -> None:
+        """Fix the ranges of the chip's converters on what they see of these batches in all phases."""
+        if not self.calibrates:
+            return
+        with self.substrate.observing():
+            for number, batch in enumerate(batches):
+                self.begin("calibration", number)
+                for contrast in estimator.measure(self, batch, number).contrasts.values():
+                    contrast.terms()
+
+    def counters(self) -> dict[str, int]:
+        """Return what the engine and its parts have counted."""
+        total = super().counters()
+        parts: list[Any] = [*self.arrays.values(), *self.units.values(), self.substrate]
+        for part in parts:
+            for name, number in part.counters().items():
+                total[name] = total.get(name, 0) + number
+        return total
 
     def _clamp(self, inputs: Mapping[str, TokenVectors], labels: np.ndarray) -> Clamped:
         tokens = {
@@ -88,18 +138,20 @@ class LocalEngine(Engine):
 
     def read_held(self, clamped: Clamped) -> Clamped:
         """Return the batch with its held logits read from the current weights."""
-        drives: dict[str, np.ndarray] = {}
+        layers = self.network.attention
+        return Clamped(clamped.tokens, {layer.name: self._hold(clamped, layer) for layer in layers}, clamped.target)
+
+    def _hold(self, clamped: Clamped, layer: AttentionLayer) -> HeldLogits:
+        """Read what the clamped input drives one attention layer with."""
+        drive: Any = None
         for synapse in self.network.projections:
-            array = self.arrays[synapse.name]
-            drive = array.forward(clamped.tokens[synapse.pre].packed)
-            if array.bias is not None:
-                drive += array.bias
-            drives[synapse.post] = drives[synapse.post] + drive if synapse.post in drives else drive
-        held = {}
-        for layer in self.network.attention:
-            tokens = clamped.tokens[layer.queries], clamped.tokens[layer.patterns]
-            held[layer.name] = self.units[layer.name].hold(drives[layer.name], *tokens)
-        return Clamped(clamped.tokens, held, clamped.target)
+            if synapse.post == layer.name:
+                array = self.arrays[synapse.name]
+                part = array.forward(clamped.tokens[synapse.pre].packed)
+                if array.bias is not None:
+                    part += array.bias
+                drive = part if drive is None else drive + part
+        return self.units[layer.name].hold(drive, clamped.tokens[layer.queries], clamped.tokens[layer.patterns])
 
     def rest(self, clamped: Clamped) -> State:
         """Return the all-zero state."""
@@ -128,10 +180,11 @@ class LocalEngine(Engine):
         for name, value in state.values.items():
             values[name][:] = value
         weights = {name: weight.copy() for name, weight in state.weights.items()}
-        return State(values, weights, state.stale, state.beta)
+        memory = {name: {key: kept.copy() for key, kept in held.items()} for name, held in state.memory.items()}
+        return State(values, weights, state.stale, state.beta, memory)
 
     def settle(self, batch: Any, *args: Any, **settings: Any) -> Settled:
-        """Settle a batch; see :meth:`Engine.settle`."""
+        """Settle a batch; see :meth:`Engine.settle`. A chip's time constant divides the schedule's time step."""
         with self.workers.single_blas():
             return super().settle(batch, *args, **settings)
 
@@ -154,10 +207,21 @@ class LocalEngine(Engine):
             layer = self.network.layer(name)
             back = feedback.get(name, np.zeros((0, 0), dtype=self.dtype))
             if isinstance(layer, AttentionLayer):
-                changes[name] = self.units[name].relax(clamped.held[name], back, state, schedule.dt)
+                changes[name] = self._attend(clamped, state, layer, back, schedule.dt)
             else:
-                changes[name] = self._respond(clamped, state, layer, products[name], back, schedule)
+                nudged = state.beta != 0 and name == self.network.output.name
+                target, value = clamped.target if nudged else None, state.values[name]
+                changes[name] = self.cells[name].respond(products[name], back, value, target, state.beta, schedule)
         return changes
+
+    def _attend(self, clamped: Clamped, state: State, layer: AttentionLayer, back: np.ndarray, dt: float) -> float:
+        name, unit = layer.name, self.units[layer.name]
+        if self.substrate.holds_input:
+            return unit.relax(clamped.held[name], back, state, dt)
+        held = clamped.held[name] = self._hold(clamped, layer)
+        change = unit.relax(held, back, state, dt)
+        state.weights[name] = unit.explicit(held, state.weights[name])
+        return change
 
     def _feedback(self, clamped: Clamped, state: State, names: tuple[str, ...]) -> dict[str, np.ndarray]:
         """Transposed products from the dense synapses behind the named layers, (batch, layer size)."""
@@ -166,7 +230,8 @@ class LocalEngine(Engine):
             if not set(synapse.pre) & set(names):
                 continue
             out = clamped.workspace.get(synapse.name)
-            product = self.arrays[synapse.name].transposed(state.values[synapse.post], out=out)
+            memory = state.memory.setdefault(synapse.name, {})
+            product = self.arrays[synapse.name].transposed(state.values[synapse.post], out, memory)
             clamped.workspace[synapse.name] = product
             place = 0
             for name in synapse.pre:
@@ -181,7 +246,8 @@ class LocalEngine(Engine):
         total: Any = None
         for synapse in self.network.dense:
             if synapse.post == name:
-                product = self.arrays[synapse.name].forward(self._pre(state, synapse))
+                memory = state.memory.setdefault(synapse.name, {})
+                product = self.arrays[synapse.name].forward(self._pre(state, synapse), memory)
                 if synapse.bias:
                     product += self.arrays[synapse.name].bias
                 total = product if total is None else total + product
@@ -202,34 +268,12 @@ class LocalEngine(Engine):
             place += part.shape[1] * part.itemsize
         return joint
 
-    def _respond(
-        self,
-        clamped: Clamped,
-        state: State,
-        layer: DenseLayer,
-        product: np.ndarray,
-        back: np.ndarray,
-        schedule: Schedule,
-    ) -> float:
-        mode = neurons.FREE
-        if state.beta != 0 and layer.name == self.network.output.name:
-            mode = neurons.SYNCHRONOUS if schedule.order == "synchronous" else neurons.MINIMISER
-        none = np.zeros((0, 0), dtype=self.dtype)
-        target = none if mode == neurons.FREE else clamped.target
-        value, real, code = state.values[layer.name], self.real, layer.potential.code
-        settings = (code, real(layer.potential.slope), real(state.beta), mode, real(schedule.dt))
-
-        def task(a: int, b: int) -> float:
-            return neurons.respond(product[a:b], back[a:b], value[a:b], target[a:b], *settings)
-
-        return float(np.max(self.workers.run(task, blocks(len(value), max(1, NEURONS // layer.size)))))
-
     def scalars(self, values: Mapping[str, Any]) -> dict[str, float]:
         """Return the values as they are."""
         return dict(values)
 
     def _energy(self, clamped: Clamped, state: State) -> np.ndarray:
-        """Return F_beta, (batch,)."""
+        """Return F_beta of the mean weights, (batch,): without a chip's noise and converters."""
         total = np.zeros(clamped.samples, dtype=self.dtype)
         for layer in self.network.layers:
             if isinstance(layer, DenseLayer):
@@ -239,7 +283,7 @@ class LocalEngine(Engine):
             entropy = weights * np.log(np.where(weights > 0, weights, 1))
             total += (entropy - weights * held).sum((1, 2)) / self.real(layer.inverse_temperature)
         for synapse in self.network.dense:
-            product = self.arrays[synapse.name].forward(self._pre(state, synapse))
+            product = self.arrays[synapse.name].expected(self._pre(state, synapse))
             if synapse.bias:
                 product += self.arrays[synapse.name].bias
             total -= (state.values[synapse.post] * product).sum(1)
@@ -275,9 +319,10 @@ class LocalEngine(Engine):
         return {name: found[name] for name in self.network.parameter_shapes()}
 
     def optimiser_state(self) -> dict[str, np.ndarray]:
-        """Return moments and update counts."""
+        """Return moments, update counts, and what a chip keeps."""
         shapes = self.network.parameter_shapes()
-        return {name: values for name, values in self._array_states().items() if name not in shapes}
+        kept = {name: values for name, values in self._array_states().items() if name not in shapes}
+        return kept | {f"{CHIP}.{name}": values for name, values in self.substrate.state().items()}
 
     def _array_states(self) -> dict[str, np.ndarray]:
         return {
@@ -287,18 +332,25 @@ class LocalEngine(Engine):
         }
 
     def load_optimiser_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over moments and update counts."""
+        """Take over moments, update counts, and what a chip keeps."""
         for synapse, array in self.arrays.items():
-            start = f"{synapse}."
-            array.load({name[len(start) :]: values for name, values in state.items() if name.startswith(start)})
+            array.load(_under(synapse, state))
+        self.substrate.load(_under(CHIP, state))
 
     def to_numpy(self, array: np.ndarray) -> np.ndarray:
         """Return the array itself."""
         return array
 
     def describe(self) -> dict[str, Any]:
-        """Return engine, device, dtype, threads."""
-        return {"engine": self.name, "device": "cpu", "dtype": self.dtype, "threads": self.workers.threads}
+        """Return engine, device, dtype, threads, and the chip's name where there is one."""
+        page = {"engine": self.name, "device": "cpu", "dtype": self.dtype, "threads": self.workers.threads}
+        return page if self.chip is None else page | {"chip": self.chip.name}
+
+
+def _under(name: str, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the entries whose names begin with ``name.``, without it."""
+    start = f"{name}."
+    return {key[len(start) :]: values for key, values in state.items() if key.startswith(start)}
 
 
 def potential_energy(potential: Potential, state: np.ndarray) -> np.ndarray:

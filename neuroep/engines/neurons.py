@@ -1,4 +1,4 @@
-"""Kernel of the dense neurons: drive to state, in place, with the largest change.
+"""Dense neurons: drive to state, in place, with the largest change.
 
 ``u = product + feedback``; free ``s = grad G*(u)``; nudged layer-wise the minimiser of G(s) - u s + beta/2 (s - y)^2;
 nudged synchronously ``grad G*(u - beta (s - y))``; then ``s <- s + dt (new - s)``. Equations:
@@ -8,11 +8,18 @@ nudged synchronously ``grad G*(u - beta (s - y))``; then ``s <- s + dt (new - s)
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
 
+from neuroep.engines.workers import Workers, blocks
+from neuroep.network import DenseLayer
+from neuroep.settling import Schedule
+
 FREE, MINIMISER, SYNCHRONOUS = 0, 1, 2
+NEURONS = 65536
+"""Neurons of one block of work."""
 
 
 @njit(nogil=True, cache=True)
@@ -101,3 +108,59 @@ def respond(product, feedback, state, target, code, slope, beta, mode, dt):
             if np.isnan(change):
                 return change
     return largest
+
+
+class Neurons:
+    """The neurons of one dense layer.
+
+    Parameters
+    ----------
+    layer : DenseLayer
+        Size and potential.
+    dtype : str
+        Of all arrays.
+    workers : Workers
+        Threads.
+    """
+
+    def __init__(self, layer: DenseLayer, dtype: str, workers: Workers) -> None:
+        self.layer, self.dtype, self.workers = layer, dtype, workers
+        self.real: Any = np.dtype(dtype).type
+
+    def respond(
+        self,
+        product: np.ndarray,
+        feedback: np.ndarray,
+        state: np.ndarray,
+        target: np.ndarray | None,
+        beta: float,
+        schedule: Schedule,
+    ) -> float:
+        """Move the layer in place; return max|delta s|, NaN if there is one.
+
+        Parameters
+        ----------
+        product : numpy.ndarray
+            (batch, size), W s_pre + b of the synapses in front; may be overwritten.
+        feedback : numpy.ndarray
+            (batch, size), W^T s_post of those behind, or empty; may be overwritten.
+        state : numpy.ndarray
+            (batch, size), read and written.
+        target : numpy.ndarray or None
+            (batch, size) what the nudge pulls towards; None leaves the layer free.
+        beta : float
+            Strength of the nudge.
+        schedule : Schedule
+            Order and time step.
+        """
+        mode = FREE
+        if target is not None:
+            mode = SYNCHRONOUS if schedule.order == "synchronous" else MINIMISER
+        goal = np.zeros((0, 0), dtype=self.dtype) if target is None else target
+        real, potential = self.real, self.layer.potential
+        settings = (potential.code, real(potential.slope), real(beta), mode, real(schedule.dt))
+
+        def task(a: int, b: int) -> float:
+            return respond(product[a:b], feedback[a:b], state[a:b], goal[a:b], *settings)
+
+        return float(np.max(self.workers.run(task, blocks(len(state), max(1, NEURONS // self.layer.size)))))

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from neuroep import assembly, evaluation, runs
+from neuroep import assembly, deployment, evaluation, runs
 from neuroep.errors import CheckpointError, ConfigError, DataError
 from neuroep.evaluation import Evaluation
 
@@ -66,13 +66,13 @@ def test_the_batch_size_does_not_matter(parts, batch):
 
 def test_a_run_is_evaluated_as_it_was_trained(trained):
     recorded = runs.load(trained).metrics[-1]["evaluate"]["test"]
-    found = evaluation.evaluate_run(trained)
+    found = deployment.evaluate_run(trained)
     assert json.loads(runs.as_json(found.as_dict())) == recorded
 
 
 def test_either_engine_evaluates_a_run(trained):
-    local = evaluation.evaluate_run(trained, "train")
-    reference = evaluation.evaluate_run(trained, "train", ["--engine", "reference"])
+    local = deployment.evaluate_run(trained, "train")
+    reference = deployment.evaluate_run(trained, "train", ["--engine", "reference"])
     np.testing.assert_array_equal(local.confusion, reference.confusion)
 
 
@@ -87,7 +87,7 @@ def test_either_engine_evaluates_a_run(trained):
 )
 def test_what_cannot_be_evaluated(trained, split, overrides, error, message):
     with pytest.raises(error, match=message):
-        evaluation.evaluate_run(trained, split, overrides)
+        deployment.evaluate_run(trained, split, overrides)
 
 
 def test_an_empty_split_is_refused(parts):

@@ -128,6 +128,6 @@ def test_split_suggests_options_too():
 
 def test_listing_has_every_setting_with_its_choices():
     text = listing()
-    for name in settings():
+    for name in (*settings(chip=False), "chip"):
         assert f"--{name} " in text
     assert "(centred, positive, negative, random)" in text

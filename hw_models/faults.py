@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from neuroep.errors import nearest
+from hw_models.errors import nearest
 
 _WORDS: Mapping[str, str] = {
     "bool_type": "should be true or false",
@@ -13,7 +13,6 @@ _WORDS: Mapping[str, str] = {
     "float_type": "should be a number",
     "int_type": "should be a whole number",
     "model_type": "should be a table",
-    "string_pattern_mismatch": "should be auto, cpu, cuda or cuda:N",
     "string_type": "should be a text",
     "tuple_type": "should be a list",
 }
@@ -42,11 +41,12 @@ def line(error: Mapping[str, Any], names: Collection[str]) -> str:
 
 
 def _unknown(place: Sequence[str], value: object, names: Collection[str]) -> str:
-    """Describe a key that no section has."""
-    sections = list(dict.fromkeys(name.split(".")[0] for name in names))
-    allowed = sections if len(place) == 1 else [name for name in names if name.startswith(f"{place[0]}.")]
-    leaves = [name.rsplit(".", 1)[-1] for name in allowed]
-    near = nearest(".".join(place), allowed) or nearest(place[-1], leaves)
+    """Describe a key that no table has."""
+    table = "".join(f"{part}." for part in place[:-1])
+    allowed = [name for name in names if name.startswith(table)]
+    leaves = list(dict.fromkeys(name.removeprefix(table).split(".")[0] for name in allowed))
+    children = [f"{table}{leaf}" for leaf in leaves]
+    near = nearest(".".join(place), children) or nearest(place[-1], leaves) or nearest(".".join(place), allowed)
     shown = "" if isinstance(value, Mapping) else f" = {value!r}"
     return f"unknown key '{'.'.join(place)}'{shown}: allowed are {', '.join(leaves)}{near}"
 

@@ -1,0 +1,247 @@
+"""Physics of one resistive device: targets, programming, drift, reading; conductances in uS, float32 in and out.
+
+Every random number comes in as an argument: ``z`` a standard normal, ``u`` a uniform in [0, 1). Shapes broadcast. Where
+nothing acts a function may return the very array it was given.
+With ``span = g_max - g_min``, ``v = g/g_max`` and a weight ``a`` in [-1, 1] as a share of the weight range:
+
+    differential   G+ = g_min + max(a, 0) span,  G- = g_min + max(-a, 0) span          a = (G+ - G-)/span
+    offset         G = g_min + (1 + a)/2 span                                          a = 2 (G - middle)/span
+    programmed     g_p = max(0, g + s(v) z),  s the polynomial programming_noise [uS]
+    drift          nu = |mean(v) + spread(v) z|,  g_d = g_p (1 + t/t0)^-nu             v of the target
+    read           g = g_d + sigma z;  sigma = r | r g_d | r sqrt(g_d g_max) for the laws additive, proportional, sqrt
+    pcm            g = max(0, g_d + sigma z),  sigma = g_d Q(g_p/g_max) sqrt(ln((t + t0 + t_r)/(2 t_r)))
+                   Q = min(r/v^exponent, cap)
+
+Sources: Nandakumar et al., ICECS 2019, and Joshi et al., Nat. Commun. 11:2473, 2020 (phase-change memory: programming,
+drift, 1/f noise). Both mappings, the slices and the other read laws are common usage, as in Xiao et al., Appl. Phys.
+Rev. 7, 031301, 2020 (mappings) and Shafiee et al., ISCA 2016 (slices).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.special import ndtr
+
+from hw_models.chip import Device
+
+FLOOR = 1e-7
+"""Smallest g/g_max of a logarithm."""
+Array = np.ndarray
+
+
+def differential(a: Array, device: Device, cut: bool = True) -> tuple[Array, Array]:
+    """Return the targets (G+, G-) [uS] of normalised weights.
+
+    Beyond [-1, 1] they are cut, unless ``cut`` is off: devices that learn by pulses have bounds of their own.
+    """
+    span, a, most = device.g_max - device.g_min, _single(a), 1.0 if cut else np.inf
+    return np.clip(a, 0, most) * span + device.g_min, np.clip(-a, 0, most) * span + device.g_min
+
+
+def offset(a: Array, device: Device, cut: bool = True) -> Array:
+    """Return the target G [uS] of normalised weights beside a reference at the middle of the range.
+
+    ``cut`` as in :func:`differential`; a conductance never falls below 0.
+    """
+    half = 0.5 * (device.g_max - device.g_min)
+    a = np.clip(_single(a), -1, 1) if cut else np.maximum(_single(a), -1 - device.g_min / half)
+    return (a + 1) * half + device.g_min
+
+
+def digits(a: Array, slices: int, slice_bits: int, mapping: str, device: Device) -> tuple[Array, Array]:
+    """Spread the bits of normalised weights over slices.
+
+    With B = 2^slice_bits the weight becomes the integer rint(|a| (B^S - 1)) of its sign (differential), or
+    rint((1 + a)/2 (B^S - 1)) (offset, where 0 lies half a step between two integers); digit d is held at
+    g_min + d/(B - 1) span.
+
+    Parameters
+    ----------
+    a : numpy.ndarray
+        Weights, shares of the weight range.
+    slices, slice_bits : int
+        S, least significant first, and the bits of each.
+    mapping : str
+        ``"differential"`` or ``"offset"``.
+    device : Device
+        Range of conductances.
+
+    Returns
+    -------
+    numpy.ndarray
+        Targets [uS], (slices, 2, ...) for a pair with G+ first, (slices, 1, ...) for offset.
+    numpy.ndarray
+        Digital weight of every slice, float64 (slices,), (B - 1) B^k/(B^S - 1): they add up to 1, and the sum of
+        weight times a_k, with a_k read from slice k as from a single array, is the quantised a.
+    """
+    base = 2**slice_bits
+    most = base**slices - 1
+    a, span = _single(a), device.g_max - device.g_min
+    parts = (np.clip(a, 0, 1), np.clip(-a, 0, 1)) if mapping == "differential" else ((np.clip(a, -1, 1) + 1) * 0.5,)
+    targets = np.empty((slices, len(parts), *a.shape), dtype=np.float32)
+    for side, part in enumerate(parts):
+        whole = np.rint(part * most).astype(np.int32)
+        for k in range(slices):
+            targets[k, side] = (whole >> (k * slice_bits)) % base
+    targets *= span / (base - 1)
+    targets += device.g_min
+    return targets, (base - 1.0) * float(base) ** np.arange(slices) / most
+
+
+def bounds(z_min: Array, z_max: Array, device: Device) -> tuple[Array, Array]:
+    """Return every device's lowest and highest conductance [uS]; a range turned round is empty, at its lower end."""
+    low = np.maximum(_single(z_min) * (device.g_min_spread * device.g_min) + device.g_min, 0)
+    high = _single(z_max) * (device.g_max_spread * device.g_max) + device.g_max
+    return low, np.maximum(high, low)
+
+
+def gains(z: Array, device: Device) -> Array:
+    """Return the gain max(0, 1 + mismatch z) with which every device conducts."""
+    return np.maximum(_single(z) * device.mismatch + 1, 0)
+
+
+def stuck(u: Array, device: Device) -> tuple[Array, Array]:
+    """Return the masks of devices stuck at g_min (u < stuck_low) and at g_max (u >= 1 - stuck_high)."""
+    low = _single(u) < device.stuck_low
+    return low, (_single(u) >= 1 - device.stuck_high) & ~low
+
+
+def snap(g: Array, device: Device, low: Array | float | None = None, high: Array | float | None = None) -> Array:
+    """Return targets as levels, resolution and bounds allow, ties to even.
+
+    Parameters
+    ----------
+    g : numpy.ndarray
+        Targets [uS].
+    device : Device
+        Levels from g_min to g_max and the resolution above g_min.
+    low, high : numpy.ndarray or float, optional
+        Bounds of every device from :func:`bounds` [uS], applied last; by default g_min and g_max.
+    """
+    above = _single(g) - device.g_min
+    if device.levels is not None:
+        step = (device.g_max - device.g_min) / (device.levels - 1)
+        above = np.rint(above / step) * step
+    if device.resolution:
+        above = np.rint(above / device.resolution) * device.resolution
+    snaps = device.levels is not None or device.resolution > 0
+    held = above + device.g_min if snaps else _single(g)
+    return np.clip(held, device.g_min if low is None else low, device.g_max if high is None else high)
+
+
+def programming_sigma(g: Array, device: Device) -> Array:
+    """Return the standard deviation of a programmed conductance [uS] by its target."""
+    return _polynomial(_single(g) / device.g_max, device.programming_noise)
+
+
+def programmed(g: Array, z: Array, device: Device) -> Array:
+    """Return what write and verify leaves of targets g [uS]: max(0, g + s(g/g_max) z)."""
+    if not device.programming_noise:
+        return _single(g)
+    return np.maximum(_single(g) + programming_sigma(g, device) * _single(z), 0)
+
+
+def clipped_log(v: Array, form: tuple[float, ...], above: tuple[float, ...] = ()) -> Array:
+    """Return clip(a ln v + b, low, high) for form = (a, b, low, high), v = g/g_max not below 1e-7.
+
+    ``above`` = (v0, c0, c1, ...) takes the polynomial c0 + c1 v + ... from v0 on instead, as fits of measured
+    devices do (Le Gallo et al., Nat. Electron. 6:680, 2023).
+    """
+    a, b, low, high = form
+    v = _single(v)
+    value = np.clip(np.log(np.maximum(v, FLOOR)) * a + b, low, high)
+    return np.where(v >= above[0], _polynomial(v, above[1:]), value) if above else value
+
+
+def drift_exponent(g_target: Array, z: Array, device: Device) -> Array:
+    """Return nu = |mean + spread z| of devices programmed to targets [uS]."""
+    v = np.abs(_single(g_target)) / device.g_max
+    return np.abs(clipped_log(v, device.drift_mean) + clipped_log(v, device.drift_spread) * _single(z))
+
+
+def drifted(g: Array, nu: Array, device: Device, t: float | None = None) -> Array:
+    """Return g (1 + t/t0)^-nu [uS] at t seconds after programming, by default the device's age."""
+    time = device.age if t is None else t
+    return _single(g) * np.exp(_single(nu) * -math.log1p(time / device.drift_start)) if time > 0 else _single(g)
+
+
+def pcm_size(device: Device, t: float | None = None) -> float:
+    """Return sqrt(ln((t + t0 + t_r)/(2 t_r))), the 1/f noise accumulated at t seconds over Q."""
+    time = (device.age if t is None else t) + device.drift_start
+    return math.sqrt(max(math.log((time + device.read_time) / (2 * device.read_time)), 0))
+
+
+def pcm_share(g_programmed: Array, device: Device) -> Array:
+    """Return Q = min(read_noise/v^exponent, cap) of v = g_programmed/g_max."""
+    power = np.power(np.abs(_single(g_programmed)) / device.g_max, np.float32(device.read_noise_exponent))
+    return np.minimum(device.read_noise / np.maximum(power, FLOOR), device.read_noise_cap)
+
+
+def read_sigma(g_now: Array, g_programmed: Array, device: Device, t: float | None = None) -> Array:
+    """Return the standard deviation of one read [uS], before any clipping.
+
+    Parameters
+    ----------
+    g_now : numpy.ndarray
+        Conductance at t, drifted [uS].
+    g_programmed : numpy.ndarray
+        Conductance after programming [uS]; the pcm law goes by it.
+    device : Device
+        Law and size.
+    t : float, optional
+        Seconds since programming, by default the device's age.
+    """
+    g, size = _single(g_now), device.read_noise
+    if device.read_noise_law == "pcm":
+        return np.abs(g) * (pcm_share(g_programmed, device) * pcm_size(device, t))
+    if device.read_noise_law == "proportional":
+        return np.abs(g) * size
+    if device.read_noise_law == "sqrt":
+        return np.sqrt(np.abs(g) * device.g_max) * size
+    return np.full_like(g, size)
+
+
+def read(g_now: Array, g_programmed: Array, z: Array, device: Device, t: float | None = None) -> Array:
+    """Return one read [uS]; the pcm law does not go below 0, the noise of the others is one of current."""
+    value = _single(g_now) + read_sigma(g_now, g_programmed, device, t) * _single(z)
+    return np.maximum(value, 0) if device.read_noise_law == "pcm" else value
+
+
+def read_moments(g_now: Array, g_programmed: Array, device: Device, t: float | None = None) -> tuple[Array, Array]:
+    """Return mean [uS] and variance [uS^2] of :func:`read`."""
+    sigma = read_sigma(g_now, g_programmed, device, t)
+    if device.read_noise_law == "pcm":
+        return rectified_moments(g_now, sigma)
+    return _single(g_now), sigma * sigma
+
+
+def rectified_moments(mean: Array, sigma: Array) -> tuple[Array, Array]:
+    """Return mean and variance of max(0, m + s z), float32.
+
+    With x = m/s, the normal density f and distribution F: mean = m F + s f, variance = s^2 (F + x f (1 - 2F) - f^2 +
+    x^2 F (1 - F)), which is the second moment less the mean's square without their cancellation where s << m.
+    """
+    m, s = np.broadcast_arrays(_single(mean), _single(sigma))
+    inside = (s > 0) & (m < 6 * s)
+    first, second = np.array(np.maximum(m, 0)), np.array(s * s)
+    m, s = m[inside].astype(np.float64), s[inside].astype(np.float64)
+    x = m / s
+    density, below = np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi), ndtr(x)
+    first[inside] = m * below + s * density
+    rest = below + x * density * (1 - 2 * below) - density * density + x * x * below * (1 - below)
+    second[inside] = s * s * np.maximum(rest, 0)
+    return first, second
+
+
+def _single(values: Array) -> Array:
+    return np.asarray(values, dtype=np.float32)
+
+
+def _polynomial(v: Array, terms: tuple[float, ...]) -> Array:
+    """Return the polynomial with the constant term first."""
+    total = np.zeros_like(v)
+    for term in reversed(terms):
+        total = total * v + term
+    return total

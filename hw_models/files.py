@@ -1,0 +1,83 @@
+"""Chips by name or by file: presets, registered chips, and TOML.
+
+    chip = hw_models.load("pcm")                 # a preset, an alias, or what a lab registered
+    chip = hw_models.load("mychip.toml")         # fields of hw_models.chip.Chip; ``preset = "pcm"`` starts from another
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hw_models.chip import Chip
+from hw_models.errors import ChipError
+
+
+def is_file_name(name: str) -> bool:
+    """Tell a file from the name of a preset."""
+    return "/" in name or os.sep in name or name.endswith(".toml")
+
+
+def load(name: str | Path, _open: tuple[Path, ...] = ()) -> Chip:
+    """Return the chip of that name or file.
+
+    Parameters
+    ----------
+    name : str or Path
+        Preset, alias, registered name, ``ideal``, or the path of a TOML file.
+
+    Raises
+    ------
+    ChipError
+        If there is no such preset or file, or the file holds no chip that can be.
+    """
+    if not isinstance(name, Path) and not is_file_name(name):
+        from hw_models import presets
+
+        return Chip.ideal() if name == "ideal" else presets.load(name)
+    path = Path(name)
+    if path.resolve() in _open:
+        raise ChipError(f"{path}: a chip cannot start from itself")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ChipError(f"cannot read chip '{path}': {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ChipError(f"{path}: not valid TOML: {error}") from None
+    base = values.get("preset")
+    if isinstance(base, str):
+        other = path.parent / base if is_file_name(base) else base
+        values = laid_over(load(other, (*_open, path.resolve())).to_dict(), values)
+    return Chip.parse({"name": path.stem, **values}, str(path))
+
+
+def laid_over(base: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested values with those of another table laid over them, its own ``preset`` left out."""
+    result = dict(base)
+    for name, value in table.items():
+        if name != "preset":
+            held = result.get(name)
+            both = isinstance(held, Mapping) and isinstance(value, Mapping)
+            result[name] = laid_over(held, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def save(chip: Chip, path: str | Path) -> None:
+    """Write a chip as TOML, whole or not at all.
+
+    Raises
+    ------
+    ChipError
+        If the disk refuses.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(chip.to_toml(), encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise ChipError(f"cannot write chip '{path}': {error.strerror or error}") from None

@@ -1,0 +1,171 @@
+"""From a weight matrix to devices: what the arrays of one crossbar conduct after programming, [uS].
+
+Weights are normalised, a = W/w_scale in [-1, 1]. With u = 1/span (pair) or 2/span (offset), span = g_max - g_min:
+
+    pair      a_read = u (G+_eff - G-_eff)
+    offset    a_read = u (G_eff - R_eff),  R one device per input line at (g_min + g_max)/2, a column shared by the
+              outputs of a tile, its current subtracted before the ADC; transposed, it is driven by minus the sum of
+              the tile's signals
+
+A reference device is one like all others: programmed, mismatched, drifting, stuck, noisy. The way of a device:
+target -> range of this device, levels, resolution -> programming noise -> stuck at g_min or g_max -> gain (mismatch)
+-> drift (not of stuck ones) -> wires -> mean and variance of a read (:mod:`hw_models.tiles`).
+
+Draws belong to (seed, array, what, output line, slice and side), those of programming to the number of the programming
+too, so that no blocking shows. Physics of one device: :mod:`hw_models.devices`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from hw_models import devices
+from hw_models.chip import Chip
+from hw_models.randomness import key, normals, uniforms
+
+Array = np.ndarray
+Run = Callable[[Callable[[int, int], Any], list[tuple[int, int]]], list[Any]]
+BLOCK = 2**19
+"""Devices of one block of outputs."""
+
+
+def pieces(length: int, most: int | None) -> list[tuple[int, int]]:
+    """Cut ``range(length)`` into near-equal pieces of at most ``most``; unset leaves it whole."""
+    count = max(1, -(-length // (most or max(length, 1))))
+    return [(length * i // count, length * (i + 1) // count) for i in range(count)]
+
+
+def serial(task: Callable[[int, int], Any], parts: list[tuple[int, int]]) -> list[Any]:
+    """Call ``task(first, last)`` for every part; return the results in order."""
+    return [task(first, last) for first, last in parts]
+
+
+class Devices:
+    """Devices of a crossbar.
+
+    Parameters
+    ----------
+    chip : Chip
+        Mapping, device, wires.
+    shape : tuple of int
+        (out, in).
+    seed : int
+        Seed of all draws.
+    name : str
+        Name of the array, part of every key.
+    dtype : str
+        Of the matrices.
+    """
+
+    def __init__(self, chip: Chip, shape: tuple[int, int], seed: int, name: str, dtype: str) -> None:
+        self.chip, self.device, self.shape, self.dtype = chip, chip.device, shape, np.dtype(dtype)
+        self.keys = {what: key(seed, name, what) for what in ("g_min", "g_max", "gain", "stuck", "programming", "nu")}
+        self.paired = chip.crossbar.mapping == "differential"
+        self.row_tiles, self.column_tiles = pieces(shape[1], chip.crossbar.rows), pieces(shape[0], chip.crossbar.columns)
+        self.unit = (1 if self.paired else 2) / (chip.device.g_max - chip.device.g_min)
+        self.sides, self.slices = 2 if self.paired else 1, chip.crossbar.slices
+        self.references = 0 if self.paired else len(self.column_tiles)
+        self.tile_of = np.repeat(np.arange(len(self.column_tiles)), [b - a for a, b in self.column_tiles])
+        self.wired = chip.wires.r_word > 0 or chip.wires.r_bit > 0
+
+    @property
+    def count(self) -> int:
+        """Number of devices, those of reference columns among them."""
+        return (self.shape[0] * self.sides + self.references) * self.shape[1] * self.slices
+
+    @property
+    def writes(self) -> bool:
+        """Whether programming leaves another weight than it was asked for."""
+        device = self.device
+        spreads = device.g_min_spread > 0 or device.g_max_spread > 0
+        return spreads or device.levels is not None or device.resolution > 0 or any(device.programming_noise)
+
+    @property
+    def bends(self) -> bool:
+        """Whether the mean of a read is another weight than the one written."""
+        device = self.device
+        faults = device.mismatch > 0 or device.stuck_low > 0 or device.stuck_high > 0 or device.drifts
+        clips = device.read_noise > 0 and device.read_noise_law == "pcm"
+        return faults or clips or self.wired or self.slices > 1
+
+    def targets(self, a: Array) -> tuple[Array, Array]:
+        """Return targets [uS] (slices, sides, lines, in) and the digital weights (slices,)."""
+        bar = self.chip.crossbar
+        if bar.slice_bits is not None:
+            return devices.digits(a, bar.slices, bar.slice_bits, bar.mapping, self.device)
+        found = devices.differential(a, self.device) if self.paired else (devices.offset(a, self.device),)
+        return np.stack(found)[None], np.ones(1)
+
+    def written(self, target: Array, where: tuple[int, int], first: int, turn: int) -> tuple[Array, Array]:
+        """Return targets as this device can take them, and what programming left [uS]."""
+        device, tile = self.device, 2 * where[0] + where[1]
+        bounds: tuple[Array, ...] = ()
+        if device.g_min_spread or device.g_max_spread:
+            z_min, z_max = (normals(self.keys[name], 0, tile, target.shape, first) for name in ("g_min", "g_max"))
+            bounds = devices.bounds(z_min, z_max, device)
+        target = devices.snap(target, device, *bounds)
+        if not any(device.programming_noise):
+            return target, target
+        z = normals(self.keys["programming"], turn, tile, target.shape, first)
+        return target, devices.programmed(target, z, device)
+
+    def conducting(
+        self, target: Array, g: Array, where: tuple[int, int], first: int, turn: int
+    ) -> tuple[Array, Array]:
+        """Return conductances as programmed, stuck ones and gains in, and now [uS]."""
+        device, tile = self.device, 2 * where[0] + where[1]
+        stuck = None
+        if device.stuck_low or device.stuck_high:
+            low, high = devices.stuck(uniforms(self.keys["stuck"], 0, tile, g.shape, first), device)
+            g = np.where(low, np.float32(device.g_min), np.where(high, np.float32(device.g_max), g))
+            stuck = low | high
+        if device.mismatch:
+            g = g * devices.gains(normals(self.keys["gain"], 0, tile, g.shape, first), device)
+        if not device.drifts:
+            return g, g
+        nu = devices.drift_exponent(target, normals(self.keys["nu"], turn, tile, g.shape, first), device)
+        if stuck is not None:
+            nu[stuck] = 0
+        return g, devices.drifted(g, nu, device)
+
+    def lines(
+        self, a: Array, first: int, fresh: bool, turn: int
+    ) -> Iterator[tuple[tuple[int, int], float, Array, Array]]:
+        """Yield (slice, side), digital weight, programmed and present conductances [uS] of output lines from first."""
+        targets, factors = self.targets(a)
+        for k, factor in enumerate(factors):
+            for side in range(self.sides):
+                target = g = targets[k, side]
+                if fresh:
+                    target, g = self.written(target, (k, side), first, turn)
+                yield (k, side), float(factor), *self.conducting(target, g, (k, side), first, turn)
+
+    def realised(self, held: Array, turn: int, run: Run) -> Array:
+        """Return the normalised weight that programming left, a new (out, in)."""
+        result = np.empty_like(held)
+
+        def block(first: int, last: int) -> None:
+            targets, factors = self.targets(held[first:last])
+            part = result[first:last]
+            part[:] = 0
+            for k, factor in enumerate(factors):
+                found = [self.written(targets[k, s], (k, s), first, turn)[1] for s in range(self.sides)]
+                middle = found[1] if self.paired else np.float32((self.device.g_min + self.device.g_max) / 2)
+                part += (found[0] - middle) * (self.unit * factor)
+
+        run(block, pieces(len(held), max(1, BLOCK // held.shape[1])))
+        return result
+
+    def conductances(self, held: Array, fresh: bool, turn: int) -> tuple[Array, Array]:
+        """Return present conductances of (G+, G-) or (G, its reference) without wires [uS], (slices, out, in) each."""
+        both = np.empty((2, self.slices, *self.shape), dtype=np.float32)
+        for (k, side), _, _, g in self.lines(held, 0, fresh, turn):
+            both[side, k] = g
+        if self.references:
+            middle = np.zeros((self.references, self.shape[1]), dtype=held.dtype)
+            for (k, _), _, _, g in self.lines(middle, self.shape[0], fresh, turn):
+                both[1, k] = g[self.tile_of]
+        return both[0], both[1]

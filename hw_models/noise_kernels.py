@@ -1,0 +1,285 @@
+"""Kernels of random numbers and of converters: Philox 4x32-10, normals, quantisers, sensed currents.
+
+A row of n numbers has its own stream. With m = ceil(n/4) its element i comes from word i div m of the block with
+counter (i mod m, row, tile, step), so that a row is the same in any block of rows and on any thread.
+
+Normals by inversion: with the top bit as sign and the other 31 bits u, t = (u + 1/2) 2^-31, x = 1 - t,
+
+    z = sign sqrt(2) x p(w),    w = -ln(1 - x^2) = -ln(t (2 - t)),    p(w) = erfinv(x)/x
+
+with the two polynomials for p of Giles, GPU Computing Gems Jade Edition, chapter 10, 2011, single precision, both
+computed and one chosen, so that the loop vectorises: 3e-7 of the value, out to the last of 32 bits at 6.3 standard
+deviations. Generator: Salmon et al., SC 2011.
+
+Converters: step > 0 quantises, round half to even, then clips to [low, high]; 0 clips; below 0 does nothing. Sums are
+in the type of the values; NaN passes through. All arrays are C-contiguous.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+VECTOR = {"contract", "reassoc", "nsz", "arcp", "afn"}
+"""Fast-math flags under which NaN checks survive. Converters go without: a reciprocal would move their ties."""
+CHUNK = 256
+"""Blocks of random words made at a time; they stay in the first-level cache."""
+M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+W0, W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+LOW, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
+ROUNDS = 10
+F = np.float32
+
+
+@njit(nogil=True, cache=True)
+def _round(c0, c1, c2, c3, k0, k1):
+    p0, p1 = np.uint64(c0) * M0, np.uint64(c2) * M1
+    return np.uint32(p1 >> HALF) ^ c1 ^ k0, np.uint32(p1 & LOW), np.uint32(p0 >> HALF) ^ c3 ^ k1, np.uint32(p0 & LOW)
+
+
+@njit(nogil=True, cache=True)
+def schedule(key):
+    """Return the keys of the rounds, (10, 2)."""
+    keys = np.empty((ROUNDS, 2), np.uint32)
+    for r in range(ROUNDS):
+        keys[r, 0] = np.uint32((np.uint64(key[0]) + np.uint64(r) * W0) & LOW)
+        keys[r, 1] = np.uint32((np.uint64(key[1]) + np.uint64(r) * W1) & LOW)
+    return keys
+
+
+@njit(nogil=True, cache=True)
+def words(keys, first, row, tile, step, count, out):
+    """Write the blocks with counters (first + i, row, tile, step), i < count, as out[:, i]; out (4, count or more).
+
+    The rounds are written out: a loop over them would keep the loop over i from vectorising.
+    """
+    out0, out1, out2, out3 = out[0], out[1], out[2], out[3]
+    a0, a1, a2, a3, a4 = keys[0, 0], keys[1, 0], keys[2, 0], keys[3, 0], keys[4, 0]
+    a5, a6, a7, a8, a9 = keys[5, 0], keys[6, 0], keys[7, 0], keys[8, 0], keys[9, 0]
+    b0, b1, b2, b3, b4 = keys[0, 1], keys[1, 1], keys[2, 1], keys[3, 1], keys[4, 1]
+    b5, b6, b7, b8, b9 = keys[5, 1], keys[6, 1], keys[7, 1], keys[8, 1], keys[9, 1]
+    row, tile, step = np.uint32(row), np.uint32(tile), np.uint32(step)
+    for i in range(count):
+        c0, c1, c2, c3 = _round(np.uint32(first + i), row, tile, step, a0, b0)
+        c0, c1, c2, c3 = _round(c0, c1, c2, c3, a1, b1)
+        c0, c1, c2, c3 = _round(c0, c1, c2, c3, a2, b2)
+        c0, c1, c2, c3 = _round(c0, c1, c2, c3, a3, b3)
+        c0, c1, c2, c3 = _round(c0, c1, c2, c3, a4, b4)
+        c0, c1, c2, c3 = _round(c0, c1, c2, c3, a5, b5)
+        c0, c1, c2, c3 = _round(c0, c1, c2, c3, a6, b6)
+        c0, c1, c2, c3 = _round(c0, c1, c2, c3, a7, b7)
+        c0, c1, c2, c3 = _round(c0, c1, c2, c3, a8, b8)
+        c0, c1, c2, c3 = _round(c0, c1, c2, c3, a9, b9)
+        out0[i], out1[i], out2[i], out3[i] = c0, c1, c2, c3
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def normal(bits):
+    """Return the standard normal of 32 random bits."""
+    u = np.int32(bits & np.uint32(0x7FFFFFFF))
+    t = (F(u) + F(0.5)) * F(2.0**-31)
+    x = (F(np.int32(0x7FFFFFFF) - u) + F(0.5)) * F(2.0**-31)
+    whole = np.float32(t * (F(2) - t)).view(np.int32)
+    exponent = (whole - np.int32(0x3F3504F3)) >> np.int32(23)  # mantissa from sqrt(1/2) to sqrt(2)
+    f = np.int32(whole - (exponent << np.int32(23))).view(np.float32) - F(1)
+    p = F(-0.10134056750776837)
+    p = p * f + F(0.16234189799279654)
+    p = p * f + F(-0.17247013303968396)
+    p = p * f + F(0.19898565048225017)
+    p = p * f + F(-0.24970071685046746)
+    p = p * f + F(0.333351141403472)
+    p = p * f + F(-0.5000036309272999)
+    p = p * f + F(0.9999999425426719)
+    w = -(p * f + F(exponent) * F(0.6931471805599453))
+    a, b = w - F(2.5), np.sqrt(w) - F(3)
+    q = F(2.81022636e-08)
+    q = q * a + F(3.43273939e-07)
+    q = q * a + F(-3.5233877e-06)
+    q = q * a + F(-4.39150654e-06)
+    q = q * a + F(0.00021858087)
+    q = q * a + F(-0.00125372503)
+    q = q * a + F(-0.00417768164)
+    q = q * a + F(0.246640727)
+    q = q * a + F(1.50140941)
+    tail = F(-0.000200214257)
+    tail = tail * b + F(0.000100950558)
+    tail = tail * b + F(0.00134934322)
+    tail = tail * b + F(-0.00367342844)
+    tail = tail * b + F(0.00573950773)
+    tail = tail * b + F(-0.0076224613)
+    tail = tail * b + F(0.00943887047)
+    tail = tail * b + F(1.00167406)
+    tail = tail * b + F(2.83297682)
+    z = (q if w < F(5) else tail) * (F(1.4142135623730951) * x)
+    return z if bits < np.uint32(0x80000000) else -z
+
+
+@njit(nogil=True, cache=True)
+def _end(word, blocks, first, count, n):
+    """Return the end of the elements that come from ``word`` of blocks [first, first + count)."""
+    return min(word * blocks + first + count, n)
+
+
+@njit(nogil=True, cache=True)
+def fill_normals(key, step, tile, first_row, out):
+    """Write standard normals, out (rows, n) float32."""
+    keys, bits, n = schedule(key), np.empty((4, CHUNK), np.uint32), out.shape[1]
+    blocks = (n + 3) // 4
+    for row in range(out.shape[0]):
+        line = out[row]
+        for first in range(0, blocks, CHUNK):
+            count = min(CHUNK, blocks - first)
+            words(keys, first, first_row + row, tile, step, count, bits)
+            for word in range(4):
+                begin, drawn = word * blocks + first, bits[word]
+                part = line[begin : _end(word, blocks, first, count, n)]
+                for i in range(part.shape[0]):
+                    part[i] = normal(drawn[i])
+
+
+@njit(nogil=True, cache=True)
+def fill_uniforms(key, step, tile, first_row, out):
+    """Write uniforms in [0, 1), out (rows, n) float32."""
+    keys, bits, n = schedule(key), np.empty((4, CHUNK), np.uint32), out.shape[1]
+    blocks = (n + 3) // 4
+    for row in range(out.shape[0]):
+        line = out[row]
+        for first in range(0, blocks, CHUNK):
+            count = min(CHUNK, blocks - first)
+            words(keys, first, first_row + row, tile, step, count, bits)
+            for word in range(4):
+                begin, drawn = word * blocks + first, bits[word]
+                part = line[begin : _end(word, blocks, first, count, n)]
+                for i in range(part.shape[0]):
+                    part[i] = F(drawn[i] >> np.uint32(8)) * F(2.0**-24)
+
+
+@njit(nogil=True, cache=True)
+def _clipped(value, low, high):
+    """Clip, NaN passing through."""
+    value = low if value < low else value
+    return high if value > high else value
+
+
+@njit(nogil=True, cache=True)
+def convert(values, out, step, low, high):
+    """Write the quantised values, both (rows, n); may be in place."""
+    real = values.dtype.type
+    step, low, high = real(step), real(low), real(high)
+    for row in range(values.shape[0]):
+        source, target = values[row], out[row]
+        if step > 0:
+            for i in range(source.shape[0]):
+                target[i] = _clipped(np.rint(source[i] / step) * step, low, high)
+        elif step == 0:
+            for i in range(source.shape[0]):
+                target[i] = _clipped(source[i], low, high)
+        else:
+            target[:] = source
+
+
+@njit(nogil=True, cache=True)
+def convert_stochastic(values, out, step, low, high, key, draw_step, tile, first_row):
+    """Write values rounded up or down at random, rint(x/step + U(-1/2, 1/2)) step, clipped; may be in place."""
+    keys, bits, n = schedule(key), np.empty((4, CHUNK), np.uint32), values.shape[1]
+    real, blocks = values.dtype.type, (n + 3) // 4
+    step, low, high = real(step), real(low), real(high)
+    for row in range(values.shape[0]):
+        source, target = values[row], out[row]
+        for first in range(0, blocks, CHUNK):
+            count = min(CHUNK, blocks - first)
+            words(keys, first, first_row + row, tile, draw_step, count, bits)
+            for word in range(4):
+                begin, drawn = word * blocks + first, bits[word]
+                for i in range(_end(word, blocks, first, count, n) - begin):
+                    dither = (F(drawn[i] >> np.uint32(9)) + F(0.5)) * F(2.0**-23) - F(0.5)
+                    value = np.rint(source[begin + i] / step + real(dither)) * step
+                    target[begin + i] = _clipped(value, low, high)
+
+
+@njit(nogil=True, cache=True)
+def _add(current, step, low, high, scale, total):
+    """Add the converted currents of one line to the total."""
+    if step > 0:
+        for i in range(current.shape[0]):
+            total[i] += scale * _clipped(np.rint(current[i] / step) * step, low, high)
+    elif step == 0:
+        for i in range(current.shape[0]):
+            total[i] += scale * _clipped(current[i], low, high)
+    else:
+        for i in range(current.shape[0]):
+            total[i] += scale * current[i]
+
+
+@njit(nogil=True, cache=True)
+def sense(partial, sigma, key, draw_step, tile, first_row, step, low, high, scale, total, first_column):
+    """Add scale * adc(partial + sigma z) of one tile to the total.
+
+    Parameters
+    ----------
+    partial : numpy.ndarray
+        (rows, n) noise-free currents; overwritten with the noisy ones.
+    sigma : numpy.ndarray
+        (rows,) standard deviations of the row's currents; (0,) for none.
+    key, draw_step, tile, first_row
+        Key and counter of the draws.
+    step, low, high : float
+        Grid of the converter.
+    scale : float
+        Digital factor.
+    total : numpy.ndarray
+        (rows, first_column + n or more), added to from first_column on.
+    """
+    real, n = partial.dtype.type, partial.shape[1]
+    step, low, high, scale = real(step), real(low), real(high), real(scale)
+    keys, bits = schedule(key), np.empty((4, CHUNK), np.uint32)
+    blocks = (n + 3) // 4
+    for row in range(partial.shape[0]):
+        line, sums = partial[row], total[row]
+        if sigma.size > 0:
+            deviation = real(sigma[row])
+            for first in range(0, blocks, CHUNK):
+                count = min(CHUNK, blocks - first)
+                words(keys, first, first_row + row, tile, draw_step, count, bits)
+                for word in range(4):
+                    begin, drawn = word * blocks + first, bits[word]
+                    part = line[begin : _end(word, blocks, first, count, n)]
+                    for i in range(part.shape[0]):
+                        part[i] += deviation * real(normal(drawn[i]))
+        _add(line, step, low, high, scale, sums[first_column : first_column + n])
+
+
+@njit(nogil=True, cache=True)
+def sense_varied(
+    partial, variance, floor, key, draw_step, tile, first_row, step, low, high, scale, total, first_column
+):
+    """As :func:`sense` with variance (rows, n) of every current, and ``floor`` (rows,) added to its rows."""
+    real, n = partial.dtype.type, partial.shape[1]
+    step, low, high, scale = real(step), real(low), real(high), real(scale)
+    keys, bits = schedule(key), np.empty((4, CHUNK), np.uint32)
+    blocks = (n + 3) // 4
+    for row in range(partial.shape[0]):
+        line, spread, sums, least = partial[row], variance[row], total[row], real(floor[row])
+        for first in range(0, blocks, CHUNK):
+            count = min(CHUNK, blocks - first)
+            words(keys, first, first_row + row, tile, draw_step, count, bits)
+            for word in range(4):
+                begin, drawn = word * blocks + first, bits[word]
+                end = _end(word, blocks, first, count, n)
+                part, var = line[begin:end], spread[begin:end]
+                for i in range(part.shape[0]):
+                    part[i] += np.sqrt(var[i] + least) * real(normal(drawn[i]))
+        _add(line, step, low, high, scale, sums[first_column : first_column + n])
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def squares(x, edges, out):
+    """Write the sums of squares of x (rows, n) between edges (tiles + 1,), out (tiles, rows)."""
+    for row in range(x.shape[0]):
+        line = x[row]
+        for tile in range(edges.shape[0] - 1):
+            part = line[edges[tile] : edges[tile + 1]]
+            total = line.dtype.type(0)
+            for i in range(part.shape[0]):
+                total += part[i] * part[i]
+            out[tile, row] = total

@@ -1,0 +1,50 @@
+"""Chips in words: the list of all, one with its numbers and sources, and every field there is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hw_models import presets
+from hw_models.chip import Chip
+
+
+def listing() -> str:
+    """Return a line for each preset and registered chip: name, what it is, how it learns, source."""
+    chips = {name: presets.load(name) for name in presets.names()}
+    shown = {name: ", ".join([name, *aliases]) for name, aliases in _aliases(list(chips)).items()}
+    width = max(len(text) for text in shown.values())
+    rows = [
+        f"{shown[name]:<{width}}  {_kind(chip):<24} {chip.citation}" for name, chip in chips.items()
+    ]
+    return "\n".join(rows)
+
+
+def _aliases(names: list[str]) -> dict[str, list[str]]:
+    return {name: sorted(short for short, full in presets.ALIASES.items() if full == name) for name in names}
+
+
+def _kind(chip: Chip) -> str:
+    return "event-driven" if chip.substrate == "event_driven" else f"crossbar, {chip.update.scheme}"
+
+
+def page(chip: Chip) -> str:
+    """Return name, sources, and every field that differs from the ideal chip, with unit and moment."""
+    head = [chip.name, *(f"  {name}: {getattr(chip, name)}" for name in ("citation", "url", "caveat"))]
+    head = [line for line in head if not line.endswith(": ")]
+    settings = chip.settings()
+    rows = [_row(name, value, settings[name]) for name, value in chip.differences().items()]
+    return "\n".join([*head, "", *(rows or ["  exact in every respect"])])
+
+
+def fields() -> str:
+    """Return a line for each field of a chip: name, default, unit, moment, meaning."""
+    return "\n".join(_row(name, value, Chip.settings()[name]) for name, value in Chip.fields_of(Chip()))
+
+
+def _row(name: str, value: Any, field: Any) -> str:
+    extra = field.json_schema_extra or {}
+    unit = extra.get("unit", "1")
+    shown = list(value) if isinstance(value, tuple) else "unset" if value is None else value
+    measured = f"{shown}" + (f" {unit}" if unit != "1" and value is not None else "")
+    when = f" ({extra['when']})" if "when" in extra else ""
+    return f"  {name:<28} {measured:<24} {field.description}{when}"

@@ -1,0 +1,31 @@
+"""An 8-bit array like ISAAC's: 128 x 128 cells of 2 bits, 4 slices per weight, 8-bit converters.
+
+Shafiee et al., "ISAAC: A convolutional neural network accelerator with in-situ analog arithmetic in crossbars", ISCA
+2016, pages 14-26.
+
+The paper's: array size, 2-bit cells, 8-bit ADC, weights stored with an offset. Choices made here: 8-bit weights in 4
+slices (the paper's are of 16 bits in 8 cells), 8-bit inputs at once (the paper's are 16 bits, one by one).
+"""
+
+from __future__ import annotations
+
+from hw_models.chip import Chip, Converter, Crossbar, Device
+
+
+def chip() -> Chip:
+    """Return the chip."""
+    return Chip(
+        name="isaac_2016",
+        citation="A. Shafiee et al., ISCA (2016), 14-26",
+        url="https://doi.org/10.1109/ISCA.2016.12",
+        caveat=(
+            "An architecture study, not a measured chip: devices are noise-free, and conductances act only once a "
+            "field of device is set. Inputs are converted whole: ISAAC applies them bit by bit, which with its data "
+            "encoding makes an 8-bit ADC exact, so that this array is coarser. Weights have 8 bits in 4 cells, not "
+            "16 in 8; the offset column, pipeline and eDRAM are not modelled. Inference only: updates reprogram."
+        ),
+        crossbar=Crossbar(rows=128, columns=128, mapping="offset", slices=4, slice_bits=2),  # slices: ours
+        device=Device(levels=4),  # 2-bit cells, the paper's
+        dac=Converter(bits=8, sign="auto"),  # ours
+        adc=Converter(bits=8),  # bits: the paper's
+    )

@@ -1,0 +1,45 @@
+"""Phase-change memory, one differential pair per weight, a day after programming.
+
+Joshi et al., "Accurate deep neural network inference using computational phase-change memory", Nature Communications
+11, 2473, 2020; statistics of a million devices in 90 nm, as fitted by Nandakumar et al., "Phase-change memory models
+for deep learning training and inference", ICECS 2019.
+
+Published fit: g_max, programming noise, drift, read noise. The paper's method: a pair per weight, and outputs scaled
+against the common part of drift. Choices made here: tiles, bits and ranges of the converters, the age.
+"""
+
+from __future__ import annotations
+
+from hw_models.chip import Chip, Converter, Crossbar, Device
+
+
+def chip() -> Chip:
+    """Return the chip."""
+    return Chip(
+        name="joshi_2020_pcm",
+        citation="V. Joshi et al., Nature Communications 11, 2473 (2020); S. R. Nandakumar et al., ICECS (2019)",
+        url="https://doi.org/10.1038/s41467-020-16108-9",
+        caveat=(
+            "Fit to programmed and verified devices: says nothing of training by pulses. Tiles of 256 x 256 and 8-bit "
+            "converters are modelling choices; no line resistance, temperature, stuck devices or neuron mismatch. "
+            "Every read is 86400 s after programming: set device.age for another time."
+        ),
+        crossbar=Crossbar(rows=256, columns=256),  # ours; a pair per weight: the paper's
+        device=Device(
+            g_min=0.0,  # uS, as in the fit, where an unset device has noise but no mean conductance
+            g_max=25.0,  # uS, the fit's and the paper's
+            programming_noise=(0.26348, 1.9650, -1.1731),  # uS over g/g_max, the fit
+            read_noise=0.0088,  # Q at g_max of the 1/f law, the fit
+            read_noise_law="pcm",
+            read_noise_exponent=0.65,  # the fit
+            read_noise_cap=0.2,  # the fit
+            read_time=250e-9,  # s, the fit
+            drift_mean=(-0.0155, 0.0244, 0.049, 0.1),  # the fit
+            drift_spread=(-0.0125, -0.0059, 0.008, 0.045),  # the fit
+            drift_start=20.0,  # s, first read of the fit
+            age=86400.0,  # s, ours
+            drift_compensation=True,  # the paper's global scaling of the outputs
+        ),
+        dac=Converter(bits=8, sign="auto"),  # ours
+        adc=Converter(bits=8),  # ours
+    )

@@ -1,0 +1,45 @@
+"""Capacitor cells in 14 nm that learn by pulses: nearly linear and symmetric.
+
+Li et al., "Capacitor-based cross-point array for analog neural network with record symmetry and linearity", Symposium
+on VLSI Technology 2018, pages 25-26.
+
+Published fit to the paper's cell (IBM Analog Hardware Acceleration Kit, its linear model): all numbers of the pulse.
+Choices made here: reading against a reference, exact periphery.
+"""
+
+from __future__ import annotations
+
+from hw_models.chip import Chip, Crossbar, Device, Pulse, Update
+
+
+def chip() -> Chip:
+    """Return the chip."""
+    return Chip(
+        name="li_2018_capacitor",
+        citation="Y. Li et al., Symposium on VLSI Technology (2018), 25-26",
+        url="https://doi.org/10.1109/VLSIT.2018.8510648",
+        caveat=(
+            "One cell technology in an otherwise exact array: no converters, read noise or line resistance; weights "
+            "are shares of the range and conductances are nominal. Leakage of the charge is left out: weights keep "
+            "their value between updates and after training."
+        ),
+        crossbar=Crossbar(mapping="offset"),  # ours
+        device=Device(
+            pulse=Pulse(
+                response="linear",
+                dw_min=0.005,
+                dw_min_spread=0.1,
+                noise=0.3,
+                up_down=0.0,
+                up_down_spread=0.06,
+                w_max=1.0,
+                w_min=-1.0,
+                w_max_spread=0.07,
+                w_min_spread=0.07,
+                gamma_up=0.05,
+                gamma_down=0.05,
+                gamma_spread=0.01,
+            )
+        ),
+        update=Update(scheme="pulsed"),
+    )

@@ -1,0 +1,41 @@
+"""NeuRRAM: 48 cores of 256 x 256 resistive memory cells in 130 nm, a day after programming.
+
+Wan et al., "A compute-in-memory chip based on resistive random-access memory", Nature 608, 504, 2022.
+
+The paper's: cells per core, g_max, pairs in neighbouring rows, so that a core holds 128 x 256 weights. Published fit
+to the paper's figures (IBM Analog Hardware Acceleration Kit): spread of conductances by target, one day after
+programming, a polynomial of fourth order (given there with the highest power first, here constant first). Choices made
+here: g_min, bits and ranges of the converters.
+"""
+
+from __future__ import annotations
+
+from hw_models.chip import Chip, Converter, Crossbar, Device
+
+SECOND = (0.348, 16.030, -43.853, 45.393, -16.815)
+"""The same a second after programming [uS over g/g_max, constant first]."""
+DAY = (0.701, 22.086, -50.773, 47.095, -16.458)
+"""Standard deviation a day after programming [uS over g/g_max, constant first]."""
+
+
+def chip() -> Chip:
+    """Return the chip."""
+    return Chip(
+        name="wan_2022_reram",
+        citation="W. Wan et al., Nature 608, 504 (2022)",
+        url="https://doi.org/10.1038/s41586-022-04992-8",
+        caveat=(
+            "Relaxation is a spread drawn once per programming, as it is one day later: no time in between, no read "
+            "noise (the fit's authors suggest about 1 %). 8-bit converters are a modelling choice: the chip's inputs "
+            "are coarser and bit-serial, its outputs of variable precision. Leaves out voltage-mode sensing, "
+            "normalisation by the conductance of a column, and line resistance. The chip has no training by pulses."
+        ),
+        crossbar=Crossbar(rows=128, columns=256),  # the paper's: two of the 256 rows per weight
+        device=Device(
+            g_min=0.0,  # uS, as in the fit
+            g_max=40.0,  # uS, the paper's and the fit's
+            programming_noise=DAY,
+        ),
+        dac=Converter(bits=8, sign="auto"),  # ours
+        adc=Converter(bits=8),  # ours
+    )

@@ -1,0 +1,435 @@
+"""Kernels of pulsed updates; equations, units and sources in :mod:`hw_models.pulses`.
+
+Shapes: weights (out, in) as shares of the weight range. Every member of ``devices`` is (out, in), or (1, in) where all
+rows are alike. A tile is rows [first, last) and columns [begin, end). ``law`` holds the constants of the exponential
+(A_up, A_down, gamma_up, gamma_down, 2a, b) and power (gamma_up, gamma_down) response.
+
+The expected step gets its normals in a buffer and is cached. The trains draw while they go, from another file, so they
+are not cached.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from hw_models import noise_kernels
+
+VECTOR = {"contract", "reassoc", "nsz", "arcp", "afn"}
+"""Fast-math flags under which NaN survives."""
+AFFINE, EXPONENTIAL, POWER = 0, 1, 2
+CAPACITY = 63
+"""Most pulses of one device that are queued before they are played."""
+
+ZERO, HALF, ONE, TINY = np.float32(0), np.float32(0.5), np.float32(1), np.float32(1e-20)
+LOWEST, HIGHEST, LOG2E = np.float32(-87), np.float32(88), np.float32(1.44269504)
+LN2_HIGH, LN2_LOW, LN2 = np.float32(0.693359375), np.float32(-2.12194440e-4), np.float32(0.69314718)
+E2, E3, E4, E5, E6, E7, E8, E9 = (np.float32(1 / n) for n in (2, 6, 24, 120, 720, 5040, 40320, 362880))
+L3, L5, L7, L9, SQRT2 = np.float32(1 / 3), np.float32(0.2), np.float32(1 / 7), np.float32(1 / 9), np.float32(2**0.5)
+BIT, NOTHING = np.uint64(1), np.uint64(0)
+SIGN, LINES = np.uint64(1 << 63), np.uint64((1 << 63) - 1)
+ODD, PAIRS, NIBBLES, BYTES = (
+    np.uint64(n) for n in (0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F, 0x0101010101010101)
+)
+SHIFT2, SHIFT4, SHIFT56 = np.uint64(2), np.uint64(4), np.uint64(56)
+
+
+class Devices(NamedTuple):
+    """What the devices of one array are like."""
+
+    up: np.ndarray
+    """Step up at weight 0."""
+    down: np.ndarray
+    """Step down at weight 0."""
+    high: np.ndarray
+    """Upper bound b+."""
+    low: np.ndarray
+    """Lower bound b-."""
+    slope_up: np.ndarray
+    """gamma+/b+ of the step up, 1 - slope w; linear and soft bounds."""
+    slope_down: np.ndarray
+    """gamma-/b- of the step down."""
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _exp(x):
+    """e^x in single precision, branch-free."""
+    x = LOWEST if x < LOWEST else x
+    x = HIGHEST if x > HIGHEST else x
+    whole = np.floor(x * LOG2E + HALF)
+    r = (x - whole * LN2_HIGH) - whole * LN2_LOW
+    value = ONE + r * (ONE + r * (E2 + r * (E3 + r * (E4 + r * (E5 + r * (E6 + r * E7))))))
+    return value * np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _log(x):
+    """ln x of a positive number in single precision, branch-free."""
+    bits = np.float32(x).view(np.int32)
+    exponent = np.int32((bits >> np.int32(23)) - np.int32(127))
+    m = np.int32((bits & np.int32(0x7FFFFF)) | np.int32(0x3F800000)).view(np.float32)
+    big = m > SQRT2
+    m = m * HALF if big else m
+    whole = np.float32(exponent) + (ONE if big else ZERO)
+    s = (m - ONE) / (m + ONE)
+    t = s * s
+    return whole * LN2 + (s + s) * (ONE + t * (L3 + t * (L5 + t * (L7 + t * L9))))
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _near(x):
+    """(e^x - 1)/x for |x| up to 1."""
+    return ONE + x * (E2 + x * (E3 + x * (E4 + x * (E5 + x * (E6 + x * (E7 + x * (E8 + x * E9)))))))
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _grow(x):
+    """e^x and (e^x - 1)/x."""
+    power, near = _exp(x), abs(x) < ONE
+    return power, _near(x) if near else (power - ONE) / (ONE if near else x)
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _power(base, exponent):
+    """base^exponent for exponents from 0; 0 from below the base 0."""
+    inside = TINY if base < TINY else base
+    power = _exp(exponent * _log(inside))
+    return power if base > ZERO else (ONE if exponent == ZERO and base == ZERO else ZERO)
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _exponential(w, span, law):
+    """Factors of a step up and down, and their derivatives by w."""
+    scale = np.float32(law[4]) / span
+    z = np.float32(w * scale + law[5])
+    up, down = law[0] * _exp(np.float32(law[2]) * z), law[1] * _exp(-np.float32(law[3]) * z)
+    up_moves, down_moves = up < ONE, down < ONE
+    return (
+        ONE - up if up_moves else ZERO,
+        ONE - down if down_moves else ZERO,
+        -law[2] * scale * up if up_moves else ZERO,
+        law[3] * scale * down if down_moves else ZERO,
+    )
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _powers(w, high, low, law):
+    """The same of the power response."""
+    scale = ONE / (high - low)
+    above, below = np.float32((high - w) * scale), np.float32((w - low) * scale)
+    up, down = _power(above, np.float32(law[0])), _power(below, np.float32(law[1]))
+    above, below = (TINY if above < TINY else above), (TINY if below < TINY else below)
+    return up, down, -law[0] * scale * up / above, law[1] * scale * down / below
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _variance(up, down, counts, noise):
+    """Of the mean steps ``up`` and ``down`` per pulse: number of pulses and cycle to cycle."""
+    n_up, n_down, q_up, q_down = counts
+    spread_up, spread_down = n_up - q_up, n_down - q_down
+    spread_up, spread_down = (ZERO if spread_up < ZERO else spread_up), (ZERO if spread_down < ZERO else spread_down)
+    return up * up * (spread_up + noise * noise * n_up) + down * down * (spread_down + noise * noise * n_down)
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _land(w, moved, counts, high, low):
+    """``moved`` within the bounds, or ``w`` where there was no pulse; NaN stays."""
+    moved = high if moved > high else moved
+    moved = low if moved < low else moved
+    return w if counts[0] + counts[1] <= ZERO else moved
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _affine_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, c_up, c_down, noise, near):
+    """Both half steps share their flow; ``near``: its exponents stay within [-1, 1]."""
+    for j in range(w.shape[0]):
+        counts = (n_up[j], n_down[j], q_up[j], q_down[j])
+        up = s_up[j] * (counts[0] + HALF * s_up[j] * c_up[j] * counts[2])
+        down = s_down[j] * (counts[1] - HALF * s_down[j] * c_down[j] * counts[3])
+        x = np.float32(HALF * (down * c_down[j] - up * c_up[j]))
+        if near:
+            phi = _near(x)
+            kept = ONE + x * phi
+        else:
+            kept, phi = _grow(x)
+        move = HALF * phi * (up * (ONE - c_up[j] * w[j]) - down * (ONE - c_down[j] * w[j]))
+        half = w[j] + move
+        f_up, f_down = s_up[j] * (ONE - c_up[j] * half), s_down[j] * (ONE - c_down[j] * half)
+        moved = half + kept * (move + np.sqrt(_variance(f_up, f_down, counts, noise)) * z[j])
+        w[j] = _land(w[j], moved, counts, high[j], low[j])
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _half(w, counts, s_up, s_down, factors):
+    """Weight half a batch later; what of a deviation is kept by then."""
+    f_up, f_down, d_up, d_down = factors
+    up = s_up * (counts[0] - HALF * s_up * d_up * counts[2])
+    down = s_down * (counts[1] + HALF * s_down * d_down * counts[3])
+    kept, phi = _grow(np.float32(HALF * (up * d_up - down * d_down)))
+    return w + HALF * phi * (up * f_up - down * f_down), kept
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _exponential_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, law, noise):
+    for j in range(w.shape[0]):
+        counts, span = (n_up[j], n_down[j], q_up[j], q_down[j]), np.float32(high[j] - low[j])
+        half, _ = _half(w[j], counts, s_up[j], s_down[j], _exponential(w[j], span, law))
+        factors = _exponential(half, span, law)
+        moved, kept = _half(half, counts, s_up[j], s_down[j], factors)
+        moved += np.sqrt(_variance(s_up[j] * factors[0], s_down[j] * factors[1], counts, noise)) * kept * z[j]
+        w[j] = _land(w[j], moved, counts, high[j], low[j])
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _power_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, law, noise):
+    for j in range(w.shape[0]):
+        counts = (n_up[j], n_down[j], q_up[j], q_down[j])
+        half, _ = _half(w[j], counts, s_up[j], s_down[j], _powers(w[j], high[j], low[j], law))
+        factors = _powers(half, high[j], low[j], law)
+        moved, kept = _half(half, counts, s_up[j], s_down[j], factors)
+        moved += np.sqrt(_variance(s_up[j] * factors[0], s_down[j] * factors[1], counts, noise)) * kept * z[j]
+        w[j] = _land(w[j], moved, counts, high[j], low[j])
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _split_row(total, signed):
+    """Turn sums of all and of signed terms into those of the positive and the negative."""
+    for j in range(total.shape[0]):
+        up, down = HALF * (total[j] + signed[j]), HALF * (total[j] - signed[j])
+        total[j], signed[j] = (ZERO if up < ZERO else up), (ZERO if down < ZERO else down)
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _sum_row(one, other):
+    """Sum and largest of the sums of two rows."""
+    total, top = one.dtype.type(0), one.dtype.type(0)
+    for j in range(one.shape[0]):
+        both = one[j] + other[j]
+        total += both
+        top = both if both > top else top
+    return total, top
+
+
+@njit(nogil=True, cache=True)
+def expected_step(first, last, begin, end, kind, mixed, counts, normals, weights, devices, law, noise, steepest):
+    """Move one tile by its mean step and one Gaussian each; return the expected number of pulses.
+
+    ``counts`` (4, rows, columns): pulses up, down, and the sums of p^2 of both; with ``mixed`` the sums over all rows
+    and signed instead. It is overwritten. ``normals`` (rows, columns). ``steepest``: largest |step slope|.
+    """
+    total, many = 0.0, [field.shape[0] > 1 for field in devices]
+    for i in range(first, last):
+        n_up, n_down, q_up, q_down = counts[0, i - first], counts[1, i - first], counts[2, i - first], counts[3, i - first]
+        if mixed:
+            _split_row(n_up, n_down)
+            _split_row(q_up, q_down)
+        pulses, top = _sum_row(n_up, n_down)
+        total += pulses
+        z, w = normals[i - first], weights[i, begin:end]
+        s_up, s_down = devices.up[i if many[0] else 0, begin:end], devices.down[i if many[1] else 0, begin:end]
+        high, low = devices.high[i if many[2] else 0, begin:end], devices.low[i if many[3] else 0, begin:end]
+        if kind == AFFINE:
+            c_up = devices.slope_up[i if many[4] else 0, begin:end]
+            c_down = devices.slope_down[i if many[5] else 0, begin:end]
+            near = HALF * top * steepest * (ONE + HALF * steepest) < ONE
+            _affine_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, c_up, c_down, noise, near)
+        elif kind == EXPONENTIAL:
+            _exponential_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, law, noise)
+        else:
+            _power_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, law, noise)
+    return total
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _probability_row(values, factor, weight, linear, square):
+    for j in range(values.shape[0]):
+        p = abs(values[j]) * factor
+        p = ONE if p > ONE else p
+        linear[j], square[j] = weight * p, weight * p * p
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _signed_row(values, sign, linear, square, signed, signed_square):
+    for j in range(values.shape[0]):
+        way = -sign if values[j] < ZERO else sign
+        signed[j], signed_square[j] = way * linear[j], way * square[j]
+
+
+@njit(nogil=True, cache=True)
+def probabilities(begin, end, values, factor, weight, sign, start, out):
+    """Write p = min(1, factor |x|) of columns [begin, end): p and p^2, or p, signed p, p^2 and signed p^2.
+
+    values (n, size); factor, weight, sign (n,), all times ``weight``; out (2 or 4, start + n or more, columns), written
+    from row ``start`` on.
+    """
+    signed = out.shape[0] // 4
+    for n in range(values.shape[0]):
+        row, at = values[n, begin:end], start + n
+        _probability_row(row, factor[n], weight[n], out[0, at], out[1 + signed, at])
+        if signed:
+            _signed_row(row, sign[n], out[0, at], out[2, at], out[1, at], out[3, at])
+
+
+@njit(nogil=True)
+def pack(first, last, values, factor, length, sign, key, step, start, trains):
+    """Write stochastic trains of rows [first, last): slots from bit 0 on, the sign in bit 63.
+
+    values (n, size); factor, length, sign (n,); row n draws as row ``start + n``.
+    """
+    draws = np.empty((1, values.shape[1]), dtype=np.float32)
+    for n in range(first, last):
+        line = trains[n]
+        for j in range(line.shape[0]):
+            line[j] = SIGN if values[n, j] * sign[n] < 0 else NOTHING
+        for slot in range(length[n]):
+            noise_kernels.fill_uniforms(key, step, slot, start + n, draws)
+            fired = BIT << np.uint64(slot)
+            for j in range(line.shape[0]):
+                line[j] |= fired if draws[0, j] < abs(values[n, j]) * factor[n] else NOTHING
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _queue_row(lines, line, queue, left):
+    """Append the coincidences of one row with one line to the queues; return the longest."""
+    longest = NOTHING
+    for j in range(queue.shape[0]):
+        v = lines[j] & line & LINES
+        v = v - ((v >> BIT) & ODD)
+        v = (v & PAIRS) + ((v >> SHIFT2) & PAIRS)
+        hits = (((v + (v >> SHIFT4)) & NIBBLES) * BYTES) >> SHIFT56
+        up = ((BIT << hits) - BIT) << left[j]
+        queue[j] |= NOTHING if (lines[j] ^ line) & SIGN else up
+        left[j] += hits
+        longest = max(longest, left[j])
+    return longest
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _pulse_affine(m, w, queue, left, z, noise, own):
+    """Play one pulse on each of m devices that has one left."""
+    for a in range(m):
+        up = (queue[a] & BIT) != NOTHING
+        step, slope = (own[0, a] if up else -own[1, a]), (own[4, a] if up else own[5, a])
+        moved = w[a] + step * (ONE - slope * w[a]) * (ONE + noise * z[a])
+        moved = own[2, a] if moved > own[2, a] else moved
+        moved = own[3, a] if moved < own[3, a] else moved
+        more = left[a] != NOTHING
+        w[a] = moved if more else w[a]
+        left[a] -= BIT if more else NOTHING
+        queue[a] >>= BIT
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _pulse_curved(m, w, queue, left, z, noise, own, kind, law):
+    """The same for the exponential and the power response."""
+    for a in range(m):
+        if left[a] == NOTHING:
+            continue
+        high, low = own[2, a], own[3, a]
+        if kind == EXPONENTIAL:
+            f_up, f_down, _, _ = _exponential(w[a], np.float32(high - low), law)
+        else:
+            f_up, f_down, _, _ = _powers(w[a], high, low, law)
+        step = own[0, a] * f_up if queue[a] & BIT else -own[1, a] * f_down
+        moved = w[a] + step * (ONE + noise * z[a])
+        moved = high if moved > high else moved
+        w[a] = low if moved < low else moved
+        left[a] -= BIT
+        queue[a] >>= BIT
+
+
+@njit(nogil=True, cache=True)
+def _compact(m, where, w, queue, left, own, row):
+    """Write all m weights back, drop the devices that are done; return how many remain."""
+    k = 0
+    for a in range(m):
+        row[where[a]] = w[a]
+        where[k], w[k], queue[k], left[k] = where[a], w[a], queue[a], left[a]
+        for n in range(own.shape[0]):
+            own[n, k] = own[n, a]
+        k += left[k] != NOTHING
+    return k
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _waiting(m, left):
+    active = 0
+    for a in range(m):
+        active += left[a] != NOTHING
+    return active
+
+
+@njit(nogil=True)
+def _play(row, queue, left, devices, i, begin, kind, law, noise, key, step, turn):
+    """Play the queued pulses of one row of a tile; every turn draws one normal per device still in it.
+
+    Queues hold signs from bit 0 on (1 is up), ``left`` their lengths; both end at zero. Returns the next turn.
+    """
+    m, end = row.shape[0], begin + row.shape[0]
+    own, w = np.empty((6, m), dtype=row.dtype), row.copy()
+    for n, field in enumerate(devices):
+        own[n] = field[i if field.shape[0] > 1 else 0, begin:end]
+    where, draws = np.arange(m), np.zeros((1, m), dtype=np.float32)
+    while True:
+        active = _waiting(m, left)
+        if active < 0.6 * m or active == 0:
+            m = _compact(m, where, w, queue, left, own, row)
+            if m == 0:
+                break
+            draws = draws.reshape(-1)[:m].copy().reshape(1, m)
+        if noise > 0:
+            noise_kernels.fill_normals(key, step, turn, i, draws)
+        if kind == AFFINE:
+            _pulse_affine(m, w, queue, left, draws[0], noise, own)
+        else:
+            _pulse_curved(m, w, queue, left, draws[0], noise, own, kind, law)
+        turn += 1
+    queue[:] = NOTHING
+    left[:] = NOTHING
+    return turn
+
+
+@njit(nogil=True)
+def play_trains(first, last, begin, end, pre, post, length, weights, devices, kind, law, noise, key, step):
+    """Let the trains of all rows of a batch meet on one tile, in order; return the number of coincidences.
+
+    pre (n, in), post (n, out) from :func:`pack`; length (n,).
+    """
+    columns, pulses = end - begin, 0
+    queue, left = np.zeros(columns, dtype=np.uint64), np.zeros(columns, dtype=np.uint64)
+    for i in range(first, last):
+        row, turn, longest = weights[i, begin:end], 0, 0
+        for n in range(pre.shape[0]):
+            if longest + length[n] > CAPACITY:
+                pulses += np.int64(left.sum())
+                turn, longest = _play(row, queue, left, devices, i, begin, kind, law, noise, key, step, turn), 0
+            if post[n, i] & LINES:
+                longest = np.int64(_queue_row(pre[n, begin:end], post[n, i], queue, left))
+        pulses += np.int64(left.sum())
+        _play(row, queue, left, devices, i, begin, kind, law, noise, key, step, turn)
+    return pulses
+
+
+@njit(nogil=True)
+def play_counts(first, last, begin, end, up, down, weights, devices, kind, law, noise, key, step):
+    """Apply whole numbers of pulses to one tile, those up before those down; counts (out, in)."""
+    columns, pulses = end - begin, 0
+    queue, left = np.zeros(columns, dtype=np.uint64), np.zeros(columns, dtype=np.uint64)
+    for i in range(first, last):
+        more_up, more_down, turn = up[i, begin:end].copy(), down[i, begin:end].copy(), 0
+        while True:
+            taken = 0
+            for j in range(columns):
+                ups = min(more_up[j], CAPACITY)
+                downs = min(more_down[j], CAPACITY - ups)
+                more_up[j] -= ups
+                more_down[j] -= downs
+                queue[j], left[j] = (BIT << np.uint64(ups)) - BIT, np.uint64(ups + downs)
+                taken += ups + downs
+            if taken == 0:
+                break
+            pulses += taken
+            turn = _play(weights[i, begin:end], queue, left, devices, i, begin, kind, law, noise, key, step, turn)
+    return pulses

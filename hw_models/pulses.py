@@ -1,0 +1,349 @@
+"""Devices that move by programming pulses, and updates made of pulse trains in place.
+
+Weights w here are shares of the weight range, b+ and b- a device's own bounds. One pulse, before noise, with
+s+ = dw_min (1 + min(up_down, 0)) and s- = dw_min (1 - max(up_down, 0)):
+
+============ ============================================ ============================================
+response     up                                           down
+============ ============================================ ============================================
+constant     w += s+                                      w -= s-
+linear       w += s+ (1 - gamma+ w/b+)                    w -= s- (1 - gamma- w/b-)
+soft_bounds  the same with gamma = 1                      the same with gamma = 1
+exponential  w += s+ max(1 - A+ exp(gamma+ z), 0)         w -= s- max(1 - A- exp(-gamma- z), 0)
+power        w += s+ ((b+ - w)/(b+ - b-))^gamma+          w -= s- ((w - b-)/(b+ - b-))^gamma-
+============ ============================================ ============================================
+
+with z = 2 a w/(b+ - b-) + b. Every step is multiplied by 1 + noise xi, xi ~ N(0, 1), then w is cut to the bounds. A
+device has its own dw_min (1 + spread z), not below 0; up_down + spread z, within [-1, 1]; bounds (1 + spread z), not
+below 1 % of their mean; gamma (1 + spread z).
+
+**Trains.** Each pair of rows x (in,) and d (out,) changes W by rate d x^T: column j fires with p = min(1, A |x_j|) in
+each of BL slots, row i with p = min(1, B |d_i|), a coincidence is one pulse in the direction of x_j d_i, so that the
+mean change is dw_min BL p_x p_d (Gokmen and Vlasov, Front. Neurosci. 10:333, 2016). Plain: A = B = sqrt(rate/(dw_min
+BL)). Management, with k = rate max|x| max|d| / dw_min: BL = min(ceil k, longest train), A and B rebalanced by
+sqrt(max|d|/max|x|) and its inverse, so that both lines fire alike. A train longer than allowed clips.
+
+**Expected step.** The same in distribution, one step per batch: with n = sum BL p and q = sum BL p^2 of the pulses up
+and down, p = p_x p_d, the mean follows
+
+    dw/dt = n+ s+ f+(w) - n- s- f-(w),  t in [0, 1],      n +- -> n - (q/2) d(step)/dw,
+
+in two exponential half steps, exact where f is linear in w; the shift of n by q is what a finite step adds to the flow.
+The variance is the number's, n - q, and the cycle-to-cycle n noise^2, both times the squared step halfway, and is
+carried to the end by the flow's derivative. Pulses up and down count as well mixed, and the end is one Gaussian cut to
+the bounds: a batch of few pulses per device has the right mean and variance, not the right shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hw_models import noise_kernels, pulse_kernels, randomness
+from hw_models.chip import Pulse, Update
+
+ROWS, COLUMNS = 128, 512
+"""Most devices of one tile of an expected step."""
+DEPTH = 512
+"""Most row pairs of one product of probabilities."""
+TRAIN_ROWS, TRAIN_COLUMNS = 16, 2048
+"""Most devices of one tile where trains are played."""
+TRAIN_WORDS = 1 << 22
+"""Most trains held at a time, in words of 8 bytes."""
+FLOOR = 0.01
+"""Smallest bound of a device, as a share of the mean bound."""
+
+Run = Callable[[Callable[[int, int], Any], list[tuple[int, int]]], list[Any]]
+Term = tuple[float, np.ndarray, np.ndarray]
+
+
+def serial(task: Callable[[int, int], Any], parts: list[tuple[int, int]]) -> list[Any]:
+    """Call ``task(first, last)`` for every part, one after another."""
+    return [task(*part) for part in parts]
+
+
+def blocks(length: int, most: int) -> list[tuple[int, int]]:
+    """Cut ``range(length)`` into near-equal pieces of at most ``most``."""
+    pieces = max(1, -(-length // most))
+    return [(length * i // pieces, length * (i + 1) // pieces) for i in range(pieces)]
+
+
+class Rows(NamedTuple):
+    """Row pairs of one term and how their lines fire."""
+
+    post: np.ndarray
+    """(n, out)"""
+    pre: np.ndarray
+    """(n, in)"""
+    sign: np.ndarray
+    """(n,) +1 or -1"""
+    factor_post: np.ndarray
+    """(n,) B"""
+    factor_pre: np.ndarray
+    """(n,) A"""
+    length: np.ndarray
+    """(n,) BL, 0 where nothing fires"""
+    one_sided: bool
+    """Whether no entry is negative, so that all pulses go one way."""
+
+
+def fit(term: Term, rate: float, dw_min: float, update: Update) -> Rows | None:
+    """Return how the lines of a term fire, or None if an entry is not finite."""
+    sign, post, pre = term
+    rate, sign = abs(rate * sign), 1.0 if rate * sign >= 0 else -1.0
+    ends = [(rows.min(axis=1, initial=0), rows.max(axis=1, initial=0)) for rows in (post, pre)]
+    tops = [np.maximum(-low, high).astype(np.float64) for low, high in ends]
+    if not (np.isfinite(tops).all() and np.isfinite(rate)):
+        return None
+    length = np.full(len(post), update.train_length, dtype=np.int64)
+    balance = np.ones(len(post))
+    fires = rate * tops[0] * tops[1] > 0
+    if update.management:
+        length = np.minimum(np.ceil(rate * tops[0] * tops[1] / dw_min), update.train_length).astype(np.int64)
+        balance = np.sqrt(np.divide(tops[1], tops[0], out=balance, where=fires))
+    length = np.where(fires, np.maximum(length, 1), 0)
+    factor = np.sqrt(rate / (dw_min * np.maximum(length, 1)))
+    real = pre.dtype.type
+    shapes = (np.full(len(post), sign), factor * balance, factor / balance)
+    one_sided = not any((low < 0).any() for low, _ in ends)
+    return Rows(post, pre, *(values.astype(real) for values in shapes), length, one_sided)
+
+
+class PulsedDevices:
+    """The devices of one weight matrix, as far as pulses go; the weights themselves belong to the caller.
+
+    Parameters
+    ----------
+    pulse : Pulse
+        Response.
+    shape : tuple of int
+        (out, in).
+    seed : int
+        Seed of the run.
+    name : str
+        Of the array: its devices and draws are its own.
+    run : callable, optional
+        ``run(task, parts)`` calls ``task(first, last)`` for every part and returns the results in order.
+    dtype : str
+        Of the weights. Factors of the exponential and power response are single precision in any case.
+    """
+
+    def __init__(
+        self, pulse: Pulse, shape: tuple[int, int], seed: int, name: str, run: Run = serial, dtype: str = "float32"
+    ) -> None:
+        self.pulse, self.shape, self.seed, self.name, self.run = pulse, shape, seed, name, run
+        self.dtype = np.dtype(dtype)
+        kinds = {"exponential": pulse_kernels.EXPONENTIAL, "power": pulse_kernels.POWER}
+        self._kind = kinds.get(pulse.response, pulse_kernels.AFFINE)
+        law = (pulse.a_up, pulse.a_down, pulse.gamma_up, pulse.gamma_down, 2 * pulse.slope, pulse.offset)
+        self._law = np.array(law[2:4] if pulse.response == "power" else law, dtype=np.float32)
+        self._noise = self.dtype.type(pulse.noise)
+
+    @cached_property
+    def devices(self) -> pulse_kernels.Devices:
+        """Steps, bounds and slopes, each (out, in), or (1, in) where all devices are alike; drawn at first use."""
+        pulse, one = self.pulse, self.dtype.type(1)
+        dw_min = pulse.dw_min * self._spread("dw_min", pulse.dw_min_spread, 0.0)
+        tilt = pulse.up_down + self._spread("up_down", pulse.up_down_spread, None) - one
+        tilt = np.clip(tilt, -1, 1)
+        up, down = dw_min * (one + np.minimum(tilt, 0)), dw_min * (one - np.maximum(tilt, 0))
+        high = pulse.w_max * self._spread("w_max", pulse.w_max_spread, FLOOR)
+        low = pulse.w_min * self._spread("w_min", pulse.w_min_spread, FLOOR)
+        gammas = {"linear": (pulse.gamma_up, pulse.gamma_down), "soft_bounds": (1.0, 1.0)}
+        gamma_up, gamma_down = gammas.get(pulse.response, (0.0, 0.0))
+        slope_up = gamma_up * self._spread("gamma_up", pulse.gamma_spread, None) / high
+        slope_down = gamma_down * self._spread("gamma_down", pulse.gamma_spread, None) / low
+        found = (up, down, high, low, slope_up, slope_down)
+        return pulse_kernels.Devices(*(np.ascontiguousarray(values, dtype=self.dtype) for values in found))
+
+    @cached_property
+    def _steepest(self) -> np.floating:
+        """Largest |step slope|: how fast one pulse forgets."""
+        own = self.devices
+        return self.dtype.type(max(np.abs(own.up * own.slope_up).max(), np.abs(own.down * own.slope_down).max()))
+
+    def _spread(self, what: str, spread: float, floor: float | None) -> np.ndarray:
+        """1 + spread z per device, (1, in) ones without spread."""
+        if not spread:
+            return np.ones((1, self.shape[1]), dtype=self.dtype)
+        key = randomness.key(self.seed, "pulse", self.name, what)
+        found = randomness.normals(key, 0, 0, self.shape).astype(self.dtype, copy=False)
+        found *= self.dtype.type(spread)
+        found += self.dtype.type(1)
+        return found if floor is None else np.maximum(found, self.dtype.type(floor), out=found)
+
+    def update(self, weights: np.ndarray, terms: Sequence[Term], rate: float, update: Update, step: int) -> int:
+        """Change the weights by ``rate * sum of sign * post.T @ pre``, as far as pulses do, in place.
+
+        Parameters
+        ----------
+        weights : numpy.ndarray
+            (out, in), shares of the weight range.
+        terms : sequence of (sign, post, pre)
+            post (n, out) and pre (n, in): each pair of rows is one train on either side. Rows of one number follow
+            each other in the order of the terms, so all terms have the same n.
+        rate : float
+            Learning rate in shares of the weight range.
+        update : Update
+            How trains are made and played.
+        step : int
+            Number of the update: it keys the draws.
+
+        Returns
+        -------
+        int
+            Pulses given; their expected number with ``trains = "expected"``. Rows that are not finite give none and
+            make all weights NaN.
+        """
+        self._check(weights)
+        rows = []
+        for sign, post, pre in terms:
+            post, pre = (np.ascontiguousarray(side, dtype=self.dtype) for side in (post, pre))
+            if (post.shape[1], pre.shape[1]) != self.shape or not len(post) == len(pre) == len(terms[0][1]):
+                raise ValueError(f"terms {post.shape} and {pre.shape} do not fit weights {self.shape}")
+            fitted = fit((sign, post, pre), rate, self.pulse.dw_min, update)
+            if fitted is None:
+                weights.fill(np.nan)
+                return 0
+            rows.append(fitted)
+        return (self._expected if update.trains == "expected" else self._stochastic)(weights, rows, step)
+
+    def apply(self, weights: np.ndarray, up: np.ndarray, down: np.ndarray, step: int) -> int:
+        """Give every device so many pulses up, then so many down, in place; return how many.
+
+        Whole numbers (an integer dtype) are played one by one; expected numbers move by one step with cycle-to-cycle
+        noise and none in the number.
+        """
+        self._check(weights)
+        if np.issubdtype(up.dtype, np.integer):
+            up, down = (np.ascontiguousarray(count, dtype=np.int64) for count in (up, down))
+
+            def play(tile: int, key: np.ndarray, where: tuple[int, int, int, int]) -> int:
+                return pulse_kernels.play_counts(
+                    *where, up, down, weights, self.devices, self._kind, self._law, self._noise, key, step
+                )
+
+            return sum(self._play(play, "granules"))
+
+        def task(where: tuple[int, int, int, int], counts: np.ndarray) -> bool:
+            first, last, begin, end = where
+            counts[0::2], counts[1::2] = up[first:last, begin:end], down[first:last, begin:end]
+            return False
+
+        return self._step(weights, task, "granules", step)
+
+    def _check(self, weights: np.ndarray) -> None:
+        if weights.shape != self.shape or weights.dtype != self.dtype or not weights.flags.c_contiguous:
+            raise ValueError(f"weights are {weights.dtype} {weights.shape}: {self.dtype} {self.shape} is allowed")
+
+    def _play(self, play: Callable[..., int], *meaning: str | int) -> list[int]:
+        """Call ``play(number, key, (first, last, begin, end))`` for all tiles; draws are keyed by column of tiles."""
+        rows, columns = blocks(self.shape[0], TRAIN_ROWS), blocks(self.shape[1], TRAIN_COLUMNS)
+        keys = [randomness.key(self.seed, "pulse", self.name, *meaning, c) for c in range(len(columns))]
+
+        def task(first: int, last: int) -> int:
+            found = 0
+            for tile in range(first, last):
+                r, c = divmod(tile, len(columns))
+                found += int(play(tile, keys[c], (*rows[r], *columns[c])))
+            return found
+
+        return self.run(task, blocks(len(rows) * len(columns), 1))
+
+    def _stochastic(self, weights: np.ndarray, rows: list[Rows], step: int) -> int:
+        pairs, words = len(rows[0].post), len(rows) * sum(self.shape)
+        return sum(
+            self._trains(weights, [Rows(*(part[first:last] for part in term[:6]), term.one_sided) for term in rows], step, number)
+            for number, (first, last) in enumerate(blocks(pairs, max(1, TRAIN_WORDS // words)))
+        )
+
+    def _trains(self, weights: np.ndarray, rows: list[Rows], step: int, number: int) -> int:
+        """Play the trains of one chunk of row pairs, sample by sample."""
+        terms, pairs = len(rows), len(rows[0].post)
+        lines = [np.empty((pairs * terms, size), dtype=np.uint64) for size in self.shape]
+        ones = np.ones(pairs, dtype=self.dtype)
+        for t, term in enumerate(rows):
+            sides = ((term.post, term.factor_post, term.sign, "post"), (term.pre, term.factor_pre, ones, "pre"))
+            for line, (values, factor, sign, side) in zip(lines, sides, strict=True):
+                key = randomness.key(self.seed, "pulse", self.name, "trains", number, t, side)
+                into = line[t::terms]
+                self.run(
+                    lambda a, b, v=values, f=factor, s=sign, k=key, o=into, n=term.length: pulse_kernels.pack(
+                        a, b, v, f, n, s, k, step, 0, o
+                    ),
+                    blocks(pairs, TRAIN_ROWS),
+                )
+        length = np.stack([term.length for term in rows], axis=1).reshape(-1)
+
+        def play(tile: int, key: np.ndarray, where: tuple[int, int, int, int]) -> int:
+            tail = (length, weights, self.devices, self._kind, self._law, self._noise, key, step)
+            return pulse_kernels.play_trains(*where, lines[1], lines[0], *tail)
+
+        return sum(self._play(play, "cycle", number))
+
+    def _expected(self, weights: np.ndarray, rows: list[Rows], step: int) -> int:
+        mixed = not all(term.one_sided for term in rows)
+        groups = [(slice(0, 4), rows)]
+        if not mixed:
+            groups = [(slice(way, 4, 2), [r for r in rows if (r.sign[:1] < 0).any() == way]) for way in (0, 1)]
+        depths = blocks(len(rows[0].post), max(1, DEPTH // len(rows)))
+
+        def task(where: tuple[int, int, int, int], counts: np.ndarray) -> bool:
+            for planes, members in groups:
+                out = counts[planes]
+                if not members:
+                    out[:] = 0
+                for number, part in enumerate(depths if members else []):
+                    probabilities = _probabilities(members, part, where, out)
+                    product = np.matmul(*probabilities, out=None if number else out)
+                    if number:
+                        out += product
+            return mixed
+
+        return self._step(weights, task, "trains", step)
+
+    def _step(self, weights: np.ndarray, count: Callable[..., bool], what: str, step: int) -> int:
+        """Move all weights tile by tile by the counts that ``count(tile, out)`` writes."""
+        rows, columns = blocks(self.shape[0], ROWS), blocks(self.shape[1], COLUMNS)
+        key = randomness.key(self.seed, "pulse", self.name, what, "step")
+        devices = self.devices
+
+        def task(first: int, last: int) -> float:
+            total = 0.0
+            for tile in range(first, last):
+                r, c = divmod(tile, len(columns))
+                where = (*rows[r], *columns[c])
+                size = (where[1] - where[0], where[3] - where[2])
+                counts = np.empty((4, *size), dtype=self.dtype)
+                mixed = count(where, counts)
+                draws = np.empty(size, dtype=np.float32)
+                noise_kernels.fill_normals(key, step, c, where[0], draws)
+                tail = (weights, devices, self._law, self._noise, self._steepest)
+                total += pulse_kernels.expected_step(*where, self._kind, mixed, counts, draws, *tail)
+            return total
+
+        found = sum(self.run(task, blocks(len(rows) * len(columns), 1)))
+        return round(found) if np.isfinite(found) else 0
+
+
+def _probabilities(
+    rows: list[Rows], part: tuple[int, int], where: tuple[int, int, int, int], out: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return BL p_d (planes, rows of the tile, pairs) and p_x (planes, pairs, columns): their product counts pulses.
+
+    Planes: p and p^2, or p, signed p, p^2, signed p^2, as many as ``out`` has.
+    """
+    (first, last, begin, end), (a, b) = where, part
+    depth, ones = b - a, np.ones(b - a, dtype=out.dtype)
+    post = np.empty((len(out), depth * len(rows), last - first), dtype=out.dtype)
+    pre = np.empty((len(out), depth * len(rows), end - begin), dtype=out.dtype)
+    for n, term in enumerate(rows):
+        length = term.length[a:b].astype(out.dtype)
+        sides = ((term.post, term.factor_post, length, term.sign), (term.pre, term.factor_pre, ones, ones))
+        for side, span, (values, factor, weight, sign) in zip((post, pre), (where[:2], where[2:]), sides, strict=True):
+            of = (values[a:b], factor[a:b], weight, sign[a:b] if values is term.post else sign)
+            pulse_kernels.probabilities(*span, *of, n * depth, side)
+    return post.transpose(0, 2, 1), pre

@@ -1,0 +1,216 @@
+"""What the devices of a crossbar do to a product, as matrices: their mean read, its variance, both with the wires.
+
+Each (row tile, column tile) of a side has word and bit lines of its own; G+ and G- are separate arrays, a reference
+column is the last of its tile. With G_eff of :mod:`hw_models.wires`, G_eff = share G + beside, a read of a device with
+mean m and variance v counts as G_eff + share (m - G) with variance share^2 v: its noise passes the lines as its
+current does. Between two solutions of the network share and beside are kept (Wires.refresh_every).
+
+Noise of a product of signals x with one line, its devices independent and fresh in every read:
+
+    additive, no wires   sigma^2 sum_j x_j^2           for each side
+    otherwise            sum_j x_j^2 v_j               a second product, with x^2
+"""
+
+from __future__ import annotations
+
+from itertools import repeat
+from typing import NamedTuple
+
+import numpy as np
+
+from hw_models import devices, wires
+from hw_models.mapping import BLOCK, Array, Devices, Run, pieces
+
+MICRO = 1e-6
+"""S in a uS."""
+
+
+class Side(NamedTuple):
+    """Devices of one side of a slice, for draws device by device: (lines, in), reference lines last."""
+
+    g: Array
+    """Conductance now [uS]."""
+    sigma: Array
+    """Standard deviation of a read [uS]."""
+    share: Array
+    """Share of a device's current that the lines leave."""
+    sign: float
+
+
+class Plane(NamedTuple):
+    """One slice as matrices in units of a: products are ``x @ mean.T`` and ``s @ mean``."""
+
+    mean: Array
+    """(out, in), the mean of a read."""
+    variance: Array | None
+    """(out, in) of a read, both sides together; None without read noise or where :attr:`uniform` says it."""
+    reference: Array | None
+    """(column tiles, in) variance of the reference devices; None as above and for pairs."""
+    uniform: float
+    """Variance of a read of one device where all have the same."""
+    factor: float
+    """Digital weight of the slice."""
+    sides: list[Side]
+    """Filled for exact noise."""
+
+
+class Tiles:
+    """Builds the matrices of one crossbar and keeps what its wires left of every device.
+
+    Parameters
+    ----------
+    devices : Devices
+        The devices.
+    """
+
+    def __init__(self, devices: Devices) -> None:
+        self.devices, self.chip, self.device = devices, devices.chip, devices.device
+        self.uniform = self.device.read_noise_law == "additive" and not devices.wired
+        self.exact = self.chip.crossbar.exact_noise and self.device.read_noise > 0
+        self.varied = self.device.read_noise > 0 and not self.uniform and not self.exact
+        self.kept: dict[str, Array] = {}
+
+    def planes(self, held: Array, fresh: bool, turn: int, solve: bool, run: Run) -> tuple[list[Plane], float]:
+        """Return the matrices of all slices, and the ratio of summed conductances at programming and now.
+
+        Parameters
+        ----------
+        held : numpy.ndarray
+            (out, in) normalised weights: to be programmed if ``fresh``, else as the devices hold them.
+        fresh : bool
+            Whether programming acts.
+        turn : int
+            Number of the programming.
+        solve : bool
+            Whether to solve the wires anew.
+        run : callable
+            Runs blocks of outputs.
+        """
+        own = self.devices
+        bent = own.bends or (fresh and own.writes)
+        found = [self._empty(held, bent, float(factor)) for factor in own.targets(held[:1, :1])[1]]
+        if not (bent or self.varied or self.exact):
+            return found, 1.0
+        shared = np.zeros((own.slices, own.references, held.shape[1]), dtype=held.dtype)
+
+        def block(first: int, last: int) -> Array:
+            return self._fill(found, held, (first, last), None, fresh, turn, solve, shared)
+
+        def tile(c: int, _: int) -> Array:
+            return self._fill(found, held, own.column_tiles[c], c, fresh, turn, solve, shared)
+
+        if own.wired:
+            sums = run(tile, pieces(len(own.column_tiles), 1))
+        else:
+            if own.references:
+                self._fill_references(found, held, fresh, turn, shared)
+            sums = run(block, pieces(len(held), max(1, BLOCK // max(held.shape[1], 1))))
+        before, now = np.sum(sums, axis=0)
+        return found, float(before / now) if now > 0 else 1.0
+
+    def _empty(self, held: Array, bent: bool, factor: float) -> Plane:
+        """Return matrices to be filled; the mean is the held weight itself where it is what is read."""
+        own, (outputs, inputs) = self.devices, held.shape
+        mean = np.empty_like(held) if bent else held
+        variance = np.empty_like(held) if self.varied else None
+        reference = np.empty((own.references, inputs), held.dtype) if self.varied and own.references else None
+        sides = []
+        for side in range(own.sides if self.exact else 0):
+            g, sigma = (np.empty((outputs + own.references, inputs), dtype=np.float32) for _ in range(2))
+            share = np.ones_like(g) if own.wired else np.ones((1, 1), dtype=np.float32)
+            sides.append(Side(g, sigma, share, -1.0 if side else 1.0))
+        uniform = (self.device.read_noise * own.unit) ** 2 if self.uniform else 0.0
+        return Plane(mean, variance, reference, uniform, factor, sides)
+
+    def _fill(
+        self,
+        found: list[Plane],
+        held: Array,
+        outputs: tuple[int, int],
+        tile: int | None,
+        fresh: bool,
+        turn: int,
+        solve: bool,
+        shared: Array,
+    ) -> Array:
+        """Fill the rows of some outputs, with wires those of one column tile; return sums of G programmed and now."""
+        own, (first, last), size = self.devices, outputs, held.shape[0]
+        sums, n, unit = np.zeros(2), last - first, held.dtype.type(own.unit)
+        beside = repeat(None)
+        if tile is not None and own.references:
+            beside = own.lines(np.zeros((1, held.shape[1]), held.dtype), size + tile, fresh, turn)
+        for ((k, side), _, before, now), last_line in zip(own.lines(held[first:last], first, fresh, turn), beside):
+            numbers = np.arange(first, last)
+            if last_line is not None:
+                before, now = np.concatenate([before, last_line[2]]), np.concatenate([now, last_line[3]])
+                numbers = np.append(numbers, size + tile)
+            sums += before.sum(dtype=np.float64), now.sum(dtype=np.float64)
+            mean, variance, sigma, share = self._read(before, now, (k, side), numbers, solve)
+            plane = found[k]
+            if plane.mean is not held:
+                other = mean[n:] if len(mean) > n else shared[k][own.tile_of[first:last]] if own.references else 0
+                part = plane.mean[first:last]
+                if side == 0:
+                    np.subtract(mean[:n], other, out=part)
+                    part *= unit
+                else:
+                    part -= mean * unit
+            if plane.variance is not None:
+                part = plane.variance[first:last]
+                part[:] = variance[:n] * unit**2 + (part if side else 0)
+                if plane.reference is not None and len(mean) > n:
+                    plane.reference[tile] = variance[n] * unit**2
+            if plane.sides:
+                plane.sides[side].g[numbers], plane.sides[side].sigma[numbers] = now, sigma
+                if own.wired:
+                    plane.sides[side].share[numbers] = share
+        return sums
+
+    def _fill_references(self, found: list[Plane], held: Array, fresh: bool, turn: int, shared: Array) -> None:
+        """Fill what belongs to reference columns without wires."""
+        own, size, unit = self.devices, held.shape[0], held.dtype.type(self.devices.unit)
+        numbers = size + np.arange(own.references)
+        for (k, side), _, before, now in own.lines(np.zeros(shared.shape[1:], held.dtype), size, fresh, turn):
+            shared[k], variance, sigma, _ = self._read(before, now, (k, side), numbers, False)
+            if found[k].reference is not None:
+                found[k].reference[:] = variance * unit**2
+            if found[k].sides:
+                found[k].sides[side].g[size:], found[k].sides[side].sigma[size:] = now, sigma
+
+    def _read(
+        self, before: Array, now: Array, where: tuple[int, int], numbers: Array, solve: bool
+    ) -> tuple[Array, Array, Array, Array]:
+        """Return mean and variance of reads at the end of the lines, sigma at the device, share; (lines, in)."""
+        device, noisy = self.device, self.device.read_noise > 0
+        mean, variance = devices.read_moments(now, before, device) if noisy else (now, now)
+        sigma = devices.read_sigma(now, before, device) if self.exact else now
+        if not self.devices.wired:
+            return mean, variance, sigma, now
+        share, beside = self._lines(now, where, numbers, solve)
+        return share * mean + beside, variance * share**2, sigma, share
+
+    def _lines(self, now: Array, where: tuple[int, int], numbers: Array, solve: bool) -> tuple[Array, Array]:
+        """Return share and beside of one column tile, all of its row tiles."""
+        own, line = self.devices, self.chip.wires
+        names = [f"{what}.{where[0]}.{where[1]}" for what in ("share", "beside")]
+        if not solve:
+            return self.kept[names[0]][numbers], self.kept[names[1]][numbers]
+        share, beside = np.empty(now.shape), np.empty(now.shape)
+        for a, b in own.row_tiles:
+            g = now[:, a:b].T * MICRO
+            parts = wires.attenuation(g, wires.effective(g, line.r_word, line.r_bit))
+            share[:, a:b], beside[:, a:b] = parts[0].T, parts[1].T / MICRO
+        if line.refresh_every > 1:
+            for name, values in zip(names, (share, beside), strict=True):
+                self.kept[name][numbers] = values
+        return share, beside
+
+    def allot(self) -> None:
+        """Make room for what is kept between two solutions of the wires."""
+        own = self.devices
+        if own.wired and self.chip.wires.refresh_every > 1 and not self.kept:
+            shape = (own.shape[0] + own.references, own.shape[1])
+            for k in range(own.slices):
+                for side in range(own.sides):
+                    for what in ("share", "beside"):
+                        self.kept[f"{what}.{k}.{side}"] = np.zeros(shape, dtype=np.float32)

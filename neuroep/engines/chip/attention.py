@@ -1,0 +1,242 @@
+"""Attention units of a chip: coarse exponentials, patterns on a crossbar, digitised states.
+
+All of them keep the attention weights p explicitly, (batch, queries, patterns):
+
+    x_t = kappa X u_t,   e_tj = Q(exp(x_tj - max_j x_tj)),   p_t = e_t / sum e_t,   a_t = X^T p_t
+
+``u`` is the clamped drive plus the feedback. The analog unit writes the patterns X of every sequence, as they come, to
+one physical crossbar of the chip's devices: ``X u`` is a forward read, ``X^T p`` a transposed one, with its converters
+and noise; kappa and the softmax stay digital. Its energy is that of exact attention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hw_models.chip import Chip, Converter
+from hw_models.converters import Quantiser
+from hw_models.crossbar import Converters, Crossbar
+from hw_models.randomness import key
+from neuroep.engines.attention import AttentionUnit, HeldLogits, Tokens
+from neuroep.engines.chip.attention_kernels import soften
+from neuroep.engines.substrate import Setting
+from neuroep.network import AttentionLayer
+from neuroep.settling import State
+
+
+class ExplicitAttention(AttentionUnit):
+    """Digital attention with explicit weights and exponentials of ``exp_bits`` bits; None keeps them exact."""
+
+    tilts = False
+
+    def __init__(self, layer: AttentionLayer, setting: Setting, exp_bits: int | None) -> None:
+        super().__init__(layer, setting.dtype, setting.workers)
+        self.levels = self.real(0 if exp_bits is None else 2**exp_bits - 1)
+
+    def relax(self, held: HeldLogits, feedback: np.ndarray, state: State, dt: float) -> float:
+        """Move the layer in place; see :meth:`AttentionUnit.relax`."""
+        self._count(held, feedback)
+        weights, value = state.weights[self.layer.name], state.values[self.layer.name]
+
+        def sample(b: int, n: int, k: int) -> float:
+            logits = self._logits(held, b, n, k, feedback[b] if feedback.size else None)
+            soften(logits, self.levels, self.real(dt), weights[b])
+            new = self._read_out(held, b, weights[b, :n, :k])
+            change = np.abs(new - value[b, : new.size]).max(initial=0)
+            value[b, : new.size] = new
+            return float(change)
+
+        return self._each(held, sample)
+
+    def _each(self, held: HeldLogits, sample: Callable[[int, int, int], float]) -> float:
+        """Call ``sample(b, queries, patterns)`` for every sample that has both; return the largest result."""
+        queries, patterns = held.queries.count, held.patterns.count
+
+        def task(first: int, last: int) -> float:
+            real = [b for b in range(first, last) if queries[b] and patterns[b]]
+            return float(np.max([sample(b, int(queries[b]), int(patterns[b])) for b in real], initial=0))
+
+        # Samples that are collected for a range are collected in order.
+        run = serial if self.observing else self.workers.run
+        return float(np.max(run(task, held.samples)))
+
+    observing = False
+
+    def _logits(self, held: HeldLogits, b: int, n: int, k: int, feedback: np.ndarray | None) -> np.ndarray:
+        """Return x of one sample, (n, k), its own copy."""
+        logits = held.logits[b, :n, :k]
+        if feedback is None:
+            return logits.copy()
+        patterns = held.patterns.vectors[b, :k]
+        rows = feedback[None, :] / self.real(np.sqrt(n)) if self.pooled else _rows(feedback, patterns)[:n]
+        return logits + self.kappa * (rows @ patterns.T)
+
+    def _read_out(self, held: HeldLogits, b: int, weights: np.ndarray) -> np.ndarray:
+        """Return what the next synapse sees of one sample: sum of the states over sqrt(n), or all of them in a row."""
+        patterns = held.patterns.vectors[b, : weights.shape[1]]
+        if self.pooled:
+            return weights.sum(0) @ patterns / self.real(np.sqrt(len(weights)))
+        return (weights @ patterns).reshape(-1)
+
+
+@dataclass(frozen=True)
+class HeldPatterns(HeldLogits):
+    """Held drive and the crossbars on which the patterns of a batch lie."""
+
+    drive: np.ndarray
+    """(real query tokens, dim) packed."""
+    crossbars: list[Crossbar]
+    """By sample."""
+
+
+class AnalogAttention(ExplicitAttention):
+    """Attention whose patterns lie on a crossbar; see the module."""
+
+    def __init__(self, layer: AttentionLayer, setting: Setting, chip: Chip) -> None:
+        super().__init__(layer, setting, chip.attention.exp_bits)
+        self.setting, self.chip = setting, chip
+        self.name = f"{layer.name} patterns"
+        self.converters = Converters(chip)
+        fixed = chip.crossbar.weight_range
+        self.range = Quantiser(Converter(range=fixed) if fixed else Converter(bits=24), f"patterns of {layer.name}")
+        """Full scale of the stored patterns: calibrated, or the chip's weight_range."""
+        self._crossbars: list[Crossbar] = []
+        self._counted: dict[str, int] = {}
+        self.begin()
+
+    def begin(self, *occasion: str | int) -> None:
+        """Key all draws by this occasion."""
+        self._occasion = occasion
+
+    @property
+    def quantisers(self) -> dict[str, Quantiser]:
+        """All ranges by name."""
+        return {"patterns": self.range, **self.converters.quantisers}
+
+    def hold(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
+        """Write the patterns of every sample; the drive is kept and read with the feedback at every step."""
+        held = super().hold(drive, queries, patterns)
+        self._fold()
+        if self.range.observing:
+            self.range.sample(patterns.packed)
+        chip = self._chip()
+        self._crossbars = [self._written(chip, patterns, b) for b in range(len(patterns.count))]
+        fields = (held.queries, held.patterns, held.logits, held.scaled)
+        return HeldPatterns(*fields, drive, self._crossbars)
+
+    def _chip(self) -> Chip:
+        """Return the chip with the full scale of the patterns."""
+        full = self.range.range or float("nan")
+        crossbar = self.chip.crossbar.model_copy(update={"weight_range": full, "weight_headroom": 1.0})
+        return self.chip.model_copy(update={"crossbar": crossbar})
+
+    def _written(self, chip: Chip, patterns: Tokens, b: int) -> Crossbar:
+        vectors = patterns.vectors[b, : patterns.count[b]]
+        crossbar = Crossbar(chip, vectors.shape, self.setting.seed, self.name, dtype=self.setting.dtype)
+        crossbar.converters = self.converters
+        crossbar.begin(*self._occasion, b)
+        if len(vectors):
+            crossbar.program(vectors)
+        return crossbar
+
+    def _logits(self, held: HeldLogits, b: int, n: int, k: int, feedback: np.ndarray | None) -> np.ndarray:
+        assert isinstance(held, HeldPatterns)
+        drive = held.drive[held.queries.offsets[b] : held.queries.offsets[b + 1]]
+        if feedback is not None:
+            shared = self.pooled
+            drive = drive + (feedback[None, :] / self.real(np.sqrt(n)) if shared else _rows(feedback, drive)[:n])
+        return self.kappa * held.crossbars[b].forward(drive)
+
+    def _read_out(self, held: HeldLogits, b: int, weights: np.ndarray) -> np.ndarray:
+        rows = self._states(held, b, weights)
+        return rows.sum(0) / self.real(np.sqrt(len(weights))) if self.pooled else rows.reshape(-1)
+
+    def _states(self, held: HeldLogits, b: int, weights: np.ndarray) -> np.ndarray:
+        """Read the states of one sample's tokens, (n, dim)."""
+        assert isinstance(held, HeldPatterns)
+        return held.crossbars[b].transposed(np.ascontiguousarray(weights))
+
+    def token_rows(
+        self, held: HeldLogits, plus: np.ndarray, minus: np.ndarray, factors: tuple[float, float]
+    ) -> np.ndarray:
+        """Return ``f+ a+ + f- a-`` of every real query, both states read from the crossbar."""
+        offsets, dim = held.queries.offsets, held.patterns.vectors.shape[2]
+        rows = np.zeros((offsets[-1], dim), dtype=plus.dtype)
+
+        def sample(b: int, n: int, k: int) -> float:
+            for weights, factor in zip((plus, minus), factors, strict=True):
+                if factor:
+                    read = self._states(held, b, weights[b, :n, :k])
+                    rows[offsets[b] : offsets[b + 1]] += self.real(factor) * read
+            return 0.0
+
+        self._each(held, sample)
+        return rows
+
+    def _count(self, held: HeldLogits, feedback: np.ndarray) -> None:
+        """Count the softmax; the crossbars count their reads."""
+        self.operations += 2 * held.pairs
+
+    def _fold(self) -> None:
+        """Add up what the crossbars of the last batch have counted."""
+        self._counted = _sum(self._counted, *(crossbar.counters for crossbar in self._crossbars))
+        self._crossbars = []
+
+    def counters(self) -> dict[str, int]:
+        """Return conversions, reads and digital operations."""
+        return _sum(super().counters(), self._counted, *(crossbar.counters for crossbar in self._crossbars))
+
+
+class DigitisedAttention(AttentionUnit):
+    """Any unit whose read-out passes a converter before the next synapse reads it; p is the inner unit's."""
+
+    def __init__(self, inner: AttentionUnit, converter: Converter, setting: Setting) -> None:
+        super().__init__(inner.layer, setting.dtype, setting.workers)
+        self.inner, self.seed = inner, setting.seed
+        self.quantiser = Quantiser(converter, f"attention state of {inner.layer.name}")
+        for name in ("hold", "rest", "explicit", "token_rows"):
+            setattr(self, name, getattr(inner, name))
+        self.begin()
+
+    def begin(self, *occasion: str | int) -> None:
+        """Key all draws by this occasion."""
+        self._key, self._step = key(self.seed, "attention state", self.layer.name, *occasion), 0
+        if isinstance(self.inner, AnalogAttention):
+            self.inner.begin(*occasion)
+
+    @property
+    def quantisers(self) -> dict[str, Quantiser]:
+        """All ranges by name."""
+        inner = self.inner.quantisers if isinstance(self.inner, AnalogAttention) else {}
+        return {"state": self.quantiser, **inner}
+
+    def relax(self, held: HeldLogits, feedback: np.ndarray, state: State, dt: float) -> float:
+        """Move the layer in place; see :meth:`AttentionUnit.relax`."""
+        value = state.values[self.layer.name]
+        before = value.copy()
+        change = self.inner.relax(held, feedback, state, dt)
+        if self.quantiser.observing:
+            self.quantiser.sample(value)
+        value[:] = self.quantiser(np.ascontiguousarray(value), self._key, self._step)
+        self._step += 1
+        return change if np.isnan(change) else float(np.abs(value - before).max(initial=0))
+
+    def counters(self) -> dict[str, int]:
+        """Return those of the inner unit."""
+        return self.inner.counters()
+
+
+def _rows(feedback: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """Return a flat layer's feedback of one sample by token, (tokens, dim)."""
+    return feedback.reshape(-1, like.shape[1])
+
+
+def _sum(*counters: Mapping[str, int]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for counted in counters:
+        for name, number in counted.items():
+            total[name] = total.get(name, 0) + number
+    return total

@@ -1,0 +1,123 @@
+"""A chip as the substrate of the local engine; see :class:`neuroep.engines.substrate.Substrate`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from hw_models.chip import Chip
+from hw_models.converters import Quantiser
+from neuroep.contrast import Signal
+from neuroep.engines.arrays import Array
+from neuroep.engines.attention import AttentionUnit
+from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
+from neuroep.engines.chip.attention import AnalogAttention, DigitisedAttention, ExplicitAttention
+from neuroep.engines.chip.neurons import ChipNeurons
+from neuroep.engines.chip.readout import Periphery
+from neuroep.engines.neurons import Neurons
+from neuroep.engines.substrate import Setting
+from neuroep.network import AttentionLayer, DenseLayer
+
+ENDS = ("post", "pre")
+
+
+class ChipSubstrate:
+    """Makes the parts of one chip and speaks to all of them.
+
+    Parameters
+    ----------
+    chip : Chip
+        What to build.
+    setting : Setting
+        Rule, threads, dtype and the seed of all draws.
+    """
+
+    def __init__(self, chip: Chip, setting: Setting) -> None:
+        self.chip, self.setting = chip, setting
+        self.redraws = chip.redraws
+        self.holds_input = chip.crossbar.hold_input
+        self.time_constant = chip.neuron.time_constant
+        self._parts: dict[str, Any] = {}
+        self._calibrated = False
+
+    def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None) -> Array:
+        """Return a crossbar or an event-driven array."""
+        kind = EventDrivenArray if self.chip.substrate == "event_driven" else CrossbarArray
+        self._parts[f"array.{name}"] = made = kind(name, weight, bias, self.chip, self.setting)
+        if self.chip.readout.acts:
+            for end in ENDS:
+                self._parts[f"read-out.{name}.{end}"] = Periphery(self.chip.readout, self.setting.seed, name, end)
+        return made  # type: ignore[return-value]
+
+    def attention(self, layer: AttentionLayer) -> AttentionUnit:
+        """Return a digital or analog unit, its states digitised if the chip does so."""
+        settings = self.chip.attention
+        unit: AttentionUnit
+        if settings.kind == "analog":
+            unit = AnalogAttention(layer, self.setting, self.chip)
+        elif settings.exp_bits is not None:
+            unit = ExplicitAttention(layer, self.setting, settings.exp_bits)
+        else:
+            unit = AttentionUnit(layer, self.setting.dtype, self.setting.workers)
+        if settings.state.acts:
+            unit = DigitisedAttention(unit, settings.state, self.setting)
+        if hasattr(unit, "begin"):
+            self._parts[f"attention.{layer.name}"] = unit
+        return unit
+
+    def neurons(self, layer: DenseLayer) -> Neurons:
+        """Return neurons with the chip's circuit."""
+        self._parts[f"neurons.{layer.name}"] = made = ChipNeurons(layer, self.chip.neuron, self.setting)
+        return made
+
+    def read_out(self, synapse: str, end: str, signal: Signal) -> Signal:
+        """Return the signal as the chip's periphery digitises it."""
+        return self._parts[f"read-out.{synapse}.{end}"].measure(signal) if self.chip.readout.acts else signal
+
+    def begin(self, *occasion: str | int) -> None:
+        """Key all draws by this occasion."""
+        for part in self._parts.values():
+            part.begin(*occasion)
+
+    @property
+    def _quantisers(self) -> dict[str, Quantiser]:
+        return {
+            f"{part}.{name}": quantiser
+            for part, owner in self._parts.items()
+            for name, quantiser in getattr(owner, "quantisers", {}).items()
+        }
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether converters wait for their ranges."""
+        return not self._calibrated and any(q.converter.calibrates for q in self._quantisers.values())
+
+    @contextmanager
+    def observing(self) -> Iterator[None]:
+        """Collect signals, then fix the ranges of all converters that wait for one."""
+        for quantiser in self._quantisers.values():
+            quantiser.observe()
+        yield
+        for quantiser in self._quantisers.values():
+            if quantiser.sampled or not quantiser.converter.calibrates:
+                quantiser.freeze()
+            else:
+                quantiser.observe(False)
+        self._calibrated = True
+
+    def counters(self) -> dict[str, int]:
+        """Return nothing: arrays and units count for themselves."""
+        return {}
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return all ranges."""
+        return {name: quantiser.state() for name, quantiser in self._quantisers.items()}
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over all ranges."""
+        for name, quantiser in self._quantisers.items():
+            quantiser.load(state[name])
+        self._calibrated = True

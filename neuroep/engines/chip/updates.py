@@ -1,0 +1,208 @@
+"""How the weights of one crossbar change: the schemes of :class:`hw_models.chip.Update`.
+
+================  ===========================================================================================
+digital           the rule moves a float master copy, and the devices are programmed with it
+mixed_precision   the rule moves an accumulator chi; whole granules of it go to the devices as pulses
+                  (Nandakumar et al., Front. Neurosci. 14:406, 2020)
+pulsed            in memory: rank-1 pulse trains of what the two ends saw, no gradient is ever computed
+                  (Gokmen and Vlasov, Front. Neurosci. 10:333, 2016)
+================  ===========================================================================================
+
+Biases sit in the digital periphery in all of them and follow the rule exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from hw_models.chip import Chip
+from hw_models.crossbar import Crossbar
+from hw_models.pulses import PulsedDevices
+from neuroep.contrast import Contrast
+from neuroep.engines.arrays import IdealArray, ideal
+from neuroep.engines.substrate import Setting
+from neuroep.errors import ConfigError
+from neuroep.optimisers import SGD, Optimiser
+
+CROSSBAR = "crossbar"
+"""Name in a checkpoint of what the crossbar keeps."""
+
+
+class Scheme(Protocol):
+    """Keeps what learning needs beside the devices of one crossbar."""
+
+    @property
+    def bias(self) -> np.ndarray | None: ...
+
+    @property
+    def updates(self) -> int: ...
+
+    def update(self, contrast: Contrast, rate: float) -> int: ...
+
+    def state(self) -> dict[str, np.ndarray]: ...
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None: ...
+
+    def pulses(self) -> int: ...
+
+
+class Digital:
+    """Float master copy; see the module."""
+
+    def __init__(self, crossbar: Crossbar, weight: np.ndarray, bias: np.ndarray | None, chip: Chip, setting: Setting):
+        self.crossbar, self.every = crossbar, chip.update.reprogram_every
+        self.digital = _rule(weight, bias, setting)
+        crossbar.program(self.digital.weight)
+
+    @property
+    def bias(self) -> np.ndarray | None:
+        """(out,), of the digital periphery."""
+        return self.digital.bias
+
+    @property
+    def updates(self) -> int:
+        """Number of updates made."""
+        return self.digital.updates
+
+    def update(self, contrast: Contrast, rate: float) -> int:
+        """Move the master copy and program the devices; return how many weights are not finite."""
+        bad = self.digital.update(contrast, rate)
+        if not bad and self.updates % self.every == 0:
+            self.crossbar.program(self.digital.weight)
+        return bad
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the master copy, what the rule keeps, and the crossbar."""
+        return self.digital.state() | _crossbar_state(self.crossbar)
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over what the rule keeps, and the crossbar."""
+        self.digital.load(state)
+        self.crossbar.load(_crossbar_part(state), self.digital.weight)
+
+    def pulses(self) -> int:
+        """Return 0: devices are programmed, not pulsed."""
+        return 0
+
+
+class InMemory:
+    """What the two schemes share whose weights are the devices' own."""
+
+    def __init__(self, crossbar: Crossbar, weight: np.ndarray, bias: np.ndarray | None, chip: Chip, setting: Setting):
+        self.crossbar, self.chip = crossbar, chip
+        crossbar.program(weight)
+        device = chip.device.pulse
+        place = (weight.shape, setting.seed, crossbar.name)
+        self.devices = PulsedDevices(device, *place, run=setting.workers.run, dtype=setting.dtype)
+        self.digital = _rule(np.zeros_like(weight) if self.accumulates else weight[:, :0], bias, setting)
+        self.sent = 0
+
+    accumulates = False
+
+    @property
+    def bias(self) -> np.ndarray | None:
+        """(out,), of the digital periphery."""
+        return self.digital.bias
+
+    @property
+    def updates(self) -> int:
+        """Number of updates made."""
+        return self.digital.updates
+
+    def pulses(self) -> int:
+        """Return the number of pulses the devices have seen."""
+        return self.sent
+
+    def _pulsed(self, pulses: int) -> int:
+        """Count pulses and read the devices anew; return how many weights are not finite."""
+        self.sent += pulses
+        stored = self.crossbar.stored
+        bad = int(stored.size - np.count_nonzero(np.isfinite(stored)))
+        if not bad:
+            self.crossbar.refresh()
+        return bad
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the devices' weights, what the rule keeps, and the crossbar."""
+        kept = self.digital.state()
+        if self.accumulates:
+            kept["accumulated"] = kept.pop("weight")
+        kept["weight"] = self.crossbar.stored * np.asarray(self.crossbar.weight_range, self.crossbar.stored.dtype)
+        return kept | _crossbar_state(self.crossbar)
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over what the rule keeps, and the crossbar."""
+        self.digital.load(state)
+        if self.accumulates:
+            self.digital.weight[:] = state["accumulated"]
+        self.crossbar.load(_crossbar_part(state), None)
+
+
+class MixedPrecision(InMemory):
+    """Digital accumulation, whole granules as pulses; see the module."""
+
+    accumulates = True
+
+    def update(self, contrast: Contrast, rate: float) -> int:
+        """Accumulate, then move whole granules; return how many weights are not finite."""
+        _refuse_decay(self.digital.optimiser, "mixed_precision")
+        chi = self.digital.weight
+        bad = self.digital.update(contrast, rate)
+        if bad:
+            return bad
+        granule = (self.chip.update.granule or self.chip.device.pulse.dw_min) * self.crossbar.weight_range
+        whole = np.trunc(chi / chi.dtype.type(granule))
+        chi -= whole * chi.dtype.type(granule)
+        up, down = np.maximum(whole, 0), np.maximum(-whole, 0)
+        return self._pulsed(self.devices.apply(self.crossbar.stored, up, down, step=self.updates))
+
+
+class Pulsed(InMemory):
+    """Pulse trains of what the two ends saw; see the module."""
+
+    def update(self, contrast: Contrast, rate: float) -> int:
+        """Send the trains of one batch; return how many weights are not finite."""
+        rule = self.digital.optimiser
+        if not isinstance(rule, SGD) or rule.momentum:
+            name = "optimiser.momentum" if isinstance(rule, SGD) else "optimiser.kind"
+            value = rule.momentum if isinstance(rule, SGD) else "adam"
+            raise ConfigError(f"{name} = {value!r}: pulsed in-memory updates take 'sgd' without momentum")
+        _refuse_decay(rule, "pulsed")
+        if self.bias is not None:
+            bias = self.bias
+            bias -= bias.dtype.type(rate) * contrast.bias_gradient()
+        self.digital.updates += 1
+        step = -rate * contrast.scale / self.crossbar.weight_range
+        terms = self._terms(contrast)
+        return self._pulsed(self.devices.update(self.crossbar.stored, terms, step, self.chip.update, self.updates))
+
+    def _terms(self, contrast: Contrast) -> list[tuple[float, Any, Any]]:
+        """Return (sign, post rows, pre rows): the weights are to change along the sum of sign post^T pre."""
+        if self.chip.update.signals == "contrast":
+            return [(1.0, post, pre) for post, pre in contrast.terms()]
+        post, pre = contrast.post, contrast.pre
+        return [(1.0, post.plus, pre.plus), (-1.0, post.minus, pre.minus)]
+
+
+SCHEMES: Mapping[str, Any] = {"digital": Digital, "mixed_precision": MixedPrecision, "pulsed": Pulsed}
+
+
+def _rule(weight: np.ndarray, bias: np.ndarray | None, setting: Setting) -> IdealArray:
+    return ideal(weight, bias, setting.optimiser, setting.workers, setting.dtype)
+
+
+def _refuse_decay(rule: Optimiser, scheme: str) -> None:
+    if rule.weight_decay:
+        raise ConfigError(f"optimiser.weight_decay = {rule.weight_decay}: update scheme '{scheme}' cannot decay weights")
+
+
+def _crossbar_state(crossbar: Crossbar) -> dict[str, np.ndarray]:
+    return {f"{CROSSBAR}.{name}": values for name, values in crossbar.state().items()}
+
+
+def _crossbar_part(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    start = f"{CROSSBAR}."
+    return {name.removeprefix(start): values for name, values in state.items() if name.startswith(start)}

@@ -1,0 +1,164 @@
+"""Presets: whole, cited, honest about what they leave out, true to their papers; aliases and registered chips."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import pkgutil
+import re
+import tomllib
+
+import numpy as np
+import pytest
+
+from hw_models import devices, presets
+from hw_models.chip import Chip
+from hw_models.errors import ChipError
+
+OWN = [module.name for module in pkgutil.iter_modules(presets.__path__)]
+PULSED = ["gong_2018_reram", "kim_2019_ecram", "li_2018_capacitor", "tang_2018_ecram"]
+PAPERS = {
+    "joshi_2020_pcm": {"device.g_max": 25.0, "device.read_noise_law": "pcm", "device.drift_start": 20.0},
+    "legallo_2023_hermes": {"crossbar.rows": 256, "crossbar.columns": 256, "dac.bits": 8, "adc.bits": 8},
+    "wan_2022_reram": {"device.g_max": 40.0, "device.programming_noise": (0.701, 22.086, -50.773, 47.095, -16.458)},
+    "isaac_2016": {"crossbar.rows": 128, "crossbar.slices": 4, "crossbar.slice_bits": 2, "adc.bits": 8},
+    "davies_2018_loihi": {"substrate": "event_driven", "events.weight_bits": 8},
+    "gong_2018_reram": {"device.pulse.dw_min": 0.00135, "device.pulse.noise": 5.0, "device.pulse.gamma_up": 5.0},
+    "li_2018_capacitor": {"device.pulse.dw_min": 0.005, "device.pulse.gamma_up": 0.05},
+    "tang_2018_ecram": {"device.pulse.dw_min": 0.002, "device.pulse.gamma_down": 0.5085},
+    "kim_2019_ecram": {"device.pulse.dw_min": 2.8214e-4, "device.pulse.gamma_down": 0.7342},
+}
+NOT_IDEAL_BY_DEFAULT = {"events.weight_bits"}
+
+
+@pytest.fixture
+def register(monkeypatch):
+    """Register callables under names, as installed packages would."""
+
+    def set_points(**values):
+        points = [importlib.metadata.EntryPoint(name, value, presets.GROUP) for name, value in values.items()]
+        monkeypatch.setattr(
+            importlib.metadata, "entry_points", lambda *, group: points if group == presets.GROUP else []
+        )
+
+    return set_points
+
+
+def our_chip():
+    return Chip(name="ours", calibration_samples=8)
+
+
+def broken_chip():
+    raise RuntimeError("two\nlines")
+
+
+def no_chip():
+    return 3
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_presets_are_cited_and_say_what_they_leave_out(name):
+    chip = presets.load(name)
+    assert chip.name == name
+    assert re.search(r"20\d\d", name).group() in chip.citation
+    assert chip.url.startswith("https://doi.org/10.")
+    assert len(chip.caveat) > 80
+    module = importlib.import_module(f"hw_models.presets.{name}")
+    assert "Choices made here" in " ".join(module.__doc__.split())
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_presets_survive_writing_and_reading(name):
+    chip = presets.load(name)
+    assert Chip.parse(tomllib.loads(chip.to_toml())) == chip
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_presets_are_what_their_papers_say(name):
+    chip, ideal = presets.load(name), dict(Chip.fields_of(Chip()))
+    fields = dict(Chip.fields_of(chip))
+    assert not chip.is_ideal
+    for field, value in PAPERS[name].items():
+        assert fields[field] == value
+        assert field in NOT_IDEAL_BY_DEFAULT or value == ideal[field] or field in chip.differences()
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_only_chips_with_data_on_pulses_learn_by_them(name):
+    assert (presets.load(name).update.scheme == "pulsed") == (name in PULSED)
+
+
+@pytest.mark.parametrize("name", ["tang_2018_ecram", "kim_2019_ecram"])
+def test_symmetry_point_of_electrochemical_memory_is_at_zero(name):
+    pulse = presets.load(name).device.pulse
+    assert pulse.w_max - pulse.w_min == pytest.approx(2.0)
+    assert pulse.up_down == 0
+
+
+def test_spread_of_relaxed_resistive_memory_is_never_negative_and_grows_within_a_day():
+    from hw_models.presets import wan_2022_reram as paper
+
+    grid = np.linspace(0, 40, 401)
+    day = devices.programming_sigma(grid, paper.chip().device)
+    assert day.min() > 0.5
+    assert day[200] == pytest.approx(np.polyval(paper.DAY[::-1], 0.5), rel=1e-6)
+    assert (day > np.polyval(paper.SECOND[::-1], grid / 40)).all()
+
+
+def test_hermes_is_near_the_published_branches():
+    device, v = presets.load("hermes").device, np.linspace(0.005, 1, 400)
+    mean = devices.clipped_log(v, (-0.0387, -0.0182, 0.072, 0.13), (0.0945, 0.0736, -0.0126, -0.0436))
+    spread = devices.clipped_log(v, (-0.0120, -0.0023, 0.0124, 0.04), (0.3039, 0.0104, 0.0116, -0.0165))
+    share = devices.clipped_log(v, (-0.0078, 0.0038, 0.0179, 0.04), (0.1591, 0.0088, 0.0768, -0.1352, 0.0664))
+    assert np.abs(devices.clipped_log(v, device.drift_mean) - mean).max() < 0.012
+    assert np.abs(devices.clipped_log(v, device.drift_spread) - spread).max() < 0.0032
+    assert np.abs(devices.pcm_share(v * device.g_max, device) / share - 1).max() < 0.19
+
+
+def test_age_of_a_deployed_preset_can_be_set():
+    chip = presets.load("pcm")
+    values = chip.to_dict()
+    values["device"]["age"] = 3600.0
+    assert Chip.parse(values).device.age == 3600
+    assert chip.device.drifts
+
+
+def test_aliases_name_presets():
+    assert set(presets.ALIASES.values()) <= set(OWN)
+    assert not set(presets.ALIASES) & set(OWN)
+    for alias, name in presets.ALIASES.items():
+        assert presets.load(alias) == presets.load(name)
+    assert presets.load("ideal").is_ideal
+
+
+def test_unknown_names_are_answered_with_the_nearest(register):
+    register()
+    assert presets.names() == sorted(OWN)
+    with pytest.raises(ChipError, match=r"unknown chip 'josh_2020_pcm': .*did you mean 'joshi_2020_pcm'") as failure:
+        presets.load("josh_2020_pcm")
+    assert "\n" not in str(failure.value)
+
+
+def test_registered_chips_are_found(register):
+    register(ours=f"{__name__}:our_chip", joshi_2020_pcm=f"{__name__}:our_chip")
+    assert presets.names() == [*sorted(OWN), "ours"]
+    assert presets.load("ours").calibration_samples == 8
+    assert presets.load("joshi_2020_pcm").device.g_max == 25
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("{here}:broken_chip", "RuntimeError: two lines"),
+        ("{here}:no_chip", "made a int, not a Chip"),
+        ("{here}:missing", "AttributeError"),
+        ("no_such_module_at_all:chip", "ModuleNotFoundError: No module named 'no_such_module_at_all'"),
+    ],
+)
+def test_broken_registered_chips_are_named_in_one_line(register, value, words):
+    register(ours=value.format(here=__name__))
+    assert "ours" in presets.names()
+    with pytest.raises(ChipError, match=r"registered chip 'ours' \(.*") as failure:
+        presets.load("ours")
+    assert words in str(failure.value)
+    assert "\n" not in str(failure.value)
