@@ -73,8 +73,12 @@ class Quantiser:
         self.observing = False
         self._grid = OPEN
         self._forget()
-        if converter.acts and converter.range is not None:
-            self._set(converter.range * unit)
+        self.rescale(unit)
+
+    def rescale(self, unit: float) -> None:
+        """Set the signal that a range of 1 stands for, where the range is fixed."""
+        if self.converter.acts and self.converter.range is not None:
+            self._set(self.converter.range * unit)
 
     @property
     def acts(self) -> bool:

@@ -25,39 +25,19 @@ sum of independent terms.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 
-from hw_models import noise_kernels
 from hw_models.chip import Chip
-from hw_models.converters import OPEN, Quantiser
+from hw_models.converters import Quantiser
 from hw_models.errors import ChipError
 from hw_models.mapping import Array, Devices, Run, pieces, serial
-from hw_models.randomness import key, normals
+from hw_models.products import COLUMNS, Direction, Product
+from hw_models.randomness import key
 from hw_models.tiles import Plane, Tiles
 
 ROWS = 2048
 """Most samples of one block of an exact product."""
-SAMPLES = 512
-"""Most samples of one block of a sensed product; its currents stay in the cache."""
-COLUMNS = 4096
-"""Most inputs of one block: of a sum in a forward product, of a result in a transposed one."""
-
-
-class Direction(NamedTuple):
-    """Converters and keys of one direction."""
-
-    dac: Quantiser
-    adc: Quantiser
-    signals: Array
-    """Key of the DAC."""
-    reads: Array
-    """Key of read noise and noise of the ADC."""
-    reference: Array
-    """Key of the reference column's noise."""
-    rounding: Array
-    """Key of stochastic rounding in the ADC."""
 
 
 class Crossbar:
@@ -103,7 +83,7 @@ class Crossbar:
         self.scale: float | None = None
         self.compensation = 1.0
         self._held, self._fresh, self._age = np.zeros(shape, dtype=self.dtype), False, 0
-        self._planes: list[Plane] = []
+        self.planes: list[Plane] = []
         self._row_edges = np.array([0] + [b for _, b in self.devices.row_tiles])
         self._column_edges = np.array([0] + [b for _, b in self.devices.column_tiles])
         self._forward, self._transposed = (self._direction(seed, which) for which in ("forward", "transposed"))
@@ -111,4 +91,185 @@ class Crossbar:
     def _direction(self, seed: int, which: str) -> Direction:
         chip, keys = self.chip, [key(seed, self.name, which, what) for what in ("dac", "read", "reference", "adc")]
         dac = Quantiser(chip.dac, f"{self.name} {which} dac")
-        return Direction(dac, Quantiser(chip.adc, f"{self.name} {which} adc", dac.range or 1.0), *keys)
+        return Direction(which == "forward", dac, Quantiser(chip.adc, f"{self.name} {which} adc", dac.range or 1.0), *keys)
+
+    def program(self, weight: Array) -> None:
+        """Write all devices; the first time this fixes the weight range.
+
+        Parameters
+        ----------
+        weight : numpy.ndarray
+            (out, in), copied; beyond the weight range it is cut.
+
+        Raises
+        ------
+        ChipError
+            If the shape is another one, or wires cannot be solved.
+        """
+        if weight.shape != self.shape:
+            raise ChipError(f"{self.name}: weights of shape {weight.shape}, the crossbar holds {self.shape}")
+        if self.scale is None:
+            bar = self.chip.crossbar
+            self.scale = bar.weight_range or bar.weight_headroom * float(np.abs(weight).max(initial=0)) or 1.0
+        self.programmings += 1
+        self.planes, self._fresh = [], True
+        if self.ideal:
+            self._held[:] = weight
+            return
+        np.divide(weight, self.scale, out=self._held, casting="same_kind")
+        np.clip(self._held, -1, 1, out=self._held)
+        if self.in_memory:
+            if self.devices.writes:
+                self._held[:] = self.devices.realised(self._held, self.programmings, self.run)
+            self._fresh = False
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Rebuild the matrices of products after :attr:`stored` has changed in place; no programming noise."""
+        if self.ideal:
+            return
+        solve = self.devices.wired and self._age % self.chip.wires.refresh_every == 0
+        self._build(solve)
+        self._age += 1
+
+    def _build(self, solve: bool) -> None:
+        self.planes = []
+        self.tiles.allot()
+        self.planes, ratio = self.tiles.planes(self._held, self._fresh, self.programmings, solve, self.run)
+        self.compensation = ratio if self.chip.device.drift_compensation else 1.0
+
+    @property
+    def stored(self) -> Array:
+        """Normalised weights (out, in) as programming left them.
+
+        Where weights change in memory it is the array itself, to be changed in place and followed by
+        :meth:`refresh`; otherwise a copy. A pair is then kept as its difference, one of its devices at g_min.
+        """
+        if self.in_memory:
+            return self._held
+        if self.ideal:
+            return self._held / self.dtype.type(self.scale or 1.0)
+        if self._fresh and (self.devices.writes or self.devices.slices > 1):
+            return self.devices.realised(self._held, self.programmings, self.run)
+        return self._held.copy()
+
+    def weights(self) -> Array:
+        """Return the mean effective weights (out, in): what products have as their mean without converters."""
+        if self.ideal:
+            return self._held.copy()
+        total = np.zeros(self.shape, dtype=self.dtype)
+        for plane in self.planes:
+            total += plane.mean * self.dtype.type(self.factor(plane))
+        return total
+
+    def conductances(self) -> tuple[Array, Array]:
+        """Return (G+, G-), or (G, its reference), as they conduct now, without wires [uS]; (slices, out, in) each."""
+        held = self.stored if self.ideal else self._held
+        return self.devices.conductances(held, self._fresh, self.programmings)
+
+    def expected(self, x: Array) -> Array:
+        """Return the product without converters and noise; nothing is drawn or counted."""
+        return self._ideal_forward(np.asarray(x, dtype=self.dtype), self.weights())
+
+    def expected_transposed(self, s: Array) -> Array:
+        """Return the transposed product without converters and noise; nothing is drawn or counted."""
+        return self._ideal_transposed(np.asarray(s, dtype=self.dtype), self.weights())
+
+    def factor(self, plane: Plane) -> float:
+        """Return what turns currents of a slice into weight units."""
+        return (self.scale or 1.0) * self.compensation * plane.factor
+
+    def _ideal_forward(self, x: Array, weight: Array) -> Array:
+        """Return ``x @ weight.T``; long sums are cut into fixed blocks and added in order."""
+        outputs, inputs = self.shape
+        if inputs <= COLUMNS:
+            result = np.empty((len(x), outputs), dtype=self.dtype)
+            self.run(lambda a, b: np.matmul(x[a:b], weight.T, out=result[a:b]), pieces(len(x), ROWS))
+            return result
+        parts = self.run(lambda a, b: x[:, a:b] @ weight[:, a:b].T, pieces(inputs, COLUMNS))
+        for part in parts[1:]:
+            parts[0] += part
+        return parts[0]
+
+    def _ideal_transposed(self, s: Array, weight: Array, out: Array | None = None) -> Array:
+        result = np.empty((len(s), self.shape[1]), dtype=self.dtype) if out is None else out
+        self.run(lambda a, b: np.matmul(s, weight[:, a:b], out=result[:, a:b]), pieces(self.shape[1], COLUMNS))
+        return result
+
+    def forward(self, x: Array) -> Array:
+        """Return the read product (rows, out) of signals (rows, in), in weight units."""
+        outputs, inputs = self.shape
+        self._count(len(x), inputs, outputs * len(self.devices.row_tiles))
+        if self.ideal:
+            return self._ideal_forward(x, self._held)
+        return Product(self, self._forward, x, self._row_edges).forward()
+
+    def transposed(self, s: Array, out: Array | None = None) -> Array:
+        """Return the read product (rows, in) of signals (rows, out) with the same devices."""
+        outputs, inputs = self.shape
+        self._count(len(s), outputs, inputs * len(self.devices.column_tiles))
+        if self.ideal:
+            return self._ideal_transposed(s, self._held, out)
+        result = Product(self, self._transposed, s, self._column_edges).transposed()
+        if out is None:
+            return result
+        out[:] = result
+        return out
+
+    def _count(self, samples: int, driven: int, sensed: int) -> None:
+        if not self.programmings:
+            raise ChipError(f"{self.name}: nothing is programmed yet")
+        self.reads += 1
+        self.counters["dac"] += samples * driven
+        self.counters["adc"] += samples * sensed * self.devices.slices
+        self.counters["reads"] += samples * self.devices.count
+
+    @property
+    def quantisers(self) -> list[Quantiser]:
+        """DAC and ADC of forward, DAC and ADC of transposed products."""
+        return [q for way in (self._forward, self._transposed) for q in (way.dac, way.adc)]
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether a range comes from samples."""
+        return self.chip.dac.calibrates or self.chip.adc.calibrates
+
+    def observe(self, on: bool = True) -> None:
+        """Begin to collect calibration values: what is to be calibrated passes signals through meanwhile."""
+        for way in (self._forward, self._transposed):
+            way.dac.observe(on and way.dac.converter.calibrates)
+            way.adc.observe(on and way.adc.converter.acts)
+
+    def freeze(self) -> None:
+        """Set the ranges from the samples; a direction that saw none keeps what it had."""
+        for way in (self._forward, self._transposed):
+            for quantiser in (way.dac, way.adc):
+                if quantiser.sampled:
+                    quantiser.freeze()
+                quantiser.observe(False)
+            way.adc.rescale(way.dac.range or 1.0)
+
+    def state(self) -> dict[str, Array]:
+        """Return everything that decides later products, as arrays by short name, copied."""
+        counts = [self.programmings, self.reads, self._age, self._fresh, *self.counters.values()]
+        found = {
+            "held": self._held.copy(),
+            "scale": np.array(np.nan if self.scale is None else self.scale),
+            "counts": np.array(counts, dtype=np.int64),
+            "ranges": np.array([quantiser.state() for quantiser in self.quantisers]),
+        }
+        return found | {name: values.copy() for name, values in self.tiles.kept.items()}
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        """Take over :meth:`state`: later products are bit for bit those of the crossbar it is from."""
+        self._held[:] = state["held"]
+        self.scale = None if np.isnan(state["scale"]) else float(state["scale"])
+        self.programmings, self.reads, self._age, fresh, *counted = (int(n) for n in state["counts"])
+        self._fresh, self.counters = bool(fresh), dict(zip(self.counters, counted, strict=True))
+        for quantiser, values in zip(self.quantisers, state["ranges"], strict=True):
+            quantiser.load(values)
+        if self.programmings and not self.ideal:
+            self.tiles.allot()
+            for name, values in self.tiles.kept.items():
+                values[:] = state[name]
+            self._build(solve=self.devices.wired and not self.tiles.kept)

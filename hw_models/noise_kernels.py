@@ -253,13 +253,13 @@ def sense(partial, sigma, key, draw_step, tile, first_row, step, low, high, scal
 def sense_varied(
     partial, variance, floor, key, draw_step, tile, first_row, step, low, high, scale, total, first_column
 ):
-    """As :func:`sense` with variance (rows, n) of every current, and ``floor`` (rows,) added to its rows."""
+    """As :func:`sense` with the variance (rows, n) of every current, and ``floor`` added to all of them."""
     real, n = partial.dtype.type, partial.shape[1]
-    step, low, high, scale = real(step), real(low), real(high), real(scale)
+    step, low, high, scale, floor = real(step), real(low), real(high), real(scale), real(floor)
     keys, bits = schedule(key), np.empty((4, CHUNK), np.uint32)
     blocks = (n + 3) // 4
     for row in range(partial.shape[0]):
-        line, spread, sums, least = partial[row], variance[row], total[row], real(floor[row])
+        line, spread, sums = partial[row], variance[row], total[row]
         for first in range(0, blocks, CHUNK):
             count = min(CHUNK, blocks - first)
             words(keys, first, first_row + row, tile, draw_step, count, bits)
@@ -268,7 +268,7 @@ def sense_varied(
                 end = _end(word, blocks, first, count, n)
                 part, var = line[begin:end], spread[begin:end]
                 for i in range(part.shape[0]):
-                    part[i] += np.sqrt(var[i] + least) * real(normal(drawn[i]))
+                    part[i] += np.sqrt(var[i] + floor) * real(normal(drawn[i]))
         _add(line, step, low, high, scale, sums[first_column : first_column + n])
 
 

@@ -26,7 +26,8 @@ CAPACITY = 63
 ZERO, HALF, ONE, TINY = np.float32(0), np.float32(0.5), np.float32(1), np.float32(1e-20)
 LOWEST, HIGHEST, LOG2E = np.float32(-87), np.float32(88), np.float32(1.44269504)
 LN2_HIGH, LN2_LOW, LN2 = np.float32(0.693359375), np.float32(-2.12194440e-4), np.float32(0.69314718)
-E2, E3, E4, E5, E6, E7, E8, E9 = (np.float32(1 / n) for n in (2, 6, 24, 120, 720, 5040, 40320, 362880))
+E2, E3, E4, E5, E6, E7 = (np.float32(1 / n) for n in (2, 6, 24, 120, 720, 5040))
+NEAR = np.float32(0.25)
 L3, L5, L7, L9, SQRT2 = np.float32(1 / 3), np.float32(0.2), np.float32(1 / 7), np.float32(1 / 9), np.float32(2**0.5)
 BIT, NOTHING = np.uint64(1), np.uint64(0)
 SIGN, LINES = np.uint64(1 << 63), np.uint64((1 << 63) - 1)
@@ -80,14 +81,14 @@ def _log(x):
 
 @njit(nogil=True, cache=True, fastmath=VECTOR)
 def _near(x):
-    """(e^x - 1)/x for |x| up to 1."""
-    return ONE + x * (E2 + x * (E3 + x * (E4 + x * (E5 + x * (E6 + x * (E7 + x * (E8 + x * E9)))))))
+    """(e^x - 1)/x for |x| up to NEAR."""
+    return ONE + x * (E2 + x * (E3 + x * (E4 + x * (E5 + x * E6))))
 
 
 @njit(nogil=True, cache=True, fastmath=VECTOR)
 def _grow(x):
     """e^x and (e^x - 1)/x."""
-    power, near = _exp(x), abs(x) < ONE
+    power, near = _exp(x), abs(x) < NEAR
     return power, _near(x) if near else (power - ONE) / (ONE if near else x)
 
 
@@ -125,12 +126,10 @@ def _powers(w, high, low, law):
 
 
 @njit(nogil=True, cache=True, fastmath=VECTOR)
-def _variance(up, down, counts, noise):
-    """Of the mean steps ``up`` and ``down`` per pulse: number of pulses and cycle to cycle."""
-    n_up, n_down, q_up, q_down = counts
-    spread_up, spread_down = n_up - q_up, n_down - q_down
-    spread_up, spread_down = (ZERO if spread_up < ZERO else spread_up), (ZERO if spread_down < ZERO else spread_down)
-    return up * up * (spread_up + noise * noise * n_up) + down * down * (spread_down + noise * noise * n_down)
+def _deviation(up, down, counts, excess):
+    """Standard deviation after pulses of mean steps ``up`` and ``down``; ``excess`` is 1 + noise^2."""
+    variance = up * up * (excess * counts[0] - counts[2]) + down * down * (excess * counts[1] - counts[3])
+    return np.sqrt(ZERO if variance < ZERO else variance)
 
 
 @njit(nogil=True, cache=True, fastmath=VECTOR)
@@ -142,22 +141,39 @@ def _land(w, moved, counts, high, low):
 
 
 @njit(nogil=True, cache=True, fastmath=VECTOR)
-def _affine_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, c_up, c_down, noise, near):
-    """Both half steps share their flow; ``near``: its exponents stay within [-1, 1]."""
+def _rates(counts, s_up, s_down, c_up, c_down):
+    """Half of the weight's change at weight 0, and half the flow's exponent."""
+    up = s_up * (counts[0] + HALF * s_up * c_up * counts[2])
+    down = s_down * (counts[1] - HALF * s_down * c_down * counts[3])
+    return HALF * (up - down), HALF * (down * c_down - up * c_up)
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _affine(w, move, kept, counts, z, s_up, s_down, c_up, c_down, excess):
+    """Both half steps, whose flow is the same."""
+    half = w + move
+    f_up, f_down = s_up * (ONE - c_up * half), s_down * (ONE - c_down * half)
+    return half + kept * (move + _deviation(f_up, f_down, counts, excess) * z)
+
+
+@njit(nogil=True, cache=True, fastmath=VECTOR)
+def _affine_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, c_up, c_down, excess, near):
+    """Move one row; ``near``: all exponents are below NEAR."""
+    if near:
+        for j in range(w.shape[0]):
+            counts = (n_up[j], n_down[j], q_up[j], q_down[j])
+            rate, x = _rates(counts, s_up[j], s_down[j], c_up[j], c_down[j])
+            phi = _near(x)
+            move, kept = phi * (rate + x * w[j]), ONE + x * phi
+            moved = _affine(w[j], move, kept, counts, z[j], s_up[j], s_down[j], c_up[j], c_down[j], excess)
+            w[j] = _land(w[j], moved, counts, high[j], low[j])
+        return
     for j in range(w.shape[0]):
         counts = (n_up[j], n_down[j], q_up[j], q_down[j])
-        up = s_up[j] * (counts[0] + HALF * s_up[j] * c_up[j] * counts[2])
-        down = s_down[j] * (counts[1] - HALF * s_down[j] * c_down[j] * counts[3])
-        x = np.float32(HALF * (down * c_down[j] - up * c_up[j]))
-        if near:
-            phi = _near(x)
-            kept = ONE + x * phi
-        else:
-            kept, phi = _grow(x)
-        move = HALF * phi * (up * (ONE - c_up[j] * w[j]) - down * (ONE - c_down[j] * w[j]))
-        half = w[j] + move
-        f_up, f_down = s_up[j] * (ONE - c_up[j] * half), s_down[j] * (ONE - c_down[j] * half)
-        moved = half + kept * (move + np.sqrt(_variance(f_up, f_down, counts, noise)) * z[j])
+        rate, x = _rates(counts, s_up[j], s_down[j], c_up[j], c_down[j])
+        kept, phi = _grow(np.float32(x))
+        moved = phi * (rate + x * w[j])
+        moved = _affine(w[j], moved, kept, counts, z[j], s_up[j], s_down[j], c_up[j], c_down[j], excess)
         w[j] = _land(w[j], moved, counts, high[j], low[j])
 
 
@@ -172,24 +188,24 @@ def _half(w, counts, s_up, s_down, factors):
 
 
 @njit(nogil=True, cache=True, fastmath=VECTOR)
-def _exponential_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, law, noise):
+def _exponential_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, law, excess):
     for j in range(w.shape[0]):
         counts, span = (n_up[j], n_down[j], q_up[j], q_down[j]), np.float32(high[j] - low[j])
         half, _ = _half(w[j], counts, s_up[j], s_down[j], _exponential(w[j], span, law))
         factors = _exponential(half, span, law)
         moved, kept = _half(half, counts, s_up[j], s_down[j], factors)
-        moved += np.sqrt(_variance(s_up[j] * factors[0], s_down[j] * factors[1], counts, noise)) * kept * z[j]
+        moved += _deviation(s_up[j] * factors[0], s_down[j] * factors[1], counts, excess) * kept * z[j]
         w[j] = _land(w[j], moved, counts, high[j], low[j])
 
 
 @njit(nogil=True, cache=True, fastmath=VECTOR)
-def _power_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, law, noise):
+def _power_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, law, excess):
     for j in range(w.shape[0]):
         counts = (n_up[j], n_down[j], q_up[j], q_down[j])
         half, _ = _half(w[j], counts, s_up[j], s_down[j], _powers(w[j], high[j], low[j], law))
         factors = _powers(half, high[j], low[j], law)
         moved, kept = _half(half, counts, s_up[j], s_down[j], factors)
-        moved += np.sqrt(_variance(s_up[j] * factors[0], s_down[j] * factors[1], counts, noise)) * kept * z[j]
+        moved += _deviation(s_up[j] * factors[0], s_down[j] * factors[1], counts, excess) * kept * z[j]
         w[j] = _land(w[j], moved, counts, high[j], low[j])
 
 
@@ -202,22 +218,23 @@ def _split_row(total, signed):
 
 
 @njit(nogil=True, cache=True, fastmath=VECTOR)
-def _sum_row(one, other):
-    """Sum and largest of the sums of two rows."""
-    total, top = one.dtype.type(0), one.dtype.type(0)
+def _sum_row(one, other, limit):
+    """Sum of two rows; how many devices are above the limit."""
+    total, above = one.dtype.type(0), np.int32(0)
     for j in range(one.shape[0]):
         both = one[j] + other[j]
         total += both
-        top = both if both > top else top
-    return total, top
+        above += np.int32(both > limit)
+    return total, above
 
 
 @njit(nogil=True, cache=True)
-def expected_step(first, last, begin, end, kind, mixed, counts, normals, weights, devices, law, noise, steepest):
+def expected_step(first, last, begin, end, kind, mixed, counts, normals, weights, devices, law, excess, limit):
     """Move one tile by its mean step and one Gaussian each; return the expected number of pulses.
 
     ``counts`` (4, rows, columns): pulses up, down, and the sums of p^2 of both; with ``mixed`` the sums over all rows
-    and signed instead. It is overwritten. ``normals`` (rows, columns). ``steepest``: largest |step slope|.
+    and signed instead. It is overwritten. ``normals`` (rows, columns). ``excess``: 1 + noise^2.
+    ``limit``: pulses of a device up to which the flow's exponent is small, affine responses.
     """
     total, many = 0.0, [field.shape[0] > 1 for field in devices]
     for i in range(first, last):
@@ -225,7 +242,7 @@ def expected_step(first, last, begin, end, kind, mixed, counts, normals, weights
         if mixed:
             _split_row(n_up, n_down)
             _split_row(q_up, q_down)
-        pulses, top = _sum_row(n_up, n_down)
+        pulses, above = _sum_row(n_up, n_down, limit)
         total += pulses
         z, w = normals[i - first], weights[i, begin:end]
         s_up, s_down = devices.up[i if many[0] else 0, begin:end], devices.down[i if many[1] else 0, begin:end]
@@ -233,13 +250,41 @@ def expected_step(first, last, begin, end, kind, mixed, counts, normals, weights
         if kind == AFFINE:
             c_up = devices.slope_up[i if many[4] else 0, begin:end]
             c_down = devices.slope_down[i if many[5] else 0, begin:end]
-            near = HALF * top * steepest * (ONE + HALF * steepest) < ONE
-            _affine_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, c_up, c_down, noise, near)
+            _affine_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, c_up, c_down, excess, above == 0)
         elif kind == EXPONENTIAL:
-            _exponential_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, law, noise)
+            _exponential_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, law, excess)
         else:
-            _power_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, law, noise)
+            _power_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, law, excess)
     return total
+
+
+@njit(nogil=True, cache=True)
+def extremes(values, bits, largest):
+    """Write max |x| of every row, (n,); return how many are negative. ``bits``: the values as integers of their size.
+
+    Without their sign, floating-point numbers are ordered like integers, and what is not finite lies above.
+    """
+    negative, whole = 0, largest.view(bits.dtype)
+    for n in range(values.shape[0]):
+        top, row = bits.dtype.type(0), bits[n]
+        for j in range(row.shape[0]):
+            top = max(top, bits.dtype.type(row[j] & np.iinfo(bits.dtype).max))
+            negative += row[j] < 0
+        whole[n] = top
+    return negative
+
+
+@njit(nogil=True, cache=True)
+def fit(post, pre, rate, dw_min, longest, managed, length, factor_post, factor_pre):
+    """Write train length BL and factors B and A of n rows from max |d| and max |x|, all (n,); length 0 is silence."""
+    for n in range(post.shape[0]):
+        pulses = rate * np.float64(post[n]) * np.float64(pre[n]) / dw_min
+        length[n], factor_post[n], factor_pre[n] = 0, 0, 0
+        if pulses > 0:
+            length[n] = np.int64(min(np.ceil(pulses), np.float64(longest))) if managed else longest
+            factor = np.sqrt(rate / (dw_min * length[n]))
+            balance = np.sqrt(np.float64(pre[n]) / np.float64(post[n])) if managed else 1.0
+            factor_post[n], factor_pre[n] = factor * balance, factor / balance
 
 
 @njit(nogil=True, cache=True, fastmath=VECTOR)

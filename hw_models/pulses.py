@@ -45,7 +45,7 @@ import numpy as np
 from hw_models import noise_kernels, pulse_kernels, randomness
 from hw_models.chip import Pulse, Update
 
-ROWS, COLUMNS = 128, 512
+ROWS, COLUMNS = 256, 512
 """Most devices of one tile of an expected step."""
 DEPTH = 512
 """Most row pairs of one product of probabilities."""
@@ -94,22 +94,18 @@ def fit(term: Term, rate: float, dw_min: float, update: Update) -> Rows | None:
     """Return how the lines of a term fire, or None if an entry is not finite."""
     sign, post, pre = term
     rate, sign = abs(rate * sign), 1.0 if rate * sign >= 0 else -1.0
-    ends = [(rows.min(axis=1, initial=0), rows.max(axis=1, initial=0)) for rows in (post, pre)]
-    tops = [np.maximum(-low, high).astype(np.float64) for low, high in ends]
+    negative, tops = 0, []
+    for rows in (post, pre):
+        largest = np.zeros(len(rows), dtype=rows.dtype)
+        negative += pulse_kernels.extremes(rows, rows.view(f"i{rows.itemsize}"), largest)
+        tops.append(largest)
     if not (np.isfinite(tops).all() and np.isfinite(rate)):
         return None
-    length = np.full(len(post), update.train_length, dtype=np.int64)
-    balance = np.ones(len(post))
-    fires = rate * tops[0] * tops[1] > 0
-    if update.management:
-        length = np.minimum(np.ceil(rate * tops[0] * tops[1] / dw_min), update.train_length).astype(np.int64)
-        balance = np.sqrt(np.divide(tops[1], tops[0], out=balance, where=fires))
-    length = np.where(fires, np.maximum(length, 1), 0)
-    factor = np.sqrt(rate / (dw_min * np.maximum(length, 1)))
-    real = pre.dtype.type
-    shapes = (np.full(len(post), sign), factor * balance, factor / balance)
-    one_sided = not any((low < 0).any() for low, _ in ends)
-    return Rows(post, pre, *(values.astype(real) for values in shapes), length, one_sided)
+    length = np.empty(len(post), dtype=np.int64)
+    found = Rows(post, pre, np.full_like(tops[0], sign), *np.empty_like(tops), length, negative == 0)
+    how = (rate, dw_min, update.train_length, update.management)
+    pulse_kernels.fit(*tops, *how, length, found.factor_post, found.factor_pre)
+    return found
 
 
 class PulsedDevices:
@@ -160,10 +156,11 @@ class PulsedDevices:
         return pulse_kernels.Devices(*(np.ascontiguousarray(values, dtype=self.dtype) for values in found))
 
     @cached_property
-    def _steepest(self) -> np.floating:
-        """Largest |step slope|: how fast one pulse forgets."""
+    def _limit(self) -> np.floating:
+        """Pulses up to which half a batch forgets little, whatever the device."""
         own = self.devices
-        return self.dtype.type(max(np.abs(own.up * own.slope_up).max(), np.abs(own.down * own.slope_down).max()))
+        steepest = max(np.abs(own.up * own.slope_up).max(), np.abs(own.down * own.slope_down).max())
+        return self.dtype.type(2 * pulse_kernels.NEAR / max(steepest * (1 + steepest / 2), 1e-30))
 
     def _spread(self, what: str, spread: float, floor: float | None) -> np.ndarray:
         """1 + spread z per device, (1, in) ones without spread."""
@@ -309,7 +306,7 @@ class PulsedDevices:
         """Move all weights tile by tile by the counts that ``count(tile, out)`` writes."""
         rows, columns = blocks(self.shape[0], ROWS), blocks(self.shape[1], COLUMNS)
         key = randomness.key(self.seed, "pulse", self.name, what, "step")
-        devices = self.devices
+        devices, excess = self.devices, self.dtype.type(1 + self.pulse.noise**2)
 
         def task(first: int, last: int) -> float:
             total = 0.0
@@ -321,7 +318,7 @@ class PulsedDevices:
                 mixed = count(where, counts)
                 draws = np.empty(size, dtype=np.float32)
                 noise_kernels.fill_normals(key, step, c, where[0], draws)
-                tail = (weights, devices, self._law, self._noise, self._steepest)
+                tail = (weights, devices, self._law, excess, self._limit)
                 total += pulse_kernels.expected_step(*where, self._kind, mixed, counts, draws, *tail)
             return total
 

@@ -182,7 +182,7 @@ class Tiles:
     ) -> tuple[Array, Array, Array, Array]:
         """Return mean and variance of reads at the end of the lines, sigma at the device, share; (lines, in)."""
         device, noisy = self.device, self.device.read_noise > 0
-        mean, variance = devices.read_moments(now, before, device) if noisy else (now, now)
+        mean, variance = devices.read_moments(now, before, device) if noisy and not self.exact else (now, now)
         sigma = devices.read_sigma(now, before, device) if self.exact else now
         if not self.devices.wired:
             return mean, variance, sigma, now
@@ -203,6 +203,7 @@ class Tiles:
         if line.refresh_every > 1:
             for name, values in zip(names, (share, beside), strict=True):
                 self.kept[name][numbers] = values
+            return self._lines(now, where, numbers, False)
         return share, beside
 
     def allot(self) -> None:

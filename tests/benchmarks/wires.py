@@ -23,7 +23,7 @@ import sys
 import time
 
 import numpy as np
-from scipy.sparse import csc_matrix, diags, eye, kron
+from scipy.sparse import bmat, diags, eye, kron
 from scipy.sparse.linalg import splu
 
 from hw_models import wires
@@ -32,19 +32,21 @@ R_WORD, R_BIT = 1.0, 1.5
 SHAPES = ((32, 32), (64, 64), (128, 128), (256, 64), (256, 256), (512, 512))
 
 
+def line(size: int):
+    """Return the segments of one line, fed ahead of its first node, in units of one segment."""
+    side = [-1.0] * (size - 1)
+    return diags([side, [2.0] * (size - 1) + [1.0], side], [-1, 0, 1], format="csc")
+
+
 def naive(g: np.ndarray) -> np.ndarray:
     """Return the effective conductances by one general sparse factorisation."""
     m, n = g.shape
-    ladder = lambda size: diags([[-1.0] * (size - 1), [2.0] * (size - 1) + [1.0], [-1.0] * (size - 1)], [-1, 0, 1])  # noqa: E731
-    word = kron(eye(m), ladder(n)) / R_WORD
-    bit = kron(ladder(m).tocsc()[::-1, ::-1], eye(n)) / R_BIT
+    word = kron(eye(m), line(n)) / R_WORD
+    bit = kron(line(m)[::-1, ::-1], eye(n)) / R_BIT
     device = diags(g.ravel())
     top = np.zeros((2 * m * n, m))
     top[np.arange(m) * n, np.arange(m)] = 1 / R_WORD
-    blocks = [[word + device, -device], [-device, bit + device]]
-    from scipy.sparse import bmat
-
-    voltage = splu(csc_matrix(bmat(blocks))).solve(top)
+    voltage = splu(bmat([[word + device, -device], [-device, bit + device]], format="csc")).solve(top)
     return voltage[m * n :].reshape(m, n, m)[-1].T / R_BIT
 
 
@@ -72,7 +74,8 @@ def main() -> None:
             continue
         g = draw.uniform(1e-6, 25e-6, (m, n))
         found = wires.effective(g, R_WORD, R_BIT)
-        row: dict = {"tile": f"{m}x{n}", "effective": seconds(lambda g=g: wires.effective(g, R_WORD, R_BIT), given.repeats)}
+        spent = seconds(lambda g=g: wires.effective(g, R_WORD, R_BIT), given.repeats)
+        row: dict = {"tile": f"{m}x{n}", "effective": spent}
         small, large = min(m, n), max(m, n)
         row["gflop"] = (7 / 3 * large * small**3 + large**2 * small**2) / 1e9
         row["weakest_share"] = float((found / g).min())
@@ -83,11 +86,8 @@ def main() -> None:
             row["naive_over_effective"] = row["naive"] / row["effective"]
             row["largest_relative_difference"] = float(np.abs(found / expected - 1).max())
         rows.append(row)
-    result = {
-        "machine": platform.processor() or platform.machine(),
-        "python": sys.version.split()[0],
-        "tiles": rows,
-    }
+    machine = platform.processor() or platform.machine()
+    result = {"machine": machine, "python": sys.version.split()[0], "tiles": rows}
     text = json.dumps(result, indent=2)
     print(text)
     if given.out:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from hw_models import devices
 from hw_models.chip import Device
@@ -83,6 +83,7 @@ def test_offset_maps_as_the_independent_simulator_once_the_weights_are_centred(o
 
 
 @given(unit)
+@settings(deadline=None)
 def test_mappings_give_the_weight_back(a):
     device = Device(g_min=2.0, g_max=30.0)
     plus, minus = devices.differential(np.array([a]), device)
@@ -96,6 +97,14 @@ def test_weights_beyond_the_range_saturate():
     a = np.array([-3.0, 3.0])
     np.testing.assert_array_equal(np.stack(devices.differential(a, device)), [[2, 30], [30, 2]])
     np.testing.assert_array_equal(devices.offset(a, device), [2, 30])
+
+
+def test_devices_that_learn_by_pulses_may_pass_the_nominal_range():
+    device = Device(g_min=2.0, g_max=30.0)
+    a = np.array([-1.5, 1.25])
+    plus, minus = devices.differential(a, device, cut=False)
+    np.testing.assert_allclose((plus - minus) / 28, a)
+    np.testing.assert_allclose(devices.offset(a, device, cut=False), [0, 16 + 1.25 * 14], atol=1e-6)
 
 
 @pytest.mark.parametrize("mapping", ["differential", "offset"])

@@ -1,0 +1,234 @@
+"""One product of a crossbar: blocks of samples and tiles, GEMM by GEMM, noise and conversion fused behind each.
+
+Work of a tile of n outputs and d inputs for r samples: 2 r d n floating-point operations in the GEMM (twice that with
+a variance of its own for every device) and r n draws and conversions of about 1.2 ns in one pass over the currents.
+Blocks depend on shapes alone, so that the number of threads changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from hw_models import noise_kernels
+from hw_models.converters import OPEN, Quantiser
+from hw_models.mapping import Array, pieces, serial
+from hw_models.randomness import normals
+from hw_models.tiles import Plane
+
+if TYPE_CHECKING:
+    from hw_models.crossbar import Crossbar
+
+SAMPLES = 512
+"""Most samples of one block; its currents stay in the cache."""
+COLUMNS = 4096
+"""Most inputs of one block: of a sum in a forward product, of a result in a transposed one."""
+NONE = np.empty((0,))
+
+
+class Direction(NamedTuple):
+    """Converters and keys of one direction."""
+
+    forward: bool
+    dac: Quantiser
+    adc: Quantiser
+    signals: Array
+    """Key of the DAC."""
+    reads: Array
+    """Key of read noise and noise of the ADC."""
+    reference: Array
+    """Key of the reference column's noise."""
+    rounding: Array
+    """Key of stochastic rounding in the ADC."""
+
+
+class Product:
+    """A product of one direction.
+
+    Parameters
+    ----------
+    crossbar : Crossbar
+        Devices, matrices, number of the read.
+    way : Direction
+        Converters and keys.
+    signals : numpy.ndarray
+        (rows, driven lines).
+    edges : numpy.ndarray
+        Ends of the tiles whose currents are summed digitally (tiles + 1,).
+    """
+
+    def __init__(self, crossbar: Crossbar, way: Direction, signals: Array, edges: Array) -> None:
+        self.crossbar, self.way, self.edges, self.step = crossbar, way, edges, crossbar.reads
+        self.tiles, self.rows, self.planes = len(edges) - 1, len(signals), crossbar.planes
+        self.grid, self.floor = way.adc.grid, way.adc.noise**2
+        self.plain = not (way.adc.observing or (way.adc.acts and way.adc.converter.stochastic))
+        self.run = crossbar.run if self.plain and not way.dac.observing else serial
+        self.samples = pieces(self.rows, SAMPLES)
+        self.driven = self._drive(np.ascontiguousarray(signals, dtype=crossbar.dtype))
+        self.exact = bool(self.planes[0].sides)
+        self.varied = self.planes[0].variance is not None
+        self.norms = self._norms() if self.planes[0].uniform and not self.exact else None
+
+    def _drive(self, signals: Array) -> Array:
+        """Return the signals behind the DAC."""
+        dac = self.way.dac
+        if dac.observing:
+            dac.sample(signals)
+        if not dac.acts:
+            return signals
+        parts = self.run(lambda a, b: dac(signals[a:b], self.way.signals, self.step, 0, a), self.samples)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _norms(self) -> Array:
+        """Return the sums of squares of the signals of every tile (tiles, rows)."""
+        found = np.empty((self.tiles, self.rows), dtype=self.driven.dtype)
+        noise_kernels.squares(self.driven, self.edges, found)
+        return found
+
+    def forward(self) -> Array:
+        """Return the sum over row tiles, (rows, out)."""
+        outputs, inputs = self.crossbar.shape
+        own = self.crossbar.devices
+        groups = pieces(self.tiles, max(1, COLUMNS * self.tiles // max(inputs, 1)))
+        totals = np.zeros((len(groups), self.rows, outputs), dtype=self.driven.dtype)
+        sigma, noise = self._sigma(None), self._draw(None) if self.exact else None
+
+        def block(index: int, _: int) -> None:
+            (a, b), (begin, end) = self.samples[index // len(groups)], groups[index % len(groups)]
+            total, current = totals[index % len(groups), a:b], np.empty((b - a, outputs), dtype=totals.dtype)
+            for tile in range(begin, end):
+                i, j = self.edges[tile], self.edges[tile + 1]
+                x = self.driven[a:b, i:j]
+                square = x * x if self.varied else x
+                for k, plane in enumerate(self.planes):
+                    np.matmul(x, plane.mean[:, i:j].T, out=current)
+                    if noise is not None:
+                        current += noise[k, tile, a:b]
+                    elif own.references and (self.varied or plane.uniform):
+                        current -= self._reference(plane, k, tile, (a, b), square)[:, own.tile_of]
+                    variance = square @ plane.variance[:, i:j].T if plane.variance is not None else None
+                    spread = sigma[tile, a:b] if sigma.size else NONE
+                    self._sense(current, spread, variance, plane, k * self.tiles + tile, a, total, 0)
+
+        self.run(block, pieces(len(groups) * len(self.samples), 1))
+        for other in totals[1:]:
+            totals[0] += other
+        return totals[0]
+
+    def transposed(self) -> Array:
+        """Return the sum over column tiles, (rows, in)."""
+        own, inputs = self.crossbar.devices, self.crossbar.shape[1]
+        parts = pieces(inputs, COLUMNS)
+        total = np.zeros((self.rows, inputs), dtype=self.driven.dtype)
+        sums = np.add.reduceat(self.driven, self.edges[:-1], axis=1) if own.references else None
+        sigma, noise = self._sigma(sums), self._draw(sums) if self.exact else None
+
+        def block(index: int, _: int) -> None:
+            (a, b), (i, j) = self.samples[index // len(parts)], parts[index % len(parts)]
+            current = np.empty((b - a, j - i), dtype=total.dtype)
+            for tile in range(self.tiles):
+                first, last = self.edges[tile], self.edges[tile + 1]
+                s = self.driven[a:b, first:last]
+                for k, plane in enumerate(self.planes):
+                    np.matmul(s, plane.mean[first:last, i:j], out=current)
+                    variance = None
+                    if noise is not None:
+                        current += noise[k, tile, a:b, i:j]
+                    elif plane.variance is not None:
+                        variance = (s * s) @ plane.variance[first:last, i:j]
+                        if plane.reference is not None and sums is not None:
+                            variance += np.square(sums[a:b, tile, None]) * plane.reference[tile, i:j]
+                    number = (k * self.tiles + tile) * len(parts) + index % len(parts)
+                    spread = sigma[tile, a:b] if sigma.size else NONE
+                    self._sense(current, spread, variance, plane, number, a, total[a:b], i)
+
+        self.run(block, pieces(len(parts) * len(self.samples), 1))
+        return total
+
+    def _sigma(self, sums: Array | None) -> Array:
+        """Return the standard deviations that all outputs of a tile have in common (tiles, rows), or nothing."""
+        if self.varied or (self.norms is None and not self.floor):
+            return NONE
+        if self.norms is None:
+            return np.full((self.tiles, self.rows), self.floor**0.5, dtype=self.driven.dtype)
+        size = self.planes[0].uniform
+        variance = self.norms * (size * self.crossbar.devices.sides) + self.floor
+        if sums is not None:
+            variance += size * np.square(sums.T)
+        return np.sqrt(variance, out=variance)
+
+    def _sense(
+        self,
+        current: Array,
+        sigma: Array,
+        variance: Array | None,
+        plane: Plane,
+        number: int,
+        first: int,
+        total: Array,
+        column: int,
+    ) -> None:
+        """Add the converted currents of one tile to the total; they are left noisy."""
+        scale, way, plain = self.crossbar.factor(plane), self.way, self.plain
+        grid, target = (self.grid, total) if plain else (OPEN, np.zeros_like(current))
+        draws, at = (way.reads, self.step, number, first), column if plain else 0
+        if variance is None:
+            sigma = sigma if sigma.size else NONE.astype(current.dtype)
+            noise_kernels.sense(current, sigma, *draws, *grid, scale, target, at)
+        else:
+            noise_kernels.sense_varied(current, variance, self.floor, *draws, *grid, scale, target, at)
+        if plain:
+            return
+        if way.adc.observing:
+            way.adc.sample(current)
+        else:
+            noise_kernels.convert_stochastic(current, current, *self.grid, way.rounding, *draws[1:])
+        total[:, column : column + current.shape[1]] += current * current.dtype.type(scale)
+
+    def _reference(self, plane: Plane, k: int, tile: int, rows: tuple[int, int], square: Array) -> Array:
+        """Return the noise of the reference columns in one row tile (rows, column tiles)."""
+        a, b = rows
+        if plane.reference is None:
+            variance = np.full((b - a, self.crossbar.devices.references), 0, dtype=square.dtype)
+            variance += plane.uniform * self.norms[tile, a:b, None] if self.norms is not None else 0
+        else:
+            variance = square @ plane.reference[:, self.edges[tile] : self.edges[tile + 1]].T
+        z = normals(self.way.reference, self.step, k * self.tiles + tile, variance.shape, a, variance.dtype.name)
+        return np.sqrt(variance) * z
+
+    def _deviations(self, plane: Plane, k: int, sample: int) -> Array:
+        """Return what one sample's read of every device is off (lines, in) in units of a, reference lines last."""
+        law, unit = self.crossbar.chip.device.read_noise_law, np.float32(self.crossbar.devices.unit)
+        total = np.zeros_like(plane.sides[0].g)
+        for number, side in enumerate(plane.sides):
+            z = normals(self.way.reads, self.step, 2 * k + number, side.g.shape, sample * len(side.g))
+            z *= side.sigma
+            if law == "pcm":
+                np.maximum(z, -side.g, out=z)
+            z *= side.share
+            total += z * (side.sign * unit)
+        return total
+
+    def _draw(self, sums: Array | None) -> Array:
+        """Return the noise of all currents, drawn device by device (slices, tiles, rows, sensed lines)."""
+        own, (outputs, inputs) = self.crossbar.devices, self.crossbar.shape
+        forward = self.way.forward
+        shape = (len(self.planes), self.tiles, self.rows, outputs if forward else inputs)
+        found = np.empty(shape, dtype=self.driven.dtype)
+
+        def sample(row: int, _: int) -> None:
+            for k, plane in enumerate(self.planes):
+                off, x = self._deviations(plane, k, row), self.driven[row]
+                for tile in range(self.tiles):
+                    i, j = self.edges[tile], self.edges[tile + 1]
+                    if forward:
+                        lines = off[:, i:j] @ x[i:j]
+                        found[k, tile, row] = lines[:outputs] - (lines[outputs:][own.tile_of] if own.references else 0)
+                    else:
+                        found[k, tile, row] = x[i:j] @ off[i:j]
+                        if sums is not None:
+                            found[k, tile, row] -= sums[row, tile] * off[outputs + tile]
+
+        self.run(sample, pieces(self.rows, 1) if self.rows else [])
+        return found

@@ -1,0 +1,201 @@
+"""A chip as data: what can be and what cannot, TOML in and out, what a repr shows."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+from hypothesis import given, strategies as st
+from pydantic import ValidationError
+
+import hw_models
+from hw_models import files, pages
+from hw_models.chip import Chip, Converter, Device, Readout
+from hw_models.errors import ChipError
+
+IMPOSSIBLE = [
+    ({"device": {"g_min": 30.0}}, ["device.g_min = 30.0", "below g_max = 25.0 uS"]),
+    ({"device": {"g_min": 5.0, "g_max": 5.0}}, ["device.g_min = 5.0"]),
+    ({"device": {"g_max": -1.0}}, ["device.g_max = -1.0", "greater than 0"]),
+    ({"adc": {"bits": 0}}, ["adc.bits = 0", "greater than or equal to 1"]),
+    ({"adc": {"bits": 1}}, ["adc.bits = 1", "needs 2 or more"]),
+    ({"adc": {"bits": 8.5}}, ["adc.bits = 8.5"]),
+    ({"crossbar": {"rows": 0}}, ["crossbar.rows = 0"]),
+    ({"crossbar": {"columns": -3}}, ["crossbar.columns = -3"]),
+    ({"adc": {"range": 0.0}}, ["adc.range = 0.0", "greater than 0"]),
+    ({"dac": {"range": -1.0}}, ["dac.range = -1.0"]),
+    ({"dac": {"range": float("nan")}}, ["dac.range"]),
+    ({"device": {"levels": 100, "resolution": 1.0}}, ["device.levels = 100", "more than the range holds", "hold 26"]),
+    ({"device": {"levels": 1}}, ["device.levels = 1"]),
+    ({"device": {"resolution": 26.0}}, ["device.resolution = 26.0"]),
+    ({"device": {"read_noise": -0.1}}, ["device.read_noise = -0.1", "greater than or equal to 0"]),
+    ({"device": {"programming_noise": [-0.1]}}, ["device.programming_noise", "negative at g/g_max = 0.00"]),
+    ({"device": {"programming_noise": [0.1, -0.2]}}, ["device.programming_noise", "negative at g/g_max = 1.00"]),
+    ({"device": {"stuck_low": 0.6, "stuck_high": 0.6}}, ["device.stuck_high = 0.6"]),
+    ({"device": {"drift_mean": [0.0, 0.1, 0.2, 0.1]}}, ["device.drift_mean", "low <= high"]),
+    ({"device": {"drift_mean": [0.0, 0.1]}}, ["device.drift_mean"]),
+    ({"device": {"pulse": {"dw_min": 3.0}}}, ["device.pulse.dw_min = 3.0"]),
+    ({"device": {"pulse": {"w_min": 0.5}}}, ["device.pulse.w_min = 0.5"]),
+    ({"device": {"pulse": {"response": "softbounds"}}}, ["device.pulse.response", "did you mean 'soft_bounds'"]),
+    ({"device": {"pulse": {"response": "power", "gamma_up": -1.0}}}, ["device.pulse.gamma_up = -1.0"]),
+    ({"crossbar": {"slices": 2}}, ["crossbar.slice_bits = None"]),
+    ({"crossbar": {"slices": 8, "slice_bits": 8}}, ["crossbar.slices = 8", "23 bits"]),
+    ({"crossbar": {"slices": 2, "slice_bits": 4}, "device": {"levels": 4}}, ["crossbar.slice_bits = 4", "has 4"]),
+    ({"crossbar": {"slices": 2, "slice_bits": 2}, "update": {"scheme": "pulsed"}}, ["update.scheme = 'pulsed'"]),
+    ({"neuron": {"time_constant": 0.5}}, ["neuron.time_constant = 0.5"]),
+    ({"update": {"train_length": 64, "scheme": "pulsed"}}, ["update.train_length = 64"]),
+    ({"calibration_samples": 0}, ["calibration_samples = 0"]),
+    ({"substrate": "event_driven", "adc": {"bits": 8}}, ["adc", "event-driven array has none"]),
+    ({"substrate": "event_driven", "update": {"scheme": "pulsed"}}, ["update.scheme = 'pulsed'"]),
+    ({"substrate": "event_driven", "attention": {"kind": "analog"}}, ["attention.kind = 'analog'"]),
+    ({"substrate": "neuron"}, ["substrate = 'neuron'"]),
+    ({"events": {"weight_bits": 4}}, ["events", "event_driven"]),
+]
+IN_VAIN = [
+    {"adc": {"stochastic": True}},
+    {"adc": {"percentile": 99.0}},
+    {"adc": {"bits": 8, "range": 1.0, "margin": 2.0}},
+    {"adc": {"sign": "unsigned"}},
+    {"adc": {"bits": 8, "range": 1.0, "sign": "auto"}},
+    {"device": {"read_noise_law": "pcm"}},
+    {"device": {"read_noise": 0.1, "read_time": 1.0}},
+    {"device": {"drift_compensation": True}},
+    {"device": {"pulse": {"gamma_up": 0.1}}},
+    {"device": {"pulse": {"a_up": 0.1}}},
+    {"device": {"pulse": {"gamma_spread": 0.1}}},
+    {"crossbar": {"weight_range": 1.0, "weight_headroom": 2.0}},
+    {"wires": {"refresh_every": 3}},
+    {"neuron": {"state_range": 2.0}},
+    {"update": {"trains": "stochastic"}},
+    {"update": {"granule": 0.1}},
+    {"update": {"scheme": "pulsed", "reprogram_every": 2}},
+    {"readout": {"signal": "difference"}},
+    {"readout": {"signal": "difference", "bits": 8, "range": 1.0}},
+]
+
+
+@pytest.mark.parametrize(("values", "parts"), IMPOSSIBLE)
+def test_what_cannot_be_is_one_line(values, parts):
+    with pytest.raises(ChipError) as caught:
+        Chip.parse(values)
+    line = str(caught.value)
+    assert "\n" not in line
+    for part in parts:
+        assert part in line
+
+
+@pytest.mark.parametrize("values", IN_VAIN)
+def test_a_field_that_could_not_act_is_refused(values):
+    with pytest.raises(ChipError):
+        Chip.parse(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "near"),
+    [
+        ({"adc": {"bitz": 3}}, "did you mean 'adc.bits'"),
+        ({"adcs": {"bits": 3}}, "did you mean 'adc'"),
+        ({"device": {"puls": {}}}, "did you mean 'device.pulse'"),
+        ({"device": {"pulse": {"dwmin": 0.1}}}, "did you mean 'device.pulse.dw_min'"),
+    ],
+)
+def test_unknown_keys_are_refused_with_the_nearest_name(values, near):
+    with pytest.raises(ChipError, match="unknown key") as caught:
+        Chip.parse(values)
+    assert near in str(caught.value)
+
+
+def test_a_part_built_in_python_is_checked_too():
+    with pytest.raises(ValidationError, match="below g_max"):
+        Device(g_min=30.0)
+
+
+def test_the_ideal_chip_differs_in_nothing_and_is_frozen():
+    chip = Chip.ideal()
+    assert chip.is_ideal
+    assert repr(chip) == str(chip) == "Chip('ideal')"
+    assert not chip.redraws
+    with pytest.raises(ValidationError):
+        chip.name = "other"  # type: ignore[misc]
+
+
+def test_repr_shows_what_differs():
+    chip = Chip(name="mine", adc=Converter(bits=8), device=Device(read_noise=0.5), caveat="an example")
+    assert repr(chip) == "Chip('mine', device.read_noise=0.5, adc.bits=8)"
+
+
+@pytest.mark.parametrize(
+    ("values", "redraws"),
+    [
+        ({"device": {"read_noise": 0.1}}, True),
+        ({"adc": {"bits": 8, "stochastic": True}}, True),
+        ({"dac": {"noise": 0.1}}, True),
+        ({"neuron": {"state_noise": 0.1}}, True),
+        ({"adc": {"bits": 8}, "device": {"programming_noise": [1.0], "mismatch": 0.1}}, False),
+    ],
+)
+def test_a_chip_knows_whether_another_read_may_differ(values, redraws):
+    assert Chip.parse(values).redraws is redraws
+
+
+def test_every_field_says_what_it_means_and_those_that_act_say_when_and_in_what_unit():
+    for name, field in Chip.settings().items():
+        assert field.description, name
+        if name not in ("name", "citation", "url", "caveat"):
+            assert {"unit", "when"} <= field.json_schema_extra.keys(), name
+
+
+@given(bits=st.integers(2, 12), noise=st.floats(0, 1), levels=st.none() | st.integers(2, 64))
+def test_toml_goes_out_and_in(bits, noise, levels):
+    chip = Chip(name="x", adc=Converter(bits=bits), device=Device(read_noise=noise, levels=levels))
+    assert Chip.parse(tomllib.loads(chip.to_toml())) == chip
+
+
+def test_a_file_is_written_whole_and_read_back(tmp_path):
+    chip = Chip(name="mine", readout=Readout(bits=10, signal="difference"))
+    files.save(chip, tmp_path / "mine.toml")
+    assert hw_models.load(tmp_path / "mine.toml") == chip
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.toml"]
+
+
+def test_a_file_starts_from_a_preset_and_another_file(tmp_path):
+    (tmp_path / "a.toml").write_text('preset = "ideal"\n[adc]\nbits = 6\n')
+    (tmp_path / "b.toml").write_text('preset = "./a.toml"\n[adc]\nnoise = 0.1\n')
+    chip = files.load(tmp_path / "b.toml")
+    assert (chip.adc.bits, chip.adc.noise) == (6, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("adc = 3", ["adc = 3: should be a table"]),
+        ("[adc", ["not valid TOML"]),
+        ('preset = "./bad.toml"', ["cannot start from itself"]),
+        ('preset = "nonexistent"', ["unknown chip 'nonexistent'"]),
+    ],
+)
+def test_a_bad_file_is_named(tmp_path, text, parts):
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(ChipError) as caught:
+        files.load(path)
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ChipError, match="cannot read chip"):
+        files.load(tmp_path / "none.toml")
+    with pytest.raises(ChipError, match="cannot write chip"):
+        files.save(Chip.ideal(), tmp_path / "no" / "chip.toml")
+
+
+def test_pages_show_every_field_and_what_differs():
+    text = pages.fields()
+    for name in Chip.settings():
+        assert f"  {name} " in text
+    page = pages.page(Chip(name="mine", citation="A paper", adc=Converter(bits=8)))
+    assert "A paper" in page
+    assert "adc.bits" in page
+    assert "8 bit" in page
+    assert "exact in every respect" in pages.page(Chip.ideal())

@@ -1,0 +1,135 @@
+"""No field of a chip is ignored: each one, changed alone, changes states or weights of a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from hw_models.chip import PERFECT, Chip
+
+PULSED = {"update.scheme": "pulsed", "device.pulse.dw_min": 0.01, "update.signals": "contrast"}
+LINEAR = PULSED | {"device.pulse.response": "linear", "device.pulse.gamma_up": 0.4, "device.pulse.gamma_down": 0.4}
+EXPONENTIAL = PULSED | {
+    "device.pulse.response": "exponential",
+    "device.pulse.gamma_up": 2.0,
+    "device.pulse.gamma_down": 2.0,
+    "device.pulse.a_up": 0.5,
+    "device.pulse.a_down": 0.5,
+}
+MIXED = {"update.scheme": "mixed_precision", "device.pulse.dw_min": 1e-3}
+DRIFT = {"device.drift_mean": [-0.02, 0.02, 0.03, 0.1], "device.age": 1e4}
+PCM = {"device.read_noise": 0.01, "device.read_noise_law": "pcm", "device.programming_noise": [0.3]}
+EVENTS = {"substrate": "event_driven"}
+SLICES = {"crossbar.slices": 2, "crossbar.slice_bits": 3}
+WIRES = {"wires.r_word": 20.0, "wires.r_bit": 20.0, "crossbar.rows": 6, "crossbar.columns": 4}
+STATE = {"neuron.state_bits": 5}
+
+# Field: (the chip beside it, what it is changed to).
+FIELDS: dict[str, tuple[dict, object]] = {
+    "substrate": ({}, "event_driven"),
+    "crossbar.rows": ({"adc.bits": 6}, 4),
+    "crossbar.columns": ({"adc.bits": 6}, 2),
+    "crossbar.mapping": ({"device.programming_noise": [1.0]}, "offset"),
+    "crossbar.slices": ({"crossbar.slices": 2, "crossbar.slice_bits": 3}, 3),
+    "crossbar.slice_bits": ({"crossbar.slices": 2, "crossbar.slice_bits": 3}, 2),
+    "crossbar.weight_range": ({"device.levels": 16}, 2.0),
+    "crossbar.weight_headroom": ({"device.levels": 16}, 2.0),
+    "crossbar.hold_input": ({"device.read_noise": 0.1}, False),
+    "crossbar.exact_noise": ({"device.read_noise": 0.1}, True),
+    "device.g_min": ({"device.programming_noise": [0.5, 1.0]}, 5.0),
+    "device.g_max": ({"device.programming_noise": [0.5]}, 50.0),
+    "device.g_min_spread": ({"device.g_min": 2.0}, 0.5),
+    "device.g_max_spread": ({}, 0.3),
+    "device.mismatch": ({}, 0.1),
+    "device.levels": ({}, 9),
+    "device.resolution": ({}, 2.0),
+    "device.programming_noise": ({}, [0.2, 0.5]),
+    "device.read_noise": ({}, 0.1),
+    "device.read_noise_law": ({"device.read_noise": 0.1}, "proportional"),
+    "device.read_noise_exponent": (PCM, 0.3),
+    "device.read_noise_cap": (PCM, 0.012),
+    "device.read_time": (PCM, 1e-3),
+    "device.drift_mean": ({"device.age": 1e4}, [-0.02, 0.02, 0.03, 0.1]),
+    "device.drift_spread": (DRIFT, [0.0, 0.02, 0.02, 0.02]),
+    "device.drift_start": (DRIFT, 200.0),
+    "device.age": (DRIFT, 1e6),
+    "device.drift_compensation": (DRIFT, True),
+    "device.stuck_low": ({}, 0.1),
+    "device.stuck_high": ({}, 0.05),
+    "device.pulse.response": (PULSED, "soft_bounds"),
+    "device.pulse.dw_min": (PULSED, 0.003),
+    "device.pulse.dw_min_spread": (PULSED, 0.3),
+    "device.pulse.noise": (PULSED, 0.5),
+    "device.pulse.up_down": (PULSED, 0.3),
+    "device.pulse.up_down_spread": (PULSED, 0.2),
+    "device.pulse.w_max": (PULSED, 0.5),
+    "device.pulse.w_min": (PULSED, -0.5),
+    "device.pulse.w_max_spread": (PULSED, 0.3),
+    "device.pulse.w_min_spread": (PULSED, 0.3),
+    "device.pulse.gamma_up": (LINEAR, 0.8),
+    "device.pulse.gamma_down": (LINEAR, 0.8),
+    "device.pulse.gamma_spread": (LINEAR, 0.3),
+    "device.pulse.a_up": (EXPONENTIAL, 0.8),
+    "device.pulse.a_down": (EXPONENTIAL, 0.8),
+    "device.pulse.slope": (EXPONENTIAL, 0.5),
+    "device.pulse.offset": (EXPONENTIAL, 0.2),
+    "wires.r_word": ({"crossbar.rows": 6, "crossbar.columns": 4}, 50.0),
+    "wires.r_bit": ({"crossbar.rows": 6, "crossbar.columns": 4}, 50.0),
+    "wires.refresh_every": (WIRES | {"device.programming_noise": [1.0]}, 3),
+    "neuron.gain_spread": ({}, 0.1),
+    "neuron.offset_spread": ({}, 0.1),
+    "neuron.state_noise": ({}, 0.02),
+    "neuron.state_bits": ({}, 4),
+    "neuron.state_range": (STATE, 0.7),
+    "neuron.time_constant": ({}, 2.0),
+    "attention.kind": ({"device.read_noise": 0.05}, "analog"),
+    "attention.exp_bits": ({}, 3),
+    "readout.signal": ({"readout.bits": 6}, "difference"),
+    "update.scheme": ({}, "mixed_precision"),
+    "update.reprogram_every": ({}, 2),
+    "update.granule": (MIXED, 0.01),
+    "update.trains": (PULSED, "stochastic"),
+    "update.signals": (PULSED, "phases"),
+    "update.train_length": (PULSED | {"update.trains": "stochastic", "update.management": False}, 7),
+    "update.management": (PULSED | {"update.trains": "stochastic"}, False),
+    "events.threshold": (EVENTS, 0.05),
+    "events.state_bits": (EVENTS, 5),
+    "events.state_range": (EVENTS, 2.0),
+    "events.weight_bits": (EVENTS, 4),
+    "events.weight_range": (EVENTS, 0.1),
+    "events.weight_headroom": (EVENTS, 2.0),
+    "events.in_place": (EVENTS, True),
+    "calibration_samples": ({"adc.bits": 6}, 4),
+}
+for part in ("dac", "adc", "attention.state", "readout"):
+    bits = {f"{part}.bits": 6}
+    FIELDS |= {
+        f"{part}.bits": ({}, 6),
+        f"{part}.range": (bits, 0.8),
+        f"{part}.sign": (bits, "unsigned"),
+        f"{part}.percentile": (bits, 70.0),
+        f"{part}.margin": (bits, 2.0),
+        f"{part}.stochastic": (bits, True),
+        f"{part}.noise": ({}, 0.02),
+    }
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_field_changes_the_run(small, name):
+    beside, value = FIELDS[name]
+    assert not small(beside).same(small(beside | {name: value}))
+
+
+def test_every_field_is_listed():
+    assert FIELDS.keys() == Chip.settings().keys() - PERFECT
+
+
+@pytest.mark.parametrize("chip", [PULSED, PCM, EVENTS, WIRES, MIXED | {"attention.kind": "analog", "adc.bits": 8}])
+def test_the_same_chip_gives_the_same_run(small, chip):
+    assert small(chip).same(small(chip))
+
+
+@pytest.mark.parametrize("chip", [{"device.programming_noise": [1.0]}, {"device.read_noise": 0.1}, PULSED])
+def test_another_chip_seed_is_another_chip(small, chip):
+    first, second = (small(chip, {"engine.chip_seed": seed}) for seed in (3, 4))
+    assert not first.same(second)
+    assert first.same(small(chip, {"engine.chip_seed": 3}))
