@@ -31,6 +31,7 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Four = Annotated[tuple[Finite, Finite, Finite, Finite], Field(strict=False)]
+Branch = Annotated[tuple[Finite, ...], Field(strict=False)]
 PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat"})
 """Fields of a chip that describe it and act on nothing."""
 
@@ -178,12 +179,20 @@ class Device(Part):
     """pcm: Q = read_noise / (g/g_max)^exponent."""
     read_noise_cap: Positive = at("read", default=0.2)
     """pcm: largest Q."""
+    read_noise_log: Four = at("read", default=(0.0, 0.0, 0.0, 0.0))
+    """pcm: Q = read_noise clip(a ln(g/g_max) + b, low, high) as (a, b, low, high), where high is above 0."""
+    read_noise_above: Branch = at("read", default=())
+    """pcm with read_noise_log: polynomial from a share on, (v0, c0, c1, ...): c0 + c1 v + ... for v = g/g_max >= v0."""
     read_time: Positive = at("read", "s", 250e-9)
     """pcm: duration of a read, the upper end of the 1/f band."""
     drift_mean: Four = at("programming", default=(0.0, 0.0, 0.0, 0.0))
     """Mean of the drift exponent nu: clip(a ln(g/g_max) + b, low, high) as (a, b, low, high)."""
     drift_spread: Four = at("programming", default=(0.0, 0.0, 0.0, 0.0))
     """Standard deviation of nu, in the same form."""
+    drift_mean_above: Branch = at("programming", default=())
+    """Polynomial from a share on, (v0, c0, c1, ...): the mean is c0 + c1 v + ... for v = g/g_max >= v0."""
+    drift_spread_above: Branch = at("programming", default=())
+    """The same of the standard deviation."""
     drift_start: Positive = at("programming", "s", 20.0)
     """t0 of g (1 + t/t0)^-nu."""
     age: NonNegative = at("read", "s", 0.0)
@@ -213,8 +222,9 @@ class Device(Part):
         for name in ("drift_mean", "drift_spread"):
             if not 0 <= getattr(self, name)[2] <= getattr(self, name)[3]:
                 raise ValueError(f"{name} = {list(getattr(self, name))}: low and high should be 0 <= low <= high")
-        if not self.drifts:
-            self.idle("with an age and a drift exponent", "drift_compensation")
+        if not max(self.drift_mean[3], self.drift_spread[3]):
+            names = ("drift_mean_above", "drift_spread_above", "drift_compensation")
+            self.idle("with a drift exponent", *names)
         return self
 
     def _check_levels(self) -> None:
@@ -237,7 +247,12 @@ class Device(Part):
         if not self.read_noise:
             self.idle("with read_noise", "read_noise_law")
         if self.read_noise_law != "pcm":
-            self.idle("with read_noise_law pcm", "read_noise_exponent", "read_noise_cap", "read_time")
+            names = ("read_noise_exponent", "read_noise_cap", "read_noise_log", "read_time")
+            self.idle("with read_noise_law pcm", *names)
+        if not self.read_noise_log[3]:
+            self.idle("with read_noise_log", "read_noise_above")
+        else:
+            self.idle("without read_noise_log", "read_noise_exponent", "read_noise_cap")
 
 
 class Crossbar(Part):

@@ -105,9 +105,7 @@ class Quantiser:
         """Standard deviation of its noise as a signal; 0 where nothing acts."""
         return self.converter.noise * (self.range or 0.0) if self.acts else 0.0
 
-    def __call__(
-        self, values: np.ndarray, key: np.ndarray, step: int, tile: int = 0, first_row: int = 0
-    ) -> np.ndarray:
+    def __call__(self, values: np.ndarray, key: np.ndarray, step: int, tile: int = 0, first_row: int = 0) -> np.ndarray:
         """Return values (rows, n) converted; the very array where nothing acts.
 
         Parameters

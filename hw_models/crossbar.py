@@ -91,7 +91,8 @@ class Crossbar:
     def _direction(self, seed: int, which: str) -> Direction:
         chip, keys = self.chip, [key(seed, self.name, which, what) for what in ("dac", "read", "reference", "adc")]
         dac = Quantiser(chip.dac, f"{self.name} {which} dac")
-        return Direction(which == "forward", dac, Quantiser(chip.adc, f"{self.name} {which} adc", dac.range or 1.0), *keys)
+        adc = Quantiser(chip.adc, f"{self.name} {which} adc", dac.range or 1.0)
+        return Direction(which == "forward", dac, adc, *keys)
 
     def program(self, weight: Array) -> None:
         """Write all devices; the first time this fixes the weight range.

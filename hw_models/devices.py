@@ -158,7 +158,8 @@ def clipped_log(v: Array, form: tuple[float, ...], above: tuple[float, ...] = ()
 def drift_exponent(g_target: Array, z: Array, device: Device) -> Array:
     """Return nu = |mean + spread z| of devices programmed to targets [uS]."""
     v = np.abs(_single(g_target)) / device.g_max
-    return np.abs(clipped_log(v, device.drift_mean) + clipped_log(v, device.drift_spread) * _single(z))
+    spread = clipped_log(v, device.drift_spread, device.drift_spread_above)
+    return np.abs(clipped_log(v, device.drift_mean, device.drift_mean_above) + spread * _single(z))
 
 
 def drifted(g: Array, nu: Array, device: Device, t: float | None = None) -> Array:
@@ -174,8 +175,11 @@ def pcm_size(device: Device, t: float | None = None) -> float:
 
 
 def pcm_share(g_programmed: Array, device: Device) -> Array:
-    """Return Q = min(read_noise/v^exponent, cap) of v = g_programmed/g_max."""
-    power = np.power(np.abs(_single(g_programmed)) / device.g_max, np.float32(device.read_noise_exponent))
+    """Return Q = min(read_noise/v^exponent, cap) of v = g_programmed/g_max, or its form by read_noise_log."""
+    v = np.abs(_single(g_programmed)) / device.g_max
+    if device.read_noise_log[3]:
+        return clipped_log(v, device.read_noise_log, device.read_noise_above) * device.read_noise
+    power = np.power(v, np.float32(device.read_noise_exponent))
     return np.minimum(device.read_noise / np.maximum(power, FLOOR), device.read_noise_cap)
 
 

@@ -64,7 +64,8 @@ class Devices:
         self.chip, self.device, self.shape, self.dtype = chip, chip.device, shape, np.dtype(dtype)
         self.keys = {what: key(seed, name, what) for what in ("g_min", "g_max", "gain", "stuck", "programming", "nu")}
         self.paired = chip.crossbar.mapping == "differential"
-        self.row_tiles, self.column_tiles = pieces(shape[1], chip.crossbar.rows), pieces(shape[0], chip.crossbar.columns)
+        self.row_tiles = pieces(shape[1], chip.crossbar.rows)
+        self.column_tiles = pieces(shape[0], chip.crossbar.columns)
         self.unit = (1 if self.paired else 2) / (chip.device.g_max - chip.device.g_min)
         self.sides, self.slices = 2 if self.paired else 1, chip.crossbar.slices
         self.references = 0 if self.paired else len(self.column_tiles)
@@ -112,9 +113,7 @@ class Devices:
         z = normals(self.keys["programming"], turn, tile, target.shape, first)
         return target, devices.programmed(target, z, device)
 
-    def conducting(
-        self, target: Array, g: Array, where: tuple[int, int], first: int, turn: int
-    ) -> tuple[Array, Array]:
+    def conducting(self, target: Array, g: Array, where: tuple[int, int], first: int, turn: int) -> tuple[Array, Array]:
         """Return conductances as programmed, stuck ones and gains in, and now [uS]."""
         device, tile = self.device, 2 * where[0] + where[1]
         stuck = None

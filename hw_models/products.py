@@ -204,8 +204,10 @@ class Product:
         for number, side in enumerate(plane.sides):
             z = normals(self.way.reads, self.step, 2 * k + number, side.g.shape, sample * len(side.g))
             z *= side.sigma
+            z += side.g
             if law == "pcm":
-                np.maximum(z, -side.g, out=z)
+                np.maximum(z, 0, out=z)
+            z -= side.mean
             z *= side.share
             total += z * (side.sign * unit)
         return total

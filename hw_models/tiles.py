@@ -30,11 +30,19 @@ class Side(NamedTuple):
 
     g: Array
     """Conductance now [uS]."""
+    mean: Array
+    """Mean of a read [uS]; the very g where the law does not clip."""
     sigma: Array
     """Standard deviation of a read [uS]."""
     share: Array
     """Share of a device's current that the lines leave."""
     sign: float
+
+    def put(self, numbers: Array, g: Array, sigma: Array, share: Array) -> None:
+        """Fill some lines."""
+        self.g[numbers], self.sigma[numbers], self.share[numbers] = g, sigma, share
+        if self.mean is not self.g:
+            self.mean[numbers] = devices.rectified_moments(g, sigma)[0]
 
 
 class Plane(NamedTuple):
@@ -54,6 +62,18 @@ class Plane(NamedTuple):
     """Filled for exact noise."""
 
 
+class Job(NamedTuple):
+    """One building of the matrices."""
+
+    planes: list[Plane]
+    held: Array
+    fresh: bool
+    turn: int
+    solve: bool
+    references: Array
+    """(slices, column tiles, in) mean of reference lines [uS]; filled and used without wires."""
+
+
 class Tiles:
     """Builds the matrices of one crossbar and keeps what its wires left of every device.
 
@@ -68,6 +88,7 @@ class Tiles:
         self.uniform = self.device.read_noise_law == "additive" and not devices.wired
         self.exact = self.chip.crossbar.exact_noise and self.device.read_noise > 0
         self.varied = self.device.read_noise > 0 and not self.uniform and not self.exact
+        self.clips = self.device.read_noise > 0 and self.device.read_noise_law == "pcm"
         self.kept: dict[str, Array] = {}
 
     def planes(self, held: Array, fresh: bool, turn: int, solve: bool, run: Run) -> tuple[list[Plane], float]:
@@ -91,19 +112,20 @@ class Tiles:
         found = [self._empty(held, bent, float(factor)) for factor in own.targets(held[:1, :1])[1]]
         if not (bent or self.varied or self.exact):
             return found, 1.0
-        shared = np.zeros((own.slices, own.references, held.shape[1]), dtype=held.dtype)
+        lines = np.zeros((own.slices, own.references, held.shape[1]), dtype=held.dtype)
+        job = Job(found, held, fresh, turn, solve, lines)
 
         def block(first: int, last: int) -> Array:
-            return self._fill(found, held, (first, last), None, fresh, turn, solve, shared)
+            return self._fill(job, (first, last), None)
 
         def tile(c: int, _: int) -> Array:
-            return self._fill(found, held, own.column_tiles[c], c, fresh, turn, solve, shared)
+            return self._fill(job, own.column_tiles[c], c)
 
         if own.wired:
             sums = run(tile, pieces(len(own.column_tiles), 1))
         else:
             if own.references:
-                self._fill_references(found, held, fresh, turn, shared)
+                self._fill_references(job)
             sums = run(block, pieces(len(held), max(1, BLOCK // max(held.shape[1], 1))))
         before, now = np.sum(sums, axis=0)
         return found, float(before / now) if now > 0 else 1.0
@@ -111,48 +133,40 @@ class Tiles:
     def _empty(self, held: Array, bent: bool, factor: float) -> Plane:
         """Return matrices to be filled; the mean is the held weight itself where it is what is read."""
         own, (outputs, inputs) = self.devices, held.shape
-        mean = np.empty_like(held) if bent else held
+        read = np.empty_like(held) if bent else held
         variance = np.empty_like(held) if self.varied else None
         reference = np.empty((own.references, inputs), held.dtype) if self.varied and own.references else None
         sides = []
         for side in range(own.sides if self.exact else 0):
-            g, sigma = (np.empty((outputs + own.references, inputs), dtype=np.float32) for _ in range(2))
-            share = np.ones_like(g) if own.wired else np.ones((1, 1), dtype=np.float32)
-            sides.append(Side(g, sigma, share, -1.0 if side else 1.0))
+            g, sigma, mean = (np.empty((outputs + own.references, inputs), dtype=np.float32) for _ in range(3))
+            sides.append(Side(g, mean if self.clips else g, sigma, np.ones_like(g), -1.0 if side else 1.0))
         uniform = (self.device.read_noise * own.unit) ** 2 if self.uniform else 0.0
-        return Plane(mean, variance, reference, uniform, factor, sides)
+        return Plane(read, variance, reference, uniform, factor, sides)
 
-    def _fill(
-        self,
-        found: list[Plane],
-        held: Array,
-        outputs: tuple[int, int],
-        tile: int | None,
-        fresh: bool,
-        turn: int,
-        solve: bool,
-        shared: Array,
-    ) -> Array:
+    def _fill(self, job: Job, outputs: tuple[int, int], tile: int | None) -> Array:
         """Fill the rows of some outputs, with wires those of one column tile; return sums of G programmed and now."""
-        own, (first, last), size = self.devices, outputs, held.shape[0]
-        sums, n, unit = np.zeros(2), last - first, held.dtype.type(own.unit)
+        own, (first, last), held = self.devices, outputs, job.held
+        sums, n, unit, size = np.zeros(2), last - first, held.dtype.type(own.unit), len(held)
         beside = repeat(None)
         if tile is not None and own.references:
-            beside = own.lines(np.zeros((1, held.shape[1]), held.dtype), size + tile, fresh, turn)
-        for ((k, side), _, before, now), last_line in zip(own.lines(held[first:last], first, fresh, turn), beside):
+            middle = np.zeros((1, held.shape[1]), dtype=held.dtype)
+            beside = own.lines(middle, size + tile, job.fresh, job.turn)
+        both = zip(own.lines(held[first:last], first, job.fresh, job.turn), beside, strict=False)
+        for ((k, side), _, before, now), last_line in both:
             numbers = np.arange(first, last)
             if last_line is not None:
                 before, now = np.concatenate([before, last_line[2]]), np.concatenate([now, last_line[3]])
                 numbers = np.append(numbers, size + tile)
             sums += before.sum(dtype=np.float64), now.sum(dtype=np.float64)
-            mean, variance, sigma, share = self._read(before, now, (k, side), numbers, solve)
-            plane = found[k]
+            mean, variance, sigma, share = self._read(before, now, (k, side), numbers, job.solve)
+            plane = job.planes[k]
             if plane.mean is not held:
-                other = mean[n:] if len(mean) > n else shared[k][own.tile_of[first:last]] if own.references else 0
                 part = plane.mean[first:last]
-                if side == 0:
-                    np.subtract(mean[:n], other, out=part)
-                    part *= unit
+                if own.references:
+                    other = job.references[k][own.tile_of[first:last]] if tile is None else mean[n:]
+                    part[:] = (mean[:n] - other) * unit
+                elif side == 0:
+                    np.multiply(mean, unit, out=part)
                 else:
                     part -= mean * unit
             if plane.variance is not None:
@@ -161,31 +175,31 @@ class Tiles:
                 if plane.reference is not None and len(mean) > n:
                     plane.reference[tile] = variance[n] * unit**2
             if plane.sides:
-                plane.sides[side].g[numbers], plane.sides[side].sigma[numbers] = now, sigma
-                if own.wired:
-                    plane.sides[side].share[numbers] = share
+                plane.sides[side].put(numbers, now, sigma, share)
         return sums
 
-    def _fill_references(self, found: list[Plane], held: Array, fresh: bool, turn: int, shared: Array) -> None:
+    def _fill_references(self, job: Job) -> None:
         """Fill what belongs to reference columns without wires."""
-        own, size, unit = self.devices, held.shape[0], held.dtype.type(self.devices.unit)
+        own, size = self.devices, len(job.held)
         numbers = size + np.arange(own.references)
-        for (k, side), _, before, now in own.lines(np.zeros(shared.shape[1:], held.dtype), size, fresh, turn):
-            shared[k], variance, sigma, _ = self._read(before, now, (k, side), numbers, False)
-            if found[k].reference is not None:
-                found[k].reference[:] = variance * unit**2
-            if found[k].sides:
-                found[k].sides[side].g[size:], found[k].sides[side].sigma[size:] = now, sigma
+        middle = np.zeros(job.references.shape[1:], dtype=job.held.dtype)
+        for (k, side), _, before, now in own.lines(middle, size, job.fresh, job.turn):
+            plane = job.planes[k]
+            job.references[k], variance, sigma, share = self._read(before, now, (k, side), numbers, False)
+            if plane.reference is not None:
+                plane.reference[:] = variance * own.unit**2
+            if plane.sides:
+                plane.sides[side].put(numbers, now, sigma, share)
 
     def _read(
         self, before: Array, now: Array, where: tuple[int, int], numbers: Array, solve: bool
     ) -> tuple[Array, Array, Array, Array]:
         """Return mean and variance of reads at the end of the lines, sigma at the device, share; (lines, in)."""
-        device, noisy = self.device, self.device.read_noise > 0
-        mean, variance = devices.read_moments(now, before, device) if noisy and not self.exact else (now, now)
+        device = self.device
+        mean, variance = devices.read_moments(now, before, device) if device.read_noise else (now, now)
         sigma = devices.read_sigma(now, before, device) if self.exact else now
         if not self.devices.wired:
-            return mean, variance, sigma, now
+            return mean, variance, sigma, np.ones_like(now)
         share, beside = self._lines(now, where, numbers, solve)
         return share * mean + beside, variance * share**2, sigma, share
 

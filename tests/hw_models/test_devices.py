@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from hw_models import devices
+from hw_models import devices, presets
 from hw_models.chip import Device
 
 PCM = Device(
@@ -17,10 +17,7 @@ PCM = Device(
     drift_mean=(-0.0155, 0.0244, 0.049, 0.1),
     drift_spread=(-0.0125, -0.0059, 0.008, 0.045),
 )
-HERMES = Device(g_max=10.35, programming_noise=(0.15781817, 2.32443916, -2.16310839, 0.68841818), drift_start=200.0)
-MEAN = (-0.0387, -0.0182, 0.072, 0.13), (0.0945, 0.0736, -0.0126, -0.0436)
-SPREAD = (-0.0120, -0.0023, 0.0124, 0.04), (0.3039, 0.0104, 0.0116, -0.0165)
-SHARE = (-0.0078, 0.0038, 0.0179, 0.04), (0.1591, 0.0088, 0.0768, -0.1352, 0.0664)
+HERMES = presets.load("hermes").device
 EXACT = {"rtol": 1e-6, "atol": 2e-6}
 """Rounding of single precision: sums of some 25 uS that cancel are as good as 2e-6 uS."""
 
@@ -32,35 +29,18 @@ def normals(n, seed=0):
 
 
 @pytest.mark.parametrize("kind", ["mean", "z"])
-def test_phase_change_memory_answers_as_the_independent_simulator(oracle, kind):
+@pytest.mark.parametrize(("key", "device"), [("pcm25", PCM), ("hermes1", HERMES)])
+def test_phase_change_memory_answers_as_the_independent_simulator(oracle, key, device, kind):
     meta, cases = oracle("pcm_drift")
-    times = next(case["times"] for case in meta["cases"] if case["key"] == "pcm25")
-    g, z = cases["pcm25_g"], cases["pcm25_z"] * (kind == "z")
-    held = devices.programmed(g, z[0], PCM)
-    nu = devices.drift_exponent(g, z[1], PCM)
-    np.testing.assert_allclose(held, cases[f"pcm25_{kind}_prog"], **EXACT)
-    np.testing.assert_allclose(nu, cases[f"pcm25_{kind}_nu"], **EXACT)
-    for t, expected in zip(times, cases[f"pcm25_{kind}_drift"], strict=True):
-        now = devices.drifted(held, nu, PCM, t)
-        found = devices.read(now, held, z[2], PCM, t)
+    times = next(case["times"] for case in meta["cases"] if case["key"] == key)
+    g, z = cases[f"{key}_g"], cases[f"{key}_z"] * (kind == "z")
+    held = devices.programmed(g, z[0], device)
+    nu = devices.drift_exponent(g, z[1], device)
+    np.testing.assert_allclose(held, cases[f"{key}_{kind}_prog"], **EXACT)
+    np.testing.assert_allclose(nu, cases[f"{key}_{kind}_nu"], **EXACT)
+    for t, expected in zip(times, cases[f"{key}_{kind}_drift"], strict=True):
+        found = devices.read(devices.drifted(held, nu, device, t), held, z[2], device, t)
         assert found.dtype == np.float32
-        np.testing.assert_allclose(found, expected, **EXACT)
-
-
-@pytest.mark.parametrize("kind", ["mean", "z"])
-def test_branches_of_the_hermes_fit_answer_as_the_independent_simulator(oracle, kind):
-    meta, cases = oracle("pcm_drift")
-    times = next(case["times"] for case in meta["cases"] if case["key"] == "hermes1")
-    g, z = cases["hermes1_g"], cases["hermes1_z"] * (kind == "z")
-    held = devices.programmed(g, z[0], HERMES)
-    nu = np.abs(devices.clipped_log(g / 10.35, *MEAN) + devices.clipped_log(g / 10.35, *SPREAD) * z[1])
-    np.testing.assert_allclose(held, cases[f"hermes1_{kind}_prog"], **EXACT)
-    np.testing.assert_allclose(nu, cases[f"hermes1_{kind}_nu"], **EXACT)
-    timing = HERMES.model_copy(update={"read_time": 512e-9})
-    share = devices.clipped_log(held / 10.35, *SHARE)
-    for t, expected in zip(times, cases[f"hermes1_{kind}_drift"], strict=True):
-        now = devices.drifted(held, nu, HERMES, t)
-        found = np.maximum(now * (1 + share * devices.pcm_size(timing, t) * z[2]), 0)
         np.testing.assert_allclose(found, expected, **EXACT)
 
 

@@ -105,16 +105,6 @@ def test_spread_of_relaxed_resistive_memory_is_never_negative_and_grows_within_a
     assert (day > np.polyval(paper.SECOND[::-1], grid / 40)).all()
 
 
-def test_hermes_is_near_the_published_branches():
-    device, v = presets.load("hermes").device, np.linspace(0.005, 1, 400)
-    mean = devices.clipped_log(v, (-0.0387, -0.0182, 0.072, 0.13), (0.0945, 0.0736, -0.0126, -0.0436))
-    spread = devices.clipped_log(v, (-0.0120, -0.0023, 0.0124, 0.04), (0.3039, 0.0104, 0.0116, -0.0165))
-    share = devices.clipped_log(v, (-0.0078, 0.0038, 0.0179, 0.04), (0.1591, 0.0088, 0.0768, -0.1352, 0.0664))
-    assert np.abs(devices.clipped_log(v, device.drift_mean) - mean).max() < 0.012
-    assert np.abs(devices.clipped_log(v, device.drift_spread) - spread).max() < 0.0032
-    assert np.abs(devices.pcm_share(v * device.g_max, device) / share - 1).max() < 0.19
-
-
 def test_age_of_a_deployed_preset_can_be_set():
     chip = presets.load("pcm")
     values = chip.to_dict()
