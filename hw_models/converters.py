@@ -53,32 +53,31 @@ class Quantiser:
         Bits, range, noise.
     name : str
         For messages, for example ``"hidden forward adc"``.
-    unit : float
-        Signal that the chip's range of 1 stands for; of a calibrated range it does not matter.
+    ahead : Quantiser, optional
+        The converter whose full scale is the unit of a fixed range, as the DAC's is of an ADC.
 
     Attributes
     ----------
-    range : float or None
-        Full scale as a signal; None where it is still to be calibrated.
     unsigned : bool
         Whether it starts at 0.
     observing : bool
         Whether it collects samples, and passes signals through unchanged.
     """
 
-    def __init__(self, converter: chip.Converter, name: str, unit: float = 1.0) -> None:
-        self.converter, self.name = converter, name
-        self.range: float | None = None
+    def __init__(self, converter: chip.Converter, name: str, ahead: Quantiser | None = None) -> None:
+        self.converter, self.name, self.ahead = converter, name, ahead
+        self._calibrated: float | None = None
+        self._levels: tuple[tuple[float, bool], Grid] = (-1.0, False), OPEN
         self.unsigned = converter.sign == "unsigned"
         self.observing = False
-        self._grid = OPEN
         self._forget()
-        self.rescale(unit)
 
-    def rescale(self, unit: float) -> None:
-        """Set the signal that a range of 1 stands for, where the range is fixed."""
-        if self.converter.acts and self.converter.range is not None:
-            self._set(self.converter.range * unit)
+    @property
+    def range(self) -> float | None:
+        """Full scale as a signal; None where it is still to be calibrated."""
+        if self.converter.range is None:
+            return self._calibrated
+        return self.converter.range * (self.ahead.range or 1.0 if self.ahead else 1.0)
 
     @property
     def acts(self) -> bool:
@@ -96,9 +95,12 @@ class Quantiser:
         """
         if not self.acts:
             return OPEN
-        if self.range is None:
+        full = self.range
+        if full is None:
             raise ChipError(f"{self.name}: its range is neither set nor calibrated; calibrate it on samples first")
-        return self._grid
+        if self._levels[0] != (full, self.unsigned):
+            self._levels = (full, self.unsigned), grid(self.converter.bits, full, self.unsigned)
+        return self._levels[1]
 
     @property
     def noise(self) -> float:
@@ -136,10 +138,6 @@ class Quantiser:
 
     def _noiseless(self, levels: Grid) -> Grid:
         return OPEN if self.converter.stochastic else levels
-
-    def _set(self, range: float) -> None:
-        self.range = float(range)
-        self._grid = grid(self.converter.bits, self.range, self.unsigned)
 
     def _forget(self) -> None:
         self._kept: list[np.ndarray] = []
@@ -200,16 +198,49 @@ class Quantiser:
         level = self._largest if share == 100 else float(np.percentile(np.concatenate(self._kept), share))
         if self.converter.sign == "auto":
             self.unsigned = self._lowest >= 0
-        self._set(self.converter.margin * level or 1.0)
+        self._calibrated = float(self.converter.margin * level) or 1.0
         self._forget()
 
     def state(self) -> np.ndarray:
-        """Return (range, unsigned) as float64, the range NaN where there is none yet."""
-        return np.array([np.nan if self.range is None else self.range, self.unsigned], dtype=np.float64)
+        """Return (calibrated range, unsigned) as float64, the range NaN where there is none."""
+        full = np.nan if self._calibrated is None else self._calibrated
+        return np.array([full, self.unsigned], dtype=np.float64)
 
     def load(self, state: np.ndarray) -> None:
         """Take over :meth:`state`."""
         self.observing, self.unsigned = False, bool(state[1])
-        self.range, self._grid = None, OPEN
-        if self.converter.acts and not np.isnan(state[0]):
-            self._set(float(state[0]))
+        self._calibrated = None if np.isnan(state[0]) else float(state[0])
+
+
+class Converters:
+    """DAC and ADC of both directions of a crossbar; several crossbars may share them.
+
+    Parameters
+    ----------
+    chip : chip.Chip
+        Its ``dac`` and ``adc``.
+    name : str
+        For messages.
+    """
+
+    def __init__(self, chip: chip.Chip, name: str = "crossbar") -> None:
+        self.quantisers: dict[str, Quantiser] = {}
+        for way in ("forward", "transposed"):
+            dac = Quantiser(chip.dac, f"{name} {way} dac")
+            self.quantisers |= {f"{way}.dac": dac, f"{way}.adc": Quantiser(chip.adc, f"{name} {way} adc", dac)}
+
+    def of(self, way: str) -> tuple[Quantiser, Quantiser]:
+        """Return DAC and ADC of ``"forward"`` or ``"transposed"``."""
+        return self.quantisers[f"{way}.dac"], self.quantisers[f"{way}.adc"]
+
+    def observe(self, on: bool = True) -> None:
+        """Begin to collect calibration samples, or stop; signals pass through meanwhile."""
+        for quantiser in self.quantisers.values():
+            quantiser.observe(on)
+
+    def freeze(self) -> None:
+        """Set the ranges from the samples; a converter that saw none keeps what it had."""
+        for quantiser in self.quantisers.values():
+            if quantiser.sampled:
+                quantiser.freeze()
+            quantiser.observe(False)

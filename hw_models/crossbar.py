@@ -16,7 +16,7 @@ and tile to all outputs of that tile; transposed, its devices add to the outputs
 
 Counted: DAC conversions, one per sample, line and tile line group, that is rows x in forward and rows x out
 transposed; ADC conversions, samples x outputs x tiles summed x slices; device reads, samples x devices. Draws belong
-to (seed, name, direction), the number of the read, the tile and the sample.
+to (seed, name, direction, occasion), the number of the read, the tile and the sample.
 
 Source: signal path as in aihwkit (Rasch et al., AICAS 2021) and CrossSim; output-referred noise by the variance of a
 sum of independent terms.
@@ -29,10 +29,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from hw_models.chip import Chip
-from hw_models.converters import Quantiser
+from hw_models.converters import Converters
 from hw_models.errors import ChipError
 from hw_models.mapping import Array, Devices, Run, pieces, serial
-from hw_models.products import COLUMNS, Direction, Product
+from hw_models.products import COLUMNS, Keys, Product
 from hw_models.randomness import key
 from hw_models.tiles import Plane, Tiles
 
@@ -64,14 +64,19 @@ class Crossbar:
         Products and programmings so far.
     counters : dict of str to int
         ``dac``, ``adc`` and ``reads`` of devices.
-    scale : float or None
-        w_scale; None before the first programming.
+    step : int
+        Products since :meth:`begin`: with its occasion the key of the draws of reads.
+    weight_range : float
+        w_scale; NaN before the first programming.
+    converters : Converters
+        DAC and ADC; may be replaced by shared ones.
     """
 
     def __init__(
         self, chip: Chip, shape: tuple[int, int], seed: int, name: str, run: Run = serial, dtype: str = "float32"
     ) -> None:
-        self.chip, self.shape, self.name, self.run, self.dtype = chip, shape, name, run, np.dtype(dtype)
+        self.chip, self.shape, self.seed, self.name, self.run = chip, shape, seed, name, run
+        self.dtype = np.dtype(dtype)
         self.devices = Devices(chip, shape, seed, name, dtype)
         self.tiles = Tiles(self.devices)
         self.in_memory = chip.update.scheme != "digital"
@@ -80,19 +85,22 @@ class Crossbar:
         self.ideal = not (physical or chip.dac.acts or chip.adc.acts or self.in_memory)
         self.reads = self.programmings = 0
         self.counters = {"dac": 0, "adc": 0, "reads": 0}
-        self.scale: float | None = None
+        self.weight_range = float("nan")
         self.compensation = 1.0
         self._held, self._fresh, self._age = np.zeros(shape, dtype=self.dtype), False, 0
         self.planes: list[Plane] = []
         self._row_edges = np.array([0] + [b for _, b in self.devices.row_tiles])
         self._column_edges = np.array([0] + [b for _, b in self.devices.column_tiles])
-        self._forward, self._transposed = (self._direction(seed, which) for which in ("forward", "transposed"))
+        self.converters = Converters(chip, name)
+        self.keys: dict[str, Keys] = {}
+        self.begin()
 
-    def _direction(self, seed: int, which: str) -> Direction:
-        chip, keys = self.chip, [key(seed, self.name, which, what) for what in ("dac", "read", "reference", "adc")]
-        dac = Quantiser(chip.dac, f"{self.name} {which} dac")
-        adc = Quantiser(chip.adc, f"{self.name} {which} adc", dac.range or 1.0)
-        return Direction(which == "forward", dac, adc, *keys)
+    def begin(self, *occasion: str | int) -> None:
+        """Key the draws of all reads by this occasion from now on, and number them anew."""
+        self.step = 0
+        for way in ("forward", "transposed"):
+            names = (key(self.seed, self.name, way, what, *occasion) for what in Keys._fields)
+            self.keys[way] = Keys(*names)
 
     def program(self, weight: Array) -> None:
         """Write all devices; the first time this fixes the weight range.
@@ -109,21 +117,24 @@ class Crossbar:
         """
         if weight.shape != self.shape:
             raise ChipError(f"{self.name}: weights of shape {weight.shape}, the crossbar holds {self.shape}")
-        if self.scale is None:
+        if np.isnan(self.weight_range):
             bar = self.chip.crossbar
-            self.scale = bar.weight_range or bar.weight_headroom * float(np.abs(weight).max(initial=0)) or 1.0
+            self.weight_range = bar.weight_range or bar.weight_headroom * float(np.abs(weight).max(initial=0)) or 1.0
         self.programmings += 1
         self.planes, self._fresh = [], True
-        if self.ideal:
-            self._held[:] = weight
-            return
-        np.divide(weight, self.scale, out=self._held, casting="same_kind")
-        np.clip(self._held, -1, 1, out=self._held)
+        self._hold(weight)
         if self.in_memory:
             if self.devices.writes:
                 self._held[:] = self.devices.realised(self._held, self.programmings, self.run)
             self._fresh = False
         self.refresh()
+
+    def _hold(self, weight: Array) -> None:
+        if self.ideal:
+            self._held[:] = weight
+        else:
+            np.divide(weight, self.weight_range, out=self._held, casting="same_kind")
+            np.clip(self._held, -1, 1, out=self._held)
 
     def refresh(self) -> None:
         """Rebuild the matrices of products after :attr:`stored` has changed in place; no programming noise."""
@@ -149,7 +160,7 @@ class Crossbar:
         if self.in_memory:
             return self._held
         if self.ideal:
-            return self._held / self.dtype.type(self.scale or 1.0)
+            return self._held / self.dtype.type(self.weight_range)
         if self._fresh and (self.devices.writes or self.devices.slices > 1):
             return self.devices.realised(self._held, self.programmings, self.run)
         return self._held.copy()
@@ -178,7 +189,7 @@ class Crossbar:
 
     def factor(self, plane: Plane) -> float:
         """Return what turns currents of a slice into weight units."""
-        return (self.scale or 1.0) * self.compensation * plane.factor
+        return self.weight_range * self.compensation * plane.factor
 
     def _ideal_forward(self, x: Array, weight: Array) -> Array:
         """Return ``x @ weight.T``; long sums are cut into fixed blocks and added in order."""
@@ -203,7 +214,7 @@ class Crossbar:
         self._count(len(x), inputs, outputs * len(self.devices.row_tiles))
         if self.ideal:
             return self._ideal_forward(x, self._held)
-        return Product(self, self._forward, x, self._row_edges).forward()
+        return Product(self, "forward", x, self._row_edges).forward()
 
     def transposed(self, s: Array, out: Array | None = None) -> Array:
         """Return the read product (rows, in) of signals (rows, out) with the same devices."""
@@ -211,7 +222,7 @@ class Crossbar:
         self._count(len(s), outputs, inputs * len(self.devices.column_tiles))
         if self.ideal:
             return self._ideal_transposed(s, self._held, out)
-        result = Product(self, self._transposed, s, self._column_edges).transposed()
+        result = Product(self, "transposed", s, self._column_edges).transposed()
         if out is None:
             return result
         out[:] = result
@@ -221,54 +232,49 @@ class Crossbar:
         if not self.programmings:
             raise ChipError(f"{self.name}: nothing is programmed yet")
         self.reads += 1
+        self.step += 1
         self.counters["dac"] += samples * driven
         self.counters["adc"] += samples * sensed * self.devices.slices
         self.counters["reads"] += samples * self.devices.count
 
-    @property
-    def quantisers(self) -> list[Quantiser]:
-        """DAC and ADC of forward, DAC and ADC of transposed products."""
-        return [q for way in (self._forward, self._transposed) for q in (way.dac, way.adc)]
-
-    @property
-    def calibrates(self) -> bool:
-        """Whether a range comes from samples."""
-        return self.chip.dac.calibrates or self.chip.adc.calibrates
-
     def observe(self, on: bool = True) -> None:
-        """Begin to collect calibration values: what is to be calibrated passes signals through meanwhile."""
-        for way in (self._forward, self._transposed):
-            way.dac.observe(on and way.dac.converter.calibrates)
-            way.adc.observe(on and way.adc.converter.acts)
+        """Begin to collect calibration samples, or stop; signals pass the converters unchanged meanwhile."""
+        self.converters.observe(on)
 
     def freeze(self) -> None:
-        """Set the ranges from the samples; a direction that saw none keeps what it had."""
-        for way in (self._forward, self._transposed):
-            for quantiser in (way.dac, way.adc):
-                if quantiser.sampled:
-                    quantiser.freeze()
-                quantiser.observe(False)
-            way.adc.rescale(way.dac.range or 1.0)
+        """Set the ranges of the converters from the samples."""
+        self.converters.freeze()
 
     def state(self) -> dict[str, Array]:
-        """Return everything that decides later products, as arrays by short name, copied."""
-        counts = [self.programmings, self.reads, self._age, self._fresh, *self.counters.values()]
+        """Return everything that decides later products as arrays by short name, copied; not the occasion."""
+        counts = [self.programmings, self.reads, self.step, self._age, self._fresh, *self.counters.values()]
         found = {
             "held": self._held.copy(),
-            "scale": np.array(np.nan if self.scale is None else self.scale),
+            "weight_range": np.array(self.weight_range),
             "counts": np.array(counts, dtype=np.int64),
-            "ranges": np.array([quantiser.state() for quantiser in self.quantisers]),
+            "ranges": np.array([quantiser.state() for quantiser in self.converters.quantisers.values()]),
         }
         return found | {name: values.copy() for name, values in self.tiles.kept.items()}
 
-    def load(self, state: Mapping[str, Array]) -> None:
-        """Take over :meth:`state`: later products are bit for bit those of the crossbar it is from."""
-        self._held[:] = state["held"]
-        self.scale = None if np.isnan(state["scale"]) else float(state["scale"])
-        self.programmings, self.reads, self._age, fresh, *counted = (int(n) for n in state["counts"])
+    def load(self, state: Mapping[str, Array], weight: Array | None = None) -> None:
+        """Take over :meth:`state`: later products are bit for bit those of the crossbar it is from.
+
+        Parameters
+        ----------
+        state : mapping
+            From :meth:`state`; "held" may be left out if ``weight`` is given.
+        weight : numpy.ndarray, optional
+            (out, in), the weights programmed last.
+        """
+        self.weight_range = float(state["weight_range"])
+        self.programmings, self.reads, self.step, self._age, fresh, *counted = (int(n) for n in state["counts"])
         self._fresh, self.counters = bool(fresh), dict(zip(self.counters, counted, strict=True))
-        for quantiser, values in zip(self.quantisers, state["ranges"], strict=True):
+        for quantiser, values in zip(self.converters.quantisers.values(), state["ranges"], strict=True):
             quantiser.load(values)
+        if "held" in state:
+            self._held[:] = state["held"]
+        elif weight is not None:
+            self._hold(weight)
         if self.programmings and not self.ideal:
             self.tiles.allot()
             for name, values in self.tiles.kept.items():

@@ -7,7 +7,8 @@ Weights are normalised, a = W/w_scale in [-1, 1]. With u = 1/span (pair) or 2/sp
               outputs of a tile, its current subtracted before the ADC; transposed, it is driven by minus the sum of
               the tile's signals
 
-A reference device is one like all others: programmed, mismatched, drifting, stuck, noisy. The way of a device:
+A reference device is one like all others, mismatched, drifting, stuck, noisy, but held at the middle whatever levels
+the others have. The way of a device:
 target -> range of this device, levels, resolution -> programming noise -> stuck at g_min or g_max -> gain (mismatch)
 -> drift (not of stuck ones) -> wires -> mean and variance of a read (:mod:`hw_models.tiles`).
 
@@ -34,7 +35,9 @@ BLOCK = 2**19
 
 def pieces(length: int, most: int | None) -> list[tuple[int, int]]:
     """Cut ``range(length)`` into near-equal pieces of at most ``most``; unset leaves it whole."""
-    count = max(1, -(-length // (most or max(length, 1))))
+    if most is None or length <= most:
+        return [(0, length)]
+    count = -(-length // most)
     return [(length * i // count, length * (i + 1) // count) for i in range(count)]
 
 
@@ -104,10 +107,11 @@ class Devices:
         """Return targets as this device can take them, and what programming left [uS]."""
         device, tile = self.device, 2 * where[0] + where[1]
         bounds: tuple[Array, ...] = ()
-        if device.g_min_spread or device.g_max_spread:
-            z_min, z_max = (normals(self.keys[name], 0, tile, target.shape, first) for name in ("g_min", "g_max"))
-            bounds = devices.bounds(z_min, z_max, device)
-        target = devices.snap(target, device, *bounds)
+        if first < self.shape[0]:
+            if device.g_min_spread or device.g_max_spread:
+                z_min, z_max = (normals(self.keys[name], 0, tile, target.shape, first) for name in ("g_min", "g_max"))
+                bounds = devices.bounds(z_min, z_max, device)
+            target = devices.snap(target, device, *bounds)
         if not any(device.programming_noise):
             return target, target
         z = normals(self.keys["programming"], turn, tile, target.shape, first)
@@ -133,8 +137,13 @@ class Devices:
     def lines(
         self, a: Array, first: int, fresh: bool, turn: int
     ) -> Iterator[tuple[tuple[int, int], float, Array, Array]]:
-        """Yield (slice, side), digital weight, programmed and present conductances [uS] of output lines from first."""
+        """Yield (slice, side), digital weight, programmed and present conductances [uS] of output lines from first.
+
+        Lines behind the last output are reference lines; their ``a`` does not matter.
+        """
         targets, factors = self.targets(a)
+        if first >= self.shape[0]:
+            targets[:] = (self.device.g_min + self.device.g_max) / 2
         for k, factor in enumerate(factors):
             for side in range(self.sides):
                 target = g = targets[k, side]

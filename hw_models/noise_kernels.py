@@ -273,8 +273,9 @@ def sense_varied(
 
 
 @njit(nogil=True, cache=True, fastmath=VECTOR)
-def squares(x, edges, out):
-    """Write the sums of squares of x (rows, n) between edges (tiles + 1,), out (tiles, rows)."""
+def deviations(x, edges, size, floor, out):
+    """Write sqrt(size sum x^2 + floor) of x (rows, n) between edges (tiles + 1,), out (tiles, rows)."""
+    real = x.dtype.type
     for row in range(x.shape[0]):
         line = x[row]
         for tile in range(edges.shape[0] - 1):
@@ -282,4 +283,4 @@ def squares(x, edges, out):
             total = line.dtype.type(0)
             for i in range(part.shape[0]):
                 total += part[i] * part[i]
-            out[tile, row] = total
+            out[tile, row] = np.sqrt(real(size) * total + real(floor))

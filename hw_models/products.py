@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from hw_models import noise_kernels
-from hw_models.converters import OPEN, Quantiser
+from hw_models.converters import OPEN
 from hw_models.mapping import Array, pieces, serial
 from hw_models.randomness import normals
 from hw_models.tiles import Plane
@@ -24,23 +24,20 @@ SAMPLES = 512
 """Most samples of one block; its currents stay in the cache."""
 COLUMNS = 4096
 """Most inputs of one block: of a sum in a forward product, of a result in a transposed one."""
-NONE = np.empty((0,))
+NONE = {np.dtype(name): np.empty((0,), dtype=name) for name in ("float32", "float64")}
 
 
-class Direction(NamedTuple):
-    """Converters and keys of one direction."""
+class Keys(NamedTuple):
+    """Keys of the draws of one direction."""
 
-    forward: bool
-    dac: Quantiser
-    adc: Quantiser
-    signals: Array
-    """Key of the DAC."""
-    reads: Array
-    """Key of read noise and noise of the ADC."""
+    dac: Array
+    """Noise and rounding of the DAC."""
+    read: Array
+    """Read noise and noise of the ADC."""
     reference: Array
-    """Key of the reference column's noise."""
-    rounding: Array
-    """Key of stochastic rounding in the ADC."""
+    """Read noise of reference columns."""
+    adc: Array
+    """Rounding of the ADC."""
 
 
 class Product:
@@ -50,40 +47,43 @@ class Product:
     ----------
     crossbar : Crossbar
         Devices, matrices, number of the read.
-    way : Direction
-        Converters and keys.
+    way : str
+        ``"forward"`` or ``"transposed"``.
     signals : numpy.ndarray
         (rows, driven lines).
     edges : numpy.ndarray
         Ends of the tiles whose currents are summed digitally (tiles + 1,).
     """
 
-    def __init__(self, crossbar: Crossbar, way: Direction, signals: Array, edges: Array) -> None:
-        self.crossbar, self.way, self.edges, self.step = crossbar, way, edges, crossbar.reads
-        self.tiles, self.rows, self.planes = len(edges) - 1, len(signals), crossbar.planes
-        self.grid, self.floor = way.adc.grid, way.adc.noise**2
-        self.plain = not (way.adc.observing or (way.adc.acts and way.adc.converter.stochastic))
-        self.run = crossbar.run if self.plain and not way.dac.observing else serial
+    def __init__(self, crossbar: Crossbar, way: str, signals: Array, edges: Array) -> None:
+        self.crossbar, self.keys, self.step = crossbar, crossbar.keys[way], crossbar.step
+        self.edges, self.tiles, self.rows = edges, len(edges) - 1, len(signals)
+        self.planes, self.ends = crossbar.planes, edges.tolist()
+        self.dac, self.adc = crossbar.converters.of(way)
+        self.grid, self.floor = self.adc.grid, self.adc.noise**2
+        self.plain = not (self.adc.observing or (self.adc.acts and self.adc.converter.stochastic))
+        self.run = serial if self.adc.observing else crossbar.run
         self.samples = pieces(self.rows, SAMPLES)
         self.driven = self._drive(np.ascontiguousarray(signals, dtype=crossbar.dtype))
         self.exact = bool(self.planes[0].sides)
         self.varied = self.planes[0].variance is not None
-        self.norms = self._norms() if self.planes[0].uniform and not self.exact else None
+        self.uniform = 0.0 if self.exact else self.planes[0].uniform
 
     def _drive(self, signals: Array) -> Array:
         """Return the signals behind the DAC."""
-        dac = self.way.dac
-        if dac.observing:
-            dac.sample(signals)
-        if not dac.acts:
+        if self.dac.observing:
+            self.dac.sample(signals)
+        if not self.dac.acts:
             return signals
-        parts = self.run(lambda a, b: dac(signals[a:b], self.way.signals, self.step, 0, a), self.samples)
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        if len(self.samples) == 1:
+            return self.dac(signals, self.keys.dac, self.step)
+        parts = self.run(lambda a, b: self.dac(signals[a:b], self.keys.dac, self.step, 0, a), self.samples)
+        return np.concatenate(parts)
 
-    def _norms(self) -> Array:
-        """Return the sums of squares of the signals of every tile (tiles, rows)."""
+    def _deviations(self, size: float, floor: float) -> Array:
+        """Return sqrt(size sum x^2 + floor) of the signals of every tile (tiles, rows)."""
         found = np.empty((self.tiles, self.rows), dtype=self.driven.dtype)
-        noise_kernels.squares(self.driven, self.edges, found)
+        noise_kernels.deviations(self.driven, self.edges, size, floor, found)
         return found
 
     def forward(self) -> Array:
@@ -92,23 +92,25 @@ class Product:
         own = self.crossbar.devices
         groups = pieces(self.tiles, max(1, COLUMNS * self.tiles // max(inputs, 1)))
         totals = np.zeros((len(groups), self.rows, outputs), dtype=self.driven.dtype)
-        sigma, noise = self._sigma(None), self._draw(None) if self.exact else None
+        sigma, noise = self._sigma(None), self._draw(True, None) if self.exact else None
+        if own.references and self.uniform:
+            self.common = self._deviations(self.uniform, 0.0)
 
         def block(index: int, _: int) -> None:
             (a, b), (begin, end) = self.samples[index // len(groups)], groups[index % len(groups)]
             total, current = totals[index % len(groups), a:b], np.empty((b - a, outputs), dtype=totals.dtype)
             for tile in range(begin, end):
-                i, j = self.edges[tile], self.edges[tile + 1]
+                i, j = self.ends[tile], self.ends[tile + 1]
                 x = self.driven[a:b, i:j]
                 square = x * x if self.varied else x
                 for k, plane in enumerate(self.planes):
                     np.matmul(x, plane.mean[:, i:j].T, out=current)
                     if noise is not None:
                         current += noise[k, tile, a:b]
-                    elif own.references and (self.varied or plane.uniform):
+                    elif own.references and (self.varied or self.uniform):
                         current -= self._reference(plane, k, tile, (a, b), square)[:, own.tile_of]
                     variance = square @ plane.variance[:, i:j].T if plane.variance is not None else None
-                    spread = sigma[tile, a:b] if sigma.size else NONE
+                    spread = sigma[tile, a:b] if sigma.size else sigma
                     self._sense(current, spread, variance, plane, k * self.tiles + tile, a, total, 0)
 
         self.run(block, pieces(len(groups) * len(self.samples), 1))
@@ -121,14 +123,17 @@ class Product:
         own, inputs = self.crossbar.devices, self.crossbar.shape[1]
         parts = pieces(inputs, COLUMNS)
         total = np.zeros((self.rows, inputs), dtype=self.driven.dtype)
-        sums = np.add.reduceat(self.driven, self.edges[:-1], axis=1) if own.references else None
-        sigma, noise = self._sigma(sums), self._draw(sums) if self.exact else None
+        sums = None
+        if own.references:
+            ends = zip(self.ends[:-1], self.ends[1:], strict=True)
+            sums = np.stack([self.driven[:, i:j].sum(1) for i, j in ends], axis=1)
+        sigma, noise = self._sigma(sums), self._draw(False, sums) if self.exact else None
 
         def block(index: int, _: int) -> None:
             (a, b), (i, j) = self.samples[index // len(parts)], parts[index % len(parts)]
             current = np.empty((b - a, j - i), dtype=total.dtype)
             for tile in range(self.tiles):
-                first, last = self.edges[tile], self.edges[tile + 1]
+                first, last = self.ends[tile], self.ends[tile + 1]
                 s = self.driven[a:b, first:last]
                 for k, plane in enumerate(self.planes):
                     np.matmul(s, plane.mean[first:last, i:j], out=current)
@@ -140,7 +145,7 @@ class Product:
                         if plane.reference is not None and sums is not None:
                             variance += np.square(sums[a:b, tile, None]) * plane.reference[tile, i:j]
                     number = (k * self.tiles + tile) * len(parts) + index % len(parts)
-                    spread = sigma[tile, a:b] if sigma.size else NONE
+                    spread = sigma[tile, a:b] if sigma.size else sigma
                     self._sense(current, spread, variance, plane, number, a, total[a:b], i)
 
         self.run(block, pieces(len(parts) * len(self.samples), 1))
@@ -148,15 +153,12 @@ class Product:
 
     def _sigma(self, sums: Array | None) -> Array:
         """Return the standard deviations that all outputs of a tile have in common (tiles, rows), or nothing."""
-        if self.varied or (self.norms is None and not self.floor):
-            return NONE
-        if self.norms is None:
-            return np.full((self.tiles, self.rows), self.floor**0.5, dtype=self.driven.dtype)
-        size = self.planes[0].uniform
-        variance = self.norms * (size * self.crossbar.devices.sides) + self.floor
-        if sums is not None:
-            variance += size * np.square(sums.T)
-        return np.sqrt(variance, out=variance)
+        if self.varied or not (self.uniform or self.floor):
+            return NONE[self.driven.dtype]
+        found = self._deviations(self.uniform * self.crossbar.devices.sides, self.floor)
+        if sums is not None and self.uniform:
+            found = np.hypot(found, sums.T * self.uniform**0.5).astype(found.dtype, copy=False)
+        return found
 
     def _sense(
         self,
@@ -170,39 +172,38 @@ class Product:
         column: int,
     ) -> None:
         """Add the converted currents of one tile to the total; they are left noisy."""
-        scale, way, plain = self.crossbar.factor(plane), self.way, self.plain
-        grid, target = (self.grid, total) if plain else (OPEN, np.zeros_like(current))
-        draws, at = (way.reads, self.step, number, first), column if plain else 0
+        scale, draws = self.crossbar.factor(plane), (self.keys.read, self.step, number, first)
+        grid, target, at = self.grid, total, column
+        if not self.plain:
+            grid, target, at = OPEN, np.zeros_like(current), 0
         if variance is None:
-            sigma = sigma if sigma.size else NONE.astype(current.dtype)
             noise_kernels.sense(current, sigma, *draws, *grid, scale, target, at)
         else:
             noise_kernels.sense_varied(current, variance, self.floor, *draws, *grid, scale, target, at)
-        if plain:
+        if self.plain:
             return
-        if way.adc.observing:
-            way.adc.sample(current)
+        if self.adc.observing:
+            self.adc.sample(current)
         else:
-            noise_kernels.convert_stochastic(current, current, *self.grid, way.rounding, *draws[1:])
+            noise_kernels.convert_stochastic(current, current, *self.grid, self.keys.adc, *draws[1:])
         total[:, column : column + current.shape[1]] += current * current.dtype.type(scale)
 
     def _reference(self, plane: Plane, k: int, tile: int, rows: tuple[int, int], square: Array) -> Array:
         """Return the noise of the reference columns in one row tile (rows, column tiles)."""
-        a, b = rows
+        (a, b), own = rows, self.crossbar.devices
         if plane.reference is None:
-            variance = np.full((b - a, self.crossbar.devices.references), 0, dtype=square.dtype)
-            variance += plane.uniform * self.norms[tile, a:b, None] if self.norms is not None else 0
+            sigma = np.repeat(self.common[tile, a:b, None], own.references, axis=1)
         else:
-            variance = square @ plane.reference[:, self.edges[tile] : self.edges[tile + 1]].T
-        z = normals(self.way.reference, self.step, k * self.tiles + tile, variance.shape, a, variance.dtype.name)
-        return np.sqrt(variance) * z
+            sigma = np.sqrt(square @ plane.reference[:, self.ends[tile] : self.ends[tile + 1]].T)
+        z = normals(self.keys.reference, self.step, k * self.tiles + tile, sigma.shape, a)
+        return sigma * z
 
-    def _deviations(self, plane: Plane, k: int, sample: int) -> Array:
+    def _off(self, plane: Plane, k: int, sample: int) -> Array:
         """Return what one sample's read of every device is off (lines, in) in units of a, reference lines last."""
         law, unit = self.crossbar.chip.device.read_noise_law, np.float32(self.crossbar.devices.unit)
         total = np.zeros_like(plane.sides[0].g)
         for number, side in enumerate(plane.sides):
-            z = normals(self.way.reads, self.step, 2 * k + number, side.g.shape, sample * len(side.g))
+            z = normals(self.keys.read, self.step, 2 * k + number, side.g.shape, sample * len(side.g))
             z *= side.sigma
             z += side.g
             if law == "pcm":
@@ -212,18 +213,17 @@ class Product:
             total += z * (side.sign * unit)
         return total
 
-    def _draw(self, sums: Array | None) -> Array:
+    def _draw(self, forward: bool, sums: Array | None) -> Array:
         """Return the noise of all currents, drawn device by device (slices, tiles, rows, sensed lines)."""
         own, (outputs, inputs) = self.crossbar.devices, self.crossbar.shape
-        forward = self.way.forward
         shape = (len(self.planes), self.tiles, self.rows, outputs if forward else inputs)
         found = np.empty(shape, dtype=self.driven.dtype)
 
         def sample(row: int, _: int) -> None:
             for k, plane in enumerate(self.planes):
-                off, x = self._deviations(plane, k, row), self.driven[row]
+                off, x = self._off(plane, k, row), self.driven[row]
                 for tile in range(self.tiles):
-                    i, j = self.edges[tile], self.edges[tile + 1]
+                    i, j = self.ends[tile], self.ends[tile + 1]
                     if forward:
                         lines = off[:, i:j] @ x[i:j]
                         found[k, tile, row] = lines[:outputs] - (lines[outputs:][own.tile_of] if own.references else 0)

@@ -4,8 +4,9 @@ Shapes: weights (out, in) as shares of the weight range. Every member of ``devic
 rows are alike. A tile is rows [first, last) and columns [begin, end). ``law`` holds the constants of the exponential
 (A_up, A_down, gamma_up, gamma_down, 2a, b) and power (gamma_up, gamma_down) response.
 
-The expected step gets its normals in a buffer and is cached. The trains draw while they go, from another file, so they
-are not cached.
+Pulses that are played one by one wait in a queue per device: a word of signs and its length. A turn plays one pulse on
+every device that has one; devices that are done are dropped from the lists, so that a turn's draws are few. All draws
+come in buffers.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from hw_models import noise_kernels
-
 VECTOR = {"contract", "reassoc", "nsz", "arcp", "afn"}
 """Fast-math flags under which NaN survives."""
 AFFINE, EXPONENTIAL, POWER = 0, 1, 2
 CAPACITY = 63
 """Most pulses of one device that are queued before they are played."""
+BUSY = 0.6
+"""Share of devices with a pulse left below which the lists are cut."""
 
 ZERO, HALF, ONE, TINY = np.float32(0), np.float32(0.5), np.float32(1), np.float32(1e-20)
 LOWEST, HIGHEST, LOG2E = np.float32(-87), np.float32(88), np.float32(1.44269504)
@@ -238,13 +239,14 @@ def expected_step(first, last, begin, end, kind, mixed, counts, normals, weights
     """
     total, many = 0.0, [field.shape[0] > 1 for field in devices]
     for i in range(first, last):
-        n_up, n_down, q_up, q_down = counts[0, i - first], counts[1, i - first], counts[2, i - first], counts[3, i - first]
+        k = i - first
+        n_up, n_down, q_up, q_down = counts[0, k], counts[1, k], counts[2, k], counts[3, k]
         if mixed:
             _split_row(n_up, n_down)
             _split_row(q_up, q_down)
         pulses, above = _sum_row(n_up, n_down, limit)
         total += pulses
-        z, w = normals[i - first], weights[i, begin:end]
+        z, w = normals[k], weights[i, begin:end]
         s_up, s_down = devices.up[i if many[0] else 0, begin:end], devices.down[i if many[1] else 0, begin:end]
         high, low = devices.high[i if many[2] else 0, begin:end], devices.low[i if many[3] else 0, begin:end]
         if kind == AFFINE:
@@ -317,22 +319,21 @@ def probabilities(begin, end, values, factor, weight, sign, start, out):
             _signed_row(row, sign[n], out[0, at], out[2, at], out[1, at], out[3, at])
 
 
-@njit(nogil=True)
-def pack(first, last, values, factor, length, sign, key, step, start, trains):
-    """Write stochastic trains of rows [first, last): slots from bit 0 on, the sign in bit 63.
+@njit(nogil=True, cache=True)
+def fire(slot, values, factor, length, sign, draws, trains):
+    """Set bit ``slot`` of the stochastic trains of n rows; slot 0 also sets bit 63, their sign.
 
-    values (n, size); factor, length, sign (n,); row n draws as row ``start + n``.
+    values, draws, trains (n, size); factor, length, sign (n,); ``draws`` are uniforms in [0, 1).
     """
-    draws = np.empty((1, values.shape[1]), dtype=np.float32)
-    for n in range(first, last):
-        line = trains[n]
-        for j in range(line.shape[0]):
-            line[j] = SIGN if values[n, j] * sign[n] < 0 else NOTHING
-        for slot in range(length[n]):
-            noise_kernels.fill_uniforms(key, step, slot, start + n, draws)
-            fired = BIT << np.uint64(slot)
+    fired = BIT << np.uint64(slot)
+    for n in range(values.shape[0]):
+        row, drawn, line, p = values[n], draws[n], trains[n], factor[n]
+        if slot == 0:
             for j in range(line.shape[0]):
-                line[j] |= fired if draws[0, j] < abs(values[n, j]) * factor[n] else NOTHING
+                line[j] = SIGN if row[j] * sign[n] < 0 else NOTHING
+        if slot < length[n]:
+            for j in range(line.shape[0]):
+                line[j] |= fired if drawn[j] < abs(row[j]) * p else NOTHING
 
 
 @njit(nogil=True, cache=True, fastmath=VECTOR)
@@ -385,19 +386,6 @@ def _pulse_curved(m, w, queue, left, z, noise, own, kind, law):
         queue[a] >>= BIT
 
 
-@njit(nogil=True, cache=True)
-def _compact(m, where, w, queue, left, own, row):
-    """Write all m weights back, drop the devices that are done; return how many remain."""
-    k = 0
-    for a in range(m):
-        row[where[a]] = w[a]
-        where[k], w[k], queue[k], left[k] = where[a], w[a], queue[a], left[a]
-        for n in range(own.shape[0]):
-            own[n, k] = own[n, a]
-        k += left[k] != NOTHING
-    return k
-
-
 @njit(nogil=True, cache=True, fastmath=VECTOR)
 def _waiting(m, left):
     active = 0
@@ -406,75 +394,89 @@ def _waiting(m, left):
     return active
 
 
-@njit(nogil=True)
-def _play(row, queue, left, devices, i, begin, kind, law, noise, key, step, turn):
-    """Play the queued pulses of one row of a tile; every turn draws one normal per device still in it.
+@njit(nogil=True, cache=True)
+def _compact(m, home, where, w, queue, left, own):
+    """Bring all m weights home, drop the devices that are done; return how many remain."""
+    k = 0
+    for a in range(m):
+        home[where[a]] = w[a]
+        where[k], w[k], queue[k], left[k] = where[a], w[a], queue[a], left[a]
+        for n in range(own.shape[0]):
+            own[n, k] = own[n, a]
+        k += left[k] != NOTHING
+    return k
 
-    Queues hold signs from bit 0 on (1 is up), ``left`` their lengths; both end at zero. Returns the next turn.
+
+@njit(nogil=True, cache=True)
+def _thinned(m, home, where, w, queue, left, own):
+    """Compact where many are done: the draws of the others would be wasted."""
+    active = _waiting(m, left)
+    return _compact(m, home, where, w, queue, left, own) if active == 0 or active < BUSY * m else m
+
+
+@njit(nogil=True, cache=True)
+def take(first, last, begin, end, weights, devices, home, where, w, queue, left, own):
+    """List the devices of a tile with their weights and parameters; return how many are in the first turn.
+
+    home, where, w, queue, left (rows * columns,) and own (6, rows * columns): the weights' place, and the devices still
+    in play with index, weight, queue, its length, and parameters in the order of :class:`Devices`.
     """
-    m, end = row.shape[0], begin + row.shape[0]
-    own, w = np.empty((6, m), dtype=row.dtype), row.copy()
+    columns = end - begin
     for n, field in enumerate(devices):
-        own[n] = field[i if field.shape[0] > 1 else 0, begin:end]
-    where, draws = np.arange(m), np.zeros((1, m), dtype=np.float32)
-    while True:
-        active = _waiting(m, left)
-        if active < 0.6 * m or active == 0:
-            m = _compact(m, where, w, queue, left, own, row)
-            if m == 0:
-                break
-            draws = draws.reshape(-1)[:m].copy().reshape(1, m)
-        if noise > 0:
-            noise_kernels.fill_normals(key, step, turn, i, draws)
-        if kind == AFFINE:
-            _pulse_affine(m, w, queue, left, draws[0], noise, own)
-        else:
-            _pulse_curved(m, w, queue, left, draws[0], noise, own, kind, law)
-        turn += 1
-    queue[:] = NOTHING
-    left[:] = NOTHING
-    return turn
+        for i in range(first, last):
+            at = (i - first) * columns
+            own[n, at : at + columns] = field[i if field.shape[0] > 1 else 0, begin:end]
+    for i in range(first, last):
+        at = (i - first) * columns
+        home[at : at + columns] = weights[i, begin:end]
+    for a in range(home.shape[0]):
+        where[a], w[a] = a, home[a]
+    return _thinned(home.shape[0], home, where, w, queue, left, own)
 
 
-@njit(nogil=True)
-def play_trains(first, last, begin, end, pre, post, length, weights, devices, kind, law, noise, key, step):
-    """Let the trains of all rows of a batch meet on one tile, in order; return the number of coincidences.
+@njit(nogil=True, cache=True)
+def turn(m, kind, law, noise, draws, home, where, w, queue, left, own):
+    """Play one pulse on each of m devices, draws (1, m); return how many are in the next turn."""
+    if kind == AFFINE:
+        _pulse_affine(m, w, queue, left, draws[0], noise, own)
+    else:
+        _pulse_curved(m, w, queue, left, draws[0], noise, own, kind, law)
+    return _thinned(m, home, where, w, queue, left, own)
 
-    pre (n, in), post (n, out) from :func:`pack`; length (n,).
+
+@njit(nogil=True, cache=True)
+def meet(first, last, begin, end, pre, post, length, position, queue, left):
+    """Queue the coincidences of trains on one tile, in order, as far as queues reach; return how many.
+
+    pre (n, in), post (n, out), length (n,). ``position`` (rows,): the next pair of each row, moved on; n when done.
+    queue, left (rows, columns): signs from bit 0 on, 1 is up, and their numbers; empty before.
     """
-    columns, pulses = end - begin, 0
-    queue, left = np.zeros(columns, dtype=np.uint64), np.zeros(columns, dtype=np.uint64)
+    found = 0
     for i in range(first, last):
-        row, turn, longest = weights[i, begin:end], 0, 0
-        for n in range(pre.shape[0]):
-            if longest + length[n] > CAPACITY:
-                pulses += np.int64(left.sum())
-                turn, longest = _play(row, queue, left, devices, i, begin, kind, law, noise, key, step, turn), 0
+        signs, count, n, longest = queue[i - first], left[i - first], position[i - first], 0
+        while n < pre.shape[0] and longest + length[n] <= CAPACITY:
             if post[n, i] & LINES:
-                longest = np.int64(_queue_row(pre[n, begin:end], post[n, i], queue, left))
-        pulses += np.int64(left.sum())
-        _play(row, queue, left, devices, i, begin, kind, law, noise, key, step, turn)
-    return pulses
+                longest = np.int64(_queue_row(pre[n, begin:end], post[n, i], signs, count))
+            n += 1
+        position[i - first] = n
+        for j in range(count.shape[0]):
+            found += np.int64(count[j])
+    return found
 
 
-@njit(nogil=True)
-def play_counts(first, last, begin, end, up, down, weights, devices, kind, law, noise, key, step):
-    """Apply whole numbers of pulses to one tile, those up before those down; counts (out, in)."""
-    columns, pulses = end - begin, 0
-    queue, left = np.zeros(columns, dtype=np.uint64), np.zeros(columns, dtype=np.uint64)
-    for i in range(first, last):
-        more_up, more_down, turn = up[i, begin:end].copy(), down[i, begin:end].copy(), 0
-        while True:
-            taken = 0
-            for j in range(columns):
-                ups = min(more_up[j], CAPACITY)
-                downs = min(more_down[j], CAPACITY - ups)
-                more_up[j] -= ups
-                more_down[j] -= downs
-                queue[j], left[j] = (BIT << np.uint64(ups)) - BIT, np.uint64(ups + downs)
-                taken += ups + downs
-            if taken == 0:
-                break
-            pulses += taken
-            turn = _play(weights[i, begin:end], queue, left, devices, i, begin, kind, law, noise, key, step, turn)
-    return pulses
+@njit(nogil=True, cache=True)
+def count_out(up, down, queue, left):
+    """Queue whole numbers of pulses, those up before those down, as far as queues reach; return how many.
+
+    up, down, queue, left (rows, columns); what is queued is taken off the numbers.
+    """
+    taken = 0
+    for i in range(up.shape[0]):
+        for j in range(up.shape[1]):
+            ups = min(up[i, j], CAPACITY)
+            downs = min(down[i, j], CAPACITY - ups)
+            up[i, j] -= ups
+            down[i, j] -= downs
+            queue[i, j], left[i, j] = (BIT << np.uint64(ups)) - BIT, np.uint64(ups + downs)
+            taken += ups + downs
+    return taken

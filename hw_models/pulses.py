@@ -49,8 +49,10 @@ ROWS, COLUMNS = 256, 512
 """Most devices of one tile of an expected step."""
 DEPTH = 512
 """Most row pairs of one product of probabilities."""
-TRAIN_ROWS, TRAIN_COLUMNS = 16, 2048
-"""Most devices of one tile where trains are played."""
+TRAIN_ROWS, TRAIN_COLUMNS = 32, 512
+"""Most devices of one tile where pulses are played one by one."""
+PACKED = 64
+"""Most row pairs whose trains are drawn at a time."""
 TRAIN_WORDS = 1 << 22
 """Most trains held at a time, in words of 8 bytes."""
 FLOOR = 0.01
@@ -58,6 +60,8 @@ FLOOR = 0.01
 
 Run = Callable[[Callable[[int, int], Any], list[tuple[int, int]]], list[Any]]
 Term = tuple[float, np.ndarray, np.ndarray]
+Tile = tuple[int, int, int, int]
+"""First row and the one after the last, first column and the one after the last."""
 
 
 def serial(task: Callable[[int, int], Any], parts: list[tuple[int, int]]) -> list[Any]:
@@ -150,9 +154,11 @@ class PulsedDevices:
         low = pulse.w_min * self._spread("w_min", pulse.w_min_spread, FLOOR)
         gammas = {"linear": (pulse.gamma_up, pulse.gamma_down), "soft_bounds": (1.0, 1.0)}
         gamma_up, gamma_down = gammas.get(pulse.response, (0.0, 0.0))
-        slope_up = gamma_up * self._spread("gamma_up", pulse.gamma_spread, None) / high
-        slope_down = gamma_down * self._spread("gamma_down", pulse.gamma_spread, None) / low
-        found = (up, down, high, low, slope_up, slope_down)
+        slopes = [np.zeros((1, self.shape[1]))] * 2
+        for n, (gamma, what, bound) in enumerate(((gamma_up, "gamma_up", high), (gamma_down, "gamma_down", low))):
+            if gamma:
+                slopes[n] = gamma * self._spread(what, pulse.gamma_spread, None) / bound
+        found = (up, down, high, low, *slopes)
         return pulse_kernels.Devices(*(np.ascontiguousarray(values, dtype=self.dtype) for values in found))
 
     @cached_property
@@ -196,7 +202,7 @@ class PulsedDevices:
             make all weights NaN.
         """
         self._check(weights)
-        rows = []
+        rows: list[Rows] = []
         for sign, post, pre in terms:
             post, pre = (np.ascontiguousarray(side, dtype=self.dtype) for side in (post, pre))
             if (post.shape[1], pre.shape[1]) != self.shape or not len(post) == len(pre) == len(terms[0][1]):
@@ -206,6 +212,8 @@ class PulsedDevices:
                 weights.fill(np.nan)
                 return 0
             rows.append(fitted)
+        if not rows:
+            return 0
         return (self._expected if update.trains == "expected" else self._stochastic)(weights, rows, step)
 
     def apply(self, weights: np.ndarray, up: np.ndarray, down: np.ndarray, step: int) -> int:
@@ -216,16 +224,18 @@ class PulsedDevices:
         """
         self._check(weights)
         if np.issubdtype(up.dtype, np.integer):
-            up, down = (np.ascontiguousarray(count, dtype=np.int64) for count in (up, down))
 
-            def play(tile: int, key: np.ndarray, where: tuple[int, int, int, int]) -> int:
-                return pulse_kernels.play_counts(
-                    *where, up, down, weights, self.devices, self._kind, self._law, self._noise, key, step
-                )
+            def play(number: int, where: Tile) -> int:
+                first, last, begin, end = where
+                inside = slice(first, last), slice(begin, end)
+                more = [np.array(count[inside], dtype=np.int64, order="C") for count in (up, down)]
+                fill = lambda *queue: pulse_kernels.count_out(*more, *queue)  # noqa: E731
+                return self._play(weights, where, number, key, step, fill)
 
-            return sum(self._play(play, "granules"))
+            key = randomness.key(self.seed, "pulse", self.name, "granules")
+            return self._tiles(play)
 
-        def task(where: tuple[int, int, int, int], counts: np.ndarray) -> bool:
+        def task(where: Tile, counts: np.ndarray) -> bool:
             first, last, begin, end = where
             counts[0::2], counts[1::2] = up[first:last, begin:end], down[first:last, begin:end]
             return False
@@ -236,50 +246,87 @@ class PulsedDevices:
         if weights.shape != self.shape or weights.dtype != self.dtype or not weights.flags.c_contiguous:
             raise ValueError(f"weights are {weights.dtype} {weights.shape}: {self.dtype} {self.shape} is allowed")
 
-    def _play(self, play: Callable[..., int], *meaning: str | int) -> list[int]:
-        """Call ``play(number, key, (first, last, begin, end))`` for all tiles; draws are keyed by column of tiles."""
+    def _tiles(self, play: Callable[[int, Tile], int]) -> int:
+        """Return the sum of ``play(number, tile)`` over all tiles on which pulses are played."""
         rows, columns = blocks(self.shape[0], TRAIN_ROWS), blocks(self.shape[1], TRAIN_COLUMNS)
-        keys = [randomness.key(self.seed, "pulse", self.name, *meaning, c) for c in range(len(columns))]
 
         def task(first: int, last: int) -> int:
-            found = 0
-            for tile in range(first, last):
-                r, c = divmod(tile, len(columns))
-                found += int(play(tile, keys[c], (*rows[r], *columns[c])))
-            return found
+            where = [(n, (*rows[n // len(columns)], *columns[n % len(columns)])) for n in range(first, last)]
+            return sum(play(*tile) for tile in where)
 
-        return self.run(task, blocks(len(rows) * len(columns), 1))
+        return sum(self.run(task, blocks(len(rows) * len(columns), 1)))
+
+    def _play(
+        self, weights: np.ndarray, where: Tile, number: int, key: np.ndarray, step: int, fill: Callable[..., int]
+    ) -> int:
+        """Play what ``fill(queue, left)`` queues on one tile until it queues nothing; return how many pulses.
+
+        Draws are keyed by the number of the tile and the turn.
+        """
+        first, last, begin, end = where
+        size = (last - first, end - begin)
+        devices, many, pulses, turn = self.devices, size[0] * size[1], 0, 0
+        queue, left = np.zeros(size, dtype=np.uint64), np.zeros(size, dtype=np.uint64)
+        lists, draws = None, np.zeros(many, dtype=np.float32)
+        while found := int(fill(queue, left)):
+            pulses += found
+            if lists is None:
+                place = np.empty(many, dtype=np.int64)
+                home, w, own = (np.empty(n, dtype=self.dtype) for n in (many, many, (6, many)))
+                lists = (home, place, w, queue.reshape(-1), left.reshape(-1), own)
+            m = pulse_kernels.take(*where, weights, devices, *lists)
+            while m:
+                drawn = draws[:m].reshape(1, m)
+                if self.pulse.noise:
+                    noise_kernels.fill_normals(key, step, turn, number, drawn)
+                m = pulse_kernels.turn(m, self._kind, self._law, self._noise, drawn, *lists)
+                turn += 1
+            weights[first:last, begin:end] = home.reshape(size)
+            queue.fill(0)
+            left.fill(0)
+        return pulses
 
     def _stochastic(self, weights: np.ndarray, rows: list[Rows], step: int) -> int:
         pairs, words = len(rows[0].post), len(rows) * sum(self.shape)
-        return sum(
-            self._trains(weights, [Rows(*(part[first:last] for part in term[:6]), term.one_sided) for term in rows], step, number)
-            for number, (first, last) in enumerate(blocks(pairs, max(1, TRAIN_WORDS // words)))
-        )
+        pulses = 0
+        for number, (first, last) in enumerate(blocks(pairs, max(1, TRAIN_WORDS // words))):
+            chunk = [Rows(*(part[first:last] for part in term[:6]), term.one_sided) for term in rows]
+            pulses += self._trains(weights, chunk, step, number)
+        return pulses
 
     def _trains(self, weights: np.ndarray, rows: list[Rows], step: int, number: int) -> int:
         """Play the trains of one chunk of row pairs, sample by sample."""
         terms, pairs = len(rows), len(rows[0].post)
-        lines = [np.empty((pairs * terms, size), dtype=np.uint64) for size in self.shape]
+        lines = [np.zeros((terms, pairs, size), dtype=np.uint64) for size in self.shape]
         ones = np.ones(pairs, dtype=self.dtype)
         for t, term in enumerate(rows):
-            sides = ((term.post, term.factor_post, term.sign, "post"), (term.pre, term.factor_pre, ones, "pre"))
-            for line, (values, factor, sign, side) in zip(lines, sides, strict=True):
-                key = randomness.key(self.seed, "pulse", self.name, "trains", number, t, side)
-                into = line[t::terms]
-                self.run(
-                    lambda a, b, v=values, f=factor, s=sign, k=key, o=into, n=term.length: pulse_kernels.pack(
-                        a, b, v, f, n, s, k, step, 0, o
-                    ),
-                    blocks(pairs, TRAIN_ROWS),
-                )
+            self._pack("post", number, t, step, (term.post, term.factor_post, term.length, term.sign), lines[0][t])
+            self._pack("pre", number, t, step, (term.pre, term.factor_pre, term.length, ones), lines[1][t])
+        post, pre = (line.transpose(1, 0, 2).reshape(terms * pairs, -1) for line in lines)
         length = np.stack([term.length for term in rows], axis=1).reshape(-1)
+        key = randomness.key(self.seed, "pulse", self.name, "cycle", number)
 
-        def play(tile: int, key: np.ndarray, where: tuple[int, int, int, int]) -> int:
-            tail = (length, weights, self.devices, self._kind, self._law, self._noise, key, step)
-            return pulse_kernels.play_trains(*where, lines[1], lines[0], *tail)
+        def play(tile: int, where: Tile) -> int:
+            position = np.zeros(where[1] - where[0], dtype=np.int64)
+            fill = lambda *queue: pulse_kernels.meet(*where, pre, post, length, position, *queue)  # noqa: E731
+            return self._play(weights, where, tile, key, step, fill)
 
-        return sum(self._play(play, "cycle", number))
+        return self._tiles(play)
+
+    def _pack(
+        self, side: str, number: int, term: int, step: int, values: tuple[np.ndarray, ...], trains: np.ndarray
+    ) -> None:
+        """Draw the trains of one side of a term, slot by slot."""
+        key = randomness.key(self.seed, "pulse", self.name, "trains", number, term, side)
+
+        def task(first: int, last: int) -> None:
+            part = [value[first:last] for value in values]
+            draws = np.empty(part[0].shape, dtype=np.float32)
+            for slot in range(part[2].max(initial=0)):
+                noise_kernels.fill_uniforms(key, step, slot, first, draws)
+                pulse_kernels.fire(slot, *part, draws, trains[first:last])
+
+        self.run(task, blocks(len(trains), PACKED))
 
     def _expected(self, weights: np.ndarray, rows: list[Rows], step: int) -> int:
         mixed = not all(term.one_sided for term in rows)
@@ -288,7 +335,7 @@ class PulsedDevices:
             groups = [(slice(way, 4, 2), [r for r in rows if (r.sign[:1] < 0).any() == way]) for way in (0, 1)]
         depths = blocks(len(rows[0].post), max(1, DEPTH // len(rows)))
 
-        def task(where: tuple[int, int, int, int], counts: np.ndarray) -> bool:
+        def task(where: Tile, counts: np.ndarray) -> bool:
             for planes, members in groups:
                 out = counts[planes]
                 if not members:
@@ -327,7 +374,7 @@ class PulsedDevices:
 
 
 def _probabilities(
-    rows: list[Rows], part: tuple[int, int], where: tuple[int, int, int, int], out: np.ndarray
+    rows: list[Rows], part: tuple[int, int], where: Tile, out: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return BL p_d (planes, rows of the tile, pairs) and p_x (planes, pairs, columns): their product counts pulses.
 

@@ -13,8 +13,9 @@ Noise of a product of signals x with one line, its devices independent and fresh
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -147,14 +148,14 @@ class Tiles:
         """Fill the rows of some outputs, with wires those of one column tile; return sums of G programmed and now."""
         own, (first, last), held = self.devices, outputs, job.held
         sums, n, unit, size = np.zeros(2), last - first, held.dtype.type(own.unit), len(held)
-        beside = repeat(None)
+        beside: Iterable[Any] = repeat(None)
         if tile is not None and own.references:
             middle = np.zeros((1, held.shape[1]), dtype=held.dtype)
             beside = own.lines(middle, size + tile, job.fresh, job.turn)
         both = zip(own.lines(held[first:last], first, job.fresh, job.turn), beside, strict=False)
         for ((k, side), _, before, now), last_line in both:
             numbers = np.arange(first, last)
-            if last_line is not None:
+            if tile is not None and last_line is not None:
                 before, now = np.concatenate([before, last_line[2]]), np.concatenate([now, last_line[3]])
                 numbers = np.append(numbers, size + tile)
             sums += before.sum(dtype=np.float64), now.sum(dtype=np.float64)

@@ -132,15 +132,15 @@ def check_update(config: Config) -> None:
     ConfigError
         Naming the field of the optimiser.
     """
-    scheme, rule = config.chip.update.scheme if config.chip else "digital", config.optimiser
-    if scheme == "digital":
+    if config.chip is None or config.chip.update.scheme == "digital":
         return
+    scheme, rule = config.chip.update.scheme, config.optimiser
     if rule.weight_decay:
         raise ConfigError(f"optimiser.weight_decay = {rule.weight_decay}: update scheme '{scheme}' cannot decay weights")
     if scheme == "pulsed" and (rule.kind != "sgd" or rule.momentum):
         name, value = ("momentum", rule.momentum) if rule.kind == "sgd" else ("kind", rule.kind)
-        raise ConfigError(f"optimiser.{name} = {value!r}: chip '{config.chip.name}' learns by pulses in memory: "
-                          "allowed is 'sgd' without momentum")
+        learns = f"chip '{config.chip.name}' learns by pulses in memory: allowed is 'sgd' without momentum"
+        raise ConfigError(f"optimiser.{name} = {value!r}: {learns}")
 
 
 def build_engine(config: Config, network: Network, parameters: Mapping[str, np.ndarray] | None = None) -> Engine:

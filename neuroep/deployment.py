@@ -131,6 +131,6 @@ def deploy(
 
 
 def _evaluated(parts: Assembly, split: str, progress: bool) -> Evaluation:
-    config = parts.config
-    settings = {"batch": config.training.batch, "order": config.evaluation_order, "progress": progress}
-    return evaluate(parts.engine, parts.corpus, split, parts.estimator.free, **settings)
+    order, batch = parts.config.evaluation_order, parts.config.training.batch
+    free = parts.estimator.free
+    return evaluate(parts.engine, parts.corpus, split, free, batch=batch, order=order, progress=progress)

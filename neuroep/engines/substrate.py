@@ -45,8 +45,11 @@ class Substrate(Protocol):
     """Whether products of the clamped input are read once per batch, or again at every step."""
     time_constant: float
     """Steps in which states relax, 1 for at once; the time step of a schedule is divided by it."""
-    calibrates: bool
-    """Whether ranges have to be calibrated before a run."""
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether ranges have to be calibrated before a run."""
+        ...
 
     def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None) -> Array:
         """Return the array of one synapse, (out, in), holding these weights."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from hw_models.chip import Chip
-from hw_models.converters import Quantiser
 from hw_models.crossbar import Crossbar
 from hw_models.events import EventArray
-from hw_models.randomness import key
 from neuroep.contrast import Contrast
 from neuroep.engines.arrays import Memory, ideal
 from neuroep.engines.chip.updates import SCHEMES, Scheme
@@ -50,9 +49,17 @@ class CrossbarArray:
         return self.scheme.updates
 
     @property
-    def quantisers(self) -> dict[str, Quantiser]:
-        """All ranges by name."""
-        return self.crossbar.converters.quantisers
+    def calibrates(self) -> bool:
+        """Whether a range comes from samples."""
+        return self.crossbar.chip.dac.calibrates or self.crossbar.chip.adc.calibrates
+
+    def observe(self) -> None:
+        """Begin to collect samples for the converters."""
+        self.crossbar.observe()
+
+    def freeze(self) -> None:
+        """Fix the ranges of the converters."""
+        self.crossbar.freeze()
 
     def begin(self, *occasion: str | int) -> None:
         """Key all draws by this occasion."""
@@ -102,7 +109,6 @@ class EventDrivenArray:
         self.array.program(np.asarray(weight, dtype=setting.dtype))
         start = np.zeros_like(weight) if self.in_place else weight
         self.digital = ideal(start, bias, setting.optimiser, setting.workers, setting.dtype)
-        self._place = (setting.seed, "rounding", name)
 
     @property
     def bias(self) -> np.ndarray | None:
@@ -115,30 +121,47 @@ class EventDrivenArray:
         return self.digital.updates
 
     @property
-    def quantisers(self) -> dict[str, Quantiser]:
-        """All ranges by name."""
-        return self.array.quantisers
+    def calibrates(self) -> bool:
+        """Whether the range of the states comes from samples."""
+        return self.array.events.state_range is None
+
+    def observe(self) -> None:
+        """Begin to note the range of the states."""
+        self.array.observe()
+
+    def freeze(self) -> None:
+        """Fix the ranges of the states."""
+        self.array.freeze()
 
     def begin(self, *occasion: str | int) -> None:
         """Do nothing: reads are exact."""
 
     def forward(self, pre: np.ndarray, memory: Memory | None = None) -> np.ndarray:
         """Send the changes of ``pre`` since this memory last saw it; return the accumulated product."""
-        memory = {} if memory is None else memory
-        result, memory["forward"] = self.array.forward(pre, memory.get("forward"))
-        return result
+        return self.array.forward(pre, self._memory(memory, len(pre), False))
 
     def transposed(
         self, post: np.ndarray, out: np.ndarray | None = None, memory: Memory | None = None
     ) -> np.ndarray:
         """Send the changes of ``post``; return the accumulated product."""
-        memory = {} if memory is None else memory
-        result, memory["transposed"] = self.array.transposed(post, memory.get("transposed"))
-        return result
+        result = self.array.transposed(post, self._memory(memory, len(post), True))
+        if out is None:
+            return result
+        out[:] = result
+        return out
+
+    def _memory(self, memory: Memory | None, samples: int, transposed: bool) -> Any:
+        """Return what this direction has sent to a state so far; a product without a state begins at rest."""
+        if memory is None or self.array.observing:
+            return None
+        way = "transposed" if transposed else "forward"
+        if way not in memory:
+            memory[way] = self.array.memory(samples, transposed)
+        return memory[way]
 
     def expected(self, pre: np.ndarray) -> np.ndarray:
         """Return the product with the integer weights, without events."""
-        return pre @ self.array.weights().T
+        return self.array.expected(pre)
 
     def update(self, contrast: Contrast, rate: float) -> int:
         """Change the weights; return how many are not finite."""
@@ -146,7 +169,7 @@ class EventDrivenArray:
         if bad:
             return bad
         if self.in_place:
-            self.array.step(self.digital.weight, key(*self._place), self.updates)
+            self.array.step(self.digital.weight, self.updates)
             self.digital.weight[:] = 0
         else:
             self.array.program(self.digital.weight)
@@ -164,4 +187,5 @@ class EventDrivenArray:
 
     def counters(self) -> dict[str, int]:
         """Return events and synaptic operations."""
-        return dict(self.array.counters)
+        counted = self.array.counters
+        return {"events": counted["events"], "synaptic_operations": counted["operations"]}

@@ -16,13 +16,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hw_models.chip import Chip, Converter
-from hw_models.converters import Quantiser
-from hw_models.crossbar import Converters, Crossbar
+from hw_models.chip import Chip, Converter, Update
+from hw_models.converters import Converters, Quantiser
+from hw_models.crossbar import Crossbar
+from hw_models.mapping import Run, serial
 from hw_models.randomness import key
 from neuroep.engines.attention import AttentionUnit, HeldLogits, Tokens
 from neuroep.engines.chip.attention_kernels import soften
+from neuroep.engines.chip.ranges import Ranged
 from neuroep.engines.substrate import Setting
+from neuroep.errors import ConfigError
 from neuroep.network import AttentionLayer
 from neuroep.settling import State
 
@@ -59,11 +62,12 @@ class ExplicitAttention(AttentionUnit):
             real = [b for b in range(first, last) if queries[b] and patterns[b]]
             return float(np.max([sample(b, int(queries[b]), int(patterns[b])) for b in real], initial=0))
 
-        # Samples that are collected for a range are collected in order.
-        run = serial if self.observing else self.workers.run
-        return float(np.max(run(task, held.samples)))
+        return float(np.max(self.run(task, held.samples)))
 
-    observing = False
+    @property
+    def run(self) -> Run:
+        """What runs blocks of samples."""
+        return self.workers.run
 
     def _logits(self, held: HeldLogits, b: int, n: int, k: int, feedback: np.ndarray | None) -> np.ndarray:
         """Return x of one sample, (n, k), its own copy."""
@@ -92,14 +96,14 @@ class HeldPatterns(HeldLogits):
     """By sample."""
 
 
-class AnalogAttention(ExplicitAttention):
+class AnalogAttention(ExplicitAttention, Ranged):
     """Attention whose patterns lie on a crossbar; see the module."""
 
     def __init__(self, layer: AttentionLayer, setting: Setting, chip: Chip) -> None:
         super().__init__(layer, setting, chip.attention.exp_bits)
         self.setting, self.chip = setting, chip
         self.name = f"{layer.name} patterns"
-        self.converters = Converters(chip)
+        self.converters = Converters(chip, self.name)
         fixed = chip.crossbar.weight_range
         self.range = Quantiser(Converter(range=fixed) if fixed else Converter(bits=24), f"patterns of {layer.name}")
         """Full scale of the stored patterns: calibrated, or the chip's weight_range."""
@@ -112,6 +116,11 @@ class AnalogAttention(ExplicitAttention):
         self._occasion = occasion
 
     @property
+    def run(self) -> Run:
+        """What runs blocks of samples; those collected for a range come in order."""
+        return serial if self.range.observing else self.workers.run
+
+    @property
     def quantisers(self) -> dict[str, Quantiser]:
         """All ranges by name."""
         return {"patterns": self.range, **self.converters.quantisers}
@@ -120,24 +129,29 @@ class AnalogAttention(ExplicitAttention):
         """Write the patterns of every sample; the drive is kept and read with the feedback at every step."""
         held = super().hold(drive, queries, patterns)
         self._fold()
+        full = self.range.range
         if self.range.observing:
             self.range.sample(patterns.packed)
-        chip = self._chip()
+            full = float(np.abs(patterns.packed).max(initial=0)) or 1.0
+        chip = self._chip(full)
         self._crossbars = [self._written(chip, patterns, b) for b in range(len(patterns.count))]
         fields = (held.queries, held.patterns, held.logits, held.scaled)
         return HeldPatterns(*fields, drive, self._crossbars)
 
-    def _chip(self) -> Chip:
-        """Return the chip with the full scale of the patterns."""
-        full = self.range.range or float("nan")
+    def _chip(self, full: float | None) -> Chip:
+        """Return the chip with the full scale of the patterns, and nothing that learns."""
+        if full is None:
+            raise ConfigError(f"{self.name}: their range is neither set nor calibrated; calibrate it on samples first")
         crossbar = self.chip.crossbar.model_copy(update={"weight_range": full, "weight_headroom": 1.0})
-        return self.chip.model_copy(update={"crossbar": crossbar})
+        return self.chip.model_copy(update={"crossbar": crossbar, "update": Update()})
 
     def _written(self, chip: Chip, patterns: Tokens, b: int) -> Crossbar:
         vectors = patterns.vectors[b, : patterns.count[b]]
         crossbar = Crossbar(chip, vectors.shape, self.setting.seed, self.name, dtype=self.setting.dtype)
         crossbar.converters = self.converters
         crossbar.begin(*self._occasion, b)
+        # Each sequence is another programming of the same devices.
+        crossbar.programmings = int(key(self.setting.seed, self.name, *self._occasion, b)[0] >> 1)
         if len(vectors):
             crossbar.program(vectors)
         return crossbar
@@ -190,7 +204,7 @@ class AnalogAttention(ExplicitAttention):
         return _sum(super().counters(), self._counted, *(crossbar.counters for crossbar in self._crossbars))
 
 
-class DigitisedAttention(AttentionUnit):
+class DigitisedAttention(AttentionUnit, Ranged):
     """Any unit whose read-out passes a converter before the next synapse reads it; p is the inner unit's."""
 
     def __init__(self, inner: AttentionUnit, converter: Converter, setting: Setting) -> None:

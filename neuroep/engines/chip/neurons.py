@@ -14,13 +14,14 @@ from hw_models.chip import Neuron
 from hw_models.converters import grid
 from hw_models.noise_kernels import convert
 from hw_models.randomness import key, normals
+from neuroep.engines.chip.ranges import Ranged
 from neuroep.engines.neurons import Neurons
 from neuroep.engines.substrate import Setting
 from neuroep.network import DenseLayer
 from neuroep.settling import Schedule
 
 
-class ChipNeurons(Neurons):
+class ChipNeurons(Neurons, Ranged):
     """The neurons of one dense layer on a chip; parameters as in :class:`Neurons`, and the circuit."""
 
     def __init__(self, layer: DenseLayer, circuit: Neuron, setting: Setting) -> None:

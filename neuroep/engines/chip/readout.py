@@ -15,9 +15,10 @@ from hw_models.chip import Readout
 from hw_models.converters import Quantiser
 from hw_models.randomness import key
 from neuroep.contrast import Held, Signal
+from neuroep.engines.chip.ranges import Ranged
 
 
-class Periphery:
+class Periphery(Ranged):
     """Digitisers of one end of one synapse.
 
     Parameters

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from hw_models.chip import Chip
-from hw_models.converters import Quantiser
 from neuroep.contrast import Signal
 from neuroep.engines.arrays import Array
 from neuroep.engines.attention import AttentionUnit
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
 from neuroep.engines.chip.attention import AnalogAttention, DigitisedAttention, ExplicitAttention
 from neuroep.engines.chip.neurons import ChipNeurons
+from neuroep.engines.chip.ranges import Ranged
 from neuroep.engines.chip.readout import Periphery
 from neuroep.engines.neurons import Neurons
 from neuroep.engines.substrate import Setting
@@ -83,29 +83,18 @@ class ChipSubstrate:
             part.begin(*occasion)
 
     @property
-    def _quantisers(self) -> dict[str, Quantiser]:
-        return {
-            f"{part}.{name}": quantiser
-            for part, owner in self._parts.items()
-            for name, quantiser in getattr(owner, "quantisers", {}).items()
-        }
-
-    @property
     def calibrates(self) -> bool:
         """Whether converters wait for their ranges."""
-        return not self._calibrated and any(q.converter.calibrates for q in self._quantisers.values())
+        return not self._calibrated and any(part.calibrates for part in self._parts.values())
 
     @contextmanager
     def observing(self) -> Iterator[None]:
         """Collect signals, then fix the ranges of all converters that wait for one."""
-        for quantiser in self._quantisers.values():
-            quantiser.observe()
+        for part in self._parts.values():
+            part.observe()
         yield
-        for quantiser in self._quantisers.values():
-            if quantiser.sampled or not quantiser.converter.calibrates:
-                quantiser.freeze()
-            else:
-                quantiser.observe(False)
+        for part in self._parts.values():
+            part.freeze()
         self._calibrated = True
 
     def counters(self) -> dict[str, int]:
@@ -113,11 +102,14 @@ class ChipSubstrate:
         return {}
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return all ranges."""
-        return {name: quantiser.state() for name, quantiser in self._quantisers.items()}
+        """Return the ranges of all parts but the arrays, which keep their own."""
+        ranged = {name: part for name, part in self._parts.items() if isinstance(part, Ranged)}
+        return {f"{name}/{key}": values for name, part in ranged.items() for key, values in part.ranges().items()}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over all ranges."""
-        for name, quantiser in self._quantisers.items():
-            quantiser.load(state[name])
+        """Take over :meth:`state`."""
+        for name, part in self._parts.items():
+            if isinstance(part, Ranged):
+                start = f"{name}/"
+                part.load_ranges({k.removeprefix(start): v for k, v in state.items() if k.startswith(start)})
         self._calibrated = True

@@ -156,7 +156,7 @@ class MixedPrecision(InMemory):
         granule = (self.chip.update.granule or self.chip.device.pulse.dw_min) * self.crossbar.weight_range
         whole = np.trunc(chi / chi.dtype.type(granule))
         chi -= whole * chi.dtype.type(granule)
-        up, down = np.maximum(whole, 0), np.maximum(-whole, 0)
+        up, down = np.maximum(whole, 0).astype(np.int64), np.maximum(-whole, 0).astype(np.int64)
         return self._pulsed(self.devices.apply(self.crossbar.stored, up, down, step=self.updates))
 
 

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from hw_models.chip import Chip
-from neuroep import config, deployment, engines, networks, training
+from hw_models.errors import ChipError
+from neuroep import config, deployment, engines, networks, runs, training
+from tests import cases
+from tests.neuroep.engines.chip.conftest import assembled
 
 NETWORKS = {
     "pooled": {},
@@ -35,12 +38,13 @@ def test_an_ideal_tiled_chip_differs_by_rounding_only(small):
     np.testing.assert_allclose(tiled.outputs, ideal.outputs, atol=1e-5)
 
 
+ROOM = {"crossbar.weight_headroom": 4.0}
 VANISHING = {
-    "converters": {"dac.bits": 20, "adc.bits": 20},
-    "unsigned or signed as seen": {"dac.bits": 20, "dac.sign": "auto"},
-    "stochastic rounding": {"adc.bits": 20, "adc.stochastic": True},
-    "converter noise": {"adc.noise": 1e-6, "dac.noise": 1e-6},
-    "tiles": {"crossbar.rows": 7, "crossbar.columns": 4, "adc.bits": 20},
+    "converters": {"dac.bits": 22, "adc.bits": 22, "dac.margin": 4.0, "adc.margin": 4.0},
+    "unsigned or signed as seen": {"dac.bits": 22, "dac.sign": "auto", "dac.margin": 4.0},
+    "stochastic rounding": {"adc.bits": 22, "adc.stochastic": True, "adc.margin": 4.0},
+    "converter noise": {"adc.noise": 1e-6, "dac.noise": 1e-6, "adc.margin": 4.0, "dac.margin": 4.0},
+    "tiles": {"crossbar.rows": 7, "crossbar.columns": 4, "adc.bits": 22, "adc.margin": 4.0},
     "offset mapping": {"crossbar.mapping": "offset", "device.levels": 2**20 + 1},
     "slices": {"crossbar.slices": 4, "crossbar.slice_bits": 5},
     "levels": {"device.levels": 2**20},
@@ -59,17 +63,15 @@ VANISHING = {
     "state noise": {"neuron.state_noise": 1e-6},
     "state bits": {"neuron.state_bits": 20},
     "exponential bits": {"attention.exp_bits": 20},
-    "attention bits": {"attention.state.bits": 20},
-    "analog attention": {"attention.kind": "analog", "dac.bits": 20, "adc.bits": 20},
-    "read-out bits": {"readout.bits": 22},
-    "read-out of the difference": {"readout.bits": 16, "readout.signal": "difference"},
-    "mixed precision": {"update.scheme": "mixed_precision", "device.pulse.dw_min": 1e-6},
-    "pulses": {"update.scheme": "pulsed", "device.pulse.dw_min": 1e-6, "update.signals": "contrast"},
-    "pulses of the phases": {"update.scheme": "pulsed", "device.pulse.dw_min": 1e-9},
+    "attention bits": {"attention.state.bits": 22, "attention.state.margin": 4.0},
+    "analog attention": {"attention.kind": "analog", "device.levels": 2**20},
+    "read-out bits": {"readout.bits": 24, "readout.margin": 4.0},
+    "read-out of the difference": {"readout.bits": 20, "readout.signal": "difference", "readout.margin": 8.0},
+    "mixed precision": {"update.scheme": "mixed_precision", "device.pulse.dw_min": 1e-5, **ROOM},
     "events": {"substrate": "event_driven", "events.state_bits": 16},
 }
-COARSE = {"events": 2e-2, "pulses": 2e-3, "pulses of the phases": 5e-3, "compensated drift": 1e-3}
-"""Eight-bit weights; granularity of the trains; one exponent for all devices, compensated as a whole."""
+COARSE = {"events": 2e-2, "compensated drift": 1e-3}
+"""Eight-bit weights; one exponent for all devices, compensated as a whole."""
 
 
 @pytest.mark.parametrize("name", VANISHING)
@@ -81,6 +83,20 @@ def test_an_effect_that_vanishes_leads_back_to_the_ideal_engine(small, name, rea
     np.testing.assert_allclose(chip.outputs, ideal.outputs, atol=tolerance)
     for parameter, weight in ideal.weights.items():
         np.testing.assert_allclose(chip.weights[parameter], weight, atol=tolerance, err_msg=parameter)
+
+
+def test_pulses_move_the_weights_as_the_rule_does_on_average(small):
+    """Means over 24 chips: what is left is the noise of the pulses' numbers."""
+    pulsed = {"update.scheme": "pulsed", "update.signals": "contrast", "update.train_length": 63, **ROOM}
+    pulsed["device.pulse.dw_min"] = 3e-4
+    start = assembled(None, {}).engine.parameters()
+    ideal = small().weights
+    chips = [small(pulsed, {"engine.chip_seed": seed}).weights for seed in range(24)]
+    for name in ("dense_1.weight", "dense_2.weight"):
+        wanted = ideal[name] - start[name]
+        found = np.mean([chip[name] for chip in chips], axis=0) - start[name]
+        assert (found * wanted).sum() / np.linalg.norm(found) / np.linalg.norm(wanted) > 0.99, name
+        assert 0.85 < (found * wanted).sum() / np.square(wanted).sum() < 1.15, name
 
 
 NOISY = {
@@ -133,8 +149,11 @@ def test_what_is_evaluated_on_the_way_changes_no_draw(tmp_path, small):
     for number, splits in enumerate([["test"], ["train", "test"]]):
         values["training"] |= {"epochs": 2, "evaluate": splits, "probe": 4 * number}
         training.train(config.parse(values), tmp_path / str(number), progress=False)
-        weights.append((tmp_path / str(number) / "checkpoint.safetensors").read_bytes())
-    assert weights[0] == weights[1]
+        saved = runs.load(tmp_path / str(number)).checkpoint()
+        weights.append({**saved.parameters, **saved.optimiser})
+    for name, values in weights[0].items():
+        if not name.endswith("crossbar.counts"):
+            np.testing.assert_array_equal(values, weights[1][name], err_msg=name)
 
 
 def test_a_run_on_a_chip_is_evaluated_on_the_devices_it_was_trained_with(tmp_path, small):
@@ -150,7 +169,5 @@ def test_a_chip_without_ranges_asks_for_calibration():
     network = networks.sentiment(tokens=5, dim=4, dense=(3, 2), readout="pooled")
     engine = engines.local(network, chip=Chip.parse({"adc": {"bits": 8}}), seed=0)
     assert engine.calibrates
-    from tests.cases import random_batch
-
-    with pytest.raises(Exception, match="neither set nor calibrated"):
-        engine.settle(random_batch(network, 3))
+    with pytest.raises(ChipError, match="neither set nor calibrated"):
+        engine.settle(cases.batch(network, 3))

@@ -1,0 +1,44 @@
+"""Ranges of the converters that a part owns: calibrated together, kept together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from hw_models.converters import Quantiser
+
+
+class Ranged:
+    """A part with converters."""
+
+    @property
+    def quantisers(self) -> dict[str, Quantiser]:
+        """Converters by name."""
+        return {}
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether a range comes from samples."""
+        return any(quantiser.converter.calibrates for quantiser in self.quantisers.values())
+
+    def observe(self) -> None:
+        """Begin to collect samples; converters that wait for a range pass signals through."""
+        for quantiser in self.quantisers.values():
+            quantiser.observe()
+
+    def freeze(self) -> None:
+        """Fix the ranges; a converter that saw nothing keeps what it had."""
+        for quantiser in self.quantisers.values():
+            if quantiser.sampled:
+                quantiser.freeze()
+            quantiser.observe(False)
+
+    def ranges(self) -> dict[str, np.ndarray]:
+        """Return what has to be kept, by name."""
+        return {name: quantiser.state() for name, quantiser in self.quantisers.items()}
+
+    def load_ranges(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over :meth:`ranges`."""
+        for name, quantiser in self.quantisers.items():
+            quantiser.load(state[name])

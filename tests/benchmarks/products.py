@@ -1,0 +1,139 @@
+"""Speed of one crossbar product beside the plain one, on one thread.
+
+    python tests/benchmarks/products.py [--repeats 9] [--quick] [--out products.json]
+
+Chip: 8-bit DAC and ADC with fixed ranges and additive read noise at the outputs, tiles of 256 and 512, batches of 1, 32
+and 128; then the proportional law, whose variance is a second product, and noise drawn device by device. Plain is
+``x @ W.T`` in float32, or ``s @ W`` for the transposed read; naive is the same physics in numpy, tile by tile. Median
+of the repeats, each long enough to be timed, after one that is not counted.
+
+Floor: 2 r d n floating-point operations for r samples, d inputs, n outputs, which the plain product needs too, and per
+sample and output of every row tile one draw and one conversion, 1.2 ns. At a batch of 1 both stream the weights from
+memory, 4 d n bytes.
+"""
+
+from __future__ import annotations
+
+import os
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
+import argparse
+import json
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from hw_models import noise_kernels
+from hw_models.chip import Chip, Converter, Crossbar as Bar, Device
+from hw_models.crossbar import Crossbar
+from hw_models.randomness import key
+
+SHAPES, TILES, BATCHES = ((300, 300), (1000, 1024), (400, 30000)), (256, 512), (1, 32, 128)
+SIGMA, STEP, RANGE = 0.02, 1 / 127, 24.0
+
+
+def chip(tile: int, law: str = "additive", exact: bool = False) -> Chip:
+    """Return the chip to be timed."""
+    noise = SIGMA * 25 if law == "additive" else SIGMA
+    return Chip(
+        dac=Converter(bits=8, range=1.0),
+        adc=Converter(bits=8, range=RANGE),
+        device=Device(g_max=25.0, read_noise=noise, read_noise_law=law),
+        crossbar=Bar(rows=tile, columns=tile, exact_noise=exact),
+    )
+
+
+def naive(x: np.ndarray, weight: np.ndarray, tile: int, draw: np.random.Generator) -> np.ndarray:
+    """Return the product as plain numpy would: additive noise, tile by tile."""
+    x = np.clip(np.rint(x / STEP) * STEP, -1, 1)
+    top, total, step = np.abs(weight).max(), np.zeros((len(x), len(weight)), np.float32), np.float32(RANGE / 127)
+    a = weight / top
+    for begin in range(0, x.shape[1], tile):
+        part = x[:, begin : begin + tile]
+        sigma = np.float32(SIGMA * 2**0.5) * np.linalg.norm(part, axis=1, keepdims=True)
+        current = part @ a[:, begin : begin + tile].T
+        current = current + sigma * draw.standard_normal(current.shape, dtype=np.float32)
+        total += np.clip(np.rint(current / step) * step, -RANGE, RANGE)
+    return total * top
+
+
+def seconds(task: Callable[[], object], repeats: int) -> float:
+    """Return the median seconds of one call."""
+    task()
+    begin = time.perf_counter()
+    task()
+    calls = max(1, int(0.005 / max(time.perf_counter() - begin, 1e-7)))
+    times = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        for _ in range(calls):
+            task()
+        times.append((time.perf_counter() - begin) / calls)
+    return statistics.median(times)
+
+
+def row(shape, tile, batch, law, exact, repeats, with_naive) -> dict:
+    """Return the times of one case."""
+    draw = np.random.default_rng(0)
+    weight = draw.normal(size=shape).astype(np.float32) / np.float32(shape[1] ** 0.5)
+    x, s = (draw.uniform(-1, 1, (batch, n)).astype(np.float32) for n in (shape[1], shape[0]))
+    bar = Crossbar(chip(tile, law, exact), shape, 0, "benchmark")
+    bar.program(weight)
+    found = {
+        "shape": list(shape),
+        "tile": tile,
+        "batch": batch,
+        "noise": law + (" exact" if exact else ""),
+        "plain": seconds(lambda: x @ weight.T, repeats),
+        "forward": seconds(lambda: bar.forward(x), repeats),
+        "plain_transposed": seconds(lambda: s @ weight, repeats),
+        "transposed": seconds(lambda: bar.transposed(s), repeats),
+    }
+    if with_naive:
+        found["naive"] = seconds(lambda: naive(x, weight, tile, draw), max(repeats // 3, 1))
+    found["ratio"] = found["forward"] / found["plain"]
+    found["ratio_transposed"] = found["transposed"] / found["plain_transposed"]
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--quick", action="store_true", help="the smallest matrix only")
+    parser.add_argument("--out")
+    given = parser.parse_args()
+    shapes = SHAPES[:1] if given.quick else SHAPES
+    cases = [(shape, tile, batch, "additive", False) for shape in shapes for tile in TILES for batch in BATCHES]
+    cases += [(shape, 256, batch, "proportional", False) for shape in shapes for batch in BATCHES]
+    cases += [(SHAPES[0], 256, batch, "additive", True) for batch in BATCHES[:2]]
+    out = np.empty((256, 4096), np.float32)
+    own = key(0, "benchmark")
+    each = seconds(lambda: noise_kernels.fill_normals(own, 0, 0, 0, out), given.repeats) / out.size
+    print(f"normals: {each * 1e9:.2f} ns each\n")
+    print("   out x in     tile batch noise              plain ms forward ms ratio transposed ms ratio naive ratio")
+    rows = []
+    for case in cases:
+        rows.append(found := row(*case, given.repeats, case[3] == "additive" and not case[4]))
+        other = f"{found['naive'] / found['plain']:8.1f}" if "naive" in found else ""
+        (n, d), ms = found["shape"], {name: value * 1e3 for name, value in found.items() if isinstance(value, float)}
+        print(
+            f"{n:6d} x {d:<6d}{found['tile']:5d}{found['batch']:6d} {found['noise']:<14} {ms['plain']:12.4f}"
+            f"{ms['forward']:11.4f}{found['ratio']:6.2f}{ms['transposed']:14.4f}{found['ratio_transposed']:6.2f}{other}",
+            flush=True,
+        )
+    result = {"machine": platform.processor() or platform.machine(), "python": sys.version.split()[0]}
+    result |= {"nanoseconds_per_normal": each * 1e9, "products": rows}
+    if given.out:
+        with open(given.out, "w", encoding="utf-8") as file:
+            file.write(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Slow twins of pulsed updates: one device, one slot, one pulse at a time, in float64, straight from the equations."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+
+def steps(pulse):
+    """Steps up and down at weight 0 of a device without spread."""
+    return pulse.dw_min * (1 + min(pulse.up_down, 0)), pulse.dw_min * (1 - max(pulse.up_down, 0))
+
+
+def factor(pulse, w, up):
+    """What a step is multiplied by at weight w."""
+    high, low = pulse.w_max, pulse.w_min
+    if pulse.response == "constant":
+        return 1.0
+    if pulse.response in ("linear", "soft_bounds"):
+        gamma = 1.0 if pulse.response == "soft_bounds" else pulse.gamma_up if up else pulse.gamma_down
+        return 1 - gamma * w / (high if up else low)
+    if pulse.response == "exponential":
+        z = 2 * pulse.slope * w / (high - low) + pulse.offset
+        power = pulse.a_up * math.exp(pulse.gamma_up * z) if up else pulse.a_down * math.exp(-pulse.gamma_down * z)
+        return max(1 - power, 0.0)
+    share = (high - w) / (high - low) if up else (w - low) / (high - low)
+    return max(share, 0.0) ** (pulse.gamma_up if up else pulse.gamma_down)
+
+
+def play(pulse, w, up, xi=0.0):
+    """Weight after one pulse."""
+    step = steps(pulse)[0] if up else -steps(pulse)[1]
+    return min(max(w + step * factor(pulse, w, up) * (1 + pulse.noise * xi), pulse.w_min), pulse.w_max)
+
+
+def fit(post, pre, rate, dw_min, update):
+    """Train length and factors of the two sides for one pair of rows."""
+    top_post, top_pre = max(abs(v) for v in post), max(abs(v) for v in pre)
+    if not update.management:
+        factor = math.sqrt(rate / (dw_min * update.train_length))
+        return update.train_length, factor, factor
+    wanted = rate * top_post * top_pre / dw_min
+    if wanted == 0:
+        return 0, 0.0, 0.0
+    length = min(math.ceil(wanted), update.train_length)
+    factor = math.sqrt(rate / (dw_min * length))
+    return length, factor * math.sqrt(top_pre / top_post), factor * math.sqrt(top_post / top_pre)
+
+
+def update(pulse, weights, terms, rate, update, uniforms):
+    """Weights after one batch, noise-free, and the number of pulses.
+
+    ``uniforms(term, side, sample, slot, size)`` are the draws of one slot of one train.
+    """
+    weights, count = weights.astype(np.float64), 0
+    for sample in range(len(terms[0][1])):
+        for number, (sign, posts, pres) in enumerate(terms):
+            post, pre = ([float(v) for v in rows[sample]] for rows in (posts, pres))
+            length, b, a = fit(post, pre, rate, pulse.dw_min, update)
+            for slot in range(length):
+                drawn = uniforms(number, "post", sample, slot, len(post))
+                fired_post = [u < b * abs(v) for u, v in zip(drawn, post, strict=True)]
+                drawn = uniforms(number, "pre", sample, slot, len(pre))
+                fired_pre = [u < a * abs(v) for u, v in zip(drawn, pre, strict=True)]
+                for i, j in np.ndindex(weights.shape):
+                    if fired_post[i] and fired_pre[j]:
+                        weights[i, j] = play(pulse, weights[i, j], sign * post[i] * pre[j] > 0)
+                        count += 1
+    return weights, count
+
+
+def expected_counts(terms, rate, dw_min, update):
+    """Mean and variance of the pulses up and down, each (out, in)."""
+    shape = (terms[0][1].shape[1], terms[0][2].shape[1])
+    mean, variance = np.zeros((2, *shape)), np.zeros((2, *shape))
+    for sign, posts, pres in terms:
+        for post, pre in zip(posts, pres, strict=True):
+            length, b, a = fit(post, pre, rate, dw_min, update)
+            for i, j in np.ndindex(shape):
+                p = min(1.0, b * abs(float(post[i]))) * min(1.0, a * abs(float(pre[j])))
+                way = 0 if sign * post[i] * pre[j] > 0 else 1
+                mean[way, i, j] += length * p
+                variance[way, i, j] += length * p * (1 - p)
+    return mean, variance

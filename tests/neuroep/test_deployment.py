@@ -1,0 +1,123 @@
+"""Deployment: a trained run on chips, and the commands around it."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from neuroep import config, deployment, training
+from neuroep.errors import CheckpointError, ConfigError
+
+NOISY = ["--chip", "ideal", "--chip.device.programming_noise", "[2.0]", "--chip.adc.bits", "6"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    values = {
+        "network": {"tokens": 12, "dense": [8, 2], "readout": "pooled", "output_bias": 1.0},
+        "data": {"limit": 60},
+        "settling": {"free_steps": 4, "nudged_steps": 4},
+        "training": {"epochs": 1, "batch": 20},
+    }
+    out = tmp_path_factory.mktemp("runs") / "ideal"
+    training.train(config.parse(values), out, progress=False)
+    return out
+
+
+def test_an_ideal_chip_predicts_what_the_run_does(trained):
+    plain, chip = deployment.evaluate_run(trained), deployment.evaluate_run(trained, overrides=["--chip", "ideal"])
+    assert plain.loss == chip.loss
+    assert chip.counters["adc"] > 0
+    assert "adc" not in plain.counters
+    assert plain.counters["settle_steps"] == chip.counters["settle_steps"]
+
+
+def test_seeds_are_chips_and_their_spread_is_reported(trained):
+    found = deployment.deploy(trained, overrides=NOISY, seeds=3)
+    losses = [evaluation.loss for evaluation in found.evaluations]
+    assert len(set(losses)) == 3
+    assert found.accuracy == pytest.approx(np.mean([e.accuracy for e in found.evaluations]))
+    assert found.spread == pytest.approx(np.std([e.accuracy for e in found.evaluations], ddof=1))
+    again = deployment.deploy(trained, overrides=NOISY, seeds=2)
+    assert [e.loss for e in again.evaluations] == losses[:2]
+    assert "over 3 seeds" in found.as_text()
+    assert np.isnan(deployment.deploy(trained, overrides=NOISY, seeds=1).spread)
+
+
+def test_seeds_need_a_chip(trained):
+    with pytest.raises(ConfigError, match="add --chip NAME"):
+        deployment.deploy(trained, seeds=2)
+    with pytest.raises(ConfigError, match="seeds is 0"):
+        deployment.deploy(trained, overrides=NOISY, seeds=0)
+
+
+def test_a_run_starts_from_the_weights_of_another(trained, tmp_path):
+    values = config.load(trained / "config.toml").to_dict()
+    values["optimiser"] |= {"projection_rate": 0.0, "dense_rate": 0.0}
+    record = training.train(config.parse(values), tmp_path / "same", start=trained, progress=False)
+    assert record["evaluate"]["test"]["loss"] == deployment.evaluate_run(trained).loss
+
+
+def test_another_network_is_no_start(trained, tmp_path):
+    values = config.load(trained / "config.toml").to_dict()
+    values["network"]["dense"] = [7, 2]
+    with pytest.raises(CheckpointError, match="another network"):
+        training.train(config.parse(values), tmp_path / "other", start=trained, progress=False)
+    assert not (tmp_path / "other").exists()
+
+
+def test_commands_deploy_and_fine_tune(trained, tmp_path, neuroep):
+    shown = neuroep("evaluate", trained, *NOISY, "--seeds", 2, "--json", "--quiet")
+    page = json.loads(shown.out)
+    assert page["seeds"].keys() == {"0", "1"}
+    tuned = neuroep(
+        "train", trained / "config.toml", "--from", trained, *NOISY, "--out", tmp_path / "tuned", "--quiet"
+    )
+    assert tuned.code == 0
+    assert config.load(tmp_path / "tuned" / "config.toml").chip.adc.bits == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["--chip", "pmc"], ["unknown chip 'pmc'", "did you mean 'pcm'"]),
+        (["--chip", "missing.toml"], ["cannot read chip", "missing.toml"]),
+        (["--chip.adc.bits", "0"], ["chip.adc.bits = 0", "greater than or equal to 1"]),
+        (["--chip.adc.bitz", "4"], ["unknown setting '--chip.adc.bitz'", "did you mean '--chip.adc.bits'"]),
+        (["--chip", "pcm", "--engine", "reference"], ["engine.kind = 'reference'", "runs on engine 'local'"]),
+        (["--chip_seed", "1"], ["engine.chip_seed = 1", "only with a chip"]),
+        (["--chip", "pcm", "--chip.device.g_min", "30.0"], ["chip.device.g_min = 30.0", "below g_max"]),
+        (["--chip", "gong_2018_reram", "--seeds", "0"], ["seeds is 0"]),
+    ],
+)
+def test_what_cannot_be_is_one_line(trained, neuroep, arguments, parts):
+    line = neuroep("evaluate", trained, *arguments).line
+    for part in parts:
+        assert part in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["--chip", "reram"], ["optimiser.kind = 'adam'", "allowed is 'sgd'"]),
+        (["--chip", "reram", "--optimiser.kind", "sgd", "--momentum", "0.5"], ["optimiser.momentum = 0.5"]),
+        (["--chip", "reram", "--optimiser.kind", "sgd", "--weight_decay", "0.5"], ["optimiser.weight_decay = 0.5"]),
+        (["--from", "nowhere"], ["run directory 'nowhere' does not exist"]),
+    ],
+)
+def test_what_a_chip_cannot_learn_is_one_line_and_writes_nothing(trained, tmp_path, neuroep, arguments, parts):
+    line = neuroep("train", trained / "config.toml", "--out", tmp_path / "x", *arguments).line
+    for part in parts:
+        assert part in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_chips_are_listed_and_shown(neuroep):
+    assert "joshi_2020_pcm, pcm" in neuroep("chips").out
+    assert "device.g_max" in neuroep("chips", "hermes").out
+    assert "doi.org" in neuroep("chips", "hermes").out
+    assert "events.threshold" in neuroep("chips", "--fields").out
+    assert "[device]" in neuroep("chips", "pcm", "--toml").out
+    assert "unknown chip 'pmc'" in neuroep("chips", "pmc").line
