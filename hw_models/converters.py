@@ -66,6 +66,7 @@ class Quantiser:
 
     def __init__(self, converter: chip.Converter, name: str, ahead: Quantiser | None = None) -> None:
         self.converter, self.name, self.ahead = converter, name, ahead
+        self._acts, self._full, self._share = converter.acts, converter.range, converter.noise
         self._calibrated: float | None = None
         self._levels: tuple[tuple[float, bool], Grid] = (-1.0, False), OPEN
         self.unsigned = converter.sign == "unsigned"
@@ -75,14 +76,14 @@ class Quantiser:
     @property
     def range(self) -> float | None:
         """Full scale as a signal; None where it is still to be calibrated."""
-        if self.converter.range is None:
+        if self._full is None:
             return self._calibrated
-        return self.converter.range * (self.ahead.range or 1.0 if self.ahead else 1.0)
+        return self._full * (self.ahead.range or 1.0 if self.ahead else 1.0)
 
     @property
     def acts(self) -> bool:
         """Whether it changes signals now."""
-        return self.converter.acts and not self.observing
+        return self._acts and not self.observing
 
     @property
     def grid(self) -> Grid:
@@ -105,7 +106,7 @@ class Quantiser:
     @property
     def noise(self) -> float:
         """Standard deviation of its noise as a signal; 0 where nothing acts."""
-        return self.converter.noise * (self.range or 0.0) if self.acts else 0.0
+        return self._share * (self.range or 0.0) if self._share and self.acts else 0.0
 
     def __call__(self, values: np.ndarray, key: np.ndarray, step: int, tile: int = 0, first_row: int = 0) -> np.ndarray:
         """Return values (rows, n) converted; the very array where nothing acts.
@@ -120,7 +121,7 @@ class Quantiser:
             Counter of the draws; noise takes tile 2 tile, rounding 2 tile + 1.
         """
         levels = self.grid
-        if levels == OPEN:
+        if levels is OPEN:
             return values
         ahead, noise = values, self.noise
         out = np.empty_like(values)

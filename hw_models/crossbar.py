@@ -31,7 +31,7 @@ import numpy as np
 from hw_models.chip import Chip
 from hw_models.converters import Converters
 from hw_models.errors import ChipError
-from hw_models.mapping import Array, Devices, Run, pieces, serial
+from hw_models.mapping import PROGRAMMING, Array, Devices, Run, pieces, serial
 from hw_models.products import COLUMNS, Keys, Product
 from hw_models.randomness import key
 from hw_models.tiles import Plane, Tiles
@@ -96,8 +96,8 @@ class Crossbar:
         self.begin()
 
     def begin(self, *occasion: str | int) -> None:
-        """Key the draws of all reads by this occasion from now on, and number them anew."""
-        self.step = 0
+        """Key the draws of reads and programmings by this occasion from now on, and number the reads anew."""
+        self.step, self._occasion = 0, occasion
         for way in ("forward", "transposed"):
             names = (key(self.seed, self.name, way, what, *occasion) for what in Keys._fields)
             self.keys[way] = Keys(*names)
@@ -121,6 +121,7 @@ class Crossbar:
             bar = self.chip.crossbar
             self.weight_range = bar.weight_range or bar.weight_headroom * float(np.abs(weight).max(initial=0)) or 1.0
         self.programmings += 1
+        self.devices.rekey(*self._occasion)
         self.planes, self._fresh = [], True
         self._hold(weight)
         if self.in_memory:
@@ -252,6 +253,7 @@ class Crossbar:
             "held": self._held.copy(),
             "weight_range": np.array(self.weight_range),
             "counts": np.array(counts, dtype=np.int64),
+            "keys": np.array([self.devices.keys[what] for what in PROGRAMMING]),
             "ranges": np.array([quantiser.state() for quantiser in self.converters.quantisers.values()]),
         }
         return found | {name: values.copy() for name, values in self.tiles.kept.items()}
@@ -269,6 +271,7 @@ class Crossbar:
         self.weight_range = float(state["weight_range"])
         self.programmings, self.reads, self.step, self._age, fresh, *counted = (int(n) for n in state["counts"])
         self._fresh, self.counters = bool(fresh), dict(zip(self.counters, counted, strict=True))
+        self.devices.keys |= dict(zip(PROGRAMMING, np.array(state["keys"], dtype=np.uint32), strict=True))
         for quantiser, values in zip(self.converters.quantisers.values(), state["ranges"], strict=True):
             quantiser.load(values)
         if "held" in state:

@@ -12,8 +12,8 @@ the others have. The way of a device:
 target -> range of this device, levels, resolution -> programming noise -> stuck at g_min or g_max -> gain (mismatch)
 -> drift (not of stuck ones) -> wires -> mean and variance of a read (:mod:`hw_models.tiles`).
 
-Draws belong to (seed, array, what, output line, slice and side), those of programming to the number of the programming
-too, so that no blocking shows. Physics of one device: :mod:`hw_models.devices`.
+Draws belong to (seed, array, what, output line, slice and side), those of programming to its occasion and number too,
+so that no blocking shows. Physics of one device: :mod:`hw_models.devices`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ from hw_models.randomness import key, normals, uniforms
 
 Array = np.ndarray
 Run = Callable[[Callable[[int, int], Any], list[tuple[int, int]]], list[Any]]
-BLOCK = 2**19
-"""Devices of one block of outputs."""
+PROGRAMMING = ("programming", "nu")
+"""What is drawn anew by every programming."""
+BLOCK = 2**14
+"""Devices of one block of outputs: small, as fresh memory costs more than the work on it."""
 
 
 def pieces(length: int, most: int | None) -> list[tuple[int, int]]:
@@ -65,7 +67,9 @@ class Devices:
 
     def __init__(self, chip: Chip, shape: tuple[int, int], seed: int, name: str, dtype: str) -> None:
         self.chip, self.device, self.shape, self.dtype = chip, chip.device, shape, np.dtype(dtype)
-        self.keys = {what: key(seed, name, what) for what in ("g_min", "g_max", "gain", "stuck", "programming", "nu")}
+        self.place = (seed, name)
+        self.keys = {what: key(seed, name, what) for what in ("g_min", "g_max", "gain", "stuck")}
+        self.rekey()
         self.paired = chip.crossbar.mapping == "differential"
         self.row_tiles = pieces(shape[1], chip.crossbar.rows)
         self.column_tiles = pieces(shape[0], chip.crossbar.columns)
@@ -74,6 +78,11 @@ class Devices:
         self.references = 0 if self.paired else len(self.column_tiles)
         self.tile_of = np.repeat(np.arange(len(self.column_tiles)), [b - a for a, b in self.column_tiles])
         self.wired = chip.wires.r_word > 0 or chip.wires.r_bit > 0
+
+    def rekey(self, *occasion: str | int) -> None:
+        """Key the draws of programming by this occasion from now on."""
+        seed, name = self.place
+        self.keys |= {what: key(seed, name, what, *occasion) for what in PROGRAMMING}
 
     @property
     def count(self) -> int:
@@ -93,7 +102,8 @@ class Devices:
         device = self.device
         faults = device.mismatch > 0 or device.stuck_low > 0 or device.stuck_high > 0 or device.drifts
         clips = device.read_noise > 0 and device.read_noise_law == "pcm"
-        return faults or clips or self.wired or self.slices > 1
+        apart = not self.paired and any(device.programming_noise)  # the reference column's own
+        return faults or clips or apart or self.wired or self.slices > 1
 
     def targets(self, a: Array) -> tuple[Array, Array]:
         """Return targets [uS] (slices, sides, lines, in) and the digital weights (slices,)."""
@@ -139,10 +149,12 @@ class Devices:
     ) -> Iterator[tuple[tuple[int, int], float, Array, Array]]:
         """Yield (slice, side), digital weight, programmed and present conductances [uS] of output lines from first.
 
-        Lines behind the last output are reference lines; their ``a`` does not matter.
+        Lines behind the last output are reference lines, which only :meth:`Crossbar.program` writes and nothing
+        changes afterwards; their ``a`` does not matter.
         """
         targets, factors = self.targets(a)
         if first >= self.shape[0]:
+            fresh = True
             targets[:] = (self.device.g_min + self.device.g_max) / 2
         for k, factor in enumerate(factors):
             for side in range(self.sides):

@@ -1,8 +1,8 @@
 """Kernels of pulsed updates; equations, units and sources in :mod:`hw_models.pulses`.
 
 Shapes: weights (out, in) as shares of the weight range. Every member of ``devices`` is (out, in), or (1, in) where all
-rows are alike. A tile is rows [first, last) and columns [begin, end). ``law`` holds the constants of the exponential
-(A_up, A_down, gamma_up, gamma_down, 2a, b) and power (gamma_up, gamma_down) response.
+rows are alike. A tile is rows [first, last) and columns [begin, end). ``law``: the constants A_up, A_down,
+gamma_up, gamma_down, 2a, b of the exponential and the power response, float32.
 
 Pulses that are played one by one wait in a queue per device: a word of signs and its length. A turn plays one pulse on
 every device that has one; devices that are done are dropped from the lists, so that a turn's draws are few. All draws
@@ -17,7 +17,8 @@ import numpy as np
 from numba import njit
 
 VECTOR = {"contract", "reassoc", "nsz", "arcp", "afn"}
-"""Fast-math flags under which NaN survives."""
+"""Fast-math flags under which NaN survives. A division that could raise keeps a loop from vectorising: NumPy's error
+model."""
 AFFINE, EXPONENTIAL, POWER = 0, 1, 2
 CAPACITY = 63
 """Most pulses of one device that are queued before they are played."""
@@ -55,7 +56,7 @@ class Devices(NamedTuple):
     """gamma-/b- of the step down."""
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
 def _exp(x):
     """e^x in single precision, branch-free."""
     x = LOWEST if x < LOWEST else x
@@ -66,7 +67,7 @@ def _exp(x):
     return value * np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
 def _log(x):
     """ln x of a positive number in single precision, branch-free."""
     bits = np.float32(x).view(np.int32)
@@ -80,60 +81,59 @@ def _log(x):
     return whole * LN2 + (s + s) * (ONE + t * (L3 + t * (L5 + t * (L7 + t * L9))))
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
 def _near(x):
     """(e^x - 1)/x for |x| up to NEAR."""
     return ONE + x * (E2 + x * (E3 + x * (E4 + x * (E5 + x * E6))))
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
 def _grow(x):
     """e^x and (e^x - 1)/x."""
     power, near = _exp(x), abs(x) < NEAR
     return power, _near(x) if near else (power - ONE) / (ONE if near else x)
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy", inline="always")
 def _power(base, exponent):
     """base^exponent for exponents from 0; 0 from below the base 0."""
     inside = TINY if base < TINY else base
     power = _exp(exponent * _log(inside))
-    return power if base > ZERO else (ONE if exponent == ZERO and base == ZERO else ZERO)
+    least = ONE if exponent == ZERO else ZERO
+    return power if base > ZERO else (ZERO if base < ZERO else least)
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy", inline="always")
 def _exponential(w, span, law):
     """Factors of a step up and down, and their derivatives by w."""
-    scale = np.float32(law[4]) / span
-    z = np.float32(w * scale + law[5])
-    up, down = law[0] * _exp(np.float32(law[2]) * z), law[1] * _exp(-np.float32(law[3]) * z)
-    up_moves, down_moves = up < ONE, down < ONE
-    return (
-        ONE - up if up_moves else ZERO,
-        ONE - down if down_moves else ZERO,
-        -law[2] * scale * up if up_moves else ZERO,
-        law[3] * scale * down if down_moves else ZERO,
-    )
+    a_up, a_down, gamma_up, gamma_down, slope, offset = law
+    scale = slope / span
+    z = np.float32(w * scale + offset)
+    up, down = a_up * _exp(gamma_up * z), a_down * _exp(-gamma_down * z)
+    up, down = (ONE if up > ONE else up), (ONE if down > ONE else down)
+    d_up, d_down = -gamma_up * scale * up, gamma_down * scale * down
+    return ONE - up, ONE - down, (d_up if up < ONE else ZERO), (d_down if down < ONE else ZERO)
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy", inline="always")
 def _powers(w, high, low, law):
     """The same of the power response."""
-    scale = ONE / (high - low)
+    gamma_up, gamma_down = law[2], law[3]
+    scale = np.float32(ONE / (high - low))
     above, below = np.float32((high - w) * scale), np.float32((w - low) * scale)
-    up, down = _power(above, np.float32(law[0])), _power(below, np.float32(law[1]))
+    up, down = _power(above, gamma_up), _power(below, gamma_down)
     above, below = (TINY if above < TINY else above), (TINY if below < TINY else below)
-    return up, down, -law[0] * scale * up / above, law[1] * scale * down / below
+    return up, down, -gamma_up * scale * up / above, gamma_down * scale * down / below
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
 def _deviation(up, down, counts, excess):
     """Standard deviation after pulses of mean steps ``up`` and ``down``; ``excess`` is 1 + noise^2."""
     variance = up * up * (excess * counts[0] - counts[2]) + down * down * (excess * counts[1] - counts[3])
     return np.sqrt(ZERO if variance < ZERO else variance)
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
 def _land(w, moved, counts, high, low):
     """``moved`` within the bounds, or ``w`` where there was no pulse; NaN stays."""
     moved = high if moved > high else moved
@@ -141,7 +141,7 @@ def _land(w, moved, counts, high, low):
     return w if counts[0] + counts[1] <= ZERO else moved
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
 def _rates(counts, s_up, s_down, c_up, c_down):
     """Half of the weight's change at weight 0, and half the flow's exponent."""
     up = s_up * (counts[0] + HALF * s_up * c_up * counts[2])
@@ -149,7 +149,7 @@ def _rates(counts, s_up, s_down, c_up, c_down):
     return HALF * (up - down), HALF * (down * c_down - up * c_up)
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
 def _affine(w, move, kept, counts, z, s_up, s_down, c_up, c_down, excess):
     """Both half steps, whose flow is the same."""
     half = w + move
@@ -157,7 +157,7 @@ def _affine(w, move, kept, counts, z, s_up, s_down, c_up, c_down, excess):
     return half + kept * (move + _deviation(f_up, f_down, counts, excess) * z)
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
 def _affine_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, c_up, c_down, excess, near):
     """Move one row; ``near``: all exponents are below NEAR."""
     if near:
@@ -178,7 +178,7 @@ def _affine_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, c_up,
         w[j] = _land(w[j], moved, counts, high[j], low[j])
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy", inline="always")
 def _half(w, counts, s_up, s_down, factors):
     """Weight half a batch later; what of a deviation is kept by then."""
     f_up, f_down, d_up, d_down = factors
@@ -188,7 +188,7 @@ def _half(w, counts, s_up, s_down, factors):
     return w + HALF * phi * (up * f_up - down * f_down), kept
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
 def _exponential_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, law, excess):
     for j in range(w.shape[0]):
         counts, span = (n_up[j], n_down[j], q_up[j], q_down[j]), np.float32(high[j] - low[j])
@@ -199,7 +199,7 @@ def _exponential_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, 
         w[j] = _land(w[j], moved, counts, high[j], low[j])
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
 def _power_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, law, excess):
     for j in range(w.shape[0]):
         counts = (n_up[j], n_down[j], q_up[j], q_down[j])
@@ -210,7 +210,7 @@ def _power_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, law, e
         w[j] = _land(w[j], moved, counts, high[j], low[j])
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
 def _split_row(total, signed):
     """Turn sums of all and of signed terms into those of the positive and the negative."""
     for j in range(total.shape[0]):
@@ -218,7 +218,7 @@ def _split_row(total, signed):
         total[j], signed[j] = (ZERO if up < ZERO else up), (ZERO if down < ZERO else down)
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
 def _sum_row(one, other, limit):
     """Sum of two rows; how many devices are above the limit."""
     total, above = one.dtype.type(0), np.int32(0)
@@ -289,7 +289,7 @@ def fit(post, pre, rate, dw_min, longest, managed, length, factor_post, factor_p
             factor_post[n], factor_pre[n] = factor * balance, factor / balance
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
 def _probability_row(values, factor, weight, linear, square):
     for j in range(values.shape[0]):
         p = abs(values[j]) * factor
@@ -297,7 +297,7 @@ def _probability_row(values, factor, weight, linear, square):
         linear[j], square[j] = weight * p, weight * p * p
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
 def _signed_row(values, sign, linear, square, signed, signed_square):
     for j in range(values.shape[0]):
         way = -sign if values[j] < ZERO else sign
@@ -336,7 +336,7 @@ def fire(slot, values, factor, length, sign, draws, trains):
                 line[j] |= fired if drawn[j] < abs(row[j]) * p else NOTHING
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
 def _queue_row(lines, line, queue, left):
     """Append the coincidences of one row with one line to the queues; return the longest."""
     longest = NOTHING
@@ -352,7 +352,7 @@ def _queue_row(lines, line, queue, left):
     return longest
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
 def _pulse_affine(m, w, queue, left, z, noise, own):
     """Play one pulse on each of m devices that has one left."""
     for a in range(m):
@@ -367,7 +367,7 @@ def _pulse_affine(m, w, queue, left, z, noise, own):
         queue[a] >>= BIT
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
 def _pulse_curved(m, w, queue, left, z, noise, own, kind, law):
     """The same for the exponential and the power response."""
     for a in range(m):
@@ -386,7 +386,7 @@ def _pulse_curved(m, w, queue, left, z, noise, own, kind, law):
         queue[a] >>= BIT
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
 def _waiting(m, left):
     active = 0
     for a in range(m):
@@ -473,8 +473,8 @@ def count_out(up, down, queue, left):
     taken = 0
     for i in range(up.shape[0]):
         for j in range(up.shape[1]):
-            ups = min(up[i, j], CAPACITY)
-            downs = min(down[i, j], CAPACITY - ups)
+            ups = min(max(up[i, j], 0), CAPACITY)
+            downs = min(max(down[i, j], 0), CAPACITY - ups)
             up[i, j] -= ups
             down[i, j] -= downs
             queue[i, j], left[i, j] = (BIT << np.uint64(ups)) - BIT, np.uint64(ups + downs)

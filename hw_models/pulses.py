@@ -93,6 +93,12 @@ class Rows(NamedTuple):
     one_sided: bool
     """Whether no entry is negative, so that all pulses go one way."""
 
+    def part(self, first: int, last: int) -> Rows:
+        """Return some of the pairs."""
+        arrays = (self.post, self.pre, self.sign, self.factor_post, self.factor_pre, self.length)
+        post, pre, sign, factor_post, factor_pre, length = (array[first:last] for array in arrays)
+        return Rows(post, pre, sign, factor_post, factor_pre, length, self.one_sided)
+
 
 def fit(term: Term, rate: float, dw_min: float, update: Update) -> Rows | None:
     """Return how the lines of a term fire, or None if an entry is not finite."""
@@ -105,11 +111,10 @@ def fit(term: Term, rate: float, dw_min: float, update: Update) -> Rows | None:
         tops.append(largest)
     if not (np.isfinite(tops).all() and np.isfinite(rate)):
         return None
-    length = np.empty(len(post), dtype=np.int64)
-    found = Rows(post, pre, np.full_like(tops[0], sign), *np.empty_like(tops), length, negative == 0)
+    length, factors = np.empty(len(post), dtype=np.int64), np.empty_like(tops)
     how = (rate, dw_min, update.train_length, update.management)
-    pulse_kernels.fit(*tops, *how, length, found.factor_post, found.factor_pre)
-    return found
+    pulse_kernels.fit(tops[0], tops[1], *how, length, factors[0], factors[1])
+    return Rows(post, pre, np.full_like(tops[0], sign), factors[0], factors[1], length, negative == 0)
 
 
 class PulsedDevices:
@@ -139,7 +144,7 @@ class PulsedDevices:
         kinds = {"exponential": pulse_kernels.EXPONENTIAL, "power": pulse_kernels.POWER}
         self._kind = kinds.get(pulse.response, pulse_kernels.AFFINE)
         law = (pulse.a_up, pulse.a_down, pulse.gamma_up, pulse.gamma_down, 2 * pulse.slope, pulse.offset)
-        self._law = np.array(law[2:4] if pulse.response == "power" else law, dtype=np.float32)
+        self._law = tuple(np.float32(value) for value in law)
         self._noise = self.dtype.type(pulse.noise)
 
     @cached_property
@@ -147,8 +152,7 @@ class PulsedDevices:
         """Steps, bounds and slopes, each (out, in), or (1, in) where all devices are alike; drawn at first use."""
         pulse, one = self.pulse, self.dtype.type(1)
         dw_min = pulse.dw_min * self._spread("dw_min", pulse.dw_min_spread, 0.0)
-        tilt = pulse.up_down + self._spread("up_down", pulse.up_down_spread, None) - one
-        tilt = np.clip(tilt, -1, 1)
+        tilt = np.clip(pulse.up_down + (self._spread("up_down", pulse.up_down_spread, None) - one), -1, 1)
         up, down = dw_min * (one + np.minimum(tilt, 0)), dw_min * (one - np.maximum(tilt, 0))
         high = pulse.w_max * self._spread("w_max", pulse.w_max_spread, FLOOR)
         low = pulse.w_min * self._spread("w_min", pulse.w_min_spread, FLOOR)
@@ -220,24 +224,27 @@ class PulsedDevices:
         """Give every device so many pulses up, then so many down, in place; return how many.
 
         Whole numbers (an integer dtype) are played one by one; expected numbers move by one step with cycle-to-cycle
-        noise and none in the number.
+        noise and none in the number. What is negative counts as none.
         """
         self._check(weights)
-        if np.issubdtype(up.dtype, np.integer):
+        if not up.shape == down.shape == self.shape:
+            raise ValueError(f"numbers of pulses are {up.shape} and {down.shape}: {self.shape} is allowed")
+        if np.issubdtype(up.dtype, np.integer) and np.issubdtype(down.dtype, np.integer):
 
-            def play(number: int, where: Tile) -> int:
+            def play(number: int, where: Tile, devices: pulse_kernels.Devices) -> int:
                 first, last, begin, end = where
                 inside = slice(first, last), slice(begin, end)
                 more = [np.array(count[inside], dtype=np.int64, order="C") for count in (up, down)]
                 fill = lambda *queue: pulse_kernels.count_out(*more, *queue)  # noqa: E731
-                return self._play(weights, where, number, key, step, fill)
+                return self._play(weights, where, devices, number, key, step, fill)
 
             key = randomness.key(self.seed, "pulse", self.name, "granules")
             return self._tiles(play)
 
         def task(where: Tile, counts: np.ndarray) -> bool:
             first, last, begin, end = where
-            counts[0::2], counts[1::2] = up[first:last, begin:end], down[first:last, begin:end]
+            for n, number in enumerate((up, down)):
+                counts[n::2] = np.maximum(number[first:last, begin:end], 0)
             return False
 
         return self._step(weights, task, "granules", step)
@@ -246,18 +253,26 @@ class PulsedDevices:
         if weights.shape != self.shape or weights.dtype != self.dtype or not weights.flags.c_contiguous:
             raise ValueError(f"weights are {weights.dtype} {weights.shape}: {self.dtype} {self.shape} is allowed")
 
-    def _tiles(self, play: Callable[[int, Tile], int]) -> int:
-        """Return the sum of ``play(number, tile)`` over all tiles on which pulses are played."""
+    def _tiles(self, play: Callable[[int, Tile, pulse_kernels.Devices], int]) -> int:
+        """Return the sum of ``play(number, tile, devices)`` over all tiles on which pulses are played."""
+        devices = self.devices  # drawn here, before threads ask for them
         rows, columns = blocks(self.shape[0], TRAIN_ROWS), blocks(self.shape[1], TRAIN_COLUMNS)
 
         def task(first: int, last: int) -> int:
             where = [(n, (*rows[n // len(columns)], *columns[n % len(columns)])) for n in range(first, last)]
-            return sum(play(*tile) for tile in where)
+            return sum(play(*tile, devices) for tile in where)
 
         return sum(self.run(task, blocks(len(rows) * len(columns), 1)))
 
     def _play(
-        self, weights: np.ndarray, where: Tile, number: int, key: np.ndarray, step: int, fill: Callable[..., int]
+        self,
+        weights: np.ndarray,
+        where: Tile,
+        devices: pulse_kernels.Devices,
+        number: int,
+        key: np.ndarray,
+        step: int,
+        fill: Callable[..., int],
     ) -> int:
         """Play what ``fill(queue, left)`` queues on one tile until it queues nothing; return how many pulses.
 
@@ -265,7 +280,7 @@ class PulsedDevices:
         """
         first, last, begin, end = where
         size = (last - first, end - begin)
-        devices, many, pulses, turn = self.devices, size[0] * size[1], 0, 0
+        many, pulses, turn = size[0] * size[1], 0, 0
         queue, left = np.zeros(size, dtype=np.uint64), np.zeros(size, dtype=np.uint64)
         lists, draws = None, np.zeros(many, dtype=np.float32)
         while found := int(fill(queue, left)):
@@ -290,7 +305,7 @@ class PulsedDevices:
         pairs, words = len(rows[0].post), len(rows) * sum(self.shape)
         pulses = 0
         for number, (first, last) in enumerate(blocks(pairs, max(1, TRAIN_WORDS // words))):
-            chunk = [Rows(*(part[first:last] for part in term[:6]), term.one_sided) for term in rows]
+            chunk = [term.part(first, last) for term in rows]
             pulses += self._trains(weights, chunk, step, number)
         return pulses
 
@@ -306,10 +321,10 @@ class PulsedDevices:
         length = np.stack([term.length for term in rows], axis=1).reshape(-1)
         key = randomness.key(self.seed, "pulse", self.name, "cycle", number)
 
-        def play(tile: int, where: Tile) -> int:
+        def play(tile: int, where: Tile, devices: pulse_kernels.Devices) -> int:
             position = np.zeros(where[1] - where[0], dtype=np.int64)
             fill = lambda *queue: pulse_kernels.meet(*where, pre, post, length, position, *queue)  # noqa: E731
-            return self._play(weights, where, tile, key, step, fill)
+            return self._play(weights, where, devices, tile, key, step, fill)
 
         return self._tiles(play)
 
@@ -320,11 +335,11 @@ class PulsedDevices:
         key = randomness.key(self.seed, "pulse", self.name, "trains", number, term, side)
 
         def task(first: int, last: int) -> None:
-            part = [value[first:last] for value in values]
-            draws = np.empty(part[0].shape, dtype=np.float32)
-            for slot in range(part[2].max(initial=0)):
+            rows, factor, length, sign = (value[first:last] for value in values)
+            draws = np.empty(rows.shape, dtype=np.float32)
+            for slot in range(length.max(initial=0)):
                 noise_kernels.fill_uniforms(key, step, slot, first, draws)
-                pulse_kernels.fire(slot, *part, draws, trains[first:last])
+                pulse_kernels.fire(slot, rows, factor, length, sign, draws, trains[first:last])
 
         self.run(task, blocks(len(trains), PACKED))
 
@@ -340,8 +355,8 @@ class PulsedDevices:
                 out = counts[planes]
                 if not members:
                     out[:] = 0
-                for number, part in enumerate(depths if members else []):
-                    probabilities = _probabilities(members, part, where, out)
+                for number, (a, b) in enumerate(depths if members else []):
+                    probabilities = _probabilities([term.part(a, b) for term in members], where, out)
                     product = np.matmul(*probabilities, out=None if number else out)
                     if number:
                         out += product
@@ -353,41 +368,39 @@ class PulsedDevices:
         """Move all weights tile by tile by the counts that ``count(tile, out)`` writes."""
         rows, columns = blocks(self.shape[0], ROWS), blocks(self.shape[1], COLUMNS)
         key = randomness.key(self.seed, "pulse", self.name, what, "step")
-        devices, excess = self.devices, self.dtype.type(1 + self.pulse.noise**2)
+        devices, excess, limit = self.devices, self.dtype.type(1 + self.pulse.noise**2), self._limit
 
         def task(first: int, last: int) -> float:
             total = 0.0
             for tile in range(first, last):
                 r, c = divmod(tile, len(columns))
-                where = (*rows[r], *columns[c])
-                size = (where[1] - where[0], where[3] - where[2])
-                counts = np.empty((4, *size), dtype=self.dtype)
-                mixed = count(where, counts)
-                draws = np.empty(size, dtype=np.float32)
-                noise_kernels.fill_normals(key, step, c, where[0], draws)
-                tail = (weights, devices, self._law, excess, self._limit)
-                total += pulse_kernels.expected_step(*where, self._kind, mixed, counts, draws, *tail)
+                (a, b), (begin, end) = rows[r], columns[c]
+                counts = np.empty((4, b - a, end - begin), dtype=self.dtype)
+                mixed = count((a, b, begin, end), counts)
+                draws = np.empty((b - a, end - begin), dtype=np.float32)
+                noise_kernels.fill_normals(key, step, c, a, draws)
+                how = (devices, self._law, excess, limit)
+                total += pulse_kernels.expected_step(
+                    a, b, begin, end, self._kind, mixed, counts, draws, weights, *how
+                )
             return total
 
         found = sum(self.run(task, blocks(len(rows) * len(columns), 1)))
         return round(found) if np.isfinite(found) else 0
 
 
-def _probabilities(
-    rows: list[Rows], part: tuple[int, int], where: Tile, out: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _probabilities(rows: list[Rows], where: Tile, out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return BL p_d (planes, rows of the tile, pairs) and p_x (planes, pairs, columns): their product counts pulses.
 
     Planes: p and p^2, or p, signed p, p^2, signed p^2, as many as ``out`` has.
     """
-    (first, last, begin, end), (a, b) = where, part
-    depth, ones = b - a, np.ones(b - a, dtype=out.dtype)
-    post = np.empty((len(out), depth * len(rows), last - first), dtype=out.dtype)
-    pre = np.empty((len(out), depth * len(rows), end - begin), dtype=out.dtype)
+    first, last, begin, end = where
+    depth, planes = len(rows[0].post), len(out)
+    post = np.empty((planes, depth * len(rows), last - first), dtype=out.dtype)
+    pre = np.empty((planes, depth * len(rows), end - begin), dtype=out.dtype)
+    ones = np.ones(depth, dtype=out.dtype)
     for n, term in enumerate(rows):
-        length = term.length[a:b].astype(out.dtype)
-        sides = ((term.post, term.factor_post, length, term.sign), (term.pre, term.factor_pre, ones, ones))
-        for side, span, (values, factor, weight, sign) in zip((post, pre), (where[:2], where[2:]), sides, strict=True):
-            of = (values[a:b], factor[a:b], weight, sign[a:b] if values is term.post else sign)
-            pulse_kernels.probabilities(*span, *of, n * depth, side)
+        length, at = term.length.astype(out.dtype), n * depth
+        pulse_kernels.probabilities(first, last, term.post, term.factor_post, length, term.sign, at, post)
+        pulse_kernels.probabilities(begin, end, term.pre, term.factor_pre, ones, ones, at, pre)
     return post.transpose(0, 2, 1), pre

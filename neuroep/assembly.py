@@ -136,7 +136,8 @@ def check_update(config: Config) -> None:
         return
     scheme, rule = config.chip.update.scheme, config.optimiser
     if rule.weight_decay:
-        raise ConfigError(f"optimiser.weight_decay = {rule.weight_decay}: update scheme '{scheme}' cannot decay weights")
+        value = f"optimiser.weight_decay = {rule.weight_decay}"
+        raise ConfigError(f"{value}: update scheme '{scheme}' cannot decay weights")
     if scheme == "pulsed" and (rule.kind != "sgd" or rule.momentum):
         name, value = ("momentum", rule.momentum) if rule.kind == "sgd" else ("kind", rule.kind)
         learns = f"chip '{config.chip.name}' learns by pulses in memory: allowed is 'sgd' without momentum"

@@ -166,14 +166,14 @@ class Engine(ABC):
 
     # What an engine on a modelled chip adds.
 
-    def _begin(self, *occasion: str | int) -> None:
+    def _begin(self, *occasion: str | int) -> None:  # noqa: B027 (an engine without draws has nothing to do)
         """Key all draws until the next call by this occasion."""
 
     def _measured(self, synapse: str, end: str, signal: Signal) -> Signal:
         """Return what the update measures of one end of a synapse."""
         return signal
 
-    def calibrate(self, batches: Iterable[Batch], estimator: Estimator) -> None:
+    def calibrate(self, batches: Iterable[Batch], estimator: Estimator) -> None:  # noqa: B027 (as above)
         """Fix the ranges of the chip's converters on what these batches show; without such converters do nothing."""
 
     @property

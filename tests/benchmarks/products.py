@@ -4,8 +4,8 @@
 
 Chip: 8-bit DAC and ADC with fixed ranges and additive read noise at the outputs, tiles of 256 and 512, batches of 1, 32
 and 128; then the proportional law, whose variance is a second product, and noise drawn device by device. Plain is
-``x @ W.T`` in float32, or ``s @ W`` for the transposed read; naive is the same physics in numpy, tile by tile. Median
-of the repeats, each long enough to be timed, after one that is not counted.
+``x @ W.T`` in float32, or ``s @ W`` for the transposed read; naive is the same physics in numpy, tile by tile. Times
+are medians of the repeats, ratios medians of the ratios within a repeat; the first calls are not counted.
 
 Floor: 2 r d n floating-point operations for r samples, d inputs, n outputs, which the plain product needs too, and per
 sample and output of every row tile one draw and one conversion, 1.2 ns. At a batch of 1 both stream the weights from
@@ -63,19 +63,22 @@ def naive(x: np.ndarray, weight: np.ndarray, tile: int, draw: np.random.Generato
     return total * top
 
 
-def seconds(task: Callable[[], object], repeats: int) -> float:
-    """Return the median seconds of one call."""
-    task()
-    begin = time.perf_counter()
-    task()
-    calls = max(1, int(0.005 / max(time.perf_counter() - begin, 1e-7)))
-    times = []
-    for _ in range(repeats):
+def seconds(tasks: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+    """Return the seconds of one call of every task, by repeat; tasks take turns, as other load comes and goes."""
+    calls: dict[str, int] = {}
+    for name, task in tasks.items():
+        task()
         begin = time.perf_counter()
-        for _ in range(calls):
-            task()
-        times.append((time.perf_counter() - begin) / calls)
-    return statistics.median(times)
+        task()
+        calls[name] = max(1, int(0.005 / max(time.perf_counter() - begin, 1e-7)))
+    times: dict[str, list[float]] = {name: [] for name in tasks}
+    for _ in range(repeats):
+        for name, task in tasks.items():
+            begin = time.perf_counter()
+            for _ in range(calls[name]):
+                task()
+            times[name].append((time.perf_counter() - begin) / calls[name])
+    return times
 
 
 def row(shape, tile, batch, law, exact, repeats, with_naive) -> dict:
@@ -85,20 +88,17 @@ def row(shape, tile, batch, law, exact, repeats, with_naive) -> dict:
     x, s = (draw.uniform(-1, 1, (batch, n)).astype(np.float32) for n in (shape[1], shape[0]))
     bar = Crossbar(chip(tile, law, exact), shape, 0, "benchmark")
     bar.program(weight)
-    found = {
-        "shape": list(shape),
-        "tile": tile,
-        "batch": batch,
-        "noise": law + (" exact" if exact else ""),
-        "plain": seconds(lambda: x @ weight.T, repeats),
-        "forward": seconds(lambda: bar.forward(x), repeats),
-        "plain_transposed": seconds(lambda: s @ weight, repeats),
-        "transposed": seconds(lambda: bar.transposed(s), repeats),
-    }
+    tasks = {"plain": lambda: x @ weight.T, "forward": lambda: bar.forward(x)}
+    tasks |= {"plain_transposed": lambda: s @ weight, "transposed": lambda: bar.transposed(s)}
     if with_naive:
-        found["naive"] = seconds(lambda: naive(x, weight, tile, draw), max(repeats // 3, 1))
-    found["ratio"] = found["forward"] / found["plain"]
-    found["ratio_transposed"] = found["transposed"] / found["plain_transposed"]
+        tasks["naive"] = lambda: naive(x, weight, tile, draw)
+    times = seconds(tasks, repeats)
+    found = {"shape": list(shape), "tile": tile, "batch": batch, "noise": law + (" exact" if exact else "")}
+    found |= {name: statistics.median(each) for name, each in times.items()}
+    for name, own in (("forward", "plain"), ("transposed", "plain_transposed"), ("naive", "plain")):
+        if name in times:
+            ratios = [a / b for a, b in zip(times[name], times[own], strict=True)]
+            found[f"{name}_ratio"] = statistics.median(ratios)
     return found
 
 
@@ -115,17 +115,18 @@ def main() -> None:
     cases += [(SHAPES[0], 256, batch, "additive", True) for batch in BATCHES[:2]]
     out = np.empty((256, 4096), np.float32)
     own = key(0, "benchmark")
-    each = seconds(lambda: noise_kernels.fill_normals(own, 0, 0, 0, out), given.repeats) / out.size
+    draws = seconds({"normals": lambda: noise_kernels.fill_normals(own, 0, 0, 0, out)}, given.repeats)["normals"]
+    each = statistics.median(draws) / out.size
     print(f"normals: {each * 1e9:.2f} ns each\n")
     print("   out x in     tile batch noise              plain ms forward ms ratio transposed ms ratio naive ratio")
     rows = []
     for case in cases:
         rows.append(found := row(*case, given.repeats, case[3] == "additive" and not case[4]))
-        other = f"{found['naive'] / found['plain']:8.1f}" if "naive" in found else ""
+        other = f"{found['naive_ratio']:8.1f}" if "naive" in found else ""
         (n, d), ms = found["shape"], {name: value * 1e3 for name, value in found.items() if isinstance(value, float)}
         print(
             f"{n:6d} x {d:<6d}{found['tile']:5d}{found['batch']:6d} {found['noise']:<14} {ms['plain']:12.4f}"
-            f"{ms['forward']:11.4f}{found['ratio']:6.2f}{ms['transposed']:14.4f}{found['ratio_transposed']:6.2f}{other}",
+            f"{ms['forward']:11.4f}{found['forward_ratio']:6.2f}{ms['transposed']:14.4f}{found['transposed_ratio']:6.2f}{other}",
             flush=True,
         )
     result = {"machine": platform.processor() or platform.machine(), "python": sys.version.split()[0]}

@@ -189,7 +189,8 @@ def test_expected_step_and_trains_agree(name, management):
     std, change = exact.std(0), exact.mean(0) - before
     assert (np.abs(fast.mean(0) - exact.mean(0)) < 5 * std * np.sqrt(2 / 4000) + 0.02 * np.abs(change).max()).all()
     kurtosis = ((exact - exact.mean(0)) ** 4).mean(0) / std**4
-    assert (np.abs(fast.var(0) / exact.var(0) - 1) < 5 * np.sqrt((kurtosis + 1) / 4000) + 0.02).all()
+    ratio = fast.var(0) / exact.var(0) - 1
+    assert (np.abs(ratio) < 5 * np.sqrt((kurtosis + 1) / 4000) + 0.02).all() and abs(ratio.mean()) < 0.05
 
 
 @pytest.mark.parametrize("trains", ["stochastic", "expected"])
@@ -374,7 +375,8 @@ def test_without_pulses_nothing_moves(update):
     assert devices.update(weights, batch(), 0.0, update, 0) == 0
     silent = [(1.0, np.zeros((2, 3), np.float32), np.ones((2, 4), np.float32))]
     assert devices.update(weights, silent, 0.1, update, 0) == 0
-    assert devices.apply(weights, np.zeros((3, 4), np.int64), np.zeros((3, 4), np.int64), 0) == 0
+    for dtype in (np.int64, np.float64):
+        assert devices.apply(weights, np.zeros((3, 4), dtype), np.full((3, 4), -2, dtype), 0) == 0
     assert (weights == 3).all()
     devices.update(weights, batch(), 0.1, update, 0)
     assert weights.max() <= np.float32(0.8)
@@ -408,6 +410,8 @@ def test_what_does_not_fit_is_refused():
     for weights in (np.zeros((4, 3), np.float32), np.zeros((3, 4)), np.zeros((4, 3), np.float32).T):
         with pytest.raises(ValueError, match="is allowed"):
             devices.update(weights, terms, 0.1, EXPECTED, 0)
+    with pytest.raises(ValueError, match="numbers of pulses"):
+        devices.apply(np.zeros((3, 4), np.float32), np.zeros((3, 4), int), np.zeros((2, 4), int), 0)
     for wrong in ([(1.0, terms[0][2], terms[0][1])], [terms[0], (1.0, terms[0][1][:2], terms[0][2][:2])]):
         with pytest.raises(ValueError, match="do not fit"):
             devices.update(np.zeros((3, 4), np.float32), wrong, 0.1, EXPECTED, 0)

@@ -1,1 +1,1 @@
-"""A chip behind the local engine's seam: crossbar and event-driven arrays, neuron circuits, attention units, read-out."""
+"""A chip behind the local engine's seam: arrays, neuron circuits, attention units, read-out of the phases."""

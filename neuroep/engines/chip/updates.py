@@ -97,6 +97,7 @@ class InMemory:
         device = chip.device.pulse
         place = (weight.shape, setting.seed, crossbar.name)
         self.devices = PulsedDevices(device, *place, run=setting.workers.run, dtype=setting.dtype)
+        self._bound()
         self.digital = _rule(np.zeros_like(weight) if self.accumulates else weight[:, :0], bias, setting)
         self.sent = 0
 
@@ -111,6 +112,12 @@ class InMemory:
     def updates(self) -> int:
         """Number of updates made."""
         return self.digital.updates
+
+    def _bound(self) -> None:
+        """Cut what was programmed to the devices' own bounds."""
+        own, stored = self.devices.devices, self.crossbar.stored
+        np.clip(stored, own.low, own.high, out=stored)
+        self.crossbar.refresh()
 
     def pulses(self) -> int:
         """Return the number of pulses the devices have seen."""
@@ -196,7 +203,8 @@ def _rule(weight: np.ndarray, bias: np.ndarray | None, setting: Setting) -> Idea
 
 def _refuse_decay(rule: Optimiser, scheme: str) -> None:
     if rule.weight_decay:
-        raise ConfigError(f"optimiser.weight_decay = {rule.weight_decay}: update scheme '{scheme}' cannot decay weights")
+        value = f"optimiser.weight_decay = {rule.weight_decay}"
+        raise ConfigError(f"{value}: update scheme '{scheme}' cannot decay weights")
 
 
 def _crossbar_state(crossbar: Crossbar) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Without effects a chip is the ideal engine, bit for bit; effects that vanish lead back to it; draws keep their keys."""
+"""Without effects a chip is the ideal engine bit for bit; effects that vanish lead back to it; draws keep their keys."""
 
 from __future__ import annotations
 
@@ -56,7 +56,11 @@ VANISHING = {
     "square root read noise": {"device.read_noise": 1e-6, "device.read_noise_law": "sqrt"},
     "1/f read noise": {"device.read_noise": 1e-7, "device.read_noise_law": "pcm"},
     "drift": {"device.drift_mean": [0.0, 1e-6, 1e-6, 1e-6], "device.age": 1e5},
-    "compensated drift": {"device.drift_mean": [0, 0.1, 0.1, 0.1], "device.age": 1e5, "device.drift_compensation": True},
+    "compensated drift": {
+        "device.drift_mean": [0, 0.1, 0.1, 0.1],
+        "device.age": 1e5,
+        "device.drift_compensation": True,
+    },
     "mismatch": {"device.mismatch": 1e-6},
     "wires": {"wires.r_word": 1e-3, "wires.r_bit": 1e-3, "crossbar.rows": 6, "crossbar.columns": 5},
     "neuron mismatch": {"neuron.gain_spread": 1e-6, "neuron.offset_spread": 1e-6},

@@ -1,0 +1,239 @@
+"""Parts of a chip, the devices and converters: frozen tables that say unit, moment and meaning of every field.
+
+Meaning and equations: :mod:`hw_models.converters`, :mod:`hw_models.devices`, :mod:`hw_models.pulses`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Bits = Annotated[int, Field(ge=1, le=24)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Four = Annotated[tuple[Finite, Finite, Finite, Finite], Field(strict=False)]
+Branch = Annotated[tuple[Finite, ...], Field(strict=False)]
+
+
+def at(when: str, unit: str = "1", default: Any = 0.0) -> Any:
+    """Return a field with its unit and the moment it acts: per device, programming, conversion, read, step, update."""
+    return Field(default=default, json_schema_extra={"unit": unit, "when": when})
+
+
+class Part(BaseModel):
+    """A frozen table of a chip's parameters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+    def idle(self, reason: str, *names: str) -> None:
+        """Refuse fields that are set where they could not act."""
+        for name in names:
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} = {getattr(self, name)!r}: it acts only {reason}")
+
+
+class Converter(Part):
+    """A DAC, an ADC, or a digitiser of states. Convention of the field: see :mod:`hw_models.converters`."""
+
+    bits: Bits | None = at("conversion", "bit", None)
+    """Resolution; unset converts exactly. Signed: 2^bits - 2 steps over [-range, range], zero among the levels."""
+    range: Positive | None = at("conversion", "signal; an ADC: fully driven devices at g_max", None)
+    """Full scale; unset with bits calibrates it on samples before the run and then freezes it."""
+    sign: Literal["signed", "unsigned", "auto"] = at("conversion", default="signed")
+    """Unsigned: 2^bits - 1 steps over [0, range]. Auto: unsigned where no calibration value was negative."""
+    percentile: Annotated[float, Field(gt=0, le=100)] = at("calibration", "%", 100.0)
+    """Share of the calibration values within the calibrated range."""
+    margin: Positive = at("calibration", default=1.0)
+    """Calibrated range over that percentile; above 1 leaves headroom for weights that grow."""
+    stochastic: bool = at("conversion", default=False)
+    """Round up or down at random, with the exact value as mean."""
+    noise: NonNegative = at("conversion", "full scale", 0.0)
+    """Standard deviation of Gaussian noise ahead of the quantiser."""
+
+    @property
+    def acts(self) -> bool:
+        """Whether it changes a signal."""
+        return self.bits is not None or self.range is not None or self.noise > 0
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether its range comes from samples."""
+        return self.acts and self.range is None
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.bits == 1 and self.sign != "unsigned":
+            raise ValueError(f"bits = 1: a {self.sign} converter has zero among its levels and needs 2 or more")
+        if self.bits is None:
+            self.idle("with bits", "stochastic")
+        if not self.acts:
+            self.idle("with bits, range or noise", "sign")
+        if not self.calibrates:
+            self.idle("where the range is calibrated: with bits or noise and no range", "percentile", "margin")
+            if self.sign == "auto":
+                raise ValueError("sign = 'auto': a fixed range needs signed or unsigned")
+        return self
+
+
+class Pulse(Part):
+    """Response of a device to one programming pulse; weights here are shares of the weight range.
+
+    Equations and source: :mod:`hw_models.pulses`.
+    """
+
+    response: Literal["constant", "linear", "soft_bounds", "exponential", "power"] = at("update", default="constant")
+    """How the step depends on the weight."""
+    dw_min: Positive = at("update", "weight range", 1e-3)
+    """Step of one pulse at weight 0: the granularity."""
+    dw_min_spread: NonNegative = at("device", "dw_min", 0.0)
+    """Device-to-device spread of the step."""
+    noise: NonNegative = at("update", "step", 0.0)
+    """Cycle-to-cycle spread of a step."""
+    up_down: Annotated[float, Field(gt=-1, lt=1)] = at("update", default=0.0)
+    """Asymmetry: positive makes a step down smaller by that share, negative a step up."""
+    up_down_spread: NonNegative = at("device", default=0.0)
+    """Device-to-device spread of the asymmetry."""
+    w_max: Positive = at("update", "weight range", 1.0)
+    """Upper bound."""
+    w_min: Annotated[float, Field(lt=0, allow_inf_nan=False)] = at("update", "weight range", -1.0)
+    """Lower bound."""
+    w_max_spread: NonNegative = at("device", "w_max", 0.0)
+    """Device-to-device spread of the upper bound."""
+    w_min_spread: NonNegative = at("device", "w_min", 0.0)
+    """Device-to-device spread of the lower bound."""
+    gamma_up: Finite = at("update", default=0.0)
+    """Linear: share by which the step up shrinks at the upper bound. Exponential: rate. Power: exponent."""
+    gamma_down: Finite = at("update", default=0.0)
+    """The same of the step down."""
+    gamma_spread: NonNegative = at("device", "gamma", 0.0)
+    """Device-to-device spread of both, linear response."""
+    a_up: Finite = at("update", default=0.0)
+    """Exponential: weight A of the state's effect on a step up."""
+    a_down: Finite = at("update", default=0.0)
+    """Exponential: the same of a step down."""
+    slope: Finite = at("update", default=1.0)
+    """Exponential: a in z = 2 a w / (w_max - w_min) + b."""
+    offset: Finite = at("update", default=0.0)
+    """Exponential: b of the same."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.response in ("constant", "soft_bounds"):
+            self.idle("with response linear, exponential or power", "gamma_up", "gamma_down")
+        if self.response != "linear":
+            self.idle("with response linear", "gamma_spread")
+        if self.response != "exponential":
+            self.idle("with response exponential", "a_up", "a_down", "slope", "offset")
+        if self.response == "power" and min(self.gamma_up, self.gamma_down) < 0:
+            raise ValueError(f"gamma_up = {self.gamma_up}, gamma_down = {self.gamma_down}: exponents should be from 0")
+        if self.dw_min > self.w_max - self.w_min:
+            raise ValueError(f"dw_min = {self.dw_min}: one step is larger than the range {self.w_max - self.w_min}")
+        return self
+
+
+class Device(Part):
+    """One resistive device: conductances in uS. Equations and sources: :mod:`hw_models.devices`."""
+
+    g_min: NonNegative = at("programming", "uS", 0.0)
+    """Lowest conductance."""
+    g_max: Positive = at("programming", "uS", 25.0)
+    """Highest conductance."""
+    g_min_spread: NonNegative = at("device", "g_min", 0.0)
+    """Device-to-device spread of the lowest conductance."""
+    g_max_spread: NonNegative = at("device", "g_max", 0.0)
+    """Device-to-device spread of the highest conductance; targets beyond are cut."""
+    mismatch: NonNegative = at("device", "g", 0.0)
+    """Device-to-device spread of the gain with which a programmed conductance conducts."""
+    levels: Annotated[int, Field(ge=2)] | None = at("programming", default=None)
+    """Number of equidistant conductances from g_min to g_max; unset is continuous."""
+    resolution: NonNegative = at("programming", "uS", 0.0)
+    """Smallest difference that write and verify resolves: targets are rounded to its multiples above g_min."""
+    programming_noise: Annotated[tuple[Finite, ...], Field(strict=False)] = at("programming", "uS", ())
+    """Standard deviation of a programmed conductance as a polynomial in g/g_max, constant term first."""
+    read_noise: NonNegative = at("read", "uS additive, else relative", 0.0)
+    """Size of the noise of one read, by its law."""
+    read_noise_law: Literal["additive", "proportional", "sqrt", "pcm"] = at("read", default="additive")
+    """sigma_g = read_noise; read_noise g; read_noise sqrt(g g_max); or 1/f noise of phase-change memory."""
+    read_noise_exponent: NonNegative = at("read", default=0.65)
+    """pcm: Q = read_noise / (g/g_max)^exponent."""
+    read_noise_cap: Positive = at("read", default=0.2)
+    """pcm: largest Q."""
+    read_noise_log: Four = at("read", default=(0.0, 0.0, 0.0, 0.0))
+    """pcm: Q = read_noise clip(a ln(g/g_max) + b, low, high) as (a, b, low, high), where high is above 0."""
+    read_noise_above: Branch = at("read", default=())
+    """pcm with read_noise_log: polynomial from a share on, (v0, c0, c1, ...): c0 + c1 v + ... for v = g/g_max >= v0."""
+    read_time: Positive = at("read", "s", 250e-9)
+    """pcm: duration of a read, the upper end of the 1/f band."""
+    drift_mean: Four = at("programming", default=(0.0, 0.0, 0.0, 0.0))
+    """Mean of the drift exponent nu: clip(a ln(g/g_max) + b, low, high) as (a, b, low, high)."""
+    drift_spread: Four = at("programming", default=(0.0, 0.0, 0.0, 0.0))
+    """Standard deviation of nu, in the same form."""
+    drift_mean_above: Branch = at("programming", default=())
+    """Polynomial from a share on, (v0, c0, c1, ...): the mean is c0 + c1 v + ... for v = g/g_max >= v0."""
+    drift_spread_above: Branch = at("programming", default=())
+    """The same of the standard deviation."""
+    drift_start: Positive = at("programming", "s", 20.0)
+    """t0 of g (1 + t/t0)^-nu."""
+    age: NonNegative = at("read", "s", 0.0)
+    """t: time between programming and the reads of a run."""
+    drift_compensation: bool = at("read", default=False)
+    """Scale the outputs by the ratio of the summed conductances at programming and now."""
+    stuck_low: Share = at("device", default=0.0)
+    """Share of devices stuck at g_min."""
+    stuck_high: Share = at("device", default=0.0)
+    """Share of devices stuck at g_max."""
+    pulse: Pulse = at("update", default=Pulse())
+    """Response to pulses."""
+
+    @property
+    def drifts(self) -> bool:
+        """Whether conductances fall with time."""
+        return self.age > 0 and max(self.drift_mean[3], self.drift_spread[3]) > 0
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.g_min >= self.g_max:
+            raise ValueError(f"g_min = {self.g_min}: it should be below g_max = {self.g_max} uS")
+        if self.stuck_low + self.stuck_high > 1:
+            raise ValueError(f"stuck_high = {self.stuck_high}: with stuck_low = {self.stuck_low} more than all devices")
+        self._check_levels()
+        self._check_noise()
+        for name in ("drift_mean", "drift_spread"):
+            if not 0 <= getattr(self, name)[2] <= getattr(self, name)[3]:
+                raise ValueError(f"{name} = {list(getattr(self, name))}: low and high should be 0 <= low <= high")
+        if not max(self.drift_mean[3], self.drift_spread[3]):
+            names = ("drift_mean_above", "drift_spread_above", "drift_compensation")
+            self.idle("with a drift exponent", *names)
+        return self
+
+    def _check_levels(self) -> None:
+        span = self.g_max - self.g_min
+        if self.resolution > span:
+            raise ValueError(f"resolution = {self.resolution}: the range holds {span:g} uS")
+        if self.levels is not None and self.resolution and (self.levels - 1) * self.resolution > span * (1 + 1e-9):
+            most = int(span / self.resolution + 1e-9) + 1
+            held = f"{span:g} uS at a resolution of {self.resolution:g} uS hold {most}"
+            raise ValueError(f"levels = {self.levels}: more than the range holds: {held}")
+        if self.levels is not None and self.levels > 2**24:
+            raise ValueError(f"levels = {self.levels}: more than the range holds in single precision, {2**24}")
+
+    def _check_noise(self) -> None:
+        grid = np.linspace(0, 1, 101)
+        sigma = np.polynomial.polynomial.polyval(grid, self.programming_noise or (0.0,))
+        if sigma.min() < 0:
+            where = f"negative at g/g_max = {grid[sigma.argmin()]:.2f}"
+            raise ValueError(f"programming_noise = {list(self.programming_noise)}: the standard deviation is {where}")
+        if not self.read_noise:
+            self.idle("with read_noise", "read_noise_law")
+        if self.read_noise_law != "pcm":
+            names = ("read_noise_exponent", "read_noise_cap", "read_noise_log", "read_time")
+            self.idle("with read_noise_law pcm", *names)
+        if not self.read_noise_log[3]:
+            self.idle("with read_noise_log", "read_noise_above")
+        else:
+            self.idle("without read_noise_log", "read_noise_exponent", "read_noise_cap")

@@ -1,0 +1,127 @@
+"""Speed of pulsed updates as ratios to the plain product of the same rows, in one run on one thread.
+
+    python tests/benchmarks/pulses.py [--size 512] [--batch 32] [--pulses 0.5] [--repeats 25] [--naive] [--out FILE]
+
+One array of size x size soft-bounds devices, dw_min 0.001, cycle-to-cycle noise 0.3, update management on, trains of at
+most 31 slots. The rate is set for ``--pulses`` coincidences per device and pair of rows on average; what came out is
+printed. Three batches:
+
+states   one term, rows uniform in [0, 1]: hard-sigmoid states, all pulses one way
+signed   one term, rows uniform in [-1, 1]
+phases   two terms, + and -, each of batch rows in [0, 1]: an update of Equilibrium Propagation
+
+Each figure is the median over the repeats, compilation and first call left out. Ratio: to float32 ``post.T @ pre`` of
+all rows of the batch, timed in turns with it. ``--naive`` plays the trains by a NumPy loop over rows and slots as well.
+"""
+
+from __future__ import annotations
+
+import os
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from hw_models.chip import Pulse, Update
+from hw_models.pulses import PulsedDevices, Term, fit
+
+PULSE = Pulse(response="soft_bounds", dw_min=1e-3, noise=0.3)
+
+
+def compare(task: Callable[[], Any], product: Callable[[], Any], repeats: int) -> tuple[float, float, float]:
+    """Return the median seconds of both and of their ratio, taken in turns, after a call that is not counted."""
+    task()
+    times = []
+    for _ in range(repeats):
+        both = []
+        for call, number in ((product, 7), (task, 1)):
+            rounds = []
+            for _ in range(number):
+                begin = time.perf_counter()
+                call()
+                rounds.append(time.perf_counter() - begin)
+            both.append(statistics.median(rounds))
+        times.append((both[1], both[0], both[1] / both[0]))
+    taken, plain, ratio = (statistics.median(column) for column in zip(*times, strict=True))
+    return taken, plain, ratio
+
+
+def batch(kind: str, size: int, rows: int) -> list[Term]:
+    """Return the terms of one batch."""
+    rng = np.random.default_rng(0)
+    low = -1.0 if kind == "signed" else 0.0
+    draw = lambda: rng.uniform(low, 1, (rows, size)).astype(np.float32)  # noqa: E731
+    return [(sign, draw(), draw()) for sign in ((1.0, -1.0) if kind == "phases" else (1.0,))]
+
+
+def naive(weights: np.ndarray, terms: list[Term], rate: float, update: Update, rng: np.random.Generator) -> None:
+    """Play the trains slot by slot with whole-matrix operations."""
+    for sign, post, pre in terms:
+        rows = fit((sign, post, pre), rate, PULSE.dw_min, update)
+        if rows is None:
+            raise ValueError("rows are not finite")
+        for n in range(len(post)):
+            p_post, p_pre = np.abs(post[n]) * rows.factor_post[n], np.abs(pre[n]) * rows.factor_pre[n]
+            up = sign * np.outer(post[n], pre[n]) > 0
+            for _ in range(rows.length[n]):
+                meet = np.outer(rng.random(len(p_post)) < p_post, rng.random(len(p_pre)) < p_pre)
+                noise = 1 + PULSE.noise * rng.standard_normal(weights.shape, dtype=np.float32)
+                step = np.where(up, 1 - weights / PULSE.w_max, -(1 - weights / PULSE.w_min)) * PULSE.dw_min * noise
+                np.clip(np.where(meet, weights + step, weights), PULSE.w_min, PULSE.w_max, out=weights)
+
+
+def measure(kind: str, given: argparse.Namespace) -> dict[str, Any]:
+    """Return the figures of one batch."""
+    terms = batch(kind, given.size, given.batch)
+    post, pre = (np.concatenate([term[side] for term in terms]) for side in (1, 2))
+    rate = given.pulses * PULSE.dw_min / float(np.abs(post).mean() * np.abs(pre).mean())
+    found: dict[str, Any] = {"rows": len(post)}
+    for trains in ("expected", "stochastic"):
+        update = Update(scheme="pulsed", trains=trains)
+        devices = PulsedDevices(PULSE, (given.size, given.size), 0, "benchmark")
+        weights, counts = np.zeros(devices.shape, np.float32), []
+        taken, plain, ratio = compare(
+            lambda w=weights, u=update, d=devices, c=counts: c.append(d.update(w, terms, rate, u, len(c))),
+            lambda: post.T @ pre,
+            given.repeats,
+        )
+        found |= {"product_ms": plain * 1e3, f"{trains}_ms": taken * 1e3, f"{trains}_ratio": ratio}
+        found[f"{trains}_pulses"] = statistics.mean(counts) / weights.size / len(post)
+    if given.naive:
+        weights, rng = np.zeros((given.size, given.size), np.float32), np.random.default_rng(1)
+        slow = lambda: naive(weights, terms, rate, Update(scheme="pulsed"), rng)  # noqa: E731
+        taken, _, ratio = compare(slow, lambda: post.T @ pre, 1)
+        found |= {"naive_ms": taken * 1e3, "naive_ratio": ratio}
+    return {name: round(value, 3) for name, value in found.items()}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--pulses", type=float, default=0.5)
+    parser.add_argument("--repeats", type=int, default=25)
+    parser.add_argument("--naive", action="store_true")
+    parser.add_argument("--out")
+    given = parser.parse_args()
+    found: dict[str, Any] = {"processor": platform.processor() or platform.machine(), "pulses_wanted": given.pulses}
+    found |= {kind: measure(kind, given) for kind in ("states", "signed", "phases")}
+    text = json.dumps(found, indent=2)
+    print(text)
+    if given.out:
+        with open(given.out, "w") as file:
+            file.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
