@@ -105,12 +105,15 @@ class Devices:
         apart = not self.paired and any(device.programming_noise)  # the reference column's own
         return faults or clips or apart or self.wired or self.slices > 1
 
-    def targets(self, a: Array) -> tuple[Array, Array]:
-        """Return targets [uS] (slices, sides, lines, in) and the digital weights (slices,)."""
+    def targets(self, a: Array, cut: bool = True) -> tuple[Array, Array]:
+        """Return targets [uS] (slices, sides, lines, in) and the digital weights (slices,).
+
+        Weights beyond the range are cut, but those that pulses have moved there, within a device's own bounds.
+        """
         bar = self.chip.crossbar
         if bar.slice_bits is not None:
             return devices.digits(a, bar.slices, bar.slice_bits, bar.mapping, self.device)
-        found = devices.differential(a, self.device) if self.paired else (devices.offset(a, self.device),)
+        found = devices.differential(a, self.device, cut) if self.paired else (devices.offset(a, self.device, cut),)
         return np.stack(found)[None], np.ones(1)
 
     def written(self, target: Array, where: tuple[int, int], first: int, turn: int) -> tuple[Array, Array]:

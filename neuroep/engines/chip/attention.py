@@ -150,8 +150,6 @@ class AnalogAttention(ExplicitAttention, Ranged):
         crossbar = Crossbar(chip, vectors.shape, self.setting.seed, self.name, dtype=self.setting.dtype)
         crossbar.converters = self.converters
         crossbar.begin(*self._occasion, b)
-        # Each sequence is another programming of the same devices.
-        crossbar.programmings = int(key(self.setting.seed, self.name, *self._occasion, b)[0] >> 1)
         if len(vectors):
             crossbar.program(vectors)
         return crossbar
