@@ -139,7 +139,8 @@ def check_update(config: Config) -> None:
         value = f"optimiser.weight_decay = {rule.weight_decay}"
         raise ConfigError(f"{value}: update scheme '{scheme}' cannot decay weights")
     if scheme == "pulsed" and (rule.kind != "sgd" or rule.momentum):
-        name, value = ("momentum", rule.momentum) if rule.kind == "sgd" else ("kind", rule.kind)
+        name = "momentum" if rule.kind == "sgd" else "kind"
+        value = getattr(rule, name)
         learns = f"chip '{config.chip.name}' learns by pulses in memory: allowed is 'sgd' without momentum"
         raise ConfigError(f"optimiser.{name} = {value!r}: {learns}")
 

@@ -1,4 +1,4 @@
-"""Without effects a chip is the ideal engine bit for bit; effects that vanish lead back to it; draws keep their keys."""
+"""Without effects a chip is the ideal engine bit for bit; vanishing effects lead back to it; draws keep their keys."""
 
 from __future__ import annotations
 
