@@ -28,10 +28,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from hw_models.blocks import Run, blocks, serial
 from hw_models.chip import Chip
 from hw_models.converters import Converters
 from hw_models.errors import ChipError
-from hw_models.mapping import PROGRAMMING, Array, Devices, Run, pieces, serial
+from hw_models.mapping import PROGRAMMING, Array, Devices
 from hw_models.products import COLUMNS, Keys, Product
 from hw_models.randomness import key
 from hw_models.tiles import Plane, Tiles
@@ -197,16 +198,16 @@ class Crossbar:
         outputs, inputs = self.shape
         if inputs <= COLUMNS:
             result = np.empty((len(x), outputs), dtype=self.dtype)
-            self.run(lambda a, b: np.matmul(x[a:b], weight.T, out=result[a:b]), pieces(len(x), ROWS))
+            self.run(lambda a, b: np.matmul(x[a:b], weight.T, out=result[a:b]), blocks(len(x), ROWS))
             return result
-        parts = self.run(lambda a, b: x[:, a:b] @ weight[:, a:b].T, pieces(inputs, COLUMNS))
+        parts = self.run(lambda a, b: x[:, a:b] @ weight[:, a:b].T, blocks(inputs, COLUMNS))
         for part in parts[1:]:
             parts[0] += part
         return parts[0]
 
     def _ideal_transposed(self, s: Array, weight: Array, out: Array | None = None) -> Array:
         result = np.empty((len(s), self.shape[1]), dtype=self.dtype) if out is None else out
-        self.run(lambda a, b: np.matmul(s, weight[:, a:b], out=result[:, a:b]), pieces(self.shape[1], COLUMNS))
+        self.run(lambda a, b: np.matmul(s, weight[:, a:b], out=result[:, a:b]), blocks(self.shape[1], COLUMNS))
         return result
 
     def forward(self, x: Array) -> Array:

@@ -25,9 +25,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hw_models import event_kernels, noise_kernels, randomness
+from hw_models.blocks import Run, blocks, serial
 from hw_models.chip import Events
 from hw_models.errors import ChipError
-from hw_models.pulses import Run, blocks, serial
 
 SAMPLES = 16
 """Most samples of one block."""

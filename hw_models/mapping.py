@@ -18,34 +18,20 @@ so that no blocking shows. Physics of one device: :mod:`hw_models.devices`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
 from hw_models import devices
+from hw_models.blocks import Run, blocks
 from hw_models.chip import Chip
 from hw_models.randomness import key, normals, uniforms
 
 Array = np.ndarray
-Run = Callable[[Callable[[int, int], Any], list[tuple[int, int]]], list[Any]]
 PROGRAMMING = ("programming", "nu")
 """What is drawn anew by every programming."""
 BLOCK = 2**14
 """Devices of one block of outputs: small, as fresh memory costs more than the work on it."""
-
-
-def pieces(length: int, most: int | None) -> list[tuple[int, int]]:
-    """Cut ``range(length)`` into near-equal pieces of at most ``most``; unset leaves it whole."""
-    if most is None or length <= most:
-        return [(0, length)]
-    count = -(-length // most)
-    return [(length * i // count, length * (i + 1) // count) for i in range(count)]
-
-
-def serial(task: Callable[[int, int], Any], parts: list[tuple[int, int]]) -> list[Any]:
-    """Call ``task(first, last)`` for every part; return the results in order."""
-    return [task(first, last) for first, last in parts]
 
 
 class Devices:
@@ -71,8 +57,8 @@ class Devices:
         self.keys = {what: key(seed, name, what) for what in ("g_min", "g_max", "gain", "stuck")}
         self.rekey()
         self.paired = chip.crossbar.mapping == "differential"
-        self.row_tiles = pieces(shape[1], chip.crossbar.rows)
-        self.column_tiles = pieces(shape[0], chip.crossbar.columns)
+        self.row_tiles = blocks(shape[1], chip.crossbar.rows)
+        self.column_tiles = blocks(shape[0], chip.crossbar.columns)
         self.unit = (1 if self.paired else 2) / (chip.device.g_max - chip.device.g_min)
         self.sides, self.slices = 2 if self.paired else 1, chip.crossbar.slices
         self.references = 0 if self.paired else len(self.column_tiles)
@@ -179,7 +165,7 @@ class Devices:
                 middle = found[1] if self.paired else np.float32((self.device.g_min + self.device.g_max) / 2)
                 part += (found[0] - middle) * (self.unit * factor)
 
-        run(block, pieces(len(held), max(1, BLOCK // held.shape[1])))
+        run(block, blocks(len(held), max(1, BLOCK // held.shape[1])))
         return result
 
     def conductances(self, held: Array, fresh: bool, turn: int) -> tuple[Array, Array]:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from hw_models import noise_kernels
+from hw_models.blocks import blocks, serial
 from hw_models.converters import OPEN
-from hw_models.mapping import Array, pieces, serial
+from hw_models.mapping import Array
 from hw_models.randomness import normals
 from hw_models.tiles import Plane
 
@@ -63,7 +64,7 @@ class Product:
         self.grid, self.floor = self.adc.grid, self.adc.noise**2
         self.plain = not (self.adc.observing or (self.adc.acts and self.adc.converter.stochastic))
         self.run = serial if self.adc.observing else crossbar.run
-        self.samples = pieces(self.rows, SAMPLES)
+        self.samples = blocks(self.rows, SAMPLES)
         self.driven = self._drive(np.ascontiguousarray(signals, dtype=crossbar.dtype))
         self.exact = bool(self.planes[0].sides)
         self.varied = self.planes[0].variance is not None
@@ -90,7 +91,7 @@ class Product:
         """Return the sum over row tiles, (rows, out)."""
         outputs, inputs = self.crossbar.shape
         own = self.crossbar.devices
-        groups = pieces(self.tiles, max(1, COLUMNS * self.tiles // max(inputs, 1)))
+        groups = blocks(self.tiles, max(1, COLUMNS * self.tiles // max(inputs, 1)))
         totals = np.zeros((len(groups), self.rows, outputs), dtype=self.driven.dtype)
         sigma, noise = self._sigma(None), self._draw(True, None) if self.exact else None
         if own.references and self.uniform:
@@ -113,7 +114,7 @@ class Product:
                     spread = sigma[tile, a:b] if sigma.size else sigma
                     self._sense(current, spread, variance, plane, k * self.tiles + tile, a, total, 0)
 
-        self.run(block, pieces(len(groups) * len(self.samples), 1))
+        self.run(block, blocks(len(groups) * len(self.samples), 1))
         for other in totals[1:]:
             totals[0] += other
         return totals[0]
@@ -121,7 +122,7 @@ class Product:
     def transposed(self) -> Array:
         """Return the sum over column tiles, (rows, in)."""
         own, inputs = self.crossbar.devices, self.crossbar.shape[1]
-        parts = pieces(inputs, COLUMNS)
+        parts = blocks(inputs, COLUMNS)
         total = np.zeros((self.rows, inputs), dtype=self.driven.dtype)
         sums = None
         if own.references:
@@ -148,7 +149,7 @@ class Product:
                     spread = sigma[tile, a:b] if sigma.size else sigma
                     self._sense(current, spread, variance, plane, number, a, total[a:b], i)
 
-        self.run(block, pieces(len(parts) * len(self.samples), 1))
+        self.run(block, blocks(len(parts) * len(self.samples), 1))
         return total
 
     def _sigma(self, sums: Array | None) -> Array:
@@ -232,5 +233,5 @@ class Product:
                         if sums is not None:
                             found[k, tile, row] -= sums[row, tile] * off[outputs + tile]
 
-        self.run(sample, pieces(self.rows, 1) if self.rows else [])
+        self.run(sample, blocks(self.rows, 1) if self.rows else [])
         return found

@@ -38,11 +38,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from hw_models import noise_kernels, pulse_kernels, randomness
+from hw_models.blocks import Run, blocks, serial
 from hw_models.chip import Pulse, Update
 
 ROWS, COLUMNS = 256, 512
@@ -58,21 +59,9 @@ TRAIN_WORDS = 1 << 22
 FLOOR = 0.01
 """Smallest bound of a device, as a share of the mean bound."""
 
-Run = Callable[[Callable[[int, int], Any], list[tuple[int, int]]], list[Any]]
 Term = tuple[float, np.ndarray, np.ndarray]
 Tile = tuple[int, int, int, int]
 """First row and the one after the last, first column and the one after the last."""
-
-
-def serial(task: Callable[[int, int], Any], parts: list[tuple[int, int]]) -> list[Any]:
-    """Call ``task(first, last)`` for every part, one after another."""
-    return [task(*part) for part in parts]
-
-
-def blocks(length: int, most: int) -> list[tuple[int, int]]:
-    """Cut ``range(length)`` into near-equal pieces of at most ``most``."""
-    pieces = max(1, -(-length // most))
-    return [(length * i // pieces, length * (i + 1) // pieces) for i in range(pieces)]
 
 
 class Rows(NamedTuple):

@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hw_models import devices, wires
-from hw_models.mapping import BLOCK, Array, Devices, Run, pieces
+from hw_models.blocks import Run, blocks
+from hw_models.mapping import BLOCK, Array, Devices
 
 MICRO = 1e-6
 """S in a uS."""
@@ -123,11 +124,11 @@ class Tiles:
             return self._fill(job, own.column_tiles[c], c)
 
         if own.wired:
-            sums = run(tile, pieces(len(own.column_tiles), 1))
+            sums = run(tile, blocks(len(own.column_tiles), 1))
         else:
             if own.references:
                 self._fill_references(job)
-            sums = run(block, pieces(len(held), max(1, BLOCK // max(held.shape[1], 1))))
+            sums = run(block, blocks(len(held), max(1, BLOCK // max(held.shape[1], 1))))
         before, now = np.sum(sums, axis=0)
         return found, float(before / now) if now > 0 else 1.0
 

@@ -16,13 +16,10 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from hw_models.blocks import blocks
 from neuroep.errors import ConfigError
 
-
-def blocks(length: int, most: int) -> list[tuple[int, int]]:
-    """Cut ``range(length)`` into near-equal pieces of at most ``most``."""
-    pieces = max(1, -(-length // most))
-    return [(length * i // pieces, length * (i + 1) // pieces) for i in range(pieces)]
+__all__ = ["Workers", "blocks", "check_threads", "processors"]
 
 
 def check_threads(threads: int) -> None:

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from hw_models import mapping, products
+from hw_models import products
+from hw_models.blocks import blocks, serial
 from hw_models.chip import Chip
 from hw_models.converters import Converters
 from hw_models.crossbar import Crossbar
@@ -31,7 +32,7 @@ def data(rows=5, shape=SHAPE, dtype="float32", seed=0):
     return weight, draw.normal(size=(rows, shape[1])).astype(dtype), draw.normal(size=(rows, shape[0])).astype(dtype)
 
 
-def make(weight, seed=0, dtype="float32", run=mapping.serial, **parts):
+def make(weight, seed=0, dtype="float32", run=serial, **parts):
     bar = Crossbar(chip(**parts), weight.shape, seed, "test", run, dtype)
     bar.program(weight)
     return bar
@@ -618,8 +619,8 @@ def test_smallest_shapes(shape, rows):
 
 
 def test_pieces_are_near_equal_and_whole():
-    assert mapping.pieces(10, 4) == [(0, 3), (3, 6), (6, 10)] and mapping.pieces(10, None) == [(0, 10)]
-    assert mapping.pieces(0, 4) == [(0, 0)] and mapping.pieces(8, 4) == [(0, 4), (4, 8)]
+    assert blocks(10, 4) == [(0, 3), (3, 6), (6, 10)] and blocks(10, None) == [(0, 10)]
+    assert blocks(0, 4) == [(0, 0)] and blocks(8, 4) == [(0, 4), (4, 8)]
 
 
 def test_float64_is_kept():

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
+from hw_models.blocks import Run, serial
 from hw_models.chip import Chip, Converter, Update
 from hw_models.converters import Converters, Quantiser
 from hw_models.crossbar import Crossbar
-from hw_models.mapping import Run, serial
 from hw_models.randomness import key
 from neuroep.engines.attention import AttentionUnit, HeldLogits, Tokens
 from neuroep.engines.chip.attention_kernels import soften
@@ -155,7 +156,7 @@ class AnalogAttention(ExplicitAttention, Ranged):
         return crossbar
 
     def _logits(self, held: HeldLogits, b: int, n: int, k: int, feedback: np.ndarray | None) -> np.ndarray:
-        assert isinstance(held, HeldPatterns)
+        held = cast(HeldPatterns, held)
         drive = held.drive[held.queries.offsets[b] : held.queries.offsets[b + 1]]
         if feedback is not None:
             shared = self.pooled
@@ -168,8 +169,7 @@ class AnalogAttention(ExplicitAttention, Ranged):
 
     def _states(self, held: HeldLogits, b: int, weights: np.ndarray) -> np.ndarray:
         """Read the states of one sample's tokens, (n, dim)."""
-        assert isinstance(held, HeldPatterns)
-        return held.crossbars[b].transposed(np.ascontiguousarray(weights))
+        return cast(HeldPatterns, held).crossbars[b].transposed(np.ascontiguousarray(weights))
 
     def token_rows(
         self, held: HeldLogits, plus: np.ndarray, minus: np.ndarray, factors: tuple[float, float]
