@@ -40,8 +40,27 @@ def test_own_network(capsys: pytest.CaptureFixture[str]) -> None:
     assert "reference: test accuracy" in capsys.readouterr().out
 
 
+def test_deploy_on_a_chip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = opened("04_deploy_on_a_chip").main(tmp_path / "run", fast=True)
+    assert list(found) == ["no chip", "joshi_2020_pcm", "legallo_2023_hermes", "wan_2022_reram", "mismatched"]
+    assert "mismatched" in capsys.readouterr().out
+
+
+def test_learn_on_a_chip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = opened("05_learn_on_a_chip").main(tmp_path / "run", fast=True)
+    assert list(found) == ["ideal", "deployed", "learned on the chip", "in memory, from scratch"]
+    assert "pulses" in capsys.readouterr().out
+
+
+def test_own_chip(capsys: pytest.CaptureFixture[str]) -> None:
+    found = opened("06_own_chip").main(fast=True)
+    assert all(0 < error < 1 for error in found.values())
+    assert "below g_max" in capsys.readouterr().out
+
+
 def test_each_example_is_tested_and_says_what_to_expect() -> None:
     names = sorted(path.stem for path in FOLDER.glob("[0-9][0-9]_*.py"))
-    assert [name.split("_", 1)[1] for name in names] == ["train", "gradient_check", "own_network"]
+    kinds = ["train", "gradient_check", "own_network", "deploy_on_a_chip", "learn_on_a_chip", "own_chip"]
+    assert [name.split("_", 1)[1] for name in names] == kinds
     for name in names:
         assert "What to expect" in (opened(name).__doc__ or "")
