@@ -22,7 +22,7 @@ from analysis.folders import appearing, check_free
 from analysis.gdu import GDU
 from analysis.gradient_error import BETAS, CONVERGED, Agreement
 from neuroep import data
-from neuroep.assembly import Assembly, assemble
+from neuroep.assembly import Assembly, assemble, calibrate
 from neuroep.batch import Batch
 from neuroep.config import Config
 from neuroep.errors import ConfigError
@@ -175,6 +175,7 @@ def run(
         if value is not None and value < 1:
             raise ConfigError(f"{name} is {value}: allowed are whole numbers from 1")
     parts = assemble(source.config, source.checkpoint(optimiser=False)) if isinstance(source, Run) else assemble(source)
+    calibrate(parts)
     count = fitting(parts.network, steps) if samples is None else samples
     weights = f"run '{source.path}'" if isinstance(source, Run) else f"initial weights, seed {parts.engine.seed}"
     with appearing(out) as folder:

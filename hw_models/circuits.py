@@ -56,12 +56,6 @@ class Wires(Part):
     refresh_every: Count = at("programming", "programmings", 1)
     """Solve the network anew that often; between, every device keeps the attenuation found last."""
 
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        if not self.r_word and not self.r_bit:
-            self.idle("with r_word or r_bit", "refresh_every")
-        return self
-
 
 class Neuron(Part):
     """Circuits between the arrays: u' = (1 + gain) u + offset, then the potential, then the state."""
@@ -76,14 +70,8 @@ class Neuron(Part):
     """Resolution of the stored state; unset is continuous."""
     state_range: Positive = at("step", "state", 1.0)
     """Full scale of noise and bits; a state beyond it is cut where it has bits."""
-    time_constant: Annotated[float, Field(ge=1, allow_inf_nan=False)] = at("step", "steps", 1.0)
+    time_constant: Annotated[float, Field(ge=1, le=1e6, allow_inf_nan=False)] = at("step", "steps", 1.0)
     """Steps in which a state relaxes: s <- s + (dt/time_constant) (grad G*(u) - s)."""
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        if self.state_bits is None and not self.state_noise:
-            self.idle("with state_noise or state_bits", "state_range")
-        return self
 
 
 class Attention(Part):
@@ -95,6 +83,14 @@ class Attention(Part):
     """Resolution of the exponentials exp(x - max x) in [0, 1]; unset is exact."""
     state: Converter = at("step", default=Converter())
     """Digitiser of the attention states that the next synapse reads."""
+    pattern_range: Positive | None = at("programming", "signal", None)
+    """Analog: pattern held at g_max; unset calibrates it on samples and then freezes it."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.kind == "digital":
+            self.idle("with kind analog", "pattern_range")
+        return self
 
 
 class Readout(Converter):
@@ -108,8 +104,6 @@ class Readout(Converter):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if not self.acts:
-            self.idle("with bits, range or noise", "signal")
         if self.signal == "difference" and self.range is not None:
             raise ValueError(f"range = {self.range}: states and their difference need two, which are calibrated")
         return self
@@ -147,7 +141,7 @@ class Update(Part):
 class Events(Part):
     """Sigma-delta neurons and integer synapses; see :mod:`hw_models.events`."""
 
-    threshold: NonNegative = at("step", "state_range", 0.0)
+    threshold: Annotated[float, Field(ge=0, le=2)] = at("step", "state_range", 0.0)
     """A sender sends the change of its quantised state when it exceeds this."""
     state_bits: Annotated[int, Field(ge=2, le=16)] = at("step", "bit", 12)
     """Fixed-point resolution of a sent state, signed over [-range, range]."""

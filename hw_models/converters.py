@@ -60,6 +60,8 @@ class Quantiser:
     ----------
     unsigned : bool
         Whether it starts at 0.
+    nonnegative : bool or None
+        Whether the signal can never be negative, for sign "auto"; None leaves it to the samples.
     observing : bool
         Whether it collects samples, and passes signals through unchanged.
     """
@@ -70,6 +72,7 @@ class Quantiser:
         self._calibrated: float | None = None
         self._levels: tuple[tuple[float, bool], Grid] = (-1.0, False), OPEN
         self.unsigned = converter.sign == "unsigned"
+        self.nonnegative: bool | None = None
         self.observing = False
         self._forget()
 
@@ -198,7 +201,7 @@ class Quantiser:
         share = self.converter.percentile
         level = self._largest if share == 100 else float(np.percentile(np.concatenate(self._kept), share))
         if self.converter.sign == "auto":
-            self.unsigned = self._lowest >= 0
+            self.unsigned = self._lowest >= 0 if self.nonnegative is None else self.nonnegative
         self._calibrated = float(self.converter.margin * level) or 1.0
         self._forget()
 
@@ -233,6 +236,12 @@ class Converters:
     def of(self, way: str) -> tuple[Quantiser, Quantiser]:
         """Return DAC and ADC of ``"forward"`` or ``"transposed"``."""
         return self.quantisers[f"{way}.dac"], self.quantisers[f"{way}.adc"]
+
+    def assume(self, forward: bool, transposed: bool) -> None:
+        """Say of what each direction is driven with whether it can never be negative; sensed currents can."""
+        for way, nonnegative in (("forward", forward), ("transposed", transposed)):
+            dac, adc = self.of(way)
+            dac.nonnegative, adc.nonnegative = nonnegative, False
 
     def observe(self, on: bool = True) -> None:
         """Begin to collect calibration samples, or stop; signals pass through meanwhile."""

@@ -64,7 +64,7 @@ class Crossbar:
     reads, programmings : int
         Products and programmings so far.
     counters : dict of str to int
-        ``dac``, ``adc`` and ``reads`` of devices.
+        ``dac``, ``adc``, ``reads`` and ``writes`` of devices.
     step : int
         Products since :meth:`begin`: with its occasion the key of the draws of reads.
     weight_range : float
@@ -85,7 +85,7 @@ class Crossbar:
         physical = self.devices.writes or self.devices.bends or noisy or fixed
         self.ideal = not (physical or chip.dac.acts or chip.adc.acts or self.in_memory)
         self.reads = self.programmings = 0
-        self.counters = {"dac": 0, "adc": 0, "reads": 0}
+        self.counters = {"dac": 0, "adc": 0, "reads": 0, "writes": 0}
         self.weight_range = float("nan")
         self.compensation = 1.0
         self._held, self._fresh, self._age = np.zeros(shape, dtype=self.dtype), False, 0
@@ -122,6 +122,7 @@ class Crossbar:
             bar = self.chip.crossbar
             self.weight_range = bar.weight_range or bar.weight_headroom * float(np.abs(weight).max(initial=0)) or 1.0
         self.programmings += 1
+        self.counters["writes"] += self.devices.count
         self.devices.rekey(*self._occasion)
         self.planes, self._fresh = [], True
         self._hold(weight)

@@ -55,13 +55,18 @@ def load(name: str | Path, _open: tuple[Path, ...] = ()) -> Chip:
 
 
 def laid_over(base: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested values with those of another table laid over them, its own ``preset`` left out."""
+    """Return nested values with those of another table laid over them; None unsets one, ``preset`` is left out."""
     result = dict(base)
     for name, value in table.items():
-        if name != "preset":
+        if name == "preset":
+            continue
+        if value is None:
+            result.pop(name, None)
+        elif isinstance(value, Mapping):
             held = result.get(name)
-            both = isinstance(held, Mapping) and isinstance(value, Mapping)
-            result[name] = laid_over(held, value) if both else value  # type: ignore[arg-type]
+            result[name] = laid_over(held if isinstance(held, Mapping) else {}, value)
+        else:
+            result[name] = value
     return result
 
 

@@ -141,7 +141,7 @@ class Devices:
         Lines behind the last output are reference lines, which only :meth:`Crossbar.program` writes and nothing
         changes afterwards; their ``a`` does not matter.
         """
-        targets, factors = self.targets(a)
+        targets, factors = self.targets(a, cut=fresh)
         if first >= self.shape[0]:
             fresh = True
             targets[:] = (self.device.g_min + self.device.g_max) / 2

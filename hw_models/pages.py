@@ -6,6 +6,7 @@ from typing import Any
 
 from hw_models import presets
 from hw_models.chip import Chip
+from hw_models.errors import ChipError
 
 
 def listing() -> str:
@@ -34,6 +35,17 @@ def page(chip: Chip) -> str:
     settings = chip.settings()
     rows = [_row(name, value, settings[name]) for name, value in chip.differences().items()]
     return "\n".join([*head, "", *(rows or ["  exact in every respect"])])
+
+
+def label(chip: Chip) -> str:
+    """Return a chip's name, with the fields that differ from what is known under that name."""
+    try:
+        known = Chip.ideal() if chip.name == "ideal" else presets.load(chip.name)
+    except ChipError:
+        return chip.name
+    before = dict(Chip.fields_of(known))
+    changed = [f"{name}={value}" for name, value in Chip.fields_of(chip) if value != before[name]]
+    return f"{chip.name} ({', '.join(changed)})" if changed else chip.name
 
 
 def fields() -> str:

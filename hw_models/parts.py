@@ -8,14 +8,24 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Bits = Annotated[int, Field(ge=1, le=24)]
 Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+LARGEST, SMALLEST = 1e30, 1e-30
+"""Physical numbers beyond leave single precision."""
+
+
+def _held(value: float) -> float:
+    if value < SMALLEST:
+        raise ValueError(f"should be at least {SMALLEST}")
+    return value
+
+
+Positive = Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=False), AfterValidator(_held)]
+NonNegative = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+Finite = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
 Four = Annotated[tuple[Finite, Finite, Finite, Finite], Field(strict=False)]
 Branch = Annotated[tuple[Finite, ...], Field(strict=False)]
 
@@ -45,7 +55,8 @@ class Converter(Part):
     range: Positive | None = at("conversion", "signal; an ADC: fully driven devices at g_max", None)
     """Full scale; unset with bits calibrates it on samples before the run and then freezes it."""
     sign: Literal["signed", "unsigned", "auto"] = at("conversion", default="signed")
-    """Unsigned: 2^bits - 1 steps over [0, range]. Auto: unsigned where no calibration value was negative."""
+    """Unsigned: 2^bits - 1 steps over [0, range]. Auto: unsigned where a signal cannot be negative, as the states of a
+    sigmoid; on a crossbar by itself, where no calibration value was."""
     percentile: Annotated[float, Field(gt=0, le=100)] = at("calibration", "%", 100.0)
     """Share of the calibration values within the calibrated range."""
     margin: Positive = at("calibration", default=1.0)
@@ -69,12 +80,8 @@ class Converter(Part):
     def _possible(self) -> Self:
         if self.bits == 1 and self.sign != "unsigned":
             raise ValueError(f"bits = 1: a {self.sign} converter has zero among its levels and needs 2 or more")
-        if self.bits is None:
-            self.idle("with bits", "stochastic")
-        if not self.acts:
-            self.idle("with bits, range or noise", "sign")
-        if not self.calibrates:
-            self.idle("where the range is calibrated: with bits or noise and no range", "percentile", "margin")
+        if self.range is not None:
+            self.idle("where the range is calibrated", "percentile", "margin")
             if self.sign == "auto":
                 raise ValueError("sign = 'auto': a fixed range needs signed or unsigned")
         return self
@@ -88,7 +95,7 @@ class Pulse(Part):
 
     response: Literal["constant", "linear", "soft_bounds", "exponential", "power"] = at("update", default="constant")
     """How the step depends on the weight."""
-    dw_min: Positive = at("update", "weight range", 1e-3)
+    dw_min: Annotated[float, Field(ge=1e-7, allow_inf_nan=False)] = at("update", "weight range", 1e-3)
     """Step of one pulse at weight 0: the granularity."""
     dw_min_spread: NonNegative = at("device", "dw_min", 0.0)
     """Device-to-device spread of the step."""
@@ -207,8 +214,7 @@ class Device(Part):
             if not 0 <= getattr(self, name)[2] <= getattr(self, name)[3]:
                 raise ValueError(f"{name} = {list(getattr(self, name))}: low and high should be 0 <= low <= high")
         if not max(self.drift_mean[3], self.drift_spread[3]):
-            names = ("drift_mean_above", "drift_spread_above", "drift_compensation")
-            self.idle("with a drift exponent", *names)
+            self.idle("with a drift exponent", "drift_mean_above", "drift_spread_above")
         return self
 
     def _check_levels(self) -> None:
@@ -228,8 +234,6 @@ class Device(Part):
         if sigma.min() < 0:
             where = f"negative at g/g_max = {grid[sigma.argmin()]:.2f}"
             raise ValueError(f"programming_noise = {list(self.programming_noise)}: the standard deviation is {where}")
-        if not self.read_noise:
-            self.idle("with read_noise", "read_noise_law")
         if self.read_noise_law != "pcm":
             names = ("read_noise_exponent", "read_noise_cap", "read_noise_log", "read_time")
             self.idle("with read_noise_law pcm", *names)

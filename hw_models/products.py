@@ -34,7 +34,9 @@ class Keys(NamedTuple):
     dac: Array
     """Noise and rounding of the DAC."""
     read: Array
-    """Read noise and noise of the ADC."""
+    """Read noise at the outputs and noise of the ADC."""
+    device: Array
+    """Read noise of single devices."""
     reference: Array
     """Read noise of reference columns."""
     adc: Array
@@ -204,7 +206,7 @@ class Product:
         law, unit = self.crossbar.chip.device.read_noise_law, np.float32(self.crossbar.devices.unit)
         total = np.zeros_like(plane.sides[0].g)
         for number, side in enumerate(plane.sides):
-            z = normals(self.keys.read, self.step, 2 * k + number, side.g.shape, sample * len(side.g))
+            z = normals(self.keys.device, self.step, 2 * k + number, side.g.shape, sample * len(side.g))
             z *= side.sigma
             z += side.g
             if law == "pcm":

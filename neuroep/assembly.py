@@ -132,9 +132,11 @@ def check_update(config: Config) -> None:
     ConfigError
         Naming the field of the optimiser.
     """
-    if config.chip is None or config.chip.update.scheme == "digital":
+    if config.chip is None:
         return
     scheme, rule = config.chip.update.scheme, config.optimiser
+    if scheme == "digital" and not config.chip.events.in_place:
+        return
     if rule.weight_decay:
         value = f"optimiser.weight_decay = {rule.weight_decay}"
         raise ConfigError(f"{value}: update scheme '{scheme}' cannot decay weights")

@@ -123,7 +123,7 @@ def _arguments(command: Parser, argv: list[str]) -> argparse.Namespace:
     arguments = command.parse_args(own)
     if getattr(arguments, "engine", None):
         overrides += ["--engine.kind", arguments.engine]
-    if getattr(arguments, "chip", None):
+    if getattr(arguments, "chip", None) is not None:
         overrides += ["--chip", arguments.chip]
     arguments.overrides = overrides
     return arguments

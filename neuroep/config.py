@@ -138,9 +138,12 @@ def _with_chip(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values with a chip's name or file replaced by what it stands for, and its table laid over that."""
     chip = values.get(CHIP)
     table = {"preset": chip} if isinstance(chip, str) else chip
-    if not isinstance(table, Mapping) or not isinstance(table.get("preset"), str):
+    if not isinstance(table, Mapping):
         return dict(values)
-    return {**values, CHIP: files.laid_over(files.load(table["preset"]).to_dict(), table)}
+    base = table.get("preset")
+    if base is not None and not isinstance(base, str):
+        raise ChipError(f"chip.preset = {base!r}: should be the name of a chip or a file")
+    return {**values, CHIP: files.laid_over({} if base is None else files.load(base).to_dict(), table)}
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:

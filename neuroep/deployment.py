@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from hw_models import pages
 from neuroep import runs
 from neuroep.assembly import Assembly, assemble, calibrate
+from neuroep.config import Config
 from neuroep.errors import ConfigError
 from neuroep.evaluation import Evaluation, evaluate
 
@@ -83,13 +85,19 @@ def evaluate_run(
         If an override or the data cannot be.
     """
     run = runs.load(path, [*overrides, "--training.evaluate", split])
-    kept = run.config.chip is not None and run.config.chip == runs.load(path).config.chip
+    kept = run.config.chip is not None and _devices(run.config) == _devices(runs.load(path).config)
     checkpoint = run.checkpoint(optimiser=kept)
     parts = assemble(run.config, checkpoint)
     if kept and checkpoint.optimiser:
         parts.engine.load_optimiser_state(checkpoint.optimiser)
     calibrate(parts)
-    return _evaluated(parts, split, progress)
+    return _evaluated(parts, split, progress, checkpoint.about.epoch)
+
+
+def _devices(config: Config) -> tuple[Any, ...]:
+    """Return what decides which devices a run has: the chip, and the seed of its draws."""
+    seed = config.engine.chip_seed
+    return config.chip, config.training.seed if seed is None else seed
 
 
 def deploy(
@@ -116,6 +124,8 @@ def deploy(
     """
     if seeds < 1:
         raise ConfigError(f"seeds is {seeds}: allowed are whole numbers from 1")
+    if any(name.lstrip("-").replace("-", "_").endswith("chip_seed") for name in overrides[::2]):
+        raise ConfigError(f"engine.chip_seed: with seeds = {seeds} the chips have the seeds from 0 on; leave one out")
     found, name = [], ""
     for seed in range(seeds):
         given = [*overrides, "--training.evaluate", split]
@@ -125,12 +135,13 @@ def deploy(
         run = runs.load(path, [*given, "--engine.chip_seed", str(seed)])
         parts = assemble(run.config, run.checkpoint(optimiser=False))
         calibrate(parts)
-        name = chip.name
-        found.append(_evaluated(parts, split, progress))
+        name = pages.label(chip)
+        found.append(_evaluated(parts, split, progress, 0))
     return Deployment(name, tuple(range(seeds)), tuple(found))
 
 
-def _evaluated(parts: Assembly, split: str, progress: bool) -> Evaluation:
+def _evaluated(parts: Assembly, split: str, progress: bool, epoch: int) -> Evaluation:
     order, batch = parts.config.evaluation_order, parts.config.training.batch
     free = parts.estimator.free
-    return evaluate(parts.engine, parts.corpus, split, free, batch=batch, order=order, progress=progress)
+    shown = {"progress": progress, "occasion": (epoch,)}
+    return evaluate(parts.engine, parts.corpus, split, free, batch=batch, order=order, **shown)  # type: ignore[arg-type]

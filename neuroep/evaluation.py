@@ -89,6 +89,7 @@ def evaluate(
     batch: int = 100,
     order: str | None = None,
     progress: bool = False,
+    occasion: tuple[str | int, ...] = (),
 ) -> Evaluation:
     """Predict every sample of a split.
 
@@ -110,6 +111,8 @@ def evaluate(
         same.
     progress : bool
         Show a bar on a terminal.
+    occasion : tuple
+        What keys a chip's draws beside split and batch, for example the epoch.
 
     Returns
     -------
@@ -130,7 +133,8 @@ def evaluate(
     minibatches = data.batches(samples, corpus.vectors, batch, sequences=corpus.sequences, order=order)
     total = data.batch_count(samples, batch)
     counted = engine.counters()
-    found = _judge(engine, corpus.classes, split, schedule, bar(minibatches, total, split, progress))
+    shown = bar(minibatches, total, split, progress)
+    found = _judge(engine, corpus.classes, (split, *occasion), schedule, shown)
     return replace(found, counters=difference(engine.counters(), counted))
 
 
@@ -140,13 +144,18 @@ def difference(after: Mapping[str, int], before: Mapping[str, int]) -> dict[str,
 
 
 def _judge(
-    engine: Engine, classes: tuple[str, ...], split: str, schedule: Schedule, minibatches: Iterator[Batch]
+    engine: Engine,
+    classes: tuple[str, ...],
+    occasion: tuple[Any, ...],
+    schedule: Schedule,
+    minibatches: Iterator[Batch],
 ) -> Evaluation:
+    """Predict all batches; the occasion begins with the split."""
     confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
     loss = dead = steps = converged = residual = 0.0
     lowest = engine.network.output.potential.low
     for number, minibatch in enumerate(minibatches):
-        engine.begin("evaluate", split, number)
+        engine.begin("evaluate", *occasion, number)
         settled = engine.settle(minibatch, schedule)
         outputs = engine.outputs(settled)
         np.add.at(confusion, (minibatch.labels, outputs.argmax(axis=1)), 1)
@@ -157,7 +166,7 @@ def _judge(
         converged += settled.converged * minibatch.size
         residual = max(residual, settled.residual)
     n = int(confusion.sum())
-    return Evaluation(split, classes, confusion, loss / n, dead / n, steps / n, residual, converged / n)
+    return Evaluation(occasion[0], classes, confusion, loss / n, dead / n, steps / n, residual, converged / n)
 
 
 def bar(items: Iterator[Batch], total: int, label: str, progress: bool) -> Any:

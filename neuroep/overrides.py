@@ -77,7 +77,7 @@ def merged(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any
         for inner in tables:
             table = _inner(table, inner)
         if isinstance(table, dict):
-            _lay(table, leaf, entry, _scalar(text) if entry else _value(field, text))
+            _lay(table, leaf, entry, _scalar(text) if entry else _value(field, text), unset=tables[0] == "chip")
     return result
 
 
@@ -99,12 +99,15 @@ def _located(chip: str) -> str:
     return located({"chip": chip}, Path.cwd())["chip"]
 
 
-def _lay(table: dict[str, Any], leaf: str, entry: str, value: Any) -> None:
-    """Put one value in its table; what is no table there is left for the checks to find."""
+def _lay(table: dict[str, Any], leaf: str, entry: str, value: Any, unset: bool) -> None:
+    """Put one value in its table; what is no table there is left for the checks to find.
+
+    None takes a setting out, or, with ``unset``, stays to unset what a chip's preset sets.
+    """
     if entry:
         held = table.get(leaf, {})
         table[leaf] = {**held, entry: value} if isinstance(held, Mapping) else held
-    elif value is None:
+    elif value is None and not unset:
         table.pop(leaf, None)
     else:
         table[leaf] = value
@@ -142,7 +145,8 @@ def dotted(option: str, others: Collection[str] = ()) -> tuple[str, str]:
         raise ConfigError(f"setting '--{name}' is not unique: use one of {', '.join(f'--{m}' for m in matches)}")
     leaves = [field.split(".")[1] for field in common]
     near = nearest(f"--{name}", [*others, *(f"--{known}" for known in (leaves if "." not in name else fields))])
-    section = [field for field in fields if field.startswith(f"{name.split('.')[0]}.")]
+    table = f"{name.rpartition('.')[0]}."
+    section = list(dict.fromkeys(table + f.removeprefix(table).split(".")[0] for f in fields if f.startswith(table)))
     allowed = f"allowed are {', '.join(section)}" if section else "'neuroep train --help' lists all"
     raise ConfigError(f"unknown setting '--{name}': {allowed}{near}")
 

@@ -41,6 +41,9 @@ CHANGEABLE = frozenset(
         "data.path",
         "data.vectors",
         "data.cache",
+        "chip.citation",
+        "chip.url",
+        "chip.caveat",
     }
 )
 """Settings that may change when a run is resumed; that the data are the same is seen from the corpus's fingerprint."""

@@ -40,7 +40,8 @@ class Schedule:
     steps : int
         Most sweeps.
     tolerance : float
-        Stop when max|delta s| over one sweep, all layers and samples is at most this; 0 always takes all steps.
+        Stop when max|delta s| / dt over one sweep, all layers and samples is at most this, the distance of the states
+        from where their drives want them; 0 always takes all steps.
     dt : float
         Time step over the neurons' time constant, in (0, 1].
     check_every : int, optional
@@ -98,7 +99,7 @@ class Trace:
     """What was recorded, one entry per sweep."""
 
     change: list[float] = field(default_factory=list)
-    """max|delta s| of the sweep."""
+    """max|delta s| / dt of the sweep."""
     energy: list[np.ndarray] = field(default_factory=list)
     """(batch,) energy F_beta after the sweep."""
     states: list[State] = field(default_factory=list)
@@ -113,7 +114,7 @@ class Settled:
     steps: int
     """Sweeps taken."""
     residual: float
-    """max|delta s| of the last sweep."""
+    """max|delta s| / dt of the last sweep."""
     converged: bool
     """Whether the residual is within the tolerance; False if none was set and the state still moved."""
     trace: Trace | None
@@ -197,7 +198,7 @@ def settle(
             changes.update(_update_group(engine, clamped, state, group, schedule))
         due = step % check == 0 and (schedule.tolerance > 0 or engine.check_every == 1)
         if due or step == schedule.steps or "change" in record:
-            residual = _residual(engine, changes, step)
+            residual = _residual(engine, changes, step) / schedule.dt
         _record(engine, clamped, state, trace, record, residual)
         if due and schedule.tolerance > 0 and residual <= schedule.tolerance:
             break

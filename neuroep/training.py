@@ -21,7 +21,7 @@ from neuroep.assembly import Assembly, assemble, calibrate, check_update, rates
 from neuroep.batch import Batch
 from neuroep.checkpoints import About, Checkpoint
 from neuroep.config import Config
-from neuroep.errors import CheckpointError, DivergenceError
+from neuroep.errors import CheckpointError, ConfigError, DivergenceError
 from neuroep.evaluation import bar, difference, evaluate
 from neuroep.randomness import generator
 from neuroep.runs import Run
@@ -77,6 +77,7 @@ def train(
     out = Path(out)
     if resume and out.is_dir() and any(out.iterdir()):
         run, parts, about = _resumed(config, out)
+        _check_start(run, start)
     else:
         run, parts, about = _started(config, out, start)
     probe = _probe_batch(parts) if config.training.probe else None
@@ -108,6 +109,13 @@ def _started(config: Config, out: Path, start: str | Path | None) -> tuple[Run, 
     origin = {} if start is None else {"start": str(start)}
     page = runs.environment(engine=parts.engine.describe(), **_sizes(parts), **origin)
     return runs.create(out, config, page, _checkpoint(parts.engine, about)), parts, about
+
+
+def _check_start(run: Run, start: str | Path | None) -> None:
+    """Refuse to resume a run from other initial weights than it had."""
+    had = run.environment.get("start")
+    if start is not None and had != str(start):
+        raise ConfigError(f"cannot resume '{run.path}' from '{start}': it started from {had or 'weights of its own'}")
 
 
 def _resumed(config: Config, out: Path) -> tuple[Run, Assembly, About]:
@@ -180,6 +188,7 @@ def _epoch(parts: Assembly, epoch: int, updates: int, progress: bool) -> dict[st
             batch=settings.batch,
             order=parts.config.evaluation_order,
             progress=progress,
+            occasion=(epoch + 1,),
         ).as_dict()
         for split in settings.evaluate
     }
@@ -193,6 +202,7 @@ def _epoch(parts: Assembly, epoch: int, updates: int, progress: bool) -> dict[st
         "evaluate": evaluations,
         "rates": speeds,
         "counters": counted,
+        "arrays": parts.engine.array_health(),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "peak_memory_mib": peak_memory(),
     }

@@ -229,6 +229,6 @@ def cosine_to_bptt(engine: Engine, batch: Any, estimator: Estimator, steps: int 
 
 
 def as_reference(engine: Engine, parameters: Mapping[str, np.ndarray] | None = None) -> ReferenceEngine:
-    """Return a float64 reference engine on the CPU with the weights of any engine."""
-    values = engine.parameters() if parameters is None else parameters
+    """Return a float64 reference engine on the CPU with the weights of any engine, on a chip as its devices conduct."""
+    values = engine.conducting() if parameters is None else parameters
     return ReferenceEngine(engine.network, values, dtype="float64", device="cpu", seed=engine.seed)

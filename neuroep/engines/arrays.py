@@ -64,6 +64,14 @@ class Array(Protocol):
         """Return what has been counted."""
         ...
 
+    def conducting(self) -> np.ndarray:
+        """Return the weights that products have as their mean, (out, in)."""
+        ...
+
+    def health(self) -> dict[str, float]:
+        """Return shares that tell of limits reached since they were asked for last, by name."""
+        ...
+
 
 class IdealArray:
     """Exact weights in floating point; see :class:`Array`.
@@ -85,7 +93,7 @@ class IdealArray:
         self.optimiser, self.workers = optimiser, workers
         self.updates = 0
         self.operations = 0
-        """Multiply-adds of all products."""
+        """Multiply-adds of all products, and of outer products and rule in updates."""
         self._moments: dict[str, dict[str, np.ndarray]] = {}
 
     def forward(self, pre: np.ndarray, memory: Memory | None = None) -> np.ndarray:
@@ -123,6 +131,7 @@ class IdealArray:
         terms = contrast.terms()
         post = terms[0][0] if len(terms) == 1 else np.concatenate([a for a, _ in terms])
         pre = terms[0][1] if len(terms) == 1 else np.concatenate([b for _, b in terms])
+        self.operations += (len(post) + 1) * self.weight.size
         rows, columns = blocks(self.weight.shape[0], OUTPUTS), blocks(self.weight.shape[1], COLUMNS)
 
         def tile(first: int, last: int) -> int:
@@ -186,6 +195,14 @@ class IdealArray:
     def counters(self) -> dict[str, int]:
         """Return the digital multiply-adds."""
         return {"digital_operations": self.operations}
+
+    def conducting(self) -> np.ndarray:
+        """Return the weights themselves."""
+        return self.weight
+
+    def health(self) -> dict[str, float]:
+        """Return nothing: there are no limits."""
+        return {}
 
 
 def ideal(

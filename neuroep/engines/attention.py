@@ -118,6 +118,10 @@ class AttentionUnit:
         self.workers.run(task, held.samples)
         return held
 
+    def redrive(self, held: HeldLogits, drive: np.ndarray) -> HeldLogits:
+        """Return what is held with another drive, where products of the clamped input are read at every step."""
+        return self.hold(drive, held.queries, held.patterns)
+
     def rest(self, held: HeldLogits) -> np.ndarray:
         """Return weights of the all-zero state, (batch, queries, patterns)."""
         return np.zeros(held.logits.shape, dtype=held.logits.dtype)

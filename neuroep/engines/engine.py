@@ -181,6 +181,14 @@ class Engine(ABC):
         """Whether ranges are to be calibrated before the engine can be used."""
         return False
 
+    def conducting(self) -> dict[str, np.ndarray]:
+        """Return weights and biases by name, the weights as products have them on average, faults and all."""
+        return self.parameters()
+
+    def array_health(self) -> dict[str, dict[str, float]]:
+        """Return by synapse what tells of limits of a chip's arrays; empty without any."""
+        return {}
+
     # What all engines share.
 
     def begin(self, *occasion: str | int) -> None:

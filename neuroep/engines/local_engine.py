@@ -20,7 +20,7 @@ from neuroep.engines.attention import HeldLogits, Tokens
 from neuroep.engines.engine import Engine
 from neuroep.engines.workers import Workers
 from neuroep.errors import ConfigError, DivergenceError
-from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network
+from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Synapse
 from neuroep.optimisers import SGD
 from neuroep.potentials import HardSigmoid, Potential, SmoothSigmoid, Tanh
 from neuroep.settling import Schedule, Settled, State
@@ -93,10 +93,18 @@ class LocalEngine(Engine):
         self.arrays: dict[str, Array] = {}
         for synapse in self.network.synapses:
             weight, bias = parameters[f"{synapse.name}.weight"], parameters.get(f"{synapse.name}.bias")
-            self.arrays[synapse.name] = self.substrate.array(synapse.name, weight, bias)
+            self.arrays[synapse.name] = self.substrate.array(synapse.name, weight, bias, self._nonnegative(synapse))
         self.units = {layer.name: self.substrate.attention(layer) for layer in self.network.attention}
         dense = [layer for layer in self.network.layers if isinstance(layer, DenseLayer)]
         self.cells = {layer.name: self.substrate.neurons(layer) for layer in dense}
+
+    def _nonnegative(self, synapse: Synapse) -> tuple[bool, bool]:
+        """Tell of both ends of a synapse, post and pre, whether their states can never be negative."""
+        sources = synapse.pre if isinstance(synapse, DenseSynapse) else ()
+        layers = {layer.name: layer for layer in self.network.layers}
+        ends = (layers[synapse.post],), tuple(layers[name] for name in sources)
+        post, pre = (all(isinstance(e, DenseLayer) and e.potential.low >= 0 for e in end) for end in ends)
+        return post, pre and bool(sources)
 
     def _begin(self, *occasion: str | int) -> None:
         self.substrate.begin(*occasion)
@@ -142,7 +150,12 @@ class LocalEngine(Engine):
         return Clamped(clamped.tokens, {layer.name: self._hold(clamped, layer) for layer in layers}, clamped.target)
 
     def _hold(self, clamped: Clamped, layer: AttentionLayer) -> HeldLogits:
-        """Read what the clamped input drives one attention layer with."""
+        """Hold what the clamped input drives one attention layer with."""
+        tokens = clamped.tokens[layer.queries], clamped.tokens[layer.patterns]
+        return self.units[layer.name].hold(self._drive(clamped, layer), *tokens)
+
+    def _drive(self, clamped: Clamped, layer: AttentionLayer) -> np.ndarray:
+        """Read the projections into one attention layer, (real tokens, dim)."""
         drive: Any = None
         for synapse in self.network.projections:
             if synapse.post == layer.name:
@@ -151,7 +164,7 @@ class LocalEngine(Engine):
                 if array.bias is not None:
                     part += array.bias
                 drive = part if drive is None else drive + part
-        return self.units[layer.name].hold(drive, clamped.tokens[layer.queries], clamped.tokens[layer.patterns])
+        return drive
 
     def rest(self, clamped: Clamped) -> State:
         """Return the all-zero state."""
@@ -218,7 +231,7 @@ class LocalEngine(Engine):
         name, unit = layer.name, self.units[layer.name]
         if self.substrate.holds_input:
             return unit.relax(clamped.held[name], back, state, dt)
-        held = clamped.held[name] = self._hold(clamped, layer)
+        held = clamped.held[name] = unit.redrive(clamped.held[name], self._drive(clamped, layer))
         change = unit.relax(held, back, state, dt)
         state.weights[name] = unit.explicit(held, state.weights[name])
         return change
@@ -317,6 +330,14 @@ class LocalEngine(Engine):
         """Return copies of weights and biases by name."""
         found = self._array_states()
         return {name: found[name] for name in self.network.parameter_shapes()}
+
+    def conducting(self) -> dict[str, np.ndarray]:
+        """Return weights as the arrays conduct them, and biases."""
+        return self.parameters() | {f"{name}.weight": array.conducting() for name, array in self.arrays.items()}
+
+    def array_health(self) -> dict[str, dict[str, float]]:
+        """Return shares of weights and pulse trains at a limit, by synapse."""
+        return {name: found for name, array in self.arrays.items() if (found := array.health())}
 
     def optimiser_state(self) -> dict[str, np.ndarray]:
         """Return moments, update counts, and what a chip keeps."""

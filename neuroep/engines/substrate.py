@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from hw_models.chip import Chip
 
 
+Signs = tuple[bool, bool]
+"""Whether what the post and the pre side of a synapse show can never be negative."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """What every part of an engine shares."""
@@ -51,7 +55,7 @@ class Substrate(Protocol):
         """Whether ranges have to be calibrated before a run."""
         ...
 
-    def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None) -> Array:
+    def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs) -> Array:
         """Return the array of one synapse, (out, in), holding these weights."""
         ...
 
@@ -99,7 +103,7 @@ class IdealSubstrate:
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
 
-    def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None) -> Array:
+    def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs) -> Array:
         """Return an ideal array."""
         return ideal(weight, bias, self.setting.optimiser, self.setting.workers, self.setting.dtype)
 

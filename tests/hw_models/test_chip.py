@@ -44,6 +44,11 @@ IMPOSSIBLE = [
     ({"crossbar": {"slices": 2, "slice_bits": 2}, "update": {"scheme": "pulsed"}}, ["update.scheme = 'pulsed'"]),
     ({"neuron": {"time_constant": 0.5}}, ["neuron.time_constant = 0.5"]),
     ({"update": {"train_length": 64, "scheme": "pulsed"}}, ["update.train_length = 64"]),
+    ({"neuron": {"time_constant": 1e7}}, ["neuron.time_constant = 10000000.0"]),
+    ({"events": {"threshold": 1e30}, "substrate": "event_driven"}, ["events.threshold = 1e+30"]),
+    ({"device": {"g_max": 1e39}}, ["device.g_max = 1e+39"]),
+    ({"crossbar": {"weight_range": 1e-320}}, ["crossbar.weight_range"]),
+    ({"device": {"pulse": {"dw_min": 1e-9}}}, ["device.pulse.dw_min = 1e-09"]),
     ({"calibration_samples": 0}, ["calibration_samples = 0"]),
     ({"substrate": "event_driven", "adc": {"bits": 8}}, ["adc", "event-driven array has none"]),
     ({"substrate": "event_driven", "update": {"scheme": "pulsed"}}, ["update.scheme = 'pulsed'"]),
@@ -52,24 +57,18 @@ IMPOSSIBLE = [
     ({"events": {"weight_bits": 4}}, ["events", "event_driven"]),
 ]
 IN_VAIN = [
-    {"adc": {"stochastic": True}},
-    {"adc": {"percentile": 99.0}},
     {"adc": {"bits": 8, "range": 1.0, "margin": 2.0}},
-    {"adc": {"sign": "unsigned"}},
     {"adc": {"bits": 8, "range": 1.0, "sign": "auto"}},
-    {"device": {"read_noise_law": "pcm"}},
     {"device": {"read_noise": 0.1, "read_time": 1.0}},
-    {"device": {"drift_compensation": True}},
+    {"device": {"drift_mean_above": [0.5, 0.1]}},
+    {"attention": {"pattern_range": 2.0}},
     {"device": {"pulse": {"gamma_up": 0.1}}},
     {"device": {"pulse": {"a_up": 0.1}}},
     {"device": {"pulse": {"gamma_spread": 0.1}}},
     {"crossbar": {"weight_range": 1.0, "weight_headroom": 2.0}},
-    {"wires": {"refresh_every": 3}},
-    {"neuron": {"state_range": 2.0}},
     {"update": {"trains": "stochastic"}},
     {"update": {"granule": 0.1}},
     {"update": {"scheme": "pulsed", "reprogram_every": 2}},
-    {"readout": {"signal": "difference"}},
     {"readout": {"signal": "difference", "bits": 8, "range": 1.0}},
 ]
 
@@ -88,6 +87,15 @@ def test_what_cannot_be_is_one_line(values, parts):
 def test_a_field_that_could_not_act_is_refused(values):
     with pytest.raises(ChipError):
         Chip.parse(values)
+
+
+@pytest.mark.parametrize("name", ["pcm", "hermes", "rram", "ecram", "isaac"])
+@pytest.mark.parametrize("off", ["adc.bits", "dac.bits", "device.read_noise", "device.age", "readout.bits"])
+def test_an_effect_of_a_preset_can_be_switched_off_alone(name, off):
+    table, _, field = off.partition(".")
+    value = None if field == "bits" else 0.0
+    chip = Chip.parse(files.laid_over(files.load(name).to_dict(), {table: {field: value}}))
+    assert getattr(getattr(chip, table), field) == value
 
 
 @pytest.mark.parametrize(

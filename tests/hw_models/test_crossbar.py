@@ -590,14 +590,24 @@ def test_counters():
     for mapped, devices in (("differential", 2 * 77), ("offset", 77 + 3 * 11)):
         bar = make(weight, crossbar=TILED | {"mapping": mapped}, adc={"bits": 8, "range": 4.0})
         bar.forward(x)
-        assert bar.counters == {"dac": 5 * 11, "adc": 5 * 7 * 3, "reads": 5 * devices}
+        assert bar.counters == {"dac": 5 * 11, "adc": 5 * 7 * 3, "reads": 5 * devices, "writes": devices}
         bar.transposed(s)
-        assert bar.counters == {"dac": 5 * 18, "adc": 5 * (7 * 3 + 11 * 3), "reads": 10 * devices}
+        assert bar.counters == {"dac": 5 * 18, "adc": 5 * (7 * 3 + 11 * 3), "reads": 10 * devices, "writes": devices}
         bar.expected(x)
         assert bar.reads == 2 and bar.programmings == 1
     sliced = make(weight, crossbar={"slices": 3, "slice_bits": 2})
     sliced.forward(x)
-    assert sliced.counters == {"dac": 55, "adc": 5 * 7 * 3, "reads": 5 * 2 * 77 * 3}
+    assert sliced.counters == {"dac": 55, "adc": 5 * 7 * 3, "reads": 5 * 2 * 77 * 3, "writes": 2 * 77 * 3}
+
+
+@pytest.mark.parametrize("mapped", ["differential", "offset"])
+@pytest.mark.parametrize("other", [{}, {"mismatch": 1e-6}, {"read_noise": 1e-6, "read_noise_law": "proportional"}])
+def test_pulses_carry_a_weight_beyond_the_range_whatever_else_acts(mapped, other):
+    device = {"pulse": {"w_max": 1.2, "w_min": -1.2}, **other}
+    bar = make(np.ones(SHAPE, np.float32), crossbar={"mapping": mapped}, device=device, update={"scheme": "pulsed"})
+    bar.stored[:] = 1.17
+    bar.refresh()
+    np.testing.assert_allclose(bar.weights(), 1.17, rtol=1e-4)
 
 
 def test_failures():

@@ -7,7 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from neuroep import config, deployment, training
+from hw_models import files, pages
+from hw_models.chip import Chip
+from neuroep import config, deployment, runs, training
 from neuroep.errors import CheckpointError, ConfigError
 
 NOISY = ["--chip", "ideal", "--chip.device.programming_noise", "[2.0]", "--chip.adc.bits", "6"]
@@ -82,6 +84,9 @@ def test_commands_deploy_and_fine_tune(trained, tmp_path, neuroep):
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
+        (["--chip", ""], ["unknown chip ''"]),
+        (["--chip", "pcm", "--chip_seed", "3", "--seeds", "2"], ["chip_seed", "seeds = 2"]),
+        (["--chip.X", "3"], ["unknown setting '--chip.X'", "chip.adc"]),
         (["--chip", "pmc"], ["unknown chip 'pmc'", "did you mean 'pcm'"]),
         (["--chip", "missing.toml"], ["cannot read chip", "missing.toml"]),
         (["--chip.adc.bits", "0"], ["chip.adc.bits = 0", "greater than or equal to 1"]),
@@ -112,6 +117,32 @@ def test_what_a_chip_cannot_learn_is_one_line_and_writes_nothing(trained, tmp_pa
     for part in parts:
         assert part in line
     assert not list(tmp_path.iterdir())
+
+
+def test_a_chips_fields_are_unset_by_none(trained):
+    given = ["--chip", "pcm", "--chip.adc.bits", "none", "--chip.crossbar.rows", "none"]
+    chip = runs.load(trained, given).config.chip
+    assert (chip.adc.bits, chip.crossbar.rows) == (None, None)
+    assert chip.device.g_max == 25.0
+    assert runs.load(trained, ["--chip", "none"]).config.chip is None
+
+
+def test_another_chip_seed_is_another_chip_even_of_the_runs_own(trained, tmp_path):
+    values = config.load(trained / "config.toml").to_dict()
+    values["chip"] = {"device": {"mismatch": 0.3, "programming_noise": [1.0]}}
+    values["engine"]["chip_seed"] = 3
+    training.train(config.parse(values), tmp_path / "run", start=trained, progress=False)
+    other = deployment.evaluate_run(tmp_path / "run", overrides=["--chip_seed", "0"])
+    assert other.loss == deployment.deploy(tmp_path / "run", seeds=1).evaluations[0].loss
+    assert other.loss != deployment.evaluate_run(tmp_path / "run").loss
+    with pytest.raises(ConfigError, match="started from"):
+        training.train(config.parse(values), tmp_path / "run", resume=True, start=tmp_path, progress=False)
+
+
+def test_a_changed_preset_says_so():
+    chip = Chip.parse(files.laid_over(files.load("pcm").to_dict(), {"adc": {"bits": 4}}))
+    assert pages.label(chip) == "joshi_2020_pcm (adc.bits=4)"
+    assert pages.label(files.load("pcm")) == "joshi_2020_pcm"
 
 
 def test_chips_are_listed_and_shown(neuroep):

@@ -12,7 +12,7 @@ from hw_models.crossbar import Crossbar
 from hw_models.events import EventArray
 from neuroep.contrast import Contrast
 from neuroep.engines.arrays import Memory, ideal
-from neuroep.engines.chip.updates import SCHEMES, Scheme
+from neuroep.engines.chip.updates import SCHEMES, Scheme, refuse_decay
 from neuroep.engines.substrate import Setting
 
 
@@ -91,9 +91,18 @@ class CrossbarArray:
         """Take over what the rule keeps, and the crossbar."""
         self.scheme.load(state)
 
+    def conducting(self) -> np.ndarray:
+        """Return the mean effective weights: mismatch, drift, faults and wires in."""
+        return self.crossbar.weights()
+
+    def health(self) -> dict[str, float]:
+        """Return the share of weights at the range, and of pulse trains that were too short."""
+        return self.scheme.health()
+
     def counters(self) -> dict[str, int]:
-        """Return conversions, device reads and pulses."""
-        return {**self.crossbar.counters, "pulses": self.scheme.pulses()}
+        """Return conversions, device reads and writes, pulses, and the digital multiply-adds of updates."""
+        updated = self.scheme.digital.operations
+        return {**self.crossbar.counters, "pulses": self.scheme.pulses(), "digital_operations": updated}
 
 
 class EventDrivenArray:
@@ -165,6 +174,8 @@ class EventDrivenArray:
 
     def update(self, contrast: Contrast, rate: float) -> int:
         """Change the weights; return how many are not finite."""
+        if self.in_place:
+            refuse_decay(self.digital.optimiser, "events.in_place")
         bad = self.digital.update(contrast, rate)
         if bad:
             return bad
@@ -188,4 +199,16 @@ class EventDrivenArray:
     def counters(self) -> dict[str, int]:
         """Return events and synaptic operations."""
         counted = self.array.counters
-        return {"events": counted["events"], "synaptic_operations": counted["operations"]}
+        return {
+            "events": counted["events"],
+            "synaptic_operations": counted["operations"],
+            "digital_operations": self.digital.operations,
+        }
+
+    def conducting(self) -> np.ndarray:
+        """Return the integer weights in units of the weight."""
+        return self.array.weights()
+
+    def health(self) -> dict[str, float]:
+        """Return the share of integer weights at their largest."""
+        return {"weights_at_range": float((np.abs(self.array.integers) >= self.array.weight_limit).mean())}

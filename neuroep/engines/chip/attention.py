@@ -12,7 +12,7 @@ and noise; kappa and the softmax stay digital. Its energy is that of exact atten
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -105,9 +105,10 @@ class AnalogAttention(ExplicitAttention, Ranged):
         self.setting, self.chip = setting, chip
         self.name = f"{layer.name} patterns"
         self.converters = Converters(chip, self.name)
-        fixed = chip.crossbar.weight_range
+        self.converters.assume(forward=False, transposed=True)
+        fixed = chip.attention.pattern_range
         self.range = Quantiser(Converter(range=fixed) if fixed else Converter(bits=24), f"patterns of {layer.name}")
-        """Full scale of the stored patterns: calibrated, or the chip's weight_range."""
+        """Full scale of the stored patterns: the chip's, or calibrated."""
         self._crossbars: list[Crossbar] = []
         self._counted: dict[str, int] = {}
         self.begin()
@@ -127,8 +128,13 @@ class AnalogAttention(ExplicitAttention, Ranged):
         return {"patterns": self.range, **self.converters.quantisers}
 
     def hold(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
-        """Write the patterns of every sample; the drive is kept and read with the feedback at every step."""
+        """Write the patterns of every sample; the drive is kept and read with the feedback at every step.
+
+        The logits are those of exact attention, for the energy alone, and not counted.
+        """
+        counted = self.operations
         held = super().hold(drive, queries, patterns)
+        self.operations = counted
         self._fold()
         full = self.range.range
         if self.range.observing:
@@ -139,12 +145,20 @@ class AnalogAttention(ExplicitAttention, Ranged):
         fields = (held.queries, held.patterns, held.logits, held.scaled)
         return HeldPatterns(*fields, drive, self._crossbars)
 
+    def redrive(self, held: HeldLogits, drive: np.ndarray) -> HeldLogits:
+        """Return the same crossbars with another drive."""
+        counted = self.operations
+        logits = super().hold(drive, held.queries, held.patterns).logits
+        self.operations = counted
+        return replace(cast(HeldPatterns, held), drive=drive, logits=logits)
+
     def _chip(self, full: float | None) -> Chip:
-        """Return the chip with the full scale of the patterns, and nothing that learns."""
+        """Return the chip with the full scale of the patterns, read as soon as written, and nothing that learns."""
         if full is None:
             raise ConfigError(f"{self.name}: their range is neither set nor calibrated; calibrate it on samples first")
         crossbar = self.chip.crossbar.model_copy(update={"weight_range": full, "weight_headroom": 1.0})
-        return self.chip.model_copy(update={"crossbar": crossbar, "update": Update()})
+        device = self.chip.device.model_copy(update={"age": 0.0})
+        return self.chip.model_copy(update={"crossbar": crossbar, "device": device, "update": Update()})
 
     def _written(self, chip: Chip, patterns: Tokens, b: int) -> Crossbar:
         vectors = patterns.vectors[b, : patterns.count[b]]
@@ -209,8 +223,10 @@ class DigitisedAttention(AttentionUnit, Ranged):
         super().__init__(inner.layer, setting.dtype, setting.workers)
         self.inner, self.seed = inner, setting.seed
         self.quantiser = Quantiser(converter, f"attention state of {inner.layer.name}")
-        for name in ("hold", "rest", "explicit", "token_rows"):
+        self.quantiser.nonnegative = False
+        for name in ("hold", "redrive", "rest", "explicit", "token_rows"):
             setattr(self, name, getattr(inner, name))
+        self.conversions = 0
         self.begin()
 
     def begin(self, *occasion: str | int) -> None:
@@ -234,6 +250,7 @@ class DigitisedAttention(AttentionUnit, Ranged):
             self.quantiser.sample(value)
         value[:] = self.quantiser(np.ascontiguousarray(value), self._key, self._step)
         self._step += 1
+        self.conversions += value.size if self.quantiser.converter.bits is not None else 0
         return change if np.isnan(change) else float(np.abs(value - before).max(initial=0))
 
     def counters(self) -> dict[str, int]:

@@ -30,6 +30,7 @@ class ChipNeurons(Neurons, Ranged):
         self.gain = self._drawn("neuron gain", circuit.gain_spread, 1.0)
         self.offset = self._drawn("neuron offset", circuit.offset_spread, 0.0)
         self._grid = grid(circuit.state_bits, circuit.state_range, layer.potential.low >= 0)
+        self.conversions = 0
         self.begin()
 
     def _drawn(self, what: str, spread: float, mean: float) -> np.ndarray | None:
@@ -69,4 +70,5 @@ class ChipNeurons(Neurons, Ranged):
             self._step += 1
         if circuit.state_bits is not None:
             convert(np.ascontiguousarray(state), state, *self._grid)
+            self.conversions += state.size
         return change if np.isnan(change) else float(np.abs(state - before).max(initial=0))

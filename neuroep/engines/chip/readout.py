@@ -36,6 +36,7 @@ class Periphery(Ranged):
         self.place = (seed, "read-out", synapse, end)
         where = f"read-out of {synapse}, {end} side"
         self.state, self.change = Quantiser(readout, where), Quantiser(readout, f"{where}, difference")
+        self.conversions = 0
         self.begin()
 
     def begin(self, *occasion: str | int) -> None:
@@ -63,6 +64,7 @@ class Digitised:
         values = np.ascontiguousarray(values)
         if quantiser.observing:
             quantiser.sample(values)
+        self._periphery.conversions += values.size if self._periphery.state.converter.bits is not None else 0
         return quantiser(values, self._periphery.key, self._number, what)
 
     @property

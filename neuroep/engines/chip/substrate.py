@@ -18,7 +18,7 @@ from neuroep.engines.chip.neurons import ChipNeurons
 from neuroep.engines.chip.ranges import Ranged
 from neuroep.engines.chip.readout import Periphery
 from neuroep.engines.neurons import Neurons
-from neuroep.engines.substrate import Setting
+from neuroep.engines.substrate import Setting, Signs
 from neuroep.network import AttentionLayer, DenseLayer
 
 ENDS = ("post", "pre")
@@ -43,13 +43,19 @@ class ChipSubstrate:
         self._parts: dict[str, Any] = {}
         self._calibrated = False
 
-    def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None) -> Array:
-        """Return a crossbar or an event-driven array."""
-        kind = EventDrivenArray if self.chip.substrate == "event_driven" else CrossbarArray
-        self._parts[f"array.{name}"] = made = kind(name, weight, bias, self.chip, self.setting)
-        if self.chip.readout.acts:
-            for end in ENDS:
-                self._parts[f"read-out.{name}.{end}"] = Periphery(self.chip.readout, self.setting.seed, name, end)
+    def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs) -> Array:
+        """Return a crossbar or an event-driven array, and make the read-out of both ends of its synapse."""
+        made: CrossbarArray | EventDrivenArray
+        if self.chip.substrate == "event_driven":
+            made = EventDrivenArray(name, weight, bias, self.chip, self.setting)
+        else:
+            made = CrossbarArray(name, weight, bias, self.chip, self.setting)
+            made.crossbar.converters.assume(forward=nonnegative[1], transposed=nonnegative[0])
+        self._parts[f"array.{name}"] = made
+        for end, sign in zip(ENDS, nonnegative, strict=True) if self.chip.readout.acts else ():
+            periphery = Periphery(self.chip.readout, self.setting.seed, name, end)
+            periphery.state.nonnegative, periphery.change.nonnegative = sign, False
+            self._parts[f"read-out.{name}.{end}"] = periphery
         return made  # type: ignore[return-value]
 
     def attention(self, layer: AttentionLayer) -> AttentionUnit:
@@ -98,8 +104,8 @@ class ChipSubstrate:
         self._calibrated = True
 
     def counters(self) -> dict[str, int]:
-        """Return nothing: arrays and units count for themselves."""
-        return {}
+        """Return the conversions of states; arrays and units count for themselves."""
+        return {"state_conversions": sum(getattr(part, "conversions", 0) for part in self._parts.values())}
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the ranges of all parts but the arrays, which keep their own."""

@@ -27,6 +27,10 @@ from neuroep.engines.substrate import Setting
 from neuroep.errors import ConfigError
 from neuroep.optimisers import SGD, Optimiser
 
+EDGE = 0.999
+"""Share of a bound from which a weight counts as being there."""
+SINGLE = 1000
+"""Most pulses of a device that are given one by one; more are given in one step of their mean and spread."""
 CROSSBAR = "crossbar"
 """Name in a checkpoint of what the crossbar keeps."""
 
@@ -47,6 +51,11 @@ class Scheme(Protocol):
     def load(self, state: Mapping[str, np.ndarray]) -> None: ...
 
     def pulses(self) -> int: ...
+
+    def health(self) -> dict[str, float]: ...
+
+    @property
+    def digital(self) -> IdealArray: ...
 
 
 class Digital:
@@ -87,6 +96,11 @@ class Digital:
         """Return 0: devices are programmed, not pulsed."""
         return 0
 
+    def health(self) -> dict[str, float]:
+        """Return the share of master weights at or beyond the range of the devices."""
+        edge = self.crossbar.weight_range * EDGE
+        return {"weights_at_range": float((np.abs(self.digital.weight) >= edge).mean())}
+
 
 class InMemory:
     """What the two schemes share whose weights are the devices' own."""
@@ -102,6 +116,7 @@ class InMemory:
         self.sent = 0
 
     accumulates = False
+    digital: IdealArray
 
     @property
     def bias(self) -> np.ndarray | None:
@@ -112,6 +127,11 @@ class InMemory:
     def updates(self) -> int:
         """Number of updates made."""
         return self.digital.updates
+
+    def health(self) -> dict[str, float]:
+        """Return the share of devices at their bounds."""
+        own, stored = self.devices.devices, self.crossbar.stored
+        return {"weights_at_range": float(((stored >= own.high * EDGE) | (stored <= own.low * EDGE)).mean())}
 
     def _bound(self) -> None:
         """Cut what was programmed to the devices' own bounds."""
@@ -155,7 +175,7 @@ class MixedPrecision(InMemory):
 
     def update(self, contrast: Contrast, rate: float) -> int:
         """Accumulate, then move whole granules; return how many weights are not finite."""
-        _refuse_decay(self.digital.optimiser, "mixed_precision")
+        refuse_decay(self.digital.optimiser, "mixed_precision")
         chi = self.digital.weight
         bad = self.digital.update(contrast, rate)
         if bad:
@@ -163,7 +183,9 @@ class MixedPrecision(InMemory):
         granule = (self.chip.update.granule or self.chip.device.pulse.dw_min) * self.crossbar.weight_range
         whole = np.trunc(chi / chi.dtype.type(granule))
         chi -= whole * chi.dtype.type(granule)
-        up, down = np.maximum(whole, 0).astype(np.int64), np.maximum(-whole, 0).astype(np.int64)
+        up, down = np.maximum(whole, 0), np.maximum(-whole, 0)
+        if max(up.max(initial=0), down.max(initial=0)) <= SINGLE:
+            up, down = up.astype(np.int64), down.astype(np.int64)
         return self._pulsed(self.devices.apply(self.crossbar.stored, up, down, step=self.updates))
 
 
@@ -177,14 +199,33 @@ class Pulsed(InMemory):
             name = "optimiser.momentum" if isinstance(rule, SGD) else "optimiser.kind"
             value = rule.momentum if isinstance(rule, SGD) else "adam"
             raise ConfigError(f"{name} = {value!r}: pulsed in-memory updates take 'sgd' without momentum")
-        _refuse_decay(rule, "pulsed")
+        refuse_decay(rule, "pulsed")
         if self.bias is not None:
             bias = self.bias
             bias -= bias.dtype.type(rate) * contrast.bias_gradient()
         self.digital.updates += 1
         step = -rate * contrast.scale / self.crossbar.weight_range
         terms = self._terms(contrast)
+        self._watch(terms, abs(step))
         return self._pulsed(self.devices.update(self.crossbar.stored, terms, step, self.chip.update, self.updates))
+
+    def __init__(self, crossbar: Crossbar, weight: np.ndarray, bias: np.ndarray | None, chip: Chip, setting: Setting):
+        super().__init__(crossbar, weight, bias, chip, setting)
+        self._trains = self._short = 0
+
+    def _watch(self, terms: list[tuple[float, Any, Any]], step: float) -> None:
+        """Count the trains, and those whose strongest lines would need more slots than a train may have."""
+        longest = self.chip.update.train_length * self.chip.device.pulse.dw_min
+        for _, post, pre in terms:
+            needed = step * np.abs(post).max(axis=1, initial=0) * np.abs(pre).max(axis=1, initial=0)
+            self._trains += int(np.count_nonzero(needed))
+            self._short += int(np.count_nonzero(needed > longest))
+
+    def health(self) -> dict[str, float]:
+        """Return the share of devices at their bounds, and of trains since the last call that were too short."""
+        share = self._short / self._trains if self._trains else 0.0
+        self._trains = self._short = 0
+        return super().health() | {"trains_too_short": share}
 
     def _terms(self, contrast: Contrast) -> list[tuple[float, Any, Any]]:
         """Return (sign, post rows, pre rows): the weights are to change along the sum of sign post^T pre."""
@@ -201,7 +242,8 @@ def _rule(weight: np.ndarray, bias: np.ndarray | None, setting: Setting) -> Idea
     return ideal(weight, bias, setting.optimiser, setting.workers, setting.dtype)
 
 
-def _refuse_decay(rule: Optimiser, scheme: str) -> None:
+def refuse_decay(rule: Optimiser, scheme: str) -> None:
+    """Refuse weight decay, which needs the weights in digital form."""
     if rule.weight_decay:
         value = f"optimiser.weight_decay = {rule.weight_decay}"
         raise ConfigError(f"{value}: update scheme '{scheme}' cannot decay weights")

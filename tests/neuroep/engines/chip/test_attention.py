@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hw_models.chip import Attention, Chip, Converter, Crossbar, Device
+from hw_models.chip import Attention, Chip, Converter, Device
 from neuroep.engines.attention import AttentionUnit, Tokens
 from neuroep.engines.chip.attention import AnalogAttention, DigitisedAttention, ExplicitAttention
 from neuroep.engines.substrate import Setting
@@ -72,7 +72,7 @@ def test_exponentials_lie_on_their_grid(case):
 
 
 def analog(**parts) -> Chip:
-    return Chip(attention=Attention(kind="analog"), crossbar=Crossbar(weight_range=6.0), **parts)
+    return Chip(attention=Attention(kind="analog", pattern_range=6.0), **parts)
 
 
 def test_analog_attention_without_effects_is_exact(case):

@@ -87,6 +87,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "neuron.time_constant": ({}, 2.0),
     "attention.kind": ({"device.read_noise": 0.05}, "analog"),
     "attention.exp_bits": ({}, 3),
+    "attention.pattern_range": ({"attention.kind": "analog"}, 1.0),
     "readout.signal": ({"readout.bits": 6}, "difference"),
     "update.scheme": ({}, "mixed_precision"),
     "update.reprogram_every": ({}, 2),

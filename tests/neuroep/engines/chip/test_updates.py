@@ -1,0 +1,162 @@
+"""Schemes of learning: pulse trains of the phases, remainders, limits that are reported, events that fork."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hw_models.chip import Chip
+from neuroep import config, training
+from neuroep.contrast import Contrast, Moved
+from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
+from neuroep.engines.substrate import Setting
+from neuroep.engines.workers import Workers
+from neuroep.errors import ConfigError
+from neuroep.optimisers import SGD
+from neuroep.settling import Schedule
+from tests.neuroep.engines.chip.conftest import nested
+
+GENERATOR = np.random.default_rng(7)
+POST = Moved(GENERATOR.random((6, 4)), GENERATOR.random((6, 4)))
+PRE = Moved(GENERATOR.normal(size=(6, 5)), GENERATOR.normal(size=(6, 5)))
+CONTRAST = Contrast(POST, PRE, 0.4, 6)
+WEIGHT = GENERATOR.uniform(-0.3, 0.3, (4, 5))
+
+
+def array(seed: int = 0, rule: SGD | None = None, bias: bool = True, **fields) -> CrossbarArray:
+    chip = Chip.parse(nested({name.replace("__", "."): value for name, value in fields.items()}))
+    setting = Setting(rule or SGD(), Workers(1), "float64", seed)
+    return CrossbarArray("dense_1", WEIGHT, np.zeros(4) if bias else None, chip, setting)
+
+
+@pytest.mark.parametrize("signals", ["phases", "contrast"])
+@pytest.mark.parametrize("trains", ["expected", "stochastic"])
+def test_trains_change_the_weights_along_the_gradient_on_average(signals, trains):
+    rate, found = 1e-2, []
+    for seed in range(300):
+        made = array(
+            seed, crossbar__weight_range=1.0, device__pulse__dw_min=1e-3, update__scheme="pulsed",
+            update__signals=signals, update__trains=trains, update__train_length=63,
+        )  # fmt: skip
+        assert made.update(CONTRAST, rate) == 0
+        found.append(made.state()["weight"] - WEIGHT)
+        assert made.health()["trains_too_short"] == 0
+    wanted = -rate * CONTRAST.weight_gradient()
+    error = np.std(found, axis=0, ddof=1) / np.sqrt(len(found))
+    assert np.abs((np.mean(found, axis=0) - wanted) / error).max() < 4.5
+    assert np.linalg.norm(error) < 0.1 * np.linalg.norm(wanted)
+    np.testing.assert_allclose(made.bias, -rate * CONTRAST.bias_gradient())
+
+
+def test_what_mixed_precision_has_not_moved_stays_in_the_accumulator():
+    made = array(crossbar__weight_range=1.0, update__scheme="mixed_precision", device__pulse__dw_min=1e-2)
+    for step in range(1, 4):
+        made.update(CONTRAST, 1e-2)
+        kept = made.state()
+        moved = kept["weight"] - WEIGHT
+        np.testing.assert_allclose(moved / 1e-2, np.rint(moved / 1e-2), atol=1e-6)
+        np.testing.assert_allclose(moved + kept["accumulated"], -step * 1e-2 * CONTRAST.weight_gradient(), atol=1e-9)
+        assert np.abs(kept["accumulated"]).max() < 1e-2
+
+
+def test_many_granules_at_once_take_one_step():
+    made = array(crossbar__weight_range=1.0, update__scheme="mixed_precision", device__pulse__dw_min=1e-6)
+    made.update(CONTRAST, 3e-2)
+    moved = made.state()["weight"] - WEIGHT
+    np.testing.assert_allclose(moved, np.clip(-3e-2 * CONTRAST.weight_gradient(), -1, 1), atol=1e-5)
+
+
+def test_weights_at_the_range_and_short_trains_are_reported():
+    assert array(crossbar__weight_headroom=2.0).health() == {"weights_at_range": 0.0}
+    full = array(crossbar__weight_range=0.05, device__levels=9)
+    assert full.health()["weights_at_range"] == np.mean(np.abs(WEIGHT) >= 0.05 * 0.999)
+    short = array(update__scheme="pulsed", update__train_length=1, device__pulse__dw_min=1e-5)
+    short.update(CONTRAST, 1e-2)
+    assert short.health()["trains_too_short"] == 1
+    assert short.health()["trains_too_short"] == 0
+
+
+def test_devices_cannot_be_programmed_beyond_their_own_bounds():
+    made = array(update__scheme="pulsed", device__pulse__w_max=0.5, device__pulse__w_min=-0.4)
+    stored = made.crossbar.stored
+    assert stored.max() == 0.5
+    assert stored.min() == -0.4
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule", "name"),
+    [
+        ({"update__scheme": "pulsed"}, SGD(momentum=0.5), "optimiser.momentum"),
+        ({"update__scheme": "pulsed"}, SGD(weight_decay=0.5), "optimiser.weight_decay"),
+        ({"update__scheme": "mixed_precision"}, SGD(weight_decay=0.5), "optimiser.weight_decay"),
+    ],
+)
+def test_rules_that_need_digital_weights_are_refused(fields, rule, name):
+    with pytest.raises(ConfigError, match=name):
+        array(rule=rule, **fields).update(CONTRAST, 1e-2)
+
+
+def test_integers_in_place_refuse_weight_decay_too(tmp_path):
+    chip = Chip.parse({"substrate": "event_driven", "events": {"in_place": True, "state_range": 1.0}})
+    setting = Setting(SGD(weight_decay=0.5), Workers(1), "float64", 0)
+    with pytest.raises(ConfigError, match="weight_decay"):
+        EventDrivenArray("dense_1", WEIGHT, None, chip, setting).update(CONTRAST, 1e-2)
+    values = {"chip": chip.to_dict(), "data": {"limit": 40}, "optimiser": {"weight_decay": 0.5}}
+    with pytest.raises(ConfigError, match="weight_decay"):
+        training.train(config.parse(values), tmp_path / "run", progress=False)
+
+
+def test_a_nudged_phase_leaves_what_the_free_phase_has_sent_alone(small):
+    """With a threshold the outcome depends on what was sent: both nudges must start from the same memory."""
+    engine = small({"substrate": "event_driven", "events.threshold": 0.02}).engine
+    parts = small({"substrate": "event_driven", "events.threshold": 0.02}).parts
+    from neuroep import data
+
+    batch = next(iter(data.batches(parts.corpus.split("train"), parts.corpus.vectors, 8, sequences=("text",))))
+    clamped, schedule = engine.clamp(batch), Schedule(steps=3)
+    free = engine.settle(clamped, schedule)
+    sent = {name: kept["forward"].sent.copy() for name, kept in free.state.memory.items() if "forward" in kept}
+    minus = engine.outputs(engine.settle(clamped, schedule, beta=-0.3, start=free)).copy()
+    engine.settle(clamped, schedule, beta=0.3, start=free)
+    again = engine.outputs(engine.settle(clamped, schedule, beta=-0.3, start=free))
+    np.testing.assert_array_equal(minus, again)
+    for name, values in sent.items():
+        np.testing.assert_array_equal(free.state.memory[name]["forward"].sent, values)
+
+
+def test_the_patterns_of_a_sequence_are_written_once_however_often_the_input_is_read(small):
+    analog = {"attention.kind": "analog", "device.read_noise": 0.05}
+    held, fresh = small(analog), small(analog | {"crossbar.hold_input": False})
+    assert held.counters["writes"] == fresh.counters["writes"]
+    assert held.counters["reads"] < fresh.counters["reads"]
+
+
+def test_patterns_are_read_as_soon_as_written(small):
+    drift = {"device.drift_mean": [0.0, 0.3, 0.3, 0.3], "attention.kind": "analog"}
+    chip = small(drift | {"device.age": 1e6}).engine.units["attention"]._chip(1.0)
+    assert chip.device.age == 0
+
+
+def test_a_time_constant_does_not_fake_convergence(small):
+    settings = {"settling.tolerance": 1e-3, "settling.free_steps": 3000, "network.potential": "smooth_sigmoid"}
+    parts = small({"neuron.time_constant": 50.0}, settings).parts
+    from neuroep import data
+
+    batch = next(iter(data.batches(parts.corpus.split("train"), parts.corpus.vectors, 8, sequences=("text",))))
+    slow = parts.engine.settle(batch, parts.estimator.free)
+    wanted = parts.engine.settle(batch, Schedule(steps=3000))
+    assert slow.converged
+    error = np.abs(parts.engine.outputs(slow) - parts.engine.outputs(wanted)).max()
+    assert error < 3e-3
+
+
+def test_the_yardstick_knows_the_weights_as_the_devices_conduct_them(small):
+    from neuroep import data, yardsticks
+    from neuroep.estimators import centred
+
+    chip = {"device.mismatch": 0.3, "crossbar.mapping": "offset"}
+    parts = small(chip, {"network.potential": "smooth_sigmoid", "engine.dtype": "float64"}).parts
+    batch = next(iter(data.batches(parts.corpus.split("train"), parts.corpus.vectors, 8, sequences=("text",))))
+    long = Schedule(steps=300, tolerance=1e-9)
+    found = yardsticks.cosine_to_bptt(parts.engine, batch, centred(beta=1e-3, free=long, nudged=long), 200)
+    assert min(found.values()) > 0.9999
