@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from hw_models.errors import ChipError
     from hw_models.files import load, save
 
+_MODULES = ("pages", "presets")
 _HOMES = {"Chip": "chip", "ChipError": "errors", "Crossbar": "crossbar", "load": "files", "save": "files"}
-__all__ = ["Chip", "ChipError", "Crossbar", "load", "save"]
+__all__ = ["Chip", "ChipError", "Crossbar", "load", "pages", "presets", "save"]
 
 
 def __getattr__(name: str) -> Any:
     """Import a name's module when it is asked for."""
+    if name in _MODULES:
+        return importlib.import_module(f"hw_models.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'hw_models' has no attribute '{name}'")
     return getattr(importlib.import_module(f"hw_models.{_HOMES[name]}"), name)

@@ -190,10 +190,13 @@ def _train(arguments: argparse.Namespace) -> None:
 
 
 def _print_epoch(record: Mapping[str, Any]) -> None:
+    from neuroep import training
+
     parts = [f"train loss {record['train']['loss']:.4f} accuracy {record['train']['accuracy']:.4f}"]
     parts += [f"{name} accuracy {found['accuracy']:.4f}" for name, found in record["evaluate"].items()]
     parts += [f"{sum(record['seconds'].values()):.1f} s"]
-    print(f"epoch {record['epoch']}: {', '.join(parts)}", flush=True)
+    notes = "".join(f"; {limit}" for limit in training.limits(record))
+    print(f"epoch {record['epoch']}: {', '.join(parts)}{notes}", flush=True)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
