@@ -141,7 +141,9 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
         command.set_defaults(run=run)
         if settings:
             command.add_argument("--engine", metavar="NAME", help="local or reference, short for --engine.kind")
-            command.add_argument("--chip", metavar="NAME", help="chip under the local engine: a preset or a TOML file")
+            several = {"action": "append", "dest": "chips"} if name == "compare" else {}
+            about = "chip under the local engine: a preset or a TOML file" + ("; may be repeated" if several else "")
+            command.add_argument("--chip", metavar="NAME", help=about, **several)
         commands[name] = command
         return command
 
@@ -168,7 +170,13 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     command.add_argument("source", metavar="CONFIG_OR_DIR", help="configuration (initial weights) or run directory")
     command.add_argument("--out", required=True, metavar="DIR", help="directory for the picture and the table")
 
-    command = add("demo", _demo, "train the embedded reviews on both engines", settings=False)
+    command = add("compare", _compare, "compare the reference, exact local arithmetic and chips")
+    command.add_argument("source", metavar="CONFIG_OR_DIR", help="configuration to train, or run directory")
+    command.add_argument("--out", required=True, metavar="DIR", help="directory for table, results and picture")
+    command.add_argument("--mode", default="deploy", metavar="NAME", help="deploy on the chips, or let them learn")
+    command.add_argument("--quiet", action="store_true", help="print nothing but the table")
+
+    command = add("demo", _demo, "train the embedded reviews on both engines, deploy on chips", settings=False)
     command.add_argument("--out", metavar="DIR", help="directory for runs and picture")
 
     command = add("import-published", _import_published, "turn a published torch state dict into a run directory")
@@ -233,14 +241,26 @@ def _gradcheck(arguments: argparse.Namespace) -> None:
     print(gradcheck.run(opened, arguments.out).as_text())
 
 
+def _compare(arguments: argparse.Namespace) -> None:
+    from analysis import comparison
+    from neuroep import config, runs
+
+    source = Path(arguments.source)
+    opened = (runs.load if source.is_dir() else config.load)(source, arguments.overrides)
+    settings = {"mode": arguments.mode, "progress": not arguments.quiet}
+    report = None if arguments.quiet else _print_named
+    print(comparison.run(opened, arguments.chips or [], arguments.out, **settings, report=report).as_text())
+
+
+def _print_named(name: str, record: Mapping[str, Any]) -> None:
+    print(f"{name:<10}", end=" ")
+    _print_epoch(record)
+
+
 def _demo(arguments: argparse.Namespace) -> None:
     from analysis import demo
 
-    def report(engine: str, record: Mapping[str, Any]) -> None:
-        print(f"{engine:<10}", end="")
-        _print_epoch(record)
-
-    print(demo.run(arguments.out, progress=True, report=report).as_text())
+    print(demo.run(arguments.out, progress=True, report=_print_named).as_text())
 
 
 def _import_published(arguments: argparse.Namespace) -> None:

@@ -10,7 +10,6 @@ epoch, step), so a resumed run goes on bit for bit on the same machine.
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from neuroep.checkpoints import About, Checkpoint
 from neuroep.config import Config
 from neuroep.errors import CheckpointError, ConfigError, DivergenceError
 from neuroep.evaluation import bar, difference, evaluate
+from neuroep.memory import peak_memory
 from neuroep.randomness import generator
 from neuroep.runs import Run
 
@@ -211,7 +211,7 @@ def _epoch(parts: Assembly, epoch: int, updates: int, progress: bool) -> dict[st
 def limits(record: Mapping[str, Any]) -> list[str]:
     """Return what an epoch's record says of arrays near a limit: more than 5 % of weights or trains are at one."""
     words = {"weights_at_range": "of weights at the range", "trains_too_short": "of pulse trains too short"}
-    shares = [(synapse, name, share) for synapse, found in record["arrays"].items() for name, share in found.items()]
+    shares = [(synapse, name, share) for synapse, found in record.get("arrays", {}).items() for name, share in found.items()]
     return [f"{synapse}: {share:.0%} {words[name]}" for synapse, name, share in shares if share > 0.05]
 
 
@@ -288,13 +288,3 @@ def _probe_batch(parts: Assembly) -> Batch:
     chosen = generator(settings.seed, "probe").permutation(len(split))[: settings.probe]
     batches = data.batches(split.take(chosen), parts.corpus.vectors, len(chosen), sequences=parts.corpus.sequences)
     return next(iter(batches))
-
-
-def peak_memory() -> float | None:
-    """Return the largest resident memory of this process so far [MiB]; None where the system does not tell."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    unit = 1 if sys.platform == "darwin" else 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)

@@ -12,7 +12,7 @@ import pytest
 
 from neuroep import cli, runs
 
-COMMANDS = ["train", "evaluate", "gradcheck", "demo", "import-published"]
+COMMANDS = ["train", "evaluate", "chips", "gradcheck", "compare", "demo", "import-published"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
@@ -27,7 +27,7 @@ def test_help_shows_the_commands(neuroep, arguments):
 def test_each_command_has_help(neuroep, command):
     found = neuroep(command, "--help")
     assert found.code == 0
-    assert ("--training.epochs" in found.out) == (command != "demo")
+    assert ("--training.epochs" in found.out) == (command not in ("demo", "chips"))
 
 
 def test_version(neuroep):
@@ -300,7 +300,7 @@ def test_gradcheck_opens_a_configuration_or_a_run(neuroep, tiny, trained, tmp_pa
 def test_demo_prints_epochs_and_what_it_finds(neuroep, tmp_path, monkeypatch):
     seen: list = []
     fake(monkeypatch, "demo", seen, "a table")
-    epoch = "local     epoch 3: train loss 0.5000 accuracy 0.7500, test accuracy 0.6250, 1.2 s\n"
+    epoch = "local      epoch 3: train loss 0.5000 accuracy 0.7500, test accuracy 0.6250, 1.2 s\n"
     assert neuroep("demo").out == epoch + "a table\n"
     neuroep("demo", "--out", tmp_path)
     assert seen == [(None,), (str(tmp_path),)]

@@ -1,0 +1,98 @@
+"""Pictures of a comparison: accuracy, states that drift apart, energy along the settle, gradients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis import style
+
+if TYPE_CHECKING:
+    from analysis.comparison import Comparison
+
+FLOOR = 1e-8
+"""Smallest divergence drawn; less is rounding."""
+
+
+def _colours(result: Comparison) -> dict[str, str]:
+    """Return a colour for each contestant, the reference black."""
+    others = [found.name for found in result.contestants if found.name != "reference"]
+    palette = [colour for colour in style.COLOURS if colour != style.BLACK]
+    return {"reference": style.BLACK} | {name: palette[n % len(palette)] for n, name in enumerate(others)}
+
+
+def plot_accuracy_bars(result: Comparison, ax: Axes | None = None) -> Axes:
+    """Draw test accuracy of each contestant as bars, training accuracy as marks, and the bag of words as a line."""
+    ax = style.axes(ax)
+    names = [found.name for found in result.contestants]
+    colours = _colours(result)
+    for place, found in enumerate(result.contestants):
+        test = found.accuracy["test"]
+        ax.barh(place, 100 * test, color=colours[found.name], alpha=0.75, label="test" if place == 0 else None)
+        ax.plot(100 * found.accuracy["train"], place, "|", color=style.BLACK, markersize=14, markeredgewidth=2)
+        ax.text(100 * test - 1, place, f"{test:.1%}", va="center", ha="right", fontsize=style.TEXT - 1, color="white")
+    if result.bag_of_words is not None:
+        ax.axvline(100 * result.bag_of_words, color=style.GREY, linestyle="--")
+        ax.text(
+            100 * result.bag_of_words, -0.62, "bag of words", fontsize=style.TEXT - 2, color=style.GREY, ha="center"
+        )
+    ax.set_yticks(range(len(names)), names)
+    ax.invert_yaxis()
+    ax.set_xlim(0, 100)
+    return style.dress(ax, x="accuracy, test (bar) and training (mark) [%]", y="", title="Accuracy")
+
+
+def plot_divergence(result: Comparison, ax: Axes | None = None) -> Axes:
+    """Draw the largest relative distance of a layer's states from the reference's, sweep by sweep."""
+    ax = style.axes(ax)
+    colours = _colours(result)
+    for number, found in enumerate(result.contestants):
+        if found.name == "reference" or not found.divergence:
+            continue
+        worst = np.max(list(found.divergence.values()), axis=0)
+        steps = np.arange(1, len(worst) + 1)
+        marker = style.MARKERS[number % len(style.MARKERS)]
+        ax.semilogy(steps, np.maximum(worst, FLOOR), marker=marker, color=colours[found.name], label=found.name)
+    style.whole_steps(ax)
+    style.dress(ax, x="sweep of the free phase", y="|s - s_reference| / |s_reference|, worst layer", title="States")
+    style.legend(ax)
+    return ax
+
+
+def plot_energies(result: Comparison, ax: Axes | None = None) -> Axes:
+    """Draw the mean free energy along the settle."""
+    ax = style.axes(ax)
+    colours = _colours(result)
+    for number, found in enumerate(result.contestants):
+        steps, marker = np.arange(1, len(found.energy) + 1), style.MARKERS[number % len(style.MARKERS)]
+        ax.plot(steps, found.energy, marker=marker, color=colours[found.name], label=found.name, alpha=0.8)
+    style.whole_steps(ax)
+    style.dress(ax, x="sweep of the free phase", y="mean energy E of the mean weights [1]", title="Energy")
+    return ax
+
+
+def plot_gradients(result: Comparison, ax: Axes | None = None) -> Axes:
+    """Draw the cosine of each parameter's gradient with the exact one."""
+    ax = style.axes(ax)
+    colours = _colours(result)
+    parameters = [row.parameter for row in result.contestants[0].gradient]
+    width = 0.8 / max(1, len(result.contestants))
+    for number, found in enumerate(result.contestants):
+        places = np.arange(len(parameters)) + (number - 0.5 * (len(result.contestants) - 1)) * width
+        ax.bar(places, [row.cosine for row in found.gradient], width, color=colours[found.name], label=found.name)
+    ax.set_xticks(range(len(parameters)), parameters, rotation=20, ha="right")
+    ax.axhline(0, color=style.GREY, linewidth=0.8)
+    ax.set_ylim(min(0, *ax.get_ylim()), 1.05)
+    return style.dress(ax, x="", y="cosine with the exact gradient [1]", title="Gradient, common weights")
+
+
+def picture(result: Comparison) -> Figure:
+    """Return the four of them on one sheet."""
+    sheet = style.figure(13.0, 7.6)
+    plots = (plot_accuracy_bars, plot_divergence, plot_energies, plot_gradients)
+    for place, plot in enumerate(plots, 1):
+        plot(result, sheet.add_subplot(2, 2, place))
+    return sheet
