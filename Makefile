@@ -1,4 +1,4 @@
-# make demo          train the embedded reviews on both engines
+# make demo          train the embedded reviews on both engines, deploy them on chips
 # make test          run the tests
 # make test-nojit    run the tests of the kernels without compiling them
 # make lint          ruff and mypy

@@ -6,7 +6,8 @@
 Each contestant predicts the training and the test samples. ``deploy`` programs the weights that exact local arithmetic
 has learned on the chips; ``learn`` lets every chip learn by itself. What is compared layer by layer (states along the
 free phase, energy, gradients) is measured with one and the same set of weights, those of the local engine, so that only
-the arithmetic differs. Gradients: the configured estimator against back-propagation through time with those weights.
+the arithmetic differs. Gradients: the configured estimator against back-propagation through time, for the weights as
+the contestant's arrays conduct them and for those that were programmed.
 """
 
 from __future__ import annotations
@@ -50,7 +51,11 @@ class Agreement:
 
     parameter: str
     cosine: float
+    """With the exact gradient for the weights as the arrays conduct them: what EP is worth on this chip."""
     relative_error: float
+    """Of the same."""
+    nominal: float
+    """Cosine with the exact gradient for the weights that were programmed."""
 
 
 @dataclass(frozen=True)
@@ -266,14 +271,17 @@ class _Bench:
         trace = settled.trace.states if settled.trace else []
         states = [{name: engine.to_numpy(value) for name, value in state.values.items()} for state in trace]
         gradient = parts.estimator.gradient(engine, batch, step=0)
-        if not self.followed:
-            exact = yardsticks.as_reference(engine)
-            bptt = yardsticks.BPTT(CONVERGED, parts.config.settling.nudged_steps, order="layerwise")
-            self.followed = {"states": states, "gradient": bptt.gradient(exact, batch)}
-        wanted = self.followed["gradient"]
+        bptt = yardsticks.BPTT(CONVERGED, parts.config.settling.nudged_steps, order="layerwise")
+        exact = bptt.gradient(yardsticks.as_reference(engine), batch)
+        self.followed = self.followed or {"states": states, "gradient": exact}
         rows = [
-            Agreement(name, yardsticks.cosine(gradient[name], exact), yardsticks.relative_error(gradient[name], exact))
-            for name, exact in wanted.items()
+            Agreement(
+                name,
+                yardsticks.cosine(gradient[name], exact[name]),
+                yardsticks.relative_error(gradient[name], exact[name]),
+                yardsticks.cosine(gradient[name], nominal),
+            )
+            for name, nominal in self.followed["gradient"].items()
         ]
         pairs = list(zip(states, self.followed["states"], strict=True))
         miss = yardsticks.relative_error

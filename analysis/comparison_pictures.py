@@ -75,7 +75,7 @@ def plot_energies(result: Comparison, ax: Axes | None = None) -> Axes:
 
 
 def plot_gradients(result: Comparison, ax: Axes | None = None) -> Axes:
-    """Draw the cosine of each parameter's gradient with the exact one."""
+    """Draw the cosine of each parameter's gradient with the exact one, for conducting and for programmed weights."""
     ax = style.axes(ax)
     colours = _colours(result)
     parameters = [row.parameter for row in result.contestants[0].gradient]
@@ -83,10 +83,12 @@ def plot_gradients(result: Comparison, ax: Axes | None = None) -> Axes:
     for number, found in enumerate(result.contestants):
         places = np.arange(len(parameters)) + (number - 0.5 * (len(result.contestants) - 1)) * width
         ax.bar(places, [row.cosine for row in found.gradient], width, color=colours[found.name], label=found.name)
+        ax.plot(places, [row.nominal for row in found.gradient], "_", color=style.GREY, markersize=90 * width / 0.8 / 3)
     ax.set_xticks(range(len(parameters)), parameters, rotation=20, ha="right")
     ax.axhline(0, color=style.GREY, linewidth=0.8)
     ax.set_ylim(min(0, *ax.get_ylim()), 1.05)
-    return style.dress(ax, x="", y="cosine with the exact gradient [1]", title="Gradient, common weights")
+    title = "EP's gradient: conducting weights (bar), programmed ones (dash)"
+    return style.dress(ax, x="", y="cosine with the exact gradient [1]", title=title)
 
 
 def picture(result: Comparison) -> Figure:

@@ -211,8 +211,13 @@ def _epoch(parts: Assembly, epoch: int, updates: int, progress: bool) -> dict[st
 def limits(record: Mapping[str, Any]) -> list[str]:
     """Return what an epoch's record says of arrays near a limit: more than 5 % of weights or trains are at one."""
     words = {"weights_at_range": "of weights at the range", "trains_too_short": "of pulse trains too short"}
-    shares = [(synapse, name, share) for synapse, found in record.get("arrays", {}).items() for name, share in found.items()]
-    return [f"{synapse}: {share:.0%} {words[name]}" for synapse, name, share in shares if share > 0.05]
+    arrays = record.get("arrays", {})
+    return [
+        f"{synapse}: {share:.0%} {words[name]}"
+        for synapse, found in arrays.items()
+        for name, share in found.items()
+        if share > 0.05
+    ]
 
 
 def _updates(
