@@ -1,10 +1,14 @@
 """Questions about networks, each answered by a table and a picture.
 
-==================  ===============================================================
-gradcheck           EP's gradient against the exact one, by parameter and nudge
-demo                one network trained on both engines, side by side
-style               the look that all pictures share
-==================  ===============================================================
+===============  ===============================================================
+gradcheck        EP's gradient against the exact one, by parameter and nudge
+comparison       the reference, exact local arithmetic and chips side by side
+demo             such a comparison on embedded data
+sweep            any field of a configuration or a chip against accuracy
+array_learning   what an array does while an engine learns
+pictures         everything that draws
+report           one page of a run, a comparison or a sweep
+===============  ===============================================================
 
 A picture is a function ``plot_x(result, ax=None) -> Axes``: it draws on the axes it is given, or on a figure of its
 own, has units on its axes, and never shows itself. Nothing in :mod:`neuroep` but the command line imports this

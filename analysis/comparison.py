@@ -151,8 +151,8 @@ def run(
     DataError, CheckpointError
         If data or weights cannot be used.
     """
-    from analysis.comparison_pictures import picture
-    from analysis.style import save
+    from analysis.pictures.comparison import picture
+    from analysis.pictures.style import save
 
     if mode not in MODES:
         raise ConfigError(unknown("mode", mode, MODES))
@@ -298,9 +298,7 @@ class _Bench:
 def predictions(parts: Assembly, split: str) -> np.ndarray:
     """Return the predicted class of every sample of a split, (samples,)."""
     corpus, engine = parts.corpus, parts.engine
-    batches = data.batches(
-        corpus.split(split), corpus.vectors, parts.config.training.batch, sequences=corpus.sequences
-    )
+    batches = data.batches(corpus.split(split), corpus.vectors, parts.config.training.batch, sequences=corpus.sequences)
     found = []
     for number, batch in enumerate(batches):
         engine.begin("evaluate", split, number)

@@ -17,10 +17,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from analysis import gdu, gradient_error, gradient_pictures, style
+from analysis import gdu, gradient_error
 from analysis.folders import appearing, check_free
 from analysis.gdu import GDU
 from analysis.gradient_error import BETAS, CONVERGED, Agreement
+from analysis.pictures import gradients, style
 from neuroep import data
 from neuroep.assembly import Assembly, assemble, calibrate
 from neuroep.batch import Batch
@@ -251,8 +252,8 @@ def _write(result: GradientCheck, folder: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(["parameter", "estimator", "beta", "cosine", "relative_error"])
         writer.writerows([row.parameter, row.estimator, row.beta, row.cosine, row.error] for row in result.rows)
-    style.save(gradient_pictures.gdu_sheet(result.gdu), folder / GDU_PICTURE)
-    style.save(gradient_pictures.error_sheet(result.rows), folder / ERROR_PICTURE)
+    style.save(gradients.gdu_sheet(result.gdu), folder / GDU_PICTURE)
+    style.save(gradients.error_sheet(result.rows), folder / ERROR_PICTURE)
 
 
 def _number(value: float, form: str = ".1e") -> str:

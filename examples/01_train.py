@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from analysis import style
-from analysis.training_pictures import plot_training
+from analysis.pictures import style
+from analysis.pictures.training import plot_training
 from neuroep import config, deployment, runs, training
 from neuroep.evaluation import Evaluation
 

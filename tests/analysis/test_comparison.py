@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis import comparison, comparison_pictures
+from analysis import comparison
+from analysis.pictures import comparison as comparison_pictures
 from hw_models.errors import ChipError
 from neuroep import config, runs
 from neuroep.errors import ConfigError

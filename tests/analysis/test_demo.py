@@ -18,9 +18,7 @@ def test_settings_are_those_of_the_example() -> None:
     assert demo.settings(epochs=2).training.epochs == 2
 
 
-def test_it_compares_both_engines_and_the_chips(
-    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_compares_both_engines_and_the_chips(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(demo, "CHIPS", ("pcm",))
     result = demo.run(config=runs.load(trained).config)

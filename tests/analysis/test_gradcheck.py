@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis import gradcheck, gradient_pictures
+from analysis import gradcheck
+from analysis.pictures import gradients
 from neuroep import config, networks, runs
 from neuroep.errors import ConfigError
 
@@ -86,7 +87,7 @@ def test_failure_leaves_nothing(tiny: Path, tmp_path: Path, monkeypatch: pytest.
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(gradient_pictures, "error_sheet", fail)
+    monkeypatch.setattr(gradients, "error_sheet", fail)
     with pytest.raises(OSError, match="disk full"):
         gradcheck.run(config.load(tiny), tmp_path / "out", **FEW)
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
-from analysis import gdu, style
+from analysis import gdu
 from analysis.gradient_error import Agreement
-from analysis.gradient_pictures import error_sheet, gdu_sheet, plot_gdu, plot_gdu_error, plot_gradient_error
-from analysis.settling_pictures import Descent, follow, plot_convergence, plot_energy
-from analysis.training_pictures import plot_training
+from analysis.pictures import style
+from analysis.pictures.gradients import error_sheet, gdu_sheet, plot_gdu, plot_gdu_error, plot_gradient_error
+from analysis.pictures.settling import Descent, follow, plot_convergence, plot_energy
+from analysis.pictures.training import plot_training
 from neuroep.settling import Schedule
 from tests import cases
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from analysis import style
+from analysis.pictures import style
 from neuroep.engines.engine import Engine
 from neuroep.settling import Schedule, Settled
 

@@ -11,9 +11,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import style
 from analysis.gdu import GDU
 from analysis.gradient_error import KINDS, Agreement
+from analysis.pictures import style
 
 COLUMNS = 3
 WIDTH, HEIGHT = 4.4, 3.3

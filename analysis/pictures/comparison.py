@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import style
+from analysis.pictures import style
 
 if TYPE_CHECKING:
     from analysis.comparison import Comparison

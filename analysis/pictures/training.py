@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from analysis import style
+from analysis.pictures import style
 
 Metrics = Sequence[Mapping[str, Any]]
 """Records of a run, one per epoch, as :attr:`neuroep.runs.Run.metrics` returns them."""
