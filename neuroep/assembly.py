@@ -34,7 +34,7 @@ class Assembly:
     estimator: Estimator
 
 
-def assemble(config: Config, checkpoint: Checkpoint | None = None) -> Assembly:
+def assemble(config: Config, checkpoint: Checkpoint | None = None, corpus: Corpus | None = None) -> Assembly:
     """Build everything a run needs; nothing is written.
 
     Parameters
@@ -43,13 +43,15 @@ def assemble(config: Config, checkpoint: Checkpoint | None = None) -> Assembly:
         What to build.
     checkpoint : Checkpoint, optional
         Where the weights come from, default drawn by ``training.seed``. Its optimiser state is not loaded.
+    corpus : Corpus, optional
+        The data, where they are in memory already; default as the configuration says.
 
     Raises
     ------
     ConfigError, DataError, CheckpointError
         If a part cannot be built or the parts do not fit together.
     """
-    corpus = build_corpus(config)
+    corpus = build_corpus(config) if corpus is None else corpus
     for split in config.training.evaluate:
         corpus.split(split)
     network = build_network(config, corpus.dim)

@@ -22,6 +22,7 @@ examples:
   neuroep demo
   neuroep train examples/configs/reviews.toml --out runs/reviews --epochs 5 --engine reference
   neuroep evaluate runs/reviews --split test --json
+  neuroep sweep runs/reviews --chip pcm --vary chip.adc.bits=3:10 --seeds 3 --out runs/bits
 
 Every setting of a configuration can be given as --section.name VALUE, or --name VALUE where the name is unique;
 'neuroep train --help' lists them.
@@ -176,6 +177,26 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     command.add_argument("--mode", default="deploy", metavar="NAME", help="deploy on the chips, or let them learn")
     command.add_argument("--quiet", action="store_true", help="print nothing but the table")
 
+    command = add("sweep", _sweep, "vary fields of a configuration or a chip; may be killed and run again")
+    command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory to deploy, or configuration to train")
+    vary = "field and values: chip.adc.bits=3:10, chip.device.read_noise=0,0.01, estimator.beta=log:0.05..0.5"
+    command.add_argument("--vary", action="append", required=True, metavar="NAME=VALUES", help=vary)
+    command.add_argument("--out", required=True, metavar="DIR", help="new directory, or that of the same sweep")
+    command.add_argument("--mode", metavar="NAME", help="deploy (default for a run) or learn (for a configuration)")
+    command.add_argument("--design", default="grid", metavar="NAME", help="grid (default), zip, sobol or lhs")
+    command.add_argument("--points", type=int, metavar="N", help="points of sobol and lhs")
+    command.add_argument("--design-seed", type=int, default=0, metavar="N", help="what those points are drawn by")
+    command.add_argument("--seeds", type=int, metavar="N", help="seeds of each point (default 1; with --until 3)")
+    until = "add seeds to a point until the standard error of its mean accuracy is at most this"
+    command.add_argument("--until", type=float, metavar="SE", help=until)
+    command.add_argument("--max-seeds", type=int, metavar="N", help="but no more than these (default 20)")
+    command.add_argument("--split", default="test", metavar="NAME", help="split to evaluate (default: test)")
+    command.add_argument("--samples", type=int, metavar="N", help="evaluate at most N samples, drawn by the seed")
+    command.add_argument("--workers", type=int, metavar="N", help="local processes (default: one per processor)")
+    command.add_argument("--cluster", metavar="ADDRESS", help="Dask scheduler to run on, see docs/clusters.md")
+    command.add_argument("--retry-failed", action="store_true", help="run trials again that failed before")
+    command.add_argument("--quiet", action="store_true", help="print nothing but the table")
+
     command = add("demo", _demo, "train the embedded reviews on both engines, deploy on chips", settings=False)
     command.add_argument("--out", metavar="DIR", help="directory for runs and picture")
 
@@ -255,6 +276,14 @@ def _compare(arguments: argparse.Namespace) -> None:
 def _print_named(name: str, record: Mapping[str, Any]) -> None:
     print(f"{name:<10}", end=" ")
     _print_epoch(record)
+
+
+def _sweep(arguments: argparse.Namespace) -> None:
+    from analysis.sweep import runner
+
+    own = ("vary", "out", "mode", "design", "points", "design_seed", "seeds", "until", "max_seeds", "split", "samples")
+    given = {name: getattr(arguments, name) for name in (*own, "workers", "cluster", "retry_failed", "overrides")}
+    print(runner.run(arguments.source, **given, progress=not arguments.quiet).as_text())
 
 
 def _demo(arguments: argparse.Namespace) -> None:

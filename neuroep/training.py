@@ -27,6 +27,7 @@ from neuroep.randomness import generator
 from neuroep.runs import Run
 
 if TYPE_CHECKING:
+    from neuroep.data.corpus import Corpus
     from neuroep.engines.engine import Engine
 
 Report = Callable[[Mapping[str, Any]], None]
@@ -40,6 +41,7 @@ def train(
     start: str | Path | None = None,
     progress: bool = True,
     report: Report | None = None,
+    corpus: Corpus | None = None,
 ) -> dict[str, Any]:
     """Train a network into a run directory.
 
@@ -57,6 +59,8 @@ def train(
         Show bars on a terminal.
     report : callable, optional
         Called with each epoch's record.
+    corpus : Corpus, optional
+        The data, where they are in memory already; default as the configuration says.
 
     Returns
     -------
@@ -76,10 +80,10 @@ def train(
     """
     out = Path(out)
     if resume and out.is_dir() and any(out.iterdir()):
-        run, parts, about = _resumed(config, out)
+        run, parts, about = _resumed(config, out, corpus)
         _check_start(run, start)
     else:
-        run, parts, about = _started(config, out, start)
+        run, parts, about = _started(config, out, start, corpus)
     probe = _probe_batch(parts) if config.training.probe else None
     record = run.metrics[-1] if run.metrics else {}
     for epoch in range(about.epoch, config.training.epochs):
@@ -99,11 +103,11 @@ def train(
     return record
 
 
-def _started(config: Config, out: Path, start: str | Path | None) -> tuple[Run, Assembly, About]:
+def _started(config: Config, out: Path, start: str | Path | None, corpus: Corpus | None) -> tuple[Run, Assembly, About]:
     """Build everything, calibrate a chip, then make the run directory with the initial weights."""
     runs.check_free(out, "choose another, or add --resume to continue its run")
     check_update(config)
-    parts = assemble(config, None if start is None else runs.load(start).checkpoint(optimiser=False))
+    parts = assemble(config, None if start is None else runs.load(start).checkpoint(optimiser=False), corpus)
     calibrate(parts)
     about = _about(parts, epoch=0, updates=0)
     origin = {} if start is None else {"start": str(start)}
@@ -118,7 +122,7 @@ def _check_start(run: Run, start: str | Path | None) -> None:
         raise ConfigError(f"cannot resume '{run.path}' from '{start}': it started from {had or 'weights of its own'}")
 
 
-def _resumed(config: Config, out: Path) -> tuple[Run, Assembly, About]:
+def _resumed(config: Config, out: Path, corpus: Corpus | None) -> tuple[Run, Assembly, About]:
     """Open a run directory and put the engine where training stopped."""
     run = runs.load(out)
     saved = run.checkpoint()
@@ -127,7 +131,7 @@ def _resumed(config: Config, out: Path) -> tuple[Run, Assembly, About]:
     runs.check_unchanged(run.config, config, out)
     if saved.about.config != runs.config_hash(config):
         raise CheckpointError(f"checkpoint of '{out}' was made with another configuration than its {runs.CONFIG}")
-    parts = assemble(config, saved)
+    parts = assemble(config, saved, corpus)
     if saved.about.data != parts.corpus.fingerprint:
         raise CheckpointError(f"checkpoint of '{out}' was trained on other data than '{parts.corpus.name}' holds now")
     parts.engine.load_optimiser_state(saved.optimiser)

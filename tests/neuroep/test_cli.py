@@ -12,7 +12,7 @@ import pytest
 
 from neuroep import cli, runs
 
-COMMANDS = ["train", "evaluate", "chips", "gradcheck", "compare", "demo", "import-published"]
+COMMANDS = ["train", "evaluate", "chips", "gradcheck", "compare", "sweep", "demo", "import-published"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])

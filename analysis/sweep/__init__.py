@@ -1,0 +1,23 @@
+"""Sweeps: any field of a configuration or a chip against accuracy, killable at any moment, on one machine or on many.
+
+    from analysis.sweep import runner
+
+    found = runner.run("runs/reviews", ["chip.adc.bits=3:8", "chip.device.read_noise=0,0.01"], out="runs/bits", seeds=3)
+    found.as_text()
+
+=========  ======================================================================
+designs    what is varied: names and values, and the points made of them
+plans      the points as checked configurations, and the trials of each
+trials     one trial, and the hash of everything that affects its result
+stopping   how many seeds a point gets
+ledger     the record of finished trials, which a kill cannot break
+workers    what a worker process does; it imports nothing heavy by itself
+execution  deploy weights on a chip, or learn on it
+executors  local processes, a Dask cluster, or an executor of one's own
+conductor  the loop that hands trials to an executor
+runner     the sweep as a whole
+results    tables: Parquet, means by point
+=========  ======================================================================
+
+Nothing is imported here: a worker limits its threads before NumPy is.
+"""

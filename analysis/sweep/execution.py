@@ -1,0 +1,165 @@
+"""What a trial does, in whatever process: deploy weights on a chip, or learn on it.
+
+Corpora and checkpoints stay in memory between the trials of a process, so that a trial costs what it computes.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.sweep.trials import file_hash
+from neuroep import config as configuration, data, runs, training
+from neuroep.assembly import Assembly, assemble, calibrate
+from neuroep.checkpoints import Checkpoint
+from neuroep.config import Config
+from neuroep.data import Corpus
+from neuroep.data.selection import per_sequence, select
+from neuroep.errors import CheckpointError, DataError
+from neuroep.evaluation import Evaluation, evaluate
+from neuroep.randomness import generator
+
+WHOLE = 2**31 - 1
+"""More tokens than any sample has."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is to be known of a corpus before any trial."""
+
+    name: str
+    fingerprint: str
+    dim: int
+    classes: tuple[str, ...]
+    splits: tuple[str, ...]
+
+    @classmethod
+    def of(cls, corpus: Corpus) -> Source:
+        """Describe a corpus."""
+        return cls(corpus.name, corpus.fingerprint, corpus.dim, corpus.classes, tuple(corpus.splits))
+
+
+def corpus_key(config: Config) -> tuple[Any, ...]:
+    """Return what decides which corpus is loaded, before anything is cut or chosen."""
+    settings = config.data
+    return settings.name, settings.path, settings.vectors, settings.text, settings.label, settings.cache
+
+
+def load_source(key: tuple[Any, ...]) -> Corpus:
+    """Load a corpus whole."""
+    name, path, vectors, text, label, cache = key
+    return data.load(name, path=path, vectors=vectors, tokens=WHOLE, text=text, label=label, cache=cache)
+
+
+@lru_cache(maxsize=2)
+def _whole(key: tuple[Any, ...]) -> Corpus:
+    return load_source(key)
+
+
+@lru_cache(maxsize=4)
+def _chosen(key: tuple[Any, ...], lengths: tuple[int, ...], validation: float, limit: int | None, seed: int) -> Corpus:
+    whole = _whole(key)
+    return select(whole, per_sequence(whole.sequences, lengths), validation, limit, seed)
+
+
+def corpus_of(config: Config, fingerprint: str) -> Corpus:
+    """Return the corpus of a configuration, cut and chosen as :func:`neuroep.data.load` does.
+
+    Raises
+    ------
+    DataError
+        If the data here are not those the sweep began with.
+    """
+    key, settings = corpus_key(config), config.data
+    whole = _whole(key)
+    if whole.fingerprint != fingerprint:
+        raise DataError(f"data '{whole.name}' here are other data than those the sweep was started with")
+    seed = config.training.seed if settings.validation or settings.limit else 0
+    return _chosen(key, config.network.lengths, settings.validation, settings.limit, seed)
+
+
+@lru_cache(maxsize=2)
+def _weights(run: str, expected: str) -> Checkpoint:
+    """Read a run's weights, once, and check that they are those the sweep began with."""
+    path = Path(run) / runs.CHECKPOINT
+    if file_hash(path) != expected:
+        raise CheckpointError(f"checkpoint '{path}' has changed since the sweep was started")
+    return runs.load(run).checkpoint(optimiser=False)
+
+
+def execute(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Run a trial.
+
+    Parameters
+    ----------
+    spec : mapping
+        From :meth:`analysis.sweep.trials.Trial.spec`.
+
+    Returns
+    -------
+    dict
+        Accuracy, loss and what else was measured, and the counters: of the evaluation when deployed, of the last
+        epoch's training when learnt.
+    """
+    tables = dict(spec["config"])
+    if tables["engine"]["kind"] == "local":
+        tables["engine"] = {"threads": spec["threads"], **tables["engine"]}
+    config = configuration.parse(tables, "trial")
+    corpus = corpus_of(config, spec["data"])
+    return (deploy if spec["mode"] == "deploy" else learn)(spec, config, corpus)
+
+
+def deploy(spec: Mapping[str, Any], config: Config, corpus: Corpus) -> dict[str, Any]:
+    """Program the weights on the trial's chip, calibrate, evaluate."""
+    parts = assemble(config, _weights(spec["start"], spec["checkpoint"]), corpus)
+    calibrate(parts)
+    found = _evaluated(parts, spec, epoch=0)
+    return {**_measures(found), "counters": found.counters}
+
+
+def learn(spec: Mapping[str, Any], config: Config, corpus: Corpus) -> dict[str, Any]:
+    """Train with the trial's seed in a folder of its own; evaluate on the devices as learning left them."""
+    start = spec["start"]
+    if start is not None:
+        _weights(start, spec["checkpoint"])
+    with tempfile.TemporaryDirectory(prefix="neuroep-sweep-") as folder:
+        path = Path(folder) / "run"
+        record = training.train(config, path, start=start, progress=False, corpus=corpus)
+        run = runs.load(path)
+        checkpoint = run.checkpoint(optimiser=config.chip is not None)
+        parts = assemble(config, checkpoint, corpus)
+        if config.chip is not None and checkpoint.optimiser:
+            parts.engine.load_optimiser_state(checkpoint.optimiser)
+        calibrate(parts)
+        found = _evaluated(parts, spec, epoch=checkpoint.about.epoch)
+    trained = {f"train_{name}": value for name, value in record["train"].items()}
+    return {**_measures(found), **trained, "updates": record["updates"], "counters": record["counters"]}
+
+
+def _evaluated(parts: Assembly, spec: Mapping[str, Any], epoch: int) -> Evaluation:
+    """Evaluate on the split, or on as many of its samples as the trial asks for."""
+    corpus, split = parts.corpus, spec["split"]
+    samples, most = corpus.split(split), spec["samples"]
+    if most is not None and most < len(samples):
+        chosen = np.sort(generator(spec["seed"], "sweep", split).permutation(len(samples))[:most])
+        corpus = replace(corpus, splits={**corpus.splits, split: samples.take(chosen)})
+    config = parts.config
+    free, size = parts.estimator.free, config.training.batch
+    return evaluate(parts.engine, corpus, split, free, batch=size, order=config.evaluation_order, occasion=(epoch,))
+
+
+def _measures(found: Evaluation) -> dict[str, Any]:
+    return {
+        "accuracy": found.accuracy,
+        "loss": found.loss,
+        "samples": found.samples,
+        "dead_outputs": found.dead_outputs,
+        "steps": found.steps,
+        "converged": found.converged,
+    }

@@ -1,0 +1,192 @@
+"""What runs the trials: processes of this machine, a Dask cluster, or any ``concurrent.futures.Executor``.
+
+Each is a :class:`Pool`: it opens an executor, knows how many trials are worth handing out at once, and can begin anew
+where a killed worker breaks the whole executor.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from analysis.sweep import workers
+from neuroep import __version__
+from neuroep.engines.workers import processors
+from neuroep.errors import ConfigError
+
+TIMEOUT = 10.0
+"""Longest wait for a cluster [s]."""
+
+
+class Pool:
+    """Where trials run.
+
+    Attributes
+    ----------
+    threads : int
+        Of each trial.
+    window : int
+        Most trials handed out at once.
+    """
+
+    threads: int = 1
+    window: int = 256
+
+    def open(self) -> Executor:
+        """Return the executor."""
+        raise NotImplementedError
+
+    def renew(self) -> Executor:
+        """Return a new executor after the last one broke.
+
+        Raises
+        ------
+        ConfigError
+            If there is none to be had.
+        """
+        raise ConfigError("the executor is broken; run the same command again: finished trials are kept")
+
+    def close(self, now: bool = False) -> None:
+        """Give the executor back; ``now`` ends what runs."""
+
+    def check(self) -> None:
+        """Refuse to go on where nothing can finish any more, with a ConfigError."""
+
+
+class Local(Pool):
+    """Spawned processes of this machine, each with its share of the threads.
+
+    Parameters
+    ----------
+    count : int, optional
+        Processes; default one for each processor this process may use.
+
+    Raises
+    ------
+    ConfigError
+        If the number is below 1.
+    """
+
+    def __init__(self, count: int | None = None) -> None:
+        if count is not None and count < 1:
+            raise ConfigError(f"workers is {count}: allowed are whole numbers from 1")
+        self.count = count or processors()
+        self.threads = max(1, processors() // self.count)
+        # One more waits in the queue, so that no worker does while the ledger is written.
+        self.window = self.count + 1
+        self._pool: ProcessPoolExecutor | None = None
+        self._others: frozenset[Any] = frozenset()
+
+    def open(self) -> Executor:
+        self._others = frozenset(multiprocessing.active_children())
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(self.count, context, workers.prepare, (self.threads,))
+        try:
+            self._pool.submit(workers.version).result()
+        except BrokenProcessPool:
+            guard = "a script that starts a sweep needs: if __name__ == '__main__'"
+            raise ConfigError(f"worker processes cannot start; {guard}") from None
+        return self._pool
+
+    def renew(self) -> Executor:
+        self.close(now=True)
+        return self.open()
+
+    def close(self, now: bool = False) -> None:
+        if self._pool is None:
+            return
+        self._pool.shutdown(wait=not now, cancel_futures=True)
+        if now:
+            started = set(multiprocessing.active_children()) - self._others
+            for process in started:
+                process.terminate()
+            for process in started:
+                process.join()
+        self._pool = None
+
+
+class Given(Pool):
+    """An executor of the caller's, who also closes it.
+
+    Parameters
+    ----------
+    executor : Executor
+        Whose workers can import neuroep and see the same files.
+    threads : int
+        Of each trial.
+    """
+
+    def __init__(self, executor: Executor, threads: int = 1) -> None:
+        self.executor, self.threads = executor, threads
+
+    def open(self) -> Executor:
+        return self.executor
+
+
+class Cluster(Pool):
+    """A Dask cluster; its workers should have one thread each.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, ``tcp://host:8786``.
+    timeout : float
+        Longest wait for it [s].
+    threads : int
+        Of each trial.
+
+    Raises
+    ------
+    ConfigError
+        If ``distributed`` is not installed.
+    """
+
+    def __init__(self, address: str, timeout: float = TIMEOUT, threads: int = 1) -> None:
+        try:
+            import distributed  # noqa: F401
+        except ImportError:
+            raise ConfigError("a cluster needs the package 'distributed': pip install 'neuroep[cluster]'") from None
+        self.address, self.timeout, self.threads = address, timeout, threads
+        self._client: Any = None
+
+    def open(self) -> Executor:
+        from distributed import Client
+
+        try:
+            self._client = Client(self.address, timeout=self.timeout, set_as_default=False)
+        except (OSError, ValueError, TypeError, ImportError) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            within = f"cannot be reached within {self.timeout:g} s"
+            raise ConfigError(f"cluster '{self.address}' {within}: {reason}") from None
+        self._check_versions()
+        executor: Executor = self._client.get_executor(pure=False)
+        return executor
+
+    def _check_versions(self) -> None:
+        """Refuse workers that cannot import neuroep, or have another version."""
+        try:
+            versions = self._client.run(workers.version)
+        except Exception as error:  # whatever a worker's import raises
+            self.close(now=True)
+            raise ConfigError(f"cluster '{self.address}': a worker cannot import neuroep: {error}") from None
+        for worker, found in versions.items():
+            if found != __version__:
+                self.close(now=True)
+                raise ConfigError(f"cluster '{self.address}': {worker} has neuroep {found}, here it is {__version__}")
+
+    def close(self, now: bool = False) -> None:
+        if self._client is not None:
+            self._client.close(timeout=self.timeout)
+            self._client = None
+
+    def check(self) -> None:
+        if self._client is None or self._client.status != "running":
+            cure = "run the same command again: finished trials are kept"
+            raise ConfigError(f"cluster '{self.address}' was lost; {cure}")
+
+
+def is_lost(error: BaseException) -> bool:
+    """Tell a trial whose worker ended from one that failed; Dask's error is known by name, to import nothing."""
+    return isinstance(error, CancelledError) or type(error).__name__ == "KilledWorker"

@@ -1,0 +1,233 @@
+"""The record of a sweep: one line of JSON for each finished trial, which a kill cannot break.
+
+    sweep.json      what is swept: mode, settings, weights, fields, and the designs asked for so far
+    trials.jsonl    one line per finished trial, flushed to the disk before the next is counted; the last line of a
+                    trial counts
+    lock            held while a sweep writes here; the system frees it however the process ends
+
+A line has ``id``, ``values``, ``seed``, ``result`` or ``error``, ``seconds``, ``attempt``, ``worker``, ``finished``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from neuroep.checkpoints import write_text
+from neuroep.errors import ConfigError
+from neuroep.runs import as_json
+
+SWEEP, TRIALS, LOCK, RUN = "sweep.json", "trials.jsonl", "lock", "run"
+FORMAT = 1
+"""Version of the directory's layout."""
+SAME = ("mode", "split", "samples", "checkpoint")
+"""Entries of the page that the same sweep shares, beside fields and settings."""
+
+Record = dict[str, Any]
+
+
+class Ledger:
+    """The directory of one sweep, open for writing; a context manager that holds the lock.
+
+    Parameters
+    ----------
+    path : str or Path
+        New, empty, or the directory of the same sweep.
+    page : mapping
+        What is swept: ``mode``, ``fields``, ``settings``, and so on. The same sweep has the same, settings that are
+        varied and ``source`` left out.
+
+    Raises
+    ------
+    ConfigError
+        If the directory holds something else or another sweep, is being written, or cannot be written.
+    """
+
+    def __init__(self, path: str | Path, page: Mapping[str, Any]) -> None:
+        self.path = Path(path)
+        self._page = dict(page)
+        self._lock: IO[str] | None = None
+        self._file: IO[str] | None = None
+        self.records: dict[str, Record] = {}
+        """Last line of each trial, by id."""
+
+    def __enter__(self) -> Ledger:
+        check(self.path, self._page)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(self.path / LOCK)
+            check(self.path, self._page)
+            self.records = {record["id"]: record for record in _mended(self.path / TRIALS)}
+            self._file = (self.path / TRIALS).open("a", encoding="utf-8")
+        except OSError as error:
+            self.close()
+            raise ConfigError(f"sweep directory '{self.path}' cannot be written: {error.strerror or error}") from None
+        except ConfigError:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the lock."""
+        for file in (self._file, self._lock):
+            if file is not None:
+                file.close()
+        self._file = self._lock = None
+
+    def begin(self, design: Mapping[str, Any]) -> None:
+        """Write down what is swept, and the design if it was not asked for before."""
+        held = read_page(self.path)
+        page = held or {"format": FORMAT, **self._page, "designs": []}
+        if held is None or design not in held["designs"]:
+            page["designs"] = [*page["designs"], dict(design)]
+            write_text(self.path / SWEEP, as_json(page, indent=1) + "\n")
+
+    @property
+    def fields(self) -> list[str]:
+        """Varied fields, in the order in which the sweep was first asked for."""
+        page = read_page(self.path) or self._page
+        return list(page["fields"])
+
+    def append(self, record: Mapping[str, Any]) -> Record:
+        """Add one line, on the disk when this returns."""
+        if self._file is None:
+            raise ValueError("the ledger is not open")
+        line = as_json({**record, "finished": datetime.now(UTC).isoformat(timespec="seconds")})
+        self._file.write(line + "\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        found: Record = json.loads(line)
+        self.records[found["id"]] = found
+        return found
+
+
+def check(path: Path, page: Mapping[str, Any]) -> None:
+    """Refuse a directory that is not free and not that of the same sweep.
+
+    Raises
+    ------
+    ConfigError
+        Naming the first thing that differs, and both values.
+    """
+    if path.exists() and not path.is_dir():
+        raise ConfigError(f"output '{path}' is a file: a new or empty directory is needed")
+    held = read_page(path)
+    if held is None:
+        left = {LOCK, RUN, TRIALS}
+        if path.is_dir() and any(entry.name not in left and entry.name[0] != "." for entry in path.iterdir()):
+            raise ConfigError(f"output directory '{path}' is not empty and holds no sweep: choose a new or empty one")
+        return
+    fields = tuple(page["fields"])
+    here, there = _compared(page, fields), _compared(held, fields)
+    for name in sorted(here.keys() | there.keys()):
+        if here.get(name) != there.get(name):
+            values = f"it has {_shown(there.get(name))}, this one {_shown(here.get(name))}"
+            raise ConfigError(f"'{path}' holds another sweep: {name} differs: {values}; choose another directory")
+
+
+def read_page(path: Path) -> dict[str, Any] | None:
+    """Return ``sweep.json``, None where there is none.
+
+    Raises
+    ------
+    ConfigError
+        If it is damaged or of a later version.
+    """
+    try:
+        page = json.loads((path / SWEEP).read_text(encoding="utf-8"))
+        version = page["format"]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(f"'{path / SWEEP}' is damaged: it is no page of a sweep") from None
+    if version != FORMAT:
+        raise ConfigError(f"'{path / SWEEP}' has format {version}: this version reads {FORMAT}")
+    return page
+
+
+def read_records(path: Path) -> list[Record]:
+    """Return the lines of a ledger in order, a torn last one left out.
+
+    Raises
+    ------
+    ConfigError
+        If a line before the last is no record.
+    """
+    return _parsed(path)[0]
+
+
+def _mended(path: Path) -> list[Record]:
+    """Read a ledger and cut a torn last line off."""
+    records, good = _parsed(path)
+    if path.is_file() and path.stat().st_size > good:
+        with path.open("r+b") as file:
+            file.truncate(good)
+            os.fsync(file.fileno())
+    return records
+
+
+def _parsed(path: Path) -> tuple[list[Record], int]:
+    """Return the records and the bytes they take; what a kill tore is at most one line, the last."""
+    text = path.read_bytes() if path.is_file() else b""
+    *lines, _ = text.split(b"\n")
+    records: list[Record] = []
+    good = 0
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict) or not {"id", "values", "seed"} <= record.keys():
+            if number == len(lines):
+                break
+            raise ConfigError(f"{path}: line {number} is no record of a trial")
+        records.append(record)
+        good += len(line) + 1
+    return records, good
+
+
+def _locked(path: Path) -> IO[str]:
+    """Take the lock.
+
+    Raises
+    ------
+    ConfigError
+        If another process holds it.
+    """
+    file = path.open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read().strip()
+        file.close()
+        by = f" by process {holder}" if holder else ""
+        raise ConfigError(f"'{path.parent}' is being written{by}: wait for that sweep to end, or stop it") from None
+    except OSError:
+        file.close()
+        raise
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+
+def _compared(page: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+    """Return what must be the same: settings that are varied do not count."""
+    tables = tuple(f"{field}." for field in fields)
+    fixed = {
+        name: value for name, value in page["settings"].items() if name not in fields and not name.startswith(tables)
+    }
+    return {"fields": sorted(page["fields"]), **{name: page.get(name) for name in SAME}, **fixed}
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else repr(value)

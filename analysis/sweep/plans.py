@@ -1,0 +1,218 @@
+"""Plans: the points of a design as checked configurations.
+
+Every point is built before any trial runs: its configuration, its network on the data's word vectors, its update rule.
+What cannot be is refused with one line that names the point.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from analysis.sweep import designs
+from analysis.sweep.execution import Source, corpus_key, load_source
+from analysis.sweep.trials import MODES, SEEDED, Task, Trial, file_hash, identity
+from neuroep import checkpoints, config as configuration, runs
+from neuroep.assembly import build_network, check_classes, check_rates, check_update
+from neuroep.config import Config
+from neuroep.errors import ConfigError, DataError, NeuroepError, unknown
+
+SEEDS = ("engine.chip_seed", "training.seed")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of the design."""
+
+    values: Mapping[str, Any]
+    """Varied fields: number, truth value or text."""
+    config: Config
+    data: str
+    """Fingerprint of the whole corpus."""
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The configuration by dotted name."""
+        return self.config.flat()
+
+    @cached_property
+    def tables(self) -> dict[str, Any]:
+        """The configuration as nested tables."""
+        return self.config.to_dict()
+
+    def trial(self, task: Task, seed: int) -> Trial:
+        """Return the trial of one seed."""
+        return Trial(task, self.settings, self.tables, seed, self.data, self.values)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} = {value}" for name, value in self.values.items())
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep is to do."""
+
+    task: Task
+    source: Path
+    """Configuration file or run directory."""
+    base: Config
+    """Configuration without what is varied."""
+    fields: tuple[str, ...]
+    points: tuple[Point, ...]
+
+    @property
+    def trains_first(self) -> bool:
+        """Whether the weights to be deployed are still to be trained, from a configuration."""
+        return self.task.mode == "deploy" and self.task.start is None
+
+
+def make(
+    source: str | Path,
+    choices: Sequence[designs.Choice],
+    overrides: Sequence[str] = (),
+    *,
+    mode: str | None = None,
+    split: str = "test",
+    samples: int | None = None,
+) -> Plan:
+    """Build and check every point.
+
+    Parameters
+    ----------
+    source : str or Path
+        Configuration file, or run directory.
+    choices : sequence of dict
+        Points of :func:`analysis.sweep.designs.points`.
+    overrides : sequence of str
+        Settings that all points share, ``["--chip", "pcm"]``.
+    mode : {None, "deploy", "learn"}
+        Unset deploys a run and learns from a configuration.
+    split : str
+        What is evaluated.
+    samples : int, optional
+        Evaluate at most that many samples.
+
+    Raises
+    ------
+    NeuroepError
+        For the first thing that cannot be.
+    """
+    source = Path(source)
+    mode = mode or ("deploy" if source.is_dir() else "learn")
+    if mode not in MODES:
+        raise ConfigError(unknown("mode", mode, MODES))
+    if samples is not None and samples < 1:
+        raise ConfigError(f"samples is {samples}: allowed are whole numbers from 1")
+    fields = tuple(choices[0]) if choices else ()
+    for name in SEEDS:
+        if name in fields and (name == SEEDED[mode] or mode == "learn"):
+            raise ConfigError(f"vary {name}: mode '{mode}' gives every trial its own seed; ask for more seeds instead")
+    if source.is_dir():
+        run = runs.load(source, overrides)
+        file, base, start = source / runs.CONFIG, run.config, run.path.resolve()
+        task = Task(mode, split, samples, start, file_hash(start / runs.CHECKPOINT))
+        signature = checkpoints.load(start / runs.CHECKPOINT, optimiser=False).about.network
+    else:
+        file, base = source, configuration.load(source, overrides)
+        task, signature = Task(mode, split, samples), ""
+    base = _seedless(base, task)
+    sources: dict[tuple[Any, ...], Source] = {}
+    plain = _signature(_without_chip(base), _source(base, sources)) if not signature and mode == "deploy" else signature
+    points = [_point(file, overrides, choice, task, plain, sources) for choice in choices]
+    _check_different(points, task)
+    return Plan(task, source, base, fields, tuple(points))
+
+
+def trained(plan: Plan, run: Path) -> Plan:
+    """Return the plan with the run that was trained for it."""
+    return replace(plan, task=replace(plan.task, start=run.resolve(), checkpoint=file_hash(run / runs.CHECKPOINT)))
+
+
+def training_of(plan: Plan) -> Config:
+    """Return what :attr:`Plan.trains_first` trains: the configuration without its chip."""
+    return _without_chip(plan.base)
+
+
+def _point(
+    file: Path,
+    overrides: Sequence[str],
+    choice: designs.Choice,
+    task: Task,
+    signature: str,
+    sources: dict[tuple[Any, ...], Source],
+) -> Point:
+    """Build one point; an error says which."""
+    given = [text for name, value in choice.items() for text in (f"--{name}", value)]
+    config = _seedless(configuration.load(file, [*overrides, *given]), task)
+    point = Point({name: _value(config, name, text) for name, text in choice.items()}, config, "")
+    try:
+        source = _source(config, sources)
+        found = _signature(config, source)
+        if task.mode == "learn":
+            check_update(config)
+        elif config.chip is None:
+            raise ConfigError("mode 'deploy' programs chips: add --chip NAME; the chip without effects is 'ideal'")
+        if signature and found != signature:
+            raise ConfigError("the weights belong to another network than this point describes")
+        splits = dict.fromkeys([*source.splits, *(["validation"] if config.data.validation else [])])
+        if task.split not in splits:
+            raise DataError(f"data '{source.name}': {unknown('split', task.split, splits)}")
+    except NeuroepError as error:
+        raise type(error)(f"point {point}: {error}") from None
+    return replace(point, data=source.fingerprint)
+
+
+def _seedless(config: Config, task: Task) -> Config:
+    """Take the settings out that the trials set, and those that do not concern them."""
+    tables = config.to_dict()
+    tables["engine"].pop("chip_seed", None)
+    tables["training"] |= {"evaluate": [] if task.mode == "learn" else [task.split], "probe": 0}
+    if config.engine.kind == "reference":
+        # Bits depend on torch's threads: they are set, and part of the identity.
+        tables["engine"].setdefault("threads", 1)
+    return configuration.parse(tables)
+
+
+def _without_chip(config: Config) -> Config:
+    tables = {name: table for name, table in config.to_dict().items() if name != configuration.CHIP}
+    return configuration.parse(tables)
+
+
+def _source(config: Config, sources: dict[tuple[Any, ...], Source]) -> Source:
+    """Return the fingerprint, the vectors' length and the classes of a configuration's data; each is read once."""
+    key = corpus_key(config)
+    if key not in sources:
+        sources[key] = Source.of(load_source(key))
+    return sources[key]
+
+
+def _signature(config: Config, source: Source) -> str:
+    """Build the network of a configuration, and check what assembly would."""
+    network = build_network(config, source.dim)
+    check_classes(network, source)  # type: ignore[arg-type]
+    check_rates(config, network)
+    return network.signature()
+
+
+def _value(config: Config, name: str, text: str) -> Any:
+    """Return a varied field as its configuration has it, so that 0 and 0.0 are the same; lists become text."""
+    if name == configuration.CHIP:
+        return text
+    flat = config.flat()
+    table, _, entry = name.rpartition(".")
+    value = flat[table].get(entry) if isinstance(flat.get(table), dict) else flat.get(name)
+    return json.dumps(value) if isinstance(value, list | dict) else value
+
+
+def _check_different(points: Sequence[Point], task: Task) -> None:
+    """Refuse points that are the same trial: they would be one result under two names."""
+    seen: dict[str, Point] = {}
+    for point in points:
+        key = identity(task, point.settings, point.data, 0)
+        if key in seen:
+            raise ConfigError(f"points '{seen[key]}' and '{point}' are the same trial: nothing that acts differs")
+        seen[key] = point

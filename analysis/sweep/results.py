@@ -1,0 +1,200 @@
+"""Tables of a sweep: one row per trial as Parquet, mean and spread by point.
+
+results.parquet   varied fields, seed, what was measured, counters, error, id; sorted, the same bytes whatever ran
+                  the trials in whatever order
+timings.parquet   id, seconds, attempt, worker, time of each trial: what differs from run to run
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from analysis.sweep.ledger import SWEEP, TRIALS, Record, read_page, read_records
+from analysis.sweep.stopping import standard_error
+from neuroep.checkpoints import sync
+from neuroep.errors import ConfigError
+
+RESULTS, TIMINGS = "results.parquet", "timings.parquet"
+MEASURED = ("accuracy", "loss")
+"""First columns after the seed; the others follow by name."""
+TIMED = ("id", "seconds", "attempt", "worker", "finished")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Mean:
+    """What the seeds of one point give together."""
+
+    values: Mapping[str, Any]
+    """Varied fields."""
+    accuracy: float | None
+    """Mean over the seeds that did not fail; None where all did."""
+    spread: float | None
+    """Standard deviation over the seeds (n - 1); None for one seed."""
+    error: float | None
+    """Standard error of the mean; None for one seed."""
+    seeds: int
+    """Seeds that did not fail."""
+    failed: int
+    """Seeds that did."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep as its directory holds it."""
+
+    out: Path
+    about: Mapping[str, Any]
+    """The page ``sweep.json``: mode, split, settings, designs."""
+    rows: tuple[Row, ...]
+    """One per trial, as in ``results.parquet``."""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Varied fields."""
+        return tuple(self.about["fields"])
+
+    @property
+    def failed(self) -> tuple[Row, ...]:
+        """Rows of the trials that failed."""
+        return tuple(row for row in self.rows if row["error"] is not None)
+
+    @property
+    def means(self) -> tuple[Mean, ...]:
+        """Mean and spread by point, in the order of the rows."""
+        grouped: dict[tuple[Any, ...], list[Row]] = {}
+        for row in self.rows:
+            grouped.setdefault(tuple(row[name] for name in self.fields), []).append(row)
+        return tuple(_mean(dict(zip(self.fields, values, strict=True)), rows) for values, rows in grouped.items())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"about": dict(self.about), "means": [asdict(mean) for mean in self.means], "rows": list(self.rows)}
+
+    def as_text(self) -> str:
+        """Return a table for reading: a line for each point."""
+        heads = (*self.fields, "accuracy", "spread", "seeds", "failed")
+        lines = [[*(_shown(mean.values[name]) for name in self.fields), *_numbers(mean)] for mean in self.means]
+        widths = [max(len(cell) for cell in column) for column in zip(heads, *lines, strict=True)]
+        table = ["  ".join(f"{c:>{w}}" for c, w in zip(line, widths, strict=True)) for line in (heads, *lines)]
+        count = f"{len(self.rows)} trials, {len(self.failed)} failed" if self.failed else f"{len(self.rows)} trials"
+        notes = [f"failed: {_place(row, self.fields)}: {row['error']}" for row in self.failed[:3]]
+        notes += [f"... and {len(self.failed) - 3} more failed"] if len(self.failed) > 3 else []
+        return "\n".join([*table, *notes, f"{count}; written to {self.out}: {RESULTS}, {TIMINGS}, {TRIALS}, {SWEEP}"])
+
+
+def load(path: str | Path) -> Sweep:
+    """Read a sweep's directory, also of one that is running.
+
+    Raises
+    ------
+    ConfigError
+        If it holds no sweep.
+    """
+    path = Path(path)
+    page = read_page(path)
+    if page is None:
+        raise ConfigError(f"'{path}' is no sweep: it has no {SWEEP}")
+    records = {record["id"]: record for record in read_records(path / TRIALS)}
+    return Sweep(path, page, tuple(rows(records.values(), page["fields"])))
+
+
+def rows(records: Iterable[Record], fields: Sequence[str]) -> list[Row]:
+    """Return a row for each trial, sorted by varied values and seed."""
+    found = sorted(records, key=lambda record: [*(_rank(record["values"][f]) for f in fields), record["seed"]])
+    return [_row(record, fields) for record in found]
+
+
+def write(path: Path, records: Iterable[Record], fields: Sequence[str]) -> None:
+    """Write both tables, each whole or not at all."""
+    records = list(records)
+    table = rows(records, fields)
+    names = {name for row in table for name in row}
+    counters = sorted(name for name in names if name.startswith("counters."))
+    fixed = [*fields, "seed", *MEASURED]
+    others = sorted(names - {*fixed, *counters, "error", "id"})
+    _save(path / RESULTS, table, [*fixed, *others, *counters, "error", "id"])
+    times = [{name: record.get(name) for name in TIMED} for record in sorted(records, key=lambda r: str(r["id"]))]
+    _save(path / TIMINGS, times, list(TIMED))
+
+
+def _row(record: Record, fields: Sequence[str]) -> Row:
+    result = dict(record.get("result") or {})
+    counters = {f"counters.{name}": number for name, number in result.pop("counters", {}).items()}
+    measured = {**dict.fromkeys(MEASURED), **result, **counters}
+    values = {name: record["values"][name] for name in fields}
+    return {**values, "seed": record["seed"], **measured, "error": record.get("error"), "id": record["id"]}
+
+
+def _rank(value: Any) -> tuple[int, Any]:
+    """Return what sorts values of different kinds: unset, truth values, numbers, texts."""
+    if value is None:
+        return 0, 0
+    if isinstance(value, bool):
+        return 1, value
+    return (2, value) if isinstance(value, int | float) else (3, str(value))
+
+
+def _save(path: Path, table: Sequence[Row], names: Sequence[str]) -> None:
+    """Write Parquet beside its place, then move it there."""
+    import pyarrow
+    from pyarrow import parquet
+
+    columns = {name: _column([row.get(name) for row in table]) for name in names}
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        parquet.write_table(pyarrow.table(columns), partial)
+        sync(partial)
+        os.replace(partial, path)
+        sync(path.parent)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise ConfigError(f"cannot write '{path}': {error.strerror or error}") from None
+
+
+def _column(values: list[Any]) -> Any:
+    """Return an Arrow array of one type: whole numbers, numbers, truth values, or texts."""
+    import pyarrow
+
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {int, float}:
+        return pyarrow.array(values, pyarrow.int64() if kinds == {int} else pyarrow.float64())
+    if kinds == {bool}:
+        return pyarrow.array(values, pyarrow.bool_())
+    texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
+    return pyarrow.array(texts, pyarrow.string())
+
+
+def _mean(values: Mapping[str, Any], rows: Sequence[Row]) -> Mean:
+    found = [row["accuracy"] for row in rows if row["accuracy"] is not None]
+    several = len(found) > 1
+    return Mean(
+        values,
+        statistics.fmean(found) if found else None,
+        statistics.stdev(found) if several else None,
+        standard_error(found) if several else None,
+        len(found),
+        sum(row["error"] is not None for row in rows),
+    )
+
+
+def _numbers(mean: Mean) -> list[str]:
+    shown = ["-" if value is None else f"{value:.4f}" for value in (mean.accuracy, mean.spread)]
+    return [*shown, str(mean.seeds), str(mean.failed)]
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _place(row: Row, fields: Sequence[str]) -> str:
+    return ", ".join([*(f"{name} = {_shown(row[name])}" for name in fields), f"seed {row['seed']}"])

@@ -1,0 +1,155 @@
+"""Run a sweep, or go on with it: checks, directory, executor, and the tables at the end.
+
+    found = runner.run("runs/reviews", ["chip.adc.bits=3:8"], out="runs/bits", overrides=["--chip", "pcm"], seeds=3)
+
+Results depend neither on the executor, nor on the number of workers, nor on the order in which trials finish, nor on
+how often the sweep was killed and started again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
+
+from analysis.sweep import designs, plans, results
+from analysis.sweep.conductor import Conductor, Report
+from analysis.sweep.executors import TIMEOUT, Cluster, Given, Local, Pool
+from analysis.sweep.ledger import RUN, Ledger, check
+from analysis.sweep.plans import Plan
+from analysis.sweep.results import Sweep
+from analysis.sweep.stopping import rule
+from analysis.sweep.trials import FREE, SEEDED
+from neuroep import training
+from neuroep.config import Config
+from neuroep.errors import ConfigError
+
+
+def run(
+    source: str | Path,
+    vary: Sequence[str],
+    *,
+    out: str | Path,
+    overrides: Sequence[str] = (),
+    mode: str | None = None,
+    design: str = "grid",
+    points: int | None = None,
+    design_seed: int = 0,
+    seeds: int | None = None,
+    until: float | None = None,
+    max_seeds: int | None = None,
+    split: str = "test",
+    samples: int | None = None,
+    workers: int | None = None,
+    cluster: str | None = None,
+    timeout: float = TIMEOUT,
+    executor: Executor | None = None,
+    retry_failed: bool = False,
+    progress: bool = False,
+    report: Report | None = None,
+) -> Sweep:
+    """Run a sweep, or go on with it.
+
+    Parameters
+    ----------
+    source : str or Path
+        Configuration file, or run directory.
+    vary : sequence of str
+        ``NAME=VALUES``, see :mod:`analysis.sweep.designs`.
+    out : str or Path
+        New or empty directory, or that of the same sweep: finished trials are not run again, more values and more
+        seeds are added.
+    overrides : sequence of str
+        Settings that all points share, ``["--chip", "pcm"]``.
+    mode : {None, "deploy", "learn"}
+        Program trained weights on the chip of each seed, or train with each seed. Unset deploys a run and learns from
+        a configuration. A configuration that is to be deployed is trained first, without a chip, into ``out/run``.
+    design : {"grid", "zip", "sobol", "lhs"}
+        How the values are combined.
+    points, design_seed : int
+        Number of points of ``sobol`` and ``lhs``, and what they are drawn by.
+    seeds : int, optional
+        Seeds of each point, 0, 1, ...; default 1, with ``until`` at least 3.
+    until : float, optional
+        Add seeds to a point until the standard error of its mean accuracy is at most this.
+    max_seeds : int, optional
+        But no more than these; default 20.
+    split : str
+        What is evaluated.
+    samples : int, optional
+        Evaluate at most that many samples, drawn by the seed.
+    workers : int, optional
+        Local processes; default one per processor.
+    cluster : str, optional
+        Address of a Dask scheduler, to be reached within ``timeout`` [s].
+    executor : Executor, optional
+        Any other executor, which stays open.
+    retry_failed : bool
+        Run the trials again that failed before.
+    progress : bool
+        Show a bar with the time left on a terminal.
+    report : callable, optional
+        Called with the record of each trial that finishes.
+
+    Raises
+    ------
+    NeuroepError
+        For the first thing that cannot be, before anything runs or is written.
+    """
+    wanted = rule(seeds, until, max_seeds)
+    axes = [designs.axis(text) for text in vary]
+    choices = designs.points(axes, design, points, design_seed)
+    pool = _pool(workers, cluster, timeout, executor)
+    plan = plans.make(source, choices, overrides, mode=mode, split=split, samples=samples)
+    asked: dict[str, Any] = {"vary": list(vary), "design": design, "points": points, "design_seed": design_seed}
+    asked |= {"seeds": wanted.seeds, "until": until, "max_seeds": wanted.most or None}
+    page = _page(plan, overrides)
+    check(Path(out), page)
+    try:
+        opened = pool.open()
+        with Ledger(out, page) as ledger:
+            ledger.begin(asked)
+            if plan.trains_first:
+                plan = plans.trained(plan, _train(plans.training_of(plan), ledger.path / RUN, progress))
+            try:
+                Conductor(plan, wanted, ledger, pool, retry_failed, report).conduct(opened, progress)
+            finally:
+                results.write(ledger.path, ledger.records.values(), ledger.fields)
+    except BaseException:
+        pool.close(now=True)
+        raise
+    pool.close()
+    return results.load(out)
+
+
+def _page(plan: Plan, overrides: Sequence[str]) -> dict[str, Any]:
+    """Return what is swept, for the directory."""
+    free = FREE | {"engine.threads", SEEDED[plan.task.mode]}
+    settings = {name: value for name, value in plan.base.flat().items() if name not in free}
+    task = plan.task
+    about = {"mode": task.mode, "split": task.split, "samples": task.samples, "checkpoint": task.checkpoint}
+    return {
+        **about,
+        "source": str(plan.source),
+        "overrides": list(overrides),
+        "fields": list(plan.fields),
+        "settings": settings,
+    }
+
+
+def _pool(count: int | None, cluster: str | None, timeout: float, executor: Executor | None) -> Pool:
+    """Return where the trials run."""
+    given = {"workers": count, "cluster": cluster, "executor": executor}
+    names = [name for name, value in given.items() if value is not None]
+    if len(names) > 1:
+        raise ConfigError(f"{names[0]} and {names[1]}: give one of them")
+    if cluster is not None:
+        return Cluster(cluster, timeout)
+    return Local(count) if executor is None else Given(executor)
+
+
+def _train(config: Config, path: Path, progress: bool) -> Path:
+    """Train the weights that are to be deployed, or go on with their training."""
+    training.train(config, path, resume=True, progress=progress)
+    return path

@@ -1,0 +1,89 @@
+"""How many seeds a point gets: a fixed number, or as many as its mean accuracy needs.
+
+Seeds are 0, 1, 2, ... and the rule looks at the first n of them only, so that what is run does not depend on the order
+in which trials finish, nor on interruptions.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from neuroep.errors import ConfigError
+
+FIRST = 3
+"""Seeds before the standard error is looked at, unless said otherwise."""
+LAST = 20
+"""Most seeds of a point, unless said otherwise."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a point has enough seeds; made by :func:`rule`."""
+
+    seeds: int
+    """Fixed number, or the smallest."""
+    until: float | None = None
+    """Stop when the standard error of the mean accuracy is at most this."""
+    most: int = 0
+    """Largest number, with ``until``."""
+
+    def due(self, accuracies: Mapping[int, float | None]) -> list[int]:
+        """Return the seeds to be run now.
+
+        Parameters
+        ----------
+        accuracies : mapping of int to float or None
+            Accuracy of the finished seeds, None of those that failed: they count as run and not in the mean.
+        """
+        missing = [seed for seed in range(self.seeds) if seed not in accuracies]
+        if missing or self.until is None:
+            return missing
+        for count in range(self.seeds, self.most):
+            found = [accuracies[seed] for seed in range(count)]
+            if standard_error([value for value in found if value is not None]) <= self.until:
+                return []
+            if count not in accuracies:
+                return [count]
+        return []
+
+
+def rule(seeds: int | None = None, until: float | None = None, most: int | None = None) -> Rule:
+    """Return the rule.
+
+    Parameters
+    ----------
+    seeds : int, optional
+        Seeds of every point; with ``until`` the least number. Default 1, with ``until`` 3.
+    until : float, optional
+        Bound of the standard error of the mean accuracy.
+    most : int, optional
+        Largest number of seeds, only with ``until``; default 20.
+
+    Raises
+    ------
+    ConfigError
+        Naming the number that cannot be.
+    """
+    if seeds is not None and seeds < 1:
+        raise ConfigError(f"seeds is {seeds}: allowed are whole numbers from 1")
+    if until is None:
+        if most is not None:
+            raise ConfigError(f"max_seeds is {most}: it acts only with a bound of the standard error, until")
+        return Rule(seeds or 1)
+    if not (until > 0 and math.isfinite(until)):
+        raise ConfigError(f"until is {until}: the bound of the standard error should be above 0")
+    first = FIRST if seeds is None else seeds
+    if first < 2:
+        raise ConfigError(f"seeds is {first}: a standard error needs at least 2")
+    last = max(LAST, first) if most is None else most
+    if last < first:
+        raise ConfigError(f"max_seeds is {last}: should be at least the {first} seeds that every point gets")
+    return Rule(first, until, last)
+
+
+def standard_error(values: list[float]) -> float:
+    """Return the standard error of the mean; infinite for fewer than two values."""
+    return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.inf

@@ -1,0 +1,139 @@
+"""A trial: one configuration with one seed, and the hash of everything that affects its result.
+
+mode ``deploy``  program a run's weights on the chip whose seed is the trial's, calibrate, evaluate
+mode ``learn``   train with the trial's seed, on the chip where there is one, and evaluate after the last epoch
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from neuroep import __version__
+from neuroep.errors import CheckpointError
+
+MODES = ("deploy", "learn")
+FORMAT = 1
+"""Version of what a trial does and returns; part of its identity."""
+SEEDED = {"deploy": "engine.chip_seed", "learn": "training.seed"}
+"""Setting that takes the seed of a trial, by mode."""
+FREE = frozenset(
+    {
+        "data.path",
+        "data.vectors",
+        "data.cache",
+        "training.evaluate",
+        "training.probe",
+        "chip.citation",
+        "chip.url",
+        "chip.caveat",
+    }
+)
+"""Settings that cannot change a result; the data themselves are identified by their fingerprint."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all trials of a sweep share."""
+
+    mode: str
+    split: str = "test"
+    """Split that is evaluated."""
+    samples: int | None = None
+    """Evaluate at most that many, drawn by the trial's seed; unset means all."""
+    start: Path | None = None
+    """Run directory of the weights: those deployed, or those that learning starts from."""
+    checkpoint: str = ""
+    """Hash of that run's checkpoint file."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One configuration with one seed."""
+
+    task: Task
+    settings: Mapping[str, Any]
+    """The resolved configuration by dotted name; the setting that takes the seed does not count."""
+    tables: Mapping[str, Any] = field(repr=False)
+    """The same as nested tables."""
+    seed: int
+    data: str
+    """Fingerprint of the whole corpus, before anything is cut or chosen."""
+    values: Mapping[str, Any]
+    """Varied fields."""
+
+    @cached_property
+    def id(self) -> str:
+        """BLAKE2 hash over everything that affects the result."""
+        return identity(self.task, self.settings, self.data, self.seed)
+
+    def spec(self, threads: int) -> dict[str, Any]:
+        """Return the trial as plain values that JSON can hold, for a worker of that many threads."""
+        task = self.task
+        section, _, leaf = SEEDED[task.mode].partition(".")
+        tables = {**self.tables, section: {**self.tables.get(section, {}), leaf: self.seed}}
+        return {
+            "id": self.id,
+            "mode": task.mode,
+            "config": tables,
+            "seed": self.seed,
+            "split": task.split,
+            "samples": task.samples,
+            "start": None if task.start is None else str(task.start),
+            "checkpoint": task.checkpoint,
+            "data": self.data,
+            "threads": threads,
+        }
+
+
+def identity(task: Task, settings: Mapping[str, Any], data: str, seed: int) -> str:
+    """Return the hash of a trial: task, settings, data, seed, weights, and version of the code.
+
+    Parameters
+    ----------
+    task : Task
+        Mode, split, samples and weights.
+    settings : mapping
+        The resolved configuration by dotted name.
+    data : str
+        Fingerprint of the corpus.
+    seed : int
+        Of the trial.
+    """
+    left_out = FREE | {SEEDED[task.mode]}
+    # The local engine gives the same bits for any number of threads; torch does not.
+    left_out |= {"engine.threads"} if settings.get("engine.kind") == "local" else set()
+    # Weights that are given were trained already.
+    left_out |= {"training.epochs"} if task.mode == "deploy" else set()
+    page = {
+        "format": FORMAT,
+        "version": __version__,
+        "mode": task.mode,
+        "split": task.split,
+        "samples": task.samples,
+        "checkpoint": task.checkpoint,
+        "data": data,
+        "seed": seed,
+        "settings": {name: value for name, value in settings.items() if name not in left_out},
+    }
+    return hashlib.blake2b(json.dumps(page, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def file_hash(path: str | Path) -> str:
+    """Return the BLAKE2 hash of a file's bytes.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"cannot read '{path}': {error.strerror or error}") from None

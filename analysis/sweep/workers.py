@@ -1,0 +1,103 @@
+"""What a worker process does. At its top this module imports nothing heavy: threads are limited before NumPy loads."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from multiprocessing import connection, parent_process
+from typing import Any
+
+VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+LONGEST = 500
+"""Characters kept of an error."""
+_TURN = threading.Lock()
+"""One trial at a time in a process: two threads in parallel kernels are not safe, and share no state otherwise."""
+
+
+def prepare(threads: int) -> None:
+    """Begin a worker process: its share of threads, deaf to Ctrl-C, gone when its parent is.
+
+    Parameters
+    ----------
+    threads : int
+        Of BLAS, OpenMP and Numba.
+    """
+    for name in VARIABLES:
+        os.environ[name] = str(threads)
+    # Ctrl-C reaches the whole group: the parent decides what becomes of the workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
+
+
+def _follow(sentinel: int) -> None:
+    """End this process when its parent has ended, however: a pool's worker would wait for work for ever."""
+    connection.wait([sentinel])
+    os._exit(1)
+
+
+def version() -> str:
+    """Return the version of neuroep that this worker imports."""
+    from neuroep import __version__
+
+    return __version__
+
+
+def run_trial(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Run one trial; takes and returns plain values that JSON can hold.
+
+    Parameters
+    ----------
+    spec : mapping
+        From :meth:`analysis.sweep.trials.Trial.spec`.
+
+    Returns
+    -------
+    dict
+        ``id``, ``seconds``, ``worker``, and ``result``, or ``error`` with one line if it failed in whatever way.
+    """
+    begin = time.perf_counter()
+    page: dict[str, Any] = {"id": spec["id"]}
+    try:
+        with _TURN:
+            page["result"] = _limited(spec)
+    except Exception as error:  # whatever fails is this trial's result and must not stop the others
+        page["error"] = line(error)
+    page["seconds"] = round(time.perf_counter() - begin, 4)
+    page["worker"] = f"{socket.gethostname()}:{os.getpid()}"
+    return page
+
+
+def _limited(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Run it with one BLAS thread: another number may change the last bit, and the engines' own threads do not."""
+    from threadpoolctl import threadpool_limits
+
+    from analysis.sweep.execution import execute
+    from neuroep.runs import as_json
+
+    with threadpool_limits(limits=1):
+        return json.loads(as_json(execute(spec)))
+
+
+def line(error: BaseException) -> str:
+    """Return an error as one line; the type is named unless the text stands for itself."""
+    from hw_models.errors import ChipError
+    from neuroep.errors import NeuroepError
+
+    text = " ".join(str(error).split())
+    known = isinstance(error, NeuroepError | ChipError)
+    return (text if known and text else f"{type(error).__name__}: {text}")[:LONGEST]

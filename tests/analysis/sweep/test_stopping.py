@@ -1,0 +1,85 @@
+"""The stop rule: a function of what is finished, whatever the order it finished in."""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+
+import pytest
+from hypothesis import given, strategies as st
+
+from analysis.sweep.stopping import rule, standard_error
+from neuroep.errors import ConfigError
+
+
+def test_fixed_seeds():
+    assert rule().due({}) == [0]
+    assert rule(3).due({}) == [0, 1, 2]
+    assert rule(3).due({1: 0.5, 0: None}) == [2]
+    assert rule(3).due({0: 0.5, 1: 0.5, 2: None, 3: 0.1}) == []
+
+
+def test_seeds_until_the_error_is_small():
+    wanted = rule(2, until=0.05, most=5)
+    assert wanted.due({}) == [0, 1]
+    assert wanted.due({0: 0.5}) == [1]
+    assert wanted.due({0: 0.5, 1: 0.52}) == []
+    assert wanted.due({0: 0.5, 1: 0.9}) == [2]
+    assert wanted.due({0: 0.5, 1: 0.9, 2: 0.1, 3: 0.9, 4: 0.1}) == []
+
+
+def test_a_failed_seed_counts_as_run():
+    wanted = rule(2, until=0.05, most=4)
+    assert wanted.due({0: None, 1: 0.5}) == [2]
+    assert wanted.due({0: None, 1: 0.5, 2: 0.5}) == []
+    assert wanted.due(dict.fromkeys(range(4))) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"seeds": 0}, "seeds is 0"),
+        ({"most": 3}, "max_seeds is 3"),
+        ({"until": 0.0}, "until is 0"),
+        ({"until": math.nan}, "until is nan"),
+        ({"seeds": 1, "until": 0.1}, "at least 2"),
+        ({"seeds": 4, "until": 0.1, "most": 3}, "max_seeds is 3"),
+    ],
+)
+def test_refuses(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        rule(**settings)
+
+
+def test_more_seeds_than_usual_raise_the_largest_number():
+    assert rule(30, until=0.1).most == 30
+
+
+def test_standard_error():
+    assert standard_error([0.5]) == math.inf
+    assert standard_error([0.4, 0.6]) == pytest.approx(0.1)
+
+
+@given(
+    accuracies=st.lists(st.one_of(st.none(), st.floats(0, 1)), min_size=12, max_size=12),
+    until=st.floats(1e-3, 0.5),
+    first=st.integers(2, 5),
+    order=st.integers(0, 1000),
+)
+def test_the_order_does_not_matter(accuracies, until, first, order):
+    wanted, draw = rule(first, until, 12), random.Random(order)
+    found: dict[int, float | None] = {}
+    while due := wanted.due(found):
+        seed = draw.choice(due)
+        assert seed not in found
+        found[seed] = accuracies[seed]
+    n = len(found)
+    assert sorted(found) == list(range(n)) and first <= n <= 12
+
+    def error(count: int) -> float:
+        known = [value for value in accuracies[:count] if value is not None]
+        return statistics.stdev(known) / math.sqrt(len(known)) if len(known) > 1 else math.inf
+
+    assert all(error(count) > until for count in range(first, n))
+    assert n == 12 or error(n) <= until
