@@ -58,9 +58,30 @@ def test_own_chip(capsys: pytest.CaptureFixture[str]) -> None:
     assert "below g_max" in capsys.readouterr().out
 
 
+def test_sweep_precision(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = opened("07_sweep_precision").main(tmp_path, fast=True)
+    assert [row["chip.adc.bits"] for row in found.rows] == [2, 8]
+    assert (tmp_path / "bits.png").exists()
+    assert "2 trials" in capsys.readouterr().out
+
+
+def test_sweep_on_a_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("distributed")
+    assert opened("08_sweep_on_a_cluster").main(tmp_path, fast=True)
+    assert "the same bytes" in capsys.readouterr().out
+
+
+def test_attention_maps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = opened("09_attention_maps").main(tmp_path / "run", fast=True)
+    assert list(found) == ["exact", "hermes", "2-bit exponential"]
+    assert (tmp_path / "run" / "attention_exact.png").exists()
+    assert "effective number of keys" in capsys.readouterr().out
+
+
 def test_each_example_is_tested_and_says_what_to_expect() -> None:
     names = sorted(path.stem for path in FOLDER.glob("[0-9][0-9]_*.py"))
     kinds = ["train", "gradient_check", "own_network", "deploy_on_a_chip", "learn_on_a_chip", "own_chip"]
+    kinds += ["sweep_precision", "sweep_on_a_cluster", "attention_maps"]
     assert [name.split("_", 1)[1] for name in names] == kinds
     for name in names:
         assert "What to expect" in (opened(name).__doc__ or "")

@@ -1,0 +1,149 @@
+"""Trials of a sweep gathered into points: which settings vary, what they are called, accuracies over the seeds.
+
+A row is one trial as a sweep lists it: the varied settings by their dotted names, ``seed``, ``accuracy``, ``loss``,
+``error``. A setting without a value is unset, which mostly means exact. NaN, as
+pandas reads nothing, is none.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from neuroep import config as configuration
+from neuroep.errors import ConfigError
+
+Row = Mapping[str, Any]
+WORD = 24
+"""Most letters of a value."""
+LONGEST = 60
+"""Letters of one line of a label."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """All trials of one combination of settings."""
+
+    values: tuple[Any, ...]
+    """Of the settings asked for, in their order."""
+    accuracies: np.ndarray
+    """(trials,) of those that did not fail."""
+    failed: int
+
+    @property
+    def mean(self) -> float:
+        """Mean accuracy; nan if all trials failed."""
+        return float(self.accuracies.mean()) if len(self.accuracies) else math.nan
+
+    @property
+    def std(self) -> float:
+        """Standard deviation over the seeds (n - 1); nan below two trials."""
+        return float(self.accuracies.std(ddof=1)) if len(self.accuracies) > 1 else math.nan
+
+
+def is_field(name: str) -> bool:
+    """Tell whether a column names a setting, for example ``chip.adc.bits``."""
+    return name.split(".")[0] in configuration.Config.model_fields
+
+
+def varied(rows: Sequence[Row]) -> list[str]:
+    """Return the settings that take more than one value, in the order of the columns; all settings if none does."""
+    names = [name for name in dict.fromkeys(name for row in rows for name in row) if is_field(name)]
+    several = [name for name in names if len({key(row.get(name)) for row in rows}) > 1]
+    return several or names
+
+
+def points(rows: Sequence[Row], fields: Sequence[str]) -> list[Point]:
+    """Gather trials by the values of some settings, in increasing order.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Trials.
+    fields : sequence of str
+        Dotted names; a trial without one of them counts as unset.
+
+    Raises
+    ------
+    ConfigError
+        If no trial has such a setting.
+    """
+    if not rows:
+        raise ConfigError("the sweep has no trials: there is nothing to gather")
+    for name in fields:
+        if not any(name in row for row in rows):
+            known = ", ".join(varied(rows)) or "none"
+            raise ConfigError(f"the sweep does not vary '{name}': its settings are {known}")
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(key(row.get(name)) for name in fields), []).append(row)
+    found = [_point(tuple(present(own[0].get(name)) for name in fields), own) for own in groups.values()]
+    return sorted(found, key=lambda point: tuple(_rank(value) for value in point.values))
+
+
+def _point(values: tuple[Any, ...], rows: Sequence[Row]) -> Point:
+    good = [present(row.get("accuracy")) for row in rows if present(row.get("error")) in (None, "")]
+    accuracies = np.array([number for number in good if number is not None], dtype=float)
+    return Point(values, accuracies, len(rows) - len(accuracies))
+
+
+def present(value: Any) -> Any:
+    """Return a value, None where it is NaN."""
+    return None if is_number(value) and math.isnan(value) else value
+
+
+def key(value: Any) -> str:
+    """Return what tells equal values: 4 and 4.0 are the same setting, as are None and NaN."""
+    value = present(value)
+    return repr(float(value)) if is_number(value) else repr(value)
+
+
+def _rank(value: Any) -> tuple[int, float, str]:
+    """Order numbers before words, and both before what is unset."""
+    if is_number(value):
+        return 0, float(value), ""
+    return (2, 0.0, "") if value is None else (1, 0.0, str(value))
+
+
+def is_number(value: Any) -> bool:
+    """Tell a number from words, switches and what is unset."""
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def shown(value: Any) -> str:
+    """Return a value of a setting in short: of a chip's file its name, of a long text its end."""
+    if value is None:
+        return "unset"
+    if is_number(value):
+        return str(value) if isinstance(value, int) and abs(value) < 10**6 else f"{value:g}"
+    if isinstance(value, bool | np.bool_):
+        return "on" if value else "off"
+    text = PurePath(value).stem if str(value).endswith(".toml") else str(value)
+    return text if len(text) <= WORD else "\u2026" + text[1 - WORD :]
+
+
+def label(field: str, longest: int = LONGEST) -> str:
+    """Return the label of an axis: what a setting means, its unit, its dotted name.
+
+    Parameters
+    ----------
+    field : str
+        Dotted name, of the configuration or of its chip.
+    longest : int
+        Letters of one line.
+    """
+    known = configuration.settings().get(field)
+    if known is None:
+        return field
+    meaning = re.split(r"[.;:,]\s", known.description or "")[0].rstrip(".").replace("\n", " ")
+    unit = (known.json_schema_extra or {}).get("unit", "")
+    if unit not in ("", "1") and "[" not in meaning:
+        meaning = f"{meaning} [{unit}]"
+    return "\n".join([*textwrap.wrap(meaning, longest), field]) if meaning else field
