@@ -47,6 +47,11 @@ class Point:
         """Standard deviation over the seeds (n - 1); nan below two trials."""
         return float(self.accuracies.std(ddof=1)) if len(self.accuracies) > 1 else math.nan
 
+    @property
+    def error(self) -> float:
+        """Standard error of the mean; nan below two trials."""
+        return self.std / math.sqrt(len(self.accuracies)) if len(self.accuracies) > 1 else math.nan
+
 
 def is_field(name: str) -> bool:
     """Tell whether a column names a setting, for example ``chip.adc.bits``."""
@@ -85,7 +90,7 @@ def points(rows: Sequence[Row], fields: Sequence[str]) -> list[Point]:
     for row in rows:
         groups.setdefault(tuple(key(row.get(name)) for name in fields), []).append(row)
     found = [_point(tuple(present(own[0].get(name)) for name in fields), own) for own in groups.values()]
-    return sorted(found, key=lambda point: tuple(_rank(value) for value in point.values))
+    return sorted(found, key=lambda point: tuple(rank(value) for value in point.values))
 
 
 def _point(values: tuple[Any, ...], rows: Sequence[Row]) -> Point:
@@ -105,7 +110,7 @@ def key(value: Any) -> str:
     return repr(float(value)) if is_number(value) else repr(value)
 
 
-def _rank(value: Any) -> tuple[int, float, str]:
+def rank(value: Any) -> tuple[int, float, str]:
     """Order numbers before words, and both before what is unset."""
     if is_number(value):
         return 0, float(value), ""

@@ -8,15 +8,15 @@ timings.parquet   id, seconds, attempt, worker, time of each trial: what differs
 from __future__ import annotations
 
 import json
+import math
 import os
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from analysis.sweep.ledger import SWEEP, TRIALS, Record, read_page, read_records
-from analysis.sweep.stopping import standard_error
+from analysis.sweep.points import Point, points, present, rank, shown
 from neuroep.checkpoints import sync
 from neuroep.errors import ConfigError
 
@@ -26,24 +26,6 @@ MEASURED = ("accuracy", "loss")
 TIMED = ("id", "seconds", "attempt", "worker", "finished")
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Mean:
-    """What the seeds of one point give together."""
-
-    values: Mapping[str, Any]
-    """Varied fields."""
-    accuracy: float | None
-    """Mean over the seeds that did not fail; None where all did."""
-    spread: float | None
-    """Standard deviation over the seeds (n - 1); None for one seed."""
-    error: float | None
-    """Standard error of the mean; None for one seed."""
-    seeds: int
-    """Seeds that did not fail."""
-    failed: int
-    """Seeds that did."""
 
 
 @dataclass(frozen=True)
@@ -67,21 +49,19 @@ class Sweep:
         return tuple(row for row in self.rows if row["error"] is not None)
 
     @property
-    def means(self) -> tuple[Mean, ...]:
-        """Mean and spread by point, in the order of the rows."""
-        grouped: dict[tuple[Any, ...], list[Row]] = {}
-        for row in self.rows:
-            grouped.setdefault(tuple(row[name] for name in self.fields), []).append(row)
-        return tuple(_mean(dict(zip(self.fields, values, strict=True)), rows) for values, rows in grouped.items())
+    def means(self) -> list[Point]:
+        """Points in the order of their values, each with the accuracies of its seeds."""
+        return points(self.rows, self.fields) if self.rows else []
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values."""
-        return {"about": dict(self.about), "means": [asdict(mean) for mean in self.means], "rows": list(self.rows)}
+        means = [_summary(point, self.fields) for point in self.means]
+        return {"about": dict(self.about), "means": means, "rows": list(self.rows)}
 
     def as_text(self) -> str:
         """Return a table for reading: a line for each point."""
         heads = (*self.fields, "accuracy", "spread", "seeds", "failed")
-        lines = [[*(_shown(mean.values[name]) for name in self.fields), *_numbers(mean)] for mean in self.means]
+        lines = [[*map(shown, point.values), *_numbers(point)] for point in self.means]
         widths = [max(len(cell) for cell in column) for column in zip(heads, *lines, strict=True)]
         table = ["  ".join(f"{c:>{w}}" for c, w in zip(line, widths, strict=True)) for line in (heads, *lines)]
         count = f"{len(self.rows)} trials, {len(self.failed)} failed" if self.failed else f"{len(self.rows)} trials"
@@ -108,7 +88,7 @@ def load(path: str | Path) -> Sweep:
 
 def rows(records: Iterable[Record], fields: Sequence[str]) -> list[Row]:
     """Return a row for each trial, sorted by varied values and seed."""
-    found = sorted(records, key=lambda record: [*(_rank(record["values"][f]) for f in fields), record["seed"]])
+    found = sorted(records, key=lambda record: [*(rank(record["values"][f]) for f in fields), record["seed"]])
     return [_row(record, fields) for record in found]
 
 
@@ -131,15 +111,6 @@ def _row(record: Record, fields: Sequence[str]) -> Row:
     measured = {**dict.fromkeys(MEASURED), **result, **counters}
     values = {name: record["values"][name] for name in fields}
     return {**values, "seed": record["seed"], **measured, "error": record.get("error"), "id": record["id"]}
-
-
-def _rank(value: Any) -> tuple[int, Any]:
-    """Return what sorts values of different kinds: unset, truth values, numbers, texts."""
-    if value is None:
-        return 0, 0
-    if isinstance(value, bool):
-        return 1, value
-    return (2, value) if isinstance(value, int | float) else (3, str(value))
 
 
 def _save(path: Path, table: Sequence[Row], names: Sequence[str]) -> None:
@@ -172,29 +143,18 @@ def _column(values: list[Any]) -> Any:
     return pyarrow.array(texts, pyarrow.string())
 
 
-def _mean(values: Mapping[str, Any], rows: Sequence[Row]) -> Mean:
-    found = [row["accuracy"] for row in rows if row["accuracy"] is not None]
-    several = len(found) > 1
-    return Mean(
-        values,
-        statistics.fmean(found) if found else None,
-        statistics.stdev(found) if several else None,
-        standard_error(found) if several else None,
-        len(found),
-        sum(row["error"] is not None for row in rows),
-    )
+def _summary(point: Point, fields: Sequence[str]) -> dict[str, Any]:
+    """Return mean, standard deviation and standard error of a point, None where there are too few seeds."""
+    values = dict(zip(fields, point.values, strict=True))
+    numbers = {"accuracy": point.mean, "spread": point.std, "error": point.error}
+    known = {name: present(number) for name, number in numbers.items()}
+    return {"values": values, **known, "seeds": len(point.accuracies), "failed": point.failed}
 
 
-def _numbers(mean: Mean) -> list[str]:
-    shown = ["-" if value is None else f"{value:.4f}" for value in (mean.accuracy, mean.spread)]
-    return [*shown, str(mean.seeds), str(mean.failed)]
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _numbers(point: Point) -> list[str]:
+    cells = ["-" if math.isnan(number) else f"{number:.4f}" for number in (point.mean, point.std)]
+    return [*cells, str(len(point.accuracies)), str(point.failed)]
 
 
 def _place(row: Row, fields: Sequence[str]) -> str:
-    return ", ".join([*(f"{name} = {_shown(row[name])}" for name in fields), f"seed {row['seed']}"])
+    return ", ".join([*(f"{name} = {shown(row[name])}" for name in fields), f"seed {row['seed']}"])

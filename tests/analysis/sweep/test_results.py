@@ -39,15 +39,15 @@ def test_rows_are_sorted_and_typed(tmp_path):
     table = parquet.read_table(tmp_path / RESULTS)
     assert table.column_names == [*FIELDS, "seed", "accuracy", "loss", "samples", "counters.adc", "error", "id"]
     assert [str(kind) for kind in table.schema.types[:5]] == ["int64", "string", "int64", "double", "double"]
-    assert table["chip.adc.bits"].to_pylist() == [None] * 4 + [3] * 5 + [10] * 4
-    assert table["seed"].to_pylist()[:7] == [0, 1, 0, 1, 0, 1, 2]
-    row = table.to_pylist()[6]
+    assert table["chip.adc.bits"].to_pylist() == [3] * 5 + [10] * 4 + [None] * 4
+    assert table["seed"].to_pylist()[:5] == [0, 1, 2, 0, 1]
+    row = table.to_pylist()[2]
     assert row["error"] == "diverged" and row["accuracy"] is None and row["counters.adc"] is None
 
 
 def test_mixed_values_are_texts(tmp_path):
     write(tmp_path, [record(3, "a", 0), record(True, "a", 0), record("x", "a", 0)], FIELDS)
-    assert parquet.read_table(tmp_path / RESULTS)["chip.adc.bits"].to_pylist() == ["true", "3", "x"]
+    assert parquet.read_table(tmp_path / RESULTS)["chip.adc.bits"].to_pylist() == ["3", "true", "x"]
 
 
 def test_means_and_text(tmp_path):
@@ -60,8 +60,10 @@ def test_means_and_text(tmp_path):
             ledger.append({"id": f"f{seed}", "values": {"chip.adc.bits": 4, "chip": "x"}, "seed": seed, "error": "no"})
     found = load(tmp_path / "out")
     mean, failed = found.means
-    assert (mean.accuracy, mean.spread, mean.error) == pytest.approx((0.6, 0.1414, 0.1), abs=1e-4)
-    assert (mean.seeds, mean.failed, failed.accuracy, failed.failed) == (2, 0, None, 5)
+    assert (mean.mean, mean.std, mean.error) == pytest.approx((0.6, 0.1414, 0.1), abs=1e-4)
+    assert (len(mean.accuracies), mean.failed, failed.failed) == (2, 0, 5)
+    page = found.as_dict()["means"][1]
+    assert (page["accuracy"], page["seeds"], page["failed"]) == (None, 0, 5)
     text = found.as_text()
     assert "0.6000  0.1414" in text and "7 trials, 5 failed" in text and "and 2 more failed" in text
     assert len(found.as_dict()["rows"]) == 7
