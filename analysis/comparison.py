@@ -12,9 +12,11 @@ the contestant's arrays conduct them and for those that were programmed.
 
 from __future__ import annotations
 
+import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ import numpy as np
 from analysis.folders import appearing, check_free
 from analysis.gradient_error import CONVERGED
 from hw_models import pages
+from hw_models.chip import Chip
+from hw_models.errors import ChipError
 from neuroep import config as configuration, data, runs, training, yardsticks
 from neuroep.assembly import Assembly, assemble, calibrate, check_update
 from neuroep.checkpoints import Checkpoint
@@ -94,12 +98,15 @@ class Comparison:
     contestants: tuple[Contestant, ...]
     bag_of_words: float | None
     """Test accuracy of logistic regression on word counts, where the corpus has one sequence."""
+    chips: Mapping[str, Chip] = field(default_factory=dict)
+    """By name of the contestant."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values."""
         engines = {found.name: asdict(found) for found in self.contestants}
         page = {"mode": self.mode, "config": self.config.to_dict(), "engines": engines, "pictures": list(PICTURES)}
-        return page | {"bag_of_words": self.bag_of_words}
+        chips = {name: chip.to_dict() for name, chip in self.chips.items()}
+        return page | {"bag_of_words": self.bag_of_words, "chips": chips}
 
     def as_text(self) -> str:
         """Return a table for reading."""
@@ -163,11 +170,42 @@ def run(
         bench = _Bench(folder, mode, weights, progress, report)
         judged = {name: bench.judge(name, config) for name, config in settings.items()}
         found = tuple(replace(one, **bench.follow(settings[name])) for name, one in judged.items())
-        result = Comparison(Path(out), mode, settings["local"], found, bench.bag_of_words)
+        used = {name: config.chip for name, config in settings.items() if config.chip is not None}
+        result = Comparison(Path(out), mode, settings["local"], found, bench.bag_of_words, used)
         save(picture(result), folder / PICTURES[0])
         (folder / RESULTS).write_text(runs.as_json(result.as_dict(), indent=1) + "\n", encoding="utf-8")
         (folder / TABLE).write_text(result.as_text() + "\n", encoding="utf-8")
     return result
+
+
+def load(directory: str | Path) -> Comparison:
+    """Read a comparison back.
+
+    Raises
+    ------
+    ConfigError
+        If the directory holds none, or a damaged one.
+    """
+    path = Path(directory) / RESULTS
+    try:
+        page = json.loads(path.read_text(encoding="utf-8"))
+        found = tuple(_contestant(one) for one in page["engines"].values())
+        chips = {name: Chip.parse(values) for name, values in page["chips"].items()}
+        config = configuration.parse(page["config"], str(path))
+        return Comparison(Path(directory), page["mode"], config, found, page["bag_of_words"], chips)
+    except FileNotFoundError:
+        raise ConfigError(f"'{directory}' is no comparison: it has no {RESULTS}") from None
+    except (ChipError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        fault = f"it has no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+        raise ConfigError(f"'{path}' is damaged: {fault}") from None
+
+
+def _contestant(values: Mapping[str, Any]) -> Contestant:
+    """Build a contestant from plain values; what was not finite is null there."""
+    rows: list[dict[str, Any]] = [
+        {name: math.nan if value is None else value for name, value in row.items()} for row in values["gradient"]
+    ]
+    return Contestant(**{**values, "gradient": [Agreement(**row) for row in rows]})
 
 
 def contestants(base: Config, chips: Sequence[str], mode: str) -> dict[str, Config]:

@@ -23,6 +23,7 @@ examples:
   neuroep train examples/configs/reviews.toml --out runs/reviews --epochs 5 --engine reference
   neuroep evaluate runs/reviews --split test --json
   neuroep sweep runs/reviews --chip pcm --vary chip.adc.bits=3:10 --seeds 3 --out runs/bits
+  neuroep report runs/bits
 
 Every setting of a configuration can be given as --section.name VALUE, or --name VALUE where the name is unique;
 'neuroep train --help' lists them.
@@ -197,6 +198,11 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     command.add_argument("--retry-failed", action="store_true", help="run trials again that failed before")
     command.add_argument("--quiet", action="store_true", help="print nothing but the table")
 
+    command = add("report", _report, "write one HTML page of a run, a comparison or a sweep", settings=False)
+    command.add_argument("directory", metavar="DIR", help="directory of a run, a comparison or a sweep")
+    command.add_argument("--out", metavar="FILE", help="where to write it (default: DIR/report.html)")
+    command.add_argument("--target", type=float, metavar="SHARE", help="accuracy of the contour in a sweep's maps")
+
     command = add("demo", _demo, "train the embedded reviews on both engines, deploy on chips", settings=False)
     command.add_argument("--out", metavar="DIR", help="directory for runs and picture")
 
@@ -284,6 +290,12 @@ def _sweep(arguments: argparse.Namespace) -> None:
     own = ("vary", "out", "mode", "design", "points", "design_seed", "seeds", "until", "max_seeds", "split", "samples")
     given = {name: getattr(arguments, name) for name in (*own, "workers", "cluster", "retry_failed", "overrides")}
     print(runner.run(arguments.source, **given, progress=not arguments.quiet).as_text())
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from analysis import report
+
+    print(report.write(arguments.directory, arguments.out, target=arguments.target))
 
 
 def _demo(arguments: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from neuroep import cli, runs
 
-COMMANDS = ["train", "evaluate", "chips", "gradcheck", "compare", "sweep", "demo", "import-published"]
+COMMANDS = ["train", "evaluate", "chips", "gradcheck", "compare", "sweep", "report", "demo", "import-published"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
@@ -27,7 +27,7 @@ def test_help_shows_the_commands(neuroep, arguments):
 def test_each_command_has_help(neuroep, command):
     found = neuroep(command, "--help")
     assert found.code == 0
-    assert ("--training.epochs" in found.out) == (command not in ("demo", "chips"))
+    assert ("--training.epochs" in found.out) == (command not in ("demo", "chips", "report"))
 
 
 def test_version(neuroep):

@@ -1,0 +1,25 @@
+"""One HTML page of a run, a comparison or a sweep, to be kept or sent: nothing else is needed to read it.
+
+    path = analysis.report.write("runs/reviews")
+
+No scripts, nothing from the network, pictures within the page, the same bytes for the same directory.
+
+==================  ===================================================================
+writing             which kind a directory is; renders and writes its page
+page                building blocks of HTML, the style sheet, pictures as PNG
+numbers             numbers, shares and times in words
+run_report          a run: accuracy by split and epoch, weights, counters
+weights_section     weights and conductances before and after learning
+comparison_report   contestants side by side, gradients, states
+sweep_report        means by point, failed trials, command
+sweep_pictures      which pictures of a sweep, and the contour's target
+chip_section        what a chip differs in from an ideal one, with its sources
+settings_section    configuration, versions and command
+==================  ===================================================================
+"""
+
+from __future__ import annotations
+
+from analysis.report.writing import render, write
+
+__all__ = ["render", "write"]

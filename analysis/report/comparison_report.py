@@ -1,0 +1,172 @@
+"""The page of a comparison."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from analysis.comparison import Comparison, Contestant
+from analysis.pictures import comparison as pictures, counters, style
+from analysis.report import numbers, page
+from analysis.report.chip_section import chips_section
+from analysis.report.settings_section import SAVED, settings_section
+from hw_models import presets
+from hw_models.chip import Chip
+from hw_models.errors import ChipError
+from neuroep import runs
+
+CAPTIONS: Sequence[tuple[Callable[..., Any], str]] = (
+    (pictures.plot_accuracy_bars, "Test accuracy (bars, with numbers) and training accuracy (black marks)."),
+    (
+        pictures.plot_divergence,
+        "How far the states are from those of the reference after each sweep of the free phase, relative, in the "
+        "layer where it is worst. All have the same weights.",
+    ),
+    (
+        pictures.plot_energies,
+        "Mean free energy after each sweep: it should fall. A chip's is that of the weights it conducts.",
+    ),
+    (
+        pictures.plot_gradients,
+        "Cosine of EP's gradient with the exact one, by parameter. Bars: for the weights as the arrays conduct them; "
+        "dashes: for those programmed. Below 0 a step makes the loss worse.",
+    ),
+)
+MOST_DRAWN = 8
+"""Most contestants in the picture of counters."""
+
+
+def comparison_page(result: Comparison) -> str:
+    """Return the page of a comparison."""
+    config = result.config
+    sections = [
+        summary(result),
+        pictures_section(result),
+        gradient_section(result),
+        counters_section(result),
+        chips_section(result.chips),
+        settings_section(_command(result), config, _environment(result), *_notes(result)),
+    ]
+    what = {"deploy": "the same weights programmed on chips", "learn": "every chip learns by itself"}[result.mode]
+    lead = f"{config.network.kind} network on '{config.data.name}', {what}, seed {config.training.seed}."
+    return page.document(f"Comparison {result.out.resolve().name}", lead, sections)
+
+
+def summary(result: Comparison) -> str:
+    """Return the table of contestants."""
+    heads = ("", "test", "training", "agrees with reference", "settle steps", "worst gradient cosine", "training time",
+             "prediction time", "memory [MiB]")  # fmt: skip
+    rows = [_row(found) for found in result.contestants]
+    if result.bag_of_words is not None:
+        rows.append(("bag of words", numbers.share(result.bag_of_words), *[numbers.NONE] * (len(heads) - 2)))
+    note = (
+        "Agreement: share of test samples with the reference's class. Settle steps: mean of a test sample. Times are "
+        "of the simulation, not of a chip."
+    )
+    if result.bag_of_words is not None:
+        note += " Bag of words: logistic regression on word counts."
+    return page.section("In short", page.table(heads, rows), page.paragraph(note, "note"))
+
+
+def _row(found: Contestant) -> tuple[str, ...]:
+    worst = min((row.cosine for row in found.gradient if not math.isnan(row.cosine)), default=math.nan)
+    return (
+        found.name,
+        numbers.share(found.accuracy["test"]),
+        numbers.share(found.accuracy["train"]),
+        numbers.share(found.agreement),
+        numbers.number(found.steps, ".1f"),
+        numbers.number(worst, ".4f"),
+        numbers.seconds(found.seconds["train"]) if found.seconds["train"] else "taken over",
+        numbers.seconds(found.seconds["predict"]),
+        numbers.number(found.memory_mib, ".0f"),
+    )
+
+
+def pictures_section(result: Comparison) -> str:
+    """Return the four pictures."""
+    drawn = replace(result, contestants=drawable(result.contestants))
+    tall = max(3.6, 1.2 + 0.3 * len(drawn.contestants))
+    figures = []
+    for plot, caption in CAPTIONS:
+        ax = plot(drawn, style.axes(None, 6.9, tall))
+        if plot in (pictures.plot_energies, pictures.plot_gradients):
+            style.legend(ax, loc="center left", bbox_to_anchor=(1.01, 0.5))
+        figures.append(page.picture(ax, caption))
+    return page.section("Pictures", *figures)
+
+
+def drawable(contestants: Sequence[Contestant]) -> tuple[Contestant, ...]:
+    """Return contestants with names for a legend."""
+    return tuple(replace(found, name=page.drawable(found.name, 32)) for found in contestants)
+
+
+def gradient_section(result: Comparison) -> str:
+    """Return cosine and error of the gradient of each parameter."""
+    parameters = [row.parameter for row in result.contestants[0].gradient]
+    shown = []
+    for title, attribute in (
+        ("Cosine with the exact gradient, for the weights as conducted", "cosine"),
+        ("Relative error of the same", "relative_error"),
+        ("Cosine with the exact gradient, for the weights as programmed", "nominal"),
+    ):
+        rows = []
+        for found in result.contestants:
+            values = {row.parameter: getattr(row, attribute) for row in found.gradient}
+            rows.append((found.name, *(numbers.number(values.get(name), ".4f") for name in parameters)))
+        shown += [page.subtitle(title), page.table(("", *parameters), rows)]
+    note = "No number stands where a gradient is zero. All have the same weights: only the arithmetic differs."
+    return page.section("Gradients", *shown, page.paragraph(note, "note"))
+
+
+def counters_section(result: Comparison) -> str:
+    """Return what an inference takes on each chip."""
+    found = {one.name: one.counters for one in result.contestants if one.name != "reference"}
+    if not any(number > 0 for counted in found.values() for number in counted.values()):
+        return ""
+    names = counters.ordered(
+        {name: None for counted in found.values() for name, number in counted.items() if number > 0}
+    )
+    heads = ("", *(counters.NAMES.get(name, name) for name in names))
+    rows = [(chip, *(numbers.count(counted.get(name)) for name in names)) for chip, counted in found.items()]
+    drawn = {
+        page.drawable(one.name, 32): one.counters for one in result.contestants if one.name in list(found)[:MOST_DRAWN]
+    }
+    ax = counters.plot_counters(drawn)
+    ax.figure.set_size_inches(9.2, ax.figure.get_size_inches()[1])  # type: ignore[union-attr]
+    figure = page.picture(ax, "Counted per test sample, on a logarithmic scale.", "counters per inference")
+    return page.section("What an inference takes", figure, page.table(heads, rows))
+
+
+def _command(result: Comparison) -> list[str]:
+    chips = [
+        word for name in result.chips for word in ("--chip", name if _is_known(result.chips[name]) else f"{name}.toml")
+    ]
+    trained = result.contestants[1].seconds["train"]
+    source = SAVED if trained else "RUN"
+    return ["neuroep", "compare", source, *chips, "--mode", result.mode, "--out", f"{result.out.resolve().name}-again"]
+
+
+def _is_known(chip: Chip) -> bool:
+    try:
+        return chip == (Chip.ideal() if chip.name == "ideal" else presets.load(chip.name))
+    except ChipError:
+        return False
+
+
+def _notes(result: Comparison) -> list[str]:
+    own = [name for name, chip in result.chips.items() if not _is_known(chip)]
+    notes = [f"Save the chip{'s' * (len(own) > 1)} {numbers.listing(own)} as TOML, see above."] if own else []
+    if not result.contestants[1].seconds["train"]:
+        notes.append("RUN is the run directory whose weights were compared; the comparison does not record its name.")
+    return [*notes, f"Seed {result.config.training.seed}."]
+
+
+def _environment(result: Comparison) -> dict[str, Any] | None:
+    """Return versions from a run that was trained for the comparison."""
+    for name in ("local", "reference"):
+        if (result.out / name / runs.ENVIRONMENT).is_file():
+            return runs.Run(result.out / name, result.config).environment
+    return None

@@ -1,0 +1,112 @@
+"""Which pictures a sweep gets: accuracy against each setting, maps of pairs of them, counters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from analysis.pictures import counters, style, sweeps
+from analysis.report import numbers, page
+from analysis.sweep.results import Sweep
+
+MOST_CURVES, MOST_MAPS = 6, 6
+"""Most pictures of each kind."""
+BELOW = 0.01
+"""Default target: so far below the best mean."""
+MOST_CHIPS = 6
+"""Most points whose counters are drawn."""
+
+
+def target_of(sweep: Sweep, target: float | None) -> tuple[float | None, str]:
+    """Return the accuracy of the contour, and how it was chosen."""
+    if target is not None:
+        return target, f"The contour is at {numbers.share(target)}, the target that was asked for."
+    best = max((point.mean for point in sweep.means if len(point.accuracies)), default=0.0)
+    chosen = round(best - BELOW, 3)
+    if chosen <= 0:
+        return None, "No target: the accuracies are too low for a contour."
+    why = f"one point below the best mean ({numbers.share(best)}): beyond it a setting costs more than that"
+    return chosen, f"The contour is at {numbers.share(chosen)}, {why}. Another one: neuroep report DIR --target SHARE."
+
+
+def drawable_rows(sweep: Sweep) -> list[dict[str, Any]]:
+    """Return the rows with words that matplotlib does not take for mathematics, and lists as words."""
+    return [
+        {name: _plain(entry) if name in sweep.fields else entry for name, entry in row.items()} for row in sweep.rows
+    ]
+
+
+def _plain(entry: Any) -> Any:
+    if entry is None or isinstance(entry, bool | int | float):
+        return entry
+    return page.drawable(entry if isinstance(entry, str) else numbers.value(entry), 24)
+
+
+def pictures_section(sweep: Sweep, target: float | None) -> str:
+    """Return the section of pictures."""
+    rows = drawable_rows(sweep)
+    if not any(row["accuracy"] is not None for row in rows):
+        return page.section("Pictures", page.paragraph("No trial has an accuracy: there is nothing to draw.", "warn"))
+    fields = sweeps.varied(rows)
+    pairs = list(combinations(fields, 2))
+    level, why = target_of(sweep, target)
+    notes = [page.paragraph(why)] if pairs else []
+    if len(fields) > MOST_CURVES or len(pairs) > MOST_MAPS:
+        curves, maps = min(len(fields), MOST_CURVES), min(len(pairs), MOST_MAPS)
+        drawn = f"{curves} of {len(fields)} settings and {maps} of {len(pairs)}"
+        notes.append(page.paragraph(f"Drawn are {drawn} pairs, the first in the order of the table.", "note"))
+    drawings = [_map(rows, x, y, level, len(fields)) for x, y in pairs[:MOST_MAPS]]
+    drawings += [_curve(rows, name, fields) for name in fields[:MOST_CURVES]]
+    return page.section("Pictures", *notes, *drawings)
+
+
+def _curve(rows: Sequence[Mapping[str, Any]], name: str, fields: Sequence[str]) -> str:
+    others = [field for field in fields if field != name]
+    ax = sweeps.plot_accuracy(rows, name, style.axes(None, 8.2 if len(others) == 1 else 6.8, 4.0))
+    seen = (
+        f"Accuracy against {name}: marks are means, the band one standard deviation over the trials, dots the trials."
+    )
+    if len(others) == 1:
+        seen += f" One line for each value of {others[0]}."
+    elif others:
+        seen += f" Pooled over {numbers.listing(others)}: the band holds their effect as well."
+    return page.picture(ax, seen, f"accuracy against {name}")
+
+
+def _map(rows: Sequence[Mapping[str, Any]], x: str, y: str, level: float | None, many: int) -> str:
+    ax = sweeps.plot_heat_map(rows, x, y, level, style.axes(None, 8.2, 5.0))
+    seen = f"Mean accuracy over {x} and {y}"
+    seen += " pooled over all other settings" if many > 2 else ""
+    line = "" if level is None else f"; along the red line it is {numbers.share(level)}"
+    return page.picture(ax, f"{seen}{line}. Grey cells have no accuracy.", f"map of accuracy over {x} and {y}")
+
+
+def counters_section(sweep: Sweep) -> str:
+    """Return what a sample takes, at some points."""
+    per = "sample" if sweep.about["mode"] == "deploy" else "trial"
+    found: dict[str, dict[str, float]] = {}
+    for point in sweep.means:
+        values = dict(zip(sweep.fields, point.values, strict=True))
+        good = [row for row in sweep.rows if row["error"] is None and all(row[f] == v for f, v in values.items())]
+        if good:
+            found[_name(values)] = _counted(good[0], per)
+    different = {tuple(each.items()): name for name, each in reversed(found.items()) if each}
+    chosen = numbers.thinned(list(reversed(different.values())), MOST_CHIPS)
+    if not chosen or not any(number > 0 for name in chosen for number in found[name].values()):
+        return ""
+    ax = counters.plot_counters({page.drawable(name): found[name] for name in chosen}, per=per)
+    figure = ax.figure
+    figure.set_size_inches(max(9.0, figure.get_size_inches()[0]), figure.get_size_inches()[1])  # type: ignore[union-attr]
+    same = f" {len(chosen)} of {numbers.plural(len(found), 'point')}; points that count the same are shown once."
+    return page.section("What it takes", page.picture(ax, f"Counted per {per}, first seed.{same}", "counters"))
+
+
+def _counted(row: Mapping[str, Any], per: str) -> dict[str, float]:
+    samples = row.get("samples") if per == "sample" else 1
+    names = [name for name in row if name.startswith("counters.")]
+    return {name.removeprefix("counters."): float(row[name] or 0) / (samples or 1) for name in names}
+
+
+def _name(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name.rsplit('.', 1)[-1]} {numbers.value(value)}" for name, value in values.items())

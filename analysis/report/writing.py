@@ -1,0 +1,125 @@
+"""Which kind a directory is, and its page, written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from analysis import comparison
+from analysis.report import page
+from analysis.sweep.ledger import SWEEP
+from neuroep import runs
+from neuroep.checkpoints import write_text
+from neuroep.errors import ConfigError, NeuroepError
+
+REPORT = "report.html"
+
+
+def write(directory: str | Path, out: str | Path | None = None, *, target: float | None = None) -> Path:
+    """Write the page of a directory and return where it is.
+
+    Parameters
+    ----------
+    directory : str or Path
+        Of a run, a comparison, or a sweep.
+    out : str or Path, optional
+        File, default ``report.html`` in the directory. An earlier report is replaced.
+    target : float, optional
+        As for :func:`render`.
+
+    Raises
+    ------
+    ConfigError
+        If the directory is none of these, is damaged, or the file holds something else or cannot be written.
+    CheckpointError
+        If a run's files are damaged.
+    """
+    path = Path(directory) / REPORT if out is None else Path(out)
+    _check_replaceable(path)
+    text = render(directory, target=target)
+    try:
+        write_text(path, text)
+    except OSError as error:
+        path.with_name(f".{path.name}.partial").unlink(missing_ok=True)
+        raise ConfigError(f"report '{path}' cannot be written: {error.strerror or error}") from None
+    return path
+
+
+def render(directory: str | Path, *, target: float | None = None) -> str:
+    """Return the page of a directory as HTML.
+
+    Parameters
+    ----------
+    directory : str or Path
+        Of a run, a comparison, or a sweep.
+    target : float, optional
+        Accuracy of the contour in a sweep's maps, a share; default a point below the best mean.
+
+    Raises
+    ------
+    ConfigError
+        If the directory is none of these or is damaged, or there is no such target.
+    CheckpointError
+        If a run's files are damaged.
+    """
+    folder = Path(directory)
+    if target is not None and not 0 < target < 1:
+        raise ConfigError(f"target is {target}: allowed are shares between 0 and 1, for example 0.9")
+    kind, build = _kind(folder)
+    if target is not None and kind != "sweep":
+        raise ConfigError(f"target = {target}: it acts only with a sweep, '{folder}' holds a {kind}")
+    try:
+        return build(folder, target)
+    except NeuroepError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, LookupError) as error:
+        # What plain files hold is read where it is shown; a file that was cut or edited fails there.
+        fault = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+        raise ConfigError(f"'{folder}' holds a damaged {kind}: {fault}") from error
+
+
+def _kind(folder: Path) -> tuple[str, Callable[[Path, float | None], str]]:
+    """Return the kind of a directory and what builds its page."""
+    if not folder.is_dir():
+        raise ConfigError(f"'{folder}' is {'a file' if folder.exists() else 'not there'}: a directory is needed")
+    for name, kind, build in (
+        (SWEEP, "sweep", _sweep),
+        (comparison.RESULTS, "comparison", _comparison),
+        (runs.CONFIG, "run", _run),
+    ):
+        if (folder / name).is_file():
+            return kind, build
+    held = sorted(entry.name for entry in folder.iterdir())
+    found = ", ".join(held[:6]) + (f" and {len(held) - 6} more" if len(held) > 6 else "") if held else "nothing"
+    wanted = f"no {runs.CONFIG} of a run, {comparison.RESULTS} of a comparison or {SWEEP} of a sweep"
+    raise ConfigError(f"'{folder}' cannot be reported: it has {wanted}, but {found}")
+
+
+def _run(folder: Path, _: float | None) -> str:
+    from analysis.report.run_report import run_page
+
+    return run_page(runs.load(folder))
+
+
+def _comparison(folder: Path, _: float | None) -> str:
+    from analysis.report.comparison_report import comparison_page
+
+    return comparison_page(comparison.load(folder))
+
+
+def _sweep(folder: Path, target: float | None) -> str:
+    from analysis.report.sweep_report import sweep_page
+    from analysis.sweep import results
+
+    return sweep_page(results.load(folder), target)
+
+
+def _check_replaceable(path: Path) -> None:
+    """Refuse to overwrite what is no report."""
+    if path.is_dir():
+        raise ConfigError(f"report '{path}' is a directory: name a file")
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8", errors="replace") as file:
+        if page.GENERATOR not in file.read(1000):
+            raise ConfigError(f"report '{path}' holds something else: choose another file")
