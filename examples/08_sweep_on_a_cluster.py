@@ -37,7 +37,7 @@ def two_workers() -> Iterator[str]:
 def main(out: Path, cluster: str | None = None, fast: bool = False) -> bool:
     """Train into ``out/run``, sweep twice; return whether the tables are the same. ``fast`` is for the tests."""
     overrides = ["--epochs", "1", "--limit", "100"] if fast else ["--epochs", "4"]
-    training.train(config.load(HERE / "configs" / "reviews.toml", overrides), out / "run")
+    training.train(config.load(HERE / "configs" / "reviews.toml", overrides), out / "run", resume=True)
     chip = ["--chip", str(HERE / "chips" / "mismatched.toml")]
     settings = {"overrides": chip, "seeds": 1 if fast else 2, "samples": 50 if fast else None}
     vary = VARY[1:] if fast else VARY

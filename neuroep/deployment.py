@@ -91,7 +91,9 @@ def evaluate_run(
     if kept and checkpoint.optimiser:
         parts.engine.load_optimiser_state(checkpoint.optimiser)
     calibrate(parts)
-    return _evaluated(parts, split, progress, checkpoint.about.epoch)
+    # A chip that is programmed anew reads as it does in a deployment with the same seed.
+    anew = run.config.chip is not None and not kept
+    return _evaluated(parts, split, progress, 0 if anew else checkpoint.about.epoch)
 
 
 def _devices(config: Config) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ whose workers keep ending is run alone the last time, so that the blame is its o
 
 from __future__ import annotations
 
+import json
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
@@ -66,6 +67,7 @@ class Conductor:
         """The suspect that runs."""
         self.running: dict[Future[dict[str, Any]], Trial] = {}
         self.attempts: Counter[str] = Counter()
+        self.known = {_place(record["values"], record["seed"]): name for name, record in ledger.records.items()}
         self.done = 0
         for point in plan.points:
             self._advance(Standing(point))
@@ -102,6 +104,9 @@ class Conductor:
             for seed in due:
                 trial = at.point.trial(self.task, seed)
                 record = self.ledger.records.get(trial.id)
+                if self.known.setdefault(_place(trial.values, seed), trial.id) != trial.id:
+                    made = f"{at.point}, seed {seed} was run there with other data, weights or settings"
+                    raise ConfigError(f"'{self.ledger.path}' holds another sweep: {made}; choose another directory")
                 if record is None or ("error" in record and self.retry_failed):
                     self.handed[trial.id] = at
                     at.open.add(seed)
@@ -168,6 +173,11 @@ class Conductor:
         self._advance(at)
         if self.report is not None:
             self.report(record)
+
+
+def _place(values: Mapping[str, Any], seed: int) -> str:
+    """Return what tells a row of the table: two trials there would be counted as two seeds."""
+    return json.dumps([sorted(values.items()), seed])
 
 
 def _accuracy(record: Mapping[str, Any]) -> float | None:

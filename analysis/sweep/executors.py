@@ -6,6 +6,7 @@ where a killed worker breaks the whole executor.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -16,6 +17,7 @@ from neuroep import __version__
 from neuroep.engines.workers import processors
 from neuroep.errors import ConfigError
 
+LOGGERS = ("distributed", "tornado.application")
 TIMEOUT = 10.0
 """Longest wait for a cluster [s]."""
 
@@ -148,18 +150,32 @@ class Cluster(Pool):
             import distributed  # noqa: F401
         except ImportError:
             raise ConfigError("a cluster needs the package 'distributed': pip install 'neuroep[cluster]'") from None
+        if not address.strip():
+            raise ConfigError("cluster is '': give the address of a scheduler, tcp://HOST:8786")
         self.address, self.timeout, self.threads = address, timeout, threads
         self._client: Any = None
 
     def open(self) -> Executor:
         from distributed import Client
+        from distributed.comm import parse_address
+        from distributed.comm.registry import get_backend
 
+        # What is lost is told by the line that ends the sweep, not by what distributed logs about it.
+        for name in LOGGERS:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        within = f"cannot be reached within {self.timeout:g} s"
         try:
+            # A client that fails while it is made closes itself with a traceback, too late.
+            get_backend(parse_address(self.address)[0])
             self._client = Client(self.address, timeout=self.timeout, set_as_default=False)
         except (OSError, ValueError, TypeError, ImportError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
-            within = f"cannot be reached within {self.timeout:g} s"
             raise ConfigError(f"cluster '{self.address}' {within}: {reason}") from None
+        try:
+            self._client.wait_for_workers(1, timeout=self.timeout)
+        except (TimeoutError, OSError):
+            self.close(now=True)
+            raise ConfigError(f"cluster '{self.address}' has no worker within {self.timeout:g} s: start one") from None
         self._check_versions()
         executor: Executor = self._client.get_executor(pure=False)
         return executor

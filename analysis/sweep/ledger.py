@@ -13,7 +13,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -22,10 +22,14 @@ from neuroep.checkpoints import write_text
 from neuroep.errors import ConfigError
 from neuroep.runs import as_json
 
+KINDS = {"settings": dict, "given": dict, "chips": dict, "fields": list, "designs": list}
+"""Entries of the page, and what they are."""
+PLAIN: dict[str, Any] = {"given": {}, "chips": {}}
+"""Entries that only a sweep over whole chips needs."""
 SWEEP, TRIALS, LOCK, RUN = "sweep.json", "trials.jsonl", "lock", "run"
 FORMAT = 1
 """Version of the directory's layout."""
-SAME = ("mode", "split", "samples", "checkpoint")
+SAME = ("mode", "split", "samples", "checkpoint", "data", "version")
 """Entries of the page that the same sweep shares, beside fields and settings."""
 
 Record = dict[str, Any]
@@ -50,7 +54,7 @@ class Ledger:
 
     def __init__(self, path: str | Path, page: Mapping[str, Any]) -> None:
         self.path = Path(path)
-        self._page = dict(page)
+        self._page = {**PLAIN, **page}
         self._lock: IO[str] | None = None
         self._file: IO[str] | None = None
         self.records: dict[str, Record] = {}
@@ -62,7 +66,7 @@ class Ledger:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(self.path / LOCK)
             check(self.path, self._page)
-            self.records = {record["id"]: record for record in _mended(self.path / TRIALS)}
+            self.records = {record["id"]: record for record in _mended(self.path / TRIALS, self._page["fields"])}
             self._file = (self.path / TRIALS).open("a", encoding="utf-8")
         except OSError as error:
             self.close()
@@ -86,8 +90,10 @@ class Ledger:
         """Write down what is swept, and the design if it was not asked for before."""
         held = read_page(self.path)
         page = held or {"format": FORMAT, **self._page, "designs": []}
-        if held is None or design not in held["designs"]:
-            page["designs"] = [*page["designs"], dict(design)]
+        chips = {**page["chips"], **self._page["chips"]}
+        if held is None or design not in held["designs"] or chips != held["chips"]:
+            page["chips"] = chips
+            page["designs"] = [*(one for one in page["designs"] if one != design), dict(design)]
             write_text(self.path / SWEEP, as_json(page, indent=1) + "\n")
 
     @property
@@ -121,16 +127,25 @@ def check(path: Path, page: Mapping[str, Any]) -> None:
         raise ConfigError(f"output '{path}' is a file: a new or empty directory is needed")
     held = read_page(path)
     if held is None:
-        left = {LOCK, RUN, TRIALS}
-        if path.is_dir() and any(entry.name not in left and entry.name[0] != "." for entry in path.iterdir()):
+        if path.is_dir() and not all(_left(entry) for entry in path.iterdir()):
             raise ConfigError(f"output directory '{path}' is not empty and holds no sweep: choose a new or empty one")
         return
+    page = {**PLAIN, **page}
     fields = tuple(page["fields"])
     here, there = _compared(page, fields), _compared(held, fields)
     for name in sorted(here.keys() | there.keys()):
         if here.get(name) != there.get(name):
             values = f"it has {_shown(there.get(name))}, this one {_shown(here.get(name))}"
             raise ConfigError(f"'{path}' holds another sweep: {name} differs: {values}; choose another directory")
+    for name, found in page["chips"].items():
+        if held["chips"].get(name, found) != found:
+            raise ConfigError(f"'{path}' holds another sweep: chip '{name}' was another then; choose another directory")
+
+
+def _left(entry: Path) -> bool:
+    """Tell what a kill before the page was written may leave."""
+    empty = entry.name == TRIALS and entry.is_file() and not entry.stat().st_size
+    return entry.name == LOCK or entry.name.startswith(".") or empty
 
 
 def read_page(path: Path) -> dict[str, Any] | None:
@@ -142,7 +157,7 @@ def read_page(path: Path) -> dict[str, Any] | None:
         If it is damaged or of a later version.
     """
     try:
-        page = json.loads((path / SWEEP).read_text(encoding="utf-8"))
+        page = {**PLAIN, **json.loads((path / SWEEP).read_text(encoding="utf-8"))}
         version = page["format"]
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -150,23 +165,26 @@ def read_page(path: Path) -> dict[str, Any] | None:
         raise ConfigError(f"'{path / SWEEP}' is damaged: it is no page of a sweep") from None
     if version != FORMAT:
         raise ConfigError(f"'{path / SWEEP}' has format {version}: this version reads {FORMAT}")
+    for name, kind in KINDS.items():
+        if not isinstance(page.get(name), kind):
+            raise ConfigError(f"'{path / SWEEP}' is damaged: '{name}' should be a {kind.__name__}")
     return page
 
 
-def read_records(path: Path) -> list[Record]:
-    """Return the lines of a ledger in order, a torn last one left out.
+def read_records(path: Path, fields: Iterable[str] = ()) -> list[Record]:
+    """Return the lines of a ledger in order, a torn last one left out; each has the varied fields.
 
     Raises
     ------
     ConfigError
         If a line before the last is no record.
     """
-    return _parsed(path)[0]
+    return _parsed(path, fields)[0]
 
 
-def _mended(path: Path) -> list[Record]:
+def _mended(path: Path, fields: Iterable[str]) -> list[Record]:
     """Read a ledger and cut a torn last line off."""
-    records, good = _parsed(path)
+    records, good = _parsed(path, fields)
     if path.is_file() and path.stat().st_size > good:
         with path.open("r+b") as file:
             file.truncate(good)
@@ -174,7 +192,7 @@ def _mended(path: Path) -> list[Record]:
     return records
 
 
-def _parsed(path: Path) -> tuple[list[Record], int]:
+def _parsed(path: Path, fields: Iterable[str]) -> tuple[list[Record], int]:
     """Return the records and the bytes they take; what a kill tore is at most one line, the last."""
     text = path.read_bytes() if path.is_file() else b""
     *lines, _ = text.split(b"\n")
@@ -185,13 +203,21 @@ def _parsed(path: Path) -> tuple[list[Record], int]:
             record = json.loads(line)
         except ValueError:
             record = None
-        if not isinstance(record, dict) or not {"id", "values", "seed"} <= record.keys():
+        if not _is_record(record):
             if number == len(lines):
                 break
             raise ConfigError(f"{path}: line {number} is no record of a trial")
+        for name in set(fields) - record["values"].keys():
+            raise ConfigError(f"{path}: line {number} has no '{name}', which the sweep varies")
         records.append(record)
         good += len(line) + 1
     return records, good
+
+
+def _is_record(record: Any) -> bool:
+    if not isinstance(record, dict) or not {"id", "values", "seed"} <= record.keys():
+        return False
+    return isinstance(record["values"], dict) and (record.get("result") or record.get("error")) is not None
 
 
 def _locked(path: Path) -> IO[str]:
@@ -226,6 +252,7 @@ def _compared(page: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any
     fixed = {
         name: value for name, value in page["settings"].items() if name not in fields and not name.startswith(tables)
     }
+    fixed |= page["given"]
     return {"fields": sorted(page["fields"]), **{name: page.get(name) for name in SAME}, **fixed}
 
 

@@ -6,6 +6,7 @@ What cannot be is refused with one line that names the point.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,11 +16,14 @@ from typing import Any
 
 from analysis.sweep import designs
 from analysis.sweep.execution import Source, corpus_key, load_source
+from analysis.sweep.results import ideal_accuracy
 from analysis.sweep.trials import MODES, SEEDED, Task, Trial, file_hash, identity
+from hw_models import files
 from neuroep import checkpoints, config as configuration, runs
 from neuroep.assembly import build_network, check_classes, check_rates, check_update
 from neuroep.config import Config
 from neuroep.errors import ConfigError, DataError, NeuroepError, unknown
+from neuroep.overrides import dotted
 
 SEEDS = ("engine.chip_seed", "training.seed")
 
@@ -63,6 +67,14 @@ class Plan:
     """Configuration without what is varied."""
     fields: tuple[str, ...]
     points: tuple[Point, ...]
+    ideal: float | None = None
+    """Accuracy of the weights that are deployed, as their run found it without a chip on the whole split."""
+
+    @property
+    def chips(self) -> dict[str, str]:
+        """Hash of each chip that is varied as a whole, by its name or file."""
+        names = {str(point.values.get(configuration.CHIP)) for point in self.points} - {"None", "none"}
+        return {name: _chip_hash(name) for name in sorted(names)}
 
     @property
     def trains_first(self) -> bool:
@@ -108,14 +120,14 @@ def make(
     if samples is not None and samples < 1:
         raise ConfigError(f"samples is {samples}: allowed are whole numbers from 1")
     fields = tuple(choices[0]) if choices else ()
-    for name in SEEDS:
-        if name in fields and (name == SEEDED[mode] or mode == "learn"):
-            raise ConfigError(f"vary {name}: mode '{mode}' gives every trial its own seed; ask for more seeds instead")
+    _check_fields(fields, overrides, mode, trains_first=mode == "deploy" and not source.is_dir())
+    ideal = None
     if source.is_dir():
         run = runs.load(source, overrides)
         file, base, start = source / runs.CONFIG, run.config, run.path.resolve()
         task = Task(mode, split, samples, start, file_hash(start / runs.CHECKPOINT))
         signature = checkpoints.load(start / runs.CHECKPOINT, optimiser=False).about.network
+        ideal = ideal_accuracy(start, split) if mode == "deploy" else None
     else:
         file, base = source, configuration.load(source, overrides)
         task, signature = Task(mode, split, samples), ""
@@ -124,7 +136,24 @@ def make(
     plain = _signature(_without_chip(base), _source(base, sources)) if not signature and mode == "deploy" else signature
     points = [_point(file, overrides, choice, task, plain, sources) for choice in choices]
     _check_different(points, task)
-    return Plan(task, source, base, fields, tuple(points))
+    return Plan(task, source, base, fields, tuple(points), ideal)
+
+
+def _check_fields(fields: Sequence[str], overrides: Sequence[str], mode: str, trains_first: bool) -> None:
+    """Refuse seeds, which the trials set, and settings that would not reach a training made once for all points."""
+    seeds = {SEEDED[mode]} if mode == "deploy" else set(SEEDS)
+    for name in seeds.intersection(fields):
+        raise ConfigError(f"vary {name}: mode '{mode}' gives every trial its own seed; ask for more seeds instead")
+    for option in overrides[::2]:
+        if dotted(option)[0] in seeds:
+            name = dotted(option)[0]
+            raise ConfigError(f"{name}: mode '{mode}' gives the trials the seeds 0, 1, ...; leave it out")
+    for name in fields:
+        if trains_first and name.split(".")[0] != configuration.CHIP:
+            cure = "train first and sweep the run, or use mode 'learn'"
+            raise ConfigError(
+                f"vary {name}: mode 'deploy' trains a configuration once, the same for all points; {cure}"
+            )
 
 
 def trained(plan: Plan, run: Path) -> Plan:
@@ -147,9 +176,10 @@ def _point(
 ) -> Point:
     """Build one point; an error says which."""
     given = [text for name, value in choice.items() for text in (f"--{name}", value)]
-    config = _seedless(configuration.load(file, [*overrides, *given]), task)
-    point = Point({name: _value(config, name, text) for name, text in choice.items()}, config, "")
+    point: Any = ", ".join(f"{name} = {value}" for name, value in choice.items())
     try:
+        config = _seedless(configuration.load(file, [*overrides, *given]), task)
+        point = Point({name: _value(config, name, text) for name, text in choice.items()}, config, "")
         source = _source(config, sources)
         found = _signature(config, source)
         if task.mode == "learn":
@@ -162,8 +192,15 @@ def _point(
         if task.split not in splits:
             raise DataError(f"data '{source.name}': {unknown('split', task.split, splits)}")
     except NeuroepError as error:
-        raise type(error)(f"point {point}: {error}") from None
-    return replace(point, data=source.fingerprint)
+        raise type(error)(f"point {point}: {str(error).removeprefix(f'{file}: ')}") from None
+    found_point: Point = replace(point, data=source.fingerprint)
+    return found_point
+
+
+def _chip_hash(name: str) -> str:
+    """Return the hash of what a chip does, whatever it is called."""
+    text = json.dumps(files.load(name).differences(), sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _seedless(config: Config, task: Task) -> Config:
@@ -174,7 +211,17 @@ def _seedless(config: Config, task: Task) -> Config:
     if config.engine.kind == "reference":
         # Bits depend on torch's threads: they are set, and part of the identity.
         tables["engine"].setdefault("threads", 1)
+        tables["engine"]["device"] = _device(config.engine.device)
     return configuration.parse(tables)
+
+
+def _device(name: str) -> str:
+    """Return the device that is meant: results of a processor and of a GPU are not the same bits."""
+    if name != "auto":
+        return name
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _without_chip(config: Config) -> Config:

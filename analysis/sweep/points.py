@@ -127,7 +127,7 @@ def shown(value: Any) -> str:
     if value is None:
         return "unset"
     if is_number(value):
-        return str(value) if isinstance(value, int) and abs(value) < 10**6 else f"{value:g}"
+        return str(value) if isinstance(value, int) else f"{value:g}"
     if isinstance(value, bool | np.bool_):
         return "on" if value else "off"
     text = PurePath(value).stem if str(value).endswith(".toml") else str(value)

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.sweep.ledger import SWEEP, TRIALS, Record, read_page, read_records
+from analysis.sweep.ledger import RUN, SWEEP, TRIALS, Record, read_page, read_records
 from analysis.sweep.points import Point, points, present, rank, shown
+from neuroep import runs
 from neuroep.checkpoints import sync
 from neuroep.errors import ConfigError
 
@@ -42,6 +43,14 @@ class Sweep:
     def fields(self) -> tuple[str, ...]:
         """Varied fields."""
         return tuple(self.about["fields"])
+
+    @property
+    def ideal(self) -> float | None:
+        """Accuracy of the deployed weights without a chip, on the whole split, where their run has measured it."""
+        found: float | None = self.about.get("ideal")
+        if found is None and self.about["mode"] == "deploy" and (self.out / RUN).is_dir():
+            found = ideal_accuracy(self.out / RUN, self.about["split"])
+        return found
 
     @property
     def failed(self) -> tuple[Row, ...]:
@@ -82,8 +91,17 @@ def load(path: str | Path) -> Sweep:
     page = read_page(path)
     if page is None:
         raise ConfigError(f"'{path}' is no sweep: it has no {SWEEP}")
-    records = {record["id"]: record for record in read_records(path / TRIALS)}
+    records = {record["id"]: record for record in read_records(path / TRIALS, page["fields"])}
     return Sweep(path, page, tuple(rows(records.values(), page["fields"])))
+
+
+def ideal_accuracy(path: Path, split: str) -> float | None:
+    """Return the accuracy with which a run without a chip ended; None on a chip, or where it did not evaluate that."""
+    run = runs.load(path)
+    if run.config.chip is not None or not run.metrics:
+        return None
+    found: float | None = run.metrics[-1]["evaluate"].get(split, {}).get("accuracy")
+    return found
 
 
 def rows(records: Iterable[Record], fields: Sequence[str]) -> list[Row]:
@@ -121,7 +139,8 @@ def _save(path: Path, table: Sequence[Row], names: Sequence[str]) -> None:
     columns = {name: _column([row.get(name) for row in table]) for name in names}
     partial = path.with_name(f".{path.name}.partial")
     try:
-        parquet.write_table(pyarrow.table(columns), partial)
+        with partial.open("wb") as file:  # by its path pyarrow would take '~' for a home folder
+            parquet.write_table(pyarrow.table(columns), file)
         sync(partial)
         os.replace(partial, path)
         sync(path.parent)

@@ -20,8 +20,8 @@ from analysis.sweep.ledger import RUN, Ledger, check
 from analysis.sweep.plans import Plan
 from analysis.sweep.results import Sweep
 from analysis.sweep.stopping import rule
-from analysis.sweep.trials import FREE, SEEDED
-from neuroep import training
+from analysis.sweep.trials import FORMAT, free_settings
+from neuroep import __version__, config as configuration, training
 from neuroep.config import Config
 from neuroep.errors import ConfigError
 
@@ -104,6 +104,10 @@ def run(
     plan = plans.make(source, choices, overrides, mode=mode, split=split, samples=samples)
     asked: dict[str, Any] = {"vary": list(vary), "design": design, "points": points, "design_seed": design_seed}
     asked |= {"seeds": wanted.seeds, "until": until, "max_seeds": wanted.most or None}
+    if len(plan.points) * wanted.seeds > designs.MOST:
+        raise ConfigError(
+            f"seeds is {wanted.seeds}: {len(plan.points)} points with that many are over {designs.MOST} trials"
+        )
     page = _page(plan, overrides)
     check(Path(out), page)
     try:
@@ -125,13 +129,18 @@ def run(
 
 def _page(plan: Plan, overrides: Sequence[str]) -> dict[str, Any]:
     """Return what is swept, for the directory."""
-    free = FREE | {"engine.threads", SEEDED[plan.task.mode]}
-    settings = {name: value for name, value in plan.base.flat().items() if name not in free}
-    task = plan.task
+    task, flat = plan.task, plan.base.flat()
+    settings = {name: value for name, value in flat.items() if name not in free_settings(task, flat)}
     about = {"mode": task.mode, "split": task.split, "samples": task.samples, "checkpoint": task.checkpoint}
+    given = dict(zip(overrides[::2], overrides[1::2], strict=True)) if configuration.CHIP in plan.fields else {}
     return {
         **about,
+        "data": None if any(name.startswith("data.") for name in plan.fields) else plan.points[0].data,
+        "version": f"{__version__} ({FORMAT})",
         "source": str(plan.source),
+        "given": {name: text for name, text in given.items() if name.startswith("--chip.")},
+        "chips": plan.chips,
+        "ideal": plan.ideal,
         "overrides": list(overrides),
         "fields": list(plan.fields),
         "settings": settings,

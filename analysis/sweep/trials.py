@@ -29,6 +29,7 @@ FREE = frozenset(
         "data.cache",
         "training.evaluate",
         "training.probe",
+        "chip.name",
         "chip.citation",
         "chip.url",
         "chip.caveat",
@@ -87,8 +88,21 @@ class Trial:
             "start": None if task.start is None else str(task.start),
             "checkpoint": task.checkpoint,
             "data": self.data,
+            "version": __version__,
             "threads": threads,
         }
+
+
+def free_settings(task: Task, settings: Mapping[str, Any]) -> set[str]:
+    """Return the settings that are no part of a trial's result, or that the trial sets itself."""
+    found = {*FREE, SEEDED[task.mode]}
+    # The local engine gives the same bits for any number of threads; torch does not.
+    if settings.get("engine.kind") == "local":
+        found.add("engine.threads")
+    # Weights that are given were trained already.
+    if task.mode == "deploy" and task.start is not None:
+        found |= {"training.epochs", *(name for name in settings if name.startswith("optimiser."))}
+    return found
 
 
 def identity(task: Task, settings: Mapping[str, Any], data: str, seed: int) -> str:
@@ -105,11 +119,7 @@ def identity(task: Task, settings: Mapping[str, Any], data: str, seed: int) -> s
     seed : int
         Of the trial.
     """
-    left_out = FREE | {SEEDED[task.mode]}
-    # The local engine gives the same bits for any number of threads; torch does not.
-    left_out |= {"engine.threads"} if settings.get("engine.kind") == "local" else set()
-    # Weights that are given were trained already.
-    left_out |= {"training.epochs"} if task.mode == "deploy" else set()
+    left_out = free_settings(task, settings)
     page = {
         "format": FORMAT,
         "version": __version__,

@@ -73,6 +73,8 @@ def run_trial(spec: Mapping[str, Any]) -> dict[str, Any]:
     begin = time.perf_counter()
     page: dict[str, Any] = {"id": spec["id"]}
     try:
+        if version() != spec["version"]:
+            raise RuntimeError(f"this worker has neuroep {version()}, the sweep was started with {spec['version']}")
         with _TURN:
             page["result"] = _limited(spec)
     except Exception as error:  # whatever fails is this trial's result and must not stop the others

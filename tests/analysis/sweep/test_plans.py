@@ -49,7 +49,8 @@ def test_settings_change_the_identity(trained, overrides):
     "overrides",
     [
         ["--engine.threads", "1"],
-        ["--engine.chip_seed", "5"],
+        ["--chip.name", "mine"],
+        ["--optimiser.dense_rate", "0.5"],
         ["--training.probe", "3"],
         ["--training.evaluate", "train"],
         ["--training.epochs", "9"],
@@ -166,7 +167,7 @@ def test_a_worker_refuses_other_data_and_other_weights(trained, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "overrides", [[], ["--data.validation", "0.2"], ["--data.limit", "none"], ["--training.seed", "3"]]
+    "overrides", [[], ["--data.validation", "0.2"], ["--data.limit", "none"], ["--data.limit", "70"]]
 )
 def test_a_worker_has_the_corpus_that_is_assembled(tiny, overrides):
     made = plan(tiny, "beta=0.1", overrides=overrides)

@@ -1,0 +1,207 @@
+"""What must not land in one table: trials that differ in more than what is varied; runs that are not the sweep's."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from analysis.sweep import ledger, runner, workers
+from analysis.sweep.ledger import RUN, SWEEP, TRIALS
+from analysis.sweep.results import load
+from neuroep import config, deployment, runs
+from neuroep.errors import ConfigError
+
+CHIP_FILE = "name = 'mine'\n[device]\nmismatch = {}\n"
+
+
+def other(sweep, message: str, vary: list[str], **settings) -> None:
+    with pytest.raises(ConfigError, match=message) as error:
+        sweep(vary, **settings)
+    assert "\n" not in str(error.value)
+
+
+def test_settings_of_chips_that_are_varied_as_a_whole(sweep):
+    sweep(["chip=ideal,pcm"])
+    other(sweep, "--chip.adc.bits differs", ["chip=ideal,pcm"], overrides=["--chip.adc.bits", "3"])
+    other(sweep, "--chip.adc.bits differs", ["chip=rram"], overrides=["--chip.adc.bits", "3"])
+    assert len(sweep(["chip=rram"]).rows) == 3
+
+
+def test_a_chip_file_that_changed(sweep, tmp_path, monkeypatch):
+    (tmp_path / "mine.toml").write_text(CHIP_FILE.format(0.1))
+    sweep([f"chip={tmp_path}/mine.toml"])
+    (tmp_path / "mine.toml").write_text(CHIP_FILE.format(0.1) + "# only a comment\n")
+    assert len(sweep([f"chip={tmp_path}/mine.toml"]).rows) == 1
+    (tmp_path / "mine.toml").write_text(CHIP_FILE.format(0.9))
+    other(sweep, "was another then", [f"chip={tmp_path}/mine.toml"])
+
+
+def test_another_version(sweep, monkeypatch):
+    sweep(["chip.adc.bits=4"])
+    monkeypatch.setattr(runner, "__version__", "9.9")
+    other(sweep, "version differs: it has .* this one '9.9", ["chip.adc.bits=4"])
+
+
+def test_threads_of_the_reference(sweep, tiny):
+    settings = {"source": tiny, "overrides": ["--engine", "reference", "--epochs", "1"]}
+    sweep(["estimator.beta=0.1"], **settings)
+    settings["overrides"] = [*settings["overrides"], "--threads", "2"]
+    other(sweep, "engine.threads differs: it has 1, this one 2", ["estimator.beta=0.1"], **settings)
+
+
+def test_other_data_under_the_same_path(sweep, tiny, tmp_path):
+    sweep(["data.limit=60"], source=tiny, overrides=["--epochs", "1"])
+    page = json.loads((tmp_path / "out" / SWEEP).read_text())
+    assert page["data"] is None
+    path = tmp_path / "out" / TRIALS
+    path.write_text(path.read_text().replace(json.loads(path.read_text())["id"], "0" * 32))
+    message = "data.limit = 60, seed 0 was run there with other data"
+    other(sweep, message, ["data.limit=60"], source=tiny, overrides=["--epochs", "1"])
+
+
+def test_the_data_are_part_of_the_page(sweep, tmp_path):
+    sweep(["chip.adc.bits=4"])
+    path = tmp_path / "out" / SWEEP
+    path.write_text(path.read_text().replace(json.loads(path.read_text())["data"], "other"))
+    other(sweep, "data differs", ["chip.adc.bits=5"])
+
+
+def test_a_run_of_the_users_is_not_trained_further(sweep, tiny, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "out" / RUN)
+    before = (trained / runs.CHECKPOINT).read_bytes()
+    overrides = ["--epochs", "3", "--chip", "pcm"]
+    other(sweep, "is not empty", ["chip.adc.bits=4"], source=tiny, mode="deploy", overrides=overrides)
+    assert (tmp_path / "out" / RUN / runs.CHECKPOINT).read_bytes() == before
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [RUN]
+
+
+@pytest.mark.parametrize("left", [{"lock": ""}, {"lock": "", "trials.jsonl": ""}])
+def test_what_a_kill_before_the_page_leaves_is_taken(sweep, tmp_path, left):
+    (tmp_path / "out").mkdir()
+    for name, text in left.items():
+        (tmp_path / "out" / name).write_text(text)
+    assert len(sweep(["chip.adc.bits=4"]).rows) == 1
+
+
+def test_trials_without_a_page_are_not_taken(sweep, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / TRIALS).write_text("{}\n")
+    other(sweep, "holds no sweep", ["chip.adc.bits=4"])
+
+
+@pytest.mark.parametrize("field", ["optimiser.dense_rate=1e-5,1", "optimiser.rates.dense_1=0.1,0.2", "epochs=1,2"])
+def test_what_only_training_reads_is_no_field_of_a_deployment(sweep, tmp_path, field):
+    other(sweep, "are the same trial", [field], overrides=["--chip", "pcm"])
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("field", ["estimator.beta=0.05,0.4", "training.batch=20", "settling.free_steps=3"])
+def test_a_training_made_once_cannot_see_what_is_varied(sweep, tiny, tmp_path, field):
+    settings = {"source": tiny, "mode": "deploy", "overrides": ["--chip", "pcm"]}
+    other(sweep, "trains a configuration once", [field], **settings)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("mode", "overrides"),
+    [("deploy", ["--chip_seed", "7"]), ("learn", ["--chip_seed", "7"]), ("learn", ["--seed", "7"])],
+)
+def test_seeds_are_the_trials_own(sweep, mode, overrides):
+    other(sweep, r"gives the trials the seeds 0, 1, \.\.\.", ["chip.adc.bits=4"], mode=mode, overrides=overrides)
+
+
+def test_too_many_seeds(sweep, tmp_path):
+    other(sweep, "over 100000 trials", ["chip.adc.bits=3:8"], seeds=1_000_000)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_tilde_is_a_name(sweep, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/nowhere")
+    assert len(sweep(["chip.adc.bits=4"], out="~/x").rows) == 1
+    assert (tmp_path / "~" / "x" / "results.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ['{"format": 1}', '{"format": 1, "fields": [], "settings": []}', "[]", "3", "nonsense"]
+)
+def test_a_damaged_page_is_one_line(sweep, tmp_path, text):
+    sweep(["chip.adc.bits=4"])
+    (tmp_path / "out" / SWEEP).write_text(text)
+    other(sweep, "is damaged", ["chip.adc.bits=4"])
+    with pytest.raises(ConfigError, match="is damaged"):
+        load(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "line", ['{"id": "x", "values": {}, "seed": 0}', '{"id": "x", "values": 3, "seed": 0, "error": "e"}']
+)
+def test_a_line_that_is_no_record(sweep, tmp_path, line):
+    sweep(["chip.adc.bits=4"])
+    path = tmp_path / "out" / TRIALS
+    path.write_text(f"{line}\n{path.read_text()}")
+    other(sweep, "line 1 is no record", ["chip.adc.bits=4"])
+
+
+def test_a_record_of_other_fields(sweep, tmp_path):
+    sweep(["chip.adc.bits=4"])
+    path = tmp_path / "out" / TRIALS
+    path.write_text('{"id": "x", "values": {}, "seed": 0, "error": "e"}\n' + path.read_text())
+    other(sweep, "line 1 has no 'chip.adc.bits'", ["chip.adc.bits=4"])
+
+
+def test_a_worker_of_another_version_says_so(trained, monkeypatch):
+    monkeypatch.setattr(workers, "version", lambda: "9.9")
+    page = workers.run_trial({"id": "x", "version": "0.1", "config": {}})
+    assert "this worker has neuroep 9.9, the sweep was started with 0.1" in page["error"]
+
+
+def test_the_deployed_weights_without_a_chip(sweep, trained, tiny, tmp_path):
+    accuracy = runs.load(trained).metrics[-1]["evaluate"]["test"]["accuracy"]
+    assert sweep(["chip.adc.bits=4"]).ideal == accuracy
+    trains = sweep(["chip.adc.bits=4"], source=tiny, mode="deploy", out=tmp_path / "b", overrides=["--chip", "pcm"])
+    assert trains.ideal == accuracy
+    assert sweep(["beta=0.1"], source=tiny, out=tmp_path / "c").ideal is None
+
+
+def test_evaluating_with_a_chip_seed_is_the_trial_of_that_seed(sweep, trained):
+    found = sweep(["chip.adc.bits=4"], overrides=["--chip", "pcm"], seeds=2, samples=None)
+    for row in found.rows:
+        given = ["--chip", "pcm", "--chip.adc.bits", "4", "--chip_seed", str(row["seed"])]
+        assert deployment.evaluate_run(trained, overrides=given).loss == row["loss"]
+
+
+def test_the_device_is_that_of_the_results(tiny):
+    from analysis.sweep import plans
+
+    made = plans.make(tiny, [{"estimator.beta": "0.1"}], ["--engine", "reference"])
+    assert made.points[0].config.engine.device in ("cpu", "cuda")
+    assert config.load(tiny, ["--engine", "reference"]).engine.device == "auto"
+
+
+def test_a_cluster_without_workers(trained, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as cluster:
+        address = cluster.scheduler_address
+        with pytest.raises(ConfigError, match=r"has no worker within 0\.5 s"):
+            runner.run(trained, ["chip.adc.bits=4"], out=tmp_path / "out", cluster=address, timeout=0.5)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("address", ["nonsense://x", "", " "])
+def test_an_address_that_is_none_is_one_line(trained, tmp_path, process, address):
+    pytest.importorskip("distributed")
+    arguments = ("sweep", trained, "--vary", "chip.adc.bits=4", "--cluster", address, "--out", tmp_path / "out")
+    child = process("-m", "neuroep.cli", *arguments)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 2
+    assert errors.startswith("neuroep: error: cluster") and errors.count("\n") == 1
+
+
+def test_the_format_is_checked(sweep, tmp_path):
+    sweep(["chip.adc.bits=4"])
+    path = tmp_path / "out" / SWEEP
+    path.write_text(path.read_text().replace(f'"format": {ledger.FORMAT}', '"format": 99'))
+    other(sweep, "has format 99", ["chip.adc.bits=4"])
