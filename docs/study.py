@@ -1,0 +1,37 @@
+"""Draw the two pictures of the study in README.md from the three sweeps that its commands make.
+
+    python docs/study.py sweeps/adc sweeps/deployed sweeps/learned docs
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from analysis.pictures import style, sweeps
+from analysis.sweep import results
+from analysis.sweep.results import Sweep
+
+TARGET = 0.87
+
+
+def main(adc: Path, deployed: Path, learned: Path, out: Path) -> None:
+    """Read three sweeps and write two pictures."""
+    found = results.load(adc)
+    style.save(sweeps.plot_heat_map(found.rows, "chip.adc.bits", "chip.device.read_noise", TARGET), out / "adc.png")
+    named = {"deployed": results.load(deployed), "one epoch on the chip": results.load(learned)}
+    rows = [{**row, "weights": name} for name, sweep in named.items() for row in sweep.rows]
+    ideal = ideal_of(named["deployed"])
+    ax = sweeps.plot_accuracy(rows, "chip.device.mismatch", ideal=ideal, series="weights")
+    style.save(ax, out / "mismatch.png")
+
+
+def ideal_of(sweep: Sweep) -> float:
+    """Return the accuracy without a chip, which a sweep of deployments records."""
+    if sweep.ideal is None:
+        raise SystemExit(f"{sweep.out}: its run was trained on a chip or not evaluated on '{sweep.about['split']}'")
+    return sweep.ideal
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:5]))
