@@ -33,12 +33,15 @@ def plot_accuracy_bars(result: Comparison, ax: Axes | None = None) -> Axes:
         test = found.accuracy["test"]
         ax.barh(place, 100 * test, color=colours[found.name], alpha=0.75, label="test" if place == 0 else None)
         ax.plot(100 * found.accuracy["train"], place, "|", color=style.BLACK, markersize=14, markeredgewidth=2)
-        ax.text(100 * test - 1, place, f"{test:.1%}", va="center", ha="right", fontsize=style.TEXT - 1, color="white")
+        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}
+        side = "right" if test > 0.2 else "left"
+        ax.text(100 * test - 1, place, f"{100 * test:.1f} %", va="center", ha=side, fontsize=style.TEXT - 1, bbox=box)
     if result.bag_of_words is not None:
         ax.axvline(100 * result.bag_of_words, color=style.GREY, linestyle="--")
         ax.text(
-            100 * result.bag_of_words, -0.62, "bag of words", fontsize=style.TEXT - 2, color=style.GREY, ha="center"
-        )
+            100 * result.bag_of_words, 1.01, "bag of words", transform=ax.get_xaxis_transform(), color=style.GREY,
+            fontsize=style.TEXT - 2, ha="center",
+        )  # fmt: skip
     ax.set_yticks(range(len(names)), names)
     ax.invert_yaxis()
     ax.set_xlim(0, 100)
@@ -57,7 +60,9 @@ def plot_divergence(result: Comparison, ax: Axes | None = None) -> Axes:
         marker = style.MARKERS[number % len(style.MARKERS)]
         ax.semilogy(steps, np.maximum(worst, FLOOR), marker=marker, color=colours[found.name], label=found.name)
     style.whole_steps(ax)
-    style.dress(ax, x="sweep of the free phase", y="|s - s_reference| / |s_reference|, worst layer", title="States")
+    style.dress(
+        ax, x="sweep of the free phase", y="relative distance, worst layer [1]", title="States beside the reference's"
+    )
     style.legend(ax)
     return ax
 
@@ -70,7 +75,7 @@ def plot_energies(result: Comparison, ax: Axes | None = None) -> Axes:
         steps, marker = np.arange(1, len(found.energy) + 1), style.MARKERS[number % len(style.MARKERS)]
         ax.plot(steps, found.energy, marker=marker, color=colours[found.name], label=found.name, alpha=0.8)
     style.whole_steps(ax)
-    style.dress(ax, x="sweep of the free phase", y="mean energy E of the mean weights [1]", title="Energy")
+    style.dress(ax, x="sweep of the free phase", y="mean energy [1]", title="Energy")
     return ax
 
 
@@ -83,11 +88,13 @@ def plot_gradients(result: Comparison, ax: Axes | None = None) -> Axes:
     for number, found in enumerate(result.contestants):
         places = np.arange(len(parameters)) + (number - 0.5 * (len(result.contestants) - 1)) * width
         ax.bar(places, [row.cosine for row in found.gradient], width, color=colours[found.name], label=found.name)
-        ax.plot(places, [row.nominal for row in found.gradient], "_", color=style.GREY, markersize=90 * width / 0.8 / 3)
+        nominal = [row.nominal for row in found.gradient]
+        for colour, thick in (("white", 4.0), (style.BLACK, 1.8)):
+            ax.hlines(nominal, places - 0.42 * width, places + 0.42 * width, color=colour, linewidth=thick)
     ax.set_xticks(range(len(parameters)), parameters, rotation=20, ha="right")
     ax.axhline(0, color=style.GREY, linewidth=0.8)
     ax.set_ylim(min(0, *ax.get_ylim()), 1.05)
-    title = "EP's gradient: conducting weights (bar), programmed ones (dash)"
+    title = "EP's gradient: for conducted (bar), programmed weights (dash)"
     return style.dress(ax, x="", y="cosine with the exact gradient [1]", title=title)
 
 

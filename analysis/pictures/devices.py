@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patches import StepPatch
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from analysis.pictures import style
 from hw_models.chip import Chip, Pulse
@@ -16,6 +18,7 @@ from hw_models.pulses import PulsedDevices
 from neuroep.errors import ConfigError
 
 BINS = 60
+"""Most bins of a histogram; few values get fewer."""
 POPULATION = 200
 """Devices of the band of a pulse response."""
 MARKS = 120
@@ -54,8 +57,9 @@ def plot_weight_histograms(
     outlines = [] if after is None else [_Sample("before", style.BLACK, _finite("weights before", before))]
     ax = style.axes(ax)
     _histograms(ax, drawn, outlines)
+    ax.set_ylim(0, 1.25 * ax.get_ylim()[1])
     style.dress(ax, x="weight [1]", y="share of weights per bin [%]", title=title)
-    style.legend(ax)
+    style.legend(ax, loc="upper center", ncols=2)
     return ax
 
 
@@ -101,9 +105,9 @@ def plot_conductance_histograms(
             outlines.append(_Sample(f"{name} before", colour, _finite("conductances before", earlier[number])))
     ax = style.axes(ax)
     _histograms(ax, drawn, outlines)
-    ax.set_yscale("log")
+    _logarithmic(ax, len(drawn))
     style.dress(ax, x="conductance [uS]", y="share of devices per bin [%]", title=title)
-    style.legend(ax)
+    style.legend(ax, loc="upper center", ncols=2)
     return ax
 
 
@@ -128,13 +132,32 @@ def _histograms(ax: Axes, filled: Sequence[_Sample], outlines: Sequence[_Sample]
     samples = [*filled, *outlines]
     low, high = min(s.values.min() for s in samples), max(s.values.max() for s in samples)
     wide = max(high - low, 1e-6 * max(abs(low), abs(high), 1e-6))
-    edges = np.linspace(low - 0.005 * wide, high + 0.005 * wide, BINS + 1)
+    bins = int(np.clip(2 * np.sqrt(max(s.values.size for s in samples)), 12, BINS))
+    edges = np.linspace(low - 0.005 * wide, high + 0.005 * wide, bins + 1)
     for number, sample in enumerate(samples):
         share = 100 * np.histogram(sample.values, edges)[0] / sample.values.size
         if number < len(filled):
             ax.stairs(share, edges, fill=True, color=sample.colour, alpha=0.45, label=sample.name)
         else:
             ax.stairs(share, edges, color=sample.colour, linewidth=1.6, label=sample.name)
+
+
+def _logarithmic(ax: Axes, rows: int) -> None:
+    """Give shares a logarithmic axis with plain numbers and room for a legend of that many rows above."""
+    low, high = 0.7 * min(_shares(ax)), max(_shares(ax))
+    ax.set_yscale("log")
+    ax.set_ylim(low, high * (max(high / low, 10) ** (0.12 + 0.12 * rows)))
+    few = high / low < 30
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.yaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0) if few else tuple(float(n) for n in range(2, 10))))
+    ax.yaxis.set_minor_formatter(StrMethodFormatter("{x:g}") if few else NullFormatter())
+    ax.tick_params(which="minor", labelsize=style.TEXT - 1)
+
+
+def _shares(ax: Axes) -> list[float]:
+    """Return the shares above 0 of the histograms drawn."""
+    parts = (part for part in ax.patches if isinstance(part, StepPatch))
+    return [float(share) for part in parts for share in np.asarray(part.get_data()[0]) if share > 0] or [1.0]
 
 
 def _finite(what: str, values: Any) -> np.ndarray:

@@ -26,7 +26,7 @@ def plot_training(
     Parameters
     ----------
     result : mapping of str to sequence of mapping
-        Records of the epochs by name of the run.
+        Records of the epochs by name of the run; without a name the lines are called by their split alone.
     ax : Axes, optional
         Where, default a figure of its own.
     quantity : {"accuracy", "loss"}
@@ -40,21 +40,22 @@ def plot_training(
     factor = 100.0 if quantity == "accuracy" else 1.0
     for number, (name, metrics) in enumerate(result.items()):
         epochs = [record["epoch"] for record in metrics]
+        called = f"{name}, " if name else ""
         colour, marker = style.COLOURS[number % len(style.COLOURS)], style.MARKERS[number % len(style.MARKERS)]
         # Runs that agree lie on top of each other: each next one is drawn thinner, its marks open and larger.
         size = {"linewidth": 3.0 / (number + 1), "markersize": 4 + 3 * number}
         look: dict[str, Any] = {"color": colour, "marker": marker, **size}
         if train:
             values = [factor * record["train"][quantity] for record in metrics]
-            ax.plot(epochs, values, color=colour, linestyle="--", linewidth=1.0, label=f"{name}, while training")
+            ax.plot(epochs, values, color=colour, linestyle="--", linewidth=1.0, label=f"{called}while training")
         for split in metrics[0]["evaluate"] if metrics else ():
             values = [factor * record["evaluate"][split][quantity] for record in metrics]
-            ax.plot(epochs, values, fillstyle="none" if number else "full", label=f"{name}, {split}", **look)
+            ax.plot(epochs, values, fillstyle="none" if number else "full", label=f"{called}{split}", **look)
     if level is not None:
         name, value = level
         ax.axhline(factor * value, color=style.GREY, linestyle=":", linewidth=1.5, label=name)
     style.whole_steps(ax)
-    unit = "accuracy [%]" if quantity == "accuracy" else "loss 1/2 |s - y|^2"
+    unit = "accuracy [%]" if quantity == "accuracy" else "loss \u00bd |s \u2212 y|\u00b2"
     style.dress(ax, x="epoch", y=unit, title=f"{quantity} by epoch")
     style.legend(ax)
     return ax

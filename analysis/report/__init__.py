@@ -1,4 +1,4 @@
-"""One HTML page of a run, a comparison or a sweep, to be kept or sent: nothing else is needed to read it.
+"""One HTML page of a run, a comparison, a sweep or a gradient check, to be kept or sent; it needs nothing else.
 
     path = analysis.report.write("runs/reviews")
 
@@ -9,8 +9,10 @@ writing             which kind a directory is; renders and writes its page
 page                building blocks of HTML, the style sheet, pictures as PNG
 numbers             numbers, shares and times in words
 run_report          a run: accuracy by split and epoch, weights, counters
+behaviour_section   settling, saturation, attention, updates, where the data can be opened
 weights_section     weights and conductances before and after learning
 comparison_report   contestants side by side, gradients, states
+gradcheck_report    errors of the gradient by nudge and by step
 sweep_report        means by point, failed trials, command
 sweep_pictures      which pictures of a sweep, and the contour's target
 chip_section        what a chip differs in from an ideal one, with its sources

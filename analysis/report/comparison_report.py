@@ -34,6 +34,8 @@ CAPTIONS: Sequence[tuple[Callable[..., Any], str]] = (
         "dashes: for those programmed. Below 0 a step makes the loss worse.",
     ),
 )
+WIDE = 9.2
+"""Of a picture [inch]."""
 MOST_DRAWN = 8
 """Most contestants in the picture of counters."""
 
@@ -56,14 +58,14 @@ def comparison_page(result: Comparison) -> str:
 
 def summary(result: Comparison) -> str:
     """Return the table of contestants."""
-    heads = ("", "test", "training", "agrees with reference", "settle steps", "worst gradient cosine", "training time",
-             "prediction time", "memory [MiB]")  # fmt: skip
+    heads = ("", "test", "training", "agrees", "steps", "worst cosine", "train time", "predict time", "MiB")
     rows = [_row(found) for found in result.contestants]
     if result.bag_of_words is not None:
         rows.append(("bag of words", numbers.share(result.bag_of_words), *[numbers.NONE] * (len(heads) - 2)))
     note = (
-        "Agreement: share of test samples with the reference's class. Settle steps: mean of a test sample. Times are "
-        "of the simulation, not of a chip."
+        "Test, training: accuracy. Agrees: share of test samples with the reference's class. Steps: mean settle steps "
+        "of a test sample. Worst cosine: of EP's gradient with the exact one, in the parameter where it is lowest. "
+        "Times and memory are of the simulation, not of a chip; no training time: the weights were taken over."
     )
     if result.bag_of_words is not None:
         note += " Bag of words: logistic regression on word counts."
@@ -79,7 +81,7 @@ def _row(found: Contestant) -> tuple[str, ...]:
         numbers.share(found.agreement),
         numbers.number(found.steps, ".1f"),
         numbers.number(worst, ".4f"),
-        numbers.seconds(found.seconds["train"]) if found.seconds["train"] else "taken over",
+        numbers.seconds(found.seconds["train"]) if found.seconds["train"] else numbers.NONE,
         numbers.seconds(found.seconds["predict"]),
         numbers.number(found.memory_mib, ".0f"),
     )
@@ -91,8 +93,8 @@ def pictures_section(result: Comparison) -> str:
     tall = max(3.6, 1.2 + 0.3 * len(drawn.contestants))
     figures = []
     for plot, caption in CAPTIONS:
-        ax = plot(drawn, style.axes(None, 6.9, tall))
-        if plot in (pictures.plot_energies, pictures.plot_gradients):
+        ax = plot(drawn, style.axes(None, WIDE, tall))
+        if plot is not pictures.plot_accuracy_bars:
             style.legend(ax, loc="center left", bbox_to_anchor=(1.01, 0.5))
         figures.append(page.picture(ax, caption))
     return page.section("Pictures", *figures)
@@ -135,7 +137,7 @@ def counters_section(result: Comparison) -> str:
         page.drawable(one.name, 32): one.counters for one in result.contestants if one.name in list(found)[:MOST_DRAWN]
     }
     ax = counters.plot_counters(drawn)
-    ax.figure.set_size_inches(9.2, ax.figure.get_size_inches()[1])  # type: ignore[union-attr]
+    ax.figure.set_size_inches(WIDE, ax.figure.get_size_inches()[1])  # type: ignore[union-attr]
     figure = page.picture(ax, "Counted per test sample, on a logarithmic scale.", "counters per inference")
     return page.section("What an inference takes", figure, page.table(heads, rows))
 

@@ -39,7 +39,7 @@ def seconds(value: Any) -> str:
     if not known(value):
         return NONE
     if value < 99.95:
-        return f"{value:.2g} s" if value < 1 else f"{value:.1f} s"
+        return f"{value:.1f} s" if value >= 1 else f"{value:.2f} s" if value >= 0.1 else f"{value:.2g} s"
     return f"{value / 60:.1f} min" if value < 5400 else f"{value / 3600:.1f} h"
 
 

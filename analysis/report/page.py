@@ -43,6 +43,7 @@ figure { margin: .8rem 0; max-width: 100%; }
 figure img { display: block; max-width: 100%; height: auto; }
 figcaption { color: #454d56; font-size: .9rem; max-width: 46rem; width: 0; min-width: 100%; }
 pre { background: #f5f7f9; border: 1px solid #e1e6ea; padding: .7rem .9rem; overflow-x: auto; font-size: .85rem;
+  white-space: pre-wrap; overflow-wrap: anywhere;
   line-height: 1.4; font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
 code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .9em; }
 summary { cursor: pointer; font-weight: 600; margin: .5rem 0; }

@@ -7,6 +7,7 @@ from typing import Any
 
 from analysis.pictures import counters, style, training as pictures
 from analysis.report import numbers, page
+from analysis.report.behaviour_section import behaviour_section
 from analysis.report.chip_section import chip_section
 from analysis.report.settings_section import SAVED, settings_section
 from analysis.report.weights_section import conductances_section, weights_section
@@ -27,6 +28,7 @@ def run_page(run: Run) -> str:
         summary(run, environment, metrics),
         epochs_section(metrics),
         counters_section(metrics),
+        behaviour_section(run, saved),
         weights_section(run, environment, saved),
         conductances_section(run, environment, saved),
         chip_section(run.config.chip),
@@ -140,7 +142,7 @@ def epochs_section(metrics: Metrics) -> str:
         return ""
     figures = []
     for quantity, seen in (("accuracy", "Percentage predicted right"), ("loss", "Squared error of the outputs")):
-        ax = pictures.plot_training({"run": metrics}, style.axes(None, 4.95, 3.5), quantity=quantity)
+        ax = pictures.plot_training({"": metrics}, style.axes(None, 4.95, 3.5), quantity=quantity)
         figures.append(page.picture(ax, f"{seen}, by epoch; dashed while training.", f"{quantity} by epoch"))
     return page.section("Epoch by epoch", page.side_by_side(*figures), _epochs(metrics))
 

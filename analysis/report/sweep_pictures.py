@@ -9,6 +9,7 @@ from typing import Any
 from analysis.pictures import counters, style, sweeps
 from analysis.report import numbers, page
 from analysis.sweep.results import Sweep
+from neuroep.errors import NeuroepError
 
 MOST_CURVES, MOST_MAPS = 6, 6
 """Most pictures of each kind."""
@@ -28,6 +29,15 @@ def target_of(sweep: Sweep, target: float | None) -> tuple[float | None, str]:
         return None, "No target: the accuracies are too low for a contour."
     why = f"one point below the best mean ({numbers.share(best)}): beyond it a setting costs more than that"
     return chosen, f"The contour is at {numbers.share(chosen)}, {why}. Another one: neuroep report DIR --target SHARE."
+
+
+def ideal_of(sweep: Sweep) -> float | None:
+    """Return the accuracy of the deployed weights without a chip, where the sweep knows it."""
+    try:
+        found: Any = getattr(sweep, "ideal", None)
+    except NeuroepError:
+        return None
+    return float(found) if numbers.known(found) and 0 <= found <= 1 else None
 
 
 def drawable_rows(sweep: Sweep) -> list[dict[str, Any]]:
@@ -57,13 +67,13 @@ def pictures_section(sweep: Sweep, target: float | None) -> str:
         drawn = f"{curves} of {len(fields)} settings and {maps} of {len(pairs)}"
         notes.append(page.paragraph(f"Drawn are {drawn} pairs, the first in the order of the table.", "note"))
     drawings = [_map(rows, x, y, level, len(fields)) for x, y in pairs[:MOST_MAPS]]
-    drawings += [_curve(rows, name, fields) for name in fields[:MOST_CURVES]]
+    drawings += [_curve(rows, name, fields, ideal_of(sweep)) for name in fields[:MOST_CURVES]]
     return page.section("Pictures", *notes, *drawings)
 
 
-def _curve(rows: Sequence[Mapping[str, Any]], name: str, fields: Sequence[str]) -> str:
+def _curve(rows: Sequence[Mapping[str, Any]], name: str, fields: Sequence[str], ideal: float | None) -> str:
     others = [field for field in fields if field != name]
-    ax = sweeps.plot_accuracy(rows, name, style.axes(None, 8.2 if len(others) == 1 else 6.8, 4.0))
+    ax = sweeps.plot_accuracy(rows, name, style.axes(None, 8.2 if len(others) == 1 else 6.8, 4.0), ideal=ideal)
     seen = (
         f"Accuracy against {name}: marks are means, the band one standard deviation over the trials, dots the trials."
     )
@@ -71,6 +81,8 @@ def _curve(rows: Sequence[Mapping[str, Any]], name: str, fields: Sequence[str]) 
         seen += f" One line for each value of {others[0]}."
     elif others:
         seen += f" Pooled over {numbers.listing(others)}: the band holds their effect as well."
+    if ideal is not None:
+        seen += " Dashed: the same weights without a chip, on the whole split."
     return page.picture(ax, seen, f"accuracy against {name}")
 
 
@@ -78,7 +90,7 @@ def _map(rows: Sequence[Mapping[str, Any]], x: str, y: str, level: float | None,
     ax = sweeps.plot_heat_map(rows, x, y, level, style.axes(None, 8.2, 5.0))
     seen = f"Mean accuracy over {x} and {y}"
     seen += " pooled over all other settings" if many > 2 else ""
-    line = "" if level is None else f"; along the red line it is {numbers.share(level)}"
+    line = "" if level is None else f"; a red line, where there is one, is at {numbers.share(level)}"
     return page.picture(ax, f"{seen}{line}. Grey cells have no accuracy.", f"map of accuracy over {x} and {y}")
 
 
@@ -91,8 +103,10 @@ def counters_section(sweep: Sweep) -> str:
         good = [row for row in sweep.rows if row["error"] is None and all(row[f] == v for f, v in values.items())]
         if good:
             found[_name(values)] = _counted(good[0], per)
-    different = {tuple(each.items()): name for name, each in reversed(found.items()) if each}
-    chosen = numbers.thinned(list(reversed(different.values())), MOST_CHIPS)
+    different: dict[tuple[Any, ...], str] = {}
+    for name, each in found.items():
+        different.setdefault(tuple(each.items()), name)
+    chosen = numbers.thinned([name for name in different.values() if found[name]], MOST_CHIPS)
     if not chosen or not any(number > 0 for name in chosen for number in found[name].values()):
         return ""
     ax = counters.plot_counters({page.drawable(name): found[name] for name in chosen}, per=per)

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping
 from typing import Any
 
 from analysis.report import numbers, page
-from analysis.report.chip_section import chip_section
+from analysis.report.chip_section import chip_section, chips_section
 from analysis.report.settings_section import settings_section
-from analysis.report.sweep_pictures import counters_section, pictures_section
+from analysis.report.sweep_pictures import counters_section, ideal_of, pictures_section
 from analysis.sweep.points import label
 from analysis.sweep.results import RESULTS, Sweep
 from hw_models import presets
+from hw_models.chip import Chip
 from hw_models.errors import ChipError
 from neuroep import config as configuration
-from neuroep.config import Config
+from neuroep.config import CHIP, Config
 from neuroep.errors import ConfigError
 
 MOST_POINTS, MOST_FAILED = 400, 50
 """Most lines of the tables."""
+TOLD = ("name", "citation", "url", "caveat")
+"""Fields of a chip that only describe it."""
+OWN = "a chip of one's own"
+"""Stands for a name that is not known."""
 LONGEST = 400
 """Letters of an error."""
 
@@ -27,18 +33,28 @@ LONGEST = 400
 def sweep_page(sweep: Sweep, target: float | None = None) -> str:
     """Return the page of a sweep, also of one that is running."""
     config = base(sweep)
-    varies_chip = "chip" in sweep.fields
     sections = [
         summary(sweep),
         means_section(sweep),
         pictures_section(sweep, target),
         counters_section(sweep),
         failed_section(sweep),
-        "" if config is None or varies_chip else chip_section(config.chip, "The chip, where nothing is varied"),
+        chips(sweep, config),
         settings_section(command(sweep), config, None, *_notes(sweep)),
     ]
     lead = f"A sweep of {numbers.listing(sweep.fields)}: {numbers.plural(len(sweep.rows), 'trial')}."
     return page.document(f"Sweep {sweep.out.resolve().name}", lead, sections)
+
+
+def chips(sweep: Sweep, config: Config | None) -> str:
+    """Return the chip that is varied, or those among which is chosen, as far as they have names."""
+    if CHIP not in sweep.fields:
+        return "" if config is None else chip_section(config.chip, "The chip, where nothing is varied")
+    found = {}
+    for name in dict.fromkeys(str(row[CHIP]) for row in sweep.rows):
+        with contextlib.suppress(ChipError):
+            found[name] = presets.load(name)
+    return chips_section(found, "The chips, as their presets are now") if found else ""
 
 
 def base(sweep: Sweep) -> Config | None:
@@ -54,14 +70,23 @@ def base(sweep: Sweep) -> Config | None:
         config = configuration.parse(tables, "sweep")
     except ConfigError:
         return None
-    if config.chip is None:
-        return config
-    try:
-        known = presets.load(config.chip.name)
-    except ChipError:
-        return config
-    told = {name: getattr(known, name) for name in ("citation", "url", "caveat")}
-    return config.model_copy(update={"chip": config.chip.model_copy(update=told)})
+    return config if config.chip is None else config.model_copy(update={"chip": _named(config.chip, sweep)})
+
+
+def _named(chip: Chip, sweep: Sweep) -> Chip:
+    """Return a chip with name and sources, of which a sweep records none: as it was given, or of the equal preset."""
+    given = dict(zip(sweep.about["overrides"][::2], sweep.about["overrides"][1::2], strict=False))
+    asked = (given.get("--chip"), sweep.about["settings"].get("chip.name"))
+    for name in (*asked, *presets.names()):
+        try:
+            known = presets.load(str(name))
+        except ChipError:
+            continue
+        told = {field: getattr(known, field) for field in TOLD}
+        # What was asked for by name may have been changed; anything else has to be the same in all that acts.
+        if name in asked or chip.model_copy(update=told) == known:
+            return chip.model_copy(update=told)
+    return chip.model_copy(update={"name": OWN}) if chip.differences() else chip
 
 
 def summary(sweep: Sweep) -> str:
@@ -83,10 +108,14 @@ def summary(sweep: Sweep) -> str:
     ]
     known = [point for point in sweep.means if len(point.accuracies)]
     best = max(known, key=lambda point: point.mean, default=None)
-    lines = [page.pairs([("varied", ""), *rows]), _fields(sweep)]
+    ideal = ideal_of(sweep)
+    rows.append(
+        ("without a chip", "" if ideal is None else f"{numbers.share(ideal)}, the same weights on the whole split")
+    )
+    lines = [page.pairs(rows), _fields(sweep)]
     if best is not None:
         at = ", ".join(
-            f"{name} = {numbers.value(value)}" for name, value in zip(sweep.fields, best.values, strict=True)
+            f"{name}\u00a0=\u00a0{numbers.value(value)}" for name, value in zip(sweep.fields, best.values, strict=True)
         )
         spread = "" if math.isnan(best.error) else f" ± {numbers.share(best.error)} (standard error)"
         lines.insert(0, page.paragraph(f"Best mean: {numbers.share(best.mean)}{spread} at {at}."))
@@ -107,7 +136,8 @@ def _fields(sweep: Sweep) -> str:
         values = list(dict.fromkeys(numbers.value(point.values[place]) for point in sweep.means))
         few = numbers.thinned(values, 12)
         shown = ", ".join(few) + (f" ({len(few)} of {len(values)} values)" if len(few) < len(values) else "")
-        rows.append((name, shown, " ".join(label(name, 200).split("\n")[:-1])))
+        meaning = "Whole chips." if name == CHIP else " ".join(label(name, 200).split("\n")[:-1])
+        rows.append((name, shown, meaning))
     return page.subtitle("Varied") + "\n" + page.table(("field", "values", "meaning"), rows, words=(0, 1, 2))
 
 
@@ -115,7 +145,7 @@ def means_section(sweep: Sweep) -> str:
     """Return mean, spread and standard error of each point."""
     means = sweep.means
     chosen = numbers.thinned(means, MOST_POINTS)
-    heads = (*sweep.fields, "mean accuracy", "std over seeds", "standard error", "seeds", "failed")
+    heads = (*sweep.fields, "mean", "std", "std error", "seeds", "failed")
     rows = [
         (
             *(numbers.value(value) for value in point.values),
@@ -128,7 +158,7 @@ def means_section(sweep: Sweep) -> str:
         for point in chosen
     ]
     best = max(range(len(chosen)), key=lambda n: chosen[n].mean if len(chosen[n].accuracies) else -1.0, default=-1)
-    note = "Shaded: the best of these. Std and standard error need two seeds."
+    note = "Accuracy over the seeds of a point; std and standard error need two. Shaded: the best."
     left_out = "" if len(chosen) == len(means) else f" {len(chosen)} of {len(means)} points; {RESULTS} has every trial."
     shown = page.table(heads, rows, words=(), best=best)
     table = shown if len(rows) <= 30 else page.details(f"{len(rows)} points", shown, opened=len(rows) <= 60)

@@ -68,7 +68,7 @@ def initial(run: Run, environment: Mapping[str, Any], saved: Checkpoint) -> tupl
 def weights_section(run: Run, environment: Mapping[str, Any], saved: Checkpoint) -> str:
     """Return a histogram of each weight matrix before and after learning, and how far each moved."""
     before, note = initial(run, environment, saved)
-    names = [name for name in saved.parameters if name.endswith(".weight")]
+    names = ordered(run, saved)
     figures: list[str] = []
     rows = []
     for name in names:
@@ -76,10 +76,11 @@ def weights_section(run: Run, environment: Mapping[str, Any], saved: Checkpoint)
         first = None if before is None else before[name]
         rows.append(_moved(name, first, after))
         if len(figures) < MOST:
-            ax = style.axes(None, *SIZE)
+            ax, title = style.axes(None, *SIZE), name.removesuffix(".weight")
             devices.plot_weight_histograms(
-                after if first is None else first, None if first is None else after, ax, title=name
+                after if first is None else first, None if first is None else after, ax, title=title
             )
+            ax.set_title(title, fontsize=style.TEXT, loc="left")
             figures.append(page.picture(ax, "", f"histogram of {name}"))
     heads = ("weights", "shape", "std before", "std after", "largest after", "relative change")
     left_out = f" {len(names) - MOST} more matrices are in the table." if len(names) > MOST else ""
@@ -88,14 +89,22 @@ def weights_section(run: Run, environment: Mapping[str, Any], saved: Checkpoint)
     return page.section("Weights", *shown)
 
 
+def ordered(run: Run, saved: Checkpoint) -> list[str]:
+    """Return the names of the weight matrices from input to output, where the network is known."""
+    names = [name for name in saved.parameters if name.endswith(".weight")]
+    network = network_of(run, saved)
+    known = [] if network is None else [f"{synapse.name}.weight" for synapse in network.synapses]
+    return sorted(names, key=lambda name: known.index(name) if name in known else len(known))
+
+
 def _moved(name: str, before: Any, after: np.ndarray) -> tuple[str, ...]:
     shape = " x ".join(map(str, after.shape))
-    ends = (f"{after.std():.3g}", f"{np.abs(after).max(initial=0):.3g}")
+    ends = (f"{after.std():#.3g}", f"{np.abs(after).max(initial=0):#.3g}")
     if before is None:
         return name, shape, "–", *ends, "–"
     length = float(np.linalg.norm(before))
     change = float(np.linalg.norm(after - before)) / length if length else math.nan
-    return name, shape, f"{np.std(before):.3g}", *ends, f"{change:.2f}"
+    return name, shape, f"{np.std(before):#.3g}", *ends, f"{change:.2f}"
 
 
 def conductances_section(run: Run, environment: Mapping[str, Any], saved: Checkpoint) -> str:
@@ -119,7 +128,7 @@ def conductances_section(run: Run, environment: Mapping[str, Any], saved: Checkp
             devices.plot_conductance_histograms(then, now, paired=paired, ax=ax)
         else:
             devices.plot_conductance_histograms(crossbar, ax=ax)
-        ax.set_title(name, fontsize=style.TITLE, loc="left")
+        ax.set_title(name, fontsize=style.TEXT, loc="left")
         figures.append(page.picture(ax, "", f"conductances of {name}"))
     about = (
         "Share of the devices by conductance, on a logarithmic scale: filled as the checkpoint left them, outlined as "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from analysis import comparison
+from analysis import comparison, gradcheck
 from analysis.report import page
 from analysis.sweep.ledger import SWEEP
 from neuroep import runs
@@ -21,7 +21,7 @@ def write(directory: str | Path, out: str | Path | None = None, *, target: float
     Parameters
     ----------
     directory : str or Path
-        Of a run, a comparison, or a sweep.
+        Of a run, a comparison, a sweep, or a gradient check.
     out : str or Path, optional
         File, default ``report.html`` in the directory. An earlier report is replaced.
     target : float, optional
@@ -51,7 +51,7 @@ def render(directory: str | Path, *, target: float | None = None) -> str:
     Parameters
     ----------
     directory : str or Path
-        Of a run, a comparison, or a sweep.
+        Of a run, a comparison, a sweep, or a gradient check.
     target : float, optional
         Accuracy of the contour in a sweep's maps, a share; default a point below the best mean.
 
@@ -85,13 +85,15 @@ def _kind(folder: Path) -> tuple[str, Callable[[Path, float | None], str]]:
     for name, kind, build in (
         (SWEEP, "sweep", _sweep),
         (comparison.RESULTS, "comparison", _comparison),
+        (gradcheck.CURVES, "gradient check", _gradcheck),
         (runs.CONFIG, "run", _run),
     ):
         if (folder / name).is_file():
             return kind, build
     held = sorted(entry.name for entry in folder.iterdir())
     found = ", ".join(held[:6]) + (f" and {len(held) - 6} more" if len(held) > 6 else "") if held else "nothing"
-    wanted = f"no {runs.CONFIG} of a run, {comparison.RESULTS} of a comparison or {SWEEP} of a sweep"
+    wanted = f"no {runs.CONFIG} of a run, {comparison.RESULTS} of a comparison, {SWEEP} of a sweep"
+    wanted += f" or {gradcheck.CURVES} of a gradient check"
     raise ConfigError(f"'{folder}' cannot be reported: it has {wanted}, but {found}")
 
 
@@ -105,6 +107,12 @@ def _comparison(folder: Path, _: float | None) -> str:
     from analysis.report.comparison_report import comparison_page
 
     return comparison_page(comparison.load(folder))
+
+
+def _gradcheck(folder: Path, _: float | None) -> str:
+    from analysis.report.gradcheck_report import gradcheck_page
+
+    return gradcheck_page(folder)
 
 
 def _sweep(folder: Path, target: float | None) -> str:

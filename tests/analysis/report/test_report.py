@@ -7,51 +7,18 @@ import json
 import re
 import shutil
 import tomllib
-from concurrent.futures import ThreadPoolExecutor
-from html.parser import HTMLParser
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from analysis import comparison, report
-from analysis.sweep import runner
 from hw_models.chip import Chip
 from neuroep import config, runs, training
 from neuroep.errors import ConfigError, NeuroepError
 
+Checked = Callable[[str], str]
 HOSTILE = '<script>alert("1")</script> & $x_{$'
-
-
-class Page(HTMLParser):
-    """Checks that tags close in order, and gathers what a page loads and says."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: set[str] = set()
-        self.loaded: list[str] = []
-        self.feed(text)
-        assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.add(tag)
-        self.loaded += [value for name, value in attrs if name in ("src", "srcset", "data", "poster")]
-        self.loaded += [value for name, value in attrs if name == "href" and tag != "a"]
-        if tag not in ("meta", "img", "br"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-
-def checked(text: str) -> str:
-    """Check a page and return it."""
-    found = Page(text)
-    assert "script" not in found.tags and "@import" not in text and "url(" not in text.partition("<body>")[0]
-    assert found.loaded and all(entry.startswith("data:image/png;base64,") for entry in found.loaded)
-    assert len(text.encode()) < 5e6
-    assert text.startswith("<!doctype html>\n<html lang=") and "viewport" in text and "<title>" in text
-    return text
 
 
 def tomls(text: str) -> list[dict]:
@@ -61,16 +28,12 @@ def tomls(text: str) -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory, trained: Path) -> Path:
+def swept(sweep: Callable[..., Path]) -> Path:
     """Four trials on a chip."""
-    out = tmp_path_factory.mktemp("report") / "sweep"
-    vary = ["chip.adc.bits=3,6", "chip.device.read_noise=0,1"]
-    with ThreadPoolExecutor(1) as executor:
-        runner.run(trained, vary, out=out, overrides=["--chip", "hermes"], samples=20, executor=executor)
-    return out
+    return sweep(["chip.adc.bits=3,6", "chip.device.read_noise=0,1"])
 
 
-def test_a_run(trained: Path, tmp_path: Path) -> None:
+def test_a_run(trained: Path, tmp_path: Path, checked: Checked) -> None:
     shutil.copytree(trained, tmp_path / "run")
     path = report.write(tmp_path / "run")
     first = path.read_bytes()
@@ -82,7 +45,7 @@ def test_a_run(trained: Path, tmp_path: Path) -> None:
     assert not list((tmp_path / "run").glob(".*"))
 
 
-def test_a_run_on_a_hostile_chip(tiny: Path, tmp_path: Path) -> None:
+def test_a_run_on_a_hostile_chip(tiny: Path, tmp_path: Path, checked: Checked) -> None:
     settings = config.load(tiny, ["--chip", "reram", "--optimiser.kind", "sgd", "--epochs", "1"])
     assert settings.chip is not None
     chip = settings.chip.model_copy(update={"name": HOSTILE, "url": "javascript:alert(1)"})
@@ -95,7 +58,7 @@ def test_a_run_on_a_hostile_chip(tiny: Path, tmp_path: Path) -> None:
     assert settings.to_dict() in tomls(text)
 
 
-def test_a_comparison(tiny: Path, tmp_path: Path) -> None:
+def test_a_comparison(tiny: Path, tmp_path: Path, checked: Checked) -> None:
     found = comparison.run(config.load(tiny, ["--epochs", "1"]), ["pcm"], tmp_path / "out")
     again = comparison.load(tmp_path / "out")
     assert runs.as_json(again.as_dict()) == runs.as_json(found.as_dict())
@@ -106,14 +69,14 @@ def test_a_comparison(tiny: Path, tmp_path: Path) -> None:
     assert "--chip joshi_2020_pcm" in text
 
 
-def test_a_sweep(swept: Path, tmp_path: Path) -> None:
+def test_a_sweep(swept: Path, tmp_path: Path, checked: Checked) -> None:
     text = checked(report.write(swept, tmp_path / "page.html", target=0.6).read_text())
     assert "60.0 %" in text and "--vary chip.adc.bits=3,6" in text
     assert "legallo_2023_hermes" in text and "Source: " in text
     assert report.render(swept) == report.render(swept)
 
 
-def test_failed_trials_are_listed(swept: Path, tmp_path: Path) -> None:
+def test_failed_trials_are_listed(swept: Path, tmp_path: Path, parsed: Callable[[str], object]) -> None:
     shutil.copytree(swept, tmp_path / "sweep")
     lines = [json.loads(line) for line in (tmp_path / "sweep" / "trials.jsonl").read_text().splitlines()]
     for record in lines:
@@ -121,7 +84,7 @@ def test_failed_trials_are_listed(swept: Path, tmp_path: Path) -> None:
         record["error"] = HOSTILE
     (tmp_path / "sweep" / "trials.jsonl").write_text("".join(json.dumps(record) + "\n" for record in lines))
     text = report.render(tmp_path / "sweep")
-    Page(text)
+    parsed(text)
     assert html.escape(HOSTILE) in text and "nothing to draw" in text
 
 
@@ -131,6 +94,9 @@ def test_failed_trials_are_listed(swept: Path, tmp_path: Path) -> None:
         ("sweep.json", '{"format": 1}'),
         ("sweep.json", '{"form'),
         ("comparison.json", "{"),
+        ("gradcheck.json", "{"),
+        ("gradcheck.json", '{"about": {}}'),
+        ("gradcheck.json", "[]"),
         ("comparison.json", '{"engines": {}}'),
         ("config.toml", "[network"),
         ("other.txt", ""),

@@ -1,0 +1,69 @@
+"""What the tests of pages share: a parser that checks them, and a small sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from analysis.sweep import runner
+
+
+class Page(HTMLParser):
+    """Checks that tags close in order, and gathers what a page loads and says."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.loaded: list[str] = []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.loaded += [value for name, value in attrs if name in ("src", "srcset", "data", "poster")]
+        self.loaded += [value for name, value in attrs if name == "href" and tag != "a"]
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def check(text: str) -> str:
+    """Check a page and return it."""
+    found = Page(text)
+    assert "script" not in found.tags and "@import" not in text and "url(" not in text.partition("<body>")[0]
+    assert found.loaded and all(entry.startswith("data:image/png;base64,") for entry in found.loaded)
+    assert len(text.encode()) < 5e6
+    assert text.startswith("<!doctype html>\n<html lang=") and "viewport" in text and "<title>" in text
+    return text
+
+
+@pytest.fixture
+def checked() -> Callable[[str], str]:
+    """Check a page and return it."""
+    return check
+
+
+@pytest.fixture
+def parsed() -> Callable[[str], Page]:
+    """Check the tags of a page that may lack pictures."""
+    return Page
+
+
+@pytest.fixture(scope="session")
+def sweep(tmp_path_factory: pytest.TempPathFactory, trained: Path) -> Iterator[Callable[..., Path]]:
+    """Sweep settings of the trained run, 20 samples and one seed each, and return the directory."""
+    with ThreadPoolExecutor(1) as executor:
+
+        def run(vary: Sequence[str], overrides: Sequence[str] = ("--chip", "hermes")) -> Path:
+            out = tmp_path_factory.mktemp("report") / "sweep"
+            runner.run(trained, vary, out=out, overrides=list(overrides), samples=20, executor=executor)
+            return out
+
+        yield run
