@@ -32,7 +32,7 @@ from neuroep.health import output_health
 from neuroep.network import AttentionLayer, Network
 from neuroep.potentials import HardSigmoid
 from neuroep.randomness import generator
-from neuroep.runs import Run, as_json
+from neuroep.runs import Run, as_json, environment
 from neuroep.settling import Schedule
 from neuroep.yardsticks import Implicit, as_reference
 
@@ -181,9 +181,15 @@ def run(
     weights = f"run '{source.path}'" if isinstance(source, Run) else f"initial weights, seed {parts.engine.seed}"
     with appearing(out) as folder:
         found = check(parts, draw(parts, count), betas, steps)
-        result = replace(found, out=out, about={"weights": weights, **found.about})
+        result = replace(found, out=out, about={"weights": weights, **found.about, **_origin(source)})
         _write(result, folder)
     return result
+
+
+def _origin(source: Config | Run) -> dict[str, Any]:
+    """Return what it takes to do it again."""
+    config = source.config if isinstance(source, Run) else source
+    return {"settings": config.to_dict(), "environment": environment()}
 
 
 def check(parts: Assembly, batch: Batch, betas: Sequence[float] = BETAS, steps: int = STEPS) -> GradientCheck:

@@ -198,8 +198,9 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     command.add_argument("--retry-failed", action="store_true", help="run trials again that failed before")
     command.add_argument("--quiet", action="store_true", help="print nothing but the table")
 
-    command = add("report", _report, "write one HTML page of a run, a comparison or a sweep", settings=False)
-    command.add_argument("directory", metavar="DIR", help="directory of a run, a comparison or a sweep")
+    about = "write one HTML page of a run, a comparison, a sweep or a gradient check"
+    command = add("report", _report, about, settings=False)
+    command.add_argument("directory", metavar="DIR", help="directory of one of these")
     command.add_argument("--out", metavar="FILE", help="where to write it (default: DIR/report.html)")
     command.add_argument("--target", type=float, metavar="SHARE", help="accuracy of the contour in a sweep's maps")
 

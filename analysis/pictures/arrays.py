@@ -36,6 +36,8 @@ __all__ = [
 
 WIDEST = 800
 """Most pixels of a map along either axis; of larger arrays neighbouring crosspoints are averaged."""
+MOST_BORDERS = 12
+"""Most borders of tiles along an axis of a map; more would hide it."""
 NEAR = 0.01
 """Share of its range within which a state counts as being at a limit."""
 
@@ -67,7 +69,7 @@ def plot_conductance_trajectories(result: Learning, ax: Axes | None = None) -> A
 
 
 def plot_update_map(result: Learning, ax: Axes | None = None) -> Axes:
-    """Draw where on the array weights moved, summed over the updates, with the borders of the tiles.
+    """Draw where on the array weights moved, summed over the updates, with the borders of the tiles if they are few.
 
     Colours end at the 99.8th percentile of what moved, so that single crosspoints do not hide the rest.
     """
@@ -83,10 +85,11 @@ def plot_update_map(result: Learning, ax: Axes | None = None) -> Axes:
     )  # fmt: skip
     ax.set_xlim(-0.5, width - 0.5)
     ax.set_ylim(height - 0.5, -0.5)
-    for border in result.tiles[0]:
-        ax.axhline(border - 0.5, color="white", linewidth=1.0)
-    for border in result.tiles[1]:
-        ax.axvline(border - 0.5, color="white", linewidth=1.0)
+    if max(map(len, result.tiles)) <= MOST_BORDERS:
+        for border in result.tiles[0]:
+            ax.axhline(border - 0.5, color="white", linewidth=1.0)
+        for border in result.tiles[1]:
+            ax.axvline(border - 0.5, color="white", linewidth=1.0)
     bar = ax.figure.colorbar(drawn, ax=ax, extend="max" if image.max() > top else "neither")
     averaged = f", mean of {factors[0]} x {factors[1]}" if max(factors) > 1 else ""
     bar.set_label(f"sum of |\u0394w| over {result.updates} updates [weight{averaged}]", fontsize=style.TEXT)
@@ -95,7 +98,7 @@ def plot_update_map(result: Learning, ax: Axes | None = None) -> Axes:
     title = f"{result.synapse}: " + (f"half of the movement in {half:.1%} of the synapses" if half else "nothing moved")
     style.dress(ax, x="input (word line)", y="output (bit line)", title=title)
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     ax.grid(False)
     return ax
 

@@ -115,10 +115,11 @@ def _level(ax: Axes, accuracy: float, name: str, colour: str) -> None:
 def _title(found: Sequence[Point], pooled: Sequence[str] = (), *notes: str) -> str:
     """Return the title, with what a reader must know of the trials on lines of their own."""
     failed = sum(point.failed for point in found)
-    told = [f"pooled over {', '.join(pooled)}"] * bool(pooled)
-    told += [f"{failed} of {failed + sum(len(point.accuracies) for point in found)} trials failed"] * bool(failed)
-    about = ", ".join([*told, *(note for note in notes if note)])
-    return "\n".join(["accuracy of a sweep", *textwrap.wrap(about, LONGEST)])
+    trials = failed + sum(len(point.accuracies) for point in found)
+    told = [f"{trials} trial{'s' * (trials != 1)}"]
+    told += [f"{failed} failed"] * bool(failed)
+    told += [f"pooled over {', '.join(pooled)}"] * bool(pooled)
+    return "\n".join(textwrap.wrap(", ".join([*told, *(note for note in notes if note)]), LONGEST))
 
 
 def _series(rows: Sequence[Row], field: str) -> tuple[list[tuple[Any, Sequence[Row]]], str]:

@@ -5,7 +5,7 @@ Generated corpora are opened from the checkpoint alone, others where they are sm
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,6 @@ FOLLOWED = 8
 """Samples whose settling is followed."""
 UPDATES = 6
 """Weight updates that are recorded."""
-MOST_BORDERS = 16
-"""Most borders of tiles along an axis of a map."""
 MOST_WORDS, MOST_LAYERS = 25, 4
 """Most words of an attention map along an axis, and most maps."""
 SIZE = (4.95, 3.5)
@@ -215,9 +213,8 @@ def _learning(opened: Opened) -> list[str]:
 
 
 def _update_map(found: array_learning.Learning) -> Axes:
-    """Draw where weights moved, small: few ticks, and no borders where tiles are many."""
-    many = max(len(borders) for borders in found.tiles) > MOST_BORDERS
-    ax = arrays.plot_update_map(replace(found, tiles=((), ())) if many else found, style.axes(None, *SIZE))
+    """Draw where weights moved, small: few ticks, short labels."""
+    ax = arrays.plot_update_map(found, style.axes(None, *SIZE))
     ax.set_title(found.synapse, fontsize=style.TITLE, loc="left")
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
     ax.figure.axes[1].set_ylabel("sum of |\u0394w| [weight]", fontsize=style.TEXT)

@@ -10,7 +10,8 @@ from typing import Any
 
 from analysis.gradcheck import CURVES, ERROR_PICTURE, GDU_PICTURE, KINKS
 from analysis.report import numbers, page
-from analysis.report.settings_section import settings_section
+from analysis.report.settings_section import SAVED, settings_section
+from neuroep import config as configuration
 from neuroep.errors import ConfigError
 from neuroep.potentials import HardSigmoid
 
@@ -38,7 +39,7 @@ def gradcheck_page(folder: Path) -> str:
         *(picture(folder, name) for name in (GDU_PICTURE, ERROR_PICTURE)),
         errors_section(found),
         steps_section(found),
-        settings_section(_command(folder, about), None, None, *_notes(about)),
+        settings_section(_command(folder, about), configuration.parse(about["settings"]), about["environment"]),
     ]
     lead = f"A gradient check of {about['weights']}: EP against back-propagation through time and the exact gradient."
     return page.document(f"Gradient check {folder.resolve().name}", lead, sections)
@@ -133,13 +134,6 @@ def _error(value: Any) -> str:
 
 
 def _command(folder: Path, about: Mapping[str, Any]) -> list[str]:
-    source = (
-        about["weights"].removeprefix("run '").removesuffix("'") if about["weights"].startswith("run ") else "CONFIG"
-    )
+    run = about["weights"].startswith("run ")
+    source = about["weights"].removeprefix("run '").removesuffix("'") if run else SAVED
     return ["neuroep", "gradcheck", source, "--out", f"{folder.resolve().name}-again"]
-
-
-def _notes(about: Mapping[str, Any]) -> list[str]:
-    if about["weights"].startswith("run "):
-        return []
-    return ["CONFIG is the configuration that was checked; a gradient check does not record it."]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -13,19 +12,13 @@ from analysis.report.settings_section import settings_section
 from analysis.report.sweep_pictures import counters_section, ideal_of, pictures_section
 from analysis.sweep.points import label
 from analysis.sweep.results import RESULTS, Sweep
-from hw_models import presets
 from hw_models.chip import Chip
-from hw_models.errors import ChipError
 from neuroep import config as configuration
 from neuroep.config import CHIP, Config
 from neuroep.errors import ConfigError
 
 MOST_POINTS, MOST_FAILED = 400, 50
 """Most lines of the tables."""
-TOLD = ("name", "citation", "url", "caveat")
-"""Fields of a chip that only describe it."""
-OWN = "a chip of one's own"
-"""Stands for a name that is not known."""
 LONGEST = 400
 """Letters of an error."""
 
@@ -40,7 +33,7 @@ def sweep_page(sweep: Sweep, target: float | None = None) -> str:
         counters_section(sweep),
         failed_section(sweep),
         chips(sweep, config),
-        settings_section(command(sweep), config, None, *_notes(sweep)),
+        settings_section(command(sweep), config, sweep.about.get("environment"), *_notes(sweep)),
     ]
     lead = f"A sweep of {numbers.listing(sweep.fields)}: {numbers.plural(len(sweep.rows), 'trial')}."
     return page.document(f"Sweep {sweep.out.resolve().name}", lead, sections)
@@ -50,11 +43,8 @@ def chips(sweep: Sweep, config: Config | None) -> str:
     """Return the chip that is varied, or those among which is chosen, as far as they have names."""
     if CHIP not in sweep.fields:
         return "" if config is None else chip_section(config.chip, "The chip, where nothing is varied")
-    found = {}
-    for name in dict.fromkeys(str(row[CHIP]) for row in sweep.rows):
-        with contextlib.suppress(ChipError):
-            found[name] = presets.load(name)
-    return chips_section(found, "The chips, as their presets are now") if found else ""
+    found = {name: Chip.parse(values) for name, values in sweep.about["chips"].items()}
+    return chips_section(found) if found else ""
 
 
 def base(sweep: Sweep) -> Config | None:
@@ -70,23 +60,9 @@ def base(sweep: Sweep) -> Config | None:
         config = configuration.parse(tables, "sweep")
     except ConfigError:
         return None
-    return config if config.chip is None else config.model_copy(update={"chip": _named(config.chip, sweep)})
-
-
-def _named(chip: Chip, sweep: Sweep) -> Chip:
-    """Return a chip with name and sources, of which a sweep records none: as it was given, or of the equal preset."""
-    given = dict(zip(sweep.about["overrides"][::2], sweep.about["overrides"][1::2], strict=False))
-    asked = (given.get("--chip"), sweep.about["settings"].get("chip.name"))
-    for name in (*asked, *presets.names()):
-        try:
-            known = presets.load(str(name))
-        except ChipError:
-            continue
-        told = {field: getattr(known, field) for field in TOLD}
-        # What was asked for by name may have been changed; anything else has to be the same in all that acts.
-        if name in asked or chip.model_copy(update=told) == known:
-            return chip.model_copy(update=told)
-    return chip.model_copy(update={"name": OWN}) if chip.differences() else chip
+    if config.chip is None:
+        return config
+    return config.model_copy(update={"chip": config.chip.model_copy(update=dict(sweep.about.get("chip", {})))})
 
 
 def summary(sweep: Sweep) -> str:

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from hw_models.chip import PERFECT
 from neuroep.checkpoints import write_text
 from neuroep.errors import ConfigError
 from neuroep.runs import as_json
@@ -138,8 +139,13 @@ def check(path: Path, page: Mapping[str, Any]) -> None:
             values = f"it has {_shown(there.get(name))}, this one {_shown(here.get(name))}"
             raise ConfigError(f"'{path}' holds another sweep: {name} differs: {values}; choose another directory")
     for name, found in page["chips"].items():
-        if held["chips"].get(name, found) != found:
+        if _acting(held["chips"].get(name, found)) != _acting(found):
             raise ConfigError(f"'{path}' holds another sweep: chip '{name}' was another then; choose another directory")
+
+
+def _acting(chip: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a chip does, whatever it is called."""
+    return {name: value for name, value in chip.items() if name not in PERFECT}
 
 
 def _left(entry: Path) -> bool:

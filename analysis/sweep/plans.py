@@ -6,7 +6,6 @@ What cannot be is refused with one line that names the point.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -71,10 +70,10 @@ class Plan:
     """Accuracy of the weights that are deployed, as their run found it without a chip on the whole split."""
 
     @property
-    def chips(self) -> dict[str, str]:
-        """Hash of each chip that is varied as a whole, by its name or file."""
+    def chips(self) -> dict[str, dict[str, Any]]:
+        """Each chip that is varied as a whole as plain values, by its name or file."""
         names = {str(point.values.get(configuration.CHIP)) for point in self.points} - {"None", "none"}
-        return {name: _chip_hash(name) for name in sorted(names)}
+        return {name: files.load(name).to_dict() for name in sorted(names)}
 
     @property
     def trains_first(self) -> bool:
@@ -195,12 +194,6 @@ def _point(
         raise type(error)(f"point {point}: {str(error).removeprefix(f'{file}: ')}") from None
     found_point: Point = replace(point, data=source.fingerprint)
     return found_point
-
-
-def _chip_hash(name: str) -> str:
-    """Return the hash of what a chip does, whatever it is called."""
-    text = json.dumps(files.load(name).differences(), sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _seedless(config: Config, task: Task) -> Config:

@@ -21,7 +21,8 @@ from analysis.sweep.plans import Plan
 from analysis.sweep.results import Sweep
 from analysis.sweep.stopping import rule
 from analysis.sweep.trials import FORMAT, free_settings
-from neuroep import __version__, config as configuration, training
+from hw_models.chip import PERFECT
+from neuroep import __version__, config as configuration, runs, training
 from neuroep.config import Config
 from neuroep.errors import ConfigError
 
@@ -129,7 +130,7 @@ def run(
 
 def _page(plan: Plan, overrides: Sequence[str]) -> dict[str, Any]:
     """Return what is swept, for the directory."""
-    task, flat = plan.task, plan.base.flat()
+    task, flat, chip = plan.task, plan.base.flat(), plan.base.chip
     settings = {name: value for name, value in flat.items() if name not in free_settings(task, flat)}
     about = {"mode": task.mode, "split": task.split, "samples": task.samples, "checkpoint": task.checkpoint}
     given = dict(zip(overrides[::2], overrides[1::2], strict=True)) if configuration.CHIP in plan.fields else {}
@@ -140,10 +141,12 @@ def _page(plan: Plan, overrides: Sequence[str]) -> dict[str, Any]:
         "source": str(plan.source),
         "given": {name: text for name, text in given.items() if name.startswith("--chip.")},
         "chips": plan.chips,
+        "chip": {} if chip is None else {name: getattr(chip, name) for name in sorted(PERFECT)},
         "ideal": plan.ideal,
         "overrides": list(overrides),
         "fields": list(plan.fields),
         "settings": settings,
+        "environment": runs.environment(),
     }
 
 

@@ -125,7 +125,7 @@ def test_one_value_one_seed_and_failures(bits: tuple[Any, ...], tmp_path: Path) 
     rows = [{BITS: bit, "seed": 0, "accuracy": 0.5, "error": None} for bit in bits]
     rows.append({BITS: 4, "seed": 1, "accuracy": None, "error": "diverged"})
     ax = plot_accuracy(rows, BITS)
-    assert f"1 of {len(rows)} trials failed" in ax.get_title(loc="left")
+    assert f"{len(rows)} trials, 1 failed" in ax.get_title(loc="left")
     assert not ax.collections
     style.save(ax, tmp_path / "picture.png")
 
@@ -136,7 +136,7 @@ def test_heat_map_cells_and_grey() -> None:
     assert image(ax) == pytest.approx(np.array([[30, 40, 50], [np.nan, 30, 40]]), nan_ok=True)
     assert [text.get_text() for text in ax.get_xticklabels()] == ["3", "4", "5"]
     assert [text.get_text() for text in ax.texts] == ["30.0", "40.0", "50.0", "30.0", "40.0"]
-    assert "3 of 18 trials failed" in ax.get_title(loc="left")
+    assert "18 trials, 3 failed" in ax.get_title(loc="left")
 
 
 def test_contour_is_between_cell_centres() -> None:

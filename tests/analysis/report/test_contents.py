@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from analysis import gradcheck, report
 from analysis.report import behaviour_section, writing
-from analysis.report.sweep_report import base
-from analysis.sweep import results
+from analysis.sweep import results, runner
 from neuroep import config, runs, training
 from neuroep.errors import ConfigError, DataError
 
@@ -107,15 +106,16 @@ def test_a_sweep_of_chips(sweep: Callable[..., Path], checked: Checked) -> None:
     assert "--vary chip=pcm,hermes" in text
 
 
-def test_a_chip_without_a_name_is_not_called_ideal(sweep: Callable[..., Path], tmp_path: Path) -> None:
-    shutil.copytree(sweep(["chip.adc.bits=3,6"]), tmp_path / "sweep")
-    about = json.loads((tmp_path / "sweep" / "sweep.json").read_text())
-    about["overrides"] = []
-    for g_max, name in ((10.35, "legallo_2023_hermes"), (11.0, "a chip of one's own")):
-        about["settings"]["chip.device.g_max"] = g_max
-        (tmp_path / "sweep" / "sweep.json").write_text(json.dumps(about))
-        found = base(results.load(tmp_path / "sweep"))
-        assert found is not None and found.chip is not None and found.chip.name == name
+def test_a_chip_of_ones_own_has_its_sources(trained: Path, tmp_path: Path, checked: Checked) -> None:
+    (tmp_path / "mine.toml").write_text("name = 'mine'\ncitation = 'My Lab (2026)'\n[adc]\nbits = 7\n")
+    for number, vary in enumerate(("chip.dac.bits=4", f"chip={tmp_path}/mine.toml")):
+        out = tmp_path / str(number)
+        with ThreadPoolExecutor(1) as executor:
+            overrides = ["--chip", str(tmp_path / "mine.toml")]
+            runner.run(trained, [vary], overrides=overrides, samples=20, out=out, executor=executor)
+        text = checked(report.render(out))
+        assert "My Lab (2026)" in text and "<td>adc.bits</td>" in text
+    assert "Versions and machine" in text
 
 
 def test_a_gradient_check(tiny: Path, tmp_path: Path, checked: Checked) -> None:
@@ -123,6 +123,7 @@ def test_a_gradient_check(tiny: Path, tmp_path: Path, checked: Checked) -> None:
     found = gradcheck.run(config.load(tiny), out, samples=4, steps=6, betas=(0.01, 0.1))
     text = checked(report.write(out).read_text())
     assert text.count("<img") == 2 and "beta 0.01" in text
+    assert "[estimator]" in text and "Versions and machine" in text
     assert all(f"<td>{name}</td>" in text for name in found.parameters)
     assert f"{found.configured[0].cosine:.5f}" in text
     with pytest.raises(ConfigError, match="gradient check"):
