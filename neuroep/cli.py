@@ -149,6 +149,14 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
         commands[name] = command
         return command
 
+    _add_runs(add)
+    _add_analyses(add)
+    _add_sweeps(add)
+    return parser, commands
+
+
+def _add_runs(add: Callable[..., Parser]) -> None:
+    """Add what makes runs, and what shows chips."""
     command = add("train", _train, "train a network as a TOML file describes it")
     command.add_argument("config", metavar="CONFIG.toml", help="configuration, see examples/configs")
     command.add_argument("--out", required=True, metavar="DIR", help="run directory")
@@ -168,6 +176,13 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     command.add_argument("--toml", action="store_true", help="print it as TOML, to start one's own from")
     command.add_argument("--fields", action="store_true", help="list all fields of a chip with units and defaults")
 
+    command = add("import-published", _import_published, "turn a published torch state dict into a run directory")
+    command.add_argument("file", metavar="FILE", help="state dict with synapses.N.weight and synapses.N.bias")
+    command.add_argument("--out", required=True, metavar="DIR", help="run directory")
+
+
+def _add_analyses(add: Callable[..., Parser]) -> None:
+    """Add what checks and compares."""
     command = add("gradcheck", _gradcheck, "compare the gradient of EP with backpropagation through time")
     command.add_argument("source", metavar="CONFIG_OR_DIR", help="configuration (initial weights) or run directory")
     command.add_argument("--out", required=True, metavar="DIR", help="directory for the picture and the table")
@@ -178,6 +193,12 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     command.add_argument("--mode", default="deploy", metavar="NAME", help="deploy on the chips, or let them learn")
     command.add_argument("--quiet", action="store_true", help="print nothing but the table")
 
+    command = add("demo", _demo, "train the embedded reviews on both engines, deploy on chips", settings=False)
+    command.add_argument("--out", metavar="DIR", help="directory for runs and picture")
+
+
+def _add_sweeps(add: Callable[..., Parser]) -> None:
+    """Add the sweep and the page."""
     command = add("sweep", _sweep, "vary fields of a configuration or a chip; may be killed and run again")
     command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory to deploy, or configuration to train")
     vary = "field and values: chip.adc.bits=3:10, chip.device.read_noise=0,0.01, estimator.beta=log:0.05..0.5"
@@ -203,14 +224,6 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     command.add_argument("directory", metavar="DIR", help="directory of one of these")
     command.add_argument("--out", metavar="FILE", help="where to write it (default: DIR/report.html)")
     command.add_argument("--target", type=float, metavar="SHARE", help="accuracy of the contour in a sweep's maps")
-
-    command = add("demo", _demo, "train the embedded reviews on both engines, deploy on chips", settings=False)
-    command.add_argument("--out", metavar="DIR", help="directory for runs and picture")
-
-    command = add("import-published", _import_published, "turn a published torch state dict into a run directory")
-    command.add_argument("file", metavar="FILE", help="state dict with synapses.N.weight and synapses.N.bias")
-    command.add_argument("--out", required=True, metavar="DIR", help="run directory")
-    return parser, commands
 
 
 def _train(arguments: argparse.Namespace) -> None:

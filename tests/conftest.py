@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import hypothesis
 import pytest
 
 # Before anything imports NumPy, Numba or datasets.
@@ -20,6 +21,10 @@ for name, value in {
     "MPLBACKEND": "Agg",
 }.items():
     os.environ.setdefault(name, value)
+
+# The same examples on every machine, however slow or busy it is.
+hypothesis.settings.register_profile("calm", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("calm")
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = """\

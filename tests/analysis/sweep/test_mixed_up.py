@@ -16,16 +16,17 @@ from neuroep.errors import ConfigError
 CHIP_FILE = "name = 'mine'\n[device]\nmismatch = {}\n"
 
 
-def other(sweep, message: str, vary: list[str], **settings) -> None:
+def other(sweep, message: str, vary: list[str], **settings) -> str:
     with pytest.raises(ConfigError, match=message) as error:
         sweep(vary, **settings)
     assert "\n" not in str(error.value)
+    return str(error.value)
 
 
 def test_settings_of_chips_that_are_varied_as_a_whole(sweep):
     sweep(["chip=ideal,pcm"])
-    other(sweep, "--chip.adc.bits differs", ["chip=ideal,pcm"], overrides=["--chip.adc.bits", "3"])
-    other(sweep, "--chip.adc.bits differs", ["chip=rram"], overrides=["--chip.adc.bits", "3"])
+    assert other(sweep, "--chip.adc.bits differs", ["chip=ideal,pcm"], overrides=["--chip.adc.bits", "3"])
+    assert other(sweep, "--chip.adc.bits differs", ["chip=rram"], overrides=["--chip.adc.bits", "3"])
     assert len(sweep(["chip=rram"]).rows) == 3
 
 
@@ -35,20 +36,20 @@ def test_a_chip_file_that_changed(sweep, tmp_path, monkeypatch):
     (tmp_path / "mine.toml").write_text(CHIP_FILE.format(0.1) + "# only a comment\n")
     assert len(sweep([f"chip={tmp_path}/mine.toml"]).rows) == 1
     (tmp_path / "mine.toml").write_text(CHIP_FILE.format(0.9))
-    other(sweep, "was another then", [f"chip={tmp_path}/mine.toml"])
+    assert other(sweep, "was another then", [f"chip={tmp_path}/mine.toml"])
 
 
 def test_another_version(sweep, monkeypatch):
     sweep(["chip.adc.bits=4"])
     monkeypatch.setattr(runner, "__version__", "9.9")
-    other(sweep, "version differs: it has .* this one '9.9", ["chip.adc.bits=4"])
+    assert other(sweep, "version differs: it has .* this one '9.9", ["chip.adc.bits=4"])
 
 
 def test_threads_of_the_reference(sweep, tiny):
     settings = {"source": tiny, "overrides": ["--engine", "reference", "--epochs", "1"]}
     sweep(["estimator.beta=0.1"], **settings)
     settings["overrides"] = [*settings["overrides"], "--threads", "2"]
-    other(sweep, "engine.threads differs: it has 1, this one 2", ["estimator.beta=0.1"], **settings)
+    assert other(sweep, "engine.threads differs: it has 1, this one 2", ["estimator.beta=0.1"], **settings)
 
 
 def test_other_data_under_the_same_path(sweep, tiny, tmp_path):
@@ -58,21 +59,21 @@ def test_other_data_under_the_same_path(sweep, tiny, tmp_path):
     path = tmp_path / "out" / TRIALS
     path.write_text(path.read_text().replace(json.loads(path.read_text())["id"], "0" * 32))
     message = "data.limit = 60, seed 0 was run there with other data"
-    other(sweep, message, ["data.limit=60"], source=tiny, overrides=["--epochs", "1"])
+    assert other(sweep, message, ["data.limit=60"], source=tiny, overrides=["--epochs", "1"])
 
 
 def test_the_data_are_part_of_the_page(sweep, tmp_path):
     sweep(["chip.adc.bits=4"])
     path = tmp_path / "out" / SWEEP
     path.write_text(path.read_text().replace(json.loads(path.read_text())["data"], "other"))
-    other(sweep, "data differs", ["chip.adc.bits=5"])
+    assert other(sweep, "data differs", ["chip.adc.bits=5"])
 
 
 def test_a_run_of_the_users_is_not_trained_further(sweep, tiny, trained, tmp_path):
     shutil.copytree(trained, tmp_path / "out" / RUN)
     before = (trained / runs.CHECKPOINT).read_bytes()
     overrides = ["--epochs", "3", "--chip", "pcm"]
-    other(sweep, "is not empty", ["chip.adc.bits=4"], source=tiny, mode="deploy", overrides=overrides)
+    assert other(sweep, "is not empty", ["chip.adc.bits=4"], source=tiny, mode="deploy", overrides=overrides)
     assert (tmp_path / "out" / RUN / runs.CHECKPOINT).read_bytes() == before
     assert [path.name for path in (tmp_path / "out").iterdir()] == [RUN]
 
@@ -88,19 +89,19 @@ def test_what_a_kill_before_the_page_leaves_is_taken(sweep, tmp_path, left):
 def test_trials_without_a_page_are_not_taken(sweep, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / TRIALS).write_text("{}\n")
-    other(sweep, "holds no sweep", ["chip.adc.bits=4"])
+    assert other(sweep, "holds no sweep", ["chip.adc.bits=4"])
 
 
 @pytest.mark.parametrize("field", ["optimiser.dense_rate=1e-5,1", "optimiser.rates.dense_1=0.1,0.2", "epochs=1,2"])
 def test_what_only_training_reads_is_no_field_of_a_deployment(sweep, tmp_path, field):
-    other(sweep, "are the same trial", [field], overrides=["--chip", "pcm"])
+    assert other(sweep, "are the same trial", [field], overrides=["--chip", "pcm"])
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("field", ["estimator.beta=0.05,0.4", "training.batch=20", "settling.free_steps=3"])
 def test_a_training_made_once_cannot_see_what_is_varied(sweep, tiny, tmp_path, field):
     settings = {"source": tiny, "mode": "deploy", "overrides": ["--chip", "pcm"]}
-    other(sweep, "trains a configuration once", [field], **settings)
+    assert other(sweep, "trains a configuration once", [field], **settings)
     assert not (tmp_path / "out").exists()
 
 
@@ -109,11 +110,11 @@ def test_a_training_made_once_cannot_see_what_is_varied(sweep, tiny, tmp_path, f
     [("deploy", ["--chip_seed", "7"]), ("learn", ["--chip_seed", "7"]), ("learn", ["--seed", "7"])],
 )
 def test_seeds_are_the_trials_own(sweep, mode, overrides):
-    other(sweep, r"gives the trials the seeds 0, 1, \.\.\.", ["chip.adc.bits=4"], mode=mode, overrides=overrides)
+    assert other(sweep, r"gives the trials the seeds 0, 1, \.\.\.", ["chip.adc.bits=4"], mode=mode, overrides=overrides)
 
 
 def test_too_many_seeds(sweep, tmp_path):
-    other(sweep, "over 100000 trials", ["chip.adc.bits=3:8"], seeds=1_000_000)
+    assert other(sweep, "over 100000 trials", ["chip.adc.bits=3:8"], seeds=1_000_000)
     assert not (tmp_path / "out").exists()
 
 
@@ -130,7 +131,7 @@ def test_a_tilde_is_a_name(sweep, tmp_path, monkeypatch):
 def test_a_damaged_page_is_one_line(sweep, tmp_path, text):
     sweep(["chip.adc.bits=4"])
     (tmp_path / "out" / SWEEP).write_text(text)
-    other(sweep, "is damaged", ["chip.adc.bits=4"])
+    assert other(sweep, "is damaged", ["chip.adc.bits=4"])
     with pytest.raises(ConfigError, match="is damaged"):
         load(tmp_path / "out")
 
@@ -142,14 +143,14 @@ def test_a_line_that_is_no_record(sweep, tmp_path, line):
     sweep(["chip.adc.bits=4"])
     path = tmp_path / "out" / TRIALS
     path.write_text(f"{line}\n{path.read_text()}")
-    other(sweep, "line 1 is no record", ["chip.adc.bits=4"])
+    assert other(sweep, "line 1 is no record", ["chip.adc.bits=4"])
 
 
 def test_a_record_of_other_fields(sweep, tmp_path):
     sweep(["chip.adc.bits=4"])
     path = tmp_path / "out" / TRIALS
     path.write_text('{"id": "x", "values": {}, "seed": 0, "error": "e"}\n' + path.read_text())
-    other(sweep, "line 1 has no 'chip.adc.bits'", ["chip.adc.bits=4"])
+    assert other(sweep, "line 1 has no 'chip.adc.bits'", ["chip.adc.bits=4"])
 
 
 def test_a_worker_of_another_version_says_so(trained, monkeypatch):
@@ -204,4 +205,4 @@ def test_the_format_is_checked(sweep, tmp_path):
     sweep(["chip.adc.bits=4"])
     path = tmp_path / "out" / SWEEP
     path.write_text(path.read_text().replace(f'"format": {ledger.FORMAT}', '"format": 99'))
-    other(sweep, "has format 99", ["chip.adc.bits=4"])
+    assert other(sweep, "has format 99", ["chip.adc.bits=4"])
