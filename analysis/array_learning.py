@@ -39,6 +39,8 @@ class Learning:
     """Outputs and inputs at which a tile ends and the next begins."""
     paired: bool = True
     """Whether a weight is the difference of two devices."""
+    slices: int = 1
+    """Slices of a weight, of which the most significant is followed."""
 
     @property
     def updates(self) -> int:
@@ -147,13 +149,13 @@ def _conductances(engine: Engine, synapse: str) -> np.ndarray | None:
     return None if crossbar is None else np.stack([side[-1] for side in crossbar.conductances()])
 
 
-def _geometry(engine: Engine, synapse: str) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], bool]:
-    """Return inner borders of tiles along outputs and inputs, and whether weights are pairs."""
+def _geometry(engine: Engine, synapse: str) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], bool, int]:
+    """Return inner borders of tiles along outputs and inputs, whether weights are pairs, and their slices."""
     crossbar = _crossbar(engine, synapse)
     if crossbar is None:
-        return ((), ()), True
+        return ((), ()), True, 1
     bar, shape = crossbar.chip.crossbar, crossbar.shape
     outputs, inputs = (
         tuple(last for _, last in blocks(*cut)[:-1]) for cut in zip(shape, (bar.columns, bar.rows), strict=True)
     )
-    return (outputs, inputs), crossbar.devices.paired
+    return (outputs, inputs), crossbar.devices.paired, bar.slices

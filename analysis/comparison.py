@@ -14,38 +14,26 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from analysis.folders import appearing, check_free
-from analysis.gradient_error import CONVERGED
 from hw_models import pages
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
-from neuroep import config as configuration, data, runs, training, yardsticks
-from neuroep.assembly import Assembly, assemble, calibrate, check_update
-from neuroep.checkpoints import Checkpoint
+from neuroep import config as configuration, runs
+from neuroep.assembly import check_update
 from neuroep.config import Config
-from neuroep.data.baseline import bag_of_words_accuracy
 from neuroep.errors import ConfigError, unknown
-from neuroep.evaluation import difference
-from neuroep.memory import peak_memory, restart_peak_memory
-from neuroep.overrides import merged
-from neuroep.randomness import generator
+from neuroep.overrides import dotted, merged
 from neuroep.runs import Run
 
 MODES = ("deploy", "learn")
-IDEAL = {"reference": ["--engine", "reference", "--chip", "none"], "local": ["--engine", "local", "--chip", "none"]}
+PLAIN = ("--chip", "none", "--engine.chip_seed", "none")
+IDEAL = {"reference": ["--engine", "reference", *PLAIN], "local": ["--engine", "local", *PLAIN]}
 RESULTS, TABLE, PICTURES = "comparison.json", "comparison.txt", ("comparison.png",)
-FOLLOWED = 32
-"""Test samples whose states and gradients are compared."""
-STEPS = 12
-"""Sweeps of the free phase that are followed."""
 Report = Callable[[str, Mapping[str, Any]], None]
 
 
@@ -55,11 +43,14 @@ class Agreement:
 
     parameter: str
     cosine: float
-    """With the exact gradient for the weights as the arrays conduct them: what EP is worth on this chip."""
+    """With the exact gradient for the weights as the arrays conduct them, mean over draws of the reads' noise; nan
+    where one of them vanishes."""
+    spread: float
+    """Standard deviation of the cosine over the draws, 0 of a single one."""
     relative_error: float
-    """Of the same."""
+    """Of the same gradients, mean."""
     nominal: float
-    """Cosine with the exact gradient for the weights that were programmed."""
+    """Mean cosine with the exact gradient for the weights that were programmed."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +91,15 @@ class Comparison:
     """Test accuracy of logistic regression on word counts, where the corpus has one sequence."""
     chips: Mapping[str, Chip] = field(default_factory=dict)
     """By name of the contestant."""
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    """What it was made from: ``source`` and whether that is a ``run``, ``chips``, ``overrides``."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values."""
         engines = {found.name: asdict(found) for found in self.contestants}
         page = {"mode": self.mode, "config": self.config.to_dict(), "engines": engines, "pictures": list(PICTURES)}
         chips = {name: chip.to_dict() for name, chip in self.chips.items()}
-        return page | {"bag_of_words": self.bag_of_words, "chips": chips}
+        return page | {"bag_of_words": self.bag_of_words, "chips": chips, "asked": dict(self.asked)}
 
     def as_text(self) -> str:
         """Return a table for reading."""
@@ -114,22 +107,26 @@ class Comparison:
         head = ("train", "test", "agree", "steps", "worst cosine", "seconds", "MiB")
         lines = [f"{'':<{width}}" + "".join(f"{title:>{max(9, len(title) + 2)}}" for title in head)]
         for found in self.contestants:
-            worst = min((row.cosine for row in found.gradient), default=float("nan"))
+            known = [row.cosine for row in found.gradient if not math.isnan(row.cosine)]
+            worst = f"{min(known):.4f}" if known else "-"
             memory = "" if found.memory_mib is None else f"{found.memory_mib:.0f}"
             lines.append(
                 f"{found.name:<{width}}{found.accuracy['train']:>9.1%}{found.accuracy['test']:>9.1%}"
-                f"{found.agreement:>9.1%}{found.steps:>9.1f}{worst:>14.4f}{sum(found.seconds.values()):>9.1f}{memory:>9}"
+                f"{found.agreement:>9.1%}{found.steps:>9.1f}{worst:>14}{sum(found.seconds.values()):>9.1f}{memory:>9}"
             )
         if self.bag_of_words is not None:
             lines.append(f"{'bag of words':<{width}}{'':>9}{self.bag_of_words:>9.1%}")
-        return "\n".join([*lines, f"written to {self.out}: {RESULTS}, {', '.join(PICTURES)}, and the run directories"])
+        trained = [name for name in (found.name for found in self.contestants) if (self.out / folder(name)).is_dir()]
+        files = [RESULTS, TABLE, *PICTURES, *([f"runs of {', '.join(trained)}"] if trained else [])]
+        return "\n".join([*lines, f"written to {self.out}: {', '.join(files)}"])
 
 
 def run(
-    source: Config | Run,
+    source: str | Path | Config | Run,
     chips: Sequence[str],
     out: str | Path,
     *,
+    overrides: Sequence[str] = (),
     mode: str = "deploy",
     progress: bool = False,
     report: Report | None = None,
@@ -138,12 +135,15 @@ def run(
 
     Parameters
     ----------
-    source : Config or Run
-        What to train; of a run the weights are taken as they are and nobody trains but chips that learn.
+    source : str, Path, Config or Run
+        What to train: a configuration or its file; of a run or its directory the weights are taken as they are, a
+        chip that learns starts from them, and the chip that a run was trained on keeps its devices.
     chips : sequence of str
         Presets, registered chips or TOML files.
     out : str or Path
         New or empty directory.
+    overrides : sequence of str
+        Settings to change, ``["--epochs", "1"]``; fields of chips and ``chip_seed`` change every chip that is named.
     mode : str
         ``deploy`` or ``learn``.
     progress : bool
@@ -158,24 +158,49 @@ def run(
     DataError, CheckpointError
         If data or weights cannot be used.
     """
+    from analysis.bench import Bench
     from analysis.pictures.comparison import picture
     from analysis.pictures.style import save
 
     if mode not in MODES:
         raise ConfigError(unknown("mode", mode, MODES))
     check_free(Path(out))
-    settings = contestants(source.config if isinstance(source, Run) else source, chips, mode)
-    weights = source.checkpoint(optimiser=False) if isinstance(source, Run) else None
-    with appearing(Path(out)) as folder:
-        bench = _Bench(folder, mode, weights, progress, report)
+    opened, fields = _opened(source, chips, overrides)
+    trained = opened if isinstance(opened, Run) else None
+    settings = contestants(opened.config if isinstance(opened, Run) else opened, chips, mode, fields)
+    asked: dict[str, Any] = {
+        "source": str(source) if isinstance(source, str | Path) else None,
+        "run": trained is not None,
+    }
+    asked |= {"chips": list(chips), "overrides": list(overrides)}
+    with appearing(Path(out)) as place:
+        bench = Bench(place, mode, trained, progress, report)
         judged = {name: bench.judge(name, config) for name, config in settings.items()}
         found = tuple(replace(one, **bench.follow(settings[name])) for name, one in judged.items())
         used = {name: config.chip for name, config in settings.items() if config.chip is not None}
-        result = Comparison(Path(out), mode, settings["local"], found, bench.bag_of_words, used)
-        save(picture(result), folder / PICTURES[0])
-        (folder / RESULTS).write_text(runs.as_json(result.as_dict(), indent=1) + "\n", encoding="utf-8")
-        (folder / TABLE).write_text(result.as_text() + "\n", encoding="utf-8")
+        result = Comparison(Path(out), mode, settings["local"], found, bench.bag_of_words, used, asked)
+        save(picture(result), place / PICTURES[0])
+        (place / RESULTS).write_text(runs.as_json(result.as_dict(), indent=1) + "\n", encoding="utf-8")
+        (place / TABLE).write_text(replace(result, out=place).as_text().replace(str(place), str(out)) + "\n", "utf-8")
     return result
+
+
+def _opened(
+    source: str | Path | Config | Run, chips: Sequence[str], overrides: Sequence[str]
+) -> tuple[Config | Run, list[str]]:
+    """Return the configuration or run with what was overridden, and the overrides of every chip that is named."""
+    fields: list[str] = []
+    rest: list[str] = []
+    for name, text in zip(overrides[::2], overrides[1::2], strict=True):
+        full = dotted(name)[0]
+        of_chips = bool(chips) and (full.startswith("chip.") or full == "engine.chip_seed")
+        (fields if of_chips else rest).extend([name, text])
+    if isinstance(source, str | Path):
+        load = runs.load if Path(source).is_dir() else configuration.load
+        return load(source, rest), fields
+    if isinstance(source, Run):
+        return replace(source, config=_changed(source.config, rest)), fields
+    return _changed(source, rest), fields
 
 
 def load(directory: str | Path) -> Comparison:
@@ -192,7 +217,7 @@ def load(directory: str | Path) -> Comparison:
         found = tuple(_contestant(one) for one in page["engines"].values())
         chips = {name: Chip.parse(values) for name, values in page["chips"].items()}
         config = configuration.parse(page["config"], str(path))
-        return Comparison(Path(directory), page["mode"], config, found, page["bag_of_words"], chips)
+        return Comparison(Path(directory), page["mode"], config, found, page["bag_of_words"], chips, page["asked"])
     except FileNotFoundError:
         raise ConfigError(f"'{directory}' is no comparison: it has no {RESULTS}") from None
     except (ChipError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -208,137 +233,31 @@ def _contestant(values: Mapping[str, Any]) -> Contestant:
     return Contestant(**{**values, "gradient": [Agreement(**row) for row in rows]})
 
 
-def contestants(base: Config, chips: Sequence[str], mode: str) -> dict[str, Config]:
-    """Return the configuration of each contestant by its name; a chip of the configuration itself takes part too."""
+def contestants(base: Config, chips: Sequence[str], mode: str, fields: Sequence[str] = ()) -> dict[str, Config]:
+    """Return the configuration of each contestant by its name; a chip of the configuration itself takes part too.
+
+    ``fields`` are overrides of every chip that is named.
+    """
     found = {name: _changed(base, overrides) for name, overrides in IDEAL.items()}
-    named = [_changed(base, ["--engine", "local", "--chip", chip]) for chip in chips]
+    places = {name: name for name in (*IDEAL, RESULTS, TABLE, *PICTURES, ".", "..")}
+    named = [_changed(base, ["--engine", "local", "--chip", chip, *fields]) for chip in chips]
     for config in ([base] if base.chip is not None else []) + named:
         if mode == "learn":
             check_update(config)
         if config.chip is not None:
             name = pages.label(config.chip)
-            if name in found:
+            if name in found and name not in IDEAL:
                 raise ConfigError(f"chip '{name}' takes part twice: name each once")
-            found[name] = config
+            if folder(name) in places:
+                raise ConfigError(f"chip '{name}' would share a folder with '{places[folder(name)]}': rename it")
+            found[name], places[folder(name)] = config, name
     return found
+
+
+def folder(name: str) -> str:
+    """Return the name of the run directory of a contestant that trains."""
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
 
 
 def _changed(base: Config, overrides: Sequence[str]) -> Config:
     return configuration.parse(merged(base.to_dict(), overrides), "comparison")
-
-
-class _Bench:
-    """Trains, deploys and measures one contestant after another; keeps what they share."""
-
-    def __init__(
-        self, folder: Path, mode: str, weights: Checkpoint | None, progress: bool, report: Report | None
-    ) -> None:
-        self.folder, self.mode, self.progress, self.report = folder, mode, progress, report
-        self.weights = weights
-        """Of the local engine; None until it has learned them."""
-        self.trains = weights is None
-        self.classes: np.ndarray | None = None
-        self.corpus: Any = None
-        self.followed: dict[str, Any] = {}
-
-    @property
-    def bag_of_words(self) -> float | None:
-        """Test accuracy of word counts, where the corpus has one sequence."""
-        return bag_of_words_accuracy(self.corpus) if len(self.corpus.sequences) == 1 else None
-
-    def judge(self, name: str, config: Config) -> Contestant:
-        """Train or deploy one contestant and let it predict both splits."""
-        restart_peak_memory()
-        started = time.perf_counter()
-        learns = (self.trains and config.chip is None) or (self.mode == "learn" and config.chip is not None)
-        parts = self._trained(name, config) if learns else self._deployed(config)
-        trained, self.corpus = time.perf_counter(), parts.corpus
-        train, _, _ = self._predict(parts, "train")
-        test, steps, counters = self._predict(parts, "test")
-        labels = parts.corpus.split("train").labels, parts.corpus.split("test").labels
-        if self.classes is None:
-            self.classes = test
-        ended = time.perf_counter()
-        return Contestant(
-            name,
-            {"train": float((train == labels[0]).mean()), "test": float((test == labels[1]).mean())},
-            float((test == self.classes).mean()),
-            steps,
-            {"train": trained - started if learns else 0.0, "predict": ended - trained},
-            peak_memory(),
-            counters,
-            {},
-            [],
-            [],
-            None if config.chip is None else config.chip.differences(),
-        )
-
-    def _trained(self, name: str, config: Config) -> Assembly:
-        """Train into a run directory; return the parts as training left them, a chip's devices included."""
-        told = None if self.report is None else (lambda record: self.report(name, record))  # type: ignore[misc]
-        place = self.folder / "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
-        training.train(config, place, progress=self.progress, report=told)
-        saved = runs.load(place).checkpoint()
-        parts = assemble(config, saved)
-        parts.engine.load_optimiser_state(saved.optimiser)
-        if name == "local":
-            self.weights = saved
-        return parts
-
-    def _deployed(self, config: Config) -> Assembly:
-        """Give an engine the common weights; those of a chip are programmed, its ranges calibrated."""
-        parts = assemble(config, self.weights)
-        calibrate(parts)
-        return parts
-
-    def _predict(self, parts: Assembly, split: str) -> tuple[np.ndarray, float, dict[str, float]]:
-        """Return predicted classes, mean settle steps, and what was counted per sample."""
-        engine, samples = parts.engine, len(parts.corpus.split(split))
-        counted = engine.counters()
-        classes = predictions(parts, split)
-        grown = difference(engine.counters(), counted)
-        counters = {name: number / samples for name, number in grown.items()}
-        return classes, counters["settle_steps"], counters
-
-    def follow(self, config: Config) -> dict[str, Any]:
-        """Measure states, energy and gradients of one contestant with the common weights."""
-        parts = self._deployed(config)
-        batch = self._batch(parts)
-        engine, schedule = parts.engine, replace(parts.estimator.free, steps=STEPS, tolerance=0.0)
-        settled = engine.settle(batch, schedule, record=("states", "energy"))
-        trace = settled.trace.states if settled.trace else []
-        states = [{name: engine.to_numpy(value) for name, value in state.values.items()} for state in trace]
-        gradient = parts.estimator.gradient(engine, batch, step=0)
-        bptt = yardsticks.BPTT(CONVERGED, parts.config.settling.nudged_steps, order="layerwise")
-        exact = bptt.gradient(yardsticks.as_reference(engine), batch)
-        self.followed = self.followed or {"states": states, "gradient": exact}
-        rows = [
-            Agreement(
-                name,
-                yardsticks.cosine(gradient[name], exact[name]),
-                yardsticks.relative_error(gradient[name], exact[name]),
-                yardsticks.cosine(gradient[name], nominal),
-            )
-            for name, nominal in self.followed["gradient"].items()
-        ]
-        pairs = list(zip(states, self.followed["states"], strict=True))
-        miss = yardsticks.relative_error
-        divergence = {name: [miss(now[name], then[name]) for now, then in pairs] for name in states[0]}
-        energy = [float(np.mean(entry)) for entry in settled.trace.energy] if settled.trace else []
-        return {"divergence": divergence, "energy": energy, "gradient": rows}
-
-    def _batch(self, parts: Assembly) -> Any:
-        split, corpus = parts.corpus.split("test"), parts.corpus
-        chosen = generator(parts.config.training.seed, "comparison").permutation(len(split))[:FOLLOWED]
-        return next(data.batches(split.take(np.sort(chosen)), corpus.vectors, FOLLOWED, sequences=corpus.sequences))
-
-
-def predictions(parts: Assembly, split: str) -> np.ndarray:
-    """Return the predicted class of every sample of a split, (samples,)."""
-    corpus, engine = parts.corpus, parts.engine
-    batches = data.batches(corpus.split(split), corpus.vectors, parts.config.training.batch, sequences=corpus.sequences)
-    found = []
-    for number, batch in enumerate(batches):
-        engine.begin("evaluate", split, number)
-        found.append(engine.outputs(engine.settle(batch, parts.estimator.free)).argmax(axis=1))
-    return np.concatenate(found)

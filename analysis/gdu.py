@@ -94,7 +94,7 @@ class _Recorder:
             nothing = np.full(len(exact), np.nan)
             return Curve(self.places, *shown, nothing, nothing, float("nan"), float("nan"))
         whole, wanted = np.linalg.norm(ours), np.linalg.norm(exact)
-        total_cosine = float(ours * exact @ angle / (whole * wanted)) if whole else 0.0
+        total_cosine = float(ours * exact @ np.nan_to_num(angle) / (whole * wanted)) if whole else 0.0
         loud = exact > QUIET * exact.max()
         steps = np.where(loud, angle, np.nan), missed / exact.max()
         return Curve(self.places, *shown, *steps, total_cosine, float(np.linalg.norm(missed) / wanted))

@@ -5,8 +5,8 @@
 The network reads a review with two attention layers at once, a soft one and a sharp one, pooled side by side into one
 dense stack. A network is plain data, so this is a list of layers and a list of synapses; any engine runs it.
 
-What to expect, in under a minute: the loss falling in each epoch, and test accuracies of both engines within a per cent
-of each other, far above the 60 % of a bag of words.
+What to expect, in under a minute: the loss falling in each epoch, and test accuracies of both engines within two per
+cent of each other, far above the 60 % of a bag of words.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     python examples/06_own_chip.py
 
 What to expect, in a few seconds: the fields that differ from an ideal chip, with units; the relative error of a
-product on a 256 x 256 array as its effects are added one after another, a few percent in the end; and the one line that
+product on a 256 x 256 array as its effects are added one after another, nine percent in the end; and the one line that
 an impossible chip gets.
 """
 

@@ -7,7 +7,7 @@ Without ``--cluster tcp://HOST:8786`` two Dask workers are started on this machi
 runs: its trial is run again elsewhere. docs/clusters.md has the recipes for Slurm.
 
 What to expect, after a quarter of a minute: 84 % without mismatch falls to 60 % where devices conduct 30 % more or less
-than they were programmed to, 4 bits cost five points more, and both tables are the same bytes.
+than they were programmed to, 4 bits cost up to five points more, and both tables are the same bytes.
 """
 
 from __future__ import annotations

@@ -190,7 +190,7 @@ def _add_analyses(add: Callable[..., Parser]) -> None:
     command = add("compare", _compare, "compare the reference, exact local arithmetic and chips")
     command.add_argument("source", metavar="CONFIG_OR_DIR", help="configuration to train, or run directory")
     command.add_argument("--out", required=True, metavar="DIR", help="directory for table, results and picture")
-    command.add_argument("--mode", default="deploy", metavar="NAME", help="deploy on the chips, or let them learn")
+    command.add_argument("--mode", default="deploy", metavar="NAME", help="deploy (default), or learn on the chips")
     command.add_argument("--quiet", action="store_true", help="print nothing but the table")
 
     command = add("demo", _demo, "train the embedded reviews on both engines, deploy on chips", settings=False)
@@ -284,13 +284,11 @@ def _gradcheck(arguments: argparse.Namespace) -> None:
 
 def _compare(arguments: argparse.Namespace) -> None:
     from analysis import comparison
-    from neuroep import config, runs
 
-    source = Path(arguments.source)
-    opened = (runs.load if source.is_dir() else config.load)(source, arguments.overrides)
-    settings = {"mode": arguments.mode, "progress": not arguments.quiet}
+    settings = {"overrides": arguments.overrides, "mode": arguments.mode, "progress": not arguments.quiet}
     report = None if arguments.quiet else _print_named
-    print(comparison.run(opened, arguments.chips or [], arguments.out, **settings, report=report).as_text())
+    chips, out = arguments.chips or [], arguments.out
+    print(comparison.run(arguments.source, chips, out, **settings, report=report).as_text())
 
 
 def _print_named(name: str, record: Mapping[str, Any]) -> None:

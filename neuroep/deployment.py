@@ -45,9 +45,7 @@ class Deployment:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values."""
-        found = {
-            str(seed): evaluation.as_dict() for seed, evaluation in zip(self.seeds, self.evaluations, strict=True)
-        }
+        found = {str(seed): evaluation.as_dict() for seed, evaluation in zip(self.seeds, self.evaluations, strict=True)}
         return {"chip": self.chip, "accuracy": self.accuracy, "spread": self.spread, "seeds": found}
 
     def as_text(self) -> str:
@@ -85,7 +83,7 @@ def evaluate_run(
         If an override or the data cannot be.
     """
     run = runs.load(path, [*overrides, "--training.evaluate", split])
-    kept = run.config.chip is not None and _devices(run.config) == _devices(runs.load(path).config)
+    kept = run.config.chip is not None and devices(run.config) == devices(runs.load(path).config)
     checkpoint = run.checkpoint(optimiser=kept)
     parts = assemble(run.config, checkpoint)
     if kept and checkpoint.optimiser:
@@ -96,8 +94,8 @@ def evaluate_run(
     return _evaluated(parts, split, progress, 0 if anew else checkpoint.about.epoch)
 
 
-def _devices(config: Config) -> tuple[Any, ...]:
-    """Return what decides which devices a run has: the chip, and the seed of its draws."""
+def devices(config: Config) -> tuple[Any, ...]:
+    """Return what decides which devices a run has: its chip, and the seed of its draws."""
     seed = config.engine.chip_seed
     return config.chip, config.training.seed if seed is None else seed
 

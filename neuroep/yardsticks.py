@@ -13,6 +13,7 @@ solved by iterating it (converges wherever the sweeps do).
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -205,9 +206,11 @@ def _detached(state: State) -> State:
     return State(values, weights, frozenset(values), state.beta)
 
 
-def cosine(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the cosine of two arrays; 0 if one vanishes."""
-    a, b = np.ravel(first).astype(np.float64), np.ravel(second).astype(np.float64)
+def cosine(value: np.ndarray, exact: np.ndarray) -> float:
+    """Return the cosine of two arrays: 0 if only ``value`` vanishes, nan if ``exact`` does, which has no direction."""
+    a, b = np.ravel(value).astype(np.float64), np.ravel(exact).astype(np.float64)
+    if not np.any(b):
+        return math.nan
     scale = np.linalg.norm(a) * np.linalg.norm(b)
     return float(a @ b / scale) if scale > 0 else 0.0
 

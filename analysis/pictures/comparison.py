@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -80,21 +80,26 @@ def plot_energies(result: Comparison, ax: Axes | None = None) -> Axes:
 
 
 def plot_gradients(result: Comparison, ax: Axes | None = None) -> Axes:
-    """Draw the cosine of each parameter's gradient with the exact one, for conducting and for programmed weights."""
+    """Draw the cosine of each parameter's gradient with the exact one, for conducting and for programmed weights.
+
+    Lines at the bars are the standard deviation over draws of the reads' noise.
+    """
     ax = style.axes(ax)
     colours = _colours(result)
     parameters = [row.parameter for row in result.contestants[0].gradient]
     width = 0.8 / max(1, len(result.contestants))
     for number, found in enumerate(result.contestants):
         places = np.arange(len(parameters)) + (number - 0.5 * (len(result.contestants) - 1)) * width
-        ax.bar(places, [row.cosine for row in found.gradient], width, color=colours[found.name], label=found.name)
+        cosine, spread = ([getattr(row, name) for row in found.gradient] for name in ("cosine", "spread"))
+        error: dict[str, Any] = {"yerr": spread, "ecolor": style.GREY, "capsize": 2.0} if any(spread) else {}
+        ax.bar(places, cosine, width, color=colours[found.name], label=found.name, **error)
         nominal = [row.nominal for row in found.gradient]
         for colour, thick in (("white", 4.0), (style.BLACK, 1.8)):
             ax.hlines(nominal, places - 0.42 * width, places + 0.42 * width, color=colour, linewidth=thick)
     ax.set_xticks(range(len(parameters)), parameters, rotation=20, ha="right")
     ax.axhline(0, color=style.GREY, linewidth=0.8)
-    ax.set_ylim(min(0, *ax.get_ylim()), 1.05)
-    title = "EP's gradient: for conducted (bar), programmed weights (dash)"
+    ax.set_ylim(max(min(0, *ax.get_ylim()), -1.05), 1.05)
+    title = "EP's gradient: conducted (bar, std) and programmed weights (dash)"
     return style.dress(ax, x="", y="cosine with the exact gradient [1]", title=title)
 
 

@@ -276,7 +276,7 @@ def plot_pulse_response(
         for number, device in enumerate(chosen):
             name = "single devices" if number == 0 else None
             ax.plot(x, found.devices[:, device], color=style.BLUE, linewidth=0.9, alpha=0.8, label=name)
-    ax.plot(x, found.mean, color=style.BLACK, linewidth=2.0, label="mean device, no noise")
+    ax.plot(x, found.mean, color=style.BLACK, linewidth=2.0, label="nominal device")
     ax.axvline(turn, color=style.GREY, linestyle=":", linewidth=1.2)
     for place, name, side in ((0.02, "potentiation", "left"), (0.98, "depression", "right")):
         ax.text(place, 0.97, name, transform=ax.transAxes, ha=side, va="top", color=style.GREY, fontsize=style.TEXT)

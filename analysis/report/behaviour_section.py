@@ -141,7 +141,8 @@ def _settling(opened: Opened) -> list[str]:
         "Mean energy above that of the state each phase comes to rest at, in float64. Exact layerwise settling lowers "
         "it in every sweep; a chip's noise and converters may not; points below it are left out."
     )
-    beside = f"Largest change of a state by sweep. Phases end below the tolerance, {estimator.free.tolerance:g}."
+    most = f"{estimator.free.steps} free or {estimator.nudged.steps} nudged steps"
+    beside = f"Largest change of a state by sweep. Phases end below {estimator.free.tolerance:g} or after {most}."
     shown = [page.subtitle("Settling, free and nudged")]
     shown.append(page.side_by_side(page.picture(energy, below), page.picture(change, beside)))
     return [*shown, *_saturation(opened, batch)]
@@ -154,7 +155,9 @@ def _saturation(opened: Opened, batch: Batch) -> list[str]:
     if not held:
         return [page.paragraph("No dense layer has a bounded potential: its states have no limits.", "note")]
     ax = arrays.plot_saturation(held, style.axes(None, 6.8, 1.4 + 0.45 * len(held)))
-    caption = "Free states at a limit of their potential: there the slope is 0, and no gradient passes."
+    caption = (
+        "Free states within 1 % of a limit; at the limit of a hard sigmoid the slope is 0, and no gradient passes."
+    )
     return [page.subtitle("States at their limits"), page.picture(ax, caption, "saturation by layer")]
 
 
@@ -201,8 +204,9 @@ def _learning(opened: Opened) -> list[str]:
     seen = "Some synapses, from the one that moves most to the median."
     if found.conductances is not None:
         seen += " A device at a bound stays there, while what is learned may go on."
+    moves = f"How far each weight that learning holds moves in {many}; half of it is in {half} of the synapses."
     figures = (
-        page.picture(where, f"How far each weight moves in {many}; half of the movement is in {half} of the synapses."),
+        page.picture(where, moves),
         page.picture(course, seen),
     )
     about = (

@@ -81,8 +81,8 @@ def pulses(chip: Chip) -> str:
     ax = style.axes(None, 6.4, 3.8)
     devices.plot_pulse_response(chip.model_copy(update={"name": page.drawable(chip.name)}), ax)
     caption = (
-        "Potentiation and depression: devices pulsed up from their lower bound, then down again. Black the mean device "
-        "without noise, blue single devices with their spread and noise. A response that bends, or that differs "
+        "Potentiation and depression: devices pulsed up from their lower bound, then down again. Black the nominal "
+        "device, without spread and noise, blue single devices with both. A response that bends, or that differs "
         "between up and down, biases what is learned."
     )
     return page.picture(ax, caption, f"weight against pulses of chip {chip.name}")

@@ -12,9 +12,6 @@ from analysis.pictures import comparison as pictures, counters, style
 from analysis.report import numbers, page
 from analysis.report.chip_section import chips_section
 from analysis.report.settings_section import SAVED, settings_section
-from hw_models import presets
-from hw_models.chip import Chip
-from hw_models.errors import ChipError
 from neuroep import runs
 
 CAPTIONS: Sequence[tuple[Callable[..., Any], str]] = (
@@ -30,8 +27,9 @@ CAPTIONS: Sequence[tuple[Callable[..., Any], str]] = (
     ),
     (
         pictures.plot_gradients,
-        "Cosine of EP's gradient with the exact one, by parameter. Bars: for the weights as the arrays conduct them; "
-        "dashes: for those programmed. Below 0 a step makes the loss worse.",
+        "Cosine of EP's gradient over 32 test samples with the exact one, by parameter; one chip each, mean and "
+        "standard deviation over 8 draws of its read noise. Bars: for the weights as the arrays conduct them; dashes: "
+        "for those programmed. Around 0 a single measurement says nothing of where to go.",
     ),
 )
 WIDE = 9.2
@@ -51,7 +49,8 @@ def comparison_page(result: Comparison) -> str:
         chips_section(result.chips),
         settings_section(_command(result), config, _environment(result), *_notes(result)),
     ]
-    what = {"deploy": "the same weights programmed on chips", "learn": "every chip learns by itself"}[result.mode]
+    learns = "every chip learns on from the run's weights" if result.asked["run"] else "every chip learns from scratch"
+    what = {"deploy": "the same weights programmed on chips", "learn": learns}[result.mode]
     lead = f"{config.network.kind} network on '{config.data.name}', {what}, seed {config.training.seed}."
     return page.document(f"Comparison {result.out.resolve().name}", lead, sections)
 
@@ -64,8 +63,9 @@ def summary(result: Comparison) -> str:
         rows.append(("bag of words", numbers.share(result.bag_of_words), *[numbers.NONE] * (len(heads) - 2)))
     note = (
         "Test, training: accuracy. Agrees: share of test samples with the reference's class. Steps: mean settle steps "
-        "of a test sample. Worst cosine: of EP's gradient with the exact one, in the parameter where it is lowest. "
-        "Times and memory are of the simulation, not of a chip; no training time: the weights were taken over."
+        "of a test sample. One chip each. Worst cosine: of EP's gradient with the exact one, in the parameter where it "
+        "is lowest. A chip that the run was trained on keeps its devices; any other is programmed anew. Times, with "
+        "compiling, and memory are of the simulation, not of a chip; no training time: the weights were taken over."
     )
     if result.bag_of_words is not None:
         note += " Bag of words: logistic regression on word counts."
@@ -111,7 +111,8 @@ def gradient_section(result: Comparison) -> str:
     shown = []
     for title, attribute in (
         ("Cosine with the exact gradient, for the weights as conducted", "cosine"),
-        ("Relative error of the same", "relative_error"),
+        ("Its standard deviation over draws of the read noise", "spread"),
+        ("Relative error of the same gradients", "relative_error"),
         ("Cosine with the exact gradient, for the weights as programmed", "nominal"),
     ):
         rows = []
@@ -143,27 +144,18 @@ def counters_section(result: Comparison) -> str:
 
 
 def _command(result: Comparison) -> list[str]:
-    chips = [
-        word for name in result.chips for word in ("--chip", name if _is_known(result.chips[name]) else f"{name}.toml")
-    ]
-    trained = result.contestants[1].seconds["train"]
-    source = SAVED if trained else "RUN"
-    return ["neuroep", "compare", source, *chips, "--mode", result.mode, "--out", f"{result.out.resolve().name}-again"]
-
-
-def _is_known(chip: Chip) -> bool:
-    try:
-        return chip == (Chip.ideal() if chip.name == "ideal" else presets.load(chip.name))
-    except ChipError:
-        return False
+    asked = result.asked
+    source = asked["source"] if asked["run"] and asked["source"] else SAVED
+    named = [word for name in asked["chips"] for word in ("--chip", name)]
+    # What was overridden is in the saved settings, but for fields of the chips that are named.
+    pairs = zip(asked["overrides"][::2], asked["overrides"][1::2], strict=True)
+    given = [word for pair in pairs if source != SAVED or "chip" in pair[0] for word in pair]
+    out = f"{result.out.resolve().name}-again"
+    return ["neuroep", "compare", source, *named, *given, "--mode", result.mode, "--out", out]
 
 
 def _notes(result: Comparison) -> list[str]:
-    own = [name for name, chip in result.chips.items() if not _is_known(chip)]
-    notes = [f"Save the chip{'s' * (len(own) > 1)} {numbers.listing(own)} as TOML, see above."] if own else []
-    if not result.contestants[1].seconds["train"]:
-        notes.append("RUN is the run directory whose weights were compared; the comparison does not record its name.")
-    return [*notes, f"Seed {result.config.training.seed}."]
+    return [f"Seed {result.config.training.seed}."]
 
 
 def _environment(result: Comparison) -> dict[str, Any] | None:

@@ -193,7 +193,7 @@ def counters_section(metrics: Metrics) -> str:
     updated = counters.per_update(metrics)
     if any(number > 0 for number in updated.values()):
         ax = counters.plot_counters({"run": updated}, style.axes(None, 4.95, 3.4), per="update")
-        caption = "Counted per weight update, its free and nudged phases included, in the last epoch."
+        caption = "Counted per weight update over all its samples, free and nudged phases, in the last epoch."
         figures.append(page.picture(ax, caption, "counters per update"))
     for split, found in last["evaluate"].items():
         each = counters.per_inference(found)

@@ -27,7 +27,7 @@ def target_of(sweep: Sweep, target: float | None) -> tuple[float | None, str]:
     chosen = round(best - BELOW, 3)
     if chosen <= 0:
         return None, "No target: the accuracies are too low for a contour."
-    why = f"one point below the best mean ({numbers.share(best)}): beyond it a setting costs more than that"
+    why = f"one point below the best mean ({numbers.share(best)}), whose own standard error counts as well"
     return chosen, f"The contour is at {numbers.share(chosen)}, {why}. Another one: neuroep report DIR --target SHARE."
 
 

@@ -95,6 +95,8 @@ def summary(sweep: Sweep) -> str:
         )
         spread = "" if math.isnan(best.error) else f" ± {numbers.share(best.error)} (standard error)"
         lines.insert(0, page.paragraph(f"Best mean: {numbers.share(best.mean)}{spread} at {at}."))
+    if sweep.unfinished:
+        lines.insert(0, page.paragraph(f"{sweep.unfinished}. Points may have unequal numbers of seeds.", "warn"))
     if failed:
         lines.append(page.paragraph(f"{numbers.plural(failed, 'trial')} failed, see below.", "warn"))
     return page.section("In short", *lines)

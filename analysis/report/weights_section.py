@@ -131,8 +131,8 @@ def conductances_section(run: Run, environment: Mapping[str, Any], saved: Checkp
         ax.set_title(name, fontsize=style.TEXT, loc="left")
         figures.append(page.picture(ax, "", f"conductances of {name}"))
     about = (
-        "Share of the devices by conductance, on a logarithmic scale: filled as the checkpoint left them, outlined as "
-        "programmed before learning. Devices at the ends of their range cannot go further."
+        "Share of the devices by conductance, drift included, on a logarithmic scale: filled as the checkpoint left "
+        "them, outlined as they were before learning. Devices at the ends of their range cannot go further."
     )
     return page.section(title, page.side_by_side(*figures), page.paragraph(about, "note"))
 

@@ -97,6 +97,13 @@ class Ledger:
             page["designs"] = [*(one for one in page["designs"] if one != design), dict(design)]
             write_text(self.path / SWEEP, as_json(page, indent=1) + "\n")
 
+    def mark(self, planned: int, finished: bool) -> None:
+        """Write down how many trials there should be at least, and whether all are there."""
+        page = read_page(self.path) or dict(self._page)
+        planned = max(planned, page.get("planned", 0))
+        if (page.get("planned"), page.get("finished")) != (planned, finished):
+            write_text(self.path / SWEEP, as_json({**page, "planned": planned, "finished": finished}, indent=1) + "\n")
+
     @property
     def fields(self) -> list[str]:
         """Varied fields, in the order in which the sweep was first asked for."""

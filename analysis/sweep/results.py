@@ -53,6 +53,14 @@ class Sweep:
         return found
 
     @property
+    def unfinished(self) -> str:
+        """What is missing, empty where nothing is."""
+        planned = self.about.get("planned", 0)
+        if self.about.get("finished", True) and len(self.rows) >= planned:
+            return ""
+        return f"unfinished: {len(self.rows)} of {max(planned, len(self.rows))} trials; run the same command again"
+
+    @property
     def failed(self) -> tuple[Row, ...]:
         """Rows of the trials that failed."""
         return tuple(row for row in self.rows if row["error"] is not None)
@@ -74,6 +82,7 @@ class Sweep:
         widths = [max(len(cell) for cell in column) for column in zip(heads, *lines, strict=True)]
         table = ["  ".join(f"{c:>{w}}" for c, w in zip(line, widths, strict=True)) for line in (heads, *lines)]
         count = f"{len(self.rows)} trials, {len(self.failed)} failed" if self.failed else f"{len(self.rows)} trials"
+        table += [self.unfinished] if self.unfinished else []
         notes = [f"failed: {_place(row, self.fields)}: {row['error']}" for row in self.failed[:3]]
         notes += [f"... and {len(self.failed) - 3} more failed"] if len(self.failed) > 3 else []
         return "\n".join([*table, *notes, f"{count}; written to {self.out}: {RESULTS}, {TIMINGS}, {TRIALS}, {SWEEP}"])

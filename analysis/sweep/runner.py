@@ -118,7 +118,10 @@ def run(
             if plan.trains_first:
                 plan = plans.trained(plan, _train(plans.training_of(plan), ledger.path / RUN, progress))
             try:
-                Conductor(plan, wanted, ledger, pool, retry_failed, report).conduct(opened, progress)
+                conductor = Conductor(plan, wanted, ledger, pool, retry_failed, report)
+                ledger.mark(len(ledger.records.keys() | conductor.handed.keys()), finished=False)
+                conductor.conduct(opened, progress)
+                ledger.mark(len(ledger.records), finished=True)
             finally:
                 results.write(ledger.path, ledger.records.values(), ledger.fields)
     except BaseException:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis import comparison
+from analysis import bench, comparison, report
 from analysis.pictures import comparison as comparison_pictures
 from hw_models.errors import ChipError
-from neuroep import config, runs
+from neuroep import config, deployment, runs, training
 from neuroep.errors import ConfigError
 
 
@@ -51,7 +51,7 @@ def test_with_common_weights_only_the_arithmetic_differs(compared) -> None:
     reference, local, ideal, hermes = compared[0].contestants
     for found, largest in ((reference, 0.0), (local, 1e-4), (ideal, 1e-4)):
         assert all(max(steps) <= largest for steps in found.divergence.values()), found.name
-        assert all(len(steps) == comparison.STEPS for steps in found.divergence.values())
+        assert all(len(steps) == bench.STEPS for steps in found.divergence.values())
     assert max(map(max, hermes.divergence.values())) > 1e-2
     assert all(np.diff(local.energy) <= 1e-4)
     np.testing.assert_allclose(ideal.energy, local.energy)
@@ -119,3 +119,71 @@ def test_a_chip_of_the_configuration_takes_part(trained: Path) -> None:
     assert list(comparison.contestants(settings, ["pcm"], "deploy")) == [
         "reference", "local", "legallo_2023_hermes", "joshi_2020_pcm",
     ]  # fmt: skip
+
+
+def test_the_noise_of_reads_has_a_spread(compared) -> None:
+    *_, ideal, hermes = compared[0].contestants
+    assert all(row.spread == 0 for row in ideal.gradient)
+    assert all(row.spread > 0 for row in hermes.gradient)
+    again = comparison.load(compared[0].out).contestants[-1]
+    assert [row.spread for row in again.gradient] == [row.spread for row in hermes.gradient]
+
+
+def test_a_gradient_that_vanishes_has_no_direction() -> None:
+    row = bench.agreement("w", [np.ones(3)], np.zeros(3), np.ones(3))
+    assert np.isnan(row.cosine) and row.nominal == pytest.approx(1) and row.spread == 0
+
+
+def test_chips_that_learn_start_from_the_runs_weights(trained: Path, tmp_path: Path) -> None:
+    out, settings = tmp_path / "out", {"overrides": ["--epochs", "1"], "mode": "learn"}
+    result = comparison.run(trained, ["ideal"], out, **settings)
+    assert runs.load(out / "ideal").environment["start"] == str(trained)
+    assert result.asked == {"source": str(trained), "run": True, "chips": ["ideal"], "overrides": ["--epochs", "1"]}
+    assert comparison.load(out).asked == result.asked
+    first = runs.load(out / "ideal").metrics[0]["train"]["loss"]
+    assert first < runs.load(trained).metrics[0]["train"]["loss"]
+
+
+def test_fields_and_seed_change_the_chips_that_are_named(trained: Path, tmp_path: Path) -> None:
+    overrides = ["--chip.adc.bits", "4", "--chip_seed", "3"]
+    result = comparison.run(trained, ["pcm", "hermes"], tmp_path / "out", overrides=overrides)
+    assert [chip.adc.bits for chip in result.chips.values()] == [4, 4]
+    assert list(result.chips) == ["joshi_2020_pcm (adc.bits=4)", "legallo_2023_hermes (adc.bits=4)"]
+    assert [found.name for found in result.contestants[:2]] == ["reference", "local"]
+
+
+def test_a_chip_keeps_the_devices_it_was_trained_with(tiny: Path, tmp_path: Path) -> None:
+    chip = ["--chip", "rram", "--chip.device.mismatch", "0.3", "--chip_seed", "5"]
+    training.train(config.load(tiny, [*chip, "--epochs", "1"]), tmp_path / "run", progress=False)
+    result = comparison.run(tmp_path / "run", [], tmp_path / "out")
+    expected = deployment.evaluate_run(tmp_path / "run")
+    assert result.contestants[2].accuracy["test"] == pytest.approx(expected.accuracy, abs=0.005)
+    other = comparison.run(tmp_path / "run", [], tmp_path / "other", overrides=["--chip_seed", "6"])
+    assert other.contestants[2].accuracy != result.contestants[2].accuracy
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        (("a b", "a/b"), "chip 'a/b' would share a folder with 'a b': rename it"),
+        (("local", "x"), "chip 'local' would share a folder with 'local': rename it"),
+        (("comparison.json", "x"), "chip 'comparison.json' would share a folder"),
+        (("..", "x"), "would share a folder"),
+    ],
+)
+def test_names_that_are_no_folders(trained: Path, tmp_path: Path, names, text) -> None:
+    files = []
+    for number, name in enumerate(names):
+        files.append(str(tmp_path / f"{number}.toml"))
+        Path(files[-1]).write_text(f"name = '{name}'\n[adc]\nbits = {number + 4}\n")
+    with pytest.raises(ConfigError, match=text):
+        comparison.run(trained, files, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_of_the_page_does_it_again(trained: Path, tmp_path: Path, neuroep) -> None:
+    arguments = ("compare", trained, "--chip", "pcm", "--chip.adc.bits", "4", "--quiet")
+    found = neuroep(*arguments, "--out", tmp_path / "out")
+    assert found.code == 0 and "run directories" not in found.out and "comparison.txt" in found.out
+    text = report.render(tmp_path / "out")
+    assert f"neuroep compare {trained} --chip pcm --chip.adc.bits 4 --mode deploy --out out-again" in text

@@ -111,7 +111,7 @@ def test_presets_are_drawn(name: str, tmp_path: Path) -> None:
     ax = plot_pulse_response(load(name))
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("pulses", "weight [weight range]")
     found = pulse_response(load(name))
-    line = next(part for part in ax.lines if part.get_label() == "mean device, no noise")
+    line = next(part for part in ax.lines if part.get_label() == "nominal device")
     assert line.get_ydata() == pytest.approx(found.mean)
     assert found.mean.argmax() == len(found.mean) // 2
     style.save(ax, tmp_path / "picture.png")

@@ -66,7 +66,7 @@ def test_a_comparison(tiny: Path, tmp_path: Path, checked: Checked) -> None:
     text = checked(report.render(tmp_path / "out"))
     assert f"{100 * found.contestants[2].accuracy['test']:.1f} %" in text
     assert html.escape(found.chips["joshi_2020_pcm"].citation) in text
-    assert "--chip joshi_2020_pcm" in text
+    assert "neuroep compare settings.toml --chip pcm --mode deploy" in text
 
 
 def test_a_sweep(swept: Path, tmp_path: Path, checked: Checked) -> None:

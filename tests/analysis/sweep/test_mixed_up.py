@@ -206,3 +206,19 @@ def test_the_format_is_checked(sweep, tmp_path):
     path = tmp_path / "out" / SWEEP
     path.write_text(path.read_text().replace(f'"format": {ledger.FORMAT}', '"format": 99'))
     assert other(sweep, "has format 99", ["chip.adc.bits=4"])
+
+
+def test_a_sweep_that_was_stopped_says_so(sweep, trained, tmp_path):
+    def stop(record) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(["chip.adc.bits=3:6"], seeds=2, report=stop)
+    found = load(tmp_path / "out")
+    assert found.unfinished == "unfinished: 1 of 8 trials; run the same command again"
+    assert found.unfinished in found.as_text()
+    assert sweep(["chip.adc.bits=3:6"], seeds=2).unfinished == ""
+    path = tmp_path / "out" / TRIALS
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:5]))
+    assert load(tmp_path / "out").unfinished.startswith("unfinished: 5 of 8 trials")
+    assert sweep(["chip.adc.bits=7"]).unfinished == "unfinished: 6 of 8 trials; run the same command again"

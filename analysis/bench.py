@@ -1,0 +1,167 @@
+"""The bench of a comparison: trains, deploys and measures one contestant after another."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.comparison import Agreement, Contestant, Report, folder
+from analysis.gradient_error import CONVERGED
+from neuroep import data, runs, training, yardsticks
+from neuroep.assembly import Assembly, assemble, calibrate
+from neuroep.config import Config
+from neuroep.data.baseline import bag_of_words_accuracy
+from neuroep.deployment import devices
+from neuroep.evaluation import difference
+from neuroep.memory import peak_memory, restart_peak_memory
+from neuroep.randomness import generator
+from neuroep.runs import Run
+
+FOLLOWED = 32
+"""Test samples whose states and gradients are compared."""
+STEPS = 12
+"""Sweeps of the free phase that are followed."""
+DRAWS = 8
+"""Gradients of each chip, each with read noise of its own."""
+
+
+def agreement(name: str, draws: Sequence[np.ndarray], exact: np.ndarray, nominal: np.ndarray) -> Agreement:
+    """Return how gradients, all of the same weights, agree with the exact ones."""
+    cosines = [yardsticks.cosine(draw, exact) for draw in draws]
+    return Agreement(
+        name,
+        _mean(cosines),
+        statistics.stdev(cosines) if len(draws) > 1 and not math.isnan(_mean(cosines)) else 0.0,
+        _mean([yardsticks.relative_error(draw, exact) for draw in draws]),
+        _mean([yardsticks.cosine(draw, nominal) for draw in draws]),
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Return the mean, nan if any is."""
+    return math.nan if any(map(math.isnan, values)) else statistics.fmean(values)
+
+
+class Bench:
+    """Trains, deploys and measures one contestant after another; keeps what they share."""
+
+    def __init__(self, place: Path, mode: str, start: Run | None, progress: bool, report: Report | None) -> None:
+        self.place, self.mode, self.start, self.progress, self.report = place, mode, start, progress, report
+        self.weights = None if start is None else start.checkpoint(optimiser=False)
+        """Of the local engine; None until it has learned them."""
+        self.devices = None if start is None else devices(runs.load(start.path).config)
+        """Of the chip that the run was trained on."""
+        self.classes: np.ndarray | None = None
+        self.corpus: Any = None
+        self.followed: dict[str, Any] = {}
+
+    @property
+    def bag_of_words(self) -> float | None:
+        """Test accuracy of word counts, where the corpus has one sequence."""
+        return bag_of_words_accuracy(self.corpus) if len(self.corpus.sequences) == 1 else None
+
+    def judge(self, name: str, config: Config) -> Contestant:
+        """Train or deploy one contestant and let it predict both splits."""
+        restart_peak_memory()
+        started = time.perf_counter()
+        learns = (self.start is None and config.chip is None) or (self.mode == "learn" and config.chip is not None)
+        parts = self._trained(name, config) if learns else self._deployed(config)
+        trained, self.corpus = time.perf_counter(), parts.corpus
+        train, _, _ = self._predict(parts, "train")
+        test, steps, counters = self._predict(parts, "test")
+        labels = parts.corpus.split("train").labels, parts.corpus.split("test").labels
+        if self.classes is None:
+            self.classes = test
+        ended = time.perf_counter()
+        return Contestant(
+            name,
+            {"train": float((train == labels[0]).mean()), "test": float((test == labels[1]).mean())},
+            float((test == self.classes).mean()),
+            steps,
+            {"train": trained - started if learns else 0.0, "predict": ended - trained},
+            peak_memory(),
+            counters,
+            {},
+            [],
+            [],
+            None if config.chip is None else config.chip.differences(),
+        )
+
+    def _trained(self, name: str, config: Config) -> Assembly:
+        """Train into a run directory; return the parts as training left them, a chip's devices included."""
+        told = None if self.report is None else (lambda record: self.report(name, record))  # type: ignore[misc]
+        place, start = self.place / folder(name), None if self.start is None else self.start.path
+        training.train(config, place, start=start, progress=self.progress, report=told)
+        saved = runs.load(place).checkpoint()
+        parts = assemble(config, saved)
+        parts.engine.load_optimiser_state(saved.optimiser)
+        if name == "local":
+            self.weights = saved
+        return parts
+
+    def _deployed(self, config: Config) -> Assembly:
+        """Give an engine the common weights; a chip is programmed, or keeps the devices it was trained with."""
+        parts = assemble(config, self.weights)
+        if self.start is not None and config.chip is not None and devices(config) == self.devices:
+            state = self.start.checkpoint().optimiser
+            if state:
+                parts.engine.load_optimiser_state(state)
+        calibrate(parts)
+        return parts
+
+    def _predict(self, parts: Assembly, split: str) -> tuple[np.ndarray, float, dict[str, float]]:
+        """Return predicted classes, mean settle steps, and what was counted per sample."""
+        engine, samples = parts.engine, len(parts.corpus.split(split))
+        counted = engine.counters()
+        classes = predictions(parts, split)
+        grown = difference(engine.counters(), counted)
+        counters = {name: number / samples for name, number in grown.items()}
+        return classes, counters["settle_steps"], counters
+
+    def follow(self, config: Config) -> dict[str, Any]:
+        """Measure states, energy and gradients of one contestant with the common weights."""
+        parts = self._deployed(config)
+        batch = self._batch(parts)
+        engine, schedule = parts.engine, replace(parts.estimator.free, steps=STEPS, tolerance=0.0)
+        settled = engine.settle(batch, schedule, record=("states", "energy"))
+        trace = settled.trace.states if settled.trace else []
+        states = [{name: engine.to_numpy(value) for name, value in state.values.items()} for state in trace]
+        draws = [self._gradient(parts, batch, n) for n in range(1 if config.chip is None else DRAWS)]
+        bptt = yardsticks.BPTT(CONVERGED, parts.config.settling.nudged_steps, order="layerwise")
+        exact = bptt.gradient(yardsticks.as_reference(engine), batch)
+        self.followed = self.followed or {"states": states, "gradient": exact}
+        nominal = self.followed["gradient"]
+        rows = [agreement(name, [draw[name] for draw in draws], exact[name], nominal[name]) for name in nominal]
+        pairs = list(zip(states, self.followed["states"], strict=True))
+        miss = yardsticks.relative_error
+        divergence = {name: [miss(now[name], then[name]) for now, then in pairs] for name in states[0]}
+        energy = [float(np.mean(entry)) for entry in settled.trace.energy] if settled.trace else []
+        return {"divergence": divergence, "energy": energy, "gradient": rows}
+
+    def _gradient(self, parts: Assembly, batch: Any, draw: int) -> Mapping[str, np.ndarray]:
+        """Return the estimator's gradient with a draw of the reads' noise of its own."""
+        parts.engine.begin("compare", draw)
+        return parts.estimator.gradient(parts.engine, batch, step=0)
+
+    def _batch(self, parts: Assembly) -> Any:
+        split, corpus = parts.corpus.split("test"), parts.corpus
+        chosen = generator(parts.config.training.seed, "comparison").permutation(len(split))[:FOLLOWED]
+        return next(data.batches(split.take(np.sort(chosen)), corpus.vectors, FOLLOWED, sequences=corpus.sequences))
+
+
+def predictions(parts: Assembly, split: str) -> np.ndarray:
+    """Return the predicted class of every sample of a split, (samples,)."""
+    corpus, engine = parts.corpus, parts.engine
+    batches = data.batches(corpus.split(split), corpus.vectors, parts.config.training.batch, sequences=corpus.sequences)
+    found = []
+    for number, batch in enumerate(batches):
+        engine.begin("evaluate", split, number)
+        found.append(engine.outputs(engine.settle(batch, parts.estimator.free)).argmax(axis=1))
+    return np.concatenate(found)
