@@ -3,6 +3,7 @@
 ===============  ===============================================================
 gradcheck        EP's gradient against the exact one, by parameter and nudge
 comparison       the reference, exact local arithmetic and chips side by side
+bench            trains, deploys and measures one contestant of a comparison after another
 demo             such a comparison on embedded data
 sweep            any field of a configuration or a chip against accuracy
 array_learning   what an array does while an engine learns

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from analysis.comparison import Agreement, Contestant, Report, folder
 from analysis.gradient_error import CONVERGED
 from neuroep import data, runs, training, yardsticks
 from neuroep.assembly import Assembly, assemble, calibrate
@@ -30,6 +29,54 @@ STEPS = 12
 """Sweeps of the free phase that are followed."""
 DRAWS = 8
 """Gradients of each chip, each with read noise of its own."""
+Report = Callable[[str, Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Gradient of one parameter beside the exact one."""
+
+    parameter: str
+    cosine: float
+    """With the exact gradient for the weights as the arrays conduct them, mean over draws of the reads' noise; nan
+    where one of them vanishes."""
+    spread: float
+    """Standard deviation of the cosine over the draws, 0 of a single one."""
+    relative_error: float
+    """Of the same gradients, mean."""
+    nominal: float
+    """Mean cosine with the exact gradient for the weights that were programmed."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """What one engine or chip made of the network."""
+
+    name: str
+    accuracy: dict[str, float]
+    """By split."""
+    agreement: float
+    """Share of test samples whose predicted class is that of the reference."""
+    steps: float
+    """Mean settle steps of a test sample."""
+    seconds: dict[str, float]
+    """[s] of training, 0 where weights were taken over, and of predicting both splits; compiling included."""
+    memory_mib: float | None
+    """Largest resident memory while it ran, the program's own included [MiB]."""
+    counters: dict[str, float]
+    """Counted per test sample."""
+    divergence: dict[str, list[float]]
+    """By layer, ||s - s_reference|| / ||s_reference|| after each sweep of the free phase."""
+    energy: list[float]
+    """Mean free energy after each sweep."""
+    gradient: list[Agreement]
+    chip: dict[str, Any] | None
+    """What differs from an ideal chip; None without one."""
+
+
+def folder(name: str) -> str:
+    """Return the name of the run directory of a contestant that trains."""
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
 
 
 def agreement(name: str, draws: Sequence[np.ndarray], exact: np.ndarray, nominal: np.ndarray) -> Agreement:

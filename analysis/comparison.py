@@ -4,21 +4,22 @@
     found.as_text()
 
 Each contestant predicts the training and the test samples. ``deploy`` programs the weights that exact local arithmetic
-has learned on the chips; ``learn`` lets every chip learn by itself. What is compared layer by layer (states along the
-free phase, energy, gradients) is measured with one and the same set of weights, those of the local engine, so that only
-the arithmetic differs. Gradients: the configured estimator against back-propagation through time, for the weights as
-the contestant's arrays conduct them and for those that were programmed.
+has learned on the chips; ``learn`` lets every chip learn, from a run's weights or from scratch. What is compared layer
+by layer (states along the free phase, energy, gradients) is measured with one and the same set of weights, those of the
+local engine, so that only the arithmetic differs. Gradients: the configured estimator against back-propagation through
+time, for the weights as the contestant's arrays conduct them and for those that were programmed.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from analysis.bench import Agreement, Bench, Contestant, Report, folder
 from analysis.folders import appearing, check_free
 from hw_models import pages
 from hw_models.chip import Chip
@@ -34,49 +35,6 @@ MODES = ("deploy", "learn")
 PLAIN = ("--chip", "none", "--engine.chip_seed", "none")
 IDEAL = {"reference": ["--engine", "reference", *PLAIN], "local": ["--engine", "local", *PLAIN]}
 RESULTS, TABLE, PICTURES = "comparison.json", "comparison.txt", ("comparison.png",)
-Report = Callable[[str, Mapping[str, Any]], None]
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Gradient of one parameter beside the exact one."""
-
-    parameter: str
-    cosine: float
-    """With the exact gradient for the weights as the arrays conduct them, mean over draws of the reads' noise; nan
-    where one of them vanishes."""
-    spread: float
-    """Standard deviation of the cosine over the draws, 0 of a single one."""
-    relative_error: float
-    """Of the same gradients, mean."""
-    nominal: float
-    """Mean cosine with the exact gradient for the weights that were programmed."""
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """What one engine or chip made of the network."""
-
-    name: str
-    accuracy: dict[str, float]
-    """By split."""
-    agreement: float
-    """Share of test samples whose predicted class is that of the reference."""
-    steps: float
-    """Mean settle steps of a test sample."""
-    seconds: dict[str, float]
-    """[s] of training, 0 where weights were taken over, and of predicting both splits; compiling included."""
-    memory_mib: float | None
-    """Largest resident memory while it ran, the program's own included [MiB]."""
-    counters: dict[str, float]
-    """Counted per test sample."""
-    divergence: dict[str, list[float]]
-    """By layer, ||s - s_reference|| / ||s_reference|| after each sweep of the free phase."""
-    energy: list[float]
-    """Mean free energy after each sweep."""
-    gradient: list[Agreement]
-    chip: dict[str, Any] | None
-    """What differs from an ideal chip; None without one."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +116,6 @@ def run(
     DataError, CheckpointError
         If data or weights cannot be used.
     """
-    from analysis.bench import Bench
     from analysis.pictures.comparison import picture
     from analysis.pictures.style import save
 
@@ -252,11 +209,6 @@ def contestants(base: Config, chips: Sequence[str], mode: str, fields: Sequence[
                 raise ConfigError(f"chip '{name}' would share a folder with '{places[folder(name)]}': rename it")
             found[name], places[folder(name)] = config, name
     return found
-
-
-def folder(name: str) -> str:
-    """Return the name of the run directory of a contestant that trains."""
-    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
 
 
 def _changed(base: Config, overrides: Sequence[str]) -> Config:
