@@ -154,9 +154,10 @@ class Bench:
         return parts
 
     def _deployed(self, config: Config) -> Assembly:
-        """Give an engine the common weights; a chip is programmed, or keeps the devices it was trained with."""
+        """Give an engine the common weights; a chip is programmed, or keeps the devices its run was trained with."""
         parts = assemble(config, self.weights)
-        if self.start is not None and config.chip is not None and devices(config) == self.devices:
+        kept = self.mode == "deploy" and config.chip is not None and devices(config) == self.devices
+        if self.start is not None and kept:
             state = self.start.checkpoint().optimiser
             if state:
                 parts.engine.load_optimiser_state(state)

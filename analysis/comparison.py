@@ -50,7 +50,8 @@ class Comparison:
     chips: Mapping[str, Chip] = field(default_factory=dict)
     """By name of the contestant."""
     asked: Mapping[str, Any] = field(default_factory=dict)
-    """What it was made from: ``source`` and whether that is a ``run``, ``chips``, ``overrides``."""
+    """What it was made from: ``source`` and whether that is a ``run``, ``chips``, ``overrides``, of which ``fields``
+    are those of the named chips, and the ``settings`` with the others."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -94,8 +95,8 @@ def run(
     Parameters
     ----------
     source : str, Path, Config or Run
-        What to train: a configuration or its file; of a run or its directory the weights are taken as they are, a
-        chip that learns starts from them, and the chip that a run was trained on keeps its devices.
+        What to train: a configuration or its file; of a run or its directory the weights are taken as they are, and
+        a chip that learns starts from them. Where chips are deployed, that of the run keeps its devices.
     chips : sequence of str
         Presets, registered chips or TOML files.
     out : str or Path
@@ -124,11 +125,10 @@ def run(
     check_free(Path(out))
     opened, fields = _opened(source, chips, overrides)
     trained = opened if isinstance(opened, Run) else None
-    settings = contestants(opened.config if isinstance(opened, Run) else opened, chips, mode, fields)
-    asked: dict[str, Any] = {
-        "source": str(source) if isinstance(source, str | Path) else None,
-        "run": trained is not None,
-    }
+    base = opened.config if isinstance(opened, Run) else opened
+    settings = contestants(base, chips, mode, fields)
+    origin = str(source) if isinstance(source, str | Path) else None if trained is None else str(trained.path)
+    asked: dict[str, Any] = {"source": origin, "run": trained is not None, "settings": base.to_dict(), "fields": fields}
     asked |= {"chips": list(chips), "overrides": list(overrides)}
     with appearing(Path(out)) as place:
         bench = Bench(place, mode, trained, progress, report)
@@ -187,7 +187,13 @@ def _contestant(values: Mapping[str, Any]) -> Contestant:
     rows: list[dict[str, Any]] = [
         {name: math.nan if value is None else value for name, value in row.items()} for row in values["gradient"]
     ]
-    return Contestant(**{**values, "gradient": [Agreement(**row) for row in rows]})
+    divergence = {name: _numbers(steps) for name, steps in values["divergence"].items()}
+    found = {"gradient": [Agreement(**row) for row in rows], "divergence": divergence}
+    return Contestant(**{**values, **found, "energy": _numbers(values["energy"])})
+
+
+def _numbers(values: Sequence[float | None]) -> list[float]:
+    return [math.nan if value is None else value for value in values]
 
 
 def contestants(base: Config, chips: Sequence[str], mode: str, fields: Sequence[str] = ()) -> dict[str, Config]:
@@ -195,6 +201,8 @@ def contestants(base: Config, chips: Sequence[str], mode: str, fields: Sequence[
 
     ``fields`` are overrides of every chip that is named.
     """
+    if "none" in chips:
+        raise ConfigError("chip is 'none': the reference and exact local arithmetic take part anyway")
     found = {name: _changed(base, overrides) for name, overrides in IDEAL.items()}
     places = {name: name for name in (*IDEAL, RESULTS, TABLE, *PICTURES, ".", "..")}
     named = [_changed(base, ["--engine", "local", "--chip", chip, *fields]) for chip in chips]
@@ -204,7 +212,9 @@ def contestants(base: Config, chips: Sequence[str], mode: str, fields: Sequence[
         if config.chip is not None:
             name = pages.label(config.chip)
             if name in found and name not in IDEAL:
-                raise ConfigError(f"chip '{name}' takes part twice: name each once")
+                own = base.chip is not None and name == pages.label(base.chip)
+                cure = "it is that of the run or configuration" if own else "name each once"
+                raise ConfigError(f"chip '{name}' takes part twice: {cure}")
             if folder(name) in places:
                 raise ConfigError(f"chip '{name}' would share a folder with '{places[folder(name)]}': rename it")
             found[name], places[folder(name)] = config, name

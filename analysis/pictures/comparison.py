@@ -55,7 +55,7 @@ def plot_divergence(result: Comparison, ax: Axes | None = None) -> Axes:
     for number, found in enumerate(result.contestants):
         if found.name == "reference" or not found.divergence:
             continue
-        worst = np.max(list(found.divergence.values()), axis=0)
+        worst = np.fmax.reduce(list(found.divergence.values()))
         steps = np.arange(1, len(worst) + 1)
         marker = style.MARKERS[number % len(style.MARKERS)]
         ax.semilogy(steps, np.maximum(worst, FLOOR), marker=marker, color=colours[found.name], label=found.name)

@@ -12,7 +12,7 @@ from analysis.pictures import comparison as pictures, counters, style
 from analysis.report import numbers, page
 from analysis.report.chip_section import chips_section
 from analysis.report.settings_section import SAVED, settings_section
-from neuroep import runs
+from neuroep import config as configuration, runs
 
 CAPTIONS: Sequence[tuple[Callable[..., Any], str]] = (
     (pictures.plot_accuracy_bars, "Test accuracy (bars, with numbers) and training accuracy (black marks)."),
@@ -40,14 +40,14 @@ MOST_DRAWN = 8
 
 def comparison_page(result: Comparison) -> str:
     """Return the page of a comparison."""
-    config = result.config
+    config, saved = result.config, configuration.parse(result.asked["settings"])
     sections = [
         summary(result),
         pictures_section(result),
         gradient_section(result),
         counters_section(result),
         chips_section(result.chips),
-        settings_section(_command(result), config, _environment(result), *_notes(result)),
+        settings_section(_command(result), saved, _environment(result), *_notes(result)),
     ]
     learns = "every chip learns on from the run's weights" if result.asked["run"] else "every chip learns from scratch"
     what = {"deploy": "the same weights programmed on chips", "learn": learns}[result.mode]
@@ -64,8 +64,9 @@ def summary(result: Comparison) -> str:
     note = (
         "Test, training: accuracy. Agrees: share of test samples with the reference's class. Steps: mean settle steps "
         "of a test sample. One chip each. Worst cosine: of EP's gradient with the exact one, in the parameter where it "
-        "is lowest. A chip that the run was trained on keeps its devices; any other is programmed anew. Times, with "
-        "compiling, and memory are of the simulation, not of a chip; no training time: the weights were taken over."
+        "is lowest. Deployed, the chip that the run was trained on keeps its devices; any other is programmed anew. "
+        "Times, with compiling, and memory are of the simulation, not of a chip; no training time: the weights were "
+        "taken over."
     )
     if result.bag_of_words is not None:
         note += " Bag of words: logistic regression on word counts."
@@ -148,8 +149,7 @@ def _command(result: Comparison) -> list[str]:
     source = asked["source"] if asked["run"] and asked["source"] else SAVED
     named = [word for name in asked["chips"] for word in ("--chip", name)]
     # What was overridden is in the saved settings, but for fields of the chips that are named.
-    pairs = zip(asked["overrides"][::2], asked["overrides"][1::2], strict=True)
-    given = [word for pair in pairs if source != SAVED or "chip" in pair[0] for word in pair]
+    given = asked["fields"] if source == SAVED else asked["overrides"]
     out = f"{result.out.resolve().name}-again"
     return ["neuroep", "compare", source, *named, *given, "--mode", result.mode, "--out", out]
 

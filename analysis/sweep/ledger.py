@@ -25,6 +25,8 @@ from neuroep.runs import as_json
 
 KINDS = {"settings": dict, "given": dict, "chips": dict, "fields": list, "designs": list}
 """Entries of the page, and what they are."""
+OPEN = {"planned": None, "done": False}
+"""Entries of a design that tell how far it is."""
 PLAIN: dict[str, Any] = {"given": {}, "chips": {}}
 """Entries that only a sweep over whole chips needs."""
 SWEEP, TRIALS, LOCK, RUN = "sweep.json", "trials.jsonl", "lock", "run"
@@ -87,22 +89,21 @@ class Ledger:
                 file.close()
         self._file = self._lock = None
 
-    def begin(self, design: Mapping[str, Any]) -> None:
-        """Write down what is swept, and the design if it was not asked for before."""
+    def begin(self, design: Mapping[str, Any], planned: int | None = None) -> None:
+        """Write down what is swept, and a design: asked for, not yet done, with the trials it has at least."""
+        self._write(design, planned, done=False)
+
+    def finish(self, design: Mapping[str, Any], planned: int) -> None:
+        """Write down that all trials of a design are there."""
+        self._write(design, planned, done=True)
+
+    def _write(self, design: Mapping[str, Any], planned: int | None, done: bool) -> None:
         held = read_page(self.path)
         page = held or {"format": FORMAT, **self._page, "designs": []}
-        chips = {**page["chips"], **self._page["chips"]}
-        if held is None or design not in held["designs"] or chips != held["chips"]:
-            page["chips"] = chips
-            page["designs"] = [*(one for one in page["designs"] if one != design), dict(design)]
-            write_text(self.path / SWEEP, as_json(page, indent=1) + "\n")
-
-    def mark(self, planned: int, finished: bool) -> None:
-        """Write down how many trials there should be at least, and whether all are there."""
-        page = read_page(self.path) or dict(self._page)
-        planned = max(planned, page.get("planned", 0))
-        if (page.get("planned"), page.get("finished")) != (planned, finished):
-            write_text(self.path / SWEEP, as_json({**page, "planned": planned, "finished": finished}, indent=1) + "\n")
+        page["chips"] = {**page["chips"], **self._page["chips"]}
+        others = [one for one in page["designs"] if {**one, **OPEN} != {**design, **OPEN}]
+        page["designs"] = [*others, {**design, "planned": planned, "done": done}]
+        write_text(self.path / SWEEP, as_json(page, indent=1) + "\n")
 
     @property
     def fields(self) -> list[str]:

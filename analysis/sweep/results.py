@@ -55,10 +55,13 @@ class Sweep:
     @property
     def unfinished(self) -> str:
         """What is missing, empty where nothing is."""
-        planned = self.about.get("planned", 0)
-        if self.about.get("finished", True) and len(self.rows) >= planned:
+        there = len(self.rows)
+        planned = [(one.get("planned") or 0, one.get("done", True)) for one in self.about["designs"]]
+        missing = [count for count, done in planned if not done or count > there]
+        if not missing:
             return ""
-        return f"unfinished: {len(self.rows)} of {max(planned, len(self.rows))} trials; run the same command again"
+        known = f"{there} of {max(missing)} trials" if max(missing) > there else f"{there} trials so far"
+        return f"unfinished: {known}; run the command that was stopped again"
 
     @property
     def failed(self) -> tuple[Row, ...]:

@@ -25,6 +25,7 @@ from hw_models.chip import PERFECT
 from neuroep import __version__, config as configuration, runs, training
 from neuroep.config import Config
 from neuroep.errors import ConfigError
+from neuroep.overrides import dotted
 
 
 def run(
@@ -114,14 +115,14 @@ def run(
     try:
         opened = pool.open()
         with Ledger(out, page) as ledger:
-            ledger.begin(asked)
             if plan.trains_first:
+                ledger.begin(asked)
                 plan = plans.trained(plan, _train(plans.training_of(plan), ledger.path / RUN, progress))
             try:
                 conductor = Conductor(plan, wanted, ledger, pool, retry_failed, report)
-                ledger.mark(len(ledger.records.keys() | conductor.handed.keys()), finished=False)
+                ledger.begin(asked, conductor.total)
                 conductor.conduct(opened, progress)
-                ledger.mark(len(ledger.records), finished=True)
+                ledger.finish(asked, conductor.total)
             finally:
                 results.write(ledger.path, ledger.records.values(), ledger.fields)
     except BaseException:
@@ -136,13 +137,13 @@ def _page(plan: Plan, overrides: Sequence[str]) -> dict[str, Any]:
     task, flat, chip = plan.task, plan.base.flat(), plan.base.chip
     settings = {name: value for name, value in flat.items() if name not in free_settings(task, flat)}
     about = {"mode": task.mode, "split": task.split, "samples": task.samples, "checkpoint": task.checkpoint}
-    given = dict(zip(overrides[::2], overrides[1::2], strict=True)) if configuration.CHIP in plan.fields else {}
+    named = [dotted(name)[0] for name in overrides[::2]] if configuration.CHIP in plan.fields else []
     return {
         **about,
         "data": None if any(name.startswith("data.") for name in plan.fields) else plan.points[0].data,
         "version": f"{__version__} ({FORMAT})",
         "source": str(plan.source),
-        "given": {name: text for name, text in given.items() if name.startswith("--chip.")},
+        "given": {name: flat.get(name) for name in named if name.startswith("chip.")},
         "chips": plan.chips,
         "chip": {} if chip is None else {name: getattr(chip, name) for name in sorted(PERFECT)},
         "ideal": plan.ideal,

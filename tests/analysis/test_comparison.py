@@ -138,7 +138,9 @@ def test_chips_that_learn_start_from_the_runs_weights(trained: Path, tmp_path: P
     out, settings = tmp_path / "out", {"overrides": ["--epochs", "1"], "mode": "learn"}
     result = comparison.run(trained, ["ideal"], out, **settings)
     assert runs.load(out / "ideal").environment["start"] == str(trained)
-    assert result.asked == {"source": str(trained), "run": True, "chips": ["ideal"], "overrides": ["--epochs", "1"]}
+    expected = {"source": str(trained), "run": True, "chips": ["ideal"], "overrides": ["--epochs", "1"], "fields": []}
+    assert {name: result.asked[name] for name in expected} == expected
+    assert result.asked["settings"]["training"]["epochs"] == 1
     assert comparison.load(out).asked == result.asked
     first = runs.load(out / "ideal").metrics[0]["train"]["loss"]
     assert first < runs.load(trained).metrics[0]["train"]["loss"]
@@ -187,3 +189,29 @@ def test_the_command_of_the_page_does_it_again(trained: Path, tmp_path: Path, ne
     assert found.code == 0 and "run directories" not in found.out and "comparison.txt" in found.out
     text = report.render(tmp_path / "out")
     assert f"neuroep compare {trained} --chip pcm --chip.adc.bits 4 --mode deploy --out out-again" in text
+
+
+def test_the_page_of_a_configuration_with_a_chip_does_it_again(tiny: Path, tmp_path: Path) -> None:
+    given = ["--chip", "pcm", "--chip.adc.bits", "6", "--chip_seed", "9", "--epochs", "1"]
+    first = comparison.run(config.load(tiny, given), ["hermes"], tmp_path / "a", overrides=["--chip.dac.bits", "5"])
+    text = report.render(tmp_path / "a")
+    assert "neuroep compare settings.toml --chip hermes --chip.dac.bits 5 --mode deploy" in text
+    saved = config.parse(first.asked["settings"])
+    again = comparison.run(saved, ["hermes"], tmp_path / "b", overrides=first.asked["fields"])
+    assert list(again.chips) == list(first.chips) == ["joshi_2020_pcm (adc.bits=6)", "legallo_2023_hermes (dac.bits=5)"]
+    assert [found.accuracy for found in again.contestants] == [found.accuracy for found in first.contestants]
+    assert "chip_seed = 9" in text
+
+
+def test_a_comparison_whose_reference_rests_at_zero_is_read_back(compared, tmp_path: Path) -> None:
+    page = json.loads((compared[0].out / "comparison.json").read_text())
+    page["engines"]["legallo_2023_hermes"]["divergence"]["output"] = [None] * bench.STEPS
+    (tmp_path / "comparison.json").write_text(json.dumps(page))
+    found = comparison.load(tmp_path)
+    assert all(map(np.isnan, found.contestants[-1].divergence["output"]))
+    assert comparison_pictures.plot_divergence(found).lines
+
+
+def test_none_is_no_chip_to_compare(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="chip is 'none': the reference"):
+        comparison.run(trained, ["none"], tmp_path / "out")

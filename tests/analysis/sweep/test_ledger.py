@@ -118,11 +118,13 @@ def test_what_is_varied_and_where_it_came_from_may_differ(tmp_path):
     assert json.loads((tmp_path / "out" / SWEEP).read_text())["source"] == "run"
 
 
-def test_designs_are_listed_once(tmp_path):
+def test_designs_are_listed_once_the_last_asked_for_last(tmp_path):
     with Ledger(tmp_path / "out", PAGE) as ledger:
         for vary in ("a", "b", "a"):
-            ledger.begin({"vary": [vary]})
-    assert json.loads((tmp_path / "out" / SWEEP).read_text())["designs"] == [{"vary": ["a"]}, {"vary": ["b"]}]
+            ledger.begin({"vary": [vary]}, planned=3)
+        ledger.finish({"vary": ["a"]}, planned=3)
+    found = json.loads((tmp_path / "out" / SWEEP).read_text())["designs"]
+    assert found == [{"vary": ["b"], "planned": 3, "done": False}, {"vary": ["a"], "planned": 3, "done": True}]
 
 
 def test_other_directories_are_refused(tmp_path):

@@ -25,8 +25,8 @@ def other(sweep, message: str, vary: list[str], **settings) -> str:
 
 def test_settings_of_chips_that_are_varied_as_a_whole(sweep):
     sweep(["chip=ideal,pcm"])
-    assert other(sweep, "--chip.adc.bits differs", ["chip=ideal,pcm"], overrides=["--chip.adc.bits", "3"])
-    assert other(sweep, "--chip.adc.bits differs", ["chip=rram"], overrides=["--chip.adc.bits", "3"])
+    assert other(sweep, "chip.adc.bits differs", ["chip=ideal,pcm"], overrides=["--chip.adc.bits", "3"])
+    assert other(sweep, "chip.adc.bits differs", ["chip=rram"], overrides=["--chip.adc.bits", "3"])
     assert len(sweep(["chip=rram"]).rows) == 3
 
 
@@ -215,10 +215,37 @@ def test_a_sweep_that_was_stopped_says_so(sweep, trained, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         sweep(["chip.adc.bits=3:6"], seeds=2, report=stop)
     found = load(tmp_path / "out")
-    assert found.unfinished == "unfinished: 1 of 8 trials; run the same command again"
+    assert found.unfinished == "unfinished: 1 of 8 trials; run the command that was stopped again"
     assert found.unfinished in found.as_text()
     assert sweep(["chip.adc.bits=3:6"], seeds=2).unfinished == ""
     path = tmp_path / "out" / TRIALS
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:5]))
     assert load(tmp_path / "out").unfinished.startswith("unfinished: 5 of 8 trials")
-    assert sweep(["chip.adc.bits=7"]).unfinished == "unfinished: 6 of 8 trials; run the same command again"
+    assert sweep(["chip.adc.bits=7"]).unfinished.startswith("unfinished: 6 of 8 trials")
+    assert sweep(["chip.adc.bits=3:6"], seeds=2).unfinished == ""
+
+
+def test_a_stopped_design_is_not_hidden_by_another(sweep, trained, tmp_path):
+    def stop(record) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(["chip.adc.bits=3:8"], report=stop)
+    assert sweep(["chip.adc.bits=9:14"]).unfinished.startswith("unfinished: 7 trials so far")
+    assert sweep(["chip.adc.bits=3:8"]).unfinished == ""
+
+
+def test_a_design_that_is_refused_is_not_written_down(sweep, tmp_path):
+    sweep(["chip=pcm"])
+    path = tmp_path / "out" / TRIALS
+    path.write_text(path.read_text().replace(json.loads(path.read_text())["id"], "0" * 32))
+    page = (tmp_path / "out" / SWEEP).read_bytes()
+    assert other(sweep, "was run there with other", ["chip=pcm,hermes"])
+    assert (tmp_path / "out" / SWEEP).read_bytes() == page
+
+
+@pytest.mark.parametrize("name", ["--chip.device.read_noise", "--chip.device.read-noise", "chip.device.read_noise"])
+def test_fields_of_chips_are_known_however_they_are_written(sweep, name):
+    sweep(["chip=ideal"], overrides=["--chip.device.read_noise", "0.1"])
+    assert len(sweep(["chip=ideal"], overrides=[name, "0.10"]).rows) == 1
+    assert other(sweep, "chip.device.read_noise differs", ["chip=rram"], overrides=[name, "0.2"])
