@@ -18,7 +18,7 @@ from neuroep.assembly import Assembly, assemble, calibrate
 from neuroep.config import Config
 from neuroep.data.baseline import bag_of_words_accuracy
 from neuroep.deployment import devices
-from neuroep.evaluation import difference
+from neuroep.evaluation import Evaluation, evaluate
 from neuroep.memory import peak_memory, restart_peak_memory
 from neuroep.randomness import generator
 from neuroep.runs import Run
@@ -119,30 +119,27 @@ class Bench:
         restart_peak_memory()
         started = time.perf_counter()
         learns = (self.start is None and config.chip is None) or (self.mode == "learn" and config.chip is not None)
-        parts = self._trained(name, config) if learns else self._deployed(config)
+        parts, epoch = self._trained(name, config) if learns else self._deployed(config)
         trained, self.corpus = time.perf_counter(), parts.corpus
-        train, _, _ = self._predict(parts, "train")
-        test, steps, counters = self._predict(parts, "test")
-        labels = parts.corpus.split("train").labels, parts.corpus.split("test").labels
+        train, test = (self._evaluated(parts, split, epoch) for split in ("train", "test"))
         if self.classes is None:
-            self.classes = test
-        ended = time.perf_counter()
+            self.classes = test.predicted
         return Contestant(
             name,
-            {"train": float((train == labels[0]).mean()), "test": float((test == labels[1]).mean())},
-            float((test == self.classes).mean()),
-            steps,
-            {"train": trained - started if learns else 0.0, "predict": ended - trained},
+            {"train": train.accuracy, "test": test.accuracy},
+            float((test.predicted == self.classes).mean()),
+            test.steps,
+            {"train": trained - started if learns else 0.0, "predict": time.perf_counter() - trained},
             peak_memory(),
-            counters,
+            {name: number / test.samples for name, number in test.counters.items()},
             {},
             [],
             [],
             None if config.chip is None else config.chip.differences(),
         )
 
-    def _trained(self, name: str, config: Config) -> Assembly:
-        """Train into a run directory; return the parts as training left them, a chip's devices included."""
+    def _trained(self, name: str, config: Config) -> tuple[Assembly, int]:
+        """Train into a run directory; return the parts as the last epoch left them, a chip's devices included."""
         told = None if self.report is None else (lambda record: self.report(name, record))  # type: ignore[misc]
         place, start = self.place / folder(name), None if self.start is None else self.start.path
         training.train(config, place, start=start, progress=self.progress, report=told)
@@ -151,31 +148,29 @@ class Bench:
         parts.engine.load_optimiser_state(saved.optimiser)
         if name == "local":
             self.weights = saved
-        return parts
+        return parts, saved.about.epoch
 
-    def _deployed(self, config: Config) -> Assembly:
+    def _deployed(self, config: Config) -> tuple[Assembly, int]:
         """Give an engine the common weights; a chip is programmed, or keeps the devices its run was trained with."""
-        parts = assemble(config, self.weights)
+        parts, epoch = assemble(config, self.weights), 0
         kept = self.mode == "deploy" and config.chip is not None and devices(config) == self.devices
         if self.start is not None and kept:
-            state = self.start.checkpoint().optimiser
-            if state:
-                parts.engine.load_optimiser_state(state)
+            saved = self.start.checkpoint()
+            epoch = saved.about.epoch
+            if saved.optimiser:
+                parts.engine.load_optimiser_state(saved.optimiser)
         calibrate(parts)
-        return parts
+        return parts, epoch
 
-    def _predict(self, parts: Assembly, split: str) -> tuple[np.ndarray, float, dict[str, float]]:
-        """Return predicted classes, mean settle steps, and what was counted per sample."""
-        engine, samples = parts.engine, len(parts.corpus.split(split))
-        counted = engine.counters()
-        classes = predictions(parts, split)
-        grown = difference(engine.counters(), counted)
-        counters = {name: number / samples for name, number in grown.items()}
-        return classes, counters["settle_steps"], counters
+    def _evaluated(self, parts: Assembly, split: str, epoch: int) -> Evaluation:
+        """Evaluate as every other command does: the same accuracy for the same chip and seed."""
+        config, free = parts.config, parts.estimator.free
+        how: dict[str, Any] = {"batch": config.training.batch, "order": config.evaluation_order, "occasion": (epoch,)}
+        return evaluate(parts.engine, parts.corpus, split, free, **how)
 
     def follow(self, config: Config) -> dict[str, Any]:
         """Measure states, energy and gradients of one contestant with the common weights."""
-        parts = self._deployed(config)
+        parts, _ = self._deployed(config)
         batch = self._batch(parts)
         engine, schedule = parts.engine, replace(parts.estimator.free, steps=STEPS, tolerance=0.0)
         settled = engine.settle(batch, schedule, record=("states", "energy"))
@@ -202,14 +197,3 @@ class Bench:
         split, corpus = parts.corpus.split("test"), parts.corpus
         chosen = generator(parts.config.training.seed, "comparison").permutation(len(split))[:FOLLOWED]
         return next(data.batches(split.take(np.sort(chosen)), corpus.vectors, FOLLOWED, sequences=corpus.sequences))
-
-
-def predictions(parts: Assembly, split: str) -> np.ndarray:
-    """Return the predicted class of every sample of a split, (samples,)."""
-    corpus, engine = parts.corpus, parts.engine
-    batches = data.batches(corpus.split(split), corpus.vectors, parts.config.training.batch, sequences=corpus.sequences)
-    found = []
-    for number, batch in enumerate(batches):
-        engine.begin("evaluate", split, number)
-        found.append(engine.outputs(engine.settle(batch, parts.estimator.free)).argmax(axis=1))
-    return np.concatenate(found)

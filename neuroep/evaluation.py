@@ -37,6 +37,8 @@ class Evaluation:
     """Share of samples in batches that met the tolerance."""
     counters: dict[str, int] = field(default_factory=dict)
     """What the engine counted: settle steps, operations, on a chip conversions, reads, events."""
+    predicted: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64), compare=False, repr=False)
+    """(samples,) predicted class of each sample, in the order in which they were settled."""
 
     @property
     def samples(self) -> int:
@@ -154,11 +156,13 @@ def _judge(
     confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
     loss = dead = steps = converged = residual = 0.0
     lowest = engine.network.output.potential.low
+    predicted = []
     for number, minibatch in enumerate(minibatches):
         engine.begin("evaluate", *occasion, number)
         settled = engine.settle(minibatch, schedule)
         outputs = engine.outputs(settled)
-        np.add.at(confusion, (minibatch.labels, outputs.argmax(axis=1)), 1)
+        predicted.append(outputs.argmax(axis=1))
+        np.add.at(confusion, (minibatch.labels, predicted[-1]), 1)
         target = np.eye(len(classes), dtype=outputs.dtype)[minibatch.labels]
         loss += 0.5 * float(np.square(outputs - target, dtype=np.float64).sum())
         dead += float((outputs <= lowest).mean()) * minibatch.size
@@ -166,7 +170,8 @@ def _judge(
         converged += settled.converged * minibatch.size
         residual = max(residual, settled.residual)
     n = int(confusion.sum())
-    return Evaluation(occasion[0], classes, confusion, loss / n, dead / n, steps / n, residual, converged / n)
+    means = loss / n, dead / n, steps / n, residual, converged / n
+    return Evaluation(occasion[0], classes, confusion, *means, predicted=np.concatenate(predicted))
 
 
 def bar(items: Iterator[Batch], total: int, label: str, progress: bool) -> Any:

@@ -210,11 +210,9 @@ def _seedless(config: Config, task: Task) -> Config:
 
 def _device(name: str) -> str:
     """Return the device that is meant: results of a processor and of a GPU are not the same bits."""
-    if name != "auto":
-        return name
-    import torch
+    from neuroep.engines.reference_engine import device_of
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    return str(device_of(name)) if name == "auto" else name
 
 
 def _without_chip(config: Config) -> Config:

@@ -68,7 +68,7 @@ class ReferenceEngine(Engine):
     name = "reference"
 
     def __init__(self, network: Network, parameters: Mapping[str, np.ndarray] | None = None, **settings: Any) -> None:
-        self.device = _device(settings.pop("device", "auto"))
+        self.device = device_of(settings.pop("device", "auto"))
         threads = settings.pop("threads", None)
         if threads is not None:
             check_threads(threads)
@@ -325,7 +325,7 @@ class ReferenceEngine(Engine):
         return {"engine": self.name, "device": device, "dtype": self.dtype, "threads": threads}
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
     """Return the torch device, or say what is there."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

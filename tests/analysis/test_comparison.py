@@ -159,7 +159,7 @@ def test_a_chip_keeps_the_devices_it_was_trained_with(tiny: Path, tmp_path: Path
     training.train(config.load(tiny, [*chip, "--epochs", "1"]), tmp_path / "run", progress=False)
     result = comparison.run(tmp_path / "run", [], tmp_path / "out")
     expected = deployment.evaluate_run(tmp_path / "run")
-    assert result.contestants[2].accuracy["test"] == pytest.approx(expected.accuracy, abs=0.005)
+    assert result.contestants[2].accuracy["test"] == expected.accuracy
     other = comparison.run(tmp_path / "run", [], tmp_path / "other", overrides=["--chip_seed", "6"])
     assert other.contestants[2].accuracy != result.contestants[2].accuracy
 
@@ -210,6 +210,14 @@ def test_a_comparison_whose_reference_rests_at_zero_is_read_back(compared, tmp_p
     found = comparison.load(tmp_path)
     assert all(map(np.isnan, found.contestants[-1].divergence["output"]))
     assert comparison_pictures.plot_divergence(found).lines
+
+
+def test_a_deployed_chip_is_that_of_every_other_command(trained: Path, tmp_path: Path) -> None:
+    result = comparison.run(trained, ["pcm"], tmp_path / "out", overrides=["--data.order", "length"])
+    expected = deployment.deploy(trained, overrides=["--chip", "pcm", "--data.order", "length"])
+    assert result.contestants[2].accuracy["test"] == expected.accuracy
+    counters = expected.evaluations[0].counters
+    assert result.contestants[2].counters == {name: number / 1000 for name, number in counters.items()}
 
 
 def test_none_is_no_chip_to_compare(trained: Path, tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def test_it_counts_what_the_outputs_say(parts):
     outputs = parts.engine.outputs(settled)
     right = outputs.argmax(1) == batch.labels
     assert found.accuracy == pytest.approx(right.mean())
+    assert found.predicted.tolist() == outputs.argmax(1).tolist()
     assert found.confusion.sum(1).tolist() == np.bincount(batch.labels, minlength=2).tolist()
     loss = 0.5 * ((outputs - np.eye(2)[batch.labels]) ** 2).sum(1).mean()
     assert found.loss == pytest.approx(loss, rel=1e-5)
