@@ -119,11 +119,13 @@ class Update(Part):
     granule: Positive | None = at("update", "weight range", None)
     """Mixed precision: accumulated change that is moved by one pulse; unset takes dw_min."""
     trains: Literal["expected", "stochastic"] = at("update", default="expected")
-    """Pulsed: mean and variance of the trains per batch in one step, or every stochastic train pulse by pulse."""
+    """Pulsed: steps of the trains' mean, variance and correlation, or every stochastic train pulse by pulse."""
     signals: Literal["phases", "contrast"] = at("update", default="phases")
     """Pulsed: trains +s+ x a+ and -s- x a-, or (s+ - s-) x mean a and mean s x (a+ - a-) of held phases."""
     train_length: Annotated[int, Field(ge=1, le=63)] = at("update", "pulse slots", 31)
     """Pulsed: longest train."""
+    overlong: Literal["post", "both"] = at("update", default="post")
+    """Pulsed, with management: what is cut where the longest train is too short, signals of the post side, or both."""
     management: bool = at("update", default=True)
     """Pulsed: fit train length and both factors to the signals at hand; off keeps A = B = sqrt(rate/(dw_min BL))."""
 
@@ -134,7 +136,9 @@ class Update(Part):
         if self.scheme != "mixed_precision":
             self.idle("with scheme mixed_precision", "granule")
         if self.scheme != "pulsed":
-            self.idle("with scheme pulsed", "trains", "signals", "train_length", "management")
+            self.idle("with scheme pulsed", "trains", "signals", "train_length", "overlong", "management")
+        if not self.management:
+            self.idle("with management", "overlong")
         return self
 
 

@@ -117,8 +117,10 @@ class Pulse(Part):
     """Linear: share by which the step up shrinks at the upper bound. Exponential: rate. Power: exponent."""
     gamma_down: Finite = at("update", default=0.0)
     """The same of the step down."""
-    gamma_spread: NonNegative = at("device", "gamma", 0.0)
-    """Device-to-device spread of both, linear response."""
+    gamma_up_spread: NonNegative = at("device", default=0.0)
+    """Device-to-device standard deviation of gamma_up itself, linear response; about the mean bound."""
+    gamma_down_spread: NonNegative = at("device", default=0.0)
+    """The same of gamma_down."""
     a_up: Finite = at("update", default=0.0)
     """Exponential: weight A of the state's effect on a step up."""
     a_down: Finite = at("update", default=0.0)
@@ -133,7 +135,7 @@ class Pulse(Part):
         if self.response in ("constant", "soft_bounds"):
             self.idle("with response linear, exponential or power", "gamma_up", "gamma_down")
         if self.response != "linear":
-            self.idle("with response linear", "gamma_spread")
+            self.idle("with response linear", "gamma_up_spread", "gamma_down_spread")
         if self.response != "exponential":
             self.idle("with response exponential", "a_up", "a_down", "slope", "offset")
         if self.response == "power" and min(self.gamma_up, self.gamma_down) < 0:

@@ -1,4 +1,4 @@
-"""Kernels of pulsed updates; equations, units and sources in :mod:`hw_models.pulses`.
+"""Kernels of devices that move by pulses; equations, units and sources in :mod:`hw_models.pulses`.
 
 Shapes: weights (out, in) as shares of the weight range. Every member of ``devices`` is (out, in), or (1, in) where all
 rows are alike. A tile is rows [first, last) and columns [begin, end). ``law``: the constants A_up, A_down,
@@ -7,6 +7,13 @@ gamma_up, gamma_down, 2a, b of the exponential and the power response, float32.
 Pulses that are played one by one wait in a queue per device: a word of signs and its length. A turn plays one pulse on
 every device that has one; devices that are done are dropped from the lists, so that a turn's draws are few. All draws
 come in buffers.
+
+What a tile is to move by in one step is in ``planes`` (4, rows, columns): mean numbers of pulses up and down, and the
+variances of both.
+
+Nothing here is compiled with fast-math flags: a function that others call is optimised again in each of them, and with
+flags that change values its bits would depend on which copy a process loads first. NumPy's error model changes no
+value; a division that could raise keeps a loop from vectorising.
 """
 
 from __future__ import annotations
@@ -16,27 +23,21 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-VECTOR = {"contract", "reassoc", "nsz", "arcp", "afn"}
-"""Fast-math flags under which NaN survives. A division that could raise keeps a loop from vectorising: NumPy's error
-model."""
 AFFINE, EXPONENTIAL, POWER = 0, 1, 2
-CAPACITY = 63
-"""Most pulses of one device that are queued before they are played."""
 BUSY = 0.6
 """Share of devices with a pulse left below which the lists are cut."""
 
 ZERO, HALF, ONE, TINY = np.float32(0), np.float32(0.5), np.float32(1), np.float32(1e-20)
+FOUR, SIXTH = np.float32(4), np.float32(1 / 6)
 LOWEST, HIGHEST, LOG2E = np.float32(-87), np.float32(88), np.float32(1.44269504)
 LN2_HIGH, LN2_LOW, LN2 = np.float32(0.693359375), np.float32(-2.12194440e-4), np.float32(0.69314718)
 E2, E3, E4, E5, E6, E7 = (np.float32(1 / n) for n in (2, 6, 24, 120, 720, 5040))
-NEAR = np.float32(0.25)
 L3, L5, L7, L9, SQRT2 = np.float32(1 / 3), np.float32(0.2), np.float32(1 / 7), np.float32(1 / 9), np.float32(2**0.5)
+BRINK = np.float32(1 / 256)
+"""Power response: distance to a bound, of the range, from which its derivative, infinite there, stays as it is."""
+CURVED = np.float32(8)
+"""Exponent for which (f'/f)^2 counts, times the variance gathered; half of that product is what a mean step lacks."""
 BIT, NOTHING = np.uint64(1), np.uint64(0)
-SIGN, LINES = np.uint64(1 << 63), np.uint64((1 << 63) - 1)
-ODD, PAIRS, NIBBLES, BYTES = (
-    np.uint64(n) for n in (0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F, 0x0101010101010101)
-)
-SHIFT2, SHIFT4, SHIFT56 = np.uint64(2), np.uint64(4), np.uint64(56)
 
 
 class Devices(NamedTuple):
@@ -56,7 +57,7 @@ class Devices(NamedTuple):
     """gamma-/b- of the step down."""
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _exp(x):
     """e^x in single precision, branch-free."""
     x = LOWEST if x < LOWEST else x
@@ -67,7 +68,7 @@ def _exp(x):
     return value * np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _log(x):
     """ln x of a positive number in single precision, branch-free."""
     bits = np.float32(x).view(np.int32)
@@ -81,20 +82,13 @@ def _log(x):
     return whole * LN2 + (s + s) * (ONE + t * (L3 + t * (L5 + t * (L7 + t * L9))))
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _near(x):
-    """(e^x - 1)/x for |x| up to NEAR."""
+    """(e^x - 1)/x for |x| up to 1/2, within 4e-6."""
     return ONE + x * (E2 + x * (E3 + x * (E4 + x * (E5 + x * E6))))
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
-def _grow(x):
-    """e^x and (e^x - 1)/x."""
-    power, near = _exp(x), abs(x) < NEAR
-    return power, _near(x) if near else (power - ONE) / (ONE if near else x)
-
-
-@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy", inline="always")
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _power(base, exponent):
     """base^exponent for exponents from 0; 0 from below the base 0."""
     inside = TINY if base < TINY else base
@@ -103,7 +97,7 @@ def _power(base, exponent):
     return power if base > ZERO else (ZERO if base < ZERO else least)
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy", inline="always")
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _exponential(w, span, law):
     """Factors of a step up and down, and their derivatives by w."""
     a_up, a_down, gamma_up, gamma_down, slope, offset = law
@@ -115,102 +109,94 @@ def _exponential(w, span, law):
     return ONE - up, ONE - down, (d_up if up < ONE else ZERO), (d_down if down < ONE else ZERO)
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy", inline="always")
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _powers(w, high, low, law):
     """The same of the power response."""
     gamma_up, gamma_down = law[2], law[3]
     scale = np.float32(ONE / (high - low))
     above, below = np.float32((high - w) * scale), np.float32((w - low) * scale)
     up, down = _power(above, gamma_up), _power(below, gamma_down)
-    above, below = (TINY if above < TINY else above), (TINY if below < TINY else below)
-    return up, down, -gamma_up * scale * up / above, gamma_down * scale * down / below
+    above, below = (BRINK if above < BRINK else above), (BRINK if below < BRINK else below)
+    d_up, d_down = _power(above, gamma_up) / above, _power(below, gamma_down) / below
+    return up, down, -gamma_up * scale * d_up, gamma_down * scale * d_down
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
-def _deviation(up, down, counts, excess):
-    """Standard deviation after pulses of mean steps ``up`` and ``down``; ``excess`` is 1 + noise^2."""
-    variance = up * up * (excess * counts[0] - counts[2]) + down * down * (excess * counts[1] - counts[3])
-    return np.sqrt(ZERO if variance < ZERO else variance)
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _reach(w, up, down, moves, high, low, exponent):
+    """Whether a device may meet a bound, going only up or only down; its exponent is small.
+
+    up, down: its steps now; ``moves``: most pulses up and down.
+    """
+    room = ONE + exponent
+    return (w + moves[0] * up * room > high) | (w - moves[1] * down * room < low)
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
-def _land(w, moved, counts, high, low):
-    """``moved`` within the bounds, or ``w`` where there was no pulse; NaN stays."""
-    moved = high if moved > high else moved
-    moved = low if moved < low else moved
-    return w if counts[0] + counts[1] <= ZERO else moved
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _most(mean, variance, noise, sigmas):
+    """Return a number of pulses that is not exceeded, noise of the steps included, but for ``sigmas``."""
+    spread = variance + noise * noise * mean
+    return mean + sigmas * np.sqrt(ZERO if spread < ZERO else spread)
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
-def _rates(counts, s_up, s_down, c_up, c_down):
-    """Half of the weight's change at weight 0, and half the flow's exponent."""
-    up = s_up * (counts[0] + HALF * s_up * c_up * counts[2])
-    down = s_down * (counts[1] - HALF * s_down * c_down * counts[3])
-    return HALF * (up - down), HALF * (down * c_down - up * c_up)
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _gathered(up, down, n_up, n_down, v_up, v_down, square):
+    """Variance that pulses of mean steps ``up`` and ``down`` gather; ``square``: noise^2."""
+    return up * up * (square * n_up + v_up) + down * down * (square * n_down + v_down)
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
-def _affine(w, move, kept, counts, z, s_up, s_down, c_up, c_down, excess):
-    """Both half steps, whose flow is the same."""
-    half = w + move
-    f_up, f_down = s_up * (ONE - c_up * half), s_down * (ONE - c_down * half)
-    return half + kept * (move + _deviation(f_up, f_down, counts, excess) * z)
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _bend(factor, derivative):
+    """(f'/f)^2, 0 where there is no step."""
+    share = derivative / (ONE if factor == ZERO else factor)
+    return ZERO if factor == ZERO else share * share
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
-def _affine_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, c_up, c_down, excess, near):
-    """Move one row; ``near``: all exponents are below NEAR."""
-    if near:
-        for j in range(w.shape[0]):
-            counts = (n_up[j], n_down[j], q_up[j], q_down[j])
-            rate, x = _rates(counts, s_up[j], s_down[j], c_up[j], c_down[j])
-            phi = _near(x)
-            move, kept = phi * (rate + x * w[j]), ONE + x * phi
-            moved = _affine(w[j], move, kept, counts, z[j], s_up[j], s_down[j], c_up[j], c_down[j], excess)
-            w[j] = _land(w[j], moved, counts, high[j], low[j])
+@njit(nogil=True, cache=True, error_model="numpy")
+def _assess_affine(w, n_up, n_down, v_up, v_down, s_up, s_down, high, low, c_up, c_down, how, exponents, near):
+    """Write exponents and who may meet a bound; ``how``: noise, sigmas, soft."""
+    noise, sigmas, soft = how
+    for j in range(w.shape[0]):
+        exponents[j] = n_up[j] * s_up[j] * abs(c_up[j]) + n_down[j] * s_down[j] * abs(c_down[j])
+    if soft:
+        near[:] = False
         return
     for j in range(w.shape[0]):
-        counts = (n_up[j], n_down[j], q_up[j], q_down[j])
-        rate, x = _rates(counts, s_up[j], s_down[j], c_up[j], c_down[j])
-        kept, phi = _grow(np.float32(x))
-        moved = phi * (rate + x * w[j])
-        moved = _affine(w[j], moved, kept, counts, z[j], s_up[j], s_down[j], c_up[j], c_down[j], excess)
-        w[j] = _land(w[j], moved, counts, high[j], low[j])
+        up, down = s_up[j] * (ONE - c_up[j] * w[j]), s_down[j] * (ONE - c_down[j] * w[j])
+        most = _most(n_up[j], v_up[j], noise, sigmas), _most(n_down[j], v_down[j], noise, sigmas)
+        near[j] = _reach(w[j], abs(up), abs(down), most, high[j], low[j], exponents[j])
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy", inline="always")
-def _half(w, counts, s_up, s_down, factors):
-    """Weight half a batch later; what of a deviation is kept by then."""
-    f_up, f_down, d_up, d_down = factors
-    up = s_up * (counts[0] - HALF * s_up * d_up * counts[2])
-    down = s_down * (counts[1] + HALF * s_down * d_down * counts[3])
-    kept, phi = _grow(np.float32(HALF * (up * d_up - down * d_down)))
-    return w + HALF * phi * (up * f_up - down * f_down), kept
-
-
-@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
-def _exponential_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, law, excess):
+@njit(nogil=True, cache=True, error_model="numpy")
+def _assess_exponential(w, n_up, n_down, v_up, v_down, s_up, s_down, high, low, law, how, exponents, near):
+    noise, sigmas, _ = how
     for j in range(w.shape[0]):
-        counts, span = (n_up[j], n_down[j], q_up[j], q_down[j]), np.float32(high[j] - low[j])
-        half, _ = _half(w[j], counts, s_up[j], s_down[j], _exponential(w[j], span, law))
-        factors = _exponential(half, span, law)
-        moved, kept = _half(half, counts, s_up[j], s_down[j], factors)
-        moved += _deviation(s_up[j] * factors[0], s_down[j] * factors[1], counts, excess) * kept * z[j]
-        w[j] = _land(w[j], moved, counts, high[j], low[j])
+        f_up, f_down, d_up, d_down = _exponential(w[j], np.float32(high[j] - low[j]), law)
+        x = n_up[j] * s_up[j] * abs(d_up) + n_down[j] * s_down[j] * abs(d_down)
+        most = _most(n_up[j], v_up[j], noise, sigmas), _most(n_down[j], v_down[j], noise, sigmas)
+        near[j] = _reach(w[j], s_up[j] * f_up, s_down[j] * f_down, most, high[j], low[j], x)
+        strayed = _gathered(
+            s_up[j] * f_up, s_down[j] * f_down, n_up[j], n_down[j], v_up[j], v_down[j], noise * noise
+        )
+        bend = _bend(f_up, d_up) + _bend(f_down, d_down)
+        exponents[j] = x + CURVED * bend * strayed
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
-def _power_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, law, excess):
+@njit(nogil=True, cache=True, error_model="numpy")
+def _assess_power(w, n_up, n_down, v_up, v_down, s_up, s_down, high, low, law, how, exponents, near):
+    noise, sigmas, _ = how
     for j in range(w.shape[0]):
-        counts = (n_up[j], n_down[j], q_up[j], q_down[j])
-        half, _ = _half(w[j], counts, s_up[j], s_down[j], _powers(w[j], high[j], low[j], law))
-        factors = _powers(half, high[j], low[j], law)
-        moved, kept = _half(half, counts, s_up[j], s_down[j], factors)
-        moved += _deviation(s_up[j] * factors[0], s_down[j] * factors[1], counts, excess) * kept * z[j]
-        w[j] = _land(w[j], moved, counts, high[j], low[j])
+        f_up, f_down, d_up, d_down = _powers(w[j], high[j], low[j], law)
+        x = n_up[j] * s_up[j] * abs(d_up) + n_down[j] * s_down[j] * abs(d_down)
+        most = _most(n_up[j], v_up[j], noise, sigmas), _most(n_down[j], v_down[j], noise, sigmas)
+        near[j] = _reach(w[j], s_up[j] * f_up, s_down[j] * f_down, most, high[j], low[j], x)
+        strayed = _gathered(
+            s_up[j] * f_up, s_down[j] * f_down, n_up[j], n_down[j], v_up[j], v_down[j], noise * noise
+        )
+        bend = _bend(f_up, d_up) + _bend(f_down, d_down)
+        exponents[j] = x + CURVED * bend * strayed
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _split_row(total, signed):
     """Turn sums of all and of signed terms into those of the positive and the negative."""
     for j in range(total.shape[0]):
@@ -218,141 +204,210 @@ def _split_row(total, signed):
         total[j], signed[j] = (ZERO if up < ZERO else up), (ZERO if down < ZERO else down)
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
-def _sum_row(one, other, limit):
-    """Sum of two rows; how many devices are above the limit."""
-    total, above = one.dtype.type(0), np.int32(0)
-    for j in range(one.shape[0]):
-        both = one[j] + other[j]
-        total += both
-        above += np.int32(both > limit)
-    return total, above
+@njit(nogil=True, cache=True)
+def split(planes):
+    """Turn planes of all and of signed sums, means and variances, into those up and down."""
+    for k in range(planes.shape[1]):
+        _split_row(planes[0, k], planes[1, k])
+        _split_row(planes[2, k], planes[3, k])
 
 
 @njit(nogil=True, cache=True)
-def expected_step(first, last, begin, end, kind, mixed, counts, normals, weights, devices, law, excess, limit):
-    """Move one tile by its mean step and one Gaussian each; return the expected number of pulses.
+def _extreme(exponents, near):
+    """Return the largest exponent of a row and how many are near."""
+    top, count = exponents.dtype.type(0), np.int32(0)
+    for j in range(exponents.shape[0]):
+        top = exponents[j] if exponents[j] > top else top
+        count += np.int32(near[j])
+    return top, count
 
-    ``counts`` (4, rows, columns): pulses up, down, and the sums of p^2 of both; with ``mixed`` the sums over all rows
-    and signed instead. It is overwritten. ``normals`` (rows, columns). ``excess``: 1 + noise^2.
-    ``limit``: pulses of a device up to which the flow's exponent is small, affine responses.
+
+@njit(nogil=True, cache=True)
+def assess(first, last, begin, end, kind, planes, weights, devices, law, how, exponents, near):
+    """Write how much of a weight every device of a tile would forget, and whether it may meet a bound.
+
+    exponents, near (rows, columns): the sum of pulses times |d step/dw|; bool. ``how``: cycle-to-cycle noise, standard
+    deviations to allow for, and whether bounds are soft. Return the largest exponent, and how many may.
     """
-    total, many = 0.0, [field.shape[0] > 1 for field in devices]
+    many, top, count = [field.shape[0] > 1 for field in devices], 0.0, 0
     for i in range(first, last):
         k = i - first
-        n_up, n_down, q_up, q_down = counts[0, k], counts[1, k], counts[2, k], counts[3, k]
-        if mixed:
-            _split_row(n_up, n_down)
-            _split_row(q_up, q_down)
-        pulses, above = _sum_row(n_up, n_down, limit)
-        total += pulses
+        n_up, n_down, v_up, v_down = planes[0, k], planes[1, k], planes[2, k], planes[3, k]
+        w, x, met = weights[i, begin:end], exponents[k], near[k]
+        s_up, s_down = devices.up[i if many[0] else 0, begin:end], devices.down[i if many[1] else 0, begin:end]
+        high, low = devices.high[i if many[2] else 0, begin:end], devices.low[i if many[3] else 0, begin:end]
+        if kind == AFFINE:
+            c_up = devices.slope_up[i if many[4] else 0, begin:end]
+            c_down = devices.slope_down[i if many[5] else 0, begin:end]
+            _assess_affine(w, n_up, n_down, v_up, v_down, s_up, s_down, high, low, c_up, c_down, how, x, met)
+        elif kind == EXPONENTIAL:
+            _assess_exponential(w, n_up, n_down, v_up, v_down, s_up, s_down, high, low, law, how, x, met)
+        else:
+            _assess_power(w, n_up, n_down, v_up, v_down, s_up, s_down, high, low, law, how, x, met)
+        high_x, some = _extreme(x, met)
+        count += some
+        if high_x > top:  # not a maximum, which might return NaN
+            top = np.float64(high_x)
+    return top, count
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _factors(kind, w, high, low, c_up, c_down, law):
+    """Factors of a step up and down of any response, and their derivatives by w."""
+    if kind == AFFINE:
+        return ONE - c_up * w, ONE - c_down * w, -c_up, -c_down
+    if kind == EXPONENTIAL:
+        return _exponential(w, np.float32(high - low), law)
+    return _powers(w, high, low, law)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def recheck(first, last, begin, end, kind, planes, squares, swing_post, swing_pre, weights, devices, law, how, near):
+    """Leave in ``near`` the devices that may meet a bound although pulses up and down alternate; return how many.
+
+    A sample of opposite terms swings by up to ``swing_post`` (rows,) or ``swing_pre`` (columns,) pulses, the smaller;
+    the sum of samples drifts by its mean and strays by the root of ``squares``, the sum of (up - down)^2 of samples,
+    and of the variances.
+    """
+    many, found = [field.shape[0] > 1 for field in devices], 0
+    noise, sigmas, _ = how
+    for i in range(first, last):
+        k = i - first
+        rows = [i if more else 0 for more in many]
+        for j in range(begin, end):
+            c = j - begin
+            if not near[k, c]:
+                continue
+            w, high, low = weights[i, j], devices.high[rows[2], j], devices.low[rows[3], j]
+            slopes = devices.slope_up[rows[4], j], devices.slope_down[rows[5], j]
+            f_up, f_down, d_up, d_down = _factors(kind, w, high, low, slopes[0], slopes[1], law)
+            s_up, s_down = devices.up[rows[0], j], devices.down[rows[1], j]
+            up, down = s_up * abs(f_up), s_down * abs(f_down)
+            n_up, n_down = planes[0, k, c], planes[1, k, c]
+            stray = squares[k, c] * (HALF * (up + down)) ** 2
+            stray += (planes[2, k, c] + noise * noise * n_up) * up * up
+            stray += (planes[3, k, c] + noise * noise * n_down) * down * down
+            stray, drift = sigmas * np.sqrt(max(stray, 0)), n_up * up - n_down * down
+            swing = min(swing_post[k], swing_pre[c])
+            room = ONE + n_up * s_up * abs(d_up) + n_down * s_down * abs(d_down)
+            rise, fall = max(drift, 0) + swing * up + stray, max(-drift, 0) + swing * down + stray
+            near[k, c] = not (w + rise * room <= high and w - fall * room >= low)
+            found += near[k, c]
+    return found
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _land(w, moved, pulses, stays, high, low):
+    """``moved`` within the bounds, or ``w`` where there was no pulse or it is to stay; NaN stays."""
+    moved = high if moved > high else moved
+    moved = low if moved < low else moved
+    return w if stays | (pulses <= ZERO) else moved
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _affine_row(
+    w, n_up, n_down, v_up, v_down, order, z, stays, s_up, s_down, high, low, c_up, c_down, square
+):
+    """Move one row: the flow is exact, the variance Simpson's rule over its course."""
+    for j in range(w.shape[0]):
+        one, other = c_up[j], c_down[j]
+        up = s_up[j] * (n_up[j] + HALF * s_up[j] * one * (n_up[j] - v_up[j]))
+        down = s_down[j] * (n_down[j] - HALF * s_down[j] * other * (n_down[j] - v_down[j]))
+        half = HALF * (down * other - up * one)
+        drift = up - down + HALF * s_up[j] * s_down[j] * (other - one) * order[j]
+        phi = HALF * _near(half)
+        kept = ONE + (half + half) * phi
+        middle = w[j] + phi * (drift + (half + half) * w[j])
+        moved = middle + phi * (drift + (half + half) * middle)
+        first, between, last = w[j], middle, moved
+        g0 = _gathered(
+            s_up[j] * (ONE - one * first), s_down[j] * (ONE - other * first),
+            n_up[j], n_down[j], v_up[j], v_down[j], square,
+        )  # fmt: skip
+        g1 = _gathered(
+            s_up[j] * (ONE - one * between), s_down[j] * (ONE - other * between),
+            n_up[j], n_down[j], v_up[j], v_down[j], square,
+        )  # fmt: skip
+        g2 = _gathered(
+            s_up[j] * (ONE - one * last), s_down[j] * (ONE - other * last),
+            n_up[j], n_down[j], v_up[j], v_down[j], square,
+        )  # fmt: skip
+        squared, pulses = kept * kept, n_up[j] + n_down[j]
+        late = ONE - (half + half) / (TINY if pulses < TINY else pulses)  # a pulse does not forget itself
+        variance = late * SIXTH * (squared * (squared * g0 + FOUR * g1) + g2)
+        moved += np.sqrt(ZERO if variance < ZERO else variance) * z[j]
+        w[j] = _land(w[j], moved, pulses, stays[j], high[j], low[j])
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _half(w, n_up, n_down, v_up, v_down, order, s_up, s_down, factors):
+    """Weight half a step later; what of a deviation is kept by then."""
+    f_up, f_down, d_up, d_down = factors
+    up = s_up * (n_up - HALF * s_up * d_up * (n_up - v_up))
+    down = s_down * (n_down + HALF * s_down * d_down * (n_down - v_down))
+    half = np.float32(HALF * (up * d_up - down * d_down))
+    phi = _near(half)
+    shift = HALF * s_up * s_down * (d_up * f_down - f_up * d_down) * order
+    return w + HALF * phi * (up * f_up - down * f_down + shift), ONE + half * phi
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _exponential_row(w, n_up, n_down, v_up, v_down, order, z, stays, s_up, s_down, high, low, law, square):
+    for j in range(w.shape[0]):
+        n = (n_up[j], n_down[j], v_up[j], v_down[j], order[j])
+        span = np.float32(high[j] - low[j])
+        start = _exponential(w[j], span, law)
+        half, _ = _half(w[j], n[0], n[1], n[2], n[3], n[4], s_up[j], s_down[j], start)
+        factors = _exponential(half, span, law)
+        moved, kept = _half(half, n[0], n[1], n[2], n[3], n[4], s_up[j], s_down[j], factors)
+        variance = _gathered(s_up[j] * factors[0], s_down[j] * factors[1], n[0], n[1], n[2], n[3], square)
+        moved += np.sqrt(ZERO if variance < ZERO else variance) * kept * z[j]
+        w[j] = _land(w[j], moved, n[0] + n[1], stays[j], high[j], low[j])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _power_row(w, n_up, n_down, v_up, v_down, order, z, stays, s_up, s_down, high, low, law, square):
+    for j in range(w.shape[0]):
+        n = (n_up[j], n_down[j], v_up[j], v_down[j], order[j])
+        start = _powers(w[j], high[j], low[j], law)
+        half, _ = _half(w[j], n[0], n[1], n[2], n[3], n[4], s_up[j], s_down[j], start)
+        factors = _powers(half, high[j], low[j], law)
+        moved, kept = _half(half, n[0], n[1], n[2], n[3], n[4], s_up[j], s_down[j], factors)
+        variance = _gathered(s_up[j] * factors[0], s_down[j] * factors[1], n[0], n[1], n[2], n[3], square)
+        moved += np.sqrt(ZERO if variance < ZERO else variance) * kept * z[j]
+        w[j] = _land(w[j], moved, n[0] + n[1], stays[j], high[j], low[j])
+
+
+@njit(nogil=True, cache=True)
+def advance(first, last, begin, end, kind, planes, orders, normals, stays, weights, devices, law, square):
+    """Move one tile by its mean step and one Gaussian each; ``square``: noise^2.
+
+    normals (rows, columns); orders, by how much pairs of a pulse up before one down outnumber those down before up, and
+    stays, who keeps its weight, as those without pulses do, (rows, columns) or (1, columns).
+    """
+    many = [field.shape[0] > 1 for field in devices]
+    for i in range(first, last):
+        k = i - first
+        n_up, n_down, v_up, v_down = planes[0, k], planes[1, k], planes[2, k], planes[3, k]
+        order, fixed = orders[k if orders.shape[0] > 1 else 0], stays[k if stays.shape[0] > 1 else 0]
         z, w = normals[k], weights[i, begin:end]
         s_up, s_down = devices.up[i if many[0] else 0, begin:end], devices.down[i if many[1] else 0, begin:end]
         high, low = devices.high[i if many[2] else 0, begin:end], devices.low[i if many[3] else 0, begin:end]
         if kind == AFFINE:
             c_up = devices.slope_up[i if many[4] else 0, begin:end]
             c_down = devices.slope_down[i if many[5] else 0, begin:end]
-            _affine_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, c_up, c_down, excess, above == 0)
+            _affine_row(
+                w, n_up, n_down, v_up, v_down, order, z, fixed, s_up, s_down, high, low, c_up, c_down, square
+            )
         elif kind == EXPONENTIAL:
-            _exponential_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, law, excess)
+            _exponential_row(
+                w, n_up, n_down, v_up, v_down, order, z, fixed, s_up, s_down, high, low, law, square
+            )
         else:
-            _power_row(w, n_up, n_down, q_up, q_down, z, s_up, s_down, high, low, law, excess)
-    return total
+            _power_row(w, n_up, n_down, v_up, v_down, order, z, fixed, s_up, s_down, high, low, law, square)
 
 
-@njit(nogil=True, cache=True)
-def extremes(values, bits, largest):
-    """Write max |x| of every row, (n,); return how many are negative. ``bits``: the values as integers of their size.
-
-    Without their sign, floating-point numbers are ordered like integers, and what is not finite lies above.
-    """
-    negative, whole = 0, largest.view(bits.dtype)
-    for n in range(values.shape[0]):
-        top, row = bits.dtype.type(0), bits[n]
-        for j in range(row.shape[0]):
-            top = max(top, bits.dtype.type(row[j] & np.iinfo(bits.dtype).max))
-            negative += row[j] < 0
-        whole[n] = top
-    return negative
-
-
-@njit(nogil=True, cache=True)
-def fit(post, pre, rate, dw_min, longest, managed, length, factor_post, factor_pre):
-    """Write train length BL and factors B and A of n rows from max |d| and max |x|, all (n,); length 0 is silence."""
-    for n in range(post.shape[0]):
-        pulses = rate * np.float64(post[n]) * np.float64(pre[n]) / dw_min
-        length[n], factor_post[n], factor_pre[n] = 0, 0, 0
-        if pulses > 0:
-            length[n] = np.int64(min(np.ceil(pulses), np.float64(longest))) if managed else longest
-            factor = np.sqrt(rate / (dw_min * length[n]))
-            balance = np.sqrt(np.float64(pre[n]) / np.float64(post[n])) if managed else 1.0
-            factor_post[n], factor_pre[n] = factor * balance, factor / balance
-
-
-@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
-def _probability_row(values, factor, weight, linear, square):
-    for j in range(values.shape[0]):
-        p = abs(values[j]) * factor
-        p = ONE if p > ONE else p
-        linear[j], square[j] = weight * p, weight * p * p
-
-
-@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
-def _signed_row(values, sign, linear, square, signed, signed_square):
-    for j in range(values.shape[0]):
-        way = -sign if values[j] < ZERO else sign
-        signed[j], signed_square[j] = way * linear[j], way * square[j]
-
-
-@njit(nogil=True, cache=True)
-def probabilities(begin, end, values, factor, weight, sign, start, out):
-    """Write p = min(1, factor |x|) of columns [begin, end): p and p^2, or p, signed p, p^2 and signed p^2.
-
-    values (n, size); factor, weight, sign (n,), all times ``weight``; out (2 or 4, start + n or more, columns), written
-    from row ``start`` on.
-    """
-    signed = out.shape[0] // 4
-    for n in range(values.shape[0]):
-        row, at = values[n, begin:end], start + n
-        _probability_row(row, factor[n], weight[n], out[0, at], out[1 + signed, at])
-        if signed:
-            _signed_row(row, sign[n], out[0, at], out[2, at], out[1, at], out[3, at])
-
-
-@njit(nogil=True, cache=True)
-def fire(slot, values, factor, length, sign, draws, trains):
-    """Set bit ``slot`` of the stochastic trains of n rows; slot 0 also sets bit 63, their sign.
-
-    values, draws, trains (n, size); factor, length, sign (n,); ``draws`` are uniforms in [0, 1).
-    """
-    fired = BIT << np.uint64(slot)
-    for n in range(values.shape[0]):
-        row, drawn, line, p = values[n], draws[n], trains[n], factor[n]
-        if slot == 0:
-            for j in range(line.shape[0]):
-                line[j] = SIGN if row[j] * sign[n] < 0 else NOTHING
-        if slot < length[n]:
-            for j in range(line.shape[0]):
-                line[j] |= fired if drawn[j] < abs(row[j]) * p else NOTHING
-
-
-@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
-def _queue_row(lines, line, queue, left):
-    """Append the coincidences of one row with one line to the queues; return the longest."""
-    longest = NOTHING
-    for j in range(queue.shape[0]):
-        v = lines[j] & line & LINES
-        v = v - ((v >> BIT) & ODD)
-        v = (v & PAIRS) + ((v >> SHIFT2) & PAIRS)
-        hits = (((v + (v >> SHIFT4)) & NIBBLES) * BYTES) >> SHIFT56
-        up = ((BIT << hits) - BIT) << left[j]
-        queue[j] |= NOTHING if (lines[j] ^ line) & SIGN else up
-        left[j] += hits
-        longest = max(longest, left[j])
-    return longest
-
-
-@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _pulse_affine(m, w, queue, left, z, noise, own):
     """Play one pulse on each of m devices that has one left."""
     for a in range(m):
@@ -367,7 +422,7 @@ def _pulse_affine(m, w, queue, left, z, noise, own):
         queue[a] >>= BIT
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _pulse_curved(m, w, queue, left, z, noise, own, kind, law):
     """The same for the exponential and the power response."""
     for a in range(m):
@@ -386,7 +441,7 @@ def _pulse_curved(m, w, queue, left, z, noise, own, kind, law):
         queue[a] >>= BIT
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _waiting(m, left):
     active = 0
     for a in range(m):
@@ -442,41 +497,3 @@ def turn(m, kind, law, noise, draws, home, where, w, queue, left, own):
     else:
         _pulse_curved(m, w, queue, left, draws[0], noise, own, kind, law)
     return _thinned(m, home, where, w, queue, left, own)
-
-
-@njit(nogil=True, cache=True)
-def meet(first, last, begin, end, pre, post, length, position, queue, left):
-    """Queue the coincidences of trains on one tile, in order, as far as queues reach; return how many.
-
-    pre (n, in), post (n, out), length (n,). ``position`` (rows,): the next pair of each row, moved on; n when done.
-    queue, left (rows, columns): signs from bit 0 on, 1 is up, and their numbers; empty before.
-    """
-    found = 0
-    for i in range(first, last):
-        signs, count, n, longest = queue[i - first], left[i - first], position[i - first], 0
-        while n < pre.shape[0] and longest + length[n] <= CAPACITY:
-            if post[n, i] & LINES:
-                longest = np.int64(_queue_row(pre[n, begin:end], post[n, i], signs, count))
-            n += 1
-        position[i - first] = n
-        for j in range(count.shape[0]):
-            found += np.int64(count[j])
-    return found
-
-
-@njit(nogil=True, cache=True)
-def count_out(up, down, queue, left):
-    """Queue whole numbers of pulses, those up before those down, as far as queues reach; return how many.
-
-    up, down, queue, left (rows, columns); what is queued is taken off the numbers.
-    """
-    taken = 0
-    for i in range(up.shape[0]):
-        for j in range(up.shape[1]):
-            ups = min(max(up[i, j], 0), CAPACITY)
-            downs = min(max(down[i, j], 0), CAPACITY - ups)
-            up[i, j] -= ups
-            down[i, j] -= downs
-            queue[i, j], left[i, j] = (BIT << np.uint64(ups)) - BIT, np.uint64(ups + downs)
-            taken += ups + downs
-    return taken

@@ -213,8 +213,12 @@ def _epoch(parts: Assembly, epoch: int, updates: int, progress: bool) -> dict[st
 
 
 def limits(record: Mapping[str, Any]) -> list[str]:
-    """Return what an epoch's record says of arrays near a limit: more than 5 % of weights or trains are at one."""
-    words = {"weights_at_range": "of weights at the range", "trains_too_short": "of pulse trains too short"}
+    """Return what an epoch's record says of arrays near a limit: more than 5 % of weights, trains or moves are at one."""
+    words = {
+        "weights_at_range": "of weights at the range",
+        "trains_too_short": "of pulse trains too short",
+        "pulses_played": "of moves played pulse by pulse",
+    }
     arrays = record.get("arrays", {})
     return [
         f"{synapse}: {share:.0%} {words[name]}"

@@ -38,7 +38,8 @@ def chip() -> Chip:
                 w_min_spread=0.05,
                 gamma_up=0.4152,
                 gamma_down=0.7342,
-                gamma_spread=0.05,
+                gamma_up_spread=0.05,
+                gamma_down_spread=0.05,
             )
         ),
         update=Update(scheme="pulsed"),

@@ -38,7 +38,8 @@ def chip() -> Chip:
                 w_min_spread=0.07,
                 gamma_up=0.05,
                 gamma_down=0.05,
-                gamma_spread=0.01,
+                gamma_up_spread=0.01,
+                gamma_down_spread=0.01,
             )
         ),
         update=Update(scheme="pulsed"),

@@ -38,7 +38,8 @@ def chip() -> Chip:
                 w_min_spread=0.05,
                 gamma_up=0.1153,
                 gamma_down=0.5085,
-                gamma_spread=0.05,
+                gamma_up_spread=0.05,
+                gamma_down_spread=0.05,
             )
         ),
         update=Update(scheme="pulsed"),

@@ -32,7 +32,8 @@ from typing import Any
 import numpy as np
 
 from hw_models.chip import Pulse, Update
-from hw_models.pulses import PulsedDevices, Term, fit
+from hw_models.pulses import PulsedDevices
+from hw_models.trains import Term, fit
 
 PULSE = Pulse(response="soft_bounds", dw_min=1e-3, noise=0.3)
 

@@ -64,7 +64,7 @@ IN_VAIN = [
     {"attention": {"pattern_range": 2.0}},
     {"device": {"pulse": {"gamma_up": 0.1}}},
     {"device": {"pulse": {"a_up": 0.1}}},
-    {"device": {"pulse": {"gamma_spread": 0.1}}},
+    {"device": {"pulse": {"gamma_up_spread": 0.1}}},
     {"crossbar": {"weight_range": 1.0, "weight_headroom": 2.0}},
     {"update": {"trains": "stochastic"}},
     {"update": {"granule": 0.1}},

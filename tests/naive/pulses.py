@@ -44,6 +44,8 @@ def fit(post, pre, rate, dw_min, update):
     if wanted == 0:
         return 0, 0.0, 0.0
     length = min(math.ceil(wanted), update.train_length)
+    if wanted > length and update.overlong == "post":
+        top_post *= length / wanted  # only signals of the post side are cut
     factor = math.sqrt(rate / (dw_min * length))
     return length, factor * math.sqrt(top_pre / top_post), factor * math.sqrt(top_post / top_pre)
 
@@ -83,3 +85,40 @@ def expected_counts(terms, rate, dw_min, update):
                 mean[way, i, j] += length * p
                 variance[way, i, j] += length * p * (1 - p)
     return mean, variance
+
+
+def batches(pulse, weights, terms, rate, update, repeats, rng):
+    """Ends of many updates of a matrix of equal devices, (repeats, out, in): trains slot by slot, pulse by pulse."""
+    ends = np.tile(np.asarray(weights, np.float64), (repeats, 1, 1))
+    up_step, down_step = steps(pulse)
+    for sample in range(len(terms[0][1])):
+        for sign, posts, pres in terms:
+            post, pre = posts[sample].astype(np.float64), pres[sample].astype(np.float64)
+            length, b, a = fit(post, pre, rate, pulse.dw_min, update)
+            ways = sign * np.sign(np.outer(post, pre))
+            for _ in range(length):
+                fired_post = rng.random((repeats, len(post))) < b * np.abs(post)
+                fired_pre = rng.random((repeats, len(pre))) < a * np.abs(pre)
+                met = fired_post[:, :, None] & fired_pre[:, None, :]
+                f_up, f_down = factors(pulse, ends)
+                step = np.where(ways > 0, up_step * f_up, -down_step * f_down)
+                step *= 1 + pulse.noise * rng.standard_normal(ends.shape)
+                ends = np.where(met, np.clip(ends + step, pulse.w_min, pulse.w_max), ends)
+    return ends
+
+
+def factors(pulse, w):
+    """What steps up and down are multiplied by at weights w, whole arrays of them."""
+    high, low = pulse.w_max, pulse.w_min
+    if pulse.response == "constant":
+        return np.ones_like(w), np.ones_like(w)
+    if pulse.response == "soft_bounds":
+        return 1 - w / high, 1 - w / low
+    if pulse.response == "linear":
+        return 1 - pulse.gamma_up * w / high, 1 - pulse.gamma_down * w / low
+    if pulse.response == "power":
+        share = (w - low) / (high - low)
+        return np.maximum(1 - share, 0) ** pulse.gamma_up, np.maximum(share, 0) ** pulse.gamma_down
+    z = 2 * pulse.slope * w / (high - low) + pulse.offset
+    up, down = pulse.a_up * np.exp(pulse.gamma_up * z), pulse.a_down * np.exp(-pulse.gamma_down * z)
+    return np.maximum(1 - up, 0), np.maximum(1 - down, 0)

@@ -222,10 +222,18 @@ class Pulsed(InMemory):
             self._short += int(np.count_nonzero(needed > longest))
 
     def health(self) -> dict[str, float]:
-        """Return the share of devices at their bounds, and of trains since the last call that were too short."""
-        share = self._short / self._trains if self._trains else 0.0
-        self._trains = self._short = 0
-        return super().health() | {"trains_too_short": share}
+        """Return the share of devices at their bounds; since the last call, of trains that were too short.
+
+        With expected trains also of the moves that had to be played pulse by pulse (:mod:`hw_models.expected`).
+        """
+        own = self.devices
+        short = self._short / self._trains if self._trains else 0.0
+        played = own.played / (own.played + own.stepped) if own.played else 0.0
+        self._trains = self._short = own.played = own.stepped = 0
+        found = {"trains_too_short": short}
+        if self.chip.update.trains == "expected":
+            found["pulses_played"] = played
+        return super().health() | found
 
     def _terms(self, contrast: Contrast) -> list[tuple[float, Any, Any]]:
         """Return (sign, post rows, pre rows): the weights are to change along the sum of sign post^T pre."""
