@@ -213,8 +213,13 @@ def _epoch(parts: Assembly, epoch: int, updates: int, progress: bool) -> dict[st
 
 
 def limits(record: Mapping[str, Any]) -> list[str]:
-    """Return what an epoch's record says of arrays near a limit: more than 5 % of weights or trains are at one."""
-    words = {"weights_at_range": "of weights at the range", "trains_too_short": "of pulse trains too short"}
+    """Return what an epoch's record says of arrays near a limit: over 5 % of weights, trains or readings are at one."""
+    words = {
+        "weights_at_range": "of weights at the range",
+        "trains_too_short": "of pulse trains too short",
+        "adc_forward_at_stop": "of forward ADC readings at the stop",
+        "adc_transposed_at_stop": "of transposed ADC readings at the stop",
+    }
     arrays = record.get("arrays", {})
     return [
         f"{synapse}: {share:.0%} {words[name]}"
