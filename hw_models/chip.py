@@ -142,7 +142,7 @@ class Chip(Part):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.substrate == "event_driven":
-            parts = ("crossbar", "device", "wires", "dac", "adc", "readout")
+            parts = ("crossbar", "device", "wires", "dac", "adc")
             for name in parts:
                 if getattr(self, name) != type(getattr(self, name))():
                     raise ValueError(f"{name}: an event-driven array has none; remove the table")

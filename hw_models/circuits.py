@@ -96,14 +96,24 @@ class Attention(Part):
 class Readout(Converter):
     """Periphery that measures the states of the phases for the update: the learning signal of EP.
 
-    That signal sits 9 to 16 bits below full scale in the attention layer, so what is digitised decides.
+    That signal sits 9 to 16 bits below full scale in the attention layer, so what is digitised decides. ``noise`` is a
+    share of the states' full scale, in a conversion of the difference too: it does not shrink with the finer range.
     """
 
     signal: Literal["states", "difference"] = at("update", default="states")
     """Each phase's state, or the held difference of the two phases with its own range, and their mean."""
+    hold_noise: NonNegative = at("update", "state", 0.0)
+    """Difference: standard deviation of each held state, a draw for each phase (kT/C: 1.3e-3 at 10 fF on 0.5 V)."""
+
+    @property
+    def measures(self) -> bool:
+        """Whether what an update sees differs from the states."""
+        return self.acts or self.hold_noise > 0
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
+        if self.signal == "states":
+            self.idle("with signal difference, where the phases are held", "hold_noise")
         if self.signal == "difference" and self.range is not None:
             raise ValueError(f"range = {self.range}: states and their difference need two, which are calibrated")
         return self
@@ -148,7 +158,7 @@ class Events(Part):
     threshold: Annotated[float, Field(ge=0, le=2)] = at("step", "state_range", 0.0)
     """A sender sends the change of its quantised state when it exceeds this."""
     state_bits: Annotated[int, Field(ge=2, le=16)] = at("step", "bit", 12)
-    """Fixed-point resolution of a sent state, signed over [-range, range]."""
+    """Fixed-point resolution of a state as sent and as learning sees it, signed over [-range, range]."""
     state_range: Positive | None = at("step", "signal", None)
     """Full scale of a sent state; unset calibrates it per array on samples and then freezes it."""
     weight_bits: Annotated[int, Field(ge=2, le=8)] = at("programming", "bit", 8)

@@ -7,21 +7,38 @@ unsigned   step = range/(2^bits - 1), from 0 to range: 2^bits levels
 stochastic rint(x/step + U(-1/2, 1/2)) step: up or down at random, x as mean, standard deviation step sqrt(p (1 - p))
 
 Without bits a converter with a range clips to it. This is the convention of aihwkit (Rasch et al., AICAS 2021) and of
-CrossSim's sign-magnitude converters (Xiao et al., CrossSim 3). A calibrated range is margin times a percentile of |x|
-over calibration samples, never that of the batch at hand; it stays what it was until calibrated again.
+CrossSim's sign-magnitude converters (Xiao et al., CrossSim 3). A reading is at the stop where x, noise and rounding in,
+lies beyond the last level.
+
+Calibration: range = margin times a percentile of |x| over those calibration samples that are not 0, never over the
+batch at hand. Zero is a level of every grid, so samples that are 0 say nothing about the range, and however many there
+are of them they cannot make it 0. More than 2^20 values are thinned to about half of that or more: each value is marked
+by the random word of its place in the order seen and kept where the mark is below 2^32/2^m, m the least number that
+leaves k <= 2^20. Every value has the same chance whatever its size and its column, so the share of all values below the
+percentile p found has mean p and standard deviation sqrt(p (1 - p)/k), 1.4e-4 at p = 99 %; which are kept depends
+neither on the sizes of the batches nor on threads.
+
+A range that is calibrated again stays what it was where the new samples are all 0 or one of them is not finite, and
+where the calibration breaks off.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from hw_models import chip, noise_kernels
 from hw_models.errors import ChipError
+from hw_models.parts import LARGEST, SMALLEST
+from hw_models.randomness import key
 
 MOST = 2**20
-"""Most calibration values kept; of more, every second, fourth, ... in the order seen."""
+"""Most calibration values kept; of more a random half, quarter, ..."""
+MARK = 32
+"""Bits of a random mark."""
 
 
 class Grid(NamedTuple):
@@ -44,6 +61,36 @@ def grid(bits: int | None, range: float, unsigned: bool) -> Grid:
     return Grid(range / (2**bits - 1) if unsigned else range / (2 ** (bits - 1) - 1), low, range)
 
 
+class Calibrated(Protocol):
+    """What has ranges that are calibrated on samples."""
+
+    def observe(self, on: bool = True) -> None:
+        """Begin to collect samples and to pass signals through unchanged, or stop."""
+        ...
+
+    def freeze(self) -> None:
+        """Set the ranges from the samples and stop."""
+        ...
+
+
+@contextmanager
+def calibrating(*parts: Calibrated) -> Iterator[None]:
+    """Let parts collect samples inside and set their ranges at the end.
+
+    However it ends, by an exception or an interrupt too, none of them observes afterwards: a range that was not set is
+    what it was, and a converter that has none says so when it is used.
+    """
+    try:
+        for part in parts:
+            part.observe()
+        yield
+        for part in parts:
+            part.freeze()
+    finally:
+        for part in parts:
+            part.observe(False)
+
+
 class Quantiser:
     """One bank of converters with a common range.
 
@@ -55,6 +102,8 @@ class Quantiser:
         For messages, for example ``"hidden forward adc"``.
     ahead : Quantiser, optional
         The converter whose full scale is the unit of a fixed range, as the DAC's is of an ADC.
+    noise_of : Quantiser, optional
+        The converter whose full scale is the unit of the noise; default this one.
 
     Attributes
     ----------
@@ -64,16 +113,26 @@ class Quantiser:
         Whether the signal can never be negative, for sign "auto"; None leaves it to the samples.
     observing : bool
         Whether it collects samples, and passes signals through unchanged.
+    blank : float or None
+        Range after a first calibration whose samples were all 0; None leaves it uncalibrated.
     """
 
-    def __init__(self, converter: chip.Converter, name: str, ahead: Quantiser | None = None) -> None:
-        self.converter, self.name, self.ahead = converter, name, ahead
+    def __init__(
+        self,
+        converter: chip.Converter,
+        name: str,
+        ahead: Quantiser | None = None,
+        noise_of: Quantiser | None = None,
+    ) -> None:
+        self.converter, self.name, self.ahead, self.noise_of = converter, name, ahead, noise_of
         self._acts, self._full, self._share = converter.acts, converter.range, converter.noise
         self._calibrated: float | None = None
         self._levels: tuple[tuple[float, bool], Grid] = (-1.0, False), OPEN
         self.unsigned = converter.sign == "unsigned"
         self.nonnegative: bool | None = None
         self.observing = False
+        self.blank: float | None = 1.0
+        self._zeros = False
         self._forget()
 
     @property
@@ -99,9 +158,7 @@ class Quantiser:
         """
         if not self.acts:
             return OPEN
-        full = self.range
-        if full is None:
-            raise ChipError(f"{self.name}: its range is neither set nor calibrated; calibrate it on samples first")
+        full = self._known()
         if self._levels[0] != (full, self.unsigned):
             self._levels = (full, self.unsigned), grid(self.converter.bits, full, self.unsigned)
         return self._levels[1]
@@ -109,7 +166,15 @@ class Quantiser:
     @property
     def noise(self) -> float:
         """Standard deviation of its noise as a signal; 0 where nothing acts."""
-        return self._share * (self.range or 0.0) if self._share and self.acts else 0.0
+        return self._share * (self.noise_of or self)._known() if self._share and self.acts else 0.0
+
+    def _known(self) -> float:
+        """Return the range, which must be known by now."""
+        if self.range is not None:
+            return self.range
+        if self._zeros:
+            raise ChipError(f"{self.name}: all its calibration samples were 0, which gives no range")
+        raise ChipError(f"{self.name}: its range is neither set nor calibrated; calibrate it on samples first")
 
     def __call__(self, values: np.ndarray, key: np.ndarray, step: int, tile: int = 0, first_row: int = 0) -> np.ndarray:
         """Return values (rows, n) converted; the very array where nothing acts.
@@ -123,30 +188,37 @@ class Quantiser:
         step, tile, first_row : int
             Counter of the draws; noise takes tile 2 tile, rounding 2 tile + 1.
         """
+        return self.converted(values, key, step, tile, first_row)[0]
+
+    def converted(
+        self, values: np.ndarray, key: np.ndarray, step: int, tile: int = 0, first_row: int = 0
+    ) -> tuple[np.ndarray, int]:
+        """Return values converted as by a call, and how many of them were at the stop."""
         levels = self.grid
         if levels is OPEN:
-            return values
+            return values, 0
         ahead, noise = values, self.noise
         out = np.empty_like(values)
         if noise:
             ahead, sigma = values.copy(), np.full(len(values), noise, dtype=values.dtype)
             out[:] = 0
-            noise_kernels.sense(ahead, sigma, key, step, 2 * tile, first_row, *self._noiseless(levels), 1.0, out, 0)
+            draws = (key, step, 2 * tile, first_row)
+            stops = noise_kernels.sense(ahead, sigma, *draws, *self._noiseless(levels), 1.0, out, 0)
             if not self.converter.stochastic:
-                return out
+                return out, stops
         if self.converter.stochastic:
-            noise_kernels.convert_stochastic(ahead, out, *levels, key, step, 2 * tile + 1, first_row)
-        else:
-            noise_kernels.convert(ahead, out, *levels)
-        return out
+            return out, noise_kernels.convert_stochastic(ahead, out, *levels, key, step, 2 * tile + 1, first_row)
+        return out, noise_kernels.convert(ahead, out, *levels)
 
     def _noiseless(self, levels: Grid) -> Grid:
         return OPEN if self.converter.stochastic else levels
 
     def _forget(self) -> None:
         self._kept: list[np.ndarray] = []
-        self._count, self._stride, self._seen = 0, 1, 0
+        self._marks: list[np.ndarray] = []
+        self._count = self._halvings = self._seen = 0
         self._largest, self._lowest = 0.0, np.inf
+        self._spoiled = False
 
     def observe(self, on: bool = True) -> None:
         """Begin to collect calibration samples anew, or stop without a new range."""
@@ -159,26 +231,40 @@ class Quantiser:
         Raises
         ------
         ChipError
-            If one is not finite.
+            If one is not finite, or beyond 1e30, and there is no range to keep; it observes no longer.
         """
         if not self.converter.calibrates or not values.size:
             return
         flat = values.ravel()
         low, high = float(flat.min()), float(flat.max())
-        if not np.isfinite([low, high]).all():
-            raise ChipError(f"{self.name}: a calibration sample is not finite")
+        if not max(abs(low), abs(high)) <= LARGEST:
+            self._spoiled = True
+            if self._calibrated is None:
+                self.observe(False)
+                raise ChipError(f"{self.name}: a calibration sample is not finite, or beyond {LARGEST:g}")
+            return
         self._largest = max(self._largest, abs(low), abs(high))
         self._lowest = min(self._lowest, low)
         if self.converter.percentile < 100:
-            self._keep(np.abs(flat[-self._seen % self._stride :: self._stride]).astype(np.float32))
+            self._keep(np.abs(flat).astype(np.float32))
         self._seen += flat.size
 
     def _keep(self, values: np.ndarray) -> None:
-        self._kept.append(values)
-        self._count += values.size
+        """Keep those that are not 0, and where they are too many only the lower marks."""
+        marks = np.empty(values.size, dtype=np.uint32)
+        noise_kernels.fill_words(key(0, "calibration", self.name), self._seen, marks)
+        chosen = values >= SMALLEST
+        if self._halvings:
+            chosen &= marks < 1 << (MARK - self._halvings)
+        self._kept.append(values[chosen])
+        self._marks.append(marks[chosen])
+        self._count += self._kept[-1].size
         while self._count > MOST:
-            self._kept = [np.concatenate(self._kept)[::2]]
-            self._count, self._stride = self._kept[0].size, self._stride * 2
+            self._halvings += 1
+            kept, marks = np.concatenate(self._kept), np.concatenate(self._marks)
+            chosen = marks < 1 << (MARK - self._halvings)
+            self._kept, self._marks = [kept[chosen]], [marks[chosen]]
+            self._count = self._kept[0].size
 
     @property
     def sampled(self) -> bool:
@@ -188,6 +274,8 @@ class Quantiser:
     def freeze(self) -> None:
         """Set range and sign from the samples and stop observing; does nothing where the range is fixed.
 
+        A range from before stays where the samples were all 0, or one of them not finite.
+
         Raises
         ------
         ChipError
@@ -196,14 +284,26 @@ class Quantiser:
         self.observing = False
         if not self.converter.calibrates:
             return
-        if not self.sampled:
+        if not self.sampled and not self._spoiled:
             raise ChipError(f"{self.name}: no calibration samples")
-        share = self.converter.percentile
-        level = self._largest if share == 100 else float(np.percentile(np.concatenate(self._kept), share))
-        if self.converter.sign == "auto":
-            self.unsigned = self._lowest >= 0 if self.nonnegative is None else self.nonnegative
-        self._calibrated = float(self.converter.margin * level) or 1.0
+        full = 0.0 if self._spoiled else min(self.foreseen, LARGEST)
+        first, found = self._calibrated is None, full >= SMALLEST
+        if first or found:
+            self._calibrated, self._zeros = full if found else self.blank, not found
+            if self.converter.sign == "auto":
+                self.unsigned = found and self._lowest >= 0 if self.nonnegative is None else self.nonnegative
         self._forget()
+
+    @property
+    def foreseen(self) -> float:
+        """The range that the samples so far would give, 0 where all of them are."""
+        return float(self.converter.margin * self._level())
+
+    def _level(self) -> float:
+        """Return the percentile of the samples that are not 0; 0 where all are."""
+        if self.converter.percentile == 100 or self._largest < SMALLEST:
+            return self._largest
+        return float(np.percentile(np.concatenate(self._kept), self.converter.percentile))
 
     def state(self) -> np.ndarray:
         """Return (calibrated range, unsigned) as float64, the range NaN where there is none."""
@@ -211,13 +311,16 @@ class Quantiser:
         return np.array([full, self.unsigned], dtype=np.float64)
 
     def load(self, state: np.ndarray) -> None:
-        """Take over :meth:`state`."""
-        self.observing, self.unsigned = False, bool(state[1])
-        self._calibrated = None if np.isnan(state[0]) else float(state[0])
+        """Take over :meth:`state`; a range that is not positive and finite is refused."""
+        full = float(state[0])
+        if not np.isnan(full) and not 0 < full <= LARGEST:
+            raise ChipError(f"{self.name}: the range is {full:g}: allowed are positive numbers up to {LARGEST:g}")
+        self.observing, self.unsigned, self._zeros = False, bool(state[1]), False
+        self._calibrated = None if np.isnan(full) else full
 
 
 class Converters:
-    """DAC and ADC of both directions of a crossbar; several crossbars may share them.
+    """DAC and ADC of both directions of a crossbar; several crossbars may share them. See :func:`calibrating`.
 
     Parameters
     ----------

@@ -14,9 +14,17 @@ Read noise is drawn anew in every read, once per tile output with the variance o
 with ``exact_noise`` for every device and sample. The reference column of the offset mapping adds one draw per sample
 and tile to all outputs of that tile; transposed, its devices add to the outputs by the square of the tile's sum.
 
-Counted: DAC conversions, one per sample, line and tile line group, that is rows x in forward and rows x out
-transposed; ADC conversions, samples x outputs x tiles summed x slices; device reads, samples x devices. Draws belong
-to (seed, name, direction, occasion), the number of the read, the tile and the sample.
+Counted, with r row tiles, c column tiles and s slices, for every sample of a product:
+
+              forward              transposed
+    dac       in c s               (out + reference lines) r s     a line has a DAC in every tile that it drives
+    adc       out r s              in c s                          a reference column's current goes before the ADC
+    additions out (r s - 1)        in (c s - 1)                    of converted sums, shifts of slices in
+    reads     every device         every device                    those of reference lines in
+
+The sum that drives a reference line takes out - c additions more. Readings at the stop are those of a DAC or ADC that
+lie beyond its last level, the ADC's by direction. Draws belong to (seed, name, direction, occasion), the number of the
+read, the tile and the sample.
 
 Source: signal path as in aihwkit (Rasch et al., AICAS 2021) and CrossSim; output-referred noise by the variance of a
 sum of independent terms.
@@ -25,6 +33,7 @@ sum of independent terms.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +48,11 @@ from hw_models.tiles import Plane, Tiles
 
 ROWS = 2048
 """Most samples of one block of an exact product."""
+COUNTERS = (
+    "dac", "adc", "adc_transposed", "reads", "writes", "additions", "dac_at_stop", "adc_forward_at_stop",
+    "adc_transposed_at_stop",
+)  # fmt: skip
+"""What a crossbar counts; see the module. ``adc`` is of both directions, ``adc_transposed`` of one of them."""
 
 
 class Crossbar:
@@ -64,7 +78,9 @@ class Crossbar:
     reads, programmings : int
         Products and programmings so far.
     counters : dict of str to int
-        ``dac``, ``adc``, ``reads`` and ``writes`` of devices.
+        By the names of :data:`COUNTERS`.
+    told : dict of str to int
+        The counters when :meth:`news` was asked last.
     step : int
         Products since :meth:`begin`: with its occasion the key of the draws of reads.
     weight_range : float
@@ -78,6 +94,7 @@ class Crossbar:
     ) -> None:
         self.chip, self.shape, self.seed, self.name, self.run = chip, shape, seed, name, run
         self.dtype = np.dtype(dtype)
+        self._most = float(np.finfo(dtype).max)
         self.devices = Devices(chip, shape, seed, name, dtype)
         self.tiles = Tiles(self.devices)
         self.in_memory = chip.update.scheme != "digital"
@@ -85,7 +102,7 @@ class Crossbar:
         physical = self.devices.writes or self.devices.bends or noisy or fixed
         self.ideal = not (physical or chip.dac.acts or chip.adc.acts or self.in_memory)
         self.reads = self.programmings = 0
-        self.counters = {"dac": 0, "adc": 0, "reads": 0, "writes": 0}
+        self.counters, self.told = dict.fromkeys(COUNTERS, 0), dict.fromkeys(COUNTERS, 0)
         self.weight_range = float("nan")
         self.compensation = 1.0
         self._held, self._fresh, self._age = np.zeros(shape, dtype=self.dtype), False, 0
@@ -114,13 +131,16 @@ class Crossbar:
         Raises
         ------
         ChipError
-            If the shape is another one, or wires cannot be solved.
+            If the shape is another one, a weight is not finite or beyond the dtype, or wires cannot be solved.
         """
-        if weight.shape != self.shape:
-            raise ChipError(f"{self.name}: weights of shape {weight.shape}, the crossbar holds {self.shape}")
+        largest = self._largest("weights", weight)
         if np.isnan(self.weight_range):
             bar = self.chip.crossbar
-            self.weight_range = bar.weight_range or bar.weight_headroom * float(np.abs(weight).max(initial=0)) or 1.0
+            full = bar.weight_range or bar.weight_headroom * largest or 1.0
+            if not full <= self._most:
+                what = f"weight_headroom times the largest weight is {full:g}"
+                raise ChipError(f"{self.name}: {what}, beyond {self.dtype}")
+            self.weight_range = full
         self.programmings += 1
         self.counters["writes"] += self.devices.count
         self.devices.rekey(*self._occasion)
@@ -132,6 +152,16 @@ class Crossbar:
             self._fresh = False
         self.refresh()
 
+    def _largest(self, what: str, weight: Array) -> float:
+        """Return the largest |weight| of a matrix that devices can be written with; refuse others."""
+        if weight.shape != self.shape:
+            raise ChipError(f"{self.name}: {what} of shape {weight.shape}, the crossbar holds {self.shape}")
+        largest = float(np.abs(weight).max(initial=0))
+        if not largest <= self._most:
+            bad = weight.size - np.count_nonzero(np.abs(weight) <= self._most)
+            raise ChipError(f"{self.name}: {bad} of {weight.size} {what} are not finite, or beyond {self.dtype}")
+        return largest
+
     def _hold(self, weight: Array) -> None:
         if self.ideal:
             self._held[:] = weight
@@ -140,9 +170,17 @@ class Crossbar:
             np.clip(self._held, -1, 1, out=self._held)
 
     def refresh(self) -> None:
-        """Rebuild the matrices of products after :attr:`stored` has changed in place; no programming noise."""
+        """Rebuild the matrices of products after :attr:`stored` has changed in place; no programming noise.
+
+        Raises
+        ------
+        ChipError
+            If a weight is no longer finite; the matrices are then those from before.
+        """
         if self.ideal:
             return
+        if self.in_memory:
+            self._largest("stored weights", self._held)
         solve = self.devices.wired and self._age % self.chip.wires.refresh_every == 0
         self._build(solve)
         self._age += 1
@@ -213,35 +251,67 @@ class Crossbar:
 
     def forward(self, x: Array) -> Array:
         """Return the read product (rows, out) of signals (rows, in), in weight units."""
-        outputs, inputs = self.shape
-        self._count(len(x), inputs, outputs * len(self.devices.row_tiles))
+        self._count("forward", len(x))
         if self.ideal:
             return self._ideal_forward(x, self._held)
-        return Product(self, "forward", x, self._row_edges).forward()
+        return self._read("forward", x, self._row_edges)
 
     def transposed(self, s: Array, out: Array | None = None) -> Array:
         """Return the read product (rows, in) of signals (rows, out) with the same devices."""
-        outputs, inputs = self.shape
-        self._count(len(s), outputs, inputs * len(self.devices.column_tiles))
+        self._count("transposed", len(s))
         if self.ideal:
             return self._ideal_transposed(s, self._held, out)
-        result = Product(self, "transposed", s, self._column_edges).transposed()
+        result = self._read("transposed", s, self._column_edges)
         if out is None:
             return result
         out[:] = result
         return out
 
-    def _count(self, samples: int, driven: int, sensed: int) -> None:
+    def _read(self, way: str, signals: Array, edges: Array) -> Array:
+        """Return a product; where it fails no converter goes on observing."""
+        try:
+            product = Product(self, way, signals, edges)
+            result: Any = getattr(product, way)()
+        except BaseException:
+            self.observe(False)
+            raise
+        self.counters["dac_at_stop"] += product.driven_at_stop
+        self.counters[f"adc_{way}_at_stop"] += product.sensed_at_stop
+        return result
+
+    def _count(self, way: str, samples: int) -> None:
         if not self.programmings:
             raise ChipError(f"{self.name}: nothing is programmed yet")
         self.reads += 1
         self.step += 1
-        self.counters["dac"] += samples * driven
-        self.counters["adc"] += samples * sensed * self.devices.slices
+        dac, adc, additions = self.work(way)
+        self.counters["dac"] += samples * dac
+        self.counters["adc"] += samples * adc
+        self.counters["adc_transposed"] += samples * adc * (way == "transposed")
+        self.counters["additions"] += samples * additions
         self.counters["reads"] += samples * self.devices.count
 
+    def work(self, way: str) -> tuple[int, int, int]:
+        """Return DAC conversions, ADC conversions and digital additions of one sample's product; see the module."""
+        own, (outputs, inputs) = self.devices, self.shape
+        rows, columns, slices = len(own.row_tiles), len(own.column_tiles), own.slices
+        if way == "forward":
+            return inputs * columns * slices, outputs * rows * slices, outputs * (rows * slices - 1)
+        summed = outputs - columns if own.references else 0
+        driven = (outputs + own.references) * rows * slices
+        return driven, inputs * columns * slices, inputs * (columns * slices - 1) + summed
+
+    def news(self) -> dict[str, int]:
+        """Return what the counters have grown by since this was asked last."""
+        grown = {name: number - self.told[name] for name, number in self.counters.items()}
+        self.told = dict(self.counters)
+        return grown
+
     def observe(self, on: bool = True) -> None:
-        """Begin to collect calibration samples, or stop; signals pass the converters unchanged meanwhile."""
+        """Begin to collect calibration samples, or stop; signals pass the converters unchanged meanwhile.
+
+        A product that fails ends it; :func:`hw_models.converters.calibrating` ends it whatever fails.
+        """
         self.converters.observe(on)
 
     def freeze(self) -> None:
@@ -250,7 +320,8 @@ class Crossbar:
 
     def state(self) -> dict[str, Array]:
         """Return everything that decides later products as arrays by short name, copied; not the occasion."""
-        counts = [self.programmings, self.reads, self.step, self._age, self._fresh, *self.counters.values()]
+        counts = [self.programmings, self.reads, self.step, self._age, self._fresh]
+        counts += [*self.counters.values(), *self.told.values()]
         found = {
             "held": self._held.copy(),
             "weight_range": np.array(self.weight_range),
@@ -269,10 +340,18 @@ class Crossbar:
             From :meth:`state`; "held" may be left out if ``weight`` is given.
         weight : numpy.ndarray, optional
             (out, in), the weights programmed last.
+
+        Raises
+        ------
+        ChipError
+            If a weight or the weight range is not finite.
         """
+        self._check(state, weight)
         self.weight_range = float(state["weight_range"])
         self.programmings, self.reads, self.step, self._age, fresh, *counted = (int(n) for n in state["counts"])
-        self._fresh, self.counters = bool(fresh), dict(zip(self.counters, counted, strict=True))
+        self._fresh = bool(fresh)
+        both = counted[: len(COUNTERS)], counted[len(COUNTERS) :]
+        self.counters, self.told = (dict(zip(COUNTERS, numbers, strict=True)) for numbers in both)
         self.devices.keys |= dict(zip(PROGRAMMING, np.array(state["keys"], dtype=np.uint32), strict=True))
         for quantiser, values in zip(self.converters.quantisers.values(), state["ranges"], strict=True):
             quantiser.load(values)
@@ -285,3 +364,16 @@ class Crossbar:
             for name, values in self.tiles.kept.items():
                 values[:] = state[name]
             self._build(solve=self.devices.wired and not self.tiles.kept)
+
+    def _check(self, state: Mapping[str, Array], weight: Array | None) -> None:
+        """Refuse a state that devices cannot hold, before anything is taken over."""
+        full, programmed = float(state["weight_range"]), int(state["counts"][0]) > 0
+        if (programmed or not np.isnan(full)) and not 0 < full <= self._most:
+            raise ChipError(f"{self.name}: the weight range is {full:g}: allowed are positive finite numbers")
+        if "held" in state:
+            self._largest("held weights", np.asarray(state["held"]))
+        elif weight is not None:
+            self._largest("weights", np.asarray(weight))
+        for name in state:
+            if name.partition(".")[0] in ("share", "beside") and not np.isfinite(state[name]).all():
+                raise ChipError(f"{self.name}: '{name}', what wires leave of a device, is not finite")

@@ -10,7 +10,8 @@ its accumulator A, W an integer of ``weight_bits``, symmetric about 0, so that a
     A = W sent,    output = (weight step) (state step) A,    |x - sent step| <= threshold range + step / 2
 
 for a state within the range. With threshold 0 the output is the product of the rounded state, whatever happened before.
-The work is the number of events times the fan-out; a settled network sends none. Sigma-delta neurons: Yoon, IEEE Trans.
+The work is the number of events times the fan-out; a settled network sends none. What an update sees of a sender is the
+integer q that it holds, never the state behind it. Sigma-delta neurons: Yoon, IEEE Trans.
 Neural Netw. Learn. Syst. 28, 1192, 2017; O'Connor and Welling, "Sigma Delta Quantized Networks", ICLR 2017.
 
 What was sent and what was received belongs to one settling of one batch, so it is kept by the caller as a
@@ -28,6 +29,7 @@ from hw_models import event_kernels, noise_kernels, randomness
 from hw_models.blocks import Run, blocks, serial
 from hw_models.chip import Events
 from hw_models.errors import ChipError
+from hw_models.parts import LARGEST, SMALLEST
 
 SAMPLES = 16
 """Most samples of one block."""
@@ -112,15 +114,28 @@ class EventArray:
         return self.weight_range / self.weight_limit
 
     def program(self, weight: np.ndarray) -> None:
-        """Round a weight matrix (out, in) to integers; the first one decides the range where none is given."""
-        self.finite = bool(np.isfinite(weight).all())
+        """Round a weight matrix (out, in) to integers; the first one decides the range where none is given.
+
+        Raises
+        ------
+        ChipError
+            If the shape is another one, or a weight is not finite or beyond the dtype; nothing has changed then.
+        """
+        most = float(np.finfo(self.dtype).max)
+        if weight.shape != self.shape:
+            raise ChipError(f"array '{self.name}': weights of shape {weight.shape}, the array holds {self.shape}")
+        full = self.events.weight_headroom * float(np.abs(weight).max(initial=0.0))
+        if not full <= most:
+            bad = weight.size - np.count_nonzero(np.abs(weight) <= most)
+            what = f"{bad} of {weight.size} weights are not finite, or beyond {self.dtype}"
+            raise ChipError(f"array '{self.name}': {what}")
+        self.finite = True
         self.version += 1
         if self.weight_range is None:
-            largest = float(np.abs(weight).max(initial=0.0)) if self.finite else 0.0
-            self.weight_range = self.events.weight_headroom * largest or 1.0
+            self.weight_range = full or 1.0
         step, limit = self.weight_step, self.weight_limit
         for first, last in blocks(self.shape[0], max(1, ENTRIES // self.shape[1])):
-            rounded = np.rint(np.nan_to_num(weight[first:last], posinf=0.0, neginf=0.0) / step)
+            rounded = np.rint(weight[first:last] / step)
             self.integers[first:last] = np.clip(rounded, -limit, limit)
             self.mirrored[:, first:last] = self.integers[first:last].T
 
@@ -183,18 +198,23 @@ class EventArray:
         return s @ self.weights()
 
     def _exchange(self, way: str, values: np.ndarray, weights: np.ndarray, memory: Memory | None) -> np.ndarray:
+        try:
+            return self._sent(way, values, weights, memory)
+        except BaseException:
+            self.observe(False)  # a calibration that breaks off leaves no sender observing
+            raise
+
+    def _sent(self, way: str, values: np.ndarray, weights: np.ndarray, memory: Memory | None) -> np.ndarray:
         values = np.ascontiguousarray(values, dtype=self.dtype)
         if values.ndim != 2 or values.shape[1] != len(weights):
             raise ValueError(f"values are {values.shape}: (rows, {len(weights)}) is allowed")
         memory = self.memory(len(values), way == TRANSPOSED) if memory is None else memory
         if memory.sent.shape != values.shape or memory.accumulator.shape != (len(values), weights.shape[1]):
             raise ValueError(f"the memory is of {memory.sent.shape}, the values are {values.shape}")
-        if self.observing and self.events.state_range is None:
-            self._largest[way] = max(self._largest.get(way, 0.0), float(np.abs(values).max(initial=0.0)))
+        if self.passing:
+            self.note(way, values)
             return self.expected(values) if way == FORWARD else self.expected_transposed(values)
-        reach = self.ranges[way]
-        if reach is None:
-            raise ChipError(f"array '{self.name}': its {way} states have no range; set it or calibrate")
+        reach = self._reach(way)
         real, limit = self.dtype.type, self.state_limit
         out = np.empty(memory.accumulator.shape, dtype=self.dtype)
         stale, memory.version = memory.version != self.version, self.version
@@ -207,27 +227,64 @@ class EventArray:
             out.fill(np.nan)
         return out
 
+    def _reach(self, way: str) -> float:
+        """Return the full scale of the states sent in a direction, which must be known by now."""
+        reach = self.ranges[way]
+        if reach is None:
+            raise ChipError(f"array '{self.name}': its {way} states have no range; set it or calibrate")
+        return reach
+
+    @property
+    def passing(self) -> bool:
+        """Whether states pass through exactly, to be noted for a range."""
+        return self.observing and self.events.state_range is None
+
+    def note(self, way: str, values: np.ndarray) -> None:
+        """Take states as samples for the range of a direction; does nothing where none is collected."""
+        if self.passing:
+            self._largest[way] = float(np.maximum(self._largest.get(way, 0.0), np.abs(values).max(initial=0.0)))
+
+    def whole(self, way: str, values: np.ndarray) -> np.ndarray:
+        """Return the integers, as floats, that the senders of a direction hold for states (rows, senders).
+
+        What is not finite stays so.
+        """
+        real, limit = self.dtype.type, self.dtype.type(self.state_limit)
+        return np.clip(np.rint(values.astype(self.dtype, copy=False) / real(self.state_step(way))), -limit, limit)
+
+    def state_step(self, way: str) -> float:
+        """Return the state of the integer 1 in a direction."""
+        return self._reach(way) / self.state_limit
+
     def observe(self, on: bool = True) -> None:
-        """Pass states through exactly and note their range, or stop; a fixed range needs none and goes on sending."""
-        self.observing = on
+        """Begin to pass states through exactly and to note their range anew, or stop.
+
+        A fixed range needs none and goes on sending. An exchange that fails ends it;
+        :func:`hw_models.converters.calibrating` ends it whatever fails.
+        """
+        self.observing, self._largest = on, {}
 
     def freeze(self) -> None:
-        """Take the largest |state| seen as the range of each direction, 1 if all were zero; stop observing.
+        """Take the largest |state| seen as the range of each direction and stop observing.
+
+        If all were zero the range stays what it was, 1 if there was none.
 
         Raises
         ------
         ChipError
-            If a state was not finite, or none was seen in either direction.
+            If a state was not finite, or none was seen in either direction; the ranges stay what they were.
         """
-        self.observing = False
+        largest = self._largest
+        self.observe(False)
         if self.events.state_range is not None:
             return
-        if not self._largest:
+        if not largest:
             raise ChipError(f"array '{self.name}': no states to calibrate its range on")
-        for way, largest in self._largest.items():
-            if not np.isfinite(largest):
+        for way, found in largest.items():
+            if not found <= LARGEST:
                 raise ChipError(f"array '{self.name}': {way} states are not finite, its range cannot be calibrated")
-            self.ranges[way] = largest or 1.0
+        for way, found in largest.items():
+            self.ranges[way] = found if found >= SMALLEST else self.ranges[way] or 1.0
 
     def state(self) -> dict[str, np.ndarray]:
         """Return weights, ranges (NaN where unset) and counters, copied."""
@@ -239,7 +296,10 @@ class EventArray:
         }
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over :meth:`state`."""
+        """Take over :meth:`state`; ranges that are not positive and finite are refused."""
+        for full in state["ranges"]:
+            if not np.isnan(full) and not 0 < full <= LARGEST:
+                raise ChipError(f"array '{self.name}': a range is {full:g}: allowed are positive numbers")
         self.integers[:] = state["integers"]
         self.mirrored[:] = self.integers.T
         known = [None if np.isnan(value) else float(value) for value in state["ranges"]]

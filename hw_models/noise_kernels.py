@@ -11,8 +11,9 @@ with the two polynomials for p of Giles, GPU Computing Gems Jade Edition, chapte
 computed and one chosen, so that the loop vectorises: 3e-7 of the value, out to the last of 32 bits at 6.3 standard
 deviations. Generator: Salmon et al., SC 2011.
 
-Converters: step > 0 quantises, round half to even, then clips to [low, high]; 0 clips; below 0 does nothing. Sums are
-in the type of the values; NaN passes through. All arrays are C-contiguous.
+Converters: step > 0 quantises, round half to even, then clips to [low, high]; 0 clips; below 0 does nothing. They
+return how many values were at the stop: rounded to a level beyond the last one, and so cut; NaN is not. Sums are in
+the type of the values; NaN passes through. All arrays are C-contiguous.
 """
 
 from __future__ import annotations
@@ -155,6 +156,24 @@ def fill_uniforms(key, step, tile, first_row, out):
 
 
 @njit(nogil=True, cache=True)
+def fill_words(key, first, out):
+    """Write the random words with numbers first, first + 1, ... of one endless stream, out (n,) uint32.
+
+    Word i is word i mod 4 of the block with counter (i div 4, its low half ahead of its high half), so that a
+    stream has the same words however it is cut.
+    """
+    keys, bits, done = schedule(key), np.empty((4, CHUNK), np.uint32), 0
+    while done < out.shape[0]:
+        block, skipped = (first + done) // 4, (first + done) % 4
+        count = min(CHUNK, (out.shape[0] - done + skipped + 3) // 4, (1 << 32) - block % (1 << 32))
+        words(keys, block % (1 << 32), block >> 32, 0, 0, count, bits)
+        end = min(4 * count - skipped, out.shape[0] - done)
+        for i in range(end):
+            out[done + i] = bits[(skipped + i) % 4, (skipped + i) // 4]
+        done += end
+
+
+@njit(nogil=True, cache=True)
 def _clipped(value, low, high):
     """Clip, NaN passing through."""
     value = low if value < low else value
@@ -162,28 +181,43 @@ def _clipped(value, low, high):
 
 
 @njit(nogil=True, cache=True)
+def _beyond(value, bottom, top):
+    """Return 1 where a value lies outside [bottom, top], else 0."""
+    return np.int64(value > top) + np.int64(value < bottom)
+
+
+@njit(nogil=True, cache=True)
 def convert(values, out, step, low, high):
-    """Write the quantised values, both (rows, n); may be in place."""
-    real = values.dtype.type
+    """Write the quantised values, both (rows, n), may be in place; return how many were at the stop."""
+    real, stops = values.dtype.type, 0
     step, low, high = real(step), real(low), real(high)
     for row in range(values.shape[0]):
         source, target = values[row], out[row]
         if step > 0:
+            bottom, top = np.rint(low / step), np.rint(high / step)
             for i in range(source.shape[0]):
-                target[i] = _clipped(np.rint(source[i] / step) * step, low, high)
+                level = np.rint(source[i] / step)
+                stops += _beyond(level, bottom, top)
+                target[i] = _clipped(level * step, low, high)
         elif step == 0:
             for i in range(source.shape[0]):
+                stops += _beyond(source[i], low, high)
                 target[i] = _clipped(source[i], low, high)
         else:
             target[:] = source
+    return stops
 
 
 @njit(nogil=True, cache=True)
 def convert_stochastic(values, out, step, low, high, key, draw_step, tile, first_row):
-    """Write values rounded up or down at random, rint(x/step + U(-1/2, 1/2)) step, clipped; may be in place."""
+    """Write values rounded up or down at random, rint(x/step + U(-1/2, 1/2)) step, clipped; may be in place.
+
+    Returns how many were at the stop.
+    """
     keys, bits, n = schedule(key), np.empty((4, CHUNK), np.uint32), values.shape[1]
-    real, blocks = values.dtype.type, (n + 3) // 4
+    real, blocks, stops = values.dtype.type, (n + 3) // 4, 0
     step, low, high = real(step), real(low), real(high)
+    bottom, top = np.rint(low / step), np.rint(high / step)
     for row in range(values.shape[0]):
         source, target = values[row], out[row]
         for first in range(0, blocks, CHUNK):
@@ -193,27 +227,35 @@ def convert_stochastic(values, out, step, low, high, key, draw_step, tile, first
                 begin, drawn = word * blocks + first, bits[word]
                 for i in range(_end(word, blocks, first, count, n) - begin):
                     dither = (F(drawn[i] >> np.uint32(9)) + F(0.5)) * F(2.0**-23) - F(0.5)
-                    value = np.rint(source[begin + i] / step + real(dither)) * step
-                    target[begin + i] = _clipped(value, low, high)
+                    level = np.rint(source[begin + i] / step + real(dither))
+                    stops += _beyond(level, bottom, top)
+                    target[begin + i] = _clipped(level * step, low, high)
+    return stops
 
 
 @njit(nogil=True, cache=True)
 def _add(current, step, low, high, scale, total):
-    """Add the converted currents of one line to the total."""
+    """Add the converted currents of one line to the total; return how many were at the stop."""
+    stops = 0
     if step > 0:
+        bottom, top = np.rint(low / step), np.rint(high / step)
         for i in range(current.shape[0]):
-            total[i] += scale * _clipped(np.rint(current[i] / step) * step, low, high)
+            level = np.rint(current[i] / step)
+            stops += _beyond(level, bottom, top)
+            total[i] += scale * _clipped(level * step, low, high)
     elif step == 0:
         for i in range(current.shape[0]):
+            stops += _beyond(current[i], low, high)
             total[i] += scale * _clipped(current[i], low, high)
     else:
         for i in range(current.shape[0]):
             total[i] += scale * current[i]
+    return stops
 
 
 @njit(nogil=True, cache=True)
 def sense(partial, sigma, key, draw_step, tile, first_row, step, low, high, scale, total, first_column):
-    """Add scale * adc(partial + sigma z) of one tile to the total.
+    """Add scale * adc(partial + sigma z) of one tile to the total; return how many readings were at the stop.
 
     Parameters
     ----------
@@ -233,7 +275,7 @@ def sense(partial, sigma, key, draw_step, tile, first_row, step, low, high, scal
     real, n = partial.dtype.type, partial.shape[1]
     step, low, high, scale = real(step), real(low), real(high), real(scale)
     keys, bits = schedule(key), np.empty((4, CHUNK), np.uint32)
-    blocks = (n + 3) // 4
+    blocks, stops = (n + 3) // 4, 0
     for row in range(partial.shape[0]):
         line, sums = partial[row], total[row]
         if sigma.size > 0:
@@ -246,7 +288,8 @@ def sense(partial, sigma, key, draw_step, tile, first_row, step, low, high, scal
                     part = line[begin : _end(word, blocks, first, count, n)]
                     for i in range(part.shape[0]):
                         part[i] += deviation * real(normal(drawn[i]))
-        _add(line, step, low, high, scale, sums[first_column : first_column + n])
+        stops += _add(line, step, low, high, scale, sums[first_column : first_column + n])
+    return stops
 
 
 @njit(nogil=True, cache=True)
@@ -257,7 +300,7 @@ def sense_varied(
     real, n = partial.dtype.type, partial.shape[1]
     step, low, high, scale, floor = real(step), real(low), real(high), real(scale), real(floor)
     keys, bits = schedule(key), np.empty((4, CHUNK), np.uint32)
-    blocks = (n + 3) // 4
+    blocks, stops = (n + 3) // 4, 0
     for row in range(partial.shape[0]):
         line, spread, sums = partial[row], variance[row], total[row]
         for first in range(0, blocks, CHUNK):
@@ -269,7 +312,8 @@ def sense_varied(
                 part, var = line[begin:end], spread[begin:end]
                 for i in range(part.shape[0]):
                     part[i] += np.sqrt(var[i] + floor) * real(normal(drawn[i]))
-        _add(line, step, low, high, scale, sums[first_column : first_column + n])
+        stops += _add(line, step, low, high, scale, sums[first_column : first_column + n])
+    return stops
 
 
 @njit(nogil=True, cache=True, fastmath=VECTOR)

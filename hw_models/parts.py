@@ -58,7 +58,7 @@ class Converter(Part):
     """Unsigned: 2^bits - 1 steps over [0, range]. Auto: unsigned where a signal cannot be negative, as the states of a
     sigmoid; on a crossbar by itself, where no calibration value was."""
     percentile: Annotated[float, Field(gt=0, le=100)] = at("calibration", "%", 100.0)
-    """Share of the calibration values within the calibrated range."""
+    """Share of the calibration values within the calibrated range; those that are 0 do not count."""
     margin: Positive = at("calibration", default=1.0)
     """Calibrated range over that percentile; above 1 leaves headroom for weights that grow."""
     stochastic: bool = at("conversion", default=False)

@@ -56,6 +56,11 @@ class Product:
         (rows, driven lines).
     edges : numpy.ndarray
         Ends of the tiles whose currents are summed digitally (tiles + 1,).
+
+    Attributes
+    ----------
+    driven_at_stop, sensed_at_stop : int
+        DAC and ADC conversions so far whose value lay beyond the last level.
     """
 
     def __init__(self, crossbar: Crossbar, way: str, signals: Array, edges: Array) -> None:
@@ -67,6 +72,7 @@ class Product:
         self.plain = not (self.adc.observing or (self.adc.acts and self.adc.converter.stochastic))
         self.run = serial if self.adc.observing else crossbar.run
         self.samples = blocks(self.rows, SAMPLES)
+        self.driven_at_stop = self.sensed_at_stop = 0
         self.driven = self._drive(np.ascontiguousarray(signals, dtype=crossbar.dtype))
         self.exact = bool(self.planes[0].sides)
         self.varied = self.planes[0].variance is not None
@@ -78,10 +84,10 @@ class Product:
             self.dac.sample(signals)
         if not self.dac.acts:
             return signals
-        if len(self.samples) == 1:
-            return self.dac(signals, self.keys.dac, self.step)
-        parts = self.run(lambda a, b: self.dac(signals[a:b], self.keys.dac, self.step, 0, a), self.samples)
-        return np.concatenate(parts)
+        draws = self.keys.dac, self.step, 0
+        parts = self.run(lambda a, b: self.dac.converted(signals[a:b], *draws, a), self.samples)
+        self.driven_at_stop = sum(stops for _, stops in parts)
+        return np.concatenate([part for part, _ in parts]) if len(parts) > 1 else parts[0][0]
 
     def _deviations(self, size: float, floor: float) -> Array:
         """Return sqrt(size sum x^2 + floor) of the signals of every tile (tiles, rows)."""
@@ -99,7 +105,8 @@ class Product:
         if own.references and self.uniform:
             self.common = self._deviations(self.uniform, 0.0)
 
-        def block(index: int, _: int) -> None:
+        def block(index: int, _: int) -> int:
+            stops = 0
             (a, b), (begin, end) = self.samples[index // len(groups)], groups[index % len(groups)]
             total, current = totals[index % len(groups), a:b], np.empty((b - a, outputs), dtype=totals.dtype)
             for tile in range(begin, end):
@@ -114,9 +121,10 @@ class Product:
                         current -= self._reference(plane, k, tile, (a, b), square)[:, own.tile_of]
                     variance = square @ plane.variance[:, i:j].T if plane.variance is not None else None
                     spread = sigma[tile, a:b] if sigma.size else sigma
-                    self._sense(current, spread, variance, plane, k * self.tiles + tile, a, total, 0)
+                    stops += self._sense(current, spread, variance, plane, k * self.tiles + tile, a, total, 0)
+            return stops
 
-        self.run(block, blocks(len(groups) * len(self.samples), 1))
+        self.sensed_at_stop = sum(self.run(block, blocks(len(groups) * len(self.samples), 1)))
         for other in totals[1:]:
             totals[0] += other
         return totals[0]
@@ -132,7 +140,8 @@ class Product:
             sums = np.stack([self.driven[:, i:j].sum(1) for i, j in ends], axis=1)
         sigma, noise = self._sigma(sums), self._draw(False, sums) if self.exact else None
 
-        def block(index: int, _: int) -> None:
+        def block(index: int, _: int) -> int:
+            stops = 0
             (a, b), (i, j) = self.samples[index // len(parts)], parts[index % len(parts)]
             current = np.empty((b - a, j - i), dtype=total.dtype)
             for tile in range(self.tiles):
@@ -149,9 +158,10 @@ class Product:
                             variance += np.square(sums[a:b, tile, None]) * plane.reference[tile, i:j]
                     number = (k * self.tiles + tile) * len(parts) + index % len(parts)
                     spread = sigma[tile, a:b] if sigma.size else sigma
-                    self._sense(current, spread, variance, plane, number, a, total[a:b], i)
+                    stops += self._sense(current, spread, variance, plane, number, a, total[a:b], i)
+            return stops
 
-        self.run(block, blocks(len(parts) * len(self.samples), 1))
+        self.sensed_at_stop = sum(self.run(block, blocks(len(parts) * len(self.samples), 1)))
         return total
 
     def _sigma(self, sums: Array | None) -> Array:
@@ -173,23 +183,27 @@ class Product:
         first: int,
         total: Array,
         column: int,
-    ) -> None:
-        """Add the converted currents of one tile to the total; they are left noisy."""
+    ) -> int:
+        """Add the converted currents of one tile to the total and return how many were at the stop.
+
+        The currents are left noisy.
+        """
         scale, draws = self.crossbar.factor(plane), (self.keys.read, self.step, number, first)
         grid, target, at = self.grid, total, column
         if not self.plain:
             grid, target, at = OPEN, np.zeros_like(current), 0
         if variance is None:
-            noise_kernels.sense(current, sigma, *draws, *grid, scale, target, at)
+            stops = noise_kernels.sense(current, sigma, *draws, *grid, scale, target, at)
         else:
-            noise_kernels.sense_varied(current, variance, self.floor, *draws, *grid, scale, target, at)
+            stops = noise_kernels.sense_varied(current, variance, self.floor, *draws, *grid, scale, target, at)
         if self.plain:
-            return
+            return int(stops)
         if self.adc.observing:
             self.adc.sample(current)
         else:
-            noise_kernels.convert_stochastic(current, current, *self.grid, self.keys.adc, *draws[1:])
+            stops = noise_kernels.convert_stochastic(current, current, *self.grid, self.keys.adc, *draws[1:])
         total[:, column : column + current.shape[1]] += current * current.dtype.type(scale)
+        return int(stops)
 
     def _reference(self, plane: Plane, k: int, tile: int, rows: tuple[int, int], square: Array) -> Array:
         """Return the noise of the reference columns in one row tile (rows, column tiles)."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from neuroep import networks, potentials
 from neuroep.config import Config
-from neuroep.errors import ConfigError, unknown
+from neuroep.errors import ConfigError, DataError, unknown
 from neuroep.network import Network
 from neuroep.optimisers import SGD, Adam, cosine
 from neuroep.randomness import generator
@@ -172,13 +172,27 @@ def build_engine(config: Config, network: Network, parameters: Mapping[str, np.n
 
 
 def calibrate(parts: Assembly) -> None:
-    """Fix the ranges of the chip's converters on training samples drawn by the seed; without a chip do nothing."""
+    """Fix the ranges of the chip's converters on training samples drawn by the seed; without a chip do nothing.
+
+    Samples without a known word drive nothing and are passed over.
+
+    Raises
+    ------
+    DataError
+        If all samples are such.
+    """
     if not parts.engine.calibrates or parts.config.chip is None:
         return
     from neuroep import data
 
     split, settings = parts.corpus.split("train"), parts.config.training
-    chosen = generator(settings.seed, "calibration").permutation(len(split))[: parts.config.chip.calibration_samples]
+    drawn = generator(settings.seed, "calibration").permutation(len(split))
+    telling = np.all([split.tokens[name].lengths > 0 for name in parts.corpus.sequences], axis=0)
+    chosen = drawn[telling[drawn]][: parts.config.chip.calibration_samples]
+    if not len(chosen):
+        names = " and ".join(f"'{name}'" for name in parts.corpus.sequences)
+        held = f"none of its {len(split)} training samples has a known word in {names}"
+        raise DataError(f"data '{parts.corpus.name}': {held}, and the chip's converters are calibrated on them")
     sample, words = split.take(chosen), parts.corpus.vectors
     batches = data.batches(sample, words, settings.batch, sequences=parts.corpus.sequences)
     parts.engine.calibrate(batches, parts.estimator)

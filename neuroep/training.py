@@ -213,11 +213,13 @@ def _epoch(parts: Assembly, epoch: int, updates: int, progress: bool) -> dict[st
 
 
 def limits(record: Mapping[str, Any]) -> list[str]:
-    """Return what an epoch's record says of arrays near a limit: more than 5 % of weights, trains or moves are at one."""
+    """Return what an epoch's record says of arrays near a limit: over 5 % of weights, trains, moves or readings."""
     words = {
         "weights_at_range": "of weights at the range",
         "trains_too_short": "of pulse trains too short",
         "pulses_played": "of moves played pulse by pulse",
+        "adc_forward_at_stop": "of forward ADC readings at the stop",
+        "adc_transposed_at_stop": "of transposed ADC readings at the stop",
     }
     arrays = record.get("arrays", {})
     return [

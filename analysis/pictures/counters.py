@@ -16,12 +16,18 @@ NAMES: Mapping[str, str] = {
     "settle_steps": "settle steps",
     "dac": "DAC conversions",
     "adc": "ADC conversions",
+    "adc_transposed": "of them transposed",
+    "dac_at_stop": "DAC at the stop",
+    "adc_forward_at_stop": "ADC at the stop, forward",
+    "adc_transposed_at_stop": "ADC at the stop, transposed",
     "state_conversions": "state conversions",
+    "state_conversions_at_stop": "state conversions at the stop",
     "reads": "device reads",
     "writes": "device writes",
     "pulses": "pulses",
     "events": "events",
     "synaptic_operations": "synaptic operations",
+    "additions": "sums over tiles and slices",
     "digital_operations": "digital operations",
 }
 """What counters are called in pictures and tables, in their order."""
@@ -68,6 +74,18 @@ def per_update(metrics: Sequence[Mapping[str, Any]], epoch: int = -1) -> dict[st
     if updates < 1:
         raise ConfigError(f"epoch {record['epoch']} has {updates} updates: counters per update need one")
     return {name: number / updates for name, number in record.get("counters", {}).items()}
+
+
+def at_stop(counted: Counters) -> dict[str, float]:
+    """Return the share of conversions that lay beyond the last level, of every kind of converter that made any."""
+    forward = counted.get("adc", 0) - counted.get("adc_transposed", 0)
+    kinds = {
+        "DAC": (counted.get("dac", 0), "dac_at_stop"),
+        "ADC, forward": (forward, "adc_forward_at_stop"),
+        "ADC, transposed": (counted.get("adc_transposed", 0), "adc_transposed_at_stop"),
+        "states": (counted.get("state_conversions", 0), "state_conversions_at_stop"),
+    }
+    return {kind: counted.get(name, 0) / made for kind, (made, name) in kinds.items() if made}
 
 
 def ordered(names: Mapping[str, Any] | Sequence[str]) -> list[str]:

@@ -200,4 +200,13 @@ def counters_section(metrics: Metrics) -> str:
         if any(number > 0 for number in each.values()) and len(figures) < 2:
             ax = counters.plot_counters({"run": each}, style.axes(None, 4.95, 3.4))
             figures.append(page.picture(ax, f"Counted per sample of split '{split}'.", "counters per inference"))
-    return page.section("What it takes", page.side_by_side(*figures))
+    return page.section("What it takes", page.side_by_side(*figures), _at_stop(last.get("counters", {})))
+
+
+def _at_stop(counted: Mapping[str, float]) -> str:
+    """Say which share of the conversions of the last epoch's updates lay beyond the last level."""
+    found = {kind: share for kind, share in counters.at_stop(counted).items() if share > 0}
+    if not found:
+        return ""
+    shares = ", ".join(f"{kind} {numbers.share(share, 2)}" for kind, share in found.items())
+    return page.paragraph(f"Conversions at the stop, beyond the last level, in the last epoch's updates: {shares}.")

@@ -7,6 +7,7 @@ tokens, dim)``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -209,6 +210,10 @@ class AttentionUnit:
 
         self.workers.run(task, held.samples)
         return found
+
+    def rows(self, held: HeldLogits, plus: np.ndarray, minus: np.ndarray) -> Callable[[float, float], np.ndarray]:
+        """Return what gives ``f+ a+ + f- a-`` of two phases' weights for two factors; see :meth:`token_rows`."""
+        return lambda p, m: self.token_rows(held, plus, minus, (p, m))
 
     def token_rows(
         self, held: HeldLogits, plus: np.ndarray, minus: np.ndarray, factors: tuple[float, float]

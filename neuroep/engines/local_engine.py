@@ -19,7 +19,7 @@ from neuroep.engines.arrays import Array
 from neuroep.engines.attention import HeldLogits, Tokens
 from neuroep.engines.engine import Engine
 from neuroep.engines.workers import Workers
-from neuroep.errors import ConfigError, DivergenceError
+from neuroep.errors import ConfigError, DataError, DivergenceError
 from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Synapse
 from neuroep.optimisers import SGD
 from neuroep.potentials import HardSigmoid, Potential, SmoothSigmoid, Tanh
@@ -118,14 +118,28 @@ class LocalEngine(Engine):
         return self.substrate.calibrates
 
     def calibrate(self, batches: Iterable[Batch], estimator: Estimator) -> None:
-        """Fix the ranges of the chip's converters on what they see of these batches in all phases."""
+        """Fix the ranges of the chip's converters on what they see of these batches in all phases.
+
+        Raises
+        ------
+        DataError
+            If no batch has a token of a sequence that the network reads: the ranges stay what they were.
+        """
         if not self.calibrates:
             return
+        samples, tokens = 0, dict.fromkeys((sequence.name for sequence in self.network.sequences), 0)
         with self.substrate.observing():
             for number, batch in enumerate(batches):
                 self.begin("calibration", number)
                 for contrast in estimator.measure(self, batch, number).contrasts.values():
                     contrast.terms()
+                samples += batch.size
+                for name in tokens:
+                    tokens[name] += int(batch.inputs[name].lengths.sum())
+            for name, count in tokens.items():
+                if not count:
+                    held = f"the {samples} calibration samples hold no known word of '{name}'"
+                    raise DataError(f"{held}: raise chip.calibration_samples, or draw others")
 
     def counters(self) -> dict[str, int]:
         """Return what the engine and its parts have counted."""
@@ -311,8 +325,7 @@ class LocalEngine(Engine):
 
     def _token_rows(self, clamped: Clamped, layer: str, plus: State, minus: State) -> TokenRows:
         unit, held = self.units[layer], clamped.held[layer]
-        both = plus.weights[layer], minus.weights[layer]
-        return TokenRows(lambda p, m: unit.token_rows(held, *both, (p, m)))
+        return TokenRows(unit.rows(held, plus.weights[layer], minus.weights[layer]))
 
     def _clamped_rows(self, clamped: Clamped, sequence: str) -> np.ndarray:
         return clamped.tokens[sequence].packed

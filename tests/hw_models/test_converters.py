@@ -158,7 +158,7 @@ def test_auto_is_unsigned_where_nothing_was_negative(values, unsigned):
 
 
 def test_few_of_many_samples_are_kept(monkeypatch):
-    """Evenly in the order seen, whatever the calls' sizes."""
+    """At random, whatever the calls' sizes."""
     monkeypatch.setattr(converters, "MOST", 1000)
     values, found = np.random.default_rng(0).normal(size=7000), []
     for sizes in ((7000,), (1, 2, 999, 3, 2995, 3000)):
@@ -172,12 +172,127 @@ def test_few_of_many_samples_are_kept(monkeypatch):
     assert found == pytest.approx([np.median(np.abs(values))] * 2, rel=0.15)
 
 
+def calibrated(values, **settings) -> Quantiser:
+    quantiser = Quantiser(Converter(**{"bits": 8, **settings}), "test")
+    quantiser.observe()
+    for part in values:
+        quantiser.sample(part[None])
+    quantiser.freeze()
+    return quantiser
+
+
+@pytest.mark.parametrize("columns", [2, 3, 4, 5, 64, 1000])
+def test_thinning_does_not_see_columns(columns, monkeypatch):
+    """Every column but the first swings ten times as far; 60,000 values of 300,000 are kept: 4.5 sigma."""
+    monkeypatch.setattr(converters, "MOST", 2**16)
+    values = np.random.default_rng(1).normal(size=(300_000 // columns, columns)).astype(np.float32)
+    values[:, 1:] *= 10
+    for share in (50.0, 90.0, 99.0):
+        quantiser = calibrated([values], percentile=share)
+        p, kept = share / 100, 2**15
+        assert abs((np.abs(values) <= quantiser.range).mean() - p) < 4.5 * np.sqrt(p * (1 - p) / kept)
+
+
+def test_every_value_has_the_same_chance_to_be_kept(monkeypatch):
+    """Over 400 names the counts of 4,096 places are sums of binomials, and neighbours are independent: 4.5 sigma."""
+    monkeypatch.setattr(converters, "MOST", 1000)
+    values, kept, pairs, shares = np.arange(1.0, 4097), np.zeros(4096), 0, []
+    for name in range(400):
+        quantiser = Quantiser(Converter(bits=8, percentile=50.0), str(name))
+        quantiser.observe()
+        quantiser.sample(values[None])
+        chosen = np.zeros(4096, dtype=bool)
+        chosen[np.concatenate(quantiser._kept).astype(int) - 1] = True
+        kept += chosen
+        pairs += np.count_nonzero(chosen[1:] & chosen[:-1])
+        shares.append(chosen.mean())
+    p = np.array(shares)
+    chi = np.square(kept - p.sum()).sum() / (p * (1 - p)).sum()
+    assert abs(chi - 4095) < 4.5 * np.sqrt(2 * 4095)
+    assert abs(pairs - 4095 * (p * p).sum()) < 4.5 * np.sqrt(4095 * (p * p).sum())
+
+
+def test_which_values_are_kept_does_not_depend_on_how_they_come(monkeypatch):
+    monkeypatch.setattr(converters, "MOST", 1000)
+    values, found = np.random.default_rng(0).normal(size=7000), []
+    for sizes in ((7000,), (1, 2, 999, 3, 2995, 3000), [7] * 1000):
+        parts = np.split(values, np.cumsum(sizes)[:-1])
+        found.append(calibrated(parts, percentile=70.0).range)
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("share", [50.0, 99.0, 99.9])
+@pytest.mark.parametrize("zeros", [0.0, 0.5, 0.9899, 0.9901, 0.9999])
+def test_zeros_say_nothing_about_the_range(zeros, share):
+    """However many there are: a percentile of all values would be 0, or next to nothing just before that."""
+    draw = np.random.default_rng(2)
+    values = draw.normal(size=200_000)
+    values[draw.permutation(values.size)[: int(zeros * values.size)]] = 0
+    exact = np.percentile(np.abs(values[values != 0]), share)
+    assert calibrated([values], percentile=share).range == pytest.approx(exact, rel=1e-6)
+
+
 def test_only_zeros_give_a_range_of_one():
     quantiser = Quantiser(Converter(bits=8), "test")
     quantiser.observe()
     quantiser.sample(np.zeros((2, 2)))
     quantiser.freeze()
     assert quantiser.range == 1.0
+
+
+def test_only_zeros_may_give_no_range():
+    quantiser = Quantiser(Converter(bits=8, sign="auto"), "read-out")
+    quantiser.blank = None
+    quantiser.observe()
+    quantiser.sample(np.zeros((2, 2)))
+    quantiser.freeze()
+    assert not quantiser.unsigned
+    with pytest.raises(ChipError, match="read-out: all its calibration samples were 0"):
+        quantiser(np.ones((1, 1)), OWN, 0)
+
+
+@pytest.mark.parametrize("bad", [[0.0, 0.0], [np.nan, 1.0], [np.inf, 1.0], [-1e31, 1.0]])
+def test_a_second_calibration_that_says_nothing_keeps_the_range_and_the_sign(bad):
+    quantiser = calibrated([np.array([-1.0, 0.7])], sign="auto")
+    quantiser.observe()
+    quantiser.sample(np.array([bad]))
+    quantiser.sample(np.array([[9.0]])) if any(bad) else None
+    quantiser.freeze()
+    assert (quantiser.range, quantiser.unsigned, quantiser.observing) == (1.0, False, False)
+    quantiser.observe()
+    quantiser.sample(np.array([[4.0]]))
+    quantiser.freeze()
+    assert (quantiser.range, quantiser.unsigned) == (4.0, True)
+
+
+@pytest.mark.parametrize("fault", [ChipError, KeyboardInterrupt])
+def test_a_calibration_that_breaks_off_leaves_nothing_observing(fault):
+    held = Converters(Chip(dac=Converter(bits=4), adc=Converter(bits=4)))
+    lone = calibrated([np.array([2.0])])
+    with pytest.raises(fault), converters.calibrating(held, lone):
+        held.of("forward")[0].sample(np.ones((1, 1)))
+        lone.sample(np.full((1, 1), 5.0))
+        raise fault
+    assert not any(quantiser.observing for quantiser in (*held.quantisers.values(), lone))
+    assert lone.range == 2.0
+    with pytest.raises(ChipError, match="neither set nor calibrated"):
+        held.of("forward")[0](np.ones((1, 1)), OWN, 0)
+    with pytest.raises(ChipError, match="no calibration samples"), converters.calibrating(lone, held):
+        held.of("forward")[0].sample(np.ones((1, 1)))
+    assert held.of("forward")[0].range is None and not held.of("forward")[0].observing
+    with converters.calibrating(held):
+        held.of("forward")[0].sample(np.ones((1, 1)))
+    assert held.of("forward")[0].range == 1.0 and not held.of("forward")[0].observing
+
+
+def test_noise_may_be_a_share_of_another_full_scale():
+    state = calibrated([np.array([2.0])])
+    change = Quantiser(Converter(range=1e-2, noise=1e-3), "test", noise_of=state)
+    assert change.noise == pytest.approx(2e-3)
+    values = change(np.zeros((400, 500)), OWN, 1)
+    assert abs(values.std() / 2e-3 - 1) < 5 / np.sqrt(2 * values.size)
+    converted, stops = change.converted(np.full((2, 3), 0.5), OWN, 1)
+    assert stops == 6 and (converted == 1e-2).all()
 
 
 def test_failures_say_what_to_do():
@@ -187,6 +302,10 @@ def test_failures_say_what_to_do():
     quantiser.observe()
     with pytest.raises(ChipError, match="not finite"):
         quantiser.sample(np.array([[1.0, np.nan]]))
+    assert not quantiser.observing
+    for full in (np.inf, 0.0, -1.0):
+        with pytest.raises(ChipError, match="hidden forward adc: the range is"):
+            quantiser.load(np.array([full, 0.0]))
     with pytest.raises(ChipError, match="no calibration samples"):
         quantiser.freeze()
 

@@ -585,19 +585,118 @@ def test_blocks_of_samples_change_no_draw(exact, monkeypatch):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
+def counted(bar):
+    return tuple(bar.counters[name] for name in ("dac", "adc", "adc_transposed", "reads", "writes", "additions"))
+
+
 def test_counters():
+    """Three row tiles of 11 inputs, three column tiles of 7 outputs: a line has a DAC in every tile that it drives."""
     weight, x, s = data(5)
-    for mapped, devices in (("differential", 2 * 77), ("offset", 77 + 3 * 11)):
+    for mapped, devices, lines, sums in (("differential", 2 * 77, 7, 0), ("offset", 77 + 3 * 11, 7 + 3, 7 - 3)):
         bar = make(weight, crossbar=TILED | {"mapping": mapped}, adc={"bits": 8, "range": 4.0})
         bar.forward(x)
-        assert bar.counters == {"dac": 5 * 11, "adc": 5 * 7 * 3, "reads": 5 * devices, "writes": devices}
+        first = 5 * 11 * 3, 5 * 7 * 3, 0, 5 * devices, devices, 5 * 7 * 2
+        assert counted(bar) == first
         bar.transposed(s)
-        assert bar.counters == {"dac": 5 * 18, "adc": 5 * (7 * 3 + 11 * 3), "reads": 10 * devices, "writes": devices}
+        back = 5 * lines * 3, 5 * 11 * 3, 5 * 11 * 3, 5 * devices, 0, 5 * (11 * 2 + sums)
+        assert counted(bar) == tuple(a + b for a, b in zip(first, back, strict=True))
         bar.expected(x)
         assert bar.reads == 2 and bar.programmings == 1
     sliced = make(weight, crossbar={"slices": 3, "slice_bits": 2})
     sliced.forward(x)
-    assert sliced.counters == {"dac": 55, "adc": 5 * 7 * 3, "reads": 5 * 2 * 77 * 3, "writes": 2 * 77 * 3}
+    assert counted(sliced) == (5 * 11 * 3, 5 * 7 * 3, 0, 5 * 2 * 77 * 3, 2 * 77 * 3, 5 * 7 * 2)
+
+
+def test_work_is_that_of_tiles_counted_one_by_one():
+    """40 inputs and 30 outputs on 5 x 4 tiles in two slices."""
+    own = {"rows": 8, "columns": 8, "slices": 2, "slice_bits": 3}
+    bar = Crossbar(chip(crossbar=own), (30, 40), 0, "test")
+    for way, into, out in (("forward", 40, 30), ("transposed", 30, 40)):
+        tiles = [(i, o) for _ in range(2) for i in _lengths(into, 8) for o in _lengths(out, 8)]
+        converted = sum(o for _, o in tiles)
+        assert bar.work(way) == (sum(i for i, _ in tiles), converted, converted - out)
+
+
+def _lengths(whole, most):
+    return [b - a for a, b in blocks(whole, most)]
+
+
+@pytest.mark.parametrize("stochastic", [False, True])
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("noise", [{}, {"read_noise": 0.3}, {"read_noise": 0.02, "read_noise_law": "proportional"}])
+def test_readings_at_the_stop_are_counted_by_direction(noise, threads, stochastic, monkeypatch):
+    """A range that the currents exceed: without noise and dither the slow count, with them the same for all threads."""
+    monkeypatch.setattr(products, "SAMPLES", 16)
+    weight, x, s = data(40)
+    parts = {"crossbar": TILED, "device": noise, "dac": {"bits": 6, "range": 1.0},
+             "adc": {"bits": 5, "range": 0.5, "stochastic": stochastic}}  # fmt: skip
+    pool = ThreadPoolExecutor(threads)
+    run = lambda task, pieces: list(pool.map(lambda part: task(*part), pieces))  # noqa: E731
+    bar, alone = make(weight, run=run, **parts), make(weight, **parts)
+    both(bar, x, s)
+    both(alone, x, s)
+    assert bar.counters == alone.counters
+    found = bar.counters["dac_at_stop"], bar.counters["adc_forward_at_stop"], bar.counters["adc_transposed_at_stop"]
+    assert min(found) > 0
+    fresh = bar.news()
+    assert fresh == bar.counters and not any(bar.news().values())
+    if noise or stochastic:
+        return
+    a, step = (weight / bar.weight_range).astype(np.float64), 1 / 31
+    wanted = [0, 0, 0]
+    for number, (signals, matrix, edges) in enumerate(
+        ((x, a.T, bar.devices.row_tiles), (s, a, bar.devices.column_tiles)), start=1
+    ):
+        levels = np.rint(signals.astype(np.float64) / step)
+        wanted[0] += np.count_nonzero(np.abs(levels) > 31)
+        driven = np.clip(levels, -31, 31) * step
+        for i, j in edges:
+            wanted[number] += np.count_nonzero(np.abs(np.rint(driven[:, i:j] @ matrix[i:j] / (0.5 / 15))) > 15)
+    assert np.abs(np.subtract(found, wanted)).max() <= 2  # ties in single precision
+
+
+BAD = {"nan": np.nan, "inf": np.inf, "beyond float32": 1e39}
+
+
+@pytest.mark.parametrize("parts", [{}, {"device": {"levels": 9}}, {"update": {"scheme": "pulsed"}}])
+@pytest.mark.parametrize("bad", BAD)
+def test_weights_that_are_not_finite_are_refused(bad, parts):
+    """By every way in, and nothing has changed then."""
+    weight, x, _ = data()
+    faulty = weight.astype(np.float64)
+    faulty[1, 2] = BAD[bad]
+    new = Crossbar(chip(**parts), SHAPE, 0, "test")
+    with pytest.raises(ChipError, match="test: 1 of 77 weights are not finite"):
+        new.program(faulty)
+    assert (new.programmings, new.counters["writes"]) == (0, 0) and np.isnan(new.weight_range)
+    bar = make(weight, **parts)
+    expected = bar.forward(x)
+    with pytest.raises(ChipError, match="not finite"):
+        bar.program(faulty)
+    state = bar.state()
+    for name, value in (("weight_range", np.array(BAD[bad])), ("held", faulty)):
+        with pytest.raises(ChipError, match="finite"):
+            bar.load(state | {name: value})
+    held = state.pop("held")
+    with pytest.raises(ChipError, match="not finite"):
+        bar.load(state, faulty)
+    np.testing.assert_array_equal(bar.forward(x), expected)
+    if "update" in parts:
+        bar.stored[1, 2] = np.float32(BAD[bad]) if bad != "beyond float32" else np.inf
+        with pytest.raises(ChipError, match="1 of 77 stored weights are not finite"):
+            bar.refresh()
+        bar.stored[:] = held
+
+
+def test_a_failed_product_ends_a_calibration():
+    weight, x, s = data()
+    bar = make(weight, adc={"bits": 4})
+    bar.observe()
+    with pytest.raises(ChipError, match="test forward adc: a calibration sample is not finite"):
+        bar.forward(np.full_like(x, np.nan))
+    for read in (lambda: bar.forward(x), lambda: bar.transposed(s)):
+        with pytest.raises(ChipError, match="neither set nor calibrated"):
+            read()
 
 
 @pytest.mark.parametrize("mapped", ["differential", "offset"])

@@ -213,8 +213,12 @@ def test_what_is_not_finite_is_seen(fault):
     np.testing.assert_array_equal(array.forward(good, memory), array.forward(good))
     assert array.step(np.full((1, 1), fault), number=0) == 1
     assert np.isnan(array.forward(good)).all()
-    array.program(np.full(SHAPE, fault))
-    assert np.isnan(array.forward(good)).all()
+    held = array.integers.copy()
+    with pytest.raises(ChipError, match=f"array 'a': {SHAPE[0] * SHAPE[1]} of .* weights are not finite"):
+        array.program(np.full(SHAPE, fault))
+    np.testing.assert_array_equal(array.integers, held)
+    with pytest.raises(ChipError, match=r"weights of shape \(1, 2\)"):
+        array.program(np.ones((1, 2)))
     array.program(np.ones(SHAPE))
     assert np.isfinite(array.forward(good)).all()
 
@@ -249,6 +253,30 @@ def test_calibration_on_zeros_and_on_faults():
         array.forward(np.full((1, SHAPE[1]), np.inf, np.float32))
     with pytest.raises(ChipError, match="not finite"):
         array.freeze()
+    assert array.ranges == {"forward": 1.0, "transposed": None} and not array.observing
+    array.observe()
+    array.forward(np.full((1, SHAPE[1]), 3.0, np.float32))
+    array.freeze()
+    array.observe()
+    array.forward(np.zeros((1, SHAPE[1]), np.float32))
+    array.freeze()
+    assert array.ranges["forward"] == 3.0
+    array.observe()
+    with pytest.raises(ValueError, match="allowed"):
+        array.forward(np.zeros((2, 3), np.float32))
+    assert not array.observing
+    for full in (np.inf, 0.0):
+        with pytest.raises(ChipError, match="a range is"):
+            array.load(array.state() | {"ranges": np.array([1.0, full, 1.0])})
+
+
+def test_what_senders_hold_are_the_integers_they_send():
+    array, (value,) = make(state_bits=5, state_range=1.5), states(1, width=2.0)
+    memory = array.memory(len(value))
+    array.forward(value, memory)
+    whole = array.whole("forward", value)
+    np.testing.assert_array_equal(whole, memory.sent)
+    assert array.state_step("forward") == 1.5 / 15 and np.abs(whole).max() == 15
 
 
 def test_a_fixed_range_needs_no_calibration():

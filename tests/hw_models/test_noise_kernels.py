@@ -113,6 +113,59 @@ def test_convert(levels, dtype):
 
 
 @pytest.mark.kernels
+@pytest.mark.parametrize("first", [0, 1, 7, 2**34 + 2])
+def test_words_of_a_stream_are_those_of_the_slow_twin_however_it_is_cut(first):
+    n = 4 * kernels.CHUNK + 9 if first == 1 else 11
+    out = np.empty(n, dtype=np.uint32)
+    kernels.fill_words(OWN, first, out)
+    for i in {0, 1, 2, 3, 4, n - 1}:
+        block = (first + i) // 4
+        assert out[i] == naive.philox((block % 2**32, block // 2**32, 0, 0), OWN)[(first + i) % 4]
+    parts = np.empty_like(out)
+    kernels.fill_words(OWN, first, parts[:5])
+    kernels.fill_words(OWN, first + 5, parts[5:])
+    np.testing.assert_array_equal(parts, out)
+
+
+STOPS = [
+    (grid(3, 1.5, False), [-9.0, -1.8, -1.5, 0.0, 1.5, 1.7, 1.8, np.nan], 3),
+    (grid(3, 0.7, True), [-9.0, -0.06, -0.04, 0.0, 0.7, 0.74, 0.76, np.nan], 3),
+    (grid(None, 1.0, False), [-1.1, -1.0, 0.0, 1.0, 1.1, np.inf], 3),
+    (OPEN, [-9.0, np.inf, 9.0], 0),
+]
+
+
+@pytest.mark.kernels
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("levels", "values", "stops"), STOPS)
+def test_readings_beyond_the_last_level_are_counted(levels, values, stops, dtype):
+    """Full scale itself is a level, and half a step beyond it still rounds to it."""
+    x = np.array([values, values], dtype=dtype)
+    assert kernels.convert(x, np.empty_like(x), *levels) == 2 * stops
+    none, total = np.empty(0, dtype), np.zeros_like(x)
+    assert kernels.sense(x.copy(), none, OWN, 0, 0, 0, *levels, 1.0, total, 0) == 2 * stops
+    assert kernels.sense_varied(x.copy(), np.zeros_like(x), 0.0, OWN, 0, 0, 0, *levels, 1.0, total, 0) == 2 * stops
+
+
+@pytest.mark.kernels
+def test_a_calibrated_full_scale_is_never_at_the_stop():
+    """In single precision 2^(bits - 1) - 1 steps of range/(2^(bits - 1) - 1) may exceed the range by rounding."""
+    for full in np.random.default_rng(0).uniform(0.1, 10, 200):
+        x = np.array([[full, -full]], dtype=np.float32)
+        for bits in (4, 8, 10):
+            assert kernels.convert(x, np.empty_like(x), *grid(bits, float(np.float32(full)), False)) == 0
+
+
+@pytest.mark.kernels
+def test_stochastic_rounding_beyond_the_last_level_is_counted():
+    x = np.array([[-1.2, -1.0, 0.0, 1.0, 1.2]])
+    out = np.empty_like(x)
+    stops = kernels.convert_stochastic(x, out, 0.25, -1.0, 1.0, OWN, 1, 2, 3)
+    dither = (np.array(naive.bits(OWN, 1, 2, 3, 5)) // 512 + 0.5) * 2.0**-23 - 0.5
+    assert stops == np.count_nonzero(np.abs(np.rint(x[0] / 0.25 + dither)) > 4) > 0
+
+
+@pytest.mark.kernels
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_convert_stochastic_goes_up_or_down_and_keeps_levels(dtype):
     step = 0.25

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from hw_models.chip import Chip
 from hw_models.crossbar import Crossbar
-from hw_models.events import EventArray
-from neuroep.contrast import Contrast
+from hw_models.events import FORWARD, TRANSPOSED, EventArray
+from neuroep.contrast import Contrast, Held, Signal
 from neuroep.engines.arrays import Memory, ideal
 from neuroep.engines.chip.updates import SCHEMES, Scheme, refuse_decay
 from neuroep.engines.substrate import Setting
@@ -53,9 +54,9 @@ class CrossbarArray:
         """Whether a range comes from samples."""
         return self.crossbar.chip.dac.calibrates or self.crossbar.chip.adc.calibrates
 
-    def observe(self) -> None:
-        """Begin to collect samples for the converters."""
-        self.crossbar.observe()
+    def observe(self, on: bool = True) -> None:
+        """Begin to collect samples for the converters, or stop."""
+        self.crossbar.observe(on)
 
     def freeze(self) -> None:
         """Fix the ranges of the converters."""
@@ -95,9 +96,21 @@ class CrossbarArray:
         """Return the mean effective weights: mismatch, drift, faults and wires in."""
         return self.crossbar.weights()
 
+    def held(self, end: str, signal: Signal) -> Signal:
+        """Return what the chip holds of one end of the synapse: the signal, which is analog."""
+        return signal
+
     def health(self) -> dict[str, float]:
-        """Return the share of weights at the range, and of pulse trains that were too short."""
-        return self.scheme.health()
+        """Return the shares of weights at the range, of pulse trains that were too short, of ADC readings at the stop.
+
+        The last since they were asked for last, by direction.
+        """
+        grown, found = self.crossbar.news(), self.scheme.health()
+        if self.crossbar.chip.adc.acts:
+            made = {"forward": grown["adc"] - grown["adc_transposed"], "transposed": grown["adc_transposed"]}
+            for way, number in made.items():
+                found[f"adc_{way}_at_stop"] = grown[f"adc_{way}_at_stop"] / number if number else 0.0
+        return found
 
     def counters(self) -> dict[str, int]:
         """Return conversions, device reads and writes, pulses, and the digital multiply-adds of updates."""
@@ -109,7 +122,7 @@ class EventDrivenArray:
     """The weights of one synapse on an event-driven array; parameters as in :class:`CrossbarArray`.
 
     Learning is digital: the rule moves a float master copy that is rounded to integers, or, in place, its steps are
-    rounded at random and added to the integers themselves.
+    rounded at random and added to the integers themselves. It sees of both ends the integers that their senders hold.
     """
 
     def __init__(self, name: str, weight: np.ndarray, bias: np.ndarray | None, chip: Chip, setting: Setting) -> None:
@@ -134,9 +147,9 @@ class EventDrivenArray:
         """Whether the range of the states comes from samples."""
         return self.array.events.state_range is None
 
-    def observe(self) -> None:
-        """Begin to note the range of the states."""
-        self.array.observe()
+    def observe(self, on: bool = True) -> None:
+        """Begin to note the range of the states, or stop."""
+        self.array.observe(on)
 
     def freeze(self) -> None:
         """Fix the ranges of the states."""
@@ -167,6 +180,19 @@ class EventDrivenArray:
         if way not in memory:
             memory[way] = self.array.memory(samples, transposed)
         return memory[way]
+
+    def held(self, end: str, signal: Signal) -> Signal:
+        """Return what the chip holds of one end: the pre side as sent forward, the post side as sent back.
+
+        While ranges are calibrated the signal passes and is noted, which gives an end that never sends one too.
+        """
+        way, clamped = FORWARD if end == "pre" else TRANSPOSED, isinstance(signal, Held)
+        if self.array.passing:
+            for values in (signal.mean,) if clamped else (signal.plus, signal.minus):
+                self.array.note(way, values)
+            return signal
+        held = HeldIntegers(self.array, way, signal)
+        return Held(held.plus) if clamped else held
 
     def expected(self, pre: np.ndarray) -> np.ndarray:
         """Return the product with the integer weights, without events."""
@@ -212,3 +238,53 @@ class EventDrivenArray:
     def health(self) -> dict[str, float]:
         """Return the share of integer weights at their largest."""
         return {"weights_at_range": float((np.abs(self.array.integers) >= self.array.weight_limit).mean())}
+
+
+class HeldIntegers:
+    """One end of a synapse as the senders of an event-driven array hold it; see :class:`neuroep.contrast.Signal`.
+
+        plus = step q+,   minus = step q-,   change = step (q+ - q-),   mean = step (q+ + q-)/2
+
+    with the integers q and the step of :mod:`hw_models.events`: a change is a whole number of steps.
+
+    Parameters
+    ----------
+    array : EventArray
+        With a range in that direction.
+    way : str
+        ``forward`` or ``transposed``: whose senders hold it.
+    signal : Signal
+        The states behind, (rows, senders).
+    """
+
+    def __init__(self, array: EventArray, way: str, signal: Signal) -> None:
+        self._array, self._way, self._signal = array, way, signal
+        self._step = array.dtype.type(array.state_step(way))
+
+    @cached_property
+    def _plus(self) -> np.ndarray:
+        return self._array.whole(self._way, self._signal.plus)
+
+    @cached_property
+    def _minus(self) -> np.ndarray:
+        return self._array.whole(self._way, self._signal.minus)
+
+    @property
+    def plus(self) -> np.ndarray:
+        """State of the plus phase."""
+        return self._plus * self._step
+
+    @property
+    def minus(self) -> np.ndarray:
+        """State of the minus phase."""
+        return self._minus * self._step
+
+    @property
+    def mean(self) -> np.ndarray:
+        """(plus + minus) / 2."""
+        return (self._plus + self._minus) * (self._step / 2)
+
+    @property
+    def change(self) -> np.ndarray:
+        """plus - minus."""
+        return (self._plus - self._minus) * self._step

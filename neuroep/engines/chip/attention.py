@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -137,7 +137,7 @@ class AnalogAttention(ExplicitAttention, Ranged):
         self.operations = counted
         self._fold()
         full = self.range.range
-        if self.range.observing:
+        if self.range.observing and self.range.converter.calibrates:
             self.range.sample(patterns.packed)
             full = float(np.abs(patterns.packed).max(initial=0)) or 1.0
         chip = self._chip(full)
@@ -185,6 +185,20 @@ class AnalogAttention(ExplicitAttention, Ranged):
         """Read the states of one sample's tokens, (n, dim)."""
         return cast(HeldPatterns, held).crossbars[b].transposed(np.ascontiguousarray(weights))
 
+    def rows(self, held: HeldLogits, plus: np.ndarray, minus: np.ndarray) -> Callable[[float, float], np.ndarray]:
+        """Return what combines the states of two phases, each read from the crossbar once, when first needed."""
+        read: dict[tuple[float, float], np.ndarray] = {}
+
+        def combined(*factors: float) -> np.ndarray:
+            total: Any = 0
+            for factor, phase in zip(factors, ((1.0, 0.0), (0.0, 1.0)), strict=True):
+                if factor and phase not in read:
+                    read[phase] = self.token_rows(held, plus, minus, phase)
+                total = total + self.real(factor) * read[phase] if factor else total
+            return total
+
+        return combined
+
     def token_rows(
         self, held: HeldLogits, plus: np.ndarray, minus: np.ndarray, factors: tuple[float, float]
     ) -> np.ndarray:
@@ -224,9 +238,9 @@ class DigitisedAttention(AttentionUnit, Ranged):
         self.inner, self.seed = inner, setting.seed
         self.quantiser = Quantiser(converter, f"attention state of {inner.layer.name}")
         self.quantiser.nonnegative = False
-        for name in ("hold", "redrive", "rest", "explicit", "token_rows"):
+        for name in ("hold", "redrive", "rest", "explicit", "rows", "token_rows"):
             setattr(self, name, getattr(inner, name))
-        self.conversions = 0
+        self.conversions = self.at_stop = 0
         self.begin()
 
     def begin(self, *occasion: str | int) -> None:
@@ -248,7 +262,8 @@ class DigitisedAttention(AttentionUnit, Ranged):
         change = self.inner.relax(held, feedback, state, dt)
         if self.quantiser.observing:
             self.quantiser.sample(value)
-        value[:] = self.quantiser(np.ascontiguousarray(value), self._key, self._step)
+        value[:], stops = self.quantiser.converted(np.ascontiguousarray(value), self._key, self._step)
+        self.at_stop += stops
         self._step += 1
         self.conversions += value.size if self.quantiser.converter.bits is not None else 0
         return change if np.isnan(change) else float(np.abs(value - before).max(initial=0))

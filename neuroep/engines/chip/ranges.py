@@ -10,7 +10,7 @@ from hw_models.converters import Quantiser
 
 
 class Ranged:
-    """A part with converters."""
+    """A part with converters; see :func:`hw_models.converters.calibrating`."""
 
     @property
     def quantisers(self) -> dict[str, Quantiser]:
@@ -22,10 +22,10 @@ class Ranged:
         """Whether a range comes from samples."""
         return any(quantiser.converter.calibrates for quantiser in self.quantisers.values())
 
-    def observe(self) -> None:
-        """Begin to collect samples; converters that wait for a range pass signals through."""
+    def observe(self, on: bool = True) -> None:
+        """Begin to collect samples, or stop; converters that wait for a range pass signals through meanwhile."""
         for quantiser in self.quantisers.values():
-            quantiser.observe()
+            quantiser.observe(on)
 
     def freeze(self) -> None:
         """Fix the ranges; a converter that saw nothing keeps what it had."""

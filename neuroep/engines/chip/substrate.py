@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hw_models.chip import Chip
+from hw_models.converters import calibrating
 from neuroep.contrast import Signal
 from neuroep.engines.arrays import Array
 from neuroep.engines.attention import AttentionUnit
@@ -52,7 +53,7 @@ class ChipSubstrate:
             made = CrossbarArray(name, weight, bias, self.chip, self.setting)
             made.crossbar.converters.assume(forward=nonnegative[1], transposed=nonnegative[0])
         self._parts[f"array.{name}"] = made
-        for end, sign in zip(ENDS, nonnegative, strict=True) if self.chip.readout.acts else ():
+        for end, sign in zip(ENDS, nonnegative, strict=True) if self.chip.readout.measures else ():
             periphery = Periphery(self.chip.readout, self.setting.seed, name, end)
             periphery.state.nonnegative, periphery.change.nonnegative = sign, False
             self._parts[f"read-out.{name}.{end}"] = periphery
@@ -80,8 +81,9 @@ class ChipSubstrate:
         return made
 
     def read_out(self, synapse: str, end: str, signal: Signal) -> Signal:
-        """Return the signal as the chip's periphery digitises it."""
-        return self._parts[f"read-out.{synapse}.{end}"].measure(signal) if self.chip.readout.acts else signal
+        """Return the signal as the chip's periphery digitises it; an event-driven chip holds it as integers before."""
+        signal = self._parts[f"array.{synapse}"].held(end, signal)
+        return self._parts[f"read-out.{synapse}.{end}"].measure(signal) if self.chip.readout.measures else signal
 
     def begin(self, *occasion: str | int) -> None:
         """Key all draws by this occasion."""
@@ -95,17 +97,18 @@ class ChipSubstrate:
 
     @contextmanager
     def observing(self) -> Iterator[None]:
-        """Collect signals, then fix the ranges of all converters that wait for one."""
-        for part in self._parts.values():
-            part.observe()
-        yield
-        for part in self._parts.values():
-            part.freeze()
+        """Collect signals, then fix the ranges of all converters that wait for one; see :func:`calibrating`."""
+        with calibrating(*self._parts.values()):
+            yield
         self._calibrated = True
 
     def counters(self) -> dict[str, int]:
-        """Return the conversions of states; arrays and units count for themselves."""
-        return {"state_conversions": sum(getattr(part, "conversions", 0) for part in self._parts.values())}
+        """Return conversions of states and those at the stop; arrays and units count for themselves."""
+        parts = self._parts.values()
+        return {
+            "state_conversions": sum(getattr(part, "conversions", 0) for part in parts),
+            "state_conversions_at_stop": sum(getattr(part, "at_stop", 0) for part in parts),
+        }
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the ranges of all parts but the arrays, which keep their own."""

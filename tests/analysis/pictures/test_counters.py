@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from analysis.pictures import style
-from analysis.pictures.counters import ordered, per_inference, per_update, plot_counters, short
+from analysis.pictures.counters import at_stop, ordered, per_inference, per_update, plot_counters, short
 from neuroep.errors import ConfigError
 
 EPOCHS: list[dict[str, Any]] = [
@@ -68,3 +68,18 @@ def test_order_and_numbers() -> None:
         "5G",
         "7.8T",
     ]
+
+
+def test_shares_at_the_stop_are_of_the_conversions_of_their_direction():
+    counted = {"dac": 10, "adc": 100, "adc_transposed": 40, "adc_forward_at_stop": 6, "adc_transposed_at_stop": 10}
+    assert at_stop(counted) == {"DAC": 0.0, "ADC, forward": 0.1, "ADC, transposed": 0.25}
+    assert at_stop({}) == {}
+
+
+def test_the_page_of_a_run_tells_of_readings_at_the_stop():
+    from analysis.report.run_report import counters_section
+
+    counted = {"adc": 100, "adc_transposed": 40, "adc_transposed_at_stop": 10}
+    record = {"epoch": 1, "updates": 10, "counters": counted, "evaluate": {}}
+    assert "ADC, transposed 25.00 %" in counters_section([record])
+    assert "at the stop, beyond" not in counters_section([record | {"counters": {"adc": 100}}])

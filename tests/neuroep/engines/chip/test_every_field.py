@@ -90,6 +90,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "attention.exp_bits": ({}, 3),
     "attention.pattern_range": ({"attention.kind": "analog"}, 1.0),
     "readout.signal": ({"readout.bits": 6}, "difference"),
+    "readout.hold_noise": ({"readout.signal": "difference", "readout.bits": 6}, 0.02),
     "update.scheme": ({}, "mixed_precision"),
     "update.reprogram_every": ({}, 2),
     "update.granule": (MIXED, 0.01),
@@ -123,6 +124,12 @@ for part in ("dac", "adc", "attention.state", "readout"):
 @pytest.mark.parametrize("name", FIELDS)
 def test_a_field_changes_the_run(small, name):
     beside, value = FIELDS[name]
+    assert not small(beside).same(small(beside | {name: value}))
+
+
+@pytest.mark.parametrize("name", [name for name in FIELDS if name.startswith("readout.")])
+def test_the_read_out_acts_on_an_event_driven_chip_too(small, name):
+    beside, value = FIELDS[name][0] | EVENTS, FIELDS[name][1]
     assert not small(beside).same(small(beside | {name: value}))
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hw_models.chip import Readout
-from neuroep.contrast import Held, Moved
+from hw_models.chip import Chip, Readout
+from hw_models.converters import calibrating
+from hw_models.errors import ChipError
+from neuroep.contrast import Contrast, Held, Moved
 from neuroep.engines.chip.readout import Periphery
 
 BASE = np.random.default_rng(0).random((40, 30))
@@ -73,3 +75,119 @@ def test_noise_has_its_size_and_its_key():
 def test_more_bits_read_the_difference_better(bits):
     coarse, fine = (periphery(bits=b).measure(MOVED).change for b in (bits, bits + 4))
     assert np.linalg.norm(fine - MOVED.change) < np.linalg.norm(coarse - MOVED.change)
+
+
+ROWS, POST, PRE = 200, 50, 30
+
+
+def phases(size: int, rows: int = ROWS, amplitude: float = 1e-3, seed: int = 0) -> Moved:
+    draw = np.random.default_rng(seed)
+    state, delta = draw.uniform(0, 1, (rows, size)), amplitude * draw.standard_normal((rows, size))
+    return Moved(state + delta / 2, state - delta / 2)
+
+
+def calibrated(ends, end: str = "post", seed: int = 0, **settings) -> Periphery:
+    made = Periphery(Readout(**settings), seed, "dense_1", end)
+    with calibrating(made):
+        seen = made.measure(ends)
+        _ = seen.mean, seen.change
+    return made
+
+
+def test_noise_of_holders_and_converters_is_in_units_of_the_state():
+    """However fine the range of the difference: moments and correlation, 4.5 sigma of 200,000 values."""
+    ends = phases(1000)
+    n = ends.plus.size
+    wide = 4.5 / np.sqrt(2 * n)
+    held = calibrated(ends, signal="difference", hold_noise=1e-3).measure(ends)
+    change, mean = held.change - ends.change, held.mean - ends.mean
+    assert abs(change.std() / (np.sqrt(2) * 1e-3) - 1) < wide
+    assert abs(mean.std() / (1e-3 / np.sqrt(2)) - 1) < wide
+    assert abs(np.corrcoef(change.ravel(), mean.ravel())[0, 1]) < 4.5 / np.sqrt(n)
+    plus, minus = held.plus - ends.plus, held.minus - ends.minus
+    for phase in (plus, minus):
+        assert abs(phase.std() / 1e-3 - 1) < wide
+    assert abs(np.corrcoef(plus.ravel(), minus.ravel())[0, 1]) < 4.5 / np.sqrt(n)
+    made = calibrated(ends, signal="difference", noise=1e-3, margin=1.5)
+    full, own = made.state.range, made.measure(ends)
+    assert full == pytest.approx(1.5 * ends.mean.max(), rel=1e-3) and made.change.range < 0.02
+    for error in (own.change - ends.change, own.mean - ends.mean):
+        assert abs(error.std() / (1e-3 * full) - 1) < 2 * wide
+
+
+@pytest.mark.parametrize("amplitude", [1e-3, 1e-5])
+@pytest.mark.parametrize("settings", [{"hold_noise": 1e-3}, {"noise": 1e-3}, {"hold_noise": 1e-3, "noise": 5e-4}])
+def test_the_gradient_has_the_cosine_of_brute_force(settings, amplitude):
+    """The update as the equations have it, over 40 draws: means within 4.5 of their standard errors."""
+    post, pre = phases(POST, amplitude=amplitude), phases(PRE, amplitude=amplitude, seed=1)
+    exact = Contrast(post, pre, 0.2, ROWS).weight_gradient()
+    found, slow = [], []
+    draw = np.random.default_rng(5)
+    for seed in range(40):
+        sides = []
+        for ends, end in ((post, "post"), (pre, "pre")):
+            sides.append(calibrated(ends, end, seed, bits=12, signal="difference", **settings).measure(ends))
+        found.append(cosine(Contrast(*sides, 0.2, ROWS).weight_gradient(), exact))
+        slow.append(cosine(brute_force(post, pre, draw, **settings), exact))
+    error = np.sqrt(np.var(found, ddof=1) / 40 + np.var(slow, ddof=1) / 40)
+    assert abs(np.mean(found) - np.mean(slow)) < 4.5 * error + 2e-3
+    assert np.mean(found) < (0.7 if amplitude == 1e-3 else 0.1)
+
+
+def brute_force(post, pre, draw, hold_noise=0.0, noise=0.0):
+    """Hold, subtract, convert with noise of the states' full scale; quantisation of 12 bits is below all of it."""
+    seen = []
+    for ends in (post, pre):
+        plus = ends.plus + hold_noise * draw.standard_normal(ends.plus.shape)
+        minus = ends.minus + hold_noise * draw.standard_normal(ends.plus.shape)
+        change = plus - minus + noise * draw.standard_normal(plus.shape)
+        seen.append((change, 0.5 * (plus + minus) + noise * draw.standard_normal(plus.shape)))
+    (change, mean), (pre_change, pre_mean) = seen
+    return -(change.T @ pre_mean + mean.T @ pre_change) / (0.2 * ROWS)
+
+
+def cosine(a, b):
+    return float((a * b).sum() / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+@pytest.mark.parametrize("clamped", [False, True])
+@pytest.mark.parametrize("signal", ["states", "difference"])
+def test_a_value_is_converted_and_counted_once(signal, clamped):
+    """Two conversions of a state, one of a clamped input, whatever is asked how often; draws stay the same."""
+    post, pre = phases(POST), Held(phases(PRE).plus) if clamped else phases(PRE)
+    settings = {"bits": 8, "signal": signal, "noise": 1e-3, "stochastic": True}
+    settings |= {"hold_noise": 1e-3} if signal == "difference" else {}
+    made = [calibrated(ends, end, **settings) for ends, end in ((post, "post"), (pre, "pre"))]
+    before = [one.conversions for one in made]
+    contrast = Contrast(made[0].measure(post), made[1].measure(pre), 0.2, ROWS)
+    first = contrast.weight_gradient()
+    for _ in range(2):
+        np.testing.assert_array_equal(contrast.weight_gradient(), first)
+        assert contrast.bias_gradient() is not None
+        for side in (contrast.post, contrast.pre):
+            for name in ("plus", "minus", "mean", "change"):
+                np.testing.assert_array_equal(getattr(side, name), getattr(side, name))
+    counted = [one.conversions - had for one, had in zip(made, before, strict=True)]
+    assert counted == [2 * ROWS * POST, (1 if clamped else 2) * ROWS * PRE]
+
+
+def test_conversions_at_the_stop_are_counted():
+    ends = phases(POST)
+    made = calibrated(ends, bits=8, signal="difference")
+    assert made.at_stop == 0
+    _ = made.measure(Moved(3 * ends.plus, 3 * ends.minus)).change
+    assert made.at_stop == np.count_nonzero(np.rint(3 * ends.change / made.change.grid.step) ** 2 > 127**2) > 0
+
+
+def test_phases_that_do_not_differ_give_no_range():
+    still = Moved(BASE, BASE)
+    made = calibrated(still, bits=8, signal="difference")
+    assert made.state.range == BASE.max()
+    with pytest.raises(ChipError, match="difference of the phases: all its calibration samples were 0"):
+        _ = made.measure(MOVED).change
+
+
+def test_hold_noise_needs_holders():
+    with pytest.raises(ChipError, match=r"hold_noise = 0\.1: it acts only with signal difference"):
+        Chip.parse({"readout": {"hold_noise": 0.1}})
+    assert Readout(signal="difference", hold_noise=0.1).measures
