@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
+from hw_models.reading import read_toml
 from hw_models.whole_files import write_text
 
 
@@ -40,18 +40,19 @@ def load(name: str | Path, _open: tuple[Path, ...] = ()) -> Chip:
 
         return Chip.ideal() if name == "ideal" else presets.load(name)
     path = Path(name)
-    if path.resolve() in _open:
-        raise ChipError(f"{path}: a chip cannot start from itself")
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = read_toml(path)
     except OSError as error:
         raise ChipError(f"cannot read chip '{path}': {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ChipError(f"{path}: not valid TOML: {error}") from None
+    real = Path(os.path.realpath(path))
+    if real in _open:
+        raise ChipError(f"{path}: a chip cannot start from itself")
     base = values.get("preset")
     if isinstance(base, str):
         other = path.parent / base if is_file_name(base) else base
-        values = laid_over(load(other, (*_open, path.resolve())).to_dict(), values)
+        values = laid_over(load(other, (*_open, real)).to_dict(), values)
     return Chip.parse({"name": path.stem, **values}, str(path))
 
 

@@ -8,14 +8,14 @@ one line: the file, the dotted field, the value, what is allowed, the nearest va
 
 from __future__ import annotations
 
-import tomllib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from hw_models import faults, files
+from hw_models import faults, files, reading
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
 from neuroep import potentials
@@ -127,6 +127,10 @@ def parse(values: Mapping[str, Any], source: str = "configuration") -> Config:
         With one line for the first fault: the field, the value, what is allowed.
     """
     try:
+        reading.check(values)
+    except ValueError as error:
+        raise ConfigError(f"{source}: {error}") from None
+    try:
         return Config.model_validate(_with_chip(values))
     except ChipError as error:
         raise ConfigError(f"{source}: {error}") from None
@@ -165,10 +169,10 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 
     path = Path(path)
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = reading.read_toml(path)
     except OSError as error:
         raise ConfigError(f"cannot read configuration '{path}': {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     return parse(merged(located(values, path.parent), overrides), str(path))
 
@@ -182,7 +186,7 @@ def located(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     paths = {name: data[name] for name in ("path", "vectors", "cache") if isinstance(data.get(name), str)}
     if "vectors" in paths and not _is_file_name(paths["vectors"], folder):
         del paths["vectors"]
-    placed = {name: str((folder / Path(value).expanduser()).resolve()) for name, value in paths.items()}
+    placed = {name: _absolute(value, folder, f"data.{name}") for name, value in paths.items()}
     return {**values, "data": {**data, **placed}}
 
 
@@ -191,10 +195,21 @@ def _located_chip(chip: Any, folder: Path) -> Any:
     if isinstance(chip, Mapping) and isinstance(chip.get("preset"), str):
         return {**chip, "preset": _located_chip(chip["preset"], folder)}
     if isinstance(chip, str) and files.is_file_name(chip):
-        return str((folder / Path(chip).expanduser()).resolve())
+        return _absolute(chip, folder, "chip")
     return chip
+
+
+def _absolute(path: str, folder: Path, field: str) -> str:
+    """Return a path counted from ``folder``; one that no system can have stays, for the checks to refuse."""
+    if "\0" in path:
+        return path
+    try:
+        # Path.resolve would raise for a link to itself; opening it says so in its own words.
+        return os.path.realpath(folder / Path(path).expanduser())
+    except RuntimeError:
+        raise ConfigError(f"{field} = '{path}': there is no home folder of that name") from None
 
 
 def _is_file_name(vectors: str, folder: Path) -> bool:
     """Tell a word-vector file from the name of a gensim download."""
-    return "/" in vectors or Path(vectors).suffix in VECTOR_FILES or (folder / vectors).exists()
+    return "/" in vectors or Path(vectors).suffix in VECTOR_FILES or os.path.exists(folder / vectors)
