@@ -26,6 +26,7 @@ def load(
     limit: int | None = None,
     seed: int = 0,
     cache: StrPath | None = None,
+    keep: bool = True,
 ) -> Corpus:
     """Load a corpus and the vectors of its words.
 
@@ -35,11 +36,12 @@ def load(
         ``imdb`` and ``snli`` are the Hugging Face sets stanfordnlp/imdb and stanfordnlp/snli; ``reviews`` and ``pairs``
         are small generated corpora which need no file (see :mod:`neuroep.data.generated`); ``table`` is a user's own.
     path : str or path, optional
-        A folder with ``train``, ``test`` and perhaps ``validation`` tables (Parquet, CSV, TSV, JSON lines), or one
-        table, which is then the training split. The hub is asked only for imdb and snli, and only without a path.
+        A folder with ``train``, ``test`` and perhaps ``validation`` tables (Parquet, CSV, TSV, JSON lines), a folder
+        written by ``save_to_disk`` of ``datasets``, SNLI as its authors distribute it, or one table, which is then the
+        training split. The hub is asked only for imdb and snli, and only without a path.
     vectors : str or path, optional
-        Word vectors: ``.kv`` (a pickle inside: trusted files only), word2vec binary or text, GloVe text, or a name of
-        gensim's downloader. Required except for the generated corpora.
+        Word vectors: word2vec binary or text, GloVe text, gensim's ``.kv`` (nothing in its pickle is run), or a name
+        of gensim's downloader. Required except for the generated corpora.
     tokens : int or sequence of int
         Longest sample kept, per sequence; unknown words are dropped first, then the end is cut off.
     text : str or sequence of str, optional
@@ -54,11 +56,14 @@ def load(
         Key of the held-out and the limited samples. It does not affect the generated texts.
     cache : str or path, optional
         Folder of tokenised sets; ``$NEUROEP_CACHE`` or the user's cache folder by default.
+    keep : bool
+        Write the tokenised set there; else a set that is there already is used, and none is written.
 
     Returns
     -------
     Corpus
-        Splits ``train`` and, as the source has them, ``validation`` and ``test``.
+        Splits ``train`` and, as the source has them, ``validation`` and ``test``. What was taken, and which share of
+        the tokens has a vector, is logged, as a warning where it is less than half.
 
     Raises
     ------
@@ -76,5 +81,5 @@ def load(
     else:
         made_from = plan(name, path, text, label)
         longest = per_sequence(made_from.sequences, tokens)
-        whole = tokenised(made_from, vectors, cache)
+        whole = tokenised(made_from, vectors, cache, keep=keep)
     return select(whole, longest, validation, limit, seed)
