@@ -109,6 +109,11 @@ class Run:
         return replace(self, config=config)
 
 
+def is_run(path: Path) -> bool:
+    """Tell whether a folder is a run directory."""
+    return all((path / name).is_file() for name in (CONFIG, CHECKPOINT))
+
+
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Run:
     """Open a run directory.
 

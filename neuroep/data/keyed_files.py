@@ -43,6 +43,8 @@ class _Reader(pickle.Unpickler):
         module = {"__builtin__": "builtins", "copy_reg": "copyreg"}.get(module, module)
         if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name in _REBUILD:
             return _REBUILD[name]
+        if module in ("numpy.core.numeric", "numpy._core.numeric") and name == "_frombuffer":
+            return lambda held, kind, shape, order: np.frombuffer(held, dtype=kind).reshape(shape, order=order)
         if module.startswith("gensim.models."):
             return type(name, (Held,), {})
         if (module, name) not in known:

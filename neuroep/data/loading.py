@@ -26,7 +26,6 @@ def load(
     limit: int | None = None,
     seed: int = 0,
     cache: StrPath | None = None,
-    keep: bool = True,
 ) -> Corpus:
     """Load a corpus and the vectors of its words.
 
@@ -56,8 +55,6 @@ def load(
         Key of the held-out and the limited samples. It does not affect the generated texts.
     cache : str or path, optional
         Folder of tokenised sets; ``$NEUROEP_CACHE`` or the user's cache folder by default.
-    keep : bool
-        Write the tokenised set there; else a set that is there already is used, and none is written.
 
     Returns
     -------
@@ -81,5 +78,5 @@ def load(
     else:
         made_from = plan(name, path, text, label)
         longest = per_sequence(made_from.sequences, tokens)
-        whole = tokenised(made_from, vectors, cache, keep=keep)
+        whole = tokenised(made_from, vectors, cache)
     return select(whole, longest, validation, limit, seed)

@@ -101,7 +101,7 @@ def plan(name: str, path: StrPath | None, text: str | Sequence[str] | None, labe
     return Plan(name, path, columns, label or "label", None, False, None)
 
 
-def tokenised(plan: Plan, vectors: StrPath | None, cache: StrPath | None, *, keep: bool = True) -> Corpus:
+def tokenised(plan: Plan, vectors: StrPath | None, cache: StrPath | None) -> Corpus:
     """Return the whole corpus at full length, from the cache where it is there.
 
     Parameters
@@ -112,8 +112,6 @@ def tokenised(plan: Plan, vectors: StrPath | None, cache: StrPath | None, *, kee
         File or name of the word vectors.
     cache : str or path or None
         Folder of tokenised sets, or None for the default, which need not be writable.
-    keep : bool
-        Write a set that is not there yet.
 
     Raises
     ------
@@ -133,8 +131,7 @@ def tokenised(plan: Plan, vectors: StrPath | None, cache: StrPath | None, *, kee
     corpus = disk.fetch(folder, plan.name, key)
     if corpus is None:
         corpus = _build(plan, source.read(), file)
-        if keep:
-            _store(folder, key, corpus, required=cache is not None)
+        _store(folder, key, corpus, required=cache is not None)
     _tell(corpus, source.taken, file)
     return corpus
 

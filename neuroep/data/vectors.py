@@ -89,7 +89,7 @@ def read(path: Path) -> WordVectors:
         finite in float32.
     """
     try:
-        if path.suffix == PICKLED:
+        if path.suffix.lower() == PICKLED:
             rows, table = read_keyed(path)
         else:
             rows, table, repeated = read_words(path)
