@@ -123,7 +123,8 @@ def _run(argv: list[str]) -> None:
     command = commands[name]
     arguments = _arguments(command, argv[1:])
     run: Callable[[argparse.Namespace], None] = arguments.run
-    run(arguments)
+    with streams.noted(quiet=getattr(arguments, "quiet", False) or getattr(arguments, "json", False)):
+        run(arguments)
 
 
 def _arguments(command: Parser, argv: list[str]) -> argparse.Namespace:

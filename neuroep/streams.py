@@ -6,6 +6,7 @@ takes their number, so that whatever writes to standard error writes into it. He
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
@@ -58,6 +59,44 @@ def prepared() -> Iterator[None]:
                     getattr(sys, name).flush()
                 except (OSError, ValueError):
                     _silence(name)
+
+
+@contextmanager
+def noted(*, quiet: bool) -> Iterator[None]:
+    """Print what the library has to say while a command runs to standard error, each line once.
+
+    Parameters
+    ----------
+    quiet : bool
+        Print warnings only, not what data were loaded.
+    """
+    logger, handler = logging.getLogger("neuroep"), _Notes()
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+class _Notes(logging.Handler):
+    """Prints a record as one harmless line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record to standard error, unless it was printed before."""
+        line = one_line(record.getMessage())
+        if line not in self.said:
+            self.said.add(line)
+            try:
+                print(f"neuroep: {line}", file=sys.stderr, flush=True)
+            except OSError:
+                _silence("stderr")
 
 
 def _closed(number: int, name: str) -> None:

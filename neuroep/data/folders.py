@@ -205,7 +205,7 @@ def _page(file: Path, name: str, default: Any = None) -> list[Any]:
     try:
         held = reading.read_json(file)
     except (OSError, ValueError) as error:
-        raise DataError(f"data '{file}' cannot be read: {error}") from error
+        raise DataError(f"data '{file}' cannot be read: {getattr(error, 'strerror', None) or error}") from error
     held = held.get(name, default) if isinstance(held, dict) else None
     if not isinstance(held, list):
         raise DataError(f"data '{file}' cannot be read: it has no list '{name}'")

@@ -25,7 +25,7 @@ from neuroep.errors import DataError
 _OPENERS: Mapping[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _MARK = "\ufeff".encode()
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
-_HEAD, _CHUNK, _LONGEST_WORD = 1 << 18, 1 << 22, 1 << 16
+_HEAD, _CHUNK, _LONGEST_WORD, _LONGEST_LINE = 1 << 18, 1 << 22, 1 << 16, 1 << 26
 _CONTROLS = bytes(sorted({*range(32), 127} - set(b"\t\n\r\v\f")))
 _ALLOWED = "word2vec binary, word2vec text, GloVe text, .kv"
 
@@ -71,6 +71,7 @@ def read_words(path: Path) -> Words:
     try:
         with _opened(path) as file:
             head = file.read(_HEAD)
+            head += b"" if b"\n" in head else file.readline(_LONGEST_LINE)
         form = _form(head)
         with _opened(path) as file:
             if not form.binary:
@@ -103,7 +104,7 @@ def _form(head: bytes) -> _Form:
         return _Form(not (_numbers(second) == dim or _is_text(head)), count, dim)
     # A word with blanks makes its line longer: the dimension is what most lines have.
     lines = text.split(b"\n")
-    lengths = Counter(number for line in (lines[:-1] if len(head) == _HEAD else lines) if (number := _numbers(line)))
+    lengths = Counter(number for line in (lines[:-1] if len(head) >= _HEAD else lines) if (number := _numbers(line)))
     if not lengths or _has_controls(first):
         raise Fault(f"its first line is of no known format; allowed are {_ALLOWED}")
     most = max(lengths.values())
