@@ -18,6 +18,7 @@ import numpy as np
 
 from hw_models.whole_files import replaced
 from neuroep.data.corpus import Corpus, Coverage, Ragged, Split, content_hash
+from neuroep.data.places import located
 from neuroep.errors import DataError
 
 FORMAT = 2
@@ -27,9 +28,15 @@ _log = logging.getLogger(__name__)
 
 
 def default_folder() -> Path:
-    """Return the folder for cached sets: ``$NEUROEP_CACHE``, else ``neuroep`` in the platform's user cache folder."""
+    """Return the folder for cached sets: ``$NEUROEP_CACHE``, else ``neuroep`` in the platform's user cache folder.
+
+    Raises
+    ------
+    RuntimeError
+        If the user has no home folder.
+    """
     if chosen := os.environ.get("NEUROEP_CACHE"):
-        return Path(chosen).expanduser()
+        return located(chosen, "cache folder $NEUROEP_CACHE")
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
     elif sys.platform == "darwin":

@@ -127,11 +127,12 @@ def tokenised(plan: Plan, vectors: StrPath | None, cache: StrPath | None) -> Cor
     parts = {"tokeniser": TOKENISER, "vectors": word_vectors.fingerprint(file), "tables": source.hashes}
     how = [plan.name, plan.columns, plan.label, plan.classes, plan.drop, sorted(plan.others.items())]
     key = disk.key_of({**parts, "plan": how})
-    folder = disk.default_folder() if cache is None else located(cache, "cache folder")
-    corpus = disk.fetch(folder, plan.name, key)
+    folder = _default() if cache is None else located(cache, "cache folder")
+    corpus = None if folder is None else disk.fetch(folder, plan.name, key)
     if corpus is None:
         corpus = _build(plan, source.read(), file)
-        _store(folder, key, corpus, required=cache is not None)
+        if folder is not None:
+            _store(folder, key, corpus, required=cache is not None)
     _tell(corpus, source.taken, file)
     return corpus
 
@@ -145,7 +146,16 @@ def _tell(corpus: Corpus, taken: str, vectors: Path) -> None:
         found = [f"{split} {counts[place]:,d}" for split, counts in corpus.coverage.items() if counts[place]]
         notes += [f"{what}: {', '.join(found)}"] if found else []
     level = logging.WARNING if min(shares.values(), default=1) < FEW else logging.INFO
-    _log.log(level, "data '%s' from %s, vectors '%s'; %s", corpus.name, taken, vectors.name, "; ".join(notes))
+    _log.log(level, "data '%s' from %s, vectors '%s'; %s", corpus.name, taken, vectors, "; ".join(notes))
+
+
+def _default() -> Path | None:
+    """Return the default cache folder; None for a user without a home."""
+    try:
+        return disk.default_folder()
+    except RuntimeError as error:
+        _log.warning("tokenised set is not kept: %s Set NEUROEP_CACHE to a folder", error)
+        return None
 
 
 def _store(folder: Path, key: str, corpus: Corpus, *, required: bool) -> None:

@@ -67,9 +67,12 @@ def locate(vectors: str | os.PathLike[str]) -> Path:
 def fingerprint(path: Path) -> str:
     """Return the hash of a file of word vectors and of the arrays gensim may have put beside it."""
     digest = hashlib.blake2b(digest_size=16)
-    for part in (path, *sorted(path.parent.glob(f"{glob.escape(path.name)}.*.npy"))):
-        with part.open("rb") as file:
-            digest.update(hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest())
+    try:
+        for part in (path, *sorted(path.parent.glob(f"{glob.escape(path.name)}.*.npy"))):
+            with part.open("rb") as file:
+                digest.update(hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest())
+    except OSError as error:
+        raise DataError(f"vectors '{path}' cannot be read: {error.strerror or error}") from error
     return digest.hexdigest()
 
 

@@ -150,7 +150,7 @@ def _read_text(file: IO[bytes], form: _Form) -> Words:
     rows: dict[str, int] = {}
     values = array("f")
     count = repeated = 0
-    for number, fields in _rows(file, form):
+    for number, fields, clean in _rows(file, form):
         count += 1
         if form.words is not None and count > form.words:
             raise Fault(f"line {number} is one more than the {form.words} words of its header")
@@ -159,7 +159,8 @@ def _read_text(file: IO[bytes], form: _Form) -> Words:
             vector = [float(field) for field in fields[max(start, 0) :]]
         except ValueError:
             vector = []
-        if start < 1 or not vector or (start > 1 and _is_number(fields[start - 1])):
+        clean = clean or all(b"_" not in field for field in fields[start:])
+        if start < 1 or not vector or not clean or (start > 1 and _is_number(fields[start - 1])):
             raise Fault(f"line {number} {_complaint(fields, form.dim)}")
         word = b" ".join(fields[:start]).decode(errors="replace")
         if rows.setdefault(word, len(rows)) * form.dim == len(values):
@@ -179,15 +180,18 @@ def _complaint(fields: list[bytes], dim: int) -> str:
     return f"holds {_numbers(b' '.join(fields))} numbers after its word, not {dim}"
 
 
-def _rows(file: IO[bytes], form: _Form) -> Iterator[tuple[int, list[bytes]]]:
-    """Return the number and the fields of each line behind the header; blank lines are passed over."""
+def _rows(file: IO[bytes], form: _Form) -> Iterator[tuple[int, list[bytes], bool]]:
+    """Return number and fields of each line behind the header, and whether it is free of the digit separator ``_``.
+
+    Blank lines are passed over.
+    """
     header = form.words is not None
     for number, line in enumerate(file, 1):
         fields = (line.removeprefix(_MARK) if number == 1 else line).split()
         if not fields:
             continue
         if not header:
-            yield number, fields
+            yield number, fields, b"_" not in line
         header = False
 
 

@@ -146,6 +146,25 @@ def test_arrays_beside_a_pickle_hold_none(tmp_path: Path, mark: Path, name: str)
     assert not mark.exists()
 
 
+def test_types_in_tables_run_no_code(tmp_path: Path, mark: Path) -> None:
+    """A Parquet or Arrow file can name a type of its own, which old versions of pyarrow unpickled."""
+    import pyarrow
+    import pyarrow.parquet
+
+    from neuroep.data import tables
+
+    held = {"ARROW:extension:name": "arrow.py_extension_type", "ARROW:extension:metadata": pickle.dumps(Payload(mark))}
+    schema = pyarrow.schema([pyarrow.field("text", pyarrow.string(), metadata=held), ("label", pyarrow.int64())])
+    table = pyarrow.table({"text": ["good", "bad"], "label": [1, 0]}).cast(schema)
+    pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
+    with pyarrow.ipc.new_stream(tmp_path / "t.arrow", schema) as stream:
+        stream.write_table(table)
+    for name in ("t.parquet", "t.arrow"):
+        read = tables.read_table(tmp_path / name, ("text", "label"))
+        assert tables.texts(read, "text") == ["good", "bad"]
+    assert not mark.exists()
+
+
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_no_pickle_runs_code(tmp_path: Path, mark: Path, protocol: int) -> None:
     """Neither at its top nor inside vectors that are in order otherwise, in any protocol."""

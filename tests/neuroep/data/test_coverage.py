@@ -74,7 +74,7 @@ def test_line_after_loading(
             corpus = data.load("imdb", path=reviews_folder, vectors=vectors, tokens=2, limit=1)
         (line,) = [record for record in caplog.records if record.name.startswith("neuroep")]
         # the film was good ! / the film was bad / not good / zzz unknown
-        said = f"data 'imdb' from {reviews_folder} (train.csv, test.csv), vectors 'vectors.txt'; "
+        said = f"data 'imdb' from {reviews_folder} (train.csv, test.csv), vectors '{vectors}'; "
         said += "of the tokens have a vector: train 76.92% of 13, test 88.89% of 9; samples without any: train 1"
         assert (line.getMessage(), line.levelname) == (said, "INFO")
         assert corpus.coverage["train"] == Coverage(13, 10, 1, 0)

@@ -233,6 +233,7 @@ def test_words_with_blanks(tmp_path: Path, header: str, first: str) -> None:
     [
         (GLOVE + "dog 1 2\n", "line 4 holds 2 numbers after its word, not 3"),
         (GLOVE + "\ndog 1 2 3 4\n", "line 5 holds 4 numbers after its word, not 3"),
+        (GLOVE + "dog 1 2_0 3\n", "line 4 holds '2_0' where a number is needed"),
         (GLOVE + "dog 1 x 3\n", "line 4 holds 'x' where a number is needed"),
         (GLOVE + " 1 2 3\n", "line 4 holds 2 numbers after its word"),
         ("3 3\ngood 1 2\nbad 1 2 3\nfilm 1 2 3\n", "line 2 holds 2 numbers after its word, not 3"),
