@@ -186,3 +186,18 @@ def test_names_of_numbers_and_numbers_of_names() -> None:
     assert labels.classes_of([table(["neg ", "pos", " neg"])], "label") == ("neg", "pos")
     assert labels.numbers(table(["neg ", "pos"]), "label", ("neg", "pos")).labels.tolist() == [0, 1]
     assert labels.numbers(table(["1", "0"]), "label", ("neg", "pos")).labels.tolist() == [1, 0]
+
+
+def test_saved_tables_are_whole(tmp_path: Path) -> None:
+    """Cut between two of its batches, an Arrow stream reads as a shorter one: 2,000 rows of 3,000, silently."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    datasets.Dataset.from_dict({"text": ["good"] * 3000, "label": [0, 1, 1] * 1000}).save_to_disk(str(tmp_path / "set"))
+    path = tmp_path / "set" / "data-00000-of-00001.arrow"
+    assert len(tables.read_table(path, COLUMNS).columns["label"]) == 3000
+    whole = path.read_bytes()
+    for cut in (whole.rindex(b"\xff" * 4), whole.rindex(b"\xff" * 4, 0, -8), len(whole) // 2, 3, 0):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(DataError, match="cannot be read: "):
+            tables.read_table(path, COLUMNS)
