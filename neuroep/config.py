@@ -9,6 +9,7 @@ one line: the file, the dotted field, the value, what is allowed, the nearest va
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ class Config(Section):
         """
         vectors = self.data.vectors
         if "vectors" in self._foreign:
-            cure = f"if you trust it, name it again: --data.vectors {vectors}"
+            cure = f"if you trust it, name it again: --data.vectors {shlex.quote(str(vectors))}"
             raise ConfigError(f"data.vectors = '{vectors}': a pickle ({PICKLED}) that only the run names; {cure}")
         if "cache" not in self._foreign:
             return self
