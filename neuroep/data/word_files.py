@@ -150,7 +150,7 @@ def _read_text(file: IO[bytes], form: _Form) -> Words:
     rows: dict[str, int] = {}
     values = array("f")
     count = repeated = 0
-    for number, fields, clean in _rows(file, form):
+    for number, line, fields in _rows(file, form):
         count += 1
         if form.words is not None and count > form.words:
             raise Fault(f"line {number} is one more than the {form.words} words of its header")
@@ -159,7 +159,7 @@ def _read_text(file: IO[bytes], form: _Form) -> Words:
             vector = [float(field) for field in fields[max(start, 0) :]]
         except ValueError:
             vector = []
-        clean = clean or all(b"_" not in field for field in fields[start:])
+        clean = b"_" not in line or all(b"_" not in field for field in fields[start:])
         if start < 1 or not vector or not clean or (start > 1 and _is_number(fields[start - 1])):
             raise Fault(f"line {number} {_complaint(fields, form.dim)}")
         word = b" ".join(fields[:start]).decode(errors="replace")
@@ -180,18 +180,20 @@ def _complaint(fields: list[bytes], dim: int) -> str:
     return f"holds {_numbers(b' '.join(fields))} numbers after its word, not {dim}"
 
 
-def _rows(file: IO[bytes], form: _Form) -> Iterator[tuple[int, list[bytes], bool]]:
-    """Return number and fields of each line behind the header, and whether it is free of the digit separator ``_``.
+def _rows(file: IO[bytes], form: _Form) -> Iterator[tuple[int, bytes, list[bytes]]]:
+    """Return number, text and fields of each line behind the header; blank lines are passed over.
 
-    Blank lines are passed over.
+    A line that begins with a blank, and has no more than its numbers, has a blank for its word, as some files do.
     """
     header = form.words is not None
-    for number, line in enumerate(file, 1):
-        fields = (line.removeprefix(_MARK) if number == 1 else line).split()
+    for number, raw in enumerate(file, 1):
+        line = raw.removeprefix(_MARK) if number == 1 else raw
+        fields = line.split()
         if not fields:
             continue
         if not header:
-            yield number, fields, b"_" not in line
+            blank = len(fields) == form.dim and line[:1] in (b" ", b"\t")
+            yield number, line, [b"", *fields] if blank else fields
         header = False
 
 

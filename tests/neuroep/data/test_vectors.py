@@ -235,7 +235,7 @@ def test_words_with_blanks(tmp_path: Path, header: str, first: str) -> None:
         (GLOVE + "\ndog 1 2 3 4\n", "line 5 holds 4 numbers after its word, not 3"),
         (GLOVE + "dog 1 2_0 3\n", "line 4 holds '2_0' where a number is needed"),
         (GLOVE + "dog 1 x 3\n", "line 4 holds 'x' where a number is needed"),
-        (GLOVE + " 1 2 3\n", "line 4 holds 2 numbers after its word"),
+        (GLOVE + "1 2 3\n", "line 4 holds 2 numbers after its word"),
         ("3 3\ngood 1 2\nbad 1 2 3\nfilm 1 2 3\n", "line 2 holds 2 numbers after its word, not 3"),
         ("# by hand\n" + GLOVE, "line 1 holds 0 numbers"),
         ("4 3\n" + GLOVE, "truncated: its header says 4 words, it has 3"),
@@ -268,3 +268,12 @@ def test_first_vector_of_a_word_counts(tmp_path: Path, contents: str, caplog: py
     (tmp_path / "w.bin").write_bytes(double)
     rows, table = word_vectors.read(tmp_path / "w.bin")
     assert (list(rows), table[0].tolist(), len(table)) == (["good", "bad", "film"], [1, 2, 3], 3)
+
+
+@pytest.mark.parametrize("line", ["  9 9 9", " 9 9 9", "\t9 9 9"])
+def test_word_that_is_blank(tmp_path: Path, line: str) -> None:
+    """Some public files have a blank for a word; no token is blank, and the other words are read."""
+    (tmp_path / "w.vec").write_text(f"4 3\n{GLOVE}{line}\n")
+    rows, table = word_vectors.read(tmp_path / "w.vec")
+    assert list(rows) == ["good", "bad", "film", ""]
+    assert table[3].tolist() == [9, 9, 9]
