@@ -28,7 +28,7 @@ from neuroep import config as configuration, runs
 from neuroep.assembly import check_update
 from neuroep.config import Config
 from neuroep.errors import ConfigError, unknown
-from neuroep.overrides import dotted, merged
+from neuroep.overrides import dotted
 from neuroep.runs import Run
 
 MODES = ("deploy", "learn")
@@ -125,7 +125,7 @@ def run(
     check_free(Path(out))
     opened, fields = _opened(source, chips, overrides)
     trained = opened if isinstance(opened, Run) else None
-    base = opened.config if isinstance(opened, Run) else opened
+    base = (opened.config if isinstance(opened, Run) else opened).consented()
     settings = contestants(base, chips, mode, fields)
     origin = str(source) if isinstance(source, str | Path) else None if trained is None else str(trained.path)
     asked: dict[str, Any] = {"source": origin, "run": trained is not None, "settings": base.to_dict(), "fields": fields}
@@ -222,4 +222,4 @@ def contestants(base: Config, chips: Sequence[str], mode: str, fields: Sequence[
 
 
 def _changed(base: Config, overrides: Sequence[str]) -> Config:
-    return configuration.parse(merged(base.to_dict(), overrides), "comparison")
+    return configuration.changed(base, overrides, "comparison")

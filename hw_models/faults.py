@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from hw_models.errors import nearest
+from hw_models.text import shown as as_shown
 
 _WORDS: Mapping[str, str] = {
     "bool_type": "should be true or false",
@@ -37,7 +38,7 @@ def line(error: Mapping[str, Any], names: Collection[str]) -> str:
     choices = (
         error["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ") if kind == "literal_error" else ()
     )
-    return f"{'.'.join(place)} = {value!r}: {_WORDS.get(kind) or _plain(error['msg'])}{nearest(value, choices)}"
+    return f"{'.'.join(place)} = {as_shown(value)}: {_WORDS.get(kind) or _plain(error['msg'])}{nearest(value, choices)}"
 
 
 def _unknown(place: Sequence[str], value: object, names: Collection[str]) -> str:
@@ -47,7 +48,7 @@ def _unknown(place: Sequence[str], value: object, names: Collection[str]) -> str
     leaves = list(dict.fromkeys(name.removeprefix(table).split(".")[0] for name in allowed))
     children = [f"{table}{leaf}" for leaf in leaves]
     near = nearest(".".join(place), children) or nearest(place[-1], leaves) or nearest(".".join(place), allowed)
-    shown = "" if isinstance(value, Mapping) else f" = {value!r}"
+    shown = "" if isinstance(value, Mapping) else f" = {as_shown(value)}"
     return f"unknown key '{'.'.join(place)}'{shown}: allowed are {', '.join(leaves)}{near}"
 
 

@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
+from hw_models.reading import read_toml
+from hw_models.whole_files import write_text
 
 
 def is_file_name(name: str) -> bool:
@@ -39,18 +40,19 @@ def load(name: str | Path, _open: tuple[Path, ...] = ()) -> Chip:
 
         return Chip.ideal() if name == "ideal" else presets.load(name)
     path = Path(name)
-    if path.resolve() in _open:
-        raise ChipError(f"{path}: a chip cannot start from itself")
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = read_toml(path)
     except OSError as error:
         raise ChipError(f"cannot read chip '{path}': {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ChipError(f"{path}: not valid TOML: {error}") from None
+    real = Path(os.path.realpath(path))
+    if real in _open:
+        raise ChipError(f"{path}: a chip cannot start from itself")
     base = values.get("preset")
     if isinstance(base, str):
         other = path.parent / base if is_file_name(base) else base
-        values = laid_over(load(other, (*_open, path.resolve())).to_dict(), values)
+        values = laid_over(load(other, (*_open, real)).to_dict(), values)
     return Chip.parse({"name": path.stem, **values}, str(path))
 
 
@@ -78,11 +80,7 @@ def save(chip: Chip, path: str | Path) -> None:
     ChipError
         If the disk refuses.
     """
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_text(chip.to_toml(), encoding="utf-8")
-        os.replace(partial, path)
+        write_text(path, chip.to_toml())
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise ChipError(f"cannot write chip '{path}': {error.strerror or error}") from None

@@ -64,10 +64,10 @@ def assemble(config: Config, checkpoint: Checkpoint | None = None, corpus: Corpu
 
 
 def build_corpus(config: Config) -> Corpus:
-    """Load the corpus, cut to the lengths the network reads."""
+    """Load the corpus, cut to the lengths the network reads; see :meth:`Config.consented`."""
     from neuroep import data
 
-    settings = config.data
+    settings = config.consented().data
     return data.load(
         settings.name,
         path=settings.path,

@@ -1,20 +1,21 @@
 """The command line: reads arguments, calls the library, prints. It holds no logic of its own.
 
-Exit codes: 0 done; 2 an error the user can mend, one line on stderr; 130 interrupted.
+Exit codes: 0 done; 2 an error the user can mend, one line on stderr; 130 interrupted. What is printed holds no control
+characters, whatever names and labels hold.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from hw_models.errors import ChipError
-from neuroep import __version__
+from neuroep import __version__, streams
 from neuroep.errors import ConfigError, NeuroepError, nearest
+from neuroep.streams import say
 
 ABOUT = "Train and study Equilibrium Propagation classifiers with Hopfield attention."
 EXAMPLES = """\
@@ -72,24 +73,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         Exit code.
     """
+    with streams.prepared():
+        try:
+            return _ended(list(sys.argv[1:] if argv is None else argv))
+        except BrokenPipeError:
+            return streams.fail("error: the output is closed: what read it has ended")
+        except KeyboardInterrupt:
+            return streams.fail("interrupted", 130)
+
+
+def _ended(argv: list[str]) -> int:
+    """Run one command; return the exit code, its error printed."""
     try:
-        _run(list(sys.argv[1:] if argv is None else argv))
+        _run(argv)
+        streams.flush()
     except (NeuroepError, ChipError) as error:
-        return _fail(str(error))
+        return streams.fail(f"error: {error}")
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        raise
     except OSError as error:
-        return _fail(f"{error.strerror or error}" + (f": '{error.filename}'" if error.filename else ""))
+        return streams.fail(f"error: {error.strerror or error}" + (f": '{error.filename}'" if error.filename else ""))
+    except RecursionError:
+        return streams.fail("error: something is nested too deeply: a table, a list or brackets in one of the files")
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
         reason = str(error).partition("\n")[0].partition(" GPU ")[0].rpartition("Allocator: ")[2].rstrip(".")
         shown = f"out of memory: {reason}" if reason else "out of memory"
-        return _fail(f"{shown}; try smaller tokens, dense sizes or batch")
-    except KeyboardInterrupt:
-        print("neuroep: interrupted", file=sys.stderr)
-        return 130
+        return streams.fail(f"error: {shown}; try smaller tokens, dense sizes or batch")
     return 0
 
 
@@ -99,13 +110,11 @@ def _is_out_of_memory(error: Exception) -> bool:
     return named or "DefaultCPUAllocator: " in str(error)
 
 
-def _fail(line: str) -> int:
-    print(f"neuroep: error: {' '.join(line.split())}", file=sys.stderr)
-    return 2
-
-
 def _run(argv: list[str]) -> None:
     parser, commands = build_parser()
+    for argument in argv:
+        if "\0" in argument:
+            raise ConfigError(f"argument '{argument}' holds a NUL character")
     name = argv[0] if argv else "--help"
     if name.startswith("-"):
         parser.parse_args([name])
@@ -114,7 +123,8 @@ def _run(argv: list[str]) -> None:
     command = commands[name]
     arguments = _arguments(command, argv[1:])
     run: Callable[[argparse.Namespace], None] = arguments.run
-    run(arguments)
+    with streams.noted(quiet=getattr(arguments, "quiet", False) or getattr(arguments, "json", False)):
+        run(arguments)
 
 
 def _arguments(command: Parser, argv: list[str]) -> argparse.Namespace:
@@ -235,7 +245,7 @@ def _train(arguments: argparse.Namespace) -> None:
     flags = {"resume": arguments.resume, "start": arguments.start}
     record = training.train(settings, out, **flags, progress=progress, report=report)
     if not arguments.quiet:
-        print(f"{out}: {record['epoch']} epochs done")
+        say(f"{out}: {record['epoch']} epochs done")
 
 
 def _print_epoch(record: Mapping[str, Any]) -> None:
@@ -245,7 +255,7 @@ def _print_epoch(record: Mapping[str, Any]) -> None:
     parts += [f"{name} accuracy {found['accuracy']:.4f}" for name, found in record["evaluate"].items()]
     parts += [f"{sum(record['seconds'].values()):.1f} s"]
     notes = "".join(f"; {limit}" for limit in training.limits(record))
-    print(f"epoch {record['epoch']}: {', '.join(parts)}{notes}", flush=True)
+    say(f"epoch {record['epoch']}: {', '.join(parts)}{notes}", flush=True)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
@@ -258,19 +268,19 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         found = deployment.evaluate_run(*given, progress=progress)
     else:
         found = deployment.deploy(*given, seeds=arguments.seeds, progress=progress)
-    print(runs.as_json(found.as_dict()) if arguments.json else found.as_text())
+    say(runs.as_json(found.as_dict()) if arguments.json else found.as_text())
 
 
 def _chips(arguments: argparse.Namespace) -> None:
     from hw_models import files, pages
 
     if arguments.fields:
-        print(pages.fields())
+        say(pages.fields())
     elif arguments.name is None:
-        print(pages.listing())
+        say(pages.listing())
     else:
         chip = files.load(arguments.name)
-        print(chip.to_toml() if arguments.toml else pages.page(chip))
+        say(chip.to_toml() if arguments.toml else pages.page(chip))
 
 
 def _gradcheck(arguments: argparse.Namespace) -> None:
@@ -279,7 +289,7 @@ def _gradcheck(arguments: argparse.Namespace) -> None:
 
     source = Path(arguments.source)
     opened = (runs.load if source.is_dir() else config.load)(source, arguments.overrides)
-    print(gradcheck.run(opened, arguments.out).as_text())
+    say(gradcheck.run(opened, arguments.out).as_text())
 
 
 def _compare(arguments: argparse.Namespace) -> None:
@@ -288,11 +298,11 @@ def _compare(arguments: argparse.Namespace) -> None:
     settings = {"overrides": arguments.overrides, "mode": arguments.mode, "progress": not arguments.quiet}
     report = None if arguments.quiet else _print_named
     chips, out = arguments.chips or [], arguments.out
-    print(comparison.run(arguments.source, chips, out, **settings, report=report).as_text())
+    say(comparison.run(arguments.source, chips, out, **settings, report=report).as_text())
 
 
 def _print_named(name: str, record: Mapping[str, Any]) -> None:
-    print(f"{name:<10}", end=" ")
+    say(f"{name:<10}", end=" ")
     _print_epoch(record)
 
 
@@ -301,19 +311,19 @@ def _sweep(arguments: argparse.Namespace) -> None:
 
     own = ("vary", "out", "mode", "design", "points", "design_seed", "seeds", "until", "max_seeds", "split", "samples")
     given = {name: getattr(arguments, name) for name in (*own, "workers", "cluster", "retry_failed", "overrides")}
-    print(runner.run(arguments.source, **given, progress=not arguments.quiet).as_text())
+    say(runner.run(arguments.source, **given, progress=not arguments.quiet).as_text())
 
 
 def _report(arguments: argparse.Namespace) -> None:
     from analysis import report
 
-    print(report.write(arguments.directory, arguments.out, target=arguments.target))
+    say(report.write(arguments.directory, arguments.out, target=arguments.target))
 
 
 def _demo(arguments: argparse.Namespace) -> None:
     from analysis import demo
 
-    print(demo.run(arguments.out, progress=True, report=_print_named).as_text())
+    say(demo.run(arguments.out, progress=True, report=_print_named).as_text())
 
 
 def _import_published(arguments: argparse.Namespace) -> None:
@@ -321,7 +331,7 @@ def _import_published(arguments: argparse.Namespace) -> None:
 
     run = published.convert(arguments.file, arguments.out, arguments.overrides)
     sizes = f"{run.config.network.kind}, tokens {run.config.network.tokens}, dense {list(run.config.network.dense)}"
-    print(f"{run.path}: {sizes}")
+    say(f"{run.path}: {sizes}")
 
 
 if __name__ == "__main__":

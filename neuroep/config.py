@@ -8,14 +8,15 @@ one line: the file, the dotted field, the value, what is allowed, the nearest va
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import shlex
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
-from hw_models import faults, files
+from hw_models import faults, files, reading
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
 from neuroep import potentials
@@ -33,7 +34,8 @@ from neuroep.sections import (
 )
 
 CHIP = "chip"
-VECTOR_FILES = (".kv", ".bin", ".gz", ".txt", ".vec")
+PICKLED = ".kv"
+VECTOR_FILES = (PICKLED, ".bin", ".gz", ".txt", ".vec")
 
 
 class Config(Section):
@@ -48,6 +50,8 @@ class Config(Section):
     engine: EngineConfig = Field(default_factory=EngineConfig)
     chip: Chip | None = None
     """What the local engine runs on; unset is exact arithmetic."""
+    _foreign: frozenset[str] = PrivateAttr(default=frozenset())
+    """Paths of section ``data`` that the configuration of a run directory names, and nobody who opens it."""
 
     @model_validator(mode="after")
     def _fits(self) -> Config:
@@ -73,6 +77,27 @@ class Config(Section):
     def evaluation_order(self) -> str | None:
         """Order in which evaluated samples are batched: as they come, or by length where training does so."""
         return self.data.order if self.data.order == "length" else None
+
+    def consented(self) -> Config:
+        """Return the settings as they may be followed: a run directory can be a stranger's.
+
+        Word vectors that hold a pickle, and a cache folder, are used only if whoever opens the directory names them
+        himself; a cache folder is left out otherwise, as it would be written to and could hold anything.
+
+        Raises
+        ------
+        ConfigError
+            If a pickle is named by the run alone.
+        """
+        vectors = self.data.vectors
+        if "vectors" in self._foreign:
+            cure = f"if you trust it, name it again: --data.vectors {shlex.quote(str(vectors))}"
+            raise ConfigError(f"data.vectors = '{vectors}': a pickle ({PICKLED}) that only the run names; {cure}")
+        if "cache" not in self._foreign:
+            return self
+        copy = self.model_copy(update={"data": self.data.model_copy(update={"cache": None})})
+        copy._foreign = frozenset()
+        return copy
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return the settings as nested plain values, unset ones left out."""
@@ -127,6 +152,10 @@ def parse(values: Mapping[str, Any], source: str = "configuration") -> Config:
         With one line for the first fault: the field, the value, what is allowed.
     """
     try:
+        reading.check(values)
+    except ValueError as error:
+        raise ConfigError(f"{source}: {error}") from None
+    try:
         return Config.model_validate(_with_chip(values))
     except ChipError as error:
         raise ConfigError(f"{source}: {error}") from None
@@ -154,23 +183,48 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     path : str or Path
         Configuration file. Relative paths inside count from its folder.
     overrides : sequence of str
-        ``["--training.epochs", "3", "--beta", "0.2"]``; relative paths count from the working directory.
+        ``["--training.epochs", "3", "--beta", "0.2"]``; relative paths count from the working directory. Of a run
+        directory's own file, a cache and a pickle of word vectors count only if they are named here again, see
+        :meth:`Config.consented`.
 
     Raises
     ------
     ConfigError
         If the file is missing or no TOML, or a setting cannot be.
     """
+    from neuroep import runs
     from neuroep.overrides import merged
 
     path = Path(path)
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = reading.read_toml(path)
     except OSError as error:
         raise ConfigError(f"cannot read configuration '{path}': {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    return parse(merged(located(values, path.parent), overrides), str(path))
+    config = parse(merged(located(values, path.parent), overrides), str(path))
+    if runs.is_run(path.parent) and path.name == runs.CONFIG:
+        pickled = str(config.data.vectors).lower().endswith(PICKLED)
+        foreign = {"vectors": pickled, "cache": config.data.cache is not None}
+        config._foreign = _unnamed({name for name, held in foreign.items() if held}, overrides)
+    return config
+
+
+def changed(base: Config, overrides: Sequence[str], source: str = "configuration") -> Config:
+    """Return settings with overrides laid over them; see :func:`parse`."""
+    from neuroep.overrides import merged
+
+    config = parse(merged(base.to_dict(), overrides), source)
+    config._foreign = _unnamed(base._foreign, overrides)
+    return config
+
+
+def _unnamed(foreign: Set[str], overrides: Sequence[str]) -> frozenset[str]:
+    """Return those of some paths of section ``data`` that no override names."""
+    from neuroep.overrides import dotted
+
+    named = {dotted(option)[0] for option in overrides[::2]}
+    return frozenset(name for name in foreign if f"data.{name}" not in named)
 
 
 def located(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -182,7 +236,7 @@ def located(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     paths = {name: data[name] for name in ("path", "vectors", "cache") if isinstance(data.get(name), str)}
     if "vectors" in paths and not _is_file_name(paths["vectors"], folder):
         del paths["vectors"]
-    placed = {name: str((folder / Path(value).expanduser()).resolve()) for name, value in paths.items()}
+    placed = {name: _absolute(value, folder, f"data.{name}") for name, value in paths.items()}
     return {**values, "data": {**data, **placed}}
 
 
@@ -191,10 +245,21 @@ def _located_chip(chip: Any, folder: Path) -> Any:
     if isinstance(chip, Mapping) and isinstance(chip.get("preset"), str):
         return {**chip, "preset": _located_chip(chip["preset"], folder)}
     if isinstance(chip, str) and files.is_file_name(chip):
-        return str((folder / Path(chip).expanduser()).resolve())
+        return _absolute(chip, folder, "chip")
     return chip
+
+
+def _absolute(path: str, folder: Path, field: str) -> str:
+    """Return a path counted from ``folder``; one that no system can have stays, for the checks to refuse."""
+    if "\0" in path:
+        return path
+    try:
+        # Path.resolve would raise for a link to itself; opening it says so in its own words.
+        return os.path.realpath(folder / Path(path).expanduser())
+    except RuntimeError:
+        raise ConfigError(f"{field} = '{path}': there is no home folder of that name") from None
 
 
 def _is_file_name(vectors: str, folder: Path) -> bool:
     """Tell a word-vector file from the name of a gensim download."""
-    return "/" in vectors or Path(vectors).suffix in VECTOR_FILES or (folder / vectors).exists()
+    return "/" in vectors or Path(vectors).suffix in VECTOR_FILES or os.path.exists(folder / vectors)

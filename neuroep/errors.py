@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hw_models.errors import nearest, unknown
+from hw_models.text import one_line
 
 __all__ = ["CheckpointError", "ConfigError", "DataError", "DivergenceError", "NeuroepError", "nearest", "unknown"]
 
 
 class NeuroepError(Exception):
-    """A failure whose text is one line: the field, the value, what is allowed, the nearest valid name."""
+    """A failure whose text is one line: the field, the value, what is allowed, the nearest valid name.
+
+    Values in it are cut, and control characters escaped, wherever they came from: see :func:`hw_models.text.one_line`.
+    """
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 class ConfigError(NeuroepError):
@@ -41,3 +50,7 @@ class DivergenceError(NeuroepError):
         counted = "settle step" if what == "state" else "update"
         cure = "smaller weights, learning rate or beta"
         super().__init__(f"diverged: {what} of '{where}' is not finite at {counted} {step}; try {cure}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let a process hand it to another one, with what was added to its text."""
+        return type(self), (self.where, self.step, self.what), {"args": self.args}

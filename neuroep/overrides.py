@@ -6,12 +6,12 @@ Values are read as TOML (``3``, ``1e-4``, ``true``, ``[400, 3]``), lists also as
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from hw_models.reading import parse_toml
 from neuroep.errors import ConfigError, nearest
 
 SHORT: Mapping[str, str] = {"engine": "engine.kind"}
@@ -63,10 +63,13 @@ def merged(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any
     Raises
     ------
     ConfigError
-        If a name is unknown or fits several settings.
+        If a name is unknown or fits several settings, or a value is missing.
     """
+    if isinstance(overrides, str) or len(overrides) % 2:
+        last = overrides if isinstance(overrides, str) else overrides[-1]
+        raise ConfigError(f"overrides end with '{last}': they are pairs, for example ['--epochs', '3']")
     result = {name: dict(table) if isinstance(table, Mapping) else table for name, table in values.items()}
-    pairs = list(zip(overrides[::2], overrides[1::2], strict=True))
+    pairs = [(name, str(text)) for name, text in zip(overrides[::2], overrides[1::2], strict=True)]
     for name, text in sorted(pairs, key=lambda pair: pair[0] != "--chip"):
         if name == "--chip":
             result["chip"] = None if text == "none" else {"preset": _located(text)}
@@ -169,10 +172,12 @@ def _value(field: str, text: str) -> Any:
 
 
 def _scalar(text: str) -> Any:
+    """Read one value of TOML; what is none, or more than one, is text."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return {"true": True, "false": False}.get(text.lower(), text)
+        found = parse_toml(f"value = {text}")
+    except ValueError:
+        found = {}
+    return found["value"] if found.keys() == {"value"} else {"true": True, "false": False}.get(text.lower(), text)
 
 
 def _placed(field: str, text: str) -> str:

@@ -116,7 +116,7 @@ class DataConfig(Section):
     path: str | None = None
     """Local file or folder; unset loads imdb and snli by hub name."""
     vectors: str | None = None
-    """Word-vector file, or the name of a gensim download."""
+    """Word-vector file, or the name of a gensim download; a .kv that only a run names must be named again."""
     text: Annotated[tuple[str, ...], BeforeValidator(_columns)] | None = None
     """Text column, or the two of premise and hypothesis; unset means the set's own."""
     label: str | None = None
@@ -126,7 +126,7 @@ class DataConfig(Section):
     limit: Count | None = None
     """At most that many training samples."""
     cache: str | None = None
-    """Folder for tokenised sets; unset means the user's cache."""
+    """Folder for tokenised sets; unset means the user's cache, as does one that only a run names."""
     order: Literal["shuffled", "length"] = "shuffled"
     """Training batches at random, or of samples of similar length."""
 

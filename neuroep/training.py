@@ -167,6 +167,7 @@ def _sizes(parts: Assembly) -> dict[str, Any]:
             "fingerprint": corpus.fingerprint,
             "samples": samples,
             "words": len(corpus.words),
+            "coverage": {name: found._asdict() for name, found in corpus.coverage.items()},
         },
         "network": {
             "signature": parts.network.signature(),

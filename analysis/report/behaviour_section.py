@@ -24,6 +24,7 @@ from neuroep.batch import Batch
 from neuroep.checkpoints import Checkpoint
 from neuroep.data import generated
 from neuroep.data.corpus import Split
+from neuroep.data.folders import local_files
 from neuroep.errors import NeuroepError
 from neuroep.runs import Run
 
@@ -71,14 +72,14 @@ class Opened:
 
 def behaviour_section(run: Run, saved: Checkpoint) -> str:
     """Return the section; where data or network cannot be opened here, one line that says why."""
-    why = closed(run, saved)
-    if not why:
-        try:
+    try:
+        why = closed(run, saved)
+        if not why:
             opened = open_run(run, saved)
             shown = [*_settling(opened), *_attention(opened), *_learning(opened)]
             return page.section(TITLE, page.paragraph(_about(opened), "note"), *shown)
-        except (NeuroepError, ChipError, OSError) as error:
-            why = " ".join(str(error).split())
+    except (NeuroepError, ChipError, OSError) as error:
+        why = " ".join(str(error).split())
     return page.section(TITLE, page.paragraph(f"Left out: {why}. {ELSEWHERE}", "note"))
 
 
@@ -91,11 +92,13 @@ def closed(run: Run, saved: Checkpoint) -> str:
         return ""
     if settings.path is None or not Path(settings.path).is_dir():
         return f"data '{settings.name}' are in no local directory"
-    if settings.vectors is not None and not Path(settings.vectors).is_file():
+    if settings.vectors is None:
+        return "no word vectors are named"
+    if not Path(settings.vectors).is_file():
         return "the word vectors are in no local file"
-    files = [file for file in Path(settings.path).rglob("*") if file.is_file()]
-    files += [] if settings.vectors is None else [Path(settings.vectors)]
-    held = sum(file.stat().st_size for file in files)
+    # The tables alone: a run that somebody else made could name the root of all files.
+    files = [file for found in local_files(settings.path).values() for file in found]
+    held = sum(file.stat().st_size for file in [*files, Path(settings.vectors)])
     return f"data and word vectors have {held / 1e6:,.0f} MB" if held > LARGEST_DATA else ""
 
 

@@ -198,7 +198,7 @@ def _point(
 
 def _seedless(config: Config, task: Task) -> Config:
     """Take the settings out that the trials set, and those that do not concern them."""
-    tables = config.to_dict()
+    tables = config.consented().to_dict()
     tables["engine"].pop("chip_seed", None)
     tables["training"] |= {"evaluate": [] if task.mode == "learn" else [task.split], "probe": 0}
     if config.engine.kind == "reference":

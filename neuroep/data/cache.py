@@ -6,7 +6,6 @@ under its name only when complete, and its contents are checked against their ha
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
@@ -17,19 +16,27 @@ from pathlib import Path
 
 import numpy as np
 
-from neuroep.data.corpus import Corpus, Ragged, Split, content_hash
+from hw_models.whole_files import replaced
+from neuroep.data.corpus import Corpus, Coverage, Ragged, Split, content_hash
+from neuroep.data.places import located
 from neuroep.errors import DataError
 
-FORMAT = 1
+FORMAT = 2
 """Version of the file layout, part of the key."""
 
 _log = logging.getLogger(__name__)
 
 
 def default_folder() -> Path:
-    """Return the folder for cached sets: ``$NEUROEP_CACHE``, else ``neuroep`` in the platform's user cache folder."""
+    """Return the folder for cached sets: ``$NEUROEP_CACHE``, else ``neuroep`` in the platform's user cache folder.
+
+    Raises
+    ------
+    RuntimeError
+        If the user has no home folder.
+    """
     if chosen := os.environ.get("NEUROEP_CACHE"):
-        return Path(chosen).expanduser()
+        return located(chosen, "cache folder $NEUROEP_CACHE")
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
     elif sys.platform == "darwin":
@@ -82,15 +89,45 @@ def _read(path: Path, name: str, key: str) -> Corpus:
         about = json.loads(file.metadata()["neuroep"])
         tensors = {tensor: file.get_tensor(tensor) for tensor in file.keys()}  # noqa: SIM118
     sequences = tuple(about["sequences"])
+    if about.pop("seal") != _seal(about):
+        raise ValueError("its page differs from its hash")
     splits = {}
     for split in about["splits"]:
         tokens = {s: Ragged(tensors[f"{split}.{s}.ids"], tensors[f"{split}.{s}.offsets"]) for s in sequences}
         splits[split] = Split(tokens, tensors[f"{split}.labels"])
     words = tuple(tensors["words"].tobytes().decode().split("\n"))
-    corpus = Corpus(name, sequences, tuple(about["classes"]), words, tensors["vectors"], splits, about["fingerprint"])
+    coverage = {split: Coverage(*counts) for split, counts in about["coverage"].items()}
+    classes, vectors, fingerprint = tuple(about["classes"]), tensors["vectors"], about["fingerprint"]
+    corpus = Corpus(name, sequences, classes, words, vectors, splits, fingerprint, coverage)
+    _check(corpus)
     if about["key"] != key or content_hash(corpus) != corpus.fingerprint:
         raise ValueError("its contents differ from their hash")
     return corpus
+
+
+def _check(corpus: Corpus) -> None:
+    """Refuse arrays that do not fit together: whoever can write a cache can write its hash as well."""
+    vectors, words = corpus.vectors, len(corpus.words)
+    if vectors.dtype != np.float32 or vectors.ndim != 2 or len(vectors) != words or not np.isfinite(vectors).all():
+        raise ValueError("its vectors do not fit its words")
+    for split in corpus.splits.values():
+        if split.labels.dtype != np.int64 or not _within(split.labels, len(corpus.classes)):
+            raise ValueError("its labels do not fit its classes")
+        for ragged in split.tokens.values():
+            ids, offsets = ragged.ids, ragged.offsets
+            fits = ids.dtype == np.int32 and offsets.dtype == np.int64 and ids.ndim == offsets.ndim == 1
+            if not (fits and _within(ids, words) and offsets[0] == 0 and offsets[-1] == len(ids)):
+                raise ValueError("its tokens do not fit its words")
+            if (np.diff(offsets) < 0).any():
+                raise ValueError("its samples overlap")
+
+
+def _within(numbers: np.ndarray, count: int) -> bool:
+    return numbers.ndim == 1 and (not len(numbers) or bool(0 <= numbers.min() <= numbers.max() < count))
+
+
+def _seal(about: Mapping[str, object]) -> str:
+    return hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def store(folder: Path, key: str, corpus: Corpus) -> None:
@@ -103,22 +140,16 @@ def store(folder: Path, key: str, corpus: Corpus) -> None:
     """
     from safetensors.numpy import save
 
-    about = {"key": key, "fingerprint": corpus.fingerprint, "sequences": corpus.sequences, "classes": corpus.classes}
-    metadata = {"neuroep": json.dumps({**about, "splits": list(corpus.splits)})}
+    about: dict[str, object] = {"key": key, "fingerprint": corpus.fingerprint, "sequences": corpus.sequences}
+    about |= {"classes": corpus.classes, "splits": list(corpus.splits), "coverage": corpus.coverage}
+    metadata = {"neuroep": json.dumps({**about, "seal": _seal(about)})}
     path = path_of(folder, corpus.name, key)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(save(_tensors(corpus), metadata))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        with replaced(path, shared=True) as partial:
+            partial.write_bytes(save(_tensors(corpus), metadata))
     except OSError as error:
         raise DataError(f"cache folder '{folder}' cannot be written: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
 
 
 def _tensors(corpus: Corpus) -> dict[str, np.ndarray]:

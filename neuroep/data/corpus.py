@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -116,6 +117,19 @@ class Split:
         return Split({name: ragged.cut(tokens[name]) for name, ragged in self.tokens.items()}, self.labels)
 
 
+class Coverage(NamedTuple):
+    """What of a split's text the word vectors know, at full length."""
+
+    tokens: int
+    """Running tokens."""
+    known: int
+    """Of them with a vector; the others are dropped."""
+    empty: int
+    """Samples with a sequence of which no token has a vector."""
+    dropped: int
+    """Rows without a gold label, left out."""
+
+
 @dataclass(frozen=True, eq=False)
 class Corpus:
     """A labelled corpus and its word vectors.
@@ -137,6 +151,8 @@ class Corpus:
     fingerprint : str
         Hash of all ids, labels, words and vectors, and of how they were cut and chosen. Equal data have equal
         fingerprints wherever the files lie and whatever their format.
+    coverage : mapping of str to Coverage
+        By split, before anything is cut or chosen; empty for generated corpora, whose words all have a vector.
     """
 
     name: str
@@ -146,6 +162,7 @@ class Corpus:
     vectors: np.ndarray
     splits: Mapping[str, Split]
     fingerprint: str
+    coverage: Mapping[str, Coverage] = field(default_factory=dict)
 
     @property
     def dim(self) -> int:
@@ -171,7 +188,7 @@ def with_fingerprint(corpus: Corpus) -> Corpus:
 
 
 def content_hash(corpus: Corpus) -> str:
-    """Return the hash of everything in a corpus except its name and its fingerprint."""
+    """Return the hash of everything in a corpus except its name, fingerprint and coverage."""
     digest = hashlib.blake2b(digest_size=16)
     digest.update(repr((corpus.sequences, corpus.classes, list(corpus.splits))).encode())
     digest.update("\n".join(corpus.words).encode())

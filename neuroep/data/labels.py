@@ -1,13 +1,14 @@
-"""Columns of labels to class numbers: whole numbers from 0, or names of classes."""
+"""Columns of labels to class numbers: whole numbers from 0, or names of classes; blanks around a name do not count."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from neuroep.data.sources import Table, kind_of
+from neuroep.data.tables import Table, kind_of
 from neuroep.errors import DataError, unknown
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def classes_of(tables: Sequence[Table], column: str) -> tuple[str, ...]:
         If there are fewer than two classes, the column holds neither numbers nor names, or numbers leave a gap.
     """
     seen = {value for table in tables for value in _column(table, column).unique().to_pylist()}
-    values = {_whole(value) for value in seen if value not in _MISSING}
+    values = {plain for value in seen if (plain := _plain(value)) not in _MISSING}
     if len(values) < 2:
         held = f"column '{column}' holds {len(values)} of them"
         raise DataError(f"data '{tables[0].name}': at least 2 classes are needed, {held}")
@@ -50,13 +51,15 @@ def classes_of(tables: Sequence[Table], column: str) -> tuple[str, ...]:
         return tuple(sorted(str(value) for value in values))
     expected = set(range(len(values)))
     for value in sorted(values - expected, key=str):
-        where = next(_where(table, column, value) for table in tables if value in _column(table, column).to_pylist())
+        where = next(_where(table, column, value) for table in tables if value in _plain_values(table, column))
         span = f"{len(values)} distinct labels must be the whole numbers 0 to {len(values) - 1}, or names"
         raise DataError(f"{where}: {value} leaves a gap; {span}")
     return tuple(str(value) for value in sorted(expected))
 
 
-def numbers(table: Table, column: str, classes: tuple[str, ...], *, drop: bool = False) -> Labelled:
+def numbers(
+    table: Table, column: str, classes: tuple[str, ...], *, drop: bool = False, indexed: bool = True
+) -> Labelled:
     """Return the class number of every row.
 
     Parameters
@@ -69,6 +72,8 @@ def numbers(table: Table, column: str, classes: tuple[str, ...], *, drop: bool =
         Names of the classes.
     drop : bool
         Leave out rows without a gold label (-1, ``"-"``, none) instead of refusing them.
+    indexed : bool
+        A number that is no name counts the classes, in an order that is known beforehand.
 
     Returns
     -------
@@ -84,12 +89,15 @@ def numbers(table: Table, column: str, classes: tuple[str, ...], *, drop: bool =
     known: Mapping[object, int] = {name: number for number, name in enumerate(classes)}
     number_of: dict[object, int] = {}
     for value in array.unique().to_pylist():
-        if drop and value in _NO_GOLD:
+        plain = _plain(value)
+        if drop and plain in _NO_GOLD:
             number_of[value] = -1
             continue
-        number = known.get(value) if isinstance(value, str) else _whole(value)
+        number: object = known.get(str(plain))
+        if number is None and indexed:
+            number = int(plain) if isinstance(plain, str) and re.fullmatch(r"\d{1,9}", plain, re.ASCII) else plain
         if not isinstance(number, int) or not 0 <= number < len(classes):
-            raise DataError(_complaint(table, column, value, classes))
+            raise DataError(_complaint(table, column, plain, classes, indexed))
         number_of[value] = number
     found = np.array([number_of[value] for value in array.to_pylist()], dtype=np.int64)
     rows = np.flatnonzero(found >= 0)
@@ -106,24 +114,32 @@ def _column(table: Table, column: str) -> pyarrow.ChunkedArray:
     return compute.if_else(compute.is_nan(array), None, array) if types.is_floating(array.type) else array
 
 
-def _whole(value: object) -> object:
-    """Return a float or a truth value as a whole number where it is one, anything else as it is."""
+def _plain(value: object) -> object:
+    """Return a float or a truth value as a whole number where it is one, a name without the blanks around it."""
+    if isinstance(value, str):
+        return value.strip()
     if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
         return int(value)
     return value
 
 
+def _plain_values(table: Table, column: str) -> list[object]:
+    return [_plain(value) for value in _column(table, column).to_pylist()]
+
+
 def _where(table: Table, column: str, value: object) -> str:
     """Name the first row with a value, rows counted from 1."""
-    row = _column(table, column).to_pylist().index(value)
+    row = _plain_values(table, column).index(value)
     return f"data '{table.name}': label in row {row + 1} of column '{column}'"
 
 
-def _complaint(table: Table, column: str, value: object, classes: tuple[str, ...]) -> str:
+def _complaint(table: Table, column: str, value: object, classes: tuple[str, ...], indexed: bool) -> str:
     where = _where(table, column, value)
     if value in _MISSING:
         return f"{where} is missing"
     if isinstance(value, str):
         return f"{where}: {unknown('class', value, classes)}"
-    fault = "is out of range" if isinstance(_whole(value), int) else "is no whole number"
+    if not indexed and not all(name.isdigit() for name in classes):
+        return f"{where} is the number {value}, the training labels are names: {', '.join(classes)}"
+    fault = "is out of range" if isinstance(value, int) else "is no whole number"
     return f"{where} {fault}: {value}; allowed are 0 to {len(classes) - 1}"

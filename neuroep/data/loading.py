@@ -35,11 +35,12 @@ def load(
         ``imdb`` and ``snli`` are the Hugging Face sets stanfordnlp/imdb and stanfordnlp/snli; ``reviews`` and ``pairs``
         are small generated corpora which need no file (see :mod:`neuroep.data.generated`); ``table`` is a user's own.
     path : str or path, optional
-        A folder with ``train``, ``test`` and perhaps ``validation`` tables (Parquet, CSV, TSV, JSON lines), or one
-        table, which is then the training split. The hub is asked only for imdb and snli, and only without a path.
+        A folder with ``train``, ``test`` and perhaps ``validation`` tables (Parquet, CSV, TSV, JSON lines), a folder
+        written by ``save_to_disk`` of ``datasets``, SNLI as its authors distribute it, or one table, which is then the
+        training split. The hub is asked only for imdb and snli, and only without a path.
     vectors : str or path, optional
-        Word vectors: ``.kv`` (a pickle inside: trusted files only), word2vec binary or text, GloVe text, or a name of
-        gensim's downloader. Required except for the generated corpora.
+        Word vectors: word2vec binary or text, GloVe text, gensim's ``.kv`` (nothing in its pickle is run), or a name
+        of gensim's downloader. Required except for the generated corpora.
     tokens : int or sequence of int
         Longest sample kept, per sequence; unknown words are dropped first, then the end is cut off.
     text : str or sequence of str, optional
@@ -58,7 +59,8 @@ def load(
     Returns
     -------
     Corpus
-        Splits ``train`` and, as the source has them, ``validation`` and ``test``.
+        Splits ``train`` and, as the source has them, ``validation`` and ``test``. What was taken, and which share of
+        the tokens has a vector, is logged, as a warning where it is less than half.
 
     Raises
     ------

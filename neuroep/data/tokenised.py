@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from neuroep.data import cache as disk, labels, sources, vectors as word_vectors
-from neuroep.data.corpus import Corpus, Ragged, Split, with_fingerprint
-from neuroep.data.tokens import TOKENISER, compact, encode
+from neuroep.data.corpus import Corpus, Coverage, Ragged, Split, with_fingerprint
+from neuroep.data.places import located
+from neuroep.data.tokens import TOKENISER, compact, encode_counted
 from neuroep.errors import DataError
 
 StrPath = str | os.PathLike[str]
 
 _SEQUENCES = {1: ("text",), 2: ("premise", "hypothesis")}
 _log = logging.getLogger(__name__)
+FEW = 0.5
+"""Share of known tokens below which the line is a warning."""
 
 
 class Public(NamedTuple):
@@ -29,11 +32,17 @@ class Public(NamedTuple):
     classes: tuple[str, ...]
     drop: bool
     """Leave out rows without a gold label."""
+    others: Mapping[str, str] = {}
+    """Names of the columns in the files that its authors distribute."""
 
+
+_DISTRIBUTED = {"premise": "sentence1", "hypothesis": "sentence2", "label": "gold_label"}
 
 PUBLIC: Mapping[str, Public] = {
     "imdb": Public("stanfordnlp/imdb", ("text",), ("negative", "positive"), False),
-    "snli": Public("stanfordnlp/snli", ("premise", "hypothesis"), ("entailment", "neutral", "contradiction"), True),
+    "snli": Public(
+        "stanfordnlp/snli", ("premise", "hypothesis"), ("entailment", "neutral", "contradiction"), True, _DISTRIBUTED
+    ),
 }
 """Sets which :func:`neuroep.data.load` knows by name."""
 
@@ -51,6 +60,13 @@ class Plan(NamedTuple):
     """None: as the training split has them."""
     drop: bool
     repository: str | None
+    others: Mapping[str, str] = {}
+    """Names under which a column may be found where none was asked for."""
+
+    @property
+    def wanted(self) -> sources.Wanted:
+        """What is looked for in a table."""
+        return sources.Wanted((*self.columns, self.label), self.others)
 
     @property
     def sequences(self) -> tuple[str, ...]:
@@ -69,12 +85,15 @@ def plan(name: str, path: StrPath | None, text: str | Sequence[str] | None, labe
     columns = (text,) if isinstance(text, str) else tuple(text or ())
     if len(columns) > 2:
         raise DataError(f"text columns {', '.join(columns)}: allowed are one, or two for pairs")
+    if len({*columns, label or "label"}) <= len(columns):
+        raise DataError(f"text {', '.join(columns)}, label {label or 'label'}: a column can be only one of them")
     if name in PUBLIC:
         public = PUBLIC[name]
         if columns and len(columns) != len(public.columns):
             raise DataError(f"data '{name}': {len(columns)} text column(s) given, {len(public.columns)} needed")
         classes, drop, repository = public.classes, public.drop, public.repository
-        return Plan(name, path, columns or public.columns, label or "label", classes, drop, repository)
+        others = {} if columns or label else public.others
+        return Plan(name, path, columns or public.columns, label or "label", classes, drop, repository, others)
     if path is None:
         raise DataError(f"data '{name}': path is missing: a table or a folder of tables is needed")
     if not columns:
@@ -102,18 +121,41 @@ def tokenised(plan: Plan, vectors: StrPath | None, cache: StrPath | None) -> Cor
     if vectors is None:
         example = "a file, or a name such as 'word2vec-google-news-300', is needed"
         raise DataError(f"data '{plan.name}': vectors are missing: {example}")
-    wanted = (*plan.columns, plan.label)
-    local = None if plan.path is None else sources.local(plan.path, wanted)
+    local = None if plan.path is None else sources.local(plan.path, plan.wanted)
     file = word_vectors.locate(vectors)
-    source = local or sources.hub(str(plan.repository), wanted)
+    source = local or sources.hub(str(plan.repository), plan.wanted)
     parts = {"tokeniser": TOKENISER, "vectors": word_vectors.fingerprint(file), "tables": source.hashes}
-    key = disk.key_of({**parts, "plan": [plan.name, plan.columns, plan.label, plan.classes, plan.drop]})
-    folder = disk.default_folder() if cache is None else Path(cache).expanduser()
-    corpus = disk.fetch(folder, plan.name, key)
+    how = [plan.name, plan.columns, plan.label, plan.classes, plan.drop, sorted(plan.others.items())]
+    key = disk.key_of({**parts, "plan": how})
+    folder = _default() if cache is None else located(cache, "cache folder")
+    corpus = None if folder is None else disk.fetch(folder, plan.name, key)
     if corpus is None:
         corpus = _build(plan, source.read(), file)
-        _store(folder, key, corpus, required=cache is not None)
+        if folder is not None:
+            _store(folder, key, corpus, required=cache is not None)
+    _tell(corpus, source.taken, file)
     return corpus
+
+
+def _tell(corpus: Corpus, taken: str, vectors: Path) -> None:
+    """Say what was loaded and how much of it the vectors know."""
+    shares = {split: found.known / max(1, found.tokens) for split, found in corpus.coverage.items()}
+    known = [f"{split} {share:.2%} of {corpus.coverage[split].tokens:,d}" for split, share in shares.items()]
+    notes = [f"of the tokens have a vector: {', '.join(known)}"]
+    for what, place in (("samples without any", 2), ("rows without a gold label, left out", 3)):
+        found = [f"{split} {counts[place]:,d}" for split, counts in corpus.coverage.items() if counts[place]]
+        notes += [f"{what}: {', '.join(found)}"] if found else []
+    level = logging.WARNING if min(shares.values(), default=1) < FEW else logging.INFO
+    _log.log(level, "data '%s' from %s, vectors '%s'; %s", corpus.name, taken, vectors, "; ".join(notes))
+
+
+def _default() -> Path | None:
+    """Return the default cache folder; None for a user without a home."""
+    try:
+        return disk.default_folder()
+    except RuntimeError as error:
+        _log.warning("tokenised set is not kept: %s Set NEUROEP_CACHE to a folder", error)
+        return None
 
 
 def _store(folder: Path, key: str, corpus: Corpus, *, required: bool) -> None:
@@ -129,15 +171,30 @@ def _build(plan: Plan, tables: Mapping[str, Sequence[sources.Table]], file: Path
     classes, numbered = _labelled(plan, tables)
     texts = {split: {c: _column(tables[split], numbered[split], c) for c in plan.columns} for split in tables}
     rows, table = word_vectors.read(file)
-    encoded = [encode(texts[split][column], rows) for split in tables for column in plan.columns]
-    kept, encoded = compact(encoded, len(table))
+    counted = [encode_counted(texts[split][column], rows) for split in tables for column in plan.columns]
+    kept, encoded = compact([ragged for ragged, _ in counted], len(table))
     if not len(kept):
         raise DataError(f"vectors '{file}': none of their words occurs in data '{plan.name}'")
     splits = _splits(plan.sequences, encoded, numbered)
     by_row = {row: word for word, row in rows.items()}
     words = tuple(by_row[row] for row in kept.tolist())
-    corpus = Corpus(plan.name, plan.sequences, classes, words, table[kept].astype(np.float32), splits, "")
+    coverage = _coverage(plan, tables, splits, [count for _, count in counted])
+    corpus = Corpus(plan.name, plan.sequences, classes, words, table[kept].astype(np.float32), splits, "", coverage)
     return with_fingerprint(corpus)
+
+
+def _coverage(
+    plan: Plan, tables: Mapping[str, Sequence[sources.Table]], splits: Mapping[str, Split], counts: Iterable[int]
+) -> dict[str, Coverage]:
+    """Count what is known and what is left out, by split."""
+    rest = iter(counts)
+    found = {}
+    for name, split in splits.items():
+        lengths = [ragged.lengths for ragged in split.tokens.values()]
+        rows = sum(len(part.columns[plan.label]) for part in tables[name])
+        known, empty = int(np.sum(lengths)), int(np.any(np.equal(lengths, 0), axis=0).sum())
+        found[name] = Coverage(sum(next(rest) for _ in lengths), known, empty, rows - len(split))
+    return found
 
 
 def _labelled(
@@ -147,9 +204,10 @@ def _labelled(
     for split, parts in tables.items():
         if not any(len(part.columns[plan.label]) for part in parts):
             raise DataError(f"data '{parts[0].name}': split '{split}' is empty")
+    indexed = plan.classes is not None
     classes = plan.classes or labels.classes_of(tables["train"], plan.label)
     numbered = {
-        split: [labels.numbers(part, plan.label, classes, drop=plan.drop) for part in parts]
+        split: [labels.numbers(part, plan.label, classes, drop=plan.drop, indexed=indexed) for part in parts]
         for split, parts in tables.items()
     }
     for split, found in numbered.items():

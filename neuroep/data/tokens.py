@@ -56,14 +56,22 @@ def encode(texts: Iterable[str], rows: Mapping[str, int]) -> Ragged:
     Ragged
         Rows of the known tokens, in order; a text without any gives an empty sample.
     """
+    return encode_counted(texts, rows)[0]
+
+
+def encode_counted(texts: Iterable[str], rows: Mapping[str, int]) -> tuple[Ragged, int]:
+    """Turn texts into rows as :func:`encode` does, and count all tokens, the unknown ones included."""
     ids = array("i")
     lengths = array("q")
     row_of = rows.get
+    count = 0
     for text in texts:
-        known = [row for token in tokenise(text) if (row := row_of(token)) is not None]
+        tokens = tokenise(text)
+        known = [row for token in tokens if (row := row_of(token)) is not None]
         ids.extend(known)
         lengths.append(len(known))
-    return Ragged(np.array(ids, dtype=np.int32), offsets_of(np.array(lengths, dtype=np.int64)))
+        count += len(tokens)
+    return Ragged(np.array(ids, dtype=np.int32), offsets_of(np.array(lengths, dtype=np.int64))), count
 
 
 def compact(sequences: list[Ragged], words: int) -> tuple[np.ndarray, list[Ragged]]:

@@ -1,7 +1,7 @@
-"""Word vectors through gensim: word2vec binary and text, GloVe text, ``.kv``, and names gensim can fetch.
+"""Word vectors: word2vec binary and text, GloVe text, gensim's ``.kv``, and names gensim can fetch.
 
-A ``.kv`` file is gensim's own format and holds a Python pickle: load only files you trust. The other formats hold
-nothing but words and numbers.
+A ``.kv`` file holds a Python pickle. It is read without running what is in it (:mod:`neuroep.data.keyed_files`); the
+other formats hold nothing but words and numbers (:mod:`neuroep.data.word_files`).
 """
 
 from __future__ import annotations
@@ -14,15 +14,21 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from neuroep.data.keyed_files import read_keyed
+from neuroep.data.places import located
+from neuroep.data.word_files import read_words
 from neuroep.errors import DataError
 
-_SUFFIXES = (".kv", ".bin", ".txt", ".vec", ".gz", ".bz2", ".xz")
-_HEAD_BYTES = 1 << 16
+PICKLED = ".kv"
+"""End of the name of a file that holds a pickle."""
+_SUFFIXES = (PICKLED, ".bin", ".txt", ".vec", ".gz", ".bz2", ".xz")
 _CHECK_ROWS = 100_000
+
+_log = logging.getLogger(__name__)
 
 
 class WordVectors(NamedTuple):
@@ -31,7 +37,7 @@ class WordVectors(NamedTuple):
     rows: Mapping[str, int]
     """Row of each word."""
     table: np.ndarray
-    """(words, dim), finite."""
+    """(words, dim) float32, finite."""
 
 
 def locate(vectors: str | os.PathLike[str]) -> Path:
@@ -47,7 +53,7 @@ def locate(vectors: str | os.PathLike[str]) -> Path:
     DataError
         If there is no such file and no download of that name.
     """
-    path = Path(vectors).expanduser()
+    path = located(vectors, "vectors")
     if path.is_file():
         return path
     if path.is_dir():
@@ -61,9 +67,12 @@ def locate(vectors: str | os.PathLike[str]) -> Path:
 def fingerprint(path: Path) -> str:
     """Return the hash of a file of word vectors and of the arrays gensim may have put beside it."""
     digest = hashlib.blake2b(digest_size=16)
-    for part in (path, *sorted(path.parent.glob(f"{glob.escape(path.name)}.*.npy"))):
-        with part.open("rb") as file:
-            digest.update(hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest())
+    try:
+        for part in (path, *sorted(path.parent.glob(f"{glob.escape(path.name)}.*.npy"))):
+            with part.open("rb") as file:
+                digest.update(hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest())
+    except OSError as error:
+        raise DataError(f"vectors '{path}' cannot be read: {error.strerror or error}") from error
     return digest.hexdigest()
 
 
@@ -73,78 +82,38 @@ def read(path: Path) -> WordVectors:
     Parameters
     ----------
     path : pathlib.Path
-        ``.kv`` (must be trusted, see above), word2vec binary or text, or GloVe text without a header; all but ``.kv``
-        may be compressed (``.gz``, ``.bz2``, ``.xz``).
+        ``.kv``, word2vec binary or text, or GloVe text without a header; all but ``.kv`` may be compressed (``.gz``,
+        ``.bz2``, ``.xz``). Of a word that comes twice the first vector counts.
 
     Raises
     ------
     DataError
         If the file is missing, truncated, of another format, empty, of dimension zero, or holds a value which is not
-        finite.
+        finite in float32.
     """
     try:
-        keyed = _read_keyed(path)
+        if path.suffix.lower() == PICKLED:
+            rows, table = read_keyed(path)
+        else:
+            rows, table, repeated = read_words(path)
+            if repeated:
+                _log.warning("vectors '%s': %d rows repeat a word; the first vector of a word counts", path, repeated)
     except DataError:
         raise
-    except Exception as error:  # gensim and the decompressors raise almost anything on damaged files
+    except Exception as error:  # pickles and the decompressors raise almost anything on damaged files
         raise DataError(f"vectors '{path}' cannot be read: {one_line(error)}") from error
-    return _checked(path, keyed)
+    return _checked(path, rows, table)
 
 
-def _read_keyed(path: Path) -> Any:
-    from gensim.models import KeyedVectors
-
-    if path.suffix == ".kv":
-        keyed = KeyedVectors.load(str(path))
-        if not isinstance(keyed, KeyedVectors):
-            raise DataError(f"vectors '{path}' holds {type(keyed).__name__}: gensim KeyedVectors are needed")
-        return keyed
-    with quiet("gensim"):
-        settings = _format(path)
-        return KeyedVectors.load_word2vec_format(str(path), unicode_errors="replace", **settings)
-
-
-def _format(path: Path) -> dict[str, bool]:
-    """Return gensim's settings for a file, told from its first two lines."""
-    from gensim.utils import open as open_any
-
-    with open_any(str(path), "rb") as file:
-        head = file.read(_HEAD_BYTES)
-    first, _, rest = head.partition(b"\n")
-    fields = first.split()
-    if len(fields) == 2 and all(field.isdigit() for field in fields):
-        words, dim = (int(field) for field in fields)
-        if dim == 0 or words == 0:
-            raise DataError(f"vectors '{path}': header says {words} words of dimension {dim}: both must be at least 1")
-        return {"binary": not _is_text_line(rest.partition(b"\n")[0], dim)}
-    if len(fields) >= 2 and _is_text_line(first, len(fields) - 1):
-        return {"binary": False, "no_header": True}
-    allowed = "word2vec binary, word2vec text, GloVe text, .kv"
-    raise DataError(f"vectors '{path}' cannot be read: its first line is of no known format; allowed are {allowed}")
-
-
-def _is_text_line(line: bytes, dim: int) -> bool:
-    """Tell whether a line is a word followed by ``dim`` numbers in decimal digits."""
-    fields = line.split()
-    if len(fields) != dim + 1:
-        return False
-    try:
-        for field in fields[1:]:
-            float(field)
-    except ValueError:
-        return False
-    return True
-
-
-def _checked(path: Path, keyed: Any) -> WordVectors:
-    table, rows = keyed.vectors, keyed.key_to_index
+def _checked(path: Path, rows: Mapping[str, int], table: np.ndarray) -> WordVectors:
     if table.ndim != 2 or not len(rows) or len(table) < len(rows) or table.shape[1] == 0:
         raise DataError(f"vectors '{path}' hold {len(rows)} words, table of shape {table.shape}: none may be zero")
     for start in range(0, len(table), _CHECK_ROWS):
         finite = np.isfinite(table[start : start + _CHECK_ROWS]).all(axis=1)
         if not finite.all():
             row = start + int(np.argmin(finite))
-            raise DataError(f"vectors '{path}': the vector of '{keyed.index_to_key[row]}' has NaN or infinite values")
+            word = next((word for word, place in rows.items() if place == row), f"row {row + 1}")
+            raise DataError(f"vectors '{path}': the vector of '{word}' has NaN or infinite values")
     return WordVectors(rows, table)
 
 

@@ -6,13 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from neuroep.data import Corpus, Ragged, Split, cache
-from neuroep.data.corpus import with_fingerprint
+from neuroep.data.corpus import Coverage, with_fingerprint
 from neuroep.errors import DataError
 from tests.neuroep.data.files import same
 
@@ -82,6 +84,8 @@ def test_file_of_another_key_is_not_used(tmp_path: Path, corpus: Corpus) -> None
 
 KILLED = """
 import os, sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from neuroep.data import cache, generated
 os.replace = lambda *_: os._exit(9)
@@ -148,3 +152,91 @@ def test_default_folder(
     assert cache.default_folder() == tmp_path / expected
     monkeypatch.setenv("NEUROEP_CACHE", str(tmp_path / "own"))
     assert cache.default_folder() == tmp_path / "own"
+
+
+def rewrite(path: Path, change: Callable[[dict, dict], None]) -> None:
+    """Change a cached set, and write hashes that fit it, as somebody who plants one does."""
+    from safetensors import safe_open
+    from safetensors.numpy import save_file
+
+    with safe_open(path, framework="numpy") as file:
+        about = json.loads(file.metadata()["neuroep"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    change(tensors, about)
+    about.pop("seal")
+    about["seal"] = cache._seal(about)
+    save_file(tensors, path, metadata={"neuroep": json.dumps(about)})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("train.labels", np.array([1, 2])),
+        ("train.labels", np.array([1, -1])),
+        ("train.labels", np.array([1, 0], np.int32)),
+        ("train.premise.ids", np.array([0, 3], np.int32)),
+        ("train.premise.ids", np.array([0, -1], np.int32)),
+        ("train.premise.offsets", np.array([0, 3, 2])),
+        ("train.premise.offsets", np.array([0, 1, 1])),
+        ("train.premise.offsets", np.array([1, 2, 2])),
+        ("vectors", np.full((3, 2), np.nan, np.float32)),
+        ("vectors", np.zeros((2, 2), np.float32)),
+    ],
+)
+def test_arrays_that_do_not_fit_are_not_used(
+    tmp_path: Path, corpus: Corpus, name: str, value: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever can write to a cache can write hashes as well; ids beyond the table would end in a traceback."""
+    cache.store(tmp_path, "key", corpus)
+    path = cache.path_of(tmp_path, "table", "key")
+    rewrite(path, lambda tensors, about: None)
+    assert cache.fetch(tmp_path, "table", "key") is not None
+    monkeypatch.setattr(cache, "content_hash", lambda corpus: corpus.fingerprint)
+    rewrite(path, lambda tensors, about: tensors.update({name: value}))
+    assert cache.fetch(tmp_path, "table", "key") is None
+
+
+def test_page_is_covered_by_a_hash(tmp_path: Path, corpus: Corpus) -> None:
+    """What is said of a set is that of this set."""
+    made = replace(corpus, coverage={"train": Coverage(9, 6, 1, 2)})
+    cache.store(tmp_path, "key", made)
+    found = cache.fetch(tmp_path, "table", "key")
+    assert found is not None
+    assert found.coverage == made.coverage
+    path = cache.path_of(tmp_path, "table", "key")
+    path.write_bytes(path.read_bytes().replace(b"[9, 6, 1, 2]", b"[9, 9, 1, 2]"))
+    assert cache.fetch(tmp_path, "table", "key") is None
+
+
+MANY = """
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from neuroep.data import cache, generated
+corpus = generated.build("pairs", train=200, test=20)
+for _ in range(8):
+    cache.store(Path(sys.argv[1]), "key", corpus)
+    assert cache.fetch(Path(sys.argv[1]), "pairs", "key").fingerprint == corpus.fingerprint
+"""
+
+
+def test_many_writers_at_once(tmp_path: Path) -> None:
+    """Every reader finds a whole set at any moment, and nothing is left over."""
+    command = [sys.executable, "-c", MANY, str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(cache.__file__).resolve().parents[2])}
+    writers = [subprocess.Popen(command, env=environment) for _ in range(4)]
+    assert [writer.wait() for writer in writers] == [0] * 4
+    assert os.listdir(tmp_path) == ["pairs-key.safetensors"]
+
+
+def test_planted_link_is_not_followed(tmp_path: Path, corpus: Corpus) -> None:
+    """In a folder that others can write, a link under the name of a set is replaced."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    os.symlink(victim, cache.path_of(folder, "table", "key"))
+    cache.store(folder, "key", corpus)
+    assert victim.read_text() == "mine"
+    assert cache.fetch(folder, "table", "key") is not None

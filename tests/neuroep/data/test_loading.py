@@ -144,6 +144,24 @@ def test_cache_folder_which_cannot_be_written(
     assert "is not kept" in caplog.text
 
 
+def test_user_without_a_home(
+    reviews_folder: Path, vectors: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is kept, and that is said; a variable that names nobody's home is refused."""
+
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("NEUROEP_CACHE")
+    monkeypatch.setattr(Path, "home", nobody)
+    assert len(data.load("imdb", path=reviews_folder, vectors=vectors, tokens=3).splits["train"]) == 4
+    assert "is not kept" in caplog.text
+    monkeypatch.setenv("NEUROEP_CACHE", "~nobody of that name/cache")
+    with pytest.raises(DataError, match=r"cache folder \$NEUROEP_CACHE .* cannot be"):
+        data.load("imdb", path=reviews_folder, vectors=vectors, tokens=3)
+
+
 @pytest.mark.parametrize("name", ["reviews", "pairs"])
 def test_generated_sets_take_no_files(name: str, tmp_path: Path) -> None:
     """They are the same for every seed; path and vectors are refused."""

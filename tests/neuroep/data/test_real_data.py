@@ -49,11 +49,21 @@ def test_sizes_and_balance(name: str, kept: Path) -> None:
     assert time.perf_counter() - start < 10
 
 
-def test_coverage_is_the_documented_one(kept: Path) -> None:
-    """99.68 % of the 232,030 running tokens of the SNLI test split have a vector, so the tokeniser is the right one."""
-    corpus = data.load("snli", path=PLACE / "snli", vectors=VECTORS, tokens=1000, cache=kept)
-    known = sum(int(ragged.lengths.sum()) for ragged in corpus.splits["test"].tokens.values())
-    assert round(100 * known / 232_030, 2) == 99.68
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("imdb", {"train": (6_752_402, 98.98), "test": (6_602_703, 98.66)}),
+        ("snli", {"train": (483_007, 99.83), "validation": (233_039, 99.71), "test": (232_030, 99.68)}),
+    ],
+)
+def test_coverage_is_the_documented_one(kept: Path, name: str, expected: dict[str, tuple[int, float]]) -> None:
+    """Running tokens, and the share of them with a vector [%], are those of the data's README."""
+    corpus = load(name, kept)
+    found = {split: (n.tokens, round(100 * n.known / n.tokens, 2)) for split, n in corpus.coverage.items()}
+    assert found == expected
+    whole = data.load("snli", path=PLACE / "snli", vectors=VECTORS, tokens=1000, cache=kept)
+    known = sum(int(ragged.lengths.sum()) for ragged in whole.splits["test"].tokens.values())
+    assert known == whole.coverage["test"].known
 
 
 def test_ids_point_at_the_file_s_vectors(kept: Path) -> None:

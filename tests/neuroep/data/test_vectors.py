@@ -180,3 +180,100 @@ def test_fingerprint_follows_contents_not_names(tmp_path: Path, table: np.ndarra
 def test_errors_are_cut_to_a_line(error: Exception, line: str) -> None:
     """An error without text is named by its type."""
     assert word_vectors.one_line(error) == line
+
+
+GLOVE = "good 1 2 3\nbad 4 5 6\nfilm 7 8 9\n"
+BINARY = b"3 3\n" + b"".join(
+    word + b" " + np.array(row, "<f4").tobytes()
+    for word, row in ((b"good", (1, 2, 3)), (b"bad", (4, 5, 6)), (b"film", (7, 8, 9)))
+)
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        GLOVE,
+        "3 3\n" + GLOVE,
+        "\ufeff" + GLOVE,
+        "\ufeff3 3\n" + GLOVE,
+        "\n" + GLOVE.replace("\n", "\n\n"),
+        GLOVE.replace(" ", "\t"),
+        GLOVE.replace("good ", "good\t"),
+        GLOVE.replace("\n", "\r\n"),
+        GLOVE.replace("\n", " \n"),
+        GLOVE.rstrip(),
+        BINARY,
+        "\ufeff".encode() + BINARY,
+        BINARY.replace(b"bad", b"\nbad").replace(b"film", b"\nfilm") + b"\n",
+    ],
+)
+def test_the_same_vectors_however_written(tmp_path: Path, contents: str | bytes) -> None:
+    """A mark made the first word unknown, silently; blank lines and tabs were refused."""
+    path = tmp_path / "w"
+    path.write_bytes(contents if isinstance(contents, bytes) else contents.encode())
+    rows, table = word_vectors.read(path)
+    assert list(rows) == ["good", "bad", "film"]
+    assert table.tolist() == [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+
+
+@pytest.mark.parametrize("header", ["", "7 3\n"])
+@pytest.mark.parametrize("first", [". . .", "1", "good"])
+def test_words_with_blanks(tmp_path: Path, header: str, first: str) -> None:
+    """The last numbers of a line are the vector, wherever such a word stands; a word may be a number."""
+    others = {". . .", "1", "good", "at name@domain.com", "\u00a0", "\x85", "\u2028"} - {first}
+    words = [first, *sorted(others)]
+    (tmp_path / "w.txt").write_bytes((header + "".join(f"{w} {n} 2 3\n" for n, w in enumerate(words))).encode())
+    rows, table = word_vectors.read(tmp_path / "w.txt")
+    assert list(rows) == words
+    assert table[:, 0].tolist() == list(range(7))
+
+
+@pytest.mark.parametrize(
+    ("contents", "line"),
+    [
+        (GLOVE + "dog 1 2\n", "line 4 holds 2 numbers after its word, not 3"),
+        (GLOVE + "\ndog 1 2 3 4\n", "line 5 holds 4 numbers after its word, not 3"),
+        (GLOVE + "dog 1 2_0 3\n", "line 4 holds '2_0' where a number is needed"),
+        (GLOVE + "dog 1 x 3\n", "line 4 holds 'x' where a number is needed"),
+        (GLOVE + "1 2 3\n", "line 4 holds 2 numbers after its word"),
+        ("3 3\ngood 1 2\nbad 1 2 3\nfilm 1 2 3\n", "line 2 holds 2 numbers after its word, not 3"),
+        ("# by hand\n" + GLOVE, "line 1 holds 0 numbers"),
+        ("4 3\n" + GLOVE, "truncated: its header says 4 words, it has 3"),
+        ("2 3\n" + GLOVE, "line 4 is one more than the 2 words of its header"),
+        ("999999999999 300\n", "truncated: its header says 999999999999 words"),
+        (GLOVE + "dog 1e39 0 0\n", "the vector of 'dog' has NaN or infinite values"),
+        (BINARY[:-1], "truncated: "),
+        (BINARY + b"dog ", "bytes follow the 3 words"),
+        (b"99999999 99999\n" + BINARY, "truncated: its header says 99999999 words of dimension 99999"),
+        (b"3 3\n" + b"\x01" * 100_000, "word 1 has more than 65536 letters"),
+        (GLOVE.encode("utf-16"), "it is UTF-16 text"),
+    ],
+)
+def test_faults_of_vectors_name_their_line(tmp_path: Path, contents: str | bytes, line: str) -> None:
+    """A header is believed only where the file agrees; it was cut short, or read as less, silently."""
+    (tmp_path / "w.bin").write_bytes(contents if isinstance(contents, bytes) else contents.encode())
+    with pytest.raises(DataError, match=line) as caught:
+        word_vectors.read(tmp_path / "w.bin")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("contents", [GLOVE + "good 9 9 9\n", "4 3\n" + GLOVE + "good 9 9 9\n"])
+def test_first_vector_of_a_word_counts(tmp_path: Path, contents: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A word that comes again is left out, and said."""
+    (tmp_path / "w.txt").write_text(contents)
+    rows, table = word_vectors.read(tmp_path / "w.txt")
+    assert (list(rows), table[0].tolist()) == (["good", "bad", "film"], [1, 2, 3])
+    assert "1 rows repeat a word" in caplog.text
+    double = BINARY.replace(b"3 3", b"4 3") + b"good " + np.array([9, 9, 9], "<f4").tobytes()
+    (tmp_path / "w.bin").write_bytes(double)
+    rows, table = word_vectors.read(tmp_path / "w.bin")
+    assert (list(rows), table[0].tolist(), len(table)) == (["good", "bad", "film"], [1, 2, 3], 3)
+
+
+@pytest.mark.parametrize("line", ["  9 9 9", " 9 9 9", "\t9 9 9"])
+def test_word_that_is_blank(tmp_path: Path, line: str) -> None:
+    """Some public files have a blank for a word; no token is blank, and the other words are read."""
+    (tmp_path / "w.vec").write_text(f"4 3\n{GLOVE}{line}\n")
+    rows, table = word_vectors.read(tmp_path / "w.vec")
+    assert list(rows) == ["good", "bad", "film", ""]
+    assert table[3].tolist() == [9, 9, 9]

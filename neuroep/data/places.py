@@ -1,0 +1,44 @@
+"""Places that a user names, and how an error shows what stands in a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from hw_models.text import short
+from neuroep.errors import DataError
+
+_MANY = 20
+
+
+def located(path: str | os.PathLike[str], what: str) -> Path:
+    """Return a path with ``~`` resolved.
+
+    Parameters
+    ----------
+    path : str or path
+        What was given.
+    what : str
+        What it is, the start of an error line.
+
+    Raises
+    ------
+    DataError
+        If it cannot be the name of a file: a NUL byte, a name that is too long, a home folder of nobody.
+    """
+    try:
+        place = Path(path).expanduser()
+        place.exists()
+        if "\0" in str(place):
+            raise ValueError("it holds a NUL character")
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"{what} '{short(str(path))}' cannot be: {reason}") from None
+    return place
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names for an error line, the first 20 of them."""
+    more = f", and {len(names) - _MANY} more" if len(names) > _MANY else ""
+    return ", ".join(short(name) for name in names[:_MANY]) + more

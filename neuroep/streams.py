@@ -1,0 +1,121 @@
+"""What the command line writes to: streams that may be closed, full, or unable to show a letter.
+
+A process may start without standard streams (``2>&-``): Python then has None for them, and the next file that is opened
+takes their number, so that whatever writes to standard error writes into it. Here they are closed for good.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hw_models.text import one_line, plain
+
+
+def say(text: object, end: str = "\n", flush: bool = False) -> None:
+    """Print text without control characters but line ends and tabs."""
+    print(plain(text, keep="\n\t"), end=end, flush=flush)
+
+
+def fail(line: str, code: int = 2) -> int:
+    """Print one line to standard error, as far as it can be, and return the exit code."""
+    try:
+        print(one_line(f"neuroep: {line}"), file=sys.stderr, flush=True)
+    except OSError:
+        _silence("stderr")
+    return code
+
+
+def flush() -> None:
+    """Write out what is held back, so that a full disk or a closed pipe is seen before the process ends."""
+    sys.stdout.flush()
+
+
+@contextmanager
+def prepared() -> Iterator[None]:
+    """Make the standard streams usable while a command runs, and keep NumPy's warnings from its error line.
+
+    A number that overflows is found by the command itself, which says where. Whoever sets warnings (``-W``,
+    ``PYTHONWARNINGS``) sees what he asked for.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            _closed(number, name)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore", RuntimeWarning)
+        try:
+            yield
+        finally:
+            for name in ("stdout", "stderr"):
+                try:
+                    getattr(sys, name).flush()
+                except (OSError, ValueError):
+                    _silence(name)
+
+
+@contextmanager
+def noted(*, quiet: bool) -> Iterator[None]:
+    """Print what the library has to say while a command runs to standard error, each line once.
+
+    Parameters
+    ----------
+    quiet : bool
+        Print warnings only, not what data were loaded.
+    """
+    logger, handler = logging.getLogger("neuroep"), _Notes()
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+class _Notes(logging.Handler):
+    """Prints a record as one harmless line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record to standard error, unless it was printed before."""
+        line = one_line(record.getMessage())
+        if line not in self.said:
+            self.said.add(line)
+            try:
+                print(f"neuroep: {line}", file=sys.stderr, flush=True)
+            except OSError:
+                _silence("stderr")
+
+
+def _closed(number: int, name: str) -> None:
+    """Put the null device where a stream was closed, and keep its number from other files."""
+    try:
+        os.fstat(number)
+    except OSError:
+        null = os.open(os.devnull, os.O_RDWR)
+        if null != number:
+            os.dup2(null, number)
+            os.close(null)
+    setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))
+
+
+def _silence(name: str) -> None:
+    """Send a stream that cannot be written to the null device, else Python complains again when it ends."""
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, getattr(sys, name).fileno())
+        os.close(null)
+    except (OSError, ValueError):
+        setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
