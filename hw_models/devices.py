@@ -97,6 +97,44 @@ def bounds(z_min: Array, z_max: Array, device: Device) -> tuple[Array, Array]:
     return low, np.maximum(high, low)
 
 
+def weight_bounds(lows: Array, highs: Array, device: Device, mapping: str) -> tuple[Array, Array]:
+    """Return the lowest and highest weight, as shares of the weight range, between which pulses can move a device.
+
+    The sides of a pair end where its other device rests, at r = clip(g_min, low, high) of that device:
+
+        pair      [(r+ - high-)/span, (high+ - r-)/span]
+        offset    [2 (low - middle)/span, 2 (high - middle)/span]
+
+    Pulses may pass the nominal g_max (``pulse.w_max`` says how far), so without ``g_max_spread`` the upper bound of a
+    conductance is infinite, and without ``g_min_spread`` the lower one is 0.
+
+    Parameters
+    ----------
+    lows, highs : numpy.ndarray
+        Bounds of conductances from :func:`bounds` [uS], (2, ...) for a pair with G+ first, (1, ...) for offset.
+    device : Device
+        Range, and whether devices have bounds of their own.
+    mapping : str
+        ``"differential"`` or ``"offset"``.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        (low, high), each without the first axis, low <= high.
+    """
+    span = device.g_max - device.g_min
+    lows, highs = _single(lows), _single(highs)
+    rest = np.clip(np.float32(device.g_min), lows, highs)
+    tops = highs if device.g_max_spread else np.full_like(highs, np.inf)
+    if mapping == "differential":
+        low, high = (rest[0] - tops[1]) / span, (tops[0] - rest[1]) / span
+    else:
+        middle = (device.g_min + device.g_max) / 2
+        bottom = lows[0] if device.g_min_spread else np.zeros_like(lows[0])
+        low, high = (bottom - middle) * 2 / span, (tops[0] - middle) * 2 / span
+    return low, np.maximum(high, low)
+
+
 def gains(z: Array, device: Device) -> Array:
     """Return the gain max(0, 1 + mismatch z) with which every device conducts."""
     return np.maximum(_single(z) * device.mismatch + 1, 0)

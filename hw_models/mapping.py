@@ -108,13 +108,32 @@ class Devices:
         bounds: tuple[Array, ...] = ()
         if first < self.shape[0]:
             if device.g_min_spread or device.g_max_spread:
-                z_min, z_max = (normals(self.keys[name], 0, tile, target.shape, first) for name in ("g_min", "g_max"))
-                bounds = devices.bounds(z_min, z_max, device)
+                bounds = self.own_bounds(where, target.shape, first)
             target = devices.snap(target, device, *bounds)
         if not any(device.programming_noise):
             return target, target
         z = normals(self.keys["programming"], turn, tile, target.shape, first)
         return target, devices.programmed(target, z, device)
+
+    def own_bounds(self, where: tuple[int, int], shape: tuple[int, ...], first: int) -> tuple[Array, Array]:
+        """Return the lowest and highest conductance [uS] of every device of these lines, (lines, in) each."""
+        tile = 2 * where[0] + where[1]
+        z_min, z_max = (normals(self.keys[name], 0, tile, shape, first) for name in ("g_min", "g_max"))
+        return devices.bounds(z_min, z_max, self.device)
+
+    def weight_bounds(self) -> tuple[Array, Array]:
+        """Return what pulses can move every weight to, as shares of the weight range: (low, high).
+
+        (out, in) each, of the very devices that :meth:`written` cuts targets to; (1, 1) where ``g_min_spread`` and
+        ``g_max_spread`` are 0 and devices are alike. Equations: :func:`hw_models.devices.weight_bounds`.
+        """
+        spreads = self.device.g_min_spread > 0 or self.device.g_max_spread > 0
+        if spreads:
+            found = [self.own_bounds((0, side), self.shape, 0) for side in range(self.sides)]
+        else:
+            found = [devices.bounds(np.zeros((1, 1)), np.zeros((1, 1)), self.device)] * self.sides
+        lows, highs = (np.stack([pair[n] for pair in found]) for n in range(2))
+        return devices.weight_bounds(lows, highs, self.device, self.chip.crossbar.mapping)
 
     def conducting(self, target: Array, g: Array, where: tuple[int, int], first: int, turn: int) -> tuple[Array, Array]:
         """Return conductances as programmed, stuck ones and gains in, and now [uS]."""

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from hw_models import devices, presets
-from hw_models.chip import Device
+from hw_models.chip import Chip, Crossbar, Device
+from hw_models.mapping import Devices
 
 PCM = Device(
     g_max=25.0,
@@ -197,3 +198,35 @@ def test_stuck_devices_and_gains():
     both = devices.stuck(u, Device(stuck_low=0.4, stuck_high=0.6))
     assert (both[0] ^ both[1]).all()
     np.testing.assert_allclose(devices.gains(np.array([-9.0, 0, 1]), Device(mismatch=0.2)), [0, 1, 1.2], rtol=1e-6)
+
+
+@pytest.mark.parametrize("mapping", ["differential", "offset"])
+def test_own_conductance_ranges_bound_weights_as_programming_does(mapping):
+    """The bounds are what the largest targets leave when every device is cut to its own range, one by one."""
+    device = Device(g_min=2.0, g_max=10.0, g_min_spread=0.5, g_max_spread=0.2)
+    chip = Chip(crossbar=Crossbar(mapping=mapping), device=device)
+    own = Devices(chip, (40, 30), 3, "a", "float32")
+    low, high = own.weight_bounds()
+    assert low.shape == high.shape == (40, 30) and (low <= high).all()
+    sides = 2 if mapping == "differential" else 1
+    ranges = [own.own_bounds((0, side), (40, 30), 0) for side in range(sides)]
+    for i, j in np.ndindex(40, 30):
+        (a, b), (c, d) = [(r[0][i, j], r[1][i, j]) for r in (ranges[0], ranges[-1])]
+        if mapping == "differential":
+            far = min(max(1e9, a), b) - min(max(2.0, c), d), min(max(2.0, a), b) - min(max(1e9, c), d)
+            expected = far[0] / 8, far[1] / 8
+        else:
+            expected = (b - 6) / 4, (a - 6) / 4
+        assert high[i, j] == pytest.approx(max(expected), abs=1e-6)
+        assert low[i, j] == pytest.approx(min(expected), abs=1e-6)
+    assert high.std() > 0.1
+
+
+def test_devices_without_ranges_of_their_own_are_bound_by_their_pulses_alone():
+    for mapping, bottom in (("differential", -np.inf), ("offset", -1.5)):
+        chip = Chip(crossbar=Crossbar(mapping=mapping), device=Device(g_min=2.0, g_max=10.0))
+        low, high = Devices(chip, (3, 4), 0, "a", "float32").weight_bounds()
+        assert (low, high) == (pytest.approx(np.full((1, 1), bottom)), np.full((1, 1), np.inf))
+    chip = Chip(device=Device(g_max=10.0, g_max_spread=0.1))
+    low, high = Devices(chip, (300, 40), 0, "a", "float32").weight_bounds()
+    assert high.std() == pytest.approx(0.1, rel=0.03) and high.mean() == pytest.approx(1, abs=0.005)
