@@ -14,6 +14,10 @@ Read noise is drawn anew in every read, once per tile output with the variance o
 with ``exact_noise`` for every device and sample. The reference column of the offset mapping adds one draw per sample
 and tile to all outputs of that tile; transposed, its devices add to the outputs by the square of the tile's sum.
 
+Time: :attr:`Crossbar.clock` is when devices are written, reads come :attr:`Crossbar.ahead` seconds later, by default
+``device.age``: what is programmed reads as old as the chip says. Whoever learns goes on from the moment of its reads,
+:meth:`Crossbar.elapse`, so that what it writes is fresh, or reads at once from the start, :meth:`Crossbar.read_at`.
+
 Counted: DAC conversions, one per sample, line and tile line group, that is rows x in forward and rows x out
 transposed; ADC conversions, samples x outputs x tiles summed x slices; device reads, samples x devices. Draws belong
 to (seed, name, direction, occasion), the number of the read, the tile and the sample.
@@ -24,7 +28,8 @@ sum of independent terms.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -69,6 +74,10 @@ class Crossbar:
         Products since :meth:`begin`: with its occasion the key of the draws of reads.
     weight_range : float
         w_scale; NaN before the first programming.
+    clock : float
+        Now, for all that is written [s].
+    ahead : float
+        How much later devices are read [s].
     converters : Converters
         DAC and ADC; may be replaced by shared ones.
     """
@@ -82,13 +91,15 @@ class Crossbar:
         self.tiles = Tiles(self.devices)
         self.in_memory = chip.update.scheme != "digital"
         noisy, fixed = chip.device.read_noise > 0, chip.crossbar.weight_range is not None
-        physical = self.devices.writes or self.devices.bends or noisy or fixed
+        physical = self.devices.writes or self.devices.bends or chip.device.drifts or noisy or fixed
         self.ideal = not (physical or chip.dac.acts or chip.adc.acts or self.in_memory)
         self.reads = self.programmings = 0
         self.counters = {"dac": 0, "adc": 0, "reads": 0, "writes": 0}
         self.weight_range = float("nan")
         self.compensation = 1.0
-        self._held, self._fresh, self._age = np.zeros(shape, dtype=self.dtype), False, 0
+        self._held, self._fresh, self._builds = np.zeros(shape, dtype=self.dtype), False, 0
+        self.clock, self.ahead = 0.0, chip.device.age
+        self._seen = None if self.devices.written_at is None else np.zeros(shape, dtype=self.dtype)
         self.planes: list[Plane] = []
         self._row_edges = np.array([0] + [b for _, b in self.devices.row_tiles])
         self._column_edges = np.array([0] + [b for _, b in self.devices.column_tiles])
@@ -124,12 +135,16 @@ class Crossbar:
         self.programmings += 1
         self.counters["writes"] += self.devices.count
         self.devices.rekey(*self._occasion)
+        self.devices.now = self.clock
+        self.devices.rewritten()
         self.planes, self._fresh = [], True
         self._hold(weight)
         if self.in_memory:
             if self.devices.writes:
                 self._held[:] = self.devices.realised(self._held, self.programmings, self.run)
             self._fresh = False
+        if self._seen is not None:
+            self._seen[:] = self._held
         self.refresh()
 
     def _hold(self, weight: Array) -> None:
@@ -140,14 +155,47 @@ class Crossbar:
             np.clip(self._held, -1, 1, out=self._held)
 
     def refresh(self) -> None:
-        """Rebuild the matrices of products after :attr:`stored` has changed in place; no programming noise."""
+        """Rebuild the matrices of products after :attr:`stored` has changed in place; no programming noise.
+
+        Devices whose weight has changed count as written now; the others go on to drift.
+        """
         if self.ideal:
             return
-        solve = self.devices.wired and self._age % self.chip.wires.refresh_every == 0
+        if self._seen is not None:
+            self.devices.touched(self._held != self._seen, self.clock)
+            self._seen[:] = self._held
+        solve = self.devices.wired and self._builds % self.chip.wires.refresh_every == 0
         self._build(solve)
-        self._age += 1
+        self._builds += 1
+
+    def read_at(self, seconds: float) -> None:
+        """Read so many seconds after what is written now, from the next product on; nothing is written."""
+        if seconds == self.ahead:
+            return
+        self.ahead = seconds
+        if self.programmings and not self.ideal and self.chip.device.ages:
+            self._build(solve=self.devices.wired)
+
+    def elapse(self) -> None:
+        """Let the clock go on to the moment of the reads: what is written next is written then, and read at once."""
+        self.clock, self.ahead = self.clock + self.ahead, 0.0
+
+    @contextmanager
+    def later(self, seconds: float) -> Iterator[None]:
+        """Read so much later inside, and go on outside as if nothing had been; nothing may be written inside."""
+        before, planes, compensation = self.ahead, self.planes, self.compensation
+        kept = {name: values.copy() for name, values in self.tiles.kept.items()} if seconds != before else {}
+        self.read_at(seconds)
+        try:
+            yield
+        finally:
+            self.ahead, self.planes, self.compensation = before, planes, compensation
+            self.devices.now = self.clock + before
+            for name, values in kept.items():
+                self.tiles.kept[name][:] = values
 
     def _build(self, solve: bool) -> None:
+        self.devices.now = self.clock + self.ahead
         self.planes = []
         self.tiles.allot()
         self.planes, ratio = self.tiles.planes(self._held, self._fresh, self.programmings, solve, self.run)
@@ -249,16 +297,21 @@ class Crossbar:
         self.converters.freeze()
 
     def state(self) -> dict[str, Array]:
-        """Return everything that decides later products as arrays by short name, copied; not the occasion."""
-        counts = [self.programmings, self.reads, self.step, self._age, self._fresh, *self.counters.values()]
+        """Return everything that decides later products as arrays by short name, copied.
+
+        The occasion is left out, and how long after the last write devices are read: whoever loads chooses both.
+        """
+        counts = [self.programmings, self.reads, self.step, self._builds, self._fresh, *self.counters.values()]
+        written = {} if self.devices.written_at is None else {"written": self.devices.written_at.copy()}
         found = {
             "held": self._held.copy(),
             "weight_range": np.array(self.weight_range),
             "counts": np.array(counts, dtype=np.int64),
+            "times": np.array([self.clock, self.devices.since]),
             "keys": np.array([self.devices.keys[what] for what in PROGRAMMING]),
             "ranges": np.array([quantiser.state() for quantiser in self.converters.quantisers.values()]),
         }
-        return found | {name: values.copy() for name, values in self.tiles.kept.items()}
+        return found | written | {name: values.copy() for name, values in self.tiles.kept.items()}
 
     def load(self, state: Mapping[str, Array], weight: Array | None = None) -> None:
         """Take over :meth:`state`: later products are bit for bit those of the crossbar it is from.
@@ -271,8 +324,12 @@ class Crossbar:
             (out, in), the weights programmed last.
         """
         self.weight_range = float(state["weight_range"])
-        self.programmings, self.reads, self.step, self._age, fresh, *counted = (int(n) for n in state["counts"])
+        self.programmings, self.reads, self.step, self._builds, fresh, *counted = (int(n) for n in state["counts"])
         self._fresh, self.counters = bool(fresh), dict(zip(self.counters, counted, strict=True))
+        self.clock, self.devices.since = (float(t) for t in state["times"])
+        if self.devices.written_at is not None:
+            self.devices.written_at[:] = state["written"]
+            self.devices.mixed = bool((self.devices.written_at != self.devices.since).any())
         self.devices.keys |= dict(zip(PROGRAMMING, np.array(state["keys"], dtype=np.uint32), strict=True))
         for quantiser, values in zip(self.converters.quantisers.values(), state["ranges"], strict=True):
             quantiser.load(values)
@@ -280,6 +337,8 @@ class Crossbar:
             self._held[:] = state["held"]
         elif weight is not None:
             self._hold(weight)
+        if self._seen is not None:
+            self._seen[:] = self._held
         if self.programmings and not self.ideal:
             self.tiles.allot()
             for name, values in self.tiles.kept.items():

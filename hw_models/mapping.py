@@ -12,6 +12,10 @@ the others have. The way of a device:
 target -> range of this device, levels, resolution -> programming noise -> stuck at g_min or g_max -> gain (mismatch)
 -> drift (not of stuck ones) -> wires -> mean and variance of a read (:mod:`hw_models.tiles`).
 
+Drift and the 1/f noise of a read go by the time since a device's own last write: programming writes all devices, those
+of reference columns too; what else changes a weight (pulses) writes the devices of that weight. The target that decides
+the exponent is then the weight as it is now, with the draw of the last programming.
+
 Draws belong to (seed, array, what, output line, slice and side), those of programming to its occasion and number too,
 so that no blocking shows. Physics of one device: :mod:`hw_models.devices`.
 """
@@ -64,11 +68,46 @@ class Devices:
         self.references = 0 if self.paired else len(self.column_tiles)
         self.tile_of = np.repeat(np.arange(len(self.column_tiles)), [b - a for a, b in self.column_tiles])
         self.wired = chip.wires.r_word > 0 or chip.wires.r_bit > 0
+        self.now = self.since = 0.0
+        self.written_at: Array | None = None
+        self.mixed = False
+        if chip.update.scheme != "digital" and chip.device.ages:
+            self.written_at = np.zeros(shape)
 
     def rekey(self, *occasion: str | int) -> None:
         """Key the draws of programming by this occasion from now on."""
         seed, name = self.place
         self.keys |= {what: key(seed, name, what, *occasion) for what in PROGRAMMING}
+
+    def age(self, lines: Array) -> devices.Seconds:
+        """Return the seconds since the last write of the devices of these output lines, reference lines included.
+
+        One number where all were written by the last programming, at ``since``, else (lines, in). ``now`` is the time
+        of reads, ``written_at`` (out, in) that of every weight's last write, kept where weights change in memory.
+        """
+        if self.written_at is None or not self.mixed:
+            return self.now - self.since
+        last = np.full((len(lines), self.shape[1]), self.since)
+        own = lines < self.shape[0]
+        last[own] = self.written_at[lines[own]]
+        return self.now - last
+
+    def rewritten(self) -> None:
+        """Note that all devices are written now."""
+        self.since, self.mixed = self.now, False
+        if self.written_at is not None:
+            self.written_at[:] = self.now
+
+    def touched(self, which: Array, when: float) -> None:
+        """Note when the devices of some weights, a mask (out, in), were written."""
+        if self.written_at is not None:
+            self.written_at[which] = when
+            self.mixed = self.mixed or (when != self.since and bool(which.any()))
+
+    @property
+    def drifting(self) -> bool:
+        """Whether a device conducts less by now than it did when it was written."""
+        return self.device.drifts and self.now > self.since
 
     @property
     def count(self) -> int:
@@ -86,7 +125,7 @@ class Devices:
     def bends(self) -> bool:
         """Whether the mean of a read is another weight than the one written."""
         device = self.device
-        faults = device.mismatch > 0 or device.stuck_low > 0 or device.stuck_high > 0 or device.drifts
+        faults = device.mismatch > 0 or device.stuck_low > 0 or device.stuck_high > 0 or self.drifting
         clips = device.read_noise > 0 and device.read_noise_law == "pcm"
         apart = not self.paired and any(device.programming_noise)  # the reference column's own
         return faults or clips or apart or self.wired or self.slices > 1
@@ -108,14 +147,14 @@ class Devices:
         bounds: tuple[Array, ...] = ()
         if first < self.shape[0]:
             if device.g_min_spread or device.g_max_spread:
-                bounds = self.own_bounds(where, target.shape, first)
+                bounds = self.own_bounds(where, (len(target), self.shape[1]), first)
             target = devices.snap(target, device, *bounds)
         if not any(device.programming_noise):
             return target, target
         z = normals(self.keys["programming"], turn, tile, target.shape, first)
         return target, devices.programmed(target, z, device)
 
-    def own_bounds(self, where: tuple[int, int], shape: tuple[int, ...], first: int) -> tuple[Array, Array]:
+    def own_bounds(self, where: tuple[int, int], shape: tuple[int, int], first: int) -> tuple[Array, Array]:
         """Return the lowest and highest conductance [uS] of every device of these lines, (lines, in) each."""
         tile = 2 * where[0] + where[1]
         z_min, z_max = (normals(self.keys[name], 0, tile, shape, first) for name in ("g_min", "g_max"))
@@ -145,12 +184,12 @@ class Devices:
             stuck = low | high
         if device.mismatch:
             g = g * devices.gains(normals(self.keys["gain"], 0, tile, g.shape, first), device)
-        if not device.drifts:
+        if not self.drifting:
             return g, g
         nu = devices.drift_exponent(target, normals(self.keys["nu"], turn, tile, g.shape, first), device)
         if stuck is not None:
             nu[stuck] = 0
-        return g, devices.drifted(g, nu, device)
+        return g, devices.drifted(g, nu, device, self.age(np.arange(first, first + len(g))))
 
     def lines(
         self, a: Array, first: int, fresh: bool, turn: int

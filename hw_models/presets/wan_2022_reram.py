@@ -35,6 +35,7 @@ def chip() -> Chip:
             g_min=0.0,  # uS, as in the fit
             g_max=40.0,  # uS, the paper's and the fit's
             programming_noise=DAY,
+            programming_noise_g_max=40.0,  # uS, the fit's
         ),
         dac=Converter(bits=8, sign="auto"),  # ours
         adc=Converter(bits=8),  # ours

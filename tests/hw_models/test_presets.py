@@ -22,7 +22,7 @@ PAPERS = {
     "legallo_2023_hermes": {"crossbar.rows": 256, "crossbar.columns": 256, "dac.bits": 8, "adc.bits": 8},
     "wan_2022_reram": {"device.g_max": 40.0, "device.programming_noise": (0.701, 22.086, -50.773, 47.095, -16.458)},
     "isaac_2016": {"crossbar.rows": 128, "crossbar.slices": 4, "crossbar.slice_bits": 2, "adc.bits": 8},
-    "davies_2018_loihi": {"substrate": "event_driven", "events.weight_bits": 8},
+    "orchard_2021_loihi2": {"substrate": "event_driven", "events.weight_bits": 8},
     "gong_2018_reram": {"device.pulse.dw_min": 0.00135, "device.pulse.noise": 5.0, "device.pulse.gamma_up": 5.0},
     "li_2018_capacitor": {"device.pulse.dw_min": 0.005, "device.pulse.gamma_up": 0.05},
     "tang_2018_ecram": {"device.pulse.dw_min": 0.002, "device.pulse.gamma_down": 0.5085},

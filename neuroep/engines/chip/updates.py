@@ -80,6 +80,7 @@ class Digital:
         """Move the master copy and program the devices; return how many weights are not finite."""
         bad = self.digital.update(contrast, rate)
         if not bad and self.updates % self.every == 0:
+            self.crossbar.elapse()
             self.crossbar.program(self.digital.weight)
         return bad
 
@@ -149,6 +150,7 @@ class InMemory:
         stored = self.crossbar.stored
         bad = int(stored.size - np.count_nonzero(np.isfinite(stored)))
         if not bad:
+            self.crossbar.elapse()
             self.crossbar.refresh()
         return bad
 
