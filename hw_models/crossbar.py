@@ -172,9 +172,12 @@ class Crossbar:
         """Read so many seconds after what is written now, from the next product on; nothing is written."""
         if seconds == self.ahead:
             return
+        self._look(seconds, solve=self.devices.wired)
+
+    def _look(self, seconds: float, solve: bool) -> None:
         self.ahead = seconds
         if self.programmings and not self.ideal and self.chip.device.ages:
-            self._build(solve=self.devices.wired)
+            self._build(solve)
 
     def elapse(self) -> None:
         """Let the clock go on to the moment of the reads: what is written next is written then, and read at once."""
@@ -182,17 +185,18 @@ class Crossbar:
 
     @contextmanager
     def later(self, seconds: float) -> Iterator[None]:
-        """Read so much later inside, and go on outside as if nothing had been; nothing may be written inside."""
+        """Read so much later inside, and go on outside as if nothing had been; nothing may be written inside.
+
+        Where wires keep an attenuation, ``wires.refresh_every``, it is the one of the last refresh.
+        """
         before, planes, compensation = self.ahead, self.planes, self.compensation
-        kept = {name: values.copy() for name, values in self.tiles.kept.items()} if seconds != before else {}
-        self.read_at(seconds)
+        if seconds != before:
+            self._look(seconds, solve=self.devices.wired and not self.tiles.kept)
         try:
             yield
         finally:
             self.ahead, self.planes, self.compensation = before, planes, compensation
             self.devices.now = self.clock + before
-            for name, values in kept.items():
-                self.tiles.kept[name][:] = values
 
     def _build(self, solve: bool) -> None:
         self.devices.now = self.clock + self.ahead

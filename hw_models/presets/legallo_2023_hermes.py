@@ -22,7 +22,7 @@ def chip() -> Chip:
         url="https://doi.org/10.1038/s41928-023-01010-1",
         caveat=(
             "The two devices of a polarity are one conductance here, as in the fit, which gives both the same state "
-            "and so drifts more than the chip does with its own mapping. Leaves out the four-phase and one-phase reads, "
+            "and so drifts more than the chip with its own mapping. Leaves out the four-phase and one-phase reads, "
             "the converters' own non-linearity and noise, the local digital units and line resistance. The chip has no "
             "training: reprogramming at every update is a model. "
             "Deployed or evaluated it is read 86400 s after its last write: set device.age for another time."

@@ -320,6 +320,7 @@ DEVICES = {
     "levels": {"levels": 9},
     "bounds": {"g_min_spread": 0.2, "g_max_spread": 0.2},
     "programming": {"programming_noise": (0.26, 1.9, -1.1)},
+    "refitted": {"programming_noise": (0.26, 1.9, -1.1), "programming_noise_g_max": 10.0},
     "mismatch": {"mismatch": 0.2},
     "drift": DRIFT,
     "stuck": {"stuck_low": 0.2, "stuck_high": 0.2},

@@ -71,10 +71,11 @@ def product(x, a, scale, edges, dac, adc, noise):
     return scale * total
 
 
-def conductances(weight, device, draws):
+def conductances(weight, device, draws, age=None):
     """(G+, G-) [uS] of normalised weights as they conduct; ``draws`` (2, 6, out, in) by side.
 
-    Normals for g_min, g_max, programming, gain and drift exponent, a uniform for stuck devices.
+    Normals for g_min, g_max, programming, gain and drift exponent, a uniform for stuck devices. ``age`` (out, in) is
+    the time since the last write of every weight, by default the device's for all.
     """
     span, found = device.g_max - device.g_min, np.zeros((2, *weight.shape))
     for side, i, j in np.ndindex(found.shape):
@@ -87,6 +88,7 @@ def conductances(weight, device, draws):
         low = max(device.g_min * (1 + device.g_min_spread * z_low), 0)
         g = target = min(max(g, low), max(device.g_max * (1 + device.g_max_spread * z_high), low))
         sigma = sum(c * (g / device.g_max) ** p for p, c in enumerate(device.programming_noise))
+        sigma *= device.g_max / (device.programming_noise_g_max or device.g_max)
         g = max(g + sigma * z_program, 0)
         log = math.log(max(target / device.g_max, 1e-7))
         size = [min(max(f[0] * log + f[1], f[2]), f[3]) for f in (device.drift_mean, device.drift_spread)]
@@ -94,7 +96,7 @@ def conductances(weight, device, draws):
         if u < device.stuck_low or u >= 1 - device.stuck_high:
             g, nu = device.g_min if u < device.stuck_low else device.g_max, 0
         g *= max(1 + device.mismatch * z_gain, 0)
-        found[side, i, j] = g * (1 + device.age / device.drift_start) ** -nu
+        found[side, i, j] = g * (1 + (device.age if age is None else age[i, j]) / device.drift_start) ** -nu
     return found
 
 

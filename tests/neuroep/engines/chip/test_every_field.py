@@ -43,6 +43,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "device.levels": ({}, 9),
     "device.resolution": ({}, 2.0),
     "device.programming_noise": ({}, [0.2, 0.5]),
+    "device.programming_noise_g_max": ({"device.programming_noise": [0.2, 0.5]}, 50.0),
     "device.read_noise": ({}, 0.1),
     "device.read_noise_law": ({"device.read_noise": 0.1}, "proportional"),
     "device.read_noise_exponent": (PCM, 0.3),
