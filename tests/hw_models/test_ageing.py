@@ -1,4 +1,4 @@
-"""Time on a crossbar: every device drifts from its own last write, reads may come at any later time and leave no trace."""
+"""Time on a crossbar: every device drifts from its own last write; reads at any later time leave no trace."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.naive import crossbar as naive
 DAY = 86400.0
 DRIFT = {"drift_mean": (-0.0155, 0.0244, 0.049, 0.1), "drift_spread": (-0.0125, -0.0059, 0.008, 0.045)}
 PCM = DRIFT | {"read_noise": 0.0088, "read_noise_law": "pcm", "programming_noise": (0.26348, 1.9650, -1.1731)}
+LINES = {"r_word": 5.0, "r_bit": 5.0}
 SHAPE = (6, 9)
 DRAW = np.random.default_rng(5)
 WEIGHT = DRAW.uniform(-1, 1, SHAPE).astype(np.float32)
@@ -21,8 +22,9 @@ X, S = DRAW.normal(size=(4, 9)).astype(np.float32), DRAW.normal(size=(4, 6)).ast
 
 
 def crossbar(scheme="pulsed", mapping="differential", **parts):
-    fields = {"device": {"age": DAY, **DRIFT}, "update": {"scheme": scheme}, **parts}
-    bar = Crossbar(Chip.model_validate({"crossbar": {"mapping": mapping, "weight_range": 1.0}, **fields}), SHAPE, 2, "a")
+    own = {"crossbar": {"mapping": mapping, "weight_range": 1.0}, "update": {"scheme": scheme}}
+    chip = Chip.model_validate({"device": {"age": DAY, **DRIFT}, **own, **parts})
+    bar = Crossbar(chip, SHAPE, 2, "a")
     bar.program(WEIGHT)
     return bar
 
@@ -112,7 +114,7 @@ def test_programming_writes_all_devices_at_the_moment_of_the_reads(scheme):
     np.testing.assert_array_equal(bar.weights(), again.weights())
 
 
-@pytest.mark.parametrize("wires", [{}, {"r_word": 5.0, "r_bit": 5.0}, {"r_word": 5.0, "r_bit": 5.0, "refresh_every": 2}])
+@pytest.mark.parametrize("wires", [{}, LINES, LINES | {"refresh_every": 2}])
 @pytest.mark.parametrize("scheme", ["digital", "pulsed"])
 def test_a_look_ahead_leaves_no_trace(scheme, wires):
     bars = [crossbar(scheme, device={"age": DAY, **PCM}, wires=wires) for _ in range(2)]
