@@ -91,7 +91,7 @@ class Crossbar:
         self.tiles = Tiles(self.devices)
         self.in_memory = chip.update.scheme != "digital"
         noisy, fixed = chip.device.read_noise > 0, chip.crossbar.weight_range is not None
-        physical = self.devices.writes or self.devices.bends or chip.device.drifts or noisy or fixed
+        physical = self.devices.writes or self.devices.bends or chip.device.ages or noisy or fixed
         self.ideal = not (physical or chip.dac.acts or chip.adc.acts or self.in_memory)
         self.reads = self.programmings = 0
         self.counters = {"dac": 0, "adc": 0, "reads": 0, "writes": 0}

@@ -8,6 +8,8 @@ With ``span = g_max - g_min``, ``v = g/g_max`` and a weight ``a`` in [-1, 1] as 
     offset         G = g_min + (1 + a)/2 span                                          a = 2 (G - middle)/span
     programmed     g_p = max(0, g + s(v) z),  s the polynomial programming_noise [uS], times g_max over the g_max
                    of the devices that it was fitted to
+    relaxed        g_r = max(0, g_p + sqrt(f (s_T(v)^2 - s(v)^2)) z),  s the fresh and s_T the whole noise,
+                   f = ln(t/t1)/ln(t2/t1) within [0, 1] for the ages t1, t2 of relaxation_times; g_p without them
     drift          nu = |mean(v) + spread(v) z|,  g_d = g_p (1 + t/t0)^-nu             v of the target, t since
                                                                                        the device's last write
     read           g = g_d + sigma z;  sigma = r | r g_d | r sqrt(g_d g_max) for the laws additive, proportional, sqrt
@@ -180,16 +182,34 @@ def programming_sigma(g: Array, device: Device) -> Array:
     It is the polynomial of g/g_max, times g_max/programming_noise_g_max where that is set, as PCMLikeNoiseModel of the
     IBM Analog Hardware Acceleration Kit does it: a fit holds in shares of g_max.
     """
-    sigma = _polynomial(_single(g) / device.g_max, device.programming_noise)
+    return _fitted(_single(g) / device.g_max, device.programming_noise, device)
+
+
+def _fitted(v: Array, terms: tuple[float, ...], device: Device) -> Array:
+    sigma = _polynomial(v, terms)
     fitted = device.programming_noise_g_max or device.g_max
     return sigma if fitted == device.g_max else sigma * (device.g_max / fitted)
 
 
 def programmed(g: Array, z: Array, device: Device) -> Array:
-    """Return what write and verify leaves of targets g [uS]: max(0, g + s(g/g_max) z)."""
-    if not device.programming_noise:
+    """Return what write and verify leaves of targets g [uS] at once: max(0, g + s(g/g_max) z)."""
+    terms = device.programming_noise_fresh or device.programming_noise
+    if not terms:
         return _single(g)
-    return np.maximum(_single(g) + programming_sigma(g, device) * _single(z), 0)
+    return np.maximum(_single(g) + _fitted(_single(g) / device.g_max, terms, device) * _single(z), 0)
+
+
+def relaxed(g: Array, g_target: Array, z: Array, device: Device, t: Seconds | None = None) -> Array:
+    """Return what has become of programmed conductances g [uS] at t seconds after the last write, drift left out.
+
+    The law is a fit's two times with the logarithm between them, as conductances of resistive memory relax (Wan et al.,
+    Nature 608, 504, 2022: spread after 1 s, a day and two days).
+    """
+    time, (start, end) = device.age if t is None else t, device.relaxation_times
+    share = _single(np.log(np.clip(time, start, end) / start) / math.log(end / start))
+    v = _single(g_target) / device.g_max
+    whole, fresh = (_fitted(v, terms, device) for terms in (device.programming_noise, device.programming_noise_fresh))
+    return np.maximum(_single(g) + np.sqrt(np.maximum(whole**2 - fresh**2, 0) * share) * _single(z), 0)
 
 
 def clipped_log(v: Array, form: tuple[float, ...], above: tuple[float, ...] = ()) -> Array:

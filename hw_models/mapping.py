@@ -9,12 +9,12 @@ Weights are normalised, a = W/w_scale in [-1, 1]. With u = 1/span (pair) or 2/sp
 
 A reference device is one like all others, mismatched, drifting, stuck, noisy, but held at the middle whatever levels
 the others have. The way of a device:
-target -> range of this device, levels, resolution -> programming noise -> stuck at g_min or g_max -> gain (mismatch)
--> drift (not of stuck ones) -> wires -> mean and variance of a read (:mod:`hw_models.tiles`).
+target -> range of this device, levels, resolution -> programming noise -> relaxation -> stuck at g_min or g_max ->
+gain (mismatch) -> drift (not of stuck ones) -> wires -> mean and variance of a read (:mod:`hw_models.tiles`).
 
-Drift and the 1/f noise of a read go by the time since a device's own last write: programming writes all devices, those
-of reference columns too; what else changes a weight (pulses) writes the devices of that weight. The target that decides
-the exponent is then the weight as it is now, with the draw of the last programming.
+Relaxation, drift and the 1/f noise of a read go by the time since a device's own last write: programming writes all
+devices, those of reference columns too; what else changes a weight (pulses) writes the devices of that weight. The
+target that decides relaxation and exponent is then the weight as it is now, with the draws of the last programming.
 
 Draws belong to (seed, array, what, output line, slice and side), those of programming to its occasion and number too,
 so that no blocking shows. Physics of one device: :mod:`hw_models.devices`.
@@ -32,7 +32,7 @@ from hw_models.chip import Chip
 from hw_models.randomness import key, normals, uniforms
 
 Array = np.ndarray
-PROGRAMMING = ("programming", "nu")
+PROGRAMMING = ("programming", "nu", "relaxation")
 """What is drawn anew by every programming."""
 BLOCK = 2**14
 """Devices of one block of outputs: small, as fresh memory costs more than the work on it."""
@@ -110,6 +110,11 @@ class Devices:
         return self.device.drifts and self.now > self.since
 
     @property
+    def relaxing(self) -> bool:
+        """Whether the error of a write has grown since."""
+        return self.device.relaxes and self.now > self.since
+
+    @property
     def count(self) -> int:
         """Number of devices, those of reference columns among them."""
         return (self.shape[0] * self.sides + self.references) * self.shape[1] * self.slices
@@ -119,16 +124,18 @@ class Devices:
         """Whether programming leaves another weight than it was asked for."""
         device = self.device
         spreads = device.g_min_spread > 0 or device.g_max_spread > 0
-        return spreads or device.levels is not None or device.resolution > 0 or any(device.programming_noise)
+        noisy = any(device.programming_noise_fresh or device.programming_noise)
+        return spreads or device.levels is not None or device.resolution > 0 or noisy
 
     @property
     def bends(self) -> bool:
         """Whether the mean of a read is another weight than the one written."""
         device = self.device
-        faults = device.mismatch > 0 or device.stuck_low > 0 or device.stuck_high > 0 or self.drifting
+        faults = device.mismatch > 0 or device.stuck_low > 0 or device.stuck_high > 0
         clips = device.read_noise > 0 and device.read_noise_law == "pcm"
         apart = not self.paired and any(device.programming_noise)  # the reference column's own
-        return faults or clips or apart or self.wired or self.slices > 1
+        moved = self.drifting or self.relaxing
+        return faults or moved or clips or apart or self.wired or self.slices > 1
 
     def targets(self, a: Array, cut: bool = True) -> tuple[Array, Array]:
         """Return targets [uS] (slices, sides, lines, in) and the digital weights (slices,).
@@ -149,7 +156,7 @@ class Devices:
             if device.g_min_spread or device.g_max_spread:
                 bounds = self.own_bounds(where, (len(target), self.shape[1]), first)
             target = devices.snap(target, device, *bounds)
-        if not any(device.programming_noise):
+        if not any(device.programming_noise_fresh or device.programming_noise):
             return target, target
         z = normals(self.keys["programming"], turn, tile, target.shape, first)
         return target, devices.programmed(target, z, device)
@@ -176,20 +183,25 @@ class Devices:
 
     def conducting(self, target: Array, g: Array, where: tuple[int, int], first: int, turn: int) -> tuple[Array, Array]:
         """Return conductances as programmed, stuck ones and gains in, and now [uS]."""
-        device, tile = self.device, 2 * where[0] + where[1]
+        device, tile, both = self.device, 2 * where[0] + where[1], [g]
+        age = self.age(np.arange(first, first + len(g)))
+        if self.relaxing:
+            z = normals(self.keys["relaxation"], turn, tile, g.shape, first)
+            both.append(devices.relaxed(g, target, z, device, age))
         stuck = None
         if device.stuck_low or device.stuck_high:
             low, high = devices.stuck(uniforms(self.keys["stuck"], 0, tile, g.shape, first), device)
-            g = np.where(low, np.float32(device.g_min), np.where(high, np.float32(device.g_max), g))
+            both = [np.where(low, np.float32(device.g_min), np.where(high, np.float32(device.g_max), g)) for g in both]
             stuck = low | high
         if device.mismatch:
-            g = g * devices.gains(normals(self.keys["gain"], 0, tile, g.shape, first), device)
+            gain = devices.gains(normals(self.keys["gain"], 0, tile, g.shape, first), device)
+            both = [g * gain for g in both]
         if not self.drifting:
-            return g, g
+            return both[0], both[-1]
         nu = devices.drift_exponent(target, normals(self.keys["nu"], turn, tile, g.shape, first), device)
         if stuck is not None:
             nu[stuck] = 0
-        return g, devices.drifted(g, nu, device, self.age(np.arange(first, first + len(g))))
+        return both[0], devices.drifted(both[-1], nu, device, age)
 
     def lines(
         self, a: Array, first: int, fresh: bool, turn: int

@@ -144,18 +144,22 @@ class Pulse(Part):
         return self
 
 
+RELAXATION = (1.0, 86400.0)
+
+
 def refitted(device: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return changes of a device's table, with what they mean for the polynomial in uS beside them.
 
     Another ``g_max`` alone keeps ``programming_noise`` a fit to devices of the ``g_max`` it had. Another
-    ``programming_noise`` is in uS as it stands. Where ``programming_noise_g_max`` is given it stands.
+    ``programming_noise`` is in uS as it stands and there at once. What is given beside them stands.
     """
     result = dict(changes)
+    if "programming_noise" in changes:
+        whole = {"programming_noise_fresh": (), "relaxation_times": RELAXATION, "programming_noise_g_max": None}
+        return whole | result
     if "programming_noise_g_max" in changes:
         return result
-    if "programming_noise" in changes:
-        result["programming_noise_g_max"] = None
-    elif "g_max" in changes and device.get("programming_noise"):
+    if "g_max" in changes and device.get("programming_noise"):
         had = device.get("g_max", Device.model_fields["g_max"].default)
         if changes["g_max"] != had and device.get("programming_noise_g_max") is None:
             result["programming_noise_g_max"] = had
@@ -181,9 +185,15 @@ class Device(Part):
     """Smallest difference that write and verify resolves: targets are rounded to its multiples above g_min."""
     programming_noise: Annotated[tuple[Finite, ...], Field(strict=False)] = at("programming", "uS", ())
     """Standard deviation of a programmed conductance as a polynomial in g/g_max, constant term first."""
+    programming_noise_fresh: Annotated[tuple[Finite, ...], Field(strict=False)] = at("programming", "uS", ())
+    """The same as soon as it is written, where a conductance relaxes afterwards: what is missing to programming_noise
+    comes with the age. Unset, all of it is there at once."""
+    relaxation_times: Annotated[tuple[Positive, Positive], Field(strict=False)] = at("programming", "s", RELAXATION)
+    """Age up to which the noise is the fresh one, and age from which it is programming_noise; between the two its
+    variance grows with the logarithm of the age."""
     programming_noise_g_max: Positive | None = at("programming", "uS", None)
-    """The g_max of the devices that programming_noise was fitted to: with another g_max it grows in proportion. Unset,
-    the polynomial is in uS as it stands; changing the g_max of a chip that exists notes the one it had."""
+    """The g_max of the devices that programming_noise was fitted to, fresh or not: with another g_max it grows in
+    proportion. Unset, it is in uS as it stands; changing the g_max of a chip that exists notes the one it had."""
     read_noise: NonNegative = at("read", "uS additive, else relative", 0.0)
     """Size of the noise of one read, by its law."""
     read_noise_law: Literal["additive", "proportional", "sqrt", "pcm"] = at("read", default="additive")
@@ -227,9 +237,14 @@ class Device(Part):
         return max(self.drift_mean[3], self.drift_spread[3]) > 0
 
     @property
+    def relaxes(self) -> bool:
+        """Whether the error of a write grows with time."""
+        return len(self.programming_noise_fresh) > 0
+
+    @property
     def ages(self) -> bool:
-        """Whether a read goes by the time since the last write: drift, or 1/f noise."""
-        return self.drifts or (self.read_noise > 0 and self.read_noise_law == "pcm")
+        """Whether a read goes by the time since the last write: drift, relaxation, or 1/f noise."""
+        return self.drifts or self.relaxes or (self.read_noise > 0 and self.read_noise_law == "pcm")
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy with other values, unchecked; another g_max as :func:`refitted` says."""
@@ -268,7 +283,15 @@ class Device(Part):
             where = f"negative at g/g_max = {grid[sigma.argmin()]:.2f}"
             raise ValueError(f"programming_noise = {list(self.programming_noise)}: the standard deviation is {where}")
         if not self.programming_noise:
-            self.idle("with programming_noise", "programming_noise_g_max")
+            self.idle("with programming_noise", "programming_noise_g_max", "programming_noise_fresh")
+        if not self.programming_noise_fresh:
+            self.idle("with programming_noise_fresh", "relaxation_times")
+        elif self.relaxation_times[0] >= self.relaxation_times[1]:
+            raise ValueError(f"relaxation_times = {list(self.relaxation_times)}: the second should be the later one")
+        fresh = np.polynomial.polynomial.polyval(grid, self.programming_noise_fresh or (0.0,))
+        if fresh.min() < 0 or (self.programming_noise and (fresh > sigma + 1e-9).any()):
+            allowed = "from 0 to programming_noise at every g/g_max"
+            raise ValueError(f"programming_noise_fresh = {list(self.programming_noise_fresh)}: it should be {allowed}")
         if self.read_noise_law != "pcm":
             names = ("read_noise_exponent", "read_noise_cap", "read_noise_log", "read_time")
             self.idle("with read_noise_law pcm", *names)

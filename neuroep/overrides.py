@@ -18,7 +18,8 @@ from hw_models.parts import refitted
 from neuroep.errors import ConfigError, nearest
 
 SHORT: Mapping[str, str] = {"engine": "engine.kind"}
-DEVICE = ("chip.device.g_max", "chip.device.programming_noise", "chip.device.programming_noise_g_max")
+FIT = ("g_max", "programming_noise", "programming_noise_g_max", "programming_noise_fresh", "relaxation_times")
+DEVICE = tuple(f"chip.device.{name}" for name in FIT)
 """Settings of a device that belong to one fit."""
 
 

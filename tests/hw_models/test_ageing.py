@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hw_models import devices
+from hw_models import devices, presets
 from hw_models.chip import Chip
 from hw_models.crossbar import Crossbar
+from hw_models.presets import wan_2022_reram as paper
 from hw_models.randomness import key, normals
 from tests.naive import crossbar as naive
 
@@ -46,7 +47,7 @@ def normals_of_nu(bar, sides):
 
 def twin(bar, held, age):
     """What a pair reads, device by device, from held weights and the seconds since each one's own write (out, in)."""
-    draws = np.zeros((2, 6, *SHAPE))
+    draws = np.zeros((2, 7, *SHAPE))
     draws[:, 4], draws[:, 5] = normals_of_nu(bar, 2), 0.5
     g = naive.conductances(held, bar.chip.device, draws, age)
     return (g[0] - g[1]) / bar.chip.device.g_max
@@ -148,6 +149,32 @@ def test_the_times_of_the_last_writes_are_part_of_the_state():
     pulse(bar, ~which)
     pulse(other, ~which)
     np.testing.assert_array_equal(bar.weights(), other.weights())
+
+
+@pytest.mark.parametrize(("age", "share"), [(0.0, 0.0), (1.0, 0.0), (86400**0.5, 0.5), (DAY, 1.0), (1e9, 1.0)])
+def test_the_error_of_a_write_grows_with_the_logarithm_of_its_age(age, share):
+    """100,000 devices in the middle of the range: the fit's spread after a second and a day, within 4 sigma."""
+    device = presets.load("rram").device.model_copy(update={"age": age})
+    bar = Crossbar(Chip(device=device, crossbar={"weight_range": 1.0}), (200, 500), 0, "a")
+    bar.program(np.full((200, 500), 0.5, dtype=np.float32))
+    second, day = (np.polynomial.polynomial.polyval(0.5, terms) for terms in (paper.SECOND, paper.DAY))
+    expected = np.sqrt(second**2 + share * (day**2 - second**2))
+    assert bar.conductances()[0].std() == pytest.approx(expected, rel=4 / np.sqrt(2e5))
+    assert bar.conductances()[0].mean() == pytest.approx(20, abs=4 * expected / np.sqrt(1e5))
+
+
+def test_relaxation_starts_at_the_last_write_and_stays_drawn():
+    """A device does not wander between reads: what comes later lies on the way of what came before."""
+    parts = {"programming_noise": (1.0,), "programming_noise_fresh": (0.1,), "age": DAY}
+    bar, which = crossbar(device=parts), np.zeros(SHAPE, dtype=bool)
+    which[0] = True
+    aged = bar.weights()
+    pulse(bar, which)
+    np.testing.assert_array_equal(bar.weights()[~which], aged[~which])
+    np.testing.assert_allclose(bar.weights()[which], bar.stored[which], atol=2e-6)
+    bar.read_at(1e9)
+    assert rms(bar.weights()[which] - bar.stored[which]) > 0.02
+    np.testing.assert_array_equal(bar.weights()[~which], aged[~which])
 
 
 def test_the_time_may_be_one_for_each_device():

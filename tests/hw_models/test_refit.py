@@ -97,6 +97,36 @@ def test_a_polynomial_given_beside_is_in_microsiemens_as_it_stands(tmp_path):
     np.testing.assert_allclose(devices.programming_sigma(SHARES * 25, known), 5.0)
 
 
+def test_the_fresh_polynomial_goes_with_the_whole_one(tmp_path):
+    (tmp_path / "larger.toml").write_text('preset = "rram"\n[device]\ng_max = 80.0\n')
+    (tmp_path / "flat.toml").write_text('preset = "rram"\n[device]\nprogramming_noise = [1.0]\n')
+    z = np.ones(11)
+    names = "rram", tmp_path / "larger.toml", tmp_path / "flat.toml"
+    known, larger, flat = (files.load(name).device for name in names)
+    np.testing.assert_allclose(
+        devices.programmed(SHARES * 80, z, larger), 2 * devices.programmed(SHARES * 40, z, known), rtol=1e-6
+    )
+    assert flat.programming_noise_fresh == ()
+    np.testing.assert_allclose(devices.programmed(SHARES * 40, z, flat), SHARES * 40 + 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"programming_noise_fresh": [0.1]}, "programming_noise_fresh = .*only with programming_noise"),
+        ({"relaxation_times": [1.0, 5.0]}, "relaxation_times = .*only with programming_noise_fresh"),
+        ({"programming_noise": [0.1], "programming_noise_fresh": [0.2]}, "from 0 to programming_noise at every g/g_"),
+        (
+            {"programming_noise": [0.2], "programming_noise_fresh": [0.1], "relaxation_times": [5.0, 5.0]},
+            "the second should be the later one",
+        ),
+    ],
+)
+def test_what_cannot_relax_is_refused(fields, words):
+    with pytest.raises(ChipError, match=words):
+        Chip.parse({"device": fields})
+
+
 def test_what_is_no_polynomial_keeps_its_unit():
     """g_min, resolution and additive read noise are in uS of the circuit, and stay."""
     device = Device(g_min=1.0, g_max=10.0, resolution=0.5, read_noise=0.2, programming_noise=(0.1,))

@@ -130,7 +130,7 @@ def test_in_ones_own_loop_what_an_update_writes_is_fresh(scheme):
     np.testing.assert_array_equal(parts.engine.conducting()[name], fresh)
 
 
-@pytest.mark.parametrize("name", ["pcm", "hermes"])
+@pytest.mark.parametrize("name", ["pcm", "hermes", "rram"])
 def test_presets_that_are_a_day_old_once_deployed_learn_with_fresh_devices(name, tmp_path):
     values = settings("digital", DAY).to_dict() | {"chip": presets.load(name).to_dict()}
     record = training.train(config.parse(values), tmp_path / "old", progress=False)
