@@ -98,7 +98,7 @@ class Crossbar:
         self.weight_range = float("nan")
         self.compensation = 1.0
         self._held, self._fresh, self._builds = np.zeros(shape, dtype=self.dtype), False, 0
-        self.clock, self.ahead = 0.0, chip.device.age
+        self.clock, self.ahead, self._looking = 0.0, chip.device.age, False
         self._seen = None if self.devices.written_at is None else np.zeros(shape, dtype=self.dtype)
         self.planes: list[Plane] = []
         self._row_edges = np.array([0] + [b for _, b in self.devices.row_tiles])
@@ -127,6 +127,7 @@ class Crossbar:
         ChipError
             If the shape is another one, or wires cannot be solved.
         """
+        self._check_writable()
         if weight.shape != self.shape:
             raise ChipError(f"{self.name}: weights of shape {weight.shape}, the crossbar holds {self.shape}")
         if np.isnan(self.weight_range):
@@ -159,6 +160,7 @@ class Crossbar:
 
         Devices whose weight has changed count as written now; the others go on to drift.
         """
+        self._check_writable()
         if self.ideal:
             return
         if self._seen is not None:
@@ -169,7 +171,15 @@ class Crossbar:
         self._builds += 1
 
     def read_at(self, seconds: float) -> None:
-        """Read so many seconds after what is written now, from the next product on; nothing is written."""
+        """Read so many seconds after what is written now, from the next product on; nothing is written.
+
+        Raises
+        ------
+        ChipError
+            If the time is not a finite number from 0.
+        """
+        if not 0 <= seconds < np.inf:
+            raise ChipError(f"{self.name}: read_at = {seconds} s: allowed are finite times from 0")
         if seconds == self.ahead:
             return
         self._look(seconds, solve=self.devices.wired)
@@ -189,14 +199,19 @@ class Crossbar:
 
         Where wires keep an attenuation, ``wires.refresh_every``, it is the one of the last refresh.
         """
-        before, planes, compensation = self.ahead, self.planes, self.compensation
+        before, planes, compensation, looking = self.ahead, self.planes, self.compensation, self._looking
+        self._looking = True
         if seconds != before:
             self._look(seconds, solve=self.devices.wired and not self.tiles.kept)
         try:
             yield
         finally:
-            self.ahead, self.planes, self.compensation = before, planes, compensation
+            self.ahead, self.planes, self.compensation, self._looking = before, planes, compensation, looking
             self.devices.now = self.clock + before
+
+    def _check_writable(self) -> None:
+        if self._looking:
+            raise ChipError(f"{self.name}: nothing can be written while the devices are read later than now")
 
     def _build(self, solve: bool) -> None:
         self.devices.now = self.clock + self.ahead

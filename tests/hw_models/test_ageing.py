@@ -8,6 +8,7 @@ import pytest
 from hw_models import devices, presets
 from hw_models.chip import Chip
 from hw_models.crossbar import Crossbar
+from hw_models.errors import ChipError
 from hw_models.presets import wan_2022_reram as paper
 from hw_models.randomness import key, normals
 from tests.naive import crossbar as naive
@@ -132,6 +133,18 @@ def test_a_look_ahead_leaves_no_trace(scheme, wires):
     for found, exact in zip((bars[0].forward(X), bars[0].transposed(S)), (bars[1].forward(X), bars[1].transposed(S)),
                             strict=True):  # fmt: skip
         np.testing.assert_array_equal(found, exact)
+
+
+def test_nothing_is_written_while_it_is_looked_ahead():
+    bar = crossbar("digital")
+    with bar.later(3600.0):
+        for write in (lambda: bar.program(WEIGHT), bar.refresh):
+            with pytest.raises(ChipError, match="nothing can be written while"):
+                write()
+    bar.program(WEIGHT)
+    for seconds in (-1.0, np.inf, np.nan):
+        with pytest.raises(ChipError, match="read_at = .* allowed are finite times from 0"):
+            bar.read_at(seconds)
 
 
 def test_the_times_of_the_last_writes_are_part_of_the_state():
