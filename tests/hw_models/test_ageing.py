@@ -143,7 +143,7 @@ def test_nothing_is_written_while_it_is_looked_ahead():
                 write()
     bar.program(WEIGHT)
     for seconds in (-1.0, np.inf, np.nan):
-        with pytest.raises(ChipError, match="read_at = .* allowed are finite times from 0"):
+        with pytest.raises(ChipError, match=r"read_at = .* allowed are finite times from 0"):
             bar.read_at(seconds)
 
 
