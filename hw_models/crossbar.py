@@ -14,6 +14,10 @@ Read noise is drawn anew in every read, once per tile output with the variance o
 with ``exact_noise`` for every device and sample. The reference column of the offset mapping adds one draw per sample
 and tile to all outputs of that tile; transposed, its devices add to the outputs by the square of the tile's sum.
 
+Time: :attr:`Crossbar.clock` is when devices are written, reads come :attr:`Crossbar.ahead` seconds later, by default
+``device.age``: what is programmed reads as old as the chip says. Whoever learns goes on from the moment of its reads,
+:meth:`Crossbar.elapse`, so that what it writes is fresh, or reads at once from the start, :meth:`Crossbar.read_at`.
+
 Counted, with r row tiles, c column tiles and s slices, for every sample of a product:
 
               forward              transposed
@@ -32,7 +36,8 @@ sum of independent terms.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -85,6 +90,10 @@ class Crossbar:
         Products since :meth:`begin`: with its occasion the key of the draws of reads.
     weight_range : float
         w_scale; NaN before the first programming.
+    clock : float
+        Now, for all that is written [s].
+    ahead : float
+        How much later devices are read [s].
     converters : Converters
         DAC and ADC; may be replaced by shared ones.
     """
@@ -99,13 +108,15 @@ class Crossbar:
         self.tiles = Tiles(self.devices)
         self.in_memory = chip.update.scheme != "digital"
         noisy, fixed = chip.device.read_noise > 0, chip.crossbar.weight_range is not None
-        physical = self.devices.writes or self.devices.bends or noisy or fixed
+        physical = self.devices.writes or self.devices.bends or chip.device.ages or noisy or fixed
         self.ideal = not (physical or chip.dac.acts or chip.adc.acts or self.in_memory)
         self.reads = self.programmings = 0
         self.counters, self.told = dict.fromkeys(COUNTERS, 0), dict.fromkeys(COUNTERS, 0)
         self.weight_range = float("nan")
         self.compensation = 1.0
-        self._held, self._fresh, self._age = np.zeros(shape, dtype=self.dtype), False, 0
+        self._held, self._fresh, self._builds = np.zeros(shape, dtype=self.dtype), False, 0
+        self.clock, self.ahead, self._looking = 0.0, chip.device.age, False
+        self._seen = None if self.devices.written_at is None else np.zeros(shape, dtype=self.dtype)
         self.planes: list[Plane] = []
         self._row_edges = np.array([0] + [b for _, b in self.devices.row_tiles])
         self._column_edges = np.array([0] + [b for _, b in self.devices.column_tiles])
@@ -133,6 +144,7 @@ class Crossbar:
         ChipError
             If the shape is another one, a weight is not finite or beyond the dtype, or wires cannot be solved.
         """
+        self._check_writable()
         largest = self._largest("weights", weight)
         if np.isnan(self.weight_range):
             bar = self.chip.crossbar
@@ -144,12 +156,16 @@ class Crossbar:
         self.programmings += 1
         self.counters["writes"] += self.devices.count
         self.devices.rekey(*self._occasion)
+        self.devices.now = self.clock
+        self.devices.rewritten()
         self.planes, self._fresh = [], True
         self._hold(weight)
         if self.in_memory:
             if self.devices.writes:
                 self._held[:] = self.devices.realised(self._held, self.programmings, self.run)
             self._fresh = False
+        if self._seen is not None:
+            self._seen[:] = self._held
         self.refresh()
 
     def _largest(self, what: str, weight: Array) -> float:
@@ -172,20 +188,70 @@ class Crossbar:
     def refresh(self) -> None:
         """Rebuild the matrices of products after :attr:`stored` has changed in place; no programming noise.
 
+        Devices whose weight has changed count as written now; the others go on to drift.
+
         Raises
         ------
         ChipError
             If a weight is no longer finite; the matrices are then those from before.
         """
+        self._check_writable()
         if self.ideal:
             return
         if self.in_memory:
             self._largest("stored weights", self._held)
-        solve = self.devices.wired and self._age % self.chip.wires.refresh_every == 0
+        if self._seen is not None:
+            self.devices.touched(self._held != self._seen, self.clock)
+            self._seen[:] = self._held
+        solve = self.devices.wired and self._builds % self.chip.wires.refresh_every == 0
         self._build(solve)
-        self._age += 1
+        self._builds += 1
+
+    def read_at(self, seconds: float) -> None:
+        """Read so many seconds after what is written now, from the next product on; nothing is written.
+
+        Raises
+        ------
+        ChipError
+            If the time is not a finite number from 0.
+        """
+        if not 0 <= seconds < np.inf:
+            raise ChipError(f"{self.name}: read_at = {seconds} s: allowed are finite times from 0")
+        if seconds == self.ahead:
+            return
+        self._look(seconds, solve=self.devices.wired)
+
+    def _look(self, seconds: float, solve: bool) -> None:
+        self.ahead = seconds
+        if self.programmings and not self.ideal and self.chip.device.ages:
+            self._build(solve)
+
+    def elapse(self) -> None:
+        """Let the clock go on to the moment of the reads: what is written next is written then, and read at once."""
+        self.clock, self.ahead = self.clock + self.ahead, 0.0
+
+    @contextmanager
+    def later(self, seconds: float) -> Iterator[None]:
+        """Read so much later inside, and go on outside as if nothing had been; nothing may be written inside.
+
+        Where wires keep an attenuation, ``wires.refresh_every``, it is the one of the last refresh.
+        """
+        before, planes, compensation, looking = self.ahead, self.planes, self.compensation, self._looking
+        self._looking = True
+        if seconds != before:
+            self._look(seconds, solve=self.devices.wired and not self.tiles.kept)
+        try:
+            yield
+        finally:
+            self.ahead, self.planes, self.compensation, self._looking = before, planes, compensation, looking
+            self.devices.now = self.clock + before
+
+    def _check_writable(self) -> None:
+        if self._looking:
+            raise ChipError(f"{self.name}: nothing can be written while the devices are read later than now")
 
     def _build(self, solve: bool) -> None:
+        self.devices.now = self.clock + self.ahead
         self.planes = []
         self.tiles.allot()
         self.planes, ratio = self.tiles.planes(self._held, self._fresh, self.programmings, solve, self.run)
@@ -319,17 +385,22 @@ class Crossbar:
         self.converters.freeze()
 
     def state(self) -> dict[str, Array]:
-        """Return everything that decides later products as arrays by short name, copied; not the occasion."""
-        counts = [self.programmings, self.reads, self.step, self._age, self._fresh]
+        """Return everything that decides later products as arrays by short name, copied.
+
+        The occasion is left out, and how long after the last write devices are read: whoever loads chooses both.
+        """
+        counts = [self.programmings, self.reads, self.step, self._builds, self._fresh]
         counts += [*self.counters.values(), *self.told.values()]
+        written = {} if self.devices.written_at is None else {"written": self.devices.written_at.copy()}
         found = {
             "held": self._held.copy(),
             "weight_range": np.array(self.weight_range),
             "counts": np.array(counts, dtype=np.int64),
+            "times": np.array([self.clock, self.devices.since]),
             "keys": np.array([self.devices.keys[what] for what in PROGRAMMING]),
             "ranges": np.array([quantiser.state() for quantiser in self.converters.quantisers.values()]),
         }
-        return found | {name: values.copy() for name, values in self.tiles.kept.items()}
+        return found | written | {name: values.copy() for name, values in self.tiles.kept.items()}
 
     def load(self, state: Mapping[str, Array], weight: Array | None = None) -> None:
         """Take over :meth:`state`: later products are bit for bit those of the crossbar it is from.
@@ -348,10 +419,14 @@ class Crossbar:
         """
         self._check(state, weight)
         self.weight_range = float(state["weight_range"])
-        self.programmings, self.reads, self.step, self._age, fresh, *counted = (int(n) for n in state["counts"])
+        self.programmings, self.reads, self.step, self._builds, fresh, *counted = (int(n) for n in state["counts"])
         self._fresh = bool(fresh)
         both = counted[: len(COUNTERS)], counted[len(COUNTERS) :]
         self.counters, self.told = (dict(zip(COUNTERS, numbers, strict=True)) for numbers in both)
+        self.clock, self.devices.since = (float(t) for t in state["times"])
+        if self.devices.written_at is not None:
+            self.devices.written_at[:] = state["written"]
+            self.devices.mixed = bool((self.devices.written_at != self.devices.since).any())
         self.devices.keys |= dict(zip(PROGRAMMING, np.array(state["keys"], dtype=np.uint32), strict=True))
         for quantiser, values in zip(self.converters.quantisers.values(), state["ranges"], strict=True):
             quantiser.load(values)
@@ -359,6 +434,8 @@ class Crossbar:
             self._held[:] = state["held"]
         elif weight is not None:
             self._hold(weight)
+        if self._seen is not None:
+            self._seen[:] = self._held
         if self.programmings and not self.ideal:
             self.tiles.allot()
             for name, values in self.tiles.kept.items():

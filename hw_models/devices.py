@@ -6,8 +6,12 @@ With ``span = g_max - g_min``, ``v = g/g_max`` and a weight ``a`` in [-1, 1] as 
 
     differential   G+ = g_min + max(a, 0) span,  G- = g_min + max(-a, 0) span          a = (G+ - G-)/span
     offset         G = g_min + (1 + a)/2 span                                          a = 2 (G - middle)/span
-    programmed     g_p = max(0, g + s(v) z),  s the polynomial programming_noise [uS]
-    drift          nu = |mean(v) + spread(v) z|,  g_d = g_p (1 + t/t0)^-nu             v of the target
+    programmed     g_p = max(0, g + s(v) z),  s the polynomial programming_noise [uS], times g_max over the g_max
+                   of the devices that it was fitted to
+    relaxed        g_r = max(0, g_p + sqrt(f (s_T(v)^2 - s(v)^2)) z),  s the fresh and s_T the whole noise,
+                   f = ln(t/t1)/ln(t2/t1) within [0, 1] for the ages t1, t2 of relaxation_times; g_p without them
+    drift          nu = |mean(v) + spread(v) z|,  g_d = g_p (1 + t/t0)^-nu             v of the target, t since
+                                                                                       the device's last write
     read           g = g_d + sigma z;  sigma = r | r g_d | r sqrt(g_d g_max) for the laws additive, proportional, sqrt
     pcm            g = max(0, g_d + sigma z),  sigma = g_d Q(g_p/g_max) sqrt(ln((t + t0 + t_r)/(2 t_r)))
                    Q = min(r/v^exponent, cap)
@@ -20,6 +24,7 @@ Rev. 7, 031301, 2020 (mappings) and Shafiee et al., ISCA 2016 (slices).
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtr
@@ -29,6 +34,8 @@ from hw_models.chip import Device
 FLOOR = 1e-7
 """Smallest g/g_max of a logarithm."""
 Array = np.ndarray
+Seconds = float | Array
+"""Time since the last write, one for all devices or one for each [s]."""
 
 
 def differential(a: Array, device: Device, cut: bool = True) -> tuple[Array, Array]:
@@ -97,6 +104,44 @@ def bounds(z_min: Array, z_max: Array, device: Device) -> tuple[Array, Array]:
     return low, np.maximum(high, low)
 
 
+def weight_bounds(lows: Array, highs: Array, device: Device, mapping: str) -> tuple[Array, Array]:
+    """Return the lowest and highest weight, as shares of the weight range, between which pulses can move a device.
+
+    The sides of a pair end where its other device rests, at r = clip(g_min, low, high) of that device:
+
+        pair      [(r+ - high-)/span, (high+ - r-)/span]
+        offset    [2 (low - middle)/span, 2 (high - middle)/span]
+
+    Pulses may pass the nominal g_max (``pulse.w_max`` says how far), so without ``g_max_spread`` the upper bound of a
+    conductance is infinite, and without ``g_min_spread`` the lower one is 0.
+
+    Parameters
+    ----------
+    lows, highs : numpy.ndarray
+        Bounds of conductances from :func:`bounds` [uS], (2, ...) for a pair with G+ first, (1, ...) for offset.
+    device : Device
+        Range, and whether devices have bounds of their own.
+    mapping : str
+        ``"differential"`` or ``"offset"``.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        (low, high), each without the first axis, low <= high.
+    """
+    span = device.g_max - device.g_min
+    lows, highs = _single(lows), _single(highs)
+    rest = np.clip(np.full_like(lows, device.g_min), lows, highs)
+    tops = highs if device.g_max_spread else np.full_like(highs, np.inf)
+    if mapping == "differential":
+        low, high = (rest[0] - tops[1]) / span, (tops[0] - rest[1]) / span
+    else:
+        middle = (device.g_min + device.g_max) / 2
+        bottom = lows[0] if device.g_min_spread else np.zeros_like(lows[0])
+        low, high = (bottom - middle) * 2 / span, (tops[0] - middle) * 2 / span
+    return low, np.maximum(high, low)
+
+
 def gains(z: Array, device: Device) -> Array:
     """Return the gain max(0, 1 + mismatch z) with which every device conducts."""
     return np.maximum(_single(z) * device.mismatch + 1, 0)
@@ -132,15 +177,39 @@ def snap(g: Array, device: Device, low: Array | float | None = None, high: Array
 
 
 def programming_sigma(g: Array, device: Device) -> Array:
-    """Return the standard deviation of a programmed conductance [uS] by its target."""
-    return _polynomial(_single(g) / device.g_max, device.programming_noise)
+    """Return the standard deviation of a programmed conductance [uS] by its target.
+
+    It is the polynomial of g/g_max, times g_max/programming_noise_g_max where that is set, as PCMLikeNoiseModel of the
+    IBM Analog Hardware Acceleration Kit does it: a fit holds in shares of g_max.
+    """
+    return _fitted(_single(g) / device.g_max, device.programming_noise, device)
+
+
+def _fitted(v: Array, terms: tuple[float, ...], device: Device) -> Array:
+    sigma = _polynomial(v, terms)
+    fitted = device.programming_noise_g_max or device.g_max
+    return sigma if fitted == device.g_max else sigma * (device.g_max / fitted)
 
 
 def programmed(g: Array, z: Array, device: Device) -> Array:
-    """Return what write and verify leaves of targets g [uS]: max(0, g + s(g/g_max) z)."""
-    if not device.programming_noise:
+    """Return what write and verify leaves of targets g [uS] at once: max(0, g + s(g/g_max) z)."""
+    terms = device.programming_noise_fresh or device.programming_noise
+    if not terms:
         return _single(g)
-    return np.maximum(_single(g) + programming_sigma(g, device) * _single(z), 0)
+    return np.maximum(_single(g) + _fitted(_single(g) / device.g_max, terms, device) * _single(z), 0)
+
+
+def relaxed(g: Array, g_target: Array, z: Array, device: Device, t: Seconds | None = None) -> Array:
+    """Return what has become of programmed conductances g [uS] at t seconds after the last write, drift left out.
+
+    The law is a fit's two times with the logarithm between them, as conductances of resistive memory relax (Wan et al.,
+    Nature 608, 504, 2022: spread after 1 s, a day and two days).
+    """
+    time, (start, end) = device.age if t is None else t, device.relaxation_times
+    share = _single(np.log(np.clip(time, start, end) / start) / math.log(end / start))
+    v = _single(g_target) / device.g_max
+    whole, fresh = (_fitted(v, terms, device) for terms in (device.programming_noise, device.programming_noise_fresh))
+    return np.maximum(_single(g) + np.sqrt(np.maximum(whole**2 - fresh**2, 0) * share) * _single(z), 0)
 
 
 def clipped_log(v: Array, form: tuple[float, ...], above: tuple[float, ...] = ()) -> Array:
@@ -162,15 +231,23 @@ def drift_exponent(g_target: Array, z: Array, device: Device) -> Array:
     return np.abs(clipped_log(v, device.drift_mean, device.drift_mean_above) + spread * _single(z))
 
 
-def drifted(g: Array, nu: Array, device: Device, t: float | None = None) -> Array:
-    """Return g (1 + t/t0)^-nu [uS] at t seconds after programming, by default the device's age."""
+def drifted(g: Array, nu: Array, device: Device, t: Seconds | None = None) -> Array:
+    """Return g (1 + t/t0)^-nu [uS] at t seconds after the last write, by default the device's age; t may be an array.
+
+    A write, be it programming or a single pulse, starts drift anew whatever went before (Boybat et al., "Impact of
+    conductance drift on multi-PCM synaptic architectures", NVMTS 2018): g is what the write left.
+    """
     time = device.age if t is None else t
+    if isinstance(time, np.ndarray):
+        return _single(g) * np.exp(_single(nu) * _single(-np.log1p(time / device.drift_start)))
     return _single(g) * np.exp(_single(nu) * -math.log1p(time / device.drift_start)) if time > 0 else _single(g)
 
 
-def pcm_size(device: Device, t: float | None = None) -> float:
-    """Return sqrt(ln((t + t0 + t_r)/(2 t_r))), the 1/f noise accumulated at t seconds over Q."""
+def pcm_size(device: Device, t: Seconds | None = None) -> Any:
+    """Return sqrt(ln((t + t0 + t_r)/(2 t_r))), the 1/f noise accumulated at t seconds over Q; an array for an array."""
     time = (device.age if t is None else t) + device.drift_start
+    if isinstance(time, np.ndarray):
+        return _single(np.sqrt(np.maximum(np.log((time + device.read_time) / (2 * device.read_time)), 0)))
     return math.sqrt(max(math.log((time + device.read_time) / (2 * device.read_time)), 0))
 
 
@@ -183,7 +260,7 @@ def pcm_share(g_programmed: Array, device: Device) -> Array:
     return np.minimum(device.read_noise / np.maximum(power, FLOOR), device.read_noise_cap)
 
 
-def read_sigma(g_now: Array, g_programmed: Array, device: Device, t: float | None = None) -> Array:
+def read_sigma(g_now: Array, g_programmed: Array, device: Device, t: Seconds | None = None) -> Array:
     """Return the standard deviation of one read [uS], before any clipping.
 
     Parameters
@@ -194,8 +271,8 @@ def read_sigma(g_now: Array, g_programmed: Array, device: Device, t: float | Non
         Conductance after programming [uS]; the pcm law goes by it.
     device : Device
         Law and size.
-    t : float, optional
-        Seconds since programming, by default the device's age.
+    t : float or numpy.ndarray, optional
+        Seconds since the last write, by default the device's age.
     """
     g, size = _single(g_now), device.read_noise
     if device.read_noise_law == "pcm":
@@ -207,13 +284,13 @@ def read_sigma(g_now: Array, g_programmed: Array, device: Device, t: float | Non
     return np.full_like(g, size)
 
 
-def read(g_now: Array, g_programmed: Array, z: Array, device: Device, t: float | None = None) -> Array:
+def read(g_now: Array, g_programmed: Array, z: Array, device: Device, t: Seconds | None = None) -> Array:
     """Return one read [uS]; the pcm law does not go below 0, the noise of the others is one of current."""
     value = _single(g_now) + read_sigma(g_now, g_programmed, device, t) * _single(z)
     return np.maximum(value, 0) if device.read_noise_law == "pcm" else value
 
 
-def read_moments(g_now: Array, g_programmed: Array, device: Device, t: float | None = None) -> tuple[Array, Array]:
+def read_moments(g_now: Array, g_programmed: Array, device: Device, t: Seconds | None = None) -> tuple[Array, Array]:
     """Return mean [uS] and variance [uS^2] of :func:`read`."""
     sigma = read_sigma(g_now, g_programmed, device, t)
     if device.read_noise_law == "pcm":

@@ -13,6 +13,7 @@ from typing import Any
 
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
+from hw_models.parts import refitted
 from hw_models.reading import read_toml
 from hw_models.whole_files import write_text
 
@@ -57,8 +58,13 @@ def load(name: str | Path, _open: tuple[Path, ...] = ()) -> Chip:
 
 
 def laid_over(base: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested values with those of another table laid over them; None unsets one, ``preset`` is left out."""
-    result = dict(base)
+    """Return nested values with those of another table laid over them; None unsets one, ``preset`` is left out.
+
+    A device of another ``g_max`` is refitted, :func:`hw_models.parts.refitted`.
+    """
+    result, held, given = dict(base), base.get("device"), table.get("device")
+    if isinstance(held, Mapping) and isinstance(given, Mapping):
+        table = {**table, "device": refitted(held, given)}
     for name, value in table.items():
         if name == "preset":
             continue

@@ -9,8 +9,12 @@ Weights are normalised, a = W/w_scale in [-1, 1]. With u = 1/span (pair) or 2/sp
 
 A reference device is one like all others, mismatched, drifting, stuck, noisy, but held at the middle whatever levels
 the others have. The way of a device:
-target -> range of this device, levels, resolution -> programming noise -> stuck at g_min or g_max -> gain (mismatch)
--> drift (not of stuck ones) -> wires -> mean and variance of a read (:mod:`hw_models.tiles`).
+target -> range of this device, levels, resolution -> programming noise -> relaxation -> stuck at g_min or g_max ->
+gain (mismatch) -> drift (not of stuck ones) -> wires -> mean and variance of a read (:mod:`hw_models.tiles`).
+
+Relaxation, drift and the 1/f noise of a read go by the time since a device's own last write: programming writes all
+devices, those of reference columns too; what else changes a weight (pulses) writes the devices of that weight. The
+target that decides relaxation and exponent is then the weight as it is now, with the draws of the last programming.
 
 Draws belong to (seed, array, what, output line, slice and side), those of programming to its occasion and number too,
 so that no blocking shows. Physics of one device: :mod:`hw_models.devices`.
@@ -28,7 +32,7 @@ from hw_models.chip import Chip
 from hw_models.randomness import key, normals, uniforms
 
 Array = np.ndarray
-PROGRAMMING = ("programming", "nu")
+PROGRAMMING = ("programming", "nu", "relaxation")
 """What is drawn anew by every programming."""
 BLOCK = 2**14
 """Devices of one block of outputs: small, as fresh memory costs more than the work on it."""
@@ -64,11 +68,51 @@ class Devices:
         self.references = 0 if self.paired else len(self.column_tiles)
         self.tile_of = np.repeat(np.arange(len(self.column_tiles)), [b - a for a, b in self.column_tiles])
         self.wired = chip.wires.r_word > 0 or chip.wires.r_bit > 0
+        self.now = self.since = 0.0
+        self.written_at: Array | None = None
+        self.mixed = False
+        if chip.update.scheme != "digital" and chip.device.ages:
+            self.written_at = np.zeros(shape)
 
     def rekey(self, *occasion: str | int) -> None:
         """Key the draws of programming by this occasion from now on."""
         seed, name = self.place
         self.keys |= {what: key(seed, name, what, *occasion) for what in PROGRAMMING}
+
+    def age(self, lines: Array) -> devices.Seconds:
+        """Return the seconds since the last write of the devices of these output lines, reference lines included.
+
+        One number where all were written by the last programming, at ``since``, else (lines, in). ``now`` is the time
+        of reads, ``written_at`` (out, in) that of every weight's last write, kept where weights change in memory.
+        """
+        if self.written_at is None or not self.mixed:
+            return self.now - self.since
+        last = np.full((len(lines), self.shape[1]), self.since)
+        own = lines < self.shape[0]
+        last[own] = self.written_at[lines[own]]
+        return self.now - last
+
+    def rewritten(self) -> None:
+        """Note that all devices are written now."""
+        self.since, self.mixed = self.now, False
+        if self.written_at is not None:
+            self.written_at[:] = self.now
+
+    def touched(self, which: Array, when: float) -> None:
+        """Note when the devices of some weights, a mask (out, in), were written."""
+        if self.written_at is not None:
+            self.written_at[which] = when
+            self.mixed = self.mixed or (when != self.since and bool(which.any()))
+
+    @property
+    def drifting(self) -> bool:
+        """Whether a device conducts less by now than it did when it was written."""
+        return self.device.drifts and self.now > self.since
+
+    @property
+    def relaxing(self) -> bool:
+        """Whether the error of a write has grown since."""
+        return self.device.relaxes and self.now > self.since
 
     @property
     def count(self) -> int:
@@ -80,16 +124,18 @@ class Devices:
         """Whether programming leaves another weight than it was asked for."""
         device = self.device
         spreads = device.g_min_spread > 0 or device.g_max_spread > 0
-        return spreads or device.levels is not None or device.resolution > 0 or any(device.programming_noise)
+        noisy = any(device.programming_noise_fresh or device.programming_noise)
+        return spreads or device.levels is not None or device.resolution > 0 or noisy
 
     @property
     def bends(self) -> bool:
         """Whether the mean of a read is another weight than the one written."""
         device = self.device
-        faults = device.mismatch > 0 or device.stuck_low > 0 or device.stuck_high > 0 or device.drifts
+        faults = device.mismatch > 0 or device.stuck_low > 0 or device.stuck_high > 0
         clips = device.read_noise > 0 and device.read_noise_law == "pcm"
         apart = not self.paired and any(device.programming_noise)  # the reference column's own
-        return faults or clips or apart or self.wired or self.slices > 1
+        moved = self.drifting or self.relaxing
+        return faults or moved or clips or apart or self.wired or self.slices > 1
 
     def targets(self, a: Array, cut: bool = True) -> tuple[Array, Array]:
         """Return targets [uS] (slices, sides, lines, in) and the digital weights (slices,).
@@ -108,30 +154,54 @@ class Devices:
         bounds: tuple[Array, ...] = ()
         if first < self.shape[0]:
             if device.g_min_spread or device.g_max_spread:
-                z_min, z_max = (normals(self.keys[name], 0, tile, target.shape, first) for name in ("g_min", "g_max"))
-                bounds = devices.bounds(z_min, z_max, device)
+                bounds = self.own_bounds(where, (len(target), self.shape[1]), first)
             target = devices.snap(target, device, *bounds)
-        if not any(device.programming_noise):
+        if not any(device.programming_noise_fresh or device.programming_noise):
             return target, target
         z = normals(self.keys["programming"], turn, tile, target.shape, first)
         return target, devices.programmed(target, z, device)
 
+    def own_bounds(self, where: tuple[int, int], shape: tuple[int, int], first: int) -> tuple[Array, Array]:
+        """Return the lowest and highest conductance [uS] of every device of these lines, (lines, in) each."""
+        tile = 2 * where[0] + where[1]
+        z_min, z_max = (normals(self.keys[name], 0, tile, shape, first) for name in ("g_min", "g_max"))
+        return devices.bounds(z_min, z_max, self.device)
+
+    def weight_bounds(self) -> tuple[Array, Array]:
+        """Return what pulses can move every weight to, as shares of the weight range: (low, high).
+
+        (out, in) each, of the very devices that :meth:`written` cuts targets to; (1, 1) where ``g_min_spread`` and
+        ``g_max_spread`` are 0 and devices are alike. Equations: :func:`hw_models.devices.weight_bounds`.
+        """
+        spreads = self.device.g_min_spread > 0 or self.device.g_max_spread > 0
+        if spreads:
+            found = [self.own_bounds((0, side), self.shape, 0) for side in range(self.sides)]
+        else:
+            found = [devices.bounds(np.zeros((1, 1)), np.zeros((1, 1)), self.device)] * self.sides
+        lows, highs = (np.stack([pair[n] for pair in found]) for n in range(2))
+        return devices.weight_bounds(lows, highs, self.device, self.chip.crossbar.mapping)
+
     def conducting(self, target: Array, g: Array, where: tuple[int, int], first: int, turn: int) -> tuple[Array, Array]:
         """Return conductances as programmed, stuck ones and gains in, and now [uS]."""
-        device, tile = self.device, 2 * where[0] + where[1]
+        device, tile, both = self.device, 2 * where[0] + where[1], [g]
+        age = self.age(np.arange(first, first + len(g)))
+        if self.relaxing:
+            z = normals(self.keys["relaxation"], turn, tile, g.shape, first)
+            both.append(devices.relaxed(g, target, z, device, age))
         stuck = None
         if device.stuck_low or device.stuck_high:
             low, high = devices.stuck(uniforms(self.keys["stuck"], 0, tile, g.shape, first), device)
-            g = np.where(low, np.float32(device.g_min), np.where(high, np.float32(device.g_max), g))
+            both = [np.where(low, np.float32(device.g_min), np.where(high, np.float32(device.g_max), g)) for g in both]
             stuck = low | high
         if device.mismatch:
-            g = g * devices.gains(normals(self.keys["gain"], 0, tile, g.shape, first), device)
-        if not device.drifts:
-            return g, g
+            gain = devices.gains(normals(self.keys["gain"], 0, tile, g.shape, first), device)
+            both = [g * gain for g in both]
+        if not self.drifting:
+            return both[0], both[-1]
         nu = devices.drift_exponent(target, normals(self.keys["nu"], turn, tile, g.shape, first), device)
         if stuck is not None:
             nu[stuck] = 0
-        return g, devices.drifted(g, nu, device)
+        return both[0], devices.drifted(both[-1], nu, device, age)
 
     def lines(
         self, a: Array, first: int, fresh: bool, turn: int

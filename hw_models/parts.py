@@ -5,6 +5,7 @@ Meaning and equations: :mod:`hw_models.converters`, :mod:`hw_models.devices`, :m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -145,6 +146,28 @@ class Pulse(Part):
         return self
 
 
+RELAXATION = (1.0, 86400.0)
+
+
+def refitted(device: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return changes of a device's table, with what they mean for the polynomial in uS beside them.
+
+    Another ``g_max`` alone keeps ``programming_noise`` a fit to devices of the ``g_max`` it had. Another
+    ``programming_noise`` is in uS as it stands and there at once. What is given beside them stands.
+    """
+    result = dict(changes)
+    if "programming_noise" in changes:
+        whole = {"programming_noise_fresh": (), "relaxation_times": RELAXATION, "programming_noise_g_max": None}
+        return whole | result
+    if "programming_noise_g_max" in changes:
+        return result
+    if "g_max" in changes and device.get("programming_noise"):
+        had = device.get("g_max", Device.model_fields["g_max"].default)
+        if changes["g_max"] != had and device.get("programming_noise_g_max") is None:
+            result["programming_noise_g_max"] = had
+    return result
+
+
 class Device(Part):
     """One resistive device: conductances in uS. Equations and sources: :mod:`hw_models.devices`."""
 
@@ -164,6 +187,15 @@ class Device(Part):
     """Smallest difference that write and verify resolves: targets are rounded to its multiples above g_min."""
     programming_noise: Annotated[tuple[Finite, ...], Field(strict=False)] = at("programming", "uS", ())
     """Standard deviation of a programmed conductance as a polynomial in g/g_max, constant term first."""
+    programming_noise_fresh: Annotated[tuple[Finite, ...], Field(strict=False)] = at("programming", "uS", ())
+    """The same as soon as it is written, where a conductance relaxes afterwards: what is missing to programming_noise
+    comes with the age. Unset, all of it is there at once."""
+    relaxation_times: Annotated[tuple[Positive, Positive], Field(strict=False)] = at("programming", "s", RELAXATION)
+    """Age up to which the noise is the fresh one, and age from which it is programming_noise; between the two its
+    variance grows with the logarithm of the age."""
+    programming_noise_g_max: Positive | None = at("programming", "uS", None)
+    """The g_max of the devices that programming_noise was fitted to, fresh or not: with another g_max it grows in
+    proportion. Unset, it is in uS as it stands; changing the g_max of a chip that exists notes the one it had."""
     read_noise: NonNegative = at("read", "uS additive, else relative", 0.0)
     """Size of the noise of one read, by its law."""
     read_noise_law: Literal["additive", "proportional", "sqrt", "pcm"] = at("read", default="additive")
@@ -189,7 +221,9 @@ class Device(Part):
     drift_start: Positive = at("programming", "s", 20.0)
     """t0 of g (1 + t/t0)^-nu."""
     age: NonNegative = at("read", "s", 0.0)
-    """t: time between programming and the reads of a run."""
+    """t: time from the last write of a device to its reads, on a chip that is deployed, evaluated or compared. While a
+    chip trains, devices are read as soon as they are written: each pulse or reprogramming starts the time anew, and
+    the evaluation after each epoch looks this much ahead. What was trained may be read at any age without a write."""
     drift_compensation: bool = at("read", default=False)
     """Scale the outputs by the ratio of the summed conductances at programming and now."""
     stuck_low: Share = at("device", default=0.0)
@@ -202,7 +236,21 @@ class Device(Part):
     @property
     def drifts(self) -> bool:
         """Whether conductances fall with time."""
-        return self.age > 0 and max(self.drift_mean[3], self.drift_spread[3]) > 0
+        return max(self.drift_mean[3], self.drift_spread[3]) > 0
+
+    @property
+    def relaxes(self) -> bool:
+        """Whether the error of a write grows with time."""
+        return len(self.programming_noise_fresh) > 0
+
+    @property
+    def ages(self) -> bool:
+        """Whether a read goes by the time since the last write: drift, relaxation, or 1/f noise."""
+        return self.drifts or self.relaxes or (self.read_noise > 0 and self.read_noise_law == "pcm")
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with other values, unchecked; another g_max as :func:`refitted` says."""
+        return super().model_copy(update=refitted(dict(self), update or {}), deep=deep)
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -236,6 +284,16 @@ class Device(Part):
         if sigma.min() < 0:
             where = f"negative at g/g_max = {grid[sigma.argmin()]:.2f}"
             raise ValueError(f"programming_noise = {list(self.programming_noise)}: the standard deviation is {where}")
+        if not self.programming_noise:
+            self.idle("with programming_noise", "programming_noise_g_max", "programming_noise_fresh")
+        if not self.programming_noise_fresh:
+            self.idle("with programming_noise_fresh", "relaxation_times")
+        elif self.relaxation_times[0] >= self.relaxation_times[1]:
+            raise ValueError(f"relaxation_times = {list(self.relaxation_times)}: the second should be the later one")
+        fresh = np.polynomial.polynomial.polyval(grid, self.programming_noise_fresh or (0.0,))
+        if fresh.min() < 0 or (self.programming_noise and (fresh > sigma + 1e-9).any()):
+            allowed = "from 0 to programming_noise at every g/g_max"
+            raise ValueError(f"programming_noise_fresh = {list(self.programming_noise_fresh)}: it should be {allowed}")
         if self.read_noise_law != "pcm":
             names = ("read_noise_exponent", "read_noise_cap", "read_noise_log", "read_time")
             self.idle("with read_noise_law pcm", *names)

@@ -108,7 +108,7 @@ class PulsedDevices:
         """Return what w is multiplied by in the factors of affine steps."""
         pulse, none = self.pulse, np.zeros((1, self.shape[1]), dtype=self.dtype)
         if pulse.response == "soft_bounds":
-            return [1 / high, 1 / low]
+            return [1 / np.maximum(high, FLOOR * pulse.w_max), 1 / np.minimum(low, FLOOR * pulse.w_min)]
         if pulse.response != "linear":
             return [none, none]
         ways = (("gamma_up", pulse.gamma_up, pulse.w_max), ("gamma_down", pulse.gamma_down, pulse.w_min))

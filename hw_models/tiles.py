@@ -197,9 +197,9 @@ class Tiles:
         self, before: Array, now: Array, where: tuple[int, int], numbers: Array, solve: bool
     ) -> tuple[Array, Array, Array, Array]:
         """Return mean and variance of reads at the end of the lines, sigma at the device, share; (lines, in)."""
-        device = self.device
-        mean, variance = devices.read_moments(now, before, device) if device.read_noise else (now, now)
-        sigma = devices.read_sigma(now, before, device) if self.exact else now
+        device, t = self.device, self.devices.age(numbers) if self.clips else 0.0
+        mean, variance = devices.read_moments(now, before, device, t) if device.read_noise else (now, now)
+        sigma = devices.read_sigma(now, before, device, t) if self.exact else now
         if not self.devices.wired:
             return mean, variance, sigma, np.ones_like(now)
         share, beside = self._lines(now, where, numbers, solve)

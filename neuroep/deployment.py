@@ -4,7 +4,10 @@
     found = neuroep.deployment.deploy("runs/imdb", overrides=["--chip", "pcm"], seeds=5)      # mean and spread
 
 Weights programmed on a chip other than the run's own are those of its checkpoint, and ranges are calibrated on its
-training samples. On its own chip a run goes on with the very devices, conductances and ranges that it was trained with.
+training samples. On its own chip a run goes on with the very devices, conductances and ranges that it was trained with:
+at the chip's ``device.age`` after their last write, or at another age, without a new write.
+
+    found = neuroep.deployment.evaluate_run("runs/pcm", overrides=["--chip.device.age", "3600.0"])
 """
 
 from __future__ import annotations
@@ -95,9 +98,11 @@ def evaluate_run(
 
 
 def devices(config: Config) -> tuple[Any, ...]:
-    """Return what decides which devices a run has: its chip, and the seed of its draws."""
-    seed = config.engine.chip_seed
-    return config.chip, config.training.seed if seed is None else seed
+    """Return what decides which devices a run has: its chip, read at whatever age, and the seed of its draws."""
+    seed, chip = config.engine.chip_seed, config.chip
+    if chip is not None:
+        chip = chip.model_copy(update={"device": chip.device.model_copy(update={"age": 0.0})})
+    return chip, config.training.seed if seed is None else seed
 
 
 def deploy(

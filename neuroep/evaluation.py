@@ -93,7 +93,7 @@ def evaluate(
     progress: bool = False,
     occasion: tuple[str | int, ...] = (),
 ) -> Evaluation:
-    """Predict every sample of a split.
+    """Predict every sample of a split; a chip's devices are read ``device.age`` after their last write.
 
     Parameters
     ----------
@@ -136,7 +136,8 @@ def evaluate(
     total = data.batch_count(samples, batch)
     counted = engine.counters()
     shown = bar(minibatches, total, split, progress)
-    found = _judge(engine, corpus.classes, (split, *occasion), schedule, shown)
+    with engine.aged():
+        found = _judge(engine, corpus.classes, (split, *occasion), schedule, shown)
     return replace(found, counters=difference(engine.counters(), counted))
 
 

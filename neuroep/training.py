@@ -4,7 +4,8 @@
     record = neuroep.training.train(config, "runs/reviews")
 
 Each epoch ends with one line of metrics and one checkpoint. Order of samples and random signs are keyed by (seed,
-epoch, step), so a resumed run goes on bit for bit on the same machine.
+epoch, step), so a resumed run goes on bit for bit on the same machine. A chip's devices are read as soon as they are
+written while they are calibrated and learn, and at ``device.age`` by the evaluation after each epoch.
 """
 
 from __future__ import annotations
@@ -108,6 +109,7 @@ def _started(config: Config, out: Path, start: str | Path | None, corpus: Corpus
     runs.check_free(out, "choose another, or add --resume to continue its run")
     check_update(config)
     parts = assemble(config, None if start is None else runs.load(start).checkpoint(optimiser=False), corpus)
+    parts.engine.read_at(0.0)
     calibrate(parts)
     about = _about(parts, epoch=0, updates=0)
     origin = {} if start is None else {"start": str(start)}
@@ -134,6 +136,7 @@ def _resumed(config: Config, out: Path, corpus: Corpus | None) -> tuple[Run, Ass
     parts = assemble(config, saved, corpus)
     if saved.about.data != parts.corpus.fingerprint:
         raise CheckpointError(f"checkpoint of '{out}' was trained on other data than '{parts.corpus.name}' holds now")
+    parts.engine.read_at(0.0)
     parts.engine.load_optimiser_state(saved.optimiser)
     run.rewind(saved.about.epoch)
     return run.reconfigured(config), parts, saved.about

@@ -1,8 +1,8 @@
 """Phase-change memory, one differential pair per weight, a day after programming.
 
 Joshi et al., "Accurate deep neural network inference using computational phase-change memory", Nature Communications
-11, 2473, 2020; statistics of a million devices in 90 nm, as fitted by Nandakumar et al., "Phase-change memory models
-for deep learning training and inference", ICECS 2019.
+11, 2473, 2020; statistics of more than 10,000 devices in 90 nm, as fitted by Nandakumar et al., "Phase-change memory
+models for deep learning training and inference", ICECS 2019.
 
 Published fit: g_max, programming noise, drift, read noise. The paper's method: a pair per weight, and outputs scaled
 against the common part of drift. Choices made here: tiles, bits and ranges of the converters, the age.
@@ -22,13 +22,15 @@ def chip() -> Chip:
         caveat=(
             "Fit to programmed and verified devices: says nothing of training by pulses. Tiles of 256 x 256 and 8-bit "
             "converters are modelling choices; no line resistance, temperature, stuck devices or neuron mismatch. "
-            "Every read is 86400 s after programming: set device.age for another time."
+            "Deployed or evaluated it is read 86400 s after its last write: set device.age for another time. The paper "
+            "has no training on the chip: reprogramming at every update is a model, and its duration is left out."
         ),
         crossbar=Crossbar(rows=256, columns=256),  # ours; a pair per weight: the paper's
         device=Device(
             g_min=0.0,  # uS, as in the fit, where an unset device has noise but no mean conductance
             g_max=25.0,  # uS, the fit's and the paper's
             programming_noise=(0.26348, 1.9650, -1.1731),  # uS over g/g_max, the fit
+            programming_noise_g_max=25.0,  # uS, the fit's
             read_noise=0.0088,  # Q at g_max of the 1/f law, the fit
             read_noise_law="pcm",
             read_noise_exponent=0.65,  # the fit

@@ -3,9 +3,9 @@
 Wan et al., "A compute-in-memory chip based on resistive random-access memory", Nature 608, 504, 2022.
 
 The paper's: cells per core, g_max, pairs in neighbouring rows, so that a core holds 128 x 256 weights. Published fit
-to the paper's figures (IBM Analog Hardware Acceleration Kit): spread of conductances by target, one day after
-programming, a polynomial of fourth order (given there with the highest power first, here constant first). Choices made
-here: g_min, bits and ranges of the converters.
+to the paper's figures (IBM Analog Hardware Acceleration Kit): spread of conductances by target, a second and a day
+after programming, polynomials of fourth order (given there with the highest power first, here constant first). Choices
+made here: growth with the logarithm of the time in between, g_min, bits and ranges of the converters, the age.
 """
 
 from __future__ import annotations
@@ -25,16 +25,21 @@ def chip() -> Chip:
         citation="W. Wan et al., Nature 608, 504 (2022)",
         url="https://doi.org/10.1038/s41586-022-04992-8",
         caveat=(
-            "Relaxation is a spread drawn once per programming, as it is one day later: no time in between, no read "
-            "noise (the fit's authors suggest about 1 %). 8-bit converters are a modelling choice: the chip's inputs "
-            "are coarser and bit-serial, its outputs of variable precision. Leaves out voltage-mode sensing, "
-            "normalisation by the conductance of a column, and line resistance. The chip has no training by pulses."
+            "Relaxation is a normal displacement of each device, drawn once per programming, which comes between a "
+            "second and a day after it; no read noise (the fit's authors suggest about 1 %). Deployed or evaluated it "
+            "is read 86400 s after its last write: set device.age for another time. 8-bit converters are a modelling "
+            "choice: the chip's inputs are coarser and bit-serial, its outputs of variable precision. Leaves out "
+            "voltage-mode sensing, normalisation by the conductance of a column, and line resistance. The chip has no "
+            "training by pulses."
         ),
         crossbar=Crossbar(rows=128, columns=256),  # the paper's: two of the 256 rows per weight
         device=Device(
             g_min=0.0,  # uS, as in the fit
             g_max=40.0,  # uS, the paper's and the fit's
             programming_noise=DAY,
+            programming_noise_fresh=SECOND,
+            programming_noise_g_max=40.0,  # uS, the fit's
+            age=86400.0,  # s, ours
         ),
         dac=Converter(bits=8, sign="auto"),  # ours
         adc=Converter(bits=8),  # ours

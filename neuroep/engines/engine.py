@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +81,17 @@ class Engine(ABC):
         self._clamps = 0
         self._check_parameters(values)
         self._place(values)
+
+    def read_at(self, seconds: float) -> None:
+        """Read a chip's devices so long after their last write from now on: 0 while they learn.
+
+        An engine begins at the chip's ``device.age``, as it is deployed; without a chip nothing ages.
+        """
+        return
+
+    def aged(self) -> AbstractContextManager[None]:
+        """Read a chip's devices inside at its ``device.age``, whatever :meth:`read_at` says; write nothing there."""
+        return nullcontext()
 
     # What an engine must supply.
 

@@ -7,6 +7,7 @@ memory, so a product reads them without copying. See :mod:`neuroep.engines.atten
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +109,14 @@ class LocalEngine(Engine):
 
     def _begin(self, *occasion: str | int) -> None:
         self.substrate.begin(*occasion)
+
+    def read_at(self, seconds: float) -> None:
+        """Read a chip's devices so long after their last write; see :meth:`Engine.read_at`."""
+        self.substrate.read_at(seconds)
+
+    def aged(self) -> AbstractContextManager[None]:
+        """Read a chip's devices inside as old as once deployed; see :meth:`Engine.aged`."""
+        return self.substrate.aged()
 
     def _measured(self, synapse: str, end: str, signal: Signal) -> Signal:
         return self.substrate.read_out(synapse, end, signal)

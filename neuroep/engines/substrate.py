@@ -75,6 +75,14 @@ class Substrate(Protocol):
         """Key all draws by this occasion from now on."""
         ...
 
+    def read_at(self, seconds: float) -> None:
+        """Read devices so long after their last write from now on."""
+        ...
+
+    def aged(self) -> AbstractContextManager[None]:
+        """Read devices inside as old as the chip says they are once deployed; nothing may be written there."""
+        ...
+
     def observing(self) -> AbstractContextManager[None]:
         """Collect signals inside, pass them through converters that wait for a range, and fix the ranges at the end."""
         ...
@@ -121,6 +129,14 @@ class IdealSubstrate:
 
     def begin(self, *occasion: str | int) -> None:
         """Do nothing: there are no draws."""
+
+    def read_at(self, seconds: float) -> None:
+        """Do nothing: nothing ages."""
+
+    @contextmanager
+    def aged(self) -> Iterator[None]:
+        """Do nothing: nothing ages."""
+        yield
 
     @contextmanager
     def observing(self) -> Iterator[None]:

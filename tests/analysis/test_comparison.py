@@ -34,7 +34,7 @@ def test_both_engines_train_and_chips_take_the_local_weights(compared) -> None:
     assert ideal.agreement == local.agreement >= 0.99
     assert reference.agreement == 1
     assert ideal.seconds["train"] == 0 < local.seconds["train"]
-    assert hermes.chip is not None and hermes.chip["device.g_max"] == 10.35
+    assert hermes.chip is not None and hermes.chip["device.g_max"] == 20.7
     weights = [runs.load(result.out / name).checkpoint().parameters for name in ("reference", "local")]
     for name, value in weights[0].items():
         np.testing.assert_allclose(value, weights[1][name], atol=1e-3)
@@ -160,6 +160,10 @@ def test_a_chip_keeps_the_devices_it_was_trained_with(tiny: Path, tmp_path: Path
     result = comparison.run(tmp_path / "run", [], tmp_path / "out")
     expected = deployment.evaluate_run(tmp_path / "run")
     assert result.contestants[2].accuracy["test"] == expected.accuracy
+    aged = ["--chip.device.age", "1e9"]
+    later = comparison.run(tmp_path / "run", [], tmp_path / "later", overrides=aged)
+    expected = deployment.evaluate_run(tmp_path / "run", overrides=aged)
+    assert later.contestants[2].accuracy["test"] == expected.accuracy
     other = comparison.run(tmp_path / "run", [], tmp_path / "other", overrides=["--chip_seed", "6"])
     assert other.contestants[2].accuracy != result.contestants[2].accuracy
 

@@ -320,11 +320,13 @@ DEVICES = {
     "levels": {"levels": 9},
     "bounds": {"g_min_spread": 0.2, "g_max_spread": 0.2},
     "programming": {"programming_noise": (0.26, 1.9, -1.1)},
+    "refitted": {"programming_noise": (0.26, 1.9, -1.1), "programming_noise_g_max": 10.0},
+    "relaxing": {"programming_noise": (1.2, 1.9, -1.1), "programming_noise_fresh": (0.3, 0.5), "age": 600.0},
     "mismatch": {"mismatch": 0.2},
     "drift": DRIFT,
     "stuck": {"stuck_low": 0.2, "stuck_high": 0.2},
     "all": {"levels": 9, "g_min_spread": 0.2, "g_max_spread": 0.2, "programming_noise": (0.26, 1.9, -1.1),
-            "mismatch": 0.2, "stuck_low": 0.1, "stuck_high": 0.1, **DRIFT},
+            "programming_noise_fresh": (0.1, 0.5), "mismatch": 0.2, "stuck_low": 0.1, "stuck_high": 0.1, **DRIFT},
 }  # fmt: skip
 
 
@@ -335,11 +337,11 @@ def test_devices_are_those_of_the_slow_twin(name):
     weight = data(shape=(4, 5))[0]
     bar = make(weight, 2, crossbar={"weight_range": 2.0}, device={"g_min": 1.0, **DEVICES[name]})
     bar.program(weight)
-    names = ("g_min", "g_max", "programming", "gain", "nu")
-    draws = np.empty((2, 6, 4, 5))
+    names = ("g_min", "g_max", "programming", "gain", "nu", "stuck", "relaxation")
+    draws = np.empty((2, 7, 4, 5))
     for side in range(2):
         for number, what in enumerate(names):
-            turn = bar.programmings if what in ("programming", "nu") else 0
+            turn = bar.programmings if what in ("programming", "nu", "relaxation") else 0
             draws[side, number] = normals(key(2, "test", what), turn, side, (4, 5))
         draws[side, 5] = uniforms(key(2, "test", "stuck"), 0, side, (4, 5))
     g = naive.conductances(np.clip(weight / 2.0, -1, 1), bar.chip.device, draws)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from hw_models import devices, presets
-from hw_models.chip import Device
+from hw_models import devices
+from hw_models.chip import Chip, Crossbar, Device
+from hw_models.mapping import Devices
 
 PCM = Device(
     g_max=25.0,
@@ -17,7 +18,21 @@ PCM = Device(
     drift_mean=(-0.0155, 0.0244, 0.049, 0.1),
     drift_spread=(-0.0125, -0.0059, 0.008, 0.045),
 )
-HERMES = presets.load("hermes").device
+HERMES = Device(
+    g_max=10.35,
+    programming_noise=(0.15781817, 2.32443916, -2.16310839, 0.68841818),
+    read_noise=1.0,
+    read_noise_law="pcm",
+    read_noise_log=(-0.0078, 0.0038, 0.0179, 0.04),
+    read_noise_above=(0.1591, 0.0088, 0.0768, -0.1352, 0.0664),
+    read_time=512e-9,
+    drift_mean=(-0.0387, -0.0182, 0.072, 0.13),
+    drift_mean_above=(0.0945, 0.0736, -0.0126, -0.0436),
+    drift_spread=(-0.0120, -0.0023, 0.0124, 0.04),
+    drift_spread_above=(0.3039, 0.0104, 0.0116, -0.0165),
+    drift_start=200.0,
+)
+"""The fit for one device per polarity; the preset has the one for two."""
 EXACT = {"rtol": 1e-6, "atol": 2e-6}
 """Rounding of single precision: sums of some 25 uS that cancel are as good as 2e-6 uS."""
 
@@ -197,3 +212,35 @@ def test_stuck_devices_and_gains():
     both = devices.stuck(u, Device(stuck_low=0.4, stuck_high=0.6))
     assert (both[0] ^ both[1]).all()
     np.testing.assert_allclose(devices.gains(np.array([-9.0, 0, 1]), Device(mismatch=0.2)), [0, 1, 1.2], rtol=1e-6)
+
+
+@pytest.mark.parametrize("mapping", ["differential", "offset"])
+def test_own_conductance_ranges_bound_weights_as_programming_does(mapping):
+    """The bounds are what the largest targets leave when every device is cut to its own range, one by one."""
+    device = Device(g_min=2.0, g_max=10.0, g_min_spread=0.5, g_max_spread=0.2)
+    chip = Chip(crossbar=Crossbar(mapping=mapping), device=device)
+    own = Devices(chip, (40, 30), 3, "a", "float32")
+    low, high = own.weight_bounds()
+    assert low.shape == high.shape == (40, 30) and (low <= high).all()
+    sides = 2 if mapping == "differential" else 1
+    ranges = [own.own_bounds((0, side), (40, 30), 0) for side in range(sides)]
+    for i, j in np.ndindex(40, 30):
+        (a, b), (c, d) = [(r[0][i, j], r[1][i, j]) for r in (ranges[0], ranges[-1])]
+        if mapping == "differential":
+            far = min(max(1e9, a), b) - min(max(2.0, c), d), min(max(2.0, a), b) - min(max(1e9, c), d)
+            expected = far[0] / 8, far[1] / 8
+        else:
+            expected = (b - 6) / 4, (a - 6) / 4
+        assert high[i, j] == pytest.approx(max(expected), abs=1e-6)
+        assert low[i, j] == pytest.approx(min(expected), abs=1e-6)
+    assert high.std() > 0.1
+
+
+def test_devices_without_ranges_of_their_own_are_bound_by_their_pulses_alone():
+    for mapping, bottom in (("differential", -np.inf), ("offset", -1.5)):
+        chip = Chip(crossbar=Crossbar(mapping=mapping), device=Device(g_min=2.0, g_max=10.0))
+        low, high = Devices(chip, (3, 4), 0, "a", "float32").weight_bounds()
+        assert (low, high) == (pytest.approx(np.full((1, 1), bottom)), np.full((1, 1), np.inf))
+    chip = Chip(device=Device(g_max=10.0, g_max_spread=0.1))
+    low, high = Devices(chip, (300, 40), 0, "a", "float32").weight_bounds()
+    assert high.std() == pytest.approx(0.1, rel=0.03) and high.mean() == pytest.approx(1, abs=0.005)

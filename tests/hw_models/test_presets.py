@@ -19,10 +19,10 @@ OWN = [module.name for module in pkgutil.iter_modules(presets.__path__)]
 PULSED = ["gong_2018_reram", "kim_2019_ecram", "li_2018_capacitor", "tang_2018_ecram"]
 PAPERS = {
     "joshi_2020_pcm": {"device.g_max": 25.0, "device.read_noise_law": "pcm", "device.drift_start": 20.0},
-    "legallo_2023_hermes": {"crossbar.rows": 256, "crossbar.columns": 256, "dac.bits": 8, "adc.bits": 8},
+    "legallo_2023_hermes": {"crossbar.rows": 256, "dac.bits": 8, "device.g_max": 20.7, "device.drift_start": 300.0},
     "wan_2022_reram": {"device.g_max": 40.0, "device.programming_noise": (0.701, 22.086, -50.773, 47.095, -16.458)},
     "isaac_2016": {"crossbar.rows": 128, "crossbar.slices": 4, "crossbar.slice_bits": 2, "adc.bits": 8},
-    "davies_2018_loihi": {"substrate": "event_driven", "events.weight_bits": 8},
+    "orchard_2021_loihi2": {"substrate": "event_driven", "events.weight_bits": 8},
     "gong_2018_reram": {"device.pulse.dw_min": 0.00135, "device.pulse.noise": 5.0, "device.pulse.gamma_up": 5.0},
     "li_2018_capacitor": {"device.pulse.dw_min": 0.005, "device.pulse.gamma_up": 0.05},
     "tang_2018_ecram": {"device.pulse.dw_min": 0.002, "device.pulse.gamma_down": 0.5085},
@@ -103,6 +103,38 @@ def test_spread_of_relaxed_resistive_memory_is_never_negative_and_grows_within_a
     assert day.min() > 0.5
     assert day[200] == pytest.approx(np.polyval(paper.DAY[::-1], 0.5), rel=1e-6)
     assert (day > np.polyval(paper.SECOND[::-1], grid / 40)).all()
+
+
+def test_hermes_has_two_devices_per_polarity():
+    """The published fit for two devices [uS]: more than one device's 10.35, and less error of a weight."""
+    device = presets.load("hermes").device
+    v = np.linspace(0, 1, 101)
+    sigma = devices.programming_sigma(v * 20.7, device)
+    np.testing.assert_allclose(sigma, 0.16603 + 4.71806 * v - 8.48101 * v**2 + 4.68961 * v**3, atol=2e-5)
+    one = 0.15781817 + 2.32443916 * v - 2.16310839 * v**2 + 0.68841818 * v**3
+    assert sigma.min() > 0 and (sigma / 20.7 < one / 10.35)[v > 0.01].all()
+    z = np.zeros(1)
+    assert devices.drift_exponent(np.array([20.7 * 0.9]), z, device) == pytest.approx(0.0736 - 0.01134 - 0.035316)
+    assert devices.pcm_share(np.array([20.7]), device) == pytest.approx(0.0123, rel=1e-3)
+
+
+def test_graded_events_are_those_of_the_second_loihi():
+    """Sigma-delta neurons with events that carry a number: the first Loihi sends spikes."""
+    chip = presets.load("loihi2")
+    assert chip == presets.load("loihi") and chip.name == "orchard_2021_loihi2"
+    assert "Loihi 2" in chip.caveat and "2018" not in chip.citation
+
+
+def test_phase_change_memory_was_fitted_to_more_than_ten_thousand_devices():
+    from hw_models.presets import joshi_2020_pcm as paper
+
+    assert "more than 10,000 devices" in " ".join(paper.__doc__.split())
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_polynomials_in_microsiemens_know_the_g_max_of_their_fit(name):
+    device = presets.load(name).device
+    assert (device.programming_noise_g_max == device.g_max) is bool(device.programming_noise)
 
 
 def test_age_of_a_deployed_preset_can_be_set():

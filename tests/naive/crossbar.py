@@ -71,14 +71,16 @@ def product(x, a, scale, edges, dac, adc, noise):
     return scale * total
 
 
-def conductances(weight, device, draws):
-    """(G+, G-) [uS] of normalised weights as they conduct; ``draws`` (2, 6, out, in) by side.
+def conductances(weight, device, draws, age=None):
+    """(G+, G-) [uS] of normalised weights as they conduct; ``draws`` (2, 7, out, in) by side.
 
-    Normals for g_min, g_max, programming, gain and drift exponent, a uniform for stuck devices.
+    Normals for g_min, g_max, programming, gain and drift exponent, a uniform for stuck devices, a normal for
+    relaxation. ``age`` (out, in) is the time since the last write of every weight, by default the device's for all.
     """
     span, found = device.g_max - device.g_min, np.zeros((2, *weight.shape))
     for side, i, j in np.ndindex(found.shape):
-        z_low, z_high, z_program, z_gain, z_nu, u = draws[side, :, i, j]
+        z_low, z_high, z_program, z_gain, z_nu, u, z_relax = draws[side, :, i, j]
+        t = device.age if age is None else age[i, j]
         share = max(weight[i, j] if side == 0 else -weight[i, j], 0)
         g = device.g_min + min(share, 1) * span
         if device.levels is not None:
@@ -86,15 +88,22 @@ def conductances(weight, device, draws):
             g = device.g_min + round((g - device.g_min) / step) * step
         low = max(device.g_min * (1 + device.g_min_spread * z_low), 0)
         g = target = min(max(g, low), max(device.g_max * (1 + device.g_max_spread * z_high), low))
-        sigma = sum(c * (g / device.g_max) ** p for p, c in enumerate(device.programming_noise))
-        g = max(g + sigma * z_program, 0)
+        unit = device.g_max / (device.programming_noise_g_max or device.g_max)
+        whole, fresh = (
+            unit * sum(c * (target / device.g_max) ** p for p, c in enumerate(terms))
+            for terms in (device.programming_noise, device.programming_noise_fresh or device.programming_noise)
+        )
+        g = max(g + fresh * z_program, 0)
+        start, end = device.relaxation_times
+        come = min(max(math.log(max(t, 1e-9) / start) / math.log(end / start), 0), 1)
+        g = max(g + math.sqrt((whole**2 - fresh**2) * come) * z_relax, 0)
         log = math.log(max(target / device.g_max, 1e-7))
         size = [min(max(f[0] * log + f[1], f[2]), f[3]) for f in (device.drift_mean, device.drift_spread)]
         nu = abs(size[0] + size[1] * z_nu)
         if u < device.stuck_low or u >= 1 - device.stuck_high:
             g, nu = device.g_min if u < device.stuck_low else device.g_max, 0
         g *= max(1 + device.mismatch * z_gain, 0)
-        found[side, i, j] = g * (1 + device.age / device.drift_start) ** -nu
+        found[side, i, j] = g * (1 + t / device.drift_start) ** -nu
     return found
 
 

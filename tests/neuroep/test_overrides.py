@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hw_models.devices import programming_sigma
 from neuroep.config import parse, settings
 from neuroep.errors import ConfigError
 from neuroep.overrides import dotted, listing, merged, split
@@ -131,3 +132,56 @@ def test_listing_has_every_setting_with_its_choices():
     for name in (*settings(chip=False), "chip"):
         assert f"--{name} " in text
     assert "(centred, positive, negative, random)" in text
+
+
+PCM_SIGMA = 0.26348 + 1.9650 - 1.1731
+LAB = "[device]\ng_max = 10.0\nprogramming_noise = [0.5, 1.0]\n"
+"""Of a device at g_max: 1.5 uS."""
+G_MAX = ["--chip.device.g_max", "50.0"]
+
+
+@pytest.mark.parametrize(
+    ("chip", "overrides", "sigma"),
+    [
+        ("pcm", G_MAX, 2 * PCM_SIGMA),
+        (None, [*G_MAX, "--chip", "pcm"], 2 * PCM_SIGMA),
+        ({"preset": "pcm"}, G_MAX, 2 * PCM_SIGMA),
+        ({"preset": "pcm", "device": {"g_max": 100.0}}, G_MAX, 2 * PCM_SIGMA),
+        ({"preset": "pcm", "device": {"g_max": 100.0}}, [], 4 * PCM_SIGMA),
+        ({"preset": "pcm", "device": {"programming_noise": [1.0]}}, G_MAX, 2.0),
+        ({"preset": "pcm", "device": {"programming_noise": [1.0], "g_max": 100.0}}, [], 1.0),
+        ({"preset": "pcm", "device": {"programming_noise": [1.0], "g_max": 100.0}}, G_MAX, 0.5),
+        ({"preset": "LAB"}, G_MAX, 7.5),
+        ({"device": {"programming_noise": [0.5, 1.0], "g_max": 10.0}}, G_MAX, 7.5),
+        ({"device": {"programming_noise": [0.5, 1.0]}}, G_MAX, 3.0),
+        ("pcm", [*G_MAX, "--chip.device.programming_noise", "[1.0]"], 1.0),
+        ("pcm", ["--chip.device.programming_noise", "[1.0]"], 1.0),
+        ("pcm", [*G_MAX, "--chip.device.programming_noise_g_max", "none"], PCM_SIGMA),
+        ("RESOLVED", G_MAX, 2 * PCM_SIGMA),
+        ("RESOLVED", [*G_MAX, "--chip.device.programming_noise", "[1.0]"], 1.0),
+        (3, G_MAX, None),
+    ],
+)
+def test_another_g_max_of_a_chip_rescales_its_programming_noise(tmp_path, chip, overrides, sigma):
+    """In a configuration, on the command line, over a preset, a laboratory's file or what a run has resolved."""
+    (tmp_path / "lab.toml").write_text(LAB)
+    if chip == {"preset": "LAB"}:
+        chip = {"preset": str(tmp_path / "lab.toml")}
+    values = {} if chip is None else parse({"chip": "pcm"}).to_dict() if chip == "RESOLVED" else {"chip": chip}
+    if sigma is None:
+        with pytest.raises(ConfigError, match="chip"):
+            parse(merged(values, overrides))
+        return
+    device = parse(merged(values, overrides)).chip.device
+    assert programming_sigma([device.g_max], device)[0] == pytest.approx(sigma, rel=1e-5)
+
+
+def test_a_sweep_over_g_max_rescales_at_every_point(tmp_path):
+    from analysis.sweep import plans
+    from analysis.sweep.designs import axis, points
+
+    (tmp_path / "run.toml").write_text('[chip]\npreset = "pcm"\n')
+    made = plans.make(tmp_path / "run.toml", points([axis("chip.device.g_max=12.5,25,50")]), [])
+    found = [point.config.chip.device for point in made.points]
+    sigmas = [float(programming_sigma([device.g_max], device)[0]) for device in found]
+    assert sigmas == pytest.approx([PCM_SIGMA / 2, PCM_SIGMA, 2 * PCM_SIGMA], rel=1e-5)

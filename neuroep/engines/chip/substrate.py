@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
 
 from hw_models.chip import Chip
 from hw_models.converters import calibrating
+from hw_models.crossbar import Crossbar
 from neuroep.contrast import Signal
 from neuroep.engines.arrays import Array
 from neuroep.engines.attention import AttentionUnit
@@ -89,6 +90,22 @@ class ChipSubstrate:
         """Key all draws by this occasion."""
         for part in self._parts.values():
             part.begin(*occasion)
+
+    def read_at(self, seconds: float) -> None:
+        """Read the devices of all crossbars so long after their last write; patterns are read as they are written."""
+        for crossbar in self._crossbars():
+            crossbar.read_at(seconds)
+
+    @contextmanager
+    def aged(self) -> Iterator[None]:
+        """Read all crossbars at the chip's ``device.age`` inside."""
+        with ExitStack() as stack:
+            for crossbar in self._crossbars():
+                stack.enter_context(crossbar.later(self.chip.device.age))
+            yield
+
+    def _crossbars(self) -> list[Crossbar]:
+        return [part.crossbar for part in self._parts.values() if isinstance(part, CrossbarArray)]
 
     @property
     def calibrates(self) -> bool:

@@ -80,6 +80,7 @@ class Digital:
         """Move the master copy and program the devices; return how many weights are not finite."""
         bad = self.digital.update(contrast, rate)
         if not bad and self.updates % self.every == 0:
+            self.crossbar.elapse()
             self.crossbar.program(self.digital.weight)
         return bad
 
@@ -110,7 +111,8 @@ class InMemory:
         crossbar.program(weight)
         device = chip.device.pulse
         place = (weight.shape, setting.seed, crossbar.name)
-        self.devices = PulsedDevices(device, *place, run=setting.workers.run, dtype=setting.dtype)
+        limits = crossbar.devices.weight_bounds()
+        self.devices = PulsedDevices(device, *place, run=setting.workers.run, dtype=setting.dtype, limits=limits)
         self._bound()
         self.digital = _rule(np.zeros_like(weight) if self.accumulates else weight[:, :0], bias, setting)
         self.sent = 0
@@ -149,6 +151,7 @@ class InMemory:
         stored = self.crossbar.stored
         bad = int(stored.size - np.count_nonzero(np.isfinite(stored)))
         if not bad:
+            self.crossbar.elapse()
             self.crossbar.refresh()
         return bad
 

@@ -46,7 +46,7 @@ def engine(name: str) -> Engine:
     """Return an engine with a small chip, or Loihi, or none."""
     if name == "none":
         return cases.engine("local", NET)
-    chip = load("davies_2018_loihi") if name == "loihi" else Chip.parse({"name": name, **CHIPS[name]})
+    chip = load("orchard_2021_loihi2") if name == "loihi" else Chip.parse({"name": name, **CHIPS[name]})
     rule = SGD() if name == "pulsed" else Adam()
     found = engines.local(NET, cases.parameters(NET), threads=1, chip=chip, optimiser=rule)
     if found.calibrates:

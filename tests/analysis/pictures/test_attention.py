@@ -30,7 +30,7 @@ def test_effective_keys() -> None:
     assert effective_keys(np.array([[0.3, 0.3, 0.0], [0, 0, 0]])) == pytest.approx([2, 0])
 
 
-@pytest.mark.parametrize("chip", [[], ["--chip", "hermes"], ["--chip", "davies_2018_loihi"]])
+@pytest.mark.parametrize("chip", [[], ["--chip", "hermes"], ["--chip", "orchard_2021_loihi2"]])
 def test_attend_is_what_the_engine_attends_to(chip: list[str]) -> None:
     parts = assembled(*chip)
     (found,) = attend(parts.engine, parts.corpus, "test", 2, parts.estimator.free)

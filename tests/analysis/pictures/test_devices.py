@@ -118,7 +118,7 @@ def test_presets_are_drawn(name: str, tmp_path: Path) -> None:
 
 
 def test_refused_with_one_line() -> None:
-    for name in ("davies_2018_loihi", "legallo_2023_hermes"):
+    for name in ("orchard_2021_loihi2", "legallo_2023_hermes"):
         with pytest.raises(ConfigError, match=f"'{name}' learns by update scheme 'digital'"):
             plot_pulse_response(load(name))
     for pulses in (0, 10**9, 2.5):

@@ -29,7 +29,7 @@ def test_a_run_shows_its_behaviour(trained: Path, checked: Checked) -> None:
 def test_a_run_on_an_event_driven_chip(tiny: Path, tmp_path: Path, checked: Checked) -> None:
     training.train(config.load(tiny, ["--chip", "loihi", "--epochs", "1"]), tmp_path / "run", progress=False)
     text = checked(report.render(tmp_path / "run"))
-    assert "davies_2018_loihi" in text and "Attention in one sample" in text
+    assert "orchard_2021_loihi2" in text and "Attention in one sample" in text
     assert "Conductances" not in text and "Potentiation" not in text
 
 

@@ -17,6 +17,11 @@ EXPONENTIAL = PULSED | {
 }
 MIXED = {"update.scheme": "mixed_precision", "device.pulse.dw_min": 1e-3}
 DRIFT = {"device.drift_mean": [-0.02, 0.02, 0.03, 0.1], "device.age": 1e4}
+RELAXES = {
+    "device.programming_noise": [1.0],
+    "device.programming_noise_fresh": [0.1],
+    "device.age": 3600.0,
+}
 PCM = {"device.read_noise": 0.01, "device.read_noise_law": "pcm", "device.programming_noise": [0.3]}
 EVENTS = {"substrate": "event_driven"}
 SLICES = {"crossbar.slices": 2, "crossbar.slice_bits": 3}
@@ -43,6 +48,9 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "device.levels": ({}, 9),
     "device.resolution": ({}, 2.0),
     "device.programming_noise": ({}, [0.2, 0.5]),
+    "device.programming_noise_fresh": ({"device.programming_noise": [0.2, 0.5]}, [0.1, 0.1]),
+    "device.relaxation_times": (RELAXES, [1.0, 1e9]),
+    "device.programming_noise_g_max": ({"device.programming_noise": [0.2, 0.5]}, 50.0),
     "device.read_noise": ({}, 0.1),
     "device.read_noise_law": ({"device.read_noise": 0.1}, "proportional"),
     "device.read_noise_exponent": (PCM, 0.3),

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from hw_models.chip import Chip
+from hw_models.crossbar import Crossbar
 from neuroep import config, training
 from neuroep.contrast import Contrast, Moved
+from neuroep.engines.chip import updates
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
 from neuroep.engines.substrate import Setting
 from neuroep.engines.workers import Workers
@@ -160,3 +162,27 @@ def test_the_yardstick_knows_the_weights_as_the_devices_conduct_them(small):
     long = Schedule(steps=300, tolerance=1e-9)
     found = yardsticks.cosine_to_bptt(parts.engine, batch, centred(beta=1e-3, free=long, nudged=long), 200)
     assert min(found.values()) > 0.9999
+
+
+@pytest.mark.parametrize("mapping", ["differential", "offset"])
+@pytest.mark.parametrize("scheme", ["pulsed", "mixed_precision"])
+def test_pulses_end_at_a_devices_own_conductance(mapping, scheme):
+    """However many pulses: no device conducts beyond its own g_max or below its own g_min."""
+    device = {"g_min": 1.0, "g_max": 10.0, "g_min_spread": 0.3, "g_max_spread": 0.2}
+    chip = Chip.parse(
+        {
+            "crossbar": {"mapping": mapping},
+            "device": device | {"pulse": {"dw_min": 0.02}},
+            "update": {"scheme": scheme},
+        }
+    )
+    crossbar = Crossbar(chip, (6, 9), 0, "a")
+    made = updates.SCHEMES[scheme](crossbar, np.zeros((6, 9), "f4"), None, chip, Setting(SGD(), Workers(1), "float32", 0))
+    low, high = crossbar.devices.weight_bounds()
+    for way in (1, 0):
+        numbers = np.full((6, 9), 300 * way), np.full((6, 9), 300 * (1 - way))
+        made.devices.apply(crossbar.stored, *numbers, step=way)
+        crossbar.refresh()
+        own = high if way else low
+        np.testing.assert_allclose(crossbar.stored, np.clip(own, -1, 1), rtol=1e-5)
+        assert len(np.unique(np.round(crossbar.stored, 4))) > 20
