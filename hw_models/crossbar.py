@@ -22,7 +22,8 @@ Counted, with r row tiles, c column tiles and s slices, for every sample of a pr
     additions out (r s - 1)        in (c s - 1)                    of converted sums, shifts of slices in
     reads     every device         every device                    those of reference lines in
 
-The sum that drives a reference line takes out - c additions more. Readings at the stop are those of a DAC or ADC that
+The sum that drives reference lines takes out - c additions more; a digital reference those of the driven signals' sum
+and one subtraction for each result, in - 1 + out forward and out - 1 + in transposed. Readings at the stop are those of a DAC or ADC that
 lie beyond its last level, the ADC's by direction. Draws belong to (seed, name, direction, occasion), the number of the
 read, the tile and the sample.
 
@@ -295,9 +296,10 @@ class Crossbar:
         """Return DAC conversions, ADC conversions and digital additions of one sample's product; see the module."""
         own, (outputs, inputs) = self.devices, self.shape
         rows, columns, slices = len(own.row_tiles), len(own.column_tiles), own.slices
+        middle = max(inputs + outputs - 1, 0) if own.digital else 0
         if way == "forward":
-            return inputs * columns * slices, outputs * rows * slices, outputs * (rows * slices - 1)
-        summed = outputs - columns if own.references else 0
+            return inputs * columns * slices, outputs * rows * slices, outputs * (rows * slices - 1) + middle
+        summed = outputs - columns if own.references else middle
         driven = (outputs + own.references) * rows * slices
         return driven, inputs * columns * slices, inputs * (columns * slices - 1) + summed
 

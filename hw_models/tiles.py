@@ -55,7 +55,11 @@ class Plane(NamedTuple):
     variance: Array | None
     """(out, in) of a read, both sides together; None without read noise or where :attr:`uniform` says it."""
     reference: Array | None
-    """(column tiles, in) variance of the reference devices; None as above and for pairs."""
+    """(column tiles, in) variance of the mean of the reference lines; None as variance and without such lines."""
+    middle: Array | None
+    """(column tiles, in) mean read of the reference lines; None without such lines."""
+    zero: float
+    """What is subtracted digitally: the conductance of weight 0 over the drift compensation; else 0."""
     uniform: float
     """Variance of a read of one device where all have the same."""
     factor: float
@@ -72,8 +76,6 @@ class Job(NamedTuple):
     fresh: bool
     turn: int
     solve: bool
-    references: Array
-    """(slices, column tiles, in) mean of reference lines [uS]; filled and used without wires."""
 
 
 class Tiles:
@@ -111,11 +113,11 @@ class Tiles:
         """
         own = self.devices
         bent = own.bends or (fresh and own.writes)
-        found = [self._empty(held, bent, float(factor)) for factor in own.targets(held[:1, :1])[1]]
+        factors = own.targets(held[:1, :1])[1]
+        found = [self._empty(held, bent, k, float(factor)) for k, factor in enumerate(factors)]
         if not (bent or self.varied or self.exact):
             return found, 1.0
-        lines = np.zeros((own.slices, own.references, held.shape[1]), dtype=held.dtype)
-        job = Job(found, held, fresh, turn, solve, lines)
+        job = Job(found, held, fresh, turn, solve)
 
         def block(first: int, last: int) -> Array:
             return self._fill(job, (first, last), None)
@@ -126,47 +128,61 @@ class Tiles:
         if own.wired:
             sums = run(tile, blocks(len(own.column_tiles), 1))
         else:
-            if own.references:
-                self._fill_references(job)
-            sums = run(block, blocks(len(held), max(1, BLOCK // max(held.shape[1], 1))))
+            sums = [self._fill_references(job)] if own.references else []
+            sums += run(block, blocks(len(held), max(1, BLOCK // max(held.shape[1], 1))))
         before, now = np.sum(sums, axis=0)
-        return found, float(before / now) if now > 0 else 1.0
+        ratio = float(before / now) if now > 0 else 1.0
+        return [self._compensated(plane, ratio) for plane in found] if own.digital else found, ratio
 
-    def _empty(self, held: Array, bent: bool, factor: float) -> Plane:
+    def _compensated(self, plane: Plane, ratio: float) -> Plane:
+        """Return the plane with the middle that is subtracted behind the compensation, by currents ahead of it."""
+        if not self.device.drift_compensation or ratio == 1:
+            return plane
+        plane.mean[:] += plane.mean.dtype.type(plane.zero * (1 - 1 / ratio))
+        return plane._replace(zero=plane.zero / ratio)
+
+    def _empty(self, held: Array, bent: bool, k: int, factor: float) -> Plane:
         """Return matrices to be filled; the mean is the held weight itself where it is what is read."""
         own, (outputs, inputs) = self.devices, held.shape
         read = np.empty_like(held) if bent else held
         variance = np.empty_like(held) if self.varied else None
-        reference = np.empty((own.references, inputs), held.dtype) if self.varied and own.references else None
+        shape = (len(own.column_tiles), inputs)
+        reference = np.empty(shape, held.dtype) if self.varied and own.references else None
+        middle = np.full(shape, own.zeros[k], held.dtype) if own.references else None
+        zero = float(own.unit * own.zeros[k]) if own.digital else 0.0
         sides = []
         for side in range(own.sides if self.exact else 0):
             g, sigma, mean = (np.empty((outputs + own.references, inputs), dtype=np.float32) for _ in range(3))
             sides.append(Side(g, mean if self.clips else g, sigma, np.ones_like(g), -1.0 if side else 1.0))
         uniform = (self.device.read_noise * own.unit) ** 2 if self.uniform else 0.0
-        return Plane(read, variance, reference, uniform, factor, sides)
+        return Plane(read, variance, reference, middle, zero, uniform, factor, sides)
 
     def _fill(self, job: Job, outputs: tuple[int, int], tile: int | None) -> Array:
         """Fill the rows of some outputs, with wires those of one column tile; return sums of G programmed and now."""
         own, (first, last), held = self.devices, outputs, job.held
         sums, n, unit, size = np.zeros(2), last - first, held.dtype.type(own.unit), len(held)
         beside: Iterable[Any] = repeat(None)
+        numbers = np.arange(first, last)
         if tile is not None and own.references:
-            middle = np.zeros((1, held.shape[1]), dtype=held.dtype)
-            beside = own.lines(middle, size + tile, job.fresh, job.turn)
+            begin, end = own.reference_lines[tile]
+            beside = own.lines(np.zeros((end - begin, held.shape[1]), held.dtype), size + begin, job.fresh, job.turn)
+            numbers = np.append(numbers, size + np.arange(begin, end))
         both = zip(own.lines(held[first:last], first, job.fresh, job.turn), beside, strict=False)
-        for ((k, side), _, before, now), last_line in both:
-            numbers = np.arange(first, last)
-            if tile is not None and last_line is not None:
-                before, now = np.concatenate([before, last_line[2]]), np.concatenate([now, last_line[3]])
-                numbers = np.append(numbers, size + tile)
+        for ((k, side), _, before, now), reference in both:
+            if reference is not None:
+                before, now = np.concatenate([before, reference[2]]), np.concatenate([now, reference[3]])
             sums += before.sum(dtype=np.float64), now.sum(dtype=np.float64)
             mean, variance, sigma, share = self._read(before, now, (k, side), numbers, job.solve)
             plane = job.planes[k]
+            if plane.middle is not None and tile is not None:
+                own_lines = mean[n:].mean(0), variance[n:].mean(0) / len(mean[n:])
+                self._put_references(plane, slice(tile, tile + 1), *own_lines)
             if plane.mean is not held:
                 part = plane.mean[first:last]
-                if own.references:
-                    other = job.references[k][own.tile_of[first:last]] if tile is None else mean[n:]
-                    part[:] = (mean[:n] - other) * unit
+                if own.digital:
+                    part[:] = (mean[:n] - mean.dtype.type(own.zeros[k])) * unit
+                elif plane.middle is not None:
+                    part[:] = (mean[:n] - plane.middle[own.tile_of[first:last]]) * unit
                 elif side == 0:
                     np.multiply(mean, unit, out=part)
                 else:
@@ -174,24 +190,30 @@ class Tiles:
             if plane.variance is not None:
                 part = plane.variance[first:last]
                 part[:] = variance[:n] * unit**2 + (part if side else 0)
-                if plane.reference is not None and len(mean) > n:
-                    plane.reference[tile] = variance[n] * unit**2
             if plane.sides:
                 plane.sides[side].put(numbers, now, sigma, share)
         return sums
 
-    def _fill_references(self, job: Job) -> None:
-        """Fill what belongs to reference columns without wires."""
-        own, size = self.devices, len(job.held)
+    def _fill_references(self, job: Job) -> Array:
+        """Fill what belongs to reference lines without wires; return their sums of G programmed and now."""
+        own, size, sums = self.devices, len(job.held), np.zeros(2)
         numbers = size + np.arange(own.references)
-        middle = np.zeros(job.references.shape[1:], dtype=job.held.dtype)
-        for (k, side), _, before, now in own.lines(middle, size, job.fresh, job.turn):
-            plane = job.planes[k]
-            job.references[k], variance, sigma, share = self._read(before, now, (k, side), numbers, False)
-            if plane.reference is not None:
-                plane.reference[:] = variance * own.unit**2
-            if plane.sides:
-                plane.sides[side].put(numbers, now, sigma, share)
+        lines = np.zeros((own.references, job.held.shape[1]), dtype=job.held.dtype)
+        counts = np.array([[b - a] for a, b in own.reference_lines])
+        for (k, side), _, before, now in own.lines(lines, size, job.fresh, job.turn):
+            sums += before.sum(dtype=np.float64), now.sum(dtype=np.float64)
+            mean, variance, sigma, share = self._read(before, now, (k, side), numbers, False)
+            self._put_references(job.planes[k], slice(None), own.averaged(mean), own.averaged(variance) / counts)
+            if job.planes[k].sides:
+                job.planes[k].sides[side].put(numbers, now, sigma, share)
+        return sums
+
+    def _put_references(self, plane: Plane, tiles: slice, mean: Array, variance: Array) -> None:
+        """Fill mean and variance of the mean of the reference lines of some column tiles."""
+        if plane.middle is not None:
+            plane.middle[tiles] = mean
+        if plane.reference is not None:
+            plane.reference[tiles] = variance * self.devices.unit**2
 
     def _read(
         self, before: Array, now: Array, where: tuple[int, int], numbers: Array, solve: bool
