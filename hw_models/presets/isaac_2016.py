@@ -23,7 +23,8 @@ def chip() -> Chip:
             "An architecture study, not a measured chip: devices are noise-free, and conductances act only once a "
             "field of device is set. Inputs are converted whole: ISAAC applies them bit by bit, which with its data "
             "encoding makes an 8-bit ADC exact, so that this array is coarser. Weights have 8 bits in 4 cells, not "
-            "16 in 8; the sum of the inputs is exact, not read from a unit column; pipeline and eDRAM are not modelled. Inference only: updates reprogram."
+            "16 in 8; the sum of the inputs is exact, not read from a unit column; pipeline and eDRAM are not "
+            "modelled. Inference only: updates reprogram."
         ),
         crossbar=Crossbar(
             rows=128, columns=128, mapping="offset", reference="digital", zero="level", slices=4, slice_bits=2
