@@ -99,6 +99,17 @@ class Devices:
         """Return means over the reference lines of every column tile, (reference lines, ...) to (column tiles, ...)."""
         return np.stack([lines[a:b].mean(0) for a, b in self.reference_lines])
 
+    def combined(self, tile: int) -> Array | None:
+        """Return how a column tile's outputs come from its lines (lines, out), the mean of its references less.
+
+        None where every line is an output.
+        """
+        if not self.references:
+            return None
+        (first, last), (begin, end) = self.column_tiles[tile], self.reference_lines[tile]
+        size = last - first
+        return np.vstack([np.eye(size), np.full((end - begin, size), -1 / (end - begin))])
+
     def rekey(self, *occasion: str | int) -> None:
         """Key the draws of programming by this occasion from now on."""
         seed, name = self.place

@@ -76,6 +76,7 @@ class Product:
         self.signals = np.ascontiguousarray(signals, dtype=crossbar.dtype)
         self.driven = self._drive(self.signals)
         self.exact = bool(self.planes[0].sides)
+        self.lined = crossbar.tiles.lined
         self.raw = crossbar.devices.digital and (self.adc.acts or self.adc.observing)
         self.varied = self.planes[0].variance is not None
         self.uniform = 0.0 if self.exact else self.planes[0].uniform
@@ -138,6 +139,8 @@ class Product:
                     np.matmul(x, plane.mean[:, i:j].T, out=current)
                     if noise is not None:
                         current += noise[k, tile, a:b]
+                    elif self.lined:
+                        self._add_line_noise(current, plane, k, tile, x, a)
                     elif own.references and (self.varied or self.uniform):
                         current -= self._reference(plane, k, tile, (a, b), square)[:, own.tile_of]
                     if sums is not None:
@@ -156,7 +159,7 @@ class Product:
     def transposed(self) -> Array:
         """Return the sum over column tiles, (rows, in)."""
         own, inputs = self.crossbar.devices, self.crossbar.shape[1]
-        parts = blocks(inputs, COLUMNS)
+        parts = own.row_tiles if self.lined else blocks(inputs, COLUMNS)
         total = np.zeros((self.rows, inputs), dtype=self.driven.dtype)
         sums = self._sums(self.driven) if own.references or self.raw else None
         taken = self._taken(sums) if own.references and sums is not None else None
@@ -175,6 +178,12 @@ class Product:
                     variance = None
                     if noise is not None:
                         current += noise[k, tile, a:b, i:j]
+                    elif self.lined:
+                        lines = s if taken is None else self._with_references(s, taken[a:b, tile], tile)
+                        for side in range(own.sides):
+                            noise_of = plane.noise["transposed", index % len(parts), tile, side]
+                            number = ((k * own.sides + side) * self.tiles + tile) * len(parts) + index % len(parts)
+                            current += noise_of.draw(lines, self.keys.device, self.step, number, a)
                     elif plane.variance is not None:
                         variance = (s * s) @ plane.variance[first:last, i:j]
                         if plane.reference is not None and taken is not None:
@@ -191,6 +200,21 @@ class Product:
         self.sensed_at_stop = sum(self.run(block, blocks(len(parts) * len(self.samples), 1)))
         self._subtract(total)
         return total
+
+    def _add_line_noise(self, current: Array, plane: Plane, k: int, tile: int, x: Array, first: int) -> None:
+        """Add the noise of one row tile behind wires to the currents of all outputs."""
+        own = self.crossbar.devices
+        for c, (i, j) in enumerate(own.column_tiles):
+            for side in range(own.sides):
+                number = ((k * own.sides + side) * self.tiles + tile) * len(own.column_tiles) + c
+                noise = plane.noise["forward", tile, c, side]
+                current[:, i:j] += noise.draw(x, self.keys.device, self.step, number, first)
+
+    def _with_references(self, signals: Array, taken: Array, tile: int) -> Array:
+        """Return the signals of a column tile's lines and of its reference lines, which share minus the sum."""
+        first, last = self.crossbar.devices.reference_lines[tile]
+        shared = np.repeat(-taken[:, None] / (last - first), last - first, axis=1)
+        return np.hstack([signals, shared.astype(signals.dtype, copy=False)])
 
     def _taken(self, sums: Array) -> Array:
         """Return how much of the tiles' sums (rows, tiles) their reference lines are driven by together."""
@@ -267,7 +291,6 @@ class Product:
             if law == "pcm":
                 np.maximum(z, 0, out=z)
             z -= side.mean
-            z *= side.share
             total += z * (side.sign * unit)
         return total
 
