@@ -7,9 +7,10 @@ independent and fresh in every read, is
     additive      sigma^2 sum_j x_j^2           for each side
     otherwise     sum_j x_j^2 v_j               a second product, with x^2
 
-Behind wires the mean is that of G_eff (:mod:`hw_models.wires`) at the mean read of every device. Between two solutions
-of the network (Wires.refresh_every) its share and beside are kept, G_eff = share G + beside, and what it does to noise.
-Noise there belongs to every tile as a whole: :mod:`hw_models.line_noise`.
+Behind wires the mean is that of G_eff (:mod:`hw_models.wires`) at the conductances m - Z v, with mean m and variance v
+of a read and the impedance Z of the lines: a fluctuation dg counts as dg - Z dg^2 to second order. Between two
+solutions of the network (Wires.refresh_every) its share and beside are kept, G_eff = share G + beside, and what it
+does to noise. Noise there belongs to every tile as a whole: :mod:`hw_models.line_noise`.
 """
 
 from __future__ import annotations
@@ -229,11 +230,12 @@ class Tiles:
             sums += before.sum(dtype=np.float64), now.sum(dtype=np.float64)
             mean, variance = self._moments(before, now)
             read, plane = np.empty_like(mean), job.planes[k]
+            counted = mean - self._lost(mean, variance) if self.lined else mean
             for r, (a, b) in enumerate(own.row_tiles):
                 cut = slice(a, b)
-                g, network = self._network((k, side, r, c), numbers, cut, mean, variance, job.solve)
+                g, network = self._network((k, side, r, c), numbers, cut, counted, variance, job.solve)
                 share, left = wires.attenuation(g, network.effective)
-                read[:, cut] = share.T * mean[:, cut] + left.T / MICRO
+                read[:, cut] = share.T * counted[:, cut] + left.T / MICRO
                 if self.lined:
                     sigma = devices.read_sigma(now, before, self.device)
                     tile = [values[:, cut] * own.unit for values in (now, mean, sigma)]
@@ -242,6 +244,14 @@ class Tiles:
                 plane.middle[c] = read[last - first :].mean(0)
             self._put_mean(job, (k, side), (first, last), read[: last - first])
         return sums
+
+    def _lost(self, mean: Array, variance: Array) -> Array:
+        """Return Z v [uS] of the devices of a column tile, at most their mean."""
+        line, lost = self.chip.wires, np.empty_like(mean)
+        for a, b in self.devices.row_tiles:
+            ohm = wires.impedance(mean[:, a:b].T * MICRO, line.r_word, line.r_bit).T
+            lost[:, a:b] = ohm * MICRO * variance[:, a:b]
+        return np.minimum(lost, mean)
 
     def _network(
         self, place: tuple[int, int, int, int], numbers: Array, cut: slice, mean: Array, variance: Array, solve: bool

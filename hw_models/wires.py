@@ -189,6 +189,36 @@ def _bit_line(g: np.ndarray, r_bit: float, sides: np.ndarray) -> np.ndarray:
     return lapack.dpttrs(diagonal, below, sides)[0].reshape(sides.shape)
 
 
+def impedance(g: np.ndarray, r_word: float, r_bit: float) -> np.ndarray:
+    """Return the impedance [ohm] that a small current of every device meets, its own conductance in parallel.
+
+    Of each device's own word line and bit line, other lines at 0 V: Z = Z0/(1 + g Z0), Z0 the sum of both lines'. To
+    second order in a fluctuation dg the device counts as dg - Z dg^2.
+
+    Parameters
+    ----------
+    g, r_word, r_bit
+        As in :func:`effective`.
+    """
+    g = _checked(g, r_word, r_bit)
+    lines = _seen(g, r_word) + _seen(g[::-1, ::-1].T, r_bit)[::-1, ::-1].T
+    return lines / (1 + g * lines)
+
+
+def _seen(g: np.ndarray, r: float) -> np.ndarray:
+    """Return the impedance of word lines held at their left, from each node, without the device there."""
+    if not r:
+        return np.zeros_like(g)
+    left, right = np.full_like(g, 1 / r), np.zeros_like(g)
+    for j in range(1, g.shape[1]):
+        inside = g[:, j - 1] + left[:, j - 1]
+        left[:, j] = inside / (1 + r * inside)
+    for j in reversed(range(g.shape[1] - 1)):
+        inside = g[:, j + 1] + right[:, j + 1]
+        right[:, j] = inside / (1 + r * inside)
+    return 1 / (left + right)
+
+
 def ladder(g: np.ndarray, r_word: float) -> np.ndarray:
     """Return V_w over the source's voltage, (word lines, bit lines), where all bit lines are at 0 V."""
     admittance = np.empty_like(g)
