@@ -42,7 +42,8 @@ class Crossbar(Part):
     hold_input: bool = at("read", default=True)
     """Read the products of the clamped input once per sample and hold them; off reads them again at every step."""
     exact_noise: bool = at("read", default=False)
-    """Draw read noise for every device and sample; off draws it at the outputs, with the same mean and variance."""
+    """Draw read noise for every device and sample; off draws it at the outputs, with the same mean and covariance,
+    behind wires as near as :mod:`hw_models.line_noise` says."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
