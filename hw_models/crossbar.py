@@ -26,9 +26,9 @@ Counted, with r row tiles, c column tiles and s slices, for every sample of a pr
     reads     every device         every device                    those of reference lines in
 
 The sum that drives reference lines takes out - c additions more; a digital reference those of the driven signals' sum
-and one subtraction for each result, in - 1 + out forward and out - 1 + in transposed. Readings at the stop are those of a DAC or ADC that
-lie beyond its last level, the ADC's by direction. Draws belong to (seed, name, direction, occasion), the number of the
-read, the tile and the sample.
+and one subtraction for each result, in - 1 + out forward and out - 1 + in transposed. Readings at the stop are those of
+a DAC or ADC that lie beyond its last level, the ADC's by direction. Draws belong to (seed, name, direction, occasion),
+the number of the read, the tile and the sample.
 
 Source: signal path as in aihwkit (Rasch et al., AICAS 2021) and CrossSim; output-referred noise by the variance of a
 sum of independent terms.
