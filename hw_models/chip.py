@@ -20,7 +20,7 @@ from typing import Any, Literal, Self
 
 from pydantic import ValidationError, model_validator
 
-from hw_models import faults
+from hw_models import devices, faults
 from hw_models.circuits import Attention, Crossbar, Events, Neuron, Readout, Update, Wires
 from hw_models.errors import ChipError
 from hw_models.parts import Converter, Count, Device, Part, Pulse, at
@@ -154,6 +154,8 @@ class Chip(Part):
             raise ValueError("events: it acts only with substrate = 'event_driven'")
         if self.crossbar.slices > 1:
             self._check_slices()
+        if self.crossbar.mapping == "offset":
+            self._check_offset()
         return self
 
     def _check_slices(self) -> None:
@@ -162,6 +164,21 @@ class Chip(Part):
             raise ValueError(f"crossbar.slice_bits = {bits}: {2**bits} levels, the device has {levels}")
         if self.update.scheme != "digital":
             raise ValueError(f"update.scheme = '{self.update.scheme}': bit slices are reprogrammed, by 'digital' only")
+
+    def _check_offset(self) -> None:
+        bar, device = self.crossbar, self.device
+        if bar.zero == "level" and bar.slices == 1:
+            if device.levels is None and not device.resolution:
+                raise ValueError("crossbar.zero = 'level': it acts only with device.levels or resolution, or slices")
+            if not devices.zero_and_reach(device, "level")[1]:
+                raise ValueError("crossbar.zero = 'level': device.levels leaves none on one side of it, use 3 or more")
+        lines, columns = bar.reference_lines, bar.columns
+        few = lines is not None and (columns is None or lines < columns)
+        if few and self.dac.bits is None and self.dac.range is None:
+            raise ValueError(
+                f"crossbar.reference_lines = {lines}: fewer than outputs of a tile need a DAC with a full scale, "
+                "dac.bits or dac.range, beyond which no line is driven"
+            )
 
 
 def _settings(part: type[Part], start: str = "") -> Iterator[tuple[str, Any]]:

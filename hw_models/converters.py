@@ -176,7 +176,15 @@ class Quantiser:
             raise ChipError(f"{self.name}: all its calibration samples were 0, which gives no range")
         raise ChipError(f"{self.name}: its range is neither set nor calibrated; calibrate it on samples first")
 
-    def __call__(self, values: np.ndarray, key: np.ndarray, step: int, tile: int = 0, first_row: int = 0) -> np.ndarray:
+    def __call__(
+        self,
+        values: np.ndarray,
+        key: np.ndarray,
+        step: int,
+        tile: int = 0,
+        first_row: int = 0,
+        noiseless: bool = False,
+    ) -> np.ndarray:
         """Return values (rows, n) converted; the very array where nothing acts.
 
         Parameters
@@ -187,17 +195,25 @@ class Quantiser:
             Key of noise and stochastic rounding.
         step, tile, first_row : int
             Counter of the draws; noise takes tile 2 tile, rounding 2 tile + 1.
+        noiseless : bool
+            Leave the noise out: the codes as the digital side knows them.
         """
-        return self.converted(values, key, step, tile, first_row)[0]
+        return self.converted(values, key, step, tile, first_row, noiseless)[0]
 
     def converted(
-        self, values: np.ndarray, key: np.ndarray, step: int, tile: int = 0, first_row: int = 0
+        self,
+        values: np.ndarray,
+        key: np.ndarray,
+        step: int,
+        tile: int = 0,
+        first_row: int = 0,
+        noiseless: bool = False,
     ) -> tuple[np.ndarray, int]:
         """Return values converted as by a call, and how many of them were at the stop."""
         levels = self.grid
         if levels is OPEN:
             return values, 0
-        ahead, noise = values, self.noise
+        ahead, noise = values, 0.0 if noiseless else self.noise
         out = np.empty_like(values)
         if noise:
             ahead, sigma = values.copy(), np.full(len(values), noise, dtype=values.dtype)
@@ -332,6 +348,7 @@ class Converters:
 
     def __init__(self, chip: chip.Chip, name: str = "crossbar") -> None:
         self.quantisers: dict[str, Quantiser] = {}
+        self.whole = chip.crossbar.mapping == "offset" and chip.crossbar.reference == "digital"
         for way in ("forward", "transposed"):
             dac = Quantiser(chip.dac, f"{name} {way} dac")
             self.quantisers |= {f"{way}.dac": dac, f"{way}.adc": Quantiser(chip.adc, f"{name} {way} adc", dac)}
@@ -341,10 +358,13 @@ class Converters:
         return self.quantisers[f"{way}.dac"], self.quantisers[f"{way}.adc"]
 
     def assume(self, forward: bool, transposed: bool) -> None:
-        """Say of what each direction is driven with whether it can never be negative; sensed currents can."""
+        """Say of what each direction is driven with whether it can never be negative.
+
+        Sensed currents can, but for whole currents of single devices, ahead of a digital reference.
+        """
         for way, nonnegative in (("forward", forward), ("transposed", transposed)):
             dac, adc = self.of(way)
-            dac.nonnegative, adc.nonnegative = nonnegative, False
+            dac.nonnegative, adc.nonnegative = nonnegative, nonnegative and self.whole
 
     def observe(self, on: bool = True) -> None:
         """Begin to collect calibration samples, or stop; signals pass through meanwhile."""

@@ -8,11 +8,14 @@ Signal path of a product, forward with x (rows, in) and transposed with s (rows,
 Forward drives row tiles of ``crossbar.rows`` inputs; transposed drives column tiles of ``crossbar.columns`` outputs and
 senses the rows of the same devices. Currents are in units of a: one device pair at full swing driven with signal 1 is
 1. The full scale of an ADC is its range times the DAC's range (1 without one); forward and transposed have converters
-of their own. Noise of an ADC adds to the read noise ahead of its quantiser.
+of their own. Noise of an ADC adds to the read noise ahead of its quantiser. The offset mapping with a digital reference
+converts whole currents, 2 G/span per signal, and subtracts the middle from the sum over tiles and slices, behind the
+drift compensation, as often as the sum of the DAC's codes (mapping.py): of the ADC's range the middle takes its part.
 
 Read noise is drawn anew in every read, once per tile output with the variance of the sum over devices (tiles.py), or
-with ``exact_noise`` for every device and sample. The reference column of the offset mapping adds one draw per sample
-and tile to all outputs of that tile; transposed, its devices add to the outputs by the square of the tile's sum.
+with ``exact_noise`` for every device and sample. Reference lines of the offset mapping add one draw per sample and tile
+to all outputs of that tile; transposed, their devices add to the outputs by the square of what drives them. Behind
+wires a device's noise goes by the voltage across it and reaches all outputs of its tile (line_noise.py).
 
 Time: :attr:`Crossbar.clock` is when devices are written, reads come :attr:`Crossbar.ahead` seconds later, by default
 ``device.age``: what is programmed reads as old as the chip says. Whoever learns goes on from the moment of its reads,
@@ -26,9 +29,10 @@ Counted, with r row tiles, c column tiles and s slices, for every sample of a pr
     additions out (r s - 1)        in (c s - 1)                    of converted sums, shifts of slices in
     reads     every device         every device                    those of reference lines in
 
-The sum that drives a reference line takes out - c additions more. Readings at the stop are those of a DAC or ADC that
-lie beyond its last level, the ADC's by direction. Draws belong to (seed, name, direction, occasion), the number of the
-read, the tile and the sample.
+The sum that drives reference lines takes out - c additions more; a digital reference those of the driven signals' sum
+and one subtraction for each result, in - 1 + out forward and out - 1 + in transposed. Readings at the stop are those of
+a DAC or ADC that lie beyond its last level, the ADC's by direction. Draws belong to (seed, name, direction, occasion),
+the number of the read, the tile and the sample.
 
 Source: signal path as in aihwkit (Rasch et al., AICAS 2021) and CrossSim; output-referred noise by the variance of a
 sum of independent terms.
@@ -361,9 +365,10 @@ class Crossbar:
         """Return DAC conversions, ADC conversions and digital additions of one sample's product; see the module."""
         own, (outputs, inputs) = self.devices, self.shape
         rows, columns, slices = len(own.row_tiles), len(own.column_tiles), own.slices
+        middle = max(inputs + outputs - 1, 0) if own.digital else 0
         if way == "forward":
-            return inputs * columns * slices, outputs * rows * slices, outputs * (rows * slices - 1)
-        summed = outputs - columns if own.references else 0
+            return inputs * columns * slices, outputs * rows * slices, outputs * (rows * slices - 1) + middle
+        summed = outputs - columns if own.references else middle
         driven = (outputs + own.references) * rows * slices
         return driven, inputs * columns * slices, inputs * (columns * slices - 1) + summed
 
@@ -438,6 +443,7 @@ class Crossbar:
             self._seen[:] = self._held
         if self.programmings and not self.ideal:
             self.tiles.allot()
+            self.tiles.networks.clear()  # solutions of what was there before
             for name, values in self.tiles.kept.items():
                 values[:] = state[name]
             self._build(solve=self.devices.wired and not self.tiles.kept)

@@ -5,7 +5,8 @@ nothing acts a function may return the very array it was given.
 With ``span = g_max - g_min``, ``v = g/g_max`` and a weight ``a`` in [-1, 1] as a share of the weight range:
 
     differential   G+ = g_min + max(a, 0) span,  G- = g_min + max(-a, 0) span          a = (G+ - G-)/span
-    offset         G = g_min + (1 + a)/2 span                                          a = 2 (G - middle)/span
+    offset         G = g_zero + a reach                                                a = (G - g_zero)/reach
+                   g_zero = middle, reach = span/2; or the level at or next above the middle, reach = g_max - g_zero
     programmed     g_p = max(0, g + s(v) z),  s the polynomial programming_noise [uS], times g_max over the g_max
                    of the devices that it was fitted to
     relaxed        g_r = max(0, g_p + sqrt(f (s_T(v)^2 - s(v)^2)) z),  s the fresh and s_T the whole noise,
@@ -29,7 +30,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
-from hw_models.chip import Device
+from hw_models.parts import Device
 
 FLOOR = 1e-7
 """Smallest g/g_max of a logarithm."""
@@ -47,22 +48,60 @@ def differential(a: Array, device: Device, cut: bool = True) -> tuple[Array, Arr
     return np.clip(a, 0, most) * span + device.g_min, np.clip(-a, 0, most) * span + device.g_min
 
 
-def offset(a: Array, device: Device, cut: bool = True) -> Array:
-    """Return the target G [uS] of normalised weights beside a reference at the middle of the range.
+def zero_and_reach(device: Device, zero: str = "middle") -> tuple[float, float]:
+    """Return the conductance of weight 0 of the offset mapping and how far from it weight 1 lies [uS].
+
+    ``"middle"``: (g_min + g_max)/2 and half the span, whatever levels there are; with an even number of them 0 lies
+    between two. ``"level"``: the level at the middle or next above it, so that 0 is held exactly; weights reach to the
+    last level that both sides have, step (M/2 - 1) away for an even number M. A reach of 0 has no room for a weight.
+    """
+    low, high, middle = device.g_min, device.g_max, (device.g_min + device.g_max) / 2
+    if zero == "middle":
+        return middle, middle - low
+    above = middle - low
+    if device.levels is not None:
+        above = (high - low) / (device.levels - 1) * (device.levels // 2)
+    if device.resolution:
+        whole = round(above / device.resolution, 6)
+        above = device.resolution * (round(whole) if device.levels is not None else math.ceil(whole))
+    reach = max(min(above, high - low - above), 0.0)
+    if device.resolution and device.levels is None:
+        reach = device.resolution * math.floor(round(reach / device.resolution, 6))
+    return low + above, reach
+
+
+def offset(a: Array, device: Device, cut: bool = True, zero: str = "middle") -> Array:
+    """Return the target G [uS] of normalised weights about the conductance of weight 0, by :func:`zero_and_reach`.
 
     ``cut`` as in :func:`differential`; a conductance never falls below 0.
     """
-    half = 0.5 * (device.g_max - device.g_min)
-    a = np.clip(_single(a), -1, 1) if cut else np.maximum(_single(a), -1 - device.g_min / half)
-    return (a + 1) * half + device.g_min
+    centre, reach = zero_and_reach(device, zero)
+    a = np.clip(_single(a), -1, 1) if cut else np.maximum(_single(a), -centre / reach)
+    return a * np.float32(reach) + np.float32(centre) if zero == "level" else (a + 1) * reach + device.g_min
 
 
-def digits(a: Array, slices: int, slice_bits: int, mapping: str, device: Device) -> tuple[Array, Array]:
+def zero_digits(slices: int, slice_bits: int, zero: str = "middle") -> Array:
+    """Return the digit of weight 0 of the offset mapping in every slice, least significant first, float64.
+
+    With B = 2^slice_bits ``"middle"`` is (B - 1)/2 in each, half a digit; ``"level"`` is the integer B^S/2, B/2 in the
+    highest slice and 0 in all others.
+    """
+    base = 2**slice_bits
+    if zero == "middle":
+        return np.full(slices, (base - 1) / 2)
+    found = np.zeros(slices)
+    found[-1] = base // 2
+    return found
+
+
+def digits(
+    a: Array, slices: int, slice_bits: int, mapping: str, device: Device, zero: str = "middle"
+) -> tuple[Array, Array]:
     """Spread the bits of normalised weights over slices.
 
-    With B = 2^slice_bits the weight becomes the integer rint(|a| (B^S - 1)) of its sign (differential), or
-    rint((1 + a)/2 (B^S - 1)) (offset, where 0 lies half a step between two integers); digit d is held at
-    g_min + d/(B - 1) span.
+    With B = 2^slice_bits the weight becomes the integer rint(|a| (B^S - 1)) of its sign (differential),
+    rint((1 + a)/2 (B^S - 1)) (offset, zero in the middle: 0 lies half a step between two integers), or
+    rint(a (B^S/2 - 1)) + B^S/2 (offset, zero on a level); digit d is held at g_min + d/(B - 1) span.
 
     Parameters
     ----------
@@ -74,27 +113,36 @@ def digits(a: Array, slices: int, slice_bits: int, mapping: str, device: Device)
         ``"differential"`` or ``"offset"``.
     device : Device
         Range of conductances.
+    zero : str
+        ``"middle"`` or ``"level"``, where weight 0 lies (offset).
 
     Returns
     -------
     numpy.ndarray
         Targets [uS], (slices, 2, ...) for a pair with G+ first, (slices, 1, ...) for offset.
     numpy.ndarray
-        Digital weight of every slice, float64 (slices,), (B - 1) B^k/(B^S - 1): they add up to 1, and the sum of
-        weight times a_k, with a_k read from slice k as from a single array, is the quantised a.
+        Digital weight of every slice, float64 (slices,): (B - 1) B^k over B^S - 1, with zero on a level over B^S - 2.
+        The sum of weight times a_k is the quantised a, with a_k = (G_k+ - G_k-)/span, or 2 (G_k - G_k0)/span of the
+        conductance G_k0 of :func:`zero_digits`.
     """
     base = 2**slice_bits
     most = base**slices - 1
-    a, span = _single(a), device.g_max - device.g_min
-    parts = (np.clip(a, 0, 1), np.clip(-a, 0, 1)) if mapping == "differential" else ((np.clip(a, -1, 1) + 1) * 0.5,)
-    targets = np.empty((slices, len(parts), *a.shape), dtype=np.float32)
-    for side, part in enumerate(parts):
-        whole = np.rint(part * most).astype(np.int32)
+    a, span, level = _single(a), device.g_max - device.g_min, zero == "level"
+    half = base**slices // 2
+    if mapping == "differential":
+        wholes = [np.rint(np.clip(sign * a, 0, 1) * most) for sign in (1, -1)]
+    else:
+        a = np.clip(a, -1, 1)
+        wholes = [np.rint(a * (half - 1)) + half if level else np.rint((a + 1) * 0.5 * most)]
+    targets = np.empty((slices, len(wholes), *a.shape), dtype=np.float32)
+    for side, numbers in enumerate(wholes):
+        whole = numbers.astype(np.int32)
         for k in range(slices):
             targets[k, side] = (whole >> (k * slice_bits)) % base
     targets *= span / (base - 1)
     targets += device.g_min
-    return targets, (base - 1.0) * float(base) ** np.arange(slices) / most
+    total = 2 * (half - 1) if level and mapping == "offset" else most
+    return targets, (base - 1.0) * float(base) ** np.arange(slices) / total
 
 
 def bounds(z_min: Array, z_max: Array, device: Device) -> tuple[Array, Array]:
@@ -104,13 +152,15 @@ def bounds(z_min: Array, z_max: Array, device: Device) -> tuple[Array, Array]:
     return low, np.maximum(high, low)
 
 
-def weight_bounds(lows: Array, highs: Array, device: Device, mapping: str) -> tuple[Array, Array]:
+def weight_bounds(
+    lows: Array, highs: Array, device: Device, mapping: str, zero: str = "middle"
+) -> tuple[Array, Array]:
     """Return the lowest and highest weight, as shares of the weight range, between which pulses can move a device.
 
     The sides of a pair end where its other device rests, at r = clip(g_min, low, high) of that device:
 
         pair      [(r+ - high-)/span, (high+ - r-)/span]
-        offset    [2 (low - middle)/span, 2 (high - middle)/span]
+        offset    [(low - g_zero)/reach, (high - g_zero)/reach]
 
     Pulses may pass the nominal g_max (``pulse.w_max`` says how far), so without ``g_max_spread`` the upper bound of a
     conductance is infinite, and without ``g_min_spread`` the lower one is 0.
@@ -123,6 +173,8 @@ def weight_bounds(lows: Array, highs: Array, device: Device, mapping: str) -> tu
         Range, and whether devices have bounds of their own.
     mapping : str
         ``"differential"`` or ``"offset"``.
+    zero : str
+        ``"middle"`` or ``"level"``, where weight 0 lies (offset).
 
     Returns
     -------
@@ -136,9 +188,9 @@ def weight_bounds(lows: Array, highs: Array, device: Device, mapping: str) -> tu
     if mapping == "differential":
         low, high = (rest[0] - tops[1]) / span, (tops[0] - rest[1]) / span
     else:
-        middle = (device.g_min + device.g_max) / 2
+        middle, reach = zero_and_reach(device, zero)
         bottom = lows[0] if device.g_min_spread else np.zeros_like(lows[0])
-        low, high = (bottom - middle) * 2 / span, (tops[0] - middle) * 2 / span
+        low, high = (bottom - middle) / reach, (tops[0] - middle) / reach
     return low, np.maximum(high, low)
 
 

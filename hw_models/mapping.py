@@ -3,17 +3,28 @@
 Weights are normalised, a = W/w_scale in [-1, 1]. With u = 1/span (pair) or 2/span (offset), span = g_max - g_min:
 
     pair      a_read = u (G+_eff - G-_eff)
-    offset    a_read = u (G_eff - R_eff),  R one device per input line at (g_min + g_max)/2, a column shared by the
-              outputs of a tile, its current subtracted before the ADC; transposed, it is driven by minus the sum of
-              the tile's signals
+    offset    a_read = u (G_eff - g_zero)        reference "digital"
+              a_read = u (G_eff - R_eff)         reference "analog", R the mean over the reference lines of a tile
 
-A reference device is one like all others, mismatched, drifting, stuck, noisy, but held at the middle whatever levels
-the others have. The way of a device:
+g_zero is the conductance of weight 0, (g_min + g_max)/2 or the level next to it (``crossbar.zero``); of bit slices
+every slice has its own. Where the weight 1 is not at g_max but at g_zero + reach, and in slices, a counts with the
+digital weight of :meth:`Devices.targets`.
+
+digital   There are no reference devices. Behind the ADC u g_zero times the sum of the signals is subtracted, as the
+          digital side knows them: the codes of the DAC, without its noise. The ADC sees the whole current, u g_zero
+          sum(x) with it. What the array does to the middle (drift, wires, mismatch) stays in the result.
+analog    A tile has L reference lines, devices as all others, mismatched, drifting, stuck, noisy, but held at g_zero
+          whatever levels the others have. Forward their mean current is subtracted ahead of the ADC. Transposed each
+          is driven by minus sum(s)/L of the tile's signals, at most the full scale of the DAC: beyond, the rest of
+          the middle stays in the result. (A sum of whole DAC steps can be shared in whole steps, so that the DAC's
+          resolution adds nothing.) One line per output is as many devices as a pair has and never beyond full scale.
+
+The way of a device:
 target -> range of this device, levels, resolution -> programming noise -> relaxation -> stuck at g_min or g_max ->
 gain (mismatch) -> drift (not of stuck ones) -> wires -> mean and variance of a read (:mod:`hw_models.tiles`).
 
 Relaxation, drift and the 1/f noise of a read go by the time since a device's own last write: programming writes all
-devices, those of reference columns too; what else changes a weight (pulses) writes the devices of that weight. The
+devices, those of reference lines too; what else changes a weight (pulses) writes the devices of that weight. The
 target that decides relaxation and exponent is then the weight as it is now, with the draws of the last programming.
 
 Draws belong to (seed, array, what, output line, slice and side), those of programming to its occasion and number too,
@@ -65,14 +76,48 @@ class Devices:
         self.column_tiles = blocks(shape[0], chip.crossbar.columns)
         self.unit = (1 if self.paired else 2) / (chip.device.g_max - chip.device.g_min)
         self.sides, self.slices = 2 if self.paired else 1, chip.crossbar.slices
-        self.references = 0 if self.paired else len(self.column_tiles)
         self.tile_of = np.repeat(np.arange(len(self.column_tiles)), [b - a for a, b in self.column_tiles])
+        self.zeros = self._zeros()
+        self.digital = not self.paired and chip.crossbar.reference == "digital"
+        self.reference_lines = self._reference_lines()
+        self.references = self.reference_lines[-1][1] if self.reference_lines else 0
         self.wired = chip.wires.r_word > 0 or chip.wires.r_bit > 0
         self.now = self.since = 0.0
         self.written_at: Array | None = None
         self.mixed = False
         if chip.update.scheme != "digital" and chip.device.ages:
             self.written_at = np.zeros(shape)
+
+    def _zeros(self) -> Array:
+        """Return the conductance of weight 0 in every slice of the offset mapping [uS], (slices,)."""
+        bar, device = self.chip.crossbar, self.device
+        if bar.slice_bits is None:
+            return np.array([devices.zero_and_reach(device, bar.zero)[0]])
+        digits = devices.zero_digits(bar.slices, bar.slice_bits, bar.zero)
+        return device.g_min + digits * (device.g_max - device.g_min) / (2**bar.slice_bits - 1)
+
+    def _reference_lines(self) -> list[tuple[int, int]]:
+        """Return first and last reference line of every column tile; none for pairs and digital references."""
+        if self.paired or self.digital:
+            return []
+        counts = [self.chip.crossbar.reference_lines or max(b - a, 1) for a, b in self.column_tiles]
+        ends = np.cumsum(counts).tolist()
+        return list(zip([0, *ends[:-1]], ends, strict=True))
+
+    def averaged(self, lines: Array) -> Array:
+        """Return means over the reference lines of every column tile, (reference lines, ...) to (column tiles, ...)."""
+        return np.stack([lines[a:b].mean(0) for a, b in self.reference_lines])
+
+    def combined(self, tile: int) -> Array | None:
+        """Return how a column tile's outputs come from its lines (lines, out), the mean of its references less.
+
+        None where every line is an output.
+        """
+        if not self.references:
+            return None
+        (first, last), (begin, end) = self.column_tiles[tile], self.reference_lines[tile]
+        size = last - first
+        return np.vstack([np.eye(size), np.full((end - begin, size), -1 / (end - begin))])
 
     def rekey(self, *occasion: str | int) -> None:
         """Key the draws of programming by this occasion from now on."""
@@ -133,9 +178,9 @@ class Devices:
         device = self.device
         faults = device.mismatch > 0 or device.stuck_low > 0 or device.stuck_high > 0
         clips = device.read_noise > 0 and device.read_noise_law == "pcm"
-        apart = not self.paired and any(device.programming_noise)  # the reference column's own
-        moved = self.drifting or self.relaxing
-        return faults or moved or clips or apart or self.wired or self.slices > 1
+        apart = self.references > 0 and any(device.programming_noise)  # the reference lines' own
+        moved, scaled = self.drifting or self.relaxing, self.chip.crossbar.zero == "level"
+        return faults or moved or clips or apart or scaled or self.wired or self.slices > 1
 
     def targets(self, a: Array, cut: bool = True) -> tuple[Array, Array]:
         """Return targets [uS] (slices, sides, lines, in) and the digital weights (slices,).
@@ -144,9 +189,12 @@ class Devices:
         """
         bar = self.chip.crossbar
         if bar.slice_bits is not None:
-            return devices.digits(a, bar.slices, bar.slice_bits, bar.mapping, self.device)
-        found = devices.differential(a, self.device, cut) if self.paired else (devices.offset(a, self.device, cut),)
-        return np.stack(found)[None], np.ones(1)
+            return devices.digits(a, bar.slices, bar.slice_bits, bar.mapping, self.device, bar.zero)
+        if self.paired:
+            return np.stack(devices.differential(a, self.device, cut))[None], np.ones(1)
+        reach = devices.zero_and_reach(self.device, bar.zero)[1]
+        weight = 1 / (self.unit * reach) if bar.zero == "level" else 1.0
+        return devices.offset(a, self.device, cut, bar.zero)[None, None], np.array([weight])
 
     def written(self, target: Array, where: tuple[int, int], first: int, turn: int) -> tuple[Array, Array]:
         """Return targets as this device can take them, and what programming left [uS]."""
@@ -179,7 +227,8 @@ class Devices:
         else:
             found = [devices.bounds(np.zeros((1, 1)), np.zeros((1, 1)), self.device)] * self.sides
         lows, highs = (np.stack([pair[n] for pair in found]) for n in range(2))
-        return devices.weight_bounds(lows, highs, self.device, self.chip.crossbar.mapping)
+        bar = self.chip.crossbar
+        return devices.weight_bounds(lows, highs, self.device, bar.mapping, bar.zero)
 
     def conducting(self, target: Array, g: Array, where: tuple[int, int], first: int, turn: int) -> tuple[Array, Array]:
         """Return conductances as programmed, stuck ones and gains in, and now [uS]."""
@@ -214,7 +263,7 @@ class Devices:
         targets, factors = self.targets(a, cut=fresh)
         if first >= self.shape[0]:
             fresh = True
-            targets[:] = (self.device.g_min + self.device.g_max) / 2
+            targets[:] = self.zeros[:, None, None, None]
         for k, factor in enumerate(factors):
             for side in range(self.sides):
                 target = g = targets[k, side]
@@ -232,19 +281,24 @@ class Devices:
             part[:] = 0
             for k, factor in enumerate(factors):
                 found = [self.written(targets[k, s], (k, s), first, turn)[1] for s in range(self.sides)]
-                middle = found[1] if self.paired else np.float32((self.device.g_min + self.device.g_max) / 2)
+                middle = found[1] if self.paired else np.float32(self.zeros[k])
                 part += (found[0] - middle) * (self.unit * factor)
 
         run(block, blocks(len(held), max(1, BLOCK // held.shape[1])))
         return result
 
     def conductances(self, held: Array, fresh: bool, turn: int) -> tuple[Array, Array]:
-        """Return present conductances of (G+, G-) or (G, its reference) without wires [uS], (slices, out, in) each."""
+        """Return present conductances of (G+, G-) or (G, its reference) without wires [uS], (slices, out, in) each.
+
+        An analog reference is the mean over its lines, a digital one the conductance that is subtracted.
+        """
         both = np.empty((2, self.slices, *self.shape), dtype=np.float32)
         for (k, side), _, _, g in self.lines(held, 0, fresh, turn):
             both[side, k] = g
         if self.references:
             middle = np.zeros((self.references, self.shape[1]), dtype=held.dtype)
             for (k, _), _, _, g in self.lines(middle, self.shape[0], fresh, turn):
-                both[1, k] = g[self.tile_of]
+                both[1, k] = self.averaged(g)[self.tile_of]
+        elif self.digital:
+            both[1] = self.zeros[:, None, None]
         return both[0], both[1]

@@ -65,7 +65,7 @@ def effective(g: np.ndarray, r_word: float, r_bit: float) -> np.ndarray:
     if not r_word and not r_bit:
         return g.copy()
     if not r_bit:
-        return g * _ladder(g, r_word)
+        return g * ladder(g, r_word)
     if not r_word or len(g) > g.shape[1]:
         return np.ascontiguousarray(effective(g[::-1, ::-1].T, r_bit, r_word).T[::-1, ::-1])
     result = np.empty(g.shape, order="F")
@@ -122,7 +122,7 @@ def node_voltages(g: np.ndarray, r_word: float, r_bit: float, v: np.ndarray) -> 
     word[:] = v[:, None]
     bit = np.zeros_like(word)
     if r_word and not r_bit:
-        word *= _ladder(g, r_word).reshape(*g.shape, *(1,) * (v.ndim - 1))
+        word *= ladder(g, r_word).reshape(*g.shape, *(1,) * (v.ndim - 1))
     elif r_word:
         ahead = v
         for j, factor, _ in reversed(list(_columns(g, r_word, r_bit))):
@@ -131,6 +131,28 @@ def node_voltages(g: np.ndarray, r_word: float, r_bit: float, v: np.ndarray) -> 
         for j in range(g.shape[1]):
             bit[:, j] = _bit_line(g[:, j], r_bit, (g[:, j] * word[:, j].T).T)
     return word, bit
+
+
+def sensitivities(g: np.ndarray, r_word: float, r_bit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return what a change of each conductance does to the sensed currents, dI_k = sum_p x_p D_ij,p A_ij,k dg_ij.
+
+    Parameters
+    ----------
+    g, r_word, r_bit
+        As in :func:`effective`.
+
+    Returns
+    -------
+    across : numpy.ndarray
+        (word, bit, word), D_ij,p: voltage across device (i, j), word side less bit side, with 1 V at word line p.
+    transfer : numpy.ndarray
+        (word, bit, bit), A_ij,k: voltage across it, bit side less word side, with 1 V at the end of bit line k; by
+        reciprocity the share of a current from its word node to its bit node that is sensed at k.
+    """
+    word, bit = node_voltages(g, r_word, r_bit, np.eye(len(g)))
+    turned = np.ascontiguousarray(np.asarray(g)[::-1, ::-1].T)
+    other, own = node_voltages(turned, r_bit, r_word, np.eye(len(turned)))
+    return word - bit, np.ascontiguousarray((other - own)[::-1, ::-1, ::-1].transpose(1, 0, 2))
 
 
 def _columns(g: np.ndarray, r_word: float, r_bit: float) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
@@ -167,8 +189,38 @@ def _bit_line(g: np.ndarray, r_bit: float, sides: np.ndarray) -> np.ndarray:
     return lapack.dpttrs(diagonal, below, sides)[0].reshape(sides.shape)
 
 
-def _ladder(g: np.ndarray, r_word: float) -> np.ndarray:
-    """Return V_w over the source's voltage where all bit lines are at 0 V."""
+def impedance(g: np.ndarray, r_word: float, r_bit: float) -> np.ndarray:
+    """Return the impedance [ohm] that a small current of every device meets, its own conductance in parallel.
+
+    Of each device's own word line and bit line, other lines at 0 V: Z = Z0/(1 + g Z0), Z0 the sum of both lines'. To
+    second order in a fluctuation dg the device counts as dg - Z dg^2.
+
+    Parameters
+    ----------
+    g, r_word, r_bit
+        As in :func:`effective`.
+    """
+    g = _checked(g, r_word, r_bit)
+    lines = _seen(g, r_word) + _seen(g[::-1, ::-1].T, r_bit)[::-1, ::-1].T
+    return lines / (1 + g * lines)
+
+
+def _seen(g: np.ndarray, r: float) -> np.ndarray:
+    """Return the impedance of word lines held at their left, from each node, without the device there."""
+    if not r:
+        return np.zeros_like(g)
+    left, right = np.full_like(g, 1 / r), np.zeros_like(g)
+    for j in range(1, g.shape[1]):
+        inside = g[:, j - 1] + left[:, j - 1]
+        left[:, j] = inside / (1 + r * inside)
+    for j in reversed(range(g.shape[1] - 1)):
+        inside = g[:, j + 1] + right[:, j + 1]
+        right[:, j] = inside / (1 + r * inside)
+    return 1 / (left + right)
+
+
+def ladder(g: np.ndarray, r_word: float) -> np.ndarray:
+    """Return V_w over the source's voltage, (word lines, bit lines), where all bit lines are at 0 V."""
     admittance = np.empty_like(g)
     right = np.zeros(len(g))
     for j in reversed(range(g.shape[1])):

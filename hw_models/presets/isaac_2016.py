@@ -3,9 +3,9 @@
 Shafiee et al., "ISAAC: A convolutional neural network accelerator with in-situ analog arithmetic in crossbars", ISCA
 2016, pages 14-26.
 
-The paper's: array size, 2-bit cells, 8-bit ADC, weights stored with an offset that is subtracted digitally, as is the
-default here. Choices made here: 8-bit weights in 4 slices (the paper's are of 16 bits in 8 cells), 8-bit inputs at once
-(the paper's are 16 bits, one by one).
+The paper's: array size, 2-bit cells, 8-bit ADC, weights stored with an offset of half their range that is subtracted
+digitally, as many times as the sum of the inputs. Choices made here: 8-bit weights in 4 slices (the paper's are of 16
+bits in 8 cells), 8-bit inputs at once (the paper's are 16 bits, one by one).
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ def chip() -> Chip:
             "An architecture study, not a measured chip: devices are noise-free, and conductances act only once a "
             "field of device is set. Inputs are converted whole: ISAAC applies them bit by bit, which with its data "
             "encoding makes an 8-bit ADC exact, so that this array is coarser. Weights have 8 bits in 4 cells, not "
-            "16 in 8. The offset is subtracted digitally, by the sum of the inputs, which the chip counts bit by bit. "
-            "Pipeline and eDRAM are not modelled. Inference only: updates reprogram."
+            "16 in 8; the sum of the inputs is exact, not read from a unit column; pipeline and eDRAM are not "
+            "modelled. Inference only: updates reprogram."
         ),
-        crossbar=Crossbar(rows=128, columns=128, mapping="offset", slices=4, slice_bits=2),  # slices: ours
+        crossbar=Crossbar(
+            rows=128, columns=128, mapping="offset", reference="digital", zero="level", slices=4, slice_bits=2
+        ),  # slices: ours
         device=Device(levels=4),  # 2-bit cells, the paper's
         dac=Converter(bits=8, sign="auto"),  # ours
-        adc=Converter(bits=8),  # bits: the paper's
+        adc=Converter(bits=8, sign="auto"),  # bits: the paper's
     )

@@ -25,6 +25,8 @@ X, S = DRAW.normal(size=(4, 9)).astype(np.float32), DRAW.normal(size=(4, 6)).ast
 
 def crossbar(scheme="pulsed", mapping="differential", **parts):
     own = {"crossbar": {"mapping": mapping, "weight_range": 1.0}, "update": {"scheme": scheme}}
+    if mapping == "offset":
+        own["crossbar"]["reference"] = "analog"
     chip = Chip.model_validate({"device": {"age": DAY, **DRIFT}, **own, **parts})
     bar = Crossbar(chip, SHAPE, 2, "a")
     bar.program(WEIGHT)
@@ -69,7 +71,7 @@ def test_a_device_pulsed_now_is_not_a_day_old():
 
 
 def test_beside_a_reference_too():
-    """The reference column was written when the array was programmed, and is never pulsed."""
+    """The reference lines, one per output, were written when the array was programmed, and are never pulsed."""
     bar, which = crossbar(mapping="offset"), np.zeros(SHAPE, dtype=bool)
     which[1] = True
     pulse(bar, which)
@@ -78,9 +80,10 @@ def test_beside_a_reference_too():
     target = (bar.stored.astype(np.float64) + 1) * 12.5
     nu = devices.drift_exponent(target, normals_of_nu(bar, 1)[0], device).astype(np.float64)
     np.testing.assert_allclose(g, target * (1 + t / 20) ** -nu, rtol=2e-5)
-    z = normals(key(2, "a", "nu"), bar.programmings, 0, (1, SHAPE[1]), SHAPE[0])
-    nu = devices.drift_exponent(np.full((1, SHAPE[1]), 12.5), z, device).astype(np.float64)
-    np.testing.assert_allclose(reference, np.broadcast_to(12.5 * (1 + DAY / 20) ** -nu, SHAPE), rtol=2e-5)
+    z = normals(key(2, "a", "nu"), bar.programmings, 0, SHAPE, SHAPE[0])
+    nu = devices.drift_exponent(np.full(SHAPE, 12.5), z, device).astype(np.float64)
+    lines = 12.5 * (1 + DAY / 20) ** -nu
+    np.testing.assert_allclose(reference, np.broadcast_to(lines.mean(0), SHAPE), rtol=2e-5)
 
 
 @pytest.mark.parametrize("exact", [False, True])

@@ -143,6 +143,18 @@ CHANGES = {
     "crossbar.rows": (TILED | {"rows": 3}, {"adc": {"bits": 6, "range": 2.0}}),
     "crossbar.columns": (TILED | {"columns": 2}, {"adc": {"bits": 6, "range": 2.0}}),
     "crossbar.mapping": (TILED | {"mapping": "offset"}, {"device": {"mismatch": 0.1}}),
+    "crossbar.reference": (
+        TILED | {"mapping": "offset", "reference": "analog"},
+        {"crossbar": TILED | {"mapping": "offset"}, "adc": {"bits": 6, "range": 9.0}},
+    ),
+    "crossbar.reference_lines": (
+        TILED | {"mapping": "offset", "reference": "analog", "reference_lines": 4},
+        {"crossbar": TILED | {"mapping": "offset", "reference": "analog"}, "device": {"mismatch": 0.1}},
+    ),
+    "crossbar.zero": (
+        TILED | {"mapping": "offset", "zero": "level"},
+        {"crossbar": TILED | {"mapping": "offset"}, "device": {"levels": 16}},
+    ),
     "crossbar.slices": (TILED | {"slices": 2, "slice_bits": 3}, {}),
     "crossbar.slice_bits": (
         TILED | {"slices": 2, "slice_bits": 4},
@@ -214,7 +226,7 @@ def test_every_field_changes_products(field):
 
 @pytest.mark.parametrize("wired", [False, True], ids=["", "wires"])
 @pytest.mark.parametrize("way", ["forward", "transposed"])
-@pytest.mark.parametrize("mapped", ["differential", "offset"])
+@pytest.mark.parametrize("mapped", ["differential", "offset", "analog"])
 @pytest.mark.parametrize("law", LAWS)
 def test_noise_at_the_outputs_has_the_moments_of_noise_device_by_device(law, mapped, way, wired):
     """Mean and variance of every output, five tiles, g_min above 0; also against the expected product."""
@@ -223,11 +235,10 @@ def test_noise_at_the_outputs_has_the_moments_of_noise_device_by_device(law, map
     signals = np.repeat(x if way == "forward" else s, count, axis=0)
     device = {"read_noise": LAWS[law], "read_noise_law": law, "g_min": 1.0}
     parts = {"device": device, "wires": {"r_word": 200.0, "r_bit": 100.0} if wired else {}}
-    found = [
-        getattr(make(weight, crossbar=TILED | {"mapping": mapped, "exact_noise": exact}, **parts), way)(signals)
-        for exact in (False, True)
-    ]
-    bar = make(weight, crossbar=TILED | {"mapping": mapped}, **parts)
+    own = TILED | ({"mapping": "offset", "reference": "analog"} if mapped == "analog" else {"mapping": mapped})
+    each = [make(weight, crossbar=own | {"exact_noise": exact}, **parts) for exact in (False, True)]
+    found = [getattr(bar, way)(signals) for bar in each]
+    bar = make(weight, crossbar=own, **parts)
     mean = (bar.expected if way == "forward" else bar.expected_transposed)(signals[:1])[0]
     deviation = found[1].std(0)
     for values in found:
@@ -242,8 +253,9 @@ def test_noise_at_the_outputs_has_the_moments_of_noise_device_by_device(law, map
 def test_variance_is_the_sum_over_devices(mapped, law):
     """From the slow twin's sigma of every device, forward."""
     weight, x, _ = data(1)
-    parts = {"device": {"read_noise": LAWS[law], "read_noise_law": law, "g_min": 1.0}}
-    bar = make(weight, crossbar=TILED | {"mapping": mapped}, **parts)
+    parts = {"device": {"read_noise": LAWS[law], "read_noise_law": law, "g_min": 1.0}, "dac": {"range": 1e3}}
+    column = {"reference": "analog", "reference_lines": 1} if mapped == "offset" else {}
+    bar = make(weight, crossbar=TILED | {"mapping": mapped} | column, **parts)
     found = bar.forward(np.repeat(x, 20000, axis=0)).var(0)
     sigma = np.array([naive.read_sigma(g, bar.chip.device) for g in np.stack(bar.conductances()).ravel().tolist()])
     unit = (1 if mapped == "differential" else 2) / 24.0 * bar.weight_range
@@ -255,7 +267,8 @@ def test_the_reference_column_is_common_to_the_outputs_of_a_tile():
     """Half the additive variance is the reference's: outputs of a tile correlate by 1/2, others do not."""
     weight, x, s = data(1)
     for exact in (False, True):
-        bar = make(weight, crossbar=TILED | {"mapping": "offset", "exact_noise": exact}, device={"read_noise": 0.5})
+        own = {"mapping": "offset", "reference": "analog", "reference_lines": 1, "exact_noise": exact}
+        bar = make(weight, crossbar=TILED | own, device={"read_noise": 0.5}, dac={"range": 1e3})
         found = np.corrcoef(bar.forward(np.repeat(x, 3000, axis=0)).T)
         same = bar.devices.tile_of[:, None] == bar.devices.tile_of
         np.testing.assert_allclose(found, np.where(same, 0.5, 0) + 0.5 * np.eye(SHAPE[0]), atol=0.09)
@@ -457,7 +470,8 @@ def test_stored_weights_change_in_place(scheme, device):
 
 
 def test_in_memory_the_reference_column_stays_as_it_was_programmed():
-    weight, parts = data()[0], {"crossbar": {"mapping": "offset"}, "device": {"programming_noise": (1.0,)}}
+    parts = {"crossbar": {"mapping": "offset", "reference": "analog"}, "device": {"programming_noise": (1.0,)}}
+    weight = data()[0]
     digital, pulsed = make(weight, **parts), make(weight, update={"scheme": "pulsed"}, **parts)
     np.testing.assert_allclose(pulsed.weights(), digital.weights(), atol=1e-5)
     np.testing.assert_array_equal(pulsed.conductances()[1], digital.conductances()[1])
@@ -475,7 +489,7 @@ def test_stored_weights_of_a_digital_scheme_are_a_copy():
 
 
 FULL = {
-    "crossbar": TILED | {"mapping": "offset"},
+    "crossbar": TILED | {"mapping": "offset", "reference": "analog"},
     "device": DEVICES["all"] | {"read_noise": 0.02, "read_noise_law": "proportional", "drift_compensation": True},
     "wires": {"r_word": 10.0, "r_bit": 5.0, "refresh_every": 3},
     "dac": {"bits": 8, "noise": 0.01},
@@ -594,10 +608,16 @@ def counted(bar):
 def test_counters():
     """Three row tiles of 11 inputs, three column tiles of 7 outputs: a line has a DAC in every tile that it drives."""
     weight, x, s = data(5)
-    for mapped, devices, lines, sums in (("differential", 2 * 77, 7, 0), ("offset", 77 + 3 * 11, 7 + 3, 7 - 3)):
-        bar = make(weight, crossbar=TILED | {"mapping": mapped}, adc={"bits": 8, "range": 4.0})
+    references = {"reference": "analog"}
+    for mapped, beside, devices, lines, (ahead, sums) in (
+        ("differential", {}, 2 * 77, 7, (0, 0)),
+        ("offset", {}, 77, 7, (10 + 7, 6 + 11)),
+        ("offset", references, 77 + 7 * 11, 7 + 7, (0, 7 - 3)),
+        ("offset", references | {"reference_lines": 3}, 77 + 3 * 3 * 11, 7 + 9, (0, 7 - 3)),
+    ):
+        bar = make(weight, crossbar=TILED | {"mapping": mapped} | beside, adc={"bits": 8, "range": 4.0})
         bar.forward(x)
-        first = 5 * 11 * 3, 5 * 7 * 3, 0, 5 * devices, devices, 5 * 7 * 2
+        first = 5 * 11 * 3, 5 * 7 * 3, 0, 5 * devices, devices, 5 * (7 * 2 + ahead)
         assert counted(bar) == first
         bar.transposed(s)
         back = 5 * lines * 3, 5 * 11 * 3, 5 * 11 * 3, 5 * devices, 0, 5 * (11 * 2 + sums)

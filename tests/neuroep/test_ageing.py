@@ -47,7 +47,7 @@ def trained(request, tmp_path_factory):
 
 
 def tensors(path):
-    """Everything a checkpoint keeps, but for readings at the stop, which an evaluation of old devices has of its own."""
+    """Everything a checkpoint keeps but readings at the stop, which evaluations of old devices have of their own."""
     saved = runs.load(path).checkpoint()
     kept = saved.parameters | saved.optimiser
     stops = [n for n, name in enumerate(COUNTERS) if name.endswith("at_stop")]

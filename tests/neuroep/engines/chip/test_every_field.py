@@ -24,6 +24,7 @@ RELAXES = {
 }
 PCM = {"device.read_noise": 0.01, "device.read_noise_law": "pcm", "device.programming_noise": [0.3]}
 EVENTS = {"substrate": "event_driven"}
+OFFSET = {"crossbar.mapping": "offset"}
 SLICES = {"crossbar.slices": 2, "crossbar.slice_bits": 3}
 WIRES = {"wires.r_word": 20.0, "wires.r_bit": 20.0, "crossbar.rows": 6, "crossbar.columns": 4}
 STATE = {"neuron.state_bits": 5}
@@ -34,6 +35,12 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "crossbar.rows": ({"adc.bits": 6}, 4),
     "crossbar.columns": ({"adc.bits": 6}, 2),
     "crossbar.mapping": ({"device.programming_noise": [1.0]}, "offset"),
+    "crossbar.reference": (OFFSET | {"adc.bits": 8}, "analog"),
+    "crossbar.reference_lines": (
+        OFFSET | {"crossbar.reference": "analog", "device.mismatch": 0.1, "dac.range": 10.0},
+        1,
+    ),
+    "crossbar.zero": (OFFSET | {"device.levels": 16}, "level"),
     "crossbar.slices": ({"crossbar.slices": 2, "crossbar.slice_bits": 3}, 3),
     "crossbar.slice_bits": ({"crossbar.slices": 2, "crossbar.slice_bits": 3}, 2),
     "crossbar.weight_range": ({"device.levels": 16}, 2.0),

@@ -177,7 +177,8 @@ def test_pulses_end_at_a_devices_own_conductance(mapping, scheme):
         }
     )
     crossbar = Crossbar(chip, (6, 9), 0, "a")
-    made = updates.SCHEMES[scheme](crossbar, np.zeros((6, 9), "f4"), None, chip, Setting(SGD(), Workers(1), "float32", 0))
+    setting = Setting(SGD(), Workers(1), "float32", 0)
+    made = updates.SCHEMES[scheme](crossbar, np.zeros((6, 9), "f4"), None, chip, setting)
     low, high = crossbar.devices.weight_bounds()
     for way in (1, 0):
         numbers = np.full((6, 9), 300 * way), np.full((6, 9), 300 * (1 - way))
