@@ -24,6 +24,7 @@ from analysis.folders import appearing, check_free
 from hw_models import pages
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
+from hw_models.text import lined
 from neuroep import config as configuration, runs
 from neuroep.assembly import check_update
 from neuroep.config import Config
@@ -77,7 +78,7 @@ class Comparison:
             lines.append(f"{'bag of words':<{width}}{'':>9}{self.bag_of_words:>9.1%}")
         trained = [name for name in (found.name for found in self.contestants) if (self.out / folder(name)).is_dir()]
         files = [RESULTS, TABLE, *PICTURES, *([f"runs of {', '.join(trained)}"] if trained else [])]
-        return "\n".join([*lines, f"written to {self.out}: {', '.join(files)}"])
+        return lined([*lines, f"written to {self.out}: {', '.join(files)}"])
 
 
 def run(

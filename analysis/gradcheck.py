@@ -22,6 +22,7 @@ from analysis.folders import appearing, check_free
 from analysis.gdu import GDU
 from analysis.gradient_error import BETAS, CONVERGED, Agreement
 from analysis.pictures import gradients, style
+from hw_models.text import lined
 from neuroep import data
 from neuroep.assembly import Assembly, assemble, calibrate
 from neuroep.batch import Batch
@@ -81,7 +82,7 @@ class GradientCheck:
 
     def as_text(self) -> str:
         """Return a short table for reading."""
-        return "\n".join([*self._head(), "", *self._errors(), "", *self._trained(), "", *self._steps()])
+        return lined([*self._head(), "", *self._errors(), "", *self._trained(), "", *self._steps()])
 
     @property
     def _width(self) -> int:

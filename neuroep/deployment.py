@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from hw_models import pages
+from hw_models.text import lined
 from neuroep import runs
 from neuroep.assembly import Assembly, assemble, calibrate
 from neuroep.config import Config
@@ -55,7 +56,7 @@ class Deployment:
             for seed, evaluation in zip(self.seeds, self.evaluations, strict=True)
         ]
         spread = f" +- {self.spread:.4f}" if len(self.seeds) > 1 else ""
-        return "\n".join([*lines, f"{self.chip}: accuracy {self.accuracy:.4f}{spread} over {len(self.seeds)} seeds"])
+        return lined([*lines, f"{self.chip}: accuracy {self.accuracy:.4f}{spread} over {len(self.seeds)} seeds"])
 
 
 def evaluate_run(
