@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from neuroep import config as configuration, runs
+from neuroep import config as configuration, folders, runs
 from neuroep.assembly import build_network
 from neuroep.checkpoints import About, Checkpoint
 from neuroep.config import Config
@@ -75,7 +75,7 @@ def convert(file: str | Path, out: str | Path, overrides: Sequence[str] = ()) ->
     ConfigError
         If an override cannot be, or ``out`` is not empty.
     """
-    runs.check_free(out)
+    folders.check_free(out)
     synapses = _synapses(file)
     shape = _shape(file, synapses)
     config = _config(shape, overrides)

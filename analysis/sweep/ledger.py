@@ -3,14 +3,13 @@
     sweep.json      what is swept: mode, settings, weights, fields, and the designs asked for so far
     trials.jsonl    one line per finished trial, flushed to the disk before the next is counted; the last line of a
                     trial counts
-    lock            held while a sweep writes here; the system frees it however the process ends
+    lock            held while a sweep writes here; the system frees it however the process ends (:mod:`neuroep.locks`)
 
 A line has ``id``, ``values``, ``seed``, ``result`` or ``error``, ``seconds``, ``attempt``, ``worker``, ``finished``.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -21,6 +20,7 @@ from typing import IO, Any
 from hw_models.chip import PERFECT
 from hw_models.whole_files import opened, write_text
 from neuroep.errors import ConfigError
+from neuroep.locks import take
 from neuroep.runs import as_json
 
 KINDS = {"settings": dict, "given": dict, "chips": dict, "fields": list, "designs": list}
@@ -67,7 +67,7 @@ class Ledger:
         check(self.path, self._page)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(self.path / LOCK)
+            self._lock = take(self.path / LOCK, "sweep")
             check(self.path, self._page)
             self.records = {record["id"]: record for record in _mended(self.path / TRIALS, self._page["fields"])}
             self._file = opened(self.path / TRIALS, "a")
@@ -232,32 +232,6 @@ def _is_record(record: Any) -> bool:
     if not isinstance(record, dict) or not {"id", "values", "seed"} <= record.keys():
         return False
     return isinstance(record["values"], dict) and (record.get("result") or record.get("error")) is not None
-
-
-def _locked(path: Path) -> IO[str]:
-    """Take the lock.
-
-    Raises
-    ------
-    ConfigError
-        If another process holds it.
-    """
-    file = opened(path, "a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        holder = file.read().strip()
-        file.close()
-        by = f" by process {holder}" if holder else ""
-        raise ConfigError(f"'{path.parent}' is being written{by}: wait for that sweep to end, or stop it") from None
-    except OSError:
-        file.close()
-        raise
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
 
 
 def _compared(page: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
