@@ -18,6 +18,7 @@ from neuroep.engines import substrate
 from neuroep.engines.arrays import Array
 from neuroep.engines.attention import HeldLogits, Tokens
 from neuroep.engines.engine import Engine
+from neuroep.engines.kept import Entry
 from neuroep.engines.workers import Workers
 from neuroep.errors import ConfigError, DataError, DivergenceError
 from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Synapse
@@ -365,7 +366,15 @@ class LocalEngine(Engine):
             for name, values in array.state().items()
         }
 
-    def load_optimiser_state(self, state: Mapping[str, np.ndarray]) -> None:
+    def _kept(self) -> dict[str, Entry]:
+        """Add what the arrays of a chip and the chip as a whole keep; those of exact arithmetic keep nothing more."""
+        found, shapes = super()._kept(), self.network.parameter_shapes()
+        for synapse, array in self.arrays.items() if self.chip is not None else ():
+            own = {f"{synapse}.{name}": Entry.like(values) for name, values in array.state().items()}
+            found |= {name: entry for name, entry in own.items() if name not in found and name not in shapes}
+        return found | {f"{CHIP}.{name}": Entry.like(values) for name, values in self.substrate.state().items()}
+
+    def _take(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over moments, update counts, and what a chip keeps."""
         for synapse, array in self.arrays.items():
             array.load(_under(synapse, state))

@@ -297,7 +297,7 @@ class ReferenceEngine(Engine):
         theirs = ("momentum_buffer",) if isinstance(self.optimiser, SGD) else ("exp_avg", "exp_avg_sq")
         return dict(zip(self.optimiser.moments, theirs, strict=False))
 
-    def load_optimiser_state(self, state: Mapping[str, np.ndarray]) -> None:
+    def _take(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over moments and update counts."""
         self._updates = int(state[f"{self.network.synapses[0].name}.updates"])
         self._optimiser.state.clear()
