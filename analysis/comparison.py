@@ -24,6 +24,7 @@ from analysis.folders import appearing, check_free
 from hw_models import pages
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
+from hw_models.keywords import checked
 from hw_models.text import lined
 from neuroep import config as configuration, runs
 from neuroep.assembly import check_update
@@ -81,6 +82,7 @@ class Comparison:
         return lined([*lines, f"written to {self.out}: {', '.join(files)}"])
 
 
+@checked(ConfigError)
 def run(
     source: str | Path | Config | Run,
     chips: Sequence[str],

@@ -22,6 +22,7 @@ from analysis.folders import appearing, check_free
 from analysis.gdu import GDU
 from analysis.gradient_error import BETAS, CONVERGED, Agreement
 from analysis.pictures import gradients, style
+from hw_models.keywords import checked
 from hw_models.text import lined
 from neuroep import data
 from neuroep.assembly import Assembly, assemble, calibrate
@@ -137,6 +138,7 @@ class GradientCheck:
         return [*lines, "", f"written to {self.out}: {GDU_PICTURE}, {ERROR_PICTURE}, {TABLE}, {CURVES}"]
 
 
+@checked(ConfigError)
 def run(
     source: Config | Run,
     out: str | Path,

@@ -22,7 +22,7 @@ SEAL, RUN = "seal", "run"
 def of_array(name: str, array: np.ndarray) -> str:
     """Return the digest of a tensor with its name, dtype and shape."""
     digest = xxhash.xxh3_128(f"{name} {array.dtype.str} {array.shape}".encode())
-    digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 

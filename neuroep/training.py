@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hw_models.keywords import checked
 from neuroep import checkpoints, folders, locks, runs
 from neuroep.assembly import Assembly, assemble, calibrate, check_update, rates
 from neuroep.batch import Batch
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 Report = Callable[[Mapping[str, Any]], None]
 
 
+@checked(ConfigError)
 def train(
     config: Config,
     out: str | Path,
@@ -152,6 +154,8 @@ def _resumed(config: Config, out: Path, corpus: Corpus | None) -> tuple[Run, Ass
 
 
 def _about(parts: Assembly, epoch: int, updates: int) -> About:
+    from neuroep.data import familiar
+
     config = parts.config
     return About(
         network=parts.network.signature(),
@@ -161,6 +165,7 @@ def _about(parts: Assembly, epoch: int, updates: int) -> About:
         engine=parts.engine.name,
         config=runs.config_hash(config),
         data=parts.corpus.fingerprint,
+        vectors=familiar.digests(parts.corpus),
     )
 
 
