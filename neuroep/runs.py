@@ -90,8 +90,9 @@ class Run:
     @property
     def metrics(self) -> list[dict[str, Any]]:
         """Records of the epochs, a torn last line left out; what is no record raises ``CheckpointError``."""
-        found = _records(self.path / METRICS)
-        _check_records(self.path / METRICS, found, self._about)
+        found, saved = _records(self.path / METRICS), self._about
+        _check_records(self.path / METRICS, found, saved)
+        _check_length(self.path / METRICS, found, saved.about.epoch)
         return [seals.opened(record) for record, _ in found]
 
     @property
@@ -146,9 +147,7 @@ class Run:
         """
         path = self.path / METRICS
         kept = [(record, line) for record, line in _records(path) if record["epoch"] <= epoch]
-        last = kept[-1][0]["epoch"] if kept else 0
-        if last != epoch:
-            raise CheckpointError(f"{path} ends before the checkpoint: at epoch {last}, not {epoch}")
+        _check_length(path, kept, epoch)
         _check_records(path, kept, self._about)
         write_text(path, "".join(f"{line}\n" for _, line in kept))
 
@@ -294,6 +293,13 @@ def _records(path: Path) -> Lines:
             raise CheckpointError(f"{path}: line {number} is no record of an epoch")
         records.append((record, line.decode()))
     return records
+
+
+def _check_length(path: Path, records: Lines, epoch: int) -> None:
+    """Refuse records that end before the epoch of the checkpoint."""
+    last = records[-1][0]["epoch"] if records else 0
+    if last < epoch:
+        raise CheckpointError(f"{path} ends before the checkpoint: at epoch {last}, not {epoch}")
 
 
 def _check_records(path: Path, records: Lines, saved: Checkpoint) -> None:

@@ -48,8 +48,8 @@ def check(kept: Mapping[str, str], corpus: Corpus, source: str) -> None:
     rows = {word: row for row, word in enumerate(corpus.words) if word in kept}
     for word, row in rows.items():
         if _of(corpus.vectors[row]) != kept[word]:
-            cure = "give those of the training as data.vectors"
-            raise DataError(f"data '{corpus.name}': '{word}' has another vector than '{source}' was trained with: {cure}")
+            found = f"'{word}' has another vector than '{source}' was trained with"
+            raise DataError(f"data '{corpus.name}': {found}: give those of the training as data.vectors")
     if not rows:
         raise DataError(f"data '{corpus.name}': none of the words that '{source}' was trained with has a vector")
 
