@@ -15,7 +15,7 @@ FAULTS = {
     "brackets": ("x = " + "[" * 5000, "nested too deeply"),
     "tables": ("[" + ".".join("a" * 200) + "]\nx = 1", "is nested too deeply"),
     "NUL": ('[data]\npath = "a\\u0000b"', "data.path = 'a\\\\x00b': holds a NUL character"),
-    "large": ("[training]\nepochs = 99999999999999999999", "training.epochs = 99999999999999999999: .* at most 64 bits"),
+    "large": ("[training]\nepochs = 99999999999999999999", "training.epochs = 9+: .* at most 64 bits"),
     "list": ("[network]\ndense = [3, 99999999999999999999]", "network.dense.1 = 9+: whole numbers"),
     "bytes": (b"\xff\xfe", "byte 0 is no UTF-8"),
     "no TOML": ("= 3", "not valid TOML"),
