@@ -12,7 +12,6 @@ time, for the weights as the contestant's arrays conduct them and for those that
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -25,6 +24,7 @@ from hw_models import pages
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
 from hw_models.keywords import checked
+from hw_models.reading import read_json
 from hw_models.text import lined
 from neuroep import config as configuration, runs
 from neuroep.assembly import check_update
@@ -173,7 +173,7 @@ def load(directory: str | Path) -> Comparison:
     """
     path = Path(directory) / RESULTS
     try:
-        page = json.loads(path.read_text(encoding="utf-8"))
+        page = read_json(path)
         found = tuple(_contestant(one) for one in page["engines"].values())
         chips = {name: Chip.parse(values) for name, values in page["chips"].items()}
         config = configuration.parse(page["config"], str(path))

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from hw_models.chip import PERFECT
+from hw_models.reading import parse_json, read_json
 from hw_models.whole_files import opened, write_text
 from neuroep.errors import ConfigError
 from neuroep.locks import take
@@ -171,10 +172,12 @@ def read_page(path: Path) -> dict[str, Any] | None:
         If it is damaged or of a later version.
     """
     try:
-        page = {**PLAIN, **json.loads((path / SWEEP).read_text(encoding="utf-8"))}
+        page = {**PLAIN, **read_json(path / SWEEP)}
         version = page["format"]
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise ConfigError(f"'{path / SWEEP}' cannot be read: {error.strerror or error}") from None
     except (ValueError, KeyError, TypeError):
         raise ConfigError(f"'{path / SWEEP}' is damaged: it is no page of a sweep") from None
     if version != FORMAT:
@@ -214,7 +217,7 @@ def _parsed(path: Path, fields: Iterable[str]) -> tuple[list[Record], int]:
     good = 0
     for number, line in enumerate(lines, 1):
         try:
-            record = json.loads(line)
+            record = parse_json(line)
         except ValueError:
             record = None
         if not _is_record(record):

@@ -77,7 +77,7 @@ def test_a_chip_by_its_name(tmp_path):
 def test_what_is_no_chip(make):
     with pytest.raises(ChipError, match=r"^unknown chip 'pcn': .*; did you mean 'pcm'\?$"):
         make("pcn")
-    with pytest.raises(ChipError, match="^chip is a dict: give a Chip, the name of one, or a TOML file$"):
+    with pytest.raises(ChipError, match=r"^chip is a dict: give a Chip, the name of one, or a TOML file$"):
         make({"name": "pcm"})
 
 
