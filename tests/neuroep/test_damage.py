@@ -43,7 +43,12 @@ def other(tmp_path):
 
 def refused(neuroep, *arguments: object) -> str:
     """Return the line with which a command is refused."""
-    line = neuroep(*arguments).line
+    found = neuroep(*arguments)
+    # What was loaded, where it was, is said before.
+    notes, line = found.err[:-1].splitlines()[:-1], found.err.removesuffix("\n").rpartition("\n")[2]
+    assert found.code == 2 and found.out == "" and line.startswith("neuroep: error: ")
+    assert all(note.startswith("neuroep: data ") for note in notes)
+    line = line.removeprefix("neuroep: error: ")
     assert line.isprintable() and len(line) < 500
     return line
 
