@@ -12,7 +12,6 @@ time, for the weights as the contestant's arrays conduct them and for those that
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -24,6 +23,9 @@ from analysis.folders import appearing, check_free
 from hw_models import pages
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
+from hw_models.keywords import checked
+from hw_models.reading import read_json
+from hw_models.text import lined
 from neuroep import config as configuration, runs
 from neuroep.assembly import check_update
 from neuroep.config import Config
@@ -77,9 +79,10 @@ class Comparison:
             lines.append(f"{'bag of words':<{width}}{'':>9}{self.bag_of_words:>9.1%}")
         trained = [name for name in (found.name for found in self.contestants) if (self.out / folder(name)).is_dir()]
         files = [RESULTS, TABLE, *PICTURES, *([f"runs of {', '.join(trained)}"] if trained else [])]
-        return "\n".join([*lines, f"written to {self.out}: {', '.join(files)}"])
+        return lined([*lines, f"written to {self.out}: {', '.join(files)}"])
 
 
+@checked(ConfigError)
 def run(
     source: str | Path | Config | Run,
     chips: Sequence[str],
@@ -170,7 +173,7 @@ def load(directory: str | Path) -> Comparison:
     """
     path = Path(directory) / RESULTS
     try:
-        page = json.loads(path.read_text(encoding="utf-8"))
+        page = read_json(path)
         found = tuple(_contestant(one) for one in page["engines"].values())
         chips = {name: Chip.parse(values) for name, values in page["chips"].items()}
         config = configuration.parse(page["config"], str(path))

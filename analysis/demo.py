@@ -17,8 +17,10 @@ from typing import Any
 from analysis import comparison
 from analysis.comparison import Comparison, Report
 from analysis.folders import unused
+from hw_models.keywords import checked
 from neuroep import config as configuration
 from neuroep.config import Config
+from neuroep.errors import ConfigError
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "network": {"kind": "sentiment", "tokens": 40, "dense": [64, 2], "readout": "pooled", "output_bias": 1.0},
@@ -47,6 +49,7 @@ def settings(**training: Any) -> Config:
     return configuration.parse(tables, "demo")
 
 
+@checked(ConfigError)
 def run(
     out: str | Path | None = None,
     *,

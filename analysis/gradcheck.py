@@ -22,6 +22,8 @@ from analysis.folders import appearing, check_free
 from analysis.gdu import GDU
 from analysis.gradient_error import BETAS, CONVERGED, Agreement
 from analysis.pictures import gradients, style
+from hw_models.keywords import checked
+from hw_models.text import lined
 from neuroep import data
 from neuroep.assembly import Assembly, assemble, calibrate
 from neuroep.batch import Batch
@@ -81,7 +83,7 @@ class GradientCheck:
 
     def as_text(self) -> str:
         """Return a short table for reading."""
-        return "\n".join([*self._head(), "", *self._errors(), "", *self._trained(), "", *self._steps()])
+        return lined([*self._head(), "", *self._errors(), "", *self._trained(), "", *self._steps()])
 
     @property
     def _width(self) -> int:
@@ -136,6 +138,7 @@ class GradientCheck:
         return [*lines, "", f"written to {self.out}: {GDU_PICTURE}, {ERROR_PICTURE}, {TABLE}, {CURVES}"]
 
 
+@checked(ConfigError)
 def run(
     source: Config | Run,
     out: str | Path,

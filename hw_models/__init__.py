@@ -14,21 +14,25 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from hw_models import lazy
+
 if TYPE_CHECKING:
+    from hw_models import pages, presets
     from hw_models.chip import Chip
     from hw_models.crossbar import Crossbar
     from hw_models.errors import ChipError
     from hw_models.files import load, save
 
-_MODULES = ("pages", "presets")
 _HOMES = {"Chip": "chip", "ChipError": "errors", "Crossbar": "crossbar", "load": "files", "save": "files"}
 __all__ = ["Chip", "ChipError", "Crossbar", "load", "pages", "presets", "save"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name's module when it is asked for."""
-    if name in _MODULES:
-        return importlib.import_module(f"hw_models.{name}")
+    """Import a module, or a name's module, when it is asked for."""
     if name not in _HOMES:
-        raise AttributeError(f"module 'hw_models' has no attribute '{name}'")
+        return lazy.submodule(__name__, __path__, name, _HOMES)
     return getattr(importlib.import_module(f"hw_models.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *lazy.modules(__path__)})

@@ -42,6 +42,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,8 @@ from hw_models.blocks import Run, blocks, serial
 from hw_models.chip import Chip
 from hw_models.converters import Converters
 from hw_models.errors import ChipError
+from hw_models.files import chip_of
+from hw_models.keywords import checked
 from hw_models.mapping import PROGRAMMING, Array, Devices
 from hw_models.products import COLUMNS, Keys, Product
 from hw_models.randomness import key
@@ -102,9 +105,17 @@ class Crossbar:
         DAC and ADC; may be replaced by shared ones.
     """
 
+    @checked(ChipError)
     def __init__(
-        self, chip: Chip, shape: tuple[int, int], seed: int, name: str, run: Run = serial, dtype: str = "float32"
+        self,
+        chip: Chip | str | Path,
+        shape: tuple[int, int],
+        seed: int = 0,
+        name: str = "crossbar",
+        run: Run = serial,
+        dtype: str = "float32",
     ) -> None:
+        chip = chip_of(chip)
         self.chip, self.shape, self.seed, self.name, self.run = chip, shape, seed, name, run
         self.dtype = np.dtype(dtype)
         self._most = float(np.finfo(dtype).max)

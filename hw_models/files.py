@@ -18,6 +18,21 @@ from hw_models.reading import read_toml
 from hw_models.whole_files import write_text
 
 
+def chip_of(chip: Chip | str | Path) -> Chip:
+    """Return a chip, or the one of that name or file.
+
+    Raises
+    ------
+    ChipError
+        If there is none, or it is neither a chip nor a name.
+    """
+    if isinstance(chip, Chip):
+        return chip
+    if not isinstance(chip, str | Path):
+        raise ChipError(f"chip is a {type(chip).__name__}: give a Chip, the name of one, or a TOML file")
+    return load(chip)
+
+
 def is_file_name(name: str) -> bool:
     """Tell a file from the name of a preset."""
     return "/" in name or os.sep in name or name.endswith(".toml")

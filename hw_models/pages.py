@@ -7,6 +7,7 @@ from typing import Any
 from hw_models import presets
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
+from hw_models.text import plain
 
 
 def listing() -> str:
@@ -17,7 +18,7 @@ def listing() -> str:
     rows = [
         f"{shown[name]:<{width}}  {_kind(chip):<24} {chip.citation}" for name, chip in chips.items()
     ]
-    return "\n".join(rows)
+    return plain("\n".join(rows), keep="\n")
 
 
 def _aliases(names: list[str]) -> dict[str, list[str]]:
@@ -34,7 +35,7 @@ def page(chip: Chip) -> str:
     head = [line for line in head if not line.endswith(": ")]
     settings = chip.settings()
     rows = [_row(name, value, settings[name]) for name, value in chip.differences().items()]
-    return "\n".join([*head, "", *(rows or ["  exact in every respect"])])
+    return plain("\n".join([*head, "", *(rows or ["  exact in every respect"])]), keep="\n")
 
 
 def label(chip: Chip) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 LONGEST = 80
 """Letters shown of a value."""
@@ -45,6 +46,11 @@ def _escaped(letter: str) -> str:
     if letter.isprintable() or letter in _JOINERS or unicodedata.category(letter) == "Zs":
         return letter
     return letter.encode("unicode_escape").decode("ascii")
+
+
+def lined(lines: Iterable[str]) -> str:
+    """Return lines joined to a table; a line end within one of them, as part of a name, makes no line of its own."""
+    return "\n".join(map(plain, lines))
 
 
 def short(text: str, longest: int = LONGEST) -> str:

@@ -37,6 +37,8 @@ class Assembly:
 def assemble(config: Config, checkpoint: Checkpoint | None = None, corpus: Corpus | None = None) -> Assembly:
     """Build everything a run needs; nothing is written.
 
+    A checkpoint must be one of that network, and its weights trained with these word vectors.
+
     Parameters
     ----------
     config : Config
@@ -51,6 +53,8 @@ def assemble(config: Config, checkpoint: Checkpoint | None = None, corpus: Corpu
     ConfigError, DataError, CheckpointError
         If a part cannot be built or the parts do not fit together.
     """
+    from neuroep.data import familiar
+
     corpus = build_corpus(config) if corpus is None else corpus
     for split in config.training.evaluate:
         corpus.split(split)
@@ -59,6 +63,7 @@ def assemble(config: Config, checkpoint: Checkpoint | None = None, corpus: Corpu
     check_rates(config, network)
     if checkpoint is not None:
         checkpoint.check_network(network.signature())
+        familiar.check(checkpoint.about.vectors, corpus, checkpoint.source)
     engine = build_engine(config, network, checkpoint.parameters if checkpoint is not None else None)
     return Assembly(config, corpus, network, engine, build_estimator(config))
 

@@ -20,11 +20,15 @@ from typing import Any
 import numpy as np
 
 from hw_models import pages
+from hw_models.keywords import checked
+from hw_models.text import lined
 from neuroep import runs
 from neuroep.assembly import Assembly, assemble, calibrate
+from neuroep.checkpoints import Checkpoint
 from neuroep.config import Config
-from neuroep.errors import ConfigError
+from neuroep.errors import ConfigError, DataError
 from neuroep.evaluation import Evaluation, evaluate
+from neuroep.overrides import dotted
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,10 @@ class Deployment:
             for seed, evaluation in zip(self.seeds, self.evaluations, strict=True)
         ]
         spread = f" +- {self.spread:.4f}" if len(self.seeds) > 1 else ""
-        return "\n".join([*lines, f"{self.chip}: accuracy {self.accuracy:.4f}{spread} over {len(self.seeds)} seeds"])
+        return lined([*lines, f"{self.chip}: accuracy {self.accuracy:.4f}{spread} over {len(self.seeds)} seeds"])
 
 
+@checked(ConfigError)
 def evaluate_run(
     path: str | Path, split: str = "test", overrides: Sequence[str] = (), *, progress: bool = False
 ) -> Evaluation:
@@ -89,12 +94,24 @@ def evaluate_run(
     kept = run.config.chip is not None and devices(run.config) == devices(runs.load(path).config)
     checkpoint = run.checkpoint(optimiser=kept)
     parts = assemble(run.config, checkpoint)
+    _check_data(parts, checkpoint, overrides)
     if kept and checkpoint.optimiser:
         parts.engine.load_optimiser_state(checkpoint.optimiser)
     calibrate(parts)
     # A chip that is programmed anew reads as it does in a deployment with the same seed.
     anew = run.config.chip is not None and not kept
     return _evaluated(parts, split, progress, 0 if anew else checkpoint.about.epoch)
+
+
+def _check_data(parts: Assembly, checkpoint: Checkpoint, overrides: Sequence[str]) -> None:
+    """Refuse data that have changed since the run was trained, unless an override names data."""
+    known, corpus = checkpoint.about.data, parts.corpus
+    if not known or known == corpus.fingerprint:
+        return
+    chosen = ("data.", "network.tokens", "training.seed")
+    if not any(dotted(name)[0].startswith(chosen) for name in overrides[::2] if name != "--chip"):
+        cure = f"to evaluate on them all the same, add --data.name {corpus.name}"
+        raise DataError(f"data '{corpus.name}' are not those that '{checkpoint.source}' was trained on: {cure}")
 
 
 def devices(config: Config) -> tuple[Any, ...]:
@@ -105,6 +122,7 @@ def devices(config: Config) -> tuple[Any, ...]:
     return chip, config.training.seed if seed is None else seed
 
 
+@checked(ConfigError)
 def deploy(
     path: str | Path,
     split: str = "test",
@@ -138,7 +156,9 @@ def deploy(
         if chip is None:
             raise ConfigError(f"seeds is {seeds}: it counts programmings of a chip; add --chip NAME")
         run = runs.load(path, [*given, "--engine.chip_seed", str(seed)])
-        parts = assemble(run.config, run.checkpoint(optimiser=False))
+        checkpoint = run.checkpoint(optimiser=False)
+        parts = assemble(run.config, checkpoint)
+        _check_data(parts, checkpoint, overrides)
         calibrate(parts)
         name = pages.label(chip)
         found.append(_evaluated(parts, split, progress, 0))

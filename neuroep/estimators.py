@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hw_models.keywords import checked
 from neuroep import health
 from neuroep.contrast import Contrast
 from neuroep.errors import ConfigError, unknown
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from neuroep.engines.engine import Engine
 
 NAMES = ("centred", "positive", "negative", "random")
+SETTLED = Schedule(steps=50, tolerance=1e-5)
+"""How a phase settles where nothing is said."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,8 @@ class Estimator:
 
     kind: str = "centred"
     beta: float = 0.1
-    free: Schedule = field(default_factory=lambda: Schedule(steps=50, tolerance=1e-5))
-    nudged: Schedule = field(default_factory=lambda: Schedule(steps=50, tolerance=1e-5))
+    free: Schedule = SETTLED
+    nudged: Schedule = SETTLED
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -160,26 +163,39 @@ def _states(settled: Settled) -> list[State]:
     return settled.trace.states if settled.trace else []
 
 
+@checked(ConfigError)
 def named(kind: str, beta: float, free: Schedule, nudged: Schedule, seed: int = 0) -> Estimator:
     """Return the estimator of that kind."""
     return Estimator(kind, beta, free, nudged, seed)
 
 
-def centred(beta: float = 0.1, **settings: Any) -> Estimator:
-    """Return the centred estimator (the paper's three phases); settings as in :class:`Estimator`."""
-    return Estimator("centred", beta, **settings)
+@checked(ConfigError)
+def centred(
+    beta: float = 0.1, *, free: Schedule | None = None, nudged: Schedule | None = None, seed: int = 0
+) -> Estimator:
+    """Return the centred estimator (the paper's three phases); parameters as of :class:`Estimator`."""
+    return Estimator("centred", beta, free or SETTLED, nudged or SETTLED, seed)
 
 
-def positive(beta: float = 0.1, **settings: Any) -> Estimator:
+@checked(ConfigError)
+def positive(
+    beta: float = 0.1, *, free: Schedule | None = None, nudged: Schedule | None = None, seed: int = 0
+) -> Estimator:
     """Return the one-sided estimator (free, +beta)."""
-    return Estimator("positive", beta, **settings)
+    return Estimator("positive", beta, free or SETTLED, nudged or SETTLED, seed)
 
 
-def negative(beta: float = 0.1, **settings: Any) -> Estimator:
+@checked(ConfigError)
+def negative(
+    beta: float = 0.1, *, free: Schedule | None = None, nudged: Schedule | None = None, seed: int = 0
+) -> Estimator:
     """Return the one-sided estimator (free, -beta)."""
-    return Estimator("negative", beta, **settings)
+    return Estimator("negative", beta, free or SETTLED, nudged or SETTLED, seed)
 
 
-def random(beta: float = 0.1, **settings: Any) -> Estimator:
+@checked(ConfigError)
+def random(
+    beta: float = 0.1, *, free: Schedule | None = None, nudged: Schedule | None = None, seed: int = 0
+) -> Estimator:
     """Return the one-sided estimator whose sign is drawn for each update."""
-    return Estimator("random", beta, **settings)
+    return Estimator("random", beta, free or SETTLED, nudged or SETTLED, seed)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hw_models.text import lined, plain
 from neuroep.batch import Batch
 from neuroep.errors import DataError
 
@@ -79,7 +80,7 @@ class Evaluation:
         classes = ", ".join(f"{name} {share:.4f}" for name, share in self.per_class.items())
         state = f"dead outputs {self.dead_outputs:.4f}, steps {self.steps:.1f}, residual {self.residual:.2g}"
         head = f"{self.split}: accuracy {self.accuracy:.4f} on {self.samples} samples, loss {self.loss:.4f}"
-        return f"{head}\n  by class: {classes}\n  {state}"
+        return lined([head, f"  by class: {classes}", f"  {state}"])
 
 
 def evaluate(
@@ -179,4 +180,4 @@ def bar(items: Iterator[Batch], total: int, label: str, progress: bool) -> Any:
     """Wrap batches in a progress bar that shows on a terminal only."""
     from tqdm import tqdm
 
-    return tqdm(items, total=total, desc=label, unit="batch", leave=False, disable=None if progress else True)
+    return tqdm(items, total=total, desc=plain(label), unit="batch", leave=False, disable=None if progress else True)

@@ -10,6 +10,7 @@ from collections.abc import Sequence as Listing
 
 import numpy as np
 
+from hw_models.keywords import checked
 from neuroep.errors import ConfigError
 from neuroep.network import (
     READOUTS,
@@ -60,6 +61,7 @@ def _stack(sources: tuple[str, ...], width: int, dense: Listing[int], potential:
     return layers, synapses
 
 
+@checked(ConfigError)
 def sentiment(
     tokens: int = 600,
     dim: int = 300,
@@ -104,11 +106,31 @@ def sentiment(
     return Network((Sequence("text", tokens, dim),), (attention, *layers), (query, *synapses), mask)
 
 
-def pooled(tokens: int = 600, dim: int = 300, dense: Listing[int] = (1000, 40, 2), **settings) -> Network:
-    """Build the sentiment network whose dense stack reads sum_t a_t / sqrt(n); settings as in :func:`sentiment`."""
-    return sentiment(tokens, dim, dense, readout="pooled", **settings)
+@checked(ConfigError)
+def pooled(
+    tokens: int = 600,
+    dim: int = 300,
+    dense: Listing[int] = (1000, 40, 2),
+    *,
+    inverse_temperature: float | None = None,
+    potential: Potential | None = None,
+    mask: bool = True,
+    projection_bias: bool = False,
+) -> Network:
+    """Build the sentiment network whose dense stack reads sum_t a_t / sqrt(n); parameters as of :func:`sentiment`."""
+    return sentiment(
+        tokens,
+        dim,
+        dense,
+        inverse_temperature=inverse_temperature,
+        readout="pooled",
+        potential=potential,
+        mask=mask,
+        projection_bias=projection_bias,
+    )
 
 
+@checked(ConfigError)
 def inference(
     tokens: int | Listing[int] = 25,
     dim: int = 300,
@@ -155,6 +177,7 @@ def inference(
     return Network(sequences, (*attention, *layers), (*projections, *synapses), mask)
 
 
+@checked(ConfigError)
 def initial_parameters(
     network: Network, seed: int = 0, output_bias: float | None = None, projection_identity: float = 0.0
 ) -> dict[str, np.ndarray]:

@@ -7,14 +7,16 @@ Loading executes nothing from the file (``weights_only=True``).
 
 from __future__ import annotations
 
+import os
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from neuroep import config as configuration, runs
+from neuroep import config as configuration, folders, runs
 from neuroep.assembly import build_network
 from neuroep.checkpoints import About, Checkpoint
 from neuroep.config import Config
@@ -42,8 +44,10 @@ PAPER: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     },
 }
 """Settings of the paper's two networks: Bal and Sengupta, IJCAI 2023 (arXiv 2209.09626)."""
+MOST_DIGITS = 6
+"""Of the number of a synapse."""
 _WRAPPERS = ("state_dict", "model_state_dict")
-_KEY = re.compile(r"(?:module\.)?synapses\.(\d+)\.(weight|bias)")
+_KEY = re.compile(r"(?:module\.)?synapses\.([0-9]+)\.(weight|bias)")
 
 
 class _Shape(NamedTuple):
@@ -75,7 +79,7 @@ def convert(file: str | Path, out: str | Path, overrides: Sequence[str] = ()) ->
     ConfigError
         If an override cannot be, or ``out`` is not empty.
     """
-    runs.check_free(out)
+    folders.check_free(out)
     synapses = _synapses(file)
     shape = _shape(file, synapses)
     config = _config(shape, overrides)
@@ -103,10 +107,13 @@ def _read(file: str | Path) -> Mapping[str, Any]:
 
     import torch
 
-    if not Path(file).is_file():
-        raise CheckpointError(f"published weights '{file}' do not exist")
+    if not os.path.isfile(file):
+        what = "is a directory" if os.path.isdir(file) else "do not exist"
+        raise CheckpointError(f"published weights '{file}' {what}")
     try:
-        held = torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's advice on old formats, ahead of our own line
+            held = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "Unsupported operand" in str(error):
             raise CheckpointError(f"'{file}' is no torch file") from None
@@ -126,16 +133,14 @@ def _read(file: str | Path) -> Mapping[str, Any]:
 
 def _synapses(file: str | Path) -> list[dict[str, np.ndarray]]:
     """Return weights and biases in the order of their numbers."""
-    import torch
-
     numbered: dict[int, dict[str, np.ndarray]] = {}
     for key, tensor in _read(file).items():
         if match := _KEY.fullmatch(str(key)):
-            if not isinstance(tensor, torch.Tensor) or tensor.layout != torch.strided or tensor.is_complex():
-                raise CheckpointError(f"'{file}': {key} is no plain tensor of real numbers")
+            if len(match[1]) > MOST_DIGITS:
+                raise CheckpointError(f"'{file}': {key}: no synapse has such a number")
+            if fault := _fault(tensor):
+                raise CheckpointError(f"'{file}': {key} {fault}")
             array = tensor.detach().float().numpy()
-            if not np.isfinite(array).all():
-                raise CheckpointError(f"'{file}': {key} is not finite")
             numbered.setdefault(int(match[1]), {})[match[2]] = array
     if not numbered:
         raise CheckpointError(f"'{file}' has no synapses.N.weight: expected a published state dict")
@@ -145,6 +150,26 @@ def _synapses(file: str | Path) -> list[dict[str, np.ndarray]]:
         if numbered[number]["weight"].ndim != 2:
             raise CheckpointError(f"'{file}': synapses.{number}.weight is no matrix")
     return [numbered[number] for number in sorted(numbered)]
+
+
+def _fault(tensor: Any) -> str:
+    """Return what keeps a tensor from being weights, empty if nothing does."""
+    import torch
+
+    plain = isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided and not tensor.is_nested
+    if not plain or tensor.is_complex():
+        return "is no plain tensor of real numbers"
+    if tensor.is_quantized:
+        return "is quantised: save the dequantised weights, tensor.dequantize()"
+    if tensor.is_meta:
+        return "has a shape but no values"
+    if not tensor.numel():
+        return f"is empty: its shape is {tuple(tensor.shape)}"
+    try:
+        finite = torch.isfinite(tensor.detach().float()).all().item()
+    except (NotImplementedError, TypeError):
+        return f"is of {tensor.dtype}, which is no kind of weights"
+    return "" if finite else "is not finite"
 
 
 def _shape(file: str | Path, synapses: Sequence[Mapping[str, np.ndarray]]) -> _Shape:

@@ -4,6 +4,12 @@
     environment.json        versions, machine, engine, corpus and network
     metrics.jsonl           one line per epoch
     checkpoint.safetensors  weights, optimiser state and where training stands
+    lock                    held while training writes here (:mod:`neuroep.locks`)
+
+The four belong together: the checkpoint has the hash of the settings that must not change and digests of its tensors,
+and names the run; the environment and each line of metrics have that name and a digest of their own
+(:mod:`neuroep.seals`). What is damaged, or another run's, is refused in one line. Settings that may change
+(``CHANGEABLE``) may be edited in ``config.toml``.
 
 A directory appears under its name only when complete. A line of metrics is written before the checkpoint of its epoch,
 so what a kill leaves behind is at most one line too many, and ``rewind`` drops it.
@@ -17,19 +23,20 @@ import json
 import math
 import os
 import platform
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from hw_models.reading import parse_json, read_json
+from hw_models.text import shown
 from hw_models.whole_files import opened, write_text
-from neuroep import __version__, checkpoints, config as configuration
+from neuroep import __version__, checkpoints, config as configuration, seals
 from neuroep.checkpoints import Checkpoint
 from neuroep.config import Config
 from neuroep.errors import CheckpointError, ConfigError
+from neuroep.folders import absence, appearing, unwritable
 
 CONFIG, ENVIRONMENT, METRICS, CHECKPOINT = "config.toml", "environment.json", "metrics.jsonl", "checkpoint.safetensors"
 PACKAGES = ("numpy", "scipy", "numba", "torch", "safetensors", "datasets", "gensim", "pydantic")
@@ -59,26 +66,74 @@ class Run:
 
     @property
     def environment(self) -> dict[str, Any]:
-        """Versions, machine, engine, corpus and network of the first start."""
-        return json.loads((self.path / ENVIRONMENT).read_text(encoding="utf-8"))
+        """Versions, machine, engine, corpus and network of the first start.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is missing, damaged, or another run's: with what can be done without it.
+        """
+        path = self.path / ENVIRONMENT
+        cure = "evaluating and resuming do not need it, a report and --from with --resume do"
+        try:
+            page = read_json(path)
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"'{path}' is damaged: {getattr(error, 'strerror', None) or error}; {cure}") from None
+        if not isinstance(page, dict):
+            raise CheckpointError(f"'{path}' is damaged: it holds no table; {cure}")
+        saved = self._about
+        fault = seals.fault(page, saved.run) if saved.about.format > checkpoints.OLD else ""
+        if fault:
+            raise CheckpointError(f"'{path}' {fault}; {cure}")
+        return seals.opened(page)
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
         """Records of the epochs, a torn last line left out; what is no record raises ``CheckpointError``."""
-        return _records(self.path / METRICS)
+        found, saved = _records(self.path / METRICS), self._about
+        _check_records(self.path / METRICS, found, saved)
+        _check_length(self.path / METRICS, found, saved.about.epoch)
+        return [seals.opened(record) for record, _ in found]
+
+    @property
+    def _about(self) -> Checkpoint:
+        return checkpoints.load_about(self.path / CHECKPOINT)
+
+    @property
+    def name(self) -> str:
+        """Name of the run, which all its files have: the seal of its first checkpoint."""
+        return self._about.run
 
     def checkpoint(self, *, optimiser: bool = True) -> Checkpoint:
-        """Read the last good checkpoint; see :func:`neuroep.checkpoints.load`."""
-        return checkpoints.load(self.path / CHECKPOINT, optimiser=optimiser)
+        """Read the last good checkpoint; see :func:`neuroep.checkpoints.load`.
 
-    def save(self, checkpoint: Checkpoint) -> None:
-        """Replace the checkpoint; see :func:`neuroep.checkpoints.save`."""
+        Raises
+        ------
+        CheckpointError
+            If it is damaged, or ``config.toml`` is not that of the checkpoint.
+        """
+        found = checkpoints.load(self.path / CHECKPOINT, optimiser=optimiser)
+        if found.about.config and found.about.config != config_hash(configuration.load(self.path / CONFIG)):
+            cure = "other settings can be given on the command line"
+            raise CheckpointError(
+                f"checkpoint of '{self.path}' was made with another configuration than its {CONFIG}: {cure}"
+            )
+        return found
+
+    def save(self, checkpoint: Checkpoint, record: Mapping[str, Any] | None = None) -> None:
+        """Replace the checkpoint, and before it add the record of its epoch to the metrics.
+
+        A kill in between leaves a line too many, which :meth:`rewind` drops.
+        """
+        if record is not None:
+            self.append(record, checkpoint.run)
         checkpoints.save(self.path / CHECKPOINT, checkpoint)
 
-    def append(self, record: Mapping[str, Any]) -> None:
-        """Add one line to the metrics and flush it to the disk."""
+    def append(self, record: Mapping[str, Any], run: str | None = None) -> None:
+        """Add one line to the metrics and flush it to the disk; ``run`` is its name, default as the checkpoint says."""
+        line = as_json(seals.sealed(plain(record), self._about.run if run is None else run))
         with opened(self.path / METRICS, "a") as file:
-            file.write(as_json(record) + "\n")
+            file.write(line + "\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -90,11 +145,11 @@ class Run:
         CheckpointError
             If the record of that epoch is missing; epoch 0 has none.
         """
-        kept = [record for record in self.metrics if record["epoch"] <= epoch]
-        last = kept[-1]["epoch"] if kept else 0
-        if last != epoch:
-            raise CheckpointError(f"{self.path / METRICS} ends before the checkpoint: at epoch {last}, not {epoch}")
-        write_text(self.path / METRICS, "".join(as_json(record) + "\n" for record in kept))
+        path = self.path / METRICS
+        kept = [(record, line) for record, line in _records(path) if record["epoch"] <= epoch]
+        _check_length(path, kept, epoch)
+        _check_records(path, kept, self._about)
+        write_text(path, "".join(f"{line}\n" for _, line in kept))
 
     def reconfigured(self, config: Config) -> Run:
         """Write changed settings down and return the run with them.
@@ -132,61 +187,12 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Run:
         If its configuration, or an override, cannot be.
     """
     path = Path(path)
-    if not path.is_dir():
-        raise CheckpointError(f"run directory '{path}' does not exist")
+    if not os.path.isdir(path):
+        raise CheckpointError(f"run directory '{path}' {absence(path)}")
     for name in (CONFIG, CHECKPOINT):
-        if not (path / name).is_file():
+        if not os.path.isfile(path / name):
             raise CheckpointError(f"'{path}' is no run directory: it has no {name}")
     return Run(path, configuration.load(path / CONFIG, overrides))
-
-
-def check_free(path: str | Path, cure: str = "choose a new or empty one") -> None:
-    """Refuse a directory that cannot appear by being renamed, or that would be overwritten.
-
-    Parameters
-    ----------
-    path : str or Path
-        The directory to come.
-    cure : str
-        What to do about one that holds something, the end of the error line.
-
-    Raises
-    ------
-    ConfigError
-        If it is the working directory or one above, is a file, or holds anything.
-    """
-    path = Path(path)
-    if path.name in ("", "..") or Path.cwd().is_relative_to(os.path.realpath(path)):
-        raise ConfigError(f"out is '{path}': name a new directory, as the run directory is renamed into place")
-    if path.exists() and not path.is_dir():
-        raise ConfigError(f"output '{path}' is a file: a new or empty directory is needed")
-    if path.is_dir() and any(path.iterdir()):
-        raise ConfigError(f"output directory '{path}' is not empty: {cure}")
-
-
-@contextmanager
-def appearing(path: Path) -> Iterator[Path]:
-    """Give a temporary folder to write to; it becomes ``path`` at the end, and vanishes if anything fails.
-
-    Raises
-    ------
-    ConfigError
-        If ``path`` is not free, or cannot be written.
-    """
-    check_free(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.mkdir(parents=True)
-    except OSError as error:
-        raise _unwritable(path, error) from None
-    try:
-        yield partial
-        try:
-            partial.replace(path)
-        except OSError as error:
-            raise _unwritable(path, error) from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def create(path: str | Path, config: Config, environment: Mapping[str, Any], checkpoint: Checkpoint) -> Run:
@@ -200,14 +206,17 @@ def create(path: str | Path, config: Config, environment: Mapping[str, Any], che
         If the checkpoint cannot be written.
     """
     path = Path(path)
+    about = checkpoints.page(checkpoint)
+    run = checkpoint.about.run or about[seals.SEAL]
     try:
         with appearing(path) as partial:
             (partial / CONFIG).write_text(config.to_toml(), encoding="utf-8")
-            (partial / ENVIRONMENT).write_text(as_json(environment, indent=2) + "\n", encoding="utf-8")
+            text = as_json(seals.sealed(plain(environment), run), indent=2)
+            (partial / ENVIRONMENT).write_text(text + "\n", encoding="utf-8")
             (partial / METRICS).touch()
-            checkpoints.save(partial / CHECKPOINT, checkpoint)
+            checkpoints.save(partial / CHECKPOINT, checkpoint, about)
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise unwritable(path, error) from None
     return Run(path, config)
 
 
@@ -253,42 +262,60 @@ def check_unchanged(old: Config, new: Config, where: str | Path) -> None:
 
 def as_json(value: Any, indent: int | None = None) -> str:
     """Return JSON that any reader takes: numbers that are not finite become null."""
-    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+    return json.dumps(plain(value), indent=indent, allow_nan=False)
 
 
-def _finite(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return nested values as JSON has them: numbers that are not finite become None."""
     if isinstance(value, Mapping):
-        return {str(name): _finite(entry) for name, entry in value.items()}
+        return {str(name): plain(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
+        return [plain(entry) for entry in value]
     if hasattr(value, "tolist"):
-        return _finite(value.tolist())
+        return plain(value.tolist())
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _records(path: Path) -> list[dict[str, Any]]:
+Lines = list[tuple[dict[str, Any], str]]
+"""Records with their text."""
+
+
+def _records(path: Path) -> Lines:
     """Read lines of JSON; a last line without its end was torn by a kill and does not count."""
-    if not path.is_file():
-        return []
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
-    records = []
+    lines = path.read_bytes().split(b"\n")[:-1] if os.path.isfile(path) else []
+    records: Lines = []
     for number, line in enumerate(lines, 1):
         try:
-            record = json.loads(line)
+            record = parse_json(line)
         except ValueError:
             raise CheckpointError(f"{path}: line {number} is no JSON") from None
         if not isinstance(record, dict) or type(record.get("epoch")) is not int:
             raise CheckpointError(f"{path}: line {number} is no record of an epoch")
-        records.append(record)
+        records.append((record, line.decode()))
     return records
 
 
-def _unwritable(path: Path, error: OSError) -> ConfigError:
-    return ConfigError(f"output directory '{path}' cannot be written: {error.strerror or error}")
+def _check_length(path: Path, records: Lines, epoch: int) -> None:
+    """Refuse records that end before the epoch of the checkpoint."""
+    last = records[-1][0]["epoch"] if records else 0
+    if last < epoch:
+        raise CheckpointError(f"{path} ends before the checkpoint: at epoch {last}, not {epoch}")
+
+
+def _check_records(path: Path, records: Lines, saved: Checkpoint) -> None:
+    """Refuse records that are not, one for each epoch, those of the checkpoint's run."""
+    if saved.about.format == checkpoints.OLD:
+        return
+    for number, (record, _) in enumerate(records, 1):
+        fault = seals.fault(record, saved.run)
+        if not fault and record["epoch"] != number:
+            fault = f"is of epoch {record['epoch']}"
+        if fault:
+            raise CheckpointError(f"{path}: line {number} {fault}")
 
 
 def _shown(value: Any) -> str:
-    return "none" if value is None else repr(value)
+    return "none" if value is None else shown(value)
 
 
 def _version(package: str) -> str | None:

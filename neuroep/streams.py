@@ -108,7 +108,7 @@ def _closed(number: int, name: str) -> None:
         if null != number:
             os.dup2(null, number)
             os.close(null)
-    setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))
+    setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115 (for good)
 
 
 def _silence(name: str) -> None:
@@ -118,4 +118,4 @@ def _silence(name: str) -> None:
         os.dup2(null, getattr(sys, name).fileno())
         os.close(null)
     except (OSError, ValueError):
-        setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+        setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (for good)

@@ -11,12 +11,15 @@ written while they are calibrated and learn, and at ``device.age`` by the evalua
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neuroep import runs
+from hw_models.keywords import checked
+from neuroep import checkpoints, folders, locks, runs
 from neuroep.assembly import Assembly, assemble, calibrate, check_update, rates
 from neuroep.batch import Batch
 from neuroep.checkpoints import About, Checkpoint
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 Report = Callable[[Mapping[str, Any]], None]
 
 
+@checked(ConfigError)
 def train(
     config: Config,
     out: str | Path,
@@ -80,11 +84,20 @@ def train(
         If a state or weight is not finite; the last checkpoint stays.
     """
     out = Path(out)
-    if resume and out.is_dir() and any(out.iterdir()):
-        run, parts, about = _resumed(config, out, corpus)
-        _check_start(run, start)
-    else:
-        run, parts, about = _started(config, out, start, corpus)
+    if resume and os.path.isdir(out) and os.listdir(out):
+        runs.load(out)  # a directory that holds something else gets no lock
+        with locks.held(out, "run"):
+            run, parts, about = _resumed(config, out, corpus)
+            _check_start(run, start)
+            return _epochs(run, parts, about, progress, report)
+    run, parts, about = _started(config, out, start, corpus)
+    with locks.held(out, "run"):
+        return _epochs(run, parts, about, progress, report)
+
+
+def _epochs(run: Run, parts: Assembly, about: About, progress: bool, report: Report | None) -> dict[str, Any]:
+    """Train the epochs that are left; return the record of the last one."""
+    config, out = parts.config, run.path
     probe = _probe_batch(parts) if config.training.probe else None
     record = run.metrics[-1] if run.metrics else {}
     for epoch in range(about.epoch, config.training.epochs):
@@ -96,9 +109,8 @@ def train(
         if probe is not None:
             parts.engine.begin("probe", epoch)
             record["probe"] = _probe(parts, probe)
-        run.append(record)
-        about = _about(parts, epoch + 1, record["updates"])
-        run.save(_checkpoint(parts.engine, about))
+        about = replace(about, epoch=epoch + 1, updates=record["updates"])
+        run.save(_checkpoint(parts.engine, about), record)
         if report is not None:
             report(record)
     return record
@@ -106,7 +118,7 @@ def train(
 
 def _started(config: Config, out: Path, start: str | Path | None, corpus: Corpus | None) -> tuple[Run, Assembly, About]:
     """Build everything, calibrate a chip, then make the run directory with the initial weights."""
-    runs.check_free(out, "choose another, or add --resume to continue its run")
+    folders.check_free(out, "choose another, or add --resume to continue its run")
     check_update(config)
     parts = assemble(config, None if start is None else runs.load(start).checkpoint(optimiser=False), corpus)
     parts.engine.read_at(0.0)
@@ -114,12 +126,13 @@ def _started(config: Config, out: Path, start: str | Path | None, corpus: Corpus
     about = _about(parts, epoch=0, updates=0)
     origin = {} if start is None else {"start": str(start)}
     page = runs.environment(engine=parts.engine.describe(), **_sizes(parts), **origin)
-    return runs.create(out, config, page, _checkpoint(parts.engine, about)), parts, about
+    run = runs.create(out, config, page, _checkpoint(parts.engine, about))
+    return run, parts, replace(about, run=run.name)
 
 
 def _check_start(run: Run, start: str | Path | None) -> None:
     """Refuse to resume a run from other initial weights than it had."""
-    had = run.environment.get("start")
+    had = None if start is None else run.environment.get("start")
     if start is not None and had != str(start):
         raise ConfigError(f"cannot resume '{run.path}' from '{start}': it started from {had or 'weights of its own'}")
 
@@ -128,21 +141,24 @@ def _resumed(config: Config, out: Path, corpus: Corpus | None) -> tuple[Run, Ass
     """Open a run directory and put the engine where training stopped."""
     run = runs.load(out)
     saved = run.checkpoint()
+    if saved.about.format == checkpoints.OLD:
+        found = "an earlier version made it, without digests; start a new run --from it"
+        raise CheckpointError(f"cannot resume '{out}': {found}")
     if not saved.about.data:
         raise CheckpointError(f"cannot resume '{out}': it holds imported weights and no training to resume")
     runs.check_unchanged(run.config, config, out)
-    if saved.about.config != runs.config_hash(config):
-        raise CheckpointError(f"checkpoint of '{out}' was made with another configuration than its {runs.CONFIG}")
     parts = assemble(config, saved, corpus)
     if saved.about.data != parts.corpus.fingerprint:
         raise CheckpointError(f"checkpoint of '{out}' was trained on other data than '{parts.corpus.name}' holds now")
     parts.engine.read_at(0.0)
     parts.engine.load_optimiser_state(saved.optimiser)
     run.rewind(saved.about.epoch)
-    return run.reconfigured(config), parts, saved.about
+    return run.reconfigured(config), parts, replace(saved.about, run=saved.run)
 
 
 def _about(parts: Assembly, epoch: int, updates: int) -> About:
+    from neuroep.data import familiar
+
     config = parts.config
     return About(
         network=parts.network.signature(),
@@ -152,6 +168,7 @@ def _about(parts: Assembly, epoch: int, updates: int) -> About:
         engine=parts.engine.name,
         config=runs.config_hash(config),
         data=parts.corpus.fingerprint,
+        vectors=familiar.digests(parts.corpus),
     )
 
 

@@ -6,6 +6,7 @@ display. Colours: Okabe and Ito, "Color Universal Design", 2008.
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import cast
 
@@ -86,5 +87,7 @@ def legend(ax: Axes, **settings: object) -> None:
 def save(drawn: Figure | Axes, path: Path) -> None:
     """Write a figure, or the figure of an axes, as PNG, whole or not at all."""
     sheet = cast(Figure, drawn.figure if isinstance(drawn, Axes) else drawn)
-    with replaced(path) as partial:
+    with replaced(path) as partial, warnings.catch_warnings():
+        # A letter that the font lacks is drawn as a box; a warning about it tells nobody which name it was.
+        warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
         sheet.savefig(partial, format="png", dpi=DPI, facecolor="white")

@@ -22,6 +22,18 @@ settings_section    configuration, versions and command
 
 from __future__ import annotations
 
+from types import ModuleType
+
 from analysis.report.writing import render, write
+from hw_models import lazy
 
 __all__ = ["render", "write"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Import a module when it is asked for."""
+    return lazy.submodule(__name__, __path__, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *lazy.modules(__path__)})

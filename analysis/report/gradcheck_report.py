@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from analysis.gradcheck import CURVES, ERROR_PICTURE, GDU_PICTURE, KINKS
 from analysis.report import numbers, page
 from analysis.report.settings_section import SAVED, settings_section
+from hw_models.reading import read_json
 from neuroep import config as configuration
 from neuroep.errors import ConfigError
 from neuroep.potentials import HardSigmoid
@@ -49,7 +49,7 @@ def load(folder: Path) -> dict[str, Any]:
     """Read what was found, with nan where JSON has null."""
     path = folder / CURVES
     try:
-        found = numbers.without_gaps(json.loads(path.read_text(encoding="utf-8")))
+        found = numbers.without_gaps(read_json(path))
     except (OSError, ValueError) as error:
         raise ConfigError(f"'{path}' is damaged: {' '.join(str(error).split())}") from None
     if not isinstance(found, dict):

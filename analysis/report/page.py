@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hw_models.text import plain
+
 DPI = 140
 """Of pictures; a page shows an inch as 96 pixels, so they stay sharp when enlarged."""
 GENERATOR = '<meta name="generator" content="neuroep report">'
@@ -53,7 +55,7 @@ summary { cursor: pointer; font-weight: 600; margin: .5rem 0; }
 
 def escape(value: Any) -> str:
     """Return text that is nothing but text within a tag or an attribute."""
-    return html.escape(str(value), quote=True)
+    return html.escape(plain(value, keep="\n\t"), quote=True)
 
 
 def document(title: str, lead: str, sections: Sequence[str]) -> str:

@@ -3,14 +3,13 @@
     sweep.json      what is swept: mode, settings, weights, fields, and the designs asked for so far
     trials.jsonl    one line per finished trial, flushed to the disk before the next is counted; the last line of a
                     trial counts
-    lock            held while a sweep writes here; the system frees it however the process ends
+    lock            held while a sweep writes here; the system frees it however the process ends (:mod:`neuroep.locks`)
 
 A line has ``id``, ``values``, ``seed``, ``result`` or ``error``, ``seconds``, ``attempt``, ``worker``, ``finished``.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -19,8 +18,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from hw_models.chip import PERFECT
+from hw_models.reading import parse_json, read_json
 from hw_models.whole_files import opened, write_text
 from neuroep.errors import ConfigError
+from neuroep.locks import take
 from neuroep.runs import as_json
 
 KINDS = {"settings": dict, "given": dict, "chips": dict, "fields": list, "designs": list}
@@ -67,7 +68,7 @@ class Ledger:
         check(self.path, self._page)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(self.path / LOCK)
+            self._lock = take(self.path / LOCK, "sweep")
             check(self.path, self._page)
             self.records = {record["id"]: record for record in _mended(self.path / TRIALS, self._page["fields"])}
             self._file = opened(self.path / TRIALS, "a")
@@ -171,10 +172,12 @@ def read_page(path: Path) -> dict[str, Any] | None:
         If it is damaged or of a later version.
     """
     try:
-        page = {**PLAIN, **json.loads((path / SWEEP).read_text(encoding="utf-8"))}
+        page = {**PLAIN, **read_json(path / SWEEP)}
         version = page["format"]
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise ConfigError(f"'{path / SWEEP}' cannot be read: {error.strerror or error}") from None
     except (ValueError, KeyError, TypeError):
         raise ConfigError(f"'{path / SWEEP}' is damaged: it is no page of a sweep") from None
     if version != FORMAT:
@@ -214,7 +217,7 @@ def _parsed(path: Path, fields: Iterable[str]) -> tuple[list[Record], int]:
     good = 0
     for number, line in enumerate(lines, 1):
         try:
-            record = json.loads(line)
+            record = parse_json(line)
         except ValueError:
             record = None
         if not _is_record(record):
@@ -232,32 +235,6 @@ def _is_record(record: Any) -> bool:
     if not isinstance(record, dict) or not {"id", "values", "seed"} <= record.keys():
         return False
     return isinstance(record["values"], dict) and (record.get("result") or record.get("error")) is not None
-
-
-def _locked(path: Path) -> IO[str]:
-    """Take the lock.
-
-    Raises
-    ------
-    ConfigError
-        If another process holds it.
-    """
-    file = opened(path, "a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        holder = file.read().strip()
-        file.close()
-        by = f" by process {holder}" if holder else ""
-        raise ConfigError(f"'{path.parent}' is being written{by}: wait for that sweep to end, or stop it") from None
-    except OSError:
-        file.close()
-        raise
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
 
 
 def _compared(page: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:

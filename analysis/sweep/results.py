@@ -16,6 +16,7 @@ from typing import Any
 
 from analysis.sweep.ledger import RUN, SWEEP, TRIALS, Record, read_page, read_records
 from analysis.sweep.points import Point, points, present, rank, shown
+from hw_models.text import lined
 from hw_models.whole_files import replaced
 from neuroep import runs
 from neuroep.errors import ConfigError
@@ -87,7 +88,7 @@ class Sweep:
         table += [self.unfinished] if self.unfinished else []
         notes = [f"failed: {_place(row, self.fields)}: {row['error']}" for row in self.failed[:3]]
         notes += [f"... and {len(self.failed) - 3} more failed"] if len(self.failed) > 3 else []
-        return "\n".join([*table, *notes, f"{count}; written to {self.out}: {RESULTS}, {TIMINGS}, {TRIALS}, {SWEEP}"])
+        return lined([*table, *notes, f"{count}; written to {self.out}: {RESULTS}, {TIMINGS}, {TRIALS}, {SWEEP}"])
 
 
 def load(path: str | Path) -> Sweep:

@@ -22,12 +22,14 @@ from analysis.sweep.results import Sweep
 from analysis.sweep.stopping import rule
 from analysis.sweep.trials import FORMAT, free_settings
 from hw_models.chip import PERFECT
+from hw_models.keywords import checked
 from neuroep import __version__, config as configuration, runs, training
 from neuroep.config import Config
 from neuroep.errors import ConfigError
 from neuroep.overrides import dotted
 
 
+@checked(ConfigError)
 def run(
     source: str | Path,
     vary: Sequence[str],

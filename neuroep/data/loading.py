@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hw_models.keywords import checked
 from neuroep.data import generated
 from neuroep.data.corpus import Corpus
 from neuroep.data.selection import check_selection, per_sequence, select
@@ -14,6 +15,7 @@ NAMES = (*PUBLIC, *generated.NAMES, "table")
 """Names of :func:`load`."""
 
 
+@checked(DataError)
 def load(
     name: str,
     *,

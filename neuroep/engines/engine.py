@@ -17,6 +17,7 @@ import numpy as np
 from neuroep import settling
 from neuroep.batch import Batch, TokenVectors
 from neuroep.contrast import Contrast, Held, Moved, Signal, TokenRows
+from neuroep.engines import kept
 from neuroep.errors import CheckpointError, ConfigError, DataError, nearest, unknown
 from neuroep.network import DenseSynapse, Network
 from neuroep.networks import initial_parameters
@@ -161,8 +162,8 @@ class Engine(ABC):
         """Return ``<parameter>.<moment>`` and ``<synapse>.updates``."""
 
     @abstractmethod
-    def load_optimiser_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over what :meth:`optimiser_state` returned."""
+    def _take(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over what :meth:`optimiser_state` returned, checked."""
 
     @abstractmethod
     def to_numpy(self, array: Any) -> np.ndarray:
@@ -331,6 +332,25 @@ class Engine(ABC):
         self._check_parameters(parameters)
         self.version += 1
         self._place(parameters)
+
+    def load_optimiser_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over what :meth:`optimiser_state` of such an engine returned.
+
+        Raises
+        ------
+        CheckpointError
+            If an array is missing, unknown, of another shape or kind of numbers, or a moment is not finite.
+        """
+        kept.check(state, self._kept())
+        self._take(state)
+
+    def _kept(self) -> dict[str, kept.Entry]:
+        """Return what the engine keeps beside its parameters: update counts first, moments from the first update on."""
+        found = {f"{synapse.name}.{kept.UPDATES}": kept.Entry((), "i") for synapse in self.network.synapses}
+        for name, shape in self.network.parameter_shapes().items():
+            updates = f"{name.rpartition('.')[0]}.{kept.UPDATES}"
+            found |= {f"{name}.{moment}": kept.Entry(shape, "f", updates) for moment in self.optimiser.moments}
+        return found
 
     def _check_parameters(self, parameters: Mapping[str, np.ndarray]) -> None:
         shapes = self.network.parameter_shapes()

@@ -9,20 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hw_models.files import chip_of
+from hw_models.keywords import checked
 from neuroep.batch import Batch, TokenVectors
 from neuroep.contrast import Contrast, Signal, TokenRows
 from neuroep.engines import substrate
 from neuroep.engines.arrays import Array
 from neuroep.engines.attention import HeldLogits, Tokens
 from neuroep.engines.engine import Engine
+from neuroep.engines.kept import Entry
 from neuroep.engines.workers import Workers
 from neuroep.errors import ConfigError, DataError, DivergenceError
 from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Synapse
-from neuroep.optimisers import SGD
+from neuroep.optimisers import SGD, Optimiser
 from neuroep.potentials import HardSigmoid, Potential, SmoothSigmoid, Tanh
 from neuroep.settling import Schedule, Settled, State
 
@@ -61,29 +65,43 @@ class LocalEngine(Engine):
         Default: all processors of the process. The result does not depend on it.
     device : str
         ``auto`` or ``cpu``.
-    chip : hw_models.Chip, optional
-        What to run on; default exact arithmetic.
+    chip : hw_models.Chip, str or Path, optional
+        What to run on, or its name or file as of :func:`hw_models.load`; default exact arithmetic.
     chip_seed : int, optional
         Of the chip's draws; default ``seed``.
 
     Raises
     ------
     ConfigError
-        If a device other than the CPU is asked for, or the chip cannot run the network.
+        If a device other than the CPU is asked for, the chip cannot run the network, or a keyword is unknown.
+    ChipError
+        If there is no chip of that name.
     """
 
     name = "local"
 
-    def __init__(self, network: Network, parameters: Mapping[str, np.ndarray] | None = None, **settings: Any) -> None:
-        device = settings.pop("device", "auto")
+    @checked(ConfigError)
+    def __init__(
+        self,
+        network: Network,
+        parameters: Mapping[str, np.ndarray] | None = None,
+        *,
+        optimiser: Optimiser | None = None,
+        seed: int = 0,
+        dtype: str = "float32",
+        threads: int | None = None,
+        device: str = "auto",
+        chip: Chip | str | Path | None = None,
+        chip_seed: int | None = None,
+    ) -> None:
         if device not in ("auto", "cpu"):
             raise ConfigError(f"device is '{device}': the local engine runs on auto, cpu")
-        self.workers = Workers(settings.pop("threads", None))
-        self.chip: Chip | None = settings.pop("chip", None)
-        self._chip_seed: int | None = settings.pop("chip_seed", None)
+        self.workers = Workers(threads)
+        self.chip = None if chip is None else chip_of(chip)
+        self._chip_seed = chip_seed
         if self.chip is not None and self.chip.update.scheme == "pulsed":
-            settings["optimiser"] = settings.get("optimiser") or SGD()
-        super().__init__(network, parameters, **settings)
+            optimiser = optimiser or SGD()
+        super().__init__(network, parameters, optimiser=optimiser, seed=seed, dtype=dtype)
 
     def _place(self, parameters: Mapping[str, np.ndarray]) -> None:
         chip_seed = self.seed if self._chip_seed is None else self._chip_seed
@@ -374,7 +392,15 @@ class LocalEngine(Engine):
             for name, values in array.state().items()
         }
 
-    def load_optimiser_state(self, state: Mapping[str, np.ndarray]) -> None:
+    def _kept(self) -> dict[str, Entry]:
+        """Add what the arrays of a chip and the chip as a whole keep; those of exact arithmetic keep nothing more."""
+        found, shapes = super()._kept(), self.network.parameter_shapes()
+        for synapse, array in self.arrays.items() if self.chip is not None else ():
+            own = {f"{synapse}.{name}": Entry.like(values) for name, values in array.state().items()}
+            found |= {name: entry for name, entry in own.items() if name not in found and name not in shapes}
+        return found | {f"{CHIP}.{name}": Entry.like(values) for name, values in self.substrate.state().items()}
+
+    def _take(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over moments, update counts, and what a chip keeps."""
         for synapse, array in self.arrays.items():
             array.load(_under(synapse, state))

@@ -17,14 +17,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from hw_models.keywords import checked
 from neuroep.batch import TokenVectors
 from neuroep.contrast import Contrast, TokenRows
-from neuroep.engines import reference_potentials as potentials
+from neuroep.engines import NO_CHIP, reference_potentials as potentials
 from neuroep.engines.engine import Engine
 from neuroep.engines.workers import check_threads
 from neuroep.errors import ConfigError, DivergenceError
 from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network
-from neuroep.optimisers import SGD
+from neuroep.optimisers import SGD, Optimiser
 from neuroep.settling import Schedule, State
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -62,19 +63,29 @@ class ReferenceEngine(Engine):
     Raises
     ------
     ConfigError
-        If the device is unknown or absent.
+        If the device is unknown or absent, or a keyword is unknown.
     """
 
     name = "reference"
 
-    def __init__(self, network: Network, parameters: Mapping[str, np.ndarray] | None = None, **settings: Any) -> None:
-        self.device = device_of(settings.pop("device", "auto"))
-        threads = settings.pop("threads", None)
+    @checked(ConfigError, NO_CHIP)
+    def __init__(
+        self,
+        network: Network,
+        parameters: Mapping[str, np.ndarray] | None = None,
+        *,
+        optimiser: Optimiser | None = None,
+        seed: int = 0,
+        dtype: str = "float32",
+        threads: int | None = None,
+        device: str = "auto",
+    ) -> None:
+        self.device = device_of(device)
         if threads is not None:
             check_threads(threads)
             torch.set_num_threads(threads)
         self.check_every = 1 if self.device.type == "cpu" else 4
-        super().__init__(network, parameters, **settings)
+        super().__init__(network, parameters, optimiser=optimiser, seed=seed, dtype=dtype)
 
     def _place(self, parameters: Mapping[str, np.ndarray]) -> None:
         dtype = getattr(torch, self.dtype)
@@ -297,7 +308,7 @@ class ReferenceEngine(Engine):
         theirs = ("momentum_buffer",) if isinstance(self.optimiser, SGD) else ("exp_avg", "exp_avg_sq")
         return dict(zip(self.optimiser.moments, theirs, strict=False))
 
-    def load_optimiser_state(self, state: Mapping[str, np.ndarray]) -> None:
+    def _take(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over moments and update counts."""
         self._updates = int(state[f"{self.network.synapses[0].name}.updates"])
         self._optimiser.state.clear()

@@ -1,8 +1,10 @@
-"""What the documentation names exists."""
+"""What the documentation names is there, in a process that has imported nothing but the three packages."""
 
 from __future__ import annotations
 
+import ast
 import importlib
+import json
 import re
 from pathlib import Path
 
@@ -11,21 +13,87 @@ import pytest
 import neuroep
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *ROOT.glob("neuroep/**/*.py"), *ROOT.glob("analysis/*.py"), *ROOT.glob("examples/*.py")]
-NAME = re.compile(r"(?<![\w.])neuroep((?:\.[A-Za-z_]\w*)+)\(")
+PACKAGES = ("neuroep", "analysis", "hw_models")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.py")]
+SOURCES = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+NAME = re.compile(r"(?<![\w./\"'-])(?:neuroep|analysis|hw_models)(?:\.[A-Za-z_]\w*)+(?![\w/-])")
+OTHERS = {"neuroep.chips"}
+"""Names of other things: the group of entry points."""
+FRESH = """
+import json, os, sys
+import neuroep, analysis, hw_models
+assert not {"torch", "numba", "numpy", "pydantic"} & set(sys.modules)
+missing = []
+for owner, names in json.load(sys.stdin).items():
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        found = []
+        for name in names:
+            thing = sys.modules[name.split(".")[0]]
+            try:
+                for part in name.split(".")[1:]:
+                    thing = getattr(thing, part)
+            except AttributeError as error:
+                found.append(f"{name}: {error}")
+        os.write(writer, json.dumps(found).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as answer:
+        missing += json.loads(answer.read() or json.dumps([f"{owner}: the process ended"]))
+    os.waitpid(child, 0)
+print(json.dumps(missing))
+"""
+"""Tries the names of each module in a fork of its own, made before anything was imported."""
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_calls_in_the_documentation_resolve(page):
-    for found in NAME.finditer(page.read_text(encoding="utf-8")):
-        thing = neuroep
-        for part in found[1].split(".")[1:]:
-            thing = getattr(thing, part)
-        assert callable(thing), found[0]
+def docstrings(path: Path) -> str:
+    """Return all docstrings of a module, those of fields too."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    texts = (node.value.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and _is_text(node.value))
+    return "\n".join(texts)
+
+
+def _is_text(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
+
+
+def named() -> dict[str, list[str]]:
+    """Return every dotted name in the documentation, by what holds its last part."""
+    texts = [path.read_text(encoding="utf-8") for path in PAGES] + [docstrings(path) for path in SOURCES]
+    names = {found[0] for text in texts for found in NAME.finditer(text)} - OTHERS
+    held: dict[str, list[str]] = {}
+    for name in sorted(names):
+        held.setdefault(name.rpartition(".")[0], []).append(name)
+    return held
+
+
+def test_every_documented_name_is_there_in_a_fresh_process(process):
+    """Before, ``neuroep.deployment.evaluate_run`` and all of ``analysis`` were AttributeErrors there."""
+    held = named()
+    names = [name for group in held.values() for name in group]
+    wanted = ("neuroep.deployment.evaluate_run", "analysis.gradcheck.run", "analysis.demo.run", "analysis.report.write")
+    assert set(wanted) <= set(names) and len(names) > 60
+    found = process("-c", FRESH)
+    out, err = found.communicate(json.dumps(held), timeout=300)
+    assert err == ""
+    assert json.loads(out) == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_module_is_there_by_its_name(package):
+    there = importlib.import_module(package)
+    for path in (ROOT / package).glob("[a-z]*.py"):
+        assert path.stem in dir(there)
+    with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'nothing'"):
+        _ = there.nothing
+
+
+def test_a_misspelt_module_gets_the_nearest_name():
+    with pytest.raises(AttributeError, match=r"no attribute 'deploymnt'; did you mean 'deployment'\?$"):
+        _ = neuroep.deploymnt
 
 
 def test_every_listed_module_is_there():
     for name in neuroep.__all__[1:]:
         assert getattr(neuroep, name) is importlib.import_module(f"neuroep.{name}")
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = neuroep.nothing

@@ -157,6 +157,29 @@ def test_an_imported_run_is_not_resumed(file, tmp_path):
         training.train(run.config, run.path, resume=True, progress=False)
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("synapses.0.weight", lambda w: torch.quantize_per_tensor(w, 0.1, 0, torch.qint8), "is quantised: save the"),
+        ("synapses.0.weight", lambda w: w[:0], r"is empty: its shape is \(0, 32\)"),
+        ("synapses.0.weight", lambda w: w[:, :0], r"is empty: its shape is \(32, 0\)"),
+        ("synapses.1.bias", lambda w: w[:0], "is empty"),
+        ("synapses.0.weight", lambda w: w.to("meta"), "has a shape but no values"),
+        ("synapses.0.weight", lambda w: torch.nested.nested_tensor([w[0], w[1][:3]]), "is no plain tensor"),
+        (f"synapses.{'9' * 5000}.weight", lambda w: w, "no synapse has such a number"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_tensors_that_are_no_weights(file, tmp_path, name, change, message):
+    """Before, quantised and empty tensors and a number of 5,000 digits ended in tracebacks."""
+    held = tensors(1, 32, 3, [2], bias=True)
+    held[name] = change(held.get(name, torch.ones(2)))
+    torch.save(held, file)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        published.convert(file, tmp_path / "run")
+    assert len(str(caught.value)) < 400 and not (tmp_path / "run").exists()
+
+
 def test_a_missing_file(tmp_path):
     with pytest.raises(CheckpointError, match="do not exist"):
         published.convert(tmp_path / "none.pt", tmp_path / "run")

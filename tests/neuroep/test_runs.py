@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from neuroep import checkpoints, config as configuration, runs
+from neuroep import checkpoints, config as configuration, folders, runs
 from neuroep.checkpoints import About, Checkpoint
 from neuroep.config import parse
 from neuroep.errors import CheckpointError, ConfigError
@@ -79,7 +79,7 @@ def test_the_working_directory_is_seen_through_a_link(tmp_path, monkeypatch):
     (tmp_path / "link").symlink_to("real")
     monkeypatch.chdir(tmp_path / "real")
     with pytest.raises(ConfigError, match="name a new directory"):
-        runs.check_free(tmp_path / "link")
+        folders.check_free(tmp_path / "link")
 
 
 def test_a_failure_leaves_nothing(tmp_path, checkpoint, monkeypatch):

@@ -15,7 +15,7 @@ import pytest
 from analysis import comparison, report
 from hw_models.chip import Chip
 from neuroep import config, runs, training
-from neuroep.errors import ConfigError, NeuroepError
+from neuroep.errors import CheckpointError, ConfigError, NeuroepError
 
 Checked = Callable[[str], str]
 HOSTILE = '<script>alert("1")</script> & $x_{$'
@@ -114,7 +114,7 @@ def test_what_cannot_be_reported_is_one_line(tmp_path: Path, name: str, content:
 def test_a_damaged_run_is_one_line(trained: Path, tmp_path: Path, name: str, content: str) -> None:
     shutil.copytree(trained, tmp_path / "run")
     (tmp_path / "run" / name).write_text(content)
-    with pytest.raises(ConfigError, match="damaged run") as caught:
+    with pytest.raises(CheckpointError, match="is damaged") as caught:
         report.write(tmp_path / "run")
     assert "\n" not in str(caught.value) and not (tmp_path / "run" / "report.html").exists()
 

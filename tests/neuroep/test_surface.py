@@ -1,0 +1,88 @@
+"""Keywords and names given to what users call: a misspelt one gets the nearest, and none is dropped."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+
+import analysis
+import hw_models
+import neuroep
+from hw_models.chip import Chip
+from hw_models.errors import ChipError
+from neuroep.errors import ConfigError, DataError
+from tests import cases
+
+
+@pytest.mark.parametrize(
+    ("call", "keyword", "near"),
+    [
+        (lambda k: neuroep.engines.local(cases.network(), **k), "chpi", "chip"),
+        (lambda k: neuroep.engines.reference(cases.network(), **k), "devise", "device"),
+        (lambda k: neuroep.engines.build("local", cases.network(), **k), "thread", "threads"),
+        (lambda k: neuroep.engines.local_engine.LocalEngine(cases.network(), **k), "chipseed", "chip_seed"),
+        (lambda k: neuroep.engines.reference_engine.ReferenceEngine(cases.network(), **k), "optimizer", "optimiser"),
+        (lambda k: neuroep.networks.sentiment(5, 4, (3, 2), **k), "redout", "readout"),
+        (lambda k: neuroep.networks.pooled(5, 4, (3, 2), **k), "masks", "mask"),
+        (lambda k: neuroep.networks.inference(5, 4, (3, 3), **k), "projection_bais", "projection_bias"),
+        (lambda k: neuroep.networks.initial_parameters(cases.network(), **k), "output_bais", "output_bias"),
+        (lambda k: neuroep.estimators.centred(**k), "nudge", "nudged"),
+        (lambda k: neuroep.estimators.random(**k), "sed", "seed"),
+        (lambda k: neuroep.data.load("reviews", tokens=5, **k), "limits", "limit"),
+        (lambda k: neuroep.training.train(None, "out", **k), "resum", "resume"),
+        (lambda k: neuroep.deployment.evaluate_run("run", **k), "overides", "overrides"),
+        (lambda k: neuroep.deployment.deploy("run", **k), "seed", "seeds"),
+        (lambda k: analysis.comparison.run("run", [], "out", **k), "modes", "mode"),
+        (lambda k: analysis.gradcheck.run(None, "out", **k), "sample", "samples"),
+        (lambda k: analysis.demo.run("out", **k), "progres", "progress"),
+        (lambda k: analysis.sweep.runner.run("run", [], out="out", **k), "worker", "workers"),
+        (lambda k: hw_models.Crossbar(Chip.ideal(), (2, 3), **k), "names", "name"),
+    ],
+)
+def test_a_misspelt_keyword_gets_the_nearest_one(call, keyword, near):
+    """Before, a TypeError without it."""
+    line = rf"^unknown keyword of \w+ '{keyword}': allowed are .*; did you mean '{near}'\?$"
+    with pytest.raises((ConfigError, DataError, ChipError), match=line):
+        call({keyword: 1})
+
+
+@pytest.mark.parametrize("name", ["local", "reference"])
+def test_signatures_are_written_out(name):
+    """So that an editor completes them; no builder takes just anything."""
+    for build in (getattr(neuroep.engines, name), neuroep.networks.pooled, neuroep.estimators.centred):
+        kinds = {parameter.kind for parameter in inspect.signature(build).parameters.values()}
+        assert inspect.Parameter.VAR_KEYWORD not in kinds
+
+
+def test_a_chip_by_its_name(tmp_path):
+    """Before, the name ended in an AttributeError inside the engine."""
+    net, batch = cases.network("pooled_sentiment"), cases.batch(cases.network("pooled_sentiment"))
+    mine = hw_models.load("rram").model_copy(update={"name": "mine"})
+    hw_models.save(mine, tmp_path / "mine.toml")
+    for given, chip in (("rram", hw_models.load("rram")), (tmp_path / "mine.toml", mine), (mine, mine)):
+        engines = [neuroep.engines.local(net, chip=one, seed=3) for one in (given, chip)]
+        assert engines[0].chip == chip
+        for engine in engines:
+            engine.calibrate([batch], cases.estimator())
+        outputs = [engine.outputs(engine.settle(batch)) for engine in engines]
+        np.testing.assert_array_equal(*outputs)
+    crossbar = hw_models.Crossbar("rram", (3, 4))
+    assert crossbar.chip == hw_models.load("rram")
+
+
+@pytest.mark.parametrize("make", [lambda chip: neuroep.engines.local(cases.network(), chip=chip),
+                                  lambda chip: hw_models.Crossbar(chip, (2, 3))])  # fmt: skip
+def test_what_is_no_chip(make):
+    with pytest.raises(ChipError, match=r"^unknown chip 'pcn': .*; did you mean 'pcm'\?$"):
+        make("pcn")
+    with pytest.raises(ChipError, match=r"^chip is a dict: give a Chip, the name of one, or a TOML file$"):
+        make({"name": "pcm"})
+
+
+@pytest.mark.parametrize("keyword", ["chip", "chip_seed"])
+def test_the_reference_engine_has_no_chip(keyword):
+    for build in (neuroep.engines.reference, lambda net, **k: neuroep.engines.build("reference", net, **k)):
+        with pytest.raises(ConfigError, match=f"^keyword '{keyword}': a chip runs on engine 'local'$"):
+            build(cases.network(), **{keyword: "pcm"})
