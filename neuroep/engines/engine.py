@@ -108,6 +108,10 @@ class Engine(ABC):
         """Bring 0-d values to the host at once."""
 
     @abstractmethod
+    def displacements(self, state: State, names: Iterable[str]) -> dict[str, tuple[float, float]]:
+        """Return max|s - s_origin| and max|s| of the named layers, on the host."""
+
+    @abstractmethod
     def energy(self, clamped: Any, state: State) -> np.ndarray:
         """Return F_beta = sum_l G_l - Phi + beta/2 ||s_out - y||^2, shape (batch,)."""
 
@@ -191,6 +195,11 @@ class Engine(ABC):
 
     # What all engines share.
 
+    @property
+    def epsilon(self) -> float:
+        """Unit in the last place of 1 in the engine's precision."""
+        return float(np.finfo(self.dtype).eps)
+
     def begin(self, *occasion: str | int) -> None:
         """Name what comes next, for example ``("train", 12)``.
 
@@ -254,7 +263,7 @@ class Engine(ABC):
         """Settle a batch, or what :meth:`clamp` made of one; see :func:`neuroep.settling.settle`."""
         state = start.state if isinstance(start, Settled) else start
         clamped = self.clamp(batch)
-        schedule = schedule or Schedule(tolerance=1e-5)
+        schedule = schedule or Schedule(tolerance=0.01 if beta else 1e-5)
         if self.time_constant != 1:
             schedule = replace(schedule, dt=schedule.dt / self.time_constant)
         settled = settling.settle(self, clamped, schedule, beta, state, record)

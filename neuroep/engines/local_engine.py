@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from neuroep.engines import substrate
 from neuroep.engines.arrays import Array
 from neuroep.engines.attention import HeldLogits, Tokens
 from neuroep.engines.engine import Engine
+from neuroep.engines.neurons import displaced
 from neuroep.engines.workers import Workers
 from neuroep.errors import ConfigError, DivergenceError
 from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Synapse
@@ -194,7 +195,8 @@ class LocalEngine(Engine):
             values[name][:] = value
         weights = {name: weight.copy() for name, weight in state.weights.items()}
         memory = {name: {key: kept.copy() for key, kept in held.items()} for name, held in state.memory.items()}
-        return State(values, weights, state.stale, state.beta, memory)
+        inner = {name: value.copy() for name, value in state.inner.items()}
+        return State(values, weights, state.stale, state.beta, memory, inner, state.origin)
 
     def settle(self, batch: Any, *args: Any, **settings: Any) -> Settled:
         """Settle a batch; see :meth:`Engine.settle`. A chip's time constant divides the schedule's time step."""
@@ -284,6 +286,11 @@ class LocalEngine(Engine):
     def scalars(self, values: Mapping[str, Any]) -> dict[str, float]:
         """Return the values as they are."""
         return dict(values)
+
+    def displacements(self, state: State, names: Iterable[str]) -> dict[str, tuple[float, float]]:
+        """Return max|s - s_origin| and max|s| of the named layers."""
+        origin = cast(State, state.origin)
+        return {name: displaced(state.level(name), origin.level(name), self.workers) for name in names}
 
     def _energy(self, clamped: Clamped, state: State) -> np.ndarray:
         """Return F_beta of the mean weights, (batch,): without a chip's noise and converters."""

@@ -110,6 +110,24 @@ def respond(product, feedback, state, target, code, slope, beta, mode, dt):
     return largest
 
 
+@njit(nogil=True, cache=True)
+def measure(state, origin):
+    """Return max|state - origin| and max|state| of two arrays (rows, size)."""
+    moved, largest = state.dtype.type(0), state.dtype.type(0)
+    for b in range(state.shape[0]):
+        for i in range(state.shape[1]):
+            moved = max(moved, abs(state[b, i] - origin[b, i]))
+            largest = max(largest, abs(state[b, i]))
+    return moved, largest
+
+
+def displaced(state: np.ndarray, origin: np.ndarray, workers: Workers) -> tuple[float, float]:
+    """Return max|state - origin| and max|state| of a layer's states, (batch, size)."""
+    parts = blocks(len(state), max(1, NEURONS // state.shape[1]))
+    found = np.array(workers.run(lambda a, b: measure(state[a:b], origin[a:b]), parts))
+    return float(found[:, 0].max()), float(found[:, 1].max())
+
+
 class Neurons:
     """The neurons of one dense layer.
 
