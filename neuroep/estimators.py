@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,7 +65,7 @@ class Estimator:
     beta : float
         Strength of the nudge, positive.
     free, nudged : Schedule
-        How the free and the nudged phases settle.
+        How the free and the nudged phases settle; the tolerance of the latter is relative to the displacement.
     seed : int
         Seed of the coin of ``random``.
 
@@ -78,7 +78,7 @@ class Estimator:
     kind: str = "centred"
     beta: float = 0.1
     free: Schedule = field(default_factory=lambda: Schedule(steps=50, tolerance=1e-5))
-    nudged: Schedule = field(default_factory=lambda: Schedule(steps=50, tolerance=1e-5))
+    nudged: Schedule = field(default_factory=lambda: Schedule(steps=50, tolerance=0.01))
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -99,11 +99,20 @@ class Estimator:
         return {"centred": (1, -1), "positive": (1,), "negative": (-1,)}[self.kind]
 
     def settle(self, engine: Engine, batch: Any, step: int | None = None, record: tuple[str, ...] = ()) -> Phases:
-        """Settle the free phase and, from its end, the nudged ones; ``record`` goes to the nudged ones."""
+        """Settle the free phase and, from its end, the nudged ones; ``record`` goes to the nudged ones.
+
+        Both nudged phases take the sweeps of the longer one: what the free phase has left unsettled goes on to settle
+        in both alike, and is not in their contrast.
+        """
         clamped = engine.clamp(batch)
         free = engine.settle(clamped, self.free)
         signs = self.signs(step)
         nudged = {s: engine.settle(clamped, self.nudged, beta=s * self.beta, start=free, record=record) for s in signs}
+        longest = max(settled.steps for settled in nudged.values())
+        for sign, settled in nudged.items():
+            if settled.steps < longest:
+                rest = replace(self.nudged, steps=longest - settled.steps, tolerance=0.0)
+                nudged[sign] = engine.settle(clamped, rest, sign * self.beta, settled, record).after(settled)
         return Phases(clamped, free, nudged)
 
     def _ends(self, phases: Phases) -> tuple[State, State, float]:
@@ -152,7 +161,10 @@ class Estimator:
             found |= health.displacements(outputs, ends[1], ends[-1])
         found["free_steps"] = float(phases.free.steps)
         found["nudged_steps"] = float(np.mean([settled.steps for settled in phases.nudged.values()]))
-        found["residual"] = max(settled.residual for settled in (phases.free, *phases.nudged.values()))
+        nudged = phases.nudged.values()
+        found["residual"], found["unsettled"] = phases.free.residual, float(not phases.free.converged)
+        found["nudged_residual"] = max(settled.residual for settled in nudged)
+        found["nudged_unsettled"] = float(not all(settled.converged for settled in nudged))
         return found
 
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +157,14 @@ class Settled:
     def energy(self) -> np.ndarray:
         """(batch,) energy F_beta of the final state, computed when asked, which must be before the weights change."""
         return self._energy()
+
+    def after(self, before: Settled) -> Settled:
+        """Return this phase as the end of one that began with ``before``, which had met its tolerance."""
+        trace = self.trace
+        if trace is not None and before.trace is not None:
+            parts = ((getattr(before.trace, name), getattr(trace, name)) for name in RECORDS)
+            trace = Trace(*([*first, *second] for first, second in parts))
+        return replace(self, steps=before.steps + self.steps, converged=before.converged, trace=trace)
 
 
 def _update_group(engine: Engine, clamped: Any, state: State, group: tuple[str, ...], schedule: Schedule) -> dict:
