@@ -226,7 +226,8 @@ class LocalEngine(Engine):
             else:
                 nudged = state.beta != 0 and name == self.network.output.name
                 target, value = clamped.target if nudged else None, state.values[name]
-                changes[name] = self.cells[name].respond(products[name], back, value, target, state.beta, schedule)
+                drive, nudge = (products[name], back), (target, state.beta)
+                changes[name] = self.cells[name].respond(*drive, value, *nudge, schedule, state.inner)
         return changes
 
     def _attend(self, clamped: Clamped, state: State, layer: AttentionLayer, back: np.ndarray, dt: float) -> float:

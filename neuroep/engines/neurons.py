@@ -153,6 +153,7 @@ class Neurons:
         target: np.ndarray | None,
         beta: float,
         schedule: Schedule,
+        inner: dict[str, np.ndarray] | None = None,
     ) -> float:
         """Move the layer in place; return max|delta s|, NaN if there is one.
 
@@ -170,6 +171,8 @@ class Neurons:
             Strength of the nudge.
         schedule : Schedule
             Order and time step.
+        inner : dict, optional
+            States inside neurons that show a digitised one, by layer; read and written, and what moved is theirs.
         """
         mode = FREE
         if target is not None:
