@@ -23,7 +23,7 @@ from neuroep.engines.workers import Workers
 from neuroep.errors import ConfigError, DivergenceError
 from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Synapse
 from neuroep.optimisers import SGD
-from neuroep.potentials import HardSigmoid, Potential, SmoothSigmoid, Tanh
+from neuroep.potentials import HardSigmoid, Potential, SmoothSigmoid, Tanh, check
 from neuroep.settling import Schedule, Settled, State
 
 if TYPE_CHECKING:
@@ -386,6 +386,7 @@ def potential_energy(potential: Potential, state: np.ndarray) -> np.ndarray:
     """Return the sum of G(s) over the last dimension, (batch,); equations in :mod:`neuroep.potentials`."""
     from scipy.special import xlogy
 
+    check(potential, None, "local")
     if isinstance(potential, HardSigmoid):
         return (state * state).sum(-1) / (2.0 * potential.slope)
     if isinstance(potential, SmoothSigmoid):

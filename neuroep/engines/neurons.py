@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from neuroep import potentials
 from neuroep.engines.workers import Workers, blocks
 from neuroep.network import DenseLayer
 from neuroep.settling import Schedule
@@ -35,7 +36,7 @@ def _state(code, slope, u):
         return 0.5 * (1 + math.tanh(0.5 * u))
     if code == 2:
         return math.tanh(u)
-    return u
+    return u if code == 3 else math.nan
 
 
 @njit(nogil=True, cache=True)
@@ -139,9 +140,15 @@ class Neurons:
         Of all arrays.
     workers : Workers
         Threads.
+
+    Raises
+    ------
+    ConfigError
+        For a potential that the kernels do not know.
     """
 
     def __init__(self, layer: DenseLayer, dtype: str, workers: Workers) -> None:
+        potentials.check(layer.potential, layer.name, "local")
         self.layer, self.dtype, self.workers = layer, dtype, workers
         self.real: Any = np.dtype(dtype).type
 
