@@ -243,9 +243,9 @@ def _print_epoch(record: Mapping[str, Any]) -> None:
 
     parts = [f"train loss {record['train']['loss']:.4f} accuracy {record['train']['accuracy']:.4f}"]
     parts += [f"{name} accuracy {found['accuracy']:.4f}" for name, found in record["evaluate"].items()]
-    parts += [f"{sum(record['seconds'].values()):.1f} s"]
-    notes = "".join(f"; {limit}" for limit in training.limits(record))
-    print(f"epoch {record['epoch']}: {', '.join(parts)}{notes}", flush=True)
+    compiled = record["seconds"].get("compile", 0.0)
+    parts += [f"{training.spent(record):.1f} s" + (f" after {compiled:.1f} s of compiling" if compiled >= 0.05 else "")]
+    print(f"epoch {record['epoch']}: {', '.join(parts)}", *training.notes(record), sep="\n    ", flush=True)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
