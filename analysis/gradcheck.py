@@ -27,7 +27,6 @@ from neuroep.assembly import Assembly, assemble, calibrate
 from neuroep.batch import Batch
 from neuroep.config import Config
 from neuroep.errors import ConfigError
-from neuroep.estimators import Estimator
 from neuroep.health import output_health
 from neuroep.network import AttentionLayer, Network
 from neuroep.potentials import HardSigmoid

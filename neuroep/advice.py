@@ -38,14 +38,16 @@ def settling(health: Mapping[str, Any], settings: SettlingConfig, noisy: bool) -
         Whether every read draws noise, which moves the states in every step.
     """
     free = _number(health, "residual"), _number(health, "unsettled"), settings.tolerance, MOVING
-    nudged = _number(health, "nudged_residual"), _number(health, "nudged_unsettled"), settings.nudged_tolerance, CHANGING
+    last = _number(health, "nudged_residual"), _number(health, "nudged_unsettled")
+    nudged = *last, settings.nudged_tolerance, CHANGING
     moves = f"states still move by {free[0]:.2g}", f"displacements still change by {nudged[0]:.2g} of themselves"
     if noisy:
         asked = [name for name, phase in (("", free), ("nudged_", nudged)) if phase[2] > 0 and phase[1] > SHARE]
         names = " and ".join(f"settling.{name}tolerance" for name in asked)
         return [f"read noise keeps the states moving ({', '.join(moves)}), never below {names}"] if asked else []
     lines = []
-    rows = (("free phases", "free_steps", "tolerance", free), ("nudged phases", "nudged_steps", "nudged_tolerance", nudged))
+    first = "free phases", "free_steps", "tolerance", free
+    rows = first, ("nudged phases", "nudged_steps", "nudged_tolerance", nudged)
     for (what, steps, name, (residual, share, tolerance, bound)), moving in zip(rows, moves, strict=True):
         if share > SHARE and (tolerance > 0 or residual > bound):
             cure = f"raise settling.{steps} (now {getattr(settings, steps)})"
@@ -103,7 +105,8 @@ def _unmoved(record: Mapping[str, Any], config: Config) -> list[str]:
     free = max(_number(health, "dead_outputs"), _number(health, "saturated_outputs")) < CLIPPED
     if not moved or max(moved) >= STILL * beta or not free:
         return []
-    return [f"a nudge of {beta:g} moves the outputs by {max(moved):.1g} only: raise estimator.beta or settling.nudged_steps"]
+    cure = "raise estimator.beta or settling.nudged_steps"
+    return [f"a nudge of {beta:g} moves the outputs by {max(moved):.1g} only: {cure}"]
 
 
 def _rates(record: Mapping[str, Any], first: Mapping[str, Any], config: Config) -> list[str]:

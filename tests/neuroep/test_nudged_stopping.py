@@ -49,8 +49,12 @@ class TestArrivals:
         net = cases.network("sentiment")
         wanted = {"output": 1, "hidden_2": 2, "hidden_1": 3, "attention": 4}
         assert Schedule("synchronous").arrivals(net) == wanted
-        assert Schedule().arrivals(net) == {"output": 1, "hidden_2": 1 + (net.parity[0][0] == "attention"),
-                                            "hidden_1": 2, "attention": 2 + (net.parity[0][0] == "attention")}
+        assert Schedule().arrivals(net) == {
+            "output": 1,
+            "hidden_2": 1 + (net.parity[0][0] == "attention"),
+            "hidden_1": 2,
+            "attention": 2 + (net.parity[0][0] == "attention"),
+        }
 
     @on_both
     @every_order
@@ -63,7 +67,8 @@ class TestArrivals:
         schedule = Schedule(order, steps=5, dt=dt)
         nudged = engine.settle(clamped, schedule, 0.3, free, ("states",))
         for name, first in schedule.arrivals(net).items():
-            away = [np.abs(engine.to_numpy(s.values[name] - free.state.values[name])).max() for s in nudged.trace.states]
+            still = free.state.values[name]
+            away = [np.abs(engine.to_numpy(s.values[name] - still)).max() for s in nudged.trace.states]
             assert all(step < 1e-12 for step in away[: first - 1]) and away[first - 1] > 1e-9
 
 
@@ -108,7 +113,8 @@ class TestRule:
         estimator = cases.estimator(beta=0.1, free=free, nudged=nudged)
         engine = cases.engine(where, net, values, dtype=dtype)
         phases = estimator.settle(engine, batch)
-        moved = np.abs(engine.to_numpy(phases.nudged[1].state.values["attention"] - phases.free.state.values["attention"]))
+        ends = (settled.state.values["attention"] for settled in (phases.nudged[1], phases.free))
+        moved = np.abs(np.subtract(*map(engine.to_numpy, ends)))
         assert 0 < moved.max() < (1e-5 if dtype == "float64" else 1e-3)
         found = estimator.gradient(engine, batch)
         errors = {n: yardsticks.relative_error(found[n], exact[n]) for n in exact if n.endswith("weight")}
@@ -239,7 +245,8 @@ class TestBothSigns:
             unlike += len({found.steps for found in alone.values()}) > 1
             for sign, found in phases.nudged.items():
                 assert found.steps == longest and found.converged
-                assert [len(kept) for kept in (found.trace.states, found.trace.change, found.trace.energy)] == [longest] * 3
+                kept = found.trace.states, found.trace.change, found.trace.energy
+                assert [len(values) for values in kept] == [longest] * 3
                 whole = engine.settle(clamped, Schedule(order, longest, 0.0, dt), sign * beta, phases.free)
                 cases.assert_close(engine.states(found), engine.states(whole), 1e-13)
                 assert found.residual == pytest.approx(whole.residual, rel=1e-6)

@@ -251,7 +251,7 @@ class TestUnknownPotentials:
             lambda: neurons.Neurons(layer, "float64", setting.workers),
             lambda: ChipNeurons(layer, Neuron(), setting),
         ):
-            with pytest.raises(ConfigError, match="^potential 'softplus' of layer 'hidden' is a Softplus"):
+            with pytest.raises(ConfigError, match=r"^potential 'softplus' of layer 'hidden' is a Softplus"):
                 build()
 
     def test_nor_has_one_an_energy_or_a_minimiser(self):
@@ -262,7 +262,7 @@ class TestUnknownPotentials:
             lambda: reference_potentials.respond(Steep(), none),
             lambda: reference_potentials.nudged(Steep(), none, none, 0.1),
         ):
-            with pytest.raises(ConfigError, match="^potential 'tanh' is a Steep, which the (local|reference) engine"):
+            with pytest.raises(ConfigError, match=r"^potential 'tanh' is a Steep, which the (local|reference) engine"):
                 compute()
 
     def test_kernels_answer_an_unknown_number_with_nan(self):

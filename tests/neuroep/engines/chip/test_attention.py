@@ -111,7 +111,7 @@ def test_states_are_digitised_before_the_next_synapse_reads_them(case):
 
 @pytest.mark.parametrize("steps", [1, 3, 40])
 def test_digitised_states_have_no_dead_zone(case, steps):
-    """With dt < 1 the weights inside go on between two levels, and what moved is what they read: 4 bits over [-4, 4]."""
+    """With dt < 1 the weights inside go on between two levels, and what moved is what they read: 4 bits."""
     converter = Converter(bits=4, range=4.0)
     value, weights, change, _ = case.moved(DigitisedAttention(case.exact(), converter, case.setting), steps, dt=0.1)
     wanted, exact, moved, _ = case.moved(case.exact(), steps, dt=0.1)

@@ -157,7 +157,8 @@ def test_nudged_phases_start_from_the_inner_states_of_the_free_one(order):
         clamped = engine.clamp(batch)
         free = engine.settle(clamped, Schedule(order, steps=300, dt=dt))
         kept = {layer: value.copy() for layer, value in free.state.inner.items()}
-        ends = [engine.outputs(engine.settle(clamped, Schedule(order, steps=300, dt=dt), b, free)) for b in (0.05, -0.05)]
+        schedule = Schedule(order, steps=300, dt=dt)
+        ends = [engine.outputs(engine.settle(clamped, schedule, beta, free)) for beta in (0.05, -0.05)]
         moved[name] = ends[0] - ends[1]
         assert set(kept) == ({"hidden_1", "hidden_2", "output"} if given else set())
         cases.assert_same(free.state.inner, kept)
