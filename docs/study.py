@@ -1,6 +1,6 @@
 """Draw the two pictures of the study in README.md from the three sweeps that its commands make.
 
-python docs/study.py sweeps/adc sweeps/deployed sweeps/learned docs
+    python docs/study.py sweeps/adc sweeps/deployed sweeps/learned docs
 """
 
 from __future__ import annotations

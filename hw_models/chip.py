@@ -96,7 +96,9 @@ class Chip(Part):
     def differences(self) -> dict[str, Any]:
         """Return the fields that differ from the ideal chip by dotted name, those that only describe it left out."""
         other = dict(self.fields_of(Chip()))
-        return {name: value for name, value in self.fields_of(self) if name not in PERFECT and value != other[name]}
+        return {
+            name: value for name, value in self.fields_of(self) if name not in PERFECT and value != other[name]
+        }
 
     @classmethod
     def fields_of(cls, part: Part, start: str = "") -> Iterator[tuple[str, Any]]:

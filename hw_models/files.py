@@ -1,7 +1,7 @@
 """Chips by name or by file: presets, registered chips, and TOML.
 
-chip = hw_models.load("pcm")                 # a preset, an alias, or what a lab registered
-chip = hw_models.load("mychip.toml")         # fields of hw_models.chip.Chip; ``preset = "pcm"`` starts from another
+    chip = hw_models.load("pcm")                 # a preset, an alias, or what a lab registered
+    chip = hw_models.load("mychip.toml")         # fields of hw_models.chip.Chip; ``preset = "pcm"`` starts from another
 """
 
 from __future__ import annotations

@@ -14,7 +14,9 @@ def listing() -> str:
     chips = {name: presets.load(name) for name in presets.names()}
     shown = {name: ", ".join([name, *aliases]) for name, aliases in _aliases(list(chips)).items()}
     width = max(len(text) for text in shown.values())
-    rows = [f"{shown[name]:<{width}}  {_kind(chip):<24} {chip.citation}" for name, chip in chips.items()]
+    rows = [
+        f"{shown[name]:<{width}}  {_kind(chip):<24} {chip.citation}" for name, chip in chips.items()
+    ]
     return "\n".join(rows)
 
 

@@ -369,7 +369,9 @@ class PulsedDevices:
                 draws = np.empty((b - a, end - begin), dtype=np.float32)
                 noise_kernels.fill_normals(key, step, c, a, draws)
                 how = (devices, self._law, excess, limit)
-                total += pulse_kernels.expected_step(a, b, begin, end, self._kind, mixed, counts, draws, weights, *how)
+                total += pulse_kernels.expected_step(
+                    a, b, begin, end, self._kind, mixed, counts, draws, weights, *how
+                )
             return total
 
         found = sum(self.run(task, blocks(len(rows) * len(columns), 1)))

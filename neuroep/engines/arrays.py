@@ -38,7 +38,9 @@ class Array(Protocol):
         """Read ``pre @ W.T``, (rows, in) to (rows, out), without the bias."""
         ...
 
-    def transposed(self, post: np.ndarray, out: np.ndarray | None = None, memory: Memory | None = None) -> np.ndarray:
+    def transposed(
+        self, post: np.ndarray, out: np.ndarray | None = None, memory: Memory | None = None
+    ) -> np.ndarray:
         """Read ``post @ W``, (rows, out) to (rows, in)."""
         ...
 
@@ -111,7 +113,9 @@ class IdealArray:
             parts[0] += part
         return parts[0]
 
-    def transposed(self, post: np.ndarray, out: np.ndarray | None = None, memory: Memory | None = None) -> np.ndarray:
+    def transposed(
+        self, post: np.ndarray, out: np.ndarray | None = None, memory: Memory | None = None
+    ) -> np.ndarray:
         """Return ``post @ W``."""
         self.operations += len(post) * self.weight.size
         if out is None:

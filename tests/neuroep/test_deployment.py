@@ -74,7 +74,9 @@ def test_commands_deploy_and_fine_tune(trained, tmp_path, neuroep):
     shown = neuroep("evaluate", trained, *NOISY, "--seeds", 2, "--json", "--quiet")
     page = json.loads(shown.out)
     assert page["seeds"].keys() == {"0", "1"}
-    tuned = neuroep("train", trained / "config.toml", "--from", trained, *NOISY, "--out", tmp_path / "tuned", "--quiet")
+    tuned = neuroep(
+        "train", trained / "config.toml", "--from", trained, *NOISY, "--out", tmp_path / "tuned", "--quiet"
+    )
     assert tuned.code == 0
     assert config.load(tmp_path / "tuned" / "config.toml").chip.adc.bits == 6
 
