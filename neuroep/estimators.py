@@ -136,12 +136,15 @@ class Estimator:
         """Return the gradient in pieces, one per step of the nudged phase; their sum is :meth:`gradient`.
 
         Piece k holds -(1/span) (dPhi/dtheta(k) - dPhi/dtheta(k - 1)), the update that the change of step k alone makes
-        (Ernoult et al., NeurIPS 2019, "GDU"). Phases of unequal length stay at their last state.
+        (Ernoult et al., NeurIPS 2019, "GDU").
         """
         return list(self.pieces(engine, self.settle(engine, batch, step, record=("states",))))
 
     def pieces(self, engine: Engine, phases: Phases) -> Iterator[dict[str, np.ndarray]]:
-        """Yield what :meth:`trajectory` lists, one at a time, from phases settled with ``record=("states",)``."""
+        """Yield what :meth:`trajectory` lists, one at a time, from phases settled with ``record=("states",)``.
+
+        Of phases of unequal length, which :meth:`settle` does not make, the shorter stays at its last state.
+        """
         span = self.beta * len(phases.nudged)
         paths = {sign: [phases.free.state, *_states(settled)] for sign, settled in phases.nudged.items()}
         for k in range(1, max(len(path) for path in paths.values())):
