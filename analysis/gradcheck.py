@@ -241,7 +241,7 @@ def _configured(parts: Assembly, health: Mapping[str, float]) -> dict[str, Any]:
         "engine": config.engine.kind,
         "dtype": config.engine.dtype,
         "taken": taken,
-        "remarks": advice.settling(health, config.settling, parts.engine.redraws),
+        "remarks": advice.settling(health, estimator.free, estimator.nudged, parts.engine.redraws),
     }
 
 

@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from neuroep.config import Config
-from neuroep.sections import SettlingConfig
+from neuroep.settling import Schedule
 
 SHARE = 0.05
 """Share of batches (or weights, or trains) above which it is said."""
-MOVING, CHANGING = 0.01, 0.1
-"""Phases without a tolerance are called unsettled above that change of a state, or of a displacement relative to it."""
+FIXED = {"free": 0.01, "nudged": 0.1}
+"""Phases without a tolerance are called unsettled above that residual."""
+MOVING = {"free": "states still move by {:.2g}", "nudged": "displacements still change by {:.2g} of themselves"}
 CLIPPED = 0.4
 """Share of outputs at a bound that keeps a network from learning."""
 STILL = 0.01
@@ -24,7 +25,7 @@ EPOCHS, SIGMAS = 3, 3.0
 """From that epoch on an accuracy within so many standard errors of chance is said to be chance."""
 
 
-def settling(health: Mapping[str, Any], settings: SettlingConfig, noisy: bool) -> list[str]:
+def settling(health: Mapping[str, Any], free: Schedule, nudged: Schedule, noisy: bool) -> list[str]:
     """Say which phases stopped before they had settled.
 
     Parameters
@@ -32,30 +33,44 @@ def settling(health: Mapping[str, Any], settings: SettlingConfig, noisy: bool) -
     health : mapping
         With ``residual`` and ``unsettled`` of free phases, ``nudged_residual`` and ``nudged_unsettled``, means over
         batches; numbers that are missing say nothing.
-    settings : SettlingConfig
-        What they settled with.
+    free, nudged : Schedule
+        How they settled.
     noisy : bool
         Whether every read draws noise, which moves the states in every step.
     """
-    free = _number(health, "residual"), _number(health, "unsettled"), settings.tolerance, MOVING
-    last = _number(health, "nudged_residual"), _number(health, "nudged_unsettled")
-    nudged = *last, settings.nudged_tolerance, CHANGING
-    moves = f"states still move by {free[0]:.2g}", f"displacements still change by {nudged[0]:.2g} of themselves"
+    last = {name: _number(health, f"nudged_{name}") for name in ("residual", "unsettled")}
+    first = unsettled("free phases", "free", health, free, noisy)
+    return first + unsettled("nudged phases", "nudged", last, nudged, noisy)
+
+
+def unsettled(what: str, phase: str, health: Mapping[str, Any], schedule: Schedule, noisy: bool) -> list[str]:
+    """Say whether phases stopped before they had settled, with the setting that changes it.
+
+    Parameters
+    ----------
+    what : str
+        Of what ``health["unsettled"]`` is the share.
+    phase : str
+        ``free`` or ``nudged``.
+    health : mapping
+        ``residual`` and ``unsettled``.
+    schedule : Schedule
+        How they settled.
+    noisy : bool
+        Whether every read draws noise.
+    """
+    residual, share, tolerance = _number(health, "residual"), _number(health, "unsettled"), schedule.tolerance
+    if share <= SHARE or (tolerance == 0 and (noisy or residual <= FIXED[phase])):
+        return []
+    moving = MOVING[phase].format(residual)
+    name = "settling.tolerance" if phase == "free" else "settling.nudged_tolerance"
     if noisy:
-        asked = [name for name, phase in (("", free), ("nudged_", nudged)) if phase[2] > 0 and phase[1] > SHARE]
-        names = " and ".join(f"settling.{name}tolerance" for name in asked)
-        return [f"read noise keeps the states moving ({', '.join(moves)}), never below {names}"] if asked else []
-    lines = []
-    first = "free phases", "free_steps", "tolerance", free
-    rows = first, ("nudged phases", "nudged_steps", "nudged_tolerance", nudged)
-    for (what, steps, name, (residual, share, tolerance, bound)), moving in zip(rows, moves, strict=True):
-        if share > SHARE and (tolerance > 0 or residual > bound):
-            cure = f"raise settling.{steps} (now {getattr(settings, steps)})"
-            cure += f" or settling.{name} (now {tolerance:g})" if tolerance > 0 else ""
-            if settings.order == "synchronous" and settings.dt == 1:
-                cure += ", or take order 'layerwise' or a smaller dt if they go to and fro"
-            lines.append(f"{share:.0%} of {what} stop unsettled, {moving}: {cure}")
-    return lines
+        return [f"read noise keeps {what} from settling, {moving}: {name} = {tolerance:g} is below the noise"]
+    cure = f"raise settling.{phase}_steps (now {schedule.steps})"
+    cure += f" or {name} (now {tolerance:g})" if tolerance > 0 else ""
+    if schedule.order == "synchronous" and schedule.dt == 1:
+        cure += ", or take order 'layerwise' or a smaller dt if they go to and fro"
+    return [f"{share:.0%} of {what} stop unsettled, {moving}: {cure}"]
 
 
 def chance(record: Mapping[str, Any], first: Mapping[str, Any], config: Config, labels: Sequence[int]) -> list[str]:

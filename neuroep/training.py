@@ -224,8 +224,9 @@ def spent(record: Mapping[str, Any]) -> float:
 def _remarks(parts: Assembly, record: dict[str, Any], before: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return what the epoch's numbers point to; see :mod:`neuroep.advice`."""
     config, labels = parts.config, parts.corpus.split("train").labels
+    free, nudged = parts.estimator.free, parts.estimator.nudged
     counts = np.bincount(labels, minlength=parts.network.classes).tolist()
-    record["remarks"] = advice.settling(record["health"], config.settling, parts.engine.redraws)
+    record["remarks"] = advice.settling(record["health"], free, nudged, parts.engine.redraws)
     return record["remarks"] + advice.chance(record, before[0] if before else record, config, counts)
 
 

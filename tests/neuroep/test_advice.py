@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from neuroep import advice, config
+from neuroep import advice, assembly, config, evaluation
 from neuroep.settling import Schedule
 from tests import cases
 
@@ -14,7 +14,8 @@ SETTLED = {"residual": 1e-3, "unsettled": 0.0, "nudged_residual": 0.01, "nudged_
 
 
 def settings(**changes: Any) -> config.Config:
-    tables: dict[str, dict[str, Any]] = {"network": {"tokens": 10, "dense": [6, 2]}, "settling": {}, "optimiser": {}}
+    tables: dict[str, dict[str, Any]] = {name: {} for name in ("network", "settling", "optimiser", "data")}
+    tables["network"] = {"tokens": 10, "dense": [6, 2]}
     for name, value in changes.items():
         section, _, field = name.partition("__")
         tables[section][field] = value
@@ -23,7 +24,7 @@ def settings(**changes: Any) -> config.Config:
 
 def said(health: dict[str, float], noisy: bool = False, **changes: Any) -> list[str]:
     given = {f"settling__{name}": value for name, value in changes.items()}
-    return advice.settling(SETTLED | health, settings(**given).settling, noisy)
+    return advice.settling(SETTLED | health, *assembly.schedules(settings(**given)), noisy)
 
 
 class TestSettling:
@@ -53,9 +54,10 @@ class TestSettling:
 
     def test_noise_is_named_as_the_reason(self):
         health = {"residual": 0.17, "unsettled": 1.0, "nudged_residual": 1.4, "nudged_unsettled": 1.0}
-        (line,) = said(health, noisy=True, tolerance=1e-2, nudged_tolerance=0.03)
-        assert line.startswith("read noise keeps the states moving (states still move by 0.17, ")
-        assert line.endswith("never below settling.tolerance and settling.nudged_tolerance")
+        free, nudged = said(health, noisy=True, tolerance=1e-2, nudged_tolerance=0.03)
+        why = "states still move by 0.17: settling.tolerance = 0.01 is below the noise"
+        assert free == f"read noise keeps free phases from settling, {why}"
+        assert nudged.endswith("settling.nudged_tolerance = 0.03 is below the noise")
         assert said(health, noisy=True) == []
 
     @pytest.mark.parametrize("where", ["local", "cpu"])
@@ -67,6 +69,18 @@ class TestSettling:
             health = cases.estimator(free=free, nudged=nudged).measure(engine, batch).health
             assert (health["unsettled"], health["nudged_unsettled"]) == (free is short, nudged is short)
             assert (health["residual"] > 1e-6, health["nudged_residual"] > 1e-6) == (free is short, nudged is short)
+
+    @pytest.mark.parametrize("where", ["local", "cpu"])
+    def test_so_does_an_evaluation(self, where):
+        given = settings(data__limit=40)
+        parts = assembly.assemble(given)
+        engine = cases.engine(where, parts.network, {n: 6 * v for n, v in parts.engine.parameters().items()})
+        found = evaluation.evaluate(engine, parts.corpus, "test", Schedule(steps=3, tolerance=1e-9))
+        (line,) = found.remarks
+        assert line.startswith("100% of samples stop unsettled, states still move by ")
+        assert line in found.as_text() and found.as_dict()["remarks"] == [line]
+        found = evaluation.evaluate(engine, parts.corpus, "test", Schedule(steps=500, tolerance=1e-3))
+        assert found.remarks == () and len(found.as_text().splitlines()) == 3
 
 
 def record(epoch: int = 4, accuracy: float = 0.5, loss: float = 0.25, **health: float) -> dict[str, Any]:
