@@ -16,9 +16,10 @@ unless the engine's reads are noisy and another read would give another state.
   What EP reads is that displacement, and it falls by orders of magnitude from the output to the attention layers: in
   units of the states a phase would stop while the layers in front still stand at the free state.
 
-The norm is the largest entry. A change of two units in the last place of the layer's largest state is rounding and
-counts as none. A layer that has not moved at all (its outputs are clipped to a bound, or no synapse leads there) is at
-rest; noise that moves the states in every sweep keeps a phase going until its steps are used up.
+The norm is the largest entry. A change of a few units in the last place of the layer's largest state is rounding and
+counts as none: the layers behind, whose displacements are larger, then decide. A layer that has not moved at all (its
+outputs are clipped to a bound, or no synapse leads there) is at rest; noise that moves the states in every sweep keeps
+a phase going until its steps are used up.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 
 ORDERS = ("layerwise", "synchronous")
 RECORDS = ("change", "energy", "states")
-ROUNDING = 2
-"""Units in the last place of a layer's largest state up to which a change is rounding."""
+ROUNDING = 8
+"""Units in the last place of a layer's largest state up to which a change is rounding: that of sums over all tokens."""
 
 
 @dataclass(frozen=True)
@@ -247,7 +248,7 @@ def settle(
             values = _finite(engine, changes, step)
             change = residual = max(values.values(), default=0.0) / schedule.dt
             if beta and (last or stops):
-                residual = _relative(engine, state, arrivals, values) / schedule.dt
+                residual = _relative(engine, state, arrivals, values, schedule.dt)
         _record(engine, clamped, state, trace, record, change)
         if stops and residual <= schedule.tolerance:
             break
@@ -285,15 +286,16 @@ def _finite(engine: Engine, changes: dict, step: int) -> dict[str, float]:
     return values
 
 
-def _relative(engine: Engine, state: State, reached: Iterable[str], changes: Mapping[str, float]) -> float:
-    """Return the largest ratio of a layer's change to its displacement, over the layers that the nudge reaches."""
+def _relative(engine: Engine, state: State, reached: Iterable[str], changes: Mapping[str, float], dt: float) -> float:
+    """Return the largest ratio of a layer's change over dt to its displacement, among those the nudge reaches."""
+    rounding = max(1.0, ROUNDING * dt) * engine.epsilon
     moving = [name for name in reached if changes.get(name, 0.0) > 0]
     displaced = engine.displacements(state, moving)
     worst = 0.0
     for name in moving:
         displacement, size = displaced[name]
-        if changes[name] > ROUNDING * engine.epsilon * size:
-            worst = max(worst, changes[name] / displacement if displacement > 0 else math.inf)
+        if changes[name] > rounding * size:
+            worst = max(worst, changes[name] / (dt * displacement) if displacement > 0 else math.inf)
     return worst
 
 
