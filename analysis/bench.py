@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import statistics
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from analysis.gradient_error import CONVERGED
 from neuroep import data, runs, training, yardsticks
 from neuroep.assembly import Assembly, assemble, calibrate
+from neuroep.compiling import clock, warm_up
 from neuroep.config import Config
 from neuroep.data.baseline import bag_of_words_accuracy
 from neuroep.deployment import devices
@@ -60,7 +60,7 @@ class Contestant:
     steps: float
     """Mean settle steps of a test sample."""
     seconds: dict[str, float]
-    """[s] of training, 0 where weights were taken over, and of predicting both splits; compiling included."""
+    """[s] of training, 0 where weights were taken over, and of predicting both splits; compiling left out."""
     memory_mib: float | None
     """Largest resident memory while it ran, the program's own included [MiB]."""
     counters: dict[str, float]
@@ -117,11 +117,13 @@ class Bench:
     def judge(self, name: str, config: Config) -> Contestant:
         """Train or deploy one contestant and let it predict both splits."""
         restart_peak_memory()
-        started = time.perf_counter()
+        warm_up(config)
         learns = (self.start is None and config.chip is None) or (self.mode == "learn" and config.chip is not None)
-        parts, epoch = self._trained(name, config) if learns else self._deployed(config)
-        trained, self.corpus = time.perf_counter(), parts.corpus
-        train, test = (self._evaluated(parts, split, epoch) for split in ("train", "test"))
+        with clock() as learning:
+            parts, epoch = self._trained(name, config) if learns else self._deployed(config)
+        self.corpus = parts.corpus
+        with clock() as predicting:
+            train, test = (self._evaluated(parts, split, epoch) for split in ("train", "test"))
         if self.classes is None:
             self.classes = test.predicted
         return Contestant(
@@ -129,7 +131,7 @@ class Bench:
             {"train": train.accuracy, "test": test.accuracy},
             float((test.predicted == self.classes).mean()),
             test.steps,
-            {"train": trained - started if learns else 0.0, "predict": time.perf_counter() - trained},
+            {"train": learning.computing if learns else 0.0, "predict": predicting.computing},
             peak_memory(),
             {name: number / test.samples for name, number in test.counters.items()},
             {},

@@ -25,7 +25,7 @@ from neuroep.errors import ConfigError
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "network": {"kind": "sentiment", "tokens": 40, "dense": [64, 2], "readout": "pooled", "output_bias": 1.0},
     "data": {"name": "reviews"},
-    "settling": {"free_steps": 10, "nudged_steps": 10, "tolerance": 1e-4},
+    "settling": {"free_steps": 20, "nudged_steps": 30, "tolerance": 1e-2, "nudged_tolerance": 0.01},
     "estimator": {"kind": "centred", "beta": 0.2},
     "optimiser": {"projection_rate": 1e-2, "dense_rate": 3e-3, "decay_epochs": 10},
     "training": {"epochs": 10, "batch": 50},

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,11 @@ from analysis.gradient_error import BETAS, CONVERGED, Agreement
 from analysis.pictures import gradients, style
 from hw_models.keywords import checked
 from hw_models.text import lined
-from neuroep import data
+from neuroep import advice, data
 from neuroep.assembly import Assembly, assemble, calibrate
 from neuroep.batch import Batch
 from neuroep.config import Config
 from neuroep.errors import ConfigError
-from neuroep.estimators import Estimator
 from neuroep.health import output_health
 from neuroep.network import AttentionLayer, Network
 from neuroep.potentials import HardSigmoid
@@ -45,6 +44,7 @@ SMALL = 1e-3
 KINKS = "the hard sigmoid has kinks: errors jump where a nudge pushes a neuron over one; smooth_sigmoid has none"
 MEMORY = 2**28
 """States of one check that may be kept [byte]; larger networks get fewer samples."""
+TAKEN = ("free_steps", "nudged_steps", "residual", "nudged_residual")
 TABLE, CURVES = "gradcheck.csv", "gradcheck.json"
 GDU_PICTURE, ERROR_PICTURE = "gdu.png", "gradient_error.png"
 
@@ -118,9 +118,13 @@ class GradientCheck:
 
     def _trained(self) -> list[str]:
         about = self.about["configured"]
+        most = f"at most {about['free_steps']} free and {about['nudged_steps']} nudged steps"
+        if "taken" in about:
+            most += f" (taken: {about['taken']['free_steps']:.0f} and {about['taken']['nudged_steps']:.0f})"
         lines = [
-            f"the gradient that training uses: {about['estimator']}, beta {about['beta']:g}, {about['order']}, "
-            f"{about['free_steps']} free and {about['nudged_steps']} nudged steps, {about['engine']} {about['dtype']}",
+            f"the gradient that training uses: {about['estimator']}, beta {about['beta']:g}, {about['order']}, {most}, "
+            f"{about['engine']} {about['dtype']}",
+            *(f"  {remark}" for remark in about.get("remarks", ())),
             f"  {'parameter':<{self._width}}{'cosine':>10}{'error':>10}",
         ]
         for row in self.configured:
@@ -203,9 +207,9 @@ def check(parts: Assembly, batch: Batch, betas: Sequence[float] = BETAS, steps: 
     exact = Implicit(CONVERGED, steps=5000, tolerance=1e-11).gradient(engine, clamped)
     rows = gradient_error.against_beta(engine, clamped, free, exact, betas)
     estimator = parts.estimator
-    trained = gradient_error.agreements(
-        estimator.gradient(parts.engine, batch, step=0), exact, estimator.kind, estimator.beta
-    )
+    measured = estimator.measure(parts.engine, batch, step=0)
+    found = parts.engine.gradient(measured.contrasts)
+    trained = gradient_error.agreements(found, exact, estimator.kind, estimator.beta)
     synchronous = Schedule("synchronous", steps, dt=estimator.free.dt)
     nudges = (estimator, replace(estimator, kind="centred", beta=min(SMALL, estimator.beta)))
     curves = tuple(
@@ -220,12 +224,15 @@ def check(parts: Assembly, batch: Batch, betas: Sequence[float] = BETAS, steps: 
         "free_steps": free.steps,
         "residual": free.residual,
         **output_health(engine.network.output, engine.outputs(free), batch.labels),
-        "configured": _configured(parts.config, estimator),
+        "configured": _configured(parts, measured.health),
     }
     return GradientCheck(Path(), about, rows, trained, curves)
 
 
-def _configured(config: Config, estimator: Estimator) -> dict[str, Any]:
+def _configured(parts: Assembly, health: Mapping[str, float]) -> dict[str, Any]:
+    """Return what training's gradient is measured with, the steps it took, and what these say."""
+    config, estimator = parts.config, parts.estimator
+    taken = {name: health[name] for name in TAKEN}
     return {
         "estimator": estimator.kind,
         "beta": estimator.beta,
@@ -233,8 +240,11 @@ def _configured(config: Config, estimator: Estimator) -> dict[str, Any]:
         "free_steps": estimator.free.steps,
         "nudged_steps": estimator.nudged.steps,
         "tolerance": estimator.free.tolerance,
+        "nudged_tolerance": estimator.nudged.tolerance,
         "engine": config.engine.kind,
         "dtype": config.engine.dtype,
+        "taken": taken,
+        "remarks": advice.settling(health, estimator.free, estimator.nudged, parts.engine.redraws),
     }
 
 

@@ -46,8 +46,9 @@ def two_heads(dim: int) -> Network:
 
 def train(engine: Engine, corpus: data.Corpus, epochs: int) -> float:
     """Train one engine; return its accuracy on the test samples."""
-    schedule = Schedule("layerwise", steps=10, tolerance=1e-4)
-    estimator = estimators.centred(0.2, free=schedule, nudged=schedule)
+    schedule = Schedule("layerwise", steps=20, tolerance=1e-2)  # of the states
+    nudged = Schedule("layerwise", steps=30, tolerance=0.01)  # of their displacement by the nudge
+    estimator = estimators.centred(0.2, free=schedule, nudged=nudged)
     first = {s.name: 1e-2 if isinstance(s, Projection) else 3e-3 for s in engine.network.synapses}
     for epoch in range(epochs):
         losses = []

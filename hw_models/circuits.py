@@ -79,9 +79,10 @@ class Neuron(Part):
     offset_spread: NonNegative = at("device", "drive", 0.0)
     """Neuron-to-neuron spread of the offset."""
     state_noise: NonNegative = at("step", "state_range", 0.0)
-    """Standard deviation of Gaussian noise on every state at every step."""
+    """Standard deviation of the white noise in front of a neuron's time constant, drawn at every step; that of the
+    state at rest is sqrt(dt/(2 - dt)) times it."""
     state_bits: Bits | None = at("step", "bit", None)
-    """Resolution of the stored state; unset is continuous."""
+    """Resolution of the state that is read; inside a neuron it is continuous. Unset reads it as it is."""
     state_range: Positive = at("step", "state", 1.0)
     """Full scale of noise and bits; a state beyond it is cut where it has bits."""
     time_constant: Annotated[float, Field(ge=1, le=1e6, allow_inf_nan=False)] = at("step", "steps", 1.0)

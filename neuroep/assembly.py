@@ -223,9 +223,9 @@ def build_estimator(config: Config) -> Estimator:
 def schedules(config: Config) -> tuple[Schedule, Schedule]:
     """Return the schedules of the free and of the nudged phases."""
     settings = config.settling
+    phases = (settings.free_steps, settings.tolerance), (settings.nudged_steps, settings.nudged_tolerance)
     free, nudged = (
-        Schedule(settings.order, steps, settings.tolerance, settings.dt, settings.check_every)
-        for steps in (settings.free_steps, settings.nudged_steps)
+        Schedule(settings.order, steps, tolerance, settings.dt, settings.check_every) for steps, tolerance in phases
     )
     return free, nudged
 

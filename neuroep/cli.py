@@ -249,13 +249,15 @@ def _train(arguments: argparse.Namespace) -> None:
 
 
 def _print_epoch(record: Mapping[str, Any]) -> None:
+    from hw_models.text import lined
     from neuroep import training
 
     parts = [f"train loss {record['train']['loss']:.4f} accuracy {record['train']['accuracy']:.4f}"]
     parts += [f"{name} accuracy {found['accuracy']:.4f}" for name, found in record["evaluate"].items()]
-    parts += [f"{sum(record['seconds'].values()):.1f} s"]
-    notes = "".join(f"; {limit}" for limit in training.limits(record))
-    say(f"epoch {record['epoch']}: {', '.join(parts)}{notes}", flush=True)
+    compiled = record["seconds"].get("compile", 0.0)
+    parts += [f"{training.spent(record):.1f} s" + (f" after {compiled:.1f} s of compiling" if compiled >= 0.05 else "")]
+    lines = [f"epoch {record['epoch']}: {', '.join(parts)}", *(f"    {note}" for note in training.notes(record))]
+    say(lined(lines), flush=True)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:

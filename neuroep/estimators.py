@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 NAMES = ("centred", "positive", "negative", "random")
 SETTLED = Schedule(steps=50, tolerance=1e-5)
+NUDGED = Schedule(steps=50, tolerance=0.01)
 """How a phase settles where nothing is said."""
 
 
@@ -68,7 +69,7 @@ class Estimator:
     beta : float
         Strength of the nudge, positive.
     free, nudged : Schedule
-        How the free and the nudged phases settle.
+        How the free and the nudged phases settle; the tolerance of the latter is relative to the displacement.
     seed : int
         Seed of the coin of ``random``.
 
@@ -81,7 +82,7 @@ class Estimator:
     kind: str = "centred"
     beta: float = 0.1
     free: Schedule = SETTLED
-    nudged: Schedule = SETTLED
+    nudged: Schedule = NUDGED
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -102,11 +103,20 @@ class Estimator:
         return {"centred": (1, -1), "positive": (1,), "negative": (-1,)}[self.kind]
 
     def settle(self, engine: Engine, batch: Any, step: int | None = None, record: tuple[str, ...] = ()) -> Phases:
-        """Settle the free phase and, from its end, the nudged ones; ``record`` goes to the nudged ones."""
+        """Settle the free phase and, from its end, the nudged ones; ``record`` goes to the nudged ones.
+
+        Both nudged phases take the sweeps of the longer one: what the free phase has left unsettled goes on to settle
+        in both alike, and is not in their contrast.
+        """
         clamped = engine.clamp(batch)
         free = engine.settle(clamped, self.free)
         signs = self.signs(step)
         nudged = {s: engine.settle(clamped, self.nudged, beta=s * self.beta, start=free, record=record) for s in signs}
+        longest = max(settled.steps for settled in nudged.values())
+        for sign, settled in nudged.items():
+            if settled.steps < longest:
+                rest = replace(self.nudged, steps=longest - settled.steps, tolerance=0.0)
+                nudged[sign] = engine.settle(clamped, rest, sign * self.beta, settled, record).after(settled)
         return Phases(clamped, free, nudged)
 
     def _ends(self, phases: Phases) -> tuple[State, State, float]:
@@ -130,12 +140,15 @@ class Estimator:
         """Return the gradient in pieces, one per step of the nudged phase; their sum is :meth:`gradient`.
 
         Piece k holds -(1/span) (dPhi/dtheta(k) - dPhi/dtheta(k - 1)), the update that the change of step k alone makes
-        (Ernoult et al., NeurIPS 2019, "GDU"). Phases of unequal length stay at their last state.
+        (Ernoult et al., NeurIPS 2019, "GDU").
         """
         return list(self.pieces(engine, self.settle(engine, batch, step, record=("states",))))
 
     def pieces(self, engine: Engine, phases: Phases) -> Iterator[dict[str, np.ndarray]]:
-        """Yield what :meth:`trajectory` lists, one at a time, from phases settled with ``record=("states",)``."""
+        """Yield what :meth:`trajectory` lists, one at a time, from phases settled with ``record=("states",)``.
+
+        Of phases of unequal length, which :meth:`settle` does not make, the shorter stays at its last state.
+        """
         span = self.beta * len(phases.nudged)
         paths = {sign: [phases.free.state, *_states(settled)] for sign, settled in phases.nudged.items()}
         for k in range(1, max(len(path) for path in paths.values())):
@@ -155,7 +168,10 @@ class Estimator:
             found |= health.displacements(outputs, ends[1], ends[-1])
         found["free_steps"] = float(phases.free.steps)
         found["nudged_steps"] = float(np.mean([settled.steps for settled in phases.nudged.values()]))
-        found["residual"] = max(settled.residual for settled in (phases.free, *phases.nudged.values()))
+        nudged = phases.nudged.values()
+        found["residual"], found["unsettled"] = phases.free.residual, float(not phases.free.converged)
+        found["nudged_residual"] = max(settled.residual for settled in nudged)
+        found["nudged_unsettled"] = float(not all(settled.converged for settled in nudged))
         return found
 
 
@@ -174,7 +190,7 @@ def centred(
     beta: float = 0.1, *, free: Schedule | None = None, nudged: Schedule | None = None, seed: int = 0
 ) -> Estimator:
     """Return the centred estimator (the paper's three phases); parameters as of :class:`Estimator`."""
-    return Estimator("centred", beta, free or SETTLED, nudged or SETTLED, seed)
+    return Estimator("centred", beta, free or SETTLED, nudged or NUDGED, seed)
 
 
 @checked(ConfigError)
@@ -182,7 +198,7 @@ def positive(
     beta: float = 0.1, *, free: Schedule | None = None, nudged: Schedule | None = None, seed: int = 0
 ) -> Estimator:
     """Return the one-sided estimator (free, +beta)."""
-    return Estimator("positive", beta, free or SETTLED, nudged or SETTLED, seed)
+    return Estimator("positive", beta, free or SETTLED, nudged or NUDGED, seed)
 
 
 @checked(ConfigError)
@@ -190,7 +206,7 @@ def negative(
     beta: float = 0.1, *, free: Schedule | None = None, nudged: Schedule | None = None, seed: int = 0
 ) -> Estimator:
     """Return the one-sided estimator (free, -beta)."""
-    return Estimator("negative", beta, free or SETTLED, nudged or SETTLED, seed)
+    return Estimator("negative", beta, free or SETTLED, nudged or NUDGED, seed)
 
 
 @checked(ConfigError)
@@ -198,4 +214,4 @@ def random(
     beta: float = 0.1, *, free: Schedule | None = None, nudged: Schedule | None = None, seed: int = 0
 ) -> Estimator:
     """Return the one-sided estimator whose sign is drawn for each update."""
-    return Estimator("random", beta, free or SETTLED, nudged or SETTLED, seed)
+    return Estimator("random", beta, free or SETTLED, nudged or NUDGED, seed)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hw_models.text import lined, plain
+from neuroep import advice
 from neuroep.batch import Batch
 from neuroep.errors import DataError
 
@@ -38,6 +39,8 @@ class Evaluation:
     """Share of samples in batches that met the tolerance."""
     counters: dict[str, int] = field(default_factory=dict)
     """What the engine counted: settle steps, operations, on a chip conversions, reads, events."""
+    remarks: tuple[str, ...] = ()
+    """What the phases point to, see :mod:`neuroep.advice`."""
     predicted: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64), compare=False, repr=False)
     """(samples,) predicted class of each sample, in the order in which they were settled."""
 
@@ -73,6 +76,7 @@ class Evaluation:
             "residual": self.residual,
             "converged": self.converged,
             "counters": self.counters,
+            "remarks": list(self.remarks),
         }
 
     def as_text(self) -> str:
@@ -80,7 +84,7 @@ class Evaluation:
         classes = ", ".join(f"{name} {share:.4f}" for name, share in self.per_class.items())
         state = f"dead outputs {self.dead_outputs:.4f}, steps {self.steps:.1f}, residual {self.residual:.2g}"
         head = f"{self.split}: accuracy {self.accuracy:.4f} on {self.samples} samples, loss {self.loss:.4f}"
-        return lined([head, f"  by class: {classes}", f"  {state}"])
+        return lined([head, *(f"  {line}" for line in (f"by class: {classes}", state, *self.remarks))])
 
 
 def evaluate(
@@ -139,7 +143,9 @@ def evaluate(
     shown = bar(minibatches, total, split, progress)
     with engine.aged():
         found = _judge(engine, corpus.classes, (split, *occasion), schedule, shown)
-    return replace(found, counters=difference(engine.counters(), counted))
+    health = {"residual": found.residual, "unsettled": 1.0 - found.converged}
+    remarks = advice.unsettled("samples", "free", health, schedule, engine.redraws)
+    return replace(found, counters=difference(engine.counters(), counted), remarks=tuple(remarks))
 
 
 def difference(after: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:

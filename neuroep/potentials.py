@@ -112,6 +112,20 @@ _KINDS: dict[str, type[Potential]] = {kind.name: kind for kind in (HardSigmoid, 
 NAMES = tuple(_KINDS)
 
 
+def check(potential: Potential, layer: str | None, engine: str) -> None:
+    """Refuse a potential whose arithmetic an engine does not hold: one of another class, whatever it inherits.
+
+    Raises
+    ------
+    ConfigError
+        Naming potential, layer and engine, and the potentials that are known.
+    """
+    if type(potential) not in _KINDS.values():
+        kind = type(potential).__name__
+        given = f"potential '{getattr(potential, 'name', '') or kind}'" + (f" of layer '{layer}'" if layer else "")
+        raise ConfigError(f"{given} is a {kind}, which the {engine} engine cannot compute: it knows {', '.join(NAMES)}")
+
+
 def named(name: str, slope: float | None = None) -> Potential:
     """Return the potential of that name.
 

@@ -160,7 +160,10 @@ class SettlingConfig(Section):
     nudged_steps: Count = 20
     """Most steps of a nudged phase (K)."""
     tolerance: NonNegative = 0.0
-    """Stop when no state moves by more; 0 runs all steps."""
+    """Stop the free phase when no state moves by more; 0 runs all steps."""
+    nudged_tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Stop a nudged phase when no layer's displacement from the free state changes by more than this share of it,
+    0.01 to 0.1 is sensible; 0 runs all steps."""
     dt: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Relaxation of a step, s <- s + dt (grad G*(u) - s)."""
     check_every: Count | None = None

@@ -7,13 +7,26 @@ time, :math:`s \leftarrow s + dt\,(\nabla G^*(u) - s)`.
 
 A layer whose neighbours have not moved since its own update is at its minimiser already and is not computed again,
 unless the engine's reads are noisy and another read would give another state.
+
+**When a phase stops.** With :math:`\Delta` the change of the last sweep, all samples:
+
+- free: :math:`\max_l \|\Delta_l\| / dt \le` tolerance, in units of the states.
+- nudged: :math:`\max_l \|\Delta_l\| / (dt\, \|d_l\|) \le` tolerance, relative to the displacement
+  :math:`d_l = s_l - s_l^{free}` of the same layer, and never before the nudge has had the sweeps to reach every layer.
+  What EP reads is that displacement, and it falls by orders of magnitude from the output to the attention layers: in
+  units of the states a phase would stop while the layers in front still stand at the free state.
+
+The norm is the largest entry. A change of a few units in the last place of the layer's largest state is rounding and
+counts as none: the layers behind, whose displacements are larger, then decide. A layer that has not moved at all (its
+outputs are clipped to a bound, or no synapse leads there) is at rest; noise that moves the states in every sweep keeps
+a phase going until its steps are used up.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +40,8 @@ if TYPE_CHECKING:
 
 ORDERS = ("layerwise", "synchronous")
 RECORDS = ("change", "energy", "states")
+ROUNDING = 8
+"""Units in the last place of a layer's largest state up to which a change is rounding: that of sums over all tokens."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +55,9 @@ class Schedule:
     steps : int
         Most sweeps.
     tolerance : float
-        Stop when max|delta s| / dt over one sweep, all layers and samples is at most this, the distance of the states
-        from where their drives want them; 0 always takes all steps.
+        Stop when what one sweep changes, over dt, is at most this: the distance of the states from where their drives
+        want them. Free phases: the largest change of any state. Nudged phases: relative to the displacement from the
+        free state, worst layer; 0.01 to 0.1 is sensible. 0 always takes all steps.
     dt : float
         Time step over the neurons' time constant, in (0, 1].
     check_every : int, optional
@@ -77,6 +93,16 @@ class Schedule:
             return network.parity
         return (tuple(layer.name for layer in network.layers),)
 
+    def arrivals(self, network: Network) -> dict[str, int]:
+        """Return the sweep in which a nudge of the output first moves each layer that it can reach, counted from 1."""
+        moved: dict[str, int] = {}
+        for sweep in range(1, len(network.layers) + 1):
+            for group in self.groups(network):
+                near = [name for name in group if network.neighbours[name] & moved.keys()]
+                first = [network.output.name] if network.output.name in group else []
+                moved = dict.fromkeys([*near, *first], sweep) | moved
+        return moved
+
 
 @dataclass
 class State:
@@ -85,6 +111,8 @@ class State:
     ``values[layer]`` is what the next synapse reads, (batch, layer size); ``weights[layer]`` is the engine's own form
     of an attention layer's weights. ``stale`` names the layers that are not at their minimiser for sure.
     ``memory[synapse]`` is what an array keeps of this state's course, for example what a sigma-delta neuron sent last.
+    ``inner[layer]`` is the state inside a neuron that integrates in time and shows a digitised value, which is then in
+    ``values``. ``origin`` is the free state that a nudged phase started from.
     """
 
     values: dict[str, Any]
@@ -92,6 +120,12 @@ class State:
     stale: frozenset[str]
     beta: float = 0.0
     memory: dict[str, dict[str, Any]] = field(default_factory=dict)
+    inner: dict[str, Any] = field(default_factory=dict)
+    origin: State | None = None
+
+    def level(self, name: str) -> Any:
+        """Return what a layer holds inside, which is what it shows unless it is digitised on the way out."""
+        return self.inner.get(name, self.values[name])
 
 
 @dataclass
@@ -114,7 +148,7 @@ class Settled:
     steps: int
     """Sweeps taken."""
     residual: float
-    """max|delta s| / dt of the last sweep."""
+    """What the last sweep changed, in the unit of the tolerance: a state, or in a nudged phase the displacement."""
     converged: bool
     """Whether the residual is within the tolerance; False if none was set and the state still moved."""
     trace: Trace | None
@@ -124,6 +158,14 @@ class Settled:
     def energy(self) -> np.ndarray:
         """(batch,) energy F_beta of the final state, computed when asked, which must be before the weights change."""
         return self._energy()
+
+    def after(self, before: Settled) -> Settled:
+        """Return this phase as the end of one that began with ``before``, which had met its tolerance."""
+        trace = self.trace
+        if trace is not None and before.trace is not None:
+            parts = ((getattr(before.trace, name), getattr(trace, name)) for name in RECORDS)
+            trace = Trace(*([*first, *second] for first, second in parts))
+        return replace(self, steps=before.steps + self.steps, converged=before.converged, trace=trace)
 
 
 def _update_group(engine: Engine, clamped: Any, state: State, group: tuple[str, ...], schedule: Schedule) -> dict:
@@ -165,7 +207,8 @@ def settle(
     beta : float
         Nudge; 0 is the free phase.
     start : State, optional
-        Where to start, left untouched; default all zero.
+        Where to start, left untouched; default all zero. A nudged phase counts its displacement from there, or, where
+        it goes on from a nudged state, from where that one started.
     record : tuple of str
         Any of ``change``, ``energy``, ``states``.
 
@@ -186,24 +229,40 @@ def settle(
     state = engine.rest(clamped) if start is None else engine.fork(start)
     if beta != state.beta:
         state.stale |= {output.name}
+    state.origin = _origin(engine, clamped, start, beta)
     state.beta = float(beta)
     groups = schedule.groups(engine.network)
-    check = schedule.check_every or engine.check_every
+    arrivals = schedule.arrivals(engine.network) if beta else {}
+    check, least = schedule.check_every or engine.check_every, max(arrivals.values(), default=1)
     trace = Trace() if record else None
-    residual, step = math.inf, 0
+    change = residual = math.inf
+    step = 0
     while step < schedule.steps:
         step += 1
         changes: dict = {}
         for group in groups:
             changes.update(_update_group(engine, clamped, state, group, schedule))
-        due = step % check == 0 and (schedule.tolerance > 0 or engine.check_every == 1)
-        if due or step == schedule.steps or "change" in record:
-            residual = _residual(engine, changes, step) / schedule.dt
-        _record(engine, clamped, state, trace, record, residual)
-        if due and schedule.tolerance > 0 and residual <= schedule.tolerance:
+        due, last = step % check == 0, step == schedule.steps
+        stops = due and schedule.tolerance > 0 and step >= least
+        if last or stops or (due and (schedule.tolerance > 0 or engine.check_every == 1)) or "change" in record:
+            values = _finite(engine, changes, step)
+            change = residual = max(values.values(), default=0.0) / schedule.dt
+            if beta and (last or stops):
+                residual = _relative(engine, state, arrivals, values, schedule.dt)
+        _record(engine, clamped, state, trace, record, change)
+        if stops and residual <= schedule.tolerance:
             break
     converged = residual <= schedule.tolerance
     return Settled(state, step, residual, converged, trace, _energy_of(engine, clamped, state))
+
+
+def _origin(engine: Engine, clamped: Any, start: State | None, beta: float) -> State | None:
+    """Return the state from which the displacement of a nudged phase counts."""
+    if beta == 0:
+        return None
+    if start is None:
+        return engine.rest(clamped)
+    return start if start.origin is None else start.origin
 
 
 def _energy_of(engine: Engine, clamped: Any, state: State) -> Callable[[], np.ndarray]:
@@ -218,13 +277,26 @@ def _energy_of(engine: Engine, clamped: Any, state: State) -> Callable[[], np.nd
     return energy
 
 
-def _residual(engine: Engine, changes: dict, step: int) -> float:
-    """Return the largest change; stop the run when it is not finite."""
+def _finite(engine: Engine, changes: dict, step: int) -> dict[str, float]:
+    """Return the largest change of every layer that moved; stop the run when one is not finite."""
     values = engine.scalars(changes)
     for name, value in values.items():
         if not math.isfinite(value):
             raise DivergenceError(name, step)
-    return max(values.values(), default=0.0)
+    return values
+
+
+def _relative(engine: Engine, state: State, reached: Iterable[str], changes: Mapping[str, float], dt: float) -> float:
+    """Return the largest ratio of a layer's change over dt to its displacement, among those the nudge reaches."""
+    rounding = max(1.0, ROUNDING * dt) * engine.epsilon
+    moving = [name for name in reached if changes.get(name, 0.0) > 0]
+    displaced = engine.displacements(state, moving)
+    worst = 0.0
+    for name in moving:
+        displacement, size = displaced[name]
+        if changes[name] > rounding * size:
+            worst = max(worst, changes[name] / (dt * displacement) if displacement > 0 else math.inf)
+    return worst
 
 
 def _record(engine: Engine, clamped: Any, state: State, trace: Trace | None, record: tuple, residual: float) -> None:

@@ -12,17 +12,19 @@ from __future__ import annotations
 
 import math
 import os
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hw_models.keywords import checked
-from neuroep import checkpoints, folders, locks, runs
+from neuroep import advice, checkpoints, folders, locks, runs
 from neuroep.assembly import Assembly, assemble, calibrate, check_update, rates
 from neuroep.batch import Batch
 from neuroep.checkpoints import About, Checkpoint
+from neuroep.compiling import clock, warm_up
 from neuroep.config import Config
 from neuroep.errors import CheckpointError, ConfigError, DivergenceError
 from neuroep.evaluation import bar, difference, evaluate
@@ -100,15 +102,17 @@ def _epochs(run: Run, parts: Assembly, about: About, progress: bool, report: Rep
     config, out = parts.config, run.path
     probe = _probe_batch(parts) if config.training.probe else None
     record = run.metrics[-1] if run.metrics else {}
+    compiled = warm_up(config) if about.epoch < config.training.epochs else 0.0
     for epoch in range(about.epoch, config.training.epochs):
         try:
-            record = _epoch(parts, epoch, about.updates, progress)
+            record, compiled = _epoch(parts, epoch, about.updates, progress, compiled), 0.0
         except DivergenceError as error:
             error.args = (f"{error}; in epoch {epoch + 1}, the checkpoint of epoch {epoch} stays in '{out}'",)
             raise
         if probe is not None:
             parts.engine.begin("probe", epoch)
             record["probe"] = _probe(parts, probe)
+        record["remarks"] = _remarks(parts, record, run.metrics)
         about = replace(about, epoch=epoch + 1, updates=record["updates"])
         run.save(_checkpoint(parts.engine, about), record)
         if report is not None:
@@ -197,28 +201,28 @@ def _sizes(parts: Assembly) -> dict[str, Any]:
     }
 
 
-def _epoch(parts: Assembly, epoch: int, updates: int, progress: bool) -> dict[str, Any]:
-    """Go once through the training split, then evaluate; return the epoch's record."""
-    started, counted = time.perf_counter(), parts.engine.counters()
+def _epoch(parts: Assembly, epoch: int, updates: int, progress: bool, compiled: float) -> dict[str, Any]:
+    """Go once through the training split, then evaluate; return the epoch's record.
+
+    ``compiled`` is what compiling has taken since the last epoch [s].
+    """
+    before = parts.engine.counters()
     speeds = rates(parts.config, parts.network, epoch)
-    health, updates = _updates(parts, epoch, updates, speeds, progress)
-    trained, counted = time.perf_counter(), difference(parts.engine.counters(), counted)
+    with clock() as training:
+        health, updates = _updates(parts, epoch, updates, speeds, progress)
+    counted = difference(parts.engine.counters(), before)
     settings = parts.config.training
-    evaluations = {
-        split: evaluate(
-            parts.engine,
-            parts.corpus,
-            split,
-            parts.estimator.free,
-            batch=settings.batch,
-            order=parts.config.evaluation_order,
-            progress=progress,
-            occasion=(epoch + 1,),
-        ).as_dict()
-        for split in settings.evaluate
-    }
+    how: dict[str, Any] = {"batch": settings.batch, "order": parts.config.evaluation_order, "progress": progress}
+    with clock() as evaluating:
+        evaluations = {
+            split: evaluate(
+                parts.engine, parts.corpus, split, parts.estimator.free, **how, occasion=(epoch + 1,)
+            ).as_dict()
+            for split in settings.evaluate
+        }
     train = {name: health.pop(name) for name in ("loss", "accuracy") if name in health}
-    seconds = {"train": trained - started, "evaluate": time.perf_counter() - trained}
+    compiled += training.compiling + evaluating.compiling
+    seconds = {"compile": compiled, "train": training.computing, "evaluate": evaluating.computing}
     return {
         "epoch": epoch + 1,
         "updates": updates,
@@ -231,6 +235,25 @@ def _epoch(parts: Assembly, epoch: int, updates: int, progress: bool) -> dict[st
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "peak_memory_mib": peak_memory(),
     }
+
+
+def spent(record: Mapping[str, Any]) -> float:
+    """Return the seconds an epoch took, training and evaluating, without what compiled."""
+    return sum(value for name, value in record["seconds"].items() if name != "compile")
+
+
+def _remarks(parts: Assembly, record: dict[str, Any], before: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what the epoch's numbers point to; see :mod:`neuroep.advice`."""
+    config, labels = parts.config, parts.corpus.split("train").labels
+    free, nudged = parts.estimator.free, parts.estimator.nudged
+    counts = np.bincount(labels, minlength=parts.network.classes).tolist()
+    record["remarks"] = advice.settling(record["health"], free, nudged, parts.engine.redraws)
+    return record["remarks"] + advice.chance(record, before[0] if before else record, config, counts)
+
+
+def notes(record: Mapping[str, Any]) -> list[str]:
+    """Return all that is to be said of an epoch: arrays near a limit, and what its numbers point to."""
+    return [*limits(record), *record.get("remarks", ())]
 
 
 def limits(record: Mapping[str, Any]) -> list[str]:

@@ -27,6 +27,7 @@ from neuroep.data.corpus import Split
 from neuroep.data.folders import local_files
 from neuroep.errors import NeuroepError
 from neuroep.runs import Run
+from neuroep.settling import Schedule
 
 LARGEST = 2_000_000
 """Most parameters of a network that settles and learns for a page."""
@@ -144,11 +145,19 @@ def _settling(opened: Opened) -> list[str]:
         "Mean energy above that of the state each phase comes to rest at, in float64. Exact layerwise settling lowers "
         "it in every sweep; a chip's noise and converters may not; points below it are left out."
     )
-    most = f"{estimator.free.steps} free or {estimator.nudged.steps} nudged steps"
-    beside = f"Largest change of a state by sweep. Phases end below {estimator.free.tolerance:g} or after {most}."
+    beside = f"Largest change of a state by sweep. {_ends(estimator.free, estimator.nudged)}"
     shown = [page.subtitle("Settling, free and nudged")]
     shown.append(page.side_by_side(page.picture(energy, below), page.picture(change, beside)))
     return [*shown, *_saturation(opened, batch)]
+
+
+def _ends(free: Schedule, nudged: Schedule) -> str:
+    """Say when the phases of a run end."""
+    first = f"The free phase ends below {free.tolerance:g}" if free.tolerance else "The free phase ends"
+    then = f"when no displacement changes by more than {nudged.tolerance:.2g} of itself, " if nudged.tolerance else ""
+    after = f" or after {free.steps} sweeps" if free.tolerance else f" after {free.steps} sweeps"
+    last = f"{then}{'or ' if nudged.tolerance else ''}after {nudged.steps}"
+    return f"{first}{after}; nudged ones {last}."
 
 
 def _saturation(opened: Opened, batch: Batch) -> list[str]:

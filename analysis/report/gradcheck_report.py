@@ -79,6 +79,7 @@ def summary(found: Mapping[str, Any]) -> str:
         page.paragraph("The gradient that training uses with these settings, against the exact one:"),
         page.table(("parameter", "cosine", "relative error"), rows),
         page.paragraph(dead, "warn") if silent else "",
+        *(page.paragraph(f"{remark}.", "warn") for remark in used.get("remarks", ())),
         page.subtitle("What was measured"),
         page.pairs(settings),
     )

@@ -101,8 +101,8 @@ def _best(metrics: Metrics, split: str) -> str:
 
 
 def _limits(metrics: Metrics) -> str:
-    notes = training.limits(metrics[-1]) if metrics else []
-    return page.paragraph(f"Arrays near a limit in the last epoch: {'; '.join(notes)}.", "warn") if notes else ""
+    notes = training.notes(metrics[-1]) if metrics else []
+    return page.paragraph(f"In the last epoch: {'; '.join(notes)}.", "warn") if notes else ""
 
 
 def _trained(run: Run, environment: Mapping[str, Any], metrics: Metrics) -> str:
@@ -159,9 +159,9 @@ def _epochs(metrics: Metrics) -> str:
     note = (
         f"{''.join(left_out)}Shaded: the best of these. Dead outputs are at their lowest state and pass no gradient on."
     )
-    limits = [f"epoch {record['epoch']}: {'; '.join(found)}" for record in chosen if (found := training.limits(record))]
-    listed = "\n".join(page.paragraph(line, "note") for line in limits)
-    more = page.details(f"Arrays near a limit, in {numbers.plural(len(limits), 'epoch')}", listed) if limits else ""
+    told = [f"epoch {record['epoch']}: {'; '.join(found)}" for record in chosen if (found := training.notes(record))]
+    listed = "\n".join(page.paragraph(line, "note") for line in told)
+    more = page.details(f"What to look at, in {numbers.plural(len(told), 'epoch')}", listed) if told else ""
     return "\n".join([shown, page.paragraph(note, "note"), more])
 
 
@@ -181,7 +181,7 @@ def _epoch(record: Mapping[str, Any], splits: Sequence[str]) -> tuple[str, ...]:
         numbers.number(health.get("free_steps"), ".1f"),
         numbers.number(health.get("nudged_steps"), ".1f"),
         numbers.share(health.get("dead_outputs")),
-        numbers.seconds(sum(record["seconds"].values())),
+        numbers.seconds(training.spent(record)),
     )
 
 

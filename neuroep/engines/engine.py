@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuroep import settling
+from neuroep import potentials, settling
 from neuroep.batch import Batch, TokenVectors
 from neuroep.contrast import Contrast, Held, Moved, Signal, TokenRows
 from neuroep.engines import kept
 from neuroep.errors import CheckpointError, ConfigError, DataError, nearest, unknown
-from neuroep.network import DenseSynapse, Network
+from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Projection
 from neuroep.networks import initial_parameters
-from neuroep.optimisers import LARGEST_RATE, Adam, Optimiser
+from neuroep.optimisers import LARGEST_RATE, SGD, Adam, Optimiser
 from neuroep.settling import Schedule, Settled, State
 
 if TYPE_CHECKING:
     from neuroep.estimators import Estimator
 
 DTYPES = ("float32", "float64")
+LAYERS, SYNAPSES = (AttentionLayer, DenseLayer), (Projection, DenseSynapse)
 
 
 class Engine(ABC):
@@ -49,7 +50,7 @@ class Engine(ABC):
     Raises
     ------
     ConfigError
-        For an unknown dtype.
+        For an unknown dtype, or a layer, potential, synapse or optimiser whose arithmetic no engine holds.
     CheckpointError
         If the parameters do not fit the network.
     """
@@ -73,6 +74,7 @@ class Engine(ABC):
     ) -> None:
         if dtype not in DTYPES:
             raise ConfigError(unknown("dtype", dtype, DTYPES))
+        _check_kinds(network, optimiser, self.name)
         self.network, self.seed, self.dtype = network, seed, dtype
         self.optimiser = optimiser or Adam()
         values = initial_parameters(network, seed) if parameters is None else parameters
@@ -119,6 +121,10 @@ class Engine(ABC):
     @abstractmethod
     def scalars(self, values: Mapping[str, Any]) -> dict[str, float]:
         """Bring 0-d values to the host at once."""
+
+    @abstractmethod
+    def displacements(self, state: State, names: Iterable[str]) -> dict[str, tuple[float, float]]:
+        """Return max|s - s_origin| and max|s| of the named layers, on the host."""
 
     @abstractmethod
     def energy(self, clamped: Any, state: State) -> np.ndarray:
@@ -204,6 +210,11 @@ class Engine(ABC):
 
     # What all engines share.
 
+    @property
+    def epsilon(self) -> float:
+        """Unit in the last place of 1 in the engine's precision."""
+        return float(np.finfo(self.dtype).eps)
+
     def begin(self, *occasion: str | int) -> None:
         """Name what comes next, for example ``("train", 12)``.
 
@@ -267,7 +278,7 @@ class Engine(ABC):
         """Settle a batch, or what :meth:`clamp` made of one; see :func:`neuroep.settling.settle`."""
         state = start.state if isinstance(start, Settled) else start
         clamped = self.clamp(batch)
-        schedule = schedule or Schedule(tolerance=1e-5)
+        schedule = schedule or Schedule(tolerance=0.01 if beta else 1e-5)
         if self.time_constant != 1:
             schedule = replace(schedule, dt=schedule.dt / self.time_constant)
         settled = settling.settle(self, clamped, schedule, beta, state, record)
@@ -365,3 +376,20 @@ class Engine(ABC):
                 raise CheckpointError(f"parameter '{name}' has shape {given}: the network needs {shape}")
             if not np.isfinite(parameters[name]).all():
                 raise CheckpointError(f"parameter '{name}' is not finite")
+
+
+def _check_kinds(network: Network, optimiser: Optimiser | None, engine: str) -> None:
+    """Refuse parts of other classes than those an engine computes, which it would take for one of these."""
+    kinds = (("layer", network.layers, LAYERS), ("synapse", network.synapses, SYNAPSES))
+    for what, parts, known in kinds:
+        for part in parts:
+            if type(part) not in known:
+                allowed = ", ".join(kind.__name__ for kind in known)
+                given = f"{what} '{part.name}' is a {type(part).__name__}"
+                raise ConfigError(f"{given}, which the {engine} engine cannot compute: it knows {allowed}")
+    for layer in network.layers:
+        if isinstance(layer, DenseLayer):
+            potentials.check(layer.potential, layer.name, engine)
+    if optimiser is not None and type(optimiser) not in (Adam, SGD):
+        given = type(optimiser).__name__
+        raise ConfigError(f"optimiser is a {given}, which the {engine} engine cannot compute: it knows Adam, SGD")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -23,11 +23,12 @@ from neuroep.engines.arrays import Array
 from neuroep.engines.attention import HeldLogits, Tokens
 from neuroep.engines.engine import Engine
 from neuroep.engines.kept import Entry
+from neuroep.engines.neurons import displaced
 from neuroep.engines.workers import Workers
 from neuroep.errors import ConfigError, DataError, DivergenceError
 from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Synapse
 from neuroep.optimisers import SGD, Optimiser
-from neuroep.potentials import HardSigmoid, Potential, SmoothSigmoid, Tanh
+from neuroep.potentials import HardSigmoid, Potential, SmoothSigmoid, Tanh, check
 from neuroep.settling import Schedule, Settled, State
 
 if TYPE_CHECKING:
@@ -235,7 +236,8 @@ class LocalEngine(Engine):
             values[name][:] = value
         weights = {name: weight.copy() for name, weight in state.weights.items()}
         memory = {name: {key: kept.copy() for key, kept in held.items()} for name, held in state.memory.items()}
-        return State(values, weights, state.stale, state.beta, memory)
+        inner = {name: value.copy() for name, value in state.inner.items()}
+        return State(values, weights, state.stale, state.beta, memory, inner, state.origin)
 
     def settle(self, batch: Any, *args: Any, **settings: Any) -> Settled:
         """Settle a batch; see :meth:`Engine.settle`. A chip's time constant divides the schedule's time step."""
@@ -265,7 +267,8 @@ class LocalEngine(Engine):
             else:
                 nudged = state.beta != 0 and name == self.network.output.name
                 target, value = clamped.target if nudged else None, state.values[name]
-                changes[name] = self.cells[name].respond(products[name], back, value, target, state.beta, schedule)
+                drive, nudge = (products[name], back), (target, state.beta)
+                changes[name] = self.cells[name].respond(*drive, value, *nudge, schedule, state.inner)
         return changes
 
     def _attend(self, clamped: Clamped, state: State, layer: AttentionLayer, back: np.ndarray, dt: float) -> float:
@@ -325,6 +328,11 @@ class LocalEngine(Engine):
     def scalars(self, values: Mapping[str, Any]) -> dict[str, float]:
         """Return the values as they are."""
         return dict(values)
+
+    def displacements(self, state: State, names: Iterable[str]) -> dict[str, tuple[float, float]]:
+        """Return max|s - s_origin| and max|s| of the named layers."""
+        origin = cast(State, state.origin)
+        return {name: displaced(state.level(name), origin.level(name), self.workers) for name in names}
 
     def _energy(self, clamped: Clamped, state: State) -> np.ndarray:
         """Return F_beta of the mean weights, (batch,): without a chip's noise and converters."""
@@ -426,6 +434,7 @@ def potential_energy(potential: Potential, state: np.ndarray) -> np.ndarray:
     """Return the sum of G(s) over the last dimension, (batch,); equations in :mod:`neuroep.potentials`."""
     from scipy.special import xlogy
 
+    check(potential, None, "local")
     if isinstance(potential, HardSigmoid):
         return (state * state).sum(-1) / (2.0 * potential.slope)
     if isinstance(potential, SmoothSigmoid):

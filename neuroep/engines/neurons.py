@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from neuroep import potentials
 from neuroep.engines.workers import Workers, blocks
 from neuroep.network import DenseLayer
 from neuroep.settling import Schedule
@@ -35,7 +36,7 @@ def _state(code, slope, u):
         return 0.5 * (1 + math.tanh(0.5 * u))
     if code == 2:
         return math.tanh(u)
-    return u
+    return u if code == 3 else math.nan
 
 
 @njit(nogil=True, cache=True)
@@ -110,6 +111,24 @@ def respond(product, feedback, state, target, code, slope, beta, mode, dt):
     return largest
 
 
+@njit(nogil=True, cache=True)
+def measure(state, origin):
+    """Return max|state - origin| and max|state| of two arrays (rows, size)."""
+    moved, largest = state.dtype.type(0), state.dtype.type(0)
+    for b in range(state.shape[0]):
+        for i in range(state.shape[1]):
+            moved = max(moved, abs(state[b, i] - origin[b, i]))
+            largest = max(largest, abs(state[b, i]))
+    return moved, largest
+
+
+def displaced(state: np.ndarray, origin: np.ndarray, workers: Workers) -> tuple[float, float]:
+    """Return max|state - origin| and max|state| of a layer's states, (batch, size)."""
+    parts = blocks(len(state), max(1, NEURONS // state.shape[1]))
+    found = np.array(workers.run(lambda a, b: measure(state[a:b], origin[a:b]), parts))
+    return float(found[:, 0].max()), float(found[:, 1].max())
+
+
 class Neurons:
     """The neurons of one dense layer.
 
@@ -121,9 +140,15 @@ class Neurons:
         Of all arrays.
     workers : Workers
         Threads.
+
+    Raises
+    ------
+    ConfigError
+        For a potential that the kernels do not know.
     """
 
     def __init__(self, layer: DenseLayer, dtype: str, workers: Workers) -> None:
+        potentials.check(layer.potential, layer.name, "local")
         self.layer, self.dtype, self.workers = layer, dtype, workers
         self.real: Any = np.dtype(dtype).type
 
@@ -135,6 +160,7 @@ class Neurons:
         target: np.ndarray | None,
         beta: float,
         schedule: Schedule,
+        inner: dict[str, np.ndarray] | None = None,
     ) -> float:
         """Move the layer in place; return max|delta s|, NaN if there is one.
 
@@ -152,6 +178,8 @@ class Neurons:
             Strength of the nudge.
         schedule : Schedule
             Order and time step.
+        inner : dict, optional
+            States inside neurons that show a digitised one, by layer; read and written, and what moved is theirs.
         """
         mode = FREE
         if target is not None:

@@ -9,10 +9,10 @@ differentiate the same code: :mod:`neuroep.yardsticks` does, and is the oracle o
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -143,7 +143,7 @@ class ReferenceEngine(Engine):
 
     def fork(self, state: State) -> State:
         """Return a state with its own dictionaries; tensors are never written in place."""
-        return State(dict(state.values), dict(state.weights), state.stale, state.beta)
+        return State(dict(state.values), dict(state.weights), state.stale, state.beta, origin=state.origin)
 
     def relax(self, clamped: Clamped, state: State, names: tuple[str, ...], schedule: Schedule) -> dict[str, Any]:
         """Move the named layers; see :meth:`Engine.relax`."""
@@ -236,6 +236,15 @@ class ReferenceEngine(Engine):
             return {}
         numbers = torch.stack(list(values.values())).tolist()
         return dict(zip(values, numbers, strict=True))
+
+    def displacements(self, state: State, names: Iterable[str]) -> dict[str, tuple[float, float]]:
+        """Return max|s - s_origin| and max|s| of the named layers in one transfer."""
+        found = {}
+        for name in names:
+            value, origin = state.values[name], cast(State, state.origin).values[name]
+            found[f"{name} moved"], found[f"{name} size"] = (value - origin).abs().max(), value.abs().max()
+        values = self.scalars(found)
+        return {name: (values[f"{name} moved"], values[f"{name} size"]) for name in names}
 
     def energy(self, clamped: Clamped, state: State) -> np.ndarray:
         """Return F_beta, (batch,)."""

@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import torch
 
-from neuroep.potentials import HardSigmoid, Linear, Potential, SmoothSigmoid, Tanh
+from neuroep.potentials import HardSigmoid, Linear, Potential, SmoothSigmoid, Tanh, check
 
 NEWTON_STEPS = 30
 
 
+def _check(potential: Potential) -> None:
+    """Refuse another potential than the four below, with a ConfigError."""
+    check(potential, None, "reference")
+
+
 def respond(potential: Potential, drive: torch.Tensor) -> torch.Tensor:
     """Return s = grad G*(u), same shape as the drive."""
+    _check(potential)
     match potential:
         case HardSigmoid():
             return torch.clamp(potential.slope * drive, 0.0, 1.0)
@@ -21,13 +27,12 @@ def respond(potential: Potential, drive: torch.Tensor) -> torch.Tensor:
             return torch.sigmoid(drive)
         case Tanh():
             return torch.tanh(drive)
-        case Linear():
-            return drive
-    raise NotImplementedError(f"the reference engine has no potential '{potential.name}'")
+    return drive
 
 
 def energy(potential: Potential, state: torch.Tensor) -> torch.Tensor:
     """Return the sum of G(s) over the last dimension, shape (batch,)."""
+    _check(potential)
     match potential:
         case HardSigmoid():
             return (state * state).sum(-1) / (2.0 * potential.slope)
@@ -36,9 +41,7 @@ def energy(potential: Potential, state: torch.Tensor) -> torch.Tensor:
         case Tanh():
             up, down = 1.0 + state, 1.0 - state
             return 0.5 * (torch.xlogy(up, up) + torch.xlogy(down, down)).sum(-1)
-        case Linear():
-            return 0.5 * (state * state).sum(-1)
-    raise NotImplementedError(f"the reference engine has no potential '{potential.name}'")
+    return 0.5 * (state * state).sum(-1)
 
 
 def nudged(potential: Potential, drive: torch.Tensor, target: torch.Tensor, beta: float) -> torch.Tensor:
@@ -47,6 +50,7 @@ def nudged(potential: Potential, drive: torch.Tensor, target: torch.Tensor, beta
     Closed for the hard sigmoid, clip((u + beta y) / (1/slope + beta), 0, 1), and the linear potential; otherwise the
     root of v - u + beta (s(v) - y), which rises with v for beta > -curvature, by Newton steps kept inside its bracket.
     """
+    _check(potential)
     if isinstance(potential, HardSigmoid):
         return torch.clamp((drive + beta * target) / (1.0 / potential.slope + beta), 0.0, 1.0)
     if isinstance(potential, Linear):

@@ -34,8 +34,8 @@ def main() -> None:
     network = networks.sentiment(600, 300, dense, readout=readout, mask=not paper)
     corpus = data.load("imdb", path=given.data, vectors=given.vectors, tokens=600)
     engine = engines.local(network, threads=given.threads)
-    schedule = Schedule(steps=10, tolerance=1e-3)
-    estimator = estimators.centred(0.1, free=schedule, nudged=schedule)
+    free, nudged = Schedule(steps=10, tolerance=1e-2), Schedule(steps=10, tolerance=0.03)
+    estimator = estimators.centred(0.1, free=free, nudged=nudged)
     rates = {synapse.name: 1e-4 for synapse in network.synapses}
     most = given.batches or (3 if paper else math.inf)
     begin, done = time.perf_counter(), 0

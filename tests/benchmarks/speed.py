@@ -1,17 +1,20 @@
-"""Speed of one training batch of the full SNLI network, as ratios in one run on one thread.
+"""Speed of one training batch of the paper's networks, as ratios in one run on one thread.
 
-    python tests/benchmarks/speed.py [--data FOLDER --vectors FILE] [--repeats 5] [--device cpu|cuda] [--out speed.json]
+    python tests/benchmarks/speed.py [--network snli|imdb] [--data FOLDER --vectors FILE] [--samples N] [--repeats 5]
+                                     [--device cpu|cuda] [--only-steps] [--out speed.json]
 
-Network: four attention layers, 25 tokens x 300, dense 30000-400-3, batch 200, beta 0.5, centred, float32. Without
---data the batch is random word vectors with SNLI's lengths. Schedules:
+snli: four attention layers, 25 tokens x 300, dense 30000-400-3, batch 200, beta 0.5. imdb: one attention layer, 600
+tokens x 300, padding not masked, dense 180000-1000-40-2, batch 100, beta 0.1. Centred, float32. Without --data the
+batch is random word vectors with the set's lengths. Schedules:
 
-paper      60 + 30 + 30 synchronous steps, the paper's
-layerwise  layer-wise sweeps until max|delta s| <= the loosest tolerance (of 0.1, 0.03, ... 1e-4) at which the
-           gradient of the worst layer is within 5 % of the converged one
+paper      the paper's synchronous steps, 60 + 30 + 30 (snli) or 50 + 25 + 25 (imdb)
+layerwise  layer-wise sweeps, free until max|delta s| <= 0.01, nudged until the displacement changes by at most the
+           loosest share (of 0.3, 0.1, 0.03, 0.01, 0.003) at which the gradient of the worst layer is within 5 % of the
+           converged one in float64
 
-Each figure is the median over the repeats of measuring and updating one batch, after one batch that is not counted.
-Floor: two products with the 400 x 30000 matrix per step, 9.6 GFLOP, and for the update 9.6 GFLOP and 12 M weights with
-two moments.
+Each time is the median over the repeats of measuring and updating one batch, after one batch that is not counted; the
+steps and errors of every tolerance come first, and alone with --only-steps. Floor on snli: two products with the
+400 x 30000 matrix per step, 9.6 GFLOP, and for the update 9.6 GFLOP and 12 M weights with two moments.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ import platform
 import statistics
 import sys
 import time
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,26 +39,47 @@ from neuroep.batch import Batch, TokenVectors
 from neuroep.randomness import generator
 from neuroep.settling import Schedule
 
-BETA, SAMPLES, LIMIT = 0.5, 200, 0.05
-TOLERANCES = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4)
+LIMIT = 0.05
+FREE, TOLERANCES = 1e-2, (0.3, 0.1, 0.03, 0.01, 0.003)
 
 
-def random_batch(network: networks.Network) -> Batch:
-    """Return word vectors with the norm and the lengths of SNLI sentences."""
+class Case(NamedTuple):
+    """One of the paper's networks with its phases and rates."""
+
+    network: networks.Network
+    beta: float
+    samples: int
+    phases: tuple[int, int]
+    rates: tuple[float, float]
+    """Of projections and dense synapses."""
+    lengths: tuple[float, ...]
+    """Mean number of tokens of a sequence."""
+
+
+def case(name: str) -> Case:
+    """Return the network of that data set."""
+    if name == "imdb":
+        network = networks.sentiment(600, 300, (1000, 40, 2), mask=False)
+        return Case(network, 0.1, 100, (50, 25), (1e-4, 5e-5), (230,))
+    return Case(networks.inference(25, 300, (400, 3)), 0.5, 200, (60, 30), (5e-4, 2e-4), (14, 8))
+
+
+def random_batch(study: Case, samples: int) -> Batch:
+    """Return word vectors with the norm and the lengths of the data set's texts."""
     draw = generator(0, "benchmark")
     inputs = {}
-    for sequence, mean in zip(network.sequences, (14, 8), strict=True):
-        lengths = np.clip(draw.poisson(mean, SAMPLES), 1, sequence.tokens).astype(np.int64)
-        vectors = draw.standard_normal((SAMPLES, sequence.tokens, sequence.dim), dtype=np.float32) * 0.25
+    for sequence, mean in zip(study.network.sequences, study.lengths, strict=True):
+        lengths = np.clip(draw.poisson(mean, samples), 1, sequence.tokens).astype(np.int64)
+        vectors = draw.standard_normal((samples, sequence.tokens, sequence.dim), dtype=np.float32) * 0.25
         vectors[np.arange(sequence.tokens)[None, :] >= lengths[:, None]] = 0
         inputs[sequence.name] = TokenVectors(vectors, lengths)
-    return Batch(inputs, draw.integers(0, network.classes, SAMPLES))
+    return Batch(inputs, draw.integers(0, study.network.classes, samples))
 
 
-def real_batches(path: str, vectors: str) -> list[Batch]:
-    """Return training batches of SNLI."""
-    corpus = data.load("snli", path=path, vectors=vectors, tokens=25)
-    found = data.batches(corpus.splits["train"], corpus.vectors, SAMPLES, order="shuffled", seed=0, epoch=0)
+def real_batches(name: str, study: Case, samples: int, path: str, vectors: str) -> list[Batch]:
+    """Return training batches of the data set."""
+    corpus = data.load(name, path=path, vectors=vectors, tokens=study.network.sequences[0].tokens)
+    found = data.batches(corpus.splits["train"], corpus.vectors, samples, order="shuffled", seed=0, epoch=0)
     return [batch for _, batch in zip(range(8), found, strict=False)]
 
 
@@ -78,73 +103,94 @@ def batch_time(engine, estimator, batches, rates, repeats) -> float:
     return statistics.median(times[1:])
 
 
-def worst_error(engine, batch, schedule, exact) -> float:
-    """Return the largest relative error of a layer's weight gradient."""
-    found = estimators.centred(BETA, free=schedule, nudged=schedule).gradient(engine, batch)
-    return max(yardsticks.relative_error(found[n], exact[n]) for n in exact if n.endswith("weight"))
+def layerwise(study: Case, tolerance: float) -> estimators.Estimator:
+    """Return the layer-wise estimator that stops nudged phases at a tolerance."""
+    free, nudged = Schedule(steps=100, tolerance=FREE), Schedule(steps=100, tolerance=tolerance)
+    return estimators.centred(study.beta, free=free, nudged=nudged)
+
+
+def converged(study: Case, parameters, batch) -> dict[str, np.ndarray]:
+    """Return the gradient of phases that have come to rest, in float64."""
+    rest = {"free": Schedule(steps=400, tolerance=1e-11), "nudged": Schedule(steps=400, tolerance=1e-6)}
+    exact = engines.local(study.network, parameters, dtype="float64", threads=1)
+    return estimators.centred(study.beta, **rest).gradient(exact, batch)
+
+
+def steps_and_error(engine, estimator, batch, exact) -> dict[str, object]:
+    """Return the sweeps of the phases, and the relative error of every layer's weight gradient."""
+    measured = estimator.measure(engine, batch)
+    found = engine.gradient(measured.contrasts)
+    errors = {n: round(yardsticks.relative_error(found[n], exact[n]), 5) for n in exact if n.endswith("weight")}
+    taken = [measured.health["free_steps"], measured.health["nudged_steps"]]
+    return {"free + nudged sweeps": taken, "worst": max(errors.values()), "errors": errors}
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--network", choices=("snli", "imdb"), default="snli")
     parser.add_argument("--data")
     parser.add_argument("--vectors")
+    parser.add_argument("--samples", type=int, help="of a batch; default the paper's")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--warm", type=int, default=10, help="training batches before measuring")
     parser.add_argument("--device", default="cpu", help="device of the reference engine")
     parser.add_argument("--only-reference", action="store_true")
+    parser.add_argument("--only-steps", action="store_true", help="steps and errors, no times")
     parser.add_argument("--out")
     given = parser.parse_args()
-    network = networks.inference(25, 300, (400, 3))
-    batches = real_batches(given.data, given.vectors) if given.data else [random_batch(network)]
-    rates = {s.name: 5e-4 for s in network.projections} | {s.name: 2e-4 for s in network.dense}
+    study = case(given.network)
+    network, samples = study.network, given.samples or study.samples
+    if given.data:
+        batches = real_batches(given.network, study, samples, given.data, given.vectors)
+    else:
+        batches = [random_batch(study, samples)]
     names = ["reference"] if given.only_reference else ["local", "reference"]
-    first = engines.build(names[0], network, threads=1, device=given.device if given.only_reference else "auto")
-    loose = Schedule(steps=40, tolerance=1e-2)
+    rates = {s.name: study.rates[0] for s in network.projections} | {s.name: study.rates[1] for s in network.dense}
+    start = networks.initial_parameters(network, 0, output_bias=1.0)
+    first = engines.build(names[0], network, start, threads=1, device=given.device if given.only_reference else "auto")
     for turn in range(given.warm):
-        found = estimators.centred(BETA, free=loose, nudged=loose).measure(first, batches[turn % len(batches)], turn)
-        first.update(found.contrasts, rates)
+        first.update(layerwise(study, 0.1).measure(first, batches[turn % len(batches)], turn).contrasts, rates)
     trained = first.parameters()
-    converged = Schedule(steps=400, tolerance=1e-7)
-    exact = estimators.centred(BETA, free=converged, nudged=converged).gradient(first, batches[0])
-    errors = {t: worst_error(first, batches[0], Schedule(steps=100, tolerance=t), exact) for t in TOLERANCES}
-    tolerance = max((t for t, e in errors.items() if e <= LIMIT), default=min(TOLERANCES))
-    fast = Schedule(steps=100, tolerance=tolerance)
-    schedules = {
-        "paper": estimators.centred(
-            BETA, free=Schedule("synchronous", steps=60), nudged=Schedule("synchronous", steps=30)
-        ),
-        "layerwise": estimators.centred(BETA, free=fast, nudged=fast),
-    }
-    phases = schedules["layerwise"].settle(first, batches[0])
+    exact = converged(study, trained, batches[0])
+    errors = {t: steps_and_error(first, layerwise(study, t), batches[0], exact) for t in TOLERANCES}
+    tolerance = max((t for t, e in errors.items() if e["worst"] <= LIMIT), default=min(TOLERANCES))
     result: dict = {
         "machine": platform.processor() or platform.machine(),
         "python": sys.version.split()[0],
-        "batch": "SNLI" if given.data else "random",
+        "batch": f"{given.network if given.data else 'random'}, {samples} samples",
+        "by tolerance": errors,
         "tolerance": tolerance,
-        "worst_layer_error": errors[tolerance],
-        "sweeps": [phases.free.steps, *(settled.steps for settled in phases.nudged.values())],
         "seconds": {},
     }
-    for name in names:
-        engine = engines.build(
-            name, network, trained, threads=1, device=given.device if name == "reference" else "auto"
-        )
-        result["seconds"][name] = {"describe": engine.describe()}
-        for label, estimator in schedules.items():
-            result["seconds"][name][label] = batch_time(engine, estimator, batches, rates, given.repeats)
-            engine.load_parameters(trained)
-    seconds = result["seconds"]
-    for name in names:
-        result[f"paper_over_layerwise_{name}"] = seconds[name]["paper"] / seconds[name]["layerwise"]
-    if len(names) == 2:
-        for label in schedules:
-            result[f"local_over_reference_{label}"] = seconds["local"][label] / seconds["reference"][label]
+    if not given.only_steps:
+        _time(result, study, given, batches, rates, names, trained)
     text = json.dumps(result, indent=2)
     print(text)
     if given.out:
         with open(given.out, "w", encoding="utf-8") as file:
             file.write(text + "\n")
+
+
+def _time(result, study, given, batches, rates, names, trained) -> None:
+    """Time both schedules on every engine."""
+    free, nudged = (Schedule("synchronous", steps=steps) for steps in study.phases)
+    schedules = {
+        "paper": estimators.centred(study.beta, free=free, nudged=nudged),
+        "layerwise": layerwise(study, result["tolerance"]),
+    }
+    seconds = result["seconds"]
+    for name in names:
+        device = given.device if name == "reference" else "auto"
+        engine = engines.build(name, study.network, trained, threads=1, device=device)
+        seconds[name] = {"describe": engine.describe()}
+        for label, estimator in schedules.items():
+            seconds[name][label] = batch_time(engine, estimator, batches, rates, given.repeats)
+            engine.load_parameters(trained)
+        result[f"paper_over_layerwise_{name}"] = seconds[name]["paper"] / seconds[name]["layerwise"]
+    if len(names) == 2:
+        for label in schedules:
+            result[f"local_over_reference_{label}"] = seconds["local"][label] / seconds["reference"][label]
 
 
 if __name__ == "__main__":

@@ -40,8 +40,9 @@ CHANGES = {
     "settling.free_steps": {"settling.free_steps": 1},
     "settling.nudged_steps": {"settling.nudged_steps": 1},
     "settling.tolerance": {"settling.tolerance": 0.05},
+    "settling.nudged_tolerance": {"settling.nudged_tolerance": 0.3},
     "settling.dt": {"settling.dt": 0.5},
-    "settling.check_every": {"settling.tolerance": 0.05, "settling.check_every": 3},
+    "settling.check_every": {"settling.nudged_tolerance": 0.3, "settling.check_every": 4},
     "estimator.kind": {"estimator.kind": "positive"},
     "estimator.beta": {"estimator.beta": 0.6},
     "optimiser.kind": {"optimiser.kind": "sgd"},
@@ -56,7 +57,7 @@ CHANGES = {
     "training.seed": {"training.seed": 1},
     "engine.dtype": {"engine.dtype": "float64"},
 }
-AGAINST = {"settling.check_every": "settling.tolerance", "optimiser.momentum": "optimiser.kind"}
+AGAINST = {"settling.check_every": "settling.nudged_tolerance", "optimiser.momentum": "optimiser.kind"}
 """Settings that act only beside another: compared with that one's run."""
 ELSEWHERE = {
     "data.path", "data.vectors", "data.text", "data.label", "data.cache",  # tests/neuroep/data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,10 +13,17 @@ from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp, softmax
 
-from neuroep import potentials
+from hw_models.chip import Chip, Neuron
+from neuroep import engines, potentials
 from neuroep.engines import neurons, reference_potentials
+from neuroep.engines.chip.neurons import ChipNeurons
 from neuroep.engines.local_engine import potential_energy
+from neuroep.engines.substrate import Setting
+from neuroep.engines.workers import Workers
 from neuroep.errors import ConfigError
+from neuroep.network import DenseLayer
+from neuroep.optimisers import SGD
+from tests import cases
 from tests.naive import neurons as naive
 
 POTENTIALS = [potentials.named(name) for name in potentials.NAMES] + [potentials.HardSigmoid(1.5)]
@@ -201,3 +209,80 @@ def test_a_slope_without_meaning():
         ConfigError, match=r"^slope = 0.5 has no meaning for potential 'tanh': only 'hard_sigmoid' takes"
     ):
         potentials.named("tanh", 0.5)
+
+
+class Softplus(potentials.Potential):
+    """A potential of a user's own."""
+
+    name = "softplus"
+
+
+class Steep(potentials.Tanh):
+    """One that inherits name and number of a known one."""
+
+    @property
+    def slope(self):
+        return 4.0
+
+
+KNOWN = "hard_sigmoid, smooth_sigmoid, tanh, linear"
+
+
+class TestUnknownPotentials:
+    """They were computed as the identity (local) or as what they inherit from (both engines), without a word."""
+
+    @pytest.mark.parametrize("own", [Softplus, Steep])
+    @pytest.mark.parametrize("place", ["hidden_1", "output"])
+    @pytest.mark.parametrize("engine", ["local", "chip", "reference"])
+    def test_no_engine_runs_them(self, engine, place, own):
+        net = cases.network("sentiment")
+        layers = tuple(replace(layer, potential=own()) if layer.name == place else layer for layer in net.layers)
+        net = replace(net, layers=layers)
+        chip = {"chip": Chip(neuron=Neuron(state_bits=8))} if engine == "chip" else {}
+        runs = "reference" if engine == "reference" else "local"
+        line = f"potential '{own.name}' of layer '{place}' is a {own.__name__}, which the {runs} engine cannot compute"
+        with pytest.raises(ConfigError, match=f"^{line}: it knows {KNOWN}$"):
+            engines.build(runs, net, **chip)
+
+    def test_nor_do_neurons_alone(self):
+        layer = DenseLayer("hidden", 3, Softplus())
+        setting = Setting(SGD(), Workers(1), "float64", 0)
+        for build in (
+            lambda: neurons.Neurons(layer, "float64", setting.workers),
+            lambda: ChipNeurons(layer, Neuron(), setting),
+        ):
+            with pytest.raises(ConfigError, match=r"^potential 'softplus' of layer 'hidden' is a Softplus"):
+                build()
+
+    def test_nor_has_one_an_energy_or_a_minimiser(self):
+        none = torch.zeros(1, 2)
+        for compute in (
+            lambda: potential_energy(Steep(), np.zeros((1, 2))),
+            lambda: reference_potentials.energy(Steep(), none),
+            lambda: reference_potentials.respond(Steep(), none),
+            lambda: reference_potentials.nudged(Steep(), none, none, 0.1),
+        ):
+            with pytest.raises(ConfigError, match=r"^potential 'tanh' is a Steep, which the (local|reference) engine"):
+                compute()
+
+    def test_kernels_answer_an_unknown_number_with_nan(self):
+        value, none = np.zeros((1, 1)), np.zeros((0, 0))
+        assert np.isnan(neurons.respond(np.ones((1, 1)), none, value, none, 7, 1.0, 0.0, neurons.FREE, 1.0))
+
+
+def test_other_parts_of_a_user_s_own_are_refused_too():
+    """A rule that inherits from SGD would be applied as SGD, and any other as Adam; a layer's kind decides likewise."""
+
+    class Lion(SGD):
+        pass
+
+    class Recurrent(DenseLayer):
+        pass
+
+    net = cases.network("sentiment")
+    own = tuple(Recurrent(x.name, x.size, x.potential) if x.name == "hidden_1" else x for x in net.layers)
+    for engine in ("local", "reference"):
+        with pytest.raises(ConfigError, match=f"^optimiser is a Lion, which the {engine} engine cannot compute: it kn"):
+            engines.build(engine, net, optimiser=Lion())
+        with pytest.raises(ConfigError, match=f"^layer 'hidden_1' is a Recurrent, which the {engine} engine cannot"):
+            engines.build(engine, replace(net, layers=own))

@@ -256,17 +256,31 @@ class DigitisedAttention(AttentionUnit, Ranged):
         return {"state": self.quantiser, **inner}
 
     def relax(self, held: HeldLogits, feedback: np.ndarray, state: State, dt: float) -> float:
-        """Move the layer in place; see :meth:`AttentionUnit.relax`."""
-        value = state.values[self.layer.name]
+        """Move the layer in place; see :meth:`AttentionUnit.relax`.
+
+        With dt < 1 the inner unit integrates its own read-out, and what moved is that: digitised before it is
+        integrated, a change of less than half a level per step would be lost.
+        """
+        name, value = self.layer.name, state.values[self.layer.name]
+        integrates = dt < 1 and self.quantiser.converter.bits is not None
+        if integrates and name in state.inner:
+            value[:] = state.inner[name]
         before = value.copy()
         change = self.inner.relax(held, feedback, state, dt)
         if self.quantiser.observing:
             self.quantiser.sample(value)
+        if integrates:
+            state.inner[name] = value.copy()
+        else:
+            state.inner.pop(name, None)
+        moved = float(np.abs(value - before).max(initial=0)) if integrates else None
         value[:], stops = self.quantiser.converted(np.ascontiguousarray(value), self._key, self._step)
         self.at_stop += stops
         self._step += 1
         self.conversions += value.size if self.quantiser.converter.bits is not None else 0
-        return change if np.isnan(change) else float(np.abs(value - before).max(initial=0))
+        if np.isnan(change):
+            return change
+        return float(np.abs(value - before).max(initial=0)) if moved is None else moved
 
     def counters(self) -> dict[str, int]:
         """Return those of the inner unit."""

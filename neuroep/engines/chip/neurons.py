@@ -1,9 +1,15 @@
-"""Neuron circuits of a chip around the exact neurons of :mod:`neuroep.engines.neurons`.
+r"""Neuron circuits of a chip around the exact neurons of :mod:`neuroep.engines.neurons`.
 
     u' = (1 + g_i) (W s_pre + W^T s_post + b) + o_i        g_i, o_i drawn once per neuron
-    s' = Q(s + sigma range z)                              z per sample, neuron and step; Q the state's quantiser
+    v <- v + dt (s(u') + sigma range z - v)                z per sample, neuron and step
+    s' = Q(v)                                              Q the quantiser of what the synapses read
 
-with s the exact response to u'. States of potentials that are never negative are unsigned.
+with s(u') the exact response. The noise enters in front of the neuron's time constant and is filtered with the signal,
+so v is an autoregressive process with coefficient 1 - dt: its standard deviation at rest is
+:math:`\sigma\,\mathrm{range}\,\sqrt{dt / (2 - dt)}`, and the longer the time constant the smaller (the discrete form
+of the Ornstein-Uhlenbeck process of an RC circuit, variance sigma^2/2 dt for small dt). The state v inside is
+continuous; with dt = 1 it has no memory, and the nudge sees what is read. States of potentials that are never negative
+are unsigned.
 """
 
 from __future__ import annotations
@@ -31,6 +37,7 @@ class ChipNeurons(Neurons, Ranged):
         self.offset = self._drawn("neuron offset", circuit.offset_spread, 0.0)
         self._grid = grid(circuit.state_bits, circuit.state_range, layer.potential.low >= 0)
         self.conversions = 0
+        self._alone: tuple[np.ndarray | None, dict[str, np.ndarray]] = None, {}
         self.begin()
 
     def _drawn(self, what: str, spread: float, mean: float) -> np.ndarray | None:
@@ -52,6 +59,7 @@ class ChipNeurons(Neurons, Ranged):
         target: np.ndarray | None,
         beta: float,
         schedule: Schedule,
+        inner: dict[str, np.ndarray] | None = None,
     ) -> float:
         """Move the layer in place; see :meth:`Neurons.respond`."""
         circuit = self.circuit
@@ -62,13 +70,37 @@ class ChipNeurons(Neurons, Ranged):
             product = product + self.offset
         if not circuit.state_noise and circuit.state_bits is None:
             return super().respond(product, feedback, state, target, beta, schedule)
-        before = state.copy()
-        change = super().respond(product, feedback, state, target, beta, schedule)
+        level = self._level(state, schedule.dt, self._kept(state) if inner is None else inner)
+        before = level.copy()
+        change = super().respond(product, feedback, level, target, beta, schedule)
         if circuit.state_noise:
             noise = normals(self._key, self._step, 0, state.shape, dtype=self.dtype)
-            state += self.real(circuit.state_noise * circuit.state_range) * noise
+            level += self.real(schedule.dt * circuit.state_noise * circuit.state_range) * noise
             self._step += 1
         if circuit.state_bits is not None:
-            convert(np.ascontiguousarray(state), state, *self._grid)
+            convert(np.ascontiguousarray(level), state, *self._grid)
             self.conversions += state.size
-        return change if np.isnan(change) else float(np.abs(state - before).max(initial=0))
+        return change if np.isnan(change) else float(np.abs(level - before).max(initial=0))
+
+    def _kept(self, state: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what is inside the neurons that show this very array, for a caller who does not keep it."""
+        if self._alone[0] is not state:
+            self._alone = state, {}
+        return self._alone[1]
+
+    def _level(self, state: np.ndarray, dt: float, inner: dict[str, np.ndarray]) -> np.ndarray:
+        """Return the state inside the neurons, which is what they show unless they integrate and are digitised.
+
+        Where they do not show what is read, the state was set from outside and they start from it.
+        """
+        name = self.layer.name
+        if dt == 1 or self.circuit.state_bits is None:
+            inner.pop(name, None)
+            return state
+        if name in inner:
+            shown = np.empty_like(state)
+            convert(inner[name], shown, *self._grid)
+            if np.array_equal(shown, state):
+                return inner[name]
+        inner[name] = state.copy()
+        return inner[name]

@@ -185,7 +185,7 @@ def test_potentials_the_engine_does_not_know():
     from neuroep.potentials import Potential
 
     for compute in (reference_potentials.respond, reference_potentials.energy):
-        with pytest.raises(NotImplementedError, match="no potential"):
+        with pytest.raises(ConfigError, match=r"^potential 'Potential' is a Potential, which the reference engine"):
             compute(Potential(), torch.zeros(1, 2))
 
 

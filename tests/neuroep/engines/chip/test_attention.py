@@ -107,3 +107,15 @@ def test_states_are_digitised_before_the_next_synapse_reads_them(case):
     exact, same, _, _ = case.moved(case.exact())
     np.testing.assert_allclose(value, np.clip(np.rint(exact * 3.5) / 3.5, -2, 2), atol=1e-12)
     np.testing.assert_array_equal(weights, same)
+
+
+@pytest.mark.parametrize("steps", [1, 3, 40])
+def test_digitised_states_have_no_dead_zone(case, steps):
+    """With dt < 1 the weights inside go on between two levels, and what moved is what they read: 4 bits."""
+    converter = Converter(bits=4, range=4.0)
+    value, weights, change, _ = case.moved(DigitisedAttention(case.exact(), converter, case.setting), steps, dt=0.1)
+    wanted, exact, moved, _ = case.moved(case.exact(), steps, dt=0.1)
+    np.testing.assert_allclose(weights, exact, atol=1e-12)
+    level = 4 / 7
+    np.testing.assert_allclose(value, level * np.clip(np.rint(wanted / level), -7, 7), atol=1e-9)
+    assert change == pytest.approx(moved, abs=1e-12)
