@@ -14,6 +14,7 @@ from typing import Any
 
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
+from hw_models.whole_files import write_text
 
 
 def is_file_name(name: str) -> bool:
@@ -78,11 +79,7 @@ def save(chip: Chip, path: str | Path) -> None:
     ChipError
         If the disk refuses.
     """
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_text(chip.to_toml(), encoding="utf-8")
-        os.replace(partial, path)
+        write_text(path, chip.to_toml())
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise ChipError(f"cannot write chip '{path}': {error.strerror or error}") from None

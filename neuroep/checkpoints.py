@@ -8,13 +8,13 @@ number of updates are all the generator state there is.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
 
+from hw_models.whole_files import replaced
 from neuroep.errors import CheckpointError
 
 FORMAT = 1
@@ -78,20 +78,13 @@ def save(path: str | Path, checkpoint: Checkpoint) -> None:
     from safetensors.numpy import save_file
 
     path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
     named = {f"parameters.{name}": array for name, array in checkpoint.parameters.items()}
     named |= {f"optimiser.{name}": array for name, array in checkpoint.optimiser.items()}
     tensors = {name: np.asarray(array, order="C") for name, array in named.items()}
     try:
-        partial.touch()
-        mode = partial.stat().st_mode
-        save_file(tensors, partial, metadata={_KEY: json.dumps(asdict(checkpoint.about), sort_keys=True)})
-        partial.chmod(mode)
-        sync(partial)
-        os.replace(partial, path)
-        sync(path.parent)
+        with replaced(path) as partial:
+            save_file(tensors, partial, metadata={_KEY: json.dumps(asdict(checkpoint.about), sort_keys=True)})
     except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or error
         raise CheckpointError(f"cannot write checkpoint '{path}': {reason}") from None
 
@@ -138,23 +131,3 @@ def _about(path: str | Path, metadata: Mapping[str, str]) -> About:
         return About(**{f.name: page[f.name] for f in fields(About)})
     except (KeyError, TypeError, ValueError):
         raise CheckpointError(f"'{path}' is a safetensors file, but no checkpoint of neuroep") from None
-
-
-def sync(path: Path) -> None:
-    """Flush a file or folder to the disk."""
-    if path.is_dir() and os.name == "nt":
-        return
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace a text file as a whole, old or new at every moment."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    sync(partial)
-    os.replace(partial, path)
-    sync(path.parent)

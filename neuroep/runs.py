@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from hw_models.whole_files import opened, write_text
 from neuroep import __version__, checkpoints, config as configuration
 from neuroep.checkpoints import Checkpoint
 from neuroep.config import Config
@@ -76,7 +77,7 @@ class Run:
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Add one line to the metrics and flush it to the disk."""
-        with (self.path / METRICS).open("a", encoding="utf-8") as file:
+        with opened(self.path / METRICS, "a") as file:
             file.write(as_json(record) + "\n")
             file.flush()
             os.fsync(file.fileno())
@@ -93,7 +94,7 @@ class Run:
         last = kept[-1]["epoch"] if kept else 0
         if last != epoch:
             raise CheckpointError(f"{self.path / METRICS} ends before the checkpoint: at epoch {last}, not {epoch}")
-        checkpoints.write_text(self.path / METRICS, "".join(as_json(record) + "\n" for record in kept))
+        write_text(self.path / METRICS, "".join(as_json(record) + "\n" for record in kept))
 
     def reconfigured(self, config: Config) -> Run:
         """Write changed settings down and return the run with them.
@@ -104,7 +105,7 @@ class Run:
             If a setting differs that must stay, with its two values.
         """
         check_unchanged(self.config, config, self.path)
-        checkpoints.write_text(self.path / CONFIG, config.to_toml())
+        write_text(self.path / CONFIG, config.to_toml())
         return replace(self, config=config)
 
 

@@ -13,6 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from hw_models.whole_files import replaced
+
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, BLACK, GREY = "#E69F00", "#56B4E9", "#000000", "#777777"
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
@@ -82,6 +84,7 @@ def legend(ax: Axes, **settings: object) -> None:
 
 
 def save(drawn: Figure | Axes, path: Path) -> None:
-    """Write a figure, or the figure of an axes, as PNG."""
+    """Write a figure, or the figure of an axes, as PNG, whole or not at all."""
     sheet = cast(Figure, drawn.figure if isinstance(drawn, Axes) else drawn)
-    sheet.savefig(path, format="png", dpi=DPI, facecolor="white")
+    with replaced(path) as partial:
+        sheet.savefig(partial, format="png", dpi=DPI, facecolor="white")

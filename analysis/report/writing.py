@@ -8,8 +8,8 @@ from pathlib import Path
 from analysis import comparison, gradcheck
 from analysis.report import page
 from analysis.sweep.ledger import SWEEP
+from hw_models.whole_files import write_text
 from neuroep import runs
-from neuroep.checkpoints import write_text
 from neuroep.errors import ConfigError, NeuroepError
 
 REPORT = "report.html"
@@ -40,7 +40,6 @@ def write(directory: str | Path, out: str | Path | None = None, *, target: float
     try:
         write_text(path, text)
     except OSError as error:
-        path.with_name(f".{path.name}.partial").unlink(missing_ok=True)
         raise ConfigError(f"report '{path}' cannot be written: {error.strerror or error}") from None
     return path
 

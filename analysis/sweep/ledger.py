@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from hw_models.chip import PERFECT
-from neuroep.checkpoints import write_text
+from hw_models.whole_files import opened, write_text
 from neuroep.errors import ConfigError
 from neuroep.runs import as_json
 
@@ -70,7 +70,7 @@ class Ledger:
             self._lock = _locked(self.path / LOCK)
             check(self.path, self._page)
             self.records = {record["id"]: record for record in _mended(self.path / TRIALS, self._page["fields"])}
-            self._file = (self.path / TRIALS).open("a", encoding="utf-8")
+            self._file = opened(self.path / TRIALS, "a")
         except OSError as error:
             self.close()
             raise ConfigError(f"sweep directory '{self.path}' cannot be written: {error.strerror or error}") from None
@@ -200,7 +200,7 @@ def _mended(path: Path, fields: Iterable[str]) -> list[Record]:
     """Read a ledger and cut a torn last line off."""
     records, good = _parsed(path, fields)
     if path.is_file() and path.stat().st_size > good:
-        with path.open("r+b") as file:
+        with opened(path, "r+b") as file:
             file.truncate(good)
             os.fsync(file.fileno())
     return records
@@ -242,7 +242,7 @@ def _locked(path: Path) -> IO[str]:
     ConfigError
         If another process holds it.
     """
-    file = path.open("a+", encoding="utf-8")
+    file = opened(path, "a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,8 @@ from typing import Any
 
 from analysis.sweep.ledger import RUN, SWEEP, TRIALS, Record, read_page, read_records
 from analysis.sweep.points import Point, points, present, rank, shown
+from hw_models.whole_files import replaced
 from neuroep import runs
-from neuroep.checkpoints import sync
 from neuroep.errors import ConfigError
 
 RESULTS, TIMINGS = "results.parquet", "timings.parquet"
@@ -149,15 +148,10 @@ def _save(path: Path, table: Sequence[Row], names: Sequence[str]) -> None:
     from pyarrow import parquet
 
     columns = {name: _column([row.get(name) for row in table]) for name in names}
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("wb") as file:  # by its path pyarrow would take '~' for a home folder
+        with replaced(path) as partial, partial.open("wb") as file:  # by its path pyarrow would take '~' for a home
             parquet.write_table(pyarrow.table(columns), file)
-        sync(partial)
-        os.replace(partial, path)
-        sync(path.parent)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise ConfigError(f"cannot write '{path}': {error.strerror or error}") from None
 
 

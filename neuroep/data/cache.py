@@ -6,7 +6,6 @@ under its name only when complete, and its contents are checked against their ha
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hw_models.whole_files import replaced
 from neuroep.data.corpus import Corpus, Ragged, Split, content_hash
 from neuroep.errors import DataError
 
@@ -106,19 +106,12 @@ def store(folder: Path, key: str, corpus: Corpus) -> None:
     about = {"key": key, "fingerprint": corpus.fingerprint, "sequences": corpus.sequences, "classes": corpus.classes}
     metadata = {"neuroep": json.dumps({**about, "splits": list(corpus.splits)})}
     path = path_of(folder, corpus.name, key)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(save(_tensors(corpus), metadata))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        with replaced(path, shared=True) as partial:
+            partial.write_bytes(save(_tensors(corpus), metadata))
     except OSError as error:
         raise DataError(f"cache folder '{folder}' cannot be written: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
 
 
 def _tensors(corpus: Corpus) -> dict[str, np.ndarray]:

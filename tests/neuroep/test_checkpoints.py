@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from hw_models import whole_files
 from neuroep import checkpoints
 from neuroep.checkpoints import About, Checkpoint
 from neuroep.errors import CheckpointError
@@ -75,7 +76,7 @@ def test_a_failed_write_keeps_the_last_good_one(path, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoints, "sync", full)
+    monkeypatch.setattr(whole_files, "sync", full)
     with pytest.raises(CheckpointError, match="No space left on device"):
         checkpoints.save(path, example(2))
     monkeypatch.undo()
@@ -125,14 +126,10 @@ def test_another_network_is_refused(path):
         read.check_network("xyz")
 
 
-def test_text_is_replaced_as_a_whole(tmp_path, monkeypatch):
-    path = tmp_path / "page.txt"
-    checkpoints.write_text(path, "old")
-
-    def broken(*_: object) -> None:
-        raise OSError("broken")
-
-    monkeypatch.setattr(os, "replace", broken)
-    with pytest.raises(OSError, match="broken"):
-        checkpoints.write_text(path, "new")
-    assert path.read_text() == "old"
+def test_no_planted_link_is_written_through(path):
+    victim = path.parent / "victim"
+    victim.write_text("mine")
+    (path.parent / f".{path.name}.partial").symlink_to(victim)
+    checkpoints.save(path, example())
+    assert victim.read_text() == "mine"
+    assert checkpoints.load(path).about.epoch == 1

@@ -143,9 +143,9 @@ def test_a_kill_leaves_the_old_report(tmp_path: Path, process: Callable) -> None
     path = tmp_path / "page.html"
     old = report.write(tmp_path, path).read_bytes()
     code = (
-        "import os, sys; from analysis.report import writing; from neuroep import checkpoints\n"
+        "import os, sys; from analysis.report import writing\n"
         "writing.render = lambda *_, **__: 'new' * 10**6\n"
-        "checkpoints.os.replace = lambda *_: os._exit(9)\n"
+        "os.replace = lambda *_: os._exit(9)\n"
         "writing.write(sys.argv[1], sys.argv[2])"
     )
     assert process("-c", code, tmp_path, path).wait() == 9

@@ -141,3 +141,14 @@ def test_other_directories_are_refused(tmp_path):
         pass
     with pytest.raises(ConfigError, match="cannot be written"), Ledger(tmp_path / "file" / "out", PAGE):
         pass
+
+
+@pytest.mark.parametrize(("name", "text"), [(LOCK, "mine"), (TRIALS, "")])
+def test_no_planted_link_is_written_through(tmp_path, name, text):
+    """Before, the victim was emptied and held the number of a process, or the lines of the sweep."""
+    (tmp_path / "victim").write_text(text)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).symlink_to(tmp_path / "victim")
+    with pytest.raises(ConfigError, match="is a link, which is not followed"):
+        written(tmp_path / "out", 1)
+    assert (tmp_path / "victim").read_text() == text
