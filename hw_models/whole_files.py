@@ -88,7 +88,8 @@ def _plain(path: str, flags: int) -> int:
         handle = os.open(path, flags | _NO_LINK, 0o666)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EMLINK) and os.path.islink(path):
-            raise OSError(error.errno, f"'{os.path.basename(path)}' is a link, which is not followed: remove it", path) from None
+            fault = f"'{os.path.basename(path)}' is a link, which is not followed: remove it"
+            raise OSError(error.errno, fault, path) from None
         raise
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)

@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 from hw_models import faults, files
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
+from hw_models.parts import Idle
 from neuroep import potentials
 from neuroep.errors import ConfigError
 from neuroep.sections import (
@@ -111,7 +112,9 @@ def settings(chip: bool = True) -> dict[str, Any]:
     return found | ({f"{CHIP}.{name}": field for name, field in Chip.settings().items()} if chip else {})
 
 
-def parse(values: Mapping[str, Any], source: str = "configuration") -> Config:
+def parse(
+    values: Mapping[str, Any], source: str = "configuration", forgiven: dict[str, str] | None = None
+) -> Config:
     """Check nested plain values.
 
     Parameters
@@ -120,6 +123,8 @@ def parse(values: Mapping[str, Any], source: str = "configuration") -> Config:
         Sections with their settings.
     source : str
         Where they come from, the start of an error line.
+    forgiven : dict, optional
+        As for :meth:`hw_models.chip.Chip.checked`.
 
     Raises
     ------
@@ -127,26 +132,48 @@ def parse(values: Mapping[str, Any], source: str = "configuration") -> Config:
         With one line for the first fault: the field, the value, what is allowed.
     """
     try:
-        return Config.model_validate(_with_chip(values))
+        return Config.model_validate(_with_chip(values, forgiven))
     except ChipError as error:
         raise ConfigError(f"{source}: {error}") from None
     except ValidationError as error:
         raise ConfigError(f"{source}: {faults.line(error.errors()[0], settings())}") from None
 
 
-def _with_chip(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values with a chip's name or file replaced by what it stands for, and its table laid over that."""
-    chip = values.get(CHIP)
-    table = {"preset": chip} if isinstance(chip, str) else chip
+def _with_chip(values: Mapping[str, Any], forgiven: dict[str, str] | None) -> dict[str, Any]:
+    """Return the values with a chip, where there is one, made of what its name, file and table say."""
+    table = chip_values(values.get(CHIP))
     if not isinstance(table, Mapping):
         return dict(values)
-    base = table.get("preset")
-    if base is not None and not isinstance(base, str):
+    try:
+        return {**values, CHIP: Chip.checked(table, forgiven)}
+    except Idle as error:
+        raise ChipError(f"{CHIP}.{error}") from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise ChipError(faults.line({**fault, "loc": (CHIP, *fault["loc"])}, settings())) from None
+
+
+def chip_values(chip: Any) -> Any:
+    """Return a chip's nested values: a name or file replaced by what it stands for, each table laid over its preset.
+
+    A preset is a name, a file, or once more a table: the layers that overrides make.
+    """
+    table = {"preset": chip} if isinstance(chip, str) else chip
+    if not isinstance(table, Mapping) or table.get("preset") is None:
+        return table
+    base = table["preset"]
+    if not isinstance(base, str | Mapping):
         raise ChipError(f"chip.preset = {base!r}: should be the name of a chip or a file")
-    return {**values, CHIP: files.laid_over({} if base is None else files.load(base).to_dict(), table)}
+    return files.laid_over(files.load(base).to_dict() if isinstance(base, str) else chip_values(base), table)
 
 
-def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+def load(
+    path: str | Path,
+    overrides: Sequence[str] = (),
+    varied: Sequence[str] = (),
+    *,
+    forgiven: dict[str, str] | None = None,
+) -> Config:
     """Read a TOML file, apply command-line overrides, and check the result.
 
     Parameters
@@ -155,6 +182,11 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         Configuration file. Relative paths inside count from its folder.
     overrides : sequence of str
         ``["--training.epochs", "3", "--beta", "0.2"]``; relative paths count from the working directory.
+    varied : sequence of str
+        What is laid over these, as a sweep does: where it switches an effect off, the overrides that belong to that
+        are its companions, and not given in vain. See :mod:`hw_models.layers`.
+    forgiven : dict, optional
+        As for :meth:`hw_models.chip.Chip.checked`.
 
     Raises
     ------
@@ -170,7 +202,8 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"cannot read configuration '{path}': {error.strerror or error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    return parse(merged(located(values, path.parent), overrides), str(path))
+    values = merged(located(values, path.parent), overrides)
+    return parse(merged(values, varied) if varied else values, str(path), forgiven)
 
 
 def located(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def split(arguments: Sequence[str], known: Mapping[str, bool]) -> tuple[list[str
 
 
 def merged(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Return nested settings with overrides laid over them.
+    """Return nested settings with overrides laid over them; those of a chip as a table whose preset is what was there.
 
     Raises
     ------
@@ -66,13 +66,17 @@ def merged(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any
         If a name is unknown or fits several settings.
     """
     result = {name: dict(table) if isinstance(table, Mapping) else table for name, table in values.items()}
+    below = result.get("chip")
     pairs = list(zip(overrides[::2], overrides[1::2], strict=True))
     for name, text in sorted(pairs, key=lambda pair: pair[0] != "--chip"):
         if name == "--chip":
-            result["chip"] = None if text == "none" else {"preset": _located(text)}
+            below = result["chip"] = None if text == "none" else {"preset": _located(text)}
             continue
         field, entry = dotted(name)
         *tables, leaf = field.split(".")
+        if tables[:1] == ["chip"] and below is not None and result["chip"] is below:
+            # A layer of its own: what it switches off keeps its companions, what it sets in vain is refused.
+            result["chip"] = {"preset": below}
         table: Any = result
         for inner in tables:
             table = _inner(table, inner)
@@ -82,12 +86,10 @@ def merged(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any
 
 
 def _inner(table: Any, name: str) -> Any:
-    """Return the table of that name inside another, made where there is none; a chip's name becomes a table first."""
+    """Return the table of that name inside another, made where there is none."""
     if not isinstance(table, dict):
         return table
     held = table.get(name)
-    if name == "chip" and isinstance(held, str):
-        held = {"preset": held}
     table[name] = dict(held) if isinstance(held, Mapping) else {} if held is None else held
     return table[name]
 
