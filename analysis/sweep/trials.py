@@ -33,6 +33,7 @@ FREE = frozenset(
         "chip.citation",
         "chip.url",
         "chip.caveat",
+        "chip.kept",
     }
 )
 """Settings that cannot change a result; the data themselves are identified by their fingerprint."""
