@@ -103,6 +103,28 @@ class Chip(Part):
         events = self.substrate == "event_driven" and self.events.state_range is None
         return patterns or events or any(converter.calibrates for converter in converters)
 
+    @property
+    def unseen(self) -> frozenset[str]:
+        """Fields that this chip shows in its conductances alone, or in no range: products and states stay the same.
+
+        Conductances are shares of the range g_max - g_min until something goes by uS, or by a device's own share of
+        g_max while g_min is above 0.
+        """
+        device, bar = self.device, self.crossbar
+        found = set() if self.calibrates else {"calibration_samples"}
+        if self.substrate != "crossbar" or self.update.scheme != "digital":
+            return frozenset(found)
+        in_us = any(device.programming_noise) or device.resolution > 0 or self.wires.r_word > 0 or self.wires.r_bit > 0
+        in_us = in_us or (device.read_noise > 0 and device.read_noise_law == "additive")
+        drifts = device.age > 0 and max(device.drift_mean[3], device.drift_spread[3]) > 0
+        shares = (device.mismatch, device.g_min_spread, device.g_max_spread, device.read_noise)
+        by_share = drifts or any(shares)
+        found |= set() if in_us or (by_share and device.g_min) else {"device.g_max"}
+        found |= set() if in_us or by_share else {"device.g_min"}
+        faults = device.levels is not None or device.stuck_low or device.stuck_high or bar.slices > 1
+        exact = not (in_us or by_share or faults or bar.weight_range or self.dac.acts or self.adc.acts)
+        return frozenset(found | ({"crossbar.weight_headroom"} if exact else set()))
+
     def differences(self) -> dict[str, Any]:
         """Return the fields that act and differ from the ideal chip by dotted name."""
         other, left_out = dict(self.fields_of(Chip())), PERFECT.union(self.kept or ())

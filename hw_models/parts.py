@@ -87,9 +87,10 @@ class Part(BaseModel):
         """
         if _SILENCED.get():
             return
-        found = {}
+        # pydantic checks a part again where it is put into another one: what a chip keeps has been looked at.
+        kept, found = getattr(self, "kept", None) or (), {}
         for leaf, value, default in (each for name in names for each in self._set(name)):
-            if value != default:
+            if value != default and leaf not in kept:
                 shown = list(value) if isinstance(value, tuple) else value
                 found[leaf] = f"{leaf} = {shown!r}: it acts only {reason}"
         if found:
