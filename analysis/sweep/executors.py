@@ -13,13 +13,17 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from analysis.sweep import workers
+from analysis.sweep.spawning import Context
 from neuroep import __version__
 from neuroep.engines.workers import processors
 from neuroep.errors import ConfigError
 
-LOGGERS = ("distributed", "tornado.application")
+LOGGERS = ("distributed", "tornado")
+"""Packages whose own words of what is lost would surround the line that says it."""
 TIMEOUT = 10.0
 """Longest wait for a cluster [s]."""
+
+_log = logging.getLogger(__name__)
 
 
 class Pool:
@@ -83,13 +87,12 @@ class Local(Pool):
 
     def open(self) -> Executor:
         self._others = frozenset(multiprocessing.active_children())
-        context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(self.count, context, workers.prepare, (self.threads,))
+        self._pool = ProcessPoolExecutor(self.count, Context(), workers.prepare, (self.threads,))
         try:
             self._pool.submit(workers.version).result()
         except BrokenProcessPool:
-            guard = "a script that starts a sweep needs: if __name__ == '__main__'"
-            raise ConfigError(f"worker processes cannot start; {guard}") from None
+            cause = "out of memory, or Python cannot start there"
+            raise ConfigError(f"worker processes end as soon as they start: {cause}; try fewer with workers") from None
         return self._pool
 
     def renew(self) -> Executor:
@@ -154,15 +157,14 @@ class Cluster(Pool):
             raise ConfigError("cluster is '': give the address of a scheduler, tcp://HOST:8786")
         self.address, self.timeout, self.threads = address, timeout, threads
         self._client: Any = None
+        self._deserted = False
 
     def open(self) -> Executor:
         from distributed import Client
         from distributed.comm import parse_address
         from distributed.comm.registry import get_backend
 
-        # What is lost is told by the line that ends the sweep, not by what distributed logs about it.
-        for name in LOGGERS:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+        _quieten()
         within = f"cannot be reached within {self.timeout:g} s"
         try:
             # A client that fails while it is made closes itself with a traceback, too late.
@@ -198,9 +200,47 @@ class Cluster(Pool):
             self._client = None
 
     def check(self) -> None:
-        if self._client is None or self._client.status != "running":
+        workers = self._workers()
+        if workers is None:
             cure = "run the same command again: finished trials are kept"
             raise ConfigError(f"cluster '{self.address}' was lost; {cure}")
+        if workers and self._deserted:
+            _log.warning("cluster '%s': a worker has come, the sweep goes on", self.address)
+        elif not workers and not self._deserted:
+            how = "waiting for new ones; Ctrl-C ends the sweep, finished trials are kept"
+            _log.warning("cluster '%s': no worker is left, %s", self.address, how)
+        self._deserted = not workers
+
+    def _workers(self) -> int | None:
+        """Return how many workers the scheduler has, None where it cannot be asked."""
+        if self._client is None or self._client.status != "running":
+            return None
+        try:
+            return len(self._client.nthreads())
+        except Exception:  # whatever a connection that breaks just now raises
+            return None
+
+
+class _NotOfDask(logging.Filter):
+    """Drops what asyncio says of tasks that Dask has left behind, at the latest when Python ends."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        told = f"{record.getMessage()} {type(error).__module__}"
+        return not any(name in told for name in LOGGERS)
+
+
+def _quieten() -> None:
+    """Let the line that ends a sweep be the only one about what is lost.
+
+    Dask gives its loggers levels of their own, so that one for all of them is not enough.
+    """
+    known = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in LOGGERS]
+    for name in {*LOGGERS, *known}:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    waiting = logging.getLogger("asyncio")
+    if not any(isinstance(held, _NotOfDask) for held in waiting.filters):
+        waiting.addFilter(_NotOfDask())
 
 
 def is_lost(error: BaseException) -> bool:

@@ -185,14 +185,17 @@ def single(chip: Chip) -> list[np.ndarray]:
     """Return what one crossbar conducts and reads, calibrated on what it reads; nothing of an event-driven chip."""
     if chip.substrate != "crossbar":
         return []
-    draw = np.random.default_rng(1)
-    bar = Crossbar(chip, (5, 7), seed=0, name="single", dtype="float64")
-    bar.program(draw.normal(size=(5, 7)))
+    draw, found = np.random.default_rng(1), []
+    signed = draw.normal(size=(5, 7))
     x, s = draw.random((6, 7)), draw.random((6, 5))
-    bar.observe()
-    bar.forward(x), bar.transposed(s)
-    bar.freeze()
-    return [*bar.conductances(), bar.forward(x), bar.transposed(s)]
+    for weight in (signed, np.abs(signed)):
+        bar = Crossbar(chip, weight.shape, seed=0, name="single", dtype="float64")
+        bar.program(weight)
+        bar.observe()
+        bar.forward(x), bar.transposed(s)
+        bar.freeze()
+        found += [*bar.conductances(), bar.forward(x), bar.transposed(s)]
+    return found
 
 
 def changed(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
