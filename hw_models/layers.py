@@ -84,9 +84,9 @@ def companions(
     now = idle(model, values)
     if not now:
         return []
-    kept = kept_of(below) | kept_of(table)
-    in_vain = idle(model, below).keys() - kept
-    return sorted(kept & now.keys() | (now.keys() - in_vain - set(names(table))))
+    in_vain = idle(model, below).keys() - kept_of(below)
+    silenced = now.keys() - in_vain - set(names(table))
+    return sorted(silenced | (now.keys() & kept_of(table)))
 
 
 def kept_of(values: Mapping[str, Any]) -> set[str]:

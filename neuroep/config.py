@@ -8,8 +8,10 @@ one line: the file, the dotted field, the value, what is allowed, the nearest va
 
 from __future__ import annotations
 
+import logging
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,8 @@ from neuroep.sections import (
     SettlingConfig,
     TrainingConfig,
 )
+
+_log = logging.getLogger(__name__)
 
 CHIP = "chip"
 VECTOR_FILES = (".kv", ".bin", ".gz", ".txt", ".vec")
@@ -203,7 +207,16 @@ def load(
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     values = merged(located(values, path.parent), overrides)
-    return parse(merged(values, varied) if varied else values, str(path), forgiven)
+    config = parse(merged(values, varied) if varied else values, str(path), forgiven)
+    if config.chip is not None and config.chip.kept and forgiven is None:
+        _say(f"chip '{config.chip.name}': {', '.join(config.chip.kept)} cannot act here and are kept without effect")
+    return config
+
+
+@cache
+def _say(line: str) -> None:
+    """Say something once in a process."""
+    _log.warning("%s", line)
 
 
 def located(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -14,3 +14,7 @@ counters    what an inference or an update takes
 style       the look that all share
 ==========  =====================================================================================
 """
+
+from analysis.pictures import headless
+
+headless.load()
