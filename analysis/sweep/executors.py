@@ -6,9 +6,11 @@ where a killed worker breaks the whole executor.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import multiprocessing
-from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor
+import traceback
+from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -161,16 +163,15 @@ class Cluster(Pool):
 
     def open(self) -> Executor:
         from distributed import Client
-        from distributed.comm import parse_address
-        from distributed.comm.registry import get_backend
 
         _quieten()
         within = f"cannot be reached within {self.timeout:g} s"
         try:
-            # A client that fails while it is made closes itself with a traceback, too late.
-            get_backend(parse_address(self.address)[0])
+            with ThreadPoolExecutor(1) as thread:  # a notebook's own thread has a loop that runs
+                thread.submit(_meet, self.address, self.timeout).result()
             self._client = Client(self.address, timeout=self.timeout, set_as_default=False)
-        except (OSError, ValueError, TypeError, ImportError) as error:
+        except Exception as error:  # whatever lies at that address may make of a greeting
+            _disarm(error)
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ConfigError(f"cluster '{self.address}' {within}: {reason}") from None
         try:
@@ -228,6 +229,31 @@ class _NotOfDask(logging.Filter):
         error = record.exc_info[1] if record.exc_info else None
         told = f"{record.getMessage()} {type(error).__module__}"
         return not any(name in told for name in LOGGERS)
+
+
+def _meet(address: str, timeout: float) -> None:
+    """Greet a scheduler and leave.
+
+    A client that fails while it is made waits long, and closes itself with a traceback behind the line that says so; of
+    what answers nothing it waits for an answer for ever.
+    """
+    from distributed.comm import connect, parse_address
+    from distributed.security import Security
+
+    async def greet() -> None:
+        comm = await connect(address, timeout=timeout, **Security().get_connection_args("client"))
+        comm.abort()
+
+    if parse_address(address)[0] != "inproc":  # that is a loop of this process, and no other can greet it
+        asyncio.run(asyncio.wait_for(greet(), timeout + 1))
+
+
+def _disarm(error: BaseException) -> None:
+    """Take a client that could not be made for closed, so that it does not try once more as it vanishes."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        made: Any = frame.f_locals.get("self")
+        if type(made).__name__ == "Client" and hasattr(made, "status"):
+            made.status = "closed"
 
 
 def _quieten() -> None:
