@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from analysis.sweep import plans
 from analysis.sweep.designs import axis, points
 from analysis.sweep.trials import acts_on_updates_alone
 from hw_models.chip import Chip
+from neuroep import data
 from neuroep.config import settings
 from neuroep.errors import ConfigError
+from tests.neuroep.engines.chip.conftest import assembled, nested
+from tests.neuroep.engines.chip.test_idle_fields import VALUES
 
 IDEAL = ["--chip", "ideal"]
 ECRAM = ["--chip", "ecram"]
@@ -97,3 +101,46 @@ def test_every_field_that_acts_on_updates_is_known_to_do_so():
     seen = {"chip.update.scheme", "chip.device.pulse.w_max", "chip.device.pulse.w_min"}
     assert {n for n, moment in when.items() if moment == "update" and not acts_on_updates_alone(n)} == seen
     assert all(name in settings() for name in seen)
+
+
+CHIPS = {
+    "mixed precision": {"update.scheme": "mixed_precision", "device.pulse.dw_min": 0.01},
+    "pulsed": {"update.scheme": "pulsed", "device.pulse.response": "linear", "device.pulse.gamma_up": 0.4},
+    "read out": {"readout.bits": 6, "adc.bits": 6},
+    "event driven": {"substrate": "event_driven"},
+    "mismatch": {"device.mismatch": 0.1},
+    "mismatch above g_min": {"device.mismatch": 0.1, "device.g_min": 3.0},
+    "additive noise": {"device.read_noise": 0.1},
+    "proportional noise": {"device.read_noise": 0.1, "device.read_noise_law": "proportional"},
+    "drift": {"device.age": 1e5, "device.drift_mean": [-0.05, 0.02, 0.0, 0.3]},
+    "levels": {"device.levels": 9, "device.stuck_high": 0.1},
+    "wires": {"wires.r_bit": 50.0},
+}
+
+
+def deployed(chip: dict) -> np.ndarray:
+    """Return the outputs of a network that is programmed, calibrated and settled, and never updated."""
+    parts = assembled(chip, {"engine.dtype": "float64"})
+    batch = next(data.batches(parts.corpus.split("train"), parts.corpus.vectors, 8))
+    parts.engine.begin("evaluate", 0)
+    return parts.engine.outputs(parts.engine.settle(batch, parts.estimator.free)).copy()
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_what_a_deployment_is_said_not_to_see_changes_no_output(name):
+    """And of conductances: what is said to change outputs does, what is said not to does not."""
+    before, chip = deployed(CHIPS[name]), Chip.parse(nested(CHIPS[name]))
+    for field, value in VALUES.items():
+        full = f"chip.{field}"
+        given = field in ("device.g_min", "device.g_max", "crossbar.weight_headroom", "calibration_samples")
+        if not given and not acts_on_updates_alone(full):
+            continue
+        try:
+            after = deployed({**CHIPS[name], field: value})
+        except ConfigError:
+            continue  # refused there
+        same = np.abs(after - before).max() < 1e-5 * np.abs(before).max()
+        if acts_on_updates_alone(full) or field in chip.unseen:
+            assert same, field
+        elif field in ("device.g_min", "device.g_max") and chip.update.scheme == "digital":
+            assert not same, field

@@ -121,13 +121,13 @@ def test_a_killed_worker_costs_one_retry(trained, tmp_path, undisturbed):
 
 @pytest.mark.parametrize("guarded", [True, False])
 def test_python_from_standard_input_starts_a_sweep(trained, tmp_path, guarded):
-    """As job scripts do. Before, workers looked for the file '<stdin>', and a line asked for the guard that was there."""
+    """As job scripts do. Before, workers looked for the file '<stdin>', and a line asked for the guard there was."""
     guard = 'if __name__ == "__main__":\n    ' if guarded else ""
-    given = "out=sys.argv[2], overrides=['--chip', 'rram'], samples=20, workers=1"
-    text = f"import sys\nfrom analysis.sweep import runner\n{guard}runner.run(sys.argv[1], ['chip.adc.bits=4'], {given})\n"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    given = "['chip.adc.bits=4'], out=sys.argv[2], overrides=['--chip', 'rram'], samples=20, workers=1"
+    text = f"import sys\nfrom analysis.sweep import runner\n{guard}runner.run(sys.argv[1], {given})\n"
     command = [sys.executable, "-", str(trained), str(tmp_path / "out")]
-    done = subprocess.run(command, input=text, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    how = {"env": {**os.environ, "PYTHONPATH": str(ROOT)}, "capture_output": True, "text": True, "timeout": 120}
+    done = subprocess.run(command, input=text, check=False, **how)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(load(tmp_path / "out").rows) == 1
 
