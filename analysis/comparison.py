@@ -121,7 +121,7 @@ def run(
         If data or weights cannot be used.
     """
     from analysis.pictures.comparison import picture
-    from analysis.pictures.style import save
+    from analysis.pictures.style import own_look, save
 
     if mode not in MODES:
         raise ConfigError(unknown("mode", mode, MODES))
@@ -139,7 +139,8 @@ def run(
         found = tuple(replace(one, **bench.follow(settings[name])) for name, one in judged.items())
         used = {name: config.chip for name, config in settings.items() if config.chip is not None}
         result = Comparison(Path(out), mode, settings["local"], found, bench.bag_of_words, used, asked)
-        save(picture(result), place / PICTURES[0])
+        with own_look():
+            save(picture(result), place / PICTURES[0])
         (place / RESULTS).write_text(runs.as_json(result.as_dict(), indent=1) + "\n", encoding="utf-8")
         (place / TABLE).write_text(replace(result, out=place).as_text().replace(str(place), str(out)) + "\n", "utf-8")
     return result

@@ -271,8 +271,9 @@ def _write(result: GradientCheck, folder: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(["parameter", "estimator", "beta", "cosine", "relative_error"])
         writer.writerows([row.parameter, row.estimator, row.beta, row.cosine, row.error] for row in result.rows)
-    style.save(gradients.gdu_sheet(result.gdu), folder / GDU_PICTURE)
-    style.save(gradients.error_sheet(result.rows), folder / ERROR_PICTURE)
+    with style.own_look():
+        style.save(gradients.gdu_sheet(result.gdu), folder / GDU_PICTURE)
+        style.save(gradients.error_sheet(result.rows), folder / ERROR_PICTURE)
 
 
 def _number(value: float, form: str = ".1e") -> str:

@@ -16,20 +16,20 @@ work, :mod:`hw_models.converters`, :mod:`hw_models.devices`, :mod:`hw_models.pul
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from hw_models import devices, faults
+from hw_models import devices, faults, layers
 from hw_models.circuits import Attention, Crossbar, Events, Neuron, Readout, Update, Wires
 from hw_models.errors import ChipError
-from hw_models.parts import Converter, Count, Device, Part, Pulse, at
+from hw_models.parts import Converter, Count, Device, Idle, Part, Pulse, at, silenced
 
 __all__ = [
     "Attention", "Chip", "Converter", "Crossbar", "Device", "Events", "Neuron", "Part", "Pulse", "Readout", "Update",
     "Wires",
 ]  # fmt: skip
-PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat"})
+PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat", "kept"})
 """Fields of a chip that describe it and act on nothing."""
 
 
@@ -51,6 +51,8 @@ class Chip(Part):
     """DOI or address of the same."""
     caveat: str = ""
     """What the numbers do not represent."""
+    kept: Annotated[tuple[str, ...], Field(strict=False)] | None = None
+    """Fields of the chip it was made from that cannot act as it is now, see :mod:`hw_models.layers`."""
     substrate: Literal["crossbar", "event_driven"] = at("device", default="crossbar")
     """Resistive crossbars, or an event-driven digital array."""
     crossbar: Crossbar = at("device", default=Crossbar())
@@ -74,7 +76,7 @@ class Chip(Part):
     events: Events = at("step", default=Events())
     """Event-driven array."""
     calibration_samples: Count = at("calibration", "samples", 64)
-    """Training samples on which ranges are calibrated."""
+    """Training samples on which ranges are calibrated, where one is."""
 
     @classmethod
     def ideal(cls) -> Chip:
@@ -93,11 +95,41 @@ class Chip(Part):
         drawn = any(converter.stochastic or converter.noise for converter in converters)
         return bool(drawn or self.device.read_noise or self.neuron.state_noise)
 
+    @property
+    def calibrates(self) -> bool:
+        """Whether a range comes from samples."""
+        converters = (self.dac, self.adc, self.attention.state, self.readout)
+        patterns = self.attention.kind == "analog" and self.attention.pattern_range is None
+        events = self.substrate == "event_driven" and self.events.state_range is None
+        return patterns or events or any(converter.calibrates for converter in converters)
+
+    @property
+    def unseen(self) -> frozenset[str]:
+        """Fields that this chip shows in its conductances alone, or in no range: products and states stay the same.
+
+        Conductances are shares of the range g_max - g_min until something goes by uS, or by a device's own share of
+        g_max while g_min is above 0.
+        """
+        device, bar = self.device, self.crossbar
+        found = set() if self.calibrates else {"calibration_samples"}
+        if self.substrate != "crossbar" or self.update.scheme != "digital":
+            return frozenset(found)
+        in_us = any(device.programming_noise) or device.resolution > 0 or self.wires.r_word > 0 or self.wires.r_bit > 0
+        in_us = in_us or (device.read_noise > 0 and device.read_noise_law == "additive")
+        drifts = device.age > 0 and max(device.drift_mean[3], device.drift_spread[3]) > 0
+        shares = (device.mismatch, device.g_min_spread, device.g_max_spread, device.read_noise)
+        by_share = drifts or any(shares)
+        found |= set() if in_us or (by_share and device.g_min) else {"device.g_max"}
+        found |= set() if in_us or by_share else {"device.g_min"}
+        faults = device.levels is not None or device.stuck_low or device.stuck_high or bar.slices > 1
+        exact = not (in_us or by_share or faults or bar.weight_range or self.dac.acts or self.adc.acts)
+        return frozenset(found | ({"crossbar.weight_headroom"} if exact else set()))
+
     def differences(self) -> dict[str, Any]:
-        """Return the fields that differ from the ideal chip by dotted name, those that only describe it left out."""
-        other = dict(self.fields_of(Chip()))
+        """Return the fields that act and differ from the ideal chip by dotted name."""
+        other, left_out = dict(self.fields_of(Chip())), PERFECT.union(self.kept or ())
         return {
-            name: value for name, value in self.fields_of(self) if name not in PERFECT and value != other[name]
+            name: value for name, value in self.fields_of(self) if name not in left_out and value != other[name]
         }
 
     @classmethod
@@ -119,9 +151,42 @@ class Chip(Part):
     def parse(cls, values: Mapping[str, Any], source: str = "chip") -> Chip:
         """Check nested plain values; see the class for the error."""
         try:
-            return cls.model_validate(dict(values))
+            return cls.checked(values)
         except ValidationError as error:
             raise ChipError(f"{source}: {faults.line(error.errors()[0], cls.settings())}") from None
+        except Idle as error:
+            raise ChipError(f"{source}: {error}") from None
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any], forgiven: dict[str, str] | None = None) -> Chip:
+        """Check nested plain values, and tell fields that could not act from those kept.
+
+        Parameters
+        ----------
+        values : mapping
+            As from :func:`hw_models.files.laid_over`: ``kept`` lists the fields that need not act.
+        forgiven : dict, optional
+            Takes the line of each field that is set in vain, which is then kept as well; without it that is refused.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            If a value cannot be.
+        Idle
+            If a field could not act that nothing has silenced.
+        """
+        plain = layers.without(values, [layers.KEPT]) | {k: v for k, v in values.items() if k == layers.KEPT and not v}
+        try:
+            return cls.model_validate(plain)
+        except ValidationError:
+            found = layers.idle(cls, plain)
+        in_vain = {name: line for name, line in found.items() if name not in layers.kept_of(values)}
+        if forgiven is None and in_vain:
+            raise Idle(in_vain)
+        if forgiven is not None:
+            forgiven |= in_vain
+        with silenced():
+            return cls.model_validate({**plain, layers.KEPT: sorted(found)} if found else plain)
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested plain values, unset ones left out."""
@@ -142,21 +207,35 @@ class Chip(Part):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.substrate == "event_driven":
-            parts = ("crossbar", "device", "wires", "dac", "adc")
-            for name in parts:
-                if getattr(self, name) != type(getattr(self, name))():
-                    raise ValueError(f"{name}: an event-driven array has none; remove the table")
-            if self.update.scheme != "digital":
-                raise ValueError(f"update.scheme = '{self.update.scheme}': event-driven arrays learn by 'digital'")
-            if self.attention.kind == "analog":
-                raise ValueError("attention.kind = 'analog': event-driven arrays have a digital attention unit")
-        elif self.events != Events():
-            raise ValueError("events: it acts only with substrate = 'event_driven'")
+            none = "on crossbars: an event-driven array has none"
+            self.idle(none, "crossbar", "device", "wires", "dac", "adc")
+            self.idle("on crossbars: event-driven arrays learn by 'digital', with every update", "update")
+            self.idle("on crossbars: event-driven arrays have a digital attention unit", "attention.kind")
+        else:
+            self.idle("with substrate = 'event_driven'", "events")
+        self._check_age()
+        if self.update.scheme == "digital":
+            self.idle("with update.scheme pulsed or mixed_precision", "device.pulse")
+        if not self.device.read_noise:
+            self.idle("with device.read_noise above 0", "crossbar.exact_noise")
         if self.crossbar.slices > 1:
             self._check_slices()
         if self.crossbar.mapping == "offset":
             self._check_offset()
         return self
+
+    def _check_age(self) -> None:
+        """Refuse a drift that has no time, and a time in which nothing happens."""
+        device = self.device
+        names = ("drift_mean", "drift_spread", "drift_mean_above", "drift_spread_above", "drift_compensation")
+        exponents = max(device.drift_mean[3], device.drift_spread[3]) > 0
+        flickers = device.read_noise > 0 and device.read_noise_law == "pcm"  # 1/f noise grows with the time since t0
+        if not device.age:
+            self.idle("with device.age above 0", *(f"device.{name}" for name in (*names, "relaxation_times")))
+        if not (exponents or flickers or device.programming_noise_fresh):
+            self.idle("with a drift exponent, read noise of law pcm, or programming_noise_fresh", "device.age")
+        if not ((exponents and device.age) or flickers):
+            self.idle("with a drift exponent and an age, or read noise of law pcm", "device.drift_start")
 
     def _check_slices(self) -> None:
         levels, bits = self.device.levels, self.crossbar.slice_bits or 0
@@ -169,8 +248,8 @@ class Chip(Part):
         bar, device = self.crossbar, self.device
         if bar.zero == "level" and bar.slices == 1:
             if device.levels is None and not device.resolution:
-                raise ValueError("crossbar.zero = 'level': it acts only with device.levels or resolution, or slices")
-            if not devices.zero_and_reach(device, "level")[1]:
+                self.idle("with device.levels or resolution, or slices", "crossbar.zero")
+            elif not devices.zero_and_reach(device, "level")[1]:
                 raise ValueError("crossbar.zero = 'level': device.levels leaves none on one side of it, use 3 or more")
         lines, columns = bar.reference_lines, bar.columns
         few = lines is not None and (columns is None or lines < columns)

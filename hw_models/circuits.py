@@ -47,9 +47,11 @@ class Crossbar(Part):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if (self.slices > 1) != (self.slice_bits is not None):
+        if self.slices > 1 and self.slice_bits is None:
             raise ValueError(f"slice_bits = {self.slice_bits}: with slices = {self.slices}, set both or none")
-        if self.slices * (self.slice_bits or 0) > 23:
+        if self.slices == 1:
+            self.idle("with slices above 1", "slice_bits")
+        elif self.slices * (self.slice_bits or 0) > 23:
             raise ValueError(f"slices = {self.slices}: times slice_bits more than the 23 bits of single precision")
         if self.weight_range is not None:
             self.idle("without weight_range", "weight_headroom")
@@ -70,6 +72,12 @@ class Wires(Part):
     refresh_every: Count = at("programming", "programmings", 1)
     """Solve the network anew that often; between, every device keeps the attenuation found last."""
 
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if not (self.r_word or self.r_bit):
+            self.idle("with r_word or r_bit above 0", "refresh_every")
+        return self
+
 
 class Neuron(Part):
     """Circuits between the arrays: u' = (1 + gain) u + offset, then the potential, then the state."""
@@ -88,6 +96,12 @@ class Neuron(Part):
     time_constant: Annotated[float, Field(ge=1, le=1e6, allow_inf_nan=False)] = at("step", "steps", 1.0)
     """Steps in which a state relaxes: s <- s + (dt/time_constant) (grad G*(u) - s)."""
 
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if not self.state_noise and self.state_bits is None:
+            self.idle("with state_noise or state_bits", "state_range")
+        return self
+
 
 class Attention(Part):
     """The unit that turns drives into attention states."""
@@ -105,6 +119,8 @@ class Attention(Part):
     def _possible(self) -> Self:
         if self.kind == "digital":
             self.idle("with kind analog", "pattern_range")
+        if self.state.sign == "auto":
+            self.idle("as signed or unsigned: attention states may be negative", "state.sign")
         return self
 
 
@@ -129,6 +145,8 @@ class Readout(Converter):
     def _whole(self) -> Self:
         if self.signal == "states":
             self.idle("with signal difference, where the phases are held", "hold_noise")
+        if not self.measures:
+            self.idle("with bits, a range, noise or hold_noise", "signal")
         if self.signal == "difference" and self.range is not None:
             raise ValueError(f"range = {self.range}: states and their difference need two, which are calibrated")
         return self

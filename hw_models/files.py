@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hw_models import layers
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
 from hw_models.parts import refitted
@@ -73,13 +74,24 @@ def load(name: str | Path, _open: tuple[Path, ...] = ()) -> Chip:
 
 
 def laid_over(base: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested values with those of another table laid over them; None unsets one, ``preset`` is left out.
+    """Return a chip's values with those of another layer over them; None unsets one, ``preset`` is left out.
 
+    What the table switches off stays with its companions, which are listed as kept: see :mod:`hw_models.layers`.
     A device of another ``g_max`` is refitted, :func:`hw_models.parts.refitted`.
     """
-    result, held, given = dict(base), base.get("device"), table.get("device")
+    held, given = base.get("device"), table.get("device")
+    fitted = dict(table)
     if isinstance(held, Mapping) and isinstance(given, Mapping):
-        table = {**table, "device": refitted(held, given)}
+        fitted["device"] = refitted(held, given)
+    values = _over(base, fitted)
+    if kept := layers.companions(Chip, base, table, values):
+        return {**values, layers.KEPT: kept}
+    return {name: value for name, value in values.items() if name != layers.KEPT or name in table}
+
+
+def _over(base: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested values with those of another table laid over them."""
+    result = dict(base)
     for name, value in table.items():
         if name == "preset":
             continue
@@ -87,7 +99,7 @@ def laid_over(base: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, An
             result.pop(name, None)
         elif isinstance(value, Mapping):
             held = result.get(name)
-            result[name] = laid_over(held if isinstance(held, Mapping) else {}, value)
+            result[name] = _over(held if isinstance(held, Mapping) else {}, value)
         else:
             result[name] = value
     return result

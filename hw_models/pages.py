@@ -7,6 +7,7 @@ from typing import Any
 from hw_models import presets
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
+from hw_models.layers import KEPT
 from hw_models.text import plain
 
 
@@ -30,11 +31,12 @@ def _kind(chip: Chip) -> str:
 
 
 def page(chip: Chip) -> str:
-    """Return name, sources, and every field that differs from the ideal chip, with unit and moment."""
+    """Return name, sources, and every field that acts and differs from the ideal chip, with unit and moment."""
     head = [chip.name, *(f"  {name}: {getattr(chip, name)}" for name in ("citation", "url", "caveat"))]
     head = [line for line in head if not line.endswith(": ")]
     settings = chip.settings()
     rows = [_row(name, value, settings[name]) for name, value in chip.differences().items()]
+    rows += [f"  kept, without effect here: {', '.join(chip.kept)}"] if chip.kept else []
     return plain("\n".join([*head, "", *(rows or ["  exact in every respect"])]), keep="\n")
 
 
@@ -45,7 +47,7 @@ def label(chip: Chip) -> str:
     except ChipError:
         return chip.name
     before = dict(Chip.fields_of(known))
-    changed = [f"{name}={value}" for name, value in Chip.fields_of(chip) if value != before[name]]
+    changed = [f"{name}={value}" for name, value in Chip.fields_of(chip) if name != KEPT and value != before[name]]
     return f"{chip.name} ({', '.join(changed)})" if changed else chip.name
 
 

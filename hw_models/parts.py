@@ -5,7 +5,9 @@ Meaning and equations: :mod:`hw_models.converters`, :mod:`hw_models.devices`, :m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -36,16 +38,76 @@ def at(when: str, unit: str = "1", default: Any = 0.0) -> Any:
     return Field(default=default, json_schema_extra={"unit": unit, "when": when})
 
 
+class Idle(ValueError):
+    """Fields are set where they could not act.
+
+    Attributes
+    ----------
+    lines : dict of str to str
+        What to say of each, by its name within the part that found it.
+    """
+
+    def __init__(self, lines: Mapping[str, str]) -> None:
+        self.lines = dict(lines)
+        super().__init__(next(iter(lines.values())))
+
+
+_SILENCED: ContextVar[bool] = ContextVar("silenced", default=False)
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Let fields stand that could not act: those that a chip keeps, which have been looked at before."""
+    token = _SILENCED.set(True)
+    try:
+        yield
+    finally:
+        _SILENCED.reset(token)
+
+
 class Part(BaseModel):
     """A frozen table of a chip's parameters."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
     def idle(self, reason: str, *names: str) -> None:
-        """Refuse fields that are set where they could not act."""
-        for name in names:
-            if getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(f"{name} = {getattr(self, name)!r}: it acts only {reason}")
+        """Refuse fields that are set where they could not act.
+
+        Parameters
+        ----------
+        reason : str
+            Where they act, the end of "it acts only ...".
+        *names : str
+            Fields, dotted where they are of a part of this one; of a part all its fields.
+
+        Raises
+        ------
+        Idle
+            If one differs from its default.
+        """
+        if _SILENCED.get():
+            return
+        # pydantic checks a part again where it is put into another one: what a chip keeps has been looked at.
+        kept, found = getattr(self, "kept", None) or (), {}
+        for leaf, value, default in (each for name in names for each in self._set(name)):
+            if value != default and leaf not in kept:
+                shown = list(value) if isinstance(value, tuple) else value
+                found[leaf] = f"{leaf} = {shown!r}: it acts only {reason}"
+        if found:
+            raise Idle(found)
+
+    def _set(self, dotted: str) -> Iterator[tuple[str, Any, Any]]:
+        """Yield name, value and default of a field, or of all fields of a part."""
+        *path, leaf = dotted.split(".")
+        part: Part = self
+        for name in path:
+            part = getattr(part, name)
+        value = getattr(part, leaf)
+        if not isinstance(value, Part):
+            yield dotted, value, type(part).model_fields[leaf].default
+            return
+        for name in type(value).model_fields:
+            yield from self._set(f"{dotted}.{name}")
 
 
 class Converter(Part):
@@ -81,6 +143,10 @@ class Converter(Part):
     def _possible(self) -> Self:
         if self.bits == 1 and self.sign != "unsigned":
             raise ValueError(f"bits = 1: a {self.sign} converter has zero among its levels and needs 2 or more")
+        if not self.acts:
+            self.idle("with bits, a range or noise", "sign", "percentile", "margin")
+        if self.bits is None:
+            self.idle("with bits", "stochastic")
         if self.range is not None:
             self.idle("where the range is calibrated", "percentile", "margin")
             if self.sign == "auto":
@@ -133,17 +199,33 @@ class Pulse(Part):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.response in ("constant", "soft_bounds"):
-            self.idle("with response linear, exponential or power", "gamma_up", "gamma_down")
-        if self.response != "linear":
-            self.idle("with response linear", "gamma_up_spread", "gamma_down_spread")
-        if self.response != "exponential":
-            self.idle("with response exponential", "a_up", "a_down", "slope", "offset")
+        self._check_idle()
         if self.response == "power" and min(self.gamma_up, self.gamma_down) < 0:
             raise ValueError(f"gamma_up = {self.gamma_up}, gamma_down = {self.gamma_down}: exponents should be from 0")
         if self.dw_min > self.w_max - self.w_min:
             raise ValueError(f"dw_min = {self.dw_min}: one step is larger than the range {self.w_max - self.w_min}")
         return self
+
+    def _check_idle(self) -> None:
+        """Refuse what the response does not take, and a response that is the constant one without its numbers."""
+        if self.response in ("constant", "soft_bounds"):
+            self.idle("with response linear, exponential or power", "gamma_up", "gamma_down")
+        if self.response != "linear":
+            self.idle("with response linear", "gamma_up_spread", "gamma_down_spread")
+        elif not (self.gamma_up or self.gamma_down or self.gamma_up_spread or self.gamma_down_spread):
+            self.idle("with gamma_up, gamma_down or a spread of one", "response")
+        if self.response == "power" and not (self.gamma_up or self.gamma_down):
+            self.idle("with gamma_up or gamma_down", "response")
+        if self.response != "exponential":
+            self.idle("with response exponential", "a_up", "a_down", "slope", "offset")
+            return
+        if not (self.a_up or self.a_down):
+            self.idle("with a_up or a_down", "response")
+        for way in ("up", "down"):
+            if not getattr(self, f"a_{way}"):
+                self.idle(f"with a_{way}", f"gamma_{way}")
+        if not ((self.a_up and self.gamma_up) or (self.a_down and self.gamma_down)):
+            self.idle("with a_up and gamma_up, or a_down and gamma_down", "slope", "offset")
 
 
 RELAXATION = (1.0, 86400.0)
@@ -263,9 +345,36 @@ class Device(Part):
         for name in ("drift_mean", "drift_spread"):
             if not 0 <= getattr(self, name)[2] <= getattr(self, name)[3]:
                 raise ValueError(f"{name} = {list(getattr(self, name))}: low and high should be 0 <= low <= high")
-        if not max(self.drift_mean[3], self.drift_spread[3]):
-            self.idle("with a drift exponent", "drift_mean_above", "drift_spread_above")
+        self._check_idle()
         return self
+
+    def _check_idle(self) -> None:
+        """Refuse what belongs to a spread, a read noise or a drift that is not there."""
+        if not self.g_min:
+            self.idle("with g_min above 0", "g_min_spread")
+        self._check_idle_noise()
+        for name in ("drift_mean", "drift_spread"):
+            if not getattr(self, name)[3]:
+                self.idle("with a highest exponent above 0, its last number", name)
+        if not max(self.drift_mean[3], self.drift_spread[3]):
+            above = ("drift_mean_above", "drift_spread_above")
+            self.idle("with a drift exponent, drift_mean or drift_spread", *above, "drift_compensation")
+
+    def _check_idle_noise(self) -> None:
+        if not self.programming_noise:
+            self.idle("with programming_noise", "programming_noise_g_max", "programming_noise_fresh")
+        if not self.programming_noise_fresh:
+            self.idle("with programming_noise_fresh", "relaxation_times")
+        if not self.read_noise:
+            shape = ("read_noise_exponent", "read_noise_cap", "read_noise_log", "read_noise_above", "read_time")
+            self.idle("with read_noise above 0", "read_noise_law", *shape)
+        if self.read_noise_law != "pcm":
+            names = ("read_noise_exponent", "read_noise_cap", "read_noise_log", "read_time")
+            self.idle("with read_noise_law pcm", *names)
+        if not self.read_noise_log[3]:
+            self.idle("with a read_noise_log whose last number is above 0", "read_noise_log", "read_noise_above")
+        else:
+            self.idle("without read_noise_log", "read_noise_exponent", "read_noise_cap")
 
     def _check_levels(self) -> None:
         span = self.g_max - self.g_min
@@ -284,20 +393,9 @@ class Device(Part):
         if sigma.min() < 0:
             where = f"negative at g/g_max = {grid[sigma.argmin()]:.2f}"
             raise ValueError(f"programming_noise = {list(self.programming_noise)}: the standard deviation is {where}")
-        if not self.programming_noise:
-            self.idle("with programming_noise", "programming_noise_g_max", "programming_noise_fresh")
-        if not self.programming_noise_fresh:
-            self.idle("with programming_noise_fresh", "relaxation_times")
-        elif self.relaxation_times[0] >= self.relaxation_times[1]:
-            raise ValueError(f"relaxation_times = {list(self.relaxation_times)}: the second should be the later one")
         fresh = np.polynomial.polynomial.polyval(grid, self.programming_noise_fresh or (0.0,))
         if fresh.min() < 0 or (self.programming_noise and (fresh > sigma + 1e-9).any()):
             allowed = "from 0 to programming_noise at every g/g_max"
             raise ValueError(f"programming_noise_fresh = {list(self.programming_noise_fresh)}: it should be {allowed}")
-        if self.read_noise_law != "pcm":
-            names = ("read_noise_exponent", "read_noise_cap", "read_noise_log", "read_time")
-            self.idle("with read_noise_law pcm", *names)
-        if not self.read_noise_log[3]:
-            self.idle("with read_noise_log", "read_noise_above")
-        else:
-            self.idle("without read_noise_log", "read_noise_exponent", "read_noise_cap")
+        if self.relaxation_times[0] >= self.relaxation_times[1]:
+            raise ValueError(f"relaxation_times = {list(self.relaxation_times)}: the second should be the later one")

@@ -88,11 +88,12 @@ def _plain(path: str, flags: int) -> int:
         handle = os.open(path, flags | _NO_LINK, 0o666)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EMLINK) and os.path.islink(path):
-            raise OSError(error.errno, "it is a link, which is not followed: remove it", path) from None
+            fault = f"'{os.path.basename(path)}' is a link, which is not followed: remove it"
+            raise OSError(error.errno, fault, path) from None
         raise
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise OSError(errno.EINVAL, "it is no plain file: remove it", path)
+        raise OSError(errno.EINVAL, f"'{os.path.basename(path)}' is no plain file: remove it", path)
     os.set_blocking(handle, True)
     return handle
 

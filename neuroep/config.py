@@ -8,9 +8,11 @@ one line: the file, the dotted field, the value, what is allowed, the nearest va
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence, Set
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from hw_models import faults, files, reading
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
+from hw_models.parts import Idle
 from neuroep import potentials
 from neuroep.errors import ConfigError
 from neuroep.sections import (
@@ -32,6 +35,8 @@ from neuroep.sections import (
     SettlingConfig,
     TrainingConfig,
 )
+
+_log = logging.getLogger(__name__)
 
 CHIP = "chip"
 PICKLED = ".kv"
@@ -136,7 +141,9 @@ def settings(chip: bool = True) -> dict[str, Any]:
     return found | ({f"{CHIP}.{name}": field for name, field in Chip.settings().items()} if chip else {})
 
 
-def parse(values: Mapping[str, Any], source: str = "configuration") -> Config:
+def parse(
+    values: Mapping[str, Any], source: str = "configuration", forgiven: dict[str, str] | None = None
+) -> Config:
     """Check nested plain values.
 
     Parameters
@@ -145,6 +152,8 @@ def parse(values: Mapping[str, Any], source: str = "configuration") -> Config:
         Sections with their settings.
     source : str
         Where they come from, the start of an error line.
+    forgiven : dict, optional
+        As for :meth:`hw_models.chip.Chip.checked`.
 
     Raises
     ------
@@ -156,26 +165,48 @@ def parse(values: Mapping[str, Any], source: str = "configuration") -> Config:
     except ValueError as error:
         raise ConfigError(f"{source}: {error}") from None
     try:
-        return Config.model_validate(_with_chip(values))
+        return Config.model_validate(_with_chip(values, forgiven))
     except ChipError as error:
         raise ConfigError(f"{source}: {error}") from None
     except ValidationError as error:
         raise ConfigError(f"{source}: {faults.line(error.errors()[0], settings())}") from None
 
 
-def _with_chip(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values with a chip's name or file replaced by what it stands for, and its table laid over that."""
-    chip = values.get(CHIP)
-    table = {"preset": chip} if isinstance(chip, str) else chip
+def _with_chip(values: Mapping[str, Any], forgiven: dict[str, str] | None) -> dict[str, Any]:
+    """Return the values with a chip, where there is one, made of what its name, file and table say."""
+    table = chip_values(values.get(CHIP))
     if not isinstance(table, Mapping):
         return dict(values)
-    base = table.get("preset")
-    if base is not None and not isinstance(base, str):
+    try:
+        return {**values, CHIP: Chip.checked(table, forgiven)}
+    except Idle as error:
+        raise ChipError(f"{CHIP}.{error}") from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise ChipError(faults.line({**fault, "loc": (CHIP, *fault["loc"])}, settings())) from None
+
+
+def chip_values(chip: Any) -> Any:
+    """Return a chip's nested values: a name or file replaced by what it stands for, each table laid over its preset.
+
+    A preset is a name, a file, or once more a table: the layers that overrides make.
+    """
+    table = {"preset": chip} if isinstance(chip, str) else chip
+    if not isinstance(table, Mapping) or table.get("preset") is None:
+        return table
+    base = table["preset"]
+    if not isinstance(base, str | Mapping):
         raise ChipError(f"chip.preset = {base!r}: should be the name of a chip or a file")
-    return {**values, CHIP: files.laid_over({} if base is None else files.load(base).to_dict(), table)}
+    return files.laid_over(files.load(base).to_dict() if isinstance(base, str) else chip_values(base), table)
 
 
-def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+def load(
+    path: str | Path,
+    overrides: Sequence[str] = (),
+    varied: Sequence[str] = (),
+    *,
+    forgiven: dict[str, str] | None = None,
+) -> Config:
     """Read a TOML file, apply command-line overrides, and check the result.
 
     Parameters
@@ -186,6 +217,11 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         ``["--training.epochs", "3", "--beta", "0.2"]``; relative paths count from the working directory. Of a run
         directory's own file, a cache and a pickle of word vectors count only if they are named here again, see
         :meth:`Config.consented`.
+    varied : sequence of str
+        What is laid over these, as a sweep does: where it switches an effect off, the overrides that belong to that
+        are its companions, and not given in vain. See :mod:`hw_models.layers`.
+    forgiven : dict, optional
+        As for :meth:`hw_models.chip.Chip.checked`.
 
     Raises
     ------
@@ -202,11 +238,14 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"cannot read configuration '{path}': {error.strerror or error}") from None
     except ValueError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    config = parse(merged(located(values, path.parent), overrides), str(path))
+    values = merged(located(values, path.parent), overrides)
+    config = parse(merged(values, varied) if varied else values, str(path), forgiven)
     if runs.is_run(path.parent) and path.name == runs.CONFIG:
         pickled = str(config.data.vectors).lower().endswith(PICKLED)
         foreign = {"vectors": pickled, "cache": config.data.cache is not None}
-        config._foreign = _unnamed({name for name, held in foreign.items() if held}, overrides)
+        config._foreign = _unnamed({name for name, held in foreign.items() if held}, [*overrides, *varied])
+    if config.chip is not None and config.chip.kept and forgiven is None:
+        _say(f"chip '{config.chip.name}': {', '.join(config.chip.kept)} cannot act here and are kept without effect")
     return config
 
 
@@ -225,6 +264,12 @@ def _unnamed(foreign: Set[str], overrides: Sequence[str]) -> frozenset[str]:
 
     named = {dotted(option)[0] for option in overrides[::2]}
     return frozenset(name for name in foreign if f"data.{name}" not in named)
+
+
+@cache
+def _say(line: str) -> None:
+    """Say something once in a process."""
+    _log.warning("%s", line)
 
 
 def located(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:

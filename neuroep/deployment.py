@@ -118,7 +118,7 @@ def devices(config: Config) -> tuple[Any, ...]:
     """Return what decides which devices a run has: its chip, read at whatever age, and the seed of its draws."""
     seed, chip = config.engine.chip_seed, config.chip
     if chip is not None:
-        chip = chip.model_copy(update={"device": chip.device.model_copy(update={"age": 0.0})})
+        chip = chip.model_copy(update={"kept": None, "device": chip.device.model_copy(update={"age": 0.0})})
     return chip, config.training.seed if seed is None else seed
 
 

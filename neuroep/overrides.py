@@ -11,16 +11,10 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from hw_models import files
-from hw_models.errors import ChipError
-from hw_models.parts import refitted
 from hw_models.reading import parse_toml
 from neuroep.errors import ConfigError, nearest
 
 SHORT: Mapping[str, str] = {"engine": "engine.kind"}
-FIT = ("g_max", "programming_noise", "programming_noise_g_max", "programming_noise_fresh", "relaxation_times")
-DEVICE = tuple(f"chip.device.{name}" for name in FIT)
-"""Settings of a device that belong to one fit."""
 
 
 def split(arguments: Sequence[str], known: Mapping[str, bool]) -> tuple[list[str], list[str]]:
@@ -64,7 +58,7 @@ def split(arguments: Sequence[str], known: Mapping[str, bool]) -> tuple[list[str
 
 
 def merged(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Return nested settings with overrides laid over them.
+    """Return nested settings with overrides laid over them; those of a chip as a table whose preset is what was there.
 
     Raises
     ------
@@ -75,54 +69,30 @@ def merged(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any
         last = overrides if isinstance(overrides, str) else overrides[-1]
         raise ConfigError(f"overrides end with '{last}': they are pairs, for example ['--epochs', '3']")
     result = {name: dict(table) if isinstance(table, Mapping) else table for name, table in values.items()}
-    before: dict[str, Any] | None = None
-    changes: dict[str, Any] = {}
+    below = result.get("chip")
     pairs = [(name, str(text)) for name, text in zip(overrides[::2], overrides[1::2], strict=True)]
     for name, text in sorted(pairs, key=lambda pair: pair[0] != "--chip"):
         if name == "--chip":
-            result["chip"] = None if text == "none" else {"preset": _located(text)}
+            below = result["chip"] = None if text == "none" else {"preset": _located(text)}
             continue
         field, entry = dotted(name)
-        if field in DEVICE:
-            before = _fitted(result.get("chip")) if before is None else before
-            changes[field.rpartition(".")[2]] = _value(field, text)
         *tables, leaf = field.split(".")
+        if tables[:1] == ["chip"] and below is not None and result["chip"] is below:
+            # A layer of its own: what it switches off keeps its companions, what it sets in vain is refused.
+            result["chip"] = {"preset": below}
         table: Any = result
         for inner in tables:
             table = _inner(table, inner)
         if isinstance(table, dict):
             _lay(table, leaf, entry, _scalar(text) if entry else _value(field, text), unset=tables[0] == "chip")
-    for leaf, value in refitted(before or {}, changes).items():
-        table = _inner(_inner(result, "chip"), "device")
-        if leaf not in changes and isinstance(table, dict):
-            table[leaf] = value
     return result
 
 
-def _fitted(chip: Any) -> dict[str, Any]:
-    """Return the device's table of a chip as it stands below all overrides, with its preset's ``g_max`` if need be.
-
-    Empty where the table sets nothing of a fit: the preset below is then laid under it as a whole.
-    """
-    held = chip.get("device") if isinstance(chip, Mapping) else None
-    if not isinstance(held, Mapping) or "programming_noise" not in held:
-        return {}
-    base = chip.get("preset")
-    if "g_max" in held or not isinstance(base, str):
-        return dict(held)
-    try:
-        return {**held, "g_max": files.load(base).device.g_max}
-    except ChipError:  # said where the chip is checked
-        return dict(held)
-
-
 def _inner(table: Any, name: str) -> Any:
-    """Return the table of that name inside another, made where there is none; a chip's name becomes a table first."""
+    """Return the table of that name inside another, made where there is none."""
     if not isinstance(table, dict):
         return table
     held = table.get(name)
-    if name == "chip" and isinstance(held, str):
-        held = {"preset": held}
     table[name] = dict(held) if isinstance(held, Mapping) else {} if held is None else held
     return table[name]
 

@@ -52,6 +52,7 @@ CHANGEABLE = frozenset(
         "chip.citation",
         "chip.url",
         "chip.caveat",
+        "chip.kept",
     }
 )
 """Settings that may change when a run is resumed; that the data are the same is seen from the corpus's fingerprint."""

@@ -19,7 +19,10 @@ from __future__ import annotations
 
 from types import ModuleType
 
+from analysis.pictures import headless
 from hw_models import lazy
+
+headless.load()
 
 
 def __getattr__(name: str) -> ModuleType:

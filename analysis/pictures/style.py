@@ -1,15 +1,19 @@
 """The look that all pictures share: figures without pyplot, a colour-blind-safe palette, units on every axis.
 
-Nothing here touches matplotlib's global state: a picture looks the same whatever else the process draws, and needs no
-display. Colours: Okabe and Ito, "Color Universal Design", 2008.
+Nothing here touches matplotlib's global state: pictures of a report or a folder look the same whatever else the
+process draws and whatever a user's ``matplotlibrc`` says (:func:`own_look`), and need no display. Colours: Okabe and
+Ito, "Color Universal Design", 2008.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
+import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -38,6 +42,13 @@ def figure(width: float = 6.0, height: float = 4.0) -> Figure:
     empty = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(empty)
     return empty
+
+
+@contextmanager
+def own_look() -> Iterator[None]:
+    """Draw inside as matplotlib does by default, whatever a user's ``matplotlibrc`` says of fonts, TeX or lines."""
+    with matplotlib.style.context("default"):
+        yield
 
 
 def axes(ax: Axes | None, width: float = 6.0, height: float = 4.0) -> Axes:

@@ -16,7 +16,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.patheffects import withStroke
 
 from analysis.pictures import style
-from analysis.sweep.points import LONGEST, Point, Row, is_number, key, label, points, shown, varied
+from analysis.sweep.points import LONGEST, Point, Row, is_number, key, label, names as distinct, points, shown, varied
 from neuroep.errors import ConfigError
 
 __all__ = ["label", "plot_accuracy", "plot_heat_map", "points", "varied"]
@@ -77,10 +77,11 @@ def plot_accuracy(
     order = {key(value): float(value) if numbers else n for n, value in enumerate(places)}
     pooled = [name for name in others if name != series]
     parts, left_out = ([(None, rows)], "") if series is None else _series(rows, series)
-    for number, (value, members) in enumerate(parts):
+    called = distinct([value for value, _ in parts])
+    for number, (_, members) in enumerate(parts):
         drawn = points(members, [field])
         exact = drawn.pop() if numbers and drawn[-1].values[0] is None else None
-        name = _about(drawn, pooled) if series is None else shown(value)
+        name = _about(drawn, pooled) if series is None else called[number]
         joined = numbers and not (pooled and all(len(point.accuracies) < 2 for point in found))
         _draw_series(ax, [order[key(point.values[0])] for point in drawn], drawn, number, name, joined)
         if ideal is None and exact is not None and len(exact.accuracies):
@@ -170,7 +171,7 @@ def _scale(ax: Axes, values: Sequence[Any], numbers: bool) -> None:
 def _names(values: Sequence[Any]) -> list[str]:
     """Return what ticks are called: numbers with three digits where these tell them apart."""
     short = [f"{value:.3g}" if isinstance(value, float) else shown(value) for value in values]
-    return short if len(set(short)) == len(short) else [shown(value) for value in values]
+    return short if len(set(short)) == len(short) else distinct(values)
 
 
 def _name_ticks(axis: Axis, values: Sequence[Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from analysis.pictures import counters, style, sweeps
 from analysis.report import numbers, page
+from analysis.sweep.points import key, names
 from analysis.sweep.results import Sweep
 from neuroep.errors import NeuroepError
 
@@ -50,7 +51,9 @@ def drawable_rows(sweep: Sweep) -> list[dict[str, Any]]:
 def _plain(entry: Any) -> Any:
     if entry is None or isinstance(entry, bool | int | float):
         return entry
-    return page.drawable(entry if isinstance(entry, str) else numbers.value(entry), 24)
+    # Not cut: texts that begin alike are different points, and pictures shorten what they write.
+    text = entry if isinstance(entry, str) else numbers.value(entry)
+    return page.drawable(text, len(text) + 1)
 
 
 def pictures_section(sweep: Sweep, target: float | None) -> str:
@@ -98,11 +101,11 @@ def counters_section(sweep: Sweep) -> str:
     """Return what a sample takes, at some points."""
     per = "sample" if sweep.about["mode"] == "deploy" else "trial"
     found: dict[str, dict[str, float]] = {}
-    for point in sweep.means:
+    for point, called in zip(sweep.means, _names(sweep), strict=True):
         values = dict(zip(sweep.fields, point.values, strict=True))
         good = [row for row in sweep.rows if row["error"] is None and all(row[f] == v for f, v in values.items())]
         if good:
-            found[_name(values)] = _counted(good[0], per)
+            found[called] = _counted(good[0], per)
     different: dict[tuple[Any, ...], str] = {}
     for name, each in found.items():
         different.setdefault(tuple(each.items()), name)
@@ -122,5 +125,11 @@ def _counted(row: Mapping[str, Any], per: str) -> dict[str, float]:
     return {name.removeprefix("counters."): float(row[name] or 0) / (samples or 1) for name in names}
 
 
-def _name(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name.rsplit('.', 1)[-1]} {numbers.value(value)}" for name, value in values.items())
+def _names(sweep: Sweep) -> list[str]:
+    """Return a name for each point, no two the same."""
+    called = []
+    for name, column in zip(sweep.fields, zip(*(point.values for point in sweep.means), strict=True), strict=True):
+        values = {key(value): value for value in column}
+        short = dict(zip(values, names(list(values.values())), strict=True))
+        called.append([f"{name.rsplit('.', 1)[-1]} {short[key(value)]}" for value in column])
+    return [", ".join(parts) for parts in zip(*called, strict=True)]

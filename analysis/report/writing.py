@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from analysis import comparison, gradcheck
+from analysis.pictures.style import own_look
 from analysis.report import page
 from analysis.sweep.ledger import SWEEP
 from hw_models.whole_files import write_text
@@ -68,7 +69,8 @@ def render(directory: str | Path, *, target: float | None = None) -> str:
     if target is not None and kind != "sweep":
         raise ConfigError(f"target = {target}: it acts only with a sweep, '{folder}' holds a {kind}")
     try:
-        return build(folder, target)
+        with own_look():
+            return build(folder, target)
     except NeuroepError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, LookupError) as error:

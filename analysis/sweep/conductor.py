@@ -175,6 +175,20 @@ class Conductor:
             self.report(record)
 
 
+def is_complete(plan: Plan, rule: Rule, ledger: Ledger) -> bool:
+    """Tell whether the ledger holds all trials that a plan and its rule ask for, failed ones among them."""
+    records = ledger.records
+    for point in plan.points:
+        found: dict[int, float | None] = {}
+        while due := rule.due(found):
+            for seed in due:
+                record = records.get(point.trial(plan.task, seed).id)
+                if record is None:
+                    return False
+                found[seed] = _accuracy(record)
+    return True
+
+
 def _place(values: Mapping[str, Any], seed: int) -> str:
     """Return what tells a row of the table: two trials there would be counted as two seeds."""
     return json.dumps([sorted(values.items()), seed])

@@ -5,8 +5,9 @@
     chip=pcm,rram,mychip.toml           whole chips
     estimator.beta=0.05..0.5            a range to be filled, by design sobol or lhs; log:1e-3..1 fills its logarithm
 
-``grid`` takes all combinations, ``zip`` the values side by side, ``sobol`` and ``lhs`` fill the space of all axes with
-N points (``scipy.stats.qmc``): the first N points of ``sobol`` are part of any larger number, those of ``lhs`` are not.
+``grid`` takes all combinations, ``zip`` the values side by side (there a value may be repeated, a whole point may
+not), ``sobol`` and ``lhs`` fill the space of all axes with N points (``scipy.stats.qmc``): the first N points of
+``sobol`` are part of any larger number, those of ``lhs`` are not.
 """
 
 from __future__ import annotations
@@ -63,11 +64,17 @@ class Axis:
     name: str
     """Dotted name, with its entry where it is a table such as ``optimiser.rates.dense_1``."""
     choices: tuple[str, ...] = ()
+    """As given: a value that is repeated counts in ``zip``, where it stands beside others."""
     interval: Interval | None = None
 
+    @property
+    def different(self) -> tuple[str, ...]:
+        """The choices, each once."""
+        return tuple(dict.fromkeys(self.choices))
+
     def at(self, share: float) -> str:
-        """Return the value at a share in [0, 1): of the range, or one of the choices."""
-        return self.interval.at(share) if self.interval else self.choices[int(share * len(self.choices))]
+        """Return the value at a share in [0, 1): of the range, or one of the different choices."""
+        return self.interval.at(share) if self.interval else self.different[int(share * len(self.different))]
 
 
 def axis(text: str) -> Axis:
@@ -93,7 +100,7 @@ def axis(text: str) -> Axis:
         raise ConfigError(f"vary '{text}': no values")
     if any(not item for item in items):
         raise ConfigError(f"vary '{text}': an empty value between commas")
-    return Axis(full, tuple(dict.fromkeys(items)))
+    return Axis(full, tuple(items))
 
 
 def points(axes: Sequence[Axis], design: str = "grid", count: int | None = None, seed: int = 0) -> list[Choice]:
@@ -117,16 +124,22 @@ def points(axes: Sequence[Axis], design: str = "grid", count: int | None = None,
     """
     _check(axes, design, count)
     if design == "grid":
-        if math.prod(len(axis.choices) for axis in axes) > MOST:
+        if math.prod(len(axis.different) for axis in axes) > MOST:
             raise ConfigError(f"design 'grid' has more than {MOST} points: vary fewer fields or values")
-        chosen: Iterator[Sequence[str]] = itertools.product(*(axis.choices for axis in axes))
+        chosen: Iterator[Sequence[str]] = itertools.product(*(axis.different for axis in axes))
     elif design == "zip":
         chosen = zip(*(axis.choices for axis in axes), strict=True)
     else:
         shares = _shares(design, len(axes), count or 0, seed)
         chosen = ([axis.at(share) for axis, share in zip(axes, row, strict=True)] for row in shares)
     names = [axis.name for axis in axes]
-    return [dict(zip(names, values, strict=True)) for values in dict.fromkeys(tuple(point) for point in chosen)]
+    rows = [tuple(point) for point in chosen]
+    found = [dict(zip(names, values, strict=True)) for values in dict.fromkeys(rows)]
+    if design == "zip" and len(found) < len(rows):
+        twice = next(row for row in rows if rows.count(row) > 1)
+        shown = ", ".join(f"{name} = {value}" for name, value in zip(names, twice, strict=True))
+        raise ConfigError(f"design 'zip' has the point {shown} {rows.count(twice)} times: ask for more seeds instead")
+    return found
 
 
 def _check(axes: Sequence[Axis], design: str, count: int | None) -> None:

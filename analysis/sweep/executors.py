@@ -6,20 +6,26 @@ where a killed worker breaks the whole executor.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import multiprocessing
-from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor
+import traceback
+from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from analysis.sweep import workers
+from analysis.sweep.spawning import Context
 from neuroep import __version__
 from neuroep.engines.workers import processors
 from neuroep.errors import ConfigError
 
-LOGGERS = ("distributed", "tornado.application")
+LOGGERS = ("distributed", "tornado")
+"""Packages whose own words of what is lost would surround the line that says it."""
 TIMEOUT = 10.0
 """Longest wait for a cluster [s]."""
+
+_log = logging.getLogger(__name__)
 
 
 class Pool:
@@ -83,13 +89,12 @@ class Local(Pool):
 
     def open(self) -> Executor:
         self._others = frozenset(multiprocessing.active_children())
-        context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(self.count, context, workers.prepare, (self.threads,))
+        self._pool = ProcessPoolExecutor(self.count, Context(), workers.prepare, (self.threads,))
         try:
             self._pool.submit(workers.version).result()
         except BrokenProcessPool:
-            guard = "a script that starts a sweep needs: if __name__ == '__main__'"
-            raise ConfigError(f"worker processes cannot start; {guard}") from None
+            cause = "out of memory, or Python cannot start there"
+            raise ConfigError(f"worker processes end as soon as they start: {cause}; try fewer with workers") from None
         return self._pool
 
     def renew(self) -> Executor:
@@ -154,21 +159,19 @@ class Cluster(Pool):
             raise ConfigError("cluster is '': give the address of a scheduler, tcp://HOST:8786")
         self.address, self.timeout, self.threads = address, timeout, threads
         self._client: Any = None
+        self._deserted = False
 
     def open(self) -> Executor:
         from distributed import Client
-        from distributed.comm import parse_address
-        from distributed.comm.registry import get_backend
 
-        # What is lost is told by the line that ends the sweep, not by what distributed logs about it.
-        for name in LOGGERS:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+        _quieten()
         within = f"cannot be reached within {self.timeout:g} s"
         try:
-            # A client that fails while it is made closes itself with a traceback, too late.
-            get_backend(parse_address(self.address)[0])
+            with ThreadPoolExecutor(1) as thread:  # a notebook's own thread has a loop that runs
+                thread.submit(_meet, self.address, self.timeout).result()
             self._client = Client(self.address, timeout=self.timeout, set_as_default=False)
-        except (OSError, ValueError, TypeError, ImportError) as error:
+        except Exception as error:  # whatever lies at that address may make of a greeting
+            _disarm(error)
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ConfigError(f"cluster '{self.address}' {within}: {reason}") from None
         try:
@@ -198,9 +201,72 @@ class Cluster(Pool):
             self._client = None
 
     def check(self) -> None:
-        if self._client is None or self._client.status != "running":
+        workers = self._workers()
+        if workers is None:
             cure = "run the same command again: finished trials are kept"
             raise ConfigError(f"cluster '{self.address}' was lost; {cure}")
+        if workers and self._deserted:
+            _log.warning("cluster '%s': a worker has come, the sweep goes on", self.address)
+        elif not workers and not self._deserted:
+            how = "waiting for new ones; Ctrl-C ends the sweep, finished trials are kept"
+            _log.warning("cluster '%s': no worker is left, %s", self.address, how)
+        self._deserted = not workers
+
+    def _workers(self) -> int | None:
+        """Return how many workers the scheduler has, None where it cannot be asked."""
+        if self._client is None or self._client.status != "running":
+            return None
+        try:
+            return len(self._client.nthreads())
+        except Exception:  # whatever a connection that breaks just now raises
+            return None
+
+
+class _NotOfDask(logging.Filter):
+    """Drops what asyncio says of tasks that Dask has left behind, at the latest when Python ends."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        told = f"{record.getMessage()} {type(error).__module__}"
+        return not any(name in told for name in LOGGERS)
+
+
+def _meet(address: str, timeout: float) -> None:
+    """Greet a scheduler and leave.
+
+    A client that fails while it is made waits long, and closes itself with a traceback behind the line that says so; of
+    what answers nothing it waits for an answer for ever.
+    """
+    from distributed.comm import connect, parse_address
+    from distributed.security import Security
+
+    async def greet() -> None:
+        comm = await connect(address, timeout=timeout, **Security().get_connection_args("client"))
+        comm.abort()
+
+    if parse_address(address)[0] != "inproc":  # that is a loop of this process, and no other can greet it
+        asyncio.run(asyncio.wait_for(greet(), timeout + 1))
+
+
+def _disarm(error: BaseException) -> None:
+    """Take a client that could not be made for closed, so that it does not try once more as it vanishes."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        made: Any = frame.f_locals.get("self")
+        if type(made).__name__ == "Client" and hasattr(made, "status"):
+            made.status = "closed"
+
+
+def _quieten() -> None:
+    """Let the line that ends a sweep be the only one about what is lost.
+
+    Dask gives its loggers levels of their own, so that one for all of them is not enough.
+    """
+    known = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in LOGGERS]
+    for name in {*LOGGERS, *known}:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    waiting = logging.getLogger("asyncio")
+    if not any(isinstance(held, _NotOfDask) for held in waiting.filters):
+        waiting.addFilter(_NotOfDask())
 
 
 def is_lost(error: BaseException) -> bool:

@@ -98,6 +98,11 @@ class Ledger:
         """Write down that all trials of a design are there."""
         self._write(design, planned, done=True)
 
+    @property
+    def stopped(self) -> list[dict[str, Any]]:
+        """Designs asked for whose trials are not known to be all there."""
+        return [one for one in (read_page(self.path) or {"designs": []})["designs"] if not one.get("done", True)]
+
     def _write(self, design: Mapping[str, Any], planned: int | None, done: bool) -> None:
         held = read_page(self.path)
         page = held or {"format": FORMAT, **self._page, "designs": []}
@@ -105,6 +110,13 @@ class Ledger:
         others = [one for one in page["designs"] if {**one, **OPEN} != {**design, **OPEN}]
         page["designs"] = [*others, {**design, "planned": planned, "done": done}]
         write_text(self.path / SWEEP, as_json(page, indent=1) + "\n")
+
+    def settle(self, design: Mapping[str, Any]) -> None:
+        """Write down that the trials of a stopped design are all there, as those of others; its place stays."""
+        page = read_page(self.path)
+        if page is not None:
+            page["designs"] = [one | {"done": True} if one == design else one for one in page["designs"]]
+            write_text(self.path / SWEEP, as_json(page, indent=1) + "\n")
 
     @property
     def fields(self) -> list[str]:

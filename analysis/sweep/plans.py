@@ -1,7 +1,7 @@
 """Plans: the points of a design as checked configurations.
 
 Every point is built before any trial runs: its configuration, its network on the data's word vectors, its update rule.
-What cannot be is refused with one line that names the point.
+What cannot be is refused with one line that names the point, and so is a field of a chip that acts at no point.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from analysis.sweep import designs
 from analysis.sweep.execution import Source, corpus_key, load_source
 from analysis.sweep.results import ideal_accuracy
-from analysis.sweep.trials import MODES, SEEDED, Task, Trial, file_hash, identity
+from analysis.sweep.trials import MODES, SEEDED, Task, Trial, acts_on_updates_alone, file_hash, identity
 from hw_models import files
 from neuroep import checkpoints, config as configuration, runs
 from neuroep.assembly import build_network, check_classes, check_rates, check_update
@@ -122,18 +122,22 @@ def make(
     _check_fields(fields, overrides, mode, trains_first=mode == "deploy" and not source.is_dir())
     ideal = None
     if source.is_dir():
-        run = runs.load(source, overrides)
-        file, base, start = source / runs.CONFIG, run.config, run.path.resolve()
+        file, start = source / runs.CONFIG, runs.load(source).path.resolve()
         task = Task(mode, split, samples, start, file_hash(start / runs.CHECKPOINT))
         signature = checkpoints.load(start / runs.CHECKPOINT, optimiser=False).about.network
         ideal = ideal_accuracy(start, split) if mode == "deploy" else None
     else:
-        file, base = source, configuration.load(source, overrides)
-        task, signature = Task(mode, split, samples), ""
-    base = _seedless(base, task)
+        file, task, signature = source, Task(mode, split, samples), ""
+    # A field that acts with what is varied need not act without it.
+    base = _seedless(configuration.load(file, overrides, forgiven={}), task)
     sources: dict[tuple[Any, ...], Source] = {}
     plain = _signature(_without_chip(base), _source(base, sources)) if not signature and mode == "deploy" else signature
-    points = [_point(file, overrides, choice, task, plain, sources) for choice in choices]
+    in_vain: list[dict[str, str]] = [{} for _ in choices]
+    points = [
+        _point(file, overrides, choice, task, plain, sources, forgiven)
+        for choice, forgiven in zip(choices, in_vain, strict=True)
+    ]
+    _check_acting(points, in_vain)
     _check_different(points, task)
     return Plan(task, source, base, fields, tuple(points), ideal)
 
@@ -148,6 +152,8 @@ def _check_fields(fields: Sequence[str], overrides: Sequence[str], mode: str, tr
             name = dotted(option)[0]
             raise ConfigError(f"{name}: mode '{mode}' gives the trials the seeds 0, 1, ...; leave it out")
     for name in fields:
+        if mode == "deploy" and acts_on_updates_alone(name):
+            raise ConfigError(f"vary {name}: mode 'deploy' makes no updates, and it acts on nothing else; use 'learn'")
         if trains_first and name.split(".")[0] != configuration.CHIP:
             cure = "train first and sweep the run, or use mode 'learn'"
             raise ConfigError(
@@ -172,12 +178,16 @@ def _point(
     task: Task,
     signature: str,
     sources: dict[tuple[Any, ...], Source],
+    forgiven: dict[str, str],
 ) -> Point:
-    """Build one point; an error says which."""
-    given = [text for name, value in choice.items() for text in (f"--{name}", value)]
+    """Build one point; an error says which. ``forgiven`` takes the fields of its chip that are set in vain."""
+    # A chip that is varied as a whole is what all its fields are laid over, the other varied ones over those.
+    chip = [f"--{configuration.CHIP}", choice[configuration.CHIP]] if configuration.CHIP in choice else []
+    given = [t for name, value in choice.items() if name != configuration.CHIP for t in (f"--{name}", value)]
     point: Any = ", ".join(f"{name} = {value}" for name, value in choice.items())
     try:
-        config = _seedless(configuration.load(file, [*overrides, *given]), task)
+        config = configuration.load(file, [*overrides, *chip], given, forgiven=forgiven)
+        config = _seedless(config, task)
         point = Point({name: _value(config, name, text) for name, text in choice.items()}, config, "")
         source = _source(config, sources)
         found = _signature(config, source)
@@ -194,6 +204,29 @@ def _point(
         raise type(error)(f"point {point}: {str(error).removeprefix(f'{file}: ')}") from None
     found_point: Point = replace(point, data=source.fingerprint)
     return found_point
+
+
+def _check_acting(points: Sequence[Point], in_vain: Sequence[Mapping[str, str]]) -> None:
+    """Refuse a field of a chip that is given or varied, and acts at no point; at single ones it may be in vain.
+
+    So ``bits = 6, 8, none`` may be varied beside stochastic rounding, and a grid of a noise's size, from 0 on, and its
+    law is whole.
+    """
+    for point, forgiven in zip(points, in_vain, strict=True):
+        for name, line in forgiven.items():
+            if not any(_acts(other, name) for other in points):
+                raise ConfigError(f"point {point}: {configuration.CHIP}.{line}")
+    chips = [point.config.chip for point in points if point.config.chip is not None]
+    for name in points[0].values if points else ():
+        field = name.removeprefix(f"{configuration.CHIP}.")
+        if chips and field != name and all(field in chip.unseen for chip in chips):
+            raise ConfigError(f"vary {name}: no result of these chips depends on it, only what their devices conduct")
+
+
+def _acts(point: Point, name: str) -> bool:
+    """Tell whether a field of the chip is set to something at a point, and acts there."""
+    chip = point.config.chip
+    return chip is not None and name in chip.differences()
 
 
 def _seedless(config: Config, task: Task) -> Config:

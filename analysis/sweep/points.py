@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -132,6 +133,19 @@ def shown(value: Any) -> str:
         return "on" if value else "off"
     text = PurePath(value).stem if str(value).endswith(".toml") else str(value)
     return text if len(text) <= WORD else "\u2026" + text[1 - WORD :]
+
+
+def names(values: Sequence[Any]) -> list[str]:
+    """Return what different values are called: in short, longer where the short names are the same.
+
+    Two files of one name, or long texts of one end, would else be one point in a picture.
+    """
+    found = [shown(value) for value in values]
+    for again in (lambda value: str(value)[-LONGEST:], repr):
+        many = Counter(found)
+        found = [name if many[name] == 1 else again(value) for name, value in zip(found, values, strict=True)]
+    many = Counter(found)
+    return [name if many[name] == 1 else f"{name} ({n})" for n, name in enumerate(found, 1)]
 
 
 def label(field: str, longest: int = LONGEST) -> str:

@@ -55,9 +55,15 @@ class Sweep:
     @property
     def unfinished(self) -> str:
         """What is missing, empty where nothing is."""
-        there = len(self.rows)
-        planned = [(one.get("planned") or 0, one.get("done", True)) for one in self.about["designs"]]
-        missing = [count for count, done in planned if not done or count > there]
+        there, designs = len(self.rows), self.about["designs"]
+        done = [one.get("done", True) for one in designs]
+        # The same points asked for again, with more seeds or with fewer, take the place of what was stopped.
+        open_ = [
+            n for n, one in enumerate(designs)
+            if not done[n] and not any(done[m] and same_points(designs[m], one) for m in range(n + 1, len(designs)))
+        ]
+        planned = [one.get("planned") or 0 for one in designs]
+        missing = [planned[n] for n in range(len(designs)) if n in open_ or (done[n] and planned[n] > there)]
         if not missing:
             return ""
         known = f"{there} of {max(missing)} trials" if max(missing) > there else f"{there} trials so far"
@@ -105,6 +111,11 @@ def load(path: str | Path) -> Sweep:
         raise ConfigError(f"'{path}' is no sweep: it has no {SWEEP}")
     records = {record["id"]: record for record in read_records(path / TRIALS, page["fields"])}
     return Sweep(path, page, tuple(rows(records.values(), page["fields"])))
+
+
+def same_points(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Tell whether two designs of a page ask for the same points, with whatever number of seeds."""
+    return all(one.get(name) == other.get(name) for name in ("vary", "design", "points", "design_seed"))
 
 
 def ideal_accuracy(path: Path, split: str) -> float | None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from analysis.sweep import designs, plans, results
-from analysis.sweep.conductor import Conductor, Report
+from analysis.sweep.conductor import Conductor, Report, is_complete
 from analysis.sweep.executors import TIMEOUT, Cluster, Given, Local, Pool
 from analysis.sweep.ledger import RUN, Ledger, check
 from analysis.sweep.plans import Plan
@@ -25,7 +26,7 @@ from hw_models.chip import PERFECT
 from hw_models.keywords import checked
 from neuroep import __version__, config as configuration, runs, training
 from neuroep.config import Config
-from neuroep.errors import ConfigError
+from neuroep.errors import ConfigError, NeuroepError
 from neuroep.overrides import dotted
 
 
@@ -125,6 +126,7 @@ def run(
                 ledger.begin(asked, conductor.total)
                 conductor.conduct(opened, progress)
                 ledger.finish(asked, conductor.total)
+                _settle(ledger, plan, overrides)
             finally:
                 results.write(ledger.path, ledger.records.values(), ledger.fields)
     except BaseException:
@@ -132,6 +134,22 @@ def run(
         raise
     pool.close()
     return results.load(out)
+
+
+def _settle(ledger: Ledger, plan: Plan, overrides: Sequence[str]) -> None:
+    """Note of designs that were stopped whether others have brought all their trials meanwhile."""
+    task = plan.task
+    for design in ledger.stopped:
+        try:
+            wanted = rule(design["seeds"], design["until"], design["max_seeds"])
+            axes = [designs.axis(text) for text in design["vary"]]
+            choices = designs.points(axes, design["design"], design["points"], design["design_seed"])
+            how = {"mode": task.mode, "split": task.split, "samples": task.samples}
+            made = plans.make(plan.source, choices, overrides, **how)  # type: ignore[arg-type]
+        except NeuroepError:
+            continue  # what it names is no longer there: it stays as it is
+        if is_complete(replace(made, task=task), wanted, ledger):
+            ledger.settle(design)
 
 
 def _page(plan: Plan, overrides: Sequence[str]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from neuroep import __version__
 from neuroep.errors import CheckpointError
 
 MODES = ("deploy", "learn")
-FORMAT = 1
+FORMAT = 2
 """Version of what a trial does and returns; part of its identity."""
 SEEDED = {"deploy": "engine.chip_seed", "learn": "training.seed"}
 """Setting that takes the seed of a trial, by mode."""
@@ -33,9 +33,22 @@ FREE = frozenset(
         "chip.citation",
         "chip.url",
         "chip.caveat",
+        "chip.kept",
     }
 )
 """Settings that cannot change a result; the data themselves are identified by their fingerprint."""
+
+
+UPDATES = ("chip.readout.", "chip.update.", "chip.device.pulse.", "chip.events.in_place")
+"""Settings of a chip that act on updates alone, by how they begin: a deployment makes none."""
+DEPLOYED = frozenset({"chip.update.scheme", *(f"chip.device.pulse.w_{end}" for end in ("max", "min"))})
+DEPLOYED |= {f"{name}_spread" for name in DEPLOYED if name.startswith("chip.device")}
+"""But those: where weights are held, and the bounds to which a programmed one is cut."""
+
+
+def acts_on_updates_alone(name: str) -> bool:
+    """Tell a setting of a chip that a deployment cannot see."""
+    return name.startswith(UPDATES) and name not in DEPLOYED
 
 
 @dataclass(frozen=True)
@@ -99,6 +112,8 @@ def free_settings(task: Task, settings: Mapping[str, Any]) -> set[str]:
     # The local engine gives the same bits for any number of threads; torch does not.
     if settings.get("engine.kind") == "local":
         found.add("engine.threads")
+    if task.mode == "deploy":
+        found |= {name for name in settings if acts_on_updates_alone(name)}
     # Weights that are given were trained already.
     if task.mode == "deploy" and task.start is not None:
         found |= {"training.epochs", *(name for name in settings if name.startswith("optimiser."))}

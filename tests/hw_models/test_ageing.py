@@ -194,7 +194,7 @@ def test_relaxation_starts_at_the_last_write_and_stays_drawn():
 
 
 def test_the_time_may_be_one_for_each_device():
-    device = Chip.model_validate({"device": PCM}).device
+    device = Chip.model_validate({"device": {**PCM, "age": DAY}}).device
     g, nu, t = DRAW.uniform(0, 25, (5, 4)), DRAW.uniform(0, 0.1, (5, 4)), 10.0 ** DRAW.uniform(-3, 8, (5, 4))
     drifted, sigma = devices.drifted(g, nu, device, t), devices.read_sigma(g, g, device, t)
     assert drifted.dtype == sigma.dtype == np.float32

@@ -9,8 +9,8 @@ from hypothesis import given, strategies as st
 from pydantic import ValidationError
 
 import hw_models
-from hw_models import files, pages
-from hw_models.chip import Chip, Converter, Device, Readout
+from hw_models import files, pages, presets
+from hw_models.chip import PERFECT, Chip, Converter, Device, Readout
 from hw_models.errors import ChipError
 
 IMPOSSIBLE = [
@@ -70,6 +70,28 @@ IN_VAIN = [
     {"update": {"granule": 0.1}},
     {"update": {"scheme": "pulsed", "reprogram_every": 2}},
     {"readout": {"signal": "difference", "bits": 8, "range": 1.0}},
+    {"adc": {"stochastic": True}},
+    {"adc": {"range": 1.0, "stochastic": True}},
+    {"dac": {"sign": "auto"}},
+    {"attention": {"state": {"percentile": 99.0}}},
+    {"attention": {"state": {"bits": 8, "sign": "auto"}}},
+    {"readout": {"signal": "difference"}},
+    {"readout": {"margin": 2.0}},
+    {"device": {"pulse": {"noise": 0.3}}},
+    {"device": {"pulse": {"w_max": 0.5}}},
+    {"device": {"pulse": {"response": "linear"}}, "update": {"scheme": "pulsed"}},
+    {"device": {"pulse": {"response": "exponential", "a_up": 0.1, "gamma_down": 1.0}}, "update": {"scheme": "pulsed"}},
+    {"device": {"drift_mean": [0.0, 0.1, 0.1, 0.1]}},
+    {"device": {"age": 3600.0}},
+    {"device": {"drift_start": 1.0}},
+    {"device": {"drift_compensation": True}},
+    {"device": {"read_noise_law": "sqrt"}},
+    {"device": {"g_min_spread": 0.1}},
+    {"crossbar": {"exact_noise": True}},
+    {"crossbar": {"slice_bits": 2}},
+    {"wires": {"refresh_every": 3}},
+    {"neuron": {"state_range": 2.0}},
+    {"substrate": "event_driven", "update": {"reprogram_every": 2}},
 ]
 
 
@@ -87,6 +109,57 @@ def test_what_cannot_be_is_one_line(values, parts):
 def test_a_field_that_could_not_act_is_refused(values):
     with pytest.raises(ChipError):
         Chip.parse(values)
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_presets_set_nothing_in_vain(name):
+    assert presets.load(name).kept is None
+
+
+SILENCING = [
+    ("pcm", {"device": {"age": 0.0}}, {"device.drift_mean", "device.drift_spread", "device.drift_compensation"}),
+    ("ecram", {"update": {"scheme": "digital"}}, {"device.pulse.response", "device.pulse.dw_min"}),
+    ("hermes", {"device": {"read_noise": 0.0}}, {"device.read_noise_law", "device.read_noise_log"}),
+    ("hermes", {"device": {"read_noise_law": "additive"}}, {"device.read_noise_log", "device.read_time"}),
+    ("rram", {"dac": {"bits": None}}, {"dac.sign"}),
+    ("isaac", {"crossbar": {"slices": 1}}, {"crossbar.slice_bits"}),
+    ("pcm", {"substrate": "event_driven"}, {"adc.bits", "device.age", "crossbar.rows"}),
+]
+
+
+@pytest.mark.parametrize(("name", "table", "expected"), SILENCING)
+def test_companions_of_what_is_switched_off_are_kept(name, table, expected):
+    """They keep their values, are listed, survive a file, and act again where that is switched on again."""
+    base = files.load(name).to_dict()
+    chip = Chip.parse(files.laid_over(base, table))
+    assert expected <= set(chip.kept or ())
+    assert not set(chip.kept or ()) & chip.differences().keys()
+    assert Chip.parse(tomllib.loads(chip.to_toml())) == chip
+    again = {p: {f: base[p].get(f) for f in v} if isinstance(v, dict) else base[p] for p, v in table.items()}
+    assert Chip.parse(files.laid_over(chip.to_dict(), again)) == files.load(name)
+
+
+def test_what_a_layer_sets_in_vain_itself_is_refused():
+    """Also where another layer keeps companions, and however many layers follow."""
+    first = files.laid_over(files.load("pcm").to_dict(), {"device": {"age": 0.0}, "wires": {"refresh_every": 2}})
+    with pytest.raises(ChipError, match=r"chip: wires.refresh_every = 2: it acts only with r_word or r_bit above 0"):
+        Chip.parse(first)
+    second = files.laid_over(first, {"adc": {"noise": 0.1}})
+    with pytest.raises(ChipError, match="refresh_every"):
+        Chip.parse(second)
+    assert Chip.parse(files.laid_over(second, {"wires": {"r_bit": 1.0}})).wires.refresh_every == 2
+
+
+def test_a_companion_that_is_given_again_is_given_in_vain():
+    chip = files.laid_over(files.load("pcm").to_dict(), {"device": {"age": 0.0}})
+    with pytest.raises(ChipError, match="drift_compensation = True: it acts only with"):
+        Chip.parse(files.laid_over(chip, {"device": {"drift_compensation": True}}))
+
+
+def test_a_page_says_what_is_kept():
+    text = pages.page(Chip.parse(files.laid_over(files.load("pcm").to_dict(), {"device": {"age": 0.0}})))
+    assert "kept, without effect here: device.drift_compensation" in text
+    assert "  device.drift_mean " not in text
 
 
 @pytest.mark.parametrize("name", ["pcm", "hermes", "rram", "ecram", "isaac"])
@@ -149,7 +222,7 @@ def test_a_chip_knows_whether_another_read_may_differ(values, redraws):
 def test_every_field_says_what_it_means_and_those_that_act_say_when_and_in_what_unit():
     for name, field in Chip.settings().items():
         assert field.description, name
-        if name not in ("name", "citation", "url", "caveat"):
+        if name not in PERFECT:
             assert {"unit", "when"} <= field.json_schema_extra.keys(), name
 
 

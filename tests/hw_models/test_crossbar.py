@@ -331,14 +331,14 @@ def test_stochastic_rounding_in_the_adc_keeps_the_mean():
 DEVICES = {
     "ideal": {},
     "levels": {"levels": 9},
-    "bounds": {"g_min_spread": 0.2, "g_max_spread": 0.2},
+    "bounds": {"g_min": 1.0, "g_min_spread": 0.2, "g_max_spread": 0.2},
     "programming": {"programming_noise": (0.26, 1.9, -1.1)},
     "refitted": {"programming_noise": (0.26, 1.9, -1.1), "programming_noise_g_max": 10.0},
     "relaxing": {"programming_noise": (1.2, 1.9, -1.1), "programming_noise_fresh": (0.3, 0.5), "age": 600.0},
     "mismatch": {"mismatch": 0.2},
     "drift": DRIFT,
     "stuck": {"stuck_low": 0.2, "stuck_high": 0.2},
-    "all": {"levels": 9, "g_min_spread": 0.2, "g_max_spread": 0.2, "programming_noise": (0.26, 1.9, -1.1),
+    "all": {"levels": 9, "g_min": 1.0, "g_min_spread": 0.2, "g_max_spread": 0.2, "programming_noise": (0.26, 1.9, -1.1),
             "programming_noise_fresh": (0.1, 0.5), "mismatch": 0.2, "stuck_low": 0.1, "stuck_high": 0.1, **DRIFT},
 }  # fmt: skip
 

@@ -26,14 +26,14 @@ SCHEMES = {
 
 def settings(scheme, age, epochs=1, **chip):
     parts = {name: dict(values) for name, values in SCHEMES[scheme].items()} | chip
-    parts["device"]["age"] = age
+    parts["device"]["age"] = DAY
     values = {
         "network": {"tokens": 12, "dense": [8, 2], "readout": "pooled", "output_bias": 1.0},
         "data": {"limit": 60},
         "settling": {"free_steps": 4, "nudged_steps": 4},
         "optimiser": {"kind": "sgd", "projection_rate": 0.5, "dense_rate": 0.5},
         "training": {"epochs": epochs, "batch": 20},
-        "chip": {**parts, "adc": {"bits": 8}},
+        "chip": {"preset": {**parts, "adc": {"bits": 8}}, "device": {"age": age}},  # at 0 what drifts is kept
     }
     return config.parse(values)
 
@@ -143,7 +143,7 @@ def test_in_ones_own_loop_what_an_update_writes_is_fresh(scheme):
 def test_presets_that_are_a_day_old_once_deployed_learn_with_fresh_devices(name, tmp_path):
     values = settings("digital", DAY).to_dict() | {"chip": presets.load(name).to_dict()}
     record = training.train(config.parse(values), tmp_path / "old", progress=False)
-    values["chip"]["device"]["age"] = 0.0
+    values["chip"] = {"preset": values["chip"], "device": {"age": 0.0}}
     fresh = training.train(config.parse(values), tmp_path / "new", progress=False)
     assert record["train"] == fresh["train"] and record["counters"] == fresh["counters"]
     assert deployment.evaluate_run(tmp_path / "old").loss == record["evaluate"]["test"]["loss"]

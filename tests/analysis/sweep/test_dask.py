@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 
 import pytest
 
 from analysis.sweep import runner
+from analysis.sweep.executors import Cluster
 from analysis.sweep.results import RESULTS
 from neuroep.errors import ConfigError
 from tests.analysis.sweep.cases import SETTINGS, VARY
@@ -40,6 +42,54 @@ def test_an_unreachable_cluster_is_one_line(trained, tmp_path, address):
         runner.run(trained, VARY, out=tmp_path / "out", cluster=address, timeout=0.3)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:{}", "tls://127.0.0.1:{}", "inproc://x", "tcp://[::1"])
+def test_what_is_no_scheduler_is_one_line_and_no_more(trained, tmp_path, process, address):
+    """Before, nine lines of Dask's traceback followed 20 s later, and a listener that says nothing held it for ever."""
+    pytest.importorskip("distributed")
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        place = address.format(mute.getsockname()[1])
+        code = (
+            "import sys; from analysis.sweep import runner\nfrom neuroep.errors import ConfigError\n"
+            "try: runner.run(sys.argv[1], ['chip.adc.bits=4'], out=sys.argv[2], overrides=['--chip', 'rram'],"
+            " cluster=sys.argv[3], timeout=1.0)\n"
+            "except ConfigError as error: sys.exit(str(error))"
+        )
+        child = process("-c", code, trained, tmp_path / "out", place)
+        _, errors = child.communicate(timeout=60)
+    assert errors.startswith(f"cluster '{place}' cannot be reached within 1 s: ") and errors.count("\n") == 1
+    assert child.returncode == 1
+
+
+class Deserted:
+    """A client whose workers go and come."""
+
+    status = "running"
+    workers: dict[str, int] = {}  # noqa: RUF012
+
+    def nthreads(self) -> dict[str, int]:
+        return self.workers
+
+
+def test_a_cluster_without_workers_says_so_once(caplog):
+    """Before, it waited without a word."""
+    pytest.importorskip("distributed")
+    pool = Cluster("tcp://127.0.0.1:1")
+    pool._client = Deserted()
+    pool.check()
+    pool.check()
+    assert [record.getMessage().split(",")[0] for record in caplog.records] == [
+        "cluster 'tcp://127.0.0.1:1': no worker is left"
+    ]
+    pool._client.workers = {"a": 1}
+    pool.check()
+    assert "a worker has come" in caplog.records[1].getMessage()
+    pool._client.status = "closed"
+    with pytest.raises(ConfigError, match="was lost; run the same command again"):
+        pool.check()
 
 
 def test_without_the_package(trained, tmp_path, monkeypatch):

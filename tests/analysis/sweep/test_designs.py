@@ -20,7 +20,7 @@ BITS = "chip.adc.bits"
         ("chip.adc.bits=3:10:3", BITS, ("3", "6", "9")),
         ("chip.adc.bits=6:3:-2", BITS, ("6", "4")),
         ("chip.adc.bits=3:5,8,none", BITS, ("3", "4", "5", "8", "none")),
-        ("chip.adc.bits=4,4,5", BITS, ("4", "5")),
+        ("chip.adc.bits=4,4,5", BITS, ("4", "4", "5")),
         ("chip.device.read_noise=0, 0.01,3e-2", "chip.device.read_noise", ("0", "0.01", "3e-2")),
         ("beta=0.1,0.2", "estimator.beta", ("0.1", "0.2")),
         ("--beta=0.1", "estimator.beta", ("0.1",)),
@@ -69,6 +69,8 @@ def test_refuses_values(text, message):
         (["beta=1"], "grid", 3, "acts only with design sobol or lhs"),
         (["beta=0..1"], "grid", None, "needs design sobol or lhs"),
         (["beta=1,2", "momentum=0"], "zip", None, "estimator.beta has 2, optimiser.momentum has 1"),
+        (["beta=1,1", "momentum=0"], "zip", None, "estimator.beta has 2, optimiser.momentum has 1"),
+        (["beta=1,2,1", "momentum=0,0,0"], "zip", None, "the point estimator.beta = 1, optimiser.momentum = 0 2 times"),
         (["beta=0..1"], "sobol", None, "points is not set"),
         (["beta=0..1"], "lhs", 0, "points is 0"),
         (["limit=1:1000", "batch=1:1000"], "grid", None, "more than 100000 points"),
@@ -85,6 +87,19 @@ def test_grid_and_zip():
     grid = [dict(zip(names, values, strict=True)) for values in itertools.product("34", ("0.1", "0.2"))]
     assert points(axes) == grid
     assert points(axes, "zip") == [{BITS: "3", names[1]: "0.1"}, {BITS: "4", names[1]: "0.2"}]
+
+
+def test_zip_keeps_values_that_are_repeated():
+    """Before, each value counted once: 2 points of 4."""
+    noise = "chip.device.read_noise"
+    found = points([axis(f"{noise}=0,0.1,0,0.1"), axis("chip.adc.bits=6,6,4,4")], "zip")
+    assert [(point[noise], point[BITS]) for point in found] == [("0", "6"), ("0.1", "6"), ("0", "4"), ("0.1", "4")]
+
+
+@pytest.mark.parametrize(("design", "count"), [("grid", None), ("sobol", 8), ("lhs", 8)])
+def test_other_designs_take_a_repeated_value_once(design, count):
+    once, twice = ([axis(f"chip.adc.bits={text}"), axis("chip=pcm,rram")] for text in ("4,5", "4,4,5"))
+    assert points(twice, design, count) == points(once, design, count)
 
 
 def test_sobol_grows_and_lhs_fills_each_row():

@@ -235,6 +235,53 @@ def test_a_stopped_design_is_not_hidden_by_another(sweep, trained, tmp_path):
     assert sweep(["chip.adc.bits=3:8"]).unfinished == ""
 
 
+def stopped(sweep, vary: list[str], after: int = 1, **settings) -> None:
+    """Begin a sweep and stop it after some trials."""
+    seen: list[object] = []
+
+    def stop(record: object) -> None:
+        seen.append(record)
+        if len(seen) == after:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(vary, report=stop, **settings)
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ({"seeds": 3}, {"seeds": 4}),
+        ({"seeds": 3}, {"seeds": 2}),
+        ({"seeds": 2}, {"until": 0.5}),
+        ({"until": 1e-9, "max_seeds": 4}, {"until": 0.5}),
+        ({"until": 0.5}, {"seeds": 3}),
+    ],
+)
+def test_a_stopped_sweep_is_finished_by_one_of_other_seeds(sweep, tmp_path, first, then):
+    """Before, it said 'unfinished' for ever: the design that was stopped was never asked for again."""
+    stopped(sweep, ["chip.adc.bits=4,6"], **first)
+    assert load(tmp_path / "out").unfinished
+    assert sweep(["chip.adc.bits=4,6"], **then).unfinished == ""
+
+
+@pytest.mark.parametrize("then", ["chip.adc.bits=3:6", "chip.adc.bits=6,5,4"])
+def test_a_stopped_sweep_is_finished_by_more_values(sweep, tmp_path, then):
+    stopped(sweep, ["chip.adc.bits=4,6"], seeds=2)
+    assert sweep([then], seeds=1).unfinished.startswith("unfinished")
+    assert sweep([then], seeds=3).unfinished == ""
+    assert [design["done"] for design in json.loads((tmp_path / "out" / SWEEP).read_text())["designs"]] == [True] * 3
+
+
+def test_a_stopped_folder_of_an_earlier_version_is_finished_too(sweep, tmp_path):
+    sweep(["chip.adc.bits=4"], seeds=2)
+    path = tmp_path / "out" / SWEEP
+    page = json.loads(path.read_text())
+    page["designs"].insert(0, {**page["designs"][0], "seeds": 1, "planned": 1, "done": False})
+    path.write_text(json.dumps(page))
+    assert load(tmp_path / "out").unfinished == ""
+
+
 def test_a_design_that_is_refused_is_not_written_down(sweep, tmp_path):
     sweep(["chip=pcm"])
     path = tmp_path / "out" / TRIALS

@@ -119,6 +119,19 @@ def test_a_killed_worker_costs_one_retry(trained, tmp_path, undisturbed):
     assert attempts.keys() <= {1, 2} and attempts[2] <= Local(2).window
 
 
+@pytest.mark.parametrize("guarded", [True, False])
+def test_python_from_standard_input_starts_a_sweep(trained, tmp_path, guarded):
+    """As job scripts do. Before, workers looked for the file '<stdin>', and a line asked for the guard there was."""
+    guard = 'if __name__ == "__main__":\n    ' if guarded else ""
+    given = "['chip.adc.bits=4'], out=sys.argv[2], overrides=['--chip', 'rram'], samples=20, workers=1"
+    text = f"import sys\nfrom analysis.sweep import runner\n{guard}runner.run(sys.argv[1], {given})\n"
+    command = [sys.executable, "-", str(trained), str(tmp_path / "out")]
+    how = {"env": {**os.environ, "PYTHONPATH": str(ROOT)}, "capture_output": True, "text": True, "timeout": 120}
+    done = subprocess.run(command, input=text, check=False, **how)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(load(tmp_path / "out").rows) == 1
+
+
 def test_threads_are_shared(monkeypatch):
     for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
         monkeypatch.setenv(name, "7")

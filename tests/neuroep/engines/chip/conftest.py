@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,6 +56,12 @@ def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     return tables
 
 
+@cache
+def corpus_of(settings: str) -> data.Corpus:
+    """Return the corpus of some settings, built once: it costs ten times what a small run does."""
+    return assembly.build_corpus(config.parse(json.loads(settings), "test"))
+
+
 def assembled(chip: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> assembly.Assembly:
     """Return the parts of the small run, calibrated."""
     tables: dict[str, Any] = {section: dict(values) for section, values in BASE.items()} | {"engine": {"threads": 1}}
@@ -62,7 +70,10 @@ def assembled(chip: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> as
         tables[section][field] = value
     if chip is not None:
         tables["chip"] = nested({"calibration_samples": 16, **chip})
-    parts = assembly.assemble(config.parse(tables, "test"))
+    parsed = config.parse(tables, "test")
+    tables = parsed.to_dict()
+    about = {name: tables[name] for name in ("data", "network", "training")}
+    parts = assembly.assemble(parsed, corpus=corpus_of(json.dumps(about, sort_keys=True)))
     assembly.calibrate(parts)
     return parts
 

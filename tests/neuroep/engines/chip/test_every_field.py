@@ -65,7 +65,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "device.read_noise_log": (PCM, [0.0, 2.0, 2.0, 2.0]),
     "device.read_noise_above": (PCM | {"device.read_noise_log": [0.0, 1.0, 1.0, 1.0]}, [0.3, 3.0]),
     "device.read_time": (PCM, 1e-3),
-    "device.drift_mean": ({"device.age": 1e4}, [-0.02, 0.02, 0.03, 0.1]),
+    "device.drift_mean": ({"device.age": 1e4, "device.drift_spread": [0.0, 0.02, 0.02, 0.02]}, [0.0, 0.03, 0.03, 0.1]),
     "device.drift_spread": (DRIFT, [0.0, 0.02, 0.02, 0.02]),
     "device.drift_mean_above": (DRIFT, [0.3, 0.2]),
     "device.drift_spread_above": (DRIFT, [0.3, 0.05]),

@@ -1,0 +1,146 @@
+"""A sweep over a field of a chip that could not act is refused; one that switches an effect off at a point is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analysis.sweep import plans
+from analysis.sweep.designs import axis, points
+from analysis.sweep.trials import acts_on_updates_alone
+from hw_models.chip import Chip
+from neuroep import data
+from neuroep.config import settings
+from neuroep.errors import ConfigError
+from tests.neuroep.engines.chip.conftest import assembled, nested
+from tests.neuroep.engines.chip.test_idle_fields import VALUES
+
+IDEAL = ["--chip", "ideal"]
+ECRAM = ["--chip", "ecram"]
+
+
+def made(source, vary: list[str], overrides: list[str], **how) -> plans.Plan:
+    return plans.make(source, points([axis(text) for text in vary], how.pop("design", "grid")), overrides, **how)
+
+
+@pytest.mark.parametrize(
+    ("vary", "overrides", "line"),
+    [
+        (["chip.adc.stochastic=false,true"], IDEAL, "chip.adc.stochastic = True: it acts only with bits"),
+        (["chip.adc.stochastic=true"], IDEAL, "chip.adc.stochastic = True: it acts only with bits"),
+        (["chip.adc.margin=1.5,2"], IDEAL, "chip.adc.margin = 1.5: it acts only with bits, a range or noise"),
+        (["chip.device.drift_start=1,10"], IDEAL, "chip.device.drift_start = 1.0: it acts only with a drift"),
+        (["chip.device.pulse.w_max=0.5,0.7"], IDEAL, "chip.device.pulse.w_max = 0.5: it acts only with update.scheme"),
+        (["chip.crossbar.exact_noise=true,false"], [*IDEAL, "--chip.adc.bits", "8"], "device.read_noise above 0"),
+        (["chip.device.mismatch=0,0.1"], [*IDEAL, "--chip.adc.stochastic", "true"], "chip.adc.stochastic = True"),
+        (["chip.adc.bits=4,6"], [*IDEAL, "--chip.adc.noise", "0.1", "--chip.dac.margin", "2"], "chip.dac.margin = 2.0"),
+        (["chip.events.state_bits=4,6"], IDEAL, "it acts only with substrate = 'event_driven'"),
+        (["chip.device.g_max=10,20"], IDEAL, "no result of these chips depends on it"),
+        (["chip.device.g_max=10,20"], [*IDEAL, "--chip.device.mismatch", "0.1"], "no result of these chips depends"),
+        (["chip.calibration_samples=4,8"], IDEAL, "no result of these chips depends on it"),
+        (["chip.readout.bits=4,6"], IDEAL, "mode 'deploy' makes no updates"),
+        (["chip.update.train_length=7,15"], ECRAM, "mode 'deploy' makes no updates"),
+        (["chip.device.pulse.noise=0.1,0.5"], ECRAM, "mode 'deploy' makes no updates"),
+    ],
+)
+def test_a_field_that_acts_at_no_point_is_refused(trained, vary, overrides, line):
+    """Before, each was run, and gave the same result at every point."""
+    with pytest.raises(ConfigError) as error:
+        made(trained, vary, overrides)
+    assert line in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("vary", "overrides", "count"),
+    [
+        (["chip.adc.bits=6,8,none"], [*IDEAL, "--chip.adc.stochastic", "true"], 3),
+        (["chip.adc.bits=6,8,none"], ["--chip", "pcm"], 3),
+        (["chip.adc.bits=6,none", "chip.adc.stochastic=false,true"], IDEAL, 4),
+        (["chip.device.mismatch=0,0.1"], IDEAL, 2),
+        (["chip.device.read_noise=0,0.01", "chip.device.read_noise_law=additive,proportional"], IDEAL, 4),
+        (["chip.device.read_noise=0,0.01"], [*IDEAL, "--chip.crossbar.exact_noise", "true"], 2),
+        (["chip.device.read_noise=0,0.01"], ["--chip", "hermes"], 2),
+        (["chip.device.age=0,1e4"], ["--chip", "pcm", "--chip.device.read_noise", "0"], 2),
+        (["chip.update.scheme=digital,pulsed,mixed_precision"], ECRAM, 3),
+        (["chip.update.scheme=digital,pulsed"], [*ECRAM, "--chip.device.pulse.w_max", "0.4"], 2),
+        (["chip.crossbar.slices=1,4"], ["--chip", "isaac"], 2),
+        (["chip.device.g_max=10,20"], [*IDEAL, "--chip.device.read_noise", "0.1"], 2),
+        (["chip=pcm,hermes,rram,isaac"], ["--chip.adc.stochastic", "true"], 4),
+        (["chip=ideal,pcm"], ["--chip.device.drift_compensation", "false"], 2),
+        (["chip=pcm,rram", "chip.adc.bits=6,none"], ["--chip.adc.margin", "2"], 4),
+    ],
+)
+def test_what_switches_an_effect_off_may_be_varied(trained, vary, overrides, count):
+    plan = made(trained, vary, overrides)
+    assert len({point.trial(plan.task, 0).id for point in plan.points}) == count
+
+
+def test_a_zip_may_hold_a_companion_that_rests_at_one_point(trained):
+    vary = ["chip.adc.bits=6,none,8", "chip.adc.noise=0,0,0.1", "chip.adc.stochastic=true,true,false"]
+    plan = made(trained, vary, IDEAL, design="zip")
+    assert [point.config.chip.kept for point in plan.points] == [None, ("adc.stochastic",), None]
+
+
+def test_a_sweep_that_learns_varies_what_acts_on_updates(tiny):
+    overrides = [*IDEAL, "--chip.readout.signal", "difference"]
+    assert len(made(tiny, ["chip.readout.bits=4,6,none"], overrides, mode="learn").points) == 3
+
+
+def test_what_a_deployment_cannot_see_is_no_part_of_a_trial(trained):
+    ids = set()
+    for given in ([], ["--chip.readout.bits", "6"], ["--chip.update.reprogram_every", "3"]):
+        plan = made(trained, ["chip.adc.bits=4"], [*IDEAL, *given])
+        ids.add(plan.points[0].trial(plan.task, 0).id)
+    assert len(ids) == 1
+
+
+def test_every_field_that_acts_on_updates_is_known_to_do_so():
+    """Those whose moment is an update, but for the ones that a deployment sees as well."""
+    when = {f"chip.{name}": (field.json_schema_extra or {}).get("when") for name, field in Chip.settings().items()}
+    seen = {"chip.update.scheme", "chip.device.pulse.w_max", "chip.device.pulse.w_min"}
+    assert {n for n, moment in when.items() if moment == "update" and not acts_on_updates_alone(n)} == seen
+    assert all(name in settings() for name in seen)
+
+
+CHIPS = {
+    "mixed precision": {"update.scheme": "mixed_precision", "device.pulse.dw_min": 0.01},
+    "pulsed": {"update.scheme": "pulsed", "device.pulse.response": "linear", "device.pulse.gamma_up": 0.4},
+    "read out": {"readout.bits": 6, "adc.bits": 6},
+    "event driven": {"substrate": "event_driven"},
+    "mismatch": {"device.mismatch": 0.1},
+    "mismatch above g_min": {"device.mismatch": 0.1, "device.g_min": 3.0},
+    "additive noise": {"device.read_noise": 0.1},
+    "proportional noise": {"device.read_noise": 0.1, "device.read_noise_law": "proportional"},
+    "drift": {"device.age": 1e5, "device.drift_mean": [-0.05, 0.02, 0.0, 0.3]},
+    "levels": {"device.levels": 9, "device.stuck_high": 0.1},
+    "wires": {"wires.r_bit": 50.0},
+}
+
+
+def deployed(chip: dict) -> np.ndarray:
+    """Return the outputs of a network that is programmed, calibrated and settled, and never updated."""
+    parts = assembled(chip, {"engine.dtype": "float64"})
+    batch = next(data.batches(parts.corpus.split("train"), parts.corpus.vectors, 8))
+    parts.engine.begin("evaluate", 0)
+    return parts.engine.outputs(parts.engine.settle(batch, parts.estimator.free)).copy()
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_what_a_deployment_is_said_not_to_see_changes_no_output(name):
+    """And of conductances: what is said to change outputs does, what is said not to does not."""
+    before, chip = deployed(CHIPS[name]), Chip.parse(nested(CHIPS[name]))
+    for field, value in VALUES.items():
+        full = f"chip.{field}"
+        given = field in ("device.g_min", "device.g_max", "crossbar.weight_headroom", "calibration_samples")
+        if not given and not acts_on_updates_alone(full):
+            continue
+        try:
+            after = deployed({**CHIPS[name], field: value})
+        except ConfigError:
+            continue  # refused there
+        same = np.abs(after - before).max() < 1e-5 * np.abs(before).max()
+        if acts_on_updates_alone(full) or field in chip.unseen:
+            assert same, field
+        elif field in ("device.g_min", "device.g_max") and chip.update.scheme == "digital":
+            assert not same, field

@@ -1,0 +1,292 @@
+"""A field set where it could not act is refused: all fields, on chips with this or that switched off.
+
+Every field is set to another value than its default on each of :data:`CHIPS`, one at a time. It is either refused, or
+it changes something: a small run that learns, its counters, or what a single crossbar conducts and reads. What differs
+by rounding alone has not changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hw_models.chip import PERFECT, Chip
+from hw_models.crossbar import Crossbar
+from hw_models.errors import ChipError
+from neuroep.errors import ConfigError
+
+ROUNDING = 1e-5
+"""Relative difference below which nothing has changed: conductances are single precision."""
+PULSED = {"update.scheme": "pulsed", "device.pulse.dw_min": 0.01}
+DRIFT = {"device.age": 1e5, "device.drift_mean": [0.0, 0.05, 0.05, 0.05]}
+PCM = {"device.read_noise": 0.02, "device.read_noise_law": "pcm"}
+EXPONENTIAL = {"response": "exponential", "a_up": 0.5, "a_down": 0.4, "gamma_up": 2.0, "gamma_down": 2.0}
+
+
+def pulse(**fields: object) -> dict[str, object]:
+    """Return a chip that learns by pulses of this response."""
+    return PULSED | {f"device.pulse.{name}": value for name, value in fields.items()}
+
+
+CHIPS: dict[str, dict[str, Any]] = {
+    "ideal": {},
+    "event driven": {"substrate": "event_driven"},
+    "event driven, ranges fixed": {"substrate": "event_driven", "events.state_range": 2.0, "events.weight_range": 0.5},
+    "mixed precision": {"update.scheme": "mixed_precision", "device.pulse.dw_min": 0.003},
+    "pulsed": PULSED,
+    "pulsed, stochastic": PULSED | {"update.trains": "stochastic", "update.management": False},
+    "linear": pulse(response="linear", gamma_up=0.4, gamma_down=0.3),
+    "exponential": pulse(**EXPONENTIAL),
+    "exponential, one way": pulse(**EXPONENTIAL | {"a_up": 0.0, "gamma_up": 0.0}),
+    "power": pulse(response="power", gamma_up=0.5, gamma_down=0.5),
+    "soft bounds": pulse(response="soft_bounds"),
+    "offset": {"crossbar.mapping": "offset"},
+    "offset, analog reference": {"crossbar.mapping": "offset", "crossbar.reference": "analog", "dac.range": 0.5},
+    "offset, levels": {"crossbar.mapping": "offset", "device.levels": 8},
+    "relaxation": {
+        "device.programming_noise": [0.5, 1.0], "device.programming_noise_fresh": [0.2, 0.3], "device.age": 1e4,
+    },
+    "held difference": {"readout.signal": "difference", "readout.hold_noise": 0.05},
+    "short trains": PULSED | {"update.train_length": 1},
+    "slices": {"crossbar.slices": 2, "crossbar.slice_bits": 3},
+    "weight range": {"crossbar.weight_range": 0.3},
+    "analog attention": {"attention.kind": "analog"},
+    "analog attention, range fixed": {"attention.kind": "analog", "attention.pattern_range": 1.0},
+    "exponential bits": {"attention.exp_bits": 4},
+    "additive noise": {"device.read_noise": 0.3},
+    "proportional noise": {"device.read_noise": 0.05, "device.read_noise_law": "proportional"},
+    "pcm noise": PCM,
+    "pcm noise of its own form": PCM | {"device.read_noise": 1.0, "device.read_noise_log": [0.0, 0.03, 0.03, 0.03]},
+    "programming noise": {"device.programming_noise": [0.5, 1.0]},
+    "drift": DRIFT,
+    "drift, spread alone": {"device.age": 1e5, "device.drift_spread": [0.0, 0.05, 0.05, 0.05]},
+    "g_min": {"device.g_min": 3.0, "device.mismatch": 0.1},
+    "wires": {"wires.r_word": 50.0, "wires.r_bit": 50.0, "crossbar.rows": 6},
+    "state bits": {"neuron.state_bits": 5},
+    "state noise": {"neuron.state_noise": 0.02},
+}
+for part in ("dac", "adc", "attention.state", "readout"):
+    CHIPS |= {
+        f"{part}: bits": {f"{part}.bits": 5},
+        f"{part}: bits and range": {f"{part}.bits": 5, f"{part}.range": 0.7},
+        f"{part}: range": {f"{part}.range": 0.7},
+        f"{part}: noise": {f"{part}.noise": 0.05},
+    }
+CONVERTER = {"bits": 4, "range": 0.4, "sign": "unsigned", "percentile": 60.0, "margin": 3.0, "stochastic": True}
+VALUES: dict[str, Any] = {
+    "substrate": "event_driven",
+    "calibration_samples": 3,
+    "crossbar.rows": 4,
+    "crossbar.columns": 2,
+    "crossbar.mapping": "offset",
+    "crossbar.reference": "analog",
+    "crossbar.reference_lines": 2,
+    "crossbar.zero": "level",
+    "crossbar.slices": 3,
+    "crossbar.slice_bits": 2,
+    "crossbar.weight_range": 0.2,
+    "crossbar.weight_headroom": 3.0,
+    "crossbar.hold_input": False,
+    "crossbar.exact_noise": True,
+    "device.g_min": 5.0,
+    "device.g_max": 60.0,
+    "device.g_min_spread": 0.5,
+    "device.g_max_spread": 0.3,
+    "device.mismatch": 0.3,
+    "device.levels": 9,
+    "device.resolution": 3.0,
+    "device.programming_noise": [1.5],
+    "device.programming_noise_fresh": [0.4],
+    "device.programming_noise_g_max": 12.0,
+    "device.relaxation_times": [10.0, 1e6],
+    "device.read_noise": 0.2,
+    "device.read_noise_law": "sqrt",
+    "device.read_noise_exponent": 0.2,
+    "device.read_noise_cap": 0.01,
+    "device.read_noise_log": [0.0, 2.0, 2.0, 2.0],
+    "device.read_noise_above": [0.2, 0.3],
+    "device.read_time": 1e-3,
+    "device.drift_mean": [0.0, 0.1, 0.1, 0.1],
+    "device.drift_spread": [0.0, 0.08, 0.08, 0.08],
+    "device.drift_mean_above": [0.2, 0.2],
+    "device.drift_spread_above": [0.2, 0.1],
+    "device.drift_start": 1e4,
+    "device.age": 1e7,
+    "device.drift_compensation": True,
+    "device.stuck_low": 0.2,
+    "device.stuck_high": 0.1,
+    "device.pulse.response": "soft_bounds",
+    "device.pulse.dw_min": 0.02,
+    "device.pulse.dw_min_spread": 0.4,
+    "device.pulse.noise": 0.6,
+    "device.pulse.up_down": 0.4,
+    "device.pulse.up_down_spread": 0.3,
+    "device.pulse.w_max": 0.4,
+    "device.pulse.w_min": -0.4,
+    "device.pulse.w_max_spread": 0.4,
+    "device.pulse.w_min_spread": 0.4,
+    "device.pulse.gamma_up": 0.9,
+    "device.pulse.gamma_down": 0.8,
+    "device.pulse.gamma_up_spread": 0.4,
+    "device.pulse.gamma_down_spread": 0.3,
+    "device.pulse.a_up": 0.9,
+    "device.pulse.a_down": 0.8,
+    "device.pulse.slope": 0.3,
+    "device.pulse.offset": 0.4,
+    "wires.r_word": 100.0,
+    "wires.r_bit": 100.0,
+    "wires.refresh_every": 3,
+    "neuron.gain_spread": 0.3,
+    "neuron.offset_spread": 0.2,
+    "neuron.state_noise": 0.05,
+    "neuron.state_bits": 3,
+    "neuron.state_range": 0.5,
+    "neuron.time_constant": 3.0,
+    "attention.kind": "analog",
+    "attention.exp_bits": 2,
+    "attention.pattern_range": 0.3,
+    "readout.signal": "difference",
+    "readout.hold_noise": 0.02,
+    "update.scheme": "mixed_precision",
+    "update.reprogram_every": 2,
+    "update.granule": 0.05,
+    "update.trains": "stochastic",
+    "update.signals": "contrast",
+    "update.train_length": 3,
+    "update.overlong": "both",
+    "update.management": False,
+    "events.threshold": 0.1,
+    "events.state_bits": 4,
+    "events.state_range": 0.6,
+    "events.weight_bits": 3,
+    "events.weight_range": 0.1,
+    "events.weight_headroom": 3.0,
+    "events.in_place": True,
+}
+for part in ("dac", "adc", "attention.state", "readout"):
+    VALUES |= {f"{part}.{name}": value for name, value in CONVERTER.items()} | {f"{part}.noise": 0.1}
+OTHERS: dict[str, list[Any]] = {
+    "device.read_noise_law": ["additive", "proportional", "pcm"],
+    "update.scheme": ["digital", "pulsed"],
+    "device.pulse.response": ["constant", "linear", "exponential", "power"],
+    "dac.sign": ["auto"],
+    "adc.sign": ["auto"],
+    "readout.sign": ["auto"],
+    "attention.state.sign": ["auto"],
+}
+"""Further values of those that are a choice."""
+CONFLICTS = (
+    "set both or none",  # slices and slice_bits
+    "bit slices are reprogrammed",
+    "a fixed range needs signed or unsigned",
+    "need two, which are calibrated",  # states and their difference
+    "one step is larger than the range",
+    "fewer than outputs of a tile need a DAC with a full scale",
+    "the second should be the later one",
+    "it should be from 0 to programming_noise",
+)
+"""Ends of lines that say what cannot be, beside those that say where a field acts."""
+SETTINGS = {"engine.dtype": "float64"}
+
+
+def test_every_field_has_a_value_here():
+    """A field that is added to a chip and not tried here fails."""
+    assert VALUES.keys() == Chip.settings().keys() - PERFECT
+    defaults = dict(Chip.fields_of(Chip()))
+    assert [name for name, value in VALUES.items() if value == defaults[name]] == []
+
+
+def single(chip: Chip) -> list[np.ndarray]:
+    """Return what one crossbar conducts and reads, calibrated on what it reads; nothing of an event-driven chip."""
+    if chip.substrate != "crossbar":
+        return []
+    draw, found = np.random.default_rng(1), []
+    signed = draw.normal(size=(5, 7))
+    x, s = draw.random((6, 7)), draw.random((6, 5))
+    for weight in (signed, np.abs(signed) * (np.arange(5)[:, None] > 0)):  # a sum of nothing, too
+        bar = Crossbar(chip, weight.shape, seed=0, name="single", dtype="float64")
+        bar.program(weight)
+        bar.observe()
+        bar.forward(x), bar.transposed(s)
+        bar.freeze()
+        found += [*bar.conductances(), bar.forward(x), bar.transposed(s)]
+    return found
+
+
+def changed(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
+    """Tell whether arrays differ by more than rounding."""
+    if [a.shape for a in one] != [b.shape for b in other]:
+        return True
+    pairs = zip(one, other, strict=True)
+    return any(np.abs(a - b).max(initial=0) > ROUNDING * max(np.abs(a).max(initial=0), 1e-3) for a, b in pairs)
+
+
+class Results:
+    """Everything that a chip leaves, by its fields."""
+
+    def __init__(self, small: Any) -> None:
+        self.small = small
+        self.of = cache(self._of)
+
+    def _of(self, flat: tuple[tuple[str, Any], ...]) -> tuple[list[np.ndarray], dict[str, int]]:
+        fields = {name: list(value) if isinstance(value, tuple) else value for name, value in flat}
+        found = self.small(fields, SETTINGS)
+        arrays = [found.outputs, *(found.weights[name] for name in sorted(found.weights))]
+        return arrays + single(found.parts.config.chip), found.counters
+
+    def __call__(self, fields: Mapping[str, Any]) -> tuple[list[np.ndarray], dict[str, int]]:
+        flat = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+        return self.of(tuple(sorted(flat.items())))
+
+
+def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return dotted names as nested tables."""
+    tables: dict[str, Any] = {}
+    for name, value in flat.items():
+        *path, leaf = name.split(".")
+        table = tables
+        for part in path:
+            table = table.setdefault(part, {})
+        table[leaf] = value
+    return tables
+
+
+@pytest.fixture(scope="module")
+def results(small) -> Results:
+    return Results(small)
+
+
+def values_of(name: str, chip: Mapping[str, Any]) -> list[Any]:
+    """Return the values to try, none the chip has already."""
+    held = chip.get(name, dict(Chip.fields_of(Chip()))[name])
+    return [value for value in (VALUES[name], *OTHERS.get(name, [])) if value != held]
+
+
+def in_vain(results: Results, chip: Mapping[str, Any], name: str, value: Any) -> str:
+    """Return what is wrong with a field on a chip: accepted without effect, or refused without a reason."""
+    try:
+        arrays, counters = results({**chip, name: value})
+    except (ConfigError, ChipError) as error:
+        line = str(error)
+        told = "it acts only" in line and "\n" not in line
+        return "" if told or any(end in line for end in CONFLICTS) else f"{name} = {value}: {line}"
+    if name == "calibration_samples" and not Chip.parse(nested(chip)).calibrates:
+        return ""  # says how ranges are found, where one is: it may stand on any chip
+    before, counted = results(chip)
+    same = not changed(before, arrays) and counters == counted
+    return f"{name} = {value} has no effect" if same and value != dict(Chip.fields_of(Chip()))[name] else ""
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+def test_a_field_acts_or_is_refused(results, chip):
+    faults = [
+        fault
+        for name in VALUES
+        for value in values_of(name, CHIPS[chip])
+        if (fault := in_vain(results, CHIPS[chip], name, value))
+    ]
+    assert faults == []
