@@ -19,7 +19,8 @@ the type of the values; NaN passes through. All arrays are C-contiguous.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from hw_models.compiling import kernel
 
 VECTOR = {"contract", "reassoc", "nsz", "arcp", "afn"}
 """Fast-math flags under which NaN checks survive. Converters go without: a reciprocal would move their ties."""
@@ -32,13 +33,13 @@ ROUNDS = 10
 F = np.float32
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _round(c0, c1, c2, c3, k0, k1):
     p0, p1 = np.uint64(c0) * M0, np.uint64(c2) * M1
     return np.uint32(p1 >> HALF) ^ c1 ^ k0, np.uint32(p1 & LOW), np.uint32(p0 >> HALF) ^ c3 ^ k1, np.uint32(p0 & LOW)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def schedule(key):
     """Return the keys of the rounds, (10, 2)."""
     keys = np.empty((ROUNDS, 2), np.uint32)
@@ -48,7 +49,7 @@ def schedule(key):
     return keys
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def words(keys, first, row, tile, step, count, out):
     """Write the blocks with counters (first + i, row, tile, step), i < count, as out[:, i]; out (4, count or more).
 
@@ -74,7 +75,7 @@ def words(keys, first, row, tile, step, count, out):
         out0[i], out1[i], out2[i], out3[i] = c0, c1, c2, c3
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@kernel(fastmath=VECTOR)
 def normal(bits):
     """Return the standard normal of 32 random bits."""
     u = np.int32(bits & np.uint32(0x7FFFFFFF))
@@ -115,13 +116,13 @@ def normal(bits):
     return z if bits < np.uint32(0x80000000) else -z
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _end(word, blocks, first, count, n):
     """Return the end of the elements that come from ``word`` of blocks [first, first + count)."""
     return min(word * blocks + first + count, n)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def fill_normals(key, step, tile, first_row, out):
     """Write standard normals, out (rows, n) float32."""
     keys, bits, n = schedule(key), np.empty((4, CHUNK), np.uint32), out.shape[1]
@@ -138,7 +139,7 @@ def fill_normals(key, step, tile, first_row, out):
                     part[i] = normal(drawn[i])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def fill_uniforms(key, step, tile, first_row, out):
     """Write uniforms in [0, 1), out (rows, n) float32."""
     keys, bits, n = schedule(key), np.empty((4, CHUNK), np.uint32), out.shape[1]
@@ -155,7 +156,7 @@ def fill_uniforms(key, step, tile, first_row, out):
                     part[i] = F(drawn[i] >> np.uint32(8)) * F(2.0**-24)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def fill_words(key, first, out):
     """Write the random words with numbers first, first + 1, ... of one endless stream, out (n,) uint32.
 
@@ -173,20 +174,20 @@ def fill_words(key, first, out):
         done += end
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _clipped(value, low, high):
     """Clip, NaN passing through."""
     value = low if value < low else value
     return high if value > high else value
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _beyond(value, bottom, top):
     """Return 1 where a value lies outside [bottom, top], else 0."""
     return np.int64(value > top) + np.int64(value < bottom)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def convert(values, out, step, low, high):
     """Write the quantised values, both (rows, n), may be in place; return how many were at the stop."""
     real, stops = values.dtype.type, 0
@@ -208,7 +209,7 @@ def convert(values, out, step, low, high):
     return stops
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def convert_stochastic(values, out, step, low, high, key, draw_step, tile, first_row):
     """Write values rounded up or down at random, rint(x/step + U(-1/2, 1/2)) step, clipped; may be in place.
 
@@ -233,7 +234,7 @@ def convert_stochastic(values, out, step, low, high, key, draw_step, tile, first
     return stops
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _add(current, step, low, high, scale, total):
     """Add the converted currents of one line to the total; return how many were at the stop."""
     stops = 0
@@ -253,7 +254,7 @@ def _add(current, step, low, high, scale, total):
     return stops
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sense(partial, sigma, key, draw_step, tile, first_row, step, low, high, scale, total, first_column):
     """Add scale * adc(partial + sigma z) of one tile to the total; return how many readings were at the stop.
 
@@ -292,7 +293,7 @@ def sense(partial, sigma, key, draw_step, tile, first_row, step, low, high, scal
     return stops
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sense_varied(
     partial, variance, floor, key, draw_step, tile, first_row, step, low, high, scale, total, first_column
 ):
@@ -316,7 +317,7 @@ def sense_varied(
     return stops
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@kernel(fastmath=VECTOR)
 def deviations(x, edges, size, floor, out):
     """Write sqrt(size sum x^2 + floor) of x (rows, n) between edges (tiles + 1,), out (tiles, rows)."""
     real = x.dtype.type
