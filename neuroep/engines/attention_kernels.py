@@ -21,10 +21,8 @@ import math
 
 import numpy as np
 
-from hw_models.compiling import kernel
+from hw_models.compiling import VECTOR, kernel
 
-VECTOR = {"contract", "reassoc", "nsz", "arcp", "afn"}
-"""Fast-math flags under which NaN checks survive; needed for sums to vectorise."""
 
 
 @kernel
@@ -37,7 +35,7 @@ def hold_logits(first, last, drive, offsets, keys, key_count, kappa, logits):
             logits[b, : end - begin, :k] = kappa * np.dot(drive[begin:end], keys[b, :k].T)
 
 
-@kernel(fastmath=VECTOR)
+@kernel
 def _softmax_row(row):
     """Softmax in place over one contiguous row."""
     top = row[0]
@@ -107,7 +105,7 @@ def exponentiate(first, last, logits, query_count, key_count, scaled):
                 out[j] = math.exp(row[j] - top)
 
 
-@kernel(fastmath=VECTOR)
+@kernel(fastmath=VECTOR, inline="always")
 def _tilted_sum(row, tilt):
     total = row.dtype.type(0)
     for j in range(tilt.shape[0]):
@@ -115,13 +113,13 @@ def _tilted_sum(row, tilt):
     return total
 
 
-@kernel(fastmath=VECTOR)
+@kernel
 def _add_scaled(total, row, factor):
     for j in range(total.shape[0]):
         total[j] += factor * row[j]
 
 
-@kernel(fastmath=VECTOR)
+@kernel
 def _scaled_product(row, tilt, factor, out):
     for j in range(out.shape[0]):
         out[j] = factor * row[j] * tilt[j]
@@ -135,7 +133,7 @@ def _exact_row(logits, shift):
     return row
 
 
-@kernel
+@kernel(fastmath=VECTOR, inline="always")
 def _column_sums(logits, scaled, n, shift, floor):
     """Return sum_t p_tj over the n queries, (patterns,); rows are contiguous, so that the sums vectorise."""
     k = shift.shape[0]
@@ -151,7 +149,7 @@ def _column_sums(logits, scaled, n, shift, floor):
     return sums * tilt + exact
 
 
-@kernel
+@kernel(fastmath=VECTOR)
 def attend_pooled(first, last, logits, scaled, keys, query_count, key_count, feedback, kappa, floor, shift, value):
     """Move a pooled attention layer; ``feedback``, ``value`` (b, d), ``shift`` c (b, m); return max|delta z|."""
     largest = value.dtype.type(0)
@@ -174,7 +172,7 @@ def attend_pooled(first, last, logits, scaled, keys, query_count, key_count, fee
     return largest
 
 
-@kernel
+@kernel(fastmath=VECTOR, inline="always")
 def pooled_weights(logits, scaled, n, shift, floor):
     """Return p of one sample from c, (n queries, patterns)."""
     k = shift.shape[0]
@@ -190,7 +188,7 @@ def pooled_weights(logits, scaled, n, shift, floor):
     return weights
 
 
-@kernel
+@kernel(fastmath=VECTOR)
 def mix_pooled(first, last, logits, scaled, query_count, key_count, shift, floor, dt, weights):
     """Move explicit weights of samples [first, last) towards those of c: p <- p + dt (p(c) - p)."""
     for b in range(first, last):
@@ -234,7 +232,7 @@ def token_rows(first, last, keys, offsets, key_count, plus, minus, factor_plus, 
         rows[begin:end] = np.dot(mixed, keys[b, :k])
 
 
-@kernel
+@kernel(fastmath=VECTOR)
 def token_rows_pooled(
     first, last, logits, scaled, keys, offsets, key_count, plus, minus, floor, factor_plus, factor_minus, rows
 ):
