@@ -43,11 +43,11 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """
     if function is None:
         return partial(kernel, **options)
-    if "fastmath" in options:
-        options["fastmath"] = set(options["fastmath"])
+    # Unset, both would be taken over from whichever caller is the first to have the function compiled.
+    options = {"error_model": "python", **options, "fastmath": set(options.get("fastmath", ())) or False}
     compiled: Any = numba.njit(nogil=True, **options)(function)
     if not _numba.DISABLE_JIT:
-        about = {name: sorted(value) if isinstance(value, set) else value for name, value in options.items()}
+        about = {**options, "fastmath": sorted(options["fastmath"] or ())}
         compiled._cache = KernelCache(function, repr(sorted(about.items())))
     return compiled
 

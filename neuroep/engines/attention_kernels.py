@@ -24,7 +24,6 @@ import numpy as np
 from hw_models.compiling import VECTOR, kernel
 
 
-
 @kernel
 def hold_logits(first, last, drive, offsets, keys, key_count, kappa, logits):
     """Write M of samples [first, last); ``drive`` is (real tokens, d) packed, ``offsets`` (b + 1,)."""
@@ -105,6 +104,12 @@ def exponentiate(first, last, logits, query_count, key_count, scaled):
                 out[j] = math.exp(row[j] - top)
 
 
+@kernel
+def _tilt(shift):
+    """Return e^(c - max c)."""
+    return np.exp(shift - shift.max())
+
+
 @kernel(fastmath=VECTOR, inline="always")
 def _tilted_sum(row, tilt):
     total = row.dtype.type(0)
@@ -137,7 +142,7 @@ def _exact_row(logits, shift):
 def _column_sums(logits, scaled, n, shift, floor):
     """Return sum_t p_tj over the n queries, (patterns,); rows are contiguous, so that the sums vectorise."""
     k = shift.shape[0]
-    tilt = np.exp(shift - shift.max())
+    tilt = _tilt(shift)
     sums, exact = np.zeros_like(tilt), np.zeros_like(tilt)
     one = tilt.dtype.type(1)
     for t in range(n):
@@ -176,7 +181,7 @@ def attend_pooled(first, last, logits, scaled, keys, query_count, key_count, fee
 def pooled_weights(logits, scaled, n, shift, floor):
     """Return p of one sample from c, (n queries, patterns)."""
     k = shift.shape[0]
-    tilt = np.exp(shift - shift.max())
+    tilt = _tilt(shift)
     weights = np.empty((n, k), dtype=logits.dtype)
     one = tilt.dtype.type(1)
     for t in range(n):
