@@ -93,7 +93,9 @@ class KernelCache(_Cache):
             try:
                 return CompileResult._rebuild(target_context, *_unpack(data, key))
             except Exception:  # whatever is wrong with a cached file, the cure is to make it again
-                _warn(f"compiled kernels in {folder} are damaged and compiled again; if this stays, delete that folder")
+                place = _numba.CACHE_DIR or folder
+                cure = "if this stays, delete that folder"
+                _warn(f"damage in {place}", f"compiled kernels in '{place}' are damaged and compiled again; {cure}")
         return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
@@ -110,8 +112,8 @@ class KernelCache(_Cache):
             else:
                 _remove(folder, f"{self._name}.", but=f"{self._name}.{key[-1][:8]}.")
                 return
-        cure = f"set {VARIABLE} to a folder that can be written"
-        _warn(f"compiled kernels cannot be kept, so every process compiles them anew ({'; '.join(reasons)}): {cure}")
+        what = "compiled kernels cannot be kept, so every process compiles them anew"
+        _warn("not kept", f"{what} ({'; '.join(reasons)}): set {VARIABLE} to a folder that can be written")
 
     def _folders(self) -> tuple[Path, ...]:
         return folders(self._function.__code__.co_filename, _numba.CACHE_DIR)
@@ -235,7 +237,16 @@ def _remove(folder: Path, start: str, but: str | None = None) -> None:
                 path.unlink(missing_ok=True)
 
 
-@lru_cache(maxsize=64)
-def _warn(text: str) -> None:
-    """Say a line once."""
-    _log.warning("%s", text)
+class _Once:
+    """Says a line of each kind once in a process."""
+
+    def __init__(self) -> None:
+        self.said: set[str] = set()
+
+    def __call__(self, kind: str, text: str) -> None:
+        if kind not in self.said:
+            self.said.add(kind)
+            _log.warning("%s", text)
+
+
+_warn = _Once()
