@@ -30,7 +30,7 @@ from neuroep.settling import Schedule
 
 DEVICES: dict[str, dict[str, Any]] = {
     "constant": {"dw_min": 0.002, "noise": 0.3, "up_down": 0.1},
-    "linear": {"response": "linear", "dw_min": 0.002, "gamma_up": 0.3, "gamma_down": 0.7, "gamma_spread": 0.1},
+    "linear": {"response": "linear", "dw_min": 0.002, "gamma_up": 0.3, "gamma_down": 0.7},
     "soft_bounds": {"response": "soft_bounds", "dw_min": 0.002, "noise": 0.3, "w_max_spread": 0.2},
     "exponential": {
         "response": "exponential", "dw_min": 0.002, "noise": 2.0, "gamma_up": 5.0, "gamma_down": 5.0, "a_up": -1.18,
@@ -51,6 +51,7 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     yield "mixed precision", mixed, {}
     yield "converters", {"dac": READ, "adc": READ | {"noise": 0.01}, "device": NOISE}, {"optimiser": SGD()}
     yield "stochastic converters", {"dac": READ | {"stochastic": True}, "adc": READ | {"stochastic": True}}, {}
+    yield "calibrated", {"adc": {"bits": 7, "percentile": 99.0}}, {}
     yield "proportional", {"adc": READ, "device": NOISE | {"read_noise_law": "proportional"}}, {"dt": 0.5}
     yield "programming", {"device": {"programming_noise": [0.3], "stuck_low": 0.1, "mismatch": 0.1}}, {}
     yield "events", {"substrate": "event_driven"}, {}
