@@ -1,4 +1,4 @@
-# make demo          train the embedded reviews on both engines, deploy them on chips
+# make demo          train the embedded reviews on both engines, deploy them on chips; then: . .venv/bin/activate
 # make test          run the tests
 # make test-nojit    run the tests of the kernels without compiling them
 # make lint          ruff and mypy
@@ -24,6 +24,7 @@ test test-nojit: export NUMBA_NUM_THREADS ?= 2
 
 demo: $(READY)
 	$(BIN)/neuroep demo
+	@echo "'neuroep' is $(abspath $(BIN))/neuroep; so that the shell finds it by its name: . $(BIN)/activate"
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS)

@@ -7,12 +7,13 @@ Shapes: values (batch, senders), sent integers (batch, senders), accumulators (b
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from hw_models.compiling import kernel
 
 HALF_WORD = 2.0**-24
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _quantise(row, kept, step, limit, least, whole):
     """Write the integers of one sample; return how many differ by more than ``least`` and how many are not finite.
 
@@ -31,7 +32,7 @@ def _quantise(row, kept, step, limit, least, whole):
     return changed, bad
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _send(kept, whole, least, who, delta):
     """List the senders that changed by more than ``least`` and by how much; take their new values over."""
     count = 0
@@ -44,7 +45,7 @@ def _send(kept, whole, least, who, delta):
     return count
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _deliver(weights, who, delta, count, total):
     """Add the weighted changes of listed senders, four at a time."""
     k = 0
@@ -61,7 +62,7 @@ def _deliver(weights, who, delta, count, total):
         k += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _rebuild(weights, kept, who, delta, total):
     """Write the accumulators that belong to what was sent."""
     total[:] = 0
@@ -73,7 +74,7 @@ def _rebuild(weights, kept, who, delta, total):
     _deliver(weights, who, delta, count, total)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def exchange(first, last, values, step, limit, least, weights, sent, accumulator, stale, scale, out):
     """Send what changed in samples [first, last), write ``scale * accumulator``; return the number of events.
 
@@ -116,7 +117,7 @@ def exchange(first, last, values, step, limit, least, weights, sent, accumulator
     return events
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def nudge(first, last, begin, end, change, scale, limit, draws, weights, mirrored):
     """Change the integers of one tile by ``change / scale`` rounded at random, saturating; return how many are bad.
 

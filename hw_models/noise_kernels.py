@@ -12,17 +12,17 @@ computed and one chosen, so that the loop vectorises: 3e-7 of the value, out to 
 deviations. Generator: Salmon et al., SC 2011.
 
 Converters: step > 0 quantises, round half to even, then clips to [low, high]; 0 clips; below 0 does nothing. They
-return how many values were at the stop: rounded to a level beyond the last one, and so cut; NaN is not. Sums are in
-the type of the values; NaN passes through. All arrays are C-contiguous.
+return how many values were at the stop: rounded to a level beyond the last one, and so cut; NaN is not. They go without
+fast-math flags: a reciprocal would move their ties. Sums are in the type of the values; NaN passes through. All arrays
+are C-contiguous.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-VECTOR = {"contract", "reassoc", "nsz", "arcp", "afn"}
-"""Fast-math flags under which NaN checks survive. Converters go without: a reciprocal would move their ties."""
+from hw_models.compiling import VECTOR, fma, kernel
+
 CHUNK = 256
 """Blocks of random words made at a time; they stay in the first-level cache."""
 M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
@@ -32,13 +32,13 @@ ROUNDS = 10
 F = np.float32
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _round(c0, c1, c2, c3, k0, k1):
     p0, p1 = np.uint64(c0) * M0, np.uint64(c2) * M1
     return np.uint32(p1 >> HALF) ^ c1 ^ k0, np.uint32(p1 & LOW), np.uint32(p0 >> HALF) ^ c3 ^ k1, np.uint32(p0 & LOW)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def schedule(key):
     """Return the keys of the rounds, (10, 2)."""
     keys = np.empty((ROUNDS, 2), np.uint32)
@@ -48,7 +48,7 @@ def schedule(key):
     return keys
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def words(keys, first, row, tile, step, count, out):
     """Write the blocks with counters (first + i, row, tile, step), i < count, as out[:, i]; out (4, count or more).
 
@@ -74,7 +74,7 @@ def words(keys, first, row, tile, step, count, out):
         out0[i], out1[i], out2[i], out3[i] = c0, c1, c2, c3
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@kernel
 def normal(bits):
     """Return the standard normal of 32 random bits."""
     u = np.int32(bits & np.uint32(0x7FFFFFFF))
@@ -84,44 +84,44 @@ def normal(bits):
     exponent = (whole - np.int32(0x3F3504F3)) >> np.int32(23)  # mantissa from sqrt(1/2) to sqrt(2)
     f = np.int32(whole - (exponent << np.int32(23))).view(np.float32) - F(1)
     p = F(-0.10134056750776837)
-    p = p * f + F(0.16234189799279654)
-    p = p * f + F(-0.17247013303968396)
-    p = p * f + F(0.19898565048225017)
-    p = p * f + F(-0.24970071685046746)
-    p = p * f + F(0.333351141403472)
-    p = p * f + F(-0.5000036309272999)
-    p = p * f + F(0.9999999425426719)
-    w = -(p * f + F(exponent) * F(0.6931471805599453))
+    p = fma(p, f, F(0.16234189799279654))
+    p = fma(p, f, F(-0.17247013303968396))
+    p = fma(p, f, F(0.19898565048225017))
+    p = fma(p, f, F(-0.24970071685046746))
+    p = fma(p, f, F(0.333351141403472))
+    p = fma(p, f, F(-0.5000036309272999))
+    p = fma(p, f, F(0.9999999425426719))
+    w = -fma(p, f, F(exponent) * F(0.6931471805599453))
     a, b = w - F(2.5), np.sqrt(w) - F(3)
     q = F(2.81022636e-08)
-    q = q * a + F(3.43273939e-07)
-    q = q * a + F(-3.5233877e-06)
-    q = q * a + F(-4.39150654e-06)
-    q = q * a + F(0.00021858087)
-    q = q * a + F(-0.00125372503)
-    q = q * a + F(-0.00417768164)
-    q = q * a + F(0.246640727)
-    q = q * a + F(1.50140941)
+    q = fma(q, a, F(3.43273939e-07))
+    q = fma(q, a, F(-3.5233877e-06))
+    q = fma(q, a, F(-4.39150654e-06))
+    q = fma(q, a, F(0.00021858087))
+    q = fma(q, a, F(-0.00125372503))
+    q = fma(q, a, F(-0.00417768164))
+    q = fma(q, a, F(0.246640727))
+    q = fma(q, a, F(1.50140941))
     tail = F(-0.000200214257)
-    tail = tail * b + F(0.000100950558)
-    tail = tail * b + F(0.00134934322)
-    tail = tail * b + F(-0.00367342844)
-    tail = tail * b + F(0.00573950773)
-    tail = tail * b + F(-0.0076224613)
-    tail = tail * b + F(0.00943887047)
-    tail = tail * b + F(1.00167406)
-    tail = tail * b + F(2.83297682)
+    tail = fma(tail, b, F(0.000100950558))
+    tail = fma(tail, b, F(0.00134934322))
+    tail = fma(tail, b, F(-0.00367342844))
+    tail = fma(tail, b, F(0.00573950773))
+    tail = fma(tail, b, F(-0.0076224613))
+    tail = fma(tail, b, F(0.00943887047))
+    tail = fma(tail, b, F(1.00167406))
+    tail = fma(tail, b, F(2.83297682))
     z = (q if w < F(5) else tail) * (F(1.4142135623730951) * x)
     return z if bits < np.uint32(0x80000000) else -z
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _end(word, blocks, first, count, n):
     """Return the end of the elements that come from ``word`` of blocks [first, first + count)."""
     return min(word * blocks + first + count, n)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def fill_normals(key, step, tile, first_row, out):
     """Write standard normals, out (rows, n) float32."""
     keys, bits, n = schedule(key), np.empty((4, CHUNK), np.uint32), out.shape[1]
@@ -138,7 +138,7 @@ def fill_normals(key, step, tile, first_row, out):
                     part[i] = normal(drawn[i])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def fill_uniforms(key, step, tile, first_row, out):
     """Write uniforms in [0, 1), out (rows, n) float32."""
     keys, bits, n = schedule(key), np.empty((4, CHUNK), np.uint32), out.shape[1]
@@ -155,7 +155,7 @@ def fill_uniforms(key, step, tile, first_row, out):
                     part[i] = F(drawn[i] >> np.uint32(8)) * F(2.0**-24)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def fill_words(key, first, out):
     """Write the random words with numbers first, first + 1, ... of one endless stream, out (n,) uint32.
 
@@ -173,20 +173,20 @@ def fill_words(key, first, out):
         done += end
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _clipped(value, low, high):
     """Clip, NaN passing through."""
     value = low if value < low else value
     return high if value > high else value
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _beyond(value, bottom, top):
     """Return 1 where a value lies outside [bottom, top], else 0."""
     return np.int64(value > top) + np.int64(value < bottom)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def convert(values, out, step, low, high):
     """Write the quantised values, both (rows, n), may be in place; return how many were at the stop."""
     real, stops = values.dtype.type, 0
@@ -208,7 +208,7 @@ def convert(values, out, step, low, high):
     return stops
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def convert_stochastic(values, out, step, low, high, key, draw_step, tile, first_row):
     """Write values rounded up or down at random, rint(x/step + U(-1/2, 1/2)) step, clipped; may be in place.
 
@@ -233,7 +233,7 @@ def convert_stochastic(values, out, step, low, high, key, draw_step, tile, first
     return stops
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _add(current, step, low, high, scale, total):
     """Add the converted currents of one line to the total; return how many were at the stop."""
     stops = 0
@@ -253,7 +253,7 @@ def _add(current, step, low, high, scale, total):
     return stops
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sense(partial, sigma, key, draw_step, tile, first_row, step, low, high, scale, total, first_column):
     """Add scale * adc(partial + sigma z) of one tile to the total; return how many readings were at the stop.
 
@@ -292,7 +292,7 @@ def sense(partial, sigma, key, draw_step, tile, first_row, step, low, high, scal
     return stops
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sense_varied(
     partial, variance, floor, key, draw_step, tile, first_row, step, low, high, scale, total, first_column
 ):
@@ -316,7 +316,7 @@ def sense_varied(
     return stops
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@kernel(fastmath=VECTOR)
 def deviations(x, edges, size, floor, out):
     """Write sqrt(size sum x^2 + floor) of x (rows, n) between edges (tiles + 1,), out (tiles, rows)."""
     real = x.dtype.type

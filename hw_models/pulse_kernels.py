@@ -21,7 +21,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from hw_models.compiling import kernel
 
 AFFINE, EXPONENTIAL, POWER = 0, 1, 2
 BUSY = 0.6
@@ -57,7 +58,7 @@ class Devices(NamedTuple):
     """gamma-/b- of the step down."""
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@kernel(error_model="numpy", inline="always")
 def _exp(x):
     """e^x in single precision, branch-free."""
     x = LOWEST if x < LOWEST else x
@@ -68,7 +69,7 @@ def _exp(x):
     return value * np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@kernel(error_model="numpy", inline="always")
 def _log(x):
     """ln x of a positive number in single precision, branch-free."""
     bits = np.float32(x).view(np.int32)
@@ -82,13 +83,13 @@ def _log(x):
     return whole * LN2 + (s + s) * (ONE + t * (L3 + t * (L5 + t * (L7 + t * L9))))
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@kernel(error_model="numpy", inline="always")
 def _near(x):
     """(e^x - 1)/x for |x| up to 1/2, within 4e-6."""
     return ONE + x * (E2 + x * (E3 + x * (E4 + x * (E5 + x * E6))))
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@kernel(error_model="numpy", inline="always")
 def _power(base, exponent):
     """base^exponent for exponents from 0; 0 from below the base 0."""
     inside = TINY if base < TINY else base
@@ -97,7 +98,7 @@ def _power(base, exponent):
     return power if base > ZERO else (ZERO if base < ZERO else least)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@kernel(error_model="numpy", inline="always")
 def _exponential(w, span, law):
     """Factors of a step up and down, and their derivatives by w."""
     a_up, a_down, gamma_up, gamma_down, slope, offset = law
@@ -109,7 +110,7 @@ def _exponential(w, span, law):
     return ONE - up, ONE - down, (d_up if up < ONE else ZERO), (d_down if down < ONE else ZERO)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@kernel(error_model="numpy", inline="always")
 def _powers(w, high, low, law):
     """The same of the power response."""
     gamma_up, gamma_down = law[2], law[3]
@@ -121,7 +122,7 @@ def _powers(w, high, low, law):
     return up, down, -gamma_up * scale * d_up, gamma_down * scale * d_down
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@kernel(error_model="numpy", inline="always")
 def _reach(w, up, down, moves, high, low, exponent):
     """Whether a device may meet a bound, going only up or only down; its exponent is small.
 
@@ -131,27 +132,27 @@ def _reach(w, up, down, moves, high, low, exponent):
     return (w + moves[0] * up * room > high) | (w - moves[1] * down * room < low)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@kernel(error_model="numpy", inline="always")
 def _most(mean, variance, noise, sigmas):
     """Return a number of pulses that is not exceeded, noise of the steps included, but for ``sigmas``."""
     spread = variance + noise * noise * mean
     return mean + sigmas * np.sqrt(ZERO if spread < ZERO else spread)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@kernel(error_model="numpy", inline="always")
 def _gathered(up, down, n_up, n_down, v_up, v_down, square):
     """Variance that pulses of mean steps ``up`` and ``down`` gather; ``square``: noise^2."""
     return up * up * (square * n_up + v_up) + down * down * (square * n_down + v_down)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@kernel(error_model="numpy", inline="always")
 def _bend(factor, derivative):
     """(f'/f)^2, 0 where there is no step."""
     share = derivative / (ONE if factor == ZERO else factor)
     return ZERO if factor == ZERO else share * share
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _assess_affine(w, n_up, n_down, v_up, v_down, s_up, s_down, high, low, c_up, c_down, how, exponents, near):
     """Write exponents and who may meet a bound; ``how``: noise, sigmas, soft."""
     noise, sigmas, soft = how
@@ -166,7 +167,7 @@ def _assess_affine(w, n_up, n_down, v_up, v_down, s_up, s_down, high, low, c_up,
         near[j] = _reach(w[j], abs(up), abs(down), most, high[j], low[j], exponents[j])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _assess_exponential(w, n_up, n_down, v_up, v_down, s_up, s_down, high, low, law, how, exponents, near):
     noise, sigmas, _ = how
     for j in range(w.shape[0]):
@@ -181,7 +182,7 @@ def _assess_exponential(w, n_up, n_down, v_up, v_down, s_up, s_down, high, low, 
         exponents[j] = x + CURVED * bend * strayed
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _assess_power(w, n_up, n_down, v_up, v_down, s_up, s_down, high, low, law, how, exponents, near):
     noise, sigmas, _ = how
     for j in range(w.shape[0]):
@@ -196,7 +197,7 @@ def _assess_power(w, n_up, n_down, v_up, v_down, s_up, s_down, high, low, law, h
         exponents[j] = x + CURVED * bend * strayed
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _split_row(total, signed):
     """Turn sums of all and of signed terms into those of the positive and the negative."""
     for j in range(total.shape[0]):
@@ -204,7 +205,7 @@ def _split_row(total, signed):
         total[j], signed[j] = (ZERO if up < ZERO else up), (ZERO if down < ZERO else down)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def split(planes):
     """Turn planes of all and of signed sums, means and variances, into those up and down."""
     for k in range(planes.shape[1]):
@@ -212,7 +213,7 @@ def split(planes):
         _split_row(planes[2, k], planes[3, k])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _extreme(exponents, near):
     """Return the largest exponent of a row and how many are near."""
     top, count = exponents.dtype.type(0), np.int32(0)
@@ -222,7 +223,7 @@ def _extreme(exponents, near):
     return top, count
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def assess(first, last, begin, end, kind, planes, weights, devices, law, how, exponents, near):
     """Write how much of a weight every device of a tile would forget, and whether it may meet a bound.
 
@@ -251,7 +252,7 @@ def assess(first, last, begin, end, kind, planes, weights, devices, law, how, ex
     return top, count
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@kernel(error_model="numpy", inline="always")
 def _factors(kind, w, high, low, c_up, c_down, law):
     """Factors of a step up and down of any response, and their derivatives by w."""
     if kind == AFFINE:
@@ -261,7 +262,7 @@ def _factors(kind, w, high, low, c_up, c_down, law):
     return _powers(w, high, low, law)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def recheck(first, last, begin, end, kind, planes, squares, swing_post, swing_pre, weights, devices, law, how, near):
     """Leave in ``near`` the devices that may meet a bound although pulses up and down alternate; return how many.
 
@@ -296,7 +297,7 @@ def recheck(first, last, begin, end, kind, planes, squares, swing_post, swing_pr
     return found
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@kernel(error_model="numpy", inline="always")
 def _land(w, moved, pulses, stays, high, low):
     """``moved`` within the bounds, or ``w`` where there was no pulse or it is to stay; NaN stays."""
     moved = high if moved > high else moved
@@ -304,7 +305,7 @@ def _land(w, moved, pulses, stays, high, low):
     return w if stays | (pulses <= ZERO) else moved
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _affine_row(
     w, n_up, n_down, v_up, v_down, order, z, stays, s_up, s_down, high, low, c_up, c_down, square
 ):
@@ -339,7 +340,7 @@ def _affine_row(
         w[j] = _land(w[j], moved, pulses, stays[j], high[j], low[j])
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@kernel(error_model="numpy", inline="always")
 def _half(w, n_up, n_down, v_up, v_down, order, s_up, s_down, factors):
     """Weight half a step later; what of a deviation is kept by then."""
     f_up, f_down, d_up, d_down = factors
@@ -351,7 +352,7 @@ def _half(w, n_up, n_down, v_up, v_down, order, s_up, s_down, factors):
     return w + HALF * phi * (up * f_up - down * f_down + shift), ONE + half * phi
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _exponential_row(w, n_up, n_down, v_up, v_down, order, z, stays, s_up, s_down, high, low, law, square):
     for j in range(w.shape[0]):
         n = (n_up[j], n_down[j], v_up[j], v_down[j], order[j])
@@ -365,7 +366,7 @@ def _exponential_row(w, n_up, n_down, v_up, v_down, order, z, stays, s_up, s_dow
         w[j] = _land(w[j], moved, n[0] + n[1], stays[j], high[j], low[j])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _power_row(w, n_up, n_down, v_up, v_down, order, z, stays, s_up, s_down, high, low, law, square):
     for j in range(w.shape[0]):
         n = (n_up[j], n_down[j], v_up[j], v_down[j], order[j])
@@ -378,7 +379,7 @@ def _power_row(w, n_up, n_down, v_up, v_down, order, z, stays, s_up, s_down, hig
         w[j] = _land(w[j], moved, n[0] + n[1], stays[j], high[j], low[j])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def advance(first, last, begin, end, kind, planes, orders, normals, stays, weights, devices, law, square):
     """Move one tile by its mean step and one Gaussian each; ``square``: noise^2.
 
@@ -407,7 +408,7 @@ def advance(first, last, begin, end, kind, planes, orders, normals, stays, weigh
             _power_row(w, n_up, n_down, v_up, v_down, order, z, fixed, s_up, s_down, high, low, law, square)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _pulse_affine(m, w, queue, left, z, noise, own):
     """Play one pulse on each of m devices that has one left."""
     for a in range(m):
@@ -422,7 +423,7 @@ def _pulse_affine(m, w, queue, left, z, noise, own):
         queue[a] >>= BIT
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _pulse_curved(m, w, queue, left, z, noise, own, kind, law):
     """The same for the exponential and the power response."""
     for a in range(m):
@@ -441,7 +442,7 @@ def _pulse_curved(m, w, queue, left, z, noise, own, kind, law):
         queue[a] >>= BIT
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _waiting(m, left):
     active = 0
     for a in range(m):
@@ -449,7 +450,7 @@ def _waiting(m, left):
     return active
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _compact(m, home, where, w, queue, left, own):
     """Bring all m weights home, drop the devices that are done; return how many remain."""
     k = 0
@@ -462,14 +463,14 @@ def _compact(m, home, where, w, queue, left, own):
     return k
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _thinned(m, home, where, w, queue, left, own):
     """Compact where many are done: the draws of the others would be wasted."""
     active = _waiting(m, left)
     return _compact(m, home, where, w, queue, left, own) if active == 0 or active < BUSY * m else m
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def take(first, last, begin, end, weights, devices, home, where, w, queue, left, own):
     """List the devices of a tile with their weights and parameters; return how many are in the first turn.
 
@@ -489,7 +490,7 @@ def take(first, last, begin, end, weights, devices, home, where, w, queue, left,
     return _thinned(home.shape[0], home, where, w, queue, left, own)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def turn(m, kind, law, noise, draws, home, where, w, queue, left, own):
     """Play one pulse on each of m devices, draws (1, m); return how many are in the next turn."""
     if kind == AFFINE:

@@ -7,7 +7,8 @@ slot s and the highest for the sign, or a *count* of its pulses with the line's 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from hw_models.compiling import kernel
 
 ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 BIT, NOTHING = np.uint64(1), np.uint64(0)
@@ -22,7 +23,7 @@ CAPACITY = 63
 """Most pulses of one device that are queued before they are played."""
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def extremes(values, bits, largest):
     """Write max |x| of every row, (n,); return how many are negative. ``bits``: the values as integers of their size.
 
@@ -38,7 +39,7 @@ def extremes(values, bits, largest):
     return negative
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def fit(post, pre, rate, dw_min, longest, managed, both, length, factor_post, factor_pre):
     """Write train length BL and factors B and A of n rows from max |d| and max |x|, all (n,); length 0 is silence.
 
@@ -58,7 +59,7 @@ def fit(post, pre, rate, dw_min, longest, managed, both, length, factor_post, fa
             factor_post[n], factor_pre[n] = factor * balance, factor / balance
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def fire(slot, values, factor, length, sign, draws, trains):
     """Set bit ``slot`` of the stochastic trains of n rows; slot 0 also sets bit 63, their sign.
 
@@ -75,7 +76,7 @@ def fire(slot, values, factor, length, sign, draws, trains):
                 line[j] |= fired if drawn[j] < abs(row[j]) * p else NOTHING
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _binomial_row(values, factor, length, sign, draws, power, tail, ratio, counts):
     """Write Bin(length, min(1, factor |x|)) of one row, with the sign of x times ``sign``, by inversion.
 
@@ -117,7 +118,7 @@ def _binomial_row(values, factor, length, sign, draws, power, tail, ratio, count
         counts[j] = -count if values[j] * sign < 0 else count
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def count(values, factor, length, sign, draws, counts):
     """Draw the numbers of pulses of n rows of lines, with their signs; values, draws, counts (n, size)."""
     power, tail, ratio = np.empty((3, values.shape[1]), np.float32)
@@ -128,7 +129,7 @@ def count(values, factor, length, sign, draws, counts):
             counts[n] = 0
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def scatter(slot, counts, length, draws, left, trains):
     """Decide whether lines fire in ``slot``, given the pulses ``left`` for it and the slots after it; slot 0 begins.
 
@@ -149,7 +150,7 @@ def scatter(slot, counts, length, draws, left, trains):
                 rest[j] -= ONE if now else ZERO
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def planes(counts, length, post, out):
     """Write what the product of two sides sums to numbers of coincidences and their variances.
 
@@ -172,7 +173,7 @@ def planes(counts, length, post, out):
                 way_spread[j] = -spread[j] if row[j] < ZERO else spread[j]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _queue_row(lines, line, queue, left):
     """Append the coincidences of one row with one line to the queues; return the longest."""
     longest = NOTHING
@@ -188,7 +189,7 @@ def _queue_row(lines, line, queue, left):
     return longest
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def meet(first, last, begin, end, pre, post, length, position, queue, left):
     """Queue the coincidences of trains on one tile, in order, as far as queues reach; return how many.
 
@@ -208,7 +209,7 @@ def meet(first, last, begin, end, pre, post, length, position, queue, left):
     return found
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def keep(chosen, queue, left):
     """Empty the queues of devices that are not chosen; return how many pulses are left. All (rows, columns)."""
     found = 0
@@ -220,7 +221,7 @@ def keep(chosen, queue, left):
     return found
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def count_out(up, down, queue, left):
     """Queue whole numbers of pulses, those up before those down, as far as queues reach; return how many.
 

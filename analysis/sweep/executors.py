@@ -17,7 +17,7 @@ from typing import Any
 from analysis.sweep import workers
 from analysis.sweep.spawning import Context
 from neuroep import __version__
-from neuroep.engines.workers import processors
+from neuroep.engines.workers import check_threads, processors
 from neuroep.errors import ConfigError
 
 LOGGERS = ("distributed", "tornado")
@@ -74,12 +74,12 @@ class Local(Pool):
     Raises
     ------
     ConfigError
-        If the number is below 1.
+        If the number is below 1 or far beyond the processors.
     """
 
     def __init__(self, count: int | None = None) -> None:
-        if count is not None and count < 1:
-            raise ConfigError(f"workers is {count}: allowed are whole numbers from 1")
+        if count is not None:
+            check_threads(count, "workers")
         self.count = count or processors()
         self.threads = max(1, processors() // self.count)
         # One more waits in the queue, so that no worker does while the ledger is written.

@@ -39,6 +39,9 @@ def local(
     chip_seed: int | None = None,
 ) -> Engine:
     """Return the Numba engine; parameters as of :class:`neuroep.engines.local_engine.LocalEngine`."""
+    from neuroep.engines.workers import check_environment
+
+    check_environment()  # before libraries read it
     from neuroep.engines.local_engine import LocalEngine
 
     rule = {"optimiser": optimiser, "seed": seed, "dtype": dtype}
@@ -58,6 +61,9 @@ def reference(
     device: str = "auto",
 ) -> Engine:
     """Return the torch engine; parameters as of :class:`neuroep.engines.reference_engine.ReferenceEngine`."""
+    from neuroep.engines.workers import check_environment
+
+    check_environment()
     from neuroep.engines.reference_engine import ReferenceEngine
 
     rule = {"optimiser": optimiser, "seed": seed, "dtype": dtype}

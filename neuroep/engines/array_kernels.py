@@ -8,10 +8,11 @@ stand in :mod:`neuroep.optimisers`.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from hw_models.compiling import kernel
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def adam(weight, first, second, gradient, scale, rate, keep, beta1, beta2, correction1, correction2, eps):
     """Adam step; ``correction`` is 1 - beta^t, ``keep`` is 1 - rate * weight_decay."""
     bad = 0
@@ -30,7 +31,7 @@ def adam(weight, first, second, gradient, scale, rate, keep, beta1, beta2, corre
     return bad
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sgd(weight, momentum, gradient, scale, rate, keep, beta):
     """Heavy-ball step; with ``beta`` 0 the momentum array may be empty and is not touched."""
     bad = 0

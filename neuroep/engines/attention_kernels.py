@@ -20,13 +20,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-VECTOR = {"contract", "reassoc", "nsz", "arcp", "afn"}
-"""Fast-math flags under which NaN checks survive; needed for sums to vectorise."""
+from hw_models.compiling import VECTOR, kernel
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def hold_logits(first, last, drive, offsets, keys, key_count, kappa, logits):
     """Write M of samples [first, last); ``drive`` is (real tokens, d) packed, ``offsets`` (b + 1,)."""
     for b in range(first, last):
@@ -36,7 +34,7 @@ def hold_logits(first, last, drive, offsets, keys, key_count, kappa, logits):
             logits[b, : end - begin, :k] = kappa * np.dot(drive[begin:end], keys[b, :k].T)
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@kernel
 def _softmax_row(row):
     """Softmax in place over one contiguous row."""
     top = row[0]
@@ -52,7 +50,7 @@ def _softmax_row(row):
         row[j] *= scale
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _store(new, value):
     """Write ``new`` over ``value`` (both 1-d); return the largest change, NaN if there is one."""
     largest = value.dtype.type(0)
@@ -66,7 +64,7 @@ def _store(new, value):
     return largest
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def attend_flat(first, last, logits, keys, query_count, key_count, feedback, kappa, dt, weights, value):
     """Move a flat attention layer; ``feedback``, ``value`` (b, n d), ``weights`` (b, n, m); return max|delta a|."""
     largest = value.dtype.type(0)
@@ -92,7 +90,7 @@ def attend_flat(first, last, logits, keys, query_count, key_count, feedback, kap
     return largest
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@kernel(fastmath=VECTOR)
 def exponentiate(first, last, logits, query_count, key_count, scaled):
     """Write E = exp(M - rowmax) of samples [first, last)."""
     for b in range(first, last):
@@ -106,7 +104,13 @@ def exponentiate(first, last, logits, query_count, key_count, scaled):
                 out[j] = math.exp(row[j] - top)
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@kernel
+def _tilt(shift):
+    """Return e^(c - max c)."""
+    return np.exp(shift - shift.max())
+
+
+@kernel(fastmath=VECTOR, inline="always")
 def _tilted_sum(row, tilt):
     total = row.dtype.type(0)
     for j in range(tilt.shape[0]):
@@ -114,19 +118,19 @@ def _tilted_sum(row, tilt):
     return total
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@kernel
 def _add_scaled(total, row, factor):
     for j in range(total.shape[0]):
         total[j] += factor * row[j]
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@kernel
 def _scaled_product(row, tilt, factor, out):
     for j in range(out.shape[0]):
         out[j] = factor * row[j] * tilt[j]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _exact_row(logits, shift):
     """Softmax of M_t + c from the logits themselves."""
     row = logits + shift
@@ -134,11 +138,11 @@ def _exact_row(logits, shift):
     return row
 
 
-@njit(nogil=True, cache=True)
+@kernel(fastmath=VECTOR, inline="always")
 def _column_sums(logits, scaled, n, shift, floor):
     """Return sum_t p_tj over the n queries, (patterns,); rows are contiguous, so that the sums vectorise."""
     k = shift.shape[0]
-    tilt = np.exp(shift - shift.max())
+    tilt = _tilt(shift)
     sums, exact = np.zeros_like(tilt), np.zeros_like(tilt)
     one = tilt.dtype.type(1)
     for t in range(n):
@@ -150,7 +154,7 @@ def _column_sums(logits, scaled, n, shift, floor):
     return sums * tilt + exact
 
 
-@njit(nogil=True, cache=True)
+@kernel(fastmath=VECTOR)
 def attend_pooled(first, last, logits, scaled, keys, query_count, key_count, feedback, kappa, floor, shift, value):
     """Move a pooled attention layer; ``feedback``, ``value`` (b, d), ``shift`` c (b, m); return max|delta z|."""
     largest = value.dtype.type(0)
@@ -173,11 +177,11 @@ def attend_pooled(first, last, logits, scaled, keys, query_count, key_count, fee
     return largest
 
 
-@njit(nogil=True, cache=True)
+@kernel(fastmath=VECTOR, inline="always")
 def pooled_weights(logits, scaled, n, shift, floor):
     """Return p of one sample from c, (n queries, patterns)."""
     k = shift.shape[0]
-    tilt = np.exp(shift - shift.max())
+    tilt = _tilt(shift)
     weights = np.empty((n, k), dtype=logits.dtype)
     one = tilt.dtype.type(1)
     for t in range(n):
@@ -189,7 +193,7 @@ def pooled_weights(logits, scaled, n, shift, floor):
     return weights
 
 
-@njit(nogil=True, cache=True)
+@kernel(fastmath=VECTOR)
 def mix_pooled(first, last, logits, scaled, query_count, key_count, shift, floor, dt, weights):
     """Move explicit weights of samples [first, last) towards those of c: p <- p + dt (p(c) - p)."""
     for b in range(first, last):
@@ -199,7 +203,7 @@ def mix_pooled(first, last, logits, scaled, query_count, key_count, shift, floor
             weights[b, :n, :k] += dt * (goal - weights[b, :n, :k])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def read_pooled(first, last, keys, query_count, key_count, weights, value):
     """Write z = X^T sum_t p_t / sqrt(n) from explicit weights (relaxed dynamics); return max|delta z|."""
     largest = value.dtype.type(0)
@@ -217,7 +221,7 @@ def read_pooled(first, last, keys, query_count, key_count, weights, value):
     return largest
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def token_rows(first, last, keys, offsets, key_count, plus, minus, factor_plus, factor_minus, rows):
     """Write ``(factor_plus p+ + factor_minus p-) X`` of every real query, packed (real tokens, d), from p+ and p-."""
     for b in range(first, last):
@@ -233,7 +237,7 @@ def token_rows(first, last, keys, offsets, key_count, plus, minus, factor_plus, 
         rows[begin:end] = np.dot(mixed, keys[b, :k])
 
 
-@njit(nogil=True, cache=True)
+@kernel(fastmath=VECTOR)
 def token_rows_pooled(
     first, last, logits, scaled, keys, offsets, key_count, plus, minus, floor, factor_plus, factor_minus, rows
 ):

@@ -11,8 +11,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from hw_models.compiling import kernel
 from neuroep import potentials
 from neuroep.engines.workers import Workers, blocks
 from neuroep.network import DenseLayer
@@ -23,7 +23,7 @@ NEURONS = 65536
 """Neurons of one block of work."""
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _state(code, slope, u):
     if code == 0:
         s = slope * u
@@ -39,7 +39,7 @@ def _state(code, slope, u):
     return u if code == 3 else math.nan
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _minimiser(code, slope, u, y, beta):
     """State of a nudged neuron; Newton steps inside a bracket where no closed form exists."""
     middle = u + beta * y
@@ -65,7 +65,7 @@ def _minimiser(code, slope, u, y, beta):
     return _state(code, slope, v)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def respond(product, feedback, state, target, code, slope, beta, mode, dt):
     """Move one dense layer.
 
@@ -111,7 +111,7 @@ def respond(product, feedback, state, target, code, slope, beta, mode, dt):
     return largest
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def measure(state, origin):
     """Return max|state - origin| and max|state| of two arrays (rows, size)."""
     moved, largest = state.dtype.type(0), state.dtype.type(0)

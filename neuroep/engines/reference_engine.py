@@ -9,9 +9,10 @@ differentiate the same code: :mod:`neuroep.yardsticks` does, and is the oracle o
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, cast
 
 import numpy as np
@@ -29,6 +30,8 @@ from neuroep.optimisers import SGD, Optimiser
 from neuroep.settling import Schedule, State
 
 DEVICES = ("auto", "cpu", "cuda")
+# A fork leaves torch's threads behind, and its next product would wait for them for ever.
+os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class ReferenceEngine(Engine):
     device : str
         ``auto`` takes a GPU if there is one.
     threads : int, optional
-        Threads of torch on the CPU, for the whole process.
+        Threads of torch on the CPU, for the whole process; a process forked off later has one.
 
     Raises
     ------

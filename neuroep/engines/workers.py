@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,13 +20,12 @@ from threadpoolctl import ThreadpoolController
 from hw_models.blocks import blocks
 from neuroep.errors import ConfigError
 
-__all__ = ["Workers", "blocks", "check_threads", "processors"]
+__all__ = ["Workers", "blocks", "check_environment", "check_threads", "most_threads", "processors"]
 
-
-def check_threads(threads: int) -> None:
-    """Refuse a number of threads below 1, with a ConfigError."""
-    if threads < 1:
-        raise ConfigError(f"threads is {threads}: allowed are whole numbers from 1")
+VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+"""From which libraries take a number of threads; OpenBLAS bounds its own."""
+SHARE, FEWEST = 4, 8
+"""Most threads or processes for each processor of the machine, and what is allowed on the smallest."""
 
 
 def processors() -> int:
@@ -33,8 +33,72 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def most_threads() -> int:
+    """Return the largest number of threads, or of processes, that this machine is asked for."""
+    return max(FEWEST, SHARE * (os.cpu_count() or 1))
+
+
+def check_threads(threads: int, name: str = "threads") -> None:
+    """Refuse a number of threads, or of what ``name`` says, that is below 1 or far beyond the processors.
+
+    Raises
+    ------
+    ConfigError
+        A hundred thousand threads end the process without a word, a few thousand stall the machine.
+    """
+    most = most_threads()
+    if not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= most:
+        raise ConfigError(f"{name} is {threads}: allowed are whole numbers from 1 to {most} on this machine")
+
+
+def check_environment() -> None:
+    """Refuse environment variables that ask libraries for threads this machine cannot give, with a ConfigError."""
+    for name in VARIABLES:
+        value = os.environ.get(name, "").strip()
+        # What is no number is the library's to read: OpenMP takes lists and ignores the rest.
+        if value.isdecimal():
+            check_threads(int(value[:12]), name)
+
+
+class _SingleBlas:
+    """BLAS of this process with one thread while anyone is inside; the number of its threads belongs to no engine."""
+
+    def __init__(self) -> None:
+        self._libraries: Any = None
+        self._limit: Any = None
+        self._inside, self._turn = 0, threading.Lock()
+
+    def __enter__(self) -> None:
+        with self._turn:
+            if not self._inside:
+                if self._libraries is None:
+                    importlib.import_module("scipy.linalg.cython_blas")  # Numba's BLAS: it must be loaded to be found
+                    self._libraries = ThreadpoolController().select(user_api="blas")
+                self._limit = self._libraries.limit(limits=1)
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._turn:
+            self._inside = max(0, self._inside - 1)
+            if not self._inside and self._limit is not None:
+                self._limit.restore_original_limits()
+                self._limit = None
+
+    def begin(self) -> None:
+        """Begin anew in a forked process: threads that were inside, or held the lock, do not live here."""
+        self._inside, self._turn = 0, threading.Lock()
+        self.__exit__()
+
+
+_single_blas = _SingleBlas()
+os.register_at_fork(after_in_child=_single_blas.begin)
+
+
 class Workers:
     """A pool of threads.
+
+    A fork leaves the threads behind and a copy cannot share them: both begin with a pool of their own, and give the
+    same bits.
 
     Parameters
     ----------
@@ -44,7 +108,7 @@ class Workers:
     Raises
     ------
     ConfigError
-        If the number is below 1.
+        If the number is below 1 or far beyond the processors.
     """
 
     def __init__(self, threads: int | None = None) -> None:
@@ -52,24 +116,17 @@ class Workers:
             check_threads(threads)
         self.threads = threads or processors()
         self._pool: ThreadPoolExecutor | None = None
-        self._blas: Any = None
-        self._limited = False
+        self._process = os.getpid()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy has: not the threads, which belong to one process."""
+        return {**self.__dict__, "_pool": None}
 
     @contextmanager
     def single_blas(self) -> Iterator[None]:
-        """Keep BLAS to one thread inside, as the blocks are parallel already; may be nested."""
-        if self._limited:
+        """Keep BLAS to one thread inside, as the blocks are parallel already; may be nested, and entered by threads."""
+        with _single_blas:
             yield
-            return
-        if self._blas is None:
-            importlib.import_module("scipy.linalg.cython_blas")  # Numba's BLAS: it must be loaded to be found
-            self._blas = ThreadpoolController().select(user_api="blas")
-        self._limited = True
-        try:
-            with self._blas.limit(limits=1):
-                yield
-        finally:
-            self._limited = False
 
     def run(self, task: Callable[[int, int], Any], parts: list[tuple[int, int]]) -> list[Any]:
         """Call ``task(first, last)`` for every part; return the results in order."""
@@ -79,9 +136,13 @@ class Workers:
             with np.errstate(over="ignore", invalid="ignore"):
                 return task(*part)
 
-        with self.single_blas():
+        with _single_blas:
             if self.threads == 1 or len(parts) == 1:
                 return [quiet(part) for part in parts]
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="neuroep")
-            return list(self._pool.map(quiet, parts))
+            return list(self._threads().map(quiet, parts))
+
+    def _threads(self) -> ThreadPoolExecutor:
+        """Return the pool of this process."""
+        if self._pool is None or self._process != os.getpid():
+            self._pool, self._process = ThreadPoolExecutor(self.threads, thread_name_prefix="neuroep"), os.getpid()
+        return self._pool

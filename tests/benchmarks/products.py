@@ -4,8 +4,9 @@
 
 Chip: 8-bit DAC and ADC with fixed ranges and additive read noise at the outputs, tiles of 256 and 512, batches of 1, 32
 and 128; then the proportional law, whose variance is a second product, and noise drawn device by device. Plain is
-``x @ W.T`` in float32, or ``s @ W`` for the transposed read; naive is the same physics in numpy, tile by tile. Times
-are medians of the repeats, ratios medians of the ratios within a repeat; the first calls are not counted.
+``x @ W.T`` in float32, or ``s @ W`` for the transposed read, in the fastest of NumPy's two forms and torch's
+(``plain.py``); naive is the same physics in numpy, tile by tile. Times are medians of the repeats, ratios medians of
+the ratios within a repeat, in which all take turns; the first calls are not counted.
 
 Floor: 2 r d n floating-point operations for r samples, d inputs, n outputs, which the plain product needs too, and per
 sample and output of every row tile one draw and one conversion, 1.2 ns. At a batch of 1 both stream the weights from
@@ -28,6 +29,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import plain
 
 from hw_models import noise_kernels
 from hw_models.chip import Chip, Converter, Crossbar as Bar, Device
@@ -88,17 +90,18 @@ def row(shape, tile, batch, law, exact, repeats, with_naive) -> dict:
     x, s = (draw.uniform(-1, 1, (batch, n)).astype(np.float32) for n in (shape[1], shape[0]))
     bar = Crossbar(chip(tile, law, exact), shape, 0, "benchmark")
     bar.program(weight)
-    tasks = {"plain": lambda: x @ weight.T, "forward": lambda: bar.forward(x)}
-    tasks |= {"plain_transposed": lambda: s @ weight, "transposed": lambda: bar.transposed(s)}
+    forms = {f"plain {name}": task for name, task in plain.product(x, weight.T).items()}
+    turned = {f"plain transposed {name}": task for name, task in plain.product(s, weight).items()}
+    tasks = forms | turned | {"forward": lambda: bar.forward(x), "transposed": lambda: bar.transposed(s)}
     if with_naive:
         tasks["naive"] = lambda: naive(x, weight, tile, draw)
     times = seconds(tasks, repeats)
+    best = {"forward": plain.fastest({name: times[name] for name in forms})}
+    best |= {"transposed": plain.fastest({name: times[name] for name in turned}), "naive": best["forward"]}
     found = {"shape": list(shape), "tile": tile, "batch": batch, "noise": law + (" exact" if exact else "")}
     found |= {name: statistics.median(each) for name, each in times.items()}
-    for name, own in (("forward", "plain"), ("transposed", "plain_transposed"), ("naive", "plain")):
-        if name in times:
-            ratios = [a / b for a, b in zip(times[name], times[own], strict=True)]
-            found[f"{name}_ratio"] = statistics.median(ratios)
+    found |= {"plain": found[best["forward"]], "plain_transposed": found[best["transposed"]], "fastest": best}
+    found |= {f"{name}_ratio": plain.ratio(times[name], times[own]) for name, own in best.items() if name in times}
     return found
 
 
@@ -118,7 +121,8 @@ def main() -> None:
     draws = seconds({"normals": lambda: noise_kernels.fill_normals(own, 0, 0, 0, out)}, given.repeats)["normals"]
     each = statistics.median(draws) / out.size
     print(f"normals: {each * 1e9:.2f} ns each\n")
-    print("   out x in     tile batch noise              plain ms forward ms ratio transposed ms ratio naive ratio")
+    head = "   out x in     tile batch noise              plain ms forward ms ratio transposed ms ratio naive ratio"
+    print(f"{head}  fastest")
     rows = []
     for case in cases:
         rows.append(found := row(*case, given.repeats, case[3] == "additive" and not case[4]))
@@ -126,7 +130,8 @@ def main() -> None:
         (n, d), ms = found["shape"], {name: value * 1e3 for name, value in found.items() if isinstance(value, float)}
         print(
             f"{n:6d} x {d:<6d}{found['tile']:5d}{found['batch']:6d} {found['noise']:<14} {ms['plain']:12.4f}"
-            f"{ms['forward']:11.4f}{found['forward_ratio']:6.2f}{ms['transposed']:14.4f}{found['transposed_ratio']:6.2f}{other}",
+            f"{ms['forward']:11.4f}{found['forward_ratio']:6.2f}{ms['transposed']:14.4f}{found['transposed_ratio']:6.2f}"
+            f"{other:>8}  {found['fastest']['forward'].removeprefix('plain ')}",
             flush=True,
         )
     result = {"machine": platform.processor() or platform.machine(), "python": sys.version.split()[0]}

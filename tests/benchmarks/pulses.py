@@ -11,7 +11,8 @@ signed   one term, rows uniform in [-1, 1]
 phases   two terms, + and -, each of batch rows in [0, 1]: an update of Equilibrium Propagation
 
 Each figure is the median over the repeats, compilation and first call left out. Ratio: to float32 ``post.T @ pre`` of
-all rows of the batch, timed in turns with it. ``--naive`` plays the trains by a NumPy loop over rows and slots as well.
+all rows of the batch, in the fastest of NumPy's two forms and torch's (``plain.py``), timed in turns with it.
+``--naive`` plays the trains by a NumPy loop over rows and slots as well.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import plain
 
 from hw_models.chip import Pulse, Update
 from hw_models.pulses import PulsedDevices
@@ -38,22 +40,24 @@ from hw_models.trains import Term, fit
 PULSE = Pulse(response="soft_bounds", dw_min=1e-3, noise=0.3)
 
 
-def compare(task: Callable[[], Any], product: Callable[[], Any], repeats: int) -> tuple[float, float, float]:
-    """Return the median seconds of both and of their ratio, taken in turns, after a call that is not counted."""
+def compare(task: Callable[[], Any], forms: dict[str, plain.Task], repeats: int) -> tuple[float, float, float, str]:
+    """Return the median seconds of a task and of the fastest form, of their ratio, and which form it is.
+
+    All are taken in turns, after a call that is not counted.
+    """
+    times: dict[str, list[float]] = {name: [] for name in ("task", *forms)}
     task()
-    times = []
     for _ in range(repeats):
-        both = []
-        for call, number in ((product, 7), (task, 1)):
+        for name, call, number in (("task", task, 1), *((name, form, 7) for name, form in forms.items())):
             rounds = []
             for _ in range(number):
                 begin = time.perf_counter()
                 call()
                 rounds.append(time.perf_counter() - begin)
-            both.append(statistics.median(rounds))
-        times.append((both[1], both[0], both[1] / both[0]))
-    taken, plain, ratio = (statistics.median(column) for column in zip(*times, strict=True))
-    return taken, plain, ratio
+            times[name].append(statistics.median(rounds))
+    taken = times.pop("task")
+    best = plain.fastest(times)
+    return statistics.median(taken), statistics.median(times[best]), plain.ratio(taken, times[best]), best
 
 
 def batch(kind: str, size: int, rows: int) -> list[Term]:
@@ -90,19 +94,19 @@ def measure(kind: str, given: argparse.Namespace) -> dict[str, Any]:
         update = Update(scheme="pulsed", trains=trains)
         devices = PulsedDevices(PULSE, (given.size, given.size), 0, "benchmark")
         weights, counts = np.zeros(devices.shape, np.float32), []
-        taken, plain, ratio = compare(
+        taken, product, ratio, form = compare(
             lambda w=weights, u=update, d=devices, c=counts: c.append(d.update(w, terms, rate, u, len(c))),
-            lambda: post.T @ pre,
+            plain.product(post.T, pre),
             given.repeats,
         )
-        found |= {"product_ms": plain * 1e3, f"{trains}_ms": taken * 1e3, f"{trains}_ratio": ratio}
+        found |= {"product_ms": product * 1e3, "fastest": form, f"{trains}_ms": taken * 1e3, f"{trains}_ratio": ratio}
         found[f"{trains}_pulses"] = statistics.mean(counts) / weights.size / len(post)
     if given.naive:
         weights, rng = np.zeros((given.size, given.size), np.float32), np.random.default_rng(1)
         slow = lambda: naive(weights, terms, rate, Update(scheme="pulsed"), rng)  # noqa: E731
-        taken, _, ratio = compare(slow, lambda: post.T @ pre, 1)
+        taken, _, ratio, _ = compare(slow, plain.product(post.T, pre), 1)
         found |= {"naive_ms": taken * 1e3, "naive_ratio": ratio}
-    return {name: round(value, 3) for name, value in found.items()}
+    return {name: round(value, 3) if isinstance(value, float) else value for name, value in found.items()}
 
 
 def main() -> None:

@@ -14,7 +14,9 @@ layerwise  layer-wise sweeps, free until max|delta s| <= 0.01, nudged until the 
 
 Each time is the median over the repeats of measuring and updating one batch, after one batch that is not counted; the
 steps and errors of every tolerance come first, and alone with --only-steps. Floor on snli: two products with the
-400 x 30000 matrix per step, 9.6 GFLOP, and for the update 9.6 GFLOP and 12 M weights with two moments.
+400 x 30000 matrix per step, 9.6 GFLOP, and for the update 9.6 GFLOP and 12 M weights with two moments. ``floor``
+holds the seconds of the products with the largest matrix, the fastest of NumPy's two forms and torch's (``plain.py``);
+``..._over_floor`` is an engine's time over the products that its steps and its update need.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ import time
 from typing import NamedTuple
 
 import numpy as np
+import plain
 
 from neuroep import data, engines, estimators, networks, yardsticks
 from neuroep.batch import Batch, TokenVectors
@@ -101,6 +104,25 @@ def batch_time(engine, estimator, batches, rates, repeats) -> float:
         synchronise(engine)
         times.append(time.perf_counter() - begin)
     return statistics.median(times[1:])
+
+
+def floor(study: Case, samples: int, repeats: int) -> dict[str, float]:
+    """Return the seconds of the products with the largest matrix: forward and transposed together, and outer."""
+    outputs, inputs = max((synapse.shape for synapse in study.network.dense), key=np.prod)
+    draw = generator(0, "floor")
+    shapes = (samples, inputs), (samples, outputs), (outputs, inputs)
+    pre, post, weight = (draw.standard_normal(shape, dtype=np.float32) for shape in shapes)
+    found = {}
+    for name, sides in {"forward": (pre, weight.T), "transposed": (post, weight), "outer": (post.T, pre)}.items():
+        times: dict[str, list[float]] = {}
+        for turn in range(repeats + 1):
+            for form, task in plain.product(*sides).items():
+                begin = time.perf_counter()
+                task()
+                if turn:
+                    times.setdefault(form, []).append(time.perf_counter() - begin)
+        found[name] = statistics.median(times[plain.fastest(times)])
+    return {"step": found["forward"] + found["transposed"], "update": found["outer"]}
 
 
 def layerwise(study: Case, tolerance: float) -> estimators.Estimator:
@@ -180,6 +202,11 @@ def _time(result, study, given, batches, rates, names, trained) -> None:
         "layerwise": layerwise(study, result["tolerance"]),
     }
     seconds = result["seconds"]
+    result["floor"] = least = floor(study, batches[0].size, given.repeats)
+    # Centred: two nudged phases, and an outer product of each.
+    taken = result["by tolerance"][result["tolerance"]]["free + nudged sweeps"]
+    steps = {"paper": study.phases, "layerwise": taken}
+    needed = {n: (a + 2 * b) * least["step"] + 2 * least["update"] for n, (a, b) in steps.items()}
     for name in names:
         device = given.device if name == "reference" else "auto"
         engine = engines.build(name, study.network, trained, threads=1, device=device)
@@ -187,6 +214,7 @@ def _time(result, study, given, batches, rates, names, trained) -> None:
         for label, estimator in schedules.items():
             seconds[name][label] = batch_time(engine, estimator, batches, rates, given.repeats)
             engine.load_parameters(trained)
+            result[f"{name}_over_floor_{label}"] = seconds[name][label] / needed[label]
         result[f"paper_over_layerwise_{name}"] = seconds[name]["paper"] / seconds[name]["layerwise"]
     if len(names) == 2:
         for label in schedules:

@@ -39,26 +39,26 @@ def test_version(neuroep):
 def test_help_imports_nothing_heavy(process):
     heavy = ("torch", "numba", "datasets", "gensim", "matplotlib", "pydantic", "numpy", "scipy", "tqdm")
     code = f"import sys; from neuroep import cli; cli.build_parser(); print([m for m in {heavy} if m in sys.modules])"
-    out, err = process("-c", code).communicate(timeout=60)
+    out, err = process("-c", code).communicate(timeout=600)
     assert (out, err) == ("[]\n", "")
 
 
 def test_train_and_evaluate_in_processes_of_their_own(tiny, tmp_path, process):
     out = tmp_path / "run"
     child = process("-m", "neuroep.cli", "train", tiny, "--out", out, "--epochs", "1")
-    printed, errors = child.communicate(timeout=120)
+    printed, errors = child.communicate(timeout=600)
     assert (child.returncode, errors) == (0, "")
     assert printed.startswith("epoch 1: train loss ")
     assert printed.endswith(f"{out}: 1 epochs done\n")
     child = process("-m", "neuroep.cli", "evaluate", out, "--json")
-    printed, errors = child.communicate(timeout=120)
+    printed, errors = child.communicate(timeout=600)
     assert (child.returncode, errors) == (0, "")
     assert json.loads(printed)["samples"] == 1000
 
 
 def test_an_error_in_a_process_is_one_line_and_code_2(tmp_path, process):
     child = process("-m", "neuroep.cli", "train", tmp_path / "none.toml", "--out", tmp_path / "run")
-    printed, errors = child.communicate(timeout=60)
+    printed, errors = child.communicate(timeout=600)
     assert (child.returncode, printed) == (2, "")
     assert errors.startswith("neuroep: error: cannot read configuration")
     assert errors.count("\n") == 1

@@ -196,7 +196,7 @@ def test_a_kill_loses_at_most_the_epoch_in_hand(tiny, tmp_path, process, seconds
     out = tmp_path / "killed"
     settings = ["--evaluate", "[]", "--epochs"]
     child = process("-m", "neuroep.cli", "train", tiny, "--out", out, *settings, "100000")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while not (out / "metrics.jsonl").is_file() or not runs.load(out).metrics:
         assert child.poll() is None, child.communicate()
         assert time.monotonic() < deadline

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from hw_models.compiling import kernel
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def soften(logits, levels, dt, weights):
     """Move explicit weights of one sample: p <- p + dt (e / sum e - p), e = exp(x - max x) of each row.
 

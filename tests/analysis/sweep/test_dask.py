@@ -28,7 +28,7 @@ def test_a_killed_worker_changes_nothing(trained, tmp_path, undisturbed):
     settings = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
     with distributed.LocalCluster(**settings, silence_logs=50) as cluster:
         address = cluster.scheduler_address
-        found = runner.run(trained, VARY, out=tmp_path / "out", cluster=address, report=kill, **SETTINGS)
+        found = runner.run(trained, VARY, out=tmp_path / "out", cluster=address, report=kill, timeout=300, **SETTINGS)
     assert victims and victims[0] != os.getpid()
     assert len(found.rows) == 24 and not found.failed
     assert (tmp_path / "out" / RESULTS).read_bytes() == undisturbed

@@ -21,6 +21,8 @@ from analysis.sweep.results import RESULTS, load
 from neuroep.engines.workers import processors
 from tests.analysis.sweep.cases import SETTINGS, VARY
 
+PATIENCE = 600
+"""Longest wait for what takes a second or two on an idle machine [s]; a test that passes does not wait for it."""
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = """\
 import json, sys
@@ -58,7 +60,7 @@ def started(trained, tmp_path):
 
 def wait_for(out: Path, count: int, process: subprocess.Popen[bytes]) -> None:
     """Wait until so many trials are finished."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE
     while len(lines(out)) < count and process.poll() is None:
         assert time.monotonic() < until, "the sweep does not go on"
         time.sleep(0.002)
@@ -69,7 +71,7 @@ def test_a_sweep_killed_three_times_gives_the_same_table(started, tmp_path, undi
     seed = random.SystemRandom().randrange(10**6)
     draw = random.Random(seed)
     killed = 0
-    for count in sorted(draw.sample(range(22), 3)):
+    for count in sorted(draw.sample(range(14), 3)):
         process = started(out)
         wait_for(out, count, process)
         time.sleep(draw.random() * 0.05)
@@ -77,7 +79,7 @@ def test_a_sweep_killed_three_times_gives_the_same_table(started, tmp_path, undi
             os.killpg(process.pid, signal.SIGKILL)
             killed += process.wait() == -signal.SIGKILL
     assert killed == 3, f"seed {seed}"
-    assert started(out).wait(60) == 0, f"seed {seed}"
+    assert started(out).wait(PATIENCE) == 0, f"seed {seed}"
     assert max(Counter(line["id"] for line in lines(out)).values()) == 1
     assert len(lines(out)) == 24
     assert (out / RESULTS).read_bytes() == undisturbed, f"seed {seed}"
@@ -98,7 +100,7 @@ def test_workers_end_with_a_killed_parent(started, tmp_path):
     process.kill()
     process.wait()
     pids = {int(line["worker"].rpartition(":")[2]) for line in lines(tmp_path / "out")}
-    until = time.monotonic() + 20
+    until = time.monotonic() + PATIENCE
     while any(is_alive(pid) for pid in pids):
         assert time.monotonic() < until, "workers outlive the sweep"
         time.sleep(0.02)
@@ -157,7 +159,7 @@ def test_ctrl_c_ends_the_sweep_and_its_workers(started, tmp_path):
     process = started(out)
     wait_for(out, 3, process)
     os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(20) != 0
+    assert process.wait(PATIENCE) != 0
     pids = {int(line["worker"].rpartition(":")[2]) for line in lines(out)}
     assert not any(is_alive(pid) for pid in pids)
     assert 3 <= len(load(out).rows) < 24

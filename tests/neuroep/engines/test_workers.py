@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from hw_models import presets
+from neuroep import engines, networks
 from neuroep.engines.workers import Workers, blocks
 from neuroep.errors import ConfigError
+from neuroep.estimators import centred
+from tests import cases
 
 
 @pytest.mark.parametrize(("length", "most"), [(0, 4), (1, 4), (4, 4), (5, 4), (17, 4), (100, 7)])
@@ -29,7 +35,7 @@ def test_results_come_in_order(threads):
 
 
 def test_threads_share_the_work():
-    meeting = threading.Barrier(2, timeout=20)
+    meeting = threading.Barrier(2, timeout=300)
     assert sorted(Workers(2).run(lambda a, b: meeting.wait(), [(0, 1), (1, 2)])) == [0, 1]
 
 
@@ -55,10 +61,100 @@ def test_default_is_all_processors():
     assert Workers().threads >= 1
 
 
-@pytest.mark.parametrize("threads", [0, -2])
-def test_threads_below_one(threads):
-    with pytest.raises(ConfigError, match=f"^threads is {threads}: allowed are whole numbers from 1$"):
+@pytest.mark.parametrize("threads", [0, -2, 100_000, 2.0, "2", True])
+def test_threads_that_cannot_be(threads):
+    most = max(8, 4 * os.cpu_count())
+    line = f"^threads is {threads}: allowed are whole numbers from 1 to {most} on this machine$"
+    with pytest.raises(ConfigError, match=line):
         Workers(threads)
+
+
+@pytest.mark.parametrize("make", [engines.local, engines.reference])
+@pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"])
+@pytest.mark.parametrize("value", ["0", "100000", "9" * 5000])
+def test_threads_of_the_environment_that_cannot_be(monkeypatch, make, name, value):
+    """Before: SIGSEGV in torch, a traceback of Numba's."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=rf"^{name} is {value[:12]}: allowed are whole numbers from 1 to \d+ on this"):
+        make(cases.network())
+
+
+@pytest.mark.parametrize("value", ["", "4,2", "many"])
+def test_what_is_no_number_is_left_to_the_library(monkeypatch, value):
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert engines.local(cases.network()).workers.threads >= 1
+
+
+FORKED = """
+import multiprocessing, sys
+from neuroep import engines, networks
+from neuroep.estimators import centred
+from tests import cases
+
+net = networks.sentiment(12, 24, (300, 2), readout=sys.argv[3])
+engine = engines.build(sys.argv[1], net, threads=int(sys.argv[2]))
+batch = cases.batch(net, 200)
+
+def work(_):
+    found = centred(0.1).gradient(engine, batch)
+    return {name: value.tobytes() for name, value in found.items()}
+
+mine = work(0)
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    child = pool.map_async(work, [0]).get(timeout=600)[0]
+print(mine.keys() == child.keys() and (sys.argv[1] == "reference" or mine == child))
+"""
+
+
+@pytest.mark.parametrize("readout", ["flat", "pooled"])
+@pytest.mark.parametrize("kind", ["local", "reference"])
+def test_an_engine_goes_on_in_a_forked_process(process, kind, readout):
+    """Before: the child waited for threads that a fork does not copy, for ever."""
+    out, err = process("-c", FORKED, kind, 2, readout).communicate(timeout=900)
+    assert out == "True\n", err
+
+
+COPIES = {"pickled": lambda engine: pickle.loads(pickle.dumps(engine)), "copied": copy.deepcopy}
+
+
+@pytest.mark.parametrize("way", COPIES)
+@pytest.mark.parametrize(
+    ("kind", "chip"),
+    [("reference", None), ("local", None), *(("local", name) for name in ("pcm", "reram", "loihi", "isaac", "rram"))],
+)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_used_engine_can_be_copied(kind, chip, threads, way):
+    """Before: 'cannot pickle _queue.SimpleQueue', 'ctypes objects containing pointers cannot be pickled'."""
+    net = networks.sentiment(12, 24, (30, 2), readout="pooled")
+    modelled = {} if chip is None else {"chip": presets.load(chip)}
+    engine, batch = engines.build(kind, net, threads=threads, **modelled), cases.batch(net, 60)
+    estimator = centred(0.1)
+    engine.calibrate([batch], estimator)
+    rates = dict.fromkeys([synapse.name for synapse in net.synapses], 0.01)
+
+    def learn(each):
+        each.begin("train", 1)
+        each.update(estimator.measure(each, batch).contrasts, rates)
+        return each.parameters()
+
+    learn(engine)
+    other = COPIES[way](engine)
+    cases.assert_same(learn(other), learn(engine))
+
+
+def test_blas_stays_limited_while_another_engine_is_inside():
+    """Before: the first to leave gave BLAS its threads back, and the last to leave took them for good."""
+    def openblas():
+        return {pool["num_threads"] for pool in threadpool_info() if pool["internal_api"] == "openblas"}
+
+    with threadpool_limits(2, user_api="blas"):
+        one, other = Workers(1).single_blas(), Workers(1).single_blas()
+        one.__enter__()
+        other.__enter__()
+        one.__exit__(None, None, None)
+        assert openblas() <= {1}
+        other.__exit__(None, None, None)
+        assert openblas() <= {2}
 
 
 BITS = """

@@ -1,0 +1,124 @@
+"""Runs every kernel of the project through the public functions that use it, and prints a digest of each case.
+
+    python tests/kernel_cases.py [reverse]
+
+Prints JSON: ``bits`` by case, and ``ran``, the kernels that were compiled or loaded. ``reverse`` runs the cases from
+the last to the first, so that kernels are loaded in another order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import pkgutil
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+import hw_models
+import neuroep
+from hw_models.chip import Chip
+from neuroep import engines, networks
+from neuroep.batch import Batch, TokenVectors
+from neuroep.estimators import Estimator
+from neuroep.optimisers import SGD, Adam
+from neuroep.potentials import named
+from neuroep.settling import Schedule
+
+DEVICES: dict[str, dict[str, Any]] = {
+    "constant": {"dw_min": 0.002, "noise": 0.3, "up_down": 0.1},
+    "linear": {"response": "linear", "dw_min": 0.002, "gamma_up": 0.3, "gamma_down": 0.7},
+    "soft_bounds": {"response": "soft_bounds", "dw_min": 0.002, "noise": 0.3, "w_max_spread": 0.2},
+    "exponential": {
+        "response": "exponential", "dw_min": 0.002, "noise": 2.0, "gamma_up": 5.0, "gamma_down": 5.0, "a_up": -1.18,
+        "a_down": -0.08, "slope": -0.5, "offset": -0.5, "w_max_spread": 0.2,
+    },
+    "power": {"response": "power", "dw_min": 0.002, "noise": 0.3, "gamma_up": 1.5, "gamma_down": 0.7},
+}  # fmt: skip
+READ = {"bits": 7, "range": 2.0}
+NOISE = {"read_noise": 0.3}
+
+
+def _cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Yield name, chip and other settings of every case."""
+    for name, pulse in DEVICES.items():
+        for trains in ("expected", "stochastic"):
+            yield f"{name} {trains}", {"device": {"pulse": pulse}, "update": {"scheme": "pulsed", "trains": trains}}, {}
+    mixed = {"device": {"pulse": DEVICES["exponential"]}, "update": {"scheme": "mixed_precision"}}
+    yield "mixed precision", mixed, {}
+    yield "converters", {"dac": READ, "adc": READ | {"noise": 0.01}, "device": NOISE}, {"optimiser": SGD()}
+    yield "stochastic converters", {"dac": READ | {"stochastic": True}, "adc": READ | {"stochastic": True}}, {}
+    yield "calibrated", {"adc": {"bits": 7, "percentile": 99.0}}, {}
+    yield "proportional", {"adc": READ, "device": NOISE | {"read_noise_law": "proportional"}}, {"dt": 0.5}
+    yield "programming", {"device": {"programming_noise": [0.3], "stuck_low": 0.1, "mismatch": 0.1}}, {}
+    yield "events", {"substrate": "event_driven"}, {}
+    yield "events in place", {"substrate": "event_driven", "events": {"in_place": True}}, {}
+    yield "explicit attention", {"neuron": {"time_constant": 3.0}, "attention": {"exp_bits": 5}}, {}
+    for potential in ("hard_sigmoid", "smooth_sigmoid", "tanh", "linear"):
+        for readout in ("flat", "pooled"):
+            yield f"{potential} {readout}", {}, {"potential": potential, "readout": readout}
+    yield "momentum", {}, {"optimiser": SGD(0.9), "readout": "pooled", "dt": 0.5}
+    yield "synchronous", {}, {"order": "synchronous", "dt": 0.6}
+
+
+def _batch(network: networks.Network) -> Batch:
+    draw = np.random.default_rng(0)
+    inputs = {}
+    for sequence in network.sequences:
+        lengths = draw.integers(0, sequence.tokens + 1, 9)
+        real = np.arange(sequence.tokens) < lengths[:, None]
+        vectors = draw.normal(size=(9, sequence.tokens, sequence.dim)) * real[..., None]
+        inputs[sequence.name] = TokenVectors(vectors, lengths)
+    return Batch(inputs, draw.integers(0, network.classes, 9))
+
+
+def _run(chip: dict[str, Any], given: dict[str, Any]) -> str:
+    """Train two steps; return the digest of states, weights and energy."""
+    settings = {"readout": given.get("readout", "pooled"), "potential": named(given.get("potential", "hard_sigmoid"))}
+    network = networks.sentiment(19, 37, (70, 2), **settings)
+    # Mixed precision and pulses bring rules of their own.
+    rule = {} if "update" in chip else {"optimiser": given.get("optimiser", Adam())}
+    made = Chip.model_validate(chip) if chip else None
+    engine = engines.local(network, seed=3, threads=1, chip=made, **rule)
+    phase = Schedule(given.get("order", "layerwise"), steps=5, dt=given.get("dt", 1.0))
+    estimator, batch, found = Estimator("centred", 0.5, phase, phase), _batch(network), hashlib.sha256()
+    engine.calibrate([batch], estimator)
+    for step in range(2):
+        engine.begin("train", step)
+        clamped = engine.clamp(batch)
+        settled = engine.settle(clamped, phase)
+        measured = estimator.measure(engine, batch, step)
+        engine.update(measured.contrasts, dict.fromkeys([each.name for each in network.synapses], 0.05))
+        for values in (engine.energy(clamped, settled.state), *settled.state.values.values()):
+            found.update(np.ascontiguousarray(values).tobytes())
+        for name in engine.units:
+            found.update(np.ascontiguousarray(engine.attention_weights(clamped, settled.state, name)).tobytes())
+    for _, values in sorted(engine.parameters().items()):
+        found.update(np.ascontiguousarray(values).tobytes())
+    return found.hexdigest()
+
+
+def kernels() -> dict[str, Any]:
+    """Return all kernels of the packages by name."""
+    found = {}
+    for package in (hw_models, neuroep):
+        for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            module = importlib.import_module(info.name)
+            for name, value in vars(module).items():
+                if hasattr(value, "py_func") and value.py_func.__module__ == info.name:
+                    found[f"{info.name}.{name}"] = value
+    return found
+
+
+def main() -> None:
+    """Run all cases and print."""
+    cases = list(_cases())
+    bits = {name: _run(chip, given) for name, chip, given in (cases[::-1] if "reverse" in sys.argv else cases)}
+    print(json.dumps({"bits": bits, "ran": [name for name, each in kernels().items() if each.overloads]}))
+
+
+if __name__ == "__main__":
+    main()
