@@ -63,22 +63,24 @@ def prepared() -> Iterator[None]:
 
 @contextmanager
 def noted(*, quiet: bool) -> Iterator[None]:
-    """Print what the library has to say while a command runs to standard error, each line once.
+    """Print what the libraries have to say while a command runs to standard error, each line once.
 
     Parameters
     ----------
     quiet : bool
         Print warnings only, not what data were loaded.
     """
-    logger, handler = logging.getLogger("neuroep"), _Notes()
-    before = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    handler = _Notes()
+    loggers = {logger: logger.level for logger in map(logging.getLogger, ("neuroep", "hw_models", "analysis"))}
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.WARNING if quiet else logging.INFO)
     try:
         yield
     finally:
-        logger.removeHandler(handler)
-        logger.setLevel(before)
+        for logger, level in loggers.items():
+            logger.removeHandler(handler)
+            logger.setLevel(level)
 
 
 class _Notes(logging.Handler):
