@@ -189,7 +189,11 @@ class Chip(Part):
             return cls.model_validate({**plain, layers.KEPT: sorted(found)} if found else plain)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return nested plain values, unset ones left out."""
+        """Return nested plain values, unset ones left out.
+
+        Values put together by hand are taken as they stand: another ``g_max`` written into them scales no
+        ``programming_noise``, as a layer over them or ``model_copy`` does, unless ``programming_noise_g_max`` is set.
+        """
         return self.model_dump(mode="json", exclude_none=True)
 
     def to_toml(self) -> str:

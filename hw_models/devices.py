@@ -286,8 +286,8 @@ def drift_exponent(g_target: Array, z: Array, device: Device) -> Array:
 def drifted(g: Array, nu: Array, device: Device, t: Seconds | None = None) -> Array:
     """Return g (1 + t/t0)^-nu [uS] at t seconds after the last write, by default the device's age; t may be an array.
 
-    A write, be it programming or a single pulse, starts drift anew whatever went before (Boybat et al., "Impact of
-    conductance drift on multi-PCM synaptic architectures", NVMTS 2018): g is what the write left.
+    A write, be it programming or a pulse that moves the weight, starts drift anew whatever went before (Boybat et al.,
+    "Impact of conductance drift on multi-PCM synaptic architectures", NVMTS 2018): g is what the write left.
     """
     time = device.age if t is None else t
     if isinstance(time, np.ndarray):

@@ -11,15 +11,16 @@ The shift of N is what a finite step adds to a flow; K is what the order of the 
 bracket of the two fields (Baker, Campbell and Hausdorff, to second order); X(t) is the flow's exponent from t to the
 end. Affine responses follow the flow exactly, the others in two exponential half steps.
 
-**Parts.** The exponent of a batch, sum of n |d(s f)/dw|, says how much of a weight it forgets. From EXPONENT on the
-batch is cut into consecutive parts of samples, down to single trains in their order, so that a pulse early in the batch
-is forgotten as it should be, and its line's other devices with it.
+**Parts.** The exponent of a batch, sum of n |d(s f)/dw|, says how much of a weight it forgets. From EXPONENT on, or
+from SIGNED where signs are mixed, the batch is cut into consecutive parts of samples, down to single trains in their
+order, so that a pulse early in the batch is forgotten as it should be, and its line's other devices with it.
 
 **Where a step will not do** a device plays its trains, drawn from the very counts of its lines, pulse by pulse within
-the part: where it may meet a hard bound, which remembers the order of pulses (the drift of the part, the swing of one
-sample and SIGMAS standard deviations of all the rest, noise included), and where a single train has an exponent above
-COARSE. Far from bounds the end of a part is one Gaussian: of few pulses the right mean and variance, not the right
-shape.
+the part: where it may meet a bound, which remembers the order of pulses (the drift of the part, the swing of one sample
+and SIGMAS standard deviations of all the rest, noise included; soft bounds are met from behind alone, by noise that
+turns a step round), where a single train has an exponent above COARSE, and where a single pulse forgets more than
+:data:`pulse_kernels.GRAIN`, which are devices of a few tens of states. Far from bounds the end of a part is one
+Gaussian: of few pulses the right mean and variance, not the right shape.
 
 Work of a tile of m devices and n trains: four products of n m with pulses both ways, two where all go one way, and one
 pass of draws and steps; five more products where bounds are near, and once more all of it where parts are cut.
@@ -44,10 +45,13 @@ ROWS, COLUMNS = 256, 512
 """Most devices of one tile of a step."""
 DEPTH = 512
 """Most samples of one product of counts."""
-EXPONENT, COARSE = 0.5, 1.0
-"""Largest exponent of one part: of several trains, and of a single one."""
+EXPONENT, SIGNED, COARSE = 0.5, 0.125, 1.0
+"""Largest exponent of one part: of several trains, of several of mixed signs, and of a single train.
+
+Within a part the order of samples does not count. Where all trains of a term go one way, samples pull alike; where
+signs are mixed, a part sorted by them is off by a quarter of the square of its exponent, of the range."""
 ORDERED = 0.01
-"""Exponent of one sample from which the order of its phases counts; below, means are off by less than 0.3 %."""
+"""Exponent of one sample from which the order of its phases counts; below, it shifts means by less than 0.3 %."""
 FEW = 0.01
 """Share of devices near a bound up to which they are played without a closer look."""
 PLAYED = 32
@@ -89,7 +93,7 @@ class ExpectedStep:
         self.how = (pulsed.noise, self.real(SIGMAS), self._soft())
 
     def _soft(self) -> bool:
-        """Return whether no pulse can carry a device to its bound: it shrinks as the bound comes near."""
+        """Return whether no pulse can carry a device to the bound ahead of it: it shrinks as the bound comes near."""
         own = self.devices
         if self.pulsed.pulse.response != "soft_bounds":
             return False
@@ -199,10 +203,11 @@ class TileStep:
         whole = Part(0, slice(0, samples), slice(0, terms))
         self._product(counts, whole)
         exponent, near = self._assess()
-        if exponent <= EXPONENT:
+        most = EXPONENT if counts.way.all() else SIGNED
+        if exponent <= most:
             self._part(counts, whole, exponent, near)
             return self.tally
-        for part in parts(samples, terms, int(np.ceil(exponent / EXPONENT))):
+        for part in parts(samples, terms, int(np.ceil(exponent / most))):
             self._product(counts, part)
             self._part(counts, part, *self._assess())
         return self.tally
@@ -315,7 +320,7 @@ class TileStep:
     def mixed(self, up: np.ndarray, down: np.ndarray) -> Tally:
         """Move the tile by well mixed numbers of pulses; return pulses, devices stepped and played.
 
-        Devices near a bound play whole numbers, those of each part up before down.
+        Devices near a bound play whole numbers, dealt to MIXED parts or more, in each of them those up before down.
         """
         for n, values in enumerate((up, down)):
             self.planes[n] = np.maximum(values[self.outputs, self.inputs], 0)

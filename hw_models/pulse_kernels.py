@@ -36,6 +36,8 @@ E2, E3, E4, E5, E6, E7 = (np.float32(1 / n) for n in (2, 6, 24, 120, 720, 5040))
 L3, L5, L7, L9, SQRT2 = np.float32(1 / 3), np.float32(0.2), np.float32(1 / 7), np.float32(1 / 9), np.float32(2**0.5)
 BRINK = np.float32(1 / 256)
 """Power response: distance to a bound, of the range, from which its derivative, infinite there, stays as it is."""
+GRAIN = np.float32(0.05)
+"""Root mean square of what one pulse forgets, |d(step)/dw|, from which a device plays its pulses: 20 steps or fewer."""
 CURVED = np.float32(8)
 """Exponent for which (f'/f)^2 counts, times the variance gathered; half of that product is what a mean step lacks."""
 BIT, NOTHING = np.uint64(1), np.uint64(0)
@@ -123,20 +125,40 @@ def _powers(w, high, low, law):
 
 
 @kernel(error_model="numpy", inline="always")
-def _reach(w, up, down, moves, high, low, exponent):
-    """Whether a device may meet a bound, going only up or only down; its exponent is small.
+def _moves(mean, variance, noise, sigmas):
+    """Return how far pulses of one direction carry a device ahead and, the other way, behind it, in mean steps.
 
-    up, down: its steps now; ``moves``: most pulses up and down.
+    Ahead all of them and ``sigmas`` of what they stray. Behind: a Gaussian end of few pulses may lie there, and noise
+    may turn steps round, at the most sigmas^2 noise^2/4 steps deep, where the drift is half of what they stray.
     """
-    room = ONE + exponent
-    return (w + moves[0] * up * room > high) | (w - moves[1] * down * room < low)
+    spread = variance + noise * noise * mean
+    stray = sigmas * np.sqrt(ZERO if spread < ZERO else spread)
+    turned = sigmas * noise * np.sqrt(ZERO if mean < ZERO else mean)
+    deepest = HALF * HALF * sigmas * sigmas * noise * noise
+    turned = deepest if turned > deepest else turned
+    ended = stray - mean
+    return mean + stray, (turned if turned > ended else ended)
 
 
 @kernel(error_model="numpy", inline="always")
-def _most(mean, variance, noise, sigmas):
-    """Return a number of pulses that is not exceeded, noise of the steps included, but for ``sigmas``."""
-    spread = variance + noise * noise * mean
-    return mean + sigmas * np.sqrt(ZERO if spread < ZERO else spread)
+def _grain(up, down, noise):
+    """Whether one pulse forgets so much that a flow describes it badly; up, down: |d(step)/dw|."""
+    most = max(abs(up), abs(down))
+    return most * most * (ONE + noise * noise) > GRAIN * GRAIN
+
+
+@kernel(error_model="numpy", inline="always")
+def _reach(w, up, down, ups, downs, high, low, exponent, soft):
+    """Whether a device may meet a bound; its exponent is small.
+
+    up, down: its steps now; ups, downs: how far they carry it ahead and behind, :func:`_moves`. Soft bounds are met
+    from behind alone: steps that go there shrink.
+    """
+    room = ONE + exponent
+    rise, fall = ups[0] * up * room, downs[0] * down * room
+    back_up, back_down = ups[1] * up * room, downs[1] * down * room
+    ahead = (w + rise + back_down > high) | (w - fall - back_up < low)
+    return ((w - back_up < low) | (w + back_down > high)) if soft else ahead
 
 
 @kernel(error_model="numpy", inline="always")
@@ -157,14 +179,12 @@ def _assess_affine(w, n_up, n_down, v_up, v_down, s_up, s_down, high, low, c_up,
     """Write exponents and who may meet a bound; ``how``: noise, sigmas, soft."""
     noise, sigmas, soft = how
     for j in range(w.shape[0]):
-        exponents[j] = n_up[j] * s_up[j] * abs(c_up[j]) + n_down[j] * s_down[j] * abs(c_down[j])
-    if soft:
-        near[:] = False
-        return
-    for j in range(w.shape[0]):
-        up, down = s_up[j] * (ONE - c_up[j] * w[j]), s_down[j] * (ONE - c_down[j] * w[j])
-        most = _most(n_up[j], v_up[j], noise, sigmas), _most(n_down[j], v_down[j], noise, sigmas)
-        near[j] = _reach(w[j], abs(up), abs(down), most, high[j], low[j], exponents[j])
+        x = n_up[j] * s_up[j] * abs(c_up[j]) + n_down[j] * s_down[j] * abs(c_down[j])
+        up, down = abs(s_up[j] * (ONE - c_up[j] * w[j])), abs(s_down[j] * (ONE - c_down[j] * w[j]))
+        ups, downs = _moves(n_up[j], v_up[j], noise, sigmas), _moves(n_down[j], v_down[j], noise, sigmas)
+        grain = _grain(s_up[j] * c_up[j], s_down[j] * c_down[j], noise)
+        near[j] = grain | _reach(w[j], up, down, ups, downs, high[j], low[j], x, soft)
+        exponents[j] = x
 
 
 @kernel(error_model="numpy")
@@ -173,8 +193,9 @@ def _assess_exponential(w, n_up, n_down, v_up, v_down, s_up, s_down, high, low, 
     for j in range(w.shape[0]):
         f_up, f_down, d_up, d_down = _exponential(w[j], np.float32(high[j] - low[j]), law)
         x = n_up[j] * s_up[j] * abs(d_up) + n_down[j] * s_down[j] * abs(d_down)
-        most = _most(n_up[j], v_up[j], noise, sigmas), _most(n_down[j], v_down[j], noise, sigmas)
-        near[j] = _reach(w[j], s_up[j] * f_up, s_down[j] * f_down, most, high[j], low[j], x)
+        ups, downs = _moves(n_up[j], v_up[j], noise, sigmas), _moves(n_down[j], v_down[j], noise, sigmas)
+        grain = _grain(s_up[j] * d_up, s_down[j] * d_down, noise)
+        near[j] = grain | _reach(w[j], s_up[j] * f_up, s_down[j] * f_down, ups, downs, high[j], low[j], x, False)
         strayed = _gathered(
             s_up[j] * f_up, s_down[j] * f_down, n_up[j], n_down[j], v_up[j], v_down[j], noise * noise
         )
@@ -188,8 +209,9 @@ def _assess_power(w, n_up, n_down, v_up, v_down, s_up, s_down, high, low, law, h
     for j in range(w.shape[0]):
         f_up, f_down, d_up, d_down = _powers(w[j], high[j], low[j], law)
         x = n_up[j] * s_up[j] * abs(d_up) + n_down[j] * s_down[j] * abs(d_down)
-        most = _most(n_up[j], v_up[j], noise, sigmas), _most(n_down[j], v_down[j], noise, sigmas)
-        near[j] = _reach(w[j], s_up[j] * f_up, s_down[j] * f_down, most, high[j], low[j], x)
+        ups, downs = _moves(n_up[j], v_up[j], noise, sigmas), _moves(n_down[j], v_down[j], noise, sigmas)
+        grain = _grain(s_up[j] * d_up, s_down[j] * d_down, noise)
+        near[j] = grain | _reach(w[j], s_up[j] * f_up, s_down[j] * f_down, ups, downs, high[j], low[j], x, False)
         strayed = _gathered(
             s_up[j] * f_up, s_down[j] * f_down, n_up[j], n_down[j], v_up[j], v_down[j], noise * noise
         )
@@ -290,11 +312,21 @@ def recheck(first, last, begin, end, kind, planes, squares, swing_post, swing_pr
             stray += (planes[3, k, c] + noise * noise * n_down) * down * down
             stray, drift = sigmas * np.sqrt(max(stray, 0)), n_up * up - n_down * down
             swing = min(swing_post[k], swing_pre[c])
+            if _grain(s_up * d_up, s_down * d_down, noise):
+                found += 1
+                continue
             room = ONE + n_up * s_up * abs(d_up) + n_down * s_down * abs(d_down)
             rise, fall = max(drift, 0) + swing * up + stray, max(-drift, 0) + swing * down + stray
             near[k, c] = not (w + rise * room <= high and w - fall * room >= low)
             found += near[k, c]
     return found
+
+
+@kernel(error_model="numpy", inline="always")
+def _within(w, high, low):
+    """A weight within the bounds, where a first pulse would cut it; NaN stays."""
+    w = high if w > high else w
+    return low if w < low else w
 
 
 @kernel(error_model="numpy", inline="always")
@@ -311,16 +343,16 @@ def _affine_row(
 ):
     """Move one row: the flow is exact, the variance Simpson's rule over its course."""
     for j in range(w.shape[0]):
-        one, other = c_up[j], c_down[j]
+        one, other, start = c_up[j], c_down[j], _within(w[j], high[j], low[j])
         up = s_up[j] * (n_up[j] + HALF * s_up[j] * one * (n_up[j] - v_up[j]))
         down = s_down[j] * (n_down[j] - HALF * s_down[j] * other * (n_down[j] - v_down[j]))
         half = HALF * (down * other - up * one)
         drift = up - down + HALF * s_up[j] * s_down[j] * (other - one) * order[j]
         phi = HALF * _near(half)
         kept = ONE + (half + half) * phi
-        middle = w[j] + phi * (drift + (half + half) * w[j])
+        middle = start + phi * (drift + (half + half) * start)
         moved = middle + phi * (drift + (half + half) * middle)
-        first, between, last = w[j], middle, moved
+        first, between, last = start, middle, moved
         g0 = _gathered(
             s_up[j] * (ONE - one * first), s_down[j] * (ONE - other * first),
             n_up[j], n_down[j], v_up[j], v_down[j], square,
@@ -335,7 +367,10 @@ def _affine_row(
         )  # fmt: skip
         squared, pulses = kept * kept, n_up[j] + n_down[j]
         late = ONE - (half + half) / (TINY if pulses < TINY else pulses)  # a pulse does not forget itself
-        variance = late * SIXTH * (squared * (squared * g0 + FOUR * g1) + g2)
+        spread = _gathered(
+            s_up[j] * one, s_down[j] * other, n_up[j], n_down[j], v_up[j], v_down[j], square
+        )  # what a spread of weights adds: E (1 - c w)^2 is more than (1 - c E w)^2
+        variance = (late + HALF * spread) * SIXTH * (squared * (squared * g0 + FOUR * g1) + g2)
         moved += np.sqrt(ZERO if variance < ZERO else variance) * z[j]
         w[j] = _land(w[j], moved, pulses, stays[j], high[j], low[j])
 
@@ -357,8 +392,9 @@ def _exponential_row(w, n_up, n_down, v_up, v_down, order, z, stays, s_up, s_dow
     for j in range(w.shape[0]):
         n = (n_up[j], n_down[j], v_up[j], v_down[j], order[j])
         span = np.float32(high[j] - low[j])
-        start = _exponential(w[j], span, law)
-        half, _ = _half(w[j], n[0], n[1], n[2], n[3], n[4], s_up[j], s_down[j], start)
+        begin = _within(w[j], high[j], low[j])
+        start = _exponential(begin, span, law)
+        half, _ = _half(begin, n[0], n[1], n[2], n[3], n[4], s_up[j], s_down[j], start)
         factors = _exponential(half, span, law)
         moved, kept = _half(half, n[0], n[1], n[2], n[3], n[4], s_up[j], s_down[j], factors)
         variance = _gathered(s_up[j] * factors[0], s_down[j] * factors[1], n[0], n[1], n[2], n[3], square)
@@ -370,8 +406,9 @@ def _exponential_row(w, n_up, n_down, v_up, v_down, order, z, stays, s_up, s_dow
 def _power_row(w, n_up, n_down, v_up, v_down, order, z, stays, s_up, s_down, high, low, law, square):
     for j in range(w.shape[0]):
         n = (n_up[j], n_down[j], v_up[j], v_down[j], order[j])
-        start = _powers(w[j], high[j], low[j], law)
-        half, _ = _half(w[j], n[0], n[1], n[2], n[3], n[4], s_up[j], s_down[j], start)
+        begin = _within(w[j], high[j], low[j])
+        start = _powers(begin, high[j], low[j], law)
+        half, _ = _half(begin, n[0], n[1], n[2], n[3], n[4], s_up[j], s_down[j], start)
         factors = _powers(half, high[j], low[j], law)
         moved, kept = _half(half, n[0], n[1], n[2], n[3], n[4], s_up[j], s_down[j], factors)
         variance = _gathered(s_up[j] * factors[0], s_down[j] * factors[1], n[0], n[1], n[2], n[3], square)

@@ -173,13 +173,14 @@ class PulsedDevices:
         """Give every device so many pulses up and down, in place; return how many.
 
         Whole numbers (an integer dtype) are played one by one, those up first. Others count as well mixed and move by
-        steps with cycle-to-cycle noise and none in the number. What is negative counts as none.
+        steps with cycle-to-cycle noise and none in the number; near a bound they are played in turns of 1/16 of them,
+        up and then down. What is negative counts as none.
         """
         self._check(weights)
         if not up.shape == down.shape == self.shape:
             raise ValueError(f"numbers of pulses are {up.shape} and {down.shape}: {self.shape} is allowed")
         if not (np.issubdtype(up.dtype, np.integer) and np.issubdtype(down.dtype, np.integer)):
-            return self._done(ExpectedStep(self, weights, step, 0).mixed(up, down))
+            return self._done(ExpectedStep(self, weights, step, 0).mixed(up, down), step, 0)
 
         def play(number: int, where: Tile) -> int:
             return self.play_whole(weights, where, number, key, step, up, down)
@@ -266,9 +267,15 @@ class PulsedDevices:
 
     def _steps(self, weights: np.ndarray, rows: list[Rows], step: int, number: int) -> int:
         """Move by expected steps of one chunk of row pairs."""
-        return self._done(ExpectedStep(self, weights, step, number).trains(self.trains.counts(rows, step, number)))
+        tally = ExpectedStep(self, weights, step, number).trains(self.trains.counts(rows, step, number))
+        return self._done(tally, step, number)
 
-    def _done(self, tally: tuple[float, int, int]) -> int:
+    def _done(self, tally: tuple[float, int, int], step: int, number: int) -> int:
+        """Count; return the pulses as a whole number, rounded at random, so that few a batch add up to all of them."""
         pulses, stepped, played = tally
         self.stepped, self.played = self.stepped + stepped, self.played + played
-        return round(pulses) if np.isfinite(pulses) else 0
+        if not np.isfinite(pulses):
+            return 0
+        whole = abs(pulses - round(pulses)) < 1e-3  # rounding of the sums
+        draw = 0.5 if whole else randomness.generator(self.seed, "pulse", self.name, "whole", step, number).random()
+        return int(np.floor(pulses + draw))
