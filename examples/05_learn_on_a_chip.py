@@ -4,7 +4,7 @@
 
 What to expect, after less than a minute: the deployed weights lose more than 15 points to the mismatch of the devices;
 two epochs of learning on the very chip, whose mismatch the local updates feel, bring all but a point or two back. A
-capacitive array without a digital master copy, which learns by pulse trains alone, comes from 50 % to about 76 % in
+capacitive array without a digital master copy, which learns by pulse trains alone, comes from 50 % to about 74 % in
 ten epochs: its rule is plain gradient descent.
 """
 

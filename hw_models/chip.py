@@ -96,6 +96,22 @@ class Chip(Part):
         return bool(drawn or self.device.read_noise or self.neuron.state_noise)
 
     @property
+    def level(self) -> float:
+        """Coarsest step by which what settles is digitised, as a share of its full scale; 0 if nothing is.
+
+        A converter of b bits has 2^(b-1) - 1 steps on either side of zero. Below one step of a signal the states of
+        a phase cannot come to rest any closer: they stay, or go round in a cycle over neighbouring levels.
+        """
+        bits = [self.attention.state.bits, self.neuron.state_bits]
+        least = 0.0
+        if self.substrate == "event_driven":
+            bits += [self.events.state_bits]
+            least = self.events.threshold  # what a state may move by before any event tells of it
+        else:
+            bits += [self.dac.bits, self.adc.bits]
+        return max(least, *(0.0 if number is None else 1 / max(1, 2 ** (number - 1) - 1) for number in bits))
+
+    @property
     def calibrates(self) -> bool:
         """Whether a range comes from samples."""
         converters = (self.dac, self.adc, self.attention.state, self.readout)

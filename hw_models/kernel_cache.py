@@ -34,6 +34,8 @@ from numba.core.caching import _Cache
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
+from hw_models.whole_files import check_plain
+
 VARIABLE = "NUMBA_CACHE_DIR"
 FORMAT = b"neuroep kernel 1\n"
 DIGEST = hashlib.sha256().digest_size
@@ -222,6 +224,7 @@ def _write(folder: Path, name: str, data: bytes) -> None:
     try:
         with partial.open("xb") as file:
             file.write(data)
+        check_plain(folder / name)
         os.replace(partial, folder / name)
     finally:
         with contextlib.suppress(OSError):

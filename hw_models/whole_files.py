@@ -6,6 +6,8 @@
 A partial file lies beside its place, in ``.NAME.partial``, a folder of mode 0700 made anew each time: whoever else may
 write to the surrounding folder can put nothing there, neither a link nor a file of his own. What a kill left there is
 removed by the next one that writes the same name. A file that grows (a ledger, a lock) is opened by :func:`opened`.
+
+Only a plain file is ever replaced: a device, a pipe or a socket of that name stays what it is (:func:`check_plain`).
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ def replaced(path: str | Path, *, shared: bool = False) -> Iterator[Path]:
     """Give the path of an empty file to be written; it takes the place of ``path`` at the end, or vanishes.
 
     Any writer will do, also one that takes only a name or renames by itself. At every moment ``path`` holds the old
-    file or the new one. A link at ``path`` is replaced, not followed.
+    file or the new one. A link to a plain file, or to nothing, is replaced, not followed.
 
     Parameters
     ----------
@@ -42,9 +44,11 @@ def replaced(path: str | Path, *, shared: bool = False) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If the disk refuses, the place is a folder, or, unless shared, another process writes the same file meanwhile.
+        If the disk refuses, the place holds anything but a plain file, in which case nothing is changed, or, unless
+        shared, another process writes the same file meanwhile.
     """
     path = Path(path)
+    check_plain(path)
     own = f".{os.getpid()}-{secrets.token_hex(4)}" if shared else ""
     folder = path.with_name(f".{path.name}{own}.partial")
     _remove(folder)
@@ -58,6 +62,7 @@ def replaced(path: str | Path, *, shared: bool = False) -> Iterator[Path]:
         # Some writers put a file of their own there, readable by its owner alone.
         partial.chmod(mode)
         sync(partial)
+        check_plain(path)
         os.replace(partial, path)
         sync(path.parent)
     finally:
@@ -68,6 +73,47 @@ def write_text(path: str | Path, text: str) -> None:
     """Replace a text file as a whole, old or new at every moment."""
     with replaced(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def check_plain(path: str | Path) -> None:
+    """Refuse a place that holds something a file must not take: to rename a file over a device destroys the device.
+
+    A link counts as what it leads to, so that ``/dev/stdout`` stays as well; one that leads nowhere is free.
+
+    Raises
+    ------
+    OSError
+        If there is a folder, a device, a pipe, a socket, or a link to one of them or to an open file of a process.
+    """
+    link = os.path.islink(path)
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        if link and error.errno == errno.ELOOP:
+            return
+        raise
+    what = kind(mode)
+    if link and os.readlink(path).startswith("/proc/"):
+        what = "an open file"
+    if what != "a file":
+        raise OSError(errno.EINVAL, f"it is {'a link to ' if link else ''}{what}, and only a plain file is replaced")
+
+
+_KINDS = {
+    stat.S_IFREG: "a file",
+    stat.S_IFDIR: "a directory",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+def kind(mode: int) -> str:
+    """Name what ``st_mode`` says a path is, with its article."""
+    return _KINDS.get(stat.S_IFMT(mode), "no plain file")
 
 
 def opened(path: str | Path, mode: str) -> IO[Any]:

@@ -31,14 +31,14 @@ def settling(health: Mapping[str, Any], free: Schedule, nudged: Schedule, noisy:
     Parameters
     ----------
     health : mapping
-        With ``residual`` and ``unsettled`` of free phases, ``nudged_residual`` and ``nudged_unsettled``, means over
-        batches; numbers that are missing say nothing.
+        With ``residual``, ``unsettled`` and ``at_levels`` of free phases, and the same of nudged phases after
+        ``nudged_``, means over batches; numbers that are missing say nothing.
     free, nudged : Schedule
         How they settled.
     noisy : bool
         Whether every read draws noise, which moves the states in every step.
     """
-    last = {name: _number(health, f"nudged_{name}") for name in ("residual", "unsettled")}
+    last = {name: _number(health, f"nudged_{name}") for name in ("residual", "unsettled", "at_levels")}
     first = unsettled("free phases", "free", health, free, noisy)
     return first + unsettled("nudged phases", "nudged", last, nudged, noisy)
 
@@ -53,7 +53,7 @@ def unsettled(what: str, phase: str, health: Mapping[str, Any], schedule: Schedu
     phase : str
         ``free`` or ``nudged``.
     health : mapping
-        ``residual`` and ``unsettled``.
+        ``residual``, ``unsettled``, and ``at_levels``, the share that ended in a cycle over the converters' levels.
     schedule : Schedule
         How they settled.
     noisy : bool
@@ -66,11 +66,23 @@ def unsettled(what: str, phase: str, health: Mapping[str, Any], schedule: Schedu
     name = "settling.tolerance" if phase == "free" else "settling.nudged_tolerance"
     if noisy:
         return [f"read noise keeps {what} from settling, {moving}: {name} = {tolerance:g} is below the noise"]
+    if _number(health, "at_levels") > share / 2:
+        return _levels(what, phase, residual, name, tolerance)
     cure = f"raise settling.{phase}_steps (now {schedule.steps})"
     cure += f" or {name} (now {tolerance:g})" if tolerance > 0 else ""
     if schedule.order == "synchronous" and schedule.dt == 1:
         cure += ", or take order 'layerwise' or a smaller dt if they go to and fro"
     return [f"{share:.0%} of {what} stop unsettled, {moving}: {cure}"]
+
+
+def _levels(what: str, phase: str, residual: float, name: str, tolerance: float) -> list[str]:
+    """Say what ends in a cycle over levels that is too coarse; more steps would go round in it."""
+    if residual <= FIXED[phase]:
+        return []
+    told = f"{what} settle to within the converters' levels, {MOVING[phase].format(residual)}"
+    finer = "more bits do" if phase == "free" else "more bits or a larger estimator.beta do"
+    below = f"{name} = {tolerance:g} is below the levels, " if tolerance > 0 else ""
+    return [f"{told}: more steps change nothing, {below}{finer}"]
 
 
 def chance(record: Mapping[str, Any], first: Mapping[str, Any], config: Config, labels: Sequence[int]) -> list[str]:

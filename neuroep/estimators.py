@@ -172,6 +172,10 @@ class Estimator:
         found["residual"], found["unsettled"] = phases.free.residual, float(not phases.free.converged)
         found["nudged_residual"] = max(settled.residual for settled in nudged)
         found["nudged_unsettled"] = float(not all(settled.converged for settled in nudged))
+        if engine.level:
+            found["at_levels"] = float(phases.free.at_levels)
+            cycles = all(settled.converged or settled.at_levels for settled in nudged)
+            found["nudged_at_levels"] = float(cycles and found["nudged_unsettled"])
         return found
 
 

@@ -37,6 +37,8 @@ class Evaluation:
     """Largest residual of a batch, max|delta s|."""
     converged: float
     """Share of samples in batches that met the tolerance."""
+    at_levels: float = 0.0
+    """Share of samples in batches that did not, and ended in a cycle over the levels of the chip's converters."""
     counters: dict[str, int] = field(default_factory=dict)
     """What the engine counted: settle steps, operations, on a chip conversions, reads, events."""
     remarks: tuple[str, ...] = ()
@@ -143,7 +145,7 @@ def evaluate(
     shown = bar(minibatches, total, split, progress)
     with engine.aged():
         found = _judge(engine, corpus.classes, (split, *occasion), schedule, shown)
-    health = {"residual": found.residual, "unsettled": 1.0 - found.converged}
+    health = {"residual": found.residual, "unsettled": 1.0 - found.converged, "at_levels": found.at_levels}
     remarks = advice.unsettled("samples", "free", health, schedule, engine.redraws)
     return replace(found, counters=difference(engine.counters(), counted), remarks=tuple(remarks))
 
@@ -162,7 +164,7 @@ def _judge(
 ) -> Evaluation:
     """Predict all batches; the occasion begins with the split."""
     confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
-    loss = dead = steps = converged = residual = 0.0
+    loss = dead = steps = converged = residual = levels = 0.0
     lowest = engine.network.output.potential.low
     predicted = []
     for number, minibatch in enumerate(minibatches):
@@ -176,9 +178,10 @@ def _judge(
         dead += float((outputs <= lowest).mean()) * minibatch.size
         steps += settled.steps * minibatch.size
         converged += settled.converged * minibatch.size
+        levels += settled.at_levels * minibatch.size
         residual = max(residual, settled.residual)
     n = int(confusion.sum())
-    means = loss / n, dead / n, steps / n, residual, converged / n
+    means = loss / n, dead / n, steps / n, residual, converged / n, levels / n
     return Evaluation(occasion[0], classes, confusion, *means, predicted=np.concatenate(predicted))
 
 

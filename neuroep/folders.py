@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hw_models.whole_files import kind
 from neuroep import locks
 from neuroep.errors import ConfigError
 
@@ -21,12 +22,12 @@ from neuroep.errors import ConfigError
 def absence(path: Path) -> str:
     """Say why a path is no directory."""
     try:
-        os.stat(path)
+        mode = os.stat(path).st_mode
     except FileNotFoundError:
         return "does not exist"
     except (OSError, ValueError) as error:
         return f"cannot be opened: {getattr(error, 'strerror', None) or error}"
-    return "is a file"
+    return f"is {kind(mode)}"
 
 
 def check_free(path: str | Path, cure: str = "choose a new or empty one") -> None:
@@ -42,7 +43,7 @@ def check_free(path: str | Path, cure: str = "choose a new or empty one") -> Non
     Raises
     ------
     ConfigError
-        If it is the working directory or one above, is a file, or holds anything.
+        If it is the working directory or one above, is no directory, is a link, or holds anything.
     """
     path = Path(path)
     if "\0" in str(path):
@@ -50,10 +51,12 @@ def check_free(path: str | Path, cure: str = "choose a new or empty one") -> Non
     if path.name in ("", "..") or Path.cwd().is_relative_to(os.path.realpath(path)):
         raise ConfigError(f"out is '{path}': name a new directory, as the run directory is renamed into place")
     if os.path.lexists(path) and not os.path.isdir(path):
-        what = "a link that leads to no directory" if os.path.islink(path) and not os.path.exists(path) else "a file"
+        what = kind(os.stat(path).st_mode) if os.path.exists(path) else "a link that leads to no directory"
         raise ConfigError(f"output '{path}' is {what}: a new or empty directory is needed")
     if os.path.isdir(path) and os.listdir(path):
         raise ConfigError(f"output directory '{path}' is not empty: {cure}")
+    if os.path.islink(path):  # a directory cannot be renamed over it, which would be seen when all is computed
+        raise ConfigError(f"output '{path}' is a link: name the directory it leads to, '{os.path.realpath(path)}'")
 
 
 @contextmanager

@@ -20,6 +20,9 @@ The norm is the largest entry. A change of a few units in the last place of the 
 counts as none: the layers behind, whose displacements are larger, then decide. A layer that has not moved at all (its
 outputs are clipped to a bound, or no synapse leads there) is at rest; noise that moves the states in every sweep keeps
 a phase going until its steps are used up.
+
+**Levels.** With converters, what one sweep makes of another's states has finitely many values: it ends in a fixed point
+or in a cycle, whose changes are those of a few levels and no longer fall. No tolerance below them is ever met.
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +45,8 @@ if TYPE_CHECKING:
 
 ORDERS = ("layerwise", "synchronous")
 RECORDS = ("change", "energy", "states")
+LEVELS = 8
+"""Steps of the coarsest converter up to which a cycle is one of levels: several arrays and tiles drive one neuron."""
 ROUNDING = 8
 """Units in the last place of a layer's largest state up to which a change is rounding: that of sums over all tokens."""
 
@@ -151,6 +158,8 @@ class Settled:
     """What the last sweep changed, in the unit of the tolerance: a state, or in a nudged phase the displacement."""
     converged: bool
     """Whether the residual is within the tolerance; False if none was set and the state still moved."""
+    at_levels: bool
+    """Whether it ended in a cycle over the levels of the chip's converters, which more sweeps never end."""
     trace: Trace | None
     _energy: Callable[[], np.ndarray] = field(repr=False)
 
@@ -235,6 +244,7 @@ def settle(
     arrivals = schedule.arrivals(engine.network) if beta else {}
     check, least = schedule.check_every or engine.check_every, max(arrivals.values(), default=1)
     trace = Trace() if record else None
+    changed: list[float] = []
     change = residual = math.inf
     step = 0
     while step < schedule.steps:
@@ -247,13 +257,34 @@ def settle(
         if last or stops or (due and (schedule.tolerance > 0 or engine.check_every == 1)) or "change" in record:
             values = _finite(engine, changes, step)
             change = residual = max(values.values(), default=0.0) / schedule.dt
+            changed.append(change)
             if beta and (last or stops):
                 residual = _relative(engine, state, arrivals, values, schedule.dt)
         _record(engine, clamped, state, trace, record, change)
         if stops and residual <= schedule.tolerance:
             break
     converged = residual <= schedule.tolerance
-    return Settled(state, step, residual, converged, trace, _energy_of(engine, clamped, state))
+    at_levels = not converged and engine.level > 0 and _cycles(changed, LEVELS * engine.level * _scale(engine, state))
+    return Settled(state, step, residual, converged, at_levels, trace, _energy_of(engine, clamped, state))
+
+
+def _cycles(changes: list[float], most: float) -> bool:
+    """Tell changes that are small and no longer fall, as those of a cycle, from those that die out.
+
+    What dies out falls in nearly every sweep. Over the later half a cycle does not fall in at least a quarter of them,
+    and its median is not much below the least of the earlier half.
+    """
+    half = len(changes) // 2
+    early, late = changes[:half], changes[half:]
+    if not early or len(late) < 2 or late[-1] > most:
+        return False
+    stays = sum(after >= before * (1 - 1e-6) for before, after in pairwise(late))
+    return 4 * stays >= len(late) - 1 and median(late) >= 0.5 * min(early)
+
+
+def _scale(engine: Engine, state: State) -> float:
+    """Return the largest state of any layer, at least 1, the full scale of a sigmoid."""
+    return max(1.0, *(float(abs(engine.to_numpy(values)).max(initial=0.0)) for values in state.values.values()))
 
 
 def _origin(engine: Engine, clamped: Any, start: State | None, beta: float) -> State | None:

@@ -9,7 +9,7 @@ from analysis import comparison, gradcheck
 from analysis.pictures.style import own_look
 from analysis.report import page
 from analysis.sweep.ledger import SWEEP
-from hw_models.whole_files import write_text
+from hw_models.whole_files import check_plain, write_text
 from neuroep import runs
 from neuroep.errors import ConfigError, NeuroepError
 
@@ -127,6 +127,10 @@ def _check_replaceable(path: Path) -> None:
     """Refuse to overwrite what is no report."""
     if path.is_dir():
         raise ConfigError(f"report '{path}' is a directory: name a file")
+    try:
+        check_plain(path)
+    except OSError as error:
+        raise ConfigError(f"report '{path}' cannot be written: {error.strerror or error}") from None
     if not path.is_file():
         return
     with path.open(encoding="utf-8", errors="replace") as file:

@@ -21,6 +21,7 @@ from hw_models.chip import PERFECT
 from hw_models.reading import parse_json, read_json
 from hw_models.whole_files import opened, write_text
 from neuroep.errors import ConfigError
+from neuroep.folders import absence
 from neuroep.locks import take
 from neuroep.runs import as_json
 
@@ -146,7 +147,7 @@ def check(path: Path, page: Mapping[str, Any]) -> None:
         Naming the first thing that differs, and both values.
     """
     if path.exists() and not path.is_dir():
-        raise ConfigError(f"output '{path}' is a file: a new or empty directory is needed")
+        raise ConfigError(f"output '{path}' {absence(path)}: a new or empty directory is needed")
     held = read_page(path)
     if held is None:
         if path.is_dir() and not all(_left(entry) for entry in path.iterdir()):

@@ -60,6 +60,8 @@ class Engine(ABC):
     """Default number of sweeps between looks at the tolerance."""
     redraws = False
     """Whether a product read again may differ, so that every layer reads at every step."""
+    level = 0.0
+    """Coarsest step by which what settles is digitised, as a share of its full scale; 0 if nothing is."""
     time_constant = 1.0
     """Steps in which states relax; divides the time step of a schedule."""
 

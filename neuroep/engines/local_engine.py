@@ -110,6 +110,7 @@ class LocalEngine(Engine):
         setting = substrate.Setting(self.optimiser, self.workers, self.dtype, chip_seed)
         self.substrate = substrate.build(self.chip, setting)
         self.redraws, self.time_constant = self.substrate.redraws, self.substrate.time_constant
+        self.level = self.substrate.level
         self.arrays: dict[str, Array] = {}
         for synapse in self.network.synapses:
             weight, bias = parameters[f"{synapse.name}.weight"], parameters.get(f"{synapse.name}.bias")

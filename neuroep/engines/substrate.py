@@ -45,6 +45,8 @@ class Substrate(Protocol):
 
     redraws: bool
     """Whether a product read again may differ."""
+    level: float
+    """Coarsest step of what settles, as a share of its full scale; 0 without digitising."""
     holds_input: bool
     """Whether products of the clamped input are read once per batch, or again at every step."""
     time_constant: float
@@ -104,6 +106,7 @@ class IdealSubstrate:
     """Exact arithmetic; see :class:`Substrate`."""
 
     redraws = False
+    level = 0.0
     holds_input = True
     time_constant = 1.0
     calibrates = False

@@ -41,6 +41,17 @@ def test_refuses_files_and_full_folders(tmp_path: Path) -> None:
         pass
 
 
+def test_refuses_a_link_to_an_empty_folder_before_the_work(tmp_path: Path) -> None:
+    """Before, the folder vanished at the end, when it could not be renamed: all that was computed was lost."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    with pytest.raises(ConfigError, match=f"is a link: name the directory it leads to, '{tmp_path / 'real'}'"):
+        check_free(tmp_path / "link")
+    with pytest.raises(ConfigError, match="is a link"), appearing(tmp_path / "link"):
+        pytest.fail("nothing is to be computed")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]
+
+
 def test_refuses_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"out is '\.': name a new directory"), appearing(Path("")):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 
 import numpy as np
 import pytest
 
-from hw_models import files, whole_files
+from hw_models import files, kernel_cache, whole_files
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
 
@@ -101,6 +102,77 @@ def test_a_file_that_stays_in_place_is_opened_through_no_link(tmp_path, victim, 
         file.write(b"x" if "b" in mode else "x")
     assert path.read_text() == "x"
     assert victim.read_text() == "mine"
+
+
+def planted(path, what):
+    """Put something there that no file may take the place of; skip where this user may not."""
+    if what.startswith("link to "):
+        other = planted(path.with_name("node"), what.removeprefix("link to "))
+        path.symlink_to(other)
+    elif what == "pipe":
+        os.mkfifo(path)
+    elif what == "socket":
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(os.path.relpath(path))  # the name of a socket is at most 107 bytes
+    elif what == "directory":
+        path.mkdir()
+    else:
+        try:
+            os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+        except PermissionError:
+            pytest.skip("only root makes devices")
+    return path
+
+
+NODES = ["pipe", "socket", "device", "directory"]
+
+
+@pytest.mark.parametrize("what", [*NODES, *(f"link to {what}" for what in NODES)])
+def test_only_a_plain_file_is_replaced(tmp_path, monkeypatch, what):
+    """Before, the page took the place of a pipe, a socket or a device, ``/dev/null`` among them."""
+    monkeypatch.chdir(tmp_path)
+    path = planted(tmp_path / "page", what)
+    before = sorted(tmp_path.iterdir()), os.lstat(path).st_mode, os.stat(path).st_mode
+    shown = f"it is a {what.replace('to ', 'to a ')}, and only a plain file is replaced"
+    for shared in (False, True):
+        with pytest.raises(OSError) as caught, whole_files.replaced(path, shared=shared):
+            pytest.fail("nothing is to be written")
+        assert caught.value.strerror == shown
+    with pytest.raises(OSError):
+        whole_files.write_text(path, "page")
+    with pytest.raises(ChipError, match=f"cannot write chip '{path}': {shown}"):
+        files.save(Chip(name="mine"), path)
+    with pytest.raises(OSError):
+        kernel_cache._write(tmp_path, "page", b"kernel")
+    assert before == (sorted(tmp_path.iterdir()), os.lstat(path).st_mode, os.stat(path).st_mode)
+
+
+def test_what_appears_while_it_is_written_stays(tmp_path):
+    path = tmp_path / "page"
+    with pytest.raises(OSError, match="only a plain file"), whole_files.replaced(path):
+        os.mkfifo(path)
+    assert stat.S_ISFIFO(path.stat().st_mode)
+    assert sorted(left.name for left in tmp_path.iterdir()) == ["page"]
+
+
+def test_a_link_to_an_open_file_stays(tmp_path):
+    """As ``/dev/stdout`` is one where the output goes to a file."""
+    if not os.path.isdir("/proc/self/fd"):
+        pytest.skip("no /proc here")
+    link = tmp_path / "stdout"
+    with (tmp_path / "held").open("w") as file:
+        link.symlink_to(f"/proc/self/fd/{file.fileno()}")
+        with pytest.raises(OSError, match="it is a link to an open file"):
+            whole_files.write_text(link, "page")
+    assert link.is_symlink()
+
+
+def test_links_that_lead_nowhere_are_replaced(tmp_path):
+    for name, target in (("loop", "loop"), ("dangling", "nothing")):
+        (tmp_path / name).symlink_to(target)
+        whole_files.write_text(tmp_path / name, "page")
+        assert (tmp_path / name).read_text() == "page"
+        assert not (tmp_path / name).is_symlink()
 
 
 def test_a_chip_is_saved_through_no_link(tmp_path, victim):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from neuroep import advice, assembly, config, evaluation
+from neuroep import advice, assembly, config, data, evaluation, settling
 from neuroep.settling import Schedule
 from tests import cases
 
+CHIPS = Path(__file__).resolve().parents[2] / "examples" / "chips"
 SETTLED = {"residual": 1e-3, "unsettled": 0.0, "nudged_residual": 0.01, "nudged_unsettled": 0.0}
 
 
@@ -60,6 +64,46 @@ class TestSettling:
         assert nudged.endswith("settling.nudged_tolerance = 0.03 is below the noise")
         assert said(health, noisy=True) == []
 
+    def test_levels_are_named_as_the_reason(self):
+        health = {"residual": 0.016, "unsettled": 1.0, "at_levels": 1.0}
+        health |= {"nudged_residual": 0.83, "nudged_unsettled": 1.0, "nudged_at_levels": 1.0}
+        free, nudged = said(health, tolerance=1e-2, nudged_tolerance=0.03)
+        told = "free phases settle to within the converters' levels, states still move by 0.016"
+        assert free == f"{told}: more steps change nothing, settling.tolerance = 0.01 is below the levels, more bits do"
+        assert nudged.endswith("nudged_tolerance = 0.03 is below the levels, more bits or a larger estimator.beta do")
+        assert said(health | {"residual": 0.009, "nudged_residual": 0.09}, tolerance=1e-3, nudged_tolerance=0.03) == []
+        (line,) = said({"residual": 0.1, "unsettled": 1.0, "at_levels": 0.1}, tolerance=1e-2)
+        assert "raise settling.free_steps" in line
+
+    def test_a_chip_of_eight_bits_ends_in_a_cycle_that_more_steps_do_not_end(self):
+        """Before, 200 steps were answered by the advice to take more; the states come back exactly."""
+        for steps in (30, 200):
+            given = ["--limit", "50", "--chip", str(CHIPS / "mismatched.toml"), "--nudged_steps", str(steps)]
+            parts = assembly.assemble(config.load(CHIPS.parent / "configs" / "reviews.toml", given))
+            engine, free = parts.engine, parts.estimator.free
+            split = parts.corpus.split("train")
+            batches = data.batches(split, parts.corpus.vectors, 50, sequences=parts.corpus.sequences)
+            batch = next(batches)
+            assembly.calibrate(parts)
+            measured = parts.estimator.measure(engine, batch).health
+            assert measured["nudged_unsettled"] == measured["nudged_at_levels"] == 1
+            assert measured["nudged_residual"] > 0.1
+            lines = advice.settling(measured, free, parts.estimator.nudged, engine.redraws)
+            assert len(lines) == 2
+            assert all("settle to within the converters' levels" in line and "raise" not in line for line in lines)
+            traced = engine.settle(batch, replace(free, steps=80), record=("states",))
+            assert traced.at_levels
+            *before, now = (state.values for state in traced.trace.states)
+            assert any(all(np.array_equal(now[name], one[name]) for name in now) for one in before)
+
+    def test_a_chip_that_had_too_few_steps_is_told_so(self):
+        """With a hundredth of the time constant in each step the states are on their way, levels or not."""
+        given = ["--limit", "50", "--chip", str(CHIPS / "mismatched.toml"), "--dt", "0.01"]
+        parts = assembly.assemble(config.load(CHIPS.parent / "configs" / "reviews.toml", given))
+        assembly.calibrate(parts)
+        lines = evaluation.evaluate(parts.engine, parts.corpus, "test", parts.estimator.free).remarks
+        assert ["raise settling.free_steps" in line for line in lines] == [True]
+
     @pytest.mark.parametrize("where", ["local", "cpu"])
     def test_a_measurement_tells(self, where):
         net = cases.network("sentiment")
@@ -81,6 +125,23 @@ class TestSettling:
         assert line in found.as_text() and found.as_dict()["remarks"] == [line]
         found = evaluation.evaluate(engine, parts.corpus, "test", Schedule(steps=500, tolerance=1e-3))
         assert found.remarks == () and len(found.as_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "heard"),
+    [
+        ([0.07, 0.018, *[0.016] * 18], True),
+        ([0.07, 0.016, 0.012, 0.016, 0.012, 0.016, 0.012, 0.016], True),
+        ([0.9**n for n in range(30)], False),
+        ([0.04 * 0.99**n for n in range(30)], False),
+        ([0.5] * 20, False),
+        ([0.01], False),
+        ([], False),
+    ],
+)
+def test_cycles_are_told_from_what_dies_out(changes, heard):
+    """A bound of 0.06 is that of 8 bits."""
+    assert settling._cycles(changes, 0.06) is heard
 
 
 def record(epoch: int = 4, accuracy: float = 0.5, loss: float = 0.25, **health: float) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 import sys
 import types
 from collections.abc import Callable
@@ -128,6 +130,40 @@ def test_what_cannot_be_is_one_line(neuroep, tiny, trained, tmp_path, monkeypatc
     for part in parts:
         assert part in line
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
+
+
+@pytest.mark.parametrize("what", ["a pipe", "a device", "a link to a pipe"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["report", "RUNNING", "--out", "NODE"],
+        ["train", "TINY", "--out", "NODE"],
+        ["train", "TINY", "--out", "NODE", "--resume"],
+        ["compare", "TINY", "--out", "NODE"],
+        ["gradcheck", "TINY", "--out", "NODE"],
+        ["sweep", "TINY", "--vary", "estimator.beta=0.1,0.2", "--out", "NODE"],
+        ["import-published", "TINY", "--out", "NODE"],
+        ["demo", "--out", "NODE"],
+    ],
+)
+def test_no_output_takes_the_place_of_a_pipe_or_a_device(neuroep, tiny, trained, tmp_path, arguments, what):
+    """Before, ``report --out`` put its page over the device, as root over ``/dev/null`` itself."""
+    node = tmp_path / "node"
+    if what == "a device":
+        try:
+            os.mknod(node, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+        except PermissionError:
+            pytest.skip("only root makes devices")
+    else:
+        os.mkfifo(node)
+    out = node if what != "a link to a pipe" else tmp_path / "link"
+    if out is not node:
+        out.symlink_to(node)
+    before = sorted(tmp_path.iterdir()), os.lstat(node).st_mode
+    names = {"TINY": tiny, "NODE": out, "RUNNING": trained}
+    line = neuroep(*(names.get(argument, argument) for argument in arguments)).line
+    assert f"'{out}'" in line and what.removeprefix("a link to ") in line
+    assert before == (sorted(tmp_path.iterdir()), os.lstat(node).st_mode)
 
 
 def table(folder, train: str, test: str = "text,label\ngood,1\nbad,0\n", vectors: str | None = None) -> list[str]:

@@ -39,7 +39,7 @@ class ChipSubstrate:
 
     def __init__(self, chip: Chip, setting: Setting) -> None:
         self.chip, self.setting = chip, setting
-        self.redraws = chip.redraws
+        self.redraws, self.level = chip.redraws, chip.level
         self.holds_input = chip.crossbar.hold_input
         self.time_constant = chip.neuron.time_constant
         self._parts: dict[str, Any] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -120,6 +121,17 @@ def test_folder_which_is_a_file(tmp_path: Path, corpus: Corpus) -> None:
     path.write_text("")
     with pytest.raises(DataError, match="file' cannot be written"):
         cache.store(path, "key", corpus)
+
+
+def test_a_pipe_is_neither_read_nor_replaced(tmp_path: Path, corpus: Corpus) -> None:
+    """Before, the set took its place."""
+    path = cache.path_of(tmp_path, corpus.name, "key")
+    os.mkfifo(path)
+    assert cache.fetch(tmp_path, corpus.name, "key") is None
+    with pytest.raises(DataError, match="it is a pipe, and only a plain file is replaced"):
+        cache.store(tmp_path, "key", corpus)
+    assert stat.S_ISFIFO(path.stat().st_mode)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_key_covers_every_part() -> None:
