@@ -232,7 +232,8 @@ def test_a_damaged_moment_is_seen_by_an_evaluation_too(neuroep, run, fault):
     }[fault]
     tensors[name] = np.ascontiguousarray(changed.view(moment.dtype) if fault == "bit" else changed)
     save_file(tensors, path, metadata=page)
-    assert refused(neuroep, "evaluate", run) == f"checkpoint '{path}' is damaged: tensor '{name}' is not what was written"
+    line = f"checkpoint '{path}' is damaged: tensor '{name}' is not what was written"
+    assert refused(neuroep, "evaluate", run) == line
     with pytest.raises(CheckpointError, match="is not what was written"):
         runs.load(run).checkpoint(optimiser=False)
 

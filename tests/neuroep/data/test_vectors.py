@@ -277,3 +277,10 @@ def test_word_that_is_blank(tmp_path: Path, line: str) -> None:
     rows, table = word_vectors.read(tmp_path / "w.vec")
     assert list(rows) == ["good", "bad", "film", ""]
     assert table[3].tolist() == [9, 9, 9]
+
+
+def test_a_name_of_a_file_is_enough(tmp_path: Path, table: np.ndarray) -> None:
+    """Before, a text was an AttributeError."""
+    path = write(tmp_path, table, "w.txt")
+    np.testing.assert_array_equal(word_vectors.read(str(path)).table, word_vectors.read(path).table)
+    assert word_vectors.fingerprint(str(path)) == word_vectors.fingerprint(path)
