@@ -263,6 +263,7 @@ def _print_epoch(record: Mapping[str, Any]) -> None:
 def _evaluate(arguments: argparse.Namespace) -> None:
     from neuroep import deployment, runs
 
+    streams.check_output()
     progress = not (arguments.quiet or arguments.json)
     given: tuple[Any, ...] = (arguments.directory, arguments.split, arguments.overrides)
     found: deployment.Deployment | deployment.Evaluation
@@ -276,6 +277,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 def _chips(arguments: argparse.Namespace) -> None:
     from hw_models import files, pages
 
+    streams.check_output()
     if arguments.fields:
         say(pages.fields())
     elif arguments.name is None:

@@ -298,3 +298,10 @@ def test_pages_show_every_field_and_what_differs():
     assert "adc.bits" in page
     assert "8 bit" in page
     assert "exact in every respect" in pages.page(Chip.ideal())
+
+
+def test_a_line_end_in_a_name_makes_no_line(tmp_path):
+    """Before, a name with a line end could add a line to the page that no field is."""
+    chip = Chip(name="mine\n  adc.bits  4", citation="a\nb")
+    lines = pages.page(chip).split("\n")
+    assert lines[:2] == ["mine\\n  adc.bits  4", "  citation: a\\nb"] and len(lines) == 4
