@@ -55,12 +55,12 @@ def split(arguments: Sequence[str], known: Mapping[str, bool]) -> tuple[list[str
             dotted(name, known)
             if not joined and (not rest or rest[0].startswith("--")):
                 raise ConfigError(f"setting '{name}' needs a value")
-            _check_once(name, overrides[::2], known)
+            check_once(name, overrides[::2], known)
             overrides += [name, value if joined else rest.pop(0)]
     return own, overrides
 
 
-def _check_once(name: str, given: Sequence[str], known: Collection[str]) -> None:
+def check_once(name: str, given: Sequence[str], known: Collection[str]) -> None:
     """Refuse a setting that was given before, under its full name or its short one."""
     for other in given:
         if dotted(other, known) == dotted(name, known):

@@ -337,3 +337,20 @@ def test_a_network_beyond_the_memory_is_refused(neuroep, tiny, tmp_path, monkeyp
     assert neuroep("train", tiny, "--out", tmp_path / "run").line.startswith("network.dense = [8, 2]: ")
     monkeypatch.setattr(memory, "physical_memory", lambda: None)
     assert neuroep("train", tiny, "--out", tmp_path / "run", "--epochs", "1", "--quiet").code == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (["--seed", "1", "--seed", "2"], "setting '--seed' is given twice"),
+        (["--engine", "local", "--engine=reference"], "option '--engine' is given twice"),
+        (["--engine", "local", "--engine.kind", "reference"], "setting '--engine', before as '--engine.kind',"),
+        (["--chip", "pcm", "--chip", "rram"], "option '--chip' is given twice"),
+        (["--out", "other"], "option '--out' is given twice"),
+    ],
+)
+def test_what_is_given_twice_is_refused(neuroep, tiny, tmp_path, given, line):
+    """Before, the last one counted without a word."""
+    found = neuroep("train", tiny, "--out", tmp_path / "run", *given).line
+    assert found.startswith(line) and found.endswith("twice: which value is meant?")
+    assert not (tmp_path / "run").exists()
