@@ -23,7 +23,7 @@ from pydantic import Field, ValidationError, model_validator
 from hw_models import devices, faults, layers
 from hw_models.circuits import Attention, Crossbar, Events, Neuron, Readout, Update, Wires
 from hw_models.errors import ChipError
-from hw_models.parts import Converter, Count, Device, Idle, Part, Pulse, at, silenced
+from hw_models.parts import Converter, Count, Device, Idle, Part, Pulse, at, leaves_of, silenced
 
 __all__ = [
     "Attention", "Chip", "Converter", "Crossbar", "Device", "Events", "Neuron", "Part", "Pulse", "Readout", "Update",
@@ -161,7 +161,7 @@ class Chip(Part):
     @classmethod
     def settings(cls) -> dict[str, Any]:
         """Return pydantic's information about every leaf by dotted name."""
-        return dict(_settings(cls))
+        return dict(leaves_of(cls))
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], source: str = "chip") -> Chip:
@@ -278,11 +278,3 @@ class Chip(Part):
                 f"crossbar.reference_lines = {lines}: fewer than outputs of a tile need a DAC with a full scale, "
                 "dac.bits or dac.range, beyond which no line is driven"
             )
-
-
-def _settings(part: type[Part], start: str = "") -> Iterator[tuple[str, Any]]:
-    for name, field in part.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Part):
-            yield from _settings(field.annotation, f"{start}{name}.")
-        else:
-            yield f"{start}{name}", field

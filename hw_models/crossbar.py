@@ -40,6 +40,7 @@ sum of independent terms.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +57,7 @@ from hw_models.keywords import checked
 from hw_models.mapping import PROGRAMMING, Array, Devices
 from hw_models.products import COLUMNS, Keys, Product
 from hw_models.randomness import key
+from hw_models.text import shown
 from hw_models.tiles import Plane, Tiles
 
 ROWS = 2048
@@ -115,7 +117,7 @@ class Crossbar:
         run: Run = serial,
         dtype: str = "float32",
     ) -> None:
-        chip = chip_of(chip)
+        chip, shape = chip_of(chip), _shape(name, shape)
         self.chip, self.shape, self.seed, self.name, self.run = chip, shape, seed, name, run
         self.dtype = np.dtype(dtype)
         self._most = float(np.finfo(dtype).max)
@@ -185,6 +187,9 @@ class Crossbar:
 
     def _largest(self, what: str, weight: Array) -> float:
         """Return the largest |weight| of a matrix that devices can be written with; refuse others."""
+        if not isinstance(weight, np.ndarray) or weight.dtype.kind not in "fiub":
+            given = weight.dtype if isinstance(weight, np.ndarray) else type(weight).__name__
+            raise ChipError(f"{self.name}: {what} are {given}: an array of numbers of shape {self.shape} is needed")
         if weight.shape != self.shape:
             raise ChipError(f"{self.name}: {what} of shape {weight.shape}, the crossbar holds {self.shape}")
         largest = float(np.abs(weight).max(initial=0))
@@ -331,14 +336,22 @@ class Crossbar:
         return result
 
     def forward(self, x: Array) -> Array:
-        """Return the read product (rows, out) of signals (rows, in), in weight units."""
+        """Return the read product (rows, out) of signals (rows, in), in weight units.
+
+        Raises
+        ------
+        ChipError
+            If nothing is programmed yet, or the signals have another shape.
+        """
+        self._check_signals("forward", x, self.shape[1])
         self._count("forward", len(x))
         if self.ideal:
             return self._ideal_forward(x, self._held)
         return self._read("forward", x, self._row_edges)
 
     def transposed(self, s: Array, out: Array | None = None) -> Array:
-        """Return the read product (rows, in) of signals (rows, out) with the same devices."""
+        """Return the read product (rows, in) of signals (rows, out) with the same devices; errors as forward."""
+        self._check_signals("transposed", s, self.shape[0])
         self._count("transposed", len(s))
         if self.ideal:
             return self._ideal_transposed(s, self._held, out)
@@ -359,6 +372,15 @@ class Crossbar:
         self.counters["dac_at_stop"] += product.driven_at_stop
         self.counters[f"adc_{way}_at_stop"] += product.sensed_at_stop
         return result
+
+    def _check_signals(self, way: str, signals: Array, lines: int) -> None:
+        if not isinstance(signals, np.ndarray) or signals.dtype.kind not in "fiub":
+            given = f"are {signals.dtype if isinstance(signals, np.ndarray) else type(signals).__name__}"
+        elif signals.ndim != 2 or signals.shape[1] != lines:
+            given = f"have shape {signals.shape}"
+        else:
+            return
+        raise ChipError(f"{self.name}: signals of {way} {given}: an array of numbers (rows, {lines}) is needed")
 
     def _count(self, way: str, samples: int) -> None:
         if not self.programmings:
@@ -471,3 +493,14 @@ class Crossbar:
         for name in state:
             if name.partition(".")[0] in ("share", "beside") and not np.isfinite(state[name]).all():
                 raise ChipError(f"{self.name}: '{name}', what wires leave of a device, is not finite")
+
+
+def _shape(name: str, shape: tuple[int, int]) -> tuple[int, int]:
+    """Return a shape as two whole numbers from 0; an empty matrix is one."""
+    try:
+        outputs, inputs = map(operator.index, shape)
+    except (TypeError, ValueError):
+        outputs = inputs = -1
+    if min(outputs, inputs) < 0:
+        raise ChipError(f"{name}: shape = {shown(shape)}: should be (out, in), two whole numbers from 0")
+    return outputs, inputs

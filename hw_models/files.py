@@ -50,8 +50,10 @@ def load(name: str | Path, _open: tuple[Path, ...] = ()) -> Chip:
     Raises
     ------
     ChipError
-        If there is no such preset or file, or the file holds no chip that can be.
+        If it is no name, there is no such preset or file, or the file holds no chip that can be.
     """
+    if not isinstance(name, str | Path):
+        raise ChipError(f"chip is a {type(name).__name__}: give the name of one, or a TOML file")
     if not isinstance(name, Path) and not is_file_name(name):
         from hw_models import presets
 

@@ -8,7 +8,7 @@ from hw_models import presets
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
 from hw_models.layers import KEPT
-from hw_models.text import plain
+from hw_models.text import lined
 
 
 def listing() -> str:
@@ -19,7 +19,7 @@ def listing() -> str:
     rows = [
         f"{shown[name]:<{width}}  {_kind(chip):<24} {chip.citation}" for name, chip in chips.items()
     ]
-    return plain("\n".join(rows), keep="\n")
+    return lined(rows)
 
 
 def _aliases(names: list[str]) -> dict[str, list[str]]:
@@ -37,7 +37,7 @@ def page(chip: Chip) -> str:
     settings = chip.settings()
     rows = [_row(name, value, settings[name]) for name, value in chip.differences().items()]
     rows += [f"  kept, without effect here: {', '.join(chip.kept)}"] if chip.kept else []
-    return plain("\n".join([*head, "", *(rows or ["  exact in every respect"])]), keep="\n")
+    return lined([*head, "", *(rows or ["  exact in every respect"])])
 
 
 def label(chip: Chip) -> str:

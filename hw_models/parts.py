@@ -11,7 +11,10 @@ from contextvars import ContextVar
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from hw_models import faults
+from hw_models.errors import ChipError
 
 Bits = Annotated[int, Field(ge=1, le=24)]
 Count = Annotated[int, Field(ge=1)]
@@ -70,6 +73,17 @@ class Part(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
+    def __init__(self, /, **values: Any) -> None:
+        """Check the fields; a fault anywhere in them is a ``ChipError`` of one line."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            names = dict(leaves_of(type(self)))
+            raise ChipError(f"{type(self).__name__}: {faults.line(error.errors()[0], names)}") from None
+
+    # To pydantic it is its own: parts within parts are checked without it, and keep their place in the error.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
     def idle(self, reason: str, *names: str) -> None:
         """Refuse fields that are set where they could not act.
 
@@ -108,6 +122,15 @@ class Part(BaseModel):
             return
         for name in type(value).model_fields:
             yield from self._set(f"{dotted}.{name}")
+
+
+def leaves_of(part: type[Part], start: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield dotted name and pydantic's information of every leaf of a kind of part."""
+    for name, field in part.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Part):
+            yield from leaves_of(field.annotation, f"{start}{name}.")
+        else:
+            yield f"{start}{name}", field
 
 
 class Converter(Part):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import stat
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +21,8 @@ DEEPEST = 16
 """Tables or lists inside each other; what is read here has at most five."""
 LARGEST = 2**63
 """Whole numbers are smaller, as TOML has it."""
+MOST_BYTES = 8 * 2**20
+"""Size of a file; what is read here has a few thousand."""
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
@@ -47,14 +51,23 @@ def read_text(path: str | Path) -> str:
     Raises
     ------
     OSError
-        If it cannot be opened; also where its name holds a NUL character, which no file's name can.
+        If it cannot be opened; also where its name holds a NUL character, which no file's name can, and where it is
+        no plain file: a device or a pipe may have no end.
     ValueError
-        If its bytes are no UTF-8.
+        If its bytes are no UTF-8, or more than :data:`MOST_BYTES`.
     """
     if "\0" in str(path):
         raise OSError(errno.EINVAL, "its name holds a NUL character", str(path))
+    mode = os.stat(path).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "it is a device or a pipe, no plain file", str(path))
+    with Path(path).open("rb") as file:
+        raw = file.read(MOST_BYTES + 1)
+    if len(raw) > MOST_BYTES:
+        raise ValueError(f"it has more than {MOST_BYTES} bytes")
     try:
-        return Path(path).read_text(encoding="utf-8")
+        # As when text is read: the line ends of other systems count as one.
+        return raw.decode().replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"byte {error.start} is no UTF-8") from None
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neuroep import networks, potentials
+from neuroep import memory, networks, potentials
 from neuroep.config import Config
 from neuroep.errors import ConfigError, DataError, unknown
 from neuroep.network import Network
@@ -154,12 +155,33 @@ def check_update(config: Config) -> None:
         raise ConfigError(f"optimiser.{name} = {value!r}: {learns}")
 
 
+def check_memory(config: Config, network: Network) -> None:
+    """Refuse a network whose weights, with the optimiser's moments of each, are beyond the memory of this machine.
+
+    Only what must be there at once is counted, so that nothing is refused that could run.
+
+    Raises
+    ------
+    ConfigError
+        Naming ``network.dense``, the size and what there is.
+    """
+    there = memory.physical_memory()
+    numbers = sum(math.prod(shape) for shape in network.parameter_shapes().values())
+    copies = 1 + len(build_optimiser(config).moments)
+    needed = numbers * copies * np.dtype(config.engine.dtype).itemsize
+    if there is not None and needed > there:
+        value = f"network.dense = {list(config.network.dense)}"
+        held = f"{numbers} weights take {needed / 2**30:.3g} GiB with the optimiser's moments"
+        raise ConfigError(f"{value}: {held}, this machine has {there / 2**30:.3g} GiB")
+
+
 def build_engine(config: Config, network: Network, parameters: Mapping[str, np.ndarray] | None = None) -> Engine:
     """Build the engine with the given or freshly drawn weights."""
     from neuroep import engines
 
     settings, seed = config.engine, config.training.seed
     if parameters is None:
+        check_memory(config, network)
         start = config.network
         parameters = networks.initial_parameters(network, seed, start.output_bias, start.projection_identity)
     chip = {} if config.chip is None else {"chip": config.chip, "chip_seed": settings.chip_seed}

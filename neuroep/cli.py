@@ -31,6 +31,20 @@ Every setting of a configuration can be given as --section.name VALUE, or --name
 """
 
 
+class _Once(argparse.Action):
+    """Stores a value; a second one is refused."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        """Store the value, and note that it was given."""
+        given: set[str] = namespace.__dict__.setdefault("given", set())
+        if option is not None and self.dest in given:
+            parser.error(f"option '{option}' is given twice: which value is meant?")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, and whose help can list the settings."""
 
@@ -40,6 +54,8 @@ class Parser(argparse.ArgumentParser):
         """Own options, and whether each takes a value."""
         raw = argparse.RawDescriptionHelpFormatter
         super().__init__(prog, None, description, epilog, formatter_class=raw, allow_abbrev=False)
+        self.register("action", None, _Once)
+        self.register("action", "store", _Once)
 
     def add_argument(self, *args: Any, **kwargs: Any) -> argparse.Action:
         """Add an argument and remember its options."""
@@ -129,11 +145,12 @@ def _run(argv: list[str]) -> None:
 
 def _arguments(command: Parser, argv: list[str]) -> argparse.Namespace:
     """Parse a command's own arguments, and gather what is left as overrides."""
-    from neuroep.overrides import split
+    from neuroep.overrides import check_once, split
 
     own, overrides = split(argv, command.options) if command.settings else (argv, [])
     arguments = command.parse_args(own)
     if getattr(arguments, "engine", None):
+        check_once("--engine", overrides[::2], command.options)
         overrides += ["--engine.kind", arguments.engine]
     if getattr(arguments, "chip", None) is not None:
         overrides += ["--chip", arguments.chip]
@@ -263,6 +280,7 @@ def _print_epoch(record: Mapping[str, Any]) -> None:
 def _evaluate(arguments: argparse.Namespace) -> None:
     from neuroep import deployment, runs
 
+    streams.check_output()
     progress = not (arguments.quiet or arguments.json)
     given: tuple[Any, ...] = (arguments.directory, arguments.split, arguments.overrides)
     found: deployment.Deployment | deployment.Evaluation
@@ -276,6 +294,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 def _chips(arguments: argparse.Namespace) -> None:
     from hw_models import files, pages
 
+    streams.check_output()
     if arguments.fields:
         say(pages.fields())
     elif arguments.name is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -29,3 +30,12 @@ def restart_peak_memory() -> None:
         _RESET.write_text("5")
     except OSError:
         return
+
+
+def physical_memory() -> int | None:
+    """Return the memory of this machine [bytes]; None where the system does not tell."""
+    try:
+        pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
+    return pages * size if pages > 0 and size > 0 else None

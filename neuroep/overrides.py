@@ -1,7 +1,7 @@
 """Settings given on the command line: ``--training.epochs 3``, or the bare name where it is unique, ``--epochs 3``.
 
 Values are read as TOML (``3``, ``1e-4``, ``true``, ``[400, 3]``), lists also as ``400,3``, anything else as text;
-``none`` unsets a setting that may be unset. ``--engine local`` is short for ``--engine.kind local``.
+``none`` or ``unset`` unsets a setting that may be unset. ``--engine local`` is short for ``--engine.kind local``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from hw_models.reading import parse_toml
 from neuroep.errors import ConfigError, nearest
 
 SHORT: Mapping[str, str] = {"engine": "engine.kind"}
+UNSET = ("none", "unset")
+"""What unsets a setting; tables print the second."""
 
 
 def split(arguments: Sequence[str], known: Mapping[str, bool]) -> tuple[list[str], list[str]]:
@@ -53,8 +55,17 @@ def split(arguments: Sequence[str], known: Mapping[str, bool]) -> tuple[list[str
             dotted(name, known)
             if not joined and (not rest or rest[0].startswith("--")):
                 raise ConfigError(f"setting '{name}' needs a value")
+            check_once(name, overrides[::2], known)
             overrides += [name, value if joined else rest.pop(0)]
     return own, overrides
+
+
+def check_once(name: str, given: Sequence[str], known: Collection[str]) -> None:
+    """Refuse a setting that was given before, under its full name or its short one."""
+    for other in given:
+        if dotted(other, known) == dotted(name, known):
+            named = f"'{name}'" if other == name else f"'{name}', before as '{other}',"
+            raise ConfigError(f"setting {named} is given twice: which value is meant?")
 
 
 def merged(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
@@ -73,7 +84,7 @@ def merged(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any
     pairs = [(name, str(text)) for name, text in zip(overrides[::2], overrides[1::2], strict=True)]
     for name, text in sorted(pairs, key=lambda pair: pair[0] != "--chip"):
         if name == "--chip":
-            below = result["chip"] = None if text == "none" else {"preset": _located(text)}
+            below = result["chip"] = None if text.lower() in UNSET else {"preset": _located(text)}
             continue
         field, entry = dotted(name)
         *tables, leaf = field.split(".")
@@ -164,7 +175,7 @@ def _value(field: str, text: str) -> Any:
     members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
     kinds = [get_args(kind)[0] if get_origin(kind) is Annotated else kind for kind in members]
     parts = next((get_args(kind)[0] for kind in kinds if get_origin(kind) is tuple), None)
-    if text.lower() == "none" and NoneType in kinds:
+    if text.lower() in UNSET and NoneType in kinds:
         return None
     if str in kinds:
         return _placed(field, text)

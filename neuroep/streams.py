@@ -6,6 +6,7 @@ takes their number, so that whatever writes to standard error writes into it. He
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -15,10 +16,44 @@ from contextlib import contextmanager
 
 from hw_models.text import one_line, plain
 
+OUTPUT = "standard output"
+_gone: set[str] = set()
+"""Standard streams without which the process was started."""
+
 
 def say(text: object, end: str = "\n", flush: bool = False) -> None:
-    """Print text without control characters but line ends and tabs."""
-    print(plain(text, keep="\n\t"), end=end, flush=flush)
+    """Print text without control characters but line ends and tabs.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, naming standard output; of a pipe that nobody reads ``BrokenPipeError``.
+    """
+    with _written():
+        print(plain(text, keep="\n\t"), end=end, flush=flush)
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    """Let an error say that it is standard output which could not be written."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), OUTPUT) from None
+
+
+def check_output() -> None:
+    """Refuse to work for a result that nobody can see.
+
+    Raises
+    ------
+    OSError
+        If the process was started without a standard output.
+    """
+    if "stdout" in _gone:
+        raise OSError(errno.EBADF, "it is closed, and the result is printed there alone", OUTPUT)
 
 
 def fail(line: str, code: int = 2) -> int:
@@ -32,7 +67,8 @@ def fail(line: str, code: int = 2) -> int:
 
 def flush() -> None:
     """Write out what is held back, so that a full disk or a closed pipe is seen before the process ends."""
-    sys.stdout.flush()
+    with _written():
+        sys.stdout.flush()
 
 
 @contextmanager
@@ -42,6 +78,7 @@ def prepared() -> Iterator[None]:
     A number that overflows is found by the command itself, which says where. Whoever sets warnings (``-W``,
     ``PYTHONWARNINGS``) sees what he asked for.
     """
+    _gone.clear()
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             _closed(number, name)
@@ -103,6 +140,7 @@ class _Notes(logging.Handler):
 
 def _closed(number: int, name: str) -> None:
     """Put the null device where a stream was closed, and keep its number from other files."""
+    _gone.add(name)
     try:
         os.fstat(number)
     except OSError:

@@ -18,13 +18,13 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import numpy as np
 
 from neuroep.errors import ConfigError, unknown
-from neuroep.overrides import dotted
+from neuroep.overrides import UNSET, dotted
 from neuroep.randomness import generator
 
 DESIGNS = ("grid", "zip", "sobol", "lhs")
@@ -100,6 +100,8 @@ def axis(text: str) -> Axis:
         raise ConfigError(f"vary '{text}': no values")
     if any(not item for item in items):
         raise ConfigError(f"vary '{text}': an empty value between commas")
+    if NoneType in kinds or field == "chip":
+        items = [UNSET[0] if item.lower() in UNSET else item for item in items]
     return Axis(full, tuple(items))
 
 

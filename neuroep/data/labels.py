@@ -46,6 +46,8 @@ def classes_of(tables: Sequence[Table], column: str) -> tuple[str, ...]:
     values = {plain for value in seen if (plain := _plain(value)) not in _MISSING}
     if len(values) < 2:
         held = f"column '{column}' holds {len(values)} of them"
+        for table in tables:
+            held += f"; {_where(table, column, None)} is missing" if None in _plain_values(table, column) else ""
         raise DataError(f"data '{tables[0].name}': at least 2 classes are needed, {held}")
     if all(isinstance(value, str) for value in values):
         return tuple(sorted(str(value) for value in values))

@@ -24,6 +24,12 @@ Columns = Mapping[str, "pyarrow.ChunkedArray"]
 
 MARK = "\ufeff".encode()
 """Byte-order mark, which some editors put before UTF-8."""
+_SEPARATORS = {
+    ",": ("commas", "name it .csv"),
+    "\t": ("tabs", "name it .tsv"),
+    ";": ("semicolons", "save it with commas"),
+}
+"""Signs between columns: what they are called, and what to do about a file that has them."""
 _LONGEST = 2**31 - 1
 _WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -83,6 +89,7 @@ def _of_rows(file: Path, numbered: Iterator[tuple[int, list[str]]], wanted: Want
     _, header = next(rows, (0, []))
     if not header:
         raise Fault("it is empty")
+    _check_separator(file, header, wanted)
     places = places_of(file, header, wanted)
     columns: list[list[str]] = [[] for _ in places]
     targets = list(zip(columns, places.values(), strict=True))
@@ -93,6 +100,16 @@ def _of_rows(file: Path, numbered: Iterator[tuple[int, list[str]]], wanted: Want
             column.append(row[place])
     *first, (label, labels) = zip(places, columns, strict=True)
     return {name: texts_of(values) for name, values in first} | {label: column_of(label, _typed(labels))}
+
+
+def _check_separator(file: Path, header: list[str], wanted: Wanted) -> None:
+    """Refuse a table whose header holds the columns, but between other signs than its name says."""
+    for sign, (name, ending) in _SEPARATORS.items():
+        names = {part.strip().strip('"') for part in header[0].split(sign)} if len(header) == 1 else set()
+        if len(names) > 1 and any({column, wanted.others.get(column)} & names for column in wanted.columns):
+            named = ".tsv" if ".tsv" in file.suffixes else ".csv"
+            wants = _SEPARATORS["\t" if named == ".tsv" else ","][0]
+            raise Fault(f"it is separated by {name}, and is named {named}, which needs {wants}; {ending}")
 
 
 def _typed(values: list[str]) -> list[Any]:
@@ -107,7 +124,8 @@ def _typed(values: list[str]) -> list[Any]:
     for fits, convert in kinds:
         if present and all(map(fits, present)):
             return [None if value in _ABSENT else convert(value) for value in plain]
-    return values
+    # A name may be NA or None, but nan is what programs write where there is no label.
+    return [None if value in ("nan", "NaN") else held for value, held in zip(plain, values, strict=True)]
 
 
 def read_json(file: Path, wanted: Wanted) -> Columns:

@@ -64,9 +64,9 @@ def locate(vectors: str | os.PathLike[str]) -> Path:
     return _download(text)
 
 
-def fingerprint(path: Path) -> str:
+def fingerprint(path: str | os.PathLike[str]) -> str:
     """Return the hash of a file of word vectors and of the arrays gensim may have put beside it."""
-    digest = hashlib.blake2b(digest_size=16)
+    path, digest = located(path, "vectors"), hashlib.blake2b(digest_size=16)
     try:
         for part in (path, *sorted(path.parent.glob(f"{glob.escape(path.name)}.*.npy"))):
             with part.open("rb") as file:
@@ -76,12 +76,12 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
-def read(path: Path) -> WordVectors:
+def read(path: str | os.PathLike[str]) -> WordVectors:
     """Read a file of word vectors; its format is found from its contents.
 
     Parameters
     ----------
-    path : pathlib.Path
+    path : str or path
         ``.kv``, word2vec binary or text, or GloVe text without a header; all but ``.kv`` may be compressed (``.gz``,
         ``.bz2``, ``.xz``). Of a word that comes twice the first vector counts.
 
@@ -91,6 +91,7 @@ def read(path: Path) -> WordVectors:
         If the file is missing, truncated, of another format, empty, of dimension zero, or holds a value which is not
         finite in float32.
     """
+    path = located(path, "vectors")
     try:
         if path.suffix.lower() == PICKLED:
             rows, table = read_keyed(path)

@@ -102,13 +102,29 @@ def _form(head: bytes) -> _Form:
             raise Fault(f"header says {count} words of dimension {dim}: both must be at least 1")
         second = rest.lstrip().partition(b"\n")[0]
         return _Form(not (_numbers(second) == dim or _is_text(head)), count, dim)
-    # A word with blanks makes its line longer: the dimension is what most lines have.
-    lines = text.split(b"\n")
-    lengths = Counter(number for line in (lines[:-1] if len(head) >= _HEAD else lines) if (number := _numbers(line)))
-    if not lengths or _has_controls(first):
-        raise Fault(f"its first line is of no known format; allowed are {_ALLOWED}")
-    most = max(lengths.values())
-    return _Form(False, None, min(dim for dim, times in lengths.items() if times == most))
+    lines = head.split(b"\n")
+    dim = _dimension(lines[:-1] if len(head) >= _HEAD else lines)
+    if not dim or _has_controls(first):
+        commas = b"," in first and _numbers(first.replace(b",", b" "))
+        reason = "is separated by commas: blanks or tabs are needed" if commas else "is of no known format"
+        raise Fault(f"its first line {reason}; allowed are {_ALLOWED}")
+    return _Form(False, None, dim)
+
+
+def _dimension(lines: list[bytes]) -> int:
+    """Return how many numbers most lines have behind one word, of as many the first; 0 without any.
+
+    Lines whose word has blanks, or is one, do not count where others are: what of them is a number is not certain.
+    """
+    fields = [line.split() for line in lines]
+    counts = [_numbers(line) for line in lines]
+    indented = [line[:1] in (b" ", b"\t") for line in lines]
+    rows = list(zip(counts, fields, indented, strict=True))
+    bare = [not fields or (inside and _is_number(fields[0])) for _, fields, inside in rows]
+    clean = [n for (n, fields, _), bare in zip(rows, bare, strict=True) if n and not bare and n == len(fields) - 1]
+    lengths = Counter(clean or [n for n in counts if n])
+    # Counter keeps the order in which values came, and so does max.
+    return max(lengths, key=lambda n: lengths[n], default=0)
 
 
 def _numbers(line: bytes) -> int:
@@ -191,6 +207,8 @@ def _rows(file: IO[bytes], form: _Form) -> Iterator[tuple[int, bytes, list[bytes
         fields = line.split()
         if not fields:
             continue
+        if b"\r" in line.rstrip():
+            raise Fault(f"line {number} holds a carriage return: lines should end in a line feed")
         if not header:
             blank = len(fields) == form.dim and line[:1] in (b" ", b"\t")
             yield number, line, [b"", *fields] if blank else fields

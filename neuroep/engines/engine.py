@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hw_models.text import shown
 from neuroep import potentials, settling
 from neuroep.batch import Batch, TokenVectors
 from neuroep.contrast import Contrast, Held, Moved, Signal, TokenRows
@@ -76,6 +77,7 @@ class Engine(ABC):
     ) -> None:
         if dtype not in DTYPES:
             raise ConfigError(unknown("dtype", dtype, DTYPES))
+        check_seed("seed", seed)
         _check_kinds(network, optimiser, self.name)
         self.network, self.seed, self.dtype = network, seed, dtype
         self.optimiser = optimiser or Adam()
@@ -380,8 +382,22 @@ class Engine(ABC):
                 raise CheckpointError(f"parameter '{name}' is not finite")
 
 
+def check_seed(name: str, seed: object) -> None:
+    """Refuse a seed that is no whole number from 0.
+
+    Raises
+    ------
+    ConfigError
+        Naming it and the value.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ConfigError(f"{name} = {shown(seed)}: should be a whole number from 0")
+
+
 def _check_kinds(network: Network, optimiser: Optimiser | None, engine: str) -> None:
     """Refuse parts of other classes than those an engine computes, which it would take for one of these."""
+    if not isinstance(network, Network):
+        raise ConfigError(f"network is a {type(network).__name__}: a Network is needed, as neuroep.networks makes it")
     kinds = (("layer", network.layers, LAYERS), ("synapse", network.synapses, SYNAPSES))
     for what, parts, known in kinds:
         for part in parts:

@@ -21,7 +21,7 @@ from neuroep.contrast import Contrast, Signal, TokenRows
 from neuroep.engines import substrate
 from neuroep.engines.arrays import Array
 from neuroep.engines.attention import HeldLogits, Tokens
-from neuroep.engines.engine import Engine
+from neuroep.engines.engine import Engine, check_seed
 from neuroep.engines.kept import Entry
 from neuroep.engines.neurons import displaced
 from neuroep.engines.workers import Workers
@@ -97,6 +97,8 @@ class LocalEngine(Engine):
     ) -> None:
         if device not in ("auto", "cpu"):
             raise ConfigError(f"device is '{device}': the local engine runs on auto, cpu")
+        if chip_seed is not None:
+            check_seed("chip_seed", chip_seed)
         self.workers = Workers(threads)
         self.chip = None if chip is None else chip_of(chip)
         self._chip_seed = chip_seed

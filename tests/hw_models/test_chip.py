@@ -187,9 +187,27 @@ def test_unknown_keys_are_refused_with_the_nearest_name(values, near):
 
 
 def test_a_part_built_in_python_is_checked_too():
-    with pytest.raises(ValidationError, match="below g_max"):
+    with pytest.raises(ChipError, match=r"^Device: g_min = 30.0: it should be below g_max"):
         Device(g_min=30.0)
 
+
+@pytest.mark.parametrize(
+    ("make", "line"),
+    [
+        (lambda: Chip(adcc=Converter()), r"^Chip: unknown key 'adcc'.*did you mean 'adc'\?$"),
+        (lambda: Chip(adc={"bitts": 8}), r"^Chip: unknown key 'adc.bitts' = 8: .*did you mean 'adc.bits'\?$"),
+        (lambda: Chip(adc={"stochastic": True}), r"^Chip: adc.stochastic = True: it acts only with bits$"),
+        (lambda: Readout(hold_noise=0.1), r"^Readout: hold_noise = 0.1: it acts only with"),
+        (lambda: Converter(bits="8"), r"^Converter: bits = '8': should be a whole number$"),
+        (lambda: hw_models.load(None), r"^chip is a NoneType: give the name of one"),
+        (lambda: hw_models.load(3), r"^chip is a int: give the name of one"),
+    ],
+)
+def test_a_fault_in_python_is_one_line_too(make, line):
+    """Before, several lines of pydantic, or an error of Python's own."""
+    with pytest.raises(ChipError, match=line) as caught:
+        make()
+    assert "\n" not in str(caught.value) and "pydantic" not in str(caught.value)
 
 def test_the_ideal_chip_differs_in_nothing_and_is_frozen():
     chip = Chip.ideal()
@@ -280,3 +298,10 @@ def test_pages_show_every_field_and_what_differs():
     assert "adc.bits" in page
     assert "8 bit" in page
     assert "exact in every respect" in pages.page(Chip.ideal())
+
+
+def test_a_line_end_in_a_name_makes_no_line(tmp_path):
+    """Before, a name with a line end could add a line to the page that no field is."""
+    chip = Chip(name="mine\n  adc.bits  4", citation="a\nb")
+    lines = pages.page(chip).split("\n")
+    assert lines[:2] == ["mine\\n  adc.bits  4", "  citation: a\\nb"] and len(lines) == 4

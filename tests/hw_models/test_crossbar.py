@@ -9,7 +9,7 @@ import pytest
 
 from hw_models import products
 from hw_models.blocks import blocks, serial
-from hw_models.chip import Chip
+from hw_models.chip import Chip, Converter
 from hw_models.converters import Converters
 from hw_models.crossbar import Crossbar
 from hw_models.errors import ChipError
@@ -761,3 +761,29 @@ def test_float64_is_kept():
     np.testing.assert_allclose(bar.weights(), weight, rtol=1e-15)
     step = 4 / (2**19 - 1)
     np.testing.assert_allclose(bar.forward(x), np.rint(x / step) * step @ weight.T, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3, 4), (2.0, 3), (-1, 3), 4, "ab"])
+def test_a_shape_that_is_none(shape):
+    with pytest.raises(ChipError, match=r"^crossbar: shape = .*: should be \(out, in\), two whole numbers from 0$"):
+        Crossbar(Chip(), shape)
+
+
+@pytest.mark.parametrize("chip", [Chip(), Chip(adc=Converter(bits=8, range=1.0))], ids=["ideal", "8 bits"])
+def test_what_is_no_matrix_of_the_crossbar(chip):
+    """Before, a list was an AttributeError, and signals of another width whatever NumPy or a kernel made of them."""
+    bar = Crossbar(chip, (2, 3))
+    for wrong in ([[1.0] * 3] * 2, np.array([["a"] * 3] * 2), np.ones((2, 3), dtype=complex)):
+        with pytest.raises(ChipError, match=r"^crossbar: weights are .*: an array of numbers of shape \(2, 3\)"):
+            bar.program(wrong)
+    bar.program(np.ones((2, 3), dtype=np.float32))
+    for product, width in ((bar.forward, 3), (bar.transposed, 2)):
+        way = product.__name__
+        for shape in ((4, width + 1), (4, width - 1), (width,), (1, 4, width)):
+            given = rf"^crossbar: signals of {way} have shape \({', '.join(map(str, shape))},?\): .*\(rows, {width}\)"
+            with pytest.raises(ChipError, match=given):
+                product(np.ones(shape, dtype=np.float32))
+        with pytest.raises(ChipError, match=f"^crossbar: signals of {way} are list"):
+            product([[1.0] * width])
+        assert bar.reads == (way == "transposed")
+        product(np.ones((4, width), dtype=np.float32))

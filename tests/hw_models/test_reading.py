@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 import hw_models
@@ -80,3 +82,30 @@ def test_overrides_are_pairs(tmp_path, overrides):
     (tmp_path / "page.toml").touch()
     with pytest.raises(ConfigError, match="they are pairs"):
         config.load(tmp_path / "page.toml", overrides)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="devices of POSIX")
+@pytest.mark.parametrize(("read", "error"), [(config.load, ConfigError), (hw_models.load, ChipError)])
+def test_what_is_no_plain_file_is_not_read(tmp_path, read, error):
+    """Before, /dev/zero was read until the memory was full, and a pipe waited for."""
+    os.mkfifo(tmp_path / "pipe.toml")
+    (tmp_path / "link.toml").symlink_to("/dev/zero")
+    for path in ("/dev/zero", tmp_path / "pipe.toml", tmp_path / "link.toml"):
+        with pytest.raises(error, match="it is a device or a pipe, no plain file") as caught:
+            read(path)
+        assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(("read", "error"), [(config.load, ConfigError), (hw_models.load, ChipError)])
+def test_a_file_beyond_all_measure_is_not_read(tmp_path, read, error):
+    path = tmp_path / "large.toml"
+    with path.open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(error, match=f"more than {reading.MOST_BYTES} bytes"):
+        read(path)
+
+
+def test_line_ends_of_other_systems(tmp_path):
+    path = tmp_path / "page.toml"
+    path.write_bytes(b'name = "x"\r\n[adc]\r\nbits = 8\r\n')
+    assert hw_models.load(path).adc.bits == 8

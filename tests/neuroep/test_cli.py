@@ -273,7 +273,11 @@ def test_other_ends(neuroep, tiny, tmp_path, monkeypatch, raised, code, printed)
     assert (found.code, found.err) == (code, printed)
 
 
-def test_an_array_too_large_is_one_line(neuroep, tiny, tmp_path):
+def test_an_array_too_large_is_one_line(neuroep, tiny, tmp_path, monkeypatch):
+    """Where the system does not say what memory there is, allocating fails in one line."""
+    from neuroep import memory
+
+    monkeypatch.setattr(memory, "physical_memory", lambda: None)
     line = neuroep("train", tiny, "--out", tmp_path / "run", "--dense", "10000000000000,2").line
     assert line.startswith("out of memory: ") and line.endswith(SMALLER)
 
@@ -356,3 +360,33 @@ def test_import_published(neuroep, tmp_path):
 
 def test_the_parser_is_the_only_door(neuroep):
     assert cli.main(["--version-x"]) == 2
+
+
+def test_a_network_beyond_the_memory_is_refused(neuroep, tiny, tmp_path, monkeypatch):
+    """Before, the process was killed as it drew the weights."""
+    line = neuroep("train", tiny, "--out", tmp_path / "run", "--dense", "[10000000000,2]").line
+    assert line.startswith("network.dense = [10000000000, 2]: ") and "this machine has " in line
+    assert "GiB with the optimiser's moments" in line and not (tmp_path / "run").exists()
+    from neuroep import memory
+
+    monkeypatch.setattr(memory, "physical_memory", lambda: 1000)
+    assert neuroep("train", tiny, "--out", tmp_path / "run").line.startswith("network.dense = [8, 2]: ")
+    monkeypatch.setattr(memory, "physical_memory", lambda: None)
+    assert neuroep("train", tiny, "--out", tmp_path / "run", "--epochs", "1", "--quiet").code == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (["--seed", "1", "--seed", "2"], "setting '--seed' is given twice"),
+        (["--engine", "local", "--engine=reference"], "option '--engine' is given twice"),
+        (["--engine", "local", "--engine.kind", "reference"], "setting '--engine', before as '--engine.kind',"),
+        (["--chip", "pcm", "--chip", "rram"], "option '--chip' is given twice"),
+        (["--out", "other"], "option '--out' is given twice"),
+    ],
+)
+def test_what_is_given_twice_is_refused(neuroep, tiny, tmp_path, given, line):
+    """Before, the last one counted without a word."""
+    found = neuroep("train", tiny, "--out", tmp_path / "run", *given).line
+    assert found.startswith(line) and found.endswith("twice: which value is meant?")
+    assert not (tmp_path / "run").exists()

@@ -218,6 +218,26 @@ def test_files_of_one_run_stay_together_over_a_resume(neuroep, run):
     assert found.environment["engine"]["engine"] == "local"
 
 
+@pytest.mark.parametrize("fault", ["bit", "shape", "dtype", "size"])
+def test_a_damaged_moment_is_seen_by_an_evaluation_too(neuroep, run, fault):
+    """Before, only a missing moment was: the rest of the optimiser's state was left unread."""
+    path, name = run / CHECKPOINT, "optimiser.dense_1.weight.first_moment"
+    tensors, page = load_file(path), metadata(path)
+    moment = tensors[name]
+    changed = {
+        "bit": np.ascontiguousarray(moment).view(np.uint8) ^ np.uint8(1),
+        "shape": moment.reshape(-1),
+        "dtype": moment.astype(np.float16),
+        "size": moment[:1],
+    }[fault]
+    tensors[name] = np.ascontiguousarray(changed.view(moment.dtype) if fault == "bit" else changed)
+    save_file(tensors, path, metadata=page)
+    line = f"checkpoint '{path}' is damaged: tensor '{name}' is not what was written"
+    assert refused(neuroep, "evaluate", run) == line
+    with pytest.raises(CheckpointError, match="is not what was written"):
+        runs.load(run).checkpoint(optimiser=False)
+
+
 def old(run) -> None:
     """Turn a checkpoint into one of format 1, as earlier versions wrote it."""
     saved = checkpoints.load(run / CHECKPOINT)

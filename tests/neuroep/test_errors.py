@@ -197,3 +197,21 @@ class TestDivergence:
         with pytest.raises(DivergenceError) as caught, np.errstate(all="ignore"):
             engine.update({**contrasts, "dense_1": replace(contrasts["dense_1"], span=1e-320)}, rates)
         assert str(caught.value).startswith("diverged: weight of 'dense_1' is not finite at update 2; try")
+
+
+@pytest.mark.parametrize("kind", engines.NAMES)
+@pytest.mark.parametrize("seed", [1.5, -1, "a", None, True])
+def test_a_seed_is_a_whole_number_from_0(kind, seed):
+    """Before, 1.5 was taken for 1, and a text was a ValueError."""
+    with pytest.raises(ConfigError, match=r"^seed = .*: should be a whole number from 0$"):
+        engines.build(kind, cases.network(), seed=seed)
+    if kind == "local" and seed is not None:
+        with pytest.raises(ConfigError, match=r"^chip_seed = .*: should be a whole number from 0$"):
+            engines.local(cases.network(), chip="pcm", chip_seed=seed)
+
+
+@pytest.mark.parametrize("kind", engines.NAMES)
+@pytest.mark.parametrize("network", ["net", None, 3])
+def test_what_is_no_network(kind, network):
+    with pytest.raises(ConfigError, match=f"^network is a {type(network).__name__}: a Network is needed"):
+        engines.build(kind, network)

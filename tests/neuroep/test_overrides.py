@@ -185,3 +185,20 @@ def test_a_sweep_over_g_max_rescales_at_every_point(tmp_path):
     found = [point.config.chip.device for point in made.points]
     sigmas = [float(programming_sigma([device.g_max], device)[0]) for device in found]
     assert sigmas == pytest.approx([PCM_SIGMA / 2, PCM_SIGMA, 2 * PCM_SIGMA], rel=1e-5)
+
+
+def test_unset_is_none_as_tables_print_it():
+    """Before, the text 'unset' was refused as no whole number."""
+    from analysis.sweep.designs import axis, points
+
+    given = ["--chip", "rram", "--chip.adc.bits", "unset", "--chip.adc.range", "none"]
+    assert merged({}, given)["chip"]["adc"] == {"bits": None, "range": None}
+    assert points([axis("chip.adc.bits=unset,4,none")]) == [{"chip.adc.bits": "none"}, {"chip.adc.bits": "4"}]
+
+
+@pytest.mark.parametrize("second", [["--seed", "2"], ["--training.seed=2"], ["--training.seed", "1"]])
+def test_a_setting_given_twice_is_refused(second):
+    """Before, the last one counted without a word."""
+    with pytest.raises(ConfigError, match=r"^setting '--(training\.)?seed'.* is given twice: which value is meant\?$"):
+        split(["--seed", "1", *second], {})
+    split(["--rates.dense_1", "1", "--rates.dense_2", "1"], {})

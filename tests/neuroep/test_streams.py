@@ -36,7 +36,6 @@ def shell(line: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
         ("NEUROEP chips nothing 2>&- >&-", 2, b""),
         ("NEUROEP chips nothing 2>&- >&- <&-", 2, b""),
         ("NEUROEP chips nothing 2>/dev/full", 2, b""),
-        ("NEUROEP chips pcm >&-", 0, b""),
         ("NEUROEP --version <&-", 0, b"neuroep 0.1.0\n"),
     ],
 )
@@ -44,6 +43,14 @@ def test_closed_streams(line, code, out):
     """Before, the error line of a closed standard error was printed among the results."""
     found = shell(line)
     assert (found.returncode, found.stdout, found.stderr) == (code, out, b"")
+
+
+@pytest.mark.parametrize("line", ["chips pcm", "evaluate RUN", "evaluate RUN --json"])
+def test_a_result_that_would_be_lost_is_refused(trained, line):
+    """Before, the command ended with 0 and its result was nowhere."""
+    found = shell(f"NEUROEP {line.replace('RUN', str(trained))} >&-")
+    said = b"neuroep: error: it is closed, and the result is printed there alone: 'standard output'\n"
+    assert (found.returncode, found.stdout, found.stderr) == (2, b"", said)
 
 
 def test_a_file_does_not_take_the_place_of_a_closed_stream(tmp_path):
@@ -58,8 +65,8 @@ def test_a_file_does_not_take_the_place_of_a_closed_stream(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("NEUROEP chips >/dev/full", b"neuroep: error: No space left on device\n"),
-        ("NEUROEP chips --fields >/dev/full", b"neuroep: error: No space left on device\n"),
+        ("NEUROEP chips >/dev/full", b"neuroep: error: No space left on device: 'standard output'\n"),
+        ("NEUROEP chips --fields >/dev/full", b"neuroep: error: No space left on device: 'standard output'\n"),
         ("(sleep 1; NEUROEP chips --fields; echo $? >CODE) | true", b"the output is closed: what read it has ended\n"),
     ],
 )

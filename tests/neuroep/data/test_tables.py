@@ -105,6 +105,9 @@ def test_texts_of_several_megabytes(tmp_path: Path) -> None:
         ("t.jsonl", LINES + '{"text": 1, "label": 1}', "column 'text' holds str in row 1 and int in row 3"),
         ("t.json", '[{"text": "a",\n"label": }]', "line 2 is no JSON"),
         ("t.json", "[]", "it is empty"),
+        ("t.tsv", CSV, "it is separated by commas, and is named .tsv, which needs tabs; name it .csv"),
+        ("t.csv", TSV, "it is separated by tabs, and is named .csv, which needs commas; name it .tsv"),
+        ("t.csv", CSV.replace(",", ";"), "it is separated by semicolons, and is named .csv"),
         ("t.csv.gz", CSV, "cannot be read: "),
         ("t.csv.gz", gzip.compress(CSV.encode() * 1000)[:-12], "cannot be read: "),
     ],
@@ -201,3 +204,14 @@ def test_saved_tables_are_whole(tmp_path: Path) -> None:
         path.write_bytes(whole[:cut])
         with pytest.raises(DataError, match="cannot be read: "):
             tables.read_table(path, COLUMNS)
+
+
+@pytest.mark.parametrize("given", ["nan", "NaN"])
+@pytest.mark.parametrize("others", [("0", "1"), ("neg", "pos"), ()])
+def test_a_label_that_is_not_a_number_is_missing(tmp_path: Path, given: str, others: tuple[str, ...]) -> None:
+    """Before, nan among names was a class of its own."""
+    path = tmp_path / "t.csv"
+    path.write_text("text,label\n" + "".join(f"good film,{label}\n" for label in (*others, given)))
+    table = tables.read_table(path, COLUMNS)
+    with pytest.raises(DataError, match=f"label in row {len(others) + 1} of column 'label' is missing"):
+        labels.numbers(table, "label", labels.classes_of([table], "label"))

@@ -277,3 +277,37 @@ def test_word_that_is_blank(tmp_path: Path, line: str) -> None:
     rows, table = word_vectors.read(tmp_path / "w.vec")
     assert list(rows) == ["good", "bad", "film", ""]
     assert table[3].tolist() == [9, 9, 9]
+
+
+def test_a_name_of_a_file_is_enough(tmp_path: Path, table: np.ndarray) -> None:
+    """Before, a text was an AttributeError."""
+    path = write(tmp_path, table, "w.txt")
+    np.testing.assert_array_equal(word_vectors.read(str(path)).table, word_vectors.read(path).table)
+    assert word_vectors.fingerprint(str(path)) == word_vectors.fingerprint(path)
+
+
+@pytest.mark.parametrize(
+    ("contents", "line"),
+    [
+        ("good 1 2\rbad 1 3\r", "line 1 holds a carriage return"),
+        ("2 2\rgood 1 2\rbad 1 3\r", "line 1 holds a carriage return"),
+        ("good 1 2\nbad 1 3\rfilm 1 2\n", "line 2 holds a carriage return"),
+        ("good 1 2\nbad 1\n", "line 2 holds 1 numbers after its word, not 2"),
+        ("bad 1\ngood 1 2\n", "line 2 holds 2 numbers after its word, not 1"),
+        ("good 0x1 2\nbad 1 2\n", "line 1 holds '0x1' where a number is needed"),
+        ("good,1,2\nbad,1,2\n", "its first line is separated by commas"),
+    ],
+)
+def test_the_right_line_is_blamed(tmp_path: Path, contents: str, line: str) -> None:
+    """Before, carriage returns joined words to one, and the shorter of two lines was taken for the right one."""
+    (tmp_path / "w.txt").write_bytes(contents.encode())
+    with pytest.raises(DataError, match=line):
+        word_vectors.read(tmp_path / "w.txt")
+
+
+@pytest.mark.parametrize("contents", ["good 1 2\n\t3 4\n", "good 1 2\n 3 4\n 5 6\n 7 8\n"])
+def test_rows_with_a_blank_for_a_word_decide_no_dimension(tmp_path: Path, contents: str) -> None:
+    """Before, they counted with one number less and the other rows were refused."""
+    (tmp_path / "w.txt").write_text(contents)
+    rows, table = word_vectors.read(tmp_path / "w.txt")
+    assert table[rows["good"]].tolist() == [1, 2] and table[rows[""]].tolist() == [3, 4]
