@@ -149,7 +149,7 @@ def make(
     ]
     _check_acting(points, in_vain)
     if mode == "deploy":
-        _check_calibrated(points)
+        _check_calibrated(points, task)
     _check_different(points, task)
     return Plan(task, source, base, fields, tuple(points), ideal)
 
@@ -238,12 +238,12 @@ def _check_acting(points: Sequence[Point], in_vain: Sequence[Mapping[str, str]])
             raise ConfigError(f"vary {name}: no result of these chips depends on it, only what their devices conduct")
 
 
-def _check_calibrated(points: Sequence[Point]) -> None:
+def _check_calibrated(points: Sequence[Point], task: Task) -> None:
     """Refuse what a deployment sees in calibrated ranges alone, where no point has one."""
     if any(point.config.chip is not None and is_calibrated(point.config.chip) for point in points):
         return
     for name in points[0].values if points else ():
-        if all(acts_on_calibration_alone(name, point.settings) for point in points):
+        if all(acts_on_calibration_alone(name, task, point.settings) for point in points):
             why = "mode 'deploy' sees it only in ranges that are calibrated, and these chips have none"
             raise ConfigError(f"vary {name}: {why}; use 'learn', or set converters without a range")
 

@@ -58,7 +58,7 @@ def place(values: Mapping[str, Any], seed: int) -> str:
 
 
 def settled(values: Mapping[str, Any], seed: int) -> str:
-    """Return what an id stands for: values and seed, but for what a whole chip is called, which no result depends on."""
+    """Return what an id stands for: values and seed, but not what a whole chip is called; no result depends on it."""
     return place({name: value for name, value in values.items() if name != CHIP}, seed)
 
 
@@ -104,9 +104,8 @@ def _fault(record: Any, fields: Iterable[str], sweep: str | None) -> str:
     if fault:
         return fault.replace("another run", "another sweep")
     result = record.get("result")
-    accuracy = None if result is None else result.get("accuracy")
-    if result is not None and not (_is_number(accuracy) and 0 <= accuracy <= 1):
-        return f"has accuracy = {accuracy!r}: allowed are shares from 0 to 1"
+    if result is not None and not _is_share(result.get("accuracy")):
+        return f"has accuracy = {result.get('accuracy')!r}: allowed are shares from 0 to 1"
     return ""
 
 
@@ -119,5 +118,5 @@ def _is_record(record: Any) -> bool:
     return (record.get("result") or record.get("error")) is not None
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

@@ -49,8 +49,10 @@ DEPLOYED |= {f"{name}_spread" for name in DEPLOYED if name.startswith("chip.devi
 """But those: where weights are held, and the bounds to which a programmed one is cut."""
 
 
-CALIBRATION = ("estimator.", "settling.nudged_", "chip.calibration_samples", "training.seed")
-"""Settings that a deployment sees only in ranges calibrated on samples, in all phases, by how they begin."""
+CALIBRATION = ("estimator.", "settling.nudged_", "chip.calibration_samples")
+"""Settings that a deployment sees only in ranges calibrated on training samples, in all phases, by how they begin."""
+CHOICE = {"training.seed", "data.limit", "data.validation"}
+"""Settings that choose the training samples, and those held out."""
 
 
 def acts_on_updates_alone(name: str) -> bool:
@@ -58,10 +60,11 @@ def acts_on_updates_alone(name: str) -> bool:
     return name.startswith(UPDATES) and name not in DEPLOYED
 
 
-def acts_on_calibration_alone(name: str, settings: Mapping[str, Any]) -> bool:
-    """Tell a setting that a deployment sees only where it calibrates; the seed chooses samples, too, where some are."""
-    chosen = settings.get("data.limit") is not None or settings.get("data.validation")
-    return name.startswith(CALIBRATION) and not (name == "training.seed" and chosen)
+def acts_on_calibration_alone(name: str, task: Task, settings: Mapping[str, Any]) -> bool:
+    """Tell a setting that a deployment sees only where it calibrates: others see what is chosen to be evaluated."""
+    chosen = settings.get("data.limit") is not None or bool(settings.get("data.validation"))
+    evaluated = chosen and task.split in ("train", "validation")
+    return name.startswith(CALIBRATION) or (name in CHOICE and not evaluated)
 
 
 def is_calibrated(chip: Chip) -> bool:

@@ -14,7 +14,7 @@ SETTINGS: dict[str, Any] = {"seeds": 2, "samples": 400}
 
 
 def resealed(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Change the page of a sweep, or every line of its ledger, and seal what comes of it, as a version of ours would."""
+    """Change the page of a sweep, or every line of its ledger, and seal what comes of it as a sweep would."""
     text = path.read_text()
     parts = text.splitlines() if path.suffix == ".jsonl" else [text]
     found = []

@@ -92,6 +92,8 @@ FIXED = [*IDEAL, "--chip.adc.bits", "6", "--chip.adc.range", "1", "--chip.adc.si
         "settling.nudged_tolerance=0,0.01",
         "chip.calibration_samples=4,8",
         "training.seed=0,1",
+        "data.limit=60,80",
+        "data.validation=0.1,0.2",
     ],
 )
 def test_what_acts_in_calibration_alone_is_refused_where_nothing_is_calibrated(trained, vary, overrides):
@@ -107,7 +109,10 @@ def test_what_acts_in_calibration_may_be_varied_beside_what_switches_that_on(tra
 
 
 def test_a_seed_that_chooses_samples_may_be_varied(trained):
-    assert len(made(trained, ["training.seed=0,1"], [*IDEAL, "--data.validation", "0.2"]).points) == 2
+    for vary in ("training.seed=0,1", "data.validation=0.2,0.3"):
+        given = [] if vary.startswith("data") else ["--data.validation", "0.2"]
+        assert len(made(trained, [vary], [*IDEAL, *given], split="validation").points) == 2
+    assert len(made(trained, ["data.limit=60,80"], IDEAL, split="train").points) == 2
 
 
 def test_a_deployment_programs_once(trained):
@@ -185,19 +190,23 @@ def deployed(chip: dict, settings: dict | None = None) -> np.ndarray:
 
 @pytest.mark.parametrize("name", CHIPS)
 def test_what_acts_in_calibration_alone_changes_no_output_without_it(name):
-    """And does change one where an ADC is calibrated that is read in all phases."""
-    chip = Chip.parse(nested(CHIPS[name]))
-    before = deployed(CHIPS[name])
-    for other in ({"estimator.beta": 0.35}, {"settling.nudged_steps": 3}, {"training.seed": 7}):
-        same = np.array_equal(deployed(CHIPS[name], other), before)
-        assert same or is_calibrated(chip), other
+    before, chip = deployed(CHIPS[name]), Chip.parse(nested(CHIPS[name]))
+    for other in ({"estimator.beta": 0.35}, {"settling.nudged_steps": 3}, {"estimator.kind": "positive"}):
+        assert np.array_equal(deployed(CHIPS[name], other), before) or is_calibrated(chip), other
 
 
-def test_what_acts_in_calibration_changes_outputs_with_it():
-    chip = {"adc.bits": 4, "dac.bits": 4, "adc.percentile": 100.0, "dac.percentile": 100.0}
-    before = deployed(chip)
-    assert not np.array_equal(deployed(chip, {"estimator.beta": 0.35}), before)
-    assert not np.array_equal(deployed(chip, {"training.seed": 7, "chip.calibration_samples": 2}), before)
+@pytest.mark.parametrize(
+    "vary",
+    ["estimator.beta=0.05,0.45", "settling.nudged_steps=1,20", "estimator.kind=centred,positive", "training.seed=0,1",
+     "data.limit=20,90"],
+)  # fmt: skip
+def test_what_acts_in_calibration_alone_acts_where_a_converter_is_calibrated(sweep, vary):
+    """The same point twice where there is none, and two where there is one."""
+    field = vary.partition("=")[0]
+    rows = sweep(["chip.adc.bits=4,none", vary], overrides=[*IDEAL, "--chip.adc.percentile", "100"], samples=None).rows
+    by_bits = {bits: {row["loss"] for row in rows if row["chip.adc.bits"] == bits} for bits in (4, None)}
+    assert len({row[field] for row in rows}) == 2
+    assert (len(by_bits[4]), len(by_bits[None])) == (2, 1)
 
 
 @pytest.mark.parametrize("name", CHIPS)

@@ -144,7 +144,8 @@ def test_a_line_of_another_sweep_is_refused(sweep, folder, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("mode", "learn"), ("split", "train"), ("ideal", 0.99), ("source", "x"), ("overrides", ["--chip"])]
+    ("name", "value"),
+    [("mode", "learn"), ("split", "train"), ("ideal", 0.99), ("source", "x"), ("overrides", ["--chip"])],
 )
 def test_an_edited_page_is_refused(sweep, folder, name, value, capsys):
     """Before, whatever is not compared with the settings asked for was taken."""
