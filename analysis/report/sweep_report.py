@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,7 +25,16 @@ LONGEST = 400
 
 
 def sweep_page(sweep: Sweep, target: float | None = None) -> str:
-    """Return the page of a sweep, also of one that is running."""
+    """Return the page of a sweep, also of one that is running.
+
+    Raises
+    ------
+    ConfigError
+        If no trial is finished yet.
+    """
+    if not sweep.rows:
+        go_on = shlex.join(command(sweep, str(sweep.out)))
+        raise ConfigError(f"'{sweep.out}' holds a sweep of which no trial is finished yet; to go on with it: {go_on}")
     config = base(sweep)
     sections = [
         summary(sweep),
@@ -159,8 +169,8 @@ def failed_section(sweep: Sweep) -> str:
     return page.section("Failed trials", table, page.paragraph(note, "note"))
 
 
-def command(sweep: Sweep) -> list[str]:
-    """Return the words of the command that gives the last design asked for."""
+def command(sweep: Sweep, out: str | None = None) -> list[str]:
+    """Return the words of the command that gives the last design asked for, default into a folder beside."""
     about = sweep.about
     design = about["designs"][-1]
     words = ["neuroep", "sweep", about["source"], *about["overrides"]]
@@ -171,7 +181,7 @@ def command(sweep: Sweep) -> list[str]:
     given |= {"split": about["split"], "samples": about["samples"]}
     for name, value in given.items():
         words += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
-    return [*words, "--out", f"{sweep.out.resolve().name}-again"]
+    return [*words, "--out", f"{sweep.out.resolve().name}-again" if out is None else out]
 
 
 def _notes(sweep: Sweep) -> list[str]:

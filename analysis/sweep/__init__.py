@@ -11,6 +11,7 @@ plans      the points as checked configurations, and the trials of each
 trials     one trial, and the hash of everything that affects its result
 stopping   how many seeds a point gets
 ledger     the record of finished trials, which a kill cannot break
+records    its lines, read and checked: what was damaged or edited is refused
 workers    what a worker process does; it imports nothing heavy by itself
 execution  deploy weights on a chip, or learn on it
 executors  local processes, a Dask cluster, or an executor of one's own

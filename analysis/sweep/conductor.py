@@ -6,7 +6,6 @@ whose workers keep ending is run alone the last time, so that the blame is its o
 
 from __future__ import annotations
 
-import json
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
@@ -16,6 +15,7 @@ from typing import Any
 from analysis.sweep.executors import Pool, is_lost
 from analysis.sweep.ledger import Ledger
 from analysis.sweep.plans import Plan, Point
+from analysis.sweep.records import place, settled
 from analysis.sweep.stopping import Rule
 from analysis.sweep.trials import Trial
 from analysis.sweep.workers import line, run_trial
@@ -67,7 +67,7 @@ class Conductor:
         """The suspect that runs."""
         self.running: dict[Future[dict[str, Any]], Trial] = {}
         self.attempts: Counter[str] = Counter()
-        self.known = {_place(record["values"], record["seed"]): name for name, record in ledger.records.items()}
+        self.known = {place(record["values"], record["seed"]): name for name, record in ledger.records.items()}
         self.done = 0
         for point in plan.points:
             self._advance(Standing(point))
@@ -104,8 +104,12 @@ class Conductor:
             for seed in due:
                 trial = at.point.trial(self.task, seed)
                 record = self.ledger.records.get(trial.id)
-                if self.known.setdefault(_place(trial.values, seed), trial.id) != trial.id:
+                if self.known.setdefault(place(trial.values, seed), trial.id) != trial.id:
                     made = f"{at.point}, seed {seed} was run there with other data, weights or settings"
+                    raise ConfigError(f"'{self.ledger.path}' holds another sweep: {made}; choose another directory")
+                if record is not None and settled(record["values"], record["seed"]) != settled(trial.values, seed):
+                    # The result would be counted at a point that is not its own.
+                    made = f"trial {trial.id} is {at.point}, seed {seed}, and stands there at another point or seed"
                     raise ConfigError(f"'{self.ledger.path}' holds another sweep: {made}; choose another directory")
                 if record is None or ("error" in record and self.retry_failed):
                     self.handed[trial.id] = at
@@ -187,11 +191,6 @@ def is_complete(plan: Plan, rule: Rule, ledger: Ledger) -> bool:
                     return False
                 found[seed] = _accuracy(record)
     return True
-
-
-def _place(values: Mapping[str, Any], seed: int) -> str:
-    """Return what tells a row of the table: two trials there would be counted as two seeds."""
-    return json.dumps([sorted(values.items()), seed])
 
 
 def _accuracy(record: Mapping[str, Any]) -> float | None:

@@ -5,25 +5,28 @@
                     trial counts
     lock            held while a sweep writes here; the system frees it however the process ends (:mod:`neuroep.locks`)
 
-A line has ``id``, ``values``, ``seed``, ``result`` or ``error``, ``seconds``, ``attempt``, ``worker``, ``finished``.
+A line has ``id``, ``values``, ``seed``, ``result`` or ``error``, ``seconds``, ``attempt``, ``worker``, ``finished``;
+the page and every line are sealed (:mod:`neuroep.seals`), what reads them is in :mod:`analysis.sweep.records`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from analysis.sweep.records import Record, mended
 from hw_models.chip import PERFECT
-from hw_models.reading import parse_json, read_json
+from hw_models.reading import read_json
 from hw_models.whole_files import opened, write_text
+from neuroep import seals
 from neuroep.errors import ConfigError
 from neuroep.folders import absence
 from neuroep.locks import take
-from neuroep.runs import as_json
+from neuroep.runs import as_json, plain
 
 KINDS = {"settings": dict, "given": dict, "chips": dict, "fields": list, "designs": list}
 """Entries of the page, and what they are."""
@@ -36,8 +39,6 @@ FORMAT = 1
 """Version of the directory's layout."""
 SAME = ("mode", "split", "samples", "checkpoint", "data", "version")
 """Entries of the page that the same sweep shares, beside fields and settings."""
-
-Record = dict[str, Any]
 
 
 class Ledger:
@@ -62,6 +63,7 @@ class Ledger:
         self._page = {**PLAIN, **page}
         self._lock: IO[str] | None = None
         self._file: IO[str] | None = None
+        self._name = ""
         self.records: dict[str, Record] = {}
         """Last line of each trial, by id."""
 
@@ -71,7 +73,9 @@ class Ledger:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = take(self.path / LOCK, "sweep")
             check(self.path, self._page)
-            self.records = {record["id"]: record for record in _mended(self.path / TRIALS, self._page["fields"])}
+            self._name = read_name(self.path) or seals.of_page(plain(self._page))
+            lines = mended(self.path / TRIALS, self._page["fields"], self._name)
+            self.records = {record["id"]: record for record in lines}
             self._file = opened(self.path / TRIALS, "a")
         except OSError as error:
             self.close()
@@ -110,14 +114,18 @@ class Ledger:
         page["chips"] = {**page["chips"], **self._page["chips"]}
         others = [one for one in page["designs"] if {**one, **OPEN} != {**design, **OPEN}]
         page["designs"] = [*others, {**design, "planned": planned, "done": done}]
-        write_text(self.path / SWEEP, as_json(page, indent=1) + "\n")
+        self._save(page)
 
     def settle(self, design: Mapping[str, Any]) -> None:
         """Write down that the trials of a stopped design are all there, as those of others; its place stays."""
         page = read_page(self.path)
         if page is not None:
             page["designs"] = [one | {"done": True} if one == design else one for one in page["designs"]]
-            write_text(self.path / SWEEP, as_json(page, indent=1) + "\n")
+            self._save(page)
+
+    def _save(self, page: Mapping[str, Any]) -> None:
+        """Write the page, sealed."""
+        write_text(self.path / SWEEP, as_json(seals.sealed(plain(page), self._name), indent=1) + "\n")
 
     @property
     def fields(self) -> list[str]:
@@ -129,11 +137,12 @@ class Ledger:
         """Add one line, on the disk when this returns."""
         if self._file is None:
             raise ValueError("the ledger is not open")
-        line = as_json({**record, "finished": datetime.now(UTC).isoformat(timespec="seconds")})
+        whole = plain({**record, "finished": datetime.now(UTC).isoformat(timespec="seconds")})
+        line = as_json(seals.sealed(whole, self._name))
         self._file.write(line + "\n")
         self._file.flush()
         os.fsync(self._file.fileno())
-        found: Record = json.loads(line)
+        found: Record = seals.opened(json.loads(line))
         self.records[found["id"]] = found
         return found
 
@@ -182,72 +191,40 @@ def read_page(path: Path) -> dict[str, Any] | None:
     Raises
     ------
     ConfigError
-        If it is damaged or of a later version.
+        If it is damaged, was changed by hand, or is of another version.
     """
+    page = _sealed_page(path)
+    return None if page is None else {**PLAIN, **seals.opened(page)}
+
+
+def read_name(path: Path) -> str | None:
+    """Return the name of a sweep, which its page and all lines of its ledger have; raises as :func:`read_page`."""
+    page = _sealed_page(path)
+    return None if page is None else str(page[seals.RUN])
+
+
+def _sealed_page(path: Path) -> dict[str, Any] | None:
+    """Return the page as it was written, its seal looked at."""
+    file = path / SWEEP
     try:
-        page = {**PLAIN, **read_json(path / SWEEP)}
+        page = {**read_json(file)}
         version = page["format"]
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise ConfigError(f"'{path / SWEEP}' cannot be read: {error.strerror or error}") from None
+        raise ConfigError(f"'{file}' cannot be read: {error.strerror or error}") from None
     except (ValueError, KeyError, TypeError):
-        raise ConfigError(f"'{path / SWEEP}' is damaged: it is no page of a sweep") from None
+        raise ConfigError(f"'{file}' is damaged: it is no page of a sweep") from None
     if version != FORMAT:
-        raise ConfigError(f"'{path / SWEEP}' has format {version}: this version reads {FORMAT}")
+        raise ConfigError(f"'{file}' has format {version}: this version reads {FORMAT}")
     for name, kind in KINDS.items():
-        if not isinstance(page.get(name), kind):
-            raise ConfigError(f"'{path / SWEEP}' is damaged: '{name}' should be a {kind.__name__}")
+        if not isinstance({**PLAIN, **page}.get(name), kind):
+            raise ConfigError(f"'{file}' is damaged: '{name}' should be a {kind.__name__}")
+    if seals.SEAL not in page or seals.RUN not in page:
+        raise ConfigError(f"'{file}' is damaged: it has no seal, as those of earlier versions; sweep into a new folder")
+    if fault := seals.fault(page, page[seals.RUN]):
+        raise ConfigError(f"'{file}' {fault}; its trials can no longer be told: sweep into a new folder")
     return page
-
-
-def read_records(path: Path, fields: Iterable[str] = ()) -> list[Record]:
-    """Return the lines of a ledger in order, a torn last one left out; each has the varied fields.
-
-    Raises
-    ------
-    ConfigError
-        If a line before the last is no record.
-    """
-    return _parsed(path, fields)[0]
-
-
-def _mended(path: Path, fields: Iterable[str]) -> list[Record]:
-    """Read a ledger and cut a torn last line off."""
-    records, good = _parsed(path, fields)
-    if path.is_file() and path.stat().st_size > good:
-        with opened(path, "r+b") as file:
-            file.truncate(good)
-            os.fsync(file.fileno())
-    return records
-
-
-def _parsed(path: Path, fields: Iterable[str]) -> tuple[list[Record], int]:
-    """Return the records and the bytes they take; what a kill tore is at most one line, the last."""
-    text = path.read_bytes() if path.is_file() else b""
-    *lines, _ = text.split(b"\n")
-    records: list[Record] = []
-    good = 0
-    for number, line in enumerate(lines, 1):
-        try:
-            record = parse_json(line)
-        except ValueError:
-            record = None
-        if not _is_record(record):
-            if number == len(lines):
-                break
-            raise ConfigError(f"{path}: line {number} is no record of a trial")
-        for name in set(fields) - record["values"].keys():
-            raise ConfigError(f"{path}: line {number} has no '{name}', which the sweep varies")
-        records.append(record)
-        good += len(line) + 1
-    return records, good
-
-
-def _is_record(record: Any) -> bool:
-    if not isinstance(record, dict) or not {"id", "values", "seed"} <= record.keys():
-        return False
-    return isinstance(record["values"], dict) and (record.get("result") or record.get("error")) is not None
 
 
 def _compared(page: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:

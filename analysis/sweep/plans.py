@@ -16,7 +16,17 @@ from typing import Any
 from analysis.sweep import designs
 from analysis.sweep.execution import Source, corpus_key, load_source
 from analysis.sweep.results import ideal_accuracy
-from analysis.sweep.trials import MODES, SEEDED, Task, Trial, acts_on_updates_alone, file_hash, identity
+from analysis.sweep.trials import (
+    MODES,
+    SEEDED,
+    Task,
+    Trial,
+    acts_on_calibration_alone,
+    acts_on_updates_alone,
+    file_hash,
+    identity,
+    is_calibrated,
+)
 from hw_models import files
 from neuroep import checkpoints, config as configuration, runs
 from neuroep.assembly import build_network, check_classes, check_rates, check_update
@@ -138,6 +148,8 @@ def make(
         for choice, forgiven in zip(choices, in_vain, strict=True)
     ]
     _check_acting(points, in_vain)
+    if mode == "deploy":
+        _check_calibrated(points, task)
     _check_different(points, task)
     return Plan(task, source, base, fields, tuple(points), ideal)
 
@@ -147,9 +159,12 @@ def _check_fields(fields: Sequence[str], overrides: Sequence[str], mode: str, tr
     seeds = {SEEDED[mode]} if mode == "deploy" else set(SEEDS)
     for name in seeds.intersection(fields):
         raise ConfigError(f"vary {name}: mode '{mode}' gives every trial its own seed; ask for more seeds instead")
-    for option in overrides[::2]:
-        if dotted(option)[0] in seeds:
-            name = dotted(option)[0]
+    for option, value in zip(overrides[::2], overrides[1::2], strict=False):
+        name, entry = dotted(option)
+        full = f"{name}.{entry}" if entry else name
+        if full in fields:
+            raise ConfigError(f"{option} {value}: it acts at no point, as {full} is varied; leave one of them out")
+        if name in seeds:
             raise ConfigError(f"{name}: mode '{mode}' gives the trials the seeds 0, 1, ...; leave it out")
     for name in fields:
         if mode == "deploy" and acts_on_updates_alone(name):
@@ -221,6 +236,16 @@ def _check_acting(points: Sequence[Point], in_vain: Sequence[Mapping[str, str]])
         field = name.removeprefix(f"{configuration.CHIP}.")
         if chips and field != name and all(field in chip.unseen for chip in chips):
             raise ConfigError(f"vary {name}: no result of these chips depends on it, only what their devices conduct")
+
+
+def _check_calibrated(points: Sequence[Point], task: Task) -> None:
+    """Refuse what a deployment sees in calibrated ranges alone, where no point has one."""
+    if any(point.config.chip is not None and is_calibrated(point.config.chip) for point in points):
+        return
+    for name in points[0].values if points else ():
+        if all(acts_on_calibration_alone(name, task, point.settings) for point in points):
+            why = "mode 'deploy' sees it only in ranges that are calibrated, and these chips have none"
+            raise ConfigError(f"vary {name}: {why}; use 'learn', or set converters without a range")
 
 
 def _acts(point: Point, name: str) -> bool:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.sweep.ledger import RUN, SWEEP, TRIALS, Record, read_page, read_records
+from analysis.sweep.ledger import RUN, SWEEP, TRIALS, read_name, read_page
 from analysis.sweep.points import Point, points, present, rank, shown
+from analysis.sweep.records import Record, read_records
 from hw_models.text import lined
 from hw_models.whole_files import replaced
 from neuroep import runs
@@ -109,7 +110,7 @@ def load(path: str | Path) -> Sweep:
     page = read_page(path)
     if page is None:
         raise ConfigError(f"'{path}' is no sweep: it has no {SWEEP}")
-    records = {record["id"]: record for record in read_records(path / TRIALS, page["fields"])}
+    records = {record["id"]: record for record in read_records(path / TRIALS, page["fields"], read_name(path))}
     return Sweep(path, page, tuple(rows(records.values(), page["fields"])))
 
 

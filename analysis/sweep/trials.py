@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from hw_models.chip import Chip
 from neuroep import __version__
 from neuroep.errors import CheckpointError
 
@@ -39,16 +40,36 @@ FREE = frozenset(
 """Settings that cannot change a result; the data themselves are identified by their fingerprint."""
 
 
-UPDATES = ("chip.readout.", "chip.update.", "chip.device.pulse.", "chip.events.in_place")
-"""Settings of a chip that act on updates alone, by how they begin: a deployment makes none."""
+UPDATES = (
+    "chip.readout.", "chip.update.", "chip.device.pulse.", "chip.events.in_place", "chip.wires.refresh_every",
+)  # fmt: skip
+"""Settings of a chip that act on updates alone, by how they begin: a deployment makes none, and programs once."""
 DEPLOYED = frozenset({"chip.update.scheme", *(f"chip.device.pulse.w_{end}" for end in ("max", "min"))})
 DEPLOYED |= {f"{name}_spread" for name in DEPLOYED if name.startswith("chip.device")}
 """But those: where weights are held, and the bounds to which a programmed one is cut."""
 
 
+CALIBRATION = ("estimator.", "settling.nudged_", "chip.calibration_samples")
+"""Settings that a deployment sees only in ranges calibrated on training samples, in all phases, by how they begin."""
+CHOICE = {"training.seed", "data.limit", "data.validation"}
+"""Settings that choose the training samples, and those held out."""
+
+
 def acts_on_updates_alone(name: str) -> bool:
     """Tell a setting of a chip that a deployment cannot see."""
     return name.startswith(UPDATES) and name not in DEPLOYED
+
+
+def acts_on_calibration_alone(name: str, task: Task, settings: Mapping[str, Any]) -> bool:
+    """Tell a setting that a deployment sees only where it calibrates: others see what is chosen to be evaluated."""
+    chosen = settings.get("data.limit") is not None or bool(settings.get("data.validation"))
+    evaluated = chosen and task.split in ("train", "validation")
+    return name.startswith(CALIBRATION) or (name in CHOICE and not evaluated)
+
+
+def is_calibrated(chip: Chip) -> bool:
+    """Tell whether a deployment on a chip looks for ranges; those of what is read out act on updates alone."""
+    return chip.model_copy(update={"readout": type(chip.readout)()}).calibrates
 
 
 @dataclass(frozen=True)

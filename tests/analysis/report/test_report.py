@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 import shutil
 import tomllib
@@ -16,6 +15,7 @@ from analysis import comparison, report
 from hw_models.chip import Chip
 from neuroep import config, runs, training
 from neuroep.errors import CheckpointError, ConfigError, NeuroepError
+from tests.analysis.sweep.cases import resealed
 
 Checked = Callable[[str], str]
 HOSTILE = '<script>alert("1")</script> & $x_{$'
@@ -78,14 +78,27 @@ def test_a_sweep(swept: Path, tmp_path: Path, checked: Checked) -> None:
 
 def test_failed_trials_are_listed(swept: Path, tmp_path: Path, parsed: Callable[[str], object]) -> None:
     shutil.copytree(swept, tmp_path / "sweep")
-    lines = [json.loads(line) for line in (tmp_path / "sweep" / "trials.jsonl").read_text().splitlines()]
-    for record in lines:
+
+    def fail(record: dict[str, object]) -> None:
         del record["result"]
         record["error"] = HOSTILE
-    (tmp_path / "sweep" / "trials.jsonl").write_text("".join(json.dumps(record) + "\n" for record in lines))
+
+    resealed(tmp_path / "sweep" / "trials.jsonl", fail)
     text = report.render(tmp_path / "sweep")
     parsed(text)
     assert html.escape(HOSTILE) in text and "nothing to draw" in text
+
+
+def test_a_sweep_without_a_finished_trial_says_how_to_go_on(swept: Path, tmp_path: Path) -> None:
+    """Before: "holds a damaged sweep: zip() argument 2 is shorter"."""
+    shutil.copytree(swept, tmp_path / "my sweep")
+    (tmp_path / "my sweep" / "trials.jsonl").write_text("")
+    with pytest.raises(ConfigError, match="no trial is finished yet; to go on with it: neuroep sweep ") as caught:
+        report.write(tmp_path / "my sweep")
+    assert str(caught.value).endswith(f"--out '{tmp_path / 'my sweep'}'") and "\n" not in str(caught.value)
+    (tmp_path / "my sweep" / "trials.jsonl").unlink()
+    with pytest.raises(ConfigError, match="no trial is finished yet"):
+        report.write(tmp_path / "my sweep")
 
 
 @pytest.mark.parametrize(

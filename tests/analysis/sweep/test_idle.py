@@ -7,7 +7,7 @@ import pytest
 
 from analysis.sweep import plans
 from analysis.sweep.designs import axis, points
-from analysis.sweep.trials import acts_on_updates_alone
+from analysis.sweep.trials import acts_on_updates_alone, is_calibrated
 from hw_models.chip import Chip
 from neuroep import data
 from neuroep.config import settings
@@ -76,6 +76,68 @@ def test_what_switches_an_effect_off_may_be_varied(trained, vary, overrides, cou
     assert len({point.trial(plan.task, 0).id for point in plan.points}) == count
 
 
+PLAIN = ["--chip", "ideal", "--chip.device.mismatch", "0.1"]
+READ_OUT = [*IDEAL, "--chip.readout.bits", "6"]
+FIXED = [*IDEAL, "--chip.adc.bits", "6", "--chip.adc.range", "1", "--chip.adc.sign", "signed"]
+
+
+@pytest.mark.parametrize("overrides", [IDEAL, PLAIN, READ_OUT, FIXED])
+@pytest.mark.parametrize(
+    "vary",
+    [
+        "estimator.beta=0.1,0.2",
+        "beta=0.2",
+        "estimator.kind=centred,positive",
+        "settling.nudged_steps=5,50",
+        "settling.nudged_tolerance=0,0.01",
+        "chip.calibration_samples=4,8",
+        "training.seed=0,1",
+        "data.limit=60,80",
+        "data.validation=0.1,0.2",
+    ],
+)
+def test_what_acts_in_calibration_alone_is_refused_where_nothing_is_calibrated(trained, vary, overrides):
+    """Before, each was run, and gave the same result at every point."""
+    with pytest.raises(ConfigError, match=r"^vary \S+: (mode 'deploy' sees it only in ranges|no result of these)"):
+        made(trained, [vary], overrides)
+    assert len(made(trained, [vary], [*IDEAL, "--chip.adc.bits", "6"]).points) == vary.count(",") + 1
+
+
+def test_what_acts_in_calibration_may_be_varied_beside_what_switches_that_on(trained):
+    assert len(made(trained, ["chip.adc.bits=6,none", "estimator.beta=0.1,0.2"], IDEAL).points) == 4
+    assert len(made(trained, ["chip=ideal,hermes", "settling.nudged_steps=5,20"], []).points) == 4
+
+
+def test_a_seed_that_chooses_samples_may_be_varied(trained):
+    for vary in ("training.seed=0,1", "data.validation=0.2,0.3"):
+        given = [] if vary.startswith("data") else ["--data.validation", "0.2"]
+        assert len(made(trained, [vary], [*IDEAL, *given], split="validation").points) == 2
+    assert len(made(trained, ["data.limit=60,80"], IDEAL, split="train").points) == 2
+
+
+def test_a_deployment_programs_once(trained):
+    """Before, a sweep over how often wires are solved anew ran, with the same result at every point."""
+    with pytest.raises(ConfigError, match=r"vary chip.wires.refresh_every: mode 'deploy' makes no updates"):
+        made(trained, ["chip.wires.refresh_every=1,2"], ["--chip", "rram", "--chip.wires.r_word", "1"])
+
+
+@pytest.mark.parametrize(
+    ("vary", "overrides", "name"),
+    [
+        ("chip=pcm,hermes", ["--chip", "pcm"], "chip"),
+        ("chip.adc.bits=4,6", [*IDEAL, "--chip.adc.bits", "8"], "chip.adc.bits"),
+        ("chip.adc.bits=4,6", [*IDEAL, "chip.adc.bits", "8"], "chip.adc.bits"),
+        ("estimator.beta=0.1,0.2", ["--chip", "pcm", "--beta", "0.3"], "estimator.beta"),
+        ("settling.free_steps=5,6", [*IDEAL, "--free-steps", "9"], "settling.free_steps"),
+    ],
+)
+def test_what_is_given_and_varied_is_refused(trained, vary, overrides, name):
+    """Before, what was given was ignored without a word."""
+    with pytest.raises(ConfigError, match=f"it acts at no point, as {name} is varied; leave one of them out") as error:
+        made(trained, [vary], overrides)
+    assert "\n" not in str(error.value)
+
+
 def test_a_zip_may_hold_a_companion_that_rests_at_one_point(trained):
     vary = ["chip.adc.bits=6,none,8", "chip.adc.noise=0,0,0.1", "chip.adc.stochastic=true,true,false"]
     plan = made(trained, vary, IDEAL, design="zip")
@@ -118,12 +180,33 @@ CHIPS = {
 }
 
 
-def deployed(chip: dict) -> np.ndarray:
+def deployed(chip: dict, settings: dict | None = None) -> np.ndarray:
     """Return the outputs of a network that is programmed, calibrated and settled, and never updated."""
-    parts = assembled(chip, {"engine.dtype": "float64"})
+    parts = assembled(chip, {"engine.dtype": "float64", **(settings or {})})
     batch = next(data.batches(parts.corpus.split("train"), parts.corpus.vectors, 8))
     parts.engine.begin("evaluate", 0)
     return parts.engine.outputs(parts.engine.settle(batch, parts.estimator.free)).copy()
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_what_acts_in_calibration_alone_changes_no_output_without_it(name):
+    before, chip = deployed(CHIPS[name]), Chip.parse(nested(CHIPS[name]))
+    for other in ({"estimator.beta": 0.35}, {"settling.nudged_steps": 3}, {"estimator.kind": "positive"}):
+        assert np.array_equal(deployed(CHIPS[name], other), before) or is_calibrated(chip), other
+
+
+@pytest.mark.parametrize(
+    "vary",
+    ["estimator.beta=0.05,0.45", "settling.nudged_steps=1,20", "estimator.kind=centred,positive", "training.seed=0,1",
+     "data.limit=20,90"],
+)  # fmt: skip
+def test_what_acts_in_calibration_alone_acts_where_a_converter_is_calibrated(sweep, vary):
+    """The same point twice where there is none, and two where there is one."""
+    field = vary.partition("=")[0]
+    rows = sweep(["chip.adc.bits=4,none", vary], overrides=[*IDEAL, "--chip.adc.percentile", "100"], samples=None).rows
+    by_bits = {bits: {row["loss"] for row in rows if row["chip.adc.bits"] == bits} for bits in (4, None)}
+    assert len({row[field] for row in rows}) == 2
+    assert (len(by_bits[4]), len(by_bits[None])) == (2, 1)
 
 
 @pytest.mark.parametrize("name", CHIPS)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from analysis.sweep.ledger import LOCK, SWEEP, TRIALS, Ledger, read_records
+from analysis.sweep.ledger import LOCK, SWEEP, TRIALS, Ledger
+from analysis.sweep.records import read_records
 from neuroep.errors import ConfigError
 
 PAGE = {

@@ -12,6 +12,7 @@ from analysis.sweep.ledger import RUN, SWEEP, TRIALS
 from analysis.sweep.results import load
 from neuroep import config, deployment, runs
 from neuroep.errors import ConfigError
+from tests.analysis.sweep.cases import resealed
 
 CHIP_FILE = "name = 'mine'\n[device]\nmismatch = {}\n"
 
@@ -57,7 +58,7 @@ def test_other_data_under_the_same_path(sweep, tiny, tmp_path):
     page = json.loads((tmp_path / "out" / SWEEP).read_text())
     assert page["data"] is None
     path = tmp_path / "out" / TRIALS
-    path.write_text(path.read_text().replace(json.loads(path.read_text())["id"], "0" * 32))
+    resealed(path, lambda line: line.update(id="0" * 32))
     message = "data.limit = 60, seed 0 was run there with other data"
     assert other(sweep, message, ["data.limit=60"], source=tiny, overrides=["--epochs", "1"])
 
@@ -65,7 +66,7 @@ def test_other_data_under_the_same_path(sweep, tiny, tmp_path):
 def test_the_data_are_part_of_the_page(sweep, tmp_path):
     sweep(["chip.adc.bits=4"])
     path = tmp_path / "out" / SWEEP
-    path.write_text(path.read_text().replace(json.loads(path.read_text())["data"], "other"))
+    resealed(path, lambda page: page.update(data="other"))
     assert other(sweep, "data differs", ["chip.adc.bits=5"])
 
 
@@ -276,16 +277,15 @@ def test_a_stopped_sweep_is_finished_by_more_values(sweep, tmp_path, then):
 def test_a_stopped_folder_of_an_earlier_version_is_finished_too(sweep, tmp_path):
     sweep(["chip.adc.bits=4"], seeds=2)
     path = tmp_path / "out" / SWEEP
-    page = json.loads(path.read_text())
-    page["designs"].insert(0, {**page["designs"][0], "seeds": 1, "planned": 1, "done": False})
-    path.write_text(json.dumps(page))
+    stopped = {"seeds": 1, "planned": 1, "done": False}
+    resealed(path, lambda page: page["designs"].insert(0, {**page["designs"][0], **stopped}))
     assert load(tmp_path / "out").unfinished == ""
 
 
 def test_a_design_that_is_refused_is_not_written_down(sweep, tmp_path):
     sweep(["chip=pcm"])
     path = tmp_path / "out" / TRIALS
-    path.write_text(path.read_text().replace(json.loads(path.read_text())["id"], "0" * 32))
+    resealed(path, lambda line: line.update(id="0" * 32))
     page = (tmp_path / "out" / SWEEP).read_bytes()
     assert other(sweep, "was run there with other", ["chip=pcm,hermes"])
     assert (tmp_path / "out" / SWEEP).read_bytes() == page
