@@ -108,10 +108,10 @@ def test_a_sweep_of_chips(sweep: Callable[..., Path], checked: Checked) -> None:
 
 def test_a_chip_of_ones_own_has_its_sources(trained: Path, tmp_path: Path, checked: Checked) -> None:
     (tmp_path / "mine.toml").write_text("name = 'mine'\ncitation = 'My Lab (2026)'\n[adc]\nbits = 7\n")
-    for number, vary in enumerate(("chip.dac.bits=4", f"chip={tmp_path}/mine.toml")):
+    mine = str(tmp_path / "mine.toml")
+    for number, (vary, overrides) in enumerate((("chip.dac.bits=4", ["--chip", mine]), (f"chip={mine}", []))):
         out = tmp_path / str(number)
         with ThreadPoolExecutor(1) as executor:
-            overrides = ["--chip", str(tmp_path / "mine.toml")]
             runner.run(trained, [vary], overrides=overrides, samples=20, out=out, executor=executor)
         text = checked(report.render(out))
         assert "My Lab (2026)" in text and "<td>adc.bits</td>" in text
