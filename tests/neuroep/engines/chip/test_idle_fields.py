@@ -18,6 +18,7 @@ from hw_models.chip import PERFECT, Chip
 from hw_models.crossbar import Crossbar
 from hw_models.errors import ChipError
 from neuroep.errors import ConfigError
+from tests.neuroep.engines.chip.conftest import nested
 
 ROUNDING = 1e-5
 """Relative difference below which nothing has changed: conductances are single precision."""
@@ -241,18 +242,6 @@ class Results:
     def __call__(self, fields: Mapping[str, Any]) -> tuple[list[np.ndarray], dict[str, int]]:
         flat = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
         return self.of(tuple(sorted(flat.items())))
-
-
-def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Return dotted names as nested tables."""
-    tables: dict[str, Any] = {}
-    for name, value in flat.items():
-        *path, leaf = name.split(".")
-        table = tables
-        for part in path:
-            table = table.setdefault(part, {})
-        table[leaf] = value
-    return tables
 
 
 @pytest.fixture(scope="module")
