@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from hw_models.blocks import blocks
+from hw_models.kernels.blocks import blocks
 from neuroep.engines.engine import Engine
 from neuroep.errors import ConfigError, unknown
-from neuroep.estimators import Estimator
+from neuroep.gradients.estimators import Estimator
 
 FOLLOWED = 5
 """Synapses that are followed by default."""

@@ -12,16 +12,18 @@ from typing import Any
 import numpy as np
 
 from analysis.gradient_error import CONVERGED
-from neuroep import data, runs, training, yardsticks
-from neuroep.assembly import Assembly, assemble, calibrate
-from neuroep.compiling import clock, warm_up
-from neuroep.config import Config
+from neuroep import data
 from neuroep.data.baseline import bag_of_words_accuracy
-from neuroep.deployment import devices
-from neuroep.evaluation import Evaluation, evaluate
-from neuroep.memory import peak_memory, restart_peak_memory
+from neuroep.gradients import yardsticks
 from neuroep.randomness import generator
-from neuroep.runs import Run
+from neuroep.runs import directory as runs, training
+from neuroep.runs.assembly import Assembly, assemble, calibrate
+from neuroep.runs.compiling import clock, warm_up
+from neuroep.runs.config import Config
+from neuroep.runs.deployment import devices
+from neuroep.runs.directory import Run
+from neuroep.runs.evaluation import Evaluation, evaluate
+from neuroep.runs.memory import peak_memory, restart_peak_memory
 
 FOLLOWED = 32
 """Test samples whose states and gradients are compared."""

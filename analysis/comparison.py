@@ -20,18 +20,17 @@ from typing import Any
 
 from analysis.bench import Agreement, Bench, Contestant, Report, folder
 from analysis.folders import appearing, check_free
-from hw_models import pages
-from hw_models.chip import Chip
+from hw_models.chip import Chip, pages
 from hw_models.errors import ChipError
 from hw_models.keywords import checked
 from hw_models.reading import read_json
 from hw_models.text import lined
-from neuroep import config as configuration, runs
-from neuroep.assembly import check_update
-from neuroep.config import Config
 from neuroep.errors import ConfigError, unknown
-from neuroep.overrides import dotted
-from neuroep.runs import Run
+from neuroep.runs import config as configuration, directory as runs
+from neuroep.runs.assembly import check_update
+from neuroep.runs.config import Config
+from neuroep.runs.directory import Run
+from neuroep.runs.overrides import dotted
 
 MODES = ("deploy", "learn")
 PLAIN = ("--chip", "none", "--engine.chip_seed", "none")

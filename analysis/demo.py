@@ -18,9 +18,9 @@ from analysis import comparison
 from analysis.comparison import Comparison, Report
 from analysis.folders import unused
 from hw_models.keywords import checked
-from neuroep import config as configuration
-from neuroep.config import Config
 from neuroep.errors import ConfigError
+from neuroep.runs import config as configuration
+from neuroep.runs.config import Config
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "network": {"kind": "sentiment", "tokens": 40, "dense": [64, 2], "readout": "pooled", "output_bias": 1.0},

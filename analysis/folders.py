@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 from pathlib import Path
 
-from neuroep.folders import appearing, check_free
+from neuroep.runs.folders import appearing, check_free
 
 __all__ = ["appearing", "check_free", "unused"]
 

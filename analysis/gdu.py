@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from neuroep.engines.reference_engine import ReferenceEngine
-from neuroep.estimators import Estimator
+from neuroep.engines.torch.reference_engine import ReferenceEngine
+from neuroep.gradients.estimators import Estimator
+from neuroep.gradients.yardsticks import cosine, unrolled
 from neuroep.network import Network
-from neuroep.yardsticks import cosine, unrolled
 
 SHOWN = 3
 """Weights shown of each synapse."""

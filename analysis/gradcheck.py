@@ -24,18 +24,19 @@ from analysis.gradient_error import BETAS, CONVERGED, Agreement
 from analysis.pictures import gradients, style
 from hw_models.keywords import checked
 from hw_models.text import lined
-from neuroep import advice, data
-from neuroep.assembly import Assembly, assemble, calibrate
-from neuroep.batch import Batch
-from neuroep.config import Config
+from neuroep import data
+from neuroep.data.batch import Batch
+from neuroep.engines.settling import Schedule
 from neuroep.errors import ConfigError
-from neuroep.health import output_health
+from neuroep.gradients.health import output_health
+from neuroep.gradients.yardsticks import Implicit, as_reference
 from neuroep.network import AttentionLayer, Network
-from neuroep.potentials import HardSigmoid
+from neuroep.network.potentials import HardSigmoid
 from neuroep.randomness import generator
-from neuroep.runs import Run, as_json, environment
-from neuroep.settling import Schedule
-from neuroep.yardsticks import Implicit, as_reference
+from neuroep.runs import advice
+from neuroep.runs.assembly import Assembly, assemble, calibrate
+from neuroep.runs.config import Config
+from neuroep.runs.directory import Run, as_json, environment
 
 SAMPLES = 8
 STEPS = 30

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neuroep.engines.reference_engine import Clamped, ReferenceEngine
-from neuroep.settling import Schedule, Settled
-from neuroep.yardsticks import cosine, relative_error
+from neuroep.engines.settling import Schedule, Settled
+from neuroep.engines.torch.reference_engine import Clamped, ReferenceEngine
+from neuroep.gradients.yardsticks import cosine, relative_error
 
 KINDS = ("centred", "positive", "negative")
 BETAS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)

@@ -15,8 +15,8 @@ from typing import Any
 
 from analysis.pictures import style
 from analysis.pictures.training import plot_training
-from neuroep import config, deployment, runs, training
-from neuroep.evaluation import Evaluation
+from neuroep.runs import config, deployment, directory as runs, training
+from neuroep.runs.evaluation import Evaluation
 
 CONFIG = Path(__file__).parent / "configs" / "reviews.toml"
 

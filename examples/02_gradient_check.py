@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis import gradcheck
-from neuroep import config
+from neuroep.runs import config
 
 CONFIG = Path(__file__).parent / "configs" / "reviews.toml"
 

@@ -16,11 +16,20 @@ import math
 
 import numpy as np
 
-from neuroep import data, engines, estimators
+from neuroep import data, engines
 from neuroep.engines.engine import Engine
-from neuroep.networks import AttentionLayer, DenseLayer, DenseSynapse, Network, Projection, Sequence, initial_parameters
-from neuroep.potentials import HardSigmoid
-from neuroep.settling import Schedule
+from neuroep.engines.settling import Schedule
+from neuroep.gradients import estimators
+from neuroep.network.builders import (
+    AttentionLayer,
+    DenseLayer,
+    DenseSynapse,
+    Network,
+    Projection,
+    Sequence,
+    initial_parameters,
+)
+from neuroep.network.potentials import HardSigmoid
 
 TOKENS, HIDDEN, CLASSES, BATCH = 40, 64, 2, 50
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from neuroep import config, deployment, training
+from neuroep.runs import config, deployment, training
 
 HERE = Path(__file__).parent
 CHIPS = ("pcm", "hermes", "rram", str(HERE / "chips" / "mismatched.toml"))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from neuroep import config, deployment, training
+from neuroep.runs import config, deployment, training
 
 HERE = Path(__file__).parent
 CONFIG = HERE / "configs" / "reviews.toml"

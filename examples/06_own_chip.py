@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hw_models import Chip, ChipError, Crossbar, pages
+from hw_models import Chip, ChipError, Crossbar
+from hw_models.chip import pages
 
 STEPS = {
     "8-bit converters": {"dac": {"bits": 8, "range": 3.5}, "adc": {"bits": 8, "range": 12.0}},

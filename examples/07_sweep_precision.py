@@ -20,7 +20,7 @@ from pathlib import Path
 from analysis.pictures import style, sweeps
 from analysis.sweep import runner
 from analysis.sweep.results import Sweep
-from neuroep import config, deployment, training
+from neuroep.runs import config, deployment, training
 
 HERE = Path(__file__).parent
 

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from analysis.sweep import results, runner
-from neuroep import config, training
+from neuroep.runs import config, training
 
 HERE = Path(__file__).parent
 VARY = ("chip.adc.bits=4,6,8", "chip.device.mismatch=0,0.1,0.3")

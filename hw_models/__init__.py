@@ -17,13 +17,20 @@ from typing import TYPE_CHECKING, Any
 from hw_models import lazy
 
 if TYPE_CHECKING:
-    from hw_models import pages, presets
-    from hw_models.chip import Chip
-    from hw_models.crossbar import Crossbar
+    from hw_models import presets
+    from hw_models.arrays.crossbar import Crossbar
+    from hw_models.chip import Chip, pages
+    from hw_models.chip.files import load, save
     from hw_models.errors import ChipError
-    from hw_models.files import load, save
 
-_HOMES = {"Chip": "chip", "ChipError": "errors", "Crossbar": "crossbar", "load": "files", "save": "files"}
+_HOMES = {
+    "Chip": "chip",
+    "ChipError": "errors",
+    "Crossbar": "arrays.crossbar",
+    "load": "chip.files",
+    "pages": "chip",
+    "save": "chip.files",
+}
 __all__ = ["Chip", "ChipError", "Crossbar", "load", "pages", "presets", "save"]
 
 

@@ -10,6 +10,7 @@ Every module is there by its name and is imported when it is asked for.
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 from hw_models import lazy
@@ -17,27 +18,13 @@ from hw_models import lazy
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from neuroep import (
-        assembly,
-        batch,
-        checkpoints,
-        config,
-        data,
-        deployment,
-        engines,
-        errors,
-        estimators,
-        evaluation,
-        networks,
-        optimisers,
-        potentials,
-        published,
-        randomness,
-        runs,
-        settling,
-        training,
-        yardsticks,
-    )
+    from neuroep import data, engines, errors, gradients, learning, network, randomness, runs
+    from neuroep.data import batch
+    from neuroep.engines import settling
+    from neuroep.gradients import estimators, yardsticks
+    from neuroep.learning import optimisers
+    from neuroep.network import builders as networks, potentials
+    from neuroep.runs import assembly, checkpoints, config, deployment, evaluation, published, training
 
 __version__ = "0.1.0"
 __all__ = [
@@ -52,6 +39,9 @@ __all__ = [
     "errors",
     "estimators",
     "evaluation",
+    "gradients",
+    "learning",
+    "network",
     "networks",
     "optimisers",
     "potentials",
@@ -62,11 +52,30 @@ __all__ = [
     "training",
     "yardsticks",
 ]
+_HOMES = {
+    "assembly": "neuroep.runs.assembly",
+    "batch": "neuroep.data.batch",
+    "checkpoints": "neuroep.runs.checkpoints",
+    "config": "neuroep.runs.config",
+    "deployment": "neuroep.runs.deployment",
+    "estimators": "neuroep.gradients.estimators",
+    "evaluation": "neuroep.runs.evaluation",
+    "networks": "neuroep.network.builders",
+    "optimisers": "neuroep.learning.optimisers",
+    "potentials": "neuroep.network.potentials",
+    "published": "neuroep.runs.published",
+    "settling": "neuroep.engines.settling",
+    "training": "neuroep.runs.training",
+    "yardsticks": "neuroep.gradients.yardsticks",
+}
+"""Modules offered by a shorter name than their place."""
 
 
 def __getattr__(name: str) -> ModuleType:
     """Import a module when it is asked for."""
-    return lazy.submodule(__name__, __path__, name)
+    if name in _HOMES:
+        return importlib.import_module(_HOMES[name])
+    return lazy.submodule(__name__, __path__, name, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from hw_models.errors import ChipError
-from neuroep import __version__, streams
+from neuroep import __version__
 from neuroep.errors import ConfigError, NeuroepError, nearest
-from neuroep.streams import say
+from neuroep.runs import streams
+from neuroep.runs.streams import say
 
 ABOUT = "Train and study Equilibrium Propagation classifiers with Hopfield attention."
 EXAMPLES = """\
@@ -70,7 +71,7 @@ class Parser(argparse.ArgumentParser):
     def format_help(self) -> str:
         """Return the help text, with the settings where the command takes any."""
         if self.settings:
-            from neuroep.overrides import listing
+            from neuroep.runs.overrides import listing
 
             self.epilog = f"settings of the configuration:\n{listing()}\n"
         return super().format_help()
@@ -145,7 +146,7 @@ def _run(argv: list[str]) -> None:
 
 def _arguments(command: Parser, argv: list[str]) -> argparse.Namespace:
     """Parse a command's own arguments, and gather what is left as overrides."""
-    from neuroep.overrides import check_once, split
+    from neuroep.runs.overrides import check_once, split
 
     own, overrides = split(argv, command.options) if command.settings else (argv, [])
     arguments = command.parse_args(own)
@@ -254,7 +255,7 @@ def _add_sweeps(add: Callable[..., Parser]) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from neuroep import config, training
+    from neuroep.runs import config, training
 
     settings = config.load(arguments.config, arguments.overrides)
     report = None if arguments.quiet else _print_epoch
@@ -267,7 +268,7 @@ def _train(arguments: argparse.Namespace) -> None:
 
 def _print_epoch(record: Mapping[str, Any]) -> None:
     from hw_models.text import lined
-    from neuroep import training
+    from neuroep.runs import training
 
     parts = [f"train loss {record['train']['loss']:.4f} accuracy {record['train']['accuracy']:.4f}"]
     parts += [f"{name} accuracy {found['accuracy']:.4f}" for name, found in record["evaluate"].items()]
@@ -278,7 +279,7 @@ def _print_epoch(record: Mapping[str, Any]) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    from neuroep import deployment, runs
+    from neuroep.runs import deployment, directory as runs
 
     streams.check_output()
     progress = not (arguments.quiet or arguments.json)
@@ -292,7 +293,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 
 def _chips(arguments: argparse.Namespace) -> None:
-    from hw_models import files, pages
+    from hw_models.chip import files, pages
 
     streams.check_output()
     if arguments.fields:
@@ -306,7 +307,7 @@ def _chips(arguments: argparse.Namespace) -> None:
 
 def _gradcheck(arguments: argparse.Namespace) -> None:
     from analysis import gradcheck
-    from neuroep import config, runs
+    from neuroep.runs import config, directory as runs
 
     source = Path(arguments.source)
     opened = (runs.load if source.is_dir() else config.load)(source, arguments.overrides)
@@ -348,7 +349,7 @@ def _demo(arguments: argparse.Namespace) -> None:
 
 
 def _import_published(arguments: argparse.Namespace) -> None:
-    from neuroep import published
+    from neuroep.runs import published
 
     run = published.convert(arguments.file, arguments.out, arguments.overrides)
     sizes = f"{run.config.network.kind}, tokens {run.config.network.tokens}, dense {list(run.config.network.dense)}"

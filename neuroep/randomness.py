@@ -1,5 +1,5 @@
-"""Counter-based random numbers keyed by meaning: see :mod:`hw_models.randomness`, where they live."""
+"""Counter-based random numbers keyed by meaning: see :mod:`hw_models.kernels.random`, where they live."""
 
-from hw_models.randomness import generator
+from hw_models.kernels.random import generator
 
 __all__ = ["generator"]

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from neuroep import engines, networks, potentials
-from neuroep.batch import Batch, TokenVectors
+from neuroep import engines
+from neuroep.data.batch import Batch, TokenVectors
 from neuroep.engines.engine import Engine
-from neuroep.estimators import Estimator
-from neuroep.networks import Network
-from neuroep.settling import Schedule
+from neuroep.engines.settling import Schedule
+from neuroep.gradients.estimators import Estimator
+from neuroep.network import builders as networks, potentials
+from neuroep.network.builders import Network
 
 NETWORKS = ("sentiment", "inference", "pooled_sentiment", "pooled_inference")
 ON_GPU = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here"))

@@ -88,7 +88,7 @@ def tiny(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the tiny configuration; to be read only."""
-    from neuroep import config, training
+    from neuroep.runs import config, training
 
     folder = tmp_path_factory.mktemp("trained")
     (folder / "tiny.toml").write_text(TINY)

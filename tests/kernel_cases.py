@@ -21,12 +21,13 @@ import numpy as np
 import hw_models
 import neuroep
 from hw_models.chip import Chip
-from neuroep import engines, networks
-from neuroep.batch import Batch, TokenVectors
-from neuroep.estimators import Estimator
-from neuroep.optimisers import SGD, Adam
-from neuroep.potentials import named
-from neuroep.settling import Schedule
+from neuroep import engines
+from neuroep.data.batch import Batch, TokenVectors
+from neuroep.engines.settling import Schedule
+from neuroep.gradients.estimators import Estimator
+from neuroep.learning.optimisers import SGD, Adam
+from neuroep.network import builders as networks
+from neuroep.network.potentials import named
 
 DEVICES: dict[str, dict[str, Any]] = {
     "constant": {"dw_min": 0.002, "noise": 0.3, "up_down": 0.1},

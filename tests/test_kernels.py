@@ -1,7 +1,7 @@
 """All kernels of the project: the same bits from an empty and from a full cache, in whatever order they are loaded.
 
 A kernel that another kernel calls exists as machine code in its own file and in that of each caller, optimised once
-more; see :mod:`hw_models.compiling`. Fast-math flags on it let the copies round differently.
+more; see :mod:`hw_models.kernels.compiling`. Fast-math flags on it let the copies round differently.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import llvmlite.binding
 import numba
 import pytest
 
-from hw_models import kernel_cache
+from hw_models.kernels import cache as kernel_cache
 from tests import kernel_cases
 
 pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="about compiled kernels")

@@ -19,9 +19,9 @@ from matplotlib.ticker import MaxNLocator
 from analysis.array_learning import Learning, record
 from analysis.pictures import style
 from neuroep.engines.engine import Engine
+from neuroep.engines.settling import Settled
 from neuroep.errors import ConfigError
 from neuroep.network import DenseLayer
-from neuroep.settling import Settled
 
 __all__ = [
     "Learning",

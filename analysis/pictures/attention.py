@@ -16,8 +16,8 @@ from analysis.pictures import style
 from neuroep import data
 from neuroep.data.corpus import Corpus
 from neuroep.engines.engine import Engine
+from neuroep.engines.settling import Schedule
 from neuroep.errors import ConfigError
-from neuroep.settling import Schedule
 
 PADDING = "(padding)"
 MOST_WORDS = 48

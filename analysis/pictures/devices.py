@@ -12,9 +12,9 @@ from matplotlib.patches import StepPatch
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from analysis.pictures import style
+from hw_models.arrays.crossbar import Crossbar
+from hw_models.arrays.pulses import PulsedDevices
 from hw_models.chip import Chip, Pulse
-from hw_models.crossbar import Crossbar
-from hw_models.pulses import PulsedDevices
 from neuroep.errors import ConfigError
 
 BINS = 60

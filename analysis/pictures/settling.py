@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from analysis.pictures import style
 from neuroep.engines.engine import Engine
-from neuroep.settling import Schedule, Settled
+from neuroep.engines.settling import Schedule, Settled
 
 COLOURS = {0: style.BLACK, 1: style.VERMILION, -1: style.BLUE}
 LABELS = {0: r"free: $E$", 1: r"nudged: $E + \beta L$", -1: r"nudged: $E - \beta L$"}

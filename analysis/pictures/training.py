@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from analysis.pictures import style
 
 Metrics = Sequence[Mapping[str, Any]]
-"""Records of a run, one per epoch, as :attr:`neuroep.runs.Run.metrics` returns them."""
+"""Records of a run, one per epoch, as :attr:`neuroep.runs.directory.Run.metrics` returns them."""
 
 
 def plot_training(

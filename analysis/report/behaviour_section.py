@@ -18,16 +18,17 @@ from analysis import array_learning
 from analysis.pictures import arrays, attention, settling, style
 from analysis.report import numbers, page
 from hw_models.errors import ChipError
-from neuroep import assembly, data
-from neuroep.assembly import Assembly
-from neuroep.batch import Batch
-from neuroep.checkpoints import Checkpoint
+from neuroep import data
 from neuroep.data import generated
+from neuroep.data.batch import Batch
 from neuroep.data.corpus import Split
 from neuroep.data.folders import local_files
+from neuroep.engines.settling import Schedule
 from neuroep.errors import NeuroepError
-from neuroep.runs import Run
-from neuroep.settling import Schedule
+from neuroep.runs import assembly
+from neuroep.runs.assembly import Assembly
+from neuroep.runs.checkpoints import Checkpoint
+from neuroep.runs.directory import Run
 
 LARGEST = 2_000_000
 """Most parameters of a network that settles and learns for a page."""

@@ -7,8 +7,7 @@ from typing import Any
 
 from analysis.pictures import devices, style
 from analysis.report import numbers, page
-from hw_models import pages
-from hw_models.chip import Chip
+from hw_models.chip import Chip, pages
 
 MOMENTS: Mapping[str, str] = {
     "device": "once per device",

@@ -12,7 +12,7 @@ from analysis.pictures import comparison as pictures, counters, style
 from analysis.report import numbers, page
 from analysis.report.chip_section import chips_section
 from analysis.report.settings_section import SAVED, settings_section
-from neuroep import config as configuration, runs
+from neuroep.runs import config as configuration, directory as runs
 
 CAPTIONS: Sequence[tuple[Callable[..., Any], str]] = (
     (pictures.plot_accuracy_bars, "Test accuracy (bars, with numbers) and training accuracy (black marks)."),

@@ -11,9 +11,9 @@ from analysis.gradcheck import CURVES, ERROR_PICTURE, GDU_PICTURE, KINKS
 from analysis.report import numbers, page
 from analysis.report.settings_section import SAVED, settings_section
 from hw_models.reading import read_json
-from neuroep import config as configuration
 from neuroep.errors import ConfigError
-from neuroep.potentials import HardSigmoid
+from neuroep.network.potentials import HardSigmoid
+from neuroep.runs import config as configuration
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CAPTIONS: Mapping[str, str] = {

@@ -11,8 +11,8 @@ from analysis.report.behaviour_section import behaviour_section
 from analysis.report.chip_section import chip_section
 from analysis.report.settings_section import SAVED, settings_section
 from analysis.report.weights_section import conductances_section, weights_section
-from neuroep import training
-from neuroep.runs import Run
+from neuroep.runs import training
+from neuroep.runs.directory import Run
 
 MOST_EPOCHS = 120
 """Most lines of the table of epochs; of more some at equal distances."""

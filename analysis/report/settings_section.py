@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.report import numbers, page
-from neuroep.config import Config
+from neuroep.runs.config import Config
 
 SAVED = "settings.toml"
 """Name under which a reader saves the settings."""
@@ -25,7 +25,7 @@ def settings_section(
     config : Config, optional
         Resolved settings, shown as TOML.
     environment : mapping, optional
-        As :attr:`neuroep.runs.Run.environment`.
+        As :attr:`neuroep.runs.directory.Run.environment`.
     *notes : str
         Lines below the command.
     """

@@ -14,9 +14,9 @@ from analysis.report.sweep_pictures import counters_section, ideal_of, pictures_
 from analysis.sweep.points import label
 from analysis.sweep.results import RESULTS, Sweep
 from hw_models.chip import Chip
-from neuroep import config as configuration
-from neuroep.config import CHIP, Config
 from neuroep.errors import ConfigError
+from neuroep.runs import config as configuration
+from neuroep.runs.config import CHIP, Config
 
 MOST_POINTS, MOST_FAILED = 400, 50
 """Most lines of the tables."""

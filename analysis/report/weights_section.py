@@ -11,13 +11,13 @@ import numpy as np
 
 from analysis.pictures import devices, style
 from analysis.report import page
-from hw_models.crossbar import Crossbar
-from neuroep import networks, runs
-from neuroep.assembly import build_engine, build_network
-from neuroep.checkpoints import Checkpoint
+from hw_models.arrays.crossbar import Crossbar
 from neuroep.errors import NeuroepError
-from neuroep.network import Network
-from neuroep.runs import Run
+from neuroep.network import Network, builders as networks
+from neuroep.runs import directory as runs
+from neuroep.runs.assembly import build_engine, build_network
+from neuroep.runs.checkpoints import Checkpoint
+from neuroep.runs.directory import Run
 
 MOST = 9
 """Most pictures of one section."""

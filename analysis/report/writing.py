@@ -10,8 +10,8 @@ from analysis.pictures.style import own_look
 from analysis.report import page
 from analysis.sweep.ledger import SWEEP
 from hw_models.whole_files import check_plain, write_text
-from neuroep import runs
 from neuroep.errors import ConfigError, NeuroepError
+from neuroep.runs import directory as runs
 
 REPORT = "report.html"
 

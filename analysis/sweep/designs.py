@@ -24,8 +24,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import numpy as np
 
 from neuroep.errors import ConfigError, unknown
-from neuroep.overrides import UNSET, dotted
 from neuroep.randomness import generator
+from neuroep.runs.overrides import UNSET, dotted
 
 DESIGNS = ("grid", "zip", "sobol", "lhs")
 FILLING = ("sobol", "lhs")
@@ -235,7 +235,7 @@ def _items(values: str) -> list[str]:
 
 def _kinds(field: str) -> set[Any]:
     """Return the plain types that a field takes."""
-    from neuroep.config import settings
+    from neuroep.runs.config import settings
 
     fields = settings()
     return _leaves(fields[field].annotation) if field in fields else {str}

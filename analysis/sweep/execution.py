@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 
 from analysis.sweep.trials import file_hash
-from neuroep import config as configuration, data, runs, training
-from neuroep.assembly import Assembly, assemble, calibrate
-from neuroep.checkpoints import Checkpoint
-from neuroep.config import Config
+from neuroep import data
 from neuroep.data import Corpus
 from neuroep.data.selection import per_sequence, select
 from neuroep.errors import CheckpointError, DataError
-from neuroep.evaluation import Evaluation, evaluate
 from neuroep.randomness import generator
+from neuroep.runs import config as configuration, directory as runs, training
+from neuroep.runs.assembly import Assembly, assemble, calibrate
+from neuroep.runs.checkpoints import Checkpoint
+from neuroep.runs.config import Config
+from neuroep.runs.evaluation import Evaluation, evaluate
 
 WHOLE = 2**31 - 1
 """More tokens than any sample has."""

@@ -3,10 +3,11 @@
     sweep.json      what is swept: mode, settings, weights, fields, and the designs asked for so far
     trials.jsonl    one line per finished trial, flushed to the disk before the next is counted; the last line of a
                     trial counts
-    lock            held while a sweep writes here; the system frees it however the process ends (:mod:`neuroep.locks`)
+    lock            held while a sweep writes here; the system frees it however the process ends
+                    (:mod:`neuroep.runs.locks`)
 
 A line has ``id``, ``values``, ``seed``, ``result`` or ``error``, ``seconds``, ``attempt``, ``worker``, ``finished``;
-the page and every line are sealed (:mod:`neuroep.seals`), what reads them is in :mod:`analysis.sweep.records`.
+the page and every line are sealed (:mod:`neuroep.runs.seals`), what reads them is in :mod:`analysis.sweep.records`.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from analysis.sweep.records import Record, mended
-from hw_models.chip import PERFECT
+from hw_models.chip.description import PERFECT
 from hw_models.reading import read_json
 from hw_models.whole_files import opened, write_text
-from neuroep import seals
 from neuroep.errors import ConfigError
-from neuroep.folders import absence
-from neuroep.locks import take
-from neuroep.runs import as_json, plain
+from neuroep.runs import seals
+from neuroep.runs.directory import as_json, plain
+from neuroep.runs.folders import absence
+from neuroep.runs.locks import take
 
 KINDS = {"settings": dict, "given": dict, "chips": dict, "fields": list, "designs": list}
 """Entries of the page, and what they are."""

@@ -27,12 +27,12 @@ from analysis.sweep.trials import (
     identity,
     is_calibrated,
 )
-from hw_models import files
-from neuroep import checkpoints, config as configuration, runs
-from neuroep.assembly import build_network, check_classes, check_rates, check_update
-from neuroep.config import Config
+from hw_models.chip import files
 from neuroep.errors import ConfigError, DataError, NeuroepError, unknown
-from neuroep.overrides import dotted
+from neuroep.runs import checkpoints, config as configuration, directory as runs
+from neuroep.runs.assembly import build_network, check_classes, check_rates, check_update
+from neuroep.runs.config import Config
+from neuroep.runs.overrides import dotted
 
 SEEDS = ("engine.chip_seed", "training.seed")
 
@@ -268,7 +268,7 @@ def _seedless(config: Config, task: Task) -> Config:
 
 def _device(name: str) -> str:
     """Return the device that is meant: results of a processor and of a GPU are not the same bits."""
-    from neuroep.engines.reference_engine import device_of
+    from neuroep.engines.torch.reference_engine import device_of
 
     return str(device_of(name)) if name == "auto" else name
 

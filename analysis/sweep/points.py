@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from neuroep import config as configuration
 from neuroep.errors import ConfigError
+from neuroep.runs import config as configuration
 
 Row = Mapping[str, Any]
 WORD = 24

@@ -1,8 +1,8 @@
 """Lines of a sweep's ledger, read and checked: one record of a trial each, sealed as it was written.
 
-Every line and the page ``sweep.json`` have a digest and the sweep's name (:mod:`neuroep.seals`). What is damaged, was
-edited or comes from another sweep is refused with one line that names the file and the number of the line; only what a
-kill can leave is dropped: the last line where it has no end, or is nothing but NUL bytes.
+Every line and the page ``sweep.json`` have a digest and the sweep's name (:mod:`neuroep.runs.seals`). What is damaged,
+was edited or comes from another sweep is refused with one line that names the file and the number of the line; only
+what a kill can leave is dropped: the last line where it has no end, or is nothing but NUL bytes.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 
 from hw_models.reading import parse_json
 from hw_models.whole_files import opened
-from neuroep import seals
-from neuroep.config import CHIP
 from neuroep.errors import ConfigError
+from neuroep.runs import seals
+from neuroep.runs.config import CHIP
 
 Record = dict[str, Any]
 

@@ -19,8 +19,8 @@ from analysis.sweep.points import Point, points, present, rank, shown
 from analysis.sweep.records import Record, read_records
 from hw_models.text import lined
 from hw_models.whole_files import replaced
-from neuroep import runs
 from neuroep.errors import ConfigError
+from neuroep.runs import directory as runs
 
 RESULTS, TIMINGS = "results.parquet", "timings.parquet"
 MEASURED = ("accuracy", "loss")

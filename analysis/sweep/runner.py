@@ -22,12 +22,13 @@ from analysis.sweep.plans import Plan
 from analysis.sweep.results import Sweep
 from analysis.sweep.stopping import rule
 from analysis.sweep.trials import FORMAT, free_settings
-from hw_models.chip import PERFECT
+from hw_models.chip.description import PERFECT
 from hw_models.keywords import checked
-from neuroep import __version__, config as configuration, runs, training
-from neuroep.config import Config
+from neuroep import __version__
 from neuroep.errors import ConfigError, NeuroepError
-from neuroep.overrides import dotted
+from neuroep.runs import config as configuration, directory as runs, training
+from neuroep.runs.config import Config
+from neuroep.runs.overrides import dotted
 
 
 @checked(ConfigError)

@@ -89,7 +89,7 @@ def _limited(spec: Mapping[str, Any]) -> dict[str, Any]:
     from threadpoolctl import threadpool_limits
 
     from analysis.sweep.execution import execute
-    from neuroep.runs import as_json
+    from neuroep.runs.directory import as_json
 
     with threadpool_limits(limits=1):
         return json.loads(as_json(execute(spec)))

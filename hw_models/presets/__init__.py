@@ -5,7 +5,7 @@
 
 A module holds ``chip()`` and says of every number whether it is the paper's, a published fit to the paper's data, or a
 choice made here; ``Chip.caveat`` says what the numbers do not represent. A package of a laboratory registers its own
-chip as an entry point, a callable without arguments that returns a :class:`hw_models.chip.Chip`:
+chip as an entry point, a callable without arguments that returns a :class:`hw_models.chip.description.Chip`:
 
     [project.entry-points."neuroep.chips"]
     our_chip = "our_package.chips:our_chip"

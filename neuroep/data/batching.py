@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from neuroep.batch import Batch, TokenVectors
+from neuroep.data.batch import Batch, TokenVectors
 from neuroep.data.corpus import Ragged, Split
 from neuroep.errors import DataError, unknown
 from neuroep.randomness import generator

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from hw_models.chip import Chip
     from neuroep.engines.engine import Engine
+    from neuroep.learning.optimisers import Optimiser
     from neuroep.network import Network
-    from neuroep.optimisers import Optimiser
 
 NAMES = ("local", "reference")
 NO_CHIP = dict.fromkeys(("chip", "chip_seed"), "a chip runs on engine 'local'")
@@ -38,11 +38,11 @@ def local(
     chip: Chip | str | Path | None = None,
     chip_seed: int | None = None,
 ) -> Engine:
-    """Return the Numba engine; parameters as of :class:`neuroep.engines.local_engine.LocalEngine`."""
+    """Return the Numba engine; parameters as of :class:`neuroep.engines.numba.local_engine.LocalEngine`."""
     from neuroep.engines.workers import check_environment
 
     check_environment()  # before libraries read it
-    from neuroep.engines.local_engine import LocalEngine
+    from neuroep.engines.numba.local_engine import LocalEngine
 
     rule = {"optimiser": optimiser, "seed": seed, "dtype": dtype}
     where = {"threads": threads, "device": device, "chip": chip, "chip_seed": chip_seed}
@@ -60,11 +60,11 @@ def reference(
     threads: int | None = None,
     device: str = "auto",
 ) -> Engine:
-    """Return the torch engine; parameters as of :class:`neuroep.engines.reference_engine.ReferenceEngine`."""
+    """Return the torch engine; parameters as of :class:`neuroep.engines.torch.reference_engine.ReferenceEngine`."""
     from neuroep.engines.workers import check_environment
 
     check_environment()
-    from neuroep.engines.reference_engine import ReferenceEngine
+    from neuroep.engines.torch.reference_engine import ReferenceEngine
 
     rule = {"optimiser": optimiser, "seed": seed, "dtype": dtype}
     return ReferenceEngine(network, parameters, **rule, threads=threads, device=device)  # type: ignore[arg-type]

@@ -15,18 +15,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hw_models.text import shown
-from neuroep import potentials, settling
-from neuroep.batch import Batch, TokenVectors
-from neuroep.contrast import Contrast, Held, Moved, Signal, TokenRows
-from neuroep.engines import kept
+from neuroep.data.batch import Batch, TokenVectors
+from neuroep.engines import kept, settling
+from neuroep.engines.settling import Schedule, Settled, State
 from neuroep.errors import CheckpointError, ConfigError, DataError, nearest, unknown
-from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Projection
-from neuroep.networks import initial_parameters
-from neuroep.optimisers import LARGEST_RATE, SGD, Adam, Optimiser
-from neuroep.settling import Schedule, Settled, State
+from neuroep.learning.contrast import Contrast, Held, Moved, Signal, TokenRows
+from neuroep.learning.optimisers import LARGEST_RATE, SGD, Adam, Optimiser
+from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Projection, potentials
+from neuroep.network.builders import initial_parameters
 
 if TYPE_CHECKING:
-    from neuroep.estimators import Estimator
+    from neuroep.gradients.estimators import Estimator
 
 DTYPES = ("float32", "float64")
 LAYERS, SYNAPSES = (AttentionLayer, DenseLayer), (Projection, DenseSynapse)
@@ -279,7 +278,7 @@ class Engine(ABC):
         start: Settled | State | None = None,
         record: tuple[str, ...] = (),
     ) -> Settled:
-        """Settle a batch, or what :meth:`clamp` made of one; see :func:`neuroep.settling.settle`."""
+        """Settle a batch, or what :meth:`clamp` made of one; see :func:`neuroep.engines.settling.settle`."""
         state = start.state if isinstance(start, Settled) else start
         clamped = self.clamp(batch)
         schedule = schedule or Schedule(tolerance=0.01 if beta else 1e-5)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from neuroep.contrast import Signal
-from neuroep.engines.arrays import Array, ideal
-from neuroep.engines.attention import AttentionUnit
-from neuroep.engines.neurons import Neurons
+from neuroep.engines.numba.arrays import Array, ideal
+from neuroep.engines.numba.attention import AttentionUnit
+from neuroep.engines.numba.neurons import Neurons
 from neuroep.engines.workers import Workers
+from neuroep.learning.contrast import Signal
+from neuroep.learning.optimisers import Optimiser
 from neuroep.network import AttentionLayer, DenseLayer
-from neuroep.optimisers import Optimiser
 
 if TYPE_CHECKING:
     from hw_models.chip import Chip

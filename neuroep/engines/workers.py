@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from hw_models.blocks import blocks
+from hw_models.kernels.blocks import blocks
 from neuroep.errors import ConfigError
 
 __all__ = ["Workers", "blocks", "check_environment", "check_threads", "most_threads", "processors"]

@@ -11,8 +11,8 @@ import pytest
 from analysis import bench, comparison, report
 from analysis.pictures import comparison as comparison_pictures
 from hw_models.errors import ChipError
-from neuroep import config, deployment, runs, training
 from neuroep.errors import ConfigError
+from neuroep.runs import config, deployment, directory as runs, training
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from analysis import comparison, demo
-from neuroep import config, runs
 from neuroep.errors import ConfigError
+from neuroep.runs import config, directory as runs
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from analysis import gdu
-from neuroep import runs
-from neuroep.settling import Schedule
+from neuroep.engines.settling import Schedule
+from neuroep.runs import directory as runs
 from tests import cases
 
 STEPS = 12

@@ -10,8 +10,9 @@ import pytest
 
 from analysis import gradcheck
 from analysis.pictures import gradients
-from neuroep import config, networks, runs
 from neuroep.errors import ConfigError
+from neuroep.network import builders as networks
+from neuroep.runs import config, directory as runs
 
 FEW = {"samples": 2, "steps": 4, "betas": (1e-3, 1e-2, 0.1, 5.0)}
 FILES = {"gdu.png", "gradient_error.png", "gradcheck.csv", "gradcheck.json"}

@@ -9,7 +9,7 @@ import pytest
 
 from analysis import gradient_error
 from analysis.gradient_error import Agreement, against_beta, agreements, slope
-from neuroep.yardsticks import Implicit
+from neuroep.gradients.yardsticks import Implicit
 from tests import cases
 
 

@@ -18,7 +18,7 @@ from analysis.pictures import style
 from analysis.pictures.gradients import error_sheet, gdu_sheet, plot_gdu, plot_gdu_error, plot_gradient_error
 from analysis.pictures.settling import Descent, follow, plot_convergence, plot_energy
 from analysis.pictures.training import plot_training
-from neuroep.settling import Schedule
+from neuroep.engines.settling import Schedule
 from tests import cases
 
 PICTURES = ("gdu", "one_gdu", "gdu_error", "gradient_error", "energy", "convergence", "accuracy", "loss")

@@ -12,8 +12,10 @@ import argparse
 
 import numpy as np
 
-from neuroep import data, engines, estimators, networks, yardsticks
-from neuroep.settling import Schedule
+from neuroep import data, engines
+from neuroep.engines.settling import Schedule
+from neuroep.gradients import estimators, yardsticks
+from neuroep.network import builders as networks
 
 
 def main() -> None:

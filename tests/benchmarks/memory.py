@@ -16,8 +16,10 @@ import math
 import resource
 import time
 
-from neuroep import data, engines, estimators, networks
-from neuroep.settling import Schedule
+from neuroep import data, engines
+from neuroep.engines.settling import Schedule
+from neuroep.gradients import estimators
+from neuroep.network import builders as networks
 
 
 def main() -> None:

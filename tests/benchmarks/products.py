@@ -31,10 +31,10 @@ from collections.abc import Callable
 import numpy as np
 import plain
 
-from hw_models import noise_kernels
+from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip, Converter, Crossbar as Bar, Device
-from hw_models.crossbar import Crossbar
-from hw_models.randomness import key
+from hw_models.kernels import noise as noise_kernels
+from hw_models.kernels.random import key
 
 SHAPES, TILES, BATCHES = ((300, 300), (1000, 1024), (400, 30000)), (256, 512), (1, 32, 128)
 SIGMA, STEP, RANGE = 0.02, 1 / 127, 24.0

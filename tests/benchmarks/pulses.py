@@ -33,9 +33,9 @@ from typing import Any
 import numpy as np
 import plain
 
+from hw_models.arrays.pulses import PulsedDevices
+from hw_models.arrays.trains import Term, fit
 from hw_models.chip import Pulse, Update
-from hw_models.pulses import PulsedDevices
-from hw_models.trains import Term, fit
 
 PULSE = Pulse(response="soft_bounds", dw_min=1e-3, noise=0.3)
 

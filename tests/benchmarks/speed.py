@@ -37,10 +37,12 @@ from typing import NamedTuple
 import numpy as np
 import plain
 
-from neuroep import data, engines, estimators, networks, yardsticks
-from neuroep.batch import Batch, TokenVectors
+from neuroep import data, engines
+from neuroep.data.batch import Batch, TokenVectors
+from neuroep.engines.settling import Schedule
+from neuroep.gradients import estimators, yardsticks
+from neuroep.network import builders as networks
 from neuroep.randomness import generator
-from neuroep.settling import Schedule
 
 LIMIT = 0.05
 FREE, TOLERANCES = 1e-2, (0.3, 0.1, 0.03, 0.01, 0.003)

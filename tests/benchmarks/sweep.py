@@ -31,7 +31,7 @@ from typing import Any
 from analysis import demo
 from analysis.sweep import execution, runner, workers
 from analysis.sweep.executors import Local
-from neuroep import config as configuration, training
+from neuroep.runs import config as configuration, training
 
 TINY = {
     "network": {"tokens": 12, "dense": [8, 2], "readout": "pooled", "output_bias": 1.0},

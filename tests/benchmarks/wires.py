@@ -3,9 +3,9 @@
     python tests/benchmarks/wires.py [--repeats 3] [--largest 256] [--out wires.json]
 
 Conductances are uniform in 1 to 25 uS, 1 ohm per word line segment, 1.5 ohm per bit line segment. ``effective`` is
-:func:`hw_models.wires.effective`; ``naive`` one sparse LU of all 2mn nodal equations and a back-solve for every word
-line, up to 64 x 64. GFLOP by the count 7/3 n m^3 + n^2 m^2 of :mod:`hw_models.wires`. Each figure is the median over
-the repeats, after one that is not counted (the naive solver: one run).
+:func:`hw_models.arrays.wires.effective`; ``naive`` one sparse LU of all 2mn nodal equations and a back-solve for every
+word line, up to 64 x 64. GFLOP by the count 7/3 n m^3 + n^2 m^2 of :mod:`hw_models.arrays.wires`. Each figure is the
+median over the repeats, after one that is not counted (the naive solver: one run).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import numpy as np
 from scipy.sparse import bmat, diags, eye, kron
 from scipy.sparse.linalg import splu
 
-from hw_models import wires
+from hw_models.arrays import wires
 
 R_WORD, R_BIT = 1.0, 1.5
 SHAPES = ((32, 32), (64, 64), (128, 128), (256, 64), (256, 256), (512, 512))

@@ -11,9 +11,10 @@ import tomllib
 import numpy as np
 import pytest
 
-from hw_models import devices, presets
+from hw_models import presets
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
+from hw_models.laws import devices
 
 OWN = [module.name for module in pkgutil.iter_modules(presets.__path__)]
 PULSED = ["gong_2018_reram", "kim_2019_ecram", "li_2018_capacitor", "tang_2018_ecram"]

@@ -9,8 +9,8 @@ import pytest
 import hw_models
 from hw_models import reading
 from hw_models.errors import ChipError
-from neuroep import config
 from neuroep.errors import ConfigError
+from neuroep.runs import config
 
 FAULTS = {
     "digits": ("[training]\nepochs = " + "9" * 5000, "a number has too many digits"),

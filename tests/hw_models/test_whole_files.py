@@ -9,9 +9,10 @@ import stat
 import numpy as np
 import pytest
 
-from hw_models import files, kernel_cache, whole_files
-from hw_models.chip import Chip
+from hw_models import whole_files
+from hw_models.chip import Chip, files
 from hw_models.errors import ChipError
+from hw_models.kernels import cache as kernel_cache
 
 
 @pytest.fixture

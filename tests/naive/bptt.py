@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from neuroep.engines.reference_engine import ReferenceEngine
-from neuroep.settling import Schedule
+from neuroep.engines.settling import Schedule
+from neuroep.engines.torch.reference_engine import ReferenceEngine
 
 
 def trajectory(

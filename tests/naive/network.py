@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuroep.networks import AttentionLayer, DenseLayer
+from neuroep.network.builders import AttentionLayer, DenseLayer
 from tests.naive import attention, neurons
 
 

@@ -12,7 +12,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from neuroep import cli, runs
+from neuroep import cli
+from neuroep.runs import directory as runs
 
 COMMANDS = ["train", "evaluate", "chips", "gradcheck", "compare", "sweep", "report", "demo", "import-published"]
 
@@ -263,7 +264,7 @@ SMALLER = "try smaller tokens, dense sizes or batch"
     ],
 )
 def test_other_ends(neuroep, tiny, tmp_path, monkeypatch, raised, code, printed):
-    from neuroep import training
+    from neuroep.runs import training
 
     def stop(*_: object, **__: object) -> None:
         raise raised
@@ -275,7 +276,7 @@ def test_other_ends(neuroep, tiny, tmp_path, monkeypatch, raised, code, printed)
 
 def test_an_array_too_large_is_one_line(neuroep, tiny, tmp_path, monkeypatch):
     """Where the system does not say what memory there is, allocating fails in one line."""
-    from neuroep import memory
+    from neuroep.runs import memory
 
     monkeypatch.setattr(memory, "physical_memory", lambda: None)
     line = neuroep("train", tiny, "--out", tmp_path / "run", "--dense", "10000000000000,2").line
@@ -283,7 +284,7 @@ def test_an_array_too_large_is_one_line(neuroep, tiny, tmp_path, monkeypatch):
 
 
 def test_other_faults_of_the_program_stay_tracebacks(tiny, tmp_path, monkeypatch):
-    from neuroep import training
+    from neuroep.runs import training
 
     def stop(*_: object, **__: object) -> None:
         raise RuntimeError("a fault")
@@ -367,7 +368,7 @@ def test_a_network_beyond_the_memory_is_refused(neuroep, tiny, tmp_path, monkeyp
     line = neuroep("train", tiny, "--out", tmp_path / "run", "--dense", "[10000000000,2]").line
     assert line.startswith("network.dense = [10000000000, 2]: ") and "this machine has " in line
     assert "GiB with the optimiser's moments" in line and not (tmp_path / "run").exists()
-    from neuroep import memory
+    from neuroep.runs import memory
 
     monkeypatch.setattr(memory, "physical_memory", lambda: 1000)
     assert neuroep("train", tiny, "--out", tmp_path / "run").line.startswith("network.dense = [8, 2]: ")

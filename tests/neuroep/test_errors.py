@@ -9,6 +9,7 @@ import pytest
 
 from neuroep import engines, errors
 from neuroep.engines.engine import Engine
+from neuroep.engines.settling import ORDERS, Schedule
 from neuroep.errors import (
     CheckpointError,
     ConfigError,
@@ -18,7 +19,6 @@ from neuroep.errors import (
     nearest,
     unknown,
 )
-from neuroep.settling import ORDERS, Schedule
 from tests import cases
 
 

@@ -1,4 +1,4 @@
-"""Arrays of a chip behind the seam of :mod:`neuroep.engines.arrays`: crossbars, and event-driven arrays."""
+"""Arrays of a chip behind the seam of :mod:`neuroep.engines.numba.arrays`: crossbars, and event-driven arrays."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from hw_models.arrays.crossbar import Crossbar
+from hw_models.arrays.events import FORWARD, TRANSPOSED, EventArray
 from hw_models.chip import Chip
-from hw_models.crossbar import Crossbar
-from hw_models.events import FORWARD, TRANSPOSED, EventArray
-from neuroep.contrast import Contrast, Held, Signal
-from neuroep.engines.arrays import Memory, ideal
 from neuroep.engines.chip.updates import SCHEMES, Scheme, refuse_decay
+from neuroep.engines.numba.arrays import Memory, ideal
 from neuroep.engines.substrate import Setting
+from neuroep.learning.contrast import Contrast, Held, Signal
 
 
 class CrossbarArray:
-    """The weights of one synapse on a crossbar; see :class:`neuroep.engines.arrays.Array`.
+    """The weights of one synapse on a crossbar; see :class:`neuroep.engines.numba.arrays.Array`.
 
     Parameters
     ----------
@@ -241,11 +241,11 @@ class EventDrivenArray:
 
 
 class HeldIntegers:
-    """One end of a synapse as the senders of an event-driven array hold it; see :class:`neuroep.contrast.Signal`.
+    """One end of a synapse as event-driven senders hold it: a :class:`~neuroep.learning.contrast.Signal`.
 
         plus = step q+,   minus = step q-,   change = step (q+ - q-),   mean = step (q+ + q-)/2
 
-    with the integers q and the step of :mod:`hw_models.events`: a change is a whole number of steps.
+    with the integers q and the step of :mod:`hw_models.arrays.events`: a change is a whole number of steps.
 
     Parameters
     ----------

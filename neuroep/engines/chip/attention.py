@@ -17,18 +17,18 @@ from typing import Any, cast
 
 import numpy as np
 
-from hw_models.blocks import Run, serial
+from hw_models.arrays.converters import Converters, Quantiser
+from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip, Converter, Update
-from hw_models.converters import Converters, Quantiser
-from hw_models.crossbar import Crossbar
-from hw_models.randomness import key
-from neuroep.engines.attention import AttentionUnit, HeldLogits, Tokens
+from hw_models.kernels.blocks import Run, serial
+from hw_models.kernels.random import key
 from neuroep.engines.chip.attention_kernels import soften
 from neuroep.engines.chip.ranges import Ranged
+from neuroep.engines.numba.attention import AttentionUnit, HeldLogits, Tokens
+from neuroep.engines.settling import State
 from neuroep.engines.substrate import Setting
 from neuroep.errors import ConfigError
 from neuroep.network import AttentionLayer
-from neuroep.settling import State
 
 
 class ExplicitAttention(AttentionUnit):

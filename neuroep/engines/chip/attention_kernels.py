@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from hw_models.compiling import kernel
+from hw_models.kernels.compiling import kernel
 
 
 @kernel

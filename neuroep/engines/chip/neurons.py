@@ -1,4 +1,4 @@
-r"""Neuron circuits of a chip around the exact neurons of :mod:`neuroep.engines.neurons`.
+r"""Neuron circuits of a chip around the exact neurons of :mod:`neuroep.engines.numba.neurons`.
 
     u' = (1 + g_i) (W s_pre + W^T s_post + b) + o_i        g_i, o_i drawn once per neuron
     v <- v + dt (s(u') + sigma range z - v)                z per sample, neuron and step
@@ -16,15 +16,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from hw_models.arrays.converters import grid
 from hw_models.chip import Neuron
-from hw_models.converters import grid
-from hw_models.noise_kernels import convert
-from hw_models.randomness import key, normals
+from hw_models.kernels.noise import convert
+from hw_models.kernels.random import key, normals
 from neuroep.engines.chip.ranges import Ranged
-from neuroep.engines.neurons import Neurons
+from neuroep.engines.numba.neurons import Neurons
+from neuroep.engines.settling import Schedule
 from neuroep.engines.substrate import Setting
 from neuroep.network import DenseLayer
-from neuroep.settling import Schedule
 
 
 class ChipNeurons(Neurons, Ranged):

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hw_models.converters import Quantiser
+from hw_models.arrays.converters import Quantiser
 
 
 class Ranged:
-    """A part with converters; see :func:`hw_models.converters.calibrating`."""
+    """A part with converters; see :func:`hw_models.arrays.converters.calibrating`."""
 
     @property
     def quantisers(self) -> dict[str, Quantiser]:

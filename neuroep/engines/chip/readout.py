@@ -23,11 +23,11 @@ from functools import cached_property
 
 import numpy as np
 
+from hw_models.arrays.converters import Quantiser
 from hw_models.chip import Readout
-from hw_models.converters import Quantiser
-from hw_models.randomness import key, normals
-from neuroep.contrast import Held, Signal
+from hw_models.kernels.random import key, normals
 from neuroep.engines.chip.ranges import Ranged
+from neuroep.learning.contrast import Held, Signal
 
 PLUS, MINUS, CHANGE = 0, 1, 2
 """What is converted; a state, or the mean of two, takes the place of PLUS."""
@@ -103,7 +103,7 @@ class Periphery(Ranged):
 
 
 class Digitised:
-    """A signal as the periphery sees it; see :class:`neuroep.contrast.Signal`."""
+    """A signal as the periphery sees it; see :class:`neuroep.learning.contrast.Signal`."""
 
     def __init__(self, periphery: Periphery, signal: Signal, number: int) -> None:
         self._periphery, self._signal, self._number = periphery, signal, number

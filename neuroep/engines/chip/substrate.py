@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from hw_models.arrays.converters import calibrating
+from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
-from hw_models.converters import calibrating
-from hw_models.crossbar import Crossbar
-from neuroep.contrast import Signal
-from neuroep.engines.arrays import Array
-from neuroep.engines.attention import AttentionUnit
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
 from neuroep.engines.chip.attention import AnalogAttention, DigitisedAttention, ExplicitAttention
 from neuroep.engines.chip.neurons import ChipNeurons
 from neuroep.engines.chip.ranges import Ranged
 from neuroep.engines.chip.readout import Periphery
-from neuroep.engines.neurons import Neurons
+from neuroep.engines.numba.arrays import Array
+from neuroep.engines.numba.attention import AttentionUnit
+from neuroep.engines.numba.neurons import Neurons
 from neuroep.engines.substrate import Setting, Signs
+from neuroep.learning.contrast import Signal
 from neuroep.network import AttentionLayer, DenseLayer
 
 ENDS = ("post", "pre")

@@ -1,4 +1,4 @@
-"""How the weights of one crossbar change: the schemes of :class:`hw_models.chip.Update`.
+"""How the weights of one crossbar change: the schemes of :class:`hw_models.chip.description.Update`.
 
 ================  ===========================================================================================
 digital           the rule moves a float master copy, and the devices are programmed with it
@@ -18,14 +18,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from hw_models.arrays.crossbar import Crossbar
+from hw_models.arrays.pulses import PulsedDevices
 from hw_models.chip import Chip
-from hw_models.crossbar import Crossbar
-from hw_models.pulses import PulsedDevices
-from neuroep.contrast import Contrast
-from neuroep.engines.arrays import IdealArray, ideal
+from neuroep.engines.numba.arrays import IdealArray, ideal
 from neuroep.engines.substrate import Setting
 from neuroep.errors import ConfigError
-from neuroep.optimisers import SGD, Optimiser
+from neuroep.learning.contrast import Contrast
+from neuroep.learning.optimisers import SGD, Optimiser
 
 EDGE = 0.999
 """Share of a bound from which a weight counts as being there."""
@@ -227,7 +227,7 @@ class Pulsed(InMemory):
     def health(self) -> dict[str, float]:
         """Return the share of devices at their bounds; since the last call, of trains that were too short.
 
-        With expected trains also of the moves that had to be played pulse by pulse (:mod:`hw_models.expected`).
+        With expected trains also of the moves that had to be played pulse by pulse (:mod:`hw_models.arrays.expected`).
         """
         own = self.devices
         short = self._short / self._trains if self._trains else 0.0

@@ -23,9 +23,9 @@ from hw_models import load
 from hw_models.chip import Chip
 from neuroep import engines
 from neuroep.engines.engine import Engine
+from neuroep.engines.settling import Schedule
 from neuroep.errors import ConfigError
-from neuroep.optimisers import SGD, Adam
-from neuroep.settling import Schedule
+from neuroep.learning.optimisers import SGD, Adam
 from tests import cases
 
 NET = cases.network("pooled_sentiment")

@@ -17,8 +17,8 @@ from analysis.pictures.devices import (
     pulse_response,
 )
 from hw_models import load
+from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip, Pulse
-from hw_models.crossbar import Crossbar
 from neuroep.errors import ConfigError
 
 

@@ -13,8 +13,8 @@ import pytest
 from analysis import gradcheck, report
 from analysis.report import behaviour_section, writing
 from analysis.sweep import results, runner
-from neuroep import config, runs, training
 from neuroep.errors import ConfigError, DataError
+from neuroep.runs import config, directory as runs, training
 
 Checked = Callable[[str], str]
 

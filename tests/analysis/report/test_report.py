@@ -13,8 +13,8 @@ import pytest
 
 from analysis import comparison, report
 from hw_models.chip import Chip
-from neuroep import config, runs, training
 from neuroep.errors import CheckpointError, ConfigError, NeuroepError
+from neuroep.runs import config, directory as runs, training
 from tests.analysis.sweep.cases import resealed
 
 Checked = Callable[[str], str]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from neuroep import seals
+from neuroep.runs import seals
 
 VARY = ["chip.adc.bits=3:6", "chip.device.read_noise=0,0.01,0.03"]
 SETTINGS: dict[str, Any] = {"seeds": 2, "samples": 400}

@@ -10,8 +10,8 @@ from analysis.sweep.designs import axis, points
 from analysis.sweep.trials import acts_on_updates_alone, is_calibrated
 from hw_models.chip import Chip
 from neuroep import data
-from neuroep.config import settings
 from neuroep.errors import ConfigError
+from neuroep.runs.config import settings
 from tests.neuroep.engines.chip.conftest import assembled, nested
 from tests.neuroep.engines.chip.test_idle_fields import VALUES
 

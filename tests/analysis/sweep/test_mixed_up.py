@@ -10,8 +10,8 @@ import pytest
 from analysis.sweep import ledger, runner, workers
 from analysis.sweep.ledger import RUN, SWEEP, TRIALS
 from analysis.sweep.results import load
-from neuroep import config, deployment, runs
 from neuroep.errors import ConfigError
+from neuroep.runs import config, deployment, directory as runs
 from tests.analysis.sweep.cases import resealed
 
 CHIP_FILE = "name = 'mine'\n[device]\nmismatch = {}\n"

@@ -13,10 +13,10 @@ from analysis.sweep import plans
 from analysis.sweep.designs import axis, points
 from analysis.sweep.execution import corpus_of, execute
 from analysis.sweep.trials import identity
-from neuroep import config, runs
-from neuroep.assembly import build_corpus
 from neuroep.data.corpus import content_hash
 from neuroep.errors import CheckpointError, ConfigError, DataError, NeuroepError
+from neuroep.runs import config, directory as runs
+from neuroep.runs.assembly import build_corpus
 
 CHIP = ["--chip", "ideal"]
 

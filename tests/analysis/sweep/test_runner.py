@@ -16,8 +16,8 @@ import pytest
 from analysis.sweep import execution, runner
 from analysis.sweep.ledger import RUN, SWEEP, TRIALS
 from analysis.sweep.results import RESULTS, load
-from neuroep import config, deployment, training
 from neuroep.errors import ConfigError, DivergenceError
+from neuroep.runs import config, deployment, training
 from tests.analysis.sweep.cases import SETTINGS, VARY
 
 BITS = ["chip.adc.bits=3,8"]
@@ -53,7 +53,7 @@ def test_learning_is_what_train_does(sweep, tiny, tmp_path, chip):
 
 def test_learning_from_a_run(sweep, trained, tmp_path):
     found = sweep(["chip.adc.bits=8"], mode="learn", samples=None)
-    from neuroep import runs
+    from neuroep.runs import directory as runs
 
     settings = runs.load(trained, ["--chip.adc.bits", "8"]).config
     record = training.train(settings, tmp_path / "run", start=trained, progress=False)

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neuroep import networks, potentials
-from neuroep.networks import AttentionLayer, DenseLayer, DenseSynapse, Network, Projection, Sequence
-from neuroep.optimisers import SGD, Adam
-from neuroep.settling import Schedule
+from neuroep.engines.settling import Schedule
+from neuroep.learning.optimisers import SGD, Adam
+from neuroep.network import builders as networks, potentials
+from neuroep.network.builders import AttentionLayer, DenseLayer, DenseSynapse, Network, Projection, Sequence
 from tests import cases
 from tests.naive import network as naive
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neuroep import engines, estimators, networks
-from neuroep.batch import Batch, TokenVectors
+from neuroep import engines
+from neuroep.data.batch import Batch, TokenVectors
+from neuroep.engines.settling import Schedule
+from neuroep.gradients import estimators
+from neuroep.gradients.yardsticks import relative_error
+from neuroep.network import builders as networks
 from neuroep.randomness import generator
-from neuroep.settling import Schedule
-from neuroep.yardsticks import relative_error
 
 STATES = {"float64": 1e-14, "float32": 1e-5}
 GRADIENTS = {"float64": 1e-10, "float32": 1e-2}

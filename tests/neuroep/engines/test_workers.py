@@ -14,10 +14,11 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from hw_models import presets
-from neuroep import engines, networks
+from neuroep import engines
 from neuroep.engines.workers import Workers, blocks
 from neuroep.errors import ConfigError
-from neuroep.estimators import centred
+from neuroep.gradients.estimators import centred
+from neuroep.network import builders as networks
 from tests import cases
 
 

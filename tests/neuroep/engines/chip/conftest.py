@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from neuroep import assembly, config, data
+from neuroep import data
+from neuroep.runs import assembly, config
 
 BASE: dict[str, dict[str, Any]] = {
     "network": {"kind": "sentiment", "tokens": 10, "dense": [6, 2], "readout": "pooled", "output_bias": 1.0},

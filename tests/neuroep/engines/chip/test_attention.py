@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from hw_models.chip import Attention, Chip, Converter, Device
-from neuroep.engines.attention import AttentionUnit, Tokens
 from neuroep.engines.chip.attention import AnalogAttention, DigitisedAttention, ExplicitAttention
+from neuroep.engines.numba.attention import AttentionUnit, Tokens
+from neuroep.engines.settling import State
 from neuroep.engines.substrate import Setting
 from neuroep.engines.workers import Workers
+from neuroep.learning.optimisers import SGD
 from neuroep.network import AttentionLayer
-from neuroep.optimisers import SGD
-from neuroep.settling import State
 
 BATCH, TOKENS, DIM = 6, 7, 5
 COUNT = np.array([7, 5, 1, 0, 3, 6])

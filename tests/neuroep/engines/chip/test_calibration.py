@@ -9,12 +9,14 @@ import pytest
 
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
-from neuroep import assembly, cli, config, data, engines, networks
-from neuroep.batch import Batch, TokenVectors
+from neuroep import cli, data, engines
+from neuroep.data.batch import Batch, TokenVectors
 from neuroep.engines.chip.ranges import Ranged
+from neuroep.engines.settling import Schedule
 from neuroep.errors import ConfigError, DataError, DivergenceError
-from neuroep.estimators import centred
-from neuroep.settling import Schedule
+from neuroep.gradients.estimators import centred
+from neuroep.network import builders as networks
+from neuroep.runs import assembly, config
 from tests import cases
 from tests.neuroep.engines.chip.conftest import BASE, nested
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from analysis.pictures.counters import at_stop
-from neuroep import config, data, runs, training
+from neuroep import data
+from neuroep.runs import config, directory as runs, training
 
 STATES = {"readout.bits": 8}
 DIFFERENCE = STATES | {"readout.signal": "difference"}

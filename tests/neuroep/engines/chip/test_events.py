@@ -7,11 +7,11 @@ import pytest
 
 from hw_models.chip import Chip
 from neuroep import data
-from neuroep.contrast import Contrast, Held, Moved, TokenRows
 from neuroep.engines.chip.arrays import EventDrivenArray
 from neuroep.engines.substrate import Setting
 from neuroep.engines.workers import Workers
-from neuroep.optimisers import SGD
+from neuroep.learning.contrast import Contrast, Held, Moved, TokenRows
+from neuroep.learning.optimisers import SGD
 from tests.naive.events import quantise
 
 EVENTS = {"substrate": "event_driven"}

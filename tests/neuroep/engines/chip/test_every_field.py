@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hw_models.chip import PERFECT, Chip
+from hw_models.chip.description import PERFECT, Chip
 
 PULSED = {"update.scheme": "pulsed", "device.pulse.dw_min": 0.01, "update.signals": "contrast"}
 LINEAR = PULSED | {"device.pulse.response": "linear", "device.pulse.gamma_up": 0.4, "device.pulse.gamma_down": 0.4}

@@ -7,7 +7,9 @@ import pytest
 
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
-from neuroep import config, deployment, engines, networks, runs, training
+from neuroep import engines
+from neuroep.network import builders as networks
+from neuroep.runs import config, deployment, directory as runs, training
 from tests import cases
 from tests.neuroep.engines.chip.conftest import assembled
 

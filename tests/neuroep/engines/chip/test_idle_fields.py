@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hw_models.chip import PERFECT, Chip
-from hw_models.crossbar import Crossbar
+from hw_models.arrays.crossbar import Crossbar
+from hw_models.chip.description import PERFECT, Chip
 from hw_models.errors import ChipError
 from neuroep.errors import ConfigError
 from tests.neuroep.engines.chip.conftest import nested

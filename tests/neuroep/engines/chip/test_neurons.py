@@ -7,13 +7,13 @@ import pytest
 
 from hw_models.chip import Neuron
 from neuroep.engines.chip.neurons import ChipNeurons
-from neuroep.engines.neurons import Neurons
+from neuroep.engines.numba.neurons import Neurons
+from neuroep.engines.settling import Schedule
 from neuroep.engines.substrate import Setting
 from neuroep.engines.workers import Workers
+from neuroep.learning.optimisers import SGD
 from neuroep.network import DenseLayer
-from neuroep.optimisers import SGD
-from neuroep.potentials import HardSigmoid, Linear, Tanh
-from neuroep.settling import Schedule
+from neuroep.network.potentials import HardSigmoid, Linear, Tanh
 
 SIZE, BATCH = 400, 50
 GENERATOR = np.random.default_rng(3)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hw_models.arrays.converters import calibrating
 from hw_models.chip import Chip, Readout
-from hw_models.converters import calibrating
 from hw_models.errors import ChipError
-from neuroep.contrast import Contrast, Held, Moved
 from neuroep.engines.chip.readout import Periphery
+from neuroep.learning.contrast import Contrast, Held, Moved
 
 BASE = np.random.default_rng(0).random((40, 30))
 MOVED = Moved(BASE + 1e-4, BASE - 1e-4 * np.random.default_rng(1).random(BASE.shape))

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
-from hw_models.crossbar import Crossbar
-from neuroep import config, training
-from neuroep.contrast import Contrast, Moved
 from neuroep.engines.chip import updates
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
+from neuroep.engines.settling import Schedule
 from neuroep.engines.substrate import Setting
 from neuroep.engines.workers import Workers
 from neuroep.errors import ConfigError
-from neuroep.optimisers import SGD
-from neuroep.settling import Schedule
+from neuroep.learning.contrast import Contrast, Moved
+from neuroep.learning.optimisers import SGD
+from neuroep.runs import config, training
 from tests.neuroep.engines.chip.conftest import nested
 
 GENERATOR = np.random.default_rng(7)
@@ -153,8 +153,9 @@ def test_a_time_constant_does_not_fake_convergence(small):
 
 
 def test_the_yardstick_knows_the_weights_as_the_devices_conduct_them(small):
-    from neuroep import data, yardsticks
-    from neuroep.estimators import centred
+    from neuroep import data
+    from neuroep.gradients import yardsticks
+    from neuroep.gradients.estimators import centred
 
     chip = {"device.mismatch": 0.3, "crossbar.mapping": "offset"}
     parts = small(chip, {"network.potential": "smooth_sigmoid", "engine.dtype": "float64"}).parts

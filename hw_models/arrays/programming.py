@@ -1,0 +1,304 @@
+"""From a weight matrix to devices: what the arrays of one crossbar conduct after programming, [uS].
+
+Weights are normalised, a = W/w_scale in [-1, 1]. With u = 1/span (pair) or 2/span (offset), span = g_max - g_min:
+
+    pair      a_read = u (G+_eff - G-_eff)
+    offset    a_read = u (G_eff - g_zero)        reference "digital"
+              a_read = u (G_eff - R_eff)         reference "analog", R the mean over the reference lines of a tile
+
+g_zero is the conductance of weight 0, (g_min + g_max)/2 or the level next to it (``crossbar.zero``); of bit slices
+every slice has its own. Where the weight 1 is not at g_max but at g_zero + reach, and in slices, a counts with the
+digital weight of :meth:`Devices.targets`.
+
+digital   There are no reference devices. Behind the ADC u g_zero times the sum of the signals is subtracted, as the
+          digital side knows them: the codes of the DAC, without its noise. The ADC sees the whole current, u g_zero
+          sum(x) with it. What the array does to the middle (drift, wires, mismatch) stays in the result.
+analog    A tile has L reference lines, devices as all others, mismatched, drifting, stuck, noisy, but held at g_zero
+          whatever levels the others have. Forward their mean current is subtracted ahead of the ADC. Transposed each
+          is driven by minus sum(s)/L of the tile's signals, at most the full scale of the DAC: beyond, the rest of
+          the middle stays in the result. (A sum of whole DAC steps can be shared in whole steps, so that the DAC's
+          resolution adds nothing.) One line per output is as many devices as a pair has and never beyond full scale.
+
+The way of a device:
+target -> range of this device, levels, resolution -> programming noise -> relaxation -> stuck at g_min or g_max ->
+gain (mismatch) -> drift (not of stuck ones) -> wires -> mean and variance of a read (:mod:`hw_models.arrays.tiles`).
+
+Relaxation, drift and the 1/f noise of a read go by the time since a device's own last write: programming writes all
+devices, those of reference lines too; what else changes a weight (pulses) writes the devices of that weight. The
+target that decides relaxation and exponent is then the weight as it is now, with the draws of the last programming.
+
+Draws belong to (seed, array, what, output line, slice and side), those of programming to its occasion and number too,
+so that no blocking shows. Physics of one device: :mod:`hw_models.laws.devices`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from hw_models.chip import Chip
+from hw_models.kernels.blocks import Run, blocks
+from hw_models.kernels.random import key, normals, uniforms
+from hw_models.laws import devices
+
+Array = np.ndarray
+PROGRAMMING = ("programming", "nu", "relaxation")
+"""What is drawn anew by every programming."""
+BLOCK = 2**14
+"""Devices of one block of outputs: small, as fresh memory costs more than the work on it."""
+
+
+class Devices:
+    """Devices of a crossbar.
+
+    Parameters
+    ----------
+    chip : Chip
+        Mapping, device, wires.
+    shape : tuple of int
+        (out, in).
+    seed : int
+        Seed of all draws.
+    name : str
+        Name of the array, part of every key.
+    dtype : str
+        Of the matrices.
+    """
+
+    def __init__(self, chip: Chip, shape: tuple[int, int], seed: int, name: str, dtype: str) -> None:
+        self.chip, self.device, self.shape, self.dtype = chip, chip.device, shape, np.dtype(dtype)
+        self.place = (seed, name)
+        self.keys = {what: key(seed, name, what) for what in ("g_min", "g_max", "gain", "stuck")}
+        self.rekey()
+        self.paired = chip.crossbar.mapping == "differential"
+        self.row_tiles = blocks(shape[1], chip.crossbar.rows)
+        self.column_tiles = blocks(shape[0], chip.crossbar.columns)
+        self.unit = (1 if self.paired else 2) / (chip.device.g_max - chip.device.g_min)
+        self.sides, self.slices = 2 if self.paired else 1, chip.crossbar.slices
+        self.tile_of = np.repeat(np.arange(len(self.column_tiles)), [b - a for a, b in self.column_tiles])
+        self.zeros = self._zeros()
+        self.digital = not self.paired and chip.crossbar.reference == "digital"
+        self.reference_lines = self._reference_lines()
+        self.references = self.reference_lines[-1][1] if self.reference_lines else 0
+        self.wired = chip.wires.r_word > 0 or chip.wires.r_bit > 0
+        self.now = self.since = 0.0
+        self.written_at: Array | None = None
+        self.mixed = False
+        if chip.update.scheme != "digital" and chip.device.ages:
+            self.written_at = np.zeros(shape)
+
+    def _zeros(self) -> Array:
+        """Return the conductance of weight 0 in every slice of the offset mapping [uS], (slices,)."""
+        bar, device = self.chip.crossbar, self.device
+        if bar.slice_bits is None:
+            return np.array([devices.zero_and_reach(device, bar.zero)[0]])
+        digits = devices.zero_digits(bar.slices, bar.slice_bits, bar.zero)
+        return device.g_min + digits * (device.g_max - device.g_min) / (2**bar.slice_bits - 1)
+
+    def _reference_lines(self) -> list[tuple[int, int]]:
+        """Return first and last reference line of every column tile; none for pairs and digital references."""
+        if self.paired or self.digital:
+            return []
+        counts = [self.chip.crossbar.reference_lines or max(b - a, 1) for a, b in self.column_tiles]
+        ends = np.cumsum(counts).tolist()
+        return list(zip([0, *ends[:-1]], ends, strict=True))
+
+    def averaged(self, lines: Array) -> Array:
+        """Return means over the reference lines of every column tile, (reference lines, ...) to (column tiles, ...)."""
+        return np.stack([lines[a:b].mean(0) for a, b in self.reference_lines])
+
+    def combined(self, tile: int) -> Array | None:
+        """Return how a column tile's outputs come from its lines (lines, out), the mean of its references less.
+
+        None where every line is an output.
+        """
+        if not self.references:
+            return None
+        (first, last), (begin, end) = self.column_tiles[tile], self.reference_lines[tile]
+        size = last - first
+        return np.vstack([np.eye(size), np.full((end - begin, size), -1 / (end - begin))])
+
+    def rekey(self, *occasion: str | int) -> None:
+        """Key the draws of programming by this occasion from now on."""
+        seed, name = self.place
+        self.keys |= {what: key(seed, name, what, *occasion) for what in PROGRAMMING}
+
+    def age(self, lines: Array) -> devices.Seconds:
+        """Return the seconds since the last write of the devices of these output lines, reference lines included.
+
+        One number where all were written by the last programming, at ``since``, else (lines, in). ``now`` is the time
+        of reads, ``written_at`` (out, in) that of every weight's last write, kept where weights change in memory.
+        """
+        if self.written_at is None or not self.mixed:
+            return self.now - self.since
+        last = np.full((len(lines), self.shape[1]), self.since)
+        own = lines < self.shape[0]
+        last[own] = self.written_at[lines[own]]
+        return self.now - last
+
+    def rewritten(self) -> None:
+        """Note that all devices are written now."""
+        self.since, self.mixed = self.now, False
+        if self.written_at is not None:
+            self.written_at[:] = self.now
+
+    def touched(self, which: Array, when: float) -> None:
+        """Note when the devices of some weights, a mask (out, in), were written."""
+        if self.written_at is not None:
+            self.written_at[which] = when
+            self.mixed = self.mixed or (when != self.since and bool(which.any()))
+
+    @property
+    def drifting(self) -> bool:
+        """Whether a device conducts less by now than it did when it was written."""
+        return self.device.drifts and self.now > self.since
+
+    @property
+    def relaxing(self) -> bool:
+        """Whether the error of a write has grown since."""
+        return self.device.relaxes and self.now > self.since
+
+    @property
+    def count(self) -> int:
+        """Number of devices, those of reference columns among them."""
+        return (self.shape[0] * self.sides + self.references) * self.shape[1] * self.slices
+
+    @property
+    def writes(self) -> bool:
+        """Whether programming leaves another weight than it was asked for."""
+        device = self.device
+        spreads = device.g_min_spread > 0 or device.g_max_spread > 0
+        noisy = any(device.programming_noise_fresh or device.programming_noise)
+        return spreads or device.levels is not None or device.resolution > 0 or noisy
+
+    @property
+    def bends(self) -> bool:
+        """Whether the mean of a read is another weight than the one written."""
+        device = self.device
+        faults = device.mismatch > 0 or device.stuck_low > 0 or device.stuck_high > 0
+        clips = device.read_noise > 0 and device.read_noise_law == "pcm"
+        apart = self.references > 0 and any(device.programming_noise)  # the reference lines' own
+        moved, scaled = self.drifting or self.relaxing, self.chip.crossbar.zero == "level"
+        return faults or moved or clips or apart or scaled or self.wired or self.slices > 1
+
+    def targets(self, a: Array, cut: bool = True) -> tuple[Array, Array]:
+        """Return targets [uS] (slices, sides, lines, in) and the digital weights (slices,).
+
+        Weights beyond the range are cut, but those that pulses have moved there, within a device's own bounds.
+        """
+        bar = self.chip.crossbar
+        if bar.slice_bits is not None:
+            return devices.digits(a, bar.slices, bar.slice_bits, bar.mapping, self.device, bar.zero)
+        if self.paired:
+            return np.stack(devices.differential(a, self.device, cut))[None], np.ones(1)
+        reach = devices.zero_and_reach(self.device, bar.zero)[1]
+        weight = 1 / (self.unit * reach) if bar.zero == "level" else 1.0
+        return devices.offset(a, self.device, cut, bar.zero)[None, None], np.array([weight])
+
+    def written(self, target: Array, where: tuple[int, int], first: int, turn: int) -> tuple[Array, Array]:
+        """Return targets as this device can take them, and what programming left [uS]."""
+        device, tile = self.device, 2 * where[0] + where[1]
+        bounds: tuple[Array, ...] = ()
+        if first < self.shape[0]:
+            if device.g_min_spread or device.g_max_spread:
+                bounds = self.own_bounds(where, (len(target), self.shape[1]), first)
+            target = devices.snap(target, device, *bounds)
+        if not any(device.programming_noise_fresh or device.programming_noise):
+            return target, target
+        z = normals(self.keys["programming"], turn, tile, target.shape, first)
+        return target, devices.programmed(target, z, device)
+
+    def own_bounds(self, where: tuple[int, int], shape: tuple[int, int], first: int) -> tuple[Array, Array]:
+        """Return the lowest and highest conductance [uS] of every device of these lines, (lines, in) each."""
+        tile = 2 * where[0] + where[1]
+        z_min, z_max = (normals(self.keys[name], 0, tile, shape, first) for name in ("g_min", "g_max"))
+        return devices.bounds(z_min, z_max, self.device)
+
+    def weight_bounds(self) -> tuple[Array, Array]:
+        """Return what pulses can move every weight to, as shares of the weight range: (low, high).
+
+        (out, in) each, of the very devices that :meth:`written` cuts targets to; (1, 1) where ``g_min_spread`` and
+        ``g_max_spread`` are 0 and devices are alike. Equations: :func:`hw_models.laws.devices.weight_bounds`.
+        """
+        spreads = self.device.g_min_spread > 0 or self.device.g_max_spread > 0
+        if spreads:
+            found = [self.own_bounds((0, side), self.shape, 0) for side in range(self.sides)]
+        else:
+            found = [devices.bounds(np.zeros((1, 1)), np.zeros((1, 1)), self.device)] * self.sides
+        lows, highs = (np.stack([pair[n] for pair in found]) for n in range(2))
+        bar = self.chip.crossbar
+        return devices.weight_bounds(lows, highs, self.device, bar.mapping, bar.zero)
+
+    def conducting(self, target: Array, g: Array, where: tuple[int, int], first: int, turn: int) -> tuple[Array, Array]:
+        """Return conductances as programmed, stuck ones and gains in, and now [uS]."""
+        device, tile, both = self.device, 2 * where[0] + where[1], [g]
+        age = self.age(np.arange(first, first + len(g)))
+        if self.relaxing:
+            z = normals(self.keys["relaxation"], turn, tile, g.shape, first)
+            both.append(devices.relaxed(g, target, z, device, age))
+        stuck = None
+        if device.stuck_low or device.stuck_high:
+            low, high = devices.stuck(uniforms(self.keys["stuck"], 0, tile, g.shape, first), device)
+            both = [np.where(low, np.float32(device.g_min), np.where(high, np.float32(device.g_max), g)) for g in both]
+            stuck = low | high
+        if device.mismatch:
+            gain = devices.gains(normals(self.keys["gain"], 0, tile, g.shape, first), device)
+            both = [g * gain for g in both]
+        if not self.drifting:
+            return both[0], both[-1]
+        nu = devices.drift_exponent(target, normals(self.keys["nu"], turn, tile, g.shape, first), device)
+        if stuck is not None:
+            nu[stuck] = 0
+        return both[0], devices.drifted(both[-1], nu, device, age)
+
+    def lines(
+        self, a: Array, first: int, fresh: bool, turn: int
+    ) -> Iterator[tuple[tuple[int, int], float, Array, Array]]:
+        """Yield (slice, side), digital weight, programmed and present conductances [uS] of output lines from first.
+
+        Lines behind the last output are reference lines, which only :meth:`Crossbar.program` writes and nothing
+        changes afterwards; their ``a`` does not matter.
+        """
+        targets, factors = self.targets(a, cut=fresh)
+        if first >= self.shape[0]:
+            fresh = True
+            targets[:] = self.zeros[:, None, None, None]
+        for k, factor in enumerate(factors):
+            for side in range(self.sides):
+                target = g = targets[k, side]
+                if fresh:
+                    target, g = self.written(target, (k, side), first, turn)
+                yield (k, side), float(factor), *self.conducting(target, g, (k, side), first, turn)
+
+    def realised(self, held: Array, turn: int, run: Run) -> Array:
+        """Return the normalised weight that programming left, a new (out, in)."""
+        result = np.empty_like(held)
+
+        def block(first: int, last: int) -> None:
+            targets, factors = self.targets(held[first:last])
+            part = result[first:last]
+            part[:] = 0
+            for k, factor in enumerate(factors):
+                found = [self.written(targets[k, s], (k, s), first, turn)[1] for s in range(self.sides)]
+                middle = found[1] if self.paired else np.float32(self.zeros[k])
+                part += (found[0] - middle) * (self.unit * factor)
+
+        run(block, blocks(len(held), max(1, BLOCK // held.shape[1])))
+        return result
+
+    def conductances(self, held: Array, fresh: bool, turn: int) -> tuple[Array, Array]:
+        """Return present conductances of (G+, G-) or (G, its reference) without wires [uS], (slices, out, in) each.
+
+        An analog reference is the mean over its lines, a digital one the conductance that is subtracted.
+        """
+        both = np.empty((2, self.slices, *self.shape), dtype=np.float32)
+        for (k, side), _, _, g in self.lines(held, 0, fresh, turn):
+            both[side, k] = g
+        if self.references:
+            middle = np.zeros((self.references, self.shape[1]), dtype=held.dtype)
+            for (k, _), _, _, g in self.lines(middle, self.shape[0], fresh, turn):
+                both[1, k] = self.averaged(g)[self.tile_of]
+        elif self.digital:
+            both[1] = self.zeros[:, None, None]
+        return both[0], both[1]

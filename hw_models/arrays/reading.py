@@ -1,0 +1,320 @@
+"""One product of a crossbar: blocks of samples and tiles, GEMM by GEMM, noise and conversion fused behind each.
+
+Work of a tile of n outputs and d inputs for r samples: 2 r d n floating-point operations in the GEMM (twice that with
+a variance of its own for every device) and r n draws and conversions of about 1.2 ns in one pass over the currents.
+Blocks depend on shapes alone, so that the number of threads changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from hw_models.arrays.converters import OPEN
+from hw_models.arrays.programming import Array
+from hw_models.arrays.tiles import Plane
+from hw_models.kernels import noise as noise_kernels
+from hw_models.kernels.blocks import blocks, serial
+from hw_models.kernels.random import normals
+
+if TYPE_CHECKING:
+    from hw_models.arrays.crossbar import Crossbar
+
+SAMPLES = 512
+"""Most samples of one block; its currents stay in the cache."""
+COLUMNS = 4096
+"""Most inputs of one block: of a sum in a forward product, of a result in a transposed one."""
+NONE = {np.dtype(name): np.empty((0,), dtype=name) for name in ("float32", "float64")}
+
+
+class Keys(NamedTuple):
+    """Keys of the draws of one direction."""
+
+    dac: Array
+    """Noise and rounding of the DAC."""
+    read: Array
+    """Read noise at the outputs and noise of the ADC."""
+    device: Array
+    """Read noise of single devices."""
+    reference: Array
+    """Read noise of reference columns."""
+    adc: Array
+    """Rounding of the ADC."""
+
+
+class Product:
+    """A product of one direction.
+
+    Parameters
+    ----------
+    crossbar : Crossbar
+        Devices, matrices, number of the read.
+    way : str
+        ``"forward"`` or ``"transposed"``.
+    signals : numpy.ndarray
+        (rows, driven lines).
+    edges : numpy.ndarray
+        Ends of the tiles whose currents are summed digitally (tiles + 1,).
+
+    Attributes
+    ----------
+    driven_at_stop, sensed_at_stop : int
+        DAC and ADC conversions so far whose value lay beyond the last level.
+    """
+
+    def __init__(self, crossbar: Crossbar, way: str, signals: Array, edges: Array) -> None:
+        self.crossbar, self.keys, self.step = crossbar, crossbar.keys[way], crossbar.step
+        self.edges, self.tiles, self.rows = edges, len(edges) - 1, len(signals)
+        self.planes, self.ends = crossbar.planes, edges.tolist()
+        self.dac, self.adc = crossbar.converters.of(way)
+        self.grid, self.floor = self.adc.grid, self.adc.noise**2
+        self.plain = not (self.adc.observing or (self.adc.acts and self.adc.converter.stochastic))
+        self.run = serial if self.adc.observing else crossbar.run
+        self.samples = blocks(self.rows, SAMPLES)
+        self.driven_at_stop = self.sensed_at_stop = 0
+        self.signals = np.ascontiguousarray(signals, dtype=crossbar.dtype)
+        self.driven = self._drive(self.signals)
+        self.exact = bool(self.planes[0].sides)
+        self.lined = crossbar.tiles.lined
+        self.raw = crossbar.devices.digital and (self.adc.acts or self.adc.observing)
+        self.varied = self.planes[0].variance is not None
+        self.uniform = 0.0 if self.exact else self.planes[0].uniform
+
+    def _sums(self, signals: Array) -> Array:
+        """Return the sums of the signals of every tile (rows, tiles)."""
+        return np.stack([signals[:, i:j].sum(1) for i, j in zip(self.ends[:-1], self.ends[1:], strict=True)], axis=1)
+
+    def _subtract(self, total: Array) -> None:
+        """Subtract the middle digitally, as the codes of the DAC know it; without an ADC the means lack it already."""
+        if not self.crossbar.devices.digital or not (self.raw or self.dac.noise):
+            return
+        codes = self._convert(self.signals, noiseless=True)[0] if self.dac.noise else self.driven
+        sums = codes.sum(1) if self.raw else codes.sum(1) - self.driven.sum(1)
+        middle = sum(self.crossbar.factor(plane) * plane.zero for plane in self.planes)
+        total -= sums[:, None] * total.dtype.type(middle)
+
+    def _drive(self, signals: Array) -> Array:
+        """Return the signals behind the DAC."""
+        if self.dac.observing:
+            self.dac.sample(signals)
+        if not self.dac.acts:
+            return signals
+        found, self.driven_at_stop = self._convert(signals)
+        return found
+
+    def _convert(self, signals: Array, noiseless: bool = False) -> tuple[Array, int]:
+        """Return the signals behind the DAC, and how many of them were at its stop."""
+        draws = self.keys.dac, self.step, 0
+        parts = self.run(lambda a, b: self.dac.converted(signals[a:b], *draws, a, noiseless), self.samples)
+        stops = sum(count for _, count in parts)
+        return np.concatenate([part for part, _ in parts]) if len(parts) > 1 else parts[0][0], stops
+
+    def _deviations(self, size: float, floor: float) -> Array:
+        """Return sqrt(size sum x^2 + floor) of the signals of every tile (tiles, rows)."""
+        found = np.empty((self.tiles, self.rows), dtype=self.driven.dtype)
+        noise_kernels.deviations(self.driven, self.edges, size, floor, found)
+        return found
+
+    def forward(self) -> Array:
+        """Return the sum over row tiles, (rows, out)."""
+        outputs, inputs = self.crossbar.shape
+        own = self.crossbar.devices
+        groups = blocks(self.tiles, max(1, COLUMNS * self.tiles // max(inputs, 1)))
+        totals = np.zeros((len(groups), self.rows, outputs), dtype=self.driven.dtype)
+        sigma, noise = self._sigma(None), self._draw(True, None) if self.exact else None
+        if own.references and self.uniform:
+            self.common = self._deviations(1.0, 0.0)
+        sums = self._sums(self.driven) if self.raw else None
+
+        def block(index: int, _: int) -> int:
+            stops = 0
+            (a, b), (begin, end) = self.samples[index // len(groups)], groups[index % len(groups)]
+            total, current = totals[index % len(groups), a:b], np.empty((b - a, outputs), dtype=totals.dtype)
+            for tile in range(begin, end):
+                i, j = self.ends[tile], self.ends[tile + 1]
+                x = self.driven[a:b, i:j]
+                square = x * x if self.varied else x
+                for k, plane in enumerate(self.planes):
+                    np.matmul(x, plane.mean[:, i:j].T, out=current)
+                    if noise is not None:
+                        current += noise[k, tile, a:b]
+                    elif self.lined:
+                        self._add_line_noise(current, plane, k, tile, x, a)
+                    elif own.references and (self.varied or self.uniform):
+                        current -= self._reference(plane, k, tile, (a, b), square)[:, own.tile_of]
+                    if sums is not None:
+                        current += sums[a:b, tile, None] * current.dtype.type(plane.zero)
+                    variance = square @ plane.variance[:, i:j].T if plane.variance is not None else None
+                    spread = sigma[tile, a:b] if sigma.size else sigma
+                    stops += self._sense(current, spread, variance, plane, k * self.tiles + tile, a, total, 0)
+            return stops
+
+        self.sensed_at_stop = sum(self.run(block, blocks(len(groups) * len(self.samples), 1)))
+        for other in totals[1:]:
+            totals[0] += other
+        self._subtract(totals[0])
+        return totals[0]
+
+    def transposed(self) -> Array:
+        """Return the sum over column tiles, (rows, in)."""
+        own, inputs = self.crossbar.devices, self.crossbar.shape[1]
+        parts = own.row_tiles if self.lined else blocks(inputs, COLUMNS)
+        total = np.zeros((self.rows, inputs), dtype=self.driven.dtype)
+        sums = self._sums(self.driven) if own.references or self.raw else None
+        taken = self._taken(sums) if own.references and sums is not None else None
+        sigma, noise = self._sigma(taken), self._draw(False, taken) if self.exact else None
+        short = sums - taken if sums is not None and taken is not None and (sums != taken).any() else None
+
+        def block(index: int, _: int) -> int:
+            stops = 0
+            (a, b), (i, j) = self.samples[index // len(parts)], parts[index % len(parts)]
+            current = np.empty((b - a, j - i), dtype=total.dtype)
+            for tile in range(self.tiles):
+                first, last = self.ends[tile], self.ends[tile + 1]
+                s = self.driven[a:b, first:last]
+                for k, plane in enumerate(self.planes):
+                    np.matmul(s, plane.mean[first:last, i:j], out=current)
+                    variance = None
+                    if noise is not None:
+                        current += noise[k, tile, a:b, i:j]
+                    elif self.lined:
+                        lines = s if taken is None else self._with_references(s, taken[a:b, tile], tile)
+                        for side in range(own.sides):
+                            noise_of = plane.noise["transposed", index % len(parts), tile, side]
+                            number = ((k * own.sides + side) * self.tiles + tile) * len(parts) + index % len(parts)
+                            current += noise_of.draw(lines, self.keys.device, self.step, number, a)
+                    elif plane.variance is not None:
+                        variance = (s * s) @ plane.variance[first:last, i:j]
+                        if plane.reference is not None and taken is not None:
+                            variance += np.square(taken[a:b, tile, None]) * plane.reference[tile, i:j]
+                    if self.raw and sums is not None:
+                        current += sums[a:b, tile, None] * current.dtype.type(plane.zero)
+                    if short is not None and plane.middle is not None:
+                        current += short[a:b, tile, None] * (plane.middle[tile, i:j] * current.dtype.type(own.unit))
+                    number = (k * self.tiles + tile) * len(parts) + index % len(parts)
+                    spread = sigma[tile, a:b] if sigma.size else sigma
+                    stops += self._sense(current, spread, variance, plane, number, a, total[a:b], i)
+            return stops
+
+        self.sensed_at_stop = sum(self.run(block, blocks(len(parts) * len(self.samples), 1)))
+        self._subtract(total)
+        return total
+
+    def _add_line_noise(self, current: Array, plane: Plane, k: int, tile: int, x: Array, first: int) -> None:
+        """Add the noise of one row tile behind wires to the currents of all outputs."""
+        own = self.crossbar.devices
+        for c, (i, j) in enumerate(own.column_tiles):
+            for side in range(own.sides):
+                number = ((k * own.sides + side) * self.tiles + tile) * len(own.column_tiles) + c
+                noise = plane.noise["forward", tile, c, side]
+                current[:, i:j] += noise.draw(x, self.keys.device, self.step, number, first)
+
+    def _with_references(self, signals: Array, taken: Array, tile: int) -> Array:
+        """Return the signals of a column tile's lines and of its reference lines, which share minus the sum."""
+        first, last = self.crossbar.devices.reference_lines[tile]
+        shared = np.repeat(-taken[:, None] / (last - first), last - first, axis=1)
+        return np.hstack([signals, shared.astype(signals.dtype, copy=False)])
+
+    def _taken(self, sums: Array) -> Array:
+        """Return how much of the tiles' sums (rows, tiles) their reference lines are driven by together."""
+        full = self.dac.range if self.dac.acts else None
+        if full is None:
+            return sums
+        most = np.array([full * (b - a) for a, b in self.crossbar.devices.reference_lines], dtype=sums.dtype)
+        return np.clip(sums, -most, most)
+
+    def _sigma(self, taken: Array | None) -> Array:
+        """Return the standard deviations that all outputs of a tile have in common (tiles, rows), or nothing."""
+        if self.varied or not (self.uniform or self.floor):
+            return NONE[self.driven.dtype]
+        found = self._deviations(self.uniform * self.crossbar.devices.sides, self.floor)
+        if taken is not None and self.uniform:
+            found = np.hypot(found, taken.T * self._reference_sigma()[:, None]).astype(found.dtype, copy=False)
+        return found
+
+    def _reference_sigma(self) -> Array:
+        """Return the standard deviation of the mean read of the reference lines of every column tile."""
+        counts = np.array([b - a for a, b in self.crossbar.devices.reference_lines])
+        return np.asarray(np.sqrt(self.uniform / counts))
+
+    def _sense(
+        self,
+        current: Array,
+        sigma: Array,
+        variance: Array | None,
+        plane: Plane,
+        number: int,
+        first: int,
+        total: Array,
+        column: int,
+    ) -> int:
+        """Add the converted currents of one tile to the total and return how many were at the stop.
+
+        The currents are left noisy.
+        """
+        scale, draws = self.crossbar.factor(plane), (self.keys.read, self.step, number, first)
+        grid, target, at = self.grid, total, column
+        if not self.plain:
+            grid, target, at = OPEN, np.zeros_like(current), 0
+        if variance is None:
+            stops = noise_kernels.sense(current, sigma, *draws, *grid, scale, target, at)
+        else:
+            stops = noise_kernels.sense_varied(current, variance, self.floor, *draws, *grid, scale, target, at)
+        if self.plain:
+            return int(stops)
+        if self.adc.observing:
+            self.adc.sample(current)
+        else:
+            stops = noise_kernels.convert_stochastic(current, current, *self.grid, self.keys.adc, *draws[1:])
+        total[:, column : column + current.shape[1]] += current * current.dtype.type(scale)
+        return int(stops)
+
+    def _reference(self, plane: Plane, k: int, tile: int, rows: tuple[int, int], square: Array) -> Array:
+        """Return the noise of the reference lines in one row tile (rows, column tiles)."""
+        a, b = rows
+        if plane.reference is None:
+            sigma = self.common[tile, a:b, None] * self._reference_sigma()
+        else:
+            sigma = np.sqrt(square @ plane.reference[:, self.ends[tile] : self.ends[tile + 1]].T)
+        z = normals(self.keys.reference, self.step, k * self.tiles + tile, sigma.shape, a)
+        return (sigma * z).astype(self.driven.dtype, copy=False)
+
+    def _off(self, plane: Plane, k: int, sample: int) -> Array:
+        """Return what one sample's read of every device is off (lines, in) in units of a, reference lines last."""
+        law, unit = self.crossbar.chip.device.read_noise_law, np.float32(self.crossbar.devices.unit)
+        total = np.zeros_like(plane.sides[0].g)
+        for number, side in enumerate(plane.sides):
+            z = normals(self.keys.device, self.step, 2 * k + number, side.g.shape, sample * len(side.g))
+            z *= side.sigma
+            z += side.g
+            if law == "pcm":
+                np.maximum(z, 0, out=z)
+            z -= side.mean
+            total += z * (side.sign * unit)
+        return total
+
+    def _draw(self, forward: bool, taken: Array | None) -> Array:
+        """Return the noise of all currents, drawn device by device (slices, tiles, rows, sensed lines)."""
+        own, (outputs, inputs) = self.crossbar.devices, self.crossbar.shape
+        shape = (len(self.planes), self.tiles, self.rows, outputs if forward else inputs)
+        found = np.empty(shape, dtype=self.driven.dtype)
+
+        def sample(row: int, _: int) -> None:
+            for k, plane in enumerate(self.planes):
+                off, x = self._off(plane, k, row), self.driven[row]
+                for tile in range(self.tiles):
+                    i, j = self.ends[tile], self.ends[tile + 1]
+                    if forward:
+                        lines = off[:, i:j] @ x[i:j]
+                        found[k, tile, row] = lines[:outputs]
+                        if own.references:
+                            found[k, tile, row] -= own.averaged(lines[outputs:])[own.tile_of]
+                    else:
+                        found[k, tile, row] = x[i:j] @ off[i:j]
+                        if taken is not None:
+                            first, last = own.reference_lines[tile]
+                            found[k, tile, row] -= taken[row, tile] * off[outputs + first : outputs + last].mean(0)
+
+        self.run(sample, blocks(self.rows, 1) if self.rows else [])
+        return found

@@ -1,0 +1,331 @@
+"""What the devices of a crossbar do to a product, as matrices: their mean read and its variance.
+
+Each (row tile, column tile) of a side has word and bit lines of its own; G+ and G- are separate arrays, reference
+lines are the last of their tile. Without wires the noise of a product of signals x with one line, its devices
+independent and fresh in every read, is
+
+    additive      sigma^2 sum_j x_j^2           for each side
+    otherwise     sum_j x_j^2 v_j               a second product, with x^2
+
+Behind wires the mean is that of G_eff (:mod:`hw_models.arrays.wires`) at the conductances m - Z v, with mean m and
+variance v of a read and the impedance Z of the lines: a fluctuation dg counts as dg - Z dg^2 to second order. Between
+two solutions of the network (Wires.refresh_every) its share and beside are kept, G_eff = share G + beside, and what it
+does to noise. Noise there belongs to every tile as a whole: :mod:`hw_models.arrays.line_noise`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+import numpy as np
+
+from hw_models.arrays import line_noise, wires
+from hw_models.arrays.programming import BLOCK, Array, Devices
+from hw_models.kernels.blocks import Run, blocks
+from hw_models.laws import devices
+
+_log = logging.getLogger(__name__)
+MICRO = 1e-6
+"""S in a uS."""
+
+
+class Side(NamedTuple):
+    """Devices of one side of a slice, for draws device by device: (lines, in), reference lines last."""
+
+    g: Array
+    """Conductance now [uS]."""
+    mean: Array
+    """Mean of a read [uS]; the very g where the law does not clip."""
+    sigma: Array
+    """Standard deviation of a read [uS]."""
+    sign: float
+
+    def put(self, numbers: Array, g: Array, sigma: Array) -> None:
+        """Fill some lines."""
+        self.g[numbers], self.sigma[numbers] = g, sigma
+        if self.mean is not self.g:
+            self.mean[numbers] = devices.rectified_moments(g, sigma)[0]
+
+
+class Plane(NamedTuple):
+    """One slice as matrices in units of a: products are ``x @ mean.T`` and ``s @ mean``."""
+
+    mean: Array
+    """(out, in), the mean of a read."""
+    variance: Array | None
+    """(out, in) of a read, both sides together; None without read noise, where :attr:`uniform` says it, with wires."""
+    reference: Array | None
+    """(column tiles, in) variance of the mean of the reference lines; None as variance and without such lines."""
+    middle: Array | None
+    """(column tiles, in) mean read of the reference lines; None without such lines."""
+    zero: float
+    """What is subtracted digitally: the conductance of weight 0 over the drift compensation; else 0."""
+    uniform: float
+    """Variance of a read of one device where all have the same."""
+    factor: float
+    """Digital weight of the slice."""
+    sides: list[Side]
+    """Filled for exact noise without wires."""
+    noise: dict[tuple[str, int, int, int], line_noise.Fast | line_noise.Exact]
+    """With wires, by direction, row tile, column tile and side."""
+
+
+class Job(NamedTuple):
+    """One building of the matrices."""
+
+    planes: list[Plane]
+    held: Array
+    fresh: bool
+    turn: int
+    solve: bool
+
+
+class Tiles:
+    """Builds the matrices of one crossbar and keeps what its wires left of every device.
+
+    Parameters
+    ----------
+    devices : Devices
+        The devices.
+    """
+
+    def __init__(self, devices: Devices) -> None:
+        self.devices, self.chip, self.device = devices, devices.chip, devices.device
+        self.uniform = self.device.read_noise_law == "additive" and not devices.wired
+        noisy = self.device.read_noise > 0
+        self.lined = noisy and devices.wired
+        self.exact = noisy and self.chip.crossbar.exact_noise and not self.lined
+        self.varied = noisy and not self.uniform and not self.exact and not self.lined
+        self.clips = self.device.read_noise > 0 and self.device.read_noise_law == "pcm"
+        self.kept: dict[str, Array] = {}
+        self.networks: dict[tuple[int, int, int, int], line_noise.Network] = {}
+        self.told = False
+
+    def planes(self, held: Array, fresh: bool, turn: int, solve: bool, run: Run) -> tuple[list[Plane], float]:
+        """Return the matrices of all slices, and the ratio of summed conductances at programming and now.
+
+        Parameters
+        ----------
+        held : numpy.ndarray
+            (out, in) normalised weights: to be programmed if ``fresh``, else as the devices hold them.
+        fresh : bool
+            Whether programming acts.
+        turn : int
+            Number of the programming.
+        solve : bool
+            Whether to solve the wires anew.
+        run : callable
+            Runs blocks of outputs.
+        """
+        own = self.devices
+        bent = own.bends or (fresh and own.writes)
+        factors = own.targets(held[:1, :1])[1]
+        found = [self._empty(held, bent, k, float(factor)) for k, factor in enumerate(factors)]
+        if not (bent or self.varied or self.exact):
+            return found, 1.0
+        job = Job(found, held, fresh, turn, solve)
+
+        def block(first: int, last: int) -> Array:
+            return self._fill(job, (first, last))
+
+        def tile(c: int, _: int) -> Array:
+            return self._fill_wired(job, c)
+
+        if own.wired:
+            sums = run(tile, blocks(len(own.column_tiles), 1))
+            self._tell(found)
+        else:
+            sums = [self._fill_references(job)] if own.references else []
+            sums += run(block, blocks(len(held), max(1, BLOCK // max(held.shape[1], 1))))
+        before, now = np.sum(sums, axis=0)
+        ratio = float(before / now) if now > 0 else 1.0
+        return [self._compensated(plane, ratio) for plane in found] if own.digital else found, ratio
+
+    def _compensated(self, plane: Plane, ratio: float) -> Plane:
+        """Return the plane with the middle that is subtracted behind the compensation, by currents ahead of it."""
+        if not self.device.drift_compensation or ratio == 1:
+            return plane
+        plane.mean[:] += plane.mean.dtype.type(plane.zero * (1 - 1 / ratio))
+        return plane._replace(zero=plane.zero / ratio)
+
+    def _empty(self, held: Array, bent: bool, k: int, factor: float) -> Plane:
+        """Return matrices to be filled; the mean is the held weight itself where it is what is read."""
+        own, (outputs, inputs) = self.devices, held.shape
+        read = np.empty_like(held) if bent else held
+        variance = np.empty_like(held) if self.varied else None
+        shape = (len(own.column_tiles), inputs)
+        reference = np.empty(shape, held.dtype) if self.varied and own.references else None
+        middle = np.full(shape, own.zeros[k], held.dtype) if own.references else None
+        zero = float(own.unit * own.zeros[k]) if own.digital else 0.0
+        sides = []
+        for side in range(own.sides if self.exact else 0):
+            g, sigma, mean = (np.empty((outputs + own.references, inputs), dtype=np.float32) for _ in range(3))
+            sides.append(Side(g, mean if self.clips else g, sigma, -1.0 if side else 1.0))
+        uniform = (self.device.read_noise * own.unit) ** 2 if self.uniform else 0.0
+        return Plane(read, variance, reference, middle, zero, uniform, factor, sides, {})
+
+    def _fill(self, job: Job, outputs: tuple[int, int]) -> Array:
+        """Fill the rows of some outputs, without wires; return sums of G programmed and now."""
+        own, (first, last), unit, sums = self.devices, outputs, job.held.dtype.type(self.devices.unit), np.zeros(2)
+        numbers = np.arange(first, last)
+        for (k, side), _, before, now in own.lines(job.held[first:last], first, job.fresh, job.turn):
+            sums += before.sum(dtype=np.float64), now.sum(dtype=np.float64)
+            mean, variance = self._moments(before, now, numbers)
+            plane = job.planes[k]
+            self._put_mean(job, (k, side), outputs, mean)
+            if plane.variance is not None:
+                part = plane.variance[first:last]
+                part[:] = variance * unit**2 + (part if side else 0)
+            if plane.sides:
+                plane.sides[side].put(numbers, now, self._sigma(before, now, numbers))
+        return sums
+
+    def _fill_references(self, job: Job) -> Array:
+        """Fill what belongs to reference lines without wires; return their sums of G programmed and now."""
+        own, size, sums = self.devices, len(job.held), np.zeros(2)
+        lines = np.zeros((own.references, job.held.shape[1]), dtype=job.held.dtype)
+        counts, numbers = np.array([[b - a] for a, b in own.reference_lines]), size + np.arange(own.references)
+        for (k, side), _, before, now in own.lines(lines, size, job.fresh, job.turn):
+            sums += before.sum(dtype=np.float64), now.sum(dtype=np.float64)
+            mean, variance = self._moments(before, now, numbers)
+            plane = job.planes[k]
+            if plane.middle is not None:
+                plane.middle[:] = own.averaged(mean)
+            if plane.reference is not None:
+                plane.reference[:] = own.averaged(variance) / counts * own.unit**2
+            if plane.sides:
+                plane.sides[side].put(numbers, now, self._sigma(before, now, numbers))
+        return sums
+
+    def _put_mean(self, job: Job, where: tuple[int, int], outputs: tuple[int, int], mean: Array) -> None:
+        """Put the mean of reads of one side's lines into the weights of its slice."""
+        own, (k, side), (first, last), plane = self.devices, where, outputs, job.planes[where[0]]
+        if plane.mean is job.held:
+            return
+        part, unit = plane.mean[first:last], job.held.dtype.type(own.unit)
+        if own.digital:
+            part[:] = (mean - mean.dtype.type(own.zeros[k])) * unit
+        elif plane.middle is not None:
+            part[:] = (mean - plane.middle[own.tile_of[first:last]]) * unit
+        elif side == 0:
+            np.multiply(mean, unit, out=part)
+        else:
+            part -= mean * unit
+
+    def _moments(self, before: Array, now: Array, numbers: Array) -> tuple[Array, Array]:
+        """Return mean and variance of reads at the devices of lines of these numbers."""
+        if not self.device.read_noise:
+            return now, now
+        return devices.read_moments(now, before, self.device, self._age(numbers))
+
+    def _sigma(self, before: Array, now: Array, numbers: Array) -> Array:
+        """Return the standard deviations of reads at the devices."""
+        return devices.read_sigma(now, before, self.device, self._age(numbers))
+
+    def _age(self, numbers: Array) -> devices.Seconds:
+        """Return the seconds since the last write, which the 1/f law alone asks for."""
+        return self.devices.age(numbers) if self.clips else 0.0
+
+    def _fill_wired(self, job: Job, c: int) -> Array:
+        """Fill one column tile, reference lines in it; return sums of G programmed and now."""
+        own, size, sums, (first, last) = self.devices, len(job.held), np.zeros(2), self.devices.column_tiles[c]
+        begin, end = own.reference_lines[c] if own.references else (0, 0)
+        numbers = np.concatenate([np.arange(first, last), size + np.arange(begin, end)])
+        blank = np.zeros((end - begin, job.held.shape[1]), job.held.dtype)
+        lines = own.lines(job.held[first:last], first, job.fresh, job.turn)
+        beside = list(own.lines(blank, size + begin, job.fresh, job.turn)) if own.references else []
+        for number, ((k, side), _, before, now) in enumerate(lines):
+            if beside:
+                before, now = (np.concatenate(both) for both in zip((before, now), beside[number][2:], strict=True))
+            sums += before.sum(dtype=np.float64), now.sum(dtype=np.float64)
+            mean, variance = self._moments(before, now, numbers)
+            read, plane = np.empty_like(mean), job.planes[k]
+            counted = mean - self._lost(mean, variance) if self.lined else mean
+            for r, (a, b) in enumerate(own.row_tiles):
+                cut = slice(a, b)
+                g, network = self._network((k, side, r, c), numbers, cut, counted, variance, job.solve)
+                share, left = wires.attenuation(g, network.effective)
+                read[:, cut] = share.T * counted[:, cut] + left.T / MICRO
+                if self.lined:
+                    sigma = self._sigma(before, now, numbers)
+                    tile = [values[:, cut] * own.unit for values in (now, mean, sigma)]
+                    self._put_noise(plane, (r, c, side), network, variance[:, cut] * own.unit**2, tile)
+            if plane.middle is not None:
+                plane.middle[c] = read[last - first :].mean(0)
+            self._put_mean(job, (k, side), (first, last), read[: last - first])
+        return sums
+
+    def _lost(self, mean: Array, variance: Array) -> Array:
+        """Return Z v [uS] of the devices of a column tile, at most their mean."""
+        line, lost = self.chip.wires, np.empty_like(mean)
+        for a, b in self.devices.row_tiles:
+            ohm = wires.impedance(mean[:, a:b].T * MICRO, line.r_word, line.r_bit).T
+            lost[:, a:b] = ohm * MICRO * variance[:, a:b]
+        return np.minimum(lost, mean)
+
+    def _network(
+        self, place: tuple[int, int, int, int], numbers: Array, cut: slice, mean: Array, variance: Array, solve: bool
+    ) -> tuple[Array, line_noise.Network]:
+        """Return the conductances (word, bit) [S] at which a tile was solved last, and its solution."""
+        line, names = self.chip.wires, [f"{what}.{place[0]}.{place[1]}" for what in ("solved", "spread")]
+        if not self.kept:
+            g, spread = mean[:, cut], variance[:, cut]
+        else:
+            if solve:
+                for name, values in zip(names, (mean, variance), strict=True):
+                    self.kept[name][numbers, cut] = values[:, cut]
+            g, spread = (self.kept[name][numbers, cut] for name in names)
+        g = g.T.astype(np.float64) * MICRO
+        if self.kept and not solve and place in self.networks:
+            return g, self.networks[place]
+        noisy = spread.T.astype(np.float64) if self.lined else None
+        found = line_noise.solve(g, line.r_word, line.r_bit, noisy, self.chip.crossbar.exact_noise)
+        if self.kept:
+            self.networks[place] = found
+        return g, found
+
+    def _put_noise(
+        self, plane: Plane, where: tuple[int, int, int], network: line_noise.Network, variance: Array, tile: list[Array]
+    ) -> None:
+        """Put the noise of one tile and side, in units of a; ``tile`` is g now, mean of a read, sigma (lines, in)."""
+        own, (r, c, side) = self.devices, where
+        outputs = own.combined(c)
+        if network.drives is not None:
+            forward, transposed = network.drives
+            plane.noise["forward", r, c, side] = forward.fast(variance.T, outputs)
+            plane.noise["transposed", r, c, side] = transposed.fast(variance, None)
+            return
+        g, mean, sigma = (np.ascontiguousarray(values.T, dtype=np.float32).ravel() for values in tile)
+        sign, (across, transfer) = np.float32(-1 if side else 1), network.tensors()
+        sensed = transfer if outputs is None else transfer @ outputs.astype(np.float32)
+        own_draws = g, mean, sigma, self.clips
+        plane.noise["forward", r, c, side] = line_noise.Exact(across, sensed * sign, *own_draws)
+        plane.noise["transposed", r, c, side] = line_noise.Exact(transfer, across * sign, *own_draws)
+
+    def _tell(self, planes: list[Plane]) -> None:
+        """Say once how many tiles leave the fast form of their noise."""
+        if self.told or not self.lined or self.chip.crossbar.exact_noise:
+            return
+        found = [noise for plane in planes for noise in plane.noise.values()]
+        off = sum(isinstance(noise, line_noise.Exact) and noise.large for noise in found)
+        if off:
+            self.told = True
+            _log.warning(
+                "%s: read noise of %d of %d tiles is drawn device by device, as their wires take too much of the "
+                "current for noise at the outputs; smaller crossbar.rows and columns, or wires, are faster",
+                self.devices.place[1], off // 2, len(found) // 2,
+            )  # fmt: skip
+
+    def allot(self) -> None:
+        """Make room for what is kept between two solutions of the wires: mean and variance of reads [uS] at the last.
+
+        The solutions themselves stay in memory alone; they are found again from these.
+        """
+        own = self.devices
+        if own.wired and self.chip.wires.refresh_every > 1 and not self.kept:
+            shape = (own.shape[0] + own.references, own.shape[1])
+            for k in range(own.slices):
+                for side in range(own.sides):
+                    for what in ("solved", "spread"):
+                        self.kept[f"{what}.{k}.{side}"] = np.zeros(shape, dtype=np.float32)

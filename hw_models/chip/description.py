@@ -1,0 +1,281 @@
+"""A chip as data: frozen parts, every effect off by default, unknown keys refused.
+
+    chip = hw_models.Chip.ideal()
+    chip = hw_models.Chip(device=Device(g_max=25.0, read_noise=0.5), adc=Converter(bits=8))
+    chip = hw_models.presets.load("joshi_2020_pcm")
+
+Signals are in the network's own units. Inside a crossbar an input is a share of the DAC's range, a weight a share of
+the weight range, so that a sensed current of 1 is one device pair at full swing driven at full range.
+
+Every field says its unit and when it acts or is drawn: once per device (it stays with the array), once per programming
+(every time conductances are written), at every conversion or read. Meaning and equations: the modules that do the
+work, :mod:`hw_models.arrays.converters`, :mod:`hw_models.laws.devices`, :mod:`hw_models.arrays.pulses`,
+:mod:`hw_models.arrays.wires`, :mod:`hw_models.arrays.crossbar`, :mod:`hw_models.arrays.events`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from hw_models.chip import faults, layers
+from hw_models.chip.circuits import Attention, Crossbar, Events, Neuron, Readout, Update, Wires
+from hw_models.chip.fields import Converter, Count, Device, Idle, Part, Pulse, at, leaves_of, silenced
+from hw_models.errors import ChipError
+from hw_models.laws import devices
+
+__all__ = [
+    "Attention", "Chip", "Converter", "Crossbar", "Device", "Events", "Neuron", "Part", "Pulse", "Readout", "Update",
+    "Wires",
+]  # fmt: skip
+PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat", "kept"})
+"""Fields of a chip that describe it and act on nothing."""
+
+
+class Chip(Part):
+    """Everything a substrate does to a network.
+
+    Raises
+    ------
+    ChipError
+        From :meth:`parse` and :meth:`from_toml`, with one line: the field, the value, what is allowed, the nearest
+        valid name.
+    """
+
+    name: str = "ideal"
+    """What to call it."""
+    citation: str = ""
+    """Paper the numbers come from."""
+    url: str = ""
+    """DOI or address of the same."""
+    caveat: str = ""
+    """What the numbers do not represent."""
+    kept: Annotated[tuple[str, ...], Field(strict=False)] | None = None
+    """Fields of the chip it was made from that cannot act as it is now, see :mod:`hw_models.chip.layers`."""
+    substrate: Literal["crossbar", "event_driven"] = at("device", default="crossbar")
+    """Resistive crossbars, or an event-driven digital array."""
+    crossbar: Crossbar = at("device", default=Crossbar())
+    """Tiles and mapping."""
+    device: Device = at("device", default=Device())
+    """The resistive device."""
+    wires: Wires = at("programming", default=Wires())
+    """Line resistance."""
+    dac: Converter = at("conversion", default=Converter())
+    """From states to the lines of an array, both directions."""
+    adc: Converter = at("conversion", default=Converter())
+    """From the lines of one tile to numbers, both directions."""
+    neuron: Neuron = at("step", default=Neuron())
+    """Neuron circuits."""
+    attention: Attention = at("step", default=Attention())
+    """Attention unit."""
+    readout: Readout = at("update", default=Readout())
+    """What measures the phases for the update."""
+    update: Update = at("update", default=Update())
+    """How weights change."""
+    events: Events = at("step", default=Events())
+    """Event-driven array."""
+    calibration_samples: Count = at("calibration", "samples", 64)
+    """Training samples on which ranges are calibrated, where one is."""
+
+    @classmethod
+    def ideal(cls) -> Chip:
+        """Return the chip without any effect."""
+        return cls()
+
+    @property
+    def is_ideal(self) -> bool:
+        """Whether no field that acts differs from :meth:`ideal`."""
+        return not self.differences()
+
+    @property
+    def redraws(self) -> bool:
+        """Whether a product or a state read again may differ."""
+        converters = (self.dac, self.adc, self.attention.state)
+        drawn = any(converter.stochastic or converter.noise for converter in converters)
+        return bool(drawn or self.device.read_noise or self.neuron.state_noise)
+
+    @property
+    def level(self) -> float:
+        """Coarsest step by which what settles is digitised, as a share of its full scale; 0 if nothing is.
+
+        A converter of b bits has 2^(b-1) - 1 steps on either side of zero. Below one step of a signal the states of
+        a phase cannot come to rest any closer: they stay, or go round in a cycle over neighbouring levels.
+        """
+        bits = [self.attention.state.bits, self.neuron.state_bits]
+        least = 0.0
+        if self.substrate == "event_driven":
+            bits += [self.events.state_bits]
+            least = self.events.threshold  # what a state may move by before any event tells of it
+        else:
+            bits += [self.dac.bits, self.adc.bits]
+        return max(least, *(0.0 if number is None else 1 / max(1, 2 ** (number - 1) - 1) for number in bits))
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether a range comes from samples."""
+        converters = (self.dac, self.adc, self.attention.state, self.readout)
+        patterns = self.attention.kind == "analog" and self.attention.pattern_range is None
+        events = self.substrate == "event_driven" and self.events.state_range is None
+        return patterns or events or any(converter.calibrates for converter in converters)
+
+    @property
+    def unseen(self) -> frozenset[str]:
+        """Fields that this chip shows in its conductances alone, or in no range: products and states stay the same.
+
+        Conductances are shares of the range g_max - g_min until something goes by uS, or by a device's own share of
+        g_max while g_min is above 0.
+        """
+        device, bar = self.device, self.crossbar
+        found = set() if self.calibrates else {"calibration_samples"}
+        if self.substrate != "crossbar" or self.update.scheme != "digital":
+            return frozenset(found)
+        in_us = any(device.programming_noise) or device.resolution > 0 or self.wires.r_word > 0 or self.wires.r_bit > 0
+        in_us = in_us or (device.read_noise > 0 and device.read_noise_law == "additive")
+        drifts = device.age > 0 and max(device.drift_mean[3], device.drift_spread[3]) > 0
+        shares = (device.mismatch, device.g_min_spread, device.g_max_spread, device.read_noise)
+        by_share = drifts or any(shares)
+        found |= set() if in_us or (by_share and device.g_min) else {"device.g_max"}
+        found |= set() if in_us or by_share else {"device.g_min"}
+        faults = device.levels is not None or device.stuck_low or device.stuck_high or bar.slices > 1
+        exact = not (in_us or by_share or faults or bar.weight_range or self.dac.acts or self.adc.acts)
+        return frozenset(found | ({"crossbar.weight_headroom"} if exact else set()))
+
+    def differences(self) -> dict[str, Any]:
+        """Return the fields that act and differ from the ideal chip by dotted name."""
+        other, left_out = dict(self.fields_of(Chip())), PERFECT.union(self.kept or ())
+        return {
+            name: value for name, value in self.fields_of(self) if name not in left_out and value != other[name]
+        }
+
+    @classmethod
+    def fields_of(cls, part: Part, start: str = "") -> Iterator[tuple[str, Any]]:
+        """Yield dotted names and values of all leaves."""
+        for name in type(part).model_fields:
+            value = getattr(part, name)
+            if isinstance(value, Part):
+                yield from cls.fields_of(value, f"{start}{name}.")
+            else:
+                yield f"{start}{name}", value
+
+    @classmethod
+    def settings(cls) -> dict[str, Any]:
+        """Return pydantic's information about every leaf by dotted name."""
+        return dict(leaves_of(cls))
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], source: str = "chip") -> Chip:
+        """Check nested plain values; see the class for the error."""
+        try:
+            return cls.checked(values)
+        except ValidationError as error:
+            raise ChipError(f"{source}: {faults.line(error.errors()[0], cls.settings())}") from None
+        except Idle as error:
+            raise ChipError(f"{source}: {error}") from None
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any], forgiven: dict[str, str] | None = None) -> Chip:
+        """Check nested plain values, and tell fields that could not act from those kept.
+
+        Parameters
+        ----------
+        values : mapping
+            As from :func:`hw_models.chip.files.laid_over`: ``kept`` lists the fields that need not act.
+        forgiven : dict, optional
+            Takes the line of each field that is set in vain, which is then kept as well; without it that is refused.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            If a value cannot be.
+        Idle
+            If a field could not act that nothing has silenced.
+        """
+        plain = layers.without(values, [layers.KEPT]) | {k: v for k, v in values.items() if k == layers.KEPT and not v}
+        try:
+            return cls.model_validate(plain)
+        except ValidationError:
+            found = layers.idle(cls, plain)
+        in_vain = {name: line for name, line in found.items() if name not in layers.kept_of(values)}
+        if forgiven is None and in_vain:
+            raise Idle(in_vain)
+        if forgiven is not None:
+            forgiven |= in_vain
+        with silenced():
+            return cls.model_validate({**plain, layers.KEPT: sorted(found)} if found else plain)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested plain values, unset ones left out.
+
+        Values put together by hand are taken as they stand: another ``g_max`` written into them scales no
+        ``programming_noise``, as a layer over them or ``model_copy`` does, unless ``programming_noise_g_max`` is set.
+        """
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def to_toml(self) -> str:
+        """Return TOML that :func:`hw_models.chip.files.load` reads."""
+        import tomli_w
+
+        return tomli_w.dumps(self.to_dict())
+
+    def __repr__(self) -> str:
+        shown = "".join(f", {name}={value!r}" for name, value in self.differences().items())
+        return f"Chip({self.name!r}{shown})"
+
+    __str__ = __repr__
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.substrate == "event_driven":
+            none = "on crossbars: an event-driven array has none"
+            self.idle(none, "crossbar", "device", "wires", "dac", "adc")
+            self.idle("on crossbars: event-driven arrays learn by 'digital', with every update", "update")
+            self.idle("on crossbars: event-driven arrays have a digital attention unit", "attention.kind")
+        else:
+            self.idle("with substrate = 'event_driven'", "events")
+        self._check_age()
+        if self.update.scheme == "digital":
+            self.idle("with update.scheme pulsed or mixed_precision", "device.pulse")
+        if not self.device.read_noise:
+            self.idle("with device.read_noise above 0", "crossbar.exact_noise")
+        if self.crossbar.slices > 1:
+            self._check_slices()
+        if self.crossbar.mapping == "offset":
+            self._check_offset()
+        return self
+
+    def _check_age(self) -> None:
+        """Refuse a drift that has no time, and a time in which nothing happens."""
+        device = self.device
+        names = ("drift_mean", "drift_spread", "drift_mean_above", "drift_spread_above", "drift_compensation")
+        exponents = max(device.drift_mean[3], device.drift_spread[3]) > 0
+        flickers = device.read_noise > 0 and device.read_noise_law == "pcm"  # 1/f noise grows with the time since t0
+        if not device.age:
+            self.idle("with device.age above 0", *(f"device.{name}" for name in (*names, "relaxation_times")))
+        if not (exponents or flickers or device.programming_noise_fresh):
+            self.idle("with a drift exponent, read noise of law pcm, or programming_noise_fresh", "device.age")
+        if not ((exponents and device.age) or flickers):
+            self.idle("with a drift exponent and an age, or read noise of law pcm", "device.drift_start")
+
+    def _check_slices(self) -> None:
+        levels, bits = self.device.levels, self.crossbar.slice_bits or 0
+        if levels is not None and levels < 2**bits:
+            raise ValueError(f"crossbar.slice_bits = {bits}: {2**bits} levels, the device has {levels}")
+        if self.update.scheme != "digital":
+            raise ValueError(f"update.scheme = '{self.update.scheme}': bit slices are reprogrammed, by 'digital' only")
+
+    def _check_offset(self) -> None:
+        bar, device = self.crossbar, self.device
+        if bar.zero == "level" and bar.slices == 1:
+            if device.levels is None and not device.resolution:
+                self.idle("with device.levels or resolution, or slices", "crossbar.zero")
+            elif not devices.zero_and_reach(device, "level")[1]:
+                raise ValueError("crossbar.zero = 'level': device.levels leaves none on one side of it, use 3 or more")
+        lines, columns = bar.reference_lines, bar.columns
+        few = lines is not None and (columns is None or lines < columns)
+        if few and self.dac.bits is None and self.dac.range is None:
+            raise ValueError(
+                f"crossbar.reference_lines = {lines}: fewer than outputs of a tile need a DAC with a full scale, "
+                "dac.bits or dac.range, beyond which no line is driven"
+            )

@@ -1,0 +1,95 @@
+"""Which fields of a chip could not act where they stand, and which of those nobody asked for.
+
+A chip is made of layers: a preset, the file that starts from it, the table of a configuration, what a command line
+gives, what a sweep varies. A field set where it could not act is refused, with one line that says where it acts. But
+where a later layer switches off what an earlier one's fields belong to (``--chip pcm --chip.device.age 0``), these are
+companions that came with it: they keep their values, have no effect, are listed in :attr:`Chip.kept`, and act again
+where that is switched on again. So the rule is: *a layer is refused for what it sets in vain itself, never for what a
+later one silences.*
+
+Values are nested plain ones, names are dotted. What acts is said in one place, by
+:meth:`hw_models.chip.fields.Part.idle` in the checks of the parts and of the chip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from hw_models.chip.fields import Idle
+
+KEPT = "kept"
+"""Entry of a chip that lists its silenced companions."""
+
+
+def names(table: Mapping[str, Any], start: str = "") -> Iterator[str]:
+    """Yield the dotted names of all leaves."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from names(value, f"{start}{name}.")
+        else:
+            yield f"{start}{name}"
+
+
+def without(table: Mapping[str, Any], left_out: Iterable[str], start: str = "") -> dict[str, Any]:
+    """Return nested values without some leaves."""
+    left_out = set(left_out)
+    return {
+        name: without(value, left_out, f"{start}{name}.") if isinstance(value, Mapping) else value
+        for name, value in table.items()
+        if f"{start}{name}" not in left_out
+    }
+
+
+def idle(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the fields that are set where they could not act: what each acts with, by name.
+
+    A field that acts only with such a one is one as well. Other faults end the search; they are told when the values
+    are checked.
+    """
+    found: dict[str, str] = {}
+    values = without(values, [KEPT])
+    while True:
+        try:
+            model.model_validate(values)
+        except ValidationError as error:
+            new: dict[str, str] = {}
+            for fault in error.errors():
+                cause = fault.get("ctx", {}).get("error")
+                if isinstance(cause, Idle):
+                    start = "".join(f"{part}." for part in fault["loc"])
+                    new |= {f"{start}{name}": f"{start}{line}" for name, line in cause.lines.items()}
+            if new.keys() <= found.keys():
+                return found
+            found |= new
+            values = without(values, new)
+        else:
+            return found
+
+
+def companions(
+    model: type[BaseModel], below: Mapping[str, Any], table: Mapping[str, Any], values: Mapping[str, Any]
+) -> list[str]:
+    """Return what is kept though it cannot act: fields that acted or were kept below, and that ``table`` does not set.
+
+    Parameters
+    ----------
+    model : type
+        Of the chip.
+    below, table, values : mapping
+        The lower layers, the one laid over them, and both together.
+    """
+    now = idle(model, values)
+    if not now:
+        return []
+    in_vain = idle(model, below).keys() - kept_of(below)
+    silenced = now.keys() - in_vain - set(names(table))
+    return sorted(silenced | (now.keys() & kept_of(table)))
+
+
+def kept_of(values: Mapping[str, Any]) -> set[str]:
+    """Return the names that the values list as kept; what is no list is left for the checks to find."""
+    held = values.get(KEPT)
+    return {name for name in held if isinstance(name, str)} if isinstance(held, list | tuple) else set()

@@ -1,0 +1,68 @@
+"""Compiled kernels: the decorator that all of them use, and the same bits from a cold and a warm cache.
+
+    @kernel
+    def add(x, out): ...
+
+is Numba's ``njit`` without the GIL and with the cache of :mod:`hw_models.kernels.cache`.
+
+A function that another kernel calls exists as machine code more than once: in its own file of the cache, and, optimised
+once more, in that of each caller. Which copy runs depends on what was loaded first. Both give the same bits only where
+the optimiser may not change values. So a function that kernels call carries no ``fastmath``, or is
+``inline="always"`` and takes the flags of its caller; one that only Python calls may carry :data:`VECTOR`. What the
+flags were for can be had by name: :func:`fma` rounds a multiply-add once, and a sum over fixed lanes vectorises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numba
+from numba.core import types
+from numba.extending import intrinsic
+
+from hw_models.kernels.cache import KernelCache
+
+_numba: Any = numba.config
+__all__ = ["VECTOR", "fma", "kernel"]
+
+VECTOR = frozenset({"contract", "reassoc", "nsz", "arcp", "afn"})
+"""Fast-math flags under which checks for NaN survive; for kernels that no kernel calls."""
+
+
+def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Compile a function at its first call with each combination of types; it runs without the GIL.
+
+    Parameters
+    ----------
+    function : callable
+        Of a module, not nested in another function.
+    **options
+        Of ``numba.njit``: ``fastmath``, ``error_model``, ``inline``.
+    """
+    if function is None:
+        return partial(kernel, **options)
+    # Unset, both would be taken over from whichever caller is the first to have the function compiled.
+    options = {"error_model": "python", **options, "fastmath": set(options.get("fastmath", ())) or False}
+    compiled: Any = numba.njit(nogil=True, **options)(function)
+    if not _numba.DISABLE_JIT:
+        about = {**options, "fastmath": sorted(options["fastmath"] or ())}
+        compiled._cache = KernelCache(function, repr(sorted(about.items())))
+    return compiled
+
+
+def _multiply_add(a: Any, b: Any, c: Any) -> Any:
+    """Return ``a b + c`` of floating-point scalars of one type, rounded once; twice for double precision."""
+    return type(a)(float(a) * float(b) + float(c))
+
+
+@intrinsic
+def _fused(context: Any, a: Any, b: Any, c: Any) -> Any:
+    """Return ``a b + c`` of floating-point scalars of one type, rounded once."""
+    if not (isinstance(a, types.Float) and a == b == c):
+        return None
+    return a(a, a, a), lambda context, builder, signature, values: builder.fma(*values)
+
+
+fma: Any = _multiply_add if _numba.DISABLE_JIT else _fused

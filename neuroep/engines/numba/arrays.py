@@ -1,0 +1,213 @@
+"""The seam: an array holds one weight matrix and offers ``forward``, ``transposed`` and ``update``.
+
+The ideal array is exact arithmetic: BLAS products in fixed blocks and a learning rule applied tile by tile, so that no
+gradient of the whole matrix ever exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from neuroep.engines.numba import array_kernels
+from neuroep.engines.workers import Workers, blocks
+from neuroep.learning.contrast import Contrast
+from neuroep.learning.optimisers import SGD, Adam, Optimiser
+
+ROWS = 2048
+"""Most rows (samples or tokens) of one product block."""
+COLUMNS = 4096
+"""Most inputs of one block: of a sum in a forward product, of a result in a transposed one, of a tile in an update."""
+OUTPUTS = 128
+"""Most outputs of one tile in an update."""
+
+
+Memory = dict[str, Any]
+"""What an array keeps of the course of one state: values with ``copy()``. Most arrays keep nothing."""
+
+
+class Array(Protocol):
+    """What holds the weights of one synapse."""
+
+    bias: np.ndarray | None
+    updates: int
+
+    def forward(self, pre: np.ndarray, memory: Memory | None = None) -> np.ndarray:
+        """Read ``pre @ W.T``, (rows, in) to (rows, out), without the bias."""
+        ...
+
+    def transposed(
+        self, post: np.ndarray, out: np.ndarray | None = None, memory: Memory | None = None
+    ) -> np.ndarray:
+        """Read ``post @ W``, (rows, out) to (rows, in)."""
+        ...
+
+    def expected(self, pre: np.ndarray) -> np.ndarray:
+        """Return the mean of what :meth:`forward` reads before conversion; nothing is counted or drawn."""
+        ...
+
+    def update(self, contrast: Contrast, rate: float) -> int:
+        """Change the weights by what both ends saw; return how many are not finite afterwards."""
+        ...
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the weight, the bias and what the rule keeps, by short name."""
+        ...
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over what :meth:`state` holds beside weight and bias."""
+        ...
+
+    def counters(self) -> dict[str, int]:
+        """Return what has been counted."""
+        ...
+
+    def conducting(self) -> np.ndarray:
+        """Return the weights that products have as their mean, (out, in)."""
+        ...
+
+    def health(self) -> dict[str, float]:
+        """Return shares that tell of limits reached since they were asked for last, by name."""
+        ...
+
+
+class IdealArray:
+    """Exact weights in floating point; see :class:`Array`.
+
+    Parameters
+    ----------
+    weight : numpy.ndarray
+        (out, in), copied and owned.
+    bias : numpy.ndarray or None
+        (out,).
+    optimiser : Adam or SGD
+        Rule applied in :meth:`update`.
+    workers : Workers
+        Threads.
+    """
+
+    def __init__(self, weight: np.ndarray, bias: np.ndarray | None, optimiser: Optimiser, workers: Workers) -> None:
+        self.weight, self.bias = weight, bias
+        self.optimiser, self.workers = optimiser, workers
+        self.updates = 0
+        self.operations = 0
+        """Multiply-adds of all products, and of outer products and rule in updates."""
+        self._moments: dict[str, dict[str, np.ndarray]] = {}
+
+    def forward(self, pre: np.ndarray, memory: Memory | None = None) -> np.ndarray:
+        """Return ``pre @ W.T``."""
+        self.operations += len(pre) * self.weight.size
+        return self.expected(pre)
+
+    def expected(self, pre: np.ndarray) -> np.ndarray:
+        """Return ``pre @ W.T``; long sums are cut into fixed blocks and added in order."""
+        rows, (outputs, inputs) = len(pre), self.weight.shape
+        if inputs <= COLUMNS:
+            result = np.empty((rows, outputs), dtype=self.weight.dtype)
+            self.workers.run(lambda a, b: np.matmul(pre[a:b], self.weight.T, out=result[a:b]), blocks(rows, ROWS))
+            return result
+        parts = self.workers.run(lambda a, b: pre[:, a:b] @ self.weight[:, a:b].T, blocks(inputs, COLUMNS))
+        for part in parts[1:]:
+            parts[0] += part
+        return parts[0]
+
+    def transposed(
+        self, post: np.ndarray, out: np.ndarray | None = None, memory: Memory | None = None
+    ) -> np.ndarray:
+        """Return ``post @ W``."""
+        self.operations += len(post) * self.weight.size
+        if out is None:
+            out = np.empty((len(post), self.weight.shape[1]), dtype=self.weight.dtype)
+        self.workers.run(
+            lambda a, b: np.matmul(post, self.weight[:, a:b], out=out[:, a:b]), blocks(self.weight.shape[1], COLUMNS)
+        )
+        return out
+
+    def update(self, contrast: Contrast, rate: float) -> int:
+        """Apply the rule tile by tile; return the number of weights that are not finite."""
+        self.updates += 1
+        terms = contrast.terms()
+        post = terms[0][0] if len(terms) == 1 else np.concatenate([a for a, _ in terms])
+        pre = terms[0][1] if len(terms) == 1 else np.concatenate([b for _, b in terms])
+        self.operations += (len(post) + 1) * self.weight.size
+        rows, columns = blocks(self.weight.shape[0], OUTPUTS), blocks(self.weight.shape[1], COLUMNS)
+
+        def tile(first: int, last: int) -> int:
+            bad = 0
+            for index in range(first, last):
+                (a, b), (c, d) = rows[index // len(columns)], columns[index % len(columns)]
+                product = post[:, a:b].T @ pre[:, c:d]
+                bad += self._apply("weight", self.weight[a:b, c:d], (slice(a, b), slice(c, d)), product, contrast, rate)
+            return bad
+
+        self._prepare("weight", self.weight)
+        bad = sum(self.workers.run(tile, blocks(len(rows) * len(columns), 1)))
+        if self.bias is not None:
+            self._prepare("bias", self.bias)
+            summed = contrast.post_change.sum(0)[None, :]
+            bad += self._apply("bias", self.bias[None, :], (None, slice(None)), summed, contrast, rate)
+        return bad
+
+    def _prepare(self, name: str, parameter: np.ndarray) -> None:
+        kept = self._moments.setdefault(name, {})
+        for moment in self.optimiser.moments:
+            if moment not in kept:
+                kept[moment] = np.zeros_like(parameter)
+
+    def _apply(
+        self, name: str, values: np.ndarray, where: tuple, gradient: np.ndarray, contrast: Contrast, rate: float
+    ) -> int:
+        """Apply the rule to one 2-d view of a parameter."""
+        rule, real = self.optimiser, self.weight.dtype.type
+        kept = [self._moments[name][moment][where] for moment in rule.moments]
+        keep = 1.0 - rate * rule.weight_decay if name == "weight" else 1.0
+        scale = real(contrast.scale)
+        if isinstance(rule, SGD):
+            momentum = kept[0] if kept else values[:0]
+            return array_kernels.sgd(values, momentum, gradient, scale, real(rate), real(keep), real(rule.momentum))
+        beta1, beta2 = rule.betas
+        corrections = real(1.0 - beta1**self.updates), real(1.0 - beta2**self.updates)
+        speeds = (scale, real(rate), real(keep), real(beta1), real(beta2), *corrections, real(rule.eps))
+        return array_kernels.adam(values, kept[0], kept[1], gradient, *speeds)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return weight, bias, moments and the number of updates, copied."""
+        found = {"weight": self.weight.copy()}
+        if self.bias is not None:
+            found["bias"] = self.bias.copy()
+        for name, moments in self._moments.items():
+            found |= {f"{name}.{moment}": values.copy() for moment, values in moments.items()}
+        found["updates"] = np.array(self.updates, dtype=np.int64)
+        return found
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over moments and the number of updates."""
+        self.updates = int(state["updates"])
+        self._moments = {}
+        for name in ("weight", "bias"):
+            for moment in self.optimiser.moments:
+                if f"{name}.{moment}" in state:
+                    values = np.array(state[f"{name}.{moment}"], dtype=self.weight.dtype)
+                    self._moments.setdefault(name, {})[moment] = values
+
+    def counters(self) -> dict[str, int]:
+        """Return the digital multiply-adds."""
+        return {"digital_operations": self.operations}
+
+    def conducting(self) -> np.ndarray:
+        """Return the weights themselves."""
+        return self.weight
+
+    def health(self) -> dict[str, float]:
+        """Return nothing: there are no limits."""
+        return {}
+
+
+def ideal(
+    weight: np.ndarray, bias: np.ndarray | None, optimiser: Adam | SGD, workers: Workers, dtype: str
+) -> IdealArray:
+    """Return an ideal array with its own copy of the weights."""
+    own = np.array(weight, dtype=dtype, order="C")
+    return IdealArray(own, None if bias is None else np.array(bias, dtype=dtype), optimiser, workers)

@@ -1,0 +1,238 @@
+"""Attention unit of the local engine: what turns held logits and feedback into the state of one attention layer.
+
+The engine calls ``hold`` once per batch, ``relax`` at every step and ``token_rows`` for a contrast. Sequences stay
+padded, ``(batch, tokens, dim)``, and kernels walk over the real tokens; what goes through an array is packed, ``(real
+tokens, dim)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from neuroep.engines.numba import attention_kernels as kernels
+from neuroep.engines.settling import State
+from neuroep.engines.workers import Workers, blocks
+from neuroep.network import AttentionLayer
+
+SAMPLES = 8
+LOGITS = 16384
+"""A block of work has at least that many samples, or logits."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A clamped sequence of one batch."""
+
+    vectors: np.ndarray
+    """(batch, tokens, dim), contiguous."""
+    count: np.ndarray
+    """(batch,) int64, tokens that take part."""
+
+    @cached_property
+    def offsets(self) -> np.ndarray:
+        """(batch + 1,) where each sample begins in the packed rows."""
+        return np.concatenate([[0], np.cumsum(self.count)]).astype(np.int64)
+
+    @cached_property
+    def packed(self) -> np.ndarray:
+        """(real tokens, dim)."""
+        batch, tokens, dim = self.vectors.shape
+        if self.offsets[-1] == batch * tokens:
+            return self.vectors.reshape(-1, dim)
+        return self.vectors[np.arange(tokens)[None, :] < self.count[:, None]]
+
+
+@dataclass(frozen=True)
+class HeldLogits:
+    """What an attention layer knows of a batch before it settles."""
+
+    queries: Tokens
+    patterns: Tokens
+    logits: np.ndarray
+    """(batch, queries, patterns), M of the clamped drive."""
+    scaled: np.ndarray
+    """exp(M - rowmax) of the same shape for a pooled layer, empty for a flat one."""
+
+    @cached_property
+    def pairs(self) -> int:
+        """Number of real query-pattern pairs of the batch."""
+        return int(self.queries.count @ self.patterns.count)
+
+    @property
+    def samples(self) -> list[tuple[int, int]]:
+        """Blocks of work: their bounds depend on the shape alone."""
+        batch, queries, patterns = self.logits.shape
+        return blocks(batch, max(SAMPLES, LOGITS // max(1, queries * patterns)))
+
+
+class AttentionUnit:
+    """Exact digital attention.
+
+    Parameters
+    ----------
+    layer : AttentionLayer
+        What to compute.
+    dtype : str
+        Of all arrays.
+    workers : Workers
+        Threads.
+    """
+
+    tilts = True
+    """Whether a pooled layer keeps exponentials of held logits, which a step only tilts."""
+
+    def __init__(self, layer: AttentionLayer, dtype: str, workers: Workers) -> None:
+        self.layer, self.workers = layer, workers
+        self.real: Any = np.dtype(dtype).type
+        self.kappa = self.real(layer.inverse_temperature)
+        self.floor = self.real(np.finfo(dtype).tiny ** 0.5)
+        self.operations = 0
+
+    @property
+    def pooled(self) -> bool:
+        """Whether the read-out is pooled."""
+        return self.layer.readout == "pooled"
+
+    def counters(self) -> dict[str, int]:
+        """Return the digital multiply-adds of what was computed."""
+        return {"digital_operations": self.operations}
+
+    def hold(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
+        """Return the logits of a packed clamped drive (real tokens, dim), read once per batch."""
+        shape = (len(queries.count), queries.vectors.shape[1], patterns.vectors.shape[1])
+        logits = np.zeros(shape, dtype=drive.dtype)
+        scaled = np.zeros(shape if self.tilts and self.pooled else (0, 0, 0), dtype=drive.dtype)
+        held = HeldLogits(queries, patterns, logits, scaled)
+        self.operations += held.pairs * drive.shape[1]
+
+        def task(first: int, last: int) -> None:
+            place = (queries.offsets, patterns.vectors, patterns.count)
+            kernels.hold_logits(first, last, drive, *place, self.kappa, logits)
+            if scaled.size:
+                kernels.exponentiate(first, last, logits, queries.count, patterns.count, scaled)
+
+        self.workers.run(task, held.samples)
+        return held
+
+    def redrive(self, held: HeldLogits, drive: np.ndarray) -> HeldLogits:
+        """Return what is held with another drive, where products of the clamped input are read at every step."""
+        return self.hold(drive, held.queries, held.patterns)
+
+    def rest(self, held: HeldLogits) -> np.ndarray:
+        """Return weights of the all-zero state, (batch, queries, patterns)."""
+        return np.zeros(held.logits.shape, dtype=held.logits.dtype)
+
+    def relax(self, held: HeldLogits, feedback: np.ndarray, state: State, dt: float) -> float:
+        """Move the layer in place.
+
+        Parameters
+        ----------
+        held : HeldLogits
+            Of the batch.
+        feedback : numpy.ndarray
+            (batch, size), or empty for none.
+        state : State
+            Read and written: the layer's read-out and weights.
+        dt : float
+            Time step.
+
+        Returns
+        -------
+        float
+            max|delta| of the read-out; NaN if there is one.
+        """
+        name = self.layer.name
+        self._count(held, feedback)
+        if self.pooled and dt == 1 and state.weights[name].ndim == 3:
+            state.weights[name] = self._shift(held)
+        if self.pooled and dt < 1:
+            state.weights[name] = self.explicit(held, state.weights[name])
+        value, weights = state.values[name], state.weights[name]
+        if self.pooled and dt < 1:
+            return self._relax_pooled(held, feedback, weights, value, dt)
+        counts = (held.queries.count, held.patterns.count)
+
+        def task(first: int, last: int) -> float:
+            if self.pooled:
+                return self._attend(first, last, held, feedback, weights, value)
+            place = (held.logits, held.patterns.vectors, *counts)
+            return kernels.attend_flat(first, last, *place, feedback, self.kappa, self.real(dt), weights, value)
+
+        return float(np.max(self.workers.run(task, held.samples)))
+
+    def _count(self, held: HeldLogits, feedback: np.ndarray) -> None:
+        """Count one step: logits of the feedback, softmax, average of the patterns."""
+        dim = held.patterns.vectors.shape[2]
+        products = int(held.patterns.count.sum()) * dim if self.pooled else held.pairs * dim
+        self.operations += products * (1 + bool(feedback.size)) + 2 * held.pairs
+
+    def _shift(self, held: HeldLogits) -> np.ndarray:
+        """Return a zero state c of a pooled layer, (batch, patterns)."""
+        batch, _, patterns = held.logits.shape
+        return np.zeros((batch, patterns), dtype=held.logits.dtype)
+
+    def _attend(
+        self, first: int, last: int, held: HeldLogits, feedback: np.ndarray, shift: np.ndarray, value: np.ndarray
+    ) -> float:
+        place = (held.logits, held.scaled, held.patterns.vectors, held.queries.count, held.patterns.count)
+        return kernels.attend_pooled(first, last, *place, feedback, self.kappa, self.floor, shift, value)
+
+    def _relax_pooled(
+        self, held: HeldLogits, feedback: np.ndarray, weights: np.ndarray, value: np.ndarray, dt: float
+    ) -> float:
+        """Relaxed pooled dynamics keeps explicit weights: p <- p + dt (p* - p)."""
+        shift, scratch = self._shift(held), np.zeros_like(value)
+        counts = (held.queries.count, held.patterns.count)
+
+        def task(first: int, last: int) -> float:
+            self._attend(first, last, held, feedback, shift, scratch)
+            kernels.mix_pooled(
+                first, last, held.logits, held.scaled, *counts, shift, self.floor, self.real(dt), weights
+            )
+            return kernels.read_pooled(first, last, held.patterns.vectors, *counts, weights, value)
+
+        return float(np.max(self.workers.run(task, held.samples)))
+
+    def explicit(self, held: HeldLogits, weights: np.ndarray) -> np.ndarray:
+        """Return p, (batch, queries, patterns), whatever form the state has."""
+        if weights.ndim == 3:
+            return weights
+        found = self.rest(held)
+        counts = (held.queries.count, held.patterns.count)
+
+        def task(first: int, last: int) -> None:
+            kernels.mix_pooled(first, last, held.logits, held.scaled, *counts, weights, self.floor, self.real(1), found)
+
+        self.workers.run(task, held.samples)
+        return found
+
+    def rows(self, held: HeldLogits, plus: np.ndarray, minus: np.ndarray) -> Callable[[float, float], np.ndarray]:
+        """Return what gives ``f+ a+ + f- a-`` of two phases' weights for two factors; see :meth:`token_rows`."""
+        return lambda p, m: self.token_rows(held, plus, minus, (p, m))
+
+    def token_rows(
+        self, held: HeldLogits, plus: np.ndarray, minus: np.ndarray, factors: tuple[float, float]
+    ) -> np.ndarray:
+        """Return ``f+ a+ + f- a-`` of every real query, (real tokens, dim)."""
+        vectors, offsets = held.patterns.vectors, held.queries.offsets
+        rows = np.empty((offsets[-1], vectors.shape[2]), dtype=vectors.dtype)
+        both = self.real(factors[0]), self.real(factors[1])
+        place = (vectors, offsets, held.patterns.count)
+        shifts = plus.ndim == minus.ndim == 2
+        if not shifts:
+            plus, minus = self.explicit(held, plus), self.explicit(held, minus)
+
+        def task(first: int, last: int) -> None:
+            if shifts:
+                logits = (held.logits, held.scaled)
+                kernels.token_rows_pooled(first, last, *logits, *place, plus, minus, self.floor, *both, rows)
+            else:
+                kernels.token_rows(first, last, *place, plus, minus, *both, rows)
+
+        self.workers.run(task, held.samples)
+        return rows

@@ -1,0 +1,193 @@
+"""Dense neurons: drive to state, in place, with the largest change.
+
+``u = product + feedback``; free ``s = grad G*(u)``; nudged layer-wise the minimiser of G(s) - u s + beta/2 (s - y)^2;
+nudged synchronously ``grad G*(u - beta (s - y))``; then ``s <- s + dt (new - s)``. Equations:
+:mod:`neuroep.network.potentials`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from hw_models.kernels.compiling import kernel
+from neuroep.engines.settling import Schedule
+from neuroep.engines.workers import Workers, blocks
+from neuroep.network import DenseLayer, potentials
+
+FREE, MINIMISER, SYNCHRONOUS = 0, 1, 2
+NEURONS = 65536
+"""Neurons of one block of work."""
+
+
+@kernel
+def _state(code, slope, u):
+    if code == 0:
+        s = slope * u
+        if s < 0:
+            return 0.0
+        if s > 1:
+            return 1.0
+        return s
+    if code == 1:
+        return 0.5 * (1 + math.tanh(0.5 * u))
+    if code == 2:
+        return math.tanh(u)
+    return u if code == 3 else math.nan
+
+
+@kernel
+def _minimiser(code, slope, u, y, beta):
+    """State of a nudged neuron; Newton steps inside a bracket where no closed form exists."""
+    middle = u + beta * y
+    if code == 0:
+        return _state(code, 1 / (1 / slope + beta), middle)
+    if code == 3:
+        return middle / (1 + beta)
+    bottom = 0.0 if code == 1 else -1.0
+    low = min(middle - beta * bottom, middle - beta)
+    high = max(middle - beta * bottom, middle - beta)
+    v = 0.5 * (low + high)
+    for _ in range(30):
+        s = _state(code, slope, v)
+        rise = s * (1 - s) if code == 1 else 1 - s * s
+        excess = v - middle + beta * s
+        if excess > 0:
+            high = v
+        else:
+            low = v
+        v -= excess / (1 + beta * rise)
+        if v < low or v > high:
+            v = 0.5 * (low + high)
+    return _state(code, slope, v)
+
+
+@kernel
+def respond(product, feedback, state, target, code, slope, beta, mode, dt):
+    """Move one dense layer.
+
+    Parameters
+    ----------
+    product : (batch, size)
+        W s_pre + b.
+    feedback : (batch, size) or (0, 0)
+        W^T s_post of the layers behind; empty for none.
+    state : (batch, size)
+        Read and written.
+    target : (batch, size) or (0, 0)
+        y, used when ``mode`` is not free.
+    code, slope, beta, mode, dt
+        Potential, nudge, one of FREE / MINIMISER / SYNCHRONOUS, time step.
+
+    Returns
+    -------
+    float
+        max|delta s|; NaN if any state is NaN.
+    """
+    largest = state.dtype.type(0)
+    for b in range(state.shape[0]):
+        for i in range(state.shape[1]):
+            u = product[b, i]
+            if feedback.size:
+                u += feedback[b, i]
+            old = state[b, i]
+            if mode == FREE:
+                new = _state(code, slope, u)
+            elif mode == MINIMISER:
+                new = _minimiser(code, slope, u, target[b, i], beta)
+            else:
+                new = _state(code, slope, u - beta * (old - target[b, i]))
+            if dt < 1:
+                new = old + dt * (new - old)
+            state[b, i] = new
+            change = abs(new - old)
+            if not change <= largest:
+                largest = change
+            if np.isnan(change):
+                return change
+    return largest
+
+
+@kernel
+def measure(state, origin):
+    """Return max|state - origin| and max|state| of two arrays (rows, size)."""
+    moved, largest = state.dtype.type(0), state.dtype.type(0)
+    for b in range(state.shape[0]):
+        for i in range(state.shape[1]):
+            moved = max(moved, abs(state[b, i] - origin[b, i]))
+            largest = max(largest, abs(state[b, i]))
+    return moved, largest
+
+
+def displaced(state: np.ndarray, origin: np.ndarray, workers: Workers) -> tuple[float, float]:
+    """Return max|state - origin| and max|state| of a layer's states, (batch, size)."""
+    parts = blocks(len(state), max(1, NEURONS // state.shape[1]))
+    found = np.array(workers.run(lambda a, b: measure(state[a:b], origin[a:b]), parts))
+    return float(found[:, 0].max()), float(found[:, 1].max())
+
+
+class Neurons:
+    """The neurons of one dense layer.
+
+    Parameters
+    ----------
+    layer : DenseLayer
+        Size and potential.
+    dtype : str
+        Of all arrays.
+    workers : Workers
+        Threads.
+
+    Raises
+    ------
+    ConfigError
+        For a potential that the kernels do not know.
+    """
+
+    def __init__(self, layer: DenseLayer, dtype: str, workers: Workers) -> None:
+        potentials.check(layer.potential, layer.name, "local")
+        self.layer, self.dtype, self.workers = layer, dtype, workers
+        self.real: Any = np.dtype(dtype).type
+
+    def respond(
+        self,
+        product: np.ndarray,
+        feedback: np.ndarray,
+        state: np.ndarray,
+        target: np.ndarray | None,
+        beta: float,
+        schedule: Schedule,
+        inner: dict[str, np.ndarray] | None = None,
+    ) -> float:
+        """Move the layer in place; return max|delta s|, NaN if there is one.
+
+        Parameters
+        ----------
+        product : numpy.ndarray
+            (batch, size), W s_pre + b of the synapses in front; may be overwritten.
+        feedback : numpy.ndarray
+            (batch, size), W^T s_post of those behind, or empty; may be overwritten.
+        state : numpy.ndarray
+            (batch, size), read and written.
+        target : numpy.ndarray or None
+            (batch, size) what the nudge pulls towards; None leaves the layer free.
+        beta : float
+            Strength of the nudge.
+        schedule : Schedule
+            Order and time step.
+        inner : dict, optional
+            States inside neurons that show a digitised one, by layer; read and written, and what moved is theirs.
+        """
+        mode = FREE
+        if target is not None:
+            mode = SYNCHRONOUS if schedule.order == "synchronous" else MINIMISER
+        goal = np.zeros((0, 0), dtype=self.dtype) if target is None else target
+        real, potential = self.real, self.layer.potential
+        settings = (potential.code, real(potential.slope), real(beta), mode, real(schedule.dt))
+
+        def task(a: int, b: int) -> float:
+            return respond(product[a:b], feedback[a:b], state[a:b], goal[a:b], *settings)
+
+        return float(np.max(self.workers.run(task, blocks(len(state), max(1, NEURONS // self.layer.size)))))

@@ -1,0 +1,159 @@
+"""Advice: what an epoch's numbers point to, and which setting would change it.
+
+One line for each finding; none for a run that settles and learns. The numbers are those of
+:mod:`neuroep.gradients.health`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from neuroep.engines.settling import Schedule
+from neuroep.runs.config import Config
+
+SHARE = 0.05
+"""Share of batches (or weights, or trains) above which it is said."""
+FIXED = {"free": 0.01, "nudged": 0.1}
+"""Phases without a tolerance are called unsettled above that residual."""
+MOVING = {"free": "states still move by {:.2g}", "nudged": "displacements still change by {:.2g} of themselves"}
+CLIPPED = 0.4
+"""Share of outputs at a bound that keeps a network from learning."""
+STILL = 0.01
+"""Outputs that move by less than this share of beta do not feel the nudge; losses that fall by less do not fall."""
+EPOCHS, SIGMAS = 3, 3.0
+"""From that epoch on an accuracy within so many standard errors of chance is said to be chance."""
+
+
+def settling(health: Mapping[str, Any], free: Schedule, nudged: Schedule, noisy: bool) -> list[str]:
+    """Say which phases stopped before they had settled.
+
+    Parameters
+    ----------
+    health : mapping
+        With ``residual``, ``unsettled`` and ``at_levels`` of free phases, and the same of nudged phases after
+        ``nudged_``, means over batches; numbers that are missing say nothing.
+    free, nudged : Schedule
+        How they settled.
+    noisy : bool
+        Whether every read draws noise, which moves the states in every step.
+    """
+    last = {name: _number(health, f"nudged_{name}") for name in ("residual", "unsettled", "at_levels")}
+    first = unsettled("free phases", "free", health, free, noisy)
+    return first + unsettled("nudged phases", "nudged", last, nudged, noisy)
+
+
+def unsettled(what: str, phase: str, health: Mapping[str, Any], schedule: Schedule, noisy: bool) -> list[str]:
+    """Say whether phases stopped before they had settled, with the setting that changes it.
+
+    Parameters
+    ----------
+    what : str
+        Of what ``health["unsettled"]`` is the share.
+    phase : str
+        ``free`` or ``nudged``.
+    health : mapping
+        ``residual``, ``unsettled``, and ``at_levels``, the share that ended in a cycle over the converters' levels.
+    schedule : Schedule
+        How they settled.
+    noisy : bool
+        Whether every read draws noise.
+    """
+    residual, share, tolerance = _number(health, "residual"), _number(health, "unsettled"), schedule.tolerance
+    if share <= SHARE or (tolerance == 0 and (noisy or residual <= FIXED[phase])):
+        return []
+    moving = MOVING[phase].format(residual)
+    name = "settling.tolerance" if phase == "free" else "settling.nudged_tolerance"
+    if noisy:
+        return [f"read noise keeps {what} from settling, {moving}: {name} = {tolerance:g} is below the noise"]
+    if _number(health, "at_levels") > share / 2:
+        return _levels(what, phase, residual, name, tolerance)
+    cure = f"raise settling.{phase}_steps (now {schedule.steps})"
+    cure += f" or {name} (now {tolerance:g})" if tolerance > 0 else ""
+    if schedule.order == "synchronous" and schedule.dt == 1:
+        cure += ", or take order 'layerwise' or a smaller dt if they go to and fro"
+    return [f"{share:.0%} of {what} stop unsettled, {moving}: {cure}"]
+
+
+def _levels(what: str, phase: str, residual: float, name: str, tolerance: float) -> list[str]:
+    """Say what ends in a cycle over levels that is too coarse; more steps would go round in it."""
+    if residual <= FIXED[phase]:
+        return []
+    told = f"{what} settle to within the converters' levels, {MOVING[phase].format(residual)}"
+    finer = "more bits do" if phase == "free" else "more bits or a larger estimator.beta do"
+    below = f"{name} = {tolerance:g} is below the levels, " if tolerance > 0 else ""
+    return [f"{told}: more steps change nothing, {below}{finer}"]
+
+
+def chance(record: Mapping[str, Any], first: Mapping[str, Any], config: Config, labels: Sequence[int]) -> list[str]:
+    """Say what an accuracy at chance level after some epochs points to.
+
+    Parameters
+    ----------
+    record, first : mapping
+        Of this epoch and of the first one.
+    config : Config
+        Of the run.
+    labels : sequence of int
+        Training samples by class; chance is the share of the most frequent one.
+    """
+    samples, accuracy = sum(labels), record["train"].get("accuracy")
+    if record["epoch"] < EPOCHS or accuracy is None or not samples:
+        return []
+    most = max(labels) / samples
+    if accuracy > most + SIGMAS * math.sqrt(most * (1 - most) / samples):
+        return []
+    causes = [*_clipped(record, first, config), *_unmoved(record, config), *_rates(record, first, config)]
+    causes += ["phases stop unsettled"] if record.get("remarks") else []
+    found = "; ".join(causes) or "no number stands out, try other rates, a larger beta or more epochs"
+    return [f"training accuracy {accuracy:.1%} after {record['epoch']} epochs is chance ({most:.1%}): {found}"]
+
+
+def _clipped(record: Mapping[str, Any], first: Mapping[str, Any], config: Config) -> list[str]:
+    """Outputs at a bound of a clipped potential pass no gradient on."""
+    lines = []
+    now = config.network.output_bias
+    for name, word, way in (("dead_outputs", "lowest", "raise"), ("saturated_outputs", "highest", "lower")):
+        share, before = _number(record["health"], name), _number(first["health"], name)
+        if share < CLIPPED:
+            continue
+        told = f"{share:.0%} of the outputs are at their {word} state and pass no gradient on"
+        if before >= CLIPPED:
+            lines.append(f"{told}, as in epoch 1: {way} network.output_bias (now {'unset' if now is None else now})")
+        else:
+            lines.append(f"{told}, {before:.0%} in epoch 1: learning put them there, lower {_speeds(config)}")
+    return lines
+
+
+def _unmoved(record: Mapping[str, Any], config: Config) -> list[str]:
+    """Outputs that a nudge does not move, without being clipped."""
+    health, beta = record["health"], config.estimator.beta
+    moved = [_number(health, name) for name in ("displacement_plus", "displacement_minus") if name in health]
+    free = max(_number(health, "dead_outputs"), _number(health, "saturated_outputs")) < CLIPPED
+    if not moved or max(moved) >= STILL * beta or not free:
+        return []
+    cure = "raise estimator.beta or settling.nudged_steps"
+    return [f"a nudge of {beta:g} moves the outputs by {max(moved):.1g} only: {cure}"]
+
+
+def _rates(record: Mapping[str, Any], first: Mapping[str, Any], config: Config) -> list[str]:
+    """The loss tells rates that are too high from those that are too low."""
+    before, now = _number(first["train"], "loss"), _number(record["train"], "loss")
+    seen = f"the loss went from {before:.4f} in epoch 1 to {now:.4f}"
+    if now > (1 + STILL) * before:
+        return [f"{seen}: lower {_speeds(config)}"]
+    if now > (1 - STILL) * before:
+        return [f"{seen}: change {_speeds(config)}, tenfold up and down"]
+    return []
+
+
+def _speeds(config: Config) -> str:
+    rule = config.optimiser
+    own = ", optimiser.rates" if rule.rates else ""
+    return f"optimiser.projection_rate (now {rule.projection_rate:g}) and dense_rate (now {rule.dense_rate:g}){own}"
+
+
+def _number(values: Mapping[str, Any], name: str) -> float:
+    value = values.get(name)
+    return 0.0 if value is None or math.isnan(value) else float(value)

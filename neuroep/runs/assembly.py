@@ -1,0 +1,261 @@
+"""From a configuration to the things it names: corpus, network, engine, estimator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neuroep.engines.settling import Schedule
+from neuroep.errors import ConfigError, DataError, unknown
+from neuroep.learning.optimisers import SGD, Adam, cosine
+from neuroep.network import Network, builders as networks, potentials
+from neuroep.randomness import generator
+from neuroep.runs import memory
+from neuroep.runs.config import Config
+
+if TYPE_CHECKING:
+    from neuroep.data.corpus import Corpus
+    from neuroep.engines.engine import Engine
+    from neuroep.gradients.estimators import Estimator
+    from neuroep.runs.checkpoints import Checkpoint
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """All parts of a run, checked against each other."""
+
+    config: Config
+    corpus: Corpus
+    network: Network
+    engine: Engine
+    estimator: Estimator
+
+
+def assemble(config: Config, checkpoint: Checkpoint | None = None, corpus: Corpus | None = None) -> Assembly:
+    """Build everything a run needs; nothing is written.
+
+    A checkpoint must be one of that network, and its weights trained with these word vectors.
+
+    Parameters
+    ----------
+    config : Config
+        What to build.
+    checkpoint : Checkpoint, optional
+        Where the weights come from, default drawn by ``training.seed``. Its optimiser state is not loaded.
+    corpus : Corpus, optional
+        The data, where they are in memory already; default as the configuration says.
+
+    Raises
+    ------
+    ConfigError, DataError, CheckpointError
+        If a part cannot be built or the parts do not fit together.
+    """
+    from neuroep.data import familiar
+
+    corpus = build_corpus(config) if corpus is None else corpus
+    for split in config.training.evaluate:
+        corpus.split(split)
+    network = build_network(config, corpus.dim)
+    check_classes(network, corpus)
+    check_rates(config, network)
+    if checkpoint is not None:
+        checkpoint.check_network(network.signature())
+        familiar.check(checkpoint.about.vectors, corpus, checkpoint.source)
+    engine = build_engine(config, network, checkpoint.parameters if checkpoint is not None else None)
+    return Assembly(config, corpus, network, engine, build_estimator(config))
+
+
+def build_corpus(config: Config) -> Corpus:
+    """Load the corpus, cut to the lengths the network reads; see :meth:`Config.consented`."""
+    from neuroep import data
+
+    settings = config.consented().data
+    return data.load(
+        settings.name,
+        path=settings.path,
+        vectors=settings.vectors,
+        tokens=config.network.lengths,
+        text=settings.text,
+        label=settings.label,
+        validation=settings.validation,
+        limit=settings.limit,
+        seed=config.training.seed,
+        cache=settings.cache,
+    )
+
+
+def build_network(config: Config, dim: int) -> Network:
+    """Build the network for word vectors of length ``dim``."""
+    settings = config.network
+    build: Callable[..., Network] = {"sentiment": networks.sentiment, "inference": networks.inference}[settings.kind]
+    lengths = settings.lengths
+    return build(
+        lengths if len(lengths) > 1 else lengths[0],
+        dim,
+        settings.dense,
+        inverse_temperature=settings.inverse_temperature,
+        readout=settings.readout,
+        potential=potentials.named(settings.potential, settings.slope),
+        mask=settings.mask,
+        projection_bias=settings.projection_bias,
+    )
+
+
+def check_classes(network: Network, corpus: Corpus) -> None:
+    """Refuse a network whose outputs are not the corpus's classes.
+
+    Raises
+    ------
+    ConfigError
+        Naming the last entry of ``network.dense``.
+    """
+    if network.classes != len(corpus.classes):
+        found = f"data '{corpus.name}' has {len(corpus.classes)} classes: {', '.join(corpus.classes)}"
+        raise ConfigError(f"network.dense ends in {network.classes} outputs: {found}")
+
+
+def check_rates(config: Config, network: Network) -> None:
+    """Refuse learning rates of synapses that the network does not have.
+
+    Raises
+    ------
+    ConfigError
+        Naming the entry and the nearest synapse.
+    """
+    names = [synapse.name for synapse in network.synapses]
+    for name in config.optimiser.rates:
+        if name not in names:
+            raise ConfigError("optimiser.rates: " + unknown("synapse", name, names))
+
+
+def check_update(config: Config) -> None:
+    """Refuse an update rule that the chip's way of changing weights cannot follow.
+
+    Raises
+    ------
+    ConfigError
+        Naming the field of the optimiser.
+    """
+    if config.chip is None:
+        return
+    scheme, rule = config.chip.update.scheme, config.optimiser
+    if scheme == "digital" and not config.chip.events.in_place:
+        return
+    if rule.weight_decay:
+        value = f"optimiser.weight_decay = {rule.weight_decay}"
+        raise ConfigError(f"{value}: update scheme '{scheme}' cannot decay weights")
+    if scheme == "pulsed" and (rule.kind != "sgd" or rule.momentum):
+        name = "momentum" if rule.kind == "sgd" else "kind"
+        value = getattr(rule, name)
+        learns = f"chip '{config.chip.name}' learns by pulses in memory: allowed is 'sgd' without momentum"
+        raise ConfigError(f"optimiser.{name} = {value!r}: {learns}")
+
+
+def check_memory(config: Config, network: Network) -> None:
+    """Refuse a network whose weights, with the optimiser's moments of each, are beyond the memory of this machine.
+
+    Only what must be there at once is counted, so that nothing is refused that could run.
+
+    Raises
+    ------
+    ConfigError
+        Naming ``network.dense``, the size and what there is.
+    """
+    there = memory.physical_memory()
+    numbers = sum(math.prod(shape) for shape in network.parameter_shapes().values())
+    copies = 1 + len(build_optimiser(config).moments)
+    needed = numbers * copies * np.dtype(config.engine.dtype).itemsize
+    if there is not None and needed > there:
+        value = f"network.dense = {list(config.network.dense)}"
+        held = f"{numbers} weights take {needed / 2**30:.3g} GiB with the optimiser's moments"
+        raise ConfigError(f"{value}: {held}, this machine has {there / 2**30:.3g} GiB")
+
+
+def build_engine(config: Config, network: Network, parameters: Mapping[str, np.ndarray] | None = None) -> Engine:
+    """Build the engine with the given or freshly drawn weights."""
+    from neuroep import engines
+
+    settings, seed = config.engine, config.training.seed
+    if parameters is None:
+        check_memory(config, network)
+        start = config.network
+        parameters = networks.initial_parameters(network, seed, start.output_bias, start.projection_identity)
+    chip = {} if config.chip is None else {"chip": config.chip, "chip_seed": settings.chip_seed}
+    return engines.build(
+        settings.kind,
+        network,
+        parameters=parameters,
+        optimiser=build_optimiser(config),
+        seed=seed,
+        dtype=settings.dtype,
+        threads=settings.threads,
+        device=settings.device,
+        **chip,
+    )
+
+
+def calibrate(parts: Assembly) -> None:
+    """Fix the ranges of the chip's converters on training samples drawn by the seed; without a chip do nothing.
+
+    Samples without a known word drive nothing and are passed over.
+
+    Raises
+    ------
+    DataError
+        If all samples are such.
+    """
+    if not parts.engine.calibrates or parts.config.chip is None:
+        return
+    from neuroep import data
+
+    split, settings = parts.corpus.split("train"), parts.config.training
+    drawn = generator(settings.seed, "calibration").permutation(len(split))
+    telling = np.all([split.tokens[name].lengths > 0 for name in parts.corpus.sequences], axis=0)
+    chosen = drawn[telling[drawn]][: parts.config.chip.calibration_samples]
+    if not len(chosen):
+        names = " and ".join(f"'{name}'" for name in parts.corpus.sequences)
+        held = f"none of its {len(split)} training samples has a known word in {names}"
+        raise DataError(f"data '{parts.corpus.name}': {held}, and the chip's converters are calibrated on them")
+    sample, words = split.take(chosen), parts.corpus.vectors
+    batches = data.batches(sample, words, settings.batch, sequences=parts.corpus.sequences)
+    parts.engine.calibrate(batches, parts.estimator)
+
+
+def build_optimiser(config: Config) -> Adam | SGD:
+    """Return the update rule."""
+    settings = config.optimiser
+    if settings.kind == "sgd":
+        return SGD(momentum=settings.momentum, weight_decay=settings.weight_decay)
+    return Adam(weight_decay=settings.weight_decay)
+
+
+def build_estimator(config: Config) -> Estimator:
+    """Return the gradient estimator with its free and nudged schedules."""
+    from neuroep.gradients import estimators
+
+    settings = config.estimator
+    free, nudged = schedules(config)
+    return estimators.named(settings.kind, settings.beta, free=free, nudged=nudged, seed=config.training.seed)
+
+
+def schedules(config: Config) -> tuple[Schedule, Schedule]:
+    """Return the schedules of the free and of the nudged phases."""
+    settings = config.settling
+    phases = (settings.free_steps, settings.tolerance), (settings.nudged_steps, settings.nudged_tolerance)
+    free, nudged = (
+        Schedule(settings.order, steps, tolerance, settings.dt, settings.check_every) for steps, tolerance in phases
+    )
+    return free, nudged
+
+
+def rates(config: Config, network: Network, epoch: int) -> dict[str, float]:
+    """Return the learning rate of every synapse in an epoch, counted from 0."""
+    settings = config.optimiser
+    initial = {synapse.name: settings.projection_rate for synapse in network.projections}
+    initial |= {synapse.name: settings.dense_rate for synapse in network.dense}
+    initial |= settings.rates
+    return {name: cosine(rate, epoch, settings.decay_epochs, settings.final_rate) for name, rate in initial.items()}

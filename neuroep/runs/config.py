@@ -1,0 +1,310 @@
+"""Configuration of a run: one TOML file, checked field by field, written back resolved.
+
+    config = neuroep.config.load("examples/configs/reviews.toml", overrides=["--epochs", "3"])
+
+Every section is frozen and knows its fields, their ranges and their meaning. What cannot be raises ``ConfigError`` with
+one line: the file, the dotted field, the value, what is allowed, the nearest valid name.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+from collections.abc import Iterator, Mapping, Sequence, Set
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
+
+from hw_models import reading
+from hw_models.chip import Chip, faults, files
+from hw_models.chip.fields import Idle
+from hw_models.errors import ChipError
+from neuroep.errors import ConfigError
+from neuroep.network import potentials
+from neuroep.runs.sections import (
+    SEQUENCES,
+    DataConfig,
+    EngineConfig,
+    EstimatorConfig,
+    NetworkConfig,
+    OptimiserConfig,
+    Section,
+    SettlingConfig,
+    TrainingConfig,
+)
+
+_log = logging.getLogger(__name__)
+
+CHIP = "chip"
+PICKLED = ".kv"
+VECTOR_FILES = (PICKLED, ".bin", ".gz", ".txt", ".vec")
+
+
+class Config(Section):
+    """Everything that defines a run."""
+
+    network: NetworkConfig = Field(default_factory=lambda: NetworkConfig.model_validate({}))
+    data: DataConfig = Field(default_factory=DataConfig)
+    settling: SettlingConfig = Field(default_factory=SettlingConfig)
+    estimator: EstimatorConfig = Field(default_factory=EstimatorConfig)
+    optimiser: OptimiserConfig = Field(default_factory=OptimiserConfig)
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
+    engine: EngineConfig = Field(default_factory=EngineConfig)
+    chip: Chip | None = None
+    """What the local engine runs on; unset is exact arithmetic."""
+    _foreign: frozenset[str] = PrivateAttr(default=frozenset())
+    """Paths of section ``data`` that the configuration of a run directory names, and nobody who opens it."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Config:
+        if self.chip is not None and self.engine.kind != "local":
+            raise ValueError(f"engine.kind = '{self.engine.kind}': chip '{self.chip.name}' runs on engine 'local'")
+        if self.chip is None and self.engine.chip_seed is not None:
+            raise ValueError(f"engine.chip_seed = {self.engine.chip_seed}: it acts only with a chip")
+        needed = len(SEQUENCES[self.network.kind])
+        if self.data.sequences != needed:
+            counts = f"reads {needed} sequence{'s' * (needed > 1)}, data '{self.data.name}' has {self.data.sequences}"
+            raise ValueError(f"network.kind = '{self.network.kind}': {counts}")
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_the_energy_convex(self) -> Config:
+        highest = potentials.named(self.network.potential, self.network.slope).curvature
+        if self.estimator.kind != "positive" and self.estimator.beta >= highest:
+            kinds = f"estimator '{self.estimator.kind}' with potential '{self.network.potential}'"
+            raise ValueError(f"estimator.beta = {self.estimator.beta}: {kinds} needs less than {highest}")
+        return self
+
+    @property
+    def evaluation_order(self) -> str | None:
+        """Order in which evaluated samples are batched: as they come, or by length where training does so."""
+        return self.data.order if self.data.order == "length" else None
+
+    def consented(self) -> Config:
+        """Return the settings as they may be followed: a run directory can be a stranger's.
+
+        Word vectors that hold a pickle, and a cache folder, are used only if whoever opens the directory names them
+        himself; a cache folder is left out otherwise, as it would be written to and could hold anything.
+
+        Raises
+        ------
+        ConfigError
+            If a pickle is named by the run alone.
+        """
+        vectors = self.data.vectors
+        if "vectors" in self._foreign:
+            cure = f"if you trust it, name it again: --data.vectors {shlex.quote(str(vectors))}"
+            raise ConfigError(f"data.vectors = '{vectors}': a pickle ({PICKLED}) that only the run names; {cure}")
+        if "cache" not in self._foreign:
+            return self
+        copy = self.model_copy(update={"data": self.data.model_copy(update={"cache": None})})
+        copy._foreign = frozenset()
+        return copy
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Return the settings as nested plain values, unset ones left out."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def to_toml(self) -> str:
+        """Return the resolved configuration as TOML."""
+        import tomli_w
+
+        return tomli_w.dumps(self.to_dict())
+
+    def flat(self) -> dict[str, Any]:
+        """Return the settings by dotted name, for example ``{"training.epochs": 3}``."""
+        return dict(_leaves(self.to_dict()))
+
+
+def _leaves(tables: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in tables.items():
+        if isinstance(value, dict) and f"{start}{name}" != "optimiser.rates":
+            yield from _leaves(value, f"{start}{name}.")
+        else:
+            yield f"{start}{name}", value
+
+
+def settings(chip: bool = True) -> dict[str, Any]:
+    """Return every field of the configuration by dotted name, as pydantic field information.
+
+    Parameters
+    ----------
+    chip : bool
+        With those of a chip, ``chip.adc.bits`` and so on.
+    """
+    sections: dict[str, Any] = {name: field.annotation for name, field in Config.model_fields.items() if name != CHIP}
+    fields = {name: section.model_fields for name, section in sections.items()}
+    found = {f"{name}.{leaf}": field for name, leaves in fields.items() for leaf, field in leaves.items()}
+    return found | ({f"{CHIP}.{name}": field for name, field in Chip.settings().items()} if chip else {})
+
+
+def parse(
+    values: Mapping[str, Any], source: str = "configuration", forgiven: dict[str, str] | None = None
+) -> Config:
+    """Check nested plain values.
+
+    Parameters
+    ----------
+    values : mapping
+        Sections with their settings.
+    source : str
+        Where they come from, the start of an error line.
+    forgiven : dict, optional
+        As for :meth:`hw_models.chip.description.Chip.checked`.
+
+    Raises
+    ------
+    ConfigError
+        With one line for the first fault: the field, the value, what is allowed.
+    """
+    try:
+        reading.check(values)
+    except ValueError as error:
+        raise ConfigError(f"{source}: {error}") from None
+    try:
+        return Config.model_validate(_with_chip(values, forgiven))
+    except ChipError as error:
+        raise ConfigError(f"{source}: {error}") from None
+    except ValidationError as error:
+        raise ConfigError(f"{source}: {faults.line(error.errors()[0], settings())}") from None
+
+
+def _with_chip(values: Mapping[str, Any], forgiven: dict[str, str] | None) -> dict[str, Any]:
+    """Return the values with a chip, where there is one, made of what its name, file and table say."""
+    table = chip_values(values.get(CHIP))
+    if not isinstance(table, Mapping):
+        return dict(values)
+    try:
+        return {**values, CHIP: Chip.checked(table, forgiven)}
+    except Idle as error:
+        raise ChipError(f"{CHIP}.{error}") from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise ChipError(faults.line({**fault, "loc": (CHIP, *fault["loc"])}, settings())) from None
+
+
+def chip_values(chip: Any) -> Any:
+    """Return a chip's nested values: a name or file replaced by what it stands for, each table laid over its preset.
+
+    A preset is a name, a file, or once more a table: the layers that overrides make.
+    """
+    table = {"preset": chip} if isinstance(chip, str) else chip
+    if not isinstance(table, Mapping) or table.get("preset") is None:
+        return table
+    base = table["preset"]
+    if not isinstance(base, str | Mapping):
+        raise ChipError(f"chip.preset = {base!r}: should be the name of a chip or a file")
+    return files.laid_over(files.load(base).to_dict() if isinstance(base, str) else chip_values(base), table)
+
+
+def load(
+    path: str | Path,
+    overrides: Sequence[str] = (),
+    varied: Sequence[str] = (),
+    *,
+    forgiven: dict[str, str] | None = None,
+) -> Config:
+    """Read a TOML file, apply command-line overrides, and check the result.
+
+    Parameters
+    ----------
+    path : str or Path
+        Configuration file. Relative paths inside count from its folder.
+    overrides : sequence of str
+        ``["--training.epochs", "3", "--beta", "0.2"]``; relative paths count from the working directory. Of a run
+        directory's own file, a cache and a pickle of word vectors count only if they are named here again, see
+        :meth:`Config.consented`.
+    varied : sequence of str
+        What is laid over these, as a sweep does: where it switches an effect off, the overrides that belong to that
+        are its companions, and not given in vain. See :mod:`hw_models.chip.layers`.
+    forgiven : dict, optional
+        As for :meth:`hw_models.chip.description.Chip.checked`.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or no TOML, or a setting cannot be.
+    """
+    from neuroep.runs import directory as runs
+    from neuroep.runs.overrides import merged
+
+    path = Path(path)
+    try:
+        values = reading.read_toml(path)
+    except OSError as error:
+        raise ConfigError(f"cannot read configuration '{path}': {error.strerror or error}") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    values = merged(located(values, path.parent), overrides)
+    config = parse(merged(values, varied) if varied else values, str(path), forgiven)
+    if runs.is_run(path.parent) and path.name == runs.CONFIG:
+        pickled = str(config.data.vectors).lower().endswith(PICKLED)
+        foreign = {"vectors": pickled, "cache": config.data.cache is not None}
+        config._foreign = _unnamed({name for name, held in foreign.items() if held}, [*overrides, *varied])
+    if config.chip is not None and config.chip.kept and forgiven is None:
+        _say(f"chip '{config.chip.name}': {', '.join(config.chip.kept)} cannot act here and are kept without effect")
+    return config
+
+
+def changed(base: Config, overrides: Sequence[str], source: str = "configuration") -> Config:
+    """Return settings with overrides laid over them; see :func:`parse`."""
+    from neuroep.runs.overrides import merged
+
+    config = parse(merged(base.to_dict(), overrides), source)
+    config._foreign = _unnamed(base._foreign, overrides)
+    return config
+
+
+def _unnamed(foreign: Set[str], overrides: Sequence[str]) -> frozenset[str]:
+    """Return those of some paths of section ``data`` that no override names."""
+    from neuroep.runs.overrides import dotted
+
+    named = {dotted(option)[0] for option in overrides[::2]}
+    return frozenset(name for name in foreign if f"data.{name}" not in named)
+
+
+@cache
+def _say(line: str) -> None:
+    """Say something once in a process."""
+    _log.warning("%s", line)
+
+
+def located(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the values with the paths of section ``data`` and of a chip made absolute, counted from ``folder``."""
+    values = {**values, CHIP: _located_chip(values[CHIP], folder)} if CHIP in values else values
+    data = values.get("data")
+    if not isinstance(data, Mapping):
+        return dict(values)
+    paths = {name: data[name] for name in ("path", "vectors", "cache") if isinstance(data.get(name), str)}
+    if "vectors" in paths and not _is_file_name(paths["vectors"], folder):
+        del paths["vectors"]
+    placed = {name: _absolute(value, folder, f"data.{name}") for name, value in paths.items()}
+    return {**values, "data": {**data, **placed}}
+
+
+def _located_chip(chip: Any, folder: Path) -> Any:
+    """Make the path of a chip's file absolute; the name of a preset stays."""
+    if isinstance(chip, Mapping) and isinstance(chip.get("preset"), str):
+        return {**chip, "preset": _located_chip(chip["preset"], folder)}
+    if isinstance(chip, str) and files.is_file_name(chip):
+        return _absolute(chip, folder, "chip")
+    return chip
+
+
+def _absolute(path: str, folder: Path, field: str) -> str:
+    """Return a path counted from ``folder``; one that no system can have stays, for the checks to refuse."""
+    if "\0" in path:
+        return path
+    try:
+        # Path.resolve would raise for a link to itself; opening it says so in its own words.
+        return os.path.realpath(folder / Path(path).expanduser())
+    except RuntimeError:
+        raise ConfigError(f"{field} = '{path}': there is no home folder of that name") from None
+
+
+def _is_file_name(vectors: str, folder: Path) -> bool:
+    """Tell a word-vector file from the name of a gensim download."""
+    return "/" in vectors or Path(vectors).suffix in VECTOR_FILES or os.path.exists(folder / vectors)

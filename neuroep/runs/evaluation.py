@@ -1,0 +1,192 @@
+"""Evaluate an engine on a split: free phases only, the largest output is the prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hw_models.text import lined, plain
+from neuroep.data.batch import Batch
+from neuroep.errors import DataError
+from neuroep.runs import advice
+
+if TYPE_CHECKING:
+    from neuroep.data.corpus import Corpus
+    from neuroep.engines.engine import Engine
+    from neuroep.engines.settling import Schedule
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an engine makes of a split."""
+
+    split: str
+    classes: tuple[str, ...]
+    confusion: np.ndarray
+    """(classes, classes) int64, samples by true class (row) and predicted class (column)."""
+    loss: float
+    """Mean of 1/2 ||s_out - onehot(y)||^2."""
+    dead_outputs: float
+    """Share of outputs at the lowest state of their potential: their gradient is zero."""
+    steps: float
+    """Mean settle steps, weighted by samples."""
+    residual: float
+    """Largest residual of a batch, max|delta s|."""
+    converged: float
+    """Share of samples in batches that met the tolerance."""
+    at_levels: float = 0.0
+    """Share of samples in batches that did not, and ended in a cycle over the levels of the chip's converters."""
+    counters: dict[str, int] = field(default_factory=dict)
+    """What the engine counted: settle steps, operations, on a chip conversions, reads, events."""
+    remarks: tuple[str, ...] = ()
+    """What the phases point to, see :mod:`neuroep.runs.advice`."""
+    predicted: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64), compare=False, repr=False)
+    """(samples,) predicted class of each sample, in the order in which they were settled."""
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return int(self.confusion.sum())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of samples predicted right."""
+        return float(np.trace(self.confusion) / self.samples)
+
+    @property
+    def per_class(self) -> dict[str, float]:
+        """Share of each class's samples predicted right (recall); nan for a class without samples."""
+        totals = self.confusion.sum(axis=1)
+        right = np.diagonal(self.confusion)
+        shares = np.divide(right, totals, out=np.full(len(totals), np.nan), where=totals > 0)
+        return dict(zip(self.classes, shares.tolist(), strict=True))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "split": self.split,
+            "samples": self.samples,
+            "accuracy": self.accuracy,
+            "loss": self.loss,
+            "per_class": self.per_class,
+            "confusion": self.confusion.tolist(),
+            "dead_outputs": self.dead_outputs,
+            "steps": self.steps,
+            "residual": self.residual,
+            "converged": self.converged,
+            "counters": self.counters,
+            "remarks": list(self.remarks),
+        }
+
+    def as_text(self) -> str:
+        """Return a few lines for reading."""
+        classes = ", ".join(f"{name} {share:.4f}" for name, share in self.per_class.items())
+        state = f"dead outputs {self.dead_outputs:.4f}, steps {self.steps:.1f}, residual {self.residual:.2g}"
+        head = f"{self.split}: accuracy {self.accuracy:.4f} on {self.samples} samples, loss {self.loss:.4f}"
+        return lined([head, *(f"  {line}" for line in (f"by class: {classes}", state, *self.remarks))])
+
+
+def evaluate(
+    engine: Engine,
+    corpus: Corpus,
+    split: str,
+    schedule: Schedule,
+    *,
+    batch: int = 100,
+    order: str | None = None,
+    progress: bool = False,
+    occasion: tuple[str | int, ...] = (),
+) -> Evaluation:
+    """Predict every sample of a split; a chip's devices are read ``device.age`` after their last write.
+
+    Parameters
+    ----------
+    engine : Engine
+        With the weights to be judged.
+    corpus : Corpus
+        Samples and word vectors.
+    split : str
+        Name of the split.
+    schedule : Schedule
+        Of the free phase.
+    batch : int
+        Samples settled at once.
+    order : {None, "length"}
+        ``length`` settles samples of similar length together, which needs less padding. With a tolerance a batch
+        stops as a whole, so states, and predictions near a tie, are the same only within it; without, they are the
+        same.
+    progress : bool
+        Show a bar on a terminal.
+    occasion : tuple
+        What keys a chip's draws beside split and batch, for example the epoch.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    DataError
+        If the split does not exist or is empty.
+    DivergenceError
+        If a state is not finite.
+    """
+    from neuroep import data
+
+    samples = corpus.split(split)
+    if not len(samples):
+        raise DataError(f"data '{corpus.name}': split '{split}' is empty")
+    minibatches = data.batches(samples, corpus.vectors, batch, sequences=corpus.sequences, order=order)
+    total = data.batch_count(samples, batch)
+    counted = engine.counters()
+    shown = bar(minibatches, total, split, progress)
+    with engine.aged():
+        found = _judge(engine, corpus.classes, (split, *occasion), schedule, shown)
+    health = {"residual": found.residual, "unsettled": 1.0 - found.converged, "at_levels": found.at_levels}
+    remarks = advice.unsettled("samples", "free", health, schedule, engine.redraws)
+    return replace(found, counters=difference(engine.counters(), counted), remarks=tuple(remarks))
+
+
+def difference(after: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
+    """Return what counters have grown by."""
+    return {name: number - before.get(name, 0) for name, number in after.items()}
+
+
+def _judge(
+    engine: Engine,
+    classes: tuple[str, ...],
+    occasion: tuple[Any, ...],
+    schedule: Schedule,
+    minibatches: Iterator[Batch],
+) -> Evaluation:
+    """Predict all batches; the occasion begins with the split."""
+    confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
+    loss = dead = steps = converged = residual = levels = 0.0
+    lowest = engine.network.output.potential.low
+    predicted = []
+    for number, minibatch in enumerate(minibatches):
+        engine.begin("evaluate", *occasion, number)
+        settled = engine.settle(minibatch, schedule)
+        outputs = engine.outputs(settled)
+        predicted.append(outputs.argmax(axis=1))
+        np.add.at(confusion, (minibatch.labels, predicted[-1]), 1)
+        target = np.eye(len(classes), dtype=outputs.dtype)[minibatch.labels]
+        loss += 0.5 * float(np.square(outputs - target, dtype=np.float64).sum())
+        dead += float((outputs <= lowest).mean()) * minibatch.size
+        steps += settled.steps * minibatch.size
+        converged += settled.converged * minibatch.size
+        levels += settled.at_levels * minibatch.size
+        residual = max(residual, settled.residual)
+    n = int(confusion.sum())
+    means = loss / n, dead / n, steps / n, residual, converged / n, levels / n
+    return Evaluation(occasion[0], classes, confusion, *means, predicted=np.concatenate(predicted))
+
+
+def bar(items: Iterator[Batch], total: int, label: str, progress: bool) -> Any:
+    """Wrap batches in a progress bar that shows on a terminal only."""
+    from tqdm import tqdm
+
+    return tqdm(items, total=total, desc=plain(label), unit="batch", leave=False, disable=None if progress else True)

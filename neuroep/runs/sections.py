@@ -1,0 +1,246 @@
+"""Sections of a configuration: every setting with its range and meaning; see :mod:`neuroep.runs.config`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from neuroep.learning.optimisers import LARGEST_RATE
+
+PAPER_SIZES: Mapping[str, Mapping[str, Any]] = {
+    "sentiment": {"tokens": 600, "dense": [1000, 40, 2]},
+    "inference": {"tokens": 25, "dense": [400, 3], "inverse_temperature": 0.16},
+}
+SEQUENCES: Mapping[str, tuple[str, ...]] = {"sentiment": ("text",), "inference": ("premise", "hypothesis")}
+GENERATED = ("reviews", "pairs")
+
+
+def _tokens(value: object) -> object:
+    """Accept a whole number, or one per sequence."""
+    lengths = value if isinstance(value, list | tuple) else [value]
+    if len(lengths) not in (1, 2) or any(type(n) is not int or n < 1 for n in lengths):
+        raise ValueError("should be a whole number from 1, or [premise, hypothesis]")
+    return tuple(lengths) if isinstance(value, list | tuple) else value
+
+
+def _columns(value: object) -> object:
+    """Accept a column name, or a list of one or two."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or len(names) not in (1, 2) or not all(isinstance(n, str) for n in names):
+        raise ValueError("should be the name of a column, or a list of one or two")
+    return tuple(names)
+
+
+def _device(value: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
+        raise ValueError("should be auto, cpu, cuda or cuda:N")
+    return value
+
+
+Count = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Rate = Annotated[float, Field(ge=0, le=LARGEST_RATE, allow_inf_nan=False)]
+Start = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """A frozen table of settings that refuses unknown keys and silent conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class NetworkConfig(Section):
+    """Layers and synapses; the length of a word vector comes from the data."""
+
+    kind: Literal["sentiment", "inference"] = "sentiment"
+    """One sequence and one attention layer, or premise and hypothesis and four."""
+    tokens: Annotated[int | tuple[int, ...], BeforeValidator(_tokens)] = 600
+    """Longest sequence [tokens]; for the inference network one number or [premise, hypothesis]."""
+    dense: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)] = (1000, 40, 2)
+    """Sizes of the dense layers, the last one the number of classes."""
+    readout: Literal["flat", "pooled"] = "flat"
+    """What the dense stack sees of the attention: every position, or their sum over sqrt(n)."""
+    inverse_temperature: Positive | None = None
+    """kappa of the attention [1]; unset means 1/sqrt(dim) for sentiment and 0.16 for inference."""
+    potential: Literal["hard_sigmoid", "smooth_sigmoid", "tanh", "linear"] = "hard_sigmoid"
+    """Of every dense layer."""
+    slope: Positive | None = None
+    """Slope of the hard sigmoid; unset means 1/2, the paper's."""
+    mask: bool = True
+    """Keep padding out of the attention; off is the paper's way."""
+    projection_bias: bool = False
+    """Give the projections a bias."""
+    output_bias: Start | None = None
+    """Initial bias of the outputs; unset draws it as torch does, 1.0 starts a hard sigmoid in its linear range."""
+
+    projection_identity: Start = 0.0
+    """Multiple of the identity added to the initial projections; 1 starts attention at words like the asking one."""
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Longest sample of every sequence [tokens]."""
+        count = len(SEQUENCES[self.kind])
+        return self.tokens if isinstance(self.tokens, tuple) else (self.tokens,) * count
+
+    @model_validator(mode="before")
+    @classmethod
+    def _paper_sizes(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        kind = values.get("kind", "sentiment")
+        filled = dict(PAPER_SIZES.get(kind, {}) if isinstance(kind, str) else {})
+        if values.get("potential", "hard_sigmoid") == "hard_sigmoid":
+            filled["slope"] = 0.5
+        return {**filled, **{name: value for name, value in values.items() if value is not None}}
+
+    @model_validator(mode="after")
+    def _fits(self) -> NetworkConfig:
+        if self.slope is not None and self.potential != "hard_sigmoid":
+            raise ValueError(f"slope = {self.slope}: only potential 'hard_sigmoid' takes one, not '{self.potential}'")
+        if isinstance(self.tokens, tuple) and len(self.tokens) != len(SEQUENCES[self.kind]):
+            wanted = f"network '{self.kind}' takes one number for each of {', '.join(SEQUENCES[self.kind])}"
+            raise ValueError(f"tokens = {list(self.tokens)}: {wanted}")
+        return self
+
+
+class DataConfig(Section):
+    """Where samples and word vectors come from; relative paths of a file count from that file's folder."""
+
+    name: Literal["imdb", "snli", "reviews", "pairs", "table"] = "reviews"
+    """Two sets by hub name or local copy, two generated ones, or a table of one's own."""
+    path: str | None = None
+    """Local file or folder; unset loads imdb and snli by hub name."""
+    vectors: str | None = None
+    """Word-vector file, or the name of a gensim download; a .kv that only a run names must be named again."""
+    text: Annotated[tuple[str, ...], BeforeValidator(_columns)] | None = None
+    """Text column, or the two of premise and hypothesis; unset means the set's own."""
+    label: str | None = None
+    """Label column; unset means 'label'."""
+    validation: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the training samples held out when the source has no validation split."""
+    limit: Count | None = None
+    """At most that many training samples."""
+    cache: str | None = None
+    """Folder for tokenised sets; unset means the user's cache, as does one that only a run names."""
+    order: Literal["shuffled", "length"] = "shuffled"
+    """Training batches at random, or of samples of similar length."""
+
+    @property
+    def sequences(self) -> int:
+        """Number of sequences of a sample."""
+        return len(self.text) if self.text else 1 + (self.name in ("snli", "pairs"))
+
+    @model_validator(mode="after")
+    def _fits(self) -> DataConfig:
+        given = [name for name in ("path", "vectors", "text", "label", "cache") if getattr(self, name) is not None]
+        if self.name in GENERATED:
+            if given:
+                value = getattr(self, given[0])
+                raise ValueError(f"{given[0]} = {value!r}: data '{self.name}' is generated and takes none")
+            return self
+        needed = {"path": "a file or folder", "text": "the name of a column, or of two"} if self.name == "table" else {}
+        for name, what in {**needed, "vectors": "a word-vector file or the name of a gensim download"}.items():
+            if name not in given:
+                raise ValueError(f"{name} is not set: data '{self.name}' needs {what}")
+        return self
+
+
+class SettlingConfig(Section):
+    """How the states settle in the free and in the nudged phases."""
+
+    order: Literal["layerwise", "synchronous"] = "layerwise"
+    """Even layers then odd layers, or all at once as in the paper."""
+    free_steps: Count = 20
+    """Most steps of the free phase (T)."""
+    nudged_steps: Count = 20
+    """Most steps of a nudged phase (K)."""
+    tolerance: NonNegative = 0.0
+    """Stop the free phase when no state moves by more; 0 runs all steps."""
+    nudged_tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Stop a nudged phase when no layer's displacement from the free state changes by more than this share of it,
+    0.01 to 0.1 is sensible; 0 runs all steps."""
+    dt: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Relaxation of a step, s <- s + dt (grad G*(u) - s)."""
+    check_every: Count | None = None
+    """Steps between two looks at the tolerance; unset leaves it to the engine."""
+
+
+class EstimatorConfig(Section):
+    """Which phases estimate the gradient."""
+
+    kind: Literal["centred", "positive", "negative", "random"] = "centred"
+    """Contrast of +beta and -beta, of one of them and the free phase, or of a random sign."""
+    beta: Positive = 0.1
+    """Strength of the nudge."""
+
+
+class OptimiserConfig(Section):
+    """Weight updates; rates fall as a cosine of the epoch."""
+
+    kind: Literal["adam", "sgd"] = "adam"
+    """Update rule."""
+    projection_rate: Rate = 1e-4
+    """Initial rate of the projections; 0 freezes them."""
+    dense_rate: Rate = 5e-5
+    """Initial rate of the dense synapses; 0 freezes them."""
+    rates: dict[str, Rate] = Field(default_factory=dict)
+    """Initial rates of single synapses by name, before the two above."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Heavy-ball momentum of sgd."""
+    weight_decay: NonNegative = 0.0
+    """Decoupled decay."""
+    decay_epochs: Natural = 100
+    """Epochs until the final rate is reached (T_max); 0 keeps the rates constant."""
+    final_rate: Rate = 1e-5
+    """Rate at the end of the decay; smaller initial rates stay as they are."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> OptimiserConfig:
+        if self.momentum and self.kind != "sgd":
+            raise ValueError(f"momentum = {self.momentum}: only optimiser 'sgd' has one")
+        highest = max(self.projection_rate, self.dense_rate, *self.rates.values())
+        if highest * self.weight_decay >= 1:
+            bound = f"times the highest rate {highest} it should be less than 1: an update takes that share of a weight"
+            raise ValueError(f"weight_decay = {self.weight_decay}: {bound}")
+        return self
+
+
+class TrainingConfig(Section):
+    """Length and bookkeeping of a run."""
+
+    epochs: Count = 10
+    """Passes over the training samples."""
+    batch: Count = 100
+    """Samples of a minibatch."""
+    seed: Natural = 0
+    """Of initial weights, order of samples and random signs."""
+    probe: Natural = 0
+    """Samples of the EP-BPTT cosine measured after each epoch; 0 measures none."""
+    evaluate: Annotated[tuple[str, ...], Field(strict=False)] = ("test",)
+    """Splits evaluated after each epoch."""
+
+
+class EngineConfig(Section):
+    """What runs the network."""
+
+    kind: Literal["local", "reference"] = "local"
+    """Numba arrays, or PyTorch."""
+    device: Annotated[str, AfterValidator(_device)] = "auto"
+    """Of the reference engine: auto, cpu, cuda or cuda:N."""
+    dtype: Literal["float32", "float64"] = "float32"
+    """Precision of states and weights."""
+    threads: Count | None = None
+    """Threads of the engine; unset leaves it to the environment."""
+    chip_seed: Natural | None = None
+    """Of a chip's devices and noise; unset takes training.seed."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> EngineConfig:
+        if self.kind == "local" and self.device.startswith("cuda"):
+            raise ValueError(f"device = '{self.device}': engine 'local' runs on the CPU; use kind = 'reference'")
+        return self

@@ -1,0 +1,349 @@
+"""Training: epochs of measure and update, with a run directory that a kill cannot break.
+
+    config = neuroep.config.load("examples/configs/reviews.toml")
+    record = neuroep.training.train(config, "runs/reviews")
+
+Each epoch ends with one line of metrics and one checkpoint. Order of samples and random signs are keyed by (seed,
+epoch, step), so a resumed run goes on bit for bit on the same machine. A chip's devices are read as soon as they are
+written while they are calibrated and learn, and at ``device.age`` by the evaluation after each epoch.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hw_models.keywords import checked
+from neuroep.data.batch import Batch
+from neuroep.errors import CheckpointError, ConfigError, DivergenceError
+from neuroep.randomness import generator
+from neuroep.runs import advice, checkpoints, directory as runs, folders, locks
+from neuroep.runs.assembly import Assembly, assemble, calibrate, check_update, rates
+from neuroep.runs.checkpoints import About, Checkpoint
+from neuroep.runs.compiling import clock, warm_up
+from neuroep.runs.config import Config
+from neuroep.runs.directory import Run
+from neuroep.runs.evaluation import bar, difference, evaluate
+from neuroep.runs.memory import peak_memory
+
+if TYPE_CHECKING:
+    from neuroep.data.corpus import Corpus
+    from neuroep.engines.engine import Engine
+
+Report = Callable[[Mapping[str, Any]], None]
+
+
+@checked(ConfigError)
+def train(
+    config: Config,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    start: str | Path | None = None,
+    progress: bool = True,
+    report: Report | None = None,
+    corpus: Corpus | None = None,
+) -> dict[str, Any]:
+    """Train a network into a run directory.
+
+    Parameters
+    ----------
+    config : Config
+        What to train, and how.
+    out : str or Path
+        Run directory; it is made once data, network and engine are ready.
+    resume : bool
+        Go on from the last checkpoint if the directory holds a run, else start.
+    start : str or Path, optional
+        Run directory whose weights are the initial ones: fine-tuning, on a chip after deployment.
+    progress : bool
+        Show bars on a terminal.
+    report : callable, optional
+        Called with each epoch's record.
+    corpus : Corpus, optional
+        The data, where they are in memory already; default as the configuration says.
+
+    Returns
+    -------
+    dict
+        Record of the last epoch, as in ``metrics.jsonl``.
+
+    Raises
+    ------
+    ConfigError
+        If a setting cannot be, the directory holds something, or a resumed run had other settings.
+    DataError
+        If the data cannot be used.
+    CheckpointError
+        If the checkpoint cannot be read, or belongs to another network or other data.
+    DivergenceError
+        If a state or weight is not finite; the last checkpoint stays.
+    """
+    out = Path(out)
+    if resume and os.path.isdir(out) and os.listdir(out):
+        runs.load(out)  # a directory that holds something else gets no lock
+        with locks.held(out, "run"):
+            run, parts, about = _resumed(config, out, corpus)
+            _check_start(run, start)
+            return _epochs(run, parts, about, progress, report)
+    run, parts, about = _started(config, out, start, corpus)
+    with locks.held(out, "run"):
+        return _epochs(run, parts, about, progress, report)
+
+
+def _epochs(run: Run, parts: Assembly, about: About, progress: bool, report: Report | None) -> dict[str, Any]:
+    """Train the epochs that are left; return the record of the last one."""
+    config, out = parts.config, run.path
+    probe = _probe_batch(parts) if config.training.probe else None
+    record = run.metrics[-1] if run.metrics else {}
+    compiled = warm_up(config) if about.epoch < config.training.epochs else 0.0
+    for epoch in range(about.epoch, config.training.epochs):
+        try:
+            record, compiled = _epoch(parts, epoch, about.updates, progress, compiled), 0.0
+        except DivergenceError as error:
+            error.args = (f"{error}; in epoch {epoch + 1}, the checkpoint of epoch {epoch} stays in '{out}'",)
+            raise
+        if probe is not None:
+            parts.engine.begin("probe", epoch)
+            record["probe"] = _probe(parts, probe)
+        record["remarks"] = _remarks(parts, record, run.metrics)
+        about = replace(about, epoch=epoch + 1, updates=record["updates"])
+        run.save(_checkpoint(parts.engine, about), record)
+        if report is not None:
+            report(record)
+    return record
+
+
+def _started(config: Config, out: Path, start: str | Path | None, corpus: Corpus | None) -> tuple[Run, Assembly, About]:
+    """Build everything, calibrate a chip, then make the run directory with the initial weights."""
+    folders.check_free(out, "choose another, or add --resume to continue its run")
+    check_update(config)
+    parts = assemble(config, None if start is None else runs.load(start).checkpoint(optimiser=False), corpus)
+    parts.engine.read_at(0.0)
+    calibrate(parts)
+    about = _about(parts, epoch=0, updates=0)
+    origin = {} if start is None else {"start": str(start)}
+    page = runs.environment(engine=parts.engine.describe(), **_sizes(parts), **origin)
+    run = runs.create(out, config, page, _checkpoint(parts.engine, about))
+    return run, parts, replace(about, run=run.name)
+
+
+def _check_start(run: Run, start: str | Path | None) -> None:
+    """Refuse to resume a run from other initial weights than it had."""
+    had = None if start is None else run.environment.get("start")
+    if start is not None and had != str(start):
+        raise ConfigError(f"cannot resume '{run.path}' from '{start}': it started from {had or 'weights of its own'}")
+
+
+def _resumed(config: Config, out: Path, corpus: Corpus | None) -> tuple[Run, Assembly, About]:
+    """Open a run directory and put the engine where training stopped."""
+    run = runs.load(out)
+    saved = run.checkpoint()
+    if saved.about.format == checkpoints.OLD:
+        found = "an earlier version made it, without digests; start a new run --from it"
+        raise CheckpointError(f"cannot resume '{out}': {found}")
+    if not saved.about.data:
+        raise CheckpointError(f"cannot resume '{out}': it holds imported weights and no training to resume")
+    runs.check_unchanged(run.config, config, out)
+    parts = assemble(config, saved, corpus)
+    if saved.about.data != parts.corpus.fingerprint:
+        raise CheckpointError(f"checkpoint of '{out}' was trained on other data than '{parts.corpus.name}' holds now")
+    parts.engine.read_at(0.0)
+    parts.engine.load_optimiser_state(saved.optimiser)
+    run.rewind(saved.about.epoch)
+    return run.reconfigured(config), parts, replace(saved.about, run=saved.run)
+
+
+def _about(parts: Assembly, epoch: int, updates: int) -> About:
+    from neuroep.data import familiar
+
+    config = parts.config
+    return About(
+        network=parts.network.signature(),
+        epoch=epoch,
+        updates=updates,
+        seed=config.training.seed,
+        engine=parts.engine.name,
+        config=runs.config_hash(config),
+        data=parts.corpus.fingerprint,
+        vectors=familiar.digests(parts.corpus),
+    )
+
+
+def _checkpoint(engine: Engine, about: About) -> Checkpoint:
+    return Checkpoint(about, engine.parameters(), engine.optimiser_state())
+
+
+def _sizes(parts: Assembly) -> dict[str, Any]:
+    """Describe corpus and network for the record."""
+    shapes = parts.network.parameter_shapes()
+    corpus = parts.corpus
+    samples = {name: len(split) for name, split in corpus.splits.items()}
+    return {
+        "corpus": {
+            "name": corpus.name,
+            "fingerprint": corpus.fingerprint,
+            "samples": samples,
+            "words": len(corpus.words),
+            "coverage": {name: found._asdict() for name, found in corpus.coverage.items()},
+        },
+        "network": {
+            "signature": parts.network.signature(),
+            "parameters": sum(math.prod(shape) for shape in shapes.values()),
+            "shapes": shapes,
+        },
+    }
+
+
+def _epoch(parts: Assembly, epoch: int, updates: int, progress: bool, compiled: float) -> dict[str, Any]:
+    """Go once through the training split, then evaluate; return the epoch's record.
+
+    ``compiled`` is what compiling has taken since the last epoch [s].
+    """
+    before = parts.engine.counters()
+    speeds = rates(parts.config, parts.network, epoch)
+    with clock() as training:
+        health, updates = _updates(parts, epoch, updates, speeds, progress)
+    counted = difference(parts.engine.counters(), before)
+    settings = parts.config.training
+    how: dict[str, Any] = {"batch": settings.batch, "order": parts.config.evaluation_order, "progress": progress}
+    with clock() as evaluating:
+        evaluations = {
+            split: evaluate(
+                parts.engine, parts.corpus, split, parts.estimator.free, **how, occasion=(epoch + 1,)
+            ).as_dict()
+            for split in settings.evaluate
+        }
+    train = {name: health.pop(name) for name in ("loss", "accuracy") if name in health}
+    compiled += training.compiling + evaluating.compiling
+    seconds = {"compile": compiled, "train": training.computing, "evaluate": evaluating.computing}
+    return {
+        "epoch": epoch + 1,
+        "updates": updates,
+        "train": train,
+        "health": health,
+        "evaluate": evaluations,
+        "rates": speeds,
+        "counters": counted,
+        "arrays": parts.engine.array_health(),
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "peak_memory_mib": peak_memory(),
+    }
+
+
+def spent(record: Mapping[str, Any]) -> float:
+    """Return the seconds an epoch took, training and evaluating, without what compiled."""
+    return sum(value for name, value in record["seconds"].items() if name != "compile")
+
+
+def _remarks(parts: Assembly, record: dict[str, Any], before: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what the epoch's numbers point to; see :mod:`neuroep.runs.advice`."""
+    config, labels = parts.config, parts.corpus.split("train").labels
+    free, nudged = parts.estimator.free, parts.estimator.nudged
+    counts = np.bincount(labels, minlength=parts.network.classes).tolist()
+    record["remarks"] = advice.settling(record["health"], free, nudged, parts.engine.redraws)
+    return record["remarks"] + advice.chance(record, before[0] if before else record, config, counts)
+
+
+def notes(record: Mapping[str, Any]) -> list[str]:
+    """Return all that is to be said of an epoch: arrays near a limit, and what its numbers point to."""
+    return [*limits(record), *record.get("remarks", ())]
+
+
+def limits(record: Mapping[str, Any]) -> list[str]:
+    """Return what an epoch's record says of arrays near a limit: over 5 % of weights, trains, moves or readings."""
+    words = {
+        "weights_at_range": "of weights at the range",
+        "trains_too_short": "of pulse trains too short",
+        "pulses_played": "of moves played pulse by pulse",
+        "adc_forward_at_stop": "of forward ADC readings at the stop",
+        "adc_transposed_at_stop": "of transposed ADC readings at the stop",
+    }
+    arrays = record.get("arrays", {})
+    return [
+        f"{synapse}: {share:.0%} {words[name]}"
+        for synapse, found in arrays.items()
+        for name, share in found.items()
+        if share > 0.05
+    ]
+
+
+def _updates(
+    parts: Assembly, epoch: int, step: int, speeds: Mapping[str, float], progress: bool
+) -> tuple[dict[str, float | None], int]:
+    """Measure and update over one epoch; return the mean health and the number of updates made so far."""
+    from neuroep import data
+
+    config, corpus = parts.config, parts.corpus
+    split, size = corpus.split("train"), config.training.batch
+    minibatches = data.batches(
+        split,
+        corpus.vectors,
+        size,
+        sequences=corpus.sequences,
+        order=config.data.order,
+        seed=config.training.seed,
+        epoch=epoch,
+    )
+    label = f"epoch {epoch + 1}/{config.training.epochs}"
+    mean = _Mean()
+    for minibatch in (shown := bar(minibatches, data.batch_count(split, size), label, progress)):
+        parts.engine.begin("train", step)
+        measurement = parts.estimator.measure(parts.engine, minibatch, step)
+        parts.engine.update(measurement.contrasts, speeds)
+        mean.add(measurement.health, minibatch.size)
+        step += 1
+        shown.set_postfix(mean.values(("loss", "accuracy")), refresh=False)
+    return _with_ratio(mean.values()), step
+
+
+def _with_ratio(health: Mapping[str, float]) -> dict[str, float | None]:
+    """Add the ratio of the mean displacements under the two nudges; None where -beta moved no output at all.
+
+    A mean of ratios would drop the batches whose ratio is infinite, the very ones with dead outputs.
+    """
+    if "displacement_plus" not in health:
+        return dict(health)
+    plus, minus = health["displacement_plus"], health["displacement_minus"]
+    return {**health, "displacement_ratio": None if minus == 0 else plus / minus}
+
+
+class _Mean:
+    """Mean of named numbers weighted by samples; what is not finite does not count."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._weights: dict[str, int] = {}
+
+    def add(self, numbers: Mapping[str, float], weight: int) -> None:
+        for name, number in numbers.items():
+            finite = math.isfinite(number)
+            self._sums[name] = self._sums.get(name, 0.0) + (number * weight if finite else 0.0)
+            self._weights[name] = self._weights.get(name, 0) + weight * finite
+
+    def values(self, names: tuple[str, ...] | None = None) -> dict[str, float]:
+        wanted = [name for name in names or self._sums if name in self._sums]
+        return {name: self._sums[name] / self._weights[name] if self._weights[name] else math.nan for name in wanted}
+
+
+def _probe(parts: Assembly, batch: Batch) -> dict[str, float]:
+    """Return the cosine of EP's gradient to BPTT's by parameter, on any engine; BPTT looks as far back as EP nudges."""
+    from neuroep.gradients import yardsticks
+
+    return yardsticks.cosine_to_bptt(parts.engine, batch, parts.estimator, parts.estimator.nudged.steps)
+
+
+def _probe_batch(parts: Assembly) -> Batch:
+    """Draw the probe's samples, the same in every epoch and after a resume."""
+    from neuroep import data
+
+    split, settings = parts.corpus.split("train"), parts.config.training
+    chosen = generator(settings.seed, "probe").permutation(len(split))[: settings.probe]
+    batches = data.batches(split.take(chosen), parts.corpus.vectors, len(chosen), sequences=parts.corpus.sequences)
+    return next(iter(batches))

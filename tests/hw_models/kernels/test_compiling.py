@@ -1,0 +1,60 @@
+"""The decorator of kernels and the fused multiply-add."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numba
+import numpy as np
+import pytest
+
+from hw_models.kernels.compiling import VECTOR, fma, kernel
+
+
+@kernel
+def fused(a, b, c):
+    return fma(a, b, c)
+
+
+@kernel
+def strict_sum(x):
+    total = x.dtype.type(0)
+    for i in range(x.shape[0]):
+        total += x[i]
+    return total
+
+
+@kernel(fastmath=VECTOR)
+def loose(x):
+    return strict_sum(x)
+
+
+@pytest.mark.kernels
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+def test_a_multiply_add_is_rounded_once(real):
+    """Where the sum cancels all that one rounding of the product would have kept; exact in rational numbers."""
+    draw = np.random.default_rng(0)
+    for a, b in draw.normal(size=(200, 2)).astype(real):
+        c = -real(a * b)
+        exact = real(float(Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c))))
+        if real is np.float32 or not numba.config.DISABLE_JIT:
+            assert fused(a, b, c) == exact
+
+
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="Python takes any types")
+def test_types_are_not_mixed():
+    with pytest.raises(numba.TypingError):
+        fused(np.float32(1), 1.0, np.float32(1))
+
+
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="about compiled kernels")
+def test_a_callee_does_not_take_over_the_flags_of_its_first_caller(monkeypatch):
+    """Before: compiled through a caller with fast-math flags, a strict sum became a loose one, for all."""
+    for each in (strict_sum, loose):
+        monkeypatch.setattr(each, "_cache", numba.core.caching.NullCache())
+    x = np.random.default_rng(0).normal(size=10_001).astype(np.float32)
+    loose(x)
+    expected = np.float32(0)
+    for value in x:
+        expected += value
+    assert strict_sum(x) == expected

@@ -1,0 +1,120 @@
+"""Back-propagation through time and implicit differentiation: they agree, and leave the engine as it was."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from neuroep.engines.settling import Schedule
+from neuroep.errors import ConfigError, DivergenceError
+from neuroep.gradients import yardsticks
+from tests import cases
+
+every_network = pytest.mark.parametrize("name", cases.NETWORKS)
+
+
+@pytest.mark.parametrize("order", ["synchronous", "layerwise"])
+@pytest.mark.parametrize("potential", ["hard_sigmoid", "smooth_sigmoid", "tanh"])
+@every_network
+def test_bptt_is_implicit_differentiation(name, potential, order):
+    """Through a long enough tail of steps; also where hard sigmoids are clipped."""
+    net = cases.network(name, potential=potential, projection_bias=True)
+    engine = cases.engine("cpu", net, cases.parameters(net, scale=0.8))
+    batch = cases.batch(net)
+    exact = yardsticks.Implicit(cases.TIGHT).gradient(engine, batch)
+    found = yardsticks.BPTT(cases.TIGHT, 120, order).gradient(engine, batch)
+    cases.assert_close(found, exact, 1e-11)
+    for key, value in exact.items():
+        assert value.shape == net.parameter_shapes()[key] and np.abs(value).max() > 1e-7
+        assert yardsticks.relative_error(found[key], value) < 1e-8
+
+
+def test_pieces_sum_to_the_gradient():
+    net = cases.network("inference", potential="tanh")
+    engine, batch = cases.engine("cpu", net), cases.batch(net)
+    bptt = yardsticks.BPTT(cases.TIGHT, 7)
+    pieces = bptt.trajectory(engine, batch)
+    assert len(pieces) == 7
+    cases.assert_close(
+        {key: sum(piece[key] for piece in pieces) for key in pieces[0]}, bptt.gradient(engine, batch), 1e-15
+    )
+
+
+def test_a_piece_far_from_the_loss_arrives_late():
+    """Credit travels one layer per step: the last step of the dynamics reaches the synapse at the output only."""
+    net = cases.network("sentiment", potential="tanh")
+    first, second, *_ = yardsticks.BPTT(cases.TIGHT, 5).trajectory(cases.engine("cpu", net), cases.batch(net))
+    assert first["dense_3.weight"].any() and not first["dense_2.weight"].any() and not first["query.weight"].any()
+    assert second["dense_2.weight"].any() and not second["dense_1.weight"].any()
+
+
+@pytest.mark.parametrize("yardstick", [yardsticks.BPTT(cases.TIGHT, 3), yardsticks.Implicit(cases.TIGHT)])
+def test_the_engine_is_left_as_it_was(yardstick):
+    net = cases.network("inference")
+    engine, batch = cases.engine("cpu", net), cases.batch(net)
+    tensors, before = dict(engine.tensors), engine.parameters()
+    yardstick.gradient(engine, batch)
+    assert all(engine.tensors[name] is tensor for name, tensor in tensors.items())
+    cases.assert_same(engine.parameters(), before)
+    batch.inputs["premise"].vectors[0, 0, 0] = np.nan
+    with pytest.raises(DivergenceError):
+        yardstick.gradient(engine, batch)
+    assert all(engine.tensors[name] is tensor for name, tensor in tensors.items())
+    assert not any(tensor.requires_grad for tensor in engine.tensors.values())
+
+
+@pytest.mark.parametrize("yardstick", [yardsticks.BPTT(cases.TIGHT, 3), yardsticks.Implicit(cases.TIGHT)])
+def test_only_the_reference_engine_can_be_differentiated(yardstick):
+    net = cases.network()
+    with pytest.raises(ConfigError, match=r"^yardsticks differentiate the reference engine, not 'local'$"):
+        yardstick.gradient(cases.engine("local", net), cases.batch(net))
+
+
+def test_an_adjoint_that_does_not_converge():
+    net = cases.network(potential="tanh")
+    with pytest.raises(
+        ConfigError, match=r"^implicit differentiation has not converged after 2 iterations; raise steps$"
+    ):
+        yardsticks.Implicit(cases.TIGHT, steps=2).gradient(cases.engine("cpu", net), cases.batch(net))
+
+
+@pytest.mark.parametrize("where", cases.ENGINES)
+@every_network
+def test_cosine_to_bptt(where, name):
+    net = cases.network(name, potential="smooth_sigmoid")
+    engine, batch = cases.engine(where, net, dtype="float32"), cases.batch(net)
+    schedule = Schedule(steps=200, tolerance=1e-7, check_every=1)
+    found = yardsticks.cosine_to_bptt(engine, batch, cases.estimator(beta=0.1, free=schedule, nudged=schedule))
+    assert found.keys() == net.parameter_shapes().keys()
+    assert all(0.999 < value <= 1 + 1e-12 for value in found.values())
+
+
+def test_cosine_to_bptt_sees_a_bad_gradient():
+    """One nudged sweep does not reach the projection: its cosine is visibly below one, that of the output is not."""
+    net = cases.network("sentiment", potential="smooth_sigmoid")
+    engine, batch = cases.engine("local", net, cases.parameters(net, scale=6.0)), cases.batch(net)
+    found = yardsticks.cosine_to_bptt(engine, batch, cases.estimator(beta=0.5, nudged=Schedule(steps=1)))
+    assert found["query.weight"] < 0.5 < 0.9 < found["dense_3.weight"]
+
+
+def test_as_reference_has_the_weights_of_any_engine():
+    net = cases.network("inference")
+    local = cases.engine("local", net, dtype="float32")
+    found = yardsticks.as_reference(local)
+    assert found.describe()["dtype"] == "float64" and found.device.type == "cpu" and found.network is net
+    cases.assert_close(found.parameters(), local.parameters(), 0)
+    other = cases.parameters(net, seed=9)
+    cases.assert_same(yardsticks.as_reference(local, other).parameters(), other)
+
+
+def test_cosine():
+    a = np.array([[1.0, 2.0], [0.0, -2.0]])
+    assert yardsticks.cosine(a, 3 * a) == pytest.approx(1) and yardsticks.cosine(a, -a) == pytest.approx(-1)
+    assert yardsticks.cosine(a, np.array([[2.0, -1.0], [5.0, 0.0]])) == 0
+    assert np.isnan(yardsticks.cosine(a, 0 * a)) and yardsticks.cosine(0 * a, a) == 0
+
+
+def test_relative_error():
+    a = np.array([3.0, 4.0])
+    assert yardsticks.relative_error(np.array([3.0, 5.0]), a) == pytest.approx(0.2)
+    assert yardsticks.relative_error(a, 0 * a) == np.inf and yardsticks.relative_error(0 * a, 0 * a) == 0

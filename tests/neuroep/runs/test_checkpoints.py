@@ -1,0 +1,135 @@
+"""Checkpoints: what is written is read, nothing half-written is ever under the name, damage is one line."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from hw_models import whole_files
+from neuroep.errors import CheckpointError
+from neuroep.runs import checkpoints
+from neuroep.runs.checkpoints import About, Checkpoint
+
+
+def example(epoch: int = 1) -> Checkpoint:
+    draw = np.random.default_rng(epoch)
+    weight = draw.normal(size=(4, 6)).astype(np.float32)
+    optimiser = {"query.weight.first_moment": draw.normal(size=(4, 6)), "query.updates": np.array(7, dtype=np.int64)}
+    about = About(network="abc", epoch=epoch, updates=7, seed=3, engine="local", config="def", data="ghi")
+    return Checkpoint(about, {"query.weight": weight, "view": weight[:, ::2], "turned": weight.T}, optimiser)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "checkpoint.safetensors"
+
+
+def test_what_is_written_is_read(path):
+    written = example()
+    checkpoints.save(path, written)
+    read = checkpoints.load(path)
+    assert read.about == written.about
+    for before, after in ((written.parameters, read.parameters), (written.optimiser, read.optimiser)):
+        assert set(before) == set(after)
+        for name, array in before.items():
+            assert after[name].dtype == array.dtype
+            assert after[name].shape == array.shape
+            np.testing.assert_array_equal(after[name], array)
+
+
+def test_the_optimiser_can_be_left_out(path):
+    checkpoints.save(path, example())
+    read = checkpoints.load(path, optimiser=False)
+    assert not read.optimiser
+    assert set(read.parameters) == {"query.weight", "view", "turned"}
+
+
+def test_bytes_depend_on_the_contents_alone(path, tmp_path):
+    other = tmp_path / "other.safetensors"
+    checkpoints.save(path, example())
+    checkpoints.save(other, example())
+    assert path.read_bytes() == other.read_bytes()
+
+
+def test_nothing_is_left_beside_it(path):
+    checkpoints.save(path, example())
+    checkpoints.save(path, example(2))
+    assert [found.name for found in path.parent.iterdir()] == [path.name]
+    assert checkpoints.load(path).about.epoch == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
+def test_it_is_readable_like_any_file(path):
+    checkpoints.save(path, example())
+    plain = path.with_name("plain")
+    plain.touch()
+    assert path.stat().st_mode == plain.stat().st_mode
+
+
+def test_a_failed_write_keeps_the_last_good_one(path, monkeypatch):
+    checkpoints.save(path, example(1))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(whole_files, "sync", full)
+    with pytest.raises(CheckpointError, match="No space left on device"):
+        checkpoints.save(path, example(2))
+    monkeypatch.undo()
+    assert checkpoints.load(path).about.epoch == 1
+    assert [found.name for found in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.2, 0.5, 0.99])
+def test_truncated(path, share):
+    checkpoints.save(path, example())
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(CheckpointError, match="is truncated or damaged") as caught:
+        checkpoints.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_safetensors_at_all(path):
+    path.write_bytes(b"PK\x03\x04 some other file" * 10)
+    with pytest.raises(CheckpointError, match="truncated or damaged"):
+        checkpoints.load(path)
+
+
+@pytest.mark.parametrize("metadata", [None, {"neuroep": "no json"}, {"neuroep": "{}"}, {"neuroep": "[1]"}, {"x": "y"}])
+def test_someone_elses_tensors(path, metadata):
+    save_file({"a": np.zeros(3)}, path, metadata=metadata)
+    with pytest.raises(CheckpointError, match="no checkpoint of neuroep"):
+        checkpoints.load(path)
+
+
+def test_a_later_format(path):
+    save_file({"a": np.zeros(3)}, path, metadata={"neuroep": json.dumps({"format": 99})})
+    with pytest.raises(CheckpointError, match="format 99: this version reads 1"):
+        checkpoints.load(path)
+
+
+def test_missing(path):
+    with pytest.raises(CheckpointError, match="does not exist"):
+        checkpoints.load(path)
+
+
+def test_another_network_is_refused(path):
+    checkpoints.save(path, example())
+    read = checkpoints.load(path)
+    read.check_network("abc")
+    with pytest.raises(CheckpointError, match=r"checkpoint.safetensors' belongs to another network: made by .*abc"):
+        read.check_network("xyz")
+
+
+def test_no_planted_link_is_written_through(path):
+    victim = path.parent / "victim"
+    victim.write_text("mine")
+    (path.parent / f".{path.name}.partial").symlink_to(victim)
+    checkpoints.save(path, example())
+    assert victim.read_text() == "mine"
+    assert checkpoints.load(path).about.epoch == 1

@@ -1,0 +1,104 @@
+"""No setting is ignored: each one, changed alone, changes the trained weights or what its own test names."""
+
+from __future__ import annotations
+
+import itertools
+from functools import cache
+
+import numpy as np
+import pytest
+
+from neuroep import data
+from neuroep.runs import assembly, config
+
+BASE = {
+    "network": {"kind": "sentiment", "tokens": 24, "dense": [6, 2], "readout": "pooled", "output_bias": 1.0},
+    "data": {"name": "reviews", "limit": 60},
+    "settling": {"free_steps": 6, "nudged_steps": 4, "tolerance": 0.0},
+    "estimator": {"kind": "centred", "beta": 0.3},
+    "optimiser": {"kind": "adam", "projection_rate": 1e-2, "dense_rate": 1e-2, "decay_epochs": 10},
+    "training": {"epochs": 1, "batch": 20},
+}
+EPOCH = 5
+"""Epoch whose rates and order are used, so that the decay shows."""
+CHANGES = {
+    "network.kind": {"network.kind": "inference", "data.name": "pairs", "network.dense": [6, 3]},
+    "network.tokens": {"network.tokens": 8},
+    "network.dense": {"network.dense": [5, 2]},
+    "network.readout": {"network.readout": "flat"},
+    "network.inverse_temperature": {"network.inverse_temperature": 0.4},
+    "network.potential": {"network.potential": "tanh"},
+    "network.slope": {"network.slope": 0.7},
+    "network.mask": {"network.mask": False},
+    "network.projection_bias": {"network.projection_bias": True},
+    "network.output_bias": {"network.output_bias": 0.7},
+    "network.projection_identity": {"network.projection_identity": 1.0},
+    "data.name": {"data.name": "pairs", "network.kind": "inference", "network.dense": [6, 3]},
+    "data.validation": {"data.validation": 0.2},
+    "data.limit": {"data.limit": 40},
+    "data.order": {"data.order": "length"},
+    "settling.order": {"settling.order": "synchronous"},
+    "settling.free_steps": {"settling.free_steps": 1},
+    "settling.nudged_steps": {"settling.nudged_steps": 1},
+    "settling.tolerance": {"settling.tolerance": 0.05},
+    "settling.nudged_tolerance": {"settling.nudged_tolerance": 0.3},
+    "settling.dt": {"settling.dt": 0.5},
+    "settling.check_every": {"settling.nudged_tolerance": 0.3, "settling.check_every": 4},
+    "estimator.kind": {"estimator.kind": "positive"},
+    "estimator.beta": {"estimator.beta": 0.6},
+    "optimiser.kind": {"optimiser.kind": "sgd"},
+    "optimiser.projection_rate": {"optimiser.projection_rate": 2e-2},
+    "optimiser.dense_rate": {"optimiser.dense_rate": 2e-2},
+    "optimiser.rates": {"optimiser.rates": {"dense_1": 2e-2}},
+    "optimiser.momentum": {"optimiser.kind": "sgd", "optimiser.momentum": 0.9},
+    "optimiser.weight_decay": {"optimiser.weight_decay": 0.5},
+    "optimiser.decay_epochs": {"optimiser.decay_epochs": 20},
+    "optimiser.final_rate": {"optimiser.final_rate": 1e-3},
+    "training.batch": {"training.batch": 30},
+    "training.seed": {"training.seed": 1},
+    "engine.dtype": {"engine.dtype": "float64"},
+}
+AGAINST = {"settling.check_every": "settling.nudged_tolerance", "optimiser.momentum": "optimiser.kind"}
+"""Settings that act only beside another: compared with that one's run."""
+ELSEWHERE = {
+    "data.path", "data.vectors", "data.text", "data.label", "data.cache",  # tests/neuroep/data
+    "training.epochs", "training.evaluate", "training.probe",  # tests/neuroep/test_training.py
+    "engine.kind", "engine.device", "engine.threads",  # tests/neuroep/engines: the same result by design
+    "engine.chip_seed",  # tests/neuroep/engines/chip, with every field of a chip
+}  # fmt: skip
+
+
+@cache
+def trained(name: str | None) -> dict[str, np.ndarray]:
+    tables = {section: dict(values) for section, values in BASE.items()} | {"engine": {}}
+    for setting, value in (CHANGES[name] if name else {}).items():
+        section, _, field = setting.partition(".")
+        tables[section][field] = value
+    settings = config.parse(tables, "test")
+    parts = assembly.assemble(settings)
+    speeds = assembly.rates(settings, parts.network, EPOCH)
+    batches = data.batches(
+        parts.corpus.split("train"), parts.corpus.vectors, settings.training.batch,
+        sequences=parts.corpus.sequences, order=settings.data.order, seed=settings.training.seed, epoch=EPOCH,
+    )  # fmt: skip
+    for step, batch in enumerate(itertools.islice(batches, 3)):
+        parts.engine.update(parts.estimator.measure(parts.engine, batch, step).contrasts, speeds)
+    return parts.engine.parameters()
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_setting_changes_the_weights(name):
+    before, after = trained(AGAINST.get(name)), trained(name)
+    same = before.keys() == after.keys() and all(np.array_equal(before[key], after[key]) for key in before)
+    assert not same
+
+
+def test_the_same_settings_give_the_same_weights():
+    first = trained(None)
+    trained.cache_clear()
+    second = trained(None)
+    assert all(np.array_equal(first[key], second[key]) for key in first)
+
+
+def test_every_setting_is_listed():
+    assert config.settings(chip=False).keys() == CHANGES.keys() | ELSEWHERE
