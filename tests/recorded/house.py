@@ -24,9 +24,10 @@ COUNTED = ("counters", "arrays")
 """Tables of what a chip did: kept apart, as they may come to be counted differently."""
 PASSING = (
     "seconds", "peak_memory_mib", "memory_mib", "run", "seal", "id", "worker", "finished", "attempt", "remarks",
-    "config", "settings", "environment", "asked", "chips", "chip", "pictures", "citation",
+    "config", "settings", "environment", "asked", "chips", "chip", "pictures", "citation", "weights",
+    "network",
 )  # fmt: skip
-"""Entries that are no results: times, sizes, names of runs, sentences, settings written back."""
+"""Entries that are no results: times, sizes, names of runs and networks, sentences, settings written back."""
 
 
 class Checkpoint(NamedTuple):

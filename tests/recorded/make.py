@@ -45,7 +45,7 @@ def record(names: list[str]) -> None:
         weights = {key: array for key, array in stored.items() if key.partition("/")[0] in known and
                    key.partition("/")[0] not in names}
     for name in names or known:
-        start = time.perf_counter()
+        start = time.process_time()
         with tempfile.TemporaryDirectory() as folder:
             if name in STUDIES:
                 tables["results"][name], tables["counters"][name] = house.study(name, Path(folder))
@@ -59,7 +59,7 @@ def record(names: list[str]) -> None:
                 tables["names"][name] = list(found.checkpoint.state)
                 tables["state"][name] = sorted(map(house.digest, found.checkpoint.state.values()))
                 weights |= {f"{name}/{key}": array for key, array in found.checkpoint.parameters.items()}
-        print(f"{time.perf_counter() - start:6.2f} s  {name}", flush=True)
+        print(f"{time.process_time() - start:6.2f} s  {name}", flush=True)
     save_file({key: np.ascontiguousarray(weights[key]) for key in sorted(weights)}, HERE / "weights.safetensors")
     (HERE / "weights.safetensors").chmod(0o644)
     for section, table in tables.items():
