@@ -5,11 +5,17 @@ What is compared, where the fingerprint of the machine (:mod:`tests.recorded.mac
 - the local engine, exact and on chips: weights, moments, devices, losses, accuracies and counters bit for bit;
 - the reference engine, and what is measured against it: to rounding. The order of sums in torch is not ours.
 
-Elsewhere a multiply-add may round once or twice and BLAS adds in another order. Exact arithmetic is smooth, but Adam
-is not near 0: a gradient that is rounding alone still moves its weight by up to a rate. So weights are compared by
-their distance, as a share of their norm, and losses to rounding. On a chip one bit of difference tips a quantiser, a
-pulse or a share of draws, and from there on it is another run with the same statistics: losses alone are compared, to
-tens of percent, and counters not at all.
+Elsewhere a multiply-add may round once or twice and BLAS adds in another order. What that does was measured by giving
+this machine the BLAS and torch kernels of an old processor (OPENBLAS_CORETYPE=Nehalem ATEN_CPU_CAPABILITY=default);
+distance of weights as a share of their norm, and relative error of losses:
+
+    double precision            3e-12   5e-15
+    single, sgd                 2e-7    7e-9
+    single, Adam                8e-3    2e-5      a gradient that is rounding alone still moves its weight by a rate
+    chips                       2e-1    1e-3      one bit tips a quantiser, a pulse or a draw: from there another run
+
+So weights and losses are held to some ten times that (chips: losses alone), and what is smaller than rounding (residuals
+of settled states), digests, counters of chips and studies are compared on the recorded machine alone.
 """
 
 from __future__ import annotations
@@ -26,10 +32,8 @@ import pytest
 from tests.recorded import house, machine, make
 from tests.recorded.cases import RESUMED, RUNS, STUDIES
 
-ROUNDING = {"float32": 2e-5, "float64": 1e-12}
-"""Distance of weights over their norm, and relative error of numbers: after two epochs, by rounding."""
-CHIP = 0.3
-"""Relative error of a chip's losses on another machine."""
+DOUBLE, SGD, ADAM, CHIP = (1e-10, 1e-10), (2e-6, 1e-6), (5e-2, 2e-4), (math.inf, 0.05)
+"""Distance of weights over their norm, and relative error of losses, by rounding."""
 TO_TORCH = 1e-4
 """Of numbers that hold the reference engine's, relative, beside a tenth of it absolute."""
 
@@ -79,9 +83,16 @@ def on_chip(name: str) -> bool:
     return bool(RUNS[name].chip)
 
 
-def precision(name: str) -> float:
-    """Return what rounding may do to a run."""
-    return ROUNDING["float64" if "float64" in RUNS[name].arguments else "float32"]
+def rounding(name: str) -> tuple[float, float]:
+    """Return what rounding may do to weights and losses of a run."""
+    words = RUNS[name].arguments
+    return CHIP if on_chip(name) else DOUBLE if "float64" in words else SGD if "sgd" in words else ADAM
+
+
+def losses(epochs: list[Any]) -> list[Any]:
+    """Return the losses of each epoch, of training and of every split evaluated."""
+    splits = [{"train": epoch["train"], **epoch["evaluate"]} for epoch in epochs]
+    return [{split: found["loss"] for split, found in epoch.items()} for epoch in splits]
 
 
 @pytest.fixture(scope="module", params=RUNS)
@@ -105,17 +116,17 @@ def test_weights(case):
         assert (parameters[key].dtype, parameters[key].shape) == (array.dtype, array.shape)
         if is_exact(name):
             assert np.array_equal(parameters[key], array), key
-        elif not on_chip(name):
-            assert np.linalg.norm(parameters[key] - array) <= precision(name) * np.linalg.norm(array), key
+        else:
+            assert np.linalg.norm(parameters[key] - array) <= rounding(name)[0] * np.linalg.norm(array), key
 
 
 def test_moments_and_devices(case):
     name, found = case
-    if not is_exact(name):
-        pytest.skip("digests tell bits alone, and this machine or engine rounds in another way")
     digests = sorted(map(house.digest, found.checkpoint.state.values()))
     names, before = list(found.checkpoint.state), recorded("names")[name]
-    assert digests == recorded("state")[name], f"tensors are {names}, and were {before}"
+    assert len(digests) == len(before), f"tensors are {names}, and were {before}"
+    if is_exact(name):
+        assert digests == recorded("state")[name], f"tensors are {names}, and were {before}"
 
 
 def test_losses_and_accuracies(case):
@@ -124,29 +135,26 @@ def test_losses_and_accuracies(case):
     if is_exact(name):
         relative = TO_TORCH if "--probe" in RUNS[name].arguments else 0.0
         assert differences(expected, found.epochs, relative) == []
-    elif on_chip(name):
-        losses = [[epoch["train"]["loss"] for epoch in epochs] for epochs in (expected, found.epochs)]
-        assert differences(*losses, CHIP) == []
+    elif rounding(name) == DOUBLE:
+        assert differences(expected, found.epochs, DOUBLE[1]) == []
     else:
-        assert differences(expected, found.epochs, TO_TORCH) == []
+        assert differences(losses(expected), losses(found.epochs), rounding(name)[1]) == []
 
 
 def test_counters(case):
     name, found = case
-    if on_chip(name) and not same_machine():
-        pytest.skip("what a chip counts follows its signals bit by bit")
-    expected = recorded("counters")[name]
+    if not same_machine() and (on_chip(name) or "--tolerance" in RUNS[name].arguments):
+        pytest.skip("what a chip counts, and steps up to a tolerance, follow signals bit by bit")
     counts = {key: array.tolist() for key, array in found.checkpoint.counts.items()}
-    assert differences(expected, {"epochs": found.counters, "checkpoint": counts}) == []
+    assert differences(recorded("counters")[name], {"epochs": found.counters, "checkpoint": counts}) == []
 
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_study(name, tmp_path):
-    if STUDIES[name].chip and not same_machine():
-        pytest.skip("a chip on another machine: its runs are compared by their losses")
+    if not same_machine():
+        pytest.skip("studies rest on runs in single precision, which are not the recorded ones on another machine")
     results, counters = house.study(name, tmp_path)
-    relative = 0.0 if STUDIES[name].exact and same_machine() else TO_TORCH
-    assert differences(recorded("results")[name], results, relative) == []
+    assert differences(recorded("results")[name], results, 0.0 if STUDIES[name].exact else TO_TORCH) == []
     assert differences(recorded("counters")[name], counters) == []
 
 
