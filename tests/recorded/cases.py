@@ -1,4 +1,4 @@
-"""What is recorded: small runs and studies, each a configuration, a chip and words of the command line. Data, no code that runs them."""
+"""What is recorded: small runs and studies, each a configuration, a chip and words of the command line."""
 
 from __future__ import annotations
 
@@ -322,7 +322,9 @@ RUNS: dict[str, Case] = {
         f"{FEW} --free_steps 30 --nudged_steps 30 --tolerance 2e-2 --nudged_tolerance 0.05 --estimator.kind random",
     ),
     "chip_pulsed_flat_synchronous": Case(
-        REVIEWS, CHIPS["pulsed_expected_phases"], f"{SGD} {FEW} --readout flat --settling.order synchronous --mask false"
+        REVIEWS,
+        CHIPS["pulsed_expected_phases"],
+        f"{SGD} {FEW} --readout flat --settling.order synchronous --mask false",
     ),
     **{f"preset_{name}": on_chip(REVIEWS, name) for name in PRESETS},
     **{f"pairs_chip_{name}": on_chip(PAIRS, CHIPS[name]) for name in ON_PAIRS},
@@ -358,8 +360,12 @@ STUDIES: dict[str, Study] = {
     "evaluate_reference_run": Study("reference_reviews", "evaluate RUN --json", exact=False),
     "evaluate_on_its_devices": Study("chip_pulsed_stochastic_phases", "evaluate RUN --json"),
     "deploy_pair": Study("local_reviews", "evaluate RUN --chip CHIP --seeds 2 --json", CHIPS["pair_additive"]),
-    "deploy_aged": Study("local_reviews", "evaluate RUN --chip CHIP --seeds 2 --split train --json", CHIPS["pcm_log_aged"]),
-    "deploy_attention": Study("local_reviews", "evaluate RUN --chip CHIP --seeds 2 --split train --json", CHIPS["attention"]),
+    "deploy_aged": Study(
+        "local_reviews", "evaluate RUN --chip CHIP --seeds 2 --split train --json", CHIPS["pcm_log_aged"]
+    ),
+    "deploy_attention": Study(
+        "local_reviews", "evaluate RUN --chip CHIP --seeds 2 --split train --json", CHIPS["attention"]
+    ),
     "deploy_events": Study("local_reviews", "evaluate RUN --chip CHIP --seeds 1 --json", CHIPS["event_driven"]),
     "deploy_pairs": Study(
         "local_pairs", "evaluate RUN --chip CHIP --seeds 2 --json", CHIPS["offset_analog_reference"]
@@ -373,12 +379,14 @@ STUDIES: dict[str, Study] = {
     ),
     "sweep_learned": Study(
         "local_reviews",
-        f"sweep CONFIG --chip CHIP --vary chip.device.pulse.dw_min=5e-4,5e-3 {SGD} --samples 100 --workers 1 --out OUT --quiet",
+        f"sweep CONFIG --chip CHIP --vary chip.device.pulse.dw_min=5e-4,5e-3 {SGD} --samples 100 --workers 1 "
+        "--out OUT --quiet",
         CHIPS["pulsed_expected_phases"],
     ),
     "sweep_sampled": Study(
         "local_reviews",
-        "sweep CONFIG --vary estimator.beta=log:0.05..0.5 --design sobol --points 2 --samples 100 --workers 1 --out OUT --quiet",
+        "sweep CONFIG --vary estimator.beta=log:0.05..0.5 --design sobol --points 2 --samples 100 --workers 1 "
+        "--out OUT --quiet",
     ),
     "compare_deployed": Study(
         "local_reviews", "compare RUN --chip CHIP --out OUT --quiet", CHIPS["pair_additive"], exact=False

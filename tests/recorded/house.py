@@ -118,7 +118,8 @@ def _table(path: Path) -> list[dict[str, Any]]:
     rows = []
     for row in parquet.read_table(path).to_pylist():
         counters = {key.partition(".")[2]: value for key, value in row.items() if key.startswith("counters.")}
-        rows.append({key: value for key, value in row.items() if not key.startswith("counters.")} | {"counters": counters})
+        results = {key: value for key, value in row.items() if not key.startswith("counters.")}
+        rows.append({**results, "counters": counters})
     return sorted(rows, key=lambda row: json.dumps(kept(row), sort_keys=True))
 
 

@@ -41,9 +41,9 @@ def record(names: list[str]) -> None:
     tables: dict[str, dict[str, Any]] = {s: {n: v for n, v in t.items() if n in known} for s, t in old.items()}
     weights: dict[str, np.ndarray] = {}
     if names:
+        others = [name for name in known if name not in names]
         stored = load_file(HERE / "weights.safetensors")
-        weights = {key: array for key, array in stored.items() if key.partition("/")[0] in known and
-                   key.partition("/")[0] not in names}
+        weights = {key: array for key, array in stored.items() if key.partition("/")[0] in others}
     for name in names or known:
         start = time.process_time()
         with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +74,8 @@ def read(section: str) -> dict[str, Any]:
 
 def _write(section: str, table: dict[str, Any]) -> None:
     """Write a line per case: short, and a difference shows which case changed."""
-    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value, separators=(',', ':'))}" for name, value in table.items())
+    entries = {name: json.dumps(value, separators=(",", ":")) for name, value in table.items()}
+    lines = ",\n".join(f"{json.dumps(name)}: {entry}" for name, entry in entries.items())
     (HERE / f"{section}.json").write_text("{\n" + lines + "\n}\n")
 
 

@@ -14,8 +14,8 @@ distance of weights as a share of their norm, and relative error of losses:
     single, Adam                8e-3    2e-5      a gradient that is rounding alone still moves its weight by a rate
     chips                       2e-1    1e-3      one bit tips a quantiser, a pulse or a draw: from there another run
 
-So weights and losses are held to some ten times that (chips: losses alone), and what is smaller than rounding (residuals
-of settled states), digests, counters of chips and studies are compared on the recorded machine alone.
+So weights and losses are held to some ten times that (chips: losses alone). Residuals of settled states, which are
+rounding themselves, digests, counters of chips, and studies are compared on the recorded machine alone.
 """
 
 from __future__ import annotations
