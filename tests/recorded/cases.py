@@ -336,7 +336,7 @@ RUNS: dict[str, Case] = {
 RESUMED = (
     "local_reviews", "reference_reviews", "local_sgd", "chip_pair_additive", "chip_mixed_precision",
     "chip_pulsed_stochastic_phases", "chip_pulsed_expected_contrast", "chip_event_driven", "chip_wires",
-    "chip_attention", "preset_joshi_2020_pcm", "preset_kim_2019_ecram",
+    "preset_joshi_2020_pcm", "preset_kim_2019_ecram",
 )  # fmt: skip
 """Runs that are also made in two parts."""
 
