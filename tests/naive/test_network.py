@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.naive import attention, network as naive, neurons, rules
+from tests.naive import attention, learning, network as naive, neurons, rules
 from tests.naive.network import Course
 from tests.neuroep.engines import sides
 
-PARTS = (naive, attention, neurons, rules)
+PARTS = (naive, learning, attention, neurons, rules)
 SMOOTH = ("smooth_sigmoid", "tanh", "linear")
 
 
@@ -25,7 +25,7 @@ def test_it_imports_nothing_of_the_package(part):
             names |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom):
             names.add(node.module)
-    assert names <= {"__future__", "math", "typing", "numpy", "tests.naive"}
+    assert names <= {"__future__", "math", "typing", "numpy", "tests.naive", "tests.naive.network"}
 
 
 def clamped(name, potential, mask, beta, lengths="unequal"):
@@ -100,7 +100,7 @@ def test_the_centred_gradient_is_that_of_the_loss(potential):
         outputs = naive.settle(net, theta, batch, course)[-1].states["output"]
         return 0.5 * ((outputs - np.eye(net.classes)[batch.labels]) ** 2).sum(1).mean()
 
-    found = naive.estimate(net, theta, batch, "centred", 1e-3, course, course)
+    found = learning.estimate(net, theta, batch, "centred", 1e-3, course, course)
     for key, slopes in found.items():
         i = np.unravel_index(np.abs(slopes).argmax(), slopes.shape)
         value, ends = theta[key][i], []

@@ -124,7 +124,7 @@ class Side:
     net, theta
         Network and weights.
     rule, settings
-        As of :class:`tests.naive.network.Learner`.
+        As of :class:`tests.naive.learning.Learner`.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from tests.naive import network as naive
+from tests.naive import learning, network as naive
 from tests.naive.network import Course
 from tests.neuroep.engines import sides
 
@@ -78,8 +78,8 @@ def oracle_gradients(name, potential, course, mask, lengths="unequal"):
     phases = oracle(name, potential, course, mask, lengths)
     ends = dict(zip((0, 1, -1), (phase[-1] for phase in phases), strict=True))
     return {
-        kind: naive.gradient(net, theta, batch, ends[plus], ends[minus], BETA * (plus - minus))
-        for kind, (plus, minus) in naive.ENDS.items()
+        kind: learning.gradient(net, theta, batch, ends[plus], ends[minus], BETA * (plus - minus))
+        for kind, (plus, minus) in learning.ENDS.items()
     }
 
 
@@ -143,10 +143,10 @@ def oracle_weights(name, potential, mask, rule):
     """Weights after each of three centred updates on three batches, and the rate of every synapse."""
     net, theta, _ = setting(name, potential, mask)
     rates = {synapse.name: 0.05 / (1 + n) for n, synapse in enumerate(net.synapses)}
-    learner, found = naive.Learner(theta, *RULES[rule]), []
+    learner, found = learning.Learner(theta, *RULES[rule]), []
     for seed in range(3):
         batch = sides.batch(net, "unequal", seed)
-        learner.update(naive.estimate(net, learner.theta, batch, "centred", BETA, *COURSES["layerwise"]), rates)
+        learner.update(learning.estimate(net, learner.theta, batch, "centred", BETA, *COURSES["layerwise"]), rates)
         found.append({name: value.copy() for name, value in learner.theta.items()})
     return found, rates
 
