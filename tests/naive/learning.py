@@ -9,30 +9,29 @@ import numpy as np
 from tests.naive import rules
 from tests.naive.network import Course, Mathematics, Snapshot, samples, settle
 
-ENDS = {"centred": (1, -1), "positive": (1, 0), "negative": (0, -1)}
-"""Signs of the nudges of the two contrasted phases; 0 is the free phase."""
+WEIGHTS = {"centred": {1: 0.5, -1: -0.5}, "positive": {1: 1.0, 0: -1.0}, "negative": {0: 1.0, -1: -1.0}}
+"""What each estimator weighs its phases with, by their nudge in units of beta; 0 is the free phase."""
 
 
-def gradient(network: Any, theta: dict, batch: Any, plus: Snapshot, minus: Snapshot, span: float) -> dict:
-    """dL/dtheta = -1/span (dPhi/dtheta+ - dPhi/dtheta-), mean over the batch."""
+def gradient(network: Any, theta: dict, batch: Any, phases: dict[int, Snapshot], kind: str, beta: float) -> dict:
+    """dL/dtheta = -1/beta sum_k w_k dPhi/dtheta at the end of phase k, mean over the batch."""
     total = {name: np.zeros(value.shape) for name, value in theta.items()}
     clamped = samples(network, batch)
     for b, sample in enumerate(clamped):
         one = Mathematics(network, theta, sample, 0.0)
-        for snapshot, sign in ((plus, 1), (minus, -1)):
-            for name, value in one.by_parameters(one.within(snapshot, b)).items():
-                total[name] -= sign * value / (span * len(clamped))
+        for nudge, weight in WEIGHTS[kind].items():
+            for name, value in one.by_parameters(one.within(phases[nudge], b)).items():
+                total[name] -= weight * value / (beta * len(clamped))
     return total
 
 
 def estimate(network: Any, theta: dict, batch: Any, kind: str, beta: float, free: Course, nudged: Course) -> dict:
     """The EP gradient: nudged phases begin where the free one ended."""
-    ends = {0: settle(network, theta, batch, free)[-1]}
-    for sign in ENDS[kind]:
-        if sign:
-            ends[sign] = settle(network, theta, batch, nudged, sign * beta, ends[0])[-1]
-    plus, minus = ENDS[kind]
-    return gradient(network, theta, batch, ends[plus], ends[minus], beta * (plus - minus))
+    phases = {0: settle(network, theta, batch, free)[-1]}
+    for nudge in WEIGHTS[kind]:
+        if nudge:
+            phases[nudge] = settle(network, theta, batch, nudged, nudge * beta, phases[0])[-1]
+    return gradient(network, theta, batch, phases, kind, beta)
 
 
 class Learner:

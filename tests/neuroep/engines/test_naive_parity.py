@@ -72,15 +72,12 @@ def oracle(name, potential, course, mask, lengths="unequal"):
 
 
 @cache
-def oracle_gradients(name, potential, course, mask, lengths="unequal"):
-    """The gradient of each estimator with two ends."""
-    net, theta, batch = setting(name, potential, mask, lengths)
-    phases = oracle(name, potential, course, mask, lengths)
-    ends = dict(zip((0, 1, -1), (phase[-1] for phase in phases), strict=True))
-    return {
-        kind: learning.gradient(net, theta, batch, ends[plus], ends[minus], BETA * (plus - minus))
-        for kind, (plus, minus) in learning.ENDS.items()
-    }
+def oracle_gradients(*case):
+    """The gradient of each estimator."""
+    name, potential, _, mask, *lengths = case
+    net, theta, batch = setting(name, potential, mask, *lengths)
+    phases = dict(zip((0, 1, -1), (path[-1] for path in oracle(*case)), strict=True))
+    return {kind: learning.gradient(net, theta, batch, phases, kind, BETA) for kind in learning.WEIGHTS}
 
 
 def assert_equal(found, wanted, what, largest=10.0):
@@ -155,7 +152,7 @@ def oracle_weights(name, potential, mask, rule):
 @pytest.mark.parametrize("name", sides.NETWORKS)
 @on_engines
 def test_weights_after_every_update(where, name, rule):
-    potential, mask = ("mixed", "tanh")[len(rule) % 2], rule.startswith("adam")
+    potential, mask = ("mixed", True) if rule.endswith("decay") else ("tanh", False)
     net, theta, _ = setting(name, potential, mask)
     wanted, rates = oracle_weights(name, potential, mask, rule)
     side = sides.Side(where, net, theta, *RULES[rule])
