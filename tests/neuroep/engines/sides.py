@@ -49,11 +49,11 @@ def _potential(name: str, number: int) -> Any:
     return kinds[(number + 2) % len(kinds)] if name == "mixed" else named[name]
 
 
-def network(name: str, potential: str, mask: bool) -> Network:
+def network(name: str, potential: str, mask: bool, kappa: float = 0.7) -> Network:
     """Return a small network of one of ``NETWORKS``, whose projections have biases if nothing is masked."""
     if name == "woven":
-        return _woven(potential, mask)
-    common = {"dim": 4, "mask": mask, "projection_bias": not mask, "inverse_temperature": 0.7}
+        return _woven(potential, mask, kappa)
+    common = {"dim": 4, "mask": mask, "projection_bias": not mask, "inverse_temperature": kappa}
     readout = "pooled" if name.startswith("pooled") else "flat"
     if name.endswith("inference"):
         plain = networks.inference((5, 3), dense=(4, 3), readout=readout, **common)
@@ -64,12 +64,12 @@ def network(name: str, potential: str, mask: bool) -> Network:
     return Network(plain.sequences, (*plain.attention, *layers), plain.synapses, mask)
 
 
-def _woven(potential: str, mask: bool) -> Network:
+def _woven(potential: str, mask: bool, kappa: float) -> Network:
     """Two attention layers of unlike read-out, several layers in front of and several synapses into one, a shortcut."""
     sequences = (Sequence("one", 5, 3), Sequence("two", 3, 3))
     attention = (
-        AttentionLayer("flat", "one", "two", 0.5, "flat", 15),
-        AttentionLayer("pooled", "two", "one", 0.9, "pooled", 3),
+        AttentionLayer("flat", "one", "two", kappa, "flat", 15),
+        AttentionLayer("pooled", "two", "one", 1.3 * kappa, "pooled", 3),
     )
     sizes = {"left": 4, "right": 3, "top": 3, "output": 2}
     dense = [DenseLayer(name, size, _potential(potential, n)) for n, (name, size) in enumerate(sizes.items())]

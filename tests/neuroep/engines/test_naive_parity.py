@@ -56,16 +56,17 @@ on_engines = pytest.mark.parametrize("where", sides.ENGINES)
 
 
 @cache
-def setting(name, potential, mask, lengths="unequal"):
+def setting(name, potential, mask, lengths="unequal", kappa=0.7):
     """Network, weights and batch of a case."""
-    net = sides.network(name, potential, mask)
+    net = sides.network(name, potential, mask, kappa)
     return net, sides.parameters(net, SCALES.get(potential, 2.0)), sides.batch(net, lengths)
 
 
 @cache
-def oracle(name, potential, course, mask, lengths="unequal"):
+def oracle(*case):
     """The free phase and both nudged ones after every sweep."""
-    net, theta, batch = setting(name, potential, mask, lengths)
+    name, potential, course, mask, *rest = case
+    net, theta, batch = setting(name, potential, mask, *rest)
     free, nudged = COURSES[course]
     first = naive.settle(net, theta, batch, free)
     return [first, *(naive.settle(net, theta, batch, nudged, beta, first[-1]) for beta in BETAS)]
@@ -74,8 +75,8 @@ def oracle(name, potential, course, mask, lengths="unequal"):
 @cache
 def oracle_gradients(*case):
     """The gradient of each estimator."""
-    name, potential, _, mask, *lengths = case
-    net, theta, batch = setting(name, potential, mask, *lengths)
+    name, potential, _, mask, *rest = case
+    net, theta, batch = setting(name, potential, mask, *rest)
     phases = dict(zip((0, 1, -1), (path[-1] for path in oracle(*case)), strict=True))
     return {kind: learning.gradient(net, theta, batch, phases, kind, BETA) for kind in learning.WEIGHTS}
 
@@ -90,8 +91,8 @@ def assert_equal(found, wanted, what, largest=10.0):
 
 def assert_phases(where, *case):
     """Compare what a batch went through, sweep by sweep."""
-    name, potential, course, mask, *lengths = case
-    net, theta, batch = setting(name, potential, mask, *lengths)
+    name, potential, course, mask, *rest = case
+    net, theta, batch = setting(name, potential, mask, *rest)
     found = sides.Side(where, net, theta).settle(batch, *COURSES[course], BETAS)
     for phase, path, exact_path in zip(("free", "+beta", "-beta"), found, oracle(*case), strict=True):
         for sweep, (one, exact) in enumerate(zip(path, exact_path, strict=True), 1):
@@ -102,8 +103,8 @@ def assert_phases(where, *case):
 
 def assert_gradients(where, *case):
     """Compare what every estimator makes of a batch, ``random`` with either sign."""
-    name, potential, course, mask, *lengths = case
-    net, theta, batch = setting(name, potential, mask, *lengths)
+    name, potential, course, mask, *rest = case
+    net, theta, batch = setting(name, potential, mask, *rest)
     side, wanted = sides.Side(where, net, theta), oracle_gradients(*case)
     for kind, exact in wanted.items():
         assert_equal(side.gradient(batch, kind, BETA, *COURSES[course]), exact, kind)
@@ -133,6 +134,17 @@ def test_empty_one_token_and_short_batches(where, name, mask, lengths):
     course = list(COURSES)[(ODD.index(lengths) + sides.NETWORKS.index(name)) % len(COURSES)]
     assert_phases(where, name, "tanh", course, mask, lengths)
     assert_gradients(where, name, "tanh", course, mask, lengths)
+
+
+@pytest.mark.parametrize("mask", [True, False], ids=case_id)
+@pytest.mark.parametrize("name", sides.NETWORKS)
+@on_engines
+def test_attention_so_sharp_that_exponentials_vanish(where, name, mask):
+    case = (name, "tanh", "layerwise", mask, "unequal", 1000.0)
+    assert_phases(where, *case)
+    assert_gradients(where, *case)
+    weights = np.concatenate([value.ravel() for value in oracle(*case)[0][-1].weights.values()])
+    assert np.mean(weights > 0.999) > 0.05 and weights[weights > 0].min() < 1e-100
 
 
 @cache
