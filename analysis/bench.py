@@ -17,7 +17,7 @@ from neuroep.data.baseline import bag_of_words_accuracy
 from neuroep.gradients import yardsticks
 from neuroep.randomness import generator
 from neuroep.runs import directory as runs, training
-from neuroep.runs.assembly import Assembly, assemble, calibrate
+from neuroep.runs.building import Assembly, assemble, calibrate
 from neuroep.runs.compiling import clock, warm_up
 from neuroep.runs.config import Config
 from neuroep.runs.deployment import devices

@@ -34,7 +34,7 @@ from neuroep.network import AttentionLayer, Network
 from neuroep.network.potentials import HardSigmoid
 from neuroep.randomness import generator
 from neuroep.runs import advice
-from neuroep.runs.assembly import Assembly, assemble, calibrate
+from neuroep.runs.building import Assembly, assemble, calibrate
 from neuroep.runs.config import Config
 from neuroep.runs.directory import Run, as_json, environment
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from analysis.pictures.attention import Attention, attend, plot_attention
 from analysis.pictures.style import save
 from neuroep.runs import config, directory as runs, training
-from neuroep.runs.assembly import assemble, calibrate
+from neuroep.runs.building import assemble, calibrate
 
 HERE = Path(__file__).parent
 CHIPS = {

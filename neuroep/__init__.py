@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from neuroep.gradients import estimators, yardsticks
     from neuroep.learning import optimisers
     from neuroep.network import builders as networks, potentials
-    from neuroep.runs import assembly, checkpoints, config, deployment, evaluation, published, training
+    from neuroep.runs import building, checkpoints, config, deployment, evaluation, published, training
 
 __version__ = "0.1.0"
 __all__ = [
     "__version__",
-    "assembly",
     "batch",
+    "building",
     "checkpoints",
     "config",
     "data",
@@ -53,7 +53,7 @@ __all__ = [
     "yardsticks",
 ]
 _HOMES = {
-    "assembly": "neuroep.runs.assembly",
+    "building": "neuroep.runs.building",
     "batch": "neuroep.data.batch",
     "checkpoints": "neuroep.runs.checkpoints",
     "config": "neuroep.runs.config",

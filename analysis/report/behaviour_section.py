@@ -25,8 +25,8 @@ from neuroep.data.corpus import Split
 from neuroep.data.folders import local_files
 from neuroep.engines.settling import Schedule
 from neuroep.errors import NeuroepError
-from neuroep.runs import assembly
-from neuroep.runs.assembly import Assembly
+from neuroep.runs import building
+from neuroep.runs.building import Assembly
 from neuroep.runs.checkpoints import Checkpoint
 from neuroep.runs.directory import Run
 
@@ -118,11 +118,11 @@ def open_run(run: Run, saved: Checkpoint) -> Opened:
 
 
 def _restored(config: Any, saved: Checkpoint, corpus: Any) -> Assembly:
-    parts = assembly.assemble(config, saved, corpus)
+    parts = building.assemble(config, saved, corpus)
     if saved.optimiser:
         parts.engine.load_optimiser_state(saved.optimiser)
     else:
-        assembly.calibrate(parts)
+        building.calibrate(parts)
     return parts
 
 
@@ -205,7 +205,7 @@ def _with_words(split: Split) -> int | None:
 
 def _learning(opened: Opened) -> list[str]:
     config = opened.parts.config
-    rates = assembly.rates(config, opened.parts.network, max(0, opened.epochs - 1))
+    rates = building.rates(config, opened.parts.network, max(0, opened.epochs - 1))
     synapse = liveliest(opened, rates)
     parts = opened.again()
     batches = islice(opened.batches("train", config.training.batch), UPDATES)

@@ -15,7 +15,7 @@ from hw_models.arrays.crossbar import Crossbar
 from neuroep.errors import NeuroepError
 from neuroep.network import Network, builders as networks
 from neuroep.runs import directory as runs
-from neuroep.runs.assembly import build_engine, build_network
+from neuroep.runs.building import build_engine, build_network
 from neuroep.runs.checkpoints import Checkpoint
 from neuroep.runs.directory import Run
 

@@ -21,7 +21,7 @@ from neuroep.data.selection import per_sequence, select
 from neuroep.errors import CheckpointError, DataError
 from neuroep.randomness import generator
 from neuroep.runs import config as configuration, directory as runs, training
-from neuroep.runs.assembly import Assembly, assemble, calibrate
+from neuroep.runs.building import Assembly, assemble, calibrate
 from neuroep.runs.checkpoints import Checkpoint
 from neuroep.runs.config import Config
 from neuroep.runs.evaluation import Evaluation, evaluate

@@ -24,7 +24,7 @@ from hw_models.keywords import checked
 from hw_models.text import lined
 from neuroep.errors import ConfigError, DataError
 from neuroep.runs import directory as runs
-from neuroep.runs.assembly import Assembly, assemble, calibrate
+from neuroep.runs.building import Assembly, assemble, calibrate
 from neuroep.runs.checkpoints import Checkpoint
 from neuroep.runs.config import Config
 from neuroep.runs.evaluation import Evaluation, evaluate

@@ -24,7 +24,7 @@ from neuroep.data.batch import Batch
 from neuroep.errors import CheckpointError, ConfigError, DivergenceError
 from neuroep.randomness import generator
 from neuroep.runs import advice, checkpoints, directory as runs, folders, locks
-from neuroep.runs.assembly import Assembly, assemble, calibrate, check_update, rates
+from neuroep.runs.building import Assembly, assemble, calibrate, check_update, rates
 from neuroep.runs.checkpoints import About, Checkpoint
 from neuroep.runs.compiling import clock, warm_up
 from neuroep.runs.config import Config

@@ -11,7 +11,7 @@ from analysis.pictures import style
 from analysis.pictures.attention import PADDING, attend, effective_keys, plot_attention
 from neuroep.errors import ConfigError
 from neuroep.runs import config
-from neuroep.runs.assembly import Assembly, assemble, calibrate
+from neuroep.runs.building import Assembly, assemble, calibrate
 
 ROOT = Path(__file__).resolve().parents[3]
 WORDS = ("a", "b$c", "extraordinarilylongword")

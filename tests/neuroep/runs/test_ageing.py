@@ -9,7 +9,7 @@ import pytest
 
 from hw_models import presets
 from hw_models.arrays.crossbar import COUNTERS
-from neuroep.runs import assembly, config, deployment, directory as runs, training
+from neuroep.runs import building, config, deployment, directory as runs, training
 from neuroep.runs.evaluation import evaluate
 
 DAY, AGES = 86400.0, (0.0, 86400.0, 1e9)
@@ -119,13 +119,13 @@ def test_in_ones_own_loop_what_an_update_writes_is_fresh(scheme):
     quiet = {"drift_mean": [0.0, 0.06, 0.06, 0.06], "age": DAY, "pulse": {"dw_min": 1e-3}}
     values = settings(scheme, DAY).to_dict()
     values["chip"] = {"device": quiet, "crossbar": {"weight_headroom": 2.0}, "update": SCHEMES[scheme]["update"]}
-    parts = assembly.assemble(config.parse(values))
+    parts = building.assemble(config.parse(values))
     batch = next(iter(data.batches(parts.corpus.split("train"), parts.corpus.vectors, 20, sequences=("text",))))
     name = "dense_1.weight"
     before, factor = parts.engine.parameters()[name], (1 + DAY / 20) ** -0.06
     np.testing.assert_allclose(parts.engine.conducting()[name], factor * before, rtol=1e-4, atol=1e-7)
     contrasts = parts.estimator.measure(parts.engine, batch, 0).contrasts
-    parts.engine.update(contrasts, assembly.rates(parts.config, parts.network, 0))
+    parts.engine.update(contrasts, building.rates(parts.config, parts.network, 0))
     after, conducts = parts.engine.parameters()[name], parts.engine.conducting()[name]
     written = np.abs(after - before) > 1e-6 if scheme != "digital" else np.ones(after.shape, dtype=bool)
     assert written.any()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from neuroep.errors import CheckpointError, ConfigError, DataError
-from neuroep.runs import assembly, deployment, directory as runs, evaluation
+from neuroep.runs import building, deployment, directory as runs, evaluation
 from neuroep.runs.evaluation import Evaluation
 
 
@@ -36,7 +36,7 @@ def test_it_can_be_written_and_read():
 @pytest.fixture(scope="module")
 def parts(trained):
     run = runs.load(trained)
-    return assembly.assemble(run.config, run.checkpoint(optimiser=False))
+    return building.assemble(run.config, run.checkpoint(optimiser=False))
 
 
 def test_it_counts_what_the_outputs_say(parts):

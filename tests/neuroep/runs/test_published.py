@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from neuroep.errors import CheckpointError, ConfigError
-from neuroep.runs import assembly, deployment, directory as runs, published, training
+from neuroep.runs import building, deployment, directory as runs, published, training
 
 torch = pytest.importorskip("torch")
 
@@ -60,7 +60,7 @@ def test_inference(file, tmp_path):
     assert (run.config.network.kind, run.config.network.tokens, run.config.network.dense) == ("inference", 5, (7, 3))
     assert run.config.network.inverse_temperature == 0.16
     parameters = run.checkpoint().parameters
-    names = [synapse.name for synapse in assembly.build_network(run.config, 32).synapses]
+    names = [synapse.name for synapse in building.build_network(run.config, 32).synapses]
     for number, name in enumerate(names):
         np.testing.assert_array_equal(parameters[f"{name}.weight"], held[f"synapses.{number}.weight"].numpy())
 
