@@ -3,7 +3,7 @@
     corpus = neuroep.data.load("reviews", tokens=40)
     network = neuroep.networks.sentiment(tokens=40, dim=corpus.dim, dense=(64, 2), readout="pooled")
     engine = neuroep.engines.local(network, chip="pcm")
-    found = neuroep.deployment.evaluate_run("runs/reviews")
+    found = neuroep.deployment.evaluate("runs/reviews")
 
 Every module is there by its name and is imported when it is asked for.
 """

@@ -20,9 +20,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hw_models.errors import ChipError
 from neuroep.data.batch import Batch, TokenVectors
-from neuroep.errors import NeuroepError
+from neuroep.errors import UserError
 from neuroep.network import Network
 from neuroep.randomness import generator
 from neuroep.runs import building
@@ -59,7 +58,7 @@ def warm_up(config: Config) -> float:
     Nothing of it is left behind but compiled kernels. Where the small network cannot run, the run itself says why.
     """
     started = time.perf_counter()
-    with suppress(NeuroepError, ChipError), np.errstate(all="ignore"):
+    with suppress(UserError), np.errstate(all="ignore"):
         _rehearse(config)
     return time.perf_counter() - started
 

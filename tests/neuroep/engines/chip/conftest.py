@@ -13,6 +13,7 @@ import pytest
 
 from neuroep import data
 from neuroep.runs import building, config
+from neuroep.runs.session import Session
 
 BASE: dict[str, dict[str, Any]] = {
     "network": {"kind": "sentiment", "tokens": 10, "dense": [6, 2], "readout": "pooled", "output_bias": 1.0},
@@ -33,7 +34,7 @@ class Outcome(NamedTuple):
     weights: dict[str, np.ndarray]
     counters: dict[str, int]
     engine: Any
-    parts: building.Assembly
+    parts: Session
 
     def same(self, other: Outcome) -> bool:
         """Tell whether outputs and weights are the same bits."""
@@ -63,7 +64,7 @@ def corpus_of(settings: str) -> data.Corpus:
     return building.build_corpus(config.parse(json.loads(settings), "test"))
 
 
-def assembled(chip: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> building.Assembly:
+def assembled(chip: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> Session:
     """Return the parts of the small run, calibrated."""
     tables: dict[str, Any] = {section: dict(values) for section, values in BASE.items()} | {"engine": {"threads": 1}}
     for name, value in settings.items():
@@ -74,8 +75,7 @@ def assembled(chip: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> bu
     parsed = config.parse(tables, "test")
     tables = parsed.to_dict()
     about = {name: tables[name] for name in ("data", "network", "training")}
-    parts = building.assemble(parsed, corpus=corpus_of(json.dumps(about, sort_keys=True)))
-    building.calibrate(parts)
+    parts = Session.open(parsed, corpus=corpus_of(json.dumps(about, sort_keys=True)))
     return parts
 
 
