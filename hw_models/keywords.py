@@ -27,7 +27,7 @@ def checked(
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        names = [name for name in inspect.signature(function).parameters if name != "self"]
+        names = [name for name in inspect.signature(function).parameters if name not in ("self", "cls")]
         label = function.__qualname__.removesuffix(".__init__")
 
         @functools.wraps(function)

@@ -70,7 +70,7 @@ class Parser(argparse.ArgumentParser):
     def format_help(self) -> str:
         """Return the help text, with the settings where the command takes any."""
         if self.settings:
-            from neuroep.runs.overrides import listing
+            from neuroep.runs.config import listing
 
             self.epilog = f"settings of the configuration:\n{listing()}\n"
         return super().format_help()
@@ -254,15 +254,19 @@ def _add_sweeps(add: Callable[..., Parser]) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from neuroep.runs import config, training
+    from neuroep.runs import training
 
-    settings = config.load(arguments.config, arguments.overrides)
-    report = None if arguments.quiet else _print_epoch
-    out, progress = arguments.out, not arguments.quiet
-    flags = {"resume": arguments.resume, "start": arguments.start}
-    record = training.train(settings, out, **flags, progress=progress, report=report)
+    record = training.train(
+        arguments.config,
+        arguments.out,
+        overrides=arguments.overrides,
+        resume=arguments.resume,
+        start=arguments.start,
+        progress=not arguments.quiet,
+        report=None if arguments.quiet else _print_epoch,
+    )
     if not arguments.quiet:
-        say(f"{out}: {record['epoch']} epochs done")
+        say(f"{arguments.out}: {record['epoch']} epochs done")
 
 
 def _print_epoch(record: Mapping[str, Any]) -> None:

@@ -38,8 +38,8 @@ from neuroep.runs import checkpoints, config as configuration, seals
 from neuroep.runs.checkpoints import Checkpoint
 from neuroep.runs.config import Config
 from neuroep.runs.folders import absence, appearing, unwritable
+from neuroep.runs.layout import CHECKPOINT, CONFIG, ENVIRONMENT, METRICS
 
-CONFIG, ENVIRONMENT, METRICS, CHECKPOINT = "config.toml", "environment.json", "metrics.jsonl", "checkpoint.safetensors"
 PACKAGES = ("numpy", "scipy", "numba", "torch", "safetensors", "datasets", "gensim", "pydantic")
 CHANGEABLE = frozenset(
     {
@@ -166,11 +166,6 @@ class Run:
         return replace(self, config=config)
 
 
-def is_run(path: Path) -> bool:
-    """Tell whether a folder is a run directory."""
-    return all((path / name).is_file() for name in (CONFIG, CHECKPOINT))
-
-
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Run:
     """Open a run directory.
 
@@ -222,13 +217,13 @@ def create(path: str | Path, config: Config, environment: Mapping[str, Any], che
     return Run(path, config)
 
 
-def environment(**parts: Any) -> dict[str, Any]:
+def environment(parts: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Describe where a run is made.
 
     Parameters
     ----------
-    **parts
-        What else is to be recorded, for example ``engine=engine.describe()``.
+    parts : mapping, optional
+        What else is to be recorded, for example ``{"engine": engine.describe()}``.
     """
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -237,7 +232,7 @@ def environment(**parts: Any) -> dict[str, Any]:
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
         "packages": {"neuroep": __version__} | {name: found for name in PACKAGES if (found := _version(name))},
-        **parts,
+        **(parts or {}),
     }
 
 

@@ -89,7 +89,7 @@ def convert(file: str | Path, out: str | Path, overrides: Sequence[str] = ()) ->
         parameters |= {f"{synapse.name}.{part}": array for part, array in tensors.items()}
     _check_shapes(file, parameters, network.parameter_shapes())
     about = About(network.signature(), epoch=0, updates=0, seed=config.training.seed, config=runs.config_hash(config))
-    page = runs.environment(imported=Path(file).name, network={"signature": network.signature()})
+    page = runs.environment({"imported": Path(file).name, "network": {"signature": network.signature()}})
     return runs.create(out, config, page, Checkpoint(about, parameters))
 
 

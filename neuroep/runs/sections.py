@@ -8,7 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from hw_models.chip import Chip
 from neuroep.learning.optimisers import LARGEST_RATE
+
+CHIP = "chip"
+"""Name of the table that describes the chip."""
 
 PAPER_SIZES: Mapping[str, Mapping[str, Any]] = {
     "sentiment": {"tokens": 600, "dense": [1000, 40, 2]},
@@ -244,3 +248,29 @@ class EngineConfig(Section):
         if self.kind == "local" and self.device.startswith("cuda"):
             raise ValueError(f"device = '{self.device}': engine 'local' runs on the CPU; use kind = 'reference'")
         return self
+
+
+SECTIONS: Mapping[str, type[Section]] = {
+    "network": NetworkConfig,
+    "data": DataConfig,
+    "settling": SettlingConfig,
+    "estimator": EstimatorConfig,
+    "optimiser": OptimiserConfig,
+    "training": TrainingConfig,
+    "engine": EngineConfig,
+}
+"""By name of the table; beside them stands the chip's."""
+
+
+def settings(chip: bool = True) -> dict[str, Any]:
+    """Return every field of the configuration by dotted name, as pydantic field information.
+
+    Parameters
+    ----------
+    chip : bool
+        With those of a chip, ``chip.adc.bits`` and so on.
+    """
+    found: dict[str, Any] = {}
+    for name, part in SECTIONS.items():
+        found |= {f"{name}.{leaf}": field for leaf, field in part.model_fields.items()}
+    return found | ({f"{CHIP}.{name}": field for name, field in Chip.settings().items()} if chip else {})

@@ -139,7 +139,7 @@ def _started(config: Config, out: Path, start: str | Path | None, corpus: Corpus
     parts = Session.open(config, corpus=corpus, weights=weights, age=0.0)
     about = _about(parts, epoch=0, updates=0)
     origin = {} if start is None else {"start": str(start)}
-    page = runs.environment(engine=parts.engine.describe(), **_sizes(parts), **origin)
+    page = runs.environment({"engine": parts.engine.describe(), **_sizes(parts), **origin})
     run = runs.create(out, config, page, _checkpoint(parts.engine, about))
     return run, parts, replace(about, run=run.name)
 
