@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/test_surface.py.
 """Keywords of what users call: a misspelt one is refused in one line with the nearest name."""
 
 from __future__ import annotations

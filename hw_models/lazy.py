@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/test_package.py.
 """Modules of a package that are imported when they are asked for.
 
 ``import neuroep`` costs nothing, and ``analysis.comparison.run`` works all the same: a package whose

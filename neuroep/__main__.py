@@ -1,4 +1,5 @@
-"""``python -m neuroep`` is the command ``neuroep``; tested by tests/neuroep/test_cli.py."""
+# Tested by tests/neuroep/test_cli.py.
+"""``python -m neuroep`` is the command ``neuroep``."""
 
 import sys
 

@@ -31,7 +31,7 @@ Every setting of a configuration can be given as --section.name VALUE, or --name
 """
 
 
-class _Once(argparse.Action):
+class _GivenOnce(argparse.Action):
     """Stores a value; a second one is refused."""
 
     def __call__(
@@ -54,8 +54,8 @@ class Parser(argparse.ArgumentParser):
         """Own options, and whether each takes a value."""
         raw = argparse.RawDescriptionHelpFormatter
         super().__init__(prog, None, description, epilog, formatter_class=raw, allow_abbrev=False)
-        self.register("action", None, _Once)
-        self.register("action", "store", _Once)
+        self.register("action", None, _GivenOnce)
+        self.register("action", "store", _GivenOnce)
 
     def add_argument(self, *args: Any, **kwargs: Any) -> argparse.Action:
         """Add an argument and remember its options."""
@@ -139,7 +139,7 @@ def _run(argv: list[str]) -> None:
     command = commands[name]
     arguments = _arguments(command, argv[1:])
     run: Callable[[argparse.Namespace], None] = arguments.run
-    with streams.noted(quiet=getattr(arguments, "quiet", False) or getattr(arguments, "json", False)):
+    with streams.noted(quiet=arguments.quiet or arguments.json):
         run(arguments)
 
 
@@ -149,10 +149,10 @@ def _arguments(command: Parser, argv: list[str]) -> argparse.Namespace:
 
     own, overrides = split(argv, command.options) if command.settings else (argv, [])
     arguments = command.parse_args(own)
-    if getattr(arguments, "engine", None):
+    if arguments.engine:
         check_once("--engine", overrides[::2], command.options)
         overrides += ["--engine.kind", arguments.engine]
-    if getattr(arguments, "chip", None) is not None:
+    if arguments.chip is not None:
         overrides += ["--chip", arguments.chip]
     arguments.overrides = overrides
     return arguments
@@ -167,7 +167,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
 
     def add(name: str, run: Callable[[argparse.Namespace], None], about: str, settings: bool = True) -> Parser:
         command = adder.add_parser(name, help=about, description=about, settings=settings)
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, engine=None, chip=None, quiet=False, json=False)
         if settings:
             command.add_argument("--engine", metavar="NAME", help="local or reference, short for --engine.kind")
             several = {"action": "append", "dest": "chips"} if name == "compare" else {}

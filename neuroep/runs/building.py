@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/runs/test_session.py.
 """From a configuration to the things it names: corpus, network, engine, estimator; each part by itself.
 
 :meth:`neuroep.runs.session.Session.open` puts them together.

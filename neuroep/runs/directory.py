@@ -29,11 +29,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hw_models.reading import parse_json, read_json
 from hw_models.text import shown
 from hw_models.whole_files import opened, write_text
 from neuroep import __version__
-from neuroep.errors import CheckpointError, ConfigError
+from neuroep.errors import CheckpointError, ConfigError, reason
 from neuroep.runs import checkpoints, config as configuration, seals
 from neuroep.runs.checkpoints import Checkpoint
 from neuroep.runs.config import Config
@@ -80,7 +82,7 @@ class Run:
         try:
             page = read_json(path)
         except (OSError, ValueError) as error:
-            raise CheckpointError(f"'{path}' is damaged: {getattr(error, 'strerror', None) or error}; {cure}") from None
+            raise CheckpointError(f"'{path}' is damaged: {reason(error)}; {cure}") from None
         if not isinstance(page, dict):
             raise CheckpointError(f"'{path}' is damaged: it holds no table; {cure}")
         saved = self._about
@@ -268,7 +270,7 @@ def plain(value: Any) -> Any:
         return {str(name): plain(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
         return [plain(entry) for entry in value]
-    if hasattr(value, "tolist"):
+    if isinstance(value, np.ndarray | np.generic):
         return plain(value.tolist())
     return None if isinstance(value, float) and not math.isfinite(value) else value
 

@@ -1,4 +1,5 @@
-"""Names of the files of a run directory, which :mod:`neuroep.runs.directory` and its test_directory.py describe."""
+# Tested by tests/neuroep/runs/test_directory.py.
+"""Names of the files of a run directory; what they hold says :mod:`neuroep.runs.directory`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
-"""Paths in a configuration: those of a file count from its folder, those of an override from the working directory.
-
-Covered by tests/neuroep/runs/test_config.py.
-"""
+# Tested by tests/neuroep/runs/test_config.py.
+"""Paths in a configuration: those of a file count from its folder, those of an override from the working directory."""
 
 from __future__ import annotations
 

@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/runs/test_damage.py.
 """Digests of what a run directory holds, so that damage and mixed-up files are seen before they give a number.
 
 Each tensor of a checkpoint has a digest of its name, dtype, shape and bytes; its page, a line of metrics and the

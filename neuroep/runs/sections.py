@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/runs/test_every_setting.py.
 """Sections of a configuration: every setting with its range and meaning; see :mod:`neuroep.runs.config`."""
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ import hw_models
 import neuroep
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
+from neuroep.engines.numba.local_engine import LocalEngine
+from neuroep.engines.torch.reference_engine import ReferenceEngine
 from neuroep.errors import ConfigError, DataError
 from tests import cases
 
@@ -22,8 +24,8 @@ from tests import cases
         (lambda k: neuroep.engines.local(cases.network(), **k), "chpi", "chip"),
         (lambda k: neuroep.engines.reference(cases.network(), **k), "devise", "device"),
         (lambda k: neuroep.engines.build("local", cases.network(), **k), "thread", "threads"),
-        (lambda k: neuroep.engines.numba.local_engine.LocalEngine(cases.network(), **k), "chipseed", "chip_seed"),
-        (lambda k: neuroep.engines.torch.reference_engine.ReferenceEngine(cases.network(), **k), "optimizer", "optimiser"),
+        (lambda k: LocalEngine(cases.network(), **k), "chipseed", "chip_seed"),
+        (lambda k: ReferenceEngine(cases.network(), **k), "optimizer", "optimiser"),
         (lambda k: neuroep.networks.sentiment(5, 4, (3, 2), **k), "redout", "readout"),
         (lambda k: neuroep.networks.pooled(5, 4, (3, 2), **k), "masks", "mask"),
         (lambda k: neuroep.networks.inference(5, 4, (3, 3), **k), "projection_bais", "projection_bias"),
