@@ -120,8 +120,7 @@ def _about(opened: Opened) -> str:
 def _settling(opened: Opened) -> list[str]:
     exact, estimator = opened.again("float64").engine, opened.parts.estimator
     batch: Batch = next(opened.parts.batches(opened.split, FOLLOWED))
-    exact.begin("report", "follow")
-    found = settling.follow(exact, batch, estimator.free, estimator.nudged, estimator.beta)
+    found = settling.follow(exact, batch.keyed("report", "follow"), estimator.free, estimator.nudged, estimator.beta)
     energy = settling.plot_energy(found, style.axes(None, *SIZE))
     energy.set_title(rf"energy, $\beta = {found.beta:g}$", fontsize=style.TITLE, loc="left")
     style.legend(energy)
@@ -147,8 +146,8 @@ def _ends(free: Schedule, nudged: Schedule) -> str:
 
 def _saturation(opened: Opened, batch: Batch) -> list[str]:
     engine = opened.parts.engine
-    engine.begin("report", "saturation")
-    held = arrays.saturation(engine, engine.settle(batch, opened.parts.estimator.free))
+    settled = engine.settle(batch.keyed("report", "saturation"), opened.parts.estimator.free)
+    held = arrays.saturation(engine, settled)
     if not held:
         return [page.paragraph("No dense layer has a bounded potential: its states have no limits.", "note")]
     ax = arrays.plot_saturation(held, style.axes(None, 6.8, 1.4 + 0.45 * len(held)))
@@ -226,8 +225,7 @@ def liveliest(opened: Opened, rates: dict[str, float]) -> str:
     parts = opened.again()
     engine, batch = parts.engine, next(parts.batches("train"))
     before = engine.parameters()
-    engine.begin("train", 0)
-    engine.update(parts.estimator.measure(engine, batch, 0).contrasts, rates)
+    engine.update(parts.estimator.measure(engine, batch.keyed("train", 0), 0).contrasts, rates)
     after = engine.parameters()
     names = [synapse.name for synapse in parts.network.synapses]
     return max(names, key=lambda name: _moved(before[f"{name}.weight"], after[f"{name}.weight"]))

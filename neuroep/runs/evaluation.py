@@ -168,8 +168,7 @@ def _judge(
     lowest = engine.network.output.potential.low
     predicted = []
     for number, minibatch in enumerate(minibatches):
-        engine.begin("evaluate", *occasion, number)
-        settled = engine.settle(minibatch, schedule)
+        settled = engine.settle(minibatch.keyed("evaluate", *occasion, number), schedule)
         outputs = engine.outputs(settled)
         predicted.append(outputs.argmax(axis=1))
         np.add.at(confusion, (minibatch.labels, predicted[-1]), 1)

@@ -121,8 +121,7 @@ def _epochs(run: Run, parts: Session, about: About, progress: bool, report: Repo
             error.args = (f"{error}; in epoch {epoch + 1}, the checkpoint of epoch {epoch} stays in '{out}'",)
             raise
         if probe is not None:
-            parts.engine.begin("probe", epoch)
-            record["probe"] = _probe(parts, probe)
+            record["probe"] = _probe(parts, probe.keyed("probe", epoch))
         record["remarks"] = _remarks(parts, record, run.metrics)
         about = replace(about, epoch=epoch + 1, updates=record["updates"])
         run.save(_checkpoint(parts.engine, about), record)
@@ -288,8 +287,7 @@ def _updates(
     label = f"epoch {epoch + 1}/{settings.epochs}"
     mean = _Mean()
     for minibatch in (shown := bar(parts.shuffled(epoch), data.batch_count(split, settings.batch), label, progress)):
-        parts.engine.begin("train", step)
-        measurement = parts.estimator.measure(parts.engine, minibatch, step)
+        measurement = parts.estimator.measure(parts.engine, minibatch.keyed("train", step), step)
         parts.engine.update(measurement.contrasts, speeds)
         mean.add(measurement.health, minibatch.size)
         step += 1
