@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hw_models.reading import Entries
 from neuroep import __version__
 from neuroep.errors import ConfigError, UserError, nearest
 from neuroep.runs import streams
@@ -269,7 +270,7 @@ def _train(arguments: argparse.Namespace) -> None:
         say(f"{arguments.out}: {record['epoch']} epochs done")
 
 
-def _print_epoch(record: Mapping[str, Any]) -> None:
+def _print_epoch(record: Entries) -> None:
     from hw_models.text import lined
     from neuroep.runs import training
 
@@ -286,12 +287,12 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
     streams.check_output()
     progress = not (arguments.quiet or arguments.json)
-    given: tuple[Any, ...] = (arguments.directory, arguments.split, arguments.overrides)
+    run, split, overrides = arguments.directory, arguments.split, arguments.overrides
     found: deployment.Deployment | deployment.Evaluation
     if arguments.seeds is None:
-        found = deployment.evaluate(*given, progress=progress)
+        found = deployment.evaluate(run, split, overrides, progress=progress)
     else:
-        found = deployment.deploy(*given, seeds=arguments.seeds, progress=progress)
+        found = deployment.deploy(run, split, overrides, seeds=arguments.seeds, progress=progress)
     say(runs.as_json(found.as_dict()) if arguments.json else found.as_text())
 
 
@@ -326,7 +327,7 @@ def _compare(arguments: argparse.Namespace) -> None:
     say(comparison.run(arguments.source, chips, out, **settings, report=report).as_text())
 
 
-def _print_named(name: str, record: Mapping[str, Any]) -> None:
+def _print_named(name: str, record: Entries) -> None:
     say(f"{name:<10}", end=" ")
     _print_epoch(record)
 

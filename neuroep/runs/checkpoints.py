@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from hw_models.reading import parse_json
+from hw_models.reading import Entries, Page, parse_json
 from hw_models.whole_files import replaced
 from neuroep.errors import CheckpointError, reason
 from neuroep.learning.optimisers import SGD, Adam
@@ -100,14 +100,14 @@ class Checkpoint:
             raise CheckpointError(f"checkpoint '{self.source}' belongs to another network: {found}")
 
 
-def page(checkpoint: Checkpoint) -> dict[str, Any]:
+def page(checkpoint: Checkpoint) -> Page:
     """Return what a checkpoint's file says of itself: what it belongs to, digests of all tensors, and its seal."""
     digests = {name: seals.of_array(name, array) for name, array in _tensors(checkpoint).items()}
     whole = {**asdict(checkpoint.about), "format": FORMAT, TENSORS: digests}
     return {**whole, seals.SEAL: seals.of_page(whole)}
 
 
-def save(path: str | Path, checkpoint: Checkpoint, about: Mapping[str, Any] | None = None) -> None:
+def save(path: str | Path, checkpoint: Checkpoint, about: Entries | None = None) -> None:
     """Write a checkpoint; at every moment the name holds the last good one or the new one.
 
     Parameters

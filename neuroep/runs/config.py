@@ -21,6 +21,7 @@ from hw_models import reading
 from hw_models.chip import Chip, faults, files
 from hw_models.chip.fields import Idle
 from hw_models.errors import ChipError
+from hw_models.reading import Entries, Page
 from neuroep.errors import ConfigError
 from neuroep.network import potentials
 from neuroep.runs import layout
@@ -105,7 +106,7 @@ class Config(Section):
         copy._foreign = frozenset()
         return copy
 
-    def to_dict(self) -> dict[str, dict[str, Any]]:
+    def to_dict(self) -> dict[str, Page]:
         """Return the settings as nested plain values, unset ones left out."""
         return self.model_dump(mode="json", exclude_none=True)
 
@@ -115,12 +116,12 @@ class Config(Section):
 
         return tomli_w.dumps(self.to_dict())
 
-    def flat(self) -> dict[str, Any]:
+    def flat(self) -> Page:
         """Return the settings by dotted name, for example ``{"training.epochs": 3}``."""
         return dict(_leaves(self.to_dict()))
 
 
-def _leaves(tables: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(tables: Entries, start: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in tables.items():
         if isinstance(value, dict) and f"{start}{name}" != "optimiser.rates":
             yield from _leaves(value, f"{start}{name}.")
@@ -129,7 +130,7 @@ def _leaves(tables: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, A
 
 
 def parse(
-    values: Mapping[str, Any], source: str = "configuration", forgiven: dict[str, str] | None = None
+    values: Entries, source: str = "configuration", forgiven: dict[str, str] | None = None
 ) -> Config:
     """Check nested plain values.
 
@@ -159,7 +160,7 @@ def parse(
         raise ConfigError(f"{source}: {faults.line(error.errors()[0], settings())}") from None
 
 
-def _with_chip(values: Mapping[str, Any], forgiven: dict[str, str] | None) -> dict[str, Any]:
+def _with_chip(values: Entries, forgiven: dict[str, str] | None) -> Page:
     """Return the values with a chip, where there is one, made of what its name, file and table say."""
     table = chip_values(values.get(CHIP))
     if not isinstance(table, Mapping):
@@ -173,7 +174,7 @@ def _with_chip(values: Mapping[str, Any], forgiven: dict[str, str] | None) -> di
         raise ChipError(faults.line({**fault, "loc": (CHIP, *fault["loc"])}, settings())) from None
 
 
-def chip_values(chip: Any) -> Any:
+def chip_values(chip: object) -> Any:
     """Return a chip's nested values: a name or file replaced by what it stands for, each table laid over its preset.
 
     A preset is a name, a file, or once more a table: the layers that overrides make.

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from hw_models.reading import parse_toml
+from hw_models.reading import Entries, Page, parse_toml
 from neuroep.errors import ConfigError, nearest
 from neuroep.runs.places import located
 from neuroep.runs.sections import settings
@@ -70,7 +70,7 @@ def check_once(name: str, given: Sequence[str], known: Collection[str]) -> None:
             raise ConfigError(f"setting {named} is given twice: which value is meant?")
 
 
-def merged(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+def merged(values: Entries, overrides: Sequence[str]) -> Page:
     """Return nested settings with overrides laid over them; those of a chip as a table whose preset is what was there.
 
     Raises
@@ -101,7 +101,7 @@ def merged(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any
     return result
 
 
-def _inner(table: Any, name: str) -> Any:
+def _inner(table: object, name: str) -> Any:
     """Return the table of that name inside another, made where there is none."""
     if not isinstance(table, dict):
         return table
@@ -115,7 +115,7 @@ def _located(chip: str) -> str:
     return located({"chip": chip}, Path.cwd())["chip"]
 
 
-def _lay(table: dict[str, Any], leaf: str, entry: str, value: Any, unset: bool) -> None:
+def _lay(table: Page, leaf: str, entry: str, value: object, unset: bool) -> None:
     """Put one value in its table; what is no table there is left for the checks to find.
 
     None takes a setting out, or, with ``unset``, stays to unset what a chip's preset sets.

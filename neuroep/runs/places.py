@@ -6,9 +6,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from hw_models.chip import files
+from hw_models.reading import Entries, Page
 from neuroep.errors import ConfigError
 from neuroep.runs.sections import CHIP
 
@@ -16,7 +16,7 @@ PICKLED = ".kv"
 VECTOR_FILES = (PICKLED, ".bin", ".gz", ".txt", ".vec")
 
 
-def located(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def located(values: Entries, folder: Path) -> Page:
     """Return the values with the paths of section ``data`` and of a chip made absolute, counted from ``folder``."""
     values = {**values, CHIP: _located_chip(values[CHIP], folder)} if CHIP in values else values
     data = values.get("data")
@@ -29,7 +29,7 @@ def located(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return {**values, "data": {**data, **placed}}
 
 
-def _located_chip(chip: Any, folder: Path) -> Any:
+def _located_chip(chip: object, folder: Path) -> object:
     """Make the path of a chip's file absolute; the name of a preset stays."""
     if isinstance(chip, Mapping) and isinstance(chip.get("preset"), str):
         return {**chip, "preset": _located_chip(chip["preset"], folder)}

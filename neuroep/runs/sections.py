@@ -10,12 +10,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from hw_models.chip import Chip
+from hw_models.reading import Entries, Page
 from neuroep.learning.optimisers import LARGEST_RATE
 
 CHIP = "chip"
 """Name of the table that describes the chip."""
 
-PAPER_SIZES: Mapping[str, Mapping[str, Any]] = {
+PAPER_SIZES: Mapping[str, Entries] = {
     "sentiment": {"tokens": 600, "dense": [1000, 40, 2]},
     "inference": {"tokens": 25, "dense": [400, 3], "inverse_temperature": 0.16},
 }
@@ -263,7 +264,7 @@ SECTIONS: Mapping[str, type[Section]] = {
 """By name of the table; beside them stands the chip's."""
 
 
-def settings(chip: bool = True) -> dict[str, Any]:
+def settings(chip: bool = True) -> Page:
     """Return every field of the configuration by dotted name, as pydantic field information.
 
     Parameters
@@ -271,7 +272,7 @@ def settings(chip: bool = True) -> dict[str, Any]:
     chip : bool
         With those of a chip, ``chip.adc.bits`` and so on.
     """
-    found: dict[str, Any] = {}
+    found: Page = {}
     for name, part in SECTIONS.items():
         found |= {f"{name}.{leaf}": field for leaf, field in part.model_fields.items()}
     return found | ({f"{CHIP}.{name}": field for name, field in Chip.settings().items()} if chip else {})
