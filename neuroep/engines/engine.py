@@ -83,7 +83,6 @@ class Engine(ABC):
         values = initial_parameters(network, seed) if parameters is None else parameters
         self.version = 0
         self.settle_steps = 0
-        self._occasion: tuple[str | int, ...] | None = None
         self._clamps = 0
         self._check_parameters(values)
         self._place(values)
@@ -172,7 +171,7 @@ class Engine(ABC):
 
     @abstractmethod
     def _take(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over what :meth:`optimiser_state` returned, checked."""
+        """Take over what :meth:`optimiser_state` and :meth:`device_state` returned, together and checked."""
 
     @abstractmethod
     def to_numpy(self, array: Any) -> np.ndarray:
@@ -194,6 +193,10 @@ class Engine(ABC):
     def _measured(self, synapse: str, end: str, signal: Signal) -> Signal:
         """Return what the update measures of one end of a synapse."""
         return signal
+
+    def device_state(self) -> dict[str, np.ndarray]:
+        """Return what a chip keeps by name: conductances, draws of its devices, counts, ranges; empty without one."""
+        return {}
 
     def calibrate(self, batches: Iterable[Batch], estimator: Estimator) -> None:  # noqa: B027 (as above)
         """Fix the ranges of the chip's converters on what these batches show; without such converters do nothing."""
@@ -218,14 +221,6 @@ class Engine(ABC):
         """Unit in the last place of 1 in the engine's precision."""
         return float(np.finfo(self.dtype).eps)
 
-    def begin(self, *occasion: str | int) -> None:
-        """Name what comes next, for example ``("train", 12)``.
-
-        Draws of a chip are keyed by it, so that what was read in between, and a resume, change nothing. It holds for
-        one :meth:`clamp`; without it draws are keyed by the number of clamped batches.
-        """
-        self._occasion = occasion
-
     def counters(self) -> dict[str, int]:
         """Return what has been counted since the engine was made: settle steps, summed over samples, and more."""
         return {"settle_steps": self.settle_steps}
@@ -233,7 +228,8 @@ class Engine(ABC):
     def clamp(self, batch: Batch) -> Any:
         """Clamp a batch: check it against the network, pad it, read the clamped products once.
 
-        The products are those of the present weights: clamp again after an update.
+        The products are those of the present weights: clamp again after an update. Draws of a chip are keyed by the
+        batch's key, or, where it has none, by the number of clamped batches.
 
         Raises
         ------
@@ -249,8 +245,7 @@ class Engine(ABC):
             bad = labels.min() if labels.min() < 0 else labels.max()
             raise DataError(f"label {bad} is out of range: allowed are 0 to {self.network.classes - 1}")
         padded = {s.name: self._padded(batch, s) for s in self.network.sequences}
-        self._begin(*(self._occasion or ("clamp", self._clamps)))
-        self._occasion = None
+        self._begin(*(batch.key or ("clamp", self._clamps)))
         self._clamps += 1
         return self._clamp(padded, labels)
 
@@ -347,19 +342,26 @@ class Engine(ABC):
         self.version += 1
         self._place(parameters)
 
-    def load_optimiser_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over what :meth:`optimiser_state` of such an engine returned.
+    def load_optimiser_state(
+        self, state: Mapping[str, np.ndarray], devices: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        """Take over what :meth:`optimiser_state` and, on a chip, :meth:`device_state` of such an engine returned.
 
         Raises
         ------
         CheckpointError
             If an array is missing, unknown, of another shape or kind of numbers, or a moment is not finite.
         """
-        kept.check(state, self._kept())
-        self._take(state)
+        whole = {**state, **(devices or {})}
+        kept.check(whole, self._kept())
+        self._take(whole)
 
     def _kept(self) -> dict[str, kept.Entry]:
-        """Return what the engine keeps beside its parameters: update counts first, moments from the first update on."""
+        """Return what the engine keeps beside its parameters, here what the rule does; a chip adds its devices."""
+        return self._kept_by_the_rule()
+
+    def _kept_by_the_rule(self) -> dict[str, kept.Entry]:
+        """Return what the rule keeps: update counts first, moments from the first update on."""
         found = {f"{synapse.name}.{kept.UPDATES}": kept.Entry((), "i") for synapse in self.network.synapses}
         for name, shape in self.network.parameter_shapes().items():
             updates = f"{name.rpartition('.')[0]}.{kept.UPDATES}"
