@@ -200,6 +200,24 @@ def check_points(kind: str, points: int) -> None:
         raise ConfigError(f"points = {points}: estimator '{kind}' has two, only {', '.join(COUNTED)} takes more")
 
 
+def named(name: str) -> Formula:
+    """Return the formula of that name: a kind that draws none, or ``N points``.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name.
+    """
+    points = name.removesuffix(" points")
+    if points != name and points.isdecimal():
+        check_points("centred", int(points))
+        return central(int(points))
+    known = {formula.name: formula for formula in plain()}
+    if name not in known:
+        raise ConfigError(unknown("formula", name, [*known, "N points"]))
+    return known[name]
+
+
 def plain() -> tuple[Formula, ...]:
     """Return the formulas of two states of all kinds that draw none."""
     return tuple(found[0] for kind in NAMES if len(found := FORMULAS[kind](2)) == 1)
