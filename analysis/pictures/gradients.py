@@ -153,7 +153,8 @@ def _guide(ax: Axes, beta: np.ndarray, error: np.ndarray, power: int) -> None:
     at = 0 if power <= 2 else int(np.argmin(np.abs(np.log(beta / LARGE))))
     line = 3 * error[at] * (beta / beta[at]) ** power
     seen = (line < 3) & (line > 0.1 * error.min())
-    label = r"$\propto \beta$" if power == 1 else rf"$\propto \beta^{power}$"
+    exponent = str(power) if power < 10 else f"{{{power}}}"
+    label = r"$\propto \beta$" if power == 1 else rf"$\propto \beta^{exponent}$"
     look = LINES.get(power, "-.")
     ax.plot(beta[seen], line[seen], color=style.GREY, linestyle=look, linewidth=1.2, label=label)
 
