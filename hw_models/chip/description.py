@@ -21,13 +21,19 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from hw_models.chip import faults, layers
-from hw_models.chip.circuits import Attention, Crossbar, Events, Neuron, Readout, Update, Wires
-from hw_models.chip.fields import Converter, Count, Device, Idle, Part, Pulse, at, leaves_of, silenced
+from hw_models.chip.converter import Converter
+from hw_models.chip.device import Device
+from hw_models.chip.events import Events
+from hw_models.chip.fields import Count, Idle, Part, at, leaves_of, silenced
+from hw_models.chip.layout import Layout
+from hw_models.chip.learning import Pulse, Update
+from hw_models.chip.periphery import Attention, Neuron, Readout
+from hw_models.chip.wires import Wires
 from hw_models.errors import ChipError
 from hw_models.laws import devices
 
 __all__ = [
-    "Attention", "Chip", "Converter", "Crossbar", "Device", "Events", "Neuron", "Part", "Pulse", "Readout", "Update",
+    "Attention", "Chip", "Converter", "Device", "Events", "Layout", "Neuron", "Part", "Pulse", "Readout", "Update",
     "Wires",
 ]  # fmt: skip
 PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat", "kept"})
@@ -56,7 +62,7 @@ class Chip(Part):
     """Fields of the chip it was made from that cannot act as it is now, see :mod:`hw_models.chip.layers`."""
     substrate: Literal["crossbar", "event_driven"] = at("device", default="crossbar")
     """Resistive crossbars, or an event-driven digital array."""
-    crossbar: Crossbar = at("device", default=Crossbar())
+    crossbar: Layout = at("device", default=Layout())
     """Tiles and mapping."""
     device: Device = at("device", default=Device())
     """The resistive device."""

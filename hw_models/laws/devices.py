@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
-from hw_models.chip.fields import Device
+from hw_models.chip.device import Device
 
 FLOOR = 1e-7
 """Smallest g/g_max of a logarithm."""
