@@ -23,7 +23,8 @@ import numpy as np
 from hw_models.arrays import line_noise, wires
 from hw_models.arrays.programming import BLOCK, Array, Devices
 from hw_models.kernels.blocks import Run, blocks
-from hw_models.laws import devices
+from hw_models.laws.curves import Seconds
+from hw_models.laws.read_noise import ReadNoise
 
 _log = logging.getLogger(__name__)
 MICRO = 1e-6
@@ -36,16 +37,16 @@ class Side(NamedTuple):
     g: Array
     """Conductance now [uS]."""
     mean: Array
-    """Mean of a read [uS]; the very g where the law does not clip."""
+    """Mean of a read [uS]; the very g where the law does not shift it."""
     sigma: Array
     """Standard deviation of a read [uS]."""
     sign: float
 
-    def put(self, numbers: Array, g: Array, sigma: Array) -> None:
+    def put(self, numbers: Array, g: Array, sigma: Array, law: ReadNoise) -> None:
         """Fill some lines."""
         self.g[numbers], self.sigma[numbers] = g, sigma
         if self.mean is not self.g:
-            self.mean[numbers] = devices.rectified_moments(g, sigma)[0]
+            self.mean[numbers] = law.moments(g, sigma)[0]
 
 
 class Plane(NamedTuple):
@@ -92,12 +93,12 @@ class Tiles:
 
     def __init__(self, devices: Devices) -> None:
         self.devices, self.chip, self.device = devices, devices.chip, devices.device
-        self.uniform = self.device.read_noise_law == "additive" and not devices.wired
+        self.law = self.device.noise
+        self.uniform = self.law.uniform and not devices.wired
         noisy = self.device.read_noise > 0
         self.lined = noisy and devices.wired
         self.exact = noisy and self.chip.crossbar.exact_noise and not self.lined
         self.varied = noisy and not self.uniform and not self.exact and not self.lined
-        self.clips = self.device.read_noise > 0 and self.device.read_noise_law == "pcm"
         self.kept: dict[str, Array] = {}
         self.networks: dict[tuple[int, int, int, int], line_noise.Network] = {}
         self.told = False
@@ -161,7 +162,7 @@ class Tiles:
         sides = []
         for side in range(own.sides if self.exact else 0):
             g, sigma, mean = (np.empty((outputs + own.references, inputs), dtype=np.float32) for _ in range(3))
-            sides.append(Side(g, mean if self.clips else g, sigma, -1.0 if side else 1.0))
+            sides.append(Side(g, mean if self.law.shifts else g, sigma, -1.0 if side else 1.0))
         uniform = (self.device.read_noise * own.unit) ** 2 if self.uniform else 0.0
         return Plane(read, variance, reference, middle, zero, uniform, factor, sides, {})
 
@@ -178,7 +179,7 @@ class Tiles:
                 part = plane.variance[first:last]
                 part[:] = variance * unit**2 + (part if side else 0)
             if plane.sides:
-                plane.sides[side].put(numbers, now, self._sigma(before, now, numbers))
+                plane.sides[side].put(numbers, now, self._sigma(before, now, numbers), self.law)
         return sums
 
     def _fill_references(self, job: Job) -> Array:
@@ -195,7 +196,7 @@ class Tiles:
             if plane.reference is not None:
                 plane.reference[:] = own.averaged(variance) / counts * own.unit**2
             if plane.sides:
-                plane.sides[side].put(numbers, now, self._sigma(before, now, numbers))
+                plane.sides[side].put(numbers, now, self._sigma(before, now, numbers), self.law)
         return sums
 
     def _put_mean(self, job: Job, where: tuple[int, int], outputs: tuple[int, int], mean: Array) -> None:
@@ -217,15 +218,15 @@ class Tiles:
         """Return mean and variance of reads at the devices of lines of these numbers."""
         if not self.device.read_noise:
             return now, now
-        return devices.read_moments(now, before, self.device, self._age(numbers))
+        return self.law.moments(now, self._sigma(before, now, numbers))
 
     def _sigma(self, before: Array, now: Array, numbers: Array) -> Array:
         """Return the standard deviations of reads at the devices."""
-        return devices.read_sigma(now, before, self.device, self._age(numbers))
+        return self.law.sigma(now, before, self.device, self._age(numbers))
 
-    def _age(self, numbers: Array) -> devices.Seconds:
-        """Return the seconds since the last write, which the 1/f law alone asks for."""
-        return self.devices.age(numbers) if self.clips else 0.0
+    def _age(self, numbers: Array) -> Seconds:
+        """Return the seconds since the last write, where the law asks for them."""
+        return self.devices.age(numbers) if self.device.flickers else 0.0
 
     def _fill_wired(self, job: Job, c: int) -> Array:
         """Fill one column tile, reference lines in it; return sums of G programmed and now."""
@@ -299,7 +300,7 @@ class Tiles:
         g, mean, sigma = (np.ascontiguousarray(values.T, dtype=np.float32).ravel() for values in tile)
         sign, (across, transfer) = np.float32(-1 if side else 1), network.tensors()
         sensed = transfer if outputs is None else transfer @ outputs.astype(np.float32)
-        own_draws = g, mean, sigma, self.clips
+        own_draws = g, mean, sigma, self.law
         plane.noise["forward", r, c, side] = line_noise.Exact(across, sensed * sign, *own_draws)
         plane.noise["transposed", r, c, side] = line_noise.Exact(transfer, across * sign, *own_draws)
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from hw_models.chip.fields import Branch, Finite, Four, NonNegative, Part, Positive, Share, at
 from hw_models.chip.learning import Pulse
+from hw_models.laws.law import meaning, menu, missing, taken
+from hw_models.laws.read_noise import READ_NOISE, UNIT, ReadNoise
+
+if TYPE_CHECKING:
+    ReadNoiseName = str
+else:
+    ReadNoiseName = Literal[tuple(READ_NOISE)]
 
 RELAXATION = (1.0, 86400.0)
 
@@ -31,6 +38,11 @@ def refitted(device: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
         if changes["g_max"] != had and device.get("programming_noise_g_max") is None:
             result["programming_noise_g_max"] = had
     return result
+
+
+def _of_read_noise(name: str, unit: str = "1", default: Any = 0.0) -> Any:
+    """Return a field that some laws of read noise take, with what it means to each."""
+    return at("read", unit, default, meaning(READ_NOISE, name))
 
 
 class Device(Part):
@@ -61,20 +73,14 @@ class Device(Part):
     programming_noise_g_max: Positive | None = at("programming", "uS", None)
     """The g_max of the devices that programming_noise was fitted to, fresh or not: with another g_max it grows in
     proportion. Unset, it is in uS as it stands; changing the g_max of a chip that exists notes the one it had."""
-    read_noise: NonNegative = at("read", "uS additive, else relative", 0.0)
+    read_noise: NonNegative = at("read", UNIT, 0.0)
     """Size of the noise of one read, by its law."""
-    read_noise_law: Literal["additive", "proportional", "sqrt", "pcm"] = at("read", default="additive")
-    """sigma_g = read_noise; read_noise g; read_noise sqrt(g g_max); or 1/f noise of phase-change memory."""
-    read_noise_exponent: NonNegative = at("read", default=0.65)
-    """pcm: Q = read_noise / (g/g_max)^exponent."""
-    read_noise_cap: Positive = at("read", default=0.2)
-    """pcm: largest Q."""
-    read_noise_log: Four = at("read", default=(0.0, 0.0, 0.0, 0.0))
-    """pcm: Q = read_noise clip(a ln(g/g_max) + b, low, high) as (a, b, low, high), where high is above 0."""
-    read_noise_above: Branch = at("read", default=())
-    """pcm with read_noise_log: polynomial from a share on, (v0, c0, c1, ...): c0 + c1 v + ... for v = g/g_max >= v0."""
-    read_time: Positive = at("read", "s", 250e-9)
-    """pcm: duration of a read, the upper end of the 1/f band."""
+    read_noise_law: ReadNoiseName = at("read", default="additive", means=menu(READ_NOISE))
+    read_noise_exponent: NonNegative = _of_read_noise("read_noise_exponent", default=0.65)
+    read_noise_cap: Positive = _of_read_noise("read_noise_cap", default=0.2)
+    read_noise_log: Four = _of_read_noise("read_noise_log", default=(0.0, 0.0, 0.0, 0.0))
+    read_noise_above: Branch = _of_read_noise("read_noise_above", default=())
+    read_time: Positive = _of_read_noise("read_time", "s", 250e-9)
     drift_mean: Four = at("programming", default=(0.0, 0.0, 0.0, 0.0))
     """Mean of the drift exponent nu: clip(a ln(g/g_max) + b, low, high) as (a, b, low, high)."""
     drift_spread: Four = at("programming", default=(0.0, 0.0, 0.0, 0.0))
@@ -111,7 +117,17 @@ class Device(Part):
     @property
     def ages(self) -> bool:
         """Whether a read goes by the time since the last write: drift, relaxation, or 1/f noise."""
-        return self.drifts or self.relaxes or (self.read_noise > 0 and self.read_noise_law == "pcm")
+        return self.drifts or self.relaxes or self.flickers
+
+    @property
+    def noise(self) -> ReadNoise:
+        """The law of read noise, which acts where ``read_noise`` is above 0."""
+        return READ_NOISE[self.read_noise_law]
+
+    @property
+    def flickers(self) -> bool:
+        """Whether read noise grows with the time since the last write."""
+        return self.read_noise > 0 and self.noise.ages
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy with other values, unchecked; another g_max as :func:`refitted` says."""
@@ -149,15 +165,11 @@ class Device(Part):
         if not self.programming_noise_fresh:
             self.idle("with programming_noise_fresh", "relaxation_times")
         if not self.read_noise:
-            shape = ("read_noise_exponent", "read_noise_cap", "read_noise_log", "read_noise_above", "read_time")
-            self.idle("with read_noise above 0", "read_noise_law", *shape)
-        if self.read_noise_law != "pcm":
-            names = ("read_noise_exponent", "read_noise_cap", "read_noise_log", "read_time")
-            self.idle("with read_noise_law pcm", *names)
-        if not self.read_noise_log[3]:
-            self.idle("with a read_noise_log whose last number is above 0", "read_noise_log", "read_noise_above")
-        else:
-            self.idle("without read_noise_log", "read_noise_exponent", "read_noise_cap")
+            self.idle("with read_noise above 0", "read_noise_law", *taken(READ_NOISE))
+        for name, laws in missing(READ_NOISE, self.noise):
+            self.idle(f"with read_noise_law {laws}", name)
+        for reason, names in self.noise.idle(self):
+            self.idle(reason, *names)
 
     def _check_levels(self) -> None:
         span = self.g_max - self.g_min

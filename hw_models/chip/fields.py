@@ -32,9 +32,12 @@ Four = Annotated[tuple[Finite, Finite, Finite, Finite], Field(strict=False)]
 Branch = Annotated[tuple[Finite, ...], Field(strict=False)]
 
 
-def at(when: str, unit: str = "1", default: Any = 0.0) -> Any:
-    """Return a field with its unit and the moment it acts: per device, programming, conversion, read, step, update."""
-    return Field(default=default, json_schema_extra={"unit": unit, "when": when})
+def at(when: str, unit: str = "1", default: Any = 0.0, means: str | None = None) -> Any:
+    """Return a field with its unit and the moment it acts: per device, programming, conversion, read, step, update.
+
+    ``means`` stands in for the text under a field whose meaning the laws have that take it.
+    """
+    return Field(default=default, description=means, json_schema_extra={"unit": unit, "when": when})
 
 
 class Idle(ValueError):

@@ -11,7 +11,6 @@ import pytest
 from hw_models.arrays import line_noise, reading as products, wires
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
-from hw_models.laws import devices
 from tests.naive import line_noise as naive
 
 LAWS = {"additive": 0.5, "proportional": 0.05, "sqrt": 0.03, "pcm": 0.05}
@@ -39,7 +38,7 @@ def make(shape=(OUT, IN), seed=1, run=None, **parts):
 
 def drawn(g, device, draw, count=COUNT):
     """Conductances (count, word, bit) [S] of as many reads."""
-    sigma = devices.read_sigma(g, g, device).astype(np.float64)
+    sigma = device.noise.sigma(g, g, device).astype(np.float64)
     found = g + sigma * draw.normal(size=(count, *g.shape))
     return (np.maximum(found, 0) if device.read_noise_law == "pcm" else found).transpose(0, 2, 1) * 1e-6
 
@@ -123,7 +122,7 @@ def test_the_fast_form_has_the_covariance_of_the_network(law, way, signed, monke
     exact, lone, ends = 0.0, 0.0, {"rows": x} if way == "forward" else {"columns": x}
     for side in bar.conductances():
         g = side[0].T.astype(np.float64) * 1e-6
-        variance = devices.read_sigma(side[0], side[0], bar.chip.device).T.astype(np.float64) ** 2
+        variance = bar.tiles.law.sigma(side[0], side[0], bar.tiles.device).T.astype(np.float64) ** 2
         exact = exact + naive.covariance(g, variance, 300.0, 200.0, **ends) * bar.devices.unit**2
         share = wires.attenuation(g, wires.effective(g, 300.0, 200.0))[0] ** 2 * variance * bar.devices.unit**2
         lone = lone + (x**2 @ share if way == "forward" else share @ x**2)
@@ -279,7 +278,7 @@ CASES = {
 
 def moments(g, programmed, device):
     """Mean and variance of a read of each device, the clipped law by summing over its density."""
-    sigma = devices.read_sigma(g, programmed, device).astype(np.float64)
+    sigma = device.noise.sigma(g, programmed, device).astype(np.float64)
     if device.read_noise_law != "pcm":
         return g.astype(np.float64), sigma**2
     z = np.linspace(-8, 8, 4001)
