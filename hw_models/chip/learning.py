@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from hw_models.chip.fields import Count, Finite, NonNegative, Part, Positive, at
+from hw_models.laws.law import meaning, menu, missing
+from hw_models.laws.pulse_response import PULSE_RESPONSES as LAWS, PulseResponse
+
+if TYPE_CHECKING:
+    ResponseName = str
+else:
+    ResponseName = Literal[tuple(LAWS)]
 
 
 class Update(Part):
@@ -45,11 +52,10 @@ class Update(Part):
 class Pulse(Part):
     """Response of a device to one programming pulse; weights here are shares of the weight range.
 
-    Equations and source: :mod:`hw_models.arrays.pulses`.
+    Equations and sources: :mod:`hw_models.laws.pulse_response`; spreads and noise: :mod:`hw_models.arrays.pulses`.
     """
 
-    response: Literal["constant", "linear", "soft_bounds", "exponential", "power"] = at("update", default="constant")
-    """How the step depends on the weight."""
+    response: ResponseName = at("update", default="constant", means=f"How the step depends on the weight. {menu(LAWS)}")
     dw_min: Annotated[float, Field(ge=1e-7, allow_inf_nan=False)] = at("update", "weight range", 1e-3)
     """Step of one pulse at weight 0: the granularity."""
     dw_min_spread: NonNegative = at("device", "dw_min", 0.0)
@@ -68,49 +74,31 @@ class Pulse(Part):
     """Device-to-device spread of the upper bound."""
     w_min_spread: NonNegative = at("device", "w_min", 0.0)
     """Device-to-device spread of the lower bound."""
-    gamma_up: Finite = at("update", default=0.0)
-    """Linear: share by which the step up shrinks at the upper bound. Exponential: rate. Power: exponent."""
-    gamma_down: Finite = at("update", default=0.0)
-    """The same of the step down."""
-    gamma_up_spread: NonNegative = at("device", default=0.0)
-    """Device-to-device standard deviation of gamma_up itself, linear response; about the mean bound."""
-    gamma_down_spread: NonNegative = at("device", default=0.0)
-    """The same of gamma_down."""
-    a_up: Finite = at("update", default=0.0)
-    """Exponential: weight A of the state's effect on a step up."""
-    a_down: Finite = at("update", default=0.0)
-    """Exponential: the same of a step down."""
-    slope: Finite = at("update", default=1.0)
-    """Exponential: a in z = 2 a w / (w_max - w_min) + b."""
-    offset: Finite = at("update", default=0.0)
-    """Exponential: b of the same."""
+    gamma_up: Finite = at("update", means=meaning(LAWS, "gamma_up"))
+    gamma_down: Finite = at("update", means=meaning(LAWS, "gamma_down"))
+    gamma_up_spread: NonNegative = at("device", means=meaning(LAWS, "gamma_up_spread"))
+    gamma_down_spread: NonNegative = at("device", means=meaning(LAWS, "gamma_down_spread"))
+    a_up: Finite = at("update", means=meaning(LAWS, "a_up"))
+    a_down: Finite = at("update", means=meaning(LAWS, "a_down"))
+    slope: Finite = at("update", default=1.0, means=meaning(LAWS, "slope"))
+    offset: Finite = at("update", means=meaning(LAWS, "offset"))
+
+    @property
+    def law(self) -> PulseResponse:
+        """The law of the response."""
+        return LAWS[self.response]
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         self._check_idle()
-        if self.response == "power" and min(self.gamma_up, self.gamma_down) < 0:
-            raise ValueError(f"gamma_up = {self.gamma_up}, gamma_down = {self.gamma_down}: exponents should be from 0")
+        self.law.check(self)
         if self.dw_min > self.w_max - self.w_min:
             raise ValueError(f"dw_min = {self.dw_min}: one step is larger than the range {self.w_max - self.w_min}")
         return self
 
     def _check_idle(self) -> None:
         """Refuse what the response does not take, and a response that is the constant one without its numbers."""
-        if self.response in ("constant", "soft_bounds"):
-            self.idle("with response linear, exponential or power", "gamma_up", "gamma_down")
-        if self.response != "linear":
-            self.idle("with response linear", "gamma_up_spread", "gamma_down_spread")
-        elif not (self.gamma_up or self.gamma_down or self.gamma_up_spread or self.gamma_down_spread):
-            self.idle("with gamma_up, gamma_down or a spread of one", "response")
-        if self.response == "power" and not (self.gamma_up or self.gamma_down):
-            self.idle("with gamma_up or gamma_down", "response")
-        if self.response != "exponential":
-            self.idle("with response exponential", "a_up", "a_down", "slope", "offset")
-            return
-        if not (self.a_up or self.a_down):
-            self.idle("with a_up or a_down", "response")
-        for way in ("up", "down"):
-            if not getattr(self, f"a_{way}"):
-                self.idle(f"with a_{way}", f"gamma_{way}")
-        if not ((self.a_up and self.gamma_up) or (self.a_down and self.gamma_down)):
-            self.idle("with a_up and gamma_up, or a_down and gamma_down", "slope", "offset")
+        for name, laws in missing(LAWS, self.law):
+            self.idle(f"with response {laws}", name)
+        for reason, names in self.law.idle(self):
+            self.idle(reason, *names)
