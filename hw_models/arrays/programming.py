@@ -37,7 +37,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hw_models.chip import Chip
+from hw_models.arrays.parts import CrossbarParts
 from hw_models.kernels.blocks import Run, blocks
 from hw_models.kernels.random import key, normals, uniforms
 from hw_models.laws import mapping, variation
@@ -57,8 +57,8 @@ class Devices:
 
     Parameters
     ----------
-    chip : Chip
-        Mapping, device, wires.
+    parts : CrossbarParts
+        Layout, device, wires, and whether weights change in memory.
     shape : tuple of int
         (out, in).
     seed : int
@@ -69,31 +69,31 @@ class Devices:
         Of the matrices.
     """
 
-    def __init__(self, chip: Chip, shape: tuple[int, int], seed: int, name: str, dtype: str) -> None:
-        self.chip, self.device, self.shape, self.dtype = chip, chip.device, shape, np.dtype(dtype)
+    def __init__(self, parts: CrossbarParts, shape: tuple[int, int], seed: int, name: str, dtype: str) -> None:
+        self.layout, self.device, self.wires, self.shape, self.dtype = *parts[:3], shape, np.dtype(dtype)
         self.place = (seed, name)
         self.keys = {what: key(seed, name, what) for what in ("g_min", "g_max", "gain", "stuck")}
         self.rekey()
-        self.paired = chip.crossbar.mapping == "differential"
-        self.row_tiles = blocks(shape[1], chip.crossbar.rows)
-        self.column_tiles = blocks(shape[0], chip.crossbar.columns)
-        self.unit = (1 if self.paired else 2) / (chip.device.g_max - chip.device.g_min)
-        self.sides, self.slices = 2 if self.paired else 1, chip.crossbar.slices
+        self.paired = self.layout.mapping == "differential"
+        self.row_tiles = blocks(shape[1], self.layout.rows)
+        self.column_tiles = blocks(shape[0], self.layout.columns)
+        self.unit = (1 if self.paired else 2) / (self.device.g_max - self.device.g_min)
+        self.sides, self.slices = 2 if self.paired else 1, self.layout.slices
         self.tile_of = np.repeat(np.arange(len(self.column_tiles)), [b - a for a, b in self.column_tiles])
         self.zeros = self._zeros()
-        self.digital = not self.paired and chip.crossbar.reference == "digital"
+        self.digital = not self.paired and self.layout.reference == "digital"
         self.reference_lines = self._reference_lines()
         self.references = self.reference_lines[-1][1] if self.reference_lines else 0
-        self.wired = chip.wires.r_word > 0 or chip.wires.r_bit > 0
+        self.wired = self.wires.r_word > 0 or self.wires.r_bit > 0
         self.now = self.since = 0.0
         self.written_at: Array | None = None
         self.mixed = False
-        if chip.update.scheme != "digital" and chip.device.ages:
+        if parts.in_memory and self.device.ages:
             self.written_at = np.zeros(shape)
 
     def _zeros(self) -> Array:
         """Return the conductance of weight 0 in every slice of the offset mapping [uS], (slices,)."""
-        bar, device = self.chip.crossbar, self.device
+        bar, device = self.layout, self.device
         if bar.slice_bits is None:
             return np.array([mapping.zero_and_reach(device, bar.zero)[0]])
         digits = mapping.zero_digits(bar.slices, bar.slice_bits, bar.zero)
@@ -103,7 +103,7 @@ class Devices:
         """Return first and last reference line of every column tile; none for pairs and digital references."""
         if self.paired or self.digital:
             return []
-        counts = [self.chip.crossbar.reference_lines or max(b - a, 1) for a, b in self.column_tiles]
+        counts = [self.layout.reference_lines or max(b - a, 1) for a, b in self.column_tiles]
         ends = np.cumsum(counts).tolist()
         return list(zip([0, *ends[:-1]], ends, strict=True))
 
@@ -182,7 +182,7 @@ class Devices:
         faults = device.mismatch > 0 or device.stuck_low > 0 or device.stuck_high > 0
         shifts = device.read_noise > 0 and device.noise.shifts
         apart = self.references > 0 and any(device.programming_noise)  # the reference lines' own
-        moved, scaled = self.drifting or self.relaxing, self.chip.crossbar.zero == "level"
+        moved, scaled = self.drifting or self.relaxing, self.layout.zero == "level"
         return faults or moved or shifts or apart or scaled or self.wired or self.slices > 1
 
     def targets(self, a: Array, cut: bool = True) -> tuple[Array, Array]:
@@ -190,7 +190,7 @@ class Devices:
 
         Weights beyond the range are cut, but those that pulses have moved there, within a device's own bounds.
         """
-        bar = self.chip.crossbar
+        bar = self.layout
         if bar.slice_bits is not None:
             return mapping.digits(a, bar.slices, bar.slice_bits, bar.mapping, self.device, bar.zero)
         if self.paired:
@@ -230,7 +230,7 @@ class Devices:
         else:
             found = [variation.bounds(np.zeros((1, 1)), np.zeros((1, 1)), self.device)] * self.sides
         lows, highs = (np.stack([pair[n] for pair in found]) for n in range(2))
-        bar = self.chip.crossbar
+        bar = self.layout
         return mapping.weight_bounds(lows, highs, self.device, bar.mapping, bar.zero)
 
     def conducting(self, target: Array, g: Array, where: tuple[int, int], first: int, turn: int) -> tuple[Array, Array]:

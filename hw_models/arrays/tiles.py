@@ -92,12 +92,12 @@ class Tiles:
     """
 
     def __init__(self, devices: Devices) -> None:
-        self.devices, self.chip, self.device = devices, devices.chip, devices.device
+        self.devices, self.layout, self.wires, self.device = devices, devices.layout, devices.wires, devices.device
         self.law = self.device.noise
         self.uniform = self.law.uniform and not devices.wired
         noisy = self.device.read_noise > 0
         self.lined = noisy and devices.wired
-        self.exact = noisy and self.chip.crossbar.exact_noise and not self.lined
+        self.exact = noisy and self.layout.exact_noise and not self.lined
         self.varied = noisy and not self.uniform and not self.exact and not self.lined
         self.kept: dict[str, Array] = {}
         self.networks: dict[tuple[int, int, int, int], line_noise.Network] = {}
@@ -259,7 +259,7 @@ class Tiles:
 
     def _lost(self, mean: Array, variance: Array) -> Array:
         """Return Z v [uS] of the devices of a column tile, at most their mean."""
-        line, lost = self.chip.wires, np.empty_like(mean)
+        line, lost = self.wires, np.empty_like(mean)
         for a, b in self.devices.row_tiles:
             ohm = wires.impedance(mean[:, a:b].T * MICRO, line.r_word, line.r_bit).T
             lost[:, a:b] = ohm * MICRO * variance[:, a:b]
@@ -269,7 +269,7 @@ class Tiles:
         self, place: tuple[int, int, int, int], numbers: Array, cut: slice, mean: Array, variance: Array, solve: bool
     ) -> tuple[Array, line_noise.Network]:
         """Return the conductances (word, bit) [S] at which a tile was solved last, and its solution."""
-        line, names = self.chip.wires, [f"{what}.{place[0]}.{place[1]}" for what in ("solved", "spread")]
+        line, names = self.wires, [f"{what}.{place[0]}.{place[1]}" for what in ("solved", "spread")]
         if not self.kept:
             g, spread = mean[:, cut], variance[:, cut]
         else:
@@ -281,7 +281,7 @@ class Tiles:
         if self.kept and not solve and place in self.networks:
             return g, self.networks[place]
         noisy = spread.T.astype(np.float64) if self.lined else None
-        found = line_noise.solve(g, line.r_word, line.r_bit, noisy, self.chip.crossbar.exact_noise)
+        found = line_noise.solve(g, line.r_word, line.r_bit, noisy, self.layout.exact_noise)
         if self.kept:
             self.networks[place] = found
         return g, found
@@ -306,7 +306,7 @@ class Tiles:
 
     def _tell(self, planes: list[Plane]) -> None:
         """Say once how many tiles leave the fast form of their noise."""
-        if self.told or not self.lined or self.chip.crossbar.exact_noise:
+        if self.told or not self.lined or self.layout.exact_noise:
             return
         found = [noise for plane in planes for noise in plane.noise.values()]
         off = sum(isinstance(noise, line_noise.Exact) and noise.large for noise in found)
@@ -324,7 +324,7 @@ class Tiles:
         The solutions themselves stay in memory alone; they are found again from these.
         """
         own = self.devices
-        if own.wired and self.chip.wires.refresh_every > 1 and not self.kept:
+        if own.wired and self.wires.refresh_every > 1 and not self.kept:
             shape = (own.shape[0] + own.references, own.shape[1])
             for k in range(own.slices):
                 for side in range(own.sides):

@@ -36,6 +36,11 @@ class Update(Part):
     management: bool = at("update", default=True)
     """Pulsed: fit train length and both factors to the signals at hand; off keeps A = B = sqrt(rate/(dw_min BL))."""
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether weights change on the devices themselves, by pulses."""
+        return self.scheme != "digital"
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.scheme != "digital":

@@ -79,10 +79,13 @@ class Pulsed(Protocol):
 class PulseResponse(Law):
     """A law of pulses; affine where it gives no factors."""
 
-    factors: ClassVar[Factors | None] = None
-    """How the step depends on the weight where that is not 1 - c w; see the module."""
     softens: ClassVar[bool] = False
     """Whether steps shrink to nothing as the bound ahead comes near."""
+
+    @property
+    def factors(self) -> Factors | None:
+        """How the step depends on the weight where that is not 1 - c w; see the module."""
+        return None
 
     def slopes(self, pulse: Pulsed, high: np.ndarray, low: np.ndarray, spread: Spread) -> list[np.ndarray]:
         """Return c of a step up and of one down, (out, in) or (1, in) where devices are alike; affine responses."""
@@ -162,7 +165,11 @@ class Exponential(PulseResponse):
         "slope": "a in z = 2 a w / (w_max - w_min) + b",
         "offset": "b of the same",
     }
-    factors = staticmethod(exponential_factors)
+
+    @property
+    def factors(self) -> Factors:
+        """Return the function."""
+        return exponential_factors
 
     def idle(self, pulse: Pulsed) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Yield what belongs to an effect of the state that is not there."""
@@ -194,7 +201,11 @@ class Power(PulseResponse):
         "gamma_up": "exponent of a step up",
         "gamma_down": "exponent of a step down",
     }
-    factors = staticmethod(power_factors)
+
+    @property
+    def factors(self) -> Factors:
+        """Return the function."""
+        return power_factors
 
     def check(self, pulse: Pulsed) -> None:
         """Refuse exponents below 0."""

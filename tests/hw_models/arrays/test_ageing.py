@@ -53,8 +53,8 @@ def twin(bar, held, age):
     """What a pair reads, device by device, from held weights and the seconds since each one's own write (out, in)."""
     draws = np.zeros((2, 7, *SHAPE))
     draws[:, 4], draws[:, 5] = normals_of_nu(bar, 2), 0.5
-    g = naive.conductances(held, bar.chip.device, draws, age)
-    return (g[0] - g[1]) / bar.chip.device.g_max
+    g = naive.conductances(held, bar.device, draws, age)
+    return (g[0] - g[1]) / bar.device.g_max
 
 
 def test_a_device_pulsed_now_is_not_a_day_old():
@@ -77,7 +77,7 @@ def test_beside_a_reference_too():
     which[1] = True
     pulse(bar, which)
     g, reference = (side[0] for side in bar.conductances())
-    device, t = bar.chip.device, np.where(which, 0.0, DAY)
+    device, t = bar.device, np.where(which, 0.0, DAY)
     target = (bar.stored.astype(np.float64) + 1) * 12.5
     nu = DRIFT.exponent(target, normals_of_nu(bar, 1)[0], device).astype(np.float64)
     np.testing.assert_allclose(g, target * (1 + t / 20) ** -nu, rtol=2e-5)

@@ -45,7 +45,7 @@ def drawn(g, device, draw, count=COUNT):
 
 def solved(bar, x, way, draw):
     """Products (count, sensed) of one vector, the network of every array solved anew for each draw."""
-    line, device, unit = (bar.chip.wires.r_word, bar.chip.wires.r_bit), bar.chip.device, bar.devices.unit * 1e6
+    line, device, unit = (bar.wires.r_word, bar.wires.r_bit), bar.device, bar.devices.unit * 1e6
     forward, (g, other) = way == "forward", [side[0] for side in bar.conductances()]
 
     def currents(array, signals=x):
@@ -232,7 +232,7 @@ def test_state_round_trip(programmings, small, monkeypatch):
     one, draw = make((23, 25), **FAST)
     for turn in range(programmings):
         one.program(np.float32(1 - 0.05 * turn) * one.weights())
-    other = Crossbar(one.chip, (23, 25), 0, "hidden")
+    other = make((23, 25), **FAST)[0]
     other.load(one.state())
     x, s = draw.uniform(size=(5, 25)).astype(np.float32), draw.uniform(size=(5, 23)).astype(np.float32)
     np.testing.assert_array_equal(other.forward(x), one.forward(x))
@@ -299,7 +299,7 @@ def claimed(bar, x, way):
     mean, covariance = np.zeros(size), np.zeros((size, size))
     for reference, _, found in lines:
         for (k, side), factor, before, now in found:
-            m, v = moments(now, before, bar.chip.device)
+            m, v = moments(now, before, bar.device)
             scale = bar.weight_range * bar.compensation * factor * own.unit
             if not reference:
                 sign = -1 if side else 1

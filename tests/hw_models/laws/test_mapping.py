@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from hw_models.arrays.parts import CrossbarParts
 from hw_models.arrays.programming import Devices
 from hw_models.chip import Chip, Device, Layout
 from hw_models.laws import mapping
@@ -77,7 +78,7 @@ def test_own_conductance_ranges_bound_weights_as_programming_does(kind):
     """The bounds are what the largest targets leave when every device is cut to its own range, one by one."""
     device = Device(g_min=2.0, g_max=10.0, g_min_spread=0.5, g_max_spread=0.2)
     chip = Chip(crossbar=Layout(mapping=kind), device=device)
-    own = Devices(chip, (40, 30), 3, "a", "float32")
+    own = Devices(CrossbarParts.of(chip), (40, 30), 3, "a", "float32")
     low, high = own.weight_bounds()
     assert low.shape == high.shape == (40, 30) and (low <= high).all()
     sides = 2 if kind == "differential" else 1
@@ -97,8 +98,8 @@ def test_own_conductance_ranges_bound_weights_as_programming_does(kind):
 def test_devices_without_ranges_of_their_own_are_bound_by_their_pulses_alone():
     for kind, bottom in (("differential", -np.inf), ("offset", -1.5)):
         chip = Chip(crossbar=Layout(mapping=kind), device=Device(g_min=2.0, g_max=10.0))
-        low, high = Devices(chip, (3, 4), 0, "a", "float32").weight_bounds()
+        low, high = Devices(CrossbarParts.of(chip), (3, 4), 0, "a", "float32").weight_bounds()
         assert (low, high) == (pytest.approx(np.full((1, 1), bottom)), np.full((1, 1), np.inf))
     chip = Chip(device=Device(g_max=10.0, g_max_spread=0.1))
-    low, high = Devices(chip, (300, 40), 0, "a", "float32").weight_bounds()
+    low, high = Devices(CrossbarParts.of(chip), (300, 40), 0, "a", "float32").weight_bounds()
     assert high.std() == pytest.approx(0.1, rel=0.03) and high.mean() == pytest.approx(1, abs=0.005)
