@@ -232,7 +232,7 @@ def test_state_round_trip(programmings, small, monkeypatch):
     one, draw = make((23, 25), **FAST)
     for turn in range(programmings):
         one.program(np.float32(1 - 0.05 * turn) * one.weights())
-    other = make((23, 25), **FAST)[0]
+    other = Crossbar(Chip.model_validate(FAST), (23, 25), 0, "hidden")
     other.load(one.state())
     x, s = draw.uniform(size=(5, 25)).astype(np.float32), draw.uniform(size=(5, 23)).astype(np.float32)
     np.testing.assert_array_equal(other.forward(x), one.forward(x))
