@@ -10,7 +10,7 @@ senses the rows of the same devices. Currents are in units of a: one device pair
 1. The full scale of an ADC is its range times the DAC's range (1 without one); forward and transposed have converters
 of their own. Noise of an ADC adds to the read noise ahead of its quantiser. The offset mapping with a digital reference
 converts whole currents, 2 G/span per signal, and subtracts the middle from the sum over tiles and slices, behind the
-drift compensation, as often as the sum of the DAC's codes (mapping.py): of the ADC's range the middle takes its part.
+drift compensation, as often as the sum of the DAC's codes (programming.py): the middle takes a part of the ADC's range.
 
 Read noise is drawn anew in every read, once per tile output with the variance of the sum over devices (tiles.py), or
 with ``exact_noise`` for every device and sample. Reference lines of the offset mapping add one draw per sample and tile

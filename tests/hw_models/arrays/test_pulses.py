@@ -8,7 +8,7 @@ import numba
 import numpy as np
 import pytest
 
-from hw_models.arrays import expected, pulses
+from hw_models.arrays import expected, played, pulses
 from hw_models.arrays.pulses import PulsedDevices
 from hw_models.chip import Pulse, Update
 from hw_models.kernels import random as randomness, scalar
@@ -181,7 +181,7 @@ def test_expected_step_and_trains_agree(name, management):
 @pytest.mark.parametrize("trains", ["stochastic", "expected"])
 def test_certain_coincidences_have_no_spread(trains):
     """All lines at full height and a whole number of pulses: over tile borders the change is exact."""
-    shape = (2, 2 * pulses.TRAIN_COLUMNS + 9) if not numba.config.DISABLE_JIT else (2, expected.COLUMNS + 5)
+    shape = (2, 2 * played.TRAIN_COLUMNS + 9) if not numba.config.DISABLE_JIT else (2, expected.COLUMNS + 5)
     rng = np.random.default_rng(0)
     post, pre = (rng.choice([-1.0, 1.0], (3, size)).astype(np.float32) for size in shape)
     weights = np.zeros(shape, np.float32)
