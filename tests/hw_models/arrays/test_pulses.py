@@ -242,7 +242,7 @@ def test_alternating_pulses_drift_to_where_steps_balance(name, trains):
 def test_threads_and_order_of_blocks_do_not_matter(monkeypatch, trains):
     for module, name, most in (
         (expected, "ROWS", 3), (expected, "COLUMNS", 5), (expected, "PLAYED", 2),
-        (pulses, "TRAIN_ROWS", 2), (pulses, "TRAIN_COLUMNS", 4),
+        (played, "TRAIN_ROWS", 2), (played, "TRAIN_COLUMNS", 4),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, most)
     shape = (8, 11)
