@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from analysis import comparison
-from analysis.comparison import Comparison, Report
+from analysis.comparison import measure as comparison
+from analysis.comparison.measure import Comparison, Report
 from analysis.folders import unused
 from hw_models.keywords import checked
 from neuroep.errors import ConfigError

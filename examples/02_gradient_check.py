@@ -14,7 +14,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from analysis import gradcheck
+from analysis.gradients import measure as gradcheck
 from neuroep.runs import config
 
 CONFIG = Path(__file__).parent / "configs" / "reviews.toml"

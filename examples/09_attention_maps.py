@@ -13,8 +13,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from analysis.pictures.attention import Attention, attend, plot_attention
-from analysis.pictures.style import save
+from analysis.drawing.style import save
+
+from analysis.run.attention import Attention, attend, plot_attention
 from neuroep.runs import config, directory as runs, training
 from neuroep.runs.assembly import assemble, calibrate
 

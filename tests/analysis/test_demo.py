@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis import comparison, demo
+from analysis import demo
+from analysis.comparison import measure as comparison
 from neuroep.errors import ConfigError
 from neuroep.runs import config, directory as runs
 

@@ -8,16 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from analysis.drawing import style
+
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
-from analysis import gdu
-from analysis.gradient_error import Agreement
-from analysis.pictures import style
-from analysis.pictures.gradients import error_sheet, gdu_sheet, plot_gdu, plot_gdu_error, plot_gradient_error
-from analysis.pictures.settling import Descent, follow, plot_convergence, plot_energy
-from analysis.pictures.training import plot_training
+from analysis.gradients import gdu
+from analysis.gradients.gradient_error import Agreement
+from analysis.gradients.pictures import error_sheet, gdu_sheet, plot_gdu, plot_gdu_error, plot_gradient_error
+from analysis.run.epochs import plot_training
+from analysis.run.settling import Descent, follow, plot_convergence, plot_energy
 from neuroep.engines.settling import Schedule
 from tests import cases
 

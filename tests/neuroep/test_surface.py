@@ -35,7 +35,7 @@ from tests import cases
         (lambda k: neuroep.deployment.evaluate_run("run", **k), "overides", "overrides"),
         (lambda k: neuroep.deployment.deploy("run", **k), "seed", "seeds"),
         (lambda k: analysis.comparison.run("run", [], "out", **k), "modes", "mode"),
-        (lambda k: analysis.gradcheck.run(None, "out", **k), "sample", "samples"),
+        (lambda k: analysis.gradients.run(None, "out", **k), "sample", "samples"),
         (lambda k: analysis.demo.run("out", **k), "progres", "progress"),
         (lambda k: analysis.sweep.runner.run("run", [], out="out", **k), "worker", "workers"),
         (lambda k: hw_models.Crossbar(Chip.ideal(), (2, 3), **k), "names", "name"),

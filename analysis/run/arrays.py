@@ -1,0 +1,188 @@
+"""Pictures of arrays that learn: chosen synapses update by update, where the weights moved, states at their limits.
+
+found = analysis.run.arrays.record(engine, batches, estimator, rates, "dense_1")
+plot_conductance_trajectories(found)
+plot_update_map(found)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.drawing import style
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from analysis.run.learning import Learning, record
+from neuroep.engines.engine import Engine
+from neuroep.engines.settling import Settled
+from neuroep.errors import ConfigError
+from neuroep.network import DenseLayer
+
+__all__ = [
+    "Learning",
+    "Saturation",
+    "concentration",
+    "plot_conductance_trajectories",
+    "plot_saturation",
+    "plot_update_map",
+    "record",
+    "saturation",
+]
+
+WIDEST = 800
+"""Most pixels of a map along either axis; of larger arrays neighbouring crosspoints are averaged."""
+MOST_BORDERS = 12
+"""Most borders of tiles along an axis of a map; more would hide it."""
+NEAR = 0.01
+"""Share of its range within which a state counts as being at a limit."""
+
+
+def plot_conductance_trajectories(result: Learning, ax: Axes | None = None) -> Axes:
+    """Draw the conductances of the followed synapses, or their weights where there are no devices, by update.
+
+    Of a pair G+ is solid and G- dashed; of an offset mapping G alone is drawn, its reference is not.
+    """
+    ax = style.axes(ax)
+    steps = np.arange(result.updates + 1)
+    for number, (output, source) in enumerate(result.entries):
+        look: dict[str, Any] = {"color": style.COLOURS[number % len(style.COLOURS)], "linewidth": 1.5}
+        name = f"{output} \u2190 {source}"
+        if result.conductances is None:
+            ax.plot(steps, result.weights[:, number], label=name, **look)
+            continue
+        ax.plot(steps, result.conductances[:, number, 0], label=name, **look)
+        if result.paired:
+            ax.plot(steps, result.conductances[:, number, 1], linestyle="--", **look)
+    style.whole_steps(ax)
+    devices = "G+ solid, G- dashed" if result.paired else "G"
+    devices += f", highest of {result.slices} slices" if result.slices > 1 else ""
+    y = "weight [1]" if result.conductances is None else f"conductance, {devices} [uS]"
+    style.dress(ax, x="update", y=y, title=f"{result.synapse} while it learns")
+    style.legend(
+        ax, title="output \u2190 input", title_fontsize=style.TEXT - 1, loc="center left", bbox_to_anchor=(1, 0.5)
+    )
+    return ax
+
+
+def plot_update_map(result: Learning, ax: Axes | None = None) -> Axes:
+    """Draw where on the array weights moved, summed over the updates, with the borders of the tiles if they are few.
+
+    Colours end at the 99.8th percentile of what moved, so that single crosspoints do not hide the rest.
+    """
+    ax = style.axes(ax, 6.6, 4.6)
+    factors = [max(1, -(-size // WIDEST)) for size in result.moved.shape]
+    image = _averaged(result.moved, factors)
+    height, width = result.moved.shape
+    ends = [n * factor - 0.5 for n, factor in zip(image.shape, factors, strict=True)]
+    top = float(np.percentile(image[image > 0], 99.8)) if image.any() else 1.0
+    drawn = ax.imshow(
+        image, cmap="magma", aspect="auto", interpolation="nearest", extent=(-0.5, ends[1], ends[0], -0.5),
+        vmin=0, vmax=top,
+    )  # fmt: skip
+    ax.set_xlim(-0.5, width - 0.5)
+    ax.set_ylim(height - 0.5, -0.5)
+    if max(map(len, result.tiles)) <= MOST_BORDERS:
+        for border in result.tiles[0]:
+            ax.axhline(border - 0.5, color="white", linewidth=1.0)
+        for border in result.tiles[1]:
+            ax.axvline(border - 0.5, color="white", linewidth=1.0)
+    bar = ax.figure.colorbar(drawn, ax=ax, extend="max" if image.max() > top else "neither")
+    averaged = f", mean of {factors[0]} x {factors[1]}" if max(factors) > 1 else ""
+    bar.set_label(f"sum of |\u0394w| over {result.updates} updates [weight{averaged}]", fontsize=style.TEXT)
+    bar.ax.tick_params(labelsize=style.TEXT - 1)
+    half = concentration(result.moved)
+    title = f"{result.synapse}: " + (f"half of the movement in {half:.1%} of the synapses" if half else "nothing moved")
+    style.dress(ax, x="input (word line)", y="output (bit line)", title=title)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
+    ax.grid(False)
+    return ax
+
+
+def concentration(moved: np.ndarray) -> float:
+    """Return the smallest share of crosspoints that holds half of the movement; 0 where nothing moved."""
+    ordered = np.sort(moved, axis=None)[::-1]
+    total = np.cumsum(ordered)
+    return float((np.searchsorted(total, 0.5 * total[-1]) + 1) / len(total)) if total[-1] > 0 else 0.0
+
+
+def _averaged(values: np.ndarray, factors: Sequence[int]) -> np.ndarray:
+    """Return means of blocks of crosspoints, those at the end over fewer."""
+    for axis, factor in enumerate(factors):
+        if factor > 1:
+            starts = np.arange(0, values.shape[axis], factor)
+            counts = np.diff(np.append(starts, values.shape[axis]))
+            total = np.add.reduceat(values, starts, axis=axis)
+            values = total / (counts[:, None] if axis == 0 else counts)
+    return values
+
+
+@dataclass(frozen=True)
+class Saturation:
+    """Shares of a layer's states at its lowest state, between, and at its highest."""
+
+    low: float
+    between: float
+    high: float
+
+
+def saturation(engine: Engine, settled: Settled) -> dict[str, Saturation]:
+    """Return how many states of each dense layer with a bounded potential are at a limit.
+
+    Parameters
+    ----------
+    engine : Engine
+        Any.
+    settled : Settled
+        What :meth:`Engine.settle` returned.
+    """
+    states, found = engine.states(settled), {}
+    for layer in engine.network.layers:
+        if not isinstance(layer, DenseLayer) or not math.isfinite(layer.potential.low + layer.potential.high):
+            continue
+        low, high = layer.potential.low, layer.potential.high
+        edge = NEAR * (high - low)
+        at_low, at_high = (states[layer.name] <= low + edge).mean(), (states[layer.name] >= high - edge).mean()
+        found[layer.name] = Saturation(float(at_low), float(1 - at_low - at_high), float(at_high))
+    return found
+
+
+def plot_saturation(result: Mapping[str, Saturation], ax: Axes | None = None) -> Axes:
+    """Draw shares of states at a limit as one bar for each layer, the first layer at the top.
+
+    Raises
+    ------
+    ConfigError
+        If there is no layer.
+    """
+    if not result:
+        raise ConfigError("result has no layer: only states of bounded potentials have limits")
+    ax = style.axes(ax, 6.0, 1.4 + 0.6 * len(result))
+    names, left = list(result), np.zeros(len(result))
+    looks = (
+        ("low", "at the lowest", style.BLUE),
+        ("between", "between", "#dddddd"),
+        ("high", "at the highest", style.ORANGE),
+    )
+    for part, label, colour in looks:
+        shares = np.array([100 * getattr(found, part) for found in result.values()])
+        ax.barh(range(len(names)), shares, left=left, height=0.65, color=colour, label=label)
+        for place, share in enumerate(shares):
+            if share >= 6:
+                ink = "white" if part == "low" else "black"
+                middle = left[place] + share / 2
+                ax.text(middle, place, f"{share:.0f} %", ha="center", va="center", fontsize=style.TEXT - 1, color=ink)
+        left = left + shares
+    ax.set_yticks(range(len(names)), names)
+    ax.invert_yaxis()
+    ax.set_xlim(0, 100)
+    style.dress(ax, x="share of states [%]", y="layer", title=f"states within {NEAR:.0%} of a limit")
+    ax.grid(False, axis="y")
+    style.legend(ax, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return ax
