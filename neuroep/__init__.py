@@ -3,7 +3,7 @@
     corpus = neuroep.data.load("reviews", tokens=40)
     network = neuroep.networks.sentiment(tokens=40, dim=corpus.dim, dense=(64, 2), readout="pooled")
     engine = neuroep.engines.local(network, chip="pcm")
-    found = neuroep.deployment.evaluate_run("runs/reviews")
+    found = neuroep.deployment.evaluate("runs/reviews")
 
 Every module is there by its name and is imported when it is asked for.
 """
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from neuroep.gradients import estimators, yardsticks
     from neuroep.learning import optimisers
     from neuroep.network import builders as networks, potentials
-    from neuroep.runs import assembly, checkpoints, config, deployment, evaluation, published, training
+    from neuroep.runs import building, checkpoints, config, deployment, evaluation, published, training
 
 __version__ = "0.1.0"
 __all__ = [
     "__version__",
-    "assembly",
     "batch",
+    "building",
     "checkpoints",
     "config",
     "data",
@@ -53,7 +53,7 @@ __all__ = [
     "yardsticks",
 ]
 _HOMES = {
-    "assembly": "neuroep.runs.assembly",
+    "building": "neuroep.runs.building",
     "batch": "neuroep.data.batch",
     "checkpoints": "neuroep.runs.checkpoints",
     "config": "neuroep.runs.config",

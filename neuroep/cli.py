@@ -12,9 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hw_models.errors import ChipError
 from neuroep import __version__
-from neuroep.errors import ConfigError, NeuroepError, nearest
+from neuroep.errors import ConfigError, UserError, nearest
 from neuroep.runs import streams
 from neuroep.runs.streams import say
 
@@ -104,7 +103,7 @@ def _ended(argv: list[str]) -> int:
     try:
         _run(argv)
         streams.flush()
-    except (NeuroepError, ChipError) as error:
+    except UserError as error:
         return streams.fail(f"error: {error}")
     except BrokenPipeError:
         raise
@@ -286,7 +285,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     given: tuple[Any, ...] = (arguments.directory, arguments.split, arguments.overrides)
     found: deployment.Deployment | deployment.Evaluation
     if arguments.seeds is None:
-        found = deployment.evaluate_run(*given, progress=progress)
+        found = deployment.evaluate(*given, progress=progress)
     else:
         found = deployment.deploy(*given, seeds=arguments.seeds, progress=progress)
     say(runs.as_json(found.as_dict()) if arguments.json else found.as_text())

@@ -172,7 +172,7 @@ class Engine(ABC):
 
     @abstractmethod
     def _take(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over what :meth:`optimiser_state` returned, checked."""
+        """Take over what :meth:`optimiser_state` and :meth:`device_state` returned, together and checked."""
 
     @abstractmethod
     def to_numpy(self, array: Any) -> np.ndarray:
@@ -194,6 +194,10 @@ class Engine(ABC):
     def _measured(self, synapse: str, end: str, signal: Signal) -> Signal:
         """Return what the update measures of one end of a synapse."""
         return signal
+
+    def device_state(self) -> dict[str, np.ndarray]:
+        """Return what a chip keeps by name: conductances, draws of its devices, counts, ranges; empty without one."""
+        return {}
 
     def calibrate(self, batches: Iterable[Batch], estimator: Estimator) -> None:  # noqa: B027 (as above)
         """Fix the ranges of the chip's converters on what these batches show; without such converters do nothing."""
@@ -347,19 +351,26 @@ class Engine(ABC):
         self.version += 1
         self._place(parameters)
 
-    def load_optimiser_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over what :meth:`optimiser_state` of such an engine returned.
+    def load_optimiser_state(
+        self, state: Mapping[str, np.ndarray], devices: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        """Take over what :meth:`optimiser_state` and, on a chip, :meth:`device_state` of such an engine returned.
 
         Raises
         ------
         CheckpointError
             If an array is missing, unknown, of another shape or kind of numbers, or a moment is not finite.
         """
-        kept.check(state, self._kept())
-        self._take(state)
+        whole = {**state, **(devices or {})}
+        kept.check(whole, self._kept())
+        self._take(whole)
 
     def _kept(self) -> dict[str, kept.Entry]:
-        """Return what the engine keeps beside its parameters: update counts first, moments from the first update on."""
+        """Return what the engine keeps beside its parameters, here what the rule does; a chip adds its devices."""
+        return self._kept_by_the_rule()
+
+    def _kept_by_the_rule(self) -> dict[str, kept.Entry]:
+        """Return what the rule keeps: update counts first, moments from the first update on."""
         found = {f"{synapse.name}.{kept.UPDATES}": kept.Entry((), "i") for synapse in self.network.synapses}
         for name, shape in self.network.parameter_shapes().items():
             updates = f"{name.rpartition('.')[0]}.{kept.UPDATES}"

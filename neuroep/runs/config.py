@@ -249,11 +249,14 @@ def load(
     return config
 
 
-def changed(base: Config, overrides: Sequence[str], source: str = "configuration") -> Config:
-    """Return settings with overrides laid over them; see :func:`parse`."""
+def changed(
+    base: Config, overrides: Sequence[str], source: str = "configuration", *, chip: Chip | None = None
+) -> Config:
+    """Return settings on another chip, where one is given, and with overrides laid over them; see :func:`parse`."""
     from neuroep.runs.overrides import merged
 
-    config = parse(merged(base.to_dict(), overrides), source)
+    values = base.to_dict() | ({} if chip is None else {CHIP: chip.to_dict()})
+    config = parse(merged(values, overrides), source)
     config._foreign = _unnamed(base._foreign, overrides)
     return config
 

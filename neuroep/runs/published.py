@@ -18,7 +18,7 @@ import numpy as np
 
 from neuroep.errors import CheckpointError
 from neuroep.runs import config as configuration, directory as runs, folders
-from neuroep.runs.assembly import build_network
+from neuroep.runs.building import build_network
 from neuroep.runs.checkpoints import About, Checkpoint
 from neuroep.runs.config import Config
 from neuroep.runs.directory import Run

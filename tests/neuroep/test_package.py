@@ -69,10 +69,10 @@ def named() -> dict[str, list[str]]:
 
 
 def test_every_documented_name_is_there_in_a_fresh_process(process):
-    """Before, ``neuroep.deployment.evaluate_run`` and all of ``analysis`` were AttributeErrors there."""
+    """Before, ``neuroep.deployment.evaluate`` and all of ``analysis`` were AttributeErrors there."""
     held = named()
     names = [name for group in held.values() for name in group]
-    wanted = ("neuroep.deployment.evaluate_run", "analysis.gradients.run", "analysis.demo.run", "analysis.report.write")
+    wanted = ("neuroep.deployment.evaluate", "analysis.gradients.run", "analysis.demo.run", "analysis.report.write")
     assert set(wanted) <= set(names) and len(names) > 60
     found = process("-c", FRESH)
     out, err = found.communicate(json.dumps(held), timeout=300)

@@ -32,7 +32,7 @@ from tests import cases
         (lambda k: neuroep.estimators.random(**k), "sed", "seed"),
         (lambda k: neuroep.data.load("reviews", tokens=5, **k), "limits", "limit"),
         (lambda k: neuroep.training.train(None, "out", **k), "resum", "resume"),
-        (lambda k: neuroep.deployment.evaluate_run("run", **k), "overides", "overrides"),
+        (lambda k: neuroep.deployment.evaluate("run", **k), "overides", "overrides"),
         (lambda k: neuroep.deployment.deploy("run", **k), "seed", "seeds"),
         (lambda k: analysis.comparison.run("run", [], "out", **k), "modes", "mode"),
         (lambda k: analysis.gradients.run(None, "out", **k), "sample", "samples"),

@@ -392,10 +392,15 @@ class LocalEngine(Engine):
         return {name: found for name, array in self.arrays.items() if (found := array.health())}
 
     def optimiser_state(self) -> dict[str, np.ndarray]:
-        """Return moments, update counts, and what a chip keeps."""
-        shapes = self.network.parameter_shapes()
-        kept = {name: values for name, values in self._array_states().items() if name not in shapes}
-        return kept | {f"{CHIP}.{name}": values for name, values in self.substrate.state().items()}
+        """Return moments and update counts."""
+        rule = self._kept_by_the_rule()
+        return {name: values for name, values in self._array_states().items() if name in rule}
+
+    def device_state(self) -> dict[str, np.ndarray]:
+        """Return what the arrays of a chip and the chip as a whole keep."""
+        others = self._kept_by_the_rule().keys() | self.network.parameter_shapes().keys()
+        devices = {name: values for name, values in self._array_states().items() if name not in others}
+        return devices | {f"{CHIP}.{name}": values for name, values in self.substrate.state().items()}
 
     def _array_states(self) -> dict[str, np.ndarray]:
         return {

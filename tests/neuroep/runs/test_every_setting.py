@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from neuroep import data
-from neuroep.runs import assembly, config
+from neuroep.runs import building, config
+from neuroep.runs.session import Session
 
 BASE = {
     "network": {"kind": "sentiment", "tokens": 24, "dense": [6, 2], "readout": "pooled", "output_bias": 1.0},
@@ -75,8 +76,8 @@ def trained(name: str | None) -> dict[str, np.ndarray]:
         section, _, field = setting.partition(".")
         tables[section][field] = value
     settings = config.parse(tables, "test")
-    parts = assembly.assemble(settings)
-    speeds = assembly.rates(settings, parts.network, EPOCH)
+    parts = Session.open(settings)
+    speeds = building.rates(settings, parts.network, EPOCH)
     batches = data.batches(
         parts.corpus.split("train"), parts.corpus.vectors, settings.training.batch,
         sequences=parts.corpus.sequences, order=settings.data.order, seed=settings.training.seed, epoch=EPOCH,
