@@ -15,9 +15,15 @@ from pathlib import Path
 from analysis.drawing import html
 from analysis.drawing.style import own_look
 
-from analysis.comparison import measure as comparison
+from analysis.comparison import results as comparison
+from analysis.comparison.page import comparison_page
 from analysis.gradients import measure as gradcheck
+from analysis.gradients.page import gradcheck_page
+from analysis.run.measure import measure
+from analysis.run.page import run_page
+from analysis.sweep import results as sweep
 from analysis.sweep.ledger import SWEEP
+from analysis.sweep.page import sweep_page
 from hw_models.whole_files import check_plain, write_text
 from neuroep.errors import ConfigError, NeuroepError
 from neuroep.runs import directory as runs
@@ -108,28 +114,20 @@ def _kind(folder: Path) -> tuple[str, Callable[[Path, float | None], str]]:
 
 
 def _run(folder: Path, _: float | None) -> str:
-    from analysis.run.page import run_page
-
-    return run_page(runs.load(folder))
+    # A copy of the network learns on for a few updates: how an array learns is on the page, and can be seen so alone.
+    return run_page(measure(runs.load(folder), learn=True))
 
 
 def _comparison(folder: Path, _: float | None) -> str:
-    from analysis.comparison.page import comparison_page
-
     return comparison_page(comparison.load(folder))
 
 
 def _gradcheck(folder: Path, _: float | None) -> str:
-    from analysis.gradients.page import gradcheck_page
-
     return gradcheck_page(folder)
 
 
 def _sweep(folder: Path, target: float | None) -> str:
-    from analysis.sweep import results
-    from analysis.sweep.page import sweep_page
-
-    return sweep_page(results.load(folder), target)
+    return sweep_page(sweep.load(folder), target)
 
 
 def _check_replaceable(path: Path) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.drawing import html, numbers, style
+from analysis.drawing import html, numbers, panels
 
-from analysis.chips import devices
 from hw_models.chip import Chip, pages
 
 MOMENTS: Mapping[str, str] = {
@@ -37,8 +36,9 @@ def chips_section(chips: Mapping[str, Chip], title: str = "The chips") -> str:
 
 
 def parts(chip: Chip) -> list[str]:
-    """Return sources, table, pulse response and TOML of a chip."""
-    return [sources(chip), parameters(chip), pulses(chip), html.details("The chip as TOML", html.code(chip.to_toml()))]
+    """Return sources, table, pictures and TOML of a chip."""
+    drawn = [part for one in panels.measured(__package__, chip) for part in one.panel.render(one.results)]
+    return [sources(chip), parameters(chip), *drawn, html.details("The chip as TOML", html.code(chip.to_toml()))]
 
 
 def sources(chip: Chip) -> str:
@@ -72,17 +72,3 @@ def _row(name: str, value: Any, field: Any) -> tuple[str, ...]:
     acts = extra.get("when", "")
     meaning = " ".join((field.description or "").split())
     return name, numbers.value(value), "" if unit == "1" else unit, MOMENTS.get(acts, acts), meaning
-
-
-def pulses(chip: Chip) -> str:
-    """Return potentiation and depression where the chip learns by pulses."""
-    if chip.substrate != "crossbar" or chip.update.scheme == "digital":
-        return ""
-    ax = style.axes(None, 6.4, 3.8)
-    devices.plot_pulse_response(chip.model_copy(update={"name": html.drawable(chip.name)}), ax)
-    caption = (
-        "Potentiation and depression: devices pulsed up from their lower bound, then down again. Black the nominal "
-        "device, without spread and noise, blue single devices with both. A response that bends, or that differs "
-        "between up and down, biases what is learned."
-    )
-    return html.picture(ax, caption, f"weight against pulses of chip {chip.name}")

@@ -4,7 +4,8 @@
     found.as_text()
 
 ========  ===========================================================================
-measure   the comparison as a whole, its files, and how it is read back
+measure   the comparison as a whole
+results   what it found, its files, and how they are read back
 bench     trains, deploys and measures one contestant after another
 pictures  accuracy, states that drift apart, energy, gradients
 page      its page
@@ -15,7 +16,8 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from analysis.comparison.measure import Comparison, load, run
+from analysis.comparison.measure import run
+from analysis.comparison.results import Comparison, load
 from hw_models import lazy
 
 __all__ = ["Comparison", "load", "run"]

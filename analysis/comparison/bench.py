@@ -31,7 +31,7 @@ Report = Callable[[str, Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True)
-class Agreement:
+class Alignment:
     """Gradient of one parameter beside the exact one."""
 
     parameter: str
@@ -67,7 +67,7 @@ class Contestant:
     """By layer, ||s - s_reference|| / ||s_reference|| after each sweep of the free phase."""
     energy: list[float]
     """Mean free energy after each sweep."""
-    gradient: list[Agreement]
+    gradient: list[Alignment]
     chip: dict[str, Any] | None
     """What differs from an ideal chip; None without one."""
 
@@ -77,10 +77,10 @@ def folder(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
 
 
-def agreement(name: str, draws: Sequence[np.ndarray], exact: np.ndarray, nominal: np.ndarray) -> Agreement:
+def alignment(name: str, draws: Sequence[np.ndarray], exact: np.ndarray, nominal: np.ndarray) -> Alignment:
     """Return how gradients, all of the same weights, agree with the exact ones."""
     cosines = [yardsticks.cosine(draw, exact) for draw in draws]
-    return Agreement(
+    return Alignment(
         name,
         _mean(cosines),
         statistics.stdev(cosines) if len(draws) > 1 and not math.isnan(_mean(cosines)) else 0.0,
@@ -166,7 +166,7 @@ class Bench:
         exact = bptt.gradient(yardsticks.as_reference(engine), batch)
         self.followed = self.followed or {"states": states, "gradient": exact}
         nominal = self.followed["gradient"]
-        rows = [agreement(name, [draw[name] for draw in draws], exact[name], nominal[name]) for name in nominal]
+        rows = [alignment(name, [draw[name] for draw in draws], exact[name], nominal[name]) for name in nominal]
         pairs = list(zip(states, self.followed["states"], strict=True))
         miss = yardsticks.relative_error
         divergence = {name: [miss(now[name], then[name]) for now, then in pairs] for name in states[0]}

@@ -12,19 +12,17 @@ time, for the weights as the contestant's arrays conduct them and for those that
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from analysis.comparison.bench import Agreement, Bench, Contestant, Report, folder
+from analysis.comparison.bench import Bench, Report, folder
+from analysis.comparison.pictures import picture
+from analysis.comparison.results import PICTURE, RESULTS, TABLE, Comparison
 from analysis.folders import appearing, check_free
-from hw_models.chip import Chip, pages
-from hw_models.errors import ChipError
+from hw_models.chip import pages
 from hw_models.keywords import checked
-from hw_models.reading import read_json
-from hw_models.text import lined
 from neuroep.errors import ConfigError, unknown
 from neuroep.runs import config as configuration, directory as runs
 from neuroep.runs.building import check_update
@@ -35,50 +33,6 @@ from neuroep.runs.overrides import dotted
 MODES = ("deploy", "learn")
 PLAIN = ("--chip", "none", "--engine.chip_seed", "none")
 IDEAL = {"reference": ["--engine", "reference", *PLAIN], "local": ["--engine", "local", *PLAIN]}
-RESULTS, TABLE, PICTURES = "comparison.json", "comparison.txt", ("comparison.png",)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What :func:`run` found."""
-
-    out: Path
-    mode: str
-    config: Config
-    contestants: tuple[Contestant, ...]
-    bag_of_words: float | None
-    """Test accuracy of logistic regression on word counts, where the corpus has one sequence."""
-    chips: Mapping[str, Chip] = field(default_factory=dict)
-    """By name of the contestant."""
-    asked: Mapping[str, Any] = field(default_factory=dict)
-    """What it was made from: ``source`` and whether that is a ``run``, ``chips``, ``overrides``, of which ``fields``
-    are those of the named chips, and the ``settings`` with the others."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        engines = {found.name: asdict(found) for found in self.contestants}
-        page = {"mode": self.mode, "config": self.config.to_dict(), "engines": engines, "pictures": list(PICTURES)}
-        chips = {name: chip.to_dict() for name, chip in self.chips.items()}
-        return page | {"bag_of_words": self.bag_of_words, "chips": chips, "asked": dict(self.asked)}
-
-    def as_text(self) -> str:
-        """Return a table for reading."""
-        width = max(len(found.name) for found in self.contestants) + 2
-        head = ("train", "test", "agree", "steps", "worst cosine", "seconds", "MiB")
-        lines = [f"{'':<{width}}" + "".join(f"{title:>{max(9, len(title) + 2)}}" for title in head)]
-        for found in self.contestants:
-            known = [row.cosine for row in found.gradient if not math.isnan(row.cosine)]
-            worst = f"{min(known):.4f}" if known else "-"
-            memory = "" if found.memory_mib is None else f"{found.memory_mib:.0f}"
-            lines.append(
-                f"{found.name:<{width}}{found.accuracy['train']:>9.1%}{found.accuracy['test']:>9.1%}"
-                f"{found.agreement:>9.1%}{found.steps:>9.1f}{worst:>14}{sum(found.seconds.values()):>9.1f}{memory:>9}"
-            )
-        if self.bag_of_words is not None:
-            lines.append(f"{'bag of words':<{width}}{'':>9}{self.bag_of_words:>9.1%}")
-        trained = [name for name in (found.name for found in self.contestants) if (self.out / folder(name)).is_dir()]
-        files = [RESULTS, TABLE, *PICTURES, *([f"runs of {', '.join(trained)}"] if trained else [])]
-        return lined([*lines, f"written to {self.out}: {', '.join(files)}"])
 
 
 @checked(ConfigError)
@@ -121,8 +75,6 @@ def run(
     """
     from analysis.drawing.style import own_look, save
 
-    from analysis.comparison.pictures import picture
-
     if mode not in MODES:
         raise ConfigError(unknown("mode", mode, MODES))
     check_free(Path(out))
@@ -140,7 +92,7 @@ def run(
         used = {name: config.chip for name, config in settings.items() if config.chip is not None}
         result = Comparison(Path(out), mode, settings["local"], found, bench.bag_of_words, used, asked)
         with own_look():
-            save(picture(result), place / PICTURES[0])
+            save(picture(result), place / PICTURE)
         (place / RESULTS).write_text(runs.as_json(result.as_dict(), indent=1) + "\n", encoding="utf-8")
         (place / TABLE).write_text(replace(result, out=place).as_text().replace(str(place), str(out)) + "\n", "utf-8")
     return result
@@ -164,42 +116,6 @@ def _opened(
     return _changed(source, rest), fields
 
 
-def load(directory: str | Path) -> Comparison:
-    """Read a comparison back.
-
-    Raises
-    ------
-    ConfigError
-        If the directory holds none, or a damaged one.
-    """
-    path = Path(directory) / RESULTS
-    try:
-        page = read_json(path)
-        found = tuple(_contestant(one) for one in page["engines"].values())
-        chips = {name: Chip.parse(values) for name, values in page["chips"].items()}
-        config = configuration.parse(page["config"], str(path))
-        return Comparison(Path(directory), page["mode"], config, found, page["bag_of_words"], chips, page["asked"])
-    except FileNotFoundError:
-        raise ConfigError(f"'{directory}' is no comparison: it has no {RESULTS}") from None
-    except (ChipError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
-        fault = f"it has no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
-        raise ConfigError(f"'{path}' is damaged: {fault}") from None
-
-
-def _contestant(values: Mapping[str, Any]) -> Contestant:
-    """Build a contestant from plain values; what was not finite is null there."""
-    rows: list[dict[str, Any]] = [
-        {name: math.nan if value is None else value for name, value in row.items()} for row in values["gradient"]
-    ]
-    divergence = {name: _numbers(steps) for name, steps in values["divergence"].items()}
-    found = {"gradient": [Agreement(**row) for row in rows], "divergence": divergence}
-    return Contestant(**{**values, **found, "energy": _numbers(values["energy"])})
-
-
-def _numbers(values: Sequence[float | None]) -> list[float]:
-    return [math.nan if value is None else value for value in values]
-
-
 def contestants(base: Config, chips: Sequence[str], mode: str, fields: Sequence[str] = ()) -> dict[str, Config]:
     """Return the configuration of each contestant by its name; a chip of the configuration itself takes part too.
 
@@ -208,7 +124,7 @@ def contestants(base: Config, chips: Sequence[str], mode: str, fields: Sequence[
     if "none" in chips:
         raise ConfigError("chip is 'none': the reference and exact local arithmetic take part anyway")
     found = {name: _changed(base, overrides) for name, overrides in IDEAL.items()}
-    places = {name: name for name in (*IDEAL, RESULTS, TABLE, *PICTURES, ".", "..")}
+    places = {name: name for name in (*IDEAL, RESULTS, TABLE, PICTURE, ".", "..")}
     named = [_changed(base, ["--engine", "local", "--chip", chip, *fields]) for chip in chips]
     for config in ([base] if base.chip is not None else []) + named:
         if mode == "learn":

@@ -3,40 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
-from analysis.drawing import counters, html, numbers, style
-from analysis.drawing.settings import SAVED, settings_section
+from analysis.drawing import counters, html, numbers, panels, settings, style
+from analysis.drawing.panels import Panel, Picture
+
+from matplotlib.axes import Axes
 
 from analysis.chips.page import chips_section
-from analysis.comparison import pictures
-from analysis.comparison.measure import Comparison, Contestant
+from analysis.comparison.bench import Contestant
+from analysis.comparison.pictures import WIDE
+from analysis.comparison.results import Comparison
 from neuroep.runs import config as configuration, directory as runs
 
-CAPTIONS: Sequence[tuple[Callable[..., Any], str]] = (
-    (pictures.plot_accuracy_bars, "Test accuracy (bars, with numbers) and training accuracy (black marks)."),
-    (
-        pictures.plot_divergence,
-        "How far the states are from those of the reference after each sweep of the free phase, relative, in the "
-        "layer where it is worst. All have the same weights.",
-    ),
-    (
-        pictures.plot_energies,
-        "Mean free energy after each sweep: it should fall. A chip's is that of the weights it conducts.",
-    ),
-    (
-        pictures.plot_gradients,
-        "Cosine of EP's gradient over 32 test samples with the exact one, by parameter; one chip each, mean and "
-        "standard deviation over 8 draws of its read noise. Bars: for the weights as the arrays conduct them; dashes: "
-        "for those programmed. Around 0 a single measurement says nothing of where to go.",
-    ),
-)
-WIDE = 9.2
-"""Of a picture [inch]."""
 MOST_DRAWN = 8
 """Most contestants in the picture of counters."""
+Counted = Mapping[str, Mapping[str, float]]
+"""By contestant and counter."""
 
 
 def comparison_page(result: Comparison) -> str:
@@ -44,11 +29,9 @@ def comparison_page(result: Comparison) -> str:
     config, saved = result.config, configuration.parse(result.asked["settings"])
     sections = [
         summary(result),
-        pictures_section(result),
-        gradient_section(result),
-        counters_section(result),
+        *panels.sections(panels.measured(__package__, result)),
         chips_section(result.chips),
-        settings_section(_command(result), saved, _environment(result), *_notes(result)),
+        settings.section(_command(result), saved, _environment(result), *_notes(result)),
     ]
     learns = "every chip learns on from the run's weights" if result.asked["run"] else "every chip learns from scratch"
     what = {"deploy": "the same weights programmed on chips", "learn": learns}[result.mode]
@@ -89,26 +72,13 @@ def _row(found: Contestant) -> tuple[str, ...]:
     )
 
 
-def pictures_section(result: Comparison) -> str:
-    """Return the four pictures."""
-    drawn = replace(result, contestants=drawable(result.contestants))
-    tall = max(3.6, 1.2 + 0.3 * len(drawn.contestants))
-    figures = []
-    for plot, caption in CAPTIONS:
-        ax = plot(drawn, style.axes(None, WIDE, tall))
-        if plot is not pictures.plot_accuracy_bars:
-            style.legend(ax, loc="center left", bbox_to_anchor=(1.01, 0.5))
-        figures.append(html.picture(ax, caption))
-    return html.section("Pictures", *figures)
+def _whole(result: Comparison) -> list[Comparison]:
+    return [result]
 
 
-def drawable(contestants: Sequence[Contestant]) -> tuple[Contestant, ...]:
-    """Return contestants with names for a legend."""
-    return tuple(replace(found, name=html.drawable(found.name, 32)) for found in contestants)
-
-
-def gradient_section(result: Comparison) -> str:
+def _gradients(results: Sequence[Comparison]) -> str:
     """Return cosine and error of the gradient of each parameter."""
+    result = results[0]
     parameters = [row.parameter for row in result.contestants[0].gradient]
     shown = []
     for title, attribute in (
@@ -123,35 +93,46 @@ def gradient_section(result: Comparison) -> str:
             rows.append((found.name, *(numbers.number(values.get(name), ".4f") for name in parameters)))
         shown += [html.subtitle(title), html.table(("", *parameters), rows)]
     note = "No number stands where a gradient is zero. All have the same weights: only the arithmetic differs."
-    return html.section("Gradients", *shown, html.paragraph(note, "note"))
+    return "\n".join([*shown, html.paragraph(note, "note")])
 
 
-def counters_section(result: Comparison) -> str:
-    """Return what an inference takes on each chip."""
+def _counted(result: Comparison) -> list[Counted]:
+    """Return what was counted per test sample, by contestant; nothing where nothing was."""
     found = {one.name: one.counters for one in result.contestants if one.name != "reference"}
-    if not any(number > 0 for counted in found.values() for number in counted.values()):
-        return ""
-    names = counters.ordered(
-        {name: None for counted in found.values() for name, number in counted.items() if number > 0}
-    )
-    heads = ("", *(counters.NAMES.get(name, name) for name in names))
-    rows = [(chip, *(numbers.count(counted.get(name)) for name in names)) for chip, counted in found.items()]
-    drawn = {
-        html.drawable(one.name, 32): one.counters for one in result.contestants if one.name in list(found)[:MOST_DRAWN]
-    }
-    ax = counters.plot_counters(drawn)
-    ax.figure.set_size_inches(WIDE, ax.figure.get_size_inches()[1])  # type: ignore[union-attr]
-    figure = html.picture(ax, "Counted per test sample, on a logarithmic scale.", "counters per inference")
-    return html.section("What an inference takes", figure, html.table(heads, rows))
+    return [found] if any(number > 0 for counted in found.values() for number in counted.values()) else []
+
+
+def _bars(result: Counted, ax: Axes | None) -> Axes:
+    few = islice(result.items(), MOST_DRAWN)
+    return counters.plot_counters({style.drawable(name, 32): counted for name, counted in few}, ax)
+
+
+def _wide(ax: Axes, _: Counted) -> None:
+    style.resize(ax, lambda width, height: (WIDE, height))
+
+
+def _table(results: Sequence[Counted]) -> str:
+    return "\n".join(counters.table(result) for result in results)
+
+
+GRADIENTS = Panel("Gradients", 20, _whole, below=_gradients)
+COUNTERS = Panel(
+    "What an inference takes",
+    30,
+    _counted,
+    [Picture(_bars, "Counted per test sample, on a logarithmic scale.", "counters per inference", None, _wide)],
+    below=_table,
+    beside=False,
+)
 
 
 def _command(result: Comparison) -> list[str]:
     asked = result.asked
-    source = asked["source"] if asked["run"] and asked["source"] else SAVED
+    source = asked["source"] if asked["run"] and asked["source"] else settings.SAVED
     named = [word for name in asked["chips"] for word in ("--chip", name)]
     # What was overridden is in the saved settings, but for fields of the chips that are named.
-    given = asked["fields"] if source == SAVED else asked["overrides"]
-    out = f"{result.out.resolve().name}-again"
+    given = asked["fields"] if source == settings.SAVED else asked["overrides"]
+    out = settings.again(result.out)
     return ["neuroep", "compare", source, *named, *given, "--mode", result.mode, "--out", out]
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
-from analysis.drawing import style
+from analysis.drawing import panels, style
+from analysis.drawing.panels import Panel, Picture
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-if TYPE_CHECKING:
-    from analysis.comparison.measure import Comparison
+from analysis.comparison.results import Comparison
 
 FLOOR = 1e-8
 """Smallest divergence drawn; less is rounding."""
+WIDE = 9.2
+"""Of a picture on the page [inch]."""
+SHEET = (6.5, 3.8)
+"""Of a picture on the sheet [inch]."""
+SECTION = "Pictures"
 
 
 def _colours(result: Comparison) -> dict[str, str]:
@@ -104,9 +110,57 @@ def plot_gradients(result: Comparison, ax: Axes | None = None) -> Axes:
 
 
 def picture(result: Comparison) -> Figure:
-    """Return the four of them on one sheet."""
-    sheet = style.figure(13.0, 7.6)
-    plots = (plot_accuracy_bars, plot_divergence, plot_energies, plot_gradients)
-    for place, plot in enumerate(plots, 1):
-        plot(result, sheet.add_subplot(2, 2, place))
+    """Return all pictures of a comparison on one sheet, two in a row."""
+    shown = [found for panel in panels.panels(__package__) if panel.section == SECTION for found in panel.pictures]
+    rows = -(-len(shown) // 2)
+    sheet = style.figure(2 * SHEET[0], rows * SHEET[1])
+    for place, one in enumerate(shown, 1):
+        one.plot(result, sheet.add_subplot(rows, 2, place))
     return sheet
+
+
+def _named_for_legends(result: Comparison) -> list[Comparison]:
+    named = tuple(replace(found, name=style.drawable(found.name, 32)) for found in result.contestants)
+    return [replace(result, contestants=named)]
+
+
+def _size(result: Comparison) -> tuple[float, float]:
+    return WIDE, max(3.6, 1.2 + 0.3 * len(result.contestants))
+
+
+def _legend_outside(ax: Axes, _: Comparison) -> None:
+    style.legend(ax, loc="center left", bbox_to_anchor=(1.01, 0.5))
+
+
+PICTURES = Panel(
+    SECTION,
+    10,
+    _named_for_legends,
+    (
+        Picture(
+            plot_accuracy_bars, "Test accuracy (bars, with numbers) and training accuracy (black marks).", size=_size
+        ),
+        Picture(
+            plot_divergence,
+            "How far the states are from those of the reference after each sweep of the free phase, relative, in the "
+            "layer where it is worst. All have the same weights.",
+            size=_size,
+            look=_legend_outside,
+        ),
+        Picture(
+            plot_energies,
+            "Mean free energy after each sweep: it should fall. A chip's is that of the weights it conducts.",
+            size=_size,
+            look=_legend_outside,
+        ),
+        Picture(
+            plot_gradients,
+            "Cosine of EP's gradient over 32 test samples with the exact one, by parameter; one chip each, mean and "
+            "standard deviation over 8 draws of its read noise. Bars: for the weights as the arrays conduct them; "
+            "dashes: for those programmed. Around 0 a single measurement says nothing of where to go.",
+            size=_size,
+            look=_legend_outside,
+        ),
+    ),
+    beside=False,
+)

@@ -1,11 +1,11 @@
-"""Pictures of what engines and chips count: conversions, reads, writes, pulses, events, operations."""
+"""What engines and chips count, in words, tables and bars: conversions, reads, writes, pulses, events, operations."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.drawing import style
+from analysis.drawing import html, numbers, style
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -122,7 +122,12 @@ def plot_counters(
         ax.barh(places[seen], values[seen], 0.92 * width, color=colour, label=chip)
         for place, value in zip(places[seen], values[seen], strict=True):
             ax.annotate(
-                short(value), (value, place), (3, 0), textcoords="offset points", va="center", fontsize=style.TEXT - 2
+                numbers.short(value),
+                (value, place),
+                (3, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=style.TEXT - 2,
             )
     ax.set_xscale("log")
     _limits(ax, result)
@@ -144,9 +149,9 @@ def _limits(ax: Axes, result: Mapping[str, Counters]) -> None:
     ax.set_xlim(low / 3, high * (max(high / low, 10) ** 0.18))
 
 
-def short(number: float) -> str:
-    """Return a count in short: 950, 1.2k, 3.4M, 5.6G, 7.8T."""
-    for factor, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(number) >= factor:
-            return f"{number / factor:.3g}{unit}"
-    return f"{number:.3g}"
+def table(result: Mapping[str, Counters]) -> str:
+    """Return counters of several chips as a table, a line for each; what is zero for all is left out."""
+    names = ordered({name: None for counted in result.values() for name, number in counted.items() if number > 0})
+    heads = ("", *(NAMES.get(name, name) for name in names))
+    rows = [(chip, *(numbers.count(counted.get(name)) for name in names)) for chip, counted in result.items()]
+    return html.table(heads, rows)

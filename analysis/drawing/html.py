@@ -194,10 +194,3 @@ def side_by_side(*figures: str) -> str:
     """Return pictures beside each other where the page is wide enough."""
     kept = [figure for figure in figures if figure]
     return "\n".join(['<div class="row">', *kept, "</div>"]) if kept else ""
-
-
-def drawable(name: Any, longest: int = 44) -> str:
-    """Return a name that fits a legend and that matplotlib does not take for mathematics."""
-    text = " ".join(str(name).split())
-    short = text if len(text) <= longest else text[: longest - 1] + "\u2026"
-    return short.lstrip("_").replace("$", r"\$")

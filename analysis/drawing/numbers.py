@@ -29,9 +29,15 @@ def number(value: Any, form: str = ".4g") -> str:
 
 def count(value: Any) -> str:
     """Return a count in short."""
-    from analysis.drawing.counters import short
-
     return short(float(value)) if known(value) else NONE
+
+
+def short(number: float) -> str:
+    """Return a count in short: 950, 1.2k, 3.4M, 5.6G, 7.8T."""
+    for factor, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= factor:
+            return f"{number / factor:.3g}{unit}"
+    return f"{number:.3g}"
 
 
 def seconds(value: Any) -> str:

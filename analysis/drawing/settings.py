@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from analysis.drawing import html, numbers
@@ -14,9 +15,12 @@ SAVED = "settings.toml"
 """Name under which a reader saves the settings."""
 
 
-def settings_section(
-    command: Sequence[str], config: Config | None, environment: Mapping[str, Any] | None, *notes: str
-) -> str:
+def again(directory: Path) -> str:
+    """Return where a directory is made again: a folder of its name beside it."""
+    return f"{directory.resolve().name}-again"
+
+
+def section(command: Sequence[str], config: Config | None, environment: Mapping[str, Any] | None, *notes: str) -> str:
     """Return the section.
 
     Parameters

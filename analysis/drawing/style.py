@@ -8,7 +8,7 @@ Ito, "Color Universal Design", 2008.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
@@ -54,6 +54,13 @@ def own_look() -> Iterator[None]:
 def axes(ax: Axes | None, width: float = 6.0, height: float = 4.0) -> Axes:
     """Return the axes to draw on: those given, or those of a new figure."""
     return figure(width, height).add_subplot() if ax is None else ax
+
+
+def resize(ax: Axes, size: Callable[[float, float], tuple[float, float]]) -> None:
+    """Give the figure of an axes a size that depends on the one it has [inch]."""
+    sheet = cast(Figure, ax.figure)
+    width, height = sheet.get_size_inches()
+    sheet.set_size_inches(*size(width, height))
 
 
 def dress(ax: Axes, *, x: str, y: str, title: str = "") -> Axes:
@@ -102,3 +109,14 @@ def save(drawn: Figure | Axes, path: Path) -> None:
         # A letter that the font lacks is drawn as a box; a warning about it tells nobody which name it was.
         warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
         sheet.savefig(partial, format="png", dpi=DPI, facecolor="white")
+
+
+def plain(text: str, longest: int) -> str:
+    """Return text of bounded length that matplotlib does not take for mathematics."""
+    short = text if len(text) <= longest else text[: longest - 1] + "\u2026"
+    return short.replace("$", r"\$")
+
+
+def drawable(name: object, longest: int = 44) -> str:
+    """Return a name on one line that fits a legend, and is not left out of it."""
+    return plain(" ".join(str(name).split()), longest).lstrip("_")

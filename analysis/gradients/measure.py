@@ -20,7 +20,7 @@ from typing import Any
 from analysis.drawing import style
 
 from analysis.folders import appearing, check_free
-from analysis.gradients import gdu, gradient_error, pictures as gradients
+from analysis.gradients import gdu, gradient_error, pictures
 from analysis.gradients.gdu import GDU
 from analysis.gradients.gradient_error import BETAS, CONVERGED, Agreement
 from hw_models.keywords import checked
@@ -46,7 +46,6 @@ MEMORY = 2**28
 """States of one check that may be kept [byte]; larger networks get fewer samples."""
 TAKEN = ("free_steps", "nudged_steps", "residual", "nudged_residual")
 TABLE, CURVES = "gradcheck.csv", "gradcheck.json"
-GDU_PICTURE, ERROR_PICTURE = "gdu.png", "gradient_error.png"
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,8 @@ class GradientCheck:
                 nudge = f"{curves.estimator:<10}{curves.beta:>6g}"
                 total = f"{_number(curve.total_cosine, '.5f'):>10}{_number(curve.total_error):>10}"
                 lines.append(f"  {name + '.weight':<{self._width}}{nudge}{total}")
-        return [*lines, "", f"written to {self.out}: {GDU_PICTURE}, {ERROR_PICTURE}, {TABLE}, {CURVES}"]
+        files = [*(sheet.file for sheet in pictures.sheets()), TABLE, CURVES]
+        return [*lines, "", f"written to {self.out}: {', '.join(files)}"]
 
 
 @checked(ConfigError)
@@ -262,8 +262,8 @@ def _write(result: GradientCheck, folder: Path) -> None:
         writer.writerow(["parameter", "estimator", "beta", "cosine", "relative_error"])
         writer.writerows([row.parameter, row.estimator, row.beta, row.cosine, row.error] for row in result.rows)
     with style.own_look():
-        style.save(gradients.gdu_sheet(result.gdu), folder / GDU_PICTURE)
-        style.save(gradients.error_sheet(result.rows), folder / ERROR_PICTURE)
+        for sheet in pictures.sheets():
+            style.save(sheet.draw(result.rows, result.gdu), folder / sheet.file)
 
 
 def _number(value: float, form: str = ".1e") -> str:

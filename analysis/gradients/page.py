@@ -7,22 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.drawing import html, numbers
-from analysis.drawing.settings import SAVED, settings_section
+from analysis.drawing import html, numbers, settings
 
-from analysis.gradients.measure import CURVES, ERROR_PICTURE, GDU_PICTURE, KINKS
+from analysis.gradients.measure import CURVES, KINKS
+from analysis.gradients.pictures import Sheet, sheets
 from hw_models.reading import read_json
 from neuroep.errors import ConfigError
 from neuroep.network.potentials import HardSigmoid
 from neuroep.runs import config as configuration
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-CAPTIONS: Mapping[str, str] = {
-    GDU_PICTURE: "Above, what each step adds to the gradient of some weights: EP marks, back-propagation through time "
-    "lines. Below, how far they are apart in whole matrices; it shrinks with the nudge.",
-    ERROR_PICTURE: "Relative error of converged EP against the nudge: the centred estimator's falls with its square, "
-    "the one-sided ones' with itself, until rounding takes over.",
-}
 
 
 def gradcheck_page(folder: Path) -> str:
@@ -37,10 +31,10 @@ def gradcheck_page(folder: Path) -> str:
     about = found["about"]
     sections = [
         summary(found),
-        *(picture(folder, name) for name in (GDU_PICTURE, ERROR_PICTURE)),
+        *(picture(folder, sheet) for sheet in sheets()),
         errors_section(found),
         steps_section(found),
-        settings_section(_command(folder, about), configuration.parse(about["settings"]), about["environment"]),
+        settings.section(_command(folder, about), configuration.parse(about["settings"]), about["environment"]),
     ]
     lead = f"A gradient check of {about['weights']}: EP against back-propagation through time and the exact gradient."
     return html.document(f"Gradient check {folder.resolve().name}", lead, sections)
@@ -67,7 +61,7 @@ def summary(found: Mapping[str, Any]) -> str:
     silent = [row["parameter"] for row in found["configured"] if math.isnan(row["error"])]
     dead = f"No gradient at all in {numbers.listing(silent)}: outputs clipped to a bound pass none on."
     saturated = numbers.share(about["saturated_outputs"])
-    settings = [
+    measured = [
         ("estimator", f"{used['estimator']}, beta {used['beta']:g}"),
         ("settling", f"{used['order']}, {used['free_steps']} free and {used['nudged_steps']} nudged steps"),
         ("engine", f"{used['engine']}, {used['dtype']}"),
@@ -82,20 +76,19 @@ def summary(found: Mapping[str, Any]) -> str:
         html.paragraph(dead, "warn") if silent else "",
         *(html.paragraph(f"{remark}.", "warn") for remark in used.get("remarks", ())),
         html.subtitle("What was measured"),
-        html.pairs(settings),
+        html.pairs(measured),
     )
 
 
-def picture(folder: Path, name: str) -> str:
+def picture(folder: Path, sheet: Sheet) -> str:
     """Return a picture of the directory; a line where it is missing."""
-    title = {GDU_PICTURE: "Step by step", ERROR_PICTURE: "Error by nudge"}[name]
     try:
-        png = (folder / name).read_bytes()
+        png = (folder / sheet.file).read_bytes()
     except OSError:
         png = b""
     if not png.startswith(SIGNATURE):
-        return html.section(title, html.paragraph(f"{name} is not there.", "note"))
-    return html.section(title, html.image(png, CAPTIONS[name]))
+        return html.section(sheet.title, html.paragraph(f"{sheet.file} is not there.", "note"))
+    return html.section(sheet.title, html.image(png, sheet.caption))
 
 
 def errors_section(found: Mapping[str, Any]) -> str:
@@ -137,5 +130,5 @@ def _error(value: Any) -> str:
 
 def _command(folder: Path, about: Mapping[str, Any]) -> list[str]:
     run = about["weights"].startswith("run ")
-    source = about["weights"].removeprefix("run '").removesuffix("'") if run else SAVED
-    return ["neuroep", "gradcheck", source, "--out", f"{folder.resolve().name}-again"]
+    source = about["weights"].removeprefix("run '").removesuffix("'") if run else settings.SAVED
+    return ["neuroep", "gradcheck", source, "--out", settings.again(folder)]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from analysis.drawing import style
+from analysis.drawing import panels, style
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -180,3 +181,39 @@ def error_sheet(result: Sequence[Agreement]) -> Figure:
         if ax is not panels[0] and (box := ax.get_legend()):
             box.remove()
     return sheet
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A picture that a gradient check leaves in its directory, and its page shows."""
+
+    file: str
+    place: float
+    """Order on the page."""
+    title: str
+    caption: str
+    draw: Callable[[Sequence[Agreement], Sequence[GDU]], Figure]
+    """Draws errors against the nudge, or curves by step."""
+
+
+GDU_SHEET = Sheet(
+    "gdu.png",
+    10,
+    "Step by step",
+    "Above, what each step adds to the gradient of some weights: EP marks, back-propagation through time "
+    "lines. Below, how far they are apart in whole matrices; it shrinks with the nudge.",
+    lambda _, curves: gdu_sheet(curves),
+)
+ERROR_SHEET = Sheet(
+    "gradient_error.png",
+    20,
+    "Error by nudge",
+    "Relative error of converged EP against the nudge: the centred estimator's falls with its square, "
+    "the one-sided ones' with itself, until rounding takes over.",
+    lambda rows, _: error_sheet(rows),
+)
+
+
+def sheets() -> list[Sheet]:
+    """Return the sheets of a check in their order."""
+    return sorted((sheet for _, sheet in panels.declared(__package__, Sheet)), key=lambda sheet: sheet.place)

@@ -1,46 +1,28 @@
-"""Pictures of arrays that learn: chosen synapses update by update, where the weights moved, states at their limits.
+"""Pictures of arrays that learn: chosen synapses update by update, and where the weights moved.
 
-found = analysis.run.arrays.record(engine, batches, estimator, rates, "dense_1")
+found = analysis.run.learning.record(engine, batches, estimator, rates, "dense_1")
 plot_conductance_trajectories(found)
 plot_update_map(found)
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-from analysis.drawing import style
+from analysis.drawing import html, numbers, style
+from analysis.drawing.panels import Panel, Picture
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from analysis.run.learning import Learning, record
-from neuroep.engines.engine import Engine
-from neuroep.engines.settling import Settled
-from neuroep.errors import ConfigError
-from neuroep.network import DenseLayer
-
-__all__ = [
-    "Learning",
-    "Saturation",
-    "concentration",
-    "plot_conductance_trajectories",
-    "plot_saturation",
-    "plot_update_map",
-    "record",
-    "saturation",
-]
+from analysis.run.learning import Learning, learn_on
 
 WIDEST = 800
 """Most pixels of a map along either axis; of larger arrays neighbouring crosspoints are averaged."""
 MOST_BORDERS = 12
 """Most borders of tiles along an axis of a map; more would hide it."""
-NEAR = 0.01
-"""Share of its range within which a state counts as being at a limit."""
 
 
 def plot_conductance_trajectories(result: Learning, ax: Axes | None = None) -> Axes:
@@ -123,66 +105,41 @@ def _averaged(values: np.ndarray, factors: Sequence[int]) -> np.ndarray:
     return values
 
 
-@dataclass(frozen=True)
-class Saturation:
-    """Shares of a layer's states at its lowest state, between, and at its highest."""
-
-    low: float
-    between: float
-    high: float
+def _few_ticks(ax: Axes, result: Learning) -> None:
+    """Leave a small map few ticks and short labels."""
+    ax.set_title(result.synapse, fontsize=style.TITLE, loc="left")
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
+    ax.figure.axes[1].set_ylabel("sum of |\u0394w| [weight]", fontsize=style.TEXT)
 
 
-def saturation(engine: Engine, settled: Settled) -> dict[str, Saturation]:
-    """Return how many states of each dense layer with a bounded potential are at a limit.
-
-    Parameters
-    ----------
-    engine : Engine
-        Any.
-    settled : Settled
-        What :meth:`Engine.settle` returned.
-    """
-    states, found = engine.states(settled), {}
-    for layer in engine.network.layers:
-        if not isinstance(layer, DenseLayer) or not math.isfinite(layer.potential.low + layer.potential.high):
-            continue
-        low, high = layer.potential.low, layer.potential.high
-        edge = NEAR * (high - low)
-        at_low, at_high = (states[layer.name] <= low + edge).mean(), (states[layer.name] >= high - edge).mean()
-        found[layer.name] = Saturation(float(at_low), float(1 - at_low - at_high), float(at_high))
-    return found
+def _half(result: Learning) -> str:
+    half, many = numbers.share(concentration(result.moved)), numbers.plural(result.updates, "update")
+    return f"How far each weight that learning holds moves in {many}; half of it is in {half} of the synapses."
 
 
-def plot_saturation(result: Mapping[str, Saturation], ax: Axes | None = None) -> Axes:
-    """Draw shares of states at a limit as one bar for each layer, the first layer at the top.
+def _course(result: Learning) -> str:
+    seen = "Some synapses, from the one that moves most to the median."
+    if result.conductances is not None:
+        seen += " A device at a bound stays there, while what is learned may go on."
+    return seen
 
-    Raises
-    ------
-    ConfigError
-        If there is no layer.
-    """
-    if not result:
-        raise ConfigError("result has no layer: only states of bounded potentials have limits")
-    ax = style.axes(ax, 6.0, 1.4 + 0.6 * len(result))
-    names, left = list(result), np.zeros(len(result))
-    looks = (
-        ("low", "at the lowest", style.BLUE),
-        ("between", "between", "#dddddd"),
-        ("high", "at the highest", style.ORANGE),
+
+def _copy(results: Sequence[Learning]) -> str:
+    many = numbers.plural(results[0].updates, "update")
+    about = (
+        f"{many[0].upper()}{many[1:]} more, with the rates of the last epoch, on a copy of the network: of synapse "
+        f"'{results[0].synapse}', whose weights move most for their size."
     )
-    for part, label, colour in looks:
-        shares = np.array([100 * getattr(found, part) for found in result.values()])
-        ax.barh(range(len(names)), shares, left=left, height=0.65, color=colour, label=label)
-        for place, share in enumerate(shares):
-            if share >= 6:
-                ink = "white" if part == "low" else "black"
-                middle = left[place] + share / 2
-                ax.text(middle, place, f"{share:.0f} %", ha="center", va="center", fontsize=style.TEXT - 1, color=ink)
-        left = left + shares
-    ax.set_yticks(range(len(names)), names)
-    ax.invert_yaxis()
-    ax.set_xlim(0, 100)
-    style.dress(ax, x="share of states [%]", y="layer", title=f"states within {NEAR:.0%} of a limit")
-    ax.grid(False, axis="y")
-    style.legend(ax, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return ax
+    return html.paragraph(about, "note")
+
+
+UPDATES = Panel(
+    "Behaviour",
+    70,
+    learn_on,
+    (Picture(plot_update_map, _half, look=_few_ticks), Picture(plot_conductance_trajectories, _course)),
+    title="Where updates move the weights",
+    below=_copy,
+    opens=True,
+    learns=True,
+)

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.drawing import style
+from analysis.drawing import html, style
+from analysis.drawing.panels import Panel, Picture
 
 import numpy as np
 from matplotlib.axes import Axes
 
+from analysis.run.subject import Subject
 from neuroep import data
-from neuroep.data.corpus import Corpus
+from neuroep.data.corpus import Corpus, Split
 from neuroep.engines.engine import Engine
 from neuroep.engines.settling import Schedule
 from neuroep.errors import ConfigError
@@ -27,6 +29,8 @@ LETTERS = 18
 """Most letters of a word that are drawn."""
 WORD = 0.21
 """Room for a word [inch]."""
+FIRST_WORDS, MOST_LAYERS = 25, 4
+"""Words of a map along an axis on the page of a run, and most maps there."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,9 @@ class Attention:
     label: str
     """True class of the sample."""
     predicted: str
+    split: str
+    sample: int
+    """Number of the sample in its split."""
 
 
 def effective_keys(weights: np.ndarray) -> np.ndarray:
@@ -105,7 +112,8 @@ def attend(
         weights, rest = full[:, : len(keys)], full[:, len(keys) :].sum(axis=1)
         if rest.any():
             weights, keys = np.column_stack([weights, rest]), (*keys, PADDING)
-        found.append(Attention(layer.name, weights, queries, keys, effective_keys(full), label, predicted))
+        effective = effective_keys(full)
+        found.append(Attention(layer.name, weights, queries, keys, effective, label, predicted, split, sample))
     return found
 
 
@@ -154,9 +162,13 @@ def plot_attention(
     drawn = ax.imshow(shown, cmap="Blues", vmin=0, vmax=max(float(shown.max(initial=0)), 1e-12), aspect="auto")
     size = style.TEXT - 2
     ax.set_xticks(
-        range(columns), [_plain(word) for word in words[:columns]], rotation=60, ha="right", rotation_mode="anchor"
+        range(columns),
+        [style.plain(word, LETTERS) for word in words[:columns]],
+        rotation=60,
+        ha="right",
+        rotation_mode="anchor",
     )
-    ax.set_yticks(range(rows), [_plain(word) for word in asking[:rows]])
+    ax.set_yticks(range(rows), [style.plain(word, LETTERS) for word in asking[:rows]])
     for row in range(rows):
         ax.text(columns - 0.3, row, f"{number[row]:.1f}", va="center", ha="left", fontsize=size, color=style.VERMILION)
     about = "effective keys\nexp(entropy)"
@@ -175,6 +187,54 @@ def plot_attention(
     return ax
 
 
-def _plain(word: str) -> str:
-    """Return a word that fits and that matplotlib does not take for mathematics."""
-    return (word if len(word) <= LETTERS else word[: LETTERS - 1] + "\u2026").replace("$", r"\$")
+def _first_sample(subject: Subject) -> list[Attention]:
+    """Return what the first sample with a word in every sequence attends to, on the engine of the run."""
+    opened = subject.opened
+    engine, corpus = opened.parts.engine, opened.parts.corpus
+    sample = _with_words(corpus.split(opened.split))
+    if sample is None or not engine.network.attention:
+        return []
+    return attend(engine, corpus, opened.split, sample, opened.parts.estimator.free)
+
+
+def _with_words(split: Split) -> int | None:
+    """Return the first sample with a word in every sequence."""
+    filled = np.flatnonzero(np.all([ragged.lengths > 0 for ragged in split.tokens.values()], axis=0))
+    return int(filled[0]) if filled.size else None
+
+
+def _first_words(result: Attention, ax: Axes | None) -> Axes:
+    few = slice(FIRST_WORDS)
+    return plot_attention(
+        result.weights[few, few], result.keys[few], ax, queries=result.queries[few], effective=result.effective[few],
+        title=result.layer,
+    )  # fmt: skip
+
+
+def _layer(result: Attention) -> str:
+    words = max(len(result.queries), len(result.keys))
+    cut = f" The first {FIRST_WORDS} of {words} words are drawn." if words > FIRST_WORDS else ""
+    return f"Layer {result.layer}.{cut}"
+
+
+def _about(results: Sequence[Attention]) -> str:
+    if not results:
+        return ""
+    one = results[0]
+    about = (
+        f"Sample {one.sample} of split '{one.split}': '{one.label}', predicted '{one.predicted}'. Each row is a word "
+        "that asks, each column one it attends to; at the end the effective number of keys, 1 for a single one."
+    )
+    return html.paragraph(about, "note")
+
+
+ATTENTION = Panel(
+    "Behaviour",
+    60,
+    _first_sample,
+    [Picture(_first_words, _layer, lambda result: f"attention weights of {result.layer}", None)],
+    title="Attention in one sample",
+    above=_about,
+    most=MOST_LAYERS,
+    opens=True,
+)

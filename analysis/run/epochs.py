@@ -1,16 +1,22 @@
-"""Pictures of training: accuracy and loss epoch by epoch, of one run or of several side by side."""
+"""Training epoch by epoch: accuracy and loss, of one run or of several side by side, and the table of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.drawing import style
+from analysis.drawing import html, numbers, style
+from analysis.drawing.panels import Panel, Picture
 
 from matplotlib.axes import Axes
 
+from analysis.run.subject import Subject
+from neuroep.runs import training
+
 Metrics = Sequence[Mapping[str, Any]]
 """Records of a run, one per epoch, as :attr:`neuroep.runs.directory.Run.metrics` returns them."""
+MOST_EPOCHS = 120
+"""Most lines of the table of epochs; of more some at equal distances."""
 
 
 def plot_training(
@@ -59,3 +65,69 @@ def plot_training(
     style.dress(ax, x="epoch", y=unit, title=f"{quantity} by epoch")
     style.legend(ax)
     return ax
+
+
+def _table(results: Sequence[Metrics]) -> str:
+    """Return the table of epochs, the best one shaded, and what to look at."""
+    if not results:
+        return ""
+    metrics = results[0]
+    splits = list(metrics[-1]["evaluate"])
+    heads = ("epoch", "train loss", "train accuracy", *(f"{name} accuracy" for name in splits), "free steps",
+             "nudged steps", "dead outputs", "time")  # fmt: skip
+    chosen = numbers.thinned(metrics, MOST_EPOCHS)
+    rows = [_epoch(record, splits) for record in chosen]
+    best = max(range(len(rows)), key=lambda n: _accuracy(chosen[n], splits))
+    shown = html.table(heads, rows, words=(), best=best)
+    left_out = [] if len(chosen) == len(metrics) else [f"{len(chosen)} of {len(metrics)} epochs are listed. "]
+    note = (
+        f"{''.join(left_out)}Shaded: the best of these. Dead outputs are at their lowest state and pass no gradient on."
+    )
+    told = [f"epoch {record['epoch']}: {'; '.join(found)}" for record in chosen if (found := training.notes(record))]
+    listed = "\n".join(html.paragraph(line, "note") for line in told)
+    more = html.details(f"What to look at, in {numbers.plural(len(told), 'epoch')}", listed) if told else ""
+    return "\n".join([shown, html.paragraph(note, "note"), more])
+
+
+def _accuracy(record: Mapping[str, Any], splits: Sequence[str]) -> float:
+    found = record["evaluate"].get(splits[0], {}) if splits else record["train"]
+    value = found.get("accuracy")
+    return float(value) if numbers.known(value) else -1.0
+
+
+def _epoch(record: Mapping[str, Any], splits: Sequence[str]) -> tuple[str, ...]:
+    health = record.get("health", {})
+    return (
+        str(record["epoch"]),
+        numbers.number(record["train"]["loss"]),
+        numbers.share(record["train"]["accuracy"]),
+        *(numbers.share(record["evaluate"].get(name, {}).get("accuracy")) for name in splits),
+        numbers.number(health.get("free_steps"), ".1f"),
+        numbers.number(health.get("nudged_steps"), ".1f"),
+        numbers.share(health.get("dead_outputs")),
+        numbers.seconds(training.spent(record)),
+    )
+
+
+def _finished(subject: Subject) -> list[Metrics]:
+    return [subject.metrics] if subject.metrics else []
+
+
+def _accuracies(result: Metrics, ax: Axes | None) -> Axes:
+    return plot_training({"": result}, ax)
+
+
+def _losses(result: Metrics, ax: Axes | None) -> Axes:
+    return plot_training({"": result}, ax, quantity="loss")
+
+
+EPOCHS = Panel(
+    "Epoch by epoch",
+    10,
+    _finished,
+    (
+        Picture(_accuracies, "Percentage predicted right, by epoch; dashed while training.", "accuracy by epoch"),
+        Picture(_losses, "Squared error of the outputs, by epoch; dashed while training.", "loss by epoch"),
+    ),
+    below=_table,
+)

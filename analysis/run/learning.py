@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from analysis.run.subject import Opened, Subject
 from hw_models.kernels.blocks import blocks
 from neuroep.engines.engine import Engine
 from neuroep.errors import ConfigError, unknown
@@ -15,6 +17,8 @@ from neuroep.gradients.estimators import Estimator
 
 FOLLOWED = 5
 """Synapses that are followed by default."""
+UPDATES = 6
+"""Weight updates of a run's copy that are recorded."""
 Entries = tuple[np.ndarray, np.ndarray]
 """Outputs and inputs of crosspoints."""
 Arrays = tuple[np.ndarray, np.ndarray | None]
@@ -159,3 +163,33 @@ def _geometry(engine: Engine, synapse: str) -> tuple[tuple[tuple[int, ...], tupl
         tuple(last for _, last in blocks(*cut)[:-1]) for cut in zip(shape, (bar.columns, bar.rows), strict=True)
     )
     return (outputs, inputs), crossbar.devices.paired, bar.slices
+
+
+def learn_on(subject: Subject) -> list[Learning]:
+    """Let a copy of a run's network learn on for some updates, and follow the synapse that moves most for its size.
+
+    The run is left as it is. Rates are those of its last epoch.
+    """
+    opened = subject.opened
+    rates = opened.parts.rates(max(0, opened.epochs - 1))
+    synapse = liveliest(opened, rates)
+    parts = opened.again()
+    batches = islice(opened.parts.batches("train"), UPDATES)
+    return [record(parts.engine, batches, parts.estimator, rates, synapse)]
+
+
+def liveliest(opened: Opened, rates: dict[str, float]) -> str:
+    """Return the synapse whose weights one update moves most, relative to their size."""
+    parts = opened.again()
+    engine, batch = parts.engine, next(parts.batches("train"))
+    before = engine.parameters()
+    engine.begin("train", 0)
+    engine.update(parts.estimator.measure(engine, batch, 0).contrasts, rates)
+    after = engine.parameters()
+    names = [synapse.name for synapse in parts.network.synapses]
+    return max(names, key=lambda name: _moved(before[f"{name}.weight"], after[f"{name}.weight"]))
+
+
+def _moved(before: np.ndarray, after: np.ndarray) -> float:
+    length = float(np.linalg.norm(before))
+    return float(np.linalg.norm(after - before)) / length if length else 0.0

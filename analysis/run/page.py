@@ -5,35 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.drawing import counters, html, numbers, style
-from analysis.drawing.settings import SAVED, settings_section
+from analysis.drawing import html, numbers, panels, settings
 
 from analysis.chips.page import chip_section
-from analysis.run import epochs as pictures
-from analysis.run.behaviour import behaviour_section
-from analysis.run.weights import conductances_section, weights_section
+from analysis.run.measure import Measurement
 from neuroep.runs import training
 from neuroep.runs.directory import Run
 
-MOST_EPOCHS = 120
-"""Most lines of the table of epochs; of more some at equal distances."""
 Metrics = Sequence[Mapping[str, Any]]
 
 
-def run_page(run: Run) -> str:
-    """Return the page of a run."""
-    environment = run.environment
-    metrics: Metrics = numbers.without_gaps(run.metrics)
-    saved = run.checkpoint()
+def run_page(found: Measurement) -> str:
+    """Return the page of a run, drawn from what was measured of it."""
+    run, environment, metrics = found.subject.run, found.subject.environment, found.subject.metrics
     sections = [
         summary(run, environment, metrics),
-        epochs_section(metrics),
-        counters_section(metrics),
-        behaviour_section(run, saved),
-        weights_section(run, environment, saved),
-        conductances_section(run, environment, saved),
+        *panels.sections(found.panels),
         chip_section(run.config.chip),
-        settings_section(_command(run, environment), run.config, environment, *_notes(run, environment)),
+        settings.section(_command(run, environment), run.config, environment, *_notes(run, environment)),
     ]
     lead = f"A training run: {run.config.network.kind} network on '{run.config.data.name}', {_on(run)}."
     return html.document(f"Run {run.path.resolve().name}", lead, sections)
@@ -48,14 +37,8 @@ def _command(run: Run, environment: Mapping[str, Any]) -> list[str]:
     if not run.metrics:
         return []
     start = environment.get("start")
-    return [
-        "neuroep",
-        "train",
-        SAVED,
-        *(["--from", str(start)] if start else []),
-        "--out",
-        f"{run.path.resolve().name}-again",
-    ]
+    origin = ["--from", str(start)] if start else []
+    return ["neuroep", "train", settings.SAVED, *origin, "--out", settings.again(run.path)]
 
 
 def _notes(run: Run, environment: Mapping[str, Any]) -> list[str]:
@@ -135,79 +118,3 @@ def _trained(run: Run, environment: Mapping[str, Any], metrics: Metrics) -> str:
         ("memory", f"{max(memory):,.0f} MiB at most" if memory else ""),
     ]
     return html.subtitle("What was trained") + "\n" + html.pairs(rows)
-
-
-def epochs_section(metrics: Metrics) -> str:
-    """Return accuracy and loss by epoch, as pictures and as a table."""
-    if not metrics:
-        return ""
-    figures = []
-    for quantity, seen in (("accuracy", "Percentage predicted right"), ("loss", "Squared error of the outputs")):
-        ax = pictures.plot_training({"": metrics}, style.axes(None, 4.95, 3.5), quantity=quantity)
-        figures.append(html.picture(ax, f"{seen}, by epoch; dashed while training.", f"{quantity} by epoch"))
-    return html.section("Epoch by epoch", html.side_by_side(*figures), _epochs(metrics))
-
-
-def _epochs(metrics: Metrics) -> str:
-    splits = list(metrics[-1]["evaluate"])
-    heads = ("epoch", "train loss", "train accuracy", *(f"{name} accuracy" for name in splits), "free steps",
-             "nudged steps", "dead outputs", "time")  # fmt: skip
-    chosen = numbers.thinned(metrics, MOST_EPOCHS)
-    rows = [_epoch(record, splits) for record in chosen]
-    best = max(range(len(rows)), key=lambda n: _accuracy(chosen[n], splits))
-    shown = html.table(heads, rows, words=(), best=best)
-    left_out = [] if len(chosen) == len(metrics) else [f"{len(chosen)} of {len(metrics)} epochs are listed. "]
-    note = (
-        f"{''.join(left_out)}Shaded: the best of these. Dead outputs are at their lowest state and pass no gradient on."
-    )
-    told = [f"epoch {record['epoch']}: {'; '.join(found)}" for record in chosen if (found := training.notes(record))]
-    listed = "\n".join(html.paragraph(line, "note") for line in told)
-    more = html.details(f"What to look at, in {numbers.plural(len(told), 'epoch')}", listed) if told else ""
-    return "\n".join([shown, html.paragraph(note, "note"), more])
-
-
-def _accuracy(record: Mapping[str, Any], splits: Sequence[str]) -> float:
-    found = record["evaluate"].get(splits[0], {}) if splits else record["train"]
-    value = found.get("accuracy")
-    return float(value) if numbers.known(value) else -1.0
-
-
-def _epoch(record: Mapping[str, Any], splits: Sequence[str]) -> tuple[str, ...]:
-    health = record.get("health", {})
-    return (
-        str(record["epoch"]),
-        numbers.number(record["train"]["loss"]),
-        numbers.share(record["train"]["accuracy"]),
-        *(numbers.share(record["evaluate"].get(name, {}).get("accuracy")) for name in splits),
-        numbers.number(health.get("free_steps"), ".1f"),
-        numbers.number(health.get("nudged_steps"), ".1f"),
-        numbers.share(health.get("dead_outputs")),
-        numbers.seconds(training.spent(record)),
-    )
-
-
-def counters_section(metrics: Metrics) -> str:
-    """Return what an update and an inference of the last epoch took."""
-    if not metrics:
-        return ""
-    figures, last = [], metrics[-1]
-    updated = counters.per_update(metrics)
-    if any(number > 0 for number in updated.values()):
-        ax = counters.plot_counters({"run": updated}, style.axes(None, 4.95, 3.4), per="update")
-        caption = "Counted per weight update over all its samples, free and nudged phases, in the last epoch."
-        figures.append(html.picture(ax, caption, "counters per update"))
-    for split, found in last["evaluate"].items():
-        each = counters.per_inference(found)
-        if any(number > 0 for number in each.values()) and len(figures) < 2:
-            ax = counters.plot_counters({"run": each}, style.axes(None, 4.95, 3.4))
-            figures.append(html.picture(ax, f"Counted per sample of split '{split}'.", "counters per inference"))
-    return html.section("What it takes", html.side_by_side(*figures), _at_stop(last.get("counters", {})))
-
-
-def _at_stop(counted: Mapping[str, float]) -> str:
-    """Say which share of the conversions of the last epoch's updates lay beyond the last level."""
-    found = {kind: share for kind, share in counters.at_stop(counted).items() if share > 0}
-    if not found:
-        return ""
-    shares = ", ".join(f"{kind} {numbers.share(share, 2)}" for kind, share in found.items())
-    return html.paragraph(f"Conversions at the stop, beyond the last level, in the last epoch's updates: {shares}.")

@@ -1,4 +1,4 @@
-"""Pictures of a settling network: its energy and its residual, free and nudged, sweep by sweep."""
+"""Settling sweep by sweep, free and nudged: how the energy falls, and how much the states still change."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.drawing import style
+from analysis.drawing.panels import Panel, Picture
 
 import numpy as np
 from matplotlib.axes import Axes
 
+from analysis.run.subject import FOLLOWED, Subject
 from neuroep.engines.engine import Engine
 from neuroep.engines.settling import Schedule, Settled
 
@@ -44,6 +46,8 @@ class Descent:
 
     beta: float
     phases: Mapping[int, Phase]
+    free: Schedule
+    nudged: Schedule
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -82,7 +86,7 @@ def follow(engine: Engine, batch: Any, free: Schedule, nudged: Schedule, beta: f
         before = float(np.mean(engine.energy(clamped, start)))
         ended = engine.settle(clamped, nudged, sign * beta, settled, RECORD)
         phases[sign] = _phase(engine, clamped, ended, settled.steps, before)
-    return Descent(beta, phases)
+    return Descent(beta, phases, free, nudged)
 
 
 def _phase(engine: Engine, clamped: Any, settled: Settled, first: int, *before: float) -> Phase:
@@ -122,3 +126,46 @@ def plot_convergence(result: Descent, ax: Axes | None = None) -> Axes:
     style.dress(ax, x="sweep", y="largest change of a state", title=rf"convergence, $\beta = {result.beta:g}$")
     style.legend(ax)
     return ax
+
+
+def _follow(subject: Subject) -> list[Descent]:
+    """Settle a few samples in float64, on the devices of the checkpoint where there are any."""
+    opened = subject.opened
+    exact, estimator = opened.again("float64").engine, opened.parts.estimator
+    batch = next(opened.parts.batches(opened.split, FOLLOWED))
+    exact.begin("report", "follow")
+    return [follow(exact, batch, estimator.free, estimator.nudged, estimator.beta)]
+
+
+def _small(ax: Axes, result: Descent) -> None:
+    """Say less above a small picture, and leave the legend where there is room."""
+    ax.set_title(rf"energy, $\beta = {result.beta:g}$", fontsize=style.TITLE, loc="left")
+    style.legend(ax)
+
+
+def _ends(result: Descent) -> str:
+    """Say what is seen and when the phases of a run end."""
+    free, nudged = result.free, result.nudged
+    first = f"The free phase ends below {free.tolerance:g}" if free.tolerance else "The free phase ends"
+    then = f"when no displacement changes by more than {nudged.tolerance:.2g} of itself, " if nudged.tolerance else ""
+    after = f" or after {free.steps} sweeps" if free.tolerance else f" after {free.steps} sweeps"
+    last = f"{then}{'or ' if nudged.tolerance else ''}after {nudged.steps}"
+    return f"Largest change of a state by sweep. {first}{after}; nudged ones {last}."
+
+
+SETTLING = Panel(
+    "Behaviour",
+    40,
+    _follow,
+    (
+        Picture(
+            plot_energy,
+            "Mean energy above that of the state each phase comes to rest at, in float64. Exact layerwise settling "
+            "lowers it in every sweep; a chip's noise and converters may not; points below it are left out.",
+            look=_small,
+        ),
+        Picture(plot_convergence, _ends),
+    ),
+    title="Settling, free and nudged",
+    opens=True,
+)

@@ -1,22 +1,25 @@
-"""Weights and, on a chip, conductances before and after learning, from the checkpoint alone: no data are needed."""
+"""Weights before and after learning, from the checkpoint alone: no data are needed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.drawing import html, style
+from analysis.drawing import html, numbers, style
+from analysis.drawing.panels import Panel, Picture
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from analysis.chips import devices
-from hw_models.arrays.crossbar import Crossbar
+from analysis.run.subject import Subject
 from neuroep.errors import NeuroepError
 from neuroep.network import Network, builders as networks
 from neuroep.runs import directory as runs
-from neuroep.runs.building import build_engine, build_network
+from neuroep.runs.building import build_network
 from neuroep.runs.checkpoints import Checkpoint
 from neuroep.runs.directory import Run
 
@@ -24,8 +27,6 @@ MOST = 9
 """Most pictures of one section."""
 LARGEST_DRAWN = 40_000_000
 """Most parameters whose initial values are drawn again."""
-LARGEST_BUILT = 4_000_000
-"""Most parameters that are put on a chip again."""
 SIZE = (3.2, 2.7)
 """Of a histogram [inch]."""
 
@@ -66,28 +67,31 @@ def initial(run: Run, environment: Mapping[str, Any], saved: Checkpoint) -> tupl
     return drawn, f"Before: the initial weights, drawn again by seed {run.config.training.seed}."
 
 
-def weights_section(run: Run, environment: Mapping[str, Any], saved: Checkpoint) -> str:
-    """Return a histogram of each weight matrix before and after learning, and how far each moved."""
-    before, note = initial(run, environment, saved)
-    names = ordered(run, saved)
-    figures: list[str] = []
-    rows = []
-    for name in names:
-        after = saved.parameters[name]
-        first = None if before is None else before[name]
-        rows.append(_moved(name, first, after))
-        if len(figures) < MOST:
-            ax, title = style.axes(None, *SIZE), name.removesuffix(".weight")
-            devices.plot_weight_histograms(
-                after if first is None else first, None if first is None else after, ax, title=title
-            )
-            ax.set_title(title, fontsize=style.TEXT, loc="left")
-            figures.append(html.picture(ax, "", f"histogram of {name}"))
-    heads = ("weights", "shape", "std before", "std after", "largest after", "relative change")
-    left_out = f" {len(names) - MOST} more matrices are in the table." if len(names) > MOST else ""
-    about = f"Share of the weights by value: filled after, outlined before learning. {note}{left_out}"
-    shown = [html.side_by_side(*figures), html.paragraph(about, "note"), html.table(heads, rows)]
-    return html.section("Weights", *shown)
+@dataclass(frozen=True)
+class Moved:
+    """A weight matrix before and after learning."""
+
+    name: str
+    before: Any | None
+    """None where it is not known."""
+    after: np.ndarray
+    note: str
+    """Where the weights before come from, or why they are not known."""
+
+    @property
+    def title(self) -> str:
+        """Name of the synapse."""
+        return self.name.removesuffix(".weight")
+
+    def row(self) -> tuple[str, ...]:
+        """Return name, shape, spread before and after, the largest weight, and the relative change."""
+        shape = " x ".join(map(str, self.after.shape))
+        ends = (f"{self.after.std():#.3g}", f"{np.abs(self.after).max(initial=0):#.3g}")
+        if self.before is None:
+            return self.name, shape, numbers.NONE, *ends, numbers.NONE
+        length = float(np.linalg.norm(self.before))
+        change = float(np.linalg.norm(self.after - self.before)) / length if length else math.nan
+        return self.name, shape, f"{np.std(self.before):#.3g}", *ends, f"{change:.2f}"
 
 
 def ordered(run: Run, saved: Checkpoint) -> list[str]:
@@ -98,55 +102,40 @@ def ordered(run: Run, saved: Checkpoint) -> list[str]:
     return sorted(names, key=lambda name: known.index(name) if name in known else len(known))
 
 
-def _moved(name: str, before: Any, after: np.ndarray) -> tuple[str, ...]:
-    shape = " x ".join(map(str, after.shape))
-    ends = (f"{after.std():#.3g}", f"{np.abs(after).max(initial=0):#.3g}")
-    if before is None:
-        return name, shape, "–", *ends, "–"
-    length = float(np.linalg.norm(before))
-    change = float(np.linalg.norm(after - before)) / length if length else math.nan
-    return name, shape, f"{np.std(before):#.3g}", *ends, f"{change:.2f}"
+def _moves(subject: Subject) -> list[Moved]:
+    """Return every weight matrix before and after learning, from input to output."""
+    run, saved = subject.run, subject.saved
+    before, note = initial(run, subject.environment, saved)
+    return [
+        Moved(name, None if before is None else before[name], saved.parameters[name], note)
+        for name in ordered(run, saved)
+    ]
 
 
-def conductances_section(run: Run, environment: Mapping[str, Any], saved: Checkpoint) -> str:
-    """Return histograms of the conductances of each crossbar; nothing without one."""
-    chip = run.config.chip
-    if chip is None or chip.substrate != "crossbar":
-        return ""
-    title = "Conductances"
-    if sum(array.size for array in saved.parameters.values()) > LARGEST_BUILT:
-        return html.section(title, html.paragraph("The network is too large to put it on the chip again here.", "note"))
-    after = _crossbars(run, saved, saved.parameters, as_learned=True)
-    start, _ = initial(run, environment, saved)
-    before = {} if start is None else _crossbars(run, saved, start, as_learned=False)
-    figures = []
-    for name, crossbar in list(after.items())[:MOST]:
-        ax = style.axes(None, *SIZE)
-        now = [np.asarray(values) for values in crossbar.conductances()]
-        paired = crossbar.devices.paired
-        if name in before:
-            then = [np.asarray(values) for values in before[name].conductances()]
-            devices.plot_conductance_histograms(then, now, paired=paired, ax=ax)
-        else:
-            devices.plot_conductance_histograms(crossbar, ax=ax)
-        ax.set_title(name, fontsize=style.TEXT, loc="left")
-        figures.append(html.picture(ax, "", f"conductances of {name}"))
-    about = (
-        "Share of the devices by conductance, drift included, on a logarithmic scale: filled as the checkpoint left "
-        "them, outlined as they were before learning. Devices at the ends of their range cannot go further."
-    )
-    return html.section(title, html.side_by_side(*figures), html.paragraph(about, "note"))
+def _histogram(result: Moved, ax: Axes | None) -> Axes:
+    known = result.before is not None
+    first, after = (result.before, result.after) if known else (result.after, None)
+    return devices.plot_weight_histograms(first, after, ax, title=result.title)
 
 
-def _crossbars(
-    run: Run, saved: Checkpoint, parameters: Mapping[str, Any], as_learned: bool
-) -> dict[str, Crossbar]:
-    """Return the crossbars of a run with these weights, programmed, or the devices as the checkpoint holds them."""
-    network = network_of(run, saved)
-    if network is None:
-        return {}
-    engine: Any = build_engine(run.config, network, parameters)
-    if as_learned and saved.devices:
-        engine.load_optimiser_state(saved.optimiser, saved.devices)
-    arrays = {name: getattr(array, "crossbar", None) for name, array in engine.arrays.items()}
-    return {name: crossbar for name, crossbar in arrays.items() if isinstance(crossbar, Crossbar)}
+def small_title(ax: Axes, result: Any) -> None:
+    """Write the title of a result above a small histogram."""
+    ax.set_title(result.title, fontsize=style.TEXT, loc="left")
+
+
+def _table(results: Sequence[Moved]) -> str:
+    heads = ("weights", "shape", "std before", "std after", "largest after", "relative change")
+    left_out = f" {len(results) - MOST} more matrices are in the table." if len(results) > MOST else ""
+    note = results[0].note if results else ""
+    about = f"Share of the weights by value: filled after, outlined before learning. {note}{left_out}"
+    return html.paragraph(about, "note") + "\n" + html.table(heads, [moved.row() for moved in results])
+
+
+WEIGHTS = Panel(
+    "Weights",
+    80,
+    _moves,
+    [Picture(_histogram, "", lambda moved: f"histogram of {moved.name}", SIZE, small_title)],
+    below=_table,
+    most=MOST,
+)

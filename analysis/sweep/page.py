@@ -7,11 +7,10 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.drawing import html, numbers
-from analysis.drawing.settings import settings_section
+from analysis.drawing import html, numbers, panels, settings
 
 from analysis.chips.page import chip_section, chips_section
-from analysis.sweep.page_pictures import counters_section, ideal_of, pictures_section
+from analysis.sweep.panels import Targeted, ideal_of
 from analysis.sweep.points import label
 from analysis.sweep.results import RESULTS, Sweep
 from hw_models.chip import Chip
@@ -40,11 +39,10 @@ def sweep_page(sweep: Sweep, target: float | None = None) -> str:
     sections = [
         summary(sweep),
         means_section(sweep),
-        pictures_section(sweep, target),
-        counters_section(sweep),
+        *panels.sections(panels.measured(__package__, Targeted(sweep, target))),
         failed_section(sweep),
         chips(sweep, config),
-        settings_section(command(sweep), config, sweep.about.get("environment"), *_notes(sweep)),
+        settings.section(command(sweep), config, sweep.about.get("environment"), *_notes(sweep)),
     ]
     lead = f"A sweep of {numbers.listing(sweep.fields)}: {numbers.plural(len(sweep.rows), 'trial')}."
     return html.document(f"Sweep {sweep.out.resolve().name}", lead, sections)
@@ -182,7 +180,7 @@ def command(sweep: Sweep, out: str | None = None) -> list[str]:
     given |= {"split": about["split"], "samples": about["samples"]}
     for name, value in given.items():
         words += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
-    return [*words, "--out", f"{sweep.out.resolve().name}-again" if out is None else out]
+    return [*words, "--out", settings.again(sweep.out) if out is None else out]
 
 
 def _notes(sweep: Sweep) -> list[str]:

@@ -8,11 +8,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from analysis.drawing import panels
+
 import pytest
 
 from analysis import report
 from analysis.gradients import measure as gradcheck
-from analysis.run import behaviour as behaviour_section
+from analysis.gradients.pictures import GDU_SHEET
+from analysis.run import subject
+from analysis.run.measure import measure
 from analysis.sweep import results, runner
 from neuroep.errors import ConfigError, DataError
 from neuroep.runs import config, directory as runs, training
@@ -45,8 +49,15 @@ def test_a_run_from_another_run(trained: Path, tiny: Path, tmp_path: Path, check
     assert "which is not there" in gone and ">before<" not in gone
 
 
+def behaviour(run: runs.Run) -> str:
+    """Return what the page of a run says of its behaviour."""
+    found = [one for one in measure(run, learn=True).panels if one.panel.section == "Behaviour"]
+    (section,) = panels.sections(found)
+    return section
+
+
 def test_data_that_are_not_there_leave_a_line(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, saved = runs.load(trained), runs.load(trained).checkpoint()
+    run = runs.load(trained)
     for changes, why in (
         ({"name": "imdb", "vectors": "glove"}, "data &#x27;imdb&#x27; are in no local directory"),
         ({"name": "table", "path": tmp_path, "vectors": "glove"}, "the word vectors are in no local file"),
@@ -54,10 +65,10 @@ def test_data_that_are_not_there_leave_a_line(trained: Path, tmp_path: Path, mon
     ):
         data = run.config.data.model_copy(update=changes)
         other = runs.Run(run.path, run.config.model_copy(update={"data": data}))
-        line = behaviour_section.behaviour_section(other, saved)
+        line = behaviour(other)
         assert "Left out: " in line and why in line and "plot_attention" in line and line.count("<p") == 1
-    monkeypatch.setattr(behaviour_section, "LARGEST", 10)
-    assert "over 10" in behaviour_section.behaviour_section(run, saved)
+    monkeypatch.setattr(subject, "LARGEST", 10)
+    assert "over 10" in behaviour(run)
 
 
 def test_local_tables_are_opened(tiny: Path, tmp_path: Path, checked: Checked) -> None:
@@ -82,7 +93,7 @@ def test_data_that_fail_leave_a_line(trained: Path, monkeypatch: pytest.MonkeyPa
     def fail(*_: object) -> None:
         raise DataError("no\nsuch <data>")
 
-    monkeypatch.setattr(behaviour_section, "open_run", fail)
+    monkeypatch.setattr(subject, "open_run", fail)
     assert "Left out: no such &lt;data&gt;." in checked(report.render(trained))
 
 
@@ -129,7 +140,7 @@ def test_a_gradient_check(tiny: Path, tmp_path: Path, checked: Checked) -> None:
     assert f"{found.configured[0].cosine:.5f}" in text
     with pytest.raises(ConfigError, match="gradient check"):
         report.render(out, target=0.5)
-    (out / gradcheck.GDU_PICTURE).write_bytes(b"no picture")
+    (out / GDU_SHEET.file).write_bytes(b"no picture")
     assert "gdu.png is not there" in report.render(out)
 
 

@@ -130,7 +130,7 @@ def test_the_noise_of_reads_has_a_spread(compared) -> None:
 
 
 def test_a_gradient_that_vanishes_has_no_direction() -> None:
-    row = bench.agreement("w", [np.ones(3)], np.zeros(3), np.ones(3))
+    row = bench.alignment("w", [np.ones(3)], np.zeros(3), np.ones(3))
     assert np.isnan(row.cosine) and row.nominal == pytest.approx(1) and row.spread == 0
 
 

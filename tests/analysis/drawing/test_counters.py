@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.drawing import style
-from analysis.drawing.counters import at_stop, ordered, per_inference, per_update, plot_counters, short
+from analysis.drawing.counters import at_stop, ordered, per_inference, per_update, plot_counters
 
 import pytest
 
@@ -59,28 +59,11 @@ def test_nothing_counted(result: dict[str, dict[str, float]], tmp_path: Path) ->
     style.save(ax, tmp_path / "picture.png")
 
 
-def test_order_and_numbers() -> None:
+def test_order() -> None:
     assert ordered(["mine", "pulses", "dac"]) == ["dac", "pulses", "mine"]
-    assert [short(number) for number in (0.5, 950, 1234, 3.4e6, 5e9, 7.8e12)] == [
-        "0.5",
-        "950",
-        "1.23k",
-        "3.4M",
-        "5G",
-        "7.8T",
-    ]
 
 
 def test_shares_at_the_stop_are_of_the_conversions_of_their_direction():
     counted = {"dac": 10, "adc": 100, "adc_transposed": 40, "adc_forward_at_stop": 6, "adc_transposed_at_stop": 10}
     assert at_stop(counted) == {"DAC": 0.0, "ADC, forward": 0.1, "ADC, transposed": 0.25}
     assert at_stop({}) == {}
-
-
-def test_the_page_of_a_run_tells_of_readings_at_the_stop():
-    from analysis.run.page import counters_section
-
-    counted = {"adc": 100, "adc_transposed": 40, "adc_transposed_at_stop": 10}
-    record = {"epoch": 1, "updates": 10, "counters": counted, "evaluate": {}}
-    assert "ADC, transposed 25.00 %" in counters_section([record])
-    assert "at the stop, beyond" not in counters_section([record | {"counters": {"adc": 100}}])
