@@ -1,3 +1,4 @@
+# Tested by tests/analysis/comparison/test_measure.py
 """The bench of a comparison: trains, deploys and measures one contestant after another."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# Tested by tests/analysis/test_report.py
 """The page of a comparison."""
 
 from __future__ import annotations

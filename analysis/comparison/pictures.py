@@ -1,3 +1,4 @@
+# Tested by tests/analysis/test_pictures.py
 """Pictures of a comparison: accuracy, states that drift apart, energy along the settle, gradients."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# Tested by tests/analysis/comparison/test_measure.py
 """What a comparison found, as a table, as its directory holds it, and read back from there."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# Tested by tests/analysis/test_pages.py
 """The page of a gradient check."""
 
 from __future__ import annotations

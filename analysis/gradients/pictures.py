@@ -1,3 +1,4 @@
+# Tested by tests/analysis/test_pictures.py
 """Pictures of a gradient check: GDU curves, their errors by step, and the error against the nudge."""
 
 from __future__ import annotations

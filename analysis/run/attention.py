@@ -34,7 +34,7 @@ FIRST_WORDS, MOST_LAYERS = 25, 4
 
 
 @dataclass(frozen=True)
-class Attention:
+class AttentionMap:
     """Attention weights of one layer in one sample."""
 
     layer: str
@@ -68,7 +68,7 @@ def effective_keys(weights: np.ndarray) -> np.ndarray:
 
 def attend(
     engine: Engine, corpus: Corpus, split: str = "test", sample: int = 0, schedule: Schedule | None = None
-) -> list[Attention]:
+) -> list[AttentionMap]:
     """Settle one sample freely and return what each attention layer attends to.
 
     Parameters
@@ -113,7 +113,7 @@ def attend(
         if rest.any():
             weights, keys = np.column_stack([weights, rest]), (*keys, PADDING)
         effective = effective_keys(full)
-        found.append(Attention(layer.name, weights, queries, keys, effective, label, predicted, split, sample))
+        found.append(AttentionMap(layer.name, weights, queries, keys, effective, label, predicted, split, sample))
     return found
 
 
@@ -187,7 +187,7 @@ def plot_attention(
     return ax
 
 
-def _first_sample(subject: Subject) -> list[Attention]:
+def _first_sample(subject: Subject) -> list[AttentionMap]:
     """Return what the first sample with a word in every sequence attends to, on the engine of the run."""
     opened = subject.opened
     engine, corpus = opened.parts.engine, opened.parts.corpus
@@ -203,7 +203,7 @@ def _with_words(split: Split) -> int | None:
     return int(filled[0]) if filled.size else None
 
 
-def _first_words(result: Attention, ax: Axes | None) -> Axes:
+def _first_words(result: AttentionMap, ax: Axes | None) -> Axes:
     few = slice(FIRST_WORDS)
     return plot_attention(
         result.weights[few, few], result.keys[few], ax, queries=result.queries[few], effective=result.effective[few],
@@ -211,13 +211,13 @@ def _first_words(result: Attention, ax: Axes | None) -> Axes:
     )  # fmt: skip
 
 
-def _layer(result: Attention) -> str:
+def _layer(result: AttentionMap) -> str:
     words = max(len(result.queries), len(result.keys))
     cut = f" The first {FIRST_WORDS} of {words} words are drawn." if words > FIRST_WORDS else ""
     return f"Layer {result.layer}.{cut}"
 
 
-def _about(results: Sequence[Attention]) -> str:
+def _about(results: Sequence[AttentionMap]) -> str:
     if not results:
         return ""
     one = results[0]

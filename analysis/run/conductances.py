@@ -1,3 +1,4 @@
+# Tested by tests/analysis/test_pictures.py
 """Conductances of a chip's devices before and after learning, from the checkpoint alone: no data are needed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# Tested by tests/analysis/test_pictures.py
 """Training epoch by epoch: accuracy and loss, of one run or of several side by side, and the table of a run."""
 
 from __future__ import annotations

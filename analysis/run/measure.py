@@ -26,14 +26,14 @@ Declared = tuple[ModuleType, Panel]
 
 
 @dataclass(frozen=True)
-class Measurement:
+class MeasuredRun:
     """A run and what its page shows."""
 
     subject: Subject
     panels: Sequence[Measured]
 
 
-def measure(run: Run, *, learn: bool = False) -> Measurement:
+def measure(run: Run, *, learn: bool = False) -> MeasuredRun:
     """Measure what the page of a run draws.
 
     Parameters
@@ -62,7 +62,7 @@ def measure(run: Run, *, learn: bool = False) -> Measurement:
             if not any(panel.opens for _, panel in members):
                 raise
             found.append(_left_out(members, " ".join(str(error).split())))
-    return Measurement(subject, found)
+    return MeasuredRun(subject, found)
 
 
 def _left_out(members: Sequence[Declared], why: str) -> Measured:

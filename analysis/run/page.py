@@ -1,3 +1,4 @@
+# Tested by tests/analysis/test_report.py
 """The page of a run."""
 
 from __future__ import annotations
@@ -8,14 +9,14 @@ from typing import Any
 from analysis.drawing import html, numbers, panels, settings
 
 from analysis.chips.page import chip_section
-from analysis.run.measure import Measurement
+from analysis.run.measure import MeasuredRun
 from neuroep.runs import training
 from neuroep.runs.directory import Run
 
 Metrics = Sequence[Mapping[str, Any]]
 
 
-def run_page(found: Measurement) -> str:
+def run_page(found: MeasuredRun) -> str:
     """Return the page of a run, drawn from what was measured of it."""
     run, environment, metrics = found.subject.run, found.subject.environment, found.subject.metrics
     sections = [

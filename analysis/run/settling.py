@@ -1,3 +1,4 @@
+# Tested by tests/analysis/test_pictures.py
 """Settling sweep by sweep, free and nudged: how the energy falls, and how much the states still change."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# Tested by tests/analysis/test_pages.py
 """A run as it is looked at: its files, and network and data as the checkpoint left them, where these can be opened.
 
 Generated corpora are opened from the checkpoint alone, others where they are small local files; nothing is downloaded.

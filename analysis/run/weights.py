@@ -1,3 +1,4 @@
+# Tested by tests/analysis/test_pages.py
 """Weights before and after learning, from the checkpoint alone: no data are needed."""
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def initial(run: Run, environment: Mapping[str, Any], saved: Checkpoint) -> tupl
 
 
 @dataclass(frozen=True)
-class Moved:
+class WeightChange:
     """A weight matrix before and after learning."""
 
     name: str
@@ -102,17 +103,17 @@ def ordered(run: Run, saved: Checkpoint) -> list[str]:
     return sorted(names, key=lambda name: known.index(name) if name in known else len(known))
 
 
-def _moves(subject: Subject) -> list[Moved]:
+def _moves(subject: Subject) -> list[WeightChange]:
     """Return every weight matrix before and after learning, from input to output."""
     run, saved = subject.run, subject.saved
     before, note = initial(run, subject.environment, saved)
     return [
-        Moved(name, None if before is None else before[name], saved.parameters[name], note)
+        WeightChange(name, None if before is None else before[name], saved.parameters[name], note)
         for name in ordered(run, saved)
     ]
 
 
-def _histogram(result: Moved, ax: Axes | None) -> Axes:
+def _histogram(result: WeightChange, ax: Axes | None) -> Axes:
     known = result.before is not None
     first, after = (result.before, result.after) if known else (result.after, None)
     return devices.plot_weight_histograms(first, after, ax, title=result.title)
@@ -123,7 +124,7 @@ def small_title(ax: Axes, result: Any) -> None:
     ax.set_title(result.title, fontsize=style.TEXT, loc="left")
 
 
-def _table(results: Sequence[Moved]) -> str:
+def _table(results: Sequence[WeightChange]) -> str:
     heads = ("weights", "shape", "std before", "std after", "largest after", "relative change")
     left_out = f" {len(results) - MOST} more matrices are in the table." if len(results) > MOST else ""
     note = results[0].note if results else ""

@@ -1,3 +1,4 @@
+# Tested by tests/analysis/sweep/test_runner.py
 """Hands the trials of a plan to an executor, writes what comes back, asks the stop rule for more.
 
 A worker that is killed costs one more try of what it ran. A trial that fails is recorded and stops no other. A trial
@@ -14,7 +15,7 @@ from typing import Any
 
 from analysis.sweep.executors import Pool, is_lost
 from analysis.sweep.ledger import Ledger
-from analysis.sweep.plans import Plan, Point
+from analysis.sweep.plans import PlannedPoint, SweepPlan
 from analysis.sweep.records import place, settled
 from analysis.sweep.stopping import Rule
 from analysis.sweep.trials import Trial
@@ -33,7 +34,7 @@ Report = Callable[[Mapping[str, Any]], None]
 class Standing:
     """How far a point is."""
 
-    point: Point
+    point: PlannedPoint
     found: dict[int, float | None] = field(default_factory=dict)
     """Accuracy by seed, None of one that failed."""
     open: set[int] = field(default_factory=set)
@@ -54,7 +55,7 @@ class Conductor:
     """
 
     def __init__(
-        self, plan: Plan, rule: Rule, ledger: Ledger, pool: Pool, retry_failed: bool, report: Report | None
+        self, plan: SweepPlan, rule: Rule, ledger: Ledger, pool: Pool, retry_failed: bool, report: Report | None
     ) -> None:
         self.task, self.rule, self.ledger, self.pool = plan.task, rule, ledger, pool
         self.retry_failed, self.report = retry_failed, report
@@ -179,7 +180,7 @@ class Conductor:
             self.report(record)
 
 
-def is_complete(plan: Plan, rule: Rule, ledger: Ledger) -> bool:
+def is_complete(plan: SweepPlan, rule: Rule, ledger: Ledger) -> bool:
     """Tell whether the ledger holds all trials that a plan and its rule ask for, failed ones among them."""
     records = ledger.records
     for point in plan.points:

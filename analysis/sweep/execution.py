@@ -1,3 +1,4 @@
+# Tested by tests/analysis/sweep/test_runner.py
 """What a trial does, in whatever process: deploy weights on a chip, or learn on it.
 
 Corpora and checkpoints stay in memory between the trials of a process, so that a trial costs what it computes.
@@ -31,7 +32,7 @@ WHOLE = 2**31 - 1
 
 
 @dataclass(frozen=True)
-class Source:
+class CorpusFacts:
     """What is to be known of a corpus before any trial."""
 
     name: str
@@ -41,7 +42,7 @@ class Source:
     splits: tuple[str, ...]
 
     @classmethod
-    def of(cls, corpus: Corpus) -> Source:
+    def of(cls, corpus: Corpus) -> CorpusFacts:
         """Describe a corpus."""
         return cls(corpus.name, corpus.fingerprint, corpus.dim, corpus.classes, tuple(corpus.splits))
 

@@ -1,3 +1,4 @@
+# Tested by tests/analysis/test_pages.py
 """The page of a sweep."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# Tested by tests/analysis/test_pages.py
 """Which pictures a sweep gets: accuracy against each setting, maps of pairs of them, counters."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# Tested by tests/analysis/sweep/test_ledger.py
 """Lines of a sweep's ledger, read and checked: one record of a trial each, sealed as it was written.
 
 Every line and the page ``sweep.json`` have a digest and the sweep's name (:mod:`neuroep.runs.seals`). What is damaged,

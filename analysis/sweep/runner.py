@@ -18,7 +18,7 @@ from analysis.sweep import designs, plans, results
 from analysis.sweep.conductor import Conductor, Report, is_complete
 from analysis.sweep.executors import TIMEOUT, Cluster, Given, Local, Pool
 from analysis.sweep.ledger import RUN, Ledger, check
-from analysis.sweep.plans import Plan
+from analysis.sweep.plans import SweepPlan
 from analysis.sweep.results import Sweep
 from analysis.sweep.stopping import rule
 from analysis.sweep.trials import FORMAT, free_settings
@@ -137,7 +137,7 @@ def run(
     return results.load(out)
 
 
-def _settle(ledger: Ledger, plan: Plan, overrides: Sequence[str]) -> None:
+def _settle(ledger: Ledger, plan: SweepPlan, overrides: Sequence[str]) -> None:
     """Note of designs that were stopped whether others have brought all their trials meanwhile."""
     task = plan.task
     for design in ledger.stopped:
@@ -153,7 +153,7 @@ def _settle(ledger: Ledger, plan: Plan, overrides: Sequence[str]) -> None:
             ledger.settle(design)
 
 
-def _page(plan: Plan, overrides: Sequence[str]) -> dict[str, Any]:
+def _page(plan: SweepPlan, overrides: Sequence[str]) -> dict[str, Any]:
     """Return what is swept, for the directory."""
     task, flat, chip = plan.task, plan.base.flat(), plan.base.chip
     settings = {name: value for name, value in flat.items() if name not in free_settings(task, flat)}

@@ -1,3 +1,4 @@
+# Tested by tests/analysis/sweep/test_processes.py
 """Worker processes that need nothing of the program that starts them.
 
 A spawned process runs the main module of its parent anew, under another name, so that functions from there can be

@@ -1,3 +1,4 @@
+# Tested by tests/analysis/sweep/test_plans.py
 """A trial: one configuration with one seed, and the hash of everything that affects its result.
 
 mode ``deploy``  program a run's weights on the chip whose seed is the trial's, calibrate, evaluate

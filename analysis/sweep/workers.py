@@ -1,3 +1,4 @@
+# Tested by tests/analysis/sweep/test_processes.py
 """What a worker process does. At its top this module imports nothing heavy: threads are limited before NumPy loads."""
 
 from __future__ import annotations

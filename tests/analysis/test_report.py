@@ -13,7 +13,6 @@ import pytest
 
 from analysis import report
 from analysis.comparison import measure as comparison
-from hw_models.chip import Chip
 from neuroep.errors import CheckpointError, ConfigError, NeuroepError
 from neuroep.runs import config, directory as runs, training
 from tests.analysis.sweep.cases import resealed
@@ -145,9 +144,3 @@ def test_targets_and_files_that_cannot_be(trained: Path, tmp_path: Path) -> None
         with pytest.raises(ConfigError, match=message):
             report.write(trained, out, target=target)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.html"]
-
-
-def test_a_chip_without_source_says_so() -> None:
-    from analysis.chips.page import chip_section
-
-    assert "No source" in chip_section(Chip()) and "exact" in chip_section(None)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from analysis.run.measure import Measurement, measure
+from analysis.run.measure import MeasuredRun, measure
 from analysis.run.page import run_page
 from neuroep.runs import directory as runs
 
 
-def refuse(monkeypatch: pytest.MonkeyPatch, found: Measurement, *names: str) -> None:
+def refuse(monkeypatch: pytest.MonkeyPatch, found: MeasuredRun, *names: str) -> None:
     """Let no engine of the kind that was opened do any of these."""
 
     def fail(*_: object, **__: object) -> None:
@@ -21,7 +21,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, found: Measurement, *names: str) -> 
         monkeypatch.setattr(type(found.subject.opened.parts.engine), name, fail)
 
 
-def titles(found: Measurement) -> list[str]:
+def titles(found: MeasuredRun) -> list[str]:
     return [one.panel.title for one in found.panels]
 
 
