@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from analysis.drawing import style
 
@@ -12,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import StepPatch
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from numpy.typing import ArrayLike
 
 from hw_models.arrays.crossbar import Crossbar
 from neuroep.errors import ConfigError
@@ -21,7 +21,7 @@ BINS = 60
 
 
 def plot_weight_histograms(
-    before: Any, after: Any | None = None, ax: Axes | None = None, *, title: str = "weights"
+    before: ArrayLike, after: ArrayLike | None = None, ax: Axes | None = None, *, title: str = "weights"
 ) -> Axes:
     """Draw the distribution of weights before and after learning.
 
@@ -53,8 +53,8 @@ def plot_weight_histograms(
 
 
 def plot_conductance_histograms(
-    before: Crossbar | Sequence[Any],
-    after: Crossbar | Sequence[Any] | None = None,
+    before: Crossbar | Sequence[ArrayLike],
+    after: Crossbar | Sequence[ArrayLike] | None = None,
     ax: Axes | None = None,
     *,
     paired: bool | None = None,
@@ -100,7 +100,7 @@ def plot_conductance_histograms(
     return ax
 
 
-def _conductances(source: Crossbar | Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+def _conductances(source: Crossbar | Sequence[ArrayLike]) -> tuple[np.ndarray, np.ndarray]:
     found = source.conductances() if isinstance(source, Crossbar) else source
     if len(found) != 2:
         raise ConfigError(f"conductances are {len(found)} arrays: allowed are a crossbar or (G+, G-)")
@@ -149,7 +149,7 @@ def _shares(ax: Axes) -> list[float]:
     return [float(share) for part in parts for share in np.asarray(part.get_data()[0]) if share > 0] or [1.0]
 
 
-def _finite(what: str, values: Any) -> np.ndarray:
+def _finite(what: str, values: ArrayLike) -> np.ndarray:
     """Return the finite values in double precision, (n,)."""
     flat = np.asarray(values, dtype=float).reshape(-1)
     finite = flat[np.isfinite(flat)]

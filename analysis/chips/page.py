@@ -66,7 +66,7 @@ def parameters(chip: Chip) -> str:
     return html.table(heads, rows, words=(0, 1, 2, 3, 4)) + "\n" + html.paragraph(IDEAL, "note")
 
 
-def _row(name: str, value: Any, field: Any) -> tuple[str, ...]:
+def _row(name: str, value: object, field: Any) -> tuple[str, ...]:
     extra = field.json_schema_extra or {}
     unit = extra.get("unit", "1")
     acts = extra.get("when", "")

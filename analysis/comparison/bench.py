@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from analysis.gradients.gradient_error import CONVERGED
+from hw_models.reading import Entries, Page
 from neuroep.data.baseline import bag_of_words_accuracy
 from neuroep.gradients import yardsticks
 from neuroep.runs import directory as runs, training
@@ -28,7 +29,7 @@ STEPS = 12
 """Sweeps of the free phase that are followed."""
 DRAWS = 8
 """Gradients of each chip, each with read noise of its own."""
-Report = Callable[[str, Mapping[str, Any]], None]
+Report = Callable[[str, Entries], None]
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Contestant:
     energy: list[float]
     """Mean free energy after each sweep."""
     gradient: list[Alignment]
-    chip: dict[str, Any] | None
+    chip: Page | None
     """What differs from an ideal chip; None without one."""
 
 
@@ -104,7 +105,7 @@ class Bench:
         """The run whose weights all have that do not learn; None until the local engine has learned them."""
         self.classes: np.ndarray | None = None
         self.corpus: Any = None
-        self.followed: dict[str, Any] = {}
+        self.followed: Page = {}
 
     @property
     def bag_of_words(self) -> float | None:
@@ -154,7 +155,7 @@ class Bench:
         devices = "keep" if self.mode == "deploy" else "program"
         return Session.open(replace(self.learned, config=config), devices=devices)
 
-    def follow(self, config: Config) -> dict[str, Any]:
+    def follow(self, config: Config) -> Page:
         """Measure states, energy and gradients of one contestant with the common weights."""
         parts = self._deployed(config)
         batch = parts.batch("test", np.sort(parts.draw("test", FOLLOWED, "comparison")))

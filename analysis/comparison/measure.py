@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from analysis.comparison.bench import Bench, Report, folder
 from analysis.comparison.pictures import picture
@@ -23,6 +22,7 @@ from analysis.comparison.results import PICTURE, RESULTS, TABLE, Comparison
 from analysis.folders import appearing, check_free
 from hw_models.chip import pages
 from hw_models.keywords import checked
+from hw_models.reading import Page
 from neuroep.errors import ConfigError, unknown
 from neuroep.runs import config as configuration, directory as runs
 from neuroep.runs.building import check_update
@@ -83,7 +83,7 @@ def run(
     base = (opened.config if isinstance(opened, Run) else opened).consented()
     settings = contestants(base, chips, mode, fields)
     origin = str(source) if isinstance(source, str | Path) else None if trained is None else str(trained.path)
-    asked: dict[str, Any] = {"source": origin, "run": trained is not None, "settings": base.to_dict(), "fields": fields}
+    asked: Page = {"source": origin, "run": trained is not None, "settings": base.to_dict(), "fields": fields}
     asked |= {"chips": list(chips), "overrides": list(overrides)}
     with appearing(Path(out)) as place:
         bench = Bench(place, mode, trained, progress, report)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import Any
 
 from analysis.drawing import counters, html, numbers, panels, settings, style
 from analysis.drawing.panels import Panel, Picture
@@ -17,6 +16,7 @@ from analysis.chips.page import chips_section
 from analysis.comparison.bench import Contestant
 from analysis.comparison.pictures import WIDE
 from analysis.comparison.results import Comparison
+from hw_models.reading import Page
 from neuroep.runs import config as configuration, directory as runs
 
 MOST_DRAWN = 8
@@ -141,7 +141,7 @@ def _notes(result: Comparison) -> list[str]:
     return [f"Seed {result.config.training.seed}."]
 
 
-def _environment(result: Comparison) -> dict[str, Any] | None:
+def _environment(result: Comparison) -> Page | None:
     """Return versions from a run that was trained for the comparison."""
     for name in ("local", "reference"):
         if (result.out / name / runs.ENVIRONMENT).is_file():

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from analysis.drawing import panels, style
 from analysis.drawing.panels import Panel, Picture
@@ -64,7 +63,7 @@ def plot_divergence(result: Comparison, ax: Axes | None = None) -> Axes:
             continue
         worst = np.fmax.reduce(list(found.divergence.values()))
         steps = np.arange(1, len(worst) + 1)
-        marker = style.MARKERS[number % len(style.MARKERS)]
+        marker = style.marker(number)
         ax.semilogy(steps, np.maximum(worst, FLOOR), marker=marker, color=colours[found.name], label=found.name)
     style.whole_steps(ax)
     style.dress(
@@ -79,7 +78,7 @@ def plot_energies(result: Comparison, ax: Axes | None = None) -> Axes:
     ax = style.axes(ax)
     colours = _colours(result)
     for number, found in enumerate(result.contestants):
-        steps, marker = np.arange(1, len(found.energy) + 1), style.MARKERS[number % len(style.MARKERS)]
+        steps, marker = np.arange(1, len(found.energy) + 1), style.marker(number)
         ax.plot(steps, found.energy, marker=marker, color=colours[found.name], label=found.name, alpha=0.8)
     style.whole_steps(ax)
     style.dress(ax, x="sweep of the free phase", y="mean energy [1]", title="Energy")
@@ -98,7 +97,7 @@ def plot_gradients(result: Comparison, ax: Axes | None = None) -> Axes:
     for number, found in enumerate(result.contestants):
         places = np.arange(len(parameters)) + (number - 0.5 * (len(result.contestants) - 1)) * width
         cosine, spread = ([getattr(row, name) for row in found.gradient] for name in ("cosine", "spread"))
-        error: dict[str, Any] = {"yerr": spread, "ecolor": style.GREY, "capsize": 2.0} if any(spread) else {}
+        error: style.Look = {"yerr": spread, "ecolor": style.GREY, "capsize": 2.0} if any(spread) else {}
         ax.bar(places, cosine, width, color=colours[found.name], label=found.name, **error)
         nominal = [row.nominal for row in found.gradient]
         for colour, thick in (("white", 4.0), (style.BLACK, 1.8)):

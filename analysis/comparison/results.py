@@ -7,12 +7,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from analysis.comparison.bench import Alignment, Contestant, folder
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
-from hw_models.reading import read_json
+from hw_models.reading import Entries, Page, read_json
 from hw_models.text import lined
 from neuroep.errors import ConfigError
 from neuroep.runs import config as configuration
@@ -33,11 +32,11 @@ class Comparison:
     """Test accuracy of logistic regression on word counts, where the corpus has one sequence."""
     chips: Mapping[str, Chip] = field(default_factory=dict)
     """By name of the contestant."""
-    asked: Mapping[str, Any] = field(default_factory=dict)
+    asked: Entries = field(default_factory=dict)
     """What it was made from: ``source`` and whether that is a ``run``, ``chips``, ``overrides``, of which ``fields``
     are those of the named chips, and the ``settings`` with the others."""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Page:
         """Return plain values."""
         engines = {found.name: asdict(found) for found in self.contestants}
         page = {"mode": self.mode, "config": self.config.to_dict(), "engines": engines, "pictures": [PICTURE]}
@@ -86,9 +85,9 @@ def load(directory: str | Path) -> Comparison:
         raise ConfigError(f"'{path}' is damaged: {fault}") from None
 
 
-def _contestant(values: Mapping[str, Any]) -> Contestant:
+def _contestant(values: Entries) -> Contestant:
     """Build a contestant from plain values; what was not finite is null there."""
-    rows: list[dict[str, Any]] = [
+    rows: list[Page] = [
         {name: math.nan if value is None else value for name, value in row.items()} for row in values["gradient"]
     ]
     divergence = {name: _numbers(steps) for name, steps in values["divergence"].items()}

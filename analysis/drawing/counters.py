@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from analysis.drawing import html, numbers, style
 
 import numpy as np
 from matplotlib.axes import Axes
 
+from hw_models.reading import Entries
 from neuroep.errors import ConfigError
 
 Counters = Mapping[str, float]
@@ -34,7 +34,7 @@ NAMES: Mapping[str, str] = {
 """What counters are called in pictures and tables, in their order."""
 
 
-def per_inference(evaluation: Mapping[str, Any]) -> dict[str, float]:
+def per_inference(evaluation: Entries) -> dict[str, float]:
     """Return what one sample costs.
 
     Parameters
@@ -52,7 +52,7 @@ def per_inference(evaluation: Mapping[str, Any]) -> dict[str, float]:
     return {name: number / evaluation["samples"] for name, number in evaluation.get("counters", {}).items()}
 
 
-def per_update(metrics: Sequence[Mapping[str, Any]], epoch: int = -1) -> dict[str, float]:
+def per_update(metrics: Sequence[Entries], epoch: int = -1) -> dict[str, float]:
     """Return what one weight update costs, its phases included.
 
     Parameters
@@ -89,7 +89,7 @@ def at_stop(counted: Counters) -> dict[str, float]:
     return {kind: counted.get(name, 0) / made for kind, (made, name) in kinds.items() if made}
 
 
-def ordered(names: Mapping[str, Any] | Sequence[str]) -> list[str]:
+def ordered(names: Entries | Sequence[str]) -> list[str]:
     """Return names of counters in the order of :data:`NAMES`, unknown ones behind."""
     return [name for name in NAMES if name in names] + [name for name in names if name not in NAMES]
 
@@ -117,7 +117,7 @@ def plot_counters(
     for number, (chip, counters) in enumerate(result.items()):
         values = np.array([float(counters.get(name, 0)) for name in names])
         places = np.arange(len(names)) + (number - 0.5 * (len(result) - 1)) * width
-        colour = style.COLOURS[number % len(style.COLOURS)]
+        colour = style.colour(number)
         seen = values > 0
         ax.barh(places[seen], values[seen], 0.92 * width, color=colour, label=chip)
         for place, value in zip(places[seen], values[seen], strict=True):

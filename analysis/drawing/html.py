@@ -10,7 +10,7 @@ import html
 import io
 import warnings
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 from urllib.parse import urlsplit
 
 from matplotlib.axes import Axes
@@ -53,7 +53,7 @@ summary { cursor: pointer; font-weight: 600; margin: .5rem 0; }
 """
 
 
-def escape(value: Any) -> str:
+def escape(value: object) -> str:
     """Return text that is nothing but text within a tag or an attribute."""
     return html.escape(plain(value, keep="\n\t"), quote=True)
 
@@ -107,7 +107,7 @@ def link(url: str) -> str:
     return f'<a href="{escape(target)}" rel="noreferrer">{escape(text)}</a>' if safe else escape(text)
 
 
-def pairs(rows: Sequence[tuple[str, Any]]) -> str:
+def pairs(rows: Sequence[tuple[str, object]]) -> str:
     """Return a table of names and values; values that are empty are left out."""
     lines = [
         f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows if value not in ("", None)
@@ -115,7 +115,9 @@ def pairs(rows: Sequence[tuple[str, Any]]) -> str:
     return _table("", lines) if lines else ""
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[Any]], *, words: Sequence[int] = (0,), best: int = -1) -> str:
+def table(
+    heads: Sequence[str], rows: Sequence[Sequence[object]], *, words: Sequence[int] = (0,), best: int = -1
+) -> str:
     """Return a table that scrolls in its box.
 
     Parameters

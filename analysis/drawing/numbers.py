@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard, TypeVar
 
+Row = TypeVar("Row")
 NONE = "–"
 """Stands where there is no number."""
 
 
-def known(value: Any) -> bool:
+def known(value: object) -> TypeGuard[float]:
     """Tell a finite number from what is missing."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def share(value: Any, digits: int = 1) -> str:
+def share(value: object, digits: int = 1) -> str:
     """Return a share in per cent."""
     return f"{100 * value:.{digits}f} %" if known(value) else NONE
 
 
-def number(value: Any, form: str = ".4g") -> str:
+def number(value: object, form: str = ".4g") -> str:
     """Return a number, whole ones in full."""
     if not known(value):
         return NONE
     return f"{value:,d}" if isinstance(value, int) else format(value, form)
 
 
-def count(value: Any) -> str:
+def count(value: object) -> str:
     """Return a count in short."""
     return short(float(value)) if known(value) else NONE
 
@@ -40,7 +41,7 @@ def short(number: float) -> str:
     return f"{number:.3g}"
 
 
-def seconds(value: Any) -> str:
+def seconds(value: object) -> str:
     """Return a time as s, min or h."""
     if not known(value):
         return NONE
@@ -49,7 +50,7 @@ def seconds(value: Any) -> str:
     return f"{value / 60:.1f} min" if value < 5400 else f"{value / 3600:.1f} h"
 
 
-def value(setting: Any) -> str:
+def value(setting: object) -> str:
     """Return the value of a setting."""
     if setting is None:
         return "unset"
@@ -62,7 +63,7 @@ def value(setting: Any) -> str:
     return f"{setting:g}" if isinstance(setting, float) else str(setting)
 
 
-def listing(names: Iterable[Any]) -> str:
+def listing(names: Iterable[object]) -> str:
     """Return names in a row: a, b and c."""
     *first, last = [str(name) for name in names] or [""]
     return f"{', '.join(first)} and {last}" if first else last
@@ -82,7 +83,7 @@ def without_gaps(record: Any) -> Any:
     return math.nan if record is None else record
 
 
-def thinned(rows: Sequence[Any], most: int) -> list[Any]:
+def thinned(rows: Sequence[Row], most: int) -> list[Row]:
     """Return at most that many rows at equal distances, the first and the last among them."""
     if len(rows) <= most:
         return list(rows)

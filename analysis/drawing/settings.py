@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from analysis.drawing import html, numbers
 
+from hw_models.reading import Entries
 from neuroep.runs.config import Config
 
 SAVED = "settings.toml"
@@ -20,7 +20,7 @@ def again(directory: Path) -> str:
     return f"{directory.resolve().name}-again"
 
 
-def section(command: Sequence[str], config: Config | None, environment: Mapping[str, Any] | None, *notes: str) -> str:
+def section(command: Sequence[str], config: Config | None, environment: Entries | None, *notes: str) -> str:
     """Return the section.
 
     Parameters
@@ -43,7 +43,7 @@ def section(command: Sequence[str], config: Config | None, environment: Mapping[
     return html.section("To reproduce it", *shown, versions(environment))
 
 
-def versions(environment: Mapping[str, Any] | None) -> str:
+def versions(environment: Entries | None) -> str:
     """Return where and with what a run was made."""
     if environment is None:
         return html.paragraph("The directory records no versions.", "note")

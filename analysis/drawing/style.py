@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import matplotlib.style
 from matplotlib.axes import Axes
@@ -25,6 +25,9 @@ ORANGE, SKY, BLACK, GREY = "#E69F00", "#56B4E9", "#000000", "#777777"
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 """Told apart with any colour vision; GREY is for guides."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+Look = dict[str, Any]
+"""Keywords of a line: colour, marker, width."""
 
 TEXT, TITLE = 10.0, 11.0
 """Sizes [pt]."""
@@ -42,6 +45,16 @@ def figure(width: float = 6.0, height: float = 4.0) -> Figure:
     empty = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(empty)
     return empty
+
+
+def colour(number: int) -> str:
+    """Return the colour of the n-th thing drawn."""
+    return COLOURS[number % len(COLOURS)]
+
+
+def marker(number: int) -> str:
+    """Return the marker of the n-th thing drawn."""
+    return MARKERS[number % len(MARKERS)]
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from hw_models.reading import Page
 from neuroep.engines.torch.reference_engine import ReferenceEngine
 from neuroep.gradients.estimators import Estimator
 from neuroep.gradients.yardsticks import cosine, unrolled
@@ -56,7 +57,7 @@ class GDU:
         """Number of steps K."""
         return len(next(iter(self.curves.values())).ep)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Page:
         """Return plain values."""
         curves = {
             name: {

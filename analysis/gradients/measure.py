@@ -15,7 +15,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from analysis.drawing import style
 
@@ -24,6 +23,7 @@ from analysis.gradients import gdu, gradient_error, pictures
 from analysis.gradients.gdu import GDU
 from analysis.gradients.gradient_error import BETAS, CONVERGED, Agreement
 from hw_models.keywords import checked
+from hw_models.reading import Page
 from hw_models.text import lined
 from neuroep.data.batch import Batch
 from neuroep.engines.settling import Schedule
@@ -53,7 +53,7 @@ class GradientCheck:
     """What :func:`run` found."""
 
     out: Path
-    about: dict[str, Any]
+    about: Page
     """Where the weights come from, samples, steps, residual, health of the outputs."""
     rows: list[Agreement]
     """Converged EP against the exact gradient, by parameter, estimator and beta."""
@@ -67,7 +67,7 @@ class GradientCheck:
         """Names of the parameters compared."""
         return tuple(row.parameter for row in self.configured)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Page:
         """Return plain values."""
         return {
             "about": self.about,
@@ -226,7 +226,7 @@ def check(parts: Session, batch: Batch, betas: Sequence[float] = BETAS, steps: i
     return GradientCheck(Path(), about, rows, trained, curves)
 
 
-def _configured(parts: Session, health: Mapping[str, float]) -> dict[str, Any]:
+def _configured(parts: Session, health: Mapping[str, float]) -> Page:
     """Return what training's gradient is measured with, the steps it took, and what these say."""
     config, estimator = parts.config, parts.estimator
     taken = {name: health[name] for name in TAKEN}

@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from analysis.drawing import html, numbers, settings
 
 from analysis.gradients.measure import CURVES, KINKS
 from analysis.gradients.pictures import Sheet, sheets
-from hw_models.reading import read_json
+from hw_models.reading import Entries, Page, read_json
 from neuroep.errors import ConfigError
 from neuroep.network.potentials import HardSigmoid
 from neuroep.runs import config as configuration
@@ -41,7 +40,7 @@ def gradcheck_page(folder: Path) -> str:
     return html.document(f"Gradient check {folder.resolve().name}", lead, sections)
 
 
-def load(folder: Path) -> dict[str, Any]:
+def load(folder: Path) -> Page:
     """Read what was found, with nan where JSON has null."""
     path = folder / CURVES
     try:
@@ -53,7 +52,7 @@ def load(folder: Path) -> dict[str, Any]:
     return found
 
 
-def summary(found: Mapping[str, Any]) -> str:
+def summary(found: Entries) -> str:
     """Return how good the gradient of training is, and with what it was measured."""
     about, used = found["about"], found["about"]["configured"]
     rows = [
@@ -92,7 +91,7 @@ def picture(folder: Path, sheet: Sheet) -> str:
     return html.section(sheet.title, html.image(png, sheet.caption))
 
 
-def errors_section(found: Mapping[str, Any]) -> str:
+def errors_section(found: Entries) -> str:
     """Return the error of converged EP by parameter, estimator and power of ten of beta, and how it falls."""
     errors = {(row["parameter"], row["estimator"], row["beta"]): row["error"] for row in found["rows"]}
     betas = sorted({beta for _, _, beta in errors if math.isclose(math.log10(beta) % 1, 0, abs_tol=1e-9)})
@@ -108,11 +107,11 @@ def errors_section(found: Mapping[str, Any]) -> str:
     return html.section("Relative error of converged EP", shown, html.paragraph(note, "note"))
 
 
-def _slope(slopes: Mapping[str, Any], name: str, kind: str) -> str:
+def _slope(slopes: Entries, name: str, kind: str) -> str:
     return numbers.number(slopes.get(kind, {}).get(name), ".2f")
 
 
-def steps_section(found: Mapping[str, Any]) -> str:
+def steps_section(found: Entries) -> str:
     """Return how near EP is to BPTT over all steps."""
     rows = [
         (name, curves["estimator"], f"{curves['beta']:g}", numbers.number(curve["total_cosine"], ".5f"),
@@ -125,11 +124,11 @@ def steps_section(found: Mapping[str, Any]) -> str:
     return html.section(f"EP against BPTT over {steps}", html.table(heads, rows, words=(0, 1)))
 
 
-def _error(value: Any) -> str:
+def _error(value: object) -> str:
     return numbers.number(value, ".1e")
 
 
-def _command(folder: Path, about: Mapping[str, Any]) -> list[str]:
+def _command(folder: Path, about: Entries) -> list[str]:
     run = about["weights"].startswith("run ")
     source = about["weights"].removeprefix("run '").removesuffix("'") if run else settings.SAVED
     return ["neuroep", "gradcheck", source, "--out", settings.again(folder)]

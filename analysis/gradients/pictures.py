@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
 
 from analysis.drawing import panels, style
 
@@ -61,8 +60,8 @@ def plot_gdu(result: GDU, ax: Axes | None = None, *, synapse: str | None = None)
 
 def _pair(ax: Axes, ep: np.ndarray, bptt: np.ndarray, number: int, label: str) -> None:
     steps = np.arange(1, len(ep) + 1)
-    colour = style.COLOURS[number % len(style.COLOURS)]
-    marker = style.MARKERS[number % len(style.MARKERS)]
+    colour = style.colour(number)
+    marker = style.marker(number)
     ax.plot(steps, bptt, color=colour, linewidth=1.6)
     ax.plot(steps, ep, color=colour, linestyle="none", marker=marker, markersize=6, fillstyle="none", label=label)
 
@@ -89,10 +88,10 @@ def plot_gdu_error(result: Sequence[GDU], ax: Axes | None = None) -> Axes:
     ax = style.axes(ax)
     for gdu, line, fill in zip(result, ("-", "--"), ("full", "none"), strict=False):
         for number, (name, curve) in enumerate(gdu.curves.items()):
-            colour, marker = style.COLOURS[number % len(style.COLOURS)], style.MARKERS[number % len(style.MARKERS)]
+            colour, marker = style.colour(number), style.marker(number)
             steps = np.flatnonzero(curve.error > 0)
             label = name if gdu is result[0] else None
-            look: dict[str, Any] = {"color": colour, "marker": marker, "fillstyle": fill, "linestyle": line}
+            look: style.Look = {"color": colour, "marker": marker, "fillstyle": fill, "linestyle": line}
             ax.plot(steps + 1, curve.error[steps], markersize=5, linewidth=1.2, label=label, **look)
     ax.set_yscale("log")
     ax.set_ylim(bottom=max(ax.get_ylim()[0], 1e-12))
@@ -120,8 +119,8 @@ def plot_gradient_error(result: Sequence[Agreement], ax: Axes | None = None, *, 
         beta, error = _errors(result, kind, parameter)
         if not len(beta):
             continue
-        colour, marker = style.COLOURS[number], style.MARKERS[number]
-        look: dict[str, Any] = {"color": colour, "marker": marker, "fillstyle": FILLS[number]}
+        colour, marker = style.colour(number), style.marker(number)
+        look: style.Look = {"color": colour, "marker": marker, "fillstyle": FILLS[number]}
         ax.plot(beta, error, markersize=6, linewidth=1.4, label=LABELS[kind], **look)
         if kind in GUIDES:
             _guide(ax, beta, error, GUIDES[kind])

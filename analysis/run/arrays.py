@@ -8,7 +8,6 @@ plot_update_map(found)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from analysis.drawing import html, numbers, style
 from analysis.drawing.panels import Panel, Picture
@@ -33,7 +32,7 @@ def plot_conductance_trajectories(result: Learning, ax: Axes | None = None) -> A
     ax = style.axes(ax)
     steps = np.arange(result.updates + 1)
     for number, (output, source) in enumerate(result.entries):
-        look: dict[str, Any] = {"color": style.COLOURS[number % len(style.COLOURS)], "linewidth": 1.5}
+        look: style.Look = {"color": style.colour(number), "linewidth": 1.5}
         name = f"{output} \u2190 {source}"
         if result.conductances is None:
             ax.plot(steps, result.weights[:, number], label=name, **look)

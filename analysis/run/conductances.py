@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from analysis.chips import devices
 from analysis.run.subject import Subject
 from analysis.run.weights import MOST, SIZE, initial, network_of, small_title
 from hw_models.arrays.crossbar import Crossbar
+from hw_models.reading import Entries
 from neuroep.runs.building import build_engine
 from neuroep.runs.checkpoints import Checkpoint
 from neuroep.runs.directory import Run
@@ -67,7 +68,7 @@ def _sides(crossbar: Crossbar) -> list[np.ndarray]:
     return [np.asarray(values) for values in crossbar.conductances()]
 
 
-def crossbars(run: Run, saved: Checkpoint, parameters: Mapping[str, Any], as_learned: bool) -> dict[str, Crossbar]:
+def crossbars(run: Run, saved: Checkpoint, parameters: Entries, as_learned: bool) -> dict[str, Crossbar]:
     """Return the crossbars of a run with these weights, programmed, or the devices as the checkpoint holds them."""
     network = network_of(run, saved)
     if network is None:
@@ -81,7 +82,7 @@ def crossbars(run: Run, saved: Checkpoint, parameters: Mapping[str, Any], as_lea
 
 def _histogram(result: Conductances, ax: Axes | None) -> Axes:
     earlier, later = (result.after, None) if result.before is None else (result.before, result.after)
-    return devices.plot_conductance_histograms(earlier, later, ax, paired=result.paired)
+    return devices.plot_conductance_histograms(earlier, later, ax, paired=result.paired, title=result.title)
 
 
 def _about(results: Sequence[Conductances]) -> str:

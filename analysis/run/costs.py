@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from analysis.drawing import counters, html, numbers
 from analysis.drawing.panels import Panel, Picture
 
 from matplotlib.axes import Axes
 
-from analysis.run.subject import Subject
+from analysis.run.subject import Metrics, Subject
 
 MOST = 2
 """Most pictures."""
@@ -30,7 +29,7 @@ class Cost:
     """Share of conversions beyond the last level, by converter, of the updates of the epoch."""
 
 
-def costs(metrics: Sequence[Mapping[str, Any]]) -> list[Cost]:
+def costs(metrics: Metrics) -> list[Cost]:
     """Return what was counted in the last epoch, where anything was: of an update, then of a sample of each split."""
     if not metrics:
         return []

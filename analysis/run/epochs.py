@@ -4,18 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from analysis.drawing import html, numbers, style
 from analysis.drawing.panels import Panel, Picture
 
 from matplotlib.axes import Axes
 
-from analysis.run.subject import Subject
+from analysis.run.subject import Metrics, Subject
+from hw_models.reading import Entries
 from neuroep.runs import training
 
-Metrics = Sequence[Mapping[str, Any]]
-"""Records of a run, one per epoch, as :attr:`neuroep.runs.directory.Run.metrics` returns them."""
 MOST_EPOCHS = 120
 """Most lines of the table of epochs; of more some at equal distances."""
 
@@ -48,10 +46,10 @@ def plot_training(
     for number, (name, metrics) in enumerate(result.items()):
         epochs = [record["epoch"] for record in metrics]
         called = f"{name}, " if name else ""
-        colour, marker = style.COLOURS[number % len(style.COLOURS)], style.MARKERS[number % len(style.MARKERS)]
+        colour, marker = style.colour(number), style.marker(number)
         # Runs that agree lie on top of each other: each next one is drawn thinner, its marks open and larger.
         size = {"linewidth": 3.0 / (number + 1), "markersize": 4 + 3 * number}
-        look: dict[str, Any] = {"color": colour, "marker": marker, **size}
+        look: style.Look = {"color": colour, "marker": marker, **size}
         if train:
             values = [factor * record["train"][quantity] for record in metrics]
             ax.plot(epochs, values, color=colour, linestyle="--", linewidth=1.0, label=f"{called}while training")
@@ -90,13 +88,13 @@ def _table(results: Sequence[Metrics]) -> str:
     return "\n".join([shown, html.paragraph(note, "note"), more])
 
 
-def _accuracy(record: Mapping[str, Any], splits: Sequence[str]) -> float:
+def _accuracy(record: Entries, splits: Sequence[str]) -> float:
     found = record["evaluate"].get(splits[0], {}) if splits else record["train"]
     value = found.get("accuracy")
     return float(value) if numbers.known(value) else -1.0
 
 
-def _epoch(record: Mapping[str, Any], splits: Sequence[str]) -> tuple[str, ...]:
+def _epoch(record: Entries, splits: Sequence[str]) -> tuple[str, ...]:
     health = record.get("health", {})
     return (
         str(record["epoch"]),

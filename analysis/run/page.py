@@ -3,17 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from analysis.drawing import html, numbers, panels, settings
 
 from analysis.chips.page import chip_section
 from analysis.run.measure import MeasuredRun
+from analysis.run.subject import Metrics
+from hw_models.reading import Entries
 from neuroep.runs import training
 from neuroep.runs.directory import Run
-
-Metrics = Sequence[Mapping[str, Any]]
 
 
 def run_page(found: MeasuredRun) -> str:
@@ -34,7 +31,7 @@ def _on(run: Run) -> str:
     return f"{engine}, exact arithmetic" if run.config.chip is None else f"{engine} on chip {run.config.chip.name}"
 
 
-def _command(run: Run, environment: Mapping[str, Any]) -> list[str]:
+def _command(run: Run, environment: Entries) -> list[str]:
     if not run.metrics:
         return []
     start = environment.get("start")
@@ -42,13 +39,13 @@ def _command(run: Run, environment: Mapping[str, Any]) -> list[str]:
     return ["neuroep", "train", settings.SAVED, *origin, "--out", settings.again(run.path)]
 
 
-def _notes(run: Run, environment: Mapping[str, Any]) -> list[str]:
+def _notes(run: Run, environment: Entries) -> list[str]:
     seed = f"Seed {run.config.training.seed}. The same settings give the same weights bit for bit on the same machine."
     start = environment.get("start")
     return [seed, *([f"It started from the weights of '{start}'."] if start else [])]
 
 
-def summary(run: Run, environment: Mapping[str, Any], metrics: Metrics) -> str:
+def summary(run: Run, environment: Entries, metrics: Metrics) -> str:
     """Return what was trained, and the accuracy it ended with."""
     return html.section("In short", _accuracies(metrics), _limits(metrics), _trained(run, environment, metrics))
 
@@ -90,7 +87,7 @@ def _limits(metrics: Metrics) -> str:
     return html.paragraph(f"In the last epoch: {'; '.join(notes)}.", "warn") if notes else ""
 
 
-def _trained(run: Run, environment: Mapping[str, Any], metrics: Metrics) -> str:
+def _trained(run: Run, environment: Entries, metrics: Metrics) -> str:
     config, network = run.config, environment.get("network", {})
     corpus, settling = environment.get("corpus", {}), run.config.settling
     samples = ", ".join(f"{split} {count:,d}" for split, count in corpus.get("samples", {}).items())

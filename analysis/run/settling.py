@@ -14,6 +14,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.run.subject import FOLLOWED, Subject
+from hw_models.reading import Page
+from neuroep.data.batch import Batch
 from neuroep.engines.engine import Engine
 from neuroep.engines.settling import Schedule, Settled
 
@@ -50,7 +52,7 @@ class Descent:
     free: Schedule
     nudged: Schedule
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Page:
         """Return plain values."""
         phases = {
             str(sign): {
@@ -64,7 +66,7 @@ class Descent:
         return {"beta": self.beta, "phases": phases}
 
 
-def follow(engine: Engine, batch: Any, free: Schedule, nudged: Schedule, beta: float) -> Descent:
+def follow(engine: Engine, batch: Batch, free: Schedule, nudged: Schedule, beta: float) -> Descent:
     """Settle a batch free and then with +beta and -beta, and keep energy and change of every sweep.
 
     Parameters
@@ -104,7 +106,7 @@ def plot_energy(result: Descent, ax: Axes | None = None) -> Axes:
     for sign, phase in result.phases.items():
         above = phase.energy - phase.minimum
         seen = above > ROUNDING * abs(phase.minimum)
-        look: dict[str, Any] = {"color": COLOURS[sign], "marker": LOOKS[sign], "label": LABELS[sign]}
+        look: style.Look = {"color": COLOURS[sign], "marker": LOOKS[sign], "label": LABELS[sign]}
         ax.plot(phase.first + np.flatnonzero(seen), above[seen], markersize=4.5, linewidth=1.5, **look)
     ax.set_yscale("log")
     style.whole_steps(ax)
@@ -120,7 +122,7 @@ def plot_convergence(result: Descent, ax: Axes | None = None) -> Axes:
     for sign, phase in result.phases.items():
         sweeps = phase.first + np.arange(len(phase.change)) + (sign != 0)
         seen = phase.change > 0
-        look: dict[str, Any] = {"color": COLOURS[sign], "marker": LOOKS[sign], "label": LABELS[sign]}
+        look: style.Look = {"color": COLOURS[sign], "marker": LOOKS[sign], "label": LABELS[sign]}
         ax.plot(sweeps[seen], phase.change[seen], markersize=4.5, linewidth=1.5, **look)
     ax.set_yscale("log")
     style.whole_steps(ax)

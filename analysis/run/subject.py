@@ -6,15 +6,15 @@ Generated corpora are opened from the checkpoint alone, others where they are sm
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from analysis.drawing import html, numbers
 from analysis.drawing.panels import Panel
 
+from hw_models.reading import Entries
 from neuroep.data import generated
 from neuroep.data.folders import local_files
 from neuroep.errors import ConfigError
@@ -22,6 +22,8 @@ from neuroep.runs.checkpoints import Checkpoint
 from neuroep.runs.directory import Run
 from neuroep.runs.session import Session
 
+Metrics = Sequence[Entries]
+"""Records of a run, one per epoch, as :attr:`neuroep.runs.directory.Run.metrics` returns them."""
 LARGEST = 2_000_000
 """Most parameters of a network that settles and learns for a page."""
 LARGEST_DATA = 300_000_000
@@ -55,8 +57,8 @@ class Subject:
 
     run: Run
     saved: Checkpoint
-    environment: Mapping[str, Any]
-    metrics: Sequence[Mapping[str, Any]]
+    environment: Entries
+    metrics: Metrics
     """Records of the epochs, nan where JSON has null."""
 
     @classmethod

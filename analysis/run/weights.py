@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from analysis.drawing import html, numbers, style
 from analysis.drawing.panels import Panel, Picture
@@ -17,6 +16,7 @@ from matplotlib.axes import Axes
 
 from analysis.chips import devices
 from analysis.run.subject import Subject
+from hw_models.reading import Entries
 from neuroep.errors import NeuroepError
 from neuroep.network import Network, builders as networks
 from neuroep.runs import directory as runs
@@ -43,7 +43,7 @@ def network_of(run: Run, saved: Checkpoint) -> Network | None:
     return network
 
 
-def initial(run: Run, environment: Mapping[str, Any], saved: Checkpoint) -> tuple[Mapping[str, Any] | None, str]:
+def initial(run: Run, environment: Entries, saved: Checkpoint) -> tuple[Entries | None, str]:
     """Return the weights that a run started from, if they can be known, and where they come from."""
     if not saved.about.data:
         return None, "The weights were imported: no initial ones are known."
@@ -73,7 +73,7 @@ class WeightChange:
     """A weight matrix before and after learning."""
 
     name: str
-    before: Any | None
+    before: np.ndarray | None
     """None where it is not known."""
     after: np.ndarray
     note: str
@@ -114,14 +114,13 @@ def _moves(subject: Subject) -> list[WeightChange]:
 
 
 def _histogram(result: WeightChange, ax: Axes | None) -> Axes:
-    known = result.before is not None
-    first, after = (result.before, result.after) if known else (result.after, None)
+    first, after = (result.after, None) if result.before is None else (result.before, result.after)
     return devices.plot_weight_histograms(first, after, ax, title=result.title)
 
 
-def small_title(ax: Axes, result: Any) -> None:
-    """Write the title of a result above a small histogram."""
-    ax.set_title(result.title, fontsize=style.TEXT, loc="left")
+def small_title(ax: Axes, _: object) -> None:
+    """Write the title of a small histogram in small letters."""
+    ax.set_title(ax.get_title(loc="left"), fontsize=style.TEXT, loc="left")
 
 
 def _table(results: Sequence[WeightChange]) -> str:

@@ -8,10 +8,9 @@ whose workers keep ending is run alone the last time, so that the blame is its o
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass, field
-from typing import Any
 
 from analysis.sweep.executors import Pool, is_lost
 from analysis.sweep.ledger import Ledger
@@ -20,6 +19,7 @@ from analysis.sweep.records import place, settled
 from analysis.sweep.stopping import Rule
 from analysis.sweep.trials import Trial
 from analysis.sweep.workers import line, run_trial
+from hw_models.reading import Entries, Page
 from neuroep.errors import ConfigError
 
 ATTEMPTS = 3
@@ -27,7 +27,7 @@ ATTEMPTS = 3
 WAIT = 5.0
 """Between two looks at whether the executor is still there [s]."""
 
-Report = Callable[[Mapping[str, Any]], None]
+Report = Callable[[Entries], None]
 
 
 @dataclass
@@ -64,9 +64,9 @@ class Conductor:
         self.pending: deque[Trial] = deque()
         self.suspects: deque[Trial] = deque()
         """Trials whose workers ended twice: they run alone, so that no other is blamed."""
-        self.solo: Future[dict[str, Any]] | None = None
+        self.solo: Future[Page] | None = None
         """The suspect that runs."""
-        self.running: dict[Future[dict[str, Any]], Trial] = {}
+        self.running: dict[Future[Page], Trial] = {}
         self.attempts: Counter[str] = Counter()
         self.known = {place(record["values"], record["seed"]): name for name, record in ledger.records.items()}
         self.done = 0
@@ -135,7 +135,7 @@ class Conductor:
             self.solo = future if alone else None
         return False
 
-    def _take(self, future: Future[dict[str, Any]]) -> bool:
+    def _take(self, future: Future[Page]) -> bool:
         """Write down what a trial gave, or give it another try; return whether the executor is broken."""
         trial = self.running.pop(future)
         self.attempts[trial.id] += 1
@@ -167,7 +167,7 @@ class Conductor:
         else:
             self.pending.appendleft(trial)
 
-    def _write(self, trial: Trial, page: Mapping[str, Any]) -> None:
+    def _write(self, trial: Trial, page: Entries) -> None:
         """Append to the ledger, report, and add the seeds that the stop rule asks for."""
         about = {"id": trial.id, "values": trial.values, "seed": trial.seed, "attempt": self.attempts[trial.id]}
         record = self.ledger.append({**about, **{name: value for name, value in page.items() if name != "id"}})
@@ -194,6 +194,6 @@ def is_complete(plan: SweepPlan, rule: Rule, ledger: Ledger) -> bool:
     return True
 
 
-def _accuracy(record: Mapping[str, Any]) -> float | None:
+def _accuracy(record: Entries) -> float | None:
     result = record.get("result")
     return None if result is None else result["accuracy"]

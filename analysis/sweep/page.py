@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping
-from typing import Any
 
 from analysis.drawing import html, numbers, panels, settings
 
@@ -15,6 +13,7 @@ from analysis.sweep.panels import Targeted, ideal_of
 from analysis.sweep.points import label
 from analysis.sweep.results import RESULTS, Sweep
 from hw_models.chip import Chip
+from hw_models.reading import Entries, Page
 from neuroep.errors import ConfigError
 from neuroep.runs import config as configuration
 from neuroep.runs.config import CHIP, Config
@@ -59,7 +58,7 @@ def chips(sweep: Sweep, config: Config | None) -> str:
 
 def base(sweep: Sweep) -> Config | None:
     """Return the settings that all points share, with those varied as they were before; None if they cannot be."""
-    tables: dict[str, Any] = {}
+    tables: Page = {}
     for name, value in sweep.about["settings"].items():
         *path, leaf = name.split(".")
         table = tables
@@ -112,7 +111,7 @@ def summary(sweep: Sweep) -> str:
     return html.section("In short", *lines)
 
 
-def _design(design: Mapping[str, Any]) -> str:
+def _design(design: Entries) -> str:
     points = f" of {design['points']} points" if design.get("points") else ""
     until = f", until the standard error is {design['until']:g}" if design.get("until") else ""
     return f"{design['design']}{points}, {numbers.plural(design['seeds'], 'seed')} each{until}"

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from analysis.sweep import pictures
 from analysis.sweep.points import key, names, varied
 from analysis.sweep.results import Sweep
+from hw_models.reading import Entries, Page
 from neuroep.errors import NeuroepError
 
 MOST_CURVES, MOST_MAPS = 6, 6
@@ -39,7 +40,7 @@ class Targeted:
 class AccuracyMap:
     """Trials over two settings, and the accuracy of the contour."""
 
-    rows: Sequence[Mapping[str, Any]]
+    rows: Sequence[Entries]
     x: str
     y: str
     level: float | None
@@ -51,7 +52,7 @@ class AccuracyMap:
 class AccuracyCurve:
     """Trials over one setting, and the accuracy without a chip."""
 
-    rows: Sequence[Mapping[str, Any]]
+    rows: Sequence[Entries]
     field: str
     others: Sequence[str]
     ideal: float | None
@@ -88,7 +89,7 @@ def ideal_of(sweep: Sweep) -> float | None:
     return found if found is not None and numbers.known(found) and 0 <= found <= 1 else None
 
 
-def drawable_rows(sweep: Sweep) -> list[dict[str, Any]]:
+def drawable_rows(sweep: Sweep) -> list[Page]:
     """Return the rows with words that matplotlib does not take for mathematics, and lists as words."""
     return [
         {name: _plain(entry) if name in sweep.fields else entry for name, entry in row.items()} for row in sweep.rows
@@ -103,7 +104,7 @@ def _plain(entry: Any) -> Any:
     return style.drawable(text, len(text) + 1)
 
 
-def _rows(subject: Targeted) -> list[dict[str, Any]]:
+def _rows(subject: Targeted) -> list[Page]:
     """Return what can be drawn: nothing if no trial has an accuracy."""
     rows = drawable_rows(subject.sweep)
     return rows if any(row["accuracy"] is not None for row in rows) else []
@@ -176,7 +177,7 @@ def _costs(subject: Targeted) -> list[PointCosts]:
         good = [row for row in sweep.rows if row["error"] is None and all(row[f] == v for f, v in values.items())]
         if good:
             found[called] = _counted(good[0], per)
-    different: dict[tuple[Any, ...], str] = {}
+    different: dict[tuple[object, ...], str] = {}
     for name, each in found.items():
         different.setdefault(tuple(each.items()), name)
     chosen = numbers.thinned([name for name in different.values() if found[name]], MOST_CHIPS)
@@ -185,7 +186,7 @@ def _costs(subject: Targeted) -> list[PointCosts]:
     return [PointCosts(per, {name: found[name] for name in chosen}, len(found))]
 
 
-def _counted(row: Mapping[str, Any], per: str) -> dict[str, float]:
+def _counted(row: Entries, per: str) -> dict[str, float]:
     samples = row.get("samples") if per == "sample" else 1
     names = [name for name in row if name.startswith("counters.")]
     return {name.removeprefix("counters."): float(row[name] or 0) / (samples or 1) for name in names}

@@ -86,7 +86,7 @@ def plot_accuracy(
         joined = numbers and not (pooled and all(len(point.accuracies) < 2 for point in found))
         _draw_series(ax, [order[key(point.values[0])] for point in drawn], drawn, number, name, joined)
         if ideal is None and exact is not None and len(exact.accuracies):
-            colour, about = (style.GREY, "") if series is None else (style.COLOURS[number], f"{name}, ")
+            colour, about = (style.GREY, "") if series is None else (style.colour(number), f"{name}, ")
             _level(ax, exact.mean, f"{about}{field.rsplit('.', 1)[-1]} unset", colour)
     if ideal is not None:
         _level(ax, ideal, "ideal", style.GREY)
@@ -135,7 +135,7 @@ def _series(rows: Sequence[Row], field: str) -> tuple[list[tuple[Any, Sequence[R
 
 def _draw_series(ax: Axes, x: Sequence[float], drawn: Sequence[Point], number: int, name: str, joined: bool) -> None:
     """Draw means joined by a line with a band, or, of words and of single scattered trials, with bars."""
-    colour, marker = style.COLOURS[number], style.MARKERS[number]
+    colour, marker = style.colour(number), style.marker(number)
     mean = 100 * np.array([point.mean for point in drawn])
     std = 100 * np.array([point.std for point in drawn])
     if np.nansum(std) > 0 and joined:

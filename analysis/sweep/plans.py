@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.sweep import designs
-from analysis.sweep.execution import CorpusFacts, corpus_key, load_source
+from analysis.sweep.execution import CorpusFacts, CorpusKey, corpus_key, load_source
 from analysis.sweep.results import ideal_accuracy
 from analysis.sweep.trials import (
     MODES,
@@ -28,6 +28,7 @@ from analysis.sweep.trials import (
     is_calibrated,
 )
 from hw_models.chip import files
+from hw_models.reading import Entries, Page
 from neuroep.errors import ConfigError, DataError, NeuroepError, unknown
 from neuroep.runs import checkpoints, config as configuration, directory as runs
 from neuroep.runs.building import build_network, check_classes, check_rates, check_update
@@ -41,19 +42,19 @@ SEEDS = ("engine.chip_seed", "training.seed")
 class PlannedPoint:
     """One point of the design."""
 
-    values: Mapping[str, Any]
+    values: Entries
     """Varied fields: number, truth value or text."""
     config: Config
     data: str
     """Fingerprint of the whole corpus."""
 
     @cached_property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Page:
         """The configuration by dotted name."""
         return self.config.flat()
 
     @cached_property
-    def tables(self) -> dict[str, Any]:
+    def tables(self) -> Page:
         """The configuration as nested tables."""
         return self.config.to_dict()
 
@@ -80,7 +81,7 @@ class SweepPlan:
     """Accuracy of the weights that are deployed, as their run found it without a chip on the whole split."""
 
     @property
-    def chips(self) -> dict[str, dict[str, Any]]:
+    def chips(self) -> dict[str, Page]:
         """Each chip that is varied as a whole as plain values, by its name or file."""
         names = {str(point.values.get(configuration.CHIP)) for point in self.points} - {"None", "none"}
         return {name: files.load(name).to_dict() for name in sorted(names)}
@@ -140,7 +141,7 @@ def make(
         file, task, signature = source, Task(mode, split, samples), ""
     # A field that acts with what is varied need not act without it.
     base = _seedless(configuration.load(file, overrides, forgiven={}), task)
-    sources: dict[tuple[Any, ...], CorpusFacts] = {}
+    sources: dict[CorpusKey, CorpusFacts] = {}
     plain = _signature(_without_chip(base), _source(base, sources)) if not signature and mode == "deploy" else signature
     in_vain: list[dict[str, str]] = [{} for _ in choices]
     points = [
@@ -192,7 +193,7 @@ def _point(
     choice: designs.Choice,
     task: Task,
     signature: str,
-    sources: dict[tuple[Any, ...], CorpusFacts],
+    sources: dict[CorpusKey, CorpusFacts],
     forgiven: dict[str, str],
 ) -> PlannedPoint:
     """Build one point; an error says which. ``forgiven`` takes the fields of its chip that are set in vain."""
@@ -278,7 +279,7 @@ def _without_chip(config: Config) -> Config:
     return configuration.parse(tables)
 
 
-def _source(config: Config, sources: dict[tuple[Any, ...], CorpusFacts]) -> CorpusFacts:
+def _source(config: Config, sources: dict[CorpusKey, CorpusFacts]) -> CorpusFacts:
     """Return the fingerprint, the vectors' length and the classes of a configuration's data; each is read once."""
     key = corpus_key(config)
     if key not in sources:
