@@ -89,7 +89,7 @@ def test_what_is_no_number_is_left_to_the_library(monkeypatch, value):
 FORKED = """
 import multiprocessing, sys
 from neuroep import engines, networks
-from neuroep.estimators import centred
+from neuroep.gradients.estimators import centred
 from tests import cases
 
 net = networks.sentiment(12, 24, (300, 2), readout=sys.argv[3])

@@ -88,7 +88,8 @@ def test_a_narrow_terminal_gets_escapes():
 WILD = """
 import sys
 import numpy as np
-from neuroep import cli, training
+from neuroep import cli
+from neuroep.runs import training
 from neuroep.errors import DivergenceError
 def train(*_, **__):
     np.full(3, 1e38, np.float32) * np.float32(1e38)
