@@ -73,6 +73,11 @@ class Contestant:
     chip: Page | None
     """What differs from an ideal chip; None without one."""
 
+    @property
+    def worst_cosine(self) -> float:
+        """Of EP's gradient with the exact one, in the parameter where it is lowest; nan where no gradient is left."""
+        return min((row.cosine for row in self.gradient if not math.isnan(row.cosine)), default=math.nan)
+
 
 def folder(name: str) -> str:
     """Return the name of the run directory of a contestant that trains."""

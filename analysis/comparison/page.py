@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
@@ -59,14 +58,13 @@ def summary(result: Comparison) -> str:
 
 
 def _row(found: Contestant) -> tuple[str, ...]:
-    worst = min((row.cosine for row in found.gradient if not math.isnan(row.cosine)), default=math.nan)
     return (
         found.name,
         numbers.share(found.accuracy["test"]),
         numbers.share(found.accuracy["train"]),
         numbers.share(found.agreement),
         numbers.number(found.steps, ".1f"),
-        numbers.number(worst, ".4f"),
+        numbers.number(found.worst_cosine, ".4f"),
         numbers.seconds(found.seconds["train"]) if found.seconds["train"] else numbers.NONE,
         numbers.seconds(found.seconds["predict"]),
         numbers.number(found.memory_mib, ".0f"),

@@ -49,8 +49,7 @@ class Comparison:
         head = ("train", "test", "agree", "steps", "worst cosine", "seconds", "MiB")
         lines = [f"{'':<{width}}" + "".join(f"{title:>{max(9, len(title) + 2)}}" for title in head)]
         for found in self.contestants:
-            known = [row.cosine for row in found.gradient if not math.isnan(row.cosine)]
-            worst = f"{min(known):.4f}" if known else "-"
+            worst = "-" if math.isnan(found.worst_cosine) else f"{found.worst_cosine:.4f}"
             memory = "" if found.memory_mib is None else f"{found.memory_mib:.0f}"
             lines.append(
                 f"{found.name:<{width}}{found.accuracy['train']:>9.1%}{found.accuracy['test']:>9.1%}"

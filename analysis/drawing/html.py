@@ -8,10 +8,10 @@ from __future__ import annotations
 import base64
 import html
 import io
-import warnings
 from collections.abc import Sequence
-from typing import cast
 from urllib.parse import urlsplit
+
+from analysis.drawing import style
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -172,14 +172,8 @@ def picture(drawn: Axes | Figure, caption: str, alt: str = "") -> str:
     alt : str
         The same for those who do not see it, default the caption.
     """
-    sheet = cast(Figure, drawn.figure if isinstance(drawn, Axes) else drawn)
-    file = io.BytesIO()
-    with warnings.catch_warnings():
-        # A name in letters that the font lacks is drawn as boxes; the tables have it.
-        warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
-        sheet.savefig(
-            file, format="png", dpi=DPI, facecolor="white", metadata={"Software": None}, pil_kwargs={"optimize": True}
-        )
+    sheet, file = style.sheet_of(drawn), io.BytesIO()
+    style.write_png(sheet, file, DPI, metadata={"Software": None}, optimize=True)
     width, height = sheet.get_size_inches()
     return image(file.getvalue(), caption, alt, (round(96 * width), round(96 * height)))
 

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import matplotlib.style
 from matplotlib.axes import Axes
@@ -71,7 +71,7 @@ def axes(ax: Axes | None, width: float = 6.0, height: float = 4.0) -> Axes:
 
 def resize(ax: Axes, size: Callable[[float, float], tuple[float, float]]) -> None:
     """Give the figure of an axes a size that depends on the one it has [inch]."""
-    sheet = cast(Figure, ax.figure)
+    sheet = sheet_of(ax)
     width, height = sheet.get_size_inches()
     sheet.set_size_inches(*size(width, height))
 
@@ -117,11 +117,29 @@ def legend(ax: Axes, **settings: object) -> None:
 
 def save(drawn: Figure | Axes, path: Path) -> None:
     """Write a figure, or the figure of an axes, as PNG, whole or not at all."""
-    sheet = cast(Figure, drawn.figure if isinstance(drawn, Axes) else drawn)
-    with replaced(path) as partial, warnings.catch_warnings():
+    with replaced(path) as partial:
+        write_png(sheet_of(drawn), partial, DPI)
+
+
+def sheet_of(drawn: Figure | Axes) -> Figure:
+    """Return a figure, or that of an axes."""
+    return cast(Figure, drawn.figure if isinstance(drawn, Axes) else drawn)
+
+
+def write_png(
+    sheet: Figure,
+    file: Path | IO[bytes],
+    dpi: float,
+    *,
+    metadata: dict[str, str | None] | None = None,
+    optimize: bool = False,
+) -> None:
+    """Write a figure as PNG, with texts of its header changed or left out, and as small as can be if asked for."""
+    kwargs = {"optimize": True} if optimize else None
+    with warnings.catch_warnings():
         # A letter that the font lacks is drawn as a box; a warning about it tells nobody which name it was.
         warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
-        sheet.savefig(partial, format="png", dpi=DPI, facecolor="white")
+        sheet.savefig(file, format="png", dpi=dpi, facecolor="white", metadata=metadata, pil_kwargs=kwargs)
 
 
 def plain(text: str, longest: int) -> str:

@@ -6,7 +6,8 @@ O(beta) one-sided, O(beta^2) centred. The exact gradient comes from implicit dif
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,6 +88,11 @@ def against_beta(
             found = engine.gradient(engine.contrasts(clamped, *ends[kind]))
             rows += agreements(found, exact, kind, beta)
     return rows
+
+
+def decades(betas: Iterable[float]) -> list[float]:
+    """Return the powers of ten among nudges, which tables list."""
+    return sorted({beta for beta in betas if math.isclose(math.log10(beta) % 1, 0, abs_tol=1e-9)})
 
 
 def slope(rows: Sequence[Agreement], parameter: str, estimator: str, largest: float = 0.1) -> float:

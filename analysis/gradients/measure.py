@@ -42,6 +42,7 @@ STEPS = 30
 SMALL = 1e-3
 """Nudge with which EP's steps should be those of BPTT."""
 KINKS = "the hard sigmoid has kinks: errors jump where a nudge pushes a neuron over one; smooth_sigmoid has none"
+CLIPPED = "outputs clipped to a bound pass none on"
 MEMORY = 2**28
 """States of one check that may be kept [byte]; larger networks get fewer samples."""
 TAKEN = ("free_steps", "nudged_steps", "residual", "nudged_residual")
@@ -97,11 +98,11 @@ class GradientCheck:
         ]
         silent = [row.parameter for row in self.configured if math.isnan(row.error)]
         if silent:
-            lines.append(f"no gradient at all in {', '.join(silent)}: outputs clipped to a bound pass none on")
+            lines.append(f"no gradient at all in {', '.join(silent)}: {CLIPPED}")
         return lines
 
     def _errors(self) -> list[str]:
-        betas = sorted({row.beta for row in self.rows if math.isclose(math.log10(row.beta) % 1, 0, abs_tol=1e-9)})
+        betas = gradient_error.decades(row.beta for row in self.rows)
         found = {(row.parameter, row.estimator, row.beta): row.error for row in self.rows}
         lines = ["relative error of converged EP by beta, and the exponent of its fall"]
         columns = "".join(f"{beta:>9g}" for beta in betas)

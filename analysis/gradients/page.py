@@ -9,7 +9,8 @@ from pathlib import Path
 
 from analysis.drawing import html, numbers, settings
 
-from analysis.gradients.measure import CURVES, KINKS
+from analysis.gradients.gradient_error import decades
+from analysis.gradients.measure import CLIPPED, CURVES, KINKS
 from analysis.gradients.pictures import Sheet, sheets
 from hw_models.reading import Entries, Page, read_json
 from neuroep.errors import ConfigError
@@ -59,7 +60,7 @@ def summary(found: Entries) -> str:
         (row["parameter"], numbers.number(row["cosine"], ".5f"), _error(row["error"])) for row in found["configured"]
     ]
     silent = [row["parameter"] for row in found["configured"] if math.isnan(row["error"])]
-    dead = f"No gradient at all in {numbers.listing(silent)}: outputs clipped to a bound pass none on."
+    dead = f"No gradient at all in {numbers.listing(silent)}: {CLIPPED}."
     saturated = numbers.share(about["saturated_outputs"])
     measured = [
         ("estimator", f"{used['estimator']}, beta {used['beta']:g}"),
@@ -94,7 +95,7 @@ def picture(folder: Path, sheet: Sheet) -> str:
 def errors_section(found: Entries) -> str:
     """Return the error of converged EP by parameter, estimator and power of ten of beta, and how it falls."""
     errors = {(row["parameter"], row["estimator"], row["beta"]): row["error"] for row in found["rows"]}
-    betas = sorted({beta for _, _, beta in errors if math.isclose(math.log10(beta) % 1, 0, abs_tol=1e-9)})
+    betas = decades(beta for _, _, beta in errors)
     cases = list(dict.fromkeys((name, kind) for name, kind, _ in errors))
     rows = [
         (*case, *(_error(errors.get((*case, beta))) for beta in betas), _slope(found["slopes"], *case))
