@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from analysis.comparison import measure as comparison
+from analysis import comparison
 from analysis.comparison.measure import Comparison, Report
 from analysis.folders import unused
 from hw_models.keywords import checked

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis import report
-from analysis.comparison import measure as comparison
+from analysis import comparison, report
 from neuroep.errors import CheckpointError, ConfigError, NeuroepError
 from neuroep.runs import config, directory as runs, training
 from tests.analysis.sweep.cases import resealed

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis import report
-from analysis.comparison import bench, measure as comparison, pictures as comparison_pictures
+from analysis import comparison, report
+from analysis.comparison import bench, measure, pictures as comparison_pictures
 from hw_models.errors import ChipError
 from neuroep.errors import ConfigError
 from neuroep.runs import config, deployment, directory as runs, training
@@ -116,7 +116,7 @@ def test_what_cannot_be_is_one_line_and_leaves_nothing(trained, tmp_path, chips,
 
 def test_a_chip_of_the_configuration_takes_part(trained: Path) -> None:
     settings = config.load(trained / "config.toml", ["--chip", "hermes"])
-    assert list(comparison.contestants(settings, ["pcm"], "deploy")) == [
+    assert list(measure.contestants(settings, ["pcm"], "deploy")) == [
         "reference", "local", "legallo_2023_hermes", "joshi_2020_pcm",
     ]  # fmt: skip
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.comparison import measure as comparison
-from analysis.gradients import measure as gradcheck
+from analysis import comparison, gradients as gradcheck
 from analysis.report import write
 from analysis.sweep import plans
 from neuroep.data import vectors as word_vectors
