@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/test_errors.py.
 """Failures a user can mend, and the nearest valid name."""
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ class UserError(Exception):
 
 class ChipError(UserError, ValueError):
     """A chip that cannot be: unknown key or preset, value out of range."""
+
+
+def reason(error: Exception) -> str:
+    """Return what the system says of a file that cannot be used, or what the error says."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def nearest(name: object, allowed: Iterable[object]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hw_models.errors import UserError, nearest, unknown
+from hw_models.errors import UserError, nearest, reason, unknown
 
 __all__ = [
     "CheckpointError",
@@ -14,6 +14,7 @@ __all__ = [
     "NeuroepError",
     "UserError",
     "nearest",
+    "reason",
     "unknown",
 ]
 

@@ -182,5 +182,4 @@ class Bench:
 
     def _gradient(self, parts: Session, batch: Any, draw: int) -> Mapping[str, np.ndarray]:
         """Return the estimator's gradient with a draw of the reads' noise of its own."""
-        parts.engine.begin("compare", draw)
-        return parts.estimator.gradient(parts.engine, batch, step=0)
+        return parts.estimator.gradient(parts.engine, batch.keyed("compare", draw), step=0)

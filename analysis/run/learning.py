@@ -93,8 +93,7 @@ def record(
     course: list[np.ndarray] = []
     pairs: list[np.ndarray] = []
     for step, batch in enumerate(batches):
-        engine.begin("train", step)
-        engine.update(estimator.measure(engine, batch, step).contrasts, rates)
+        engine.update(estimator.measure(engine, batch.keyed("train", step), step).contrasts, rates)
         before, weight = weight, engine.parameters()[f"{synapse}.weight"]
         change = np.abs(weight - before)
         moved += change
@@ -183,8 +182,7 @@ def liveliest(opened: Opened, rates: dict[str, float]) -> str:
     parts = opened.again()
     engine, batch = parts.engine, next(parts.batches("train"))
     before = engine.parameters()
-    engine.begin("train", 0)
-    engine.update(parts.estimator.measure(engine, batch, 0).contrasts, rates)
+    engine.update(parts.estimator.measure(engine, batch.keyed("train", 0), 0).contrasts, rates)
     after = engine.parameters()
     names = [synapse.name for synapse in parts.network.synapses]
     return max(names, key=lambda name: _moved(before[f"{name}.weight"], after[f"{name}.weight"]))

@@ -83,7 +83,6 @@ class Engine(ABC):
         values = initial_parameters(network, seed) if parameters is None else parameters
         self.version = 0
         self.settle_steps = 0
-        self._occasion: tuple[str | int, ...] | None = None
         self._clamps = 0
         self._check_parameters(values)
         self._place(values)
@@ -222,14 +221,6 @@ class Engine(ABC):
         """Unit in the last place of 1 in the engine's precision."""
         return float(np.finfo(self.dtype).eps)
 
-    def begin(self, *occasion: str | int) -> None:
-        """Name what comes next, for example ``("train", 12)``.
-
-        Draws of a chip are keyed by it, so that what was read in between, and a resume, change nothing. It holds for
-        one :meth:`clamp`; without it draws are keyed by the number of clamped batches.
-        """
-        self._occasion = occasion
-
     def counters(self) -> dict[str, int]:
         """Return what has been counted since the engine was made: settle steps, summed over samples, and more."""
         return {"settle_steps": self.settle_steps}
@@ -237,7 +228,8 @@ class Engine(ABC):
     def clamp(self, batch: Batch) -> Any:
         """Clamp a batch: check it against the network, pad it, read the clamped products once.
 
-        The products are those of the present weights: clamp again after an update.
+        The products are those of the present weights: clamp again after an update. Draws of a chip are keyed by the
+        batch's key, or, where it has none, by the number of clamped batches.
 
         Raises
         ------
@@ -253,8 +245,7 @@ class Engine(ABC):
             bad = labels.min() if labels.min() < 0 else labels.max()
             raise DataError(f"label {bad} is out of range: allowed are 0 to {self.network.classes - 1}")
         padded = {s.name: self._padded(batch, s) for s in self.network.sequences}
-        self._begin(*(self._occasion or ("clamp", self._clamps)))
-        self._occasion = None
+        self._begin(*(batch.key or ("clamp", self._clamps)))
         self._clamps += 1
         return self._clamp(padded, labels)
 

@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/runs/test_session.py.
 """From a configuration to the things it names: corpus, network, engine, estimator; each part by itself.
 
 :meth:`neuroep.runs.session.Session.open` puts them together.
@@ -139,7 +140,6 @@ def build_engine(config: Config, network: Network, parameters: Mapping[str, np.n
         check_memory(config, network)
         start = config.network
         parameters = networks.initial_parameters(network, seed, start.output_bias, start.projection_identity)
-    chip = {} if config.chip is None else {"chip": config.chip, "chip_seed": settings.chip_seed}
     return engines.build(
         settings.kind,
         network,
@@ -149,7 +149,8 @@ def build_engine(config: Config, network: Network, parameters: Mapping[str, np.n
         dtype=settings.dtype,
         threads=settings.threads,
         device=settings.device,
-        **chip,
+        chip=config.chip,
+        chip_seed=settings.chip_seed,
     )
 
 

@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from hw_models.reading import parse_json
+from hw_models.reading import Entries, Page, parse_json
 from hw_models.whole_files import replaced
-from neuroep.errors import CheckpointError
+from neuroep.errors import CheckpointError, reason
 from neuroep.learning.optimisers import SGD, Adam
 from neuroep.runs import seals
 
@@ -100,14 +100,14 @@ class Checkpoint:
             raise CheckpointError(f"checkpoint '{self.source}' belongs to another network: {found}")
 
 
-def page(checkpoint: Checkpoint) -> dict[str, Any]:
+def page(checkpoint: Checkpoint) -> Page:
     """Return what a checkpoint's file says of itself: what it belongs to, digests of all tensors, and its seal."""
     digests = {name: seals.of_array(name, array) for name, array in _tensors(checkpoint).items()}
     whole = {**asdict(checkpoint.about), "format": FORMAT, TENSORS: digests}
     return {**whole, seals.SEAL: seals.of_page(whole)}
 
 
-def save(path: str | Path, checkpoint: Checkpoint, about: Mapping[str, Any] | None = None) -> None:
+def save(path: str | Path, checkpoint: Checkpoint, about: Entries | None = None) -> None:
     """Write a checkpoint; at every moment the name holds the last good one or the new one.
 
     Parameters
@@ -133,8 +133,7 @@ def save(path: str | Path, checkpoint: Checkpoint, about: Mapping[str, Any] | No
         with replaced(path) as partial:
             save_file(_tensors(checkpoint), partial, metadata=metadata)
     except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CheckpointError(f"cannot write checkpoint '{path}': {reason}") from None
+        raise CheckpointError(f"cannot write checkpoint '{path}': {reason(error)}") from None
 
 
 def _tensors(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
@@ -206,8 +205,8 @@ def _opened(path: str | Path) -> Iterator[Any]:
     except FileNotFoundError:
         raise CheckpointError(f"checkpoint '{path}' does not exist") from None
     except (OSError, SafetensorError, TypeError, ValueError, KeyError, AttributeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"checkpoint '{path}' is truncated or damaged: {reason}") from None
+        fault = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CheckpointError(f"checkpoint '{path}' is truncated or damaged: {fault}") from None
 
 
 def _read_page(path: str | Path, metadata: Mapping[str, str]) -> tuple[About, dict[str, str], str]:

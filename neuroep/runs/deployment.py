@@ -16,12 +16,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from hw_models.chip import Chip, pages
 from hw_models.keywords import checked
+from hw_models.reading import Page
 from hw_models.text import lined
 from neuroep.errors import ConfigError
 from neuroep.runs import directory as runs
@@ -48,7 +48,7 @@ class Deployment:
         accuracies = [found.accuracy for found in self.evaluations]
         return float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else float("nan")
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Page:
         """Return plain values."""
         found = {str(seed): evaluation.as_dict() for seed, evaluation in zip(self.seeds, self.evaluations, strict=True)}
         return {"chip": self.chip, "accuracy": self.accuracy, "spread": self.spread, "seeds": found}

@@ -14,11 +14,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hw_models.keywords import checked
+from hw_models.reading import Entries, Page
 from neuroep.data.batch import Batch
 from neuroep.errors import CheckpointError, ConfigError, DivergenceError
 from neuroep.runs import advice, checkpoints, config as configuration, directory as runs, folders, locks
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from neuroep.data.corpus import Corpus
     from neuroep.engines.engine import Engine
 
-Report = Callable[[Mapping[str, Any]], None]
+Report = Callable[[Entries], None]
 
 
 @checked(ConfigError)
@@ -49,7 +50,7 @@ def train(
     progress: bool = True,
     report: Report | None = None,
     corpus: Corpus | None = None,
-) -> dict[str, Any]:
+) -> Page:
     """Train a network into a run directory.
 
     Parameters
@@ -108,7 +109,7 @@ def _configuration(source: str | Path | Config, overrides: Sequence[str]) -> Con
     return configuration.changed(source, overrides) if overrides else source
 
 
-def _epochs(run: Run, parts: Session, about: About, progress: bool, report: Report | None) -> dict[str, Any]:
+def _epochs(run: Run, parts: Session, about: About, progress: bool, report: Report | None) -> Page:
     """Train the epochs that are left; return the record of the last one."""
     config, out = parts.config, run.path
     probe = _probe_batch(parts) if config.training.probe else None
@@ -121,8 +122,7 @@ def _epochs(run: Run, parts: Session, about: About, progress: bool, report: Repo
             error.args = (f"{error}; in epoch {epoch + 1}, the checkpoint of epoch {epoch} stays in '{out}'",)
             raise
         if probe is not None:
-            parts.engine.begin("probe", epoch)
-            record["probe"] = _probe(parts, probe)
+            record["probe"] = _probe(parts, probe.keyed("probe", epoch))
         record["remarks"] = _remarks(parts, record, run.metrics)
         about = replace(about, epoch=epoch + 1, updates=record["updates"])
         run.save(_checkpoint(parts.engine, about), record)
@@ -139,7 +139,7 @@ def _started(config: Config, out: Path, start: str | Path | None, corpus: Corpus
     parts = Session.open(config, corpus=corpus, weights=weights, age=0.0)
     about = _about(parts, epoch=0, updates=0)
     origin = {} if start is None else {"start": str(start)}
-    page = runs.environment(engine=parts.engine.describe(), **_sizes(parts), **origin)
+    page = runs.environment({"engine": parts.engine.describe(), **_sizes(parts), **origin})
     run = runs.create(out, config, page, _checkpoint(parts.engine, about))
     return run, parts, replace(about, run=run.name)
 
@@ -188,7 +188,7 @@ def _checkpoint(engine: Engine, about: About) -> Checkpoint:
     return Checkpoint(about, engine.parameters(), engine.optimiser_state(), engine.device_state())
 
 
-def _sizes(parts: Session) -> dict[str, Any]:
+def _sizes(parts: Session) -> Page:
     """Describe corpus and network for the record."""
     shapes = parts.network.parameter_shapes()
     corpus = parts.corpus
@@ -209,7 +209,7 @@ def _sizes(parts: Session) -> dict[str, Any]:
     }
 
 
-def _epoch(parts: Session, epoch: int, updates: int, progress: bool, compiled: float) -> dict[str, Any]:
+def _epoch(parts: Session, epoch: int, updates: int, progress: bool, compiled: float) -> Page:
     """Go once through the training split, then evaluate; return the epoch's record.
 
     ``compiled`` is what compiling has taken since the last epoch [s].
@@ -241,12 +241,12 @@ def _epoch(parts: Session, epoch: int, updates: int, progress: bool, compiled: f
     }
 
 
-def spent(record: Mapping[str, Any]) -> float:
+def spent(record: Entries) -> float:
     """Return the seconds an epoch took, training and evaluating, without what compiled."""
     return sum(value for name, value in record["seconds"].items() if name != "compile")
 
 
-def _remarks(parts: Session, record: dict[str, Any], before: Sequence[Mapping[str, Any]]) -> list[str]:
+def _remarks(parts: Session, record: Page, before: Sequence[Entries]) -> list[str]:
     """Return what the epoch's numbers point to; see :mod:`neuroep.runs.advice`."""
     config, labels = parts.config, parts.corpus.split("train").labels
     free, nudged = parts.estimator.free, parts.estimator.nudged
@@ -255,12 +255,12 @@ def _remarks(parts: Session, record: dict[str, Any], before: Sequence[Mapping[st
     return record["remarks"] + advice.chance(record, before[0] if before else record, config, counts)
 
 
-def notes(record: Mapping[str, Any]) -> list[str]:
+def notes(record: Entries) -> list[str]:
     """Return all that is to be said of an epoch: arrays near a limit, and what its numbers point to."""
     return [*limits(record), *record.get("remarks", ())]
 
 
-def limits(record: Mapping[str, Any]) -> list[str]:
+def limits(record: Entries) -> list[str]:
     """Return what an epoch's record says of arrays near a limit: over 5 % of weights, trains, moves or readings."""
     words = {
         "weights_at_range": "of weights at the range",
@@ -288,8 +288,7 @@ def _updates(
     label = f"epoch {epoch + 1}/{settings.epochs}"
     mean = _Mean()
     for minibatch in (shown := bar(parts.shuffled(epoch), data.batch_count(split, settings.batch), label, progress)):
-        parts.engine.begin("train", step)
-        measurement = parts.estimator.measure(parts.engine, minibatch, step)
+        measurement = parts.estimator.measure(parts.engine, minibatch.keyed("train", step), step)
         parts.engine.update(measurement.contrasts, speeds)
         mean.add(measurement.health, minibatch.size)
         step += 1

@@ -162,8 +162,8 @@ class LocalEngine(Engine):
         samples, tokens = 0, dict.fromkeys((sequence.name for sequence in self.network.sequences), 0)
         with self.substrate.observing():
             for number, batch in enumerate(batches):
-                self.begin("calibration", number)
-                for contrast in estimator.measure(self, batch, number).contrasts.values():
+                measured = estimator.measure(self, batch.keyed("calibration", number), number)
+                for contrast in measured.contrasts.values():
                     contrast.terms()
                 samples += batch.size
                 for name in tokens:

@@ -20,8 +20,8 @@ import torch
 
 from hw_models.keywords import checked
 from neuroep.data.batch import TokenVectors
-from neuroep.engines import NO_CHIP
 from neuroep.engines.engine import Engine
+from neuroep.engines.hints import NO_CHIP
 from neuroep.engines.settling import Schedule, State
 from neuroep.engines.torch import potentials
 from neuroep.engines.workers import check_threads

@@ -8,8 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from neuroep import data
-from neuroep.runs import building, config
+from neuroep.runs import config, sections
 from neuroep.runs.session import Session
 
 BASE = {
@@ -77,12 +76,8 @@ def trained(name: str | None) -> dict[str, np.ndarray]:
         tables[section][field] = value
     settings = config.parse(tables, "test")
     parts = Session.open(settings)
-    speeds = building.rates(settings, parts.network, EPOCH)
-    batches = data.batches(
-        parts.corpus.split("train"), parts.corpus.vectors, settings.training.batch,
-        sequences=parts.corpus.sequences, order=settings.data.order, seed=settings.training.seed, epoch=EPOCH,
-    )  # fmt: skip
-    for step, batch in enumerate(itertools.islice(batches, 3)):
+    speeds = parts.rates(EPOCH)
+    for step, batch in enumerate(itertools.islice(parts.shuffled(EPOCH), 3)):
         parts.engine.update(parts.estimator.measure(parts.engine, batch, step).contrasts, speeds)
     return parts.engine.parameters()
 
@@ -99,6 +94,10 @@ def test_the_same_settings_give_the_same_weights():
     trained.cache_clear()
     second = trained(None)
     assert all(np.array_equal(first[key], second[key]) for key in first)
+
+
+def test_each_table_of_the_configuration_is_a_section():
+    assert {n: f.annotation for n, f in config.Config.model_fields.items() if n != sections.CHIP} == sections.SECTIONS
 
 
 def test_every_setting_is_listed():

@@ -90,10 +90,9 @@ def small() -> Small:
         batches = data.batches(split, parts.corpus.vectors, size, sequences=parts.corpus.sequences)
         last = None
         for step, batch in enumerate(itertools.islice(batches, UPDATES)):
-            parts.engine.begin("train", step)
-            parts.engine.update(parts.estimator.measure(parts.engine, batch, step).contrasts, speeds)
-            last = batch
-        parts.engine.begin("evaluate", 0)
+            measured = parts.estimator.measure(parts.engine, batch.keyed("train", step), step)
+            parts.engine.update(measured.contrasts, speeds)
+            last = batch.keyed("evaluate", 0)
         outputs = parts.engine.outputs(parts.engine.settle(last, parts.estimator.free)).copy()
         return Outcome(outputs, parts.engine.parameters(), parts.engine.counters(), parts.engine, parts)
 

@@ -72,8 +72,7 @@ def test_a_calibration_that_breaks_off_leaves_nothing_observing(kind, fault):
     assert not made.calibrates and observing(made) == []
     fresh, _ = engine(kind)
     fresh.calibrate([batch], ESTIMATOR)
-    for one in (made, fresh):
-        one.begin("test")
+    batch = batch.keyed("test")
     np.testing.assert_array_equal(
         made.outputs(made.settle(batch, SCHEDULE)), fresh.outputs(fresh.settle(batch, SCHEDULE))
     )
