@@ -182,8 +182,7 @@ def liveliest(opened: Opened, rates: dict[str, float]) -> str:
     parts = opened.again()
     engine, batch = parts.engine, next(parts.batches("train"))
     before = engine.parameters()
-    engine.begin("train", 0)
-    engine.update(parts.estimator.measure(engine, batch, 0).contrasts, rates)
+    engine.update(parts.estimator.measure(engine, batch.keyed("train", 0), 0).contrasts, rates)
     after = engine.parameters()
     names = [synapse.name for synapse in parts.network.synapses]
     return max(names, key=lambda name: _moved(before[f"{name}.weight"], after[f"{name}.weight"]))

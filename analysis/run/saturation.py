@@ -94,8 +94,8 @@ def _settled(subject: Subject) -> list[Layers]:
     opened = subject.opened
     engine = opened.parts.engine
     batch = next(opened.parts.batches(opened.split, FOLLOWED))
-    engine.begin("report", "saturation")
-    found = saturation(engine, engine.settle(batch, opened.parts.estimator.free))
+    settled = engine.settle(batch.keyed("report", "saturation"), opened.parts.estimator.free)
+    found = saturation(engine, settled)
     return [found] if found else []
 
 

@@ -136,8 +136,7 @@ def _follow(subject: Subject) -> list[Descent]:
     opened = subject.opened
     exact, estimator = opened.again("float64").engine, opened.parts.estimator
     batch = next(opened.parts.batches(opened.split, FOLLOWED))
-    exact.begin("report", "follow")
-    return [follow(exact, batch, estimator.free, estimator.nudged, estimator.beta)]
+    return [follow(exact, batch.keyed("report", "follow"), estimator.free, estimator.nudged, estimator.beta)]
 
 
 def _small(ax: Axes, result: Descent) -> None:
