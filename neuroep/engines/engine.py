@@ -7,7 +7,7 @@ mathematics on its own array type and nothing else.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,11 +17,13 @@ import numpy as np
 from hw_models.text import shown
 from neuroep.data.batch import Batch, TokenVectors
 from neuroep.engines import kept, settling
-from neuroep.engines.settling import Schedule, Settled, State
+from neuroep.engines.schedule import Schedule
+from neuroep.engines.settling import Settled, Settling
+from neuroep.engines.state import State
 from neuroep.errors import CheckpointError, ConfigError, DataError, nearest, unknown
-from neuroep.learning.contrast import Contrast, Held, Moved, Signal, TokenRows
+from neuroep.learning.contrast import Contrast, Held, Moved, Pair, Signal, Stacked, Summed, TokenRows
 from neuroep.learning.optimisers import LARGEST_RATE, SGD, Adam, Optimiser
-from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Projection, potentials
+from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Projection, Synapse, potentials
 from neuroep.network.builders import initial_parameters
 
 if TYPE_CHECKING:
@@ -145,6 +147,10 @@ class Engine(ABC):
         """Return the clamped vectors in the order of the token rows, (rows, dim)."""
 
     @abstractmethod
+    def _below(self, rows: Sequence[Any]) -> Any:
+        """Put arrays of one width below each other."""
+
+    @abstractmethod
     def update(self, contrasts: Mapping[str, Contrast], rates: Mapping[str, float]) -> None:
         """Change the weights by local contrasts.
 
@@ -265,6 +271,21 @@ class Engine(ABC):
             lengths = np.full(len(vectors), sequence.tokens, dtype=np.int64)
         return TokenVectors(vectors, lengths)
 
+    def computing(self) -> AbstractContextManager[None]:
+        """Return what an engine holds while it computes: the number of threads of its products."""
+        return nullcontext()
+
+    def sweeps(
+        self,
+        batch: Any,
+        schedule: Schedule | None = None,
+        beta: float = 0.0,
+        start: Settled | State | None = None,
+    ) -> Settling:
+        """Return one phase of a batch as an iterator of states; see :class:`neuroep.engines.settling.Settling`."""
+        state = start.state if isinstance(start, Settled) else start
+        return Settling(self, self.clamp(batch), self._schedule(schedule, beta), beta, state)
+
     def settle(
         self,
         batch: Any,
@@ -276,12 +297,15 @@ class Engine(ABC):
         """Settle a batch, or what :meth:`clamp` made of one; see :func:`neuroep.engines.settling.settle`."""
         state = start.state if isinstance(start, Settled) else start
         clamped = self.clamp(batch)
+        with self.computing():
+            return settling.settle(self, clamped, self._schedule(schedule, beta), beta, state, record)
+
+    def _schedule(self, schedule: Schedule | None, beta: float) -> Schedule:
+        """Return the schedule in the time of the engine, which a chip's time constant stretches."""
         schedule = schedule or Schedule(tolerance=0.01 if beta else 1e-5)
         if self.time_constant != 1:
             schedule = replace(schedule, dt=schedule.dt / self.time_constant)
-        settled = settling.settle(self, clamped, schedule, beta, state, record)
-        self.settle_steps += settled.steps * clamped.samples
-        return settled
+        return schedule
 
     def outputs(self, settled: Settled) -> np.ndarray:
         """Return the states of the output layer, (batch, classes)."""
@@ -291,30 +315,44 @@ class Engine(ABC):
         """Return what each layer shows the next synapse, (batch, layer size)."""
         return {name: self.to_numpy(value) for name, value in settled.state.values.items()}
 
-    def contrasts(self, clamped: Any, plus: State, minus: State, span: float) -> dict[str, Contrast]:
-        """Return what every synapse saw in two states, by synapse name; ``span`` is the difference of their nudges."""
+    def contrasts(self, clamped: Any, pairs: Sequence[Pair]) -> dict[str, Contrast]:
+        """Return what every synapse saw in one pair of phases or several, by synapse name.
+
+        Of several pairs that of the largest share over span comes first; see :mod:`neuroep.learning.contrast`.
+        """
         found = {}
+        first = pairs[0]
+        span = first.span / first.share
+        factors = [1.0, *(pair.share / pair.span * span for pair in pairs[1:])]
         for synapse in self.network.synapses:
-            post: Signal
-            pre: Signal
+            posts = [self._measured(synapse.name, "post", self._post(clamped, synapse, pair)) for pair in pairs]
             if isinstance(synapse, DenseSynapse):
-                post = Moved(plus.values[synapse.post], minus.values[synapse.post])
-                pre = Moved(self._pre(plus, synapse), self._pre(minus, synapse))
+                sides = [Moved(self._pre(pair.plus, synapse), self._pre(pair.minus, synapse)) for pair in pairs]
+                pres = [self._measured(synapse.name, "pre", side) for side in sides]
             else:
-                post = self._token_rows(clamped, synapse.post, plus, minus)
-                pre = Held(self._clamped_rows(clamped, synapse.pre))
-            ends = self._measured(synapse.name, "post", post), self._measured(synapse.name, "pre", pre)
-            found[synapse.name] = Contrast(*ends, span, clamped.samples)
+                pres = [self._measured(synapse.name, "pre", Held(self._clamped_rows(clamped, synapse.pre)))]
+            post, pre = posts[0], pres[0]
+            if len(pairs) > 1:
+                post = Stacked(posts, factors, self._below) if len(pres) > 1 else Summed(posts, factors)
+                pre = Stacked(pres, [1.0] * len(pres), self._below) if len(pres) > 1 else pre
+            found[synapse.name] = Contrast(post, pre, span, clamped.samples)
         return found
+
+    def _post(self, clamped: Any, synapse: Synapse, pair: Pair) -> Signal:
+        """Return the post side of a synapse in two phases."""
+        if isinstance(synapse, DenseSynapse):
+            return Moved(pair.plus.values[synapse.post], pair.minus.values[synapse.post])
+        return self._token_rows(clamped, synapse.post, pair.plus, pair.minus)
 
     def gradient(self, contrasts: Mapping[str, Contrast]) -> dict[str, np.ndarray]:
         """Return dL/dtheta by parameter name."""
         gradient = {}
-        for synapse in self.network.synapses:
-            contrast = contrasts[synapse.name]
-            gradient[f"{synapse.name}.weight"] = self.to_numpy(contrast.weight_gradient())
-            if synapse.bias:
-                gradient[f"{synapse.name}.bias"] = self.to_numpy(contrast.bias_gradient())
+        with self.computing():
+            for synapse in self.network.synapses:
+                contrast = contrasts[synapse.name]
+                gradient[f"{synapse.name}.weight"] = self.to_numpy(contrast.weight_gradient())
+                if synapse.bias:
+                    gradient[f"{synapse.name}.bias"] = self.to_numpy(contrast.bias_gradient())
         return gradient
 
     def _check_rates(self, rates: Mapping[str, float]) -> None:

@@ -7,7 +7,7 @@ layer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,8 @@ from neuroep.engines.kept import Entry
 from neuroep.engines.numba.arrays import Array
 from neuroep.engines.numba.attention import HeldLogits, Tokens
 from neuroep.engines.numba.neurons import displaced
-from neuroep.engines.settling import Schedule, Settled, State
+from neuroep.engines.schedule import Schedule
+from neuroep.engines.state import State
 from neuroep.engines.workers import Workers
 from neuroep.errors import ConfigError, DataError, DivergenceError
 from neuroep.learning.contrast import Contrast, Signal, TokenRows
@@ -243,15 +244,9 @@ class LocalEngine(Engine):
         inner = {name: value.copy() for name, value in state.inner.items()}
         return State(values, weights, state.stale, state.beta, memory, inner, state.origin)
 
-    def settle(self, batch: Any, *args: Any, **settings: Any) -> Settled:
-        """Settle a batch; see :meth:`Engine.settle`. A chip's time constant divides the schedule's time step."""
-        with self.workers.single_blas():
-            return super().settle(batch, *args, **settings)
-
-    def gradient(self, contrasts: Mapping[str, Contrast]) -> dict[str, np.ndarray]:
-        """Return dL/dtheta by parameter name; see :meth:`Engine.gradient`."""
-        with self.workers.single_blas():
-            return super().gradient(contrasts)
+    def computing(self) -> AbstractContextManager[None]:
+        """Keep BLAS to one thread: the blocks are parallel already."""
+        return self.workers.single_blas()
 
     def energy(self, clamped: Clamped, state: State) -> np.ndarray:
         """Return F_beta, (batch,)."""
@@ -368,6 +363,9 @@ class LocalEngine(Engine):
 
     def _clamped_rows(self, clamped: Clamped, sequence: str) -> np.ndarray:
         return clamped.tokens[sequence].packed
+
+    def _below(self, rows: Sequence[np.ndarray]) -> np.ndarray:
+        return np.concatenate(rows)
 
     def update(self, contrasts: Mapping[str, Contrast], rates: Mapping[str, float]) -> None:
         """Let every array change itself; see :meth:`Engine.update`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, cast
@@ -274,6 +274,9 @@ class ReferenceEngine(Engine):
 
     def _clamped_rows(self, clamped: Clamped, sequence: str) -> torch.Tensor:
         return clamped.vectors[sequence].flatten(0, 1)
+
+    def _below(self, rows: Sequence[torch.Tensor]) -> torch.Tensor:
+        return torch.cat(tuple(rows))
 
     def _token_rows(self, clamped: Clamped, layer: str, plus: State, minus: State) -> TokenRows:
         keys = clamped.vectors[self.network.attention_layer(layer).patterns]
