@@ -37,6 +37,8 @@ from tests import cases
         (lambda k: neuroep.evaluate("run", **k), "overides", "overrides"),
         (lambda k: neuroep.deploy("run", **k), "seed", "seeds"),
         (lambda k: neuroep.Session.open("run", **k), "device", "devices"),
+        (lambda k: neuroep.Session.evaluate(None, **k), "progres", "progress"),
+        (lambda k: neuroep.load_config("c.toml", **k), "overides", "overrides"),
         (lambda k: analysis.comparison.run("run", [], "out", **k), "modes", "mode"),
         (lambda k: analysis.gradients.run(None, "out", **k), "sample", "samples"),
         (lambda k: analysis.demo.run("out", **k), "progres", "progress"),
