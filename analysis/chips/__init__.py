@@ -1,9 +1,10 @@
 """How does a chip differ from an ideal one, and what do its devices do?
 
-=======  ==============================================================================
-devices  weights and conductances before and after, potentiation and depression
-page     fields, units, sources and pulse response of a chip, as sections of other pages
-=======  ==============================================================================
+=======  =========================================================================
+devices  histograms of weights and conductances before and after
+pulses   potentiation and depression
+page     fields, units, sources and pictures of a chip, as sections of other pages
+=======  =========================================================================
 """
 
 from __future__ import annotations

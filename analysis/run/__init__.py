@@ -1,15 +1,19 @@
 """What did a run learn, and how does its network behave?
 
-=========  =====================================================================================
-epochs     accuracy and loss by epoch
-settling   states and energy along the settle, free and nudged
-attention  which words attend to which
-learning   an array while an engine learns
-arrays     conductances of chosen synapses while they learn, update maps, saturation
-weights    weights and conductances before and after
-behaviour  settling, saturation, attention, updates, where the data can be opened
-page       its page
-=========  =====================================================================================
+============  ================================================================
+subject       a run's files, and its network and data where they can be opened
+measure       everything its page draws, measured before anything is drawn
+epochs        accuracy and loss by epoch
+costs         what an update and an inference took
+settling      energy and change along the settle, free and nudged
+saturation    states at their limits
+attention     which words attend to which
+learning      what an array does while a copy of the network learns on
+arrays        conductances of chosen synapses while they learn, update maps
+weights       weights before and after
+conductances  conductances before and after
+page          its page
+============  ================================================================
 """
 
 from __future__ import annotations
