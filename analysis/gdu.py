@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from neuroep.engines.torch.reference_engine import ReferenceEngine
+from neuroep.engines.engine import Engine
 from neuroep.gradients.estimators import Estimator
 from neuroep.gradients.yardsticks import cosine, unrolled
 from neuroep.network import Network
@@ -101,14 +101,14 @@ class _Recorder:
 
 
 def measure(
-    engine: ReferenceEngine, batch: Any, estimator: Estimator, total: Mapping[str, np.ndarray], shown: int = SHOWN
+    engine: Engine, batch: Any, estimator: Estimator, total: Mapping[str, np.ndarray], shown: int = SHOWN
 ) -> GDU:
     """Follow EP and BPTT step by step.
 
     Parameters
     ----------
-    engine : ReferenceEngine
-        In float64.
+    engine : Engine
+        Of torch parts, in float64.
     batch : Batch or Clamped
         A few samples.
     estimator : Estimator

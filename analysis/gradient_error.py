@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neuroep.engines.engine import Engine
 from neuroep.engines.settling import Schedule, Settled
-from neuroep.engines.torch.reference_engine import Clamped, ReferenceEngine
+from neuroep.engines.state import Clamped
 from neuroep.gradients.yardsticks import cosine, relative_error
 
 KINDS = ("centred", "positive", "negative")
@@ -49,7 +50,7 @@ def agreements(
 
 
 def against_beta(
-    engine: ReferenceEngine,
+    engine: Engine,
     clamped: Clamped,
     free: Settled,
     exact: Mapping[str, np.ndarray],
@@ -60,8 +61,8 @@ def against_beta(
 
     Parameters
     ----------
-    engine : ReferenceEngine
-        In float64.
+    engine : Engine
+        Of torch parts, in float64.
     clamped : Clamped
         The batch.
     free : Settled

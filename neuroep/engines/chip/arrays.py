@@ -1,8 +1,9 @@
-"""Arrays of a chip behind the seam of :mod:`neuroep.engines.numba.arrays`: crossbars, and event-driven arrays."""
+"""Arrays of a chip, see :class:`neuroep.engines.parts.Array`: crossbars, and event-driven arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any
 
@@ -12,13 +13,14 @@ from hw_models.arrays.crossbar import Crossbar
 from hw_models.arrays.events import FORWARD, TRANSPOSED, EventArray
 from hw_models.chip import Chip
 from neuroep.engines.chip.updates import SCHEMES, Scheme, refuse_decay
-from neuroep.engines.numba.arrays import Memory, ideal
-from neuroep.engines.substrate import Setting
+from neuroep.engines.numba.arrays import ideal
+from neuroep.engines.numba.substrate import Setting
+from neuroep.engines.parts import Memory, Part
 from neuroep.learning.contrast import Contrast, Held, Signal
 
 
-class CrossbarArray:
-    """The weights of one synapse on a crossbar; see :class:`neuroep.engines.numba.arrays.Array`.
+class CrossbarArray(Part):
+    """The weights of one synapse on a crossbar.
 
     Parameters
     ----------
@@ -65,6 +67,14 @@ class CrossbarArray:
     def begin(self, *occasion: str | int) -> None:
         """Key all draws by this occasion."""
         self.crossbar.begin(*occasion)
+
+    def read_at(self, seconds: float) -> None:
+        """Read the devices so long after their last write."""
+        self.crossbar.read_at(seconds)
+
+    def aged(self) -> AbstractContextManager[None]:
+        """Read the devices at the chip's ``device.age`` inside."""
+        return self.crossbar.later(self.crossbar.chip.device.age)
 
     def forward(self, pre: np.ndarray, memory: Memory | None = None) -> np.ndarray:
         """Read ``pre @ W.T``."""
@@ -118,7 +128,7 @@ class CrossbarArray:
         return {**self.crossbar.counters, "pulses": self.scheme.pulses(), "digital_operations": updated}
 
 
-class EventDrivenArray:
+class EventDrivenArray(Part):
     """The weights of one synapse on an event-driven array; parameters as in :class:`CrossbarArray`.
 
     Learning is digital: the rule moves a float master copy that is rounded to integers, or, in place, its steps are
@@ -154,9 +164,6 @@ class EventDrivenArray:
     def freeze(self) -> None:
         """Fix the ranges of the states."""
         self.array.freeze()
-
-    def begin(self, *occasion: str | int) -> None:
-        """Do nothing: reads are exact."""
 
     def forward(self, pre: np.ndarray, memory: Memory | None = None) -> np.ndarray:
         """Send the changes of ``pre`` since this memory last saw it; return the accumulated product."""

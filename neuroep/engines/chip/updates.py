@@ -22,7 +22,7 @@ from hw_models.arrays.crossbar import Crossbar
 from hw_models.arrays.pulses import PulsedDevices
 from hw_models.chip import Chip
 from neuroep.engines.numba.arrays import IdealArray, ideal
-from neuroep.engines.substrate import Setting
+from neuroep.engines.numba.substrate import Setting
 from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Contrast
 from neuroep.learning.optimisers import SGD, Optimiser

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from neuroep.engines.settling import Schedule
+from neuroep.engines.torch.arrays import tensors_of
 from neuroep.gradients.estimators import Phases
 from neuroep.gradients.yardsticks import BPTT
 from tests import cases
@@ -30,10 +31,10 @@ def test_bptt_step_by_step_is_one_graph(name: str, dt: float, order: str) -> Non
 def test_bptt_leaves_the_engine_alone() -> None:
     net = cases.network()
     engine, batch = cases.engine("cpu", net), cases.batch(net)
-    before, tensors = engine.parameters(), dict(engine.tensors)
+    before, tensors = engine.parameters(), tensors_of(engine)
     BPTT(cases.TIGHT, 3).gradient(engine, batch)
     cases.assert_same(engine.parameters(), before)
-    assert all(engine.tensors[name] is tensor and not tensor.requires_grad for name, tensor in tensors.items())
+    assert all(tensors_of(engine)[name] is tensor and not tensor.requires_grad for name, tensor in tensors.items())
 
 
 def test_phases_of_unequal_length_stay_at_their_last_state() -> None:

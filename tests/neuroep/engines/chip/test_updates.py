@@ -9,8 +9,8 @@ from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
 from neuroep.engines.chip import updates
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
+from neuroep.engines.numba.substrate import Setting
 from neuroep.engines.settling import Schedule
-from neuroep.engines.substrate import Setting
 from neuroep.engines.workers import Workers
 from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Contrast, Moved
