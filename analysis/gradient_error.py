@@ -13,7 +13,7 @@ import numpy as np
 
 from neuroep.engines.engine import Engine
 from neuroep.engines.settling import Schedule, Settled
-from neuroep.engines.state import Clamped
+from neuroep.engines.clamped import Clamped
 from neuroep.gradients.yardsticks import cosine, relative_error
 
 KINDS = ("centred", "positive", "negative")

@@ -17,7 +17,7 @@ from neuroep.data.batch import Batch
 from neuroep.engines import checks, kept, settling
 from neuroep.engines.parts import Part, Substrate
 from neuroep.engines.settling import Schedule, Settled, State
-from neuroep.engines.state import Clamped
+from neuroep.engines.clamped import Clamped
 from neuroep.engines.wiring import Wiring
 from neuroep.errors import ConfigError, DataError, DivergenceError, unknown
 from neuroep.learning.contrast import Contrast, Held, Moved, Signal, TokenRows

@@ -13,7 +13,7 @@ import numpy as np
 
 from neuroep.engines.parts import Array, Substrate, Values
 from neuroep.engines.settling import Schedule, State
-from neuroep.engines.state import Clamped
+from neuroep.engines.clamped import Clamped
 from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Synapse
 
 

@@ -23,7 +23,7 @@ import torch
 from neuroep.engines import reference
 from neuroep.engines.engine import Engine
 from neuroep.engines.settling import Schedule, State
-from neuroep.engines.state import Clamped
+from neuroep.engines.clamped import Clamped
 from neuroep.engines.torch.arrays import holding, tensors_of
 from neuroep.errors import ConfigError
 
