@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neuroep.engines.clamped import Clamped
 from neuroep.engines.engine import Engine
 from neuroep.engines.settling import Schedule, Settled
-from neuroep.engines.clamped import Clamped
 from neuroep.gradients.yardsticks import cosine, relative_error
 
 KINDS = ("centred", "positive", "negative")

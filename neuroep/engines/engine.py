@@ -15,9 +15,9 @@ import numpy as np
 
 from neuroep.data.batch import Batch
 from neuroep.engines import checks, kept, settling
-from neuroep.engines.parts import Part, Substrate
-from neuroep.engines.settling import Schedule, Settled, State
 from neuroep.engines.clamped import Clamped
+from neuroep.engines.parts import Part, Substrate, summed
+from neuroep.engines.settling import Schedule, Settled, State
 from neuroep.engines.wiring import Wiring
 from neuroep.errors import ConfigError, DataError, DivergenceError, unknown
 from neuroep.learning.contrast import Contrast, Held, Moved, Signal, TokenRows
@@ -145,12 +145,8 @@ class Engine(Wiring):
 
     def counters(self) -> dict[str, int]:
         """Return what engine and parts have counted since they were made; settle steps are summed over samples."""
-        total = {"settle_steps": self.settle_steps}
         parts: list[Part] = [*self.arrays.values(), *self.units.values(), *self.cells.values(), self.substrate]
-        for part in parts:
-            for name, number in part.counters().items():
-                total[name] = total.get(name, 0) + number
-        return total
+        return summed({"settle_steps": self.settle_steps}, *(part.counters() for part in parts))
 
     def conducting(self) -> dict[str, np.ndarray]:
         """Return weights and biases by name, the weights as products have them on average, faults and all."""

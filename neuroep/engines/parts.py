@@ -294,3 +294,12 @@ class Substrate(Part, Protocol):
     def describe(self) -> dict[str, Any]:
         """Return device, dtype, threads, and the chip's name where there is one."""
         ...
+
+
+def summed(*counters: Mapping[str, int]) -> dict[str, int]:
+    """Return counters added up by name."""
+    total: dict[str, int] = {}
+    for counted in counters:
+        for name, number in counted.items():
+            total[name] = total.get(name, 0) + number
+    return total

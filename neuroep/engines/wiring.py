@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from neuroep.engines.clamped import Clamped
 from neuroep.engines.parts import Array, Substrate, Values
 from neuroep.engines.settling import Schedule, State
-from neuroep.engines.clamped import Clamped
 from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Synapse
 
 

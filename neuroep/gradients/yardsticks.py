@@ -21,9 +21,9 @@ import numpy as np
 import torch
 
 from neuroep.engines import reference
+from neuroep.engines.clamped import Clamped
 from neuroep.engines.engine import Engine
 from neuroep.engines.settling import Schedule, State
-from neuroep.engines.clamped import Clamped
 from neuroep.engines.torch.arrays import holding, tensors_of
 from neuroep.errors import ConfigError
 

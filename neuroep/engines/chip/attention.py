@@ -26,7 +26,7 @@ from neuroep.engines.chip.attention_kernels import soften
 from neuroep.engines.chip.ranges import Ranged
 from neuroep.engines.numba.attention import ExactAttention, HeldLogits, Tokens
 from neuroep.engines.numba.substrate import Setting
-from neuroep.engines.parts import AttentionUnit, Rows
+from neuroep.engines.parts import AttentionUnit, Rows, summed
 from neuroep.errors import ConfigError
 from neuroep.network import AttentionLayer
 
@@ -230,12 +230,12 @@ class AnalogAttention(ExplicitAttention, Ranged):
 
     def _fold(self) -> None:
         """Add up what the crossbars of the last batch have counted."""
-        self._counted = _sum(self._counted, *(crossbar.counters for crossbar in self._crossbars))
+        self._counted = summed(self._counted, *(crossbar.counters for crossbar in self._crossbars))
         self._crossbars = []
 
     def counters(self) -> dict[str, int]:
         """Return conversions, reads and digital operations."""
-        return _sum(super().counters(), self._counted, *(crossbar.counters for crossbar in self._crossbars))
+        return summed(super().counters(), self._counted, *(crossbar.counters for crossbar in self._crossbars))
 
 
 class DigitisedAttention(Ranged):
@@ -344,17 +344,9 @@ class DigitisedAttention(Ranged):
     def counters(self) -> dict[str, int]:
         """Return those of the inner unit, conversions of states, and those at the stop."""
         own = {"state_conversions": self.conversions, "state_conversions_at_stop": self.at_stop}
-        return _sum(self.inner.counters(), own)
+        return summed(self.inner.counters(), own)
 
 
 def _rows(feedback: np.ndarray, like: np.ndarray) -> np.ndarray:
     """Return a flat layer's feedback of one sample by token, (tokens, dim)."""
     return feedback.reshape(-1, like.shape[1])
-
-
-def _sum(*counters: Mapping[str, int]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for counted in counters:
-        for name, number in counted.items():
-            total[name] = total.get(name, 0) + number
-    return total

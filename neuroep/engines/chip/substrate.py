@@ -10,16 +10,17 @@ import numpy as np
 
 from hw_models.arrays.converters import calibrating
 from hw_models.chip import Chip
+from neuroep.engines.chip import rules
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
 from neuroep.engines.chip.attention import AnalogAttention, DigitisedAttention, ExplicitAttention
 from neuroep.engines.chip.neurons import ChipNeurons
 from neuroep.engines.chip.readout import Periphery
 from neuroep.engines.numba.attention import ExactAttention
 from neuroep.engines.numba.substrate import ExactSubstrate, Setting
-from neuroep.engines.parts import Array, AttentionUnit, Neurons, Part, Signs
+from neuroep.engines.parts import Array, AttentionUnit, Neurons, Part, Signs, summed
 from neuroep.engines.workers import Workers
 from neuroep.learning.contrast import Signal
-from neuroep.learning.optimisers import SGD, Adam, Optimiser
+from neuroep.learning.optimisers import Optimiser
 from neuroep.network import AttentionLayer, DenseLayer
 
 ENDS = ("post", "pre")
@@ -54,7 +55,7 @@ class ChipSubstrate(ExactSubstrate):
             made = EventDrivenArray(name, weight, bias, self.chip, self.setting)
         else:
             made = CrossbarArray(name, weight, bias, self.chip, self.setting)
-            made.crossbar.converters.assume(forward=nonnegative[1], transposed=nonnegative[0])
+            made.assume(nonnegative)
         self._arrays[name] = made
         for end, sign in zip(ENDS, nonnegative, strict=True) if self.chip.readout.measures else ():
             periphery = Periphery(self.chip.readout, self.setting.seed, name, end)
@@ -122,11 +123,7 @@ class ChipSubstrate(ExactSubstrate):
 
     def counters(self) -> dict[str, int]:
         """Return the conversions of the read-outs; other parts count for themselves."""
-        total: dict[str, int] = {}
-        for read_out in self._read_outs.values():
-            for name, number in read_out.counters().items():
-                total[name] = total.get(name, 0) + number
-        return total
+        return summed(*(read_out.counters() for read_out in self._read_outs.values()))
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the ranges of all parts but the arrays, which keep their own."""
@@ -146,6 +143,6 @@ class ChipSubstrate(ExactSubstrate):
 
 
 def on_chip(optimiser: Optimiser | None, chip: Chip, workers: Workers, dtype: str, seed: int) -> ChipSubstrate:
-    """Return the chip, whose arrays learn by that rule; where nothing is said by Adam, and pulses by plain descent."""
-    usual = SGD() if chip.update.scheme == "pulsed" else Adam()
+    """Return the chip, whose arrays learn by that optimiser, or by what is usual for the chip's learning rule."""
+    usual = rules.named(chip.update.scheme).usual
     return ChipSubstrate(chip, Setting(optimiser or usual, workers, dtype, seed))
