@@ -6,7 +6,7 @@ says :mod:`neuroep.engines.wiring`, what computes :mod:`neuroep.engines.parts`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,14 @@ from neuroep.data.batch import Batch
 from neuroep.engines import checks, kept, settling
 from neuroep.engines.clamped import Clamped
 from neuroep.engines.parts import Part, Substrate, summed
-from neuroep.engines.settling import Schedule, Settled, State
+from neuroep.engines.schedule import Schedule
+from neuroep.engines.settling import Settled, Settling
+from neuroep.engines.state import State
 from neuroep.engines.wiring import Wiring
 from neuroep.errors import ConfigError, DataError, DivergenceError, unknown
-from neuroep.learning.contrast import Contrast, Held, Moved, Signal, TokenRows
+from neuroep.learning.contrast import Contrast, Held, Moved, Pair, Signal, Stacked, Summed, TokenRows
 from neuroep.learning.optimisers import Optimiser
-from neuroep.network import DenseSynapse, Network
+from neuroep.network import DenseSynapse, Network, Synapse
 from neuroep.network.builders import initial_parameters
 
 if TYPE_CHECKING:
@@ -187,6 +189,21 @@ class Engine(Wiring):
         """Unit in the last place of 1 in the engine's precision."""
         return float(np.finfo(self.dtype).eps)
 
+    def computing(self) -> AbstractContextManager[None]:
+        """Return what an engine holds while it computes: the number of threads of its products."""
+        return self.substrate.computing()
+
+    def sweeps(
+        self,
+        batch: Any,
+        schedule: Schedule | None = None,
+        beta: float = 0.0,
+        start: Settled | State | None = None,
+    ) -> Settling:
+        """Return one phase of a batch as an iterator of states; see :class:`neuroep.engines.settling.Settling`."""
+        state = start.state if isinstance(start, Settled) else start
+        return Settling(self, self.clamp(batch), self._schedule(schedule, beta), beta, state)
+
     def settle(
         self,
         batch: Any,
@@ -198,13 +215,15 @@ class Engine(Wiring):
         """Settle a batch, or what :meth:`clamp` made of one; see :func:`neuroep.engines.settling.settle`."""
         state = start.state if isinstance(start, Settled) else start
         clamped = self.clamp(batch)
+        with self.computing():
+            return settling.settle(self, clamped, self._schedule(schedule, beta), beta, state, record)
+
+    def _schedule(self, schedule: Schedule | None, beta: float) -> Schedule:
+        """Return the schedule in the time of the engine, which a chip's time constant stretches."""
         schedule = schedule or Schedule(tolerance=0.01 if beta else 1e-5)
         if self.time_constant != 1:
             schedule = replace(schedule, dt=schedule.dt / self.time_constant)
-        with self.substrate.computing():
-            settled = settling.settle(self, clamped, schedule, beta, state, record)
-        self.settle_steps += settled.steps * clamped.samples
-        return settled
+        return schedule
 
     def outputs(self, settled: Settled) -> np.ndarray:
         """Return the states of the output layer, (batch, classes)."""
@@ -214,28 +233,40 @@ class Engine(Wiring):
         """Return what each layer shows the next synapse, (batch, layer size)."""
         return {name: self.to_numpy(value) for name, value in settled.state.values.items()}
 
-    def contrasts(self, clamped: Any, plus: State, minus: State, span: float) -> dict[str, Contrast]:
-        """Return what every synapse saw in two states, by synapse name; ``span`` is the difference of their nudges."""
-        found = {}
+    def contrasts(self, clamped: Any, pairs: Sequence[Pair]) -> dict[str, Contrast]:
+        """Return what every synapse saw in one pair of phases or several, by synapse name.
+
+        Of several pairs that of the largest share over span comes first; see :mod:`neuroep.learning.contrast`.
+        """
+        found, measured, below = {}, self.substrate.read_out, self.substrate.below
+        first = pairs[0]
+        span = first.span / first.share
+        factors = [1.0, *(pair.share / pair.span * span for pair in pairs[1:])]
         for synapse in self.network.synapses:
-            post: Signal
-            pre: Signal
+            posts = [measured(synapse.name, "post", self._post(clamped, synapse, pair)) for pair in pairs]
             if isinstance(synapse, DenseSynapse):
-                post = Moved(plus.values[synapse.post], minus.values[synapse.post])
-                pre = Moved(self._pre(plus, synapse), self._pre(minus, synapse))
+                sides = [Moved(self._pre(pair.plus, synapse), self._pre(pair.minus, synapse)) for pair in pairs]
+                pres = [measured(synapse.name, "pre", side) for side in sides]
             else:
-                weights = plus.weights[synapse.post], minus.weights[synapse.post]
-                post = TokenRows(self.units[synapse.post].rows(clamped.held[synapse.post], *weights))
-                pre = Held(clamped.tokens[synapse.pre].packed)
-            measured = self.substrate.read_out
-            ends = measured(synapse.name, "post", post), measured(synapse.name, "pre", pre)
-            found[synapse.name] = Contrast(*ends, span, clamped.samples)
+                pres = [measured(synapse.name, "pre", Held(clamped.tokens[synapse.pre].packed))]
+            post, pre = posts[0], pres[0]
+            if len(pairs) > 1:
+                post = Stacked(posts, factors, below) if len(pres) > 1 else Summed(posts, factors)
+                pre = Stacked(pres, [1.0] * len(pres), below) if len(pres) > 1 else pre
+            found[synapse.name] = Contrast(post, pre, span, clamped.samples)
         return found
+
+    def _post(self, clamped: Any, synapse: Synapse, pair: Pair) -> Signal:
+        """Return the post side of a synapse in two phases."""
+        if isinstance(synapse, DenseSynapse):
+            return Moved(pair.plus.values[synapse.post], pair.minus.values[synapse.post])
+        weights = pair.plus.weights[synapse.post], pair.minus.weights[synapse.post]
+        return TokenRows(self.units[synapse.post].rows(clamped.held[synapse.post], *weights))
 
     def gradient(self, contrasts: Mapping[str, Contrast]) -> dict[str, np.ndarray]:
         """Return dL/dtheta by parameter name."""
         gradient = {}
-        with self.substrate.computing():
+        with self.computing():
             for synapse in self.network.synapses:
                 contrast = contrasts[synapse.name]
                 gradient[f"{synapse.name}.weight"] = self.to_numpy(contrast.weight_gradient())
@@ -260,7 +291,7 @@ class Engine(Wiring):
         """
         checks.check_rates(self.network, self.optimiser, rates)
         self.version += 1
-        with self.substrate.computing():
+        with self.computing():
             bad = {name: array.update(contrasts[name], rates[name]) for name, array in self.arrays.items()}
         for name, number in self.scalars(bad).items():
             if number:

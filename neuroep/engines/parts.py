@@ -14,7 +14,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from neuroep.engines.settling import Schedule, State
+from neuroep.engines.schedule import Schedule
+from neuroep.engines.state import State
 from neuroep.learning.contrast import Contrast, Signal
 from neuroep.learning.optimisers import Optimiser
 from neuroep.network import AttentionLayer, DenseLayer, Network
@@ -269,6 +270,10 @@ class Substrate(Part, Protocol):
 
     def joined(self, parts: Sequence[Values]) -> Values:
         """Return states side by side, (batch, sum of sizes)."""
+        ...
+
+    def below(self, rows: Sequence[Values]) -> Values:
+        """Return arrays of one width below each other, (sum of rows, size)."""
         ...
 
     def scalars(self, values: Mapping[str, Values]) -> dict[str, float]:

@@ -13,7 +13,8 @@ import numpy as np
 
 from neuroep.engines.clamped import Clamped
 from neuroep.engines.parts import Array, Substrate, Values
-from neuroep.engines.settling import Schedule, State
+from neuroep.engines.schedule import Schedule
+from neuroep.engines.state import State
 from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Synapse
 
 

@@ -23,7 +23,8 @@ import torch
 from neuroep.engines import reference
 from neuroep.engines.clamped import Clamped
 from neuroep.engines.engine import Engine
-from neuroep.engines.settling import Schedule, State
+from neuroep.engines.schedule import Schedule
+from neuroep.engines.state import State
 from neuroep.engines.torch.arrays import holding, tensors_of
 from neuroep.errors import ConfigError
 

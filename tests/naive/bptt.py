@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from neuroep.engines.engine import Engine
-from neuroep.engines.settling import Schedule
+from neuroep.engines.schedule import Schedule
 from neuroep.engines.torch.arrays import holding, tensors_of
 
 

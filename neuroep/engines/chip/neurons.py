@@ -22,7 +22,7 @@ from hw_models.kernels.noise import convert
 from hw_models.kernels.random import key, normals
 from neuroep.engines.numba.neurons import ExactNeurons
 from neuroep.engines.numba.substrate import Setting
-from neuroep.engines.settling import Schedule
+from neuroep.engines.schedule import Schedule
 from neuroep.network import DenseLayer
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from hw_models.kernels.compiling import kernel
 from neuroep.engines.parts import Part
-from neuroep.engines.settling import Schedule
+from neuroep.engines.schedule import Schedule
 from neuroep.engines.workers import Workers, blocks
 from neuroep.network import DenseLayer, potentials
 from neuroep.network.potentials import HardSigmoid, Potential, SmoothSigmoid, Tanh

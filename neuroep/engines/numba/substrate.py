@@ -16,7 +16,7 @@ from neuroep.engines.numba.arrays import ideal
 from neuroep.engines.numba.attention import ExactAttention, Tokens
 from neuroep.engines.numba.neurons import ExactNeurons, displaced
 from neuroep.engines.parts import Array, AttentionUnit, Neurons, Part, Signs
-from neuroep.engines.settling import State
+from neuroep.engines.state import State
 from neuroep.engines.workers import Workers
 from neuroep.learning.contrast import Signal
 from neuroep.learning.optimisers import Adam, Optimiser
@@ -108,6 +108,10 @@ class ExactSubstrate(Part):
                 return np.concatenate(parts, axis=1)
             place += part.shape[1] * part.itemsize
         return joint
+
+    def below(self, rows: Sequence[np.ndarray]) -> np.ndarray:
+        """Return arrays of one width below each other."""
+        return np.concatenate(rows)
 
     def scalars(self, values: Mapping[str, Any]) -> dict[str, float]:
         """Return the values as they are."""

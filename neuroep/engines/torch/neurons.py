@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 
 from neuroep.engines.parts import Part
-from neuroep.engines.settling import Schedule
+from neuroep.engines.schedule import Schedule
 from neuroep.engines.torch import potentials
 from neuroep.network import DenseLayer
 

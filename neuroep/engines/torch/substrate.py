@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from neuroep.engines.parts import Array, AttentionUnit, Neurons, Part, Signs
-from neuroep.engines.settling import State
+from neuroep.engines.state import State
 from neuroep.engines.torch.arrays import TorchArray
 from neuroep.engines.torch.attention import TokenTensors, TorchAttention
 from neuroep.engines.torch.neurons import TorchNeurons
@@ -96,6 +96,10 @@ class TorchSubstrate(Part):
     def joined(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return states side by side."""
         return torch.cat(list(parts), dim=1)
+
+    def below(self, rows: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return arrays of one width below each other."""
+        return torch.cat(tuple(rows))
 
     def scalars(self, values: Mapping[str, torch.Tensor]) -> dict[str, float]:
         """Bring 0-d tensors to the host in one transfer."""

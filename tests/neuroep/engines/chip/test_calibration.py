@@ -15,7 +15,7 @@ from neuroep.data.batch import Batch, TokenVectors
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
 from neuroep.engines.chip.attention import DigitisedAttention
 from neuroep.engines.chip.ranges import Ranged
-from neuroep.engines.settling import Schedule
+from neuroep.engines.schedule import Schedule
 from neuroep.errors import ConfigError, DataError, DivergenceError
 from neuroep.gradients.estimators import centred
 from neuroep.network import builders as networks

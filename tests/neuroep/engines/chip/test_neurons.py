@@ -9,7 +9,7 @@ from hw_models.chip import Neuron
 from neuroep.engines.chip.neurons import ChipNeurons
 from neuroep.engines.numba.neurons import ExactNeurons
 from neuroep.engines.numba.substrate import Setting
-from neuroep.engines.settling import Schedule
+from neuroep.engines.schedule import Schedule
 from neuroep.engines.workers import Workers
 from neuroep.learning.optimisers import SGD
 from neuroep.network import DenseLayer

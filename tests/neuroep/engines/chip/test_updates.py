@@ -10,7 +10,7 @@ from neuroep.engines.chip import rules
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
 from neuroep.engines.chip.rules.rule import Place
 from neuroep.engines.numba.substrate import Setting
-from neuroep.engines.settling import Schedule
+from neuroep.engines.schedule import Schedule
 from neuroep.engines.workers import Workers
 from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Contrast, Moved

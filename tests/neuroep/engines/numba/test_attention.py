@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from neuroep.engines.numba.attention import ExactAttention, HeldLogits, Tokens
-from neuroep.engines.settling import State
+from neuroep.engines.state import State
 from neuroep.engines.workers import Workers
 from neuroep.network.builders import AttentionLayer
 from tests.naive import attention as naive
