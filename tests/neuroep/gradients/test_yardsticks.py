@@ -102,7 +102,7 @@ def test_as_reference_has_the_weights_of_any_engine():
     net = cases.network("inference")
     local = cases.engine("local", net, dtype="float32")
     found = yardsticks.as_reference(local)
-    assert found.describe()["dtype"] == "float64" and found.device.type == "cpu" and found.network is net
+    assert found.describe()["dtype"] == "float64" and found.substrate.device.type == "cpu" and found.network is net
     cases.assert_close(found.parameters(), local.parameters(), 0)
     other = cases.parameters(net, seed=9)
     cases.assert_same(yardsticks.as_reference(local, other).parameters(), other)
