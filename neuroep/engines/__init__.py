@@ -78,10 +78,9 @@ def local(
     if chip is None:
         make = partial(exact, workers=workers, dtype=dtype, seed=draws)
     else:
-        from hw_models.chip.files import chip_of
         from neuroep.engines.chip.substrate import on_chip
 
-        make = partial(on_chip, chip=chip_of(chip), workers=workers, dtype=dtype, seed=draws)
+        make = on_chip(chip, workers, dtype, draws)
     return Engine("local", network, parameters, make, optimiser=optimiser, seed=seed, dtype=dtype)
 
 
@@ -166,9 +165,7 @@ def build(
     for name, value in (("chip", chip), ("chip_seed", chip_seed)):
         if value is not None:
             raise ConfigError(f"keyword '{name}': {NO_CHIP[name]}")
-    return reference(
-        network, parameters, optimiser=optimiser, seed=seed, dtype=dtype, threads=threads, device=device
-    )
+    return reference(network, parameters, optimiser=optimiser, seed=seed, dtype=dtype, threads=threads, device=device)
 
 
 def __getattr__(name: str) -> ModuleType:
