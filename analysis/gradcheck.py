@@ -206,6 +206,8 @@ def check(parts: Session, batch: Batch, betas: Sequence[float] = BETAS, steps: i
     exact = Implicit(CONVERGED, steps=5000, tolerance=1e-11).gradient(engine, clamped)
     estimator = parts.estimator
     formulas = gradient_error.PLAIN + tuple(central(points) for points in range(4, estimator.points + 1, 2))
+    if estimator.points > 2 and tuple(betas) == BETAS:
+        betas = sorted((*BETAS, *gradient_error.BETWEEN))
     rows = gradient_error.against_beta(engine, clamped, free, exact, betas, formulas=formulas)
     measured = estimator.measure(parts.engine, batch, step=0)
     found = parts.engine.gradient(measured.contrasts)

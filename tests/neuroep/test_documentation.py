@@ -28,8 +28,8 @@ SMALLER = {"=3:8": "=3,4", "seeds=5": "seeds=1", "seeds=3": "seeds=1", "read_noi
 """What makes a block cheap without another call."""
 GIVEN = {
     "config": "neuroep.load_config('examples/configs/reviews.toml')",
-    "weight": "__import__('numpy').zeros((100, 300), 'float32')",
-    "x": "__import__('numpy').ones((2, 300), 'float32')",
+    "weight": "__import__('numpy').random.default_rng(0).normal(0, 0.1, (100, 300)).astype('float32')",
+    "x": "__import__('numpy').random.default_rng(1).normal(0, 1, (20, 300)).astype('float32')",
     "path": "__import__('pathlib').Path('some.bin')",
     "data": "b'some bytes'",
 }
