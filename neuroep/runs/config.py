@@ -21,6 +21,7 @@ from hw_models import reading
 from hw_models.chip import Chip, faults, files
 from hw_models.chip.fields import Idle
 from hw_models.errors import ChipError
+from hw_models.keywords import checked
 from hw_models.reading import Entries, Page
 from neuroep.errors import ConfigError
 from neuroep.gradients.formulas import formulas
@@ -190,6 +191,7 @@ def chip_values(chip: object) -> Any:
     return files.laid_over(files.load(base).to_dict() if isinstance(base, str) else chip_values(base), table)
 
 
+@checked(ConfigError)
 def load(
     path: str | Path,
     overrides: Sequence[str] = (),

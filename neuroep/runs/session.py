@@ -136,6 +136,7 @@ class Session:
         session._calibrate()
         return session
 
+    @checked(ConfigError)
     def evaluate(
         self, split: str = "test", *, only: np.ndarray | None = None, epoch: int | None = None, progress: bool = False
     ) -> Evaluation:
