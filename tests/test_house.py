@@ -16,7 +16,6 @@ from tests.test_imports import PACKAGES, ROOT, modules
 ANY = 377
 """Most annotations that say Any; it is to fall below 150."""
 TWICE: Mapping[str, str] = {
-    "Clamped": "a batch on either engine",
     "Crossbar": "the description's, and the array",
     "Devices": "what was programmed, and what kernels of pulses read",
     "Fault": "of a column, and of a word file",
@@ -32,12 +31,7 @@ WIRED: Mapping[str, str] = {
     "hw_models/whole_files.py: getattr O_NOFOLLOW": "not on every system",
     "hw_models/whole_files.py: getattr O_NONBLOCK": "not on every system",
     "neuroep/data/text_tables.py: getattr msg": "an error of JSON, or of a number that is too long",
-    "neuroep/engines/chip/substrate.py: getattr at_stop": "counters of parts, until a tally has them",
-    "neuroep/engines/chip/substrate.py: getattr conversions": "counters of parts, until a tally has them",
-    "neuroep/engines/chip/substrate.py: hasattr begin": "units of attention with draws, and without",
-    "neuroep/engines/engine.py: hasattr samples": "what is clamped, told from what is no batch",
     "neuroep/engines/workers.py: hasattr sched_getaffinity": "not on every system",
-    "neuroep/gradients/yardsticks.py: getattr name": "of whatever was given for an engine, for the error line",
     "neuroep/network/potentials.py: getattr name": "of whatever was given for a potential, for the error line",
     "neuroep/runs/locks.py: getattr O_NOFOLLOW": "not on every system",
 }
@@ -46,7 +40,6 @@ ANYTHING: Mapping[str, str] = {
     "hw_models/chip/fields.py: __init__": "pydantic's own signature, which names of fields check",
     "hw_models/kernels/compiling.py: kernel": "Numba's own options",
     "neuroep/cli.py: add_argument": "argparse's own signature",
-    "neuroep/engines/numba/local_engine.py: settle": "hands all on to the engine's, whose signature is written out",
 }
 """Public functions that take just any keyword, and why."""
 UNTESTED: Mapping[str, str] = dict.fromkeys(
@@ -72,7 +65,6 @@ UNTESTED: Mapping[str, str] = dict.fromkeys(
         "neuroep/engines/kept.py",
         "neuroep/engines/numba/array_kernels.py",
         "neuroep/engines/numba/attention_kernels.py",
-        "neuroep/engines/substrate.py",
         "neuroep/engines/torch/potentials.py",
     ],
     "tested under another name, which its first line does not say yet",

@@ -59,27 +59,12 @@ EXCEPTIONS: Mapping[str, str] = {
     "hw_models.chip.pages -> hw_models.presets": "the list of chips belongs to the presets, too",
     "hw_models.laws.devices -> hw_models.chip.fields": "fields lie below the laws that give them their meaning",
     "neuroep.engines.engine -> neuroep.gradients.estimators": "calibration measures with an estimator, named for types",
-    "neuroep.engines.numba.local_engine -> neuroep.gradients.estimators": "as the engine it is",
     "neuroep.engines -> hw_models.chip": "signatures name the chip, for types",
-    "neuroep.engines.substrate -> hw_models.chip": "signatures name the chip, for types",
-    "neuroep.engines.numba.local_engine -> hw_models.chip": "signatures name the chip, for types",
-    "neuroep.engines.numba.local_engine -> hw_models.chip.files": "a chip is given by its name",
-    "neuroep.engines.substrate -> neuroep.engines.chip.substrate": "builds the chip's substrate from its seam",
+    "neuroep.engines -> neuroep.engines.chip.substrate": "the one door at which a chip, or none, is asked for",
 }
 """Arrows that the rooms do not allow, by what imports and what is imported, and why each is still there."""
-CIRCLES: tuple[frozenset[str], ...] = (
-    frozenset(
-        {
-            "neuroep.engines.chip.arrays",
-            "neuroep.engines.chip.attention",
-            "neuroep.engines.chip.neurons",
-            "neuroep.engines.chip.substrate",
-            "neuroep.engines.chip.updates",
-            "neuroep.engines.substrate",
-        }
-    ),
-)
-"""Circles that are still there: the seam of substrates builds the chip's, whose parts are made of that seam."""
+CIRCLES: tuple[frozenset[str], ...] = ()
+"""Circles that are still there."""
 
 
 class Import(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from hw_models.reading import Page
-from neuroep.engines.torch.reference_engine import ReferenceEngine
+from neuroep.engines.engine import Engine
 from neuroep.gradients.estimators import Estimator
 from neuroep.gradients.yardsticks import cosine, unrolled
 from neuroep.network import Network
@@ -102,14 +102,14 @@ class _Recorder:
 
 
 def measure(
-    engine: ReferenceEngine, batch: Any, estimator: Estimator, total: Mapping[str, np.ndarray], shown: int = SHOWN
+    engine: Engine, batch: Any, estimator: Estimator, total: Mapping[str, np.ndarray], shown: int = SHOWN
 ) -> GDU:
     """Follow EP and BPTT step by step.
 
     Parameters
     ----------
-    engine : ReferenceEngine
-        In float64.
+    engine : Engine
+        Of torch parts, in float64.
     batch : Batch or Clamped
         A few samples.
     estimator : Estimator

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neuroep.engines.clamped import Clamped
+from neuroep.engines.engine import Engine
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.settling import Settled
-from neuroep.engines.torch.reference_engine import Clamped, ReferenceEngine
 from neuroep.gradients.estimators import Phases, pairs
 from neuroep.gradients.formulas import Formula, plain
 from neuroep.gradients.yardsticks import cosine, relative_error
@@ -63,7 +64,7 @@ def agreements(
     return rows
 
 
-def over_a_kink(engine: ReferenceEngine, free: Settled, nudged: Settled) -> bool:
+def over_a_kink(engine: Engine, free: Settled, nudged: Settled) -> bool:
     """Tell whether a neuron that clips is within its range in one of two phases and at a bound in the other."""
     clipped = [
         (layer, engine.states(free)[layer.name], engine.states(nudged)[layer.name])
@@ -78,7 +79,7 @@ def over_a_kink(engine: ReferenceEngine, free: Settled, nudged: Settled) -> bool
 
 
 def against_beta(
-    engine: ReferenceEngine,
+    engine: Engine,
     clamped: Clamped,
     free: Settled,
     exact: Mapping[str, np.ndarray],
@@ -90,8 +91,8 @@ def against_beta(
 
     Parameters
     ----------
-    engine : ReferenceEngine
-        In float64.
+    engine : Engine
+        Of torch parts, in float64.
     clamped : Clamped
         The batch.
     free : Settled

@@ -12,8 +12,6 @@ import hw_models
 import neuroep
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
-from neuroep.engines.numba.local_engine import LocalEngine
-from neuroep.engines.torch.reference_engine import ReferenceEngine
 from neuroep.errors import ConfigError, DataError
 from tests import cases
 
@@ -24,8 +22,8 @@ from tests import cases
         (lambda k: neuroep.engines.local(cases.network(), **k), "chpi", "chip"),
         (lambda k: neuroep.engines.reference(cases.network(), **k), "devise", "device"),
         (lambda k: neuroep.engines.build("local", cases.network(), **k), "thread", "threads"),
-        (lambda k: LocalEngine(cases.network(), **k), "chipseed", "chip_seed"),
-        (lambda k: ReferenceEngine(cases.network(), **k), "optimizer", "optimiser"),
+        (lambda k: neuroep.engines.local(cases.network(), **k), "chipseed", "chip_seed"),
+        (lambda k: neuroep.engines.reference(cases.network(), **k), "optimizer", "optimiser"),
         (lambda k: neuroep.networks.sentiment(5, 4, (3, 2), **k), "redout", "readout"),
         (lambda k: neuroep.networks.pooled(5, 4, (3, 2), **k), "masks", "mask"),
         (lambda k: neuroep.networks.inference(5, 4, (3, 3), **k), "projection_bais", "projection_bias"),
@@ -68,7 +66,7 @@ def test_a_chip_by_its_name(tmp_path):
     hw_models.save(mine, tmp_path / "mine.toml")
     for given, chip in (("rram", hw_models.load("rram")), (tmp_path / "mine.toml", mine), (mine, mine)):
         engines = [neuroep.engines.local(net, chip=one, seed=3) for one in (given, chip)]
-        assert engines[0].chip == chip
+        assert engines[0].substrate.chip == chip
         for engine in engines:
             engine.calibrate([batch], cases.estimator())
         outputs = [engine.outputs(engine.settle(batch)) for engine in engines]

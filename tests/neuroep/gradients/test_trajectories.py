@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from neuroep.engines.schedule import Schedule
+from neuroep.engines.torch.arrays import tensors_of
 from neuroep.gradients.yardsticks import BPTT
 from neuroep.learning.contrast import Pair
 from tests import cases
@@ -31,10 +32,10 @@ def test_bptt_step_by_step_is_one_graph(name: str, dt: float, order: str) -> Non
 def test_bptt_leaves_the_engine_alone() -> None:
     net = cases.network()
     engine, batch = cases.engine("cpu", net), cases.batch(net)
-    before, tensors = engine.parameters(), dict(engine.tensors)
+    before, tensors = engine.parameters(), tensors_of(engine)
     BPTT(cases.TIGHT, 3).gradient(engine, batch)
     cases.assert_same(engine.parameters(), before)
-    assert all(engine.tensors[name] is tensor and not tensor.requires_grad for name, tensor in tensors.items())
+    assert all(tensors_of(engine)[name] is tensor and not tensor.requires_grad for name, tensor in tensors.items())
 
 
 @pytest.mark.parametrize(("kind", "points"), [("centred", 2), ("centred", 4), ("positive", 2), ("negative", 2)])
