@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/engines/test_parity.py.
 """What every engine is: a thing that clamps a batch, moves layers, measures contrasts and updates its weights.
 
 Networks know no backend and the loops of settling, estimating and training know no engine; an engine supplies the inner

@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/engines/test_settling.py.
 # Covered by tests/neuroep/engines/test_settling.py.
 """Schedules: in which order the layers of a phase move, by how much, and when it stops."""
 

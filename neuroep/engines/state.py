@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/engines/test_settling.py.
 # Covered by tests/neuroep/engines/test_settling.py.
 """The state of a network: what all layers hold for one batch."""
 

@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/engines/test_nudged_stopping.py.
 # Covered by tests/neuroep/engines/test_nudged_stopping.py and tests/neuroep/runs/test_advice.py.
 r"""When a phase stops. With :math:`\Delta` the change of the last sweep, all samples:
 
