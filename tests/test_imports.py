@@ -209,7 +209,7 @@ def test_only_the_command_line_reaches_up_to_analysis() -> None:
         ("neuroep.engines.numba.arrays", "hw_models.arrays.crossbar"),
         ("neuroep.engines.chip.arrays", "neuroep.gradients"),
         ("neuroep.gradients.estimators", "neuroep.runs.config"),
-        ("neuroep.runs.training", "analysis.gradcheck"),
+        ("neuroep.runs.training", "analysis.gradients"),
     ],
 )
 def test_an_arrow_that_goes_up_is_seen(source: str, target: str) -> None:

@@ -342,7 +342,7 @@ def fake(monkeypatch, name: str, seen: list, result: str) -> None:
 
 def test_gradcheck_opens_a_configuration_or_a_run(neuroep, tiny, trained, tmp_path, monkeypatch):
     seen: list = []
-    fake(monkeypatch, "gradcheck", seen, "a table")
+    fake(monkeypatch, "gradients", seen, "a table")
     assert neuroep("gradcheck", tiny, "--out", tmp_path, "--beta", "0.3").out == "a table\n"
     assert neuroep("gradcheck", trained, "--out", tmp_path).code == 0
     (config, out), (run, _) = seen

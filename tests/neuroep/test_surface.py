@@ -40,7 +40,7 @@ from tests import cases
         (lambda k: neuroep.Session.evaluate(None, **k), "progres", "progress"),
         (lambda k: neuroep.load_config("c.toml", **k), "overides", "overrides"),
         (lambda k: analysis.comparison.run("run", [], "out", **k), "modes", "mode"),
-        (lambda k: analysis.gradcheck.run(None, "out", **k), "sample", "samples"),
+        (lambda k: analysis.gradients.run(None, "out", **k), "sample", "samples"),
         (lambda k: analysis.demo.run("out", **k), "progres", "progress"),
         (lambda k: analysis.sweep.runner.run("run", [], out="out", **k), "worker", "workers"),
         (lambda k: hw_models.Crossbar(Chip.ideal(), (2, 3), **k), "names", "name"),

@@ -21,7 +21,7 @@ from neuroep.runs.building import build_corpus
 CHIP = ["--chip", "ideal"]
 
 
-def plan(source: Path, *vary: str, overrides: list[str] | None = None, **settings) -> plans.Plan:
+def plan(source: Path, *vary: str, overrides: list[str] | None = None, **settings) -> plans.SweepPlan:
     choices = points([axis(text) for text in vary or ("chip.adc.bits=4",)])
     return plans.make(source, choices, overrides or [], **settings)
 
