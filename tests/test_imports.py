@@ -57,7 +57,6 @@ EXCEPTIONS: Mapping[str, str] = {
     "hw_models.chip.files -> hw_models.presets": "a chip is asked for by the name of its preset: the reading of "
     "names belongs to the presets",
     "hw_models.chip.pages -> hw_models.presets": "the list of chips belongs to the presets, too",
-    "hw_models.laws.devices -> hw_models.chip.fields": "fields lie below the laws that give them their meaning",
     "neuroep.engines.engine -> neuroep.gradients.estimators": "calibration measures with an estimator, named for types",
     "neuroep.engines -> hw_models.chip": "signatures name the chip, for types",
     "neuroep.engines -> neuroep.engines.chip.substrate": "the one door at which a chip, or none, is asked for",

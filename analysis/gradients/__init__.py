@@ -1,6 +1,6 @@
 """Is EP's gradient right? Against back-propagation through time step by step, and against the exact one by nudge.
 
-    found = analysis.gradients.run(neuroep.config.load("examples/configs/reviews.toml"), "runs/check")
+    found = analysis.gradients.run("examples/configs/reviews.toml", "runs/check")
     found.as_text()
 
 ==============  ==========================================================

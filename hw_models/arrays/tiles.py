@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/arrays/test_crossbar.py.
 """What the devices of a crossbar do to a product, as matrices: their mean read and its variance.
 
 Each (row tile, column tile) of a side has word and bit lines of its own; G+ and G- are separate arrays, reference

@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/engines/chip/test_calibration.py.
 """Ranges of the converters that a part owns: calibrated together, kept together."""
 
 from __future__ import annotations
