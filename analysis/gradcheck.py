@@ -24,7 +24,6 @@ from analysis.gradient_error import BETAS, CONVERGED, Agreement
 from analysis.pictures import gradients, style
 from hw_models.keywords import checked
 from hw_models.text import lined
-from neuroep import data
 from neuroep.data.batch import Batch
 from neuroep.engines.settling import Schedule
 from neuroep.errors import ConfigError
@@ -263,7 +262,7 @@ def draw(parts: Assembly, samples: int) -> Batch:
     """Draw training samples by the seed of the run."""
     split = parts.corpus.split("train")
     chosen = generator(parts.engine.seed, "gradient check").permutation(len(split))[:samples]
-    return next(data.batches(split.take(chosen), parts.corpus.vectors, len(chosen), sequences=parts.corpus.sequences))
+    return next(parts.corpus.batches(split.take(chosen), len(chosen)))
 
 
 def _write(result: GradientCheck, folder: Path) -> None:

@@ -13,7 +13,6 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.pictures import style
-from neuroep import data
 from neuroep.data.corpus import Corpus
 from neuroep.engines.engine import Engine
 from neuroep.engines.settling import Schedule
@@ -68,7 +67,7 @@ def attend(
     engine : Engine
         Any, with the weights to be looked at.
     corpus : Corpus
-        Of its words.
+        Of its words, or numbers.
     split : str
         Name of the split.
     sample : int
@@ -87,11 +86,11 @@ def attend(
     if not 0 <= sample < len(chosen):
         raise ConfigError(f"sample is {sample}: split '{split}' has samples 0 to {len(chosen) - 1}")
     one = chosen.take(np.array([sample]))
-    words = {name: tuple(corpus.words[n] for n in one.tokens[name][0]) for name in corpus.sequences}
+    words = {name: corpus.names(one.tokens[name], 0) for name in corpus.sequences}
     empty = [name for name, found in words.items() if not found]
     if empty:
-        raise ConfigError(f"sample {sample} of split '{split}' has no word of the vocabulary in '{empty[0]}'")
-    batch = next(data.batches(one, corpus.vectors, 1, sequences=corpus.sequences))
+        raise ConfigError(f"sample {sample} of split '{split}' has no known {corpus.token} in '{empty[0]}'")
+    batch = next(corpus.batches(one, 1))
     engine.begin("attend", split, sample)
     clamped = engine.clamp(batch)
     settled = engine.settle(clamped, schedule)
@@ -116,6 +115,7 @@ def plot_attention(
     queries: Sequence[str] | None = None,
     effective: np.ndarray | None = None,
     title: str = "attention",
+    token: str = "word",
 ) -> Axes:
     """Draw attention weights, a row for each asking word, and at its end the effective number of keys.
 
@@ -133,6 +133,8 @@ def plot_attention(
         (queries,) effective number of keys, default exp(entropy) of each row.
     title : str
         Line above.
+    token : str
+        What queries and keys are called.
 
     Raises
     ------
@@ -168,7 +170,7 @@ def plot_attention(
         for n, m, what in ((len(asking), rows, "queries"), (len(words), columns, "keys"))
         if n > m
     ]
-    style.dress(ax, x="key: word attended to", y="query: word that asks", title=", ".join([title, *left_out]))
+    style.dress(ax, x=f"key: {token} attended to", y=f"query: {token} that asks", title=", ".join([title, *left_out]))
     ax.tick_params(labelsize=size)
     ax.grid(False)
     return ax

@@ -18,11 +18,9 @@ from analysis import array_learning
 from analysis.pictures import arrays, attention, settling, style
 from analysis.report import numbers, page
 from hw_models.errors import ChipError
-from neuroep import data
-from neuroep.data import generated
 from neuroep.data.batch import Batch
-from neuroep.data.corpus import Split
-from neuroep.data.folders import local_files
+from neuroep.data.catalogue import EMBEDDED
+from neuroep.data.splits import Split
 from neuroep.engines.settling import Schedule
 from neuroep.errors import NeuroepError
 from neuroep.runs import assembly
@@ -68,8 +66,7 @@ class Opened:
 
     def batches(self, split: str, size: int) -> Any:
         """Return the batches of a split, as they come."""
-        corpus = self.parts.corpus
-        return data.batches(corpus.split(split), corpus.vectors, size, sequences=corpus.sequences)
+        return self.parts.corpus.batches(split, size)
 
 
 def behaviour_section(run: Run, saved: Checkpoint) -> str:
@@ -90,18 +87,19 @@ def closed(run: Run, saved: Checkpoint) -> str:
     size, settings = sum(array.size for array in saved.parameters.values()), run.config.data
     if size > LARGEST:
         return f"the network has {size:,d} parameters, over {LARGEST:,d}"
-    if settings.name in generated.NAMES:
+    if settings.name in EMBEDDED:
         return ""
-    if settings.path is None or not Path(settings.path).is_dir():
+    words = "vectors" in settings.entry.needs
+    if settings.entry.files is None or settings.path is None or (words and not Path(settings.path).is_dir()):
         return f"data '{settings.name}' are in no local directory"
-    if settings.vectors is None:
+    if words and settings.vectors is None:
         return "no word vectors are named"
-    if not Path(settings.vectors).is_file():
+    if settings.vectors is not None and not Path(settings.vectors).is_file():
         return "the word vectors are in no local file"
     # The tables alone: a run that somebody else made could name the root of all files.
-    files = [file for found in local_files(settings.path).values() for file in found]
-    held = sum(file.stat().st_size for file in [*files, Path(settings.vectors)])
-    return f"data and word vectors have {held / 1e6:,.0f} MB" if held > LARGEST_DATA else ""
+    files = [*settings.entry.files(settings.path), *([Path(settings.vectors)] if settings.vectors else [])]
+    held = sum(file.stat().st_size for file in files)
+    return f"data{' and word vectors' * words} have {held / 1e6:,.0f} MB" if held > LARGEST_DATA else ""
 
 
 def open_run(run: Run, saved: Checkpoint) -> Opened:
@@ -185,14 +183,15 @@ def _attention(opened: Opened) -> list[str]:
         weights = one.weights[:MOST_WORDS, :MOST_WORDS]
         ax = attention.plot_attention(
             weights, one.keys[:MOST_WORDS], queries=one.queries[:MOST_WORDS], effective=one.effective[:MOST_WORDS],
-            title=one.layer,
+            title=one.layer, token=corpus.token,
         )  # fmt: skip
         words = max(len(one.queries), len(one.keys))
-        cut = f" The first {MOST_WORDS} of {words} words are drawn." if words > MOST_WORDS else ""
+        cut = f" The first {MOST_WORDS} of {words} {corpus.token}s are drawn." if words > MOST_WORDS else ""
         figures.append(page.picture(ax, f"Layer {one.layer}.{cut}", f"attention weights of {one.layer}"))
     seen = (
         f"Sample {sample} of split '{opened.split}': '{found[0].label}', predicted '{found[0].predicted}'. Each row is "
-        "a word that asks, each column one it attends to; at the end the effective number of keys, 1 for a single one."
+        f"a {corpus.token} that asks, each column one it attends to; at the end the effective number of keys, 1 for a "
+        "single one."
     )
     return [page.subtitle("Attention in one sample"), page.paragraph(seen, "note"), page.side_by_side(*figures)]
 

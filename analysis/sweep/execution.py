@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -48,14 +48,13 @@ class Source:
 
 def corpus_key(config: Config) -> tuple[Any, ...]:
     """Return what decides which corpus is loaded, before anything is cut or chosen."""
-    settings = config.data
-    return settings.name, settings.path, settings.vectors, settings.text, settings.label, settings.cache
+    return config.data.name, config.data.origin
 
 
 def load_source(key: tuple[Any, ...]) -> Corpus:
     """Load a corpus whole."""
-    name, path, vectors, text, label, cache = key
-    return data.load(name, path=path, vectors=vectors, tokens=WHOLE, text=text, label=label, cache=cache)
+    name, origin = key
+    return data.load(name, tokens=WHOLE, **vars(origin))
 
 
 @lru_cache(maxsize=2)
@@ -149,7 +148,7 @@ def _evaluated(parts: Assembly, spec: Mapping[str, Any], epoch: int) -> Evaluati
     samples, most = corpus.split(split), spec["samples"]
     if most is not None and most < len(samples):
         chosen = np.sort(generator(spec["seed"], "sweep", split).permutation(len(samples))[:most])
-        corpus = replace(corpus, splits={**corpus.splits, split: samples.take(chosen)})
+        corpus = corpus.with_splits({**corpus.splits, split: samples.take(chosen)})
     config = parts.config
     free, size = parts.estimator.free, config.training.batch
     return evaluate(parts.engine, corpus, split, free, batch=size, order=config.evaluation_order, occasion=(epoch,))

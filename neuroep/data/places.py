@@ -9,6 +9,7 @@ from pathlib import Path
 from hw_models.text import short
 from neuroep.errors import DataError
 
+StrPath = str | os.PathLike[str]
 _MANY = 20
 
 

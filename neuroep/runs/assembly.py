@@ -16,6 +16,7 @@ from neuroep.network import Network, builders as networks, potentials
 from neuroep.randomness import generator
 from neuroep.runs import memory
 from neuroep.runs.config import Config
+from neuroep.runs.sections import SEQUENCES
 
 if TYPE_CHECKING:
     from neuroep.data.corpus import Corpus
@@ -38,7 +39,8 @@ class Assembly:
 def assemble(config: Config, checkpoint: Checkpoint | None = None, corpus: Corpus | None = None) -> Assembly:
     """Build everything a run needs; nothing is written.
 
-    A checkpoint must be one of that network, and its weights trained with these word vectors.
+    A checkpoint must be one of that network, and its weights trained with these word vectors; numbers are standardised
+    as those its weights were trained with.
 
     Parameters
     ----------
@@ -54,17 +56,15 @@ def assemble(config: Config, checkpoint: Checkpoint | None = None, corpus: Corpu
     ConfigError, DataError, CheckpointError
         If a part cannot be built or the parts do not fit together.
     """
-    from neuroep.data import familiar
-
     corpus = build_corpus(config) if corpus is None else corpus
     for split in config.training.evaluate:
         corpus.split(split)
-    network = build_network(config, corpus.dim)
+    network = build_network(config, corpus.dim, corpus.sequences)
     check_classes(network, corpus)
     check_rates(config, network)
     if checkpoint is not None:
         checkpoint.check_network(network.signature())
-        familiar.check(checkpoint.about.vectors, corpus, checkpoint.source)
+        corpus = corpus.at_home(checkpoint.about.vectors, checkpoint.source)
     engine = build_engine(config, network, checkpoint.parameters if checkpoint is not None else None)
     return Assembly(config, corpus, network, engine, build_estimator(config))
 
@@ -76,24 +76,40 @@ def build_corpus(config: Config) -> Corpus:
     settings = config.consented().data
     return data.load(
         settings.name,
-        path=settings.path,
-        vectors=settings.vectors,
         tokens=config.network.lengths,
-        text=settings.text,
-        label=settings.label,
         validation=settings.validation,
         limit=settings.limit,
         seed=config.training.seed,
-        cache=settings.cache,
+        **vars(settings.origin),
     )
 
 
-def build_network(config: Config, dim: int) -> Network:
-    """Build the network for word vectors of length ``dim``."""
-    settings = config.network
-    build: Callable[..., Network] = {"sentiment": networks.sentiment, "inference": networks.inference}[settings.kind]
+def build_network(config: Config, dim: int, sequences: tuple[str, ...] | None = None) -> Network:
+    """Build the network for tokens of ``dim`` numbers.
+
+    Parameters
+    ----------
+    config : Config
+        Its section ``network``.
+    dim : int
+        Length of a token's vector.
+    sequences : tuple of str, optional
+        Names of the sequences that the data have; default as the configuration says.
+
+    Raises
+    ------
+    ConfigError
+        If the network reads another number of sequences.
+    """
+    settings, names = config.network, config.data.sequences if sequences is None else sequences
+    if len(names) != (needed := len(SEQUENCES[settings.kind])):
+        counts = f"reads {needed} sequence{'s' * (needed > 1)}, the data have {len(names)}: {', '.join(names)}"
+        raise ConfigError(f"network.kind = '{settings.kind}': {counts}")
+    named = {"sequence": names[0]} if settings.kind == "sentiment" else {}
+    builders: Mapping[str, Callable[..., Network]]
+    builders = {"sentiment": networks.sentiment, "inference": networks.inference}
     lengths = settings.lengths
-    return build(
+    return builders[settings.kind](
         lengths if len(lengths) > 1 else lengths[0],
         dim,
         settings.dense,
@@ -102,6 +118,7 @@ def build_network(config: Config, dim: int) -> Network:
         potential=potentials.named(settings.potential, settings.slope),
         mask=settings.mask,
         projection_bias=settings.projection_bias,
+        **named,
     )
 
 
@@ -201,7 +218,7 @@ def build_engine(config: Config, network: Network, parameters: Mapping[str, np.n
 def calibrate(parts: Assembly) -> None:
     """Fix the ranges of the chip's converters on training samples drawn by the seed; without a chip do nothing.
 
-    Samples without a known word drive nothing and are passed over.
+    Samples without a token, or a known word, drive nothing and are passed over.
 
     Raises
     ------
@@ -210,19 +227,15 @@ def calibrate(parts: Assembly) -> None:
     """
     if not parts.engine.calibrates or parts.config.chip is None:
         return
-    from neuroep import data
-
     split, settings = parts.corpus.split("train"), parts.config.training
     drawn = generator(settings.seed, "calibration").permutation(len(split))
     telling = np.all([split.tokens[name].lengths > 0 for name in parts.corpus.sequences], axis=0)
     chosen = drawn[telling[drawn]][: parts.config.chip.calibration_samples]
     if not len(chosen):
         names = " and ".join(f"'{name}'" for name in parts.corpus.sequences)
-        held = f"none of its {len(split)} training samples has a known word in {names}"
+        held = f"none of its {len(split)} training samples has a known {parts.corpus.token} in {names}"
         raise DataError(f"data '{parts.corpus.name}': {held}, and the chip's converters are calibrated on them")
-    sample, words = split.take(chosen), parts.corpus.vectors
-    batches = data.batches(sample, words, settings.batch, sequences=parts.corpus.sequences)
-    parts.engine.calibrate(batches, parts.estimator)
+    parts.engine.calibrate(parts.corpus.batches(split.take(chosen), settings.batch), parts.estimator)
 
 
 def build_optimiser(config: Config) -> Adam | SGD:

@@ -161,8 +161,6 @@ def _resumed(config: Config, out: Path, corpus: Corpus | None) -> tuple[Run, Ass
 
 
 def _about(parts: Assembly, epoch: int, updates: int) -> About:
-    from neuroep.data import familiar
-
     config = parts.config
     return About(
         network=parts.network.signature(),
@@ -172,7 +170,7 @@ def _about(parts: Assembly, epoch: int, updates: int) -> About:
         engine=parts.engine.name,
         config=runs.config_hash(config),
         data=parts.corpus.fingerprint,
-        vectors=familiar.digests(parts.corpus),
+        vectors=parts.corpus.kept(),
     )
 
 
@@ -190,8 +188,7 @@ def _sizes(parts: Assembly) -> dict[str, Any]:
             "name": corpus.name,
             "fingerprint": corpus.fingerprint,
             "samples": samples,
-            "words": len(corpus.words),
-            "coverage": {name: found._asdict() for name, found in corpus.coverage.items()},
+            **corpus.facts(),
         },
         "network": {
             "signature": parts.network.signature(),
@@ -282,15 +279,7 @@ def _updates(
 
     config, corpus = parts.config, parts.corpus
     split, size = corpus.split("train"), config.training.batch
-    minibatches = data.batches(
-        split,
-        corpus.vectors,
-        size,
-        sequences=corpus.sequences,
-        order=config.data.order,
-        seed=config.training.seed,
-        epoch=epoch,
-    )
+    minibatches = corpus.batches(split, size, order=config.data.order, seed=config.training.seed, epoch=epoch)
     label = f"epoch {epoch + 1}/{config.training.epochs}"
     mean = _Mean()
     for minibatch in (shown := bar(minibatches, data.batch_count(split, size), label, progress)):
@@ -341,9 +330,6 @@ def _probe(parts: Assembly, batch: Batch) -> dict[str, float]:
 
 def _probe_batch(parts: Assembly) -> Batch:
     """Draw the probe's samples, the same in every epoch and after a resume."""
-    from neuroep import data
-
     split, settings = parts.corpus.split("train"), parts.config.training
     chosen = generator(settings.seed, "probe").permutation(len(split))[: settings.probe]
-    batches = data.batches(split.take(chosen), parts.corpus.vectors, len(chosen), sequences=parts.corpus.sequences)
-    return next(iter(batches))
+    return next(parts.corpus.batches(split.take(chosen), len(chosen)))

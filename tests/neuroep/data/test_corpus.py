@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from neuroep.data import Corpus, Ragged, Split
-from neuroep.data.corpus import content_hash, with_fingerprint
+from neuroep.data import Ragged, Split, TextCorpus
+from neuroep.data.text_corpus import content_hash, with_fingerprint
 from neuroep.errors import DataError
 
 SEQUENCES = st.lists(st.lists(st.integers(0, 99), max_size=6), max_size=8)
@@ -20,12 +20,12 @@ def as_lists(ragged: Ragged) -> list[list[int]]:
     return [ragged[i].tolist() for i in range(len(ragged))]
 
 
-def small_corpus() -> Corpus:
+def small_corpus() -> TextCorpus:
     """Return a corpus of two splits and three words."""
     split = Split({"text": Ragged.from_sequences([[0, 1], [2], []])}, np.array([0, 1, 1]))
     vectors = np.arange(6, dtype=np.float32).reshape(3, 2)
     splits = {"train": split, "test": split.take(np.array([1]))}
-    return with_fingerprint(Corpus("table", ("text",), ("no", "yes"), ("a", "b", "c"), vectors, splits, ""))
+    return with_fingerprint(TextCorpus("table", ("text",), ("no", "yes"), ("a", "b", "c"), vectors, splits, ""))
 
 
 @given(SEQUENCES)
