@@ -137,7 +137,7 @@ def _numpy(files: list[Path]) -> Mapping[str, np.ndarray]:
 
 def _reason(error: Exception) -> str:
     text = one_line(error)
-    return "it holds objects, which are pickles: numbers are needed" if "pickle" in text.lower() else text
+    return "it holds objects, which are pickles: numbers are needed" if "pickle" in text or "Python objects" in text else text
 
 
 def _parquet(file: Path) -> Arrays:

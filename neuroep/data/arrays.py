@@ -126,12 +126,11 @@ def _classes(train: Arrays) -> tuple[str, ...]:
     if names:
         return tuple(names)
     values = sorted(value for value in held if isinstance(value, int))
-    for number, value in enumerate(values):
-        if value != number:
+    for value in values:
+        if not 0 <= value < len(values):
+            sample = _plain(train).index(value) + 1
             allowed = f"{len(values)} distinct labels must be the whole numbers 0 to {len(values) - 1}, or names"
-            wrong = value if not 0 <= value < len(values) else number
-            fault = f"label {wrong} is out of range" if wrong == value else f"label {wrong} is missing"
-            raise DataError(f"data '{train.name}': {fault}: {allowed}")
+            raise DataError(f"data '{train.name}': label of sample {sample} is {value}: {allowed}")
     return tuple(str(value) for value in values)
 
 

@@ -154,12 +154,11 @@ class SignalCorpus(Corpus):
             return self
         if "mean" not in kept:
             raise DataError(f"data '{self.name}' are numbers: '{source}' was trained with words")
-        theirs, ours = json.loads(kept["shape"]), self.shape._asdict()
-        for name, value in ours.items():
+        theirs, statistics = _read(kept, source)
+        for name, value in self.shape._asdict().items():
             if theirs.get(name) != value:
                 trained = f"'{source}' was trained with {theirs.get(name)!r}"
                 raise DataError(f"data '{self.name}': {name} = {value!r}: {trained}")
-        statistics = Statistics(np.array(json.loads(kept["mean"])), np.array(json.loads(kept["scale"])))
         if len(statistics.mean) != self.channels:
             held = f"has {self.channels} channels, '{source}' was trained with {len(statistics.mean)}"
             raise DataError(f"data '{self.name}' {held}")
@@ -197,6 +196,19 @@ class SignalCorpus(Corpus):
         how = repr((self.fingerprint, sorted(shape._asdict().items())))
         fingerprint = hashlib.blake2b(how.encode(), digest_size=16).hexdigest()
         return replace(self, shape=shape).with_splits(splits, fingerprint)
+
+
+def _read(kept: Mapping[str, str], source: str) -> tuple[dict[str, object], Statistics]:
+    """Read what :meth:`SignalCorpus.kept` wrote."""
+    try:
+        found = Statistics(*(np.array(json.loads(kept[name]), dtype=np.float64) for name in Statistics._fields))
+        shape = dict(json.loads(kept["shape"]))
+        fits = found.mean.ndim == 1 and found.mean.shape == found.scale.shape and bool((found.scale > 0).all())
+    except (KeyError, TypeError, ValueError):
+        fits = False
+    if not fits or not np.isfinite(found).all():
+        raise DataError(f"'{source}' is damaged: what its numbers were standardised by cannot be read")
+    return shape, found
 
 
 def statistics_of(series: Series, standardise: str = "channels") -> Statistics:
