@@ -151,7 +151,7 @@ def _parquet(file: Path) -> Arrays:
     points, lengths = _opened(file, x)
     numbers, channels = (points, None) if _is_numeric(points) else _opened(file, points)
     if not _is_numeric(numbers) or numbers.null_count:
-        fault = "numbers are missing in it" if _is_numeric(numbers) else "lists of numbers, or of lists of them, needed"
+        fault = "numbers are missing in it" if _is_numeric(numbers) else _LISTS
         raise DataError(f"data '{file}': column 'x' holds {x.type}: {fault}")
     width = 1 if channels is None else int(channels[0]) if len(channels) else 0
     if channels is not None and (odd := np.flatnonzero(channels != width)).size:

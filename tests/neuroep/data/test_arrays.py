@@ -45,7 +45,7 @@ def test_numbers_of_any_kind(kind):
         ((X[None], LABELS), r"x has shape \(1, 6, 5, 2\)"),
         ((X[:0], LABELS[:0]), r"at least 2 classes are needed, the labels hold 0"),
         ((X[:, :0], LABELS), r"x has shape \(6, 0, 2\): none of them may be 0"),
-        ((changed(X, (2, 3, 1), np.nan), LABELS), "x of sample 3, point 4, channel 2 is nan: finite numbers are needed"),
+        ((changed(X, (2, 3, 1), np.nan), LABELS), "sample 3, point 4, channel 2 is nan: finite numbers are needed"),
         ((changed(X, (5, 0, 0), -np.inf), LABELS), "x of sample 6, point 1, channel 1 is -inf"),
         ((changed(X, (0, 0, 0), 1e39), LABELS), r"x of sample 1, point 1, channel 1 is 1e\+39"),
         ((X, LABELS, FULL[:3]), r"lengths are int64 of shape \(3,\): whole numbers are needed, one for each of 6"),
@@ -82,9 +82,9 @@ def test_another_split_must_fit_the_training_samples():
 def test_shares_are_held_out():
     corpus = data.from_arrays(X, LABELS, test=0.34, validation=0.25)
     assert {name: len(split) for name, split in corpus.splits.items()} == {"train": 3, "validation": 1, "test": 2}
-    with pytest.raises(DataError, match="test = 1.5"):
+    with pytest.raises(DataError, match=r"test = 1.5"):
         data.from_arrays(X, LABELS, test=1.5)
-    with pytest.raises(DataError, match="keyword of from_arrays 'validaton': .*did you mean 'validation'"):
+    with pytest.raises(DataError, match=r"keyword of from_arrays 'validaton': .*did you mean 'validation'"):
         data.from_arrays(X, LABELS, validaton=0.2)
 
 
