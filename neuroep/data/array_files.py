@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _SPLITS = ("train", "validation", "test")
 _NAMES = ("x", "labels", "lengths")
 _ENDINGS = (".npz", "_x.npy", ".parquet")
+_LISTS = "lists of numbers, or of lists of them, are needed"
 _ALLOWED = "NAME.npz, NAME_x.npy beside NAME_labels.npy, NAME.parquet"
 
 
@@ -137,7 +138,8 @@ def _numpy(files: list[Path]) -> Mapping[str, np.ndarray]:
 
 def _reason(error: Exception) -> str:
     text = one_line(error)
-    return "it holds objects, which are pickles: numbers are needed" if "pickle" in text or "Python objects" in text else text
+    pickled = "pickle" in text or "Python objects" in text
+    return "it holds objects, which are pickles: numbers are needed" if pickled else text
 
 
 def _parquet(file: Path) -> Arrays:
@@ -170,7 +172,7 @@ def _opened(file: Path, column: pyarrow.Array) -> tuple[pyarrow.Array, np.ndarra
 
     kind = column.type
     if not (types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)):
-        raise DataError(f"data '{file}': column 'x' holds {kind}: lists of numbers, or of lists of them, are needed")
+        raise DataError(f"data '{file}': column 'x' holds {kind}: {_LISTS}")
     if column.null_count:
         row = column.is_null().index(True).as_py()
         raise DataError(f"data '{file}': column 'x': list {row + 1} is missing")
