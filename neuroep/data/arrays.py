@@ -128,7 +128,7 @@ def _classes(train: Arrays) -> tuple[str, ...]:
     values = sorted(value for value in held if isinstance(value, int))
     for value in values:
         if not 0 <= value < len(values):
-            sample = _plain(train).index(value) + 1
+            sample = [str(label) for label in _plain(train)].index(str(value)) + 1
             allowed = f"{len(values)} distinct labels must be the whole numbers 0 to {len(values) - 1}, or names"
             raise DataError(f"data '{train.name}': label of sample {sample} is {value}: {allowed}")
     return tuple(str(value) for value in values)
