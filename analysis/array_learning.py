@@ -89,8 +89,7 @@ def record(
     course: list[np.ndarray] = []
     pairs: list[np.ndarray] = []
     for step, batch in enumerate(batches):
-        engine.begin("train", step)
-        engine.update(estimator.measure(engine, batch, step).contrasts, rates)
+        engine.update(estimator.measure(engine, batch.keyed("train", step), step).contrasts, rates)
         before, weight = weight, engine.parameters()[f"{synapse}.weight"]
         change = np.abs(weight - before)
         moved += change
@@ -154,7 +153,7 @@ def _geometry(engine: Engine, synapse: str) -> tuple[tuple[tuple[int, ...], tupl
     crossbar = _crossbar(engine, synapse)
     if crossbar is None:
         return ((), ()), True, 1
-    bar, shape = crossbar.chip.crossbar, crossbar.shape
+    bar, shape = crossbar.layout, crossbar.shape
     outputs, inputs = (
         tuple(last for _, last in blocks(*cut)[:-1]) for cut in zip(shape, (bar.columns, bar.rows), strict=True)
     )

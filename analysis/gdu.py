@@ -118,14 +118,15 @@ def measure(
     shown : int
         Weights shown of each synapse, at most.
     """
-    phases = estimator.settle(engine, batch, step=0, record=("states",))
+    clamped = engine.clamp(batch)
+    free = engine.settle(clamped, estimator.free)
     recorders = _recorders(engine.network, total, shown)
-    ep = estimator.pieces(engine, phases)
-    bptt = unrolled(engine, phases.clamped, phases.free.state, estimator.nudged)
+    ep = estimator.pieces(engine, clamped, free, step=0)
+    bptt = unrolled(engine, clamped, free.state, estimator.nudged)
     for ours, exact in zip(ep, bptt, strict=True):
         for name, recorder in recorders.items():
             recorder.add(ours[f"{name}.weight"], exact[f"{name}.weight"])
-    return GDU(estimator.kind, estimator.beta, {name: recorder.curve() for name, recorder in recorders.items()})
+    return GDU(estimator.name, estimator.beta, {name: recorder.curve() for name, recorder in recorders.items()})
 
 
 def _recorders(network: Network, total: Mapping[str, np.ndarray], shown: int) -> dict[str, _Recorder]:

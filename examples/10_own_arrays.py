@@ -15,10 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from neuroep import data
-from neuroep.runs import config, directory as runs, training
-from neuroep.runs.assembly import assemble, calibrate
-from neuroep.runs.evaluation import evaluate
+from neuroep import Session, data
+from neuroep.runs import config, training
 
 SETTINGS = {
     "data": {"name": "given"},
@@ -46,10 +44,7 @@ def main(out: Path, fast: bool = False) -> dict[str, float]:
     record = training.train(settings, out, corpus=corpus, progress=False)
     found = {"exact": record["evaluate"]["test"]["accuracy"]}
 
-    run = runs.load(out, ["--chip", "pcm"])
-    parts = assemble(run.config, run.checkpoint(optimiser=False), corpus)
-    calibrate(parts)
-    found["pcm"] = evaluate(parts.engine, parts.corpus, "test", parts.estimator.free).accuracy
+    found["pcm"] = Session.open(out, chip="pcm", corpus=corpus).evaluate("test").accuracy
     for name, accuracy in found.items():
         print(f"{name}: test accuracy {accuracy:.1%}")
     return found

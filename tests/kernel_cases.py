@@ -21,6 +21,8 @@ import numpy as np
 import hw_models
 import neuroep
 from hw_models.chip import Chip
+from hw_models.kernels import pulses
+from hw_models.laws.pulse_response import PULSE_RESPONSES
 from neuroep import engines
 from neuroep.data.batch import Batch, TokenVectors
 from neuroep.engines.settling import Schedule
@@ -88,8 +90,7 @@ def _run(chip: dict[str, Any], given: dict[str, Any]) -> str:
     estimator, batch, found = Estimator("centred", 0.5, phase, phase), _batch(network), hashlib.sha256()
     engine.calibrate([batch], estimator)
     for step in range(2):
-        engine.begin("train", step)
-        clamped = engine.clamp(batch)
+        clamped = engine.clamp(batch.keyed("train", step))
         settled = engine.settle(clamped, phase)
         measured = estimator.measure(engine, batch, step)
         engine.update(measured.contrasts, dict.fromkeys([each.name for each in network.synapses], 0.05))
@@ -111,6 +112,9 @@ def kernels() -> dict[str, Any]:
             for name, value in vars(module).items():
                 if hasattr(value, "py_func") and value.py_func.__module__ == info.name:
                     found[f"{info.name}.{name}"] = value
+    for law in PULSE_RESPONSES.values():
+        for each in pulses.of(law.factors):
+            found[f"{each.py_func.__module__}.{each.py_func.__qualname__}"] = each
     return found
 
 

@@ -10,7 +10,8 @@ import pytest
 from analysis.sweep import runner
 from neuroep import data
 from neuroep.errors import ConfigError, DataError
-from neuroep.runs import assembly, checkpoints, config, deployment, directory as runs, training
+from neuroep.runs import checkpoints, config, deployment, training
+from neuroep.runs.session import Session
 
 SETTINGS = """\
 [network]
@@ -74,15 +75,14 @@ def test_a_run_keeps_what_its_numbers_were_standardised_by(run):
 def test_it_is_evaluated_with_what_it_kept_where_other_data_are_named(run, tmp_path):
     """Data of ten times the scale are ten times as large for the weights, not standardised away."""
     write(tmp_path, scale=10.0)
-    settings = runs.load(run, ["--data.path", str(tmp_path / "wave")]).config
-    parts = assembly.assemble(settings, checkpoints.load(run / "checkpoint.safetensors"))
-    mine = assembly.assemble(runs.load(run).config, checkpoints.load(run / "checkpoint.safetensors"))
+    parts = Session.open(run, overrides=["--data.path", str(tmp_path / "wave")])
+    mine = Session.open(run)
     np.testing.assert_array_equal(parts.corpus.statistics.mean, mine.corpus.statistics.mean)
     np.testing.assert_array_equal(parts.corpus.statistics.scale, mine.corpus.statistics.scale)
     raw = [10 * vectors(mine) + 9 * (mine.corpus.statistics.mean / mine.corpus.statistics.scale), vectors(parts)]
     np.testing.assert_allclose(*raw, rtol=1e-4, atol=1e-3)
-    found = deployment.evaluate_run(run, overrides=["--data.path", str(tmp_path / "wave")])
-    assert found.loss != deployment.evaluate_run(run).loss
+    found = Session.open(run, overrides=["--data.path", str(tmp_path / "wave")]).evaluate()
+    assert found.loss != Session.open(run).evaluate().loss
 
 
 def vectors(parts):
@@ -93,13 +93,13 @@ def vectors(parts):
 def test_a_changed_file_is_noticed(tmp_path):
     path = write(tmp_path)
     training.train(config.load(path), tmp_path / "run", progress=False)
-    deployment.evaluate_run(tmp_path / "run")
+    Session.open(tmp_path / "run").evaluate()
     x, labels, lengths = waves(20, 1)
     x[3, 4, 1] += 1e-3
     np.savez(tmp_path / "wave_test.npz", x=x, labels=labels, lengths=lengths)
     with pytest.raises(DataError, match=r"'arrays' are not those that .* was trained on: .* add --data.name arrays"):
-        deployment.evaluate_run(tmp_path / "run")
-    deployment.evaluate_run(tmp_path / "run", overrides=["--data.name", "arrays"])
+        Session.open(tmp_path / "run").evaluate()
+    Session.open(tmp_path / "run", overrides=["--data.name", "arrays"]).evaluate()
     with pytest.raises(Exception, match="was trained on other data"):
         training.train(config.load(path, ["--epochs", "3"]), tmp_path / "run", resume=True, progress=False)
 
@@ -113,13 +113,13 @@ def test_a_resumed_run_has_the_same_bytes(run, tmp_path):
 
 def test_what_makes_tokens_must_stay(run):
     with pytest.raises(Exception, match="network"):
-        deployment.evaluate_run(run, overrides=["--window", "2"])
+        Session.open(run, overrides=["--window", "2"]).evaluate()
     with pytest.raises(DataError, match=r"standardise = 'whole': '.*' was trained with 'channels'"):
-        deployment.evaluate_run(run, overrides=["--standardise", "whole"])
+        Session.open(run, overrides=["--standardise", "whole"]).evaluate()
 
 
 def test_both_engines_see_the_same(run):
-    found = [deployment.evaluate_run(run, overrides=["--engine", kind]) for kind in ("local", "reference")]
+    found = [Session.open(run, overrides=["--engine", kind]).evaluate() for kind in ("local", "reference")]
     assert found[0].loss == pytest.approx(found[1].loss, rel=1e-4)
 
 
@@ -160,13 +160,14 @@ def test_python_hands_arrays_over(tmp_path):
     settings = config.parse({"network": {"tokens": 6, "dense": [8, 3]}, "data": {"name": "given"},
                              "settling": {"free_steps": 4, "nudged_steps": 4}, "training": {"epochs": 1}})  # fmt: skip
     training.train(settings, tmp_path / "run", progress=False, corpus=corpus)
-    parts = assembly.assemble(settings, runs.load(tmp_path / "run").checkpoint(), corpus)
+    parts = Session.open(tmp_path / "run", corpus=corpus)
     assert parts.network.sequences[0].name == "signal"
+    assert parts.evaluate("test").samples == 20
     with pytest.raises(DataError, match="data 'given' were in the memory of the Python program"):
-        deployment.evaluate_run(tmp_path / "run")
+        Session.open(tmp_path / "run").evaluate()
     pairs = config.parse({"network": {"kind": "inference", "dense": [8, 3]}, "data": {"name": "pairs"}})
     with pytest.raises(ConfigError, match=r"network.kind = 'inference': reads 2 sequences, the data have 1: signal"):
-        assembly.assemble(pairs, None, corpus)
+        Session.open(pairs, corpus=corpus)
 
 
 @pytest.mark.parametrize(

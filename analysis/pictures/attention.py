@@ -91,8 +91,7 @@ def attend(
     if empty:
         raise ConfigError(f"sample {sample} of split '{split}' has no known {corpus.token} in '{empty[0]}'")
     batch = next(corpus.batches(one, 1))
-    engine.begin("attend", split, sample)
-    clamped = engine.clamp(batch)
+    clamped = engine.clamp(batch.keyed("attend", split, sample))
     settled = engine.settle(clamped, schedule)
     label = corpus.classes[int(one.labels[0])]
     predicted = corpus.classes[int(engine.outputs(settled)[0].argmax())]

@@ -1,7 +1,7 @@
 """Many pulses as few steps: of the same mean, variance and correlation as the trains they stand for.
 
 How often every line fires is drawn (:mod:`hw_models.arrays.trains`). Given that, n+ and n- coincidences are expected up
-and down, with hypergeometric variances v+ and v-, and a step moves a device of :mod:`hw_models.arrays.pulses` along
+and down, with hypergeometric variances v+ and v-, and a step moves a device of :mod:`hw_models.arrays.played` along
 
     dw/dt = N+ s+ f+(w) - N- s- f-(w) + K,  t in [0, 1],        N+- = n+- -+ (n+- - v+-)/2 d(s+- f+-)/dw
     K = (s+ s-/2) (f+' f- - f+ f-') (pairs of one up before one down, less pairs of one down before one up)
@@ -19,8 +19,8 @@ order, so that a pulse early in the batch is forgotten as it should be, and its 
 the part: where it may meet a bound, which remembers the order of pulses (the drift of the part, the swing of one sample
 and SIGMAS standard deviations of all the rest, noise included; soft bounds are met from behind alone, by noise that
 turns a step round), where a single train has an exponent above COARSE, and where a single pulse forgets more than
-:data:`pulse_kernels.GRAIN`, which are devices of a few tens of states. Far from bounds the end of a part is one
-Gaussian: of few pulses the right mean and variance, not the right shape.
+:data:`hw_models.kernels.bounds.GRAIN`, which are devices of a few tens of states. Far from bounds the end of a part is
+one Gaussian: of few pulses the right mean and variance, not the right shape.
 
 Work of a tile of m devices and n trains: four products of n m with pulses both ways, two where all go one way, and one
 pass of draws and steps; five more products where bounds are near, and once more all of it where parts are cut.
@@ -30,10 +30,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from hw_models.arrays.played import PlayedDevices
 from hw_models.arrays.trains import Counts, Tile
 from hw_models.kernels import (
     noise as noise_kernels,
@@ -42,9 +43,6 @@ from hw_models.kernels import (
     trains as train_kernels,
 )
 from hw_models.kernels.blocks import blocks
-
-if TYPE_CHECKING:
-    from hw_models.arrays.pulses import PulsedDevices
 
 ROWS, COLUMNS = 256, 512
 """Most devices of one tile of a step."""
@@ -70,7 +68,7 @@ Tally = tuple[float, int, int]
 """Pulses, and devices that were stepped and played."""
 
 
-class Part(NamedTuple):
+class Stretch(NamedTuple):
     """Trains that make one step: consecutive samples, all terms or one."""
 
     number: int
@@ -83,7 +81,7 @@ class ExpectedStep:
 
     Parameters
     ----------
-    pulsed : PulsedDevices
+    pulsed : PlayedDevices
         The devices.
     weights : numpy.ndarray
         (out, in), changed in place.
@@ -91,7 +89,7 @@ class ExpectedStep:
         Of the update and the chunk: they key the draws.
     """
 
-    def __init__(self, pulsed: PulsedDevices, weights: np.ndarray, step: int, number: int) -> None:
+    def __init__(self, pulsed: PlayedDevices, weights: np.ndarray, step: int, number: int) -> None:
         self.pulsed, self.weights, self.step, self.number = pulsed, weights, step, number
         self.devices, self.real = pulsed.devices, pulsed.dtype.type
         self.rows, self.columns = blocks(pulsed.shape[0], ROWS), blocks(pulsed.shape[1], COLUMNS)
@@ -100,7 +98,7 @@ class ExpectedStep:
     def _soft(self) -> bool:
         """Return whether no pulse can carry a device to the bound ahead of it: it shrinks as the bound comes near."""
         own = self.devices
-        if self.pulsed.pulse.response != "soft_bounds":
+        if not self.pulsed.response.softens:
             return False
         share = max((own.up * own.slope_up).max(), (-own.down * own.slope_down).max())
         return bool(share * (1 + (SIGMAS + 1) * self.pulsed.pulse.noise) < 1)
@@ -130,19 +128,19 @@ class ExpectedStep:
         return self._tiles(lambda number, where: TileStep(self, number, where).mixed(up, down))
 
 
-def parts(samples: int, terms: int, pieces: int) -> Iterator[Part]:
+def parts(samples: int, terms: int, pieces: int) -> Iterator[Stretch]:
     """Cut a batch into about so many parts of consecutive samples; beyond their number into single trains."""
     if pieces < samples or terms == 1:
         for number, (a, b) in enumerate(blocks(samples, -(-samples // min(pieces, samples)))):
-            yield Part(number, slice(a, b), slice(0, terms))
+            yield Stretch(number, slice(a, b), slice(0, terms))
         return
     for number in range(samples * terms):
         sample, term = divmod(number, terms)
-        yield Part(number, slice(sample, sample + 1), slice(term, term + 1))
+        yield Stretch(number, slice(sample, sample + 1), slice(term, term + 1))
 
 
 class Coincidences:
-    """Queues the pulses of chosen devices of one tile, as :meth:`PulsedDevices.play` asks for them."""
+    """Queues the pulses of chosen devices of one tile, as :meth:`PlayedDevices.play` asks for them."""
 
     def __init__(
         self, tile: Tile, pre: np.ndarray, post: np.ndarray, length: np.ndarray, chosen: np.ndarray | None
@@ -178,7 +176,8 @@ class TileStep:
         self.whole, self.pulsed, self.where = whole, whole.pulsed, where
         self.block = divmod(number, len(whole.columns))
         self.outputs, self.inputs, self.size = slice(first, last), slice(begin, end), (last - first, end - begin)
-        self.args = (*where, self.pulsed.kind), (whole.weights, whole.devices, self.pulsed.law)
+        self.kernels = self.pulsed.kernels
+        self.args = where, (whole.weights, whole.devices, self.pulsed.law)
         self.planes = np.empty((4, *self.size), dtype=self.pulsed.dtype)
         self.exponents = np.empty(self.size, dtype=self.pulsed.dtype)
         self.near = np.empty(self.size, dtype=np.bool_)
@@ -187,7 +186,7 @@ class TileStep:
     def _assess(self) -> tuple[float, int]:
         """Return the largest exponent, and how many devices may meet a bound."""
         args = (*self.args[0], self.planes, *self.args[1], self.whole.how, self.exponents, self.near)
-        exponent, near = pulse_kernels.assess(*args)
+        exponent, near = self.kernels.assess(*args)
         return float(exponent), int(near)
 
     def _advance(self, part: int, orders: np.ndarray | None, some: bool) -> None:
@@ -197,7 +196,7 @@ class TileStep:
         orders = np.zeros((1, self.size[1]), dtype=self.pulsed.dtype) if orders is None else orders
         stays = self.near if some else np.zeros((1, self.size[1]), dtype=np.bool_)
         square = self.pulsed.noise * self.pulsed.noise
-        pulse_kernels.advance(*self.args[0], self.planes, orders, draws, stays, *self.args[1], square)
+        self.kernels.advance(*self.args[0], self.planes, orders, draws, stays, *self.args[1], square)
 
     def _count(self, pulses: float, stepped: int, played: int) -> None:
         self.tally = (self.tally[0] + pulses, self.tally[1] + stepped, self.tally[2] + played)
@@ -205,7 +204,7 @@ class TileStep:
     def trains(self, counts: Counts) -> Tally:
         """Move the tile by trains; return pulses, devices stepped and played."""
         samples, terms = counts.length.shape
-        whole = Part(0, slice(0, samples), slice(0, terms))
+        whole = Stretch(0, slice(0, samples), slice(0, terms))
         self._product(counts, whole)
         exponent, near = self._assess()
         most = EXPONENT if counts.way.all() else SIGNED
@@ -217,7 +216,7 @@ class TileStep:
             self._part(counts, part, *self._assess())
         return self.tally
 
-    def _product(self, counts: Counts, part: Part) -> None:
+    def _product(self, counts: Counts, part: Stretch) -> None:
         """Fill the planes of mean numbers of pulses and their variances."""
         if not counts.way[part.terms].all():
             self._sum(counts, part.samples, list(range(part.terms.start, part.terms.stop)), self.planes)
@@ -245,7 +244,7 @@ class TileStep:
             if number:
                 out += product
 
-    def _part(self, counts: Counts, part: Part, exponent: float, near: int) -> None:
+    def _part(self, counts: Counts, part: Stretch, exponent: float, near: int) -> None:
         """Move the tile by one part, of which the planes are filled and assessed."""
         samples, several = part.samples.stop - part.samples.start, part.terms.stop - part.terms.start > 1
         orders = self._ordered(counts, part) if several and exponent > ORDERED * samples else None
@@ -263,14 +262,14 @@ class TileStep:
         self._advance(part.number, orders, near > 0)
         self._count(pulses, self.near.size - near, near)
 
-    def _pieces(self, counts: Counts, part: Part) -> tuple[np.ndarray, np.ndarray]:
+    def _pieces(self, counts: Counts, part: Stretch) -> tuple[np.ndarray, np.ndarray]:
         """Return counts of both sides, (samples, terms, lines), those of post over the length of the train."""
         length = counts.length[part.samples, part.terms]
         post = counts.post[part.samples, part.terms, self.outputs].astype(self.planes.dtype)
         post /= np.maximum(length, 1)[:, :, None]
         return post, counts.pre[part.samples, part.terms, self.inputs].astype(self.planes.dtype)
 
-    def _ordered(self, counts: Counts, part: Part) -> np.ndarray:
+    def _ordered(self, counts: Counts, part: Stretch) -> np.ndarray:
         """Return the sum over samples of pairs of pulses up before down less those down before up.
 
         Of terms t before u with S signed and T all coincidences of a device, (S_t T_u - T_t S_u)/2 counts both.
@@ -288,7 +287,7 @@ class TileStep:
         total *= self.planes.dtype.type(0.5)
         return total
 
-    def _recheck(self, counts: Counts, part: Part) -> int:
+    def _recheck(self, counts: Counts, part: Stretch) -> int:
         """Free devices that do not meet a bound although pulses up and down alternate; return how many are left."""
         post, pre = self._pieces(counts, part)
         squares = np.zeros(self.size, dtype=self.planes.dtype)
@@ -300,9 +299,9 @@ class TileStep:
         swing_post = (post * pre.max(2, initial=0, keepdims=True)).sum(1).max(0, initial=0)
         swing_pre = (pre * post.max(2, initial=0, keepdims=True)).sum(1).max(0, initial=0)
         given = (self.planes, squares, swing_post, swing_pre, *self.args[1], self.whole.how, self.near)
-        return int(pulse_kernels.recheck(*self.args[0], *given))
+        return int(self.kernels.recheck(*self.args[0], *given))
 
-    def _play(self, counts: Counts, part: Part) -> int:
+    def _play(self, counts: Counts, part: Stretch) -> int:
         """Play the trains of the devices that are near a bound; return how many pulses."""
         first, last, begin, end = self.where
         length = counts.length[part.samples, part.terms].reshape(-1)

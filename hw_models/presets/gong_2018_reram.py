@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/test_presets.py.
 """HfO2 resistive memory that learns by pulses: exponential steps, strong asymmetry, steps far below their noise.
 
 Gong et al., "Signal and noise extraction from analog memory elements for neuromorphic computing", Nature
@@ -9,7 +10,7 @@ pulse. Choices made here: reading against a reference, exact periphery.
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Crossbar, Device, Pulse, Update
+from hw_models.chip import Chip, Device, Layout, Pulse, Update
 
 
 def chip() -> Chip:
@@ -23,7 +24,7 @@ def chip() -> Chip:
             "weights are shares of the range and conductances are nominal. Leaves out the fit's write noise, a "
             "difference of 75 steps between the state and what is read of it."
         ),
-        crossbar=Crossbar(mapping="offset"),  # ours
+        crossbar=Layout(mapping="offset"),  # ours
         device=Device(
             pulse=Pulse(
                 response="exponential",

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/test_presets.py.
 """Lithium electrochemical memory that learns by pulses: a thousand states, linear steps of some asymmetry.
 
 Tang et al., "ECRAM as scalable synaptic cell for high-speed, low-power neuromorphic computing", IEDM 2018.
@@ -9,7 +10,7 @@ reference, exact periphery.
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Crossbar, Device, Pulse, Update
+from hw_models.chip import Chip, Device, Layout, Pulse, Update
 
 
 def chip() -> Chip:
@@ -23,7 +24,7 @@ def chip() -> Chip:
             "resistance; weights are shares of the range and conductances are nominal. Supposes that every device's "
             "symmetry point has been moved to weight 0; the spread of that move is not represented."
         ),
-        crossbar=Crossbar(mapping="offset"),  # ours
+        crossbar=Layout(mapping="offset"),  # ours
         device=Device(
             pulse=Pulse(
                 response="linear",

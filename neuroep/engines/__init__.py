@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hw_models import lazy
 from hw_models.keywords import checked
+from neuroep.engines.hints import NO_CHIP
 from neuroep.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from neuroep.network import Network
 
 NAMES = ("local", "reference")
-NO_CHIP = dict.fromkeys(("chip", "chip_seed"), "a chip runs on engine 'local'")
 __all__ = ["NAMES", "build", "local", "reference"]
 
 
@@ -44,9 +44,17 @@ def local(
     check_environment()  # before libraries read it
     from neuroep.engines.numba.local_engine import LocalEngine
 
-    rule = {"optimiser": optimiser, "seed": seed, "dtype": dtype}
-    where = {"threads": threads, "device": device, "chip": chip, "chip_seed": chip_seed}
-    return LocalEngine(network, parameters, **rule, **where)  # type: ignore[arg-type]
+    return LocalEngine(
+        network,
+        parameters,
+        optimiser=optimiser,
+        seed=seed,
+        dtype=dtype,
+        threads=threads,
+        device=device,
+        chip=chip,
+        chip_seed=chip_seed,
+    )
 
 
 @checked(ConfigError, NO_CHIP)
@@ -66,21 +74,52 @@ def reference(
     check_environment()
     from neuroep.engines.torch.reference_engine import ReferenceEngine
 
-    rule = {"optimiser": optimiser, "seed": seed, "dtype": dtype}
-    return ReferenceEngine(network, parameters, **rule, threads=threads, device=device)  # type: ignore[arg-type]
+    return ReferenceEngine(
+        network, parameters, optimiser=optimiser, seed=seed, dtype=dtype, threads=threads, device=device
+    )
 
 
-def build(kind: str, network: Network, parameters: Mapping[str, np.ndarray] | None = None, **settings: Any) -> Engine:
-    """Return the engine of that name; settings as of :func:`local` or :func:`reference`.
+@checked(ConfigError)
+def build(
+    kind: str,
+    network: Network,
+    parameters: Mapping[str, np.ndarray] | None = None,
+    *,
+    optimiser: Optimiser | None = None,
+    seed: int = 0,
+    dtype: str = "float32",
+    threads: int | None = None,
+    device: str = "auto",
+    chip: Chip | str | Path | None = None,
+    chip_seed: int | None = None,
+) -> Engine:
+    """Return the engine of that name; parameters as of :func:`local` or :func:`reference`.
 
     Raises
     ------
     ConfigError
-        For an unknown name, or a setting that the engine does not have.
+        For an unknown name, or a chip for an engine that has none.
     """
     if kind not in NAMES:
         raise ConfigError(unknown("engine", kind, NAMES))
-    return (local if kind == "local" else reference)(network, parameters, **settings)
+    if kind == "local":
+        return local(
+            network,
+            parameters,
+            optimiser=optimiser,
+            seed=seed,
+            dtype=dtype,
+            threads=threads,
+            device=device,
+            chip=chip,
+            chip_seed=chip_seed,
+        )
+    for name, value in (("chip", chip), ("chip_seed", chip_seed)):
+        if value is not None:
+            raise ConfigError(f"keyword '{name}': {NO_CHIP[name]}")
+    return reference(
+        network, parameters, optimiser=optimiser, seed=seed, dtype=dtype, threads=threads, device=device
+    )
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -7,7 +7,7 @@ mathematics on its own array type and nothing else.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,11 +17,13 @@ import numpy as np
 from hw_models.text import shown
 from neuroep.data.batch import Batch, TokenVectors
 from neuroep.engines import kept, settling
-from neuroep.engines.settling import Schedule, Settled, State
+from neuroep.engines.schedule import Schedule
+from neuroep.engines.settling import Settled, Settling
+from neuroep.engines.state import State
 from neuroep.errors import CheckpointError, ConfigError, DataError, nearest, unknown
-from neuroep.learning.contrast import Contrast, Held, Moved, Signal, TokenRows
+from neuroep.learning.contrast import Contrast, Held, Moved, Pair, Signal, Stacked, Summed, TokenRows
 from neuroep.learning.optimisers import LARGEST_RATE, SGD, Adam, Optimiser
-from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Projection, potentials
+from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Projection, Synapse, potentials
 from neuroep.network.builders import initial_parameters
 
 if TYPE_CHECKING:
@@ -83,7 +85,6 @@ class Engine(ABC):
         values = initial_parameters(network, seed) if parameters is None else parameters
         self.version = 0
         self.settle_steps = 0
-        self._occasion: tuple[str | int, ...] | None = None
         self._clamps = 0
         self._check_parameters(values)
         self._place(values)
@@ -146,6 +147,10 @@ class Engine(ABC):
         """Return the clamped vectors in the order of the token rows, (rows, dim)."""
 
     @abstractmethod
+    def _below(self, rows: Sequence[Any]) -> Any:
+        """Put arrays of one width below each other."""
+
+    @abstractmethod
     def update(self, contrasts: Mapping[str, Contrast], rates: Mapping[str, float]) -> None:
         """Change the weights by local contrasts.
 
@@ -172,7 +177,7 @@ class Engine(ABC):
 
     @abstractmethod
     def _take(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over what :meth:`optimiser_state` returned, checked."""
+        """Take over what :meth:`optimiser_state` and :meth:`device_state` returned, together and checked."""
 
     @abstractmethod
     def to_numpy(self, array: Any) -> np.ndarray:
@@ -194,6 +199,10 @@ class Engine(ABC):
     def _measured(self, synapse: str, end: str, signal: Signal) -> Signal:
         """Return what the update measures of one end of a synapse."""
         return signal
+
+    def device_state(self) -> dict[str, np.ndarray]:
+        """Return what a chip keeps by name: conductances, draws of its devices, counts, ranges; empty without one."""
+        return {}
 
     def calibrate(self, batches: Iterable[Batch], estimator: Estimator) -> None:  # noqa: B027 (as above)
         """Fix the ranges of the chip's converters on what these batches show; without such converters do nothing."""
@@ -218,14 +227,6 @@ class Engine(ABC):
         """Unit in the last place of 1 in the engine's precision."""
         return float(np.finfo(self.dtype).eps)
 
-    def begin(self, *occasion: str | int) -> None:
-        """Name what comes next, for example ``("train", 12)``.
-
-        Draws of a chip are keyed by it, so that what was read in between, and a resume, change nothing. It holds for
-        one :meth:`clamp`; without it draws are keyed by the number of clamped batches.
-        """
-        self._occasion = occasion
-
     def counters(self) -> dict[str, int]:
         """Return what has been counted since the engine was made: settle steps, summed over samples, and more."""
         return {"settle_steps": self.settle_steps}
@@ -233,7 +234,8 @@ class Engine(ABC):
     def clamp(self, batch: Batch) -> Any:
         """Clamp a batch: check it against the network, pad it, read the clamped products once.
 
-        The products are those of the present weights: clamp again after an update.
+        The products are those of the present weights: clamp again after an update. Draws of a chip are keyed by the
+        batch's key, or, where it has none, by the number of clamped batches.
 
         Raises
         ------
@@ -249,8 +251,7 @@ class Engine(ABC):
             bad = labels.min() if labels.min() < 0 else labels.max()
             raise DataError(f"label {bad} is out of range: allowed are 0 to {self.network.classes - 1}")
         padded = {s.name: self._padded(batch, s) for s in self.network.sequences}
-        self._begin(*(self._occasion or ("clamp", self._clamps)))
-        self._occasion = None
+        self._begin(*(batch.key or ("clamp", self._clamps)))
         self._clamps += 1
         return self._clamp(padded, labels)
 
@@ -270,6 +271,21 @@ class Engine(ABC):
             lengths = np.full(len(vectors), sequence.tokens, dtype=np.int64)
         return TokenVectors(vectors, lengths)
 
+    def computing(self) -> AbstractContextManager[None]:
+        """Return what an engine holds while it computes: the number of threads of its products."""
+        return nullcontext()
+
+    def sweeps(
+        self,
+        batch: Any,
+        schedule: Schedule | None = None,
+        beta: float = 0.0,
+        start: Settled | State | None = None,
+    ) -> Settling:
+        """Return one phase of a batch as an iterator of states; see :class:`neuroep.engines.settling.Settling`."""
+        state = start.state if isinstance(start, Settled) else start
+        return Settling(self, self.clamp(batch), self._schedule(schedule, beta), beta, state)
+
     def settle(
         self,
         batch: Any,
@@ -281,12 +297,15 @@ class Engine(ABC):
         """Settle a batch, or what :meth:`clamp` made of one; see :func:`neuroep.engines.settling.settle`."""
         state = start.state if isinstance(start, Settled) else start
         clamped = self.clamp(batch)
+        with self.computing():
+            return settling.settle(self, clamped, self._schedule(schedule, beta), beta, state, record)
+
+    def _schedule(self, schedule: Schedule | None, beta: float) -> Schedule:
+        """Return the schedule in the time of the engine, which a chip's time constant stretches."""
         schedule = schedule or Schedule(tolerance=0.01 if beta else 1e-5)
         if self.time_constant != 1:
             schedule = replace(schedule, dt=schedule.dt / self.time_constant)
-        settled = settling.settle(self, clamped, schedule, beta, state, record)
-        self.settle_steps += settled.steps * clamped.samples
-        return settled
+        return schedule
 
     def outputs(self, settled: Settled) -> np.ndarray:
         """Return the states of the output layer, (batch, classes)."""
@@ -296,30 +315,44 @@ class Engine(ABC):
         """Return what each layer shows the next synapse, (batch, layer size)."""
         return {name: self.to_numpy(value) for name, value in settled.state.values.items()}
 
-    def contrasts(self, clamped: Any, plus: State, minus: State, span: float) -> dict[str, Contrast]:
-        """Return what every synapse saw in two states, by synapse name; ``span`` is the difference of their nudges."""
+    def contrasts(self, clamped: Any, pairs: Sequence[Pair]) -> dict[str, Contrast]:
+        """Return what every synapse saw in one pair of phases or several, by synapse name.
+
+        Of several pairs that of the largest share over span comes first; see :mod:`neuroep.learning.contrast`.
+        """
         found = {}
+        first = pairs[0]
+        span = first.span / first.share
+        factors = [1.0, *(pair.share / pair.span * span for pair in pairs[1:])]
         for synapse in self.network.synapses:
-            post: Signal
-            pre: Signal
+            posts = [self._measured(synapse.name, "post", self._post(clamped, synapse, pair)) for pair in pairs]
             if isinstance(synapse, DenseSynapse):
-                post = Moved(plus.values[synapse.post], minus.values[synapse.post])
-                pre = Moved(self._pre(plus, synapse), self._pre(minus, synapse))
+                sides = [Moved(self._pre(pair.plus, synapse), self._pre(pair.minus, synapse)) for pair in pairs]
+                pres = [self._measured(synapse.name, "pre", side) for side in sides]
             else:
-                post = self._token_rows(clamped, synapse.post, plus, minus)
-                pre = Held(self._clamped_rows(clamped, synapse.pre))
-            ends = self._measured(synapse.name, "post", post), self._measured(synapse.name, "pre", pre)
-            found[synapse.name] = Contrast(*ends, span, clamped.samples)
+                pres = [self._measured(synapse.name, "pre", Held(self._clamped_rows(clamped, synapse.pre)))]
+            post, pre = posts[0], pres[0]
+            if len(pairs) > 1:
+                post = Stacked(posts, factors, self._below) if len(pres) > 1 else Summed(posts, factors)
+                pre = Stacked(pres, [1.0] * len(pres), self._below) if len(pres) > 1 else pre
+            found[synapse.name] = Contrast(post, pre, span, clamped.samples)
         return found
+
+    def _post(self, clamped: Any, synapse: Synapse, pair: Pair) -> Signal:
+        """Return the post side of a synapse in two phases."""
+        if isinstance(synapse, DenseSynapse):
+            return Moved(pair.plus.values[synapse.post], pair.minus.values[synapse.post])
+        return self._token_rows(clamped, synapse.post, pair.plus, pair.minus)
 
     def gradient(self, contrasts: Mapping[str, Contrast]) -> dict[str, np.ndarray]:
         """Return dL/dtheta by parameter name."""
         gradient = {}
-        for synapse in self.network.synapses:
-            contrast = contrasts[synapse.name]
-            gradient[f"{synapse.name}.weight"] = self.to_numpy(contrast.weight_gradient())
-            if synapse.bias:
-                gradient[f"{synapse.name}.bias"] = self.to_numpy(contrast.bias_gradient())
+        with self.computing():
+            for synapse in self.network.synapses:
+                contrast = contrasts[synapse.name]
+                gradient[f"{synapse.name}.weight"] = self.to_numpy(contrast.weight_gradient())
+                if synapse.bias:
+                    gradient[f"{synapse.name}.bias"] = self.to_numpy(contrast.bias_gradient())
         return gradient
 
     def _check_rates(self, rates: Mapping[str, float]) -> None:
@@ -347,19 +380,26 @@ class Engine(ABC):
         self.version += 1
         self._place(parameters)
 
-    def load_optimiser_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over what :meth:`optimiser_state` of such an engine returned.
+    def load_optimiser_state(
+        self, state: Mapping[str, np.ndarray], devices: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        """Take over what :meth:`optimiser_state` and, on a chip, :meth:`device_state` of such an engine returned.
 
         Raises
         ------
         CheckpointError
             If an array is missing, unknown, of another shape or kind of numbers, or a moment is not finite.
         """
-        kept.check(state, self._kept())
-        self._take(state)
+        whole = {**state, **(devices or {})}
+        kept.check(whole, self._kept())
+        self._take(whole)
 
     def _kept(self) -> dict[str, kept.Entry]:
-        """Return what the engine keeps beside its parameters: update counts first, moments from the first update on."""
+        """Return what the engine keeps beside its parameters, here what the rule does; a chip adds its devices."""
+        return self._kept_by_the_rule()
+
+    def _kept_by_the_rule(self) -> dict[str, kept.Entry]:
+        """Return what the rule keeps: update counts first, moments from the first update on."""
         found = {f"{synapse.name}.{kept.UPDATES}": kept.Entry((), "i") for synapse in self.network.synapses}
         for name, shape in self.network.parameter_shapes().items():
             updates = f"{name.rpartition('.')[0]}.{kept.UPDATES}"

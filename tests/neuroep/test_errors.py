@@ -9,7 +9,7 @@ import pytest
 
 from neuroep import engines, errors
 from neuroep.engines.engine import Engine
-from neuroep.engines.settling import ORDERS, Schedule
+from neuroep.engines.schedule import ORDERS, Schedule
 from neuroep.errors import (
     CheckpointError,
     ConfigError,

@@ -12,6 +12,8 @@ import hw_models
 import neuroep
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
+from neuroep.engines.numba.local_engine import LocalEngine
+from neuroep.engines.torch.reference_engine import ReferenceEngine
 from neuroep.errors import ConfigError, DataError
 from tests import cases
 
@@ -22,8 +24,8 @@ from tests import cases
         (lambda k: neuroep.engines.local(cases.network(), **k), "chpi", "chip"),
         (lambda k: neuroep.engines.reference(cases.network(), **k), "devise", "device"),
         (lambda k: neuroep.engines.build("local", cases.network(), **k), "thread", "threads"),
-        (lambda k: neuroep.engines.local_engine.LocalEngine(cases.network(), **k), "chipseed", "chip_seed"),
-        (lambda k: neuroep.engines.reference_engine.ReferenceEngine(cases.network(), **k), "optimizer", "optimiser"),
+        (lambda k: LocalEngine(cases.network(), **k), "chipseed", "chip_seed"),
+        (lambda k: ReferenceEngine(cases.network(), **k), "optimizer", "optimiser"),
         (lambda k: neuroep.networks.sentiment(5, 4, (3, 2), **k), "redout", "readout"),
         (lambda k: neuroep.networks.pooled(5, 4, (3, 2), **k), "masks", "mask"),
         (lambda k: neuroep.networks.inference(5, 4, (3, 3), **k), "projection_bais", "projection_bias"),
@@ -31,9 +33,10 @@ from tests import cases
         (lambda k: neuroep.estimators.centred(**k), "nudge", "nudged"),
         (lambda k: neuroep.estimators.random(**k), "sed", "seed"),
         (lambda k: neuroep.data.load("reviews", tokens=5, **k), "limits", "limit"),
-        (lambda k: neuroep.training.train(None, "out", **k), "resum", "resume"),
-        (lambda k: neuroep.deployment.evaluate_run("run", **k), "overides", "overrides"),
-        (lambda k: neuroep.deployment.deploy("run", **k), "seed", "seeds"),
+        (lambda k: neuroep.train("c.toml", "out", **k), "resum", "resume"),
+        (lambda k: neuroep.evaluate("run", **k), "overides", "overrides"),
+        (lambda k: neuroep.deploy("run", **k), "seed", "seeds"),
+        (lambda k: neuroep.Session.open("run", **k), "device", "devices"),
         (lambda k: analysis.comparison.run("run", [], "out", **k), "modes", "mode"),
         (lambda k: analysis.gradcheck.run(None, "out", **k), "sample", "samples"),
         (lambda k: analysis.demo.run("out", **k), "progres", "progress"),
@@ -43,7 +46,7 @@ from tests import cases
 )
 def test_a_misspelt_keyword_gets_the_nearest_one(call, keyword, near):
     """Before, a TypeError without it."""
-    line = rf"^unknown keyword of \w+ '{keyword}': allowed are .*; did you mean '{near}'\?$"
+    line = rf"^unknown keyword of [\w.]+ '{keyword}': allowed are .*; did you mean '{near}'\?$"
     with pytest.raises((ConfigError, DataError, ChipError), match=line):
         call({keyword: 1})
 
@@ -69,7 +72,7 @@ def test_a_chip_by_its_name(tmp_path):
         outputs = [engine.outputs(engine.settle(batch)) for engine in engines]
         np.testing.assert_array_equal(*outputs)
     crossbar = hw_models.Crossbar("rram", (3, 4))
-    assert crossbar.chip == hw_models.load("rram")
+    assert crossbar.device == hw_models.load("rram").device
 
 
 @pytest.mark.parametrize("make", [lambda chip: neuroep.engines.local(cases.network(), chip=chip),

@@ -52,7 +52,7 @@ class CrossbarArray:
     @property
     def calibrates(self) -> bool:
         """Whether a range comes from samples."""
-        return self.crossbar.chip.dac.calibrates or self.crossbar.chip.adc.calibrates
+        return any(each.converter.calibrates for each in self.crossbar.converters.quantisers.values())
 
     def observe(self, on: bool = True) -> None:
         """Begin to collect samples for the converters, or stop."""
@@ -106,7 +106,7 @@ class CrossbarArray:
         The last since they were asked for last, by direction.
         """
         grown, found = self.crossbar.news(), self.scheme.health()
-        if self.crossbar.chip.adc.acts:
+        if self.crossbar.converters.of("forward")[1].converter.acts:
             made = {"forward": grown["adc"] - grown["adc_transposed"], "transposed": grown["adc_transposed"]}
             for way, number in made.items():
                 found[f"adc_{way}_at_stop"] = grown[f"adc_{way}_at_stop"] / number if number else 0.0

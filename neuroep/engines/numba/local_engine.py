@@ -7,7 +7,7 @@ layer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,8 @@ from neuroep.engines.kept import Entry
 from neuroep.engines.numba.arrays import Array
 from neuroep.engines.numba.attention import HeldLogits, Tokens
 from neuroep.engines.numba.neurons import displaced
-from neuroep.engines.settling import Schedule, Settled, State
+from neuroep.engines.schedule import Schedule
+from neuroep.engines.state import State
 from neuroep.engines.workers import Workers
 from neuroep.errors import ConfigError, DataError, DivergenceError
 from neuroep.learning.contrast import Contrast, Signal, TokenRows
@@ -162,8 +163,8 @@ class LocalEngine(Engine):
         samples, tokens = 0, dict.fromkeys((sequence.name for sequence in self.network.sequences), 0)
         with self.substrate.observing():
             for number, batch in enumerate(batches):
-                self.begin("calibration", number)
-                for contrast in estimator.measure(self, batch, number).contrasts.values():
+                measured = estimator.measure(self, batch.keyed("calibration", number), number)
+                for contrast in measured.contrasts.values():
                     contrast.terms()
                 samples += batch.size
                 for name in tokens:
@@ -243,15 +244,9 @@ class LocalEngine(Engine):
         inner = {name: value.copy() for name, value in state.inner.items()}
         return State(values, weights, state.stale, state.beta, memory, inner, state.origin)
 
-    def settle(self, batch: Any, *args: Any, **settings: Any) -> Settled:
-        """Settle a batch; see :meth:`Engine.settle`. A chip's time constant divides the schedule's time step."""
-        with self.workers.single_blas():
-            return super().settle(batch, *args, **settings)
-
-    def gradient(self, contrasts: Mapping[str, Contrast]) -> dict[str, np.ndarray]:
-        """Return dL/dtheta by parameter name; see :meth:`Engine.gradient`."""
-        with self.workers.single_blas():
-            return super().gradient(contrasts)
+    def computing(self) -> AbstractContextManager[None]:
+        """Keep BLAS to one thread: the blocks are parallel already."""
+        return self.workers.single_blas()
 
     def energy(self, clamped: Clamped, state: State) -> np.ndarray:
         """Return F_beta, (batch,)."""
@@ -369,6 +364,9 @@ class LocalEngine(Engine):
     def _clamped_rows(self, clamped: Clamped, sequence: str) -> np.ndarray:
         return clamped.tokens[sequence].packed
 
+    def _below(self, rows: Sequence[np.ndarray]) -> np.ndarray:
+        return np.concatenate(rows)
+
     def update(self, contrasts: Mapping[str, Contrast], rates: Mapping[str, float]) -> None:
         """Let every array change itself; see :meth:`Engine.update`."""
         self._check_rates(rates)
@@ -392,10 +390,15 @@ class LocalEngine(Engine):
         return {name: found for name, array in self.arrays.items() if (found := array.health())}
 
     def optimiser_state(self) -> dict[str, np.ndarray]:
-        """Return moments, update counts, and what a chip keeps."""
-        shapes = self.network.parameter_shapes()
-        kept = {name: values for name, values in self._array_states().items() if name not in shapes}
-        return kept | {f"{CHIP}.{name}": values for name, values in self.substrate.state().items()}
+        """Return moments and update counts."""
+        rule = self._kept_by_the_rule()
+        return {name: values for name, values in self._array_states().items() if name in rule}
+
+    def device_state(self) -> dict[str, np.ndarray]:
+        """Return what the arrays of a chip and the chip as a whole keep."""
+        others = self._kept_by_the_rule().keys() | self.network.parameter_shapes().keys()
+        devices = {name: values for name, values in self._array_states().items() if name not in others}
+        return devices | {f"{CHIP}.{name}": values for name, values in self.substrate.state().items()}
 
     def _array_states(self) -> dict[str, np.ndarray]:
         return {

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, cast
@@ -20,8 +20,8 @@ import torch
 
 from hw_models.keywords import checked
 from neuroep.data.batch import TokenVectors
-from neuroep.engines import NO_CHIP
 from neuroep.engines.engine import Engine
+from neuroep.engines.hints import NO_CHIP
 from neuroep.engines.settling import Schedule, State
 from neuroep.engines.torch import potentials
 from neuroep.engines.workers import check_threads
@@ -274,6 +274,9 @@ class ReferenceEngine(Engine):
 
     def _clamped_rows(self, clamped: Clamped, sequence: str) -> torch.Tensor:
         return clamped.vectors[sequence].flatten(0, 1)
+
+    def _below(self, rows: Sequence[torch.Tensor]) -> torch.Tensor:
+        return torch.cat(tuple(rows))
 
     def _token_rows(self, clamped: Clamped, layer: str, plus: State, minus: State) -> TokenRows:
         keys = clamped.vectors[self.network.attention_layer(layer).patterns]

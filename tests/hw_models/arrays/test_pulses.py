@@ -8,10 +8,10 @@ import numba
 import numpy as np
 import pytest
 
-from hw_models.arrays import expected, pulses
+from hw_models.arrays import expected, played, pulses
 from hw_models.arrays.pulses import PulsedDevices
 from hw_models.chip import Pulse, Update
-from hw_models.kernels import pulses as pulse_kernels, random as randomness
+from hw_models.kernels import random as randomness, scalar
 from tests.naive import pulses as naive
 
 pytestmark = pytest.mark.kernels
@@ -181,7 +181,7 @@ def test_expected_step_and_trains_agree(name, management):
 @pytest.mark.parametrize("trains", ["stochastic", "expected"])
 def test_certain_coincidences_have_no_spread(trains):
     """All lines at full height and a whole number of pulses: over tile borders the change is exact."""
-    shape = (2, 2 * pulses.TRAIN_COLUMNS + 9) if not numba.config.DISABLE_JIT else (2, expected.COLUMNS + 5)
+    shape = (2, 2 * played.TRAIN_COLUMNS + 9) if not numba.config.DISABLE_JIT else (2, expected.COLUMNS + 5)
     rng = np.random.default_rng(0)
     post, pre = (rng.choice([-1.0, 1.0], (3, size)).astype(np.float32) for size in shape)
     weights = np.zeros(shape, np.float32)
@@ -242,7 +242,7 @@ def test_alternating_pulses_drift_to_where_steps_balance(name, trains):
 def test_threads_and_order_of_blocks_do_not_matter(monkeypatch, trains):
     for module, name, most in (
         (expected, "ROWS", 3), (expected, "COLUMNS", 5), (expected, "PLAYED", 2),
-        (pulses, "TRAIN_ROWS", 2), (pulses, "TRAIN_COLUMNS", 4),
+        (played, "TRAIN_ROWS", 2), (played, "TRAIN_COLUMNS", 4),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, most)
     shape = (8, 11)
@@ -412,15 +412,15 @@ def test_exponential_and_logarithm():
     """Relative 3e-7 over all of single precision's use, and no limit crossed."""
     for x in [*np.linspace(-80, 80, 403, dtype=np.float32), *np.linspace(-0.5, 0.5, 51, dtype=np.float32)]:
         exact = np.exp(np.float64(x)), np.expm1(np.float64(x)) / x if x else 1.0
-        np.testing.assert_allclose(pulse_kernels._exp(x), exact[0], rtol=3e-7)
+        np.testing.assert_allclose(scalar.exp(x), exact[0], rtol=3e-7)
         if abs(x) <= 0.5:
-            np.testing.assert_allclose(pulse_kernels._near(x), exact[1], rtol=4e-6)
+            np.testing.assert_allclose(scalar.near(x), exact[1], rtol=4e-6)
     for x in np.geomspace(1e-20, 1e6, 203).astype(np.float32):
-        np.testing.assert_allclose(pulse_kernels._log(x), np.log(np.float64(x)), rtol=3e-7, atol=1e-7)
-    assert pulse_kernels._exp(np.float32(-1e9)) < 1e-30 and np.isfinite(pulse_kernels._exp(np.float32(1e9)))
-    assert np.isnan(pulse_kernels._exp(np.float32(np.nan)))
+        np.testing.assert_allclose(scalar.log(x), np.log(np.float64(x)), rtol=3e-7, atol=1e-7)
+    assert scalar.exp(np.float32(-1e9)) < 1e-30 and np.isfinite(scalar.exp(np.float32(1e9)))
+    assert np.isnan(scalar.exp(np.float32(np.nan)))
     for base, exponent, value in ((0, 0, 1), (0, 2, 0), (-1, 2, 0), (1, 3, 1), (0.25, 0.5, 0.5)):
-        assert abs(pulse_kernels._power(np.float32(base), np.float32(exponent)) - value) < 1e-6
+        assert abs(scalar.power(np.float32(base), np.float32(exponent)) - value) < 1e-6
 
 
 def test_far_exponents_follow_the_same_flow():

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 import hw_models
 from hw_models import presets
-from hw_models.chip.description import PERFECT, Chip, Converter, Device, Readout, files, pages
+from hw_models.chip import Chip, Converter, Device, Readout, files, pages
+from hw_models.chip.description import PERFECT
 from hw_models.errors import ChipError
 
 IMPOSSIBLE = [

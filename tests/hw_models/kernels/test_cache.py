@@ -14,7 +14,7 @@ import pytest
 pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="about compiled kernels")
 ROOT = Path(__file__).resolve().parents[3]
 KERNELS = """
-from hw_models.compiling import kernel
+from hw_models.kernels.compiling import kernel
 from helper import times
 from constants import FACTOR
 
@@ -23,7 +23,7 @@ def twice(x):
     return times(x) + FACTOR
 """
 HELPER = """
-from hw_models.compiling import kernel
+from hw_models.kernels.compiling import kernel
 
 @kernel
 def times(x):

@@ -89,7 +89,7 @@ def test_what_is_no_number_is_left_to_the_library(monkeypatch, value):
 FORKED = """
 import multiprocessing, sys
 from neuroep import engines, networks
-from neuroep.estimators import centred
+from neuroep.gradients.estimators import centred
 from tests import cases
 
 net = networks.sentiment(12, 24, (300, 2), readout=sys.argv[3])
@@ -134,8 +134,7 @@ def test_a_used_engine_can_be_copied(kind, chip, threads, way):
     rates = dict.fromkeys([synapse.name for synapse in net.synapses], 0.01)
 
     def learn(each):
-        each.begin("train", 1)
-        each.update(estimator.measure(each, batch).contrasts, rates)
+        each.update(estimator.measure(each, batch.keyed("train", 1)).contrasts, rates)
         return each.parameters()
 
     learn(engine)

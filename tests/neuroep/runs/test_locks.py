@@ -94,7 +94,7 @@ def test_no_lock_is_left_where_there_is_no_run(tiny, tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from neuroep import folders
+from neuroep.runs import folders
 with folders.appearing(Path(sys.argv[1])) as partial:
     (partial / "half").touch()
     os.kill(os.getpid(), signal.SIGKILL)

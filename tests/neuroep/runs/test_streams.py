@@ -88,7 +88,8 @@ def test_a_narrow_terminal_gets_escapes():
 WILD = """
 import sys
 import numpy as np
-from neuroep import cli, training
+from neuroep import cli
+from neuroep.runs import training
 from neuroep.errors import DivergenceError
 def train(*_, **__):
     np.full(3, 1e38, np.float32) * np.float32(1e38)
@@ -160,4 +161,4 @@ def test_classes_with_escapes(neuroep, tmp_path):
     assert neuroep("train", tmp_path / "tiny.toml", *settings, "--epochs", "1").code == 0
     out = neuroep("evaluate", tmp_path / "run").out
     assert "\\x1b[31mgood " in out and "\x1b" not in out
-    assert "\x1b" in deployment.evaluate_run(tmp_path / "run").classes[0]
+    assert "\x1b" in deployment.evaluate(tmp_path / "run").classes[0]

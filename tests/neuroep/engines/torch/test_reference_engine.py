@@ -10,6 +10,7 @@ from neuroep import engines
 from neuroep.engines.settling import Schedule, State
 from neuroep.engines.torch import potentials as reference_potentials
 from neuroep.errors import ConfigError, DivergenceError
+from neuroep.learning.contrast import Pair
 from neuroep.network.builders import DenseLayer
 from tests import cases
 
@@ -109,7 +110,7 @@ def test_contrasts_are_autograd_of_phi(name, mask):
     engine = cases.engine("cpu", net)
     clamped = engine.clamp(cases.batch(net))
     plus, minus = (engine.settle(clamped, Schedule(steps=3), beta=beta).state for beta in (0.5, -0.5))
-    found = engine.gradient(engine.contrasts(clamped, plus, minus, 1.0))
+    found = engine.gradient(engine.contrasts(clamped, [Pair(plus, minus, 1.0)]))
     plain = engine.tensors
     engine.tensors = {name: tensor.clone().requires_grad_() for name, tensor in plain.items()}
     held = engine.read_held(clamped)
