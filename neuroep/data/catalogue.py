@@ -47,7 +47,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Entry:
+class DataSource:
     """A data set by name."""
 
     name: str
@@ -135,20 +135,20 @@ _TABLE = {"path": "a file or folder", "text": "the name of a column, or of two",
 _ONE, _TWO = tokenised.SEQUENCES[1], tokenised.SEQUENCES[2]
 _READ = (*TEXT, *CHOICE)
 
-CATALOGUE: Mapping[str, Entry] = {
+CATALOGUE: Mapping[str, DataSource] = {
     entry.name: entry
     for entry in (
-        Entry("imdb", "is made of words", _words("imdb"), _ONE, _READ, _VECTORS, _tables),
-        Entry("snli", "is made of words", _words("snli"), _TWO, _READ, _VECTORS, _tables),
-        Entry("reviews", "is generated", lambda _: generated.build("reviews"), _ONE, CHOICE),
-        Entry("pairs", "is generated", lambda _: generated.build("pairs"), _TWO, CHOICE),
-        Entry("table", "is made of words", _words("table"), _ONE, _READ, _TABLE, _tables),
-        Entry(
+        DataSource("imdb", "is made of words", _words("imdb"), _ONE, _READ, _VECTORS, _tables),
+        DataSource("snli", "is made of words", _words("snli"), _TWO, _READ, _VECTORS, _tables),
+        DataSource("reviews", "is generated", lambda _: generated.build("reviews"), _ONE, CHOICE),
+        DataSource("pairs", "is generated", lambda _: generated.build("pairs"), _TWO, CHOICE),
+        DataSource("table", "is made of words", _words("table"), _ONE, _READ, _TABLE, _tables),
+        DataSource(
             "arrays", "is made of numbers", shaped(_arrays), takes=("path", "test", *NUMBERS, *CHOICE),
             needs={"path": "a folder or file of arrays"}, files=_array_files,
         ),
-        Entry(digits.NAME, "is embedded", shaped(lambda _: digits.build(), Shape("whole"))),
-        Entry(arrays.GIVEN, "is in the memory of a Python program", _given, takes=()),
+        DataSource(digits.NAME, "is embedded", shaped(lambda _: digits.build(), Shape("whole"))),
+        DataSource(arrays.GIVEN, "is in the memory of a Python program", _given, takes=()),
     )
 }  # fmt: skip
 """Data sets by name."""

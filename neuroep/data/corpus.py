@@ -15,7 +15,7 @@ import numpy as np
 
 from neuroep.data.batch import Batch, TokenVectors
 from neuroep.data.batching import minibatches
-from neuroep.data.splits import Split, Tokens
+from neuroep.data.splits import Split, TokenSequences
 from neuroep.errors import DataError, unknown
 
 
@@ -54,12 +54,12 @@ class Corpus(ABC):
         """Length of a token's vector."""
 
     @abstractmethod
-    def embed(self, tokens: Tokens) -> TokenVectors:
+    def embed(self, tokens: TokenSequences) -> TokenVectors:
         """Return the vectors of the samples of a batch, zero beyond each sample's length.
 
         Parameters
         ----------
-        tokens : Tokens
+        tokens : TokenSequences
             One sequence of the samples, of this corpus's kind.
 
         Returns
@@ -69,7 +69,7 @@ class Corpus(ABC):
         """
 
     @abstractmethod
-    def names(self, tokens: Tokens, sample: int) -> tuple[str, ...]:
+    def names(self, tokens: TokenSequences, sample: int) -> tuple[str, ...]:
         """Return what pictures call the tokens of one sample: the words, or numbers."""
 
     @abstractmethod

@@ -11,7 +11,7 @@ import numpy as np
 from neuroep.errors import DataError
 
 
-class Tokens(Protocol):
+class TokenSequences(Protocol):
     """One sequence of every sample: :class:`neuroep.data.ragged.Ragged` ids of words, or a series of numbers."""
 
     def __len__(self) -> int:
@@ -32,7 +32,7 @@ class Tokens(Protocol):
         ...
 
 
-Kind = TypeVar("Kind", bound=Tokens)
+Kind = TypeVar("Kind", bound=TokenSequences)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class Split(Generic[Kind]):
 
     Parameters
     ----------
-    tokens : mapping of str to Tokens
+    tokens : mapping of str to TokenSequences
         Tokens by name of the sequence: ``{"text": ...}``, ``{"premise": ..., "hypothesis": ...}``, ``{"signal": ...}``.
     labels : numpy.ndarray
         (samples,) int64, class numbers.

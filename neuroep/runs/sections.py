@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from hw_models.chip import Chip
 from hw_models.reading import Entries, Page
-from neuroep.data.catalogue import CATALOGUE, NAMES, OPTIONAL, Entry, Origin
+from neuroep.data.catalogue import CATALOGUE, NAMES, OPTIONAL, DataSource, Origin
 from neuroep.errors import ConfigError
 from neuroep.gradients.formulas import Kind, check_points
 from neuroep.learning.optimisers import LARGEST_RATE
@@ -162,7 +162,7 @@ class DataConfig(Section):
         return Origin(**{name: getattr(self, name) for name in OPTIONAL})
 
     @property
-    def entry(self) -> Entry:
+    def entry(self) -> DataSource:
         """The data set of that name."""
         return CATALOGUE[self.name]
 
