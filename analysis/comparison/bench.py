@@ -8,13 +8,13 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from analysis.gradients.gradient_error import CONVERGED
 from hw_models.reading import Entries, Page
-from neuroep.data.baseline import bag_of_words_accuracy
+from neuroep.data.baseline import linear_accuracy
 from neuroep.gradients import yardsticks
 from neuroep.runs import directory as runs, training
 from neuroep.runs.compiling import clock, warm_up
@@ -101,6 +101,15 @@ def _mean(values: Sequence[float]) -> float:
     return math.nan if any(map(math.isnan, values)) else statistics.fmean(values)
 
 
+class Baseline(NamedTuple):
+    """A linear model on the same data."""
+
+    name: str
+    about: str
+    accuracy: float
+    """On the test split."""
+
+
 class Bench:
     """Trains, deploys and measures one contestant after another; keeps what they share."""
 
@@ -113,9 +122,12 @@ class Bench:
         self.followed: Page = {}
 
     @property
-    def bag_of_words(self) -> float | None:
-        """Test accuracy of word counts, where the corpus has one sequence."""
-        return bag_of_words_accuracy(self.corpus) if len(self.corpus.sequences) == 1 else None
+    def baseline(self) -> Baseline | None:
+        """A linear model's test accuracy, where the corpus has one sequence."""
+        if len(self.corpus.sequences) != 1:
+            return None
+        name, about = self.corpus.baseline
+        return Baseline(name, about, linear_accuracy(self.corpus))
 
     def judge(self, name: str, config: Config) -> Contestant:
         """Train or deploy one contestant and let it predict both splits."""

@@ -90,7 +90,7 @@ def run(
         judged = {name: bench.judge(name, config) for name, config in settings.items()}
         found = tuple(replace(one, **bench.follow(settings[name])) for name, one in judged.items())
         used = {name: config.chip for name, config in settings.items() if config.chip is not None}
-        result = Comparison(Path(out), mode, settings["local"], found, bench.bag_of_words, used, asked)
+        result = Comparison(Path(out), mode, settings["local"], found, bench.baseline, used, asked)
         with own_look():
             save(picture(result), place / PICTURE)
         (place / RESULTS).write_text(runs.as_json(result.as_dict(), indent=1) + "\n", encoding="utf-8")

@@ -43,8 +43,8 @@ def summary(result: Comparison) -> str:
     """Return the table of contestants."""
     heads = ("", "test", "training", "agrees", "steps", "worst cosine", "train time", "predict time", "MiB")
     rows = [_row(found) for found in result.contestants]
-    if result.bag_of_words is not None:
-        rows.append(("bag of words", numbers.share(result.bag_of_words), *[numbers.NONE] * (len(heads) - 2)))
+    if result.baseline is not None:
+        rows.append((result.baseline.name, numbers.share(result.baseline.accuracy), *[numbers.NONE] * (len(heads) - 2)))
     note = (
         "Test, training: accuracy. Agrees: share of test samples with the reference's class. Steps: mean settle steps "
         "of a test sample. One chip each. Worst cosine: of EP's gradient with the exact one, in the parameter where it "
@@ -52,8 +52,8 @@ def summary(result: Comparison) -> str:
         "Times, with compiling, and memory are of the simulation, not of a chip; no training time: the weights were "
         "taken over."
     )
-    if result.bag_of_words is not None:
-        note += " Bag of words: logistic regression on word counts."
+    if result.baseline is not None:
+        note += f" {result.baseline.name.capitalize()}: {result.baseline.about}."
     return html.section("In short", html.table(heads, rows), html.paragraph(note, "note"))
 
 

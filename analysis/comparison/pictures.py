@@ -31,7 +31,7 @@ def _colours(result: Comparison) -> dict[str, str]:
 
 
 def plot_accuracy_bars(result: Comparison, ax: Axes | None = None) -> Axes:
-    """Draw test accuracy of each contestant as bars, training accuracy as marks, and the bag of words as a line."""
+    """Draw test accuracy of each contestant as bars, training accuracy as marks, and a linear model as a line."""
     ax = style.axes(ax)
     names = [found.name for found in result.contestants]
     colours = _colours(result)
@@ -42,11 +42,11 @@ def plot_accuracy_bars(result: Comparison, ax: Axes | None = None) -> Axes:
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}
         side = "right" if test > 0.2 else "left"
         ax.text(100 * test - 1, place, f"{100 * test:.1f} %", va="center", ha=side, fontsize=style.TEXT - 1, bbox=box)
-    if result.bag_of_words is not None:
-        ax.axvline(100 * result.bag_of_words, color=style.GREY, linestyle="--")
+    if result.baseline is not None:
+        ax.axvline(100 * result.baseline.accuracy, color=style.GREY, linestyle="--")
         ax.text(
-            100 * result.bag_of_words, 1.01, "bag of words", transform=ax.get_xaxis_transform(), color=style.GREY,
-            fontsize=style.TEXT - 2, ha="center",
+            100 * result.baseline.accuracy, 1.01, result.baseline.name, transform=ax.get_xaxis_transform(),
+            color=style.GREY, fontsize=style.TEXT - 2, ha="center",
         )  # fmt: skip
     ax.set_yticks(range(len(names)), names)
     ax.invert_yaxis()

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from analysis.comparison.bench import Alignment, Contestant, folder
+from analysis.comparison.bench import Alignment, Baseline, Contestant, folder
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
 from hw_models.reading import Entries, Page, read_json
 from hw_models.text import lined
+from neuroep.data.text_corpus import TextCorpus
 from neuroep.errors import ConfigError
 from neuroep.runs import config as configuration
 from neuroep.runs.config import Config
@@ -28,8 +29,8 @@ class Comparison:
     mode: str
     config: Config
     contestants: tuple[Contestant, ...]
-    bag_of_words: float | None
-    """Test accuracy of logistic regression on word counts, where the corpus has one sequence."""
+    baseline: Baseline | None
+    """A linear model's test accuracy, where the corpus has one sequence."""
     chips: Mapping[str, Chip] = field(default_factory=dict)
     """By name of the contestant."""
     asked: Entries = field(default_factory=dict)
@@ -41,7 +42,8 @@ class Comparison:
         engines = {found.name: asdict(found) for found in self.contestants}
         page = {"mode": self.mode, "config": self.config.to_dict(), "engines": engines, "pictures": [PICTURE]}
         chips = {name: chip.to_dict() for name, chip in self.chips.items()}
-        return page | {"bag_of_words": self.bag_of_words, "chips": chips, "asked": dict(self.asked)}
+        baseline = None if self.baseline is None else self.baseline._asdict()
+        return page | {"baseline": baseline, "chips": chips, "asked": dict(self.asked)}
 
     def as_text(self) -> str:
         """Return a table for reading."""
@@ -55,8 +57,8 @@ class Comparison:
                 f"{found.name:<{width}}{found.accuracy['train']:>9.1%}{found.accuracy['test']:>9.1%}"
                 f"{found.agreement:>9.1%}{found.steps:>9.1f}{worst:>14}{sum(found.seconds.values()):>9.1f}{memory:>9}"
             )
-        if self.bag_of_words is not None:
-            lines.append(f"{'bag of words':<{width}}{'':>9}{self.bag_of_words:>9.1%}")
+        if self.baseline is not None:
+            lines.append(f"{self.baseline.name:<{width}}{'':>9}{self.baseline.accuracy:>9.1%}")
         trained = [name for name in (found.name for found in self.contestants) if (self.out / folder(name)).is_dir()]
         files = [RESULTS, TABLE, PICTURE, *([f"runs of {', '.join(trained)}"] if trained else [])]
         return lined([*lines, f"written to {self.out}: {', '.join(files)}"])
@@ -76,12 +78,20 @@ def load(directory: str | Path) -> Comparison:
         found = tuple(_contestant(one) for one in page["engines"].values())
         chips = {name: Chip.parse(values) for name, values in page["chips"].items()}
         config = configuration.parse(page["config"], str(path))
-        return Comparison(Path(directory), page["mode"], config, found, page["bag_of_words"], chips, page["asked"])
+        return Comparison(Path(directory), page["mode"], config, found, _baseline(page), chips, page["asked"])
     except FileNotFoundError:
         raise ConfigError(f"'{directory}' is no comparison: it has no {RESULTS}") from None
     except (ChipError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         fault = f"it has no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise ConfigError(f"'{path}' is damaged: {fault}") from None
+
+
+def _baseline(page: Entries) -> Baseline | None:
+    """Read the linear model; version 0.1 wrote the accuracy of a bag of words alone."""
+    held = page["baseline"] if "baseline" in page else page["bag_of_words"]
+    if held is None:
+        return None
+    return Baseline(**held) if isinstance(held, dict) else Baseline(*TextCorpus.baseline, float(held))
 
 
 def _contestant(values: Entries) -> Contestant:

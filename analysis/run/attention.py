@@ -16,8 +16,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.run.subject import Subject
-from neuroep import data
-from neuroep.data.corpus import Corpus, Split
+from neuroep.data.corpus import Corpus
+from neuroep.data.splits import Split
 from neuroep.engines.engine import Engine
 from neuroep.engines.settling import Schedule
 from neuroep.errors import ConfigError
@@ -52,6 +52,8 @@ class AttentionMap:
     split: str
     sample: int
     """Number of the sample in its split."""
+    token: str = "word"
+    """What queries and keys are called."""
 
 
 def effective_keys(weights: np.ndarray) -> np.ndarray:
@@ -76,7 +78,7 @@ def attend(
     engine : Engine
         Any, with the weights to be looked at.
     corpus : Corpus
-        Of its words.
+        Of its words, or numbers.
     split : str
         Name of the split.
     sample : int
@@ -95,11 +97,11 @@ def attend(
     if not 0 <= sample < len(chosen):
         raise ConfigError(f"sample is {sample}: split '{split}' has samples 0 to {len(chosen) - 1}")
     one = chosen.take(np.array([sample]))
-    words = {name: tuple(corpus.words[n] for n in one.tokens[name][0]) for name in corpus.sequences}
+    words = {name: corpus.names(one.tokens[name], 0) for name in corpus.sequences}
     empty = [name for name, found in words.items() if not found]
     if empty:
-        raise ConfigError(f"sample {sample} of split '{split}' has no word of the vocabulary in '{empty[0]}'")
-    batch = next(data.batches(one, corpus.vectors, 1, sequences=corpus.sequences))
+        raise ConfigError(f"sample {sample} of split '{split}' has no known {corpus.token} in '{empty[0]}'")
+    batch = next(corpus.batches(one, 1))
     clamped = engine.clamp(batch.keyed("attend", split, sample))
     settled = engine.settle(clamped, schedule)
     label = corpus.classes[int(one.labels[0])]
@@ -112,7 +114,8 @@ def attend(
         if rest.any():
             weights, keys = np.column_stack([weights, rest]), (*keys, PADDING)
         effective = effective_keys(full)
-        found.append(AttentionMap(layer.name, weights, queries, keys, effective, label, predicted, split, sample))
+        about = (label, predicted, split, sample, corpus.token)
+        found.append(AttentionMap(layer.name, weights, queries, keys, effective, *about))
     return found
 
 
@@ -124,6 +127,7 @@ def plot_attention(
     queries: Sequence[str] | None = None,
     effective: np.ndarray | None = None,
     title: str = "attention",
+    token: str = "word",
 ) -> Axes:
     """Draw attention weights, a row for each asking word, and at its end the effective number of keys.
 
@@ -141,6 +145,8 @@ def plot_attention(
         (queries,) effective number of keys, default exp(entropy) of each row.
     title : str
         Line above.
+    token : str
+        What queries and keys are called.
 
     Raises
     ------
@@ -180,7 +186,7 @@ def plot_attention(
         for n, m, what in ((len(asking), rows, "queries"), (len(words), columns, "keys"))
         if n > m
     ]
-    style.dress(ax, x="key: word attended to", y="query: word that asks", title=", ".join([title, *left_out]))
+    style.dress(ax, x=f"key: {token} attended to", y=f"query: {token} that asks", title=", ".join([title, *left_out]))
     ax.tick_params(labelsize=size)
     ax.grid(False)
     return ax
@@ -206,13 +212,13 @@ def _first_words(result: AttentionMap, ax: Axes | None) -> Axes:
     few = slice(FIRST_WORDS)
     return plot_attention(
         result.weights[few, few], result.keys[few], ax, queries=result.queries[few], effective=result.effective[few],
-        title=result.layer,
+        title=result.layer, token=result.token,
     )  # fmt: skip
 
 
 def _layer(result: AttentionMap) -> str:
     words = max(len(result.queries), len(result.keys))
-    cut = f" The first {FIRST_WORDS} of {words} words are drawn." if words > FIRST_WORDS else ""
+    cut = f" The first {FIRST_WORDS} of {words} {result.token}s are drawn." if words > FIRST_WORDS else ""
     return f"Layer {result.layer}.{cut}"
 
 
@@ -221,8 +227,9 @@ def _about(results: Sequence[AttentionMap]) -> str:
         return ""
     one = results[0]
     about = (
-        f"Sample {one.sample} of split '{one.split}': '{one.label}', predicted '{one.predicted}'. Each row is a word "
-        "that asks, each column one it attends to; at the end the effective number of keys, 1 for a single one."
+        f"Sample {one.sample} of split '{one.split}': '{one.label}', predicted '{one.predicted}'. Each row is a "
+        f"{one.token} that asks, each column one it attends to; at the end the effective number of keys, 1 for a "
+        "single one."
     )
     return html.paragraph(about, "note")
 

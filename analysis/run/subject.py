@@ -15,8 +15,7 @@ from analysis.drawing import html, numbers
 from analysis.drawing.panels import Panel
 
 from hw_models.reading import Entries
-from neuroep.data import generated
-from neuroep.data.folders import local_files
+from neuroep.data.catalogue import EMBEDDED
 from neuroep.errors import ConfigError
 from neuroep.runs.checkpoints import Checkpoint
 from neuroep.runs.directory import Run
@@ -93,18 +92,19 @@ def closed(run: Run, saved: Checkpoint) -> str:
     size, settings = sum(array.size for array in saved.parameters.values()), run.config.data
     if size > LARGEST:
         return f"the network has {size:,d} parameters, over {LARGEST:,d}"
-    if settings.name in generated.NAMES:
+    if settings.name in EMBEDDED:
         return ""
-    if settings.path is None or not Path(settings.path).is_dir():
+    words = "vectors" in settings.entry.needs
+    if settings.entry.files is None or settings.path is None or (words and not Path(settings.path).is_dir()):
         return f"data '{settings.name}' are in no local directory"
-    if settings.vectors is None:
+    if words and settings.vectors is None:
         return "no word vectors are named"
-    if not Path(settings.vectors).is_file():
+    if settings.vectors is not None and not Path(settings.vectors).is_file():
         return "the word vectors are in no local file"
     # The tables alone: a run that somebody else made could name the root of all files.
-    files = [file for found in local_files(settings.path).values() for file in found]
-    held = sum(file.stat().st_size for file in [*files, Path(settings.vectors)])
-    return f"data and word vectors have {held / 1e6:,.0f} MB" if held > LARGEST_DATA else ""
+    files = [*settings.entry.files(settings.path), *([Path(settings.vectors)] if settings.vectors else [])]
+    held = sum(file.stat().st_size for file in files)
+    return f"data{' and word vectors' * words} have {held / 1e6:,.0f} MB" if held > LARGEST_DATA else ""
 
 
 def open_run(run: Run, saved: Checkpoint) -> Opened:

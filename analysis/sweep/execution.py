@@ -51,14 +51,13 @@ class CorpusFacts:
 
 def corpus_key(config: Config) -> CorpusKey:
     """Return what decides which corpus is loaded, before anything is cut or chosen."""
-    settings = config.data
-    return settings.name, settings.path, settings.vectors, settings.text, settings.label, settings.cache
+    return config.data.name, config.data.origin
 
 
 def load_source(key: CorpusKey) -> Corpus:
     """Load a corpus whole."""
-    name, path, vectors, text, label, cache = key
-    return data.load(name, path=path, vectors=vectors, tokens=WHOLE, text=text, label=label, cache=cache)
+    name, origin = key
+    return data.load(name, tokens=WHOLE, **vars(origin))
 
 
 @lru_cache(maxsize=2)

@@ -69,8 +69,8 @@ class Config(Section):
         if self.chip is None and self.engine.chip_seed is not None:
             raise ValueError(f"engine.chip_seed = {self.engine.chip_seed}: it acts only with a chip")
         needed = len(SEQUENCES[self.network.kind])
-        if self.data.sequences != needed:
-            counts = f"reads {needed} sequence{'s' * (needed > 1)}, data '{self.data.name}' has {self.data.sequences}"
+        if (count := len(self.data.sequences)) != needed:
+            counts = f"reads {needed} sequence{'s' * (needed > 1)}, data '{self.data.name}' has {count}"
             raise ValueError(f"network.kind = '{self.network.kind}': {counts}")
         return self
 
