@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -43,8 +42,6 @@ class Relaxing(Protocol):
 
     @property
     def epsilon(self) -> float: ...
-
-    def computing(self) -> AbstractContextManager[None]: ...
 
     def rest(self, clamped: Any) -> State: ...
 
@@ -259,8 +256,7 @@ def _update_group(engine: Relaxing, clamped: Any, state: State, group: tuple[str
     moving = tuple(name for name in group if engine.redraws or name in state.stale)
     if not moving:
         return {}
-    with engine.computing():
-        changes = engine.relax(clamped, state, moving, schedule)
+    changes = engine.relax(clamped, state, moving, schedule)
     stale = set(state.stale - set(moving))
     for name in moving:
         stale |= network.neighbours[name]
