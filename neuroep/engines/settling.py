@@ -30,7 +30,7 @@ from neuroep.errors import ConfigError
 from neuroep.network import Network
 
 
-class Relaxing(Protocol):
+class SettlingEngine(Protocol):
     """What settling asks of an engine; see :class:`neuroep.engines.engine.Engine`."""
 
     network: Network
@@ -97,7 +97,7 @@ class Settling:
 
     Parameters
     ----------
-    engine : Relaxing
+    engine : SettlingEngine
         Moves layers and measures changes.
     clamped : object
         Clamped batch, as returned by ``engine.clamp``.
@@ -127,7 +127,7 @@ class Settling:
     """
 
     def __init__(
-        self, engine: Relaxing, clamped: Any, schedule: Schedule, beta: float = 0.0, start: State | None = None
+        self, engine: SettlingEngine, clamped: Any, schedule: Schedule, beta: float = 0.0, start: State | None = None
     ) -> None:
         self.engine, self.clamped, self.schedule, self.beta = engine, clamped, schedule, beta
         output = engine.network.output
@@ -220,7 +220,7 @@ class Settling:
 
 
 def settle(
-    engine: Relaxing,
+    engine: SettlingEngine,
     clamped: Any,
     schedule: Schedule,
     beta: float = 0.0,
@@ -250,7 +250,9 @@ def settle(
     return phase.settled(trace)
 
 
-def _update_group(engine: Relaxing, clamped: Any, state: State, group: tuple[str, ...], schedule: Schedule) -> dict:
+def _update_group(
+    engine: SettlingEngine, clamped: Any, state: State, group: tuple[str, ...], schedule: Schedule
+) -> dict:
     """Move the stale layers of one group, or all where a read may differ; return max|delta s| of each."""
     network = engine.network
     moving = tuple(name for name in group if engine.redraws or name in state.stale)
@@ -268,7 +270,7 @@ def _update_group(engine: Relaxing, clamped: Any, state: State, group: tuple[str
     return changes
 
 
-def _origin(engine: Relaxing, clamped: Any, start: State | None, beta: float) -> State | None:
+def _origin(engine: SettlingEngine, clamped: Any, start: State | None, beta: float) -> State | None:
     """Return the state from which the displacement of a nudged phase counts."""
     if beta == 0:
         return None
@@ -277,7 +279,7 @@ def _origin(engine: Relaxing, clamped: Any, start: State | None, beta: float) ->
     return start if start.origin is None else start.origin
 
 
-def _energy_of(engine: Relaxing, clamped: Any, state: State) -> Callable[[], np.ndarray]:
+def _energy_of(engine: SettlingEngine, clamped: Any, state: State) -> Callable[[], np.ndarray]:
     """Return what computes the energy later, as long as the weights are those that the state settled with."""
     version = engine.version
 
