@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from neuroep.runs.session import Session
     from neuroep.runs.training import train
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "Session",
     "__version__",

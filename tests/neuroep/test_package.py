@@ -19,8 +19,6 @@ SOURCES = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py
 NAME = re.compile(r"(?<![\w./\"'-])(?:neuroep|analysis|hw_models)(?:\.[A-Za-z_]\w*)+(?![\w/-])")
 OTHERS = {"neuroep.chips"}
 """Names of other things: the group of entry points."""
-OLD_NAMES = {"hw_models.compiling.kernel", "neuroep.seals", "neuroep.locks"}
-"""Of CONTRIBUTING.md, whose text does not follow the modules yet: to be taken out with it."""
 FRESH = """
 import json, os, sys
 import neuroep, analysis, hw_models
@@ -63,7 +61,7 @@ def _is_text(value: ast.expr) -> bool:
 def named() -> dict[str, list[str]]:
     """Return every dotted name in the documentation, by what holds its last part."""
     texts = [path.read_text(encoding="utf-8") for path in PAGES] + [docstrings(path) for path in SOURCES]
-    names = {found[0] for text in texts for found in NAME.finditer(text)} - OTHERS - OLD_NAMES
+    names = {found[0] for text in texts for found in NAME.finditer(text)} - OTHERS
     held: dict[str, list[str]] = {}
     for name in sorted(names):
         held.setdefault(name.rpartition(".")[0], []).append(name)

@@ -108,6 +108,8 @@ def study(name: str, folder: Path) -> tuple[Any, Any]:
         found = _table(folder / "out" / "results.parquet")
     else:
         found = json.loads((folder / "out" / f"{dict(compare='comparison').get(words[0], words[0])}.json").read_text())
+        if found.get("baseline") is not None:  # recorded as the accuracy alone, of a bag of words
+            found["bag_of_words"] = found["baseline"]["accuracy"]
     return kept(found), counted(found)
 
 

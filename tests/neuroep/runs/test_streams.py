@@ -37,7 +37,7 @@ def shell(line: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
         ("NEUROEP chips nothing 2>&- >&-", 2, b""),
         ("NEUROEP chips nothing 2>&- >&- <&-", 2, b""),
         ("NEUROEP chips nothing 2>/dev/full", 2, b""),
-        ("NEUROEP --version <&-", 0, b"neuroep 0.1.0\n"),
+        ("NEUROEP --version <&-", 0, b"neuroep 0.2.0\n"),
     ],
 )
 def test_closed_streams(line, code, out):
