@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from analysis.drawing import html
 from analysis.drawing.panels import Panel, Picture
@@ -18,6 +17,7 @@ from analysis.run.subject import Subject
 from analysis.run.weights import MOST, SIZE, initial, network_of, small_title
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.reading import Entries
+from neuroep.engines.chip.arrays import CrossbarArray
 from neuroep.runs.building import build_engine
 from neuroep.runs.checkpoints import Checkpoint
 from neuroep.runs.directory import Run
@@ -73,11 +73,10 @@ def crossbars(run: Run, saved: Checkpoint, parameters: Entries, as_learned: bool
     network = network_of(run, saved)
     if network is None:
         return {}
-    engine: Any = build_engine(run.config, network, parameters)
+    engine = build_engine(run.config, network, parameters)
     if as_learned and saved.devices:
         engine.load_optimiser_state(saved.optimiser, saved.devices)
-    arrays = {name: getattr(array, "crossbar", None) for name, array in engine.arrays.items()}
-    return {name: crossbar for name, crossbar in arrays.items() if isinstance(crossbar, Crossbar)}
+    return {name: array.crossbar for name, array in engine.arrays.items() if isinstance(array, CrossbarArray)}
 
 
 def _histogram(result: Conductances, ax: Axes | None) -> Axes:

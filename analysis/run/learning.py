@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from analysis.run.subject import Opened, Subject
+from hw_models.arrays.crossbar import Crossbar
 from hw_models.kernels.blocks import blocks
+from neuroep.engines.chip.arrays import CrossbarArray
 from neuroep.engines.engine import Engine
 from neuroep.errors import ConfigError, unknown
 from neuroep.gradients.estimators import Estimator
@@ -141,9 +143,10 @@ def _lively(change: np.ndarray) -> Entries:
     return output, source
 
 
-def _crossbar(engine: Engine, synapse: str) -> Any:
+def _crossbar(engine: Engine, synapse: str) -> Crossbar | None:
     """Return the crossbar of a synapse, or None where its array is none."""
-    return getattr(getattr(engine, "arrays", {}).get(synapse), "crossbar", None)
+    array = engine.arrays[synapse]
+    return array.crossbar if isinstance(array, CrossbarArray) else None
 
 
 def _conductances(engine: Engine, synapse: str) -> np.ndarray | None:
