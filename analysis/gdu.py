@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from neuroep.engines.torch.reference_engine import ReferenceEngine
+from neuroep.engines.engine import Engine
 from neuroep.gradients.estimators import Estimator
 from neuroep.gradients.yardsticks import cosine, unrolled
 from neuroep.network import Network
@@ -101,14 +101,14 @@ class _Recorder:
 
 
 def measure(
-    engine: ReferenceEngine, batch: Any, estimator: Estimator, total: Mapping[str, np.ndarray], shown: int = SHOWN
+    engine: Engine, batch: Any, estimator: Estimator, total: Mapping[str, np.ndarray], shown: int = SHOWN
 ) -> GDU:
     """Follow EP and BPTT step by step.
 
     Parameters
     ----------
-    engine : ReferenceEngine
-        In float64.
+    engine : Engine
+        Of torch parts, in float64.
     batch : Batch or Clamped
         A few samples.
     estimator : Estimator
@@ -118,14 +118,15 @@ def measure(
     shown : int
         Weights shown of each synapse, at most.
     """
-    phases = estimator.settle(engine, batch, step=0, record=("states",))
+    clamped = engine.clamp(batch)
+    free = engine.settle(clamped, estimator.free)
     recorders = _recorders(engine.network, total, shown)
-    ep = estimator.pieces(engine, phases)
-    bptt = unrolled(engine, phases.clamped, phases.free.state, estimator.nudged)
+    ep = estimator.pieces(engine, clamped, free, step=0)
+    bptt = unrolled(engine, clamped, free.state, estimator.nudged)
     for ours, exact in zip(ep, bptt, strict=True):
         for name, recorder in recorders.items():
             recorder.add(ours[f"{name}.weight"], exact[f"{name}.weight"])
-    return GDU(estimator.kind, estimator.beta, {name: recorder.curve() for name, recorder in recorders.items()})
+    return GDU(estimator.name, estimator.beta, {name: recorder.curve() for name, recorder in recorders.items()})
 
 
 def _recorders(network: Network, total: Mapping[str, np.ndarray], shown: int) -> dict[str, _Recorder]:

@@ -26,8 +26,9 @@ from hw_models.keywords import checked
 from hw_models.text import lined
 from neuroep import data
 from neuroep.data.batch import Batch
-from neuroep.engines.settling import Schedule
+from neuroep.engines.schedule import Schedule
 from neuroep.errors import ConfigError
+from neuroep.gradients.formulas import Formula, central
 from neuroep.gradients.health import output_health
 from neuroep.gradients.yardsticks import Implicit, as_reference
 from neuroep.network import AttentionLayer, Network
@@ -63,6 +64,8 @@ class GradientCheck:
     """The gradient that training uses against the exact one, by parameter."""
     gdu: tuple[GDU, ...]
     """EP beside BPTT by step, with the nudge of training and with a small one."""
+    formulas: tuple[Formula, ...] = gradient_error.PLAIN
+    """What ``rows`` compare: formulas of two states, and all even numbers of points up to the configured one."""
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -76,8 +79,8 @@ class GradientCheck:
             "rows": [asdict(row) for row in self.rows],
             "configured": [asdict(row) for row in self.configured],
             "slopes": {
-                kind: {name: gradient_error.slope(self.rows, name, kind) for name in self.parameters}
-                for kind in gradient_error.KINDS
+                formula.name: {name: gradient_error.fall(self.rows, name, formula) for name in self.parameters}
+                for formula in self.formulas
             },
             "gdu": [curves.as_dict() for curves in self.gdu],
         }
@@ -109,10 +112,10 @@ class GradientCheck:
         columns = "".join(f"{beta:>9g}" for beta in betas)
         lines.append(f"  {'parameter':<{self._width}}{'estimator':<10}{columns}   slope")
         for name in self.parameters:
-            for kind in gradient_error.KINDS:
-                errors = "".join(f"{_number(found[name, kind, beta]):>9}" for beta in betas)
-                slope = gradient_error.slope(self.rows, name, kind)
-                lines.append(f"  {name:<{self._width}}{kind:<10}{errors}{_number(slope, '.2f'):>8}")
+            for formula in self.formulas:
+                errors = "".join(f"{_number(found[name, formula.name, beta]):>9}" for beta in betas)
+                slope = gradient_error.fall(self.rows, name, formula)
+                lines.append(f"  {name:<{self._width}}{formula.name:<10}{errors}{_number(slope, '.2f'):>8}")
         if self.about["potential"] == HardSigmoid.name:
             lines.append(f"  {KINKS}")
         return lines
@@ -206,13 +209,14 @@ def check(parts: Assembly, batch: Batch, betas: Sequence[float] = BETAS, steps: 
     clamped = engine.clamp(batch)
     free = engine.settle(clamped, CONVERGED)
     exact = Implicit(CONVERGED, steps=5000, tolerance=1e-11).gradient(engine, clamped)
-    rows = gradient_error.against_beta(engine, clamped, free, exact, betas)
     estimator = parts.estimator
+    formulas = gradient_error.PLAIN + tuple(central(points) for points in range(4, estimator.points + 1, 2))
+    rows = gradient_error.against_beta(engine, clamped, free, exact, betas, formulas=formulas)
     measured = estimator.measure(parts.engine, batch, step=0)
     found = parts.engine.gradient(measured.contrasts)
-    trained = gradient_error.agreements(found, exact, estimator.kind, estimator.beta)
+    trained = gradient_error.agreements(found, exact, estimator.name, estimator.beta)
     synchronous = Schedule("synchronous", steps, dt=estimator.free.dt)
-    nudges = (estimator, replace(estimator, kind="centred", beta=min(SMALL, estimator.beta)))
+    nudges = (estimator, replace(estimator, kind="centred", points=2, beta=min(SMALL, estimator.beta)))
     curves = tuple(
         gdu.measure(engine, clamped, replace(nudge, free=CONVERGED, nudged=synchronous), exact)
         for nudge in dict.fromkeys(nudges)
@@ -227,7 +231,7 @@ def check(parts: Assembly, batch: Batch, betas: Sequence[float] = BETAS, steps: 
         **output_health(engine.network.output, engine.outputs(free), batch.labels),
         "configured": _configured(parts, measured.health),
     }
-    return GradientCheck(Path(), about, rows, trained, curves)
+    return GradientCheck(Path(), about, rows, trained, curves, formulas)
 
 
 def _configured(parts: Assembly, health: Mapping[str, float]) -> dict[str, Any]:
@@ -235,7 +239,7 @@ def _configured(parts: Assembly, health: Mapping[str, float]) -> dict[str, Any]:
     config, estimator = parts.config, parts.estimator
     taken = {name: health[name] for name in TAKEN}
     return {
-        "estimator": estimator.kind,
+        "estimator": estimator.name,
         "beta": estimator.beta,
         "order": estimator.free.order,
         "free_steps": estimator.free.steps,

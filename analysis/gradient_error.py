@@ -1,7 +1,8 @@
 r"""Error of EP's gradient against the nudge beta, by parameter and estimator.
 
 The phases settle layer-wise in float64 until nothing moves, so what remains is the bias of the finite nudge alone:
-O(beta) one-sided, O(beta^2) centred. The exact gradient comes from implicit differentiation at the free fixed point.
+O(beta) one-sided, O(beta^2) centred, O(beta^N) with N points (:mod:`neuroep.gradients.formulas`). The exact gradient
+comes from implicit differentiation at the free fixed point.
 """
 
 from __future__ import annotations
@@ -11,16 +12,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neuroep.engines.settling import Schedule, Settled
-from neuroep.engines.torch.reference_engine import Clamped, ReferenceEngine
+from neuroep.engines.clamped import Clamped
+from neuroep.engines.engine import Engine
+from neuroep.engines.schedule import Schedule
+from neuroep.engines.settling import Settled
+from neuroep.gradients.estimators import Phases, pairs
+from neuroep.gradients.formulas import Formula, plain
 from neuroep.gradients.yardsticks import cosine, relative_error
 
-KINDS = ("centred", "positive", "negative")
+PLAIN = plain()
+"""Formulas of two states, which are always compared."""
+KINDS = tuple(formula.name for formula in PLAIN)
 BETAS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
 CONVERGED = Schedule("layerwise", steps=1000, tolerance=1e-13)
 """A phase that settles until float64 ends."""
 FLOOR = 1e-6
-"""Errors below are rounding: no slope is read from them."""
+"""Errors of formulas of order 1 and 2 below are rounding: no slope is read from them."""
+ROUNDING = 1e-11
+"""Errors of formulas of higher order below this over beta are rounding."""
 
 
 @dataclass(frozen=True)
@@ -49,19 +58,20 @@ def agreements(
 
 
 def against_beta(
-    engine: ReferenceEngine,
+    engine: Engine,
     clamped: Clamped,
     free: Settled,
     exact: Mapping[str, np.ndarray],
     betas: Sequence[float] = BETAS,
     schedule: Schedule = CONVERGED,
+    formulas: Sequence[Formula] = PLAIN,
 ) -> list[Agreement]:
-    """Return the agreement of every estimator for each beta that the output's potential allows.
+    """Return the agreement of every formula for each beta that the output's potential allows.
 
     Parameters
     ----------
-    engine : ReferenceEngine
-        In float64.
+    engine : Engine
+        Of torch parts, in float64.
     clamped : Clamped
         The batch.
     free : Settled
@@ -72,24 +82,32 @@ def against_beta(
         Nudges; those at or above the curvature of the output's energy are left out, -beta would make it concave.
     schedule : Schedule
         Of the nudged phases.
+    formulas : sequence of Formula
+        What to compare; a nudge that several take is settled once.
     """
     rows: list[Agreement] = []
+    nudges = dict.fromkeys(nudge for formula in formulas for nudge in formula.nudged)
     for beta in betas:
         if beta >= engine.network.output.potential.curvature:
             continue
-        plus, minus = (engine.settle(clamped, schedule, sign * beta, free).state for sign in (1, -1))
-        ends = {
-            "centred": (plus, minus, 2 * beta),
-            "positive": (plus, free.state, beta),
-            "negative": (free.state, minus, beta),
-        }
-        for kind in KINDS:
-            found = engine.gradient(engine.contrasts(clamped, *ends[kind]))
-            rows += agreements(found, exact, kind, beta)
+        nudged = {nudge: engine.settle(clamped, schedule, nudge * beta, free) for nudge in nudges}
+        phases = Phases(clamped, free, nudged)
+        for formula in formulas:
+            found = engine.gradient(engine.contrasts(clamped, pairs(formula, beta, phases)))
+            rows += agreements(found, exact, formula.name, beta)
     return rows
 
 
-def slope(rows: Sequence[Agreement], parameter: str, estimator: str, largest: float = 0.1) -> float:
+def fall(rows: Sequence[Agreement], parameter: str, formula: Formula) -> float:
+    """Return the exponent of a formula's error; one of high order meets rounding at a beta that is still large."""
+    if formula.order <= 2:
+        return slope(rows, parameter, formula.name)
+    return slope(rows, parameter, formula.name, largest=0.3, rounding=ROUNDING)
+
+
+def slope(
+    rows: Sequence[Agreement], parameter: str, estimator: str, largest: float = 0.1, rounding: float | None = None
+) -> float:
     """Return the exponent q of error ~ beta^q, fitted where the error is not rounding.
 
     Parameters
@@ -100,6 +118,8 @@ def slope(rows: Sequence[Agreement], parameter: str, estimator: str, largest: fl
         Which to fit.
     largest : float
         Largest beta that counts.
+    rounding : float, optional
+        Errors above this over beta count; default those above ``FLOOR`` at any beta.
 
     Returns
     -------
@@ -109,7 +129,9 @@ def slope(rows: Sequence[Agreement], parameter: str, estimator: str, largest: fl
     points = [
         (row.beta, row.error)
         for row in rows
-        if (row.parameter, row.estimator) == (parameter, estimator) and row.beta <= largest and row.error > FLOOR
+        if (row.parameter, row.estimator) == (parameter, estimator)
+        and row.beta <= largest
+        and row.error > (FLOOR if rounding is None else rounding / row.beta)
     ]
     if len(points) < 2:
         return float("nan")

@@ -83,10 +83,10 @@ def engine(where: str, net: Network, values: Mapping[str, np.ndarray] | None = N
 
 
 def estimator(
-    kind: str = "centred", beta: float = 0.1, *, free: Schedule = TIGHT, nudged: Schedule = TIGHT
+    kind: str = "centred", beta: float = 0.1, *, free: Schedule = TIGHT, nudged: Schedule = TIGHT, points: int = 2
 ) -> Estimator:
     """Return an estimator with tight phases."""
-    return Estimator(kind, beta, free, nudged)
+    return Estimator(kind, beta, free, nudged, points=points)
 
 
 def assert_close(found: Mapping[str, np.ndarray], wanted: Mapping[str, np.ndarray], tolerance: float) -> None:

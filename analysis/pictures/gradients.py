@@ -12,18 +12,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.gdu import GDU
-from analysis.gradient_error import KINDS, Agreement
+from analysis.gradient_error import Agreement
 from analysis.pictures import style
+from neuroep.gradients.formulas import named
 
 COLUMNS = 3
 WIDTH, HEIGHT = 4.4, 3.3
 """Of a panel on a sheet [inch]."""
 STILL = 1e-3
 """A step below this share of a curve's largest counts as none."""
-LABELS = {"centred": "centred", "positive": r"one-sided, $+\beta$", "negative": r"one-sided, $-\beta$"}
-FILLS = ("full", "full", "none")
-GUIDES = {"positive": 1, "centred": 2}
-"""Power of beta with which an estimator's error falls."""
+LABELS = {"positive": r"one-sided, $+\beta$", "negative": r"one-sided, $-\beta$"}
+LARGE = 0.3
+"""Nudge at which guides of high powers are laid on."""
+FILLS = {"negative": "none"}
+LINES = {1: ":", 2: "--"}
+"""Of the guides, by power of beta; dashes and dots for higher ones."""
 
 
 def plot_gdu(result: GDU, ax: Axes | None = None, *, synapse: str | None = None) -> Axes:
@@ -101,7 +104,7 @@ def plot_gdu_error(result: Sequence[GDU], ax: Axes | None = None) -> Axes:
 
 
 def plot_gradient_error(result: Sequence[Agreement], ax: Axes | None = None, *, parameter: str | None = None) -> Axes:
-    """Draw the relative error of the estimators against beta, with guides of slope 1 and 2.
+    """Draw the relative error of the estimators against beta, with a guide for each power with which one falls.
 
     Parameters
     ----------
@@ -113,15 +116,18 @@ def plot_gradient_error(result: Sequence[Agreement], ax: Axes | None = None, *, 
         Draw this parameter; default the largest error of any parameter.
     """
     ax = style.axes(ax)
-    for number, kind in enumerate(KINDS):
+    guided: set[int] = set()
+    for number, kind in enumerate(dict.fromkeys(row.estimator for row in result)):
         beta, error = _errors(result, kind, parameter)
         if not len(beta):
             continue
-        colour, marker = style.COLOURS[number], style.MARKERS[number]
-        look: dict[str, Any] = {"color": colour, "marker": marker, "fillstyle": FILLS[number]}
-        ax.plot(beta, error, markersize=6, linewidth=1.4, label=LABELS[kind], **look)
-        if kind in GUIDES:
-            _guide(ax, beta, error, GUIDES[kind])
+        colour, marker = style.COLOURS[number % len(style.COLOURS)], style.MARKERS[number % len(style.MARKERS)]
+        look: dict[str, Any] = {"color": colour, "marker": marker, "fillstyle": FILLS.get(kind, "full")}
+        ax.plot(beta, error, markersize=6, linewidth=1.4, label=LABELS.get(kind, kind), **look)
+        order = named(kind).order
+        if order not in guided:
+            _guide(ax, beta, error, order)
+            guided.add(order)
     ax.set_xscale("log")
     ax.set_yscale("log")
     style.dress(ax, x=r"nudge $\beta$", y="relative error of the gradient", title=parameter or "worst parameter")
@@ -140,11 +146,17 @@ def _errors(rows: Sequence[Agreement], kind: str, parameter: str | None) -> tupl
 
 
 def _guide(ax: Axes, beta: np.ndarray, error: np.ndarray, power: int) -> None:
-    """Draw a line of slope ``power`` a little above the error at the smallest beta."""
-    line = 3 * error[0] * (beta / beta[0]) ** power
-    seen = line < 3
-    label = r"$\propto \beta$" if power == 1 else r"$\propto \beta^2$"
-    ax.plot(beta[seen], line[seen], color=style.GREY, linestyle=(":", "--")[power - 1], linewidth=1.2, label=label)
+    """Draw a line of slope ``power`` a little above the error at the smallest beta, of high powers at the largest.
+
+    The error of a formula of high order is rounding at small beta.
+    """
+    at = 0 if power <= 2 else int(np.argmin(np.abs(np.log(beta / LARGE))))
+    line = 3 * error[at] * (beta / beta[at]) ** power
+    seen = (line < 3) & (line > 0.1 * error.min())
+    exponent = str(power) if power < 10 else f"{{{power}}}"
+    label = r"$\propto \beta$" if power == 1 else rf"$\propto \beta^{exponent}$"
+    look = LINES.get(power, "-.")
+    ax.plot(beta[seen], line[seen], color=style.GREY, linestyle=look, linewidth=1.2, label=label)
 
 
 def _panels(sheet: Figure, rows: int, columns: int, count: int) -> list[Axes]:

@@ -20,7 +20,7 @@ CAPTIONS: Mapping[str, str] = {
     GDU_PICTURE: "Above, what each step adds to the gradient of some weights: EP marks, back-propagation through time "
     "lines. Below, how far they are apart in whole matrices; it shrinks with the nudge.",
     ERROR_PICTURE: "Relative error of converged EP against the nudge: the centred estimator's falls with its square, "
-    "the one-sided ones' with itself, until rounding takes over.",
+    "the one-sided ones' with itself, that of N points with its power N, until rounding takes over.",
 }
 
 
@@ -107,7 +107,7 @@ def errors_section(found: Mapping[str, Any]) -> str:
         for case in cases
     ]
     heads = ("parameter", "estimator", *(f"beta {beta:g}" for beta in betas), "exponent")
-    note = "Exponent: of the fall with beta, 2 for the centred estimator and 1 for the others."
+    note = "Exponent: of the fall with beta, 2 for the centred estimator, 1 for the one-sided ones, N for N points."
     note += f" {KINKS[0].upper()}{KINKS[1:]}." if found["about"]["potential"] == HardSigmoid.name else ""
     shown = page.table(heads, rows, words=(0, 1))
     return page.section("Relative error of converged EP", shown, page.paragraph(note, "note"))

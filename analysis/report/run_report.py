@@ -115,13 +115,14 @@ def _trained(run: Run, environment: Mapping[str, Any], metrics: Metrics) -> str:
     chip = "none" if config.chip is None else config.chip.name
     dense = ", ".join(map(str, config.network.dense))
     estimator, optimiser = config.estimator, config.optimiser
+    points = f", {estimator.points} points" if estimator.points > 2 else ""
     rows = [
         ("network", f"{config.network.kind}, dense layers {dense}, read-out {config.network.readout}"),
         ("parameters", "" if parameters is None else f"{parameters:,d}"),
         ("corpus", f"{corpus.get('name', config.data.name)}" + (f": {samples} samples" if samples else "")),
         ("engine", f"{config.engine.kind}, {config.engine.dtype}; chip {chip}"),
         ("settling", f"{settling.order}, at most {settling.free_steps} free and {settling.nudged_steps} nudged steps"),
-        ("estimator", f"{estimator.kind}, beta {estimator.beta:g}"),
+        ("estimator", f"{estimator.kind}{points}, beta {estimator.beta:g}"),
         (
             "optimiser",
             f"{optimiser.kind}, rates {optimiser.projection_rate:g} (projections), {optimiser.dense_rate:g} (dense)",

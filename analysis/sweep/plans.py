@@ -268,7 +268,7 @@ def _seedless(config: Config, task: Task) -> Config:
 
 def _device(name: str) -> str:
     """Return the device that is meant: results of a processor and of a GPU are not the same bits."""
-    from neuroep.engines.torch.reference_engine import device_of
+    from neuroep.engines.torch.substrate import device_of
 
     return str(device_of(name)) if name == "auto" else name
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from hw_models.chip import Chip
     from neuroep.engines.engine import Engine
+    from neuroep.engines.parts import Substrate
     from neuroep.learning.optimisers import Optimiser
     from neuroep.network import Network
 
@@ -38,15 +40,49 @@ def local(
     chip: Chip | str | Path | None = None,
     chip_seed: int | None = None,
 ) -> Engine:
-    """Return the Numba engine; parameters as of :class:`neuroep.engines.numba.local_engine.LocalEngine`."""
-    from neuroep.engines.workers import check_environment
+    """Return an engine of Numba parts, on exact arithmetic or on a chip.
+
+    Parameters
+    ----------
+    network, parameters, optimiser, seed, dtype
+        As of :class:`neuroep.engines.engine.Engine`; in-memory pulses learn by plain descent where no rule is given.
+    threads : int, optional
+        Default: all processors of the process. The result does not depend on it.
+    device : str
+        ``auto`` or ``cpu``.
+    chip : hw_models.Chip, str or Path, optional
+        What to run on, or its name or file as of :func:`hw_models.load`; default exact arithmetic.
+    chip_seed : int, optional
+        Of the chip's draws; default ``seed``.
+
+    Raises
+    ------
+    ConfigError
+        If a device other than the CPU is asked for, the chip cannot run the network, or a keyword is unknown.
+    ChipError
+        If there is no chip of that name.
+    """
+    from neuroep.engines.workers import Workers, check_environment
 
     check_environment()  # before libraries read it
-    from neuroep.engines.numba.local_engine import LocalEngine
+    from neuroep.engines.checks import check_seed
+    from neuroep.engines.engine import Engine
+    from neuroep.engines.numba.substrate import exact
 
-    rule = {"optimiser": optimiser, "seed": seed, "dtype": dtype}
-    where = {"threads": threads, "device": device, "chip": chip, "chip_seed": chip_seed}
-    return LocalEngine(network, parameters, **rule, **where)  # type: ignore[arg-type]
+    if device not in ("auto", "cpu"):
+        raise ConfigError(f"device is '{device}': the local engine runs on auto, cpu")
+    if chip_seed is not None:
+        check_seed("chip_seed", chip_seed)
+    workers, draws = Workers(threads), seed if chip_seed is None else chip_seed
+    make: Callable[[Optimiser | None], Substrate]
+    if chip is None:
+        make = partial(exact, workers=workers, dtype=dtype, seed=draws)
+    else:
+        from hw_models.chip.files import chip_of
+        from neuroep.engines.chip.substrate import on_chip
+
+        make = partial(on_chip, chip=chip_of(chip), workers=workers, dtype=dtype, seed=draws)
+    return Engine("local", network, parameters, make, optimiser=optimiser, seed=seed, dtype=dtype)
 
 
 @checked(ConfigError, NO_CHIP)
@@ -60,14 +96,36 @@ def reference(
     threads: int | None = None,
     device: str = "auto",
 ) -> Engine:
-    """Return the torch engine; parameters as of :class:`neuroep.engines.torch.reference_engine.ReferenceEngine`."""
-    from neuroep.engines.workers import check_environment
+    """Return an engine of torch parts.
+
+    Parameters
+    ----------
+    network, parameters, optimiser, seed, dtype
+        As of :class:`neuroep.engines.engine.Engine`.
+    threads : int, optional
+        Threads of torch on the CPU, for the whole process; a process forked off later has one.
+    device : str
+        ``auto`` takes a GPU if there is one.
+
+    Raises
+    ------
+    ConfigError
+        If the device is unknown or absent, or a keyword is unknown.
+    """
+    from neuroep.engines.workers import check_environment, check_threads
 
     check_environment()
-    from neuroep.engines.torch.reference_engine import ReferenceEngine
+    import torch
 
-    rule = {"optimiser": optimiser, "seed": seed, "dtype": dtype}
-    return ReferenceEngine(network, parameters, **rule, threads=threads, device=device)  # type: ignore[arg-type]
+    from neuroep.engines.engine import Engine
+    from neuroep.engines.torch.substrate import device_of, tensors_on
+
+    where = device_of(device)
+    if threads is not None:
+        check_threads(threads)
+        torch.set_num_threads(threads)
+    make = partial(tensors_on, device=where, dtype=dtype)
+    return Engine("reference", network, parameters, make, optimiser=optimiser, seed=seed, dtype=dtype)
 
 
 def build(kind: str, network: Network, parameters: Mapping[str, np.ndarray] | None = None, **settings: Any) -> Engine:

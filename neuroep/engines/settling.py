@@ -8,143 +8,57 @@ time, :math:`s \leftarrow s + dt\,(\nabla G^*(u) - s)`.
 A layer whose neighbours have not moved since its own update is at its minimiser already and is not computed again,
 unless the engine's reads are noisy and another read would give another state.
 
-**When a phase stops.** With :math:`\Delta` the change of the last sweep, all samples:
-
-- free: :math:`\max_l \|\Delta_l\| / dt \le` tolerance, in units of the states.
-- nudged: :math:`\max_l \|\Delta_l\| / (dt\, \|d_l\|) \le` tolerance, relative to the displacement
-  :math:`d_l = s_l - s_l^{free}` of the same layer, and never before the nudge has had the sweeps to reach every layer.
-  What EP reads is that displacement, and it falls by orders of magnitude from the output to the attention layers: in
-  units of the states a phase would stop while the layers in front still stand at the free state.
-
-The norm is the largest entry. A change of a few units in the last place of the layer's largest state is rounding and
-counts as none: the layers behind, whose displacements are larger, then decide. A layer that has not moved at all (its
-outputs are clipped to a bound, or no synapse leads there) is at rest; noise that moves the states in every sweep keeps
-a phase going until its steps are used up.
-
-**Levels.** With converters, what one sweep makes of another's states has finitely many values: it ends in a fixed point
-or in a cycle, whose changes are those of a few levels and no longer fall. No tolerance below them is ever met.
+A phase is an iterator of states, :class:`Settling`, and :func:`settle` a loop over it. Whatever wants to see or use the
+states on the way iterates itself. It ends by the rule of :mod:`neuroep.engines.stopping`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
-from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from neuroep.errors import ConfigError, DivergenceError, unknown
-
-if TYPE_CHECKING:
-    from neuroep.engines.engine import Engine
-    from neuroep.network import Network
-
-ORDERS = ("layerwise", "synchronous")
-RECORDS = ("change", "energy", "states")
-LEVELS = 8
-"""Steps of the coarsest converter up to which a cycle is one of levels: several arrays and tiles drive one neuron."""
-ROUNDING = 8
-"""Units in the last place of a layer's largest state up to which a change is rounding: that of sums over all tokens."""
+from neuroep.engines import recorders, stopping
+from neuroep.engines.recorders import Trace
+from neuroep.engines.schedule import Schedule
+from neuroep.engines.state import State
+from neuroep.errors import ConfigError
+from neuroep.network import Network
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """How a phase settles and when it stops.
+class Relaxing(Protocol):
+    """What settling asks of an engine; see :class:`neuroep.engines.engine.Engine`."""
 
-    Parameters
-    ----------
-    order : str
-        ``layerwise`` or ``synchronous``.
-    steps : int
-        Most sweeps.
-    tolerance : float
-        Stop when what one sweep changes, over dt, is at most this: the distance of the states from where their drives
-        want them. Free phases: the largest change of any state. Nudged phases: relative to the displacement from the
-        free state, worst layer; 0.01 to 0.1 is sensible. 0 always takes all steps.
-    dt : float
-        Time step over the neurons' time constant, in (0, 1].
-    check_every : int, optional
-        Sweeps between looks at the tolerance. Default: every sweep on a CPU, every fourth on a GPU, where a look waits.
+    network: Network
+    check_every: int
+    redraws: bool
+    level: float
+    version: int
+    settle_steps: int
 
-    Raises
-    ------
-    ConfigError
-        If a setting is out of range.
-    """
+    @property
+    def epsilon(self) -> float: ...
 
-    order: str = "layerwise"
-    steps: int = 50
-    tolerance: float = 0.0
-    dt: float = 1.0
-    check_every: int | None = None
+    def computing(self) -> AbstractContextManager[None]: ...
 
-    def __post_init__(self) -> None:
-        if self.order not in ORDERS:
-            raise ConfigError(unknown("order", self.order, ORDERS))
-        if self.steps < 1 or self.steps != int(self.steps):
-            raise ConfigError(f"steps is {self.steps}: allowed are whole numbers from 1")
-        if not 0 <= self.tolerance < math.inf:
-            raise ConfigError(f"tolerance is {self.tolerance}: allowed are numbers from 0")
-        if not 0 < self.dt <= 1:
-            raise ConfigError(f"dt is {self.dt}: allowed is 0 < dt <= 1")
-        if self.check_every is not None and (self.check_every < 1 or self.check_every != int(self.check_every)):
-            raise ConfigError(f"check_every is {self.check_every}: allowed are whole numbers from 1")
+    def rest(self, clamped: Any) -> State: ...
 
-    def groups(self, network: Network) -> tuple[tuple[str, ...], ...]:
-        """Return the layers updated together, in the order of one sweep."""
-        if self.order == "layerwise":
-            return network.parity
-        return (tuple(layer.name for layer in network.layers),)
+    def fork(self, state: State) -> State: ...
 
-    def arrivals(self, network: Network) -> dict[str, int]:
-        """Return the sweep in which a nudge of the output first moves each layer that it can reach, counted from 1."""
-        moved: dict[str, int] = {}
-        for sweep in range(1, len(network.layers) + 1):
-            for group in self.groups(network):
-                near = [name for name in group if network.neighbours[name] & moved.keys()]
-                first = [network.output.name] if network.output.name in group else []
-                moved = dict.fromkeys([*near, *first], sweep) | moved
-        return moved
+    def relax(self, clamped: Any, state: State, names: tuple[str, ...], schedule: Schedule) -> dict[str, Any]: ...
 
+    def scalars(self, values: Mapping[str, Any]) -> dict[str, float]: ...
 
-@dataclass
-class State:
-    """States of all layers for one batch, in the engine's own array type.
+    def displacements(self, state: State, names: Iterable[str]) -> dict[str, tuple[float, float]]: ...
 
-    ``values[layer]`` is what the next synapse reads, (batch, layer size); ``weights[layer]`` is the engine's own form
-    of an attention layer's weights. ``stale`` names the layers that are not at their minimiser for sure.
-    ``memory[synapse]`` is what an array keeps of this state's course, for example what a sigma-delta neuron sent last.
-    ``inner[layer]`` is the state inside a neuron that integrates in time and shows a digitised value, which is then in
-    ``values``. ``origin`` is the free state that a nudged phase started from.
-    """
+    def energy(self, clamped: Any, state: State) -> np.ndarray: ...
 
-    values: dict[str, Any]
-    weights: dict[str, Any]
-    stale: frozenset[str]
-    beta: float = 0.0
-    memory: dict[str, dict[str, Any]] = field(default_factory=dict)
-    inner: dict[str, Any] = field(default_factory=dict)
-    origin: State | None = None
-
-    def level(self, name: str) -> Any:
-        """Return what a layer holds inside, which is what it shows unless it is digitised on the way out."""
-        return self.inner.get(name, self.values[name])
-
-
-@dataclass
-class Trace:
-    """What was recorded, one entry per sweep."""
-
-    change: list[float] = field(default_factory=list)
-    """max|delta s| / dt of the sweep."""
-    energy: list[np.ndarray] = field(default_factory=list)
-    """(batch,) energy F_beta after the sweep."""
-    states: list[State] = field(default_factory=list)
-    """Copies of the states after each sweep."""
+    def to_numpy(self, array: Any) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -172,18 +86,181 @@ class Settled:
         """Return this phase as the end of one that began with ``before``, which had met its tolerance."""
         trace = self.trace
         if trace is not None and before.trace is not None:
-            parts = ((getattr(before.trace, name), getattr(trace, name)) for name in RECORDS)
-            trace = Trace(*([*first, *second] for first, second in parts))
+            trace = before.trace.then(trace)
         return replace(self, steps=before.steps + self.steps, converged=before.converged, trace=trace)
 
 
-def _update_group(engine: Engine, clamped: Any, state: State, group: tuple[str, ...], schedule: Schedule) -> dict:
+class Settling:
+    """One phase of a batch: an iterator of its state after each sweep.
+
+        for state in engine.sweeps(batch, schedule, beta, free):
+            ...                     # the same state, moved in place: ``engine.fork`` keeps one
+
+    Weights may change between two sweeps; what was read of the clamped input then is still of the old ones.
+
+    Parameters
+    ----------
+    engine : Relaxing
+        Moves layers and measures changes.
+    clamped : object
+        Clamped batch, as returned by ``engine.clamp``.
+    schedule : Schedule
+        Order and stop rule.
+    beta : float
+        Nudge; 0 is the free phase.
+    start : State, optional
+        Where to start, left untouched; default all zero. A nudged phase counts its displacement from there, or, where
+        it goes on from a nudged state, from where that one started.
+
+    Attributes
+    ----------
+    state : State
+        As it is now.
+    steps : int
+        Sweeps taken.
+    residual : float
+        Of the last sweep at which it was looked at; see :class:`Settled`.
+    ended : bool
+        Whether the schedule's rule has ended the phase.
+
+    Raises
+    ------
+    ConfigError
+        If beta is so negative that the output's energy is not convex.
+    """
+
+    def __init__(
+        self, engine: Relaxing, clamped: Any, schedule: Schedule, beta: float = 0.0, start: State | None = None
+    ) -> None:
+        self.engine, self.clamped, self.schedule, self.beta = engine, clamped, schedule, beta
+        output = engine.network.output
+        if not math.isfinite(beta) or beta <= -output.potential.curvature:
+            floor = -output.potential.curvature
+            raise ConfigError(f"beta is {beta}: with output potential '{output.potential.name}' it must exceed {floor}")
+        self.state = engine.rest(clamped) if start is None else engine.fork(start)
+        if beta != self.state.beta:
+            self.state.stale |= {output.name}
+        self.state.origin = _origin(engine, clamped, start, beta)
+        self.state.beta = float(beta)
+        self._groups = schedule.groups(engine.network)
+        self._arrivals = schedule.arrivals(engine.network) if beta else {}
+        self._check = schedule.check_every or engine.check_every
+        self._least = max(self._arrivals.values(), default=1)
+        self._changes: dict[str, Any] = {}
+        self._seen: Mapping[str, float] | None = {}
+        self._changed: list[float] = []
+        self._change = self.residual = math.inf
+        self.steps, self.ended = 0, False
+
+    def __iter__(self) -> Settling:
+        return self
+
+    def __next__(self) -> State:
+        if self.ended:
+            raise StopIteration
+        return self.sweep()
+
+    def sweep(self) -> State:
+        """Move every layer once, also after the end, and return the state.
+
+        Raises
+        ------
+        DivergenceError
+            If a state is no longer finite; changes are looked at where the schedule needs them.
+        """
+        engine, schedule = self.engine, self.schedule
+        self.steps += 1
+        engine.settle_steps += self.clamped.samples
+        self._changes, self._seen = {}, None
+        for group in self._groups:
+            self._changes.update(_update_group(engine, self.clamped, self.state, group, schedule))
+        due, last = self.steps % self._check == 0, self.steps >= schedule.steps
+        stops = due and schedule.tolerance > 0 and self.steps >= self._least
+        if last or stops or (due and (schedule.tolerance > 0 or engine.check_every == 1)):
+            changes = self._look()
+            if self.beta and (last or stops):
+                moving = [name for name in self._arrivals if changes.get(name, 0.0) > 0]
+                displaced = engine.displacements(self.state, moving)
+                self.residual = stopping.relative(changes, displaced, schedule.dt, engine.epsilon)
+        self.ended = last or (stops and self.residual <= schedule.tolerance)
+        return self.state
+
+    def _look(self) -> Mapping[str, float]:
+        """Bring the changes of the last sweep to the host, once."""
+        if self._seen is None:
+            self._seen = stopping.finite(self.engine.scalars(self._changes), self.steps)
+            self._change = self.residual = max(self._seen.values(), default=0.0) / self.schedule.dt
+            self._changed.append(self._change)
+        return self._seen
+
+    @property
+    def change(self) -> float:
+        """max|delta s| / dt of the last sweep."""
+        self._look()
+        return self._change
+
+    def energy(self) -> np.ndarray:
+        """Return F_beta of the present state, (batch,)."""
+        return self.engine.energy(self.clamped, self.state)
+
+    def copy(self) -> State:
+        """Return the present state as one that later sweeps do not move."""
+        return self.engine.fork(self.state)
+
+    def settled(self, trace: Trace | None = None) -> Settled:
+        """Return the result, once ended."""
+        engine = self.engine
+        converged = self.residual <= self.schedule.tolerance
+        at_levels = not converged and engine.level > 0 and self._cycles()
+        energy = _energy_of(engine, self.clamped, self.state)
+        return Settled(self.state, self.steps, self.residual, converged, at_levels, trace, energy)
+
+    def _cycles(self) -> bool:
+        """Tell whether the states go round over the levels of converters."""
+        values = self.state.values.values()
+        largest = max(1.0, *(float(abs(self.engine.to_numpy(each)).max(initial=0.0)) for each in values))
+        return stopping.cycles(self._changed, stopping.LEVELS * self.engine.level * largest)
+
+
+def settle(
+    engine: Relaxing,
+    clamped: Any,
+    schedule: Schedule,
+    beta: float = 0.0,
+    start: State | None = None,
+    record: tuple[str, ...] = (),
+) -> Settled:
+    """Settle one batch; parameters as of :class:`Settling`.
+
+    Parameters
+    ----------
+    record : tuple of str
+        Any of ``change``, ``energy``, ``states``.
+
+    Raises
+    ------
+    ConfigError
+        If beta is so negative that the output's energy is not convex, or a record is unknown.
+    DivergenceError
+        If a state is no longer finite.
+    """
+    asked = recorders.chosen(record)
+    phase, trace = Settling(engine, clamped, schedule, beta, start), Trace() if record else None
+    for _ in phase:
+        if trace is not None:
+            for recorder in asked:
+                recorder(trace, phase)
+    return phase.settled(trace)
+
+
+def _update_group(engine: Relaxing, clamped: Any, state: State, group: tuple[str, ...], schedule: Schedule) -> dict:
     """Move the stale layers of one group, or all where a read may differ; return max|delta s| of each."""
     network = engine.network
     moving = tuple(name for name in group if engine.redraws or name in state.stale)
     if not moving:
         return {}
-    changes = engine.relax(clamped, state, moving, schedule)
+    with engine.computing():
+        changes = engine.relax(clamped, state, moving, schedule)
     stale = set(state.stale - set(moving))
     for name in moving:
         stale |= network.neighbours[name]
@@ -195,99 +272,7 @@ def _update_group(engine: Engine, clamped: Any, state: State, group: tuple[str, 
     return changes
 
 
-def settle(
-    engine: Engine,
-    clamped: Any,
-    schedule: Schedule,
-    beta: float = 0.0,
-    start: State | None = None,
-    record: tuple[str, ...] = (),
-) -> Settled:
-    """Settle one batch; engines share this loop.
-
-    Parameters
-    ----------
-    engine : Engine
-        Moves layers and measures changes.
-    clamped : object
-        Clamped batch, as returned by ``engine.clamp``.
-    schedule : Schedule
-        Order and stop rule.
-    beta : float
-        Nudge; 0 is the free phase.
-    start : State, optional
-        Where to start, left untouched; default all zero. A nudged phase counts its displacement from there, or, where
-        it goes on from a nudged state, from where that one started.
-    record : tuple of str
-        Any of ``change``, ``energy``, ``states``.
-
-    Raises
-    ------
-    ConfigError
-        If beta is so negative that the output's energy is not convex, or a record is unknown.
-    DivergenceError
-        If a state is no longer finite.
-    """
-    for name in record:
-        if name not in RECORDS:
-            raise ConfigError(unknown("record", name, RECORDS))
-    output = engine.network.output
-    if not math.isfinite(beta) or beta <= -output.potential.curvature:
-        floor = -output.potential.curvature
-        raise ConfigError(f"beta is {beta}: with output potential '{output.potential.name}' it must exceed {floor}")
-    state = engine.rest(clamped) if start is None else engine.fork(start)
-    if beta != state.beta:
-        state.stale |= {output.name}
-    state.origin = _origin(engine, clamped, start, beta)
-    state.beta = float(beta)
-    groups = schedule.groups(engine.network)
-    arrivals = schedule.arrivals(engine.network) if beta else {}
-    check, least = schedule.check_every or engine.check_every, max(arrivals.values(), default=1)
-    trace = Trace() if record else None
-    changed: list[float] = []
-    change = residual = math.inf
-    step = 0
-    while step < schedule.steps:
-        step += 1
-        changes: dict = {}
-        for group in groups:
-            changes.update(_update_group(engine, clamped, state, group, schedule))
-        due, last = step % check == 0, step == schedule.steps
-        stops = due and schedule.tolerance > 0 and step >= least
-        if last or stops or (due and (schedule.tolerance > 0 or engine.check_every == 1)) or "change" in record:
-            values = _finite(engine, changes, step)
-            change = residual = max(values.values(), default=0.0) / schedule.dt
-            changed.append(change)
-            if beta and (last or stops):
-                residual = _relative(engine, state, arrivals, values, schedule.dt)
-        _record(engine, clamped, state, trace, record, change)
-        if stops and residual <= schedule.tolerance:
-            break
-    converged = residual <= schedule.tolerance
-    at_levels = not converged and engine.level > 0 and _cycles(changed, LEVELS * engine.level * _scale(engine, state))
-    return Settled(state, step, residual, converged, at_levels, trace, _energy_of(engine, clamped, state))
-
-
-def _cycles(changes: list[float], most: float) -> bool:
-    """Tell changes that are small and no longer fall, as those of a cycle, from those that die out.
-
-    What dies out falls in nearly every sweep. Over the later half a cycle does not fall in at least a quarter of them,
-    and its median is not much below the least of the earlier half.
-    """
-    half = len(changes) // 2
-    early, late = changes[:half], changes[half:]
-    if not early or len(late) < 2 or late[-1] > most:
-        return False
-    stays = sum(after >= before * (1 - 1e-6) for before, after in pairwise(late))
-    return 4 * stays >= len(late) - 1 and median(late) >= 0.5 * min(early)
-
-
-def _scale(engine: Engine, state: State) -> float:
-    """Return the largest state of any layer, at least 1, the full scale of a sigmoid."""
-    return max(1.0, *(float(abs(engine.to_numpy(values)).max(initial=0.0)) for values in state.values.values()))
-
-
-def _origin(engine: Engine, clamped: Any, start: State | None, beta: float) -> State | None:
+def _origin(engine: Relaxing, clamped: Any, start: State | None, beta: float) -> State | None:
     """Return the state from which the displacement of a nudged phase counts."""
     if beta == 0:
         return None
@@ -296,7 +281,7 @@ def _origin(engine: Engine, clamped: Any, start: State | None, beta: float) -> S
     return start if start.origin is None else start.origin
 
 
-def _energy_of(engine: Engine, clamped: Any, state: State) -> Callable[[], np.ndarray]:
+def _energy_of(engine: Relaxing, clamped: Any, state: State) -> Callable[[], np.ndarray]:
     """Return what computes the energy later, as long as the weights are those that the state settled with."""
     version = engine.version
 
@@ -306,36 +291,3 @@ def _energy_of(engine: Engine, clamped: Any, state: State) -> Callable[[], np.nd
         return engine.energy(clamped, state)
 
     return energy
-
-
-def _finite(engine: Engine, changes: dict, step: int) -> dict[str, float]:
-    """Return the largest change of every layer that moved; stop the run when one is not finite."""
-    values = engine.scalars(changes)
-    for name, value in values.items():
-        if not math.isfinite(value):
-            raise DivergenceError(name, step)
-    return values
-
-
-def _relative(engine: Engine, state: State, reached: Iterable[str], changes: Mapping[str, float], dt: float) -> float:
-    """Return the largest ratio of a layer's change over dt to its displacement, among those the nudge reaches."""
-    rounding = max(1.0, ROUNDING * dt) * engine.epsilon
-    moving = [name for name in reached if changes.get(name, 0.0) > 0]
-    displaced = engine.displacements(state, moving)
-    worst = 0.0
-    for name in moving:
-        displacement, size = displaced[name]
-        if changes[name] > rounding * size:
-            worst = max(worst, changes[name] / (dt * displacement) if displacement > 0 else math.inf)
-    return worst
-
-
-def _record(engine: Engine, clamped: Any, state: State, trace: Trace | None, record: tuple, residual: float) -> None:
-    if trace is None:
-        return
-    if "change" in record:
-        trace.change.append(residual)
-    if "energy" in record:
-        trace.energy.append(engine.energy(clamped, state))
-    if "states" in record:
-        trace.states.append(engine.fork(state))

@@ -1,17 +1,12 @@
-r"""Gradient estimators: which phases are settled, and which two states are contrasted.
+r"""Gradient estimators: a formula of nudges and weights, the schedules of its phases, and what they give the update.
 
-============  ========================  ==================  =================================
-kind          contrasted states         span                bias of the gradient
-============  ========================  ==================  =================================
-centred       +beta, -beta              2 beta              O(beta^2)
-positive      +beta, free               beta                O(beta)
-negative      free, -beta               beta                O(beta)
-random        one of the two by a coin  beta                O(beta), zero mean over the coin
-============  ========================  ==================  =================================
+:math:`dL/d\theta = -\sum_k w_k\, \partial\Phi/\partial\theta(s_k)` at the settled states, averaged over the batch;
+:mod:`neuroep.gradients.formulas` has the kinds and their bias. Nudged phases start from the free state. Source:
+Scellier and Bengio 2017; Laborieux et al., Front. Neurosci. 15:633674, 2021 (centred).
 
-:math:`dL/d\theta = -\frac{1}{\mathrm{span}} [\partial\Phi/\partial\theta]^{+}_{-}` at the settled states, averaged over
-the batch. Nudged phases start from the free state. Source: Scellier and Bengio 2017; Laborieux et al., Front. Neurosci.
-15:633674, 2021 (centred).
+**On a chip.** The phases are read as differences of two: opposite nudges, or a nudge and the free state. Each pair is
+held, converted and sent as trains as the two phases of a centred estimator are, its rows times its factor
+(:mod:`neuroep.learning.contrast`), which is at most 1; a state that is in two pairs is measured for each.
 """
 
 from __future__ import annotations
@@ -19,21 +14,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hw_models.keywords import checked
-from neuroep.engines.settling import Schedule, Settled, State
-from neuroep.errors import ConfigError, unknown
+from neuroep.engines.engine import Engine
+from neuroep.engines.schedule import Schedule
+from neuroep.engines.settling import Settled
+from neuroep.engines.state import State
+from neuroep.errors import ConfigError
 from neuroep.gradients import health
-from neuroep.learning.contrast import Contrast
+from neuroep.gradients.formulas import Formula, formulas
+from neuroep.learning.contrast import Contrast, Pair
 from neuroep.randomness import generator
 
-if TYPE_CHECKING:
-    from neuroep.engines.engine import Engine
-
-NAMES = ("centred", "positive", "negative", "random")
 SETTLED = Schedule(steps=50, tolerance=1e-5)
 NUDGED = Schedule(steps=50, tolerance=0.01)
 """How a phase settles where nothing is said."""
@@ -45,8 +40,12 @@ class Phases:
 
     clamped: Any
     free: Settled
-    nudged: dict[int, Settled]
-    """By sign of beta."""
+    nudged: dict[float, Settled]
+    """By nudge in units of beta."""
+
+    def state(self, nudge: float) -> State:
+        """Return the settled state at a nudge in units of beta, 0 for the free one."""
+        return self.nudged[nudge].state if nudge else self.free.state
 
 
 @dataclass(frozen=True)
@@ -65,18 +64,20 @@ class Estimator:
     Parameters
     ----------
     kind : str
-        One of ``NAMES``.
+        One of ``formulas.NAMES``.
     beta : float
-        Strength of the nudge, positive.
+        Strength of the largest nudge, positive.
     free, nudged : Schedule
         How the free and the nudged phases settle; the tolerance of the latter is relative to the displacement.
     seed : int
         Seed of the coin of ``random``.
+    points : int
+        States contrasted, an even number; more than two with ``centred`` only.
 
     Raises
     ------
     ConfigError
-        For an unknown kind or a beta that is not positive and finite.
+        For an unknown kind, a beta that is not positive and finite, or points that the kind has no formula of.
     """
 
     kind: str = "centred"
@@ -84,78 +85,84 @@ class Estimator:
     free: Schedule = SETTLED
     nudged: Schedule = NUDGED
     seed: int = 0
+    points: int = 2
 
     def __post_init__(self) -> None:
-        if self.kind not in NAMES:
-            raise ConfigError(unknown("estimator", self.kind, NAMES))
+        formulas(self.kind, self.points)
         if not 0 < self.beta < math.inf:
             raise ConfigError(f"beta is {self.beta}: allowed are positive finite numbers")
 
-    def signs(self, step: int | None) -> tuple[int, ...]:
-        """Return the signs of the nudged phases of update ``step``, which only ``random`` must know."""
-        if self.kind == "random":
-            if step is None:
-                raise ConfigError(
-                    "step is not given: the estimator 'random' draws its sign by the number of the update"
-                )
-            coin = generator(self.seed, "nudge sign", step).integers(2)
-            return (1,) if coin else (-1,)
-        return {"centred": (1, -1), "positive": (1,), "negative": (-1,)}[self.kind]
+    @property
+    def name(self) -> str:
+        """Kind, or the number of points where there are more than two."""
+        return self.kind if self.points == 2 else f"{self.points} points"
+
+    def formula(self, step: int | None = None) -> Formula:
+        """Return nudges and weights of update ``step``, which only an estimator that draws must know."""
+        ways = formulas(self.kind, self.points)
+        if len(ways) == 1:
+            return ways[0]
+        if step is None:
+            raise ConfigError(
+                f"step is not given: the estimator '{self.kind}' draws its sign by the number of the update"
+            )
+        return ways[generator(self.seed, "nudge sign", step).integers(len(ways))]
 
     def settle(self, engine: Engine, batch: Any, step: int | None = None, record: tuple[str, ...] = ()) -> Phases:
         """Settle the free phase and, from its end, the nudged ones; ``record`` goes to the nudged ones.
 
-        Both nudged phases take the sweeps of the longer one: what the free phase has left unsettled goes on to settle
-        in both alike, and is not in their contrast.
+        All nudged phases take the sweeps of the longest one: what the free phase has left unsettled goes on to settle
+        in all alike, and is not in their contrast.
         """
         clamped = engine.clamp(batch)
         free = engine.settle(clamped, self.free)
-        signs = self.signs(step)
-        nudged = {s: engine.settle(clamped, self.nudged, beta=s * self.beta, start=free, record=record) for s in signs}
+        betas = {nudge: nudge * self.beta for nudge in self.formula(step).nudged}
+        nudged = {n: engine.settle(clamped, self.nudged, beta=b, start=free, record=record) for n, b in betas.items()}
         longest = max(settled.steps for settled in nudged.values())
-        for sign, settled in nudged.items():
+        for nudge, settled in nudged.items():
             if settled.steps < longest:
                 rest = replace(self.nudged, steps=longest - settled.steps, tolerance=0.0)
-                nudged[sign] = engine.settle(clamped, rest, sign * self.beta, settled, record).after(settled)
+                nudged[nudge] = engine.settle(clamped, rest, betas[nudge], settled, record).after(settled)
         return Phases(clamped, free, nudged)
 
-    def _ends(self, phases: Phases) -> tuple[State, State, float]:
-        """Return the two contrasted states and the span."""
-        plus = phases.nudged[1].state if 1 in phases.nudged else phases.free.state
-        minus = phases.nudged[-1].state if -1 in phases.nudged else phases.free.state
-        return plus, minus, self.beta * len(phases.nudged)
+    def _contrasts(self, engine: Engine, phases: Phases, step: int | None) -> dict[str, Contrast]:
+        return engine.contrasts(phases.clamped, pairs(self.formula(step), self.beta, phases))
 
     def measure(self, engine: Engine, batch: Any, step: int | None = None) -> Measurement:
         """Return contrasts and health numbers of one batch; see :mod:`neuroep.gradients.health`."""
         phases = self.settle(engine, batch, step)
-        contrasts = engine.contrasts(phases.clamped, *self._ends(phases))
-        return Measurement(contrasts, phases.free, self._health(engine, phases))
+        return Measurement(self._contrasts(engine, phases, step), phases.free, self._health(engine, phases))
 
     def gradient(self, engine: Engine, batch: Any, step: int | None = None) -> dict[str, np.ndarray]:
         """Return dL/dtheta by parameter name, averaged over the batch."""
-        phases = self.settle(engine, batch, step)
-        return engine.gradient(engine.contrasts(phases.clamped, *self._ends(phases)))
+        return engine.gradient(self._contrasts(engine, self.settle(engine, batch, step), step))
 
     def trajectory(self, engine: Engine, batch: Any, step: int | None = None) -> list[dict[str, np.ndarray]]:
-        """Return the gradient in pieces, one per step of the nudged phase; their sum is :meth:`gradient`.
+        """Return the gradient in pieces, one per step of the nudged phases; their sum is :meth:`gradient`.
 
-        Piece k holds -(1/span) (dPhi/dtheta(k) - dPhi/dtheta(k - 1)), the update that the change of step k alone makes
-        (Ernoult et al., NeurIPS 2019, "GDU").
+        Piece k holds -sum_n w_n (dPhi/dtheta(k) - dPhi/dtheta(k - 1)), the update that the change of step k alone
+        makes (Ernoult et al., NeurIPS 2019, "GDU").
         """
-        return list(self.pieces(engine, self.settle(engine, batch, step, record=("states",))))
+        clamped = engine.clamp(batch)
+        return list(self.pieces(engine, clamped, engine.settle(clamped, self.free), step))
 
-    def pieces(self, engine: Engine, phases: Phases) -> Iterator[dict[str, np.ndarray]]:
-        """Yield what :meth:`trajectory` lists, one at a time, from phases settled with ``record=("states",)``.
+    def pieces(
+        self, engine: Engine, clamped: Any, free: Settled, step: int | None = None
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Yield what :meth:`trajectory` lists, one at a time, from a settled free phase.
 
-        Of phases of unequal length, which :meth:`settle` does not make, the shorter stays at its last state.
+        The nudged phases settle side by side, each until the last has ended, and no more than two states of each are
+        kept. Where reads are noisy they draw in another order than in :meth:`settle`.
         """
-        span = self.beta * len(phases.nudged)
-        paths = {sign: [phases.free.state, *_states(settled)] for sign, settled in phases.nudged.items()}
-        for k in range(1, max(len(path) for path in paths.values())):
+        formula = self.formula(step)
+        weights = dict(zip(formula.nudges, formula.weights, strict=True))
+        phases = {n: engine.sweeps(clamped, self.nudged, n * self.beta, free) for n in formula.nudged}
+        while not all(phase.ended for phase in phases.values()):
             piece: dict[str, np.ndarray] = {}
-            for sign, path in paths.items():
-                before, after = path[min(k - 1, len(path) - 1)], path[min(k, len(path) - 1)]
-                part = engine.gradient(engine.contrasts(phases.clamped, after, before, sign * span))
+            for nudge, phase in phases.items():
+                before = phase.copy()
+                moved = Pair(phase.sweep(), before, self.beta / weights[nudge])
+                part = engine.gradient(engine.contrasts(clamped, [moved]))
                 piece = {name: piece[name] + value for name, value in part.items()} if piece else part
             yield piece
 
@@ -163,9 +170,9 @@ class Estimator:
         outputs = engine.outputs(phases.free)
         labels = engine.to_numpy(phases.clamped.target).argmax(1)
         found = health.output_health(engine.network.output, outputs, labels)
-        ends = {sign: engine.outputs(settled) for sign, settled in phases.nudged.items()}
-        if len(ends) == 2:
-            found |= health.displacements(outputs, ends[1], ends[-1])
+        ends = {nudge: engine.outputs(settled) for nudge, settled in phases.nudged.items()}
+        if {1.0, -1.0} <= ends.keys():
+            found |= health.displacements(outputs, ends[1.0], ends[-1.0])
         found["free_steps"] = float(phases.free.steps)
         found["nudged_steps"] = float(np.mean([settled.steps for settled in phases.nudged.values()]))
         nudged = phases.nudged.values()
@@ -179,22 +186,31 @@ class Estimator:
         return found
 
 
-def _states(settled: Settled) -> list[State]:
-    return settled.trace.states if settled.trace else []
+def pairs(formula: Formula, beta: float, phases: Phases) -> list[Pair]:
+    """Return the settled states that a formula contrasts, two by two."""
+    return [
+        Pair(phases.state(plus), phases.state(minus), beta * plus - beta * minus, share)
+        for plus, minus, share in formula.differences
+    ]
 
 
 @checked(ConfigError)
-def named(kind: str, beta: float, free: Schedule, nudged: Schedule, seed: int = 0) -> Estimator:
+def named(kind: str, beta: float, free: Schedule, nudged: Schedule, seed: int = 0, points: int = 2) -> Estimator:
     """Return the estimator of that kind."""
-    return Estimator(kind, beta, free, nudged, seed)
+    return Estimator(kind, beta, free, nudged, seed, points)
 
 
 @checked(ConfigError)
 def centred(
-    beta: float = 0.1, *, free: Schedule | None = None, nudged: Schedule | None = None, seed: int = 0
+    beta: float = 0.1,
+    *,
+    points: int = 2,
+    free: Schedule | None = None,
+    nudged: Schedule | None = None,
+    seed: int = 0,
 ) -> Estimator:
-    """Return the centred estimator (the paper's three phases); parameters as of :class:`Estimator`."""
-    return Estimator("centred", beta, free or SETTLED, nudged or NUDGED, seed)
+    """Return the centred estimator, the paper's three phases with two points; parameters as of :class:`Estimator`."""
+    return Estimator("centred", beta, free or SETTLED, nudged or NUDGED, seed, points)
 
 
 @checked(ConfigError)

@@ -12,7 +12,6 @@ solved by iterating it (converges wherever the sweeps do).
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,25 +20,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from neuroep.engines.settling import Schedule, State
-from neuroep.engines.torch.reference_engine import Clamped, ReferenceEngine
+from neuroep.engines import reference
+from neuroep.engines.clamped import Clamped
+from neuroep.engines.engine import Engine
+from neuroep.engines.schedule import Schedule
+from neuroep.engines.state import State
+from neuroep.engines.torch.arrays import holding, tensors_of
 from neuroep.errors import ConfigError
 
 if TYPE_CHECKING:
-    from neuroep.engines.engine import Engine
     from neuroep.gradients.estimators import Estimator
 
 
-def _twin(engine: ReferenceEngine) -> ReferenceEngine:
+def _twin(engine: Engine) -> Engine:
     """Return an engine that shares everything but the parameters, which are autograd leaves of its own."""
-    if not isinstance(engine, ReferenceEngine):
-        raise ConfigError(f"yardsticks differentiate the reference engine, not '{getattr(engine, 'name', engine)}'")
-    twin = copy.copy(engine)
-    twin.tensors = {name: tensor.detach().clone().requires_grad_() for name, tensor in engine.tensors.items()}
-    return twin
+    if not isinstance(engine, Engine) or engine.substrate.in_place:
+        given = engine.name if isinstance(engine, Engine) else engine
+        raise ConfigError(f"yardsticks differentiate the reference engine, not '{given}'")
+    leaves = {name: tensor.detach().clone().requires_grad_() for name, tensor in tensors_of(engine).items()}
+    return holding(engine, leaves)
 
 
-def _sweep(engine: ReferenceEngine, clamped: Clamped, state: State, schedule: Schedule) -> State:
+def _sweep(engine: Engine, clamped: Clamped, state: State, schedule: Schedule) -> State:
     """Return the state one step later; every layer moves."""
     state = engine.fork(state)
     for group in schedule.groups(engine.network):
@@ -61,7 +63,7 @@ def _leaves(state: State) -> State:
 
 
 def unrolled(
-    engine: ReferenceEngine, clamped: Clamped, fixed: State, schedule: Schedule
+    engine: Engine, clamped: Clamped, fixed: State, schedule: Schedule
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yield BPTT's gradient step by step, from the last of ``schedule.steps`` free steps backwards.
 
@@ -70,8 +72,8 @@ def unrolled(
 
     Parameters
     ----------
-    engine : ReferenceEngine
-        Its weights are used and left alone.
+    engine : Engine
+        Of torch parts; its weights are used and left alone.
     clamped : Clamped
         The batch.
     fixed : State
@@ -85,6 +87,7 @@ def unrolled(
         By parameter name; the pieces add up to :meth:`BPTT.gradient`.
     """
     twin = _twin(engine)
+    leaves = tensors_of(twin)
     states = [_detached(fixed)]
     with torch.no_grad():
         for _ in range(schedule.steps):
@@ -95,19 +98,20 @@ def unrolled(
         inputs = _leaves(state)
         end = _parts(_sweep(twin, twin.read_held(clamped), inputs, schedule))
         ends = {name: end[name] for name in adjoint if end[name].requires_grad}
-        starts = {**_parts(inputs), **twin.tensors}
+        starts = {**_parts(inputs), **leaves}
         pulled = torch.autograd.grad(
             list(ends.values()), list(starts.values()), [adjoint[name] for name in ends], allow_unused=True
         )
         found = dict(zip(starts, pulled, strict=True))
         adjoint = {name: found[name] for name in _parts(inputs) if found[name] is not None}
-        yield _collect({name: found[name] for name in twin.tensors}, twin)
+        yield _collect({name: found[name] for name in leaves}, twin)
 
 
-def _collect(gradients: Mapping[str, torch.Tensor | None], engine: ReferenceEngine) -> dict[str, np.ndarray]:
+def _collect(gradients: Mapping[str, torch.Tensor | None], engine: Engine) -> dict[str, np.ndarray]:
     """Return gradients on the host, zero for a parameter that took no part."""
+    shapes = engine.network.parameter_shapes()
     return {
-        name: np.zeros(tuple(engine.tensors[name].shape)) if gradient is None else engine.to_numpy(gradient)
+        name: np.zeros(shapes[name]) if gradient is None else engine.to_numpy(gradient)
         for name, gradient in gradients.items()
     }
 
@@ -130,18 +134,18 @@ class BPTT:
     steps: int = 30
     order: str = "synchronous"
 
-    def gradient(self, engine: ReferenceEngine, batch: Any) -> dict[str, np.ndarray]:
+    def gradient(self, engine: Engine, batch: Any) -> dict[str, np.ndarray]:
         """Return dL/dtheta by parameter name."""
         total: dict[str, np.ndarray] = {}
         for piece in self.pieces(engine, batch):
             total = {name: total[name] + value for name, value in piece.items()} if total else piece
         return total
 
-    def trajectory(self, engine: ReferenceEngine, batch: Any) -> list[dict[str, np.ndarray]]:
+    def trajectory(self, engine: Engine, batch: Any) -> list[dict[str, np.ndarray]]:
         """Return the gradient in pieces, piece k with respect to the parameters used k steps before the end."""
         return list(self.pieces(engine, batch))
 
-    def pieces(self, engine: ReferenceEngine, batch: Any) -> Iterator[dict[str, np.ndarray]]:
+    def pieces(self, engine: Engine, batch: Any) -> Iterator[dict[str, np.ndarray]]:
         """Yield what :meth:`trajectory` lists, one at a time."""
         clamped = engine.clamp(batch)
         fixed = engine.settle(clamped, self.free).state
@@ -166,7 +170,7 @@ class Implicit:
     steps: int = 200
     tolerance: float = 1e-12
 
-    def gradient(self, engine: ReferenceEngine, batch: Any) -> dict[str, np.ndarray]:
+    def gradient(self, engine: Engine, batch: Any) -> dict[str, np.ndarray]:
         """Return dL/dtheta by parameter name.
 
         Raises
@@ -175,6 +179,7 @@ class Implicit:
             If the adjoint has not converged after ``steps`` iterations.
         """
         twin = _twin(engine)
+        leaves = tensors_of(twin)
         clamped = engine.clamp(batch)
         inputs = _leaves(engine.settle(clamped, self.free).state)
         names = [layer.name for layer in engine.network.layers]
@@ -184,8 +189,8 @@ class Implicit:
         direct[output] = (end.values[output] - clamped.target).detach() / clamped.samples
         outputs = [end.values[name] for name in names]
         adjoint = self._solve(list(direct.values()), outputs, [inputs.values[name] for name in names])
-        found = torch.autograd.grad(outputs, list(twin.tensors.values()), adjoint, allow_unused=True)
-        return _collect(dict(zip(twin.tensors, found, strict=True)), twin)
+        found = torch.autograd.grad(outputs, list(leaves.values()), adjoint, allow_unused=True)
+        return _collect(dict(zip(leaves, found, strict=True)), twin)
 
     def _solve(self, direct: list, outputs: list, inputs: list) -> list[torch.Tensor]:
         """Return lambda = direct + lambda dF/ds; the layers of a sweep's end count as independent in ``direct``."""
@@ -231,7 +236,7 @@ def cosine_to_bptt(engine: Engine, batch: Any, estimator: Estimator, steps: int 
     return {name: cosine(found[name], wanted[name]) for name in wanted}
 
 
-def as_reference(engine: Engine, parameters: Mapping[str, np.ndarray] | None = None) -> ReferenceEngine:
+def as_reference(engine: Engine, parameters: Mapping[str, np.ndarray] | None = None) -> Engine:
     """Return a float64 reference engine on the CPU with the weights of any engine, on a chip as its devices conduct."""
     values = engine.conducting() if parameters is None else parameters
-    return ReferenceEngine(engine.network, values, dtype="float64", device="cpu", seed=engine.seed)
+    return reference(engine.network, values, dtype="float64", device="cpu", seed=engine.seed)

@@ -1,4 +1,4 @@
-r"""Contrasts: what the two ends of a synapse saw in two phases, the only thing a weight update may use.
+r"""Contrasts: what the two ends of a synapse saw in its phases, the only thing a weight update may use.
 
 .. math:: \frac{dL}{dW} = -\frac{1}{\mathrm{span}} \left\langle s^+ a^{+T} - s^- a^{-T} \right\rangle
 
@@ -6,11 +6,23 @@ with s the post side, a the pre side, span the difference of the nudges (2 beta 
 differenced *before* the outer product, :math:`s^+a^+ - s^-a^- = (s^+ - s^-)\bar a + \bar s (a^+ - a^-)`, because at
 small beta the products are nearly equal and float32 would lose their difference. Works on NumPy arrays and torch
 tensors alike.
+
+**More than two phases.** A formula of any number of phases is a sum of two-phase contrasts with shares that add up to 1
+(:mod:`neuroep.gradients.formulas`), so the difference still comes before the product:
+
+.. math:: \frac{dL}{dW} = -\frac{1}{\mathrm{span}} \sum_j r_j \left\langle s_j^+ a_j^{+T} - s_j^- a_j^{-T}
+          \right\rangle, \qquad r_j = \frac{\mathrm{share}_j / \mathrm{span}_j}{\mathrm{share}_1 / \mathrm{span}_1},
+          \quad \mathrm{span} = \mathrm{span}_1 / \mathrm{share}_1
+
+The plus phase of a pair is the one of positive weight, so r > 0, as rows that become trains of pulses need it. Each
+pair is measured as two phases are, and its factor goes to the rows of the post side. A pre side that
+moves has the rows of all pairs below each other (:class:`Stacked`); where it is clamped, the rows of the post side are
+summed first (:class:`Summed`), and the product is no larger than with two phases.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -106,15 +118,118 @@ class TokenRows:
 
 
 @dataclass(frozen=True)
+class Pair:
+    """Two phases to contrast.
+
+    Parameters
+    ----------
+    plus, minus : object
+        States of the network.
+    span : float
+        Nudge of the plus phase minus nudge of the minus phase.
+    share : float
+        Of their difference quotient, of the sign of ``span``; those of all pairs of a formula add up to 1.
+    """
+
+    plus: Any
+    minus: Any
+    span: float
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """One end of a synapse in several pairs of phases, the rows of every pair below those of the one before.
+
+    Parameters
+    ----------
+    parts : sequence of Signal
+        By pair, none clamped.
+    factors : sequence of float
+        r of every pair; 1 throughout for the pre side.
+    join : callable
+        Puts arrays below each other: ``numpy.concatenate`` or ``torch.cat``.
+    """
+
+    parts: Sequence[Signal]
+    factors: Sequence[float]
+    join: Callable[[Sequence[Array]], Array]
+
+    def _joined(self, rows: list[Array]) -> Array:
+        return self.join([factor * row for factor, row in zip(self.factors, rows, strict=True)])
+
+    @cached_property
+    def change(self) -> Array:
+        """r (plus - minus) of every pair."""
+        return self._joined([part.change for part in self.parts])
+
+    @cached_property
+    def mean(self) -> Array:
+        """r (plus + minus) / 2 of every pair."""
+        return self._joined([part.mean for part in self.parts])
+
+    @cached_property
+    def plus(self) -> Array:
+        """States of the plus phases, times r."""
+        return self._joined([part.plus for part in self.parts])
+
+    @cached_property
+    def minus(self) -> Array:
+        """States of the minus phases, times r."""
+        return self._joined([part.minus for part in self.parts])
+
+
+@dataclass(frozen=True)
+class Summed:
+    """The post side of a clamped pre side in several pairs of phases: sums over the pairs.
+
+    Parameters
+    ----------
+    parts : sequence of Signal
+        By pair.
+    factors : sequence of float
+        r of every pair.
+    """
+
+    parts: Sequence[Signal]
+    factors: Sequence[float]
+
+    def _sum(self, rows: list[Array]) -> Array:
+        first, *others = [factor * row for factor, row in zip(self.factors, rows, strict=True)]
+        return sum(others, start=first)
+
+    @cached_property
+    def change(self) -> Array:
+        """Sum of r (plus - minus)."""
+        return self._sum([part.change for part in self.parts])
+
+    @cached_property
+    def mean(self) -> Array:
+        """Sum of r (plus + minus) / 2."""
+        return self._sum([part.mean for part in self.parts])
+
+    @cached_property
+    def plus(self) -> Array:
+        """Sum of r plus."""
+        return self._sum([part.plus for part in self.parts])
+
+    @cached_property
+    def minus(self) -> Array:
+        """Sum of r minus."""
+        return self._sum([part.minus for part in self.parts])
+
+
+@dataclass(frozen=True)
 class Contrast:
     """What one synapse saw.
 
     Parameters
     ----------
     post, pre : Signal
-        Both ends, rows of a token-wise synapse are tokens, of a dense one samples.
+        Both ends, rows of a token-wise synapse are tokens, of a dense one samples; of several pairs of phases stacked
+        or summed.
     span : float
-        Difference of the two nudges.
+        Difference of the two nudges; of several pairs span over share of the first, whose rows have factor 1.
     samples : int
         Batch size over which the gradient is averaged.
     """

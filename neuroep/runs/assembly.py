@@ -239,7 +239,8 @@ def build_estimator(config: Config) -> Estimator:
 
     settings = config.estimator
     free, nudged = schedules(config)
-    return estimators.named(settings.kind, settings.beta, free=free, nudged=nudged, seed=config.training.seed)
+    seed, points = config.training.seed, settings.points
+    return estimators.named(settings.kind, settings.beta, free=free, nudged=nudged, seed=seed, points=points)
 
 
 def schedules(config: Config) -> tuple[Schedule, Schedule]:

@@ -23,6 +23,7 @@ from hw_models.chip import Chip, faults, files
 from hw_models.chip.fields import Idle
 from hw_models.errors import ChipError
 from neuroep.errors import ConfigError
+from neuroep.gradients.formulas import formulas
 from neuroep.network import potentials
 from neuroep.runs.sections import (
     SEQUENCES,
@@ -73,7 +74,8 @@ class Config(Section):
     @model_validator(mode="after")
     def _keeps_the_energy_convex(self) -> Config:
         highest = potentials.named(self.network.potential, self.network.slope).curvature
-        if self.estimator.kind != "positive" and self.estimator.beta >= highest:
+        lowest = min(min(way.nudges) for way in formulas(self.estimator.kind, self.estimator.points))
+        if self.estimator.beta * lowest <= -highest:
             kinds = f"estimator '{self.estimator.kind}' with potential '{self.network.potential}'"
             raise ValueError(f"estimator.beta = {self.estimator.beta}: {kinds} needs less than {highest}")
         return self

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from neuroep.errors import ConfigError
+from neuroep.gradients.formulas import Kind, check_points
 from neuroep.learning.optimisers import LARGEST_RATE
 
 PAPER_SIZES: Mapping[str, Mapping[str, Any]] = {
@@ -173,10 +175,20 @@ class SettlingConfig(Section):
 class EstimatorConfig(Section):
     """Which phases estimate the gradient."""
 
-    kind: Literal["centred", "positive", "negative", "random"] = "centred"
+    kind: Kind = "centred"
     """Contrast of +beta and -beta, of one of them and the free phase, or of a random sign."""
     beta: Positive = 0.1
-    """Strength of the nudge."""
+    """Strength of the nudge, the largest one where there are several."""
+    points: Annotated[int, Field(ge=2)] = 2
+    """Centred: states contrasted, an even number of nudges within +-beta; the bias falls with that power of beta."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> EstimatorConfig:
+        try:
+            check_points(self.kind, self.points)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return self
 
 
 class OptimiserConfig(Section):

@@ -10,6 +10,7 @@ import pytest
 
 from analysis import gradcheck
 from analysis.pictures import gradients
+from analysis.report import gradcheck_report
 from neuroep.errors import ConfigError
 from neuroep.network import builders as networks
 from neuroep.runs import config, directory as runs
@@ -61,6 +62,26 @@ def test_smooth_network_is_exact(tiny: Path, tmp_path: Path) -> None:
         assert row.cosine == pytest.approx(1, abs=1e-9)
     assert len(found.gdu) == 1
     assert all(curve.total_error < 1e-5 for curve in found.gdu[0].curves.values())
+
+
+def test_points_are_compared_with_fewer(tiny: Path, tmp_path: Path) -> None:
+    """Six points: rows, slopes, picture and page of 2, 4 and 6, each falling with its own power of beta."""
+    settings = config.load(tiny, ["--potential", "smooth_sigmoid", "--estimator.points", "6"])
+    found = gradcheck.run(settings, tmp_path / "out", samples=2, steps=4, betas=(0.03, 0.1, 0.3, 1.0))
+    names = ["centred", "positive", "negative", "4 points", "6 points"]
+    assert list(dict.fromkeys(row.estimator for row in found.rows)) == names
+    slopes = json.loads((found.out / "gradcheck.json").read_text())["slopes"]
+    assert list(slopes) == names
+    for name, power in {"centred": 2, "4 points": 4, "6 points": 6}.items():
+        assert slopes[name]["query.weight"] == pytest.approx(power, rel=0.1)
+    assert [curves.estimator for curves in found.gdu] == ["6 points", "centred"]
+    text = found.as_text()
+    assert "the gradient that training uses: 6 points, beta 0.1" in text and text.count("4 points") == len(PARAMETERS)
+    page = gradcheck_report.gradcheck_page(found.out)
+    assert "6 points" in page and "N for N points" in page
+    axes = gradients.plot_gradient_error(found.rows)
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert {"4 points", "6 points", r"$\propto \beta^6$"} <= set(labels)
 
 
 def test_dead_outputs_are_told(tiny: Path, tmp_path: Path) -> None:

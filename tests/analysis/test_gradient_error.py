@@ -9,6 +9,7 @@ import pytest
 
 from analysis import gradient_error
 from analysis.gradient_error import Agreement, against_beta, agreements, slope
+from neuroep.gradients.formulas import central
 from neuroep.gradients.yardsticks import Implicit
 from tests import cases
 
@@ -33,6 +34,24 @@ def test_error_falls_with_the_power_of_the_estimator(smooth: list[Agreement], ki
     assert len(names) == 8
     for name in names:
         assert slope(smooth, name, kind) == pytest.approx(power, abs=0.1), name
+
+
+@pytest.mark.parametrize("potential", ["smooth_sigmoid", "hard_sigmoid"])
+def test_error_falls_with_the_number_of_points(potential: str) -> None:
+    """Also where neurons clip, as long as no nudge pushes one over a kink; the two-state rows are what they were."""
+    net = cases.network("inference", potential=potential)
+    engine = cases.engine("cpu", net, cases.parameters(net, scale=0.5 if potential == "hard_sigmoid" else 2.0))
+    clamped = engine.clamp(cases.batch(net))
+    free, exact = engine.settle(clamped, cases.TIGHT), Implicit(cases.TIGHT).gradient(engine, clamped)
+    formulas = (*gradient_error.PLAIN, central(4), central(6))
+    betas = (0.03, 0.1, 0.3)
+    rows = against_beta(engine, clamped, free, exact, betas, cases.TIGHT, formulas)
+    assert [row for row in rows if row.estimator in gradient_error.KINDS] == against_beta(
+        engine, clamped, free, exact, betas, cases.TIGHT
+    )
+    for name in exact:
+        for formula in formulas:
+            assert gradient_error.fall(rows, name, formula) == pytest.approx(formula.order, rel=0.12), (name, formula)
 
 
 def test_cosine_and_error_tell_the_same(smooth: list[Agreement]) -> None:

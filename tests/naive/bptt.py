@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
 import torch
 
-from neuroep.engines.settling import Schedule
-from neuroep.engines.torch.reference_engine import ReferenceEngine
+from neuroep.engines.engine import Engine
+from neuroep.engines.schedule import Schedule
+from neuroep.engines.torch.arrays import holding, tensors_of
 
 
 def trajectory(
-    engine: ReferenceEngine, batch: Any, free: Schedule, steps: int, order: str
+    engine: Engine, batch: Any, free: Schedule, steps: int, order: str
 ) -> list[dict[str, np.ndarray]]:
     """Return dL/dtheta_k, theta_k the parameters used k steps before the end."""
-    twin = copy.copy(engine)
-    leaves = {name: tensor.detach().clone().requires_grad_() for name, tensor in engine.tensors.items()}
+    leaves = {name: tensor.detach().clone().requires_grad_() for name, tensor in tensors_of(engine).items()}
     clamped = engine.clamp(batch)
     state = engine.settle(clamped, free).state
     schedule = Schedule(order, steps=1, dt=free.dt)
     used = []
     for _ in range(steps):
-        twin.tensors = {name: leaf.view_as(leaf) for name, leaf in leaves.items()}
-        used.append(twin.tensors)
+        used.append({name: leaf.view_as(leaf) for name, leaf in leaves.items()})
+        twin = holding(engine, used[-1])
         held, state = twin.read_held(clamped), twin.fork(state)
         for group in schedule.groups(twin.network):
             twin.relax(held, state, group, schedule)

@@ -9,7 +9,7 @@ import pytest
 
 from neuroep import engines, errors
 from neuroep.engines.engine import Engine
-from neuroep.engines.settling import ORDERS, Schedule
+from neuroep.engines.schedule import ORDERS, Schedule
 from neuroep.errors import (
     CheckpointError,
     ConfigError,
@@ -130,7 +130,7 @@ class TestDivergence:
         net = cases.network(name)
         engine = cases.engine(where, net)
         synapse, part = parameter.split(".")
-        held = getattr(engine.arrays[synapse], part) if where == "local" else engine.tensors[parameter]
+        held = getattr(engine.arrays[synapse], part)
         held.reshape(-1)[0] = np.nan
         with pytest.raises(DivergenceError, match="is not finite at settle step 1; try") as caught:
             engine.settle(cases.batch(net), Schedule(steps=4))

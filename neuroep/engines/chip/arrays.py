@@ -1,8 +1,9 @@
-"""Arrays of a chip behind the seam of :mod:`neuroep.engines.numba.arrays`: crossbars, and event-driven arrays."""
+"""Arrays of a chip, see :class:`neuroep.engines.parts.Array`: crossbars, and event-driven arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -11,14 +12,16 @@ import numpy as np
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.arrays.events import FORWARD, TRANSPOSED, EventArray
 from hw_models.chip import Chip
-from neuroep.engines.chip.updates import SCHEMES, Scheme, refuse_decay
-from neuroep.engines.numba.arrays import Memory, ideal
-from neuroep.engines.substrate import Setting
+from neuroep.engines.chip import rules
+from neuroep.engines.chip.rules.rule import Place, refuse_decay
+from neuroep.engines.numba.arrays import ideal
+from neuroep.engines.numba.substrate import Setting
+from neuroep.engines.parts import Memory, Part, Signs, summed
 from neuroep.learning.contrast import Contrast, Held, Signal
 
 
-class CrossbarArray:
-    """The weights of one synapse on a crossbar; see :class:`neuroep.engines.numba.arrays.Array`.
+class CrossbarArray(Part):
+    """The weights of one synapse on a crossbar.
 
     Parameters
     ----------
@@ -36,65 +39,95 @@ class CrossbarArray:
 
     def __init__(self, name: str, weight: np.ndarray, bias: np.ndarray | None, chip: Chip, setting: Setting) -> None:
         weight = np.array(weight, dtype=setting.dtype, order="C")
-        self.crossbar = Crossbar(chip, weight.shape, setting.seed, name, setting.workers.run, setting.dtype)
-        self.scheme: Scheme = SCHEMES[chip.update.scheme](self.crossbar, weight, bias, chip, setting)
+        self.rule = rules.named(chip.update.scheme)(Place(name, chip, setting), weight, bias)
+        self.chip = chip
+
+    @property
+    def crossbar(self) -> Crossbar:
+        """The rule's first crossbar."""
+        return self.rule.crossbar
+
+    @property
+    def _crossbars(self) -> list[Crossbar]:
+        return list(self.rule.crossbars.values())
 
     @property
     def bias(self) -> np.ndarray | None:
         """(out,)."""
-        return self.scheme.bias
+        return self.rule.bias
 
     @property
     def updates(self) -> int:
         """Number of updates made."""
-        return self.scheme.updates
+        return self.rule.updates
+
+    def assume(self, nonnegative: Signs) -> None:
+        """Say of what both ends show, post and pre, whether it can never be negative."""
+        for crossbar in self._crossbars:
+            crossbar.converters.assume(forward=nonnegative[1], transposed=nonnegative[0])
 
     @property
     def calibrates(self) -> bool:
         """Whether a range comes from samples."""
-        return self.crossbar.chip.dac.calibrates or self.crossbar.chip.adc.calibrates
+        return self.chip.dac.calibrates or self.chip.adc.calibrates
 
     def observe(self, on: bool = True) -> None:
         """Begin to collect samples for the converters, or stop."""
-        self.crossbar.observe(on)
+        for crossbar in self._crossbars:
+            crossbar.observe(on)
 
     def freeze(self) -> None:
         """Fix the ranges of the converters."""
-        self.crossbar.freeze()
+        for crossbar in self._crossbars:
+            crossbar.freeze()
 
     def begin(self, *occasion: str | int) -> None:
         """Key all draws by this occasion."""
-        self.crossbar.begin(*occasion)
+        for crossbar in self._crossbars:
+            crossbar.begin(*occasion)
+
+    def read_at(self, seconds: float) -> None:
+        """Read the devices so long after their last write."""
+        for crossbar in self._crossbars:
+            crossbar.read_at(seconds)
+
+    @contextmanager
+    def aged(self) -> Iterator[None]:
+        """Read the devices at the chip's ``device.age`` inside."""
+        with ExitStack() as stack:
+            for crossbar in self._crossbars:
+                stack.enter_context(crossbar.later(self.chip.device.age))
+            yield
 
     def forward(self, pre: np.ndarray, memory: Memory | None = None) -> np.ndarray:
         """Read ``pre @ W.T``."""
-        return self.crossbar.forward(pre)
+        return self.rule.forward(pre)
 
     def transposed(
         self, post: np.ndarray, out: np.ndarray | None = None, memory: Memory | None = None
     ) -> np.ndarray:
         """Read ``post @ W``."""
-        return self.crossbar.transposed(post, out)
+        return self.rule.transposed(post, out)
 
     def expected(self, pre: np.ndarray) -> np.ndarray:
         """Return the product with the mean effective weights."""
-        return self.crossbar.expected(pre)
+        return self.rule.expected(pre)
 
     def update(self, contrast: Contrast, rate: float) -> int:
-        """Change the weights by the chip's scheme; return how many are not finite."""
-        return self.scheme.update(contrast, rate)
+        """Change the weights by the chip's rule; return how many are not finite."""
+        return self.rule.update(contrast, rate)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return weight, bias, what the rule keeps, and the crossbar."""
-        return self.scheme.state()
+        """Return weight, bias, what the rule keeps, and its crossbars."""
+        return self.rule.state()
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over what the rule keeps, and the crossbar."""
-        self.scheme.load(state)
+        """Take over what the rule keeps, and its crossbars."""
+        self.rule.load(state)
 
     def conducting(self) -> np.ndarray:
         """Return the mean effective weights: mismatch, drift, faults and wires in."""
-        return self.crossbar.weights()
+        return self.rule.weights()
 
     def held(self, end: str, signal: Signal) -> Signal:
         """Return what the chip holds of one end of the synapse: the signal, which is analog."""
@@ -105,8 +138,8 @@ class CrossbarArray:
 
         The last since they were asked for last, by direction.
         """
-        grown, found = self.crossbar.news(), self.scheme.health()
-        if self.crossbar.chip.adc.acts:
+        grown, found = summed(*(crossbar.news() for crossbar in self._crossbars)), self.rule.health()
+        if self.chip.adc.acts:
             made = {"forward": grown["adc"] - grown["adc_transposed"], "transposed": grown["adc_transposed"]}
             for way, number in made.items():
                 found[f"adc_{way}_at_stop"] = grown[f"adc_{way}_at_stop"] / number if number else 0.0
@@ -114,11 +147,11 @@ class CrossbarArray:
 
     def counters(self) -> dict[str, int]:
         """Return conversions, device reads and writes, pulses, and the digital multiply-adds of updates."""
-        updated = self.scheme.digital.operations
-        return {**self.crossbar.counters, "pulses": self.scheme.pulses(), "digital_operations": updated}
+        own = {"pulses": self.rule.pulses(), "digital_operations": self.rule.digital.operations}
+        return summed(*(crossbar.counters for crossbar in self._crossbars), own)
 
 
-class EventDrivenArray:
+class EventDrivenArray(Part):
     """The weights of one synapse on an event-driven array; parameters as in :class:`CrossbarArray`.
 
     Learning is digital: the rule moves a float master copy that is rounded to integers, or, in place, its steps are
@@ -154,9 +187,6 @@ class EventDrivenArray:
     def freeze(self) -> None:
         """Fix the ranges of the states."""
         self.array.freeze()
-
-    def begin(self, *occasion: str | int) -> None:
-        """Do nothing: reads are exact."""
 
     def forward(self, pre: np.ndarray, memory: Memory | None = None) -> np.ndarray:
         """Send the changes of ``pre`` since this memory last saw it; return the accumulated product."""

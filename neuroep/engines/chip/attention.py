@@ -24,14 +24,14 @@ from hw_models.kernels.blocks import Run, serial
 from hw_models.kernels.random import key
 from neuroep.engines.chip.attention_kernels import soften
 from neuroep.engines.chip.ranges import Ranged
-from neuroep.engines.numba.attention import AttentionUnit, HeldLogits, Tokens
-from neuroep.engines.settling import State
-from neuroep.engines.substrate import Setting
+from neuroep.engines.numba.attention import ExactAttention, HeldLogits, Tokens
+from neuroep.engines.numba.substrate import Setting
+from neuroep.engines.parts import AttentionUnit, Rows, summed
 from neuroep.errors import ConfigError
 from neuroep.network import AttentionLayer
 
 
-class ExplicitAttention(AttentionUnit):
+class ExplicitAttention(ExactAttention):
     """Digital attention with explicit weights and exponentials of ``exp_bits`` bits; None keeps them exact."""
 
     tilts = False
@@ -40,10 +40,18 @@ class ExplicitAttention(AttentionUnit):
         super().__init__(layer, setting.dtype, setting.workers)
         self.levels = self.real(0 if exp_bits is None else 2**exp_bits - 1)
 
-    def relax(self, held: HeldLogits, feedback: np.ndarray, state: State, dt: float) -> float:
-        """Move the layer in place; see :meth:`AttentionUnit.relax`."""
+    def relax(
+        self,
+        held: HeldLogits,
+        feedback: np.ndarray | None,
+        value: np.ndarray,
+        weights: np.ndarray,
+        dt: float,
+        inner: dict[str, np.ndarray] | None = None,
+    ) -> tuple[np.ndarray, np.ndarray, float]:
+        """Move the layer in place; see :meth:`neuroep.engines.parts.AttentionUnit.relax`."""
+        feedback = self._given(feedback)
         self._count(held, feedback)
-        weights, value = state.weights[self.layer.name], state.values[self.layer.name]
 
         def sample(b: int, n: int, k: int) -> float:
             logits = self._logits(held, b, n, k, feedback[b] if feedback.size else None)
@@ -53,7 +61,7 @@ class ExplicitAttention(AttentionUnit):
             value[b, : new.size] = new
             return float(change)
 
-        return self._each(held, sample)
+        return value, weights, self._each(held, sample)
 
     def _each(self, held: HeldLogits, sample: Callable[[int, int, int], float]) -> float:
         """Call ``sample(b, queries, patterns)`` for every sample that has both; return the largest result."""
@@ -185,7 +193,7 @@ class AnalogAttention(ExplicitAttention, Ranged):
         """Read the states of one sample's tokens, (n, dim)."""
         return cast(HeldPatterns, held).crossbars[b].transposed(np.ascontiguousarray(weights))
 
-    def rows(self, held: HeldLogits, plus: np.ndarray, minus: np.ndarray) -> Callable[[float, float], np.ndarray]:
+    def rows(self, held: HeldLogits, plus: np.ndarray, minus: np.ndarray) -> Rows:
         """Return what combines the states of two phases, each read from the crossbar once, when first needed."""
         read: dict[tuple[float, float], np.ndarray] = {}
 
@@ -222,79 +230,123 @@ class AnalogAttention(ExplicitAttention, Ranged):
 
     def _fold(self) -> None:
         """Add up what the crossbars of the last batch have counted."""
-        self._counted = _sum(self._counted, *(crossbar.counters for crossbar in self._crossbars))
+        self._counted = summed(self._counted, *(crossbar.counters for crossbar in self._crossbars))
         self._crossbars = []
 
     def counters(self) -> dict[str, int]:
         """Return conversions, reads and digital operations."""
-        return _sum(super().counters(), self._counted, *(crossbar.counters for crossbar in self._crossbars))
+        return summed(super().counters(), self._counted, *(crossbar.counters for crossbar in self._crossbars))
 
 
-class DigitisedAttention(AttentionUnit, Ranged):
+class DigitisedAttention(Ranged):
     """Any unit whose read-out passes a converter before the next synapse reads it; p is the inner unit's."""
 
     def __init__(self, inner: AttentionUnit, converter: Converter, setting: Setting) -> None:
-        super().__init__(inner.layer, setting.dtype, setting.workers)
-        self.inner, self.seed = inner, setting.seed
-        self.quantiser = Quantiser(converter, f"attention state of {inner.layer.name}")
+        self.inner, self.layer, self.seed = inner, inner.layer, setting.seed
+        self.quantiser = Quantiser(converter, f"attention state of {self.layer.name}")
         self.quantiser.nonnegative = False
-        for name in ("hold", "redrive", "rest", "explicit", "rows", "token_rows"):
-            setattr(self, name, getattr(inner, name))
         self.conversions = self.at_stop = 0
         self.begin()
 
     def begin(self, *occasion: str | int) -> None:
         """Key all draws by this occasion."""
         self._key, self._step = key(self.seed, "attention state", self.layer.name, *occasion), 0
-        if isinstance(self.inner, AnalogAttention):
-            self.inner.begin(*occasion)
+        self.inner.begin(*occasion)
 
     @property
     def quantisers(self) -> dict[str, Quantiser]:
-        """All ranges by name."""
-        inner = self.inner.quantisers if isinstance(self.inner, AnalogAttention) else {}
-        return {"state": self.quantiser, **inner}
+        """The converter of the read-out; the inner unit has its own."""
+        return {"state": self.quantiser}
 
-    def relax(self, held: HeldLogits, feedback: np.ndarray, state: State, dt: float) -> float:
-        """Move the layer in place; see :meth:`AttentionUnit.relax`.
+    @property
+    def calibrates(self) -> bool:
+        """Whether a range here or in the inner unit comes from samples."""
+        return super().calibrates or self.inner.calibrates
+
+    def observe(self, on: bool = True) -> None:
+        """Begin to collect samples, or stop."""
+        super().observe(on)
+        self.inner.observe(on)
+
+    def freeze(self) -> None:
+        """Fix the ranges."""
+        super().freeze()
+        self.inner.freeze()
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return all ranges by name."""
+        return super().state() | self.inner.state()
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over :meth:`state`."""
+        super().load(state)
+        self.inner.load(state)
+
+    def hold(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
+        """Return what the inner unit holds."""
+        return self.inner.hold(drive, queries, patterns)
+
+    def redrive(self, held: HeldLogits, drive: np.ndarray) -> HeldLogits:
+        """Return what the inner unit holds with another drive."""
+        return self.inner.redrive(held, drive)
+
+    def rest(self, held: HeldLogits) -> np.ndarray:
+        """Return the inner unit's weights at rest."""
+        return self.inner.rest(held)
+
+    def explicit(self, held: HeldLogits, weights: np.ndarray) -> np.ndarray:
+        """Return p of the inner unit."""
+        return self.inner.explicit(held, weights)
+
+    def rows(self, held: HeldLogits, plus: np.ndarray, minus: np.ndarray) -> Rows:
+        """Return what combines the inner unit's states of two phases."""
+        return self.inner.rows(held, plus, minus)
+
+    def energy(self, held: HeldLogits, weights: np.ndarray) -> np.ndarray:
+        """Return the inner unit's energy, (batch,)."""
+        return self.inner.energy(held, weights)
+
+    def relax(
+        self,
+        held: HeldLogits,
+        feedback: np.ndarray | None,
+        value: np.ndarray,
+        weights: np.ndarray,
+        dt: float,
+        inner: dict[str, np.ndarray] | None = None,
+    ) -> tuple[np.ndarray, np.ndarray, float]:
+        """Move the layer in place; see :meth:`neuroep.engines.parts.AttentionUnit.relax`.
 
         With dt < 1 the inner unit integrates its own read-out, and what moved is that: digitised before it is
         integrated, a change of less than half a level per step would be lost.
         """
-        name, value = self.layer.name, state.values[self.layer.name]
+        name, kept = self.layer.name, {} if inner is None else inner
         integrates = dt < 1 and self.quantiser.converter.bits is not None
-        if integrates and name in state.inner:
-            value[:] = state.inner[name]
+        if integrates and name in kept:
+            value[:] = kept[name]
         before = value.copy()
-        change = self.inner.relax(held, feedback, state, dt)
+        _, weights, change = self.inner.relax(held, feedback, value, weights, dt)
         if self.quantiser.observing:
             self.quantiser.sample(value)
         if integrates:
-            state.inner[name] = value.copy()
+            kept[name] = value.copy()
         else:
-            state.inner.pop(name, None)
+            kept.pop(name, None)
         moved = float(np.abs(value - before).max(initial=0)) if integrates else None
         value[:], stops = self.quantiser.converted(np.ascontiguousarray(value), self._key, self._step)
         self.at_stop += stops
         self._step += 1
         self.conversions += value.size if self.quantiser.converter.bits is not None else 0
         if np.isnan(change):
-            return change
-        return float(np.abs(value - before).max(initial=0)) if moved is None else moved
+            return value, weights, change
+        return value, weights, float(np.abs(value - before).max(initial=0)) if moved is None else moved
 
     def counters(self) -> dict[str, int]:
-        """Return those of the inner unit."""
-        return self.inner.counters()
+        """Return those of the inner unit, conversions of states, and those at the stop."""
+        own = {"state_conversions": self.conversions, "state_conversions_at_stop": self.at_stop}
+        return summed(self.inner.counters(), own)
 
 
 def _rows(feedback: np.ndarray, like: np.ndarray) -> np.ndarray:
     """Return a flat layer's feedback of one sample by token, (tokens, dim)."""
     return feedback.reshape(-1, like.shape[1])
-
-
-def _sum(*counters: Mapping[str, int]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for counted in counters:
-        for name, number in counted.items():
-            total[name] = total.get(name, 0) + number
-    return total

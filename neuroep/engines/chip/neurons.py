@@ -20,15 +20,14 @@ from hw_models.arrays.converters import grid
 from hw_models.chip import Neuron
 from hw_models.kernels.noise import convert
 from hw_models.kernels.random import key, normals
-from neuroep.engines.chip.ranges import Ranged
-from neuroep.engines.numba.neurons import Neurons
-from neuroep.engines.settling import Schedule
-from neuroep.engines.substrate import Setting
+from neuroep.engines.numba.neurons import ExactNeurons
+from neuroep.engines.numba.substrate import Setting
+from neuroep.engines.schedule import Schedule
 from neuroep.network import DenseLayer
 
 
-class ChipNeurons(Neurons, Ranged):
-    """The neurons of one dense layer on a chip; parameters as in :class:`Neurons`, and the circuit."""
+class ChipNeurons(ExactNeurons):
+    """The neurons of one dense layer on a chip; parameters as in :class:`ExactNeurons`, and the circuit."""
 
     def __init__(self, layer: DenseLayer, circuit: Neuron, setting: Setting) -> None:
         super().__init__(layer, setting.dtype, setting.workers)
@@ -54,25 +53,25 @@ class ChipNeurons(Neurons, Ranged):
     def respond(
         self,
         product: np.ndarray,
-        feedback: np.ndarray,
+        feedback: np.ndarray | None,
         state: np.ndarray,
         target: np.ndarray | None,
         beta: float,
         schedule: Schedule,
         inner: dict[str, np.ndarray] | None = None,
-    ) -> float:
-        """Move the layer in place; see :meth:`Neurons.respond`."""
-        circuit = self.circuit
+    ) -> tuple[np.ndarray, float]:
+        """Move the layer in place; see :meth:`neuroep.engines.parts.Neurons.respond`."""
+        circuit, feedback = self.circuit, self._given(feedback)
         if self.gain is not None:
             product = product * self.gain
             feedback = feedback * self.gain if feedback.size else feedback
         if self.offset is not None:
             product = product + self.offset
         if not circuit.state_noise and circuit.state_bits is None:
-            return super().respond(product, feedback, state, target, beta, schedule)
+            return state, self._move(product, feedback, state, target, beta, schedule)
         level = self._level(state, schedule.dt, self._kept(state) if inner is None else inner)
         before = level.copy()
-        change = super().respond(product, feedback, level, target, beta, schedule)
+        change = self._move(product, feedback, level, target, beta, schedule)
         if circuit.state_noise:
             noise = normals(self._key, self._step, 0, state.shape, dtype=self.dtype)
             level += self.real(schedule.dt * circuit.state_noise * circuit.state_range) * noise
@@ -80,7 +79,11 @@ class ChipNeurons(Neurons, Ranged):
         if circuit.state_bits is not None:
             convert(np.ascontiguousarray(level), state, *self._grid)
             self.conversions += state.size
-        return change if np.isnan(change) else float(np.abs(level - before).max(initial=0))
+        return state, change if np.isnan(change) else float(np.abs(level - before).max(initial=0))
+
+    def counters(self) -> dict[str, int]:
+        """Return conversions of states; a state at the end of its range is where it should be."""
+        return {"state_conversions": self.conversions, "state_conversions_at_stop": 0}
 
     def _kept(self, state: np.ndarray) -> dict[str, np.ndarray]:
         """Return what is inside the neurons that show this very array, for a caller who does not keep it."""

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from hw_models.arrays.converters import Quantiser
+from neuroep.engines.parts import Part
 
 
-class Ranged:
+class Ranged(Part):
     """A part with converters; see :func:`hw_models.arrays.converters.calibrating`."""
 
     @property
@@ -34,11 +35,11 @@ class Ranged:
                 quantiser.freeze()
             quantiser.observe(False)
 
-    def ranges(self) -> dict[str, np.ndarray]:
-        """Return what has to be kept, by name."""
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the ranges, by name."""
         return {name: quantiser.state() for name, quantiser in self.quantisers.items()}
 
-    def load_ranges(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over :meth:`ranges`."""
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over :meth:`state`."""
         for name, quantiser in self.quantisers.items():
             quantiser.load(state[name])

@@ -57,8 +57,8 @@ class Periphery(Ranged):
         self.difference, self.hold_noise = readout.signal == "difference", readout.hold_noise
         self.place = (seed, "read-out", synapse, end)
         where = f"read-out of {synapse}, {end} side"
-        self.state = Quantiser(readout, where)
-        self.change = Quantiser(readout, f"{where}, difference of the phases", noise_of=self.state)
+        self.digitiser = Quantiser(readout, where)
+        self.change = Quantiser(readout, f"{where}, difference of the phases", noise_of=self.digitiser)
         self.change.blank = None
         self.conversions = self.at_stop = 0
         self.begin()
@@ -70,7 +70,11 @@ class Periphery(Ranged):
     @property
     def quantisers(self) -> dict[str, Quantiser]:
         """All ranges by name."""
-        return {"state": self.state, "change": self.change} if self.difference else {"state": self.state}
+        return {"state": self.digitiser, "change": self.change} if self.difference else {"state": self.digitiser}
+
+    def counters(self) -> dict[str, int]:
+        """Return conversions of states, and those at the stop."""
+        return {"state_conversions": self.conversions, "state_conversions_at_stop": self.at_stop}
 
     def measure(self, signal: Signal) -> Digitised:
         """Return what it makes of a signal."""
@@ -91,7 +95,7 @@ class Periphery(Ranged):
         """Return changes with the converter's noise: it may exceed them by far, and its range must hold both."""
         if not self.change.converter.noise:
             return changes
-        sigma = self.change.converter.noise * self.state.foreseen
+        sigma = self.change.converter.noise * self.digitiser.foreseen
         z = normals(self.key, number, 2 * CHANGE, changes.shape, dtype=changes.dtype.name)
         return changes + changes.dtype.type(sigma) * z
 
@@ -139,11 +143,11 @@ class Digitised:
 
     @cached_property
     def _plus(self) -> np.ndarray:
-        return self._convert(self._periphery.state, self._signal.plus, PLUS)
+        return self._convert(self._periphery.digitiser, self._signal.plus, PLUS)
 
     @cached_property
     def _minus(self) -> np.ndarray:
-        return self._convert(self._periphery.state, self._signal.minus, MINUS)
+        return self._convert(self._periphery.digitiser, self._signal.minus, MINUS)
 
     @cached_property
     def _mean(self) -> np.ndarray:
@@ -153,14 +157,14 @@ class Digitised:
         if self._difference and self._periphery.hold_noise:
             plus, minus = self._noise
             values = values + 0.5 * (plus + minus)
-        return self._convert(self._periphery.state, values, PLUS)
+        return self._convert(self._periphery.digitiser, values, PLUS)
 
     @cached_property
     def _change(self) -> np.ndarray:
         if not self._difference:
             return self._plus - self._minus
         own = self._periphery
-        if own.state.observing:
+        if own.digitiser.observing:
             _ = self._mean  # the states' full scale is the unit of the noise, whether their mean is read or not
         values = np.asarray(self._signal.change)
         if own.hold_noise:

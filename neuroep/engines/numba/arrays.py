@@ -1,17 +1,17 @@
-"""The seam: an array holds one weight matrix and offers ``forward``, ``transposed`` and ``update``.
+"""Arrays of exact arithmetic; what an array is, says :class:`neuroep.engines.parts.Array`.
 
-The ideal array is exact arithmetic: BLAS products in fixed blocks and a learning rule applied tile by tile, so that no
-gradient of the whole matrix ever exists.
+Products are those of BLAS in fixed blocks, and the learning rule is applied tile by tile, so that no gradient of the
+whole matrix ever exists.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
 
 import numpy as np
 
 from neuroep.engines.numba import array_kernels
+from neuroep.engines.parts import Memory, Part
 from neuroep.engines.workers import Workers, blocks
 from neuroep.learning.contrast import Contrast
 from neuroep.learning.optimisers import SGD, Adam, Optimiser
@@ -24,57 +24,8 @@ OUTPUTS = 128
 """Most outputs of one tile in an update."""
 
 
-Memory = dict[str, Any]
-"""What an array keeps of the course of one state: values with ``copy()``. Most arrays keep nothing."""
-
-
-class Array(Protocol):
-    """What holds the weights of one synapse."""
-
-    bias: np.ndarray | None
-    updates: int
-
-    def forward(self, pre: np.ndarray, memory: Memory | None = None) -> np.ndarray:
-        """Read ``pre @ W.T``, (rows, in) to (rows, out), without the bias."""
-        ...
-
-    def transposed(
-        self, post: np.ndarray, out: np.ndarray | None = None, memory: Memory | None = None
-    ) -> np.ndarray:
-        """Read ``post @ W``, (rows, out) to (rows, in)."""
-        ...
-
-    def expected(self, pre: np.ndarray) -> np.ndarray:
-        """Return the mean of what :meth:`forward` reads before conversion; nothing is counted or drawn."""
-        ...
-
-    def update(self, contrast: Contrast, rate: float) -> int:
-        """Change the weights by what both ends saw; return how many are not finite afterwards."""
-        ...
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Return the weight, the bias and what the rule keeps, by short name."""
-        ...
-
-    def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over what :meth:`state` holds beside weight and bias."""
-        ...
-
-    def counters(self) -> dict[str, int]:
-        """Return what has been counted."""
-        ...
-
-    def conducting(self) -> np.ndarray:
-        """Return the weights that products have as their mean, (out, in)."""
-        ...
-
-    def health(self) -> dict[str, float]:
-        """Return shares that tell of limits reached since they were asked for last, by name."""
-        ...
-
-
-class IdealArray:
-    """Exact weights in floating point; see :class:`Array`.
+class IdealArray(Part):
+    """Exact weights in floating point; see :class:`neuroep.engines.parts.Array`.
 
     Parameters
     ----------
@@ -199,10 +150,6 @@ class IdealArray:
     def conducting(self) -> np.ndarray:
         """Return the weights themselves."""
         return self.weight
-
-    def health(self) -> dict[str, float]:
-        """Return nothing: there are no limits."""
-        return {}
 
 
 def ideal(

@@ -1,13 +1,12 @@
-"""Attention unit of the local engine: what turns held logits and feedback into the state of one attention layer.
+"""Exact attention; what an attention unit is, says :class:`neuroep.engines.parts.AttentionUnit`.
 
-The engine calls ``hold`` once per batch, ``relax`` at every step and ``token_rows`` for a contrast. Sequences stay
+The engine calls ``hold`` once per batch, ``relax`` at every step and ``rows`` for a contrast. Sequences stay
 padded, ``(batch, tokens, dim)``, and kernels walk over the real tokens; what goes through an array is packed, ``(real
 tokens, dim)``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from neuroep.engines.numba import attention_kernels as kernels
-from neuroep.engines.settling import State
+from neuroep.engines.parts import Part, Rows
 from neuroep.engines.workers import Workers, blocks
 from neuroep.network import AttentionLayer
 
@@ -70,7 +69,7 @@ class HeldLogits:
         return blocks(batch, max(SAMPLES, LOGITS // max(1, queries * patterns)))
 
 
-class AttentionUnit:
+class ExactAttention(Part):
     """Exact digital attention.
 
     Parameters
@@ -92,6 +91,7 @@ class AttentionUnit:
         self.kappa = self.real(layer.inverse_temperature)
         self.floor = self.real(np.finfo(dtype).tiny ** 0.5)
         self.operations = 0
+        self._nothing = np.zeros((0, 0), dtype=dtype)
 
     @property
     def pooled(self) -> bool:
@@ -123,38 +123,36 @@ class AttentionUnit:
         """Return what is held with another drive, where products of the clamped input are read at every step."""
         return self.hold(drive, held.queries, held.patterns)
 
+    def energy(self, held: HeldLogits, weights: np.ndarray) -> np.ndarray:
+        """Return 1/kappa sum p (ln p - M), (batch,), of exact attention."""
+        weights = self.explicit(held, weights)
+        entropy = weights * np.log(np.where(weights > 0, weights, 1))
+        return (entropy - weights * held.logits).sum((1, 2)) / self.kappa
+
     def rest(self, held: HeldLogits) -> np.ndarray:
         """Return weights of the all-zero state, (batch, queries, patterns)."""
         return np.zeros(held.logits.shape, dtype=held.logits.dtype)
 
-    def relax(self, held: HeldLogits, feedback: np.ndarray, state: State, dt: float) -> float:
-        """Move the layer in place.
+    def relax(
+        self,
+        held: HeldLogits,
+        feedback: np.ndarray | None,
+        value: np.ndarray,
+        weights: np.ndarray,
+        dt: float,
+        inner: dict[str, np.ndarray] | None = None,
+    ) -> tuple[np.ndarray, np.ndarray, float]:
+        """Move the layer in place; see :meth:`neuroep.engines.parts.AttentionUnit.relax`.
 
-        Parameters
-        ----------
-        held : HeldLogits
-            Of the batch.
-        feedback : numpy.ndarray
-            (batch, size), or empty for none.
-        state : State
-            Read and written: the layer's read-out and weights.
-        dt : float
-            Time step.
-
-        Returns
-        -------
-        float
-            max|delta| of the read-out; NaN if there is one.
+        Only weights that change their form, of a pooled layer, lie in other memory afterwards.
         """
-        name = self.layer.name
+        feedback = self._given(feedback)
         self._count(held, feedback)
-        if self.pooled and dt == 1 and state.weights[name].ndim == 3:
-            state.weights[name] = self._shift(held)
+        if self.pooled and dt == 1 and weights.ndim == 3:
+            weights = self._shift(held)
         if self.pooled and dt < 1:
-            state.weights[name] = self.explicit(held, state.weights[name])
-        value, weights = state.values[name], state.weights[name]
-        if self.pooled and dt < 1:
-            return self._relax_pooled(held, feedback, weights, value, dt)
+            weights = self.explicit(held, weights)
+            return value, weights, self._relax_pooled(held, feedback, weights, value, dt)
         counts = (held.queries.count, held.patterns.count)
 
         def task(first: int, last: int) -> float:
@@ -163,7 +161,11 @@ class AttentionUnit:
             place = (held.logits, held.patterns.vectors, *counts)
             return kernels.attend_flat(first, last, *place, feedback, self.kappa, self.real(dt), weights, value)
 
-        return float(np.max(self.workers.run(task, held.samples)))
+        return value, weights, float(np.max(self.workers.run(task, held.samples)))
+
+    def _given(self, feedback: np.ndarray | None) -> np.ndarray:
+        """Return the feedback as kernels take it: (0, 0) for none."""
+        return self._nothing if feedback is None else feedback
 
     def _count(self, held: HeldLogits, feedback: np.ndarray) -> None:
         """Count one step: logits of the feedback, softmax, average of the patterns."""
@@ -211,7 +213,7 @@ class AttentionUnit:
         self.workers.run(task, held.samples)
         return found
 
-    def rows(self, held: HeldLogits, plus: np.ndarray, minus: np.ndarray) -> Callable[[float, float], np.ndarray]:
+    def rows(self, held: HeldLogits, plus: np.ndarray, minus: np.ndarray) -> Rows:
         """Return what gives ``f+ a+ + f- a-`` of two phases' weights for two factors; see :meth:`token_rows`."""
         return lambda p, m: self.token_rows(held, plus, minus, (p, m))
 

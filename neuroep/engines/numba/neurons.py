@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from hw_models.kernels.compiling import kernel
-from neuroep.engines.settling import Schedule
+from neuroep.engines.parts import Part
+from neuroep.engines.schedule import Schedule
 from neuroep.engines.workers import Workers, blocks
 from neuroep.network import DenseLayer, potentials
+from neuroep.network.potentials import HardSigmoid, Potential, SmoothSigmoid, Tanh
 
 FREE, MINIMISER, SYNCHRONOUS = 0, 1, 2
 NEURONS = 65536
@@ -128,7 +130,7 @@ def displaced(state: np.ndarray, origin: np.ndarray, workers: Workers) -> tuple[
     return float(found[:, 0].max()), float(found[:, 1].max())
 
 
-class Neurons:
+class ExactNeurons(Part):
     """The neurons of one dense layer.
 
     Parameters
@@ -150,8 +152,26 @@ class Neurons:
         potentials.check(layer.potential, layer.name, "local")
         self.layer, self.dtype, self.workers = layer, dtype, workers
         self.real: Any = np.dtype(dtype).type
+        self._nothing = np.zeros((0, 0), dtype=dtype)
 
     def respond(
+        self,
+        product: np.ndarray,
+        feedback: np.ndarray | None,
+        state: np.ndarray,
+        target: np.ndarray | None,
+        beta: float,
+        schedule: Schedule,
+        inner: dict[str, np.ndarray] | None = None,
+    ) -> tuple[np.ndarray, float]:
+        """Move the layer in place; see :meth:`neuroep.engines.parts.Neurons.respond`."""
+        return state, self._move(product, self._given(feedback), state, target, beta, schedule)
+
+    def _given(self, values: np.ndarray | None) -> np.ndarray:
+        """Return values as kernels take them: (0, 0) for none."""
+        return self._nothing if values is None else values
+
+    def _move(
         self,
         product: np.ndarray,
         feedback: np.ndarray,
@@ -159,31 +179,12 @@ class Neurons:
         target: np.ndarray | None,
         beta: float,
         schedule: Schedule,
-        inner: dict[str, np.ndarray] | None = None,
     ) -> float:
-        """Move the layer in place; return max|delta s|, NaN if there is one.
-
-        Parameters
-        ----------
-        product : numpy.ndarray
-            (batch, size), W s_pre + b of the synapses in front; may be overwritten.
-        feedback : numpy.ndarray
-            (batch, size), W^T s_post of those behind, or empty; may be overwritten.
-        state : numpy.ndarray
-            (batch, size), read and written.
-        target : numpy.ndarray or None
-            (batch, size) what the nudge pulls towards; None leaves the layer free.
-        beta : float
-            Strength of the nudge.
-        schedule : Schedule
-            Order and time step.
-        inner : dict, optional
-            States inside neurons that show a digitised one, by layer; read and written, and what moved is theirs.
-        """
+        """Let the neurons respond in place; return max|delta s|, NaN if there is one."""
         mode = FREE
         if target is not None:
             mode = SYNCHRONOUS if schedule.order == "synchronous" else MINIMISER
-        goal = np.zeros((0, 0), dtype=self.dtype) if target is None else target
+        goal = self._given(target)
         real, potential = self.real, self.layer.potential
         settings = (potential.code, real(potential.slope), real(beta), mode, real(schedule.dt))
 
@@ -191,3 +192,21 @@ class Neurons:
             return respond(product[a:b], feedback[a:b], state[a:b], goal[a:b], *settings)
 
         return float(np.max(self.workers.run(task, blocks(len(state), max(1, NEURONS // self.layer.size)))))
+
+    def energy(self, state: np.ndarray) -> np.ndarray:
+        """Return the sum of G(s) over the layer, (batch,)."""
+        return potential_energy(self.layer.potential, state)
+
+
+def potential_energy(potential: Potential, state: np.ndarray) -> np.ndarray:
+    """Return the sum of G(s) over the last dimension, (batch,); equations in :mod:`neuroep.network.potentials`."""
+    from scipy.special import xlogy
+
+    potentials.check(potential, None, "local")
+    if isinstance(potential, HardSigmoid):
+        return (state * state).sum(-1) / (2.0 * potential.slope)
+    if isinstance(potential, SmoothSigmoid):
+        return (xlogy(state, state) + xlogy(1.0 - state, 1.0 - state)).sum(-1)
+    if isinstance(potential, Tanh):
+        return 0.5 * (xlogy(1.0 + state, 1.0 + state) + xlogy(1.0 - state, 1.0 - state)).sum(-1)
+    return 0.5 * (state * state).sum(-1)

@@ -8,6 +8,7 @@ import pytest
 from hw_models.chip import Chip, Device, Neuron
 from neuroep.engines.settling import Schedule
 from neuroep.gradients import yardsticks
+from neuroep.learning.contrast import Pair
 from neuroep.network import (
     AttentionLayer,
     DenseLayer,
@@ -273,7 +274,7 @@ class TestBothSigns:
         alone = {s: engine.settle(phases.clamped, nudged, s * 0.2, phases.free) for s in (1, -1)}
         errors = []
         for ends in (phases.nudged, alone):
-            found = engine.gradient(engine.contrasts(phases.clamped, ends[1].state, ends[-1].state, 0.4))
+            found = engine.gradient(engine.contrasts(phases.clamped, [Pair(ends[1].state, ends[-1].state, 0.4)]))
             errors.append(max(yardsticks.relative_error(found[n], exact[n]) for n in exact if n.endswith("weight")))
         assert errors[0] < 0.035 < 0.05 < errors[1]
 

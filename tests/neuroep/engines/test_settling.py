@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from neuroep.data.batch import Batch, TokenVectors
 from neuroep.engines import settling
-from neuroep.engines.settling import Schedule
+from neuroep.engines.schedule import ORDERS, Schedule
 from neuroep.errors import ConfigError
 from tests import cases
 
@@ -154,7 +154,7 @@ class TestCycles:
         for seed in range(20):
             engine = cases.engine(where, net, cases.parameters(net, seed, 25.0))
             clamped = engine.clamp(batch)
-            ends = [engine.settle(clamped, Schedule(o, steps=400, tolerance=1e-8)) for o in settling.ORDERS]
+            ends = [engine.settle(clamped, Schedule(o, steps=400, tolerance=1e-8)) for o in ORDERS]
             assert ends[0].converged
             cycles += not ends[1].converged
         assert cycles >= 3

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from neuroep.engines.settling import Schedule
-from neuroep.gradients.estimators import Phases
+from neuroep.engines.schedule import Schedule
+from neuroep.engines.torch.arrays import tensors_of
 from neuroep.gradients.yardsticks import BPTT
+from neuroep.learning.contrast import Pair
 from tests import cases
 from tests.naive import bptt
 
@@ -30,22 +32,33 @@ def test_bptt_step_by_step_is_one_graph(name: str, dt: float, order: str) -> Non
 def test_bptt_leaves_the_engine_alone() -> None:
     net = cases.network()
     engine, batch = cases.engine("cpu", net), cases.batch(net)
-    before, tensors = engine.parameters(), dict(engine.tensors)
+    before, tensors = engine.parameters(), tensors_of(engine)
     BPTT(cases.TIGHT, 3).gradient(engine, batch)
     cases.assert_same(engine.parameters(), before)
-    assert all(engine.tensors[name] is tensor and not tensor.requires_grad for name, tensor in tensors.items())
+    assert all(tensors_of(engine)[name] is tensor and not tensor.requires_grad for name, tensor in tensors.items())
 
 
-def test_phases_of_unequal_length_stay_at_their_last_state() -> None:
-    net = cases.network()
-    engine, batch = cases.engine("cpu", net), cases.batch(net)
-    estimator = cases.estimator(beta=0.5, nudged=Schedule(steps=9))
-    whole = estimator.settle(engine, batch)
-    steps, record = {1: 9, -1: 30}, ("states",)
-    nudged = {s: engine.settle(whole.clamped, Schedule(steps=n), s * 0.5, whole.free, record) for s, n in steps.items()}
-    phases = Phases(whole.clamped, whole.free, nudged)
-    pieces = list(estimator.pieces(engine, phases))
-    assert len(pieces) == 30
-    total = {name: sum(piece[name] for piece in pieces) for name in pieces[0]}
-    ends = nudged[1].state, nudged[-1].state
-    cases.assert_close(total, engine.gradient(engine.contrasts(whole.clamped, *ends, 1.0)), 1e-12)
+@pytest.mark.parametrize(("kind", "points"), [("centred", 2), ("centred", 4), ("positive", 2), ("negative", 2)])
+@pytest.mark.parametrize("where", ["local", "cpu"])
+def test_pieces_are_those_of_phases_that_were_recorded(where: str, kind: str, points: int) -> None:
+    """Side by side is one after the other: also where the phases alone would end after different numbers of sweeps."""
+    net = cases.network("sentiment")
+    engine, batch = cases.engine(where, net), cases.batch(net, seed=3)
+    schedule = Schedule(steps=300, tolerance=1e-6)
+    estimator = cases.estimator(kind, 0.9, nudged=schedule, points=points)
+    phases = estimator.settle(engine, batch, record=("states",))
+    formula = estimator.formula()
+    paths = {n: [phases.free.state, *settled.trace.states] for n, settled in phases.nudged.items()}
+    alone = {engine.settle(phases.clamped, schedule, n * 0.9, phases.free).steps for n in formula.nudged}
+    assert len(alone) == 1 or len(paths) > 1
+    assert {len(path) for path in paths.values()} == {max(alone) + 1}
+    pieces = estimator.trajectory(engine, batch)
+    assert len(pieces) == max(alone)
+    for k, piece in enumerate(pieces):
+        for key, value in piece.items():
+            wanted = np.zeros_like(value)
+            for n, weight in zip(formula.nudges, formula.weights, strict=True):
+                if n:
+                    moved = Pair(paths[n][k + 1], paths[n][k], 0.9 / weight)
+                    wanted += engine.gradient(engine.contrasts(phases.clamped, [moved]))[key]
+            np.testing.assert_allclose(value, wanted, rtol=0, atol=1e-15 + 1e-12 * np.abs(wanted).max())

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from neuroep.engines.settling import Schedule
+from neuroep.engines.torch.arrays import tensors_of
 from neuroep.errors import ConfigError, DivergenceError
 from neuroep.gradients import yardsticks
 from tests import cases
@@ -52,15 +53,15 @@ def test_a_piece_far_from_the_loss_arrives_late():
 def test_the_engine_is_left_as_it_was(yardstick):
     net = cases.network("inference")
     engine, batch = cases.engine("cpu", net), cases.batch(net)
-    tensors, before = dict(engine.tensors), engine.parameters()
+    tensors, before = tensors_of(engine), engine.parameters()
     yardstick.gradient(engine, batch)
-    assert all(engine.tensors[name] is tensor for name, tensor in tensors.items())
+    assert all(tensors_of(engine)[name] is tensor for name, tensor in tensors.items())
     cases.assert_same(engine.parameters(), before)
     batch.inputs["premise"].vectors[0, 0, 0] = np.nan
     with pytest.raises(DivergenceError):
         yardstick.gradient(engine, batch)
-    assert all(engine.tensors[name] is tensor for name, tensor in tensors.items())
-    assert not any(tensor.requires_grad for tensor in engine.tensors.values())
+    assert all(tensors_of(engine)[name] is tensor for name, tensor in tensors.items())
+    assert not any(tensor.requires_grad for tensor in tensors_of(engine).values())
 
 
 @pytest.mark.parametrize("yardstick", [yardsticks.BPTT(cases.TIGHT, 3), yardsticks.Implicit(cases.TIGHT)])
@@ -101,7 +102,7 @@ def test_as_reference_has_the_weights_of_any_engine():
     net = cases.network("inference")
     local = cases.engine("local", net, dtype="float32")
     found = yardsticks.as_reference(local)
-    assert found.describe()["dtype"] == "float64" and found.device.type == "cpu" and found.network is net
+    assert found.describe()["dtype"] == "float64" and found.substrate.device.type == "cpu" and found.network is net
     cases.assert_close(found.parameters(), local.parameters(), 0)
     other = cases.parameters(net, seed=9)
     cases.assert_same(yardsticks.as_reference(local, other).parameters(), other)

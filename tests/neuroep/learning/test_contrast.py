@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from neuroep.learning.contrast import Contrast, Held, Moved, TokenRows
+from neuroep.gradients.formulas import central
+from neuroep.learning.contrast import Contrast, Held, Moved, Stacked, Summed, TokenRows
 
 RNG = np.random.default_rng(3)
 POST, PRE = (RNG.normal(size=(2, 7, n)) for n in (4, 3))
@@ -72,4 +73,55 @@ def test_differencing_first_keeps_what_float32_products_lose():
     late = post[0].T @ pre[0] - post[1].T @ pre[1]
     scale = np.abs(wanted).max()
     assert np.abs(found - wanted).max() < 1e-6 * scale
+    assert np.abs(late - wanted).max() > 1e-3 * scale
+
+
+JOINS = {"numpy": np.concatenate, "torch": torch.cat}
+
+
+def several(make, pre_moves, factors, join):
+    """Post and pre side of several pairs of phases, and -dL/dW times samples and span by adding whole products."""
+    rng = np.random.default_rng(8)
+    posts, pres = (rng.normal(size=(len(factors), 2, 7, n)) for n in (4, 3))
+    if not pre_moves:
+        pres = np.broadcast_to(pres[0, 0], pres.shape)
+    wanted = sum(r * (s[0].T @ a[0] - s[1].T @ a[1]) for r, s, a in zip(factors, posts, pres, strict=True))
+    parts = [Moved(make(plus), make(minus)) for plus, minus in posts]
+    if not pre_moves:
+        return Summed(parts, factors), Held(make(np.array(pres[0, 0]))), wanted, posts
+    sides = [Moved(make(plus), make(minus)) for plus, minus in pres]
+    return Stacked(parts, factors, join), Stacked(sides, [1.0] * len(factors), join), wanted, posts
+
+
+@pytest.mark.parametrize("pre_moves", [True, False])
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("factors", [(1.0, 0.25), (1.0, 0.5, 0.125)])
+def test_several_pairs_are_the_weighted_sum_of_all_products(name, factors, pre_moves):
+    post, pre, wanted, posts = several(KINDS[name], pre_moves, factors, JOINS[name])
+    contrast = Contrast(post, pre, SPAN, SAMPLES)
+    np.testing.assert_allclose(contrast.weight_gradient(), -wanted / (SPAN * SAMPLES), rtol=0, atol=1e-13)
+    moved = sum(r * (s[0] - s[1]).sum(0) for r, s in zip(factors, posts, strict=True))
+    np.testing.assert_allclose(contrast.bias_gradient(), -moved / (SPAN * SAMPLES), rtol=0, atol=1e-13)
+    phases = post.plus.T @ pre.plus - post.minus.T @ pre.minus
+    np.testing.assert_allclose(phases, wanted, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(post.mean, (post.plus + post.minus) / 2, rtol=0, atol=1e-14)
+
+
+def test_several_pairs_keep_what_float32_products_lose():
+    """As with two phases: four states that nudges move by 1e-5 of their size, with the weights of four points."""
+    formula = central(4)
+    rng = np.random.default_rng(4)
+    ends = [[base + 1e-5 * nudge * way for nudge in formula.nudges] for base, way in rng.normal(size=(2, 2, 7, 4))]
+    posts, pres = (dict(zip(formula.nudges, np.float32(end), strict=True)) for end in ends)
+    whole = dict(zip(formula.nudges, formula.weights, strict=True))
+    wanted = sum(w * posts[n].astype(float).T @ pres[n].astype(float) for n, w in whole.items())
+    late = sum(np.float32(w) * (posts[n].T @ pres[n]) for n, w in whole.items())
+    first = formula.differences[0].weight
+    factors = [pair.weight / first for pair in formula.differences]
+    post = Stacked([Moved(posts[p], posts[m]) for p, m, _ in formula.differences], factors, np.concatenate)
+    pre = Stacked([Moved(pres[p], pres[m]) for p, m, _ in formula.differences], [1.0, 1.0], np.concatenate)
+    found = -Contrast(post, pre, 1 / first, 1).weight_gradient()
+    assert found.dtype == np.float32
+    scale = np.abs(wanted).max()
+    assert np.abs(found - wanted).max() < 3e-6 * scale
     assert np.abs(late - wanted).max() > 1e-3 * scale

@@ -17,8 +17,8 @@ from hw_models.chip import Chip, Neuron
 from neuroep import engines
 from neuroep.engines.chip.neurons import ChipNeurons
 from neuroep.engines.numba import neurons
-from neuroep.engines.numba.local_engine import potential_energy
-from neuroep.engines.substrate import Setting
+from neuroep.engines.numba.neurons import potential_energy
+from neuroep.engines.numba.substrate import Setting
 from neuroep.engines.torch import potentials as reference_potentials
 from neuroep.engines.workers import Workers
 from neuroep.errors import ConfigError
@@ -249,7 +249,7 @@ class TestUnknownPotentials:
         layer = DenseLayer("hidden", 3, Softplus())
         setting = Setting(SGD(), Workers(1), "float64", 0)
         for build in (
-            lambda: neurons.Neurons(layer, "float64", setting.workers),
+            lambda: neurons.ExactNeurons(layer, "float64", setting.workers),
             lambda: ChipNeurons(layer, Neuron(), setting),
         ):
             with pytest.raises(ConfigError, match=r"^potential 'softplus' of layer 'hidden' is a Softplus"):

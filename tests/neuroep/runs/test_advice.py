@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from neuroep import data
-from neuroep.engines import settling
+from neuroep.engines import stopping
 from neuroep.engines.settling import Schedule
 from neuroep.runs import advice, assembly, config, evaluation
 from tests import cases
@@ -143,7 +143,7 @@ class TestSettling:
 )
 def test_cycles_are_told_from_what_dies_out(changes, heard):
     """A bound of 0.06 is that of 8 bits."""
-    assert settling._cycles(changes, 0.06) is heard
+    assert stopping.cycles(changes, 0.06) is heard
 
 
 def record(epoch: int = 4, accuracy: float = 0.5, loss: float = 0.25, **health: float) -> dict[str, Any]:

@@ -46,6 +46,7 @@ CHANGES = {
     "settling.check_every": {"settling.nudged_tolerance": 0.3, "settling.check_every": 4},
     "estimator.kind": {"estimator.kind": "positive"},
     "estimator.beta": {"estimator.beta": 0.6},
+    "estimator.points": {"estimator.points": 4},
     "optimiser.kind": {"optimiser.kind": "sgd"},
     "optimiser.projection_rate": {"optimiser.projection_rate": 2e-2},
     "optimiser.dense_rate": {"optimiser.dense_rate": 2e-2},

@@ -7,9 +7,8 @@ import pytest
 
 from hw_models.chip import Attention, Chip, Converter, Device
 from neuroep.engines.chip.attention import AnalogAttention, DigitisedAttention, ExplicitAttention
-from neuroep.engines.numba.attention import AttentionUnit, Tokens
-from neuroep.engines.settling import State
-from neuroep.engines.substrate import Setting
+from neuroep.engines.numba.attention import ExactAttention, Tokens
+from neuroep.engines.numba.substrate import Setting
 from neuroep.engines.workers import Workers
 from neuroep.learning.optimisers import SGD
 from neuroep.network import AttentionLayer
@@ -32,16 +31,15 @@ class Case:
         self.feedback = generator.normal(size=(BATCH, size))
         self.setting = Setting(SGD(), Workers(1), "float64", 0)
 
-    def moved(self, unit: AttentionUnit, steps: int = 2, dt: float = 1.0):
+    def moved(self, unit: ExactAttention, steps: int = 2, dt: float = 1.0):
         held = unit.hold(self.drive, self.tokens, self.tokens)
-        state = State({"attention": np.zeros(self.feedback.shape)}, {"attention": unit.rest(held)}, frozenset())
+        value, weights, inner = np.zeros(self.feedback.shape), unit.rest(held), {}
         for _ in range(steps):
-            change = unit.relax(held, self.feedback, state, dt)
-        weights = unit.explicit(held, state.weights["attention"])
-        return state.values["attention"], weights, change, held
+            value, weights, change = unit.relax(held, self.feedback, value, weights, dt, inner)
+        return value, unit.explicit(held, weights), change, held
 
-    def exact(self) -> AttentionUnit:
-        return AttentionUnit(self.layer, "float64", self.setting.workers)
+    def exact(self) -> ExactAttention:
+        return ExactAttention(self.layer, "float64", self.setting.workers)
 
 
 @pytest.fixture(params=["pooled", "flat"])

@@ -7,12 +7,15 @@ import dataclasses
 import numpy as np
 import pytest
 
+from hw_models.arrays.converters import Converters
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
 from neuroep import cli, data, engines
 from neuroep.data.batch import Batch, TokenVectors
+from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
+from neuroep.engines.chip.attention import DigitisedAttention
 from neuroep.engines.chip.ranges import Ranged
-from neuroep.engines.settling import Schedule
+from neuroep.engines.schedule import Schedule
 from neuroep.errors import ConfigError, DataError, DivergenceError
 from neuroep.gradients.estimators import centred
 from neuroep.network import builders as networks
@@ -38,14 +41,14 @@ def engine(kind: str, seed: int = 0):
 def observing(made) -> list[str]:
     """Names of all parts that still observe."""
     found = []
-    for name, part in made.substrate._parts.items():
-        if isinstance(part, Ranged):
-            found += [f"{name} {key}" for key, quantiser in part.quantisers.items() if quantiser.observing]
-        elif hasattr(part, "array"):
-            found += [name] if part.array.observing else []
-        else:
-            held = part.crossbar.converters.quantisers
-            found += [f"{name} {key}" for key, quantiser in held.items() if quantiser.observing]
+    inner = [unit.inner for unit in made.units.values() if isinstance(unit, DigitisedAttention)]
+    for part in [*made.substrate._parts(), *inner]:
+        if isinstance(part, EventDrivenArray):
+            found += ["events"] if part.array.observing else []
+            continue
+        held = part.crossbar.converters if isinstance(part, CrossbarArray) else part
+        ranged = held.quantisers if isinstance(held, Ranged | Converters) else {}
+        found += [key for key, quantiser in ranged.items() if quantiser.observing]
     return found
 
 

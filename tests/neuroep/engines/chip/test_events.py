@@ -8,7 +8,7 @@ import pytest
 from hw_models.chip import Chip
 from neuroep import data
 from neuroep.engines.chip.arrays import EventDrivenArray
-from neuroep.engines.substrate import Setting
+from neuroep.engines.numba.substrate import Setting
 from neuroep.engines.workers import Workers
 from neuroep.learning.contrast import Contrast, Held, Moved, TokenRows
 from neuroep.learning.optimisers import SGD

@@ -109,7 +109,7 @@ def test_noise_of_holders_and_converters_is_in_units_of_the_state():
         assert abs(phase.std() / 1e-3 - 1) < wide
     assert abs(np.corrcoef(plus.ravel(), minus.ravel())[0, 1]) < 4.5 / np.sqrt(n)
     made = calibrated(ends, signal="difference", noise=1e-3, margin=1.5)
-    full, own = made.state.range, made.measure(ends)
+    full, own = made.digitiser.range, made.measure(ends)
     assert full == pytest.approx(1.5 * ends.mean.max(), rel=1e-3) and made.change.range < 0.02
     for error in (own.change - ends.change, own.mean - ends.mean):
         assert abs(error.std() / (1e-3 * full) - 1) < 2 * wide
@@ -182,7 +182,7 @@ def test_conversions_at_the_stop_are_counted():
 def test_phases_that_do_not_differ_give_no_range():
     still = Moved(BASE, BASE)
     made = calibrated(still, bits=8, signal="difference")
-    assert made.state.range == BASE.max()
+    assert made.digitiser.range == BASE.max()
     with pytest.raises(ChipError, match="difference of the phases: all its calibration samples were 0"):
         _ = made.measure(MOVED).change
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
-from neuroep.engines.chip import updates
+from neuroep.engines.chip import rules
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
-from neuroep.engines.settling import Schedule
-from neuroep.engines.substrate import Setting
+from neuroep.engines.chip.rules.rule import Place
+from neuroep.engines.numba.substrate import Setting
+from neuroep.engines.schedule import Schedule
 from neuroep.engines.workers import Workers
 from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Contrast, Moved
@@ -177,9 +177,9 @@ def test_pulses_end_at_a_devices_own_conductance(mapping, scheme):
             "update": {"scheme": scheme},
         }
     )
-    crossbar = Crossbar(chip, (6, 9), 0, "a")
-    setting = Setting(SGD(), Workers(1), "float32", 0)
-    made = updates.SCHEMES[scheme](crossbar, np.zeros((6, 9), "f4"), None, chip, setting)
+    place = Place("a", chip, Setting(SGD(), Workers(1), "float32", 0))
+    made = rules.named(scheme)(place, np.zeros((6, 9), "f4"), None)
+    crossbar = made.crossbar
     low, high = crossbar.devices.weight_bounds()
     for way in (1, 0):
         numbers = np.full((6, 9), 300 * way), np.full((6, 9), 300 * (1 - way))

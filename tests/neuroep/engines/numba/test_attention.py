@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from neuroep.engines.numba.attention import AttentionUnit, HeldLogits, Tokens
-from neuroep.engines.settling import State
+from neuroep.engines.numba.attention import ExactAttention, HeldLogits, Tokens
+from neuroep.engines.state import State
 from neuroep.engines.workers import Workers
 from neuroep.network.builders import AttentionLayer
 from tests.naive import attention as naive
@@ -31,7 +31,7 @@ class Case:
         self.dtype, self.readout = dtype, readout
         size = DIM if readout == "pooled" else PLACES * DIM
         layer = AttentionLayer("attention", "asking", "stored", KAPPA, readout, size)
-        self.unit = AttentionUnit(layer, dtype, Workers(1))
+        self.unit = ExactAttention(layer, dtype, Workers(1))
         # What stands in padded places must not matter.
         self.queries = Tokens(self.random(5, PLACES, DIM), COUNTS[0])
         self.keys = Tokens(self.random(5, PATTERNS, DIM), COUNTS[1])
@@ -46,7 +46,10 @@ class Case:
         return State({"attention": self.value.copy()}, {"attention": self.unit.rest(self.held)}, frozenset())
 
     def relax(self, state, feedback, dt=1.0):
-        return self.unit.relax(self.held, feedback, state, dt)
+        values, weights = state.values, state.weights
+        moved = self.unit.relax(self.held, feedback, values["attention"], weights["attention"], dt)
+        values["attention"], weights["attention"], change = moved
+        return change
 
     def samples(self):
         """Yield (number, queries, keys, rows of the drive) of samples that have both."""
@@ -178,7 +181,7 @@ def test_packed_tokens_are_the_real_ones_in_order():
 def test_pooled_rows_survive_underflow(dtype, margin):
     """Held logits and feedback pull to different keys so hard that E e underflows: the row comes from M itself."""
     layer = AttentionLayer("attention", "asking", "stored", 1.0, "pooled", 3)
-    unit = AttentionUnit(layer, dtype, Workers(1))
+    unit = ExactAttention(layer, dtype, Workers(1))
     keys = Tokens(np.eye(3, dtype=dtype)[None], np.array([3]))
     queries = Tokens(np.zeros((1, 2, 3), dtype), np.array([2]))
     drive = np.array([[margin, 0, 0], [0.5, 0.25, 0]], dtype)
@@ -186,7 +189,8 @@ def test_pooled_rows_survive_underflow(dtype, margin):
     feedback = (math.sqrt(2) * np.array([[0, margin, 0]])).astype(dtype)
     held = unit.hold(drive, queries, keys)
     state = State({"attention": np.zeros((1, 3), dtype)}, {"attention": unit.rest(held)}, frozenset())
-    unit.relax(held, feedback, state, 1.0)
+    moved = unit.relax(held, feedback, state.values["attention"], state.weights["attention"], 1.0)
+    state.values["attention"], state.weights["attention"], _ = moved
     weights = unit.explicit(held, state.weights["attention"])[0]
     logits = naive.held_logits(drive, keys.vectors[0], 1.0)
     wanted = naive.pooled_weights(logits, feedback[0].astype(np.float64), keys.vectors[0], 1.0)

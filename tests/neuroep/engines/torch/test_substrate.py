@@ -7,9 +7,12 @@ import pytest
 import torch
 
 from neuroep import engines
-from neuroep.engines.settling import Schedule, State
+from neuroep.engines.schedule import Schedule
+from neuroep.engines.state import State
 from neuroep.engines.torch import potentials as reference_potentials
+from neuroep.engines.torch.arrays import holding, tensors_of
 from neuroep.errors import ConfigError, DivergenceError
+from neuroep.learning.contrast import Pair
 from neuroep.network.builders import DenseLayer
 from tests import cases
 
@@ -27,9 +30,9 @@ def slopes(engine, clamped, state):
     """Return dE/ds of every layer (read-outs of attention layers) and dE/dp, by autograd of the energy."""
     free = leaves(state)
     free.beta = state.beta
-    total = engine.energy_tensor(clamped, free).sum()
+    total = engine.energy_values(clamped, free).sum()
     return torch.autograd.grad(total, free.values.values()), torch.autograd.grad(
-        engine.energy_tensor(clamped, free).sum(), free.weights.values()
+        engine.energy_values(clamped, free).sum(), free.weights.values()
     )
 
 
@@ -52,11 +55,12 @@ def test_one_step_follows_autograd_of_phi(device, name, mask):
             torch.testing.assert_close(moved.values[layer.name], torch.tanh(drive), rtol=0, atol=1e-12)
             continue
         # The energy knows a read-out through the dense synapses alone; the projection is held in the logits.
-        keys, count = clamped.vectors[layer.patterns], clamped.present[layer.queries].sum(1).clamp(min=1)
+        keys, count = clamped.tokens[layer.patterns].vectors, clamped.tokens[layer.queries].present.sum(1).clamp(min=1)
         back = -slope if layer.readout == "flat" else -slope / count.sqrt()[:, None]
         back = back.reshape(len(value), -1, layer_dim(net, layer))
-        logits = clamped.logits[layer.name] + layer.inverse_temperature * back @ keys.transpose(1, 2)
-        taking = clamped.present[layer.queries][:, :, None] * clamped.present[layer.patterns][:, None, :]
+        logits = clamped.held[layer.name].logits + layer.inverse_temperature * back @ keys.transpose(1, 2)
+        asking, stored = clamped.tokens[layer.queries].present, clamped.tokens[layer.patterns].present
+        taking = asking[:, :, None] * stored[:, None, :]
         powers = torch.exp(logits) * taking
         weights = powers / powers.sum(2, keepdim=True).clamp(min=1e-300)
         torch.testing.assert_close(moved.weights[layer.name], weights, rtol=0, atol=1e-12)
@@ -90,12 +94,12 @@ def test_settled_states_are_stationary(name, beta, potential):
             assert slope.abs().max() < 1e-10
     states = dict(zip([layer.name for layer in net.layers], energy_slopes, strict=True))
     for layer, slope in zip(net.attention, weight_slopes, strict=True):
-        keys, count = clamped.vectors[layer.patterns], clamped.present[layer.queries].sum(1)
+        keys, count = clamped.tokens[layer.patterns].vectors, clamped.tokens[layer.queries].present.sum(1)
         back = states[layer.name]
         if layer.readout == "pooled":
             back = (back / count.clamp(min=1).sqrt()[:, None])[:, None, :].expand(-1, slope.shape[1], -1)
         total = slope + back.reshape(len(keys), -1, keys.shape[2]) @ keys.transpose(1, 2)
-        for b, (n, k) in enumerate(zip(count.int(), clamped.present[layer.patterns].sum(1).int(), strict=True)):
+        for b, (n, k) in enumerate(zip(count.int(), clamped.tokens[layer.patterns].present.sum(1).int(), strict=True)):
             if n and k:
                 real = total[b, :n, :k]
                 assert (real - real.mean(1, keepdim=True)).abs().max() < 1e-10
@@ -109,22 +113,22 @@ def test_contrasts_are_autograd_of_phi(name, mask):
     engine = cases.engine("cpu", net)
     clamped = engine.clamp(cases.batch(net))
     plus, minus = (engine.settle(clamped, Schedule(steps=3), beta=beta).state for beta in (0.5, -0.5))
-    found = engine.gradient(engine.contrasts(clamped, plus, minus, 1.0))
-    plain = engine.tensors
-    engine.tensors = {name: tensor.clone().requires_grad_() for name, tensor in plain.items()}
-    held = engine.read_held(clamped)
+    found = engine.gradient(engine.contrasts(clamped, [Pair(plus, minus, 1.0)]))
+    leaves = {name: tensor.clone().requires_grad_() for name, tensor in tensors_of(engine).items()}
+    twin = holding(engine, leaves)
+    held = twin.read_held(clamped)
     for state in (plus, minus):
         state.beta = 0.0
-    phi = engine.energy_tensor(held, minus).mean() - engine.energy_tensor(held, plus).mean()
-    wanted = torch.autograd.grad(-phi, list(engine.tensors.values()))
-    cases.assert_close(found, {key: g.numpy() for key, g in zip(engine.tensors, wanted, strict=True)}, 1e-12)
+    phi = twin.energy_values(held, minus).mean() - twin.energy_values(held, plus).mean()
+    wanted = torch.autograd.grad(-phi, list(leaves.values()))
+    cases.assert_close(found, {key: g.numpy() for key, g in zip(leaves, wanted, strict=True)}, 1e-12)
 
 
 def test_the_phases_use_no_autograd():
     net = cases.network("inference")
     engine = cases.engine("cpu", net)
     settled = engine.settle(cases.batch(net), Schedule(steps=2))
-    tensors = [*settled.state.values.values(), *settled.state.weights.values(), *engine.tensors.values()]
+    tensors = [*settled.state.values.values(), *settled.state.weights.values(), *tensors_of(engine).values()]
     assert not any(tensor.requires_grad for tensor in tensors)
 
 
@@ -163,7 +167,7 @@ def test_description():
 
 
 def test_auto_is_a_device_that_is_there():
-    found = engines.reference(cases.network()).device.type
+    found = engines.reference(cases.network()).substrate.device.type
     assert found == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -198,7 +202,7 @@ def test_parameters_that_become_infinite_are_named(part):
     contrasts = cases.estimator().measure(engine, cases.batch(net)).contrasts
     rates = dict.fromkeys([synapse.name for synapse in net.synapses], 0.0)
     engine.update(contrasts, rates)
-    engine.tensors[f"dense_2.{part}"].view(-1)[0] = np.inf
+    tensors_of(engine)[f"dense_2.{part}"].view(-1)[0] = np.inf
     with pytest.raises(DivergenceError) as caught:
         engine.update(contrasts, rates)
     assert (caught.value.where, caught.value.step, caught.value.what) == ("dense_2", 2, "weight")

@@ -7,7 +7,7 @@ import pytest
 
 from neuroep import engines
 from neuroep.engines.numba.arrays import COLUMNS, ROWS
-from neuroep.engines.settling import Schedule
+from neuroep.engines.schedule import Schedule
 from neuroep.errors import ConfigError, DivergenceError
 from neuroep.learning.optimisers import SGD, Adam
 from tests import cases

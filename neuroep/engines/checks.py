@@ -1,0 +1,102 @@
+"""What an engine refuses, in one line: seeds, kinds of parts, parameters, rates, batches that do not fit a network.
+
+Covered by tests/neuroep/test_errors.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from hw_models.text import shown
+from neuroep.data.batch import Batch, TokenVectors
+from neuroep.errors import CheckpointError, ConfigError, DataError, nearest, unknown
+from neuroep.learning.optimisers import LARGEST_RATE, SGD, Adam, Optimiser
+from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Projection, Sequence, potentials
+
+LAYERS, SYNAPSES = (AttentionLayer, DenseLayer), (Projection, DenseSynapse)
+
+
+def check_seed(name: str, seed: object) -> None:
+    """Refuse a seed that is no whole number from 0.
+
+    Raises
+    ------
+    ConfigError
+        Naming it and the value.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ConfigError(f"{name} = {shown(seed)}: should be a whole number from 0")
+
+
+def check_kinds(network: Network, optimiser: Optimiser | None, engine: str) -> None:
+    """Refuse parts of other classes than those an engine computes, which it would take for one of these."""
+    if not isinstance(network, Network):
+        raise ConfigError(f"network is a {type(network).__name__}: a Network is needed, as neuroep.networks makes it")
+    kinds = (("layer", network.layers, LAYERS), ("synapse", network.synapses, SYNAPSES))
+    for what, parts, known in kinds:
+        for part in parts:
+            if type(part) not in known:
+                allowed = ", ".join(kind.__name__ for kind in known)
+                given = f"{what} '{part.name}' is a {type(part).__name__}"
+                raise ConfigError(f"{given}, which the {engine} engine cannot compute: it knows {allowed}")
+    for layer in network.layers:
+        if isinstance(layer, DenseLayer):
+            potentials.check(layer.potential, layer.name, engine)
+    if optimiser is not None and type(optimiser) not in (Adam, SGD):
+        given = type(optimiser).__name__
+        raise ConfigError(f"optimiser is a {given}, which the {engine} engine cannot compute: it knows Adam, SGD")
+
+
+def check_labels(network: Network, labels: np.ndarray) -> None:
+    """Refuse labels out of range with a DataError."""
+    if labels.size and not 0 <= labels.min() <= labels.max() < network.classes:
+        bad = labels.min() if labels.min() < 0 else labels.max()
+        raise DataError(f"label {bad} is out of range: allowed are 0 to {network.classes - 1}")
+
+
+def padded(network: Network, batch: Batch, sequence: Sequence) -> TokenVectors:
+    """Return one sequence as the network wants it: full length if it has places or no mask."""
+    if sequence.name not in batch.inputs:
+        given = (", ".join(batch.inputs) or "none") + nearest(sequence.name, batch.inputs)
+        raise DataError(f"the batch lacks sequence '{sequence.name}', which the network reads: given are {given}")
+    vectors, lengths = batch.inputs[sequence.name]
+    _, tokens, dim = vectors.shape
+    if dim != sequence.dim or tokens > sequence.tokens:
+        want = f"at most {sequence.tokens} tokens of {sequence.dim} numbers"
+        raise DataError(f"'{sequence.name}' has {tokens} tokens of {dim} numbers: the network takes {want}")
+    if network.padded and tokens < sequence.tokens:
+        vectors = np.pad(vectors, ((0, 0), (0, sequence.tokens - tokens), (0, 0)))
+    if not network.mask:
+        lengths = np.full(len(vectors), sequence.tokens, dtype=np.int64)
+    return TokenVectors(vectors, lengths)
+
+
+def check_rates(network: Network, optimiser: Optimiser, rates: Mapping[str, float]) -> None:
+    """Refuse missing and impossible learning rates with a ConfigError."""
+    for synapse in network.synapses:
+        if synapse.name not in rates:
+            raise ConfigError(f"rates lack synapse '{synapse.name}': given are {', '.join(rates) or 'none'}")
+        if not 0 <= rates[synapse.name] <= LARGEST_RATE:
+            allowed = f"allowed are 0 to {LARGEST_RATE:g}"
+            raise ConfigError(f"rate of '{synapse.name}' is {rates[synapse.name]}: {allowed}")
+        if rates[synapse.name] * optimiser.weight_decay >= 1:
+            product = f"rate {rates[synapse.name]} times weight_decay {optimiser.weight_decay}"
+            raise ConfigError(f"{product} of '{synapse.name}' is 1 or more: the decay would turn weights over")
+
+
+def check_parameters(network: Network, parameters: Mapping[str, np.ndarray]) -> None:
+    """Refuse parameters of another network with a CheckpointError."""
+    shapes = network.parameter_shapes()
+    for name in parameters:
+        if name not in shapes:
+            raise CheckpointError(unknown("parameter", name, shapes))
+    for name, shape in shapes.items():
+        if name not in parameters:
+            raise CheckpointError(f"parameter '{name}' is missing: the network needs shape {shape}")
+        if tuple(parameters[name].shape) != tuple(shape):
+            given = tuple(parameters[name].shape)
+            raise CheckpointError(f"parameter '{name}' has shape {given}: the network needs {shape}")
+        if not np.isfinite(parameters[name]).all():
+            raise CheckpointError(f"parameter '{name}' is not finite")

@@ -1,0 +1,26 @@
+# Covered by tests/neuroep/engines/chip/test_updates.py.
+"""How the weights of one synapse change on crossbars: a module for each ``update.scheme`` of a chip, named like it.
+
+================  =============================================================================
+digital           the optimiser moves a float master copy, and the devices are programmed with it
+mixed_precision   the optimiser moves an accumulator; whole granules of it go to the devices
+pulsed            in memory: rank-1 pulse trains of what the two ends saw, without a gradient
+================  =============================================================================
+
+Biases sit in the digital periphery in all of them and follow the optimiser exactly. A new rule is a module here, whose
+``RULE`` is a :class:`neuroep.engines.chip.rules.rule.LearningRule`, and its name in the description of a chip.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from neuroep.engines.chip.rules.rule import LearningRule
+
+
+def named(scheme: str) -> type[LearningRule]:
+    """Return the rule of that name, as the description of a chip allows it."""
+    rule: type[LearningRule] = importlib.import_module(f"{__name__}.{scheme}").RULE
+    return rule

@@ -1,0 +1,41 @@
+# Covered by tests/neuroep/engines/chip/test_updates.py.
+"""Digital: the optimiser moves a float master copy, and the devices of one crossbar are programmed with it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neuroep.engines.chip.rules.rule import EDGE, LearningRule, Place
+from neuroep.learning.contrast import Contrast
+
+
+class Digital(LearningRule):
+    """Float master copy; see the module."""
+
+    def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
+        super().__init__(place, weight, bias)
+        self.every = place.chip.update.reprogram_every
+        crossbar = self._crossbar(weight.shape)
+        self.digital = self._ideal(weight, bias)
+        crossbar.program(self.digital.weight)
+
+    @property
+    def written(self) -> np.ndarray:
+        """The master copy."""
+        return self.digital.weight
+
+    def update(self, contrast: Contrast, rate: float) -> int:
+        """Move the master copy and program the devices; return how many weights are not finite."""
+        bad = self.digital.update(contrast, rate)
+        if not bad and self.updates % self.every == 0:
+            self.crossbar.elapse()
+            self.crossbar.program(self.digital.weight)
+        return bad
+
+    def health(self) -> dict[str, float]:
+        """Return the share of master weights at or beyond the range of the devices."""
+        edge = self.crossbar.weight_range * EDGE
+        return {"weights_at_range": float((np.abs(self.digital.weight) >= edge).mean())}
+
+
+RULE = Digital

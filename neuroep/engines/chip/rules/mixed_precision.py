@@ -1,0 +1,40 @@
+# Covered by tests/neuroep/engines/chip/test_updates.py.
+"""Mixed precision: the optimiser moves an accumulator chi; whole granules of it go to the devices as pulses.
+
+Source: Nandakumar et al., Front. Neurosci. 14:406, 2020.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neuroep.engines.chip.rules.in_memory import InMemory
+from neuroep.engines.chip.rules.rule import refuse_decay
+from neuroep.learning.contrast import Contrast
+
+SINGLE = 1000
+"""Most pulses of a device that are given one by one; more are given in one step of their mean and spread."""
+
+
+class MixedPrecision(InMemory):
+    """Digital accumulation, whole granules as pulses; see the module."""
+
+    accumulates = True
+
+    def update(self, contrast: Contrast, rate: float) -> int:
+        """Accumulate, then move whole granules; return how many weights are not finite."""
+        refuse_decay(self.digital.optimiser, "mixed_precision")
+        chi = self.digital.weight
+        bad = self.digital.update(contrast, rate)
+        if bad:
+            return bad
+        granule = (self.chip.update.granule or self.chip.device.pulse.dw_min) * self.crossbar.weight_range
+        whole = np.trunc(chi / chi.dtype.type(granule))
+        chi -= whole * chi.dtype.type(granule)
+        up, down = np.maximum(whole, 0), np.maximum(-whole, 0)
+        if max(up.max(initial=0), down.max(initial=0)) <= SINGLE:
+            up, down = up.astype(np.int64), down.astype(np.int64)
+        return self._pulsed(self.devices.apply(self.crossbar.stored, up, down, step=self.updates))
+
+
+RULE = MixedPrecision

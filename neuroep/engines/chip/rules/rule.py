@@ -1,0 +1,167 @@
+# Covered by tests/neuroep/engines/chip/test_updates.py.
+"""What a learning rule is: it makes the crossbars that hold the weights of a synapse, reads them, and changes them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from hw_models.arrays.crossbar import Crossbar
+from hw_models.chip import Chip
+from neuroep.engines.numba.arrays import IdealArray, ideal
+from neuroep.engines.numba.substrate import Setting
+from neuroep.errors import ConfigError
+from neuroep.learning.contrast import Contrast
+from neuroep.learning.optimisers import Adam, Optimiser
+
+EDGE = 0.999
+"""Share of a bound from which a weight counts as being there."""
+CROSSBAR = "crossbar"
+"""Label of a rule's first crossbar."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a rule learns: one synapse of a chip."""
+
+    name: str
+    """Of the synapse; keys the draws of its devices."""
+    chip: Chip
+    setting: Setting
+
+
+class LearningRule(ABC):
+    """The weights of one synapse, on as many crossbars as the rule needs.
+
+    What is read is their sum, W = sum_k share_k W_k, added digitally behind the converters:
+
+        forward W x = sum_k share_k (W_k x),     transposed W^T s = sum_k share_k (W_k^T s)
+
+    A rule with two arrays makes two, says their shares and moves both; nothing else knows how many there are.
+
+    Parameters
+    ----------
+    place : Place
+        The synapse.
+    weight : numpy.ndarray
+        (out, in) to begin with, owned.
+    bias : numpy.ndarray or None
+        (out,), of the digital periphery, which follows the optimiser exactly.
+
+    Attributes
+    ----------
+    crossbars : dict of str to Crossbar
+        By label, which names them in checkpoints.
+    shares : dict of str to float
+        Of every crossbar that products read.
+    digital : IdealArray
+        What the rule keeps in digital form: bias, moments, and a matrix of its own where it has one.
+    """
+
+    usual: ClassVar[Optimiser] = Adam()
+    """What the optimiser is where nothing is said."""
+    digital: IdealArray
+
+    @abstractmethod
+    def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
+        self.place = place
+        self.crossbars: dict[str, Crossbar] = {}
+        self.shares = {CROSSBAR: 1.0}
+
+    def _crossbar(self, shape: tuple[int, int], label: str = CROSSBAR) -> Crossbar:
+        """Make a crossbar; its draws are keyed by the synapse, those of further ones by their label too."""
+        name = self.place.name if label == CROSSBAR else f"{self.place.name} {label}"
+        setting = self.place.setting
+        made = Crossbar(self.place.chip, shape, setting.seed, name, setting.workers.run, setting.dtype)
+        self.crossbars[label] = made
+        return made
+
+    def _ideal(self, weight: np.ndarray, bias: np.ndarray | None) -> IdealArray:
+        """Return the optimiser on a digital matrix and the bias."""
+        setting = self.place.setting
+        return ideal(weight, bias, setting.optimiser, setting.workers, setting.dtype)
+
+    @property
+    def crossbar(self) -> Crossbar:
+        """The first crossbar."""
+        return self.crossbars[CROSSBAR]
+
+    @property
+    def bias(self) -> np.ndarray | None:
+        """(out,)."""
+        return self.digital.bias
+
+    @property
+    def updates(self) -> int:
+        """Number of updates made."""
+        return self.digital.updates
+
+    def _sum(self, read: Callable[[Crossbar], np.ndarray]) -> np.ndarray:
+        """Return sum_k share_k of what is read of every crossbar; of one alone, what was read."""
+        total: np.ndarray | None = None
+        for label, share in self.shares.items():
+            part = read(self.crossbars[label])
+            part = part if share == 1 else part * part.dtype.type(share)
+            total = part if total is None else total + part
+        assert total is not None, "a rule reads at least one crossbar"
+        return total
+
+    def forward(self, pre: np.ndarray) -> np.ndarray:
+        """Read ``pre @ W.T``."""
+        return self._sum(lambda crossbar: crossbar.forward(pre))
+
+    def transposed(self, post: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Read ``post @ W``; ``out`` is written to where there is one crossbar."""
+        place = out if len(self.shares) == 1 else None
+        return self._sum(lambda crossbar: crossbar.transposed(post, place))
+
+    def expected(self, pre: np.ndarray) -> np.ndarray:
+        """Return the product with the mean effective weights."""
+        return self._sum(lambda crossbar: crossbar.expected(pre))
+
+    def weights(self) -> np.ndarray:
+        """Return the mean effective weights, (out, in)."""
+        return self._sum(lambda crossbar: crossbar.weights())
+
+    @abstractmethod
+    def update(self, contrast: Contrast, rate: float) -> int:
+        """Change the weights by what both ends saw; return how many are not finite."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return weight, bias, what the optimiser keeps, and the crossbars by label."""
+        kept = self.digital.state()
+        for label, crossbar in self.crossbars.items():
+            kept |= {f"{label}.{name}": values for name, values in crossbar.state().items()}
+        return kept
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over what the optimiser keeps, and the crossbars."""
+        self.digital.load(state)
+        for label, crossbar in self.crossbars.items():
+            start = f"{label}."
+            kept = {name.removeprefix(start): values for name, values in state.items() if name.startswith(start)}
+            crossbar.load(kept, self.written)
+
+    @property
+    def written(self) -> np.ndarray | None:
+        """What the devices were last written with, where it is kept in digital form; None where they alone hold it."""
+        return None
+
+    def pulses(self) -> int:
+        """Return the number of pulses the devices have seen."""
+        return 0
+
+    def health(self) -> dict[str, float]:
+        """Return shares that tell of limits."""
+        return {}
+
+
+def refuse_decay(rule: Optimiser, scheme: str) -> None:
+    """Refuse weight decay, which needs the weights in digital form."""
+    if rule.weight_decay:
+        value = f"optimiser.weight_decay = {rule.weight_decay}"
+        raise ConfigError(f"{value}: update scheme '{scheme}' cannot decay weights")

@@ -1,0 +1,143 @@
+"""Exact arithmetic on Numba and BLAS as a substrate; a chip puts parts of its own behind the same calls.
+
+A state's read-outs that feed one synapse lie side by side in memory, so a product reads them without copying.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neuroep.engines.numba.arrays import ideal
+from neuroep.engines.numba.attention import ExactAttention, Tokens
+from neuroep.engines.numba.neurons import ExactNeurons, displaced
+from neuroep.engines.parts import Array, AttentionUnit, Neurons, Part, Signs
+from neuroep.engines.state import State
+from neuroep.engines.workers import Workers
+from neuroep.learning.contrast import Signal
+from neuroep.learning.optimisers import Adam, Optimiser
+from neuroep.network import AttentionLayer, DenseLayer, Network
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every part of an engine shares."""
+
+    optimiser: Optimiser
+    workers: Workers
+    dtype: str
+    seed: int
+    """Of the draws of a chip."""
+
+
+class ExactSubstrate(Part):
+    """Exact arithmetic, written in place; see :class:`neuroep.engines.parts.Substrate`."""
+
+    in_place = True
+    redraws = False
+    level = 0.0
+    holds_input = True
+    time_constant = 1.0
+    check_every = 1
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting, self.optimiser = setting, setting.optimiser
+
+    def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs) -> Array:
+        """Return an ideal array."""
+        return ideal(weight, bias, self.setting.optimiser, self.setting.workers, self.setting.dtype)
+
+    def attention(self, layer: AttentionLayer) -> AttentionUnit:
+        """Return exact attention."""
+        return ExactAttention(layer, self.setting.dtype, self.setting.workers)
+
+    def neurons(self, layer: DenseLayer) -> Neurons:
+        """Return exact neurons."""
+        return ExactNeurons(layer, self.setting.dtype, self.setting.workers)
+
+    def read_out(self, synapse: str, end: str, signal: Signal) -> Signal:
+        """Return the signal."""
+        return signal
+
+    def tokens(self, vectors: np.ndarray, lengths: np.ndarray) -> Tokens:
+        """Return a padded sequence, contiguous."""
+        return Tokens(np.ascontiguousarray(vectors, dtype=self.setting.dtype), np.asarray(lengths, dtype=np.int64))
+
+    def values(self, array: np.ndarray) -> np.ndarray:
+        """Return the array itself."""
+        return array
+
+    def states(self, network: Network, samples: int) -> dict[str, np.ndarray]:
+        """Return zeroed states in which the sources of one synapse lie side by side."""
+        dtype = self.setting.dtype
+        values: dict[str, np.ndarray] = {}
+        for synapse in network.dense:
+            if len(synapse.pre) > 1 and not set(synapse.pre) & set(values):
+                joint, place = np.zeros((samples, synapse.shape[1]), dtype=dtype), 0
+                for name in synapse.pre:
+                    size = network.layer(name).size
+                    values[name] = joint[:, place : place + size]
+                    place += size
+        for layer in network.layers:
+            if layer.name not in values:
+                values[layer.name] = np.zeros((samples, layer.size), dtype=dtype)
+        return {layer.name: values[layer.name] for layer in network.layers}
+
+    def fork(self, network: Network, state: State) -> State:
+        """Return a copy."""
+        values = self.states(network, len(next(iter(state.values.values()))))
+        for name, value in state.values.items():
+            values[name][:] = value
+        weights = {name: weight.copy() for name, weight in state.weights.items()}
+        memory = {name: {key: kept.copy() for key, kept in held.items()} for name, held in state.memory.items()}
+        inner = {name: value.copy() for name, value in state.inner.items()}
+        return State(values, weights, state.stale, state.beta, memory, inner, state.origin)
+
+    def joined(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+        """Return states side by side; copied only where memory does not lie so already."""
+        joint = parts[0].base
+        if joint is None or joint.shape[1] != sum(part.shape[1] for part in parts):
+            return np.concatenate(parts, axis=1)
+        place = joint.ctypes.data
+        for part in parts:
+            if part.base is not joint or part.ctypes.data != place:
+                return np.concatenate(parts, axis=1)
+            place += part.shape[1] * part.itemsize
+        return joint
+
+    def below(self, rows: Sequence[np.ndarray]) -> np.ndarray:
+        """Return arrays of one width below each other."""
+        return np.concatenate(rows)
+
+    def scalars(self, values: Mapping[str, Any]) -> dict[str, float]:
+        """Return the values as they are."""
+        return dict(values)
+
+    def displacements(self, pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, tuple[float, float]]:
+        """Return max|s - s_origin| and max|s|."""
+        return {name: displaced(*pair, self.setting.workers) for name, pair in pairs.items()}
+
+    def to_numpy(self, array: np.ndarray) -> np.ndarray:
+        """Return the array itself."""
+        return array
+
+    def computing(self) -> AbstractContextManager[None]:
+        """Keep BLAS to one thread inside, as the blocks of work are parallel already."""
+        return self.setting.workers.single_blas()
+
+    def observing(self) -> AbstractContextManager[None]:
+        """Do nothing: there are no ranges."""
+        return nullcontext()
+
+    def describe(self) -> dict[str, Any]:
+        """Return device, dtype and threads."""
+        return {"device": "cpu", "dtype": self.setting.dtype, "threads": self.setting.workers.threads}
+
+
+def exact(optimiser: Optimiser | None, workers: Workers, dtype: str, seed: int) -> ExactSubstrate:
+    """Return exact arithmetic whose arrays learn by that rule, by Adam where nothing is said."""
+    return ExactSubstrate(Setting(optimiser or Adam(), workers, dtype, seed))

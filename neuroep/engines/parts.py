@@ -1,0 +1,310 @@
+"""What an engine is made of: arrays, neurons and attention units, and the substrate that makes them.
+
+:class:`neuroep.engines.engine.Engine` is wired once over these protocols. Two sets of parts stand behind them: Numba's
+(:mod:`neuroep.engines.numba.substrate`, and with a chip :mod:`neuroep.engines.chip.substrate`) write into the memory
+they are given, torch's (:mod:`neuroep.engines.torch.substrate`) make new tensors, so that autograd can follow. A part
+always *returns* its new value, wherever that lies, and the engine keeps what is returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+import numpy as np
+
+from neuroep.engines.schedule import Schedule
+from neuroep.engines.state import State
+from neuroep.learning.contrast import Contrast, Signal
+from neuroep.learning.optimisers import Optimiser
+from neuroep.network import AttentionLayer, DenseLayer, Network
+
+Values = Any
+"""numpy.ndarray or torch.Tensor: what one set of parts computes with."""
+Held = Any
+"""What an attention unit knows of a clamped batch, in a form of its own, with the ``logits`` of its drive."""
+Memory = dict[str, Any]
+"""What an array keeps of the course of one state: values with ``copy()``. Most arrays keep nothing."""
+Signs = tuple[bool, bool]
+"""Whether what the post and the pre side of a synapse show can never be negative."""
+Rows = Callable[[float, float], Values]
+"""Of two factors: ``f+ a+ + f- a-``, one row per token."""
+
+
+class Part(Protocol):
+    """What any part is asked; a part inherits from here what it has no answer of its own to."""
+
+    def begin(self, *occasion: str | int) -> None:
+        """Key all draws by this occasion from now on."""
+        return
+
+    def read_at(self, seconds: float) -> None:
+        """Read devices so long after their last write from now on."""
+        return
+
+    def aged(self) -> AbstractContextManager[None]:
+        """Read devices inside as old as the chip says they are once deployed; nothing may be written there."""
+        return nullcontext()
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether a range comes from samples."""
+        return False
+
+    def observe(self, on: bool = True) -> None:
+        """Begin to collect samples for ranges and to pass signals unchanged, or stop."""
+        return
+
+    def freeze(self) -> None:
+        """Fix the ranges on what was observed."""
+        return
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return what has to be kept to go on after a resume, by short name."""
+        return {}
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over what :meth:`state` returned."""
+        return
+
+    def counters(self) -> dict[str, int]:
+        """Return what has been counted, by name."""
+        return {}
+
+    def health(self) -> dict[str, float]:
+        """Return shares that tell of limits reached since they were asked for last, by name."""
+        return {}
+
+
+class Array(Part, Protocol):
+    """What holds the weights of one synapse, (out, in).
+
+    :meth:`state` holds ``weight``, ``bias``, the number of ``updates`` and what the rule and the devices keep;
+    :meth:`load` takes over all but weight and bias, which an array is made with.
+    """
+
+    @property
+    def bias(self) -> Values | None:
+        """(out,)."""
+        ...
+
+    @property
+    def updates(self) -> int:
+        """Number of updates made."""
+        ...
+
+    def forward(self, pre: Values, memory: Memory | None = None) -> Values:
+        """Read ``pre @ W.T``, (rows, in) to (rows, out), without the bias; the result is the caller's to write to."""
+        ...
+
+    def transposed(self, post: Values, out: Values | None = None, memory: Memory | None = None) -> Values:
+        """Read ``post @ W``, (rows, out) to (rows, in); ``out`` is memory that may be written to."""
+        ...
+
+    def expected(self, pre: Values) -> Values:
+        """Return the mean of what :meth:`forward` reads before conversion; nothing is counted or drawn."""
+        ...
+
+    def update(self, contrast: Contrast, rate: float) -> Values:
+        """Change the weights by what both ends saw; return 0-d, not 0 if one is no longer finite."""
+        ...
+
+    def conducting(self) -> np.ndarray:
+        """Return the weights that products have as their mean, (out, in)."""
+        ...
+
+
+class Neurons(Part, Protocol):
+    """The neurons of one dense layer."""
+
+    def respond(
+        self,
+        product: Values,
+        feedback: Values | None,
+        state: Values,
+        target: Values | None,
+        beta: float,
+        schedule: Schedule,
+        inner: dict[str, Values] | None = None,
+    ) -> tuple[Values, Values]:
+        """Return the layer's next state, (batch, size), and max|delta s|, NaN if there is one.
+
+        Parameters
+        ----------
+        product : array
+            (batch, size), W s_pre + b of the synapses in front; may be overwritten.
+        feedback : array or None
+            (batch, size), W^T s_post of those behind; may be overwritten.
+        state : array
+            (batch, size).
+        target : array or None
+            (batch, size) what the nudge pulls towards; None leaves the layer free.
+        beta : float
+            Strength of the nudge.
+        schedule : Schedule
+            Order and time step.
+        inner : dict, optional
+            States inside neurons that show a digitised one, by layer; read and written, and what moved is theirs.
+        """
+        ...
+
+    def energy(self, state: Values) -> Values:
+        """Return the sum of G(s) over the layer, (batch,)."""
+        ...
+
+
+class AttentionUnit(Part, Protocol):
+    """What turns held logits and feedback into the state of one attention layer."""
+
+    layer: AttentionLayer
+
+    def hold(self, drive: Values, queries: Any, patterns: Any) -> Held:
+        """Return what a clamped drive, (rows of tokens, dim), means to the layer; read once per batch."""
+        ...
+
+    def redrive(self, held: Held, drive: Values) -> Held:
+        """Return what is held with another drive, where products of the clamped input are read at every step."""
+        ...
+
+    def rest(self, held: Held) -> Values:
+        """Return weights of the all-zero state, (batch, queries, patterns)."""
+        ...
+
+    def relax(
+        self,
+        held: Held,
+        feedback: Values | None,
+        value: Values,
+        weights: Values,
+        dt: float,
+        inner: dict[str, Values] | None = None,
+    ) -> tuple[Values, Values, Values]:
+        """Return the layer's next read-out, its next weights, and max|delta| of the read-out, NaN if there is one.
+
+        Parameters
+        ----------
+        held : object
+            Of the batch.
+        feedback : array or None
+            (batch, size) of the synapses behind.
+        value, weights : array
+            Read-out (batch, size), and weights in the unit's own form.
+        dt : float
+            Time step.
+        inner : dict, optional
+            As of :meth:`Neurons.respond`.
+        """
+        ...
+
+    def explicit(self, held: Held, weights: Values) -> Values:
+        """Return p, (batch, queries, patterns), whatever form the weights have."""
+        ...
+
+    def rows(self, held: Held, plus: Values, minus: Values) -> Rows:
+        """Return what combines the states of two phases' weights, a row for each token."""
+        ...
+
+    def energy(self, held: Held, weights: Values) -> Values:
+        """Return 1/kappa sum p (ln p - M), M the held logits, (batch,)."""
+        ...
+
+
+class Substrate(Part, Protocol):
+    """What an engine runs on: it makes the parts and knows their memory.
+
+    What belongs to no array, by name, is its :meth:`state`; what arrays and units count for themselves is not among its
+    :meth:`counters`.
+    """
+
+    in_place: bool
+    """Whether parts write into what they are given; otherwise autograd can follow them."""
+    optimiser: Optimiser
+    """Rule of the arrays."""
+    redraws: bool
+    """Whether a product read again may differ, so that every layer reads at every step."""
+    level: float
+    """Coarsest step of what settles, as a share of its full scale; 0 without digitising."""
+    holds_input: bool
+    """Whether products of the clamped input are read once per batch, or again at every step."""
+    time_constant: float
+    """Steps in which states relax, 1 for at once; the time step of a schedule is divided by it."""
+    check_every: int
+    """Default number of sweeps between looks at the tolerance."""
+
+    # Parts.
+
+    def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs) -> Array:
+        """Return the array of one synapse, (out, in), holding these weights."""
+        ...
+
+    def attention(self, layer: AttentionLayer) -> AttentionUnit:
+        """Return the unit of one attention layer."""
+        ...
+
+    def neurons(self, layer: DenseLayer) -> Neurons:
+        """Return the neurons of one dense layer."""
+        ...
+
+    def read_out(self, synapse: str, end: str, signal: Signal) -> Signal:
+        """Return what an update measures of one end of a synapse."""
+        ...
+
+    # Memory.
+
+    def tokens(self, vectors: np.ndarray, lengths: np.ndarray) -> Any:
+        """Return a padded sequence (batch, tokens, dim) for parts, with its rows ``packed`` for arrays."""
+        ...
+
+    def values(self, array: np.ndarray) -> Values:
+        """Bring an array of the host in."""
+        ...
+
+    def states(self, network: Network, samples: int) -> dict[str, Values]:
+        """Return zeroed states of all layers, (batch, size) by name."""
+        ...
+
+    def fork(self, network: Network, state: State) -> State:
+        """Return a state that can be moved without touching the given one."""
+        ...
+
+    def joined(self, parts: Sequence[Values]) -> Values:
+        """Return states side by side, (batch, sum of sizes)."""
+        ...
+
+    def below(self, rows: Sequence[Values]) -> Values:
+        """Return arrays of one width below each other, (sum of rows, size)."""
+        ...
+
+    def scalars(self, values: Mapping[str, Values]) -> dict[str, float]:
+        """Bring 0-d values to the host at once."""
+        ...
+
+    def displacements(self, pairs: Mapping[str, tuple[Values, Values]]) -> dict[str, tuple[float, float]]:
+        """Return max|s - s_origin| and max|s| of states and where they came from, on the host."""
+        ...
+
+    def to_numpy(self, array: Values) -> np.ndarray:
+        """Bring one array to the host."""
+        ...
+
+    def computing(self) -> AbstractContextManager[None]:
+        """Hold libraries to what the parts assume of them inside."""
+        ...
+
+    def observing(self) -> AbstractContextManager[None]:
+        """Collect signals inside, pass them through converters that wait for a range, and fix the ranges at the end."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Return device, dtype, threads, and the chip's name where there is one."""
+        ...
+
+
+def summed(*counters: Mapping[str, int]) -> dict[str, int]:
+    """Return counters added up by name."""
+    total: dict[str, int] = {}
+    for counted in counters:
+        for name, number in counted.items():
+            total[name] = total.get(name, 0) + number
+    return total

@@ -1,0 +1,137 @@
+"""Arrays of torch: products, and torch's own optimisers for the rule.
+
+A product is out of place, so autograd can follow it to weights that are leaves: :func:`holding` puts such weights into
+a copy of an engine. Covered by tests/neuroep/engines/torch/test_substrate.py and test_parity.py.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from neuroep.engines.parts import Memory, Part
+from neuroep.learning.contrast import Contrast
+from neuroep.learning.optimisers import SGD, Optimiser
+
+if TYPE_CHECKING:
+    from neuroep.engines.engine import Engine
+
+
+class TorchArray(Part):
+    """Exact weights as tensors; see :class:`neuroep.engines.parts.Array`.
+
+    Parameters
+    ----------
+    weight : torch.Tensor
+        (out, in), owned.
+    bias : torch.Tensor or None
+        (out,).
+    optimiser : Adam or SGD
+        Rule applied in :meth:`update`.
+    """
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, optimiser: Optimiser) -> None:
+        self.weight, self.bias, self.optimiser = weight, bias, optimiser
+        self.updates = 0
+
+    @property
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Weight and bias by short name."""
+        return {"weight": self.weight} if self.bias is None else {"weight": self.weight, "bias": self.bias}
+
+    def forward(self, pre: torch.Tensor, memory: Memory | None = None) -> torch.Tensor:
+        """Return ``pre @ W.T``."""
+        return pre @ self.weight.T
+
+    def transposed(
+        self, post: torch.Tensor, out: torch.Tensor | None = None, memory: Memory | None = None
+    ) -> torch.Tensor:
+        """Return ``post @ W``."""
+        return post @ self.weight
+
+    def expected(self, pre: torch.Tensor) -> torch.Tensor:
+        """Return ``pre @ W.T``."""
+        return pre @ self.weight.T
+
+    @cached_property
+    def _rule(self) -> torch.optim.Optimizer:
+        """Made when first used: torch's optimisers are slow to import."""
+        tensors = list(self.tensors.values())
+        if isinstance(self.optimiser, SGD):
+            return torch.optim.SGD(tensors, lr=0.0, momentum=self.optimiser.momentum)
+        return torch.optim.Adam(tensors, lr=0.0, betas=self.optimiser.betas, eps=self.optimiser.eps)
+
+    def update(self, contrast: Contrast, rate: float) -> torch.Tensor:
+        """Apply the rule; return, 0-d, whether a weight or the bias is not finite."""
+        self.updates += 1
+        self._rule.param_groups[0]["lr"] = rate
+        keep = 1.0 - rate * self.optimiser.weight_decay
+        if keep != 1.0:
+            self.weight.mul_(keep)
+        self.weight.grad = contrast.weight_gradient()
+        if self.bias is not None:
+            self.bias.grad = contrast.bias_gradient()
+        self._rule.step()
+        self._rule.zero_grad(set_to_none=True)
+        total = torch.stack([tensor.sum() for tensor in self.tensors.values()]).sum()
+        return ~torch.isfinite(total)
+
+    @property
+    def _moments(self) -> dict[str, str]:
+        """Names of the rule's moments, ours and torch's."""
+        theirs = ("momentum_buffer",) if isinstance(self.optimiser, SGD) else ("exp_avg", "exp_avg_sq")
+        return dict(zip(self.optimiser.moments, theirs, strict=False))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return weight, bias, moments and the number of updates, copied."""
+        found = {name: _copied(tensor) for name, tensor in self.tensors.items()}
+        if self.updates:
+            for name, tensor in self.tensors.items():
+                kept = self._rule.state[tensor]
+                for ours, theirs in self._moments.items():
+                    if kept.get(theirs) is not None:
+                        found[f"{name}.{ours}"] = _copied(kept[theirs])
+        return found | {"updates": np.array(self.updates, dtype=np.int64)}
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over moments and the number of updates."""
+        self.updates = int(state["updates"])
+        self._rule.state.clear()
+        for name, tensor in self.tensors.items():
+            kept: dict[str, Any] = {}
+            for ours, theirs in self._moments.items():
+                if f"{name}.{ours}" in state:
+                    kept[theirs] = torch.as_tensor(np.array(state[f"{name}.{ours}"])).to(tensor)
+            if kept:
+                self._rule.state[tensor] = kept | {"step": torch.tensor(float(self.updates))}
+
+    def conducting(self) -> np.ndarray:
+        """Return the weights themselves."""
+        return _copied(self.weight)
+
+
+def _copied(tensor: torch.Tensor) -> np.ndarray:
+    """Return a copy on the host."""
+    return tensor.detach().cpu().numpy().copy()
+
+
+def tensors_of(engine: Engine) -> dict[str, torch.Tensor]:
+    """Return weights and biases of a reference engine as its arrays hold them, by name."""
+    arrays: dict[str, Any] = engine.arrays
+    found = {f"{name}.{part}": tensor for name, array in arrays.items() for part, tensor in array.tensors.items()}
+    return {name: found[name] for name in engine.network.parameter_shapes()}
+
+
+def holding(engine: Engine, tensors: Mapping[str, torch.Tensor]) -> Engine:
+    """Return an engine that shares everything but the parameters with a reference engine, and computes with these."""
+    twin = copy.copy(engine)
+    twin.arrays = {
+        name: TorchArray(tensors[f"{name}.weight"], tensors.get(f"{name}.bias"), engine.optimiser)
+        for name in engine.arrays
+    }
+    return twin

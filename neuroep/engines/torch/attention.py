@@ -1,0 +1,115 @@
+"""Attention in torch, out of place.
+
+Shapes (batch, queries n, patterns m, dim d): held logits ``M = kappa (Q W^T) X^T``, read once per batch; feedback
+f = dPhi/da - W x from the dense synapse; weights ``p = softmax(M + kappa f X^T)``; states ``a = p X``. Read flat
+``(batch, n d)`` or pooled ``sum_t a_t / sqrt(n)``. Covered by tests/neuroep/engines/torch/test_substrate.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from neuroep.engines.parts import Part, Rows
+from neuroep.network import AttentionLayer
+
+
+@dataclass(frozen=True)
+class TokenTensors:
+    """A clamped sequence of one batch."""
+
+    vectors: torch.Tensor
+    """(batch, tokens, dim)."""
+    present: torch.Tensor
+    """(batch, tokens), 1.0 for a token that takes part."""
+    whole: bool
+    """Whether all of them take part."""
+
+    @property
+    def packed(self) -> torch.Tensor:
+        """(batch tokens, dim), padding in."""
+        return self.vectors.flatten(0, 1)
+
+
+@dataclass(frozen=True)
+class LogitTensors:
+    """What an attention layer knows of a batch before it settles."""
+
+    queries: TokenTensors
+    patterns: TokenTensors
+    logits: torch.Tensor
+    """(batch, queries, patterns), kappa x_j . (W x_t + b)."""
+
+
+class TorchAttention(Part):
+    """Exact attention; see :class:`neuroep.engines.parts.AttentionUnit`."""
+
+    def __init__(self, layer: AttentionLayer) -> None:
+        self.layer = layer
+
+    def hold(self, drive: torch.Tensor, queries: TokenTensors, patterns: TokenTensors) -> LogitTensors:
+        """Return the logits of a clamped drive, (batch tokens, dim)."""
+        rows = drive.unflatten(0, queries.vectors.shape[:2])
+        logits = self.layer.inverse_temperature * (rows @ patterns.vectors.transpose(1, 2))
+        return LogitTensors(queries, patterns, logits)
+
+    def redrive(self, held: LogitTensors, drive: torch.Tensor) -> LogitTensors:
+        """Return the logits of another drive."""
+        return self.hold(drive, held.queries, held.patterns)
+
+    def rest(self, held: LogitTensors) -> torch.Tensor:
+        """Return weights of the all-zero state."""
+        return torch.zeros_like(held.logits)
+
+    def relax(
+        self,
+        held: LogitTensors,
+        feedback: torch.Tensor | None,
+        value: torch.Tensor,
+        weights: torch.Tensor,
+        dt: float,
+        inner: dict[str, torch.Tensor] | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the next read-out, the next weights, and max|delta| of the read-out."""
+        keys, logits = held.patterns.vectors, held.logits
+        if feedback is not None:
+            if self.layer.readout == "pooled":
+                feedback = feedback * self._pool_factor(held)
+            rows = feedback.reshape(len(feedback), -1, keys.shape[2])
+            logits = logits + self.layer.inverse_temperature * (rows @ keys.transpose(1, 2))
+        if held.queries.whole and held.patterns.whole:
+            new = torch.softmax(logits, dim=2)
+        else:
+            taking = held.queries.present[:, :, None] * held.patterns.present[:, None, :]
+            logits = logits.masked_fill(taking == 0, torch.finfo(logits.dtype).min)
+            new = torch.softmax(logits, dim=2) * taking
+        if dt < 1:
+            new = torch.lerp(weights, new, dt)
+        read = self._read_out(held, new)
+        return read, new, (read - value).detach().abs().max()
+
+    def _pool_factor(self, held: LogitTensors) -> torch.Tensor:
+        """1/sqrt(n), (batch, 1); zero for an empty sequence."""
+        count = held.queries.present.sum(1, keepdim=True)
+        return torch.where(count > 0, count.clamp(min=1.0).rsqrt(), torch.zeros_like(count))
+
+    def _read_out(self, held: LogitTensors, weights: torch.Tensor) -> torch.Tensor:
+        keys = held.patterns.vectors
+        if self.layer.readout == "flat":
+            return (weights @ keys).flatten(1)
+        pooled = (weights.sum(1, keepdim=True) @ keys).squeeze(1)
+        return pooled * self._pool_factor(held)
+
+    def explicit(self, held: LogitTensors, weights: torch.Tensor) -> torch.Tensor:
+        """Return p, which the weights are."""
+        return weights
+
+    def rows(self, held: LogitTensors, plus: torch.Tensor, minus: torch.Tensor) -> Rows:
+        """Return what combines the states of two phases, padding in."""
+        return lambda p, m: ((p * plus + m * minus) @ held.patterns.vectors).flatten(0, 1)
+
+    def energy(self, held: LogitTensors, weights: torch.Tensor) -> torch.Tensor:
+        """Return 1/kappa sum p (ln p - M), (batch,)."""
+        free = torch.xlogy(weights, weights) - weights * held.logits
+        return free.sum((1, 2)) / self.layer.inverse_temperature

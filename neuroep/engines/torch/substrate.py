@@ -1,0 +1,154 @@
+"""Plain torch on CPU or GPU as a substrate: closed-form drives, no autograd in the EP path, nothing in place.
+
+So autograd can differentiate the same code: :mod:`neuroep.gradients.yardsticks` does, and is the oracle of the tests.
+Covered by tests/neuroep/engines/torch/test_substrate.py.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from neuroep.engines.parts import Array, AttentionUnit, Neurons, Part, Signs
+from neuroep.engines.state import State
+from neuroep.engines.torch.arrays import TorchArray
+from neuroep.engines.torch.attention import TokenTensors, TorchAttention
+from neuroep.engines.torch.neurons import TorchNeurons
+from neuroep.errors import ConfigError
+from neuroep.learning.contrast import Signal
+from neuroep.learning.optimisers import Adam, Optimiser
+from neuroep.network import AttentionLayer, DenseLayer, Network
+
+DEVICES = ("auto", "cpu", "cuda")
+LOOKS_ON_GPU = 4
+"""Sweeps between looks at the tolerance on a GPU, where a look waits for the device."""
+# A fork leaves torch's threads behind, and its next product would wait for them for ever.
+os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
+
+
+class TorchSubstrate(Part):
+    """Exact arithmetic on tensors; see :class:`neuroep.engines.parts.Substrate`.
+
+    Parameters
+    ----------
+    optimiser : Adam or SGD
+        Rule of the arrays.
+    device : torch.device
+        Where tensors lie.
+    dtype : str
+        ``float32`` or ``float64``.
+    """
+
+    in_place = False
+    redraws = False
+    level = 0.0
+    holds_input = True
+    time_constant = 1.0
+
+    def __init__(self, optimiser: Optimiser, device: torch.device, dtype: str) -> None:
+        self.optimiser, self.device, self.dtype = optimiser, device, dtype
+        self.real = {"float32": torch.float32, "float64": torch.float64}[dtype]
+        self.check_every = 1 if device.type == "cpu" else LOOKS_ON_GPU
+
+    def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs) -> Array:
+        """Return an array with its own copy of the weights."""
+        return TorchArray(self._own(weight), None if bias is None else self._own(bias), self.optimiser)
+
+    def _own(self, array: np.ndarray) -> torch.Tensor:
+        return torch.tensor(np.asarray(array), dtype=self.real, device=self.device)
+
+    def attention(self, layer: AttentionLayer) -> AttentionUnit:
+        """Return exact attention."""
+        return TorchAttention(layer)
+
+    def neurons(self, layer: DenseLayer) -> Neurons:
+        """Return exact neurons."""
+        return TorchNeurons(layer)
+
+    def read_out(self, synapse: str, end: str, signal: Signal) -> Signal:
+        """Return the signal."""
+        return signal
+
+    def tokens(self, vectors: np.ndarray, lengths: np.ndarray) -> TokenTensors:
+        """Return a padded sequence on the device."""
+        present = np.arange(vectors.shape[1])[None, :] < np.asarray(lengths)[:, None]
+        return TokenTensors(self.values(vectors), self.values(present), bool(present.all()))
+
+    def values(self, array: np.ndarray) -> torch.Tensor:
+        """Bring an array to the device."""
+        return torch.as_tensor(array).to(self.device, self.real)
+
+    def states(self, network: Network, samples: int) -> dict[str, torch.Tensor]:
+        """Return zeroed states."""
+        about: dict[str, Any] = {"dtype": self.real, "device": self.device}
+        return {layer.name: torch.zeros(samples, layer.size, **about) for layer in network.layers}
+
+    def fork(self, network: Network, state: State) -> State:
+        """Return a state with its own dictionaries; tensors are never written in place."""
+        return State(dict(state.values), dict(state.weights), state.stale, state.beta, origin=state.origin)
+
+    def joined(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return states side by side."""
+        return torch.cat(list(parts), dim=1)
+
+    def below(self, rows: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return arrays of one width below each other."""
+        return torch.cat(tuple(rows))
+
+    def scalars(self, values: Mapping[str, torch.Tensor]) -> dict[str, float]:
+        """Bring 0-d tensors to the host in one transfer."""
+        if not values:
+            return {}
+        return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
+
+    def displacements(self, pairs: Mapping[str, tuple[torch.Tensor, torch.Tensor]]) -> dict[str, tuple[float, float]]:
+        """Return max|s - s_origin| and max|s| in one transfer."""
+        found = {}
+        for name, (value, origin) in pairs.items():
+            found[f"{name} moved"], found[f"{name} size"] = (value - origin).abs().max(), value.abs().max()
+        values = self.scalars(found)
+        return {name: (values[f"{name} moved"], values[f"{name} size"]) for name in pairs}
+
+    def to_numpy(self, array: torch.Tensor) -> np.ndarray:
+        """Bring one tensor to the host."""
+        return array.detach().cpu().numpy()
+
+    def computing(self) -> AbstractContextManager[None]:
+        """Do nothing."""
+        return nullcontext()
+
+    def observing(self) -> AbstractContextManager[None]:
+        """Do nothing: there are no ranges."""
+        return nullcontext()
+
+    def describe(self) -> dict[str, Any]:
+        """Return device, dtype and threads."""
+        device = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
+        return {"device": device, "dtype": self.dtype, "threads": torch.get_num_threads()}
+
+
+def device_of(name: str) -> torch.device:
+    """Return the torch device, or say what is there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.split(":")[0] not in DEVICES or name.startswith("auto:"):
+        raise ConfigError(f"device is '{name}': allowed are {', '.join(DEVICES)}")
+    if name == "cpu":
+        return torch.device(name)
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    present = ["auto", "cpu", *(["cuda"] if count else []), *(f"cuda:{i}" for i in range(count))]
+    if name not in present:
+        seen = f"{count} GPUs" if count else "no GPU"
+        raise ConfigError(f"device is '{name}': torch sees {seen} here; allowed are {', '.join(present)}")
+    return torch.device(name)
+
+
+def tensors_on(optimiser: Optimiser | None, device: torch.device, dtype: str) -> TorchSubstrate:
+    """Return torch on that device, whose arrays learn by that rule, by Adam where nothing is said."""
+    return TorchSubstrate(optimiser or Adam(), device, dtype)

@@ -1,0 +1,207 @@
+"""The wiring of a network: which product feeds which layer, written once over parts of any set.
+
+What computes is :mod:`neuroep.engines.parts`; each layer sees the products of its own synapses only. Covered by
+tests/neuroep/engines/test_parity.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from neuroep.engines.clamped import Clamped
+from neuroep.engines.parts import Array, Substrate, Values
+from neuroep.engines.schedule import Schedule
+from neuroep.engines.state import State
+from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Synapse
+
+
+class Wiring:
+    """Parts of a substrate, wired as a network says.
+
+    Parameters
+    ----------
+    network : Network
+        What to run.
+    parameters : mapping of str to numpy.ndarray
+        Weights and biases by name.
+    substrate : Substrate
+        Makes the parts.
+
+    Attributes
+    ----------
+    arrays : dict of str to Array
+        By synapse.
+    units : dict of str to AttentionUnit
+        By attention layer.
+    cells : dict of str to Neurons
+        By dense layer.
+    """
+
+    def __init__(self, network: Network, parameters: Mapping[str, np.ndarray], substrate: Substrate) -> None:
+        self.network = network
+        self._place(parameters, substrate)
+
+    def _place(self, parameters: Mapping[str, np.ndarray], substrate: Substrate) -> None:
+        """Make all parts anew, with these weights."""
+        self.substrate = substrate
+        self.arrays: dict[str, Array] = {}
+        for synapse in self.network.synapses:
+            weight, bias = parameters[f"{synapse.name}.weight"], parameters.get(f"{synapse.name}.bias")
+            self.arrays[synapse.name] = substrate.array(synapse.name, weight, bias, self._nonnegative(synapse))
+        self.units = {layer.name: substrate.attention(layer) for layer in self.network.attention}
+        dense = [layer for layer in self.network.layers if isinstance(layer, DenseLayer)]
+        self.cells = {layer.name: substrate.neurons(layer) for layer in dense}
+
+    def _nonnegative(self, synapse: Synapse) -> tuple[bool, bool]:
+        """Tell of both ends of a synapse, post and pre, whether their states can never be negative."""
+        sources = synapse.pre if isinstance(synapse, DenseSynapse) else ()
+        layers = {layer.name: layer for layer in self.network.layers}
+        ends = (layers[synapse.post],), tuple(layers[name] for name in sources)
+        post, pre = (all(isinstance(e, DenseLayer) and e.potential.low >= 0 for e in end) for end in ends)
+        return post, pre and bool(sources)
+
+    def read_held(self, clamped: Clamped) -> Clamped:
+        """Return the batch with its held logits read from the current weights."""
+        held = {layer.name: self._hold(clamped, layer) for layer in self.network.attention}
+        return Clamped(clamped.tokens, held, clamped.target)
+
+    def _hold(self, clamped: Clamped, layer: AttentionLayer) -> Any:
+        """Hold what the clamped input drives one attention layer with."""
+        tokens = clamped.tokens[layer.queries], clamped.tokens[layer.patterns]
+        return self.units[layer.name].hold(self._drive(clamped, layer), *tokens)
+
+    def _drive(self, clamped: Clamped, layer: AttentionLayer) -> Values:
+        """Read the projections into one attention layer, (rows of tokens, dim)."""
+        drive = None
+        for synapse in self.network.projections:
+            if synapse.post == layer.name:
+                array = self.arrays[synapse.name]
+                part = _biased(array.forward(clamped.tokens[synapse.pre].packed), array)
+                drive = part if drive is None else drive + part
+        return drive
+
+    def rest(self, clamped: Clamped) -> State:
+        """Return the all-zero state of a clamped batch."""
+        values = self.substrate.states(self.network, clamped.samples)
+        weights = {name: unit.rest(clamped.held[name]) for name, unit in self.units.items()}
+        return State(values, weights, frozenset(values))
+
+    def fork(self, state: State) -> State:
+        """Return a state that can be moved without touching the given one."""
+        return self.substrate.fork(self.network, state)
+
+    def relax(self, clamped: Clamped, state: State, names: tuple[str, ...], schedule: Schedule) -> dict[str, Values]:
+        """Move the named layers from the current state of all others; return max|delta s| of each, on the device."""
+        feedback = self._feedback(clamped, state, names)
+        products = {name: self._product(state, name) for name in names if name in self.cells}
+        changes: dict[str, Values] = {}
+        for name in names:
+            back = feedback.get(name)
+            if name in self.units:
+                changes[name] = self._attend(clamped, state, name, back, schedule.dt)
+                continue
+            nudged = state.beta != 0 and name == self.network.output.name
+            nudge = clamped.target if nudged else None, state.beta
+            moved = self.cells[name].respond(products[name], back, state.values[name], *nudge, schedule, state.inner)
+            state.values[name], changes[name] = moved
+        return changes
+
+    def _attend(self, clamped: Clamped, state: State, name: str, back: Values | None, dt: float) -> Values:
+        """Move an attention layer; without a held input its drive is read anew, at every step."""
+        unit, held = self.units[name], clamped.held[name]
+        if not self.substrate.holds_input:
+            drive = self._drive(clamped, self.network.attention_layer(name))
+            held = clamped.held[name] = unit.redrive(held, drive)
+        value, weights, change = unit.relax(held, back, state.values[name], state.weights[name], dt, state.inner)
+        # Weights in a form of the unit's own go by what was held, which the next step replaces.
+        weights = weights if self.substrate.holds_input else unit.explicit(held, weights)
+        state.values[name], state.weights[name] = value, weights
+        return change
+
+    def _feedback(self, clamped: Clamped, state: State, names: tuple[str, ...]) -> dict[str, Values]:
+        """Transposed products from the dense synapses behind the named layers, (batch, layer size)."""
+        total: dict[str, Values] = {}
+        for synapse in self.network.dense:
+            if not set(synapse.pre) & set(names):
+                continue
+            out = clamped.workspace.get(synapse.name)
+            memory = state.memory.setdefault(synapse.name, {})
+            product = self.arrays[synapse.name].transposed(state.values[synapse.post], out, memory)
+            if self.substrate.in_place:
+                clamped.workspace[synapse.name] = product
+            place = 0
+            for name in synapse.pre:
+                size = self.network.layer(name).size
+                part = product[:, place : place + size]
+                total[name] = total[name] + part if name in total else part
+                place += size
+        return total
+
+    def _product(self, state: State, name: str) -> Values:
+        """Forward products and biases of the synapses into a dense layer, (batch, size)."""
+        total = None
+        for synapse in self.network.dense:
+            if synapse.post == name:
+                array, memory = self.arrays[synapse.name], state.memory.setdefault(synapse.name, {})
+                product = _biased(array.forward(self._pre(state, synapse), memory), array)
+                total = product if total is None else total + product
+        return self.substrate.states(self.network, len(state.values[name]))[name] if total is None else total
+
+    def _pre(self, state: State, synapse: DenseSynapse) -> Values:
+        """Return what a dense synapse reads, (batch, in)."""
+        parts = [state.values[name] for name in synapse.pre]
+        return parts[0] if len(parts) == 1 else self.substrate.joined(parts)
+
+    def energy(self, clamped: Clamped, state: State) -> np.ndarray:
+        """Return F_beta = sum_l G_l - Phi + beta/2 ||s_out - y||^2 of the mean weights, (batch,).
+
+        A chip's noise and converters are not in it.
+        """
+        with self.substrate.computing():
+            return self.to_numpy(self.energy_values(clamped, state))
+
+    def energy_values(self, clamped: Clamped, state: State) -> Values:
+        """Return F_beta as the substrate's values, (batch,): of tensors differentiable with respect to the states."""
+        total = 0.0 * clamped.target[:, 0]
+        for layer in self.network.layers:
+            if layer.name in self.cells:
+                total = total + self.cells[layer.name].energy(state.values[layer.name])
+            else:
+                held = clamped.held[layer.name]
+                total = total + self.units[layer.name].energy(held, state.weights[layer.name])
+        for synapse in self.network.dense:
+            array = self.arrays[synapse.name]
+            product = _biased(array.expected(self._pre(state, synapse)), array)
+            total = total - (state.values[synapse.post] * product).sum(1)
+        if state.beta:
+            miss = state.values[self.network.output.name] - clamped.target
+            total = total + 0.5 * state.beta * (miss * miss).sum(1)
+        return total
+
+    def attention_weights(self, clamped: Clamped, state: State, layer: str) -> np.ndarray:
+        """Return p of one attention layer, (batch, queries, patterns), zero where masked."""
+        return self.to_numpy(self.units[layer].explicit(clamped.held[layer], state.weights[layer]))
+
+    def scalars(self, values: Mapping[str, Values]) -> dict[str, float]:
+        """Bring 0-d values to the host at once."""
+        return self.substrate.scalars(values)
+
+    def displacements(self, state: State, names: Iterable[str]) -> dict[str, tuple[float, float]]:
+        """Return max|s - s_origin| and max|s| of the named layers, on the host."""
+        origin = state if state.origin is None else state.origin
+        return self.substrate.displacements({name: (state.level(name), origin.level(name)) for name in names})
+
+    def to_numpy(self, array: Values) -> np.ndarray:
+        """Bring one array of the engine to the host."""
+        return self.substrate.to_numpy(array)
+
+
+
+def _biased(product: Values, array: Array) -> Values:
+    """Return a product with the array's bias added to it."""
+    if array.bias is not None:
+        product += array.bias
+    return product
