@@ -154,7 +154,7 @@ def _geometry(engine: Engine, synapse: str) -> tuple[tuple[tuple[int, ...], tupl
     crossbar = _crossbar(engine, synapse)
     if crossbar is None:
         return ((), ()), True, 1
-    bar, shape = crossbar.chip.crossbar, crossbar.shape
+    bar, shape = crossbar.layout, crossbar.shape
     outputs, inputs = (
         tuple(last for _, last in blocks(*cut)[:-1]) for cut in zip(shape, (bar.columns, bar.rows), strict=True)
     )

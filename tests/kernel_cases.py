@@ -21,6 +21,8 @@ import numpy as np
 import hw_models
 import neuroep
 from hw_models.chip import Chip
+from hw_models.kernels import pulses
+from hw_models.laws.pulse_response import PULSE_RESPONSES
 from neuroep import engines
 from neuroep.data.batch import Batch, TokenVectors
 from neuroep.engines.settling import Schedule
@@ -111,6 +113,9 @@ def kernels() -> dict[str, Any]:
             for name, value in vars(module).items():
                 if hasattr(value, "py_func") and value.py_func.__module__ == info.name:
                     found[f"{info.name}.{name}"] = value
+    for law in PULSE_RESPONSES.values():
+        for each in pulses.of(law.factors):
+            found[f"{each.py_func.__module__}.{each.py_func.__qualname__}"] = each
     return found
 
 

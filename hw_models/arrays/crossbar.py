@@ -48,7 +48,7 @@ from typing import Any
 
 import numpy as np
 
-from hw_models.arrays.converters import Converters
+from hw_models.arrays.parts import CrossbarParts
 from hw_models.arrays.programming import PROGRAMMING, Array, Devices
 from hw_models.arrays.reading import COLUMNS, Keys, Product
 from hw_models.arrays.tiles import Plane, Tiles
@@ -74,8 +74,8 @@ class Crossbar:
 
     Parameters
     ----------
-    chip : Chip
-        Crossbar, device, wires, DAC and ADC act here, and whether weights change in memory.
+    parts : CrossbarParts, Chip, str or Path
+        Layout, device, wires and converters; or a chip, its name or file, for those of its crossbars.
     shape : tuple of int
         (out, in).
     seed : int
@@ -110,34 +110,34 @@ class Crossbar:
     @checked(ChipError)
     def __init__(
         self,
-        chip: Chip | str | Path,
+        parts: CrossbarParts | Chip | str | Path,
         shape: tuple[int, int],
         seed: int = 0,
         name: str = "crossbar",
         run: Run = serial,
         dtype: str = "float32",
     ) -> None:
-        chip, shape = chip_of(chip), _shape(name, shape)
-        self.chip, self.shape, self.seed, self.name, self.run = chip, shape, seed, name, run
+        shape = _shape(name, shape)
+        made = parts if isinstance(parts, CrossbarParts) else CrossbarParts.of(chip_of(parts), name)
+        self.layout, self.device, self.wires, self.converters, self.in_memory = made
+        self.shape, self.seed, self.name, self.run = shape, seed, name, run
         self.dtype = np.dtype(dtype)
         self._most = float(np.finfo(dtype).max)
-        self.devices = Devices(chip, shape, seed, name, dtype)
+        self.devices = Devices(made, shape, seed, name, dtype)
         self.tiles = Tiles(self.devices)
-        self.in_memory = chip.update.scheme != "digital"
-        noisy, fixed = chip.device.read_noise > 0, chip.crossbar.weight_range is not None
-        physical = self.devices.writes or self.devices.bends or chip.device.ages or noisy or fixed
-        self.ideal = not (physical or chip.dac.acts or chip.adc.acts or self.in_memory)
+        noisy, fixed = self.device.read_noise > 0, self.layout.weight_range is not None
+        physical = self.devices.writes or self.devices.bends or self.device.ages or noisy or fixed
+        self.ideal = not (physical or made.converts or self.in_memory)
         self.reads = self.programmings = 0
         self.counters, self.told = dict.fromkeys(COUNTERS, 0), dict.fromkeys(COUNTERS, 0)
         self.weight_range = float("nan")
         self.compensation = 1.0
         self._held, self._fresh, self._builds = np.zeros(shape, dtype=self.dtype), False, 0
-        self.clock, self.ahead, self._looking = 0.0, chip.device.age, False
+        self.clock, self.ahead, self._looking = 0.0, self.device.age, False
         self._seen = None if self.devices.written_at is None else np.zeros(shape, dtype=self.dtype)
         self.planes: list[Plane] = []
         self._row_edges = np.array([0] + [b for _, b in self.devices.row_tiles])
         self._column_edges = np.array([0] + [b for _, b in self.devices.column_tiles])
-        self.converters = Converters(chip, name)
         self.keys: dict[str, Keys] = {}
         self.begin()
 
@@ -164,7 +164,7 @@ class Crossbar:
         self._check_writable()
         largest = self._largest("weights", weight)
         if np.isnan(self.weight_range):
-            bar = self.chip.crossbar
+            bar = self.layout
             full = bar.weight_range or bar.weight_headroom * largest or 1.0
             if not full <= self._most:
                 what = f"weight_headroom times the largest weight is {full:g}"
@@ -223,7 +223,7 @@ class Crossbar:
         if self._seen is not None:
             self.devices.touched(self._held != self._seen, self.clock)
             self._seen[:] = self._held
-        solve = self.devices.wired and self._builds % self.chip.wires.refresh_every == 0
+        solve = self.devices.wired and self._builds % self.wires.refresh_every == 0
         self._build(solve)
         self._builds += 1
 
@@ -243,7 +243,7 @@ class Crossbar:
 
     def _look(self, seconds: float, solve: bool) -> None:
         self.ahead = seconds
-        if self.programmings and not self.ideal and self.chip.device.ages:
+        if self.programmings and not self.ideal and self.device.ages:
             self._build(solve)
 
     def elapse(self) -> None:
@@ -275,7 +275,7 @@ class Crossbar:
         self.planes = []
         self.tiles.allot()
         self.planes, ratio = self.tiles.planes(self._held, self._fresh, self.programmings, solve, self.run)
-        self.compensation = ratio if self.chip.device.drift_compensation else 1.0
+        self.compensation = ratio if self.device.drift_compensation else 1.0
 
     @property
     def stored(self) -> Array:

@@ -70,7 +70,7 @@ Tally = tuple[float, int, int]
 """Pulses, and devices that were stepped and played."""
 
 
-class Part(NamedTuple):
+class Stretch(NamedTuple):
     """Trains that make one step: consecutive samples, all terms or one."""
 
     number: int
@@ -100,7 +100,7 @@ class ExpectedStep:
     def _soft(self) -> bool:
         """Return whether no pulse can carry a device to the bound ahead of it: it shrinks as the bound comes near."""
         own = self.devices
-        if self.pulsed.pulse.response != "soft_bounds":
+        if not self.pulsed.response.softens:
             return False
         share = max((own.up * own.slope_up).max(), (-own.down * own.slope_down).max())
         return bool(share * (1 + (SIGMAS + 1) * self.pulsed.pulse.noise) < 1)
@@ -130,15 +130,15 @@ class ExpectedStep:
         return self._tiles(lambda number, where: TileStep(self, number, where).mixed(up, down))
 
 
-def parts(samples: int, terms: int, pieces: int) -> Iterator[Part]:
+def parts(samples: int, terms: int, pieces: int) -> Iterator[Stretch]:
     """Cut a batch into about so many parts of consecutive samples; beyond their number into single trains."""
     if pieces < samples or terms == 1:
         for number, (a, b) in enumerate(blocks(samples, -(-samples // min(pieces, samples)))):
-            yield Part(number, slice(a, b), slice(0, terms))
+            yield Stretch(number, slice(a, b), slice(0, terms))
         return
     for number in range(samples * terms):
         sample, term = divmod(number, terms)
-        yield Part(number, slice(sample, sample + 1), slice(term, term + 1))
+        yield Stretch(number, slice(sample, sample + 1), slice(term, term + 1))
 
 
 class Coincidences:
@@ -178,7 +178,8 @@ class TileStep:
         self.whole, self.pulsed, self.where = whole, whole.pulsed, where
         self.block = divmod(number, len(whole.columns))
         self.outputs, self.inputs, self.size = slice(first, last), slice(begin, end), (last - first, end - begin)
-        self.args = (*where, self.pulsed.kind), (whole.weights, whole.devices, self.pulsed.law)
+        self.kernels = self.pulsed.kernels
+        self.args = where, (whole.weights, whole.devices, self.pulsed.law)
         self.planes = np.empty((4, *self.size), dtype=self.pulsed.dtype)
         self.exponents = np.empty(self.size, dtype=self.pulsed.dtype)
         self.near = np.empty(self.size, dtype=np.bool_)
@@ -187,7 +188,7 @@ class TileStep:
     def _assess(self) -> tuple[float, int]:
         """Return the largest exponent, and how many devices may meet a bound."""
         args = (*self.args[0], self.planes, *self.args[1], self.whole.how, self.exponents, self.near)
-        exponent, near = pulse_kernels.assess(*args)
+        exponent, near = self.kernels.assess(*args)
         return float(exponent), int(near)
 
     def _advance(self, part: int, orders: np.ndarray | None, some: bool) -> None:
@@ -197,7 +198,7 @@ class TileStep:
         orders = np.zeros((1, self.size[1]), dtype=self.pulsed.dtype) if orders is None else orders
         stays = self.near if some else np.zeros((1, self.size[1]), dtype=np.bool_)
         square = self.pulsed.noise * self.pulsed.noise
-        pulse_kernels.advance(*self.args[0], self.planes, orders, draws, stays, *self.args[1], square)
+        self.kernels.advance(*self.args[0], self.planes, orders, draws, stays, *self.args[1], square)
 
     def _count(self, pulses: float, stepped: int, played: int) -> None:
         self.tally = (self.tally[0] + pulses, self.tally[1] + stepped, self.tally[2] + played)
@@ -205,7 +206,7 @@ class TileStep:
     def trains(self, counts: Counts) -> Tally:
         """Move the tile by trains; return pulses, devices stepped and played."""
         samples, terms = counts.length.shape
-        whole = Part(0, slice(0, samples), slice(0, terms))
+        whole = Stretch(0, slice(0, samples), slice(0, terms))
         self._product(counts, whole)
         exponent, near = self._assess()
         most = EXPONENT if counts.way.all() else SIGNED
@@ -217,7 +218,7 @@ class TileStep:
             self._part(counts, part, *self._assess())
         return self.tally
 
-    def _product(self, counts: Counts, part: Part) -> None:
+    def _product(self, counts: Counts, part: Stretch) -> None:
         """Fill the planes of mean numbers of pulses and their variances."""
         if not counts.way[part.terms].all():
             self._sum(counts, part.samples, list(range(part.terms.start, part.terms.stop)), self.planes)
@@ -245,7 +246,7 @@ class TileStep:
             if number:
                 out += product
 
-    def _part(self, counts: Counts, part: Part, exponent: float, near: int) -> None:
+    def _part(self, counts: Counts, part: Stretch, exponent: float, near: int) -> None:
         """Move the tile by one part, of which the planes are filled and assessed."""
         samples, several = part.samples.stop - part.samples.start, part.terms.stop - part.terms.start > 1
         orders = self._ordered(counts, part) if several and exponent > ORDERED * samples else None
@@ -263,14 +264,14 @@ class TileStep:
         self._advance(part.number, orders, near > 0)
         self._count(pulses, self.near.size - near, near)
 
-    def _pieces(self, counts: Counts, part: Part) -> tuple[np.ndarray, np.ndarray]:
+    def _pieces(self, counts: Counts, part: Stretch) -> tuple[np.ndarray, np.ndarray]:
         """Return counts of both sides, (samples, terms, lines), those of post over the length of the train."""
         length = counts.length[part.samples, part.terms]
         post = counts.post[part.samples, part.terms, self.outputs].astype(self.planes.dtype)
         post /= np.maximum(length, 1)[:, :, None]
         return post, counts.pre[part.samples, part.terms, self.inputs].astype(self.planes.dtype)
 
-    def _ordered(self, counts: Counts, part: Part) -> np.ndarray:
+    def _ordered(self, counts: Counts, part: Stretch) -> np.ndarray:
         """Return the sum over samples of pairs of pulses up before down less those down before up.
 
         Of terms t before u with S signed and T all coincidences of a device, (S_t T_u - T_t S_u)/2 counts both.
@@ -288,7 +289,7 @@ class TileStep:
         total *= self.planes.dtype.type(0.5)
         return total
 
-    def _recheck(self, counts: Counts, part: Part) -> int:
+    def _recheck(self, counts: Counts, part: Stretch) -> int:
         """Free devices that do not meet a bound although pulses up and down alternate; return how many are left."""
         post, pre = self._pieces(counts, part)
         squares = np.zeros(self.size, dtype=self.planes.dtype)
@@ -300,9 +301,9 @@ class TileStep:
         swing_post = (post * pre.max(2, initial=0, keepdims=True)).sum(1).max(0, initial=0)
         swing_pre = (pre * post.max(2, initial=0, keepdims=True)).sum(1).max(0, initial=0)
         given = (self.planes, squares, swing_post, swing_pre, *self.args[1], self.whole.how, self.near)
-        return int(pulse_kernels.recheck(*self.args[0], *given))
+        return int(self.kernels.recheck(*self.args[0], *given))
 
-    def _play(self, counts: Counts, part: Part) -> int:
+    def _play(self, counts: Counts, part: Stretch) -> int:
         """Play the trains of the devices that are near a bound; return how many pulses."""
         first, last, begin, end = self.where
         length = counts.length[part.samples, part.terms].reshape(-1)

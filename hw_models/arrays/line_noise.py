@@ -36,6 +36,7 @@ import numpy as np
 
 from hw_models.arrays import wires
 from hw_models.kernels.random import normals
+from hw_models.laws.read_noise import ReadNoise
 
 Array = np.ndarray
 MODES = 2
@@ -118,8 +119,8 @@ class Exact(NamedTuple):
     """(devices,) mean of a read."""
     sigma: Array
     """(devices,) before clipping."""
-    clips: bool
-    """Whether no read is below 0."""
+    law: ReadNoise
+    """What a read finds."""
 
     @property
     def large(self) -> bool:
@@ -135,10 +136,10 @@ class Exact(NamedTuple):
         for a in range(0, len(x), most):
             part = x[a : a + most]
             off = normals(key, step, number, (len(part), len(self.g)), first_row + a)
-            off *= self.sigma
-            if self.clips:
-                off += self.g
-                np.maximum(off, 0, out=off)
+            if self.law.gaussian:
+                off *= self.sigma
+            else:
+                self.law.reads(off, self.g, self.sigma)
                 off -= self.mean
             off *= part @ self.across.T
             found[a : a + most] = off @ self.transfer

@@ -28,7 +28,7 @@ devices, those of reference lines too; what else changes a weight (pulses) write
 target that decides relaxation and exponent is then the weight as it is now, with the draws of the last programming.
 
 Draws belong to (seed, array, what, output line, slice and side), those of programming to its occasion and number too,
-so that no blocking shows. Physics of one device: :mod:`hw_models.laws.devices`.
+so that no blocking shows. Physics of one device: :mod:`hw_models.laws`.
 """
 
 from __future__ import annotations
@@ -37,12 +37,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hw_models.chip import Chip
+from hw_models.arrays.parts import CrossbarParts
 from hw_models.kernels.blocks import Run, blocks
 from hw_models.kernels.random import key, normals, uniforms
-from hw_models.laws import devices
+from hw_models.laws import mapping, variation
+from hw_models.laws.curves import Array, Seconds
+from hw_models.laws.drift import DRIFT
+from hw_models.laws.programming import WRITE
+from hw_models.laws.relaxation import RELAXATION
 
-Array = np.ndarray
 PROGRAMMING = ("programming", "nu", "relaxation")
 """What is drawn anew by every programming."""
 BLOCK = 2**14
@@ -54,8 +57,8 @@ class Devices:
 
     Parameters
     ----------
-    chip : Chip
-        Mapping, device, wires.
+    parts : CrossbarParts
+        Layout, device, wires, and whether weights change in memory.
     shape : tuple of int
         (out, in).
     seed : int
@@ -66,41 +69,41 @@ class Devices:
         Of the matrices.
     """
 
-    def __init__(self, chip: Chip, shape: tuple[int, int], seed: int, name: str, dtype: str) -> None:
-        self.chip, self.device, self.shape, self.dtype = chip, chip.device, shape, np.dtype(dtype)
+    def __init__(self, parts: CrossbarParts, shape: tuple[int, int], seed: int, name: str, dtype: str) -> None:
+        self.layout, self.device, self.wires, self.shape, self.dtype = *parts[:3], shape, np.dtype(dtype)
         self.place = (seed, name)
         self.keys = {what: key(seed, name, what) for what in ("g_min", "g_max", "gain", "stuck")}
         self.rekey()
-        self.paired = chip.crossbar.mapping == "differential"
-        self.row_tiles = blocks(shape[1], chip.crossbar.rows)
-        self.column_tiles = blocks(shape[0], chip.crossbar.columns)
-        self.unit = (1 if self.paired else 2) / (chip.device.g_max - chip.device.g_min)
-        self.sides, self.slices = 2 if self.paired else 1, chip.crossbar.slices
+        self.paired = self.layout.mapping == "differential"
+        self.row_tiles = blocks(shape[1], self.layout.rows)
+        self.column_tiles = blocks(shape[0], self.layout.columns)
+        self.unit = (1 if self.paired else 2) / (self.device.g_max - self.device.g_min)
+        self.sides, self.slices = 2 if self.paired else 1, self.layout.slices
         self.tile_of = np.repeat(np.arange(len(self.column_tiles)), [b - a for a, b in self.column_tiles])
         self.zeros = self._zeros()
-        self.digital = not self.paired and chip.crossbar.reference == "digital"
+        self.digital = not self.paired and self.layout.reference == "digital"
         self.reference_lines = self._reference_lines()
         self.references = self.reference_lines[-1][1] if self.reference_lines else 0
-        self.wired = chip.wires.r_word > 0 or chip.wires.r_bit > 0
+        self.wired = self.wires.r_word > 0 or self.wires.r_bit > 0
         self.now = self.since = 0.0
         self.written_at: Array | None = None
         self.mixed = False
-        if chip.update.scheme != "digital" and chip.device.ages:
+        if parts.in_memory and self.device.ages:
             self.written_at = np.zeros(shape)
 
     def _zeros(self) -> Array:
         """Return the conductance of weight 0 in every slice of the offset mapping [uS], (slices,)."""
-        bar, device = self.chip.crossbar, self.device
+        bar, device = self.layout, self.device
         if bar.slice_bits is None:
-            return np.array([devices.zero_and_reach(device, bar.zero)[0]])
-        digits = devices.zero_digits(bar.slices, bar.slice_bits, bar.zero)
+            return np.array([mapping.zero_and_reach(device, bar.zero)[0]])
+        digits = mapping.zero_digits(bar.slices, bar.slice_bits, bar.zero)
         return device.g_min + digits * (device.g_max - device.g_min) / (2**bar.slice_bits - 1)
 
     def _reference_lines(self) -> list[tuple[int, int]]:
         """Return first and last reference line of every column tile; none for pairs and digital references."""
         if self.paired or self.digital:
             return []
-        counts = [self.chip.crossbar.reference_lines or max(b - a, 1) for a, b in self.column_tiles]
+        counts = [self.layout.reference_lines or max(b - a, 1) for a, b in self.column_tiles]
         ends = np.cumsum(counts).tolist()
         return list(zip([0, *ends[:-1]], ends, strict=True))
 
@@ -124,7 +127,7 @@ class Devices:
         seed, name = self.place
         self.keys |= {what: key(seed, name, what, *occasion) for what in PROGRAMMING}
 
-    def age(self, lines: Array) -> devices.Seconds:
+    def age(self, lines: Array) -> Seconds:
         """Return the seconds since the last write of the devices of these output lines, reference lines included.
 
         One number where all were written by the last programming, at ``since``, else (lines, in). ``now`` is the time
@@ -177,24 +180,24 @@ class Devices:
         """Whether the mean of a read is another weight than the one written."""
         device = self.device
         faults = device.mismatch > 0 or device.stuck_low > 0 or device.stuck_high > 0
-        clips = device.read_noise > 0 and device.read_noise_law == "pcm"
+        shifts = device.read_noise > 0 and device.noise.shifts
         apart = self.references > 0 and any(device.programming_noise)  # the reference lines' own
-        moved, scaled = self.drifting or self.relaxing, self.chip.crossbar.zero == "level"
-        return faults or moved or clips or apart or scaled or self.wired or self.slices > 1
+        moved, scaled = self.drifting or self.relaxing, self.layout.zero == "level"
+        return faults or moved or shifts or apart or scaled or self.wired or self.slices > 1
 
     def targets(self, a: Array, cut: bool = True) -> tuple[Array, Array]:
         """Return targets [uS] (slices, sides, lines, in) and the digital weights (slices,).
 
         Weights beyond the range are cut, but those that pulses have moved there, within a device's own bounds.
         """
-        bar = self.chip.crossbar
+        bar = self.layout
         if bar.slice_bits is not None:
-            return devices.digits(a, bar.slices, bar.slice_bits, bar.mapping, self.device, bar.zero)
+            return mapping.digits(a, bar.slices, bar.slice_bits, bar.mapping, self.device, bar.zero)
         if self.paired:
-            return np.stack(devices.differential(a, self.device, cut))[None], np.ones(1)
-        reach = devices.zero_and_reach(self.device, bar.zero)[1]
+            return np.stack(mapping.differential(a, self.device, cut))[None], np.ones(1)
+        reach = mapping.zero_and_reach(self.device, bar.zero)[1]
         weight = 1 / (self.unit * reach) if bar.zero == "level" else 1.0
-        return devices.offset(a, self.device, cut, bar.zero)[None, None], np.array([weight])
+        return mapping.offset(a, self.device, cut, bar.zero)[None, None], np.array([weight])
 
     def written(self, target: Array, where: tuple[int, int], first: int, turn: int) -> tuple[Array, Array]:
         """Return targets as this device can take them, and what programming left [uS]."""
@@ -203,32 +206,32 @@ class Devices:
         if first < self.shape[0]:
             if device.g_min_spread or device.g_max_spread:
                 bounds = self.own_bounds(where, (len(target), self.shape[1]), first)
-            target = devices.snap(target, device, *bounds)
+            target = WRITE.snap(target, device, *bounds)
         if not any(device.programming_noise_fresh or device.programming_noise):
             return target, target
         z = normals(self.keys["programming"], turn, tile, target.shape, first)
-        return target, devices.programmed(target, z, device)
+        return target, WRITE.programmed(target, z, device)
 
     def own_bounds(self, where: tuple[int, int], shape: tuple[int, int], first: int) -> tuple[Array, Array]:
         """Return the lowest and highest conductance [uS] of every device of these lines, (lines, in) each."""
         tile = 2 * where[0] + where[1]
         z_min, z_max = (normals(self.keys[name], 0, tile, shape, first) for name in ("g_min", "g_max"))
-        return devices.bounds(z_min, z_max, self.device)
+        return variation.bounds(z_min, z_max, self.device)
 
     def weight_bounds(self) -> tuple[Array, Array]:
         """Return what pulses can move every weight to, as shares of the weight range: (low, high).
 
         (out, in) each, of the very devices that :meth:`written` cuts targets to; (1, 1) where ``g_min_spread`` and
-        ``g_max_spread`` are 0 and devices are alike. Equations: :func:`hw_models.laws.devices.weight_bounds`.
+        ``g_max_spread`` are 0 and devices are alike. Equations: :func:`hw_models.laws.mapping.weight_bounds`.
         """
         spreads = self.device.g_min_spread > 0 or self.device.g_max_spread > 0
         if spreads:
             found = [self.own_bounds((0, side), self.shape, 0) for side in range(self.sides)]
         else:
-            found = [devices.bounds(np.zeros((1, 1)), np.zeros((1, 1)), self.device)] * self.sides
+            found = [variation.bounds(np.zeros((1, 1)), np.zeros((1, 1)), self.device)] * self.sides
         lows, highs = (np.stack([pair[n] for pair in found]) for n in range(2))
-        bar = self.chip.crossbar
-        return devices.weight_bounds(lows, highs, self.device, bar.mapping, bar.zero)
+        bar = self.layout
+        return mapping.weight_bounds(lows, highs, self.device, bar.mapping, bar.zero)
 
     def conducting(self, target: Array, g: Array, where: tuple[int, int], first: int, turn: int) -> tuple[Array, Array]:
         """Return conductances as programmed, stuck ones and gains in, and now [uS]."""
@@ -236,21 +239,21 @@ class Devices:
         age = self.age(np.arange(first, first + len(g)))
         if self.relaxing:
             z = normals(self.keys["relaxation"], turn, tile, g.shape, first)
-            both.append(devices.relaxed(g, target, z, device, age))
+            both.append(RELAXATION.relaxed(g, target, z, device, age))
         stuck = None
         if device.stuck_low or device.stuck_high:
-            low, high = devices.stuck(uniforms(self.keys["stuck"], 0, tile, g.shape, first), device)
+            low, high = variation.stuck(uniforms(self.keys["stuck"], 0, tile, g.shape, first), device)
             both = [np.where(low, np.float32(device.g_min), np.where(high, np.float32(device.g_max), g)) for g in both]
             stuck = low | high
         if device.mismatch:
-            gain = devices.gains(normals(self.keys["gain"], 0, tile, g.shape, first), device)
+            gain = variation.gains(normals(self.keys["gain"], 0, tile, g.shape, first), device)
             both = [g * gain for g in both]
         if not self.drifting:
             return both[0], both[-1]
-        nu = devices.drift_exponent(target, normals(self.keys["nu"], turn, tile, g.shape, first), device)
+        nu = DRIFT.exponent(target, normals(self.keys["nu"], turn, tile, g.shape, first), device)
         if stuck is not None:
             nu[stuck] = 0
-        return both[0], devices.drifted(both[-1], nu, device, age)
+        return both[0], DRIFT.drifted(both[-1], nu, device, age)
 
     def lines(
         self, a: Array, first: int, fresh: bool, turn: int

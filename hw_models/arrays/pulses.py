@@ -1,22 +1,9 @@
 """Devices that move by programming pulses, and updates made of pulse trains in place.
 
-Weights w here are shares of the weight range, b+ and b- a device's own bounds. One pulse, before noise, with
-s+ = dw_min (1 + min(up_down, 0)) and s- = dw_min (1 - max(up_down, 0)):
-
-============ ============================================ ============================================
-response     up                                           down
-============ ============================================ ============================================
-constant     w += s+                                      w -= s-
-linear       w += s+ (1 - gamma+ w/w_max)                 w -= s- (1 - gamma- w/w_min)
-soft_bounds  w += s+ (1 - w/b+)                           w -= s- (1 - w/b-)
-exponential  w += s+ max(1 - A+ exp(gamma+ z), 0)         w -= s- max(1 - A- exp(-gamma- z), 0)
-power        w += s+ ((b+ - w)/(b+ - b-))^gamma+          w -= s- ((w - b-)/(b+ - b-))^gamma-
-============ ============================================ ============================================
-
-with z = 2 a w/(b+ - b-) + b. Every step is multiplied by 1 + noise xi, xi ~ N(0, 1), then w is cut to the bounds. A
-device has its own dw_min (1 + spread z), not below 0; up_down + spread z, within [-1, 1]; bounds (1 + spread z), not
-below 1 % of their mean, and within ``limits``, its own conductance range, where given; |gamma + spread z| of the linear
-response: an absolute spread, about the mean bound (LinearStepDevice of aihwkit 1.2).
+Weights here are shares of the weight range. What a pulse does: :mod:`hw_models.laws.pulse_response`. Every step is
+multiplied by 1 + noise xi, xi ~ N(0, 1), then w is cut to the bounds. A device has its own dw_min (1 + spread z), not
+below 0; up_down + spread z, within [-1, 1]; bounds (1 + spread z), not below 1 % of their mean, and within ``limits``,
+its own conductance range, where given.
 
 What fires together: :mod:`hw_models.arrays.trains`. With ``trains = "stochastic"`` every coincidence is played, the
 reference; with ``"expected"`` a batch is a few steps of the same mean, variance and correlation:
@@ -38,15 +25,15 @@ from hw_models.kernels import (
     pulses as pulse_kernels,
     random as randomness,
     trains as train_kernels,
+    turns as turn_kernels,
 )
 from hw_models.kernels.blocks import Run, blocks, serial
+from hw_models.laws.pulse_response import FLOOR
 
 TRAIN_ROWS, TRAIN_COLUMNS = 32, 512
 """Most devices of one tile where pulses are played one by one."""
 TRAIN_WORDS = 1 << 22
 """Most trains held at a time."""
-FLOOR = 0.01
-"""Smallest bound of a device, as a share of the mean bound."""
 
 
 class PulsedDevices:
@@ -65,7 +52,7 @@ class PulsedDevices:
     run : callable, optional
         ``run(task, parts)`` calls ``task(first, last)`` for every part and returns the results in order.
     dtype : str
-        Of the weights. Factors of the exponential and power response are single precision in any case.
+        Of the weights. Factors of responses that are not affine are single precision.
     limits : tuple of numpy.ndarray, optional
         Lowest and highest weight that every device's own conductance range holds, (out, in) each.
 
@@ -87,17 +74,16 @@ class PulsedDevices:
     ) -> None:
         self.pulse, self.shape, self.seed, self.name, self.run = pulse, shape, seed, name, run
         self.dtype = np.dtype(dtype)
-        kinds = {"exponential": pulse_kernels.EXPONENTIAL, "power": pulse_kernels.POWER}
-        self.kind = kinds.get(pulse.response, pulse_kernels.AFFINE)
-        law = (pulse.a_up, pulse.a_down, pulse.gamma_up, pulse.gamma_down, 2 * pulse.slope, pulse.offset)
-        self.law = tuple(np.float32(value) for value in law)
+        self.response = pulse.law
+        self.kernels = pulse_kernels.of(self.response.factors)
+        self.law = tuple(np.float32(value) for value in self.response.constants(pulse))
         self.noise = self.dtype.type(pulse.noise)
         self.trains = Trains(seed, name, run)
         self.limits = limits
         self.stepped = self.played = 0
 
     @cached_property
-    def devices(self) -> pulse_kernels.Devices:
+    def devices(self) -> pulse_kernels.DeviceSteps:
         """Steps, bounds and slopes, each (out, in), or (1, in) where all devices are alike; drawn at first use."""
         pulse, one = self.pulse, self.dtype.type(1)
         dw_min = pulse.dw_min * self._spread("dw_min", pulse.dw_min_spread, 0.0)
@@ -107,20 +93,8 @@ class PulsedDevices:
         low = pulse.w_min * self._spread("w_min", pulse.w_min_spread, FLOOR)
         if self.limits is not None:
             low, high = np.maximum(low, self.limits[0]), np.minimum(high, self.limits[1])
-        found = (up, down, high, low, *self._slopes(high, low))
-        return pulse_kernels.Devices(*(np.ascontiguousarray(values, dtype=self.dtype) for values in found))
-
-    def _slopes(self, high: np.ndarray, low: np.ndarray) -> list[np.ndarray]:
-        """Return what w is multiplied by in the factors of affine steps."""
-        pulse, none = self.pulse, np.zeros((1, self.shape[1]), dtype=self.dtype)
-        if pulse.response == "soft_bounds":
-            return [1 / np.maximum(high, FLOOR * pulse.w_max), 1 / np.minimum(low, FLOOR * pulse.w_min)]
-        if pulse.response != "linear":
-            return [none, none]
-        ways = (("gamma_up", pulse.gamma_up, pulse.w_max), ("gamma_down", pulse.gamma_down, pulse.w_min))
-        spreads = (pulse.gamma_up_spread, pulse.gamma_down_spread)
-        drawn = [self._spread(way[0], spread, None) - 1 for way, spread in zip(ways, spreads, strict=True)]
-        return [np.abs(gamma + z) / bound for (_, gamma, bound), z in zip(ways, drawn, strict=True)]
+        found = (up, down, high, low, *self.response.slopes(pulse, high, low, self._spread))
+        return pulse_kernels.DeviceSteps(*(np.ascontiguousarray(values, dtype=self.dtype) for values in found))
 
     def _spread(self, what: str, spread: float, floor: float | None) -> np.ndarray:
         """1 + spread z per device, (1, in) ones without spread."""
@@ -249,12 +223,12 @@ class PulsedDevices:
                 place = np.empty(many, dtype=np.int64)
                 home, w, own = (np.empty(n, dtype=self.dtype) for n in (many, many, (6, many)))
                 lists = (home, place, w, queue.reshape(-1), left.reshape(-1), own)
-            m = pulse_kernels.take(*where, weights, self.devices, *lists)
+            m = turn_kernels.take(*where, weights, self.devices, *lists)
             while m:
                 drawn = draws[:m].reshape(1, m)
                 if self.pulse.noise:
                     noise_kernels.fill_normals(key, step, turn, number, drawn)
-                m = pulse_kernels.turn(m, self.kind, self.law, self.noise, drawn, *lists)
+                m = self.kernels.turn(m, self.law, self.noise, drawn, *lists)
                 turn += 1
             weights[first:last, begin:end] = home.reshape(size)
             queue.fill(0)

@@ -282,14 +282,11 @@ class Product:
 
     def _off(self, plane: Plane, k: int, sample: int) -> Array:
         """Return what one sample's read of every device is off (lines, in) in units of a, reference lines last."""
-        law, unit = self.crossbar.chip.device.read_noise_law, np.float32(self.crossbar.devices.unit)
+        law, unit = self.crossbar.tiles.law, np.float32(self.crossbar.devices.unit)
         total = np.zeros_like(plane.sides[0].g)
         for number, side in enumerate(plane.sides):
             z = normals(self.keys.device, self.step, 2 * k + number, side.g.shape, sample * len(side.g))
-            z *= side.sigma
-            z += side.g
-            if law == "pcm":
-                np.maximum(z, 0, out=z)
+            law.reads(z, side.g, side.sigma)
             z -= side.mean
             total += z * (side.sign * unit)
         return total

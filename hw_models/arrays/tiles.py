@@ -23,7 +23,8 @@ import numpy as np
 from hw_models.arrays import line_noise, wires
 from hw_models.arrays.programming import BLOCK, Array, Devices
 from hw_models.kernels.blocks import Run, blocks
-from hw_models.laws import devices
+from hw_models.laws.curves import Seconds
+from hw_models.laws.read_noise import ReadNoise
 
 _log = logging.getLogger(__name__)
 MICRO = 1e-6
@@ -36,16 +37,16 @@ class Side(NamedTuple):
     g: Array
     """Conductance now [uS]."""
     mean: Array
-    """Mean of a read [uS]; the very g where the law does not clip."""
+    """Mean of a read [uS]; the very g where the law does not shift it."""
     sigma: Array
     """Standard deviation of a read [uS]."""
     sign: float
 
-    def put(self, numbers: Array, g: Array, sigma: Array) -> None:
+    def put(self, numbers: Array, g: Array, sigma: Array, law: ReadNoise) -> None:
         """Fill some lines."""
         self.g[numbers], self.sigma[numbers] = g, sigma
         if self.mean is not self.g:
-            self.mean[numbers] = devices.rectified_moments(g, sigma)[0]
+            self.mean[numbers] = law.moments(g, sigma)[0]
 
 
 class Plane(NamedTuple):
@@ -91,13 +92,13 @@ class Tiles:
     """
 
     def __init__(self, devices: Devices) -> None:
-        self.devices, self.chip, self.device = devices, devices.chip, devices.device
-        self.uniform = self.device.read_noise_law == "additive" and not devices.wired
+        self.devices, self.layout, self.wires, self.device = devices, devices.layout, devices.wires, devices.device
+        self.law = self.device.noise
+        self.uniform = self.law.uniform and not devices.wired
         noisy = self.device.read_noise > 0
         self.lined = noisy and devices.wired
-        self.exact = noisy and self.chip.crossbar.exact_noise and not self.lined
+        self.exact = noisy and self.layout.exact_noise and not self.lined
         self.varied = noisy and not self.uniform and not self.exact and not self.lined
-        self.clips = self.device.read_noise > 0 and self.device.read_noise_law == "pcm"
         self.kept: dict[str, Array] = {}
         self.networks: dict[tuple[int, int, int, int], line_noise.Network] = {}
         self.told = False
@@ -161,7 +162,7 @@ class Tiles:
         sides = []
         for side in range(own.sides if self.exact else 0):
             g, sigma, mean = (np.empty((outputs + own.references, inputs), dtype=np.float32) for _ in range(3))
-            sides.append(Side(g, mean if self.clips else g, sigma, -1.0 if side else 1.0))
+            sides.append(Side(g, mean if self.law.shifts else g, sigma, -1.0 if side else 1.0))
         uniform = (self.device.read_noise * own.unit) ** 2 if self.uniform else 0.0
         return Plane(read, variance, reference, middle, zero, uniform, factor, sides, {})
 
@@ -178,7 +179,7 @@ class Tiles:
                 part = plane.variance[first:last]
                 part[:] = variance * unit**2 + (part if side else 0)
             if plane.sides:
-                plane.sides[side].put(numbers, now, self._sigma(before, now, numbers))
+                plane.sides[side].put(numbers, now, self._sigma(before, now, numbers), self.law)
         return sums
 
     def _fill_references(self, job: Job) -> Array:
@@ -195,7 +196,7 @@ class Tiles:
             if plane.reference is not None:
                 plane.reference[:] = own.averaged(variance) / counts * own.unit**2
             if plane.sides:
-                plane.sides[side].put(numbers, now, self._sigma(before, now, numbers))
+                plane.sides[side].put(numbers, now, self._sigma(before, now, numbers), self.law)
         return sums
 
     def _put_mean(self, job: Job, where: tuple[int, int], outputs: tuple[int, int], mean: Array) -> None:
@@ -217,15 +218,15 @@ class Tiles:
         """Return mean and variance of reads at the devices of lines of these numbers."""
         if not self.device.read_noise:
             return now, now
-        return devices.read_moments(now, before, self.device, self._age(numbers))
+        return self.law.moments(now, self._sigma(before, now, numbers))
 
     def _sigma(self, before: Array, now: Array, numbers: Array) -> Array:
         """Return the standard deviations of reads at the devices."""
-        return devices.read_sigma(now, before, self.device, self._age(numbers))
+        return self.law.sigma(now, before, self.device, self._age(numbers))
 
-    def _age(self, numbers: Array) -> devices.Seconds:
-        """Return the seconds since the last write, which the 1/f law alone asks for."""
-        return self.devices.age(numbers) if self.clips else 0.0
+    def _age(self, numbers: Array) -> Seconds:
+        """Return the seconds since the last write, where the law asks for them."""
+        return self.devices.age(numbers) if self.device.flickers else 0.0
 
     def _fill_wired(self, job: Job, c: int) -> Array:
         """Fill one column tile, reference lines in it; return sums of G programmed and now."""
@@ -258,7 +259,7 @@ class Tiles:
 
     def _lost(self, mean: Array, variance: Array) -> Array:
         """Return Z v [uS] of the devices of a column tile, at most their mean."""
-        line, lost = self.chip.wires, np.empty_like(mean)
+        line, lost = self.wires, np.empty_like(mean)
         for a, b in self.devices.row_tiles:
             ohm = wires.impedance(mean[:, a:b].T * MICRO, line.r_word, line.r_bit).T
             lost[:, a:b] = ohm * MICRO * variance[:, a:b]
@@ -268,7 +269,7 @@ class Tiles:
         self, place: tuple[int, int, int, int], numbers: Array, cut: slice, mean: Array, variance: Array, solve: bool
     ) -> tuple[Array, line_noise.Network]:
         """Return the conductances (word, bit) [S] at which a tile was solved last, and its solution."""
-        line, names = self.chip.wires, [f"{what}.{place[0]}.{place[1]}" for what in ("solved", "spread")]
+        line, names = self.wires, [f"{what}.{place[0]}.{place[1]}" for what in ("solved", "spread")]
         if not self.kept:
             g, spread = mean[:, cut], variance[:, cut]
         else:
@@ -280,7 +281,7 @@ class Tiles:
         if self.kept and not solve and place in self.networks:
             return g, self.networks[place]
         noisy = spread.T.astype(np.float64) if self.lined else None
-        found = line_noise.solve(g, line.r_word, line.r_bit, noisy, self.chip.crossbar.exact_noise)
+        found = line_noise.solve(g, line.r_word, line.r_bit, noisy, self.layout.exact_noise)
         if self.kept:
             self.networks[place] = found
         return g, found
@@ -299,13 +300,13 @@ class Tiles:
         g, mean, sigma = (np.ascontiguousarray(values.T, dtype=np.float32).ravel() for values in tile)
         sign, (across, transfer) = np.float32(-1 if side else 1), network.tensors()
         sensed = transfer if outputs is None else transfer @ outputs.astype(np.float32)
-        own_draws = g, mean, sigma, self.clips
+        own_draws = g, mean, sigma, self.law
         plane.noise["forward", r, c, side] = line_noise.Exact(across, sensed * sign, *own_draws)
         plane.noise["transposed", r, c, side] = line_noise.Exact(transfer, across * sign, *own_draws)
 
     def _tell(self, planes: list[Plane]) -> None:
         """Say once how many tiles leave the fast form of their noise."""
-        if self.told or not self.lined or self.chip.crossbar.exact_noise:
+        if self.told or not self.lined or self.layout.exact_noise:
             return
         found = [noise for plane in planes for noise in plane.noise.values()]
         off = sum(isinstance(noise, line_noise.Exact) and noise.large for noise in found)
@@ -323,7 +324,7 @@ class Tiles:
         The solutions themselves stay in memory alone; they are found again from these.
         """
         own = self.devices
-        if own.wired and self.chip.wires.refresh_every > 1 and not self.kept:
+        if own.wired and self.wires.refresh_every > 1 and not self.kept:
             shape = (own.shape[0] + own.references, own.shape[1])
             for k in range(own.slices):
                 for side in range(own.sides):

@@ -9,7 +9,7 @@ the weight range, so that a sensed current of 1 is one device pair at full swing
 
 Every field says its unit and when it acts or is drawn: once per device (it stays with the array), once per programming
 (every time conductances are written), at every conversion or read. Meaning and equations: the modules that do the
-work, :mod:`hw_models.arrays.converters`, :mod:`hw_models.laws.devices`, :mod:`hw_models.arrays.pulses`,
+work, :mod:`hw_models.arrays.converters`, :mod:`hw_models.laws`, :mod:`hw_models.arrays.pulses`,
 :mod:`hw_models.arrays.wires`, :mod:`hw_models.arrays.crossbar`, :mod:`hw_models.arrays.events`.
 """
 
@@ -21,13 +21,20 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from hw_models.chip import faults, layers
-from hw_models.chip.circuits import Attention, Crossbar, Events, Neuron, Readout, Update, Wires
-from hw_models.chip.fields import Converter, Count, Device, Idle, Part, Pulse, at, leaves_of, silenced
+from hw_models.chip.converter import Converter
+from hw_models.chip.device import Device
+from hw_models.chip.events import Events
+from hw_models.chip.fields import Count, Idle, Part, at, leaves_of, silenced
+from hw_models.chip.layout import Layout
+from hw_models.chip.learning import Pulse, Update
+from hw_models.chip.periphery import Attention, Neuron, Readout
+from hw_models.chip.wires import Wires
 from hw_models.errors import ChipError
-from hw_models.laws import devices
+from hw_models.laws.mapping import zero_and_reach
+from hw_models.laws.read_noise import AGEING
 
 __all__ = [
-    "Attention", "Chip", "Converter", "Crossbar", "Device", "Events", "Neuron", "Part", "Pulse", "Readout", "Update",
+    "Attention", "Chip", "Converter", "Device", "Events", "Layout", "Neuron", "Part", "Pulse", "Readout", "Update",
     "Wires",
 ]  # fmt: skip
 PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat", "kept"})
@@ -56,7 +63,7 @@ class Chip(Part):
     """Fields of the chip it was made from that cannot act as it is now, see :mod:`hw_models.chip.layers`."""
     substrate: Literal["crossbar", "event_driven"] = at("device", default="crossbar")
     """Resistive crossbars, or an event-driven digital array."""
-    crossbar: Crossbar = at("device", default=Crossbar())
+    crossbar: Layout = at("device", default=Layout())
     """Tiles and mapping."""
     device: Device = at("device", default=Device())
     """The resistive device."""
@@ -132,7 +139,7 @@ class Chip(Part):
         if self.substrate != "crossbar" or self.update.scheme != "digital":
             return frozenset(found)
         in_us = any(device.programming_noise) or device.resolution > 0 or self.wires.r_word > 0 or self.wires.r_bit > 0
-        in_us = in_us or (device.read_noise > 0 and device.read_noise_law == "additive")
+        in_us = in_us or (device.read_noise > 0 and device.noise.uniform)
         drifts = device.age > 0 and max(device.drift_mean[3], device.drift_spread[3]) > 0
         shares = (device.mismatch, device.g_min_spread, device.g_max_spread, device.read_noise)
         by_share = drifts or any(shares)
@@ -250,13 +257,12 @@ class Chip(Part):
         device = self.device
         names = ("drift_mean", "drift_spread", "drift_mean_above", "drift_spread_above", "drift_compensation")
         exponents = max(device.drift_mean[3], device.drift_spread[3]) > 0
-        flickers = device.read_noise > 0 and device.read_noise_law == "pcm"  # 1/f noise grows with the time since t0
         if not device.age:
             self.idle("with device.age above 0", *(f"device.{name}" for name in (*names, "relaxation_times")))
-        if not (exponents or flickers or device.programming_noise_fresh):
-            self.idle("with a drift exponent, read noise of law pcm, or programming_noise_fresh", "device.age")
-        if not ((exponents and device.age) or flickers):
-            self.idle("with a drift exponent and an age, or read noise of law pcm", "device.drift_start")
+        if not (exponents or device.flickers or device.programming_noise_fresh):
+            self.idle(f"with a drift exponent, read noise of law {AGEING}, or programming_noise_fresh", "device.age")
+        if not ((exponents and device.age) or device.flickers):
+            self.idle(f"with a drift exponent and an age, or read noise of law {AGEING}", "device.drift_start")
 
     def _check_slices(self) -> None:
         levels, bits = self.device.levels, self.crossbar.slice_bits or 0
@@ -270,7 +276,7 @@ class Chip(Part):
         if bar.zero == "level" and bar.slices == 1:
             if device.levels is None and not device.resolution:
                 self.idle("with device.levels or resolution, or slices", "crossbar.zero")
-            elif not devices.zero_and_reach(device, "level")[1]:
+            elif not zero_and_reach(device, "level")[1]:
                 raise ValueError("crossbar.zero = 'level': device.levels leaves none on one side of it, use 3 or more")
         lines, columns = bar.reference_lines, bar.columns
         few = lines is not None and (columns is None or lines < columns)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hw_models.chip import Chip, layers
-from hw_models.chip.fields import refitted
+from hw_models.chip.device import refitted
 from hw_models.errors import ChipError
 from hw_models.reading import read_toml
 from hw_models.whole_files import write_text
@@ -78,7 +78,7 @@ def laid_over(base: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, An
     """Return a chip's values with those of another layer over them; None unsets one, ``preset`` is left out.
 
     What the table switches off stays with its companions, which are listed as kept: see :mod:`hw_models.chip.layers`.
-    A device of another ``g_max`` is refitted, :func:`hw_models.chip.fields.refitted`.
+    A device of another ``g_max`` is refitted, :func:`hw_models.chip.device.refitted`.
     """
     held, given = base.get("device"), table.get("device")
     fitted = dict(table)

@@ -15,7 +15,8 @@ flags were for can be had by name: :func:`fma` rounds a multiply-add once, and a
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
+from types import FunctionType
 from typing import Any
 
 import numba
@@ -25,7 +26,7 @@ from numba.extending import intrinsic
 from hw_models.kernels.cache import KernelCache
 
 _numba: Any = numba.config
-__all__ = ["VECTOR", "fma", "kernel"]
+__all__ = ["VECTOR", "bound", "fma", "kernel", "written_out"]
 
 VECTOR = frozenset({"contract", "reassoc", "nsz", "arcp", "afn"})
 """Fast-math flags under which checks for NaN survive; for kernels that no kernel calls."""
@@ -50,6 +51,40 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
         about = {**options, "fastmath": sorted(options["fastmath"] or ())}
         compiled._cache = KernelCache(function, repr(sorted(about.items())))
     return compiled
+
+
+def bound(function: Callable[..., Any], kind: str, /, **names: Any) -> Callable[..., Any]:
+    """Return a copy of a function in which some global names stand for something else.
+
+    Parameters
+    ----------
+    function : callable
+        Of a module, not compiled.
+    kind : str
+        What the copy is for: it becomes part of its name, as no two kernels in the cache may share one.
+    **names
+        Global names of the function, and what they stand for in the copy.
+    """
+    if not isinstance(function, FunctionType):
+        raise TypeError(f"{function!r} is no plain function")
+    made = FunctionType(function.__code__, {**function.__globals__, **names}, function.__name__)
+    made.__module__, made.__doc__ = function.__module__, function.__doc__
+    made.__qualname__ = f"{function.__qualname__}-{kind}" if kind else function.__qualname__
+    return made
+
+
+@cache
+def written_out(function: Callable[..., Any]) -> Any:
+    """Compile a plain function, and those of this project that it calls, to be written out wherever it is called.
+
+    So laws of devices are written where no compiler is loaded.
+    """
+    package, calls = function.__module__.partition(".")[0], {}
+    for name in function.__code__.co_names:
+        value = function.__globals__.get(name)
+        if isinstance(value, FunctionType) and value.__module__.partition(".")[0] == package:
+            calls[name] = written_out(value)
+    return kernel(bound(function, "", **calls), error_model="numpy", inline="always")
 
 
 def _multiply_add(a: Any, b: Any, c: Any) -> Any:

@@ -9,7 +9,7 @@ pulse. Choices made here: reading against a reference, exact periphery.
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Crossbar, Device, Pulse, Update
+from hw_models.chip import Chip, Device, Layout, Pulse, Update
 
 
 def chip() -> Chip:
@@ -23,7 +23,7 @@ def chip() -> Chip:
             "weights are shares of the range and conductances are nominal. Leaves out the fit's write noise, a "
             "difference of 75 steps between the state and what is read of it."
         ),
-        crossbar=Crossbar(mapping="offset"),  # ours
+        crossbar=Layout(mapping="offset"),  # ours
         device=Device(
             pulse=Pulse(
                 response="exponential",

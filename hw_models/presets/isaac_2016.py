@@ -10,7 +10,7 @@ bits in 8 cells), 8-bit inputs at once (the paper's are 16 bits, one by one).
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Converter, Crossbar, Device
+from hw_models.chip import Chip, Converter, Device, Layout
 
 
 def chip() -> Chip:
@@ -26,7 +26,7 @@ def chip() -> Chip:
             "16 in 8; the sum of the inputs is exact, not read from a unit column; pipeline and eDRAM are not "
             "modelled. Inference only: updates reprogram."
         ),
-        crossbar=Crossbar(
+        crossbar=Layout(
             rows=128, columns=128, mapping="offset", reference="digital", zero="level", slices=4, slice_bits=2
         ),  # slices: ours
         device=Device(levels=4),  # 2-bit cells, the paper's

@@ -10,7 +10,7 @@ against the common part of drift. Choices made here: tiles, bits and ranges of t
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Converter, Crossbar, Device
+from hw_models.chip import Chip, Converter, Device, Layout
 
 
 def chip() -> Chip:
@@ -25,7 +25,7 @@ def chip() -> Chip:
             "Deployed or evaluated it is read 86400 s after its last write: set device.age for another time. The paper "
             "has no training on the chip: reprogramming at every update is a model, and its duration is left out."
         ),
-        crossbar=Crossbar(rows=256, columns=256),  # ours; a pair per weight: the paper's
+        crossbar=Layout(rows=256, columns=256),  # ours; a pair per weight: the paper's
         device=Device(
             g_min=0.0,  # uS, as in the fit, where an unset device has noise but no mean conductance
             g_max=25.0,  # uS, the fit's and the paper's

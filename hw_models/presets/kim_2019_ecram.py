@@ -9,7 +9,7 @@ exact periphery.
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Crossbar, Device, Pulse, Update
+from hw_models.chip import Chip, Device, Layout, Pulse, Update
 
 
 def chip() -> Chip:
@@ -23,7 +23,7 @@ def chip() -> Chip:
             "resistance; weights are shares of the range and conductances are nominal. Supposes that every device's "
             "symmetry point has been moved to weight 0; the spread of that move is not represented."
         ),
-        crossbar=Crossbar(mapping="offset"),  # ours
+        crossbar=Layout(mapping="offset"),  # ours
         device=Device(
             pulse=Pulse(
                 response="linear",

@@ -11,7 +11,7 @@ noise. Choices made here: the two devices as one conductance, ranges of the conv
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Converter, Crossbar, Device
+from hw_models.chip import Chip, Converter, Device, Layout
 
 
 def chip() -> Chip:
@@ -27,7 +27,7 @@ def chip() -> Chip:
             "training: reprogramming at every update is a model. "
             "Deployed or evaluated it is read 86400 s after its last write: set device.age for another time."
         ),
-        crossbar=Crossbar(rows=256, columns=256),  # the paper's
+        crossbar=Layout(rows=256, columns=256),  # the paper's
         device=Device(
             g_min=0.0,  # uS, as in the fit
             g_max=20.7,  # uS, the fit for two devices

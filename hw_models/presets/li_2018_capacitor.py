@@ -9,7 +9,7 @@ Choices made here: reading against a reference, exact periphery.
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Crossbar, Device, Pulse, Update
+from hw_models.chip import Chip, Device, Layout, Pulse, Update
 
 
 def chip() -> Chip:
@@ -23,7 +23,7 @@ def chip() -> Chip:
             "are shares of the range and conductances are nominal. Leakage of the charge is left out: weights keep "
             "their value between updates and after training."
         ),
-        crossbar=Crossbar(mapping="offset"),  # ours
+        crossbar=Layout(mapping="offset"),  # ours
         device=Device(
             pulse=Pulse(
                 response="linear",

@@ -10,7 +10,7 @@ made here: growth with the logarithm of the time in between, g_min, bits and ran
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Converter, Crossbar, Device
+from hw_models.chip import Chip, Converter, Device, Layout
 
 SECOND = (0.348, 16.030, -43.853, 45.393, -16.815)
 """The same a second after programming [uS over g/g_max, constant first]."""
@@ -32,7 +32,7 @@ def chip() -> Chip:
             "voltage-mode sensing, normalisation by the conductance of a column, and line resistance. The chip has no "
             "training by pulses."
         ),
-        crossbar=Crossbar(rows=128, columns=256),  # the paper's: two of the 256 rows per weight
+        crossbar=Layout(rows=128, columns=256),  # the paper's: two of the 256 rows per weight
         device=Device(
             g_min=0.0,  # uS, as in the fit
             g_max=40.0,  # uS, the paper's and the fit's

@@ -32,7 +32,7 @@ import numpy as np
 import plain
 
 from hw_models.arrays.crossbar import Crossbar
-from hw_models.chip import Chip, Converter, Crossbar as Bar, Device
+from hw_models.chip import Chip, Converter, Device, Layout
 from hw_models.kernels import noise as noise_kernels
 from hw_models.kernels.random import key
 
@@ -47,7 +47,7 @@ def chip(tile: int, law: str = "additive", exact: bool = False) -> Chip:
         dac=Converter(bits=8, range=1.0),
         adc=Converter(bits=8, range=RANGE),
         device=Device(g_max=25.0, read_noise=noise, read_noise_law=law),
-        crossbar=Bar(rows=tile, columns=tile, exact_noise=exact),
+        crossbar=Layout(rows=tile, columns=tile, exact_noise=exact),
     )
 
 

@@ -14,7 +14,9 @@ import pytest
 from hw_models import presets
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
-from hw_models.laws import devices
+from hw_models.laws.drift import DRIFT
+from hw_models.laws.programming import WRITE
+from hw_models.laws.read_noise import READ_NOISE
 
 OWN = [module.name for module in pkgutil.iter_modules(presets.__path__)]
 PULSED = ["gong_2018_reram", "kim_2019_ecram", "li_2018_capacitor", "tang_2018_ecram"]
@@ -100,7 +102,7 @@ def test_spread_of_relaxed_resistive_memory_is_never_negative_and_grows_within_a
     from hw_models.presets import wan_2022_reram as paper
 
     grid = np.linspace(0, 40, 401)
-    day = devices.programming_sigma(grid, paper.chip().device)
+    day = WRITE.sigma(grid, paper.chip().device)
     assert day.min() > 0.5
     assert day[200] == pytest.approx(np.polyval(paper.DAY[::-1], 0.5), rel=1e-6)
     assert (day > np.polyval(paper.SECOND[::-1], grid / 40)).all()
@@ -110,13 +112,13 @@ def test_hermes_has_two_devices_per_polarity():
     """The published fit for two devices [uS]: more than one device's 10.35, and less error of a weight."""
     device = presets.load("hermes").device
     v = np.linspace(0, 1, 101)
-    sigma = devices.programming_sigma(v * 20.7, device)
+    sigma = WRITE.sigma(v * 20.7, device)
     np.testing.assert_allclose(sigma, 0.16603 + 4.71806 * v - 8.48101 * v**2 + 4.68961 * v**3, atol=2e-5)
     one = 0.15781817 + 2.32443916 * v - 2.16310839 * v**2 + 0.68841818 * v**3
     assert sigma.min() > 0 and (sigma / 20.7 < one / 10.35)[v > 0.01].all()
     z = np.zeros(1)
-    assert devices.drift_exponent(np.array([20.7 * 0.9]), z, device) == pytest.approx(0.0736 - 0.01134 - 0.035316)
-    assert devices.pcm_share(np.array([20.7]), device) == pytest.approx(0.0123, rel=1e-3)
+    assert DRIFT.exponent(np.array([20.7 * 0.9]), z, device) == pytest.approx(0.0736 - 0.01134 - 0.035316)
+    assert READ_NOISE["pcm"].share(np.array([20.7]), device) == pytest.approx(0.0123, rel=1e-3)
 
 
 def test_graded_events_are_those_of_the_second_loihi():

@@ -69,7 +69,7 @@ def test_a_chip_by_its_name(tmp_path):
         outputs = [engine.outputs(engine.settle(batch)) for engine in engines]
         np.testing.assert_array_equal(*outputs)
     crossbar = hw_models.Crossbar("rram", (3, 4))
-    assert crossbar.chip == hw_models.load("rram")
+    assert crossbar.device == hw_models.load("rram").device
 
 
 @pytest.mark.parametrize("make", [lambda chip: neuroep.engines.local(cases.network(), chip=chip),

@@ -10,13 +10,13 @@ from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
 from hw_models.kernels.random import key, normals
-from hw_models.laws import devices
+from hw_models.laws.drift import DRIFT
 from hw_models.presets import wan_2022_reram as paper
 from tests.naive import crossbar as naive
 
 DAY = 86400.0
-DRIFT = {"drift_mean": (-0.0155, 0.0244, 0.049, 0.1), "drift_spread": (-0.0125, -0.0059, 0.008, 0.045)}
-PCM = DRIFT | {"read_noise": 0.0088, "read_noise_law": "pcm", "programming_noise": (0.26348, 1.9650, -1.1731)}
+DRIFTS = {"drift_mean": (-0.0155, 0.0244, 0.049, 0.1), "drift_spread": (-0.0125, -0.0059, 0.008, 0.045)}
+PCM = DRIFTS | {"read_noise": 0.0088, "read_noise_law": "pcm", "programming_noise": (0.26348, 1.9650, -1.1731)}
 LINES = {"r_word": 5.0, "r_bit": 5.0}
 SHAPE = (6, 9)
 DRAW = np.random.default_rng(5)
@@ -28,7 +28,7 @@ def crossbar(scheme="pulsed", mapping="differential", **parts):
     own = {"crossbar": {"mapping": mapping, "weight_range": 1.0}, "update": {"scheme": scheme}}
     if mapping == "offset":
         own["crossbar"]["reference"] = "analog"
-    chip = Chip.model_validate({"device": {"age": DAY, **DRIFT}, **own, **parts})
+    chip = Chip.model_validate({"device": {"age": DAY, **DRIFTS}, **own, **parts})
     bar = Crossbar(chip, SHAPE, 2, "a")
     bar.program(WEIGHT)
     return bar
@@ -53,8 +53,8 @@ def twin(bar, held, age):
     """What a pair reads, device by device, from held weights and the seconds since each one's own write (out, in)."""
     draws = np.zeros((2, 7, *SHAPE))
     draws[:, 4], draws[:, 5] = normals_of_nu(bar, 2), 0.5
-    g = naive.conductances(held, bar.chip.device, draws, age)
-    return (g[0] - g[1]) / bar.chip.device.g_max
+    g = naive.conductances(held, bar.device, draws, age)
+    return (g[0] - g[1]) / bar.device.g_max
 
 
 def test_a_device_pulsed_now_is_not_a_day_old():
@@ -77,12 +77,12 @@ def test_beside_a_reference_too():
     which[1] = True
     pulse(bar, which)
     g, reference = (side[0] for side in bar.conductances())
-    device, t = bar.chip.device, np.where(which, 0.0, DAY)
+    device, t = bar.device, np.where(which, 0.0, DAY)
     target = (bar.stored.astype(np.float64) + 1) * 12.5
-    nu = devices.drift_exponent(target, normals_of_nu(bar, 1)[0], device).astype(np.float64)
+    nu = DRIFT.exponent(target, normals_of_nu(bar, 1)[0], device).astype(np.float64)
     np.testing.assert_allclose(g, target * (1 + t / 20) ** -nu, rtol=2e-5)
     z = normals(key(2, "a", "nu"), bar.programmings, 0, SHAPE, SHAPE[0])
-    nu = devices.drift_exponent(np.full(SHAPE, 12.5), z, device).astype(np.float64)
+    nu = DRIFT.exponent(np.full(SHAPE, 12.5), z, device).astype(np.float64)
     lines = 12.5 * (1 + DAY / 20) ** -nu
     np.testing.assert_allclose(reference, np.broadcast_to(lines.mean(0), SHAPE), rtol=2e-5)
 
@@ -197,9 +197,9 @@ def test_relaxation_starts_at_the_last_write_and_stays_drawn():
 def test_the_time_may_be_one_for_each_device():
     device = Chip.model_validate({"device": {**PCM, "age": DAY}}).device
     g, nu, t = DRAW.uniform(0, 25, (5, 4)), DRAW.uniform(0, 0.1, (5, 4)), 10.0 ** DRAW.uniform(-3, 8, (5, 4))
-    drifted, sigma = devices.drifted(g, nu, device, t), devices.read_sigma(g, g, device, t)
+    drifted, sigma = DRIFT.drifted(g, nu, device, t), device.noise.sigma(g, g, device, t)
     assert drifted.dtype == sigma.dtype == np.float32
     for i, j in np.ndindex(5, 4):
         one = g[i, j : j + 1], nu[i, j : j + 1]
-        np.testing.assert_allclose(drifted[i, j], devices.drifted(*one, device, float(t[i, j])), rtol=3e-6)
-        np.testing.assert_allclose(sigma[i, j], devices.read_sigma(one[0], one[0], device, float(t[i, j])), rtol=3e-6)
+        np.testing.assert_allclose(drifted[i, j], DRIFT.drifted(*one, device, float(t[i, j])), rtol=3e-6)
+        np.testing.assert_allclose(sigma[i, j], device.noise.sigma(one[0], one[0], device, float(t[i, j])), rtol=3e-6)

@@ -10,6 +10,7 @@ import pytest
 from hw_models.arrays import reading as products
 from hw_models.arrays.converters import Converters
 from hw_models.arrays.crossbar import Crossbar
+from hw_models.arrays.parts import CrossbarParts
 from hw_models.chip import Chip, Converter
 from hw_models.errors import ChipError
 from hw_models.kernels.blocks import blocks, serial
@@ -257,7 +258,7 @@ def test_variance_is_the_sum_over_devices(mapped, law):
     column = {"reference": "analog", "reference_lines": 1} if mapped == "offset" else {}
     bar = make(weight, crossbar=TILED | {"mapping": mapped} | column, **parts)
     found = bar.forward(np.repeat(x, 20000, axis=0)).var(0)
-    sigma = np.array([naive.read_sigma(g, bar.chip.device) for g in np.stack(bar.conductances()).ravel().tolist()])
+    sigma = np.array([naive.read_sigma(g, bar.device) for g in np.stack(bar.conductances()).ravel().tolist()])
     unit = (1 if mapped == "differential" else 2) / 24.0 * bar.weight_range
     exact = np.square(sigma.reshape(2, *SHAPE) * unit * x).sum((0, 2))
     np.testing.assert_allclose(found, exact, rtol=4.5 * (2 / 20000) ** 0.5)
@@ -357,7 +358,7 @@ def test_devices_are_those_of_the_slow_twin(name):
             turn = bar.programmings if what in ("programming", "nu", "relaxation") else 0
             draws[side, number] = normals(key(2, "test", what), turn, side, (4, 5))
         draws[side, 5] = uniforms(key(2, "test", "stuck"), 0, side, (4, 5))
-    g = naive.conductances(np.clip(weight / 2.0, -1, 1), bar.chip.device, draws)
+    g = naive.conductances(np.clip(weight / 2.0, -1, 1), bar.device, draws)
     np.testing.assert_allclose(np.stack(bar.conductances())[:, 0], g, rtol=2e-5, atol=1e-5)
     np.testing.assert_allclose(bar.weights(), 2.0 * (g[0] - g[1]) / 24.0, rtol=0, atol=1e-5)
 
@@ -372,7 +373,7 @@ def test_programming_is_fresh_and_device_draws_stay():
         assert (rms(bar.weights() - first) == 0) is same
         np.testing.assert_array_equal(make(weight, device=device).weights(), first)
         assert rms(make(weight, 1, device=device).weights() - first) > 1e-2
-        other = Crossbar(bar.chip, SHAPE, 0, "test")
+        other = Crossbar(CrossbarParts(bar.layout, bar.device, bar.wires, bar.converters), SHAPE, 0, "test")
         other.begin("sequence", 3)
         other.program(weight)
         assert (rms(other.weights() - first) == 0) is same
@@ -503,8 +504,7 @@ FULL = {
 def test_state_round_trip(scheme, leave, programmings):
     """Bit for bit, with everything on; the weight may be handed over by the caller."""
     weight, x, s = data()
-    one = Crossbar(chip(**FULL, update={"scheme": scheme}), SHAPE, 0, "test")
-    other = Crossbar(one.chip, SHAPE, 0, "test")
+    one, other = (Crossbar(chip(**FULL, update={"scheme": scheme}), SHAPE, 0, "test") for _ in range(2))
     one.begin("epoch", 1)
     for _ in range(programmings):
         one.program(weight)

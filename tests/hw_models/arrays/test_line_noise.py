@@ -11,7 +11,6 @@ import pytest
 from hw_models.arrays import line_noise, reading as products, wires
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
-from hw_models.laws import devices
 from tests.naive import line_noise as naive
 
 LAWS = {"additive": 0.5, "proportional": 0.05, "sqrt": 0.03, "pcm": 0.05}
@@ -39,14 +38,14 @@ def make(shape=(OUT, IN), seed=1, run=None, **parts):
 
 def drawn(g, device, draw, count=COUNT):
     """Conductances (count, word, bit) [S] of as many reads."""
-    sigma = devices.read_sigma(g, g, device).astype(np.float64)
+    sigma = device.noise.sigma(g, g, device).astype(np.float64)
     found = g + sigma * draw.normal(size=(count, *g.shape))
     return (np.maximum(found, 0) if device.read_noise_law == "pcm" else found).transpose(0, 2, 1) * 1e-6
 
 
 def solved(bar, x, way, draw):
     """Products (count, sensed) of one vector, the network of every array solved anew for each draw."""
-    line, device, unit = (bar.chip.wires.r_word, bar.chip.wires.r_bit), bar.chip.device, bar.devices.unit * 1e6
+    line, device, unit = (bar.wires.r_word, bar.wires.r_bit), bar.device, bar.devices.unit * 1e6
     forward, (g, other) = way == "forward", [side[0] for side in bar.conductances()]
 
     def currents(array, signals=x):
@@ -123,7 +122,7 @@ def test_the_fast_form_has_the_covariance_of_the_network(law, way, signed, monke
     exact, lone, ends = 0.0, 0.0, {"rows": x} if way == "forward" else {"columns": x}
     for side in bar.conductances():
         g = side[0].T.astype(np.float64) * 1e-6
-        variance = devices.read_sigma(side[0], side[0], bar.chip.device).T.astype(np.float64) ** 2
+        variance = bar.tiles.law.sigma(side[0], side[0], bar.tiles.device).T.astype(np.float64) ** 2
         exact = exact + naive.covariance(g, variance, 300.0, 200.0, **ends) * bar.devices.unit**2
         share = wires.attenuation(g, wires.effective(g, 300.0, 200.0))[0] ** 2 * variance * bar.devices.unit**2
         lone = lone + (x**2 @ share if way == "forward" else share @ x**2)
@@ -233,7 +232,7 @@ def test_state_round_trip(programmings, small, monkeypatch):
     one, draw = make((23, 25), **FAST)
     for turn in range(programmings):
         one.program(np.float32(1 - 0.05 * turn) * one.weights())
-    other = Crossbar(one.chip, (23, 25), 0, "hidden")
+    other = Crossbar(Chip.model_validate(FAST), (23, 25), 0, "hidden")
     other.load(one.state())
     x, s = draw.uniform(size=(5, 25)).astype(np.float32), draw.uniform(size=(5, 23)).astype(np.float32)
     np.testing.assert_array_equal(other.forward(x), one.forward(x))
@@ -279,7 +278,7 @@ CASES = {
 
 def moments(g, programmed, device):
     """Mean and variance of a read of each device, the clipped law by summing over its density."""
-    sigma = devices.read_sigma(g, programmed, device).astype(np.float64)
+    sigma = device.noise.sigma(g, programmed, device).astype(np.float64)
     if device.read_noise_law != "pcm":
         return g.astype(np.float64), sigma**2
     z = np.linspace(-8, 8, 4001)
@@ -300,7 +299,7 @@ def claimed(bar, x, way):
     mean, covariance = np.zeros(size), np.zeros((size, size))
     for reference, _, found in lines:
         for (k, side), factor, before, now in found:
-            m, v = moments(now, before, bar.chip.device)
+            m, v = moments(now, before, bar.device)
             scale = bar.weight_range * bar.compensation * factor * own.unit
             if not reference:
                 sign = -1 if side else 1

@@ -229,7 +229,7 @@ def test_reference_lines_share_the_current_and_the_noise(way, law, lines, full):
 
 def analog(bar, weight, x, way, lines, full):
     """Mean and covariance of one product from every device and reference device."""
-    device, unit = bar.chip.device, 2 / 24.0
+    device, unit = bar.device, 2 / 24.0
     tiles = naive.tiles(7, 3)
     counts = [lines or b - a for a, b in tiles]
     g = np.asarray(bar.conductances()[0][0], np.float64)

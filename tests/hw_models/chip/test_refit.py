@@ -11,7 +11,7 @@ from hw_models import presets
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip, Device, files
 from hw_models.errors import ChipError
-from hw_models.laws import devices
+from hw_models.laws.programming import WRITE
 
 FITTED = {"pcm": 25.0, "hermes": 20.7, "rram": 40.0}
 OURS = 'name = "ours"\n[device]\ng_max = 10.0\nprogramming_noise = [0.5, 1.0]\n'
@@ -20,7 +20,7 @@ SHARES = np.linspace(0, 1, 11)
 
 def relative(device):
     """Return sigma over g_max at ten shares of g_max."""
-    return devices.programming_sigma(SHARES * device.g_max, device) / device.g_max
+    return WRITE.sigma(SHARES * device.g_max, device) / device.g_max
 
 
 def by_copy(chip, g_max, folder):
@@ -61,7 +61,7 @@ def test_a_preset_is_rescaled(name, path, tmp_path):
         assert device.g_max == factor * FITTED[name]
         np.testing.assert_allclose(relative(device), relative(chip.device), rtol=1e-6)
         expected = factor * np.polynomial.polynomial.polyval(SHARES, chip.device.programming_noise)
-        np.testing.assert_allclose(devices.programming_sigma(SHARES * device.g_max, device), expected, rtol=1e-5)
+        np.testing.assert_allclose(WRITE.sigma(SHARES * device.g_max, device), expected, rtol=1e-5)
 
 
 def test_the_error_of_a_weight_does_not_hang_on_g_max():
@@ -81,7 +81,7 @@ def test_a_file_that_starts_from_a_laboratorys_chip_is_rescaled_too(tmp_path):
     (tmp_path / "larger.toml").write_text('preset = "ours.toml"\n[device]\ng_max = 30.0\n')
     (tmp_path / "largest.toml").write_text('preset = "larger.toml"\n[device]\ng_max = 60.0\n')
     ours = files.load(tmp_path / "ours.toml").device
-    np.testing.assert_allclose(devices.programming_sigma(SHARES * 10, ours), 0.5 + SHARES)
+    np.testing.assert_allclose(WRITE.sigma(SHARES * 10, ours), 0.5 + SHARES)
     for name in ("larger", "largest"):
         device = files.load(tmp_path / f"{name}.toml").device
         assert device.programming_noise_g_max == 10
@@ -93,9 +93,9 @@ def test_a_polynomial_given_beside_is_in_microsiemens_as_it_stands(tmp_path):
     both = files.load(tmp_path / "both.toml").device
     copied = presets.load("pcm").device.model_copy(update={"g_max": 50.0, "programming_noise": (1.0,)})
     for device in (both, copied):
-        np.testing.assert_allclose(devices.programming_sigma(SHARES * 50, device), 1.0)
+        np.testing.assert_allclose(WRITE.sigma(SHARES * 50, device), 1.0)
     known = presets.load("pcm").device.model_copy(update={"programming_noise": (1.0,), "programming_noise_g_max": 5.0})
-    np.testing.assert_allclose(devices.programming_sigma(SHARES * 25, known), 5.0)
+    np.testing.assert_allclose(WRITE.sigma(SHARES * 25, known), 5.0)
 
 
 def test_the_fresh_polynomial_goes_with_the_whole_one(tmp_path):
@@ -105,10 +105,10 @@ def test_the_fresh_polynomial_goes_with_the_whole_one(tmp_path):
     names = "rram", tmp_path / "larger.toml", tmp_path / "flat.toml"
     known, larger, flat = (files.load(name).device for name in names)
     np.testing.assert_allclose(
-        devices.programmed(SHARES * 80, z, larger), 2 * devices.programmed(SHARES * 40, z, known), rtol=1e-6
+        WRITE.programmed(SHARES * 80, z, larger), 2 * WRITE.programmed(SHARES * 40, z, known), rtol=1e-6
     )
     assert flat.programming_noise_fresh == ()
-    np.testing.assert_allclose(devices.programmed(SHARES * 40, z, flat), SHARES * 40 + 1)
+    np.testing.assert_allclose(WRITE.programmed(SHARES * 40, z, flat), SHARES * 40 + 1)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_what_is_no_polynomial_keeps_its_unit():
     device = Device(g_min=1.0, g_max=10.0, resolution=0.5, read_noise=0.2, programming_noise=(0.1,))
     other = device.model_copy(update={"g_max": 20.0})
     assert (other.g_min, other.resolution, other.read_noise) == (1.0, 0.5, 0.2)
-    np.testing.assert_allclose(devices.programming_sigma(SHARES, other), 0.2)
+    np.testing.assert_allclose(WRITE.sigma(SHARES, other), 0.2)
     assert Device(g_max=10.0).model_copy(update={"g_max": 20.0}) == Device(g_max=20.0)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hw_models.laws.devices import programming_sigma
+from hw_models.laws.programming import WRITE
 from neuroep.errors import ConfigError
 from neuroep.runs.config import parse, settings
 from neuroep.runs.overrides import dotted, listing, merged, split
@@ -173,7 +173,7 @@ def test_another_g_max_of_a_chip_rescales_its_programming_noise(tmp_path, chip, 
             parse(merged(values, overrides))
         return
     device = parse(merged(values, overrides)).chip.device
-    assert programming_sigma([device.g_max], device)[0] == pytest.approx(sigma, rel=1e-5)
+    assert WRITE.sigma([device.g_max], device)[0] == pytest.approx(sigma, rel=1e-5)
 
 
 def test_a_sweep_over_g_max_rescales_at_every_point(tmp_path):
@@ -183,7 +183,7 @@ def test_a_sweep_over_g_max_rescales_at_every_point(tmp_path):
     (tmp_path / "run.toml").write_text('[chip]\npreset = "pcm"\n')
     made = plans.make(tmp_path / "run.toml", points([axis("chip.device.g_max=12.5,25,50")]), [])
     found = [point.config.chip.device for point in made.points]
-    sigmas = [float(programming_sigma([device.g_max], device)[0]) for device in found]
+    sigmas = [float(WRITE.sigma([device.g_max], device)[0]) for device in found]
     assert sigmas == pytest.approx([PCM_SIGMA / 2, PCM_SIGMA, 2 * PCM_SIGMA], rel=1e-5)
 
 

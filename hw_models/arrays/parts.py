@@ -1,0 +1,38 @@
+"""What a crossbar is made of: layout, device, wires and converters, from a chip or put together by hand."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from hw_models.arrays.converters import Converters
+from hw_models.chip import Chip, Device, Layout, Wires
+
+
+class CrossbarParts(NamedTuple):
+    """Layout, devices, wires and converters of one crossbar.
+
+    A learning rule that needs several crossbars, or devices of two kinds, puts them together itself; what a chip says
+    comes from :meth:`of`.
+    """
+
+    layout: Layout
+    """How weights lie on devices."""
+    device: Device
+    """The device."""
+    wires: Wires
+    """Line resistance."""
+    converters: Converters
+    """DAC and ADC of both directions."""
+    in_memory: bool = False
+    """Whether weights are changed on the devices themselves, by pulses: :attr:`Crossbar.stored` in place, then
+    :meth:`Crossbar.refresh`. Every device then has a last write of its own."""
+
+    @classmethod
+    def of(cls, chip: Chip, name: str = "crossbar") -> CrossbarParts:
+        """Return the parts of a chip's crossbar of that name."""
+        return cls(chip.crossbar, chip.device, chip.wires, Converters(chip, name), chip.update.in_memory)
+
+    @property
+    def converts(self) -> bool:
+        """Whether a converter changes signals."""
+        return any(each.converter.acts for each in self.converters.quantisers.values())

@@ -1,0 +1,196 @@
+"""One resistive device as data; equations and sources: :mod:`hw_models.laws`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from hw_models.chip.fields import Branch, Finite, Four, NonNegative, Part, Positive, Share, at
+from hw_models.chip.learning import Pulse
+from hw_models.laws.law import meaning, menu, missing, taken
+from hw_models.laws.read_noise import READ_NOISE, UNIT, ReadNoise
+
+if TYPE_CHECKING:
+    ReadNoiseName = str
+else:
+    ReadNoiseName = Literal[tuple(READ_NOISE)]
+
+RELAXATION = (1.0, 86400.0)
+
+
+def refitted(device: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return changes of a device's table, with what they mean for the polynomial in uS beside them.
+
+    Another ``g_max`` alone keeps ``programming_noise`` a fit to devices of the ``g_max`` it had. Another
+    ``programming_noise`` is in uS as it stands and there at once. What is given beside them stands.
+    """
+    result = dict(changes)
+    if "programming_noise" in changes:
+        whole = {"programming_noise_fresh": (), "relaxation_times": RELAXATION, "programming_noise_g_max": None}
+        return whole | result
+    if "programming_noise_g_max" in changes:
+        return result
+    if "g_max" in changes and device.get("programming_noise"):
+        had = device.get("g_max", Device.model_fields["g_max"].default)
+        if changes["g_max"] != had and device.get("programming_noise_g_max") is None:
+            result["programming_noise_g_max"] = had
+    return result
+
+
+def _of_read_noise(name: str, unit: str = "1", default: Any = 0.0) -> Any:
+    """Return a field that some laws of read noise take, with what it means to each."""
+    return at("read", unit, default, meaning(READ_NOISE, name))
+
+
+class Device(Part):
+    """One resistive device: conductances in uS. Equations and sources: :mod:`hw_models.laws.devices`."""
+
+    g_min: NonNegative = at("programming", "uS", 0.0)
+    """Lowest conductance."""
+    g_max: Positive = at("programming", "uS", 25.0)
+    """Highest conductance."""
+    g_min_spread: NonNegative = at("device", "g_min", 0.0)
+    """Device-to-device spread of the lowest conductance."""
+    g_max_spread: NonNegative = at("device", "g_max", 0.0)
+    """Device-to-device spread of the highest conductance; targets beyond are cut."""
+    mismatch: NonNegative = at("device", "g", 0.0)
+    """Device-to-device spread of the gain with which a programmed conductance conducts."""
+    levels: Annotated[int, Field(ge=2)] | None = at("programming", default=None)
+    """Number of equidistant conductances from g_min to g_max; unset is continuous."""
+    resolution: NonNegative = at("programming", "uS", 0.0)
+    """Smallest difference that write and verify resolves: targets are rounded to its multiples above g_min."""
+    programming_noise: Annotated[tuple[Finite, ...], Field(strict=False)] = at("programming", "uS", ())
+    """Standard deviation of a programmed conductance as a polynomial in g/g_max, constant term first."""
+    programming_noise_fresh: Annotated[tuple[Finite, ...], Field(strict=False)] = at("programming", "uS", ())
+    """The same as soon as it is written, where a conductance relaxes afterwards: what is missing to programming_noise
+    comes with the age. Unset, all of it is there at once."""
+    relaxation_times: Annotated[tuple[Positive, Positive], Field(strict=False)] = at("programming", "s", RELAXATION)
+    """Age up to which the noise is the fresh one, and age from which it is programming_noise; between the two its
+    variance grows with the logarithm of the age."""
+    programming_noise_g_max: Positive | None = at("programming", "uS", None)
+    """The g_max of the devices that programming_noise was fitted to, fresh or not: with another g_max it grows in
+    proportion. Unset, it is in uS as it stands; changing the g_max of a chip that exists notes the one it had."""
+    read_noise: NonNegative = at("read", UNIT, 0.0)
+    """Size of the noise of one read, by its law."""
+    read_noise_law: ReadNoiseName = at("read", default="additive", means=menu(READ_NOISE))
+    read_noise_exponent: NonNegative = _of_read_noise("read_noise_exponent", default=0.65)
+    read_noise_cap: Positive = _of_read_noise("read_noise_cap", default=0.2)
+    read_noise_log: Four = _of_read_noise("read_noise_log", default=(0.0, 0.0, 0.0, 0.0))
+    read_noise_above: Branch = _of_read_noise("read_noise_above", default=())
+    read_time: Positive = _of_read_noise("read_time", "s", 250e-9)
+    drift_mean: Four = at("programming", default=(0.0, 0.0, 0.0, 0.0))
+    """Mean of the drift exponent nu: clip(a ln(g/g_max) + b, low, high) as (a, b, low, high)."""
+    drift_spread: Four = at("programming", default=(0.0, 0.0, 0.0, 0.0))
+    """Standard deviation of nu, in the same form."""
+    drift_mean_above: Branch = at("programming", default=())
+    """Polynomial from a share on, (v0, c0, c1, ...): the mean is c0 + c1 v + ... for v = g/g_max >= v0."""
+    drift_spread_above: Branch = at("programming", default=())
+    """The same of the standard deviation."""
+    drift_start: Positive = at("programming", "s", 20.0)
+    """t0 of g (1 + t/t0)^-nu."""
+    age: NonNegative = at("read", "s", 0.0)
+    """t: time from the last write of a device to its reads, on a chip that is deployed, evaluated or compared. While a
+    chip trains, devices are read as soon as they are written: each pulse or reprogramming starts the time anew, and
+    the evaluation after each epoch looks this much ahead. What was trained may be read at any age without a write."""
+    drift_compensation: bool = at("read", default=False)
+    """Scale the outputs by the ratio of the summed conductances at programming and now."""
+    stuck_low: Share = at("device", default=0.0)
+    """Share of devices stuck at g_min."""
+    stuck_high: Share = at("device", default=0.0)
+    """Share of devices stuck at g_max."""
+    pulse: Pulse = at("update", default=Pulse())
+    """Response to pulses."""
+
+    @property
+    def drifts(self) -> bool:
+        """Whether conductances fall with time."""
+        return max(self.drift_mean[3], self.drift_spread[3]) > 0
+
+    @property
+    def relaxes(self) -> bool:
+        """Whether the error of a write grows with time."""
+        return len(self.programming_noise_fresh) > 0
+
+    @property
+    def ages(self) -> bool:
+        """Whether a read goes by the time since the last write: drift, relaxation, or 1/f noise."""
+        return self.drifts or self.relaxes or self.flickers
+
+    @property
+    def noise(self) -> ReadNoise:
+        """The law of read noise, which acts where ``read_noise`` is above 0."""
+        return READ_NOISE[self.read_noise_law]
+
+    @property
+    def flickers(self) -> bool:
+        """Whether read noise grows with the time since the last write."""
+        return self.read_noise > 0 and self.noise.ages
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with other values, unchecked; another g_max as :func:`refitted` says."""
+        return super().model_copy(update=refitted(dict(self), update or {}), deep=deep)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.g_min >= self.g_max:
+            raise ValueError(f"g_min = {self.g_min}: it should be below g_max = {self.g_max} uS")
+        if self.stuck_low + self.stuck_high > 1:
+            raise ValueError(f"stuck_high = {self.stuck_high}: with stuck_low = {self.stuck_low} more than all devices")
+        self._check_levels()
+        self._check_noise()
+        for name in ("drift_mean", "drift_spread"):
+            if not 0 <= getattr(self, name)[2] <= getattr(self, name)[3]:
+                raise ValueError(f"{name} = {list(getattr(self, name))}: low and high should be 0 <= low <= high")
+        self._check_idle()
+        return self
+
+    def _check_idle(self) -> None:
+        """Refuse what belongs to a spread, a read noise or a drift that is not there."""
+        if not self.g_min:
+            self.idle("with g_min above 0", "g_min_spread")
+        self._check_idle_noise()
+        for name in ("drift_mean", "drift_spread"):
+            if not getattr(self, name)[3]:
+                self.idle("with a highest exponent above 0, its last number", name)
+        if not max(self.drift_mean[3], self.drift_spread[3]):
+            above = ("drift_mean_above", "drift_spread_above")
+            self.idle("with a drift exponent, drift_mean or drift_spread", *above, "drift_compensation")
+
+    def _check_idle_noise(self) -> None:
+        if not self.programming_noise:
+            self.idle("with programming_noise", "programming_noise_g_max", "programming_noise_fresh")
+        if not self.programming_noise_fresh:
+            self.idle("with programming_noise_fresh", "relaxation_times")
+        if not self.read_noise:
+            self.idle("with read_noise above 0", "read_noise_law", *taken(READ_NOISE))
+        for name, laws in missing(READ_NOISE, self.noise):
+            self.idle(f"with read_noise_law {laws}", name)
+        for reason, names in self.noise.idle(self):
+            self.idle(reason, *names)
+
+    def _check_levels(self) -> None:
+        span = self.g_max - self.g_min
+        if self.resolution > span:
+            raise ValueError(f"resolution = {self.resolution}: the range holds {span:g} uS")
+        if self.levels is not None and self.resolution and (self.levels - 1) * self.resolution > span * (1 + 1e-9):
+            most = int(span / self.resolution + 1e-9) + 1
+            held = f"{span:g} uS at a resolution of {self.resolution:g} uS hold {most}"
+            raise ValueError(f"levels = {self.levels}: more than the range holds: {held}")
+        if self.levels is not None and self.levels > 2**24:
+            raise ValueError(f"levels = {self.levels}: more than the range holds in single precision, {2**24}")
+
+    def _check_noise(self) -> None:
+        grid = np.linspace(0, 1, 101)
+        sigma = np.polynomial.polynomial.polyval(grid, self.programming_noise or (0.0,))
+        if sigma.min() < 0:
+            where = f"negative at g/g_max = {grid[sigma.argmin()]:.2f}"
+            raise ValueError(f"programming_noise = {list(self.programming_noise)}: the standard deviation is {where}")
+        fresh = np.polynomial.polynomial.polyval(grid, self.programming_noise_fresh or (0.0,))
+        if fresh.min() < 0 or (self.programming_noise and (fresh > sigma + 1e-9).any()):
+            allowed = "from 0 to programming_noise at every g/g_max"
+            raise ValueError(f"programming_noise_fresh = {list(self.programming_noise_fresh)}: it should be {allowed}")
+        if self.relaxation_times[0] >= self.relaxation_times[1]:
+            raise ValueError(f"relaxation_times = {list(self.relaxation_times)}: the second should be the later one")

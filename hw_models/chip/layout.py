@@ -1,0 +1,58 @@
+"""How a weight matrix lies on devices, as data; equations: :mod:`hw_models.arrays.programming`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hw_models.chip.fields import Count, Part, Positive, at
+
+
+class Layout(Part):
+    """How a weight matrix lies on devices."""
+
+    rows: Count | None = at("device", "devices", None)
+    """Inputs of one tile; unset puts all on one."""
+    columns: Count | None = at("device", "devices", None)
+    """Outputs of one tile; unset puts all on one."""
+    mapping: Literal["differential", "offset"] = at("programming", default="differential")
+    """Pair: w ~ G+ - G-, one of them at g_min. Offset: one device, w ~ G minus the conductance of weight 0."""
+    reference: Literal["digital", "analog"] = at("read", default="digital")
+    """Offset, both directions: subtract the middle behind the ADC as a known number times the sum of the DAC's digital
+    signals; or as the current of reference devices, ahead of the ADC."""
+    reference_lines: Count | None = at("device", "lines", None)
+    """Analog reference: lines per tile that share its task, each driven up to the DAC's full scale when transposed;
+    unset takes one per output."""
+    zero: Literal["middle", "level"] = at("programming", default="middle")
+    """Offset: weight 0 in the middle of the range, between two of an even number of levels; or on a level, the next
+    above it, from which weights reach as far as both sides have levels."""
+    slices: Annotated[int, Field(ge=1, le=8)] = at("programming", default=1)
+    """Devices over which the bits of a weight are spread, each on its own array with its own ADC."""
+    slice_bits: Annotated[int, Field(ge=1, le=8)] | None = at("programming", "bit", None)
+    """Bits of one slice."""
+    weight_range: Positive | None = at("programming", "weight", None)
+    """Weight held at g_max; unset takes weight_headroom times the largest weight first programmed, then keeps it."""
+    weight_headroom: Annotated[float, Field(ge=1, allow_inf_nan=False)] = at("programming", default=1.0)
+    """Room for weights that grow while learning."""
+    hold_input: bool = at("read", default=True)
+    """Read the products of the clamped input once per sample and hold them; off reads them again at every step."""
+    exact_noise: bool = at("read", default=False)
+    """Draw read noise for every device and sample; off draws it at the outputs, with the same mean and covariance,
+    behind wires as near as :mod:`hw_models.arrays.line_noise` says."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.slices > 1 and self.slice_bits is None:
+            raise ValueError(f"slice_bits = {self.slice_bits}: with slices = {self.slices}, set both or none")
+        if self.slices == 1:
+            self.idle("with slices above 1", "slice_bits")
+        elif self.slices * (self.slice_bits or 0) > 23:
+            raise ValueError(f"slices = {self.slices}: times slice_bits more than the 23 bits of single precision")
+        if self.weight_range is not None:
+            self.idle("without weight_range", "weight_headroom")
+        if self.mapping != "offset":
+            self.idle("with mapping offset", "reference", "reference_lines", "zero")
+        if self.reference != "analog":
+            self.idle("with reference analog", "reference_lines")
+        return self

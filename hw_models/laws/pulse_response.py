@@ -1,0 +1,224 @@
+"""Laws of what one programming pulse does to a device, by where its weight stands.
+
+Weights w are shares of the weight range, b+ and b- a device's own bounds. One pulse, before noise, with
+s+ = dw_min (1 + min(up_down, 0)) and s- = dw_min (1 - max(up_down, 0)):
+
+============ ============================================ ============================================
+response     up                                           down
+============ ============================================ ============================================
+constant     w += s+                                      w -= s-
+linear       w += s+ (1 - gamma+ w/w_max)                 w -= s- (1 - gamma- w/w_min)
+soft_bounds  w += s+ (1 - w/b+)                           w -= s- (1 - w/b-)
+exponential  w += s+ max(1 - A+ exp(gamma+ z), 0)         w -= s- max(1 - A- exp(-gamma- z), 0)
+power        w += s+ ((b+ - w)/(b+ - b-))^gamma+          w -= s- ((w - b-)/(b+ - b-))^gamma-
+============ ============================================ ============================================
+
+with z = 2 a w/(b+ - b-) + b; linear takes |gamma + spread z|: an absolute spread, about the mean bound.
+
+To add a response, write a class and name it in :data:`PULSE_RESPONSES`. An affine one, a step times 1 - c w, gives the
+slopes c of every device. Any other gives ``factors``, a plain function of one device in single precision, which
+:mod:`hw_models.kernels.pulses` compiles into its loops: factors of a step up and down, and their derivatives by w. It
+may call those of :mod:`hw_models.kernels.scalar`.
+
+Sources: linear and soft bounds as LinearStepDevice and SoftBoundsDevice of aihwkit 1.2; exponential: Gong et al., IEDM
+2018, as ExpStepDevice of aihwkit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from hw_models.kernels.scalar import BRINK, ONE, ZERO, exp, power
+from hw_models.laws.law import Law, registry
+
+FLOOR = 0.01
+"""Smallest bound of a device, as a share of the mean bound."""
+Spread = Callable[[str, float, float | None], np.ndarray]
+"""1 + spread z of every device for a field of that name, not below a floor: (out, in), or (1, in) ones."""
+Factors = Callable[[Any, Any, Any, tuple[np.float32, ...]], tuple[Any, Any, Any, Any]]
+"""Of (w, b+, b-, constants): factors of a step up and of one down, and their derivatives by w."""
+
+
+class Pulsed(Protocol):
+    """What laws ask of the description of a pulse."""
+
+    @property
+    def w_max(self) -> float: ...
+
+    @property
+    def w_min(self) -> float: ...
+
+    @property
+    def gamma_up(self) -> float: ...
+
+    @property
+    def gamma_down(self) -> float: ...
+
+    @property
+    def gamma_up_spread(self) -> float: ...
+
+    @property
+    def gamma_down_spread(self) -> float: ...
+
+    @property
+    def a_up(self) -> float: ...
+
+    @property
+    def a_down(self) -> float: ...
+
+    @property
+    def slope(self) -> float: ...
+
+    @property
+    def offset(self) -> float: ...
+
+
+class PulseResponse(Law):
+    """A law of pulses; affine where it gives no factors."""
+
+    softens: ClassVar[bool] = False
+    """Whether steps shrink to nothing as the bound ahead comes near."""
+
+    @property
+    def factors(self) -> Factors | None:
+        """How the step depends on the weight where that is not 1 - c w; see the module."""
+        return None
+
+    def slopes(self, pulse: Pulsed, high: np.ndarray, low: np.ndarray, spread: Spread) -> list[np.ndarray]:
+        """Return c of a step up and of one down, (out, in) or (1, in) where devices are alike; affine responses."""
+        return [np.zeros((1, high.shape[1]), dtype=high.dtype)] * 2
+
+    def constants(self, pulse: Pulsed) -> tuple[float, ...]:
+        """Return what ``factors`` takes beside weight and bounds."""
+        return (pulse.a_up, pulse.a_down, pulse.gamma_up, pulse.gamma_down, 2 * pulse.slope, pulse.offset)
+
+    def check(self, pulse: Pulsed) -> None:
+        """Refuse, with a ``ValueError``, numbers that this response cannot take."""
+
+    def idle(self, pulse: Pulsed) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Yield fields that do not act beside others, ``response`` where it is the constant one: when, and names."""
+        yield from ()
+
+
+class Constant(PulseResponse):
+    """The same step everywhere."""
+
+    name, equation, source = "constant", "w += s", "common usage"
+
+
+class Linear(PulseResponse):
+    """A step that shrinks linearly towards the mean bound."""
+
+    name, equation, source = "linear", "w += s (1 - gamma w/w_max)", "LinearStepDevice of aihwkit 1.2"
+    takes: ClassVar[Mapping[str, str]] = {
+        "gamma_up": "share by which the step up shrinks at the upper bound",
+        "gamma_down": "share by which the step down shrinks at the lower bound",
+        "gamma_up_spread": "device-to-device standard deviation of gamma_up itself, about the mean bound",
+        "gamma_down_spread": "device-to-device standard deviation of gamma_down itself",
+    }
+
+    def slopes(self, pulse: Pulsed, high: np.ndarray, low: np.ndarray, spread: Spread) -> list[np.ndarray]:
+        """Return |gamma + spread z| over the mean bound."""
+        up, down = spread("gamma_up", pulse.gamma_up_spread, None), spread("gamma_down", pulse.gamma_down_spread, None)
+        return [np.abs(pulse.gamma_up + (up - 1)) / pulse.w_max, np.abs(pulse.gamma_down + (down - 1)) / pulse.w_min]
+
+    def idle(self, pulse: Pulsed) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Yield the response where no step shrinks."""
+        if not (pulse.gamma_up or pulse.gamma_down or pulse.gamma_up_spread or pulse.gamma_down_spread):
+            yield "with gamma_up, gamma_down or a spread of one", ("response",)
+
+
+class SoftBounds(PulseResponse):
+    """A step that shrinks to nothing at the device's own bound."""
+
+    name, equation, source = "soft_bounds", "w += s (1 - w/b)", "SoftBoundsDevice of aihwkit 1.2"
+    softens = True
+
+    def slopes(self, pulse: Pulsed, high: np.ndarray, low: np.ndarray, spread: Spread) -> list[np.ndarray]:
+        """Return 1/b+ and 1/b-."""
+        return [1 / np.maximum(high, FLOOR * pulse.w_max), 1 / np.minimum(low, FLOOR * pulse.w_min)]
+
+
+def exponential_factors(w: Any, high: Any, low: Any, constants: tuple[np.float32, ...]) -> tuple[Any, Any, Any, Any]:
+    """Return max(1 - A exp(+-gamma z), 0) of both directions, and the derivatives by w."""
+    a_up, a_down, gamma_up, gamma_down, slope, offset = constants
+    scale = slope / np.float32(high - low)
+    z = np.float32(w * scale + offset)
+    up, down = a_up * exp(gamma_up * z), a_down * exp(-gamma_down * z)
+    up, down = (ONE if up > ONE else up), (ONE if down > ONE else down)
+    d_up, d_down = -gamma_up * scale * up, gamma_down * scale * down
+    return ONE - up, ONE - down, (d_up if up < ONE else ZERO), (d_down if down < ONE else ZERO)
+
+
+class Exponential(PulseResponse):
+    """A step that falls off exponentially towards the bounds."""
+
+    name, equation, source = "exponential", "w += s max(1 - A exp(gamma z), 0)", "Gong et al., IEDM 2018"
+    takes: ClassVar[Mapping[str, str]] = {
+        "gamma_up": "rate of a step up",
+        "gamma_down": "rate of a step down",
+        "a_up": "weight A of the state's effect on a step up",
+        "a_down": "weight A of the state's effect on a step down",
+        "slope": "a in z = 2 a w / (w_max - w_min) + b",
+        "offset": "b of the same",
+    }
+
+    @property
+    def factors(self) -> Factors:
+        """Return the function."""
+        return exponential_factors
+
+    def idle(self, pulse: Pulsed) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Yield what belongs to an effect of the state that is not there."""
+        if not (pulse.a_up or pulse.a_down):
+            yield "with a_up or a_down", ("response",)
+        for way, a in (("up", pulse.a_up), ("down", pulse.a_down)):
+            if not a:
+                yield f"with a_{way}", (f"gamma_{way}",)
+        if not ((pulse.a_up and pulse.gamma_up) or (pulse.a_down and pulse.gamma_down)):
+            yield "with a_up and gamma_up, or a_down and gamma_down", ("slope", "offset")
+
+
+def power_factors(w: Any, high: Any, low: Any, constants: tuple[np.float32, ...]) -> tuple[Any, Any, Any, Any]:
+    """Return the distance to the bound ahead to the power of gamma, both directions, and the derivatives by w."""
+    gamma_up, gamma_down = constants[2], constants[3]
+    scale = np.float32(ONE / (high - low))
+    above, below = np.float32((high - w) * scale), np.float32((w - low) * scale)
+    up, down = power(above, gamma_up), power(below, gamma_down)
+    above, below = (BRINK if above < BRINK else above), (BRINK if below < BRINK else below)
+    d_up, d_down = power(above, gamma_up) / above, power(below, gamma_down) / below
+    return up, down, -gamma_up * scale * d_up, gamma_down * scale * d_down
+
+
+class Power(PulseResponse):
+    """A step that falls off as a power of the distance to the bound ahead."""
+
+    name, equation, source = "power", "w += s ((b+ - w)/(b+ - b-))^gamma", "common usage"
+    takes: ClassVar[Mapping[str, str]] = {
+        "gamma_up": "exponent of a step up",
+        "gamma_down": "exponent of a step down",
+    }
+
+    @property
+    def factors(self) -> Factors:
+        """Return the function."""
+        return power_factors
+
+    def check(self, pulse: Pulsed) -> None:
+        """Refuse exponents below 0."""
+        if min(pulse.gamma_up, pulse.gamma_down) < 0:
+            raise ValueError(
+                f"gamma_up = {pulse.gamma_up}, gamma_down = {pulse.gamma_down}: exponents should be from 0"
+            )
+
+    def idle(self, pulse: Pulsed) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Yield the response where both exponents are 0."""
+        if not (pulse.gamma_up or pulse.gamma_down):
+            yield "with gamma_up or gamma_down", ("response",)
+
+
+PULSE_RESPONSES = registry(Constant(), Linear(), SoftBounds(), Exponential(), Power())
+"""The laws by name."""
