@@ -414,7 +414,7 @@ class Crossbar:
     def observe(self, on: bool = True) -> None:
         """Begin to collect calibration samples, or stop; signals pass the converters unchanged meanwhile.
 
-        A product that fails ends it; :func:`hw_models.arrays.converters.calibrating` ends it whatever fails.
+        A product that fails ends it; :func:`hw_models.arrays.calibration.calibrating` ends it whatever fails.
         """
         self.converters.observe(on)
 
@@ -436,7 +436,7 @@ class Crossbar:
             "counts": np.array(counts, dtype=np.int64),
             "times": np.array([self.clock, self.devices.since]),
             "keys": np.array([self.devices.keys[what] for what in PROGRAMMING]),
-            "ranges": np.array([quantiser.state() for quantiser in self.converters.quantisers.values()]),
+            "ranges": np.array([digitiser.state() for digitiser in self.converters.digitisers.values()]),
         }
         return found | written | {name: values.copy() for name, values in self.tiles.kept.items()}
 
@@ -466,8 +466,8 @@ class Crossbar:
             self.devices.written_at[:] = state["written"]
             self.devices.mixed = bool((self.devices.written_at != self.devices.since).any())
         self.devices.keys |= dict(zip(PROGRAMMING, np.array(state["keys"], dtype=np.uint32), strict=True))
-        for quantiser, values in zip(self.converters.quantisers.values(), state["ranges"], strict=True):
-            quantiser.load(values)
+        for digitiser, values in zip(self.converters.digitisers.values(), state["ranges"], strict=True):
+            digitiser.load(values)
         if "held" in state:
             self._held[:] = state["held"]
         elif weight is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hw_models.arrays.converters import OPEN
+from hw_models.arrays.digitiser import OPEN
 from hw_models.arrays.programming import Array
 from hw_models.arrays.tiles import Plane
 from hw_models.kernels import noise as noise_kernels

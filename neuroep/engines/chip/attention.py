@@ -17,8 +17,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from hw_models.arrays.converters import Converters, Quantiser
+from hw_models.arrays.converters import Converters
 from hw_models.arrays.crossbar import Crossbar
+from hw_models.arrays.digitiser import Digitiser
 from hw_models.chip import Chip, Converter, Update
 from hw_models.kernels.blocks import Run, serial
 from hw_models.kernels.random import key
@@ -115,7 +116,7 @@ class AnalogAttention(ExplicitAttention, Ranged):
         self.converters = Converters(chip, self.name)
         self.converters.assume(forward=False, transposed=True)
         fixed = chip.attention.pattern_range
-        self.range = Quantiser(Converter(range=fixed) if fixed else Converter(bits=24), f"patterns of {layer.name}")
+        self.range = Digitiser(Converter(range=fixed) if fixed else Converter(bits=24), f"patterns of {layer.name}")
         """Full scale of the stored patterns: the chip's, or calibrated."""
         self._crossbars: list[Crossbar] = []
         self._counted: dict[str, int] = {}
@@ -131,9 +132,9 @@ class AnalogAttention(ExplicitAttention, Ranged):
         return serial if self.range.observing else self.workers.run
 
     @property
-    def quantisers(self) -> dict[str, Quantiser]:
+    def digitisers(self) -> dict[str, Digitiser]:
         """All ranges by name."""
-        return {"patterns": self.range, **self.converters.quantisers}
+        return {"patterns": self.range, **self.converters.digitisers}
 
     def hold(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
         """Write the patterns of every sample; the drive is kept and read with the feedback at every step.
@@ -243,9 +244,8 @@ class DigitisedAttention(Ranged):
 
     def __init__(self, inner: AttentionUnit, converter: Converter, setting: Setting) -> None:
         self.inner, self.layer, self.seed = inner, inner.layer, setting.seed
-        self.quantiser = Quantiser(converter, f"attention state of {self.layer.name}")
-        self.quantiser.nonnegative = False
-        self.conversions = self.at_stop = 0
+        self.digitiser = Digitiser(converter, f"attention state of {self.layer.name}")
+        self.digitiser.nonnegative = False
         self.begin()
 
     def begin(self, *occasion: str | int) -> None:
@@ -254,9 +254,9 @@ class DigitisedAttention(Ranged):
         self.inner.begin(*occasion)
 
     @property
-    def quantisers(self) -> dict[str, Quantiser]:
+    def digitisers(self) -> dict[str, Digitiser]:
         """The converter of the read-out; the inner unit has its own."""
-        return {"state": self.quantiser}
+        return {"state": self.digitiser}
 
     @property
     def calibrates(self) -> bool:
@@ -321,29 +321,26 @@ class DigitisedAttention(Ranged):
         integrated, a change of less than half a level per step would be lost.
         """
         name, kept = self.layer.name, {} if inner is None else inner
-        integrates = dt < 1 and self.quantiser.converter.bits is not None
+        integrates = dt < 1 and self.digitiser.converter.bits is not None
         if integrates and name in kept:
             value[:] = kept[name]
         before = value.copy()
         _, weights, change = self.inner.relax(held, feedback, value, weights, dt)
-        if self.quantiser.observing:
-            self.quantiser.sample(value)
         if integrates:
             kept[name] = value.copy()
         else:
             kept.pop(name, None)
         moved = float(np.abs(value - before).max(initial=0)) if integrates else None
-        value[:], stops = self.quantiser.converted(np.ascontiguousarray(value), self._key, self._step)
-        self.at_stop += stops
+        value[:] = self.digitiser.digitise(value, self._key, self._step)
         self._step += 1
-        self.conversions += value.size if self.quantiser.converter.bits is not None else 0
         if np.isnan(change):
             return value, weights, change
         return value, weights, float(np.abs(value - before).max(initial=0)) if moved is None else moved
 
     def counters(self) -> dict[str, int]:
         """Return those of the inner unit, conversions of states, and those at the stop."""
-        own = {"state_conversions": self.conversions, "state_conversions_at_stop": self.at_stop}
+        made, stops = self.digitiser.conversions, self.digitiser.at_stop
+        own = {"state_conversions": made, "state_conversions_at_stop": stops}
         return summed(self.inner.counters(), own)
 
 

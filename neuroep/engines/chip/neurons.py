@@ -2,7 +2,7 @@ r"""Neuron circuits of a chip around the exact neurons of :mod:`neuroep.engines.
 
     u' = (1 + g_i) (W s_pre + W^T s_post + b) + o_i        g_i, o_i drawn once per neuron
     v <- v + dt (s(u') + sigma range z - v)                z per sample, neuron and step
-    s' = Q(v)                                              Q the quantiser of what the synapses read
+    s' = Q(v)                                              Q the digitiser of what the synapses read
 
 with s(u') the exact response. The noise enters in front of the neuron's time constant and is filtered with the signal,
 so v is an autoregressive process with coefficient 1 - dt: its standard deviation at rest is
@@ -14,16 +14,20 @@ are unsigned.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
-from hw_models.arrays.converters import grid
-from hw_models.chip import Neuron
-from hw_models.kernels.noise import convert
+from hw_models.arrays.digitiser import Digitiser
+from hw_models.chip import Converter, Neuron
 from hw_models.kernels.random import key, normals
 from neuroep.engines.numba.neurons import ExactNeurons
 from neuroep.engines.numba.substrate import Setting
 from neuroep.engines.schedule import Schedule
 from neuroep.network import DenseLayer
+
+STATES = 1
+"""Tile of the digitiser's draws, behind those of the noise."""
 
 
 class ChipNeurons(ExactNeurons):
@@ -34,8 +38,10 @@ class ChipNeurons(ExactNeurons):
         self.circuit, self.seed = circuit, setting.seed
         self.gain = self._drawn("neuron gain", circuit.gain_spread, 1.0)
         self.offset = self._drawn("neuron offset", circuit.offset_spread, 0.0)
-        self._grid = grid(circuit.state_bits, circuit.state_range, layer.potential.low >= 0)
-        self.conversions = 0
+        sign: Literal["unsigned", "signed"] = "unsigned" if layer.potential.low >= 0 else "signed"
+        bits, full = circuit.state_bits, circuit.state_range
+        states = Converter() if bits is None else Converter(bits=bits, range=full, sign=sign)
+        self.digitiser = Digitiser(states, f"states of {layer.name}")
         self._alone: tuple[np.ndarray | None, dict[str, np.ndarray]] = None, {}
         self.begin()
 
@@ -75,15 +81,14 @@ class ChipNeurons(ExactNeurons):
         if circuit.state_noise:
             noise = normals(self._key, self._step, 0, state.shape, dtype=self.dtype)
             level += self.real(schedule.dt * circuit.state_noise * circuit.state_range) * noise
-            self._step += 1
+        self._step += 1
         if circuit.state_bits is not None:
-            convert(np.ascontiguousarray(level), state, *self._grid)
-            self.conversions += state.size
+            self.digitiser.digitise(level, self._key, self._step, STATES, out=state)
         return state, change if np.isnan(change) else float(np.abs(level - before).max(initial=0))
 
     def counters(self) -> dict[str, int]:
         """Return conversions of states; a state at the end of its range is where it should be."""
-        return {"state_conversions": self.conversions, "state_conversions_at_stop": 0}
+        return {"state_conversions": self.digitiser.conversions, "state_conversions_at_stop": 0}
 
     def _kept(self, state: np.ndarray) -> dict[str, np.ndarray]:
         """Return what is inside the neurons that show this very array, for a caller who does not keep it."""
@@ -102,7 +107,7 @@ class ChipNeurons(ExactNeurons):
             return state
         if name in inner:
             shown = np.empty_like(state)
-            convert(inner[name], shown, *self._grid)
+            self.digitiser.converted(inner[name], self._key, self._step, STATES, out=shown)
             if np.array_equal(shown, state):
                 return inner[name]
         inner[name] = state.copy()

@@ -23,7 +23,7 @@ from functools import cached_property
 
 import numpy as np
 
-from hw_models.arrays.converters import Quantiser
+from hw_models.arrays.digitiser import Digitiser
 from hw_models.chip import Readout
 from hw_models.kernels.random import key, normals
 from neuroep.engines.chip.ranges import Ranged
@@ -49,18 +49,17 @@ class Periphery(Ranged):
 
     Attributes
     ----------
-    conversions, at_stop : int
-        Values converted, and those of them that lay beyond the last level.
+    digitiser, change : Digitiser
+        Of states, and of the difference of the phases.
     """
 
     def __init__(self, readout: Readout, seed: int, synapse: str, end: str) -> None:
         self.difference, self.hold_noise = readout.signal == "difference", readout.hold_noise
         self.place = (seed, "read-out", synapse, end)
         where = f"read-out of {synapse}, {end} side"
-        self.digitiser = Quantiser(readout, where)
-        self.change = Quantiser(readout, f"{where}, difference of the phases", noise_of=self.digitiser)
+        self.digitiser = Digitiser(readout, where)
+        self.change = Digitiser(readout, f"{where}, difference of the phases", noise_of=self.digitiser)
         self.change.blank = None
-        self.conversions = self.at_stop = 0
         self.begin()
 
     def begin(self, *occasion: str | int) -> None:
@@ -68,7 +67,17 @@ class Periphery(Ranged):
         self.key, self.measured = key(*self.place, *occasion), 0
 
     @property
-    def quantisers(self) -> dict[str, Quantiser]:
+    def conversions(self) -> int:
+        """Values converted."""
+        return self.digitiser.conversions + self.change.conversions
+
+    @property
+    def at_stop(self) -> int:
+        """Values that lay beyond the last level."""
+        return self.digitiser.at_stop + self.change.at_stop
+
+    @property
+    def digitisers(self) -> dict[str, Digitiser]:
         """All ranges by name."""
         return {"state": self.digitiser, "change": self.change} if self.difference else {"state": self.digitiser}
 
@@ -81,23 +90,9 @@ class Periphery(Ranged):
         self.measured += 1
         return Digitised(self, signal, self.measured)
 
-    def convert(self, quantiser: Quantiser, values: np.ndarray, number: int, what: int) -> np.ndarray:
+    def convert(self, digitiser: Digitiser, values: np.ndarray, number: int, what: int) -> np.ndarray:
         """Return values of one measurement digitised."""
-        values = np.ascontiguousarray(values)
-        if quantiser.observing:
-            quantiser.sample(self._noisy(values, number) if quantiser is self.change else values)
-        self.conversions += values.size if quantiser.converter.bits is not None else 0
-        converted, stops = quantiser.converted(values, self.key, number, what)
-        self.at_stop += stops
-        return converted
-
-    def _noisy(self, changes: np.ndarray, number: int) -> np.ndarray:
-        """Return changes with the converter's noise: it may exceed them by far, and its range must hold both."""
-        if not self.change.converter.noise:
-            return changes
-        sigma = self.change.converter.noise * self.digitiser.foreseen
-        z = normals(self.key, number, 2 * CHANGE, changes.shape, dtype=changes.dtype.name)
-        return changes + changes.dtype.type(sigma) * z
+        return digitiser.digitise(values, self.key, number, what)
 
     def held(self, shape: tuple[int, int], number: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
         """Return the holders' noise on the plus and the minus phase of one measurement, each of that shape."""
@@ -114,8 +109,8 @@ class Digitised:
         self._clamped = isinstance(signal, Held)
         self._difference = periphery.difference and not self._clamped
 
-    def _convert(self, quantiser: Quantiser, values: np.ndarray, what: int) -> np.ndarray:
-        return self._periphery.convert(quantiser, values, self._number, what)
+    def _convert(self, digitiser: Digitiser, values: np.ndarray, what: int) -> np.ndarray:
+        return self._periphery.convert(digitiser, values, self._number, what)
 
     @property
     def plus(self) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hw_models.arrays.converters import calibrating
+from hw_models.arrays.calibration import calibrating
 from hw_models.chip import Chip
 from neuroep.engines.chip import rules
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray

@@ -47,8 +47,8 @@ def observing(made) -> list[str]:
             found += ["events"] if part.array.observing else []
             continue
         held = part.crossbar.converters if isinstance(part, CrossbarArray) else part
-        ranged = held.quantisers if isinstance(held, Ranged | Converters) else {}
-        found += [key for key, quantiser in ranged.items() if quantiser.observing]
+        ranged = held.digitisers if isinstance(held, Ranged | Converters) else {}
+        found += [key for key, digitiser in ranged.items() if digitiser.observing]
     return found
 
 

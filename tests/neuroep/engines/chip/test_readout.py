@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hw_models.arrays.converters import calibrating
+from hw_models.arrays.calibration import calibrating
 from hw_models.chip import Chip, Readout
 from hw_models.errors import ChipError
 from neuroep.engines.chip.readout import Periphery
@@ -17,13 +17,13 @@ MOVED = Moved(BASE + 1e-4, BASE - 1e-4 * np.random.default_rng(1).random(BASE.sh
 
 def periphery(ends=MOVED, **settings) -> Periphery:
     made = Periphery(Readout(**settings), 0, "dense_1", "post")
-    for quantiser in made.quantisers.values():
-        quantiser.observe()
+    for digitiser in made.digitisers.values():
+        digitiser.observe()
     seen = made.measure(ends)
     _ = seen.mean, seen.change
-    for quantiser in made.quantisers.values():
-        if quantiser.sampled or not quantiser.converter.calibrates:
-            quantiser.freeze()
+    for digitiser in made.digitisers.values():
+        if digitiser.sampled or not digitiser.converter.calibrates:
+            digitiser.freeze()
     return made
 
 
