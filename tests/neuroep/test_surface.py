@@ -63,7 +63,7 @@ def test_a_chip_by_its_name(tmp_path):
     hw_models.save(mine, tmp_path / "mine.toml")
     for given, chip in (("rram", hw_models.load("rram")), (tmp_path / "mine.toml", mine), (mine, mine)):
         engines = [neuroep.engines.local(net, chip=one, seed=3) for one in (given, chip)]
-        assert engines[0].chip == chip
+        assert engines[0].substrate.chip == chip
         for engine in engines:
             engine.calibrate([batch], cases.estimator())
         outputs = [engine.outputs(engine.settle(batch)) for engine in engines]
