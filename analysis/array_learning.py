@@ -89,8 +89,7 @@ def record(
     course: list[np.ndarray] = []
     pairs: list[np.ndarray] = []
     for step, batch in enumerate(batches):
-        engine.begin("train", step)
-        engine.update(estimator.measure(engine, batch, step).contrasts, rates)
+        engine.update(estimator.measure(engine, batch.keyed("train", step), step).contrasts, rates)
         before, weight = weight, engine.parameters()[f"{synapse}.weight"]
         change = np.abs(weight - before)
         moved += change

@@ -12,18 +12,14 @@ from typing import Any
 import numpy as np
 
 from analysis.gradient_error import CONVERGED
-from neuroep import data
 from neuroep.data.baseline import bag_of_words_accuracy
 from neuroep.gradients import yardsticks
-from neuroep.randomness import generator
 from neuroep.runs import directory as runs, training
-from neuroep.runs.assembly import Assembly, assemble, calibrate
 from neuroep.runs.compiling import clock, warm_up
 from neuroep.runs.config import Config
-from neuroep.runs.deployment import devices
 from neuroep.runs.directory import Run
-from neuroep.runs.evaluation import Evaluation, evaluate
 from neuroep.runs.memory import peak_memory, restart_peak_memory
+from neuroep.runs.session import Session
 
 FOLLOWED = 32
 """Test samples whose states and gradients are compared."""
@@ -103,10 +99,8 @@ class Bench:
 
     def __init__(self, place: Path, mode: str, start: Run | None, progress: bool, report: Report | None) -> None:
         self.place, self.mode, self.start, self.progress, self.report = place, mode, start, progress, report
-        self.weights = None if start is None else start.checkpoint(optimiser=False)
-        """Of the local engine; None until it has learned them."""
-        self.devices = None if start is None else devices(runs.load(start.path).config)
-        """Of the chip that the run was trained on."""
+        self.learned = start
+        """The run whose weights all have that do not learn; None until the local engine has learned them."""
         self.classes: np.ndarray | None = None
         self.corpus: Any = None
         self.followed: dict[str, Any] = {}
@@ -122,10 +116,10 @@ class Bench:
         warm_up(config)
         learns = (self.start is None and config.chip is None) or (self.mode == "learn" and config.chip is not None)
         with clock() as learning:
-            parts, epoch = self._trained(name, config) if learns else self._deployed(config)
+            parts = self._trained(name, config) if learns else self._deployed(config)
         self.corpus = parts.corpus
         with clock() as predicting:
-            train, test = (self._evaluated(parts, split, epoch) for split in ("train", "test"))
+            train, test = (parts.evaluate(split) for split in ("train", "test"))
         if self.classes is None:
             self.classes = test.predicted
         return Contestant(
@@ -142,40 +136,27 @@ class Bench:
             None if config.chip is None else config.chip.differences(),
         )
 
-    def _trained(self, name: str, config: Config) -> tuple[Assembly, int]:
-        """Train into a run directory; return the parts as the last epoch left them, a chip's devices included."""
+    def _trained(self, name: str, config: Config) -> Session:
+        """Train into a run directory; open it as the last epoch left it, a chip's devices included."""
         told = None if self.report is None else (lambda record: self.report(name, record))  # type: ignore[misc]
         place, start = self.place / folder(name), None if self.start is None else self.start.path
         training.train(config, place, start=start, progress=self.progress, report=told)
-        saved = runs.load(place).checkpoint()
-        parts = assemble(config, saved)
-        parts.engine.load_optimiser_state(saved.optimiser)
+        run = replace(runs.load(place), config=config)
         if name == "local":
-            self.weights = saved
-        return parts, saved.about.epoch
+            self.learned = run
+        return Session.open(run)
 
-    def _deployed(self, config: Config) -> tuple[Assembly, int]:
+    def _deployed(self, config: Config) -> Session:
         """Give an engine the common weights; a chip is programmed, or keeps the devices its run was trained with."""
-        parts, epoch = assemble(config, self.weights), 0
-        kept = self.mode == "deploy" and config.chip is not None and devices(config) == self.devices
-        if self.start is not None and kept:
-            saved = self.start.checkpoint()
-            epoch = saved.about.epoch
-            if saved.optimiser:
-                parts.engine.load_optimiser_state(saved.optimiser)
-        calibrate(parts)
-        return parts, epoch
-
-    def _evaluated(self, parts: Assembly, split: str, epoch: int) -> Evaluation:
-        """Evaluate as every other command does: the same accuracy for the same chip and seed."""
-        config, free = parts.config, parts.estimator.free
-        how: dict[str, Any] = {"batch": config.training.batch, "order": config.evaluation_order, "occasion": (epoch,)}
-        return evaluate(parts.engine, parts.corpus, split, free, **how)
+        if self.learned is None:
+            return Session.open(config)
+        devices = "keep" if self.mode == "deploy" else "program"
+        return Session.open(replace(self.learned, config=config), devices=devices)
 
     def follow(self, config: Config) -> dict[str, Any]:
         """Measure states, energy and gradients of one contestant with the common weights."""
-        parts, _ = self._deployed(config)
-        batch = self._batch(parts)
+        parts = self._deployed(config)
+        batch = parts.batch("test", np.sort(parts.draw("test", FOLLOWED, "comparison")))
         engine, schedule = parts.engine, replace(parts.estimator.free, steps=STEPS, tolerance=0.0)
         settled = engine.settle(batch, schedule, record=("states", "energy"))
         trace = settled.trace.states if settled.trace else []
@@ -192,12 +173,6 @@ class Bench:
         energy = [float(np.mean(entry)) for entry in settled.trace.energy] if settled.trace else []
         return {"divergence": divergence, "energy": energy, "gradient": rows}
 
-    def _gradient(self, parts: Assembly, batch: Any, draw: int) -> Mapping[str, np.ndarray]:
+    def _gradient(self, parts: Session, batch: Any, draw: int) -> Mapping[str, np.ndarray]:
         """Return the estimator's gradient with a draw of the reads' noise of its own."""
-        parts.engine.begin("compare", draw)
-        return parts.estimator.gradient(parts.engine, batch, step=0)
-
-    def _batch(self, parts: Assembly) -> Any:
-        split, corpus = parts.corpus.split("test"), parts.corpus
-        chosen = generator(parts.config.training.seed, "comparison").permutation(len(split))[:FOLLOWED]
-        return next(data.batches(split.take(np.sort(chosen)), corpus.vectors, FOLLOWED, sequences=corpus.sequences))
+        return parts.estimator.gradient(parts.engine, batch.keyed("compare", draw), step=0)

@@ -27,7 +27,7 @@ from hw_models.reading import read_json
 from hw_models.text import lined
 from neuroep.errors import ConfigError, unknown
 from neuroep.runs import config as configuration, directory as runs
-from neuroep.runs.assembly import check_update
+from neuroep.runs.building import check_update
 from neuroep.runs.config import Config
 from neuroep.runs.directory import Run
 from neuroep.runs.overrides import dotted

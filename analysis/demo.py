@@ -36,16 +36,16 @@ CHIPS = ("pcm", "hermes", "rram")
 DEFAULT = Path("runs/demo")
 
 
-def settings(**training: Any) -> Config:
+def settings(training: Mapping[str, Any] | None = None) -> Config:
     """Return the configuration of the demo.
 
     Parameters
     ----------
-    **training
-        Changes to its section ``training``, for example ``epochs=2``.
+    training : mapping, optional
+        Changes to its section ``training``, for example ``{"epochs": 2}``.
     """
     tables = {name: dict(table) for name, table in SETTINGS.items()}
-    tables["training"] |= training
+    tables["training"] |= training or {}
     return configuration.parse(tables, "demo")
 
 

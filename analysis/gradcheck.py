@@ -1,6 +1,6 @@
 """Gradient check: EP against back-propagation through time and the exact gradient, on a user's network.
 
-    result = analysis.gradcheck.run(neuroep.config.load("examples/configs/reviews.toml"), "runs/check")
+    result = analysis.gradcheck.run("examples/configs/reviews.toml", "runs/check")
     result.as_text()
 
 Three questions, on a few training samples in float64 on the reference engine: does EP follow BPTT step by step
@@ -24,7 +24,6 @@ from analysis.gradient_error import BETAS, CONVERGED, Agreement
 from analysis.pictures import gradients, style
 from hw_models.keywords import checked
 from hw_models.text import lined
-from neuroep import data
 from neuroep.data.batch import Batch
 from neuroep.engines.schedule import Schedule
 from neuroep.errors import ConfigError
@@ -33,11 +32,10 @@ from neuroep.gradients.health import output_health
 from neuroep.gradients.yardsticks import Implicit, as_reference
 from neuroep.network import AttentionLayer, Network
 from neuroep.network.potentials import HardSigmoid
-from neuroep.randomness import generator
 from neuroep.runs import advice
-from neuroep.runs.assembly import Assembly, assemble, calibrate
 from neuroep.runs.config import Config
 from neuroep.runs.directory import Run, as_json, environment
+from neuroep.runs.session import Session
 
 SAMPLES = 8
 STEPS = 30
@@ -148,7 +146,7 @@ class GradientCheck:
 
 @checked(ConfigError)
 def run(
-    source: Config | Run,
+    source: str | Path | Config | Run,
     out: str | Path,
     *,
     samples: int | None = None,
@@ -159,8 +157,9 @@ def run(
 
     Parameters
     ----------
-    source : Config or Run
-        A configuration, whose initial weights are checked, or a run directory, opened, whose trained ones are.
+    source : str, Path, Config or Run
+        A configuration or its file, whose initial weights are checked, or a run or its directory, whose trained ones
+        are; the weights of a run are programmed on its chip anew.
     out : str or Path
         New or empty directory.
     samples : int, optional
@@ -186,24 +185,20 @@ def run(
     for name, value in (("samples", samples), ("steps", steps)):
         if value is not None and value < 1:
             raise ConfigError(f"{name} is {value}: allowed are whole numbers from 1")
-    parts = assemble(source.config, source.checkpoint(optimiser=False)) if isinstance(source, Run) else assemble(source)
-    calibrate(parts)
+    parts = Session.open(source, devices="program")
     count = fitting(parts.network, steps) if samples is None else samples
-    weights = f"run '{source.path}'" if isinstance(source, Run) else f"initial weights, seed {parts.engine.seed}"
+    weights = f"initial weights, seed {parts.engine.seed}"
+    if parts.checkpoint is not None:
+        weights = f"run '{Path(parts.checkpoint.source).parent}'"
     with appearing(out) as folder:
-        found = check(parts, draw(parts, count), betas, steps)
-        result = replace(found, out=out, about={"weights": weights, **found.about, **_origin(source)})
+        found = check(parts, parts.batch("train", parts.draw("train", count, "gradient check")), betas, steps)
+        origin = {"settings": parts.config.to_dict(), "environment": environment()}
+        result = replace(found, out=out, about={"weights": weights, **found.about, **origin})
         _write(result, folder)
     return result
 
 
-def _origin(source: Config | Run) -> dict[str, Any]:
-    """Return what it takes to do it again."""
-    config = source.config if isinstance(source, Run) else source
-    return {"settings": config.to_dict(), "environment": environment()}
-
-
-def check(parts: Assembly, batch: Batch, betas: Sequence[float] = BETAS, steps: int = STEPS) -> GradientCheck:
+def check(parts: Session, batch: Batch, betas: Sequence[float] = BETAS, steps: int = STEPS) -> GradientCheck:
     """Check the gradients on one batch; nothing is written."""
     engine = as_reference(parts.engine)
     clamped = engine.clamp(batch)
@@ -211,6 +206,8 @@ def check(parts: Assembly, batch: Batch, betas: Sequence[float] = BETAS, steps: 
     exact = Implicit(CONVERGED, steps=5000, tolerance=1e-11).gradient(engine, clamped)
     estimator = parts.estimator
     formulas = gradient_error.PLAIN + tuple(central(points) for points in range(4, estimator.points + 1, 2))
+    if estimator.points > 2 and tuple(betas) == BETAS:
+        betas = sorted((*BETAS, *gradient_error.BETWEEN))
     rows = gradient_error.against_beta(engine, clamped, free, exact, betas, formulas=formulas)
     measured = estimator.measure(parts.engine, batch, step=0)
     found = parts.engine.gradient(measured.contrasts)
@@ -234,7 +231,7 @@ def check(parts: Assembly, batch: Batch, betas: Sequence[float] = BETAS, steps: 
     return GradientCheck(Path(), about, rows, trained, curves, formulas)
 
 
-def _configured(parts: Assembly, health: Mapping[str, float]) -> dict[str, Any]:
+def _configured(parts: Session, health: Mapping[str, float]) -> dict[str, Any]:
     """Return what training's gradient is measured with, the steps it took, and what these say."""
     config, estimator = parts.config, parts.estimator
     taken = {name: health[name] for name in TAKEN}
@@ -261,13 +258,6 @@ def fitting(network: Network, steps: int, most: int = SAMPLES) -> int:
         if isinstance(layer, AttentionLayer):
             numbers += lengths[layer.queries] * lengths[layer.patterns]
     return max(1, min(most, MEMORY // (8 * 2 * steps * numbers)))
-
-
-def draw(parts: Assembly, samples: int) -> Batch:
-    """Draw training samples by the seed of the run."""
-    split = parts.corpus.split("train")
-    chosen = generator(parts.engine.seed, "gradient check").permutation(len(split))[:samples]
-    return next(data.batches(split.take(chosen), parts.corpus.vectors, len(chosen), sequences=parts.corpus.sequences))
 
 
 def _write(result: GradientCheck, folder: Path) -> None:

@@ -35,7 +35,7 @@ def main(out: Path, fast: bool = False) -> Evaluation:
     ax = plot_training({settings.engine.kind: run.metrics})
     style.save(ax, out / "training.png")
 
-    found = deployment.evaluate_run(out, "test")
+    found = deployment.evaluate(out, "test")
     print(found.as_text())
     return found
 

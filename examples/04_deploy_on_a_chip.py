@@ -22,7 +22,7 @@ def main(out: Path, fast: bool = False) -> dict[str, float]:
     """Train into ``out`` and deploy; ``fast`` is for the tests: a few samples, one chip of each kind."""
     overrides = ["--epochs", "1", "--limit", "100"] if fast else []
     training.train(config.load(HERE / "configs" / "reviews.toml", overrides), out)
-    ideal = deployment.evaluate_run(out)
+    ideal = deployment.evaluate(out)
     print(f"{'no chip':<22} accuracy {ideal.accuracy:.1%}")
     found = {"no chip": ideal.accuracy}
     for chip in CHIPS:

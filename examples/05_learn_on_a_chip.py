@@ -32,8 +32,8 @@ def main(out: Path, fast: bool = False) -> dict[str, float]:
     found = {}
 
     training.train(config.load(CONFIG, small), out / "ideal")
-    found["ideal"] = deployment.evaluate_run(out / "ideal").accuracy
-    found["deployed"] = deployment.evaluate_run(out / "ideal", overrides=MISMATCHED).accuracy
+    found["ideal"] = deployment.evaluate(out / "ideal").accuracy
+    found["deployed"] = deployment.evaluate(out / "ideal", overrides=MISMATCHED).accuracy
     tuned = config.load(CONFIG, [*MISMATCHED, *GENTLE, *small])
     record = training.train(tuned, out / "tuned", start=out / "ideal")
     found["learned on the chip"] = record["evaluate"]["test"]["accuracy"]

@@ -29,7 +29,7 @@ def main(out: Path, fast: bool = False) -> Sweep:
     """Train into ``out/run``, sweep into ``out/bits``; ``fast`` is for the tests: few samples, two bits."""
     overrides = ["--epochs", "1", "--limit", "100"] if fast else []
     training.train(config.load(HERE / "configs" / "reviews.toml", overrides), out / "run", resume=True)
-    ideal = deployment.evaluate_run(out / "run").accuracy
+    ideal = deployment.evaluate(out / "run").accuracy
     vary = ["chip.adc.bits=2,8" if fast else "chip.adc.bits=2:8"]
     settings = {"seeds": 1 if fast else 3, "samples": 50 if fast else None, "workers": 1 if fast else None}
     found = runner.run(out / "run", vary, overrides=["--chip", "rram"], out=out / "bits", **settings)

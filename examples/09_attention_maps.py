@@ -15,8 +15,8 @@ from pathlib import Path
 
 from analysis.pictures.attention import Attention, attend, plot_attention
 from analysis.pictures.style import save
-from neuroep.runs import config, directory as runs, training
-from neuroep.runs.assembly import assemble, calibrate
+from neuroep.runs import training
+from neuroep.runs.session import Session
 
 HERE = Path(__file__).parent
 CHIPS = {
@@ -30,13 +30,11 @@ SAMPLE = 4
 def main(out: Path, fast: bool = False) -> dict[str, Attention]:
     """Train into ``out`` and draw there; ``fast`` is for the tests: a few samples, one epoch."""
     small = ["--epochs", "1", "--limit", "100"] if fast else ["--epochs", "5", "--decay_epochs", "5"]
-    training.train(config.load(HERE / "configs" / "reviews.toml", small), out)
-    run, found = runs.load(out), {}
+    training.train(HERE / "configs" / "reviews.toml", out, overrides=small)
+    found = {}
     for name, overrides in CHIPS.items():
-        settings = config.load(HERE / "configs" / "reviews.toml", [*small, *overrides])
-        parts = assemble(settings, run.checkpoint(optimiser=False))
-        calibrate(parts)
-        (found[name],) = attend(parts.engine, parts.corpus, "test", SAMPLE, parts.estimator.free)
+        session = Session.open(out, overrides=overrides)
+        (found[name],) = attend(session.engine, session.corpus, "test", SAMPLE, session.estimator.free)
     exact = found["exact"]
     print(f"a {exact.label} review: {' '.join(exact.queries)}\n\neffective number of keys, of {len(exact.keys)}")
     print(f"{'query':<14}" + "".join(f"{name:>20}" for name in found))

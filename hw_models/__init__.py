@@ -3,6 +3,9 @@
     chip = hw_models.load("pcm")                       # a preset, a registered chip, or a TOML file
     crossbar = hw_models.Crossbar(chip, (100, 300))    # a weight matrix on it
     crossbar.program(weight)
+    crossbar.observe()                                 # converters without a range of their own watch what they see
+    crossbar.forward(x)
+    crossbar.freeze()                                  # and have a range from here on
     y = crossbar.forward(x)                            # (rows, 300) to (rows, 100), through converters and noise
 
 A chip is data (:class:`Chip`); what its fields mean stands in the modules that do the work. This package knows nothing

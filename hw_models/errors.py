@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/test_errors.py.
 """Failures a user can mend, and the nearest valid name."""
 
 from __future__ import annotations
@@ -8,11 +9,24 @@ from collections.abc import Iterable
 from hw_models.text import one_line, shown
 
 
-class ChipError(ValueError):
-    """A chip that cannot be: unknown key or preset, value out of range. Its text is one line."""
+class UserError(Exception):
+    """A failure that a user can mend; the base of all such of the three packages.
+
+    Its text is one line: the field, the value, what is allowed, the nearest valid name. Values in it are cut, and
+    control characters escaped, wherever they came from: see :func:`hw_models.text.one_line`.
+    """
 
     def __str__(self) -> str:
         return one_line(super().__str__())
+
+
+class ChipError(UserError, ValueError):
+    """A chip that cannot be: unknown key or preset, value out of range."""
+
+
+def reason(error: Exception) -> str:
+    """Return what the system says of a file that cannot be used, or what the error says."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def nearest(name: object, allowed: Iterable[object]) -> str:

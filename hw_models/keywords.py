@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/test_surface.py.
 """Keywords of what users call: a misspelt one is refused in one line with the nearest name."""
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def checked(
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        names = [name for name in inspect.signature(function).parameters if name != "self"]
+        names = [name for name in inspect.signature(function).parameters if name not in ("self", "cls")]
         label = function.__qualname__.removesuffix(".__init__")
 
         @functools.wraps(function)

@@ -1,6 +1,7 @@
+# Tested by tests/neuroep/test_package.py.
 """Modules of a package that are imported when they are asked for.
 
-``import neuroep`` costs nothing, and ``neuroep.deployment.evaluate_run`` works all the same: a package whose
+``import neuroep`` costs nothing, and ``analysis.comparison.run`` works all the same: a package whose
 ``__getattr__`` calls :func:`submodule` offers each of its modules by name.
 """
 

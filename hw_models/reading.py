@@ -17,6 +17,11 @@ from typing import Any
 
 from hw_models.text import shown
 
+Page = dict[str, Any]
+"""Plain values by name, as TOML and JSON hold them."""
+Entries = Mapping[str, Any]
+"""A page that is only read."""
+
 DEEPEST = 16
 """Tables or lists inside each other; what is read here has at most five."""
 LARGEST = 2**63

@@ -1,11 +1,29 @@
 """neuroep: Equilibrium Propagation on simulated analog and neuromorphic chips.
 
+    record = neuroep.train("examples/configs/reviews.toml", "runs/reviews")
+    found = neuroep.evaluate("runs/reviews")                            # as it was trained
+    found = neuroep.deploy("runs/reviews", chip="pcm", seeds=5)         # programmed on five chips
+    session = neuroep.Session.open("runs/reviews", chip="pcm")          # its parts, to go on with
+
     corpus = neuroep.data.load("reviews", tokens=40)
     network = neuroep.networks.sentiment(tokens=40, dim=corpus.dim, dense=(64, 2), readout="pooled")
     engine = neuroep.engines.local(network, chip="pcm")
-    found = neuroep.deployment.evaluate_run("runs/reviews")
 
-Every module is there by its name and is imported when it is asked for.
+================  ====================================================================================
+Session           corpus, network, calibrated engine and estimator of a run or a configuration
+train             a configuration into a run directory
+evaluate, deploy  a run, on its own devices or another chip; on chips of several seeds
+load_config       read a configuration file
+load_chip         a preset, a registered chip, or a TOML file
+data              ``data.load``: corpora and word vectors; ``data.batches``
+networks          builders of networks
+engines           ``engines.local`` in Numba and BLAS, on a chip if one likes; ``engines.reference`` in torch
+estimators        of the gradient, from free and nudged phases
+yardsticks        exact gradients to hold these against
+errors            all errors are one line; ``errors.UserError`` is the base of those that a user can mend
+================  ====================================================================================
+
+All of it is imported when it is asked for.
 """
 
 from __future__ import annotations
@@ -16,66 +34,52 @@ from typing import TYPE_CHECKING
 from hw_models import lazy
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
-    from neuroep import data, engines, errors, gradients, learning, network, randomness, runs
-    from neuroep.data import batch
-    from neuroep.engines import settling
+    from hw_models.chip.files import load as load_chip
+    from neuroep import data, engines, errors
     from neuroep.gradients import estimators, yardsticks
-    from neuroep.learning import optimisers
-    from neuroep.network import builders as networks, potentials
-    from neuroep.runs import assembly, checkpoints, config, deployment, evaluation, published, training
+    from neuroep.network import builders as networks
+    from neuroep.runs.config import load as load_config
+    from neuroep.runs.deployment import deploy, evaluate
+    from neuroep.runs.session import Session
+    from neuroep.runs.training import train
 
 __version__ = "0.1.0"
 __all__ = [
+    "Session",
     "__version__",
-    "assembly",
-    "batch",
-    "checkpoints",
-    "config",
     "data",
-    "deployment",
+    "deploy",
     "engines",
     "errors",
     "estimators",
-    "evaluation",
-    "gradients",
-    "learning",
-    "network",
+    "evaluate",
+    "load_chip",
+    "load_config",
     "networks",
-    "optimisers",
-    "potentials",
-    "published",
-    "randomness",
-    "runs",
-    "settling",
-    "training",
+    "train",
     "yardsticks",
 ]
 _HOMES = {
-    "assembly": "neuroep.runs.assembly",
-    "batch": "neuroep.data.batch",
-    "checkpoints": "neuroep.runs.checkpoints",
-    "config": "neuroep.runs.config",
-    "deployment": "neuroep.runs.deployment",
-    "estimators": "neuroep.gradients.estimators",
-    "evaluation": "neuroep.runs.evaluation",
-    "networks": "neuroep.network.builders",
-    "optimisers": "neuroep.learning.optimisers",
-    "potentials": "neuroep.network.potentials",
-    "published": "neuroep.runs.published",
-    "settling": "neuroep.engines.settling",
-    "training": "neuroep.runs.training",
-    "yardsticks": "neuroep.gradients.yardsticks",
+    "Session": ("neuroep.runs.session", "Session"),
+    "deploy": ("neuroep.runs.deployment", "deploy"),
+    "estimators": ("neuroep.gradients.estimators", ""),
+    "evaluate": ("neuroep.runs.deployment", "evaluate"),
+    "load_chip": ("hw_models.chip.files", "load"),
+    "load_config": ("neuroep.runs.config", "load"),
+    "networks": ("neuroep.network.builders", ""),
+    "train": ("neuroep.runs.training", "train"),
+    "yardsticks": ("neuroep.gradients.yardsticks", ""),
 }
-"""Modules offered by a shorter name than their place."""
+"""Module of each name, and its name there; none of a module itself."""
 
 
-def __getattr__(name: str) -> ModuleType:
-    """Import a module when it is asked for."""
-    if name in _HOMES:
-        return importlib.import_module(_HOMES[name])
-    return lazy.submodule(__name__, __path__, name, _HOMES)
+def __getattr__(name: str) -> object:
+    """Import what is asked for."""
+    if name not in _HOMES:
+        return lazy.submodule(__name__, __path__, name, _HOMES)
+    place, own = _HOMES[name]
+    module = importlib.import_module(place)
+    return vars(module)[own] if own else module
 
 
 def __dir__() -> list[str]:

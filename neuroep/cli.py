@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hw_models.errors import ChipError
+from hw_models.reading import Entries
 from neuroep import __version__
-from neuroep.errors import ConfigError, NeuroepError, nearest
+from neuroep.errors import ConfigError, UserError, nearest
 from neuroep.runs import streams
 from neuroep.runs.streams import say
 
@@ -32,7 +32,7 @@ Every setting of a configuration can be given as --section.name VALUE, or --name
 """
 
 
-class _Once(argparse.Action):
+class _GivenOnce(argparse.Action):
     """Stores a value; a second one is refused."""
 
     def __call__(
@@ -55,8 +55,8 @@ class Parser(argparse.ArgumentParser):
         """Own options, and whether each takes a value."""
         raw = argparse.RawDescriptionHelpFormatter
         super().__init__(prog, None, description, epilog, formatter_class=raw, allow_abbrev=False)
-        self.register("action", None, _Once)
-        self.register("action", "store", _Once)
+        self.register("action", None, _GivenOnce)
+        self.register("action", "store", _GivenOnce)
 
     def add_argument(self, *args: Any, **kwargs: Any) -> argparse.Action:
         """Add an argument and remember its options."""
@@ -71,7 +71,7 @@ class Parser(argparse.ArgumentParser):
     def format_help(self) -> str:
         """Return the help text, with the settings where the command takes any."""
         if self.settings:
-            from neuroep.runs.overrides import listing
+            from neuroep.runs.config import listing
 
             self.epilog = f"settings of the configuration:\n{listing()}\n"
         return super().format_help()
@@ -104,7 +104,7 @@ def _ended(argv: list[str]) -> int:
     try:
         _run(argv)
         streams.flush()
-    except (NeuroepError, ChipError) as error:
+    except UserError as error:
         return streams.fail(f"error: {error}")
     except BrokenPipeError:
         raise
@@ -140,7 +140,7 @@ def _run(argv: list[str]) -> None:
     command = commands[name]
     arguments = _arguments(command, argv[1:])
     run: Callable[[argparse.Namespace], None] = arguments.run
-    with streams.noted(quiet=getattr(arguments, "quiet", False) or getattr(arguments, "json", False)):
+    with streams.noted(quiet=arguments.quiet or arguments.json):
         run(arguments)
 
 
@@ -150,10 +150,10 @@ def _arguments(command: Parser, argv: list[str]) -> argparse.Namespace:
 
     own, overrides = split(argv, command.options) if command.settings else (argv, [])
     arguments = command.parse_args(own)
-    if getattr(arguments, "engine", None):
+    if arguments.engine:
         check_once("--engine", overrides[::2], command.options)
         overrides += ["--engine.kind", arguments.engine]
-    if getattr(arguments, "chip", None) is not None:
+    if arguments.chip is not None:
         overrides += ["--chip", arguments.chip]
     arguments.overrides = overrides
     return arguments
@@ -168,7 +168,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
 
     def add(name: str, run: Callable[[argparse.Namespace], None], about: str, settings: bool = True) -> Parser:
         command = adder.add_parser(name, help=about, description=about, settings=settings)
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, engine=None, chip=None, quiet=False, json=False)
         if settings:
             command.add_argument("--engine", metavar="NAME", help="local or reference, short for --engine.kind")
             several = {"action": "append", "dest": "chips"} if name == "compare" else {}
@@ -255,18 +255,22 @@ def _add_sweeps(add: Callable[..., Parser]) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from neuroep.runs import config, training
+    from neuroep.runs import training
 
-    settings = config.load(arguments.config, arguments.overrides)
-    report = None if arguments.quiet else _print_epoch
-    out, progress = arguments.out, not arguments.quiet
-    flags = {"resume": arguments.resume, "start": arguments.start}
-    record = training.train(settings, out, **flags, progress=progress, report=report)
+    record = training.train(
+        arguments.config,
+        arguments.out,
+        overrides=arguments.overrides,
+        resume=arguments.resume,
+        start=arguments.start,
+        progress=not arguments.quiet,
+        report=None if arguments.quiet else _print_epoch,
+    )
     if not arguments.quiet:
-        say(f"{out}: {record['epoch']} epochs done")
+        say(f"{arguments.out}: {record['epoch']} epochs done")
 
 
-def _print_epoch(record: Mapping[str, Any]) -> None:
+def _print_epoch(record: Entries) -> None:
     from hw_models.text import lined
     from neuroep.runs import training
 
@@ -283,12 +287,12 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
     streams.check_output()
     progress = not (arguments.quiet or arguments.json)
-    given: tuple[Any, ...] = (arguments.directory, arguments.split, arguments.overrides)
+    run, split, overrides = arguments.directory, arguments.split, arguments.overrides
     found: deployment.Deployment | deployment.Evaluation
     if arguments.seeds is None:
-        found = deployment.evaluate_run(*given, progress=progress)
+        found = deployment.evaluate(run, split, overrides, progress=progress)
     else:
-        found = deployment.deploy(*given, seeds=arguments.seeds, progress=progress)
+        found = deployment.deploy(run, split, overrides, seeds=arguments.seeds, progress=progress)
     say(runs.as_json(found.as_dict()) if arguments.json else found.as_text())
 
 
@@ -323,7 +327,7 @@ def _compare(arguments: argparse.Namespace) -> None:
     say(comparison.run(arguments.source, chips, out, **settings, report=report).as_text())
 
 
-def _print_named(name: str, record: Mapping[str, Any]) -> None:
+def _print_named(name: str, record: Entries) -> None:
     say(f"{name:<10}", end=" ")
     _print_epoch(record)
 

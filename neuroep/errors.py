@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from hw_models.errors import nearest, unknown
-from hw_models.text import one_line
+from hw_models.errors import UserError, nearest, reason, unknown
 
-__all__ = ["CheckpointError", "ConfigError", "DataError", "DivergenceError", "NeuroepError", "nearest", "unknown"]
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "DivergenceError",
+    "NeuroepError",
+    "UserError",
+    "nearest",
+    "reason",
+    "unknown",
+]
 
 
-class NeuroepError(Exception):
-    """A failure whose text is one line: the field, the value, what is allowed, the nearest valid name.
-
-    Values in it are cut, and control characters escaped, wherever they came from: see :func:`hw_models.text.one_line`.
-    """
-
-    def __str__(self) -> str:
-        return one_line(super().__str__())
+class NeuroepError(UserError):
+    """A failure of a run: its settings, its data, its files, its numbers."""
 
 
 class ConfigError(NeuroepError):

@@ -90,8 +90,7 @@ def _run(chip: dict[str, Any], given: dict[str, Any]) -> str:
     estimator, batch, found = Estimator("centred", 0.5, phase, phase), _batch(network), hashlib.sha256()
     engine.calibrate([batch], estimator)
     for step in range(2):
-        engine.begin("train", step)
-        clamped = engine.clamp(batch)
+        clamped = engine.clamp(batch.keyed("train", step))
         settled = engine.settle(clamped, phase)
         measured = estimator.measure(engine, batch, step)
         engine.update(measured.contrasts, dict.fromkeys([each.name for each in network.synapses], 0.05))

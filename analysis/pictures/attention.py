@@ -92,8 +92,7 @@ def attend(
     if empty:
         raise ConfigError(f"sample {sample} of split '{split}' has no word of the vocabulary in '{empty[0]}'")
     batch = next(data.batches(one, corpus.vectors, 1, sequences=corpus.sequences))
-    engine.begin("attend", split, sample)
-    clamped = engine.clamp(batch)
+    clamped = engine.clamp(batch.keyed("attend", split, sample))
     settled = engine.settle(clamped, schedule)
     label = corpus.classes[int(one.labels[0])]
     predicted = corpus.classes[int(engine.outputs(settled)[0].argmax())]

@@ -5,10 +5,9 @@ Generated corpora are opened from the checkpoint alone, others where they are sm
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,18 +16,15 @@ from matplotlib.ticker import MaxNLocator
 from analysis import array_learning
 from analysis.pictures import arrays, attention, settling, style
 from analysis.report import numbers, page
-from hw_models.errors import ChipError
-from neuroep import data
 from neuroep.data import generated
 from neuroep.data.batch import Batch
 from neuroep.data.corpus import Split
 from neuroep.data.folders import local_files
 from neuroep.engines.settling import Schedule
-from neuroep.errors import NeuroepError
-from neuroep.runs import assembly
-from neuroep.runs.assembly import Assembly
+from neuroep.errors import UserError
 from neuroep.runs.checkpoints import Checkpoint
 from neuroep.runs.directory import Run
+from neuroep.runs.session import Session
 
 LARGEST = 2_000_000
 """Most parameters of a network that settles and learns for a page."""
@@ -54,22 +50,19 @@ ELSEWHERE = (
 class Opened:
     """A run's parts with what was learned."""
 
+    run: Run
     saved: Checkpoint
-    parts: Assembly
+    parts: Session
     split: str
     """Name of the split that is looked at."""
     epochs: int
 
-    def again(self, dtype: str = "") -> Assembly:
+    def again(self, dtype: str = "") -> Session:
         """Return the same parts with an engine of their own, as the checkpoint left it, or of another precision."""
         config = self.parts.config
         engine = config.engine.model_copy(update={"dtype": dtype or config.engine.dtype})
-        return _restored(config.model_copy(update={"engine": engine}), self.saved, self.parts.corpus)
-
-    def batches(self, split: str, size: int) -> Any:
-        """Return the batches of a split, as they come."""
-        corpus = self.parts.corpus
-        return data.batches(corpus.split(split), corpus.vectors, size, sequences=corpus.sequences)
+        run = replace(self.run, config=config.model_copy(update={"engine": engine}))
+        return Session.open(run, corpus=self.parts.corpus, weights=self.saved, moments=True)
 
 
 def behaviour_section(run: Run, saved: Checkpoint) -> str:
@@ -80,7 +73,7 @@ def behaviour_section(run: Run, saved: Checkpoint) -> str:
             opened = open_run(run, saved)
             shown = [*_settling(opened), *_attention(opened), *_learning(opened)]
             return page.section(TITLE, page.paragraph(_about(opened), "note"), *shown)
-    except (NeuroepError, ChipError, OSError) as error:
+    except (UserError, OSError) as error:
         why = " ".join(str(error).split())
     return page.section(TITLE, page.paragraph(f"Left out: {why}. {ELSEWHERE}", "note"))
 
@@ -109,21 +102,12 @@ def open_run(run: Run, saved: Checkpoint) -> Opened:
 
     Raises
     ------
-    NeuroepError
+    UserError
         If a part cannot be opened or the checkpoint is of another network.
     """
-    parts = _restored(run.config, saved, None)
+    parts = Session.open(run, weights=saved, moments=True)
     split = next(name for name in ("test", "validation", "train") if name in parts.corpus.splits)
-    return Opened(saved, parts, split, len(run.metrics))
-
-
-def _restored(config: Any, saved: Checkpoint, corpus: Any) -> Assembly:
-    parts = assembly.assemble(config, saved, corpus)
-    if saved.optimiser:
-        parts.engine.load_optimiser_state(saved.optimiser)
-    else:
-        assembly.calibrate(parts)
-    return parts
+    return Opened(run, saved, parts, split, len(run.metrics))
 
 
 def _about(opened: Opened) -> str:
@@ -135,9 +119,8 @@ def _about(opened: Opened) -> str:
 
 def _settling(opened: Opened) -> list[str]:
     exact, estimator = opened.again("float64").engine, opened.parts.estimator
-    batch: Batch = next(opened.batches(opened.split, FOLLOWED))
-    exact.begin("report", "follow")
-    found = settling.follow(exact, batch, estimator.free, estimator.nudged, estimator.beta)
+    batch: Batch = next(opened.parts.batches(opened.split, FOLLOWED))
+    found = settling.follow(exact, batch.keyed("report", "follow"), estimator.free, estimator.nudged, estimator.beta)
     energy = settling.plot_energy(found, style.axes(None, *SIZE))
     energy.set_title(rf"energy, $\beta = {found.beta:g}$", fontsize=style.TITLE, loc="left")
     style.legend(energy)
@@ -163,8 +146,8 @@ def _ends(free: Schedule, nudged: Schedule) -> str:
 
 def _saturation(opened: Opened, batch: Batch) -> list[str]:
     engine = opened.parts.engine
-    engine.begin("report", "saturation")
-    held = arrays.saturation(engine, engine.settle(batch, opened.parts.estimator.free))
+    settled = engine.settle(batch.keyed("report", "saturation"), opened.parts.estimator.free)
+    held = arrays.saturation(engine, settled)
     if not held:
         return [page.paragraph("No dense layer has a bounded potential: its states have no limits.", "note")]
     ax = arrays.plot_saturation(held, style.axes(None, 6.8, 1.4 + 0.45 * len(held)))
@@ -204,11 +187,10 @@ def _with_words(split: Split) -> int | None:
 
 
 def _learning(opened: Opened) -> list[str]:
-    config = opened.parts.config
-    rates = assembly.rates(config, opened.parts.network, max(0, opened.epochs - 1))
+    rates = opened.parts.rates(max(0, opened.epochs - 1))
     synapse = liveliest(opened, rates)
     parts = opened.again()
-    batches = islice(opened.batches("train", config.training.batch), UPDATES)
+    batches = islice(opened.parts.batches("train"), UPDATES)
     found = array_learning.record(parts.engine, batches, parts.estimator, rates, synapse)
     where = _update_map(found)
     course = arrays.plot_conductance_trajectories(found, style.axes(None, *SIZE))
@@ -241,10 +223,9 @@ def _update_map(found: array_learning.Learning) -> Axes:
 def liveliest(opened: Opened, rates: dict[str, float]) -> str:
     """Return the synapse whose weights one update moves most, relative to their size."""
     parts = opened.again()
-    engine, batch = parts.engine, next(opened.batches("train", parts.config.training.batch))
+    engine, batch = parts.engine, next(parts.batches("train"))
     before = engine.parameters()
-    engine.begin("train", 0)
-    engine.update(parts.estimator.measure(engine, batch, 0).contrasts, rates)
+    engine.update(parts.estimator.measure(engine, batch.keyed("train", 0), 0).contrasts, rates)
     after = engine.parameters()
     names = [synapse.name for synapse in parts.network.synapses]
     return max(names, key=lambda name: _moved(before[f"{name}.weight"], after[f"{name}.weight"]))

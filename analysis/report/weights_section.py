@@ -15,7 +15,7 @@ from hw_models.arrays.crossbar import Crossbar
 from neuroep.errors import NeuroepError
 from neuroep.network import Network, builders as networks
 from neuroep.runs import directory as runs
-from neuroep.runs.assembly import build_engine, build_network
+from neuroep.runs.building import build_engine, build_network
 from neuroep.runs.checkpoints import Checkpoint
 from neuroep.runs.directory import Run
 
@@ -115,9 +115,9 @@ def conductances_section(run: Run, environment: Mapping[str, Any], saved: Checkp
     title = "Conductances"
     if sum(array.size for array in saved.parameters.values()) > LARGEST_BUILT:
         return page.section(title, page.paragraph("The network is too large to put it on the chip again here.", "note"))
-    after = _crossbars(run, saved, saved.parameters, saved.optimiser)
+    after = _crossbars(run, saved, saved.parameters, as_learned=True)
     start, _ = initial(run, environment, saved)
-    before = {} if start is None else _crossbars(run, saved, start, None)
+    before = {} if start is None else _crossbars(run, saved, start, as_learned=False)
     figures = []
     for name, crossbar in list(after.items())[:MOST]:
         ax = style.axes(None, *SIZE)
@@ -138,14 +138,14 @@ def conductances_section(run: Run, environment: Mapping[str, Any], saved: Checkp
 
 
 def _crossbars(
-    run: Run, saved: Checkpoint, parameters: Mapping[str, Any], state: Mapping[str, Any] | None
+    run: Run, saved: Checkpoint, parameters: Mapping[str, Any], as_learned: bool
 ) -> dict[str, Crossbar]:
-    """Return the crossbars of a run with these weights, and the devices as a checkpoint holds them."""
+    """Return the crossbars of a run with these weights, programmed, or the devices as the checkpoint holds them."""
     network = network_of(run, saved)
     if network is None:
         return {}
     engine: Any = build_engine(run.config, network, parameters)
-    if state:
-        engine.load_optimiser_state(state)
+    if as_learned and saved.devices:
+        engine.load_optimiser_state(saved.optimiser, saved.devices)
     arrays = {name: getattr(array, "crossbar", None) for name, array in engine.arrays.items()}
     return {name: crossbar for name, crossbar in arrays.items() if isinstance(crossbar, Crossbar)}

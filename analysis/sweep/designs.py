@@ -26,6 +26,7 @@ import numpy as np
 from neuroep.errors import ConfigError, unknown
 from neuroep.randomness import generator
 from neuroep.runs.overrides import UNSET, dotted
+from neuroep.runs.sections import settings
 
 DESIGNS = ("grid", "zip", "sobol", "lhs")
 FILLING = ("sobol", "lhs")
@@ -235,8 +236,6 @@ def _items(values: str) -> list[str]:
 
 def _kinds(field: str) -> set[Any]:
     """Return the plain types that a field takes."""
-    from neuroep.runs.config import settings
-
     fields = settings()
     return _leaves(fields[field].annotation) if field in fields else {str}
 

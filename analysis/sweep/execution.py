@@ -21,10 +21,10 @@ from neuroep.data.selection import per_sequence, select
 from neuroep.errors import CheckpointError, DataError
 from neuroep.randomness import generator
 from neuroep.runs import config as configuration, directory as runs, training
-from neuroep.runs.assembly import Assembly, assemble, calibrate
 from neuroep.runs.checkpoints import Checkpoint
 from neuroep.runs.config import Config
-from neuroep.runs.evaluation import Evaluation, evaluate
+from neuroep.runs.evaluation import Evaluation
+from neuroep.runs.session import Session
 
 WHOLE = 2**31 - 1
 """More tokens than any sample has."""
@@ -118,9 +118,8 @@ def execute(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def deploy(spec: Mapping[str, Any], config: Config, corpus: Corpus) -> dict[str, Any]:
     """Program the weights on the trial's chip, calibrate, evaluate."""
-    parts = assemble(config, _weights(spec["start"], spec["checkpoint"]), corpus)
-    calibrate(parts)
-    found = _evaluated(parts, spec, epoch=0)
+    session = Session.open(config, corpus=corpus, weights=_weights(spec["start"], spec["checkpoint"]))
+    found = _evaluated(session, spec)
     return {**_measures(found), "counters": found.counters}
 
 
@@ -132,27 +131,23 @@ def learn(spec: Mapping[str, Any], config: Config, corpus: Corpus) -> dict[str, 
     with tempfile.TemporaryDirectory(prefix="neuroep-sweep-") as folder:
         path = Path(folder) / "run"
         record = training.train(config, path, start=start, progress=False, corpus=corpus)
-        run = runs.load(path)
-        checkpoint = run.checkpoint(optimiser=config.chip is not None)
-        parts = assemble(config, checkpoint, corpus)
-        if config.chip is not None and checkpoint.optimiser:
-            parts.engine.load_optimiser_state(checkpoint.optimiser)
-        calibrate(parts)
-        found = _evaluated(parts, spec, epoch=checkpoint.about.epoch)
+        session = Session.open(replace(runs.load(path), config=config), corpus=corpus)
+        found = _evaluated(session, spec)
     trained = {f"train_{name}": value for name, value in record["train"].items()}
     return {**_measures(found), **trained, "updates": record["updates"], "counters": record["counters"]}
 
 
-def _evaluated(parts: Assembly, spec: Mapping[str, Any], epoch: int) -> Evaluation:
+def _evaluated(session: Session, spec: Mapping[str, Any]) -> Evaluation:
     """Evaluate on the split, or on as many of its samples as the trial asks for."""
-    corpus, split = parts.corpus, spec["split"]
-    samples, most = corpus.split(split), spec["samples"]
-    if most is not None and most < len(samples):
-        chosen = np.sort(generator(spec["seed"], "sweep", split).permutation(len(samples))[:most])
-        corpus = replace(corpus, splits={**corpus.splits, split: samples.take(chosen)})
-    config = parts.config
-    free, size = parts.estimator.free, config.training.batch
-    return evaluate(parts.engine, corpus, split, free, batch=size, order=config.evaluation_order, occasion=(epoch,))
+    split, most = spec["split"], spec["samples"]
+    if most is None or most >= len(session.corpus.split(split)):
+        return session.evaluate(split)
+    return session.evaluate(split, only=np.sort(draw(session.corpus, split, most, spec["seed"])))
+
+
+def draw(corpus: Corpus, split: str, samples: int, seed: int) -> np.ndarray:
+    """Draw numbers of samples by the seed of a trial, (samples,)."""
+    return generator(seed, "sweep", split).permutation(len(corpus.split(split)))[:samples]
 
 
 def _measures(found: Evaluation) -> dict[str, Any]:

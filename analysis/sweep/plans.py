@@ -30,7 +30,7 @@ from analysis.sweep.trials import (
 from hw_models.chip import files
 from neuroep.errors import ConfigError, DataError, NeuroepError, unknown
 from neuroep.runs import checkpoints, config as configuration, directory as runs
-from neuroep.runs.assembly import build_network, check_classes, check_rates, check_update
+from neuroep.runs.building import build_network, check_classes, check_rates, check_update
 from neuroep.runs.config import Config
 from neuroep.runs.overrides import dotted
 

@@ -1,4 +1,4 @@
-# Covered by tests/hw_models/arrays/test_converters.py.
+# Tested by tests/hw_models/arrays/test_converters.py.
 """Calibration: the range of a converter from samples of what it converts, then frozen.
 
     range = margin times a percentile of |x| over those calibration samples that are not 0

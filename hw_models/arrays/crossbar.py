@@ -10,16 +10,14 @@ senses the rows of the same devices. Currents are in units of a: one device pair
 1. The full scale of an ADC is its range times the DAC's range (1 without one); forward and transposed have converters
 of their own. Noise of an ADC adds to the read noise ahead of its quantiser. The offset mapping with a digital reference
 converts whole currents, 2 G/span per signal, and subtracts the middle from the sum over tiles and slices, behind the
-drift compensation, as often as the sum of the DAC's codes (mapping.py): of the ADC's range the middle takes its part.
+drift compensation, as often as the sum of the DAC's codes (programming.py): the middle takes a part of the ADC's range.
 
 Read noise is drawn anew in every read, once per tile output with the variance of the sum over devices (tiles.py), or
 with ``exact_noise`` for every device and sample. Reference lines of the offset mapping add one draw per sample and tile
 to all outputs of that tile; transposed, their devices add to the outputs by the square of what drives them. Behind
 wires a device's noise goes by the voltage across it and reaches all outputs of its tile (line_noise.py).
 
-Time: :attr:`Crossbar.clock` is when devices are written, reads come :attr:`Crossbar.ahead` seconds later, by default
-``device.age``: what is programmed reads as old as the chip says. Whoever learns goes on from the moment of its reads,
-:meth:`Crossbar.elapse`, so that what it writes is fresh, or reads at once from the start, :meth:`Crossbar.read_at`.
+Writing and time: :mod:`hw_models.arrays.stored`.
 
 Counted, with r row tiles, c column tiles and s slices, for every sample of a product:
 
@@ -40,25 +38,21 @@ sum of independent terms.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from hw_models.arrays.parts import CrossbarParts
-from hw_models.arrays.programming import PROGRAMMING, Array, Devices
+from hw_models.arrays.programming import Array
 from hw_models.arrays.reading import COLUMNS, Keys, Product
-from hw_models.arrays.tiles import Plane, Tiles
+from hw_models.arrays.stored import StoredWeights
 from hw_models.chip import Chip
 from hw_models.chip.files import chip_of
 from hw_models.errors import ChipError
 from hw_models.kernels.blocks import Run, blocks, serial
 from hw_models.kernels.random import key
 from hw_models.keywords import checked
-from hw_models.text import shown
 
 ROWS = 2048
 """Most samples of one block of an exact product."""
@@ -69,7 +63,7 @@ COUNTERS = (
 """What a crossbar counts; see the module. ``adc`` is of both directions, ``adc_transposed`` of one of them."""
 
 
-class Crossbar:
+class Crossbar(StoredWeights):
     """Weights on the devices of a chip.
 
     Parameters
@@ -117,25 +111,10 @@ class Crossbar:
         run: Run = serial,
         dtype: str = "float32",
     ) -> None:
-        shape = _shape(name, shape)
         made = parts if isinstance(parts, CrossbarParts) else CrossbarParts.of(chip_of(parts), name)
-        self.layout, self.device, self.wires, self.converters, self.in_memory = made
-        self.shape, self.seed, self.name, self.run = shape, seed, name, run
-        self.dtype = np.dtype(dtype)
-        self._most = float(np.finfo(dtype).max)
-        self.devices = Devices(made, shape, seed, name, dtype)
-        self.tiles = Tiles(self.devices)
-        noisy, fixed = self.device.read_noise > 0, self.layout.weight_range is not None
-        physical = self.devices.writes or self.devices.bends or self.device.ages or noisy or fixed
-        self.ideal = not (physical or made.converts or self.in_memory)
-        self.reads = self.programmings = 0
+        super().__init__(made, shape, seed, name, run, dtype)
+        self.reads = 0
         self.counters, self.told = dict.fromkeys(COUNTERS, 0), dict.fromkeys(COUNTERS, 0)
-        self.weight_range = float("nan")
-        self.compensation = 1.0
-        self._held, self._fresh, self._builds = np.zeros(shape, dtype=self.dtype), False, 0
-        self.clock, self.ahead, self._looking = 0.0, self.device.age, False
-        self._seen = None if self.devices.written_at is None else np.zeros(shape, dtype=self.dtype)
-        self.planes: list[Plane] = []
         self._row_edges = np.array([0] + [b for _, b in self.devices.row_tiles])
         self._column_edges = np.array([0] + [b for _, b in self.devices.column_tiles])
         self.keys: dict[str, Keys] = {}
@@ -148,163 +127,8 @@ class Crossbar:
             names = (key(self.seed, self.name, way, what, *occasion) for what in Keys._fields)
             self.keys[way] = Keys(*names)
 
-    def program(self, weight: Array) -> None:
-        """Write all devices; the first time this fixes the weight range.
-
-        Parameters
-        ----------
-        weight : numpy.ndarray
-            (out, in), copied; beyond the weight range it is cut.
-
-        Raises
-        ------
-        ChipError
-            If the shape is another one, a weight is not finite or beyond the dtype, or wires cannot be solved.
-        """
-        self._check_writable()
-        largest = self._largest("weights", weight)
-        if np.isnan(self.weight_range):
-            bar = self.layout
-            full = bar.weight_range or bar.weight_headroom * largest or 1.0
-            if not full <= self._most:
-                what = f"weight_headroom times the largest weight is {full:g}"
-                raise ChipError(f"{self.name}: {what}, beyond {self.dtype}")
-            self.weight_range = full
-        self.programmings += 1
+    def _count_writes(self) -> None:
         self.counters["writes"] += self.devices.count
-        self.devices.rekey(*self._occasion)
-        self.devices.now = self.clock
-        self.devices.rewritten()
-        self.planes, self._fresh = [], True
-        self._hold(weight)
-        if self.in_memory:
-            if self.devices.writes:
-                self._held[:] = self.devices.realised(self._held, self.programmings, self.run)
-            self._fresh = False
-        if self._seen is not None:
-            self._seen[:] = self._held
-        self.refresh()
-
-    def _largest(self, what: str, weight: Array) -> float:
-        """Return the largest |weight| of a matrix that devices can be written with; refuse others."""
-        if not isinstance(weight, np.ndarray) or weight.dtype.kind not in "fiub":
-            given = weight.dtype if isinstance(weight, np.ndarray) else type(weight).__name__
-            raise ChipError(f"{self.name}: {what} are {given}: an array of numbers of shape {self.shape} is needed")
-        if weight.shape != self.shape:
-            raise ChipError(f"{self.name}: {what} of shape {weight.shape}, the crossbar holds {self.shape}")
-        largest = float(np.abs(weight).max(initial=0))
-        if not largest <= self._most:
-            bad = weight.size - np.count_nonzero(np.abs(weight) <= self._most)
-            raise ChipError(f"{self.name}: {bad} of {weight.size} {what} are not finite, or beyond {self.dtype}")
-        return largest
-
-    def _hold(self, weight: Array) -> None:
-        if self.ideal:
-            self._held[:] = weight
-        else:
-            np.divide(weight, self.weight_range, out=self._held, casting="same_kind")
-            np.clip(self._held, -1, 1, out=self._held)
-
-    def refresh(self) -> None:
-        """Rebuild the matrices of products after :attr:`stored` has changed in place; no programming noise.
-
-        Devices whose weight has changed count as written now; the others go on to drift.
-
-        Raises
-        ------
-        ChipError
-            If a weight is no longer finite; the matrices are then those from before.
-        """
-        self._check_writable()
-        if self.ideal:
-            return
-        if self.in_memory:
-            self._largest("stored weights", self._held)
-        if self._seen is not None:
-            self.devices.touched(self._held != self._seen, self.clock)
-            self._seen[:] = self._held
-        solve = self.devices.wired and self._builds % self.wires.refresh_every == 0
-        self._build(solve)
-        self._builds += 1
-
-    def read_at(self, seconds: float) -> None:
-        """Read so many seconds after what is written now, from the next product on; nothing is written.
-
-        Raises
-        ------
-        ChipError
-            If the time is not a finite number from 0.
-        """
-        if not 0 <= seconds < np.inf:
-            raise ChipError(f"{self.name}: read_at = {seconds} s: allowed are finite times from 0")
-        if seconds == self.ahead:
-            return
-        self._look(seconds, solve=self.devices.wired)
-
-    def _look(self, seconds: float, solve: bool) -> None:
-        self.ahead = seconds
-        if self.programmings and not self.ideal and self.device.ages:
-            self._build(solve)
-
-    def elapse(self) -> None:
-        """Let the clock go on to the moment of the reads: what is written next is written then, and read at once."""
-        self.clock, self.ahead = self.clock + self.ahead, 0.0
-
-    @contextmanager
-    def later(self, seconds: float) -> Iterator[None]:
-        """Read so much later inside, and go on outside as if nothing had been; nothing may be written inside.
-
-        Where wires keep an attenuation, ``wires.refresh_every``, it is the one of the last refresh.
-        """
-        before, planes, compensation, looking = self.ahead, self.planes, self.compensation, self._looking
-        self._looking = True
-        if seconds != before:
-            self._look(seconds, solve=self.devices.wired and not self.tiles.kept)
-        try:
-            yield
-        finally:
-            self.ahead, self.planes, self.compensation, self._looking = before, planes, compensation, looking
-            self.devices.now = self.clock + before
-
-    def _check_writable(self) -> None:
-        if self._looking:
-            raise ChipError(f"{self.name}: nothing can be written while the devices are read later than now")
-
-    def _build(self, solve: bool) -> None:
-        self.devices.now = self.clock + self.ahead
-        self.planes = []
-        self.tiles.allot()
-        self.planes, ratio = self.tiles.planes(self._held, self._fresh, self.programmings, solve, self.run)
-        self.compensation = ratio if self.device.drift_compensation else 1.0
-
-    @property
-    def stored(self) -> Array:
-        """Normalised weights (out, in) as programming left them.
-
-        Where weights change in memory it is the array itself, to be changed in place and followed by
-        :meth:`refresh`; otherwise a copy. A pair is then kept as its difference, one of its devices at g_min.
-        """
-        if self.in_memory:
-            return self._held
-        if self.ideal:
-            return self._held / self.dtype.type(self.weight_range)
-        if self._fresh and (self.devices.writes or self.devices.slices > 1):
-            return self.devices.realised(self._held, self.programmings, self.run)
-        return self._held.copy()
-
-    def weights(self) -> Array:
-        """Return the mean effective weights (out, in): what products have as their mean without converters."""
-        if self.ideal:
-            return self._held.copy()
-        total = np.zeros(self.shape, dtype=self.dtype)
-        for plane in self.planes:
-            total += plane.mean * self.dtype.type(self.factor(plane))
-        return total
-
-    def conductances(self) -> tuple[Array, Array]:
-        """Return (G+, G-), or (G, its reference), as they conduct now, without wires [uS]; (slices, out, in) each."""
-        held = self.stored if self.ideal else self._held
-        return self.devices.conductances(held, self._fresh, self.programmings)
 
     def expected(self, x: Array) -> Array:
         """Return the product without converters and noise; nothing is drawn or counted."""
@@ -313,10 +137,6 @@ class Crossbar:
     def expected_transposed(self, s: Array) -> Array:
         """Return the transposed product without converters and noise; nothing is drawn or counted."""
         return self._ideal_transposed(np.asarray(s, dtype=self.dtype), self.weights())
-
-    def factor(self, plane: Plane) -> float:
-        """Return what turns currents of a slice into weight units."""
-        return self.weight_range * self.compensation * plane.factor
 
     def _ideal_forward(self, x: Array, weight: Array) -> Array:
         """Return ``x @ weight.T``; long sums are cut into fixed blocks and added in order."""
@@ -364,8 +184,9 @@ class Crossbar:
     def _read(self, way: str, signals: Array, edges: Array) -> Array:
         """Return a product; where it fails no converter goes on observing."""
         try:
-            product = Product(self, way, signals, edges)
-            result: Any = getattr(product, way)()
+            draws = self.keys[way], self.step
+            product = Product(self, self.converters.of(way), draws, signals, edges)
+            result = product.forward() if way == "forward" else product.transposed()
         except BaseException:
             self.observe(False)
             raise
@@ -429,16 +250,10 @@ class Crossbar:
         """
         counts = [self.programmings, self.reads, self.step, self._builds, self._fresh]
         counts += [*self.counters.values(), *self.told.values()]
-        written = {} if self.devices.written_at is None else {"written": self.devices.written_at.copy()}
-        found = {
-            "held": self._held.copy(),
-            "weight_range": np.array(self.weight_range),
-            "counts": np.array(counts, dtype=np.int64),
-            "times": np.array([self.clock, self.devices.since]),
-            "keys": np.array([self.devices.keys[what] for what in PROGRAMMING]),
-            "ranges": np.array([digitiser.state() for digitiser in self.converters.digitisers.values()]),
-        }
-        return found | written | {name: values.copy() for name, values in self.tiles.kept.items()}
+        ranges = np.array([digitiser.state() for digitiser in self.converters.digitisers.values()])
+        found = self._stored_state() | {"counts": np.array(counts, dtype=np.int64), "ranges": ranges}
+        order = ("held", "weight_range", "counts", "times", "keys", "ranges")  # as ever: files are the same by byte
+        return {name: found[name] for name in order} | found
 
     def load(self, state: Mapping[str, Array], weight: Array | None = None) -> None:
         """Take over :meth:`state`: later products are bit for bit those of the crossbar it is from.
@@ -456,51 +271,10 @@ class Crossbar:
             If a weight or the weight range is not finite.
         """
         self._check(state, weight)
-        self.weight_range = float(state["weight_range"])
         self.programmings, self.reads, self.step, self._builds, fresh, *counted = (int(n) for n in state["counts"])
         self._fresh = bool(fresh)
         both = counted[: len(COUNTERS)], counted[len(COUNTERS) :]
         self.counters, self.told = (dict(zip(COUNTERS, numbers, strict=True)) for numbers in both)
-        self.clock, self.devices.since = (float(t) for t in state["times"])
-        if self.devices.written_at is not None:
-            self.devices.written_at[:] = state["written"]
-            self.devices.mixed = bool((self.devices.written_at != self.devices.since).any())
-        self.devices.keys |= dict(zip(PROGRAMMING, np.array(state["keys"], dtype=np.uint32), strict=True))
         for digitiser, values in zip(self.converters.digitisers.values(), state["ranges"], strict=True):
             digitiser.load(values)
-        if "held" in state:
-            self._held[:] = state["held"]
-        elif weight is not None:
-            self._hold(weight)
-        if self._seen is not None:
-            self._seen[:] = self._held
-        if self.programmings and not self.ideal:
-            self.tiles.allot()
-            self.tiles.networks.clear()  # solutions of what was there before
-            for name, values in self.tiles.kept.items():
-                values[:] = state[name]
-            self._build(solve=self.devices.wired and not self.tiles.kept)
-
-    def _check(self, state: Mapping[str, Array], weight: Array | None) -> None:
-        """Refuse a state that devices cannot hold, before anything is taken over."""
-        full, programmed = float(state["weight_range"]), int(state["counts"][0]) > 0
-        if (programmed or not np.isnan(full)) and not 0 < full <= self._most:
-            raise ChipError(f"{self.name}: the weight range is {full:g}: allowed are positive finite numbers")
-        if "held" in state:
-            self._largest("held weights", np.asarray(state["held"]))
-        elif weight is not None:
-            self._largest("weights", np.asarray(weight))
-        for name in state:
-            if name.partition(".")[0] in ("share", "beside") and not np.isfinite(state[name]).all():
-                raise ChipError(f"{self.name}: '{name}', what wires leave of a device, is not finite")
-
-
-def _shape(name: str, shape: tuple[int, int]) -> tuple[int, int]:
-    """Return a shape as two whole numbers from 0; an empty matrix is one."""
-    try:
-        outputs, inputs = map(operator.index, shape)
-    except (TypeError, ValueError):
-        outputs = inputs = -1
-    if min(outputs, inputs) < 0:
-        raise ChipError(f"{name}: shape = {shown(shape)}: should be (out, in), two whole numbers from 0")
-    return outputs, inputs
+        self._load_stored(state, weight)

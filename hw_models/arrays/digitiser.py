@@ -1,4 +1,4 @@
-# Covered by tests/hw_models/arrays/test_converters.py.
+# Tested by tests/hw_models/arrays/test_converters.py.
 """DAC and ADC: a uniform quantiser with noise ahead of it, its range fixed or calibrated on samples and then frozen.
 
     y = clip(rint((x + noise range z)/step) step, low, high)          round half to even

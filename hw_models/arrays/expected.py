@@ -1,7 +1,7 @@
 """Many pulses as few steps: of the same mean, variance and correlation as the trains they stand for.
 
 How often every line fires is drawn (:mod:`hw_models.arrays.trains`). Given that, n+ and n- coincidences are expected up
-and down, with hypergeometric variances v+ and v-, and a step moves a device of :mod:`hw_models.arrays.pulses` along
+and down, with hypergeometric variances v+ and v-, and a step moves a device of :mod:`hw_models.arrays.played` along
 
     dw/dt = N+ s+ f+(w) - N- s- f-(w) + K,  t in [0, 1],        N+- = n+- -+ (n+- - v+-)/2 d(s+- f+-)/dw
     K = (s+ s-/2) (f+' f- - f+ f-') (pairs of one up before one down, less pairs of one down before one up)
@@ -19,8 +19,8 @@ order, so that a pulse early in the batch is forgotten as it should be, and its 
 the part: where it may meet a bound, which remembers the order of pulses (the drift of the part, the swing of one sample
 and SIGMAS standard deviations of all the rest, noise included; soft bounds are met from behind alone, by noise that
 turns a step round), where a single train has an exponent above COARSE, and where a single pulse forgets more than
-:data:`pulse_kernels.GRAIN`, which are devices of a few tens of states. Far from bounds the end of a part is one
-Gaussian: of few pulses the right mean and variance, not the right shape.
+:data:`hw_models.kernels.bounds.GRAIN`, which are devices of a few tens of states. Far from bounds the end of a part is
+one Gaussian: of few pulses the right mean and variance, not the right shape.
 
 Work of a tile of m devices and n trains: four products of n m with pulses both ways, two where all go one way, and one
 pass of draws and steps; five more products where bounds are near, and once more all of it where parts are cut.
@@ -30,10 +30,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from hw_models.arrays.played import PlayedDevices
 from hw_models.arrays.trains import Counts, Tile
 from hw_models.kernels import (
     noise as noise_kernels,
@@ -42,9 +43,6 @@ from hw_models.kernels import (
     trains as train_kernels,
 )
 from hw_models.kernels.blocks import blocks
-
-if TYPE_CHECKING:
-    from hw_models.arrays.pulses import PulsedDevices
 
 ROWS, COLUMNS = 256, 512
 """Most devices of one tile of a step."""
@@ -83,7 +81,7 @@ class ExpectedStep:
 
     Parameters
     ----------
-    pulsed : PulsedDevices
+    pulsed : PlayedDevices
         The devices.
     weights : numpy.ndarray
         (out, in), changed in place.
@@ -91,7 +89,7 @@ class ExpectedStep:
         Of the update and the chunk: they key the draws.
     """
 
-    def __init__(self, pulsed: PulsedDevices, weights: np.ndarray, step: int, number: int) -> None:
+    def __init__(self, pulsed: PlayedDevices, weights: np.ndarray, step: int, number: int) -> None:
         self.pulsed, self.weights, self.step, self.number = pulsed, weights, step, number
         self.devices, self.real = pulsed.devices, pulsed.dtype.type
         self.rows, self.columns = blocks(pulsed.shape[0], ROWS), blocks(pulsed.shape[1], COLUMNS)
@@ -142,7 +140,7 @@ def parts(samples: int, terms: int, pieces: int) -> Iterator[Stretch]:
 
 
 class Coincidences:
-    """Queues the pulses of chosen devices of one tile, as :meth:`PulsedDevices.play` asks for them."""
+    """Queues the pulses of chosen devices of one tile, as :meth:`PlayedDevices.play` asks for them."""
 
     def __init__(
         self, tile: Tile, pre: np.ndarray, post: np.ndarray, length: np.ndarray, chosen: np.ndarray | None

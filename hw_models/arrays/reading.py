@@ -7,19 +7,17 @@ Blocks depend on shapes alone, so that the number of threads changes nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from hw_models.arrays.digitiser import OPEN
+from hw_models.arrays.digitiser import OPEN, Digitiser
+from hw_models.arrays.planes import Plane
 from hw_models.arrays.programming import Array
-from hw_models.arrays.tiles import Plane
+from hw_models.arrays.stored import StoredWeights
 from hw_models.kernels import noise as noise_kernels
 from hw_models.kernels.blocks import blocks, serial
 from hw_models.kernels.random import normals
-
-if TYPE_CHECKING:
-    from hw_models.arrays.crossbar import Crossbar
 
 SAMPLES = 512
 """Most samples of one block; its currents stay in the cache."""
@@ -48,10 +46,12 @@ class Product:
 
     Parameters
     ----------
-    crossbar : Crossbar
-        Devices, matrices, number of the read.
-    way : str
-        ``"forward"`` or ``"transposed"``.
+    stored : StoredWeights
+        Devices and matrices.
+    converters : tuple of Digitiser
+        DAC and ADC of this direction.
+    draws : (Keys, int)
+        Keys of this direction's draws, and the number of the read.
     signals : numpy.ndarray
         (rows, driven lines).
     edges : numpy.ndarray
@@ -63,21 +63,28 @@ class Product:
         DAC and ADC conversions so far whose value lay beyond the last level.
     """
 
-    def __init__(self, crossbar: Crossbar, way: str, signals: Array, edges: Array) -> None:
-        self.crossbar, self.keys, self.step = crossbar, crossbar.keys[way], crossbar.step
+    def __init__(
+        self,
+        stored: StoredWeights,
+        converters: tuple[Digitiser, Digitiser],
+        draws: tuple[Keys, int],
+        signals: Array,
+        edges: Array,
+    ) -> None:
+        self.stored, (self.keys, self.step) = stored, draws
         self.edges, self.tiles, self.rows = edges, len(edges) - 1, len(signals)
-        self.planes, self.ends = crossbar.planes, edges.tolist()
-        self.dac, self.adc = crossbar.converters.of(way)
+        self.planes, self.ends = stored.planes, edges.tolist()
+        self.dac, self.adc = converters
         self.grid, self.floor = self.adc.grid, self.adc.noise**2
         self.plain = not (self.adc.observing or (self.adc.acts and self.adc.converter.stochastic))
-        self.run = serial if self.adc.observing else crossbar.run
+        self.run = serial if self.adc.observing else stored.run
         self.samples = blocks(self.rows, SAMPLES)
         self.driven_at_stop = self.sensed_at_stop = 0
-        self.signals = np.ascontiguousarray(signals, dtype=crossbar.dtype)
+        self.signals = np.ascontiguousarray(signals, dtype=stored.dtype)
         self.driven = self._drive(self.signals)
         self.exact = bool(self.planes[0].sides)
-        self.lined = crossbar.tiles.lined
-        self.raw = crossbar.devices.digital and (self.adc.acts or self.adc.observing)
+        self.lined = stored.tiles.lined
+        self.raw = stored.devices.digital and (self.adc.acts or self.adc.observing)
         self.varied = self.planes[0].variance is not None
         self.uniform = 0.0 if self.exact else self.planes[0].uniform
 
@@ -87,11 +94,11 @@ class Product:
 
     def _subtract(self, total: Array) -> None:
         """Subtract the middle digitally, as the codes of the DAC know it; without an ADC the means lack it already."""
-        if not self.crossbar.devices.digital or not (self.raw or self.dac.noise):
+        if not self.stored.devices.digital or not (self.raw or self.dac.noise):
             return
         codes = self._convert(self.signals, noiseless=True)[0] if self.dac.noise else self.driven
         sums = codes.sum(1) if self.raw else codes.sum(1) - self.driven.sum(1)
-        middle = sum(self.crossbar.factor(plane) * plane.zero for plane in self.planes)
+        middle = sum(self.stored.factor(plane) * plane.zero for plane in self.planes)
         total -= sums[:, None] * total.dtype.type(middle)
 
     def _drive(self, signals: Array) -> Array:
@@ -118,8 +125,8 @@ class Product:
 
     def forward(self) -> Array:
         """Return the sum over row tiles, (rows, out)."""
-        outputs, inputs = self.crossbar.shape
-        own = self.crossbar.devices
+        outputs, inputs = self.stored.shape
+        own = self.stored.devices
         groups = blocks(self.tiles, max(1, COLUMNS * self.tiles // max(inputs, 1)))
         totals = np.zeros((len(groups), self.rows, outputs), dtype=self.driven.dtype)
         sigma, noise = self._sigma(None), self._draw(True, None) if self.exact else None
@@ -158,7 +165,7 @@ class Product:
 
     def transposed(self) -> Array:
         """Return the sum over column tiles, (rows, in)."""
-        own, inputs = self.crossbar.devices, self.crossbar.shape[1]
+        own, inputs = self.stored.devices, self.stored.shape[1]
         parts = own.row_tiles if self.lined else blocks(inputs, COLUMNS)
         total = np.zeros((self.rows, inputs), dtype=self.driven.dtype)
         sums = self._sums(self.driven) if own.references or self.raw else None
@@ -203,7 +210,7 @@ class Product:
 
     def _add_line_noise(self, current: Array, plane: Plane, k: int, tile: int, x: Array, first: int) -> None:
         """Add the noise of one row tile behind wires to the currents of all outputs."""
-        own = self.crossbar.devices
+        own = self.stored.devices
         for c, (i, j) in enumerate(own.column_tiles):
             for side in range(own.sides):
                 number = ((k * own.sides + side) * self.tiles + tile) * len(own.column_tiles) + c
@@ -212,7 +219,7 @@ class Product:
 
     def _with_references(self, signals: Array, taken: Array, tile: int) -> Array:
         """Return the signals of a column tile's lines and of its reference lines, which share minus the sum."""
-        first, last = self.crossbar.devices.reference_lines[tile]
+        first, last = self.stored.devices.reference_lines[tile]
         shared = np.repeat(-taken[:, None] / (last - first), last - first, axis=1)
         return np.hstack([signals, shared.astype(signals.dtype, copy=False)])
 
@@ -221,21 +228,21 @@ class Product:
         full = self.dac.range if self.dac.acts else None
         if full is None:
             return sums
-        most = np.array([full * (b - a) for a, b in self.crossbar.devices.reference_lines], dtype=sums.dtype)
+        most = np.array([full * (b - a) for a, b in self.stored.devices.reference_lines], dtype=sums.dtype)
         return np.clip(sums, -most, most)
 
     def _sigma(self, taken: Array | None) -> Array:
         """Return the standard deviations that all outputs of a tile have in common (tiles, rows), or nothing."""
         if self.varied or not (self.uniform or self.floor):
             return NONE[self.driven.dtype]
-        found = self._deviations(self.uniform * self.crossbar.devices.sides, self.floor)
+        found = self._deviations(self.uniform * self.stored.devices.sides, self.floor)
         if taken is not None and self.uniform:
             found = np.hypot(found, taken.T * self._reference_sigma()[:, None]).astype(found.dtype, copy=False)
         return found
 
     def _reference_sigma(self) -> Array:
         """Return the standard deviation of the mean read of the reference lines of every column tile."""
-        counts = np.array([b - a for a, b in self.crossbar.devices.reference_lines])
+        counts = np.array([b - a for a, b in self.stored.devices.reference_lines])
         return np.asarray(np.sqrt(self.uniform / counts))
 
     def _sense(
@@ -253,7 +260,7 @@ class Product:
 
         The currents are left noisy.
         """
-        scale, draws = self.crossbar.factor(plane), (self.keys.read, self.step, number, first)
+        scale, draws = self.stored.factor(plane), (self.keys.read, self.step, number, first)
         grid, target, at = self.grid, total, column
         if not self.plain:
             grid, target, at = OPEN, np.zeros_like(current), 0
@@ -282,7 +289,7 @@ class Product:
 
     def _off(self, plane: Plane, k: int, sample: int) -> Array:
         """Return what one sample's read of every device is off (lines, in) in units of a, reference lines last."""
-        law, unit = self.crossbar.tiles.law, np.float32(self.crossbar.devices.unit)
+        law, unit = self.stored.tiles.law, np.float32(self.stored.devices.unit)
         total = np.zeros_like(plane.sides[0].g)
         for number, side in enumerate(plane.sides):
             z = normals(self.keys.device, self.step, 2 * k + number, side.g.shape, sample * len(side.g))
@@ -293,7 +300,7 @@ class Product:
 
     def _draw(self, forward: bool, taken: Array | None) -> Array:
         """Return the noise of all currents, drawn device by device (slices, tiles, rows, sensed lines)."""
-        own, (outputs, inputs) = self.crossbar.devices, self.crossbar.shape
+        own, (outputs, inputs) = self.stored.devices, self.stored.shape
         shape = (len(self.planes), self.tiles, self.rows, outputs if forward else inputs)
         found = np.empty(shape, dtype=self.driven.dtype)
 

@@ -21,55 +21,14 @@ from typing import NamedTuple
 import numpy as np
 
 from hw_models.arrays import line_noise, wires
+from hw_models.arrays.planes import Plane, Side
 from hw_models.arrays.programming import BLOCK, Array, Devices
 from hw_models.kernels.blocks import Run, blocks
 from hw_models.laws.curves import Seconds
-from hw_models.laws.read_noise import ReadNoise
 
 _log = logging.getLogger(__name__)
 MICRO = 1e-6
 """S in a uS."""
-
-
-class Side(NamedTuple):
-    """Devices of one side of a slice, for draws device by device: (lines, in), reference lines last."""
-
-    g: Array
-    """Conductance now [uS]."""
-    mean: Array
-    """Mean of a read [uS]; the very g where the law does not shift it."""
-    sigma: Array
-    """Standard deviation of a read [uS]."""
-    sign: float
-
-    def put(self, numbers: Array, g: Array, sigma: Array, law: ReadNoise) -> None:
-        """Fill some lines."""
-        self.g[numbers], self.sigma[numbers] = g, sigma
-        if self.mean is not self.g:
-            self.mean[numbers] = law.moments(g, sigma)[0]
-
-
-class Plane(NamedTuple):
-    """One slice as matrices in units of a: products are ``x @ mean.T`` and ``s @ mean``."""
-
-    mean: Array
-    """(out, in), the mean of a read."""
-    variance: Array | None
-    """(out, in) of a read, both sides together; None without read noise, where :attr:`uniform` says it, with wires."""
-    reference: Array | None
-    """(column tiles, in) variance of the mean of the reference lines; None as variance and without such lines."""
-    middle: Array | None
-    """(column tiles, in) mean read of the reference lines; None without such lines."""
-    zero: float
-    """What is subtracted digitally: the conductance of weight 0 over the drift compensation; else 0."""
-    uniform: float
-    """Variance of a read of one device where all have the same."""
-    factor: float
-    """Digital weight of the slice."""
-    sides: list[Side]
-    """Filled for exact noise without wires."""
-    noise: dict[tuple[str, int, int, int], line_noise.Fast | line_noise.Exact]
-    """With wires, by direction, row tile, column tile and side."""
 
 
 class Job(NamedTuple):

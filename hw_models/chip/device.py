@@ -46,7 +46,7 @@ def _of_read_noise(name: str, unit: str = "1", default: Any = 0.0) -> Any:
 
 
 class Device(Part):
-    """One resistive device: conductances in uS. Equations and sources: :mod:`hw_models.laws.devices`."""
+    """One resistive device: conductances in uS. Equations and sources: :mod:`hw_models.laws`."""
 
     g_min: NonNegative = at("programming", "uS", 0.0)
     """Lowest conductance."""

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from hw_models.chip.fields import Count, Finite, NonNegative, Part, Positive, at
 from hw_models.laws.law import meaning, menu, missing
-from hw_models.laws.pulse_response import PULSE_RESPONSES as LAWS, PulseResponse
+from hw_models.laws.pulse_response import PULSE_RESPONSES as LAWS, PulseLaw
 
 if TYPE_CHECKING:
     ResponseName = str
@@ -89,7 +89,7 @@ class Pulse(Part):
     offset: Finite = at("update", means=meaning(LAWS, "offset"))
 
     @property
-    def law(self) -> PulseResponse:
+    def law(self) -> PulseLaw:
         """The law of the response."""
         return LAWS[self.response]
 

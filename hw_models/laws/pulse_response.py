@@ -42,7 +42,7 @@ Factors = Callable[[Any, Any, Any, tuple[np.float32, ...]], tuple[Any, Any, Any,
 """Of (w, b+, b-, constants): factors of a step up and of one down, and their derivatives by w."""
 
 
-class Pulsed(Protocol):
+class PulseFields(Protocol):
     """What laws ask of the description of a pulse."""
 
     @property
@@ -76,7 +76,7 @@ class Pulsed(Protocol):
     def offset(self) -> float: ...
 
 
-class PulseResponse(Law):
+class PulseLaw(Law):
     """A law of pulses; affine where it gives no factors."""
 
     softens: ClassVar[bool] = False
@@ -87,29 +87,29 @@ class PulseResponse(Law):
         """How the step depends on the weight where that is not 1 - c w; see the module."""
         return None
 
-    def slopes(self, pulse: Pulsed, high: np.ndarray, low: np.ndarray, spread: Spread) -> list[np.ndarray]:
+    def slopes(self, pulse: PulseFields, high: np.ndarray, low: np.ndarray, spread: Spread) -> list[np.ndarray]:
         """Return c of a step up and of one down, (out, in) or (1, in) where devices are alike; affine responses."""
         return [np.zeros((1, high.shape[1]), dtype=high.dtype)] * 2
 
-    def constants(self, pulse: Pulsed) -> tuple[float, ...]:
+    def constants(self, pulse: PulseFields) -> tuple[float, ...]:
         """Return what ``factors`` takes beside weight and bounds."""
         return (pulse.a_up, pulse.a_down, pulse.gamma_up, pulse.gamma_down, 2 * pulse.slope, pulse.offset)
 
-    def check(self, pulse: Pulsed) -> None:
+    def check(self, pulse: PulseFields) -> None:
         """Refuse, with a ``ValueError``, numbers that this response cannot take."""
 
-    def idle(self, pulse: Pulsed) -> Iterator[tuple[str, tuple[str, ...]]]:
+    def idle(self, pulse: PulseFields) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Yield fields that do not act beside others, ``response`` where it is the constant one: when, and names."""
         yield from ()
 
 
-class Constant(PulseResponse):
+class ConstantStep(PulseLaw):
     """The same step everywhere."""
 
     name, equation, source = "constant", "w += s", "common usage"
 
 
-class Linear(PulseResponse):
+class LinearStep(PulseLaw):
     """A step that shrinks linearly towards the mean bound."""
 
     name, equation, source = "linear", "w += s (1 - gamma w/w_max)", "LinearStepDevice of aihwkit 1.2"
@@ -120,24 +120,24 @@ class Linear(PulseResponse):
         "gamma_down_spread": "device-to-device standard deviation of gamma_down itself",
     }
 
-    def slopes(self, pulse: Pulsed, high: np.ndarray, low: np.ndarray, spread: Spread) -> list[np.ndarray]:
+    def slopes(self, pulse: PulseFields, high: np.ndarray, low: np.ndarray, spread: Spread) -> list[np.ndarray]:
         """Return |gamma + spread z| over the mean bound."""
         up, down = spread("gamma_up", pulse.gamma_up_spread, None), spread("gamma_down", pulse.gamma_down_spread, None)
         return [np.abs(pulse.gamma_up + (up - 1)) / pulse.w_max, np.abs(pulse.gamma_down + (down - 1)) / pulse.w_min]
 
-    def idle(self, pulse: Pulsed) -> Iterator[tuple[str, tuple[str, ...]]]:
+    def idle(self, pulse: PulseFields) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Yield the response where no step shrinks."""
         if not (pulse.gamma_up or pulse.gamma_down or pulse.gamma_up_spread or pulse.gamma_down_spread):
             yield "with gamma_up, gamma_down or a spread of one", ("response",)
 
 
-class SoftBounds(PulseResponse):
+class SoftBoundsStep(PulseLaw):
     """A step that shrinks to nothing at the device's own bound."""
 
     name, equation, source = "soft_bounds", "w += s (1 - w/b)", "SoftBoundsDevice of aihwkit 1.2"
     softens = True
 
-    def slopes(self, pulse: Pulsed, high: np.ndarray, low: np.ndarray, spread: Spread) -> list[np.ndarray]:
+    def slopes(self, pulse: PulseFields, high: np.ndarray, low: np.ndarray, spread: Spread) -> list[np.ndarray]:
         """Return 1/b+ and 1/b-."""
         return [1 / np.maximum(high, FLOOR * pulse.w_max), 1 / np.minimum(low, FLOOR * pulse.w_min)]
 
@@ -153,7 +153,7 @@ def exponential_factors(w: Any, high: Any, low: Any, constants: tuple[np.float32
     return ONE - up, ONE - down, (d_up if up < ONE else ZERO), (d_down if down < ONE else ZERO)
 
 
-class Exponential(PulseResponse):
+class ExponentialStep(PulseLaw):
     """A step that falls off exponentially towards the bounds."""
 
     name, equation, source = "exponential", "w += s max(1 - A exp(gamma z), 0)", "Gong et al., IEDM 2018"
@@ -171,7 +171,7 @@ class Exponential(PulseResponse):
         """Return the function."""
         return exponential_factors
 
-    def idle(self, pulse: Pulsed) -> Iterator[tuple[str, tuple[str, ...]]]:
+    def idle(self, pulse: PulseFields) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Yield what belongs to an effect of the state that is not there."""
         if not (pulse.a_up or pulse.a_down):
             yield "with a_up or a_down", ("response",)
@@ -193,7 +193,7 @@ def power_factors(w: Any, high: Any, low: Any, constants: tuple[np.float32, ...]
     return up, down, -gamma_up * scale * d_up, gamma_down * scale * d_down
 
 
-class Power(PulseResponse):
+class PowerStep(PulseLaw):
     """A step that falls off as a power of the distance to the bound ahead."""
 
     name, equation, source = "power", "w += s ((b+ - w)/(b+ - b-))^gamma", "common usage"
@@ -207,18 +207,18 @@ class Power(PulseResponse):
         """Return the function."""
         return power_factors
 
-    def check(self, pulse: Pulsed) -> None:
+    def check(self, pulse: PulseFields) -> None:
         """Refuse exponents below 0."""
         if min(pulse.gamma_up, pulse.gamma_down) < 0:
             raise ValueError(
                 f"gamma_up = {pulse.gamma_up}, gamma_down = {pulse.gamma_down}: exponents should be from 0"
             )
 
-    def idle(self, pulse: Pulsed) -> Iterator[tuple[str, tuple[str, ...]]]:
+    def idle(self, pulse: PulseFields) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Yield the response where both exponents are 0."""
         if not (pulse.gamma_up or pulse.gamma_down):
             yield "with gamma_up or gamma_down", ("response",)
 
 
-PULSE_RESPONSES = registry(Constant(), Linear(), SoftBounds(), Exponential(), Power())
+PULSE_RESPONSES = registry(ConstantStep(), LinearStep(), SoftBoundsStep(), ExponentialStep(), PowerStep())
 """The laws by name."""

@@ -76,7 +76,7 @@ class ReadNoise(Law):
         g_now : numpy.ndarray
             Conductance at t, drifted [uS].
         g_programmed : numpy.ndarray
-            Conductance after programming [uS]; the pcm law goes by it.
+            Conductance after programming [uS].
         device : Noisy
             Size.
         t : float or numpy.ndarray, optional

@@ -1,4 +1,4 @@
-# Covered by tests/neuroep/engines/chip/test_attention.py.
+# Tested by tests/neuroep/engines/chip/test_attention.py.
 """Attention on a chip: coarse exponentials, patterns on a crossbar, digitised states.
 
     x_t = kappa X u_t,   e_tj = Q(exp(x_tj - max_j x_tj)),   p_t = e_t / sum e_t,   a_t = X^T p_t

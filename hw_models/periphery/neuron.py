@@ -1,4 +1,4 @@
-# Covered by tests/neuroep/engines/chip/test_neurons.py.
+# Tested by tests/neuroep/engines/chip/test_neurons.py.
 r"""Neuron circuits of a chip around exact neurons, which the caller has.
 
     u' = (1 + g_i) (W s_pre + W^T s_post + b) + o_i        g_i, o_i drawn once per neuron

@@ -1,4 +1,4 @@
-# Covered by tests/neuroep/engines/chip/test_readout.py.
+# Tested by tests/neuroep/engines/chip/test_readout.py.
 """Read-out of the phases: what a chip's periphery tells the update about the two ends of a synapse.
 
 ``states``: each phase is digitised, ``change = Q(s+) - Q(s-)``, ``mean`` half their sum: two conversions of a state.

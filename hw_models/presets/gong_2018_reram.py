@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/test_presets.py.
 """HfO2 resistive memory that learns by pulses: exponential steps, strong asymmetry, steps far below their noise.
 
 Gong et al., "Signal and noise extraction from analog memory elements for neuromorphic computing", Nature

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/test_presets.py.
 """An 8-bit array like ISAAC's: 128 x 128 cells of 2 bits, 4 slices per weight, 8-bit converters.
 
 Shafiee et al., "ISAAC: A convolutional neural network accelerator with in-situ analog arithmetic in crossbars", ISCA

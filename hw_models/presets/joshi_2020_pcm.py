@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/test_presets.py.
 """Phase-change memory, one differential pair per weight, a day after programming.
 
 Joshi et al., "Accurate deep neural network inference using computational phase-change memory", Nature Communications

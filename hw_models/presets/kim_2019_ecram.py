@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/test_presets.py.
 """Metal-oxide electrochemical memory that learns by pulses: fine steps, twice as noisy as they are large.
 
 Kim et al., "Metal-oxide based, CMOS-compatible ECRAM for deep learning accelerator", IEDM 2019.

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/test_presets.py.
 """IBM HERMES project chip: 64 cores of 256 x 256 unit cells of phase-change memory in 14 nm, a day after programming.
 
 Le Gallo et al., "A 64-core mixed-signal in-memory compute chip based on phase-change memory for deep neural network

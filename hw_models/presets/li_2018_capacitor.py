@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/test_presets.py.
 """Capacitor cells in 14 nm that learn by pulses: nearly linear and symmetric.
 
 Li et al., "Capacitor-based cross-point array for analog neural network with record symmetry and linearity", Symposium

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/test_presets.py.
 """An event-driven digital array like Loihi 2: integer weights, sigma-delta neurons that send graded changes of state.
 
 Orchard et al., "Efficient neuromorphic signal processing with Loihi 2", IEEE SiPS 2021 (arXiv 2111.03746); sigma-delta

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/test_presets.py.
 """Lithium electrochemical memory that learns by pulses: a thousand states, linear steps of some asymmetry.
 
 Tang et al., "ECRAM as scalable synaptic cell for high-speed, low-power neuromorphic computing", IEDM 2018.

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/test_presets.py.
 """NeuRRAM: 48 cores of 256 x 256 resistive memory cells in 130 nm, a day after programming.
 
 Wan et al., "A compute-in-memory chip based on resistive random-access memory", Nature 608, 504, 2022.

@@ -2,7 +2,7 @@
 
 Token ids and one small table of word vectors are all that stays in memory; :func:`batches` embeds lazily.
 
-    corpus = load("imdb", path="imdb", vectors="vectors.bin.gz", tokens=600)
+    corpus = load("reviews", tokens=40)
     for batch in batches(corpus.splits["train"], corpus.vectors, 100, order="shuffled", epoch=0):
         ...
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -30,6 +31,9 @@ class Batch:
         One entry per sequence of the network, for example ``{"text": ...}`` or ``{"premise": ..., "hypothesis": ...}``.
     labels : numpy.ndarray
         (batch,) class numbers.
+    key : tuple of str and int
+        What the draws of a chip are keyed by while it settles these samples, for example ``("train", 12)``; so what was
+        read in between, and a resume, change nothing. Empty leaves it to the engine, which counts clamped batches.
 
     Raises
     ------
@@ -40,6 +44,13 @@ class Batch:
 
     inputs: Mapping[str, TokenVectors]
     labels: np.ndarray
+    key: tuple[str | int, ...] = ()
+
+    def keyed(self, *key: str | int) -> Batch:
+        """Return the same samples with this key."""
+        other = copy.copy(self)  # what is in it has been checked
+        object.__setattr__(other, "key", key)
+        return other
 
     def __post_init__(self) -> None:
         if self.labels.ndim != 1 or self.labels.dtype.kind not in "iu" or not len(self.labels):

@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/data/test_tables.py.
 """Columns of tables: which are looked for, and Arrow arrays of one kind made from values."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/runs/test_damage.py.
 """Whether a corpus has the word vectors that weights were trained with, seen from a few words.
 
 A network is at home in the vectors it learned from; with others of the same length its answers mean nothing, and

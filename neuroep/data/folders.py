@@ -16,7 +16,7 @@ from typing import Any
 from hw_models import reading
 from hw_models.text import short
 from neuroep.data.places import located
-from neuroep.errors import DataError
+from neuroep.errors import DataError, reason
 
 FORMATS = (".parquet", ".csv", ".tsv", ".jsonl", ".json")
 """Formats of a table, by the end of its name; text formats may be compressed with ``.gz`` on top."""
@@ -205,7 +205,7 @@ def _page(file: Path, name: str, default: Any = None) -> list[Any]:
     try:
         held = reading.read_json(file)
     except (OSError, ValueError) as error:
-        raise DataError(f"data '{file}' cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise DataError(f"data '{file}' cannot be read: {reason(error)}") from error
     held = held.get(name, default) if isinstance(held, dict) else None
     if not isinstance(held, list):
         raise DataError(f"data '{file}' cannot be read: it has no list '{name}'")

@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/data/test_vectors.py.
 """gensim's own format of word vectors, ``.kv``: a Python pickle, read without running anything that is in it.
 
 A pickle names the functions that build its objects; whoever writes one can name any. Here only those are looked up of

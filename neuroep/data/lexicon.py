@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/data/test_generated.py.
 """Words with features, and the word vectors made of them.
 
 The generated corpora need vectors which carry meaning the way trained ones do: words of one kind share a direction, and

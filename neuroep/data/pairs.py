@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/data/test_generated.py.
 """Generated sentence pairs, three classes: does the hypothesis follow from the premise?
 
     premise     a girl is still sleeping in the kitchen

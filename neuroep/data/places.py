@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/data/test_loading.py.
 """Places that a user names, and how an error shows what stands in a file."""
 
 from __future__ import annotations
@@ -7,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hw_models.text import short
-from neuroep.errors import DataError
+from neuroep.errors import DataError, reason
 
 _MANY = 20
 
@@ -33,8 +34,7 @@ def located(path: str | os.PathLike[str], what: str) -> Path:
         if "\0" in str(place):
             raise ValueError("it holds a NUL character")
     except (OSError, RuntimeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"{what} '{short(str(path))}' cannot be: {reason}") from None
+        raise DataError(f"{what} '{short(str(path))}' cannot be: {reason(error)}") from None
     return place
 
 

@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/data/test_generated.py.
 """Generated film reviews, two classes: what counts is the aspect the reviewer cares for.
 
     i came for the story . music really seemed shrill but plot never felt predictable and humour felt witty . at home .

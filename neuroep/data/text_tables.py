@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/data/test_tables.py.
 """Tables in text formats, read line by line: CSV, tab-separated values, JSON.
 
 The standard library's readers say in which line a fault is, and know no longest text.

@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/data/test_loading.py.
 """From tables of text to a whole corpus of token ids, through the cache."""
 
 from __future__ import annotations

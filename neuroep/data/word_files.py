@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/data/test_vectors.py.
 """Word vectors in word2vec's two formats and GloVe's: words and numbers, nothing else.
 
     text      [COUNT DIM]            a header, which GloVe's files do not have

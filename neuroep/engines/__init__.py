@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hw_models import lazy
 from hw_models.keywords import checked
+from neuroep.engines.hints import NO_CHIP
 from neuroep.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from neuroep.network import Network
 
 NAMES = ("local", "reference")
-NO_CHIP = dict.fromkeys(("chip", "chip_seed"), "a chip runs on engine 'local'")
 __all__ = ["NAMES", "build", "local", "reference"]
 
 
@@ -78,10 +78,9 @@ def local(
     if chip is None:
         make = partial(exact, workers=workers, dtype=dtype, seed=draws)
     else:
-        from hw_models.chip.files import chip_of
         from neuroep.engines.chip.substrate import on_chip
 
-        make = partial(on_chip, chip=chip_of(chip), workers=workers, dtype=dtype, seed=draws)
+        make = on_chip(chip, workers, dtype, draws)
     return Engine("local", network, parameters, make, optimiser=optimiser, seed=seed, dtype=dtype)
 
 
@@ -128,17 +127,45 @@ def reference(
     return Engine("reference", network, parameters, make, optimiser=optimiser, seed=seed, dtype=dtype)
 
 
-def build(kind: str, network: Network, parameters: Mapping[str, np.ndarray] | None = None, **settings: Any) -> Engine:
-    """Return the engine of that name; settings as of :func:`local` or :func:`reference`.
+@checked(ConfigError)
+def build(
+    kind: str,
+    network: Network,
+    parameters: Mapping[str, np.ndarray] | None = None,
+    *,
+    optimiser: Optimiser | None = None,
+    seed: int = 0,
+    dtype: str = "float32",
+    threads: int | None = None,
+    device: str = "auto",
+    chip: Chip | str | Path | None = None,
+    chip_seed: int | None = None,
+) -> Engine:
+    """Return the engine of that name; parameters as of :func:`local` or :func:`reference`.
 
     Raises
     ------
     ConfigError
-        For an unknown name, or a setting that the engine does not have.
+        For an unknown name, or a chip for an engine that has none.
     """
     if kind not in NAMES:
         raise ConfigError(unknown("engine", kind, NAMES))
-    return (local if kind == "local" else reference)(network, parameters, **settings)
+    if kind == "local":
+        return local(
+            network,
+            parameters,
+            optimiser=optimiser,
+            seed=seed,
+            dtype=dtype,
+            threads=threads,
+            device=device,
+            chip=chip,
+            chip_seed=chip_seed,
+        )
+    for name, value in (("chip", chip), ("chip_seed", chip_seed)):
+        if value is not None:
+            raise ConfigError(f"keyword '{name}': {NO_CHIP[name]}")
+    return reference(network, parameters, optimiser=optimiser, seed=seed, dtype=dtype, threads=threads, device=device)
 
 
 def __getattr__(name: str) -> ModuleType:

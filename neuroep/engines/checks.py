@@ -1,7 +1,5 @@
-"""What an engine refuses, in one line: seeds, kinds of parts, parameters, rates, batches that do not fit a network.
-
-Covered by tests/neuroep/test_errors.py.
-"""
+# Tested by tests/neuroep/test_errors.py.
+"""What an engine refuses, in one line: seeds, kinds of parts, parameters, rates, batches that do not fit a network."""
 
 from __future__ import annotations
 

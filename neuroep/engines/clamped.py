@@ -1,7 +1,5 @@
-"""What an engine holds of one batch while it settles; the states that move are :class:`neuroep.engines.settling.State`.
-
-Covered by tests/neuroep/engines/test_parity.py.
-"""
+# Tested by tests/neuroep/engines/test_parity.py.
+"""What an engine holds of one batch while it settles; states that move are :class:`~neuroep.engines.state.State`."""
 
 from __future__ import annotations
 

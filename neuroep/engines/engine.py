@@ -83,7 +83,6 @@ class Engine(Wiring):
         checks.check_parameters(network, values)
         self.version = 0
         self.settle_steps = 0
-        self._occasion: tuple[str | int, ...] | None = None
         self._clamps = 0
         self._make = make
         super().__init__(network, values, make(optimiser))
@@ -126,8 +125,8 @@ class Engine(Wiring):
         samples, tokens = 0, dict.fromkeys((sequence.name for sequence in self.network.sequences), 0)
         with self.substrate.observing():
             for number, batch in enumerate(batches):
-                self.begin("calibration", number)
-                for contrast in estimator.measure(self, batch, number).contrasts.values():
+                measured = estimator.measure(self, batch.keyed("calibration", number), number)
+                for contrast in measured.contrasts.values():
                     contrast.terms()
                 samples += batch.size
                 for name in tokens:
@@ -136,14 +135,6 @@ class Engine(Wiring):
                 if not count:
                     held = f"the {samples} calibration samples hold no known word of '{name}'"
                     raise DataError(f"{held}: raise chip.calibration_samples, or draw others")
-
-    def begin(self, *occasion: str | int) -> None:
-        """Name what comes next, for example ``("train", 12)``.
-
-        Draws of a chip are keyed by it, so that what was read in between, and a resume, change nothing. It holds for
-        one :meth:`clamp`; without it draws are keyed by the number of clamped batches.
-        """
-        self._occasion = occasion
 
     def counters(self) -> dict[str, int]:
         """Return what engine and parts have counted since they were made; settle steps are summed over samples."""
@@ -177,8 +168,7 @@ class Engine(Wiring):
         labels = np.asarray(batch.labels)
         checks.check_labels(self.network, labels)
         padded = {s.name: checks.padded(self.network, batch, s) for s in self.network.sequences}
-        self.substrate.begin(*(self._occasion or ("clamp", self._clamps)))
-        self._occasion = None
+        self.substrate.begin(*(batch.key or ("clamp", self._clamps)))
         self._clamps += 1
         tokens = {name: self.substrate.tokens(item.vectors, item.lengths) for name, item in padded.items()}
         target = self.substrate.values(np.eye(self.network.classes, dtype=self.dtype)[labels])
@@ -303,10 +293,15 @@ class Engine(Wiring):
         return {name: found[name] for name in self.network.parameter_shapes()}
 
     def optimiser_state(self) -> dict[str, np.ndarray]:
-        """Return ``<parameter>.<moment>``, ``<synapse>.updates``, and what a chip keeps."""
-        shapes = self.network.parameter_shapes()
-        kept = {name: values for name, values in self._array_states().items() if name not in shapes}
-        return kept | {f"{CHIP}.{name}": values for name, values in self.substrate.state().items()}
+        """Return ``<parameter>.<moment>`` and ``<synapse>.updates``."""
+        rule = self._kept_by_the_rule()
+        return {name: values for name, values in self._array_states().items() if name in rule}
+
+    def device_state(self) -> dict[str, np.ndarray]:
+        """Return what a chip keeps by name: conductances, draws of its devices, counts, ranges; empty without one."""
+        others = self._kept_by_the_rule().keys() | self.network.parameter_shapes().keys()
+        devices = {name: values for name, values in self._array_states().items() if name not in others}
+        return devices | {f"{CHIP}.{name}": values for name, values in self.substrate.state().items()}
 
     def _array_states(self) -> dict[str, np.ndarray]:
         return {
@@ -327,18 +322,21 @@ class Engine(Wiring):
         self.version += 1
         self._place(parameters, self._make(self.optimiser))
 
-    def load_optimiser_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over what :meth:`optimiser_state` of such an engine returned.
+    def load_optimiser_state(
+        self, state: Mapping[str, np.ndarray], devices: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        """Take over what :meth:`optimiser_state` and, on a chip, :meth:`device_state` of such an engine returned.
 
         Raises
         ------
         CheckpointError
             If an array is missing, unknown, of another shape or kind of numbers, or a moment is not finite.
         """
-        kept.check(state, self._kept())
+        whole = {**state, **(devices or {})}
+        kept.check(whole, self._kept())
         for synapse, array in self.arrays.items():
-            array.load(_under(synapse, state))
-        self.substrate.load(_under(CHIP, state))
+            array.load(_under(synapse, whole))
+        self.substrate.load(_under(CHIP, whole))
 
     def _kept(self) -> dict[str, kept.Entry]:
         """Return what is kept beside the parameters: by the rule, by the arrays of a chip, by the chip as a whole."""

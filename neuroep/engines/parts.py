@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/engines/test_parity.py.
 """What an engine is made of: arrays, neurons and attention units, and the substrate that makes them.
 
 :class:`neuroep.engines.engine.Engine` is wired once over these protocols. Two sets of parts stand behind them: Numba's

@@ -1,4 +1,4 @@
-# Covered by tests/neuroep/engines/test_settling.py.
+# Tested by tests/neuroep/engines/test_settling.py.
 """Schedules: in which order the layers of a phase move, by how much, and when it stops."""
 
 from __future__ import annotations

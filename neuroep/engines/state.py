@@ -1,4 +1,4 @@
-# Covered by tests/neuroep/engines/test_settling.py.
+# Tested by tests/neuroep/engines/test_settling.py.
 """The state of a network: what all layers hold for one batch."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Covered by tests/neuroep/engines/test_nudged_stopping.py and tests/neuroep/runs/test_advice.py.
+# Tested by tests/neuroep/engines/test_nudged_stopping.py and tests/neuroep/runs/test_advice.py.
 r"""When a phase stops. With :math:`\Delta` the change of the last sweep, all samples:
 
 - free: :math:`\max_l \|\Delta_l\| / dt \le` tolerance, in units of the states.

@@ -1,7 +1,7 @@
+# Tested by tests/neuroep/engines/test_parity.py.
 """The wiring of a network: which product feeds which layer, written once over parts of any set.
 
-What computes is :mod:`neuroep.engines.parts`; each layer sees the products of its own synapses only. Covered by
-tests/neuroep/engines/test_parity.py.
+What computes is :mod:`neuroep.engines.parts`; each layer sees the products of its own synapses only.
 """
 
 from __future__ import annotations
@@ -197,7 +197,6 @@ class Wiring:
     def to_numpy(self, array: Values) -> np.ndarray:
         """Bring one array of the engine to the host."""
         return self.substrate.to_numpy(array)
-
 
 
 def _biased(product: Values, array: Array) -> Values:

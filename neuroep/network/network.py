@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/network/test_builders.py.
 """Networks as pure data: clamped sequences, layers with potentials, synapses. No backend is known here.
 
     Phi(x, s) = sum over synapses <s_post, W r(s_pre) + b>        E(s) = sum_l G_l(s_l) - Phi

@@ -7,9 +7,9 @@ One line for each finding; none for a run that settles and learns. The numbers a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from hw_models.reading import Entries
 from neuroep.engines.settling import Schedule
 from neuroep.runs.config import Config
 
@@ -26,7 +26,7 @@ EPOCHS, SIGMAS = 3, 3.0
 """From that epoch on an accuracy within so many standard errors of chance is said to be chance."""
 
 
-def settling(health: Mapping[str, Any], free: Schedule, nudged: Schedule, noisy: bool) -> list[str]:
+def settling(health: Entries, free: Schedule, nudged: Schedule, noisy: bool) -> list[str]:
     """Say which phases stopped before they had settled.
 
     Parameters
@@ -44,7 +44,7 @@ def settling(health: Mapping[str, Any], free: Schedule, nudged: Schedule, noisy:
     return first + unsettled("nudged phases", "nudged", last, nudged, noisy)
 
 
-def unsettled(what: str, phase: str, health: Mapping[str, Any], schedule: Schedule, noisy: bool) -> list[str]:
+def unsettled(what: str, phase: str, health: Entries, schedule: Schedule, noisy: bool) -> list[str]:
     """Say whether phases stopped before they had settled, with the setting that changes it.
 
     Parameters
@@ -86,7 +86,7 @@ def _levels(what: str, phase: str, residual: float, name: str, tolerance: float)
     return [f"{told}: more steps change nothing, {below}{finer}"]
 
 
-def chance(record: Mapping[str, Any], first: Mapping[str, Any], config: Config, labels: Sequence[int]) -> list[str]:
+def chance(record: Entries, first: Entries, config: Config, labels: Sequence[int]) -> list[str]:
     """Say what an accuracy at chance level after some epochs points to.
 
     Parameters
@@ -110,7 +110,7 @@ def chance(record: Mapping[str, Any], first: Mapping[str, Any], config: Config, 
     return [f"training accuracy {accuracy:.1%} after {record['epoch']} epochs is chance ({most:.1%}): {found}"]
 
 
-def _clipped(record: Mapping[str, Any], first: Mapping[str, Any], config: Config) -> list[str]:
+def _clipped(record: Entries, first: Entries, config: Config) -> list[str]:
     """Outputs at a bound of a clipped potential pass no gradient on."""
     lines = []
     now = config.network.output_bias
@@ -126,7 +126,7 @@ def _clipped(record: Mapping[str, Any], first: Mapping[str, Any], config: Config
     return lines
 
 
-def _unmoved(record: Mapping[str, Any], config: Config) -> list[str]:
+def _unmoved(record: Entries, config: Config) -> list[str]:
     """Outputs that a nudge does not move, without being clipped."""
     health, beta = record["health"], config.estimator.beta
     moved = [_number(health, name) for name in ("displacement_plus", "displacement_minus") if name in health]
@@ -137,7 +137,7 @@ def _unmoved(record: Mapping[str, Any], config: Config) -> list[str]:
     return [f"a nudge of {beta:g} moves the outputs by {max(moved):.1g} only: {cure}"]
 
 
-def _rates(record: Mapping[str, Any], first: Mapping[str, Any], config: Config) -> list[str]:
+def _rates(record: Entries, first: Entries, config: Config) -> list[str]:
     """The loss tells rates that are too high from those that are too low."""
     before, now = _number(first["train"], "loss"), _number(record["train"], "loss")
     seen = f"the loss went from {before:.4f} in epoch 1 to {now:.4f}"
@@ -154,6 +154,6 @@ def _speeds(config: Config) -> str:
     return f"optimiser.projection_rate (now {rule.projection_rate:g}) and dense_rate (now {rule.dense_rate:g}){own}"
 
 
-def _number(values: Mapping[str, Any], name: str) -> float:
+def _number(values: Entries, name: str) -> float:
     value = values.get(name)
     return 0.0 if value is None or math.isnan(value) else float(value)

@@ -1,10 +1,11 @@
-"""Checkpoints: one safetensors file with weights, the optimiser's state, and a page of JSON about them. No pickle.
+"""Checkpoints: one safetensors file of weights, optimiser state, a chip's devices, and a page of JSON. No pickle.
 
 A file appears under its name only when complete: written beside it, flushed to the disk, moved over the last good one.
 The bytes depend on nothing but the contents. Every tensor is listed on the page with a digest, and the page has one of
 its own: a flipped bit, a missing tensor or one of another shape is refused. Random numbers are keyed by (seed, what,
 epoch, step), so the seed and the number of updates are all the generator state there is.
 
+Files of format 2, of version 0.1, keep the devices among the optimiser's state and are read and resumed like any other.
 Files of format 1 have no digests: their weights are still read, to be evaluated or to start from; training is not
 resumed from them.
 """
@@ -12,6 +13,7 @@ resumed from them.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
@@ -20,16 +22,22 @@ from typing import Any
 
 import numpy as np
 
-from hw_models.reading import parse_json
+from hw_models.reading import Entries, Page, parse_json
 from hw_models.whole_files import replaced
-from neuroep.errors import CheckpointError
+from neuroep.errors import CheckpointError, reason
+from neuroep.learning.optimisers import SGD, Adam
 from neuroep.runs import seals
 
-FORMAT = 2
-"""Version of the file's layout: from 2 on all tensors are listed with their digests."""
+FORMAT = 3
+"""Version of the file's layout: from 2 on all tensors are listed with digests, from 3 on devices have a section."""
+MIXED = 2
+"""Last version that keeps devices among the optimiser's state."""
 OLD = 1
 """Version without digests: its weights can still be read, but no training resumed."""
 _KEY = "neuroep"
+_MOMENTS = (*Adam.moments, *SGD(momentum=0.5).moments)
+_OF_THE_RULE = re.compile(rf"[^.]+\.(?:updates|(?:weight|bias)\.(?:{'|'.join(_MOMENTS)}))")
+"""Names of moments and update counts, told from those of devices where both are kept together."""
 TENSORS = "tensors"
 """Entry of the page with the digest of each tensor."""
 
@@ -61,11 +69,14 @@ class About:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights and optimiser state by name, float arrays as the engine returns them."""
+    """Weights, optimiser state and devices by name, arrays as the engine returns them."""
 
     about: About
     parameters: Mapping[str, np.ndarray]
     optimiser: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Moments of the update rule and the number of updates of each synapse."""
+    devices: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """What a chip keeps: conductances, device draws, counts, converter ranges; empty without a chip."""
     source: str = ""
     """File it was read from."""
     seal: str = ""
@@ -89,14 +100,14 @@ class Checkpoint:
             raise CheckpointError(f"checkpoint '{self.source}' belongs to another network: {found}")
 
 
-def page(checkpoint: Checkpoint) -> dict[str, Any]:
+def page(checkpoint: Checkpoint) -> Page:
     """Return what a checkpoint's file says of itself: what it belongs to, digests of all tensors, and its seal."""
     digests = {name: seals.of_array(name, array) for name, array in _tensors(checkpoint).items()}
-    whole = {**asdict(checkpoint.about), TENSORS: digests}
+    whole = {**asdict(checkpoint.about), "format": FORMAT, TENSORS: digests}
     return {**whole, seals.SEAL: seals.of_page(whole)}
 
 
-def save(path: str | Path, checkpoint: Checkpoint, about: Mapping[str, Any] | None = None) -> None:
+def save(path: str | Path, checkpoint: Checkpoint, about: Entries | None = None) -> None:
     """Write a checkpoint; at every moment the name holds the last good one or the new one.
 
     Parameters
@@ -122,13 +133,13 @@ def save(path: str | Path, checkpoint: Checkpoint, about: Mapping[str, Any] | No
         with replaced(path) as partial:
             save_file(_tensors(checkpoint), partial, metadata=metadata)
     except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CheckpointError(f"cannot write checkpoint '{path}': {reason}") from None
+        raise CheckpointError(f"cannot write checkpoint '{path}': {reason(error)}") from None
 
 
 def _tensors(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
     named = {f"parameters.{name}": array for name, array in checkpoint.parameters.items()}
     named |= {f"optimiser.{name}": array for name, array in checkpoint.optimiser.items()}
+    named |= {f"devices.{name}": array for name, array in checkpoint.devices.items()}
     return {name: np.asarray(array, order="C") for name, array in named.items()}
 
 
@@ -140,15 +151,15 @@ def load(path: str | Path, *, optimiser: bool = True) -> Checkpoint:
     path : str or Path
         The file.
     optimiser : bool
-        Keep the optimiser's state as well; two thirds of the file, needed only to go on training. Left out, its digests
-        are checked all the same: a number from a damaged file is none.
+        Keep the optimiser's state and the devices as well; most of the file, needed only to go on with training or with
+        a chip. Left out, their digests are checked all the same: a number from a damaged file is none.
 
     Raises
     ------
     CheckpointError
         If the file is missing, truncated, of another kind or of a later version, or a tensor is not what was written.
     """
-    held: dict[str, dict[str, np.ndarray]] = {"parameters": {}, "optimiser": {}}
+    held: dict[str, dict[str, np.ndarray]] = {"parameters": {}, "optimiser": {}, "devices": {}}
     with _opened(path) as file:
         about, digests, seal = _read_page(path, file.metadata() or {})
         names = list(file.keys())
@@ -165,7 +176,15 @@ def load(path: str | Path, *, optimiser: bool = True) -> Checkpoint:
                 raise CheckpointError(f"checkpoint '{path}' is damaged: tensor '{key}' is not what was written")
             if kept:
                 held[group][name] = array
-    return Checkpoint(about, held["parameters"], held["optimiser"], str(path), seal)
+    if about.format <= MIXED:
+        held |= _separated(held["optimiser"])
+    return Checkpoint(about, held["parameters"], held["optimiser"], held["devices"], str(path), seal)
+
+
+def _separated(mixed: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    """Tell moments and update counts from the devices of a chip, as files of version 0.1 keep them together."""
+    rule = {name: array for name, array in mixed.items() if _OF_THE_RULE.fullmatch(name)}
+    return {"optimiser": rule, "devices": {name: array for name, array in mixed.items() if name not in rule}}
 
 
 def load_about(path: str | Path) -> Checkpoint:
@@ -186,8 +205,8 @@ def _opened(path: str | Path) -> Iterator[Any]:
     except FileNotFoundError:
         raise CheckpointError(f"checkpoint '{path}' does not exist") from None
     except (OSError, SafetensorError, TypeError, ValueError, KeyError, AttributeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"checkpoint '{path}' is truncated or damaged: {reason}") from None
+        fault = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CheckpointError(f"checkpoint '{path}' is truncated or damaged: {fault}") from None
 
 
 def _read_page(path: str | Path, metadata: Mapping[str, str]) -> tuple[About, dict[str, str], str]:
@@ -195,8 +214,8 @@ def _read_page(path: str | Path, metadata: Mapping[str, str]) -> tuple[About, di
     try:
         page = parse_json(metadata[_KEY])
         version = page["format"]
-        if version not in (OLD, FORMAT):
-            raise CheckpointError(f"checkpoint '{path}' has format {version}: this version reads {OLD} and {FORMAT}")
+        if type(version) is not int or not OLD <= version <= FORMAT:
+            raise CheckpointError(f"checkpoint '{path}' has format {version}: this version reads {OLD} to {FORMAT}")
         later = {"vectors": {}, "run": "", TENSORS: {}} if version == OLD else {}
         seal = seals.of_page(page)
         if version != OLD and page[seals.SEAL] != seal:

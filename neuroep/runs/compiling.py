@@ -20,12 +20,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hw_models.errors import ChipError
 from neuroep.data.batch import Batch, TokenVectors
-from neuroep.errors import NeuroepError
+from neuroep.errors import UserError
 from neuroep.network import Network
 from neuroep.randomness import generator
-from neuroep.runs import assembly
+from neuroep.runs import building
 from neuroep.runs.config import Config
 
 TOKENS, NEURONS, DIM, SAMPLES = 3, 4, 5, 4
@@ -59,7 +58,7 @@ def warm_up(config: Config) -> float:
     Nothing of it is left behind but compiled kernels. Where the small network cannot run, the run itself says why.
     """
     started = time.perf_counter()
-    with suppress(NeuroepError, ChipError), np.errstate(all="ignore"):
+    with suppress(UserError), np.errstate(all="ignore"):
         _rehearse(config)
     return time.perf_counter() - started
 
@@ -70,9 +69,9 @@ def _rehearse(config: Config) -> None:
     sizes = (*(min(NEURONS, size) for size in hidden), classes)
     given = {"tokens": lengths if len(lengths) > 1 else lengths[0], "dense": sizes}
     small = config.model_copy(update={"network": config.network.model_copy(update=given)})
-    network = assembly.build_network(small, DIM)
-    engine, batch = assembly.build_engine(small, network, None), _batch(network)
-    whole = assembly.build_estimator(small)
+    network = building.build_network(small, DIM)
+    engine, batch = building.build_engine(small, network, None), _batch(network)
+    whole = building.build_estimator(small)
     estimator = replace(whole, free=replace(whole.free, steps=2), nudged=replace(whole.nudged, steps=2))
     if engine.calibrates:
         engine.calibrate([batch], estimator)

@@ -1,6 +1,6 @@
 """Configuration of a run: one TOML file, checked field by field, written back resolved.
 
-    config = neuroep.config.load("examples/configs/reviews.toml", overrides=["--epochs", "3"])
+    config = neuroep.load_config("examples/configs/reviews.toml", overrides=["--epochs", "3"])
 
 Every section is frozen and knows its fields, their ranges and their meaning. What cannot be raises ``ConfigError`` with
 one line: the file, the dotted field, the value, what is allowed, the nearest valid name.
@@ -9,12 +9,11 @@ one line: the file, the dotted field, the value, what is allowed, the nearest va
 from __future__ import annotations
 
 import logging
-import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence, Set
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
@@ -22,10 +21,15 @@ from hw_models import reading
 from hw_models.chip import Chip, faults, files
 from hw_models.chip.fields import Idle
 from hw_models.errors import ChipError
+from hw_models.reading import Entries, Page
 from neuroep.errors import ConfigError
 from neuroep.gradients.formulas import formulas
 from neuroep.network import potentials
+from neuroep.runs import layout
+from neuroep.runs.overrides import dotted, merged
+from neuroep.runs.places import PICKLED, located
 from neuroep.runs.sections import (
+    CHIP,
     SEQUENCES,
     DataConfig,
     EngineConfig,
@@ -35,13 +39,11 @@ from neuroep.runs.sections import (
     Section,
     SettlingConfig,
     TrainingConfig,
+    settings,
 )
 
 _log = logging.getLogger(__name__)
 
-CHIP = "chip"
-PICKLED = ".kv"
-VECTOR_FILES = (PICKLED, ".bin", ".gz", ".txt", ".vec")
 
 
 class Config(Section):
@@ -106,7 +108,7 @@ class Config(Section):
         copy._foreign = frozenset()
         return copy
 
-    def to_dict(self) -> dict[str, dict[str, Any]]:
+    def to_dict(self) -> dict[str, Page]:
         """Return the settings as nested plain values, unset ones left out."""
         return self.model_dump(mode="json", exclude_none=True)
 
@@ -116,12 +118,12 @@ class Config(Section):
 
         return tomli_w.dumps(self.to_dict())
 
-    def flat(self) -> dict[str, Any]:
+    def flat(self) -> Page:
         """Return the settings by dotted name, for example ``{"training.epochs": 3}``."""
         return dict(_leaves(self.to_dict()))
 
 
-def _leaves(tables: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(tables: Entries, start: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in tables.items():
         if isinstance(value, dict) and f"{start}{name}" != "optimiser.rates":
             yield from _leaves(value, f"{start}{name}.")
@@ -129,22 +131,8 @@ def _leaves(tables: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, A
             yield f"{start}{name}", value
 
 
-def settings(chip: bool = True) -> dict[str, Any]:
-    """Return every field of the configuration by dotted name, as pydantic field information.
-
-    Parameters
-    ----------
-    chip : bool
-        With those of a chip, ``chip.adc.bits`` and so on.
-    """
-    sections: dict[str, Any] = {name: field.annotation for name, field in Config.model_fields.items() if name != CHIP}
-    fields = {name: section.model_fields for name, section in sections.items()}
-    found = {f"{name}.{leaf}": field for name, leaves in fields.items() for leaf, field in leaves.items()}
-    return found | ({f"{CHIP}.{name}": field for name, field in Chip.settings().items()} if chip else {})
-
-
 def parse(
-    values: Mapping[str, Any], source: str = "configuration", forgiven: dict[str, str] | None = None
+    values: Entries, source: str = "configuration", forgiven: dict[str, str] | None = None
 ) -> Config:
     """Check nested plain values.
 
@@ -174,7 +162,7 @@ def parse(
         raise ConfigError(f"{source}: {faults.line(error.errors()[0], settings())}") from None
 
 
-def _with_chip(values: Mapping[str, Any], forgiven: dict[str, str] | None) -> dict[str, Any]:
+def _with_chip(values: Entries, forgiven: dict[str, str] | None) -> Page:
     """Return the values with a chip, where there is one, made of what its name, file and table say."""
     table = chip_values(values.get(CHIP))
     if not isinstance(table, Mapping):
@@ -188,7 +176,7 @@ def _with_chip(values: Mapping[str, Any], forgiven: dict[str, str] | None) -> di
         raise ChipError(faults.line({**fault, "loc": (CHIP, *fault["loc"])}, settings())) from None
 
 
-def chip_values(chip: Any) -> Any:
+def chip_values(chip: object) -> Any:
     """Return a chip's nested values: a name or file replaced by what it stands for, each table laid over its preset.
 
     A preset is a name, a file, or once more a table: the layers that overrides make.
@@ -230,9 +218,6 @@ def load(
     ConfigError
         If the file is missing or no TOML, or a setting cannot be.
     """
-    from neuroep.runs import directory as runs
-    from neuroep.runs.overrides import merged
-
     path = Path(path)
     try:
         values = reading.read_toml(path)
@@ -242,7 +227,7 @@ def load(
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     values = merged(located(values, path.parent), overrides)
     config = parse(merged(values, varied) if varied else values, str(path), forgiven)
-    if runs.is_run(path.parent) and path.name == runs.CONFIG:
+    if layout.is_run(path.parent) and path.name == layout.CONFIG:
         pickled = str(config.data.vectors).lower().endswith(PICKLED)
         foreign = {"vectors": pickled, "cache": config.data.cache is not None}
         config._foreign = _unnamed({name for name, held in foreign.items() if held}, [*overrides, *varied])
@@ -251,19 +236,18 @@ def load(
     return config
 
 
-def changed(base: Config, overrides: Sequence[str], source: str = "configuration") -> Config:
-    """Return settings with overrides laid over them; see :func:`parse`."""
-    from neuroep.runs.overrides import merged
-
-    config = parse(merged(base.to_dict(), overrides), source)
+def changed(
+    base: Config, overrides: Sequence[str], source: str = "configuration", *, chip: Chip | None = None
+) -> Config:
+    """Return settings on another chip, where one is given, and with overrides laid over them; see :func:`parse`."""
+    values = base.to_dict() | ({} if chip is None else {CHIP: chip.to_dict()})
+    config = parse(merged(values, overrides), source)
     config._foreign = _unnamed(base._foreign, overrides)
     return config
 
 
 def _unnamed(foreign: Set[str], overrides: Sequence[str]) -> frozenset[str]:
     """Return those of some paths of section ``data`` that no override names."""
-    from neuroep.runs.overrides import dotted
-
     named = {dotted(option)[0] for option in overrides[::2]}
     return frozenset(name for name in foreign if f"data.{name}" not in named)
 
@@ -274,39 +258,15 @@ def _say(line: str) -> None:
     _log.warning("%s", line)
 
 
-def located(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the values with the paths of section ``data`` and of a chip made absolute, counted from ``folder``."""
-    values = {**values, CHIP: _located_chip(values[CHIP], folder)} if CHIP in values else values
-    data = values.get("data")
-    if not isinstance(data, Mapping):
-        return dict(values)
-    paths = {name: data[name] for name in ("path", "vectors", "cache") if isinstance(data.get(name), str)}
-    if "vectors" in paths and not _is_file_name(paths["vectors"], folder):
-        del paths["vectors"]
-    placed = {name: _absolute(value, folder, f"data.{name}") for name, value in paths.items()}
-    return {**values, "data": {**data, **placed}}
-
-
-def _located_chip(chip: Any, folder: Path) -> Any:
-    """Make the path of a chip's file absolute; the name of a preset stays."""
-    if isinstance(chip, Mapping) and isinstance(chip.get("preset"), str):
-        return {**chip, "preset": _located_chip(chip["preset"], folder)}
-    if isinstance(chip, str) and files.is_file_name(chip):
-        return _absolute(chip, folder, "chip")
-    return chip
-
-
-def _absolute(path: str, folder: Path, field: str) -> str:
-    """Return a path counted from ``folder``; one that no system can have stays, for the checks to refuse."""
-    if "\0" in path:
-        return path
-    try:
-        # Path.resolve would raise for a link to itself; opening it says so in its own words.
-        return os.path.realpath(folder / Path(path).expanduser())
-    except RuntimeError:
-        raise ConfigError(f"{field} = '{path}': there is no home folder of that name") from None
-
-
-def _is_file_name(vectors: str, folder: Path) -> bool:
-    """Tell a word-vector file from the name of a gensim download."""
-    return "/" in vectors or Path(vectors).suffix in VECTOR_FILES or os.path.exists(folder / vectors)
+def listing() -> str:
+    """Return a table of all settings: name, meaning, default."""
+    defaults = Config().flat()
+    rows = []
+    for name, field in settings(chip=False).items():
+        value = defaults.get(name)
+        choices = f" ({', '.join(get_args(field.annotation))})" if get_origin(field.annotation) is Literal else ""
+        default = "" if value in (None, {}) else f" [{str(value).lower() if isinstance(value, bool) else value}]"
+        rows.append(f"  --{name:<30} {' '.join((field.description or '').split())}{choices}{default}")
+    rows.append(f"  --{'chip':<30} Chip under the local engine, a preset or a TOML file; 'neuroep chips' lists them")
+    rows.append(f"  --{'chip.TABLE.FIELD':<30} One field of the chip; 'neuroep chips --fields' lists them")
+    return "\n".join(rows)

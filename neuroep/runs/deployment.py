@@ -1,34 +1,32 @@
 """Evaluate a run: as it was trained, on another engine, or deployed on a chip with several programming seeds.
 
-    found = neuroep.deployment.evaluate_run("runs/imdb")                                      # one evaluation
-    found = neuroep.deployment.deploy("runs/imdb", overrides=["--chip", "pcm"], seeds=5)      # mean and spread
+    found = neuroep.evaluate("runs/reviews")                          # one evaluation
+    found = neuroep.deploy("runs/reviews", chip="pcm", seeds=5)       # mean and spread
 
 Weights programmed on a chip other than the run's own are those of its checkpoint, and ranges are calibrated on its
 training samples. On its own chip a run goes on with the very devices, conductances and ranges that it was trained with:
 at the chip's ``device.age`` after their last write, or at another age, without a new write.
 
-    found = neuroep.deployment.evaluate_run("runs/pcm", overrides=["--chip.device.age", "3600.0"])
+    found = neuroep.evaluate("runs/pcm", overrides=["--chip.device.age", "3600.0"])
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from hw_models.chip import pages
+from hw_models.chip import Chip, pages
 from hw_models.keywords import checked
+from hw_models.reading import Page
 from hw_models.text import lined
-from neuroep.errors import ConfigError, DataError
+from neuroep.errors import ConfigError
 from neuroep.runs import directory as runs
-from neuroep.runs.assembly import Assembly, assemble, calibrate
-from neuroep.runs.checkpoints import Checkpoint
-from neuroep.runs.config import Config
-from neuroep.runs.evaluation import Evaluation, evaluate
-from neuroep.runs.overrides import dotted
+from neuroep.runs.evaluation import Evaluation
+from neuroep.runs.session import Session
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Deployment:
         accuracies = [found.accuracy for found in self.evaluations]
         return float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else float("nan")
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Page:
         """Return plain values."""
         found = {str(seed): evaluation.as_dict() for seed, evaluation in zip(self.seeds, self.evaluations, strict=True)}
         return {"chip": self.chip, "accuracy": self.accuracy, "spread": self.spread, "seeds": found}
@@ -66,20 +64,27 @@ class Deployment:
 
 
 @checked(ConfigError)
-def evaluate_run(
-    path: str | Path, split: str = "test", overrides: Sequence[str] = (), *, progress: bool = False
+def evaluate(
+    run: str | Path,
+    split: str = "test",
+    overrides: Sequence[str] = (),
+    *,
+    chip: Chip | str | Path | None = None,
+    devices: str = "keep",
+    progress: bool = False,
 ) -> Evaluation:
     """Evaluate the last checkpoint of a run directory.
 
     Parameters
     ----------
-    path : str or Path
+    run : str or Path
         Run directory.
     split : str
         Name of the split.
     overrides : sequence of str
-        Settings to change, for example ``["--engine", "reference"]``, ``["--chip", "pcm"]`` or
-        ``["--data.path", "elsewhere"]``.
+        Settings to change, for example ``["--engine", "reference"]`` or ``["--data.path", "elsewhere"]``.
+    chip, devices
+        As of :meth:`neuroep.runs.session.Session.open`.
     progress : bool
         Show a bar on a terminal.
 
@@ -87,47 +92,20 @@ def evaluate_run(
     ------
     CheckpointError
         If it is no run directory, its checkpoint cannot be read, or an override describes another network.
-    ConfigError, DataError
-        If an override or the data cannot be.
+    ConfigError, DataError, ChipError
+        If an override, the data or the chip cannot be.
     """
-    run = runs.load(path, [*overrides, "--training.evaluate", split])
-    kept = run.config.chip is not None and devices(run.config) == devices(runs.load(path).config)
-    checkpoint = run.checkpoint(optimiser=kept)
-    parts = assemble(run.config, checkpoint)
-    _check_data(parts, checkpoint, overrides)
-    if kept and checkpoint.optimiser:
-        parts.engine.load_optimiser_state(checkpoint.optimiser)
-    calibrate(parts)
-    # A chip that is programmed anew reads as it does in a deployment with the same seed.
-    anew = run.config.chip is not None and not kept
-    return _evaluated(parts, split, progress, 0 if anew else checkpoint.about.epoch)
-
-
-def _check_data(parts: Assembly, checkpoint: Checkpoint, overrides: Sequence[str]) -> None:
-    """Refuse data that have changed since the run was trained, unless an override names data."""
-    known, corpus = checkpoint.about.data, parts.corpus
-    if not known or known == corpus.fingerprint:
-        return
-    chosen = ("data.", "network.tokens", "training.seed")
-    if not any(dotted(name)[0].startswith(chosen) for name in overrides[::2] if name != "--chip"):
-        cure = f"to evaluate on them all the same, add --data.name {corpus.name}"
-        raise DataError(f"data '{corpus.name}' are not those that '{checkpoint.source}' was trained on: {cure}")
-
-
-def devices(config: Config) -> tuple[Any, ...]:
-    """Return what decides which devices a run has: its chip, read at whatever age, and the seed of its draws."""
-    seed, chip = config.engine.chip_seed, config.chip
-    if chip is not None:
-        chip = chip.model_copy(update={"kept": None, "device": chip.device.model_copy(update={"age": 0.0})})
-    return chip, config.training.seed if seed is None else seed
+    session = _session(run, split, overrides, chip, devices)
+    return session.evaluate(split, progress=progress)
 
 
 @checked(ConfigError)
 def deploy(
-    path: str | Path,
+    run: str | Path,
     split: str = "test",
     overrides: Sequence[str] = (),
     *,
+    chip: Chip | str | Path | None = None,
     seeds: int = 1,
     progress: bool = False,
 ) -> Deployment:
@@ -135,38 +113,35 @@ def deploy(
 
     Parameters
     ----------
-    path, split, overrides, progress
-        As for :func:`evaluate_run`; overrides must name a chip unless the run has one.
+    run, split, overrides, chip, progress
+        As for :func:`evaluate`; a chip must be named unless the run has one.
     seeds : int
         Number of chips, from 1.
 
     Raises
     ------
     ConfigError
-        If there is no chip, or the number is below 1; else as :func:`evaluate_run`.
+        If there is no chip, or the number is below 1; else as :func:`evaluate`.
     """
     if seeds < 1:
         raise ConfigError(f"seeds is {seeds}: allowed are whole numbers from 1")
     if any(name.lstrip("-").replace("-", "_").endswith("chip_seed") for name in overrides[::2]):
         raise ConfigError(f"engine.chip_seed: with seeds = {seeds} the chips have the seeds from 0 on; leave one out")
+    if chip is None and runs.load(run, overrides).config.chip is None:
+        raise ConfigError(f"seeds is {seeds}: it counts programmings of a chip; add --chip NAME")
     found, name = [], ""
     for seed in range(seeds):
-        given = [*overrides, "--training.evaluate", split]
-        chip = runs.load(path, given).config.chip
-        if chip is None:
-            raise ConfigError(f"seeds is {seeds}: it counts programmings of a chip; add --chip NAME")
-        run = runs.load(path, [*given, "--engine.chip_seed", str(seed)])
-        checkpoint = run.checkpoint(optimiser=False)
-        parts = assemble(run.config, checkpoint)
-        _check_data(parts, checkpoint, overrides)
-        calibrate(parts)
-        name = pages.label(chip)
-        found.append(_evaluated(parts, split, progress, 0))
+        session = _session(run, split, [*overrides, "--engine.chip_seed", str(seed)], chip, "program")
+        name = pages.label(session.config.chip) if session.config.chip is not None else ""
+        found.append(session.evaluate(split, progress=progress))
     return Deployment(name, tuple(range(seeds)), tuple(found))
 
 
-def _evaluated(parts: Assembly, split: str, progress: bool, epoch: int) -> Evaluation:
-    order, batch = parts.config.evaluation_order, parts.config.training.batch
-    free = parts.estimator.free
-    shown = {"progress": progress, "occasion": (epoch,)}
-    return evaluate(parts.engine, parts.corpus, split, free, batch=batch, order=order, **shown)  # type: ignore[arg-type]
+def _session(
+    run: str | Path, split: str, overrides: Sequence[str], chip: Chip | str | Path | None, devices: str
+) -> Session:
+    """Open a run directory, of whose splits only one is needed."""
+    if not os.path.isdir(run):
+        runs.load(run)  # says why it is none
+    given = [*overrides, "--training.evaluate", split]
+    return Session.open(run, chip=chip, devices=devices, overrides=given)

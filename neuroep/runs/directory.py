@@ -29,17 +29,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hw_models.reading import parse_json, read_json
+import numpy as np
+
+from hw_models.reading import Entries, Page, parse_json, read_json
 from hw_models.text import shown
 from hw_models.whole_files import opened, write_text
 from neuroep import __version__
-from neuroep.errors import CheckpointError, ConfigError
+from neuroep.errors import CheckpointError, ConfigError, reason
 from neuroep.runs import checkpoints, config as configuration, seals
 from neuroep.runs.checkpoints import Checkpoint
 from neuroep.runs.config import Config
 from neuroep.runs.folders import absence, appearing, unwritable
+from neuroep.runs.layout import CHECKPOINT, CONFIG, ENVIRONMENT, METRICS
 
-CONFIG, ENVIRONMENT, METRICS, CHECKPOINT = "config.toml", "environment.json", "metrics.jsonl", "checkpoint.safetensors"
 PACKAGES = ("numpy", "scipy", "numba", "torch", "safetensors", "datasets", "gensim", "pydantic")
 CHANGEABLE = frozenset(
     {
@@ -67,7 +69,7 @@ class Run:
     config: Config
 
     @property
-    def environment(self) -> dict[str, Any]:
+    def environment(self) -> Page:
         """Versions, machine, engine, corpus and network of the first start.
 
         Raises
@@ -80,7 +82,7 @@ class Run:
         try:
             page = read_json(path)
         except (OSError, ValueError) as error:
-            raise CheckpointError(f"'{path}' is damaged: {getattr(error, 'strerror', None) or error}; {cure}") from None
+            raise CheckpointError(f"'{path}' is damaged: {reason(error)}; {cure}") from None
         if not isinstance(page, dict):
             raise CheckpointError(f"'{path}' is damaged: it holds no table; {cure}")
         saved = self._about
@@ -90,7 +92,7 @@ class Run:
         return seals.opened(page)
 
     @property
-    def metrics(self) -> list[dict[str, Any]]:
+    def metrics(self) -> list[Page]:
         """Records of the epochs, a torn last line left out; what is no record raises ``CheckpointError``."""
         found, saved = _records(self.path / METRICS), self._about
         _check_records(self.path / METRICS, found, saved)
@@ -122,7 +124,7 @@ class Run:
             )
         return found
 
-    def save(self, checkpoint: Checkpoint, record: Mapping[str, Any] | None = None) -> None:
+    def save(self, checkpoint: Checkpoint, record: Entries | None = None) -> None:
         """Replace the checkpoint, and before it add the record of its epoch to the metrics.
 
         A kill in between leaves a line too many, which :meth:`rewind` drops.
@@ -131,7 +133,7 @@ class Run:
             self.append(record, checkpoint.run)
         checkpoints.save(self.path / CHECKPOINT, checkpoint)
 
-    def append(self, record: Mapping[str, Any], run: str | None = None) -> None:
+    def append(self, record: Entries, run: str | None = None) -> None:
         """Add one line to the metrics and flush it to the disk; ``run`` is its name, default as the checkpoint says."""
         line = as_json(seals.sealed(plain(record), self._about.run if run is None else run))
         with opened(self.path / METRICS, "a") as file:
@@ -166,11 +168,6 @@ class Run:
         return replace(self, config=config)
 
 
-def is_run(path: Path) -> bool:
-    """Tell whether a folder is a run directory."""
-    return all((path / name).is_file() for name in (CONFIG, CHECKPOINT))
-
-
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Run:
     """Open a run directory.
 
@@ -197,7 +194,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Run:
     return Run(path, configuration.load(path / CONFIG, overrides))
 
 
-def create(path: str | Path, config: Config, environment: Mapping[str, Any], checkpoint: Checkpoint) -> Run:
+def create(path: str | Path, config: Config, environment: Entries, checkpoint: Checkpoint) -> Run:
     """Write a run directory under a temporary name, then give it its own.
 
     Raises
@@ -222,13 +219,13 @@ def create(path: str | Path, config: Config, environment: Mapping[str, Any], che
     return Run(path, config)
 
 
-def environment(**parts: Any) -> dict[str, Any]:
+def environment(parts: Entries | None = None) -> Page:
     """Describe where a run is made.
 
     Parameters
     ----------
-    **parts
-        What else is to be recorded, for example ``engine=engine.describe()``.
+    parts : mapping, optional
+        What else is to be recorded, for example ``{"engine": engine.describe()}``.
     """
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -237,7 +234,7 @@ def environment(**parts: Any) -> dict[str, Any]:
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
         "packages": {"neuroep": __version__} | {name: found for name in PACKAGES if (found := _version(name))},
-        **parts,
+        **(parts or {}),
     }
 
 
@@ -262,23 +259,23 @@ def check_unchanged(old: Config, new: Config, where: str | Path) -> None:
             raise ConfigError(f"cannot resume '{where}': {name} differs: {values}")
 
 
-def as_json(value: Any, indent: int | None = None) -> str:
+def as_json(value: object, indent: int | None = None) -> str:
     """Return JSON that any reader takes: numbers that are not finite become null."""
     return json.dumps(plain(value), indent=indent, allow_nan=False)
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """Return nested values as JSON has them: numbers that are not finite become None."""
     if isinstance(value, Mapping):
         return {str(name): plain(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
         return [plain(entry) for entry in value]
-    if hasattr(value, "tolist"):
+    if isinstance(value, np.ndarray | np.generic):
         return plain(value.tolist())
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-Lines = list[tuple[dict[str, Any], str]]
+Lines = list[tuple[Page, str]]
 """Records with their text."""
 
 
@@ -316,7 +313,7 @@ def _check_records(path: Path, records: Lines, saved: Checkpoint) -> None:
             raise CheckpointError(f"{path}: line {number} {fault}")
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return "none" if value is None else shown(value)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hw_models.reading import Page
 from hw_models.text import lined, plain
 from neuroep.data.batch import Batch
 from neuroep.errors import DataError
@@ -64,7 +65,7 @@ class Evaluation:
         shares = np.divide(right, totals, out=np.full(len(totals), np.nan), where=totals > 0)
         return dict(zip(self.classes, shares.tolist(), strict=True))
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Page:
         """Return plain values."""
         return {
             "split": self.split,
@@ -144,7 +145,7 @@ def evaluate(
     counted = engine.counters()
     shown = bar(minibatches, total, split, progress)
     with engine.aged():
-        found = _judge(engine, corpus.classes, (split, *occasion), schedule, shown)
+        found = _judge(engine, corpus.classes, split, occasion, schedule, shown)
     health = {"residual": found.residual, "unsettled": 1.0 - found.converged, "at_levels": found.at_levels}
     remarks = advice.unsettled("samples", "free", health, schedule, engine.redraws)
     return replace(found, counters=difference(engine.counters(), counted), remarks=tuple(remarks))
@@ -158,18 +159,18 @@ def difference(after: Mapping[str, int], before: Mapping[str, int]) -> dict[str,
 def _judge(
     engine: Engine,
     classes: tuple[str, ...],
-    occasion: tuple[Any, ...],
+    split: str,
+    occasion: tuple[str | int, ...],
     schedule: Schedule,
     minibatches: Iterator[Batch],
 ) -> Evaluation:
-    """Predict all batches; the occasion begins with the split."""
+    """Predict all batches; split, occasion and number key the draws of each."""
     confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
     loss = dead = steps = converged = residual = levels = 0.0
     lowest = engine.network.output.potential.low
     predicted = []
     for number, minibatch in enumerate(minibatches):
-        engine.begin("evaluate", *occasion, number)
-        settled = engine.settle(minibatch, schedule)
+        settled = engine.settle(minibatch.keyed("evaluate", split, *occasion, number), schedule)
         outputs = engine.outputs(settled)
         predicted.append(outputs.argmax(axis=1))
         np.add.at(confusion, (minibatch.labels, predicted[-1]), 1)
@@ -182,7 +183,7 @@ def _judge(
         residual = max(residual, settled.residual)
     n = int(confusion.sum())
     means = loss / n, dead / n, steps / n, residual, converged / n, levels / n
-    return Evaluation(occasion[0], classes, confusion, *means, predicted=np.concatenate(predicted))
+    return Evaluation(split, classes, confusion, *means, predicted=np.concatenate(predicted))
 
 
 def bar(items: Iterator[Batch], total: int, label: str, progress: bool) -> Any:

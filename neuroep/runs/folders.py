@@ -1,3 +1,4 @@
+# Tested by tests/analysis/test_folders.py.
 """Output folders that appear complete or not at all.
 
 A folder is made under a temporary name, ``.NAME.PROCESS.partial``, and renamed when everything is in it. What a killed
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hw_models.whole_files import kind
-from neuroep.errors import ConfigError
+from neuroep.errors import ConfigError, reason
 from neuroep.runs import locks
 
 
@@ -26,7 +27,7 @@ def absence(path: Path) -> str:
     except FileNotFoundError:
         return "does not exist"
     except (OSError, ValueError) as error:
-        return f"cannot be opened: {getattr(error, 'strerror', None) or error}"
+        return f"cannot be opened: {reason(error)}"
     return f"is {kind(mode)}"
 
 

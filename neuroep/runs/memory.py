@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/test_cli.py.
 """Resident memory of this process."""
 
 from __future__ import annotations

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
-from hw_models.reading import parse_toml
+from hw_models.reading import Entries, Page, parse_toml
 from neuroep.errors import ConfigError, nearest
+from neuroep.runs.places import located
+from neuroep.runs.sections import settings
 
 SHORT: Mapping[str, str] = {"engine": "engine.kind"}
 UNSET = ("none", "unset")
@@ -68,7 +70,7 @@ def check_once(name: str, given: Sequence[str], known: Collection[str]) -> None:
             raise ConfigError(f"setting {named} is given twice: which value is meant?")
 
 
-def merged(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+def merged(values: Entries, overrides: Sequence[str]) -> Page:
     """Return nested settings with overrides laid over them; those of a chip as a table whose preset is what was there.
 
     Raises
@@ -99,7 +101,7 @@ def merged(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any
     return result
 
 
-def _inner(table: Any, name: str) -> Any:
+def _inner(table: object, name: str) -> Any:
     """Return the table of that name inside another, made where there is none."""
     if not isinstance(table, dict):
         return table
@@ -110,12 +112,10 @@ def _inner(table: Any, name: str) -> Any:
 
 def _located(chip: str) -> str:
     """Count the relative path of a chip's file from the working directory."""
-    from neuroep.runs.config import located
-
     return located({"chip": chip}, Path.cwd())["chip"]
 
 
-def _lay(table: dict[str, Any], leaf: str, entry: str, value: Any, unset: bool) -> None:
+def _lay(table: Page, leaf: str, entry: str, value: object, unset: bool) -> None:
     """Put one value in its table; what is no table there is left for the checks to find.
 
     None takes a setting out, or, with ``unset``, stays to unset what a chip's preset sets.
@@ -144,8 +144,6 @@ def dotted(option: str, others: Collection[str] = ()) -> tuple[str, str]:
     ConfigError
         If the name is unknown or fits several settings.
     """
-    from neuroep.runs.config import settings
-
     fields, common = list(settings()), list(settings(chip=False))
     name = option.removeprefix("--").replace("-", "_")
     name = SHORT.get(name, name)
@@ -169,8 +167,6 @@ def dotted(option: str, others: Collection[str] = ()) -> tuple[str, str]:
 
 def _value(field: str, text: str) -> Any:
     """Read a value as TOML, or keep it as text where the setting takes text."""
-    from neuroep.runs.config import settings
-
     annotation = settings()[field].annotation
     members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
     kinds = [get_args(kind)[0] if get_origin(kind) is Annotated else kind for kind in members]
@@ -195,23 +191,5 @@ def _scalar(text: str) -> Any:
 
 def _placed(field: str, text: str) -> str:
     """Count relative paths from the working directory."""
-    from neuroep.runs.config import located
-
     section, _, leaf = field.partition(".")
     return located({section: {leaf: text}}, Path.cwd())[section][leaf] if section == "data" else text
-
-
-def listing() -> str:
-    """Return a table of all settings: name, meaning, default."""
-    from neuroep.runs.config import Config, settings
-
-    defaults = Config().flat()
-    rows = []
-    for name, field in settings(chip=False).items():
-        value = defaults.get(name)
-        choices = f" ({', '.join(get_args(field.annotation))})" if get_origin(field.annotation) is Literal else ""
-        default = "" if value in (None, {}) else f" [{str(value).lower() if isinstance(value, bool) else value}]"
-        rows.append(f"  --{name:<30} {' '.join((field.description or '').split())}{choices}{default}")
-    rows.append(f"  --{'chip':<30} Chip under the local engine, a preset or a TOML file; 'neuroep chips' lists them")
-    rows.append(f"  --{'chip.TABLE.FIELD':<30} One field of the chip; 'neuroep chips --fields' lists them")
-    return "\n".join(rows)

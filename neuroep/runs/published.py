@@ -16,16 +16,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hw_models.reading import Entries
 from neuroep.errors import CheckpointError
 from neuroep.runs import config as configuration, directory as runs, folders
-from neuroep.runs.assembly import build_network
+from neuroep.runs.building import build_network
 from neuroep.runs.checkpoints import About, Checkpoint
 from neuroep.runs.config import Config
 from neuroep.runs.directory import Run
 from neuroep.runs.overrides import merged
 
 _VECTORS = "word2vec-google-news-300"
-PAPER: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+PAPER: Mapping[str, Mapping[str, Entries]] = {
     "sentiment": {
         "network": {"kind": "sentiment", "tokens": 600, "dense": [1000, 40, 2], "mask": False},
         "data": {"name": "imdb", "vectors": _VECTORS},
@@ -89,7 +90,7 @@ def convert(file: str | Path, out: str | Path, overrides: Sequence[str] = ()) ->
         parameters |= {f"{synapse.name}.{part}": array for part, array in tensors.items()}
     _check_shapes(file, parameters, network.parameter_shapes())
     about = About(network.signature(), epoch=0, updates=0, seed=config.training.seed, config=runs.config_hash(config))
-    page = runs.environment(imported=Path(file).name, network={"signature": network.signature()})
+    page = runs.environment({"imported": Path(file).name, "network": {"signature": network.signature()}})
     return runs.create(out, config, page, Checkpoint(about, parameters))
 
 
@@ -100,7 +101,7 @@ def _config(shape: _Shape, overrides: Sequence[str]) -> Config:
     return configuration.parse(merged(values, overrides), f"{shape.kind} network")
 
 
-def _read(file: str | Path) -> Mapping[str, Any]:
+def _read(file: str | Path) -> Entries:
     """Load the state dict without executing anything in it."""
     import pickle
     import struct

@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/runs/test_damage.py.
 """Digests of what a run directory holds, so that damage and mixed-up files are seen before they give a number.
 
 Each tensor of a checkpoint has a digest of its name, dtype, shape and bytes; its page, a line of metrics and the
@@ -9,11 +10,11 @@ The hash is XXH3 with 128 bits, which runs at the speed of the memory: two equal
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import xxhash
+
+from hw_models.reading import Entries, Page
 
 SEAL, RUN = "seal", "run"
 """Entries of a sealed page: its digest, and the run it belongs to."""
@@ -26,25 +27,25 @@ def of_array(name: str, array: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def of_page(page: Mapping[str, Any]) -> str:
+def of_page(page: Entries) -> str:
     """Return the digest of plain values, their seal left out; the order of names does not count."""
     plain = {name: value for name, value in page.items() if name != SEAL}
     return xxhash.xxh3_128(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
-def sealed(page: Mapping[str, Any], run: str) -> dict[str, Any]:
+def sealed(page: Entries, run: str) -> Page:
     """Return plain values with the run they belong to and their digest."""
     whole = {**page, RUN: run}
     return {**whole, SEAL: of_page(whole)}
 
 
-def fault(page: Mapping[str, Any], run: str) -> str:
+def fault(page: Entries, run: str) -> str:
     """Return what is wrong with a sealed page of a run: nothing, damage, or that it is another run's."""
     if page.get(SEAL) != of_page(page):
         return "is damaged or was changed by hand"
     return "" if page.get(RUN) == run else "belongs to another run"
 
 
-def opened(page: Mapping[str, Any]) -> dict[str, Any]:
+def opened(page: Entries) -> Page:
     """Return the values without run and seal."""
     return {name: value for name, value in page.items() if name not in (RUN, SEAL)}

@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/runs/test_every_setting.py.
 """Sections of a configuration: every setting with its range and meaning; see :mod:`neuroep.runs.config`."""
 
 from __future__ import annotations
@@ -8,11 +9,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from hw_models.chip import Chip
+from hw_models.reading import Entries, Page
 from neuroep.errors import ConfigError
 from neuroep.gradients.formulas import Kind, check_points
 from neuroep.learning.optimisers import LARGEST_RATE
 
-PAPER_SIZES: Mapping[str, Mapping[str, Any]] = {
+CHIP = "chip"
+"""Name of the table that describes the chip."""
+
+PAPER_SIZES: Mapping[str, Entries] = {
     "sentiment": {"tokens": 600, "dense": [1000, 40, 2]},
     "inference": {"tokens": 25, "dense": [400, 3], "inverse_temperature": 0.16},
 }
@@ -256,3 +262,29 @@ class EngineConfig(Section):
         if self.kind == "local" and self.device.startswith("cuda"):
             raise ValueError(f"device = '{self.device}': engine 'local' runs on the CPU; use kind = 'reference'")
         return self
+
+
+SECTIONS: Mapping[str, type[Section]] = {
+    "network": NetworkConfig,
+    "data": DataConfig,
+    "settling": SettlingConfig,
+    "estimator": EstimatorConfig,
+    "optimiser": OptimiserConfig,
+    "training": TrainingConfig,
+    "engine": EngineConfig,
+}
+"""By name of the table; beside them stands the chip's."""
+
+
+def settings(chip: bool = True) -> Page:
+    """Return every field of the configuration by dotted name, as pydantic field information.
+
+    Parameters
+    ----------
+    chip : bool
+        With those of a chip, ``chip.adc.bits`` and so on.
+    """
+    found: Page = {}
+    for name, part in SECTIONS.items():
+        found |= {f"{name}.{leaf}": field for leaf, field in part.model_fields.items()}
+    return found | ({f"{CHIP}.{name}": field for name, field in Chip.settings().items()} if chip else {})

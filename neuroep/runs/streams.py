@@ -7,6 +7,7 @@ takes their number, so that whatever writes to standard error writes into it. He
 from __future__ import annotations
 
 import errno
+import io
 import logging
 import os
 import sys
@@ -83,7 +84,7 @@ def prepared() -> Iterator[None]:
         if getattr(sys, name) is None:
             _closed(number, name)
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     with warnings.catch_warnings():
         if not sys.warnoptions:

@@ -1,7 +1,6 @@
 """Training: epochs of measure and update, with a run directory that a kill cannot break.
 
-    config = neuroep.config.load("examples/configs/reviews.toml")
-    record = neuroep.training.train(config, "runs/reviews")
+    record = neuroep.train("examples/configs/reviews.toml", "runs/reviews")
 
 Each epoch ends with one line of metrics and one checkpoint. Order of samples and random signs are keyed by (seed,
 epoch, step), so a resumed run goes on bit for bit on the same machine. A chip's devices are read as soon as they are
@@ -15,49 +14,53 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hw_models.keywords import checked
+from hw_models.reading import Entries, Page
 from neuroep.data.batch import Batch
 from neuroep.errors import CheckpointError, ConfigError, DivergenceError
-from neuroep.randomness import generator
-from neuroep.runs import advice, checkpoints, directory as runs, folders, locks
-from neuroep.runs.assembly import Assembly, assemble, calibrate, check_update, rates
+from neuroep.runs import advice, checkpoints, config as configuration, directory as runs, folders, locks
+from neuroep.runs.building import check_update
 from neuroep.runs.checkpoints import About, Checkpoint
 from neuroep.runs.compiling import clock, warm_up
 from neuroep.runs.config import Config
 from neuroep.runs.directory import Run
-from neuroep.runs.evaluation import bar, difference, evaluate
+from neuroep.runs.evaluation import bar, difference
 from neuroep.runs.memory import peak_memory
+from neuroep.runs.session import Session
 
 if TYPE_CHECKING:
     from neuroep.data.corpus import Corpus
     from neuroep.engines.engine import Engine
 
-Report = Callable[[Mapping[str, Any]], None]
+Report = Callable[[Entries], None]
 
 
 @checked(ConfigError)
 def train(
-    config: Config,
+    source: str | Path | Config,
     out: str | Path,
     *,
+    overrides: Sequence[str] = (),
     resume: bool = False,
     start: str | Path | None = None,
     progress: bool = True,
     report: Report | None = None,
     corpus: Corpus | None = None,
-) -> dict[str, Any]:
+) -> Page:
     """Train a network into a run directory.
 
     Parameters
     ----------
-    config : Config
-        What to train, and how.
+    source : str, Path or Config
+        What to train, and how: a configuration file, or what was read of one.
     out : str or Path
         Run directory; it is made once data, network and engine are ready.
+    overrides : sequence of str
+        Settings to change, ``["--training.epochs", "3", "--chip", "pcm"]``.
     resume : bool
         Go on from the last checkpoint if the directory holds a run, else start.
     start : str or Path, optional
@@ -85,7 +88,7 @@ def train(
     DivergenceError
         If a state or weight is not finite; the last checkpoint stays.
     """
-    out = Path(out)
+    out, config = Path(out), _configuration(source, overrides)
     if resume and os.path.isdir(out) and os.listdir(out):
         runs.load(out)  # a directory that holds something else gets no lock
         with locks.held(out, "run"):
@@ -97,7 +100,16 @@ def train(
         return _epochs(run, parts, about, progress, report)
 
 
-def _epochs(run: Run, parts: Assembly, about: About, progress: bool, report: Report | None) -> dict[str, Any]:
+def _configuration(source: str | Path | Config, overrides: Sequence[str]) -> Config:
+    """Return what is to be trained."""
+    if isinstance(source, str | Path):
+        return configuration.load(source, overrides)
+    if not isinstance(source, Config):
+        raise ConfigError(f"source is a {type(source).__name__}: give a configuration file or a Config")
+    return configuration.changed(source, overrides) if overrides else source
+
+
+def _epochs(run: Run, parts: Session, about: About, progress: bool, report: Report | None) -> Page:
     """Train the epochs that are left; return the record of the last one."""
     config, out = parts.config, run.path
     probe = _probe_batch(parts) if config.training.probe else None
@@ -110,8 +122,7 @@ def _epochs(run: Run, parts: Assembly, about: About, progress: bool, report: Rep
             error.args = (f"{error}; in epoch {epoch + 1}, the checkpoint of epoch {epoch} stays in '{out}'",)
             raise
         if probe is not None:
-            parts.engine.begin("probe", epoch)
-            record["probe"] = _probe(parts, probe)
+            record["probe"] = _probe(parts, probe.keyed("probe", epoch))
         record["remarks"] = _remarks(parts, record, run.metrics)
         about = replace(about, epoch=epoch + 1, updates=record["updates"])
         run.save(_checkpoint(parts.engine, about), record)
@@ -120,16 +131,15 @@ def _epochs(run: Run, parts: Assembly, about: About, progress: bool, report: Rep
     return record
 
 
-def _started(config: Config, out: Path, start: str | Path | None, corpus: Corpus | None) -> tuple[Run, Assembly, About]:
+def _started(config: Config, out: Path, start: str | Path | None, corpus: Corpus | None) -> tuple[Run, Session, About]:
     """Build everything, calibrate a chip, then make the run directory with the initial weights."""
     folders.check_free(out, "choose another, or add --resume to continue its run")
     check_update(config)
-    parts = assemble(config, None if start is None else runs.load(start).checkpoint(optimiser=False), corpus)
-    parts.engine.read_at(0.0)
-    calibrate(parts)
+    weights = None if start is None else runs.load(start).checkpoint(optimiser=False)
+    parts = Session.open(config, corpus=corpus, weights=weights, age=0.0)
     about = _about(parts, epoch=0, updates=0)
     origin = {} if start is None else {"start": str(start)}
-    page = runs.environment(engine=parts.engine.describe(), **_sizes(parts), **origin)
+    page = runs.environment({"engine": parts.engine.describe(), **_sizes(parts), **origin})
     run = runs.create(out, config, page, _checkpoint(parts.engine, about))
     return run, parts, replace(about, run=run.name)
 
@@ -141,7 +151,7 @@ def _check_start(run: Run, start: str | Path | None) -> None:
         raise ConfigError(f"cannot resume '{run.path}' from '{start}': it started from {had or 'weights of its own'}")
 
 
-def _resumed(config: Config, out: Path, corpus: Corpus | None) -> tuple[Run, Assembly, About]:
+def _resumed(config: Config, out: Path, corpus: Corpus | None) -> tuple[Run, Session, About]:
     """Open a run directory and put the engine where training stopped."""
     run = runs.load(out)
     saved = run.checkpoint()
@@ -151,16 +161,14 @@ def _resumed(config: Config, out: Path, corpus: Corpus | None) -> tuple[Run, Ass
     if not saved.about.data:
         raise CheckpointError(f"cannot resume '{out}': it holds imported weights and no training to resume")
     runs.check_unchanged(run.config, config, out)
-    parts = assemble(config, saved, corpus)
+    parts = Session.open(replace(run, config=config), corpus=corpus, weights=saved, age=0.0, moments=True)
     if saved.about.data != parts.corpus.fingerprint:
         raise CheckpointError(f"checkpoint of '{out}' was trained on other data than '{parts.corpus.name}' holds now")
-    parts.engine.read_at(0.0)
-    parts.engine.load_optimiser_state(saved.optimiser)
     run.rewind(saved.about.epoch)
     return run.reconfigured(config), parts, replace(saved.about, run=saved.run)
 
 
-def _about(parts: Assembly, epoch: int, updates: int) -> About:
+def _about(parts: Session, epoch: int, updates: int) -> About:
     from neuroep.data import familiar
 
     config = parts.config
@@ -177,10 +185,10 @@ def _about(parts: Assembly, epoch: int, updates: int) -> About:
 
 
 def _checkpoint(engine: Engine, about: About) -> Checkpoint:
-    return Checkpoint(about, engine.parameters(), engine.optimiser_state())
+    return Checkpoint(about, engine.parameters(), engine.optimiser_state(), engine.device_state())
 
 
-def _sizes(parts: Assembly) -> dict[str, Any]:
+def _sizes(parts: Session) -> Page:
     """Describe corpus and network for the record."""
     shapes = parts.network.parameter_shapes()
     corpus = parts.corpus
@@ -201,24 +209,20 @@ def _sizes(parts: Assembly) -> dict[str, Any]:
     }
 
 
-def _epoch(parts: Assembly, epoch: int, updates: int, progress: bool, compiled: float) -> dict[str, Any]:
+def _epoch(parts: Session, epoch: int, updates: int, progress: bool, compiled: float) -> Page:
     """Go once through the training split, then evaluate; return the epoch's record.
 
     ``compiled`` is what compiling has taken since the last epoch [s].
     """
     before = parts.engine.counters()
-    speeds = rates(parts.config, parts.network, epoch)
+    speeds = parts.rates(epoch)
     with clock() as training:
         health, updates = _updates(parts, epoch, updates, speeds, progress)
     counted = difference(parts.engine.counters(), before)
-    settings = parts.config.training
-    how: dict[str, Any] = {"batch": settings.batch, "order": parts.config.evaluation_order, "progress": progress}
     with clock() as evaluating:
         evaluations = {
-            split: evaluate(
-                parts.engine, parts.corpus, split, parts.estimator.free, **how, occasion=(epoch + 1,)
-            ).as_dict()
-            for split in settings.evaluate
+            split: parts.evaluate(split, epoch=epoch + 1, progress=progress).as_dict()
+            for split in parts.config.training.evaluate
         }
     train = {name: health.pop(name) for name in ("loss", "accuracy") if name in health}
     compiled += training.compiling + evaluating.compiling
@@ -237,12 +241,12 @@ def _epoch(parts: Assembly, epoch: int, updates: int, progress: bool, compiled: 
     }
 
 
-def spent(record: Mapping[str, Any]) -> float:
+def spent(record: Entries) -> float:
     """Return the seconds an epoch took, training and evaluating, without what compiled."""
     return sum(value for name, value in record["seconds"].items() if name != "compile")
 
 
-def _remarks(parts: Assembly, record: dict[str, Any], before: Sequence[Mapping[str, Any]]) -> list[str]:
+def _remarks(parts: Session, record: Page, before: Sequence[Entries]) -> list[str]:
     """Return what the epoch's numbers point to; see :mod:`neuroep.runs.advice`."""
     config, labels = parts.config, parts.corpus.split("train").labels
     free, nudged = parts.estimator.free, parts.estimator.nudged
@@ -251,12 +255,12 @@ def _remarks(parts: Assembly, record: dict[str, Any], before: Sequence[Mapping[s
     return record["remarks"] + advice.chance(record, before[0] if before else record, config, counts)
 
 
-def notes(record: Mapping[str, Any]) -> list[str]:
+def notes(record: Entries) -> list[str]:
     """Return all that is to be said of an epoch: arrays near a limit, and what its numbers point to."""
     return [*limits(record), *record.get("remarks", ())]
 
 
-def limits(record: Mapping[str, Any]) -> list[str]:
+def limits(record: Entries) -> list[str]:
     """Return what an epoch's record says of arrays near a limit: over 5 % of weights, trains, moves or readings."""
     words = {
         "weights_at_range": "of weights at the range",
@@ -275,27 +279,16 @@ def limits(record: Mapping[str, Any]) -> list[str]:
 
 
 def _updates(
-    parts: Assembly, epoch: int, step: int, speeds: Mapping[str, float], progress: bool
+    parts: Session, epoch: int, step: int, speeds: Mapping[str, float], progress: bool
 ) -> tuple[dict[str, float | None], int]:
     """Measure and update over one epoch; return the mean health and the number of updates made so far."""
     from neuroep import data
 
-    config, corpus = parts.config, parts.corpus
-    split, size = corpus.split("train"), config.training.batch
-    minibatches = data.batches(
-        split,
-        corpus.vectors,
-        size,
-        sequences=corpus.sequences,
-        order=config.data.order,
-        seed=config.training.seed,
-        epoch=epoch,
-    )
-    label = f"epoch {epoch + 1}/{config.training.epochs}"
+    settings, split = parts.config.training, parts.corpus.split("train")
+    label = f"epoch {epoch + 1}/{settings.epochs}"
     mean = _Mean()
-    for minibatch in (shown := bar(minibatches, data.batch_count(split, size), label, progress)):
-        parts.engine.begin("train", step)
-        measurement = parts.estimator.measure(parts.engine, minibatch, step)
+    for minibatch in (shown := bar(parts.shuffled(epoch), data.batch_count(split, settings.batch), label, progress)):
+        measurement = parts.estimator.measure(parts.engine, minibatch.keyed("train", step), step)
         parts.engine.update(measurement.contrasts, speeds)
         mean.add(measurement.health, minibatch.size)
         step += 1
@@ -332,18 +325,13 @@ class _Mean:
         return {name: self._sums[name] / self._weights[name] if self._weights[name] else math.nan for name in wanted}
 
 
-def _probe(parts: Assembly, batch: Batch) -> dict[str, float]:
+def _probe(parts: Session, batch: Batch) -> dict[str, float]:
     """Return the cosine of EP's gradient to BPTT's by parameter, on any engine; BPTT looks as far back as EP nudges."""
     from neuroep.gradients import yardsticks
 
     return yardsticks.cosine_to_bptt(parts.engine, batch, parts.estimator, parts.estimator.nudged.steps)
 
 
-def _probe_batch(parts: Assembly) -> Batch:
+def _probe_batch(parts: Session) -> Batch:
     """Draw the probe's samples, the same in every epoch and after a resume."""
-    from neuroep import data
-
-    split, settings = parts.corpus.split("train"), parts.config.training
-    chosen = generator(settings.seed, "probe").permutation(len(split))[: settings.probe]
-    batches = data.batches(split.take(chosen), parts.corpus.vectors, len(chosen), sequences=parts.corpus.sequences)
-    return next(iter(batches))
+    return parts.batch("train", parts.draw("train", parts.config.training.probe, "probe"))

@@ -158,11 +158,11 @@ def test_a_chip_keeps_the_devices_it_was_trained_with(tiny: Path, tmp_path: Path
     chip = ["--chip", "rram", "--chip.device.mismatch", "0.3", "--chip_seed", "5"]
     training.train(config.load(tiny, [*chip, "--epochs", "1"]), tmp_path / "run", progress=False)
     result = comparison.run(tmp_path / "run", [], tmp_path / "out")
-    expected = deployment.evaluate_run(tmp_path / "run")
+    expected = deployment.evaluate(tmp_path / "run")
     assert result.contestants[2].accuracy["test"] == expected.accuracy
     aged = ["--chip.device.age", "1e9"]
     later = comparison.run(tmp_path / "run", [], tmp_path / "later", overrides=aged)
-    expected = deployment.evaluate_run(tmp_path / "run", overrides=aged)
+    expected = deployment.evaluate(tmp_path / "run", overrides=aged)
     assert later.contestants[2].accuracy["test"] == expected.accuracy
     other = comparison.run(tmp_path / "run", [], tmp_path / "other", overrides=["--chip_seed", "6"])
     assert other.contestants[2].accuracy != result.contestants[2].accuracy

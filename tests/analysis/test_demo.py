@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_settings_are_those_of_the_example() -> None:
     assert demo.settings() == config.load(ROOT / "examples" / "configs" / "reviews.toml")
-    assert demo.settings(epochs=2).training.epochs == 2
+    assert demo.settings({"epochs": 2}).training.epochs == 2
 
 
 def test_it_compares_both_engines_and_the_chips(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,20 @@ def test_error_falls_with_the_number_of_points(potential: str) -> None:
             assert gradient_error.fall(rows, name, formula) == pytest.approx(formula.order, rel=0.12), (name, formula)
 
 
+def test_a_neuron_over_a_kink_is_told() -> None:
+    """Beyond it four points are no better than two; the exponent is read from smaller nudges."""
+    net = cases.network("inference", potential="hard_sigmoid")
+    engine = cases.engine("cpu", net, cases.parameters(net, scale=0.5))
+    clamped = engine.clamp(cases.batch(net))
+    free, exact = engine.settle(clamped, cases.TIGHT), Implicit(cases.TIGHT).gradient(engine, clamped)
+    rows = against_beta(engine, clamped, free, exact, (0.05, 0.1, 0.2, 1.9), cases.TIGHT, (central(4),))
+    assert {row.beta: row.kinked for row in rows} == {0.05: False, 0.1: False, 0.2: False, 1.9: True}
+    outputs = engine.outputs(engine.settle(clamped, cases.TIGHT, -1.9, free))
+    assert outputs.min() == 0 < engine.outputs(free).min()
+    for name in exact:
+        assert gradient_error.fall(rows, name, central(4)) == pytest.approx(4, abs=0.3)
+
+
 def test_cosine_and_error_tell_the_same(smooth: list[Agreement]) -> None:
     for row in smooth:
         assert 1 - row.cosine <= row.error**2

@@ -150,7 +150,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         tiny, reviews = Path(folder) / "tiny", Path(folder) / "reviews"
         training.train(configuration.parse(TINY), tiny, progress=False)
-        training.train(demo.settings(epochs=1), reviews, progress=False)
+        training.train(demo.settings({"epochs": 1}), reviews, progress=False)
         page: dict[str, Any] = {"machine": platform.machine(), "cpus": os.cpu_count(), "load": os.getloadavg()[0]}
         with ThreadPoolExecutor(1) as threads:
             seconds, _ = seconds_of(Instead(threads, nothing), tiny, arguments.trials)

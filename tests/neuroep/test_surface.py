@@ -31,9 +31,10 @@ from tests import cases
         (lambda k: neuroep.estimators.centred(**k), "nudge", "nudged"),
         (lambda k: neuroep.estimators.random(**k), "sed", "seed"),
         (lambda k: neuroep.data.load("reviews", tokens=5, **k), "limits", "limit"),
-        (lambda k: neuroep.training.train(None, "out", **k), "resum", "resume"),
-        (lambda k: neuroep.deployment.evaluate_run("run", **k), "overides", "overrides"),
-        (lambda k: neuroep.deployment.deploy("run", **k), "seed", "seeds"),
+        (lambda k: neuroep.train("c.toml", "out", **k), "resum", "resume"),
+        (lambda k: neuroep.evaluate("run", **k), "overides", "overrides"),
+        (lambda k: neuroep.deploy("run", **k), "seed", "seeds"),
+        (lambda k: neuroep.Session.open("run", **k), "device", "devices"),
         (lambda k: analysis.comparison.run("run", [], "out", **k), "modes", "mode"),
         (lambda k: analysis.gradcheck.run(None, "out", **k), "sample", "samples"),
         (lambda k: analysis.demo.run("out", **k), "progres", "progress"),
@@ -43,7 +44,7 @@ from tests import cases
 )
 def test_a_misspelt_keyword_gets_the_nearest_one(call, keyword, near):
     """Before, a TypeError without it."""
-    line = rf"^unknown keyword of \w+ '{keyword}': allowed are .*; did you mean '{near}'\?$"
+    line = rf"^unknown keyword of [\w.]+ '{keyword}': allowed are .*; did you mean '{near}'\?$"
     with pytest.raises((ConfigError, DataError, ChipError), match=line):
         call({keyword: 1})
 

@@ -103,9 +103,7 @@ class CrossbarArray(Part):
         """Read ``pre @ W.T``."""
         return self.rule.forward(pre)
 
-    def transposed(
-        self, post: np.ndarray, out: np.ndarray | None = None, memory: Memory | None = None
-    ) -> np.ndarray:
+    def transposed(self, post: np.ndarray, out: np.ndarray | None = None, memory: Memory | None = None) -> np.ndarray:
         """Read ``post @ W``."""
         return self.rule.transposed(post, out)
 
@@ -192,9 +190,7 @@ class EventDrivenArray(Part):
         """Send the changes of ``pre`` since this memory last saw it; return the accumulated product."""
         return self.array.forward(pre, self._memory(memory, len(pre), False))
 
-    def transposed(
-        self, post: np.ndarray, out: np.ndarray | None = None, memory: Memory | None = None
-    ) -> np.ndarray:
+    def transposed(self, post: np.ndarray, out: np.ndarray | None = None, memory: Memory | None = None) -> np.ndarray:
         """Send the changes of ``post``; return the accumulated product."""
         result = self.array.transposed(post, self._memory(memory, len(post), True))
         if out is None:

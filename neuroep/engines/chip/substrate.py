@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hw_models.arrays.calibration import calibrating
 from hw_models.chip import Chip
+from hw_models.chip.files import chip_of
 from neuroep.engines.chip import rules
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
 from neuroep.engines.chip.attention import AnalogAttention, DigitisedAttention, ExplicitAttention
@@ -142,7 +146,17 @@ class ChipSubstrate(ExactSubstrate):
         return {**super().describe(), "chip": self.chip.name}
 
 
-def on_chip(optimiser: Optimiser | None, chip: Chip, workers: Workers, dtype: str, seed: int) -> ChipSubstrate:
-    """Return the chip, whose arrays learn by that optimiser, or by what is usual for the chip's learning rule."""
-    usual = rules.named(chip.update.scheme).usual
-    return ChipSubstrate(chip, Setting(optimiser or usual, workers, dtype, seed))
+def on_chip(
+    chip: Chip | str | Path, workers: Workers, dtype: str, seed: int
+) -> Callable[[Optimiser | None], ChipSubstrate]:
+    """Return what makes a chip anew, given as such, by its name or as a file.
+
+    Its arrays learn by the optimiser that the maker is given, or by what is usual for the chip's learning rule.
+    """
+    found = chip_of(chip)
+    usual = rules.named(found.update.scheme).usual
+    return partial(_made, found, Setting(usual, workers, dtype, seed))
+
+
+def _made(chip: Chip, setting: Setting, optimiser: Optimiser | None) -> ChipSubstrate:
+    return ChipSubstrate(chip, replace(setting, optimiser=optimiser or setting.optimiser))

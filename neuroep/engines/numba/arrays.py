@@ -64,9 +64,7 @@ class IdealArray(Part):
             parts[0] += part
         return parts[0]
 
-    def transposed(
-        self, post: np.ndarray, out: np.ndarray | None = None, memory: Memory | None = None
-    ) -> np.ndarray:
+    def transposed(self, post: np.ndarray, out: np.ndarray | None = None, memory: Memory | None = None) -> np.ndarray:
         """Return ``post @ W``."""
         self.operations += len(post) * self.weight.size
         if out is None:

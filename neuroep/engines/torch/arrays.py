@@ -1,7 +1,8 @@
+# Tested by tests/neuroep/engines/torch/test_substrate.py.
 """Arrays of torch: products, and torch's own optimisers for the rule.
 
 A product is out of place, so autograd can follow it to weights that are leaves: :func:`holding` puts such weights into
-a copy of an engine. Covered by tests/neuroep/engines/torch/test_substrate.py and test_parity.py.
+a copy of an engine.
 """
 
 from __future__ import annotations

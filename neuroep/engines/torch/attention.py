@@ -1,8 +1,9 @@
+# Tested by tests/neuroep/engines/torch/test_substrate.py.
 """Attention in torch, out of place.
 
 Shapes (batch, queries n, patterns m, dim d): held logits ``M = kappa (Q W^T) X^T``, read once per batch; feedback
 f = dPhi/da - W x from the dense synapse; weights ``p = softmax(M + kappa f X^T)``; states ``a = p X``. Read flat
-``(batch, n d)`` or pooled ``sum_t a_t / sqrt(n)``. Covered by tests/neuroep/engines/torch/test_substrate.py.
+``(batch, n d)`` or pooled ``sum_t a_t / sqrt(n)``.
 """
 
 from __future__ import annotations

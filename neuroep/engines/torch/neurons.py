@@ -1,7 +1,5 @@
-"""Dense neurons in torch, out of place: equations as in :mod:`neuroep.engines.numba.neurons`.
-
-Covered by tests/neuroep/engines/torch/test_substrate.py and test_parity.py.
-"""
+# Tested by tests/neuroep/engines/torch/test_substrate.py.
+"""Dense neurons in torch, out of place: equations as in :mod:`neuroep.engines.numba.neurons`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Plain torch on CPU or GPU as a substrate: closed-form drives, no autograd in the EP path, nothing in place.
 
 So autograd can differentiate the same code: :mod:`neuroep.gradients.yardsticks` does, and is the oracle of the tests.
-Covered by tests/neuroep/engines/torch/test_substrate.py.
 """
 
 from __future__ import annotations

@@ -64,8 +64,7 @@ def test_record_is_what_happened(name: str, tmp_path: Path) -> None:
     first = weights(twin)
     for step, batch in enumerate(BATCHES):
         before = weights(twin)
-        twin.begin("train", step)
-        twin.update(ESTIMATOR.measure(twin, batch, step).contrasts, RATES)
+        twin.update(ESTIMATOR.measure(twin, batch.keyed("train", step), step).contrasts, RATES)
         moved += np.abs(weights(twin) - before).sum()
     own = engine(name)
     crossbar = getattr(own.arrays[SYNAPSE], "crossbar", None)  # type: ignore[attr-defined]

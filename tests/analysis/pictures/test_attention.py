@@ -11,16 +11,15 @@ from analysis.pictures import style
 from analysis.pictures.attention import PADDING, attend, effective_keys, plot_attention
 from neuroep.errors import ConfigError
 from neuroep.runs import config
-from neuroep.runs.assembly import Assembly, assemble, calibrate
+from neuroep.runs.session import Session
 
 ROOT = Path(__file__).resolve().parents[3]
 WORDS = ("a", "b$c", "extraordinarilylongword")
 
 
-def assembled(*overrides: str) -> Assembly:
+def assembled(*overrides: str) -> Session:
     settings = [*overrides, "--limit", "60", "--tokens", "30"]
-    parts = assemble(config.load(ROOT / "examples" / "configs" / "reviews.toml", settings))
-    calibrate(parts)
+    parts = Session.open(config.load(ROOT / "examples" / "configs" / "reviews.toml", settings))
     return parts
 
 
@@ -54,7 +53,7 @@ def test_padding_is_one_key_that_counts_place_by_place() -> None:
 
 
 def test_two_sequences() -> None:
-    parts = assemble(
+    parts = Session.open(
         config.parse({"network": {"kind": "inference", "dense": [8, 3], "tokens": [9, 9]}, "data": {"name": "pairs"}})
     )
     for found in attend(parts.engine, parts.corpus, "test", 1):

@@ -184,8 +184,7 @@ def deployed(chip: dict, settings: dict | None = None) -> np.ndarray:
     """Return the outputs of a network that is programmed, calibrated and settled, and never updated."""
     parts = assembled(chip, {"engine.dtype": "float64", **(settings or {})})
     batch = next(data.batches(parts.corpus.split("train"), parts.corpus.vectors, 8))
-    parts.engine.begin("evaluate", 0)
-    return parts.engine.outputs(parts.engine.settle(batch, parts.estimator.free)).copy()
+    return parts.engine.outputs(parts.engine.settle(batch.keyed("evaluate", 0), parts.estimator.free)).copy()
 
 
 @pytest.mark.parametrize("name", CHIPS)

@@ -172,7 +172,7 @@ def test_evaluating_with_a_chip_seed_is_the_trial_of_that_seed(sweep, trained):
     found = sweep(["chip.adc.bits=4"], overrides=["--chip", "pcm"], seeds=2, samples=None)
     for row in found.rows:
         given = ["--chip", "pcm", "--chip.adc.bits", "4", "--chip_seed", str(row["seed"])]
-        assert deployment.evaluate_run(trained, overrides=given).loss == row["loss"]
+        assert deployment.evaluate(trained, overrides=given).loss == row["loss"]
 
 
 def test_the_device_is_that_of_the_results(tiny):

@@ -16,7 +16,7 @@ from analysis.sweep.trials import identity
 from neuroep.data.corpus import content_hash
 from neuroep.errors import CheckpointError, ConfigError, DataError, NeuroepError
 from neuroep.runs import config, directory as runs
-from neuroep.runs.assembly import build_corpus
+from neuroep.runs.building import build_corpus
 
 CHIP = ["--chip", "ideal"]
 

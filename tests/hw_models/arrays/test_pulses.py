@@ -8,7 +8,7 @@ import numba
 import numpy as np
 import pytest
 
-from hw_models.arrays import expected, pulses
+from hw_models.arrays import expected, played, pulses
 from hw_models.arrays.pulses import PulsedDevices
 from hw_models.chip import Pulse, Update
 from hw_models.kernels import random as randomness, scalar
@@ -181,7 +181,7 @@ def test_expected_step_and_trains_agree(name, management):
 @pytest.mark.parametrize("trains", ["stochastic", "expected"])
 def test_certain_coincidences_have_no_spread(trains):
     """All lines at full height and a whole number of pulses: over tile borders the change is exact."""
-    shape = (2, 2 * pulses.TRAIN_COLUMNS + 9) if not numba.config.DISABLE_JIT else (2, expected.COLUMNS + 5)
+    shape = (2, 2 * played.TRAIN_COLUMNS + 9) if not numba.config.DISABLE_JIT else (2, expected.COLUMNS + 5)
     rng = np.random.default_rng(0)
     post, pre = (rng.choice([-1.0, 1.0], (3, size)).astype(np.float32) for size in shape)
     weights = np.zeros(shape, np.float32)
@@ -242,7 +242,7 @@ def test_alternating_pulses_drift_to_where_steps_balance(name, trains):
 def test_threads_and_order_of_blocks_do_not_matter(monkeypatch, trains):
     for module, name, most in (
         (expected, "ROWS", 3), (expected, "COLUMNS", 5), (expected, "PLAYED", 2),
-        (pulses, "TRAIN_ROWS", 2), (pulses, "TRAIN_COLUMNS", 4),
+        (played, "TRAIN_ROWS", 2), (played, "TRAIN_COLUMNS", 4),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, most)
     shape = (8, 11)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hw_models.chip import Chip
 from neuroep.data.batch import Batch, TokenVectors
 from neuroep.engines.settling import Schedule
 from neuroep.errors import DataError
@@ -162,3 +163,18 @@ def test_masked_padding_does_not(where, name):
     found = engine.states(engine.settle(batch, Schedule(steps=2)))["attention"][0]
     np.testing.assert_allclose(found[:4], batch.inputs["text"].vectors[0, 0], rtol=0, atol=1e-14)
     assert not found[4:].any()
+
+
+def test_the_key_of_a_batch_keys_the_draws_of_a_chip():
+    net = cases.network("pooled_sentiment")
+    engine, batch = cases.engine("local", net, chip=Chip.parse({"device": {"read_noise": 0.2}})), cases.batch(net)
+    keyed = batch.keyed("train", 3)
+    assert (keyed.key, batch.key) == (("train", 3), ()) and keyed.labels is batch.labels
+
+    def outputs(one: Batch) -> np.ndarray:
+        return engine.outputs(engine.settle(one)).copy()
+
+    first = outputs(keyed)
+    assert not np.array_equal(outputs(batch.keyed("train", 4)), first)
+    assert not np.array_equal(outputs(batch), outputs(batch))
+    np.testing.assert_array_equal(outputs(keyed), first)

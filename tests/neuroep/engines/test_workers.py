@@ -134,8 +134,7 @@ def test_a_used_engine_can_be_copied(kind, chip, threads, way):
     rates = dict.fromkeys([synapse.name for synapse in net.synapses], 0.01)
 
     def learn(each):
-        each.begin("train", 1)
-        each.update(estimator.measure(each, batch).contrasts, rates)
+        each.update(estimator.measure(each, batch.keyed("train", 1)).contrasts, rates)
         return each.parameters()
 
     learn(engine)

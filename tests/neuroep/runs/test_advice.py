@@ -12,7 +12,8 @@ import pytest
 from neuroep import data
 from neuroep.engines import stopping
 from neuroep.engines.settling import Schedule
-from neuroep.runs import advice, assembly, config, evaluation
+from neuroep.runs import advice, building, config, evaluation
+from neuroep.runs.session import Session
 from tests import cases
 
 CHIPS = Path(__file__).resolve().parents[3] / "examples" / "chips"
@@ -30,7 +31,7 @@ def settings(**changes: Any) -> config.Config:
 
 def said(health: dict[str, float], noisy: bool = False, **changes: Any) -> list[str]:
     given = {f"settling__{name}": value for name, value in changes.items()}
-    return advice.settling(SETTLED | health, *assembly.schedules(settings(**given)), noisy)
+    return advice.settling(SETTLED | health, *building.schedules(settings(**given)), noisy)
 
 
 class TestSettling:
@@ -81,12 +82,11 @@ class TestSettling:
         """Before, 200 steps were answered by the advice to take more; the states come back exactly."""
         for steps in (30, 200):
             given = ["--limit", "50", "--chip", str(CHIPS / "mismatched.toml"), "--nudged_steps", str(steps)]
-            parts = assembly.assemble(config.load(CHIPS.parent / "configs" / "reviews.toml", given))
+            parts = Session.open(config.load(CHIPS.parent / "configs" / "reviews.toml", given))
             engine, free = parts.engine, parts.estimator.free
             split = parts.corpus.split("train")
             batches = data.batches(split, parts.corpus.vectors, 50, sequences=parts.corpus.sequences)
             batch = next(batches)
-            assembly.calibrate(parts)
             measured = parts.estimator.measure(engine, batch).health
             assert measured["nudged_unsettled"] == measured["nudged_at_levels"] == 1
             assert measured["nudged_residual"] > 0.1
@@ -101,8 +101,7 @@ class TestSettling:
     def test_a_chip_that_had_too_few_steps_is_told_so(self):
         """With a hundredth of the time constant in each step the states are on their way, levels or not."""
         given = ["--limit", "50", "--chip", str(CHIPS / "mismatched.toml"), "--dt", "0.01"]
-        parts = assembly.assemble(config.load(CHIPS.parent / "configs" / "reviews.toml", given))
-        assembly.calibrate(parts)
+        parts = Session.open(config.load(CHIPS.parent / "configs" / "reviews.toml", given))
         lines = evaluation.evaluate(parts.engine, parts.corpus, "test", parts.estimator.free).remarks
         assert ["raise settling.free_steps" in line for line in lines] == [True]
 
@@ -119,7 +118,7 @@ class TestSettling:
     @pytest.mark.parametrize("where", ["local", "cpu"])
     def test_so_does_an_evaluation(self, where):
         given = settings(data__limit=40)
-        parts = assembly.assemble(given)
+        parts = Session.open(given)
         engine = cases.engine(where, parts.network, {n: 6 * v for n, v in parts.engine.parameters().items()})
         found = evaluation.evaluate(engine, parts.corpus, "test", Schedule(steps=3, tolerance=1e-9))
         (line,) = found.remarks

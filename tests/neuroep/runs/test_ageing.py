@@ -9,8 +9,9 @@ import pytest
 
 from hw_models import presets
 from hw_models.arrays.crossbar import COUNTERS
-from neuroep.runs import assembly, config, deployment, directory as runs, training
+from neuroep.runs import building, config, deployment, directory as runs, training
 from neuroep.runs.evaluation import evaluate
+from neuroep.runs.session import Session
 
 DAY, AGES = 86400.0, (0.0, 86400.0, 1e9)
 DRIFT = {
@@ -49,7 +50,7 @@ def trained(request, tmp_path_factory):
 def tensors(path):
     """Everything a checkpoint keeps but readings at the stop, which evaluations of old devices have of their own."""
     saved = runs.load(path).checkpoint()
-    kept = saved.parameters | saved.optimiser
+    kept = saved.parameters | saved.optimiser | saved.devices
     stops = [n for n, name in enumerate(COUNTERS) if name.endswith("at_stop")]
     for name in kept:
         if name.endswith("crossbar.counts"):
@@ -78,18 +79,18 @@ def test_a_trained_chip_is_read_at_any_age_without_a_write(trained):
     folder, records = trained
     for kept in AGES:
         for age in AGES:
-            found = deployment.evaluate_run(folder / f"{kept:g}", overrides=["--chip.device.age", repr(age)])
+            found = deployment.evaluate(folder / f"{kept:g}", overrides=["--chip.device.age", repr(age)])
             assert found.loss == records[age]["evaluate"]["test"]["loss"]
             assert found.counters["writes"] == 0
-        assert deployment.evaluate_run(folder / f"{kept:g}").loss == records[kept]["evaluate"]["test"]["loss"]
+        assert deployment.evaluate(folder / f"{kept:g}").loss == records[kept]["evaluate"]["test"]["loss"]
 
 
 def test_other_devices_are_still_programmed_anew(trained):
     folder, _ = trained
-    own = deployment.evaluate_run(folder / "0", overrides=["--chip.device.age", repr(DAY)])
+    own = deployment.evaluate(folder / "0", overrides=["--chip.device.age", repr(DAY)])
     for other in (["--chip_seed", "7"], ["--chip.device.g_max", "30.0"]):
         given = [*other, "--chip.device.age", repr(DAY)]
-        assert deployment.evaluate_run(folder / "0", overrides=given).loss != own.loss
+        assert deployment.evaluate(folder / "0", overrides=given).loss != own.loss
 
 
 def test_the_command_reads_a_run_at_another_age(trained, neuroep):
@@ -108,7 +109,7 @@ def test_a_resumed_run_with_wires_that_are_seldom_solved_is_the_same(scheme, tmp
     one, two = tensors(tmp_path / "one"), tensors(tmp_path / "two")
     for name, values in one.items():
         np.testing.assert_array_equal(values, two[name], err_msg=name)
-    assert deployment.evaluate_run(tmp_path / "two").loss == last["evaluate"]["test"]["loss"]
+    assert deployment.evaluate(tmp_path / "two").loss == last["evaluate"]["test"]["loss"]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -119,13 +120,13 @@ def test_in_ones_own_loop_what_an_update_writes_is_fresh(scheme):
     quiet = {"drift_mean": [0.0, 0.06, 0.06, 0.06], "age": DAY, "pulse": {"dw_min": 1e-3}}
     values = settings(scheme, DAY).to_dict()
     values["chip"] = {"device": quiet, "crossbar": {"weight_headroom": 2.0}, "update": SCHEMES[scheme]["update"]}
-    parts = assembly.assemble(config.parse(values))
+    parts = Session.open(config.parse(values))
     batch = next(iter(data.batches(parts.corpus.split("train"), parts.corpus.vectors, 20, sequences=("text",))))
     name = "dense_1.weight"
     before, factor = parts.engine.parameters()[name], (1 + DAY / 20) ** -0.06
     np.testing.assert_allclose(parts.engine.conducting()[name], factor * before, rtol=1e-4, atol=1e-7)
     contrasts = parts.estimator.measure(parts.engine, batch, 0).contrasts
-    parts.engine.update(contrasts, assembly.rates(parts.config, parts.network, 0))
+    parts.engine.update(contrasts, building.rates(parts.config, parts.network, 0))
     after, conducts = parts.engine.parameters()[name], parts.engine.conducting()[name]
     written = np.abs(after - before) > 1e-6 if scheme != "digital" else np.ones(after.shape, dtype=bool)
     assert written.any()
@@ -146,6 +147,6 @@ def test_presets_that_are_a_day_old_once_deployed_learn_with_fresh_devices(name,
     values["chip"] = {"preset": values["chip"], "device": {"age": 0.0}}
     fresh = training.train(config.parse(values), tmp_path / "new", progress=False)
     assert record["train"] == fresh["train"] and record["counters"] == fresh["counters"]
-    assert deployment.evaluate_run(tmp_path / "old").loss == record["evaluate"]["test"]["loss"]
+    assert deployment.evaluate(tmp_path / "old").loss == record["evaluate"]["test"]["loss"]
     given = ["--chip.device.age", "0.0"]
-    assert deployment.evaluate_run(tmp_path / "old", overrides=given).loss == fresh["evaluate"]["test"]["loss"]
+    assert deployment.evaluate(tmp_path / "old", overrides=given).loss == fresh["evaluate"]["test"]["loss"]

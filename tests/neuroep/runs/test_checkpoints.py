@@ -7,11 +7,12 @@ import os
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 from hw_models import whole_files
 from neuroep.errors import CheckpointError
-from neuroep.runs import checkpoints
+from neuroep.runs import checkpoints, seals
 from neuroep.runs.checkpoints import About, Checkpoint
 
 
@@ -19,8 +20,9 @@ def example(epoch: int = 1) -> Checkpoint:
     draw = np.random.default_rng(epoch)
     weight = draw.normal(size=(4, 6)).astype(np.float32)
     optimiser = {"query.weight.first_moment": draw.normal(size=(4, 6)), "query.updates": np.array(7, dtype=np.int64)}
+    devices = {"query.crossbar.counts": draw.integers(9, size=3), "chip.neurons.output/range": draw.normal(size=2)}
     about = About(network="abc", epoch=epoch, updates=7, seed=3, engine="local", config="def", data="ghi")
-    return Checkpoint(about, {"query.weight": weight, "view": weight[:, ::2], "turned": weight.T}, optimiser)
+    return Checkpoint(about, {"query.weight": weight, "view": weight[:, ::2], "turned": weight.T}, optimiser, devices)
 
 
 @pytest.fixture
@@ -33,8 +35,9 @@ def test_what_is_written_is_read(path):
     checkpoints.save(path, written)
     read = checkpoints.load(path)
     assert read.about == written.about
-    for before, after in ((written.parameters, read.parameters), (written.optimiser, read.optimiser)):
-        assert set(before) == set(after)
+    for section in ("parameters", "optimiser", "devices"):
+        before, after = getattr(written, section), getattr(read, section)
+        assert set(before) == set(after) and len(after)
         for name, array in before.items():
             assert after[name].dtype == array.dtype
             assert after[name].shape == array.shape
@@ -44,8 +47,31 @@ def test_what_is_written_is_read(path):
 def test_the_optimiser_can_be_left_out(path):
     checkpoints.save(path, example())
     read = checkpoints.load(path, optimiser=False)
-    assert not read.optimiser
+    assert not read.optimiser and not read.devices
     assert set(read.parameters) == {"query.weight", "view", "turned"}
+
+
+def as_version_2(path) -> None:
+    """Write a file as version 0.1 did: devices among the optimiser's state."""
+    with safe_open(path, framework="numpy") as file:
+        page = json.loads(file.metadata()["neuroep"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    tensors = {name.replace("devices.", "optimiser."): array for name, array in tensors.items()}
+    page |= {"format": 2, "tensors": {name: seals.of_array(name, array) for name, array in tensors.items()}}
+    save_file(tensors, path, metadata={"neuroep": json.dumps(page | {seals.SEAL: seals.of_page(page)})})
+
+
+def test_devices_are_found_in_a_file_of_version_0_1(path):
+    checkpoints.save(path, example())
+    as_version_2(path)
+    assert "optimiser.query.crossbar.counts" in load_file(path)
+    read = checkpoints.load(path)
+    assert read.about.format == 2
+    assert set(read.optimiser) == set(example().optimiser)
+    assert set(read.devices) == set(example().devices)
+    checkpoints.save(path, read)
+    again = checkpoints.load(path)
+    assert again.about.format == checkpoints.FORMAT and set(again.devices) == set(read.devices)
 
 
 def test_bytes_depend_on_the_contents_alone(path, tmp_path):

@@ -70,7 +70,7 @@ def uses(run: Path, out: Path, overrides: list[str]) -> dict:
     chip = ["--chip", "ideal"]
     vary = [{"chip.adc.bits": "6"}, {"chip.adc.bits": "8"}]
     return {
-        "evaluate": lambda: deployment.evaluate_run(run, overrides=overrides),
+        "evaluate": lambda: deployment.evaluate(run, overrides=overrides),
         "deploy": lambda: deployment.deploy(run, overrides=[*chip, *overrides]),
         "compare": lambda: comparison.run(run, ["ideal"], out, overrides=overrides),
         "compare a run": lambda: comparison.run(runs.load(run, overrides), ["ideal"], out),
@@ -113,10 +113,10 @@ def test_cache_folder_of_a_run_is_not_used(run: Path, tmp_path: Path, own_cache:
     for file in (tmp_path / "own").iterdir():
         file.unlink()
     named = ["--data.vectors", str(tmp_path / "w.kv")]
-    first = deployment.evaluate_run(run, overrides=named)
+    first = deployment.evaluate(run, overrides=named)
     assert os.listdir(tmp_path / "own") == []
     assert len(os.listdir(own_cache)) == 1
-    again = deployment.evaluate_run(run, overrides=[*named, "--data.cache", str(tmp_path / "own")])
+    again = deployment.evaluate(run, overrides=[*named, "--data.cache", str(tmp_path / "own")])
     assert len(os.listdir(tmp_path / "own")) == 1
     assert first.accuracy == again.accuracy
 

@@ -145,8 +145,8 @@ def test_an_engine_takes_back_only_what_it_keeps(kind, name, change, message):
 def test_an_engine_on_a_chip_takes_back_only_what_it_keeps(chip):
     net = cases.network("pooled_sentiment")
     engine = engines.local(net, chip=chip, optimiser=optimisers.SGD())
-    state = engine.optimiser_state()
-    engine.load_optimiser_state(state)
+    state = engine.optimiser_state() | engine.device_state()
+    engine.load_optimiser_state(engine.optimiser_state(), engine.device_state())
     for name, values in state.items():
         with pytest.raises(CheckpointError, match=f"'{name}' is missing"):
             engine.load_optimiser_state({key: value for key, value in state.items() if key != name})
@@ -262,8 +262,8 @@ def test_a_run_of_an_earlier_version_is_evaluated_but_not_resumed(neuroep, run):
 def test_a_page_does_not_become_an_old_one(run):
     path = run / CHECKPOINT
     page = json.loads(metadata(path)["neuroep"])
-    save_file(load_file(path), path, metadata={"neuroep": json.dumps({**page, "format": 3})})
-    with pytest.raises(CheckpointError, match="has format 3: this version reads 1 and 2"):
+    save_file(load_file(path), path, metadata={"neuroep": json.dumps({**page, "format": 4})})
+    with pytest.raises(CheckpointError, match="has format 4: this version reads 1 to 3"):
         checkpoints.load(path)
     save_file(load_file(path), path, metadata={"neuroep": json.dumps({**page, "epoch": 9})})
     with pytest.raises(CheckpointError, match="its page is not what was written"):

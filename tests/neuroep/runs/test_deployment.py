@@ -28,7 +28,7 @@ def trained(tmp_path_factory):
 
 
 def test_an_ideal_chip_predicts_what_the_run_does(trained):
-    plain, chip = deployment.evaluate_run(trained), deployment.evaluate_run(trained, overrides=["--chip", "ideal"])
+    plain, chip = deployment.evaluate(trained), deployment.evaluate(trained, overrides=["--chip", "ideal"])
     assert plain.loss == chip.loss
     assert chip.counters["adc"] > 0
     assert "adc" not in plain.counters
@@ -58,7 +58,7 @@ def test_a_run_starts_from_the_weights_of_another(trained, tmp_path):
     values = config.load(trained / "config.toml").to_dict()
     values["optimiser"] |= {"projection_rate": 0.0, "dense_rate": 0.0}
     record = training.train(config.parse(values), tmp_path / "same", start=trained, progress=False)
-    assert record["evaluate"]["test"]["loss"] == deployment.evaluate_run(trained).loss
+    assert record["evaluate"]["test"]["loss"] == deployment.evaluate(trained).loss
 
 
 def test_another_network_is_no_start(trained, tmp_path):
@@ -131,9 +131,9 @@ def test_another_chip_seed_is_another_chip_even_of_the_runs_own(trained, tmp_pat
     values["chip"] = {"device": {"mismatch": 0.3, "programming_noise": [1.0]}}
     values["engine"]["chip_seed"] = 3
     training.train(config.parse(values), tmp_path / "run", start=trained, progress=False)
-    other = deployment.evaluate_run(tmp_path / "run", overrides=["--chip_seed", "0"])
+    other = deployment.evaluate(tmp_path / "run", overrides=["--chip_seed", "0"])
     assert other.loss == deployment.deploy(tmp_path / "run", seeds=1).evaluations[0].loss
-    assert other.loss != deployment.evaluate_run(tmp_path / "run").loss
+    assert other.loss != deployment.evaluate(tmp_path / "run").loss
     with pytest.raises(ConfigError, match="started from"):
         training.train(config.parse(values), tmp_path / "run", resume=True, start=tmp_path, progress=False)
 

@@ -194,6 +194,6 @@ def test_other_settings_must_stay(run, override, value, shown):
 
 
 def test_the_environment_names_versions_and_machine():
-    found = runs.environment(engine={"engine": "local"})
+    found = runs.environment({"engine": {"engine": "local"}})
     assert {"python", "platform", "machine", "cpus", "created", "packages", "engine"} <= set(found)
     assert {"neuroep", "numpy", "numba", "torch"} <= set(found["packages"])

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from neuroep.errors import CheckpointError, ConfigError, DataError
-from neuroep.runs import assembly, deployment, directory as runs, evaluation
+from neuroep.runs import deployment, directory as runs, evaluation
 from neuroep.runs.evaluation import Evaluation
+from neuroep.runs.session import Session
 
 
 def example(confusion) -> Evaluation:
@@ -36,7 +37,7 @@ def test_it_can_be_written_and_read():
 @pytest.fixture(scope="module")
 def parts(trained):
     run = runs.load(trained)
-    return assembly.assemble(run.config, run.checkpoint(optimiser=False))
+    return Session.open(run)
 
 
 def test_it_counts_what_the_outputs_say(parts):
@@ -67,13 +68,13 @@ def test_the_batch_size_does_not_matter(parts, batch):
 
 def test_a_run_is_evaluated_as_it_was_trained(trained):
     recorded = runs.load(trained).metrics[-1]["evaluate"]["test"]
-    found = deployment.evaluate_run(trained)
+    found = deployment.evaluate(trained)
     assert json.loads(runs.as_json(found.as_dict())) == recorded
 
 
 def test_either_engine_evaluates_a_run(trained):
-    local = deployment.evaluate_run(trained, "train")
-    reference = deployment.evaluate_run(trained, "train", ["--engine", "reference"])
+    local = deployment.evaluate(trained, "train")
+    reference = deployment.evaluate(trained, "train", ["--engine", "reference"])
     np.testing.assert_array_equal(local.confusion, reference.confusion)
 
 
@@ -88,7 +89,7 @@ def test_either_engine_evaluates_a_run(trained):
 )
 def test_what_cannot_be_evaluated(trained, split, overrides, error, message):
     with pytest.raises(error, match=message):
-        deployment.evaluate_run(trained, split, overrides)
+        deployment.evaluate(trained, split, overrides)
 
 
 def test_an_empty_split_is_refused(parts):

@@ -8,8 +8,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from neuroep import data
-from neuroep.runs import assembly, config
+from neuroep.runs import config, sections
+from neuroep.runs.session import Session
 
 BASE = {
     "network": {"kind": "sentiment", "tokens": 24, "dense": [6, 2], "readout": "pooled", "output_bias": 1.0},
@@ -76,13 +76,9 @@ def trained(name: str | None) -> dict[str, np.ndarray]:
         section, _, field = setting.partition(".")
         tables[section][field] = value
     settings = config.parse(tables, "test")
-    parts = assembly.assemble(settings)
-    speeds = assembly.rates(settings, parts.network, EPOCH)
-    batches = data.batches(
-        parts.corpus.split("train"), parts.corpus.vectors, settings.training.batch,
-        sequences=parts.corpus.sequences, order=settings.data.order, seed=settings.training.seed, epoch=EPOCH,
-    )  # fmt: skip
-    for step, batch in enumerate(itertools.islice(batches, 3)):
+    parts = Session.open(settings)
+    speeds = parts.rates(EPOCH)
+    for step, batch in enumerate(itertools.islice(parts.shuffled(EPOCH), 3)):
         parts.engine.update(parts.estimator.measure(parts.engine, batch, step).contrasts, speeds)
     return parts.engine.parameters()
 
@@ -99,6 +95,10 @@ def test_the_same_settings_give_the_same_weights():
     trained.cache_clear()
     second = trained(None)
     assert all(np.array_equal(first[key], second[key]) for key in first)
+
+
+def test_each_table_of_the_configuration_is_a_section():
+    assert {n: f.annotation for n, f in config.Config.model_fields.items() if n != sections.CHIP} == sections.SECTIONS
 
 
 def test_every_setting_is_listed():

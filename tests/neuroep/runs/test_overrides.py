@@ -6,8 +6,8 @@ import pytest
 
 from hw_models.laws.programming import WRITE
 from neuroep.errors import ConfigError
-from neuroep.runs.config import parse, settings
-from neuroep.runs.overrides import dotted, listing, merged, split
+from neuroep.runs.config import listing, parse, settings
+from neuroep.runs.overrides import dotted, merged, split
 
 
 def changed(*overrides: str) -> dict:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from neuroep.errors import CheckpointError, ConfigError
-from neuroep.runs import assembly, deployment, directory as runs, published, training
+from neuroep.runs import building, deployment, directory as runs, published, training
 
 torch = pytest.importorskip("torch")
 
@@ -60,7 +60,7 @@ def test_inference(file, tmp_path):
     assert (run.config.network.kind, run.config.network.tokens, run.config.network.dense) == ("inference", 5, (7, 3))
     assert run.config.network.inverse_temperature == 0.16
     parameters = run.checkpoint().parameters
-    names = [synapse.name for synapse in assembly.build_network(run.config, 32).synapses]
+    names = [synapse.name for synapse in building.build_network(run.config, 32).synapses]
     for number, name in enumerate(names):
         np.testing.assert_array_equal(parameters[f"{name}.weight"], held[f"synapses.{number}.weight"].numpy())
 
@@ -70,7 +70,7 @@ def test_inference(file, tmp_path):
 def test_an_imported_run_evaluates(file, tmp_path, projections, dense, data, engine):
     torch.save(tensors(projections, 32, 20, dense), file)
     run = published.convert(file, tmp_path / "run", data)
-    found = deployment.evaluate_run(run.path, "test", ["--engine", engine, "--free_steps", "3"])
+    found = deployment.evaluate(run.path, "test", ["--engine", engine, "--free_steps", "3"])
     assert found.samples > 0
     assert 0 < found.accuracy < 1
 
@@ -201,4 +201,4 @@ def test_vectors_of_another_length_are_another_network(file, tmp_path):
     torch.save(tensors(1, 8, 3, [4, 2]), file)
     run = published.convert(file, tmp_path / "run", REVIEWS)
     with pytest.raises(CheckpointError, match="belongs to another network"):
-        deployment.evaluate_run(run.path)
+        deployment.evaluate(run.path)

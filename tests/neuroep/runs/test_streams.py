@@ -161,4 +161,4 @@ def test_classes_with_escapes(neuroep, tmp_path):
     assert neuroep("train", tmp_path / "tiny.toml", *settings, "--epochs", "1").code == 0
     out = neuroep("evaluate", tmp_path / "run").out
     assert "\\x1b[31mgood " in out and "\x1b" not in out
-    assert "\x1b" in deployment.evaluate_run(tmp_path / "run").classes[0]
+    assert "\x1b" in deployment.evaluate(tmp_path / "run").classes[0]

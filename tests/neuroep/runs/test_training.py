@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from neuroep.errors import CheckpointError, ConfigError, DataError, DivergenceError
-from neuroep.runs import assembly, checkpoints, config as configuration, directory as runs, training
+from neuroep.runs import building, checkpoints, config as configuration, directory as runs, training
+from neuroep.runs.session import Session
 
 
 def load(path, *overrides):
@@ -79,14 +80,14 @@ def test_training_changes_every_weight_and_lowers_the_loss(tiny, tmp_path):
     out = tmp_path / "run"
     train(tiny, out, "--epochs", "20", "--evaluate", "[]", *fast, report=records.append)
     assert records[-1]["train"]["loss"] < 0.8 * records[0]["train"]["loss"]
-    parts = assembly.assemble(load(tiny))
+    parts = Session.open(load(tiny))
     for name, value in parts.engine.parameters().items():
         assert not np.array_equal(value, runs.load(out).checkpoint().parameters[name])
 
 
 def test_a_rate_of_zero_freezes_a_synapse(tiny, tmp_path):
     train(tiny, tmp_path / "run", "--rates.query", "0")
-    before = assembly.assemble(load(tiny)).engine.parameters()
+    before = Session.open(load(tiny)).engine.parameters()
     after = runs.load(tmp_path / "run").checkpoint().parameters
     np.testing.assert_array_equal(after["query.weight"], before["query.weight"])
     assert not np.array_equal(after["dense_1.weight"], before["dense_1.weight"])
@@ -94,13 +95,13 @@ def test_a_rate_of_zero_freezes_a_synapse(tiny, tmp_path):
 
 def test_rates_fall_as_a_cosine(tiny):
     config = load(tiny, "--decay_epochs", "10", "--final_rate", "1e-4", "--rates.dense_2", "5e-5")
-    network = assembly.build_network(config, 32)
-    first, middle, end = (assembly.rates(config, network, epoch) for epoch in (0, 5, 30))
+    network = building.build_network(config, 32)
+    first, middle, end = (building.rates(config, network, epoch) for epoch in (0, 5, 30))
     assert first == {"query": 1e-3, "dense_1": 1e-3, "dense_2": 5e-5}
     assert middle["query"] == pytest.approx(1e-4 + 9e-4 * (1 + math.cos(math.pi / 2)) / 2)
     assert end == {"query": 1e-4, "dense_1": 1e-4, "dense_2": 5e-5}
     constant = load(tiny, "--decay_epochs", "0")
-    assert assembly.rates(constant, network, 50)["query"] == 1e-3
+    assert building.rates(constant, network, 50)["query"] == 1e-3
 
 
 @pytest.mark.parametrize("field", ["seed", "beta", "batch", "momentum"])
@@ -231,7 +232,7 @@ def write_changed(run, **changes):
     """Replace what a checkpoint says about itself."""
     saved = runs.load(run).checkpoint()
     about = checkpoints.About(**{**vars(saved.about), **changes})
-    runs.load(run).save(checkpoints.Checkpoint(about, saved.parameters, saved.optimiser))
+    runs.load(run).save(checkpoints.Checkpoint(about, saved.parameters, saved.optimiser, saved.devices))
 
 
 @pytest.mark.parametrize(

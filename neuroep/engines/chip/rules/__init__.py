@@ -1,4 +1,4 @@
-# Covered by tests/neuroep/engines/chip/test_updates.py.
+# Tested by tests/neuroep/engines/chip/test_updates.py.
 """How the weights of one synapse change on crossbars: a module for each ``update.scheme`` of a chip, named like it.
 
 ================  =============================================================================

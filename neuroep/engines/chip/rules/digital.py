@@ -1,4 +1,4 @@
-# Covered by tests/neuroep/engines/chip/test_updates.py.
+# Tested by tests/neuroep/engines/chip/test_updates.py.
 """Digital: the optimiser moves a float master copy, and the devices of one crossbar are programmed with it."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Covered by tests/neuroep/engines/chip/test_updates.py.
+# Tested by tests/neuroep/engines/chip/test_updates.py.
 """What the rules share whose weights are the devices' own, on one crossbar."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Covered by tests/neuroep/engines/chip/test_updates.py.
+# Tested by tests/neuroep/engines/chip/test_updates.py.
 """Mixed precision: the optimiser moves an accumulator chi; whole granules of it go to the devices as pulses.
 
 Source: Nandakumar et al., Front. Neurosci. 14:406, 2020.

@@ -1,4 +1,4 @@
-# Covered by tests/neuroep/engines/chip/test_updates.py.
+# Tested by tests/neuroep/engines/chip/test_updates.py.
 """Pulsed, in memory: rank-1 pulse trains of what the two ends saw; no gradient is ever computed.
 
 Source: Gokmen and Vlasov, Front. Neurosci. 10:333, 2016.

@@ -1,4 +1,4 @@
-# Covered by tests/neuroep/engines/chip/test_updates.py.
+# Tested by tests/neuroep/engines/chip/test_updates.py.
 """What a learning rule is: it makes the crossbars that hold the weights of a synapse, reads them, and changes them."""
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from neuroep import data
-from neuroep.runs import assembly, config
+from neuroep.runs import building, config
+from neuroep.runs.session import Session
 
 BASE: dict[str, dict[str, Any]] = {
     "network": {"kind": "sentiment", "tokens": 10, "dense": [6, 2], "readout": "pooled", "output_bias": 1.0},
@@ -33,7 +34,7 @@ class Outcome(NamedTuple):
     weights: dict[str, np.ndarray]
     counters: dict[str, int]
     engine: Any
-    parts: assembly.Assembly
+    parts: Session
 
     def same(self, other: Outcome) -> bool:
         """Tell whether outputs and weights are the same bits."""
@@ -60,10 +61,10 @@ def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
 @cache
 def corpus_of(settings: str) -> data.Corpus:
     """Return the corpus of some settings, built once: it costs ten times what a small run does."""
-    return assembly.build_corpus(config.parse(json.loads(settings), "test"))
+    return building.build_corpus(config.parse(json.loads(settings), "test"))
 
 
-def assembled(chip: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> assembly.Assembly:
+def assembled(chip: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> Session:
     """Return the parts of the small run, calibrated."""
     tables: dict[str, Any] = {section: dict(values) for section, values in BASE.items()} | {"engine": {"threads": 1}}
     for name, value in settings.items():
@@ -74,8 +75,7 @@ def assembled(chip: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> as
     parsed = config.parse(tables, "test")
     tables = parsed.to_dict()
     about = {name: tables[name] for name in ("data", "network", "training")}
-    parts = assembly.assemble(parsed, corpus=corpus_of(json.dumps(about, sort_keys=True)))
-    assembly.calibrate(parts)
+    parts = Session.open(parsed, corpus=corpus_of(json.dumps(about, sort_keys=True)))
     return parts
 
 
@@ -85,15 +85,14 @@ def small() -> Small:
 
     def run(chip: Mapping[str, Any] | None = None, settings: Mapping[str, Any] | None = None) -> Outcome:
         parts = assembled(chip, settings or {})
-        speeds = assembly.rates(parts.config, parts.network, 0)
+        speeds = building.rates(parts.config, parts.network, 0)
         split, size = parts.corpus.split("train"), parts.config.training.batch
         batches = data.batches(split, parts.corpus.vectors, size, sequences=parts.corpus.sequences)
         last = None
         for step, batch in enumerate(itertools.islice(batches, UPDATES)):
-            parts.engine.begin("train", step)
-            parts.engine.update(parts.estimator.measure(parts.engine, batch, step).contrasts, speeds)
-            last = batch
-        parts.engine.begin("evaluate", 0)
+            measured = parts.estimator.measure(parts.engine, batch.keyed("train", step), step)
+            parts.engine.update(measured.contrasts, speeds)
+            last = batch.keyed("evaluate", 0)
         outputs = parts.engine.outputs(parts.engine.settle(last, parts.estimator.free)).copy()
         return Outcome(outputs, parts.engine.parameters(), parts.engine.counters(), parts.engine, parts)
 

@@ -15,11 +15,14 @@ from neuroep import cli, data, engines
 from neuroep.data.batch import Batch, TokenVectors
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
 from neuroep.engines.chip.attention import AnalogAttention, DigitisedAttention
+from neuroep.engines.engine import Engine
 from neuroep.engines.schedule import Schedule
 from neuroep.errors import ConfigError, DataError, DivergenceError
 from neuroep.gradients.estimators import centred
 from neuroep.network import builders as networks
-from neuroep.runs import assembly, config
+from neuroep.randomness import generator
+from neuroep.runs import building, config
+from neuroep.runs.session import Session
 from tests import cases
 from tests.neuroep.engines.chip.conftest import BASE, nested
 
@@ -73,8 +76,7 @@ def test_a_calibration_that_breaks_off_leaves_nothing_observing(kind, fault):
     assert not made.calibrates and observing(made) == []
     fresh, _ = engine(kind)
     fresh.calibrate([batch], ESTIMATOR)
-    for one in (made, fresh):
-        one.begin("test")
+    batch = batch.keyed("test")
     np.testing.assert_array_equal(
         made.outputs(made.settle(batch, SCHEDULE)), fresh.outputs(fresh.settle(batch, SCHEDULE))
     )
@@ -117,26 +119,28 @@ def table(folder, known: int, unknown: int, texts=("text",)) -> dict:
     }  # fmt: skip
 
 
-def test_samples_without_a_known_word_are_not_drawn(tmp_path):
+@pytest.fixture
+def seen(monkeypatch):
+    """Collect the batches that an engine is calibrated on."""
+    batches = []
+    monkeypatch.setattr(Engine, "calibrate", lambda engine, given, estimator: batches.extend(given))
+    return batches
+
+
+def test_samples_without_a_known_word_are_not_drawn(tmp_path, seen):
     """One of 41 texts holds a word, one sample is drawn: it is that one."""
     values = table(tmp_path, 1, 40)
-    parts = assembly.assemble(config.parse(values | {"chip": {**CHIPS["converters"], "calibration_samples": 1}}))
-    seen = []
-    parts.engine.calibrate = lambda batches, estimator: seen.extend(batches)  # type: ignore[method-assign]
-    assembly.calibrate(parts)
+    Session.open(config.parse(values | {"chip": {**CHIPS["converters"], "calibration_samples": 1}}))
     assert [batch.inputs["text"].lengths.tolist() for batch in seen] == [[2]]
 
 
-def test_the_draw_is_what_it_was_where_all_samples_hold_words():
+def test_the_draw_is_what_it_was_where_all_samples_hold_words(seen):
     """Passing over nothing leaves the first samples of the permutation."""
     tables = {**BASE, "chip": nested({"adc.bits": 8, "calibration_samples": 16})}
-    parts = assembly.assemble(config.parse(tables))
+    parts = Session.open(config.parse(tables))
     split = parts.corpus.split("train")
     assert (split.tokens["text"].lengths > 0).all()
-    seen = []
-    parts.engine.calibrate = lambda batches, estimator: seen.extend(batches)  # type: ignore[method-assign]
-    assembly.calibrate(parts)
-    drawn = assembly.generator(0, "calibration").permutation(len(split))[:16]
+    drawn = generator(0, "calibration").permutation(len(split))[:16]
     expected = data.batches(split.take(drawn), parts.corpus.vectors, parts.config.training.batch)
     for one, other in zip(seen, expected, strict=True):
         np.testing.assert_array_equal(one.inputs["text"].vectors, other.inputs["text"].vectors)
@@ -146,13 +150,12 @@ def test_a_corpus_without_any_known_word_says_so(tmp_path, capsys):
     import tomli_w
 
     values = table(tmp_path, 0, 5)
-    corpus = assembly.build_corpus(config.parse(table(tmp_path, 1, 5)))
+    corpus = building.build_corpus(config.parse(table(tmp_path, 1, 5)))
     split = corpus.split("train")
     silent = split.take(np.flatnonzero(split.tokens["text"].lengths == 0))
     corpus = dataclasses.replace(corpus, splits={"train": silent, "test": silent})
-    parts = assembly.assemble(config.parse(values), corpus=corpus)
     with pytest.raises(DataError, match="none of its 5 training samples has a known word in 'text'"):
-        assembly.calibrate(parts)
+        Session.open(config.parse(values), corpus=corpus)
     (tmp_path / "c.toml").write_text(tomli_w.dumps(table(tmp_path, 0, 5)))
     assert cli.main(["train", str(tmp_path / "c.toml"), "--out", str(tmp_path / "run"), "--quiet"]) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1 and not (tmp_path / "run").exists()

@@ -22,8 +22,7 @@ def measured(small, chip, settings=None):
     """Return the engine and the contrasts of one batch."""
     parts = small(EVENTS | chip, settings).parts
     batches = data.batches(parts.corpus.split("train"), parts.corpus.vectors, 8, sequences=("text",))
-    parts.engine.begin("measured")
-    return parts.engine, parts.estimator.measure(parts.engine, next(iter(batches)), 0).contrasts
+    return parts.engine, parts.estimator.measure(parts.engine, next(iter(batches)).keyed("measured"), 0).contrasts
 
 
 @pytest.mark.parametrize("readout", ["pooled", "flat"])

@@ -156,7 +156,7 @@ def test_what_is_evaluated_on_the_way_changes_no_draw(tmp_path, small):
         values["training"] |= {"epochs": 2, "evaluate": splits, "probe": 4 * number}
         training.train(config.parse(values), tmp_path / str(number), progress=False)
         saved = runs.load(tmp_path / str(number)).checkpoint()
-        weights.append({**saved.parameters, **saved.optimiser})
+        weights.append({**saved.parameters, **saved.optimiser, **saved.devices})
     for name, values in weights[0].items():
         if not name.endswith("crossbar.counts"):
             np.testing.assert_array_equal(values, weights[1][name], err_msg=name)
@@ -166,7 +166,7 @@ def test_a_run_on_a_chip_is_evaluated_on_the_devices_it_was_trained_with(tmp_pat
     values = small(KINDS["expected"]).parts.config.to_dict()
     values["training"] |= {"epochs": 1, "evaluate": ["test"]}
     record = training.train(config.parse(values), tmp_path / "run", progress=False)
-    found = deployment.evaluate_run(tmp_path / "run")
+    found = deployment.evaluate(tmp_path / "run")
     assert found.accuracy == record["evaluate"]["test"]["accuracy"]
     assert found.loss == record["evaluate"]["test"]["loss"]
 

@@ -1,19 +1,21 @@
-"""From a configuration to the things it names: corpus, network, engine, estimator."""
+# Tested by tests/neuroep/runs/test_session.py.
+"""From a configuration to the things it names: corpus, network, engine, estimator; each part by itself.
+
+:meth:`neuroep.runs.session.Session.open` puts them together.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from neuroep.engines.settling import Schedule
-from neuroep.errors import ConfigError, DataError, unknown
+from neuroep.errors import ConfigError, unknown
 from neuroep.learning.optimisers import SGD, Adam, cosine
 from neuroep.network import Network, builders as networks, potentials
-from neuroep.randomness import generator
 from neuroep.runs import memory
 from neuroep.runs.config import Config
 
@@ -21,52 +23,6 @@ if TYPE_CHECKING:
     from neuroep.data.corpus import Corpus
     from neuroep.engines.engine import Engine
     from neuroep.gradients.estimators import Estimator
-    from neuroep.runs.checkpoints import Checkpoint
-
-
-@dataclass(frozen=True)
-class Assembly:
-    """All parts of a run, checked against each other."""
-
-    config: Config
-    corpus: Corpus
-    network: Network
-    engine: Engine
-    estimator: Estimator
-
-
-def assemble(config: Config, checkpoint: Checkpoint | None = None, corpus: Corpus | None = None) -> Assembly:
-    """Build everything a run needs; nothing is written.
-
-    A checkpoint must be one of that network, and its weights trained with these word vectors.
-
-    Parameters
-    ----------
-    config : Config
-        What to build.
-    checkpoint : Checkpoint, optional
-        Where the weights come from, default drawn by ``training.seed``. Its optimiser state is not loaded.
-    corpus : Corpus, optional
-        The data, where they are in memory already; default as the configuration says.
-
-    Raises
-    ------
-    ConfigError, DataError, CheckpointError
-        If a part cannot be built or the parts do not fit together.
-    """
-    from neuroep.data import familiar
-
-    corpus = build_corpus(config) if corpus is None else corpus
-    for split in config.training.evaluate:
-        corpus.split(split)
-    network = build_network(config, corpus.dim)
-    check_classes(network, corpus)
-    check_rates(config, network)
-    if checkpoint is not None:
-        checkpoint.check_network(network.signature())
-        familiar.check(checkpoint.about.vectors, corpus, checkpoint.source)
-    engine = build_engine(config, network, checkpoint.parameters if checkpoint is not None else None)
-    return Assembly(config, corpus, network, engine, build_estimator(config))
 
 
 def build_corpus(config: Config) -> Corpus:
@@ -184,7 +140,6 @@ def build_engine(config: Config, network: Network, parameters: Mapping[str, np.n
         check_memory(config, network)
         start = config.network
         parameters = networks.initial_parameters(network, seed, start.output_bias, start.projection_identity)
-    chip = {} if config.chip is None else {"chip": config.chip, "chip_seed": settings.chip_seed}
     return engines.build(
         settings.kind,
         network,
@@ -194,35 +149,9 @@ def build_engine(config: Config, network: Network, parameters: Mapping[str, np.n
         dtype=settings.dtype,
         threads=settings.threads,
         device=settings.device,
-        **chip,
+        chip=config.chip,
+        chip_seed=settings.chip_seed,
     )
-
-
-def calibrate(parts: Assembly) -> None:
-    """Fix the ranges of the chip's converters on training samples drawn by the seed; without a chip do nothing.
-
-    Samples without a known word drive nothing and are passed over.
-
-    Raises
-    ------
-    DataError
-        If all samples are such.
-    """
-    if not parts.engine.calibrates or parts.config.chip is None:
-        return
-    from neuroep import data
-
-    split, settings = parts.corpus.split("train"), parts.config.training
-    drawn = generator(settings.seed, "calibration").permutation(len(split))
-    telling = np.all([split.tokens[name].lengths > 0 for name in parts.corpus.sequences], axis=0)
-    chosen = drawn[telling[drawn]][: parts.config.chip.calibration_samples]
-    if not len(chosen):
-        names = " and ".join(f"'{name}'" for name in parts.corpus.sequences)
-        held = f"none of its {len(split)} training samples has a known word in {names}"
-        raise DataError(f"data '{parts.corpus.name}': {held}, and the chip's converters are calibrated on them")
-    sample, words = split.take(chosen), parts.corpus.vectors
-    batches = data.batches(sample, words, settings.batch, sequences=parts.corpus.sequences)
-    parts.engine.calibrate(batches, parts.estimator)
 
 
 def build_optimiser(config: Config) -> Adam | SGD:

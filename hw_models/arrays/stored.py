@@ -1,0 +1,272 @@
+"""Weights written on the devices of one crossbar: programming, time, and the matrices that reads are made of.
+
+Time: ``clock`` is when devices are written, reads come ``ahead`` seconds later, by default ``device.age``: what is
+programmed reads as old as the chip says. Whoever learns goes on from the moment of its reads,
+:meth:`StoredWeights.elapse`, so that what it writes is fresh, or reads at once from the start,
+:meth:`StoredWeights.read_at`.
+
+Covered by tests/hw_models/arrays/test_crossbar.py and test_ageing.py.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+
+from hw_models.arrays.parts import CrossbarParts
+from hw_models.arrays.planes import Plane
+from hw_models.arrays.programming import PROGRAMMING, Array, Devices
+from hw_models.arrays.tiles import Tiles
+from hw_models.errors import ChipError
+from hw_models.kernels.blocks import Run
+from hw_models.text import shown
+
+
+class StoredWeights:
+    """What a crossbar holds, apart from being read; parameters and attributes: :class:`Crossbar`."""
+
+    def __init__(
+        self, parts: CrossbarParts, shape: tuple[int, int], seed: int, name: str, run: Run, dtype: str
+    ) -> None:
+        shape = _shape(name, shape)
+        self.layout, self.device, self.wires, self.converters, self.in_memory = parts
+        self.shape, self.seed, self.name, self.run = shape, seed, name, run
+        self.dtype = np.dtype(dtype)
+        self._most = float(np.finfo(dtype).max)
+        self.devices = Devices(parts, shape, seed, name, dtype)
+        self.tiles = Tiles(self.devices)
+        noisy, fixed = self.device.read_noise > 0, self.layout.weight_range is not None
+        physical = self.devices.writes or self.devices.bends or self.device.ages or noisy or fixed
+        self.ideal = not (physical or parts.converts or self.in_memory)
+        self.programmings = 0
+        self.weight_range = float("nan")
+        self.compensation = 1.0
+        self._held, self._fresh, self._builds = np.zeros(shape, dtype=self.dtype), False, 0
+        self._occasion: tuple[str | int, ...] = ()
+        self.clock, self.ahead, self._looking = 0.0, self.device.age, False
+        self._seen = None if self.devices.written_at is None else np.zeros(shape, dtype=self.dtype)
+        self.planes: list[Plane] = []
+
+    def program(self, weight: Array) -> None:
+        """Write all devices; the first time this fixes the weight range.
+
+        Parameters
+        ----------
+        weight : numpy.ndarray
+            (out, in), copied; beyond the weight range it is cut.
+
+        Raises
+        ------
+        ChipError
+            If the shape is another one, a weight is not finite or beyond the dtype, or wires cannot be solved.
+        """
+        self._check_writable()
+        largest = self._largest("weights", weight)
+        if np.isnan(self.weight_range):
+            bar = self.layout
+            full = bar.weight_range or bar.weight_headroom * largest or 1.0
+            if not full <= self._most:
+                what = f"weight_headroom times the largest weight is {full:g}"
+                raise ChipError(f"{self.name}: {what}, beyond {self.dtype}")
+            self.weight_range = full
+        self.programmings += 1
+        self._count_writes()
+        self.devices.rekey(*self._occasion)
+        self.devices.now = self.clock
+        self.devices.rewritten()
+        self.planes, self._fresh = [], True
+        self._hold(weight)
+        if self.in_memory:
+            if self.devices.writes:
+                self._held[:] = self.devices.realised(self._held, self.programmings, self.run)
+            self._fresh = False
+        if self._seen is not None:
+            self._seen[:] = self._held
+        self.refresh()
+
+    def _largest(self, what: str, weight: Array) -> float:
+        """Return the largest |weight| of a matrix that devices can be written with; refuse others."""
+        if not isinstance(weight, np.ndarray) or weight.dtype.kind not in "fiub":
+            given = weight.dtype if isinstance(weight, np.ndarray) else type(weight).__name__
+            raise ChipError(f"{self.name}: {what} are {given}: an array of numbers of shape {self.shape} is needed")
+        if weight.shape != self.shape:
+            raise ChipError(f"{self.name}: {what} of shape {weight.shape}, the crossbar holds {self.shape}")
+        largest = float(np.abs(weight).max(initial=0))
+        if not largest <= self._most:
+            bad = weight.size - np.count_nonzero(np.abs(weight) <= self._most)
+            raise ChipError(f"{self.name}: {bad} of {weight.size} {what} are not finite, or beyond {self.dtype}")
+        return largest
+
+    def _hold(self, weight: Array) -> None:
+        if self.ideal:
+            self._held[:] = weight
+        else:
+            np.divide(weight, self.weight_range, out=self._held, casting="same_kind")
+            np.clip(self._held, -1, 1, out=self._held)
+
+    def refresh(self) -> None:
+        """Rebuild the matrices of products after :attr:`stored` has changed in place; no programming noise.
+
+        Devices whose weight has changed count as written now; the others go on to drift.
+
+        Raises
+        ------
+        ChipError
+            If a weight is no longer finite; the matrices are then those from before.
+        """
+        self._check_writable()
+        if self.ideal:
+            return
+        if self.in_memory:
+            self._largest("stored weights", self._held)
+        if self._seen is not None:
+            self.devices.touched(self._held != self._seen, self.clock)
+            self._seen[:] = self._held
+        solve = self.devices.wired and self._builds % self.wires.refresh_every == 0
+        self._build(solve)
+        self._builds += 1
+
+    def read_at(self, seconds: float) -> None:
+        """Read so many seconds after what is written now, from the next product on; nothing is written.
+
+        Raises
+        ------
+        ChipError
+            If the time is not a finite number from 0.
+        """
+        if not 0 <= seconds < np.inf:
+            raise ChipError(f"{self.name}: read_at = {seconds} s: allowed are finite times from 0")
+        if seconds == self.ahead:
+            return
+        self._look(seconds, solve=self.devices.wired)
+
+    def _look(self, seconds: float, solve: bool) -> None:
+        self.ahead = seconds
+        if self.programmings and not self.ideal and self.device.ages:
+            self._build(solve)
+
+    def elapse(self) -> None:
+        """Let the clock go on to the moment of the reads: what is written next is written then, and read at once."""
+        self.clock, self.ahead = self.clock + self.ahead, 0.0
+
+    @contextmanager
+    def later(self, seconds: float) -> Iterator[None]:
+        """Read so much later inside, and go on outside as if nothing had been; nothing may be written inside.
+
+        Where wires keep an attenuation, ``wires.refresh_every``, it is the one of the last refresh.
+        """
+        before, planes, compensation, looking = self.ahead, self.planes, self.compensation, self._looking
+        self._looking = True
+        if seconds != before:
+            self._look(seconds, solve=self.devices.wired and not self.tiles.kept)
+        try:
+            yield
+        finally:
+            self.ahead, self.planes, self.compensation, self._looking = before, planes, compensation, looking
+            self.devices.now = self.clock + before
+
+    def _check_writable(self) -> None:
+        if self._looking:
+            raise ChipError(f"{self.name}: nothing can be written while the devices are read later than now")
+
+    def _build(self, solve: bool) -> None:
+        self.devices.now = self.clock + self.ahead
+        self.planes = []
+        self.tiles.allot()
+        self.planes, ratio = self.tiles.planes(self._held, self._fresh, self.programmings, solve, self.run)
+        self.compensation = ratio if self.device.drift_compensation else 1.0
+
+    @property
+    def stored(self) -> Array:
+        """Normalised weights (out, in) as programming left them.
+
+        Where weights change in memory it is the array itself, to be changed in place and followed by
+        :meth:`refresh`; otherwise a copy. A pair is then kept as its difference, one of its devices at g_min.
+        """
+        if self.in_memory:
+            return self._held
+        if self.ideal:
+            return self._held / self.dtype.type(self.weight_range)
+        if self._fresh and (self.devices.writes or self.devices.slices > 1):
+            return self.devices.realised(self._held, self.programmings, self.run)
+        return self._held.copy()
+
+    def weights(self) -> Array:
+        """Return the mean effective weights (out, in): what products have as their mean without converters."""
+        if self.ideal:
+            return self._held.copy()
+        total = np.zeros(self.shape, dtype=self.dtype)
+        for plane in self.planes:
+            total += plane.mean * self.dtype.type(self.factor(plane))
+        return total
+
+    def conductances(self) -> tuple[Array, Array]:
+        """Return (G+, G-), or (G, its reference), as they conduct now, without wires [uS]; (slices, out, in) each."""
+        held = self.stored if self.ideal else self._held
+        return self.devices.conductances(held, self._fresh, self.programmings)
+
+    def factor(self, plane: Plane) -> float:
+        """Return what turns currents of a slice into weight units."""
+        return self.weight_range * self.compensation * plane.factor
+
+    def _count_writes(self) -> None:
+        """Count that all devices are written."""
+
+    def _stored_state(self) -> dict[str, Array]:
+        """Return what devices and wires keep, copied."""
+        written = {} if self.devices.written_at is None else {"written": self.devices.written_at.copy()}
+        found = {
+            "held": self._held.copy(),
+            "weight_range": np.array(self.weight_range),
+            "times": np.array([self.clock, self.devices.since]),
+            "keys": np.array([self.devices.keys[what] for what in PROGRAMMING]),
+        }
+        return found | written | {name: values.copy() for name, values in self.tiles.kept.items()}
+
+    def _load_stored(self, state: Mapping[str, Array], weight: Array | None) -> None:
+        """Take over what devices and wires keep, and build the matrices."""
+        self.weight_range = float(state["weight_range"])
+        self.clock, self.devices.since = (float(t) for t in state["times"])
+        if self.devices.written_at is not None:
+            self.devices.written_at[:] = state["written"]
+            self.devices.mixed = bool((self.devices.written_at != self.devices.since).any())
+        self.devices.keys |= dict(zip(PROGRAMMING, np.array(state["keys"], dtype=np.uint32), strict=True))
+        if "held" in state:
+            self._held[:] = state["held"]
+        elif weight is not None:
+            self._hold(weight)
+        if self._seen is not None:
+            self._seen[:] = self._held
+        if self.programmings and not self.ideal:
+            self.tiles.allot()
+            self.tiles.networks.clear()  # solutions of what was there before
+            for name, values in self.tiles.kept.items():
+                values[:] = state[name]
+            self._build(solve=self.devices.wired and not self.tiles.kept)
+
+    def _check(self, state: Mapping[str, Array], weight: Array | None) -> None:
+        """Refuse a state that devices cannot hold, before anything is taken over."""
+        full, programmed = float(state["weight_range"]), int(state["counts"][0]) > 0
+        if (programmed or not np.isnan(full)) and not 0 < full <= self._most:
+            raise ChipError(f"{self.name}: the weight range is {full:g}: allowed are positive finite numbers")
+        if "held" in state:
+            self._largest("held weights", np.asarray(state["held"]))
+        elif weight is not None:
+            self._largest("weights", np.asarray(weight))
+        for name in state:
+            if name.partition(".")[0] in ("share", "beside") and not np.isfinite(state[name]).all():
+                raise ChipError(f"{self.name}: '{name}', what wires leave of a device, is not finite")
+
+
+def _shape(name: str, shape: tuple[int, int]) -> tuple[int, int]:
+    """Return a shape as two whole numbers from 0; an empty matrix is one."""
+    try:
+        outputs, inputs = map(operator.index, shape)
+    except (TypeError, ValueError):
+        outputs = inputs = -1
+    if min(outputs, inputs) < 0:
+        raise ChipError(f"{name}: shape = {shown(shape)}: should be (out, in), two whole numbers from 0")
+    return outputs, inputs

@@ -1,0 +1,177 @@
+"""Kernels that say whether a device may meet a bound, or forgets too much, to be moved by one step.
+
+Shapes and names as in :mod:`hw_models.kernels.pulses`, which compiles these loops for every response; equations in
+:mod:`hw_models.arrays.expected`. Nothing has fast-math flags, for the reason given there. Covered by
+tests/hw_models/arrays/test_expected.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hw_models.kernels.compiling import kernel
+from hw_models.kernels.scalar import HALF, ONE, ZERO
+
+GRAIN = np.float32(0.05)
+"""Root mean square of what one pulse forgets, |d(step)/dw|, from which a device plays its pulses: 20 steps or fewer."""
+CURVED = np.float32(8)
+"""Exponent for which (f'/f)^2 counts, times the variance gathered; half of that product is what a mean step lacks."""
+factors: Any = None
+"""As in :mod:`hw_models.kernels.pulses`, which fills this in, and the next two."""
+step_factors: Any = None
+assess_row: Any = None
+
+
+@kernel(error_model="numpy", inline="always")
+def _moves(mean, variance, noise, sigmas):
+    """Return how far pulses of one direction carry a device ahead and, the other way, behind it, in mean steps.
+
+    Ahead all of them and ``sigmas`` of what they stray. Behind: a Gaussian end of few pulses may lie there, and noise
+    may turn steps round, at the most sigmas^2 noise^2/4 steps deep, where the drift is half of what they stray.
+    """
+    spread = variance + noise * noise * mean
+    stray = sigmas * np.sqrt(ZERO if spread < ZERO else spread)
+    turned = sigmas * noise * np.sqrt(ZERO if mean < ZERO else mean)
+    deepest = HALF * HALF * sigmas * sigmas * noise * noise
+    turned = deepest if turned > deepest else turned
+    ended = stray - mean
+    return mean + stray, (turned if turned > ended else ended)
+
+
+@kernel(error_model="numpy", inline="always")
+def _grain(up, down, noise):
+    """Whether one pulse forgets so much that a flow describes it badly; up, down: |d(step)/dw|."""
+    most = max(abs(up), abs(down))
+    return most * most * (ONE + noise * noise) > GRAIN * GRAIN
+
+
+@kernel(error_model="numpy", inline="always")
+def _reach(w, up, down, ups, downs, high, low, exponent, soft):
+    """Whether a device may meet a bound; its exponent is small.
+
+    up, down: its steps now; ups, downs: how far they carry it ahead and behind, :func:`_moves`. Soft bounds are met
+    from behind alone: steps that go there shrink.
+    """
+    room = ONE + exponent
+    rise, fall = ups[0] * up * room, downs[0] * down * room
+    back_up, back_down = ups[1] * up * room, downs[1] * down * room
+    ahead = (w + rise + back_down > high) | (w - fall - back_up < low)
+    return ((w - back_up < low) | (w + back_down > high)) if soft else ahead
+
+
+@kernel(error_model="numpy", inline="always")
+def gathered(up, down, n_up, n_down, v_up, v_down, square):
+    """Variance that pulses of mean steps ``up`` and ``down`` gather; ``square``: noise^2."""
+    return up * up * (square * n_up + v_up) + down * down * (square * n_down + v_down)
+
+
+@kernel(error_model="numpy", inline="always")
+def _bend(factor, derivative):
+    """(f'/f)^2, 0 where there is no step."""
+    share = derivative / (ONE if factor == ZERO else factor)
+    return ZERO if factor == ZERO else share * share
+
+
+def assess_affine(w, numbers, own, law, how, exponents, near):
+    """Write exponents and who may meet a bound; ``how``: noise, sigmas, soft."""
+    n_up, n_down, v_up, v_down = numbers
+    s_up, s_down, high, low, c_up, c_down = own
+    noise, sigmas, soft = how
+    for j in range(w.shape[0]):
+        x = n_up[j] * s_up[j] * abs(c_up[j]) + n_down[j] * s_down[j] * abs(c_down[j])
+        up, down = abs(s_up[j] * (ONE - c_up[j] * w[j])), abs(s_down[j] * (ONE - c_down[j] * w[j]))
+        ups, downs = _moves(n_up[j], v_up[j], noise, sigmas), _moves(n_down[j], v_down[j], noise, sigmas)
+        grain = _grain(s_up[j] * c_up[j], s_down[j] * c_down[j], noise)
+        near[j] = grain | _reach(w[j], up, down, ups, downs, high[j], low[j], x, soft)
+        exponents[j] = x
+
+
+def assess_curved(w, numbers, own, law, how, exponents, near):
+    """The same of a response with factors of its own."""
+    n_up, n_down, v_up, v_down = numbers
+    s_up, s_down, high, low, _, _ = own
+    noise, sigmas, _ = how
+    for j in range(w.shape[0]):
+        f_up, f_down, d_up, d_down = factors(w[j], high[j], low[j], law)
+        x = n_up[j] * s_up[j] * abs(d_up) + n_down[j] * s_down[j] * abs(d_down)
+        ups, downs = _moves(n_up[j], v_up[j], noise, sigmas), _moves(n_down[j], v_down[j], noise, sigmas)
+        grain = _grain(s_up[j] * d_up, s_down[j] * d_down, noise)
+        near[j] = grain | _reach(w[j], s_up[j] * f_up, s_down[j] * f_down, ups, downs, high[j], low[j], x, False)
+        strayed = gathered(
+            s_up[j] * f_up, s_down[j] * f_down, n_up[j], n_down[j], v_up[j], v_down[j], noise * noise
+        )
+        bend = _bend(f_up, d_up) + _bend(f_down, d_down)
+        exponents[j] = x + CURVED * bend * strayed
+
+
+@kernel
+def _extreme(exponents, near):
+    """Return the largest exponent of a row and how many are near."""
+    top, count = exponents.dtype.type(0), np.int32(0)
+    for j in range(exponents.shape[0]):
+        top = exponents[j] if exponents[j] > top else top
+        count += np.int32(near[j])
+    return top, count
+
+
+def assess(first, last, begin, end, planes, weights, devices, law, how, exponents, near):
+    """Write how much of a weight every device of a tile would forget, and whether it may meet a bound.
+
+    exponents, near (rows, columns): the sum of pulses times |d step/dw|; bool. ``how``: cycle-to-cycle noise, standard
+    deviations to allow for, and whether bounds are soft. Return the largest exponent, and how many may.
+    """
+    many, top, count = [field.shape[0] > 1 for field in devices], 0.0, 0
+    for i in range(first, last):
+        k = i - first
+        numbers = planes[0, k], planes[1, k], planes[2, k], planes[3, k]
+        w, x, met = weights[i, begin:end], exponents[k], near[k]
+        own = (
+            devices.up[i if many[0] else 0, begin:end], devices.down[i if many[1] else 0, begin:end],
+            devices.high[i if many[2] else 0, begin:end], devices.low[i if many[3] else 0, begin:end],
+            devices.slope_up[i if many[4] else 0, begin:end], devices.slope_down[i if many[5] else 0, begin:end],
+        )  # fmt: skip
+        assess_row(w, numbers, own, law, how, x, met)
+        high_x, some = _extreme(x, met)
+        count += some
+        if high_x > top:  # not a maximum, which might return NaN
+            top = np.float64(high_x)
+    return top, count
+
+
+def recheck(first, last, begin, end, planes, squares, swing_post, swing_pre, weights, devices, law, how, near):
+    """Leave in ``near`` the devices that may meet a bound although pulses up and down alternate; return how many.
+
+    A sample of opposite terms swings by up to ``swing_post`` (rows,) or ``swing_pre`` (columns,) pulses, the smaller;
+    the sum of samples drifts by its mean and strays by the root of ``squares``, the sum of (up - down)^2 of samples,
+    and of the variances.
+    """
+    many, found = [field.shape[0] > 1 for field in devices], 0
+    noise, sigmas, _ = how
+    for i in range(first, last):
+        k = i - first
+        rows = [i if more else 0 for more in many]
+        for j in range(begin, end):
+            c = j - begin
+            if not near[k, c]:
+                continue
+            w, high, low = weights[i, j], devices.high[rows[2], j], devices.low[rows[3], j]
+            slopes = devices.slope_up[rows[4], j], devices.slope_down[rows[5], j]
+            f_up, f_down, d_up, d_down = step_factors(w, high, low, slopes, law)
+            s_up, s_down = devices.up[rows[0], j], devices.down[rows[1], j]
+            up, down = s_up * abs(f_up), s_down * abs(f_down)
+            n_up, n_down = planes[0, k, c], planes[1, k, c]
+            stray = squares[k, c] * (HALF * (up + down)) ** 2
+            stray += (planes[2, k, c] + noise * noise * n_up) * up * up
+            stray += (planes[3, k, c] + noise * noise * n_down) * down * down
+            stray, drift = sigmas * np.sqrt(max(stray, 0)), n_up * up - n_down * down
+            swing = min(swing_post[k], swing_pre[c])
+            if _grain(s_up * d_up, s_down * d_down, noise):
+                found += 1
+                continue
+            room = ONE + n_up * s_up * abs(d_up) + n_down * s_down * abs(d_down)
+            rise, fall = max(drift, 0) + swing * up + stray, max(-drift, 0) + swing * down + stray
+            near[k, c] = not (w + rise * room <= high and w - fall * room >= low)
+            found += near[k, c]
+    return found

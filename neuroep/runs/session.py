@@ -1,0 +1,282 @@
+"""A session: corpus, network, calibrated engine and estimator of a run, a configuration file or a configuration.
+
+    session = neuroep.Session.open("runs/reviews")                      # on the devices it was trained with, if any
+    found = session.evaluate("test")
+    session = neuroep.Session.open("runs/reviews", chip="pcm")          # its weights, programmed on another chip
+    session = neuroep.Session.open("examples/configs/reviews.toml")     # initial weights
+
+It is the only way in: training, evaluation, deployment, comparison, sweep, gradient check and report open their parts
+here, so that the same run on the same devices gives the same numbers everywhere.
+
+**Devices.** On the chip that it was trained with a run goes on with the very devices: conductances, mismatch, ranges of
+converters as the checkpoint has them, read at the chip's ``device.age`` or at another age without a new write. Another
+chip, another chip seed, or ``devices="program"`` programs the weights of the checkpoint anew, and the ranges are
+calibrated on training samples drawn by the seed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hw_models.chip import Chip
+from hw_models.keywords import checked
+from neuroep import data
+from neuroep.data import familiar
+from neuroep.errors import ConfigError, DataError, unknown
+from neuroep.randomness import generator
+from neuroep.runs import building, config as configuration, directory as runs
+from neuroep.runs.config import Config
+from neuroep.runs.directory import Run
+from neuroep.runs.evaluation import Evaluation, evaluate
+from neuroep.runs.overrides import dotted
+
+if TYPE_CHECKING:
+    from neuroep.data.batch import Batch
+    from neuroep.data.corpus import Corpus
+    from neuroep.engines.engine import Engine
+    from neuroep.gradients.estimators import Estimator
+    from neuroep.network import Network
+    from neuroep.runs.checkpoints import Checkpoint
+
+DEVICES = ("keep", "program")
+Source = str | Path | Config | Run
+"""What is opened: a run directory or a configuration file, by its path or opened already."""
+OF_THE_DATA = ("data.", "network.tokens", "training.seed")
+"""Settings that decide which samples are read."""
+WITHOUT_EFFECT = {"kept": None, "citation": None, "url": None, "caveat": None}
+"""Fields of a chip that say something about it and do nothing."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """All parts of a run, checked against each other and ready to be used; made by :meth:`open`."""
+
+    config: Config
+    corpus: Corpus
+    network: Network
+    engine: Engine
+    """With its weights; the ranges of a chip's converters are fixed."""
+    estimator: Estimator
+    checkpoint: Checkpoint | None = None
+    """Where the weights come from; None for initial ones."""
+    epoch: int = 0
+    """Epoch whose devices these are, which keys a chip's draws in an evaluation; 0 on a chip programmed anew."""
+
+    @classmethod
+    @checked(ConfigError)
+    def open(
+        cls,
+        source: Source,
+        *,
+        chip: Chip | str | Path | None = None,
+        devices: str = "keep",
+        overrides: Sequence[str] = (),
+        corpus: Corpus | None = None,
+        weights: Checkpoint | None = None,
+        age: float | None = None,
+        moments: bool = False,
+    ) -> Session:
+        """Open a run or a configuration; nothing is written.
+
+        Parameters
+        ----------
+        source : str, Path, Config or Run
+            Run directory, configuration file, or one of them opened already.
+        chip : Chip, str or Path, optional
+            Chip to run on, or its name or TOML file; default that of the source, if it has one.
+        devices : {"keep", "program"}
+            On the chip that the run was trained with, go on with its devices, or program them anew.
+        overrides : sequence of str
+            Settings to change, ``["--engine", "reference", "--chip.adc.bits", "4"]``.
+        corpus : Corpus, optional
+            The data, where they are in memory already; default as the configuration says.
+        weights : Checkpoint, optional
+            Where the weights come from; default the run's last checkpoint, or drawn by ``training.seed``.
+        age : float, optional
+            Read a chip's devices so long after their last write [s]; default ``device.age`` of the chip, as it is once
+            deployed. Training reads them at 0.
+        moments : bool
+            Take over the moments of the update rule as well, to go on learning.
+
+        Raises
+        ------
+        ConfigError
+            If a setting or a part cannot be, or parts do not fit together.
+        DataError
+            If the data cannot be used, or are not those that the run was trained on and no override names data.
+        CheckpointError
+            If it is no run directory, its checkpoint cannot be read, or the settings describe another network.
+        ChipError
+            If there is no such chip.
+        """
+        if devices not in DEVICES:
+            raise ConfigError(unknown("way of devices", devices, DEVICES))
+        run, config = _opened(source, chip, overrides)
+        kept = devices == "keep" and run is not None and config.chip is not None and _same_devices(config, run)
+        if run is not None and weights is None:
+            weights = run.checkpoint(optimiser=kept or moments)
+        corpus = building.build_corpus(config) if corpus is None else corpus
+        network = _network(config, corpus, weights)
+        if weights is not None and isinstance(source, str | Path):
+            _check_data(corpus, weights, overrides)
+        engine = building.build_engine(config, network, None if weights is None else weights.parameters)
+        if age is not None:
+            engine.read_at(age)
+        goes_on = kept or (moments and run is not None and config.chip is None and _same_devices(config, run))
+        if weights is not None and goes_on and (weights.optimiser or weights.devices):
+            engine.load_optimiser_state(weights.optimiser, weights.devices)
+        epoch = 0 if weights is None or (config.chip is not None and not kept) else weights.about.epoch
+        session = cls(config, corpus, network, engine, building.build_estimator(config), weights, epoch)
+        session._calibrate()
+        return session
+
+    def evaluate(
+        self, split: str = "test", *, only: np.ndarray | None = None, epoch: int | None = None, progress: bool = False
+    ) -> Evaluation:
+        """Predict every sample of a split; see :func:`neuroep.runs.evaluation.evaluate`.
+
+        Parameters
+        ----------
+        split : str
+            Name of the split.
+        only : numpy.ndarray, optional
+            (samples,) numbers of the samples to predict; default all.
+        epoch : int, optional
+            What keys a chip's draws beside split and batch; default :attr:`epoch`.
+        progress : bool
+            Show a bar on a terminal.
+
+        Raises
+        ------
+        DataError
+            If the split does not exist or is empty.
+        DivergenceError
+            If a state is not finite.
+        """
+        corpus, config = self.corpus, self.config
+        if only is not None:
+            corpus = replace(corpus, splits={**corpus.splits, split: corpus.split(split).take(only)})
+        return evaluate(
+            self.engine,
+            corpus,
+            split,
+            self.estimator.free,
+            batch=config.training.batch,
+            order=config.evaluation_order,
+            progress=progress,
+            occasion=(self.epoch if epoch is None else epoch,),
+        )
+
+    def batches(self, split: str, size: int | None = None) -> Iterator[Batch]:
+        """Return the batches of a split in its order, default as large as in training."""
+        return self._batches(self.corpus.split(split), self.config.training.batch if size is None else size)
+
+    def shuffled(self, epoch: int) -> Iterator[Batch]:
+        """Return the training batches of an epoch in their order, counted from 0."""
+        split, order = self.corpus.split("train"), self.config.data.order
+        return self._batches(split, self.config.training.batch, order, epoch)
+
+    def batch(self, split: str, samples: np.ndarray) -> Batch:
+        """Return the samples of a split with these numbers (samples,) as one batch."""
+        return next(self._batches(self.corpus.split(split).take(samples), len(samples)))
+
+    def draw(self, split: str, count: int, purpose: str) -> np.ndarray:
+        """Draw numbers of samples by the seed and the purpose; (count,), fewer where the split has fewer."""
+        drawn = generator(self.config.training.seed, purpose).permutation(len(self.corpus.split(split)))
+        return drawn[:count]
+
+    def rates(self, epoch: int) -> dict[str, float]:
+        """Return the learning rate of every synapse in an epoch, counted from 0."""
+        return building.rates(self.config, self.network, epoch)
+
+    def _batches(self, split: data.Split, size: int, order: str | None = None, epoch: int = 0) -> Iterator[Batch]:
+        corpus, seed = self.corpus, self.config.training.seed
+        return data.batches(
+            split, corpus.vectors, size, sequences=corpus.sequences, order=order, seed=seed, epoch=epoch
+        )
+
+    def _calibrate(self) -> None:
+        """Fix the ranges of a chip's converters on training samples drawn by the seed, where they are not yet.
+
+        Samples without a known word drive nothing and are passed over.
+        """
+        chip, corpus = self.config.chip, self.corpus
+        if chip is None or not self.engine.calibrates:
+            return
+        split = corpus.split("train")
+        drawn = self.draw("train", len(split), "calibration")
+        telling = np.all([split.tokens[name].lengths > 0 for name in corpus.sequences], axis=0)
+        chosen = drawn[telling[drawn]][: chip.calibration_samples]
+        if not len(chosen):
+            names = " and ".join(f"'{name}'" for name in corpus.sequences)
+            held = f"none of its {len(split)} training samples has a known word in {names}"
+            raise DataError(f"data '{corpus.name}': {held}, and the chip's converters are calibrated on them")
+        self.engine.calibrate(self._batches(split.take(chosen), self.config.training.batch), self.estimator)
+
+
+def _opened(source: Source, chip: Chip | str | Path | None, overrides: Sequence[str]) -> tuple[Run | None, Config]:
+    """Return the run, if it is one, and the configuration with what is changed."""
+    own = isinstance(chip, Chip)
+    given = [] if own else list(overrides)
+    if chip is not None and any(name == "--chip" for name in overrides[::2]):
+        raise ConfigError("chip is given twice, as an argument and as an override: which one is meant?")
+    if chip is not None and not own:
+        given = ["--chip", str(chip), *given]
+    run, config = _read(source, given)
+    return run, configuration.changed(config, overrides, chip=chip) if isinstance(chip, Chip) else config
+
+
+def _read(source: Source, overrides: Sequence[str]) -> tuple[Run | None, Config]:
+    if isinstance(source, str | Path):
+        if os.path.isfile(source) or (Path(source).suffix == ".toml" and not os.path.isdir(source)):
+            return None, configuration.load(source, overrides)
+        run = runs.load(source, overrides)
+        return run, run.config
+    if isinstance(source, Run):
+        return source, configuration.changed(source.config, overrides) if overrides else source.config
+    if isinstance(source, Config):
+        return None, configuration.changed(source, overrides) if overrides else source
+    raise ConfigError(f"source is a {type(source).__name__}: give a run directory, a configuration file or a Config")
+
+
+def _same_devices(config: Config, run: Run) -> bool:
+    """Tell whether a configuration has the devices that a run was trained with."""
+    return devices_of(config) == devices_of(runs.load(run.path).config)
+
+
+def devices_of(config: Config) -> tuple[Chip | None, int]:
+    """Return what decides which devices a run has: its chip, read at whatever age, and the seed of its draws."""
+    seed, chip = config.engine.chip_seed, config.chip
+    if chip is not None:
+        young = chip.device.model_copy(update={"age": 0.0})
+        chip = chip.model_copy(update={**WITHOUT_EFFECT, "device": young})
+    return chip, config.training.seed if seed is None else seed
+
+
+def _network(config: Config, corpus: Corpus, weights: Checkpoint | None) -> Network:
+    """Build the network, checked against the data and against the weights and the word vectors they were made with."""
+    for split in config.training.evaluate:
+        corpus.split(split)
+    network = building.build_network(config, corpus.dim)
+    building.check_classes(network, corpus)
+    building.check_rates(config, network)
+    if weights is not None:
+        weights.check_network(network.signature())
+        familiar.check(weights.about.vectors, corpus, weights.source)
+    return network
+
+
+def _check_data(corpus: Corpus, weights: Checkpoint, overrides: Sequence[str]) -> None:
+    """Refuse data that have changed since the run was trained, unless an override names data."""
+    known = weights.about.data
+    if not known or known == corpus.fingerprint:
+        return
+    if not any(dotted(name)[0].startswith(OF_THE_DATA) for name in overrides[::2] if name != "--chip"):
+        cure = f"to evaluate on them all the same, add --data.name {corpus.name}"
+        raise DataError(f"data '{corpus.name}' are not those that '{weights.source}' was trained on: {cure}")
