@@ -89,8 +89,6 @@ UNTESTED: Mapping[str, str] = dict.fromkeys(
         "hw_models/kernels/pulses.py",
         "hw_models/kernels/trains.py",
         "neuroep/engines/chip/arrays.py",
-        "neuroep/engines/chip/attention_kernels.py",
-        "neuroep/engines/chip/ranges.py",
         "neuroep/engines/chip/substrate.py",
         "neuroep/engines/engine.py",
         "neuroep/engines/kept.py",
