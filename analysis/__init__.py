@@ -1,18 +1,19 @@
-"""Questions about networks, each answered by a table and a picture.
+"""Questions about networks and chips, each a folder with its measure, its pictures and its page.
 
-===============  ===============================================================
-gradcheck        EP's gradient against the exact one, by parameter and nudge
-comparison       the reference, exact local arithmetic and chips side by side
-bench            trains, deploys and measures one contestant of a comparison after another
-demo             such a comparison on embedded data
-sweep            any field of a configuration or a chip against accuracy
-array_learning   what an array does while an engine learns
-pictures         everything that draws
-report           one page of a run, a comparison or a sweep
-===============  ===============================================================
+==========  ===============================================================================
+gradients   is EP's gradient right? against the exact one, by parameter, nudge and step
+comparison  what do chips make of a network? the reference, exact arithmetic, chips
+sweep       how good must a chip be? any field against accuracy
+run         what did a run learn, and how does its network behave?
+chips       how does a chip differ from an ideal one?
+drawing     what all pictures and pages share
+pictures    every picture by its name
+report      one page of a run, a comparison, a sweep or a gradient check
+demo        a comparison on embedded data
+==========  ===============================================================================
 
 A picture is a function ``plot_x(result, ax=None) -> Axes``: it draws on the axes it is given, or on a figure of its
-own, has units on its axes, and never shows itself. Every module is there by its name, ``analysis.comparison.run``, and
+own, has units on its axes, and never shows itself. Everything is there by its name, ``analysis.comparison.run``, and
 is imported when it is asked for. Nothing in :mod:`neuroep` but the command line imports this
 package.
 """

@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from analysis import comparison
-from analysis.comparison import Comparison, Report
+from analysis.comparison.measure import Comparison, Report
 from analysis.folders import unused
 from hw_models.keywords import checked
+from hw_models.reading import Entries
 from neuroep.errors import ConfigError
 from neuroep.runs import config as configuration
 from neuroep.runs.config import Config
 
-SETTINGS: Mapping[str, Mapping[str, Any]] = {
+SETTINGS: Mapping[str, Entries] = {
     "network": {"kind": "sentiment", "tokens": 40, "dense": [64, 2], "readout": "pooled", "output_bias": 1.0},
     "data": {"name": "reviews"},
     "settling": {"free_steps": 20, "nudged_steps": 30, "tolerance": 1e-2, "nudged_tolerance": 0.01},

@@ -8,8 +8,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from analysis.pictures import style, sweeps
-from analysis.sweep import results
+from analysis.drawing import style
+
+from analysis.sweep import pictures as sweeps, results
 from analysis.sweep.results import Sweep
 
 TARGET = 0.87

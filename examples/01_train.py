@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from analysis.pictures import style
-from analysis.pictures.training import plot_training
+from analysis.drawing import style
+
+from analysis.run.epochs import plot_training
 from neuroep.runs import config, deployment, directory as runs, training
 from neuroep.runs.evaluation import Evaluation
 

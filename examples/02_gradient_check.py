@@ -14,19 +14,19 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from analysis import gradcheck
+from analysis import gradients
 from neuroep.runs import config
 
 CONFIG = Path(__file__).parent / "configs" / "reviews.toml"
 
 
-def main(out: Path, fast: bool = False) -> dict[str, gradcheck.GradientCheck]:
+def main(out: Path, fast: bool = False) -> dict[str, gradients.GradientCheck]:
     """Check two potentials; ``fast`` is for the tests: few samples, steps and nudges."""
     settings: dict[str, Any] = {"samples": 2, "steps": 4, "betas": (1e-3, 1e-2)} if fast else {}
     found = {}
     for potential in ("hard_sigmoid", "smooth_sigmoid"):
         network = config.load(CONFIG, ["--potential", potential])
-        found[potential] = gradcheck.run(network, out / potential, **settings)
+        found[potential] = gradients.run(network, out / potential, **settings)
         print(f"{potential}: {found[potential].as_text()}\n")
     return found
 

@@ -62,14 +62,14 @@ def train(engine: Engine, corpus: data.Corpus, epochs: int) -> float:
     for epoch in range(epochs):
         losses = []
         rates = {name: rate * 0.5 * (1 + math.cos(math.pi * epoch / epochs)) for name, rate in first.items()}
-        for batch in data.batches(corpus.split("train"), corpus.vectors, BATCH, order="shuffled", epoch=epoch):
+        for batch in corpus.batches("train", BATCH, order="shuffled", epoch=epoch):
             measured = estimator.measure(engine, batch)
             engine.update(measured.contrasts, rates)
             losses.append(measured.health["loss"])
         print(f"{engine.name}: epoch {epoch + 1}, training loss {np.mean(losses):.4f}")
     right = [
         engine.outputs(engine.settle(batch, schedule)).argmax(1) == batch.labels
-        for batch in data.batches(corpus.split("test"), corpus.vectors, BATCH)
+        for batch in corpus.batches("test", BATCH)
     ]
     return float(np.concatenate(right).mean())
 

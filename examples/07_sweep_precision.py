@@ -17,8 +17,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from analysis.pictures import style, sweeps
-from analysis.sweep import runner
+from analysis.drawing import style
+
+from analysis.sweep import pictures as sweeps, runner
 from analysis.sweep.results import Sweep
 from neuroep.runs import config, deployment, training
 

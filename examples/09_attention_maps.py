@@ -13,8 +13,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from analysis.pictures.attention import Attention, attend, plot_attention
-from analysis.pictures.style import save
+from analysis.drawing.style import save
+
+from analysis.run.attention import AttentionMap, attend, plot_attention
 from neuroep.runs import training
 from neuroep.runs.session import Session
 
@@ -27,7 +28,7 @@ CHIPS = {
 SAMPLE = 4
 
 
-def main(out: Path, fast: bool = False) -> dict[str, Attention]:
+def main(out: Path, fast: bool = False) -> dict[str, AttentionMap]:
     """Train into ``out`` and draw there; ``fast`` is for the tests: a few samples, one epoch."""
     small = ["--epochs", "1", "--limit", "100"] if fast else ["--epochs", "5", "--decay_epochs", "5"]
     training.train(HERE / "configs" / "reviews.toml", out, overrides=small)

@@ -310,12 +310,12 @@ def _chips(arguments: argparse.Namespace) -> None:
 
 
 def _gradcheck(arguments: argparse.Namespace) -> None:
-    from analysis import gradcheck
+    from analysis import gradients
     from neuroep.runs import config, directory as runs
 
     source = Path(arguments.source)
     opened = (runs.load if source.is_dir() else config.load)(source, arguments.overrides)
-    say(gradcheck.run(opened, arguments.out).as_text())
+    say(gradients.run(opened, arguments.out).as_text())
 
 
 def _compare(arguments: argparse.Namespace) -> None:

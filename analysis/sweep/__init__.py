@@ -18,6 +18,10 @@ executors  local processes, a Dask cluster, or an executor of one's own
 conductor  the loop that hands trials to an executor
 runner     the sweep as a whole
 results    tables: Parquet, means by point
+points     trials that belong together, and what values are called
+pictures   accuracy against one setting, and against two
+panels     which pictures its page shows
+page       its page
 =========  ======================================================================
 
 Nothing is imported here: a worker limits its threads before NumPy is.

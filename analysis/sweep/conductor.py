@@ -1,3 +1,4 @@
+# Tested by tests/analysis/sweep/test_runner.py
 """Hands the trials of a plan to an executor, writes what comes back, asks the stop rule for more.
 
 A worker that is killed costs one more try of what it ran. A trial that fails is recorded and stops no other. A trial
@@ -7,18 +8,18 @@ whose workers keep ending is run alone the last time, so that the blame is its o
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass, field
-from typing import Any
 
 from analysis.sweep.executors import Pool, is_lost
 from analysis.sweep.ledger import Ledger
-from analysis.sweep.plans import Plan, Point
+from analysis.sweep.plans import PlannedPoint, SweepPlan
 from analysis.sweep.records import place, settled
 from analysis.sweep.stopping import Rule
 from analysis.sweep.trials import Trial
 from analysis.sweep.workers import line, run_trial
+from hw_models.reading import Entries, Page
 from neuroep.errors import ConfigError
 
 ATTEMPTS = 3
@@ -26,14 +27,14 @@ ATTEMPTS = 3
 WAIT = 5.0
 """Between two looks at whether the executor is still there [s]."""
 
-Report = Callable[[Mapping[str, Any]], None]
+Report = Callable[[Entries], None]
 
 
 @dataclass
 class Standing:
     """How far a point is."""
 
-    point: Point
+    point: PlannedPoint
     found: dict[int, float | None] = field(default_factory=dict)
     """Accuracy by seed, None of one that failed."""
     open: set[int] = field(default_factory=set)
@@ -54,7 +55,7 @@ class Conductor:
     """
 
     def __init__(
-        self, plan: Plan, rule: Rule, ledger: Ledger, pool: Pool, retry_failed: bool, report: Report | None
+        self, plan: SweepPlan, rule: Rule, ledger: Ledger, pool: Pool, retry_failed: bool, report: Report | None
     ) -> None:
         self.task, self.rule, self.ledger, self.pool = plan.task, rule, ledger, pool
         self.retry_failed, self.report = retry_failed, report
@@ -63,9 +64,9 @@ class Conductor:
         self.pending: deque[Trial] = deque()
         self.suspects: deque[Trial] = deque()
         """Trials whose workers ended twice: they run alone, so that no other is blamed."""
-        self.solo: Future[dict[str, Any]] | None = None
+        self.solo: Future[Page] | None = None
         """The suspect that runs."""
-        self.running: dict[Future[dict[str, Any]], Trial] = {}
+        self.running: dict[Future[Page], Trial] = {}
         self.attempts: Counter[str] = Counter()
         self.known = {place(record["values"], record["seed"]): name for name, record in ledger.records.items()}
         self.done = 0
@@ -134,7 +135,7 @@ class Conductor:
             self.solo = future if alone else None
         return False
 
-    def _take(self, future: Future[dict[str, Any]]) -> bool:
+    def _take(self, future: Future[Page]) -> bool:
         """Write down what a trial gave, or give it another try; return whether the executor is broken."""
         trial = self.running.pop(future)
         self.attempts[trial.id] += 1
@@ -166,7 +167,7 @@ class Conductor:
         else:
             self.pending.appendleft(trial)
 
-    def _write(self, trial: Trial, page: Mapping[str, Any]) -> None:
+    def _write(self, trial: Trial, page: Entries) -> None:
         """Append to the ledger, report, and add the seeds that the stop rule asks for."""
         about = {"id": trial.id, "values": trial.values, "seed": trial.seed, "attempt": self.attempts[trial.id]}
         record = self.ledger.append({**about, **{name: value for name, value in page.items() if name != "id"}})
@@ -179,7 +180,7 @@ class Conductor:
             self.report(record)
 
 
-def is_complete(plan: Plan, rule: Rule, ledger: Ledger) -> bool:
+def is_complete(plan: SweepPlan, rule: Rule, ledger: Ledger) -> bool:
     """Tell whether the ledger holds all trials that a plan and its rule ask for, failed ones among them."""
     records = ledger.records
     for point in plan.points:
@@ -193,6 +194,6 @@ def is_complete(plan: Plan, rule: Rule, ledger: Ledger) -> bool:
     return True
 
 
-def _accuracy(record: Mapping[str, Any]) -> float | None:
+def _accuracy(record: Entries) -> float | None:
     result = record.get("result")
     return None if result is None else result["accuracy"]

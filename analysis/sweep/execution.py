@@ -1,3 +1,4 @@
+# Tested by tests/analysis/sweep/test_runner.py
 """What a trial does, in whatever process: deploy weights on a chip, or learn on it.
 
 Corpora and checkpoints stay in memory between the trials of a process, so that a trial costs what it computes.
@@ -6,7 +7,6 @@ Corpora and checkpoints stay in memory between the trials of a process, so that 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from analysis.sweep.trials import file_hash
+from hw_models.reading import Entries, Page
 from neuroep import data
 from neuroep.data import Corpus
 from neuroep.data.selection import per_sequence, select
@@ -26,12 +27,14 @@ from neuroep.runs.config import Config
 from neuroep.runs.evaluation import Evaluation
 from neuroep.runs.session import Session
 
+CorpusKey = tuple[Any, ...]
+"""What decides which corpus is loaded: name, paths, columns, cache."""
 WHOLE = 2**31 - 1
 """More tokens than any sample has."""
 
 
 @dataclass(frozen=True)
-class Source:
+class CorpusFacts:
     """What is to be known of a corpus before any trial."""
 
     name: str
@@ -41,30 +44,29 @@ class Source:
     splits: tuple[str, ...]
 
     @classmethod
-    def of(cls, corpus: Corpus) -> Source:
+    def of(cls, corpus: Corpus) -> CorpusFacts:
         """Describe a corpus."""
         return cls(corpus.name, corpus.fingerprint, corpus.dim, corpus.classes, tuple(corpus.splits))
 
 
-def corpus_key(config: Config) -> tuple[Any, ...]:
+def corpus_key(config: Config) -> CorpusKey:
     """Return what decides which corpus is loaded, before anything is cut or chosen."""
-    settings = config.data
-    return settings.name, settings.path, settings.vectors, settings.text, settings.label, settings.cache
+    return config.data.name, config.data.origin
 
 
-def load_source(key: tuple[Any, ...]) -> Corpus:
+def load_source(key: CorpusKey) -> Corpus:
     """Load a corpus whole."""
-    name, path, vectors, text, label, cache = key
-    return data.load(name, path=path, vectors=vectors, tokens=WHOLE, text=text, label=label, cache=cache)
+    name, origin = key
+    return data.load(name, tokens=WHOLE, **vars(origin))
 
 
 @lru_cache(maxsize=2)
-def _whole(key: tuple[Any, ...]) -> Corpus:
+def _whole(key: CorpusKey) -> Corpus:
     return load_source(key)
 
 
 @lru_cache(maxsize=4)
-def _chosen(key: tuple[Any, ...], lengths: tuple[int, ...], validation: float, limit: int | None, seed: int) -> Corpus:
+def _chosen(key: CorpusKey, lengths: tuple[int, ...], validation: float, limit: int | None, seed: int) -> Corpus:
     whole = _whole(key)
     return select(whole, per_sequence(whole.sequences, lengths), validation, limit, seed)
 
@@ -94,7 +96,7 @@ def _weights(run: str, expected: str) -> Checkpoint:
     return runs.load(run).checkpoint(optimiser=False)
 
 
-def execute(spec: Mapping[str, Any]) -> dict[str, Any]:
+def execute(spec: Entries) -> Page:
     """Run a trial.
 
     Parameters
@@ -116,14 +118,14 @@ def execute(spec: Mapping[str, Any]) -> dict[str, Any]:
     return (deploy if spec["mode"] == "deploy" else learn)(spec, config, corpus)
 
 
-def deploy(spec: Mapping[str, Any], config: Config, corpus: Corpus) -> dict[str, Any]:
+def deploy(spec: Entries, config: Config, corpus: Corpus) -> Page:
     """Program the weights on the trial's chip, calibrate, evaluate."""
     session = Session.open(config, corpus=corpus, weights=_weights(spec["start"], spec["checkpoint"]))
     found = _evaluated(session, spec)
     return {**_measures(found), "counters": found.counters}
 
 
-def learn(spec: Mapping[str, Any], config: Config, corpus: Corpus) -> dict[str, Any]:
+def learn(spec: Entries, config: Config, corpus: Corpus) -> Page:
     """Train with the trial's seed in a folder of its own; evaluate on the devices as learning left them."""
     start = spec["start"]
     if start is not None:
@@ -137,7 +139,7 @@ def learn(spec: Mapping[str, Any], config: Config, corpus: Corpus) -> dict[str, 
     return {**_measures(found), **trained, "updates": record["updates"], "counters": record["counters"]}
 
 
-def _evaluated(session: Session, spec: Mapping[str, Any]) -> Evaluation:
+def _evaluated(session: Session, spec: Entries) -> Evaluation:
     """Evaluate on the split, or on as many of its samples as the trial asks for."""
     split, most = spec["split"], spec["samples"]
     if most is None or most >= len(session.corpus.split(split)):
@@ -150,7 +152,7 @@ def draw(corpus: Corpus, split: str, samples: int, seed: int) -> np.ndarray:
     return generator(seed, "sweep", split).permutation(len(corpus.split(split)))[:samples]
 
 
-def _measures(found: Evaluation) -> dict[str, Any]:
+def _measures(found: Evaluation) -> Page:
     return {
         "accuracy": found.accuracy,
         "loss": found.loss,

@@ -1,3 +1,4 @@
+# Tested by tests/analysis/sweep/test_processes.py
 """What runs the trials: processes of this machine, a Dask cluster, or any ``concurrent.futures.Executor``.
 
 Each is a :class:`Pool`: it opens an executor, knows how many trials are worth handing out at once, and can begin anew

@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from analysis.sweep.records import Record, mended
+from analysis.sweep.records import mended
 from hw_models.chip.description import PERFECT
-from hw_models.reading import read_json
+from hw_models.reading import Entries, Page, read_json
 from hw_models.whole_files import opened, write_text
 from neuroep.errors import ConfigError
 from neuroep.runs import seals
@@ -33,7 +32,7 @@ KINDS = {"settings": dict, "given": dict, "chips": dict, "fields": list, "design
 """Entries of the page, and what they are."""
 OPEN = {"planned": None, "done": False}
 """Entries of a design that tell how far it is."""
-PLAIN: dict[str, Any] = {"given": {}, "chips": {}}
+PLAIN: Page = {"given": {}, "chips": {}}
 """Entries that only a sweep over whole chips needs."""
 SWEEP, TRIALS, LOCK, RUN = "sweep.json", "trials.jsonl", "lock", "run"
 FORMAT = 1
@@ -59,13 +58,13 @@ class Ledger:
         If the directory holds something else or another sweep, is being written, or cannot be written.
     """
 
-    def __init__(self, path: str | Path, page: Mapping[str, Any]) -> None:
+    def __init__(self, path: str | Path, page: Entries) -> None:
         self.path = Path(path)
         self._page = {**PLAIN, **page}
         self._lock: IO[str] | None = None
         self._file: IO[str] | None = None
         self._name = ""
-        self.records: dict[str, Record] = {}
+        self.records: dict[str, Page] = {}
         """Last line of each trial, by id."""
 
     def __enter__(self) -> Ledger:
@@ -96,20 +95,20 @@ class Ledger:
                 file.close()
         self._file = self._lock = None
 
-    def begin(self, design: Mapping[str, Any], planned: int | None = None) -> None:
+    def begin(self, design: Entries, planned: int | None = None) -> None:
         """Write down what is swept, and a design: asked for, not yet done, with the trials it has at least."""
         self._write(design, planned, done=False)
 
-    def finish(self, design: Mapping[str, Any], planned: int) -> None:
+    def finish(self, design: Entries, planned: int) -> None:
         """Write down that all trials of a design are there."""
         self._write(design, planned, done=True)
 
     @property
-    def stopped(self) -> list[dict[str, Any]]:
+    def stopped(self) -> list[Page]:
         """Designs asked for whose trials are not known to be all there."""
         return [one for one in (read_page(self.path) or {"designs": []})["designs"] if not one.get("done", True)]
 
-    def _write(self, design: Mapping[str, Any], planned: int | None, done: bool) -> None:
+    def _write(self, design: Entries, planned: int | None, done: bool) -> None:
         held = read_page(self.path)
         page = held or {"format": FORMAT, **self._page, "designs": []}
         page["chips"] = {**page["chips"], **self._page["chips"]}
@@ -117,14 +116,14 @@ class Ledger:
         page["designs"] = [*others, {**design, "planned": planned, "done": done}]
         self._save(page)
 
-    def settle(self, design: Mapping[str, Any]) -> None:
+    def settle(self, design: Entries) -> None:
         """Write down that the trials of a stopped design are all there, as those of others; its place stays."""
         page = read_page(self.path)
         if page is not None:
             page["designs"] = [one | {"done": True} if one == design else one for one in page["designs"]]
             self._save(page)
 
-    def _save(self, page: Mapping[str, Any]) -> None:
+    def _save(self, page: Entries) -> None:
         """Write the page, sealed."""
         write_text(self.path / SWEEP, as_json(seals.sealed(plain(page), self._name), indent=1) + "\n")
 
@@ -134,7 +133,7 @@ class Ledger:
         page = read_page(self.path) or self._page
         return list(page["fields"])
 
-    def append(self, record: Mapping[str, Any]) -> Record:
+    def append(self, record: Entries) -> Page:
         """Add one line, on the disk when this returns."""
         if self._file is None:
             raise ValueError("the ledger is not open")
@@ -143,12 +142,12 @@ class Ledger:
         self._file.write(line + "\n")
         self._file.flush()
         os.fsync(self._file.fileno())
-        found: Record = seals.opened(json.loads(line))
+        found: Page = seals.opened(json.loads(line))
         self.records[found["id"]] = found
         return found
 
 
-def check(path: Path, page: Mapping[str, Any]) -> None:
+def check(path: Path, page: Entries) -> None:
     """Refuse a directory that is not free and not that of the same sweep.
 
     Raises
@@ -175,7 +174,7 @@ def check(path: Path, page: Mapping[str, Any]) -> None:
             raise ConfigError(f"'{path}' holds another sweep: chip '{name}' was another then; choose another directory")
 
 
-def _acting(chip: Mapping[str, Any]) -> dict[str, Any]:
+def _acting(chip: Entries) -> Page:
     """Return what a chip does, whatever it is called."""
     return {name: value for name, value in chip.items() if name not in PERFECT}
 
@@ -186,7 +185,7 @@ def _left(entry: Path) -> bool:
     return entry.name == LOCK or entry.name.startswith(".") or empty
 
 
-def read_page(path: Path) -> dict[str, Any] | None:
+def read_page(path: Path) -> Page | None:
     """Return ``sweep.json``, None where there is none.
 
     Raises
@@ -204,7 +203,7 @@ def read_name(path: Path) -> str | None:
     return None if page is None else str(page[seals.RUN])
 
 
-def _sealed_page(path: Path) -> dict[str, Any] | None:
+def _sealed_page(path: Path) -> Page | None:
     """Return the page as it was written, its seal looked at."""
     file = path / SWEEP
     try:
@@ -228,7 +227,7 @@ def _sealed_page(path: Path) -> dict[str, Any] | None:
     return page
 
 
-def _compared(page: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+def _compared(page: Entries, fields: tuple[str, ...]) -> Page:
     """Return what must be the same: settings that are varied do not count."""
     tables = tuple(f"{field}." for field in fields)
     fixed = {

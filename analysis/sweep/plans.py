@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.sweep import designs
-from analysis.sweep.execution import Source, corpus_key, load_source
+from analysis.sweep.execution import CorpusFacts, CorpusKey, corpus_key, load_source
 from analysis.sweep.results import ideal_accuracy
 from analysis.sweep.trials import (
     MODES,
@@ -28,6 +28,7 @@ from analysis.sweep.trials import (
     is_calibrated,
 )
 from hw_models.chip import files
+from hw_models.reading import Entries, Page
 from neuroep.errors import ConfigError, DataError, NeuroepError, unknown
 from neuroep.runs import checkpoints, config as configuration, directory as runs
 from neuroep.runs.building import build_network, check_classes, check_rates, check_update
@@ -38,22 +39,22 @@ SEEDS = ("engine.chip_seed", "training.seed")
 
 
 @dataclass(frozen=True)
-class Point:
+class PlannedPoint:
     """One point of the design."""
 
-    values: Mapping[str, Any]
+    values: Entries
     """Varied fields: number, truth value or text."""
     config: Config
     data: str
     """Fingerprint of the whole corpus."""
 
     @cached_property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Page:
         """The configuration by dotted name."""
         return self.config.flat()
 
     @cached_property
-    def tables(self) -> dict[str, Any]:
+    def tables(self) -> Page:
         """The configuration as nested tables."""
         return self.config.to_dict()
 
@@ -66,7 +67,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SweepPlan:
     """What a sweep is to do."""
 
     task: Task
@@ -75,12 +76,12 @@ class Plan:
     base: Config
     """Configuration without what is varied."""
     fields: tuple[str, ...]
-    points: tuple[Point, ...]
+    points: tuple[PlannedPoint, ...]
     ideal: float | None = None
     """Accuracy of the weights that are deployed, as their run found it without a chip on the whole split."""
 
     @property
-    def chips(self) -> dict[str, dict[str, Any]]:
+    def chips(self) -> dict[str, Page]:
         """Each chip that is varied as a whole as plain values, by its name or file."""
         names = {str(point.values.get(configuration.CHIP)) for point in self.points} - {"None", "none"}
         return {name: files.load(name).to_dict() for name in sorted(names)}
@@ -99,7 +100,7 @@ def make(
     mode: str | None = None,
     split: str = "test",
     samples: int | None = None,
-) -> Plan:
+) -> SweepPlan:
     """Build and check every point.
 
     Parameters
@@ -140,7 +141,7 @@ def make(
         file, task, signature = source, Task(mode, split, samples), ""
     # A field that acts with what is varied need not act without it.
     base = _seedless(configuration.load(file, overrides, forgiven={}), task)
-    sources: dict[tuple[Any, ...], Source] = {}
+    sources: dict[CorpusKey, CorpusFacts] = {}
     plain = _signature(_without_chip(base), _source(base, sources)) if not signature and mode == "deploy" else signature
     in_vain: list[dict[str, str]] = [{} for _ in choices]
     points = [
@@ -151,7 +152,7 @@ def make(
     if mode == "deploy":
         _check_calibrated(points, task)
     _check_different(points, task)
-    return Plan(task, source, base, fields, tuple(points), ideal)
+    return SweepPlan(task, source, base, fields, tuple(points), ideal)
 
 
 def _check_fields(fields: Sequence[str], overrides: Sequence[str], mode: str, trains_first: bool) -> None:
@@ -176,13 +177,13 @@ def _check_fields(fields: Sequence[str], overrides: Sequence[str], mode: str, tr
             )
 
 
-def trained(plan: Plan, run: Path) -> Plan:
+def trained(plan: SweepPlan, run: Path) -> SweepPlan:
     """Return the plan with the run that was trained for it."""
     return replace(plan, task=replace(plan.task, start=run.resolve(), checkpoint=file_hash(run / runs.CHECKPOINT)))
 
 
-def training_of(plan: Plan) -> Config:
-    """Return what :attr:`Plan.trains_first` trains: the configuration without its chip."""
+def training_of(plan: SweepPlan) -> Config:
+    """Return what :attr:`SweepPlan.trains_first` trains: the configuration without its chip."""
     return _without_chip(plan.base)
 
 
@@ -192,9 +193,9 @@ def _point(
     choice: designs.Choice,
     task: Task,
     signature: str,
-    sources: dict[tuple[Any, ...], Source],
+    sources: dict[CorpusKey, CorpusFacts],
     forgiven: dict[str, str],
-) -> Point:
+) -> PlannedPoint:
     """Build one point; an error says which. ``forgiven`` takes the fields of its chip that are set in vain."""
     # A chip that is varied as a whole is what all its fields are laid over, the other varied ones over those.
     chip = [f"--{configuration.CHIP}", choice[configuration.CHIP]] if configuration.CHIP in choice else []
@@ -203,7 +204,7 @@ def _point(
     try:
         config = configuration.load(file, [*overrides, *chip], given, forgiven=forgiven)
         config = _seedless(config, task)
-        point = Point({name: _value(config, name, text) for name, text in choice.items()}, config, "")
+        point = PlannedPoint({name: _value(config, name, text) for name, text in choice.items()}, config, "")
         source = _source(config, sources)
         found = _signature(config, source)
         if task.mode == "learn":
@@ -217,11 +218,11 @@ def _point(
             raise DataError(f"data '{source.name}': {unknown('split', task.split, splits)}")
     except NeuroepError as error:
         raise type(error)(f"point {point}: {str(error).removeprefix(f'{file}: ')}") from None
-    found_point: Point = replace(point, data=source.fingerprint)
+    found_point: PlannedPoint = replace(point, data=source.fingerprint)
     return found_point
 
 
-def _check_acting(points: Sequence[Point], in_vain: Sequence[Mapping[str, str]]) -> None:
+def _check_acting(points: Sequence[PlannedPoint], in_vain: Sequence[Mapping[str, str]]) -> None:
     """Refuse a field of a chip that is given or varied, and acts at no point; at single ones it may be in vain.
 
     So ``bits = 6, 8, none`` may be varied beside stochastic rounding, and a grid of a noise's size, from 0 on, and its
@@ -238,7 +239,7 @@ def _check_acting(points: Sequence[Point], in_vain: Sequence[Mapping[str, str]])
             raise ConfigError(f"vary {name}: no result of these chips depends on it, only what their devices conduct")
 
 
-def _check_calibrated(points: Sequence[Point], task: Task) -> None:
+def _check_calibrated(points: Sequence[PlannedPoint], task: Task) -> None:
     """Refuse what a deployment sees in calibrated ranges alone, where no point has one."""
     if any(point.config.chip is not None and is_calibrated(point.config.chip) for point in points):
         return
@@ -248,7 +249,7 @@ def _check_calibrated(points: Sequence[Point], task: Task) -> None:
             raise ConfigError(f"vary {name}: {why}; use 'learn', or set converters without a range")
 
 
-def _acts(point: Point, name: str) -> bool:
+def _acts(point: PlannedPoint, name: str) -> bool:
     """Tell whether a field of the chip is set to something at a point, and acts there."""
     chip = point.config.chip
     return chip is not None and name in chip.differences()
@@ -278,15 +279,15 @@ def _without_chip(config: Config) -> Config:
     return configuration.parse(tables)
 
 
-def _source(config: Config, sources: dict[tuple[Any, ...], Source]) -> Source:
+def _source(config: Config, sources: dict[CorpusKey, CorpusFacts]) -> CorpusFacts:
     """Return the fingerprint, the vectors' length and the classes of a configuration's data; each is read once."""
     key = corpus_key(config)
     if key not in sources:
-        sources[key] = Source.of(load_source(key))
+        sources[key] = CorpusFacts.of(load_source(key))
     return sources[key]
 
 
-def _signature(config: Config, source: Source) -> str:
+def _signature(config: Config, source: CorpusFacts) -> str:
     """Build the network of a configuration, and check what assembly would."""
     network = build_network(config, source.dim)
     check_classes(network, source)  # type: ignore[arg-type]
@@ -304,9 +305,9 @@ def _value(config: Config, name: str, text: str) -> Any:
     return json.dumps(value) if isinstance(value, list | dict) else value
 
 
-def _check_different(points: Sequence[Point], task: Task) -> None:
+def _check_different(points: Sequence[PlannedPoint], task: Task) -> None:
     """Refuse points that are the same trial: they would be one result under two names."""
-    seen: dict[str, Point] = {}
+    seen: dict[str, PlannedPoint] = {}
     for point in points:
         key = identity(task, point.settings, point.data, 0)
         if key in seen:

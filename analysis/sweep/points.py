@@ -11,17 +11,20 @@ import math
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
+from hw_models.reading import Entries
 from neuroep.errors import ConfigError
 from neuroep.runs import config as configuration
 
-Row = Mapping[str, Any]
+Row = Entries
+Values = tuple[Any, ...]
+"""Of the varied settings at one point."""
 WORD = 24
 """Most letters of a value."""
 LONGEST = 60
@@ -32,7 +35,7 @@ LONGEST = 60
 class Point:
     """All trials of one combination of settings."""
 
-    values: tuple[Any, ...]
+    values: Values
     """Of the settings asked for, in their order."""
     accuracies: np.ndarray
     """(trials,) of those that did not fail."""
@@ -94,7 +97,7 @@ def points(rows: Sequence[Row], fields: Sequence[str]) -> list[Point]:
     return sorted(found, key=lambda point: tuple(rank(value) for value in point.values))
 
 
-def _point(values: tuple[Any, ...], rows: Sequence[Row]) -> Point:
+def _point(values: Values, rows: Sequence[Row]) -> Point:
     good = [present(row.get("accuracy")) for row in rows if present(row.get("error")) in (None, "")]
     accuracies = np.array([number for number in good if number is not None], dtype=float)
     return Point(values, accuracies, len(rows) - len(accuracies))
@@ -105,25 +108,25 @@ def present(value: Any) -> Any:
     return None if is_number(value) and math.isnan(value) else value
 
 
-def key(value: Any) -> str:
+def key(value: object) -> str:
     """Return what tells equal values: 4 and 4.0 are the same setting, as are None and NaN."""
     value = present(value)
     return repr(float(value)) if is_number(value) else repr(value)
 
 
-def rank(value: Any) -> tuple[int, float, str]:
+def rank(value: object) -> tuple[int, float, str]:
     """Order numbers before words, and both before what is unset."""
     if is_number(value):
         return 0, float(value), ""
     return (2, 0.0, "") if value is None else (1, 0.0, str(value))
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Tell a number from words, switches and what is unset."""
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """Return a value of a setting in short: of a chip's file its name, of a long text its end."""
     if value is None:
         return "unset"
@@ -131,11 +134,11 @@ def shown(value: Any) -> str:
         return str(value) if isinstance(value, int) else f"{value:g}"
     if isinstance(value, bool | np.bool_):
         return "on" if value else "off"
-    text = PurePath(value).stem if str(value).endswith(".toml") else str(value)
+    text = PurePath(str(value)).stem if str(value).endswith(".toml") else str(value)
     return text if len(text) <= WORD else "\u2026" + text[1 - WORD :]
 
 
-def names(values: Sequence[Any]) -> list[str]:
+def names(values: Sequence[object]) -> list[str]:
     """Return what different values are called: in short, longer where the short names are the same.
 
     Two files of one name, or long texts of one end, would else be one point in a picture.

@@ -1,3 +1,4 @@
+# Tested by tests/analysis/sweep/test_ledger.py
 """Lines of a sweep's ledger, read and checked: one record of a trial each, sealed as it was written.
 
 Every line and the page ``sweep.json`` have a digest and the sweep's name (:mod:`neuroep.runs.seals`). What is damaged,
@@ -9,20 +10,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from hw_models.reading import parse_json
+from hw_models.reading import Entries, Page, parse_json
 from hw_models.whole_files import opened
 from neuroep.errors import ConfigError
 from neuroep.runs import seals
 from neuroep.runs.config import CHIP
 
-Record = dict[str, Any]
 
-
-def read_records(path: Path, fields: Iterable[str] = (), sweep: str | None = None) -> list[Record]:
+def read_records(path: Path, fields: Iterable[str] = (), sweep: str | None = None) -> list[Page]:
     """Return the records of a ledger in order, a torn last one left out; each has the varied fields.
 
     Parameters
@@ -42,7 +41,7 @@ def read_records(path: Path, fields: Iterable[str] = (), sweep: str | None = Non
     return _parsed(path, fields, sweep)[0]
 
 
-def mended(path: Path, fields: Iterable[str], sweep: str | None) -> list[Record]:
+def mended(path: Path, fields: Iterable[str], sweep: str | None) -> list[Page]:
     """Read a ledger as :func:`read_records` does and cut a torn last line off."""
     records, good = _parsed(path, fields, sweep)
     if path.is_file() and path.stat().st_size > good:
@@ -52,21 +51,21 @@ def mended(path: Path, fields: Iterable[str], sweep: str | None) -> list[Record]
     return records
 
 
-def place(values: Mapping[str, Any], seed: int) -> str:
+def place(values: Entries, seed: int) -> str:
     """Return what tells a row of the table: two trials there would be counted as two seeds."""
     return json.dumps([sorted(values.items()), seed])
 
 
-def settled(values: Mapping[str, Any], seed: int) -> str:
+def settled(values: Entries, seed: int) -> str:
     """Return what an id stands for: values and seed, but not what a whole chip is called; no result depends on it."""
     return place({name: value for name, value in values.items() if name != CHIP}, seed)
 
 
-def _parsed(path: Path, fields: Iterable[str], sweep: str | None) -> tuple[list[Record], int]:
+def _parsed(path: Path, fields: Iterable[str], sweep: str | None) -> tuple[list[Page], int]:
     """Return the records and the bytes they take; what a kill tore is at most one line, the last."""
     text = path.read_bytes() if path.is_file() else b""
     *lines, _ = text.split(b"\n")
-    records: list[Record] = []
+    records: list[Page] = []
     ids: dict[str, tuple[str, int]] = {}
     places: dict[str, tuple[str, int]] = {}
     good = 0

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from analysis.sweep.ledger import RUN, SWEEP, TRIALS, read_name, read_page
 from analysis.sweep.points import Point, points, present, rank, shown
-from analysis.sweep.records import Record, read_records
+from analysis.sweep.records import read_records
+from hw_models.reading import Entries, Page
 from hw_models.text import lined
 from hw_models.whole_files import replaced
 from neuroep.errors import ConfigError
@@ -27,7 +28,7 @@ MEASURED = ("accuracy", "loss")
 """First columns after the seed; the others follow by name."""
 TIMED = ("id", "seconds", "attempt", "worker", "finished")
 
-Row = dict[str, Any]
+Row = Page
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Sweep:
     """A sweep as its directory holds it."""
 
     out: Path
-    about: Mapping[str, Any]
+    about: Entries
     """The page ``sweep.json``: mode, split, settings, designs."""
     rows: tuple[Row, ...]
     """One per trial, as in ``results.parquet``."""
@@ -80,7 +81,7 @@ class Sweep:
         """Points in the order of their values, each with the accuracies of its seeds."""
         return points(self.rows, self.fields) if self.rows else []
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Page:
         """Return plain values."""
         means = [_summary(point, self.fields) for point in self.means]
         return {"about": dict(self.about), "means": means, "rows": list(self.rows)}
@@ -114,7 +115,7 @@ def load(path: str | Path) -> Sweep:
     return Sweep(path, page, tuple(rows(records.values(), page["fields"])))
 
 
-def same_points(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def same_points(one: Entries, other: Entries) -> bool:
     """Tell whether two designs of a page ask for the same points, with whatever number of seeds."""
     return all(one.get(name) == other.get(name) for name in ("vary", "design", "points", "design_seed"))
 
@@ -128,13 +129,13 @@ def ideal_accuracy(path: Path, split: str) -> float | None:
     return found
 
 
-def rows(records: Iterable[Record], fields: Sequence[str]) -> list[Row]:
+def rows(records: Iterable[Page], fields: Sequence[str]) -> list[Row]:
     """Return a row for each trial, sorted by varied values and seed."""
     found = sorted(records, key=lambda record: [*(rank(record["values"][f]) for f in fields), record["seed"]])
     return [_row(record, fields) for record in found]
 
 
-def write(path: Path, records: Iterable[Record], fields: Sequence[str]) -> None:
+def write(path: Path, records: Iterable[Page], fields: Sequence[str]) -> None:
     """Write both tables, each whole or not at all."""
     records = list(records)
     table = rows(records, fields)
@@ -147,7 +148,7 @@ def write(path: Path, records: Iterable[Record], fields: Sequence[str]) -> None:
     _save(path / TIMINGS, times, list(TIMED))
 
 
-def _row(record: Record, fields: Sequence[str]) -> Row:
+def _row(record: Page, fields: Sequence[str]) -> Row:
     result = dict(record.get("result") or {})
     counters = {f"counters.{name}": number for name, number in result.pop("counters", {}).items()}
     measured = {**dict.fromkeys(MEASURED), **result, **counters}
@@ -181,7 +182,7 @@ def _column(values: list[Any]) -> Any:
     return pyarrow.array(texts, pyarrow.string())
 
 
-def _summary(point: Point, fields: Sequence[str]) -> dict[str, Any]:
+def _summary(point: Point, fields: Sequence[str]) -> Page:
     """Return mean, standard deviation and standard error of a point, None where there are too few seeds."""
     values = dict(zip(fields, point.values, strict=True))
     numbers = {"accuracy": point.mean, "spread": point.std, "error": point.error}

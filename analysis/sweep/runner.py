@@ -12,18 +12,18 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from analysis.sweep import designs, plans, results
 from analysis.sweep.conductor import Conductor, Report, is_complete
 from analysis.sweep.executors import TIMEOUT, Cluster, Given, Local, Pool
 from analysis.sweep.ledger import RUN, Ledger, check
-from analysis.sweep.plans import Plan
+from analysis.sweep.plans import SweepPlan
 from analysis.sweep.results import Sweep
 from analysis.sweep.stopping import rule
 from analysis.sweep.trials import FORMAT, free_settings
 from hw_models.chip.description import PERFECT
 from hw_models.keywords import checked
+from hw_models.reading import Page
 from neuroep import __version__
 from neuroep.errors import ConfigError, NeuroepError
 from neuroep.runs import config as configuration, directory as runs, training
@@ -108,7 +108,7 @@ def run(
     choices = designs.points(axes, design, points, design_seed)
     pool = _pool(workers, cluster, timeout, executor)
     plan = plans.make(source, choices, overrides, mode=mode, split=split, samples=samples)
-    asked: dict[str, Any] = {"vary": list(vary), "design": design, "points": points, "design_seed": design_seed}
+    asked: Page = {"vary": list(vary), "design": design, "points": points, "design_seed": design_seed}
     asked |= {"seeds": wanted.seeds, "until": until, "max_seeds": wanted.most or None}
     if len(plan.points) * wanted.seeds > designs.MOST:
         raise ConfigError(
@@ -137,7 +137,7 @@ def run(
     return results.load(out)
 
 
-def _settle(ledger: Ledger, plan: Plan, overrides: Sequence[str]) -> None:
+def _settle(ledger: Ledger, plan: SweepPlan, overrides: Sequence[str]) -> None:
     """Note of designs that were stopped whether others have brought all their trials meanwhile."""
     task = plan.task
     for design in ledger.stopped:
@@ -153,7 +153,7 @@ def _settle(ledger: Ledger, plan: Plan, overrides: Sequence[str]) -> None:
             ledger.settle(design)
 
 
-def _page(plan: Plan, overrides: Sequence[str]) -> dict[str, Any]:
+def _page(plan: SweepPlan, overrides: Sequence[str]) -> Page:
     """Return what is swept, for the directory."""
     task, flat, chip = plan.task, plan.base.flat(), plan.base.chip
     settings = {name: value for name, value in flat.items() if name not in free_settings(task, flat)}

@@ -1,3 +1,4 @@
+# Tested by tests/analysis/sweep/test_processes.py
 """Worker processes that need nothing of the program that starts them.
 
 A spawned process runs the main module of its parent anew, under another name, so that functions from there can be
@@ -15,6 +16,8 @@ from contextlib import contextmanager
 from multiprocessing import spawn
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
+
+from hw_models.reading import Page
 
 MAIN = ("init_main_from_path", "init_main_from_name")
 """What a child is told of its parent's main module."""
@@ -41,7 +44,7 @@ def _without_main() -> Iterator[None]:
     """Leave the main module out of what this thread tells a child."""
     told, own = spawn.get_preparation_data, threading.get_ident()
 
-    def plain(name: str) -> dict[str, Any]:
+    def plain(name: str) -> Page:
         data = told(name)
         return data if threading.get_ident() != own else {k: v for k, v in data.items() if k not in MAIN}
 

@@ -1,3 +1,4 @@
+# Tested by tests/analysis/sweep/test_plans.py
 """A trial: one configuration with one seed, and the hash of everything that affects its result.
 
 mode ``deploy``  program a run's weights on the chip whose seed is the trial's, calibrate, evaluate
@@ -8,13 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from hw_models.chip import Chip
+from hw_models.reading import Entries, Page
 from neuroep import __version__
 from neuroep.errors import CheckpointError
 
@@ -60,7 +60,7 @@ def acts_on_updates_alone(name: str) -> bool:
     return name.startswith(UPDATES) and name not in DEPLOYED
 
 
-def acts_on_calibration_alone(name: str, task: Task, settings: Mapping[str, Any]) -> bool:
+def acts_on_calibration_alone(name: str, task: Task, settings: Entries) -> bool:
     """Tell a setting that a deployment sees only where it calibrates: others see what is chosen to be evaluated."""
     chosen = settings.get("data.limit") is not None or bool(settings.get("data.validation"))
     evaluated = chosen and task.split in ("train", "validation")
@@ -92,14 +92,14 @@ class Trial:
     """One configuration with one seed."""
 
     task: Task
-    settings: Mapping[str, Any]
+    settings: Entries
     """The resolved configuration by dotted name; the setting that takes the seed does not count."""
-    tables: Mapping[str, Any] = field(repr=False)
+    tables: Entries = field(repr=False)
     """The same as nested tables."""
     seed: int
     data: str
     """Fingerprint of the whole corpus, before anything is cut or chosen."""
-    values: Mapping[str, Any]
+    values: Entries
     """Varied fields."""
 
     @cached_property
@@ -107,7 +107,7 @@ class Trial:
         """BLAKE2 hash over everything that affects the result."""
         return identity(self.task, self.settings, self.data, self.seed)
 
-    def spec(self, threads: int) -> dict[str, Any]:
+    def spec(self, threads: int) -> Page:
         """Return the trial as plain values that JSON can hold, for a worker of that many threads."""
         task = self.task
         section, _, leaf = SEEDED[task.mode].partition(".")
@@ -127,7 +127,7 @@ class Trial:
         }
 
 
-def free_settings(task: Task, settings: Mapping[str, Any]) -> set[str]:
+def free_settings(task: Task, settings: Entries) -> set[str]:
     """Return the settings that are no part of a trial's result, or that the trial sets itself."""
     found = {*FREE, SEEDED[task.mode]}
     # The local engine gives the same bits for any number of threads; torch does not.
@@ -141,7 +141,7 @@ def free_settings(task: Task, settings: Mapping[str, Any]) -> set[str]:
     return found
 
 
-def identity(task: Task, settings: Mapping[str, Any], data: str, seed: int) -> str:
+def identity(task: Task, settings: Entries, data: str, seed: int) -> str:
     """Return the hash of a trial: task, settings, data, seed, weights, and version of the code.
 
     Parameters

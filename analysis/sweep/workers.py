@@ -1,3 +1,4 @@
+# Tested by tests/analysis/sweep/test_processes.py
 """What a worker process does. At its top this module imports nothing heavy: threads are limited before NumPy loads."""
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Mapping
 from multiprocessing import connection, parent_process
-from typing import Any
+
+from hw_models.reading import Entries, Page
 
 VARIABLES = (
     "OMP_NUM_THREADS",
@@ -57,7 +58,7 @@ def version() -> str:
     return __version__
 
 
-def run_trial(spec: Mapping[str, Any]) -> dict[str, Any]:
+def run_trial(spec: Entries) -> Page:
     """Run one trial; takes and returns plain values that JSON can hold.
 
     Parameters
@@ -71,7 +72,7 @@ def run_trial(spec: Mapping[str, Any]) -> dict[str, Any]:
         ``id``, ``seconds``, ``worker``, and ``result``, or ``error`` with one line if it failed in whatever way.
     """
     begin = time.perf_counter()
-    page: dict[str, Any] = {"id": spec["id"]}
+    page: Page = {"id": spec["id"]}
     try:
         if version() != spec["version"]:
             raise RuntimeError(f"this worker has neuroep {version()}, the sweep was started with {spec['version']}")
@@ -84,7 +85,7 @@ def run_trial(spec: Mapping[str, Any]) -> dict[str, Any]:
     return page
 
 
-def _limited(spec: Mapping[str, Any]) -> dict[str, Any]:
+def _limited(spec: Entries) -> Page:
     """Run it with one BLAS thread: another number may change the last bit, and the engines' own threads do not."""
     from threadpoolctl import threadpool_limits
 

@@ -146,7 +146,7 @@ class Exact(NamedTuple):
         return found
 
 
-class Network(NamedTuple):
+class LineNetwork(NamedTuple):
     """A tile solved: (word lines, bit lines) in front."""
 
     effective: Array
@@ -165,7 +165,7 @@ class Network(NamedTuple):
         return tuple(values.reshape(-1, values.shape[2]) for values in (self.across, self.transfer))  # type: ignore[return-value]
 
 
-def solve(g: Array, r_word: float, r_bit: float, variance: Array | None, exact: bool) -> Network:
+def solve(g: Array, r_word: float, r_bit: float, variance: Array | None, exact: bool) -> LineNetwork:
     """Solve a tile for its products and, with a variance, for its noise.
 
     Parameters
@@ -180,7 +180,7 @@ def solve(g: Array, r_word: float, r_bit: float, variance: Array | None, exact: 
         Whether every device is to be drawn.
     """
     if variance is None:
-        return Network(wires.effective(g, r_word, r_bit), None, None, None)
+        return LineNetwork(wires.effective(g, r_word, r_bit), None, None, None)
     across, transfer = wires.sensitivities(g, r_word, r_bit)
     effective = np.einsum("ij,ijp->pj", g, across)
     m, n = g.shape
@@ -193,8 +193,8 @@ def solve(g: Array, r_word: float, r_bit: float, variance: Array | None, exact: 
         if forward is not None and transposed is not None:
             drives = forward, transposed
     if drives is not None:
-        return Network(effective, drives, None, None)
-    return Network(effective, None, across.astype(np.float32), transfer.astype(np.float32))
+        return LineNetwork(effective, drives, None, None)
+    return LineNetwork(effective, None, across.astype(np.float32), transfer.astype(np.float32))
 
 
 def _drive(across: Array, transfer: Array, variance: Array, ladder: Array, place: Array) -> Drive | None:

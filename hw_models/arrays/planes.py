@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/arrays/test_crossbar.py.
 """The matrices that reads of a crossbar are made of; covered by tests/hw_models/arrays/test_crossbar.py."""
 
 from __future__ import annotations

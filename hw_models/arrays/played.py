@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/arrays/test_pulses.py.
 """Devices that move by programming pulses, played one by one.
 
 Weights here are shares of the weight range. What a pulse does: :mod:`hw_models.laws.pulse_response`. Every step is

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/arrays/test_crossbar.py.
 """From a weight matrix to devices: what the arrays of one crossbar conduct after programming, [uS].
 
 Weights are normalised, a = W/w_scale in [-1, 1]. With u = 1/span (pair) or 2/span (offset), span = g_max - g_min:

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/arrays/test_crossbar.py.
 """One product of a crossbar: blocks of samples and tiles, GEMM by GEMM, noise and conversion fused behind each.
 
 Work of a tile of n outputs and d inputs for r samples: 2 r d n floating-point operations in the GEMM (twice that with

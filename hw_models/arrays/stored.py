@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/arrays/test_crossbar.py.
 """Weights written on the devices of one crossbar: programming, time, and the matrices that reads are made of.
 
 Time: ``clock`` is when devices are written, reads come ``ahead`` seconds later, by default ``device.age``: what is

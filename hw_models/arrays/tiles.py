@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/arrays/test_crossbar.py.
 """What the devices of a crossbar do to a product, as matrices: their mean read and its variance.
 
 Each (row tile, column tile) of a side has word and bit lines of its own; G+ and G- are separate arrays, reference
@@ -59,7 +60,7 @@ class Tiles:
         self.exact = noisy and self.layout.exact_noise and not self.lined
         self.varied = noisy and not self.uniform and not self.exact and not self.lined
         self.kept: dict[str, Array] = {}
-        self.networks: dict[tuple[int, int, int, int], line_noise.Network] = {}
+        self.networks: dict[tuple[int, int, int, int], line_noise.LineNetwork] = {}
         self.told = False
 
     def planes(self, held: Array, fresh: bool, turn: int, solve: bool, run: Run) -> tuple[list[Plane], float]:
@@ -226,7 +227,7 @@ class Tiles:
 
     def _network(
         self, place: tuple[int, int, int, int], numbers: Array, cut: slice, mean: Array, variance: Array, solve: bool
-    ) -> tuple[Array, line_noise.Network]:
+    ) -> tuple[Array, line_noise.LineNetwork]:
         """Return the conductances (word, bit) [S] at which a tile was solved last, and its solution."""
         line, names = self.wires, [f"{what}.{place[0]}.{place[1]}" for what in ("solved", "spread")]
         if not self.kept:
@@ -246,7 +247,12 @@ class Tiles:
         return g, found
 
     def _put_noise(
-        self, plane: Plane, where: tuple[int, int, int], network: line_noise.Network, variance: Array, tile: list[Array]
+        self,
+        plane: Plane,
+        where: tuple[int, int, int],
+        network: line_noise.LineNetwork,
+        variance: Array,
+        tile: list[Array],
     ) -> None:
         """Put the noise of one tile and side, in units of a; ``tile`` is g now, mean of a read, sigma (lines, in)."""
         own, (r, c, side) = self.devices, where

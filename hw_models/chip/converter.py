@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/chip/test_description.py.
 """A DAC, an ADC or a digitiser as data; equations: :mod:`hw_models.arrays.digitiser`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/chip/test_description.py.
 """One resistive device as data; equations and sources: :mod:`hw_models.laws`."""
 
 from __future__ import annotations

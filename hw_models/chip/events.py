@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/chip/test_description.py.
 """An event-driven array as data; equations: :mod:`hw_models.arrays.events`."""
 
 from __future__ import annotations

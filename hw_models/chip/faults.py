@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/chip/test_description.py.
 """Faults of a configuration in words: one line for what pydantic reports."""
 
 from __future__ import annotations

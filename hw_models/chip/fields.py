@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/chip/test_description.py.
 """What a field of a chip is: a checked number with unit, moment and meaning, in a frozen table, a :class:`Part`."""
 
 from __future__ import annotations

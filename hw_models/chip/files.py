@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/chip/test_description.py.
 """Chips by name or by file: presets, registered chips, and TOML.
 
     chip = hw_models.load("pcm")                 # a preset, an alias, or what a lab registered

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/chip/test_description.py.
 """Which fields of a chip could not act where they stand, and which of those nobody asked for.
 
 A chip is made of layers: a preset, the file that starts from it, the table of a configuration, what a command line

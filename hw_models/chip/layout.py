@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/chip/test_description.py.
 """How a weight matrix lies on devices, as data; equations: :mod:`hw_models.arrays.programming`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/chip/test_description.py.
 """How weights change, as data: the scheme, and what one pulse does to a device."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/chip/test_description.py.
 """Chips in words: the list of all, one with its numbers and sources, and every field there is."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/chip/test_description.py.
 """Circuits between the arrays as data: neurons, the attention unit, what reads the phases for the update."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/chip/test_description.py.
 """Line resistance as data; equations: :mod:`hw_models.arrays.wires`."""
 
 from __future__ import annotations

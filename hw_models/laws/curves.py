@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/laws/test_drift.py.
 """Curves that fits of devices are given as, over v = g/g_max, float32; covered by laws/test_drift.py."""
 
 from __future__ import annotations

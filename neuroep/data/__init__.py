@@ -1,9 +1,11 @@
-"""Corpora of token ids with their word vectors, and the minibatches made of them.
+"""Corpora of words or of numbers, and the minibatches made of them.
 
-Token ids and one small table of word vectors are all that stays in memory; :func:`batches` embeds lazily.
+Of words, token ids and one small table of vectors are all that stays in memory; arrays of numbers may be mapped from a
+disk. Batches are embedded when they are asked for.
 
-    corpus = load("reviews", tokens=40)
-    for batch in batches(corpus.splits["train"], corpus.vectors, 100, order="shuffled", epoch=0):
+    corpus = load("imdb", path="imdb", vectors="vectors.bin.gz", tokens=600)
+    corpus = from_arrays(x, labels, test=(x_test, labels_test))
+    for batch in corpus.batches("train", 100, order="shuffled", epoch=0):
         ...
 """
 
@@ -12,12 +14,29 @@ from __future__ import annotations
 from types import ModuleType
 
 from hw_models import lazy
+from neuroep.data.arrays import from_arrays
 from neuroep.data.batching import ORDERS, batch_count, batches
-from neuroep.data.corpus import Corpus, Ragged, Split
-from neuroep.data.loading import NAMES, load
+from neuroep.data.catalogue import NAMES
+from neuroep.data.corpus import Corpus
+from neuroep.data.loading import load
+from neuroep.data.ragged import Ragged
+from neuroep.data.splits import Split
+from neuroep.data.text_corpus import TextCorpus
 from neuroep.data.tokens import tokenise
 
-__all__ = ["NAMES", "ORDERS", "Corpus", "Ragged", "Split", "batch_count", "batches", "load", "tokenise"]
+__all__ = [
+    "NAMES",
+    "ORDERS",
+    "Corpus",
+    "Ragged",
+    "Split",
+    "TextCorpus",
+    "batch_count",
+    "batches",
+    "from_arrays",
+    "load",
+    "tokenise",
+]
 
 
 def __getattr__(name: str) -> ModuleType:

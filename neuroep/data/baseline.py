@@ -1,33 +1,29 @@
-"""A bag-of-words yardstick: logistic regression on word counts."""
+"""A linear yardstick: logistic regression on word counts, or on a signal's numbers side by side."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from neuroep.data.corpus import Corpus, Split
+from neuroep.data.corpus import Corpus
 from neuroep.errors import DataError
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
 
-
-def bag_of_words_accuracy(corpus: Corpus, *, sequences: tuple[str, ...] | None = None, penalty: float = 1.0) -> float:
-    """Fit word counts on the training split and return the accuracy on the test split.
+def linear_accuracy(corpus: Corpus, *, sequences: tuple[str, ...] | None = None, penalty: float = 1.0) -> float:
+    """Fit a linear model on the training split and return its accuracy on the test split.
 
     Multinomial logistic regression with an L2 penalty, minimised by L-BFGS:
 
         min over W, b of   sum over samples -log softmax(W n + b)[label]  +  penalty/2 ||W||^2
 
-    with n the counts of each word, of each sequence by itself.
+    with n the features of :meth:`neuroep.data.Corpus.features`: of words the counts of each, of each sequence by
+    itself; of numbers all of them, as the network gets them, side by side.
 
     Parameters
     ----------
     corpus : Corpus
         Any corpus with ``train`` and ``test``.
     sequences : tuple of str, optional
-        Sequences counted; ``("hypothesis",)`` gives the hypothesis-alone baseline. All by default.
+        Sequences looked at; ``("hypothesis",)`` gives the hypothesis-alone baseline. All by default.
     penalty : float
         Strength of the L2 penalty.
 
@@ -48,7 +44,7 @@ def bag_of_words_accuracy(corpus: Corpus, *, sequences: tuple[str, ...] | None =
     for name in names:
         if name not in corpus.sequences:
             raise DataError(f"data '{corpus.name}' has no sequence '{name}'")
-    counts = _counts(train, names, len(corpus.words))
+    counts = corpus.features(train, names)
     targets = np.eye(len(corpus.classes))[train.labels]
     shape = (counts.shape[1] + 1, len(corpus.classes))
 
@@ -64,18 +60,5 @@ def bag_of_words_accuracy(corpus: Corpus, *, sequences: tuple[str, ...] | None =
 
     found = minimize(objective, np.zeros(shape[0] * shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 500})
     weights, bias = np.split(found.x.reshape(shape), [-1])
-    chosen = np.argmax(_counts(test, names, len(corpus.words)) @ weights + bias, axis=1)
+    chosen = np.argmax(corpus.features(test, names) @ weights + bias, axis=1)
     return float(np.mean(chosen == test.labels))
-
-
-def _counts(split: Split, sequences: tuple[str, ...], words: int) -> csr_array:
-    """Return the sparse (samples, sequences * words) counts."""
-    from scipy.sparse import csr_array, hstack
-
-    blocks = []
-    for name in sequences:
-        ragged = split.tokens[name]
-        block = csr_array((np.ones(len(ragged.ids)), ragged.ids, ragged.offsets), shape=(len(ragged), words), copy=True)
-        block.sum_duplicates()
-        blocks.append(block)
-    return hstack(blocks, format="csr")

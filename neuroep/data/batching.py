@@ -6,12 +6,14 @@ The order is a function of (seed, epoch) alone, so a resumed run sees the same b
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
 from neuroep.data.batch import Batch, TokenVectors
-from neuroep.data.corpus import Ragged, Split
+from neuroep.data.ragged import Ragged
+from neuroep.data.splits import Split
 from neuroep.errors import DataError, unknown
 from neuroep.randomness import generator
 
@@ -33,9 +35,9 @@ def batch_count(split: Split, size: int) -> int:
     return -(-len(split) // size)
 
 
-def batches(
+def minibatches(
     split: Split,
-    vectors: np.ndarray,
+    vectors_of: Callable[..., TokenVectors],
     size: int,
     *,
     sequences: Sequence[str] | None = None,
@@ -43,14 +45,14 @@ def batches(
     seed: int = 0,
     epoch: int = 0,
 ) -> Iterator[Batch]:
-    """Go once through a split, batch by batch.
+    """Go once through a split, batch by batch; most call :meth:`neuroep.data.Corpus.batches`, which knows its tokens.
 
     Parameters
     ----------
     split : Split
         The samples.
-    vectors : numpy.ndarray
-        (vocabulary, dim) float32, word vectors by token id.
+    vectors_of : callable
+        Returns the vectors of the tokens of a batch, padded with zeros to its longest sample.
     size : int
         Samples per batch; the last batch is smaller where the split does not divide, and is kept.
     sequences : sequence of str, optional
@@ -76,8 +78,29 @@ def batches(
     for name in wanted:
         if name not in split.tokens:
             raise DataError(unknown("sequence", name, split.tokens))
-    places = _places(split, size, order, seed, epoch)
-    return (_embedded(split, vectors, wanted, chosen) for chosen in places)
+    return (
+        Batch({name: vectors_of(split.tokens[name].take(chosen)) for name in wanted}, split.labels[chosen])
+        for chosen in _places(split, size, order, seed, epoch)
+    )
+
+
+def batches(
+    split: Split[Ragged],
+    vectors: np.ndarray,
+    size: int,
+    *,
+    sequences: Sequence[str] | None = None,
+    order: str | None = None,
+    seed: int = 0,
+    epoch: int = 0,
+) -> Iterator[Batch]:
+    """Go once through samples of token ids, with ``vectors`` (vocabulary, dim) of their own; see :func:`minibatches`.
+
+    For words that are in no corpus; ``corpus.batches(...)`` does the same with its own vectors.
+    """
+    return minibatches(
+        split, partial(embed, vectors=vectors), size, sequences=sequences, order=order, seed=seed, epoch=epoch
+    )
 
 
 def _check_size(size: int) -> None:
@@ -114,11 +137,6 @@ def _by_length(pool: np.ndarray, lengths: Sequence[np.ndarray], size: int) -> np
 
 def _chunks(places: np.ndarray, size: int) -> list[np.ndarray]:
     return [places[start : start + size] for start in range(0, len(places), size)]
-
-
-def _embedded(split: Split, vectors: np.ndarray, sequences: tuple[str, ...], chosen: np.ndarray) -> Batch:
-    inputs = {name: embed(split.tokens[name].take(chosen), vectors) for name in sequences}
-    return Batch(inputs, split.labels[chosen])
 
 
 def embed(ragged: Ragged, vectors: np.ndarray) -> TokenVectors:

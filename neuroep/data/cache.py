@@ -17,8 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from hw_models.whole_files import replaced
-from neuroep.data.corpus import Corpus, Coverage, Ragged, Split, content_hash
 from neuroep.data.places import located
+from neuroep.data.ragged import Ragged
+from neuroep.data.splits import Split
+from neuroep.data.text_corpus import Coverage, TextCorpus, content_hash
 from neuroep.errors import DataError
 
 FORMAT = 2
@@ -63,12 +65,12 @@ def path_of(folder: Path, name: str, key: str) -> Path:
     return folder / f"{name}-{key}.safetensors"
 
 
-def fetch(folder: Path, name: str, key: str) -> Corpus | None:
+def fetch(folder: Path, name: str, key: str) -> TextCorpus | None:
     """Read a cached set.
 
     Returns
     -------
-    Corpus or None
+    TextCorpus or None
         None where there is none, or where the file is damaged (it will be written again).
     """
     path = path_of(folder, name, key)
@@ -82,7 +84,7 @@ def fetch(folder: Path, name: str, key: str) -> Corpus | None:
     return corpus
 
 
-def _read(path: Path, name: str, key: str) -> Corpus:
+def _read(path: Path, name: str, key: str) -> TextCorpus:
     from safetensors import safe_open
 
     with safe_open(path, framework="numpy") as file:
@@ -98,14 +100,14 @@ def _read(path: Path, name: str, key: str) -> Corpus:
     words = tuple(tensors["words"].tobytes().decode().split("\n"))
     coverage = {split: Coverage(*counts) for split, counts in about["coverage"].items()}
     classes, vectors, fingerprint = tuple(about["classes"]), tensors["vectors"], about["fingerprint"]
-    corpus = Corpus(name, sequences, classes, words, vectors, splits, fingerprint, coverage)
+    corpus = TextCorpus(name, sequences, classes, words, vectors, splits, fingerprint, coverage)
     _check(corpus)
     if about["key"] != key or content_hash(corpus) != corpus.fingerprint:
         raise ValueError("its contents differ from their hash")
     return corpus
 
 
-def _check(corpus: Corpus) -> None:
+def _check(corpus: TextCorpus) -> None:
     """Refuse arrays that do not fit together: whoever can write a cache can write its hash as well."""
     vectors, words = corpus.vectors, len(corpus.words)
     if vectors.dtype != np.float32 or vectors.ndim != 2 or len(vectors) != words or not np.isfinite(vectors).all():
@@ -130,7 +132,7 @@ def _seal(about: Mapping[str, object]) -> str:
     return hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-def store(folder: Path, key: str, corpus: Corpus) -> None:
+def store(folder: Path, key: str, corpus: TextCorpus) -> None:
     """Write a set: under a temporary name first, then moved to its own.
 
     Raises
@@ -152,7 +154,7 @@ def store(folder: Path, key: str, corpus: Corpus) -> None:
         raise DataError(f"cache folder '{folder}' cannot be written: {error.strerror or error}") from error
 
 
-def _tensors(corpus: Corpus) -> dict[str, np.ndarray]:
+def _tensors(corpus: TextCorpus) -> dict[str, np.ndarray]:
     words = np.frombuffer("\n".join(corpus.words).encode(), dtype=np.uint8)
     tensors = {"vectors": corpus.vectors, "words": words}
     for name, split in corpus.splits.items():

@@ -26,7 +26,7 @@ class Wanted(NamedTuple):
     """Names under which a column may be found instead."""
 
 
-class Fault(ValueError):
+class TableFault(ValueError):
     """What is wrong with a file, without its name."""
 
 
@@ -60,11 +60,11 @@ def column_of(name: str, values: list[Any]) -> pyarrow.ChunkedArray:
         for row, value in enumerate(values, 1):
             rows.setdefault(type(value), row)
         held = [f"{kind.__name__} in row {row}" for kind, row in rows.items() if kind is not type(None)]
-        raise Fault(f"column '{name}' holds {held[0]} and {held[1]}")
+        raise TableFault(f"column '{name}' holds {held[0]} and {held[1]}")
     try:
         return pyarrow.chunked_array([pyarrow.array(values)])
     except (pyarrow.ArrowException, OverflowError) as error:
-        raise Fault(f"column '{name}': {one_line(error)}") from None
+        raise TableFault(f"column '{name}': {one_line(error)}") from None
 
 
 def texts_of(values: list[str] | list[Any]) -> pyarrow.ChunkedArray:

@@ -9,33 +9,36 @@ so that other data with the same vectors share most of them.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xxhash
 
-from neuroep.data.corpus import Corpus
 from neuroep.errors import DataError
 
 KEPT = 256
 """Words whose vectors are kept: enough to meet in another text that shares only 3 % of the vocabulary."""
 
 
-def digests(corpus: Corpus) -> dict[str, str]:
-    """Return digests of the vectors of a corpus's words whose hashes are smallest."""
-    chosen = heapq.nsmallest(KEPT, range(len(corpus.words)), key=lambda row: _hash(corpus.words[row]))
-    return {corpus.words[row]: _of(corpus.vectors[row]) for row in chosen}
+def digests(words: Sequence[str], vectors: np.ndarray) -> dict[str, str]:
+    """Return digests of the ``vectors`` (vocabulary, dim) of the words whose hashes are smallest."""
+    chosen = heapq.nsmallest(KEPT, range(len(words)), key=lambda row: _hash(words[row]))
+    return {words[row]: _of(vectors[row]) for row in chosen}
 
 
-def check(kept: Mapping[str, str], corpus: Corpus, source: str) -> None:
+def check(kept: Mapping[str, str], words: Sequence[str], vectors: np.ndarray, name: str, source: str) -> None:
     """Refuse a corpus whose word vectors are others.
 
     Parameters
     ----------
     kept : mapping
         From :func:`digests`; empty where nothing is known.
-    corpus : Corpus
-        What is to be read by the weights.
+    words : sequence of str
+        Of what is to be read by the weights.
+    vectors : numpy.ndarray
+        (vocabulary, dim), theirs.
+    name : str
+        Of the corpus, for the error's line.
     source : str
         Where the weights come from, for the error's line.
 
@@ -46,13 +49,13 @@ def check(kept: Mapping[str, str], corpus: Corpus, source: str) -> None:
     """
     if not kept:
         return
-    rows = {word: row for row, word in enumerate(corpus.words) if word in kept}
+    rows = {word: row for row, word in enumerate(words) if word in kept}
     for word, row in rows.items():
-        if _of(corpus.vectors[row]) != kept[word]:
+        if _of(vectors[row]) != kept[word]:
             found = f"'{word}' has another vector than '{source}' was trained with"
-            raise DataError(f"data '{corpus.name}': {found}: give those of the training as data.vectors")
+            raise DataError(f"data '{name}': {found}: give those of the training as data.vectors")
     if not rows:
-        raise DataError(f"data '{corpus.name}': none of the words that '{source}' was trained with has a vector")
+        raise DataError(f"data '{name}': none of the words that '{source}' was trained with has a vector")
 
 
 def _hash(word: str) -> int:

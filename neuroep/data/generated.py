@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from neuroep.data import pairs, reviews
-from neuroep.data.corpus import Corpus, Split, with_fingerprint
 from neuroep.data.lexicon import Lexicon
+from neuroep.data.splits import Split
+from neuroep.data.text_corpus import TextCorpus, with_fingerprint
 from neuroep.data.tokens import encode
 from neuroep.errors import DataError, unknown
 from neuroep.randomness import generator
@@ -37,7 +38,7 @@ _GRAMMARS = {
 }
 
 
-def build(name: str, *, train: int | None = None, test: int | None = None, seed: int = 0) -> Corpus:
+def build(name: str, *, train: int | None = None, test: int | None = None, seed: int = 0) -> TextCorpus:
     """Generate a corpus.
 
     Parameters
@@ -66,7 +67,7 @@ def build(name: str, *, train: int | None = None, test: int | None = None, seed:
     first = sizes["train"]
     parts = {"train": slice(0, first), "test": slice(first, None)}
     splits = {split: _split(grammar, lexicon, texts[part], labels[part]) for split, part in parts.items()}
-    corpus = Corpus(name, grammar.sequences, grammar.classes, lexicon.words, lexicon.vectors, splits, "")
+    corpus = TextCorpus(name, grammar.sequences, grammar.classes, lexicon.words, lexicon.vectors, splits, "")
     return with_fingerprint(corpus)
 
 

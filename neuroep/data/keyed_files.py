@@ -20,7 +20,7 @@ _REBUILD = {"_reconstruct": np.zeros(0).__reduce__()[0], "scalar": np.float32(0)
 """NumPy's own two, wherever its version keeps them."""
 
 
-class Held:
+class PickledObject:
     """What stands for an object of gensim's: its attributes, and no code."""
 
     def __init__(self, *_: object, **__: object) -> None:
@@ -35,10 +35,10 @@ class _Reader(pickle.Unpickler):
         known: dict[tuple[str, str], Any] = {
             ("numpy", "ndarray"): np.ndarray,
             ("numpy", "dtype"): np.dtype,
-            ("builtins", "object"): type(name, (Held,), {}),
+            ("builtins", "object"): type(name, (PickledObject,), {}),
             ("builtins", "dict"): dict,
             ("collections", "OrderedDict"): dict,
-            ("copyreg", "_reconstructor"): lambda kind, *_: Held(),
+            ("copyreg", "_reconstructor"): lambda kind, *_: PickledObject(),
             ("_codecs", "encode"): lambda text, _: text.encode("latin1"),
         }
         module = {"__builtin__": "builtins", "copy_reg": "copyreg"}.get(module, module)
@@ -47,7 +47,7 @@ class _Reader(pickle.Unpickler):
         if module in ("numpy.core.numeric", "numpy._core.numeric") and name == "_frombuffer":
             return lambda held, kind, shape, order: np.frombuffer(held, dtype=kind).reshape(shape, order=order)
         if module.startswith("gensim.models."):
-            return type(name, (Held,), {})
+            return type(name, (PickledObject,), {})
         if (module, name) not in known:
             raise DataError(f"it names {module}.{name}, which is no part of word vectors: nothing of it is run")
         return known[module, name]
@@ -71,7 +71,7 @@ def read_keyed(path: Path) -> tuple[dict[str, int], np.ndarray]:
             held = _Reader(file, encoding="latin1").load()
     except DataError as error:
         raise DataError(f"vectors '{path}': {error}") from None
-    fields = vars(held) if isinstance(held, Held) else {}
+    fields = vars(held) if isinstance(held, PickledObject) else {}
     words = fields.get("index_to_key", fields.get("index2word"))
     if not isinstance(words, list):
         raise DataError(f"vectors '{path}' holds {type(held).__name__}: gensim KeyedVectors are needed")

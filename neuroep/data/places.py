@@ -10,6 +10,7 @@ from pathlib import Path
 from hw_models.text import short
 from neuroep.errors import DataError, reason
 
+StrPath = str | os.PathLike[str]
 _MANY = 20
 
 

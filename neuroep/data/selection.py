@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
 from neuroep.data.corpus import Corpus
 from neuroep.errors import DataError
 from neuroep.randomness import generator
+
+Chosen = TypeVar("Chosen", bound=Corpus)
 
 
 def check_selection(validation: float, limit: int | None) -> None:
@@ -45,7 +47,30 @@ def per_sequence(sequences: tuple[str, ...], tokens: int | Sequence[int]) -> dic
     return dict(zip(sequences, longest, strict=True))
 
 
-def select(corpus: Corpus, tokens: Mapping[str, int], validation: float, limit: int | None, seed: int) -> Corpus:
+def hold_out(corpus: Chosen, share: float) -> Chosen:
+    """Take a test split off the training samples of a corpus that has none.
+
+    The draw depends on the number of samples alone, on no seed: runs of other seeds are judged by the same samples.
+
+    Raises
+    ------
+    DataError
+        If there is a test split already, or one of the two would be empty.
+    """
+    if "test" in corpus.splits:
+        raise DataError(f"test = {share}: data '{corpus.name}' has a test split of its own")
+    train = corpus.split("train")
+    held = round(share * len(train)) if 0 < share < 1 else 0
+    if not 0 < held < len(train):
+        allowed = "allowed are shares between 0 and 1"
+        raise DataError(f"test = {share}: leaves an empty split out of {len(train)} samples; {allowed}")
+    drawn = generator(0, "test").permutation(len(train))
+    splits = {**corpus.splits, "train": train.take(np.sort(drawn[held:])), "test": train.take(np.sort(drawn[:held]))}
+    fingerprint = hashlib.blake2b(repr((corpus.fingerprint, float(share))).encode(), digest_size=16).hexdigest()
+    return corpus.with_splits(splits, fingerprint)
+
+
+def select(corpus: Chosen, tokens: Mapping[str, int], validation: float, limit: int | None, seed: int) -> Chosen:
     """Cut samples, hold out validation samples, and limit the training samples.
 
     Parameters
@@ -81,4 +106,4 @@ def select(corpus: Corpus, tokens: Mapping[str, int], validation: float, limit: 
     order = [name for name in ("train", "validation", "test") if name in splits]
     how = (corpus.fingerprint, sorted(tokens.items()), float(validation), limit, seed if validation or limit else 0)
     fingerprint = hashlib.blake2b(repr(how).encode(), digest_size=16).hexdigest()
-    return replace(corpus, splits={name: splits[name].cut(tokens) for name in order}, fingerprint=fingerprint)
+    return corpus.with_splits({name: splits[name].cut(tokens) for name in order}, fingerprint)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from neuroep.data.columns import Fault, Wanted, checked, places_of
+from neuroep.data.columns import TableFault, Wanted, checked, places_of
 from neuroep.data.folders import SAVED, format_of
 from neuroep.data.text_tables import Columns, read_csv, read_json, read_tsv
 from neuroep.data.vectors import one_line
@@ -59,7 +59,7 @@ def read_table(file: Path, wanted: Wanted | tuple[str, ...]) -> Table:
         raise DataError(f"data '{file}' cannot be read: its brackets are nested too deeply") from error
     except MemoryError as error:
         raise DataError(f"data '{file}' cannot be read: it needs more memory than there is, or is damaged") from error
-    except (Fault, pyarrow.ArrowException, OSError, EOFError, zlib.error, UnicodeError) as error:
+    except (TableFault, pyarrow.ArrowException, OSError, EOFError, zlib.error, UnicodeError) as error:
         raise DataError(f"data '{file}' cannot be read: {one_line(error)}") from error
     return Table(str(file), columns)
 
@@ -89,7 +89,7 @@ def _read_saved(file: Path, wanted: Wanted) -> Columns:
         # A stream that is cut between two of its batches would be taken for one that ends there.
         opened.seek(-len(_END), os.SEEK_END)
         if opened.read() != _END:
-            raise Fault("it is cut short: the mark at its end is missing")
+            raise TableFault("it is cut short: the mark at its end is missing")
         opened.seek(0)
         with pyarrow.ipc.open_stream(opened) as stream:
             return select(str(file), stream.read_all(), wanted).columns

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neuroep.data.columns import Fault, Wanted, column_of, places_of, texts_of
+from neuroep.data.columns import TableFault, Wanted, column_of, places_of, texts_of
 from neuroep.data.folders import format_of, is_compressed
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def _lines(file: Path) -> Iterator[str]:
             try:
                 text = line.decode()
             except UnicodeDecodeError:
-                raise Fault(f"line {number} is no UTF-8 text") from None
+                raise TableFault(f"line {number} is no UTF-8 text") from None
             if "\0" in text:
-                raise Fault(f"line {number} holds a NUL byte: a text is needed, in UTF-8")
+                raise TableFault(f"line {number} holds a NUL byte: a text is needed, in UTF-8")
             yield text
 
 
@@ -58,7 +58,7 @@ def read_csv(file: Path, wanted: Wanted) -> Columns:
         try:
             return _of_rows(file, ((reader.line_num, row) for row in reader), wanted)
         except csv.Error as error:
-            raise Fault(f"line {reader.line_num}: {error}") from None
+            raise TableFault(f"line {reader.line_num}: {error}") from None
 
 
 def _parts(line: str) -> Iterator[str]:
@@ -89,14 +89,14 @@ def _of_rows(file: Path, numbered: Iterator[tuple[int, list[str]]], wanted: Want
     rows = ((number, row) for number, row in numbered if len(row) > 1 or (row and row[0].strip()))
     _, header = next(rows, (0, []))
     if not header:
-        raise Fault("it is empty")
+        raise TableFault("it is empty")
     _check_separator(file, header, wanted)
     places = places_of(file, header, wanted)
     columns: list[list[str]] = [[] for _ in places]
     targets = list(zip(columns, places.values(), strict=True))
     for number, row in rows:
         if len(row) != len(header):
-            raise Fault(f"line {number} has {len(row)} columns, the header has {len(header)}")
+            raise TableFault(f"line {number} has {len(row)} columns, the header has {len(header)}")
         for column, place in targets:
             column.append(row[place])
     *first, (label, labels) = zip(places, columns, strict=True)
@@ -110,7 +110,7 @@ def _check_separator(file: Path, header: list[str], wanted: Wanted) -> None:
         if len(names) > 1 and any({column, wanted.others.get(column)} & names for column in wanted.columns):
             named = ".tsv" if ".tsv" in file.suffixes else ".csv"
             wants = _SEPARATORS["\t" if named == ".tsv" else ","][0]
-            raise Fault(f"it is separated by {name}, and is named {named}, which needs {wants}; {ending}")
+            raise TableFault(f"it is separated by {name}, and is named {named}, which needs {wants}; {ending}")
 
 
 def _typed(values: list[str]) -> list[Any]:
@@ -139,7 +139,7 @@ def read_json(file: Path, wanted: Wanted) -> Columns:
             given = [name for name, _ in pairs]
             for name in names:
                 if given.count(name) > 1:
-                    raise Fault(f"an object has '{name}' {given.count(name)} times: which one is meant?")
+                    raise TableFault(f"an object has '{name}' {given.count(name)} times: which one is meant?")
         return found
 
     decoder = json.JSONDecoder(object_pairs_hook=once)
@@ -149,13 +149,13 @@ def read_json(file: Path, wanted: Wanted) -> Columns:
     chosen: list[str] = []
     for where, held in objects:
         if not isinstance(held, dict):
-            raise Fault(f"{where} holds a {type(held).__name__}: an object with names and values is needed")
+            raise TableFault(f"{where} holds a {type(held).__name__}: an object with names and values is needed")
         keys.update(dict.fromkeys(held))
         if not chosen:
             chosen = [n if n in held or wanted.others.get(n) not in held else wanted.others[n] for n in wanted.columns]
         found.append(tuple(map(held.get, chosen)))
     if not found:
-        raise Fault("it is empty")
+        raise TableFault("it is empty")
     places_of(file, list(keys), wanted)
     columns = zip(wanted.columns, zip(*found, strict=True), strict=True)
     return {name: column_of(name, list(values)) for name, values in columns}
@@ -166,11 +166,11 @@ def _objects_of_lines(lines: Iterator[str], decoder: json.JSONDecoder) -> Iterat
         if line.strip():
             try:
                 yield f"line {number}", decoder.decode(line)
-            except Fault as error:
-                raise Fault(f"line {number}: {error}") from None
+            except TableFault as error:
+                raise TableFault(f"line {number}: {error}") from None
             except ValueError as error:
                 reason = getattr(error, "msg", "a number has too many digits")
-                raise Fault(f"line {number} is no JSON: {reason}") from None
+                raise TableFault(f"line {number} is no JSON: {reason}") from None
 
 
 def _objects(lines: Iterator[str], decoder: json.JSONDecoder) -> Iterator[tuple[str, Any]]:
@@ -185,11 +185,11 @@ def _objects(lines: Iterator[str], decoder: json.JSONDecoder) -> Iterator[tuple[
             else:
                 yield f"object {number}", held
     except json.JSONDecodeError as error:
-        raise Fault(f"line {error.lineno} is no JSON: {error.msg}") from None
-    except Fault:
+        raise TableFault(f"line {error.lineno} is no JSON: {error.msg}") from None
+    except TableFault:
         raise
     except ValueError:
-        raise Fault("it is no JSON: a number has too many digits") from None
+        raise TableFault("it is no JSON: a number has too many digits") from None
 
 
 def _after_blanks(text: str, place: int) -> int:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,14 +11,15 @@ from typing import NamedTuple
 import numpy as np
 
 from neuroep.data import cache as disk, labels, sources, vectors as word_vectors
-from neuroep.data.corpus import Corpus, Coverage, Ragged, Split, with_fingerprint
-from neuroep.data.places import located
+from neuroep.data.places import StrPath, located
+from neuroep.data.ragged import Ragged
+from neuroep.data.splits import Split
+from neuroep.data.text_corpus import Coverage, TextCorpus, with_fingerprint
 from neuroep.data.tokens import TOKENISER, compact, encode_counted
 from neuroep.errors import DataError
 
-StrPath = str | os.PathLike[str]
-
-_SEQUENCES = {1: ("text",), 2: ("premise", "hypothesis")}
+SEQUENCES: Mapping[int, tuple[str, ...]] = {1: ("text",), 2: ("premise", "hypothesis")}
+"""Names of the sequences, by the number of text columns."""
 _log = logging.getLogger(__name__)
 FEW = 0.5
 """Share of known tokens below which the line is a warning."""
@@ -72,7 +72,7 @@ class Plan(NamedTuple):
     @property
     def sequences(self) -> tuple[str, ...]:
         """Names of the sequences."""
-        return _SEQUENCES[len(self.columns)]
+        return SEQUENCES[len(self.columns)]
 
 
 def plan(name: str, path: StrPath | None, text: str | Sequence[str] | None, label: str | None) -> Plan:
@@ -102,7 +102,7 @@ def plan(name: str, path: StrPath | None, text: str | Sequence[str] | None, labe
     return Plan(name, path, columns, label or "label", None, False, None)
 
 
-def tokenised(plan: Plan, vectors: StrPath | None, cache: StrPath | None) -> Corpus:
+def tokenised(plan: Plan, vectors: StrPath | None, cache: StrPath | None) -> TextCorpus:
     """Return the whole corpus at full length, from the cache where it is there.
 
     Parameters
@@ -138,7 +138,7 @@ def tokenised(plan: Plan, vectors: StrPath | None, cache: StrPath | None) -> Cor
     return corpus
 
 
-def _tell(corpus: Corpus, taken: str, vectors: Path) -> None:
+def _tell(corpus: TextCorpus, taken: str, vectors: Path) -> None:
     """Say what was loaded and how much of it the vectors know."""
     shares = {split: found.known / max(1, found.tokens) for split, found in corpus.coverage.items()}
     known = [f"{split} {share:.2%} of {corpus.coverage[split].tokens:,d}" for split, share in shares.items()]
@@ -159,7 +159,7 @@ def _default() -> Path | None:
         return None
 
 
-def _store(folder: Path, key: str, corpus: Corpus, *, required: bool) -> None:
+def _store(folder: Path, key: str, corpus: TextCorpus, *, required: bool) -> None:
     try:
         disk.store(folder, key, corpus)
     except DataError as error:
@@ -168,7 +168,7 @@ def _store(folder: Path, key: str, corpus: Corpus, *, required: bool) -> None:
         _log.warning("tokenised set is not kept: %s", error)
 
 
-def _build(plan: Plan, tables: Mapping[str, Sequence[sources.Table]], file: Path) -> Corpus:
+def _build(plan: Plan, tables: Mapping[str, Sequence[sources.Table]], file: Path) -> TextCorpus:
     classes, numbered = _labelled(plan, tables)
     texts = {split: {c: _column(tables[split], numbered[split], c) for c in plan.columns} for split in tables}
     rows, table = word_vectors.read(file)
@@ -180,7 +180,8 @@ def _build(plan: Plan, tables: Mapping[str, Sequence[sources.Table]], file: Path
     by_row = {row: word for word, row in rows.items()}
     words = tuple(by_row[row] for row in kept.tolist())
     coverage = _coverage(plan, tables, splits, [count for _, count in counted])
-    corpus = Corpus(plan.name, plan.sequences, classes, words, table[kept].astype(np.float32), splits, "", coverage)
+    vectors = table[kept].astype(np.float32)
+    corpus = TextCorpus(plan.name, plan.sequences, classes, words, vectors, splits, "", coverage)
     return with_fingerprint(corpus)
 
 

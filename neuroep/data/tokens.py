@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from neuroep.data.corpus import Ragged, offsets_of
+from neuroep.data.ragged import Ragged, offsets_of
 
 TOKENISER = 1
 """Version of :func:`tokenise`, part of the key of cached sets; to be raised with every change of its result."""

@@ -49,7 +49,7 @@ class _Form(NamedTuple):
     dim: int
 
 
-class Fault(ValueError):
+class WordFileFault(ValueError):
     """What is wrong with a file, without its name."""
 
 
@@ -79,7 +79,7 @@ def read_words(path: Path) -> Words:
                 return _read_text(file, form)
             _check_size(path, form)
             return _read_binary(file, form)
-    except Fault as error:
+    except WordFileFault as error:
         raise DataError(f"vectors '{path}' cannot be read: {error}") from None
 
 
@@ -92,7 +92,7 @@ def _opened(path: Path) -> IO[bytes]:
 def _form(head: bytes) -> _Form:
     """Tell the format from the first lines."""
     if head.startswith(_WIDE):
-        raise Fault("it is UTF-16 text: save it as UTF-8")
+        raise WordFileFault("it is UTF-16 text: save it as UTF-8")
     head = head.removeprefix(_MARK)
     text = head.lstrip()
     first, _, rest = text.partition(b"\n")
@@ -100,7 +100,7 @@ def _form(head: bytes) -> _Form:
     if len(fields) == 2 and all(field.isdigit() and len(field) < 19 for field in fields):
         count, dim = (int(field) for field in fields)
         if dim == 0 or count == 0:
-            raise Fault(f"header says {count} words of dimension {dim}: both must be at least 1")
+            raise WordFileFault(f"header says {count} words of dimension {dim}: both must be at least 1")
         second = rest.lstrip().partition(b"\n")[0]
         return _Form(not (_numbers(second) == dim or _is_text(head)), count, dim)
     lines = head.split(b"\n")
@@ -108,7 +108,7 @@ def _form(head: bytes) -> _Form:
     if not dim or _has_controls(first):
         commas = b"," in first and _numbers(first.replace(b",", b" "))
         reason = "is separated by commas: blanks or tabs are needed" if commas else "is of no known format"
-        raise Fault(f"its first line {reason}; allowed are {_ALLOWED}")
+        raise WordFileFault(f"its first line {reason}; allowed are {_ALLOWED}")
     return _Form(False, None, dim)
 
 
@@ -170,7 +170,7 @@ def _read_text(file: IO[bytes], form: _Form) -> Words:
     for number, line, fields in _rows(file, form):
         count += 1
         if form.words is not None and count > form.words:
-            raise Fault(f"line {number} is one more than the {form.words} words of its header")
+            raise WordFileFault(f"line {number} is one more than the {form.words} words of its header")
         start = len(fields) - form.dim
         try:
             vector = [float(field) for field in fields[max(start, 0) :]]
@@ -178,14 +178,14 @@ def _read_text(file: IO[bytes], form: _Form) -> Words:
             vector = []
         clean = b"_" not in line or all(b"_" not in field for field in fields[start:])
         if start < 1 or not vector or not clean or (start > 1 and _is_number(fields[start - 1])):
-            raise Fault(f"line {number} {_complaint(fields, form.dim)}")
+            raise WordFileFault(f"line {number} {_complaint(fields, form.dim)}")
         word = b" ".join(fields[:start]).decode(errors="replace")
         if rows.setdefault(word, len(rows)) * form.dim == len(values):
             values.extend(vector)
         else:
             repeated += 1
     if form.words is not None and count < form.words:
-        raise Fault(f"it is truncated: its header says {form.words} words, it has {count}")
+        raise WordFileFault(f"it is truncated: its header says {form.words} words, it has {count}")
     return Words(rows, np.frombuffer(values, dtype=np.float32).reshape(len(rows), form.dim), repeated)
 
 
@@ -209,7 +209,7 @@ def _rows(file: IO[bytes], form: _Form) -> Iterator[tuple[int, bytes, list[bytes
         if not fields:
             continue
         if b"\r" in line.rstrip():
-            raise Fault(f"line {number} holds a carriage return: lines should end in a line feed")
+            raise WordFileFault(f"line {number} holds a carriage return: lines should end in a line feed")
         if not header:
             blank = len(fields) == form.dim and line[:1] in (b" ", b"\t")
             yield number, line, [b"", *fields] if blank else fields
@@ -221,7 +221,9 @@ def _check_size(path: Path, form: _Form) -> None:
     least = form.words * (4 * form.dim + 1)  # type: ignore[operator]
     held = path.stat().st_size
     if path.suffix.lower() not in _OPENERS and held < least:
-        raise Fault(f"it is truncated: its header says {form.words} words of dimension {form.dim}, it has {held} bytes")
+        raise WordFileFault(
+            f"it is truncated: its header says {form.words} words of dimension {form.dim}, it has {held} bytes"
+        )
 
 
 def _read_binary(file: IO[bytes], form: _Form) -> Words:
@@ -230,17 +232,17 @@ def _read_binary(file: IO[bytes], form: _Form) -> Words:
     try:
         table = np.empty((count, dim), dtype="<f4")
     except (MemoryError, ValueError):
-        raise Fault(f"its header says {count} words of dimension {dim}: too many for this machine") from None
+        raise WordFileFault(f"its header says {count} words of dimension {dim}: too many for this machine") from None
     rows: dict[str, int] = {}
     buffer = _after_header(file)
     place = repeated = 0
     for number in range(1, count + 1):
         while (end := buffer.find(b" ", place)) < 0 or len(buffer) < end + 1 + width:
             if end < 0 and len(buffer) - place > _LONGEST_WORD:
-                raise Fault(f"word {number} has more than {_LONGEST_WORD} letters")
+                raise WordFileFault(f"word {number} has more than {_LONGEST_WORD} letters")
             more = file.read(max(_CHUNK, width))
             if not more:
-                raise Fault(f"it is truncated: it ends in word {number} of the {count} its header says")
+                raise WordFileFault(f"it is truncated: it ends in word {number} of the {count} its header says")
             buffer, place = buffer[place:] + more, 0
         word = buffer[place:end].lstrip(b"\r\n").decode(errors="replace")
         row = rows.setdefault(word, len(rows))
@@ -250,7 +252,7 @@ def _read_binary(file: IO[bytes], form: _Form) -> Words:
             repeated += 1
         place = end + 1 + width
     if (buffer[place:] + file.read(_CHUNK)).strip():
-        raise Fault(f"bytes follow the {count} words that its header says")
+        raise WordFileFault(f"bytes follow the {count} words that its header says")
     return Words(rows, table[: len(rows)], repeated)
 
 

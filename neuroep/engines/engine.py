@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/engines/test_parity.py and tests/neuroep/engines/test_naive_parity.py
 """The engine: it clamps a batch, moves layers, measures contrasts and updates weights, over parts of any set.
 
 Networks know no backend and the loops of settling, estimating and training know no arithmetic: what is wired to what

@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/runs/test_damage.py.
 """What an engine takes back from a checkpoint beside the weights, checked before anything of it is used.
 
 A moment of another shape would reach kernels that do not check bounds, and one that is missing would silently start

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -31,7 +30,7 @@ from neuroep.errors import ConfigError
 from neuroep.network import Network
 
 
-class Relaxing(Protocol):
+class SettlingEngine(Protocol):
     """What settling asks of an engine; see :class:`neuroep.engines.engine.Engine`."""
 
     network: Network
@@ -43,8 +42,6 @@ class Relaxing(Protocol):
 
     @property
     def epsilon(self) -> float: ...
-
-    def computing(self) -> AbstractContextManager[None]: ...
 
     def rest(self, clamped: Any) -> State: ...
 
@@ -100,7 +97,7 @@ class Settling:
 
     Parameters
     ----------
-    engine : Relaxing
+    engine : SettlingEngine
         Moves layers and measures changes.
     clamped : object
         Clamped batch, as returned by ``engine.clamp``.
@@ -130,7 +127,7 @@ class Settling:
     """
 
     def __init__(
-        self, engine: Relaxing, clamped: Any, schedule: Schedule, beta: float = 0.0, start: State | None = None
+        self, engine: SettlingEngine, clamped: Any, schedule: Schedule, beta: float = 0.0, start: State | None = None
     ) -> None:
         self.engine, self.clamped, self.schedule, self.beta = engine, clamped, schedule, beta
         output = engine.network.output
@@ -223,7 +220,7 @@ class Settling:
 
 
 def settle(
-    engine: Relaxing,
+    engine: SettlingEngine,
     clamped: Any,
     schedule: Schedule,
     beta: float = 0.0,
@@ -253,14 +250,15 @@ def settle(
     return phase.settled(trace)
 
 
-def _update_group(engine: Relaxing, clamped: Any, state: State, group: tuple[str, ...], schedule: Schedule) -> dict:
+def _update_group(
+    engine: SettlingEngine, clamped: Any, state: State, group: tuple[str, ...], schedule: Schedule
+) -> dict:
     """Move the stale layers of one group, or all where a read may differ; return max|delta s| of each."""
     network = engine.network
     moving = tuple(name for name in group if engine.redraws or name in state.stale)
     if not moving:
         return {}
-    with engine.computing():
-        changes = engine.relax(clamped, state, moving, schedule)
+    changes = engine.relax(clamped, state, moving, schedule)
     stale = set(state.stale - set(moving))
     for name in moving:
         stale |= network.neighbours[name]
@@ -272,7 +270,7 @@ def _update_group(engine: Relaxing, clamped: Any, state: State, group: tuple[str
     return changes
 
 
-def _origin(engine: Relaxing, clamped: Any, start: State | None, beta: float) -> State | None:
+def _origin(engine: SettlingEngine, clamped: Any, start: State | None, beta: float) -> State | None:
     """Return the state from which the displacement of a nudged phase counts."""
     if beta == 0:
         return None
@@ -281,7 +279,7 @@ def _origin(engine: Relaxing, clamped: Any, start: State | None, beta: float) ->
     return start if start.origin is None else start.origin
 
 
-def _energy_of(engine: Relaxing, clamped: Any, state: State) -> Callable[[], np.ndarray]:
+def _energy_of(engine: SettlingEngine, clamped: Any, state: State) -> Callable[[], np.ndarray]:
     """Return what computes the energy later, as long as the weights are those that the state settled with."""
     version = engine.version
 

@@ -72,13 +72,14 @@ def sentiment(
     potential: Potential | None = None,
     mask: bool = True,
     projection_bias: bool = False,
+    sequence: str = "text",
 ) -> Network:
     """Build the paper's sentiment network: one attention layer over one sequence, then a dense stack.
 
     Parameters
     ----------
     tokens, dim : int
-        Longest sequence and length of a word vector.
+        Longest sequence and length of a token's vector.
     dense : sequence of int
         Sizes of the dense layers, the last one the number of classes.
     inverse_temperature : float, optional
@@ -91,6 +92,8 @@ def sentiment(
         Keep padding out; off is the paper's way.
     projection_bias : bool
         Give the projection a bias.
+    sequence : str
+        Name of the sequence, as the data have it: ``"text"``, of numbers ``"signal"``.
 
     Raises
     ------
@@ -100,10 +103,10 @@ def sentiment(
     _check_sizes([tokens], dim, dense)
     kappa = 1.0 / math.sqrt(dim) if inverse_temperature is None else float(inverse_temperature)
     size = dim if readout == "pooled" else tokens * dim
-    attention = AttentionLayer("attention", "text", "text", kappa, readout, size)
-    query = Projection("query", "text", "attention", (dim, dim), projection_bias)
+    attention = AttentionLayer("attention", sequence, sequence, kappa, readout, size)
+    query = Projection("query", sequence, "attention", (dim, dim), projection_bias)
     layers, synapses = _stack(("attention",), size, dense, potential or HardSigmoid())
-    return Network((Sequence("text", tokens, dim),), (attention, *layers), (query, *synapses), mask)
+    return Network((Sequence(sequence, tokens, dim),), (attention, *layers), (query, *synapses), mask)
 
 
 @checked(ConfigError)
@@ -116,6 +119,7 @@ def pooled(
     potential: Potential | None = None,
     mask: bool = True,
     projection_bias: bool = False,
+    sequence: str = "text",
 ) -> Network:
     """Build the sentiment network whose dense stack reads sum_t a_t / sqrt(n); parameters as of :func:`sentiment`."""
     return sentiment(
@@ -127,6 +131,7 @@ def pooled(
         potential=potential,
         mask=mask,
         projection_bias=projection_bias,
+        sequence=sequence,
     )
 
 

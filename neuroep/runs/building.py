@@ -18,6 +18,7 @@ from neuroep.learning.optimisers import SGD, Adam, cosine
 from neuroep.network import Network, builders as networks, potentials
 from neuroep.runs import memory
 from neuroep.runs.config import Config
+from neuroep.runs.sections import SEQUENCES
 
 if TYPE_CHECKING:
     from neuroep.data.corpus import Corpus
@@ -32,24 +33,40 @@ def build_corpus(config: Config) -> Corpus:
     settings = config.consented().data
     return data.load(
         settings.name,
-        path=settings.path,
-        vectors=settings.vectors,
         tokens=config.network.lengths,
-        text=settings.text,
-        label=settings.label,
         validation=settings.validation,
         limit=settings.limit,
         seed=config.training.seed,
-        cache=settings.cache,
+        **vars(settings.origin),
     )
 
 
-def build_network(config: Config, dim: int) -> Network:
-    """Build the network for word vectors of length ``dim``."""
-    settings = config.network
-    build: Callable[..., Network] = {"sentiment": networks.sentiment, "inference": networks.inference}[settings.kind]
+def build_network(config: Config, dim: int, sequences: tuple[str, ...] | None = None) -> Network:
+    """Build the network for tokens of ``dim`` numbers.
+
+    Parameters
+    ----------
+    config : Config
+        Its section ``network``.
+    dim : int
+        Length of a token's vector.
+    sequences : tuple of str, optional
+        Names of the sequences that the data have; default as the configuration says.
+
+    Raises
+    ------
+    ConfigError
+        If the network reads another number of sequences.
+    """
+    settings, names = config.network, config.data.sequences if sequences is None else sequences
+    if len(names) != (needed := len(SEQUENCES[settings.kind])):
+        counts = f"reads {needed} sequence{'s' * (needed > 1)}, the data have {len(names)}: {', '.join(names)}"
+        raise ConfigError(f"network.kind = '{settings.kind}': {counts}")
+    named = {"sequence": names[0]} if settings.kind == "sentiment" else {}
+    builders: Mapping[str, Callable[..., Network]]
+    builders = {"sentiment": networks.sentiment, "inference": networks.inference}
     lengths = settings.lengths
-    return build(
+    return builders[settings.kind](
         lengths if len(lengths) > 1 else lengths[0],
         dim,
         settings.dense,
@@ -58,6 +75,7 @@ def build_network(config: Config, dim: int) -> Network:
         potential=potentials.named(settings.potential, settings.slope),
         mask=settings.mask,
         projection_bias=settings.projection_bias,
+        **named,
     )
 
 

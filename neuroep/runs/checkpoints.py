@@ -61,7 +61,8 @@ class About:
     data: str = ""
     """Fingerprint of the corpus; empty for imported weights."""
     vectors: Mapping[str, str] = field(default_factory=dict)
-    """Digests of the vectors of some words, see :mod:`neuroep.data.familiar`; empty for imported weights."""
+    """What it keeps of the data, :meth:`neuroep.data.Corpus.kept`: digests of some words' vectors, or what numbers were
+    standardised by; empty for imported weights."""
     run: str = ""
     """Seal of the run's first checkpoint, which names the run; empty in that one."""
     format: int = FORMAT

@@ -21,6 +21,7 @@ from hw_models import reading
 from hw_models.chip import Chip, faults, files
 from hw_models.chip.fields import Idle
 from hw_models.errors import ChipError
+from hw_models.keywords import checked
 from hw_models.reading import Entries, Page
 from neuroep.errors import ConfigError
 from neuroep.gradients.formulas import formulas
@@ -68,8 +69,8 @@ class Config(Section):
         if self.chip is None and self.engine.chip_seed is not None:
             raise ValueError(f"engine.chip_seed = {self.engine.chip_seed}: it acts only with a chip")
         needed = len(SEQUENCES[self.network.kind])
-        if self.data.sequences != needed:
-            counts = f"reads {needed} sequence{'s' * (needed > 1)}, data '{self.data.name}' has {self.data.sequences}"
+        if (count := len(self.data.sequences)) != needed:
+            counts = f"reads {needed} sequence{'s' * (needed > 1)}, data '{self.data.name}' has {count}"
             raise ValueError(f"network.kind = '{self.network.kind}': {counts}")
         return self
 
@@ -190,6 +191,7 @@ def chip_values(chip: object) -> Any:
     return files.laid_over(files.load(base).to_dict() if isinstance(base, str) else chip_values(base), table)
 
 
+@checked(ConfigError)
 def load(
     path: str | Path,
     overrides: Sequence[str] = (),

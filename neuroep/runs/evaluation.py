@@ -108,7 +108,7 @@ def evaluate(
     engine : Engine
         With the weights to be judged.
     corpus : Corpus
-        Samples and word vectors.
+        The samples.
     split : str
         Name of the split.
     schedule : Schedule
@@ -140,7 +140,7 @@ def evaluate(
     samples = corpus.split(split)
     if not len(samples):
         raise DataError(f"data '{corpus.name}': split '{split}' is empty")
-    minibatches = data.batches(samples, corpus.vectors, batch, sequences=corpus.sequences, order=order)
+    minibatches = corpus.batches(samples, batch, order=order)
     total = data.batch_count(samples, batch)
     counted = engine.counters()
     shown = bar(minibatches, total, split, progress)

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from hw_models.chip import Chip
 from hw_models.reading import Entries, Page
+from neuroep.data.catalogue import CATALOGUE, NAMES, OPTIONAL, DataSource, Origin
 from neuroep.errors import ConfigError
 from neuroep.gradients.formulas import Kind, check_points
 from neuroep.learning.optimisers import LARGEST_RATE
@@ -23,7 +24,10 @@ PAPER_SIZES: Mapping[str, Entries] = {
     "inference": {"tokens": 25, "dense": [400, 3], "inverse_temperature": 0.16},
 }
 SEQUENCES: Mapping[str, tuple[str, ...]] = {"sentiment": ("text",), "inference": ("premise", "hypothesis")}
-GENERATED = ("reviews", "pairs")
+if TYPE_CHECKING:
+    DataName = str
+else:
+    DataName = Literal[NAMES]
 
 
 def _tokens(value: object) -> object:
@@ -63,7 +67,7 @@ class Section(BaseModel):
 
 
 class NetworkConfig(Section):
-    """Layers and synapses; the length of a word vector comes from the data."""
+    """Layers and synapses; the length of a token's vector comes from the data."""
 
     kind: Literal["sentiment", "inference"] = "sentiment"
     """One sequence and one attention layer, or premise and hypothesis and four."""
@@ -117,18 +121,32 @@ class NetworkConfig(Section):
 
 
 class DataConfig(Section):
-    """Where samples and word vectors come from; relative paths of a file count from that file's folder."""
+    """Where samples come from, and what tokens are; relative paths of a file count from that file's folder."""
 
-    name: Literal["imdb", "snli", "reviews", "pairs", "table"] = "reviews"
-    """Two sets by hub name or local copy, two generated ones, or a table of one's own."""
+    name: DataName = "reviews"
+    """Text: two sets by hub name or local copy, two generated ones, a table of one's own; numbers: arrays of one's own,
+    embedded digits, arrays given from Python."""
     path: str | None = None
-    """Local file or folder; unset loads imdb and snli by hub name."""
+    """Local file or folder, of arrays also the beginning of file names; unset loads imdb and snli by hub name."""
     vectors: str | None = None
     """Word-vector file, or the name of a gensim download; a .kv that only a run names must be named again."""
     text: Annotated[tuple[str, ...], BeforeValidator(_columns)] | None = None
     """Text column, or the two of premise and hypothesis; unset means the set's own."""
     label: str | None = None
     """Label column; unset means 'label'."""
+    test: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of the samples of arrays held out as test split, the same for every seed; unset takes the files' own."""
+    standardise: Literal["channels", "whole", "off"] | None = None
+    """Numbers less their training mean, by their scale: each channel's own (channels), of all (whole), not at all
+    (off); unset means channels, of digits whole."""
+    window: Count | None = None
+    """Points of a token of numbers; unset means 1."""
+    stride: Count | None = None
+    """Points from one window to the next, at most a window; unset means a window."""
+    position: Literal["added", "appended"] | None = None
+    """Sinusoidal code of a token's place, added to its numbers or appended; unset means none."""
+    position_dim: Count | None = None
+    """Numbers of an appended code, even; unset means 8."""
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the training samples held out when the source has no validation split."""
     limit: Count | None = None
@@ -139,22 +157,29 @@ class DataConfig(Section):
     """Training batches at random, or of samples of similar length."""
 
     @property
-    def sequences(self) -> int:
-        """Number of sequences of a sample."""
-        return len(self.text) if self.text else 1 + (self.name in ("snli", "pairs"))
+    def origin(self) -> Origin:
+        """Where samples come from, before anything is cut or chosen."""
+        return Origin(**{name: getattr(self, name) for name in OPTIONAL})
+
+    @property
+    def entry(self) -> DataSource:
+        """The data set of that name."""
+        return CATALOGUE[self.name]
+
+    @property
+    def sequences(self) -> tuple[str, ...]:
+        """Names of the sequences of a sample."""
+        return self.entry.sequences_of(self.origin)
 
     @model_validator(mode="after")
     def _fits(self) -> DataConfig:
-        given = [name for name in ("path", "vectors", "text", "label", "cache") if getattr(self, name) is not None]
-        if self.name in GENERATED:
-            if given:
-                value = getattr(self, given[0])
-                raise ValueError(f"{given[0]} = {value!r}: data '{self.name}' is generated and takes none")
-            return self
-        needed = {"path": "a file or folder", "text": "the name of a column, or of two"} if self.name == "table" else {}
-        for name, what in {**needed, "vectors": "a word-vector file or the name of a gensim download"}.items():
-            if name not in given:
-                raise ValueError(f"{name} is not set: data '{self.name}' needs {what}")
+        fault = self.entry.faults(self.origin) or self.entry.missing(self.origin)
+        chosen = {"validation": self.validation, "limit": self.limit}
+        for name, value in chosen.items():
+            if value and name not in self.entry.takes:
+                fault = f"{name} = {value}: data '{self.name}' {self.entry.about} and takes none"
+        if fault:
+            raise ValueError(fault)
         return self
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,6 @@ import numpy as np
 from hw_models.chip import Chip
 from hw_models.keywords import checked
 from neuroep import data
-from neuroep.data import familiar
 from neuroep.errors import ConfigError, DataError, unknown
 from neuroep.randomness import generator
 from neuroep.runs import building, config as configuration, directory as runs
@@ -123,6 +122,8 @@ class Session:
             weights = run.checkpoint(optimiser=kept or moments)
         corpus = building.build_corpus(config) if corpus is None else corpus
         network = _network(config, corpus, weights)
+        if weights is not None:
+            corpus = corpus.at_home(weights.about.vectors, weights.source)
         if weights is not None and isinstance(source, str | Path):
             _check_data(corpus, weights, overrides)
         engine = building.build_engine(config, network, None if weights is None else weights.parameters)
@@ -136,6 +137,7 @@ class Session:
         session._calibrate()
         return session
 
+    @checked(ConfigError)
     def evaluate(
         self, split: str = "test", *, only: np.ndarray | None = None, epoch: int | None = None, progress: bool = False
     ) -> Evaluation:
@@ -161,7 +163,7 @@ class Session:
         """
         corpus, config = self.corpus, self.config
         if only is not None:
-            corpus = replace(corpus, splits={**corpus.splits, split: corpus.split(split).take(only)})
+            corpus = corpus.with_splits({**corpus.splits, split: corpus.split(split).take(only)})
         return evaluate(
             self.engine,
             corpus,
@@ -196,15 +198,12 @@ class Session:
         return building.rates(self.config, self.network, epoch)
 
     def _batches(self, split: data.Split, size: int, order: str | None = None, epoch: int = 0) -> Iterator[Batch]:
-        corpus, seed = self.corpus, self.config.training.seed
-        return data.batches(
-            split, corpus.vectors, size, sequences=corpus.sequences, order=order, seed=seed, epoch=epoch
-        )
+        return self.corpus.batches(split, size, order=order, seed=self.config.training.seed, epoch=epoch)
 
     def _calibrate(self) -> None:
         """Fix the ranges of a chip's converters on training samples drawn by the seed, where they are not yet.
 
-        Samples without a known word drive nothing and are passed over.
+        Samples without a token, or a known word, drive nothing and are passed over.
         """
         chip, corpus = self.config.chip, self.corpus
         if chip is None or not self.engine.calibrates:
@@ -215,7 +214,7 @@ class Session:
         chosen = drawn[telling[drawn]][: chip.calibration_samples]
         if not len(chosen):
             names = " and ".join(f"'{name}'" for name in corpus.sequences)
-            held = f"none of its {len(split)} training samples has a known word in {names}"
+            held = f"none of its {len(split)} training samples has a known {corpus.token} in {names}"
             raise DataError(f"data '{corpus.name}': {held}, and the chip's converters are calibrated on them")
         self.engine.calibrate(self._batches(split.take(chosen), self.config.training.batch), self.estimator)
 
@@ -260,15 +259,14 @@ def devices_of(config: Config) -> tuple[Chip | None, int]:
 
 
 def _network(config: Config, corpus: Corpus, weights: Checkpoint | None) -> Network:
-    """Build the network, checked against the data and against the weights and the word vectors they were made with."""
+    """Build the network, checked against the data and against the weights."""
     for split in config.training.evaluate:
         corpus.split(split)
-    network = building.build_network(config, corpus.dim)
+    network = building.build_network(config, corpus.dim, corpus.sequences)
     building.check_classes(network, corpus)
     building.check_rates(config, network)
     if weights is not None:
         weights.check_network(network.signature())
-        familiar.check(weights.about.vectors, corpus, weights.source)
     return network
 
 

@@ -169,8 +169,6 @@ def _resumed(config: Config, out: Path, corpus: Corpus | None) -> tuple[Run, Ses
 
 
 def _about(parts: Session, epoch: int, updates: int) -> About:
-    from neuroep.data import familiar
-
     config = parts.config
     return About(
         network=parts.network.signature(),
@@ -180,7 +178,7 @@ def _about(parts: Session, epoch: int, updates: int) -> About:
         engine=parts.engine.name,
         config=runs.config_hash(config),
         data=parts.corpus.fingerprint,
-        vectors=familiar.digests(parts.corpus),
+        vectors=parts.corpus.kept(),
     )
 
 
@@ -198,8 +196,7 @@ def _sizes(parts: Session) -> Page:
             "name": corpus.name,
             "fingerprint": corpus.fingerprint,
             "samples": samples,
-            "words": len(corpus.words),
-            "coverage": {name: found._asdict() for name, found in corpus.coverage.items()},
+            **corpus.facts(),
         },
         "network": {
             "signature": parts.network.signature(),

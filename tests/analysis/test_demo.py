@@ -24,7 +24,7 @@ def test_it_compares_both_engines_and_the_chips(trained: Path, tmp_path: Path, m
     result = demo.run(config=runs.load(trained).config)
     assert [found.name for found in result.contestants] == ["reference", "local", "joshi_2020_pcm"]
     assert result.out == demo.DEFAULT
-    assert (tmp_path / "runs" / "demo" / comparison.RESULTS).is_file()
+    assert (tmp_path / "runs" / "demo" / comparison.results.RESULTS).is_file()
 
 
 def test_full_directory_is_refused(tmp_path: Path) -> None:

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from analysis.drawing import panels, style
+from analysis.drawing.panels import Measured, Panel, Picture
 
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
-from analysis import gdu
-from analysis.gradient_error import Agreement
-from analysis.pictures import style
-from analysis.pictures.gradients import error_sheet, gdu_sheet, plot_gdu, plot_gdu_error, plot_gradient_error
-from analysis.pictures.settling import Descent, follow, plot_convergence, plot_energy
-from analysis.pictures.training import plot_training
+from analysis import comparison, pictures
+from analysis.gradients import gdu
+from analysis.gradients.gradient_error import Agreement
+from analysis.gradients.pictures import error_sheet, gdu_sheet, plot_gdu, plot_gdu_error, plot_gradient_error
+from analysis.run.epochs import plot_training
+from analysis.run.measure import measure
+from analysis.run.settling import Descent, follow, plot_convergence, plot_energy
+from analysis.sweep import results as sweep_results
+from analysis.sweep.panels import Targeted
 from neuroep.engines.settling import Schedule
+from neuroep.runs import config, directory as runs, training
+from neuroep.runs.directory import Run
 from tests import cases
+from tests.conftest import TINY
+
+ROOT = Path(__file__).resolve().parents[2]
 
 PICTURES = ("gdu", "one_gdu", "gdu_error", "gradient_error", "energy", "convergence", "accuracy", "loss")
 
@@ -78,6 +90,90 @@ def test_draws_where_it_is_told(draw: dict[str, Callable[[Axes | None], Axes]], 
         assert (tmp_path / "picture.png").stat().st_size > 5000
 
 
+ON_PAGES = [
+    pytest.param(f"analysis.{question}", panel, picture, id=f"{question}-{panel.section}-{panel.title}-{number}")
+    for question in ("run", "comparison", "sweep", "chips")
+    for panel in panels.panels(f"analysis.{question}")
+    for number, picture in enumerate(panel.pictures)
+]
+"""Every picture that a page shows, found where it is declared."""
+
+
+@pytest.fixture(scope="module")
+def pulsed(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run on a chip that learns by pulses: every section of its page has something to show."""
+    folder = tmp_path_factory.mktemp("pulsed")
+    (folder / "tiny.toml").write_text(TINY)
+    settings = config.load(
+        folder / "tiny.toml", ["--chip", "reram", "--optimiser.kind", "sgd", "--training.epochs", "1"]
+    )
+    training.train(settings, folder / "run", progress=False)
+    return runs.load(folder / "run")
+
+
+@pytest.fixture(scope="module")
+def results(
+    pulsed: Run, trained: Path, sweep: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Sequence[Measured]]:
+    """Measure what a page shows of a small run, comparison, sweep or chip, once each."""
+
+    @cache
+    def measured(package: str) -> Sequence[Measured]:
+        if package == "analysis.run":
+            return measure(pulsed, learn=True).panels
+        if package == "analysis.comparison":
+            found = comparison.run(trained, ["pcm"], tmp_path_factory.mktemp("compare") / "out")
+            return panels.measured(package, found)
+        if package == "analysis.sweep":
+            grid = sweep_results.load(sweep(["chip.adc.bits=3,6", "chip.dac.bits=4,8"]))
+            return panels.measured(package, Targeted(grid, None))
+        return panels.measured(package, pulsed.config.chip)
+
+    return measured
+
+
+@pytest.mark.parametrize(("package", "panel", "picture"), ON_PAGES)
+def test_every_picture_of_a_page_draws_where_it_is_told(
+    results: Callable[[str], Sequence[Measured]], package: str, panel: Panel, picture: Picture, tmp_path: Path
+) -> None:
+    (result, *_) = next(one.results for one in results(package) if one.panel is panel)
+    given = style.figure().add_subplot()
+    assert picture.plot(result, given) is given
+    own = picture.draw(result)
+    assert own is not given
+    for ax in (given, own):
+        assert ax.get_title(loc="left")
+        for axis in (ax.xaxis, ax.yaxis):
+            assert axis.get_label_text() or any(tick.get_text() for tick in axis.get_ticklabels())
+        assert ax.lines or ax.patches or ax.images or ax.collections
+        style.save(ax, tmp_path / "picture.png")
+        assert (tmp_path / "picture.png").stat().st_size > 5000
+
+
+def test_every_picture_is_there_by_its_name() -> None:
+    names = [name for name in dir(pictures) if name.startswith("plot_")]
+    assert {"plot_energy", "plot_heat_map", "plot_counters", "plot_pulse_response", "plot_training"} <= set(names)
+    for name in names:
+        picture = getattr(pictures, name)
+        assert picture.__name__ == name and picture.__doc__
+    declared = [name for path in ROOT.glob("analysis/*/*.py") for name in pictures.PICTURE.findall(path.read_text())]
+    assert sorted(names) == sorted(declared)
+    with pytest.raises(AttributeError, match=r"no attribute 'plot_enrgy'; did you mean 'plot_energy'\?$"):
+        _ = pictures.plot_enrgy
+
+
+def test_who_draws_loads_matplotlib_as_the_package_does() -> None:
+    """Else a backend that a process inherits and that is not installed would stop it (analysis.drawing.headless)."""
+    for path in ROOT.glob("analysis/**/*.py"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        first = {
+            package: next((n for n, line in enumerate(lines) if line.startswith(f"from {package}")), None)
+            for package in ("matplotlib", "analysis.drawing")
+        }
+        if first["matplotlib"] is not None and path.parent.name != "drawing":
+            assert first["analysis.drawing"] is not None and first["analysis.drawing"] < first["matplotlib"], path
+
+
 def test_energy_falls_in_every_sweep(descent: Descent) -> None:
     assert set(descent.phases) == {0, 1, -1}
     for phase in descent.phases.values():
@@ -114,5 +210,4 @@ def test_colours_are_distinct() -> None:
 
 def test_pyplot_is_never_imported() -> None:
     code = "import sys, analysis.demo; sys.exit('matplotlib.pyplot' in sys.modules)"
-    root = Path(__file__).resolve().parents[2]
-    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

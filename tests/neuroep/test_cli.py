@@ -46,6 +46,18 @@ def test_help_imports_nothing_heavy(process):
     assert (out, err) == ("[]\n", "")
 
 
+def test_the_package_is_the_command_and_its_help_is_instant(process):
+    """Seconds of computing, which do not depend on what else the machine does."""
+    code = "import resource, runpy, sys; sys.argv[1:] = ['--help']\n"
+    code += "try: runpy.run_module('neuroep', run_name='__main__')\n"
+    code += "finally: print(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), file=sys.stderr)"
+    child = process("-c", code)
+    out, err = child.communicate(timeout=100)
+    assert child.returncode == 0
+    assert out.startswith("usage: neuroep ") and "import-published" in out
+    assert float(err) < 0.3
+
+
 def test_train_and_evaluate_in_processes_of_their_own(tiny, tmp_path, process):
     out = tmp_path / "run"
     child = process("-m", "neuroep.cli", "train", tiny, "--out", out, "--epochs", "1")
@@ -53,7 +65,7 @@ def test_train_and_evaluate_in_processes_of_their_own(tiny, tmp_path, process):
     assert (child.returncode, errors) == (0, "")
     assert printed.startswith("epoch 1: train loss ")
     assert printed.endswith(f"{out}: 1 epochs done\n")
-    child = process("-m", "neuroep.cli", "evaluate", out, "--json")
+    child = process("-m", "neuroep", "evaluate", out, "--json")
     printed, errors = child.communicate(timeout=600)
     assert (child.returncode, errors) == (0, "")
     assert json.loads(printed)["samples"] == 1000
@@ -330,7 +342,7 @@ def fake(monkeypatch, name: str, seen: list, result: str) -> None:
 
 def test_gradcheck_opens_a_configuration_or_a_run(neuroep, tiny, trained, tmp_path, monkeypatch):
     seen: list = []
-    fake(monkeypatch, "gradcheck", seen, "a table")
+    fake(monkeypatch, "gradients", seen, "a table")
     assert neuroep("gradcheck", tiny, "--out", tmp_path, "--beta", "0.3").out == "a table\n"
     assert neuroep("gradcheck", trained, "--out", tmp_path).code == 0
     (config, out), (run, _) = seen

@@ -74,7 +74,7 @@ def test_every_documented_name_is_there_in_a_fresh_process(process):
     """Before, ``neuroep.evaluate`` and all of ``analysis`` were AttributeErrors there."""
     held = named()
     names = [name for group in held.values() for name in group]
-    wanted = ("neuroep.evaluate", "analysis.gradcheck.run", "analysis.demo.run", "analysis.report.write")
+    wanted = ("neuroep.evaluate", "analysis.gradients.run", "analysis.demo.run", "analysis.report.write")
     assert set(wanted) <= set(names) and len(names) > 60
     found = process("-c", FRESH)
     out, err = found.communicate(json.dumps(held), timeout=300)

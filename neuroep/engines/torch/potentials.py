@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/network/test_potentials.py.
 """Componentwise potentials in torch: states, energies and nudged minimisers, all differentiable by autograd.
 
 Equations and sources stand in :mod:`neuroep.network.potentials`.

@@ -19,7 +19,7 @@ IDEAL = ["--chip", "ideal"]
 ECRAM = ["--chip", "ecram"]
 
 
-def made(source, vary: list[str], overrides: list[str], **how) -> plans.Plan:
+def made(source, vary: list[str], overrides: list[str], **how) -> plans.SweepPlan:
     return plans.make(source, points([axis(text) for text in vary], how.pop("design", "grid")), overrides, **how)
 
 

@@ -13,7 +13,7 @@ from analysis.sweep import plans
 from analysis.sweep.designs import axis, points
 from analysis.sweep.execution import corpus_of, execute
 from analysis.sweep.trials import identity
-from neuroep.data.corpus import content_hash
+from neuroep.data.text_corpus import content_hash
 from neuroep.errors import CheckpointError, ConfigError, DataError, NeuroepError
 from neuroep.runs import config, directory as runs
 from neuroep.runs.building import build_corpus
@@ -21,7 +21,7 @@ from neuroep.runs.building import build_corpus
 CHIP = ["--chip", "ideal"]
 
 
-def plan(source: Path, *vary: str, overrides: list[str] | None = None, **settings) -> plans.Plan:
+def plan(source: Path, *vary: str, overrides: list[str] | None = None, **settings) -> plans.SweepPlan:
     choices = points([axis(text) for text in vary or ("chip.adc.bits=4",)])
     return plans.make(source, choices, overrides or [], **settings)
 

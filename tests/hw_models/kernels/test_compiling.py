@@ -8,7 +8,7 @@ import numba
 import numpy as np
 import pytest
 
-from hw_models.kernels.compiling import VECTOR, fma, kernel
+from hw_models.kernels.compiling import VECTOR, bound, fma, kernel, written_out
 
 
 @kernel
@@ -58,3 +58,33 @@ def test_a_callee_does_not_take_over_the_flags_of_its_first_caller(monkeypatch):
     for value in x:
         expected += value
     assert strict_sum(x) == expected
+
+
+term: float = 0.0
+
+
+def _raised(x):
+    """A plain function with a global name to be filled in."""
+    return x + term
+
+
+def _twice_raised(x):
+    return _raised(_raised(x))
+
+
+def test_copies_of_a_function_stand_for_themselves():
+    """The cache tells kernels by their names: two copies must not share one."""
+    one, two = (kernel(bound(_raised, kind, term=value)) for kind, value in (("a", 1.0), ("b", 2.0)))
+    assert (one(0.5), two(0.5), _raised(0.5)) == (1.5, 2.5, 0.5)
+    names = {bound(_raised, kind).__qualname__ for kind in ("", "a", "b")}
+    assert names == {"_raised", "_raised-a", "_raised-b"}
+
+
+def test_a_plain_function_is_written_out_with_those_that_it_calls():
+    assert written_out(_twice_raised)(0.5) == 0.5
+    assert written_out(_twice_raised) is written_out(_twice_raised)
+
+
+def test_what_is_no_plain_function_cannot_be_bound():
+    with pytest.raises(TypeError, match="no plain function"):
+        bound(len, "a")

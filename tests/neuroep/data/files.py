@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from neuroep.data import Corpus
+from neuroep.data import TextCorpus
 
 WORDS = ("the", "film", "was", "good", "bad", "not", "a", "dog", "runs", "sleeps")
 
@@ -50,7 +50,7 @@ def write_parquet(path: Path, columns: tuple[str, ...], rows: list[tuple]) -> Pa
     return path
 
 
-def same(first: Corpus, second: Corpus) -> bool:
+def same(first: TextCorpus, second: TextCorpus) -> bool:
     """Tell whether two corpora agree in everything."""
     plain = ("name", "sequences", "classes", "words", "fingerprint")
     if any(getattr(first, field) != getattr(second, field) for field in plain):

@@ -5,30 +5,30 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neuroep.data import Corpus, Ragged, Split, generated
-from neuroep.data.baseline import bag_of_words_accuracy
-from neuroep.data.corpus import content_hash
+from neuroep.data import Ragged, Split, TextCorpus, generated
+from neuroep.data.baseline import linear_accuracy
+from neuroep.data.text_corpus import content_hash
 from neuroep.errors import DataError
 
 
-def make(samples: int, rule: str) -> Corpus:
+def make(samples: int, rule: str) -> TextCorpus:
     """Return samples of two words out of four whose label counts them, or compares them."""
     draw = np.random.default_rng(0)
     ids = draw.integers(0, 4, (samples, 2))
     labels = (ids == 3).any(axis=1) if rule == "count" else ids[:, 0] == ids[:, 1]
     split = Split({"text": Ragged.from_sequences(ids.tolist())}, labels.astype(np.int64))
     splits = {"train": split, "test": split}
-    return Corpus("table", ("text",), ("no", "yes"), tuple("abcd"), np.eye(4, dtype=np.float32), splits, "")
+    return TextCorpus("table", ("text",), ("no", "yes"), tuple("abcd"), np.eye(4, dtype=np.float32), splits, "")
 
 
 def test_linear_rules_are_found() -> None:
     """A class which a count decides is learned exactly."""
-    assert bag_of_words_accuracy(make(400, "count"), penalty=0.01) == 1.0
+    assert linear_accuracy(make(400, "count"), penalty=0.01) == 1.0
 
 
 def test_comparisons_are_not() -> None:
     """A class which is no linear function of counts is not."""
-    assert bag_of_words_accuracy(make(400, "compare")) < 0.8
+    assert linear_accuracy(make(400, "compare")) < 0.8
 
 
 def test_agrees_with_scikit_learn() -> None:
@@ -43,13 +43,13 @@ def test_agrees_with_scikit_learn() -> None:
     model = linear_model.LogisticRegression(C=0.5, tol=1e-8, max_iter=1000)
     model.fit(counts["train"], corpus.splits["train"].labels)
     theirs = model.score(counts["test"], corpus.splits["test"].labels)
-    assert abs(bag_of_words_accuracy(corpus) - theirs) <= 2 / 300
+    assert abs(linear_accuracy(corpus) - theirs) <= 2 / 300
 
 
 def test_corpus_is_left_as_it_was() -> None:
     """Counting sorts token ids; it must sort a copy."""
     corpus = generated.build("pairs", train=50, test=50)
-    bag_of_words_accuracy(corpus)
+    linear_accuracy(corpus)
     assert content_hash(corpus) == corpus.fingerprint
 
 
@@ -57,6 +57,6 @@ def test_unknown_splits_and_sequences() -> None:
     """One line each."""
     corpus = make(20, "count")
     with pytest.raises(DataError, match="no sequence 'premise'"):
-        bag_of_words_accuracy(corpus, sequences=("premise",))
+        linear_accuracy(corpus, sequences=("premise",))
     with pytest.raises(DataError, match="unknown split 'test'"):
-        bag_of_words_accuracy(Corpus(*list(vars(corpus).values())[:5], {"train": corpus.splits["train"]}, ""))
+        linear_accuracy(TextCorpus(*list(vars(corpus).values())[:5], {"train": corpus.splits["train"]}, ""))

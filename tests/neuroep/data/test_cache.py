@@ -14,23 +14,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neuroep.data import Corpus, Ragged, Split, cache
-from neuroep.data.corpus import Coverage, with_fingerprint
+from neuroep.data import Ragged, Split, TextCorpus, cache
+from neuroep.data.text_corpus import Coverage, with_fingerprint
 from neuroep.errors import DataError
 from tests.neuroep.data.files import same
 
 
 @pytest.fixture
-def corpus() -> Corpus:
+def corpus() -> TextCorpus:
     """Return a corpus of pairs with an empty sample and words of other alphabets."""
     first, second = Ragged.from_sequences([[0, 1], []]), Ragged.from_sequences([[2], [1, 0, 2]])
     split = Split({"premise": first, "hypothesis": second}, np.array([1, 0]))
     vectors = np.arange(6, dtype=np.float32).reshape(3, 2)
-    made = Corpus("table", tuple(split.tokens), ("no", "yes"), ("a", "\u00e9", "."), vectors, {"train": split}, "")
+    made = TextCorpus("table", tuple(split.tokens), ("no", "yes"), ("a", "\u00e9", "."), vectors, {"train": split}, "")
     return with_fingerprint(made)
 
 
-def test_what_is_stored_comes_back(tmp_path: Path, corpus: Corpus) -> None:
+def test_what_is_stored_comes_back(tmp_path: Path, corpus: TextCorpus) -> None:
     """Every field and type, in a folder made for it; nothing else is left there."""
     folder = tmp_path / "new" / "cache"
     assert cache.fetch(folder, "table", "key") is None
@@ -41,7 +41,7 @@ def test_what_is_stored_comes_back(tmp_path: Path, corpus: Corpus) -> None:
     assert os.listdir(folder) == ["table-key.safetensors"]
 
 
-def test_file_is_safetensors_with_json(tmp_path: Path, corpus: Corpus) -> None:
+def test_file_is_safetensors_with_json(tmp_path: Path, corpus: TextCorpus) -> None:
     """Anyone can read it."""
     from safetensors import safe_open
 
@@ -67,7 +67,7 @@ def spoil(path: Path, fault: str) -> None:
 
 
 @pytest.mark.parametrize("fault", ["truncated", "empty", "flipped", "garbage"])
-def test_damaged_files_are_written_again(tmp_path: Path, corpus: Corpus, fault: str) -> None:
+def test_damaged_files_are_written_again(tmp_path: Path, corpus: TextCorpus, fault: str) -> None:
     """A damaged file counts as none, down to a single bit."""
     cache.store(tmp_path, "key", corpus)
     spoil(cache.path_of(tmp_path, "table", "key"), fault)
@@ -76,7 +76,7 @@ def test_damaged_files_are_written_again(tmp_path: Path, corpus: Corpus, fault: 
     assert cache.fetch(tmp_path, "table", "key") is not None
 
 
-def test_file_of_another_key_is_not_used(tmp_path: Path, corpus: Corpus) -> None:
+def test_file_of_another_key_is_not_used(tmp_path: Path, corpus: TextCorpus) -> None:
     """A renamed file is not taken for another set."""
     cache.store(tmp_path, "key", corpus)
     os.rename(cache.path_of(tmp_path, "table", "key"), cache.path_of(tmp_path, "table", "other"))
@@ -103,7 +103,7 @@ def test_killed_writer_leaves_no_set(tmp_path: Path) -> None:
     assert cache.fetch(tmp_path, "pairs", "key") is None
 
 
-def test_failed_writer_cleans_up(tmp_path: Path, corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_writer_cleans_up(tmp_path: Path, corpus: TextCorpus, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk is an error of one line and leaves nothing."""
 
     def full(*_: object) -> None:
@@ -115,7 +115,7 @@ def test_failed_writer_cleans_up(tmp_path: Path, corpus: Corpus, monkeypatch: py
     assert os.listdir(tmp_path) == []
 
 
-def test_folder_which_is_a_file(tmp_path: Path, corpus: Corpus) -> None:
+def test_folder_which_is_a_file(tmp_path: Path, corpus: TextCorpus) -> None:
     """The line names it."""
     path = tmp_path / "file"
     path.write_text("")
@@ -123,7 +123,7 @@ def test_folder_which_is_a_file(tmp_path: Path, corpus: Corpus) -> None:
         cache.store(path, "key", corpus)
 
 
-def test_a_pipe_is_neither_read_nor_replaced(tmp_path: Path, corpus: Corpus) -> None:
+def test_a_pipe_is_neither_read_nor_replaced(tmp_path: Path, corpus: TextCorpus) -> None:
     """Before, the set took its place."""
     path = cache.path_of(tmp_path, corpus.name, "key")
     os.mkfifo(path)
@@ -196,7 +196,7 @@ def rewrite(path: Path, change: Callable[[dict, dict], None]) -> None:
     ],
 )
 def test_arrays_that_do_not_fit_are_not_used(
-    tmp_path: Path, corpus: Corpus, name: str, value: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, corpus: TextCorpus, name: str, value: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever can write to a cache can write hashes as well; ids beyond the table would end in a traceback."""
     cache.store(tmp_path, "key", corpus)
@@ -208,7 +208,7 @@ def test_arrays_that_do_not_fit_are_not_used(
     assert cache.fetch(tmp_path, "table", "key") is None
 
 
-def test_page_is_covered_by_a_hash(tmp_path: Path, corpus: Corpus) -> None:
+def test_page_is_covered_by_a_hash(tmp_path: Path, corpus: TextCorpus) -> None:
     """What is said of a set is that of this set."""
     made = replace(corpus, coverage={"train": Coverage(9, 6, 1, 2)})
     cache.store(tmp_path, "key", made)
@@ -242,7 +242,7 @@ def test_many_writers_at_once(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["pairs-key.safetensors"]
 
 
-def test_planted_link_is_not_followed(tmp_path: Path, corpus: Corpus) -> None:
+def test_planted_link_is_not_followed(tmp_path: Path, corpus: TextCorpus) -> None:
     """In a folder that others can write, a link under the name of a set is replaced."""
     victim = tmp_path / "victim"
     victim.write_text("mine")

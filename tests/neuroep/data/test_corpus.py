@@ -1,98 +1,83 @@
-"""Ragged token ids, splits and corpora."""
+"""What every kind of corpus offers: splits by name, batches, what a checkpoint keeps, plain facts."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
 
-from neuroep.data import Corpus, Ragged, Split
-from neuroep.data.corpus import content_hash, with_fingerprint
+from neuroep import data
+from neuroep.data import Corpus
+from neuroep.data.baseline import linear_accuracy
 from neuroep.errors import DataError
 
-SEQUENCES = st.lists(st.lists(st.integers(0, 99), max_size=6), max_size=8)
+KINDS = ["reviews", "pairs", "digits"]
 
 
-def as_lists(ragged: Ragged) -> list[list[int]]:
-    """Return the samples as lists."""
-    return [ragged[i].tolist() for i in range(len(ragged))]
+@pytest.fixture(scope="module", params=KINDS)
+def corpus(request: pytest.FixtureRequest) -> Corpus:
+    """Return a corpus of each kind."""
+    return data.load(request.param, tokens=6, limit=60)
 
 
-def small_corpus() -> Corpus:
-    """Return a corpus of two splits and three words."""
-    split = Split({"text": Ragged.from_sequences([[0, 1], [2], []])}, np.array([0, 1, 1]))
-    vectors = np.arange(6, dtype=np.float32).reshape(3, 2)
-    splits = {"train": split, "test": split.take(np.array([1]))}
-    return with_fingerprint(Corpus("table", ("text",), ("no", "yes"), ("a", "b", "c"), vectors, splits, ""))
-
-
-@given(SEQUENCES)
-def test_ragged_holds_its_sequences(sequences: list[list[int]]) -> None:
-    """Ids, lengths and single samples come back as they went in."""
-    ragged = Ragged.from_sequences(sequences)
-    assert as_lists(ragged) == sequences
-    assert ragged.lengths.tolist() == [len(s) for s in sequences]
-    assert (ragged.ids.dtype, ragged.offsets.dtype) == (np.int32, np.int64)
-
-
-@given(SEQUENCES.filter(len), st.data())
-def test_take_picks_samples_in_order(sequences: list[list[int]], data: st.DataObject) -> None:
-    """Any indices, repeated ones too, pick those samples."""
-    indices = data.draw(st.lists(st.integers(0, len(sequences) - 1)))
-    taken = Ragged.from_sequences(sequences).take(np.array(indices, dtype=np.int64))
-    assert as_lists(taken) == [sequences[i] for i in indices]
-
-
-@given(SEQUENCES, st.integers(1, 7))
-def test_cut_keeps_the_beginning(sequences: list[list[int]], tokens: int) -> None:
-    """Samples keep their first tokens."""
-    assert as_lists(Ragged.from_sequences(sequences).cut(tokens)) == [s[:tokens] for s in sequences]
-
-
-def test_single_samples_count_from_both_ends() -> None:
-    """An index works like a list's, and is refused like a list's."""
-    ragged = Ragged.from_sequences([[1, 2], [3]])
-    assert ragged[-1].tolist() == [3]
-    with pytest.raises(IndexError):
-        ragged[2]
-
-
-def test_split_refuses_labels_of_another_number() -> None:
-    """Every sequence has one sample per label."""
-    with pytest.raises(DataError, match="2 samples of 'text' but 1 labels"):
-        Split({"text": Ragged.from_sequences([[0], [1]])}, np.array([0]))
-
-
-def test_split_takes_and_cuts() -> None:
-    """Tokens and labels stay together."""
-    split = small_corpus().splits["train"].take(np.array([2, 0])).cut({"text": 1})
-    assert len(split) == 2
-    assert as_lists(split.tokens["text"]) == [[], [0]]
-    assert split.labels.tolist() == [1, 0]
-
-
-def test_corpus_names_its_splits() -> None:
+def test_corpus_names_its_splits(corpus: Corpus) -> None:
     """A split is found by name; an unknown name gets the nearest one."""
-    corpus = small_corpus()
-    assert corpus.dim == 2
     assert corpus.split("test") is corpus.splits["test"]
     with pytest.raises(DataError, match="unknown split 'tset': allowed are train, test; did you mean 'test'"):
         corpus.split("tset")
 
 
-def test_fingerprint_covers_all_contents() -> None:
-    """Every part of the contents changes the hash; the name does not."""
-    corpus = small_corpus()
-    train, test = corpus.splits["train"], corpus.splits["test"]
-    changed = [
-        replace(corpus, classes=("no", "perhaps")),
-        replace(corpus, words=("a", "b", "d")),
-        replace(corpus, vectors=corpus.vectors + 1),
-        replace(corpus, splits={"train": train}),
-        replace(corpus, splits={"train": train, "test": replace(test, labels=1 - test.labels)}),
-        replace(corpus, splits={"train": train.take(np.array([0, 1, 0])), "test": test}),
-    ]
-    assert content_hash(replace(corpus, name="other")) == corpus.fingerprint
-    assert len({corpus.fingerprint, *map(content_hash, changed)}) == len(changed) + 1
+def test_batches_of_a_name_or_of_samples(corpus: Corpus) -> None:
+    """Both give the same; every sample comes once, with its label, padded with zeros."""
+    train = corpus.split("train")
+    found = list(corpus.batches("train", 25, order="shuffled", seed=1, epoch=2))
+    again = list(corpus.batches(train, 25, order="shuffled", seed=1, epoch=2))
+    assert [batch.size for batch in found] == [25, 25, 10]
+    assert sorted(np.concatenate([batch.labels for batch in found])) == sorted(train.labels)
+    for one, other in zip(found, again, strict=True):
+        for name in corpus.sequences:
+            vectors, lengths = one.inputs[name]
+            assert (vectors.dtype, vectors.shape[2]) == (np.float32, corpus.dim)
+            assert not vectors[np.arange(vectors.shape[1]) >= lengths[:, None]].any()
+            np.testing.assert_array_equal(vectors, other.inputs[name].vectors)
+
+
+def test_batches_that_cannot_be(corpus: Corpus) -> None:
+    """Each fault is one line."""
+    for arguments, order, line in (
+        (("tset", 5), None, "unknown split"),
+        (("test", 0), None, "batch size 0"),
+        (("test", 5), "random", "unknown order"),
+    ):
+        with pytest.raises(DataError, match=line):
+            corpus.batches(*arguments, order=order)
+
+
+def test_what_is_kept_is_at_home(corpus: Corpus) -> None:
+    """It is plain text, and the corpus it comes from is read as before."""
+    kept = json.loads(json.dumps(corpus.kept()))
+    assert all(isinstance(value, str) for value in kept.values())
+    home = corpus.at_home(kept, "run")
+    name = corpus.sequences[0]
+    pairs = [next(one.batches("test", 9)).inputs[name].vectors for one in (corpus, home)]
+    np.testing.assert_array_equal(*pairs)
+    assert home.fingerprint == corpus.fingerprint
+
+
+def test_what_is_said_of_it_is_plain(corpus: Corpus) -> None:
+    """Facts go into a run's record, names below pictures."""
+    json.dumps(corpus.facts(), allow_nan=False)
+    test = corpus.split("test")
+    tokens = test.tokens[corpus.sequences[0]]
+    assert len(corpus.names(tokens, 3)) == tokens.lengths[3]
+    assert corpus.token in ("word", "token")
+
+
+def test_a_linear_model_is_fitted_to_each(corpus: Corpus) -> None:
+    """Every split has the same features, and training samples can be told apart by them."""
+    features = [corpus.features(corpus.split(name), corpus.sequences) for name in ("train", "test")]
+    assert features[0].shape[1] == features[1].shape[1]
+    itself = corpus.with_splits({**corpus.splits, "test": corpus.split("train")})
+    assert linear_accuracy(itself, penalty=1e-3) > 1 / len(corpus.classes)
+    assert all(isinstance(text, str) for text in corpus.baseline)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from neuroep import cli, data
-from neuroep.data.corpus import Coverage
+from neuroep.data.text_corpus import Coverage
 from neuroep.errors import DataError
 from tests.neuroep.data.files import write_csv
 

@@ -8,25 +8,25 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from neuroep.data import Corpus, generated, pairs, reviews, tokenise
-from neuroep.data.baseline import bag_of_words_accuracy
+from neuroep.data import TextCorpus, generated, pairs, reviews, tokenise
+from neuroep.data.baseline import linear_accuracy
 from neuroep.errors import DataError
 
 
 @pytest.fixture(scope="module", params=generated.NAMES)
-def corpus(request: pytest.FixtureRequest) -> Corpus:
+def corpus(request: pytest.FixtureRequest) -> TextCorpus:
     """Return each of the corpora at its own size."""
     return generated.build(request.param)
 
 
-def texts(corpus: Corpus, split: str) -> list[tuple[str, ...]]:
+def texts(corpus: TextCorpus, split: str) -> list[tuple[str, ...]]:
     """Return the samples as sentences."""
     sequences = [corpus.splits[split].tokens[name] for name in corpus.sequences]
     count = len(corpus.splits[split])
     return [tuple(" ".join(corpus.words[i] for i in ragged[n]) for ragged in sequences) for n in range(count)]
 
 
-def test_sizes_and_balance(corpus: Corpus) -> None:
+def test_sizes_and_balance(corpus: TextCorpus) -> None:
     """As documented: classes balanced over both splits, no sample twice, samples short."""
     sizes = {"reviews": (2000, 1000), "pairs": (3000, 1000)}[corpus.name]
     assert tuple(len(split) for split in corpus.splits.values()) == sizes
@@ -41,7 +41,7 @@ def test_sizes_and_balance(corpus: Corpus) -> None:
     assert longest <= {"reviews": 24, "pairs": 10}[corpus.name]
 
 
-def test_every_word_is_used_and_is_a_token(corpus: Corpus) -> None:
+def test_every_word_is_used_and_is_a_token(corpus: TextCorpus) -> None:
     """The lexicon has no idle word, and the tokeniser keeps every sentence."""
     used = np.concatenate([ragged.ids for split in corpus.splits.values() for ragged in split.tokens.values()])
     assert np.array_equal(np.unique(used), np.arange(len(corpus.words)))
@@ -49,7 +49,7 @@ def test_every_word_is_used_and_is_a_token(corpus: Corpus) -> None:
         assert all(tokenise(text) == text.split() for text in sample)
 
 
-def test_vectors_are_long_enough_for_attention(corpus: Corpus) -> None:
+def test_vectors_are_long_enough_for_attention(corpus: TextCorpus) -> None:
     """Words which carry the meaning have a length of about 4 to 6 in 32 dimensions."""
     assert corpus.vectors.shape[1] == 32
     assert corpus.vectors.dtype == np.float32
@@ -58,7 +58,7 @@ def test_vectors_are_long_enough_for_attention(corpus: Corpus) -> None:
     assert lengths.max() < 7
 
 
-def test_same_seed_same_texts(corpus: Corpus) -> None:
+def test_same_seed_same_texts(corpus: TextCorpus) -> None:
     """The seed decides the texts, never the vectors."""
     again, other = generated.build(corpus.name), generated.build(corpus.name, seed=1)
     assert again.fingerprint == corpus.fingerprint
@@ -130,15 +130,15 @@ def test_relations_by_hand(premise: str, hypothesis: str, relation: str) -> None
     assert pairs.relation_of(premise, hypothesis) == relation
 
 
-def test_counting_words_is_not_enough(corpus: Corpus) -> None:
+def test_counting_words_is_not_enough(corpus: TextCorpus) -> None:
     """The baseline stays well below what attention reaches (0.99 on both), yet above chance."""
     low, high = {"reviews": (0.52, 0.70), "pairs": (0.40, 0.60)}[corpus.name]
-    assert low < bag_of_words_accuracy(corpus) < high
+    assert low < linear_accuracy(corpus) < high
 
 
 def test_hypothesis_alone_says_nothing() -> None:
     """It is drawn before the label: 1,000 samples at chance scatter by 0.015."""
-    accuracy = bag_of_words_accuracy(generated.build("pairs"), sequences=("hypothesis",))
+    accuracy = linear_accuracy(generated.build("pairs"), sequences=("hypothesis",))
     assert abs(accuracy - 1 / 3) < 4 * 0.015
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neuroep.data import Corpus, Ragged, Split
-from neuroep.data.corpus import with_fingerprint
+from neuroep.data import Ragged, Split, TextCorpus
 from neuroep.data.selection import check_selection, per_sequence, select
+from neuroep.data.text_corpus import with_fingerprint
 from neuroep.errors import DataError
 
 
-def make(samples: int = 100, *, validation: bool = False) -> Corpus:
+def make(samples: int = 100, *, validation: bool = False) -> TextCorpus:
     """Return a corpus whose first token is the number of the sample."""
     split = Split({"text": Ragged.from_sequences([[i, 0, 0] for i in range(samples)])}, np.arange(samples) % 2)
     splits = {"train": split, "test": split.take(np.arange(5))}
@@ -19,16 +19,18 @@ def make(samples: int = 100, *, validation: bool = False) -> Corpus:
         splits["validation"] = split.take(np.arange(3))
     vectors = np.ones((samples, 2), np.float32)
     words = tuple(f"w{i}" for i in range(samples))
-    return with_fingerprint(Corpus("table", ("text",), ("no", "yes"), words, vectors, splits, ""))
+    return with_fingerprint(TextCorpus("table", ("text",), ("no", "yes"), words, vectors, splits, ""))
 
 
-def numbers(corpus: Corpus, split: str) -> list[int]:
+def numbers(corpus: TextCorpus, split: str) -> list[int]:
     """Return the numbers of a split's samples."""
     ragged = corpus.splits[split].tokens["text"]
     return [int(ragged[i][0]) for i in range(len(ragged))]
 
 
-def chosen(validation: float = 0.0, limit: int | None = None, seed: int = 0, corpus: Corpus | None = None) -> Corpus:
+def chosen(
+    validation: float = 0.0, limit: int | None = None, seed: int = 0, corpus: TextCorpus | None = None
+) -> TextCorpus:
     """Select from a corpus, at most 2 tokens each."""
     return select(corpus or make(), {"text": 2}, validation, limit, seed)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis import comparison, gradcheck
+from analysis import comparison, gradients as gradcheck
 from analysis.report import write
 from analysis.sweep import plans
 from neuroep.data import vectors as word_vectors

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from analysis.drawing.counters import at_stop
+
 import numpy as np
 import pytest
 
-from analysis.pictures.counters import at_stop
 from neuroep import data
 from neuroep.runs import config, directory as runs, training
 

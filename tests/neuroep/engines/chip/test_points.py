@@ -97,8 +97,7 @@ def test_every_kind_of_chip_learns_with_four_points(name):
         made.calibrate([batch], estimator)
         start = made.parameters()
         for step in range(4):
-            made.begin("train", step)
-            measured = estimator.measure(made, batch, step)
+            measured = estimator.measure(made, batch.keyed("train", step), step)
             made.update(measured.contrasts, {synapse.name: 0.05 for synapse in net.synapses})
         ends.append(made.parameters())
     cases.assert_same(*ends)

@@ -1,0 +1,74 @@
+"""A chip on a page: every field that differs from an ideal chip with unit and meaning, its sources, its caveat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from analysis.drawing import html, numbers, panels
+
+from hw_models.chip import Chip, pages
+
+MOMENTS: Mapping[str, str] = {
+    "device": "once per device",
+    "programming": "at every programming",
+    "conversion": "at every conversion",
+    "calibration": "at calibration",
+    "read": "at every read",
+    "step": "at every settle step",
+    "update": "at every update",
+}
+"""When a field acts, in words."""
+IDEAL = "All other fields are those of an ideal chip: the effect they stand for is switched off."
+
+
+def chip_section(chip: Chip | None, title: str = "The chip") -> str:
+    """Return the section of one chip, or that there was none."""
+    if chip is None:
+        return html.section(title, html.paragraph("None: the arithmetic is exact up to its floating-point precision."))
+    return html.section(f"{title}: {pages.label(chip)}", *parts(chip))
+
+
+def chips_section(chips: Mapping[str, Chip], title: str = "The chips") -> str:
+    """Return one section for several chips, each under its name."""
+    found = [part for name, chip in chips.items() for part in (html.subtitle(name), *parts(chip))]
+    return html.section(title, *found)
+
+
+def parts(chip: Chip) -> list[str]:
+    """Return sources, table, pictures and TOML of a chip."""
+    drawn = [part for one in panels.measured(__package__, chip) for part in one.panel.render(one.results)]
+    return [sources(chip), parameters(chip), *drawn, html.details("The chip as TOML", html.code(chip.to_toml()))]
+
+
+def sources(chip: Chip) -> str:
+    """Return citation, address and caveat, and that they are missing where they are."""
+    shown = [f"<p>Source: {html.escape(chip.citation)}{_address(chip.url)}</p>"] if chip.citation else []
+    if not chip.citation:
+        shown = [html.paragraph("No source is given with this chip.", "note")]
+        shown += [f"<p>Address: {html.link(chip.url)}</p>"] if chip.url else []
+    if chip.caveat:
+        shown.append(html.paragraph(f"Caveat: {chip.caveat}", "warn"))
+    return "\n".join(shown)
+
+
+def _address(url: str) -> str:
+    return f", {html.link(url)}" if url else ""
+
+
+def parameters(chip: Chip) -> str:
+    """Return the fields that differ from an ideal chip."""
+    settings, found = chip.settings(), chip.differences()
+    if not found:
+        return html.paragraph("Exact in every respect: no field differs from an ideal chip.")
+    rows = [_row(name, value, settings[name]) for name, value in found.items()]
+    heads = ("field", "value", "unit", "acts", "meaning")
+    return html.table(heads, rows, words=(0, 1, 2, 3, 4)) + "\n" + html.paragraph(IDEAL, "note")
+
+
+def _row(name: str, value: object, field: Any) -> tuple[str, ...]:
+    extra = field.json_schema_extra or {}
+    unit = extra.get("unit", "1")
+    acts = extra.get("when", "")
+    meaning = " ".join((field.description or "").split())
+    return name, numbers.value(value), "" if unit == "1" else unit, MOMENTS.get(acts, acts), meaning

@@ -1,0 +1,147 @@
+# Tested by tests/analysis/test_report.py
+"""The page of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+
+from analysis.drawing import counters, html, numbers, panels, settings, style
+from analysis.drawing.panels import Panel, Picture
+
+from matplotlib.axes import Axes
+
+from analysis.chips.page import chips_section
+from analysis.comparison.bench import Contestant
+from analysis.comparison.pictures import WIDE
+from analysis.comparison.results import Comparison
+from hw_models.reading import Page
+from neuroep.runs import config as configuration, directory as runs
+
+MOST_DRAWN = 8
+"""Most contestants in the picture of counters."""
+Counted = Mapping[str, Mapping[str, float]]
+"""By contestant and counter."""
+
+
+def comparison_page(result: Comparison) -> str:
+    """Return the page of a comparison."""
+    config, saved = result.config, configuration.parse(result.asked["settings"])
+    sections = [
+        summary(result),
+        *panels.sections(panels.measured(__package__, result)),
+        chips_section(result.chips),
+        settings.section(_command(result), saved, _environment(result), *_notes(result)),
+    ]
+    learns = "every chip learns on from the run's weights" if result.asked["run"] else "every chip learns from scratch"
+    what = {"deploy": "the same weights programmed on chips", "learn": learns}[result.mode]
+    lead = f"{config.network.kind} network on '{config.data.name}', {what}, seed {config.training.seed}."
+    return html.document(f"Comparison {result.out.resolve().name}", lead, sections)
+
+
+def summary(result: Comparison) -> str:
+    """Return the table of contestants."""
+    heads = ("", "test", "training", "agrees", "steps", "worst cosine", "train time", "predict time", "MiB")
+    rows = [_row(found) for found in result.contestants]
+    if result.baseline is not None:
+        rows.append((result.baseline.name, numbers.share(result.baseline.accuracy), *[numbers.NONE] * (len(heads) - 2)))
+    note = (
+        "Test, training: accuracy. Agrees: share of test samples with the reference's class. Steps: mean settle steps "
+        "of a test sample. One chip each. Worst cosine: of EP's gradient with the exact one, in the parameter where it "
+        "is lowest. Deployed, the chip that the run was trained on keeps its devices; any other is programmed anew. "
+        "Times, with compiling, and memory are of the simulation, not of a chip; no training time: the weights were "
+        "taken over."
+    )
+    if result.baseline is not None:
+        note += f" {result.baseline.name.capitalize()}: {result.baseline.about}."
+    return html.section("In short", html.table(heads, rows), html.paragraph(note, "note"))
+
+
+def _row(found: Contestant) -> tuple[str, ...]:
+    return (
+        found.name,
+        numbers.share(found.accuracy["test"]),
+        numbers.share(found.accuracy["train"]),
+        numbers.share(found.agreement),
+        numbers.number(found.steps, ".1f"),
+        numbers.number(found.worst_cosine, ".4f"),
+        numbers.seconds(found.seconds["train"]) if found.seconds["train"] else numbers.NONE,
+        numbers.seconds(found.seconds["predict"]),
+        numbers.number(found.memory_mib, ".0f"),
+    )
+
+
+def _whole(result: Comparison) -> list[Comparison]:
+    return [result]
+
+
+def _gradients(results: Sequence[Comparison]) -> str:
+    """Return cosine and error of the gradient of each parameter."""
+    result = results[0]
+    parameters = [row.parameter for row in result.contestants[0].gradient]
+    shown = []
+    for title, attribute in (
+        ("Cosine with the exact gradient, for the weights as conducted", "cosine"),
+        ("Its standard deviation over draws of the read noise", "spread"),
+        ("Relative error of the same gradients", "relative_error"),
+        ("Cosine with the exact gradient, for the weights as programmed", "nominal"),
+    ):
+        rows = []
+        for found in result.contestants:
+            values = {row.parameter: getattr(row, attribute) for row in found.gradient}
+            rows.append((found.name, *(numbers.number(values.get(name), ".4f") for name in parameters)))
+        shown += [html.subtitle(title), html.table(("", *parameters), rows)]
+    note = "No number stands where a gradient is zero. All have the same weights: only the arithmetic differs."
+    return "\n".join([*shown, html.paragraph(note, "note")])
+
+
+def _counted(result: Comparison) -> list[Counted]:
+    """Return what was counted per test sample, by contestant; nothing where nothing was."""
+    found = {one.name: one.counters for one in result.contestants if one.name != "reference"}
+    return [found] if any(number > 0 for counted in found.values() for number in counted.values()) else []
+
+
+def _bars(result: Counted, ax: Axes | None) -> Axes:
+    few = islice(result.items(), MOST_DRAWN)
+    return counters.plot_counters({style.drawable(name, 32): counted for name, counted in few}, ax)
+
+
+def _wide(ax: Axes, _: Counted) -> None:
+    style.resize(ax, lambda width, height: (WIDE, height))
+
+
+def _table(results: Sequence[Counted]) -> str:
+    return "\n".join(counters.table(result) for result in results)
+
+
+GRADIENTS = Panel("Gradients", 20, _whole, below=_gradients)
+COUNTERS = Panel(
+    "What an inference takes",
+    30,
+    _counted,
+    [Picture(_bars, "Counted per test sample, on a logarithmic scale.", "counters per inference", None, _wide)],
+    below=_table,
+    beside=False,
+)
+
+
+def _command(result: Comparison) -> list[str]:
+    asked = result.asked
+    source = asked["source"] if asked["run"] and asked["source"] else settings.SAVED
+    named = [word for name in asked["chips"] for word in ("--chip", name)]
+    # What was overridden is in the saved settings, but for fields of the chips that are named.
+    given = asked["fields"] if source == settings.SAVED else asked["overrides"]
+    out = settings.again(result.out)
+    return ["neuroep", "compare", source, *named, *given, "--mode", result.mode, "--out", out]
+
+
+def _notes(result: Comparison) -> list[str]:
+    return [f"Seed {result.config.training.seed}."]
+
+
+def _environment(result: Comparison) -> Page | None:
+    """Return versions from a run that was trained for the comparison."""
+    for name in ("local", "reference"):
+        if (result.out / name / runs.ENVIRONMENT).is_file():
+            return runs.Run(result.out / name, result.config).environment
+    return None

@@ -1,0 +1,192 @@
+"""Building blocks of a page: everything is escaped here, and nothing else makes tags.
+
+A section is a function that returns HTML; :func:`document` puts them under one head with the style sheet.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from analysis.drawing import style
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hw_models.text import plain
+
+DPI = 140
+"""Of pictures; a page shows an inch as 96 pixels, so they stay sharp when enlarged."""
+GENERATOR = '<meta name="generator" content="neuroep report">'
+"""By which an earlier page is known."""
+STYLE = """\
+body { font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; color: #1b1f24;
+  background: #fff; max-width: 1000px; margin: 2rem auto 4rem; padding: 0 1.2rem; }
+h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .3rem; overflow-wrap: anywhere; }
+h2 { font-size: 1.25rem; margin: 2.4rem 0 .6rem; padding-top: .8rem; border-top: 1px solid #d8dee4; }
+h3 { font-size: 1.03rem; margin: 1.5rem 0 .4rem; overflow-wrap: anywhere; }
+p { margin: .5rem 0; max-width: 46rem; overflow-wrap: anywhere; }
+a { color: #0059a8; }
+.lead { color: #454d56; margin-bottom: 1.2rem; }
+.note { color: #454d56; font-size: .92rem; }
+.warn { background: #fff6e0; border-left: 4px solid #e69f00; padding: .4rem .8rem; }
+.box { overflow-x: auto; margin: .6rem 0; }
+table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; vertical-align: top; padding: .28rem .8rem .28rem 0; border-bottom: 1px solid #e6eaee; }
+th { font-weight: 600; vertical-align: bottom; border-bottom: 2px solid #b9c2cb; }
+tbody th { font-weight: 600; border-bottom: 1px solid #e6eaee; vertical-align: top; white-space: nowrap; }
+td.n, th.n { text-align: right; white-space: nowrap; padding-left: .6rem; }
+tr.best td { background: #eaf4fb; }
+.row { display: flex; flex-wrap: wrap; gap: .6rem 1.2rem; align-items: flex-start; }
+figure { margin: .8rem 0; max-width: 100%; }
+figure img { display: block; max-width: 100%; height: auto; }
+figcaption { color: #454d56; font-size: .9rem; max-width: 46rem; width: 0; min-width: 100%; }
+pre { background: #f5f7f9; border: 1px solid #e1e6ea; padding: .7rem .9rem; overflow-x: auto; font-size: .85rem;
+  white-space: pre-wrap; overflow-wrap: anywhere;
+  line-height: 1.4; font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
+code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .9em; }
+summary { cursor: pointer; font-weight: 600; margin: .5rem 0; }
+@media print { body { max-width: none; margin: 0; } details > * { display: block; } }
+"""
+
+
+def escape(value: object) -> str:
+    """Return text that is nothing but text within a tag or an attribute."""
+    return html.escape(plain(value, keep="\n\t"), quote=True)
+
+
+def document(title: str, lead: str, sections: Sequence[str]) -> str:
+    """Return the whole page.
+
+    Parameters
+    ----------
+    title, lead : str
+        Heading and the line below it, plain text.
+    sections : sequence of str
+        HTML; empty ones are left out.
+    """
+    head = (
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{GENERATOR}\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>\n{STYLE}</style>\n</head>\n"
+    )
+    body = "\n".join(part for part in sections if part)
+    heading = f'<h1>{escape(title)}</h1>\n<p class="lead">{escape(lead)}</p>'
+    text = f"{head}<body>\n<main>\n{heading}\n{body}\n</main>\n</body>\n</html>\n"
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def section(title: str, *parts: str) -> str:
+    """Return parts under a heading; nothing if there are none."""
+    kept = [part for part in parts if part]
+    return "\n".join([f"<section>\n<h2>{escape(title)}</h2>", *kept, "</section>"]) if kept else ""
+
+
+def subtitle(text: str) -> str:
+    """Return a heading within a section."""
+    return f"<h3>{escape(text)}</h3>"
+
+
+def paragraph(text: str, kind: str = "") -> str:
+    """Return a paragraph; ``kind`` is "", "note" or "warn"."""
+    named = f' class="{kind}"' if kind else ""
+    return f"<p{named}>{escape(text)}</p>"
+
+
+def link(url: str) -> str:
+    """Return a link to an address of the web or a DOI, anything else as text."""
+    text = url.strip()
+    target = f"https://doi.org/{text}" if text.startswith("10.") else text
+    try:
+        safe = urlsplit(target).scheme in ("http", "https")
+    except ValueError:
+        safe = False
+    return f'<a href="{escape(target)}" rel="noreferrer">{escape(text)}</a>' if safe else escape(text)
+
+
+def pairs(rows: Sequence[tuple[str, object]]) -> str:
+    """Return a table of names and values; values that are empty are left out."""
+    lines = [
+        f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows if value not in ("", None)
+    ]
+    return _table("", lines) if lines else ""
+
+
+def table(
+    heads: Sequence[str], rows: Sequence[Sequence[object]], *, words: Sequence[int] = (0,), best: int = -1
+) -> str:
+    """Return a table that scrolls in its box.
+
+    Parameters
+    ----------
+    heads : sequence of str
+        Of the columns, with units.
+    rows : sequence of sequence
+        Cells as they are to be read.
+    words : sequence of int
+        Columns of words, to the left; numbers stand to the right.
+    best : int
+        Row that is marked, none below 0.
+    """
+    look = ["" if number in words else ' class="n"' for number in range(len(heads))]
+    top = "".join(f"<th{kind}>{escape(head)}</th>" for kind, head in zip(look, heads, strict=True))
+    lines = []
+    for number, row in enumerate(rows):
+        cells = "".join(f"<td{kind}>{escape(cell)}</td>" for kind, cell in zip(look, row, strict=True))
+        lines.append(_row(cells, number == best))
+    return _table(f"<thead><tr>{top}</tr></thead>\n", lines)
+
+
+def _row(cells: str, best: bool) -> str:
+    return f'<tr class="best">{cells}</tr>' if best else f"<tr>{cells}</tr>"
+
+
+def _table(head: str, lines: Sequence[str]) -> str:
+    body = "\n".join(lines)
+    return f'<div class="box"><table>\n{head}<tbody>\n{body}\n</tbody></table></div>'
+
+
+def code(text: str) -> str:
+    """Return text as it is, in a box."""
+    # A parser drops the first newline after <pre>.
+    return f"<pre>\n{escape(text)}</pre>"
+
+
+def details(summary: str, *parts: str, opened: bool = False) -> str:
+    """Return parts that a click shows."""
+    return "\n".join([f"<details{' open' * opened}><summary>{escape(summary)}</summary>", *parts, "</details>"])
+
+
+def picture(drawn: Axes | Figure, caption: str, alt: str = "") -> str:
+    """Return a picture within the page.
+
+    Parameters
+    ----------
+    drawn : Axes or Figure
+        What to show.
+    caption : str
+        What is to be seen.
+    alt : str
+        The same for those who do not see it, default the caption.
+    """
+    sheet, file = style.sheet_of(drawn), io.BytesIO()
+    style.write_png(sheet, file, DPI, metadata={"Software": None}, optimize=True)
+    width, height = sheet.get_size_inches()
+    return image(file.getvalue(), caption, alt, (round(96 * width), round(96 * height)))
+
+
+def image(png: bytes, caption: str, alt: str = "", size: tuple[int, int] | None = None) -> str:
+    """Return a PNG within the page, of a size in pixels of the page."""
+    data = base64.b64encode(png).decode("ascii")
+    shape = "" if size is None else f' width="{size[0]}" height="{size[1]}"'
+    shown = f'<img src="data:image/png;base64,{data}" alt="{escape(alt or caption)}"{shape}>'
+    return f"<figure>{shown}\n<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def side_by_side(*figures: str) -> str:
+    """Return pictures beside each other where the page is wide enough."""
+    kept = [figure for figure in figures if figure]
+    return "\n".join(['<div class="row">', *kept, "</div>"]) if kept else ""

@@ -1,0 +1,50 @@
+"""One look: figures without pyplot, names that matplotlib takes for what they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from analysis.drawing import style
+
+import matplotlib
+import pytest
+
+
+def test_names_are_no_mathematics_and_stay_in_the_legend() -> None:
+    assert style.drawable("_a  $b$") == r"a \$b\$"
+    assert style.drawable("x" * 50, 10) == "x" * 9 + "\u2026"
+    assert style.plain("_a", 5) == "_a"
+
+
+def test_a_user_s_look_stays_outside() -> None:
+    with matplotlib.rc_context({"lines.linewidth": 7.0}):
+        with style.own_look():
+            assert matplotlib.rcParams["lines.linewidth"] == matplotlib.rcParamsDefault["lines.linewidth"]
+        assert matplotlib.rcParams["lines.linewidth"] == 7.0
+
+
+def test_axes_are_those_given_or_new_ones() -> None:
+    given = style.figure().add_subplot()
+    assert style.axes(given) is given
+    own = style.axes(None, 3.0, 2.0)
+    style.resize(own, lambda width, height: (2 * width, height))
+    assert list(own.figure.get_size_inches()) == [6.0, 2.0]
+
+
+def test_a_legend_needs_names() -> None:
+    ax = style.axes(None)
+    ax.plot([1, 2])
+    style.legend(ax)
+    assert ax.get_legend() is None
+    ax.plot([2, 1], label="named")
+    style.legend(ax)
+    assert ax.get_legend() is not None
+
+
+def test_a_picture_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    ax = style.dress(style.axes(None), x="x", y="y [1]", title="t")
+    style.save(ax, tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(OSError, match="missing"):
+        style.save(ax, tmp_path / "missing" / "a.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

@@ -1,0 +1,51 @@
+"""Corpora of words: what their fingerprint covers, and what they say of themselves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from neuroep.data import Ragged, Split, TextCorpus
+from neuroep.data.text_corpus import Coverage, content_hash, with_fingerprint
+
+
+def small_corpus() -> TextCorpus:
+    """Return a corpus of two splits and three words."""
+    split = Split({"text": Ragged.from_sequences([[0, 1], [2], []])}, np.array([0, 1, 1]))
+    vectors = np.arange(6, dtype=np.float32).reshape(3, 2)
+    splits = {"train": split, "test": split.take(np.array([1]))}
+    return with_fingerprint(TextCorpus("table", ("text",), ("no", "yes"), ("a", "b", "c"), vectors, splits, ""))
+
+
+def test_fingerprint_covers_all_contents() -> None:
+    """Every part of the contents changes the hash; the name does not."""
+    corpus = small_corpus()
+    train, test = corpus.splits["train"], corpus.splits["test"]
+    changed = [
+        replace(corpus, classes=("no", "perhaps")),
+        replace(corpus, words=("a", "b", "d")),
+        replace(corpus, vectors=corpus.vectors + 1),
+        replace(corpus, splits={"train": train}),
+        replace(corpus, splits={"train": train, "test": replace(test, labels=1 - test.labels)}),
+        replace(corpus, splits={"train": train.take(np.array([0, 1, 0])), "test": test}),
+    ]
+    assert content_hash(replace(corpus, name="other")) == corpus.fingerprint
+    assert len({corpus.fingerprint, *map(content_hash, changed)}) == len(changed) + 1
+
+
+def test_tokens_are_words() -> None:
+    """Pictures and the linear model see words and their counts."""
+    corpus = small_corpus()
+    train = corpus.split("train")
+    assert corpus.names(train.tokens["text"], 0) == ("a", "b")
+    assert corpus.features(train, ("text",)).toarray().tolist() == [[1, 1, 0], [0, 0, 1], [0, 0, 0]]
+    found = corpus.embed(train.tokens["text"])
+    np.testing.assert_array_equal(found.vectors[0], corpus.vectors[:2])
+
+
+def test_facts_are_the_words_and_their_coverage() -> None:
+    """The record of a run holds them in this order, as version 0.1 wrote them."""
+    corpus = replace(small_corpus(), coverage={"train": Coverage(9, 6, 1, 2)})
+    assert list(corpus.facts()) == ["words", "coverage"]
+    assert corpus.facts()["coverage"] == {"train": {"tokens": 9, "known": 6, "empty": 1, "dropped": 2}}
