@@ -48,7 +48,6 @@ UNTESTED: Mapping[str, str] = dict.fromkeys(
         "hw_models/kernels/trains.py",
         "hw_models/kernels/turns.py",
         "neuroep/engines/chip/arrays.py",
-        "neuroep/engines/chip/attention_kernels.py",
         "neuroep/engines/chip/substrate.py",
         "neuroep/engines/numba/array_kernels.py",
         "neuroep/engines/numba/attention_kernels.py",

@@ -33,7 +33,7 @@ ROOMS = {
     "hw_models.laws": ("hw_models.kernels",),
     "hw_models.chip": ("hw_models.laws",),
     "hw_models.presets": ("hw_models.chip",),
-    "hw_models.arrays": ("hw_models.chip",),
+    "hw_models.arrays": ("hw_models.chip", "hw_models.tally"),
     "hw_models.periphery": ("hw_models.arrays",),
     "hw_models.tally": (),
     "hw_models.cost": ("hw_models.tally", "hw_models.chip"),

@@ -53,6 +53,7 @@ from hw_models.errors import ChipError
 from hw_models.kernels.blocks import Run, blocks, serial
 from hw_models.kernels.random import key
 from hw_models.keywords import checked
+from hw_models.tally import PHASES, Tally
 
 ROWS = 2048
 """Most samples of one block of an exact product."""
@@ -60,7 +61,12 @@ COUNTERS = (
     "dac", "adc", "adc_transposed", "reads", "writes", "additions", "dac_at_stop", "adc_forward_at_stop",
     "adc_transposed_at_stop",
 )  # fmt: skip
-"""What a crossbar counts; see the module. ``adc`` is of both directions, ``adc_transposed`` of one of them."""
+"""What is counted of a crossbar; see the module. ``adc`` is of both directions, ``adc_transposed`` of one of them."""
+
+WAYS = ("forward", "transposed")
+"""Directions of a product."""
+TALLIED = (*WAYS, "write", "dac_at_stop", "adc_forward_at_stop", "adc_transposed_at_stop")
+"""Operations in a crossbar's tally."""
 
 
 class Crossbar(StoredWeights):
@@ -85,8 +91,9 @@ class Crossbar(StoredWeights):
     ----------
     reads, programmings : int
         Products and programmings so far.
-    counters : dict of str to int
-        By the names of :data:`COUNTERS`.
+    tally : Tally
+        What it did, by phase: samples read ``"forward"`` and ``"transposed"``, devices at each ``"write"``, readings at
+        the stop. What a sample takes is :meth:`work`; all of it together :meth:`performed`.
     told : dict of str to int
         The counters when :meth:`news` was asked last.
     step : int
@@ -114,7 +121,7 @@ class Crossbar(StoredWeights):
         made = parts if isinstance(parts, CrossbarParts) else CrossbarParts.of(chip_of(parts), name)
         super().__init__(made, shape, seed, name, run, dtype)
         self.reads = 0
-        self.counters, self.told = dict.fromkeys(COUNTERS, 0), dict.fromkeys(COUNTERS, 0)
+        self.tally, self.told = Tally(), dict.fromkeys(COUNTERS, 0)
         self._row_edges = np.array([0] + [b for _, b in self.devices.row_tiles])
         self._column_edges = np.array([0] + [b for _, b in self.devices.column_tiles])
         self.keys: dict[str, Keys] = {}
@@ -128,7 +135,7 @@ class Crossbar(StoredWeights):
             self.keys[way] = Keys(*names)
 
     def _count_writes(self) -> None:
-        self.counters["writes"] += self.devices.count
+        self.tally.add(self.name, "write", self.devices.count, self.shape)
 
     def expected(self, x: Array) -> Array:
         """Return the product without converters and noise; nothing is drawn or counted."""
@@ -190,8 +197,10 @@ class Crossbar(StoredWeights):
         except BaseException:
             self.observe(False)
             raise
-        self.counters["dac_at_stop"] += product.driven_at_stop
-        self.counters[f"adc_{way}_at_stop"] += product.sensed_at_stop
+        if product.driven_at_stop:
+            self.tally.add(self.name, "dac_at_stop", product.driven_at_stop, self.shape)
+        if product.sensed_at_stop:
+            self.tally.add(self.name, f"adc_{way}_at_stop", product.sensed_at_stop, self.shape)
         return result
 
     def _check_signals(self, way: str, signals: Array, lines: int) -> None:
@@ -208,12 +217,41 @@ class Crossbar(StoredWeights):
             raise ChipError(f"{self.name}: nothing is programmed yet")
         self.reads += 1
         self.step += 1
-        dac, adc, additions = self.work(way)
-        self.counters["dac"] += samples * dac
-        self.counters["adc"] += samples * adc
-        self.counters["adc_transposed"] += samples * adc * (way == "transposed")
-        self.counters["additions"] += samples * additions
-        self.counters["reads"] += samples * self.devices.count
+        self.tally.add(self.name, way, samples, self.shape)
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Sums of the tally by the names of :data:`COUNTERS`."""
+        ways = {way: self.tally.number(way) for way in WAYS}
+        made = {way: [samples * each for each in self.work(way)] for way, samples in ways.items()}
+        dac, adc, additions = (sum(each) for each in zip(*made.values(), strict=True))
+        found = {
+            "dac": dac,
+            "adc": adc,
+            "adc_transposed": made["transposed"][1],
+            "reads": sum(ways.values()) * self.devices.count,
+            "writes": self.tally.number("write"),
+            "additions": additions,
+        }
+        return found | {name: self.tally.number(name) for name in COUNTERS if name.endswith("at_stop")}
+
+    def performed(self) -> Tally:
+        """Return all it did as a cost model asks for it: by direction, shape, bits and phase.
+
+        Of each direction ``"dac forward"``, ``"adc forward"``, ``"addition forward"`` and ``"read forward"``, the reads
+        of single devices; ``"write"``, and readings at the stop as in :data:`COUNTERS`.
+        """
+        found = Tally()
+        for done, number in self.tally.rows():
+            if done.operation not in WAYS:
+                found.add(done.part, done.operation, number, done.shape, done.bits, done.phase)
+                continue
+            way = done.operation
+            bits = [each.converter.bits for each in self.converters.of(way)]
+            for what, each, resolution in zip(("dac", "adc", "addition"), self.work(way), (*bits, None), strict=True):
+                found.add(self.name, f"{what} {way}", number * each, self.shape, resolution, done.phase)
+            found.add(self.name, f"read {way}", number * self.devices.count, self.shape, None, done.phase)
+        return found
 
     def work(self, way: str) -> tuple[int, int, int]:
         """Return DAC conversions, ADC conversions and digital additions of one sample's product; see the module."""
@@ -235,7 +273,7 @@ class Crossbar(StoredWeights):
     def observe(self, on: bool = True) -> None:
         """Begin to collect calibration samples, or stop; signals pass the converters unchanged meanwhile.
 
-        A product that fails ends it; :func:`hw_models.arrays.converters.calibrating` ends it whatever fails.
+        A product that fails ends it; :func:`hw_models.arrays.calibration.calibrating` ends it whatever fails.
         """
         self.converters.observe(on)
 
@@ -250,8 +288,10 @@ class Crossbar(StoredWeights):
         """
         counts = [self.programmings, self.reads, self.step, self._builds, self._fresh]
         counts += [*self.counters.values(), *self.told.values()]
-        ranges = np.array([quantiser.state() for quantiser in self.converters.quantisers.values()])
+        ranges = np.array([digitiser.state() for digitiser in self.converters.digitisers.values()])
         found = self._stored_state() | {"counts": np.array(counts, dtype=np.int64), "ranges": ranges}
+        if any(done.phase for done, _ in self.tally.rows()):
+            found["tally.counts"] = self.tally.table(*TALLIED)
         order = ("held", "weight_range", "counts", "times", "keys", "ranges")  # as ever: files are the same by byte
         return {name: found[name] for name in order} | found
 
@@ -274,7 +314,18 @@ class Crossbar(StoredWeights):
         self.programmings, self.reads, self.step, self._builds, fresh, *counted = (int(n) for n in state["counts"])
         self._fresh = bool(fresh)
         both = counted[: len(COUNTERS)], counted[len(COUNTERS) :]
-        self.counters, self.told = (dict(zip(COUNTERS, numbers, strict=True)) for numbers in both)
-        for quantiser, values in zip(self.converters.quantisers.values(), state["ranges"], strict=True):
-            quantiser.load(values)
+        counters, self.told = (dict(zip(COUNTERS, numbers, strict=True)) for numbers in both)
+        table = np.asarray(state["tally.counts"]) if "tally.counts" in state else self._totals(counters)
+        self.tally.load(table, self.name, dict.fromkeys(TALLIED, self.shape))
+        for digitiser, values in zip(self.converters.digitisers.values(), state["ranges"], strict=True):
+            digitiser.load(values)
         self._load_stored(state, weight)
+
+    def _totals(self, counters: Mapping[str, int]) -> Array:
+        """Return the tally's table behind counters that know no phase, as where none was said."""
+        count, sensed = self.devices.count, self.work("transposed")[1]
+        transposed = counters["adc_transposed"] // sensed if sensed else 0
+        forward = (counters["reads"] // count if count else 0) - transposed
+        table = np.zeros((len(PHASES), len(TALLIED)), dtype=np.int64)
+        table[0] = [forward, transposed, counters["writes"], *(counters[name] for name in TALLIED[3:])]
+        return table

@@ -260,7 +260,7 @@ class EventArray:
         """Begin to pass states through exactly and to note their range anew, or stop.
 
         A fixed range needs none and goes on sending. An exchange that fails ends it;
-        :func:`hw_models.arrays.converters.calibrating` ends it whatever fails.
+        :func:`hw_models.arrays.calibration.calibrating` ends it whatever fails.
         """
         self.observing, self._largest = on, {}
 

@@ -35,4 +35,4 @@ class CrossbarParts(NamedTuple):
     @property
     def converts(self) -> bool:
         """Whether a converter changes signals."""
-        return any(each.converter.acts for each in self.converters.quantisers.values())
+        return any(each.converter.acts for each in self.converters.digitisers.values())

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hw_models.arrays.converters import OPEN, Quantiser
+from hw_models.arrays.digitiser import OPEN, Digitiser
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.programming import Array
 from hw_models.arrays.stored import StoredWeights
@@ -49,7 +49,7 @@ class Product:
     ----------
     stored : StoredWeights
         Devices and matrices.
-    converters : tuple of Quantiser
+    converters : tuple of Digitiser
         DAC and ADC of this direction.
     draws : (Keys, int)
         Keys of this direction's draws, and the number of the read.
@@ -67,7 +67,7 @@ class Product:
     def __init__(
         self,
         stored: StoredWeights,
-        converters: tuple[Quantiser, Quantiser],
+        converters: tuple[Digitiser, Digitiser],
         draws: tuple[Keys, int],
         signals: Array,
         edges: Array,

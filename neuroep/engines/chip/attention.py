@@ -1,12 +1,6 @@
-"""Attention units of a chip: coarse exponentials, patterns on a crossbar, digitised states.
+"""Attention units of a chip as parts of an engine; their physics: :mod:`hw_models.periphery.attention`.
 
-All of them keep the attention weights p explicitly, (batch, queries, patterns):
-
-    x_t = kappa X u_t,   e_tj = Q(exp(x_tj - max_j x_tj)),   p_t = e_t / sum e_t,   a_t = X^T p_t
-
-``u`` is the clamped drive plus the feedback. The analog unit writes the patterns X of every sequence, as they come, to
-one physical crossbar of the chip's devices: ``X u`` is a forward read, ``X^T p`` a transposed one, with its converters
-and noise; kappa and the softmax stay digital. Its energy is that of exact attention.
+All of them keep the attention weights p explicitly, (batch, queries, patterns).
 """
 
 from __future__ import annotations
@@ -17,17 +11,14 @@ from typing import Any, cast
 
 import numpy as np
 
-from hw_models.arrays.converters import Converters, Quantiser
 from hw_models.arrays.crossbar import Crossbar
-from hw_models.chip import Chip, Converter, Update
+from hw_models.chip import Chip, Converter
+from hw_models.kernels.attention import soften
 from hw_models.kernels.blocks import Run, serial
-from hw_models.kernels.random import key
-from neuroep.engines.chip.attention_kernels import soften
-from neuroep.engines.chip.ranges import Ranged
+from hw_models.periphery.attention import AttentionStates, PatternCrossbars, levels
 from neuroep.engines.numba.attention import ExactAttention, HeldLogits, Tokens
 from neuroep.engines.numba.substrate import Setting
-from neuroep.engines.parts import AttentionUnit, Rows, summed
-from neuroep.errors import ConfigError
+from neuroep.engines.parts import AttentionUnit, Part, Rows, summed
 from neuroep.network import AttentionLayer
 
 
@@ -38,7 +29,7 @@ class ExplicitAttention(ExactAttention):
 
     def __init__(self, layer: AttentionLayer, setting: Setting, exp_bits: int | None) -> None:
         super().__init__(layer, setting.dtype, setting.workers)
-        self.levels = self.real(0 if exp_bits is None else 2**exp_bits - 1)
+        self.levels = self.real(levels(exp_bits))
 
     def relax(
         self,
@@ -105,35 +96,42 @@ class HeldPatterns(HeldLogits):
     """By sample."""
 
 
-class AnalogAttention(ExplicitAttention, Ranged):
-    """Attention whose patterns lie on a crossbar; see the module."""
+class AnalogAttention(ExplicitAttention):
+    """Attention whose patterns lie on a crossbar; see :class:`hw_models.periphery.attention.PatternCrossbars`."""
 
     def __init__(self, layer: AttentionLayer, setting: Setting, chip: Chip) -> None:
         super().__init__(layer, setting, chip.attention.exp_bits)
-        self.setting, self.chip = setting, chip
-        self.name = f"{layer.name} patterns"
-        self.converters = Converters(chip, self.name)
-        self.converters.assume(forward=False, transposed=True)
-        fixed = chip.attention.pattern_range
-        self.range = Quantiser(Converter(range=fixed) if fixed else Converter(bits=24), f"patterns of {layer.name}")
-        """Full scale of the stored patterns: the chip's, or calibrated."""
-        self._crossbars: list[Crossbar] = []
-        self._counted: dict[str, int] = {}
-        self.begin()
+        self.stored = PatternCrossbars(chip, layer.name, setting.seed, setting.dtype)
 
     def begin(self, *occasion: str | int) -> None:
         """Key all draws by this occasion."""
-        self._occasion = occasion
+        self.stored.begin(*occasion)
 
     @property
     def run(self) -> Run:
         """What runs blocks of samples; those collected for a range come in order."""
-        return serial if self.range.observing else self.workers.run
+        return serial if self.stored.range.observing else self.workers.run
 
     @property
-    def quantisers(self) -> dict[str, Quantiser]:
-        """All ranges by name."""
-        return {"patterns": self.range, **self.converters.quantisers}
+    def calibrates(self) -> bool:
+        """Whether a range comes from samples."""
+        return self.stored.calibrates
+
+    def observe(self, on: bool = True) -> None:
+        """Begin to collect samples, or stop."""
+        self.stored.observe(on)
+
+    def freeze(self) -> None:
+        """Fix the ranges."""
+        self.stored.freeze()
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return all ranges by name."""
+        return self.stored.state()
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over :meth:`state`."""
+        self.stored.load(state)
 
     def hold(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
         """Write the patterns of every sample; the drive is kept and read with the feedback at every step.
@@ -143,15 +141,10 @@ class AnalogAttention(ExplicitAttention, Ranged):
         counted = self.operations
         held = super().hold(drive, queries, patterns)
         self.operations = counted
-        self._fold()
-        full = self.range.range
-        if self.range.observing and self.range.converter.calibrates:
-            self.range.sample(patterns.packed)
-            full = float(np.abs(patterns.packed).max(initial=0)) or 1.0
-        chip = self._chip(full)
-        self._crossbars = [self._written(chip, patterns, b) for b in range(len(patterns.count))]
+        vectors = [patterns.vectors[b, :count] for b, count in enumerate(patterns.count)]
+        crossbars = self.stored.written(vectors, patterns.packed)
         fields = (held.queries, held.patterns, held.logits, held.scaled)
-        return HeldPatterns(*fields, drive, self._crossbars)
+        return HeldPatterns(*fields, drive, crossbars)
 
     def redrive(self, held: HeldLogits, drive: np.ndarray) -> HeldLogits:
         """Return the same crossbars with another drive."""
@@ -159,23 +152,6 @@ class AnalogAttention(ExplicitAttention, Ranged):
         logits = super().hold(drive, held.queries, held.patterns).logits
         self.operations = counted
         return replace(cast(HeldPatterns, held), drive=drive, logits=logits)
-
-    def _chip(self, full: float | None) -> Chip:
-        """Return the chip with the full scale of the patterns, read as soon as written, and nothing that learns."""
-        if full is None:
-            raise ConfigError(f"{self.name}: their range is neither set nor calibrated; calibrate it on samples first")
-        crossbar = self.chip.crossbar.model_copy(update={"weight_range": full, "weight_headroom": 1.0})
-        device = self.chip.device.model_copy(update={"age": 0.0})
-        return self.chip.model_copy(update={"crossbar": crossbar, "device": device, "update": Update()})
-
-    def _written(self, chip: Chip, patterns: Tokens, b: int) -> Crossbar:
-        vectors = patterns.vectors[b, : patterns.count[b]]
-        crossbar = Crossbar(chip, vectors.shape, self.setting.seed, self.name, dtype=self.setting.dtype)
-        crossbar.converters = self.converters
-        crossbar.begin(*self._occasion, b)
-        if len(vectors):
-            crossbar.program(vectors)
-        return crossbar
 
     def _logits(self, held: HeldLogits, b: int, n: int, k: int, feedback: np.ndarray | None) -> np.ndarray:
         held = cast(HeldPatterns, held)
@@ -228,58 +204,45 @@ class AnalogAttention(ExplicitAttention, Ranged):
         """Count the softmax; the crossbars count their reads."""
         self.operations += 2 * held.pairs
 
-    def _fold(self) -> None:
-        """Add up what the crossbars of the last batch have counted."""
-        self._counted = summed(self._counted, *(crossbar.counters for crossbar in self._crossbars))
-        self._crossbars = []
-
     def counters(self) -> dict[str, int]:
         """Return conversions, reads and digital operations."""
-        return summed(super().counters(), self._counted, *(crossbar.counters for crossbar in self._crossbars))
+        return summed(super().counters(), self.stored.counters())
 
 
-class DigitisedAttention(Ranged):
+class DigitisedAttention(Part):
     """Any unit whose read-out passes a converter before the next synapse reads it; p is the inner unit's."""
 
     def __init__(self, inner: AttentionUnit, converter: Converter, setting: Setting) -> None:
-        self.inner, self.layer, self.seed = inner, inner.layer, setting.seed
-        self.quantiser = Quantiser(converter, f"attention state of {self.layer.name}")
-        self.quantiser.nonnegative = False
-        self.conversions = self.at_stop = 0
-        self.begin()
+        self.inner, self.layer = inner, inner.layer
+        self.shown = AttentionStates(converter, self.layer.name, setting.seed)
 
     def begin(self, *occasion: str | int) -> None:
         """Key all draws by this occasion."""
-        self._key, self._step = key(self.seed, "attention state", self.layer.name, *occasion), 0
+        self.shown.begin(*occasion)
         self.inner.begin(*occasion)
-
-    @property
-    def quantisers(self) -> dict[str, Quantiser]:
-        """The converter of the read-out; the inner unit has its own."""
-        return {"state": self.quantiser}
 
     @property
     def calibrates(self) -> bool:
         """Whether a range here or in the inner unit comes from samples."""
-        return super().calibrates or self.inner.calibrates
+        return self.shown.calibrates or self.inner.calibrates
 
     def observe(self, on: bool = True) -> None:
         """Begin to collect samples, or stop."""
-        super().observe(on)
+        self.shown.observe(on)
         self.inner.observe(on)
 
     def freeze(self) -> None:
         """Fix the ranges."""
-        super().freeze()
+        self.shown.freeze()
         self.inner.freeze()
 
     def state(self) -> dict[str, np.ndarray]:
         """Return all ranges by name."""
-        return super().state() | self.inner.state()
+        return self.shown.state() | self.inner.state()
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over :meth:`state`."""
-        super().load(state)
+        self.shown.load(state)
         self.inner.load(state)
 
     def hold(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
@@ -315,35 +278,21 @@ class DigitisedAttention(Ranged):
         dt: float,
         inner: dict[str, np.ndarray] | None = None,
     ) -> tuple[np.ndarray, np.ndarray, float]:
-        """Move the layer in place; see :meth:`neuroep.engines.parts.AttentionUnit.relax`.
-
-        With dt < 1 the inner unit integrates its own read-out, and what moved is that: digitised before it is
-        integrated, a change of less than half a level per step would be lost.
-        """
-        name, kept = self.layer.name, {} if inner is None else inner
-        integrates = dt < 1 and self.quantiser.converter.bits is not None
-        if integrates and name in kept:
-            value[:] = kept[name]
+        """Move the layer in place; see :meth:`neuroep.engines.parts.AttentionUnit.relax`."""
+        kept: dict[str, np.ndarray] = {} if inner is None else inner
+        integrates = self.shown.enter(value, dt, kept)
         before = value.copy()
         _, weights, change = self.inner.relax(held, feedback, value, weights, dt)
-        if self.quantiser.observing:
-            self.quantiser.sample(value)
-        if integrates:
-            kept[name] = value.copy()
-        else:
-            kept.pop(name, None)
         moved = float(np.abs(value - before).max(initial=0)) if integrates else None
-        value[:], stops = self.quantiser.converted(np.ascontiguousarray(value), self._key, self._step)
-        self.at_stop += stops
-        self._step += 1
-        self.conversions += value.size if self.quantiser.converter.bits is not None else 0
+        self.shown.show(value, dt, kept)
         if np.isnan(change):
             return value, weights, change
         return value, weights, float(np.abs(value - before).max(initial=0)) if moved is None else moved
 
     def counters(self) -> dict[str, int]:
         """Return those of the inner unit, conversions of states, and those at the stop."""
-        own = {"state_conversions": self.conversions, "state_conversions_at_stop": self.at_stop}
+        made, stops = self.shown.digitiser.conversions, self.shown.digitiser.at_stop
+        own = {"state_conversions": made, "state_conversions_at_stop": stops}
         return summed(self.inner.counters(), own)
 
 

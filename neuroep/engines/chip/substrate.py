@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from hw_models.arrays.converters import calibrating
+from hw_models.arrays.calibration import calibrating
 from hw_models.chip import Chip
 from hw_models.chip.files import chip_of
 from neuroep.engines.chip import rules
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
 from neuroep.engines.chip.attention import AnalogAttention, DigitisedAttention, ExplicitAttention
 from neuroep.engines.chip.neurons import ChipNeurons
-from neuroep.engines.chip.readout import Periphery
+from neuroep.engines.chip.readout import SynapseReadout
 from neuroep.engines.numba.attention import ExactAttention
 from neuroep.engines.numba.substrate import ExactSubstrate, Setting
 from neuroep.engines.parts import Array, AttentionUnit, Neurons, Part, Signs, summed
@@ -48,7 +48,7 @@ class ChipSubstrate(ExactSubstrate):
         self.holds_input = chip.crossbar.hold_input
         self.time_constant = chip.neuron.time_constant
         self._arrays: dict[str, CrossbarArray | EventDrivenArray] = {}
-        self._read_outs: dict[str, Periphery] = {}
+        self._read_outs: dict[str, SynapseReadout] = {}
         self._others: dict[str, Part] = {}
         self._calibrated = False
 
@@ -62,9 +62,9 @@ class ChipSubstrate(ExactSubstrate):
             made.assume(nonnegative)
         self._arrays[name] = made
         for end, sign in zip(ENDS, nonnegative, strict=True) if self.chip.readout.measures else ():
-            periphery = Periphery(self.chip.readout, self.setting.seed, name, end)
-            periphery.digitiser.nonnegative, periphery.change.nonnegative = sign, False
-            self._read_outs[f"read-out.{name}.{end}"] = periphery
+            read_out = SynapseReadout(self.chip.readout, self.setting.seed, name, end)
+            read_out.digitiser.nonnegative, read_out.change.nonnegative = sign, False
+            self._read_outs[f"read-out.{name}.{end}"] = read_out
         return made
 
     def attention(self, layer: AttentionLayer) -> AttentionUnit:

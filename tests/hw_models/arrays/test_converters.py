@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from hw_models.arrays import converters
-from hw_models.arrays.converters import OPEN, Converters, Quantiser, grid
+from hw_models.arrays import calibration
+from hw_models.arrays.converters import Converters
+from hw_models.arrays.digitiser import OPEN, Digitiser, grid
 from hw_models.chip import Chip, Converter
 from hw_models.errors import ChipError
 from hw_models.kernels import noise as noise_kernels
@@ -64,9 +65,9 @@ def test_crosssim_quantisers_from_zero_are_the_unsigned_rule(oracle, name):
 def test_stochastic_rounding_has_the_mean_and_spread_of_aihwkit(oracle):
     meta, arrays = oracle("stochastic_rounding")
     x, draws, step = arrays["x"], meta["draws"], 2 / 14
-    quantiser = Quantiser(Converter(bits=4, range=1.0, stochastic=True), "test")
-    assert quantiser.grid.step == pytest.approx(step)
-    found = quantiser(np.repeat(x[None], draws, axis=0), OWN, 0).astype(np.float64)
+    digitiser = Digitiser(Converter(bits=4, range=1.0, stochastic=True), "test")
+    assert digitiser.grid.step == pytest.approx(step)
+    found = digitiser(np.repeat(x[None], draws, axis=0), OWN, 0).astype(np.float64)
     share = np.clip(x, -1, 1).astype(np.float64) / step % 1
     sigma = step * np.sqrt(share * (1 - share))
     error = np.sqrt(2) * sigma / draws**0.5
@@ -99,111 +100,111 @@ def test_quantiser_is_the_slow_one(bits, unsigned):
         converter = Converter(bits=bits, range=1.5, sign="unsigned" if unsigned else "signed")
     x = np.random.default_rng(0).normal(size=(3, 7))
     exact = [[naive.quantise(v, bits, 1.5, unsigned) for v in row] for row in x.tolist()]
-    np.testing.assert_allclose(Quantiser(converter, "test")(x, OWN, 0), exact, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(Digitiser(converter, "test")(x, OWN, 0), exact, rtol=0, atol=1e-12)
 
 
 def test_nothing_acts_nothing_changes():
-    quantiser, x = Quantiser(Converter(), "test"), np.ones((2, 3))
-    assert quantiser(x, OWN, 0) is x and quantiser.grid == OPEN and not quantiser.acts and quantiser.noise == 0
+    digitiser, x = Digitiser(Converter(), "test"), np.ones((2, 3))
+    assert digitiser(x, OWN, 0) is x and digitiser.grid == OPEN and not digitiser.acts and digitiser.noise == 0
 
 
 @pytest.mark.parametrize("stochastic", [False, True])
-def test_noise_is_drawn_ahead_of_the_quantiser(stochastic):
+def test_noise_is_drawn_ahead_of_the_digitiser(stochastic):
     converter = Converter(bits=6, range=2.0, noise=0.1, stochastic=stochastic)
-    quantiser, x = Quantiser(converter, "test"), np.full((400, 500), 0.3, dtype=np.float32)
-    y = quantiser(x, OWN, 1).astype(np.float64)
-    assert quantiser.noise == pytest.approx(0.2)
-    step = quantiser.grid.step
+    digitiser, x = Digitiser(converter, "test"), np.full((400, 500), 0.3, dtype=np.float32)
+    y = digitiser(x, OWN, 1).astype(np.float64)
+    assert digitiser.noise == pytest.approx(0.2)
+    step = digitiser.grid.step
     spread = 0.2**2 + step**2 * (0.25 - 1 / 12 if stochastic else 1 / 12)
     assert y.mean() == pytest.approx(0.3, abs=5 * 0.2 / y.size**0.5)
     assert y.var() == pytest.approx(spread, rel=0.02)
     np.testing.assert_allclose(np.rint(y / step), y / step, atol=1e-4)
     np.testing.assert_array_equal(x, np.float32(0.3))
-    np.testing.assert_array_equal(quantiser(x[:9], OWN, 1, first_row=4), y[4:13].astype(np.float32))
-    assert (quantiser(x, OWN, 2) != y).any()
+    np.testing.assert_array_equal(digitiser(x[:9], OWN, 1, first_row=4), y[4:13].astype(np.float32))
+    assert (digitiser(x, OWN, 2) != y).any()
 
 
 def test_a_calibrated_range_is_a_percentile_with_margin():
-    quantiser = Quantiser(Converter(bits=8, percentile=90, margin=1.5), "test")
-    quantiser.observe()
+    digitiser = Digitiser(Converter(bits=8, percentile=90, margin=1.5), "test")
+    digitiser.observe()
     values = np.random.default_rng(0).normal(size=(5, 1000))
     for part in values:
-        quantiser.sample(part[None])
+        digitiser.sample(part[None])
     x = np.ones((1, 3))
-    assert quantiser(x, OWN, 0) is x and quantiser.observing
-    quantiser.freeze()
-    assert quantiser.range == pytest.approx(1.5 * np.percentile(np.abs(values), 90), rel=1e-6)
-    assert quantiser.grid == grid(8, quantiser.range, False)
-    before = quantiser.range
-    quantiser.sample(100 * x)
-    quantiser(100 * x, OWN, 0)
-    assert quantiser.range == before
+    assert digitiser(x, OWN, 0) is x and digitiser.observing
+    digitiser.freeze()
+    assert digitiser.range == pytest.approx(1.5 * np.percentile(np.abs(values), 90), rel=1e-6)
+    assert digitiser.grid == grid(8, digitiser.range, False)
+    before = digitiser.range
+    digitiser.sample(100 * x)
+    digitiser(100 * x, OWN, 0)
+    assert digitiser.range == before
 
 
 def test_all_of_the_samples_is_their_largest_exactly():
-    quantiser = Quantiser(Converter(bits=8), "test")
-    quantiser.observe()
+    digitiser = Digitiser(Converter(bits=8), "test")
+    digitiser.observe()
     for value in (0.1, -2.0 - 1e-9, 0.5):
-        quantiser.sample(np.array([[0.0, value]]))
-    quantiser.freeze()
-    assert quantiser.range == 2.0 + 1e-9
+        digitiser.sample(np.array([[0.0, value]]))
+    digitiser.freeze()
+    assert digitiser.range == 2.0 + 1e-9
 
 
 @pytest.mark.parametrize(("values", "unsigned"), [([0.0, 1.0], True), ([-1e-6, 1.0], False)])
 def test_auto_is_unsigned_where_nothing_was_negative(values, unsigned):
-    quantiser = Quantiser(Converter(bits=8, sign="auto"), "test")
-    quantiser.observe()
-    quantiser.sample(np.array([values]))
-    quantiser.freeze()
-    assert quantiser.unsigned is unsigned and quantiser.grid == grid(8, 1.0, unsigned)
+    digitiser = Digitiser(Converter(bits=8, sign="auto"), "test")
+    digitiser.observe()
+    digitiser.sample(np.array([values]))
+    digitiser.freeze()
+    assert digitiser.unsigned is unsigned and digitiser.grid == grid(8, 1.0, unsigned)
 
 
 def test_few_of_many_samples_are_kept(monkeypatch):
     """At random, whatever the calls' sizes."""
-    monkeypatch.setattr(converters, "MOST", 1000)
+    monkeypatch.setattr(calibration, "MOST", 1000)
     values, found = np.random.default_rng(0).normal(size=7000), []
     for sizes in ((7000,), (1, 2, 999, 3, 2995, 3000)):
-        quantiser = Quantiser(Converter(bits=8, percentile=50.0), "test")
-        quantiser.observe()
+        digitiser = Digitiser(Converter(bits=8, percentile=50.0), "test")
+        digitiser.observe()
         for part in np.split(values, np.cumsum(sizes)[:-1]):
-            quantiser.sample(part[None])
-        assert 250 <= sum(kept.size for kept in quantiser._kept) <= 1000
-        quantiser.freeze()
-        found.append(quantiser.range)
+            digitiser.sample(part[None])
+        assert 250 <= sum(kept.size for kept in digitiser.samples.kept) <= 1000
+        digitiser.freeze()
+        found.append(digitiser.range)
     assert found == pytest.approx([np.median(np.abs(values))] * 2, rel=0.15)
 
 
-def calibrated(values, **settings) -> Quantiser:
-    quantiser = Quantiser(Converter(**{"bits": 8, **settings}), "test")
-    quantiser.observe()
+def calibrated(values, **settings) -> Digitiser:
+    digitiser = Digitiser(Converter(**{"bits": 8, **settings}), "test")
+    digitiser.observe()
     for part in values:
-        quantiser.sample(part[None])
-    quantiser.freeze()
-    return quantiser
+        digitiser.sample(part[None])
+    digitiser.freeze()
+    return digitiser
 
 
 @pytest.mark.parametrize("columns", [2, 3, 4, 5, 64, 1000])
 def test_thinning_does_not_see_columns(columns, monkeypatch):
     """Every column but the first swings ten times as far; 60,000 values of 300,000 are kept: 4.5 sigma."""
-    monkeypatch.setattr(converters, "MOST", 2**16)
+    monkeypatch.setattr(calibration, "MOST", 2**16)
     values = np.random.default_rng(1).normal(size=(300_000 // columns, columns)).astype(np.float32)
     values[:, 1:] *= 10
     for share in (50.0, 90.0, 99.0):
-        quantiser = calibrated([values], percentile=share)
+        digitiser = calibrated([values], percentile=share)
         p, kept = share / 100, 2**15
-        assert abs((np.abs(values) <= quantiser.range).mean() - p) < 4.5 * np.sqrt(p * (1 - p) / kept)
+        assert abs((np.abs(values) <= digitiser.range).mean() - p) < 4.5 * np.sqrt(p * (1 - p) / kept)
 
 
 def test_every_value_has_the_same_chance_to_be_kept(monkeypatch):
     """Over 400 names the counts of 4,096 places are sums of binomials, and neighbours are independent: 4.5 sigma."""
-    monkeypatch.setattr(converters, "MOST", 1000)
+    monkeypatch.setattr(calibration, "MOST", 1000)
     values, kept, pairs, shares = np.arange(1.0, 4097), np.zeros(4096), 0, []
     for name in range(400):
-        quantiser = Quantiser(Converter(bits=8, percentile=50.0), str(name))
-        quantiser.observe()
-        quantiser.sample(values[None])
+        digitiser = Digitiser(Converter(bits=8, percentile=50.0), str(name))
+        digitiser.observe()
+        digitiser.sample(values[None])
         chosen = np.zeros(4096, dtype=bool)
-        chosen[np.concatenate(quantiser._kept).astype(int) - 1] = True
+        chosen[np.concatenate(digitiser.samples.kept).astype(int) - 1] = True
         kept += chosen
         pairs += np.count_nonzero(chosen[1:] & chosen[:-1])
         shares.append(chosen.mean())
@@ -214,7 +215,7 @@ def test_every_value_has_the_same_chance_to_be_kept(monkeypatch):
 
 
 def test_which_values_are_kept_does_not_depend_on_how_they_come(monkeypatch):
-    monkeypatch.setattr(converters, "MOST", 1000)
+    monkeypatch.setattr(calibration, "MOST", 1000)
     values, found = np.random.default_rng(0).normal(size=7000), []
     for sizes in ((7000,), (1, 2, 999, 3, 2995, 3000), [7] * 1000):
         parts = np.split(values, np.cumsum(sizes)[:-1])
@@ -234,61 +235,61 @@ def test_zeros_say_nothing_about_the_range(zeros, share):
 
 
 def test_only_zeros_give_a_range_of_one():
-    quantiser = Quantiser(Converter(bits=8), "test")
-    quantiser.observe()
-    quantiser.sample(np.zeros((2, 2)))
-    quantiser.freeze()
-    assert quantiser.range == 1.0
+    digitiser = Digitiser(Converter(bits=8), "test")
+    digitiser.observe()
+    digitiser.sample(np.zeros((2, 2)))
+    digitiser.freeze()
+    assert digitiser.range == 1.0
 
 
 def test_only_zeros_may_give_no_range():
-    quantiser = Quantiser(Converter(bits=8, sign="auto"), "read-out")
-    quantiser.blank = None
-    quantiser.observe()
-    quantiser.sample(np.zeros((2, 2)))
-    quantiser.freeze()
-    assert not quantiser.unsigned
+    digitiser = Digitiser(Converter(bits=8, sign="auto"), "read-out")
+    digitiser.blank = None
+    digitiser.observe()
+    digitiser.sample(np.zeros((2, 2)))
+    digitiser.freeze()
+    assert not digitiser.unsigned
     with pytest.raises(ChipError, match="read-out: all its calibration samples were 0"):
-        quantiser(np.ones((1, 1)), OWN, 0)
+        digitiser(np.ones((1, 1)), OWN, 0)
 
 
 @pytest.mark.parametrize("bad", [[0.0, 0.0], [np.nan, 1.0], [np.inf, 1.0], [-1e31, 1.0]])
 def test_a_second_calibration_that_says_nothing_keeps_the_range_and_the_sign(bad):
-    quantiser = calibrated([np.array([-1.0, 0.7])], sign="auto")
-    quantiser.observe()
-    quantiser.sample(np.array([bad]))
-    quantiser.sample(np.array([[9.0]])) if any(bad) else None
-    quantiser.freeze()
-    assert (quantiser.range, quantiser.unsigned, quantiser.observing) == (1.0, False, False)
-    quantiser.observe()
-    quantiser.sample(np.array([[4.0]]))
-    quantiser.freeze()
-    assert (quantiser.range, quantiser.unsigned) == (4.0, True)
+    digitiser = calibrated([np.array([-1.0, 0.7])], sign="auto")
+    digitiser.observe()
+    digitiser.sample(np.array([bad]))
+    digitiser.sample(np.array([[9.0]])) if any(bad) else None
+    digitiser.freeze()
+    assert (digitiser.range, digitiser.unsigned, digitiser.observing) == (1.0, False, False)
+    digitiser.observe()
+    digitiser.sample(np.array([[4.0]]))
+    digitiser.freeze()
+    assert (digitiser.range, digitiser.unsigned) == (4.0, True)
 
 
 @pytest.mark.parametrize("fault", [ChipError, KeyboardInterrupt])
 def test_a_calibration_that_breaks_off_leaves_nothing_observing(fault):
     held = Converters(Chip(dac=Converter(bits=4), adc=Converter(bits=4)))
     lone = calibrated([np.array([2.0])])
-    with pytest.raises(fault), converters.calibrating(held, lone):
+    with pytest.raises(fault), calibration.calibrating(held, lone):
         held.of("forward")[0].sample(np.ones((1, 1)))
         lone.sample(np.full((1, 1), 5.0))
         raise fault
-    assert not any(quantiser.observing for quantiser in (*held.quantisers.values(), lone))
+    assert not any(digitiser.observing for digitiser in (*held.digitisers.values(), lone))
     assert lone.range == 2.0
     with pytest.raises(ChipError, match="neither set nor calibrated"):
         held.of("forward")[0](np.ones((1, 1)), OWN, 0)
-    with pytest.raises(ChipError, match="no calibration samples"), converters.calibrating(lone, held):
+    with pytest.raises(ChipError, match="no calibration samples"), calibration.calibrating(lone, held):
         held.of("forward")[0].sample(np.ones((1, 1)))
     assert held.of("forward")[0].range is None and not held.of("forward")[0].observing
-    with converters.calibrating(held):
+    with calibration.calibrating(held):
         held.of("forward")[0].sample(np.ones((1, 1)))
     assert held.of("forward")[0].range == 1.0 and not held.of("forward")[0].observing
 
 
 def test_noise_may_be_a_share_of_another_full_scale():
     state = calibrated([np.array([2.0])])
-    change = Quantiser(Converter(range=1e-2, noise=1e-3), "test", noise_of=state)
+    change = Digitiser(Converter(range=1e-2, noise=1e-3), "test", noise_of=state)
     assert change.noise == pytest.approx(2e-3)
     values = change(np.zeros((400, 500)), OWN, 1)
     assert abs(values.std() / 2e-3 - 1) < 5 / np.sqrt(2 * values.size)
@@ -297,30 +298,30 @@ def test_noise_may_be_a_share_of_another_full_scale():
 
 
 def test_failures_say_what_to_do():
-    quantiser = Quantiser(Converter(bits=8), "hidden forward adc")
+    digitiser = Digitiser(Converter(bits=8), "hidden forward adc")
     with pytest.raises(ChipError, match="hidden forward adc: its range is neither set nor calibrated"):
-        quantiser(np.ones((1, 1)), OWN, 0)
-    quantiser.observe()
+        digitiser(np.ones((1, 1)), OWN, 0)
+    digitiser.observe()
     with pytest.raises(ChipError, match="not finite"):
-        quantiser.sample(np.array([[1.0, np.nan]]))
-    assert not quantiser.observing
+        digitiser.sample(np.array([[1.0, np.nan]]))
+    assert not digitiser.observing
     for full in (np.inf, 0.0, -1.0):
         with pytest.raises(ChipError, match="hidden forward adc: the range is"):
-            quantiser.load(np.array([full, 0.0]))
+            digitiser.load(np.array([full, 0.0]))
     with pytest.raises(ChipError, match="no calibration samples"):
-        quantiser.freeze()
+        digitiser.freeze()
 
 
 def test_a_fixed_range_ignores_samples():
-    quantiser = Quantiser(FIXED, "test")
-    quantiser.observe()
-    quantiser.sample(np.full((1, 1), 50.0))
-    quantiser.freeze()
-    assert quantiser.range == 3.0 and not quantiser.sampled and quantiser.acts
+    digitiser = Digitiser(FIXED, "test")
+    digitiser.observe()
+    digitiser.sample(np.full((1, 1), 50.0))
+    digitiser.freeze()
+    assert digitiser.range == 3.0 and not digitiser.sampled and digitiser.acts
 
 
 def test_state_round_trip():
-    one, other = (Quantiser(Converter(bits=8, sign="auto"), "test") for _ in range(2))
+    one, other = (Digitiser(Converter(bits=8, sign="auto"), "test") for _ in range(2))
     other.load(one.state())
     assert other.range is None
     one.observe()

@@ -547,7 +547,7 @@ def test_calibration_passes_signals_through_then_freezes_ranges():
     np.testing.assert_allclose(bar.forward(x), x @ weight.T, atol=2e-5)
     bar.transposed(s * np.float32(0.5))
     bar.freeze()
-    ranges = {name: quantiser.range for name, quantiser in bar.converters.quantisers.items()}
+    ranges = {name: digitiser.range for name, digitiser in bar.converters.digitisers.items()}
     assert ranges["forward.dac"] == np.abs(x).max() and ranges["transposed.dac"] == np.abs(s).max() / 2
     a, edges = weight / bar.weight_range, bar.devices.row_tiles
     current = max(np.abs(x[:, i:j] @ a[:, i:j].T).max() for i, j in edges)

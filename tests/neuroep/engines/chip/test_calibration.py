@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 
 import numpy as np
 import pytest
 
-from hw_models.arrays.converters import Converters
+from hw_models.arrays.converters import Digitisers
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
 from neuroep import cli, data, engines
 from neuroep.data.batch import Batch, TokenVectors
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
-from neuroep.engines.chip.attention import DigitisedAttention
-from neuroep.engines.chip.ranges import Ranged
+from neuroep.engines.chip.attention import AnalogAttention, DigitisedAttention
 from neuroep.engines.engine import Engine
 from neuroep.engines.schedule import Schedule
 from neuroep.errors import ConfigError, DataError, DivergenceError
@@ -49,9 +49,10 @@ def observing(made) -> list[str]:
         if isinstance(part, EventDrivenArray):
             found += ["events"] if part.array.observing else []
             continue
-        held = part.crossbar.converters if isinstance(part, CrossbarArray) else part
-        ranged = held.quantisers if isinstance(held, Ranged | Converters) else {}
-        found += [key for key, quantiser in ranged.items() if quantiser.observing]
+        held = {CrossbarArray: "crossbar.converters", AnalogAttention: "stored", DigitisedAttention: "shown"}
+        part = operator.attrgetter(held[type(part)])(part) if type(part) in held else part
+        ranged = part.digitisers if isinstance(part, Digitisers) else {}
+        found += [key for key, digitiser in ranged.items() if digitiser.observing]
     return found
 
 
@@ -179,5 +180,5 @@ def test_a_fixed_pattern_range_is_that_of_the_calibration_too():
         network = networks.sentiment(tokens=5, dim=4, dense=(3, 2), readout="pooled")
         made = engines.local(network, chip=Chip.parse(chip), seed=0)
         made.calibrate([cases.batch(network, 3)], ESTIMATOR)
-        found.append(made.units["attention"].converters.of("forward")[1].range)
+        found.append(made.units["attention"].stored.converters.of("forward")[1].range)
     assert found[0] == pytest.approx(2 * found[1], rel=1e-3)

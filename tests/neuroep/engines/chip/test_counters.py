@@ -80,8 +80,8 @@ def test_patterns_are_read_once_in_each_phase_for_an_update(small, chip):
     parts = small({"attention.kind": "analog", "device.read_noise": 0.1, **chip}).parts
     engine, first = parts.engine, batch(parts)
     post = parts.estimator.measure(engine, first, 0).contrasts["query"].post
-    devices = sum(bar.devices.count * int(n) for bar, n in
-                  zip(engine.units["attention"]._crossbars, first.inputs["text"].lengths, strict=True))  # fmt: skip
+    bars, lengths = engine.units["attention"].stored._crossbars, first.inputs["text"].lengths
+    devices = sum(bar.devices.count * int(n) for bar, n in zip(bars, lengths, strict=True))
 
     def ask():
         for name in ("plus", "minus", "mean", "change"):

@@ -38,7 +38,7 @@ def respond(potential=None, seed=0, dtype="float64", occasion=("train", 0), **ci
 def test_gain_and_offset_mismatch_stay_with_the_neuron_and_have_their_spread():
     for name, what in (("gain_spread", "gain"), ("offset_spread", "offset")):
         state, _, cells = respond(Linear(), **{name: 0.1})
-        drawn = getattr(cells, what)
+        drawn = getattr(cells.circuits, what)
         assert abs(drawn.std() / 0.1 - 1) < 5 / np.sqrt(2 * SIZE)
         u = PRODUCT + FEEDBACK
         np.testing.assert_allclose(state, u * drawn if what == "gain" else u + drawn, atol=1e-12)

@@ -5,25 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hw_models.arrays.converters import calibrating
+from hw_models.arrays.calibration import calibrating
 from hw_models.chip import Chip, Readout
 from hw_models.errors import ChipError
-from neuroep.engines.chip.readout import Periphery
+from neuroep.engines.chip.readout import SynapseReadout
 from neuroep.learning.contrast import Contrast, Held, Moved
 
 BASE = np.random.default_rng(0).random((40, 30))
 MOVED = Moved(BASE + 1e-4, BASE - 1e-4 * np.random.default_rng(1).random(BASE.shape))
 
 
-def periphery(ends=MOVED, **settings) -> Periphery:
-    made = Periphery(Readout(**settings), 0, "dense_1", "post")
-    for quantiser in made.quantisers.values():
-        quantiser.observe()
+def periphery(ends=MOVED, **settings) -> SynapseReadout:
+    made = SynapseReadout(Readout(**settings), 0, "dense_1", "post")
+    for digitiser in made.digitisers.values():
+        digitiser.observe()
     seen = made.measure(ends)
     _ = seen.mean, seen.change
-    for quantiser in made.quantisers.values():
-        if quantiser.sampled or not quantiser.converter.calibrates:
-            quantiser.freeze()
+    for digitiser in made.digitisers.values():
+        if digitiser.sampled or not digitiser.converter.calibrates:
+            digitiser.freeze()
     return made
 
 
@@ -86,8 +86,8 @@ def phases(size: int, rows: int = ROWS, amplitude: float = 1e-3, seed: int = 0) 
     return Moved(state + delta / 2, state - delta / 2)
 
 
-def calibrated(ends, end: str = "post", seed: int = 0, **settings) -> Periphery:
-    made = Periphery(Readout(**settings), seed, "dense_1", end)
+def calibrated(ends, end: str = "post", seed: int = 0, **settings) -> SynapseReadout:
+    made = SynapseReadout(Readout(**settings), seed, "dense_1", end)
     with calibrating(made):
         seen = made.measure(ends)
         _ = seen.mean, seen.change

@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/engines/chip/test_attention.py.
 """Kernel of attention with explicit weights: one sample at a time, exponentials on a grid."""
 
 from __future__ import annotations

@@ -1,0 +1,16 @@
+"""Periphery of the arrays: neuron circuits, attention, hold and read-out of the phases."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from hw_models import lazy
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Import a module when it is asked for."""
+    return lazy.submodule(__name__, __path__, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *lazy.modules(__path__)})

@@ -1,0 +1,162 @@
+# Tested by tests/neuroep/engines/chip/test_attention.py.
+"""Attention on a chip: coarse exponentials, patterns on a crossbar, digitised states.
+
+    x_t = kappa X u_t,   e_tj = Q(exp(x_tj - max_j x_tj)),   p_t = e_t / sum e_t,   a_t = X^T p_t
+
+``u`` is the clamped drive plus the feedback, Q rounds to multiples of 1/(2^exp_bits - 1). The analog unit writes the
+patterns X of every sequence, as they come, to one physical crossbar of the chip's devices: ``X u`` is a forward read,
+``X^T p`` a transposed one, with its converters and noise; kappa and the softmax stay digital. Its energy is that of
+exact attention.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from hw_models.arrays.converters import Converters, Digitisers
+from hw_models.arrays.crossbar import Crossbar
+from hw_models.arrays.digitiser import Digitiser
+from hw_models.chip import Chip, Converter, Update
+from hw_models.errors import ChipError
+from hw_models.kernels.random import key
+
+
+def levels(exp_bits: int | None) -> int:
+    """Return of how many steps exponentials in [0, 1] are, for :func:`hw_models.kernels.attention.soften`; 0: exact."""
+    return 0 if exp_bits is None else 2**exp_bits - 1
+
+
+class PatternCrossbars(Digitisers):
+    """The crossbars on which one layer's patterns lie, one for each sample of the batch, with common converters.
+
+    Parameters
+    ----------
+    chip : Chip
+        Its crossbar, device, wires and converters, and ``attention.pattern_range``.
+    layer : str
+        Name of the layer: part of every key.
+    seed : int
+        Of all draws.
+    dtype : str
+        Of signals.
+
+    Attributes
+    ----------
+    range : Digitiser
+        Full scale of the stored patterns: the chip's, or calibrated.
+    """
+
+    def __init__(self, chip: Chip, layer: str, seed: int, dtype: str) -> None:
+        self.chip, self.name, self.seed, self.dtype = chip, f"{layer} patterns", seed, dtype
+        self.converters = Converters(chip, self.name)
+        self.converters.assume(forward=False, transposed=True)
+        fixed = chip.attention.pattern_range
+        self.range = Digitiser(Converter(range=fixed) if fixed else Converter(bits=24), f"patterns of {layer}")
+        self._crossbars: list[Crossbar] = []
+        self._counted: Counter[str] = Counter()
+        self.begin()
+
+    def begin(self, *occasion: str | int) -> None:
+        """Key all draws by this occasion."""
+        self._occasion = occasion
+
+    @property
+    def digitisers(self) -> dict[str, Digitiser]:
+        """All ranges by name."""
+        return {"patterns": self.range, **self.converters.digitisers}
+
+    def written(self, patterns: Sequence[np.ndarray], packed: np.ndarray) -> list[Crossbar]:
+        """Return the crossbars of a batch, written with its patterns.
+
+        Parameters
+        ----------
+        patterns : sequence of numpy.ndarray
+            (patterns, dim) of every sample.
+        packed : numpy.ndarray
+            (patterns of all samples, dim), on which their range is calibrated.
+
+        Raises
+        ------
+        ChipError
+            If the full scale of the patterns is neither set nor calibrated, or a pattern is not finite.
+        """
+        self._fold()
+        full = self.range.range
+        if self.range.observing and self.range.converter.calibrates:
+            self.range.sample(packed)
+            full = float(np.abs(packed).max(initial=0)) or 1.0
+        chip = self._stored(full)
+        self._crossbars = [self._one(chip, vectors, sample) for sample, vectors in enumerate(patterns)]
+        return self._crossbars
+
+    def _stored(self, full: float | None) -> Chip:
+        """Return the chip with the full scale of the patterns, read as soon as written, and nothing that learns."""
+        if full is None:
+            raise ChipError(f"{self.name}: their range is neither set nor calibrated; calibrate it on samples first")
+        crossbar = self.chip.crossbar.model_copy(update={"weight_range": full, "weight_headroom": 1.0})
+        device = self.chip.device.model_copy(update={"age": 0.0})
+        return self.chip.model_copy(update={"crossbar": crossbar, "device": device, "update": Update()})
+
+    def _one(self, chip: Chip, vectors: np.ndarray, sample: int) -> Crossbar:
+        crossbar = Crossbar(chip, vectors.shape, self.seed, self.name, dtype=self.dtype)
+        crossbar.converters = self.converters
+        crossbar.begin(*self._occasion, sample)
+        if len(vectors):
+            crossbar.program(vectors)
+        return crossbar
+
+    def _fold(self) -> None:
+        """Add up what the crossbars of the last batch have counted."""
+        self._counted, self._crossbars = Counter(self.counters()), []
+
+    def counters(self) -> dict[str, int]:
+        """Return what all crossbars so far have counted, by the names of :data:`hw_models.arrays.crossbar.COUNTERS`."""
+        total = Counter(self._counted)
+        for crossbar in self._crossbars:
+            total.update(crossbar.counters)
+        return dict(total)
+
+
+class AttentionStates(Digitisers):
+    """The digitiser of one layer's attention states, (batch, size), which the next synapse reads.
+
+    A unit with dt < 1 integrates its own read-out, and what moved is that: digitised before it is integrated, a change
+    of less than half a level per step would be lost.
+    """
+
+    def __init__(self, converter: Converter, layer: str, seed: int) -> None:
+        self.layer, self.seed = layer, seed
+        self.digitiser = Digitiser(converter, f"attention state of {layer}")
+        self.digitiser.nonnegative = False
+        self.begin()
+
+    def begin(self, *occasion: str | int) -> None:
+        """Key all draws by this occasion."""
+        self._key, self._step = key(self.seed, "attention state", self.layer, *occasion), 0
+
+    @property
+    def digitisers(self) -> dict[str, Digitiser]:
+        """The one."""
+        return {"state": self.digitiser}
+
+    def _integrates(self, dt: float) -> bool:
+        return dt < 1 and self.digitiser.converter.bits is not None
+
+    def enter(self, value: np.ndarray, dt: float, inner: dict[str, np.ndarray]) -> bool:
+        """Put into ``value`` what is inside the unit, and return whether that differs from what is read."""
+        integrates = self._integrates(dt)
+        if integrates and self.layer in inner:
+            value[:] = inner[self.layer]
+        return integrates
+
+    def show(self, value: np.ndarray, dt: float, inner: dict[str, np.ndarray]) -> None:
+        """Keep what is inside the unit, and digitise ``value`` in place."""
+        if self._integrates(dt):
+            inner[self.layer] = value.copy()
+        else:
+            inner.pop(self.layer, None)
+        value[:] = self.digitiser.digitise(value, self._key, self._step)
+        self._step += 1

@@ -1,0 +1,119 @@
+# Tested by tests/neuroep/engines/chip/test_neurons.py.
+r"""Neuron circuits of a chip around exact neurons, which the caller has.
+
+    u' = (1 + g_i) (W s_pre + W^T s_post + b) + o_i        g_i, o_i drawn once per neuron
+    v <- v + dt (s(u') + sigma range z - v)                z per sample, neuron and step
+    s' = Q(v)                                              Q the digitiser of what the synapses read
+
+with s(u') the exact response. The noise enters in front of the neuron's time constant and is filtered with the signal,
+so v is an autoregressive process with coefficient 1 - dt: its standard deviation at rest is
+:math:`\sigma\,\mathrm{range}\,\sqrt{dt / (2 - dt)}`, and the longer the time constant the smaller (the discrete form
+of the Ornstein-Uhlenbeck process of an RC circuit, variance sigma^2/2 dt for small dt). The state v inside is
+continuous; with dt = 1 it has no memory, and the nudge sees what is read. States of potentials that are never negative
+are unsigned.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from hw_models.arrays.digitiser import Digitiser
+from hw_models.chip import Converter, Neuron
+from hw_models.kernels.random import key, normals
+
+STATES = 1
+"""Tile of the digitiser's draws, behind those of the noise."""
+
+
+class NeuronCircuits:
+    """The circuits of one layer of neurons: spread of gain and offset ahead of them, noise and digitiser behind.
+
+    Parameters
+    ----------
+    circuit : Neuron
+        What to build.
+    size : int
+        Number of neurons.
+    seed : int
+        Of all draws.
+    name : str
+        Of the layer: part of every key.
+    nonnegative : bool
+        Whether a state can never be negative; it is then digitised unsigned.
+    dtype : str
+        Of all signals.
+
+    Attributes
+    ----------
+    gain, offset : numpy.ndarray or None
+        (size,) 1 + g and o; None without spread.
+    digitiser : Digitiser
+        Of the states that are read; its range is given.
+    """
+
+    def __init__(self, circuit: Neuron, size: int, seed: int, name: str, nonnegative: bool, dtype: str) -> None:
+        self.circuit, self.size, self.seed, self.name, self.dtype = circuit, size, seed, name, dtype
+        self.gain = self._drawn("neuron gain", circuit.gain_spread, 1.0)
+        self.offset = self._drawn("neuron offset", circuit.offset_spread, 0.0)
+        sign: Literal["unsigned", "signed"] = "unsigned" if nonnegative else "signed"
+        bits, full = circuit.state_bits, circuit.state_range
+        states = Converter() if bits is None else Converter(bits=bits, range=full, sign=sign)
+        self.digitiser = Digitiser(states, f"states of {name}")
+        self.acts = circuit.state_noise > 0 or bits is not None
+        self.begin()
+
+    def _drawn(self, what: str, spread: float, mean: float) -> np.ndarray | None:
+        """Return ``mean + spread z`` for every neuron, (size,), or None without spread."""
+        if not spread:
+            return None
+        drawn = normals(key(self.seed, what, self.name), 0, 0, (1, self.size), dtype=self.dtype)[0]
+        return (mean + spread * drawn).astype(self.dtype)
+
+    def begin(self, *occasion: str | int) -> None:
+        """Key the state noise by this occasion."""
+        self._key, self._step = key(self.seed, "state noise", self.name, *occasion), 0
+
+    def driven(self, product: np.ndarray, feedback: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the two parts of the drive, (batch, size) or empty for no feedback, as the circuits take them."""
+        if self.gain is not None:
+            product = product * self.gain
+            feedback = feedback * self.gain if feedback.size else feedback
+        if self.offset is not None:
+            product = product + self.offset
+        return product, feedback
+
+    def inside(self, state: np.ndarray, dt: float, inner: dict[str, np.ndarray]) -> np.ndarray:
+        """Return the state inside the neurons, which is what they show unless they integrate and are digitised.
+
+        Where they do not show what is read, the state was set from outside and they start from it.
+
+        Parameters
+        ----------
+        state : numpy.ndarray
+            (batch, size) as it is read.
+        dt : float
+            Time step.
+        inner : dict
+            What is inside by layer; written.
+        """
+        if dt == 1 or self.circuit.state_bits is None:
+            inner.pop(self.name, None)
+            return state
+        if self.name in inner:
+            shown = np.empty_like(state)
+            self.digitiser.converted(inner[self.name], self._key, self._step, STATES, out=shown)
+            if np.array_equal(shown, state):
+                return inner[self.name]
+        inner[self.name] = state.copy()
+        return inner[self.name]
+
+    def show(self, level: np.ndarray, state: np.ndarray, dt: float) -> None:
+        """Add the noise of one step to the state inside, in place, and write to ``state`` what is read of it."""
+        if self.circuit.state_noise:
+            noise = normals(self._key, self._step, 0, state.shape, dtype=self.dtype)
+            level += level.dtype.type(dt * self.circuit.state_noise * self.circuit.state_range) * noise
+        self._step += 1
+        if self.circuit.state_bits is not None:
+            self.digitiser.digitise(level, self._key, self._step, STATES, out=state)
