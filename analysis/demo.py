@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from analysis import comparison
 from analysis.comparison.measure import Comparison, Report
@@ -37,7 +36,7 @@ CHIPS = ("pcm", "hermes", "rram")
 DEFAULT = Path("runs/demo")
 
 
-def settings(training: Mapping[str, Any] | None = None) -> Config:
+def settings(training: Entries | None = None) -> Config:
     """Return the configuration of the demo.
 
     Parameters

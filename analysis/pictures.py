@@ -14,9 +14,12 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hw_models.errors import nearest
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 ROOT = Path(__file__).parent
 PICTURE = re.compile(r"^def (plot_\w+)\(", re.MULTILINE)
@@ -32,13 +35,13 @@ def found() -> dict[str, str]:
     return modules
 
 
-def __getattr__(name: str) -> Callable[..., Any]:
+def __getattr__(name: str) -> Callable[..., Axes]:
     """Import a picture when it is asked for."""
     modules = found()
     if name not in modules:
         near = "" if name.startswith("_") else nearest(name, modules)
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'{near}")
-    picture: Callable[..., Any] = vars(import_module(modules[name]))[name]
+    picture: Callable[..., Axes] = vars(import_module(modules[name]))[name]
     return picture
 
 

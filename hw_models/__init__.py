@@ -15,7 +15,7 @@ of networks: it imports neither :mod:`neuroep` nor :mod:`analysis`.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hw_models import lazy
 
@@ -37,7 +37,7 @@ _HOMES = {
 __all__ = ["Chip", "ChipError", "Crossbar", "load", "pages", "presets", "save"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import a module, or a name's module, when it is asked for."""
     if name not in _HOMES:
         return lazy.submodule(__name__, __path__, name, _HOMES)

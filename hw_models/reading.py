@@ -13,10 +13,12 @@ import stat
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hw_models.text import shown
 
+Text = TypeVar("Text", bound=str | bytes)
+Found = TypeVar("Found")
 Page = dict[str, Any]
 """Plain values by name, as TOML and JSON hold them."""
 Entries = Mapping[str, Any]
@@ -30,7 +32,7 @@ MOST_BYTES = 8 * 2**20
 """Size of a file; what is read here has a few thousand."""
 
 
-def read_toml(path: str | Path) -> dict[str, Any]:
+def read_toml(path: str | Path) -> Page:
     """Return the tables of a TOML file, checked as :func:`check` does.
 
     Raises
@@ -40,7 +42,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     ValueError
         If it is no TOML, with the reason.
     """
-    values: dict[str, Any] = parse_toml(read_text(path))
+    values = parse_toml(read_text(path))
     check(values)
     return values
 
@@ -77,7 +79,7 @@ def read_text(path: str | Path) -> str:
         raise ValueError(f"byte {error.start} is no UTF-8") from None
 
 
-def parse_toml(text: str) -> dict[str, Any]:
+def parse_toml(text: str) -> Page:
     """Return the tables of a text of TOML.
 
     Raises
@@ -85,8 +87,7 @@ def parse_toml(text: str) -> dict[str, Any]:
     ValueError
         If it is none, with the reason.
     """
-    found: dict[str, Any] = _parsed(tomllib.loads, text)
-    return found
+    return _parsed(tomllib.loads, text)
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -100,7 +101,7 @@ def parse_json(text: str | bytes) -> Any:
     return _parsed(json.loads, text)
 
 
-def _parsed(parse: Callable[[Any], Any], text: str | bytes) -> Any:
+def _parsed(parse: Callable[[Text], Found], text: Text) -> Found:
     try:
         return parse(text)
     except RecursionError:
@@ -113,7 +114,7 @@ def _parsed(parse: Callable[[Any], Any], text: str | bytes) -> Any:
         raise ValueError(reason) from None
 
 
-def check(values: Mapping[str, Any]) -> None:
+def check(values: Entries) -> None:
     """Refuse nested plain values that no setting can have, whatever it is.
 
     Raises
@@ -122,7 +123,7 @@ def check(values: Mapping[str, Any]) -> None:
         For a NUL character or half a surrogate pair (a byte that was no UTF-8) in a text, a whole number of more than
         64 bits, and tables nested too deeply: the dotted name, the value, what is allowed.
     """
-    waiting: list[tuple[tuple[str, ...], Any]] = [((), values)]
+    waiting: list[tuple[tuple[str, ...], object]] = [((), values)]
     while waiting:
         place, value = waiting.pop()
         fault = _fault(value) or (len(place) > DEEPEST and "is nested too deeply")
@@ -134,7 +135,7 @@ def check(values: Mapping[str, Any]) -> None:
             waiting += [((*place, str(number)), inner) for number, inner in enumerate(value)]
 
 
-def _fault(value: Any) -> str:
+def _fault(value: object) -> str:
     """Return what is wrong with a single value, empty if nothing is."""
     if isinstance(value, str) and "\0" in value:
         return "holds a NUL character"

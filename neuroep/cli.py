@@ -36,7 +36,7 @@ class _GivenOnce(argparse.Action):
     """Stores a value; a second one is refused."""
 
     def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
     ) -> None:
         """Store the value, and note that it was given."""
         given: set[str] = namespace.__dict__.setdefault("given", set())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hw_models.errors import UserError, nearest, reason, unknown
 
 __all__ = [
@@ -54,6 +52,6 @@ class DivergenceError(NeuroepError):
         cure = "smaller weights, learning rate or beta"
         super().__init__(f"diverged: {what} of '{where}' is not finite at {counted} {step}; try {cure}")
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         """Let a process hand it to another one, with what was added to its text."""
         return type(self), (self.where, self.step, self.what), {"args": self.args}

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from analysis.drawing import html, numbers, panels
 
 from hw_models.chip import Chip, pages
+from hw_models.chip.fields import said_of
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 MOMENTS: Mapping[str, str] = {
     "device": "once per device",
@@ -66,8 +70,8 @@ def parameters(chip: Chip) -> str:
     return html.table(heads, rows, words=(0, 1, 2, 3, 4)) + "\n" + html.paragraph(IDEAL, "note")
 
 
-def _row(name: str, value: object, field: Any) -> tuple[str, ...]:
-    extra = field.json_schema_extra or {}
+def _row(name: str, value: object, field: FieldInfo) -> tuple[str, ...]:
+    extra = said_of(field)
     unit = extra.get("unit", "1")
     acts = extra.get("when", "")
     meaning = " ".join((field.description or "").split())

@@ -8,13 +8,15 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from analysis.gradients.gradient_error import CONVERGED
 from hw_models.reading import Entries, Page
+from neuroep.data import Corpus
 from neuroep.data.baseline import linear_accuracy
+from neuroep.data.batch import Batch
 from neuroep.gradients import yardsticks
 from neuroep.runs import directory as runs, training
 from neuroep.runs.compiling import clock, warm_up
@@ -118,13 +120,13 @@ class Bench:
         self.learned = start
         """The run whose weights all have that do not learn; None until the local engine has learned them."""
         self.classes: np.ndarray | None = None
-        self.corpus: Any = None
+        self.corpus: Corpus | None = None
         self.followed: Page = {}
 
     @property
     def baseline(self) -> Baseline | None:
         """A linear model's test accuracy, where the corpus has one sequence."""
-        if len(self.corpus.sequences) != 1:
+        if self.corpus is None or len(self.corpus.sequences) != 1:
             return None
         name, about = self.corpus.baseline
         return Baseline(name, about, linear_accuracy(self.corpus))
@@ -192,6 +194,6 @@ class Bench:
         energy = [float(np.mean(entry)) for entry in settled.trace.energy] if settled.trace else []
         return {"divergence": divergence, "energy": energy, "gradient": rows}
 
-    def _gradient(self, parts: Session, batch: Any, draw: int) -> Mapping[str, np.ndarray]:
+    def _gradient(self, parts: Session, batch: Batch, draw: int) -> Mapping[str, np.ndarray]:
         """Return the estimator's gradient with a draw of the reads' noise of its own."""
         return parts.estimator.gradient(parts.engine, batch.keyed("compare", draw), step=0)

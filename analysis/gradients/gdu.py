@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from hw_models.reading import Page
+from neuroep.data.batch import Batch
+from neuroep.engines.clamped import Clamped
 from neuroep.engines.engine import Engine
 from neuroep.gradients.estimators import Estimator
 from neuroep.gradients.yardsticks import cosine, unrolled
@@ -102,7 +103,7 @@ class _Recorder:
 
 
 def measure(
-    engine: Engine, batch: Any, estimator: Estimator, total: Mapping[str, np.ndarray], shown: int = SHOWN
+    engine: Engine, batch: Batch | Clamped, estimator: Estimator, total: Mapping[str, np.ndarray], shown: int = SHOWN
 ) -> GDU:
     """Follow EP and BPTT step by step.
 

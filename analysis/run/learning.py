@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import numpy as np
 
 from analysis.run.subject import Opened, Subject
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.kernels.blocks import blocks
+from neuroep.data.batch import Batch
 from neuroep.engines.chip.arrays import CrossbarArray
 from neuroep.engines.engine import Engine
 from neuroep.errors import ConfigError, unknown
@@ -56,7 +56,7 @@ class Learning:
 
 def record(
     engine: Engine,
-    batches: Iterable[Any],
+    batches: Iterable[Batch],
     estimator: Estimator,
     rates: Mapping[str, float],
     synapse: str,

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from analysis.drawing import style
 from analysis.drawing.panels import Panel, Picture
@@ -16,6 +15,7 @@ from matplotlib.axes import Axes
 from analysis.run.subject import FOLLOWED, Subject
 from hw_models.reading import Page
 from neuroep.data.batch import Batch
+from neuroep.engines.clamped import Clamped
 from neuroep.engines.engine import Engine
 from neuroep.engines.settling import Schedule, Settled
 
@@ -92,7 +92,7 @@ def follow(engine: Engine, batch: Batch, free: Schedule, nudged: Schedule, beta:
     return Descent(beta, phases, free, nudged)
 
 
-def _phase(engine: Engine, clamped: Any, settled: Settled, first: int, *before: float) -> Phase:
+def _phase(engine: Engine, clamped: Clamped, settled: Settled, first: int, *before: float) -> Phase:
     trace = settled.trace
     energy = [float(np.mean(values)) for values in trace.energy] if trace else []
     rest = engine.settle(clamped, REST, settled.state.beta, settled)

@@ -19,7 +19,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Union, get_args, get_origin
 
 import numpy as np
 
@@ -200,7 +200,7 @@ def _interval(text: str, found: re.Match[str], whole: bool) -> Interval:
     return Interval(low, high, log, whole)
 
 
-def _steps(text: str, item: str, kinds: set[Any]) -> list[str]:
+def _steps(text: str, item: str, kinds: set[object]) -> list[str]:
     """Return the whole numbers of ``a:b`` or ``a:b:step``; anything else as it is."""
     found = _STEPS.fullmatch(item)
     if found is None or not kinds & {int, float}:
@@ -234,13 +234,13 @@ def _items(values: str) -> list[str]:
     return [] if items == [""] else items
 
 
-def _kinds(field: str) -> set[Any]:
+def _kinds(field: str) -> set[object]:
     """Return the plain types that a field takes."""
     fields = settings()
     return _leaves(fields[field].annotation) if field in fields else {str}
 
 
-def _leaves(annotation: Any) -> set[Any]:
+def _leaves(annotation: object) -> set[object]:
     if get_origin(annotation) in (Union, UnionType):
         return {kind for part in get_args(annotation) for kind in _leaves(part)}
     if get_origin(annotation) is Annotated:

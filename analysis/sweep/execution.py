@@ -10,7 +10,6 @@ import tempfile
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from analysis.sweep.trials import file_hash
 from hw_models.reading import Entries, Page
 from neuroep import data
 from neuroep.data import Corpus
+from neuroep.data.catalogue import Origin
 from neuroep.data.selection import per_sequence, select
 from neuroep.errors import CheckpointError, DataError
 from neuroep.randomness import generator
@@ -27,7 +27,7 @@ from neuroep.runs.config import Config
 from neuroep.runs.evaluation import Evaluation
 from neuroep.runs.session import Session
 
-CorpusKey = tuple[Any, ...]
+CorpusKey = tuple[str, Origin]
 """What decides which corpus is loaded: name, paths, columns, cache."""
 WHOLE = 2**31 - 1
 """More tokens than any sample has."""

@@ -13,13 +13,17 @@ import multiprocessing
 import traceback
 from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING
 
 from analysis.sweep import workers
 from analysis.sweep.spawning import Context
 from neuroep import __version__
 from neuroep.engines.workers import check_threads, processors
 from neuroep.errors import ConfigError
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 LOGGERS = ("distributed", "tornado")
 """Packages whose own words of what is lost would surround the line that says it."""
@@ -86,7 +90,7 @@ class Local(Pool):
         # One more waits in the queue, so that no worker does while the ledger is written.
         self.window = self.count + 1
         self._pool: ProcessPoolExecutor | None = None
-        self._others: frozenset[Any] = frozenset()
+        self._others: frozenset[BaseProcess] = frozenset()
 
     def open(self) -> Executor:
         self._others = frozenset(multiprocessing.active_children())
@@ -159,7 +163,7 @@ class Cluster(Pool):
         if not address.strip():
             raise ConfigError("cluster is '': give the address of a scheduler, tcp://HOST:8786")
         self.address, self.timeout, self.threads = address, timeout, threads
-        self._client: Any = None
+        self._client: Client | None = None
         self._deserted = False
 
     def open(self) -> Executor:
@@ -170,24 +174,24 @@ class Cluster(Pool):
         try:
             with ThreadPoolExecutor(1) as thread:  # a notebook's own thread has a loop that runs
                 thread.submit(_meet, self.address, self.timeout).result()
-            self._client = Client(self.address, timeout=self.timeout, set_as_default=False)
+            self._client = client = Client(self.address, timeout=self.timeout, set_as_default=False)
         except Exception as error:  # whatever lies at that address may make of a greeting
             _disarm(error)
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ConfigError(f"cluster '{self.address}' {within}: {reason}") from None
         try:
-            self._client.wait_for_workers(1, timeout=self.timeout)
+            client.wait_for_workers(1, timeout=self.timeout)
         except (TimeoutError, OSError):
             self.close(now=True)
             raise ConfigError(f"cluster '{self.address}' has no worker within {self.timeout:g} s: start one") from None
-        self._check_versions()
-        executor: Executor = self._client.get_executor(pure=False)
+        self._check_versions(client)
+        executor: Executor = client.get_executor(pure=False)
         return executor
 
-    def _check_versions(self) -> None:
+    def _check_versions(self, client: Client) -> None:
         """Refuse workers that cannot import neuroep, or have another version."""
         try:
-            versions = self._client.run(workers.version)
+            versions = client.run(workers.version)
         except Exception as error:  # whatever a worker's import raises
             self.close(now=True)
             raise ConfigError(f"cluster '{self.address}': a worker cannot import neuroep: {error}") from None
@@ -252,8 +256,8 @@ def _meet(address: str, timeout: float) -> None:
 def _disarm(error: BaseException) -> None:
     """Take a client that could not be made for closed, so that it does not try once more as it vanishes."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
-        made: Any = frame.f_locals.get("self")
-        if type(made).__name__ == "Client" and hasattr(made, "status"):
+        made = frame.f_locals.get("self")
+        if made is not None and type(made).__name__ == "Client" and hasattr(made, "status"):
             made.status = "closed"
 
 

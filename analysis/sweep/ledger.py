@@ -16,7 +16,7 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from analysis.sweep.records import mended
 from hw_models.chip.description import PERFECT
@@ -237,5 +237,5 @@ def _compared(page: Entries, fields: tuple[str, ...]) -> Page:
     return {"fields": sorted(page["fields"]), **{name: page.get(name) for name in SAME}, **fixed}
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return "none" if value is None else repr(value)

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 from analysis.drawing import counters, html, numbers, style
 from analysis.drawing.panels import Panel, Picture
@@ -96,7 +95,7 @@ def drawable_rows(sweep: Sweep) -> list[Page]:
     ]
 
 
-def _plain(entry: Any) -> Any:
+def _plain(entry: object) -> object:
     if entry is None or isinstance(entry, bool | int | float):
         return entry
     # Not cut: texts that begin alike are different points, and pictures shorten what they write.

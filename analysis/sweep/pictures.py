@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any
 
 from analysis.drawing import style
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.patheffects import withStroke
 
@@ -75,7 +75,7 @@ def plot_accuracy(
     ax = style.axes(ax)
     numbers = all(is_number(point.values[0]) for point in found if point.values[0] is not None)
     places = [point.values[0] for point in found if not (numbers and point.values[0] is None)]
-    order = {key(value): float(value) if numbers else n for n, value in enumerate(places)}
+    order = {key(value): float(value) if numbers and is_number(value) else n for n, value in enumerate(places)}
     pooled = [name for name in others if name != series]
     parts, left_out = ([(None, rows)], "") if series is None else _series(rows, series)
     called = distinct([value for value, _ in parts])
@@ -124,11 +124,11 @@ def _title(found: Sequence[Point], pooled: Sequence[str] = (), *notes: str) -> s
     return "\n".join(textwrap.wrap(", ".join([*told, *(note for note in notes if note)]), LONGEST))
 
 
-def _series(rows: Sequence[Row], field: str) -> tuple[list[tuple[Any, Sequence[Row]]], str]:
+def _series(rows: Sequence[Row], field: str) -> tuple[list[tuple[object, Sequence[Row]]], str]:
     """Return trials by value of a setting; of too many values some at equal distances, and a note of it."""
     values = [point.values[0] for point in points(rows, [field])]
     chosen = np.unique(np.linspace(0, len(values) - 1, min(SERIES, len(values))).round().astype(int))
-    parts: list[tuple[Any, Sequence[Row]]]
+    parts: list[tuple[object, Sequence[Row]]]
     parts = [(v, [row for row in rows if key(row.get(field)) == key(v)]) for v in (values[i] for i in chosen)]
     return parts, f"{len(parts)} of {len(values)} lines" if len(parts) < len(values) else ""
 
@@ -149,33 +149,34 @@ def _draw_series(ax: Axes, x: Sequence[float], drawn: Sequence[Point], number: i
     ax.plot(x, mean, color=colour, marker=marker, markersize=5.5, linestyle=line, linewidth=1.6, label=name)
 
 
-def _scale(ax: Axes, values: Sequence[Any], numbers: bool) -> None:
+def _scale(ax: Axes, values: Sequence[object], numbers: bool) -> None:
     """Choose a linear or logarithmic axis for numbers, ticks with names for the rest."""
     if not numbers:
         _name_ticks(ax.xaxis, values)
         return
-    positive = [float(value) for value in values if value > 0]
-    if positive and max(positive) / min(positive) >= WIDE and min(values) >= 0:
-        if min(values) > 0:
+    found = [value for value in values if is_number(value)]
+    positive = [float(value) for value in found if value > 0]
+    if positive and max(positive) / min(positive) >= WIDE and min(found) >= 0:
+        if min(found) > 0:
             ax.set_xscale("log")
         else:
             ax.set_xscale("symlog", linthresh=min(positive), linscale=0.5)
             ax.set_xlim(-0.15 * min(positive), 1.2 * max(positive))
-        places = ax.transData.transform([(float(value), 0) for value in values])[:, 0]
-        if len(values) <= TICKS and np.diff(places).min(initial=np.inf) >= 0.05 * np.ptp(places):
+        places = ax.transData.transform([(float(value), 0) for value in found])[:, 0]
+        if len(found) <= TICKS and np.diff(places).min(initial=np.inf) >= 0.05 * np.ptp(places):
             ax.minorticks_off()
-            ax.set_xticks([float(value) for value in values], _names(values))
-    elif all(float(value).is_integer() for value in values):
+            ax.set_xticks([float(value) for value in found], _names(found))
+    elif all(float(value).is_integer() for value in found):
         style.whole_steps(ax)
 
 
-def _names(values: Sequence[Any]) -> list[str]:
+def _names(values: Sequence[object]) -> list[str]:
     """Return what ticks are called: numbers with three digits where these tell them apart."""
     short = [f"{value:.3g}" if isinstance(value, float) else shown(value) for value in values]
     return short if len(set(short)) == len(short) else distinct(values)
 
 
-def _name_ticks(axis: Axis, values: Sequence[Any]) -> None:
+def _name_ticks(axis: Axis, values: Sequence[object]) -> None:
     """Name the places 0, 1, ... by values, of too many every n-th; long names along x are turned."""
     every = range(0, len(values), -(-len(values) // TICKS))
     names = _names([values[n] for n in every])
@@ -234,7 +235,9 @@ def plot_heat_map(rows: Sequence[Row], x: str, y: str, target: float | None = No
     return ax
 
 
-def _cells(ax: Axes, found: Sequence[Point], axes: tuple[list[Any], list[Any]], target: float | None) -> Any:
+def _cells(
+    ax: Axes, found: Sequence[Point], axes: tuple[list[object], list[object]], target: float | None
+) -> ScalarMappable:
     columns, lines = axes
     where = [{key(value): n for n, value in enumerate(values)} for values in axes]
     mean = np.full((len(lines), len(columns)), np.nan)
@@ -267,7 +270,7 @@ def _write_numbers(ax: Axes, mean: np.ndarray, middle: float) -> None:
             text.set_path_effects([withStroke(linewidth=1.2, foreground=rim, alpha=0.6)])
 
 
-def _scatter(ax: Axes, found: Sequence[Point], target: float | None) -> Any:
+def _scatter(ax: Axes, found: Sequence[Point], target: float | None) -> ScalarMappable:
     kept = [point for point in found if len(point.accuracies)]
     x, y, mean = (np.array(v, dtype=float) for v in zip(*[(*p.values, 100 * p.mean) for p in kept], strict=True))
     logs = [bool(values.min() > 0 and values.max() / values.min() >= WIDE) for values in (x, y)]

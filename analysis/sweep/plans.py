@@ -295,7 +295,7 @@ def _signature(config: Config, source: CorpusFacts) -> str:
     return network.signature()
 
 
-def _value(config: Config, name: str, text: str) -> Any:
+def _value(config: Config, name: str, text: str) -> object:
     """Return a varied field as its configuration has it, so that 0 and 0.0 are the same; lists become text."""
     if name == configuration.CHIP:
         return text

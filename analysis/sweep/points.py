@@ -14,16 +14,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, TypeGuard
+from typing import TypeGuard, TypeVar
 
 import numpy as np
 
+from hw_models.chip.fields import said_of
 from hw_models.reading import Entries
 from neuroep.errors import ConfigError
 from neuroep.runs import config as configuration
 
 Row = Entries
-Values = tuple[Any, ...]
+Value = TypeVar("Value")
+Values = tuple[object, ...]
 """Of the varied settings at one point."""
 WORD = 24
 """Most letters of a value."""
@@ -103,7 +105,7 @@ def _point(values: Values, rows: Sequence[Row]) -> Point:
     return Point(values, accuracies, len(rows) - len(accuracies))
 
 
-def present(value: Any) -> Any:
+def present(value: Value) -> Value | None:
     """Return a value, None where it is NaN."""
     return None if is_number(value) and math.isnan(value) else value
 
@@ -165,7 +167,7 @@ def label(field: str, longest: int = LONGEST) -> str:
     if known is None:
         return field
     meaning = re.split(r"[.;:,]\s", known.description or "")[0].rstrip(".").replace("\n", " ")
-    unit = (known.json_schema_extra or {}).get("unit", "")
+    unit = said_of(known).get("unit", "")
     if unit not in ("", "1") and "[" not in meaning:
         meaning = f"{meaning} [{unit}]"
     return "\n".join([*textwrap.wrap(meaning, longest), field]) if meaning else field

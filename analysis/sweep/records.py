@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
 
 from hw_models.reading import Entries, Page, parse_json
 from hw_models.whole_files import opened
@@ -92,7 +92,7 @@ def _parsed(path: Path, fields: Iterable[str], sweep: str | None) -> tuple[list[
     return records, good
 
 
-def _fault(record: Any, fields: Iterable[str], sweep: str | None) -> str:
+def _fault(record: object, fields: Iterable[str], sweep: str | None) -> str:
     """Return what is wrong with the value of a line, empty if nothing is."""
     if not _is_record(record):
         return "is no record of a trial: it is damaged or was changed by hand"
@@ -108,7 +108,7 @@ def _fault(record: Any, fields: Iterable[str], sweep: str | None) -> str:
     return ""
 
 
-def _is_record(record: Any) -> bool:
+def _is_record(record: object) -> TypeGuard[Page]:
     if not isinstance(record, dict) or not {"id", "values", "seed"} <= record.keys():
         return False
     kinds = {"id": str, "values": dict, "seed": int, "result": dict | None, "error": str | None}
@@ -117,5 +117,5 @@ def _is_record(record: Any) -> bool:
     return (record.get("result") or record.get("error")) is not None
 
 
-def _is_share(value: Any) -> bool:
+def _is_share(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

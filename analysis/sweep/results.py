@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from analysis.sweep.ledger import RUN, SWEEP, TRIALS, read_name, read_page
 from analysis.sweep.points import Point, points, present, rank, shown
@@ -22,6 +22,9 @@ from hw_models.text import lined
 from hw_models.whole_files import replaced
 from neuroep.errors import ConfigError
 from neuroep.runs import directory as runs
+
+if TYPE_CHECKING:
+    import pyarrow
 
 RESULTS, TIMINGS = "results.parquet", "timings.parquet"
 MEASURED = ("accuracy", "loss")
@@ -169,7 +172,7 @@ def _save(path: Path, table: Sequence[Row], names: Sequence[str]) -> None:
         raise ConfigError(f"cannot write '{path}': {error.strerror or error}") from None
 
 
-def _column(values: list[Any]) -> Any:
+def _column(values: Sequence[object]) -> pyarrow.Array:
     """Return an Arrow array of one type: whole numbers, numbers, truth values, or texts."""
     import pyarrow
 

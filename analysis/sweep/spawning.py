@@ -15,9 +15,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import spawn
 from multiprocessing.context import SpawnContext, SpawnProcess
-from typing import Any
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING
 
 from hw_models.reading import Page
+
+if TYPE_CHECKING:
+    from multiprocessing.popen_spawn_posix import Popen
 
 MAIN = ("init_main_from_path", "init_main_from_name")
 """What a child is told of its parent's main module."""
@@ -28,7 +32,7 @@ class Worker(SpawnProcess):
     """A spawned process that knows no main module."""
 
     @staticmethod
-    def _Popen(process_obj: Any) -> Any:
+    def _Popen(process_obj: BaseProcess) -> Popen:
         with _without_main():
             return SpawnProcess._Popen(process_obj)  # type: ignore[attr-defined]
 

@@ -15,8 +15,8 @@ work, :mod:`hw_models.arrays.converters`, :mod:`hw_models.laws`, :mod:`hw_models
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -32,6 +32,10 @@ from hw_models.chip.wires import Wires
 from hw_models.errors import ChipError
 from hw_models.laws.mapping import zero_and_reach
 from hw_models.laws.read_noise import AGEING
+from hw_models.reading import Entries, Page
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 __all__ = [
     "Attention", "Chip", "Converter", "Device", "Events", "Layout", "Neuron", "Part", "Pulse", "Readout", "Update",
@@ -149,7 +153,7 @@ class Chip(Part):
         exact = not (in_us or by_share or faults or bar.weight_range or self.dac.acts or self.adc.acts)
         return frozenset(found | ({"crossbar.weight_headroom"} if exact else set()))
 
-    def differences(self) -> dict[str, Any]:
+    def differences(self) -> Page:
         """Return the fields that act and differ from the ideal chip by dotted name."""
         other, left_out = dict(self.fields_of(Chip())), PERFECT.union(self.kept or ())
         return {
@@ -157,7 +161,7 @@ class Chip(Part):
         }
 
     @classmethod
-    def fields_of(cls, part: Part, start: str = "") -> Iterator[tuple[str, Any]]:
+    def fields_of(cls, part: Part, start: str = "") -> Iterator[tuple[str, object]]:
         """Yield dotted names and values of all leaves."""
         for name in type(part).model_fields:
             value = getattr(part, name)
@@ -167,12 +171,12 @@ class Chip(Part):
                 yield f"{start}{name}", value
 
     @classmethod
-    def settings(cls) -> dict[str, Any]:
+    def settings(cls) -> dict[str, FieldInfo]:
         """Return pydantic's information about every leaf by dotted name."""
         return dict(leaves_of(cls))
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any], source: str = "chip") -> Chip:
+    def parse(cls, values: Entries, source: str = "chip") -> Chip:
         """Check nested plain values; see the class for the error."""
         try:
             return cls.checked(values)
@@ -182,7 +186,7 @@ class Chip(Part):
             raise ChipError(f"{source}: {error}") from None
 
     @classmethod
-    def checked(cls, values: Mapping[str, Any], forgiven: dict[str, str] | None = None) -> Chip:
+    def checked(cls, values: Entries, forgiven: dict[str, str] | None = None) -> Chip:
         """Check nested plain values, and tell fields that could not act from those kept.
 
         Parameters
@@ -212,7 +216,7 @@ class Chip(Part):
         with silenced():
             return cls.model_validate({**plain, layers.KEPT: sorted(found)} if found else plain)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Page:
         """Return nested plain values, unset ones left out.
 
         Values put together by hand are taken as they stand: another ``g_max`` written into them scales no

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
@@ -13,6 +12,7 @@ from hw_models.chip.fields import Branch, Finite, Four, NonNegative, Part, Posit
 from hw_models.chip.learning import Pulse
 from hw_models.laws.law import meaning, menu, missing, taken
 from hw_models.laws.read_noise import READ_NOISE, UNIT, ReadNoise
+from hw_models.reading import Entries, Page
 
 if TYPE_CHECKING:
     ReadNoiseName = str
@@ -22,7 +22,7 @@ else:
 RELAXATION = (1.0, 86400.0)
 
 
-def refitted(device: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def refitted(device: Entries, changes: Entries) -> Page:
     """Return changes of a device's table, with what they mean for the polynomial in uS beside them.
 
     Another ``g_max`` alone keeps ``programming_noise`` a fit to devices of the ``g_max`` it had. Another
@@ -41,7 +41,7 @@ def refitted(device: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     return result
 
 
-def _of_read_noise(name: str, unit: str = "1", default: Any = 0.0) -> Any:
+def _of_read_noise(name: str, unit: str = "1", default: object = 0.0) -> Any:
     """Return a field that some laws of read noise take, with what it means to each."""
     return at("read", unit, default, meaning(READ_NOISE, name))
 
@@ -130,7 +130,7 @@ class Device(Part):
         """Whether read noise grows with the time since the last write."""
         return self.read_noise > 0 and self.noise.ages
 
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+    def model_copy(self, *, update: Entries | None = None, deep: bool = False) -> Self:
         """Return a copy with other values, unchecked; another g_max as :func:`refitted` says."""
         return super().model_copy(update=refitted(dict(self), update or {}), deep=deep)
 

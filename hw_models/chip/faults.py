@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from hw_models.errors import nearest
+from hw_models.reading import Entries
 from hw_models.text import shown as as_shown
 
 _WORDS: Mapping[str, str] = {
@@ -20,7 +20,7 @@ _WORDS: Mapping[str, str] = {
 }
 
 
-def line(error: Mapping[str, Any], names: Collection[str]) -> str:
+def line(error: Entries, names: Collection[str]) -> str:
     """Describe one fault: the field, the value, what is allowed, the nearest valid name.
 
     Parameters

@@ -6,12 +6,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from hw_models.chip import faults
 from hw_models.errors import ChipError
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 Bits = Annotated[int, Field(ge=1, le=24)]
 Count = Annotated[int, Field(ge=1)]
@@ -33,12 +36,18 @@ Four = Annotated[tuple[Finite, Finite, Finite, Finite], Field(strict=False)]
 Branch = Annotated[tuple[Finite, ...], Field(strict=False)]
 
 
-def at(when: str, unit: str = "1", default: Any = 0.0, means: str | None = None) -> Any:
+def at(when: str, unit: str = "1", default: object = 0.0, means: str | None = None) -> Any:
     """Return a field with its unit and the moment it acts: per device, programming, conversion, read, step, update.
 
     ``means`` stands in for the text under a field whose meaning the laws have that take it.
     """
     return Field(default=default, description=means, json_schema_extra={"unit": unit, "when": when})
+
+
+def said_of(field: FieldInfo) -> Mapping[str, str]:
+    """Return unit and moment of a field, as :func:`at` gave them; empty where it has none."""
+    extra = field.json_schema_extra
+    return {name: str(value) for name, value in extra.items()} if isinstance(extra, dict) else {}
 
 
 class Idle(ValueError):
@@ -110,7 +119,7 @@ class Part(BaseModel):
         if found:
             raise Idle(found)
 
-    def _set(self, dotted: str) -> Iterator[tuple[str, Any, Any]]:
+    def _set(self, dotted: str) -> Iterator[tuple[str, object, object]]:
         """Yield name, value and default of a field, or of all fields of a part."""
         *path, leaf = dotted.split(".")
         part: Part = self
@@ -124,7 +133,7 @@ class Part(BaseModel):
             yield from self._set(f"{dotted}.{name}")
 
 
-def leaves_of(part: type[Part], start: str = "") -> Iterator[tuple[str, Any]]:
+def leaves_of(part: type[Part], start: str = "") -> Iterator[tuple[str, FieldInfo]]:
     """Yield dotted name and pydantic's information of every leaf of a kind of part."""
     for name, field in part.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, Part):

@@ -10,12 +10,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from hw_models.chip import Chip, layers
 from hw_models.chip.device import refitted
 from hw_models.errors import ChipError
-from hw_models.reading import read_toml
+from hw_models.reading import Entries, Page, read_toml
 from hw_models.whole_files import write_text
 
 
@@ -75,7 +74,7 @@ def load(name: str | Path, _open: tuple[Path, ...] = ()) -> Chip:
     return Chip.parse({"name": path.stem, **values}, str(path))
 
 
-def laid_over(base: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+def laid_over(base: Entries, table: Entries) -> Page:
     """Return a chip's values with those of another layer over them; None unsets one, ``preset`` is left out.
 
     What the table switches off stays with its companions, which are listed as kept: see :mod:`hw_models.chip.layers`.
@@ -91,7 +90,7 @@ def laid_over(base: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, An
     return {name: value for name, value in values.items() if name != layers.KEPT or name in table}
 
 
-def _over(base: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+def _over(base: Entries, table: Entries) -> Page:
     """Return nested values with those of another table laid over them."""
     result = dict(base)
     for name, value in table.items():

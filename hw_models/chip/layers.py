@@ -15,17 +15,17 @@ Values are nested plain ones, names are dotted. What acts is said in one place, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from hw_models.chip.fields import Idle
+from hw_models.reading import Entries, Page
 
 KEPT = "kept"
 """Entry of a chip that lists its silenced companions."""
 
 
-def names(table: Mapping[str, Any], start: str = "") -> Iterator[str]:
+def names(table: Entries, start: str = "") -> Iterator[str]:
     """Yield the dotted names of all leaves."""
     for name, value in table.items():
         if isinstance(value, Mapping):
@@ -34,7 +34,7 @@ def names(table: Mapping[str, Any], start: str = "") -> Iterator[str]:
             yield f"{start}{name}"
 
 
-def without(table: Mapping[str, Any], left_out: Iterable[str], start: str = "") -> dict[str, Any]:
+def without(table: Entries, left_out: Iterable[str], start: str = "") -> Page:
     """Return nested values without some leaves."""
     left_out = set(left_out)
     return {
@@ -44,7 +44,7 @@ def without(table: Mapping[str, Any], left_out: Iterable[str], start: str = "") 
     }
 
 
-def idle(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, str]:
+def idle(model: type[BaseModel], values: Entries) -> dict[str, str]:
     """Return the fields that are set where they could not act: what each acts with, by name.
 
     A field that acts only with such a one is one as well. Other faults end the search; they are told when the values
@@ -71,7 +71,7 @@ def idle(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def companions(
-    model: type[BaseModel], below: Mapping[str, Any], table: Mapping[str, Any], values: Mapping[str, Any]
+    model: type[BaseModel], below: Entries, table: Entries, values: Entries
 ) -> list[str]:
     """Return what is kept though it cannot act: fields that acted or were kept below, and that ``table`` does not set.
 
@@ -90,7 +90,7 @@ def companions(
     return sorted(silenced | (now.keys() & kept_of(table)))
 
 
-def kept_of(values: Mapping[str, Any]) -> set[str]:
+def kept_of(values: Entries) -> set[str]:
     """Return the names that the values list as kept; what is no list is left for the checks to find."""
     held = values.get(KEPT)
     return {name for name in held if isinstance(name, str)} if isinstance(held, list | tuple) else set()

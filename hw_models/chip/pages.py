@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hw_models import presets
 from hw_models.chip import Chip
+from hw_models.chip.fields import said_of
 from hw_models.chip.layers import KEPT
 from hw_models.errors import ChipError
 from hw_models.text import lined
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 
 def listing() -> str:
@@ -57,8 +61,8 @@ def fields() -> str:
     return "\n".join(_row(name, value, Chip.settings()[name]) for name, value in Chip.fields_of(Chip()))
 
 
-def _row(name: str, value: Any, field: Any) -> str:
-    extra = field.json_schema_extra or {}
+def _row(name: str, value: object, field: FieldInfo) -> str:
+    extra = said_of(field)
     unit = extra.get("unit", "1")
     shown = list(value) if isinstance(value, tuple) else "unset" if value is None else value
     measured = f"{shown}" + (f" {unit}" if unit != "1" and value is not None else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from neuroep.data.places import listed
 from neuroep.data.vectors import one_line
@@ -46,7 +46,7 @@ def places_of(name: object, names: Sequence[str], wanted: Wanted) -> dict[str, i
     return found
 
 
-def column_of(name: str, values: list[Any]) -> pyarrow.ChunkedArray:
+def column_of(name: str, values: Sequence[object]) -> pyarrow.ChunkedArray:
     """Return an Arrow array of values of one kind."""
     import pyarrow
 
@@ -54,7 +54,7 @@ def column_of(name: str, values: list[Any]) -> pyarrow.ChunkedArray:
     if kinds <= {str}:
         return texts_of(values) if kinds else pyarrow.chunked_array([pyarrow.nulls(len(values))])
     if kinds == {int, float}:
-        values = [value if value is None else float(value) for value in values]
+        values = [float(value) if isinstance(value, int | float) else value for value in values]
     elif len(kinds) > 1:
         rows: dict[type, int] = {}
         for row, value in enumerate(values, 1):
@@ -67,7 +67,7 @@ def column_of(name: str, values: list[Any]) -> pyarrow.ChunkedArray:
         raise TableFault(f"column '{name}': {one_line(error)}") from None
 
 
-def texts_of(values: list[str] | list[Any]) -> pyarrow.ChunkedArray:
+def texts_of(values: Sequence[object]) -> pyarrow.ChunkedArray:
     """Return an Arrow array of texts."""
     import pyarrow
 
@@ -75,7 +75,7 @@ def texts_of(values: list[str] | list[Any]) -> pyarrow.ChunkedArray:
         made = pyarrow.array(values, pyarrow.string())
     except UnicodeEncodeError:
         # Half of a surrogate pair, as JSON can hold it where a text was cut: no letter, and no word has it.
-        made = pyarrow.array([value if value is None else _HALF.sub("\ufffd", value) for value in values])
+        made = pyarrow.array([_HALF.sub("\ufffd", value) if isinstance(value, str) else value for value in values])
     return made if isinstance(made, pyarrow.ChunkedArray) else pyarrow.chunked_array([made])
 
 

@@ -11,7 +11,6 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from hw_models import reading
 from hw_models.text import short
@@ -200,7 +199,7 @@ def _saved_tables(folder: Path) -> list[Path]:
     return files
 
 
-def _page(file: Path, name: str, default: Any = None) -> list[Any]:
+def _page(file: Path, name: str, default: list[object] | None = None) -> list[object]:
     """Return a list out of a page of JSON."""
     try:
         held = reading.read_json(file)

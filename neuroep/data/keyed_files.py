@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -30,9 +29,9 @@ class PickledObject:
 class _Reader(pickle.Unpickler):
     """An unpickler that knows arrays and plain objects only."""
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         """Return what a name stands for; classes are made anew, as a pickle can change what it is given."""
-        known: dict[tuple[str, str], Any] = {
+        known: dict[tuple[str, str], object] = {
             ("numpy", "ndarray"): np.ndarray,
             ("numpy", "dtype"): np.dtype,
             ("builtins", "object"): type(name, (PickledObject,), {}),

@@ -13,8 +13,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hw_models.reading import Page
 from neuroep.data.columns import TableFault, Wanted, column_of, places_of, texts_of
 from neuroep.data.folders import format_of, is_compressed
 
@@ -113,7 +114,7 @@ def _check_separator(file: Path, header: list[str], wanted: Wanted) -> None:
             raise TableFault(f"it is separated by {name}, and is named {named}, which needs {wants}; {ending}")
 
 
-def _typed(values: list[str]) -> list[Any]:
+def _typed(values: list[str]) -> list[object]:
     """Return labels as numbers or truth values where all of them are, else as they stand."""
     plain = [value.strip() for value in values]
     present = [value for value in plain if value not in _ABSENT]
@@ -133,7 +134,7 @@ def read_json(file: Path, wanted: Wanted) -> Columns:
     """Read one object per line, or, in a file named ``.json``, a list of them or one after the other."""
     names = {*wanted.columns, *wanted.others.values()}
 
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def once(pairs: list[tuple[str, object]]) -> Page:
         found = dict(pairs)
         if len(found) < len(pairs):
             given = [name for name, _ in pairs]
@@ -145,7 +146,7 @@ def read_json(file: Path, wanted: Wanted) -> Columns:
     decoder = json.JSONDecoder(object_pairs_hook=once)
     objects = (_objects_of_lines if format_of(file) == ".jsonl" else _objects)(_lines(file), decoder)
     keys: dict[str, None] = {}
-    found: list[tuple[Any, ...]] = []
+    found: list[tuple[object, ...]] = []
     chosen: list[str] = []
     for where, held in objects:
         if not isinstance(held, dict):
@@ -161,7 +162,7 @@ def read_json(file: Path, wanted: Wanted) -> Columns:
     return {name: column_of(name, list(values)) for name, values in columns}
 
 
-def _objects_of_lines(lines: Iterator[str], decoder: json.JSONDecoder) -> Iterator[tuple[str, Any]]:
+def _objects_of_lines(lines: Iterator[str], decoder: json.JSONDecoder) -> Iterator[tuple[str, object]]:
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
@@ -173,7 +174,7 @@ def _objects_of_lines(lines: Iterator[str], decoder: json.JSONDecoder) -> Iterat
                 raise TableFault(f"line {number} is no JSON: {reason}") from None
 
 
-def _objects(lines: Iterator[str], decoder: json.JSONDecoder) -> Iterator[tuple[str, Any]]:
+def _objects(lines: Iterator[str], decoder: json.JSONDecoder) -> Iterator[tuple[str, object]]:
     text = "".join(lines)
     place, number = _after_blanks(text, 0), 0
     try:

@@ -16,14 +16,15 @@ import lzma
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from neuroep.errors import DataError
 
-_OPENERS: Mapping[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_OPENERS: Mapping[str, Callable[[Path], BufferedIOBase]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _MARK = "\ufeff".encode()
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 _HEAD, _CHUNK, _LONGEST_WORD, _LONGEST_LINE = 1 << 18, 1 << 22, 1 << 16, 1 << 26
@@ -83,10 +84,9 @@ def read_words(path: Path) -> Words:
         raise DataError(f"vectors '{path}' cannot be read: {error}") from None
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _opened(path: Path) -> BufferedIOBase:
     opener = _OPENERS.get(path.suffix.lower())
-    opened: IO[bytes] = path.open("rb") if opener is None else opener(path)
-    return opened
+    return path.open("rb") if opener is None else opener(path)
 
 
 def _form(head: bytes) -> _Form:
@@ -163,7 +163,7 @@ def _has_controls(line: bytes) -> bool:
     return len(line.translate(None, _CONTROLS)) < len(line)
 
 
-def _read_text(file: IO[bytes], form: _Form) -> Words:
+def _read_text(file: BufferedIOBase, form: _Form) -> Words:
     rows: dict[str, int] = {}
     values = array("f")
     count = repeated = 0
@@ -197,7 +197,7 @@ def _complaint(fields: list[bytes], dim: int) -> str:
     return f"holds {_numbers(b' '.join(fields))} numbers after its word, not {dim}"
 
 
-def _rows(file: IO[bytes], form: _Form) -> Iterator[tuple[int, bytes, list[bytes]]]:
+def _rows(file: BufferedIOBase, form: _Form) -> Iterator[tuple[int, bytes, list[bytes]]]:
     """Return number, text and fields of each line behind the header; blank lines are passed over.
 
     A line that begins with a blank, and has no more than its numbers, has a blank for its word, as some files do.
@@ -226,7 +226,7 @@ def _check_size(path: Path, form: _Form) -> None:
         )
 
 
-def _read_binary(file: IO[bytes], form: _Form) -> Words:
+def _read_binary(file: BufferedIOBase, form: _Form) -> Words:
     count, dim = int(form.words or 0), form.dim
     width = 4 * dim
     try:
@@ -256,7 +256,7 @@ def _read_binary(file: IO[bytes], form: _Form) -> Words:
     return Words(rows, table[: len(rows)], repeated)
 
 
-def _after_header(file: IO[bytes]) -> bytes:
+def _after_header(file: BufferedIOBase) -> bytes:
     """Return the first bytes behind the header."""
     head = file.read(_HEAD).removeprefix(_MARK).lstrip()
     return head.partition(b"\n")[2]

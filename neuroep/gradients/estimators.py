@@ -14,11 +14,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from hw_models.keywords import checked
+from neuroep.data.batch import Batch
+from neuroep.engines.clamped import Clamped
 from neuroep.engines.engine import Engine
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.settling import Settled
@@ -38,7 +39,7 @@ NUDGED = Schedule(steps=50, tolerance=0.01)
 class Phases:
     """The settled phases of one batch."""
 
-    clamped: Any
+    clamped: Clamped
     free: Settled
     nudged: dict[float, Settled]
     """By nudge in units of beta."""
@@ -108,7 +109,9 @@ class Estimator:
             )
         return ways[generator(self.seed, "nudge sign", step).integers(len(ways))]
 
-    def settle(self, engine: Engine, batch: Any, step: int | None = None, record: tuple[str, ...] = ()) -> Phases:
+    def settle(
+        self, engine: Engine, batch: Batch | Clamped, step: int | None = None, record: tuple[str, ...] = ()
+    ) -> Phases:
         """Settle the free phase and, from its end, the nudged ones; ``record`` goes to the nudged ones.
 
         All nudged phases take the sweeps of the longest one: what the free phase has left unsettled goes on to settle
@@ -128,16 +131,18 @@ class Estimator:
     def _contrasts(self, engine: Engine, phases: Phases, step: int | None) -> dict[str, Contrast]:
         return engine.contrasts(phases.clamped, pairs(self.formula(step), self.beta, phases))
 
-    def measure(self, engine: Engine, batch: Any, step: int | None = None) -> Measurement:
+    def measure(self, engine: Engine, batch: Batch | Clamped, step: int | None = None) -> Measurement:
         """Return contrasts and health numbers of one batch; see :mod:`neuroep.gradients.health`."""
         phases = self.settle(engine, batch, step)
         return Measurement(self._contrasts(engine, phases, step), phases.free, self._health(engine, phases))
 
-    def gradient(self, engine: Engine, batch: Any, step: int | None = None) -> dict[str, np.ndarray]:
+    def gradient(self, engine: Engine, batch: Batch | Clamped, step: int | None = None) -> dict[str, np.ndarray]:
         """Return dL/dtheta by parameter name, averaged over the batch."""
         return engine.gradient(self._contrasts(engine, self.settle(engine, batch, step), step))
 
-    def trajectory(self, engine: Engine, batch: Any, step: int | None = None) -> list[dict[str, np.ndarray]]:
+    def trajectory(
+        self, engine: Engine, batch: Batch | Clamped, step: int | None = None
+    ) -> list[dict[str, np.ndarray]]:
         """Return the gradient in pieces, one per step of the nudged phases; their sum is :meth:`gradient`.
 
         Piece k holds -sum_n w_n (dPhi/dtheta(k) - dPhi/dtheta(k - 1)), the update that the change of step k alone
@@ -147,7 +152,7 @@ class Estimator:
         return list(self.pieces(engine, clamped, engine.settle(clamped, self.free), step))
 
     def pieces(
-        self, engine: Engine, clamped: Any, free: Settled, step: int | None = None
+        self, engine: Engine, clamped: Clamped, free: Settled, step: int | None = None
     ) -> Iterator[dict[str, np.ndarray]]:
         """Yield what :meth:`trajectory` lists, one at a time, from a settled free phase.
 

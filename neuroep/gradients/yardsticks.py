@@ -15,11 +15,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from neuroep.data.batch import Batch
 from neuroep.engines import reference
 from neuroep.engines.clamped import Clamped
 from neuroep.engines.engine import Engine
@@ -134,18 +135,18 @@ class BPTT:
     steps: int = 30
     order: str = "synchronous"
 
-    def gradient(self, engine: Engine, batch: Any) -> dict[str, np.ndarray]:
+    def gradient(self, engine: Engine, batch: Batch | Clamped) -> dict[str, np.ndarray]:
         """Return dL/dtheta by parameter name."""
         total: dict[str, np.ndarray] = {}
         for piece in self.pieces(engine, batch):
             total = {name: total[name] + value for name, value in piece.items()} if total else piece
         return total
 
-    def trajectory(self, engine: Engine, batch: Any) -> list[dict[str, np.ndarray]]:
+    def trajectory(self, engine: Engine, batch: Batch | Clamped) -> list[dict[str, np.ndarray]]:
         """Return the gradient in pieces, piece k with respect to the parameters used k steps before the end."""
         return list(self.pieces(engine, batch))
 
-    def pieces(self, engine: Engine, batch: Any) -> Iterator[dict[str, np.ndarray]]:
+    def pieces(self, engine: Engine, batch: Batch | Clamped) -> Iterator[dict[str, np.ndarray]]:
         """Yield what :meth:`trajectory` lists, one at a time."""
         clamped = engine.clamp(batch)
         fixed = engine.settle(clamped, self.free).state
@@ -170,7 +171,7 @@ class Implicit:
     steps: int = 200
     tolerance: float = 1e-12
 
-    def gradient(self, engine: Engine, batch: Any) -> dict[str, np.ndarray]:
+    def gradient(self, engine: Engine, batch: Batch | Clamped) -> dict[str, np.ndarray]:
         """Return dL/dtheta by parameter name.
 
         Raises
@@ -227,7 +228,7 @@ def relative_error(value: np.ndarray, exact: np.ndarray) -> float:
     return float(miss / size) if size > 0 else float("inf" if miss > 0 else 0.0)
 
 
-def cosine_to_bptt(engine: Engine, batch: Any, estimator: Estimator, steps: int = 30) -> dict[str, float]:
+def cosine_to_bptt(engine: Engine, batch: Batch | Clamped, estimator: Estimator, steps: int = 30) -> dict[str, float]:
     """Return the cosine of the estimator's gradient with BPTT's by parameter name, BPTT in float64 on the CPU."""
     exact = as_reference(engine)
     found = estimator.gradient(engine, batch, step=0)

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from hw_models.whole_files import replaced
 from neuroep.errors import CheckpointError, reason
 from neuroep.learning.optimisers import SGD, Adam
 from neuroep.runs import seals
+
+if TYPE_CHECKING:
+    from safetensors import safe_open
 
 FORMAT = 3
 """Version of the file's layout: from 2 on all tensors are listed with digests, from 3 on devices have a section."""
@@ -196,7 +199,7 @@ def load_about(path: str | Path) -> Checkpoint:
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[Any]:
+def _opened(path: str | Path) -> Iterator[safe_open]:
     """Open a file of safetensors; whatever it or NumPy makes of a damaged one is one line."""
     from safetensors import SafetensorError, safe_open
 

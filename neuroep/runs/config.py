@@ -124,7 +124,7 @@ class Config(Section):
         return dict(_leaves(self.to_dict()))
 
 
-def _leaves(tables: Entries, start: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(tables: Entries, start: str = "") -> Iterator[tuple[str, object]]:
     for name, value in tables.items():
         if isinstance(value, dict) and f"{start}{name}" != "optimiser.rates":
             yield from _leaves(value, f"{start}{name}.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from neuroep.errors import DataError
 from neuroep.runs import advice
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
     from neuroep.data.corpus import Corpus
     from neuroep.engines.engine import Engine
     from neuroep.engines.settling import Schedule
@@ -189,7 +191,7 @@ def _judge(
     return Evaluation(split, classes, confusion, *means, predicted=np.concatenate(predicted))
 
 
-def bar(items: Iterator[Batch], total: int, label: str, progress: bool) -> Any:
+def bar(items: Iterator[Batch], total: int, label: str, progress: bool) -> tqdm[Batch]:
     """Wrap batches in a progress bar that shows on a terminal only."""
     from tqdm import tqdm
 

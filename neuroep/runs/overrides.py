@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Union, get_args, get_origin
 
 from hw_models.reading import Entries, Page, parse_toml
 from neuroep.errors import ConfigError, nearest
@@ -93,7 +93,7 @@ def merged(values: Entries, overrides: Sequence[str]) -> Page:
         if tables[:1] == ["chip"] and below is not None and result["chip"] is below:
             # A layer of its own: what it switches off keeps its companions, what it sets in vain is refused.
             result["chip"] = {"preset": below}
-        table: Any = result
+        table: object = result
         for inner in tables:
             table = _inner(table, inner)
         if isinstance(table, dict):
@@ -101,7 +101,7 @@ def merged(values: Entries, overrides: Sequence[str]) -> Page:
     return result
 
 
-def _inner(table: object, name: str) -> Any:
+def _inner(table: object, name: str) -> object:
     """Return the table of that name inside another, made where there is none."""
     if not isinstance(table, dict):
         return table
@@ -165,7 +165,7 @@ def dotted(option: str, others: Collection[str] = ()) -> tuple[str, str]:
     raise ConfigError(f"unknown setting '--{name}': {allowed}{near}")
 
 
-def _value(field: str, text: str) -> Any:
+def _value(field: str, text: str) -> object:
     """Read a value as TOML, or keep it as text where the setting takes text."""
     annotation = settings()[field].annotation
     members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
@@ -180,7 +180,7 @@ def _value(field: str, text: str) -> Any:
     return _scalar(text)
 
 
-def _scalar(text: str) -> Any:
+def _scalar(text: str) -> object:
     """Read one value of TOML; what is none, or more than one, is text."""
     try:
         found = parse_toml(f"value = {text}")

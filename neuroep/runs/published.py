@@ -12,7 +12,7 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -153,12 +153,16 @@ def _synapses(file: str | Path) -> list[dict[str, np.ndarray]]:
     return [numbered[number] for number in sorted(numbered)]
 
 
-def _fault(tensor: Any) -> str:
+def _fault(tensor: object) -> str:
     """Return what keeps a tensor from being weights, empty if nothing does."""
     import torch
 
-    plain = isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided and not tensor.is_nested
-    if not plain or tensor.is_complex():
+    if (
+        not isinstance(tensor, torch.Tensor)
+        or tensor.layout != torch.strided
+        or tensor.is_nested
+        or tensor.is_complex()
+    ):
         return "is no plain tensor of real numbers"
     if tensor.is_quantized:
         return "is quantised: save the dequantised weights, tensor.dequantize()"

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from hw_models.chip import Chip
-from hw_models.reading import Entries, Page
+from hw_models.reading import Entries
 from neuroep.data.catalogue import CATALOGUE, NAMES, OPTIONAL, DataSource, Origin
 from neuroep.errors import ConfigError
 from neuroep.gradients.formulas import Kind, check_points
@@ -25,6 +25,8 @@ PAPER_SIZES: Mapping[str, Entries] = {
 }
 SEQUENCES: Mapping[str, tuple[str, ...]] = {"sentiment": ("text",), "inference": ("premise", "hypothesis")}
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
     DataName = str
 else:
     DataName = Literal[NAMES]
@@ -101,7 +103,7 @@ class NetworkConfig(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _paper_sizes(cls, values: Any) -> Any:
+    def _paper_sizes(cls, values: object) -> object:
         if not isinstance(values, Mapping):
             return values
         kind = values.get("kind", "sentiment")
@@ -301,7 +303,7 @@ SECTIONS: Mapping[str, type[Section]] = {
 """By name of the table; beside them stands the chip's."""
 
 
-def settings(chip: bool = True) -> Page:
+def settings(chip: bool = True) -> dict[str, FieldInfo]:
     """Return every field of the configuration by dotted name, as pydantic field information.
 
     Parameters
@@ -309,7 +311,7 @@ def settings(chip: bool = True) -> Page:
     chip : bool
         With those of a chip, ``chip.adc.bits`` and so on.
     """
-    found: Page = {}
+    found: dict[str, FieldInfo] = {}
     for name, part in SECTIONS.items():
         found |= {f"{name}.{leaf}": field for leaf, field in part.model_fields.items()}
     return found | ({f"{CHIP}.{name}": field for name, field in Chip.settings().items()} if chip else {})
