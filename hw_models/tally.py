@@ -1,7 +1,7 @@
 """What happened on a chip: which part did which operation how often, on what shape, with how many bits, in which phase.
 
 Counters are sums of a tally, and cost and latency are computed from one afterwards; nothing here weighs anything. Every
-part has a tally of its own; those of one chip share a :class:`Phase`, so that it is said once.
+part has a tally of its own; those of one chip share a :class:`CurrentPhase`, so that it is said once.
 
 ============================  ======================================================================================
 operation                     one is
@@ -51,7 +51,7 @@ _Row = tuple[str, str, tuple[int, ...], int | None, str]
 """The fields of :class:`Work`: a plain tuple is made in a tenth of the time."""
 
 
-class Phase:
+class CurrentPhase:
     """The phase that it is now, for all tallies that share it.
 
     Attributes
@@ -86,12 +86,12 @@ class Tally:
 
     Parameters
     ----------
-    phase : Phase, optional
+    phase : CurrentPhase, optional
         Of what is added without one; default one of its own.
     """
 
-    def __init__(self, phase: Phase | None = None) -> None:
-        self.now = phase or Phase()
+    def __init__(self, phase: CurrentPhase | None = None) -> None:
+        self.now = phase or CurrentPhase()
         self._numbers: dict[_Row, int] = {}
 
     @property

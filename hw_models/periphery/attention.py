@@ -21,7 +21,7 @@ from hw_models.arrays.digitiser import Digitiser
 from hw_models.chip import Chip, Converter, Update
 from hw_models.errors import ChipError
 from hw_models.kernels.random import key
-from hw_models.tally import Phase, Tally
+from hw_models.tally import CurrentPhase, Tally
 
 
 def levels(exp_bits: int | None) -> int:
@@ -42,7 +42,7 @@ class PatternCrossbars(Digitisers):
         Of all draws.
     dtype : str
         Of signals.
-    phase : Phase, optional
+    phase : CurrentPhase, optional
         Of what is written to tallies; default one of their own.
 
     Attributes
@@ -53,7 +53,7 @@ class PatternCrossbars(Digitisers):
         What the crossbars of all batches before the present one did.
     """
 
-    def __init__(self, chip: Chip, layer: str, seed: int, dtype: str, phase: Phase | None = None) -> None:
+    def __init__(self, chip: Chip, layer: str, seed: int, dtype: str, phase: CurrentPhase | None = None) -> None:
         self.chip, self.name, self.seed, self.dtype = chip, f"{layer} patterns", seed, dtype
         self.converters = Converters(chip, self.name)
         self.converters.assume(forward=False, transposed=True)

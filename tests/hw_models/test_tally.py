@@ -11,7 +11,7 @@ from hw_models.arrays.events import EventArray
 from hw_models.arrays.pulses import PulsedDevices
 from hw_models.chip import Chip, Events, Pulse
 from hw_models.periphery.attention import PatternCrossbars
-from hw_models.tally import Phase, Tally, Work
+from hw_models.tally import CurrentPhase, Tally, Work
 
 CHIP = {"crossbar": {"rows": 4, "columns": 3}, "dac": {"bits": 6, "range": 1.0}, "adc": {"bits": 5, "range": 0.5}}
 SHAPE = (7, 10)
@@ -101,7 +101,7 @@ def test_a_tally_outlives_a_checkpoint(phases):
 @pytest.mark.parametrize("shape", [(7, 10), (5, 5)])
 def test_an_event_array_says_what_it_sent(shape):
     """Changes of senders alone, each to all receivers; a state without a tally gives the same counters."""
-    phase = Phase()
+    phase = CurrentPhase()
     array = EventArray(Events(state_range=1.0), shape, 0, "a", tally=Tally(phase))
     array.program(np.ones(shape, np.float32))
     memory = array.memory(2)
@@ -137,7 +137,7 @@ def test_pulses_are_written_down():
 
 
 def test_what_is_said_further_out_stays():
-    phase = Phase()
+    phase = CurrentPhase()
     with phase.during("evaluate"):
         with phase.during("free"):
             assert phase.name == "evaluate"
@@ -162,7 +162,7 @@ def test_packed_rows_are_the_same_whatever_their_order():
 
 def test_pattern_crossbars_keep_what_those_of_past_batches_did():
     """Batches of sentences of three lengths; each sample is one read of its own patterns."""
-    phase, draw = Phase(), np.random.default_rng(0)
+    phase, draw = CurrentPhase(), np.random.default_rng(0)
     stored = PatternCrossbars(Chip.parse(CHIP | {"attention": {"kind": "analog", "pattern_range": 1.0}}), "a", 0, "float32", phase)
     for lengths in ([3, 5], [5, 4]):
         patterns = [draw.uniform(-1, 1, (n, 6)).astype(np.float32) for n in lengths]

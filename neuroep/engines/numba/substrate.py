@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hw_models.tally import Phase, Tally
+from hw_models.tally import CurrentPhase, Tally
 from neuroep.engines.numba.arrays import ideal
 from neuroep.engines.numba.attention import ExactAttention, Tokens
 from neuroep.engines.numba.neurons import ExactNeurons, displaced
@@ -33,7 +33,7 @@ class Setting:
     dtype: str
     seed: int
     """Of the draws of a chip."""
-    phase: Phase = field(default_factory=Phase)
+    phase: CurrentPhase = field(default_factory=CurrentPhase)
     """Of what all parts write to their tallies."""
 
     def tally(self) -> Tally:
