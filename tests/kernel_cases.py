@@ -50,6 +50,9 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     for name, pulse in DEVICES.items():
         for trains in ("expected", "stochastic"):
             yield f"{name} {trains}", {"device": {"pulse": pulse}, "update": {"scheme": "pulsed", "trains": trains}}, {}
+    # Steps and noise so large that some devices may meet a bound.
+    coarse = DEVICES["power"] | {"dw_min": 0.02, "noise": 2.0}
+    yield "power coarse", {"device": {"pulse": coarse}, "update": {"scheme": "pulsed"}}, {}
     mixed = {"device": {"pulse": DEVICES["exponential"]}, "update": {"scheme": "mixed_precision"}}
     yield "mixed precision", mixed, {}
     yield "converters", {"dac": READ, "adc": READ | {"noise": 0.01}, "device": NOISE}, {"optimiser": SGD()}

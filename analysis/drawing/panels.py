@@ -1,9 +1,8 @@
 """Pictures on pages: a picture says beside itself which page shows it, and the page finds it.
 
-    CLIPPED = Panel("Behaviour", 55, measure, [Picture(plot_clipped, "Share of reads that clip.")], title="Clipping")
-
-in any module of :mod:`analysis.run` puts a picture on the page of a run: no list is kept elsewhere. What a panel draws
-is measured first, all of it, and drawn afterwards from the results alone.
+A constant ``Panel("Behaviour", 55, measure, [Picture(plot_clipped, "Share of reads that clip.")])`` in any module of
+:mod:`analysis.run` puts a picture on the page of a run: no list is kept elsewhere. What a panel draws is measured
+first, all of it, and drawn afterwards from the results alone.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # Tested by tests/analysis/test_report.py
-"""The page of a run."""
+"""The page of a run. What it shows, each module of this folder declares: a :class:`~analysis.drawing.panels.Panel`."""
 
 from __future__ import annotations
 

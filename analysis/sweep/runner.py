@@ -1,6 +1,7 @@
 """Run a sweep, or go on with it: checks, directory, executor, and the tables at the end.
 
-    found = runner.run("runs/reviews", ["chip.adc.bits=3:8"], out="runs/bits", overrides=["--chip", "pcm"], seeds=3)
+    chip = ["--chip", "pcm"]
+    found = analysis.sweep.runner.run("runs/reviews", ["chip.adc.bits=3:8"], out="runs/bits", overrides=chip, seeds=3)
 
 Results depend neither on the executor, nor on the number of workers, nor on the order in which trials finish, nor on
 how often the sweep was killed and started again.

@@ -1,82 +1,310 @@
-"""Digitisers of one part together, and the DAC and ADC of a crossbar; see :mod:`hw_models.arrays.digitiser`."""
+"""DAC and ADC: a uniform quantiser with noise ahead of it, its range fixed or calibrated on samples and then frozen.
+
+    y = clip(rint((x + noise range z)/step) step, low, high)          round half to even
+
+signed     step = 2 range/(2^bits - 2), from -range to range: 2^bits - 1 levels, zero among them
+unsigned   step = range/(2^bits - 1), from 0 to range: 2^bits levels
+stochastic rint(x/step + U(-1/2, 1/2)) step: up or down at random, x as mean, standard deviation step sqrt(p (1 - p))
+
+Without bits a converter with a range clips to it. This is the convention of aihwkit (Rasch et al., AICAS 2021) and of
+CrossSim's sign-magnitude converters (Xiao et al., CrossSim 3). A reading is at the stop where x, noise and rounding in,
+lies beyond the last level. The ADC of an array does the same within the product, in :mod:`hw_models.kernels.noise`.
+
+DAC, ADC, the digitiser of neuron and attention states, and the read-out of the phases are all a :class:`Digitiser`: it
+has bits, range and sign, rounds, adds noise, is calibrated (:mod:`hw_models.arrays.calibration`) and counts. The ADC of
+a crossbar works fused into the product (:mod:`hw_models.arrays.reading`) with the grid and the noise it is told here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
-from hw_models.arrays.digitiser import Digitiser
+from hw_models.arrays.calibration import Samples
 from hw_models.chip import description as chip
+from hw_models.chip.fields import LARGEST, SMALLEST
+from hw_models.errors import ChipError
+from hw_models.kernels import noise as noise_kernels
+from hw_models.kernels.random import normals
+from hw_models.tally import Tally
 
 
-class Digitisers:
-    """A part with digitisers, calibrated and kept together; see :func:`hw_models.arrays.calibration.calibrating`."""
+class Grid(NamedTuple):
+    """Levels of a converter: multiples of ``step`` in [low, high]; step 0 only clips, below 0 changes nothing."""
 
-    @property
-    def digitisers(self) -> Mapping[str, Digitiser]:
-        """Those whose ranges are kept, by name."""
-        return {}
-
-    @property
-    def calibrates(self) -> bool:
-        """Whether a range comes from samples."""
-        return any(digitiser.converter.calibrates for digitiser in self.digitisers.values())
-
-    def observe(self, on: bool = True) -> None:
-        """Begin to collect calibration samples, or stop; signals pass those that wait for a range meanwhile."""
-        for digitiser in self.digitisers.values():
-            digitiser.observe(on)
-
-    def freeze(self) -> None:
-        """Set the ranges from the samples; a digitiser that saw none keeps what it had."""
-        for digitiser in self.digitisers.values():
-            if digitiser.sampled:
-                digitiser.freeze()
-            digitiser.observe(False)
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Return the ranges, by name."""
-        return {name: digitiser.state() for name, digitiser in self.digitisers.items()}
-
-    def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over :meth:`state`."""
-        for name, digitiser in self.digitisers.items():
-            digitiser.load(state[name])
+    step: float
+    low: float
+    high: float
 
 
-class Converters(Digitisers):
-    """DAC and ADC of both directions of a crossbar; several crossbars may share them.
+OPEN = Grid(-1.0, 0.0, 0.0)
+"""The grid that changes nothing."""
+
+
+def grid(bits: int | None, range: float, unsigned: bool) -> Grid:
+    """Return the grid of a converter with that full scale; without bits it clips."""
+    low = 0.0 if unsigned else -range
+    if bits is None:
+        return Grid(0.0, low, range)
+    return Grid(range / (2**bits - 1) if unsigned else range / (2 ** (bits - 1) - 1), low, range)
+
+
+class Digitiser:
+    """One bank of converters with a common range.
 
     Parameters
     ----------
-    chip : chip.Chip
-        Its ``dac`` and ``adc``.
+    converter : chip.Converter
+        Bits, range, noise.
     name : str
-        For messages.
+        For messages, for example ``"hidden forward adc"``.
+    ahead : Digitiser, optional
+        The converter whose full scale is the unit of a fixed range, as the DAC's is of an ADC.
+    noise_of : Digitiser, optional
+        The converter whose full scale is the unit of the noise; default this one. Noise of another one may exceed the
+        signal by far: the range has to hold both, and calibration samples are taken with it.
+    tally : Tally, optional
+        Where :meth:`digitise` writes what it does; default one of its own.
+
+    Attributes
+    ----------
+    unsigned : bool
+        Whether it starts at 0.
+    nonnegative : bool or None
+        Whether the signal can never be negative, for sign "auto"; None leaves it to the samples.
+    observing : bool
+        Whether it collects samples, and passes signals through unchanged.
+    blank : float or None
+        Range after a first calibration whose samples were all 0; None leaves it uncalibrated.
+    stops : bool
+        Whether a value beyond the last level is counted; not where a signal ends there by its nature.
     """
 
-    def __init__(self, chip: chip.Chip, name: str = "crossbar") -> None:
-        self._digitisers: dict[str, Digitiser] = {}
-        self.whole = chip.crossbar.mapping == "offset" and chip.crossbar.reference == "digital"
-        for way in ("forward", "transposed"):
-            dac = Digitiser(chip.dac, f"{name} {way} dac")
-            self._digitisers |= {f"{way}.dac": dac, f"{way}.adc": Digitiser(chip.adc, f"{name} {way} adc", dac)}
+    def __init__(
+        self,
+        converter: chip.Converter,
+        name: str,
+        ahead: Digitiser | None = None,
+        noise_of: Digitiser | None = None,
+        tally: Tally | None = None,
+    ) -> None:
+        self.converter, self.name, self.ahead, self.noise_of = converter, name, ahead, noise_of
+        self._acts, self._full, self._share = converter.acts, converter.range, converter.noise
+        self._calibrated: float | None = None
+        self._levels: tuple[tuple[float, bool], Grid] = (-1.0, False), OPEN
+        self.unsigned = converter.sign == "unsigned"
+        self.nonnegative: bool | None = None
+        self.observing = False
+        self.blank: float | None = 1.0
+        self.tally, self.stops = Tally() if tally is None else tally, True
+        self._zeros = False
+        self.samples = Samples(name, converter.percentile)
 
     @property
-    def digitisers(self) -> dict[str, Digitiser]:
-        """By direction and kind: ``"forward.dac"``, ``"forward.adc"``, ..."""
-        return self._digitisers
+    def conversions(self) -> int:
+        """Values that :meth:`digitise` has converted to bits."""
+        return self.tally.number("conversion", part=self.name)
 
-    def of(self, way: str) -> tuple[Digitiser, Digitiser]:
-        """Return DAC and ADC of ``"forward"`` or ``"transposed"``."""
-        return self._digitisers[f"{way}.dac"], self._digitisers[f"{way}.adc"]
+    @property
+    def at_stop(self) -> int:
+        """Values of those, and of clipped ones, that lay beyond the last level."""
+        return self.tally.number("conversion_at_stop", part=self.name)
 
-    def assume(self, forward: bool, transposed: bool) -> None:
-        """Say of what each direction is driven with whether it can never be negative.
+    @property
+    def range(self) -> float | None:
+        """Full scale as a signal; None where it is still to be calibrated."""
+        if self._full is None:
+            return self._calibrated
+        return self._full * (self.ahead.range or 1.0 if self.ahead else 1.0)
 
-        Sensed currents can, but for whole currents of single devices, ahead of a digital reference.
+    @property
+    def acts(self) -> bool:
+        """Whether it changes signals now."""
+        return self._acts and not self.observing
+
+    @property
+    def grid(self) -> Grid:
+        """The grid for the kernels; :data:`OPEN` where nothing acts.
+
+        Raises
+        ------
+        ChipError
+            If the range is not calibrated.
         """
-        for way, nonnegative in (("forward", forward), ("transposed", transposed)):
-            dac, adc = self.of(way)
-            dac.nonnegative, adc.nonnegative = nonnegative, nonnegative and self.whole
+        if not self.acts:
+            return OPEN
+        full = self._known()
+        if self._levels[0] != (full, self.unsigned):
+            self._levels = (full, self.unsigned), grid(self.converter.bits, full, self.unsigned)
+        return self._levels[1]
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of its noise as a signal; 0 where nothing acts."""
+        return self._share * (self.noise_of or self)._known() if self._share and self.acts else 0.0
+
+    def _known(self) -> float:
+        """Return the range, which must be known by now."""
+        if self.range is not None:
+            return self.range
+        if self._zeros:
+            raise ChipError(f"{self.name}: all its calibration samples were 0, which gives no range")
+        raise ChipError(f"{self.name}: its range is neither set nor calibrated; calibrate it on samples first")
+
+    def __call__(
+        self,
+        values: np.ndarray,
+        key: np.ndarray,
+        step: int,
+        tile: int = 0,
+        first_row: int = 0,
+        noiseless: bool = False,
+    ) -> np.ndarray:
+        """Return values (rows, n) converted; the very array where nothing acts.
+
+        Parameters
+        ----------
+        values : numpy.ndarray
+            (rows, n), C-contiguous, float32 or float64.
+        key : numpy.ndarray
+            Key of noise and stochastic rounding.
+        step, tile, first_row : int
+            Counter of the draws; noise takes tile 2 tile, rounding 2 tile + 1.
+        noiseless : bool
+            Leave the noise out: the codes as the digital side knows them.
+        """
+        return self.converted(values, key, step, tile, first_row, noiseless)[0]
+
+    def converted(
+        self,
+        values: np.ndarray,
+        key: np.ndarray,
+        step: int,
+        tile: int = 0,
+        first_row: int = 0,
+        noiseless: bool = False,
+        out: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, int]:
+        """Return values converted as by a call, and how many of them were at the stop.
+
+        ``out`` is written to where given; otherwise the result is a new array, or the very one where nothing acts.
+        """
+        levels = self.grid
+        if levels is OPEN:
+            if out is None:
+                return values, 0
+            out[:] = values
+            return out, 0
+        ahead, noise = values, 0.0 if noiseless else self.noise
+        out = np.empty_like(values) if out is None else out
+        if noise:
+            ahead, sigma = values.copy(), np.full(len(values), noise, dtype=values.dtype)
+            out[:] = 0
+            draws = (key, step, 2 * tile, first_row)
+            stops = noise_kernels.sense(ahead, sigma, *draws, *self._noiseless(levels), 1.0, out, 0)
+            if not self.converter.stochastic:
+                return out, stops
+        if self.converter.stochastic:
+            return out, noise_kernels.convert_stochastic(ahead, out, *levels, key, step, 2 * tile + 1, first_row)
+        return out, noise_kernels.convert(ahead, out, *levels)
+
+    def _noiseless(self, levels: Grid) -> Grid:
+        return OPEN if self.converter.stochastic else levels
+
+    def digitise(
+        self, values: np.ndarray, key: np.ndarray, step: int, tile: int = 0, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Convert what a part shows, and count it; while observing it is a sample, and passes unchanged.
+
+        Parameters
+        ----------
+        values : numpy.ndarray
+            (rows, n).
+        key, step, tile
+            Of the draws, as in a call.
+        out : numpy.ndarray, optional
+            C-contiguous array to write to.
+        """
+        values = np.ascontiguousarray(values)
+        if self.observing:
+            self.sample(self._with_noise(values, key, step, tile))
+        bits, width = self.converter.bits, values.shape[1:]
+        if bits is not None:
+            self.tally.add(self.name, "conversion", values.size, width, bits)
+        converted, stops = self.converted(values, key, step, tile, out=out)
+        if stops and self.stops:
+            self.tally.add(self.name, "conversion_at_stop", stops, width, bits)
+        return converted
+
+    def _with_noise(self, values: np.ndarray, key: np.ndarray, step: int, tile: int) -> np.ndarray:
+        """Return samples with their noise, where it is in units of another converter, as it will be once calibrated."""
+        if self.noise_of is None or not self._share:
+            return values
+        z = normals(key, step, 2 * tile, values.shape, dtype=values.dtype.name)
+        return values + values.dtype.type(self._share * self.noise_of.foreseen) * z
+
+    def observe(self, on: bool = True) -> None:
+        """Begin to collect calibration samples anew, or stop without a new range."""
+        self.observing = on
+        self.samples.forget()
+
+    def sample(self, values: np.ndarray) -> None:
+        """Take values as calibration samples, where the range is calibrated.
+
+        Raises
+        ------
+        ChipError
+            If one is not finite, or beyond 1e30, and there is no range to keep; it observes no longer.
+        """
+        if not self.converter.calibrates or not values.size:
+            return
+        if not self.samples.take(values) and self._calibrated is None:
+            self.observe(False)
+            raise ChipError(f"{self.name}: a calibration sample is not finite, or beyond {LARGEST:g}")
+
+    @property
+    def sampled(self) -> bool:
+        """Whether it has seen samples since :meth:`observe`."""
+        return self.samples.lowest < np.inf
+
+    def freeze(self) -> None:
+        """Set range and sign from the samples and stop observing; does nothing where the range is fixed.
+
+        A range from before stays where the samples were all 0, or one of them not finite.
+
+        Raises
+        ------
+        ChipError
+            If there were no samples.
+        """
+        self.observing = False
+        if not self.converter.calibrates:
+            return
+        if not self.sampled and not self.samples.spoiled:
+            raise ChipError(f"{self.name}: no calibration samples")
+        full = 0.0 if self.samples.spoiled else min(self.foreseen, LARGEST)
+        first, found = self._calibrated is None, full >= SMALLEST
+        if first or found:
+            self._calibrated, self._zeros = full if found else self.blank, not found
+            if self.converter.sign == "auto":
+                self.unsigned = found and self.samples.lowest >= 0 if self.nonnegative is None else self.nonnegative
+        self.samples.forget()
+
+    @property
+    def foreseen(self) -> float:
+        """The range that the samples so far would give, 0 where all of them are."""
+        return float(self.converter.margin * self.samples.level())
+
+    def state(self) -> np.ndarray:
+        """Return (calibrated range, unsigned) as float64, the range NaN where there is none."""
+        full = np.nan if self._calibrated is None else self._calibrated
+        return np.array([full, self.unsigned], dtype=np.float64)
+
+    def load(self, state: np.ndarray) -> None:
+        """Take over :meth:`state`; a range that is not positive and finite is refused."""
+        full = float(state[0])
+        if not np.isnan(full) and not 0 < full <= LARGEST:
+            raise ChipError(f"{self.name}: the range is {full:g}: allowed are positive numbers up to {LARGEST:g}")
+        self.observing, self.unsigned, self._zeros = False, bool(state[1]), False
+        self._calibrated = None if np.isnan(full) else full

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hw_models.arrays.converters import Converters
+from hw_models.arrays.converter_bank import Converters
 from hw_models.chip import Chip, Device, Layout, Wires
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hw_models.arrays.digitiser import OPEN, Digitiser
+from hw_models.arrays.converters import OPEN, Digitiser
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.programming import Array
 from hw_models.arrays.stored import StoredWeights

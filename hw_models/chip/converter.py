@@ -1,5 +1,5 @@
 # Tested by tests/hw_models/chip/test_description.py.
-"""A DAC, an ADC or a digitiser as data; equations: :mod:`hw_models.arrays.digitiser`."""
+"""A DAC, an ADC or a digitiser as data; equations: :mod:`hw_models.arrays.converters`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hw_models.chip.fields import Bits, NonNegative, Part, Positive, at
 
 
 class Converter(Part):
-    """A DAC, an ADC, or a digitiser of states. Convention of the field: see :mod:`hw_models.arrays.digitiser`."""
+    """A DAC, an ADC, or a digitiser of states. Convention of the field: see :mod:`hw_models.arrays.converters`."""
 
     bits: Bits | None = at("conversion", "bit", None)
     """Resolution; unset converts exactly. Signed: 2^bits - 2 steps over [-range, range], zero among the levels."""

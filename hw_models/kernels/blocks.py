@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/engines/test_workers.py.
 """Blocks of work: bounds that depend on shapes alone, so that the number of threads decides only who computes what."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/arrays/test_expected.py.
 """Kernels that say whether a device may meet a bound, or forgets too much, to be moved by one step.
 
 Shapes and names as in :mod:`hw_models.kernels.pulses`, which compiles these loops for every response; equations in

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/arrays/test_events.py.
 """Kernels of event-driven arrays; equations and units in :mod:`hw_models.arrays.events`.
 
 Shapes: values (batch, senders), sent integers (batch, senders), accumulators (batch, receivers), weights int8

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/arrays/test_pulses.py.
 """Kernels of devices that move by many pulses at once; equations in :mod:`hw_models.arrays.expected`.
 
 Shapes: weights (out, in) as shares of the weight range. Every member of ``devices`` is (out, in), or (1, in) where all

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/arrays/test_pulses.py.
 """Functions of one number in single precision, branch-free, so that a loop over devices vectorises.
 
 Plain Python, without a compiler, so that the laws of devices may use them and still be read at once;

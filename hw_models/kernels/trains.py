@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/arrays/test_trains.py.
 """Kernels of pulse trains on the lines of an array; equations, units and sources in :mod:`hw_models.arrays.trains`.
 
 Shapes: rows of signals are (n, lines), one row a train on every line. A train is either a *word* of 64 bits, bit s for

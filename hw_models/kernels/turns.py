@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/arrays/test_pulses.py.
 """Kernels of pulses that are played one by one; equations in :mod:`hw_models.laws.pulse_response`.
 
 They wait in a queue per device: a word of signs and its length. A turn plays one pulse on every device that has one;

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hw_models.arrays.converters import Converters, Digitisers
+from hw_models.arrays.converter_bank import Converters, Digitisers
+from hw_models.arrays.converters import Digitiser
 from hw_models.arrays.crossbar import Crossbar, totals
-from hw_models.arrays.digitiser import Digitiser
 from hw_models.chip import Chip, Converter, Update
 from hw_models.errors import ChipError
 from hw_models.kernels.random import key

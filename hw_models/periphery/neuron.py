@@ -19,7 +19,7 @@ from typing import Literal
 
 import numpy as np
 
-from hw_models.arrays.digitiser import Digitiser
+from hw_models.arrays.converters import Digitiser
 from hw_models.chip import Converter, Neuron
 from hw_models.kernels.random import key, normals
 from hw_models.tally import Tally

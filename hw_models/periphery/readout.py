@@ -25,8 +25,8 @@ from typing import Protocol
 
 import numpy as np
 
-from hw_models.arrays.converters import Digitisers
-from hw_models.arrays.digitiser import Digitiser
+from hw_models.arrays.converter_bank import Digitisers
+from hw_models.arrays.converters import Digitiser
 from hw_models.chip import Readout
 from hw_models.kernels.random import key, normals
 from hw_models.tally import Tally

@@ -3,10 +3,11 @@
 Of words, token ids and one small table of vectors are all that stays in memory; arrays of numbers may be mapped from a
 disk. Batches are embedded when they are asked for.
 
-    corpus = load("imdb", path="imdb", vectors="vectors.bin.gz", tokens=600)
-    corpus = from_arrays(x, labels, test=(x_test, labels_test))
+    corpus = load("reviews", tokens=40)
     for batch in corpus.batches("train", 100, order="shuffled", epoch=0):
         ...
+
+:func:`from_arrays` makes a corpus of the numbers at hand.
 """
 
 from __future__ import annotations

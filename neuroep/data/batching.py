@@ -1,4 +1,4 @@
-"""Minibatches: samples in a reproducible order, embedded when they are asked for.
+"""Minibatches: samples in a reproducible order, embedded when they are asked for (numbers: in :mod:`.signals`).
 
 The order is a function of (seed, epoch) alone, so a resumed run sees the same batches.
 """

@@ -93,8 +93,8 @@ class Settled:
 class Settling:
     """One phase of a batch: an iterator of its state after each sweep.
 
-        for state in engine.sweeps(batch, schedule, beta, free):
-            ...                     # the same state, moved in place: ``engine.fork`` keeps one
+    ``for state in engine.sweeps(batch, schedule, beta, free)`` yields the same state, moved in place; ``engine.fork``
+    keeps one.
 
     Weights may change between two sweeps; what was read of the clamped input then is still of the old ones.
 

@@ -1,5 +1,7 @@
 # Tested by tests/neuroep/engines/test_nudged_stopping.py and tests/neuroep/runs/test_advice.py.
-r"""When a phase stops. With :math:`\Delta` the change of the last sweep, all samples:
+r"""When a phase stops: what :meth:`neuroep.engines.settling.Settling.sweep` decides by.
+
+With :math:`\Delta` the change of the last sweep, all samples:
 
 - free: :math:`\max_l \|\Delta_l\| / dt \le` tolerance, in units of the states.
 - nudged: :math:`\max_l \|\Delta_l\| / (dt\, \|d_l\|) \le` tolerance, relative to the displacement

@@ -1,5 +1,9 @@
 """Weight-update rules as data. Each array keeps the rule's state and applies it to its own weights only.
 
+What applies them, learning rate and all: kernels of :mod:`neuroep.engines.numba.array_kernels` on the local engine and
+on chips with a digital master copy, torch's own in :mod:`neuroep.engines.torch.arrays`; pulses have
+:mod:`neuroep.engines.chip.rules`.
+
 ``gradient`` is dL/dtheta, the batch mean of the estimator's contrast. Decoupled decay (Loshchilov and Hutter, ICLR
 2019): ``w <- (1 - rate * weight_decay) w`` before the step.
 """

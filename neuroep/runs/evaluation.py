@@ -1,4 +1,7 @@
-"""Evaluate an engine on a split: free phases only, the largest output is the prediction."""
+"""Evaluate an engine on a split: free phases only, the largest output is the prediction.
+
+Whole runs, and their deployment on chips of several seeds: :mod:`neuroep.runs.deployment`.
+"""
 
 from __future__ import annotations
 

@@ -163,7 +163,8 @@ def test_packed_rows_are_the_same_whatever_their_order():
 def test_pattern_crossbars_keep_what_those_of_past_batches_did():
     """Batches of sentences of three lengths; each sample is one read of its own patterns."""
     phase, draw = CurrentPhase(), np.random.default_rng(0)
-    stored = PatternCrossbars(Chip.parse(CHIP | {"attention": {"kind": "analog", "pattern_range": 1.0}}), "a", 0, "float32", phase)
+    chip = Chip.parse(CHIP | {"attention": {"kind": "analog", "pattern_range": 1.0}})
+    stored = PatternCrossbars(chip, "a", 0, "float32", phase)
     for lengths in ([3, 5], [5, 4]):
         patterns = [draw.uniform(-1, 1, (n, 6)).astype(np.float32) for n in lengths]
         with phase.during("free"):

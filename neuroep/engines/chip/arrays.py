@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/engines/chip/test_updates.py.
 """Arrays of a chip, see :class:`neuroep.engines.parts.Array`: crossbars, and event-driven arrays."""
 
 from __future__ import annotations

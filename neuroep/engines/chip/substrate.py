@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/engines/chip/test_ideal.py.
 """A chip as a substrate; see :class:`neuroep.engines.parts.Substrate`."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Parts of the local engine: kernels and BLAS products behind arrays, neurons and attention units."""
+"""Parts of the engine called ``local``: kernels and BLAS products behind arrays, neurons and attention units."""
 
 from __future__ import annotations
 

@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/engines/numba/test_arrays.py.
 """Kernels that apply a learning rule to one tile of an ideal array: each weight is read and written once.
 
 Arrays are 2-d views of one tile: ``weight``, the moments and the summed outer products ``gradient``, which is

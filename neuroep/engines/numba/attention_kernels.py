@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/engines/numba/test_attention.py.
 """Kernels of the Hopfield attention layer: one sample after another, real tokens only.
 
 Shapes: batch b, queries n, patterns m, dim d; ``query_count[b]`` and ``key_count[b]`` are the real ones among them. All

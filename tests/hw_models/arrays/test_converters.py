@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from hw_models.arrays import calibration
-from hw_models.arrays.converters import Converters
-from hw_models.arrays.digitiser import OPEN, Digitiser, grid
+from hw_models.arrays.converter_bank import Converters
+from hw_models.arrays.converters import OPEN, Digitiser, grid
 from hw_models.chip import Chip, Converter
 from hw_models.errors import ChipError
 from hw_models.kernels import noise as noise_kernels

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hw_models.arrays import reading as products
-from hw_models.arrays.converters import Converters
+from hw_models.arrays.converter_bank import Converters
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.arrays.parts import CrossbarParts
 from hw_models.chip import Chip, Converter

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hw_models.arrays.converters import Converters
+from hw_models.arrays.converter_bank import Converters
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.arrays.parts import CrossbarParts
 from hw_models.chip import Chip

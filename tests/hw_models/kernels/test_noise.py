@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hw_models.arrays.digitiser import OPEN, grid
+from hw_models.arrays.converters import OPEN, grid
 from hw_models.kernels import noise as kernels
 from hw_models.kernels.random import key, normals, uniforms
 from tests.naive import crossbar as naive

@@ -178,5 +178,5 @@ class Side:
 
 def random_sign(step: int) -> int:
     """Return the sign that the estimator ``random`` draws at a step."""
-    (sign,) = Estimator("random").signs(step)
+    (sign,) = Estimator("random").formula(step).nudged
     return sign

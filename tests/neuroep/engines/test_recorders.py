@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import neuroep
 from neuroep.engines import recorders
 from neuroep.engines.recorders import Trace
 from neuroep.engines.schedule import Schedule
 from neuroep.errors import ConfigError, DivergenceError
 from neuroep.learning.contrast import Pair
+from neuroep.learning.optimisers import SGD
 from tests import cases
 
 on_both = pytest.mark.parametrize("where", ["local", "cpu"])
@@ -91,7 +91,7 @@ def test_weights_may_change_between_two_sweeps(where):
     net, beta, steps = cases.network(potential="smooth_sigmoid"), 0.3, 8
     batch, values, rates = cases.batch(net), cases.parameters(net), {s.name: 1e-6 for s in net.synapses}
     schedule = Schedule("synchronous", steps=steps)
-    engine = cases.engine(where, net, values, optimiser=neuroep.optimisers.SGD())
+    engine = cases.engine(where, net, values, optimiser=SGD())
     clamped = engine.clamp(batch)
     free = engine.settle(clamped, cases.TIGHT)
     phase = engine.sweeps(clamped, schedule, beta, free)

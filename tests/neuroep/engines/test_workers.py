@@ -83,7 +83,7 @@ def test_threads_of_the_environment_that_cannot_be(monkeypatch, make, name, valu
 @pytest.mark.parametrize("value", ["", "4,2", "many"])
 def test_what_is_no_number_is_left_to_the_library(monkeypatch, value):
     monkeypatch.setenv("OMP_NUM_THREADS", value)
-    assert engines.local(cases.network()).workers.threads >= 1
+    assert engines.local(cases.network()).substrate.setting.workers.threads >= 1
 
 
 FORKED = """

@@ -115,10 +115,11 @@ class TestGradient:
         values, batch, beta = cases.parameters(net), cases.batch(net), 0.4
         estimator = cases.estimator(beta=beta, free=schedule, nudged=schedule, points=points)
         found = estimator.gradient(cases.engine(where, net, values), batch)
-        free = naive.settle(net, values, batch, schedule)
+        course = naive.Course(schedule.order, schedule.steps)
+        free = naive.settle(net, values, batch, course)[-1]
         formula, wanted = estimator.formula(), {}
         for nudge, weight in zip(formula.nudges, formula.weights, strict=True):
-            state = naive.settle(net, values, batch, schedule, nudge * beta, free)
+            state = naive.settle(net, values, batch, course, nudge * beta, free)[-1].states
             for synapse in net.dense:
                 pre = np.concatenate([state[source] for source in synapse.pre], axis=1)
                 share = -weight / beta / batch.size

@@ -9,6 +9,7 @@ import numba
 import numpy as np
 import pytest
 
+from neuroep.errors import UserError
 from neuroep.runs import compiling, config, directory as runs, training
 
 TABLES = {
@@ -85,7 +86,7 @@ def test_it_leaves_nothing_behind(tmp_path, monkeypatch):
     training.train(parsed(), tmp_path / "warm", progress=False)
 
     def broken(config):
-        raise compiling.NeuroepError("no")
+        raise UserError("no")
 
     monkeypatch.setattr(compiling, "_rehearse", broken)
     training.train(parsed(), tmp_path / "cold", progress=False)

@@ -14,7 +14,10 @@ Biases sit in the digital periphery in all of them and follow the optimiser exac
 from __future__ import annotations
 
 import importlib
+from types import ModuleType
 from typing import TYPE_CHECKING
+
+from hw_models import lazy
 
 if TYPE_CHECKING:
     from neuroep.engines.chip.rules.rule import LearningRule
@@ -24,3 +27,12 @@ def named(scheme: str) -> type[LearningRule]:
     """Return the rule of that name, as the description of a chip allows it."""
     rule: type[LearningRule] = importlib.import_module(f"{__name__}.{scheme}").RULE
     return rule
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Import a module when it is asked for."""
+    return lazy.submodule(__name__, __path__, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *lazy.modules(__path__)})

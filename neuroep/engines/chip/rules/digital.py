@@ -1,5 +1,8 @@
 # Tested by tests/neuroep/engines/chip/test_updates.py.
-"""Digital: the optimiser moves a float master copy, and the devices of one crossbar are programmed with it."""
+"""Digital: the optimiser moves a float master copy, and the devices of one crossbar are programmed with it.
+
+The master copy is an exact array (:mod:`neuroep.engines.numba.arrays`), which applies the learning rate.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import operator
 import numpy as np
 import pytest
 
-from hw_models.arrays.converters import Digitisers
+from hw_models.arrays.converter_bank import Digitisers
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
 from neuroep import cli, data, engines
