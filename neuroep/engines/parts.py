@@ -228,8 +228,8 @@ class AttentionUnit(Part, Protocol):
 class Substrate(Part, Protocol):
     """What an engine runs on: it makes the parts and knows their memory.
 
-    What belongs to no array, by name, is its :meth:`state`; what arrays and units count for themselves is not among its
-    :meth:`counters`.
+    What belongs to no array, by name, is its :meth:`state`; what arrays, units and neurons do is not among what it
+    :meth:`performed`, nor among its :meth:`counters`. It has the phase that all of them share, :meth:`during`.
     """
 
     in_place: bool
