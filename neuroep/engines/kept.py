@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hw_models.tally import Tally
 from neuroep.engines.parts import TALLY
 from neuroep.errors import CheckpointError, nearest
 
@@ -50,7 +51,8 @@ def check(state: Mapping[str, np.ndarray], expected: Mapping[str, Entry]) -> Non
     Raises
     ------
     CheckpointError
-        Naming the first array that is missing, unknown, of another shape or kind, or a moment that is not finite.
+        Naming the first array that is missing, unknown, of another shape or kind, a moment that is not finite, or a
+        tally that cannot be read.
     """
     for name in state:
         if name not in expected:
@@ -68,5 +70,14 @@ def check(state: Mapping[str, np.ndarray], expected: Mapping[str, Entry]) -> Non
             raise CheckpointError(f"optimiser state '{name}' {found}: the engine needs {wanted}")
         if entry.moment_of and not np.isfinite(given).all():
             raise CheckpointError(f"optimiser state '{name}' is not finite")
+        if entry.optional:
+            _check_tally(name, given)
         if name.endswith(f".{UPDATES}") and int(given) < 0:
             raise CheckpointError(f"optimiser state '{name}' is {int(given)}: allowed are whole numbers from 0")
+
+
+def _check_tally(name: str, packed: np.ndarray) -> None:
+    try:
+        Tally().load(packed)
+    except ValueError as error:
+        raise CheckpointError(f"optimiser state '{name}': {error}") from None

@@ -210,7 +210,11 @@ def test_a_checkpoint_without_tallies_is_read_and_counts_on(small):
 def test_a_tally_may_be_missing_and_of_any_length_but_is_bytes():
     entry = {"a.tally.counts": Entry.like("a.tally.counts", Tally().packed())}
     check({}, entry)
-    check({"a.tally.counts": np.zeros(5, np.uint8)}, entry)
+    one = Tally()
+    one.add("a", "read forward", 3, (2, 2))
+    check({"a.tally.counts": one.packed()}, entry)
+    with pytest.raises(CheckpointError, match=r"'a\.tally\.counts': these bytes are no tally"):
+        check({"a.tally.counts": one.packed()[:-1]}, entry)
     for wrong in (np.zeros(5), np.zeros((2, 2), np.uint8)):
         with pytest.raises(CheckpointError, match=r"'a\.tally\.counts' has shape"):
             check({"a.tally.counts": wrong}, entry)
