@@ -119,6 +119,12 @@ class PatternCrossbars(Digitisers):
             self.tally.join(crossbar.performed())
         self._crossbars = []
 
+    def recall(self, packed: np.ndarray) -> None:
+        """Take over what :meth:`performed` packed, in place of all that was done so far."""
+        self.tally.load(packed)
+        for crossbar in self._crossbars:
+            crossbar.tally.clear()
+
     def performed(self) -> Tally:
         """Return all that the crossbars so far did; see :meth:`hw_models.arrays.crossbar.Crossbar.performed`."""
         found = Tally()

@@ -175,3 +175,5 @@ def test_pattern_crossbars_keep_what_those_of_past_batches_did():
     assert numbers == {(3, 6): 2 * 6, (5, 6): 2 * 2 * 6 * 2, (4, 6): 2 * 6 * 2}
     assert {done.phase for done, _ in made.rows()} == {"free"}
     assert stored.counters()["dac"] == made.total("dac") == sum(numbers.values())
+    stored.recall(made.packed())
+    assert dict(stored.performed().rows()) == dict(made.rows())

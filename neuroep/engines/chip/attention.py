@@ -151,7 +151,7 @@ class AnalogAttention(ExplicitAttention):
         super().load(state)
         self.stored.load(state)
         if f"patterns.{TALLY}" in state:
-            self.stored.tally.load(state[f"patterns.{TALLY}"])
+            self.stored.recall(state[f"patterns.{TALLY}"])
 
     def hold(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
         """Write the patterns of every sample; the drive is kept and read with the feedback at every step.
