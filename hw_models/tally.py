@@ -1,17 +1,34 @@
 """What happened on a chip: which part did which operation how often, on what shape, with how many bits, in which phase.
 
-Counters are sums of a tally, and cost and latency are computed from one afterwards; nothing here weighs anything.
+Counters are sums of a tally, and cost and latency are computed from one afterwards; nothing here weighs anything. Every
+part has a tally of its own; those of one chip share a :class:`CurrentPhase`, so that it is said once.
+
+============================  ======================================================================================
+operation                     one is
+============================  ======================================================================================
+forward, transposed           a sample read through a crossbar; see :meth:`hw_models.arrays.crossbar.Crossbar.work`
+dac, adc, addition, read W    a conversion, a digital addition of tile sums, a device read; W the direction
+write                         a device, or an integer weight, written
+pulse                         a programming pulse of one device
+conversion                    a state digitised
+conversion_at_stop            such a state beyond the last level, as dac_at_stop and adc_W_at_stop of a crossbar
+event W, synaptic W           an event sent, and one synapse it reaches
+multiply-add W                of digital arithmetic; W also update, logits, read-out
+softmax                       an exponential, and its share of the normalisation: two for each logit
+response                      a neuron moved by one step
+============================  ======================================================================================
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 
-PHASES = ("", "free", "nudged", "update", "evaluate")
+PHASES = ("", "free", "nudged", "update", "evaluate", "calibrate")
 """Of a run; "" where nobody said."""
 
 
@@ -21,7 +38,7 @@ class Work(NamedTuple):
     part: str
     """Name of the part, for example that of a crossbar."""
     operation: str
-    """What it did."""
+    """What it did; see the module."""
     shape: tuple[int, ...] = ()
     """Of what it was done on, for example (out, in) of a weight matrix."""
     bits: int | None = None
@@ -30,18 +47,57 @@ class Work(NamedTuple):
     """One of :data:`PHASES`."""
 
 
-class Tally:
-    """Numbers of what happened.
+_Row = tuple[str, str, tuple[int, ...], int | None, str]
+"""The fields of :class:`Work`: a plain tuple is made in a tenth of the time."""
+
+
+class CurrentPhase:
+    """The phase that it is now, for all tallies that share it.
 
     Attributes
     ----------
-    phase : str
-        Of what is added without one; see :meth:`during`.
+    name : str
+        One of :data:`PHASES`.
     """
 
     def __init__(self) -> None:
-        self.phase = ""
-        self._numbers: dict[Work, int] = {}
+        self.name = ""
+
+    @contextmanager
+    def during(self, name: str) -> Iterator[None]:
+        """Be in a phase inside; one that was said further out stays, as the free phase of an evaluation is of it.
+
+        Raises
+        ------
+        ValueError
+            If it is none of :data:`PHASES`.
+        """
+        if name not in PHASES:
+            raise ValueError(f"phase = {name!r}: allowed are {', '.join(map(repr, PHASES))}")
+        before, self.name = self.name, self.name or name
+        try:
+            yield
+        finally:
+            self.name = before
+
+
+class Tally:
+    """Numbers of what happened.
+
+    Parameters
+    ----------
+    phase : CurrentPhase, optional
+        Of what is added without one; default one of its own.
+    """
+
+    def __init__(self, phase: CurrentPhase | None = None) -> None:
+        self.now = phase or CurrentPhase()
+        self._numbers: dict[_Row, int] = {}
+
+    @property
+    def phase(self) -> str:
+        """The phase that it is now."""
+        return self.now.name
 
     def add(
         self,
@@ -52,48 +108,57 @@ class Tally:
         bits: int | None = None,
         phase: str | None = None,
     ) -> None:
-        """Add that an operation happened so often; ``phase`` None takes that of :meth:`during`."""
-        work = Work(part, operation, shape, bits, self.phase if phase is None else phase)
+        """Add that an operation happened so often; ``phase`` None takes the one that it is now."""
+        work = part, operation, shape, bits, self.now.name if phase is None else phase
         self._numbers[work] = self._numbers.get(work, 0) + number
 
-    @contextmanager
-    def during(self, phase: str) -> Iterator[None]:
-        """Add to a phase inside.
-
-        Raises
-        ------
-        ValueError
-            If it is none of :data:`PHASES`.
-        """
-        if phase not in PHASES:
-            raise ValueError(f"phase = {phase!r}: allowed are {', '.join(map(repr, PHASES))}")
-        before, self.phase = self.phase, phase
-        try:
-            yield
-        finally:
-            self.phase = before
+    def join(self, other: Tally) -> None:
+        """Add all that another one holds."""
+        for work, number in other._numbers.items():
+            self._numbers[work] = self._numbers.get(work, 0) + number
 
     def rows(self) -> Iterator[tuple[Work, int]]:
         """Yield what happened, and how often, in the order in which it first did."""
-        yield from self._numbers.items()
+        for work, number in self._numbers.items():
+            yield Work(*work), number
 
-    def number(self, operation: str, phase: str | None = None) -> int:
-        """Return how often an operation happened on all parts, in one phase or in all."""
-        found = self._numbers.items()
-        return sum(n for work, n in found if work.operation == operation and phase in (None, work.phase))
+    def number(self, operation: str, phase: str | None = None, part: str | None = None) -> int:
+        """Return how often an operation happened, in one phase or in all, on one part or on all."""
+        rows = self._numbers.items()
+        return sum(
+            number
+            for (where, what, _, _, when), number in rows
+            if what == operation and phase in (None, when) and part in (None, where)
+        )
+
+    def total(self, kind: str, phase: str | None = None) -> int:
+        """Return how often operations happened whose first word this is: ``"adc"`` in both directions."""
+        rows, start = self._numbers.items(), f"{kind} "
+        return sum(n for (_, what, _, _, when), n in rows if f"{what} ".startswith(start) and phase in (None, when))
 
     def clear(self) -> None:
         """Forget everything; the phase stays."""
         self._numbers.clear()
 
-    def table(self, *operations: str) -> np.ndarray:
-        """Return numbers int64 (phases, operations) by :data:`PHASES`: a part's tally as a checkpoint keeps it."""
-        return np.array([[self.number(name, phase) for name in operations] for phase in PHASES], dtype=np.int64)
+    def packed(self) -> np.ndarray:
+        """Return all rows as a checkpoint keeps them, whatever the order in which they came: JSON in bytes, uint8."""
+        rows = sorted(([*work[:3], -1 if work.bits is None else work.bits, work.phase, n] for work, n in self.rows()))
+        return np.frombuffer(json.dumps(rows).encode(), dtype=np.uint8).copy()
 
-    def load(self, table: np.ndarray, part: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Take over :meth:`table` of one part, whose operations and their shapes are given in its order."""
-        self.clear()
-        for phase, numbers in zip(PHASES, table.tolist(), strict=True):
-            for (operation, shape), number in zip(shapes.items(), numbers, strict=True):
-                if number:
-                    self.add(part, operation, number, shape, phase=phase)
+    def load(self, packed: np.ndarray) -> None:
+        """Take over :meth:`packed` in place of what is here.
+
+        Raises
+        ------
+        ValueError
+            If it is none; what was here stays then.
+        """
+        try:
+            rows = json.loads(np.asarray(packed, dtype=np.uint8).tobytes())
+            found = {
+                (part, operation, tuple(map(int, shape)), None if bits < 0 else int(bits), phase): int(n)
+                for part, operation, shape, bits, phase, n in rows
+            }
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"these bytes are no tally: {error}") from None
+        self._numbers = found

@@ -42,7 +42,7 @@ ROOMS = {
     "neuroep.network": ("neuroep.errors", "neuroep.randomness"),
     "neuroep.learning": ("neuroep.errors", "neuroep.randomness"),
     "neuroep.data": ("neuroep.errors", "neuroep.randomness"),
-    "neuroep.engines": ("neuroep.learning", "neuroep.network", "neuroep.data", "hw_models.kernels"),
+    "neuroep.engines": ("neuroep.learning", "neuroep.network", "neuroep.data", "hw_models.kernels", "hw_models.tally"),
     "neuroep.engines.chip": ("neuroep.engines", "hw_models.periphery", "hw_models.tally"),
     "neuroep.gradients": ("neuroep.engines",),
     "neuroep.runs": ("neuroep.gradients", "neuroep.engines.chip", "hw_models.presets"),

@@ -27,6 +27,7 @@ from hw_models.chip.fields import LARGEST, SMALLEST
 from hw_models.errors import ChipError
 from hw_models.kernels import noise as noise_kernels
 from hw_models.kernels.random import normals
+from hw_models.tally import Tally
 
 
 class Grid(NamedTuple):
@@ -63,6 +64,8 @@ class Digitiser:
     noise_of : Digitiser, optional
         The converter whose full scale is the unit of the noise; default this one. Noise of another one may exceed the
         signal by far: the range has to hold both, and calibration samples are taken with it.
+    tally : Tally, optional
+        Where :meth:`digitise` writes what it does; default one of its own.
 
     Attributes
     ----------
@@ -74,8 +77,8 @@ class Digitiser:
         Whether it collects samples, and passes signals through unchanged.
     blank : float or None
         Range after a first calibration whose samples were all 0; None leaves it uncalibrated.
-    conversions, at_stop : int
-        Values that :meth:`digitise` has converted to bits, and those of all that lay beyond the last level.
+    stops : bool
+        Whether a value beyond the last level is counted; not where a signal ends there by its nature.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class Digitiser:
         name: str,
         ahead: Digitiser | None = None,
         noise_of: Digitiser | None = None,
+        tally: Tally | None = None,
     ) -> None:
         self.converter, self.name, self.ahead, self.noise_of = converter, name, ahead, noise_of
         self._acts, self._full, self._share = converter.acts, converter.range, converter.noise
@@ -93,9 +97,19 @@ class Digitiser:
         self.nonnegative: bool | None = None
         self.observing = False
         self.blank: float | None = 1.0
-        self.conversions = self.at_stop = 0
+        self.tally, self.stops = Tally() if tally is None else tally, True
         self._zeros = False
         self.samples = Samples(name, converter.percentile)
+
+    @property
+    def conversions(self) -> int:
+        """Values that :meth:`digitise` has converted to bits."""
+        return self.tally.number("conversion", part=self.name)
+
+    @property
+    def at_stop(self) -> int:
+        """Values of those, and of clipped ones, that lay beyond the last level."""
+        return self.tally.number("conversion_at_stop", part=self.name)
 
     @property
     def range(self) -> float | None:
@@ -215,9 +229,12 @@ class Digitiser:
         values = np.ascontiguousarray(values)
         if self.observing:
             self.sample(self._with_noise(values, key, step, tile))
-        self.conversions += values.size if self.converter.bits is not None else 0
+        bits, width = self.converter.bits, values.shape[1:]
+        if bits is not None:
+            self.tally.add(self.name, "conversion", values.size, width, bits)
         converted, stops = self.converted(values, key, step, tile, out=out)
-        self.at_stop += stops
+        if stops and self.stops:
+            self.tally.add(self.name, "conversion_at_stop", stops, width, bits)
         return converted
 
     def _with_noise(self, values: np.ndarray, key: np.ndarray, step: int, tile: int) -> np.ndarray:

@@ -53,7 +53,7 @@ from hw_models.errors import ChipError
 from hw_models.kernels.blocks import Run, blocks, serial
 from hw_models.kernels.random import key
 from hw_models.keywords import checked
-from hw_models.tally import PHASES, Tally
+from hw_models.tally import Tally
 
 ROWS = 2048
 """Most samples of one block of an exact product."""
@@ -65,8 +65,19 @@ COUNTERS = (
 
 WAYS = ("forward", "transposed")
 """Directions of a product."""
-TALLIED = (*WAYS, "write", "dac_at_stop", "adc_forward_at_stop", "adc_transposed_at_stop")
-"""Operations in a crossbar's tally."""
+STOPS = tuple(name for name in COUNTERS if name.endswith("at_stop"))
+"""Readings beyond the last level."""
+
+SUMS = {"dac": "dac", "adc": "adc", "reads": "read", "writes": "write", "additions": "addition"}
+"""Counters, and the kind of operation that each is the sum of."""
+
+
+def totals(performed: Tally) -> dict[str, int]:
+    """Return the sums of what crossbars did, :meth:`Crossbar.performed`, by the names of :data:`COUNTERS`."""
+    found = {name: performed.total(kind) for name, kind in SUMS.items()}
+    found |= {name: performed.number(name) for name in STOPS}
+    found["adc_transposed"] = performed.number("adc transposed")
+    return {name: found[name] for name in COUNTERS}
 
 
 class Crossbar(StoredWeights):
@@ -86,13 +97,15 @@ class Crossbar(StoredWeights):
         ``run(task, parts)`` calls ``task(first, last)`` for every part and returns the results in order.
     dtype : str
         float32 or float64, of signals and matrices; conductances are float32.
+    tally : Tally, optional
+        Where to write what it does; default one of its own.
 
     Attributes
     ----------
     reads, programmings : int
         Products and programmings so far.
     tally : Tally
-        What it did, by phase: samples read ``"forward"`` and ``"transposed"``, devices at each ``"write"``, readings at
+        What it did, alone: samples read ``"forward"`` and ``"transposed"``, devices at each ``"write"``, readings at
         the stop. What a sample takes is :meth:`work`; all of it together :meth:`performed`.
     told : dict of str to int
         The counters when :meth:`news` was asked last.
@@ -117,11 +130,12 @@ class Crossbar(StoredWeights):
         name: str = "crossbar",
         run: Run = serial,
         dtype: str = "float32",
+        tally: Tally | None = None,
     ) -> None:
         made = parts if isinstance(parts, CrossbarParts) else CrossbarParts.of(chip_of(parts), name)
         super().__init__(made, shape, seed, name, run, dtype)
         self.reads = 0
-        self.tally, self.told = Tally(), dict.fromkeys(COUNTERS, 0)
+        self.tally, self.told = Tally() if tally is None else tally, dict.fromkeys(COUNTERS, 0)
         self._row_edges = np.array([0] + [b for _, b in self.devices.row_tiles])
         self._column_edges = np.array([0] + [b for _, b in self.devices.column_tiles])
         self.keys: dict[str, Keys] = {}
@@ -222,18 +236,7 @@ class Crossbar(StoredWeights):
     @property
     def counters(self) -> dict[str, int]:
         """Sums of the tally by the names of :data:`COUNTERS`."""
-        ways = {way: self.tally.number(way) for way in WAYS}
-        made = {way: [samples * each for each in self.work(way)] for way, samples in ways.items()}
-        dac, adc, additions = (sum(each) for each in zip(*made.values(), strict=True))
-        found = {
-            "dac": dac,
-            "adc": adc,
-            "adc_transposed": made["transposed"][1],
-            "reads": sum(ways.values()) * self.devices.count,
-            "writes": self.tally.number("write"),
-            "additions": additions,
-        }
-        return found | {name: self.tally.number(name) for name in COUNTERS if name.endswith("at_stop")}
+        return totals(self.performed())
 
     def performed(self) -> Tally:
         """Return all it did as a cost model asks for it: by direction, shape, bits and phase.
@@ -290,8 +293,7 @@ class Crossbar(StoredWeights):
         counts += [*self.counters.values(), *self.told.values()]
         ranges = np.array([digitiser.state() for digitiser in self.converters.digitisers.values()])
         found = self._stored_state() | {"counts": np.array(counts, dtype=np.int64), "ranges": ranges}
-        if any(done.phase for done, _ in self.tally.rows()):
-            found["tally.counts"] = self.tally.table(*TALLIED)
+        found["tally.counts"] = self.tally.packed()
         order = ("held", "weight_range", "counts", "times", "keys", "ranges")  # as ever: files are the same by byte
         return {name: found[name] for name in order} | found
 
@@ -315,17 +317,21 @@ class Crossbar(StoredWeights):
         self._fresh = bool(fresh)
         both = counted[: len(COUNTERS)], counted[len(COUNTERS) :]
         counters, self.told = (dict(zip(COUNTERS, numbers, strict=True)) for numbers in both)
-        table = np.asarray(state["tally.counts"]) if "tally.counts" in state else self._totals(counters)
-        self.tally.load(table, self.name, dict.fromkeys(TALLIED, self.shape))
+        if "tally.counts" in state:
+            self.tally.load(state["tally.counts"])
+        else:
+            self._take_totals(counters)
         for digitiser, values in zip(self.converters.digitisers.values(), state["ranges"], strict=True):
             digitiser.load(values)
         self._load_stored(state, weight)
 
-    def _totals(self, counters: Mapping[str, int]) -> Array:
-        """Return the tally's table behind counters that know no phase, as where none was said."""
+    def _take_totals(self, counters: Mapping[str, int]) -> None:
+        """Take over counters of a state that has no tally, in no phase; samples of either direction from them."""
         count, sensed = self.devices.count, self.work("transposed")[1]
         transposed = counters["adc_transposed"] // sensed if sensed else 0
         forward = (counters["reads"] // count if count else 0) - transposed
-        table = np.zeros((len(PHASES), len(TALLIED)), dtype=np.int64)
-        table[0] = [forward, transposed, counters["writes"], *(counters[name] for name in TALLIED[3:])]
-        return table
+        own = {"forward": forward, "transposed": transposed, "write": counters["writes"]}
+        self.tally.clear()
+        for operation, number in (own | {name: counters[name] for name in STOPS}).items():
+            if number:
+                self.tally.add(self.name, operation, number, self.shape, phase="")

@@ -30,6 +30,7 @@ from hw_models.chip.fields import LARGEST, SMALLEST
 from hw_models.errors import ChipError
 from hw_models.kernels import events as event_kernels, noise as noise_kernels, random as randomness
 from hw_models.kernels.blocks import Run, blocks, serial
+from hw_models.tally import Tally
 
 SAMPLES = 16
 """Most samples of one block."""
@@ -71,6 +72,9 @@ class EventArray:
         ``run(task, parts)`` calls ``task(first, last)`` for every part and returns the results in order.
     dtype : str
         Of inputs and outputs.
+    tally : Tally, optional
+        Where to write what it does, alone: events sent ``"event forward"`` and ``"event transposed"``, integers at each
+        ``"write"``; default one of its own.
 
     Attributes
     ----------
@@ -79,12 +83,17 @@ class EventArray:
     version : int
         Changes with the weights. A memory of another version gets its accumulator rebuilt from what was sent, exactly;
         a chip would send it again, which is not counted.
-    counters : dict
-        ``events`` sent and synaptic ``operations``, events times fan-out, since the array was made.
     """
 
     def __init__(
-        self, events: Events, shape: tuple[int, int], seed: int, name: str, run: Run = serial, dtype: str = "float32"
+        self,
+        events: Events,
+        shape: tuple[int, int],
+        seed: int,
+        name: str,
+        run: Run = serial,
+        dtype: str = "float32",
+        tally: Tally | None = None,
     ) -> None:
         self.events, self.shape, self.name, self.run = events, shape, name, run
         self.dtype = np.dtype(dtype)
@@ -92,9 +101,25 @@ class EventArray:
         self.weight_range = events.weight_range
         self.ranges = {FORWARD: events.state_range, TRANSPOSED: events.state_range}
         self.version, self.finite, self.observing = 0, True, False
-        self.counters = {"events": 0, "operations": 0}
+        self.tally = Tally() if tally is None else tally
         self._key = randomness.key(seed, "event", name, "rounding")
         self._largest: dict[str, float] = {}
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """``events`` sent and synaptic ``operations``, events times fan-out."""
+        made = self.performed()
+        return {"events": made.total("event"), "operations": made.total("synaptic")}
+
+    def performed(self) -> Tally:
+        """Return all it did: beside its tally the synapses that events reached, ``"synaptic forward"`` and back."""
+        found = Tally()
+        found.join(self.tally)
+        for way, receivers in zip((FORWARD, TRANSPOSED), self.shape, strict=True):
+            for done, number in self.tally.rows():
+                if done.operation == f"event {way}":
+                    found.add(self.name, f"synaptic {way}", number * receivers, done.shape, done.bits, done.phase)
+        return found
 
     @property
     def weight_limit(self) -> int:
@@ -138,6 +163,7 @@ class EventArray:
             rounded = np.rint(weight[first:last] / step)
             self.integers[first:last] = np.clip(rounded, -limit, limit)
             self.mirrored[:, first:last] = self.integers[first:last].T
+        self.tally.add(self.name, "write", self.integers.size, self.shape, self.events.weight_bits)
 
     def step(self, change: np.ndarray, number: int, first_row: int = 0, first_column: int = 0) -> int:
         """Change the integers themselves by a float change, rounded up or down at random with the exact mean.
@@ -164,6 +190,7 @@ class EventArray:
         bad = event_kernels.nudge(*where, np.ascontiguousarray(change), *tail)
         self.version += 1
         self.finite = self.finite and bad == 0
+        self.tally.add(self.name, "write", change.size, self.shape, self.events.weight_bits)
         return int(bad)
 
     def weights(self) -> np.ndarray:
@@ -221,8 +248,7 @@ class EventArray:
         how = (real(reach / limit), limit, int(np.floor(self.events.threshold * limit)))
         tail = (weights, memory.sent, memory.accumulator, stale, real(self.weight_step * reach / limit), out)
         found = self.run(lambda a, b: event_kernels.exchange(a, b, values, *how, *tail), blocks(len(values), SAMPLES))
-        self.counters["events"] += int(sum(found))
-        self.counters["operations"] += int(sum(found)) * weights.shape[1]
+        self.tally.add(self.name, f"event {way}", int(sum(found)), self.shape, self.events.state_bits)
         if not self.finite:
             out.fill(np.nan)
         return out
@@ -287,12 +313,13 @@ class EventArray:
             self.ranges[way] = found if found >= SMALLEST else self.ranges[way] or 1.0
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return weights, ranges (NaN where unset) and counters, copied."""
+        """Return weights, ranges (NaN where unset), counters and tally, copied."""
         ranges = [self.weight_range, *self.ranges.values()]
         return {
             "integers": self.integers.copy(),
             "ranges": np.array([np.nan if value is None else value for value in ranges], dtype=np.float64),
             "counters": np.array(list(self.counters.values()), dtype=np.int64),
+            "tally.counts": self.tally.packed(),
         }
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
@@ -304,5 +331,17 @@ class EventArray:
         self.mirrored[:] = self.integers.T
         known = [None if np.isnan(value) else float(value) for value in state["ranges"]]
         self.weight_range, self.ranges = known[0], dict(zip(self.ranges, known[1:], strict=True))
-        self.counters = dict(zip(self.counters, map(int, state["counters"]), strict=True))
+        if "tally.counts" in state:
+            self.tally.load(state["tally.counts"])
+        else:
+            self._take_totals(*map(int, state["counters"]))
         self.version, self.finite = self.version + 1, True
+
+    def _take_totals(self, events: int, operations: int) -> None:
+        """Take over counters of a state that has no tally, in no phase; by the fan-outs, events of either direction."""
+        forward, transposed = self.shape
+        sent = events if forward == transposed else (operations - events * transposed) // (forward - transposed)
+        self.tally.clear()
+        for way, number in ((FORWARD, sent), (TRANSPOSED, events - sent)):
+            if number:
+                self.tally.add(self.name, f"event {way}", number, self.shape, self.events.state_bits, "")

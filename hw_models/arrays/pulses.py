@@ -17,6 +17,7 @@ from hw_models.arrays.trains import Rows, Term, Tile, fit
 from hw_models.chip import Pulse, Update
 from hw_models.kernels import random as randomness
 from hw_models.kernels.blocks import Run, blocks, serial
+from hw_models.tally import Tally
 
 TRAIN_WORDS = 1 << 22
 """Most trains held at a time."""
@@ -41,6 +42,8 @@ class PulsedDevices(PlayedDevices):
         Of the weights. Factors of responses that are not affine are single precision.
     limits : tuple of numpy.ndarray, optional
         Lowest and highest weight that every device's own conductance range holds, (out, in) each.
+    tally : Tally, optional
+        Where to write the pulses given; default one of its own.
 
     Attributes
     ----------
@@ -57,8 +60,10 @@ class PulsedDevices(PlayedDevices):
         run: Run = serial,
         dtype: str = "float32",
         limits: tuple[np.ndarray, np.ndarray] | None = None,
+        tally: Tally | None = None,
     ) -> None:
         super().__init__(pulse, shape, seed, name, run, dtype, limits)
+        self.tally = Tally() if tally is None else tally
         self.stepped = self.played = 0
 
     def update(self, weights: np.ndarray, terms: Sequence[Term], rate: float, update: Update, step: int) -> int:
@@ -102,7 +107,7 @@ class PulsedDevices(PlayedDevices):
         pulses = 0
         for number, (first, last) in enumerate(blocks(len(rows[0].post), max(1, TRAIN_WORDS // words))):
             pulses += play(weights, [term.part(first, last) for term in rows], step, number)
-        return pulses
+        return self._given(pulses)
 
     def apply(self, weights: np.ndarray, up: np.ndarray, down: np.ndarray, step: int) -> int:
         """Give every device so many pulses up and down, in place; return how many.
@@ -115,13 +120,18 @@ class PulsedDevices(PlayedDevices):
         if not up.shape == down.shape == self.shape:
             raise ValueError(f"numbers of pulses are {up.shape} and {down.shape}: {self.shape} is allowed")
         if not (np.issubdtype(up.dtype, np.integer) and np.issubdtype(down.dtype, np.integer)):
-            return self._done(ExpectedStep(self, weights, step, 0).mixed(up, down), step, 0)
+            return self._given(self._done(ExpectedStep(self, weights, step, 0).mixed(up, down), step, 0))
 
         def play(number: int, where: Tile) -> int:
             return self.play_whole(weights, where, number, key, step, up, down)
 
         key = randomness.key(self.seed, "pulse", self.name, "granules")
-        return self._tiles(play)
+        return self._given(self._tiles(play))
+
+    def _given(self, pulses: int) -> int:
+        """Write down pulses given; return them."""
+        self.tally.add(self.name, "pulse", pulses, self.shape)
+        return pulses
 
     def _trains(self, weights: np.ndarray, rows: list[Rows], step: int, number: int) -> int:
         """Play the trains of one chunk of row pairs, sample by sample."""

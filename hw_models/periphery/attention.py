@@ -11,17 +11,17 @@ exact attention.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
 from hw_models.arrays.converter_bank import Converters, Digitisers
 from hw_models.arrays.converters import Digitiser
-from hw_models.arrays.crossbar import Crossbar
+from hw_models.arrays.crossbar import Crossbar, totals
 from hw_models.chip import Chip, Converter, Update
 from hw_models.errors import ChipError
 from hw_models.kernels.random import key
+from hw_models.tally import CurrentPhase, Tally
 
 
 def levels(exp_bits: int | None) -> int:
@@ -42,21 +42,25 @@ class PatternCrossbars(Digitisers):
         Of all draws.
     dtype : str
         Of signals.
+    phase : CurrentPhase, optional
+        Of what is written to tallies; default one of their own.
 
     Attributes
     ----------
     range : Digitiser
         Full scale of the stored patterns: the chip's, or calibrated.
+    tally : Tally
+        What the crossbars of all batches before the present one did.
     """
 
-    def __init__(self, chip: Chip, layer: str, seed: int, dtype: str) -> None:
+    def __init__(self, chip: Chip, layer: str, seed: int, dtype: str, phase: CurrentPhase | None = None) -> None:
         self.chip, self.name, self.seed, self.dtype = chip, f"{layer} patterns", seed, dtype
         self.converters = Converters(chip, self.name)
         self.converters.assume(forward=False, transposed=True)
         fixed = chip.attention.pattern_range
         self.range = Digitiser(Converter(range=fixed) if fixed else Converter(bits=24), f"patterns of {layer}")
         self._crossbars: list[Crossbar] = []
-        self._counted: Counter[str] = Counter()
+        self.tally = Tally(phase)
         self.begin()
 
     def begin(self, *occasion: str | int) -> None:
@@ -101,7 +105,8 @@ class PatternCrossbars(Digitisers):
         return self.chip.model_copy(update={"crossbar": crossbar, "device": device, "update": Update()})
 
     def _one(self, chip: Chip, vectors: np.ndarray, sample: int) -> Crossbar:
-        crossbar = Crossbar(chip, vectors.shape, self.seed, self.name, dtype=self.dtype)
+        tally = Tally(self.tally.now)  # of its own: samples are read side by side
+        crossbar = Crossbar(chip, vectors.shape, self.seed, self.name, dtype=self.dtype, tally=tally)
         crossbar.converters = self.converters
         crossbar.begin(*self._occasion, sample)
         if len(vectors):
@@ -109,15 +114,28 @@ class PatternCrossbars(Digitisers):
         return crossbar
 
     def _fold(self) -> None:
-        """Add up what the crossbars of the last batch have counted."""
-        self._counted, self._crossbars = Counter(self.counters()), []
+        """Take over what the crossbars of the last batch did."""
+        for crossbar in self._crossbars:
+            self.tally.join(crossbar.performed())
+        self._crossbars = []
+
+    def recall(self, packed: np.ndarray) -> None:
+        """Take over what :meth:`performed` packed, in place of all that was done so far."""
+        self.tally.load(packed)
+        for crossbar in self._crossbars:
+            crossbar.tally.clear()
+
+    def performed(self) -> Tally:
+        """Return all that the crossbars so far did; see :meth:`hw_models.arrays.crossbar.Crossbar.performed`."""
+        found = Tally()
+        found.join(self.tally)
+        for crossbar in self._crossbars:
+            found.join(crossbar.performed())
+        return found
 
     def counters(self) -> dict[str, int]:
-        """Return what all crossbars so far have counted, by the names of :data:`hw_models.arrays.crossbar.COUNTERS`."""
-        total = Counter(self._counted)
-        for crossbar in self._crossbars:
-            total.update(crossbar.counters)
-        return dict(total)
+        """Return the sums of it, by the names of :data:`hw_models.arrays.crossbar.COUNTERS`."""
+        return totals(self.performed())
 
 
 class AttentionStates(Digitisers):
@@ -127,9 +145,9 @@ class AttentionStates(Digitisers):
     of less than half a level per step would be lost.
     """
 
-    def __init__(self, converter: Converter, layer: str, seed: int) -> None:
+    def __init__(self, converter: Converter, layer: str, seed: int, tally: Tally | None = None) -> None:
         self.layer, self.seed = layer, seed
-        self.digitiser = Digitiser(converter, f"attention state of {layer}")
+        self.digitiser = Digitiser(converter, f"attention state of {layer}", tally=tally)
         self.digitiser.nonnegative = False
         self.begin()
 

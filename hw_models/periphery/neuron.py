@@ -22,6 +22,7 @@ import numpy as np
 from hw_models.arrays.converters import Digitiser
 from hw_models.chip import Converter, Neuron
 from hw_models.kernels.random import key, normals
+from hw_models.tally import Tally
 
 STATES = 1
 """Tile of the digitiser's draws, behind those of the noise."""
@@ -44,6 +45,8 @@ class NeuronCircuits:
         Whether a state can never be negative; it is then digitised unsigned.
     dtype : str
         Of all signals.
+    tally : Tally, optional
+        Where to write conversions; default one of its own.
 
     Attributes
     ----------
@@ -53,14 +56,24 @@ class NeuronCircuits:
         Of the states that are read; its range is given.
     """
 
-    def __init__(self, circuit: Neuron, size: int, seed: int, name: str, nonnegative: bool, dtype: str) -> None:
+    def __init__(
+        self,
+        circuit: Neuron,
+        size: int,
+        seed: int,
+        name: str,
+        nonnegative: bool,
+        dtype: str,
+        tally: Tally | None = None,
+    ) -> None:
         self.circuit, self.size, self.seed, self.name, self.dtype = circuit, size, seed, name, dtype
         self.gain = self._drawn("neuron gain", circuit.gain_spread, 1.0)
         self.offset = self._drawn("neuron offset", circuit.offset_spread, 0.0)
         sign: Literal["unsigned", "signed"] = "unsigned" if nonnegative else "signed"
         bits, full = circuit.state_bits, circuit.state_range
         states = Converter() if bits is None else Converter(bits=bits, range=full, sign=sign)
-        self.digitiser = Digitiser(states, f"states of {name}")
+        self.digitiser = Digitiser(states, f"states of {name}", tally=tally)
+        self.digitiser.stops = False  # a state at the end of its range is where it should be
         self.acts = circuit.state_noise > 0 or bits is not None
         self.begin()
 

@@ -29,6 +29,7 @@ from hw_models.arrays.converter_bank import Digitisers
 from hw_models.arrays.converters import Digitiser
 from hw_models.chip import Readout
 from hw_models.kernels.random import key, normals
+from hw_models.tally import Tally
 
 PLUS, MINUS, CHANGE = 0, 1, 2
 """What is converted; a state, or the mean of two, takes the place of PLUS."""
@@ -63,6 +64,8 @@ class PhaseReadout(Digitisers):
         Of the draws.
     synapse, end : str
         Where it sits; ``end`` is ``post`` or ``pre``.
+    tally : Tally, optional
+        Where to write conversions; default one of its own.
 
     Attributes
     ----------
@@ -70,12 +73,13 @@ class PhaseReadout(Digitisers):
         Of states, and of the difference of the phases.
     """
 
-    def __init__(self, readout: Readout, seed: int, synapse: str, end: str) -> None:
+    def __init__(self, readout: Readout, seed: int, synapse: str, end: str, tally: Tally | None = None) -> None:
         self.difference, self.hold_noise = readout.signal == "difference", readout.hold_noise
         self.place = (seed, "read-out", synapse, end)
         where = f"read-out of {synapse}, {end} side"
-        self.digitiser = Digitiser(readout, where)
-        self.change = Digitiser(readout, f"{where}, difference of the phases", noise_of=self.digitiser)
+        self.tally, difference = Tally() if tally is None else tally, f"{where}, difference of the phases"
+        self.digitiser = Digitiser(readout, where, tally=self.tally)
+        self.change = Digitiser(readout, difference, noise_of=self.digitiser, tally=self.tally)
         self.change.blank = None
         self.begin()
 

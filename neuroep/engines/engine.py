@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hw_models.tally import Tally
 from neuroep.data.batch import Batch
 from neuroep.engines import checks, kept, settling
 from neuroep.engines.clamped import Clamped
@@ -123,6 +124,10 @@ class Engine(Wiring):
         """
         if not self.calibrates:
             return
+        with self.during("calibrate"):
+            self._calibrate(batches, estimator)
+
+    def _calibrate(self, batches: Iterable[Batch], estimator: Estimator) -> None:
         samples, tokens = 0, dict.fromkeys((sequence.name for sequence in self.network.sequences), 0)
         with self.substrate.observing():
             for number, batch in enumerate(batches):
@@ -139,8 +144,26 @@ class Engine(Wiring):
 
     def counters(self) -> dict[str, int]:
         """Return what engine and parts have counted since they were made; settle steps are summed over samples."""
-        parts: list[Part] = [*self.arrays.values(), *self.units.values(), *self.cells.values(), self.substrate]
-        return summed({"settle_steps": self.settle_steps}, *(part.counters() for part in parts))
+        return summed({"settle_steps": self.settle_steps}, *(part.counters() for part in self._parts()))
+
+    def performed(self) -> dict[str, Tally]:
+        """Return what all parts did since they were made, by the name of the part; :meth:`counters` are sums of it."""
+        found: dict[str, Tally] = {}
+        for part in self._parts():
+            for work, number in part.performed().rows():
+                here = found.setdefault(work.part, Tally())
+                here.add(work.part, work.operation, number, work.shape, work.bits, work.phase)
+        return found
+
+    def _parts(self) -> list[Part]:
+        return [*self.arrays.values(), *self.units.values(), *self.cells.values(), self.substrate]
+
+    def during(self, phase: str) -> AbstractContextManager[None]:
+        """Write down inside that what all parts do is of a phase, one of :data:`hw_models.tally.PHASES`.
+
+        Clamping and settling, updates and calibration say theirs themselves; one that was said further out stays.
+        """
+        return self.substrate.during(phase)
 
     def conducting(self) -> dict[str, np.ndarray]:
         """Return weights and biases by name, the weights as products have them on average, faults and all."""
@@ -173,7 +196,8 @@ class Engine(Wiring):
         self._clamps += 1
         tokens = {name: self.substrate.tokens(item.vectors, item.lengths) for name, item in padded.items()}
         target = self.substrate.values(np.eye(self.network.classes, dtype=self.dtype)[labels])
-        return self.read_held(Clamped(tokens, {}, target))
+        with self.during("free"):
+            return self.read_held(Clamped(tokens, {}, target))
 
     @property
     def epsilon(self) -> float:
@@ -205,8 +229,8 @@ class Engine(Wiring):
     ) -> Settled:
         """Settle a batch, or what :meth:`clamp` made of one; see :func:`neuroep.engines.settling.settle`."""
         state = start.state if isinstance(start, Settled) else start
-        clamped = self.clamp(batch)
-        with self.computing():
+        with self.computing(), self.during("nudged" if beta else "free"):
+            clamped = self.clamp(batch)
             return settling.settle(self, clamped, self._schedule(schedule, beta), beta, state, record)
 
     def _schedule(self, schedule: Schedule | None, beta: float) -> Schedule:
@@ -257,7 +281,7 @@ class Engine(Wiring):
     def gradient(self, contrasts: Mapping[str, Contrast]) -> dict[str, np.ndarray]:
         """Return dL/dtheta by parameter name."""
         gradient = {}
-        with self.computing():
+        with self.computing(), self.during("update"):
             for synapse in self.network.synapses:
                 contrast = contrasts[synapse.name]
                 gradient[f"{synapse.name}.weight"] = self.to_numpy(contrast.weight_gradient())
@@ -282,7 +306,7 @@ class Engine(Wiring):
         """
         checks.check_rates(self.network, self.optimiser, rates)
         self.version += 1
-        with self.computing():
+        with self.computing(), self.during("update"):
             bad = {name: array.update(contrasts[name], rates[name]) for name, array in self.arrays.items()}
         for name, number in self.scalars(bad).items():
             if number:
@@ -343,9 +367,10 @@ class Engine(Wiring):
         """Return what is kept beside the parameters: by the rule, by the arrays of a chip, by the chip as a whole."""
         found, shapes = self._kept_by_the_rule(), self.network.parameter_shapes()
         for synapse, array in self.arrays.items():
-            own = {f"{synapse}.{name}": kept.Entry.like(values) for name, values in array.state().items()}
+            own = {f"{synapse}.{name}": kept.Entry.like(name, values) for name, values in array.state().items()}
             found |= {name: entry for name, entry in own.items() if name not in found and name not in shapes}
-        return found | {f"{CHIP}.{name}": kept.Entry.like(values) for name, values in self.substrate.state().items()}
+        whole = self.substrate.state().items()
+        return found | {f"{CHIP}.{name}": kept.Entry.like(name, values) for name, values in whole}
 
     def _kept_by_the_rule(self) -> dict[str, kept.Entry]:
         """Return what the rule keeps: update counts first, moments from the first update on."""

@@ -8,10 +8,12 @@ from zero. So names, shapes and kinds of numbers must be those the engine itself
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hw_models.tally import Tally
+from neuroep.engines.parts import TALLY
 from neuroep.errors import CheckpointError, nearest
 
 UPDATES = "updates"
@@ -27,11 +29,13 @@ class Entry:
     """``f``, ``i``, ``u`` or ``b``, as :attr:`numpy.dtype.kind`."""
     moment_of: str = ""
     """Name of the entry that counts the updates which make it; it is there from the first one on."""
+    optional: bool = False
+    """Whether it may be missing, and be of any length, as a tally."""
 
     @classmethod
-    def like(cls, array: np.ndarray) -> Entry:
-        """Describe an array that the engine keeps already."""
-        return cls(array.shape, array.dtype.kind)
+    def like(cls, name: str, array: np.ndarray) -> Entry:
+        """Describe an array that the engine keeps already under that name."""
+        return cls(array.shape, array.dtype.kind, optional=name.endswith(TALLY))
 
 
 def check(state: Mapping[str, np.ndarray], expected: Mapping[str, Entry]) -> None:
@@ -47,22 +51,33 @@ def check(state: Mapping[str, np.ndarray], expected: Mapping[str, Entry]) -> Non
     Raises
     ------
     CheckpointError
-        Naming the first array that is missing, unknown, of another shape or kind, or a moment that is not finite.
+        Naming the first array that is missing, unknown, of another shape or kind, a moment that is not finite, or a
+        tally that cannot be read.
     """
     for name in state:
         if name not in expected:
             raise CheckpointError(f"optimiser state '{name}' is unknown to this engine{nearest(name, expected)}")
     for name, entry in expected.items():
         if name not in state:
-            if entry.moment_of and not int(state[entry.moment_of]):
+            if entry.optional or (entry.moment_of and not int(state[entry.moment_of])):
                 continue
             raise CheckpointError(f"optimiser state '{name}' is missing: the engine needs shape {entry.shape}")
         given = np.asarray(state[name])
+        entry = replace(entry, shape=(given.size,)) if entry.optional else entry
         if given.shape != entry.shape or given.dtype.kind != entry.kind:
             found = f"has shape {given.shape} of {given.dtype.name}"
             wanted = f"{entry.shape} of {'floating' if entry.kind == 'f' else 'whole'} numbers"
             raise CheckpointError(f"optimiser state '{name}' {found}: the engine needs {wanted}")
         if entry.moment_of and not np.isfinite(given).all():
             raise CheckpointError(f"optimiser state '{name}' is not finite")
+        if entry.optional:
+            _check_tally(name, given)
         if name.endswith(f".{UPDATES}") and int(given) < 0:
             raise CheckpointError(f"optimiser state '{name}' is {int(given)}: allowed are whole numbers from 0")
+
+
+def _check_tally(name: str, packed: np.ndarray) -> None:
+    try:
+        Tally().load(packed)
+    except ValueError as error:
+        raise CheckpointError(f"optimiser state '{name}': {error}") from None

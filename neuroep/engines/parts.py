@@ -15,12 +15,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from hw_models.tally import Tally
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.state import State
 from neuroep.learning.contrast import Contrast, Signal
 from neuroep.learning.optimisers import Optimiser
 from neuroep.network import AttentionLayer, DenseLayer, Network
 
+TALLY = "tally.counts"
+"""Under what name parts keep their tally in a checkpoint; one from before there were tallies lacks it."""
 Values = Any
 """numpy.ndarray or torch.Tensor: what one set of parts computes with."""
 Held = Any
@@ -69,8 +72,19 @@ class Part(Protocol):
         """Take over what :meth:`state` returned."""
         return
 
+    def during(self, phase: str) -> AbstractContextManager[None]:
+        """Write down inside that what is done is of a phase, one of :data:`hw_models.tally.PHASES`.
+
+        A part shares the phase of the substrate that it is from; one that was said further out stays.
+        """
+        return nullcontext()
+
+    def performed(self) -> Tally:
+        """Return all that was done, by phase; nothing where nothing is counted."""
+        return Tally()
+
     def counters(self) -> dict[str, int]:
-        """Return what has been counted, by name."""
+        """Return sums of :meth:`performed`, by name."""
         return {}
 
     def health(self) -> dict[str, float]:
@@ -214,8 +228,8 @@ class AttentionUnit(Part, Protocol):
 class Substrate(Part, Protocol):
     """What an engine runs on: it makes the parts and knows their memory.
 
-    What belongs to no array, by name, is its :meth:`state`; what arrays and units count for themselves is not among its
-    :meth:`counters`.
+    What belongs to no array, by name, is its :meth:`state`; what arrays, units and neurons do is not among what it
+    :meth:`performed`, nor among its :meth:`counters`. It has the phase that all of them share, :meth:`during`.
     """
 
     in_place: bool

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -39,6 +40,8 @@ class SettlingEngine(Protocol):
     level: float
     version: int
     settle_steps: int
+
+    def during(self, phase: str) -> AbstractContextManager[None]: ...
 
     @property
     def epsilon(self) -> float: ...
@@ -169,8 +172,9 @@ class Settling:
         self.steps += 1
         engine.settle_steps += self.clamped.samples
         self._changes, self._seen = {}, None
-        for group in self._groups:
-            self._changes.update(_update_group(engine, self.clamped, self.state, group, schedule))
+        with engine.during("nudged" if self.beta else "free"):
+            for group in self._groups:
+                self._changes.update(_update_group(engine, self.clamped, self.state, group, schedule))
         due, last = self.steps % self._check == 0, self.steps >= schedule.steps
         stops = due and schedule.tolerance > 0 and self.steps >= self._least
         if last or stops or (due and (schedule.tolerance > 0 or engine.check_every == 1)):

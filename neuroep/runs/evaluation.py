@@ -149,7 +149,7 @@ def evaluate(
     total = data.batch_count(samples, batch)
     counted = engine.counters()
     shown = bar(minibatches, total, split, progress)
-    with engine.aged():
+    with engine.aged(), engine.during("evaluate"):
         found = _judge(engine, corpus.classes, split, occasion, schedule, shown)
     health = {"residual": found.residual, "unsettled": 1.0 - found.converged, "at_levels": found.at_levels}
     remarks = advice.unsettled("samples", "free", health, schedule, engine.redraws)

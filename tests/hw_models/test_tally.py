@@ -7,8 +7,11 @@ import pytest
 
 import hw_models
 from hw_models.arrays.crossbar import Crossbar
-from hw_models.chip import Chip
-from hw_models.tally import Tally, Work
+from hw_models.arrays.events import EventArray
+from hw_models.arrays.pulses import PulsedDevices
+from hw_models.chip import Chip, Events, Pulse
+from hw_models.periphery.attention import PatternCrossbars
+from hw_models.tally import CurrentPhase, Tally, Work
 
 CHIP = {"crossbar": {"rows": 4, "columns": 3}, "dac": {"bits": 6, "range": 1.0}, "adc": {"bits": 5, "range": 0.5}}
 SHAPE = (7, 10)
@@ -19,9 +22,9 @@ def driven() -> Crossbar:
     bar = Crossbar(Chip.parse(CHIP), SHAPE, name="bar")
     draw = np.random.default_rng(0)
     bar.program(draw.normal(size=SHAPE))
-    with bar.tally.during("free"):
+    with bar.tally.now.during("free"):
         bar.forward(draw.normal(size=(5, 10)).astype(np.float32))
-    with bar.tally.during("nudged"):
+    with bar.tally.now.during("nudged"):
         bar.forward(draw.normal(size=(2, 10)).astype(np.float32))
         bar.transposed(draw.normal(size=(4, 7)).astype(np.float32))
     return bar
@@ -30,7 +33,7 @@ def driven() -> Crossbar:
 def test_numbers_add_up_by_what_they_are():
     tally = Tally()
     tally.add("a", "adc", 3, (2, 2), 8)
-    with tally.during("free"):
+    with tally.now.during("free"):
         tally.add("a", "adc", 4, (2, 2), 8)
         tally.add("b", "adc", 5, (2, 2), 8, phase="update")
     tally.add("a", "adc", 1, (2, 2), 8)
@@ -44,10 +47,10 @@ def test_numbers_add_up_by_what_they_are():
 
 def test_a_phase_ends_with_its_block():
     tally = Tally()
-    with pytest.raises(KeyError), tally.during("free"):
+    with pytest.raises(KeyError), tally.now.during("free"):
         raise KeyError
     assert tally.phase == ""
-    with pytest.raises(ValueError, match="phase = 'fre': allowed are '', 'free', 'nudged'"), tally.during("fre"):
+    with pytest.raises(ValueError, match="phase = 'fre': allowed are '', 'free', 'nudged'"), tally.now.during("fre"):
         pass
 
 
@@ -91,6 +94,86 @@ def test_a_tally_outlives_a_checkpoint(phases):
     state = {name: values for name, values in bar.state().items() if phases or name != "tally.counts"}
     other.load(state)
     assert other.counters == bar.counters
-    same = {done: n for done, n in other.tally.rows() if n} == {done: n for done, n in bar.tally.rows() if n}
-    assert same == phases
-    assert ("tally.counts" in other.state()) == phases
+    assert (dict(other.tally.rows()) == dict(bar.tally.rows())) == phases
+    assert {done.phase for done, _ in other.tally.rows()} == ({"", "free", "nudged"} if phases else {""})
+
+
+@pytest.mark.parametrize("shape", [(7, 10), (5, 5)])
+def test_an_event_array_says_what_it_sent(shape):
+    """Changes of senders alone, each to all receivers; a state without a tally gives the same counters."""
+    phase = CurrentPhase()
+    array = EventArray(Events(state_range=1.0), shape, 0, "a", tally=Tally(phase))
+    array.program(np.ones(shape, np.float32))
+    memory = array.memory(2)
+    with phase.during("free"):
+        array.forward(np.ones((2, shape[1]), np.float32), memory)
+        array.forward(np.ones((2, shape[1]), np.float32), memory)
+    with phase.during("nudged"):
+        array.transposed(np.eye(shape[0], dtype=np.float32)[:3])
+    whole = (shape, array.events.weight_bits), (shape, array.events.state_bits)
+    rows = {(done.operation, (done.shape, done.bits), done.phase): number for done, number in array.performed().rows()}
+    assert {key: number for key, number in rows.items() if number} == {
+        ("write", whole[0], ""): shape[0] * shape[1],
+        ("event forward", whole[1], "free"): 2 * shape[1],
+        ("synaptic forward", whole[1], "free"): 2 * shape[1] * shape[0],
+        ("event transposed", whole[1], "nudged"): 3,
+        ("synaptic transposed", whole[1], "nudged"): 3 * shape[1],
+    }
+    assert array.counters == {"events": 2 * shape[1] + 3, "operations": 2 * shape[0] * shape[1] + 3 * shape[1]}
+    for names in (("integers", "ranges", "counters"), array.state()):
+        other = EventArray(Events(state_range=1.0), shape, 0, "a")
+        other.load({name: array.state()[name] for name in names})
+        assert other.counters == array.counters
+    assert dict(other.tally.rows()) == dict(array.tally.rows())
+
+
+def test_pulses_are_written_down():
+    tally = Tally()
+    devices = PulsedDevices(Pulse(dw_min=0.01), (2, 3), 0, "a", tally=tally)
+    up, down = np.array([[3, 0, 1], [0, 0, 0]]), np.array([[0, 2, 0], [0, 0, 5]])
+    with tally.now.during("update"):
+        assert devices.apply(np.zeros((2, 3), np.float32), up, down, 1) == 11
+    assert dict(tally.rows()) == {Work("a", "pulse", (2, 3), None, "update"): 11}
+
+
+def test_what_is_said_further_out_stays():
+    phase = CurrentPhase()
+    with phase.during("evaluate"):
+        with phase.during("free"):
+            assert phase.name == "evaluate"
+        assert phase.name == "evaluate"
+    assert phase.name == ""
+
+
+def test_packed_rows_are_the_same_whatever_their_order():
+    one, other, third = Tally(), Tally(), Tally()
+    rows = [("a", "adc forward", 3, (2, 2), 8), ("a", "read forward", 4, (2, 2), None), ("b", "softmax", 1 << 40)]
+    for row, back in zip(rows, reversed(rows), strict=True):
+        one.add(*row)
+        other.add(*back)
+    np.testing.assert_array_equal(one.packed(), other.packed())
+    third.load(one.packed())
+    assert dict(third.rows()) == dict(one.rows())
+    assert (third.total("adc"), third.total("ad"), third.number("softmax", part="a")) == (3, 0, 0)
+    with pytest.raises(ValueError, match="these bytes are no tally"):
+        third.load(one.packed()[:-1])
+    assert dict(third.rows()) == dict(one.rows())
+
+
+def test_pattern_crossbars_keep_what_those_of_past_batches_did():
+    """Batches of sentences of three lengths; each sample is one read of its own patterns."""
+    phase, draw = CurrentPhase(), np.random.default_rng(0)
+    chip = Chip.parse(CHIP | {"attention": {"kind": "analog", "pattern_range": 1.0}})
+    stored = PatternCrossbars(chip, "a", 0, "float32", phase)
+    for lengths in ([3, 5], [5, 4]):
+        patterns = [draw.uniform(-1, 1, (n, 6)).astype(np.float32) for n in lengths]
+        with phase.during("free"):
+            for bar in stored.written(patterns, np.concatenate(patterns)):
+                bar.forward(draw.uniform(-1, 1, (2, 6)).astype(np.float32))
+    made = stored.performed()
+    numbers = {done.shape: n for done, n in made.rows() if done.operation == "dac forward"}
+    assert numbers == {(3, 6): 2 * 6, (5, 6): 2 * 2 * 6 * 2, (4, 6): 2 * 6 * 2}
+    assert {done.phase for done, _ in made.rows()} == {"free"}
+    assert stored.counters()["dac"] == made.total("dac") == sum(numbers.values())
+    stored.recall(made.packed())
+    assert dict(stored.performed().rows()) == dict(made.rows())

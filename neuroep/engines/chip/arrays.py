@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from hw_models.arrays.crossbar import Crossbar
+from hw_models.arrays.crossbar import Crossbar, totals
 from hw_models.arrays.events import FORWARD, TRANSPOSED, EventArray
 from hw_models.chip import Chip
+from hw_models.tally import Tally
 from neuroep.engines.chip import rules
 from neuroep.engines.chip.rules.rule import Place, refuse_decay
 from neuroep.engines.numba.arrays import ideal
 from neuroep.engines.numba.substrate import Setting
-from neuroep.engines.parts import Memory, Part, Signs, summed
+from neuroep.engines.parts import TALLY, Memory, Part, Signs, summed
 from neuroep.learning.contrast import Contrast, Held, Signal
 
 
@@ -144,10 +145,15 @@ class CrossbarArray(Part):
                 found[f"adc_{way}_at_stop"] = grown[f"adc_{way}_at_stop"] / number if number else 0.0
         return found
 
-    def counters(self) -> dict[str, int]:
+    def performed(self) -> Tally:
         """Return conversions, device reads and writes, pulses, and the digital multiply-adds of updates."""
-        own = {"pulses": self.rule.pulses(), "digital_operations": self.rule.digital.operations}
-        return summed(*(crossbar.counters for crossbar in self._crossbars), own)
+        return self.rule.performed()
+
+    def counters(self) -> dict[str, int]:
+        """Return the sums of them."""
+        made = self.performed()
+        own = {"pulses": made.total("pulse"), "digital_operations": made.total("multiply-add")}
+        return totals(made) | own
 
 
 class EventDrivenArray(Part):
@@ -158,11 +164,13 @@ class EventDrivenArray(Part):
     """
 
     def __init__(self, name: str, weight: np.ndarray, bias: np.ndarray | None, chip: Chip, setting: Setting) -> None:
-        self.array = EventArray(chip.events, weight.shape, setting.seed, name, setting.workers.run, setting.dtype)
+        how = (setting.seed, name, setting.workers.run, setting.dtype, setting.tally())
+        self.array = EventArray(chip.events, weight.shape, *how)
         self.in_place = chip.events.in_place
         self.array.program(np.asarray(weight, dtype=setting.dtype))
         start = np.zeros_like(weight) if self.in_place else weight
-        self.digital = ideal(start, bias, setting.optimiser, setting.workers, setting.dtype)
+        learns = (setting.optimiser, setting.workers, setting.dtype, name, setting.tally())
+        self.digital = ideal(start, bias, *learns)
 
     @property
     def bias(self) -> np.ndarray | None:
@@ -240,23 +248,29 @@ class EventDrivenArray(Part):
         return 0
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return weight, bias, what the rule keeps, and the array."""
-        kept = self.digital.state() | {f"events.{name}": values for name, values in self.array.state().items()}
+        """Return weight, bias, what the rule keeps, its tally, and the array."""
+        kept = self.digital.state() | {TALLY: self.digital.tally.packed()}
+        kept |= {f"events.{name}": values for name, values in self.array.state().items()}
         return kept | ({"weight": self.array.weights()} if self.in_place else {})
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over what the rule keeps, and the array."""
+        """Take over what the rule keeps, its tally, and the array."""
         self.digital.load(state)
+        if TALLY in state:
+            self.digital.tally.load(state[TALLY])
         self.array.load({name.removeprefix("events."): v for name, v in state.items() if name.startswith("events.")})
 
+    def performed(self) -> Tally:
+        """Return events, the synapses they reached, writes, and the digital multiply-adds of updates."""
+        found = self.array.performed()
+        found.join(self.digital.tally)
+        return found
+
     def counters(self) -> dict[str, int]:
-        """Return events and synaptic operations."""
-        counted = self.array.counters
-        return {
-            "events": counted["events"],
-            "synaptic_operations": counted["operations"],
-            "digital_operations": self.digital.operations,
-        }
+        """Return the sums of events, synaptic operations and multiply-adds."""
+        made, kinds = self.performed(), ("event", "synaptic", "multiply-add")
+        names = ("events", "synaptic_operations", "digital_operations")
+        return {name: made.total(kind) for name, kind in zip(names, kinds, strict=True)}
 
     def conducting(self) -> np.ndarray:
         """Return the integer weights in units of the weight."""

@@ -16,19 +16,36 @@ from hw_models.chip import Chip, Converter
 from hw_models.kernels.attention import soften
 from hw_models.kernels.blocks import Run, serial
 from hw_models.periphery.attention import AttentionStates, PatternCrossbars, levels
+from hw_models.tally import Tally
 from neuroep.engines.numba.attention import ExactAttention, HeldLogits, Tokens
 from neuroep.engines.numba.substrate import Setting
-from neuroep.engines.parts import AttentionUnit, Part, Rows, summed
+from neuroep.engines.parts import TALLY, AttentionUnit, Part, Rows, summed
 from neuroep.network import AttentionLayer
 
 
-class ExplicitAttention(ExactAttention):
+class DigitalAttention(ExactAttention):
+    """Exact attention as a part of a chip, which keeps what was counted."""
+
+    def __init__(self, layer: AttentionLayer, setting: Setting) -> None:
+        super().__init__(layer, setting.dtype, setting.workers, setting.tally())
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the tally."""
+        return {TALLY: self.tally.packed()}
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over :meth:`state`."""
+        if TALLY in state:
+            self.tally.load(state[TALLY])
+
+
+class ExplicitAttention(DigitalAttention):
     """Digital attention with explicit weights and exponentials of ``exp_bits`` bits; None keeps them exact."""
 
     tilts = False
 
     def __init__(self, layer: AttentionLayer, setting: Setting, exp_bits: int | None) -> None:
-        super().__init__(layer, setting.dtype, setting.workers)
+        super().__init__(layer, setting)
         self.levels = self.real(levels(exp_bits))
 
     def relax(
@@ -42,7 +59,7 @@ class ExplicitAttention(ExactAttention):
     ) -> tuple[np.ndarray, np.ndarray, float]:
         """Move the layer in place; see :meth:`neuroep.engines.parts.AttentionUnit.relax`."""
         feedback = self._given(feedback)
-        self._count(held, feedback)
+        self._count_step(held, feedback)
 
         def sample(b: int, n: int, k: int) -> float:
             logits = self._logits(held, b, n, k, feedback[b] if feedback.size else None)
@@ -101,7 +118,7 @@ class AnalogAttention(ExplicitAttention):
 
     def __init__(self, layer: AttentionLayer, setting: Setting, chip: Chip) -> None:
         super().__init__(layer, setting, chip.attention.exp_bits)
-        self.stored = PatternCrossbars(chip, layer.name, setting.seed, setting.dtype)
+        self.stored = PatternCrossbars(chip, layer.name, setting.seed, setting.dtype, setting.phase)
 
     def begin(self, *occasion: str | int) -> None:
         """Key all draws by this occasion."""
@@ -126,21 +143,22 @@ class AnalogAttention(ExplicitAttention):
         self.stored.freeze()
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return all ranges by name."""
-        return self.stored.state()
+        """Return all ranges by name, and the tallies of unit and crossbars."""
+        return self.stored.state() | super().state() | {f"patterns.{TALLY}": self.stored.performed().packed()}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over :meth:`state`."""
+        super().load(state)
         self.stored.load(state)
+        if f"patterns.{TALLY}" in state:
+            self.stored.recall(state[f"patterns.{TALLY}"])
 
     def hold(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
         """Write the patterns of every sample; the drive is kept and read with the feedback at every step.
 
         The logits are those of exact attention, for the energy alone, and not counted.
         """
-        counted = self.operations
-        held = super().hold(drive, queries, patterns)
-        self.operations = counted
+        held = self._held(drive, queries, patterns)
         vectors = [patterns.vectors[b, :count] for b, count in enumerate(patterns.count)]
         crossbars = self.stored.written(vectors, patterns.packed)
         fields = (held.queries, held.patterns, held.logits, held.scaled)
@@ -148,9 +166,7 @@ class AnalogAttention(ExplicitAttention):
 
     def redrive(self, held: HeldLogits, drive: np.ndarray) -> HeldLogits:
         """Return the same crossbars with another drive."""
-        counted = self.operations
-        logits = super().hold(drive, held.queries, held.patterns).logits
-        self.operations = counted
+        logits = self._held(drive, held.queries, held.patterns).logits
         return replace(cast(HeldPatterns, held), drive=drive, logits=logits)
 
     def _logits(self, held: HeldLogits, b: int, n: int, k: int, feedback: np.ndarray | None) -> np.ndarray:
@@ -200,12 +216,18 @@ class AnalogAttention(ExplicitAttention):
         self._each(held, sample)
         return rows
 
-    def _count(self, held: HeldLogits, feedback: np.ndarray) -> None:
+    def _count_step(self, held: HeldLogits, feedback: np.ndarray) -> None:
         """Count the softmax; the crossbars count their reads."""
-        self.operations += 2 * held.pairs
+        self._count("softmax", 2 * held.pairs, held)
+
+    def performed(self) -> Tally:
+        """Return conversions and reads of the crossbars, and digital operations."""
+        found = self.stored.performed()
+        found.join(self.tally)
+        return found
 
     def counters(self) -> dict[str, int]:
-        """Return conversions, reads and digital operations."""
+        """Return the sums of conversions, reads and digital operations."""
         return summed(super().counters(), self.stored.counters())
 
 
@@ -214,7 +236,8 @@ class DigitisedAttention(Part):
 
     def __init__(self, inner: AttentionUnit, converter: Converter, setting: Setting) -> None:
         self.inner, self.layer = inner, inner.layer
-        self.shown = AttentionStates(converter, self.layer.name, setting.seed)
+        self.tally = setting.tally()
+        self.shown = AttentionStates(converter, self.layer.name, setting.seed, self.tally)
 
     def begin(self, *occasion: str | int) -> None:
         """Key all draws by this occasion."""
@@ -237,13 +260,15 @@ class DigitisedAttention(Part):
         self.inner.freeze()
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return all ranges by name."""
-        return self.shown.state() | self.inner.state()
+        """Return all ranges by name, and the tallies."""
+        return self.shown.state() | self.inner.state() | {f"state.{TALLY}": self.tally.packed()}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over :meth:`state`."""
         self.shown.load(state)
         self.inner.load(state)
+        if f"state.{TALLY}" in state:
+            self.tally.load(state[f"state.{TALLY}"])
 
     def hold(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
         """Return what the inner unit holds."""
@@ -288,6 +313,13 @@ class DigitisedAttention(Part):
         if np.isnan(change):
             return value, weights, change
         return value, weights, float(np.abs(value - before).max(initial=0)) if moved is None else moved
+
+    def performed(self) -> Tally:
+        """Return what the inner unit did, conversions of states, and those at the stop."""
+        found = Tally()
+        found.join(self.inner.performed())
+        found.join(self.tally)
+        return found
 
     def counters(self) -> dict[str, int]:
         """Return those of the inner unit, conversions of states, and those at the stop."""

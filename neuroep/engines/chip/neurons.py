@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from hw_models.chip import Neuron
 from hw_models.periphery.neuron import NeuronCircuits
 from neuroep.engines.numba.neurons import ExactNeurons
 from neuroep.engines.numba.substrate import Setting
+from neuroep.engines.parts import TALLY
 from neuroep.engines.schedule import Schedule
 from neuroep.network import DenseLayer
 
@@ -16,9 +19,9 @@ class ChipNeurons(ExactNeurons):
     """The neurons of one dense layer on a chip; parameters as in :class:`ExactNeurons`, and the circuit."""
 
     def __init__(self, layer: DenseLayer, circuit: Neuron, setting: Setting) -> None:
-        super().__init__(layer, setting.dtype, setting.workers)
+        super().__init__(layer, setting.dtype, setting.workers, setting.tally())
         place = (layer.size, setting.seed, layer.name, layer.potential.low >= 0, setting.dtype)
-        self.circuits = NeuronCircuits(circuit, *place)
+        self.circuits = NeuronCircuits(circuit, *place, self.tally)
         self._alone: tuple[np.ndarray | None, dict[str, np.ndarray]] = None, {}
 
     def begin(self, *occasion: str | int) -> None:
@@ -44,6 +47,15 @@ class ChipNeurons(ExactNeurons):
         change = self._move(product, given, level, target, beta, schedule)
         self.circuits.show(level, state, schedule.dt)
         return state, change if np.isnan(change) else float(np.abs(level - before).max(initial=0))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the tally."""
+        return {TALLY: self.tally.packed()}
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over :meth:`state`."""
+        if TALLY in state:
+            self.tally.load(state[TALLY])
 
     def counters(self) -> dict[str, int]:
         """Return conversions of states; a state at the end of its range is where it should be."""

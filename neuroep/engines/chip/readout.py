@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
+
 from hw_models.periphery.readout import PhaseReadout
-from neuroep.engines.parts import Part
+from hw_models.tally import Tally
+from neuroep.engines.parts import TALLY, Part
 from neuroep.learning.contrast import Held, Signal
 
 
@@ -13,6 +18,20 @@ class SynapseReadout(PhaseReadout, Part):
     def measure(self, signal: Signal) -> Signal:
         """Return what it makes of a signal."""
         return self.digitised(signal, isinstance(signal, Held))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return all ranges by name, and the tally."""
+        return PhaseReadout.state(self) | {TALLY: self.tally.packed()}
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over :meth:`state`."""
+        PhaseReadout.load(self, state)
+        if TALLY in state:
+            self.tally.load(state[TALLY])
+
+    def performed(self) -> Tally:
+        """Return conversions of states, and those at the stop."""
+        return self.tally
 
     def counters(self) -> dict[str, int]:
         """Return conversions of states, and those at the stop."""

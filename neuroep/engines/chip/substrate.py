@@ -15,12 +15,12 @@ import numpy as np
 from hw_models.arrays.calibration import calibrating
 from hw_models.chip import Chip
 from hw_models.chip.files import chip_of
+from hw_models.tally import Tally
 from neuroep.engines.chip import rules
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
-from neuroep.engines.chip.attention import AnalogAttention, DigitisedAttention, ExplicitAttention
+from neuroep.engines.chip.attention import AnalogAttention, DigitalAttention, DigitisedAttention, ExplicitAttention
 from neuroep.engines.chip.neurons import ChipNeurons
 from neuroep.engines.chip.readout import SynapseReadout
-from neuroep.engines.numba.attention import ExactAttention
 from neuroep.engines.numba.substrate import ExactSubstrate, Setting
 from neuroep.engines.parts import Array, AttentionUnit, Neurons, Part, Signs, summed
 from neuroep.engines.workers import Workers
@@ -77,7 +77,7 @@ class ChipSubstrate(ExactSubstrate):
         elif settings.exp_bits is not None:
             unit = ExplicitAttention(layer, self.setting, settings.exp_bits)
         else:
-            unit = ExactAttention(layer, self.setting.dtype, self.setting.workers)
+            unit = DigitalAttention(layer, self.setting)
         if settings.state.acts:
             unit = DigitisedAttention(unit, settings.state, self.setting)
         self._others[f"attention.{layer.name}"] = unit
@@ -126,12 +126,19 @@ class ChipSubstrate(ExactSubstrate):
             yield
         self._calibrated = True
 
+    def performed(self) -> Tally:
+        """Return what the read-outs did; other parts tell for themselves."""
+        found = Tally()
+        for read_out in self._read_outs.values():
+            found.join(read_out.performed())
+        return found
+
     def counters(self) -> dict[str, int]:
         """Return the conversions of the read-outs; other parts count for themselves."""
         return summed(*(read_out.counters() for read_out in self._read_outs.values()))
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return the ranges of all parts but the arrays, which keep their own."""
+        """Return ranges and tallies of all parts but the arrays, which keep their own."""
         ranged = (self._read_outs | self._others).items()
         return {f"{name}/{key}": values for name, part in ranged for key, values in part.state().items()}
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from hw_models.tally import Tally
 from neuroep.engines.numba import array_kernels
 from neuroep.engines.parts import Memory, Part
 from neuroep.engines.workers import Workers, blocks
@@ -37,20 +38,34 @@ class IdealArray(Part):
         Rule applied in :meth:`update`.
     workers : Workers
         Threads.
+    name : str
+        Of the synapse.
+    tally : Tally, optional
+        Where to write multiply-adds, of products, and of outer products and rule in updates; default one of its own.
     """
 
-    def __init__(self, weight: np.ndarray, bias: np.ndarray | None, optimiser: Optimiser, workers: Workers) -> None:
+    def __init__(
+        self,
+        weight: np.ndarray,
+        bias: np.ndarray | None,
+        optimiser: Optimiser,
+        workers: Workers,
+        name: str = "array",
+        tally: Tally | None = None,
+    ) -> None:
+        self.name, self.tally = name, Tally() if tally is None else tally
         self.weight, self.bias = weight, bias
         self.optimiser, self.workers = optimiser, workers
         self.updates = 0
-        self.operations = 0
-        """Multiply-adds of all products, and of outer products and rule in updates."""
         self._moments: dict[str, dict[str, np.ndarray]] = {}
 
     def forward(self, pre: np.ndarray, memory: Memory | None = None) -> np.ndarray:
         """Return ``pre @ W.T``."""
-        self.operations += len(pre) * self.weight.size
+        self._count("forward", len(pre))
         return self.expected(pre)
+
+    def _count(self, what: str, rows: int) -> None:
+        self.tally.add(self.name, f"multiply-add {what}", rows * self.weight.size, self.weight.shape)
 
     def expected(self, pre: np.ndarray) -> np.ndarray:
         """Return ``pre @ W.T``; long sums are cut into fixed blocks and added in order."""
@@ -66,7 +81,7 @@ class IdealArray(Part):
 
     def transposed(self, post: np.ndarray, out: np.ndarray | None = None, memory: Memory | None = None) -> np.ndarray:
         """Return ``post @ W``."""
-        self.operations += len(post) * self.weight.size
+        self._count("transposed", len(post))
         if out is None:
             out = np.empty((len(post), self.weight.shape[1]), dtype=self.weight.dtype)
         self.workers.run(
@@ -80,7 +95,7 @@ class IdealArray(Part):
         terms = contrast.terms()
         post = terms[0][0] if len(terms) == 1 else np.concatenate([a for a, _ in terms])
         pre = terms[0][1] if len(terms) == 1 else np.concatenate([b for _, b in terms])
-        self.operations += (len(post) + 1) * self.weight.size
+        self._count("update", len(post) + 1)
         rows, columns = blocks(self.weight.shape[0], OUTPUTS), blocks(self.weight.shape[1], COLUMNS)
 
         def tile(first: int, last: int) -> int:
@@ -141,9 +156,13 @@ class IdealArray(Part):
                     values = np.array(state[f"{name}.{moment}"], dtype=self.weight.dtype)
                     self._moments.setdefault(name, {})[moment] = values
 
-    def counters(self) -> dict[str, int]:
+    def performed(self) -> Tally:
         """Return the digital multiply-adds."""
-        return {"digital_operations": self.operations}
+        return self.tally
+
+    def counters(self) -> dict[str, int]:
+        """Return the sum of the digital multiply-adds."""
+        return {"digital_operations": self.tally.total("multiply-add")}
 
     def conducting(self) -> np.ndarray:
         """Return the weights themselves."""
@@ -151,8 +170,14 @@ class IdealArray(Part):
 
 
 def ideal(
-    weight: np.ndarray, bias: np.ndarray | None, optimiser: Adam | SGD, workers: Workers, dtype: str
+    weight: np.ndarray,
+    bias: np.ndarray | None,
+    optimiser: Adam | SGD,
+    workers: Workers,
+    dtype: str,
+    name: str = "array",
+    tally: Tally | None = None,
 ) -> IdealArray:
     """Return an ideal array with its own copy of the weights."""
     own = np.array(weight, dtype=dtype, order="C")
-    return IdealArray(own, None if bias is None else np.array(bias, dtype=dtype), optimiser, workers)
+    return IdealArray(own, None if bias is None else np.array(bias, dtype=dtype), optimiser, workers, name, tally)

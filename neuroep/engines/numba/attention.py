@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from hw_models.tally import Tally
 from neuroep.engines.numba import attention_kernels as kernels
 from neuroep.engines.parts import Part, Rows
 from neuroep.engines.workers import Workers, blocks
@@ -80,17 +81,19 @@ class ExactAttention(Part):
         Of all arrays.
     workers : Workers
         Threads.
+    tally : Tally, optional
+        Where to write multiply-adds and exponentials; default one of its own.
     """
 
     tilts = True
     """Whether a pooled layer keeps exponentials of held logits, which a step only tilts."""
 
-    def __init__(self, layer: AttentionLayer, dtype: str, workers: Workers) -> None:
+    def __init__(self, layer: AttentionLayer, dtype: str, workers: Workers, tally: Tally | None = None) -> None:
+        self.name, self.tally = f"attention.{layer.name}", Tally() if tally is None else tally
         self.layer, self.workers = layer, workers
         self.real: Any = np.dtype(dtype).type
         self.kappa = self.real(layer.inverse_temperature)
         self.floor = self.real(np.finfo(dtype).tiny ** 0.5)
-        self.operations = 0
         self._nothing = np.zeros((0, 0), dtype=dtype)
 
     @property
@@ -98,17 +101,30 @@ class ExactAttention(Part):
         """Whether the read-out is pooled."""
         return self.layer.readout == "pooled"
 
+    def performed(self) -> Tally:
+        """Return the digital multiply-adds of what was computed, and its exponentials."""
+        return self.tally
+
     def counters(self) -> dict[str, int]:
-        """Return the digital multiply-adds of what was computed."""
-        return {"digital_operations": self.operations}
+        """Return the sum of what was computed digitally."""
+        return {"digital_operations": self.tally.total("multiply-add") + self.tally.total("softmax")}
 
     def hold(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
         """Return the logits of a packed clamped drive (real tokens, dim), read once per batch."""
+        held = self._held(drive, queries, patterns)
+        self._count("multiply-add logits", held.pairs * drive.shape[1], held)
+        return held
+
+    def _count(self, operation: str, number: int, held: HeldLogits) -> None:
+        """Write down an operation; its shape is the width of a pattern, as lengths differ."""
+        self.tally.add(self.name, operation, number, held.patterns.vectors.shape[2:])
+
+    def _held(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
+        """Return what :meth:`hold` does, uncounted."""
         shape = (len(queries.count), queries.vectors.shape[1], patterns.vectors.shape[1])
         logits = np.zeros(shape, dtype=drive.dtype)
         scaled = np.zeros(shape if self.tilts and self.pooled else (0, 0, 0), dtype=drive.dtype)
         held = HeldLogits(queries, patterns, logits, scaled)
-        self.operations += held.pairs * drive.shape[1]
 
         def task(first: int, last: int) -> None:
             place = (queries.offsets, patterns.vectors, patterns.count)
@@ -147,7 +163,7 @@ class ExactAttention(Part):
         Only weights that change their form, of a pooled layer, lie in other memory afterwards.
         """
         feedback = self._given(feedback)
-        self._count(held, feedback)
+        self._count_step(held, feedback)
         if self.pooled and dt == 1 and weights.ndim == 3:
             weights = self._shift(held)
         if self.pooled and dt < 1:
@@ -167,11 +183,14 @@ class ExactAttention(Part):
         """Return the feedback as kernels take it: (0, 0) for none."""
         return self._nothing if feedback is None else feedback
 
-    def _count(self, held: HeldLogits, feedback: np.ndarray) -> None:
+    def _count_step(self, held: HeldLogits, feedback: np.ndarray) -> None:
         """Count one step: logits of the feedback, softmax, average of the patterns."""
         dim = held.patterns.vectors.shape[2]
         products = int(held.patterns.count.sum()) * dim if self.pooled else held.pairs * dim
-        self.operations += products * (1 + bool(feedback.size)) + 2 * held.pairs
+        if feedback.size:
+            self._count("multiply-add logits", products, held)
+        self._count("multiply-add read-out", products, held)
+        self._count("softmax", 2 * held.pairs, held)
 
     def _shift(self, held: HeldLogits) -> np.ndarray:
         """Return a zero state c of a pooled layer, (batch, patterns)."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from hw_models.kernels.compiling import kernel
+from hw_models.tally import Tally
 from neuroep.engines.parts import Part
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.workers import Workers, blocks
@@ -141,6 +142,8 @@ class ExactNeurons(Part):
         Of all arrays.
     workers : Workers
         Threads.
+    tally : Tally, optional
+        Where to write responses, of one neuron in one step; default one of its own.
 
     Raises
     ------
@@ -148,9 +151,10 @@ class ExactNeurons(Part):
         For a potential that the kernels do not know.
     """
 
-    def __init__(self, layer: DenseLayer, dtype: str, workers: Workers) -> None:
+    def __init__(self, layer: DenseLayer, dtype: str, workers: Workers, tally: Tally | None = None) -> None:
         potentials.check(layer.potential, layer.name, "local")
         self.layer, self.dtype, self.workers = layer, dtype, workers
+        self.name, self.tally = f"neurons.{layer.name}", Tally() if tally is None else tally
         self.real: Any = np.dtype(dtype).type
         self._nothing = np.zeros((0, 0), dtype=dtype)
 
@@ -181,6 +185,7 @@ class ExactNeurons(Part):
         schedule: Schedule,
     ) -> float:
         """Let the neurons respond in place; return max|delta s|, NaN if there is one."""
+        self.tally.add(self.name, "response", state.size, (self.layer.size,))
         mode = FREE
         if target is not None:
             mode = SYNCHRONOUS if schedule.order == "synchronous" else MINIMISER
@@ -192,6 +197,10 @@ class ExactNeurons(Part):
             return respond(product[a:b], feedback[a:b], state[a:b], goal[a:b], *settings)
 
         return float(np.max(self.workers.run(task, blocks(len(state), max(1, NEURONS // self.layer.size)))))
+
+    def performed(self) -> Tally:
+        """Return the responses."""
+        return self.tally
 
     def energy(self, state: np.ndarray) -> np.ndarray:
         """Return the sum of G(s) over the layer, (batch,)."""

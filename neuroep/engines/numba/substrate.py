@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from hw_models.tally import CurrentPhase, Tally
 from neuroep.engines.numba.arrays import ideal
 from neuroep.engines.numba.attention import ExactAttention, Tokens
 from neuroep.engines.numba.neurons import ExactNeurons, displaced
@@ -32,6 +33,12 @@ class Setting:
     dtype: str
     seed: int
     """Of the draws of a chip."""
+    phase: CurrentPhase = field(default_factory=CurrentPhase)
+    """Of what all parts write to their tallies."""
+
+    def tally(self) -> Tally:
+        """Return a tally of a part's own, with the phase that all share."""
+        return Tally(self.phase)
 
 
 class ExactSubstrate(Part):
@@ -49,15 +56,20 @@ class ExactSubstrate(Part):
 
     def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs) -> Array:
         """Return an ideal array."""
-        return ideal(weight, bias, self.setting.optimiser, self.setting.workers, self.setting.dtype)
+        setting = self.setting
+        return ideal(weight, bias, setting.optimiser, setting.workers, setting.dtype, name, setting.tally())
 
     def attention(self, layer: AttentionLayer) -> AttentionUnit:
         """Return exact attention."""
-        return ExactAttention(layer, self.setting.dtype, self.setting.workers)
+        return ExactAttention(layer, self.setting.dtype, self.setting.workers, self.setting.tally())
 
     def neurons(self, layer: DenseLayer) -> Neurons:
         """Return exact neurons."""
-        return ExactNeurons(layer, self.setting.dtype, self.setting.workers)
+        return ExactNeurons(layer, self.setting.dtype, self.setting.workers, self.setting.tally())
+
+    def during(self, phase: str) -> AbstractContextManager[None]:
+        """Write down inside that what all parts do is of a phase."""
+        return self.setting.phase.during(phase)
 
     def read_out(self, synapse: str, end: str, signal: Signal) -> Signal:
         """Return the signal."""

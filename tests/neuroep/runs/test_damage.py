@@ -148,8 +148,12 @@ def test_an_engine_on_a_chip_takes_back_only_what_it_keeps(chip):
     state = engine.optimiser_state() | engine.device_state()
     engine.load_optimiser_state(engine.optimiser_state(), engine.device_state())
     for name, values in state.items():
-        with pytest.raises(CheckpointError, match=f"'{name}' is missing"):
-            engine.load_optimiser_state({key: value for key, value in state.items() if key != name})
+        without = {key: value for key, value in state.items() if key != name}
+        if name.endswith("tally.counts"):  # version 0.1 kept none
+            engine.load_optimiser_state(without)
+        else:
+            with pytest.raises(CheckpointError, match=f"'{name}' is missing"):
+                engine.load_optimiser_state(without)
         for wrong in (np.zeros((2, *values.shape), values.dtype), values.astype("U8")):
             with pytest.raises(CheckpointError, match=f"'{name}' has shape"):
                 engine.load_optimiser_state({**state, name: wrong})

@@ -25,10 +25,9 @@ class InMemory(LearningRule):
         where = (weight.shape, setting.seed, crossbar.name)
         limits = crossbar.devices.weight_bounds()
         run, dtype = setting.workers.run, setting.dtype
-        self.devices = PulsedDevices(self.chip.device.pulse, *where, run=run, dtype=dtype, limits=limits)
+        self.devices = PulsedDevices(self.chip.device.pulse, *where, run, dtype, limits, self.tally)
         self._bound()
         self.digital = self._ideal(np.zeros_like(weight) if self.accumulates else weight[:, :0], bias)
-        self.sent = 0
 
     def health(self) -> dict[str, float]:
         """Return the share of devices at their bounds."""
@@ -41,13 +40,8 @@ class InMemory(LearningRule):
         np.clip(stored, own.low, own.high, out=stored)
         self.crossbar.refresh()
 
-    def pulses(self) -> int:
-        """Return the number of pulses the devices have seen."""
-        return self.sent
-
-    def _pulsed(self, pulses: int) -> int:
-        """Count pulses and read the devices anew; return how many weights are not finite."""
-        self.sent += pulses
+    def _pulsed(self) -> int:
+        """Read the devices anew after pulses; return how many weights are not finite."""
         stored = self.crossbar.stored
         bad = int(stored.size - np.count_nonzero(np.isfinite(stored)))
         if not bad:

@@ -34,7 +34,8 @@ class MixedPrecision(InMemory):
         up, down = np.maximum(whole, 0), np.maximum(-whole, 0)
         if max(up.max(initial=0), down.max(initial=0)) <= SINGLE:
             up, down = up.astype(np.int64), down.astype(np.int64)
-        return self._pulsed(self.devices.apply(self.crossbar.stored, up, down, step=self.updates))
+        self.devices.apply(self.crossbar.stored, up, down, step=self.updates)
+        return self._pulsed()
 
 
 RULE = MixedPrecision

@@ -41,7 +41,8 @@ class Pulsed(InMemory):
         step = -rate * contrast.scale / self.crossbar.weight_range
         terms = self._terms(contrast)
         self._watch(terms, abs(step))
-        return self._pulsed(self.devices.update(self.crossbar.stored, terms, step, self.chip.update, self.updates))
+        self.devices.update(self.crossbar.stored, terms, step, self.chip.update, self.updates)
+        return self._pulsed()
 
     def _watch(self, terms: list[tuple[float, Any, Any]], step: float) -> None:
         """Count the trains, and those whose strongest lines would need more slots than a train may have."""

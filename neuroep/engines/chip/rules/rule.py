@@ -12,8 +12,10 @@ import numpy as np
 
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
+from hw_models.tally import Tally
 from neuroep.engines.numba.arrays import IdealArray, ideal
 from neuroep.engines.numba.substrate import Setting
+from neuroep.engines.parts import TALLY
 from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Contrast
 from neuroep.learning.optimisers import Adam, Optimiser
@@ -58,6 +60,8 @@ class LearningRule(ABC):
         By label, which names them in checkpoints.
     shares : dict of str to float
         Of every crossbar that products read.
+    tally : Tally
+        What the rule does beside its crossbars: pulses, and digital multiply-adds.
     digital : IdealArray
         What the rule keeps in digital form: bias, moments, and a matrix of its own where it has one.
     """
@@ -68,7 +72,7 @@ class LearningRule(ABC):
 
     @abstractmethod
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
-        self.place = place
+        self.place, self.tally = place, place.setting.tally()
         self.crossbars: dict[str, Crossbar] = {}
         self.shares = {CROSSBAR: 1.0}
 
@@ -76,14 +80,16 @@ class LearningRule(ABC):
         """Make a crossbar; its draws are keyed by the synapse, those of further ones by their label too."""
         name = self.place.name if label == CROSSBAR else f"{self.place.name} {label}"
         setting = self.place.setting
-        made = Crossbar(self.place.chip, shape, setting.seed, name, setting.workers.run, setting.dtype)
+        how = (setting.seed, name, setting.workers.run, setting.dtype, setting.tally())
+        made = Crossbar(self.place.chip, shape, *how)
         self.crossbars[label] = made
         return made
 
     def _ideal(self, weight: np.ndarray, bias: np.ndarray | None) -> IdealArray:
         """Return the optimiser on a digital matrix and the bias."""
         setting = self.place.setting
-        return ideal(weight, bias, setting.optimiser, setting.workers, setting.dtype)
+        own = (self.place.name, self.tally)
+        return ideal(weight, bias, setting.optimiser, setting.workers, setting.dtype, *own)
 
     @property
     def crossbar(self) -> Crossbar:
@@ -132,15 +138,17 @@ class LearningRule(ABC):
         """Change the weights by what both ends saw; return how many are not finite."""
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return weight, bias, what the optimiser keeps, and the crossbars by label."""
-        kept = self.digital.state()
+        """Return weight, bias, what the optimiser keeps, the tally, and the crossbars by label."""
+        kept = self.digital.state() | {TALLY: self.tally.packed()}
         for label, crossbar in self.crossbars.items():
             kept |= {f"{label}.{name}": values for name, values in crossbar.state().items()}
         return kept
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over what the optimiser keeps, and the crossbars."""
+        """Take over what the optimiser keeps, the tally, and the crossbars."""
         self.digital.load(state)
+        if TALLY in state:
+            self.tally.load(state[TALLY])
         for label, crossbar in self.crossbars.items():
             start = f"{label}."
             kept = {name.removeprefix(start): values for name, values in state.items() if name.startswith(start)}
@@ -151,9 +159,12 @@ class LearningRule(ABC):
         """What the devices were last written with, where it is kept in digital form; None where they alone hold it."""
         return None
 
-    def pulses(self) -> int:
-        """Return the number of pulses the devices have seen."""
-        return 0
+    def performed(self) -> Tally:
+        """Return what was done on all crossbars and beside them."""
+        found = Tally()
+        for tally in (*(crossbar.performed() for crossbar in self.crossbars.values()), self.tally):
+            found.join(tally)
+        return found
 
     def health(self) -> dict[str, float]:
         """Return shares that tell of limits."""

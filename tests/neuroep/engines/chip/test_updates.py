@@ -135,7 +135,7 @@ def test_the_patterns_of_a_sequence_are_written_once_however_often_the_input_is_
 
 def test_patterns_are_read_as_soon_as_written(small):
     drift = {"device.drift_mean": [0.0, 0.3, 0.3, 0.3], "attention.kind": "analog"}
-    chip = small(drift | {"device.age": 1e6}).engine.units["attention"]._chip(1.0)
+    chip = small(drift | {"device.age": 1e6}).engine.units["attention"].stored._stored(1.0)
     assert chip.device.age == 0
 
 
