@@ -43,6 +43,8 @@ from neuroep.runs.folders import absence, appearing, unwritable
 from neuroep.runs.layout import CHECKPOINT, CONFIG, ENVIRONMENT, METRICS
 
 PACKAGES = ("numpy", "scipy", "numba", "torch", "safetensors", "datasets", "gensim", "pydantic")
+LATER: Mapping[str, object] = {"estimator.points": 2}
+"""Settings that version 0.1 did not have, with the values at which its runs are theirs."""
 CHANGEABLE = frozenset(
     {
         "training.epochs",
@@ -239,8 +241,12 @@ def environment(parts: Entries | None = None) -> Page:
 
 
 def config_hash(config: Config) -> str:
-    """Hash the settings that must not change over a run."""
-    fixed = {name: value for name, value in config.flat().items() if name not in CHANGEABLE}
+    """Hash the settings that must not change over a run; those of later versions only where they are used."""
+    fixed = {
+        name: value
+        for name, value in config.flat().items()
+        if name not in CHANGEABLE and not (name in LATER and value == LATER[name])
+    }
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:16]
 
 
