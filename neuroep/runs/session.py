@@ -124,8 +124,8 @@ class Session:
         network = _network(config, corpus, weights)
         if weights is not None:
             corpus = corpus.at_home(weights.about.vectors, weights.source)
-        if weights is not None and isinstance(source, str | Path):
-            _check_data(corpus, weights, overrides)
+        if weights is not None and run is not None:
+            _check_data(corpus, weights, run, config, overrides)
         engine = building.build_engine(config, network, None if weights is None else weights.parameters)
         if age is not None:
             engine.read_at(age)
@@ -270,11 +270,12 @@ def _network(config: Config, corpus: Corpus, weights: Checkpoint | None) -> Netw
     return network
 
 
-def _check_data(corpus: Corpus, weights: Checkpoint, overrides: Sequence[str]) -> None:
-    """Refuse data that have changed since the run was trained, unless an override names data."""
+def _check_data(corpus: Corpus, weights: Checkpoint, run: Run, config: Config, overrides: Sequence[str]) -> None:
+    """Refuse data that have changed since the run was trained, unless others are named: now, or when it was opened."""
     known = weights.about.data
     if not known or known == corpus.fingerprint:
         return
-    if not any(dotted(name)[0].startswith(OF_THE_DATA) for name in overrides[::2] if name != "--chip"):
+    named = any(dotted(name)[0].startswith(OF_THE_DATA) for name in overrides[::2] if name != "--chip")
+    if not named and config.data == runs.load(run.path).config.data:
         cure = f"to evaluate on them all the same, add --data.name {corpus.name}"
         raise DataError(f"data '{corpus.name}' are not those that '{weights.source}' was trained on: {cure}")
