@@ -1,6 +1,6 @@
 """Corpora of arrays: a user's own files (:mod:`neuroep.data.array_files`), or arrays that Python holds already.
 
-    corpus = neuroep.data.from_arrays(x, labels, test=(x_test, labels_test))
+corpus = neuroep.data.from_arrays(x, labels, test=(x_test, labels_test))
 """
 
 from __future__ import annotations
@@ -80,7 +80,10 @@ def _series(given: Arrays) -> Series:
 
 
 def _digest(digest: hashlib.blake2b, given: Arrays, series: Series) -> None:
-    """Go once through all numbers: refuse those that are not finite in float32, and hash the others."""
+    """Go once through all numbers: refuse those that are not finite in float32, and hash the others.
+
+    Numbers are hashed as they are used, in float64; in float32 where that holds every one of some samples.
+    """
     digest.update(f"{len(series)} {series.channels}".encode())
     digest.update(np.ascontiguousarray(series.lengths, dtype="<i8").tobytes())
     done = 0
@@ -93,7 +96,12 @@ def _digest(digest: hashlib.blake2b, given: Arrays, series: Series) -> None:
             point = done + place - int(ends[sample] - series.lengths[sample])
             where = f"x of sample {sample + 1}, point {point + 1}, channel {channel + 1}"
             raise DataError(f"data '{given.name}': {where} is {points[place, channel]}: finite numbers are needed")
-        digest.update(np.ascontiguousarray(points, dtype="<f4").tobytes())
+        short = points.astype("<f4")
+        if np.array_equal(short, points):
+            digest.update(short.tobytes())
+        else:
+            digest.update(b"float64")
+            digest.update(points.astype("<f8").tobytes())
         done += len(points)
 
 

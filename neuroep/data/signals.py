@@ -2,8 +2,8 @@
 
     x' = (x - mean) / scale          for every channel, or one mean and scale for all of them
 
-with mean and standard deviation of all points that training tokens cover; a constant channel has scale 1
-(:mod:`neuroep.data.standards`). A positional code (Vaswani et al., "Attention Is All You Need", 2017, section 3.5) tells
+with mean and standard deviation of all points that training tokens cover; a constant channel has scale 1, see
+:mod:`neuroep.data.standards`. A positional code (Vaswani et al., "Attention Is All You Need", 2017, section 3.5) tells
 tokens apart by their place t:
 
     p[t, 2i] = sin(t / 10000^(2i/d)),   p[t, 2i+1] = cos(t / 10000^(2i/d)),   i = 0, 1, ...
@@ -107,7 +107,7 @@ class SignalCorpus(Corpus):
         lengths, count = tokens.lengths, max(1, int(tokens.lengths.max(initial=0)))
         # Beyond a sample's end may be anything, NaN too: it is set to zero below.
         with np.errstate(invalid="ignore", over="ignore"):
-            points = (tokens.read() - self.statistics.mean) / self.statistics.scale
+            points = np.subtract(tokens.read(), self.statistics.mean, dtype=np.float64) / self.statistics.scale
         found = tokens.tokens_of(points.astype(np.float32))
         vectors = np.zeros((len(tokens), count, self.dim), dtype=np.float32)
         vectors[:, : found.shape[1], : found.shape[2]] = found

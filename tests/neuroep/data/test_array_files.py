@@ -56,6 +56,14 @@ def test_every_format_gives_the_same_corpus(tmp_path, ending, start):
         np.testing.assert_array_equal(first.labels, second.labels)
 
 
+def test_numbers_beyond_float32_have_one_fingerprint_in_every_format(tmp_path):
+    exact = 1e9 + X.astype(np.float64) / 3
+    for ending in (".npz", "_x.npy", ".parquet"):
+        write(tmp_path / ending, ending=ending, x=exact)
+    found = {load(tmp_path / ending).fingerprint for ending in (".npz", "_x.npy", ".parquet")}
+    assert found == {data.from_arrays(exact, NAMES, LENGTHS).fingerprint}
+
+
 def test_one_channel_needs_no_axis(tmp_path):
     for ending in (".npz", ".parquet"):
         write(tmp_path / ending, ending=ending, x=X[..., 0])

@@ -105,6 +105,20 @@ def test_the_fingerprint_is_of_the_numbers():
     assert len({first, *(other.fingerprint for other in others)}) == 5
 
 
+def test_the_fingerprint_has_every_digit():
+    """Before, numbers that differ beyond float32 had one fingerprint, though a corpus subtracts their mean first."""
+    assert data.from_arrays(1e9 + X, LABELS).fingerprint != data.from_arrays(1e9 + X[::-1], LABELS).fingerprint
+    assert data.from_arrays(1e-60 * X, LABELS).fingerprint != data.from_arrays(2e-60 * X, LABELS).fingerprint
+
+
+@pytest.mark.parametrize("x", [X, X.astype(np.float32), 1e9 + X, (99 * X).astype(np.int64)])
+def test_the_fingerprint_does_not_depend_on_how_numbers_are_stored(x):
+    expected = data.from_arrays(x, LABELS).fingerprint
+    stored = [np.asfortranarray(x), x.astype(x.dtype.newbyteorder()), x.astype(np.float64), x[::-1].copy()[::-1]]
+    assert {data.from_arrays(kept, LABELS).fingerprint for kept in stored} == {expected}
+    assert data.from_arrays(x.astype(np.longdouble), LABELS).fingerprint == expected
+
+
 def test_given_data_cannot_be_loaded():
     with pytest.raises(DataError, match="data 'given' were in the memory of the Python program that made them"):
         data.load("given", tokens=3)
