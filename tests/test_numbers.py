@@ -85,6 +85,29 @@ def test_it_is_evaluated_with_what_it_kept_where_other_data_are_named(run, tmp_p
     assert found.loss != Session.open(run).evaluate().loss
 
 
+def test_other_classes_are_refused(tmp_path, neuroep):
+    """Before, a network that had learnt no and yes was judged by yes and zap, in that order."""
+    for folder, names in (("old", ["no", "yes"]), ("new", ["yes", "zap"]), ("plain", [0, 1])):
+        (tmp_path / folder).mkdir()
+        for split, seed in {"train": 0, "test": 1}.items():
+            x, labels, lengths = waves(40, seed)
+            named = np.array(names)[(labels == "one").astype(int)]
+            np.savez(tmp_path / folder / f"{split}.npz", x=x, labels=named, lengths=lengths)
+    settings = SETTINGS.replace('"wave"', f'"{tmp_path}/old"').replace("[8, 3]", "[8, 2]")
+    (tmp_path / "old.toml").write_text(settings)
+    training.train(config.load(tmp_path / "old.toml"), tmp_path / "run", progress=False)
+    about = checkpoints.load_about(tmp_path / "run" / "checkpoint.safetensors").about
+    assert about.classes == ["no", "yes"]
+    found = neuroep("evaluate", tmp_path / "run", "--data.path", tmp_path / "new")
+    assert found.code == 2
+    assert "data 'arrays' has classes yes, zap, " in found.line
+    assert "was trained with no, yes" in found.line
+    # Numbers name nothing, and what only starts from the weights learns classes of its own.
+    assert neuroep("evaluate", tmp_path / "run", "--data.path", tmp_path / "plain").code == 0
+    again = ("train", tmp_path / "old.toml", "--out", tmp_path / "tuned", "--from", tmp_path / "run")
+    assert neuroep(*again, "--data.path", tmp_path / "new").code == 0
+
+
 def vectors(parts):
     """Return the numbers of the first point of some samples."""
     return next(parts.corpus.batches("test", 5)).inputs["signal"].vectors[:, 0, :2].astype(float)

@@ -108,7 +108,8 @@ class Session:
         ConfigError
             If a setting or a part cannot be, or parts do not fit together.
         DataError
-            If the data cannot be used, or are not those that the run was trained on and no override names data.
+            If the data cannot be used, have other classes than those of the run, or are not those that it was trained
+            on and no override names data.
         CheckpointError
             If it is no run directory, its checkpoint cannot be read, or the settings describe another network.
         ChipError
@@ -124,6 +125,9 @@ class Session:
         network = _network(config, corpus, weights)
         if weights is not None:
             corpus = corpus.at_home(weights.about.vectors, weights.source)
+        if weights is not None and run is not None:
+            # What only starts from weights learns classes of its own.
+            weights.check_classes(corpus.classes, corpus.name)
         if weights is not None and isinstance(source, str | Path):
             _check_data(corpus, weights, overrides)
         engine = building.build_engine(config, network, None if weights is None else weights.parameters)
