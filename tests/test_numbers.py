@@ -193,6 +193,16 @@ def test_python_hands_arrays_over(tmp_path):
         Session.open(pairs, corpus=corpus)
 
 
+def test_samples_longer_than_the_network_reads_are_refused_before_anything_is_written(tmp_path):
+    """Before, the first batch failed and left a run directory."""
+    corpus = data.from_arrays(*waves(40, 0))
+    settings = config.parse({"network": {"tokens": 6, "dense": [8, 3]}, "data": {"name": "given"},
+                             "training": {"epochs": 1, "evaluate": ["train"]}})  # fmt: skip
+    with pytest.raises(ConfigError, match=r"network.tokens = 6: 'signal' of a sample of split 'train' has 12; make"):
+        training.train(settings, tmp_path / "run", progress=False, corpus=corpus)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

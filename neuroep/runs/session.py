@@ -268,6 +268,7 @@ def _network(config: Config, corpus: Corpus, weights: Checkpoint | None) -> Netw
         corpus.split(split)
     network = building.build_network(config, corpus.dim, corpus.sequences)
     building.check_classes(network, corpus)
+    building.check_lengths(config, corpus)
     building.check_rates(config, network)
     if weights is not None:
         weights.check_network(network.signature())
