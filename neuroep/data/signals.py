@@ -118,6 +118,13 @@ class SignalCorpus(Corpus):
         vectors[np.arange(count) >= lengths[:, None]] = 0.0
         return TokenVectors(vectors, lengths)
 
+    def split(self, name: str) -> Split:
+        """Return one split; without a test split the line says how one is made."""
+        if name == "test" and name not in self.splits:
+            held = f"unknown split 'test': there is {', '.join(self.splits)}"
+            raise DataError(f"data '{self.name}': {held}; data.test = 0.2 holds a fifth of the samples out")
+        return super().split(name)
+
     def names(self, tokens: Series, sample: int) -> tuple[str, ...]:  # type: ignore[override]
         """Return the first point of each token, counted from 0."""
         return tuple(str(place * tokens.stride) for place in range(int(tokens.lengths[sample])))
