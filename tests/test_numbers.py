@@ -85,6 +85,29 @@ def test_it_is_evaluated_with_what_it_kept_where_other_data_are_named(run, tmp_p
     assert found.loss != Session.open(run).evaluate().loss
 
 
+def test_other_classes_are_refused(tmp_path, neuroep):
+    """Before, a network that had learnt no and yes was judged by yes and zap, in that order."""
+    for folder, names in (("old", ["no", "yes"]), ("new", ["yes", "zap"]), ("plain", [0, 1])):
+        (tmp_path / folder).mkdir()
+        for split, seed in {"train": 0, "test": 1}.items():
+            x, labels, lengths = waves(40, seed)
+            named = np.array(names)[(labels == "one").astype(int)]
+            np.savez(tmp_path / folder / f"{split}.npz", x=x, labels=named, lengths=lengths)
+    settings = SETTINGS.replace('"wave"', f'"{tmp_path}/old"').replace("[8, 3]", "[8, 2]")
+    (tmp_path / "old.toml").write_text(settings)
+    training.train(config.load(tmp_path / "old.toml"), tmp_path / "run", progress=False)
+    about = checkpoints.load_about(tmp_path / "run" / "checkpoint.safetensors").about
+    assert about.classes == ["no", "yes"]
+    found = neuroep("evaluate", tmp_path / "run", "--data.path", tmp_path / "new")
+    assert found.code == 2
+    assert "data 'arrays' has classes yes, zap, " in found.line
+    assert "was trained with no, yes" in found.line
+    # Numbers name nothing, and what only starts from the weights learns classes of its own.
+    assert neuroep("evaluate", tmp_path / "run", "--data.path", tmp_path / "plain").code == 0
+    again = ("train", tmp_path / "old.toml", "--out", tmp_path / "tuned", "--from", tmp_path / "run")
+    assert neuroep(*again, "--data.path", tmp_path / "new").code == 0
+
+
 def vectors(parts):
     """Return the numbers of the first point of some samples."""
     return next(parts.corpus.batches("test", 5)).inputs["signal"].vectors[:, 0, :2].astype(float)
@@ -168,6 +191,16 @@ def test_python_hands_arrays_over(tmp_path):
     pairs = config.parse({"network": {"kind": "inference", "dense": [8, 3]}, "data": {"name": "pairs"}})
     with pytest.raises(ConfigError, match=r"network.kind = 'inference': reads 2 sequences, the data have 1: signal"):
         Session.open(pairs, corpus=corpus)
+
+
+def test_samples_longer_than_the_network_reads_are_refused_before_anything_is_written(tmp_path):
+    """Before, the first batch failed and left a run directory."""
+    corpus = data.from_arrays(*waves(40, 0))
+    settings = config.parse({"network": {"tokens": 6, "dense": [8, 3]}, "data": {"name": "given"},
+                             "training": {"epochs": 1, "evaluate": ["train"]}})  # fmt: skip
+    with pytest.raises(ConfigError, match=r"network.tokens = 6: 'signal' of a sample of split 'train' has 12; make"):
+        training.train(settings, tmp_path / "run", progress=False, corpus=corpus)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,10 @@ def execute(spec: Entries) -> Page:
 
 def deploy(spec: Entries, config: Config, corpus: Corpus) -> Page:
     """Program the weights on the trial's chip, calibrate, evaluate."""
-    session = Session.open(config, corpus=corpus, weights=_weights(spec["start"], spec["checkpoint"]))
+    weights = _weights(spec["start"], spec["checkpoint"])
+    if weights is not None:
+        weights.check_classes(corpus.classes, corpus.name)
+    session = Session.open(config, corpus=corpus, weights=weights)
     found = _evaluated(session, spec)
     return {**_measures(found), "counters": found.counters}
 

@@ -1,6 +1,6 @@
 """Corpora of arrays: a user's own files (:mod:`neuroep.data.array_files`), or arrays that Python holds already.
 
-    corpus = neuroep.data.from_arrays(x, labels, test=(x_test, labels_test))
+corpus = neuroep.data.from_arrays(x, labels, test=(x_test, labels_test))
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from hw_models.keywords import checked
+from hw_models.text import shown
 from neuroep.data.array_files import Arrays
+from neuroep.data.border import array, optional, share, whole_number
 from neuroep.data.selection import check_selection, hold_out, per_sequence, select
 from neuroep.data.series import Series
 from neuroep.data.shapes import shape_of
@@ -23,6 +25,7 @@ LARGEST = float(np.finfo(np.float32).max)
 GIVEN = "given"
 """Name of a data set that Python holds."""
 
+_OR = ", or (x, labels) of its own"
 Given = tuple[np.ndarray, np.ndarray] | tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -60,7 +63,8 @@ def corpus_of(name: str, arrays: Mapping[str, Arrays], classes: tuple[str, ...] 
 
 def _series(given: Arrays) -> Series:
     """Check numbers and lengths."""
-    x, where = np.asanyarray(given.x), f"data '{given.name}'"
+    where = f"data '{given.name}'"
+    x = array(where, "x", given.x)
     if x.dtype.kind not in "fiub":
         raise DataError(f"{where}: x holds {x.dtype}: real numbers are needed")
     if x.ndim not in (2, 3):
@@ -69,7 +73,7 @@ def _series(given: Arrays) -> Series:
     if not x.size:
         raise DataError(f"{where}: x has shape {x.shape}: none of them may be 0")
     x = x[:, :, None] if x.ndim == 2 else x
-    lengths = np.full(len(x), x.shape[1]) if given.lengths is None else np.asarray(given.lengths)
+    lengths = np.full(len(x), x.shape[1]) if given.lengths is None else array(where, "lengths", given.lengths)
     if lengths.shape != (len(x),) or lengths.dtype.kind not in "iu":
         held = f"lengths are {lengths.dtype} of shape {lengths.shape}"
         raise DataError(f"{where}: {held}: whole numbers are needed, one for each of {len(x)} samples")
@@ -80,7 +84,10 @@ def _series(given: Arrays) -> Series:
 
 
 def _digest(digest: hashlib.blake2b, given: Arrays, series: Series) -> None:
-    """Go once through all numbers: refuse those that are not finite in float32, and hash the others."""
+    """Go once through all numbers: refuse those that are not finite in float32, and hash the others.
+
+    Numbers are hashed as they are used, in float64; in float32 where that holds every one of some samples.
+    """
     digest.update(f"{len(series)} {series.channels}".encode())
     digest.update(np.ascontiguousarray(series.lengths, dtype="<i8").tobytes())
     done = 0
@@ -93,16 +100,27 @@ def _digest(digest: hashlib.blake2b, given: Arrays, series: Series) -> None:
             point = done + place - int(ends[sample] - series.lengths[sample])
             where = f"x of sample {sample + 1}, point {point + 1}, channel {channel + 1}"
             raise DataError(f"data '{given.name}': {where} is {points[place, channel]}: finite numbers are needed")
-        digest.update(np.ascontiguousarray(points, dtype="<f4").tobytes())
+        short = points.astype("<f4")
+        if np.array_equal(short, points):
+            digest.update(short.tobytes())
+        else:
+            digest.update(b"float64")
+            digest.update(points.astype("<f8").tobytes())
         done += len(points)
 
 
 def _plain(given: Arrays) -> list[int] | list[str]:
     """Return labels as whole numbers, or as names without the blanks around them."""
-    labels, where = np.asarray(given.labels), f"data '{given.name}'"
+    where = f"data '{given.name}'"
+    labels = array(where, "labels", given.labels)
     if labels.ndim != 1:
         raise DataError(f"{where}: labels have shape {labels.shape}: one for each sample is needed")
-    if labels.dtype.kind == "U":
+    if labels.dtype == object and any(isinstance(name, str) for name in labels):
+        for row, name in enumerate(labels):
+            if not isinstance(name, str):
+                raise DataError(f"{where}: label of sample {row + 1} is {shown(name)}, others are names")
+        labels = labels.astype(str)
+    if labels.dtype.kind in "UT":
         names = [name.strip() for name in labels.tolist()]
         if "" in names:
             raise DataError(f"{where}: label of sample {names.index('') + 1} is missing")
@@ -146,8 +164,13 @@ def _labels(given: Arrays, classes: tuple[str, ...], samples: int) -> np.ndarray
     return np.array([known[str(value)] for value in values], dtype=np.int64)
 
 
-def _arrays(name: str, x: np.ndarray, labels: np.ndarray, lengths: np.ndarray | None = None) -> Arrays:
-    return Arrays(x, labels, lengths, name)
+def _split(name: str, given: Given | float) -> dict[str, Arrays]:
+    """Return the arrays of a split, where there are any and no share."""
+    if not isinstance(given, tuple | list):
+        return {}
+    if len(given) not in (2, 3):
+        raise DataError(f"{name} holds {len(given)} parts: allowed are (x, labels), (x, labels, lengths), or a share")
+    return {name: Arrays(given[0], given[1], given[2] if len(given) == 3 else None, name)}
 
 
 @checked(DataError)
@@ -198,14 +221,13 @@ def from_arrays(
     DataError
         With one line naming the array, the sample, the value and what is allowed.
     """
-    held_out = 0.0 if isinstance(validation, tuple) else validation
+    limit, tokens, seed = optional("limit", limit), optional("tokens", tokens), whole_number("seed", seed, "")
+    others = {**_split("validation", validation), **({} if test is None else _split("test", test))}
+    held_out = 0.0 if "validation" in others else share("validation", validation, _OR)
+    tested = None if test is None or "test" in others else share("test", test, _OR)
     check_selection(held_out, limit)
-    arrays = {"train": Arrays(x, labels, lengths, "train")}
-    arrays |= {"validation": _arrays("validation", *validation)} if isinstance(validation, tuple) else {}
-    arrays |= {"test": _arrays("test", *test)} if isinstance(test, tuple) else {}
-    whole = corpus_of(GIVEN, arrays)
-    if test is not None and not isinstance(test, tuple):
-        whole = hold_out(whole, test)
+    whole = corpus_of(GIVEN, {"train": Arrays(x, labels, lengths, "train"), **others})
+    whole = whole if tested is None else hold_out(whole, tested)
     whole = whole.shaped(shape_of(whole.channels, standardise, window, stride, position, position_dim))
     longest = max(int(split.tokens[SEQUENCE].lengths.max()) for split in whole.splits.values())
     return select(whole, per_sequence((SEQUENCE,), longest if tokens is None else tokens), held_out, limit, seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hw_models.keywords import checked
+from neuroep.data.border import optional, share, whole_number
 from neuroep.data.catalogue import CATALOGUE, NAMES, Origin
 from neuroep.data.corpus import Corpus
 from neuroep.data.places import StrPath
@@ -88,7 +89,10 @@ def load(
     """
     if name not in NAMES:
         raise DataError(unknown("data", name, NAMES))
-    check_selection(validation, limit)
+    limit, seed = optional("limit", limit), whole_number("seed", seed, "")
+    window, stride = optional("window", window), optional("stride", stride)
+    position_dim, test = optional("position_dim", position_dim), None if test is None else share("test", test)
+    check_selection(share("validation", validation), limit)
     entry = CATALOGUE[name]
     origin = Origin(path, vectors, text, label, cache, test, standardise, window, stride, position, position_dim)
     if fault := entry.faults(origin):

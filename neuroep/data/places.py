@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from hw_models.text import short
+from hw_models.text import short, shown
 from neuroep.errors import DataError, reason
 
 StrPath = str | os.PathLike[str]
@@ -29,6 +29,8 @@ def located(path: str | os.PathLike[str], what: str) -> Path:
     DataError
         If it cannot be the name of a file: a NUL byte, a name that is too long, a home folder of nobody.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise DataError(f"{what} {shown(path)} cannot be: the name of a file or folder is needed")
     try:
         place = Path(path).expanduser()
         place.exists()

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from neuroep.data.border import whole_number
 from neuroep.data.corpus import Corpus
 from neuroep.errors import DataError
 from neuroep.randomness import generator
@@ -38,7 +39,11 @@ def per_sequence(sequences: tuple[str, ...], tokens: int | Sequence[int]) -> dic
     DataError
         If the count of numbers is another, or one is below 1.
     """
-    longest = list(tokens) if isinstance(tokens, Sequence) else [tokens] * len(sequences)
+    if isinstance(tokens, Sequence) and not isinstance(tokens, str):
+        given: list[object] = list(tokens)
+    else:
+        given = [tokens] * len(sequences)
+    longest = [whole_number("tokens", value) for value in given]
     if len(longest) != len(sequences):
         raise DataError(f"tokens {longest}: one number is needed for each of {', '.join(sequences)}, or one for all")
     for number in longest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from neuroep.data.border import optional
 from neuroep.data.signals import Shape
 from neuroep.errors import DataError, unknown
 
@@ -16,7 +17,7 @@ def faults_of(
     standardise: str | None, window: int | None, stride: int | None, position: str | None, position_dim: int | None
 ) -> str:
     """Return what is wrong with the settings taken together, "" if nothing is."""
-    if standardise is not None and standardise not in STANDARDISE:
+    if standardise is not None and not (isinstance(standardise, str) and standardise in STANDARDISE):
         return unknown("standardise", standardise, STANDARDISE)
     if position is not None and position not in POSITIONS:
         return unknown("position", position, POSITIONS)
@@ -59,6 +60,8 @@ def shape_of(
     DataError
         If a setting cannot be, or acts only beside another.
     """
+    window, stride = optional("window", window), optional("stride", stride)
+    position_dim = optional("position_dim", position_dim)
     if fault := faults_of(standardise, window, stride, position, position_dim):
         raise DataError(fault)
     width = window or 1

@@ -2,8 +2,9 @@
 
     x' = (x - mean) / scale          for every channel, or one mean and scale for all of them
 
-with mean and standard deviation of all points that training tokens cover; a channel that never changes has scale 1. A
-positional code (Vaswani et al., "Attention Is All You Need", 2017, section 3.5) tells tokens apart by their place t:
+with mean and standard deviation of all points that training tokens cover; a constant channel has scale 1, see
+:mod:`neuroep.data.standards`. A positional code (Vaswani et al., "Attention Is All You Need", 2017, section 3.5) tells
+tokens apart by their place t:
 
     p[t, 2i] = sin(t / 10000^(2i/d)),   p[t, 2i+1] = cos(t / 10000^(2i/d)),   i = 0, 1, ...
 
@@ -25,6 +26,7 @@ from neuroep.data.batch import TokenVectors
 from neuroep.data.corpus import Corpus
 from neuroep.data.series import Series
 from neuroep.data.splits import Split
+from neuroep.data.standards import Statistics, statistics_of
 from neuroep.errors import DataError
 
 SEQUENCE = "signal"
@@ -45,15 +47,6 @@ class Shape(NamedTuple):
     """``added``, ``appended`` or ``off``: where the positional code goes."""
     position_dim: int = 0
     """Numbers of an appended code, even."""
-
-
-class Statistics(NamedTuple):
-    """Of the training points, by channel."""
-
-    mean: np.ndarray
-    """(channels,) float64, in units of the data."""
-    scale: np.ndarray
-    """(channels,) float64, in units of the data, above 0."""
 
 
 def positional_code(tokens: int, dim: int) -> np.ndarray:
@@ -114,7 +107,7 @@ class SignalCorpus(Corpus):
         lengths, count = tokens.lengths, max(1, int(tokens.lengths.max(initial=0)))
         # Beyond a sample's end may be anything, NaN too: it is set to zero below.
         with np.errstate(invalid="ignore", over="ignore"):
-            points = (tokens.read() - self.statistics.mean) / self.statistics.scale
+            points = np.subtract(tokens.read(), self.statistics.mean, dtype=np.float64) / self.statistics.scale
         found = tokens.tokens_of(points.astype(np.float32))
         vectors = np.zeros((len(tokens), count, self.dim), dtype=np.float32)
         vectors[:, : found.shape[1], : found.shape[2]] = found
@@ -124,6 +117,13 @@ class SignalCorpus(Corpus):
             vectors[:, :, found.shape[2] :] = positional_code(count, self.shape.position_dim)
         vectors[np.arange(count) >= lengths[:, None]] = 0.0
         return TokenVectors(vectors, lengths)
+
+    def split(self, name: str) -> Split:
+        """Return one split; without a test split the line says how one is made."""
+        if name == "test" and name not in self.splits:
+            held = f"unknown split 'test': there is {', '.join(self.splits)}"
+            raise DataError(f"data '{self.name}': {held}; data.test = 0.2 holds a fifth of the samples out")
+        return super().split(name)
 
     def names(self, tokens: Series, sample: int) -> tuple[str, ...]:  # type: ignore[override]
         """Return the first point of each token, counted from 0."""
@@ -209,29 +209,3 @@ def _read(kept: Mapping[str, str], source: str) -> tuple[dict[str, object], Stat
     if not fits or not np.isfinite(found).all():
         raise DataError(f"'{source}' is damaged: what its numbers were standardised by cannot be read")
     return shape, found
-
-
-def statistics_of(series: Series, standardise: str = "channels") -> Statistics:
-    """Return mean and standard deviation of the points that tokens cover.
-
-    Parameters
-    ----------
-    series : Series
-        The training samples.
-    standardise : str
-        As of :class:`Shape`; ``off`` is mean 0 and scale 1.
-    """
-    channels = series.channels
-    if standardise == "off":
-        return Statistics(np.zeros(channels), np.ones(channels))
-    axis = None if standardise == "whole" else 0
-    count, total = 0, np.zeros(channels)
-    for points in series.chunks():
-        count, total = count + len(points), total + points.sum(axis=0)
-    mean = total / max(1, count)
-    mean = np.broadcast_to(mean.mean() if axis is None else mean, (channels,)).copy()
-    # In two passes: the difference of mean square and squared mean would lose the digits of a small scale.
-    square = sum(np.square(points - mean).sum(axis=0) for points in series.chunks()) / max(1, count)
-    scale = np.sqrt(np.broadcast_to(np.mean(square) if axis is None else square, (channels,)))
-    still = scale <= 1e-12 * np.maximum(1.0, np.abs(mean))
-    return Statistics(mean, np.where(still, 1.0, scale))

@@ -92,6 +92,21 @@ def check_classes(network: Network, corpus: Corpus) -> None:
         raise ConfigError(f"network.dense ends in {network.classes} outputs: {found}")
 
 
+def check_lengths(config: Config, corpus: Corpus) -> None:
+    """Refuse samples that are longer than the network reads.
+
+    Raises
+    ------
+    ConfigError
+        Naming ``network.tokens``, the split and its longest sample.
+    """
+    for name, most in zip(corpus.sequences, config.network.lengths, strict=True):
+        for split, samples in corpus.splits.items():
+            if (longest := int(samples.tokens[name].lengths.max(initial=0))) > most:
+                held = f"'{name}' of a sample of split '{split}' has {longest}; make the corpus with tokens={most}"
+                raise ConfigError(f"network.tokens = {most}: {held}")
+
+
 def check_rates(config: Config, network: Network) -> None:
     """Refuse learning rates of synapses that the network does not have.
 

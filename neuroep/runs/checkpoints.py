@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -24,7 +24,7 @@ import numpy as np
 
 from hw_models.reading import Entries, Page, parse_json
 from hw_models.whole_files import replaced
-from neuroep.errors import CheckpointError, reason
+from neuroep.errors import CheckpointError, DataError, reason
 from neuroep.learning.optimisers import SGD, Adam
 from neuroep.runs import seals
 
@@ -66,6 +66,8 @@ class About:
     vectors: Mapping[str, str] = field(default_factory=dict)
     """What it keeps of the data, :meth:`neuroep.data.Corpus.kept`: digests of some words' vectors, or what numbers were
     standardised by; empty for imported weights."""
+    classes: Sequence[str] = field(default_factory=list)
+    """Names of the classes, as the outputs stand for them; empty where they are not known."""
     run: str = ""
     """Seal of the run's first checkpoint, which names the run; empty in that one."""
     format: int = FORMAT
@@ -102,6 +104,28 @@ class Checkpoint:
         if self.about.network != signature:
             found = f"made by network {self.about.network}, the configuration describes {signature}"
             raise CheckpointError(f"checkpoint '{self.source}' belongs to another network: {found}")
+
+    def check_classes(self, classes: Sequence[str], data: str) -> None:
+        """Refuse data whose classes are others than those that the outputs stand for.
+
+        Plain numbers, 0 and on, name nothing: they are told from no names of as many classes.
+
+        Parameters
+        ----------
+        classes : sequence of str
+            Theirs.
+        data : str
+            Their name, for the error's line.
+
+        Raises
+        ------
+        DataError
+            Naming the classes of both.
+        """
+        known, numbers = list(self.about.classes), [str(number) for number in range(len(classes))]
+        if known and known != list(classes) and numbers not in (known, list(classes)):
+            found = f"classes {', '.join(classes)}, '{self.source}' was trained with {', '.join(known)}"
+            raise DataError(f"data '{data}' has {found}: give labels those names")
 
 
 def page(checkpoint: Checkpoint) -> Page:
@@ -224,8 +248,10 @@ def _read_page(path: str | Path, metadata: Mapping[str, str]) -> tuple[About, di
         seal = seals.of_page(page)
         if version != OLD and page[seals.SEAL] != seal:
             raise CheckpointError(f"checkpoint '{path}' is damaged: its page is not what was written")
-        values = {**later, **page}
+        values = {"classes": [], **later, **page}
         if any(type(values[name]) is not int for name in ("epoch", "updates", "seed")):
+            raise ValueError
+        if type(values["classes"]) is not list or any(type(name) is not str for name in values["classes"]):
             raise ValueError
         return About(**{f.name: values[f.name] for f in fields(About)}), values[TENSORS], seal
     except (KeyError, TypeError, ValueError):

@@ -108,7 +108,8 @@ class Session:
         ConfigError
             If a setting or a part cannot be, or parts do not fit together.
         DataError
-            If the data cannot be used, or are not those that the run was trained on and no override names data.
+            If the data cannot be used, have other classes than those of the run, or are not those that it was trained
+            on and no override names data.
         CheckpointError
             If it is no run directory, its checkpoint cannot be read, or the settings describe another network.
         ChipError
@@ -125,6 +126,8 @@ class Session:
         if weights is not None:
             corpus = corpus.at_home(weights.about.vectors, weights.source)
         if weights is not None and run is not None:
+            # What only starts from weights learns classes of its own.
+            weights.check_classes(corpus.classes, corpus.name)
             _check_data(corpus, weights, run, config, overrides)
         engine = building.build_engine(config, network, None if weights is None else weights.parameters)
         if age is not None:
@@ -264,6 +267,7 @@ def _network(config: Config, corpus: Corpus, weights: Checkpoint | None) -> Netw
         corpus.split(split)
     network = building.build_network(config, corpus.dim, corpus.sequences)
     building.check_classes(network, corpus)
+    building.check_lengths(config, corpus)
     building.check_rates(config, network)
     if weights is not None:
         weights.check_network(network.signature())

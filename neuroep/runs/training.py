@@ -179,6 +179,7 @@ def _about(parts: Session, epoch: int, updates: int) -> About:
         config=runs.config_hash(config),
         data=parts.corpus.fingerprint,
         vectors=parts.corpus.kept(),
+        classes=list(parts.corpus.classes),
     )
 
 

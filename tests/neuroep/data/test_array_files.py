@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import pickle
 import warnings
 
@@ -54,6 +56,14 @@ def test_every_format_gives_the_same_corpus(tmp_path, ending, start):
         first, second = (next(one.batches(split, 99)) for one in (corpus, expected))
         np.testing.assert_array_equal(first.inputs["signal"].vectors, second.inputs["signal"].vectors)
         np.testing.assert_array_equal(first.labels, second.labels)
+
+
+def test_numbers_beyond_float32_have_one_fingerprint_in_every_format(tmp_path):
+    exact = 1e9 + X.astype(np.float64) / 3
+    for ending in (".npz", "_x.npy", ".parquet"):
+        write(tmp_path / ending, ending=ending, x=exact)
+    found = {load(tmp_path / ending).fingerprint for ending in (".npz", "_x.npy", ".parquet")}
+    assert found == {data.from_arrays(exact, NAMES, LENGTHS).fingerprint}
 
 
 def test_one_channel_needs_no_axis(tmp_path):
@@ -170,7 +180,9 @@ def test_a_name_that_is_missing(tmp_path):
         ([["a"], ["b"]], "column 'x' holds string: lists of numbers, or of lists of them, are needed"),
         ([[[[1.0]]], [[[2.0]]]], "lists of numbers, or of lists of them, are needed"),
         ([[1.0], None], "column 'x': list 2 is missing"),
-        ([[1.0], [None]], "numbers are missing in it"),
+        ([[1.0], [None]], "row 2 of column 'x': numbers are missing in it"),
+        ([[[1.0, 2.0]] * 3, [[1.0, 2.0], [1.0, None]]], "row 2 of column 'x': numbers are missing in it"),
+        ([[[1.0, 2.0]] * 3, [[1.0, 2.0], None]], "row 2 of column 'x': point 2 is missing"),
         ([[[1.0, 2.0]], [[1.0, 2.0], [3.0]]], "row 2 of column 'x' has 1 numbers in a point, the first point 2"),
         ([[1.0], []], "length of sample 2 is 0: allowed are 1 to 1"),
         ([[], []], "column 'x' holds null: lists of numbers"),
@@ -187,3 +199,60 @@ def test_labels_of_lists(tmp_path):
         pyarrow.parquet.write_table(pyarrow.table({"x": [[1.0], [2.0]], "labels": labels}), tmp_path / "train.parquet")
         with pytest.raises(DataError, match=line):
             load(tmp_path)
+
+
+@pytest.mark.parametrize("slip", ["lenghts", "length", "Lengths", "lens"])
+@pytest.mark.parametrize("ending", [".npz", "_x.npy", ".parquet"])
+def test_a_slip_in_the_name_of_lengths(tmp_path, ending, slip):
+    """Before, every point counted, those that only fill up too."""
+    write(tmp_path, ending=ending)
+    if ending == ".npz":
+        np.savez(tmp_path / "train.npz", **{"x": X, "labels": NAMES, slip: LENGTHS})
+    elif ending == "_x.npy":
+        (tmp_path / "train_lengths.npy").rename(tmp_path / f"train_{slip}.npy")
+    else:
+        table = pyarrow.table({"x": X[..., 0].tolist(), "labels": NAMES.tolist(), slip: LENGTHS.tolist()})
+        pyarrow.parquet.write_table(table, tmp_path / "train.parquet")
+    with pytest.raises(DataError, match=f"unknown .* '{slip}': allowed are x, labels, lengths; did you mean 'lengths'"):
+        load(tmp_path)
+
+
+def test_other_names_are_left_alone(tmp_path):
+    np.savez(tmp_path / "train.npz", x=X, labels=NAMES, weights=LENGTHS, subject=NAMES)
+    assert load(tmp_path).split("train").tokens["signal"].lengths.tolist() == [6] * 10
+
+
+def test_lengths_of_parquet_are_those_of_its_lists(tmp_path):
+    columns = {"x": X[..., 0].tolist(), "labels": NAMES.tolist()}
+    for lengths, line in (([6] * 10, ""), (LENGTHS.tolist(), "column 'lengths' is not how long the lists of column")):
+        pyarrow.parquet.write_table(pyarrow.table(columns | {"lengths": lengths}), tmp_path / "train.parquet")
+        if line:
+            with pytest.raises(DataError, match=line):
+                load(tmp_path)
+        else:
+            assert load(tmp_path).split("train").tokens["signal"].lengths.tolist() == lengths
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("content", [b"hello", b"\x93NUMPY", b"PK\x03\x04" + b"0" * 99])
+def test_what_is_no_archive_is_damaged_and_closed(tmp_path, content):
+    (tmp_path / "train.npz").write_bytes(content)
+    with pytest.raises(DataError, match="cannot be read: ") as caught:
+        load(tmp_path)
+    assert "pickle" not in str(caught.value)
+    del caught
+    gc.collect()
+    table = "/proc/self/fd"
+    open_files = [os.path.realpath(f"{table}/{fd}") for fd in (os.listdir(table) if os.path.isdir(table) else ())]
+    assert str((tmp_path / "train.npz").resolve()) not in open_files
+
+
+def test_names_saved_as_objects_say_how_to_save_them(tmp_path):
+    write(tmp_path, labels=NAMES.astype(object))
+    with pytest.raises(DataError, match=r"pickles: numbers are needed, or names of .astype\(str\)"):
+        load(tmp_path)
+
+
+def test_without_a_test_split_the_line_says_how_one_is_made(tmp_path):
+    with pytest.raises(DataError, match=r"unknown split 'test': there is train; data.test = 0.2 holds a fifth"):
+        load(write(tmp_path)).split("test")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from neuroep.errors import DataError
 X = np.random.default_rng(2).standard_normal((6, 5, 2))
 LABELS = np.array([0, 1, 2, 0, 1, 2])
 FULL = np.full(6, 5)
+RAGGED = [[1.0, 2.0], [1.0, 2.0, 3.0]]
 
 
 def changed(array, place, value):
@@ -26,6 +29,11 @@ def test_labels_of_any_kind(labels):
     assert corpus.classes == ("0", "1", "2")
     assert corpus.split("train").labels.tolist() == LABELS.tolist()
     assert corpus.fingerprint == data.from_arrays(X, LABELS).fingerprint
+
+
+def test_names_as_pandas_holds_them():
+    names = np.array(["a", "b", "c"] * 2, dtype=object)
+    assert data.from_arrays(X, names).fingerprint == data.from_arrays(X, names.astype(str)).fingerprint
 
 
 @pytest.mark.parametrize("kind", [np.int8, np.float16, np.float32, np.float64, bool])
@@ -62,6 +70,14 @@ def test_numbers_of_any_kind(kind):
         ((X, changed(LABELS.astype("U"), 1, " ")), "label of sample 2 is missing"),
         ((X, LABELS * 0), "at least 2 classes are needed, the labels hold 1"),
         ((X, LABELS.astype(object)), "labels are object: whole numbers from 0, or names, are needed"),
+        ((X, np.array(["a", "b", None] * 2, dtype=object)), "label of sample 3 is None, others are names"),
+        ((RAGGED, LABELS[:2]), "lists of different lengths as x: pad the samples to one length and give the points"),
+        ((np.array([np.zeros(2), np.zeros(3)], dtype=object), LABELS[:2]), "x holds arrays .* pad the samples"),
+        ((X, [[0], [1, 2]]), "data 'train': lists of different lengths as labels$"),
+        ((X, LABELS, [[1], [1, 2]]), "data 'train': lists of different lengths as lengths$"),
+        ((np.ma.masked_less(X, 0), LABELS), "x is a masked array, and a mask is not looked at"),
+        ((X, np.ma.masked_less(LABELS, 1)), "labels is a masked array"),
+        ((X, LABELS, np.ma.masked_less(FULL, 1)), "lengths is a masked array"),
     ],
 )
 def test_arrays_that_cannot_be(arrays, line):
@@ -88,6 +104,48 @@ def test_shares_are_held_out():
         data.from_arrays(X, LABELS, validaton=0.2)
 
 
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_a_list_is_a_pair_as_a_tuple_is(split):
+    pair, listed = (data.from_arrays(X, LABELS, **{split: kind([X, LABELS, FULL])}) for kind in (tuple, list))
+    assert pair.fingerprint == listed.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"test": "0.2"}, r"test = '0.2': should be a share from 0 to below 1, or \(x, labels\) of its own"),
+        ({"test": X}, "test = array.*: should be a share"),
+        ({"test": 1j}, "test = 1j: should be a share"),
+        ({"test": (X,)}, r"test holds 1 parts: allowed are \(x, labels\), \(x, labels, lengths\), or a share"),
+        ({"validation": [X, LABELS, FULL, FULL]}, "validation holds 4 parts"),
+        ({"validation": None}, "validation = None: should be a share"),
+        ({"test": (RAGGED, LABELS[:2])}, "data 'test': lists of different lengths as x"),
+        ({"tokens": 1.5}, "tokens = 1.5: should be a whole number from 1"),
+        ({"tokens": math.nan}, "tokens = nan: should be a whole number from 1"),
+        ({"tokens": "3"}, "tokens = '3': should be a whole number from 1"),
+        ({"tokens": 10**30}, "tokens = 10+: should be a whole number of at most 9223372036854775807"),
+        ({"limit": 1.5}, "limit = 1.5: should be a whole number from 1"),
+        ({"limit": True}, "limit = True: should be a whole number from 1"),
+        ({"seed": "a"}, "seed = 'a': should be a whole number$"),
+        ({"seed": None}, "seed = None: should be a whole number$"),
+        ({"window": np.float64(2)}, r"window = np.float64\(2.0\): should be a whole number from 1"),
+        ({"standardise": np.array(["off"])}, "unknown standardise 'array"),
+    ],
+)
+def test_settings_of_another_type(settings, line):
+    with pytest.raises(DataError, match=line) as caught:
+        data.from_arrays(X, LABELS, **settings)
+    assert "\n" not in str(caught.value)
+
+
+def test_whole_numbers_of_any_type():
+    plain = {"tokens": 2, "window": 2, "stride": 1, "limit": 4, "seed": 3, "position": "appended", "position_dim": 4}
+    given = {name: value if isinstance(value, str) else np.int64(value) for name, value in plain.items()}
+    assert data.from_arrays(X, LABELS, **given).fingerprint == data.from_arrays(X, LABELS, **plain).fingerprint
+    shares = {"test": np.float32(0.5), "validation": np.float32(0.25)}
+    assert len(data.from_arrays(X, LABELS, **shares).split("test")) == 3
+
+
 def test_longer_samples_are_cut():
     corpus = data.from_arrays(X, LABELS, tokens=3)
     assert corpus.split("train").tokens["signal"].lengths.tolist() == [3] * 6
@@ -103,6 +161,20 @@ def test_the_fingerprint_is_of_the_numbers():
         data.from_arrays(X, LABELS, test=(X, LABELS)),
     ]
     assert len({first, *(other.fingerprint for other in others)}) == 5
+
+
+def test_the_fingerprint_has_every_digit():
+    """Before, numbers that differ beyond float32 had one fingerprint, though a corpus subtracts their mean first."""
+    assert data.from_arrays(1e9 + X, LABELS).fingerprint != data.from_arrays(1e9 + X[::-1], LABELS).fingerprint
+    assert data.from_arrays(1e-60 * X, LABELS).fingerprint != data.from_arrays(2e-60 * X, LABELS).fingerprint
+
+
+@pytest.mark.parametrize("x", [X, X.astype(np.float32), 1e9 + X, (99 * X).astype(np.int64)])
+def test_the_fingerprint_does_not_depend_on_how_numbers_are_stored(x):
+    expected = data.from_arrays(x, LABELS).fingerprint
+    stored = [np.asfortranarray(x), x.astype(x.dtype.newbyteorder()), x.astype(np.float64), x[::-1].copy()[::-1]]
+    assert {data.from_arrays(kept, LABELS).fingerprint for kept in stored} == {expected}
+    assert data.from_arrays(x.astype(np.longdouble), LABELS).fingerprint == expected
 
 
 def test_given_data_cannot_be_loaded():

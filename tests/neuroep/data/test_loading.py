@@ -247,3 +247,27 @@ def test_import_is_cheap() -> None:
     environment = {**os.environ, "PYTHONPATH": str(root)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"tokens": 1.5}, "tokens = 1.5: should be a whole number from 1"),
+        ({"tokens": [2.0]}, "tokens = 2.0: should be a whole number from 1"),
+        ({"tokens": None}, "tokens = None: should be a whole number from 1"),
+        ({"tokens": "3"}, "tokens = '3': should be a whole number from 1"),
+        ({"limit": [2]}, r"limit = \[2\]: should be a whole number from 1"),
+        ({"seed": 1.5}, "seed = 1.5: should be a whole number"),
+        ({"validation": "0.2"}, "validation = '0.2': should be a share from 0 to below 1"),
+        ({"name": "arrays", "test": [1, 2]}, r"test = \[1, 2\]: should be a share from 0 to below 1"),
+        ({"name": "arrays", "path": 3}, "data path 3 cannot be: the name of a file or folder is needed"),
+    ],
+)
+def test_settings_of_another_type(settings, line):
+    with pytest.raises(DataError, match=line):
+        data.load(**{"name": "digits", "tokens": 8, **settings})
+
+
+def test_whole_numbers_of_any_type():
+    found = data.load("digits", tokens=np.int32(4), limit=np.int64(9), seed=np.int8(3), window=np.int64(2))
+    assert found.fingerprint == data.load("digits", tokens=4, limit=9, seed=3, window=2).fingerprint

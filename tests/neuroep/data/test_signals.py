@@ -55,6 +55,30 @@ def test_the_scale_keeps_its_digits_beside_a_large_mean():
     assert data.from_arrays(x, np.arange(50) % 2).statistics.scale[0] == pytest.approx(x.std(), rel=1e-6)
 
 
+@pytest.mark.parametrize("how", ["channels", "whole"])
+@pytest.mark.parametrize("value", [1e6 + 0.1, 0.1, -3.3e30, 1e-300, 0.0])
+def test_what_never_changes_is_zero_whatever_it_is(value, how):
+    """Before, rounding of a long sum was taken for a change, and the numbers became +-1."""
+    corpus = data.from_arrays(np.full((2000, 100, 3), value), np.arange(2000) % 2, standardise=how)
+    assert corpus.statistics.scale.tolist() == [1.0] * 3
+    assert corpus.statistics.mean.tolist() == [value] * 3
+    assert not whole(corpus)[0].vectors.any()
+
+
+def test_rounding_of_a_constant_is_no_change():
+    x = np.where(np.arange(400).reshape(20, 20, 1) % 3, 0.1 + 0.2, 0.3)
+    assert data.from_arrays(x, np.arange(20) % 2).statistics.scale.tolist() == [1.0]
+
+
+@pytest.mark.parametrize("how", ["channels", "whole"])
+@pytest.mark.parametrize("unit", [2.0**100, 2.0**-40, 2.0**-120, 2.0**-900])
+def test_units_do_not_matter(unit, how):
+    """Before, channels of less than 1e-12 were taken for constant; float32 has no room for the last ones as such."""
+    plain, small = (data.from_arrays(factor * X[..., :2], LABELS, standardise=how) for factor in (1.0, unit))
+    np.testing.assert_array_equal(small.statistics.scale, unit * plain.statistics.scale)
+    np.testing.assert_array_equal(whole(small)[0].vectors, whole(plain)[0].vectors)
+
+
 def test_what_lies_beyond_the_end_is_not_looked_at():
     x = X.copy()
     for row, length in enumerate(LENGTHS):

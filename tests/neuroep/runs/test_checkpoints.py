@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from hw_models import whole_files
-from neuroep.errors import CheckpointError
+from neuroep.errors import CheckpointError, DataError
 from neuroep.runs import checkpoints, seals
 from neuroep.runs.checkpoints import About, Checkpoint
 
@@ -72,6 +73,32 @@ def test_devices_are_found_in_a_file_of_version_0_1(path):
     checkpoints.save(path, read)
     again = checkpoints.load(path)
     assert again.about.format == checkpoints.FORMAT and set(again.devices) == set(read.devices)
+
+
+def test_a_file_without_classes_is_not_checked(path):
+    checkpoints.save(path, example())
+    with safe_open(path, framework="numpy") as file:
+        page = json.loads(file.metadata()["neuroep"])
+    del page["classes"]
+    tensors = load_file(path)
+    save_file(tensors, path, metadata={"neuroep": json.dumps(page | {seals.SEAL: seals.of_page(page)})})
+    checkpoints.load(path).check_classes(["yes", "zap"], "words")
+    page |= {"classes": "yes"}
+    save_file(tensors, path, metadata={"neuroep": json.dumps(page | {seals.SEAL: seals.of_page(page)})})
+    with pytest.raises(CheckpointError, match="no checkpoint of neuroep"):
+        checkpoints.load(path)
+
+
+@pytest.mark.parametrize(("known", "given"), [("ab", "ab"), ("01", "ab"), ("ab", "01")])
+def test_classes_of_the_same_names_or_of_none(known, given):
+    replace(example(), about=replace(example().about, classes=list(known))).check_classes(list(given), "words")
+
+
+@pytest.mark.parametrize(("known", "given"), [("ab", "bc"), ("ab", "ba"), ("12", "ab")])
+def test_classes_of_other_names_are_refused(known, given):
+    saved = replace(example(), about=replace(example().about, classes=list(known)))
+    with pytest.raises(DataError, match=f"data 'words' has classes {given[0]}, {given[1]}, .* {known[0]}, {known[1]}:"):
+        saved.check_classes(list(given), "words")
 
 
 def test_bytes_depend_on_the_contents_alone(path, tmp_path):
