@@ -118,7 +118,7 @@ class Formula:
             weights, within = [Fraction(weight) for weight in self.weights], ROUNDED
         for power in count(2):
             terms = [weight * nudge**power for weight, nudge in zip(weights, nudges, strict=True)]
-            if abs(sum(terms)) > within * sum(map(abs, terms)):
+            if abs(sum(terms, start=Fraction(0))) > within * sum(map(abs, terms), start=Fraction(0)):
                 break
         return power - 1
 
