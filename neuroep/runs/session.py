@@ -206,6 +206,8 @@ class Session:
     def _taken(self, name: str, split: str, samples: np.ndarray) -> data.Split:
         """Return the samples of a split with these numbers, given as the argument of that name."""
         held = self.corpus.split(split)
+        if not len(held):
+            raise DataError(f"data '{self.corpus.name}': split '{split}' is empty")
         where = f"split '{split}' of data '{self.corpus.name}'"
         return held.take(arguments.samples(name, samples, len(held), where))
 

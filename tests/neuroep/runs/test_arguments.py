@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,14 @@ def test_numbers_of_samples(session: Session, numbers: Any, told: str) -> None:
         session.evaluate(only=numbers)  # on one line, which "." matches
     with pytest.raises(DataError, match=f"^samples {told}: {where}$"):
         session.batch("test", numbers)
+
+
+def test_an_empty_split_has_no_samples_to_choose(session: Session) -> None:
+    none = session.corpus.split("test").take(np.zeros(0, np.int64))
+    empty = replace(session, corpus=session.corpus.with_splits({**session.corpus.splits, "test": none}))
+    for choose in (lambda: empty.evaluate(only=np.zeros(0, np.int64)), lambda: empty.batch("test", np.array([0]))):
+        with pytest.raises(DataError, match="^data 'reviews': split 'test' is empty$"):
+            choose()
 
 
 def test_what_is_taken(session: Session) -> None:
