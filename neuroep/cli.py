@@ -1,7 +1,7 @@
 """The command line: reads arguments, calls the library, prints. It holds no logic of its own.
 
-Exit codes: 0 done; 2 an error the user can mend, one line on stderr; 130 interrupted. What is printed holds no control
-characters, whatever names and labels hold.
+Exit codes: 0 done; 2 an error the user can mend, one line on stderr, or a sweep of which every trial failed; 130
+interrupted. What is printed holds no control characters, whatever names and labels hold.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from hw_models.reading import Entries
 from neuroep import __version__
-from neuroep.errors import ConfigError, UserError, nearest
+from neuroep.errors import ConfigError, NeuroepError, UserError, nearest
 from neuroep.runs import streams
 from neuroep.runs.streams import say
 
@@ -337,7 +337,11 @@ def _sweep(arguments: argparse.Namespace) -> None:
 
     own = ("vary", "out", "mode", "design", "points", "design_seed", "seeds", "until", "max_seeds", "split", "samples")
     given = {name: getattr(arguments, name) for name in (*own, "workers", "cluster", "retry_failed", "overrides")}
-    say(runner.run(arguments.source, **given, progress=not arguments.quiet).as_text())
+    found = runner.run(arguments.source, **given, progress=not arguments.quiet)
+    say(found.as_text())
+    if found.rows and len(found.failed) == len(found.rows):
+        cure = "mend it, then run them again with --retry-failed"
+        raise NeuroepError(f"all {len(found.rows)} trials failed, the first by: {found.failed[0]['error']}; {cure}")
 
 
 def _report(arguments: argparse.Namespace) -> None:

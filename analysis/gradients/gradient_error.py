@@ -126,14 +126,19 @@ def decades(betas: Iterable[float]) -> list[float]:
 
 
 def fall(rows: Sequence[Agreement], parameter: str, formula: Formula) -> float:
-    """Return the exponent of a formula's error.
+    """Return the exponent of a formula's error, of betas whose nudges push no neuron over a kink.
 
-    One of high order meets rounding at a beta that is still large; larger ones up to 0.3 count, short of a kink.
+    One of high order meets rounding at a beta that is still large; larger ones up to 0.3 count. One of order 1 or 2
+    is fitted above ``FLOOR``; where kinks leave fewer than two betas of it there, down to rounding, and where they
+    leave fewer than two at all, over the kinks.
     """
-    if formula.order <= 2:
-        return slope(rows, parameter, formula.name)
     smooth = [row for row in rows if not row.kinked]
-    return slope(smooth, parameter, formula.name, largest=0.3, rounding=ROUNDING)
+    if formula.order > 2:
+        return slope(smooth, parameter, formula.name, largest=0.3, rounding=ROUNDING)
+    found = slope(smooth, parameter, formula.name)
+    if math.isnan(found):
+        found = slope(smooth, parameter, formula.name, rounding=ROUNDING)
+    return slope(rows, parameter, formula.name) if math.isnan(found) else found
 
 
 def slope(

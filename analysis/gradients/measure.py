@@ -64,7 +64,7 @@ class GradientCheck:
     gdu: tuple[GDU, ...]
     """EP beside BPTT by step, with the nudge of training and with a small one."""
     formulas: tuple[Formula, ...] = gradient_error.PLAIN
-    """What ``rows`` compare: formulas of two states, and all even numbers of points up to the configured one."""
+    """What ``rows`` compare: formulas of two states, and of 4 and of the configured number where that is more."""
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -207,7 +207,8 @@ def check(parts: Session, batch: Batch, betas: Sequence[float] = BETAS, steps: i
     free = engine.settle(clamped, CONVERGED)
     exact = Implicit(CONVERGED, steps=5000, tolerance=1e-11).gradient(engine, clamped)
     estimator = parts.estimator
-    formulas = gradient_error.PLAIN + tuple(central(points) for points in range(4, estimator.points + 1, 2))
+    more = sorted({4, estimator.points}) if estimator.points > 2 else ()
+    formulas = gradient_error.PLAIN + tuple(map(central, more))
     if estimator.points > 2 and tuple(betas) == BETAS:
         betas = sorted((*BETAS, *gradient_error.BETWEEN))
     rows = gradient_error.against_beta(engine, clamped, free, exact, betas, formulas=formulas)

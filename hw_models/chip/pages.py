@@ -67,4 +67,4 @@ def _row(name: str, value: object, field: FieldInfo) -> str:
     shown = list(value) if isinstance(value, tuple) else "unset" if value is None else value
     measured = f"{shown}" + (f" {unit}" if unit != "1" and value is not None else "")
     when = f" ({extra['when']})" if "when" in extra else ""
-    return f"  {name:<28} {measured:<24} {field.description}{when}"
+    return f"  {name:<28} {measured:<24} {' '.join((field.description or '').split())}{when}"

@@ -14,10 +14,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from numbers import Real
 
 import numpy as np
 
 from hw_models.keywords import checked
+from hw_models.text import shown
 from neuroep.data.batch import Batch
 from neuroep.engines.clamped import Clamped
 from neuroep.engines.engine import Engine
@@ -73,7 +75,7 @@ class Estimator:
     seed : int
         Seed of the coin of ``random``.
     points : int
-        States contrasted, an even number; more than two with ``centred`` only.
+        States contrasted, an even number up to 16; more than two with ``centred`` only.
 
     Raises
     ------
@@ -90,8 +92,9 @@ class Estimator:
 
     def __post_init__(self) -> None:
         formulas(self.kind, self.points)
-        if not 0 < self.beta < math.inf:
-            raise ConfigError(f"beta is {self.beta}: allowed are positive finite numbers")
+        number = isinstance(self.beta, Real) and not isinstance(self.beta, bool)
+        if not number or not 0 < self.beta < math.inf:
+            raise ConfigError(f"beta is {shown(self.beta)}: allowed are positive finite numbers")
 
     @property
     def name(self) -> str:

@@ -27,6 +27,7 @@ from neuroep.errors import ConfigError
 from neuroep.gradients.formulas import formulas
 from neuroep.network import potentials
 from neuroep.runs import layout
+from neuroep.runs.arguments import check_path
 from neuroep.runs.overrides import dotted, merged
 from neuroep.runs.places import PICKLED, located
 from neuroep.runs.sections import (
@@ -220,6 +221,7 @@ def load(
     ConfigError
         If the file is missing or no TOML, or a setting cannot be.
     """
+    check_path("path", path, "a configuration file")
     path = Path(path)
     try:
         values = reading.read_toml(path)

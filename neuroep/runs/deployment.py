@@ -25,6 +25,7 @@ from hw_models.reading import Page
 from hw_models.text import lined
 from neuroep.errors import ConfigError
 from neuroep.runs import directory as runs
+from neuroep.runs.arguments import check_kind, check_overrides, check_path, whole
 from neuroep.runs.evaluation import Evaluation
 from neuroep.runs.session import Session
 
@@ -123,8 +124,9 @@ def deploy(
     ConfigError
         If there is no chip, or the number is below 1; else as :func:`evaluate`.
     """
-    if seeds < 1:
-        raise ConfigError(f"seeds is {seeds}: allowed are whole numbers from 1")
+    check_path("run", run, "a run directory")
+    check_overrides(overrides)
+    seeds = whole("seeds", seeds)
     if any(name.lstrip("-").replace("-", "_").endswith("chip_seed") for name in overrides[::2]):
         raise ConfigError(f"engine.chip_seed: with seeds = {seeds} the chips have the seeds from 0 on; leave one out")
     if chip is None and runs.load(run, overrides).config.chip is None:
@@ -141,6 +143,9 @@ def _session(
     run: str | Path, split: str, overrides: Sequence[str], chip: Chip | str | Path | None, devices: str
 ) -> Session:
     """Open a run directory, of whose splits only one is needed."""
+    check_path("run", run, "a run directory")
+    check_overrides(overrides)
+    check_kind("split", split, str, "the name of a split")
     if not os.path.isdir(run):
         runs.load(run)  # says why it is none
     given = [*overrides, "--training.evaluate", split]

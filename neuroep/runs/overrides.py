@@ -13,6 +13,7 @@ from typing import Annotated, Union, get_args, get_origin
 
 from hw_models.reading import Entries, Page, parse_toml
 from neuroep.errors import ConfigError, nearest
+from neuroep.runs.arguments import check_overrides
 from neuroep.runs.places import located
 from neuroep.runs.sections import settings
 
@@ -78,9 +79,7 @@ def merged(values: Entries, overrides: Sequence[str]) -> Page:
     ConfigError
         If a name is unknown or fits several settings, or a value is missing.
     """
-    if isinstance(overrides, str) or len(overrides) % 2:
-        last = overrides if isinstance(overrides, str) else overrides[-1]
-        raise ConfigError(f"overrides end with '{last}': they are pairs, for example ['--epochs', '3']")
+    check_overrides(overrides)
     result = {name: dict(table) if isinstance(table, Mapping) else table for name, table in values.items()}
     below = result.get("chip")
     pairs = [(name, str(text)) for name, text in zip(overrides[::2], overrides[1::2], strict=True)]

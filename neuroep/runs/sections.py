@@ -13,7 +13,7 @@ from hw_models.chip import Chip
 from hw_models.reading import Entries
 from neuroep.data.catalogue import CATALOGUE, NAMES, OPTIONAL, DataSource, Origin
 from neuroep.errors import ConfigError
-from neuroep.gradients.formulas import Kind, check_points
+from neuroep.gradients.formulas import MOST, Kind, check_points
 from neuroep.learning.optimisers import LARGEST_RATE
 
 CHIP = "chip"
@@ -212,7 +212,7 @@ class EstimatorConfig(Section):
     """Contrast of +beta and -beta, of one of them and the free phase, or of a random sign."""
     beta: Positive = 0.1
     """Strength of the nudge, the largest one where there are several."""
-    points: Annotated[int, Field(ge=2)] = 2
+    points: Annotated[int, Field(ge=2, le=MOST)] = 2
     """Centred: states contrasted, an even number of nudges within +-beta; the bias falls with that power of beta."""
 
     @model_validator(mode="after")

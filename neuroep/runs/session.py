@@ -29,7 +29,8 @@ from hw_models.keywords import checked
 from neuroep import data
 from neuroep.errors import ConfigError, DataError, unknown
 from neuroep.randomness import generator
-from neuroep.runs import building, config as configuration, directory as runs
+from neuroep.runs import arguments, building, config as configuration, directory as runs
+from neuroep.runs.arguments import check_kind, check_overrides, check_seconds
 from neuroep.runs.config import Config
 from neuroep.runs.directory import Run
 from neuroep.runs.evaluation import Evaluation, evaluate
@@ -99,7 +100,7 @@ class Session:
             Where the weights come from; default the run's last checkpoint, or drawn by ``training.seed``.
         age : float, optional
             Read a chip's devices so long after their last write [s]; default ``device.age`` of the chip, as it is once
-            deployed. Training reads them at 0.
+            deployed. Training reads them at 0. Without a chip there is none.
         moments : bool
             Take over the moments of the update rule as well, to go on learning.
 
@@ -117,7 +118,11 @@ class Session:
         """
         if devices not in DEVICES:
             raise ConfigError(unknown("way of devices", devices, DEVICES))
+        check_overrides(overrides)
+        check_corpus(corpus)
+        _check_weights(weights)
         run, config = _opened(source, chip, overrides)
+        _check_age(age, config)
         kept = devices == "keep" and run is not None and config.chip is not None and _same_devices(config, run)
         if run is not None and weights is None:
             weights = run.checkpoint(optimiser=kept or moments)
@@ -160,13 +165,14 @@ class Session:
         Raises
         ------
         DataError
-            If the split does not exist or is empty.
+            If the split does not exist or is empty, or has no such samples.
         DivergenceError
             If a state is not finite.
         """
         corpus, config = self.corpus, self.config
+        check_kind("split", split, str, "the name of a split")
         if only is not None:
-            corpus = corpus.with_splits({**corpus.splits, split: corpus.split(split).take(only)})
+            corpus = corpus.with_splits({**corpus.splits, split: self._taken("only", split, only)})
         return evaluate(
             self.engine,
             corpus,
@@ -189,7 +195,7 @@ class Session:
 
     def batch(self, split: str, samples: np.ndarray) -> Batch:
         """Return the samples of a split with these numbers (samples,) as one batch."""
-        return next(self._batches(self.corpus.split(split).take(samples), len(samples)))
+        return next(self._batches(self._taken("samples", split, samples), len(samples)))
 
     def draw(self, split: str, count: int, purpose: str) -> np.ndarray:
         """Draw numbers of samples by the seed and the purpose; (count,), fewer where the split has fewer."""
@@ -199,6 +205,14 @@ class Session:
     def rates(self, epoch: int) -> dict[str, float]:
         """Return the learning rate of every synapse in an epoch, counted from 0."""
         return building.rates(self.config, self.network, epoch)
+
+    def _taken(self, name: str, split: str, samples: np.ndarray) -> data.Split:
+        """Return the samples of a split with these numbers, given as the argument of that name."""
+        held = self.corpus.split(split)
+        if not len(held):
+            raise DataError(f"data '{self.corpus.name}': split '{split}' is empty")
+        where = f"split '{split}' of data '{self.corpus.name}'"
+        return held.take(arguments.samples(name, samples, len(held), where))
 
     def _batches(self, split: data.Split, size: int, order: str | None = None, epoch: int = 0) -> Iterator[Batch]:
         return self.corpus.batches(split, size, order=order, seed=self.config.training.seed, epoch=epoch)
@@ -220,6 +234,27 @@ class Session:
             held = f"none of its {len(split)} training samples has a known {corpus.token} in {names}"
             raise DataError(f"data '{corpus.name}': {held}, and the chip's converters are calibrated on them")
         self.engine.calibrate(self._batches(split.take(chosen), self.config.training.batch), self.estimator)
+
+
+def check_corpus(corpus: object) -> None:
+    """Refuse what is no corpus, as the name of one."""
+    from neuroep.data.corpus import Corpus
+
+    check_kind("corpus", corpus, Corpus, "a Corpus as neuroep.data.load returns it, or name the data by --data.name")
+
+
+def _check_weights(weights: object) -> None:
+    from neuroep.runs.checkpoints import Checkpoint
+
+    check_kind("weights", weights, Checkpoint, "a Checkpoint; those of a run come with the run as source")
+
+
+def _check_age(age: float | None, config: Config) -> None:
+    """Refuse an age that is none, or of devices that are not there."""
+    if age is not None:
+        check_seconds("age", age)
+        if config.chip is None:
+            raise ConfigError(f"age is {age}: without a chip there are no devices to age; name one or leave it out")
 
 
 def _opened(source: Source, chip: Chip | str | Path | None, overrides: Sequence[str]) -> tuple[Run | None, Config]:

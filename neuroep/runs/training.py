@@ -20,9 +20,11 @@ import numpy as np
 
 from hw_models.keywords import checked
 from hw_models.reading import Entries, Page
+from hw_models.text import shown
 from neuroep.data.batch import Batch
 from neuroep.errors import CheckpointError, ConfigError, DivergenceError
 from neuroep.runs import advice, checkpoints, config as configuration, directory as runs, folders, locks
+from neuroep.runs.arguments import check_overrides, check_path
 from neuroep.runs.building import check_update
 from neuroep.runs.checkpoints import About, Checkpoint
 from neuroep.runs.compiling import clock, warm_up
@@ -30,7 +32,7 @@ from neuroep.runs.config import Config
 from neuroep.runs.directory import Run
 from neuroep.runs.evaluation import bar, difference
 from neuroep.runs.memory import peak_memory
-from neuroep.runs.session import Session
+from neuroep.runs.session import Session, check_corpus
 
 if TYPE_CHECKING:
     from neuroep.data.corpus import Corpus
@@ -88,6 +90,7 @@ def train(
     DivergenceError
         If a state or weight is not finite; the last checkpoint stays.
     """
+    _check_arguments(out, overrides, start, report, corpus)
     out, config = Path(out), _configuration(source, overrides)
     if resume and os.path.isdir(out) and os.listdir(out):
         runs.load(out)  # a directory that holds something else gets no lock
@@ -98,6 +101,17 @@ def train(
     run, parts, about = _started(config, out, start, corpus)
     with locks.held(out, "run"):
         return _epochs(run, parts, about, progress, report)
+
+
+def _check_arguments(out: object, overrides: Sequence[str], start: object, report: object, corpus: object) -> None:
+    """Refuse what is no such argument; the configuration checks itself."""
+    check_path("out", out, "the run directory to make")
+    check_overrides(overrides)
+    if start is not None:
+        check_path("start", start, "a run directory")
+    if report is not None and not callable(report):
+        raise ConfigError(f"report is {shown(report)}: give a function, called with the record of each epoch")
+    check_corpus(corpus)
 
 
 def _configuration(source: str | Path | Config, overrides: Sequence[str]) -> Config:
@@ -136,7 +150,7 @@ def _started(config: Config, out: Path, start: str | Path | None, corpus: Corpus
     folders.check_free(out, "choose another, or add --resume to continue its run")
     check_update(config)
     weights = None if start is None else runs.load(start).checkpoint(optimiser=False)
-    parts = Session.open(config, corpus=corpus, weights=weights, age=0.0)
+    parts = Session.open(config, corpus=corpus, weights=weights, age=_young(config))
     about = _about(parts, epoch=0, updates=0)
     origin = {} if start is None else {"start": str(start)}
     page = runs.environment({"engine": parts.engine.describe(), **_sizes(parts), **origin})
@@ -161,11 +175,16 @@ def _resumed(config: Config, out: Path, corpus: Corpus | None) -> tuple[Run, Ses
     if not saved.about.data:
         raise CheckpointError(f"cannot resume '{out}': it holds imported weights and no training to resume")
     runs.check_unchanged(run.config, config, out)
-    parts = Session.open(replace(run, config=config), corpus=corpus, weights=saved, age=0.0, moments=True)
+    parts = Session.open(replace(run, config=config), corpus=corpus, weights=saved, age=_young(config), moments=True)
     if saved.about.data != parts.corpus.fingerprint:
         raise CheckpointError(f"checkpoint of '{out}' was trained on other data than '{parts.corpus.name}' holds now")
     run.rewind(saved.about.epoch)
     return run.reconfigured(config), parts, replace(saved.about, run=saved.run)
+
+
+def _young(config: Config) -> float | None:
+    """Return the age at which training reads devices [s], where there are any."""
+    return None if config.chip is None else 0.0
 
 
 def _about(parts: Session, epoch: int, updates: int) -> About:

@@ -51,6 +51,23 @@ def test_a_misspelt_keyword_gets_the_nearest_one(call, keyword, near):
         call({keyword: 1})
 
 
+@pytest.mark.parametrize(
+    ("call", "error", "line"),
+    [
+        (lambda: neuroep.data.load(), DataError, "load: missing a required argument: 'name'; its arguments are name"),
+        (lambda: hw_models.Crossbar(), ChipError, "Crossbar: missing a required argument: '"),
+        (lambda: neuroep.estimators.centred(0.1, 4), ConfigError,
+         "centred: too many positional arguments; its arguments are beta; by keyword points, free, nudged, seed$"),
+        (lambda: neuroep.estimators.centred(0.1, beta=0.2), ConfigError, "centred: multiple values for argument"),
+        (lambda: analysis.demo.run(1, 2, 3, 4, 5), ConfigError, "run: too many positional arguments; "),
+    ],
+)  # fmt: skip
+def test_arguments_missing_or_too_many(call, error, line):
+    """Before, a TypeError."""
+    with pytest.raises(error, match=f"^{line}"):
+        call()
+
+
 @pytest.mark.parametrize("name", ["local", "reference"])
 def test_signatures_are_written_out(name):
     """So that an editor completes them; no builder takes just anything."""

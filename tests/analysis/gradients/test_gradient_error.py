@@ -9,7 +9,7 @@ import pytest
 
 from analysis.gradients import gradient_error
 from analysis.gradients.gradient_error import Agreement, against_beta, agreements, slope
-from neuroep.gradients.formulas import central
+from neuroep.gradients.formulas import CENTRED, NEGATIVE, central
 from neuroep.gradients.yardsticks import Implicit
 from tests import cases
 
@@ -66,6 +66,21 @@ def test_a_neuron_over_a_kink_is_told() -> None:
     assert outputs.min() == 0 < engine.outputs(free).min()
     for name in exact:
         assert gradient_error.fall(rows, name, central(4)) == pytest.approx(4, abs=0.3)
+
+
+def test_exponents_of_all_formulas_leave_kinks_out() -> None:
+    """Errors jump over a kink; where it leaves too few betas above the floor, smaller errors tell, and last all do."""
+    clean = {1e-3: 1e-8, 3e-3: 9e-8, 1e-2: 1e-6, 3e-2: 9e-6}
+    below = [Agreement("w", "centred", beta, 1.0, error) for beta, error in clean.items()]
+    over = [Agreement("w", "centred", beta, 1.0, error, kinked=True) for beta, error in {0.05: 5e-4, 0.1: 3e-3}.items()]
+    more = Agreement("w", "centred", 0.02, 1.0, 4e-6)
+    for rows in ([*below, more, *over], [*below, *over]):
+        assert gradient_error.fall(rows, "w", CENTRED) == pytest.approx(2, abs=1e-6)
+    kinked = slope(over, "w", "centred")
+    assert kinked > 2.5 and gradient_error.fall(over, "w", CENTRED) == pytest.approx(kinked)
+    one_sided = [Agreement("w", "negative", beta, 1.0, beta) for beta in (1e-3, 1e-2)]
+    jump = Agreement("w", "negative", 0.1, 1.0, 1.0, kinked=True)
+    assert gradient_error.fall([*one_sided, jump], "w", NEGATIVE) == pytest.approx(1)
 
 
 def test_cosine_and_error_tell_the_same(smooth: list[Agreement]) -> None:

@@ -82,6 +82,12 @@ def test_points_are_compared_with_fewer(tiny: Path, tmp_path: Path) -> None:
     assert {"4 points", "6 points", r"$\propto \beta^6$"} <= set(labels)
 
 
+def test_many_points_are_compared_with_two_and_four_alone(tiny: Path, tmp_path: Path) -> None:
+    settings = config.load(tiny, ["--potential", "smooth_sigmoid", "--estimator.points", "10"])
+    found = gradcheck.run(settings, tmp_path / "out", samples=2, steps=4, betas=(0.1, 0.3))
+    assert [formula.name for formula in found.formulas] == ["centred", "positive", "negative", "4 points", "10 points"]
+
+
 def test_dead_outputs_are_told(tiny: Path, tmp_path: Path) -> None:
     found = gradcheck.run(config.load(tiny, ["--output_bias", "-5.0"]), tmp_path / "out", **FEW)
     assert found.about["dead_outputs"] == 1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.sweep import results
+from analysis.sweep import execution, results
+from neuroep.errors import DivergenceError
 
 VARY = ("--vary", "chip.adc.bits=3,8", "--chip", "pcm", "--samples", "20")
 
@@ -23,6 +24,24 @@ def test_the_table(neuroep, trained, tmp_path):
     assert sweep.about["mode"] == "deploy" and sweep.about["samples"] == 20
     again = neuroep("sweep", trained, *VARY, *arguments)
     assert again.out == found.out
+
+
+@pytest.mark.parametrize(("below", "code"), [(9, 2), (8, 0)])
+def test_a_sweep_of_which_all_trials_failed_fails(neuroep, sweep, trained, tmp_path, monkeypatch, below, code):
+    """Its table is printed and kept all the same; one trial that succeeds is a result."""
+    real = execution.execute
+
+    def failing(spec):
+        if spec["config"]["chip"]["adc"]["bits"] < below:
+            raise DivergenceError("dense_1", 2)
+        return real(spec)
+
+    monkeypatch.setattr(execution, "execute", failing)
+    sweep(["chip.adc.bits=3,8"], overrides=["--chip", "pcm"])
+    found = neuroep("sweep", trained, *VARY, "--workers", 1, "--quiet", "--out", tmp_path / "out")
+    assert found.code == code and f"2 trials, {2 if code else 1} failed; written to" in found.out
+    line = "neuroep: error: all 2 trials failed, the first by: diverged: state of 'dense_1' is not finite"
+    assert found.err.startswith(line) == bool(code) and found.err.count("\n") == bool(code)
 
 
 def test_flags_reach_the_sweep(neuroep, trained, tmp_path):

@@ -292,6 +292,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_pages_show_every_field_and_what_differs():
     text = pages.fields()
+    assert "\\n" not in pages.page(hw_models.load("pcm")) and len(text.splitlines()) == len(Chip.settings())
     for name in Chip.settings():
         assert f"  {name} " in text
     page = pages.page(Chip(name="mine", citation="A paper", adc=Converter(bits=8)))

@@ -267,10 +267,14 @@ def test_points_that_a_kind_has_no_formula_of(kind, points):
         Estimator(kind, points=points)
 
 
-@pytest.mark.parametrize("beta", [0.0, -0.1, math.inf, math.nan])
+@pytest.mark.parametrize("beta", [0.0, -0.1, math.inf, math.nan, "'a'", None, True])
 def test_beta_out_of_range(beta):
     with pytest.raises(ConfigError, match=f"^beta is {beta}: allowed are positive finite numbers$"):
-        estimators.centred(beta)
+        estimators.centred(beta.strip("'") if isinstance(beta, str) else beta)
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert Estimator(beta=np.float32(0.5), points=np.int64(4)).formula() == formulas.central(4)
 
 
 def test_unknown_kind():

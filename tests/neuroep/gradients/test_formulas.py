@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
 
+from hw_models.text import shown
 from neuroep.errors import ConfigError
 from neuroep.gradients import formulas
 from neuroep.gradients.formulas import Formula, central, derivative
 
-POINTS = (2, 4, 6, 8, 12)
+POINTS = (2, 4, 6, 8, 12, 16)
 EVERY = (*formulas.plain(), *(central(points) for points in POINTS))
 every_formula = pytest.mark.parametrize("formula", EVERY, ids=lambda formula: formula.name)
 
@@ -117,10 +119,31 @@ def test_names():
             formulas.named(name)
 
 
-@pytest.mark.parametrize("points", [3, 1, 0, -2, True, 4.0])
-def test_points_come_in_pairs(points):
-    with pytest.raises(ConfigError, match=rf"^points = {points}: allowed are even numbers from 2, as nudges come in"):
-        formulas.formulas("centred", points)
+@pytest.mark.parametrize("points", [3, 1, 0, -2, True, 4.0, "4", None, 18, 1000, 10**30])
+def test_points_come_in_pairs_and_are_few(points):
+    allowed = "allowed are even whole numbers from 2 to 16, as nudges come in opposite pairs"
+    for build in (lambda: formulas.formulas("centred", points), lambda: central(points)):
+        with pytest.raises(ConfigError, match=f"^points = {re.escape(shown(points))}: {allowed}$"):
+            build()
+
+
+def test_points_of_any_whole_type():
+    assert formulas.formulas("centred", np.int64(4)) == (central(4),)
+    assert type(formulas.check_points("centred", np.int64(4))) is int
+
+
+@pytest.mark.parametrize("points", [32, 40])
+def test_order_is_exact_where_the_error_term_is_below_any_threshold(points):
+    """2^(2 - N), 1e-9 at N = 32, is no rounding."""
+    sides = [round(math.cos(math.pi * j / (points - 1)), 15) for j in range(points // 2)]
+    nudges = tuple(nudge for side in sides for nudge in (side, -side))
+    assert Formula("many", nudges, derivative(nudges)).order == points
+
+
+def test_order_of_weights_that_are_rounded_otherwise_or_of_a_lower_order():
+    assert Formula("four", (1.0, -1.0, 0.5, -0.5), (-0.16666666666666669, 1 / 6, 4 / 3, -4 / 3)).order == 4
+    assert Formula("mean", (1.0, -1.0, 0.5, -0.5), (0.25, -0.25, 0.5, -0.5)).order == 2
+    assert Formula("one of four", (1.0, -1.0, 0.5, -0.5), (0.5, -0.5, 0.0, 0.0)).order == 2
 
 
 @pytest.mark.parametrize("kind", ["positive", "negative", "random"])

@@ -170,7 +170,7 @@ def test_settings_are_frozen():
         ({"estimator": {"beta": 2}}, ["estimator.beta = 2", "less than 2.0"]),
         ({"estimator": {"beta": 2, "points": 4}}, ["estimator.beta = 2", "less than 2.0"]),
         ({"estimator": {"points": 1}}, ["estimator.points = 1", "greater than or equal to 2"]),
-        ({"estimator": {"points": 3}}, ["estimator.points = 3", "allowed are even numbers from 2"]),
+        ({"estimator": {"points": 3}}, ["estimator.points = 3", "allowed are even whole numbers from 2 to 16"]),
         ({"estimator": {"points": 4.0}}, ["estimator.points = 4.0", "whole number"]),
         ({"estimator": {"point": 4}}, ["estimator.point", "did you mean 'estimator.points'"]),
         ({"estimator": {"kind": "positive", "points": 4}}, ["estimator.points = 4", "only centred takes more"]),
