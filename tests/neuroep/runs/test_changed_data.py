@@ -53,7 +53,7 @@ def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_an_opened_run_is_checked_too(changed: Path) -> None:
     """Before, only a path was: compare, gradcheck, sweep and report took the other data without a word."""
-    with pytest.raises(DataError, match="data 'arrays' are not those that 'run/checkpoint.safetensors' was trained"):
+    with pytest.raises(DataError, match=r"data 'arrays' are not those that 'run/checkpoint.safetensors' was trained"):
         Session.open(directory.load(changed))
 
 
