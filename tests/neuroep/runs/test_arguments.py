@@ -115,7 +115,7 @@ def test_an_empty_split_has_no_samples_to_choose(session: Session) -> None:
     none = session.corpus.split("test").take(np.zeros(0, np.int64))
     empty = replace(session, corpus=session.corpus.with_splits({**session.corpus.splits, "test": none}))
     for choose in (lambda: empty.evaluate(only=np.zeros(0, np.int64)), lambda: empty.batch("test", np.array([0]))):
-        with pytest.raises(DataError, match="^data 'reviews': split 'test' is empty$"):
+        with pytest.raises(DataError, match=r"^data 'reviews': split 'test' is empty$"):
             choose()
 
 
