@@ -95,6 +95,9 @@ class Estimator:
         number = isinstance(self.beta, Real) and not isinstance(self.beta, bool)
         if not number or not 0 < self.beta < math.inf:
             raise ConfigError(f"beta is {shown(self.beta)}: allowed are positive finite numbers")
+        for name, schedule in (("free", self.free), ("nudged", self.nudged)):
+            if not isinstance(schedule, Schedule):
+                raise ConfigError(f"{name} is {shown(schedule)}: give a Schedule")
 
     @property
     def name(self) -> str:

@@ -234,7 +234,7 @@ def check_points(kind: str, points: int) -> int:
     except TypeError:
         raise ConfigError(f"points = {shown(points)}: {allowed}") from None
     if isinstance(points, bool) or not 2 <= number <= MOST or number % 2:
-        raise ConfigError(f"points = {shown(points)}: {allowed}")
+        raise ConfigError(f"points = {shown(points if isinstance(points, bool) else number)}: {allowed}")
     if number > 2 and kind not in COUNTED:
         raise ConfigError(f"points = {number}: estimator '{kind}' has two, only {', '.join(COUNTED)} takes more")
     return number

@@ -273,6 +273,12 @@ def test_beta_out_of_range(beta):
         estimators.centred(beta.strip("'") if isinstance(beta, str) else beta)
 
 
+@pytest.mark.parametrize("name", ["free", "nudged"])
+def test_a_phase_settles_by_a_schedule(name):
+    with pytest.raises(ConfigError, match=f"^{name} is 3: give a Schedule$"):
+        estimators.centred(**{name: 3})
+
+
 def test_numbers_of_numpy_are_numbers():
     assert Estimator(beta=np.float32(0.5), points=np.int64(4)).formula() == formulas.central(4)
 

@@ -129,6 +129,8 @@ def test_points_come_in_pairs_and_are_few(points):
 
 def test_points_of_any_whole_type():
     assert formulas.formulas("centred", np.int64(4)) == (central(4),)
+    with pytest.raises(ConfigError, match=r"^points = 18: allowed"):
+        central(np.int64(18))
     assert type(formulas.check_points("centred", np.int64(4))) is int
 
 
