@@ -25,7 +25,7 @@ from neuroep.data.batch import Batch
 from neuroep.errors import CheckpointError, ConfigError, DivergenceError
 from neuroep.runs import advice, checkpoints, config as configuration, directory as runs, folders, locks
 from neuroep.runs.arguments import check_overrides, check_path
-from neuroep.runs.building import check_update
+from neuroep.runs.building import build_corpus, check_update
 from neuroep.runs.checkpoints import About, Checkpoint
 from neuroep.runs.compiling import clock, warm_up
 from neuroep.runs.config import Config
@@ -175,9 +175,10 @@ def _resumed(config: Config, out: Path, corpus: Corpus | None) -> tuple[Run, Ses
     if not saved.about.data:
         raise CheckpointError(f"cannot resume '{out}': it holds imported weights and no training to resume")
     runs.check_unchanged(run.config, config, out)
+    corpus = build_corpus(config) if corpus is None else corpus
+    if saved.about.data != corpus.fingerprint:
+        raise CheckpointError(f"checkpoint of '{out}' was trained on other data than '{corpus.name}' holds now")
     parts = Session.open(replace(run, config=config), corpus=corpus, weights=saved, age=_young(config), moments=True)
-    if saved.about.data != parts.corpus.fingerprint:
-        raise CheckpointError(f"checkpoint of '{out}' was trained on other data than '{parts.corpus.name}' holds now")
     run.rewind(saved.about.epoch)
     return run.reconfigured(config), parts, replace(saved.about, run=saved.run)
 
