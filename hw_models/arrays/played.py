@@ -31,25 +31,7 @@ TRAIN_ROWS, TRAIN_COLUMNS = 32, 512
 
 
 class PlayedDevices:
-    """The devices of one weight matrix, as far as pulses go; the weights themselves belong to the caller.
-
-    Parameters
-    ----------
-    pulse : Pulse
-        Response.
-    shape : tuple of int
-        (out, in).
-    seed : int
-        Seed of the run.
-    name : str
-        Of the array: its devices and draws are its own.
-    run : callable, optional
-        ``run(task, parts)`` calls ``task(first, last)`` for every part and returns the results in order.
-    dtype : str
-        Of the weights. Factors of responses that are not affine are single precision.
-    limits : tuple of numpy.ndarray, optional
-        Lowest and highest weight that every device's own conductance range holds, (out, in) each.
-    """
+    """Devices that play trains pulse by pulse; parameters as of :class:`hw_models.arrays.pulses.PulsedDevices`."""
 
     def __init__(
         self,

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 FLOOR = 1e-7
@@ -10,6 +12,22 @@ FLOOR = 1e-7
 Array = np.ndarray
 Seconds = float | Array
 """Time since the last write, one for all devices or one for each [s]."""
+
+
+class ConductanceRange(Protocol):
+    """A device's range of conductance [uS], and its spread from device to device, as shares of its two ends."""
+
+    @property
+    def g_min(self) -> float: ...
+
+    @property
+    def g_max(self) -> float: ...
+
+    @property
+    def g_min_spread(self) -> float: ...
+
+    @property
+    def g_max_spread(self) -> float: ...
 
 
 def single(values: Array | float) -> Array:

@@ -17,23 +17,11 @@ from typing import Protocol
 
 import numpy as np
 
-from hw_models.laws.curves import Array, single
+from hw_models.laws.curves import Array, ConductanceRange, single
 
 
-class Range(Protocol):
+class Range(ConductanceRange, Protocol):
     """What a mapping asks of a device."""
-
-    @property
-    def g_min(self) -> float: ...
-
-    @property
-    def g_max(self) -> float: ...
-
-    @property
-    def g_min_spread(self) -> float: ...
-
-    @property
-    def g_max_spread(self) -> float: ...
 
     @property
     def levels(self) -> int | None: ...

@@ -9,23 +9,11 @@ from typing import Protocol
 
 import numpy as np
 
-from hw_models.laws.curves import Array, single
+from hw_models.laws.curves import Array, ConductanceRange, single
 
 
-class Varied(Protocol):
+class Varied(ConductanceRange, Protocol):
     """What is asked of a device."""
-
-    @property
-    def g_min(self) -> float: ...
-
-    @property
-    def g_max(self) -> float: ...
-
-    @property
-    def g_min_spread(self) -> float: ...
-
-    @property
-    def g_max_spread(self) -> float: ...
 
     @property
     def mismatch(self) -> float: ...
