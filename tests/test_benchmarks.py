@@ -1,0 +1,38 @@
+"""Every benchmark that needs no data runs, with its smallest settings; what they measure is looked at by hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent / "benchmarks"
+SMALLEST = {
+    "agreement": ["--help"],
+    "memory": ["--help"],
+    "products": ["--quick", "--repeats", "1"],
+    "pulses": ["--size", "32", "--batch", "4", "--repeats", "1"],
+    "speed": ["--help"],
+    "sweep": ["--trials", "4", "--repeats", "1"],
+    "wires": ["--largest", "32", "--repeats", "1"],
+}
+"""By script; those that take minutes or data at their smallest say what they are."""
+
+
+def test_every_script_is_named() -> None:
+    assert {path.stem for path in FOLDER.glob("*.py")} - {"plain", "__init__"} == set(SMALLEST)
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_runs(name: str, tmp_path: Path) -> None:
+    out = [] if SMALLEST[name] == ["--help"] else ["--out", str(tmp_path / "page.json")]
+    command = [sys.executable, str(FOLDER / f"{name}.py"), *SMALLEST[name], *out]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    if out:
+        assert json.loads((tmp_path / "page.json").read_text())
