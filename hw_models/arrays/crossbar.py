@@ -119,6 +119,8 @@ class Crossbar(StoredWeights):
         How much later devices are read [s].
     converters : Converters
         DAC and ADC; may be replaced by shared ones.
+    sample : int or None
+        Of the batch that all signals belong to; None where every row is a sample.
     """
 
     @checked(ChipError)
@@ -136,6 +138,7 @@ class Crossbar(StoredWeights):
         super().__init__(made, shape, seed, name, run, dtype)
         self.reads = 0
         self.tally, self.told = Tally() if tally is None else tally, dict.fromkeys(COUNTERS, 0)
+        self.sample: int | None = None
         self._row_edges = np.array([0] + [b for _, b in self.devices.row_tiles])
         self._column_edges = np.array([0] + [b for _, b in self.devices.column_tiles])
         self.keys: dict[str, Keys] = {}
@@ -206,7 +209,7 @@ class Crossbar(StoredWeights):
         """Return a product; where it fails no converter goes on observing."""
         try:
             draws = self.keys[way], self.step
-            product = Product(self, self.converters.of(way), draws, signals, edges)
+            product = Product(self, self.converters.of(way), draws, signals, edges, self.supply)
             result = product.forward() if way == "forward" else product.transposed()
         except BaseException:
             self.observe(False)
@@ -216,6 +219,17 @@ class Crossbar(StoredWeights):
         if product.sensed_at_stop:
             self.tally.add(self.name, f"adc_{way}_at_stop", product.sensed_at_stop, self.shape)
         return result
+
+    @property
+    def supply(self) -> float | Array:
+        """What currents are in this phase as a multiple of what they are in the free one, (rows, 1) where rows differ.
+
+        1 + phase_drift k + nudge_shift sign(nudge), k the number of the phase since the free one.
+        """
+        if not self.shifts:
+            return 1.0
+        now, device = self.tally.now, self.device
+        return 1.0 + device.phase_drift * now.numbers(self.sample) + device.nudge_shift * np.sign(now.nudge)
 
     def _check_signals(self, way: str, signals: Array, lines: int) -> None:
         if not isinstance(signals, np.ndarray) or signals.dtype.kind not in "fiub":
