@@ -43,7 +43,19 @@ from neuroep.runs.folders import absence, appearing, unwritable
 from neuroep.runs.layout import CHECKPOINT, CONFIG, ENVIRONMENT, METRICS
 
 PACKAGES = ("numpy", "scipy", "numba", "torch", "safetensors", "datasets", "gensim", "pydantic")
-LATER: Mapping[str, object] = {"estimator.points": 2, "estimator.order": "fixed", "estimator.null": False}
+LATER: Mapping[str, object] = {
+    "estimator.points": 2,
+    "estimator.order": "fixed",
+    "estimator.null": False,
+    "chip.device.phase_drift": 0.0,
+    "chip.device.nudge_shift": 0.0,
+    "chip.readout.hold_offset": 0.0,
+    "chip.readout.hold_gain": 0.0,
+    "chip.readout.hold_droop": 0.0,
+    "chip.readout.holds": 1,
+    "chip.readout.chopping": "off",
+    "chip.readout.auto_zero": "off",
+}
 """Settings that version 0.1 did not have, with the values at which its runs are theirs."""
 CHANGEABLE = frozenset(
     {
