@@ -253,6 +253,9 @@ class Chip(Part):
         self._check_age()
         if self.update.scheme == "digital":
             self.idle("with update.scheme pulsed or mixed_precision", "device.pulse")
+            if self.update.reprogram_every == 1:
+                written = "where weights change in memory, or with update.reprogram_every above 1"
+                self.idle(f"{written}: others are written anew", "device.leak")
         if not self.device.read_noise:
             self.idle("with device.read_noise above 0", "crossbar.exact_noise")
         if self.crossbar.slices > 1:
@@ -277,6 +280,8 @@ class Chip(Part):
         levels, bits = self.device.levels, self.crossbar.slice_bits or 0
         if levels is not None and levels < 2**bits:
             raise ValueError(f"crossbar.slice_bits = {bits}: {2**bits} levels, the device has {levels}")
+        if self.device.disturb:
+            raise ValueError(f"device.disturb = {self.device.disturb}: it is of weights on one slice, not of several")
         if self.update.scheme != "digital":
             raise ValueError(f"update.scheme = '{self.update.scheme}': bit slices are reprogrammed, by 'digital' only")
 

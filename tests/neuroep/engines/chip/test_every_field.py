@@ -75,6 +75,8 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "device.drift_compensation": (DRIFT, True),
     "device.phase_drift": ({}, 0.01),
     "device.nudge_shift": ({}, 0.05),
+    "device.leak": ({"update.reprogram_every": 2}, 0.2),
+    "device.disturb": ({}, 0.05),
     "device.stuck_low": ({}, 0.1),
     "device.stuck_high": ({}, 0.05),
     "device.pulse.response": (PULSED, "soft_bounds"),

@@ -56,6 +56,9 @@ CHIPS: dict[str, dict[str, Any]] = {
     "held difference, droop": {"readout.signal": "difference", "readout.hold_droop": 0.1},
     "sampled states": {"readout.hold_noise": 0.05},
     "phases that drift": {"device.phase_drift": 0.01},
+    "seldom reprogrammed": {"update.reprogram_every": 2},
+    "leak": {"device.leak": 0.1, "update.reprogram_every": 2},
+    "disturb": {"device.disturb": 0.05},
     "short trains": PULSED | {"update.train_length": 1},
     "slices": {"crossbar.slices": 2, "crossbar.slice_bits": 3},
     "weight range": {"crossbar.weight_range": 0.3},
@@ -124,6 +127,8 @@ VALUES: dict[str, Any] = {
     "device.drift_compensation": True,
     "device.phase_drift": -0.01,
     "device.nudge_shift": 0.05,
+    "device.leak": 0.2,
+    "device.disturb": 0.05,
     "device.stuck_low": 0.2,
     "device.stuck_high": 0.1,
     "device.pulse.response": "soft_bounds",
@@ -198,6 +203,7 @@ CONFLICTS = (
     "set both or none",  # slices and slice_bits
     "bit slices are reprogrammed",
     "a fixed range needs signed or unsigned",
+    "it is of weights on one slice",
     "need two, which are calibrated",  # states and their difference
     "one step is larger than the range",
     "fewer than outputs of a tile need a DAC with a full scale",
