@@ -43,6 +43,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hw_models.arrays.converter_bank import Converters
 from hw_models.arrays.parts import CrossbarParts
 from hw_models.arrays.programming import Array
 from hw_models.arrays.reading import COLUMNS, Keys, Product
@@ -119,6 +120,8 @@ class Crossbar(StoredWeights):
         How much later devices are read [s].
     converters : Converters
         DAC and ADC; may be replaced by shared ones.
+    increments : Converters or None
+        Those of changes of signals, :mod:`hw_models.chip.nudged`; the same circuits with ranges of their own.
     """
 
     @checked(ChipError)
@@ -176,8 +179,15 @@ class Crossbar(StoredWeights):
         self.run(lambda a, b: np.matmul(s, weight[:, a:b], out=result[:, a:b]), blocks(self.shape[1], COLUMNS))
         return result
 
-    def forward(self, x: Array) -> Array:
+    def forward(self, x: Array, increments: bool = False) -> Array:
         """Return the read product (rows, out) of signals (rows, in), in weight units.
+
+        Parameters
+        ----------
+        x : numpy.ndarray
+            (rows, in).
+        increments : bool
+            Whether they are changes of signals, which have converters of their own.
 
         Raises
         ------
@@ -188,25 +198,26 @@ class Crossbar(StoredWeights):
         self._count("forward", len(x))
         if self.ideal:
             return self._ideal_forward(x, self._held)
-        return self._read("forward", x, self._row_edges)
+        return self._read("forward", x, self._row_edges, increments)
 
-    def transposed(self, s: Array, out: Array | None = None) -> Array:
+    def transposed(self, s: Array, out: Array | None = None, increments: bool = False) -> Array:
         """Return the read product (rows, in) of signals (rows, out) with the same devices; errors as forward."""
         self._check_signals("transposed", s, self.shape[0])
         self._count("transposed", len(s))
         if self.ideal:
             return self._ideal_transposed(s, self._held, out)
-        result = self._read("transposed", s, self._column_edges)
+        result = self._read("transposed", s, self._column_edges, increments)
         if out is None:
             return result
         out[:] = result
         return out
 
-    def _read(self, way: str, signals: Array, edges: Array) -> Array:
+    def _read(self, way: str, signals: Array, edges: Array, increments: bool) -> Array:
         """Return a product; where it fails no converter goes on observing."""
+        converters = self.increments if increments and self.increments is not None else self.converters
         try:
             draws = self.keys[way], self.step
-            product = Product(self, self.converters.of(way), draws, signals, edges)
+            product = Product(self, converters.of(way), draws, signals, edges)
             result = product.forward() if way == "forward" else product.transposed()
         except BaseException:
             self.observe(False)
@@ -278,11 +289,22 @@ class Crossbar(StoredWeights):
 
         A product that fails ends it; :func:`hw_models.arrays.calibration.calibrating` ends it whatever fails.
         """
-        self.converters.observe(on)
+        for bank in self._banks:
+            bank.observe(on)
 
     def freeze(self) -> None:
         """Set the ranges of the converters from the samples."""
-        self.converters.freeze()
+        for bank in self._banks:
+            bank.freeze()
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether a range of a converter comes from samples."""
+        return any(bank.calibrates for bank in self._banks)
+
+    @property
+    def _banks(self) -> list[Converters]:
+        return [self.converters] if self.increments is None else [self.converters, self.increments]
 
     def state(self) -> dict[str, Array]:
         """Return everything that decides later products as arrays by short name, copied.
@@ -291,8 +313,9 @@ class Crossbar(StoredWeights):
         """
         counts = [self.programmings, self.reads, self.step, self._builds, self._fresh]
         counts += [*self.counters.values(), *self.told.values()]
-        ranges = np.array([digitiser.state() for digitiser in self.converters.digitisers.values()])
-        found = self._stored_state() | {"counts": np.array(counts, dtype=np.int64), "ranges": ranges}
+        found = self._stored_state() | {"counts": np.array(counts, dtype=np.int64), "ranges": _ranges(self.converters)}
+        if self.increments is not None:
+            found["ranges_of_increments"] = _ranges(self.increments)
         found["tally.counts"] = self.tally.packed()
         order = ("held", "weight_range", "counts", "times", "keys", "ranges")  # as ever: files are the same by byte
         return {name: found[name] for name in order} | found
@@ -321,8 +344,9 @@ class Crossbar(StoredWeights):
             self.tally.load(state["tally.counts"])
         else:
             self._take_totals(counters)
-        for digitiser, values in zip(self.converters.digitisers.values(), state["ranges"], strict=True):
-            digitiser.load(values)
+        for name, bank in zip(("ranges", "ranges_of_increments"), self._banks, strict=False):
+            for digitiser, values in zip(bank.digitisers.values(), state[name], strict=True):
+                digitiser.load(values)
         self._load_stored(state, weight)
 
     def _take_totals(self, counters: Mapping[str, int]) -> None:
@@ -335,3 +359,8 @@ class Crossbar(StoredWeights):
         for operation, number in (own | {name: counters[name] for name in STOPS}).items():
             if number:
                 self.tally.add(self.name, operation, number, self.shape, phase="")
+
+
+def _ranges(bank: Converters) -> Array:
+    """Return the states of all digitisers, a row for each."""
+    return np.array([digitiser.state() for digitiser in bank.digitisers.values()])

@@ -33,7 +33,7 @@ class StoredWeights:
         self, parts: CrossbarParts, shape: tuple[int, int], seed: int, name: str, run: Run, dtype: str
     ) -> None:
         shape = _shape(name, shape)
-        self.layout, self.device, self.wires, self.converters, self.in_memory = parts
+        self.layout, self.device, self.wires, self.converters, self.in_memory, self.increments = parts
         self.shape, self.seed, self.name, self.run = shape, seed, name, run
         self.dtype = np.dtype(dtype)
         self._most = float(np.finfo(dtype).max)
@@ -52,7 +52,7 @@ class StoredWeights:
         self.planes: list[Plane] = []
 
     def program(self, weight: Array) -> None:
-        """Write all devices; the first time this fixes the weight range.
+        """Write all devices; the first time, or where it follows the weights each time, this fixes the weight range.
 
         Parameters
         ----------
@@ -66,7 +66,7 @@ class StoredWeights:
         """
         self._check_writable()
         largest = self._largest("weights", weight)
-        if np.isnan(self.weight_range):
+        if np.isnan(self.weight_range) or self.layout.follow_weights:
             bar = self.layout
             full = bar.weight_range or bar.weight_headroom * largest or 1.0
             if not full <= self._most:

@@ -27,6 +27,7 @@ from hw_models.chip.events import Events
 from hw_models.chip.fields import Count, Idle, Part, at, leaves_of, silenced
 from hw_models.chip.layout import Layout
 from hw_models.chip.learning import Pulse, Update
+from hw_models.chip.nudged import Nudged
 from hw_models.chip.periphery import Attention, Neuron, Readout
 from hw_models.chip.wires import Wires
 from hw_models.errors import ChipError
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 __all__ = [
-    "Attention", "Chip", "Converter", "Device", "Events", "Layout", "Neuron", "Part", "Pulse", "Readout", "Update",
-    "Wires",
+    "Attention", "Chip", "Converter", "Device", "Events", "Layout", "Neuron", "Nudged", "Part", "Pulse", "Readout",
+    "Update", "Wires",
 ]  # fmt: skip
 PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat", "kept"})
 """Fields of a chip that describe it and act on nothing."""
@@ -87,8 +88,12 @@ class Chip(Part):
     """How weights change."""
     events: Events = at("step", default=Events())
     """Event-driven array."""
+    nudged: Nudged = at("read", default=Nudged())
+    """How nudged phases are computed."""
     calibration_samples: Count = at("calibration", "samples", 64)
     """Training samples on which ranges are calibrated, where one is."""
+    calibration_every: Count | None = at("calibration", "updates", None)
+    """Training: updates after which all those ranges are calibrated anew, on other samples; unset keeps the first."""
 
     @classmethod
     def ideal(cls) -> Chip:
@@ -129,7 +134,8 @@ class Chip(Part):
         converters = (self.dac, self.adc, self.attention.state, self.readout)
         patterns = self.attention.kind == "analog" and self.attention.pattern_range is None
         events = self.substrate == "event_driven" and self.events.state_range is None
-        return patterns or events or any(converter.calibrates for converter in converters)
+        increments = self.nudged.increments and self.dac.of_increments.calibrates
+        return patterns or events or increments or any(converter.calibrates for converter in converters)
 
     @property
     def unseen(self) -> frozenset[str]:
@@ -243,13 +249,22 @@ class Chip(Part):
             self.idle(none, "crossbar", "device", "wires", "dac", "adc")
             self.idle("on crossbars: event-driven arrays learn by 'digital', with every update", "update")
             self.idle("on crossbars: event-driven arrays have a digital attention unit", "attention.kind")
+            self.idle("on crossbars: event-driven arrays send what has changed anyway", "nudged")
         else:
             self.idle("with substrate = 'event_driven'", "events")
         self._check_age()
         if self.update.scheme == "digital":
             self.idle("with update.scheme pulsed or mixed_precision", "device.pulse")
+        else:
+            self.idle("with update.scheme digital, which programs all weights anew", "crossbar.follow_weights")
         if not self.device.read_noise:
             self.idle("with device.read_noise above 0", "crossbar.exact_noise")
+        if not self.calibrates:
+            self.idle("where a range is calibrated", "calibration_every")
+        if "crossbar.weight_headroom" in self.unseen:
+            self.idle("where something goes by the range of the weights", "crossbar.follow_weights")
+        if self.nudged.increments:
+            self._check_increments()
         if self.crossbar.slices > 1:
             self._check_slices()
         if self.crossbar.mapping == "offset":
@@ -267,6 +282,14 @@ class Chip(Part):
             self.idle(f"with a drift exponent, read noise of law {AGEING}, or programming_noise_fresh", "device.age")
         if not ((exponents and device.age) or device.flickers):
             self.idle(f"with a drift exponent and an age, or read noise of law {AGEING}", "device.drift_start")
+
+    def _check_increments(self) -> None:
+        for name, converter in (("dac", self.dac), ("adc", self.adc)):
+            if converter.bits == 1:
+                raise ValueError(f"{name}.bits = 1: increments have either sign and need 2 or more")
+        if self.attention.kind == "analog":
+            read = "analog attention units read states"
+            raise ValueError(f"nudged.drive = 'increments': {read}, use attention.kind = 'digital'")
 
     def _check_slices(self) -> None:
         levels, bits = self.device.levels, self.crossbar.slice_bits or 0
