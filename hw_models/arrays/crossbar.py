@@ -122,6 +122,8 @@ class Crossbar(StoredWeights):
         DAC and ADC; may be replaced by shared ones.
     increments : Converters or None
         Those of changes of signals, :mod:`hw_models.chip.nudged`; the same circuits with ranges of their own.
+    sample : int or None
+        Of the batch that all signals belong to; None where every row is a sample.
     """
 
     @checked(ChipError)
@@ -139,6 +141,7 @@ class Crossbar(StoredWeights):
         super().__init__(made, shape, seed, name, run, dtype)
         self.reads = 0
         self.tally, self.told = Tally() if tally is None else tally, dict.fromkeys(COUNTERS, 0)
+        self.sample: int | None = None
         self._row_edges = np.array([0] + [b for _, b in self.devices.row_tiles])
         self._column_edges = np.array([0] + [b for _, b in self.devices.column_tiles])
         self.keys: dict[str, Keys] = {}
@@ -217,7 +220,7 @@ class Crossbar(StoredWeights):
         converters = self.increments if increments and self.increments is not None else self.converters
         try:
             draws = self.keys[way], self.step
-            product = Product(self, converters.of(way), draws, signals, edges)
+            product = Product(self, converters.of(way), draws, signals, edges, self.supply)
             result = product.forward() if way == "forward" else product.transposed()
         except BaseException:
             self.observe(False)
@@ -227,6 +230,17 @@ class Crossbar(StoredWeights):
         if product.sensed_at_stop:
             self.tally.add(self.name, f"adc_{way}_at_stop", product.sensed_at_stop, self.shape)
         return result
+
+    @property
+    def supply(self) -> float | Array:
+        """What currents are in this phase as a multiple of what they are in the free one, (rows, 1) where rows differ.
+
+        1 + phase_drift k + nudge_shift sign(nudge), k the number of the phase since the free one.
+        """
+        if not self.shifts:
+            return 1.0
+        now, device = self.tally.now, self.device
+        return 1.0 + device.phase_drift * now.numbers(self.sample) + device.nudge_shift * np.sign(now.nudge)
 
     def _check_signals(self, way: str, signals: Array, lines: int) -> None:
         if not isinstance(signals, np.ndarray) or signals.dtype.kind not in "fiub":

@@ -57,6 +57,8 @@ class Product:
         (rows, driven lines).
     edges : numpy.ndarray
         Ends of the tiles whose currents are summed digitally (tiles + 1,).
+    supply : float or numpy.ndarray
+        What all lines are driven with as a multiple of their codes, (rows, 1) where rows differ.
 
     Attributes
     ----------
@@ -71,6 +73,7 @@ class Product:
         draws: tuple[Keys, int],
         signals: Array,
         edges: Array,
+        supply: float | Array = 1.0,
     ) -> None:
         self.stored, (self.keys, self.step) = stored, draws
         self.edges, self.tiles, self.rows = edges, len(edges) - 1, len(signals)
@@ -82,7 +85,11 @@ class Product:
         self.samples = blocks(self.rows, SAMPLES)
         self.driven_at_stop = self.sensed_at_stop = 0
         self.signals = np.ascontiguousarray(signals, dtype=stored.dtype)
-        self.driven = self._drive(self.signals)
+        self.driven = self.codes = self._drive(self.signals)
+        self.supplied = stored.shifts
+        self.supply = supply
+        if self.supplied:
+            self.driven = (self.codes * supply).astype(self.codes.dtype, copy=False)
         self.exact = bool(self.planes[0].sides)
         self.lined = stored.tiles.lined
         self.raw = stored.devices.digital and (self.adc.acts or self.adc.observing)
@@ -95,9 +102,9 @@ class Product:
 
     def _subtract(self, total: Array) -> None:
         """Subtract the middle digitally, as the codes of the DAC know it; without an ADC the means lack it already."""
-        if not self.stored.devices.digital or not (self.raw or self.dac.noise):
+        if not self.stored.devices.digital or not (self.raw or self.dac.noise or self.supplied):
             return
-        codes = self._convert(self.signals, noiseless=True)[0] if self.dac.noise else self.driven
+        codes = self._convert(self.signals, noiseless=True)[0] if self.dac.noise else self.codes
         sums = codes.sum(1) if self.raw else codes.sum(1) - self.driven.sum(1)
         middle = sum(self.stored.factor(plane) * plane.zero for plane in self.planes)
         total -= sums[:, None] * total.dtype.type(middle)
@@ -230,6 +237,8 @@ class Product:
         if full is None:
             return sums
         most = np.array([full * (b - a) for a, b in self.stored.devices.reference_lines], dtype=sums.dtype)
+        if self.supplied:
+            most = (most * self.supply).astype(sums.dtype)
         return np.clip(sums, -most, most)
 
     def _sigma(self, taken: Array | None) -> Array:

@@ -40,7 +40,8 @@ class StoredWeights:
         self.devices = Devices(parts, shape, seed, name, dtype)
         self.tiles = Tiles(self.devices)
         noisy, fixed = self.device.read_noise > 0, self.layout.weight_range is not None
-        physical = self.devices.writes or self.devices.bends or self.device.ages or noisy or fixed
+        self.shifts = self.device.phase_drift != 0 or self.device.nudge_shift != 0
+        physical = self.devices.writes or self.devices.bends or self.device.ages or noisy or fixed or self.shifts
         self.ideal = not (physical or parts.converts or self.in_memory)
         self.programmings = 0
         self.weight_range = float("nan")

@@ -113,6 +113,11 @@ class Chip(Part):
         return bool(drawn or self.device.read_noise or self.neuron.state_noise)
 
     @property
+    def shifts(self) -> bool:
+        """Whether the same product differs from phase to phase."""
+        return self.substrate == "crossbar" and (self.device.phase_drift != 0 or self.device.nudge_shift != 0)
+
+    @property
     def level(self) -> float:
         """Coarsest step by which what settles is digitised, as a share of its full scale; 0 if nothing is.
 

@@ -98,6 +98,13 @@ class Device(Part):
     the evaluation after each epoch looks this much ahead. What was trained may be read at any age without a write."""
     drift_compensation: bool = at("read", default=False)
     """Scale the outputs by the ratio of the summed conductances at programming and now."""
+    phase_drift: Annotated[float, Field(ge=-0.01, le=0.01)] = at("read", "1/phase", 0.0)
+    """Share by which conductances, or the supply they are read with, are higher in each phase of a sample than in the
+    one before (heating, a supply that sags: negative): products of phase k are 1 + k phase_drift times what they are in
+    the free phase, which is k = 0. Products of the clamped input that are held are of the free phase."""
+    nudge_shift: Annotated[float, Field(ge=-0.5, le=0.5)] = at("read", "1", 0.0)
+    """Share by which they are higher while a positive nudge is on, and lower with a negative one (load of the nudge on
+    the supply): no order of the phases takes it away."""
     stuck_low: Share = at("device", default=0.0)
     """Share of devices stuck at g_min."""
     stuck_high: Share = at("device", default=0.0)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from hw_models.tally import Tally
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.state import State
-from neuroep.learning.contrast import Contrast, Signal
+from neuroep.learning.contrast import Contrast, Number, Signal
 from neuroep.learning.optimisers import Optimiser
 from neuroep.network import AttentionLayer, DenseLayer, Network
 
@@ -34,6 +35,24 @@ Signs = tuple[bool, bool]
 """Whether what the post and the pre side of a synapse show can never be negative."""
 Rows = Callable[[float, float], Values]
 """Of two factors: ``f+ a+ + f- a-``, one row per token."""
+
+
+@dataclass(frozen=True)
+class View:
+    """How one end of a synapse sees two phases."""
+
+    layers: tuple[str, ...]
+    """Whose states they are, side by side; none where they are clamped."""
+    samples: int
+    """Batch size."""
+    numbers: tuple[Number, Number]
+    """Of the plus and the minus phase since the free one."""
+    held: dict[str, Any]
+    """What holds the states of these two phases, by layer: shared by all ends that see them."""
+    tokens: Any = None
+    """The clamped sequence whose tokens the rows are; None where rows are samples."""
+    zero: Signal | None = None
+    """The same end in the free state, as both phases."""
 
 
 class Part(Protocol):
@@ -78,6 +97,14 @@ class Part(Protocol):
         A part shares the phase of the substrate that it is from; one that was said further out stays.
         """
         return nullcontext()
+
+    def turn(self, number: Number, nudge: float) -> AbstractContextManager[None]:
+        """Be inside in the phase of that number since the free one, (samples,) where they differ, and of that nudge."""
+        return nullcontext()
+
+    def updated(self) -> None:
+        """Keep what was measured for the update that has been made."""
+        return
 
     def performed(self) -> Tally:
         """Return all that was done, by phase; nothing where nothing is counted."""
@@ -260,6 +287,8 @@ class Substrate(Part, Protocol):
     """Default number of sweeps between looks at the tolerance."""
     increments: Increments | None
     """What nudged phases read where arrays are driven with changes of the free state; None drives with states."""
+    shifts: bool
+    """Whether products of the same signals differ from phase to phase, so that no layer is at rest at a start."""
 
     # Parts.
 
@@ -275,8 +304,12 @@ class Substrate(Part, Protocol):
         """Return the neurons of one dense layer."""
         ...
 
-    def read_out(self, synapse: str, end: str, signal: Signal) -> Signal:
+    def read_out(self, synapse: str, end: str, signal: Signal, view: View) -> Signal:
         """Return what an update measures of one end of a synapse."""
+        ...
+
+    def rows_of(self, tokens: Any) -> AbstractContextManager[None]:
+        """Have signals inside whose rows are the tokens of a clamped sequence."""
         ...
 
     # Memory.

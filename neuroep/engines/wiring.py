@@ -78,8 +78,9 @@ class Wiring:
         drive = None
         for synapse in self.network.projections:
             if synapse.post == layer.name:
-                array = self.arrays[synapse.name]
-                part = _biased(array.forward(clamped.tokens[synapse.pre].packed), array)
+                array, tokens = self.arrays[synapse.name], clamped.tokens[synapse.pre]
+                with self.substrate.rows_of(tokens):
+                    part = _biased(array.forward(tokens.packed), array)
                 drive = part if drive is None else drive + part
         return drive
 
@@ -129,7 +130,8 @@ class Wiring:
         if increments is None or origin is None:
             return self._read(clamped, state, names)
         if origin.drives is None:
-            found = self._read(clamped, origin, tuple(layer.name for layer in self.network.layers))
+            with self.substrate.turn(0, 0.0):  # it ends the free phase
+                found = self._read(clamped, origin, tuple(layer.name for layer in self.network.layers))
             # Feedback lies in memory that the next product is written to.
             origin.drives = Drives(found.products, {name: 1 * back for name, back in found.feedback.items()})
         held = origin.drives
@@ -148,7 +150,7 @@ class Wiring:
 
     def _increments(self, state: State) -> Increments | None:
         """Return what reads the changes that drive a state, None where it is driven with states."""
-        return self.substrate.increments if state.beta and state.origin is not None else None
+        return self.substrate.increments if state.origin is not None else None
 
     def _read(self, clamped: Clamped, state: State, names: tuple[str, ...]) -> Drives:
         """Read what drives the named layers from the states of all others."""

@@ -45,6 +45,8 @@ from neuroep.runs.layout import CHECKPOINT, CONFIG, ENVIRONMENT, METRICS
 PACKAGES = ("numpy", "scipy", "numba", "torch", "safetensors", "datasets", "gensim", "pydantic")
 LATER: Mapping[str, object] = {
     "estimator.points": 2,
+    "estimator.order": "fixed",
+    "estimator.null": False,
     "chip.nudged.drive": "states",
     "chip.crossbar.follow_weights": False,
 }

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Part, Signs
+from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Part, Signs, View
 from neuroep.engines.state import State
 from neuroep.engines.torch.arrays import TorchArray
 from neuroep.engines.torch.attention import TokenTensors, TorchAttention
@@ -46,6 +46,7 @@ class TorchSubstrate(Part):
 
     in_place = False
     redraws = False
+    shifts = False
     level = 0.0
     holds_input = True
     time_constant = 1.0
@@ -72,9 +73,13 @@ class TorchSubstrate(Part):
         """Return exact neurons."""
         return TorchNeurons(layer)
 
-    def read_out(self, synapse: str, end: str, signal: Signal) -> Signal:
+    def read_out(self, synapse: str, end: str, signal: Signal, view: View) -> Signal:
         """Return the signal."""
         return signal
+
+    def rows_of(self, tokens: TokenTensors) -> AbstractContextManager[None]:
+        """Do nothing: rows are read alike."""
+        return nullcontext()
 
     def tokens(self, vectors: np.ndarray, lengths: np.ndarray) -> TokenTensors:
         """Return a padded sequence on the device."""
