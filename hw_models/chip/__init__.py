@@ -6,6 +6,8 @@ from types import ModuleType
 
 from hw_models import lazy
 from hw_models.chip.description import (
+    ADC,
+    DAC,
     Attention,
     Chip,
     Converter,
@@ -16,11 +18,14 @@ from hw_models.chip.description import (
     Part,
     Pulse,
     Readout,
+    Transposed,
     Update,
     Wires,
 )
 
 __all__ = [
+    "ADC",
+    "DAC",
     "Attention",
     "Chip",
     "Converter",
@@ -31,6 +36,7 @@ __all__ = [
     "Part",
     "Pulse",
     "Readout",
+    "Transposed",
     "Update",
     "Wires",
 ]

@@ -11,7 +11,7 @@ bits in 8 cells), 8-bit inputs at once (the paper's are 16 bits, one by one).
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Converter, Device, Layout
+from hw_models.chip import ADC, DAC, Chip, Device, Layout
 
 
 def chip() -> Chip:
@@ -31,6 +31,6 @@ def chip() -> Chip:
             rows=128, columns=128, mapping="offset", reference="digital", zero="level", slices=4, slice_bits=2
         ),  # slices: ours
         device=Device(levels=4),  # 2-bit cells, the paper's
-        dac=Converter(bits=8, sign="auto"),  # ours
-        adc=Converter(bits=8, sign="auto"),  # bits: the paper's
+        dac=DAC(bits=8, sign="auto"),  # ours
+        adc=ADC(bits=8, sign="auto"),  # bits: the paper's
     )

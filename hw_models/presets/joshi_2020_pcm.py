@@ -11,7 +11,7 @@ against the common part of drift. Choices made here: tiles, bits and ranges of t
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Converter, Device, Layout
+from hw_models.chip import ADC, DAC, Chip, Device, Layout
 
 
 def chip() -> Chip:
@@ -43,6 +43,6 @@ def chip() -> Chip:
             age=86400.0,  # s, ours
             drift_compensation=True,  # the paper's global scaling of the outputs
         ),
-        dac=Converter(bits=8, sign="auto"),  # ours
-        adc=Converter(bits=8),  # ours
+        dac=DAC(bits=8, sign="auto"),  # ours
+        adc=ADC(bits=8),  # ours
     )

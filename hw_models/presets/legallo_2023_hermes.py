@@ -12,7 +12,7 @@ noise. Choices made here: the two devices as one conductance, ranges of the conv
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Converter, Device, Layout
+from hw_models.chip import ADC, DAC, Chip, Device, Layout
 
 
 def chip() -> Chip:
@@ -47,6 +47,6 @@ def chip() -> Chip:
             age=86400.0,  # s, ours
             drift_compensation=True,  # ours
         ),
-        dac=Converter(bits=8, sign="auto"),  # bits: the paper's
-        adc=Converter(bits=8),  # bits: the paper's
+        dac=DAC(bits=8, sign="auto"),  # bits: the paper's
+        adc=ADC(bits=8),  # bits: the paper's
     )

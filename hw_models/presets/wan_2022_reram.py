@@ -11,7 +11,7 @@ made here: growth with the logarithm of the time in between, g_min, bits and ran
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Converter, Device, Layout
+from hw_models.chip import ADC, DAC, Chip, Device, Layout
 
 SECOND = (0.348, 16.030, -43.853, 45.393, -16.815)
 """The same a second after programming [uS over g/g_max, constant first]."""
@@ -42,6 +42,6 @@ def chip() -> Chip:
             programming_noise_g_max=40.0,  # uS, the fit's
             age=86400.0,  # s, ours
         ),
-        dac=Converter(bits=8, sign="auto"),  # ours
-        adc=Converter(bits=8),  # ours
+        dac=DAC(bits=8, sign="auto"),  # ours
+        adc=ADC(bits=8),  # ours
     )

@@ -43,7 +43,13 @@ from neuroep.runs.folders import absence, appearing, unwritable
 from neuroep.runs.layout import CHECKPOINT, CONFIG, ENVIRONMENT, METRICS
 
 PACKAGES = ("numpy", "scipy", "numba", "torch", "safetensors", "datasets", "gensim", "pydantic")
-LATER: Mapping[str, object] = {"estimator.points": 2}
+LATER: Mapping[str, object] = {
+    "estimator.points": 2,
+    **{f"chip.adc.{name}": 0.0 for name in ("gain_spread", "offset_spread", "inl", "inl_spread", "dnl")},
+    **{"chip.adc.columns": 1, "chip.adc.inl_shape": "bow", "chip.device.iv": "linear", "chip.device.iv_cubic": 0.0},
+    **{"chip.dac.encoding": "amplitude", "chip.dac.digit_sign": "magnitude", "chip.transposed.devices": "same"},
+    **{f"chip.transposed.{name}": 0.0 for name in ("weight_error", "gain", "gain_spread", "offset_spread")},
+}
 """Settings that version 0.1 did not have, with the values at which its runs are theirs."""
 CHANGEABLE = frozenset(
     {
