@@ -246,11 +246,14 @@ class Chip(Part):
             self.idle(none, "crossbar", "device", "wires", "dac", "adc")
             self.idle("on crossbars: event-driven arrays learn by 'digital', with every update", "update")
             self.idle("on crossbars: event-driven arrays have a digital attention unit", "attention.kind")
+            self.idle(none, *(f"timing.{name}" for name in ("dac", "integration", "adc", "pulse", "row")))
         else:
             self.idle("with substrate = 'event_driven'", "events")
         self._check_age()
         if self.update.scheme == "digital":
-            self.idle("with update.scheme pulsed or mixed_precision", "device.pulse")
+            self.idle("with update.scheme pulsed or mixed_precision", "device.pulse", "timing.pulse")
+        else:
+            self.idle("with update.scheme digital, which programs rows anew", "timing.row")
         if not self.device.read_noise:
             self.idle("with device.read_noise above 0", "crossbar.exact_noise")
         if self.crossbar.slices > 1:
