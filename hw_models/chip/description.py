@@ -28,6 +28,7 @@ from hw_models.chip.fields import Count, Idle, Part, at, leaves_of, silenced
 from hw_models.chip.layout import Layout
 from hw_models.chip.learning import Pulse, Update
 from hw_models.chip.periphery import Attention, Neuron, Readout
+from hw_models.chip.timing import Timing
 from hw_models.chip.transposed import Transposed
 from hw_models.chip.wires import Wires
 from hw_models.errors import ChipError
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ADC", "DAC", "Attention", "Chip", "Converter", "Device", "Events", "Layout", "Neuron", "Part", "Pulse", "Readout",
-    "Transposed", "Update", "Wires",
+    "Timing", "Transposed", "Update", "Wires",
 ]  # fmt: skip
 PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat", "kept"})
 """Fields of a chip that describe it and act on nothing."""
@@ -90,6 +91,8 @@ class Chip(Part):
     """How weights change."""
     events: Events = at("step", default=Events())
     """Event-driven array."""
+    timing: Timing = at("step", default=Timing())
+    """How long things take."""
     calibration_samples: Count = at("calibration", "samples", 64)
     """Training samples on which ranges are calibrated, where one is."""
 
@@ -246,11 +249,14 @@ class Chip(Part):
             self.idle(none, "crossbar", "device", "wires", "dac", "adc", "transposed")
             self.idle("on crossbars: event-driven arrays learn by 'digital', with every update", "update")
             self.idle("on crossbars: event-driven arrays have a digital attention unit", "attention.kind")
+            self.idle(none, *(f"timing.{name}" for name in ("dac", "integration", "adc", "pulse", "row")))
         else:
             self.idle("with substrate = 'event_driven'", "events")
         self._check_age()
         if self.update.scheme == "digital":
-            self.idle("with update.scheme pulsed or mixed_precision", "device.pulse")
+            self.idle("with update.scheme pulsed or mixed_precision", "device.pulse", "timing.pulse")
+        else:
+            self.idle("with update.scheme digital, which programs rows anew", "timing.row")
         if not self.device.read_noise:
             self.idle("with device.read_noise above 0", "crossbar.exact_noise")
         self._check_paths()
@@ -275,8 +281,9 @@ class Chip(Part):
     def _check_paths(self) -> None:
         """Refuse what no current of this chip goes by."""
         adc, dac, device = self.adc, self.dac, self.device
-        if not max(adc.gain_spread, adc.offset_spread, adc.inl_spread, adc.dnl):
-            self.idle("with ADCs that differ, gain_spread, offset_spread, inl_spread or dnl", "adc.columns")
+        if not max(adc.gain_spread, adc.offset_spread, adc.inl_spread, adc.dnl, self.timing.adc):
+            differing = "ADCs that differ, by gain_spread, offset_spread, inl_spread or dnl"
+            self.idle(f"with timing.adc or {differing}", "adc.columns")
         wired = self.wires.r_word > 0 or self.wires.r_bit > 0
         if device.iv != "sinh":
             self.idle("with device.iv sinh", "device.read_voltage")
