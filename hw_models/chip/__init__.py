@@ -6,6 +6,8 @@ from types import ModuleType
 
 from hw_models import lazy
 from hw_models.chip.description import (
+    ADC,
+    DAC,
     Attention,
     Chip,
     Converter,
@@ -17,11 +19,15 @@ from hw_models.chip.description import (
     Part,
     Pulse,
     Readout,
+    Timing,
+    Transposed,
     Update,
     Wires,
 )
 
 __all__ = [
+    "ADC",
+    "DAC",
     "Attention",
     "Chip",
     "Converter",
@@ -33,6 +39,8 @@ __all__ = [
     "Part",
     "Pulse",
     "Readout",
+    "Timing",
+    "Transposed",
     "Update",
     "Wires",
 ]

@@ -16,15 +16,17 @@ class CrossbarIncrements:
     ----------
     arrays : mapping of str to CrossbarArray
         By synapse, all of them by the time that one is read.
+    path : {"own", "other"}
+        Other: forward through the array of the transposed path, and back through that of the forward path.
     """
 
-    def __init__(self, arrays: Mapping[str, CrossbarArray]) -> None:
-        self._arrays = arrays
+    def __init__(self, arrays: Mapping[str, CrossbarArray], path: str = "own") -> None:
+        self._arrays, self._path = arrays, path
 
     def forward(self, synapse: str, change: np.ndarray) -> np.ndarray:
         """Read ``change @ W.T``."""
-        return self._arrays[synapse].rule.forward(change, increments=True)
+        return self._arrays[synapse].rule.forward(change, True, self._path)
 
     def transposed(self, synapse: str, change: np.ndarray) -> np.ndarray:
         """Read ``change @ W``."""
-        return self._arrays[synapse].rule.transposed(change, increments=True)
+        return self._arrays[synapse].rule.transposed(change, None, True, self._path)

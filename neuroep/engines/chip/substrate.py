@@ -58,7 +58,8 @@ class ChipSubstrate(ExactSubstrate):
         self._others: dict[str, Part] = {}
         self._calibrated = False
         if chip.nudged.increments:
-            self.increments = CrossbarIncrements(self._crossbars)
+            exchanged = chip.nudged.paths == "exchanged"
+            self.increments = CrossbarIncrements(self._crossbars, "other" if exchanged else "own")
 
     def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs) -> Array:
         """Return a crossbar or an event-driven array, and make the read-out of both ends of its synapse."""

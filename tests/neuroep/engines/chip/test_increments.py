@@ -82,13 +82,13 @@ def test_a_fixed_range_of_an_adc_is_a_share_of_the_dac_of_increments():
     bar.program(np.ones((4, 5), np.float32))
     x = np.full((1, 5), 1e-3, np.float32)
     bar.observe()
-    bar.forward(x, increments=True), bar.transposed(x[:, :4], None, True)
+    bar.forward(x, increments=True), bar.transposed(x[:, :4], increments=True)
     bar.freeze()
     assert [d.range for d in bar.converters.of("forward")] == [1.0, 3.0]
     dac, adc = bar.increments.of("forward")
     np.testing.assert_allclose([dac.range, adc.range], [1e-3, 3e-3], rtol=1e-6)
     np.testing.assert_allclose(bar.forward(x, increments=True), 3e-3, rtol=1e-6)  # five at the stop of three
-    np.testing.assert_allclose(bar.transposed(x[:, :4], None, True), 3e-3, rtol=1e-6)
+    np.testing.assert_allclose(bar.transposed(x[:, :4], increments=True), 3e-3, rtol=1e-6)
     assert not np.array_equal(bar.forward(x), bar.forward(x, increments=True))
 
 
@@ -99,7 +99,7 @@ def test_read_noise_of_an_increment_goes_by_its_size(way):
     bar.program(np.eye(6))
     x = np.tile(np.linspace(-1, 1, 6), (20000, 1))
     for size in (1.0, 1e-3):
-        read = bar.forward(size * x, True) if way == "forward" else bar.transposed(size * x, None, True)
+        read = bar.forward(size * x, increments=True) if way == "forward" else bar.transposed(size * x, increments=True)
         wanted = 2 * (0.5 / 25) ** 2 * size**2 * np.square(x[0]).sum()
         off = (read - size * x).var(axis=0) / wanted - 1
         assert np.abs(off).max() < 4 * np.sqrt(2 / len(x))
