@@ -34,7 +34,8 @@ class StoredWeights:
         self, parts: CrossbarParts, shape: tuple[int, int], seed: int, name: str, run: Run, dtype: str
     ) -> None:
         shape = _shape(name, shape)
-        self.layout, self.device, self.wires, self.converters, self.in_memory = parts
+        self.layout, self.device, self.wires, self.converters, self.in_memory = parts[:5]
+        self.path, self.increments = parts.transposed, parts.increments
         self.shape, self.seed, self.name, self.run = shape, seed, name, run
         self.dtype = np.dtype(dtype)
         self._most = float(np.finfo(dtype).max)
@@ -44,7 +45,7 @@ class StoredWeights:
         wears = self.device.leak > 0 or self.device.disturb > 0
         self.shifts = self.device.phase_drift != 0 or self.device.nudge_shift != 0
         physical = self.devices.writes or self.devices.bends or self.device.ages or noisy or fixed
-        self.ideal = not (physical or self.shifts or wears or parts.converts or self.in_memory)
+        self.ideal = not (physical or self.shifts or wears or parts.converts or self.in_memory or self.path.bends)
         self.programmings = 0
         self.weight_range = float("nan")
         self.compensation = 1.0
@@ -55,7 +56,7 @@ class StoredWeights:
         self.planes: list[Plane] = []
 
     def program(self, weight: Array) -> None:
-        """Write all devices; the first time this fixes the weight range.
+        """Write all devices; the first time, or where it follows the weights each time, this fixes the weight range.
 
         Parameters
         ----------
@@ -69,7 +70,7 @@ class StoredWeights:
         """
         self._check_writable()
         largest = self._largest("weights", weight)
-        if np.isnan(self.weight_range):
+        if np.isnan(self.weight_range) or self.layout.follow_weights:
             bar = self.layout
             full = bar.weight_range or bar.weight_headroom * largest or 1.0
             if not full <= self._most:

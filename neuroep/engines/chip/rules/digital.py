@@ -37,7 +37,7 @@ class Digital(LearningRule):
             self.crossbar.elapse()
             self.crossbar.program(self.digital.weight)
         elif self.place.chip.device.leak:
-            self.crossbar.refresh()
+            self.crossbar.reread()
         return bad
 
     def health(self) -> dict[str, float]:

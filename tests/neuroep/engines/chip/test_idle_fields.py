@@ -76,6 +76,8 @@ CHIPS: dict[str, dict[str, Any]] = {
     "wires": {"wires.r_word": 50.0, "wires.r_bit": 50.0, "crossbar.rows": 6},
     "state bits": {"neuron.state_bits": 5},
     "state noise": {"neuron.state_noise": 0.02},
+    "increments": {"nudged.drive": "increments"},
+    "increments, bits": {"nudged.drive": "increments", "dac.bits": 5, "adc.bits": 5},
 }
 for part in ("dac", "adc", "attention.state", "readout"):
     CHIPS |= {
@@ -88,6 +90,9 @@ CONVERTER = {"bits": 4, "range": 0.4, "sign": "unsigned", "percentile": 60.0, "m
 VALUES: dict[str, Any] = {
     "substrate": "event_driven",
     "calibration_samples": 3,
+    "calibration_every": 1,
+    "nudged.drive": "increments",
+    "crossbar.follow_weights": True,
     "crossbar.rows": 4,
     "crossbar.columns": 2,
     "crossbar.mapping": "offset",
@@ -209,6 +214,7 @@ CONFLICTS = (
     "fewer than outputs of a tile need a DAC with a full scale",
     "the second should be the later one",
     "it should be from 0 to programming_noise",
+    "analog attention units read states, use attention.kind = 'digital'",
 )
 """Ends of lines that say what cannot be, beside those that say where a field acts."""
 SETTINGS = {"engine.dtype": "float64"}
