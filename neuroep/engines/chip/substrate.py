@@ -72,8 +72,8 @@ class ChipSubstrate(ExactSubstrate):
             made.assume(nonnegative)
         self._arrays[name] = made
         for end, sign in zip(ENDS, nonnegative, strict=True) if self.chip.readout.measures else ():
-            width = weight.shape[ENDS.index(end)]
-            read_out = SynapseReadout(self.chip.readout, self.setting.seed, name, end, width=width)
+            how = (name, end, self.setting.tally(), weight.shape[ENDS.index(end)])
+            read_out = SynapseReadout(self.chip.readout, self.setting.seed, *how)
             read_out.digitiser.nonnegative, read_out.change.nonnegative = sign, False
             self._read_outs[f"read-out.{name}.{end}"] = read_out
         return made
