@@ -8,7 +8,8 @@ import pytest
 from hw_models.chip import Chip
 from neuroep.engines.chip import rules
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
-from neuroep.engines.chip.rules.rule import Place
+from neuroep.engines.chip.rules.pulsed import Pulsed
+from neuroep.engines.chip.rules.rule import CROSSBAR, Place
 from neuroep.engines.numba.substrate import Setting
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.workers import Workers
@@ -188,3 +189,31 @@ def test_pulses_end_at_a_devices_own_conductance(mapping, scheme):
         own = high if way else low
         np.testing.assert_allclose(crossbar.stored, np.clip(own, -1, 1), rtol=1e-5)
         assert len(np.unique(np.round(crossbar.stored, 4))) > 20
+
+
+class TwoArrays(Pulsed):
+    """W = A/2 + C, with A at 0 to begin with."""
+
+    def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
+        super().__init__(place, weight, bias)
+        self.further = self._crossbar(weight.shape, "further")
+        self.further.program(np.zeros_like(weight))
+        self.shares = {CROSSBAR: 1.0, "further": 0.5}
+
+
+def two_arrays() -> TwoArrays:
+    chip = Chip.parse({"crossbar": {"weight_range": 2.0}, "update": {"scheme": "pulsed"}})
+    return TwoArrays(Place("a", chip, Setting(SGD(), Workers(1), "float64", 0)), WEIGHT.copy(), None)
+
+
+def test_the_weights_of_two_arrays_are_their_sum_wherever_they_are_asked_for():
+    made, moved = two_arrays(), np.linspace(-0.4, 0.4, WEIGHT.size).reshape(WEIGHT.shape)
+    made.further.stored[:] = moved
+    made.further.refresh()
+    wanted = WEIGHT + 0.5 * 2.0 * moved
+    np.testing.assert_allclose(made.state()["weight"], wanted, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(made.weights(), wanted, rtol=0, atol=1e-6)  # conductances are single precision
+    again = two_arrays()
+    again.load(made.state())
+    for name, values in made.state().items():
+        np.testing.assert_array_equal(again.state()[name], values)
