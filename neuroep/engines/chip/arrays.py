@@ -115,6 +115,7 @@ class CrossbarArray(Part):
 
     def update(self, contrast: Contrast, rate: float) -> int:
         """Change the weights by the chip's rule; return how many are not finite."""
+        self.rule.refuse(self.rule.digital.optimiser, self.chip.update.scheme)
         return self.rule.update(contrast, rate)
 
     def state(self) -> dict[str, np.ndarray]:

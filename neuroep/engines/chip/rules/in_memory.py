@@ -15,6 +15,7 @@ from neuroep.engines.chip.rules.rule import EDGE, LearningRule, Place
 class InMemory(LearningRule):
     """Weights that are the devices' own."""
 
+    decays = False
     accumulates = False
     """Whether the optimiser moves a digital matrix beside them."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 
 from neuroep.engines.chip.rules.in_memory import InMemory
-from neuroep.engines.chip.rules.rule import refuse_decay
 from neuroep.learning.contrast import Contrast
 
 SINGLE = 1000
@@ -23,7 +22,6 @@ class MixedPrecision(InMemory):
 
     def update(self, contrast: Contrast, rate: float) -> int:
         """Accumulate, then move whole granules; return how many weights are not finite."""
-        refuse_decay(self.digital.optimiser, "mixed_precision")
         chi = self.digital.weight
         bad = self.digital.update(contrast, rate)
         if bad:

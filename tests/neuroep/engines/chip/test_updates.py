@@ -217,3 +217,12 @@ def test_the_weights_of_two_arrays_are_their_sum_wherever_they_are_asked_for():
     again.load(made.state())
     for name, values in made.state().items():
         np.testing.assert_array_equal(again.state()[name], values)
+
+
+def test_what_a_rule_cannot_follow_is_refused_before_a_run_begins(monkeypatch, tmp_path):
+    """Whatever its name: a rule that goes on from another says what it takes by itself."""
+    monkeypatch.setattr(rules, "named", lambda scheme: TwoArrays)
+    values = {"chip": {"update": {"scheme": "mixed_precision"}}, "data": {"limit": 40}, "optimiser": {"kind": "adam"}}
+    with pytest.raises(ConfigError, match=r"optimiser\.kind = 'adam'"):
+        training.train(config.parse(values), tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
