@@ -8,8 +8,7 @@ import pytest
 from hw_models.chip import Chip
 from neuroep.engines.chip import rules
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
-from neuroep.engines.chip.rules.pulsed import Pulsed
-from neuroep.engines.chip.rules.rule import CROSSBAR, Place
+from neuroep.engines.chip.rules.rule import Place
 from neuroep.engines.numba.substrate import Setting
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.workers import Workers
@@ -18,6 +17,7 @@ from neuroep.learning.contrast import Contrast, Moved
 from neuroep.learning.optimisers import SGD
 from neuroep.runs import config, training
 from tests.neuroep.engines.chip.conftest import nested
+from tests.neuroep.engines.chip.two_arrays import TwoArrays
 
 GENERATOR = np.random.default_rng(7)
 POST = Moved(GENERATOR.random((6, 4)), GENERATOR.random((6, 4)))
@@ -189,16 +189,6 @@ def test_pulses_end_at_a_devices_own_conductance(mapping, scheme):
         own = high if way else low
         np.testing.assert_allclose(crossbar.stored, np.clip(own, -1, 1), rtol=1e-5)
         assert len(np.unique(np.round(crossbar.stored, 4))) > 20
-
-
-class TwoArrays(Pulsed):
-    """W = A/2 + C, with A at 0 to begin with."""
-
-    def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
-        super().__init__(place, weight, bias)
-        self.further = self._crossbar(weight.shape, "further")
-        self.further.program(np.zeros_like(weight))
-        self.shares = {CROSSBAR: 1.0, "further": 0.5}
 
 
 def two_arrays() -> TwoArrays:
