@@ -17,7 +17,7 @@ from hw_models.reading import Entries, Page
 from neuroep.data import Corpus
 from neuroep.data.baseline import linear_accuracy
 from neuroep.data.batch import Batch
-from neuroep.gradients import yardsticks
+from neuroep.gradients import angles, yardsticks
 from neuroep.runs import directory as runs, training
 from neuroep.runs.compiling import clock, warm_up
 from neuroep.runs.config import Config
@@ -88,13 +88,13 @@ def folder(name: str) -> str:
 
 def alignment(name: str, draws: Sequence[np.ndarray], exact: np.ndarray, nominal: np.ndarray) -> Alignment:
     """Return how gradients, all of the same weights, agree with the exact ones."""
-    cosines = [yardsticks.cosine(draw, exact) for draw in draws]
+    cosines = [angles.cosine(draw, exact) for draw in draws]
     return Alignment(
         name,
         _mean(cosines),
         statistics.stdev(cosines) if len(draws) > 1 and not math.isnan(_mean(cosines)) else 0.0,
-        _mean([yardsticks.relative_error(draw, exact) for draw in draws]),
-        _mean([yardsticks.cosine(draw, nominal) for draw in draws]),
+        _mean([angles.relative_error(draw, exact) for draw in draws]),
+        _mean([angles.cosine(draw, nominal) for draw in draws]),
     )
 
 
@@ -189,7 +189,7 @@ class Bench:
         nominal = self.followed["gradient"]
         rows = [alignment(name, [draw[name] for draw in draws], exact[name], nominal[name]) for name in nominal]
         pairs = list(zip(states, self.followed["states"], strict=True))
-        miss = yardsticks.relative_error
+        miss = angles.relative_error
         divergence = {name: [miss(now[name], then[name]) for now, then in pairs] for name in states[0]}
         energy = [float(np.mean(entry)) for entry in settled.trace.energy] if settled.trace else []
         return {"divergence": divergence, "energy": energy, "gradient": rows}

@@ -270,6 +270,11 @@ class DigitisedAttention(Part):
         if f"state.{TALLY}" in state:
             self.tally.load(state[f"state.{TALLY}"])
 
+    @property
+    def resolution(self) -> float:
+        """Step of the states that are read."""
+        return max(0.0, self.shown.digitiser.grid.step)
+
     def hold(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
         """Return what the inner unit holds."""
         return self.inner.hold(drive, queries, patterns)

@@ -19,6 +19,11 @@ class SynapseReadout(PhaseReadout, Part):
         """Return what it makes of a signal."""
         return self.digitised(signal, isinstance(signal, Held))
 
+    @property
+    def resolution(self) -> float:
+        """Step of the difference of the phases, where that is converted, or of the state of each."""
+        return max(0.0, (self.change if self.difference else self.digitiser).grid.step)
+
     def state(self) -> dict[str, np.ndarray]:
         """Return all ranges by name, and the tally."""
         return PhaseReadout.state(self) | {TALLY: self.tally.packed()}
