@@ -96,6 +96,10 @@ class Part(Protocol):
         """Step in which what it shows is digitised, as a signal; 0 where it is exact."""
         return 0.0
 
+    def ranges(self) -> dict[str, float]:
+        """Return calibrated full scales, by the table of the chip and the place: ``"adc dense_1 forward"``."""
+        return {}
+
 
 class Array(Part, Protocol):
     """What holds the weights of one synapse, (out, in).

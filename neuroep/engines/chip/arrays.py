@@ -83,6 +83,16 @@ class CrossbarArray(Part):
         for crossbar in self._crossbars:
             crossbar.freeze()
 
+    def ranges(self) -> dict[str, float]:
+        """Return the calibrated ranges of DAC and ADC, by direction."""
+        found = {}
+        for crossbar in self._crossbars:
+            for place, digitiser in crossbar.converters.digitisers.items():
+                way, table = place.split(".")
+                if digitiser.converter.calibrates and digitiser.range is not None:
+                    found[f"{table} {crossbar.name} {way}"] = digitiser.range
+        return found
+
     def begin(self, *occasion: str | int) -> None:
         """Key all draws by this occasion."""
         for crossbar in self._crossbars:

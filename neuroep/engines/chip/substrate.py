@@ -131,6 +131,10 @@ class ChipSubstrate(ExactSubstrate):
             yield
         self._calibrated = True
 
+    def ranges(self) -> dict[str, float]:
+        """Return the calibrated ranges of all parts."""
+        return {name: full for part in self._parts() for name, full in part.ranges().items()}
+
     def performed(self) -> Tally:
         """Return what the read-outs did; other parts tell for themselves."""
         found = Tally()
