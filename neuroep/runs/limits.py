@@ -90,12 +90,14 @@ class Diagnosis:
 
 def told(record: Entries) -> list[str]:
     """Return the lines of an epoch's record, none where nothing limits learning any more; older records have none."""
-    listed = [Limit(**{**entry, "overrides": tuple(entry["overrides"])}) for entry in record.get("limits", ())]
     accuracy = record.get("train", {}).get("accuracy")
-    if not listed or (accuracy is not None and accuracy >= LEARNED):
-        return []
-    first, *others = [limit.told() for limit in listed]
-    return [f"limits learning most: {first}", *(f"then: {line}" for line in others)]
+    return [] if accuracy is not None and accuracy >= LEARNED else lines(record.get("limits", ()))
+
+
+def lines(entries: Sequence[Entries]) -> list[str]:
+    """Return a line for each limit of a record, the worst first."""
+    told = [Limit(**{**entry, "overrides": tuple(entry["overrides"])}).told() for entry in entries]
+    return [f"{'then' if n else 'limits learning most'}: {line}" for n, line in enumerate(told)]
 
 
 def diagnose(
@@ -187,10 +189,10 @@ class _Search:
         gains = {source: fresh - self._lost(source.without(config)) for source in there}
         found = [Limit(source.name, gain, self._where(source)) for source, gain in gains.items()]
         found.append(self._beyond(self.probed.lost - fresh))
-        if max(limit.cost for limit in found) < SAID:
+        if max(limit.cost for limit in found) < SAID / 2:
             return [Limit(UNKNOWN, self.probed.lost, self._cosines())]
         worst = max(gains, key=lambda source: gains[source], default=None)
-        if worst is None or gains[worst] < SAID:
+        if worst is None or gains[worst] < SAID / 2:
             return found
         cured = self._cured(worst, fresh, gains[worst])
         return [cured if limit.name == worst.name else limit for limit in found]
