@@ -39,7 +39,7 @@ from neuroep.runs.session import Session
 
 SAMPLES, BATCHES = 16, 2
 """Of a probe: samples of a batch, and batches."""
-SAID = 0.03
+SAID = 0.05
 """Cost from which a limit is said."""
 ENOUGH = 0.7
 """Share of a cause's cost that a cure is to win back."""
@@ -216,7 +216,8 @@ class _Search:
         """Return what is lost with some settings changed, on a chip programmed and calibrated anew; 1 if it fails."""
         try:
             config = configuration.changed(self.session.config, overrides)
-            probe = replace(self.probe, estimator=building.build_estimator(config))
+            own = self.probe.estimator
+            probe = replace(self.probe, estimator=building.build_estimator(config), yardstick=own)
             return lost(probe.cosines(self.session.programmed(config).engine))
         except (DivergenceError, UserError):
             return 1.0
