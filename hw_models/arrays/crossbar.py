@@ -26,6 +26,7 @@ Counted, with r row tiles, c column tiles and s slices, for every sample of a pr
     adc       out r s              in c s                          a reference column's current goes before the ADC
     additions out (r s - 1)        in (c s - 1)                    of converted sums, shifts of slices in
     reads     every device         every device                    those of reference lines in
+    activations r c s sides        r c s sides                     one array of the chip, once
 
 The sum that drives reference lines takes out - c additions more; a digital reference those of the driven signals' sum
 and one subtraction for each result, in - 1 + out forward and out - 1 + in transposed. Readings at the stop are those of
@@ -43,6 +44,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hw_models.arrays.loads import Coding, drawn, shared
 from hw_models.arrays.parts import CrossbarParts
 from hw_models.arrays.programming import Array
 from hw_models.arrays.reading import COLUMNS, Keys, Product
@@ -67,6 +69,9 @@ WAYS = ("forward", "transposed")
 """Directions of a product."""
 STOPS = tuple(name for name in COUNTERS if name.endswith("at_stop"))
 """Readings beyond the last level."""
+
+CODINGS: Mapping[str, Coding] = {"square": "amplitude", "charge": "width"}
+"""What is metered of a read, and how its inputs are coded where that is what counts."""
 
 SUMS = {"dac": "dac", "adc": "adc", "reads": "read", "writes": "write", "additions": "addition"}
 """Counters, and the kind of operation that each is the sum of."""
@@ -187,6 +192,8 @@ class Crossbar(StoredWeights):
         self._check_signals("forward", x, self.shape[1])
         self._count("forward", len(x))
         if self.ideal:
+            if self.tally.now.metered:
+                self._meter("forward", x)
             return self._ideal_forward(x, self._held)
         return self._read("forward", x, self._row_edges)
 
@@ -195,6 +202,8 @@ class Crossbar(StoredWeights):
         self._check_signals("transposed", s, self.shape[0])
         self._count("transposed", len(s))
         if self.ideal:
+            if self.tally.now.metered:
+                self._meter("transposed", s)
             return self._ideal_transposed(s, self._held, out)
         result = self._read("transposed", s, self._column_edges)
         if out is None:
@@ -211,11 +220,29 @@ class Crossbar(StoredWeights):
         except BaseException:
             self.observe(False)
             raise
+        if self.tally.now.metered:
+            self._meter(way, product.driven)
         if product.driven_at_stop:
             self.tally.add(self.name, "dac_at_stop", product.driven_at_stop, self.shape)
         if product.sensed_at_stop:
             self.tally.add(self.name, f"adc_{way}_at_stop", product.sensed_at_stop, self.shape)
         return result
+
+    def _meter(self, way: str, driven: Array) -> None:
+        """Write down what a read has drawn through the devices: by the square of its signals, and by their size.
+
+        Which of the two counts is a matter of how inputs are coded, which the cost model knows.
+        """
+        found, dac = self.loads(), self.converters.of(way)[0]
+        full = (dac.range if dac.acts else None) or 1.0
+        parts = [(driven, found.word if way == "forward" else found.bit)]
+        if way == "transposed" and self.devices.references:
+            ends = self._column_edges.tolist()
+            sums = np.stack([driven[:, a:b].sum(1) for a, b in zip(ends[:-1], ends[1:], strict=True)], axis=1)
+            most = [full * (b - a) for a, b in self.devices.reference_lines] if dac.acts and dac.range else np.inf
+            parts.append((shared(np.clip(sums, -np.asarray(most), most), self.devices), found.references))
+        for name, coding in CODINGS.items():
+            self.tally.add(self.name, f"{name} {way}", sum(drawn(*part, full, coding) for part in parts), self.shape)
 
     def _check_signals(self, way: str, signals: Array, lines: int) -> None:
         if not isinstance(signals, np.ndarray) or signals.dtype.kind not in "fiub":
@@ -241,8 +268,8 @@ class Crossbar(StoredWeights):
     def performed(self) -> Tally:
         """Return all it did as a cost model asks for it: by direction, shape, bits and phase.
 
-        Of each direction ``"dac forward"``, ``"adc forward"``, ``"addition forward"`` and ``"read forward"``, the reads
-        of single devices; ``"write"``, and readings at the stop as in :data:`COUNTERS`.
+        Of each direction ``"dac forward"``, ``"adc forward"``, ``"addition forward"``, ``"read forward"``, the reads of
+        single devices, and ``"activation forward"``; ``"write"``, and readings at the stop as in :data:`COUNTERS`.
         """
         found = Tally()
         for done, number in self.tally.rows():
@@ -254,6 +281,7 @@ class Crossbar(StoredWeights):
             for what, each, resolution in zip(("dac", "adc", "addition"), self.work(way), (*bits, None), strict=True):
                 found.add(self.name, f"{what} {way}", number * each, self.shape, resolution, done.phase)
             found.add(self.name, f"read {way}", number * self.devices.count, self.shape, None, done.phase)
+            found.add(self.name, f"activation {way}", number * self.arrays, self.shape, None, done.phase)
         return found
 
     def work(self, way: str) -> tuple[int, int, int]:
@@ -266,6 +294,12 @@ class Crossbar(StoredWeights):
         summed = outputs - columns if own.references else middle
         driven = (outputs + own.references) * rows * slices
         return driven, inputs * columns * slices, inputs * (columns * slices - 1) + summed
+
+    @property
+    def arrays(self) -> int:
+        """Number of arrays of the chip that it lies on: one for each tile, side and slice."""
+        own = self.devices
+        return len(own.row_tiles) * len(own.column_tiles) * own.sides * own.slices
 
     def news(self) -> dict[str, int]:
         """Return what the counters have grown by since this was asked last."""
