@@ -16,6 +16,7 @@ from hw_models.chip.description import (
     Part,
     Pulse,
     Readout,
+    Timing,
     Update,
     Wires,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "Part",
     "Pulse",
     "Readout",
+    "Timing",
     "Update",
     "Wires",
 ]

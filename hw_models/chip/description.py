@@ -28,6 +28,7 @@ from hw_models.chip.fields import Count, Idle, Part, at, leaves_of, silenced
 from hw_models.chip.layout import Layout
 from hw_models.chip.learning import Pulse, Update
 from hw_models.chip.periphery import Attention, Neuron, Readout
+from hw_models.chip.timing import Timing
 from hw_models.chip.wires import Wires
 from hw_models.errors import ChipError
 from hw_models.laws.mapping import zero_and_reach
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 __all__ = [
-    "Attention", "Chip", "Converter", "Device", "Events", "Layout", "Neuron", "Part", "Pulse", "Readout", "Update",
-    "Wires",
+    "Attention", "Chip", "Converter", "Device", "Events", "Layout", "Neuron", "Part", "Pulse", "Readout", "Timing",
+    "Update", "Wires",
 ]  # fmt: skip
 PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat", "kept"})
 """Fields of a chip that describe it and act on nothing."""
@@ -87,6 +88,8 @@ class Chip(Part):
     """How weights change."""
     events: Events = at("step", default=Events())
     """Event-driven array."""
+    timing: Timing = at("step", default=Timing())
+    """How long things take."""
     calibration_samples: Count = at("calibration", "samples", 64)
     """Training samples on which ranges are calibrated, where one is."""
 

@@ -43,7 +43,11 @@ from neuroep.runs.folders import absence, appearing, unwritable
 from neuroep.runs.layout import CHECKPOINT, CONFIG, ENVIRONMENT, METRICS
 
 PACKAGES = ("numpy", "scipy", "numba", "torch", "safetensors", "datasets", "gensim", "pydantic")
-LATER: Mapping[str, object] = {"estimator.points": 2}
+LATER: Mapping[str, object] = {
+    "estimator.points": 2,
+    **{f"chip.timing.{name}": 0.0 for name in ("dac", "integration", "adc", "digital", "hold", "pulse", "row")},
+    "chip.timing.copies": 1,
+}
 """Settings that version 0.1 did not have, with the values at which its runs are theirs."""
 CHANGEABLE = frozenset(
     {
