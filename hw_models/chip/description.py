@@ -22,6 +22,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from hw_models.chip import faults, layers
 from hw_models.chip.converter import Converter
+from hw_models.chip.cost import Cost
 from hw_models.chip.device import Device
 from hw_models.chip.events import Events
 from hw_models.chip.fields import Count, Idle, Part, at, leaves_of, silenced
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 __all__ = [
-    "Attention", "Chip", "Converter", "Device", "Events", "Layout", "Neuron", "Part", "Pulse", "Readout", "Timing",
-    "Update", "Wires",
+    "Attention", "Chip", "Converter", "Cost", "Device", "Events", "Layout", "Neuron", "Part", "Pulse", "Readout",
+    "Timing", "Update", "Wires",
 ]  # fmt: skip
 PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat", "kept"})
 """Fields of a chip that describe it and act on nothing."""
@@ -90,6 +91,8 @@ class Chip(Part):
     """Event-driven array."""
     timing: Timing = at("step", default=Timing())
     """How long things take."""
+    cost: Cost = at("bill", default=Cost())
+    """What it is made of, and what its operations cost."""
     calibration_samples: Count = at("calibration", "samples", 64)
     """Training samples on which ranges are calibrated, where one is."""
 
