@@ -20,6 +20,8 @@ else:
     ReadNoiseName = Literal[tuple(READ_NOISE)]
 
 RELAXATION = (1.0, 86400.0)
+STEEPEST = 20.0
+"""Largest read voltage over ``iv_voltage``; beyond, a half driven device would pass less than 1e-4 of a full one."""
 
 
 def refitted(device: Entries, changes: Entries) -> Page:
@@ -98,6 +100,15 @@ class Device(Part):
     the evaluation after each epoch looks this much ahead. What was trained may be read at any age without a write."""
     drift_compensation: bool = at("read", default=False)
     """Scale the outputs by the ratio of the summed conductances at programming and now."""
+    read_voltage: Positive | None = at("read", "V", None)
+    """Voltage across a device whose line is driven by the full scale of the DAC (1 without one)."""
+    iv: Literal["linear", "sinh", "cubic"] = at("read", default="linear")
+    """Current of a device over its conductance times the voltage: G V f(v)/(v f(1)), v = V/read_voltage, so that a
+    fully driven one conducts as programmed; f(v) = v, sinh(v read_voltage/iv_voltage), or (1 - c) v + c v^3."""
+    iv_voltage: Positive | None = at("read", "V", None)
+    """Sinh: the voltage from which it is exponential, 0.1 to 0.5 V of filamentary oxides."""
+    iv_cubic: Annotated[float, Field(ge=0, le=1)] = at("read", default=0.0)
+    """Cubic: c, the share of the cubic term in the current at the read voltage."""
     stuck_low: Share = at("device", default=0.0)
     """Share of devices stuck at g_min."""
     stuck_high: Share = at("device", default=0.0)
@@ -153,6 +164,7 @@ class Device(Part):
         if not self.g_min:
             self.idle("with g_min above 0", "g_min_spread")
         self._check_idle_noise()
+        self._check_iv()
         for name in ("drift_mean", "drift_spread"):
             if not getattr(self, name)[3]:
                 self.idle("with a highest exponent above 0, its last number", name)
@@ -171,6 +183,17 @@ class Device(Part):
             self.idle(f"with read_noise_law {laws}", name)
         for reason, names in self.noise.idle(self):
             self.idle(reason, *names)
+
+    def _check_iv(self) -> None:
+        if self.iv != "sinh":
+            self.idle("with iv sinh", "iv_voltage")
+        if self.iv != "cubic":
+            self.idle("with iv cubic", "iv_cubic")
+        for name in ("read_voltage", "iv_voltage"):
+            if self.iv == "sinh" and getattr(self, name) is None:
+                raise ValueError(f"{name} = None: with iv = 'sinh' it is needed, in V")
+        if self.iv == "sinh" and not self.read_voltage / self.iv_voltage <= STEEPEST:
+            raise ValueError(f"iv_voltage = {self.iv_voltage}: at most {STEEPEST:g} times below the read voltage")
 
     def _check_levels(self) -> None:
         span = self.g_max - self.g_min

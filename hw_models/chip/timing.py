@@ -13,6 +13,7 @@ from typing import Annotated, Self
 from pydantic import PlainValidator, model_validator
 
 from hw_models.chip.fields import LARGEST, SMALLEST, Count, NonNegative, Part, at
+from hw_models.text import shown
 
 DURATIONS = ("dac", "integration", "adc", "digital", "hold", "pulse", "row")
 """Fields that are durations of single operations."""
@@ -21,17 +22,17 @@ DURATIONS = ("dac", "integration", "adc", "digital", "hold", "pulse", "row")
 def _constants(value: object) -> float | dict[str, float]:
     """Return a time constant, or some by layer."""
     if isinstance(value, Mapping):
-        if not value:
-            raise ValueError("should be seconds above 0, or such by the names of layers")
-        return {str(name): _constant(each) for name, each in value.items()}
-    return _constant(value)
-
-
-def _constant(value: object) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not SMALLEST <= value <= LARGEST:  # type: ignore[operator]
+        for name, each in value.items():
+            if not _positive(each):
+                raise ValueError(f"{name} = {shown(each)}: should be seconds above 0")
+        return {str(name): float(each) for name, each in value.items()}
+    if not _positive(value):
         raise ValueError("should be seconds above 0, or such by the names of layers")
     return float(value)  # type: ignore[arg-type]
+
+
+def _positive(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and SMALLEST <= value <= LARGEST
 
 
 Constants = Annotated[float | dict[str, float], PlainValidator(_constants)]
@@ -64,7 +65,7 @@ class Timing(Part):
     @property
     def passes(self) -> bool:
         """Whether time passes."""
-        return self.tau is not None or any(getattr(self, name) for name in DURATIONS)
+        return bool(self.tau) or any(getattr(self, name) for name in DURATIONS)
 
     @property
     def read(self) -> float:
