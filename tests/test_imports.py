@@ -31,7 +31,8 @@ GROUND = {
 ROOMS = {
     "hw_models.kernels": (),
     "hw_models.laws": ("hw_models.kernels",),
-    "hw_models.chip": ("hw_models.laws",),
+    "hw_models.components": (),
+    "hw_models.chip": ("hw_models.laws", "hw_models.components"),
     "hw_models.presets": ("hw_models.chip",),
     "hw_models.arrays": ("hw_models.chip", "hw_models.tally"),
     "hw_models.periphery": ("hw_models.arrays",),
@@ -45,7 +46,7 @@ ROOMS = {
     "neuroep.engines": ("neuroep.learning", "neuroep.network", "neuroep.data", "hw_models.kernels", "hw_models.tally"),
     "neuroep.engines.chip": ("neuroep.engines", "hw_models.periphery", "hw_models.tally"),
     "neuroep.gradients": ("neuroep.engines",),
-    "neuroep.runs": ("neuroep.gradients", "neuroep.engines.chip", "hw_models.presets"),
+    "neuroep.runs": ("neuroep.gradients", "neuroep.engines.chip", "hw_models.presets", "hw_models.cost"),
     "analysis": ("neuroep.runs", "hw_models.cost"),
     "neuroep.cli": ("analysis",),
     "neuroep.__main__": ("neuroep.cli",),

@@ -11,7 +11,7 @@ side. Formulas of durations: :mod:`hw_models.durations`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hw_models import durations
@@ -40,8 +40,9 @@ def timing(constants: Constants) -> Timing:
 
 
 def turns(constants: Constants) -> int:
-    """Return how many sensed lines take turns at one ADC."""
-    return int(constants.value("adc_lines") or 1)
+    """Return how many sensed lines take turns at one ADC: what the chip says, else its component."""
+    own = constants.chip.adc.columns
+    return own if own > 1 else int(constants.value("adc_lines") or 1)
 
 
 def sensed(chip: Chip, shape: tuple[int, ...], way: str) -> int:
@@ -53,7 +54,8 @@ def sensed(chip: Chip, shape: tuple[int, ...], way: str) -> int:
 def product(constants: Constants, shape: tuple[int, ...], way: str) -> float:
     """Return the seconds of one product of a weight matrix (out, in) in a direction; tiles run side by side."""
     found = timing(constants)
-    return durations.product(found, turns(constants), sensed(constants.chip, shape, way))
+    shared = constants.chip.adc.columns if found is constants.chip.timing else turns(constants)
+    return durations.product(found, shared, sensed(constants.chip, shape, way))
 
 
 def arrays(chip: Chip, shape: tuple[int, ...]) -> int:
@@ -103,7 +105,7 @@ def phases(tally: Tally, constants: Constants, network: Course, names: Sequence[
 
 
 def _reads(tally: Tally, constants: Constants, name: str, way: str, phase: str) -> tuple[float, float]:
-    """Return how often an array was read, and the seconds that took; events are sent one behind the other."""
+    """Return how often an array was read, and the seconds that took; all synapses of events are on one core."""
     number = seconds = 0.0
     for done, count in tally.rows():
         if done.part != name or done.phase != phase or not count:
@@ -126,13 +128,14 @@ def _moves(tally: Tally, constants: Constants, step: Step, phase: str, dt: float
         reads = max((_reads(tally, constants, name, way, phase)[0] for name, way in step.products), default=0.0)
         return max(responded, reads) * durations.step(own, step.layer, dt)
     spent = max((_reads(tally, constants, name, way, phase)[1] for name, way in step.products), default=0.0)
-    barrier = responded * (constants.value("barrier_time") or 0.0) if constants.chip.substrate == "event_driven" else 0.0
-    return spent + barrier
+    if constants.chip.substrate == "event_driven":
+        return spent + responded * (own.digital or constants.value("barrier_time") or 0.0)
+    return spent
 
 
 def update(tally: Tally, constants: Constants) -> float:
     """Return the seconds of changing the weights, arrays side by side: slots of pulses, or rows written anew."""
-    own, longest = timing(constants), 0.0
+    own = timing(constants)
     width = constants.value("write_time")
     slot = own.pulse or width or 0.0
     each = own.row or (width or 0.0) * (constants.value("write_iterations") or 1.0)
@@ -142,7 +145,7 @@ def update(tally: Tally, constants: Constants) -> float:
             spent[done.part] = spent.get(done.part, 0.0) + count * slot
         elif done.operation == "write" and len(done.shape) == 2 and constants.chip.substrate == "crossbar":
             spent[done.part] = spent.get(done.part, 0.0) + written(constants.chip, done.shape, count) * each
-    return max([longest, *spent.values()])
+    return max(spent.values(), default=0.0)
 
 
 def written(chip: Chip, shape: tuple[int, ...], devices: int) -> float:
@@ -151,7 +154,3 @@ def written(chip: Chip, shape: tuple[int, ...], devices: int) -> float:
     whole = shape[0] * shape[1] * (2 if chip.crossbar.mapping == "differential" else 1) * chip.crossbar.slices
     return rows * devices / whole if whole else 0.0
 
-
-def total(found: Iterable[float]) -> float:
-    """Return the sum of seconds."""
-    return float(sum(found))
