@@ -16,7 +16,7 @@ from analysis.comparison.bench import Contestant
 from analysis.comparison.pictures import WIDE
 from analysis.comparison.results import Comparison
 from hw_models.reading import Page
-from neuroep.runs import config as configuration, directory as runs
+from neuroep.runs import config as configuration, directory as runs, limits
 
 MOST_DRAWN = 8
 """Most contestants in the picture of counters."""
@@ -52,9 +52,11 @@ def summary(result: Comparison) -> str:
         "Times, with compiling, and memory are of the simulation, not of a chip; no training time: the weights were "
         "taken over."
     )
+    told = [f"{found.name}: {line}" for found in result.contestants for line in limits.lines(found.limits)]
     if result.baseline is not None:
         note += f" {result.baseline.name.capitalize()}: {result.baseline.about}."
-    return html.section("In short", html.table(heads, rows), html.paragraph(note, "note"))
+    warned = [html.paragraph(line, "warn") for line in told]
+    return html.section("In short", html.table(heads, rows), html.paragraph(note, "note"), *warned)
 
 
 def _row(found: Contestant) -> tuple[str, ...]:
@@ -85,6 +87,10 @@ def _gradients(results: Sequence[Comparison]) -> str:
         ("Its standard deviation over draws of the read noise", "spread"),
         ("Relative error of the same gradients", "relative_error"),
         ("Cosine with the exact gradient, for the weights as programmed", "nominal"),
+        ("Cosine of EP in exact arithmetic, for the weights as conducted", "exact_phases"),
+        ("Cosine of what both phases share, without what differs between them", "common"),
+        ("Relative error of that: learned around", "common_error"),
+        ("What differs between the phases over the exact gradient: in every update", "differing_error"),
     ):
         rows = []
         for found in result.contestants:

@@ -15,7 +15,7 @@ from hw_models.reading import Entries, Page, read_json
 from hw_models.text import lined
 from neuroep.data.text_corpus import TextCorpus
 from neuroep.errors import ConfigError
-from neuroep.runs import config as configuration
+from neuroep.runs import config as configuration, limits
 from neuroep.runs.config import Config
 
 RESULTS, TABLE, PICTURE = "comparison.json", "comparison.txt", "comparison.png"
@@ -57,6 +57,7 @@ class Comparison:
                 f"{found.name:<{width}}{found.accuracy['train']:>9.1%}{found.accuracy['test']:>9.1%}"
                 f"{found.agreement:>9.1%}{found.steps:>9.1f}{worst:>14}{sum(found.seconds.values()):>9.1f}{memory:>9}"
             )
+        lines += [f"{found.name}: {line}" for found in self.contestants for line in limits.lines(found.limits)[:1]]
         if self.baseline is not None:
             lines.append(f"{self.baseline.name:<{width}}{'':>9}{self.baseline.accuracy:>9.1%}")
         trained = [name for name in (found.name for found in self.contestants) if (self.out / folder(name)).is_dir()]

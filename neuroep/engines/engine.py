@@ -86,7 +86,7 @@ class Engine(Wiring):
         self.version = 0
         self.settle_steps = 0
         self._clamps = 0
-        self._make = make
+        self.make = make
         super().__init__(network, values, make(optimiser))
 
     def _place(self, parameters: Mapping[str, np.ndarray], substrate: Substrate) -> None:
@@ -353,7 +353,7 @@ class Engine(Wiring):
         """
         checks.check_parameters(self.network, parameters)
         self.version += 1
-        self._place(parameters, self._make(self.optimiser))
+        self._place(parameters, self.make(self.optimiser))
 
     def load_optimiser_state(
         self, state: Mapping[str, np.ndarray], devices: Mapping[str, np.ndarray] | None = None

@@ -99,6 +99,15 @@ class Part(Protocol):
         """Return shares that tell of limits reached since they were asked for last, by name."""
         return {}
 
+    @property
+    def resolution(self) -> float:
+        """Step in which what it shows is digitised, as a signal; 0 where it is exact."""
+        return 0.0
+
+    def ranges(self) -> dict[str, float]:
+        """Return calibrated full scales, by the table of the chip and the place: ``"adc dense_1 forward"``."""
+        return {}
+
 
 class Array(Part, Protocol):
     """What holds the weights of one synapse, (out, in).
@@ -271,6 +280,10 @@ class Substrate(Part, Protocol):
 
     def read_out(self, synapse: str, end: str, signal: Signal) -> Signal:
         """Return what an update measures of one end of a synapse."""
+        ...
+
+    def read_out_resolution(self, synapse: str, end: str) -> float:
+        """Return the step in which an update measures the change of one end of a synapse; 0 where it is exact."""
         ...
 
     # Memory.

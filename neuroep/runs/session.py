@@ -206,6 +206,24 @@ class Session:
         drawn = generator(self.config.training.seed, purpose).permutation(len(self.corpus.split(split)))
         return drawn[:count]
 
+    def programmed(self, config: Config, age: float = 0.0) -> Session:
+        """Return the weights as they are now on the chip of other settings, programmed and calibrated anew.
+
+        Parameters
+        ----------
+        config : Config
+            With the same data and network.
+        age : float
+            Read its devices so long after they are written [s].
+        """
+        engine = building.build_engine(config, self.network, self.engine.parameters())
+        if config.chip is not None:
+            engine.read_at(age)
+        estimator = building.build_estimator(config)
+        session = Session(config, self.corpus, self.network, engine, estimator, self.checkpoint)
+        session._calibrate()
+        return session
+
     def rates(self, epoch: int) -> dict[str, float]:
         """Return the learning rate of every synapse in an epoch, counted from 0."""
         return building.rates(self.config, self.network, epoch)

@@ -93,6 +93,11 @@ class ChipSubstrate(ExactSubstrate):
         signal = self._arrays[synapse].held(end, signal)
         return self._read_outs[f"read-out.{synapse}.{end}"].measure(signal) if self.chip.readout.measures else signal
 
+    def read_out_resolution(self, synapse: str, end: str) -> float:
+        """Return the step of the read-out, or of the integers in which an event-driven chip holds states."""
+        held = self._arrays[synapse].resolution_of(end)
+        return max(held, self._read_outs[f"read-out.{synapse}.{end}"].resolution if self.chip.readout.measures else 0.0)
+
     def _parts(self) -> list[Part]:
         return [*self._arrays.values(), *self._read_outs.values(), *self._others.values()]
 
@@ -125,6 +130,10 @@ class ChipSubstrate(ExactSubstrate):
         with calibrating(*self._parts()):
             yield
         self._calibrated = True
+
+    def ranges(self) -> dict[str, float]:
+        """Return the calibrated ranges of all parts."""
+        return {name: full for part in self._parts() for name, full in part.ranges().items()}
 
     def performed(self) -> Tally:
         """Return what the read-outs did; other parts tell for themselves."""
