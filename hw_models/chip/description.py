@@ -46,6 +46,8 @@ __all__ = [
 ]  # fmt: skip
 PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat", "kept"})
 """Fields of a chip that describe it and act on nothing."""
+PRICES: frozenset[str] = frozenset(f"cost.{name}" for name in Cost.model_fields)
+"""Fields that act on a bill alone: no state, weight or count depends on them."""
 
 
 class Chip(Part):

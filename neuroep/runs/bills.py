@@ -66,10 +66,20 @@ def classification(chip: Chip, network: Network, schedule: Schedule, counted: Ta
     ChipError
         If the chip has no constants.
     """
-    made, constants = price(counted, chip, per=CLASSIFICATION, number=samples), Constants(chip)
-    spent = latency.phases(counted, constants, course(network, schedule, counted), ("evaluate",))
-    free = {"free": seconds / samples for seconds in spent.values() if seconds}
-    return finished(made, constants, network, counted, free, sum(free.values()))
+    counted, constants = _as_free(counted), Constants(chip)
+    made = price(counted, chip, per=CLASSIFICATION, number=samples)
+    spent = latency.phases(counted, constants, course(network, schedule, counted), ("free",))
+    free = {phase: seconds / samples for phase, seconds in spent.items()}
+    return finished(made, constants, network, free)
+
+
+def _as_free(counted: Tally) -> Tally:
+    """Return what an evaluation did as what its free phases did, of which alone it is made."""
+    found = Tally()
+    for done, number in counted.rows():
+        phase = "free" if done.phase == "evaluate" else done.phase
+        found.add(done.part, done.operation, number, done.shape, done.bits, phase)
+    return found
 
 
 def update(
@@ -103,13 +113,12 @@ def update(
     each["hold"] = durations.batch(chip.timing, samples, holds * chip.timing.hold)
     each["update"] = latency.update(counted, constants)
     each = {phase: seconds for phase, seconds in each.items() if seconds}
-    return finished(made, constants, network, counted, each, sum(each.values()))
+    return finished(made, constants, network, each)
 
 
-def finished(
-    made: Bill, constants: Constants, network: Network, counted: Tally, spent: Mapping[str, float], seconds: float
-) -> Bill:
+def finished(made: Bill, constants: Constants, network: Network, spent: Mapping[str, float]) -> Bill:
     """Return a bill with latency, area, and what is drawn all the time."""
+    seconds = sum(spent.values())
     shapes = [synapse.shape for synapse in network.synapses] if constants.chip.substrate == "crossbar" else []
     power, items, left = constants.value("static_power"), list(made.items), list(made.leaves_out)
     if power is not None and seconds:
@@ -122,6 +131,7 @@ def finished(
     if not spent:
         left.insert(0, "latency, without durations")
     found = area(constants, shapes)
+    left[:0] = [] if found else ["area"]
     return replace(made, items=tuple(items), latency=dict(spent), area=found, leaves_out=tuple(left))
 
 
@@ -168,11 +178,12 @@ def _named(synapse: str, parts: Iterable[str]) -> list[str]:
 def told(bill: Bill, size: str = "") -> list[str]:
     """Return a bill in lines: total, by part, by phase, what it leaves out."""
     head = [quantity(bill.energy, "J"), quantity(bill.seconds, "s"), quantity(bill.square_metres, "m^2")]
-    names = ("", "latency ", "area ")
-    lines = [f"{bill.per}{size}: " + ", ".join(f"{name}{text}" for name, text in zip(names, head, strict=True) if text)]
-    for name, shares, unit in (("part", bill.by_part(), "J"), ("phase", bill.by_phase(), "J"), ("time", bill.latency, "s")):
-        if shares:
-            lines.append(f"  by {name:<6} " + ", ".join(f"{key} {quantity(each, unit)}" for key, each in shares.items()))
+    names = ("energy", "latency", "area")
+    total = ", ".join(f"{name} {text}" for name, text in zip(names, head, strict=True) if text)
+    lines, tables = [f"{bill.per}{size}: {total}"], [("by part", bill.by_part(), "J"), ("by phase", bill.by_phase(), "J")]
+    for name, shares, unit in (*tables, ("latency", bill.latency, "s")):
+        if len(shares) > 1:
+            lines.append(f"  {name:<9} " + ", ".join(f"{key} {quantity(each, unit)}" for key, each in shares.items()))
     return [*lines, f"  leaves out: {', '.join(bill.leaves_out)}"]
 
 

@@ -80,8 +80,8 @@ class Costs:
         elif self.refused:
             lines.append(f"update: none: {self.refused}")
         lines.append("the same network on a digital chip, 45 nm, arithmetic and weights from SRAM")
-        lines += [f"  {name:<24}" + ", ".join(f"{quantity(joule, 'J')} a {per}" for per, joule in each.items())
-                  for name, each in self.baseline.items()]  # fmt: skip
+        for name, each in self.baseline.items():
+            lines.append(f"  {name:<24}" + ", ".join(f"{per} {quantity(joule, 'J')}" for per, joule in each.items()))
         lines.append(f"  leaves out: {', '.join(digital.LEAVES_OUT)}")
         return lined([*lines, "constants", *(f"  {line}" for line in self.classification.components)])
 
@@ -140,8 +140,7 @@ def cost(
     made, why = None, ""
     if update:
         try:
-            building.check_update(session.config)
-            made = _learned(session, found)
+            made = learned(session)
         except UserError as error:
             why = str(error)
     size = min(session.config.training.batch, len(session.corpus.split("train")))
@@ -153,9 +152,19 @@ def _batch(session: Session) -> Batch:
     return next(session.shuffled(session.epoch)).keyed("cost", 0)
 
 
-def _learned(session: Session, chip: Chip) -> Bill:
-    """Return the bill of one update, after which all is as it was."""
-    engine, batch = session.engine, _batch(session)
+def learned(session: Session) -> Bill:
+    """Return the bill of one update on the session's chip, after which all is as it was.
+
+    Raises
+    ------
+    ConfigError
+        If there is no chip, or it cannot learn with these settings.
+    """
+    chip, engine = session.config.chip, session.engine
+    if chip is None:
+        raise ConfigError("there is no chip to be priced: add --chip NAME")
+    building.check_update(session.config)
+    batch = _batch(session)
     kept = engine.parameters(), engine.optimiser_state(), engine.device_state()
     engine.read_at(0.0)
     try:

@@ -31,6 +31,7 @@ from typing import Any
 
 import numpy as np
 
+from hw_models.chip.description import PRICES
 from hw_models.reading import Entries, Page, parse_json, read_json
 from hw_models.text import shown
 from hw_models.whole_files import opened, write_text
@@ -66,6 +67,7 @@ CHANGEABLE = frozenset(
         "chip.url",
         "chip.caveat",
         "chip.kept",
+        *(f"chip.{name}" for name in PRICES),
     }
 )
 """Settings that may change when a run is resumed; that the data are the same is seen from the corpus's fingerprint."""

@@ -49,7 +49,7 @@ Source = str | Path | Config | Run
 """What is opened: a run directory or a configuration file, by its path or opened already."""
 OF_THE_DATA = ("data.", "network.tokens", "training.seed")
 """Settings that decide which samples are read."""
-WITHOUT_EFFECT = {"kept": None, "citation": None, "url": None, "caveat": None}
+WITHOUT_EFFECT = {"kept": None, "citation": None, "url": None, "caveat": None, "cost": None}
 """Fields of a chip that say something about it and do nothing."""
 
 
