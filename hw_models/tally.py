@@ -8,8 +8,8 @@ operation                     one is
 ============================  ======================================================================================
 forward, transposed           a sample read through a crossbar; see :meth:`hw_models.arrays.crossbar.Crossbar.work`
 activation W                  an array of one tile, side and slice read once for a sample
-square W, charge W            a pS of conductance through which x^2, or the size of x, was driven in full-scale units, where
-                              currents are metered (:mod:`hw_models.arrays.loads`)
+square W, charge W            a pS of conductance through which x^2, or the size of x, was driven in full-scale units,
+                              where currents are metered (:mod:`hw_models.arrays.loads`)
 dac, adc, addition, read W    a conversion, a digital addition of tile sums, a device read; W the direction
 write                         a device, or an integer weight, written
 pulse                         a programming pulse of one device

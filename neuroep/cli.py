@@ -200,7 +200,7 @@ def _add_runs(add: Callable[..., Parser]) -> None:
     command.add_argument("--json", action="store_true", help="print one line of JSON")
     command.add_argument("--quiet", action="store_true", help="show no progress bar")
 
-    command = add("cost", _cost, "tell what a run takes on a chip: joules, seconds, square millimetres, and what is left out")
+    command = add("cost", _cost, "tell what a run takes on a chip: joules, seconds, area, and what is left out")
     command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory, or configuration (initial weights)")
     command.add_argument("--split", default="test", metavar="NAME", help="split to classify (default: test)")
     command.add_argument("--samples", type=int, default=64, metavar="N", help="samples to classify (default: 64)")

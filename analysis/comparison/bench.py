@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -187,10 +188,8 @@ class Bench:
     def _bills(self, parts: Session, classification: Bill) -> dict[str, Page]:
         """Return what a test sample takes on a chip, and an update where the chip can learn with these settings."""
         found = {"classification": classification.as_dict()}
-        try:
+        with suppress(UserError):  # one that cannot learn with these settings has no update
             found["update"] = costs.learned(parts).as_dict()
-        except UserError:
-            pass
         return found
 
     def _limits(self, name: str, parts: Session, learns: bool) -> list[Page]:

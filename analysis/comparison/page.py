@@ -135,8 +135,8 @@ COUNTERS = Panel(
 def _bills(result: Comparison) -> list[Bills]:
     """Return the bills of all contestants by what for; nothing where nothing is known of what chips take."""
     whats = ("classification", "update")
-    found = [{f"{one.name}, {what}": one.bills[what] for one in result.contestants if what in one.bills} for what in whats]
-    return [each for each in found if each]
+    found = [[(one.name, one.bills[what]) for one in result.contestants if what in one.bills] for what in whats]
+    return [{f"{name}, {what}": bill for name, bill in each} for what, each in zip(whats, found, strict=True) if each]
 
 
 BILLS = Panel(

@@ -43,7 +43,8 @@ def plot_bills(result: Bills, ax: Axes | None = None, *, title: str = "") -> Axe
             left = right
         seconds = bill.get("latency")
         told = quantity(bill["energy"], "J") + (f", {quantity(seconds, 's')}" if numbers.known(seconds) else "")
-        ax.annotate(told, (bill["energy"], place), (3, 0), textcoords="offset points", va="center", fontsize=style.TEXT - 2)
+        where: style.Look = {"textcoords": "offset points", "va": "center", "fontsize": style.TEXT - 2}
+        ax.annotate(told, (bill["energy"], place), (3, 0), **where)
     for part in parts:
         ax.barh(0, 0, left=low, color=style.colour(PARTS.index(part)), label=part)
     ax.set_xscale("log")
@@ -64,8 +65,8 @@ def table(result: Bills) -> str:
     parts = [part for part in PARTS if any(bill["by_part"].get(part) for bill in result.values())]
     heads = ("", "energy", "latency", "area", *parts)
     rows = [(name, *_row(bill, parts)) for name, bill in result.items()]
-    left = [html.paragraph(f"{name} leaves out: {', '.join(bill['leaves_out'])}.", "note") for name, bill in result.items()]
-    return "\n".join([html.table(heads, rows), *dict.fromkeys(left)])
+    left = [f"{name} leaves out: {', '.join(bill['leaves_out'])}." for name, bill in result.items()]
+    return "\n".join([html.table(heads, rows), *(html.paragraph(line, "note") for line in left)])
 
 
 def sources(result: Bills) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from analysis.drawing import bills, style
@@ -26,7 +27,7 @@ READ = 200
 
 
 @dataclass(frozen=True)
-class Settling:
+class SettleTimes:
     """What is classified right after so many sweeps."""
 
     seconds: Sequence[float]
@@ -34,7 +35,7 @@ class Settling:
     energy: Sequence[float]
     """[J]"""
     accuracy: Sequence[float]
-    steps: Sequence[int]
+    steps: Sequence[float]
     samples: int
 
 
@@ -50,15 +51,13 @@ def measure(subject: Subject) -> list[Bills]:
     pages = {f"classification, {name}": page["cost"] for name, page in last.items() if page.get("cost")}
     if not pages and judged.cost is not None:
         found["classification"] = judged.cost
-    try:
+    with suppress(UserError):  # a chip that cannot learn with these settings has no update
         found["update"] = costs.learned(session)
-    except UserError:
-        pass
     pages |= {name: bill.as_dict() for name, bill in found.items()}
     return [pages] if pages else []
 
 
-def settle(session: Session, split: str, sweeps: Sequence[int] = SWEEPS, samples: int = READ) -> Settling:
+def settle(session: Session, split: str, sweeps: Sequence[int] = SWEEPS, samples: int = READ) -> SettleTimes:
     """Return accuracy, latency and energy of classifications that are read after so many sweeps.
 
     Parameters
@@ -78,24 +77,24 @@ def settle(session: Session, split: str, sweeps: Sequence[int] = SWEEPS, samples
         judged = replace(session, estimator=replace(session.estimator, free=free)).evaluate(split, only=chosen)
         if judged.cost is not None:
             found.append((judged.cost.seconds or 0.0, judged.cost.energy, judged.accuracy, steps))
-    columns = [list(column) for column in zip(*found, strict=True)] or [[], [], [], []]
-    return Settling(*columns, len(chosen))
+    seconds, energy, accuracy, steps = ([one[n] for one in found] for n in range(4))
+    return SettleTimes(seconds, energy, accuracy, steps, len(chosen))
 
 
-def _settles(subject: Subject) -> list[Settling]:
+def _settles(subject: Subject) -> list[SettleTimes]:
     if not known(subject.run.config.chip):
         return []
     found = settle(subject.opened.again(), subject.opened.split)
     return [found] if any(found.seconds) else []
 
 
-def plot_settle_time(result: Settling, ax: Axes | None = None) -> Axes:
+def plot_settle_time(result: SettleTimes, ax: Axes | None = None) -> Axes:
     """Draw accuracy against the time for which a network settles before its outputs are read."""
     ax = style.axes(ax)
     ax.plot([1e6 * seconds for seconds in result.seconds], [100 * share for share in result.accuracy], "o-",
             color=style.colour(0))  # fmt: skip
     for seconds, share, steps in zip(result.seconds, result.accuracy, result.steps, strict=True):
-        ax.annotate(str(steps), (1e6 * seconds, 100 * share), (0, 5), textcoords="offset points", ha="center",
+        ax.annotate(f"{steps:g}", (1e6 * seconds, 100 * share), (0, 5), textcoords="offset points", ha="center",
                     fontsize=style.TEXT - 2)  # fmt: skip
     ax.set_xscale("log")
     return style.dress(ax, x="latency [us]", y="accuracy [%]", title="Accuracy as it settles, sweeps at the marks")
@@ -109,7 +108,7 @@ def _below(results: Sequence[Bills]) -> str:
     return "\n".join(f"{bills.table(result)}\n{bills.sources(result)}" for result in results)
 
 
-def _about(result: Settling) -> str:
+def _about(result: SettleTimes) -> str:
     return f"{result.samples} samples, read after so many sweeps as the marks say; the latency is that of the chip."
 
 
@@ -117,7 +116,7 @@ BILLS = Panel(
     "What it takes",
     21,
     measure,
-    [Picture(_bars, "Energy of a classification, and of an update of a whole batch, by part of the chip.", "energy by part", None)],
+    [Picture(_bars, "Energy of a classification, and of an update of a whole batch, by part.", "energy by part", None)],
     title="On the chip",
     below=_below,
     beside=False,

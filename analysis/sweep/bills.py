@@ -95,7 +95,8 @@ def plot_price(result: Priced, ax: Axes | None = None) -> Axes:
                     fontsize=style.TEXT - 2)  # fmt: skip
     if result.price and min(result.price) > 0 and max(result.price) > 3 * min(result.price):
         ax.set_xscale("log")
-    style.dress(ax, x=CALLED[result.paid], y="accuracy [%]", title=f"Accuracy against {CALLED[result.paid].split(' [')[0]}")
+    title = f"Accuracy against {CALLED[result.paid].partition(' [')[0]}"
+    style.dress(ax, x=CALLED[result.paid], y="accuracy [%]", title=title)
     style.legend(ax)
     return ax
 
@@ -107,8 +108,8 @@ def _measure(subject: Targeted) -> list[Priced]:
 
 
 def _about(result: Priced) -> str:
-    cheapest = f"from {quantity(min(result.price), UNITS[result.paid])} to {quantity(max(result.price), UNITS[result.paid])}"
-    return f"Points, means over their seeds, {cheapest}; the line joins those that no other beats in both."
+    low, high = (quantity(end(result.price), UNITS[result.paid]) for end in (min, max))
+    return f"Points, means over their seeds, from {low} to {high}; the line joins those that no other beats in both."
 
 
 def _table(results: Sequence[Priced]) -> str:

@@ -40,6 +40,7 @@ sum of independent terms.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -238,7 +239,7 @@ class Crossbar(StoredWeights):
         parts = [(driven, found.word if way == "forward" else found.bit)]
         if way == "transposed" and self.devices.references:
             ends = self._column_edges.tolist()
-            sums = np.stack([driven[:, a:b].sum(1) for a, b in zip(ends[:-1], ends[1:], strict=True)], axis=1)
+            sums = np.stack([driven[:, a:b].sum(1) for a, b in pairwise(ends)], axis=1)
             most = [full * (b - a) for a, b in self.devices.reference_lines] if dac.acts and dac.range else np.inf
             parts.append((shared(np.clip(sums, -np.asarray(most), most), self.devices), found.references))
         for name, coding in CODINGS.items():

@@ -6,9 +6,9 @@ now, both of a pair, every slice, reference lines among them:
     forward      sum_j w_j sum_i G_ij          w_j = x_j^2, or |x_j| where the width of a pulse carries the input
     transposed   sum_i w_i sum_j G_ij + sum over tiles of w(taken/L) sum_j R_lj
 
-``taken`` is the sum that the L reference lines of a tile share, :mod:`hw_models.arrays.programming`. Times V^2 t that is
-the energy of the cells (:mod:`hw_models.cost.formulas`). Row sums are kept once per programming, so that a read costs
-one dot product. Wires are left out: what falls along a line is counted as if it fell across the devices.
+``taken`` is the sum that the L reference lines of a tile share, :mod:`hw_models.arrays.programming`. Times V^2 t that
+is the energy of the cells (:mod:`hw_models.cost.formulas`). Row sums are kept once per programming, so that a read
+costs one dot product. Wires are left out: what falls along a line is counted as if it fell across the devices.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def drawn(signals: Array, load: Array, full: float, coding: Coding) -> int:
     shares = signals / signals.dtype.type(full)
     weights = np.abs(shares) if coding == "width" else np.square(shares)
     total = float(weights.sum(0, dtype=np.float64) @ load)
-    return int(round(total * PICO)) if np.isfinite(total) else 0
+    return round(total * PICO) if np.isfinite(total) else 0
 
 
 def shared(taken: Array, devices: Devices) -> Array:

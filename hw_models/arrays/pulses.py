@@ -123,7 +123,7 @@ class PulsedDevices(PlayedDevices):
         if not up.shape == down.shape == self.shape:
             raise ValueError(f"numbers of pulses are {up.shape} and {down.shape}: {self.shape} is allowed")
         rows = sum(float(np.maximum(count, 0).max(axis=1, initial=0).sum()) for count in (up, down))
-        self.tally.add(self.name, "slot", int(round(rows)) if np.isfinite(rows) else 0, self.shape)
+        self.tally.add(self.name, "slot", round(rows) if np.isfinite(rows) else 0, self.shape)
         if not (np.issubdtype(up.dtype, np.integer) and np.issubdtype(down.dtype, np.integer)):
             return self._given(self._done(ExpectedStep(self, weights, step, 0).mixed(up, down), step, 0))
 

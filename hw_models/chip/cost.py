@@ -1,5 +1,7 @@
 # Tested by tests/hw_models/cost/test_constants.py.
-"""What operations of a chip cost, as data; formulas: :mod:`hw_models.cost.formulas`, sources: :mod:`hw_models.components`.
+"""What a chip's operations cost, as data.
+
+Formulas: :mod:`hw_models.cost.formulas`, sources of constants: :mod:`hw_models.components`.
 
 A chip names the components that it has, each a table of constants with source, node and kind; a constant that is set
 here stands in place of a component's. What is known of neither is left out of a bill, and named beside it.

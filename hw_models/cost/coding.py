@@ -17,7 +17,7 @@ from typing import NamedTuple
 from hw_models.cost.constants import Constants
 
 
-class Course(NamedTuple):
+class Sending(NamedTuple):
     """How one product runs."""
 
     passes: int
@@ -34,16 +34,16 @@ class Course(NamedTuple):
     """Of what is driven at once."""
 
 
-def course(constants: Constants, inputs: int | None, outputs: int | None) -> Course:
+def sending(constants: Constants, inputs: int | None, outputs: int | None) -> Sending:
     """Return how a product of so many bits in and out runs; None of a converter that is exact."""
     coding = constants.choice("coding")
     sent = max(1, (inputs or 1) - (1 if constants.signed and inputs else 0))
     steps = outputs or 1
     if coding == "serial" and inputs is not None:
-        return Course(sent, sent, sent, sent * steps, 1, 1)
+        return Sending(sent, sent, sent, sent * steps, 1, 1)
     if coding == "pulses":
         most = constants.value("phase_bits")
         parts = [sent] if most is None or sent <= most else [-(-sent // 2), sent // 2]
         left = [max(steps - sum(parts[:n]), 0) for n in range(len(parts))]
-        return Course(sent, sum(2**part - 1 for part in parts), 1, sum(left), len(parts), 1)
-    return Course(1, 1, 1, steps, 1, inputs)
+        return Sending(sent, sum(2**part - 1 for part in parts), 1, sum(left), len(parts), 1)
+    return Sending(1, 1, 1, steps, 1, inputs)

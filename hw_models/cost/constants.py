@@ -58,8 +58,8 @@ class Constants:
         for component in found:
             for name in component.constants:
                 if name in first and not self._own(name) and name not in CHOICES:
-                    both = f"'{first[name]}' and '{component.name}'"
-                    raise ChipError(f"chip '{self.chip.name}': cost.components: {both} both hold {name}; set cost.{name}")
+                    both = f"'{first[name]}' and '{component.name}' both hold {name}"
+                    raise ChipError(f"chip '{self.chip.name}': cost.components: {both}; set cost.{name}")
                 first.setdefault(name, component.name)
         return found
 

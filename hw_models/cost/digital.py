@@ -45,7 +45,7 @@ ARITHMETICS: Mapping[str, Arithmetic] = {each.name: each for each in (INT8, FP32
 
 
 @dataclass(frozen=True)
-class Work:
+class Effort:
     """Multiply-adds of a classification, or of an update."""
 
     inference: float
@@ -58,11 +58,11 @@ class Work:
         return self.inference * numbers.energy + self.update * FP32.energy
 
 
-def equilibrium(tally: Tally, number: float) -> Work:
+def equilibrium(tally: Tally, number: float) -> Effort:
     """Return what EP takes, of the tally of exact arithmetic, divided by a number of classifications or updates."""
     rows = [(done, count) for done, count in tally.rows() if done.operation.startswith("multiply-add")]
     update = sum(count for done, count in rows if done.operation.endswith(" update"))
-    return Work((sum(count for _, count in rows) - update) / number, update / number)
+    return Effort((sum(count for _, count in rows) - update) / number, update / number)
 
 
 def forward(tally: Tally, samples: float) -> float:
@@ -72,6 +72,6 @@ def forward(tally: Tally, samples: float) -> float:
                and done.phase != "update") / samples  # fmt: skip
 
 
-def backpropagation(once: float, samples: float, weights: int) -> Work:
+def backpropagation(once: float, samples: float, weights: int) -> Effort:
     """Return what one update by backpropagation takes: three passes of every sample, and the rule."""
-    return Work(2 * once * samples, once * samples + weights)
+    return Effort(2 * once * samples, once * samples + weights)

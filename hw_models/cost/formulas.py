@@ -26,7 +26,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
-from hw_models.cost.coding import course
+from hw_models.cost.coding import sending
 from hw_models.cost.constants import Constants
 from hw_models.tally import Work
 
@@ -83,7 +83,7 @@ class Cells(Formula):
     def energy(self, done: Work, number: int, constants: Constants) -> float | None:
         """Return V^2 t sum w G of what was metered, or N passes e."""
         kind, fixed = done.operation.split()[0], constants.value("cell_energy")
-        sent = course(constants, _dac_bits(constants), None)
+        sent = sending(constants, _dac_bits(constants), None)
         if fixed is not None:
             return number * sent.passes * fixed if kind == "read" else 0.0
         volt, seconds = constants.value("read_voltage"), constants.chip.timing.integration
@@ -107,7 +107,7 @@ class Conversion(Formula):
 
     def energy(self, done: Work, number: int, constants: Constants) -> float | None:
         """Return N passes e."""
-        sent = course(constants, done.bits, None)
+        sent = sending(constants, done.bits, None)
         return _times(number * sent.passes, constants.value("dac_energy", sent.bits))
 
 
@@ -129,7 +129,7 @@ class Lines(Formula):
         if wire is None or volt is None:
             return None
         farad = wire + across(constants, done.shape, kind, way) * (constants.value("line_cell_capacitance") or 0.0)
-        return number * course(constants, _dac_bits(constants), None).passes * farad * volt**2
+        return number * sending(constants, _dac_bits(constants), None).passes * farad * volt**2
 
 
 def across(constants: Constants, shape: tuple[int, ...], kind: str, way: str) -> int:
@@ -157,7 +157,7 @@ class Readings(Formula):
     def energy(self, done: Work, number: int, constants: Constants) -> float | None:
         """Return N conversions e, or N times the sum of the steps of one."""
         state = done.operation == "conversion"
-        made = course(constants, None if state else _dac_bits(constants), done.bits)
+        made = sending(constants, None if state else _dac_bits(constants), done.bits)
         step = constants.value("adc_step_energy")
         if step is None:
             return _times(number * made.conversions, constants.value("adc_energy", done.bits))
@@ -211,8 +211,8 @@ class Registers(Formula):
     def energy(self, done: Work, number: int, constants: Constants) -> float | None:
         """Return N passes e ahead of a DAC, N conversions e behind an ADC."""
         if done.operation.startswith("dac"):
-            return _times(number * course(constants, done.bits, None).passes, constants.value("input_register_energy"))
-        made = course(constants, _dac_bits(constants), done.bits)
+            return _times(number * sending(constants, done.bits, None).passes, constants.value("input_register_energy"))
+        made = sending(constants, _dac_bits(constants), done.bits)
         return _times(number * made.conversions, constants.value("output_register_energy"))
 
 
@@ -226,7 +226,7 @@ class Shifts(Formula):
 
     def energy(self, done: Work, number: int, constants: Constants) -> float | None:
         """Return N e of every conversion, or of every step of those of pulses."""
-        made = course(constants, _dac_bits(constants), done.bits)
+        made = sending(constants, _dac_bits(constants), done.bits)
         each = made.steps if constants.choice("coding") == "pulses" else made.conversions
         return _times(number * each, constants.value("shift_energy"))
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from hw_models import durations
 from hw_models.chip import Chip, Timing
-from hw_models.cost.coding import course
+from hw_models.cost.coding import sending
 from hw_models.cost.constants import Constants
 from hw_models.tally import Tally
 
@@ -29,7 +29,7 @@ def timing(constants: Constants) -> Timing:
     whole = constants.value("product_time")
     if whole is not None:
         return own.model_copy(update={"integration": whole})
-    made = course(constants, chip.dac.bits, chip.adc.bits)
+    made = sending(constants, chip.dac.bits, chip.adc.bits)
     step, wait, one = (constants.value(name) for name in ("integration_step", "phase_step", "adc_step"))
     found = {
         "integration": made.integrations * (step or 0.0),

@@ -47,5 +47,5 @@ def chip() -> Chip:
         ),
         update=Update(scheme="pulsed"),
         timing=Timing(integration=40e-9, pulse=5e-9),  # s, estimates for such arrays: Rasch et al., 2024
-        cost=Cost(components=("horowitz_2014_int8", "singh_2025_pulse")),  # pulse: of such devices in general; digital: ours
+        cost=Cost(components=("horowitz_2014_int8", "singh_2025_pulse")),  # pulse: of such devices in general
     )

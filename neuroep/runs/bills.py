@@ -180,8 +180,9 @@ def told(bill: Bill, size: str = "") -> list[str]:
     head = [quantity(bill.energy, "J"), quantity(bill.seconds, "s"), quantity(bill.square_metres, "m^2")]
     names = ("energy", "latency", "area")
     total = ", ".join(f"{name} {text}" for name, text in zip(names, head, strict=True) if text)
-    lines, tables = [f"{bill.per}{size}: {total}"], [("by part", bill.by_part(), "J"), ("by phase", bill.by_phase(), "J")]
-    for name, shares, unit in (*tables, ("latency", bill.latency, "s")):
+    lines, joules = [f"{bill.per}{size}: {total}"], {"by part": bill.by_part(), "by phase": bill.by_phase()}
+    tables = [*((name, shares, "J") for name, shares in joules.items()), ("latency", bill.latency, "s")]
+    for name, shares, unit in tables:
         if len(shares) > 1:
             lines.append(f"  {name:<9} " + ", ".join(f"{key} {quantity(each, unit)}" for key, each in shares.items()))
     return [*lines, f"  leaves out: {', '.join(bill.leaves_out)}"]

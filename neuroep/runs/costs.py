@@ -29,8 +29,8 @@ from neuroep.engines.engine import Engine
 from neuroep.engines.schedule import Schedule
 from neuroep.errors import ConfigError, UserError
 from neuroep.runs import bills, building, config as configuration
-from neuroep.runs.bills import quantity, told
 from neuroep.runs.arguments import check_kind, whole
+from neuroep.runs.bills import quantity, told
 from neuroep.runs.session import Session, Source
 
 PLAIN = ("--chip", "none", "--engine.chip_seed", "none")
@@ -194,7 +194,7 @@ def _digital(session: Session, split: str, chosen: np.ndarray, update: bool) -> 
     once = Schedule(order=session.estimator.free.order, steps=1)
     single = digital.forward(_counted(engine, lambda: engine.settle(batch, once)), batch.size)
     ways = {"EP": {bills.CLASSIFICATION: classified}}
-    ways["backpropagation"] = {bills.CLASSIFICATION: digital.Work(single)}
+    ways["backpropagation"] = {bills.CLASSIFICATION: digital.Effort(single)}
     if update:
         weights = sum(int(np.prod(shape)) for shape in session.network.parameter_shapes().values())
         ways["EP"][bills.UPDATE] = digital.equilibrium(_counted(engine, lambda: _learn(exact, batch)), 1)

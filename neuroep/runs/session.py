@@ -174,8 +174,11 @@ class Session:
         if only is not None:
             corpus = corpus.with_splits({**corpus.splits, split: self._taken("only", split, only)})
         occasion = (self.epoch if epoch is None else epoch,)
-        how = {"batch": config.training.batch, "order": config.evaluation_order, "progress": progress}
-        return self._billed(lambda: evaluate(self.engine, corpus, split, self.estimator.free, occasion=occasion, **how))
+        place = (self.engine, corpus, split, self.estimator.free)
+        size, order = config.training.batch, config.evaluation_order
+        return self._billed(
+            lambda: evaluate(*place, batch=size, order=order, progress=progress, occasion=occasion)
+        )
 
     def _billed(self, judge: Callable[[], Evaluation]) -> Evaluation:
         """Return an evaluation with its bill, where the chip has constants of cost."""
@@ -186,7 +189,8 @@ class Session:
         with engine.metering():
             found = judge()
         counted = bills.between(engine.performed(), before)
-        return replace(found, cost=bills.classification(chip, self.network, self.estimator.free, counted, found.samples))
+        free = self.estimator.free
+        return replace(found, cost=bills.classification(chip, self.network, free, counted, found.samples))
 
     def batches(self, split: str, size: int | None = None) -> Iterator[Batch]:
         """Return the batches of a split in its order, default as large as in training."""

@@ -18,7 +18,11 @@ KINDS = {
     "ideal pair": {},
     "pair": {"crossbar": TILES, "device": NOISY, "dac": {"bits": 5, "range": 0.7}},
     "range alone": {"dac": {"range": 0.5}, "device": {"g_min": 1.0}},
-    "digital reference": {"crossbar": {**TILES, "mapping": "offset"}, "device": NOISY, "adc": {"bits": 6, "range": 1.0}},
+    "digital reference": {
+        "crossbar": {**TILES, "mapping": "offset"},
+        "device": NOISY,
+        "adc": {"bits": 6, "range": 1.0},
+    },
     "analog reference": {
         "crossbar": {**TILES, "mapping": "offset", "reference": "analog", "reference_lines": 1},
         "device": NOISY,
@@ -37,7 +41,7 @@ def made(kind: str) -> Crossbar:
 def by_hand(bar: Crossbar, way: str, signals: np.ndarray, power: int) -> float:
     """Device by device and sample by sample [uS]."""
     own, dac = bar.devices, bar.converters.of(way)[0]
-    full = bar.layout and (dac.range if dac.acts else None) or 1.0
+    full = (dac.range if dac.acts else None) or 1.0
     driven = dac(signals, np.zeros(2, np.uint32), 0) if dac.acts else signals
     held = bar.stored if bar.ideal else bar._held
     sides = [(where, g) for where, _, _, g in own.lines(held, 0, bar._fresh, bar.programmings)]
