@@ -3,7 +3,8 @@
 Driven with signals x in units of the DAC's full scale (of 1 without one), over all devices of a line as they conduct
 now, both of a pair, every slice, reference lines among them:
 
-    forward      sum_j w_j sum_i G_ij          w_j = x_j^2, or |x_j| where the width of a pulse carries the input
+    forward      sum_j w_j sum_i G_ij          w_j = x_j f(x_j), x_j^2 of a device that does not bend (device.iv), or
+                                               |x_j| where the width of a pulse carries the input
     transposed   sum_i w_i sum_j G_ij + sum over tiles of w(taken/L) sum_j R_lj
 
 ``taken`` is the sum that the L reference lines of a tile share, :mod:`hw_models.arrays.programming`. Times V^2 t that
@@ -53,10 +54,23 @@ def loads(devices: Devices, held: Array, fresh: bool, turn: int) -> Loads:
     return found
 
 
-def drawn(signals: Array, load: Array, full: float, coding: Coding) -> int:
-    """Return the sum over samples of w times the load [pS]; signals (rows, lines), load (lines,) [uS]."""
+def drawn(signals: Array, passed: Array, load: Array, full: float, coding: Coding) -> int:
+    """Return the sum over samples of w times the load [pS].
+
+    Parameters
+    ----------
+    signals, passed : numpy.ndarray
+        (rows, lines): the voltage, and the current that a device passes at it over its conductance; the same but for
+        devices that bend, ``device.iv``.
+    load : numpy.ndarray
+        (lines,) [uS].
+    full : float
+        Full scale of both.
+    coding : str
+        What of a pulse carries the input.
+    """
     shares = signals / signals.dtype.type(full)
-    weights = np.abs(shares) if coding == "width" else np.square(shares)
+    weights = np.abs(shares) if coding == "width" else np.abs(shares * (passed / passed.dtype.type(full)))
     total = float(weights.sum(0, dtype=np.float64) @ load)
     return round(total * PICO) if np.isfinite(total) else 0
 

@@ -10,14 +10,17 @@ from pydantic import Field, model_validator
 
 from hw_models.chip.fields import Branch, Finite, Four, NonNegative, Part, Positive, Share, at
 from hw_models.chip.learning import Pulse
+from hw_models.laws.current_voltage import CURRENT_VOLTAGE, CurrentVoltage
 from hw_models.laws.law import meaning, menu, missing, taken
 from hw_models.laws.read_noise import READ_NOISE, UNIT, ReadNoise
 from hw_models.reading import Entries, Page
 
 if TYPE_CHECKING:
     ReadNoiseName = str
+    CurrentVoltageName = str
 else:
     ReadNoiseName = Literal[tuple(READ_NOISE)]
+    CurrentVoltageName = Literal[tuple(CURRENT_VOLTAGE)]
 
 RELAXATION = (1.0, 86400.0)
 STEEPEST = 20.0
@@ -102,13 +105,9 @@ class Device(Part):
     """Scale the outputs by the ratio of the summed conductances at programming and now."""
     read_voltage: Positive | None = at("read", "V", None)
     """Voltage across a device whose line is driven by the full scale of the DAC (1 without one)."""
-    iv: Literal["linear", "sinh", "cubic"] = at("read", default="linear")
-    """Current of a device over its conductance times the voltage: G V f(v)/(v f(1)), v = V/read_voltage, so that a
-    fully driven one conducts as programmed; f(v) = v, sinh(v read_voltage/iv_voltage), or (1 - c) v + c v^3."""
-    iv_voltage: Positive | None = at("read", "V", None)
-    """Sinh: the voltage from which it is exponential, 0.1 to 0.5 V of filamentary oxides."""
-    iv_cubic: Annotated[float, Field(ge=0, le=1)] = at("read", default=0.0)
-    """Cubic: c, the share of the cubic term in the current at the read voltage."""
+    iv: CurrentVoltageName = at("read", default="linear", means=f"Current by voltage. {menu(CURRENT_VOLTAGE)}")
+    iv_voltage: Positive | None = at("read", "V", None, meaning(CURRENT_VOLTAGE, "iv_voltage"))
+    iv_cubic: Annotated[float, Field(ge=0, le=1)] = at("read", means=meaning(CURRENT_VOLTAGE, "iv_cubic"))
     stuck_low: Share = at("device", default=0.0)
     """Share of devices stuck at g_min."""
     stuck_high: Share = at("device", default=0.0)
@@ -135,6 +134,11 @@ class Device(Part):
     def noise(self) -> ReadNoise:
         """The law of read noise, which acts where ``read_noise`` is above 0."""
         return READ_NOISE[self.read_noise_law]
+
+    @property
+    def current_voltage(self) -> CurrentVoltage:
+        """The law of its current by the voltage across it."""
+        return CURRENT_VOLTAGE[self.iv]
 
     @property
     def flickers(self) -> bool:
@@ -185,14 +189,16 @@ class Device(Part):
             self.idle(reason, *names)
 
     def _check_iv(self) -> None:
+        for name, laws in missing(CURRENT_VOLTAGE, self.current_voltage):
+            self.idle(f"with iv {laws}", name)
+        if self.iv == "cubic" and not self.iv_cubic:
+            raise ValueError("iv_cubic = 0.0: with iv = 'cubic' it should be above 0")
         if self.iv != "sinh":
-            self.idle("with iv sinh", "iv_voltage")
-        if self.iv != "cubic":
-            self.idle("with iv cubic", "iv_cubic")
-        for name in ("read_voltage", "iv_voltage"):
-            if self.iv == "sinh" and getattr(self, name) is None:
-                raise ValueError(f"{name} = None: with iv = 'sinh' it is needed, in V")
-        if self.iv == "sinh" and not self.read_voltage / self.iv_voltage <= STEEPEST:
+            return
+        if self.read_voltage is None or self.iv_voltage is None:
+            name = "read_voltage" if self.read_voltage is None else "iv_voltage"
+            raise ValueError(f"{name} = None: with iv = 'sinh' it is needed, in V")
+        if self.read_voltage > STEEPEST * self.iv_voltage:
             raise ValueError(f"iv_voltage = {self.iv_voltage}: at most {STEEPEST:g} times below the read voltage")
 
     def _check_levels(self) -> None:

@@ -28,6 +28,8 @@ KINDS = {
         "device": NOISY,
         "dac": {"range": 0.6},
     },
+    "digits": {"crossbar": TILES, "device": NOISY, "dac": {"bits": 6, "range": 0.8, "digit_bits": 2}},
+    "bends": {"device": {"iv": "cubic", "iv_cubic": 0.4, "g_min": 1.0}, "dac": {"range": 0.9}},
     "slices": {"crossbar": {**TILES, "slices": 2, "slice_bits": 2}, "device": {"levels": 4, "g_min": 1.0}},
 }
 
@@ -48,12 +50,14 @@ def by_hand(bar: Crossbar, way: str, signals: np.ndarray, power: int) -> float:
     blank = np.zeros((own.references, SHAPE[1]), np.float32)
     beside = [g for _, _, _, g in own.lines(blank, SHAPE[0], bar._fresh, bar.programmings)] if own.references else []
     total = 0.0
-    for sample in driven:
+    for sample in digit_by_digit(bar, driven, full):
         for _, g in sides:
             for i in range(SHAPE[0]):
                 for j in range(SHAPE[1]):
-                    x = sample[j] if way == "forward" else sample[i]
-                    total += abs(x / full) ** power * g[i, j]
+                    x = float(sample[j] if way == "forward" else sample[i]) / full
+                    cubic = bar.device.iv_cubic
+                    passed = (1 - cubic) * x + cubic * x**3 if bar.device.iv == "cubic" else x
+                    total += abs(x * passed if power == 2 else x) * g[i, j]
         for g in beside:
             for tile, (first, last) in enumerate(own.reference_lines):
                 a, b = own.column_tiles[tile]
@@ -65,6 +69,19 @@ def by_hand(bar: Crossbar, way: str, signals: np.ndarray, power: int) -> float:
                             x = float(np.clip(sample[a:b].sum(), -most, most)) / (last - first)
                         total += abs(x / full) ** power * g[line, j]
     return total
+
+
+def digit_by_digit(bar: Crossbar, driven: np.ndarray, full: float) -> list[np.ndarray]:
+    """Return what drives the lines, digit of 2 bits by digit, signs with every one, lowest first."""
+    if bar.converters.dac.digit_bits is None:
+        return list(driven)
+    found = []
+    for sample in driven:
+        codes = [round(float(x) / full * 31) for x in sample]
+        for place in range(3):
+            digits = [abs(code) // 4**place % 4 * (1 if code > 0 else -1) for code in codes]
+            found.append(np.array(digits) * full / 3)
+    return found
 
 
 @pytest.mark.parametrize("kind", KINDS)
