@@ -1,4 +1,4 @@
-"""What limits learning on a chip, epoch by epoch: costs of the limits, and what the contrasts keep of their direction."""
+"""What limits learning on a chip, epoch by epoch: costs of the limits, and directions of the contrasts."""
 
 from __future__ import annotations
 

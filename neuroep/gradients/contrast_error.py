@@ -118,6 +118,8 @@ class Probe:
     estimator: Estimator
     batches: Sequence[Batch]
     """Keyed: the key of each is that of its draws."""
+    yardstick: Estimator | None = None
+    """What measures the exact contrasts, where it is another one: so that the bias of a larger nudge is an error."""
 
     def measured(self, engine: Engine, nudge: float = 1.0) -> list[Gradient]:
         """Return the gradient of every batch with nudges so many times as large, scaled as if they were beta's own.
@@ -135,8 +137,8 @@ class Probe:
 
     def wanted(self, engine: Engine) -> list[Gradient]:
         """Return the gradient of every batch in exact arithmetic."""
-        exact = self.exact(engine)
-        return [self.estimator.gradient(exact, batch, step) for step, batch in enumerate(self.batches)]
+        exact, estimator = self.exact(engine), self.yardstick or self.estimator
+        return [estimator.gradient(exact, batch, step) for step, batch in enumerate(self.batches)]
 
     def cosines(self, engine: Engine) -> dict[str, float]:
         """Return by synapse the mean cosine of the contrast as it is with the exact one, nan where that vanishes."""

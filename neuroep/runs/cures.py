@@ -1,9 +1,9 @@
 """Cures: what of a chip may cost the contrast its direction, and which field would help.
 
-A :class:`Source` is a part of a chip's physics that can be taken away: with its fields at their ideal values the
-contrast is measured again, and what it gains is what the source costs (:mod:`neuroep.runs.limits`). A :class:`Cure`
+A :class:`Cause` is a part of a chip's physics that can be taken away: with its fields at their ideal values the
+contrast is measured again, and what it gains is what the cause costs (:mod:`neuroep.runs.limits`). A :class:`Cure`
 changes one setting, of the chip or of the training, and is tried in the same way. A new effect of a chip is one entry
-of :data:`SOURCES`; the tests hold every name here against the fields that there are.
+of :data:`CAUSES`; the tests hold every name here against the fields that there are.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Cure:
 
 
 @dataclass(frozen=True)
-class Source:
+class Cause:
     """A part of a chip's physics that may cost the contrast its direction.
 
     Parameters
@@ -153,49 +153,49 @@ def room(table: str, factor: float = 4.0) -> tuple[Cure, ...]:
     )
 
 
-SOURCES: tuple[Source, ...] = (
-    Source(
+CAUSES: tuple[Cause, ...] = (
+    Cause(
         "resolution of the ADC",
         ("adc.bits", "adc.range", "adc.stochastic"),
         (more_bits("chip.adc.bits", 2), more_bits("chip.adc.bits", 4), *room("chip.adc")),
     ),
-    Source(
+    Cause(
         "resolution of the DAC",
         ("dac.bits", "dac.range", "dac.stochastic"),
         (more_bits("chip.dac.bits", 2), more_bits("chip.dac.bits", 4), *room("chip.dac")),
     ),
-    Source("noise of the ADC", ("adc.noise",), (LARGER_BETA, to("chip.adc.noise", 0.0, "none is left"))),
-    Source("noise of the DAC", ("dac.noise",), (LARGER_BETA, to("chip.dac.noise", 0.0, "none is left"))),
-    Source(
+    Cause("noise of the ADC", ("adc.noise",), (LARGER_BETA, to("chip.adc.noise", 0.0, "none is left"))),
+    Cause("noise of the DAC", ("dac.noise",), (LARGER_BETA, to("chip.dac.noise", 0.0, "none is left"))),
+    Cause(
         "read noise of the devices",
         ("device.read_noise",),
         (LARGER_BETA,),
     ),
-    Source(
+    Cause(
         "resolution of the states",
         ("neuron.state_bits",),
         (more_bits("chip.neuron.state_bits", 2), more_bits("chip.neuron.state_bits", 4)),
     ),
-    Source(
+    Cause(
         "noise of the neurons",
         ("neuron.state_noise",),
         (LARGER_BETA,),
     ),
-    Source(
+    Cause(
         "resolution of the attention states",
         ("attention.state.bits", "attention.state.range", "attention.state.stochastic"),
         (more_bits("chip.attention.state.bits", 2), more_bits("chip.attention.state.bits", 4)),
     ),
-    Source("noise of the attention states", ("attention.state.noise",), (LARGER_BETA,)),
-    Source(
+    Cause("noise of the attention states", ("attention.state.noise",), (LARGER_BETA,)),
+    Cause(
         "resolution of the exponentials",
         ("attention.exp_bits",),
         (more_bits("chip.attention.exp_bits", 2), more_bits("chip.attention.exp_bits", 4)),
     ),
-    Source(
+    Cause(
         "analog attention", ("attention.kind",), (to("chip.attention.kind", "digital", "the patterns are exact"),)
     ),
-    Source(
+    Cause(
         "resolution of the read-out",
         ("readout.bits", "readout.range", "readout.stochastic"),
         (
@@ -204,19 +204,19 @@ SOURCES: tuple[Source, ...] = (
             more_bits("chip.readout.bits", 8),
         ),
     ),
-    Source(
+    Cause(
         "noise of the read-out",
         ("readout.noise",),
         (LARGER_BETA, times("chip.readout.noise", 0.1, "both phases are measured alike")),
     ),
-    Source(
+    Cause(
         "noise of the holders",
         ("readout.hold_noise",),
         (LARGER_BETA, times("chip.readout.hold_noise", 0.1, "larger capacitors hold the phases alike")),
     ),
-    Source("mismatch of the neurons", ("neuron.gain_spread", "neuron.offset_spread"), ()),
-    Source("resistance of the lines", ("wires.r_word", "wires.r_bit"), ()),
-    Source(
+    Cause("mismatch of the neurons", ("neuron.gain_spread", "neuron.offset_spread"), ()),
+    Cause("resistance of the lines", ("wires.r_word", "wires.r_bit"), ()),
+    Cause(
         "resolution of event-driven states",
         ("events.state_bits", "events.threshold"),
         (more_bits("chip.events.state_bits", 2), times("chip.events.threshold", 0.25, "small changes are sent")),
@@ -231,6 +231,6 @@ CALIBRATED = ("chip.adc", "chip.dac", "chip.attention.state", "chip.readout")
 
 def cures() -> Sequence[Cure]:
     """Return all cures, for the tests that hold their settings against those that there are."""
-    listed = [cure for source in SOURCES for cure in source.cures]
+    listed = [cure for cause in CAUSES for cure in cause.cures]
     rooms = chain.from_iterable(map(room, CALIBRATED))
     return [*listed, *rooms, HEADROOM, RANGE, INTEGERS, TRAIN, STEP, OUTPUTS]

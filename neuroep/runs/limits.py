@@ -11,14 +11,14 @@ limit                        cost
 weights at the range         share of weights at the range of their devices, which follow the update no further
 pulse trains too short       share of trains whose strongest lines ask for more slots than there are
 outputs at a bound           share of the outputs' error that passes no gradient on (``health.stuck_error``)
-what a source costs          what the contrast's cosine with the exact one gains when the source is taken away
+what a cause costs          what the contrast's cosine with the exact one gains when the cause is taken away
 readings beyond the ranges   what it gains when the same weights are programmed, and the ranges calibrated, anew
 ===========================  ==========================================================================================
 
 Cosines are those of a :class:`~neuroep.gradients.contrast_error.Probe`: a few training samples, drawn once, measured on
-a twin of the engine that training never sees. Only where more than :data:`SAID` is lost are sources taken away, one
+a twin of the engine that training never sees. Only where more than :data:`SAID` is lost are causes taken away, one
 after the other, on chips with the weights as they are (:mod:`neuroep.runs.cures`); a chip that is fine pays the probe
-alone. Then the cures of the source that costs most are tried on the same samples, and the first one that wins back
+alone. Then the cures of the cause that costs most are tried on the same samples, and the first one that wins back
 :data:`ENOUGH` of its cost is named, or else the best one. Draws are keyed by the epoch: a resumed run finds the same.
 """
 
@@ -34,7 +34,7 @@ from neuroep.errors import DivergenceError, UserError
 from neuroep.gradients.contrast_error import Probe, Probed, lost
 from neuroep.runs import building, config as configuration, cures
 from neuroep.runs.config import Config
-from neuroep.runs.cures import Cure, Source
+from neuroep.runs.cures import Cause, Cure
 from neuroep.runs.session import Session
 
 SAMPLES, BATCHES = 16, 2
@@ -42,7 +42,7 @@ SAMPLES, BATCHES = 16, 2
 SAID = 0.05
 """Cost from which a limit is said."""
 ENOUGH = 0.7
-"""Share of a source's cost that a cure is to win back."""
+"""Share of a cause's cost that a cure is to win back."""
 LEARNED = 0.98
 """Training accuracy from which nothing limits learning: there is hardly an error left to learn from."""
 BEYOND = "readings beyond the ranges"
@@ -118,7 +118,7 @@ def diagnose(
     epoch : int
         Keys the draws.
     named : sequence of mapping, optional
-        Limits of an earlier record, by which the loss is shared out; without them sources are taken away one by one.
+        Limits of an earlier record, by which the loss is shared out; without them causes are taken away one by one.
     """
     probe, engine = _probe(session, epoch), twin(session.engine)
     probed = probe.probed(engine)
@@ -174,7 +174,7 @@ def _shares(values: Mapping[str, float]) -> str:
 
 
 class _Search:
-    """Takes away sources one by one and tries cures, on chips with a session's weights as they are."""
+    """Takes away causes one by one and tries cures, on chips with a session's weights as they are."""
 
     def __init__(
         self, session: Session, probe: Probe, probed: Probed, arrays: Mapping[str, Mapping[str, float]]
@@ -182,16 +182,16 @@ class _Search:
         self.session, self.probe, self.probed, self.arrays = session, probe, probed, arrays
 
     def limits(self) -> list[Limit]:
-        """Return what the contrast loses to each source, the cures of the worst one tried."""
+        """Return what the contrast loses to each cause, the cures of the worst one tried."""
         config = self.session.config
         fresh = self._lost(())
-        there = [source for source in cures.SOURCES if source.without(config)]
-        gains = {source: fresh - self._lost(source.without(config)) for source in there}
-        found = [Limit(source.name, gain, self._where(source)) for source, gain in gains.items()]
+        there = [cause for cause in cures.CAUSES if cause.without(config)]
+        gains = {cause: fresh - self._lost(cause.without(config)) for cause in there}
+        found = [Limit(cause.name, gain, self._where(cause)) for cause, gain in gains.items()]
         found.append(self._beyond(self.probed.lost - fresh))
         if max(limit.cost for limit in found) < SAID / 2:
             return [Limit(UNKNOWN, self.probed.lost, self._cosines())]
-        worst = max(gains, key=lambda source: gains[source], default=None)
+        worst = max(gains, key=lambda cause: gains[cause], default=None)
         if worst is None or gains[worst] < SAID / 2:
             return found
         cured = self._cured(worst, fresh, gains[worst])
@@ -205,34 +205,35 @@ class _Search:
         if not total:
             return [Limit(UNKNOWN, self.probed.lost, self._cosines())]
         now = min(1.0, self.probed.lost / total)
-        sources = {source.name: source for source in cures.SOURCES}
-        places = {limit.name: self._place(sources.get(limit.name)) for limit in own}
+        causes = {cause.name: cause for cause in cures.CAUSES}
+        places = {limit.name: self._place(causes.get(limit.name)) for limit in own}
         return [replace(limit, cost=limit.cost * now, where=places[limit.name]) for limit in own]
 
-    def _place(self, source: Source | None) -> str:
-        return _shares(self._stops()) if source is None else self._where(source)
+    def _place(self, cause: Cause | None) -> str:
+        return _shares(self._stops()) if cause is None else self._where(cause)
 
     def _lost(self, overrides: tuple[str, ...]) -> float:
         """Return what is lost with some settings changed, on a chip programmed and calibrated anew; 1 if it fails."""
         try:
             config = configuration.changed(self.session.config, overrides)
-            probe = replace(self.probe, estimator=building.build_estimator(config))
+            own = self.probe.estimator
+            probe = replace(self.probe, estimator=building.build_estimator(config), yardstick=own)
             return lost(probe.cosines(self.session.programmed(config).engine))
         except (DivergenceError, UserError):
             return 1.0
 
-    def _cured(self, source: Source, fresh: float, gain: float) -> Limit:
-        """Return a source's limit with the first of its cures that wins back enough, or else the best."""
+    def _cured(self, cause: Cause, fresh: float, gain: float) -> Limit:
+        """Return a cause's limit with the first of its cures that wins back enough, or else the best."""
         config = self.session.config
         best: tuple[str, tuple[str, ...], float] = "", (), 0.0
-        for cure in source.cures:
+        for cure in cause.cures:
             overrides = cure.overrides(config)
             won = fresh - self._lost(overrides) if overrides else 0.0
             if won > best[2]:
                 best = (cure.told(config), overrides, won)
             if won >= ENOUGH * gain:
                 break
-        return Limit(source.name, gain, self._where(source), *best[:2])
+        return Limit(cause.name, gain, self._where(cause), *best[:2])
 
     def _beyond(self, cost: float) -> Limit:
         """Return the limit that ranges were calibrated on other weights or states than there are now.
@@ -263,14 +264,14 @@ class _Search:
         most = max(growth, key=lambda name: growth[name])
         return most.split()[0], growth[most]
 
-    def _where(self, source: Source) -> str:
-        """Return what the probe saw of a source: signal-to-noise where it differs by chance, or cosines."""
+    def _where(self, cause: Cause) -> str:
+        """Return what the probe saw of a cause: signal-to-noise where it differs by chance, or cosines."""
         noisy = {n: e.signal_to_noise for n, e in self.probed.errors.items() if not math.isinf(e.signal_to_noise)}
         between = sum(e.lost_between for e in self.probed.errors.values() if not math.isnan(e.cosine))
         if noisy and between > 0.5 * self.probed.lost * len(self.probed.errors):
             ranked = sorted(noisy.items(), key=lambda item: item[1])
             return "signal-to-noise of the contrast " + ", ".join(f"{name} {value:.2g}" for name, value in ranked)
-        if source.name.endswith("read-out") and self.probed.below:
+        if cause.name.endswith("read-out") and self.probed.below:
             return "of the contrast below half a step: " + _shares(self.probed.below)
         return self._cosines()
 
