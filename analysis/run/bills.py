@@ -77,8 +77,8 @@ def settle(session: Session, split: str, sweeps: Sequence[int] = SWEEPS, samples
         judged = replace(session, estimator=replace(session.estimator, free=free)).evaluate(split, only=chosen)
         if judged.cost is not None:
             found.append((judged.cost.seconds or 0.0, judged.cost.energy, judged.accuracy, steps))
-    seconds, energy, accuracy, steps = ([one[n] for one in found] for n in range(4))
-    return SettleTimes(seconds, energy, accuracy, steps, len(chosen))
+    columns = [[one[n] for one in found] for n in range(4)]
+    return SettleTimes(columns[0], columns[1], columns[2], columns[3], len(chosen))
 
 
 def _settles(subject: Subject) -> list[SettleTimes]:

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/cost/test_constants.py.
 """Components of chips: tables of constants from papers, one TOML file each, with node, source and what they include.
 
     hw_models.components.names()

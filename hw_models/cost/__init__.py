@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/cost/test_published.py.
 """What a chip's operations cost: energy, latency and area, from what its tally counted and constants with a source.
 
     bill = price(tally, chip)                # of hw_models.cost.bill: by formula, array and phase

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/cost/test_latency.py.
 """Area of a chip that holds a network: devices, converters, cores [m^2].
 
     devices x cell_area F^2 + lines / lines of an ADC x A_adc + driven lines x A_dac, or tiles x A_core

@@ -1,9 +1,9 @@
+# Tested by tests/hw_models/cost/test_formulas.py.
 """A bill: what the operations of a tally take, by formula, array and phase, and what it leaves out."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hw_models.chip import Chip
@@ -79,12 +79,12 @@ class Bill:
         """Return the energy by formula [J]."""
         return self._by(lambda item: item.formula)
 
-    def _by(self, key, order: Iterable[str] = ()) -> dict[str, float]:  # type: ignore[no-untyped-def]
-        found: Counter[str] = Counter()
+    def _by(self, key: Callable[[Item], str], order: Iterable[str] = ()) -> dict[str, float]:
+        found: dict[str, float] = {}
         for item in self.items:
-            found[key(item)] += item.energy  # type: ignore[assignment]
+            found[key(item)] = found.get(key(item), 0.0) + item.energy
         names = [name for name in order if name in found] + [name for name in found if name not in order]
-        return {name: float(found[name]) for name in names if found[name]}
+        return {name: found[name] for name in names if found[name]}
 
     def as_dict(self) -> Page:
         """Return plain values in SI units."""
@@ -139,7 +139,7 @@ def price(
     for done, count in tally.rows():
         kind = done.operation.split()[0]
         for formula in FORMULAS.values():
-            if kind not in formula.counts or not count or formula.covered(constants):
+            if kind not in formula.counts or not count or formula.covered(done, constants):
                 continue
             joule = formula.energy(done, count, constants)
             if joule is not None:

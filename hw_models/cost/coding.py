@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/cost/test_formulas.py.
 """How an input of b bits reaches an array: how often lines are driven, how long currents flow, what is converted.
 
     amplitude, width   1 pass      1 integration                       a conversion of B bits in B steps

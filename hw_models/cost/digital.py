@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/runs/test_costs.py.
 """The same network on a digital chip, by EP and by backpropagation: the baseline beside an analog chip's bill.
 
     E = N_mac (e_mac + w e_sram)       w words of 32 bits of memory for each multiply-add: its weight, 1/4 or 1

@@ -36,7 +36,7 @@ PICO = 1e-12
 MICRO = 1e-6
 
 
-class Formula(ABC):
+class PriceFormula(ABC):
     """One formula of energy."""
 
     name: ClassVar[str] = ""
@@ -54,9 +54,9 @@ class Formula(ABC):
     extra: ClassVar[bool] = False
     """Whether nothing is missing from a bill without it: its operations are priced by another formula as well."""
 
-    def covered(self, constants: Constants) -> bool:
-        """Tell whether the energy of a core has this in it."""
-        return self.part in constants.lumps()
+    def covered(self, done: Work, constants: Constants) -> bool:
+        """Tell whether the energy of a core has this in it; conversions of states are beside it."""
+        return self.part in constants.lumps() and done.operation != "conversion"
 
     @abstractmethod
     def energy(self, done: Work, number: int, constants: Constants) -> float | None:
@@ -71,7 +71,7 @@ def _times(number: float, each: float | None) -> float | None:
     return None if each is None else number * each
 
 
-class Cells(Formula):
+class Cells(PriceFormula):
     """Currents through the devices of a read, by what was metered, or so much for every device."""
 
     name, part, called = "cells", "cells", "currents through the devices"
@@ -96,7 +96,7 @@ class Cells(Formula):
         return volt**2 * seconds * number * PICO
 
 
-class Conversion(Formula):
+class Conversion(PriceFormula):
     """Digital-to-analog conversions: one for every line in every tile that it drives."""
 
     name, part, called = "DAC", "DAC", "DAC conversions"
@@ -111,7 +111,7 @@ class Conversion(Formula):
         return _times(number * sent.passes, constants.value("dac_energy", sent.bits))
 
 
-class Lines(Formula):
+class Lines(PriceFormula):
     """Lines that are charged: those of the inputs, or a word line for each output."""
 
     name, part, called, extra = "lines", "DAC", "charging of lines", True
@@ -141,7 +141,7 @@ def across(constants: Constants, shape: tuple[int, ...], kind: str, way: str) ->
     return (tile or whole) * (2 if bar.mapping == "differential" else 1)
 
 
-class Readings(Formula):
+class Readings(PriceFormula):
     """Analog-to-digital conversions, of outputs of every tile and of digitised states."""
 
     name, part, called = "ADC", "ADC", "ADC conversions"
@@ -149,10 +149,6 @@ class Readings(Formula):
     source = "Shafiee et al., ISCA 2016; Wan et al., Nature 608, 504, 2022"
     counts = ("adc", "conversion")
     needs = ("cost.adc_energy", "cost.adc_step_energy")
-
-    def covered(self, constants: Constants) -> bool:
-        """Tell whether a core has conversions in it; those of states are beside it."""
-        return super().covered(constants)
 
     def energy(self, done: Work, number: int, constants: Constants) -> float | None:
         """Return N conversions e, or N times the sum of the steps of one."""
@@ -168,7 +164,7 @@ class Readings(Formula):
         return number * total
 
 
-class Core(Formula):
+class Core(PriceFormula):
     """Products of whole tiles, where a core was measured as one."""
 
     name, part, called, extra = "core", "core", "products of cores", True
@@ -187,7 +183,7 @@ def products(constants: Constants, activations: int) -> int:
     return activations // ((2 if bar.mapping == "differential" else 1) * bar.slices)
 
 
-class Control(Formula):
+class Control(PriceFormula):
     """Control of a product."""
 
     name, part, called, extra = "control", "digital", "control of products", True
@@ -200,7 +196,7 @@ class Control(Formula):
         return _times(products(constants, number), constants.value("control_energy"))
 
 
-class Registers(Formula):
+class Registers(PriceFormula):
     """Registers ahead of DACs and behind ADCs."""
 
     name, part, called, extra = "registers", "digital", "registers at converters", True
@@ -216,7 +212,7 @@ class Registers(Formula):
         return _times(number * made.conversions, constants.value("output_register_energy"))
 
 
-class Shifts(Formula):
+class Shifts(PriceFormula):
     """Shift and add behind conversions."""
 
     name, part, called, extra = "shift and add", "digital", "shift and add behind conversions", True
@@ -231,7 +227,7 @@ class Shifts(Formula):
         return _times(number * each, constants.value("shift_energy"))
 
 
-class Simple(Formula):
+class Simple(PriceFormula):
     """So many operations of one kind, each at the same price."""
 
     constant: ClassVar[str] = ""
@@ -249,7 +245,7 @@ class Additions(Simple):
     constant, needs = "addition_energy", ("cost.addition_energy",)
 
 
-class MultiplyAdds(Formula):
+class MultiplyAdds(PriceFormula):
     """Digital multiply-adds of attention, read-out and update."""
 
     name, part, called, counts = "multiply-adds", "digital", "digital multiply-adds", ("multiply-add",)
@@ -294,7 +290,7 @@ class Synapses(Simple):
     constant, needs = "synapse_energy", ("cost.synapse_energy",)
 
 
-class Sent(Formula):
+class Sent(PriceFormula):
     """Events on their way, and what a neuron that sends takes beyond one that does not."""
 
     name, part, called, counts = "events", "events", "events on their way", ("event",)
@@ -321,7 +317,7 @@ def pulse(constants: Constants, part: str, volts: float = 1.0) -> float | None:
     return (volts * volt) ** 2 * (siemens * seconds + (constants.value("device_capacitance") or 0.0))
 
 
-class Pulses(Formula):
+class Pulses(PriceFormula):
     """Programming pulses, and devices that share a line with them."""
 
     name, part, called, counts = "pulses", "writes", "programming pulses", ("pulse", "half")
@@ -339,7 +335,7 @@ class Pulses(Formula):
         return None if whole is None or half is None else number * (whole - 2 * half)
 
 
-class Writes(Formula):
+class Writes(PriceFormula):
     """Devices that are written anew, all pulses and reads of their verification."""
 
     name, part, called, counts = "writes", "writes", "writes of devices", ("write",)
@@ -358,7 +354,7 @@ class Writes(Formula):
         return number * (constants.value("write_iterations") or 1.0) * (each + (constants.value("cell_energy") or 0.0))
 
 
-FORMULAS: Mapping[str, Formula] = {
+FORMULAS: Mapping[str, PriceFormula] = {
     formula.name: formula
     for formula in (
         Cells(), Conversion(), Lines(), Readings(), Core(), Control(), Registers(), Shifts(), Additions(),

@@ -77,7 +77,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Course:
+class Stages:
     """How the products of a network follow each other."""
 
     inputs: tuple[tuple[str, str], ...]
@@ -88,7 +88,7 @@ class Course:
     """Time step of a sweep, over the time constant of the fastest layer."""
 
 
-def phases(tally: Tally, constants: Constants, network: Course, names: Sequence[str]) -> dict[str, float]:
+def phases(tally: Tally, constants: Constants, network: Stages, names: Sequence[str]) -> dict[str, float]:
     """Return the seconds of every phase, of all that was counted in it, sample after sample on one chip.
 
     A layer moves as often as its products were read, or, in continuous time and where it reads none, as often as its

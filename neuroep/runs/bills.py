@@ -19,7 +19,7 @@ from hw_models.cost import latency
 from hw_models.cost.area import area
 from hw_models.cost.bill import Bill, Item, price
 from hw_models.cost.constants import Constants
-from hw_models.cost.latency import Course, Step
+from hw_models.cost.latency import Stages, Step
 from hw_models.tally import Tally
 from neuroep.engines.schedule import Schedule
 from neuroep.network import DenseLayer, Network
@@ -68,7 +68,7 @@ def classification(chip: Chip, network: Network, schedule: Schedule, counted: Ta
     """
     counted, constants = _as_free(counted), Constants(chip)
     made = price(counted, chip, per=CLASSIFICATION, number=samples)
-    spent = latency.phases(counted, constants, course(network, schedule, counted), ("free",))
+    spent = latency.phases(counted, constants, stages(network, schedule, counted), ("free",))
     free = {phase: seconds / samples for phase, seconds in spent.items()}
     return finished(made, constants, network, free)
 
@@ -108,10 +108,13 @@ def update(
     """
     made = price(counted, chip, per=UPDATE, conductance=conductance)
     constants = Constants(chip, conductance)
-    spent = latency.phases(counted, constants, course(network, schedule, counted), ("free", "nudged"))
+    spent = latency.phases(counted, constants, stages(network, schedule, counted), ("free", "nudged"))
     each = {phase: durations.batch(chip.timing, samples, seconds / samples) for phase, seconds in spent.items()}
     each["hold"] = durations.batch(chip.timing, samples, holds * chip.timing.hold)
     each["update"] = latency.update(counted, constants)
+    wrote = any(done.operation in ("write", "slot") for done, _ in counted.rows())
+    if wrote and not each["update"]:
+        made = replace(made, leaves_out=("time of writes", *made.leaves_out))
     each = {phase: seconds for phase, seconds in each.items() if seconds}
     return finished(made, constants, network, each)
 
@@ -135,7 +138,7 @@ def finished(made: Bill, constants: Constants, network: Network, spent: Mapping[
     return replace(made, items=tuple(items), latency=dict(spent), area=found, leaves_out=tuple(left))
 
 
-def course(network: Network, schedule: Schedule, counted: Tally) -> Course:
+def stages(network: Network, schedule: Schedule, counted: Tally) -> Stages:
     """Return how the products of a network follow each other.
 
     Parameters
@@ -156,7 +159,7 @@ def course(network: Network, schedule: Schedule, counted: Tally) -> Course:
             patterns = f"{name} patterns"
             if patterns in parts:
                 groups += [(Step(name, ((patterns, way),)),) for way in ("forward", "transposed")]
-    return Course(tuple(inputs), tuple(groups), schedule.dt)
+    return Stages(tuple(inputs), tuple(groups), schedule.dt)
 
 
 def _step(network: Network, layer: str, parts: Iterable[str]) -> Step:

@@ -10,7 +10,7 @@ network on a digital chip, by EP and by backpropagation (:mod:`hw_models.cost.di
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -211,7 +211,7 @@ def _learn(session: Session, batch: Batch) -> None:
     session.engine.update(measured.contrasts, session.rates(session.epoch))
 
 
-def _counted(engine: Engine, work) -> Tally:  # type: ignore[no-untyped-def]
+def _counted(engine: Engine, work: Callable[[], object]) -> Tally:
     before = engine.performed()
     work()
     return bills.between(engine.performed(), before)
