@@ -26,6 +26,11 @@ Counted, with r row tiles, c column tiles and s slices, for every sample of a pr
     adc       out r s              in c s                          a reference column's current goes before the ADC
     additions out (r s - 1)        in (c s - 1)                    of converted sums, shifts of slices in
     reads     every device         every device                    those of reference lines in
+    activations r c s sides        r c s sides                     one array of the chip, once
+
+Codes that are sent in d digits (:mod:`hw_models.arrays.serial`) take d times the DAC and ADC conversions, reads and activations,
+their DAC those of a digit's bits, and additions of r s d terms for an output, c s d for an input. An array of the
+transposed path's own counts for itself, under its own name.
 
 The sum that drives reference lines takes out - c additions more; a digital reference those of the driven signals' sum
 and one subtraction for each result, in - 1 + out forward and out - 1 + in transposed. Readings at the stop are those of
@@ -38,19 +43,26 @@ sum of independent terms.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
+from hw_models.arrays import serial
+from hw_models.arrays.converter_bank import Converters
+from hw_models.arrays.loads import Coding, drawn, shared
 from hw_models.arrays.parts import CrossbarParts
+from hw_models.arrays.paths import WeightError, checked_path, forward_parts, transposed_parts
 from hw_models.arrays.programming import Array
 from hw_models.arrays.reading import COLUMNS, Keys, Product
+from hw_models.arrays.sensing import Sensing
 from hw_models.arrays.stored import StoredWeights
-from hw_models.chip import Chip
+from hw_models.chip import Chip, Transposed
 from hw_models.chip.files import chip_of
 from hw_models.errors import ChipError
-from hw_models.kernels.blocks import Run, blocks, serial
+from hw_models.kernels.blocks import Run, blocks, serial as one_by_one
 from hw_models.kernels.random import key
 from hw_models.keywords import checked
 from hw_models.tally import Tally
@@ -67,6 +79,9 @@ WAYS = ("forward", "transposed")
 """Directions of a product."""
 STOPS = tuple(name for name in COUNTERS if name.endswith("at_stop"))
 """Readings beyond the last level."""
+
+CODINGS: Mapping[str, Coding] = {"square": "amplitude", "charge": "width"}
+"""What is metered of a read, and how its inputs are coded where that is what counts."""
 
 SUMS = {"dac": "dac", "adc": "adc", "reads": "read", "writes": "write", "additions": "addition"}
 """Counters, and the kind of operation that each is the sum of."""
@@ -119,7 +134,14 @@ class Crossbar(StoredWeights):
         How much later devices are read [s].
     converters : Converters
         DAC and ADC; may be replaced by shared ones.
+    other : Crossbar or None
+        The array of the transposed path, where it has devices of its own; see :mod:`hw_models.arrays.paths`.
+    second : bool
+        Whether it is such an array.
     """
+
+    other: Crossbar | None = None
+    second = False
 
     @checked(ChipError)
     def __init__(
@@ -128,18 +150,37 @@ class Crossbar(StoredWeights):
         shape: tuple[int, int],
         seed: int = 0,
         name: str = "crossbar",
-        run: Run = serial,
+        run: Run = one_by_one,
         dtype: str = "float32",
         tally: Tally | None = None,
     ) -> None:
         made = parts if isinstance(parts, CrossbarParts) else CrossbarParts.of(chip_of(parts), name)
-        super().__init__(made, shape, seed, name, run, dtype)
+        own = made.transposed.devices == "own"
+        super().__init__(forward_parts(made) if own else made, shape, seed, name, run, dtype)
         self.reads = 0
         self.tally, self.told = Tally() if tally is None else tally, dict.fromkeys(COUNTERS, 0)
         self._row_edges = np.array([0] + [b for _, b in self.devices.row_tiles])
         self._column_edges = np.array([0] + [b for _, b in self.devices.column_tiles])
         self.keys: dict[str, Keys] = {}
+        self._of_digits: dict[tuple[str, int], Keys] = {}
+        self._sensing: dict[str, Sensing | None] = {}
+        self._error = WeightError(made.transposed.weight_error, self.shape, (seed, name))
+        if own:
+            beside = Tally(self.tally.now)
+            self.other = Crossbar(transposed_parts(made), shape, seed, f"{name} transposed", run, dtype, beside)
+            self.other.second = True
         self.begin()
+
+    @property
+    def converters(self) -> Converters:
+        """DAC and ADC of both directions."""
+        return self._converters
+
+    @converters.setter
+    def converters(self, shared: Converters) -> None:
+        self._converters = shared
+        if self.other is not None:
+            self.other.converters = shared
 
     def begin(self, *occasion: str | int) -> None:
         """Key the draws of reads and programmings by this occasion from now on, and number the reads anew."""
@@ -147,6 +188,46 @@ class Crossbar(StoredWeights):
         for way in ("forward", "transposed"):
             names = (key(self.seed, self.name, way, what, *occasion) for what in Keys._fields)
             self.keys[way] = Keys(*names)
+        self._of_digits.clear()
+        if self.other is not None:
+            self.other.begin(*occasion)
+
+    def _digit_keys(self, way: str, digit: int) -> Keys:
+        """Return the keys of a digit's draws; the lowest one has those of codes that are sent whole."""
+        if not digit:
+            return self.keys[way]
+        if (way, digit) not in self._of_digits:
+            meaning = (self.seed, self.name, way)
+            names = (key(*meaning, what, *self._occasion, "digit", digit) for what in Keys._fields)
+            self._of_digits[way, digit] = Keys(*names)
+        return self._of_digits[way, digit]
+
+    def program(self, weight: Array) -> None:
+        """Write all devices, those of the transposed path too; see :meth:`StoredWeights.program`."""
+        super().program(weight)
+        if self.other is not None:
+            self.other.program(self._error.added(weight))
+
+    def read_at(self, seconds: float) -> None:
+        """Read all devices so long after they are written; see :meth:`StoredWeights.read_at`."""
+        super().read_at(seconds)
+        if self.other is not None:
+            self.other.read_at(seconds)
+
+    def elapse(self) -> None:
+        """Let the clock go on to the moment of the reads."""
+        super().elapse()
+        if self.other is not None:
+            self.other.elapse()
+
+    @contextmanager
+    def later(self, seconds: float) -> Iterator[None]:
+        """Read so much later inside; see :meth:`StoredWeights.later`."""
+        with ExitStack() as stack:
+            stack.enter_context(super().later(seconds))
+            if self.other is not None:
+                stack.enter_context(self.other.later(seconds))
+            yield
 
     def _count_writes(self) -> None:
         self.tally.add(self.name, "write", self.devices.count, self.shape)
@@ -157,7 +238,8 @@ class Crossbar(StoredWeights):
 
     def expected_transposed(self, s: Array) -> Array:
         """Return the transposed product without converters and noise; nothing is drawn or counted."""
-        return self._ideal_transposed(np.asarray(s, dtype=self.dtype), self.weights())
+        array = self if self.other is None else self.other
+        return self._ideal_transposed(np.asarray(s, dtype=self.dtype), array.weights())
 
     def _ideal_forward(self, x: Array, weight: Array) -> Array:
         """Return ``x @ weight.T``; long sums are cut into fixed blocks and added in order."""
@@ -176,25 +258,38 @@ class Crossbar(StoredWeights):
         self.run(lambda a, b: np.matmul(s, weight[:, a:b], out=result[:, a:b]), blocks(self.shape[1], COLUMNS))
         return result
 
-    def forward(self, x: Array) -> Array:
+    def forward(self, x: Array, path: str = "own") -> Array:
         """Return the read product (rows, out) of signals (rows, in), in weight units.
+
+        ``path="other"`` reads it from the array of the transposed path, where that has devices of its own.
 
         Raises
         ------
         ChipError
             If nothing is programmed yet, or the signals have another shape.
         """
+        if checked_path(self.name, path) and self.other is not None:
+            return self.other.forward(x)
         self._check_signals("forward", x, self.shape[1])
         self._count("forward", len(x))
         if self.ideal:
+            if self.tally.now.metered:
+                self._meter("forward", [(x, x)], 1.0)
             return self._ideal_forward(x, self._held)
         return self._read("forward", x, self._row_edges)
 
-    def transposed(self, s: Array, out: Array | None = None) -> Array:
-        """Return the read product (rows, in) of signals (rows, out) with the same devices; errors as forward."""
+    def transposed(self, s: Array, out: Array | None = None, path: str = "own") -> Array:
+        """Return the read product (rows, in) of signals (rows, out) with the same devices, or those of this path.
+
+        ``path="other"`` reads it from the array of the forward path in any case; errors as forward.
+        """
+        if not checked_path(self.name, path) and self.other is not None:
+            return self.other.transposed(s, out)
         self._check_signals("transposed", s, self.shape[0])
         self._count("transposed", len(s))
         if self.ideal:
+            if self.tally.now.metered:
+                self._meter("transposed", [(s, s)], 1.0)
             return self._ideal_transposed(s, self._held, out)
         result = self._read("transposed", s, self._column_edges)
         if out is None:
@@ -206,16 +301,54 @@ class Crossbar(StoredWeights):
         """Return a product; where it fails no converter goes on observing."""
         try:
             draws = self.keys[way], self.step
-            product = Product(self, self.converters.of(way), draws, signals, edges)
-            result = product.forward() if way == "forward" else product.transposed()
+            product = Product(self, self.converters.of(way), draws, signals, edges, self.sensing(way))
+            result = product.read(way, lambda digit: self._digit_keys(way, digit))
         except BaseException:
             self.observe(False)
             raise
+        if self.tally.now.metered:
+            self._meter(way, product.pulses(), product.scale)
         if product.driven_at_stop:
             self.tally.add(self.name, "dac_at_stop", product.driven_at_stop, self.shape)
         if product.sensed_at_stop:
             self.tally.add(self.name, f"adc_{way}_at_stop", product.sensed_at_stop, self.shape)
         return result
+
+    def _meter(self, way: str, pulses: Iterable[tuple[Array, Array]], full: float) -> None:
+        """Write down what a read has drawn through the devices: by the square of its signals, and by their size.
+
+        Which of the two counts is a matter of how inputs are coded, which the cost model knows. ``pulses`` are what
+        lines are driven with and what devices pass of it, digit by digit.
+        """
+        found, limited = self.loads(), self.converters.of(way)[0].acts
+        total = dict.fromkeys(CODINGS, 0)
+        for codes, passed in pulses:
+            parts = [(codes, passed, found.word if way == "forward" else found.bit)]
+            if way == "transposed" and self.devices.references:
+                sums = np.stack([codes[:, a:b].sum(1) for a, b in pairwise(self._column_edges.tolist())], axis=1)
+                most = np.array([full * (b - a) for a, b in self.devices.reference_lines]) if limited else np.inf
+                driven = shared(np.clip(sums, -most, most), self.devices)
+                parts.append((driven, driven, found.references))
+            for name, coding in CODINGS.items():
+                total[name] += sum(drawn(*part, full, coding) for part in parts)
+        for name, number in total.items():
+            self.tally.add(self.name, f"{name} {way}", number, self.shape)
+
+    def sensing(self, way: str) -> Sensing | None:
+        """Return the errors of what senses the currents of a direction; None where there are none."""
+        if way not in self._sensing:
+            self._sensing[way] = self._errors(way)
+        return self._sensing[way]
+
+    def _errors(self, way: str) -> Sensing | None:
+        own, path = self.devices, self.path
+        if way == "forward":
+            path = Transposed(gain=path.gain) if self.second else Transposed()
+        if not (self.converters.adc.bends or path.bends):
+            return None
+        summed, sensed = (own.row_tiles, own.column_tiles) if way == "forward" else (own.column_tiles, own.row_tiles)
+        place = self.seed, self.name, way
+        return Sensing(self.converters.adc, path, place, own.slices * len(summed), sensed, self.dtype)
 
     def _check_signals(self, way: str, signals: Array, lines: int) -> None:
         if not isinstance(signals, np.ndarray) or signals.dtype.kind not in "fiub":
@@ -241,8 +374,8 @@ class Crossbar(StoredWeights):
     def performed(self) -> Tally:
         """Return all it did as a cost model asks for it: by direction, shape, bits and phase.
 
-        Of each direction ``"dac forward"``, ``"adc forward"``, ``"addition forward"`` and ``"read forward"``, the reads
-        of single devices; ``"write"``, and readings at the stop as in :data:`COUNTERS`.
+        Of each direction ``"dac forward"``, ``"adc forward"``, ``"addition forward"``, ``"read forward"``, the reads of
+        single devices, and ``"activation forward"``; ``"write"``, and readings at the stop as in :data:`COUNTERS`.
         """
         found = Tally()
         for done, number in self.tally.rows():
@@ -251,21 +384,37 @@ class Crossbar(StoredWeights):
                 continue
             way = done.operation
             bits = [each.converter.bits for each in self.converters.of(way)]
+            digits = self.digits(way)
+            bits[0] = bits[0] if digits == 1 else self.converters.dac.digit_bits
             for what, each, resolution in zip(("dac", "adc", "addition"), self.work(way), (*bits, None), strict=True):
                 found.add(self.name, f"{what} {way}", number * each, self.shape, resolution, done.phase)
-            found.add(self.name, f"read {way}", number * self.devices.count, self.shape, None, done.phase)
+            for what, each in (("read", self.devices.count), ("activation", self.arrays)):
+                found.add(self.name, f"{what} {way}", number * digits * each, self.shape, None, done.phase)
+        if self.other is not None:
+            found.join(self.other.performed())
         return found
+
+    def digits(self, way: str) -> int:
+        """Return in how many digits a code of a direction is sent."""
+        return serial.digits(self.converters.dac, self.converters.of(way)[0].unsigned)
 
     def work(self, way: str) -> tuple[int, int, int]:
         """Return DAC conversions, ADC conversions and digital additions of one sample's product; see the module."""
         own, (outputs, inputs) = self.devices, self.shape
         rows, columns, slices = len(own.row_tiles), len(own.column_tiles), own.slices
-        middle = max(inputs + outputs - 1, 0) if own.digital else 0
+        middle, digits = max(inputs + outputs - 1, 0) if own.digital else 0, self.digits(way)
         if way == "forward":
-            return inputs * columns * slices, outputs * rows * slices, outputs * (rows * slices - 1) + middle
-        summed = outputs - columns if own.references else middle
-        driven = (outputs + own.references) * rows * slices
-        return driven, inputs * columns * slices, inputs * (columns * slices - 1) + summed
+            sensed, added = outputs * rows * slices * digits, outputs * (rows * slices * digits - 1) + middle
+            return inputs * columns * slices * digits, sensed, added
+        summed = (outputs - columns) * digits if own.references else middle
+        driven = (outputs + own.references) * rows * slices * digits
+        return driven, inputs * columns * slices * digits, inputs * (columns * slices * digits - 1) + summed
+
+    @property
+    def arrays(self) -> int:
+        """Number of arrays of the chip that it lies on: one for each tile, side and slice."""
+        own = self.devices
+        return len(own.row_tiles) * len(own.column_tiles) * own.sides * own.slices
 
     def news(self) -> dict[str, int]:
         """Return what the counters have grown by since this was asked last."""
@@ -294,6 +443,9 @@ class Crossbar(StoredWeights):
         ranges = np.array([digitiser.state() for digitiser in self.converters.digitisers.values()])
         found = self._stored_state() | {"counts": np.array(counts, dtype=np.int64), "ranges": ranges}
         found["tally.counts"] = self.tally.packed()
+        if self.other is not None:
+            found |= {f"transposed.{name}": values for name, values in self.other.state().items()}
+            found["transposed.rms"] = np.array(self._error.rms)
         order = ("held", "weight_range", "counts", "times", "keys", "ranges")  # as ever: files are the same by byte
         return {name: found[name] for name in order} | found
 
@@ -324,6 +476,15 @@ class Crossbar(StoredWeights):
         for digitiser, values in zip(self.converters.digitisers.values(), state["ranges"], strict=True):
             digitiser.load(values)
         self._load_stored(state, weight)
+        if self.other is not None:
+            self._load_other(self.other, state, weight)
+
+    def _load_other(self, other: Crossbar, state: Mapping[str, Array], weight: Array | None) -> None:
+        """Take over the state of the transposed path's array."""
+        self._error.rms = float(state["transposed.rms"])
+        start = "transposed."
+        kept = {name.removeprefix(start): values for name, values in state.items() if name.startswith(start)}
+        other.load(kept, None if weight is None else self._error.added(weight))
 
     def _take_totals(self, counters: Mapping[str, int]) -> None:
         """Take over counters of a state that has no tally, in no phase; samples of either direction from them."""

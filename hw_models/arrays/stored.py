@@ -17,6 +17,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from hw_models.arrays.loads import Loads, loads
 from hw_models.arrays.parts import CrossbarParts
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.programming import PROGRAMMING, Array, Devices
@@ -33,7 +34,8 @@ class StoredWeights:
         self, parts: CrossbarParts, shape: tuple[int, int], seed: int, name: str, run: Run, dtype: str
     ) -> None:
         shape = _shape(name, shape)
-        self.layout, self.device, self.wires, self.converters, self.in_memory = parts
+        self.layout, self.device, self.wires, self.converters, self.in_memory = parts[:5]
+        self.path = parts.transposed
         self.shape, self.seed, self.name, self.run = shape, seed, name, run
         self.dtype = np.dtype(dtype)
         self._most = float(np.finfo(dtype).max)
@@ -41,7 +43,7 @@ class StoredWeights:
         self.tiles = Tiles(self.devices)
         noisy, fixed = self.device.read_noise > 0, self.layout.weight_range is not None
         physical = self.devices.writes or self.devices.bends or self.device.ages or noisy or fixed
-        self.ideal = not (physical or parts.converts or self.in_memory)
+        self.ideal = not (physical or parts.converts or self.in_memory or self.path.bends)
         self.programmings = 0
         self.weight_range = float("nan")
         self.compensation = 1.0
@@ -50,6 +52,7 @@ class StoredWeights:
         self.clock, self.ahead, self._looking = 0.0, self.device.age, False
         self._seen = None if self.devices.written_at is None else np.zeros(shape, dtype=self.dtype)
         self.planes: list[Plane] = []
+        self._loads: tuple[list[Plane], Loads] | None = None
 
     def program(self, weight: Array) -> None:
         """Write all devices; the first time this fixes the weight range.
@@ -208,6 +211,13 @@ class StoredWeights:
         """Return (G+, G-), or (G, its reference), as they conduct now, without wires [uS]; (slices, out, in) each."""
         held = self.stored if self.ideal else self._held
         return self.devices.conductances(held, self._fresh, self.programmings)
+
+    def loads(self) -> Loads:
+        """Return the sums of conductances of all lines [uS], computed once for every building of the matrices."""
+        if self._loads is None or self._loads[0] is not self.planes:
+            held = self.stored if self.ideal else self._held
+            self._loads = self.planes, loads(self.devices, held, self._fresh, self.programmings)
+        return self._loads[1]
 
     def factor(self, plane: Plane) -> float:
         """Return what turns currents of a slice into weight units."""

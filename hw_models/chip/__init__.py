@@ -6,9 +6,12 @@ from types import ModuleType
 
 from hw_models import lazy
 from hw_models.chip.description import (
+    ADC,
+    DAC,
     Attention,
     Chip,
     Converter,
+    Cost,
     Device,
     Events,
     Layout,
@@ -16,14 +19,19 @@ from hw_models.chip.description import (
     Part,
     Pulse,
     Readout,
+    Timing,
+    Transposed,
     Update,
     Wires,
 )
 
 __all__ = [
+    "ADC",
+    "DAC",
     "Attention",
     "Chip",
     "Converter",
+    "Cost",
     "Device",
     "Events",
     "Layout",
@@ -31,6 +39,8 @@ __all__ = [
     "Part",
     "Pulse",
     "Readout",
+    "Timing",
+    "Transposed",
     "Update",
     "Wires",
 ]

@@ -155,6 +155,14 @@ class Engine(Wiring):
                 here.add(work.part, work.operation, number, work.shape, work.bits, work.phase)
         return found
 
+    def metering(self) -> AbstractContextManager[None]:
+        """Sum up inside what reads of a chip's crossbars draw, for a bill; nothing else changes."""
+        return self.substrate.metering()
+
+    def mean_conductances(self) -> dict[str, float]:
+        """Return the mean conductance of the devices of a chip's crossbars [uS], by the name of the crossbar."""
+        return {name: value for part in self._parts() for name, value in part.mean_conductances().items()}
+
     def _parts(self) -> list[Part]:
         return [*self.arrays.values(), *self.units.values(), *self.cells.values(), self.substrate]
 

@@ -79,6 +79,14 @@ class Part(Protocol):
         """
         return nullcontext()
 
+    def metering(self) -> AbstractContextManager[None]:
+        """Sum up inside what reads of crossbars draw; a part shares that with the substrate that it is from."""
+        return nullcontext()
+
+    def mean_conductances(self) -> dict[str, float]:
+        """Return the mean conductance of the devices of its crossbars [uS], by their names."""
+        return {}
+
     def performed(self) -> Tally:
         """Return all that was done, by phase; nothing where nothing is counted."""
         return Tally()

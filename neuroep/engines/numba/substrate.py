@@ -71,6 +71,10 @@ class ExactSubstrate(Part):
         """Write down inside that what all parts do is of a phase."""
         return self.setting.phase.during(phase)
 
+    def metering(self) -> AbstractContextManager[None]:
+        """Sum up inside what reads of a chip's crossbars draw."""
+        return self.setting.phase.metering()
+
     def read_out(self, synapse: str, end: str, signal: Signal) -> Signal:
         """Return the signal."""
         return signal
