@@ -107,7 +107,7 @@ class Device(Part):
     """Voltage across a device whose line is driven by the full scale of the DAC (1 without one)."""
     iv: CurrentVoltageName = at("read", default="linear", means=f"Current by voltage. {menu(CURRENT_VOLTAGE)}")
     iv_voltage: Positive | None = at("read", "V", None, meaning(CURRENT_VOLTAGE, "iv_voltage"))
-    iv_cubic: Annotated[float, Field(ge=0, le=1)] = at("read", means=meaning(CURRENT_VOLTAGE, "iv_cubic"))
+    iv_cubic: Annotated[float, Field(gt=0, le=1)] = at("read", "1", 0.1, meaning(CURRENT_VOLTAGE, "iv_cubic"))
     stuck_low: Share = at("device", default=0.0)
     """Share of devices stuck at g_min."""
     stuck_high: Share = at("device", default=0.0)
@@ -191,8 +191,6 @@ class Device(Part):
     def _check_iv(self) -> None:
         for name, laws in missing(CURRENT_VOLTAGE, self.current_voltage):
             self.idle(f"with iv {laws}", name)
-        if self.iv == "cubic" and not self.iv_cubic:
-            raise ValueError("iv_cubic = 0.0: with iv = 'cubic' it should be above 0")
         if self.iv != "sinh":
             return
         if self.read_voltage is None or self.iv_voltage is None:
