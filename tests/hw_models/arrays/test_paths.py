@@ -196,5 +196,5 @@ def test_both_are_counted():
 
 @pytest.mark.parametrize("scheme", ["pulsed", "mixed_precision"])
 def test_pulses_that_would_move_one_array_alone_are_refused(scheme):
-    with pytest.raises(ChipError, match="transposed.devices = 'own' needs 'digital' to write both"):
+    with pytest.raises(ChipError, match=r"transposed.devices = 'own' needs 'digital' to write both"):
         Chip.parse({"update": {"scheme": scheme}, "transposed": {"devices": "own"}})
