@@ -43,12 +43,14 @@ from pathlib import Path
 
 import numpy as np
 
+from hw_models.arrays import lasting
 from hw_models.arrays.parts import CrossbarParts
 from hw_models.arrays.programming import Array
 from hw_models.arrays.reading import COLUMNS, Keys, Product
 from hw_models.arrays.stored import StoredWeights
 from hw_models.chip import Chip
 from hw_models.chip.files import chip_of
+from hw_models.clock import Clock
 from hw_models.errors import ChipError
 from hw_models.kernels.blocks import Run, blocks, serial
 from hw_models.kernels.random import key
@@ -63,6 +65,8 @@ COUNTERS = (
 )  # fmt: skip
 """What is counted of a crossbar; see the module. ``adc`` is of both directions, ``adc_transposed`` of one of them."""
 
+NOISE = "noise."
+"""Start of the names of what a state holds of noise that lasts."""
 WAYS = ("forward", "transposed")
 """Directions of a product."""
 STOPS = tuple(name for name in COUNTERS if name.endswith("at_stop"))
@@ -99,6 +103,8 @@ class Crossbar(StoredWeights):
         float32 or float64, of signals and matrices; conductances are float32.
     tally : Tally, optional
         Where to write what it does; default one of its own.
+    clock : Clock, optional
+        Of the chip; by default one that stands still.
 
     Attributes
     ----------
@@ -131,9 +137,10 @@ class Crossbar(StoredWeights):
         run: Run = serial,
         dtype: str = "float32",
         tally: Tally | None = None,
+        clock: Clock | None = None,
     ) -> None:
         made = parts if isinstance(parts, CrossbarParts) else CrossbarParts.of(chip_of(parts), name)
-        super().__init__(made, shape, seed, name, run, dtype)
+        super().__init__(made, shape, seed, name, run, dtype, clock)
         self.reads = 0
         self.tally, self.told = Tally() if tally is None else tally, dict.fromkeys(COUNTERS, 0)
         self._row_edges = np.array([0] + [b for _, b in self.devices.row_tiles])
@@ -294,6 +301,7 @@ class Crossbar(StoredWeights):
         ranges = np.array([digitiser.state() for digitiser in self.converters.digitisers.values()])
         found = self._stored_state() | {"counts": np.array(counts, dtype=np.int64), "ranges": ranges}
         found["tally.counts"] = self.tally.packed()
+        found |= {f"{NOISE}{name}": values for name, values in lasting.packed(self).items()}
         order = ("held", "weight_range", "counts", "times", "keys", "ranges")  # as ever: files are the same by byte
         return {name: found[name] for name in order} | found
 
@@ -323,6 +331,7 @@ class Crossbar(StoredWeights):
             self._take_totals(counters)
         for digitiser, values in zip(self.converters.digitisers.values(), state["ranges"], strict=True):
             digitiser.load(values)
+        lasting.load(self, {name: state[f"{NOISE}{name}"] for name in lasting.ENTRIES if f"{NOISE}{name}" in state})
         self._load_stored(state, weight)
 
     def _take_totals(self, counters: Mapping[str, int]) -> None:

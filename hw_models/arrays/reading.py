@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hw_models.arrays.carried import Share
 from hw_models.arrays.converters import OPEN, Digitiser
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.programming import Array
@@ -40,6 +41,8 @@ class Keys(NamedTuple):
     """Read noise of reference columns."""
     adc: Array
     """Rounding of the ADC."""
+    carried: Array
+    """Noise that is carried from read to read."""
 
 
 class Product:
@@ -88,6 +91,8 @@ class Product:
         self.raw = stored.devices.digital and (self.adc.acts or self.adc.observing)
         self.varied = self.planes[0].variance is not None
         self.uniform = 0.0 if self.exact else self.planes[0].uniform
+        self.carries = not (self.exact or self.lined) and stored.carried.carries(self.rows, stored.layout.hold_input)
+        self.lasting: list[list[Share]] = []
 
     def _sums(self, signals: Array) -> Array:
         """Return the sums of the signals of every tile (rows, tiles)."""
@@ -130,6 +135,7 @@ class Product:
         own = self.stored.devices
         groups = blocks(self.tiles, max(1, COLUMNS * self.tiles // max(inputs, 1)))
         totals = np.zeros((len(groups), self.rows, outputs), dtype=self.driven.dtype)
+        self._carry("forward", outputs)
         sigma, noise = self._sigma(None), self._draw(True, None) if self.exact else None
         if own.references and self.uniform:
             self.common = self._deviations(1.0, 0.0)
@@ -155,6 +161,8 @@ class Product:
                         current += sums[a:b, tile, None] * current.dtype.type(plane.zero)
                     variance = square @ plane.variance[:, i:j].T if plane.variance is not None else None
                     spread = sigma[tile, a:b] if sigma.size else sigma
+                    if self.lasting:
+                        self._add_lasting(current, spread, variance, self.lasting[k][tile], (a, b), slice(None))
                     stops += self._sense(current, spread, variance, plane, k * self.tiles + tile, a, total, 0)
             return stops
 
@@ -171,6 +179,7 @@ class Product:
         total = np.zeros((self.rows, inputs), dtype=self.driven.dtype)
         sums = self._sums(self.driven) if own.references or self.raw else None
         taken = self._taken(sums) if own.references and sums is not None else None
+        self._carry("transposed", inputs)
         sigma, noise = self._sigma(taken), self._draw(False, taken) if self.exact else None
         short = sums - taken if sums is not None and taken is not None and (sums != taken).any() else None
 
@@ -202,12 +211,41 @@ class Product:
                         current += short[a:b, tile, None] * (plane.middle[tile, i:j] * current.dtype.type(own.unit))
                     number = (k * self.tiles + tile) * len(parts) + index % len(parts)
                     spread = sigma[tile, a:b] if sigma.size else sigma
+                    if self.lasting:
+                        self._add_lasting(current, spread, variance, self.lasting[k][tile], (a, b), slice(i, j))
                     stops += self._sense(current, spread, variance, plane, number, a, total[a:b], i)
             return stops
 
         self.sensed_at_stop = sum(self.run(block, blocks(len(parts) * len(self.samples), 1)))
         self._subtract(total)
         return total
+
+    def _carry(self, way: str, sensed: int) -> None:
+        """Move the carried noise of all tiles on to this read, where there is any."""
+        if not self.carries:
+            return
+        ends, draws = list(zip(self.ends[:-1], self.ends[1:], strict=True)), (self.keys.carried, self.step)
+        for k, plane in enumerate(self.planes):
+            metric = self.stored.metric(way, k, plane)
+            found = []
+            for tile, (i, j) in enumerate(ends):
+                signals = np.ascontiguousarray(self.driven[:, i:j])
+                place = way, k * self.tiles + tile
+                found.append(self.stored.carried.read(place, signals, metric[i:j], sensed, draws))
+            self.lasting.append(found)
+
+    def _add_lasting(
+        self, current: Array, sigma: Array, variance: Array | None, share: Share, rows: tuple[int, int], lines: slice
+    ) -> None:
+        """Add the carried noise of one tile to its currents, and leave the variance of what is fresh."""
+        a, b = rows
+        found, white = share.found[a:b, lines], share.white[a:b, None]
+        if variance is None:
+            whole = np.sqrt(np.maximum(sigma[:, None] ** 2 - self.floor, 0) / white) if sigma.size else 0
+            current += whole * found
+        else:
+            current += np.sqrt(variance) * found
+            variance *= white
 
     def _add_line_noise(self, current: Array, plane: Plane, k: int, tile: int, x: Array, first: int) -> None:
         """Add the noise of one row tile behind wires to the currents of all outputs."""
@@ -236,7 +274,10 @@ class Product:
         """Return the standard deviations that all outputs of a tile have in common (tiles, rows), or nothing."""
         if self.varied or not (self.uniform or self.floor):
             return NONE[self.driven.dtype]
-        found = self._deviations(self.uniform * self.stored.devices.sides, self.floor)
+        found = self._deviations(self.uniform * self.stored.devices.sides, 0.0 if self.lasting else self.floor)
+        if self.lasting:
+            white = np.stack([share.white for share in self.lasting[0]])
+            found = np.sqrt(found**2 * white + self.floor).astype(found.dtype, copy=False)
         if taken is not None and self.uniform:
             found = np.hypot(found, taken.T * self._reference_sigma()[:, None]).astype(found.dtype, copy=False)
         return found
@@ -294,6 +335,8 @@ class Product:
         total = np.zeros_like(plane.sides[0].g)
         for number, side in enumerate(plane.sides):
             z = normals(self.keys.device, self.step, 2 * k + number, side.g.shape, sample * len(side.g))
+            if self.stored.noise.active:
+                self.stored.by_device.mix(z, (k, number), sample)
             law.reads(z, side.g, side.sigma)
             z -= side.mean
             total += z * (side.sign * unit)
@@ -302,6 +345,7 @@ class Product:
     def _draw(self, forward: bool, taken: Array | None) -> Array:
         """Return the noise of all currents, drawn device by device (slices, tiles, rows, sensed lines)."""
         own, (outputs, inputs) = self.stored.devices, self.stored.shape
+        self.stored.by_device.move(self.rows, self.stored.layout.hold_input, (self.keys.carried, self.step))
         shape = (len(self.planes), self.tiles, self.rows, outputs if forward else inputs)
         found = np.empty(shape, dtype=self.driven.dtype)
 
