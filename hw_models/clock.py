@@ -19,6 +19,7 @@ import numpy as np
 
 from hw_models import durations
 from hw_models.chip.timing import Timing
+from hw_models.tally import CurrentPhase, Tally
 
 PICO = 1e12
 """Picoseconds in a second: the unit in which time is counted."""
@@ -33,6 +34,8 @@ class Clock:
     ----------
     timing : Timing, optional
         Its durations; none by default.
+    phase : CurrentPhase, optional
+        For which time is counted.
 
     Attributes
     ----------
@@ -50,11 +53,12 @@ class Clock:
         Between two reads of an array: the last sweep, or a product before there was one [s].
     batches : int
         That ended so far.
-    spent : dict of str to int
-        Time on the chip so far [ps]: of samples by phase, copies side by side counted once, and of updates.
+    tally : Tally
+        Time on the chip so far, operation ``picosecond``: of samples by phase, copies side by side counted once, and of
+        updates.
     """
 
-    def __init__(self, timing: Timing | None = None) -> None:
+    def __init__(self, timing: Timing | None = None, phase: CurrentPhase | None = None) -> None:
         self.timing = timing or Timing()
         self.passes = self.timing.passes
         self.now = self.within = 0.0
@@ -62,7 +66,7 @@ class Clock:
         self.sample = GUESSED_READS * self.timing.read
         self.batch = GUESSED_SAMPLES * self.sample
         self.interval = self.timing.read
-        self.spent: dict[str, int] = {}
+        self.tally = Tally(phase)
 
     @property
     def time(self) -> float:
@@ -74,10 +78,10 @@ class Clock:
         self.close()
         self.samples = samples
 
-    def advance(self, seconds: float, phase: str = "") -> None:
+    def advance(self, seconds: float) -> None:
         """Let time pass for every sample of the running batch."""
         self.within += seconds
-        self._count(phase or "sample", durations.batch(self.timing, self.samples, seconds))
+        self._count(durations.batch(self.timing, self.samples, seconds))
 
     def close(self) -> None:
         """End the running batch, if there is one."""
@@ -92,10 +96,10 @@ class Clock:
         """Let an update take its time, between batches."""
         self.now += seconds
         if seconds:
-            self._count("update", seconds)
+            self._count(seconds)
 
-    def _count(self, phase: str, seconds: float) -> None:
-        self.spent[phase] = self.spent.get(phase, 0) + round(seconds * PICO)
+    def _count(self, seconds: float) -> None:
+        self.tally.add("chip", "picosecond", round(seconds * PICO))
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -113,13 +117,15 @@ class Clock:
             return {}
         with self.aside():
             self.close()
-            return {"times": np.array(self._reached()), "batches": np.array(self.batches)}
+            times, batches = np.array(self._reached()), np.array(self.batches)
+        return {"times": times, "batches": batches, "tally.counts": self.tally.packed()}
 
     def load(self, state: dict[str, np.ndarray]) -> None:
         """Take over :meth:`state`; a state without a clock leaves it at the start."""
         if self.passes and "times" in state:
             self.now, self.within, self.sample, self.batch, self.interval = (float(each) for each in state["times"])
             self.batches = int(state["batches"])
+            self.tally.load(state["tally.counts"])
 
     def _reached(self) -> tuple[float, float, float, float, float]:
         return self.now, self.within, self.sample, self.batch, self.interval

@@ -11,8 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from hw_models.arrays.programming import Array
-from hw_models.arrays.slow_noise import FINE, SlowNoise
+from hw_models.arrays.slow_noise import FINE, Classes, SlowNoise
 from hw_models.kernels import carried as kernels
+
+GOLDEN = (math.sqrt(5) - 1) / 2
+"""Multiples of it are spread evenly over the unit interval, whole parts left out."""
 
 
 class Kept(NamedTuple):
@@ -26,23 +29,27 @@ class Kept(NamedTuple):
     """(rows,) its cosine to that of the sample before."""
     latent: Array
     """(processes, rows, sensed) of unit variance, float32."""
-    processes: tuple[int, ...]
-    """Numbers of the processes in the spectrum."""
+    total: Array
+    """(rows, sensed) sum over the processes, by the roots of their shares, float32."""
     moved: Array
     """(processes,) when each was moved last, of the first sample [s]."""
+    processes: tuple[int, ...]
+    """Numbers of the processes in the spectrum."""
 
     @classmethod
-    def fresh(cls, rows: int, driven: int, sensed: int, processes: tuple[int, ...], dtype: np.dtype) -> Kept:
-        """Return noise of nothing yet."""
+    def fresh(cls, shape: tuple[int, int, int], processes: tuple[int, ...], dtype: np.dtype, now: float) -> Kept:
+        """Return noise of nothing yet; the shape is (rows, driven, sensed)."""
+        rows, driven, sensed = shape
         latent = np.zeros((len(processes), rows, sensed), dtype=np.float32)
         anchor, norm, link = np.zeros((rows, driven), dtype), np.zeros(rows, dtype), np.zeros(rows, np.float32)
-        return cls(anchor, norm, link, latent, processes, np.zeros(len(processes)))
+        total = np.zeros((rows, sensed), np.float32)
+        return cls(anchor, norm, link, latent, total, np.full(len(processes), now), processes)
 
     def last(self, rows: int, later: float) -> Kept:
         """Return the last rows, read so much later than the first sample was."""
         at = max(len(self.norm) - rows, 0)
-        parts = self.anchor[at:].copy(), self.norm[at:].copy(), self.link[at:].copy(), self.latent[:, at:].copy()
-        return Kept(*parts, self.processes, self.moved + later)
+        ends = self.anchor[at:].copy(), self.norm[at:].copy(), self.link[at:].copy(), self.latent[:, at:].copy()
+        return Kept(*ends, self.total[at:].copy(), self.moved + later, self.processes)
 
 
 class Share(NamedTuple):
@@ -51,7 +58,7 @@ class Share(NamedTuple):
     found: Array
     """(rows, sensed), float32."""
     white: Array
-    """(rows,) share of the variance that is fresh."""
+    """(rows,) share of the variance that is fresh, float32."""
 
 
 class Carried:
@@ -69,6 +76,9 @@ class Carried:
         self.noise, self.dtype = noise, dtype
         self.kept: dict[tuple[str, int], Kept] = {}
         self.before: dict[tuple[str, int], Kept] = {}
+        self.starts: dict[tuple[str, int], tuple[Array, Array, Array, Array]] = {}
+        self._made: Classes | None = None
+        self._weights: dict[int, tuple[Array, Array]] = {}
 
     @property
     def processes(self) -> tuple[int, ...]:
@@ -79,7 +89,7 @@ class Carried:
     def aside(self) -> Iterator[None]:
         """Go on inside, and be what it was afterwards."""
         kept = dict(self.__dict__)
-        self.kept, self.before = dict(self.kept), dict(self.before)
+        self.kept, self.before, self.starts = dict(self.kept), dict(self.before), dict(self.starts)
         try:
             yield
         finally:
@@ -121,25 +131,30 @@ class Carried:
         draws : tuple
             Key, and number of the read.
         """
-        clock, processes = self.noise.clock, self.processes
-        spectrum, rest = self.noise.classes.spectrum, self.noise.rest
-        taus = np.array([spectrum.taus[k] for k in processes])
-        shares = np.array([spectrum.shares[k] for k in processes]) / rest
-        kept, rows, now = self.kept.get(place), len(signals), clock.time
-        if kept is None or len(kept.norm) != rows or kept.processes != processes:
-            kept = Kept.fresh(rows, signals.shape[1], sensed, processes, self.dtype)
-            kept.moved[:] = now
+        clock, kept, rows = self.noise.clock, self.kept.get(place), len(signals)
+        taus, weights = self._strengths(sensed)
+        if kept is None or len(kept.norm) != rows or kept.processes is not self.processes:
+            kept = Kept.fresh((rows, signals.shape[1], sensed), self.processes, self.dtype, clock.time)
+            # Moves come every eighth of tau, from a moment of it that every batch has another one of.
+            kept.moved[:] -= (clock.batches + 1) * GOLDEN * np.arange(1, len(taus) + 1) % 1 * taus / FINE
             self.kept[place] = kept
-        passed = now - kept.moved
-        due = (passed > 0) & (passed >= np.minimum(taus / FINE, 8 * clock.interval))
-        decay = np.where(due, np.exp(-passed / taus), 1.0).astype(np.float32)
-        kept.moved[due] = now
-        apart = np.exp(-clock.sample / taus).astype(np.float32)
-        found, lasting = np.empty((rows, sensed), np.float32), np.empty(rows, np.float32)
-        weights = np.repeat(np.sqrt(shares).astype(np.float32)[:, None], sensed, axis=1)
-        state, before = (kept.anchor, kept.norm, kept.link, kept.latent), self._before(place, kept, now, taus)
-        kernels.carry(signals, metric, state, weights, decay, apart, before, *draws, place[1], found, lasting)
-        return Share(found, 1 - lasting * np.float32(shares.sum()))
+            self.starts[place] = self._before(place, kept, clock.time, taus)
+        found, white = np.empty((rows, sensed), np.float32), np.empty(rows, np.float32)
+        times = clock.time, clock.sample, taus, 1 / FINE
+        kernels.carry(signals, metric, kept[:6], weights, times, self.starts[place], *draws, place[1], found, white)
+        return Share(found, white)
+
+    def _strengths(self, sensed: int) -> tuple[Array, Array]:
+        """Return time constants (processes,) and roots of shares (processes, sensed), made once for all reads."""
+        classes = self.noise.classes
+        if self._made is not classes:
+            self._made, self._weights = classes, {}
+        if sensed not in self._weights:
+            numbers = list(classes.carried)
+            shares = classes.spectrum.shares[numbers] / self.noise.rest
+            weights = np.repeat(np.sqrt(shares).astype(np.float32)[:, None], sensed, axis=1)
+            self._weights[sensed] = classes.spectrum.taus[numbers], weights
+        return self._weights[sensed]
 
     def _before(
         self, place: tuple[str, int], kept: Kept, now: float, taus: Array

@@ -1,5 +1,5 @@
 # Tested by tests/hw_models/arrays/test_slow_noise.py.
-"""What a checkpoint keeps of noise that lasts, packed into two arrays: what there is, in words, and all its numbers."""
+"""What a checkpoint keeps of time on a crossbar and of noise that lasts: in words what there is, and all numbers."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ ENTRIES = ("about", "values")
 
 
 def packed(stored: StoredWeights) -> dict[str, np.ndarray]:
-    """Return what decides later noise of a crossbar; nothing where noise has no time."""
-    if not stored.noise.active:
+    """Return what decides later noise and age of a crossbar; nothing where no time passes."""
+    if not stored.time.passes:
         return {}
     about, arrays = stored.noise.state()
     tails = []
     for (way, number), kept in sorted(stored.carried.ended().items()):
-        arrays += [kept.anchor, kept.norm, kept.link, kept.latent, kept.moved]
+        arrays += [kept.anchor, kept.norm, kept.link, kept.latent, kept.total, kept.moved]
         tails.append([way, number, list(kept.processes)])
-    about |= {"carried": tails, "wrote_at": stored.wrote_at, "built": stored.built}
+    about |= {"carried": tails, "wrote_at": stored.wrote_at, "built": stored.built, "now": stored.devices.now}
     about["arrays"] = [[each.dtype.str, list(each.shape)] for each in arrays]
     values = b"".join(np.ascontiguousarray(each).tobytes() for each in arrays)
     words = json.dumps(about, sort_keys=True).encode()
@@ -43,7 +43,7 @@ def load(stored: StoredWeights, state: Mapping[str, np.ndarray]) -> None:
     ChipError
         If it is none.
     """
-    if not stored.noise.active or not all(name in state for name in ENTRIES):
+    if not stored.time.passes or not all(name in state for name in ENTRIES):
         return
     try:
         about = json.loads(np.asarray(state["about"], np.uint8).tobytes())
@@ -51,10 +51,10 @@ def load(stored: StoredWeights, state: Mapping[str, np.ndarray]) -> None:
         stored.noise.load(about, arrays)
         before = {}
         for way, number, processes in about["carried"]:
-            *values, moved = (next(arrays) for _ in range(5))
-            before[way, int(number)] = Kept(*values, tuple(processes), moved)
+            before[way, int(number)] = Kept(*(next(arrays) for _ in range(6)), tuple(processes))
         stored.carried.kept, stored.carried.before = {}, before
         stored.wrote_at, stored.built = float(about["wrote_at"]), int(about["built"])
+        stored.devices.now = float(about["now"])
     except (KeyError, TypeError, ValueError, StopIteration) as error:
         raise ChipError(f"{stored.name}: what is kept of its noise cannot be read: {error}") from None
 

@@ -17,7 +17,7 @@ from hw_models.arrays.converters import OPEN, Digitiser
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.programming import Array
 from hw_models.arrays.stored import StoredWeights
-from hw_models.kernels import noise as noise_kernels
+from hw_models.kernels import carried as carried_kernels, noise as noise_kernels
 from hw_models.kernels.blocks import blocks, serial
 from hw_models.kernels.random import normals
 
@@ -162,7 +162,7 @@ class Product:
                     variance = square @ plane.variance[:, i:j].T if plane.variance is not None else None
                     spread = sigma[tile, a:b] if sigma.size else sigma
                     if self.lasting:
-                        self._add_lasting(current, spread, variance, self.lasting[k][tile], (a, b), slice(None))
+                        self._add_lasting(current, variance, (k, tile), (a, b), slice(None))
                     stops += self._sense(current, spread, variance, plane, k * self.tiles + tile, a, total, 0)
             return stops
 
@@ -212,7 +212,7 @@ class Product:
                     number = (k * self.tiles + tile) * len(parts) + index % len(parts)
                     spread = sigma[tile, a:b] if sigma.size else sigma
                     if self.lasting:
-                        self._add_lasting(current, spread, variance, self.lasting[k][tile], (a, b), slice(i, j))
+                        self._add_lasting(current, variance, (k, tile), (a, b), slice(i, j))
                     stops += self._sense(current, spread, variance, plane, number, a, total[a:b], i)
             return stops
 
@@ -235,17 +235,16 @@ class Product:
             self.lasting.append(found)
 
     def _add_lasting(
-        self, current: Array, sigma: Array, variance: Array | None, share: Share, rows: tuple[int, int], lines: slice
+        self, current: Array, variance: Array | None, where: tuple[int, int], rows: tuple[int, int], lines: slice
     ) -> None:
-        """Add the carried noise of one tile to its currents, and leave the variance of what is fresh."""
-        a, b = rows
-        found, white = share.found[a:b, lines], share.white[a:b, None]
-        if variance is None:
-            whole = np.sqrt(np.maximum(sigma[:, None] ** 2 - self.floor, 0) / white) if sigma.size else 0
-            current += whole * found
-        else:
-            current += np.sqrt(variance) * found
-            variance *= white
+        """Add the carried noise of one slice and tile to its currents, and leave the variance of what is fresh."""
+        (k, tile), (a, b) = where, rows
+        share = self.lasting[k][tile]
+        found = np.ascontiguousarray(share.found[a:b, lines])
+        if variance is not None:
+            carried_kernels.lay(current, variance, found, share.white[a:b])
+        elif self.uniform:
+            current += self.whole[tile, a:b, None] * found
 
     def _add_line_noise(self, current: Array, plane: Plane, k: int, tile: int, x: Array, first: int) -> None:
         """Add the noise of one row tile behind wires to the currents of all outputs."""
@@ -275,11 +274,11 @@ class Product:
         if self.varied or not (self.uniform or self.floor):
             return NONE[self.driven.dtype]
         found = self._deviations(self.uniform * self.stored.devices.sides, 0.0 if self.lasting else self.floor)
-        if self.lasting:
-            white = np.stack([share.white for share in self.lasting[0]])
-            found = np.sqrt(found**2 * white + self.floor).astype(found.dtype, copy=False)
         if taken is not None and self.uniform:
             found = np.hypot(found, taken.T * self._reference_sigma()[:, None]).astype(found.dtype, copy=False)
+        if self.lasting:
+            self.whole, white = found, np.stack([share.white for share in self.lasting[0]])
+            found = np.sqrt(found**2 * white + self.floor).astype(found.dtype, copy=False)
         return found
 
     def _reference_sigma(self) -> Array:

@@ -6,7 +6,7 @@ the durations of the chip they are of three classes:
 
     slow       tau above four batches      matrices of the devices, moved on by exp(-dt/tau) once a batch: a
                                            perturbation of the conductances, the same for both directions
-    carried    from a fifth of a sweep up  normals at the outputs, by sample and direction, carried through its phases
+    carried    from 2/7 of a sweep up      normals at the outputs, by sample and direction, carried through its phases
     white      faster                      fresh in every read
 
 Slow processes are exact. Carried ones are of the sum over a line, sum_j x_j n_j, and follow its signal x as
@@ -36,7 +36,7 @@ from hw_models.kernels.carried import MOST
 from hw_models.kernels.random import key, normals
 from hw_models.laws.spectrum import WHITE, Spectrum
 
-FAST = 5.0
+FAST = 3.5
 """Sweeps over the time constant of a process from which it counts as white."""
 SLOW = 4.0
 """Time constant of a process over a batch above which it is of the devices."""
@@ -112,7 +112,7 @@ class SlowNoise:
             self.edge = self.clock.batch
         band = self.law.band(self.devices.device, age)
         self.classes = classified(band, self.clock.interval, self.edge)
-        self.rest = 1.0 - self.classes.share(self.classes.slow)
+        self.rest = max(1.0 - self.classes.share(self.classes.slow), 0.0)
         self.batches, now = self.clock.batches, self.devices.now
         kept = {k: self.processes[k] for k in self.classes.slow if k in self.processes}
         changed = kept.keys() != self.processes.keys()

@@ -225,8 +225,10 @@ class StoredWeights:
         if self._looking:
             raise ChipError(f"{self.name}: nothing can be written while the devices are read later than now")
 
-    def _build(self, solve: bool) -> None:
-        self.devices.now, self.built = self.clock + self.ahead + self._passed, self.time.batches
+    def _build(self, solve: bool, now: float | None = None) -> None:
+        if now is None:
+            now, self.built = self.clock + self.ahead + self._passed, self.time.batches
+        self.devices.now = now
         self.noise.move(self.devices.now - self.devices.since)
         self.planes, self._metrics = [], {}
         self.tiles.allot()
@@ -307,7 +309,8 @@ class StoredWeights:
             self.tiles.networks.clear()  # solutions of what was there before
             for name, values in self.tiles.kept.items():
                 values[:] = state[name]
-            self._build(solve=self.devices.wired and not self.tiles.kept)
+            timed = self.time.passes and self.built >= 0  # as at the time of what the state is of
+            self._build(self.devices.wired and not self.tiles.kept, self.devices.now if timed else None)
 
     def _check(self, state: Mapping[str, Array], weight: Array | None) -> None:
         """Refuse a state that devices cannot hold, before anything is taken over."""

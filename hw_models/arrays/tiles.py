@@ -190,7 +190,7 @@ class Tiles:
         slow = None if self.exact else self.noise.perturbation(where, numbers)
         if slow is None:
             return self.law.moments(now, sigma)
-        return self.law.moments(now + sigma * slow, sigma * np.float32(math.sqrt(self.noise.rest)))
+        return self.law.moments(now + sigma * slow, sigma * np.float32(math.sqrt(max(self.noise.rest, 0.0))))
 
     def _sigma(self, before: Array, now: Array, numbers: Array) -> Array:
         """Return the standard deviations of reads at the devices."""

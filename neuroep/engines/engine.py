@@ -370,9 +370,9 @@ class Engine(Wiring):
         """
         whole = {**state, **(devices or {})}
         kept.check(whole, self._kept())
+        self.substrate.load(_under(CHIP, whole))  # its clock first, by which devices age
         for synapse, array in self.arrays.items():
             array.load(_under(synapse, whole))
-        self.substrate.load(_under(CHIP, whole))
 
     def _kept(self) -> dict[str, kept.Entry]:
         """Return what is kept beside the parameters: by the rule, by the arrays of a chip, by the chip as a whole."""

@@ -12,7 +12,6 @@ from hw_models import durations
 from hw_models.chip import Chip
 from hw_models.clock import Clock
 from hw_models.errors import ChipError, unknown
-from hw_models.tally import CurrentPhase
 from neuroep.engines.parts import Reads
 
 Lines = dict[str, tuple[int, int]]
@@ -28,12 +27,10 @@ class Passing:
         Whose durations they are.
     clock : Clock
         Of all its parts.
-    phase : CurrentPhase
-        For which time is counted.
     """
 
-    def __init__(self, chip: Chip, clock: Clock, phase: CurrentPhase) -> None:
-        self.chip, self.clock, self.phase = chip, clock, phase
+    def __init__(self, chip: Chip, clock: Clock) -> None:
+        self.chip, self.clock = chip, clock
         self.holds_input = chip.crossbar.hold_input
         self.shared = 1
         self._entering = 0.0
@@ -75,4 +72,4 @@ class Passing:
 
     def _advance(self, seconds: float) -> None:
         if seconds:
-            self.clock.advance(seconds, self.phase.name)
+            self.clock.advance(seconds)

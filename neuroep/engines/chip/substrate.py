@@ -55,7 +55,7 @@ class ChipSubstrate(ExactSubstrate):
         self._others: dict[str, Part] = {}
         self._calibrated = False
         self.clock, self._lines = setting.clock, Lines()
-        self.passing = Passing(chip, self.clock, setting.phase)
+        self.passing = Passing(chip, self.clock)
 
     def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs) -> Array:
         """Return a crossbar or an event-driven array, and make the read-out of both ends of its synapse."""
@@ -176,13 +176,12 @@ class ChipSubstrate(ExactSubstrate):
         found = Tally()
         for read_out in self._read_outs.values():
             found.join(read_out.performed())
-        for phase, picoseconds in self.clock.spent.items():
-            found.add("chip", "picosecond", picoseconds, phase=phase)
+        found.join(self.clock.tally)
         return found
 
     def counters(self) -> dict[str, int]:
         """Return the conversions of the read-outs; other parts count for themselves."""
-        own = {"chip_picoseconds": sum(self.clock.spent.values())} if self.clock.passes else {}
+        own = {"chip_picoseconds": self.clock.tally.total("picosecond")} if self.clock.passes else {}
         return summed(own, *(read_out.counters() for read_out in self._read_outs.values()))
 
     def state(self) -> dict[str, np.ndarray]:
@@ -217,5 +216,5 @@ def on_chip(
 
 
 def _made(chip: Chip, setting: Setting, optimiser: Optimiser | None) -> ChipSubstrate:
-    clock = Clock(chip.timing)
+    clock = Clock(chip.timing, setting.phase)
     return ChipSubstrate(chip, replace(setting, optimiser=optimiser or setting.optimiser, clock=clock))
