@@ -19,6 +19,7 @@ resistors.
 from __future__ import annotations
 
 import logging
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,7 @@ from hw_models.arrays.bent_tiles import MICRO, BentPair
 from hw_models.arrays.bent_wires import BentTile
 from hw_models.arrays.planes import Plane, Side
 from hw_models.arrays.programming import BLOCK, Array, Devices
+from hw_models.arrays.slow_noise import SlowNoise
 from hw_models.kernels.blocks import Run, blocks
 from hw_models.laws.curves import Seconds
 
@@ -51,9 +53,12 @@ class Tiles:
     ----------
     devices : Devices
         The devices.
+    noise : SlowNoise
+        What of their read noise lasts.
     """
 
-    def __init__(self, devices: Devices) -> None:
+    def __init__(self, devices: Devices, noise: SlowNoise) -> None:
+        self.noise = noise
         self.devices, self.layout, self.wires, self.device = devices, devices.layout, devices.wires, devices.device
         self.law = self.device.noise
         self.uniform = self.law.uniform and not devices.wired
@@ -84,7 +89,7 @@ class Tiles:
             Runs blocks of outputs.
         """
         own = self.devices
-        bent = own.bends or (fresh and own.writes)
+        bent = own.bends or (fresh and own.writes) or bool(self.noise.classes.slow)
         factors = own.targets(held[:1, :1])[1]
         found = [self._empty(held, bent, k, float(factor)) for k, factor in enumerate(factors)]
         if not (bent or self.varied or self.exact):
@@ -127,7 +132,7 @@ class Tiles:
         for side in range(own.sides if self.exact else 0):
             g, sigma, mean = (np.empty((outputs + own.references, inputs), dtype=np.float32) for _ in range(3))
             sides.append(Side(g, mean if self.law.shifts else g, sigma, -1.0 if side else 1.0))
-        uniform = (self.device.read_noise * own.unit) ** 2 if self.uniform else 0.0
+        uniform = (self.device.read_noise * own.unit) ** 2 * self.noise.rest if self.uniform else 0.0
         return Plane(read, variance, reference, middle, zero, uniform, factor, sides, {}, {})
 
     def _fill(self, job: Job, outputs: tuple[int, int]) -> Array:
@@ -136,7 +141,7 @@ class Tiles:
         numbers = np.arange(first, last)
         for (k, side), _, before, now in own.lines(job.held[first:last], first, job.fresh, job.turn):
             sums += before.sum(dtype=np.float64), now.sum(dtype=np.float64)
-            mean, variance = self._moments(before, now, numbers)
+            mean, variance = self._moments(before, now, numbers, (k, side))
             plane = job.planes[k]
             self._put_mean(job, (k, side), outputs, mean)
             if plane.variance is not None:
@@ -153,7 +158,7 @@ class Tiles:
         counts, numbers = np.array([[b - a] for a, b in own.reference_lines]), size + np.arange(own.references)
         for (k, side), _, before, now in own.lines(lines, size, job.fresh, job.turn):
             sums += before.sum(dtype=np.float64), now.sum(dtype=np.float64)
-            mean, variance = self._moments(before, now, numbers)
+            mean, variance = self._moments(before, now, numbers, (k, side))
             plane = job.planes[k]
             if plane.middle is not None:
                 plane.middle[:] = own.averaged(mean)
@@ -178,11 +183,18 @@ class Tiles:
         else:
             part -= mean * unit
 
-    def _moments(self, before: Array, now: Array, numbers: Array) -> tuple[Array, Array]:
-        """Return mean and variance of reads at the devices of lines of these numbers."""
+    def _moments(self, before: Array, now: Array, numbers: Array, where: tuple[int, int]) -> tuple[Array, Array]:
+        """Return mean and variance of reads at the devices of lines of these numbers, given their slow noise.
+
+        Of what is drawn device by device it is in the draws.
+        """
         if not self.device.read_noise:
             return now, now
-        return self.law.moments(now, self._sigma(before, now, numbers))
+        sigma = self._sigma(before, now, numbers)
+        slow = None if self.exact else self.noise.perturbation(where, numbers)
+        if slow is None:
+            return self.law.moments(now, sigma)
+        return self.law.moments(now + sigma * slow, sigma * np.float32(math.sqrt(max(self.noise.rest, 0.0))))
 
     def _sigma(self, before: Array, now: Array, numbers: Array) -> Array:
         """Return the standard deviations of reads at the devices."""
@@ -204,7 +216,7 @@ class Tiles:
             if beside:
                 before, now = (np.concatenate(both) for both in zip((before, now), beside[number][2:], strict=True))
             sums += before.sum(dtype=np.float64), now.sum(dtype=np.float64)
-            mean, variance = self._moments(before, now, numbers)
+            mean, variance = self._moments(before, now, numbers, (k, side))
             read, plane = np.empty_like(mean), job.planes[k]
             counted = mean - self._lost(mean, variance) if self.lined else mean
             for r, (a, b) in enumerate(own.row_tiles):
