@@ -88,7 +88,7 @@ class Product:
         self.sensing = sensing
         self.plain = not (sensing or self.adc.observing or (self.adc.acts and self.adc.converter.stochastic))
         self.run = one_by_one if self.adc.observing else stored.run
-        self.samples = blocks(self.rows, SAMPLES)
+        self.samples = blocks(self.rows, bent_reading.rows(stored, SAMPLES))
         self.driven_at_stop = self.sensed_at_stop = 0
         self.signals = np.ascontiguousarray(signals, dtype=stored.dtype)
         self.codes = self._drive(self.signals)
@@ -99,12 +99,13 @@ class Product:
         self.full = serial.full_scale(self.dac) if curved or sensing or self.digits > 1 else 1.0
         self.driven = self.curved(self.codes)
         self.subtracts, self.effective = True, NONE[self.driven.dtype]
-        self.exact = bool(self.planes[0].sides)
+        self.exact = stored.tiles.exact
         self.lined = stored.tiles.lined
         self.raw = stored.devices.digital and (self.adc.acts or self.adc.observing)
         self.varied = self.planes[0].variance is not None
         self.uniform = 0.0 if self.exact else self.planes[0].uniform
-        self.carries = not (self.exact or self.lined) and stored.carried.carries(self.rows, stored.layout.hold_input)
+        summed = not (self.lined or stored.tiles.by_device)
+        self.carries = summed and stored.carried.carries(self.rows, stored.layout.hold_input)
         self.lasting: list[list[Share]] = []
 
     @property
@@ -168,6 +169,7 @@ class Product:
         groups = blocks(self.tiles, max(1, COLUMNS * self.tiles // max(inputs, 1)))
         totals = np.zeros((len(groups), self.rows, outputs), dtype=self.driven.dtype)
         self._carry("forward", outputs)
+        self._move_devices()
         sigma, noise = self._sigma(None), self._draw(True, None) if self.exact else None
         if own.references and self.uniform:
             self.common = self._deviations(1.0, 0.0)
@@ -177,13 +179,14 @@ class Product:
             stops = 0
             (a, b), (begin, end) = self.samples[index // len(groups)], groups[index % len(groups)]
             total, current = totals[index % len(groups), a:b], np.empty((b - a, outputs), dtype=totals.dtype)
+            bent = bent_reading.BentBlock(self, a, b)
             for tile in range(begin, end):
                 i, j = self.ends[tile], self.ends[tile + 1]
                 x = self.driven[a:b, i:j]
                 square = x * x if self.varied else x
                 for k, plane in enumerate(self.planes):
                     if plane.bent:
-                        bent_reading.forward(self, current, (k, tile), x, a)
+                        bent.forward(current, (k, tile), x)
                     else:
                         np.matmul(x, plane.mean[:, i:j].T, out=current)
                     if noise is not None:
@@ -216,13 +219,14 @@ class Product:
         sums = self._sums(self.driven) if own.references or self.raw else None
         taken = self._taken(self._sums(self.codes)) if own.references else None
         self._carry("transposed", inputs)
+        self._move_devices()
         sigma, noise = self._sigma(taken), self._draw(False, taken) if self.exact else None
         short = sums - taken if sums is not None and taken is not None and (sums != taken).any() else None
 
         def block(index: int, _: int) -> int:
             stops = 0
             (a, b), (i, j) = self.samples[index // len(parts)], parts[index % len(parts)]
-            current = np.empty((b - a, j - i), dtype=total.dtype)
+            current, bent = np.empty((b - a, j - i), dtype=total.dtype), bent_reading.BentBlock(self, a, b)
             for tile in range(self.tiles):
                 first, last = self.ends[tile], self.ends[tile + 1]
                 s = self.driven[a:b, first:last]
@@ -230,7 +234,7 @@ class Product:
                     variance = None
                     if plane.bent:
                         drives = s if taken is None else self._with_references(s, taken[a:b, tile], tile)
-                        bent_reading.transposed(self, current, (k, tile, index % len(parts)), drives, a)
+                        bent.transposed(current, (k, tile, index % len(parts)), drives)
                     else:
                         np.matmul(s, plane.mean[first:last, i:j], out=current)
                     if noise is not None:
@@ -372,15 +376,17 @@ class Product:
         z = normals(self.keys.reference, self.step, k * self.tiles + tile, sigma.shape, a)
         return (sigma * z).astype(self.driven.dtype, copy=False)
 
+    def _move_devices(self) -> None:
+        """Move the carried noise of devices on to this read, where they are drawn one by one."""
+        if self.stored.tiles.by_device:
+            self.stored.by_device.move(self.rows, self.stored.layout.hold_input, (self.keys.carried, self.step))
+
     def _off(self, plane: Plane, k: int, sample: int) -> Array:
         """Return what one sample's read of every device is off (lines, in) in units of a, reference lines last."""
-        law, unit = self.stored.tiles.law, np.float32(self.stored.devices.unit)
+        unit = np.float32(self.stored.devices.unit)
         total = np.zeros_like(plane.sides[0].g)
         for number, side in enumerate(plane.sides):
-            z = normals(self.keys.device, self.step, 2 * k + number, side.g.shape, sample * len(side.g))
-            if self.stored.noise.active:
-                self.stored.by_device.mix(z, (k, number), sample)
-            law.reads(z, side.g, side.sigma)
+            z = bent_reading.noise(self, k, number, sample)
             z -= side.mean
             total += z * (side.sign * unit)
         return total
@@ -388,7 +394,6 @@ class Product:
     def _draw(self, forward: bool, taken: Array | None) -> Array:
         """Return the noise of all currents, drawn device by device (slices, tiles, rows, sensed lines)."""
         own, (outputs, inputs) = self.stored.devices, self.stored.shape
-        self.stored.by_device.move(self.rows, self.stored.layout.hold_input, (self.keys.carried, self.step))
         shape = (len(self.planes), self.tiles, self.rows, outputs if forward else inputs)
         found = np.empty(shape, dtype=self.driven.dtype)
 

@@ -67,6 +67,7 @@ class Tiles:
         self.lined = noisy and devices.wired and not self.bent
         fast = noisy and not self.lined and not self.bent
         self.exact = fast and self.layout.exact_noise
+        self.by_device = self.exact or (noisy and self.bent)
         self.varied = fast and not self.uniform and not self.exact
         self.kept: dict[str, Array] = {}
         self.networks: dict[tuple[int, int, int, int], line_noise.LineNetwork] = {}
@@ -129,7 +130,7 @@ class Tiles:
         middle = np.full(shape, own.zeros[k], held.dtype) if own.references else None
         zero = float(own.unit * own.zeros[k]) if own.digital else 0.0
         sides = []
-        for side in range(own.sides if self.exact else 0):
+        for side in range(own.sides if self.by_device else 0):
             g, sigma, mean = (np.empty((outputs + own.references, inputs), dtype=np.float32) for _ in range(3))
             sides.append(Side(g, mean if self.law.shifts else g, sigma, -1.0 if side else 1.0))
         uniform = (self.device.read_noise * own.unit) ** 2 * self.noise.rest if self.uniform else 0.0
@@ -191,7 +192,7 @@ class Tiles:
         if not self.device.read_noise:
             return now, now
         sigma = self._sigma(before, now, numbers)
-        slow = None if self.exact else self.noise.perturbation(where, numbers)
+        slow = None if self.by_device else self.noise.perturbation(where, numbers)
         if slow is None:
             return self.law.moments(now, sigma)
         return self.law.moments(now + sigma * slow, sigma * np.float32(math.sqrt(max(self.noise.rest, 0.0))))
@@ -225,26 +226,23 @@ class Tiles:
                 share, left = wires.attenuation(g, network.effective)
                 read[:, cut] = share.T * counted[:, cut] + left.T / MICRO
                 if self.bent:
-                    sigma = self._sigma(before, now, numbers)[:, cut] if self.device.read_noise else None
-                    plane.bent[r, c, side] = self._bent_pair(side, mean[:, cut], now[:, cut], sigma)
+                    plane.bent[r, c, side] = self._bent_pair(side, mean[:, cut])
                 if self.lined:
                     sigma = self._sigma(before, now, numbers)
                     tile = [values[:, cut] * own.unit for values in (now, mean, sigma)]
                     self._put_noise(plane, (r, c, side), network, variance[:, cut] * own.unit**2, tile)
+            if plane.sides:
+                plane.sides[side].put(numbers, now, self._sigma(before, now, numbers), self.law)
             if plane.middle is not None:
                 plane.middle[c] = read[last - first :].mean(0)
             self._put_mean(job, (k, side), (first, last), read[: last - first])
         return sums
 
-    def _bent_pair(self, side: int, mean: Array, now: Array, sigma: Array | None) -> BentPair:
-        """Return one side of a tile for Newton's method; (lines, in) each [uS]."""
+    def _bent_pair(self, side: int, mean: Array) -> BentPair:
+        """Return one side of a tile for Newton's method; mean (lines, in) [uS]."""
         line, law = self.wires, self.device.current_voltage
         tile = BentTile(mean.T.astype(np.float64) * MICRO, line.r_word, line.r_bit, law, self.device)
-        scale = float(self.devices.unit) * (-1 if side else 1)
-        if sigma is None:
-            return BentPair(tile, scale, None, None)
-        g, spread = (np.ascontiguousarray(values.T, dtype=np.float32) for values in (now, sigma))
-        return BentPair(tile, scale, g, spread)
+        return BentPair(tile, float(self.devices.unit) * (-1 if side else 1))
 
     def _lost(self, mean: Array, variance: Array) -> Array:
         """Return Z v [uS] of the devices of a column tile, at most their mean."""
