@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -15,14 +15,16 @@ import numpy as np
 from hw_models.arrays.calibration import calibrating
 from hw_models.chip import Chip
 from hw_models.chip.files import chip_of
+from hw_models.clock import Clock
 from hw_models.tally import Tally
 from neuroep.engines.chip import rules
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
 from neuroep.engines.chip.attention import AnalogAttention, DigitalAttention, DigitisedAttention, ExplicitAttention
 from neuroep.engines.chip.neurons import ChipNeurons
+from neuroep.engines.chip.passing import Lines, Passing
 from neuroep.engines.chip.readout import SynapseReadout
 from neuroep.engines.numba.substrate import ExactSubstrate, Setting
-from neuroep.engines.parts import Array, AttentionUnit, Neurons, Part, Signs, summed
+from neuroep.engines.parts import Array, AttentionUnit, Neurons, Part, Reads, Signs, summed
 from neuroep.engines.workers import Workers
 from neuroep.learning.contrast import Signal
 from neuroep.learning.optimisers import Optimiser
@@ -52,6 +54,8 @@ class ChipSubstrate(ExactSubstrate):
         self._read_outs: dict[str, SynapseReadout] = {}
         self._others: dict[str, Part] = {}
         self._calibrated = False
+        self.clock, self._lines = setting.clock, Lines()
+        self.passing = Passing(chip, self.clock)
 
     def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs) -> Array:
         """Return a crossbar or an event-driven array, and make the read-out of both ends of its synapse."""
@@ -61,7 +65,7 @@ class ChipSubstrate(ExactSubstrate):
         else:
             made = CrossbarArray(name, weight, bias, self.chip, self.setting)
             made.assume(nonnegative)
-        self._arrays[name] = made
+        self._arrays[name], self._lines[name] = made, made.lines
         for end, sign in zip(ENDS, nonnegative, strict=True) if self.chip.readout.measures else ():
             read_out = SynapseReadout(self.chip.readout, self.setting.seed, name, end)
             read_out.digitiser.nonnegative, read_out.change.nonnegative = sign, False
@@ -112,9 +116,50 @@ class ChipSubstrate(ExactSubstrate):
             part.read_at(seconds)
 
     @contextmanager
-    def aged(self) -> Iterator[None]:
-        """Read all crossbars at the chip's ``device.age`` inside."""
+    def aside(self) -> Iterator[None]:
+        """Let time and the noise of devices go on inside, and put both back."""
         with ExitStack() as stack:
+            for part in (*self._parts(), *([self.clock] if self.clock.passes else [])):
+                stack.enter_context(part.aside())
+            yield
+
+    def opened(self, samples: int) -> None:
+        """Begin a batch: devices are as they are by now."""
+        if self.clock.passes:
+            self.clock.opened(samples)
+            for array in self._arrays.values():
+                array.catch_up()
+
+    def entered(self, projections: Sequence[str], rows: float) -> None:
+        """Read the clamped input."""
+        if self.clock.passes:
+            self.passing.entered(projections, rows, self._lines)
+
+    def swept(self, groups: Sequence[Sequence[str]], reads: Mapping[str, Reads], dt: float) -> None:
+        """Let a sweep pass."""
+        if self.clock.passes:
+            self.passing.swept(groups, reads, dt, self._lines)
+
+    def held(self, phases: int) -> None:
+        """Hold the states of phases."""
+        if self.clock.passes:
+            self.passing.held(phases)
+
+    def closed(self) -> None:
+        """End the samples of a batch."""
+        if self.clock.passes:
+            self.clock.close()
+
+    def wrote(self) -> None:
+        """Let the update of all arrays pass; they learn side by side."""
+        if self.clock.passes:
+            self.clock.wrote(max((array.update_seconds for array in self._arrays.values()), default=0.0))
+
+    @contextmanager
+    def aged(self) -> Iterator[None]:
+        """Read all crossbars at the chip's ``device.age`` inside; the time that passes there is put back."""
+        with ExitStack() as stack:
+            stack.enter_context(self.aside())
             for part in self._parts():
                 stack.enter_context(part.aged())
             yield
@@ -140,22 +185,26 @@ class ChipSubstrate(ExactSubstrate):
         found = Tally()
         for read_out in self._read_outs.values():
             found.join(read_out.performed())
+        found.join(self.clock.tally)
         return found
 
     def counters(self) -> dict[str, int]:
         """Return the conversions of the read-outs; other parts count for themselves."""
-        return summed(*(read_out.counters() for read_out in self._read_outs.values()))
+        own = {"chip_picoseconds": self.clock.tally.total("picosecond")} if self.clock.passes else {}
+        return summed(own, *(read_out.counters() for read_out in self._read_outs.values()))
 
     def state(self) -> dict[str, np.ndarray]:
         """Return ranges and tallies of all parts but the arrays, which keep their own."""
         ranged = (self._read_outs | self._others).items()
-        return {f"{name}/{key}": values for name, part in ranged for key, values in part.state().items()}
+        found = {f"{name}/{key}": values for name, part in ranged for key, values in part.state().items()}
+        return found | {f"clock/{key}": values for key, values in self.clock.state().items()}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over :meth:`state`."""
         for name, part in (self._read_outs | self._others).items():
             start = f"{name}/"
             part.load({key.removeprefix(start): values for key, values in state.items() if key.startswith(start)})
+        self.clock.load({key.removeprefix("clock/"): v for key, v in state.items() if key.startswith("clock/")})
         self._calibrated = True
 
     def describe(self) -> dict[str, Any]:
@@ -176,4 +225,5 @@ def on_chip(
 
 
 def _made(chip: Chip, setting: Setting, optimiser: Optimiser | None) -> ChipSubstrate:
-    return ChipSubstrate(chip, replace(setting, optimiser=optimiser or setting.optimiser))
+    clock = Clock(chip.timing, setting.phase)
+    return ChipSubstrate(chip, replace(setting, optimiser=optimiser or setting.optimiser, clock=clock))
