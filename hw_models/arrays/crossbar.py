@@ -141,6 +141,8 @@ class Crossbar(PairedWeights):
         The array of the transposed path, where it has devices of its own; see :mod:`hw_models.arrays.paths`.
     second : bool
         Whether it is such an array.
+    sample : int or None
+        Of the batch that all signals belong to; None where every row is a sample.
     """
 
     second = False
@@ -161,6 +163,7 @@ class Crossbar(PairedWeights):
         super().__init__(made, shape, seed, name, run, dtype, clock)
         self.reads = 0
         self.tally, self.told = Tally() if tally is None else tally, dict.fromkeys(COUNTERS, 0)
+        self.sample: int | None = None
         self._row_edges = np.array([0] + [b for _, b in self.devices.row_tiles])
         self._column_edges = np.array([0] + [b for _, b in self.devices.column_tiles])
         self.keys: dict[str, Keys] = {}
@@ -264,7 +267,7 @@ class Crossbar(PairedWeights):
         """Return a product; where it fails no converter goes on observing."""
         try:
             draws = self.keys[way], self.step
-            product = Product(self, self.converters.of(way), draws, signals, edges, self.sensing(way))
+            product = Product(self, self.converters.of(way), draws, signals, edges, self.sensing(way), self.supply)
             result = digitwise.read(product, way, lambda digit: self._digit_keys(way, digit))
         except BaseException:
             self.observe(False)
@@ -312,6 +315,17 @@ class Crossbar(PairedWeights):
         summed, sensed = (own.row_tiles, own.column_tiles) if way == "forward" else (own.column_tiles, own.row_tiles)
         place = self.seed, self.name, way
         return Sensing(self.converters.adc, path, place, own.slices * len(summed), sensed, self.dtype)
+
+    @property
+    def supply(self) -> float | Array:
+        """What currents are in this phase as a multiple of what they are in the free one, (rows, 1) where rows differ.
+
+        1 + phase_drift k + nudge_shift sign(nudge), k the number of the phase since the free one.
+        """
+        if not self.shifts:
+            return 1.0
+        now, device = self.tally.now, self.device
+        return 1.0 + device.phase_drift * now.numbers(self.sample) + device.nudge_shift * np.sign(now.nudge)
 
     def _check_signals(self, way: str, signals: Array, lines: int) -> None:
         if not isinstance(signals, np.ndarray) or signals.dtype.kind not in "fiub":

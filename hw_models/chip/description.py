@@ -119,6 +119,11 @@ class Chip(Part):
         return bool(drawn or self.device.read_noise or self.neuron.state_noise)
 
     @property
+    def shifts(self) -> bool:
+        """Whether the same product differs from phase to phase."""
+        return self.substrate == "crossbar" and (self.device.phase_drift != 0 or self.device.nudge_shift != 0)
+
+    @property
     def level(self) -> float:
         """Coarsest step by which what settles is digitised, as a share of its full scale; 0 if nothing is.
 
@@ -262,6 +267,9 @@ class Chip(Part):
             self.idle("where time passes, with timing.integration or another duration", "device.read_noise_band")
         if self.update.scheme == "digital":
             self.idle("with update.scheme pulsed or mixed_precision", "device.pulse", "timing.pulse")
+            if self.update.reprogram_every == 1:
+                written = "where weights change in memory, or with update.reprogram_every above 1"
+                self.idle(f"{written}: others are written anew", "device.leak")
         else:
             self.idle("with update.scheme digital, which programs rows anew", "timing.row")
         if not self.device.read_noise:
@@ -311,6 +319,8 @@ class Chip(Part):
         levels, bits = self.device.levels, self.crossbar.slice_bits or 0
         if levels is not None and levels < 2**bits:
             raise ValueError(f"crossbar.slice_bits = {bits}: {2**bits} levels, the device has {levels}")
+        if self.device.disturb:
+            raise ValueError(f"device.disturb = {self.device.disturb}: it is of weights on one slice, not of several")
         if self.update.scheme != "digital":
             raise ValueError(f"update.scheme = '{self.update.scheme}': bit slices are reprogrammed, by 'digital' only")
 

@@ -52,6 +52,18 @@ LATER: Mapping[str, object] = {
     **{f"chip.transposed.{name}": 0.0 for name in ("weight_error", "gain", "gain_spread", "offset_spread")},
     **{f"chip.timing.{name}": 0.0 for name in ("dac", "integration", "adc", "digital", "hold", "pulse", "row")},
     "chip.timing.copies": 1,
+    "estimator.order": "fixed",
+    "estimator.null": False,
+    "chip.device.phase_drift": 0.0,
+    "chip.device.nudge_shift": 0.0,
+    "chip.device.leak": 0.0,
+    "chip.device.disturb": 0.0,
+    "chip.readout.hold_offset": 0.0,
+    "chip.readout.hold_gain": 0.0,
+    "chip.readout.hold_droop": 0.0,
+    "chip.readout.holds": 1,
+    "chip.readout.chopping": "off",
+    "chip.readout.auto_zero": "off",
 }
 """Settings that version 0.1 did not have, with the values at which its runs are theirs."""
 CHANGEABLE = frozenset(

@@ -48,6 +48,7 @@ class Pulsed(InMemory):
         self._watch(terms, abs(step))
         number = sum(len(post) for _, post, _ in terms)
         self.seconds = durations.trains(self.chip.timing, self.chip.update.train_length, number)
+        self._wait()
         self.devices.update(self.crossbar.stored, terms, step, self.chip.update, self.updates)
         return self._pulsed()
 
