@@ -29,8 +29,8 @@ Counted, with r row tiles, c column tiles and s slices, for every sample of a pr
     activations r c s sides        r c s sides                     one array of the chip, once
 
 Codes that are sent in d digits (:mod:`hw_models.arrays.serial`) take d times the DAC and ADC conversions, reads and
-activations, their DAC those of a digit's bits, and additions of r s d terms for an output, c s d for an input. An array of the
-transposed path's own counts for itself, under its own name.
+activations, their DAC those of a digit's bits, and additions of r s d terms for an output, c s d for an input. An array
+of the transposed path's own counts for itself, under its own name.
 
 The sum that drives reference lines takes out - c additions more; a digital reference those of the driven signals' sum
 and one subtraction for each result, in - 1 + out forward and out - 1 + in transposed. Readings at the stop are those of
@@ -50,6 +50,7 @@ from pathlib import Path
 import numpy as np
 
 from hw_models.arrays import digitwise, lasting, serial
+from hw_models.arrays.converter_bank import Converters
 from hw_models.arrays.loads import Coding, drawn, shared
 from hw_models.arrays.paired import PairedWeights
 from hw_models.arrays.parts import CrossbarParts
@@ -137,12 +138,14 @@ class Crossbar(PairedWeights):
         How much later devices are read [s].
     converters : Converters
         DAC and ADC; may be replaced by shared ones.
+    increments : Converters or None
+        Those of changes of signals, :mod:`hw_models.chip.nudged`; the same circuits with ranges of their own.
+    sample : int or None
+        Of the batch that all signals belong to; None where every row is a sample.
     other : Crossbar or None
         The array of the transposed path, where it has devices of its own; see :mod:`hw_models.arrays.paths`.
     second : bool
         Whether it is such an array.
-    sample : int or None
-        Of the batch that all signals belong to; None where every row is a sample.
     """
 
     second = False
@@ -224,10 +227,17 @@ class Crossbar(PairedWeights):
         self.run(lambda a, b: np.matmul(s, weight[:, a:b], out=result[:, a:b]), blocks(self.shape[1], COLUMNS))
         return result
 
-    def forward(self, x: Array, path: str = "own") -> Array:
+    def forward(self, x: Array, path: str = "own", increments: bool = False) -> Array:
         """Return the read product (rows, out) of signals (rows, in), in weight units.
 
-        ``path="other"`` reads it from the array of the transposed path, where that has devices of its own.
+        Parameters
+        ----------
+        x : numpy.ndarray
+            (rows, in).
+        path : {"own", "other"}
+            Other: of the array of the transposed path, where that has devices of its own.
+        increments : bool
+            Whether they are changes of signals, which have converters of their own.
 
         Raises
         ------
@@ -235,39 +245,40 @@ class Crossbar(PairedWeights):
             If nothing is programmed yet, or the signals have another shape.
         """
         if checked_path(self.name, path) and self.other is not None:
-            return self.other.forward(x)
+            return self.other.forward(x, increments=increments)
         self._check_signals("forward", x, self.shape[1])
         self._count("forward", len(x))
         if self.ideal:
             if self.tally.now.metered:
                 self._meter("forward", [(x, x)], 1.0)
             return self._ideal_forward(x, self._held)
-        return self._read("forward", x, self._row_edges)
+        return self._read("forward", x, self._row_edges, increments)
 
-    def transposed(self, s: Array, out: Array | None = None, path: str = "own") -> Array:
+    def transposed(self, s: Array, out: Array | None = None, path: str = "own", increments: bool = False) -> Array:
         """Return the read product (rows, in) of signals (rows, out) with the same devices, or those of this path.
 
         ``path="other"`` reads it from the array of the forward path in any case; errors as forward.
         """
         if not checked_path(self.name, path) and self.other is not None:
-            return self.other.transposed(s, out)
+            return self.other.transposed(s, out, increments=increments)
         self._check_signals("transposed", s, self.shape[0])
         self._count("transposed", len(s))
         if self.ideal:
             if self.tally.now.metered:
                 self._meter("transposed", [(s, s)], 1.0)
             return self._ideal_transposed(s, self._held, out)
-        result = self._read("transposed", s, self._column_edges)
+        result = self._read("transposed", s, self._column_edges, increments)
         if out is None:
             return result
         out[:] = result
         return out
 
-    def _read(self, way: str, signals: Array, edges: Array) -> Array:
+    def _read(self, way: str, signals: Array, edges: Array, increments: bool) -> Array:
         """Return a product; where it fails no converter goes on observing."""
+        converters = self.increments if increments and self.increments is not None else self.converters
         try:
             draws = self.keys[way], self.step
-            product = Product(self, self.converters.of(way), draws, signals, edges, self.sensing(way), self.supply)
+            product = Product(self, converters.of(way), draws, signals, edges, self.sensing(way), self.supply)
             result = digitwise.read(product, way, lambda digit: self._digit_keys(way, digit))
         except BaseException:
             self.observe(False)
@@ -404,11 +415,22 @@ class Crossbar(PairedWeights):
 
         A product that fails ends it; :func:`hw_models.arrays.calibration.calibrating` ends it whatever fails.
         """
-        self.converters.observe(on)
+        for bank in self._banks:
+            bank.observe(on)
 
     def freeze(self) -> None:
         """Set the ranges of the converters from the samples."""
-        self.converters.freeze()
+        for bank in self._banks:
+            bank.freeze()
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether a range of a converter comes from samples."""
+        return any(bank.calibrates for bank in self._banks)
+
+    @property
+    def _banks(self) -> list[Converters]:
+        return [self.converters] if self.increments is None else [self.converters, self.increments]
 
     def state(self) -> dict[str, Array]:
         """Return everything that decides later products as arrays by short name, copied.
@@ -417,8 +439,9 @@ class Crossbar(PairedWeights):
         """
         counts = [self.programmings, self.reads, self.step, self._builds, self._fresh]
         counts += [*self.counters.values(), *self.told.values()]
-        ranges = np.array([digitiser.state() for digitiser in self.converters.digitisers.values()])
-        found = self._stored_state() | {"counts": np.array(counts, dtype=np.int64), "ranges": ranges}
+        found = self._stored_state() | {"counts": np.array(counts, dtype=np.int64), "ranges": _ranges(self.converters)}
+        if self.increments is not None:
+            found["ranges_of_increments"] = _ranges(self.increments)
         found["tally.counts"] = self.tally.packed()
         found |= {f"{NOISE}{name}": values for name, values in lasting.packed(self).items()}
         found |= self._state_of_other()
@@ -449,8 +472,9 @@ class Crossbar(PairedWeights):
             self.tally.load(state["tally.counts"])
         else:
             self._take_totals(counters)
-        for digitiser, values in zip(self.converters.digitisers.values(), state["ranges"], strict=True):
-            digitiser.load(values)
+        for name, bank in zip(("ranges", "ranges_of_increments"), self._banks, strict=False):
+            for digitiser, values in zip(bank.digitisers.values(), state[name], strict=True):
+                digitiser.load(values)
         lasting.load(self, {name: state[f"{NOISE}{name}"] for name in lasting.ENTRIES if f"{NOISE}{name}" in state})
         self._load_stored(state, weight)
         self._load_other(state, weight)
@@ -465,3 +489,8 @@ class Crossbar(PairedWeights):
         for operation, number in (own | {name: counters[name] for name in STOPS}).items():
             if number:
                 self.tally.add(self.name, operation, number, self.shape, phase="")
+
+
+def _ranges(bank: Converters) -> Array:
+    """Return the states of all digitisers, a row for each."""
+    return np.array([digitiser.state() for digitiser in bank.digitisers.values()])

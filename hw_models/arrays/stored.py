@@ -50,7 +50,7 @@ class StoredWeights:
     ) -> None:
         shape = _shape(name, shape)
         self.layout, self.device, self.wires, self.converters, self.in_memory = parts[:5]
-        self.path = parts.transposed
+        self.path, self.increments = parts.transposed, parts.increments
         self.shape, self.seed, self.name, self.run = shape, seed, name, run
         self.dtype = np.dtype(dtype)
         self._most = float(np.finfo(dtype).max)
@@ -78,7 +78,7 @@ class StoredWeights:
         self._metrics: dict[tuple[str, int], Array] = {}
 
     def program(self, weight: Array) -> None:
-        """Write all devices; the first time this fixes the weight range.
+        """Write all devices; the first time, or where it follows the weights each time, this fixes the weight range.
 
         Parameters
         ----------
@@ -92,7 +92,7 @@ class StoredWeights:
         """
         self._check_writable()
         largest = self._largest("weights", weight)
-        if np.isnan(self.weight_range):
+        if np.isnan(self.weight_range) or self.layout.follow_weights:
             bar = self.layout
             full = bar.weight_range or bar.weight_headroom * largest or 1.0
             if not full <= self._most:

@@ -297,6 +297,18 @@ class AttentionUnit(Part, Protocol):
         ...
 
 
+class Increments(Protocol):
+    """Products of what states have changed by, in nudged phases; rows and shapes as of :class:`Array`."""
+
+    def forward(self, synapse: str, change: Values) -> Values:
+        """Read ``change @ W.T`` of one synapse; the result is the caller's to write to."""
+        ...
+
+    def transposed(self, synapse: str, change: Values) -> Values:
+        """Read ``change @ W``; the result is the caller's to write to."""
+        ...
+
+
 class Substrate(Part, Protocol):
     """What an engine runs on: it makes the parts and knows their memory.
 
@@ -318,6 +330,8 @@ class Substrate(Part, Protocol):
     """Steps in which states relax, 1 for at once; the time step of a schedule is divided by it."""
     check_every: int
     """Default number of sweeps between looks at the tolerance."""
+    increments: Increments | None
+    """What nudged phases read where arrays are driven with changes of the free state; None drives with states."""
     shifts: bool
     """Whether products of the same signals differ from phase to phase, so that no layer is at rest at a start."""
 

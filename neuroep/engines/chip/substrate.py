@@ -22,6 +22,7 @@ from hw_models.tally import Tally
 from neuroep.engines.chip import rules
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
 from neuroep.engines.chip.attention import AnalogAttention, DigitalAttention, DigitisedAttention, ExplicitAttention
+from neuroep.engines.chip.increments import CrossbarIncrements
 from neuroep.engines.chip.neurons import ChipNeurons
 from neuroep.engines.chip.passing import Lines, Passing
 from neuroep.engines.chip.readout import LayerHolders, SynapseReadout
@@ -54,12 +55,16 @@ class ChipSubstrate(ExactSubstrate):
         self.holds_input = chip.crossbar.hold_input
         self.time_constant = chip.neuron.time_constant
         self._arrays: dict[str, CrossbarArray | EventDrivenArray] = {}
+        self._crossbars: dict[str, CrossbarArray] = {}
         self._read_outs: dict[str, SynapseReadout] = {}
         self._holders: dict[str, LayerHolders] = {}
         self._others: dict[str, Part] = {}
         self._calibrated = False
         self.clock, self._lines = setting.clock, Lines()
         self.passing = Passing(chip, self.clock)
+        if chip.nudged.increments:
+            exchanged = chip.nudged.paths == "exchanged"
+            self.increments = CrossbarIncrements(self._crossbars, "other" if exchanged else "own")
 
     def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs) -> Array:
         """Return a crossbar or an event-driven array, and make the read-out of both ends of its synapse."""
@@ -67,7 +72,7 @@ class ChipSubstrate(ExactSubstrate):
         if self.chip.substrate == "event_driven":
             made = EventDrivenArray(name, weight, bias, self.chip, self.setting)
         else:
-            made = CrossbarArray(name, weight, bias, self.chip, self.setting)
+            made = self._crossbars[name] = CrossbarArray(name, weight, bias, self.chip, self.setting)
             made.assume(nonnegative)
         self._arrays[name], self._lines[name] = made, made.lines
         for end, sign in zip(ENDS, nonnegative, strict=True) if self.chip.readout.measures else ():

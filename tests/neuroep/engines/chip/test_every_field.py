@@ -49,6 +49,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "crossbar.slice_bits": ({"crossbar.slices": 2, "crossbar.slice_bits": 3}, 2),
     "crossbar.weight_range": ({"device.levels": 16}, 2.0),
     "crossbar.weight_headroom": ({"device.levels": 16}, 2.0),
+    "crossbar.follow_weights": ({"device.levels": 16}, True),
     "crossbar.hold_input": ({"device.read_noise": 0.1}, False),
     "crossbar.exact_noise": ({"device.read_noise": 0.1}, True),
     "device.g_min": ({"device.programming_noise": [0.5, 1.0]}, 5.0),
@@ -155,7 +156,9 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "transposed.gain": ({}, 0.1),
     "transposed.gain_spread": ({}, 0.1),
     "transposed.offset_spread": ({}, 0.05),
+    "nudged.drive": ({"adc.bits": 6}, "increments"),
     "calibration_samples": ({"adc.bits": 6}, 4),
+    "calibration_every": ({"adc.bits": 6}, 1),
 }
 for part in ("dac", "adc", "attention.state", "readout"):
     bits = {f"{part}.bits": 6}

@@ -86,6 +86,8 @@ CHIPS: dict[str, dict[str, Any]] = {
     "an array for the transposed path": {"transposed.devices": "own", "device.mismatch": 0.1},
     "state bits": {"neuron.state_bits": 5},
     "state noise": {"neuron.state_noise": 0.02},
+    "increments": {"nudged.drive": "increments"},
+    "increments, bits": {"nudged.drive": "increments", "dac.bits": 5, "adc.bits": 5},
 }
 for part in ("dac", "adc", "attention.state", "readout"):
     CHIPS |= {
@@ -98,6 +100,9 @@ CONVERTER = {"bits": 4, "range": 0.4, "sign": "unsigned", "percentile": 60.0, "m
 VALUES: dict[str, Any] = {
     "substrate": "event_driven",
     "calibration_samples": 3,
+    "calibration_every": 1,
+    "nudged.drive": "increments",
+    "crossbar.follow_weights": True,
     "crossbar.rows": 4,
     "crossbar.columns": 2,
     "crossbar.mapping": "offset",
@@ -244,6 +249,7 @@ CONFLICTS = (
     "with iv = 'sinh' it is needed, in V",
     "it needs a DAC with a full scale",
     "needs 'digital' to write both",
+    "analog attention units read states, use attention.kind = 'digital'",
 )
 """Ends of lines that say what cannot be, beside those that say where a field acts."""
 SETTINGS = {"engine.dtype": "float64"}
