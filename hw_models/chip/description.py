@@ -22,6 +22,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from hw_models.chip import faults, layers
 from hw_models.chip.converter import ADC, DAC, Converter
+from hw_models.chip.cost import Cost
 from hw_models.chip.device import Device
 from hw_models.chip.events import Events
 from hw_models.chip.fields import Count, Idle, Part, at, leaves_of, silenced
@@ -41,11 +42,13 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 __all__ = [
-    "ADC", "DAC", "Attention", "Chip", "Converter", "Device", "Events", "Layout", "Neuron", "Nudged", "Part", "Pulse",
-    "Readout", "Timing", "Transposed", "Update", "Wires",
+    "ADC", "DAC", "Attention", "Chip", "Converter", "Cost", "Device", "Events", "Layout", "Neuron", "Nudged", "Part",
+    "Pulse", "Readout", "Timing", "Transposed", "Update", "Wires",
 ]  # fmt: skip
 PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat", "kept"})
 """Fields of a chip that describe it and act on nothing."""
+PRICES: frozenset[str] = frozenset(f"cost.{name}" for name in Cost.model_fields)
+"""Fields that act on a bill alone: no state, weight or count depends on them."""
 
 
 class Chip(Part):
@@ -96,6 +99,8 @@ class Chip(Part):
     """How nudged phases are computed."""
     timing: Timing = at("step", default=Timing())
     """How long things take."""
+    cost: Cost = at("bill", default=Cost())
+    """What it is made of, and what its operations cost."""
     calibration_samples: Count = at("calibration", "samples", 64)
     """Training samples on which ranges are calibrated, where one is."""
     calibration_every: Count | None = at("calibration", "updates", None)
@@ -266,6 +271,8 @@ class Chip(Part):
         else:
             self.idle("with substrate = 'event_driven'", "events")
         self._check_age()
+        if not self.timing.passes:
+            self.idle("where time passes, with timing.integration or another duration", "device.read_noise_band")
         if self.update.scheme == "digital":
             self.idle("with update.scheme pulsed or mixed_precision", "device.pulse", "timing.pulse")
             if self.update.reprogram_every == 1:

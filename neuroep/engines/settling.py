@@ -15,7 +15,7 @@ states on the way iterates itself. It ends by the rule of :mod:`neuroep.engines.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -55,6 +55,8 @@ class SettlingEngine(Protocol):
     def fork(self, state: State) -> State: ...
 
     def relax(self, clamped: Any, state: State, names: tuple[str, ...], schedule: Schedule) -> dict[str, Any]: ...
+
+    def swept(self, groups: Sequence[Sequence[str]], dt: float) -> None: ...
 
     def scalars(self, values: Mapping[str, Any]) -> dict[str, float]: ...
 
@@ -191,6 +193,7 @@ class Settling:
         with engine.during(self.name), engine.turn(self.number, self.beta):
             for group in self._groups:
                 self._changes.update(_update_group(engine, self.clamped, self.state, group, schedule))
+            engine.swept(self._groups, schedule.dt)
         due, last = self.steps % self._check == 0, self.steps >= schedule.steps
         stops = due and schedule.tolerance > 0 and self.steps >= self._least
         if last or stops or (due and (schedule.tolerance > 0 or engine.check_every == 1)):

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -15,6 +15,7 @@ import numpy as np
 from hw_models.arrays.calibration import calibrating
 from hw_models.chip import Chip
 from hw_models.chip.files import chip_of
+from hw_models.clock import Clock
 from hw_models.periphery.holders import Hold, Places
 from hw_models.periphery.readout import Seen
 from hw_models.tally import Tally
@@ -23,10 +24,11 @@ from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
 from neuroep.engines.chip.attention import AnalogAttention, DigitalAttention, DigitisedAttention, ExplicitAttention
 from neuroep.engines.chip.increments import CrossbarIncrements
 from neuroep.engines.chip.neurons import ChipNeurons
+from neuroep.engines.chip.passing import Lines, Passing
 from neuroep.engines.chip.readout import LayerHolders, SynapseReadout
 from neuroep.engines.numba.attention import Tokens
 from neuroep.engines.numba.substrate import ExactSubstrate, Setting
-from neuroep.engines.parts import Array, AttentionUnit, Neurons, Part, Signs, View, summed
+from neuroep.engines.parts import Array, AttentionUnit, Neurons, Part, Reads, Signs, View, summed
 from neuroep.engines.workers import Workers
 from neuroep.learning.contrast import Signal
 from neuroep.learning.optimisers import Optimiser
@@ -58,6 +60,8 @@ class ChipSubstrate(ExactSubstrate):
         self._holders: dict[str, LayerHolders] = {}
         self._others: dict[str, Part] = {}
         self._calibrated = False
+        self.clock, self._lines = setting.clock, Lines()
+        self.passing = Passing(chip, self.clock)
         if chip.nudged.increments:
             exchanged = chip.nudged.paths == "exchanged"
             self.increments = CrossbarIncrements(self._crossbars, "other" if exchanged else "own")
@@ -70,7 +74,7 @@ class ChipSubstrate(ExactSubstrate):
         else:
             made = self._crossbars[name] = CrossbarArray(name, weight, bias, self.chip, self.setting)
             made.assume(nonnegative)
-        self._arrays[name] = made
+        self._arrays[name], self._lines[name] = made, made.lines
         for end, sign in zip(ENDS, nonnegative, strict=True) if self.chip.readout.measures else ():
             how = (name, end, self.setting.tally(), weight.shape[ENDS.index(end)])
             read_out = SynapseReadout(self.chip.readout, self.setting.seed, *how)
@@ -131,6 +135,11 @@ class ChipSubstrate(ExactSubstrate):
             view.held[name] = self._holders[name].hold(view.samples, *view.numbers)
         return cast(Hold, view.held[name])
 
+    def read_out_resolution(self, synapse: str, end: str) -> float:
+        """Return the step of the read-out, or of the integers in which an event-driven chip holds states."""
+        held = self._arrays[synapse].resolution_of(end)
+        return max(held, self._read_outs[f"read-out.{synapse}.{end}"].resolution if self.chip.readout.measures else 0.0)
+
     def _parts(self) -> list[Part]:
         return [*self._arrays.values(), *(self._read_outs | self._holders).values(), *self._others.values()]
 
@@ -150,9 +159,50 @@ class ChipSubstrate(ExactSubstrate):
             part.read_at(seconds)
 
     @contextmanager
-    def aged(self) -> Iterator[None]:
-        """Read all crossbars at the chip's ``device.age`` inside."""
+    def aside(self) -> Iterator[None]:
+        """Let time and the noise of devices go on inside, and put both back."""
         with ExitStack() as stack:
+            for part in (*self._parts(), *([self.clock] if self.clock.passes else [])):
+                stack.enter_context(part.aside())
+            yield
+
+    def opened(self, samples: int) -> None:
+        """Begin a batch: devices are as they are by now."""
+        if self.clock.passes:
+            self.clock.opened(samples)
+            for array in self._arrays.values():
+                array.catch_up()
+
+    def entered(self, projections: Sequence[str], rows: float) -> None:
+        """Read the clamped input."""
+        if self.clock.passes:
+            self.passing.entered(projections, rows, self._lines)
+
+    def swept(self, groups: Sequence[Sequence[str]], reads: Mapping[str, Reads], dt: float) -> None:
+        """Let a sweep pass."""
+        if self.clock.passes:
+            self.passing.swept(groups, reads, dt, self._lines)
+
+    def held(self, phases: int) -> None:
+        """Hold the states of phases."""
+        if self.clock.passes:
+            self.passing.held(phases)
+
+    def closed(self) -> None:
+        """End the samples of a batch."""
+        if self.clock.passes:
+            self.clock.close()
+
+    def wrote(self) -> None:
+        """Let the update of all arrays pass; they learn side by side."""
+        if self.clock.passes:
+            self.clock.wrote(max((array.update_seconds for array in self._arrays.values()), default=0.0))
+
+    @contextmanager
+    def aged(self) -> Iterator[None]:
+        """Read all crossbars at the chip's ``device.age`` inside; the time that passes there is put back."""
+        with ExitStack() as stack:
+            stack.enter_context(self.aside())
             for part in self._parts():
                 stack.enter_context(part.aged())
             yield
@@ -169,22 +219,29 @@ class ChipSubstrate(ExactSubstrate):
             yield
         self._calibrated = True
 
+    def ranges(self) -> dict[str, float]:
+        """Return the calibrated ranges of all parts."""
+        return {name: full for part in self._parts() for name, full in part.ranges().items()}
+
     def performed(self) -> Tally:
         """Return what the read-outs and the holders did; other parts tell for themselves."""
         found = Tally()
         for part in (*self._read_outs.values(), *self._holders.values()):
             found.join(part.performed())
+        found.join(self.clock.tally)
         return found
 
     def counters(self) -> dict[str, int]:
-        """Return the conversions of the read-outs, and holds; other parts count for themselves."""
+        """Return the conversions of the read-outs, holds, and the time; other parts count for themselves."""
+        own = {"chip_picoseconds": self.clock.tally.total("picosecond")} if self.clock.passes else {}
         parts = (*self._read_outs.values(), *self._holders.values())
-        return summed(*(part.counters() for part in parts))
+        return summed(own, *(part.counters() for part in parts))
 
     def state(self) -> dict[str, np.ndarray]:
         """Return ranges and tallies of all parts but the arrays, which keep their own."""
         ranged = {**self._read_outs, **self._held_parts, **self._others}.items()
-        return {f"{name}/{key}": values for name, part in ranged for key, values in part.state().items()}
+        found = {f"{name}/{key}": values for name, part in ranged for key, values in part.state().items()}
+        return found | {f"clock/{key}": values for key, values in self.clock.state().items()}
 
     @property
     def _held_parts(self) -> dict[str, LayerHolders]:
@@ -195,6 +252,7 @@ class ChipSubstrate(ExactSubstrate):
         for name, part in {**self._read_outs, **self._held_parts, **self._others}.items():
             start = f"{name}/"
             part.load({key.removeprefix(start): values for key, values in state.items() if key.startswith(start)})
+        self.clock.load({key.removeprefix("clock/"): v for key, v in state.items() if key.startswith("clock/")})
         self._calibrated = True
 
     def describe(self) -> dict[str, Any]:
@@ -215,4 +273,5 @@ def on_chip(
 
 
 def _made(chip: Chip, setting: Setting, optimiser: Optimiser | None) -> ChipSubstrate:
-    return ChipSubstrate(chip, replace(setting, optimiser=optimiser or setting.optimiser))
+    clock = Clock(chip.timing, setting.phase)
+    return ChipSubstrate(chip, replace(setting, optimiser=optimiser or setting.optimiser, clock=clock))
