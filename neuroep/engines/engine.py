@@ -296,7 +296,8 @@ class Engine(Wiring):
         """
         found, below = {}, self.substrate.below
         first = pairs[0]
-        self.substrate.held(2 * len(pairs))
+        nulls, zeros = (sum(pair.null is not None for pair in pairs), sum(pair.free is not None for pair in pairs))
+        self.substrate.held(2 * (len(pairs) + nulls), 2 * zeros)
         span = first.span / first.share
         factors = [1.0, *(pair.share / pair.span * span for pair in pairs[1:])]
         held: dict[int, dict[str, object]] = {}

@@ -154,8 +154,8 @@ class Timeless(Part):
     def swept(self, groups: Sequence[Sequence[str]], reads: Mapping[str, Reads], dt: float) -> None:
         """Sweep."""
 
-    def held(self, phases: int) -> None:
-        """Hold the states of phases."""
+    def held(self, phases: int, zeros: int) -> None:
+        """Hold the states of phases, and of as many zeros."""
 
     def closed(self) -> None:
         """End the samples of a batch."""
@@ -349,8 +349,8 @@ class Substrate(Part, Protocol):
         """Let a sweep pass: groups of layers, the products that each layer reads, and the time step."""
         ...
 
-    def held(self, phases: int) -> None:
-        """Let the states of so many phases be held or read for an update."""
+    def held(self, phases: int, zeros: int) -> None:
+        """Let the states of so many phases be held or read for an update, and zeros where a read-out subtracts them."""
         ...
 
     def closed(self) -> None:

@@ -183,10 +183,11 @@ class ChipSubstrate(ExactSubstrate):
         if self.clock.passes:
             self.passing.swept(groups, reads, dt, self._lines)
 
-    def held(self, phases: int) -> None:
-        """Hold the states of phases."""
+    def held(self, phases: int, zeros: int) -> None:
+        """Hold the states of phases, and those of the free phase for an auto-zero, as often as the read-out does."""
         if self.clock.passes:
-            self.passing.held(phases)
+            readout = self.chip.readout
+            self.passing.held(readout.holds * (phases + (zeros if readout.auto_zero != "off" else 0)))
 
     def closed(self) -> None:
         """End the samples of a batch."""
