@@ -29,8 +29,8 @@ Counted, with r row tiles, c column tiles and s slices, for every sample of a pr
     activations r c s sides        r c s sides                     one array of the chip, once
 
 Codes that are sent in d digits (:mod:`hw_models.arrays.serial`) take d times the DAC and ADC conversions, reads and
-activations, their DAC those of a digit's bits, and additions of r s d terms for an output, c s d for an input. An array of the
-transposed path's own counts for itself, under its own name.
+activations, their DAC those of a digit's bits, and additions of r s d terms for an output, c s d for an input. An array
+of the transposed path's own counts for itself, under its own name.
 
 The sum that drives reference lines takes out - c additions more; a digital reference those of the driven signals' sum
 and one subtraction for each result, in - 1 + out forward and out - 1 + in transposed. Readings at the stop are those of
@@ -52,7 +52,7 @@ import numpy as np
 
 from hw_models.arrays import serial
 from hw_models.arrays.converter_bank import Converters
-from hw_models.arrays.loads import Coding, drawn, shared
+from hw_models.arrays.loads import PICO, Coding, drawn, shared
 from hw_models.arrays.parts import CrossbarParts
 from hw_models.arrays.paths import WeightError, checked_path, forward_parts, transposed_parts
 from hw_models.arrays.programming import Array
@@ -315,24 +315,21 @@ class Crossbar(StoredWeights):
         return result
 
     def _meter(self, way: str, pulses: Iterable[tuple[Array, Array]], full: float) -> None:
-        """Write down what a read has drawn through the devices: by the square of its signals, and by their size.
+        """Write down what a read has drawn through the devices, as inputs are coded where that is asked for.
 
-        Which of the two counts is a matter of how inputs are coded, which the cost model knows. ``pulses`` are what
-        lines are driven with and what devices pass of it, digit by digit.
+        ``pulses`` are what lines are driven with and what devices pass of it, digit by digit.
         """
-        found, limited = self.loads(), self.converters.of(way)[0].acts
-        total = dict.fromkeys(CODINGS, 0)
+        found, asked = self.loads(), self.tally.now.metered
+        total, forward = 0.0, way == "forward"
         for codes, passed in pulses:
-            parts = [(codes, passed, found.word if way == "forward" else found.bit)]
-            if way == "transposed" and self.devices.references:
+            total += drawn(codes, passed, found.word if forward else found.bit, full, CODINGS[asked])
+            if self.devices.references and not forward:
                 sums = np.stack([codes[:, a:b].sum(1) for a, b in pairwise(self._column_edges.tolist())], axis=1)
-                most = np.array([full * (b - a) for a, b in self.devices.reference_lines]) if limited else np.inf
-                driven = shared(np.clip(sums, -most, most), self.devices)
-                parts.append((driven, driven, found.references))
-            for name, coding in CODINGS.items():
-                total[name] += sum(drawn(*part, full, coding) for part in parts)
-        for name, number in total.items():
-            self.tally.add(self.name, f"{name} {way}", number, self.shape)
+                most = np.array([full * (b - a) for a, b in self.devices.reference_lines], dtype=sums.dtype)
+                driven = shared(np.clip(sums, -most, most) if self.converters.of(way)[0].acts else sums, self.devices)
+                total += drawn(driven, driven, found.references, full, CODINGS[asked])
+        number = round(total * PICO) if np.isfinite(total) else 0
+        self.tally.add(self.name, f"{asked} {way}", number, self.shape)
 
     def sensing(self, way: str) -> Sensing | None:
         """Return the errors of what senses the currents of a direction; None where there are none."""

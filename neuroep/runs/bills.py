@@ -20,7 +20,7 @@ from hw_models.cost.area import area
 from hw_models.cost.bill import Bill, Item, price
 from hw_models.cost.constants import Constants
 from hw_models.cost.latency import Stages, Step
-from hw_models.tally import Tally
+from hw_models.tally import METERS, Tally
 from neuroep.engines.schedule import Schedule
 from neuroep.network import DenseLayer, Network
 
@@ -30,6 +30,11 @@ CLASSIFICATION, UPDATE = "classification", "update"
 def known(chip: Chip | None) -> bool:
     """Tell whether anything is known of what a chip's operations cost."""
     return chip is not None and Constants(chip).any
+
+
+def meter(chip: Chip) -> str:
+    """Return what has to be summed up of reads for a chip's bill, one of :data:`hw_models.tally.METERS`."""
+    return Constants(chip).meter
 
 
 def between(after: Mapping[str, Tally], before: Mapping[str, Tally]) -> Tally:
@@ -42,6 +47,18 @@ def between(after: Mapping[str, Tally], before: Mapping[str, Tally]) -> Tally:
         for done, number in tally.rows():
             if number != (was := had.get(tuple(done), 0)):
                 found.add(done.part, done.operation, number - was, done.shape, done.bits, done.phase)
+    return found
+
+
+def whole(counted: Tally, samples: int, metered: int) -> Tally:
+    """Return what an evaluation did, with what was metered of some of its samples made up to all of them."""
+    if metered == samples or not metered:
+        return counted
+    found = Tally()
+    for done, number in counted.rows():
+        drawn = done.operation.split()[0] in METERS
+        number = round(number * samples / metered) if drawn else number
+        found.add(done.part, done.operation, number, done.shape, done.bits, done.phase)
     return found
 
 

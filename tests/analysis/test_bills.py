@@ -53,7 +53,7 @@ def test_the_front_is_that_which_no_point_beats_in_both():
 
 def rows() -> list[dict[str, object]]:
     return [
-        {"chip.adc.bits": bits, "seed": seed, "accuracy": 0.1 * bits + 0.01 * seed, "energy": 1e-9 * bits, "error": None}
+        {"chip.adc.bits": bits, "seed": seed, "accuracy": 0.1 * bits + 0.01 * seed, "energy": 1e-9 * bits}
         for bits in (4, 6, 8)
         for seed in (0, 1)
     ]

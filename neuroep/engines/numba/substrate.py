@@ -71,9 +71,9 @@ class ExactSubstrate(Part):
         """Write down inside that what all parts do is of a phase."""
         return self.setting.phase.during(phase)
 
-    def metering(self) -> AbstractContextManager[None]:
+    def metering(self, what: str = "square") -> AbstractContextManager[None]:
         """Sum up inside what reads of a chip's crossbars draw."""
-        return self.setting.phase.metering()
+        return self.setting.phase.metering(what)
 
     def read_out(self, synapse: str, end: str, signal: Signal) -> Signal:
         """Return the signal."""

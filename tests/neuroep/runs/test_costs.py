@@ -1,4 +1,4 @@
-"""What a run costs: joules by hand, latency of its stages, an engine that is as it was, the digital baseline, errors."""
+"""What a run costs: joules by hand, latency of its stages, an engine that is as it was, a digital baseline, errors."""
 
 from __future__ import annotations
 
@@ -72,6 +72,16 @@ def test_cells_are_those_of_the_sum_of_x_squared_g():
     drawn = sum(counted.number(f"square {way}") for way in ("forward", "transposed"))
     found = price(counted, session.config.chip).by_part()["cells"]
     assert found == pytest.approx(0.2**2 * 1e-7 * drawn * 1e-12) and drawn > 0
+
+
+def test_one_batch_in_eight_is_metered_and_made_up_to_all():
+    """Of nine batches the first and the last are summed up, and the bill is their mean."""
+    session = opened(PRICED)
+    session = Session.open(config.changed(session.config, ["--training.batch", "1"]), corpus=session.corpus)
+    found = session.evaluate("test", only=np.arange(9))
+    assert (found.samples, found.metered) == (9, 2)
+    each = [session.evaluate("test", only=np.array([n])).cost.by_part()["cells"] for n in range(9)]
+    assert found.cost.by_part()["cells"] == pytest.approx((each[0] + each[8]) / 2, rel=1e-3)
 
 
 def test_an_update_pays_for_all_phases_and_leaves_the_engine_as_it_was():

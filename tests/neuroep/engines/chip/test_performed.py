@@ -159,7 +159,7 @@ def test_an_event_driven_network_by_hand(small):
 def test_sums_are_the_counters_on_every_preset(name):
     from tests.neuroep.engines.chip.conftest import BASE
 
-    made = Session.open(config.parse({**BASE, "chip": {"preset": name}}, "test") if name != "ideal" else config.parse({**BASE, "chip": {}}, "test"))
+    made = Session.open(config.parse({**BASE, "chip": {} if name == "ideal" else {"preset": name}}, "test"))
     split = made.corpus.split("train")
     first = next(iter(data.batches(split, made.corpus.vectors, 8, sequences=made.corpus.sequences)))
     contrasts = made.estimator.measure(made.engine, first, 0).contrasts
