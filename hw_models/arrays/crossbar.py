@@ -43,24 +43,24 @@ sum of independent terms.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from hw_models.arrays import serial
+from hw_models.arrays import digitwise, lasting, serial
 from hw_models.arrays.converter_bank import Converters
 from hw_models.arrays.loads import PICO, Coding, drawn, shared
+from hw_models.arrays.paired import PairedWeights
 from hw_models.arrays.parts import CrossbarParts
-from hw_models.arrays.paths import WeightError, checked_path, forward_parts, transposed_parts
+from hw_models.arrays.paths import checked_path, transposed_parts
 from hw_models.arrays.programming import Array
 from hw_models.arrays.reading import COLUMNS, Keys, Product
 from hw_models.arrays.sensing import Sensing
-from hw_models.arrays.stored import StoredWeights
 from hw_models.chip import Chip, Transposed
 from hw_models.chip.files import chip_of
+from hw_models.clock import Clock
 from hw_models.errors import ChipError
 from hw_models.kernels.blocks import Run, blocks, serial as one_by_one
 from hw_models.kernels.random import key
@@ -75,6 +75,8 @@ COUNTERS = (
 )  # fmt: skip
 """What is counted of a crossbar; see the module. ``adc`` is of both directions, ``adc_transposed`` of one of them."""
 
+NOISE = "noise."
+"""Start of the names of what a state holds of noise that lasts."""
 WAYS = ("forward", "transposed")
 """Directions of a product."""
 STOPS = tuple(name for name in COUNTERS if name.endswith("at_stop"))
@@ -95,7 +97,7 @@ def totals(performed: Tally) -> dict[str, int]:
     return {name: found[name] for name in COUNTERS}
 
 
-class Crossbar(StoredWeights):
+class Crossbar(PairedWeights):
     """Weights on the devices of a chip.
 
     Parameters
@@ -114,6 +116,8 @@ class Crossbar(StoredWeights):
         float32 or float64, of signals and matrices; conductances are float32.
     tally : Tally, optional
         Where to write what it does; default one of its own.
+    clock : Clock, optional
+        Of the chip; by default one that stands still.
 
     Attributes
     ----------
@@ -134,13 +138,16 @@ class Crossbar(StoredWeights):
         How much later devices are read [s].
     converters : Converters
         DAC and ADC; may be replaced by shared ones.
+    increments : Converters or None
+        Those of changes of signals, :mod:`hw_models.chip.nudged`; the same circuits with ranges of their own.
+    sample : int or None
+        Of the batch that all signals belong to; None where every row is a sample.
     other : Crossbar or None
         The array of the transposed path, where it has devices of its own; see :mod:`hw_models.arrays.paths`.
     second : bool
         Whether it is such an array.
     """
 
-    other: Crossbar | None = None
     second = False
 
     @checked(ChipError)
@@ -153,34 +160,23 @@ class Crossbar(StoredWeights):
         run: Run = one_by_one,
         dtype: str = "float32",
         tally: Tally | None = None,
+        clock: Clock | None = None,
     ) -> None:
         made = parts if isinstance(parts, CrossbarParts) else CrossbarParts.of(chip_of(parts), name)
-        own = made.transposed.devices == "own"
-        super().__init__(forward_parts(made) if own else made, shape, seed, name, run, dtype)
+        super().__init__(made, shape, seed, name, run, dtype, clock)
         self.reads = 0
         self.tally, self.told = Tally() if tally is None else tally, dict.fromkeys(COUNTERS, 0)
+        self.sample: int | None = None
         self._row_edges = np.array([0] + [b for _, b in self.devices.row_tiles])
         self._column_edges = np.array([0] + [b for _, b in self.devices.column_tiles])
         self.keys: dict[str, Keys] = {}
         self._of_digits: dict[tuple[str, int], Keys] = {}
         self._sensing: dict[str, Sensing | None] = {}
-        self._error = WeightError(made.transposed.weight_error, self.shape, (seed, name))
-        if own:
-            beside = Tally(self.tally.now)
-            self.other = Crossbar(transposed_parts(made), shape, seed, f"{name} transposed", run, dtype, beside)
+        if made.transposed.devices == "own":
+            again = transposed_parts(made), shape, seed, f"{name} transposed", run, dtype
+            self.other = Crossbar(*again, tally=Tally(self.tally.now), clock=clock)
             self.other.second = True
         self.begin()
-
-    @property
-    def converters(self) -> Converters:
-        """DAC and ADC of both directions."""
-        return self._converters
-
-    @converters.setter
-    def converters(self, shared: Converters) -> None:
-        self._converters = shared
-        if self.other is not None:
-            self.other.converters = shared
 
     def begin(self, *occasion: str | int) -> None:
         """Key the draws of reads and programmings by this occasion from now on, and number the reads anew."""
@@ -201,33 +197,6 @@ class Crossbar(StoredWeights):
             names = (key(*meaning, what, *self._occasion, "digit", digit) for what in Keys._fields)
             self._of_digits[way, digit] = Keys(*names)
         return self._of_digits[way, digit]
-
-    def program(self, weight: Array) -> None:
-        """Write all devices, those of the transposed path too; see :meth:`StoredWeights.program`."""
-        super().program(weight)
-        if self.other is not None:
-            self.other.program(self._error.added(weight))
-
-    def read_at(self, seconds: float) -> None:
-        """Read all devices so long after they are written; see :meth:`StoredWeights.read_at`."""
-        super().read_at(seconds)
-        if self.other is not None:
-            self.other.read_at(seconds)
-
-    def elapse(self) -> None:
-        """Let the clock go on to the moment of the reads."""
-        super().elapse()
-        if self.other is not None:
-            self.other.elapse()
-
-    @contextmanager
-    def later(self, seconds: float) -> Iterator[None]:
-        """Read so much later inside; see :meth:`StoredWeights.later`."""
-        with ExitStack() as stack:
-            stack.enter_context(super().later(seconds))
-            if self.other is not None:
-                stack.enter_context(self.other.later(seconds))
-            yield
 
     def _count_writes(self) -> None:
         self.tally.add(self.name, "write", self.devices.count, self.shape)
@@ -258,10 +227,17 @@ class Crossbar(StoredWeights):
         self.run(lambda a, b: np.matmul(s, weight[:, a:b], out=result[:, a:b]), blocks(self.shape[1], COLUMNS))
         return result
 
-    def forward(self, x: Array, path: str = "own") -> Array:
+    def forward(self, x: Array, path: str = "own", increments: bool = False) -> Array:
         """Return the read product (rows, out) of signals (rows, in), in weight units.
 
-        ``path="other"`` reads it from the array of the transposed path, where that has devices of its own.
+        Parameters
+        ----------
+        x : numpy.ndarray
+            (rows, in).
+        path : {"own", "other"}
+            Other: of the array of the transposed path, where that has devices of its own.
+        increments : bool
+            Whether they are changes of signals, which have converters of their own.
 
         Raises
         ------
@@ -269,40 +245,41 @@ class Crossbar(StoredWeights):
             If nothing is programmed yet, or the signals have another shape.
         """
         if checked_path(self.name, path) and self.other is not None:
-            return self.other.forward(x)
+            return self.other.forward(x, increments=increments)
         self._check_signals("forward", x, self.shape[1])
         self._count("forward", len(x))
         if self.ideal:
             if self.tally.now.metered:
                 self._meter("forward", [(x, x)], 1.0)
             return self._ideal_forward(x, self._held)
-        return self._read("forward", x, self._row_edges)
+        return self._read("forward", x, self._row_edges, increments)
 
-    def transposed(self, s: Array, out: Array | None = None, path: str = "own") -> Array:
+    def transposed(self, s: Array, out: Array | None = None, path: str = "own", increments: bool = False) -> Array:
         """Return the read product (rows, in) of signals (rows, out) with the same devices, or those of this path.
 
         ``path="other"`` reads it from the array of the forward path in any case; errors as forward.
         """
         if not checked_path(self.name, path) and self.other is not None:
-            return self.other.transposed(s, out)
+            return self.other.transposed(s, out, increments=increments)
         self._check_signals("transposed", s, self.shape[0])
         self._count("transposed", len(s))
         if self.ideal:
             if self.tally.now.metered:
                 self._meter("transposed", [(s, s)], 1.0)
             return self._ideal_transposed(s, self._held, out)
-        result = self._read("transposed", s, self._column_edges)
+        result = self._read("transposed", s, self._column_edges, increments)
         if out is None:
             return result
         out[:] = result
         return out
 
-    def _read(self, way: str, signals: Array, edges: Array) -> Array:
+    def _read(self, way: str, signals: Array, edges: Array, increments: bool) -> Array:
         """Return a product; where it fails no converter goes on observing."""
+        converters = self.increments if increments and self.increments is not None else self.converters
         try:
             draws = self.keys[way], self.step
-            product = Product(self, self.converters.of(way), draws, signals, edges, self.sensing(way))
-            result = product.read(way, lambda digit: self._digit_keys(way, digit))
+            product = Product(self, converters.of(way), draws, signals, edges, self.sensing(way), self.supply)
+            result = digitwise.read(product, way, lambda digit: self._digit_keys(way, digit))
         except BaseException:
             self.observe(False)
             raise
@@ -346,6 +323,17 @@ class Crossbar(StoredWeights):
         summed, sensed = (own.row_tiles, own.column_tiles) if way == "forward" else (own.column_tiles, own.row_tiles)
         place = self.seed, self.name, way
         return Sensing(self.converters.adc, path, place, own.slices * len(summed), sensed, self.dtype)
+
+    @property
+    def supply(self) -> float | Array:
+        """What currents are in this phase as a multiple of what they are in the free one, (rows, 1) where rows differ.
+
+        1 + phase_drift k + nudge_shift sign(nudge), k the number of the phase since the free one.
+        """
+        if not self.shifts:
+            return 1.0
+        now, device = self.tally.now, self.device
+        return 1.0 + device.phase_drift * now.numbers(self.sample) + device.nudge_shift * np.sign(now.nudge)
 
     def _check_signals(self, way: str, signals: Array, lines: int) -> None:
         if not isinstance(signals, np.ndarray) or signals.dtype.kind not in "fiub":
@@ -424,11 +412,22 @@ class Crossbar(StoredWeights):
 
         A product that fails ends it; :func:`hw_models.arrays.calibration.calibrating` ends it whatever fails.
         """
-        self.converters.observe(on)
+        for bank in self._banks:
+            bank.observe(on)
 
     def freeze(self) -> None:
         """Set the ranges of the converters from the samples."""
-        self.converters.freeze()
+        for bank in self._banks:
+            bank.freeze()
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether a range of a converter comes from samples."""
+        return any(bank.calibrates for bank in self._banks)
+
+    @property
+    def _banks(self) -> list[Converters]:
+        return [self.converters] if self.increments is None else [self.converters, self.increments]
 
     def state(self) -> dict[str, Array]:
         """Return everything that decides later products as arrays by short name, copied.
@@ -437,12 +436,12 @@ class Crossbar(StoredWeights):
         """
         counts = [self.programmings, self.reads, self.step, self._builds, self._fresh]
         counts += [*self.counters.values(), *self.told.values()]
-        ranges = np.array([digitiser.state() for digitiser in self.converters.digitisers.values()])
-        found = self._stored_state() | {"counts": np.array(counts, dtype=np.int64), "ranges": ranges}
+        found = self._stored_state() | {"counts": np.array(counts, dtype=np.int64), "ranges": _ranges(self.converters)}
+        if self.increments is not None:
+            found["ranges_of_increments"] = _ranges(self.increments)
         found["tally.counts"] = self.tally.packed()
-        if self.other is not None:
-            found |= {f"transposed.{name}": values for name, values in self.other.state().items()}
-            found["transposed.rms"] = np.array(self._error.rms)
+        found |= {f"{NOISE}{name}": values for name, values in lasting.packed(self).items()}
+        found |= self._state_of_other()
         order = ("held", "weight_range", "counts", "times", "keys", "ranges")  # as ever: files are the same by byte
         return {name: found[name] for name in order} | found
 
@@ -470,18 +469,12 @@ class Crossbar(StoredWeights):
             self.tally.load(state["tally.counts"])
         else:
             self._take_totals(counters)
-        for digitiser, values in zip(self.converters.digitisers.values(), state["ranges"], strict=True):
-            digitiser.load(values)
+        for name, bank in zip(("ranges", "ranges_of_increments"), self._banks, strict=False):
+            for digitiser, values in zip(bank.digitisers.values(), state[name], strict=True):
+                digitiser.load(values)
+        lasting.load(self, {name: state[f"{NOISE}{name}"] for name in lasting.ENTRIES if f"{NOISE}{name}" in state})
         self._load_stored(state, weight)
-        if self.other is not None:
-            self._load_other(self.other, state, weight)
-
-    def _load_other(self, other: Crossbar, state: Mapping[str, Array], weight: Array | None) -> None:
-        """Take over the state of the transposed path's array."""
-        self._error.rms = float(state["transposed.rms"])
-        start = "transposed."
-        kept = {name.removeprefix(start): values for name, values in state.items() if name.startswith(start)}
-        other.load(kept, None if weight is None else self._error.added(weight))
+        self._load_other(state, weight)
 
     def _take_totals(self, counters: Mapping[str, int]) -> None:
         """Take over counters of a state that has no tally, in no phase; samples of either direction from them."""
@@ -493,3 +486,8 @@ class Crossbar(StoredWeights):
         for operation, number in (own | {name: counters[name] for name in STOPS}).items():
             if number:
                 self.tally.add(self.name, operation, number, self.shape, phase="")
+
+
+def _ranges(bank: Converters) -> Array:
+    """Return the states of all digitisers, a row for each."""
+    return np.array([digitiser.state() for digitiser in bank.digitisers.values()])

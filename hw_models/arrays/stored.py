@@ -17,33 +17,55 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from hw_models.arrays.carried import Carried
+from hw_models.arrays.device_noise import DeviceNoise
 from hw_models.arrays.loads import Loads, loads
 from hw_models.arrays.parts import CrossbarParts
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.programming import PROGRAMMING, Array, Devices
+from hw_models.arrays.slow_noise import SlowNoise
 from hw_models.arrays.tiles import Tiles
+from hw_models.clock import Clock
 from hw_models.errors import ChipError
 from hw_models.kernels.blocks import Run
+from hw_models.laws import disturb
 from hw_models.text import shown
+
+STEP = 0.01
+"""Change of an age over the age from which devices are read anew while nothing is written."""
 
 
 class StoredWeights:
     """What a crossbar holds, apart from being read; parameters and attributes: :class:`Crossbar`."""
 
     def __init__(
-        self, parts: CrossbarParts, shape: tuple[int, int], seed: int, name: str, run: Run, dtype: str
+        self,
+        parts: CrossbarParts,
+        shape: tuple[int, int],
+        seed: int,
+        name: str,
+        run: Run,
+        dtype: str,
+        clock: Clock | None = None,
     ) -> None:
         shape = _shape(name, shape)
         self.layout, self.device, self.wires, self.converters, self.in_memory = parts[:5]
-        self.path = parts.transposed
+        self.path, self.increments = parts.transposed, parts.increments
         self.shape, self.seed, self.name, self.run = shape, seed, name, run
         self.dtype = np.dtype(dtype)
         self._most = float(np.finfo(dtype).max)
         self.devices = Devices(parts, shape, seed, name, dtype)
-        self.tiles = Tiles(self.devices)
+        self.time, self.wrote_at, self.built = clock or Clock(), 0.0, -1
+        self.noise = SlowNoise(self.devices, self.time)
+        self.carried, self.by_device = Carried(self.noise, self.dtype), DeviceNoise(self.noise)
+        self.tiles = Tiles(self.devices, self.noise)
         noisy, fixed = self.device.read_noise > 0, self.layout.weight_range is not None
+        wears = self.device.leak > 0 or self.device.disturb > 0
+        self.shifts = self.device.phase_drift != 0 or self.device.nudge_shift != 0
         physical = self.devices.writes or self.devices.bends or self.device.ages or noisy or fixed
-        self.ideal = not (physical or parts.converts or self.in_memory or self.path.bends)
+        self.ideal = not (
+            physical or self.shifts or wears or parts.converts or self.in_memory or self.path.bends
+        )
         self.programmings = 0
         self.weight_range = float("nan")
         self.compensation = 1.0
@@ -53,9 +75,10 @@ class StoredWeights:
         self._seen = None if self.devices.written_at is None else np.zeros(shape, dtype=self.dtype)
         self.planes: list[Plane] = []
         self._loads: tuple[list[Plane], Loads] | None = None
+        self._metrics: dict[tuple[str, int], Array] = {}
 
     def program(self, weight: Array) -> None:
-        """Write all devices; the first time this fixes the weight range.
+        """Write all devices; the first time, or where it follows the weights each time, this fixes the weight range.
 
         Parameters
         ----------
@@ -69,7 +92,7 @@ class StoredWeights:
         """
         self._check_writable()
         largest = self._largest("weights", weight)
-        if np.isnan(self.weight_range):
+        if np.isnan(self.weight_range) or self.layout.follow_weights:
             bar = self.layout
             full = bar.weight_range or bar.weight_headroom * largest or 1.0
             if not full <= self._most:
@@ -79,10 +102,14 @@ class StoredWeights:
         self.programmings += 1
         self._count_writes()
         self.devices.rekey(*self._occasion)
+        self.wrote_at = self.time.time
         self.devices.now = self.clock
         self.devices.rewritten()
         self.planes, self._fresh = [], True
+        before = self._held.copy() if self.device.disturb else None
         self._hold(weight)
+        if before is not None:
+            self.devices.felt = self.felt(self._held - before, in_turn=True)
         if self.in_memory:
             if self.devices.writes:
                 self._held[:] = self.devices.realised(self._held, self.programmings, self.run)
@@ -90,6 +117,31 @@ class StoredWeights:
         if self._seen is not None:
             self._seen[:] = self._held
         self.refresh()
+
+    def felt(self, moves: Array, in_turn: bool) -> Array:
+        """Return what every weight moves by the writes of others on its lines, (out, in) as shares of the range."""
+        own = self.devices
+        return disturb.felt(moves, self.device.disturb, own.row_tiles, own.column_tiles, in_turn)
+
+    def leak(self) -> None:
+        """Let devices lose what they lose from one update to the next; the matrices stay until :meth:`refresh`.
+
+        a of a weight that changes in memory falls to low + (a - low) (1 - leak), low that of a device at g_min, for a
+        pair 0; devices that are written as a whole, references among them, lose it of what was programmed.
+        """
+        share = self.device.leak
+        if not share:
+            return
+        self._check_writable()
+        self.devices.remaining *= 1 - share
+        if self.in_memory:
+            own, low = self.devices, 0.0
+            if not own.paired:
+                factor = own.targets(np.zeros((1, 1), self.dtype))[1][0]
+                low = float((self.device.g_min - own.zeros[0]) * own.unit * factor)
+            self._held += (self.dtype.type(low) - self._held) * self.dtype.type(share)
+            if self._seen is not None:
+                self._seen[:] = self._held
 
     def _largest(self, what: str, weight: Array) -> float:
         """Return the largest |weight| of a matrix that devices can be written with; refuse others."""
@@ -154,7 +206,38 @@ class StoredWeights:
 
     def elapse(self) -> None:
         """Let the clock go on to the moment of the reads: what is written next is written then, and read at once."""
-        self.clock, self.ahead = self.clock + self.ahead, 0.0
+        self.clock, self.ahead = self.clock + self.ahead + self._passed, 0.0
+        self.wrote_at = self.time.time
+
+    @property
+    def _passed(self) -> float:
+        """Seconds on the clock of the chip since devices could be written last."""
+        return self.time.time - self.wrote_at
+
+    def catch_up(self) -> None:
+        """Begin a batch on a chip with a clock: let devices be as old as they are by now, and move their noise on."""
+        self.carried.rotate()
+        self.by_device.rotate()
+        if self.time.passes and self.programmings and not self.ideal and self.built != self.time.batches:
+            waited = self.clock + self.ahead + self._passed - self.devices.now
+            held = self.devices.wired and not self.tiles.kept  # every solution of wires takes long
+            if (self.noise.active and not held) or (self.device.ages and waited > STEP * self._youth()):
+                self._build(solve=False)
+
+    def _youth(self) -> float:
+        """Return the age by whose logarithm laws go, of devices written last [s]."""
+        start = min(self.device.drift_start, self.device.relaxation_times[0])
+        return max(self.devices.now - self.clock, 0.0) + start
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Let time pass inside, and be as old as before afterwards, with the same noise."""
+        kept = self.planes, self.compensation, self.devices.now, self.built, self.wrote_at, self._metrics
+        with self.noise.aside(), self.carried.aside(), self.by_device.aside():
+            try:
+                yield
+            finally:
+                self.planes, self.compensation, self.devices.now, self.built, self.wrote_at, self._metrics = kept
 
     @contextmanager
     def later(self, seconds: float) -> Iterator[None]:
@@ -163,6 +246,7 @@ class StoredWeights:
         Where wires keep an attenuation, ``wires.refresh_every``, it is the one of the last refresh.
         """
         before, planes, compensation, looking = self.ahead, self.planes, self.compensation, self._looking
+        metrics = self._metrics
         self._looking = True
         if seconds != before:
             self._look(seconds, solve=self.devices.wired and not self.tiles.kept)
@@ -170,15 +254,19 @@ class StoredWeights:
             yield
         finally:
             self.ahead, self.planes, self.compensation, self._looking = before, planes, compensation, looking
-            self.devices.now = self.clock + before
+            self._metrics = metrics
+            self.devices.now = self.clock + before + self._passed
 
     def _check_writable(self) -> None:
         if self._looking:
             raise ChipError(f"{self.name}: nothing can be written while the devices are read later than now")
 
-    def _build(self, solve: bool) -> None:
-        self.devices.now = self.clock + self.ahead
-        self.planes = []
+    def _build(self, solve: bool, now: float | None = None) -> None:
+        if now is None:
+            now, self.built = self.clock + self.ahead + self._passed, self.time.batches
+        self.devices.now = now
+        self.noise.move(self.devices.now - self.devices.since)
+        self.planes, self._metrics = [], {}
         self.tiles.allot()
         self.planes, ratio = self.tiles.planes(self._held, self._fresh, self.programmings, solve, self.run)
         self.compensation = ratio if self.device.drift_compensation else 1.0
@@ -219,6 +307,14 @@ class StoredWeights:
             self._loads = self.planes, loads(self.devices, held, self._fresh, self.programmings)
         return self._loads[1]
 
+    def metric(self, way: str, k: int, plane: Plane) -> Array:
+        """Return the variance of the devices of every driven line of a slice, the mean over the sensed lines."""
+        if plane.variance is None:
+            return np.ones(self.shape[way == "forward"], dtype=self.dtype)
+        if (way, k) not in self._metrics:
+            self._metrics[way, k] = plane.variance.mean(axis=0 if way == "forward" else 1)
+        return self._metrics[way, k]
+
     def factor(self, plane: Plane) -> float:
         """Return what turns currents of a slice into weight units."""
         return self.weight_range * self.compensation * plane.factor
@@ -235,12 +331,20 @@ class StoredWeights:
             "times": np.array([self.clock, self.devices.since]),
             "keys": np.array([self.devices.keys[what] for what in PROGRAMMING]),
         }
+        if self.device.leak:
+            found["remaining"] = np.array(self.devices.remaining)
+        if self.device.disturb and not self.in_memory:
+            found["felt"] = np.zeros_like(self._held) if self.devices.felt is None else self.devices.felt.copy()
         return found | written | {name: values.copy() for name, values in self.tiles.kept.items()}
 
     def _load_stored(self, state: Mapping[str, Array], weight: Array | None) -> None:
         """Take over what devices and wires keep, and build the matrices."""
         self.weight_range = float(state["weight_range"])
         self.clock, self.devices.since = (float(t) for t in state["times"])
+        if self.device.leak:
+            self.devices.remaining = float(state["remaining"])
+        if "felt" in state:
+            self.devices.felt = np.array(state["felt"], dtype=self.dtype)
         if self.devices.written_at is not None:
             self.devices.written_at[:] = state["written"]
             self.devices.mixed = bool((self.devices.written_at != self.devices.since).any())
@@ -256,7 +360,8 @@ class StoredWeights:
             self.tiles.networks.clear()  # solutions of what was there before
             for name, values in self.tiles.kept.items():
                 values[:] = state[name]
-            self._build(solve=self.devices.wired and not self.tiles.kept)
+            timed = self.time.passes and self.built >= 0  # as at the time of what the state is of
+            self._build(self.devices.wired and not self.tiles.kept, self.devices.now if timed else None)
 
     def _check(self, state: Mapping[str, Array], weight: Array | None) -> None:
         """Refuse a state that devices cannot hold, before anything is taken over."""

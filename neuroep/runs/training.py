@@ -325,8 +325,10 @@ def _updates(
 
     settings, split = parts.config.training, parts.corpus.split("train")
     label = f"epoch {epoch + 1}/{settings.epochs}"
-    mean = _Mean()
+    mean, every = _Mean(), None if parts.config.chip is None else parts.config.chip.calibration_every
     for minibatch in (shown := bar(parts.shuffled(epoch), data.batch_count(split, settings.batch), label, progress)):
+        if every is not None and step and step % every == 0:
+            parts.calibrate(step)
         measurement = parts.estimator.measure(parts.engine, minibatch.keyed("train", step), step)
         parts.engine.update(measurement.contrasts, speeds)
         mean.add(measurement.health, minibatch.size)
@@ -368,7 +370,8 @@ def _probe(parts: Session, batch: Batch) -> dict[str, float]:
     """Return the cosine of EP's gradient to BPTT's by parameter, on any engine; BPTT looks as far back as EP nudges."""
     from neuroep.gradients import yardsticks
 
-    return yardsticks.cosine_to_bptt(parts.engine, batch, parts.estimator, parts.estimator.nudged.steps)
+    with parts.engine.aside():
+        return yardsticks.cosine_to_bptt(parts.engine, batch, parts.estimator, parts.estimator.nudged.steps)
 
 
 def _probe_batch(parts: Session) -> Batch:

@@ -3,26 +3,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from hw_models.arrays.calibration import calibrating
 from hw_models.chip import Chip
 from hw_models.chip.files import chip_of
+from hw_models.clock import Clock
+from hw_models.periphery.holders import Hold, Places
+from hw_models.periphery.readout import Seen
 from hw_models.tally import Tally
 from neuroep.engines.chip import rules
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
 from neuroep.engines.chip.attention import AnalogAttention, DigitalAttention, DigitisedAttention, ExplicitAttention
+from neuroep.engines.chip.increments import CrossbarIncrements
 from neuroep.engines.chip.neurons import ChipNeurons
-from neuroep.engines.chip.readout import SynapseReadout
+from neuroep.engines.chip.passing import Lines, Passing
+from neuroep.engines.chip.readout import LayerHolders, SynapseReadout
+from neuroep.engines.numba.attention import Tokens
 from neuroep.engines.numba.substrate import ExactSubstrate, Setting
-from neuroep.engines.parts import Array, AttentionUnit, Neurons, Part, Signs, summed
+from neuroep.engines.parts import Array, AttentionUnit, Neurons, Part, Reads, Signs, View, summed
 from neuroep.engines.workers import Workers
 from neuroep.learning.contrast import Signal
 from neuroep.learning.optimisers import Optimiser
@@ -45,13 +51,20 @@ class ChipSubstrate(ExactSubstrate):
     def __init__(self, chip: Chip, setting: Setting) -> None:
         super().__init__(setting)
         self.chip = chip
-        self.redraws, self.level = chip.redraws, chip.level
+        self.redraws, self.shifts, self.level = chip.redraws, chip.shifts, chip.level
         self.holds_input = chip.crossbar.hold_input
         self.time_constant = chip.neuron.time_constant
         self._arrays: dict[str, CrossbarArray | EventDrivenArray] = {}
+        self._crossbars: dict[str, CrossbarArray] = {}
         self._read_outs: dict[str, SynapseReadout] = {}
+        self._holders: dict[str, LayerHolders] = {}
         self._others: dict[str, Part] = {}
         self._calibrated = False
+        self.clock, self._lines = setting.clock, Lines()
+        self.passing = Passing(chip, self.clock)
+        if chip.nudged.increments:
+            exchanged = chip.nudged.paths == "exchanged"
+            self.increments = CrossbarIncrements(self._crossbars, "other" if exchanged else "own")
 
     def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs) -> Array:
         """Return a crossbar or an event-driven array, and make the read-out of both ends of its synapse."""
@@ -59,11 +72,12 @@ class ChipSubstrate(ExactSubstrate):
         if self.chip.substrate == "event_driven":
             made = EventDrivenArray(name, weight, bias, self.chip, self.setting)
         else:
-            made = CrossbarArray(name, weight, bias, self.chip, self.setting)
+            made = self._crossbars[name] = CrossbarArray(name, weight, bias, self.chip, self.setting)
             made.assume(nonnegative)
-        self._arrays[name] = made
+        self._arrays[name], self._lines[name] = made, made.lines
         for end, sign in zip(ENDS, nonnegative, strict=True) if self.chip.readout.measures else ():
-            read_out = SynapseReadout(self.chip.readout, self.setting.seed, name, end)
+            width = weight.shape[ENDS.index(end)]
+            read_out = SynapseReadout(self.chip.readout, self.setting.seed, name, end, width=width)
             read_out.digitiser.nonnegative, read_out.change.nonnegative = sign, False
             self._read_outs[f"read-out.{name}.{end}"] = read_out
         return made
@@ -81,17 +95,45 @@ class ChipSubstrate(ExactSubstrate):
         if settings.state.acts:
             unit = DigitisedAttention(unit, settings.state, self.setting)
         self._others[f"attention.{layer.name}"] = unit
+        self._hold_states(layer.name, layer.size)
+        if layer.readout == "pooled":
+            self._hold_states(layer.name, layer.size, by_token=True)
         return unit
 
     def neurons(self, layer: DenseLayer) -> Neurons:
         """Return neurons with the chip's circuit."""
         self._others[f"neurons.{layer.name}"] = made = ChipNeurons(layer, self.chip.neuron, self.setting)
+        self._hold_states(layer.name, layer.size)
         return made
 
-    def read_out(self, synapse: str, end: str, signal: Signal) -> Signal:
+    def _hold_states(self, layer: str, width: int, by_token: bool = False) -> None:
+        """Make the sample-and-holds of a layer, where the read-out has some."""
+        if self.chip.readout.holding:
+            name = f"{layer} tokens" if by_token else layer
+            how = (self.setting.seed, name, width, by_token, self.setting.tally())
+            self._holders[name] = LayerHolders(self.chip.readout, *how)
+
+    def read_out(self, synapse: str, end: str, signal: Signal, view: View) -> Signal:
         """Return the signal as the chip's periphery digitises it; an event-driven chip holds it as integers before."""
-        signal = self._arrays[synapse].held(end, signal)
-        return self._read_outs[f"read-out.{synapse}.{end}"].measure(signal) if self.chip.readout.measures else signal
+        array = self._arrays[synapse]
+        signal = array.held(end, signal)
+        if not self.chip.readout.measures:
+            return signal
+        seen = None
+        if self.chip.readout.holding and view.layers:
+            tokens = cast(Tokens, view.tokens)
+            rows = None if view.tokens is None else Places(tokens.samples, tokens.places)
+            zero = None if view.zero is None else array.held(end, view.zero)
+            seen = Seen(tuple(self._hold(view, layer) for layer in view.layers), rows, zero)
+        return self._read_outs[f"read-out.{synapse}.{end}"].measure(signal, seen)
+
+    def _hold(self, view: View, layer: str) -> Hold:
+        """Return what holds a layer in two phases, the same for all that see it."""
+        tokens = f"{layer} tokens"
+        name = tokens if view.tokens is not None and tokens in self._holders else layer
+        if name not in view.held:
+            view.held[name] = self._holders[name].hold(view.samples, *view.numbers)
+        return cast(Hold, view.held[name])
 
     def read_out_resolution(self, synapse: str, end: str) -> float:
         """Return the step of the read-out, or of the integers in which an event-driven chip holds states."""
@@ -99,7 +141,12 @@ class ChipSubstrate(ExactSubstrate):
         return max(held, self._read_outs[f"read-out.{synapse}.{end}"].resolution if self.chip.readout.measures else 0.0)
 
     def _parts(self) -> list[Part]:
-        return [*self._arrays.values(), *self._read_outs.values(), *self._others.values()]
+        return [*self._arrays.values(), *(self._read_outs | self._holders).values(), *self._others.values()]
+
+    def updated(self) -> None:
+        """Let the read-outs keep what they have measured of themselves."""
+        for read_out in self._read_outs.values():
+            read_out.updated()
 
     def begin(self, *occasion: str | int) -> None:
         """Key all draws by this occasion."""
@@ -112,9 +159,50 @@ class ChipSubstrate(ExactSubstrate):
             part.read_at(seconds)
 
     @contextmanager
-    def aged(self) -> Iterator[None]:
-        """Read all crossbars at the chip's ``device.age`` inside."""
+    def aside(self) -> Iterator[None]:
+        """Let time and the noise of devices go on inside, and put both back."""
         with ExitStack() as stack:
+            for part in (*self._parts(), *([self.clock] if self.clock.passes else [])):
+                stack.enter_context(part.aside())
+            yield
+
+    def opened(self, samples: int) -> None:
+        """Begin a batch: devices are as they are by now."""
+        if self.clock.passes:
+            self.clock.opened(samples)
+            for array in self._arrays.values():
+                array.catch_up()
+
+    def entered(self, projections: Sequence[str], rows: float) -> None:
+        """Read the clamped input."""
+        if self.clock.passes:
+            self.passing.entered(projections, rows, self._lines)
+
+    def swept(self, groups: Sequence[Sequence[str]], reads: Mapping[str, Reads], dt: float) -> None:
+        """Let a sweep pass."""
+        if self.clock.passes:
+            self.passing.swept(groups, reads, dt, self._lines)
+
+    def held(self, phases: int) -> None:
+        """Hold the states of phases."""
+        if self.clock.passes:
+            self.passing.held(phases)
+
+    def closed(self) -> None:
+        """End the samples of a batch."""
+        if self.clock.passes:
+            self.clock.close()
+
+    def wrote(self) -> None:
+        """Let the update of all arrays pass; they learn side by side."""
+        if self.clock.passes:
+            self.clock.wrote(max((array.update_seconds for array in self._arrays.values()), default=0.0))
+
+    @contextmanager
+    def aged(self) -> Iterator[None]:
+        """Read all crossbars at the chip's ``device.age`` inside; the time that passes there is put back."""
+        with ExitStack() as stack:
+            stack.enter_context(self.aside())
             for part in self._parts():
                 stack.enter_context(part.aged())
             yield
@@ -136,26 +224,35 @@ class ChipSubstrate(ExactSubstrate):
         return {name: full for part in self._parts() for name, full in part.ranges().items()}
 
     def performed(self) -> Tally:
-        """Return what the read-outs did; other parts tell for themselves."""
+        """Return what the read-outs and the holders did; other parts tell for themselves."""
         found = Tally()
-        for read_out in self._read_outs.values():
-            found.join(read_out.performed())
+        for part in (*self._read_outs.values(), *self._holders.values()):
+            found.join(part.performed())
+        found.join(self.clock.tally)
         return found
 
     def counters(self) -> dict[str, int]:
-        """Return the conversions of the read-outs; other parts count for themselves."""
-        return summed(*(read_out.counters() for read_out in self._read_outs.values()))
+        """Return the conversions of the read-outs, holds, and the time; other parts count for themselves."""
+        own = {"chip_picoseconds": self.clock.tally.total("picosecond")} if self.clock.passes else {}
+        parts = (*self._read_outs.values(), *self._holders.values())
+        return summed(own, *(part.counters() for part in parts))
 
     def state(self) -> dict[str, np.ndarray]:
         """Return ranges and tallies of all parts but the arrays, which keep their own."""
-        ranged = (self._read_outs | self._others).items()
-        return {f"{name}/{key}": values for name, part in ranged for key, values in part.state().items()}
+        ranged = {**self._read_outs, **self._held_parts, **self._others}.items()
+        found = {f"{name}/{key}": values for name, part in ranged for key, values in part.state().items()}
+        return found | {f"clock/{key}": values for key, values in self.clock.state().items()}
+
+    @property
+    def _held_parts(self) -> dict[str, LayerHolders]:
+        return {f"holders.{name}": part for name, part in self._holders.items()}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over :meth:`state`."""
-        for name, part in (self._read_outs | self._others).items():
+        for name, part in {**self._read_outs, **self._held_parts, **self._others}.items():
             start = f"{name}/"
             part.load({key.removeprefix(start): values for key, values in state.items() if key.startswith(start)})
+        self.clock.load({key.removeprefix("clock/"): v for key, v in state.items() if key.startswith("clock/")})
         self._calibrated = True
 
     def describe(self) -> dict[str, Any]:
@@ -176,4 +273,5 @@ def on_chip(
 
 
 def _made(chip: Chip, setting: Setting, optimiser: Optimiser | None) -> ChipSubstrate:
-    return ChipSubstrate(chip, replace(setting, optimiser=optimiser or setting.optimiser))
+    clock = Clock(chip.timing, setting.phase)
+    return ChipSubstrate(chip, replace(setting, optimiser=optimiser or setting.optimiser, clock=clock))

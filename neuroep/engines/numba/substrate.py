@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from hw_models.clock import Clock
 from hw_models.tally import CurrentPhase, Tally
 from neuroep.engines.numba.arrays import ideal
 from neuroep.engines.numba.attention import ExactAttention, Tokens
 from neuroep.engines.numba.neurons import ExactNeurons, displaced
-from neuroep.engines.parts import Array, AttentionUnit, Neurons, Part, Signs
+from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Signs, Timeless, View
 from neuroep.engines.state import State
 from neuroep.engines.workers import Workers
-from neuroep.learning.contrast import Signal
+from neuroep.learning.contrast import Number, Signal
 from neuroep.learning.optimisers import Adam, Optimiser
 from neuroep.network import AttentionLayer, DenseLayer, Network
 
@@ -35,21 +36,25 @@ class Setting:
     """Of the draws of a chip."""
     phase: CurrentPhase = field(default_factory=CurrentPhase)
     """Of what all parts write to their tallies."""
+    clock: Clock = field(default_factory=Clock)
+    """Of a chip, on which it may pass."""
 
     def tally(self) -> Tally:
         """Return a tally of a part's own, with the phase that all share."""
         return Tally(self.phase)
 
 
-class ExactSubstrate(Part):
+class ExactSubstrate(Timeless):
     """Exact arithmetic, written in place; see :class:`neuroep.engines.parts.Substrate`."""
 
     in_place = True
     redraws = False
+    shifts = False
     level = 0.0
     holds_input = True
     time_constant = 1.0
     check_every = 1
+    increments: Increments | None = None
 
     def __init__(self, setting: Setting) -> None:
         self.setting, self.optimiser = setting, setting.optimiser
@@ -75,9 +80,17 @@ class ExactSubstrate(Part):
         """Sum up inside what reads of a chip's crossbars draw."""
         return self.setting.phase.metering(what)
 
-    def read_out(self, synapse: str, end: str, signal: Signal) -> Signal:
+    def turn(self, number: Number, nudge: float) -> AbstractContextManager[None]:
+        """Be inside in the phase of that number and nudge, as all parts see it."""
+        return self.setting.phase.turn(number, nudge) if self.shifts else nullcontext()
+
+    def read_out(self, synapse: str, end: str, signal: Signal, view: View) -> Signal:
         """Return the signal."""
         return signal
+
+    def rows_of(self, tokens: object) -> AbstractContextManager[None]:
+        """Have signals inside whose rows are these tokens."""
+        return self.setting.phase.rows_of(cast(Tokens, tokens).samples) if self.shifts else nullcontext()
 
     def read_out_resolution(self, synapse: str, end: str) -> float:
         """Return 0: it is exact."""

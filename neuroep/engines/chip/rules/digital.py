@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hw_models import durations
 from neuroep.engines.chip.rules.rule import EDGE, LearningRule, Place
 from neuroep.learning.contrast import Contrast
 
@@ -29,10 +30,16 @@ class Digital(LearningRule):
 
     def update(self, contrast: Contrast, rate: float) -> int:
         """Move the master copy and program the devices; return how many weights are not finite."""
-        bad = self.digital.update(contrast, rate)
-        if not bad and self.updates % self.every == 0:
+        bad, self.seconds = self.digital.update(contrast, rate), 0.0
+        if bad:
+            return bad
+        self.crossbar.leak()
+        if self.updates % self.every == 0:
             self.crossbar.elapse()
             self.crossbar.program(self.digital.weight)
+            self.seconds = durations.reprogramming(self.place.chip.timing, self._rows)
+        elif self.place.chip.device.leak:
+            self.crossbar.refresh()
         return bad
 
     def health(self) -> dict[str, float]:
