@@ -3,12 +3,13 @@
 
 The layers of a group move side by side and groups one behind the other, as the schedule says; a layer moves with the
 forward products into it and the transposed ones of the synapses behind it. What the clamped input drives comes ahead,
-row by row. Patterns on crossbars are read forward, then transposed, within the step of their layer.
+row by row. Patterns on crossbars are read forward, then transposed, within the step of their layer. Where the chip has
+durations of its own its clock has counted the time; this is how it is found for one whose components alone have some.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +25,7 @@ from hw_models.tally import METERS, Tally
 from neuroep.engines.schedule import Schedule
 from neuroep.network import DenseLayer, Network
 
+PICO = 1e-12
 CLASSIFICATION, UPDATE = "classification", "update"
 
 
@@ -85,9 +87,21 @@ def classification(chip: Chip, network: Network, schedule: Schedule, counted: Ta
     """
     counted, constants = _as_free(counted), Constants(chip)
     made = price(counted, chip, per=CLASSIFICATION, number=samples)
-    spent = latency.phases(counted, constants, stages(network, schedule, counted), ("free",))
+    spent = elapsed(constants, counted, ("free",)) if chip.timing.copies == 1 else {}
+    spent = spent or latency.phases(counted, constants, stages(network, schedule, counted), ("free",))
     free = {phase: seconds / samples for phase, seconds in spent.items()}
     return finished(made, constants, network, free)
+
+
+def elapsed(constants: Constants, counted: Tally, phases: Sequence[str]) -> dict[str, float]:
+    """Return the seconds that the chip's own clock counted by phase, outside of all "hold"; nothing where it has none.
+
+    Events take time by their number, which the clock does not know.
+    """
+    if constants.chip.substrate == "event_driven":
+        return {}
+    found = {phase or "hold": counted.number("picosecond", phase) * PICO for phase in phases}
+    return {phase: seconds for phase, seconds in found.items() if seconds}
 
 
 def _as_free(counted: Tally) -> Tally:
@@ -125,12 +139,14 @@ def update(
     """
     made = price(counted, chip, per=UPDATE, conductance=conductance)
     constants = Constants(chip, conductance)
-    spent = latency.phases(counted, constants, stages(network, schedule, counted), ("free", "nudged"))
-    each = {phase: durations.batch(chip.timing, samples, seconds / samples) for phase, seconds in spent.items()}
-    each["hold"] = durations.batch(chip.timing, samples, holds * chip.timing.hold)
-    each["update"] = latency.update(counted, constants)
+    each = elapsed(constants, counted, ("free", "nudged", "", "update"))
+    if not each:
+        spent = latency.phases(counted, constants, stages(network, schedule, counted), ("free", "nudged"))
+        each = {phase: durations.batch(chip.timing, samples, seconds / samples) for phase, seconds in spent.items()}
+        each["hold"] = durations.batch(chip.timing, samples, holds * chip.timing.hold)
+        each["update"] = latency.update(counted, constants)
     wrote = any(done.operation in ("write", "slot") for done, _ in counted.rows())
-    if wrote and not each["update"]:
+    if wrote and not each.get("update"):
         made = replace(made, leaves_out=("time of writes", *made.leaves_out))
     each = {phase: seconds for phase, seconds in each.items() if seconds}
     return finished(made, constants, network, each)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from hw_models import presets
-from hw_models.cost import digital
+from hw_models.cost import digital, latency
 from hw_models.cost.bill import price
+from hw_models.cost.constants import Constants
 from hw_models.errors import ChipError
 from hw_models.tally import Tally
 from neuroep import cost as public
@@ -98,15 +99,32 @@ def test_an_update_pays_for_all_phases_and_leaves_the_engine_as_it_was():
     assert {"free", "nudged", "update"} <= found.by_phase().keys()
     devices = sum(2 * out * into for out, into in (s.shape for s in session.network.synapses))
     assert found.by_part()["writes"] == pytest.approx(devices * 100e-12)
-    assert found.latency["update"] == pytest.approx(4e-6)  # rows of a tile
-    assert found.latency["hold"] == pytest.approx(8 * 2 * 1e-5)
-    assert found.latency["nudged"] == pytest.approx(8 * 2 * 3 * 2 * 1e-7)
+    # By the chip's clock: sweeps of two nudged phases, holding both, and the rows of a tile.
+    nudged, rest = 8 * 2 * 3 * 2 * 1e-7, 8 * 2 * 1e-5 + 4e-6
+    assert found.seconds - found.latency["free"] == pytest.approx(nudged + rest)
 
 
 def test_copies_of_a_chip_work_side_by_side():
     one, four = (costs.learned(opened(PRICED | {"timing.copies": copies})) for copies in (1, 4))
+    judged = [opened(PRICED | {"timing.copies": copies}).evaluate("test").cost.seconds for copies in (1, 4)]
+    assert judged[0] == pytest.approx(judged[1])  # a sample is on one of them
     assert four.latency["free"] == pytest.approx(one.latency["free"] / 4)
-    assert four.latency["update"] == one.latency["update"] and four.energy == pytest.approx(one.energy, rel=0.3)
+    assert four.energy == pytest.approx(one.energy, rel=0.3)
+
+
+@pytest.mark.parametrize("order", ["layerwise", "synchronous"])
+def test_stages_take_the_time_that_the_clock_counts(order):
+    """Two ways to the same seconds: the chip's clock, and the products of the tally in their stages."""
+    session = opened(PRICED, {"settling.order": order})
+    engine, chip = session.engine, session.config.chip
+    before = engine.performed()
+    settled = session.estimator.settle(engine, session.batch("train", np.arange(8)), 0)
+    counted = bills.between(engine.performed(), before)
+    course = bills.stages(session.network, session.estimator.free, counted)
+    found = latency.phases(counted, Constants(chip), course, ("free", "nudged"))
+    assert settled.free.steps == 4
+    assert found["free"] == pytest.approx(bills.elapsed(Constants(chip), counted, ("free",))["free"])
+    assert found["nudged"] == pytest.approx(8 * 2 * 3 * (2 if order == "layerwise" else 1) * 1e-7)
 
 
 @pytest.mark.parametrize("name", presets.names())
