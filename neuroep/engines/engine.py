@@ -182,9 +182,12 @@ class Engine(Wiring):
                 here.add(work.part, work.operation, number, work.shape, work.bits, work.phase)
         return found
 
-    def metering(self) -> AbstractContextManager[None]:
-        """Sum up inside what reads of a chip's crossbars draw, for a bill; nothing else changes."""
-        return self.substrate.metering()
+    def metering(self, what: str = "square") -> AbstractContextManager[None]:
+        """Sum up inside what reads of a chip's crossbars draw, one of :data:`hw_models.tally.METERS`.
+
+        For a bill; nothing else changes.
+        """
+        return self.substrate.metering(what)
 
     def mean_conductances(self) -> dict[str, float]:
         """Return the mean conductance of the devices of a chip's crossbars [uS], by the name of the crossbar."""

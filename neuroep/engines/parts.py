@@ -104,7 +104,7 @@ class Part(Protocol):
         """
         return nullcontext()
 
-    def metering(self) -> AbstractContextManager[None]:
+    def metering(self, what: str = "square") -> AbstractContextManager[None]:
         """Sum up inside what reads of crossbars draw; a part shares that with the substrate that it is from."""
         return nullcontext()
 

@@ -189,7 +189,7 @@ class CrossbarArray(Part):
 
     def mean_conductances(self) -> dict[str, float]:
         """Return the mean conductance of the devices of every crossbar [uS]."""
-        return {bar.name: float(bar.loads().word.sum() / max(bar.devices.count, 1)) for bar in self._crossbars}
+        return {bar.name: float(bar.loads().word.g.sum() / max(bar.devices.count, 1)) for bar in self._crossbars}
 
     def performed(self) -> Tally:
         """Return conversions, device reads and writes, pulses, and the digital multiply-adds of updates."""
