@@ -8,6 +8,7 @@ Blocks depend on shapes alone, so that the number of threads changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -64,6 +65,8 @@ class Product:
         Ends of the tiles whose currents are summed digitally (tiles + 1,).
     sensing : Sensing, optional
         Errors of what senses the currents.
+    supply : float or numpy.ndarray
+        What all lines are driven with as a multiple of their codes, (rows, 1) where rows differ.
 
     Attributes
     ----------
@@ -79,6 +82,7 @@ class Product:
         signals: Array,
         edges: Array,
         sensing: Sensing | None = None,
+        supply: float | Array = 1.0,
     ) -> None:
         self.stored, (self.keys, self.step) = stored, draws
         self.edges, self.tiles, self.rows = edges, len(edges) - 1, len(signals)
@@ -92,6 +96,7 @@ class Product:
         self.driven_at_stop = self.sensed_at_stop = 0
         self.signals = np.ascontiguousarray(signals, dtype=stored.dtype)
         self.codes = self._drive(self.signals)
+        self.supplied, self.supply = stored.shifts, supply
         settings, tiles = stored.converters.dac, stored.tiles
         self.digits = serial.digits(settings, self.dac.unsigned)
         curved = not stored.device.current_voltage.linear
@@ -118,21 +123,26 @@ class Product:
         return np.stack([signals[:, i:j].sum(1) for i, j in zip(self.ends[:-1], self.ends[1:], strict=True)], axis=1)
 
     def curved(self, codes: Array, lines: int | Array = 1) -> Array:
-        """Return signals as devices see them by their curve, :mod:`hw_models.laws.current_voltage`.
+        """Return signals as devices pass them: by their curve, :mod:`hw_models.laws.current_voltage`, and the supply.
 
         Of a sum that so many lines share, what they pass together. Behind wires it is found with their voltages.
         """
-        if self.curve is None:
-            return codes
-        scale = codes.dtype.type(self.full) * np.asarray(lines, dtype=codes.dtype)
-        share = np.clip(codes / scale, -1, 1)
-        return self.curve.current_voltage.current(share, self.curve) * scale
+        passed = codes
+        if self.curve is not None:
+            scale = codes.dtype.type(self.full) * np.asarray(lines, dtype=codes.dtype)
+            share = np.clip(codes / scale, -1, 1)
+            passed = self.curve.current_voltage.current(share, self.curve) * scale
+        return (passed * self.supply).astype(codes.dtype, copy=False) if self.supplied else passed
+
+    def supply_of(self, first: int, last: int) -> float | Array:
+        """Return the supply of some rows, (rows, 1) where they differ."""
+        return self.supply[first:last] if isinstance(self.supply, np.ndarray) else self.supply
 
     def subtract(self, total: Array) -> None:
         """Subtract the middle digitally, as the codes of the DAC know it; without an ADC the means lack it already."""
         if not self.stored.devices.digital or not self.subtracts:
             return
-        if not (self.raw or self.dac.noise or self.curve is not None):
+        if not (self.raw or self.dac.noise or self.curve is not None or self.supplied):
             return
         codes = self._convert(self.signals, noiseless=True)[0] if self.dac.noise else self.codes
         effective = self.effective if self.effective.size else self.driven.sum(1)
@@ -155,6 +165,21 @@ class Product:
         parts = self.run(lambda a, b: self.dac.converted(signals[a:b], *draws, a, noiseless), self.samples)
         stops = sum(count for _, count in parts)
         return np.concatenate([part for part, _ in parts]) if len(parts) > 1 else parts[0][0], stops
+
+    @property
+    def scale(self) -> float:
+        """Full scale of the DAC as a signal, 1 without one."""
+        if self.digits > 1 or self.curve is not None:
+            return self.full
+        return (self.dac.range if self.dac.acts else None) or 1.0
+
+    def pulses(self) -> Iterator[tuple[Array, Array]]:
+        """Yield what lines are driven with, and what devices pass of it, digit by digit; behind wires without loss."""
+        if self.digits == 1:
+            yield self.codes, self.driven
+            return
+        for _, codes in serial.split(self.codes, self.full, self.stored.converters.dac, self.dac.unsigned):
+            yield codes, self.curved(codes)
 
     def _deviations(self, size: float, floor: float) -> Array:
         """Return sqrt(size sum x^2 + floor) of the signals of every tile (tiles, rows)."""

@@ -22,6 +22,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from hw_models.chip import faults, layers
 from hw_models.chip.converter import ADC, DAC, Converter
+from hw_models.chip.cost import Cost
 from hw_models.chip.device import Device
 from hw_models.chip.events import Events
 from hw_models.chip.fields import Count, Idle, Part, at, leaves_of, silenced
@@ -40,11 +41,13 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 __all__ = [
-    "ADC", "DAC", "Attention", "Chip", "Converter", "Device", "Events", "Layout", "Neuron", "Part", "Pulse", "Readout",
-    "Timing", "Transposed", "Update", "Wires",
+    "ADC", "DAC", "Attention", "Chip", "Converter", "Cost", "Device", "Events", "Layout", "Neuron", "Part", "Pulse",
+    "Readout", "Timing", "Transposed", "Update", "Wires",
 ]  # fmt: skip
 PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat", "kept"})
 """Fields of a chip that describe it and act on nothing."""
+PRICES: frozenset[str] = frozenset(f"cost.{name}" for name in Cost.model_fields)
+"""Fields that act on a bill alone: no state, weight or count depends on them."""
 
 
 class Chip(Part):
@@ -93,6 +96,8 @@ class Chip(Part):
     """Event-driven array."""
     timing: Timing = at("step", default=Timing())
     """How long things take."""
+    cost: Cost = at("bill", default=Cost())
+    """What it is made of, and what its operations cost."""
     calibration_samples: Count = at("calibration", "samples", 64)
     """Training samples on which ranges are calibrated, where one is."""
 
@@ -112,6 +117,11 @@ class Chip(Part):
         converters = (self.dac, self.adc, self.attention.state)
         drawn = any(converter.stochastic or converter.noise for converter in converters)
         return bool(drawn or self.device.read_noise or self.neuron.state_noise)
+
+    @property
+    def shifts(self) -> bool:
+        """Whether the same product differs from phase to phase."""
+        return self.substrate == "crossbar" and (self.device.phase_drift != 0 or self.device.nudge_shift != 0)
 
     @property
     def level(self) -> float:
@@ -257,6 +267,9 @@ class Chip(Part):
             self.idle("where time passes, with timing.integration or another duration", "device.read_noise_band")
         if self.update.scheme == "digital":
             self.idle("with update.scheme pulsed or mixed_precision", "device.pulse", "timing.pulse")
+            if self.update.reprogram_every == 1:
+                written = "where weights change in memory, or with update.reprogram_every above 1"
+                self.idle(f"{written}: others are written anew", "device.leak")
         else:
             self.idle("with update.scheme digital, which programs rows anew", "timing.row")
         if not self.device.read_noise:
@@ -306,6 +319,8 @@ class Chip(Part):
         levels, bits = self.device.levels, self.crossbar.slice_bits or 0
         if levels is not None and levels < 2**bits:
             raise ValueError(f"crossbar.slice_bits = {bits}: {2**bits} levels, the device has {levels}")
+        if self.device.disturb:
+            raise ValueError(f"device.disturb = {self.device.disturb}: it is of weights on one slice, not of several")
         if self.update.scheme != "digital":
             raise ValueError(f"update.scheme = '{self.update.scheme}': bit slices are reprogrammed, by 'digital' only")
 

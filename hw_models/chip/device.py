@@ -112,6 +112,19 @@ class Device(Part):
     iv: CurrentVoltageName = at("read", default="linear", means=f"Current by voltage. {menu(CURRENT_VOLTAGE)}")
     iv_voltage: Positive | None = at("read", "V", None, meaning(CURRENT_VOLTAGE, "iv_voltage"))
     iv_cubic: Annotated[float, Field(gt=0, le=1)] = at("read", "1", 0.1, meaning(CURRENT_VOLTAGE, "iv_cubic"))
+    phase_drift: Annotated[float, Field(ge=-0.01, le=0.01)] = at("read", "1/phase", 0.0)
+    """Share by which conductances, or the supply they are read with, are higher in each phase of a sample than in the
+    one before (heating, a supply that sags: negative): products of phase k are 1 + k phase_drift times what they are in
+    the free phase, which is k = 0. Products of the clamped input that are held are of the free phase."""
+    nudge_shift: Annotated[float, Field(ge=-0.5, le=0.5)] = at("read", "1", 0.0)
+    """Share by which they are higher while a positive nudge is on, and lower with a negative one (load of the nudge on
+    the supply): no order of the phases takes it away."""
+    leak: Share = at("update", "1/update", 0.0)
+    """Share of what a device conducts above g_min that is lost from one update to the next. A weight that is kept in
+    digital form is written anew with its next programming; one that changes in memory loses it."""
+    disturb: Share = at("programming", "move", 0.0)
+    """Share of the move of a written device by which the others on its row and its column of the tile move too, where
+    writes are pulses all of them, else those that were written before it."""
     stuck_low: Share = at("device", default=0.0)
     """Share of devices stuck at g_min."""
     stuck_high: Share = at("device", default=0.0)

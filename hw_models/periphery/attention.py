@@ -107,7 +107,7 @@ class PatternCrossbars(Digitisers):
     def _one(self, chip: Chip, vectors: np.ndarray, sample: int) -> Crossbar:
         tally = Tally(self.tally.now)  # of its own: samples are read side by side
         crossbar = Crossbar(chip, vectors.shape, self.seed, self.name, dtype=self.dtype, tally=tally)
-        crossbar.converters = self.converters
+        crossbar.converters, crossbar.sample = self.converters, sample
         crossbar.begin(*self._occasion, sample)
         if len(vectors):
             crossbar.program(vectors)

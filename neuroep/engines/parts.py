@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from hw_models.tally import Tally
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.state import State
-from neuroep.learning.contrast import Contrast, Signal
+from neuroep.learning.contrast import Contrast, Number, Signal
 from neuroep.learning.optimisers import Optimiser
 from neuroep.network import AttentionLayer, DenseLayer, Network
 
@@ -36,6 +37,24 @@ Reads = Sequence[tuple[str, str]]
 """Synapses whose products a layer reads in a step, each ``forward`` or ``transposed``."""
 Rows = Callable[[float, float], Values]
 """Of two factors: ``f+ a+ + f- a-``, one row per token."""
+
+
+@dataclass(frozen=True)
+class View:
+    """How one end of a synapse sees two phases."""
+
+    layers: tuple[str, ...]
+    """Whose states they are, side by side; none where they are clamped."""
+    samples: int
+    """Batch size."""
+    numbers: tuple[Number, Number]
+    """Of the plus and the minus phase since the free one."""
+    held: dict[str, object]
+    """What holds the states of these two phases, by layer: shared by all ends that see them."""
+    tokens: object = None
+    """The clamped sequence whose tokens the rows are; None where rows are samples."""
+    zero: Signal | None = None
+    """The same end in the free state, as both phases."""
 
 
 class Part(Protocol):
@@ -85,6 +104,22 @@ class Part(Protocol):
         """
         return nullcontext()
 
+    def metering(self) -> AbstractContextManager[None]:
+        """Sum up inside what reads of crossbars draw; a part shares that with the substrate that it is from."""
+        return nullcontext()
+
+    def mean_conductances(self) -> dict[str, float]:
+        """Return the mean conductance of the devices of its crossbars [uS], by their names."""
+        return {}
+
+    def turn(self, number: Number, nudge: float) -> AbstractContextManager[None]:
+        """Be inside in the phase of that number since the free one, (samples,) where they differ, and of that nudge."""
+        return nullcontext()
+
+    def updated(self) -> None:
+        """Keep what was measured for the update that has been made."""
+        return
+
     def performed(self) -> Tally:
         """Return all that was done, by phase; nothing where nothing is counted."""
         return Tally()
@@ -95,6 +130,15 @@ class Part(Protocol):
 
     def health(self) -> dict[str, float]:
         """Return shares that tell of limits reached since they were asked for last, by name."""
+        return {}
+
+    @property
+    def resolution(self) -> float:
+        """Step in which what it shows is digitised, as a signal; 0 where it is exact."""
+        return 0.0
+
+    def ranges(self) -> dict[str, float]:
+        """Return calibrated full scales, by the table of the chip and the place: ``"adc dense_1 forward"``."""
         return {}
 
 
@@ -274,6 +318,8 @@ class Substrate(Part, Protocol):
     """Steps in which states relax, 1 for at once; the time step of a schedule is divided by it."""
     check_every: int
     """Default number of sweeps between looks at the tolerance."""
+    shifts: bool
+    """Whether products of the same signals differ from phase to phase, so that no layer is at rest at a start."""
 
     # Time on a chip; it stands still elsewhere.
 
@@ -315,8 +361,15 @@ class Substrate(Part, Protocol):
         """Return the neurons of one dense layer."""
         ...
 
-    def read_out(self, synapse: str, end: str, signal: Signal) -> Signal:
+    def read_out(self, synapse: str, end: str, signal: Signal, view: View) -> Signal:
         """Return what an update measures of one end of a synapse."""
+        ...
+
+    def read_out_resolution(self, synapse: str, end: str) -> float:
+        """Return the step in which an update measures the change of one end of a synapse; 0 where it is exact."""
+
+    def rows_of(self, tokens: object) -> AbstractContextManager[None]:
+        """Have signals inside whose rows are the tokens of a clamped sequence."""
         ...
 
     # Memory.

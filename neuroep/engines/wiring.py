@@ -88,8 +88,9 @@ class Wiring:
         drive = None
         for synapse in self.network.projections:
             if synapse.post == layer.name:
-                array = self.arrays[synapse.name]
-                part = _biased(array.forward(clamped.tokens[synapse.pre].packed), array)
+                array, tokens = self.arrays[synapse.name], clamped.tokens[synapse.pre]
+                with self.substrate.rows_of(tokens):
+                    part = _biased(array.forward(tokens.packed), array)
                 drive = part if drive is None else drive + part
         return drive
 

@@ -31,6 +31,7 @@ from typing import Any
 
 import numpy as np
 
+from hw_models.chip.description import PRICES
 from hw_models.reading import Entries, Page, parse_json, read_json
 from hw_models.text import shown
 from hw_models.whole_files import opened, write_text
@@ -51,6 +52,18 @@ LATER: Mapping[str, object] = {
     **{f"chip.transposed.{name}": 0.0 for name in ("weight_error", "gain", "gain_spread", "offset_spread")},
     **{f"chip.timing.{name}": 0.0 for name in ("dac", "integration", "adc", "digital", "hold", "pulse", "row")},
     "chip.timing.copies": 1,
+    "estimator.order": "fixed",
+    "estimator.null": False,
+    "chip.device.phase_drift": 0.0,
+    "chip.device.nudge_shift": 0.0,
+    "chip.device.leak": 0.0,
+    "chip.device.disturb": 0.0,
+    "chip.readout.hold_offset": 0.0,
+    "chip.readout.hold_gain": 0.0,
+    "chip.readout.hold_droop": 0.0,
+    "chip.readout.holds": 1,
+    "chip.readout.chopping": "off",
+    "chip.readout.auto_zero": "off",
 }
 """Settings that version 0.1 did not have, with the values at which its runs are theirs."""
 CHANGEABLE = frozenset(
@@ -66,6 +79,7 @@ CHANGEABLE = frozenset(
         "chip.url",
         "chip.caveat",
         "chip.kept",
+        *(f"chip.{name}" for name in PRICES),
     }
 )
 """Settings that may change when a run is resumed; that the data are the same is seen from the corpus's fingerprint."""

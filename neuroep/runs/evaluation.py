@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hw_models.cost.bill import Bill
 from hw_models.reading import Page
 from hw_models.text import lined, plain
 from neuroep.data.batch import Batch
 from neuroep.errors import DataError
 from neuroep.runs import advice
+from neuroep.runs.bills import told
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -49,6 +51,8 @@ class Evaluation:
     """What the engine counted: settle steps, operations, on a chip conversions, reads, events."""
     remarks: tuple[str, ...] = ()
     """What the phases point to, see :mod:`neuroep.runs.advice`."""
+    cost: Bill | None = None
+    """Of a classification; None where nothing is known of what the chip's operations cost."""
     predicted: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64), compare=False, repr=False)
     """(samples,) predicted class of each sample, in the order in which they were settled."""
 
@@ -85,6 +89,7 @@ class Evaluation:
             "converged": self.converged,
             "counters": self.counters,
             "remarks": list(self.remarks),
+            **({} if self.cost is None else {"cost": self.cost.as_dict()}),
         }
 
     def as_text(self) -> str:
@@ -92,7 +97,8 @@ class Evaluation:
         classes = ", ".join(f"{name} {share:.4f}" for name, share in self.per_class.items())
         state = f"dead outputs {self.dead_outputs:.4f}, steps {self.steps:.1f}, residual {self.residual:.2g}"
         head = f"{self.split}: accuracy {self.accuracy:.4f} on {self.samples} samples, loss {self.loss:.4f}"
-        return lined([head, *(f"  {line}" for line in (f"by class: {classes}", state, *self.remarks))])
+        bill = [] if self.cost is None else [line.strip() for line in told(self.cost)]
+        return lined([head, *(f"  {line}" for line in (f"by class: {classes}", state, *bill, *self.remarks))])
 
 
 def evaluate(

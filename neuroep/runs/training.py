@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ from hw_models.reading import Entries, Page
 from hw_models.text import shown
 from neuroep.data.batch import Batch
 from neuroep.errors import CheckpointError, ConfigError, DivergenceError
-from neuroep.runs import advice, checkpoints, config as configuration, directory as runs, folders, locks
+from neuroep.runs import advice, checkpoints, config as configuration, directory as runs, folders, limits, locks
 from neuroep.runs.arguments import check_overrides, check_path
 from neuroep.runs.building import build_corpus, check_update
 from neuroep.runs.checkpoints import About, Checkpoint
@@ -138,6 +138,8 @@ def _epochs(run: Run, parts: Session, about: About, progress: bool, report: Repo
         if probe is not None:
             record["probe"] = _probe(parts, probe.keyed("probe", epoch))
         record["remarks"] = _remarks(parts, record, run.metrics)
+        if config.chip is not None:
+            record |= _limits(parts, record, run.metrics)
         about = replace(about, epoch=epoch + 1, updates=record["updates"])
         run.save(_checkpoint(parts.engine, about), record)
         if report is not None:
@@ -273,27 +275,46 @@ def _remarks(parts: Session, record: Page, before: Sequence[Entries]) -> list[st
     return record["remarks"] + advice.chance(record, before[0] if before else record, config, counts)
 
 
+def _limits(parts: Session, record: Page, before: Sequence[Entries]) -> Page:
+    """Return what limits learning on the chip; causes are searched for in epochs 1, 2, 4, 8 and so on."""
+    epoch, last = record["epoch"], before[-1] if before else {}
+    named = None if epoch & (epoch - 1) == 0 else last.get("limits")
+    with clock() as measuring:
+        found = limits.diagnose(parts, record["arrays"], epoch=epoch, named=named)
+    spent = record["seconds"]
+    seconds = {"compile": round(spent["compile"] + measuring.compiling, 3), "limits": round(measuring.computing, 3)}
+    return {**found.as_dict(), "seconds": spent | seconds}
+
+
 def notes(record: Entries) -> list[str]:
-    """Return all that is to be said of an epoch: arrays near a limit, and what its numbers point to."""
-    return [*limits(record), *record.get("remarks", ())]
+    """Return all that is to be said of an epoch: what limits learning, the worst limit first, and what is near one."""
+    said = limits.told(record)
+    near = [line for name, line in _near(record) if not any(f"{NEAR[name][1]} (" in line for line in said)]
+    return [*said, *near, *record.get("remarks", ())]
 
 
-def limits(record: Entries) -> list[str]:
+NEAR = {
+    "weights_at_range": ("of weights at the range", limits.RANGE),
+    "trains_too_short": ("of pulse trains too short", limits.TRAINS),
+    "pulses_played": ("of moves played pulse by pulse", "-"),
+    "adc_forward_at_stop": ("of forward ADC readings at the stop", limits.BEYOND),
+    "adc_transposed_at_stop": ("of transposed ADC readings at the stop", limits.BEYOND),
+    "dac_at_stop": ("of DAC readings at the stop", limits.BEYOND),
+}
+"""What arrays tell of limits: in words, and the limit that it is among where that is said."""
+
+
+def near_limits(record: Entries) -> list[str]:
     """Return what an epoch's record says of arrays near a limit: over 5 % of weights, trains, moves or readings."""
-    words = {
-        "weights_at_range": "of weights at the range",
-        "trains_too_short": "of pulse trains too short",
-        "pulses_played": "of moves played pulse by pulse",
-        "adc_forward_at_stop": "of forward ADC readings at the stop",
-        "adc_transposed_at_stop": "of transposed ADC readings at the stop",
-    }
-    arrays = record.get("arrays", {})
-    return [
-        f"{synapse}: {share:.0%} {words[name]}"
-        for synapse, found in arrays.items()
-        for name, share in found.items()
-        if share > 0.05
-    ]
+    return [line for _, line in _near(record)]
+
+
+def _near(record: Entries) -> Iterator[tuple[str, str]]:
+    """Yield the names and the lines."""
+    for synapse, found in record.get("arrays", {}).items():
+        for name, share in found.items():
+            if share > 0.05:
+                yield name, f"{synapse}: {share:.0%} {NEAR[name][0]}"
 
 
 def _updates(

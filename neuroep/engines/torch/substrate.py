@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from neuroep.engines.parts import Array, AttentionUnit, Neurons, Signs, Timeless
+from neuroep.engines.parts import Array, AttentionUnit, Neurons, Signs, Timeless, View
 from neuroep.engines.state import State
 from neuroep.engines.torch.arrays import TorchArray
 from neuroep.engines.torch.attention import TokenTensors, TorchAttention
@@ -46,6 +46,7 @@ class TorchSubstrate(Timeless):
 
     in_place = False
     redraws = False
+    shifts = False
     level = 0.0
     holds_input = True
     time_constant = 1.0
@@ -70,9 +71,17 @@ class TorchSubstrate(Timeless):
         """Return exact neurons."""
         return TorchNeurons(layer)
 
-    def read_out(self, synapse: str, end: str, signal: Signal) -> Signal:
+    def read_out(self, synapse: str, end: str, signal: Signal, view: View) -> Signal:
         """Return the signal."""
         return signal
+
+    def read_out_resolution(self, synapse: str, end: str) -> float:
+        """Return 0: it is exact."""
+        return 0.0
+
+    def rows_of(self, tokens: object) -> AbstractContextManager[None]:
+        """Do nothing: rows are read alike."""
+        return nullcontext()
 
     def tokens(self, vectors: np.ndarray, lengths: np.ndarray) -> TokenTensors:
         """Return a padded sequence on the device."""

@@ -31,14 +31,21 @@ class Digital(LearningRule):
     def update(self, contrast: Contrast, rate: float) -> int:
         """Move the master copy and program the devices; return how many weights are not finite."""
         bad, self.seconds = self.digital.update(contrast, rate), 0.0
-        if not bad and self.updates % self.every == 0:
+        if bad:
+            return bad
+        self.crossbar.leak()
+        if self.updates % self.every == 0:
             self.crossbar.elapse()
             self.crossbar.program(self.digital.weight)
             self.seconds = durations.reprogramming(self.place.chip.timing, self._rows)
+        elif self.place.chip.device.leak:
+            self.crossbar.refresh()
         return bad
 
     def health(self) -> dict[str, float]:
         """Return the share of master weights at or beyond the range of the devices."""
+        if self.crossbar.ideal:
+            return {"weights_at_range": 0.0}  # nothing is cut where nothing is converted
         edge = self.crossbar.weight_range * EDGE
         return {"weights_at_range": float((np.abs(self.digital.weight) >= edge).mean())}
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from hw_models.arrays.crossbar import Crossbar
 from hw_models.arrays.pulses import PulsedDevices
 from neuroep.engines.chip.rules.rule import EDGE, LearningRule, Place
 
@@ -14,6 +15,8 @@ from neuroep.engines.chip.rules.rule import EDGE, LearningRule, Place
 class InMemory(LearningRule):
     """Weights that are the devices' own."""
 
+    decays = False
+    _before: np.ndarray | None = None
     accumulates = False
     """Whether the optimiser moves a digital matrix beside them."""
 
@@ -40,9 +43,18 @@ class InMemory(LearningRule):
         np.clip(stored, own.low, own.high, out=stored)
         self.crossbar.refresh()
 
+    def _wait(self) -> None:
+        """Let the devices leak since the last update, and note what they hold before pulses come."""
+        self.crossbar.leak()
+        self._before = self.crossbar.stored.copy() if self.chip.device.disturb else None
+
     def _pulsed(self) -> int:
         """Read the devices anew after pulses; return how many weights are not finite."""
         stored = self.crossbar.stored
+        if self._before is not None:
+            own = self.devices.devices
+            stored += self.crossbar.felt(stored - self._before, in_turn=False)
+            np.clip(stored, own.low, own.high, out=stored)
         bad = int(stored.size - np.count_nonzero(np.isfinite(stored)))
         if not bad:
             self.crossbar.elapse()
@@ -50,15 +62,19 @@ class InMemory(LearningRule):
         return bad
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return the devices' weights, what the optimiser keeps, and the crossbar."""
+        """Return the devices' weights, of all crossbars by their shares, what the optimiser keeps, and crossbars."""
         kept = super().state()
         if self.accumulates:
             kept["accumulated"] = kept["weight"]
-        stored = self.crossbar.stored
-        return kept | {"weight": stored * np.asarray(self.crossbar.weight_range, stored.dtype)}
+        return kept | {"weight": self._sum(_stored)}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over what the optimiser keeps, and the crossbar."""
         super().load(state)
         if self.accumulates:
             self.digital.weight[:] = state["accumulated"]
+
+
+def _stored(crossbar: Crossbar) -> np.ndarray:
+    """Return what the devices of a crossbar hold, in weight units."""
+    return crossbar.stored * np.asarray(crossbar.weight_range, crossbar.dtype)

@@ -10,7 +10,6 @@ import numpy as np
 
 from hw_models import durations
 from neuroep.engines.chip.rules.in_memory import InMemory
-from neuroep.engines.chip.rules.rule import refuse_decay
 from neuroep.learning.contrast import Contrast
 
 SINGLE = 1000
@@ -24,11 +23,11 @@ class MixedPrecision(InMemory):
 
     def update(self, contrast: Contrast, rate: float) -> int:
         """Accumulate, then move whole granules; return how many weights are not finite."""
-        refuse_decay(self.digital.optimiser, "mixed_precision")
         chi = self.digital.weight
         bad = self.digital.update(contrast, rate)
         if bad:
             return bad
+        self._wait()
         granule = (self.chip.update.granule or self.chip.device.pulse.dw_min) * self.crossbar.weight_range
         whole = np.trunc(chi / chi.dtype.type(granule))
         chi -= whole * chi.dtype.type(granule)

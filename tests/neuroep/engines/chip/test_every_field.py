@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hw_models.chip.description import PERFECT, Chip
+from hw_models.chip.description import PERFECT, PRICES, Chip
 
 PULSED = {"update.scheme": "pulsed", "device.pulse.dw_min": 0.01, "update.signals": "contrast"}
 LINEAR = PULSED | {"device.pulse.response": "linear", "device.pulse.gamma_up": 0.4, "device.pulse.gamma_down": 0.4}
@@ -31,6 +31,7 @@ STATE = {"neuron.state_bits": 5}
 SINH = {"device.iv": "sinh", "device.read_voltage": 0.5, "device.iv_voltage": 0.2, "dac.range": 2.0}
 CUBIC = {"device.iv": "cubic", "device.iv_cubic": 0.5, "dac.range": 2.0}
 OWN = {"transposed.devices": "own"}
+OFFSETS = {"readout.signal": "difference", "readout.bits": 6, "readout.hold_offset": 0.05}
 
 # Field: (the chip beside it, what it is changed to).
 FIELDS: dict[str, tuple[dict, object]] = {
@@ -79,6 +80,10 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "device.iv": ({"dac.range": 2.0}, "cubic"),
     "device.iv_voltage": (SINH, 0.1),
     "device.iv_cubic": (CUBIC, 0.9),
+    "device.phase_drift": ({}, 0.01),
+    "device.nudge_shift": ({}, 0.05),
+    "device.leak": ({"update.reprogram_every": 2}, 0.2),
+    "device.disturb": ({}, 0.05),
     "device.stuck_low": ({}, 0.1),
     "device.stuck_high": ({}, 0.05),
     "device.pulse.response": (PULSED, "soft_bounds"),
@@ -113,6 +118,12 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "attention.pattern_range": ({"attention.kind": "analog"}, 1.0),
     "readout.signal": ({"readout.bits": 6}, "difference"),
     "readout.hold_noise": ({"readout.signal": "difference", "readout.bits": 6}, 0.02),
+    "readout.hold_offset": ({"readout.signal": "difference", "readout.bits": 6}, 0.02),
+    "readout.hold_gain": ({"readout.signal": "difference", "readout.bits": 6}, 0.05),
+    "readout.hold_droop": ({"readout.signal": "difference", "readout.bits": 6}, 0.05),
+    "readout.holds": ({"readout.signal": "difference", "readout.bits": 6, "readout.hold_noise": 0.05}, 3),
+    "readout.chopping": (OFFSETS, "sample"),
+    "readout.auto_zero": (OFFSETS, "mean"),
     "update.scheme": ({}, "mixed_precision"),
     "update.reprogram_every": ({}, 2),
     "update.granule": (MIXED, 0.01),
@@ -172,7 +183,7 @@ def test_the_read_out_acts_on_an_event_driven_chip_too(small, name):
 
 
 def test_every_field_is_listed():
-    assert FIELDS.keys() == Chip.settings().keys() - PERFECT
+    assert FIELDS.keys() == Chip.settings().keys() - PERFECT - PRICES
 
 
 @pytest.mark.parametrize("chip", [PULSED, PCM, EVENTS, WIRES, MIXED | {"attention.kind": "analog", "adc.bits": 8}])

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from hw_models.arrays.crossbar import Crossbar
-from hw_models.chip.description import PERFECT, Chip
+from hw_models.chip.description import PERFECT, PRICES, Chip
 from hw_models.errors import ChipError
 from neuroep.errors import ConfigError
 from tests.neuroep.engines.chip.conftest import nested
@@ -52,6 +52,13 @@ CHIPS: dict[str, dict[str, Any]] = {
         "device.programming_noise": [0.5, 1.0], "device.programming_noise_fresh": [0.2, 0.3], "device.age": 1e4,
     },
     "held difference": {"readout.signal": "difference", "readout.hold_noise": 0.05},
+    "held difference, offsets": {"readout.signal": "difference", "readout.hold_offset": 0.05},
+    "held difference, droop": {"readout.signal": "difference", "readout.hold_droop": 0.1},
+    "sampled states": {"readout.hold_noise": 0.05},
+    "phases that drift": {"device.phase_drift": 0.01},
+    "seldom reprogrammed": {"update.reprogram_every": 2},
+    "leak": {"device.leak": 0.1, "update.reprogram_every": 2},
+    "disturb": {"device.disturb": 0.05},
     "short trains": PULSED | {"update.train_length": 1},
     "slices": {"crossbar.slices": 2, "crossbar.slice_bits": 3},
     "weight range": {"crossbar.weight_range": 0.3},
@@ -132,6 +139,10 @@ VALUES: dict[str, Any] = {
     "device.iv": "cubic",
     "device.iv_voltage": 0.5,
     "device.iv_cubic": 0.8,
+    "device.phase_drift": -0.01,
+    "device.nudge_shift": 0.05,
+    "device.leak": 0.2,
+    "device.disturb": 0.05,
     "device.stuck_low": 0.2,
     "device.stuck_high": 0.1,
     "device.pulse.response": "soft_bounds",
@@ -166,6 +177,12 @@ VALUES: dict[str, Any] = {
     "attention.pattern_range": 0.3,
     "readout.signal": "difference",
     "readout.hold_noise": 0.02,
+    "readout.hold_offset": 0.02,
+    "readout.hold_gain": 0.05,
+    "readout.hold_droop": 0.2,
+    "readout.holds": 3,
+    "readout.chopping": "sample",
+    "readout.auto_zero": "sample",
     "update.scheme": "mixed_precision",
     "update.reprogram_every": 2,
     "update.granule": 0.05,
@@ -210,12 +227,15 @@ OTHERS: dict[str, list[Any]] = {
     "adc.sign": ["auto"],
     "readout.sign": ["auto"],
     "attention.state.sign": ["auto"],
+    "readout.chopping": ["batch"],
+    "readout.auto_zero": ["mean"],
 }
 """Further values of those that are a choice."""
 CONFLICTS = (
     "set both or none",  # slices and slice_bits
     "bit slices are reprogrammed",
     "a fixed range needs signed or unsigned",
+    "it is of weights on one slice",
     "need two, which are calibrated",  # states and their difference
     "one step is larger than the range",
     "fewer than outputs of a tile need a DAC with a full scale",
@@ -231,7 +251,7 @@ SETTINGS = {"engine.dtype": "float64"}
 
 def test_every_field_has_a_value_here():
     """A field that is added to a chip and not tried here fails."""
-    assert VALUES.keys() == Chip.settings().keys() - PERFECT
+    assert VALUES.keys() == Chip.settings().keys() - PERFECT - PRICES
     defaults = dict(Chip.fields_of(Chip()))
     assert [name for name, value in VALUES.items() if value == defaults[name]] == []
 
