@@ -29,8 +29,8 @@ Counted, with r row tiles, c column tiles and s slices, for every sample of a pr
     activations r c s sides        r c s sides                     one array of the chip, once
 
 Codes that are sent in d digits (:mod:`hw_models.arrays.serial`) take d times the DAC and ADC conversions, reads and
-activations, their DAC those of a digit's bits, and additions of r s d terms for an output, c s d for an input. An array of the
-transposed path's own counts for itself, under its own name.
+activations, their DAC those of a digit's bits, and additions of r s d terms for an output, c s d for an input. An array
+of the transposed path's own counts for itself, under its own name.
 
 The sum that drives reference lines takes out - c additions more; a digital reference those of the driven signals' sum
 and one subtraction for each result, in - 1 + out forward and out - 1 + in transposed. Readings at the stop are those of

@@ -311,9 +311,6 @@ class Chip(Part):
         elif dac.encoding == "pulse_width" or dac.digit_bits == 1:
             where = "dac.encoding amplitude and digits of more than a bit, or behind wires"
             self.idle(f"with {where}", "device.iv", "device.read_voltage", "device.iv_voltage", "device.iv_cubic")
-        if self.transposed.devices == "own" and self.update.scheme != "digital":
-            scheme = f"update.scheme = '{self.update.scheme}'"
-            raise ValueError(f"{scheme}: it moves one array, transposed.devices = 'own' needs 'digital' to write both")
 
     def _check_slices(self) -> None:
         levels, bits = self.device.levels, self.crossbar.slice_bits or 0

@@ -1,4 +1,4 @@
-"""Where constants come from: the chip before its components, units, tables by bits; every one of them acts on a bill."""
+"""Where constants come from: the chip before its components, units, tables by bits; every one acts on a bill."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Digital(LearningRule):
             self.crossbar.program(self.digital.weight)
             self.seconds = durations.reprogramming(self.place.chip.timing, self._rows)
         elif self.place.chip.device.leak:
-            self.crossbar.refresh()
+            self.crossbar.reread()
         return bad
 
     def health(self) -> dict[str, float]:

@@ -243,7 +243,6 @@ CONFLICTS = (
     "it should be from 0 to programming_noise",
     "with iv = 'sinh' it is needed, in V",
     "it needs a DAC with a full scale",
-    "needs 'digital' to write both",
 )
 """Ends of lines that say what cannot be, beside those that say where a field acts."""
 SETTINGS = {"engine.dtype": "float64"}
