@@ -161,12 +161,14 @@ class Chip(Part):
         in_us = any(device.programming_noise) or device.resolution > 0 or self.wires.r_word > 0 or self.wires.r_bit > 0
         in_us = in_us or (device.read_noise > 0 and device.noise.uniform)
         drifts = device.age > 0 and max(device.drift_mean[3], device.drift_spread[3]) > 0
-        shares = (device.mismatch, device.g_min_spread, device.g_max_spread, device.read_noise)
+        own = self.transposed.mismatch or 0.0
+        shares = (device.mismatch, own, device.g_min_spread, device.g_max_spread, device.read_noise)
         by_share = drifts or any(shares)
         found |= set() if in_us or (by_share and device.g_min) else {"device.g_max"}
         found |= set() if in_us or by_share else {"device.g_min"}
         faults = device.levels is not None or device.stuck_low or device.stuck_high or bar.slices > 1
-        exact = not (in_us or by_share or faults or bar.weight_range or self.dac.acts or self.adc.acts)
+        converts = self.dac.acts or self.adc.acts or self.transposed.bends
+        exact = not (in_us or by_share or faults or bar.weight_range or converts)
         return frozenset(found | ({"crossbar.weight_headroom"} if exact else set()))
 
     def differences(self) -> Page:
