@@ -167,13 +167,14 @@ class Chip(Part):
         in_us = any(device.programming_noise) or device.resolution > 0 or self.wires.r_word > 0 or self.wires.r_bit > 0
         in_us = in_us or (device.read_noise > 0 and device.noise.uniform)
         drifts = device.age > 0 and max(device.drift_mean[3], device.drift_spread[3]) > 0
-        shares = (device.mismatch, device.g_min_spread, device.g_max_spread, device.read_noise)
+        own = self.transposed.mismatch or 0.0
+        shares = (device.mismatch, own, device.g_min_spread, device.g_max_spread, device.read_noise)
         by_share = drifts or any(shares)
         found |= set() if in_us or (by_share and device.g_min) else {"device.g_max"}
         found |= set() if in_us or by_share else {"device.g_min"}
         faults = device.levels is not None or device.stuck_low or device.stuck_high or bar.slices > 1
-        exact = not (in_us or by_share or faults or bar.weight_range or self.dac.acts or self.adc.acts)
-        exact = exact and not (self.shifts or self.transposed.bends)
+        converts = self.dac.acts or self.adc.acts or self.transposed.bends
+        exact = not (in_us or by_share or faults or bar.weight_range or converts or self.shifts)
         return frozenset(found | ({"crossbar.weight_headroom"} if exact else set()))
 
     def differences(self) -> Page:
@@ -334,9 +335,6 @@ class Chip(Part):
         elif dac.encoding == "pulse_width" or dac.digit_bits == 1:
             where = "dac.encoding amplitude and digits of more than a bit, or behind wires"
             self.idle(f"with {where}", "device.iv", "device.read_voltage", "device.iv_voltage", "device.iv_cubic")
-        if self.transposed.devices == "own" and self.update.scheme != "digital":
-            scheme = f"update.scheme = '{self.update.scheme}'"
-            raise ValueError(f"{scheme}: it moves one array, transposed.devices = 'own' needs 'digital' to write both")
 
     def _check_slices(self) -> None:
         levels, bits = self.device.levels, self.crossbar.slice_bits or 0

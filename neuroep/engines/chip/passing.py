@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hw_models import durations
+from hw_models.arrays import serial
 from hw_models.chip import Chip
 from hw_models.clock import Clock
 from hw_models.errors import ChipError, unknown
@@ -32,7 +33,8 @@ class Passing:
     def __init__(self, chip: Chip, clock: Clock) -> None:
         self.chip, self.clock = chip, clock
         self.holds_input = chip.crossbar.hold_input
-        self.shared = 1
+        self.shared = chip.adc.columns
+        self.digits = serial.digits(chip.dac, chip.dac.sign == "unsigned")  # auto: as many as signed codes take
         self._entering = 0.0
 
     def check(self, layers: Sequence[str]) -> None:
@@ -58,7 +60,7 @@ class Passing:
         timing, steps = self.chip.timing, {}
         for layer, read in reads.items():
             sensed = [lines[synapse][way == "transposed"] for synapse, way in read]
-            steps[layer] = durations.step(timing, layer, dt, self.shared, sensed)
+            steps[layer] = durations.step(timing, layer, dt, self.shared, sensed, self.digits)
         seconds = durations.sweep(groups, steps) + (0.0 if self.holds_input else self._entering)
         self.clock.interval = seconds or self.clock.interval
         self._advance(seconds)
@@ -68,7 +70,7 @@ class Passing:
         self._advance(phases * self.chip.timing.hold)
 
     def _product(self, lines: int) -> float:
-        return durations.product(self.chip.timing, self.shared, lines)
+        return durations.product(self.chip.timing, self.shared, lines, self.digits)
 
     def _advance(self, seconds: float) -> None:
         if seconds:

@@ -248,7 +248,6 @@ CONFLICTS = (
     "it should be from 0 to programming_noise",
     "with iv = 'sinh' it is needed, in V",
     "it needs a DAC with a full scale",
-    "needs 'digital' to write both",
     "analog attention units read states, use attention.kind = 'digital'",
 )
 """Ends of lines that say what cannot be, beside those that say where a field acts."""
