@@ -52,7 +52,7 @@ def load(stored: StoredWeights, state: Mapping[str, np.ndarray]) -> None:
         before = {}
         for way, number, processes in about["carried"]:
             before[way, int(number)] = Kept(*(next(arrays) for _ in range(6)), tuple(processes))
-        stored.carried.kept, stored.carried.before = {}, before
+        stored.carried.going, stored.carried.before = {}, before
         stored.wrote_at, stored.built = float(about["wrote_at"]), int(about["built"])
         stored.devices.now = float(about["now"])
     except (KeyError, TypeError, ValueError, StopIteration) as error:

@@ -107,7 +107,7 @@ class Timeless(Part):
     def entered(self, projections: Sequence[str], rows: float) -> None:
         """Read the clamped input."""
 
-    def swept(self, groups: Sequence[Sequence[str]], reads: Mapping[str, Reads], dt: float) -> None:
+    def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
         """Sweep."""
 
     def held(self, phases: int) -> None:
@@ -285,7 +285,7 @@ class Substrate(Part, Protocol):
         """Let the products of the clamped input pass, so many rows for each sample."""
         ...
 
-    def swept(self, groups: Sequence[Sequence[str]], reads: Mapping[str, Reads], dt: float) -> None:
+    def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
         """Let a sweep pass: groups of layers, the products that each layer reads, and the time step."""
         ...
 

@@ -14,6 +14,8 @@ from hw_models.clock import Clock
 from hw_models.errors import ChipError, unknown
 from neuroep.engines.parts import Reads
 
+Groups = tuple[tuple[str, ...], ...]
+"""Layers that move together, one group after the other."""
 Lines = dict[str, tuple[int, int]]
 """By synapse the most outputs and the most inputs of one of its tiles: sensed lines, forward and transposed."""
 
@@ -34,6 +36,7 @@ class Passing:
         self.holds_input = chip.crossbar.hold_input
         self.shared = 1
         self._entering = 0.0
+        self._sweeps: dict[tuple[Groups, float], float] = {}
 
     def check(self, layers: Sequence[str]) -> None:
         """Refuse time constants that are not those of the layers."""
@@ -53,15 +56,21 @@ class Passing:
         self._entering = rows * max(each, default=0.0)
         self._advance(self._entering)
 
-    def swept(self, groups: Sequence[Sequence[str]], reads: Mapping[str, Reads], dt: float, lines: Lines) -> None:
+    def swept(self, groups: Groups, reads: Mapping[str, Reads], dt: float, lines: Lines) -> None:
         """Sweep; where the clamped input is not held, its products are read again."""
+        seconds = self._sweeps.get((groups, dt))
+        if seconds is None:
+            seconds = self._sweeps[groups, dt] = self._sweep(groups, reads, dt, lines)
+        seconds += 0.0 if self.holds_input else self._entering
+        self.clock.interval = seconds or self.clock.interval
+        self._advance(seconds)
+
+    def _sweep(self, groups: Groups, reads: Mapping[str, Reads], dt: float, lines: Lines) -> float:
         timing, steps = self.chip.timing, {}
         for layer, read in reads.items():
             sensed = [lines[synapse][way == "transposed"] for synapse, way in read]
             steps[layer] = durations.step(timing, layer, dt, self.shared, sensed)
-        seconds = durations.sweep(groups, steps) + (0.0 if self.holds_input else self._entering)
-        self.clock.interval = seconds or self.clock.interval
-        self._advance(seconds)
+        return durations.sweep(groups, steps)
 
     def held(self, phases: int) -> None:
         """Hold the states of phases."""

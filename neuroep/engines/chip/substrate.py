@@ -130,7 +130,7 @@ class ChipSubstrate(ExactSubstrate):
         if self.clock.passes:
             self.passing.entered(projections, rows, self._lines)
 
-    def swept(self, groups: Sequence[Sequence[str]], reads: Mapping[str, Reads], dt: float) -> None:
+    def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
         """Let a sweep pass."""
         if self.clock.passes:
             self.passing.swept(groups, reads, dt, self._lines)
