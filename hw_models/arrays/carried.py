@@ -161,7 +161,7 @@ class Carried:
         taus, shares = classes.spectrum.taus[numbers], classes.spectrum.shares[numbers] / self.noise.rest
         weights = np.repeat(np.sqrt(shares).astype(np.float32)[:, None], shape[2], axis=1)
         kept = Kept.fresh(shape, classes.carried, self.dtype, clock.time)
-        # Moves come every eighth of tau, from a moment of it that every batch has another one of.
+        # Moves come every fourth of tau, from a moment of it that every batch has another one of.
         kept.moved[:] -= (clock.batches + 1) * GOLDEN * np.arange(1, len(taus) + 1) % 1 * taus / FINE
         start = self._before(place, kept, clock.time, taus)
         self.going[place] = Going(kept, kept[:6], start, taus, weights, classes)

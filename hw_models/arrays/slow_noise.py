@@ -6,7 +6,7 @@ the durations of the chip they are of three classes:
 
     slow       tau above four batches      matrices of the devices, moved on by exp(-dt/tau) once a batch: a
                                            perturbation of the conductances, the same for both directions
-    carried    from 2/7 of a sweep up      normals at the outputs, by sample and direction, carried through its phases
+    carried    from a third of a sweep up  normals at the outputs, by sample and direction, carried through its phases
     white      faster                      fresh in every read
 
 Slow processes are exact. Carried ones are of the sum over a line, sum_j x_j n_j, and follow its signal x as
@@ -15,7 +15,7 @@ part along the signal that the noise is kept of, in the metric of the line's var
 Approximated: what lies beside it counts as white; the noise of forward and transposed reads of one array, which share
 the devices, is independent (their covariance is one device's of many); of rows that are not the samples of a batch,
 as the tokens of a held input, each read once, carried processes are white. Copies of the chip share the slow part.
-Processes that move by little from read to read are moved on every eighth of tau.
+Processes that move by little from read to read are moved on every fourth of tau.
 
 ``exact_noise`` draws every process of every device (:mod:`hw_models.arrays.device_noise`).
 """
@@ -36,11 +36,11 @@ from hw_models.kernels.carried import MOST
 from hw_models.kernels.random import key, normals
 from hw_models.laws.spectrum import WHITE, Spectrum
 
-FAST = 3.5
+FAST = 3.0
 """Sweeps over the time constant of a process from which it counts as white."""
 SLOW = 4.0
 """Time constant of a process over a batch above which it is of the devices."""
-FINE = 8.0
+FINE = 4.0
 """Moves of a process within its time constant."""
 
 
