@@ -55,14 +55,22 @@ class Converters(Digitisers):
         Its ``dac`` and ``adc``.
     name : str
         For messages.
+
+    Attributes
+    ----------
+    dac, adc : DAC, ADC
+        What they are.
     """
 
     def __init__(self, chip: chip.Chip, name: str = "crossbar") -> None:
         self._digitisers: dict[str, Digitiser] = {}
+        self.dac, self.adc = chip.dac, chip.adc
         self.whole = chip.crossbar.mapping == "offset" and chip.crossbar.reference == "digital"
         for way in ("forward", "transposed"):
             dac = Digitiser(chip.dac, f"{name} {way} dac")
-            self._digitisers |= {f"{way}.dac": dac, f"{way}.adc": Digitiser(chip.adc, f"{name} {way} adc", dac)}
+            adc = Digitiser(chip.adc, f"{name} {way} adc", dac)
+            adc.relative = chip.dac.digit_bits is not None
+            self._digitisers |= {f"{way}.dac": dac, f"{way}.adc": adc}
 
     @property
     def digitisers(self) -> dict[str, Digitiser]:

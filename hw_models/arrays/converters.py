@@ -77,6 +77,8 @@ class Digitiser:
         Whether it collects samples, and passes signals through unchanged.
     blank : float or None
         Range after a first calibration whose samples were all 0; None leaves it uncalibrated.
+    relative : bool
+        Whether a calibrated range counts in full scales of the converter ahead, as its samples do then.
     stops : bool
         Whether a value beyond the last level is counted; not where a signal ends there by its nature.
     """
@@ -97,6 +99,7 @@ class Digitiser:
         self.nonnegative: bool | None = None
         self.observing = False
         self.blank: float | None = 1.0
+        self.relative = False
         self.tally, self.stops = Tally() if tally is None else tally, True
         self._zeros = False
         self.samples = Samples(name, converter.percentile)
@@ -114,9 +117,9 @@ class Digitiser:
     @property
     def range(self) -> float | None:
         """Full scale as a signal; None where it is still to be calibrated."""
-        if self._full is None:
-            return self._calibrated
-        return self._full * (self.ahead.range or 1.0 if self.ahead else 1.0)
+        ahead = (self.ahead.range or 1.0) if self.ahead and (self.relative or self._full is not None) else 1.0
+        full = self._calibrated if self._full is None else self._full
+        return None if full is None else full * ahead
 
     @property
     def acts(self) -> bool:
@@ -208,6 +211,17 @@ class Digitiser:
         if self.converter.stochastic:
             return out, noise_kernels.convert_stochastic(ahead, out, *levels, key, step, 2 * tile + 1, first_row)
         return out, noise_kernels.convert(ahead, out, *levels)
+
+    def quantised(
+        self, values: np.ndarray, key: np.ndarray | None = None, step: int = 0, tile: int = 0, first_row: int = 0
+    ) -> int:
+        """Convert values in place, without noise, and return how many were at the stop.
+
+        With a key rounding is stochastic where the converter's is; tile and first row are the counter of its draws.
+        """
+        if key is not None and self.converter.stochastic:
+            return int(noise_kernels.convert_stochastic(values, values, *self.grid, key, step, tile, first_row))
+        return int(noise_kernels.convert(values, values, *self.grid))
 
     def _noiseless(self, levels: Grid) -> Grid:
         return OPEN if self.converter.stochastic else levels

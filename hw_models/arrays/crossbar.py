@@ -27,6 +27,10 @@ Counted, with r row tiles, c column tiles and s slices, for every sample of a pr
     additions out (r s - 1)        in (c s - 1)                    of converted sums, shifts of slices in
     reads     every device         every device                    those of reference lines in
 
+Codes that are sent in d digits (:mod:`hw_models.arrays.serial`) take d times the DAC and ADC conversions and reads,
+their DAC those of a digit's bits, and additions of r s d terms for an output, c s d for an input. An array of the
+transposed path's own counts for itself, under its own name.
+
 The sum that drives reference lines takes out - c additions more; a digital reference those of the driven signals' sum
 and one subtraction for each result, in - 1 + out forward and out - 1 + in transposed. Readings at the stop are those of
 a DAC or ADC that lie beyond its last level, the ADC's by direction. Draws belong to (seed, name, direction, occasion),
@@ -43,16 +47,18 @@ from pathlib import Path
 
 import numpy as np
 
-from hw_models.arrays import lasting
+from hw_models.arrays import digitwise, lasting, serial
+from hw_models.arrays.paired import PairedWeights
 from hw_models.arrays.parts import CrossbarParts
+from hw_models.arrays.paths import checked_path, transposed_parts
 from hw_models.arrays.programming import Array
 from hw_models.arrays.reading import COLUMNS, Keys, Product
-from hw_models.arrays.stored import StoredWeights
-from hw_models.chip import Chip
+from hw_models.arrays.sensing import Sensing
+from hw_models.chip import Chip, Transposed
 from hw_models.chip.files import chip_of
 from hw_models.clock import Clock
 from hw_models.errors import ChipError
-from hw_models.kernels.blocks import Run, blocks, serial
+from hw_models.kernels.blocks import Run, blocks, serial as one_by_one
 from hw_models.kernels.random import key
 from hw_models.keywords import checked
 from hw_models.tally import Tally
@@ -84,7 +90,7 @@ def totals(performed: Tally) -> dict[str, int]:
     return {name: found[name] for name in COUNTERS}
 
 
-class Crossbar(StoredWeights):
+class Crossbar(PairedWeights):
     """Weights on the devices of a chip.
 
     Parameters
@@ -125,7 +131,13 @@ class Crossbar(StoredWeights):
         How much later devices are read [s].
     converters : Converters
         DAC and ADC; may be replaced by shared ones.
+    other : Crossbar or None
+        The array of the transposed path, where it has devices of its own; see :mod:`hw_models.arrays.paths`.
+    second : bool
+        Whether it is such an array.
     """
+
+    second = False
 
     @checked(ChipError)
     def __init__(
@@ -134,7 +146,7 @@ class Crossbar(StoredWeights):
         shape: tuple[int, int],
         seed: int = 0,
         name: str = "crossbar",
-        run: Run = serial,
+        run: Run = one_by_one,
         dtype: str = "float32",
         tally: Tally | None = None,
         clock: Clock | None = None,
@@ -146,6 +158,12 @@ class Crossbar(StoredWeights):
         self._row_edges = np.array([0] + [b for _, b in self.devices.row_tiles])
         self._column_edges = np.array([0] + [b for _, b in self.devices.column_tiles])
         self.keys: dict[str, Keys] = {}
+        self._of_digits: dict[tuple[str, int], Keys] = {}
+        self._sensing: dict[str, Sensing | None] = {}
+        if made.transposed.devices == "own":
+            again = transposed_parts(made), shape, seed, f"{name} transposed", run, dtype
+            self.other = Crossbar(*again, tally=Tally(self.tally.now), clock=clock)
+            self.other.second = True
         self.begin()
 
     def begin(self, *occasion: str | int) -> None:
@@ -154,6 +172,19 @@ class Crossbar(StoredWeights):
         for way in ("forward", "transposed"):
             names = (key(self.seed, self.name, way, what, *occasion) for what in Keys._fields)
             self.keys[way] = Keys(*names)
+        self._of_digits.clear()
+        if self.other is not None:
+            self.other.begin(*occasion)
+
+    def _digit_keys(self, way: str, digit: int) -> Keys:
+        """Return the keys of a digit's draws; the lowest one has those of codes that are sent whole."""
+        if not digit:
+            return self.keys[way]
+        if (way, digit) not in self._of_digits:
+            meaning = (self.seed, self.name, way)
+            names = (key(*meaning, what, *self._occasion, "digit", digit) for what in Keys._fields)
+            self._of_digits[way, digit] = Keys(*names)
+        return self._of_digits[way, digit]
 
     def _count_writes(self) -> None:
         self.tally.add(self.name, "write", self.devices.count, self.shape)
@@ -164,7 +195,8 @@ class Crossbar(StoredWeights):
 
     def expected_transposed(self, s: Array) -> Array:
         """Return the transposed product without converters and noise; nothing is drawn or counted."""
-        return self._ideal_transposed(np.asarray(s, dtype=self.dtype), self.weights())
+        array = self if self.other is None else self.other
+        return self._ideal_transposed(np.asarray(s, dtype=self.dtype), array.weights())
 
     def _ideal_forward(self, x: Array, weight: Array) -> Array:
         """Return ``x @ weight.T``; long sums are cut into fixed blocks and added in order."""
@@ -183,22 +215,31 @@ class Crossbar(StoredWeights):
         self.run(lambda a, b: np.matmul(s, weight[:, a:b], out=result[:, a:b]), blocks(self.shape[1], COLUMNS))
         return result
 
-    def forward(self, x: Array) -> Array:
+    def forward(self, x: Array, path: str = "own") -> Array:
         """Return the read product (rows, out) of signals (rows, in), in weight units.
+
+        ``path="other"`` reads it from the array of the transposed path, where that has devices of its own.
 
         Raises
         ------
         ChipError
             If nothing is programmed yet, or the signals have another shape.
         """
+        if checked_path(self.name, path) and self.other is not None:
+            return self.other.forward(x)
         self._check_signals("forward", x, self.shape[1])
         self._count("forward", len(x))
         if self.ideal:
             return self._ideal_forward(x, self._held)
         return self._read("forward", x, self._row_edges)
 
-    def transposed(self, s: Array, out: Array | None = None) -> Array:
-        """Return the read product (rows, in) of signals (rows, out) with the same devices; errors as forward."""
+    def transposed(self, s: Array, out: Array | None = None, path: str = "own") -> Array:
+        """Return the read product (rows, in) of signals (rows, out) with the same devices, or those of this path.
+
+        ``path="other"`` reads it from the array of the forward path in any case; errors as forward.
+        """
+        if not checked_path(self.name, path) and self.other is not None:
+            return self.other.transposed(s, out)
         self._check_signals("transposed", s, self.shape[0])
         self._count("transposed", len(s))
         if self.ideal:
@@ -213,8 +254,8 @@ class Crossbar(StoredWeights):
         """Return a product; where it fails no converter goes on observing."""
         try:
             draws = self.keys[way], self.step
-            product = Product(self, self.converters.of(way), draws, signals, edges)
-            result = product.forward() if way == "forward" else product.transposed()
+            product = Product(self, self.converters.of(way), draws, signals, edges, self.sensing(way))
+            result = digitwise.read(product, way, lambda digit: self._digit_keys(way, digit))
         except BaseException:
             self.observe(False)
             raise
@@ -223,6 +264,22 @@ class Crossbar(StoredWeights):
         if product.sensed_at_stop:
             self.tally.add(self.name, f"adc_{way}_at_stop", product.sensed_at_stop, self.shape)
         return result
+
+    def sensing(self, way: str) -> Sensing | None:
+        """Return the errors of what senses the currents of a direction; None where there are none."""
+        if way not in self._sensing:
+            self._sensing[way] = self._errors(way)
+        return self._sensing[way]
+
+    def _errors(self, way: str) -> Sensing | None:
+        own, path = self.devices, self.path
+        if way == "forward":
+            path = Transposed(gain=path.gain) if self.second else Transposed()
+        if not (self.converters.adc.bends or path.bends):
+            return None
+        summed, sensed = (own.row_tiles, own.column_tiles) if way == "forward" else (own.column_tiles, own.row_tiles)
+        place = self.seed, self.name, way
+        return Sensing(self.converters.adc, path, place, own.slices * len(summed), sensed, self.dtype)
 
     def _check_signals(self, way: str, signals: Array, lines: int) -> None:
         if not isinstance(signals, np.ndarray) or signals.dtype.kind not in "fiub":
@@ -258,21 +315,31 @@ class Crossbar(StoredWeights):
                 continue
             way = done.operation
             bits = [each.converter.bits for each in self.converters.of(way)]
+            digits = self.digits(way)
+            bits[0] = bits[0] if digits == 1 else self.converters.dac.digit_bits
             for what, each, resolution in zip(("dac", "adc", "addition"), self.work(way), (*bits, None), strict=True):
                 found.add(self.name, f"{what} {way}", number * each, self.shape, resolution, done.phase)
-            found.add(self.name, f"read {way}", number * self.devices.count, self.shape, None, done.phase)
+            devices = digits * self.devices.count
+            found.add(self.name, f"read {way}", number * devices, self.shape, None, done.phase)
+        if self.other is not None:
+            found.join(self.other.performed())
         return found
+
+    def digits(self, way: str) -> int:
+        """Return in how many digits a code of a direction is sent."""
+        return serial.digits(self.converters.dac, self.converters.of(way)[0].unsigned)
 
     def work(self, way: str) -> tuple[int, int, int]:
         """Return DAC conversions, ADC conversions and digital additions of one sample's product; see the module."""
         own, (outputs, inputs) = self.devices, self.shape
         rows, columns, slices = len(own.row_tiles), len(own.column_tiles), own.slices
-        middle = max(inputs + outputs - 1, 0) if own.digital else 0
+        middle, digits = max(inputs + outputs - 1, 0) if own.digital else 0, self.digits(way)
         if way == "forward":
-            return inputs * columns * slices, outputs * rows * slices, outputs * (rows * slices - 1) + middle
-        summed = outputs - columns if own.references else middle
-        driven = (outputs + own.references) * rows * slices
-        return driven, inputs * columns * slices, inputs * (columns * slices - 1) + summed
+            sensed, added = outputs * rows * slices * digits, outputs * (rows * slices * digits - 1) + middle
+            return inputs * columns * slices * digits, sensed, added
+        summed = (outputs - columns) * digits if own.references else middle
+        driven = (outputs + own.references) * rows * slices * digits
+        return driven, inputs * columns * slices * digits, inputs * (columns * slices * digits - 1) + summed
 
     def news(self) -> dict[str, int]:
         """Return what the counters have grown by since this was asked last."""
@@ -302,6 +369,7 @@ class Crossbar(StoredWeights):
         found = self._stored_state() | {"counts": np.array(counts, dtype=np.int64), "ranges": ranges}
         found["tally.counts"] = self.tally.packed()
         found |= {f"{NOISE}{name}": values for name, values in lasting.packed(self).items()}
+        found |= self._state_of_other()
         order = ("held", "weight_range", "counts", "times", "keys", "ranges")  # as ever: files are the same by byte
         return {name: found[name] for name in order} | found
 
@@ -333,6 +401,7 @@ class Crossbar(StoredWeights):
             digitiser.load(values)
         lasting.load(self, {name: state[f"{NOISE}{name}"] for name in lasting.ENTRIES if f"{NOISE}{name}" in state})
         self._load_stored(state, weight)
+        self._load_other(state, weight)
 
     def _take_totals(self, counters: Mapping[str, int]) -> None:
         """Take over counters of a state that has no tally, in no phase; samples of either direction from them."""

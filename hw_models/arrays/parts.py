@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hw_models.arrays.converter_bank import Converters
-from hw_models.chip import Chip, Device, Layout, Wires
+from hw_models.chip import Chip, Device, Layout, Transposed, Wires
 
 
 class CrossbarParts(NamedTuple):
@@ -27,10 +27,14 @@ class CrossbarParts(NamedTuple):
     """Whether weights are changed on the devices themselves, by pulses: :attr:`Crossbar.stored` in place, then
     :meth:`Crossbar.refresh`. Every device then has a last write of its own."""
 
+    transposed: Transposed = Transposed()
+    """Path of transposed products."""
+
     @classmethod
     def of(cls, chip: Chip, name: str = "crossbar") -> CrossbarParts:
         """Return the parts of a chip's crossbar of that name."""
-        return cls(chip.crossbar, chip.device, chip.wires, Converters(chip, name), chip.update.in_memory)
+        own = chip.crossbar, chip.device, chip.wires, Converters(chip, name), chip.update.in_memory
+        return cls(*own, chip.transposed)
 
     @property
     def converts(self) -> bool:

@@ -12,13 +12,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hw_models.arrays import bent_reading, serial
 from hw_models.arrays.carried import Share
 from hw_models.arrays.converters import OPEN, Digitiser
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.programming import Array
+from hw_models.arrays.sensing import Sensing
 from hw_models.arrays.stored import StoredWeights
 from hw_models.kernels import carried as carried_kernels, noise as noise_kernels
-from hw_models.kernels.blocks import blocks, serial
+from hw_models.kernels.blocks import blocks, serial as one_by_one
 from hw_models.kernels.random import normals
 
 SAMPLES = 512
@@ -60,6 +62,8 @@ class Product:
         (rows, driven lines).
     edges : numpy.ndarray
         Ends of the tiles whose currents are summed digitally (tiles + 1,).
+    sensing : Sensing, optional
+        Errors of what senses the currents.
 
     Attributes
     ----------
@@ -74,36 +78,65 @@ class Product:
         draws: tuple[Keys, int],
         signals: Array,
         edges: Array,
+        sensing: Sensing | None = None,
     ) -> None:
         self.stored, (self.keys, self.step) = stored, draws
         self.edges, self.tiles, self.rows = edges, len(edges) - 1, len(signals)
         self.planes, self.ends = stored.planes, edges.tolist()
         self.dac, self.adc = converters
         self.grid, self.floor = self.adc.grid, self.adc.noise**2
-        self.plain = not (self.adc.observing or (self.adc.acts and self.adc.converter.stochastic))
-        self.run = serial if self.adc.observing else stored.run
-        self.samples = blocks(self.rows, SAMPLES)
+        self.sensing = sensing
+        self.plain = not (sensing or self.adc.observing or (self.adc.acts and self.adc.converter.stochastic))
+        self.run = one_by_one if self.adc.observing else stored.run
+        self.samples = blocks(self.rows, bent_reading.rows(stored, SAMPLES))
         self.driven_at_stop = self.sensed_at_stop = 0
         self.signals = np.ascontiguousarray(signals, dtype=stored.dtype)
-        self.driven = self._drive(self.signals)
-        self.exact = bool(self.planes[0].sides)
+        self.codes = self._drive(self.signals)
+        settings, tiles = stored.converters.dac, stored.tiles
+        self.digits = serial.digits(settings, self.dac.unsigned)
+        curved = not stored.device.current_voltage.linear
+        self.curve = stored.device if curved and not tiles.bent and settings.encoding == "amplitude" else None
+        self.full = serial.full_scale(self.dac) if curved or sensing or self.digits > 1 else 1.0
+        self.driven = self.curved(self.codes)
+        self.subtracts, self.effective = True, NONE[self.driven.dtype]
+        self.exact = stored.tiles.exact
         self.lined = stored.tiles.lined
         self.raw = stored.devices.digital and (self.adc.acts or self.adc.observing)
         self.varied = self.planes[0].variance is not None
         self.uniform = 0.0 if self.exact else self.planes[0].uniform
-        self.carries = not (self.exact or self.lined) and stored.carried.carries(self.rows, stored.layout.hold_input)
+        summed = not (self.lined or stored.tiles.by_device)
+        self.carries = summed and stored.carried.carries(self.rows, stored.layout.hold_input)
         self.lasting: list[list[Share]] = []
+
+    @property
+    def device_key(self) -> Array:
+        """Key of the noise of single devices."""
+        return self.keys.device
 
     def _sums(self, signals: Array) -> Array:
         """Return the sums of the signals of every tile (rows, tiles)."""
         return np.stack([signals[:, i:j].sum(1) for i, j in zip(self.ends[:-1], self.ends[1:], strict=True)], axis=1)
 
-    def _subtract(self, total: Array) -> None:
+    def curved(self, codes: Array, lines: int | Array = 1) -> Array:
+        """Return signals as devices see them by their curve, :mod:`hw_models.laws.current_voltage`.
+
+        Of a sum that so many lines share, what they pass together. Behind wires it is found with their voltages.
+        """
+        if self.curve is None:
+            return codes
+        scale = codes.dtype.type(self.full) * np.asarray(lines, dtype=codes.dtype)
+        share = np.clip(codes / scale, -1, 1)
+        return self.curve.current_voltage.current(share, self.curve) * scale
+
+    def subtract(self, total: Array) -> None:
         """Subtract the middle digitally, as the codes of the DAC know it; without an ADC the means lack it already."""
-        if not self.stored.devices.digital or not (self.raw or self.dac.noise):
+        if not self.stored.devices.digital or not self.subtracts:
             return
-        codes = self._convert(self.signals, noiseless=True)[0] if self.dac.noise else self.driven
-        sums = codes.sum(1) if self.raw else codes.sum(1) - self.driven.sum(1)
+        if not (self.raw or self.dac.noise or self.curve is not None):
+            return
+        codes = self._convert(self.signals, noiseless=True)[0] if self.dac.noise else self.codes
+        effective = self.effective if self.effective.size else self.driven.sum(1)
+        sums = codes.sum(1) if self.raw else codes.sum(1) - effective
         middle = sum(self.stored.factor(plane) * plane.zero for plane in self.planes)
         total -= sums[:, None] * total.dtype.type(middle)
 
@@ -136,6 +169,7 @@ class Product:
         groups = blocks(self.tiles, max(1, COLUMNS * self.tiles // max(inputs, 1)))
         totals = np.zeros((len(groups), self.rows, outputs), dtype=self.driven.dtype)
         self._carry("forward", outputs)
+        self._move_devices()
         sigma, noise = self._sigma(None), self._draw(True, None) if self.exact else None
         if own.references and self.uniform:
             self.common = self._deviations(1.0, 0.0)
@@ -145,12 +179,16 @@ class Product:
             stops = 0
             (a, b), (begin, end) = self.samples[index // len(groups)], groups[index % len(groups)]
             total, current = totals[index % len(groups), a:b], np.empty((b - a, outputs), dtype=totals.dtype)
+            bent = bent_reading.BentBlock(self, a, b)
             for tile in range(begin, end):
                 i, j = self.ends[tile], self.ends[tile + 1]
                 x = self.driven[a:b, i:j]
                 square = x * x if self.varied else x
                 for k, plane in enumerate(self.planes):
-                    np.matmul(x, plane.mean[:, i:j].T, out=current)
+                    if plane.bent:
+                        bent.forward(current, (k, tile), x)
+                    else:
+                        np.matmul(x, plane.mean[:, i:j].T, out=current)
                     if noise is not None:
                         current += noise[k, tile, a:b]
                     elif self.lined:
@@ -163,36 +201,42 @@ class Product:
                     spread = sigma[tile, a:b] if sigma.size else sigma
                     if self.lasting:
                         self._add_lasting(current, variance, (k, tile), (a, b), slice(None))
-                    stops += self._sense(current, spread, variance, plane, k * self.tiles + tile, a, total, 0)
+                    place, number = (k, tile, 0), k * self.tiles + tile
+                    stops += self._sense(current, spread, variance, plane, place, number, a, total)
             return stops
 
         self.sensed_at_stop = sum(self.run(block, blocks(len(groups) * len(self.samples), 1)))
         for other in totals[1:]:
             totals[0] += other
-        self._subtract(totals[0])
+        self.subtract(totals[0])
         return totals[0]
 
     def transposed(self) -> Array:
         """Return the sum over column tiles, (rows, in)."""
         own, inputs = self.stored.devices, self.stored.shape[1]
-        parts = own.row_tiles if self.lined else blocks(inputs, COLUMNS)
+        parts = own.row_tiles if self.lined or self.stored.tiles.bent else blocks(inputs, COLUMNS)
         total = np.zeros((self.rows, inputs), dtype=self.driven.dtype)
         sums = self._sums(self.driven) if own.references or self.raw else None
-        taken = self._taken(sums) if own.references and sums is not None else None
+        taken = self._taken(self._sums(self.codes)) if own.references else None
         self._carry("transposed", inputs)
+        self._move_devices()
         sigma, noise = self._sigma(taken), self._draw(False, taken) if self.exact else None
         short = sums - taken if sums is not None and taken is not None and (sums != taken).any() else None
 
         def block(index: int, _: int) -> int:
             stops = 0
             (a, b), (i, j) = self.samples[index // len(parts)], parts[index % len(parts)]
-            current = np.empty((b - a, j - i), dtype=total.dtype)
+            current, bent = np.empty((b - a, j - i), dtype=total.dtype), bent_reading.BentBlock(self, a, b)
             for tile in range(self.tiles):
                 first, last = self.ends[tile], self.ends[tile + 1]
                 s = self.driven[a:b, first:last]
                 for k, plane in enumerate(self.planes):
-                    np.matmul(s, plane.mean[first:last, i:j], out=current)
                     variance = None
+                    if plane.bent:
+                        drives = s if taken is None else self._with_references(s, taken[a:b, tile], tile)
+                        bent.transposed(current, (k, tile, index % len(parts)), drives)
+                    else:
+                        np.matmul(s, plane.mean[first:last, i:j], out=current)
                     if noise is not None:
                         current += noise[k, tile, a:b, i:j]
                     elif self.lined:
@@ -207,17 +251,17 @@ class Product:
                             variance += np.square(taken[a:b, tile, None]) * plane.reference[tile, i:j]
                     if self.raw and sums is not None:
                         current += sums[a:b, tile, None] * current.dtype.type(plane.zero)
-                    if short is not None and plane.middle is not None:
+                    if short is not None and plane.middle is not None and not plane.bent:
                         current += short[a:b, tile, None] * (plane.middle[tile, i:j] * current.dtype.type(own.unit))
                     number = (k * self.tiles + tile) * len(parts) + index % len(parts)
                     spread = sigma[tile, a:b] if sigma.size else sigma
                     if self.lasting:
                         self._add_lasting(current, variance, (k, tile), (a, b), slice(i, j))
-                    stops += self._sense(current, spread, variance, plane, number, a, total[a:b], i)
+                    stops += self._sense(current, spread, variance, plane, (k, tile, i), number, a, total[a:b])
             return stops
 
         self.sensed_at_stop = sum(self.run(block, blocks(len(parts) * len(self.samples), 1)))
-        self._subtract(total)
+        self.subtract(total)
         return total
 
     def _carry(self, way: str, sensed: int) -> None:
@@ -263,11 +307,10 @@ class Product:
 
     def _taken(self, sums: Array) -> Array:
         """Return how much of the tiles' sums (rows, tiles) their reference lines are driven by together."""
+        counts = np.array([b - a for a, b in self.stored.devices.reference_lines], dtype=sums.dtype)
         full = self.dac.range if self.dac.acts else None
-        if full is None:
-            return sums
-        most = np.array([full * (b - a) for a, b in self.stored.devices.reference_lines], dtype=sums.dtype)
-        return np.clip(sums, -most, most)
+        taken = sums if full is None else np.clip(sums, -full * counts, full * counts)
+        return self.curved(taken, counts)
 
     def _sigma(self, taken: Array | None) -> Array:
         """Return the standard deviations that all outputs of a tile have in common (tiles, rows), or nothing."""
@@ -292,15 +335,16 @@ class Product:
         sigma: Array,
         variance: Array | None,
         plane: Plane,
+        place: tuple[int, int, int],
         number: int,
         first: int,
         total: Array,
-        column: int,
     ) -> int:
         """Add the converted currents of one tile to the total and return how many were at the stop.
 
-        The currents are left noisy.
+        ``place`` is slice, tile and first sensed line. The currents are left noisy.
         """
+        column, where = place[2], (place[0] * self.tiles + place[1], place[2])
         scale, draws = self.stored.factor(plane), (self.keys.read, self.step, number, first)
         grid, target, at = self.grid, total, column
         if not self.plain:
@@ -311,8 +355,12 @@ class Product:
             stops = noise_kernels.sense_varied(current, variance, self.floor, *draws, *grid, scale, target, at)
         if self.plain:
             return int(stops)
+        if self.sensing is not None:
+            self.sensing.reach(current, *where, self.full)
         if self.adc.observing:
-            self.adc.sample(current)
+            self.adc.sample(current / current.dtype.type(self.full) if self.adc.relative else current)
+        elif self.sensing is not None:
+            stops = self.sensing.convert(current, *where, self.adc, (self.keys.adc, *draws[1:]))
         else:
             stops = noise_kernels.convert_stochastic(current, current, *self.grid, self.keys.adc, *draws[1:])
         total[:, column : column + current.shape[1]] += current * current.dtype.type(scale)
@@ -328,15 +376,17 @@ class Product:
         z = normals(self.keys.reference, self.step, k * self.tiles + tile, sigma.shape, a)
         return (sigma * z).astype(self.driven.dtype, copy=False)
 
+    def _move_devices(self) -> None:
+        """Move the carried noise of devices on to this read, where they are drawn one by one."""
+        if self.stored.tiles.by_device:
+            self.stored.by_device.move(self.rows, self.stored.layout.hold_input, (self.keys.carried, self.step))
+
     def _off(self, plane: Plane, k: int, sample: int) -> Array:
         """Return what one sample's read of every device is off (lines, in) in units of a, reference lines last."""
-        law, unit = self.stored.tiles.law, np.float32(self.stored.devices.unit)
+        unit = np.float32(self.stored.devices.unit)
         total = np.zeros_like(plane.sides[0].g)
         for number, side in enumerate(plane.sides):
-            z = normals(self.keys.device, self.step, 2 * k + number, side.g.shape, sample * len(side.g))
-            if self.stored.noise.active:
-                self.stored.by_device.mix(z, (k, number), sample)
-            law.reads(z, side.g, side.sigma)
+            z = bent_reading.noise(self, k, number, sample)
             z -= side.mean
             total += z * (side.sign * unit)
         return total
@@ -344,7 +394,6 @@ class Product:
     def _draw(self, forward: bool, taken: Array | None) -> Array:
         """Return the noise of all currents, drawn device by device (slices, tiles, rows, sensed lines)."""
         own, (outputs, inputs) = self.stored.devices, self.stored.shape
-        self.stored.by_device.move(self.rows, self.stored.layout.hold_input, (self.keys.carried, self.step))
         shape = (len(self.planes), self.tiles, self.rows, outputs if forward else inputs)
         found = np.empty(shape, dtype=self.driven.dtype)
 

@@ -47,7 +47,8 @@ class StoredWeights:
         clock: Clock | None = None,
     ) -> None:
         shape = _shape(name, shape)
-        self.layout, self.device, self.wires, self.converters, self.in_memory = parts
+        self.layout, self.device, self.wires, self.converters, self.in_memory = parts[:5]
+        self.path = parts.transposed
         self.shape, self.seed, self.name, self.run = shape, seed, name, run
         self.dtype = np.dtype(dtype)
         self._most = float(np.finfo(dtype).max)
@@ -58,7 +59,7 @@ class StoredWeights:
         self.tiles = Tiles(self.devices, self.noise)
         noisy, fixed = self.device.read_noise > 0, self.layout.weight_range is not None
         physical = self.devices.writes or self.devices.bends or self.device.ages or noisy or fixed
-        self.ideal = not (physical or parts.converts or self.in_memory)
+        self.ideal = not (physical or parts.converts or self.in_memory or self.path.bends)
         self.programmings = 0
         self.weight_range = float("nan")
         self.compensation = 1.0

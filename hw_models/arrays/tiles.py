@@ -11,7 +11,9 @@ independent and fresh in every read, is
 Behind wires the mean is that of G_eff (:mod:`hw_models.arrays.wires`) at the conductances m - Z v, with mean m and
 variance v of a read and the impedance Z of the lines: a fluctuation dg counts as dg - Z dg^2 to second order. Between
 two solutions of the network (Wires.refresh_every) its share and beside are kept, G_eff = share G + beside, and what it
-does to noise. Noise there belongs to every tile as a whole: :mod:`hw_models.arrays.line_noise`.
+does to noise. Noise there belongs to every tile as a whole: :mod:`hw_models.arrays.line_noise`. Devices that are no
+resistors are solved with the drives of every read: :mod:`hw_models.arrays.bent_wires`; the matrices are then those of
+resistors.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from typing import NamedTuple
 import numpy as np
 
 from hw_models.arrays import line_noise, wires
+from hw_models.arrays.bent_tiles import MICRO, BentPair
+from hw_models.arrays.bent_wires import BentTile
 from hw_models.arrays.planes import Plane, Side
 from hw_models.arrays.programming import BLOCK, Array, Devices
 from hw_models.arrays.slow_noise import SlowNoise
@@ -30,8 +34,6 @@ from hw_models.kernels.blocks import Run, blocks
 from hw_models.laws.curves import Seconds
 
 _log = logging.getLogger(__name__)
-MICRO = 1e-6
-"""S in a uS."""
 
 
 class Job(NamedTuple):
@@ -61,9 +63,12 @@ class Tiles:
         self.law = self.device.noise
         self.uniform = self.law.uniform and not devices.wired
         noisy = self.device.read_noise > 0
-        self.lined = noisy and devices.wired
-        self.exact = noisy and self.layout.exact_noise and not self.lined
-        self.varied = noisy and not self.uniform and not self.exact and not self.lined
+        self.bent = devices.wired and not self.device.current_voltage.linear
+        self.lined = noisy and devices.wired and not self.bent
+        fast = noisy and not self.lined and not self.bent
+        self.exact = fast and self.layout.exact_noise
+        self.by_device = self.exact or (noisy and self.bent)
+        self.varied = fast and not self.uniform and not self.exact
         self.kept: dict[str, Array] = {}
         self.networks: dict[tuple[int, int, int, int], line_noise.LineNetwork] = {}
         self.told = False
@@ -125,11 +130,11 @@ class Tiles:
         middle = np.full(shape, own.zeros[k], held.dtype) if own.references else None
         zero = float(own.unit * own.zeros[k]) if own.digital else 0.0
         sides = []
-        for side in range(own.sides if self.exact else 0):
+        for side in range(own.sides if self.by_device else 0):
             g, sigma, mean = (np.empty((outputs + own.references, inputs), dtype=np.float32) for _ in range(3))
             sides.append(Side(g, mean if self.law.shifts else g, sigma, -1.0 if side else 1.0))
         uniform = (self.device.read_noise * own.unit) ** 2 * self.noise.rest if self.uniform else 0.0
-        return Plane(read, variance, reference, middle, zero, uniform, factor, sides, {})
+        return Plane(read, variance, reference, middle, zero, uniform, factor, sides, {}, {})
 
     def _fill(self, job: Job, outputs: tuple[int, int]) -> Array:
         """Fill the rows of some outputs, without wires; return sums of G programmed and now."""
@@ -187,7 +192,7 @@ class Tiles:
         if not self.device.read_noise:
             return now, now
         sigma = self._sigma(before, now, numbers)
-        slow = None if self.exact else self.noise.perturbation(where, numbers)
+        slow = None if self.by_device else self.noise.perturbation(where, numbers)
         if slow is None:
             return self.law.moments(now, sigma)
         return self.law.moments(now + sigma * slow, sigma * np.float32(math.sqrt(max(self.noise.rest, 0.0))))
@@ -220,14 +225,24 @@ class Tiles:
                 g, network = self._network((k, side, r, c), numbers, cut, counted, variance, job.solve)
                 share, left = wires.attenuation(g, network.effective)
                 read[:, cut] = share.T * counted[:, cut] + left.T / MICRO
+                if self.bent:
+                    plane.bent[r, c, side] = self._bent_pair(side, mean[:, cut])
                 if self.lined:
                     sigma = self._sigma(before, now, numbers)
                     tile = [values[:, cut] * own.unit for values in (now, mean, sigma)]
                     self._put_noise(plane, (r, c, side), network, variance[:, cut] * own.unit**2, tile)
+            if plane.sides:
+                plane.sides[side].put(numbers, now, self._sigma(before, now, numbers), self.law)
             if plane.middle is not None:
                 plane.middle[c] = read[last - first :].mean(0)
             self._put_mean(job, (k, side), (first, last), read[: last - first])
         return sums
+
+    def _bent_pair(self, side: int, mean: Array) -> BentPair:
+        """Return one side of a tile for Newton's method; mean (lines, in) [uS]."""
+        line, law = self.wires, self.device.current_voltage
+        tile = BentTile(mean.T.astype(np.float64) * MICRO, line.r_word, line.r_bit, law, self.device)
+        return BentPair(tile, float(self.devices.unit) * (-1 if side else 1))
 
     def _lost(self, mean: Array, variance: Array) -> Array:
         """Return Z v [uS] of the devices of a column tile, at most their mean."""

@@ -1,7 +1,7 @@
 """A chip as data: frozen parts, every effect off by default, unknown keys refused.
 
     chip = hw_models.Chip.ideal()
-    chip = hw_models.Chip(device=Device(g_max=25.0, read_noise=0.5), adc=Converter(bits=8))
+    chip = hw_models.Chip(device=Device(g_max=25.0, read_noise=0.5), adc=ADC(bits=8))
     chip = hw_models.presets.load("joshi_2020_pcm")
 
 Signals are in the network's own units. Inside a crossbar an input is a share of the DAC's range, a weight a share of
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from hw_models.chip import faults, layers
-from hw_models.chip.converter import Converter
+from hw_models.chip.converter import ADC, DAC, Converter
 from hw_models.chip.device import Device
 from hw_models.chip.events import Events
 from hw_models.chip.fields import Count, Idle, Part, at, leaves_of, silenced
@@ -29,6 +29,7 @@ from hw_models.chip.layout import Layout
 from hw_models.chip.learning import Pulse, Update
 from hw_models.chip.periphery import Attention, Neuron, Readout
 from hw_models.chip.timing import Timing
+from hw_models.chip.transposed import Transposed
 from hw_models.chip.wires import Wires
 from hw_models.errors import ChipError
 from hw_models.laws.mapping import zero_and_reach
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 __all__ = [
-    "Attention", "Chip", "Converter", "Device", "Events", "Layout", "Neuron", "Part", "Pulse", "Readout", "Timing",
-    "Update", "Wires",
+    "ADC", "DAC", "Attention", "Chip", "Converter", "Device", "Events", "Layout", "Neuron", "Part", "Pulse", "Readout",
+    "Timing", "Transposed", "Update", "Wires",
 ]  # fmt: skip
 PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat", "kept"})
 """Fields of a chip that describe it and act on nothing."""
@@ -74,10 +75,12 @@ class Chip(Part):
     """The resistive device."""
     wires: Wires = at("programming", default=Wires())
     """Line resistance."""
-    dac: Converter = at("conversion", default=Converter())
+    dac: DAC = at("conversion", default=DAC())
     """From states to the lines of an array, both directions."""
-    adc: Converter = at("conversion", default=Converter())
+    adc: ADC = at("conversion", default=ADC())
     """From the lines of one tile to numbers, both directions."""
+    transposed: Transposed = at("device", default=Transposed())
+    """Path of transposed products."""
     neuron: Neuron = at("step", default=Neuron())
     """Neuron circuits."""
     attention: Attention = at("step", default=Attention())
@@ -243,7 +246,7 @@ class Chip(Part):
     def _possible(self) -> Self:
         if self.substrate == "event_driven":
             none = "on crossbars: an event-driven array has none"
-            self.idle(none, "crossbar", "device", "wires", "dac", "adc")
+            self.idle(none, "crossbar", "device", "wires", "dac", "adc", "transposed")
             self.idle("on crossbars: event-driven arrays learn by 'digital', with every update", "update")
             self.idle("on crossbars: event-driven arrays have a digital attention unit", "attention.kind")
             self.idle(none, *(f"timing.{name}" for name in ("dac", "integration", "adc", "pulse", "row")))
@@ -258,6 +261,7 @@ class Chip(Part):
             self.idle("with update.scheme digital, which programs rows anew", "timing.row")
         if not self.device.read_noise:
             self.idle("with device.read_noise above 0", "crossbar.exact_noise")
+        self._check_paths()
         if self.crossbar.slices > 1:
             self._check_slices()
         if self.crossbar.mapping == "offset":
@@ -275,6 +279,28 @@ class Chip(Part):
             self.idle(f"with a drift exponent, read noise of law {AGEING}, or programming_noise_fresh", "device.age")
         if not ((exponents and device.age) or device.flickers):
             self.idle(f"with a drift exponent and an age, or read noise of law {AGEING}", "device.drift_start")
+
+    def _check_paths(self) -> None:
+        """Refuse what no current of this chip goes by."""
+        adc, dac, device = self.adc, self.dac, self.device
+        if not max(adc.gain_spread, adc.offset_spread, adc.inl_spread, adc.dnl, self.timing.adc):
+            differing = "ADCs that differ, by gain_spread, offset_spread, inl_spread or dnl"
+            self.idle(f"with timing.adc or {differing}", "adc.columns")
+        wired = self.wires.r_word > 0 or self.wires.r_bit > 0
+        if device.iv != "sinh":
+            self.idle("with device.iv sinh", "device.read_voltage")
+        if device.iv == "linear":
+            self.idle("with device.iv sinh or cubic", "dac.encoding")
+        elif dac.bits is None and dac.range is None:
+            raise ValueError(f"device.iv = {device.iv!r}: it needs a DAC with a full scale, dac.bits or dac.range")
+        elif wired:
+            self.idle("with device.iv linear, behind wires", "wires.refresh_every", "crossbar.exact_noise")
+        elif dac.encoding == "pulse_width" or dac.digit_bits == 1:
+            where = "dac.encoding amplitude and digits of more than a bit, or behind wires"
+            self.idle(f"with {where}", "device.iv", "device.read_voltage", "device.iv_voltage", "device.iv_cubic")
+        if self.transposed.devices == "own" and self.update.scheme != "digital":
+            scheme = f"update.scheme = '{self.update.scheme}'"
+            raise ValueError(f"{scheme}: it moves one array, transposed.devices = 'own' needs 'digital' to write both")
 
     def _check_slices(self) -> None:
         levels, bits = self.device.levels, self.crossbar.slice_bits or 0

@@ -12,7 +12,7 @@ durations but the read, which is the fit's.
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Converter, Device, Layout, Timing
+from hw_models.chip import ADC, DAC, Chip, Device, Layout, Timing
 
 
 def chip() -> Chip:
@@ -44,8 +44,8 @@ def chip() -> Chip:
             age=86400.0,  # s, ours
             drift_compensation=True,  # the paper's global scaling of the outputs
         ),
-        dac=Converter(bits=8, sign="auto"),  # ours
-        adc=Converter(bits=8),  # ours
+        dac=DAC(bits=8, sign="auto"),  # ours
+        adc=ADC(bits=8),  # ours
         timing=Timing(
             integration=250e-9,  # s, the read of the fit
             digital=20e-9,  # s, ours

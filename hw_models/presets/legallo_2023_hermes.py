@@ -14,7 +14,7 @@ Timing: about 130 ns for a product of 256 x 256 with 8 bits (Khaddam-Aljameh et 
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Converter, Device, Layout, Timing
+from hw_models.chip import ADC, DAC, Chip, Device, Layout, Timing
 
 
 def chip() -> Chip:
@@ -49,8 +49,8 @@ def chip() -> Chip:
             age=86400.0,  # s, ours
             drift_compensation=True,  # ours
         ),
-        dac=Converter(bits=8, sign="auto"),  # bits: the paper's
-        adc=Converter(bits=8),  # bits: the paper's
+        dac=DAC(bits=8, sign="auto"),  # bits: the paper's
+        adc=ADC(bits=8),  # bits: the paper's
         timing=Timing(
             integration=130e-9,  # s, whole product with its converters, one for each column: Khaddam-Aljameh 2022
             digital=20e-9,  # s, ours

@@ -13,7 +13,7 @@ them a product takes is ours.
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Converter, Device, Layout, Timing
+from hw_models.chip import ADC, DAC, Chip, Device, Layout, Timing
 
 SECOND = (0.348, 16.030, -43.853, 45.393, -16.815)
 """The same a second after programming [uS over g/g_max, constant first]."""
@@ -44,8 +44,8 @@ def chip() -> Chip:
             programming_noise_g_max=40.0,  # uS, the fit's
             age=86400.0,  # s, ours
         ),
-        dac=Converter(bits=8, sign="auto"),  # ours
-        adc=Converter(bits=8),  # ours
+        dac=DAC(bits=8, sign="auto"),  # ours
+        adc=ADC(bits=8),  # ours
         timing=Timing(
             integration=7 * 0.27e-6,  # s, the paper's step of .27 us, one for each bit of an 8-bit input but its sign
             adc=0.3e-6 * 8,  # s, the paper's step of .30 us; 8 of them, ours: the chip stops when the charge is gone
