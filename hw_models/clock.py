@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/test_clock.py.
 """The time of a chip while it works: one clock for all its parts, moved on as operations happen.
 
 A batch is a sequence of samples on the same chip. All samples of a batch are simulated at once, each living through

@@ -11,12 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from hw_models.arrays.programming import Array
-from hw_models.arrays.slow_noise import FINE, Classes, SlowNoise
+from hw_models.arrays.slow_noise import FINE, Classes, SlowNoise, phase
 from hw_models.kernels import carried as kernels
-
-GOLDEN = (math.sqrt(5) - 1) / 2
-"""Multiples of it are spread evenly over the unit interval, whole parts left out."""
-
 
 class Kept(NamedTuple):
     """Carried noise of one tile in one direction, for all samples of a batch or the last of one."""
@@ -161,8 +157,7 @@ class Carried:
         taus, shares = classes.spectrum.taus[numbers], classes.spectrum.shares[numbers] / self.noise.rest
         weights = np.repeat(np.sqrt(shares).astype(np.float32)[:, None], shape[2], axis=1)
         kept = Kept.fresh(shape, classes.carried, self.dtype, clock.time)
-        # Moves come every fourth of tau, from a moment of it that every batch has another one of.
-        kept.moved[:] -= (clock.batches + 1) * GOLDEN * np.arange(1, len(taus) + 1) % 1 * taus / FINE
+        kept.moved[:] -= [phase(clock.batches, k) * tau / FINE for k, tau in zip(numbers, taus, strict=True)]
         start = self._before(place, kept, clock.time, taus)
         self.going[place] = Going(kept, kept[:6], start, taus, weights, classes)
         return self.going[place]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hw_models import durations
+from hw_models.arrays import serial
 from hw_models.chip import Chip
 from hw_models.clock import Clock
 from hw_models.errors import ChipError, unknown
@@ -34,7 +35,7 @@ class Passing:
     def __init__(self, chip: Chip, clock: Clock) -> None:
         self.chip, self.clock = chip, clock
         self.holds_input = chip.crossbar.hold_input
-        self.shared = 1
+        self.shared, self.digits = chip.adc.columns, serial.digits(chip.dac, chip.dac.sign == "unsigned")
         self._entering = 0.0
         self._sweeps: dict[tuple[Groups, float], float] = {}
 
@@ -69,7 +70,7 @@ class Passing:
         timing, steps = self.chip.timing, {}
         for layer, read in reads.items():
             sensed = [lines[synapse][way == "transposed"] for synapse, way in read]
-            steps[layer] = durations.step(timing, layer, dt, self.shared, sensed)
+            steps[layer] = durations.step(timing, layer, dt, self.shared, sensed, self.digits)
         return durations.sweep(groups, steps)
 
     def held(self, phases: int) -> None:
@@ -77,7 +78,7 @@ class Passing:
         self._advance(phases * self.chip.timing.hold)
 
     def _product(self, lines: int) -> float:
-        return durations.product(self.chip.timing, self.shared, lines)
+        return durations.product(self.chip.timing, self.shared, lines, self.digits)
 
     def _advance(self, seconds: float) -> None:
         if seconds:
