@@ -21,6 +21,13 @@ import math
 from collections.abc import Iterable, Mapping
 
 from hw_models.chip.timing import Timing
+from hw_models.clock import Clock
+from hw_models.tally import CurrentPhase
+
+
+def clock(timing: Timing, phase: CurrentPhase | None = None) -> Clock:
+    """Return the clock of a chip with these durations, which counts for a phase."""
+    return Clock(timing.passes, timing.read, timing.copies, phase)
 
 
 def product(timing: Timing, shared: int = 1, lines: int | None = None, digits: int = 1) -> float:

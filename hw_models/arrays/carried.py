@@ -14,6 +14,7 @@ from hw_models.arrays.programming import Array
 from hw_models.arrays.slow_noise import FINE, Classes, SlowNoise, phase
 from hw_models.kernels import carried as kernels
 
+
 class Kept(NamedTuple):
     """Carried noise of one tile in one direction, for all samples of a batch or the last of one."""
 
@@ -113,8 +114,8 @@ class Carried:
         """Return the last samples of the batch that has ended, or of the one before while none has begun."""
         clock, found = self.noise.clock, {}
         for place, kept in ((place, going.kept) for place, going in self.going.items()):
-            copies = min(clock.timing.copies, len(kept.norm))
-            turns = math.ceil(len(kept.norm) / clock.timing.copies) - 1
+            copies = min(clock.copies, len(kept.norm))
+            turns = math.ceil(len(kept.norm) / clock.copies) - 1
             found[place] = kept.last(copies, turns * clock.sample)
         return found or self.before
 
@@ -167,7 +168,7 @@ class Carried:
     ) -> tuple[Array, Array, Array, Array]:
         """Return what a batch begins with: the last samples of the one before, and the decay since."""
         rows, driven = kept.anchor.shape
-        copies = min(self.noise.clock.timing.copies, rows) if rows == self.noise.clock.samples else rows
+        copies = min(self.noise.clock.copies, rows) if rows == self.noise.clock.samples else rows
         anchor, norm = np.zeros((copies, driven), self.dtype), np.zeros(copies, self.dtype)
         latent = np.zeros((len(kept.processes), copies, kept.latent.shape[2]), np.float32)
         decay = np.zeros(len(kept.processes), np.float32)

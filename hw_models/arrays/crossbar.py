@@ -71,8 +71,6 @@ COUNTERS = (
 )  # fmt: skip
 """What is counted of a crossbar; see the module. ``adc`` is of both directions, ``adc_transposed`` of one of them."""
 
-NOISE = "noise."
-"""Start of the names of what a state holds of noise that lasts."""
 WAYS = ("forward", "transposed")
 """Directions of a product."""
 STOPS = tuple(name for name in COUNTERS if name.endswith("at_stop"))
@@ -368,7 +366,7 @@ class Crossbar(PairedWeights):
         ranges = np.array([digitiser.state() for digitiser in self.converters.digitisers.values()])
         found = self._stored_state() | {"counts": np.array(counts, dtype=np.int64), "ranges": ranges}
         found["tally.counts"] = self.tally.packed()
-        found |= {f"{NOISE}{name}": values for name, values in lasting.packed(self).items()}
+        found |= lasting.packed(self)
         found |= self._state_of_other()
         order = ("held", "weight_range", "counts", "times", "keys", "ranges")  # as ever: files are the same by byte
         return {name: found[name] for name in order} | found
@@ -399,7 +397,7 @@ class Crossbar(PairedWeights):
             self._take_totals(counters)
         for digitiser, values in zip(self.converters.digitisers.values(), state["ranges"], strict=True):
             digitiser.load(values)
-        lasting.load(self, {name: state[f"{NOISE}{name}"] for name in lasting.ENTRIES if f"{NOISE}{name}" in state})
+        lasting.load(self, state)
         self._load_stored(state, weight)
         self._load_other(state, weight)
 

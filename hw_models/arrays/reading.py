@@ -272,8 +272,8 @@ class Product:
         own = self.stored.devices
         self.lasting = [self._carried(way, k, self.stored.metric(way, k, plane), sensed) for k, plane in self._slices]
         if own.references and way == "forward":
-            count, name = len(own.column_tiles), "reference"
-            self.beside = [self._carried(name, k, self.stored.metric(name, k, plane), count) for k, plane in self._slices]
+            metrics = [self.stored.metric("reference", k, plane) for k, plane in self._slices]
+            self.beside = [self._carried("reference", k, m, len(own.column_tiles)) for k, m in enumerate(metrics)]
 
     @property
     def _slices(self) -> list[tuple[int, Plane]]:

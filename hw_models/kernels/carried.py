@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/arrays/test_slow_noise.py.
 """Kernels of noise that is carried from read to read at the outputs of a tile; draws as in the noise kernels."""
 
 from __future__ import annotations

@@ -101,6 +101,10 @@ class Part(Protocol):
 class Timeless(Part):
     """What a substrate does about time where none passes."""
 
+    def paces(self, layers: Sequence[str]) -> Mapping[str, float]:
+        """Return the shares of the time step that layers take which are slower than others."""
+        return {}
+
     def opened(self, samples: int) -> None:
         """Begin a batch."""
 
@@ -276,6 +280,10 @@ class Substrate(Part, Protocol):
     """Default number of sweeps between looks at the tolerance."""
 
     # Time on a chip; it stands still elsewhere.
+
+    def paces(self, layers: Sequence[str]) -> Mapping[str, float]:
+        """Return the shares of the time step that layers take which are slower than others, by name."""
+        ...
 
     def opened(self, samples: int) -> None:
         """Begin a batch of so many samples."""

@@ -6,11 +6,12 @@ import pytest
 
 from hw_models.chip import Timing
 from hw_models.clock import Clock
+from hw_models.durations import clock as clock_of
 from hw_models.tally import CurrentPhase
 
 
 def test_a_batch_is_a_sequence_of_samples() -> None:
-    clock = Clock(Timing(integration=1e-7, copies=4))
+    clock = clock_of(Timing(integration=1e-7, copies=4))
     clock.opened(10)
     for _ in range(5):
         clock.advance(2e-7)
@@ -27,7 +28,7 @@ def test_a_batch_is_a_sequence_of_samples() -> None:
 
 def test_time_is_counted_by_phase() -> None:
     phase = CurrentPhase()
-    clock = Clock(Timing(integration=1e-7), phase)
+    clock = clock_of(Timing(integration=1e-7), phase)
     with phase.during("free"):
         clock.opened(3)
         clock.advance(1e-6)
@@ -39,7 +40,7 @@ def test_time_is_counted_by_phase() -> None:
 
 
 def test_what_is_aside_leaves_no_trace_but_the_count() -> None:
-    clock = Clock(Timing(integration=1e-7))
+    clock = clock_of(Timing(integration=1e-7))
     clock.opened(2)
     clock.advance(1e-6)
     before = clock.state()
@@ -52,7 +53,7 @@ def test_what_is_aside_leaves_no_trace_but_the_count() -> None:
 
 
 def test_a_state_puts_another_clock_there() -> None:
-    one, other = (Clock(Timing(integration=1e-7)) for _ in range(2))
+    one, other = (clock_of(Timing(integration=1e-7)) for _ in range(2))
     one.opened(2)
     one.advance(1e-6)
     other.load(one.state())

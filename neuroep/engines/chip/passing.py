@@ -39,17 +39,24 @@ class Passing:
         self._entering = 0.0
         self._sweeps: dict[tuple[Groups, float], float] = {}
 
-    def check(self, layers: Sequence[str]) -> None:
-        """Refuse time constants that are not those of the layers."""
+    def paces(self, layers: Sequence[str]) -> dict[str, float]:
+        """Return the share of a sweep's time step that every layer takes, where time constants differ.
+
+        Raises
+        ------
+        ChipError
+            If a layer has no time constant, or a time constant no layer.
+        """
         constants = self.chip.timing.tau
         if not isinstance(constants, Mapping):
-            return
+            return {}
         for name in constants:
             if name not in layers:
                 raise ChipError(f"chip '{self.chip.name}': {unknown('timing.tau of layer', name, list(layers))}")
         for name in layers:
             if name not in constants:
                 raise ChipError(f"chip '{self.chip.name}': timing.tau has no time constant of layer '{name}'")
+        return {name: durations.pace(self.chip.timing, name) for name in layers}
 
     def entered(self, projections: Sequence[str], rows: float, lines: Lines) -> None:
         """Read the clamped input: the rows of a sample one after the other, all projections side by side."""

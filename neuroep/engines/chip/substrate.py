@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from hw_models import durations
 from hw_models.arrays.calibration import calibrating
 from hw_models.chip import Chip
 from hw_models.chip.files import chip_of
-from hw_models.clock import Clock
 from hw_models.tally import Tally
 from neuroep.engines.chip import rules
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
@@ -118,6 +118,10 @@ class ChipSubstrate(ExactSubstrate):
                 stack.enter_context(part.aside())
             yield
 
+    def paces(self, layers: Sequence[str]) -> Mapping[str, float]:
+        """Return what time constants make of the time step, by layer; see :func:`hw_models.durations.pace`."""
+        return self.passing.paces(layers)
+
     def opened(self, samples: int) -> None:
         """Begin a batch: devices are as they are by now."""
         if self.clock.passes:
@@ -216,5 +220,5 @@ def on_chip(
 
 
 def _made(chip: Chip, setting: Setting, optimiser: Optimiser | None) -> ChipSubstrate:
-    clock = Clock(chip.timing, setting.phase)
+    clock = durations.clock(chip.timing, setting.phase)
     return ChipSubstrate(chip, replace(setting, optimiser=optimiser or setting.optimiser, clock=clock))

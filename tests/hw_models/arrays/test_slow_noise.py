@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hw_models import durations
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.arrays.slow_noise import SLOW, classified
 from hw_models.chip import Chip
@@ -22,11 +23,13 @@ UPDATE = 0.3
 DRAW = np.random.default_rng(3)
 
 
-def crossbar(outputs: int, inputs: int = 30, seed: int = 0, batch: float = 2e-3, **parts: Any) -> tuple[Crossbar, Clock]:
+def crossbar(
+    outputs: int, inputs: int = 30, seed: int = 0, batch: float = 2e-3, **parts: Any
+) -> tuple[Crossbar, Clock]:
     """Return a crossbar of positive weights on a chip whose reads take 1 us, and its clock."""
     device = parts.pop("device", PCM)
     chip = Chip.model_validate({"device": device, "timing": {"integration": 1e-6, **parts.pop("timing", {})}, **parts})
-    clock = Clock(chip.timing)
+    clock = durations.clock(chip.timing)
     clock.interval, clock.sample, clock.batch = 1e-6, SAMPLE, batch
     made = Crossbar(chip, (outputs, inputs), seed, clock=clock, dtype="float64")
     weight = np.random.default_rng(seed).uniform(0.3, 1, (outputs, inputs))
