@@ -75,8 +75,6 @@ COUNTERS = (
 )  # fmt: skip
 """What is counted of a crossbar; see the module. ``adc`` is of both directions, ``adc_transposed`` of one of them."""
 
-NOISE = "noise."
-"""Start of the names of what a state holds of noise that lasts."""
 WAYS = ("forward", "transposed")
 """Directions of a product."""
 STOPS = tuple(name for name in COUNTERS if name.endswith("at_stop"))
@@ -437,7 +435,7 @@ class Crossbar(PairedWeights):
         if self.increments is not None:
             found["ranges_of_increments"] = _ranges(self.increments)
         found["tally.counts"] = self.tally.packed()
-        found |= {f"{NOISE}{name}": values for name, values in lasting.packed(self).items()}
+        found |= lasting.packed(self)
         found |= self._state_of_other()
         order = ("held", "weight_range", "counts", "times", "keys", "ranges")  # as ever: files are the same by byte
         return {name: found[name] for name in order} | found
@@ -469,7 +467,7 @@ class Crossbar(PairedWeights):
         for name, bank in zip(("ranges", "ranges_of_increments"), self._banks, strict=False):
             for digitiser, values in zip(bank.digitisers.values(), state[name], strict=True):
                 digitiser.load(values)
-        lasting.load(self, {name: state[f"{NOISE}{name}"] for name in lasting.ENTRIES if f"{NOISE}{name}" in state})
+        lasting.load(self, state)
         self._load_stored(state, weight)
         self._load_other(state, weight)
 

@@ -308,11 +308,15 @@ class StoredWeights:
         return self._loads[1]
 
     def metric(self, way: str, k: int, plane: Plane) -> Array:
-        """Return the variance of the devices of every driven line of a slice, the mean over the sensed lines."""
-        if plane.variance is None:
-            return np.ones(self.shape[way == "forward"], dtype=self.dtype)
+        """Return the variance of the devices of every driven line of a slice, the mean over the sensed lines.
+
+        ``way`` is a direction, or ``reference`` for the reference lines of the forward one.
+        """
+        variance = plane.reference if way == "reference" else plane.variance
+        if variance is None:
+            return np.ones(self.shape[way != "transposed"], dtype=self.dtype)
         if (way, k) not in self._metrics:
-            self._metrics[way, k] = plane.variance.mean(axis=0 if way == "forward" else 1)
+            self._metrics[way, k] = variance.mean(axis=1 if way == "transposed" else 0)
         return self._metrics[way, k]
 
     def factor(self, plane: Plane) -> float:

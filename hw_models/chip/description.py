@@ -121,7 +121,8 @@ class Chip(Part):
         """Whether a product or a state read again may differ."""
         converters = (self.dac, self.adc, self.attention.state)
         drawn = any(converter.stochastic or converter.noise for converter in converters)
-        return bool(drawn or self.device.read_noise or self.neuron.state_noise)
+        paced = isinstance(self.timing.tau, dict)  # a layer that takes less than a step is not where it wants to be
+        return bool(drawn or self.device.read_noise or self.neuron.state_noise or paced)
 
     @property
     def shifts(self) -> bool:

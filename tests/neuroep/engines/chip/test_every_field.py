@@ -24,6 +24,8 @@ RELAXES = {
 }
 PCM = {"device.read_noise": 0.01, "device.read_noise_law": "pcm", "device.programming_noise": [0.3]}
 EVENTS = {"substrate": "event_driven"}
+TIMED = PCM | {"timing.integration": 1e-6}
+BAND = {"device.read_noise": 0.1, "timing.integration": 1e-6}
 OFFSET = {"crossbar.mapping": "offset"}
 SLICES = {"crossbar.slices": 2, "crossbar.slice_bits": 3}
 WIRES = {"wires.r_word": 20.0, "wires.r_bit": 20.0, "crossbar.rows": 6, "crossbar.columns": 4}
@@ -70,6 +72,16 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "device.read_noise_log": (PCM, [0.0, 2.0, 2.0, 2.0]),
     "device.read_noise_above": (PCM | {"device.read_noise_log": [0.0, 1.0, 1.0, 1.0]}, [0.3, 3.0]),
     "device.read_time": (PCM, 1e-3),
+    "device.read_noise_band": (BAND, [1e-6, 1.0]),
+    "timing.dac": (PCM, 1e-6),
+    "timing.integration": (PCM, 1e-6),
+    "timing.adc": (PCM, 1e-6),
+    "timing.digital": (PCM, 1e-6),
+    "timing.hold": (TIMED, 1e-3),
+    "timing.row": (TIMED, 1e-3),
+    "timing.copies": (TIMED, 3),
+    "timing.tau": (PCM, 1e-6),
+    "timing.pulse": (PULSED | {"device.read_noise": 0.02, "device.read_noise_law": "pcm"}, 1e-3),
     "device.drift_mean": ({"device.age": 1e4, "device.drift_spread": [0.0, 0.02, 0.02, 0.02]}, [0.0, 0.03, 0.03, 0.1]),
     "device.drift_spread": (DRIFT, [0.0, 0.02, 0.02, 0.02]),
     "device.drift_mean_above": (DRIFT, [0.3, 0.2]),
