@@ -230,7 +230,7 @@ def test_none_is_no_chip_to_compare(trained: Path, tmp_path: Path) -> None:
 
 
 def test_what_both_phases_share_is_parted_from_what_differs(compared) -> None:
-    """On exact arithmetic nothing differs between the phases; on hermes the noise of its reads does, and little else."""
+    """On exact arithmetic nothing differs between the phases; on hermes the noise of its reads does, little more."""
     *exact, hermes = compared[0].contestants
     for found in exact:
         for row in found.gradient:
