@@ -12,6 +12,7 @@ write                         a device, or an integer weight, written
 pulse                         a programming pulse of one device
 conversion                    a state digitised
 conversion_at_stop            such a state beyond the last level, as dac_at_stop and adc_W_at_stop of a crossbar
+hold                          a state of one phase held, by a sample-and-hold of its neuron
 event W, synaptic W           an event sent, and one synapse it reaches
 multiply-add W                of digital arithmetic; W also update, logits, read-out
 softmax                       an exponential, and its share of the normalisation: two for each logit
@@ -52,16 +53,53 @@ _Row = tuple[str, str, tuple[int, ...], int | None, str]
 
 
 class CurrentPhase:
-    """The phase that it is now, for all tallies that share it.
+    """The phase that it is now, for all parts of a chip that share it.
 
     Attributes
     ----------
     name : str
         One of :data:`PHASES`.
+    number : int or numpy.ndarray
+        Of the phases that a sample settles in, 0 for the free one and outside; (samples,) where they take turns of
+        their own.
+    nudge : float
+        Its strength, 0 in the free phase.
+    rows : numpy.ndarray or None
+        (rows,) the sample of each row of signals where a row is not a sample.
     """
 
     def __init__(self) -> None:
         self.name = ""
+        self.number: int | np.ndarray = 0
+        self.nudge = 0.0
+        self.rows: np.ndarray | None = None
+
+    @contextmanager
+    def turn(self, number: int | np.ndarray, nudge: float) -> Iterator[None]:
+        """Be in the phase of that number and nudge inside."""
+        before = self.number, self.nudge
+        self.number, self.nudge = number, nudge
+        try:
+            yield
+        finally:
+            self.number, self.nudge = before
+
+    @contextmanager
+    def rows_of(self, samples: np.ndarray) -> Iterator[None]:
+        """Have signals inside whose rows belong to these samples."""
+        before, self.rows = self.rows, samples
+        try:
+            yield
+        finally:
+            self.rows = before
+
+    def numbers(self, sample: int | None = None) -> int | np.ndarray:
+        """Return the number of the phase: one, or for each row of signals (rows, 1); ``sample`` is that of all rows."""
+        if not isinstance(self.number, np.ndarray):
+            return self.number
+        if sample is not None:
+            return int(self.number[sample])
+        return self.number[self.rows if self.rows is not None else slice(None)][:, None]
 
     @contextmanager
     def during(self, name: str) -> Iterator[None]:

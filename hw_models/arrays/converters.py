@@ -38,6 +38,8 @@ class Grid(NamedTuple):
     high: float
 
 
+ROUNDING = 1e-6
+"""Share of full scale within which a signal in single precision has not changed."""
 OPEN = Grid(-1.0, 0.0, 0.0)
 """The grid that changes nothing."""
 
@@ -66,6 +68,9 @@ class Digitiser:
         signal by far: the range has to hold both, and calibration samples are taken with it.
     tally : Tally, optional
         Where :meth:`digitise` writes what it does; default one of its own.
+    changes_of : Digitiser, optional
+        The converter of the signal whose changes this one converts. Changes within rounding of its full scale,
+        :data:`ROUNDING`, are none, and give no range; without any its range is that full scale.
 
     Attributes
     ----------
@@ -77,6 +82,8 @@ class Digitiser:
         Whether it collects samples, and passes signals through unchanged.
     blank : float or None
         Range after a first calibration whose samples were all 0; None leaves it uncalibrated.
+    relative : bool
+        Whether a calibrated range counts in full scales of the converter ahead, as its samples do then.
     stops : bool
         Whether a value beyond the last level is counted; not where a signal ends there by its nature.
     """
@@ -88,8 +95,10 @@ class Digitiser:
         ahead: Digitiser | None = None,
         noise_of: Digitiser | None = None,
         tally: Tally | None = None,
+        changes_of: Digitiser | None = None,
     ) -> None:
         self.converter, self.name, self.ahead, self.noise_of = converter, name, ahead, noise_of
+        self.changes_of = changes_of
         self._acts, self._full, self._share = converter.acts, converter.range, converter.noise
         self._calibrated: float | None = None
         self._levels: tuple[tuple[float, bool], Grid] = (-1.0, False), OPEN
@@ -97,6 +106,7 @@ class Digitiser:
         self.nonnegative: bool | None = None
         self.observing = False
         self.blank: float | None = 1.0
+        self.relative = False
         self.tally, self.stops = Tally() if tally is None else tally, True
         self._zeros = False
         self.samples = Samples(name, converter.percentile)
@@ -114,9 +124,9 @@ class Digitiser:
     @property
     def range(self) -> float | None:
         """Full scale as a signal; None where it is still to be calibrated."""
-        if self._full is None:
-            return self._calibrated
-        return self._full * (self.ahead.range or 1.0 if self.ahead else 1.0)
+        ahead = (self.ahead.range or 1.0) if self.ahead and (self.relative or self._full is not None) else 1.0
+        full = self._calibrated if self._full is None else self._full
+        return None if full is None else full * ahead
 
     @property
     def acts(self) -> bool:
@@ -209,6 +219,17 @@ class Digitiser:
             return out, noise_kernels.convert_stochastic(ahead, out, *levels, key, step, 2 * tile + 1, first_row)
         return out, noise_kernels.convert(ahead, out, *levels)
 
+    def quantised(
+        self, values: np.ndarray, key: np.ndarray | None = None, step: int = 0, tile: int = 0, first_row: int = 0
+    ) -> int:
+        """Convert values in place, without noise, and return how many were at the stop.
+
+        With a key rounding is stochastic where the converter's is; tile and first row are the counter of its draws.
+        """
+        if key is not None and self.converter.stochastic:
+            return int(noise_kernels.convert_stochastic(values, values, *self.grid, key, step, tile, first_row))
+        return int(noise_kernels.convert(values, values, *self.grid))
+
     def _noiseless(self, levels: Grid) -> Grid:
         return OPEN if self.converter.stochastic else levels
 
@@ -271,7 +292,7 @@ class Digitiser:
     def freeze(self) -> None:
         """Set range and sign from the samples and stop observing; does nothing where the range is fixed.
 
-        A range from before stays where the samples were all 0, or one of them not finite.
+        A range from before stays where the samples were all 0, changes within rounding, or one of them not finite.
 
         Raises
         ------
@@ -284,9 +305,10 @@ class Digitiser:
         if not self.sampled and not self.samples.spoiled:
             raise ChipError(f"{self.name}: no calibration samples")
         full = 0.0 if self.samples.spoiled else min(self.foreseen, LARGEST)
-        first, found = self._calibrated is None, full >= SMALLEST
+        whole = self.changes_of.range if self.changes_of is not None else None
+        first, found = self._calibrated is None, full >= max(SMALLEST, ROUNDING * (whole or 0.0))
         if first or found:
-            self._calibrated, self._zeros = full if found else self.blank, not found
+            self._calibrated, self._zeros = full if found else whole or self.blank, not found
             if self.converter.sign == "auto":
                 self.unsigned = found and self.samples.lowest >= 0 if self.nonnegative is None else self.nonnegative
         self.samples.forget()

@@ -27,6 +27,10 @@ Counted, with r row tiles, c column tiles and s slices, for every sample of a pr
     additions out (r s - 1)        in (c s - 1)                    of converted sums, shifts of slices in
     reads     every device         every device                    those of reference lines in
 
+Codes that are sent in d digits (:mod:`hw_models.arrays.serial`) take d times the DAC and ADC conversions and reads,
+their DAC those of a digit's bits, and additions of r s d terms for an output, c s d for an input. An array of the
+transposed path's own counts for itself, under its own name.
+
 The sum that drives reference lines takes out - c additions more; a digital reference those of the driven signals' sum
 and one subtraction for each result, in - 1 + out forward and out - 1 + in transposed. Readings at the stop are those of
 a DAC or ADC that lie beyond its last level, the ADC's by direction. Draws belong to (seed, name, direction, occasion),
@@ -38,19 +42,24 @@ sum of independent terms.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from hw_models.arrays import serial
+from hw_models.arrays.converter_bank import Converters
 from hw_models.arrays.parts import CrossbarParts
+from hw_models.arrays.paths import WeightError, checked_path, forward_parts, transposed_parts
 from hw_models.arrays.programming import Array
 from hw_models.arrays.reading import COLUMNS, Keys, Product
+from hw_models.arrays.sensing import Sensing
 from hw_models.arrays.stored import StoredWeights
-from hw_models.chip import Chip
+from hw_models.chip import Chip, Transposed
 from hw_models.chip.files import chip_of
 from hw_models.errors import ChipError
-from hw_models.kernels.blocks import Run, blocks, serial
+from hw_models.kernels.blocks import Run, blocks, serial as one_by_one
 from hw_models.kernels.random import key
 from hw_models.keywords import checked
 from hw_models.tally import Tally
@@ -119,7 +128,16 @@ class Crossbar(StoredWeights):
         How much later devices are read [s].
     converters : Converters
         DAC and ADC; may be replaced by shared ones.
+    increments : Converters or None
+        Those of changes of signals, :mod:`hw_models.chip.nudged`; the same circuits with ranges of their own.
+    other : Crossbar or None
+        The array of the transposed path, where it has devices of its own; see :mod:`hw_models.arrays.paths`.
+    second : bool
+        Whether it is such an array.
     """
+
+    other: Crossbar | None = None
+    second = False
 
     @checked(ChipError)
     def __init__(
@@ -128,18 +146,49 @@ class Crossbar(StoredWeights):
         shape: tuple[int, int],
         seed: int = 0,
         name: str = "crossbar",
-        run: Run = serial,
+        run: Run = one_by_one,
         dtype: str = "float32",
         tally: Tally | None = None,
     ) -> None:
         made = parts if isinstance(parts, CrossbarParts) else CrossbarParts.of(chip_of(parts), name)
-        super().__init__(made, shape, seed, name, run, dtype)
+        own = made.transposed.devices == "own"
+        super().__init__(forward_parts(made) if own else made, shape, seed, name, run, dtype)
         self.reads = 0
         self.tally, self.told = Tally() if tally is None else tally, dict.fromkeys(COUNTERS, 0)
+        self._sample: int | None = None
         self._row_edges = np.array([0] + [b for _, b in self.devices.row_tiles])
         self._column_edges = np.array([0] + [b for _, b in self.devices.column_tiles])
         self.keys: dict[str, Keys] = {}
+        self._of_digits: dict[tuple[str, int], Keys] = {}
+        self._sensing: dict[str, Sensing | None] = {}
+        self._error = WeightError(made.transposed.weight_error, self.shape, (seed, name))
+        if own:
+            beside = Tally(self.tally.now)
+            self.other = Crossbar(transposed_parts(made), shape, seed, f"{name} transposed", run, dtype, beside)
+            self.other.second = True
         self.begin()
+
+    @property
+    def converters(self) -> Converters:
+        """DAC and ADC of both directions."""
+        return self._converters
+
+    @converters.setter
+    def converters(self, shared: Converters) -> None:
+        self._converters = shared
+        if self.other is not None:
+            self.other.converters = shared
+
+    @property
+    def sample(self) -> int | None:
+        """Of the batch that all signals belong to; None where every row is a sample."""
+        return self._sample
+
+    @sample.setter
+    def sample(self, number: int | None) -> None:
+        self._sample = number
+        if self.other is not None:
+            self.other.sample = number
 
     def begin(self, *occasion: str | int) -> None:
         """Key the draws of reads and programmings by this occasion from now on, and number the reads anew."""
@@ -147,6 +196,58 @@ class Crossbar(StoredWeights):
         for way in ("forward", "transposed"):
             names = (key(self.seed, self.name, way, what, *occasion) for what in Keys._fields)
             self.keys[way] = Keys(*names)
+        self._of_digits.clear()
+        if self.other is not None:
+            self.other.begin(*occasion)
+
+    def _digit_keys(self, way: str, digit: int) -> Keys:
+        """Return the keys of a digit's draws; the lowest one has those of codes that are sent whole."""
+        if not digit:
+            return self.keys[way]
+        if (way, digit) not in self._of_digits:
+            meaning = (self.seed, self.name, way)
+            names = (key(*meaning, what, *self._occasion, "digit", digit) for what in Keys._fields)
+            self._of_digits[way, digit] = Keys(*names)
+        return self._of_digits[way, digit]
+
+    def program(self, weight: Array) -> None:
+        """Write all devices, those of the transposed path too; see :meth:`StoredWeights.program`."""
+        super().program(weight)
+        if self.other is not None:
+            self.other.program(self._error.added(weight))
+
+    def reread(self) -> None:
+        """Rebuild the matrices of products of both paths; see :meth:`StoredWeights.refresh`."""
+        self.refresh()
+        if self.other is not None:
+            self.other.refresh()
+
+    def leak(self) -> None:
+        """Let all devices lose what they lose from one update to the next; see :meth:`StoredWeights.leak`."""
+        super().leak()
+        if self.other is not None:
+            self.other.leak()
+
+    def read_at(self, seconds: float) -> None:
+        """Read all devices so long after they are written; see :meth:`StoredWeights.read_at`."""
+        super().read_at(seconds)
+        if self.other is not None:
+            self.other.read_at(seconds)
+
+    def elapse(self) -> None:
+        """Let the clock go on to the moment of the reads."""
+        super().elapse()
+        if self.other is not None:
+            self.other.elapse()
+
+    @contextmanager
+    def later(self, seconds: float) -> Iterator[None]:
+        """Read so much later inside; see :meth:`StoredWeights.later`."""
+        with ExitStack() as stack:
+            stack.enter_context(super().later(seconds))
+            if self.other is not None:
+                stack.enter_context(self.other.later(seconds))
+            yield
 
     def _count_writes(self) -> None:
         self.tally.add(self.name, "write", self.devices.count, self.shape)
@@ -157,7 +258,8 @@ class Crossbar(StoredWeights):
 
     def expected_transposed(self, s: Array) -> Array:
         """Return the transposed product without converters and noise; nothing is drawn or counted."""
-        return self._ideal_transposed(np.asarray(s, dtype=self.dtype), self.weights())
+        array = self if self.other is None else self.other
+        return self._ideal_transposed(np.asarray(s, dtype=self.dtype), array.weights())
 
     def _ideal_forward(self, x: Array, weight: Array) -> Array:
         """Return ``x @ weight.T``; long sums are cut into fixed blocks and added in order."""
@@ -176,38 +278,55 @@ class Crossbar(StoredWeights):
         self.run(lambda a, b: np.matmul(s, weight[:, a:b], out=result[:, a:b]), blocks(self.shape[1], COLUMNS))
         return result
 
-    def forward(self, x: Array) -> Array:
+    def forward(self, x: Array, path: str = "own", increments: bool = False) -> Array:
         """Return the read product (rows, out) of signals (rows, in), in weight units.
+
+        Parameters
+        ----------
+        x : numpy.ndarray
+            (rows, in).
+        path : {"own", "other"}
+            Other: of the array of the transposed path, where that has devices of its own.
+        increments : bool
+            Whether they are changes of signals, which have converters of their own.
 
         Raises
         ------
         ChipError
             If nothing is programmed yet, or the signals have another shape.
         """
+        if checked_path(self.name, path) and self.other is not None:
+            return self.other.forward(x, increments=increments)
         self._check_signals("forward", x, self.shape[1])
         self._count("forward", len(x))
         if self.ideal:
             return self._ideal_forward(x, self._held)
-        return self._read("forward", x, self._row_edges)
+        return self._read("forward", x, self._row_edges, increments)
 
-    def transposed(self, s: Array, out: Array | None = None) -> Array:
-        """Return the read product (rows, in) of signals (rows, out) with the same devices; errors as forward."""
+    def transposed(self, s: Array, out: Array | None = None, path: str = "own", increments: bool = False) -> Array:
+        """Return the read product (rows, in) of signals (rows, out) with the same devices, or those of this path.
+
+        ``path="other"`` reads it from the array of the forward path in any case; errors as forward.
+        """
+        if not checked_path(self.name, path) and self.other is not None:
+            return self.other.transposed(s, out, increments=increments)
         self._check_signals("transposed", s, self.shape[0])
         self._count("transposed", len(s))
         if self.ideal:
             return self._ideal_transposed(s, self._held, out)
-        result = self._read("transposed", s, self._column_edges)
+        result = self._read("transposed", s, self._column_edges, increments)
         if out is None:
             return result
         out[:] = result
         return out
 
-    def _read(self, way: str, signals: Array, edges: Array) -> Array:
+    def _read(self, way: str, signals: Array, edges: Array, increments: bool) -> Array:
         """Return a product; where it fails no converter goes on observing."""
+        converters = self.increments if increments and self.increments is not None else self.converters
         try:
             draws = self.keys[way], self.step
-            product = Product(self, self.converters.of(way), draws, signals, edges)
-            result = product.forward() if way == "forward" else product.transposed()
+            product = Product(self, converters.of(way), draws, signals, edges, self.sensing(way), self.supply)
+            result = product.read(way, lambda digit: self._digit_keys(way, digit))
         except BaseException:
             self.observe(False)
             raise
@@ -216,6 +335,33 @@ class Crossbar(StoredWeights):
         if product.sensed_at_stop:
             self.tally.add(self.name, f"adc_{way}_at_stop", product.sensed_at_stop, self.shape)
         return result
+
+    @property
+    def supply(self) -> float | Array:
+        """What currents are in this phase as a multiple of what they are in the free one, (rows, 1) where rows differ.
+
+        1 + phase_drift k + nudge_shift sign(nudge), k the number of the phase since the free one.
+        """
+        if not self.shifts:
+            return 1.0
+        now, device = self.tally.now, self.device
+        return 1.0 + device.phase_drift * now.numbers(self.sample) + device.nudge_shift * np.sign(now.nudge)
+
+    def sensing(self, way: str) -> Sensing | None:
+        """Return the errors of what senses the currents of a direction; None where there are none."""
+        if way not in self._sensing:
+            self._sensing[way] = self._errors(way)
+        return self._sensing[way]
+
+    def _errors(self, way: str) -> Sensing | None:
+        own, path = self.devices, self.path
+        if way == "forward":
+            path = Transposed(gain=path.gain) if self.second else Transposed()
+        if not (self.converters.adc.bends or path.bends):
+            return None
+        summed, sensed = (own.row_tiles, own.column_tiles) if way == "forward" else (own.column_tiles, own.row_tiles)
+        place = self.seed, self.name, way
+        return Sensing(self.converters.adc, path, place, own.slices * len(summed), sensed, self.dtype)
 
     def _check_signals(self, way: str, signals: Array, lines: int) -> None:
         if not isinstance(signals, np.ndarray) or signals.dtype.kind not in "fiub":
@@ -251,21 +397,31 @@ class Crossbar(StoredWeights):
                 continue
             way = done.operation
             bits = [each.converter.bits for each in self.converters.of(way)]
+            digits = self.digits(way)
+            bits[0] = bits[0] if digits == 1 else self.converters.dac.digit_bits
             for what, each, resolution in zip(("dac", "adc", "addition"), self.work(way), (*bits, None), strict=True):
                 found.add(self.name, f"{what} {way}", number * each, self.shape, resolution, done.phase)
-            found.add(self.name, f"read {way}", number * self.devices.count, self.shape, None, done.phase)
+            devices = digits * self.devices.count
+            found.add(self.name, f"read {way}", number * devices, self.shape, None, done.phase)
+        if self.other is not None:
+            found.join(self.other.performed())
         return found
+
+    def digits(self, way: str) -> int:
+        """Return in how many digits a code of a direction is sent."""
+        return serial.digits(self.converters.dac, self.converters.of(way)[0].unsigned)
 
     def work(self, way: str) -> tuple[int, int, int]:
         """Return DAC conversions, ADC conversions and digital additions of one sample's product; see the module."""
         own, (outputs, inputs) = self.devices, self.shape
         rows, columns, slices = len(own.row_tiles), len(own.column_tiles), own.slices
-        middle = max(inputs + outputs - 1, 0) if own.digital else 0
+        middle, digits = max(inputs + outputs - 1, 0) if own.digital else 0, self.digits(way)
         if way == "forward":
-            return inputs * columns * slices, outputs * rows * slices, outputs * (rows * slices - 1) + middle
-        summed = outputs - columns if own.references else middle
-        driven = (outputs + own.references) * rows * slices
-        return driven, inputs * columns * slices, inputs * (columns * slices - 1) + summed
+            sensed, added = outputs * rows * slices * digits, outputs * (rows * slices * digits - 1) + middle
+            return inputs * columns * slices * digits, sensed, added
+        summed = (outputs - columns) * digits if own.references else middle
+        driven = (outputs + own.references) * rows * slices * digits
+        return driven, inputs * columns * slices * digits, inputs * (columns * slices * digits - 1) + summed
 
     def news(self) -> dict[str, int]:
         """Return what the counters have grown by since this was asked last."""
@@ -278,11 +434,22 @@ class Crossbar(StoredWeights):
 
         A product that fails ends it; :func:`hw_models.arrays.calibration.calibrating` ends it whatever fails.
         """
-        self.converters.observe(on)
+        for bank in self._banks:
+            bank.observe(on)
 
     def freeze(self) -> None:
         """Set the ranges of the converters from the samples."""
-        self.converters.freeze()
+        for bank in self._banks:
+            bank.freeze()
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether a range of a converter comes from samples."""
+        return any(bank.calibrates for bank in self._banks)
+
+    @property
+    def _banks(self) -> list[Converters]:
+        return [self.converters] if self.increments is None else [self.converters, self.increments]
 
     def state(self) -> dict[str, Array]:
         """Return everything that decides later products as arrays by short name, copied.
@@ -291,9 +458,13 @@ class Crossbar(StoredWeights):
         """
         counts = [self.programmings, self.reads, self.step, self._builds, self._fresh]
         counts += [*self.counters.values(), *self.told.values()]
-        ranges = np.array([digitiser.state() for digitiser in self.converters.digitisers.values()])
-        found = self._stored_state() | {"counts": np.array(counts, dtype=np.int64), "ranges": ranges}
+        found = self._stored_state() | {"counts": np.array(counts, dtype=np.int64), "ranges": _ranges(self.converters)}
+        if self.increments is not None:
+            found["ranges_of_increments"] = _ranges(self.increments)
         found["tally.counts"] = self.tally.packed()
+        if self.other is not None:
+            found |= {f"transposed.{name}": values for name, values in self.other.state().items()}
+            found["transposed.rms"] = np.array(self._error.rms)
         order = ("held", "weight_range", "counts", "times", "keys", "ranges")  # as ever: files are the same by byte
         return {name: found[name] for name in order} | found
 
@@ -321,9 +492,19 @@ class Crossbar(StoredWeights):
             self.tally.load(state["tally.counts"])
         else:
             self._take_totals(counters)
-        for digitiser, values in zip(self.converters.digitisers.values(), state["ranges"], strict=True):
-            digitiser.load(values)
+        for name, bank in zip(("ranges", "ranges_of_increments"), self._banks, strict=False):
+            for digitiser, values in zip(bank.digitisers.values(), state[name], strict=True):
+                digitiser.load(values)
         self._load_stored(state, weight)
+        if self.other is not None:
+            self._load_other(self.other, state, weight)
+
+    def _load_other(self, other: Crossbar, state: Mapping[str, Array], weight: Array | None) -> None:
+        """Take over the state of the transposed path's array."""
+        self._error.rms = float(state["transposed.rms"])
+        start = "transposed."
+        kept = {name.removeprefix(start): values for name, values in state.items() if name.startswith(start)}
+        other.load(kept, None if weight is None else self._error.added(weight))
 
     def _take_totals(self, counters: Mapping[str, int]) -> None:
         """Take over counters of a state that has no tally, in no phase; samples of either direction from them."""
@@ -335,3 +516,8 @@ class Crossbar(StoredWeights):
         for operation, number in (own | {name: counters[name] for name in STOPS}).items():
             if number:
                 self.tally.add(self.name, operation, number, self.shape, phase="")
+
+
+def _ranges(bank: Converters) -> Array:
+    """Return the states of all digitisers, a row for each."""
+    return np.array([digitiser.state() for digitiser in bank.digitisers.values()])

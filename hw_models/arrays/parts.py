@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hw_models.arrays.converter_bank import Converters
-from hw_models.chip import Chip, Device, Layout, Wires
+from hw_models.chip import Chip, Device, Layout, Transposed, Wires
 
 
 class CrossbarParts(NamedTuple):
@@ -26,11 +26,18 @@ class CrossbarParts(NamedTuple):
     in_memory: bool = False
     """Whether weights are changed on the devices themselves, by pulses: :attr:`Crossbar.stored` in place, then
     :meth:`Crossbar.refresh`. Every device then has a last write of its own."""
+    transposed: Transposed = Transposed()
+    """Path of transposed products."""
+    increments: Converters | None = None
+    """DAC and ADC of changes of signals, where products of them are read as such."""
 
     @classmethod
     def of(cls, chip: Chip, name: str = "crossbar") -> CrossbarParts:
         """Return the parts of a chip's crossbar of that name."""
-        return cls(chip.crossbar, chip.device, chip.wires, Converters(chip, name), chip.update.in_memory)
+        states = Converters(chip, name)
+        increments = Converters(chip, name, states) if chip.nudged.increments else None
+        own = chip.crossbar, chip.device, chip.wires, states, chip.update.in_memory
+        return cls(*own, chip.transposed, increments)
 
     @property
     def converts(self) -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hw_models.arrays import line_noise
+from hw_models.arrays.bent_tiles import BentPair
 from hw_models.laws.curves import Array
 from hw_models.laws.read_noise import ReadNoise
 
@@ -49,3 +50,6 @@ class Plane(NamedTuple):
     """Filled for exact noise without wires."""
     noise: dict[tuple[str, int, int, int], line_noise.Fast | line_noise.Exact]
     """With wires, by direction, row tile, column tile and side."""
+    bent: dict[tuple[int, int, int], BentPair]
+    """With wires and devices that are no resistors, by row tile, column tile and side; :attr:`mean` is then that of
+    resistors, and what is read is found by Newton's method."""

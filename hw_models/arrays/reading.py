@@ -8,16 +8,20 @@ Blocks depend on shapes alone, so that the number of threads changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
 
+from hw_models.arrays import serial
 from hw_models.arrays.converters import OPEN, Digitiser
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.programming import Array
+from hw_models.arrays.sensing import Sensing
 from hw_models.arrays.stored import StoredWeights
 from hw_models.kernels import noise as noise_kernels
-from hw_models.kernels.blocks import blocks, serial
+from hw_models.kernels.blocks import blocks, serial as one_by_one
 from hw_models.kernels.random import normals
 
 SAMPLES = 512
@@ -57,6 +61,10 @@ class Product:
         (rows, driven lines).
     edges : numpy.ndarray
         Ends of the tiles whose currents are summed digitally (tiles + 1,).
+    sensing : Sensing, optional
+        Errors of what senses the currents.
+    supply : float or numpy.ndarray
+        What all lines are driven with as a multiple of their codes, (rows, 1) where rows differ.
 
     Attributes
     ----------
@@ -71,18 +79,30 @@ class Product:
         draws: tuple[Keys, int],
         signals: Array,
         edges: Array,
+        sensing: Sensing | None = None,
+        supply: float | Array = 1.0,
     ) -> None:
         self.stored, (self.keys, self.step) = stored, draws
         self.edges, self.tiles, self.rows = edges, len(edges) - 1, len(signals)
         self.planes, self.ends = stored.planes, edges.tolist()
         self.dac, self.adc = converters
         self.grid, self.floor = self.adc.grid, self.adc.noise**2
-        self.plain = not (self.adc.observing or (self.adc.acts and self.adc.converter.stochastic))
-        self.run = serial if self.adc.observing else stored.run
+        self.sensing = sensing
+        self.plain = not (sensing or self.adc.observing or (self.adc.acts and self.adc.converter.stochastic))
+        self.run = one_by_one if self.adc.observing else stored.run
         self.samples = blocks(self.rows, SAMPLES)
         self.driven_at_stop = self.sensed_at_stop = 0
         self.signals = np.ascontiguousarray(signals, dtype=stored.dtype)
-        self.driven = self._drive(self.signals)
+        self.supplied, self.supply = stored.shifts, supply
+        self.codes = self._drive(self.signals)
+        settings, tiles = stored.converters.dac, stored.tiles
+        self.digits = serial.digits(settings, self.dac.unsigned)
+        curved = not stored.device.current_voltage.linear
+        self.curve = stored.device if curved and not tiles.bent and settings.encoding == "amplitude" else None
+        self.full = serial.full_scale(self.dac) if curved or sensing or self.digits > 1 else 1.0
+        self.driven = self._supplied(self._curved(self.codes))
+        self.whole = True
+        self.effective: Array | None = None
         self.exact = bool(self.planes[0].sides)
         self.lined = stored.tiles.lined
         self.raw = stored.devices.digital and (self.adc.acts or self.adc.observing)
@@ -93,12 +113,30 @@ class Product:
         """Return the sums of the signals of every tile (rows, tiles)."""
         return np.stack([signals[:, i:j].sum(1) for i, j in zip(self.ends[:-1], self.ends[1:], strict=True)], axis=1)
 
+    def _curved(self, codes: Array, lines: int | Array = 1) -> Array:
+        """Return signals as devices see them by their curve, :mod:`hw_models.laws.current_voltage`.
+
+        Of a sum that so many lines share, what they pass together. Behind wires it is found with their voltages.
+        """
+        if self.curve is None:
+            return codes
+        scale = codes.dtype.type(self.full) * np.asarray(lines, dtype=codes.dtype)
+        share = np.clip(codes / scale, -1, 1)
+        return self.curve.current_voltage.current(share, self.curve) * scale
+
+    def _supplied(self, driven: Array) -> Array:
+        """Return what lines are driven with as this phase supplies it."""
+        return (driven * self.supply).astype(driven.dtype, copy=False) if self.supplied else driven
+
     def _subtract(self, total: Array) -> None:
         """Subtract the middle digitally, as the codes of the DAC know it; without an ADC the means lack it already."""
-        if not self.stored.devices.digital or not (self.raw or self.dac.noise):
+        if not self.stored.devices.digital or not self.whole:
             return
-        codes = self._convert(self.signals, noiseless=True)[0] if self.dac.noise else self.driven
-        sums = codes.sum(1) if self.raw else codes.sum(1) - self.driven.sum(1)
+        if not (self.raw or self.dac.noise or self.supplied or self.curve is not None):
+            return
+        codes = self._convert(self.signals, noiseless=True)[0] if self.dac.noise else self.codes
+        effective = self.driven.sum(1) if self.effective is None else self.effective
+        sums = codes.sum(1) if self.raw else codes.sum(1) - effective
         middle = sum(self.stored.factor(plane) * plane.zero for plane in self.planes)
         total -= sums[:, None] * total.dtype.type(middle)
 
@@ -124,6 +162,26 @@ class Product:
         noise_kernels.deviations(self.driven, self.edges, size, floor, found)
         return found
 
+    def read(self, way: str, keys: Callable[[int], Keys]) -> Array:
+        """Return the product of a direction; of codes that are sent in digits their sum, with the keys of each."""
+        if self.digits == 1:
+            return self.forward() if way == "forward" else self.transposed()
+        total: Array | None = None
+        effective, settings = np.zeros(self.rows, dtype=self.codes.dtype), self.stored.converters.dac
+        for digit, (weight, codes) in enumerate(serial.split(self.codes, self.full, settings, self.dac.unsigned)):
+            part = copy(self)
+            part.codes, part.keys, part.whole = codes, keys(digit), False
+            part.driven = self._supplied(self._curved(codes))
+            found = (part.forward() if way == "forward" else part.transposed()) * codes.dtype.type(weight)
+            total = found if total is None else total + found
+            effective += part.driven.sum(1) * codes.dtype.type(weight)
+            self.sensed_at_stop += part.sensed_at_stop
+        if total is None:
+            raise ValueError("a code has at least one digit")
+        self.effective = effective
+        self._subtract(total)
+        return total
+
     def forward(self) -> Array:
         """Return the sum over row tiles, (rows, out)."""
         outputs, inputs = self.stored.shape
@@ -144,7 +202,10 @@ class Product:
                 x = self.driven[a:b, i:j]
                 square = x * x if self.varied else x
                 for k, plane in enumerate(self.planes):
-                    np.matmul(x, plane.mean[:, i:j].T, out=current)
+                    if plane.bent:
+                        self._bent_forward(current, plane, k, tile, x, a)
+                    else:
+                        np.matmul(x, plane.mean[:, i:j].T, out=current)
                     if noise is not None:
                         current += noise[k, tile, a:b]
                     elif self.lined:
@@ -155,7 +216,8 @@ class Product:
                         current += sums[a:b, tile, None] * current.dtype.type(plane.zero)
                     variance = square @ plane.variance[:, i:j].T if plane.variance is not None else None
                     spread = sigma[tile, a:b] if sigma.size else sigma
-                    stops += self._sense(current, spread, variance, plane, k * self.tiles + tile, a, total, 0)
+                    place, number = (k, tile, 0), k * self.tiles + tile
+                    stops += self._sense(current, spread, variance, plane, place, number, a, total)
             return stops
 
         self.sensed_at_stop = sum(self.run(block, blocks(len(groups) * len(self.samples), 1)))
@@ -167,10 +229,10 @@ class Product:
     def transposed(self) -> Array:
         """Return the sum over column tiles, (rows, in)."""
         own, inputs = self.stored.devices, self.stored.shape[1]
-        parts = own.row_tiles if self.lined else blocks(inputs, COLUMNS)
+        parts = own.row_tiles if self.lined or self.stored.tiles.bent else blocks(inputs, COLUMNS)
         total = np.zeros((self.rows, inputs), dtype=self.driven.dtype)
         sums = self._sums(self.driven) if own.references or self.raw else None
-        taken = self._taken(sums) if own.references and sums is not None else None
+        taken = self._taken(self._sums(self.codes)) if own.references else None
         sigma, noise = self._sigma(taken), self._draw(False, taken) if self.exact else None
         short = sums - taken if sums is not None and taken is not None and (sums != taken).any() else None
 
@@ -182,8 +244,12 @@ class Product:
                 first, last = self.ends[tile], self.ends[tile + 1]
                 s = self.driven[a:b, first:last]
                 for k, plane in enumerate(self.planes):
-                    np.matmul(s, plane.mean[first:last, i:j], out=current)
                     variance = None
+                    if plane.bent:
+                        drives = s if taken is None else self._with_references(s, taken[a:b, tile], tile)
+                        self._bent_transposed(current, plane, (k, tile, index % len(parts)), drives, a)
+                    else:
+                        np.matmul(s, plane.mean[first:last, i:j], out=current)
                     if noise is not None:
                         current += noise[k, tile, a:b, i:j]
                     elif self.lined:
@@ -198,16 +264,51 @@ class Product:
                             variance += np.square(taken[a:b, tile, None]) * plane.reference[tile, i:j]
                     if self.raw and sums is not None:
                         current += sums[a:b, tile, None] * current.dtype.type(plane.zero)
-                    if short is not None and plane.middle is not None:
+                    if short is not None and plane.middle is not None and not plane.bent:
                         current += short[a:b, tile, None] * (plane.middle[tile, i:j] * current.dtype.type(own.unit))
                     number = (k * self.tiles + tile) * len(parts) + index % len(parts)
                     spread = sigma[tile, a:b] if sigma.size else sigma
-                    stops += self._sense(current, spread, variance, plane, number, a, total[a:b], i)
+                    stops += self._sense(current, spread, variance, plane, (k, tile, i), number, a, total[a:b])
             return stops
 
         self.sensed_at_stop = sum(self.run(block, blocks(len(parts) * len(self.samples), 1)))
         self._subtract(total)
         return total
+
+    def _bent_forward(self, current: Array, plane: Plane, k: int, tile: int, x: Array, first: int) -> None:
+        """Write the currents of one row tile whose devices are no resistors behind its wires."""
+        own, place = self.stored.devices, (self.keys.device, self.step)
+        for c, (i, j) in enumerate(own.column_tiles):
+            number = (k * self.tiles + tile) * len(own.column_tiles) + c
+            lines = self._bent(plane, (tile, c), x, False, (*place, number, first))
+            outputs = own.combined(c)
+            current[:, i:j] = lines if outputs is None else lines @ outputs
+        self._without_middle(current, plane, x)
+
+    def _bent_transposed(
+        self, current: Array, plane: Plane, place: tuple[int, int, int], drives: Array, first: int
+    ) -> None:
+        """Write the currents of a column tile at one row tile; ``place`` is slice, column and row tile."""
+        k, c, r = place
+        number = (k * self.tiles + c) * len(self.stored.devices.row_tiles) + r
+        current[:] = self._bent(plane, (r, c), drives, True, (self.keys.device, self.step, number, first))
+        self._without_middle(current, plane, drives)
+
+    def _bent(
+        self, plane: Plane, place: tuple[int, int], drives: Array, turned: bool, draws: tuple[Array, int, int, int]
+    ) -> Array:
+        """Return the currents of all sides of a tile, in units of a."""
+        full, law, in_time = self.full, self.stored.tiles.law, self.stored.converters.dac.encoding == "pulse_width"
+        share, total = np.clip(drives.astype(np.float64) / full, -1, 1), np.zeros(())
+        for side in range(self.stored.devices.sides):
+            tile = plane.bent[(*place, side)]
+            total = total + tile.read(share, turned, in_time, law, (draws[0], draws[1], 2 * draws[2] + side, draws[3]))
+        return total * full
+
+    def _without_middle(self, current: Array, plane: Plane, drives: Array) -> None:
+        """Take the middle of a digital reference off, as all means lack it; see :meth:`_subtract`."""
+        if plane.zero:
+            current -= drives.sum(1)[:, None] * current.dtype.type(plane.zero)
 
     def _add_line_noise(self, current: Array, plane: Plane, k: int, tile: int, x: Array, first: int) -> None:
         """Add the noise of one row tile behind wires to the currents of all outputs."""
@@ -226,11 +327,10 @@ class Product:
 
     def _taken(self, sums: Array) -> Array:
         """Return how much of the tiles' sums (rows, tiles) their reference lines are driven by together."""
+        counts = np.array([b - a for a, b in self.stored.devices.reference_lines], dtype=sums.dtype)
         full = self.dac.range if self.dac.acts else None
-        if full is None:
-            return sums
-        most = np.array([full * (b - a) for a, b in self.stored.devices.reference_lines], dtype=sums.dtype)
-        return np.clip(sums, -most, most)
+        taken = sums if full is None else np.clip(sums, -full * counts, full * counts)
+        return self._supplied(self._curved(taken, counts))
 
     def _sigma(self, taken: Array | None) -> Array:
         """Return the standard deviations that all outputs of a tile have in common (tiles, rows), or nothing."""
@@ -252,15 +352,16 @@ class Product:
         sigma: Array,
         variance: Array | None,
         plane: Plane,
+        place: tuple[int, int, int],
         number: int,
         first: int,
         total: Array,
-        column: int,
     ) -> int:
         """Add the converted currents of one tile to the total and return how many were at the stop.
 
-        The currents are left noisy.
+        ``place`` is slice, tile and first sensed line. The currents are left noisy.
         """
+        column, where = place[2], (place[0] * self.tiles + place[1], place[2])
         scale, draws = self.stored.factor(plane), (self.keys.read, self.step, number, first)
         grid, target, at = self.grid, total, column
         if not self.plain:
@@ -271,8 +372,12 @@ class Product:
             stops = noise_kernels.sense_varied(current, variance, self.floor, *draws, *grid, scale, target, at)
         if self.plain:
             return int(stops)
+        if self.sensing is not None:
+            self.sensing.reach(current, *where, self.full)
         if self.adc.observing:
-            self.adc.sample(current)
+            self.adc.sample(current / current.dtype.type(self.full) if self.adc.relative else current)
+        elif self.sensing is not None:
+            stops = self.sensing.convert(current, *where, self.adc, (self.keys.adc, *draws[1:]))
         else:
             stops = noise_kernels.convert_stochastic(current, current, *self.grid, self.keys.adc, *draws[1:])
         total[:, column : column + current.shape[1]] += current * current.dtype.type(scale)

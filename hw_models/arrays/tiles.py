@@ -11,7 +11,9 @@ independent and fresh in every read, is
 Behind wires the mean is that of G_eff (:mod:`hw_models.arrays.wires`) at the conductances m - Z v, with mean m and
 variance v of a read and the impedance Z of the lines: a fluctuation dg counts as dg - Z dg^2 to second order. Between
 two solutions of the network (Wires.refresh_every) its share and beside are kept, G_eff = share G + beside, and what it
-does to noise. Noise there belongs to every tile as a whole: :mod:`hw_models.arrays.line_noise`.
+does to noise. Noise there belongs to every tile as a whole: :mod:`hw_models.arrays.line_noise`. Devices that are no
+resistors are solved with the drives of every read: :mod:`hw_models.arrays.bent_wires`; the matrices are then those of
+resistors.
 """
 
 from __future__ import annotations
@@ -22,14 +24,14 @@ from typing import NamedTuple
 import numpy as np
 
 from hw_models.arrays import line_noise, wires
+from hw_models.arrays.bent_tiles import MICRO, BentPair
+from hw_models.arrays.bent_wires import BentTile
 from hw_models.arrays.planes import Plane, Side
 from hw_models.arrays.programming import BLOCK, Array, Devices
 from hw_models.kernels.blocks import Run, blocks
 from hw_models.laws.curves import Seconds
 
 _log = logging.getLogger(__name__)
-MICRO = 1e-6
-"""S in a uS."""
 
 
 class Job(NamedTuple):
@@ -56,9 +58,11 @@ class Tiles:
         self.law = self.device.noise
         self.uniform = self.law.uniform and not devices.wired
         noisy = self.device.read_noise > 0
-        self.lined = noisy and devices.wired
-        self.exact = noisy and self.layout.exact_noise and not self.lined
-        self.varied = noisy and not self.uniform and not self.exact and not self.lined
+        self.bent = devices.wired and not self.device.current_voltage.linear
+        self.lined = noisy and devices.wired and not self.bent
+        fast = noisy and not self.lined and not self.bent
+        self.exact = fast and self.layout.exact_noise
+        self.varied = fast and not self.uniform and not self.exact
         self.kept: dict[str, Array] = {}
         self.networks: dict[tuple[int, int, int, int], line_noise.LineNetwork] = {}
         self.told = False
@@ -124,7 +128,7 @@ class Tiles:
             g, sigma, mean = (np.empty((outputs + own.references, inputs), dtype=np.float32) for _ in range(3))
             sides.append(Side(g, mean if self.law.shifts else g, sigma, -1.0 if side else 1.0))
         uniform = (self.device.read_noise * own.unit) ** 2 if self.uniform else 0.0
-        return Plane(read, variance, reference, middle, zero, uniform, factor, sides, {})
+        return Plane(read, variance, reference, middle, zero, uniform, factor, sides, {}, {})
 
     def _fill(self, job: Job, outputs: tuple[int, int]) -> Array:
         """Fill the rows of some outputs, without wires; return sums of G programmed and now."""
@@ -208,6 +212,9 @@ class Tiles:
                 g, network = self._network((k, side, r, c), numbers, cut, counted, variance, job.solve)
                 share, left = wires.attenuation(g, network.effective)
                 read[:, cut] = share.T * counted[:, cut] + left.T / MICRO
+                if self.bent:
+                    sigma = self._sigma(before, now, numbers)[:, cut] if self.device.read_noise else None
+                    plane.bent[r, c, side] = self._bent_pair(side, mean[:, cut], now[:, cut], sigma)
                 if self.lined:
                     sigma = self._sigma(before, now, numbers)
                     tile = [values[:, cut] * own.unit for values in (now, mean, sigma)]
@@ -216,6 +223,16 @@ class Tiles:
                 plane.middle[c] = read[last - first :].mean(0)
             self._put_mean(job, (k, side), (first, last), read[: last - first])
         return sums
+
+    def _bent_pair(self, side: int, mean: Array, now: Array, sigma: Array | None) -> BentPair:
+        """Return one side of a tile for Newton's method; (lines, in) each [uS]."""
+        line, law = self.wires, self.device.current_voltage
+        tile = BentTile(mean.T.astype(np.float64) * MICRO, line.r_word, line.r_bit, law, self.device)
+        scale = float(self.devices.unit) * (-1 if side else 1)
+        if sigma is None:
+            return BentPair(tile, scale, None, None)
+        g, spread = (np.ascontiguousarray(values.T, dtype=np.float32) for values in (now, sigma))
+        return BentPair(tile, scale, g, spread)
 
     def _lost(self, mean: Array, variance: Array) -> Array:
         """Return Z v [uS] of the devices of a column tile, at most their mean."""

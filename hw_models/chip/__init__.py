@@ -6,6 +6,8 @@ from types import ModuleType
 
 from hw_models import lazy
 from hw_models.chip.description import (
+    ADC,
+    DAC,
     Attention,
     Chip,
     Converter,
@@ -13,14 +15,19 @@ from hw_models.chip.description import (
     Events,
     Layout,
     Neuron,
+    Nudged,
     Part,
     Pulse,
     Readout,
+    Timing,
+    Transposed,
     Update,
     Wires,
 )
 
 __all__ = [
+    "ADC",
+    "DAC",
     "Attention",
     "Chip",
     "Converter",
@@ -28,9 +35,12 @@ __all__ = [
     "Events",
     "Layout",
     "Neuron",
+    "Nudged",
     "Part",
     "Pulse",
     "Readout",
+    "Timing",
+    "Transposed",
     "Update",
     "Wires",
 ]

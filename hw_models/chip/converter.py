@@ -7,7 +7,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hw_models.chip.fields import Bits, NonNegative, Part, Positive, at
+from hw_models.chip.fields import Bits, Count, NonNegative, Part, Positive, at
+
+WIDEST = 12
+"""Most bits of a converter whose steps have widths of their own."""
 
 
 class Converter(Part):
@@ -39,6 +42,15 @@ class Converter(Part):
         """Whether its range comes from samples."""
         return self.acts and self.range is None
 
+    @property
+    def of_increments(self) -> Self:
+        """The same circuit for changes of a signal, which have either sign.
+
+        Behind digital codes its full scale is theirs to choose and calibrated anew; what only clips keeps its range.
+        """
+        digital = self.bits is not None or self.noise > 0
+        return self.model_copy(update={"sign": "signed", "range": None if digital else self.range})
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.bits == 1 and self.sign != "unsigned":
@@ -51,4 +63,69 @@ class Converter(Part):
             self.idle("where the range is calibrated", "percentile", "margin")
             if self.sign == "auto":
                 raise ValueError("sign = 'auto': a fixed range needs signed or unsigned")
+        return self
+
+
+class DAC(Converter):
+    """What drives the lines of an array; see :mod:`hw_models.arrays.serial` for digits."""
+
+    encoding: Literal["amplitude", "pulse_width"] = at("conversion", default="amplitude")
+    """A signal is a share of the read voltage, or of the time for which the whole of it is applied."""
+    digit_bits: Annotated[int, Field(ge=1, le=12)] | None = at("conversion", "bit", None)
+    """Bits of a code that are applied at a time, digit by digit: the currents of each are converted by the ADC, shifted
+    and added digitally, read noise drawn in each. Unset applies codes whole."""
+    digit_sign: Literal["magnitude", "twos_complement"] = at("conversion", default="magnitude")
+    """Signed codes in digits: the sign goes with every digit of the magnitude; or the sign bit of a two's complement is
+    a digit of its own, of weight -2^(bits - 1), and no line is driven below 0."""
+
+    @model_validator(mode="after")
+    def _digits(self) -> Self:
+        if self.digit_bits is None:
+            self.idle("with digit_bits", "digit_sign")
+        if self.sign == "unsigned":
+            self.idle("with signed codes", "digit_sign")
+        if self.bits is None:
+            self.idle("with bits", "digit_bits", "digit_sign")
+        elif self.digit_sign == "magnitude" and self.digit_bits is not None:
+            most = self.bits - 1 if self.sign == "signed" else self.bits
+            if self.digit_bits >= most:
+                self.idle(f"below {most}, the bits of a code without its sign", "digit_bits")
+        return self
+
+
+class ADC(Converter):
+    """What converts the lines of one tile; see :mod:`hw_models.arrays.sensing` for its errors."""
+
+    columns: Count = at("device", "outputs", 1)
+    """Outputs of a tile that share one ADC, one after the other; they share its errors."""
+    gain_spread: NonNegative = at("device", default=0.0)
+    """ADC-to-ADC spread of the gain, ahead of the quantiser."""
+    offset_spread: NonNegative = at("device", "full scale", 0.0)
+    """ADC-to-ADC spread of the offset, ahead of the quantiser."""
+    inl: Annotated[float, Field(gt=-0.5, lt=0.5)] = at("device", "full scale", 0.0)
+    """Integral non-linearity: largest deviation from the line through both ends, as a smooth curve that all ADCs have
+    in common; 1 LSB is 1/(2^(bits - 1) - 1) of a signed full scale."""
+    inl_spread: NonNegative = at("device", "full scale", 0.0)
+    """ADC-to-ADC spread of it."""
+    inl_shape: Literal["bow", "s"] = at("device", default="bow")
+    """A parabola between both ends, as of the second harmonic, or a cubic through the middle as well, of the third."""
+    dnl: NonNegative = at("device", "LSB", 0.0)
+    """Differential non-linearity: standard deviation of the width of a step, of every ADC and code."""
+
+    @property
+    def bends(self) -> bool:
+        """Whether its transfer differs from that of an ideal one, but for noise and rounding."""
+        return max(self.gain_spread, self.offset_spread, abs(self.inl), self.inl_spread, self.dnl) > 0
+
+    @property
+    def acts(self) -> bool:
+        """Whether it changes a signal."""
+        return super().acts or self.bends
+
+    @model_validator(mode="after")
+    def _errors(self) -> Self:
+        if self.bits is None or self.bits > WIDEST:
+            self.idle(f"with bits up to {WIDEST}", "dnl")
+        if not (self.inl or self.inl_spread):
+            self.idle("with inl or inl_spread", "inl_shape")
         return self

@@ -1,7 +1,7 @@
 """A chip as data: frozen parts, every effect off by default, unknown keys refused.
 
     chip = hw_models.Chip.ideal()
-    chip = hw_models.Chip(device=Device(g_max=25.0, read_noise=0.5), adc=Converter(bits=8))
+    chip = hw_models.Chip(device=Device(g_max=25.0, read_noise=0.5), adc=ADC(bits=8))
     chip = hw_models.presets.load("joshi_2020_pcm")
 
 Signals are in the network's own units. Inside a crossbar an input is a share of the DAC's range, a weight a share of
@@ -21,13 +21,16 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from hw_models.chip import faults, layers
-from hw_models.chip.converter import Converter
+from hw_models.chip.converter import ADC, DAC, Converter
 from hw_models.chip.device import Device
 from hw_models.chip.events import Events
 from hw_models.chip.fields import Count, Idle, Part, at, leaves_of, silenced
 from hw_models.chip.layout import Layout
 from hw_models.chip.learning import Pulse, Update
+from hw_models.chip.nudged import Nudged
 from hw_models.chip.periphery import Attention, Neuron, Readout
+from hw_models.chip.timing import Timing
+from hw_models.chip.transposed import Transposed
 from hw_models.chip.wires import Wires
 from hw_models.errors import ChipError
 from hw_models.laws.mapping import zero_and_reach
@@ -38,8 +41,8 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 __all__ = [
-    "Attention", "Chip", "Converter", "Device", "Events", "Layout", "Neuron", "Part", "Pulse", "Readout", "Update",
-    "Wires",
+    "ADC", "DAC", "Attention", "Chip", "Converter", "Device", "Events", "Layout", "Neuron", "Nudged", "Part", "Pulse",
+    "Readout", "Timing", "Transposed", "Update", "Wires",
 ]  # fmt: skip
 PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat", "kept"})
 """Fields of a chip that describe it and act on nothing."""
@@ -73,10 +76,12 @@ class Chip(Part):
     """The resistive device."""
     wires: Wires = at("programming", default=Wires())
     """Line resistance."""
-    dac: Converter = at("conversion", default=Converter())
+    dac: DAC = at("conversion", default=DAC())
     """From states to the lines of an array, both directions."""
-    adc: Converter = at("conversion", default=Converter())
+    adc: ADC = at("conversion", default=ADC())
     """From the lines of one tile to numbers, both directions."""
+    transposed: Transposed = at("device", default=Transposed())
+    """Path of transposed products."""
     neuron: Neuron = at("step", default=Neuron())
     """Neuron circuits."""
     attention: Attention = at("step", default=Attention())
@@ -87,8 +92,14 @@ class Chip(Part):
     """How weights change."""
     events: Events = at("step", default=Events())
     """Event-driven array."""
+    nudged: Nudged = at("read", default=Nudged())
+    """How nudged phases are computed."""
+    timing: Timing = at("step", default=Timing())
+    """How long things take."""
     calibration_samples: Count = at("calibration", "samples", 64)
     """Training samples on which ranges are calibrated, where one is."""
+    calibration_every: Count | None = at("calibration", "updates", None)
+    """Training: updates after which all those ranges are calibrated anew, on other samples; unset keeps the first."""
 
     @classmethod
     def ideal(cls) -> Chip:
@@ -106,6 +117,11 @@ class Chip(Part):
         converters = (self.dac, self.adc, self.attention.state)
         drawn = any(converter.stochastic or converter.noise for converter in converters)
         return bool(drawn or self.device.read_noise or self.neuron.state_noise)
+
+    @property
+    def shifts(self) -> bool:
+        """Whether the same product differs from phase to phase."""
+        return self.substrate == "crossbar" and (self.device.phase_drift != 0 or self.device.nudge_shift != 0)
 
     @property
     def level(self) -> float:
@@ -129,7 +145,8 @@ class Chip(Part):
         converters = (self.dac, self.adc, self.attention.state, self.readout)
         patterns = self.attention.kind == "analog" and self.attention.pattern_range is None
         events = self.substrate == "event_driven" and self.events.state_range is None
-        return patterns or events or any(converter.calibrates for converter in converters)
+        increments = self.nudged.increments and self.dac.of_increments.calibrates
+        return patterns or events or increments or any(converter.calibrates for converter in converters)
 
     @property
     def unseen(self) -> frozenset[str]:
@@ -151,6 +168,7 @@ class Chip(Part):
         found |= set() if in_us or by_share else {"device.g_min"}
         faults = device.levels is not None or device.stuck_low or device.stuck_high or bar.slices > 1
         exact = not (in_us or by_share or faults or bar.weight_range or self.dac.acts or self.adc.acts)
+        exact = exact and not (self.shifts or self.transposed.bends)
         return frozenset(found | ({"crossbar.weight_headroom"} if exact else set()))
 
     def differences(self) -> Page:
@@ -240,16 +258,32 @@ class Chip(Part):
     def _possible(self) -> Self:
         if self.substrate == "event_driven":
             none = "on crossbars: an event-driven array has none"
-            self.idle(none, "crossbar", "device", "wires", "dac", "adc")
+            self.idle(none, "crossbar", "device", "wires", "dac", "adc", "transposed")
             self.idle("on crossbars: event-driven arrays learn by 'digital', with every update", "update")
             self.idle("on crossbars: event-driven arrays have a digital attention unit", "attention.kind")
+            self.idle("on crossbars: event-driven arrays send what has changed anyway", "nudged")
+            self.idle(none, *(f"timing.{name}" for name in ("dac", "integration", "adc", "pulse", "row")))
         else:
             self.idle("with substrate = 'event_driven'", "events")
         self._check_age()
         if self.update.scheme == "digital":
-            self.idle("with update.scheme pulsed or mixed_precision", "device.pulse")
+            self.idle("with update.scheme pulsed or mixed_precision", "device.pulse", "timing.pulse")
+            if self.update.reprogram_every == 1:
+                written = "where weights change in memory, or with update.reprogram_every above 1"
+                self.idle(f"{written}: others are written anew", "device.leak")
+        else:
+            self.idle("with update.scheme digital, which programs rows anew", "timing.row", "crossbar.follow_weights")
         if not self.device.read_noise:
             self.idle("with device.read_noise above 0", "crossbar.exact_noise")
+        if not self.calibrates:
+            self.idle("where a range is calibrated", "calibration_every")
+        if "crossbar.weight_headroom" in self.unseen:
+            self.idle("where something goes by the range of the weights", "crossbar.follow_weights")
+        if self.transposed.devices == "same":
+            self.idle("with transposed.devices own", "nudged.paths")
+        if self.nudged.increments:
+            self._check_increments()
+        self._check_paths()
         if self.crossbar.slices > 1:
             self._check_slices()
         if self.crossbar.mapping == "offset":
@@ -268,10 +302,41 @@ class Chip(Part):
         if not ((exponents and device.age) or device.flickers):
             self.idle(f"with a drift exponent and an age, or read noise of law {AGEING}", "device.drift_start")
 
+    def _check_increments(self) -> None:
+        for name, converter in (("dac", self.dac), ("adc", self.adc)):
+            if converter.bits == 1:
+                raise ValueError(f"{name}.bits = 1: increments have either sign and need 2 or more")
+        if self.attention.kind == "analog":
+            read = "analog attention units read states"
+            raise ValueError(f"nudged.drive = 'increments': {read}, use attention.kind = 'digital'")
+    def _check_paths(self) -> None:
+        """Refuse what no current of this chip goes by."""
+        adc, dac, device = self.adc, self.dac, self.device
+        if not max(adc.gain_spread, adc.offset_spread, adc.inl_spread, adc.dnl, self.timing.adc):
+            differing = "ADCs that differ, by gain_spread, offset_spread, inl_spread or dnl"
+            self.idle(f"with timing.adc or {differing}", "adc.columns")
+        wired = self.wires.r_word > 0 or self.wires.r_bit > 0
+        if device.iv != "sinh":
+            self.idle("with device.iv sinh", "device.read_voltage")
+        if device.iv == "linear":
+            self.idle("with device.iv sinh or cubic", "dac.encoding")
+        elif dac.bits is None and dac.range is None:
+            raise ValueError(f"device.iv = {device.iv!r}: it needs a DAC with a full scale, dac.bits or dac.range")
+        elif wired:
+            self.idle("with device.iv linear, behind wires", "wires.refresh_every", "crossbar.exact_noise")
+        elif dac.encoding == "pulse_width" or dac.digit_bits == 1:
+            where = "dac.encoding amplitude and digits of more than a bit, or behind wires"
+            self.idle(f"with {where}", "device.iv", "device.read_voltage", "device.iv_voltage", "device.iv_cubic")
+        if self.transposed.devices == "own" and self.update.scheme != "digital":
+            scheme = f"update.scheme = '{self.update.scheme}'"
+            raise ValueError(f"{scheme}: it moves one array, transposed.devices = 'own' needs 'digital' to write both")
+
     def _check_slices(self) -> None:
         levels, bits = self.device.levels, self.crossbar.slice_bits or 0
         if levels is not None and levels < 2**bits:
             raise ValueError(f"crossbar.slice_bits = {bits}: {2**bits} levels, the device has {levels}")
+        if self.device.disturb:
+            raise ValueError(f"device.disturb = {self.device.disturb}: it is of weights on one slice, not of several")
         if self.update.scheme != "digital":
             raise ValueError(f"update.scheme = '{self.update.scheme}': bit slices are reprogrammed, by 'digital' only")
 

@@ -10,16 +10,21 @@ from pydantic import Field, model_validator
 
 from hw_models.chip.fields import Branch, Finite, Four, NonNegative, Part, Positive, Share, at
 from hw_models.chip.learning import Pulse
+from hw_models.laws.current_voltage import CURRENT_VOLTAGE, CurrentVoltage
 from hw_models.laws.law import meaning, menu, missing, taken
 from hw_models.laws.read_noise import READ_NOISE, UNIT, ReadNoise
 from hw_models.reading import Entries, Page
 
 if TYPE_CHECKING:
     ReadNoiseName = str
+    CurrentVoltageName = str
 else:
     ReadNoiseName = Literal[tuple(READ_NOISE)]
+    CurrentVoltageName = Literal[tuple(CURRENT_VOLTAGE)]
 
 RELAXATION = (1.0, 86400.0)
+STEEPEST = 20.0
+"""Largest read voltage over ``iv_voltage``; beyond, a half driven device would pass less than 1e-4 of a full one."""
 
 
 def refitted(device: Entries, changes: Entries) -> Page:
@@ -98,6 +103,24 @@ class Device(Part):
     the evaluation after each epoch looks this much ahead. What was trained may be read at any age without a write."""
     drift_compensation: bool = at("read", default=False)
     """Scale the outputs by the ratio of the summed conductances at programming and now."""
+    phase_drift: Annotated[float, Field(ge=-0.01, le=0.01)] = at("read", "1/phase", 0.0)
+    """Share by which conductances, or the supply they are read with, are higher in each phase of a sample than in the
+    one before (heating, a supply that sags: negative): products of phase k are 1 + k phase_drift times what they are in
+    the free phase, which is k = 0. Products of the clamped input that are held are of the free phase."""
+    nudge_shift: Annotated[float, Field(ge=-0.5, le=0.5)] = at("read", "1", 0.0)
+    """Share by which they are higher while a positive nudge is on, and lower with a negative one (load of the nudge on
+    the supply): no order of the phases takes it away."""
+    leak: Share = at("update", "1/update", 0.0)
+    """Share of what a device conducts above g_min that is lost from one update to the next. A weight that is kept in
+    digital form is written anew with its next programming; one that changes in memory loses it."""
+    disturb: Share = at("programming", "move", 0.0)
+    """Share of the move of a written device by which the others on its row and its column of the tile move too, where
+    writes are pulses all of them, else those that were written before it."""
+    read_voltage: Positive | None = at("read", "V", None)
+    """Voltage across a device whose line is driven by the full scale of the DAC (1 without one)."""
+    iv: CurrentVoltageName = at("read", default="linear", means=f"Current by voltage. {menu(CURRENT_VOLTAGE)}")
+    iv_voltage: Positive | None = at("read", "V", None, meaning(CURRENT_VOLTAGE, "iv_voltage"))
+    iv_cubic: Annotated[float, Field(ge=0, le=1)] = at("read", means=meaning(CURRENT_VOLTAGE, "iv_cubic"))
     stuck_low: Share = at("device", default=0.0)
     """Share of devices stuck at g_min."""
     stuck_high: Share = at("device", default=0.0)
@@ -124,6 +147,11 @@ class Device(Part):
     def noise(self) -> ReadNoise:
         """The law of read noise, which acts where ``read_noise`` is above 0."""
         return READ_NOISE[self.read_noise_law]
+
+    @property
+    def current_voltage(self) -> CurrentVoltage:
+        """The law of its current by the voltage across it."""
+        return CURRENT_VOLTAGE[self.iv]
 
     @property
     def flickers(self) -> bool:
@@ -153,6 +181,7 @@ class Device(Part):
         if not self.g_min:
             self.idle("with g_min above 0", "g_min_spread")
         self._check_idle_noise()
+        self._check_iv()
         for name in ("drift_mean", "drift_spread"):
             if not getattr(self, name)[3]:
                 self.idle("with a highest exponent above 0, its last number", name)
@@ -171,6 +200,19 @@ class Device(Part):
             self.idle(f"with read_noise_law {laws}", name)
         for reason, names in self.noise.idle(self):
             self.idle(reason, *names)
+
+    def _check_iv(self) -> None:
+        for name, laws in missing(CURRENT_VOLTAGE, self.current_voltage):
+            self.idle(f"with iv {laws}", name)
+        if self.iv == "cubic" and not self.iv_cubic:
+            raise ValueError("iv_cubic = 0.0: with iv = 'cubic' it should be above 0")
+        if self.iv != "sinh":
+            return
+        if self.read_voltage is None or self.iv_voltage is None:
+            name = "read_voltage" if self.read_voltage is None else "iv_voltage"
+            raise ValueError(f"{name} = None: with iv = 'sinh' it is needed, in V")
+        if self.read_voltage > STEEPEST * self.iv_voltage:
+            raise ValueError(f"iv_voltage = {self.iv_voltage}: at most {STEEPEST:g} times below the read voltage")
 
     def _check_levels(self) -> None:
         span = self.g_max - self.g_min

@@ -59,6 +59,9 @@ class Attention(Part):
 class Readout(Converter):
     """Periphery that measures the states of the phases for the update: the learning signal of EP.
 
+    Equations of the sample-and-holds: :mod:`hw_models.periphery.holders`. What differs between the two phases by 1e-4
+    to 1e-3 of a state hides that signal; what is the same in both does not.
+
     That signal sits 9 to 16 bits below full scale in the attention layer, so what is digitised decides. ``noise`` is a
     share of the states' full scale, in a conversion of the difference too: it does not shrink with the finer range.
     """
@@ -66,19 +69,53 @@ class Readout(Converter):
     signal: Literal["states", "difference"] = at("update", default="states")
     """Each phase's state, or the held difference of the two phases with its own range, and their mean."""
     hold_noise: NonNegative = at("update", "state", 0.0)
-    """Difference: standard deviation of each held state, a draw for each phase (kT/C: 1.3e-3 at 10 fF on 0.5 V)."""
+    """Standard deviation of each held state, a draw for each phase (kT/C: 1.3e-3 at 10 fF on 0.5 V). A state that is
+    digitised by itself is held for it by a sample-and-hold, which adds as much."""
+    hold_offset: NonNegative = at("device", "state", 0.0)
+    """Difference: standard deviation of the offset of each of a neuron's two holders; that of the two against each
+    other is sqrt(2) of it."""
+    hold_gain: NonNegative = at("device", "1", 0.0)
+    """Difference: standard deviation of the gain error of each of a neuron's two holders."""
+    hold_droop: NonNegative = at("update", "1/phase", 0.0)
+    """Difference: rate at which a held state decays towards 0 while a later phase settles, exp(-hold_droop phases):
+    the time of a nudged phase over the time constant R C of the holder."""
+    holds: Annotated[int, Field(ge=1, le=4096)] = at("update", "1", 1)
+    """How often a state, or the difference of two, is held and converted; the mean is used, and each one paid."""
+    chopping: Literal["off", "batch", "sample"] = at("update", default="off")
+    """Difference: swap the two holders of all neurons at random, for every batch or for every sample."""
+    auto_zero: Literal["off", "sample", "mean"] = at("update", default="off")
+    """Difference: hold the free state in both holders, as long as they hold the phases, convert it as well, and
+    subtract it: that of every sample, or the mean over all rows of the updates so far, the last hundred weighing most.
+    """
+
+    @property
+    def differs(self) -> bool:
+        """Whether its holders treat two equal phases unlike."""
+        return self.hold_offset > 0 or self.hold_gain > 0 or self.hold_droop > 0
+
+    @property
+    def holding(self) -> bool:
+        """Whether states wait in sample-and-holds whose faults or work are told."""
+        return self.measures and (self.signal == "difference" or self.hold_noise > 0)
 
     @property
     def measures(self) -> bool:
         """Whether what an update sees differs from the states."""
-        return self.acts or self.hold_noise > 0
+        return self.acts or self.hold_noise > 0 or self.differs
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.signal == "states":
-            self.idle("with signal difference, where the phases are held", "hold_noise")
+            held = ("hold_offset", "hold_gain", "hold_droop", "chopping", "auto_zero")
+            self.idle("with signal difference, where both phases are held", *held)
         if not self.measures:
-            self.idle("with bits, a range, noise or hold_noise", "signal")
+            self.idle("with bits, a range, noise or a fault of the holders, hold_*", "signal")
+        if not (self.hold_noise or self.noise or self.stochastic):
+            self.idle("with hold_noise, noise or stochastic rounding", "holds")
+        if not (self.hold_offset or self.hold_gain):
+            self.idle("with hold_offset or hold_gain", "chopping")
+        if not self.differs:
+            self.idle("with hold_offset, hold_gain or hold_droop", "auto_zero")
         if self.signal == "difference" and self.range is not None:
             raise ValueError(f"range = {self.range}: states and their difference need two, which are calibrated")
         return self

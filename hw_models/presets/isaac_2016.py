@@ -11,7 +11,7 @@ bits in 8 cells), 8-bit inputs at once (the paper's are 16 bits, one by one).
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Converter, Device, Layout
+from hw_models.chip import ADC, DAC, Chip, Device, Layout, Timing
 
 
 def chip() -> Chip:
@@ -31,6 +31,10 @@ def chip() -> Chip:
             rows=128, columns=128, mapping="offset", reference="digital", zero="level", slices=4, slice_bits=2
         ),  # slices: ours
         device=Device(levels=4),  # 2-bit cells, the paper's
-        dac=Converter(bits=8, sign="auto"),  # ours
-        adc=Converter(bits=8, sign="auto"),  # bits: the paper's
+        dac=DAC(bits=8, sign="auto"),  # ours
+        adc=ADC(bits=8, sign="auto"),  # bits: the paper's
+        timing=Timing(
+            integration=8 * 100e-9,  # s, the paper's cycle of 100 ns, one for each input bit, here 8
+            digital=100e-9,  # s, ours: one cycle more; conversions run beside the next cycle, as the paper's do
+        ),
     )

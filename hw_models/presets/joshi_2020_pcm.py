@@ -6,12 +6,12 @@ Joshi et al., "Accurate deep neural network inference using computational phase-
 models for deep learning training and inference", ICECS 2019.
 
 Published fit: g_max, programming noise, drift, read noise. The paper's method: a pair per weight, and outputs scaled
-against the common part of drift. Choices made here: tiles, bits and ranges of the converters, the age.
-"""
+against the common part of drift. Choices made here: tiles, bits and ranges of the converters, the age, and of the
+durations all but the read, which is the fit's. """
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Converter, Device, Layout
+from hw_models.chip import ADC, DAC, Chip, Device, Layout, Timing
 
 
 def chip() -> Chip:
@@ -24,7 +24,7 @@ def chip() -> Chip:
             "Fit to programmed and verified devices: says nothing of training by pulses. Tiles of 256 x 256 and 8-bit "
             "converters are modelling choices; no line resistance, temperature, stuck devices or neuron mismatch. "
             "Deployed or evaluated it is read 86400 s after its last write: set device.age for another time. The paper "
-            "has no training on the chip: reprogramming at every update is a model, and its duration is left out."
+            "has no training on the chip: reprogramming at every update is a model, and the duration of a row is ours."
         ),
         crossbar=Layout(rows=256, columns=256),  # ours; a pair per weight: the paper's
         device=Device(
@@ -43,6 +43,11 @@ def chip() -> Chip:
             age=86400.0,  # s, ours
             drift_compensation=True,  # the paper's global scaling of the outputs
         ),
-        dac=Converter(bits=8, sign="auto"),  # ours
-        adc=Converter(bits=8),  # ours
+        dac=DAC(bits=8, sign="auto"),  # ours
+        adc=ADC(bits=8),  # ours
+        timing=Timing(
+            integration=250e-9,  # s, the read of the fit
+            digital=20e-9,  # s, ours
+            row=15e-6,  # s, ours: 20 iterations of a pulse and a read
+        ),
     )

@@ -10,7 +10,7 @@ exact periphery.
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Device, Layout, Pulse, Update
+from hw_models.chip import Chip, Device, Layout, Pulse, Timing, Update
 
 
 def chip() -> Chip:
@@ -44,4 +44,5 @@ def chip() -> Chip:
             )
         ),
         update=Update(scheme="pulsed"),
+        timing=Timing(integration=40e-9, pulse=5e-9),  # s, estimates for such arrays: Rasch et al., 2024
     )

@@ -8,11 +8,13 @@ The paper's: tiles, two devices per polarity, products with 8-bit inputs and out
 devices (IBM Analog Hardware Acceleration Kit, two devices per polarity, programmed as in Vasilopoulos et al., IEEE
 Transactions on Electron Devices, 2023): g_max of the two together, programming noise, t0, read time, drift and 1/f
 noise. Choices made here: the two devices as one conductance, ranges of the converters, the age, compensation of drift.
+Timing: about 130 ns for a product of 256 x 256 with 8 bits (Khaddam-Aljameh et al., IEEE J. Solid-State Circuits 57,
+1027, 2022, the same core); digital step and row are ours.
 """
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Converter, Device, Layout
+from hw_models.chip import ADC, DAC, Chip, Device, Layout, Timing
 
 
 def chip() -> Chip:
@@ -47,6 +49,11 @@ def chip() -> Chip:
             age=86400.0,  # s, ours
             drift_compensation=True,  # ours
         ),
-        dac=Converter(bits=8, sign="auto"),  # bits: the paper's
-        adc=Converter(bits=8),  # bits: the paper's
+        dac=DAC(bits=8, sign="auto"),  # bits: the paper's
+        adc=ADC(bits=8),  # bits: the paper's
+        timing=Timing(
+            integration=130e-9,  # s, whole product with its converters, one for each column: Khaddam-Aljameh 2022
+            digital=20e-9,  # s, ours
+            row=15e-6,  # s, ours: 20 iterations of a pulse and a read
+        ),
     )

@@ -11,7 +11,7 @@ Choices made here: 8-bit weights, 12-bit states, a threshold of one step, update
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Events
+from hw_models.chip import Chip, Events, Timing
 
 
 def chip() -> Chip:
@@ -31,4 +31,5 @@ def chip() -> Chip:
             state_bits=12,  # ours
             threshold=0.0,  # ours: a change of one step of the state is sent
         ),
+        timing=Timing(digital=0.465e-6),  # s, slowest barrier of the first Loihi, simulated: Davies et al., 2018
     )

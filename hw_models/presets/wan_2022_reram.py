@@ -6,12 +6,14 @@ Wan et al., "A compute-in-memory chip based on resistive random-access memory", 
 The paper's: cells per core, g_max, pairs in neighbouring rows, so that a core holds 128 x 256 weights. Published fit
 to the paper's figures (IBM Analog Hardware Acceleration Kit): spread of conductances by target, a second and a day
 after programming, polynomials of fourth order (given there with the highest power first, here constant first). Choices
-made here: growth with the logarithm of the time in between, g_min, bits and ranges of the converters, the age.
+made here: growth with the logarithm of the time in between, g_min, bits and ranges of the converters, the age. Timing:
+steps of integration and conversion and write-verify are the paper's (Wan 2022, as collected by CiMLoop), how many of
+them a product takes is ours.
 """
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Converter, Device, Layout
+from hw_models.chip import ADC, DAC, Chip, Device, Layout, Timing
 
 SECOND = (0.348, 16.030, -43.853, 45.393, -16.815)
 """The same a second after programming [uS over g/g_max, constant first]."""
@@ -42,6 +44,12 @@ def chip() -> Chip:
             programming_noise_g_max=40.0,  # uS, the fit's
             age=86400.0,  # s, ours
         ),
-        dac=Converter(bits=8, sign="auto"),  # ours
-        adc=Converter(bits=8),  # ours
+        dac=DAC(bits=8, sign="auto"),  # ours
+        adc=ADC(bits=8),  # ours
+        timing=Timing(
+            integration=7 * 0.27e-6,  # s, the paper's step of .27 us, one for each bit of an 8-bit input but its sign
+            adc=0.3e-6 * 8,  # s, the paper's step of .30 us; 8 of them, ours: the chip stops when the charge is gone
+            digital=0.3e-6,  # s, the paper's phase between two products
+            row=256 * 8.5e-6,  # s, write and verify of 8.5 us per cell, cells of a row in turn
+        ),
     )

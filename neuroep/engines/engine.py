@@ -18,13 +18,24 @@ from hw_models.tally import Tally
 from neuroep.data.batch import Batch
 from neuroep.engines import checks, kept, settling
 from neuroep.engines.clamped import Clamped
-from neuroep.engines.parts import Part, Substrate, summed
+from neuroep.engines.parts import Part, Substrate, View, summed
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.settling import Settled, Settling
 from neuroep.engines.state import State
 from neuroep.engines.wiring import Wiring
 from neuroep.errors import ConfigError, DataError, DivergenceError, unknown
-from neuroep.learning.contrast import Contrast, Held, Moved, Pair, Signal, Stacked, Summed, TokenRows
+from neuroep.learning.contrast import (
+    Contrast,
+    Held,
+    Moved,
+    Nulled,
+    Number,
+    Pair,
+    Signal,
+    Stacked,
+    Summed,
+    TokenRows,
+)
 from neuroep.learning.optimisers import Optimiser
 from neuroep.network import DenseSynapse, Network, Synapse
 from neuroep.network.builders import initial_parameters
@@ -95,6 +106,7 @@ class Engine(Wiring):
         self.optimiser = substrate.optimiser
         self.redraws, self.level = substrate.redraws, substrate.level
         self.time_constant, self.check_every = substrate.time_constant, substrate.check_every
+        self.shifts = substrate.shifts
 
     # Devices and draws of a chip; exact arithmetic has none.
 
@@ -114,24 +126,31 @@ class Engine(Wiring):
         """Whether ranges of a chip's converters are to be calibrated before the engine can be used."""
         return self.substrate.calibrates
 
-    def calibrate(self, batches: Iterable[Batch], estimator: Estimator) -> None:
-        """Fix the ranges of a chip's converters on what they see of these batches in all phases; else do nothing.
+    def calibrate(
+        self, batches: Iterable[Batch], estimator: Estimator, occasion: tuple[str | int, ...] | None = None
+    ) -> None:
+        """Fix the ranges of a chip's converters on what they see of these batches in all phases.
+
+        Nothing is done where none waits for one and no ``occasion``, which keys the draws, asks for all of them anew. A
+        range that is there stays what it was where it sees no sample but 0.
 
         Raises
         ------
         DataError
             If no batch has a token of a sequence that the network reads: the ranges stay what they were.
         """
-        if not self.calibrates:
+        if not self.calibrates and occasion is None:
             return
         with self.during("calibrate"):
-            self._calibrate(batches, estimator)
+            self._calibrate(batches, estimator, occasion or ())
 
-    def _calibrate(self, batches: Iterable[Batch], estimator: Estimator) -> None:
+    def _calibrate(
+        self, batches: Iterable[Batch], estimator: Estimator, occasion: tuple[str | int, ...]
+    ) -> None:
         samples, tokens = 0, dict.fromkeys((sequence.name for sequence in self.network.sequences), 0)
         with self.substrate.observing():
             for number, batch in enumerate(batches):
-                measured = estimator.measure(self, batch.keyed("calibration", number), number)
+                measured = estimator.measure(self, batch.keyed("calibration", *occasion, number), number)
                 for contrast in measured.contrasts.values():
                     contrast.terms()
                 samples += batch.size
@@ -164,6 +183,10 @@ class Engine(Wiring):
         Clamping and settling, updates and calibration say theirs themselves; one that was said further out stays.
         """
         return self.substrate.during(phase)
+
+    def turn(self, number: Number, nudge: float) -> AbstractContextManager[None]:
+        """Be inside in the phase of that number since the free one and of that nudge, as all parts see it."""
+        return self.substrate.turn(number, nudge)
 
     def conducting(self) -> dict[str, np.ndarray]:
         """Return weights and biases by name, the weights as products have them on average, faults and all."""
@@ -214,10 +237,11 @@ class Engine(Wiring):
         schedule: Schedule | None = None,
         beta: float = 0.0,
         start: Settled | State | None = None,
+        number: Number | None = None,
     ) -> Settling:
         """Return one phase of a batch as an iterator of states; see :class:`neuroep.engines.settling.Settling`."""
         state = start.state if isinstance(start, Settled) else start
-        return Settling(self, self.clamp(batch), self._schedule(schedule, beta), beta, state)
+        return Settling(self, self.clamp(batch), self._schedule(schedule, beta), beta, state, number)
 
     def settle(
         self,
@@ -226,12 +250,13 @@ class Engine(Wiring):
         beta: float = 0.0,
         start: Settled | State | None = None,
         record: tuple[str, ...] = (),
+        number: Number | None = None,
     ) -> Settled:
         """Settle a batch, or what :meth:`clamp` made of one; see :func:`neuroep.engines.settling.settle`."""
         state = start.state if isinstance(start, Settled) else start
-        with self.computing(), self.during("nudged" if beta else "free"):
+        with self.computing(), self.during(settling.phase_name(beta, number)):
             clamped = self.clamp(batch)
-            return settling.settle(self, clamped, self._schedule(schedule, beta), beta, state, record)
+            return settling.settle(self, clamped, self._schedule(schedule, beta), beta, state, record, number)
 
     def _schedule(self, schedule: Schedule | None, beta: float) -> Schedule:
         """Return the schedule in the time of the engine, which a chip's time constant stretches."""
@@ -253,17 +278,17 @@ class Engine(Wiring):
 
         Of several pairs that of the largest share over span comes first; see :mod:`neuroep.learning.contrast`.
         """
-        found, measured, below = {}, self.substrate.read_out, self.substrate.below
+        found, below = {}, self.substrate.below
         first = pairs[0]
         span = first.span / first.share
         factors = [1.0, *(pair.share / pair.span * span for pair in pairs[1:])]
+        held: dict[int, dict[str, object]] = {}
         for synapse in self.network.synapses:
-            posts = [measured(synapse.name, "post", self._post(clamped, synapse, pair)) for pair in pairs]
+            posts = [self._measured(clamped, synapse, "post", pair, held) for pair in pairs]
             if isinstance(synapse, DenseSynapse):
-                sides = [Moved(self._pre(pair.plus, synapse), self._pre(pair.minus, synapse)) for pair in pairs]
-                pres = [measured(synapse.name, "pre", side) for side in sides]
+                pres = [self._measured(clamped, synapse, "pre", pair, held) for pair in pairs]
             else:
-                pres = [measured(synapse.name, "pre", Held(clamped.tokens[synapse.pre].packed))]
+                pres = [self._measured(clamped, synapse, "pre", first, held)]
             post, pre = posts[0], pres[0]
             if len(pairs) > 1:
                 post = Stacked(posts, factors, below) if len(pres) > 1 else Summed(posts, factors)
@@ -271,7 +296,36 @@ class Engine(Wiring):
             found[synapse.name] = Contrast(post, pre, span, clamped.samples)
         return found
 
-    def _post(self, clamped: Any, synapse: Synapse, pair: Pair) -> Signal:
+    def _measured(
+        self, clamped: Clamped, synapse: Synapse, end: str, pair: Pair, held: dict[int, dict[str, object]]
+    ) -> Signal:
+        """Return what is measured of one end of a synapse in two phases; ``held`` by pair is shared by all ends."""
+        signal, tokens = self._signal(clamped, synapse, end, pair), None
+        layers: tuple[str, ...] = ()
+        if end == "post":
+            layers = (synapse.post,)
+            tokens = None if isinstance(synapse, DenseSynapse) else clamped.tokens[synapse.pre]
+        elif isinstance(synapse, DenseSynapse):
+            layers = synapse.pre
+        zero = None
+        if pair.free is not None and layers:
+            zero = self._signal(clamped, synapse, end, Pair(pair.free, pair.free, pair.span))
+        where = held.setdefault(id(pair), {})
+        view = View(layers, clamped.samples, pair.numbers, where, tokens, zero)
+        seen = self.substrate.read_out(synapse.name, end, signal, view)
+        if pair.null is None or not layers:
+            return seen
+        return Nulled(seen, self._measured(clamped, synapse, end, pair.null, held))
+
+    def _signal(self, clamped: Clamped, synapse: Synapse, end: str, pair: Pair) -> Signal:
+        """Return one end of a synapse in two phases."""
+        if end == "post":
+            return self._post(clamped, synapse, pair)
+        if isinstance(synapse, DenseSynapse):
+            return Moved(self._pre(pair.plus, synapse), self._pre(pair.minus, synapse))
+        return Held(clamped.tokens[synapse.pre].packed)
+
+    def _post(self, clamped: Clamped, synapse: Synapse, pair: Pair) -> Signal:
         """Return the post side of a synapse in two phases."""
         if isinstance(synapse, DenseSynapse):
             return Moved(pair.plus.values[synapse.post], pair.minus.values[synapse.post])
@@ -311,6 +365,7 @@ class Engine(Wiring):
         for name, number in self.scalars(bad).items():
             if number:
                 raise DivergenceError(name, self.arrays[name].updates, "weight")
+        self.substrate.updated()
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Return copies of weights and biases by name."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from hw_models.tally import Tally
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.state import State
-from neuroep.learning.contrast import Contrast, Signal
+from neuroep.learning.contrast import Contrast, Number, Signal
 from neuroep.learning.optimisers import Optimiser
 from neuroep.network import AttentionLayer, DenseLayer, Network
 
@@ -34,6 +35,24 @@ Signs = tuple[bool, bool]
 """Whether what the post and the pre side of a synapse show can never be negative."""
 Rows = Callable[[float, float], Values]
 """Of two factors: ``f+ a+ + f- a-``, one row per token."""
+
+
+@dataclass(frozen=True)
+class View:
+    """How one end of a synapse sees two phases."""
+
+    layers: tuple[str, ...]
+    """Whose states they are, side by side; none where they are clamped."""
+    samples: int
+    """Batch size."""
+    numbers: tuple[Number, Number]
+    """Of the plus and the minus phase since the free one."""
+    held: dict[str, object]
+    """What holds the states of these two phases, by layer: shared by all ends that see them."""
+    tokens: object = None
+    """The clamped sequence whose tokens the rows are; None where rows are samples."""
+    zero: Signal | None = None
+    """The same end in the free state, as both phases."""
 
 
 class Part(Protocol):
@@ -78,6 +97,14 @@ class Part(Protocol):
         A part shares the phase of the substrate that it is from; one that was said further out stays.
         """
         return nullcontext()
+
+    def turn(self, number: Number, nudge: float) -> AbstractContextManager[None]:
+        """Be inside in the phase of that number since the free one, (samples,) where they differ, and of that nudge."""
+        return nullcontext()
+
+    def updated(self) -> None:
+        """Keep what was measured for the update that has been made."""
+        return
 
     def performed(self) -> Tally:
         """Return all that was done, by phase; nothing where nothing is counted."""
@@ -234,6 +261,18 @@ class AttentionUnit(Part, Protocol):
         ...
 
 
+class Increments(Protocol):
+    """Products of what states have changed by, in nudged phases; rows and shapes as of :class:`Array`."""
+
+    def forward(self, synapse: str, change: Values) -> Values:
+        """Read ``change @ W.T`` of one synapse; the result is the caller's to write to."""
+        ...
+
+    def transposed(self, synapse: str, change: Values) -> Values:
+        """Read ``change @ W``; the result is the caller's to write to."""
+        ...
+
+
 class Substrate(Part, Protocol):
     """What an engine runs on: it makes the parts and knows their memory.
 
@@ -255,6 +294,10 @@ class Substrate(Part, Protocol):
     """Steps in which states relax, 1 for at once; the time step of a schedule is divided by it."""
     check_every: int
     """Default number of sweeps between looks at the tolerance."""
+    increments: Increments | None
+    """What nudged phases read where arrays are driven with changes of the free state; None drives with states."""
+    shifts: bool
+    """Whether products of the same signals differ from phase to phase, so that no layer is at rest at a start."""
 
     # Parts.
 
@@ -270,12 +313,16 @@ class Substrate(Part, Protocol):
         """Return the neurons of one dense layer."""
         ...
 
-    def read_out(self, synapse: str, end: str, signal: Signal) -> Signal:
+    def read_out(self, synapse: str, end: str, signal: Signal, view: View) -> Signal:
         """Return what an update measures of one end of a synapse."""
         ...
 
     def read_out_resolution(self, synapse: str, end: str) -> float:
         """Return the step in which an update measures the change of one end of a synapse; 0 where it is exact."""
+        ...
+
+    def rows_of(self, tokens: object) -> AbstractContextManager[None]:
+        """Have signals inside whose rows are the tokens of a clamped sequence."""
         ...
 
     # Memory.

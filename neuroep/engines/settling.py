@@ -28,6 +28,7 @@ from neuroep.engines.recorders import Trace
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.state import State
 from neuroep.errors import ConfigError
+from neuroep.learning.contrast import Number
 from neuroep.network import Network
 
 
@@ -37,11 +38,14 @@ class SettlingEngine(Protocol):
     network: Network
     check_every: int
     redraws: bool
+    shifts: bool
     level: float
     version: int
     settle_steps: int
 
     def during(self, phase: str) -> AbstractContextManager[None]: ...
+
+    def turn(self, number: Number, nudge: float) -> AbstractContextManager[None]: ...
 
     @property
     def epsilon(self) -> float: ...
@@ -111,6 +115,9 @@ class Settling:
     start : State, optional
         Where to start, left untouched; default all zero. A nudged phase counts its displacement from there, or, where
         it goes on from a nudged state, from where that one started.
+    number : int or numpy.ndarray, optional
+        Of this phase since the free one, which is 0; (samples,) where samples take turns of their own. Default 1 for
+        a nudged phase. It decides what a chip makes of the phase, also of one behind the free phase whose beta is 0.
 
     Attributes
     ----------
@@ -130,9 +137,16 @@ class Settling:
     """
 
     def __init__(
-        self, engine: SettlingEngine, clamped: Any, schedule: Schedule, beta: float = 0.0, start: State | None = None
+        self,
+        engine: SettlingEngine,
+        clamped: Any,
+        schedule: Schedule,
+        beta: float = 0.0,
+        start: State | None = None,
+        number: Number | None = None,
     ) -> None:
         self.engine, self.clamped, self.schedule, self.beta = engine, clamped, schedule, beta
+        self.number, self.name = int(beta != 0) if number is None else number, phase_name(beta, number)
         output = engine.network.output
         if not math.isfinite(beta) or beta <= -output.potential.curvature:
             floor = -output.potential.curvature
@@ -140,7 +154,9 @@ class Settling:
         self.state = engine.rest(clamped) if start is None else engine.fork(start)
         if beta != self.state.beta:
             self.state.stale |= {output.name}
-        self.state.origin = _origin(engine, clamped, start, beta)
+        if engine.shifts:
+            self.state.stale = frozenset(self.state.values)
+        self.state.origin = None if self.name == "free" else _origin(engine, clamped, start)
         self.state.beta = float(beta)
         self._groups = schedule.groups(engine.network)
         self._arrivals = schedule.arrivals(engine.network) if beta else {}
@@ -172,7 +188,7 @@ class Settling:
         self.steps += 1
         engine.settle_steps += self.clamped.samples
         self._changes, self._seen = {}, None
-        with engine.during("nudged" if self.beta else "free"):
+        with engine.during(self.name), engine.turn(self.number, self.beta):
             for group in self._groups:
                 self._changes.update(_update_group(engine, self.clamped, self.state, group, schedule))
         due, last = self.steps % self._check == 0, self.steps >= schedule.steps
@@ -230,6 +246,7 @@ def settle(
     beta: float = 0.0,
     start: State | None = None,
     record: tuple[str, ...] = (),
+    number: Number | None = None,
 ) -> Settled:
     """Settle one batch; parameters as of :class:`Settling`.
 
@@ -246,12 +263,17 @@ def settle(
         If a state is no longer finite.
     """
     asked = recorders.chosen(record)
-    phase, trace = Settling(engine, clamped, schedule, beta, start), Trace() if record else None
+    phase, trace = Settling(engine, clamped, schedule, beta, start, number), Trace() if record else None
     for _ in phase:
         if trace is not None:
             for recorder in asked:
                 recorder(trace, phase)
     return phase.settled(trace)
+
+
+def phase_name(beta: float, number: Number | None = None) -> str:
+    """Return what a tally calls a phase: one after the free phase counts as a nudged one, whatever its nudge."""
+    return "free" if not beta and (number is None or np.max(number) == 0) else "nudged"
 
 
 def _update_group(
@@ -274,10 +296,8 @@ def _update_group(
     return changes
 
 
-def _origin(engine: SettlingEngine, clamped: Any, start: State | None, beta: float) -> State | None:
+def _origin(engine: SettlingEngine, clamped: Any, start: State | None) -> State:
     """Return the state from which the displacement of a nudged phase counts."""
-    if beta == 0:
-        return None
     if start is None:
         return engine.rest(clamped)
     return start if start.origin is None else start.origin

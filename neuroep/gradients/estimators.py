@@ -7,13 +7,31 @@ Scellier and Bengio 2017; Laborieux et al., Front. Neurosci. 15:633674, 2021 (ce
 **On a chip.** The phases are read as differences of two: opposite nudges, or a nudge and the free state. Each pair is
 held, converted and sent as trains as the two phases of a centred estimator are, its rows times its factor
 (:mod:`neuroep.learning.contrast`), which is at most 1; a state that is in two pairs is measured for each.
+
+**The order of phases** decides what a chip's faults leave in the contrast. With d_k what phase k is off, k = 1, 2, ...
+since the free phase, a pair of phases k and l has d_k - d_l in it (:mod:`hw_models.periphery.holders` for what a holder
+adds by its turn):
+
+==========  =======================  =======================================================================
+order       nudges, centred          what is left of d_k = a + b k and of holders A, B
+==========  =======================  =======================================================================
+fixed       + -                      -b, and A - B
+batch       + - or - + at random     the same with a sign of each batch's own
+sample      + - or - + at random     the same with a sign of each sample's own
+mirrored    + - - +                  nothing: each pair is settled again in the reverse order, and both are averaged
+==========  =======================  =======================================================================
+
+Mirrored, an estimator settles every nudge twice, and with it the free phase where that is one of its states: (free, +),
+(+, free). ``null`` settles as many phases without a nudge behind each pair, two in the same holders as the pair, and
+subtracts their change: nothing is left of a + b k, nor of what holders do to the free state, and kT/C noise grows by
+sqrt(2). All of it is counted as it happens: sweeps, holds, conversions.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from numbers import Real
 
 import numpy as np
@@ -28,8 +46,8 @@ from neuroep.engines.settling import Settled
 from neuroep.engines.state import State
 from neuroep.errors import ConfigError
 from neuroep.gradients import health
-from neuroep.gradients.formulas import Formula, formulas
-from neuroep.learning.contrast import Contrast, Pair
+from neuroep.gradients.formulas import DRAWN, Formula, Order, check_order, formulas
+from neuroep.learning.contrast import Contrast, Number, Pair
 from neuroep.randomness import generator
 
 SETTLED = Schedule(steps=50, tolerance=1e-5)
@@ -45,10 +63,21 @@ class Phases:
     free: Settled
     nudged: dict[float, Settled]
     """By nudge in units of beta."""
+    numbers: dict[float, Number] = field(default_factory=dict)
+    """Of each nudge's phase since the free one."""
+    null: dict[tuple[float, float], tuple[Settled, Settled]] = field(default_factory=dict)
+    """Phases without a nudge, in the place of the plus and the minus phase of a pair of nudges."""
+    again: Phases | None = None
+    """The same in the reverse order."""
 
     def state(self, nudge: float) -> State:
         """Return the settled state at a nudge in units of beta, 0 for the free one."""
-        return self.nudged[nudge].state if nudge else self.free.state
+        return self.nudged[nudge].state if nudge in self.nudged else self.free.state
+
+    @property
+    def settled(self) -> list[Settled]:
+        """All nudged phases, those that are settled again too."""
+        return [*self.nudged.values(), *(self.again.settled if self.again else [])]
 
 
 @dataclass(frozen=True)
@@ -76,11 +105,17 @@ class Estimator:
         Seed of the coin of ``random``.
     points : int
         States contrasted, an even number up to 16; more than two with ``centred`` only.
+    order : str
+        Of the nudged phases, one of :data:`neuroep.gradients.formulas.ORDERS`; ``batch`` and ``sample`` with
+        ``centred`` only.
+    null : bool
+        Settle each pair once more without a nudge, and subtract its change.
 
     Raises
     ------
     ConfigError
-        For an unknown kind, a beta that is not positive and finite, or points that the kind has no formula of.
+        For an unknown kind or order, a beta that is not positive and finite, or points or an order that the kind has
+        no formula of.
     """
 
     kind: str = "centred"
@@ -89,9 +124,12 @@ class Estimator:
     nudged: Schedule = NUDGED
     seed: int = 0
     points: int = 2
+    order: Order = "fixed"
+    null: bool = False
 
     def __post_init__(self) -> None:
         formulas(self.kind, self.points)
+        check_order(self.kind, self.order)
         number = isinstance(self.beta, Real) and not isinstance(self.beta, bool)
         if not number or not 0 < self.beta < math.inf:
             raise ConfigError(f"beta is {shown(self.beta)}: allowed are positive finite numbers")
@@ -124,15 +162,80 @@ class Estimator:
         in all alike, and is not in their contrast.
         """
         clamped = engine.clamp(batch)
-        free = engine.settle(clamped, self.free)
-        betas = {nudge: nudge * self.beta for nudge in self.formula(step).nudged}
-        nudged = {n: engine.settle(clamped, self.nudged, beta=b, start=free, record=record) for n, b in betas.items()}
-        longest = max(settled.steps for settled in nudged.values())
-        for nudge, settled in nudged.items():
-            if settled.steps < longest:
-                rest = replace(self.nudged, steps=longest - settled.steps, tolerance=0.0)
-                nudged[nudge] = engine.settle(clamped, rest, betas[nudge], settled, record).after(settled)
-        return Phases(clamped, free, nudged)
+        free, formula = engine.settle(clamped, self.free), self.formula(step)
+        swapped = self._swapped(clamped.samples, step)
+        first = self._turns(formula, swapped)
+        turns = [first] if self.order != "mirrored" else [first, _mirrored(formula)]
+        settled = [self._nudge(engine, clamped, free, turn, record) for turn in turns]
+        longest = max(phase.steps for phases in settled for phase in phases.values())
+        for phases, numbers in zip(settled, turns, strict=True):
+            for nudge, phase in phases.items():
+                if phase.steps < longest:
+                    rest = replace(self.nudged, steps=longest - phase.steps, tolerance=0.0)
+                    how = nudge * self.beta, phase, record, numbers[nudge]
+                    phases[nudge] = engine.settle(clamped, rest, *how).after(phase)
+        found, last = None, 1 + max(int(np.max(number)) for number in turns[-1].values())
+        nulls = []
+        for numbers in turns:
+            nulls.append(self._null(engine, clamped, free, formula, numbers, longest, last) if self.null else {})
+            last += 2 * len(nulls[-1])
+        for phases, numbers, null in zip(settled[::-1], turns[::-1], nulls[::-1], strict=True):
+            found = Phases(clamped, free, phases, numbers, null, found)
+        assert found is not None
+        return found
+
+    def _swapped(self, samples: int, step: int | None) -> np.ndarray | bool:
+        """Return whether the minus phase comes first: of all samples, or (samples,)."""
+        if self.order not in DRAWN:
+            return False
+        if step is None:
+            raise ConfigError(f"step is not given: the order '{self.order}' is drawn by the number of the update")
+        draw = generator(self.seed, "order of phases", step)
+        return draw.random(samples) < 0.5 if self.order == "sample" else bool(draw.random() < 0.5)
+
+    def _turns(self, formula: Formula, swapped: np.ndarray | bool) -> dict[float, Number]:
+        """Return the number of each nudge's phase since the free one, in their order."""
+        turns: dict[float, Number] = {0.0: 0} if 0 in formula.nudges else {}
+        for place, nudge in enumerate(formula.nudged, start=1):
+            turns[nudge] = place
+        if self.order in DRAWN:
+            for plus, minus in zip(formula.nudged[::2], formula.nudged[1::2], strict=True):
+                early, late = turns[plus], turns[minus]
+                turns[plus] = np.where(swapped, late, early) if self.order == "sample" else late if swapped else early
+                turns[minus] = np.where(swapped, early, late) if self.order == "sample" else early if swapped else late
+        order = list(turns) if self.order == "sample" else sorted(turns, key=lambda nudge: int(np.max(turns[nudge])))
+        return {nudge: turns[nudge] for nudge in order}
+
+    def _nudge(
+        self, engine: Engine, clamped: Clamped, free: Settled, turns: dict[float, Number], record: tuple[str, ...]
+    ) -> dict[float, Settled]:
+        """Settle the nudged phases in their turns, and the free one where it has a turn behind them."""
+        found = {}
+        for nudge, number in turns.items():
+            if nudge or np.max(number):
+                how = nudge * self.beta, free, record, number
+                found[nudge] = engine.settle(clamped, self.nudged, *how)
+        return found
+
+    def _null(
+        self,
+        engine: Engine,
+        clamped: Clamped,
+        free: Settled,
+        formula: Formula,
+        turns: dict[float, Number],
+        steps: int,
+        number: int,
+    ) -> dict[tuple[float, float], tuple[Settled, Settled]]:
+        """Settle two phases without a nudge for each pair, from a number on, in the order of the pair."""
+        found, schedule = {}, replace(self.nudged, steps=steps, tolerance=0.0)
+        for plus, minus, _ in formula.differences:
+            later = np.greater(turns[plus], turns[minus])
+            turn = [number + later, number + ~later]
+            both = [engine.settle(clamped, schedule, 0.0, free, (), _plain(each)) for each in turn]
+            found[plus, minus] = both[0], both[1]
+            number += 2
+        return found
 
     def _contrasts(self, engine: Engine, phases: Phases, step: int | None) -> dict[str, Contrast]:
         return engine.contrasts(phases.clamped, pairs(self.formula(step), self.beta, phases))
@@ -163,11 +266,13 @@ class Estimator:
         """Yield what :meth:`trajectory` lists, one at a time, from a settled free phase.
 
         The nudged phases settle side by side, each until the last has ended, and no more than two states of each are
-        kept. Where reads are noisy they draw in another order than in :meth:`settle`.
+        kept. Where reads are noisy they draw in another order than in :meth:`settle`. Each nudge is settled once, in
+        the order of the formula.
         """
         formula = self.formula(step)
         weights = dict(zip(formula.nudges, formula.weights, strict=True))
-        phases = {n: engine.sweeps(clamped, self.nudged, n * self.beta, free) for n in formula.nudged}
+        turns = {nudge: place for place, nudge in enumerate(formula.nudged, start=1)}
+        phases = {n: engine.sweeps(clamped, self.nudged, n * self.beta, free, turns[n]) for n in formula.nudged}
         while not all(phase.ended for phase in phases.values()):
             piece: dict[str, np.ndarray] = {}
             for nudge, phase in phases.items():
@@ -185,8 +290,8 @@ class Estimator:
         if {1.0, -1.0} <= ends.keys():
             found |= health.displacements(outputs, ends[1.0], ends[-1.0])
         found["free_steps"] = float(phases.free.steps)
-        found["nudged_steps"] = float(np.mean([settled.steps for settled in phases.nudged.values()]))
-        nudged = phases.nudged.values()
+        nudged = phases.settled
+        found["nudged_steps"] = float(np.mean([settled.steps for settled in nudged]))
         found["residual"], found["unsettled"] = phases.free.residual, float(not phases.free.converged)
         found["nudged_residual"] = max(settled.residual for settled in nudged)
         found["nudged_unsettled"] = float(not all(settled.converged for settled in nudged))
@@ -198,17 +303,45 @@ class Estimator:
 
 
 def pairs(formula: Formula, beta: float, phases: Phases) -> list[Pair]:
-    """Return the settled states that a formula contrasts, two by two."""
-    return [
-        Pair(phases.state(plus), phases.state(minus), beta * plus - beta * minus, share)
-        for plus, minus, share in formula.differences
-    ]
+    """Return the settled states that a formula contrasts, two by two, and those that were settled again."""
+    times, found = [phases] + ([phases.again] if phases.again else []), []
+    for each in times:
+        for plus, minus, share in formula.differences:
+            span, numbers = beta * plus - beta * minus, (each.numbers.get(plus, 1), each.numbers.get(minus, 2))
+            null = None
+            if (plus, minus) in each.null:
+                up, down = each.null[plus, minus]
+                null = Pair(up.state, down.state, span, share, numbers)
+            states = each.state(plus), each.state(minus)
+            found.append(Pair(*states, span, share / len(times), numbers, phases.free.state, null))
+    return found
+
+
+def _mirrored(formula: Formula) -> dict[float, Number]:
+    """Return the numbers of phases that follow those of a formula in the reverse order."""
+    nudges = list(formula.nudged)
+    order = nudges[::-1] + ([0.0] if 0 in formula.nudges else [])
+    return {nudge: len(nudges) + place for place, nudge in enumerate(order, start=1)}
+
+
+def _plain(number: Number) -> Number:
+    """Return a number of all samples as a whole number."""
+    return int(number) if np.ndim(number) == 0 else number
 
 
 @checked(ConfigError)
-def named(kind: str, beta: float, free: Schedule, nudged: Schedule, seed: int = 0, points: int = 2) -> Estimator:
+def named(
+    kind: str,
+    beta: float,
+    free: Schedule,
+    nudged: Schedule,
+    seed: int = 0,
+    points: int = 2,
+    order: Order = "fixed",
+    null: bool = False,
+) -> Estimator:
     """Return the estimator of that kind."""
-    return Estimator(kind, beta, free, nudged, seed, points)
+    return Estimator(kind, beta, free, nudged, seed, points, order, null)
 
 
 @checked(ConfigError)
@@ -219,9 +352,11 @@ def centred(
     free: Schedule | None = None,
     nudged: Schedule | None = None,
     seed: int = 0,
+    order: Order = "fixed",
+    null: bool = False,
 ) -> Estimator:
     """Return the centred estimator, the paper's three phases with two points; parameters as of :class:`Estimator`."""
-    return Estimator("centred", beta, free or SETTLED, nudged or NUDGED, seed, points)
+    return Estimator("centred", beta, free or SETTLED, nudged or NUDGED, seed, points, order, null)
 
 
 @checked(ConfigError)

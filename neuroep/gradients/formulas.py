@@ -54,6 +54,10 @@ from neuroep.errors import ConfigError, unknown
 
 Kind = Literal["centred", "positive", "negative", "random"]
 NAMES: tuple[str, ...] = get_args(Kind)
+Order = Literal["fixed", "batch", "sample", "mirrored"]
+ORDERS: tuple[str, ...] = get_args(Order)
+DRAWN: tuple[str, ...] = ("batch", "sample")
+"""Orders of the nudged phases, :mod:`neuroep.gradients.estimators`, and those that are drawn."""
 MOST = 16
 """Most points of a formula; see the module."""
 EXACT = 1e-9
@@ -238,6 +242,22 @@ def check_points(kind: str, points: int) -> int:
     if number > 2 and kind not in COUNTED:
         raise ConfigError(f"points = {number}: estimator '{kind}' has two, only {', '.join(COUNTED)} takes more")
     return number
+
+
+def check_order(kind: str, order: str) -> None:
+    """Refuse an order that is none, or that has nothing to swap.
+
+    Raises
+    ------
+    ConfigError
+        Naming it and what is allowed.
+    """
+    if order not in ORDERS:
+        raise ConfigError(unknown("order", order, ORDERS))
+    if order in DRAWN and kind != "centred":
+        raise ConfigError(
+            f"order = '{order}': estimator '{kind}' has one nudged phase, only centred takes one; use 'mirrored'"
+        )
 
 
 def named(name: str) -> Formula:

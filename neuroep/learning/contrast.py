@@ -25,10 +25,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
 
 Array = Any
 """numpy.ndarray or torch.Tensor."""
+Number: TypeAlias = "int | np.ndarray"
+"""Of a phase since the free one, which is 0; (samples,) where samples take turns of their own."""
 
 
 class Signal(Protocol):
@@ -84,6 +88,35 @@ class Held:
 
 
 @dataclass(frozen=True)
+class Nulled:
+    """A signal less what two phases without a nudge have made of it."""
+
+    signal: Signal
+    null: Signal
+
+    @cached_property
+    def change(self) -> Array:
+        """plus - minus, less that of the phases without a nudge."""
+        own: Array = self.signal.change
+        return own - self.null.change
+
+    @property
+    def mean(self) -> Array:
+        """(plus + minus) / 2."""
+        return self.signal.mean
+
+    @property
+    def plus(self) -> Array:
+        """Mean and half the change."""
+        return self.mean + 0.5 * self.change
+
+    @property
+    def minus(self) -> Array:
+        """Mean less half the change."""
+        return self.mean - 0.5 * self.change
+
+
+@dataclass(frozen=True)
 class TokenRows:
     """States of an attention layer, one row per real token, computed from its attention weights when asked.
 
@@ -129,12 +162,21 @@ class Pair:
         Nudge of the plus phase minus nudge of the minus phase.
     share : float
         Of their difference quotient, of the sign of ``span``; those of all pairs of a formula add up to 1.
+    numbers : (Number, Number)
+        When the plus and the minus phase settled.
+    free : object, optional
+        The free state, for a read-out that subtracts what it makes of two equal phases.
+    null : Pair, optional
+        Two phases without a nudge, whose change is subtracted.
     """
 
     plus: Any
     minus: Any
     span: float
     share: float = 1.0
+    numbers: tuple[Number, Number] = (1, 2)
+    free: object = None
+    null: Pair | None = None
 
 
 @dataclass(frozen=True)

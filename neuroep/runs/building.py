@@ -202,7 +202,8 @@ def build_estimator(config: Config) -> Estimator:
     settings = config.estimator
     free, nudged = schedules(config)
     seed, points = config.training.seed, settings.points
-    return estimators.named(settings.kind, settings.beta, free=free, nudged=nudged, seed=seed, points=points)
+    how = (settings.kind, settings.beta, free, nudged, seed, points, settings.order, settings.null)
+    return estimators.named(*how)
 
 
 def schedules(config: Config) -> tuple[Schedule, Schedule]:

@@ -13,7 +13,7 @@ from hw_models.chip import Chip
 from hw_models.reading import Entries
 from neuroep.data.catalogue import CATALOGUE, NAMES, OPTIONAL, DataSource, Origin
 from neuroep.errors import ConfigError
-from neuroep.gradients.formulas import MOST, Kind, check_points
+from neuroep.gradients.formulas import MOST, Kind, Order, check_order, check_points
 from neuroep.learning.optimisers import LARGEST_RATE
 
 CHIP = "chip"
@@ -214,11 +214,17 @@ class EstimatorConfig(Section):
     """Strength of the nudge, the largest one where there are several."""
     points: Annotated[int, Field(ge=2, le=MOST)] = 2
     """Centred: states contrasted, an even number of nudges within +-beta; the bias falls with that power of beta."""
+    order: Order = "fixed"
+    """Of the nudged phases: + - (fixed), + - or - + at random for each batch or each sample of it (batch, sample;
+    centred alone), + - - + (mirrored: each settled twice, and the contrasts averaged)."""
+    null: bool = False
+    """Settle two phases without a nudge behind each pair, and subtract their change: an auto-zero of the whole chip."""
 
     @model_validator(mode="after")
     def _fits(self) -> EstimatorConfig:
         try:
             check_points(self.kind, self.points)
+            check_order(self.kind, self.order)
         except ConfigError as error:
             raise ValueError(str(error)) from None
         return self

@@ -32,7 +32,7 @@ import numpy as np
 import plain
 
 from hw_models.arrays.crossbar import Crossbar
-from hw_models.chip import Chip, Converter, Device, Layout
+from hw_models.chip import ADC, DAC, Chip, Device, Layout
 from hw_models.kernels import noise as noise_kernels
 from hw_models.kernels.random import key
 
@@ -44,8 +44,8 @@ def chip(tile: int, law: str = "additive", exact: bool = False) -> Chip:
     """Return the chip to be timed."""
     noise = SIGMA * 25 if law == "additive" else SIGMA
     return Chip(
-        dac=Converter(bits=8, range=1.0),
-        adc=Converter(bits=8, range=RANGE),
+        dac=DAC(bits=8, range=1.0),
+        adc=ADC(bits=8, range=RANGE),
         device=Device(g_max=25.0, read_noise=noise, read_noise_law=law),
         crossbar=Layout(rows=tile, columns=tile, exact_noise=exact),
     )

@@ -71,7 +71,7 @@ class CrossbarArray(Part):
     @property
     def calibrates(self) -> bool:
         """Whether a range comes from samples."""
-        return self.chip.dac.calibrates or self.chip.adc.calibrates
+        return any(crossbar.calibrates for crossbar in self._crossbars)
 
     def observe(self, on: bool = True) -> None:
         """Begin to collect samples for the converters, or stop."""

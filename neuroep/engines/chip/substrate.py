@@ -8,21 +8,25 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from hw_models.arrays.calibration import calibrating
 from hw_models.chip import Chip
 from hw_models.chip.files import chip_of
+from hw_models.periphery.holders import Hold, Places
+from hw_models.periphery.readout import Seen
 from hw_models.tally import Tally
 from neuroep.engines.chip import rules
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
 from neuroep.engines.chip.attention import AnalogAttention, DigitalAttention, DigitisedAttention, ExplicitAttention
+from neuroep.engines.chip.increments import CrossbarIncrements
 from neuroep.engines.chip.neurons import ChipNeurons
-from neuroep.engines.chip.readout import SynapseReadout
+from neuroep.engines.chip.readout import LayerHolders, SynapseReadout
+from neuroep.engines.numba.attention import Tokens
 from neuroep.engines.numba.substrate import ExactSubstrate, Setting
-from neuroep.engines.parts import Array, AttentionUnit, Neurons, Part, Signs, summed
+from neuroep.engines.parts import Array, AttentionUnit, Neurons, Part, Signs, View, summed
 from neuroep.engines.workers import Workers
 from neuroep.learning.contrast import Signal
 from neuroep.learning.optimisers import Optimiser
@@ -45,13 +49,18 @@ class ChipSubstrate(ExactSubstrate):
     def __init__(self, chip: Chip, setting: Setting) -> None:
         super().__init__(setting)
         self.chip = chip
-        self.redraws, self.level = chip.redraws, chip.level
+        self.redraws, self.shifts, self.level = chip.redraws, chip.shifts, chip.level
         self.holds_input = chip.crossbar.hold_input
         self.time_constant = chip.neuron.time_constant
         self._arrays: dict[str, CrossbarArray | EventDrivenArray] = {}
+        self._crossbars: dict[str, CrossbarArray] = {}
         self._read_outs: dict[str, SynapseReadout] = {}
+        self._holders: dict[str, LayerHolders] = {}
         self._others: dict[str, Part] = {}
         self._calibrated = False
+        if chip.nudged.increments:
+            exchanged = chip.nudged.paths == "exchanged"
+            self.increments = CrossbarIncrements(self._crossbars, "other" if exchanged else "own")
 
     def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs) -> Array:
         """Return a crossbar or an event-driven array, and make the read-out of both ends of its synapse."""
@@ -59,11 +68,12 @@ class ChipSubstrate(ExactSubstrate):
         if self.chip.substrate == "event_driven":
             made = EventDrivenArray(name, weight, bias, self.chip, self.setting)
         else:
-            made = CrossbarArray(name, weight, bias, self.chip, self.setting)
+            made = self._crossbars[name] = CrossbarArray(name, weight, bias, self.chip, self.setting)
             made.assume(nonnegative)
         self._arrays[name] = made
         for end, sign in zip(ENDS, nonnegative, strict=True) if self.chip.readout.measures else ():
-            read_out = SynapseReadout(self.chip.readout, self.setting.seed, name, end)
+            width = weight.shape[ENDS.index(end)]
+            read_out = SynapseReadout(self.chip.readout, self.setting.seed, name, end, width=width)
             read_out.digitiser.nonnegative, read_out.change.nonnegative = sign, False
             self._read_outs[f"read-out.{name}.{end}"] = read_out
         return made
@@ -81,17 +91,45 @@ class ChipSubstrate(ExactSubstrate):
         if settings.state.acts:
             unit = DigitisedAttention(unit, settings.state, self.setting)
         self._others[f"attention.{layer.name}"] = unit
+        self._hold_states(layer.name, layer.size)
+        if layer.readout == "pooled":
+            self._hold_states(layer.name, layer.size, by_token=True)
         return unit
 
     def neurons(self, layer: DenseLayer) -> Neurons:
         """Return neurons with the chip's circuit."""
         self._others[f"neurons.{layer.name}"] = made = ChipNeurons(layer, self.chip.neuron, self.setting)
+        self._hold_states(layer.name, layer.size)
         return made
 
-    def read_out(self, synapse: str, end: str, signal: Signal) -> Signal:
+    def _hold_states(self, layer: str, width: int, by_token: bool = False) -> None:
+        """Make the sample-and-holds of a layer, where the read-out has some."""
+        if self.chip.readout.holding:
+            name = f"{layer} tokens" if by_token else layer
+            how = (self.setting.seed, name, width, by_token, self.setting.tally())
+            self._holders[name] = LayerHolders(self.chip.readout, *how)
+
+    def read_out(self, synapse: str, end: str, signal: Signal, view: View) -> Signal:
         """Return the signal as the chip's periphery digitises it; an event-driven chip holds it as integers before."""
-        signal = self._arrays[synapse].held(end, signal)
-        return self._read_outs[f"read-out.{synapse}.{end}"].measure(signal) if self.chip.readout.measures else signal
+        array = self._arrays[synapse]
+        signal = array.held(end, signal)
+        if not self.chip.readout.measures:
+            return signal
+        seen = None
+        if self.chip.readout.holding and view.layers:
+            tokens = cast(Tokens, view.tokens)
+            rows = None if view.tokens is None else Places(tokens.samples, tokens.places)
+            zero = None if view.zero is None else array.held(end, view.zero)
+            seen = Seen(tuple(self._hold(view, layer) for layer in view.layers), rows, zero)
+        return self._read_outs[f"read-out.{synapse}.{end}"].measure(signal, seen)
+
+    def _hold(self, view: View, layer: str) -> Hold:
+        """Return what holds a layer in two phases, the same for all that see it."""
+        tokens = f"{layer} tokens"
+        name = tokens if view.tokens is not None and tokens in self._holders else layer
+        if name not in view.held:
+            view.held[name] = self._holders[name].hold(view.samples, *view.numbers)
+        return cast(Hold, view.held[name])
 
     def read_out_resolution(self, synapse: str, end: str) -> float:
         """Return the step of the read-out, or of the integers in which an event-driven chip holds states."""
@@ -99,7 +137,12 @@ class ChipSubstrate(ExactSubstrate):
         return max(held, self._read_outs[f"read-out.{synapse}.{end}"].resolution if self.chip.readout.measures else 0.0)
 
     def _parts(self) -> list[Part]:
-        return [*self._arrays.values(), *self._read_outs.values(), *self._others.values()]
+        return [*self._arrays.values(), *(self._read_outs | self._holders).values(), *self._others.values()]
+
+    def updated(self) -> None:
+        """Let the read-outs keep what they have measured of themselves."""
+        for read_out in self._read_outs.values():
+            read_out.updated()
 
     def begin(self, *occasion: str | int) -> None:
         """Key all draws by this occasion."""
@@ -136,24 +179,29 @@ class ChipSubstrate(ExactSubstrate):
         return {name: full for part in self._parts() for name, full in part.ranges().items()}
 
     def performed(self) -> Tally:
-        """Return what the read-outs did; other parts tell for themselves."""
+        """Return what the read-outs and the holders did; other parts tell for themselves."""
         found = Tally()
-        for read_out in self._read_outs.values():
-            found.join(read_out.performed())
+        for part in (*self._read_outs.values(), *self._holders.values()):
+            found.join(part.performed())
         return found
 
     def counters(self) -> dict[str, int]:
-        """Return the conversions of the read-outs; other parts count for themselves."""
-        return summed(*(read_out.counters() for read_out in self._read_outs.values()))
+        """Return the conversions of the read-outs, and holds; other parts count for themselves."""
+        parts = (*self._read_outs.values(), *self._holders.values())
+        return summed(*(part.counters() for part in parts))
 
     def state(self) -> dict[str, np.ndarray]:
         """Return ranges and tallies of all parts but the arrays, which keep their own."""
-        ranged = (self._read_outs | self._others).items()
+        ranged = {**self._read_outs, **self._held_parts, **self._others}.items()
         return {f"{name}/{key}": values for name, part in ranged for key, values in part.state().items()}
+
+    @property
+    def _held_parts(self) -> dict[str, LayerHolders]:
+        return {f"holders.{name}": part for name, part in self._holders.items()}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over :meth:`state`."""
-        for name, part in (self._read_outs | self._others).items():
+        for name, part in {**self._read_outs, **self._held_parts, **self._others}.items():
             start = f"{name}/"
             part.load({key.removeprefix(start): values for key, values in state.items() if key.startswith(start)})
         self._calibrated = True

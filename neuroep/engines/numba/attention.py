@@ -39,6 +39,16 @@ class Tokens:
         return np.concatenate([[0], np.cumsum(self.count)]).astype(np.int64)
 
     @cached_property
+    def samples(self) -> np.ndarray:
+        """(real tokens,) the sample of each."""
+        return np.repeat(np.arange(len(self.count)), self.count)
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """(real tokens,) the place of each in its sequence."""
+        return np.arange(self.offsets[-1]) - self.offsets[self.samples]
+
+    @cached_property
     def packed(self) -> np.ndarray:
         """(real tokens, dim)."""
         batch, tokens, dim = self.vectors.shape

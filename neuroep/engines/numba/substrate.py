@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -16,10 +16,10 @@ from hw_models.tally import CurrentPhase, Tally
 from neuroep.engines.numba.arrays import ideal
 from neuroep.engines.numba.attention import ExactAttention, Tokens
 from neuroep.engines.numba.neurons import ExactNeurons, displaced
-from neuroep.engines.parts import Array, AttentionUnit, Neurons, Part, Signs
+from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Part, Signs, View
 from neuroep.engines.state import State
 from neuroep.engines.workers import Workers
-from neuroep.learning.contrast import Signal
+from neuroep.learning.contrast import Number, Signal
 from neuroep.learning.optimisers import Adam, Optimiser
 from neuroep.network import AttentionLayer, DenseLayer, Network
 
@@ -46,10 +46,12 @@ class ExactSubstrate(Part):
 
     in_place = True
     redraws = False
+    shifts = False
     level = 0.0
     holds_input = True
     time_constant = 1.0
     check_every = 1
+    increments: Increments | None = None
 
     def __init__(self, setting: Setting) -> None:
         self.setting, self.optimiser = setting, setting.optimiser
@@ -71,13 +73,21 @@ class ExactSubstrate(Part):
         """Write down inside that what all parts do is of a phase."""
         return self.setting.phase.during(phase)
 
-    def read_out(self, synapse: str, end: str, signal: Signal) -> Signal:
+    def turn(self, number: Number, nudge: float) -> AbstractContextManager[None]:
+        """Be inside in the phase of that number and nudge, as all parts see it."""
+        return self.setting.phase.turn(number, nudge) if self.shifts else nullcontext()
+
+    def read_out(self, synapse: str, end: str, signal: Signal, view: View) -> Signal:
         """Return the signal."""
         return signal
 
     def read_out_resolution(self, synapse: str, end: str) -> float:
         """Return 0: it is exact."""
         return 0.0
+
+    def rows_of(self, tokens: object) -> AbstractContextManager[None]:
+        """Have signals inside whose rows are these tokens."""
+        return self.setting.phase.rows_of(cast(Tokens, tokens).samples) if self.shifts else nullcontext()
 
     def tokens(self, vectors: np.ndarray, lengths: np.ndarray) -> Tokens:
         """Return a padded sequence, contiguous."""

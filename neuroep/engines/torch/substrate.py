@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from neuroep.engines.parts import Array, AttentionUnit, Neurons, Part, Signs
+from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Part, Signs, View
 from neuroep.engines.state import State
 from neuroep.engines.torch.arrays import TorchArray
 from neuroep.engines.torch.attention import TokenTensors, TorchAttention
@@ -46,9 +46,12 @@ class TorchSubstrate(Part):
 
     in_place = False
     redraws = False
+    shifts = False
     level = 0.0
     holds_input = True
     time_constant = 1.0
+
+    increments: Increments | None = None
 
     def __init__(self, optimiser: Optimiser, device: torch.device, dtype: str) -> None:
         self.optimiser, self.device, self.dtype = optimiser, device, dtype
@@ -70,13 +73,17 @@ class TorchSubstrate(Part):
         """Return exact neurons."""
         return TorchNeurons(layer)
 
-    def read_out(self, synapse: str, end: str, signal: Signal) -> Signal:
+    def read_out(self, synapse: str, end: str, signal: Signal, view: View) -> Signal:
         """Return the signal."""
         return signal
 
     def read_out_resolution(self, synapse: str, end: str) -> float:
         """Return 0: it is exact."""
         return 0.0
+
+    def rows_of(self, tokens: object) -> AbstractContextManager[None]:
+        """Do nothing: rows are read alike."""
+        return nullcontext()
 
     def tokens(self, vectors: np.ndarray, lengths: np.ndarray) -> TokenTensors:
         """Return a padded sequence on the device."""

@@ -9,14 +9,14 @@ from hypothesis import given, strategies as st
 from hw_models.arrays import calibration
 from hw_models.arrays.converter_bank import Converters
 from hw_models.arrays.converters import OPEN, Digitiser, grid
-from hw_models.chip import Chip, Converter
+from hw_models.chip import ADC, DAC, Chip, Converter
 from hw_models.errors import ChipError
 from hw_models.kernels import noise as noise_kernels
 from hw_models.kernels.random import key
 from tests.naive import crossbar as naive
 
 OWN = key(0, "converter")
-FIXED = Converter(bits=4, range=3.0)
+FIXED = ADC(bits=4, range=3.0)
 
 
 def convert(x, levels):
@@ -269,7 +269,7 @@ def test_a_second_calibration_that_says_nothing_keeps_the_range_and_the_sign(bad
 
 @pytest.mark.parametrize("fault", [ChipError, KeyboardInterrupt])
 def test_a_calibration_that_breaks_off_leaves_nothing_observing(fault):
-    held = Converters(Chip(dac=Converter(bits=4), adc=Converter(bits=4)))
+    held = Converters(Chip(dac=DAC(bits=4), adc=ADC(bits=4)))
     lone = calibrated([np.array([2.0])])
     with pytest.raises(fault), calibration.calibrating(held, lone):
         held.of("forward")[0].sample(np.ones((1, 1)))
@@ -332,7 +332,7 @@ def test_state_round_trip():
 
 
 def test_an_adc_counts_its_range_in_full_scales_of_its_dac():
-    held = Converters(Chip(dac=Converter(bits=8), adc=FIXED))
+    held = Converters(Chip(dac=DAC(bits=8), adc=FIXED))
     dac, adc = held.of("forward")
     assert adc.range == 3.0
     held.observe()

@@ -11,7 +11,7 @@ from hw_models.arrays import reading as products
 from hw_models.arrays.converter_bank import Converters
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.arrays.parts import CrossbarParts
-from hw_models.chip import Chip, Converter
+from hw_models.chip import ADC, Chip
 from hw_models.errors import ChipError
 from hw_models.kernels.blocks import blocks, serial
 from hw_models.kernels.random import key, normals, uniforms
@@ -769,7 +769,7 @@ def test_a_shape_that_is_none(shape):
         Crossbar(Chip(), shape)
 
 
-@pytest.mark.parametrize("chip", [Chip(), Chip(adc=Converter(bits=8, range=1.0))], ids=["ideal", "8 bits"])
+@pytest.mark.parametrize("chip", [Chip(), Chip(adc=ADC(bits=8, range=1.0))], ids=["ideal", "8 bits"])
 def test_what_is_no_matrix_of_the_crossbar(chip):
     """Before, a list was an AttributeError, and signals of another width whatever NumPy or a kernel made of them."""
     bar = Crossbar(chip, (2, 3))

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 import hw_models
 from hw_models import presets
-from hw_models.chip import Chip, Converter, Device, Readout, files, pages
+from hw_models.chip import ADC, Chip, Converter, Device, Readout, files, pages
 from hw_models.chip.description import PERFECT
 from hw_models.errors import ChipError
 
@@ -220,7 +220,7 @@ def test_the_ideal_chip_differs_in_nothing_and_is_frozen():
 
 
 def test_repr_shows_what_differs():
-    chip = Chip(name="mine", adc=Converter(bits=8), device=Device(read_noise=0.5), caveat="an example")
+    chip = Chip(name="mine", adc=ADC(bits=8), device=Device(read_noise=0.5), caveat="an example")
     assert repr(chip) == "Chip('mine', device.read_noise=0.5, adc.bits=8)"
 
 
@@ -247,7 +247,7 @@ def test_every_field_says_what_it_means_and_those_that_act_say_when_and_in_what_
 
 @given(bits=st.integers(2, 12), noise=st.floats(0, 1), levels=st.none() | st.integers(2, 64))
 def test_toml_goes_out_and_in(bits, noise, levels):
-    chip = Chip(name="x", adc=Converter(bits=bits), device=Device(read_noise=noise, levels=levels))
+    chip = Chip(name="x", adc=ADC(bits=bits), device=Device(read_noise=noise, levels=levels))
     assert Chip.parse(tomllib.loads(chip.to_toml())) == chip
 
 
@@ -295,7 +295,7 @@ def test_pages_show_every_field_and_what_differs():
     assert "\\n" not in pages.page(hw_models.load("pcm")) and len(text.splitlines()) == len(Chip.settings())
     for name in Chip.settings():
         assert f"  {name} " in text
-    page = pages.page(Chip(name="mine", citation="A paper", adc=Converter(bits=8)))
+    page = pages.page(Chip(name="mine", citation="A paper", adc=ADC(bits=8)))
     assert "A paper" in page
     assert "adc.bits" in page
     assert "8 bit" in page

@@ -28,6 +28,7 @@ OFFSET = {"crossbar.mapping": "offset"}
 SLICES = {"crossbar.slices": 2, "crossbar.slice_bits": 3}
 WIRES = {"wires.r_word": 20.0, "wires.r_bit": 20.0, "crossbar.rows": 6, "crossbar.columns": 4}
 STATE = {"neuron.state_bits": 5}
+OFFSETS = {"readout.signal": "difference", "readout.bits": 6, "readout.hold_offset": 0.05}
 
 # Field: (the chip beside it, what it is changed to).
 FIELDS: dict[str, tuple[dict, object]] = {
@@ -45,6 +46,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "crossbar.slice_bits": ({"crossbar.slices": 2, "crossbar.slice_bits": 3}, 2),
     "crossbar.weight_range": ({"device.levels": 16}, 2.0),
     "crossbar.weight_headroom": ({"device.levels": 16}, 2.0),
+    "crossbar.follow_weights": ({"device.levels": 16}, True),
     "crossbar.hold_input": ({"device.read_noise": 0.1}, False),
     "crossbar.exact_noise": ({"device.read_noise": 0.1}, True),
     "device.g_min": ({"device.programming_noise": [0.5, 1.0]}, 5.0),
@@ -72,6 +74,10 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "device.drift_start": (DRIFT, 200.0),
     "device.age": (DRIFT, 1e6),
     "device.drift_compensation": (DRIFT, True),
+    "device.phase_drift": ({}, 0.01),
+    "device.nudge_shift": ({}, 0.05),
+    "device.leak": ({"update.reprogram_every": 2}, 0.2),
+    "device.disturb": ({}, 0.05),
     "device.stuck_low": ({}, 0.1),
     "device.stuck_high": ({}, 0.05),
     "device.pulse.response": (PULSED, "soft_bounds"),
@@ -106,6 +112,12 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "attention.pattern_range": ({"attention.kind": "analog"}, 1.0),
     "readout.signal": ({"readout.bits": 6}, "difference"),
     "readout.hold_noise": ({"readout.signal": "difference", "readout.bits": 6}, 0.02),
+    "readout.hold_offset": ({"readout.signal": "difference", "readout.bits": 6}, 0.02),
+    "readout.hold_gain": ({"readout.signal": "difference", "readout.bits": 6}, 0.05),
+    "readout.hold_droop": ({"readout.signal": "difference", "readout.bits": 6}, 0.05),
+    "readout.holds": ({"readout.signal": "difference", "readout.bits": 6, "readout.hold_noise": 0.05}, 3),
+    "readout.chopping": (OFFSETS, "sample"),
+    "readout.auto_zero": (OFFSETS, "mean"),
     "update.scheme": ({}, "mixed_precision"),
     "update.reprogram_every": ({}, 2),
     "update.granule": (MIXED, 0.01),
@@ -121,7 +133,9 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "events.weight_range": (EVENTS, 0.1),
     "events.weight_headroom": (EVENTS, 2.0),
     "events.in_place": (EVENTS, True),
+    "nudged.drive": ({"adc.bits": 6}, "increments"),
     "calibration_samples": ({"adc.bits": 6}, 4),
+    "calibration_every": ({"adc.bits": 6}, 1),
 }
 for part in ("dac", "adc", "attention.state", "readout"):
     bits = {f"{part}.bits": 6}

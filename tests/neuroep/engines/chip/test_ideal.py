@@ -75,6 +75,10 @@ VANISHING = {
     "read-out of the difference": {"readout.bits": 20, "readout.signal": "difference", "readout.margin": 8.0},
     "mixed precision": {"update.scheme": "mixed_precision", "device.pulse.dw_min": 1e-5, **ROOM},
     "events": {"substrate": "event_driven", "events.state_bits": 16},
+    "increments": {"nudged.drive": "increments"},
+    "converters of increments": {
+        "nudged.drive": "increments", "dac.bits": 20, "adc.bits": 20, "dac.margin": 4.0, "adc.margin": 4.0,
+    },
 }
 COARSE = {"events": 2e-2, "compensated drift": 1e-3}
 """Eight-bit weights; one exponent for all devices, compensated as a whole."""
@@ -126,6 +130,7 @@ KINDS = {
     "expected": NOISY | {"update.scheme": "pulsed", "device.pulse.noise": 0.5},
     "trains": NOISY | {"update.scheme": "pulsed", "update.trains": "stochastic", "device.pulse.dw_min_spread": 0.3},
     "events": {"substrate": "event_driven", "events.in_place": True, "neuron.state_noise": 1e-3},
+    "increments": NOISY | {"nudged.drive": "increments", "crossbar.follow_weights": True, "calibration_every": 3},
 }
 
 
@@ -135,7 +140,7 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(small, kind):
     assert one.same(three)
 
 
-@pytest.mark.parametrize("kind", ["analog", "mixed", "expected", "events"])
+@pytest.mark.parametrize("kind", ["analog", "mixed", "expected", "events", "increments"])
 def test_a_resumed_run_goes_on_bit_for_bit(tmp_path, small, kind):
     parts = small(KINDS[kind]).parts
     values = parts.config.to_dict()

@@ -52,6 +52,13 @@ CHIPS: dict[str, dict[str, Any]] = {
         "device.programming_noise": [0.5, 1.0], "device.programming_noise_fresh": [0.2, 0.3], "device.age": 1e4,
     },
     "held difference": {"readout.signal": "difference", "readout.hold_noise": 0.05},
+    "held difference, offsets": {"readout.signal": "difference", "readout.hold_offset": 0.05},
+    "held difference, droop": {"readout.signal": "difference", "readout.hold_droop": 0.1},
+    "sampled states": {"readout.hold_noise": 0.05},
+    "phases that drift": {"device.phase_drift": 0.01},
+    "seldom reprogrammed": {"update.reprogram_every": 2},
+    "leak": {"device.leak": 0.1, "update.reprogram_every": 2},
+    "disturb": {"device.disturb": 0.05},
     "short trains": PULSED | {"update.train_length": 1},
     "slices": {"crossbar.slices": 2, "crossbar.slice_bits": 3},
     "weight range": {"crossbar.weight_range": 0.3},
@@ -69,6 +76,8 @@ CHIPS: dict[str, dict[str, Any]] = {
     "wires": {"wires.r_word": 50.0, "wires.r_bit": 50.0, "crossbar.rows": 6},
     "state bits": {"neuron.state_bits": 5},
     "state noise": {"neuron.state_noise": 0.02},
+    "increments": {"nudged.drive": "increments"},
+    "increments, bits": {"nudged.drive": "increments", "dac.bits": 5, "adc.bits": 5},
 }
 for part in ("dac", "adc", "attention.state", "readout"):
     CHIPS |= {
@@ -81,6 +90,9 @@ CONVERTER = {"bits": 4, "range": 0.4, "sign": "unsigned", "percentile": 60.0, "m
 VALUES: dict[str, Any] = {
     "substrate": "event_driven",
     "calibration_samples": 3,
+    "calibration_every": 1,
+    "nudged.drive": "increments",
+    "crossbar.follow_weights": True,
     "crossbar.rows": 4,
     "crossbar.columns": 2,
     "crossbar.mapping": "offset",
@@ -118,6 +130,10 @@ VALUES: dict[str, Any] = {
     "device.drift_start": 1e4,
     "device.age": 1e7,
     "device.drift_compensation": True,
+    "device.phase_drift": -0.01,
+    "device.nudge_shift": 0.05,
+    "device.leak": 0.2,
+    "device.disturb": 0.05,
     "device.stuck_low": 0.2,
     "device.stuck_high": 0.1,
     "device.pulse.response": "soft_bounds",
@@ -152,6 +168,12 @@ VALUES: dict[str, Any] = {
     "attention.pattern_range": 0.3,
     "readout.signal": "difference",
     "readout.hold_noise": 0.02,
+    "readout.hold_offset": 0.02,
+    "readout.hold_gain": 0.05,
+    "readout.hold_droop": 0.2,
+    "readout.holds": 3,
+    "readout.chopping": "sample",
+    "readout.auto_zero": "sample",
     "update.scheme": "mixed_precision",
     "update.reprogram_every": 2,
     "update.granule": 0.05,
@@ -178,17 +200,21 @@ OTHERS: dict[str, list[Any]] = {
     "adc.sign": ["auto"],
     "readout.sign": ["auto"],
     "attention.state.sign": ["auto"],
+    "readout.chopping": ["batch"],
+    "readout.auto_zero": ["mean"],
 }
 """Further values of those that are a choice."""
 CONFLICTS = (
     "set both or none",  # slices and slice_bits
     "bit slices are reprogrammed",
     "a fixed range needs signed or unsigned",
+    "it is of weights on one slice",
     "need two, which are calibrated",  # states and their difference
     "one step is larger than the range",
     "fewer than outputs of a tile need a DAC with a full scale",
     "the second should be the later one",
     "it should be from 0 to programming_noise",
+    "analog attention units read states, use attention.kind = 'digital'",
 )
 """Ends of lines that say what cannot be, beside those that say where a field acts."""
 SETTINGS = {"engine.dtype": "float64"}

@@ -187,7 +187,10 @@ def test_phases_that_do_not_differ_give_no_range():
         _ = made.measure(MOVED).change
 
 
-def test_hold_noise_needs_holders():
-    with pytest.raises(ChipError, match=r"hold_noise = 0\.1: it acts only with signal difference"):
-        Chip.parse({"readout": {"hold_noise": 0.1}})
+def test_faults_of_two_holders_need_two_holders():
+    for field, value in (("hold_offset", 0.1), ("hold_gain", 0.1), ("hold_droop", 0.1), ("chopping", "batch")):
+        beside = {} if field != "chopping" else {"hold_noise": 0.1}
+        with pytest.raises(ChipError, match=rf"{field} = '?{value}'?: it acts only with signal difference"):
+            Chip.parse({"readout": {field: value, **beside}})
     assert Readout(signal="difference", hold_noise=0.1).measures
+    assert Readout(hold_noise=0.1).measures

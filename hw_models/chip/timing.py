@@ -1,0 +1,79 @@
+# Tested by tests/hw_models/test_durations.py.
+"""How long things take on a chip, as data; what follows from it: :mod:`hw_models.durations`, :mod:`hw_models.clock`.
+
+All durations are 0 until they are set: then no time passes, no device ages while it learns, and noise is drawn afresh
+in every read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Self
+
+from pydantic import PlainValidator, model_validator
+
+from hw_models.chip.fields import LARGEST, SMALLEST, Count, NonNegative, Part, at
+from hw_models.text import shown
+
+DURATIONS = ("dac", "integration", "adc", "digital", "hold", "pulse", "row")
+"""Fields that are durations of single operations."""
+
+
+def _constants(value: object) -> float | dict[str, float]:
+    """Return a time constant, or some by layer."""
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            if not _positive(each):
+                raise ValueError(f"{name} = {shown(each)}: should be seconds above 0")
+        return {str(name): float(each) for name, each in value.items()}
+    if not _positive(value):
+        raise ValueError("should be seconds above 0, or such by the names of layers")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _positive(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and SMALLEST <= value <= LARGEST
+
+
+Constants = Annotated[float | dict[str, float], PlainValidator(_constants)]
+
+
+class Timing(Part):
+    """Durations of what a chip does; formulas: :mod:`hw_models.durations`."""
+
+    dac: NonNegative = at("read", "s", 0.0)
+    """Setting the lines of an array, once a product."""
+    integration: NonNegative = at("read", "s", 0.0)
+    """Currents flow and are integrated, once a product."""
+    adc: NonNegative = at("read", "s", 0.0)
+    """One conversion; the columns that share a converter take turns."""
+    digital: NonNegative = at("step", "s", 0.0)
+    """From the converters of one array to the lines of the next: sums, neurons, routing."""
+    hold: NonNegative = at("update", "s", 0.0)
+    """Reading or holding the states of one phase for the update."""
+    pulse: NonNegative = at("update", "s", 0.0)
+    """One slot of a pulse train."""
+    row: NonNegative = at("update", "s", 0.0)
+    """Programming one row of devices anew, with all iterations of its verification."""
+    copies: Count = at("step", "chips", 1)
+    """Copies of the chip that work on the samples of a batch side by side; all hold the same devices here."""
+    tau: Constants | None = at("step", "s", None)
+    """Time constant of neurons that settle in continuous time, or of each layer by its name. A sweep then takes its
+    share dt of it, whatever products take, and a phase is read after as many sweeps as the schedule says, settled or
+    not. Unset, layers are computed product by product."""
+
+    @property
+    def passes(self) -> bool:
+        """Whether time passes."""
+        return bool(self.tau) or any(getattr(self, name) for name in DURATIONS)
+
+    @property
+    def read(self) -> float:
+        """Seconds of a product of which no columns share a converter, digital step in."""
+        return self.dac + self.integration + self.adc + self.digital
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if not self.passes:
+            self.idle("where time passes, with another duration", "copies")
+        return self
