@@ -135,7 +135,7 @@ def learn(spec: Entries, config: Config, corpus: Corpus) -> Page:
         _weights(start, spec["checkpoint"])
     with tempfile.TemporaryDirectory(prefix="neuroep-sweep-") as folder:
         path = Path(folder) / "run"
-        record = training.train(config, path, start=start, progress=False, corpus=corpus)
+        record = training.train(config, path, start=start, progress=False, corpus=corpus, diagnose=False)
         session = Session.open(replace(runs.load(path), config=config), corpus=corpus)
         found = _evaluated(session, spec)
     trained = {f"train_{name}": value for name, value in record["train"].items()}

@@ -29,8 +29,8 @@ SICK = [
     "--chip.readout.signal", "difference", "--chip.readout.hold_noise", "1e-3", "--chip.neuron.gain_spread", "0.1",
     "--chip.wires.r_word", "1.0", "--chip.adc.gain_spread", "0.1", "--chip.dac.digit_bits", "2",
     "--chip.device.phase_drift", "1e-4", "--chip.device.nudge_shift", "1e-4", "--chip.transposed.devices", "own",
-    "--chip.transposed.weight_error", "0.1", "--chip.transposed.gain", "0.1", "--chip.readout.hold_offset", "1e-3", "--chip.readout.hold_gain", "1e-3",
-    "--chip.readout.hold_droop", "1e-3",
+    "--chip.transposed.weight_error", "0.1", "--chip.transposed.gain", "0.1", "--chip.readout.hold_offset", "1e-3",
+    "--chip.readout.hold_gain", "1e-3", "--chip.readout.hold_droop", "1e-3",
 ]  # fmt: skip
 
 
