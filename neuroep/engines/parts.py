@@ -389,6 +389,7 @@ class Substrate(Part, Protocol):
 
     def read_out_resolution(self, synapse: str, end: str) -> float:
         """Return the step in which an update measures the change of one end of a synapse; 0 where it is exact."""
+        ...
 
     def rows_of(self, tokens: object) -> AbstractContextManager[None]:
         """Have signals inside whose rows are the tokens of a clamped sequence."""
