@@ -130,8 +130,6 @@ class Crossbar(StoredWeights):
         DAC and ADC; may be replaced by shared ones.
     increments : Converters or None
         Those of changes of signals, :mod:`hw_models.chip.nudged`; the same circuits with ranges of their own.
-    sample : int or None
-        Of the batch that all signals belong to; None where every row is a sample.
     other : Crossbar or None
         The array of the transposed path, where it has devices of its own; see :mod:`hw_models.arrays.paths`.
     second : bool
@@ -157,7 +155,7 @@ class Crossbar(StoredWeights):
         super().__init__(forward_parts(made) if own else made, shape, seed, name, run, dtype)
         self.reads = 0
         self.tally, self.told = Tally() if tally is None else tally, dict.fromkeys(COUNTERS, 0)
-        self.sample: int | None = None
+        self._sample: int | None = None
         self._row_edges = np.array([0] + [b for _, b in self.devices.row_tiles])
         self._column_edges = np.array([0] + [b for _, b in self.devices.column_tiles])
         self.keys: dict[str, Keys] = {}
@@ -180,6 +178,17 @@ class Crossbar(StoredWeights):
         self._converters = shared
         if self.other is not None:
             self.other.converters = shared
+
+    @property
+    def sample(self) -> int | None:
+        """Of the batch that all signals belong to; None where every row is a sample."""
+        return self._sample
+
+    @sample.setter
+    def sample(self, number: int | None) -> None:
+        self._sample = number
+        if self.other is not None:
+            self.other.sample = number
 
     def begin(self, *occasion: str | int) -> None:
         """Key the draws of reads and programmings by this occasion from now on, and number the reads anew."""
@@ -206,6 +215,18 @@ class Crossbar(StoredWeights):
         super().program(weight)
         if self.other is not None:
             self.other.program(self._error.added(weight))
+
+    def reread(self) -> None:
+        """Rebuild the matrices of products of both paths; see :meth:`StoredWeights.refresh`."""
+        self.refresh()
+        if self.other is not None:
+            self.other.refresh()
+
+    def leak(self) -> None:
+        """Let all devices lose what they lose from one update to the next; see :meth:`StoredWeights.leak`."""
+        super().leak()
+        if self.other is not None:
+            self.other.leak()
 
     def read_at(self, seconds: float) -> None:
         """Read all devices so long after they are written; see :meth:`StoredWeights.read_at`."""
@@ -325,6 +346,7 @@ class Crossbar(StoredWeights):
             return 1.0
         now, device = self.tally.now, self.device
         return 1.0 + device.phase_drift * now.numbers(self.sample) + device.nudge_shift * np.sign(now.nudge)
+
     def sensing(self, way: str) -> Sensing | None:
         """Return the errors of what senses the currents of a direction; None where there are none."""
         if way not in self._sensing:

@@ -21,8 +21,9 @@ analog    A tile has L reference lines, devices as all others, mismatched, drift
           resolution adds nothing.) One line per output is as many devices as a pair has and never beyond full scale.
 
 The way of a device:
-target -> range of this device, levels, resolution -> programming noise -> relaxation -> stuck at g_min or g_max ->
-gain (mismatch) -> drift (not of stuck ones) -> wires -> mean and variance of a read (:mod:`hw_models.arrays.tiles`).
+target -> range of this device, levels, resolution -> programming noise -> disturb, leak -> relaxation -> stuck at g_min
+or g_max -> gain (mismatch) -> drift (not of stuck ones) -> wires -> mean and variance of a read
+(:mod:`hw_models.arrays.tiles`).
 
 Relaxation, drift and the 1/f noise of a read go by the time since a device's own last write: programming writes all
 devices, those of reference lines too; what else changes a weight (pulses) writes the devices of that weight. The
@@ -88,7 +89,8 @@ class Devices:
         self.wired = self.wires.r_word > 0 or self.wires.r_bit > 0
         self.now = self.since = 0.0
         self.written_at: Array | None = None
-        self.mixed = False
+        self.mixed, self.remaining = False, 1.0
+        self.felt: Array | None = None
         if parts.in_memory and self.device.ages:
             self.written_at = np.zeros(shape)
 
@@ -142,8 +144,8 @@ class Devices:
         return self.now - last
 
     def rewritten(self) -> None:
-        """Note that all devices are written now."""
-        self.since, self.mixed = self.now, False
+        """Note that all devices are written now, and have lost nothing yet."""
+        self.since, self.mixed, self.remaining = self.now, False, 1.0
         if self.written_at is not None:
             self.written_at[:] = self.now
 
@@ -174,7 +176,8 @@ class Devices:
         device = self.device
         spreads = device.g_min_spread > 0 or device.g_max_spread > 0
         noisy = any(device.programming_noise_fresh or device.programming_noise)
-        return spreads or device.levels is not None or device.resolution > 0 or noisy
+        coarse = device.levels is not None or device.resolution > 0
+        return spreads or coarse or noisy or device.disturb > 0
 
     @property
     def bends(self) -> bool:
@@ -183,7 +186,8 @@ class Devices:
         faults = device.mismatch > 0 or device.stuck_low > 0 or device.stuck_high > 0
         shifts = device.read_noise > 0 and device.noise.shifts
         apart = self.references > 0 and any(device.programming_noise)  # the reference lines' own
-        moved, scaled = self.drifting or self.relaxing, self.layout.zero == "level"
+        moved = self.drifting or self.relaxing or self.remaining != 1
+        scaled = self.layout.zero == "level"
         return faults or moved or shifts or apart or scaled or self.wired or self.slices > 1
 
     def targets(self, a: Array, cut: bool = True) -> tuple[Array, Array]:
@@ -208,10 +212,21 @@ class Devices:
             if device.g_min_spread or device.g_max_spread:
                 bounds = self.own_bounds(where, (len(target), self.shape[1]), first)
             target = WRITE.snap(target, device, *bounds)
-        if not any(device.programming_noise_fresh or device.programming_noise):
-            return target, target
-        z = normals(self.keys["programming"], turn, tile, target.shape, first)
-        return target, WRITE.programmed(target, z, device)
+        g = target
+        if any(device.programming_noise_fresh or device.programming_noise):
+            z = normals(self.keys["programming"], turn, tile, target.shape, first)
+            g = WRITE.programmed(target, z, device)
+        if self.felt is not None and first < self.shape[0]:
+            g = self._disturbed(g, where[1], first)
+        return target, g
+
+    def _disturbed(self, g: Array, side: int, first: int) -> Array:
+        """Return conductances with what the writes of other devices have added: of a pair, to the side that grows."""
+        assert self.felt is not None
+        moved = self.felt[first : first + len(g)] / np.float32(self.unit)
+        if self.paired:
+            moved = np.maximum(-moved if side else moved, 0)
+        return np.maximum(g + moved, 0).astype(g.dtype, copy=False)
 
     def own_bounds(self, where: tuple[int, int], shape: tuple[int, int], first: int) -> tuple[Array, Array]:
         """Return the lowest and highest conductance [uS] of every device of these lines, (lines, in) each."""
@@ -273,6 +288,9 @@ class Devices:
                 target = g = targets[k, side]
                 if fresh:
                     target, g = self.written(target, (k, side), first, turn)
+                    if self.remaining != 1:
+                        low = np.float32(self.device.g_min)
+                        g = low + (g - low) * np.float32(self.remaining)
                 yield (k, side), float(factor), *self.conducting(target, g, (k, side), first, turn)
 
     def realised(self, held: Array, turn: int, run: Run) -> Array:

@@ -23,6 +23,7 @@ from hw_models.arrays.programming import PROGRAMMING, Array, Devices
 from hw_models.arrays.tiles import Tiles
 from hw_models.errors import ChipError
 from hw_models.kernels.blocks import Run
+from hw_models.laws import disturb
 from hw_models.text import shown
 
 
@@ -41,9 +42,10 @@ class StoredWeights:
         self.devices = Devices(parts, shape, seed, name, dtype)
         self.tiles = Tiles(self.devices)
         noisy, fixed = self.device.read_noise > 0, self.layout.weight_range is not None
+        wears = self.device.leak > 0 or self.device.disturb > 0
         self.shifts = self.device.phase_drift != 0 or self.device.nudge_shift != 0
-        physical = self.devices.writes or self.devices.bends or self.device.ages or noisy or fixed or self.shifts
-        self.ideal = not (physical or parts.converts or self.in_memory or self.path.bends)
+        physical = self.devices.writes or self.devices.bends or self.device.ages or noisy or fixed
+        self.ideal = not (physical or self.shifts or wears or parts.converts or self.in_memory or self.path.bends)
         self.programmings = 0
         self.weight_range = float("nan")
         self.compensation = 1.0
@@ -81,7 +83,10 @@ class StoredWeights:
         self.devices.now = self.clock
         self.devices.rewritten()
         self.planes, self._fresh = [], True
+        before = self._held.copy() if self.device.disturb else None
         self._hold(weight)
+        if before is not None:
+            self.devices.felt = self.felt(self._held - before, in_turn=True)
         if self.in_memory:
             if self.devices.writes:
                 self._held[:] = self.devices.realised(self._held, self.programmings, self.run)
@@ -89,6 +94,31 @@ class StoredWeights:
         if self._seen is not None:
             self._seen[:] = self._held
         self.refresh()
+
+    def felt(self, moves: Array, in_turn: bool) -> Array:
+        """Return what every weight moves by the writes of others on its lines, (out, in) as shares of the range."""
+        own = self.devices
+        return disturb.felt(moves, self.device.disturb, own.row_tiles, own.column_tiles, in_turn)
+
+    def leak(self) -> None:
+        """Let devices lose what they lose from one update to the next; the matrices stay until :meth:`refresh`.
+
+        a of a weight that changes in memory falls to low + (a - low) (1 - leak), low that of a device at g_min, for a
+        pair 0; devices that are written as a whole, references among them, lose it of what was programmed.
+        """
+        share = self.device.leak
+        if not share:
+            return
+        self._check_writable()
+        self.devices.remaining *= 1 - share
+        if self.in_memory:
+            own, low = self.devices, 0.0
+            if not own.paired:
+                factor = own.targets(np.zeros((1, 1), self.dtype))[1][0]
+                low = float((self.device.g_min - own.zeros[0]) * own.unit * factor)
+            self._held += (self.dtype.type(low) - self._held) * self.dtype.type(share)
+            if self._seen is not None:
+                self._seen[:] = self._held
 
     def _largest(self, what: str, weight: Array) -> float:
         """Return the largest |weight| of a matrix that devices can be written with; refuse others."""
@@ -227,12 +257,20 @@ class StoredWeights:
             "times": np.array([self.clock, self.devices.since]),
             "keys": np.array([self.devices.keys[what] for what in PROGRAMMING]),
         }
+        if self.device.leak:
+            found["remaining"] = np.array(self.devices.remaining)
+        if self.device.disturb and not self.in_memory:
+            found["felt"] = np.zeros_like(self._held) if self.devices.felt is None else self.devices.felt.copy()
         return found | written | {name: values.copy() for name, values in self.tiles.kept.items()}
 
     def _load_stored(self, state: Mapping[str, Array], weight: Array | None) -> None:
         """Take over what devices and wires keep, and build the matrices."""
         self.weight_range = float(state["weight_range"])
         self.clock, self.devices.since = (float(t) for t in state["times"])
+        if self.device.leak:
+            self.devices.remaining = float(state["remaining"])
+        if "felt" in state:
+            self.devices.felt = np.array(state["felt"], dtype=self.dtype)
         if self.devices.written_at is not None:
             self.devices.written_at[:] = state["written"]
             self.devices.mixed = bool((self.devices.written_at != self.devices.since).any())

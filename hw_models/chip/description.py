@@ -268,6 +268,9 @@ class Chip(Part):
         self._check_age()
         if self.update.scheme == "digital":
             self.idle("with update.scheme pulsed or mixed_precision", "device.pulse", "timing.pulse")
+            if self.update.reprogram_every == 1:
+                written = "where weights change in memory, or with update.reprogram_every above 1"
+                self.idle(f"{written}: others are written anew", "device.leak")
         else:
             self.idle("with update.scheme digital, which programs rows anew", "timing.row", "crossbar.follow_weights")
         if not self.device.read_noise:
@@ -332,6 +335,8 @@ class Chip(Part):
         levels, bits = self.device.levels, self.crossbar.slice_bits or 0
         if levels is not None and levels < 2**bits:
             raise ValueError(f"crossbar.slice_bits = {bits}: {2**bits} levels, the device has {levels}")
+        if self.device.disturb:
+            raise ValueError(f"device.disturb = {self.device.disturb}: it is of weights on one slice, not of several")
         if self.update.scheme != "digital":
             raise ValueError(f"update.scheme = '{self.update.scheme}': bit slices are reprogrammed, by 'digital' only")
 

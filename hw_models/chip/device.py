@@ -110,6 +110,12 @@ class Device(Part):
     nudge_shift: Annotated[float, Field(ge=-0.5, le=0.5)] = at("read", "1", 0.0)
     """Share by which they are higher while a positive nudge is on, and lower with a negative one (load of the nudge on
     the supply): no order of the phases takes it away."""
+    leak: Share = at("update", "1/update", 0.0)
+    """Share of what a device conducts above g_min that is lost from one update to the next. A weight that is kept in
+    digital form is written anew with its next programming; one that changes in memory loses it."""
+    disturb: Share = at("programming", "move", 0.0)
+    """Share of the move of a written device by which the others on its row and its column of the tile move too, where
+    writes are pulses all of them, else those that were written before it."""
     read_voltage: Positive | None = at("read", "V", None)
     """Voltage across a device whose line is driven by the full scale of the DAC (1 without one)."""
     iv: CurrentVoltageName = at("read", default="linear", means=f"Current by voltage. {menu(CURRENT_VOLTAGE)}")

@@ -45,8 +45,8 @@ DRAWS = 4
 """Draws of one measurement: two phases of the signal, two of the zero."""
 
 
-class Rows(NamedTuple):
-    """Rows of an attention layer's tokens."""
+class Places(NamedTuple):
+    """Places of an attention layer's tokens."""
 
     sample: np.ndarray
     """(rows,) sample of each row."""
@@ -161,7 +161,7 @@ class Hold:
             return in_a[:1], [each[:1] for each in waits]
         return in_a, waits
 
-    def errors(self, columns: int, rows: Rows | None = None) -> Errors:
+    def errors(self, columns: int, rows: Places | None = None) -> Errors:
         """Return errors that are no noise, (rows or 1, columns) each; ``rows`` where the signal's rows are tokens."""
         own, (in_a, waits) = self.holders, self._turns
         if rows is not None and len(in_a) > 1:
@@ -185,7 +185,7 @@ class Hold:
             self.holders.tally.add(self.holders.name, "hold", values, (self.holders.width,))
 
     def noise(
-        self, time: int, draw: int, shape: tuple[int, int], dtype: np.dtype, rows: Rows | None = None
+        self, time: int, draw: int, shape: tuple[int, int], dtype: np.dtype, rows: Places | None = None
     ) -> np.ndarray:
         """Return kT/C noise of one hold, drawn once and the same for all that see it.
 
@@ -199,7 +199,7 @@ class Hold:
             (rows, columns) of the signal that is asked for.
         dtype : numpy.dtype
             Of the result.
-        rows : Rows, optional
+        rows : Places, optional
             Where its rows are tokens: those of a layer that shows them all are its neurons.
         """
         whole = rows is not None and not self.holders.by_token

@@ -45,7 +45,7 @@ from hw_models.arrays.converter_bank import Digitisers
 from hw_models.arrays.converters import Digitiser
 from hw_models.chip import Readout
 from hw_models.kernels.random import key
-from hw_models.periphery.holders import Errors, Hold, Holders, Rows, joined
+from hw_models.periphery.holders import Errors, Hold, Holders, Places, joined
 from hw_models.tally import Tally
 
 PLUS, MINUS, CHANGE, ZERO, KINDS = 0, 1, 2, 3, 4
@@ -75,7 +75,7 @@ class Seen(NamedTuple):
 
     holds: tuple[Hold, ...]
     """Of its layers, side by side."""
-    rows: Rows | None = None
+    rows: Places | None = None
     """Where rows of the signal are tokens."""
     zero: TwoPhases | None = None
     """Two equal phases, for an auto-zero."""

@@ -282,7 +282,7 @@ class Engine(Wiring):
         first = pairs[0]
         span = first.span / first.share
         factors = [1.0, *(pair.share / pair.span * span for pair in pairs[1:])]
-        held: dict[int, dict[str, Any]] = {}
+        held: dict[int, dict[str, object]] = {}
         for synapse in self.network.synapses:
             posts = [self._measured(clamped, synapse, "post", pair, held) for pair in pairs]
             if isinstance(synapse, DenseSynapse):
@@ -297,7 +297,7 @@ class Engine(Wiring):
         return found
 
     def _measured(
-        self, clamped: Any, synapse: Synapse, end: str, pair: Pair, held: dict[int, dict[str, Any]]
+        self, clamped: Clamped, synapse: Synapse, end: str, pair: Pair, held: dict[int, dict[str, object]]
     ) -> Signal:
         """Return what is measured of one end of a synapse in two phases; ``held`` by pair is shared by all ends."""
         signal, tokens = self._signal(clamped, synapse, end, pair), None
@@ -317,7 +317,7 @@ class Engine(Wiring):
             return seen
         return Nulled(seen, self._measured(clamped, synapse, end, pair.null, held))
 
-    def _signal(self, clamped: Any, synapse: Synapse, end: str, pair: Pair) -> Signal:
+    def _signal(self, clamped: Clamped, synapse: Synapse, end: str, pair: Pair) -> Signal:
         """Return one end of a synapse in two phases."""
         if end == "post":
             return self._post(clamped, synapse, pair)
@@ -325,7 +325,7 @@ class Engine(Wiring):
             return Moved(self._pre(pair.plus, synapse), self._pre(pair.minus, synapse))
         return Held(clamped.tokens[synapse.pre].packed)
 
-    def _post(self, clamped: Any, synapse: Synapse, pair: Pair) -> Signal:
+    def _post(self, clamped: Clamped, synapse: Synapse, pair: Pair) -> Signal:
         """Return the post side of a synapse in two phases."""
         if isinstance(synapse, DenseSynapse):
             return Moved(pair.plus.values[synapse.post], pair.minus.values[synapse.post])

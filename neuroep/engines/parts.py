@@ -47,9 +47,9 @@ class View:
     """Batch size."""
     numbers: tuple[Number, Number]
     """Of the plus and the minus phase since the free one."""
-    held: dict[str, Any]
+    held: dict[str, object]
     """What holds the states of these two phases, by layer: shared by all ends that see them."""
-    tokens: Any = None
+    tokens: object = None
     """The clamped sequence whose tokens the rows are; None where rows are samples."""
     zero: Signal | None = None
     """The same end in the free state, as both phases."""
@@ -308,7 +308,7 @@ class Substrate(Part, Protocol):
         """Return what an update measures of one end of a synapse."""
         ...
 
-    def rows_of(self, tokens: Any) -> AbstractContextManager[None]:
+    def rows_of(self, tokens: object) -> AbstractContextManager[None]:
         """Have signals inside whose rows are the tokens of a clamped sequence."""
         ...
 

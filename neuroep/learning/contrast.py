@@ -175,7 +175,7 @@ class Pair:
     span: float
     share: float = 1.0
     numbers: tuple[Number, Number] = (1, 2)
-    free: Any = None
+    free: object = None
     null: Pair | None = None
 
 

@@ -8,14 +8,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from hw_models.arrays.calibration import calibrating
 from hw_models.chip import Chip
 from hw_models.chip.files import chip_of
-from hw_models.periphery.holders import Hold, Rows
+from hw_models.periphery.holders import Hold, Places
 from hw_models.periphery.readout import Seen
 from hw_models.tally import Tally
 from neuroep.engines.chip import rules
@@ -24,6 +24,7 @@ from neuroep.engines.chip.attention import AnalogAttention, DigitalAttention, Di
 from neuroep.engines.chip.increments import CrossbarIncrements
 from neuroep.engines.chip.neurons import ChipNeurons
 from neuroep.engines.chip.readout import LayerHolders, SynapseReadout
+from neuroep.engines.numba.attention import Tokens
 from neuroep.engines.numba.substrate import ExactSubstrate, Setting
 from neuroep.engines.parts import Array, AttentionUnit, Neurons, Part, Signs, View, summed
 from neuroep.engines.workers import Workers
@@ -116,7 +117,8 @@ class ChipSubstrate(ExactSubstrate):
             return signal
         seen = None
         if self.chip.readout.holding and view.layers:
-            rows = None if view.tokens is None else Rows(view.tokens.samples, view.tokens.places)
+            tokens = cast(Tokens, view.tokens)
+            rows = None if view.tokens is None else Places(tokens.samples, tokens.places)
             zero = None if view.zero is None else array.held(end, view.zero)
             seen = Seen(tuple(self._hold(view, layer) for layer in view.layers), rows, zero)
         return self._read_outs[f"read-out.{synapse}.{end}"].measure(signal, seen)
@@ -127,7 +129,7 @@ class ChipSubstrate(ExactSubstrate):
         name = tokens if view.tokens is not None and tokens in self._holders else layer
         if name not in view.held:
             view.held[name] = self._holders[name].hold(view.samples, *view.numbers)
-        return view.held[name]
+        return cast(Hold, view.held[name])
 
     def _parts(self) -> list[Part]:
         return [*self._arrays.values(), *(self._read_outs | self._holders).values(), *self._others.values()]

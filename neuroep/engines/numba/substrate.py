@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -81,9 +81,9 @@ class ExactSubstrate(Part):
         """Return the signal."""
         return signal
 
-    def rows_of(self, tokens: Tokens) -> AbstractContextManager[None]:
+    def rows_of(self, tokens: object) -> AbstractContextManager[None]:
         """Have signals inside whose rows are these tokens."""
-        return self.setting.phase.rows_of(tokens.samples) if self.shifts else nullcontext()
+        return self.setting.phase.rows_of(cast(Tokens, tokens).samples) if self.shifts else nullcontext()
 
     def tokens(self, vectors: np.ndarray, lengths: np.ndarray) -> Tokens:
         """Return a padded sequence, contiguous."""

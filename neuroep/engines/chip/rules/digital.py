@@ -30,9 +30,14 @@ class Digital(LearningRule):
     def update(self, contrast: Contrast, rate: float) -> int:
         """Move the master copy and program the devices; return how many weights are not finite."""
         bad = self.digital.update(contrast, rate)
-        if not bad and self.updates % self.every == 0:
+        if bad:
+            return bad
+        self.crossbar.leak()
+        if self.updates % self.every == 0:
             self.crossbar.elapse()
             self.crossbar.program(self.digital.weight)
+        elif self.place.chip.device.leak:
+            self.crossbar.reread()
         return bad
 
     def health(self) -> dict[str, float]:

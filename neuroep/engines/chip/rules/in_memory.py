@@ -14,6 +14,7 @@ from neuroep.engines.chip.rules.rule import EDGE, LearningRule, Place
 class InMemory(LearningRule):
     """Weights that are the devices' own."""
 
+    _before: np.ndarray | None = None
     accumulates = False
     """Whether the optimiser moves a digital matrix beside them."""
 
@@ -40,9 +41,18 @@ class InMemory(LearningRule):
         np.clip(stored, own.low, own.high, out=stored)
         self.crossbar.refresh()
 
+    def _wait(self) -> None:
+        """Let the devices leak since the last update, and note what they hold before pulses come."""
+        self.crossbar.leak()
+        self._before = self.crossbar.stored.copy() if self.chip.device.disturb else None
+
     def _pulsed(self) -> int:
         """Read the devices anew after pulses; return how many weights are not finite."""
         stored = self.crossbar.stored
+        if self._before is not None:
+            own = self.devices.devices
+            stored += self.crossbar.felt(stored - self._before, in_turn=False)
+            np.clip(stored, own.low, own.high, out=stored)
         bad = int(stored.size - np.count_nonzero(np.isfinite(stored)))
         if not bad:
             self.crossbar.elapse()

@@ -28,6 +28,7 @@ class MixedPrecision(InMemory):
         bad = self.digital.update(contrast, rate)
         if bad:
             return bad
+        self._wait()
         granule = (self.chip.update.granule or self.chip.device.pulse.dw_min) * self.crossbar.weight_range
         whole = np.trunc(chi / chi.dtype.type(granule))
         chi -= whole * chi.dtype.type(granule)

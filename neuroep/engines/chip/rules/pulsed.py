@@ -41,6 +41,7 @@ class Pulsed(InMemory):
         step = -rate * contrast.scale / self.crossbar.weight_range
         terms = self._terms(contrast)
         self._watch(terms, abs(step))
+        self._wait()
         self.devices.update(self.crossbar.stored, terms, step, self.chip.update, self.updates)
         return self._pulsed()
 

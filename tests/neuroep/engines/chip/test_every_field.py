@@ -28,6 +28,7 @@ OFFSET = {"crossbar.mapping": "offset"}
 SLICES = {"crossbar.slices": 2, "crossbar.slice_bits": 3}
 WIRES = {"wires.r_word": 20.0, "wires.r_bit": 20.0, "crossbar.rows": 6, "crossbar.columns": 4}
 STATE = {"neuron.state_bits": 5}
+OFFSETS = {"readout.signal": "difference", "readout.bits": 6, "readout.hold_offset": 0.05}
 
 # Field: (the chip beside it, what it is changed to).
 FIELDS: dict[str, tuple[dict, object]] = {
@@ -73,6 +74,10 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "device.drift_start": (DRIFT, 200.0),
     "device.age": (DRIFT, 1e6),
     "device.drift_compensation": (DRIFT, True),
+    "device.phase_drift": ({}, 0.01),
+    "device.nudge_shift": ({}, 0.05),
+    "device.leak": ({"update.reprogram_every": 2}, 0.2),
+    "device.disturb": ({}, 0.05),
     "device.stuck_low": ({}, 0.1),
     "device.stuck_high": ({}, 0.05),
     "device.pulse.response": (PULSED, "soft_bounds"),
@@ -107,6 +112,12 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "attention.pattern_range": ({"attention.kind": "analog"}, 1.0),
     "readout.signal": ({"readout.bits": 6}, "difference"),
     "readout.hold_noise": ({"readout.signal": "difference", "readout.bits": 6}, 0.02),
+    "readout.hold_offset": ({"readout.signal": "difference", "readout.bits": 6}, 0.02),
+    "readout.hold_gain": ({"readout.signal": "difference", "readout.bits": 6}, 0.05),
+    "readout.hold_droop": ({"readout.signal": "difference", "readout.bits": 6}, 0.05),
+    "readout.holds": ({"readout.signal": "difference", "readout.bits": 6, "readout.hold_noise": 0.05}, 3),
+    "readout.chopping": (OFFSETS, "sample"),
+    "readout.auto_zero": (OFFSETS, "mean"),
     "update.scheme": ({}, "mixed_precision"),
     "update.reprogram_every": ({}, 2),
     "update.granule": (MIXED, 0.01),
