@@ -17,6 +17,7 @@ event W, synaptic W           an event sent, and one synapse it reaches
 multiply-add W                of digital arithmetic; W also update, logits, read-out
 softmax                       an exponential, and its share of the normalisation: two for each logit
 response                      a neuron moved by one step
+picosecond                    time on the chip; see :mod:`hw_models.clock`
 ============================  ======================================================================================
 """
 

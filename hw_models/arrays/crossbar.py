@@ -42,22 +42,22 @@ sum of independent terms.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from hw_models.arrays import serial
+from hw_models.arrays import digitwise, lasting, serial
 from hw_models.arrays.converter_bank import Converters
+from hw_models.arrays.paired import PairedWeights
 from hw_models.arrays.parts import CrossbarParts
-from hw_models.arrays.paths import WeightError, checked_path, forward_parts, transposed_parts
+from hw_models.arrays.paths import checked_path, transposed_parts
 from hw_models.arrays.programming import Array
 from hw_models.arrays.reading import COLUMNS, Keys, Product
 from hw_models.arrays.sensing import Sensing
-from hw_models.arrays.stored import StoredWeights
 from hw_models.chip import Chip, Transposed
 from hw_models.chip.files import chip_of
+from hw_models.clock import Clock
 from hw_models.errors import ChipError
 from hw_models.kernels.blocks import Run, blocks, serial as one_by_one
 from hw_models.kernels.random import key
@@ -72,6 +72,8 @@ COUNTERS = (
 )  # fmt: skip
 """What is counted of a crossbar; see the module. ``adc`` is of both directions, ``adc_transposed`` of one of them."""
 
+NOISE = "noise."
+"""Start of the names of what a state holds of noise that lasts."""
 WAYS = ("forward", "transposed")
 """Directions of a product."""
 STOPS = tuple(name for name in COUNTERS if name.endswith("at_stop"))
@@ -89,7 +91,7 @@ def totals(performed: Tally) -> dict[str, int]:
     return {name: found[name] for name in COUNTERS}
 
 
-class Crossbar(StoredWeights):
+class Crossbar(PairedWeights):
     """Weights on the devices of a chip.
 
     Parameters
@@ -108,6 +110,8 @@ class Crossbar(StoredWeights):
         float32 or float64, of signals and matrices; conductances are float32.
     tally : Tally, optional
         Where to write what it does; default one of its own.
+    clock : Clock, optional
+        Of the chip; by default one that stands still.
 
     Attributes
     ----------
@@ -136,7 +140,6 @@ class Crossbar(StoredWeights):
         Whether it is such an array.
     """
 
-    other: Crossbar | None = None
     second = False
 
     @checked(ChipError)
@@ -149,10 +152,10 @@ class Crossbar(StoredWeights):
         run: Run = one_by_one,
         dtype: str = "float32",
         tally: Tally | None = None,
+        clock: Clock | None = None,
     ) -> None:
         made = parts if isinstance(parts, CrossbarParts) else CrossbarParts.of(chip_of(parts), name)
-        own = made.transposed.devices == "own"
-        super().__init__(forward_parts(made) if own else made, shape, seed, name, run, dtype)
+        super().__init__(made, shape, seed, name, run, dtype, clock)
         self.reads = 0
         self.tally, self.told = Tally() if tally is None else tally, dict.fromkeys(COUNTERS, 0)
         self._sample: int | None = None
@@ -161,23 +164,11 @@ class Crossbar(StoredWeights):
         self.keys: dict[str, Keys] = {}
         self._of_digits: dict[tuple[str, int], Keys] = {}
         self._sensing: dict[str, Sensing | None] = {}
-        self._error = WeightError(made.transposed.weight_error, self.shape, (seed, name))
-        if own:
-            beside = Tally(self.tally.now)
-            self.other = Crossbar(transposed_parts(made), shape, seed, f"{name} transposed", run, dtype, beside)
+        if made.transposed.devices == "own":
+            again = transposed_parts(made), shape, seed, f"{name} transposed", run, dtype
+            self.other = Crossbar(*again, tally=Tally(self.tally.now), clock=clock)
             self.other.second = True
         self.begin()
-
-    @property
-    def converters(self) -> Converters:
-        """DAC and ADC of both directions."""
-        return self._converters
-
-    @converters.setter
-    def converters(self, shared: Converters) -> None:
-        self._converters = shared
-        if self.other is not None:
-            self.other.converters = shared
 
     @property
     def sample(self) -> int | None:
@@ -209,45 +200,6 @@ class Crossbar(StoredWeights):
             names = (key(*meaning, what, *self._occasion, "digit", digit) for what in Keys._fields)
             self._of_digits[way, digit] = Keys(*names)
         return self._of_digits[way, digit]
-
-    def program(self, weight: Array) -> None:
-        """Write all devices, those of the transposed path too; see :meth:`StoredWeights.program`."""
-        super().program(weight)
-        if self.other is not None:
-            self.other.program(self._error.added(weight))
-
-    def reread(self) -> None:
-        """Rebuild the matrices of products of both paths; see :meth:`StoredWeights.refresh`."""
-        self.refresh()
-        if self.other is not None:
-            self.other.refresh()
-
-    def leak(self) -> None:
-        """Let all devices lose what they lose from one update to the next; see :meth:`StoredWeights.leak`."""
-        super().leak()
-        if self.other is not None:
-            self.other.leak()
-
-    def read_at(self, seconds: float) -> None:
-        """Read all devices so long after they are written; see :meth:`StoredWeights.read_at`."""
-        super().read_at(seconds)
-        if self.other is not None:
-            self.other.read_at(seconds)
-
-    def elapse(self) -> None:
-        """Let the clock go on to the moment of the reads."""
-        super().elapse()
-        if self.other is not None:
-            self.other.elapse()
-
-    @contextmanager
-    def later(self, seconds: float) -> Iterator[None]:
-        """Read so much later inside; see :meth:`StoredWeights.later`."""
-        with ExitStack() as stack:
-            stack.enter_context(super().later(seconds))
-            if self.other is not None:
-                stack.enter_context(self.other.later(seconds))
-            yield
 
     def _count_writes(self) -> None:
         self.tally.add(self.name, "write", self.devices.count, self.shape)
@@ -326,7 +278,7 @@ class Crossbar(StoredWeights):
         try:
             draws = self.keys[way], self.step
             product = Product(self, converters.of(way), draws, signals, edges, self.sensing(way), self.supply)
-            result = product.read(way, lambda digit: self._digit_keys(way, digit))
+            result = digitwise.read(product, way, lambda digit: self._digit_keys(way, digit))
         except BaseException:
             self.observe(False)
             raise
@@ -462,9 +414,8 @@ class Crossbar(StoredWeights):
         if self.increments is not None:
             found["ranges_of_increments"] = _ranges(self.increments)
         found["tally.counts"] = self.tally.packed()
-        if self.other is not None:
-            found |= {f"transposed.{name}": values for name, values in self.other.state().items()}
-            found["transposed.rms"] = np.array(self._error.rms)
+        found |= {f"{NOISE}{name}": values for name, values in lasting.packed(self).items()}
+        found |= self._state_of_other()
         order = ("held", "weight_range", "counts", "times", "keys", "ranges")  # as ever: files are the same by byte
         return {name: found[name] for name in order} | found
 
@@ -495,16 +446,9 @@ class Crossbar(StoredWeights):
         for name, bank in zip(("ranges", "ranges_of_increments"), self._banks, strict=False):
             for digitiser, values in zip(bank.digitisers.values(), state[name], strict=True):
                 digitiser.load(values)
+        lasting.load(self, {name: state[f"{NOISE}{name}"] for name in lasting.ENTRIES if f"{NOISE}{name}" in state})
         self._load_stored(state, weight)
-        if self.other is not None:
-            self._load_other(self.other, state, weight)
-
-    def _load_other(self, other: Crossbar, state: Mapping[str, Array], weight: Array | None) -> None:
-        """Take over the state of the transposed path's array."""
-        self._error.rms = float(state["transposed.rms"])
-        start = "transposed."
-        kept = {name.removeprefix(start): values for name, values in state.items() if name.startswith(start)}
-        other.load(kept, None if weight is None else self._error.added(weight))
+        self._load_other(state, weight)
 
     def _take_totals(self, counters: Mapping[str, int]) -> None:
         """Take over counters of a state that has no tally, in no phase; samples of either direction from them."""

@@ -6,8 +6,9 @@ Joshi et al., "Accurate deep neural network inference using computational phase-
 models for deep learning training and inference", ICECS 2019.
 
 Published fit: g_max, programming noise, drift, read noise. The paper's method: a pair per weight, and outputs scaled
-against the common part of drift. Choices made here: tiles, bits and ranges of the converters, the age, and of the
-durations all but the read, which is the fit's. """
+against the common part of drift. Choices made here: tiles, bits and ranges of the converters, the age, and all
+durations but the read, which is the fit's.
+"""
 
 from __future__ import annotations
 

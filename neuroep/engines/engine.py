@@ -121,6 +121,14 @@ class Engine(Wiring):
         """Read a chip's devices inside at its ``device.age``, whatever :meth:`read_at` says; write nothing there."""
         return self.substrate.aged()
 
+    def aside(self) -> AbstractContextManager[None]:
+        """Let a chip's time pass inside, its noise with it, and go on outside as if nothing had been: for a look."""
+        return self.substrate.aside()
+
+    def swept(self, groups: tuple[tuple[str, ...], ...], dt: float) -> None:
+        """Let the time of one sweep pass on a chip."""
+        self.substrate.swept(groups, self.reads, dt)
+
     @property
     def calibrates(self) -> bool:
         """Whether ranges of a chip's converters are to be calibrated before the engine can be used."""
@@ -280,6 +288,7 @@ class Engine(Wiring):
         """
         found, below = {}, self.substrate.below
         first = pairs[0]
+        self.substrate.held(2 * len(pairs))
         span = first.span / first.share
         factors = [1.0, *(pair.share / pair.span * span for pair in pairs[1:])]
         held: dict[int, dict[str, object]] = {}
@@ -361,7 +370,9 @@ class Engine(Wiring):
         checks.check_rates(self.network, self.optimiser, rates)
         self.version += 1
         with self.computing(), self.during("update"):
+            self.substrate.closed()
             bad = {name: array.update(contrasts[name], rates[name]) for name, array in self.arrays.items()}
+            self.substrate.wrote()
         for name, number in self.scalars(bad).items():
             if number:
                 raise DivergenceError(name, self.arrays[name].updates, "weight")
@@ -414,9 +425,9 @@ class Engine(Wiring):
         """
         whole = {**state, **(devices or {})}
         kept.check(whole, self._kept())
+        self.substrate.load(_under(CHIP, whole))  # its clock first, by which devices age
         for synapse, array in self.arrays.items():
             array.load(_under(synapse, whole))
-        self.substrate.load(_under(CHIP, whole))
 
     def _kept(self) -> dict[str, kept.Entry]:
         """Return what is kept beside the parameters: by the rule, by the arrays of a chip, by the chip as a whole."""

@@ -33,6 +33,8 @@ Memory = dict[str, Any]
 """What an array keeps of the course of one state: values with ``copy()``. Most arrays keep nothing."""
 Signs = tuple[bool, bool]
 """Whether what the post and the pre side of a synapse show can never be negative."""
+Reads = Sequence[tuple[str, str]]
+"""Synapses whose products a layer reads in a step, each ``forward`` or ``transposed``."""
 Rows = Callable[[float, float], Values]
 """Of two factors: ``f+ a+ + f- a-``, one row per token."""
 
@@ -91,6 +93,10 @@ class Part(Protocol):
         """Take over what :meth:`state` returned."""
         return
 
+    def aside(self) -> AbstractContextManager[None]:
+        """Let a chip's time and the noise that goes with it pass inside, and go on outside as if nothing had been."""
+        return nullcontext()
+
     def during(self, phase: str) -> AbstractContextManager[None]:
         """Write down inside that what is done is of a phase, one of :data:`hw_models.tally.PHASES`.
 
@@ -117,6 +123,28 @@ class Part(Protocol):
     def health(self) -> dict[str, float]:
         """Return shares that tell of limits reached since they were asked for last, by name."""
         return {}
+
+
+class Timeless(Part):
+    """What a substrate does about time where none passes."""
+
+    def opened(self, samples: int) -> None:
+        """Begin a batch."""
+
+    def entered(self, projections: Sequence[str], rows: float) -> None:
+        """Read the clamped input."""
+
+    def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
+        """Sweep."""
+
+    def held(self, phases: int) -> None:
+        """Hold the states of phases."""
+
+    def closed(self) -> None:
+        """End the samples of a batch."""
+
+    def wrote(self) -> None:
+        """Update."""
 
 
 class Array(Part, Protocol):
@@ -289,6 +317,32 @@ class Substrate(Part, Protocol):
     """What nudged phases read where arrays are driven with changes of the free state; None drives with states."""
     shifts: bool
     """Whether products of the same signals differ from phase to phase, so that no layer is at rest at a start."""
+
+    # Time on a chip; it stands still elsewhere.
+
+    def opened(self, samples: int) -> None:
+        """Begin a batch of so many samples."""
+        ...
+
+    def entered(self, projections: Sequence[str], rows: float) -> None:
+        """Let the products of the clamped input pass, so many rows for each sample."""
+        ...
+
+    def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
+        """Let a sweep pass: groups of layers, the products that each layer reads, and the time step."""
+        ...
+
+    def held(self, phases: int) -> None:
+        """Let the states of so many phases be held or read for an update."""
+        ...
+
+    def closed(self) -> None:
+        """End the samples of a batch, before its update."""
+        ...
+
+    def wrote(self) -> None:
+        """Let the update of all arrays pass, which learn side by side."""
+        ...
 
     # Parts.
 

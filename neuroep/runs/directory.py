@@ -60,7 +60,7 @@ LATER: Mapping[str, object] = {
     **{"chip.nudged.drive": "states", "chip.nudged.paths": "own"},
     "chip.crossbar.follow_weights": False,
     **{f"chip.adc.{name}": 0.0 for name in ("gain_spread", "offset_spread", "inl", "inl_spread", "dnl")},
-    **{"chip.adc.columns": 1, "chip.adc.inl_shape": "bow", "chip.device.iv": "linear", "chip.device.iv_cubic": 0.0},
+    **{"chip.adc.columns": 1, "chip.adc.inl_shape": "bow", "chip.device.iv": "linear", "chip.device.iv_cubic": 0.1},
     **{"chip.dac.encoding": "amplitude", "chip.dac.digit_sign": "magnitude", "chip.transposed.devices": "same"},
     **{f"chip.transposed.{name}": 0.0 for name in ("weight_error", "gain", "gain_spread", "offset_spread")},
     **{f"chip.timing.{name}": 0.0 for name in ("dac", "integration", "adc", "digital", "hold", "pulse", "row")},

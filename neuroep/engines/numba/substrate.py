@@ -12,11 +12,12 @@ from typing import Any, cast
 
 import numpy as np
 
+from hw_models.clock import Clock
 from hw_models.tally import CurrentPhase, Tally
 from neuroep.engines.numba.arrays import ideal
 from neuroep.engines.numba.attention import ExactAttention, Tokens
 from neuroep.engines.numba.neurons import ExactNeurons, displaced
-from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Part, Signs, View
+from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Signs, Timeless, View
 from neuroep.engines.state import State
 from neuroep.engines.workers import Workers
 from neuroep.learning.contrast import Number, Signal
@@ -35,13 +36,15 @@ class Setting:
     """Of the draws of a chip."""
     phase: CurrentPhase = field(default_factory=CurrentPhase)
     """Of what all parts write to their tallies."""
+    clock: Clock = field(default_factory=Clock)
+    """Of a chip, on which it may pass."""
 
     def tally(self) -> Tally:
         """Return a tally of a part's own, with the phase that all share."""
         return Tally(self.phase)
 
 
-class ExactSubstrate(Part):
+class ExactSubstrate(Timeless):
     """Exact arithmetic, written in place; see :class:`neuroep.engines.parts.Substrate`."""
 
     in_place = True

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hw_models import durations
 from neuroep.engines.chip.rules.in_memory import InMemory
 from neuroep.engines.chip.rules.rule import Place, refuse_decay
 from neuroep.errors import ConfigError
@@ -41,6 +42,8 @@ class Pulsed(InMemory):
         step = -rate * contrast.scale / self.crossbar.weight_range
         terms = self._terms(contrast)
         self._watch(terms, abs(step))
+        number = sum(len(post) for _, post, _ in terms)
+        self.seconds = durations.trains(self.chip.timing, self.chip.update.train_length, number)
         self._wait()
         self.devices.update(self.crossbar.stored, terms, step, self.chip.update, self.updates)
         return self._pulsed()

@@ -29,6 +29,9 @@ SLICES = {"crossbar.slices": 2, "crossbar.slice_bits": 3}
 WIRES = {"wires.r_word": 20.0, "wires.r_bit": 20.0, "crossbar.rows": 6, "crossbar.columns": 4}
 STATE = {"neuron.state_bits": 5}
 OFFSETS = {"readout.signal": "difference", "readout.bits": 6, "readout.hold_offset": 0.05}
+SINH = {"device.iv": "sinh", "device.read_voltage": 0.5, "device.iv_voltage": 0.2, "dac.range": 2.0}
+CUBIC = {"device.iv": "cubic", "device.iv_cubic": 0.5, "dac.range": 2.0}
+OWN = {"transposed.devices": "own"}
 
 # Field: (the chip beside it, what it is changed to).
 FIELDS: dict[str, tuple[dict, object]] = {
@@ -78,6 +81,10 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "device.nudge_shift": ({}, 0.05),
     "device.leak": ({"update.reprogram_every": 2}, 0.2),
     "device.disturb": ({}, 0.05),
+    "device.read_voltage": (SINH, 0.2),
+    "device.iv": ({"dac.range": 2.0}, "cubic"),
+    "device.iv_voltage": (SINH, 0.1),
+    "device.iv_cubic": (CUBIC, 0.9),
     "device.stuck_low": ({}, 0.1),
     "device.stuck_high": ({}, 0.05),
     "device.pulse.response": (PULSED, "soft_bounds"),
@@ -134,6 +141,22 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "events.weight_headroom": (EVENTS, 2.0),
     "events.in_place": (EVENTS, True),
     "nudged.drive": ({"adc.bits": 6}, "increments"),
+    "dac.encoding": (CUBIC | WIRES, "pulse_width"),
+    "dac.digit_bits": ({"dac.bits": 6, "adc.bits": 6}, 2),
+    "dac.digit_sign": ({"dac.bits": 6, "adc.bits": 6, "dac.digit_bits": 2}, "twos_complement"),
+    "adc.columns": ({"adc.gain_spread": 0.1}, 3),
+    "adc.gain_spread": ({}, 0.1),
+    "adc.offset_spread": ({}, 0.05),
+    "adc.inl": ({}, 0.05),
+    "adc.inl_spread": ({}, 0.05),
+    "adc.inl_shape": ({"adc.inl": 0.05}, "s"),
+    "adc.dnl": ({"adc.bits": 6}, 0.5),
+    "transposed.devices": ({"device.mismatch": 0.1}, "own"),
+    "transposed.mismatch": (OWN, 0.2),
+    "transposed.weight_error": (OWN, 0.5),
+    "transposed.gain": ({}, 0.1),
+    "transposed.gain_spread": ({}, 0.1),
+    "transposed.offset_spread": ({}, 0.05),
     "calibration_samples": ({"adc.bits": 6}, 4),
     "calibration_every": ({"adc.bits": 6}, 1),
 }
