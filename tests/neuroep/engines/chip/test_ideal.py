@@ -131,6 +131,10 @@ KINDS = {
     "trains": NOISY | {"update.scheme": "pulsed", "update.trains": "stochastic", "device.pulse.dw_min_spread": 0.3},
     "events": {"substrate": "event_driven", "events.in_place": True, "neuron.state_noise": 1e-3},
     "increments": NOISY | {"nudged.drive": "increments", "crossbar.follow_weights": True, "calibration_every": 3},
+    "moved": NOISY | {
+        "update.write_threshold": 0.02, "crossbar.follow_weights": True, "device.programming_noise_fresh": [0.1],
+        "device.age": 3600.0,
+    },
 }
 
 
@@ -140,7 +144,7 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(small, kind):
     assert one.same(three)
 
 
-@pytest.mark.parametrize("kind", ["analog", "mixed", "expected", "events", "increments"])
+@pytest.mark.parametrize("kind", ["analog", "mixed", "expected", "events", "increments", "moved"])
 def test_a_resumed_run_goes_on_bit_for_bit(tmp_path, small, kind):
     parts = small(KINDS[kind]).parts
     values = parts.config.to_dict()
