@@ -51,7 +51,7 @@ import numpy as np
 
 from hw_models.arrays import digitwise, lasting, serial
 from hw_models.arrays.converter_bank import Converters
-from hw_models.arrays.loads import Coding, drawn, shared
+from hw_models.arrays.loads import PICO, Coding, drawn, shared
 from hw_models.arrays.paired import PairedWeights
 from hw_models.arrays.parts import CrossbarParts
 from hw_models.arrays.paths import checked_path, transposed_parts
@@ -75,8 +75,6 @@ COUNTERS = (
 )  # fmt: skip
 """What is counted of a crossbar; see the module. ``adc`` is of both directions, ``adc_transposed`` of one of them."""
 
-NOISE = "noise."
-"""Start of the names of what a state holds of noise that lasts."""
 WAYS = ("forward", "transposed")
 """Directions of a product."""
 STOPS = tuple(name for name in COUNTERS if name.endswith("at_stop"))
@@ -130,6 +128,8 @@ class Crossbar(PairedWeights):
         The counters when :meth:`news` was asked last.
     step : int
         Products since :meth:`begin`: with its occasion the key of the draws of reads.
+    rows_written : int
+        Rows, of the tile with most, in which the last programming wrote a device.
     weight_range : float
         w_scale; NaN before the first programming.
     clock : float
@@ -195,8 +195,8 @@ class Crossbar(PairedWeights):
             self._of_digits[way, digit] = Keys(*names)
         return self._of_digits[way, digit]
 
-    def _count_writes(self) -> None:
-        self.tally.add(self.name, "write", self.devices.count, self.shape)
+    def _count_writes(self, devices: int) -> None:
+        self.tally.add(self.name, "write", devices, self.shape)
 
     def expected(self, x: Array) -> Array:
         """Return the product without converters and noise; nothing is drawn or counted."""
@@ -289,24 +289,21 @@ class Crossbar(PairedWeights):
         return result
 
     def _meter(self, way: str, pulses: Iterable[tuple[Array, Array]], full: float) -> None:
-        """Write down what a read has drawn through the devices: by the square of its signals, and by their size.
+        """Write down what a read has drawn through the devices, as inputs are coded where that is asked for.
 
-        Which of the two counts is a matter of how inputs are coded, which the cost model knows. ``pulses`` are what
-        lines are driven with and what devices pass of it, digit by digit.
+        ``pulses`` are what lines are driven with and what devices pass of it, digit by digit.
         """
-        found, limited = self.loads(), self.converters.of(way)[0].acts
-        total = dict.fromkeys(CODINGS, 0)
+        found, asked = self.loads(), self.tally.now.metered
+        total, forward = 0.0, way == "forward"
         for codes, passed in pulses:
-            parts = [(codes, passed, found.word if way == "forward" else found.bit)]
-            if way == "transposed" and self.devices.references:
+            total += drawn(codes, passed, found.word if forward else found.bit, full, CODINGS[asked])
+            if self.devices.references and not forward:
                 sums = np.stack([codes[:, a:b].sum(1) for a, b in pairwise(self._column_edges.tolist())], axis=1)
-                most = np.array([full * (b - a) for a, b in self.devices.reference_lines]) if limited else np.inf
-                driven = shared(np.clip(sums, -most, most), self.devices)
-                parts.append((driven, driven, found.references))
-            for name, coding in CODINGS.items():
-                total[name] += sum(drawn(*part, full, coding) for part in parts)
-        for name, number in total.items():
-            self.tally.add(self.name, f"{name} {way}", number, self.shape)
+                most = np.array([full * (b - a) for a, b in self.devices.reference_lines], dtype=sums.dtype)
+                driven = shared(np.clip(sums, -most, most) if self.converters.of(way)[0].acts else sums, self.devices)
+                total += drawn(driven, driven, found.references, full, CODINGS[asked])
+        number = round(total * PICO) if np.isfinite(total) else 0
+        self.tally.add(self.name, f"{asked} {way}", number, self.shape)
 
     def sensing(self, way: str) -> Sensing | None:
         """Return the errors of what senses the currents of a direction; None where there are none."""
@@ -440,7 +437,7 @@ class Crossbar(PairedWeights):
         if self.increments is not None:
             found["ranges_of_increments"] = _ranges(self.increments)
         found["tally.counts"] = self.tally.packed()
-        found |= {f"{NOISE}{name}": values for name, values in lasting.packed(self).items()}
+        found |= lasting.packed(self)
         found |= self._state_of_other()
         order = ("held", "weight_range", "counts", "times", "keys", "ranges")  # as ever: files are the same by byte
         return {name: found[name] for name in order} | found
@@ -472,7 +469,7 @@ class Crossbar(PairedWeights):
         for name, bank in zip(("ranges", "ranges_of_increments"), self._banks, strict=False):
             for digitiser, values in zip(bank.digitisers.values(), state[name], strict=True):
                 digitiser.load(values)
-        lasting.load(self, {name: state[f"{NOISE}{name}"] for name in lasting.ENTRIES if f"{NOISE}{name}" in state})
+        lasting.load(self, state)
         self._load_stored(state, weight)
         self._load_other(state, weight)
 

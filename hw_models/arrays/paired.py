@@ -72,17 +72,17 @@ class PairedWeights(StoredWeights):
         if self.other is not None:
             self.other.sample = number
 
+    def reread(self) -> None:
+        """Rebuild the matrices of products of both paths; see :meth:`StoredWeights.refresh`."""
+        self.refresh()
+        if self.other is not None:
+            self.other.refresh()
+
     def leak(self) -> None:
         """Let all devices lose what they lose from one update to the next; see :meth:`StoredWeights.leak`."""
         super().leak()
         if self.other is not None:
             self.other.leak()
-
-    def reread(self) -> None:
-        """Build the matrices of both arrays anew; see :meth:`StoredWeights.refresh`."""
-        self.refresh()
-        if self.other is not None:
-            self.other.refresh()
 
     def read_at(self, seconds: float) -> None:
         """Read all devices so long after they are written; see :meth:`StoredWeights.read_at`."""

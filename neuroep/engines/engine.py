@@ -125,7 +125,7 @@ class Engine(Wiring):
         """Let a chip's time pass inside, its noise with it, and go on outside as if nothing had been: for a look."""
         return self.substrate.aside()
 
-    def swept(self, groups: Sequence[Sequence[str]], dt: float) -> None:
+    def swept(self, groups: tuple[tuple[str, ...], ...], dt: float) -> None:
         """Let the time of one sweep pass on a chip."""
         self.substrate.swept(groups, self.reads, dt)
 
@@ -182,9 +182,12 @@ class Engine(Wiring):
                 here.add(work.part, work.operation, number, work.shape, work.bits, work.phase)
         return found
 
-    def metering(self) -> AbstractContextManager[None]:
-        """Sum up inside what reads of a chip's crossbars draw, for a bill; nothing else changes."""
-        return self.substrate.metering()
+    def metering(self, what: str = "square") -> AbstractContextManager[None]:
+        """Sum up inside what reads of a chip's crossbars draw, one of :data:`hw_models.tally.METERS`.
+
+        For a bill; nothing else changes.
+        """
+        return self.substrate.metering(what)
 
     def mean_conductances(self) -> dict[str, float]:
         """Return the mean conductance of the devices of a chip's crossbars [uS], by the name of the crossbar."""

@@ -177,18 +177,17 @@ class Session:
         place = (self.engine, corpus, split, self.estimator.free)
         size, order = config.training.batch, config.evaluation_order
         return self._billed(
-            lambda: evaluate(*place, batch=size, order=order, progress=progress, occasion=occasion)
+            lambda meter: evaluate(*place, batch=size, order=order, progress=progress, occasion=occasion, meter=meter)
         )
 
-    def _billed(self, judge: Callable[[], Evaluation]) -> Evaluation:
+    def _billed(self, judge: Callable[[str], Evaluation]) -> Evaluation:
         """Return an evaluation with its bill, where the chip has constants of cost."""
         chip, engine = self.config.chip, self.engine
         if chip is None or not bills.known(chip):
-            return judge()
+            return judge("")
         before = engine.performed()
-        with engine.metering():
-            found = judge()
-        counted = bills.between(engine.performed(), before)
+        found = judge(bills.meter(chip))
+        counted = bills.whole(bills.between(engine.performed(), before), found.samples, found.metered)
         free = self.estimator.free
         return replace(found, cost=bills.classification(chip, self.network, free, counted, found.samples))
 

@@ -76,9 +76,9 @@ class ExactSubstrate(Timeless):
         """Write down inside that what all parts do is of a phase."""
         return self.setting.phase.during(phase)
 
-    def metering(self) -> AbstractContextManager[None]:
+    def metering(self, what: str = "square") -> AbstractContextManager[None]:
         """Sum up inside what reads of a chip's crossbars draw."""
-        return self.setting.phase.metering()
+        return self.setting.phase.metering(what)
 
     def turn(self, number: Number, nudge: float) -> AbstractContextManager[None]:
         """Be inside in the phase of that number and nudge, as all parts see it."""
