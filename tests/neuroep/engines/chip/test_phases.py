@@ -94,7 +94,10 @@ def test_a_phase_settles_with_its_own_weights():
             np.testing.assert_allclose(values, other.states(wanted)[layer], atol=1e-9)
 
 
-@pytest.mark.parametrize("chip", [DRIFT, OFFSET, DRIFT | OFFSET | {"crossbar.hold_input": False}], ids=str)
+EVERYWHERE = DRIFT | OFFSET | {"crossbar.hold_input": False, "attention.kind": "analog"}
+
+
+@pytest.mark.parametrize("chip", [DRIFT, OFFSET, DRIFT | OFFSET | {"crossbar.hold_input": False}, EVERYWHERE], ids=str)
 def test_samples_that_take_turns_are_batches_that_do(chip):
     """The change of every sample is that of a batch in which all have its order; a loop over samples."""
     engine, estimator, batch = opened(chip)
@@ -264,8 +267,13 @@ def test_the_reference_engine_knows_the_orders_too(order):
 
 @pytest.mark.parametrize(
     ("fields", "order", "holds"),
-    [({}, {}, 2), ({"readout.holds": 3}, {}, 6), ({"readout.auto_zero": "sample"}, {}, 4), ({}, {"null": True}, 4)]
-    + [({"readout.auto_zero": "mean", "readout.holds": 2}, {"order": "mirrored", "null": True}, 24)],
+    [
+        ({}, {}, 2),
+        ({"readout.holds": 3}, {}, 6),
+        ({"readout.auto_zero": "sample"}, {}, 4),
+        ({}, {"null": True}, 4),
+        ({"readout.auto_zero": "mean", "readout.holds": 2}, {"order": "mirrored", "null": True}, 24),
+    ],
 )
 def test_holds_take_their_time(fields, order, holds):
     """A hold for each phase, for each time it is held, for each zero, and for phases without a nudge."""
