@@ -184,6 +184,10 @@ class Array(Part, Protocol):
         """Return the weights that products have as their mean, (out, in)."""
         ...
 
+    def paths(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return mean weights of forward and transposed products, (out, in), where they are of arrays of their own."""
+        ...
+
 
 class Neurons(Part, Protocol):
     """The neurons of one dense layer."""
