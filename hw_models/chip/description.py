@@ -277,6 +277,8 @@ class Chip(Part):
             self.idle("with update.scheme digital, which programs rows anew", "timing.row", "crossbar.follow_weights")
         if not self.device.read_noise:
             self.idle("with device.read_noise above 0", "crossbar.exact_noise")
+        if not (self.device.read_noise or any(each.noise or each.stochastic for each in (self.dac, self.adc))):
+            self.idle("with read noise, or converters with noise or stochastic rounding", "crossbar.repeats")
         if not self.calibrates:
             self.idle("where a range is calibrated", "calibration_every")
         if "crossbar.weight_headroom" in self.unseen:

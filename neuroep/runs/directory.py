@@ -58,6 +58,7 @@ LATER: Mapping[str, object] = {
     "chip.readout.chopping": "off",
     "chip.readout.auto_zero": "off",
     **{"chip.nudged.drive": "states", "chip.nudged.paths": "own"},
+    "chip.crossbar.repeats": 1,
     **{"chip.crossbar.follow_weights": False, "chip.update.write_threshold": 0.0},
     **{f"chip.adc.{name}": 0.0 for name in ("gain_spread", "offset_spread", "inl", "inl_spread", "dnl")},
     **{"chip.adc.columns": 1, "chip.adc.inl_shape": "bow", "chip.device.iv": "linear", "chip.device.iv_cubic": 0.1},

@@ -34,7 +34,7 @@ class Passing:
     def __init__(self, chip: Chip, clock: Clock) -> None:
         self.chip, self.clock = chip, clock
         self.holds_input = chip.crossbar.hold_input
-        self.shared = 1
+        self.shared, self.repeats = 1, chip.crossbar.repeats
         self._entering = 0.0
         self._sweeps: dict[tuple[Groups, float], float] = {}
 
@@ -69,7 +69,8 @@ class Passing:
         timing, steps = self.chip.timing, {}
         for layer, read in reads.items():
             sensed = [lines[synapse][way == "transposed"] for synapse, way in read]
-            steps[layer] = durations.step(timing, layer, dt, self.shared, sensed)
+            times = self.repeats if durations.time_constant(timing, layer) is None else 1
+            steps[layer] = times * durations.step(timing, layer, dt, self.shared, sensed)
         return durations.sweep(groups, steps)
 
     def held(self, phases: int) -> None:
@@ -77,7 +78,7 @@ class Passing:
         self._advance(phases * self.chip.timing.hold)
 
     def _product(self, lines: int) -> float:
-        return durations.product(self.chip.timing, self.shared, lines)
+        return self.repeats * durations.product(self.chip.timing, self.shared, lines)
 
     def _advance(self, seconds: float) -> None:
         if seconds:

@@ -105,6 +105,7 @@ VALUES: dict[str, Any] = {
     "nudged.paths": "exchanged",
     "update.write_threshold": 0.2,
     "crossbar.follow_weights": True,
+    "crossbar.repeats": 3,
     "crossbar.rows": 4,
     "crossbar.columns": 2,
     "crossbar.mapping": "offset",

@@ -232,3 +232,35 @@ def test_exchanged_paths_give_the_gradient_at_thirty_per_cent_antisymmetry():
                     np.testing.assert_allclose(np.linalg.norm(found), np.linalg.norm(slope), rtol=2e-3)
     assert min(value for key, value in cosines.items() if key[0] == "exchanged") > 0.999
     assert cosines["own", "dense_1", "layerwise"] < 0.995
+
+
+@pytest.mark.parametrize("way", ["forward", "transposed"])
+@pytest.mark.parametrize("exact", [False, True])
+def test_repeated_reads_are_means_of_single_ones_and_all_paid(way, exact):
+    """Against a loop over reads of a crossbar with the same draws; variance falls by n, 4 sigma."""
+    chip = {"device.read_noise": 0.5, "crossbar.exact_noise": exact, "adc.bits": 9, "adc.range": 4.0, "adc.noise": 0.01}
+    single = Crossbar(Chip.parse(nested(chip)), (5, 5), dtype="float64")
+    several = Crossbar(Chip.parse(nested({**chip, "crossbar.repeats": 4})), (5, 5), dtype="float64")
+    x, reads = np.tile(np.linspace(-1, 1, 5), (500, 1)), []
+    for bar in (single, several):
+        bar.program(np.eye(5))
+    for _ in range(4):
+        reads.append(getattr(single, way)(x))
+    found = getattr(several, way)(x)
+    np.testing.assert_allclose(found, np.mean(reads, axis=0), rtol=1e-12, atol=1e-15)
+    assert several.counters == single.counters and several.reads == 4
+    ratio = found.var(axis=0).mean() / np.mean([read.var(axis=0).mean() for read in reads])
+    assert abs(4 * ratio - 1) < 4 * np.sqrt(2 / (500 * 5))
+
+
+def test_codes_of_increments_are_counted_by_their_own_digits():
+    """Unsigned states of 8 bits go bit by bit in 8 digits, signed increments in 7."""
+    chip = {**INCREMENTS, "dac.bits": 8, "dac.range": 1.0, "dac.sign": "unsigned", "dac.digit_bits": 1, "adc.bits": 8}
+    bar = Crossbar(Chip.parse(nested(chip)), (3, 5))
+    bar.program(np.ones((3, 5), np.float32))
+    x = np.linspace(0, 1, 10, dtype=np.float32).reshape(2, 5)
+    bar.observe()
+    bar.forward(x), bar.forward(0.1 * x, increments=True)
+    bar.freeze()
+    made = bar.counters
+    assert made["dac"] == 2 * 5 * (8 + 7) and made["adc"] == 2 * 3 * (8 + 7) and made["reads"] == 2 * 30 * (8 + 7)
