@@ -6,19 +6,23 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from analysis.gradients.gradient_error import CONVERGED
+from hw_models.cost.bill import Bill
 from hw_models.reading import Entries, Page
 from neuroep.data import Corpus
 from neuroep.data.baseline import linear_accuracy
 from neuroep.data.batch import Batch
-from neuroep.gradients import yardsticks
-from neuroep.runs import directory as runs, training
+from neuroep.errors import UserError
+from neuroep.gradients import angles, yardsticks
+from neuroep.gradients.contrast_error import NULL, Gradient, Probe
+from neuroep.runs import costs, directory as runs, limits, training
 from neuroep.runs.compiling import clock, warm_up
 from neuroep.runs.config import Config
 from neuroep.runs.directory import Run
@@ -31,6 +35,8 @@ STEPS = 12
 """Sweeps of the free phase that are followed."""
 DRAWS = 8
 """Gradients of each chip, each with read noise of its own."""
+PARTED = 4
+"""Of them, parted into what both phases share and what differs between them."""
 Report = Callable[[str, Entries], None]
 
 
@@ -48,6 +54,15 @@ class Alignment:
     """Of the same gradients, mean."""
     nominal: float
     """Mean cosine with the exact gradient for the weights that were programmed."""
+    exact_phases: float = math.nan
+    """Cosine of EP in exact arithmetic, for the weights as the arrays conduct them."""
+    common: float = math.nan
+    """Mean cosine of what is left when what differs between the phases is taken away, the contrast without a nudge of
+    :mod:`neuroep.gradients.contrast_error`; nan in comparisons of version 0.1."""
+    common_error: float = math.nan
+    """Relative error of that: what both phases share, which is learned around."""
+    differing_error: float = math.nan
+    """Size of what differs between the phases over that of the exact gradient: it is in every update."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +89,11 @@ class Contestant:
     gradient: list[Alignment]
     chip: Page | None
     """What differs from an ideal chip; None without one."""
+    limits: list[Page] = field(default_factory=list)
+    """What limits learning on a chip, the worst first: as its last epoch says, or, where weights were taken over, as
+    they are; see :mod:`neuroep.runs.limits`."""
+    bills: dict[str, Page] = field(default_factory=dict)
+    """Of a classification of a test sample and of an update, by these names, where the chip has constants of cost."""
 
     @property
     def worst_cosine(self) -> float:
@@ -88,14 +108,20 @@ def folder(name: str) -> str:
 
 def alignment(name: str, draws: Sequence[np.ndarray], exact: np.ndarray, nominal: np.ndarray) -> Alignment:
     """Return how gradients, all of the same weights, agree with the exact ones."""
-    cosines = [yardsticks.cosine(draw, exact) for draw in draws]
+    cosines = [angles.cosine(draw, exact) for draw in draws]
     return Alignment(
         name,
         _mean(cosines),
         statistics.stdev(cosines) if len(draws) > 1 and not math.isnan(_mean(cosines)) else 0.0,
-        _mean([yardsticks.relative_error(draw, exact) for draw in draws]),
-        _mean([yardsticks.cosine(draw, nominal) for draw in draws]),
+        _mean([angles.relative_error(draw, exact) for draw in draws]),
+        _mean([angles.cosine(draw, nominal) for draw in draws]),
     )
+
+
+def _size(value: np.ndarray, exact: np.ndarray) -> float:
+    """Return ||value|| / ||exact||, nan where the latter vanishes."""
+    length = float(np.linalg.norm(exact))
+    return float(np.linalg.norm(value)) / length if length else math.nan
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -155,7 +181,24 @@ class Bench:
             [],
             [],
             None if config.chip is None else config.chip.differences(),
+            self._limits(name, parts, learns),
+            {} if test.cost is None else self._bills(parts, test.cost),
         )
+
+    def _bills(self, parts: Session, classification: Bill) -> dict[str, Page]:
+        """Return what a test sample takes on a chip, and an update where the chip can learn with these settings."""
+        found = {"classification": classification.as_dict()}
+        with suppress(UserError):  # one that cannot learn with these settings has no update
+            found["update"] = costs.learned(parts).as_dict()
+        return found
+
+    def _limits(self, name: str, parts: Session, learns: bool) -> list[Page]:
+        """Return what limits learning on a chip: as the last epoch says, or with the weights as they are."""
+        if parts.config.chip is None:
+            return []
+        if learns:
+            return list(runs.load(self.place / folder(name)).metrics[-1].get("limits", []))
+        return [limit.as_dict() for limit in limits.diagnose(parts).limits]
 
     def _trained(self, name: str, config: Config) -> Session:
         """Train into a run directory; open it as the last epoch left it, a chip's devices included."""
@@ -188,11 +231,33 @@ class Bench:
         self.followed = self.followed or {"states": states, "gradient": exact}
         nominal = self.followed["gradient"]
         rows = [alignment(name, [draw[name] for draw in draws], exact[name], nominal[name]) for name in nominal]
+        rows = self._parted(parts, batch, rows, exact)
         pairs = list(zip(states, self.followed["states"], strict=True))
-        miss = yardsticks.relative_error
+        miss = angles.relative_error
         divergence = {name: [miss(now[name], then[name]) for now, then in pairs] for name in states[0]}
         energy = [float(np.mean(entry)) for entry in settled.trace.energy] if settled.trace else []
         return {"divergence": divergence, "energy": energy, "gradient": rows}
+
+    def _parted(self, parts: Session, batch: Batch, rows: list[Alignment], exact: Gradient) -> list[Alignment]:
+        """Add to each row what both phases share, and what differs between them."""
+        count = 1 if parts.config.chip is None else PARTED
+        probe = Probe(parts.estimator, [batch.keyed("compare", draw) for draw in range(count)])
+        found, null = probe.measured(parts.engine), probe.measured(parts.engine, NULL)
+        ideal = replace(probe, batches=probe.batches[:1]).wanted(parts.engine)[0]
+        parted = []
+        for row in rows:
+            name, wanted = row.parameter, exact[row.parameter]
+            common = [one[name] - other[name] for one, other in zip(found, null, strict=True)]
+            parted.append(
+                replace(
+                    row,
+                    exact_phases=angles.cosine(ideal[name], wanted),
+                    common=_mean([angles.cosine(value, wanted) for value in common]),
+                    common_error=_mean([angles.relative_error(value, wanted) for value in common]),
+                    differing_error=_mean([_size(other[name], wanted) for other in null]),
+                )
+            )
+        return parted
 
     def _gradient(self, parts: Session, batch: Batch, draw: int) -> Mapping[str, np.ndarray]:
         """Return the estimator's gradient with a draw of the reads' noise of its own."""

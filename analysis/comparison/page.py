@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
-from analysis.drawing import counters, html, numbers, panels, settings, style
+from analysis.drawing import bills, counters, html, numbers, panels, settings, style
+from analysis.drawing.bills import Bills
 from analysis.drawing.panels import Panel, Picture
 
 from matplotlib.axes import Axes
@@ -16,7 +17,7 @@ from analysis.comparison.bench import Contestant
 from analysis.comparison.pictures import WIDE
 from analysis.comparison.results import Comparison
 from hw_models.reading import Page
-from neuroep.runs import config as configuration, directory as runs
+from neuroep.runs import config as configuration, directory as runs, limits
 
 MOST_DRAWN = 8
 """Most contestants in the picture of counters."""
@@ -52,9 +53,11 @@ def summary(result: Comparison) -> str:
         "Times, with compiling, and memory are of the simulation, not of a chip; no training time: the weights were "
         "taken over."
     )
+    told = [f"{found.name}: {line}" for found in result.contestants for line in limits.lines(found.limits)]
     if result.baseline is not None:
         note += f" {result.baseline.name.capitalize()}: {result.baseline.about}."
-    return html.section("In short", html.table(heads, rows), html.paragraph(note, "note"))
+    warned = [html.paragraph(line, "warn") for line in told]
+    return html.section("In short", html.table(heads, rows), html.paragraph(note, "note"), *warned)
 
 
 def _row(found: Contestant) -> tuple[str, ...]:
@@ -85,6 +88,10 @@ def _gradients(results: Sequence[Comparison]) -> str:
         ("Its standard deviation over draws of the read noise", "spread"),
         ("Relative error of the same gradients", "relative_error"),
         ("Cosine with the exact gradient, for the weights as programmed", "nominal"),
+        ("Cosine of EP in exact arithmetic, for the weights as conducted", "exact_phases"),
+        ("Cosine of what both phases share, without what differs between them", "common"),
+        ("Relative error of that: learned around", "common_error"),
+        ("What differs between the phases over the exact gradient: in every update", "differing_error"),
     ):
         rows = []
         for found in result.contestants:
@@ -121,6 +128,24 @@ COUNTERS = Panel(
     _counted,
     [Picture(_bars, "Counted per test sample, on a logarithmic scale.", "counters per inference", None, _wide)],
     below=_table,
+    beside=False,
+)
+
+
+def _bills(result: Comparison) -> list[Bills]:
+    """Return the bills of all contestants by what for; nothing where nothing is known of what chips take."""
+    whats = ("classification", "update")
+    found = [[(one.name, one.bills[what]) for one in result.contestants if what in one.bills] for what in whats]
+    return [{f"{name}, {what}": bill for name, bill in each} for what, each in zip(whats, found, strict=True) if each]
+
+
+BILLS = Panel(
+    "What an inference takes",
+    31,
+    _bills,
+    [Picture(lambda result, ax: bills.plot_bills(result, ax), "Energy by part of the chip.", "energy by part", None)],
+    title="On the chips: a test sample, and an update of a batch",
+    below=lambda results: "\n".join(f"{bills.table(result)}\n{bills.sources(result)}" for result in results),
     beside=False,
 )
 

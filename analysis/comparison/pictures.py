@@ -109,6 +109,39 @@ def plot_gradients(result: Comparison, ax: Axes | None = None) -> Axes:
     return style.dress(ax, x="", y="cosine with the exact gradient [1]", title=title)
 
 
+def plot_phases(result: Comparison, ax: Axes | None = None) -> Axes:
+    """Draw for each parameter the cosine with the exact gradient: of EP in exact arithmetic (circle), of what both
+    phases of a chip share (diamond), and of the chip as it is (dot).
+
+    From circle to diamond is learned around; from diamond to dot is what differs between the phases.
+    """
+    ax = style.axes(ax)
+    colours = _colours(result)
+    shown = [found for found in result.contestants if found.chip is not None and found.gradient] or [
+        found for found in result.contestants if found.gradient
+    ]
+    parameters = [row.parameter for row in result.contestants[0].gradient]
+    width = 0.8 / max(1, len(shown))
+    for number, found in enumerate(shown):
+        places = np.arange(len(parameters)) + (number - 0.5 * (len(shown) - 1)) * width
+        exact, common, now = (
+            np.array([getattr(row, name) for row in found.gradient]) for name in ("exact_phases", "common", "cosine")
+        )
+        colour = colours[found.name]
+        ax.vlines(places, common, exact, color=colour, linewidth=1.2, linestyle=":")
+        ax.vlines(places, now, common, color=colour, linewidth=2.6)
+        ax.plot(places, exact, "o", fillstyle="none", color=colour, markersize=7)
+        ax.plot(places, common, "D", color=colour, markersize=5)
+        ax.plot(places, now, "o", color=colour, markersize=6, label=found.name)
+    ax.set_xticks(range(len(parameters)), parameters, rotation=20, ha="right")
+    ax.axhline(0, color=style.GREY, linewidth=0.8)
+    ax.set_ylim(max(min(0, *ax.get_ylim()), -1.05), 1.08)
+    title = "exact phases (circle), shared (diamond), as it is (dot)"
+    style.dress(ax, x="", y="cosine with the exact gradient [1]", title=title)
+    style.legend(ax)
+    return ax
+
+
 def picture(result: Comparison) -> Figure:
     """Return all pictures of a comparison on one sheet, two in a row."""
     shown = [found for panel in panels.panels(__package__) if panel.section == SECTION for found in panel.pictures]
@@ -158,6 +191,15 @@ PICTURES = Panel(
             "Cosine of EP's gradient over 32 test samples with the exact one, by parameter; one chip each, mean and "
             "standard deviation over 8 draws of its read noise. Bars: for the weights as the arrays conduct them; "
             "dashes: for those programmed. Around 0 a single measurement says nothing of where to go.",
+            size=_size,
+            look=_legend_outside,
+        ),
+        Picture(
+            plot_phases,
+            "The same cosines on the chips, parted. Circles: EP in exact arithmetic with the weights as the arrays "
+            "conduct them. Diamonds: the chip without what differs between its phases, which a measurement without a "
+            "nudge finds; down to here it is the same in both phases and learned around. Dots: the chip as it is; the "
+            "thick line is what differs between the phases, and keeps a chip from learning.",
             size=_size,
             look=_legend_outside,
         ),

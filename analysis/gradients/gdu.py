@@ -15,8 +15,9 @@ from hw_models.reading import Page
 from neuroep.data.batch import Batch
 from neuroep.engines.clamped import Clamped
 from neuroep.engines.engine import Engine
+from neuroep.gradients.angles import cosine
 from neuroep.gradients.estimators import Estimator
-from neuroep.gradients.yardsticks import cosine, unrolled
+from neuroep.gradients.yardsticks import unrolled
 from neuroep.network import Network
 
 SHOWN = 3

@@ -17,9 +17,9 @@ from neuroep.engines.clamped import Clamped
 from neuroep.engines.engine import Engine
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.settling import Settled
+from neuroep.gradients.angles import cosine, relative_error
 from neuroep.gradients.estimators import Phases, pairs
 from neuroep.gradients.formulas import Formula, plain
-from neuroep.gradients.yardsticks import cosine, relative_error
 from neuroep.network import DenseLayer
 from neuroep.network.potentials import HardSigmoid
 

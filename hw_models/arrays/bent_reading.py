@@ -33,6 +33,10 @@ class Reading(Protocol):
         """Key of the noise of devices."""
         ...
 
+    def supply_of(self, first: int, last: int) -> float | Array:
+        """Return the supply of some rows."""
+        ...
+
 
 def rows(stored: StoredWeights, most: int) -> int:
     """Return the most samples of a block: fewer where all devices of the array are solved for each."""
@@ -83,12 +87,13 @@ class BentBlock:
         """Return the currents of a tile in units of a; ``place`` is row and column tile."""
         stored, full = self.product.stored, self.product.full
         in_time = stored.converters.dac.encoding == "pulse_width"
-        share = np.clip(drives.astype(np.float64) / full, -1, 1)
+        supply = self.product.supply_of(self.first, self.last)  # conductances are higher by it, not voltages
+        share = np.clip(drives.astype(np.float64) / (full * supply), -1, 1)
         total = np.zeros(())
         for number in range(stored.devices.sides):
             pair = self.product.planes[k].bent[(*place, number)]
             total = total + pair.read(share, turned, in_time, self._conductances(k, number, place))
-        return total * full
+        return total * full * supply
 
     def _conductances(self, k: int, number: int, place: tuple[int, int]) -> Array | None:
         """Return what reads find of a tile's devices (rows, lines, in) [uS]; None without noise."""

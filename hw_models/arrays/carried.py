@@ -11,11 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from hw_models.arrays.programming import Array
-from hw_models.arrays.slow_noise import FINE, Classes, SlowNoise
+from hw_models.arrays.slow_noise import FINE, Classes, SlowNoise, phase
 from hw_models.kernels import carried as kernels
-
-GOLDEN = (math.sqrt(5) - 1) / 2
-"""Multiples of it are spread evenly over the unit interval, whole parts left out."""
 
 
 class Kept(NamedTuple):
@@ -117,8 +114,8 @@ class Carried:
         """Return the last samples of the batch that has ended, or of the one before while none has begun."""
         clock, found = self.noise.clock, {}
         for place, kept in ((place, going.kept) for place, going in self.going.items()):
-            copies = min(clock.timing.copies, len(kept.norm))
-            turns = math.ceil(len(kept.norm) / clock.timing.copies) - 1
+            copies = min(clock.copies, len(kept.norm))
+            turns = math.ceil(len(kept.norm) / clock.copies) - 1
             found[place] = kept.last(copies, turns * clock.sample)
         return found or self.before
 
@@ -161,8 +158,7 @@ class Carried:
         taus, shares = classes.spectrum.taus[numbers], classes.spectrum.shares[numbers] / self.noise.rest
         weights = np.repeat(np.sqrt(shares).astype(np.float32)[:, None], shape[2], axis=1)
         kept = Kept.fresh(shape, classes.carried, self.dtype, clock.time)
-        # Moves come every fourth of tau, from a moment of it that every batch has another one of.
-        kept.moved[:] -= (clock.batches + 1) * GOLDEN * np.arange(1, len(taus) + 1) % 1 * taus / FINE
+        kept.moved[:] -= [phase(clock.batches, k) * tau / FINE for k, tau in zip(numbers, taus, strict=True)]
         start = self._before(place, kept, clock.time, taus)
         self.going[place] = Going(kept, kept[:6], start, taus, weights, classes)
         return self.going[place]
@@ -172,7 +168,7 @@ class Carried:
     ) -> tuple[Array, Array, Array, Array]:
         """Return what a batch begins with: the last samples of the one before, and the decay since."""
         rows, driven = kept.anchor.shape
-        copies = min(self.noise.clock.timing.copies, rows) if rows == self.noise.clock.samples else rows
+        copies = min(self.noise.clock.copies, rows) if rows == self.noise.clock.samples else rows
         anchor, norm = np.zeros((copies, driven), self.dtype), np.zeros(copies, self.dtype)
         latent = np.zeros((len(kept.processes), copies, kept.latent.shape[2]), np.float32)
         decay = np.zeros(len(kept.processes), np.float32)

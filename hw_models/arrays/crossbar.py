@@ -26,10 +26,11 @@ Counted, with r row tiles, c column tiles and s slices, for every sample of a pr
     adc       out r s              in c s                          a reference column's current goes before the ADC
     additions out (r s - 1)        in (c s - 1)                    of converted sums, shifts of slices in
     reads     every device         every device                    those of reference lines in
+    activations r c s sides        r c s sides                     one array of the chip, once
 
-Codes that are sent in d digits (:mod:`hw_models.arrays.serial`) take d times the DAC and ADC conversions and reads,
-their DAC those of a digit's bits, and additions of r s d terms for an output, c s d for an input. An array of the
-transposed path's own counts for itself, under its own name.
+Codes that are sent in d digits (:mod:`hw_models.arrays.serial`) take d times the DAC and ADC conversions, reads and
+activations, their DAC those of a digit's bits, and additions of r s d terms for an output, c s d for an input. An array
+of the transposed path's own counts for itself, under its own name.
 
 The sum that drives reference lines takes out - c additions more; a digital reference those of the driven signals' sum
 and one subtraction for each result, in - 1 + out forward and out - 1 + in transposed. Readings at the stop are those of
@@ -42,13 +43,15 @@ sum of independent terms.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from hw_models.arrays import digitwise, lasting, serial
 from hw_models.arrays.converter_bank import Converters
+from hw_models.arrays.loads import PICO, Coding, drawn, shared
 from hw_models.arrays.paired import PairedWeights
 from hw_models.arrays.parts import CrossbarParts
 from hw_models.arrays.paths import checked_path, transposed_parts
@@ -72,8 +75,6 @@ COUNTERS = (
 )  # fmt: skip
 """What is counted of a crossbar; see the module. ``adc`` is of both directions, ``adc_transposed`` of one of them."""
 
-NOISE = "noise."
-"""Start of the names of what a state holds of noise that lasts."""
 WAYS = ("forward", "transposed")
 """Directions of a product."""
 OF_INCREMENTS = " of increments"
@@ -82,6 +83,9 @@ KINDS = ("dac", "adc", "addition")
 """What :meth:`Crossbar.work` counts."""
 STOPS = tuple(name for name in COUNTERS if name.endswith("at_stop"))
 """Readings beyond the last level."""
+
+CODINGS: Mapping[str, Coding] = {"square": "amplitude", "charge": "width"}
+"""What is metered of a read, and how its inputs are coded where that is what counts."""
 
 SUMS = {"dac": "dac", "adc": "adc", "reads": "read", "writes": "write", "additions": "addition"}
 """Counters, and the kind of operation that each is the sum of."""
@@ -164,7 +168,6 @@ class Crossbar(PairedWeights):
         super().__init__(made, shape, seed, name, run, dtype, clock)
         self.reads = 0
         self.tally, self.told = Tally() if tally is None else tally, dict.fromkeys(COUNTERS, 0)
-        self._sample: int | None = None
         self._row_edges = np.array([0] + [b for _, b in self.devices.row_tiles])
         self._column_edges = np.array([0] + [b for _, b in self.devices.column_tiles])
         self.keys: dict[str, Keys] = {}
@@ -175,17 +178,6 @@ class Crossbar(PairedWeights):
             self.other = Crossbar(*again, tally=Tally(self.tally.now), clock=clock)
             self.other.second = True
         self.begin()
-
-    @property
-    def sample(self) -> int | None:
-        """Of the batch that all signals belong to; None where every row is a sample."""
-        return self._sample
-
-    @sample.setter
-    def sample(self, number: int | None) -> None:
-        self._sample = number
-        if self.other is not None:
-            self.other.sample = number
 
     def begin(self, *occasion: str | int) -> None:
         """Key the draws of reads and programmings by this occasion from now on, and number the reads anew."""
@@ -258,6 +250,8 @@ class Crossbar(PairedWeights):
         self._check_signals("forward", x, self.shape[1])
         if self.ideal:
             self._count("forward", len(x))
+            if self.tally.now.metered:
+                self._meter("forward", [(x, x)], 1.0)
             return self._ideal_forward(x, self._held)
         return self._mean_read("forward", x, self._row_edges, increments)
 
@@ -271,6 +265,8 @@ class Crossbar(PairedWeights):
         self._check_signals("transposed", s, self.shape[0])
         if self.ideal:
             self._count("transposed", len(s))
+            if self.tally.now.metered:
+                self._meter("transposed", [(s, s)], 1.0)
             return self._ideal_transposed(s, self._held, out)
         result = self._mean_read("transposed", s, self._column_edges, increments)
         if out is None:
@@ -302,22 +298,30 @@ class Crossbar(PairedWeights):
         except BaseException:
             self.observe(False)
             raise
+        if self.tally.now.metered:
+            self._meter(way, product.pulses(), product.scale)
         if product.driven_at_stop:
             self.tally.add(self.name, "dac_at_stop", product.driven_at_stop, self.shape)
         if product.sensed_at_stop:
             self.tally.add(self.name, f"adc_{way}_at_stop", product.sensed_at_stop, self.shape)
         return result
 
-    @property
-    def supply(self) -> float | Array:
-        """What currents are in this phase as a multiple of what they are in the free one, (rows, 1) where rows differ.
+    def _meter(self, way: str, pulses: Iterable[tuple[Array, Array]], full: float) -> None:
+        """Write down what a read has drawn through the devices, as inputs are coded where that is asked for.
 
-        1 + phase_drift k + nudge_shift sign(nudge), k the number of the phase since the free one.
+        ``pulses`` are what lines are driven with and what devices pass of it, digit by digit.
         """
-        if not self.shifts:
-            return 1.0
-        now, device = self.tally.now, self.device
-        return 1.0 + device.phase_drift * now.numbers(self.sample) + device.nudge_shift * np.sign(now.nudge)
+        found, asked = self.loads(), self.tally.now.metered
+        total, forward = 0.0, way == "forward"
+        for codes, passed in pulses:
+            total += drawn(codes, passed, found.word if forward else found.bit, full, CODINGS[asked])
+            if self.devices.references and not forward:
+                sums = np.stack([codes[:, a:b].sum(1) for a, b in pairwise(self._column_edges.tolist())], axis=1)
+                most = np.array([full * (b - a) for a, b in self.devices.reference_lines], dtype=sums.dtype)
+                driven = shared(np.clip(sums, -most, most) if self.converters.of(way)[0].acts else sums, self.devices)
+                total += drawn(driven, driven, found.references, full, CODINGS[asked])
+        number = round(total * PICO) if np.isfinite(total) else 0
+        self.tally.add(self.name, f"{asked} {way}", number, self.shape)
 
     def sensing(self, way: str) -> Sensing | None:
         """Return the errors of what senses the currents of a direction; None where there are none."""
@@ -334,6 +338,17 @@ class Crossbar(PairedWeights):
         summed, sensed = (own.row_tiles, own.column_tiles) if way == "forward" else (own.column_tiles, own.row_tiles)
         place = self.seed, self.name, way
         return Sensing(self.converters.adc, path, place, own.slices * len(summed), sensed, self.dtype)
+
+    @property
+    def supply(self) -> float | Array:
+        """What currents are in this phase as a multiple of what they are in the free one, (rows, 1) where rows differ.
+
+        1 + phase_drift k + nudge_shift sign(nudge), k the number of the phase since the free one.
+        """
+        if not self.shifts:
+            return 1.0
+        now, device = self.tally.now, self.device
+        return 1.0 + device.phase_drift * now.numbers(self.sample) + device.nudge_shift * np.sign(now.nudge)
 
     def _check_signals(self, way: str, signals: Array, lines: int) -> None:
         if not isinstance(signals, np.ndarray) or signals.dtype.kind not in "fiub":
@@ -359,8 +374,8 @@ class Crossbar(PairedWeights):
     def performed(self) -> Tally:
         """Return all it did as a cost model asks for it: by direction, shape, bits and phase.
 
-        Of each direction ``"dac forward"``, ``"adc forward"``, ``"addition forward"`` and ``"read forward"``, the reads
-        of single devices; ``"write"``, and readings at the stop as in :data:`COUNTERS`.
+        Of each direction ``"dac forward"``, ``"adc forward"``, ``"addition forward"``, ``"read forward"``, the reads of
+        single devices, and ``"activation forward"``; ``"write"``, and readings at the stop as in :data:`COUNTERS`.
         """
         found = Tally()
         for done, number in self.tally.rows():
@@ -374,8 +389,8 @@ class Crossbar(PairedWeights):
             bits[0] = bits[0] if digits == 1 else self.converters.dac.digit_bits
             for what, each, resolution in zip(KINDS, self.work(way, increments), (*bits, None), strict=True):
                 found.add(self.name, f"{what} {way}", number * each, self.shape, resolution, done.phase)
-            devices = digits * self.devices.count
-            found.add(self.name, f"read {way}", number * devices, self.shape, None, done.phase)
+            for what, each in (("read", self.devices.count), ("activation", self.arrays)):
+                found.add(self.name, f"{what} {way}", number * digits * each, self.shape, None, done.phase)
         if self.other is not None:
             found.join(self.other.performed())
         return found
@@ -395,6 +410,12 @@ class Crossbar(PairedWeights):
         summed = (outputs - columns) * digits if own.references else middle
         driven = (outputs + own.references) * rows * slices * digits
         return driven, inputs * columns * slices * digits, inputs * (columns * slices * digits - 1) + summed
+
+    @property
+    def arrays(self) -> int:
+        """Number of arrays of the chip that it lies on: one for each tile, side and slice."""
+        own = self.devices
+        return len(own.row_tiles) * len(own.column_tiles) * own.sides * own.slices
 
     def news(self) -> dict[str, int]:
         """Return what the counters have grown by since this was asked last."""
@@ -435,7 +456,7 @@ class Crossbar(PairedWeights):
         if self.increments is not None:
             found["ranges_of_increments"] = _ranges(self.increments)
         found["tally.counts"] = self.tally.packed()
-        found |= {f"{NOISE}{name}": values for name, values in lasting.packed(self).items()}
+        found |= lasting.packed(self)
         found |= self._state_of_other()
         order = ("held", "weight_range", "counts", "times", "keys", "ranges")  # as ever: files are the same by byte
         return {name: found[name] for name in order} | found
@@ -467,7 +488,7 @@ class Crossbar(PairedWeights):
         for name, bank in zip(("ranges", "ranges_of_increments"), self._banks, strict=False):
             for digitiser, values in zip(bank.digitisers.values(), state[name], strict=True):
                 digitiser.load(values)
-        lasting.load(self, {name: state[f"{NOISE}{name}"] for name in lasting.ENTRIES if f"{NOISE}{name}" in state})
+        lasting.load(self, state)
         self._load_stored(state, weight)
         self._load_other(state, weight)
 

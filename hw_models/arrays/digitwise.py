@@ -43,6 +43,6 @@ def read(product: Product, way: str, keys: Callable[[int], Keys]) -> Array:
 def of_digit(product: Product, signals: Array, keys: Keys) -> Product:
     """Return the product of what one digit drives the lines with, from which no middle is subtracted yet."""
     part = copy(product)
-    part.codes, part.driven = signals, product.driven_by(signals)
+    part.codes, part.driven = signals, product.curved(signals)
     part.keys, part.subtracts, part.lasting = keys, False, []
     return part

@@ -8,6 +8,7 @@ Blocks depend on shapes alone, so that the number of threads changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -94,14 +95,14 @@ class Product:
         self.samples = blocks(self.rows, bent_reading.rows(stored, SAMPLES))
         self.driven_at_stop = self.sensed_at_stop = 0
         self.signals = np.ascontiguousarray(signals, dtype=stored.dtype)
-        self.supplied, self.supply = stored.shifts, supply
         self.codes = self._drive(self.signals)
+        self.supplied, self.supply = stored.shifts, supply
         settings, tiles = stored.converters.dac, stored.tiles
         self.digits = serial.digits(settings, self.dac.unsigned)
         curved = not stored.device.current_voltage.linear
         self.curve = stored.device if curved and not tiles.bent and settings.encoding == "amplitude" else None
         self.full = serial.full_scale(self.dac) if curved or sensing or self.digits > 1 else 1.0
-        self.driven = self.driven_by(self.codes)
+        self.driven = self.curved(self.codes)
         self.subtracts, self.effective = True, NONE[self.driven.dtype]
         self.exact = stored.tiles.exact
         self.lined = stored.tiles.lined
@@ -111,6 +112,7 @@ class Product:
         summed = not (self.lined or stored.tiles.by_device)
         self.carries = summed and stored.carried.carries(self.rows, stored.layout.hold_input)
         self.lasting: list[list[Share]] = []
+        self.beside: list[list[Share]] = []
 
     @property
     def device_key(self) -> Array:
@@ -122,26 +124,26 @@ class Product:
         return np.stack([signals[:, i:j].sum(1) for i, j in zip(self.ends[:-1], self.ends[1:], strict=True)], axis=1)
 
     def curved(self, codes: Array, lines: int | Array = 1) -> Array:
-        """Return signals as devices see them by their curve, :mod:`hw_models.laws.current_voltage`.
+        """Return signals as devices pass them: by their curve, :mod:`hw_models.laws.current_voltage`, and the supply.
 
         Of a sum that so many lines share, what they pass together. Behind wires it is found with their voltages.
         """
-        if self.curve is None:
-            return codes
-        scale = codes.dtype.type(self.full) * np.asarray(lines, dtype=codes.dtype)
-        share = np.clip(codes / scale, -1, 1)
-        return self.curve.current_voltage.current(share, self.curve) * scale
+        passed = codes
+        if self.curve is not None:
+            scale = codes.dtype.type(self.full) * np.asarray(lines, dtype=codes.dtype)
+            share = np.clip(codes / scale, -1, 1)
+            passed = self.curve.current_voltage.current(share, self.curve) * scale
+        return (passed * self.supply).astype(codes.dtype, copy=False) if self.supplied else passed
 
-    def driven_by(self, codes: Array, lines: int | Array = 1) -> Array:
-        """Return what devices see of codes: by their curve, and as this phase supplies the lines."""
-        driven = self.curved(codes, lines)
-        return (driven * self.supply).astype(driven.dtype, copy=False) if self.supplied else driven
+    def supply_of(self, first: int, last: int) -> float | Array:
+        """Return the supply of some rows, (rows, 1) where they differ."""
+        return self.supply[first:last] if isinstance(self.supply, np.ndarray) else self.supply
 
     def subtract(self, total: Array) -> None:
         """Subtract the middle digitally, as the codes of the DAC know it; without an ADC the means lack it already."""
         if not self.stored.devices.digital or not self.subtracts:
             return
-        if not (self.raw or self.dac.noise or self.supplied or self.curve is not None):
+        if not (self.raw or self.dac.noise or self.curve is not None or self.supplied):
             return
         codes = self._convert(self.signals, noiseless=True)[0] if self.dac.noise else self.codes
         effective = self.effective if self.effective.size else self.driven.sum(1)
@@ -164,6 +166,21 @@ class Product:
         parts = self.run(lambda a, b: self.dac.converted(signals[a:b], *draws, a, noiseless), self.samples)
         stops = sum(count for _, count in parts)
         return np.concatenate([part for part, _ in parts]) if len(parts) > 1 else parts[0][0], stops
+
+    @property
+    def scale(self) -> float:
+        """Full scale of the DAC as a signal, 1 without one."""
+        if self.digits > 1 or self.curve is not None:
+            return self.full
+        return (self.dac.range if self.dac.acts else None) or 1.0
+
+    def pulses(self) -> Iterator[tuple[Array, Array]]:
+        """Yield what lines are driven with, and what devices pass of it, digit by digit; behind wires without loss."""
+        if self.digits == 1:
+            yield self.codes, self.driven
+            return
+        for _, codes in serial.split(self.codes, self.full, self.stored.converters.dac, self.dac.unsigned):
+            yield codes, self.curved(codes)
 
     def _deviations(self, size: float, floor: float) -> Array:
         """Return sqrt(size sum x^2 + floor) of the signals of every tile (tiles, rows)."""
@@ -277,15 +294,24 @@ class Product:
         """Move the carried noise of all tiles on to this read, where there is any."""
         if not self.carries:
             return
-        ends, draws = list(zip(self.ends[:-1], self.ends[1:], strict=True)), (self.keys.carried, self.step)
-        for k, plane in enumerate(self.planes):
-            metric = self.stored.metric(way, k, plane)
-            found = []
-            for tile, (i, j) in enumerate(ends):
-                signals = np.ascontiguousarray(self.driven[:, i:j])
-                place = way, k * self.tiles + tile
-                found.append(self.stored.carried.read(place, signals, metric[i:j], sensed, draws))
-            self.lasting.append(found)
+        own = self.stored.devices
+        self.lasting = [self._carried(way, k, self.stored.metric(way, k, plane), sensed) for k, plane in self._slices]
+        if own.references and way == "forward":
+            metrics = [self.stored.metric("reference", k, plane) for k, plane in self._slices]
+            self.beside = [self._carried("reference", k, m, len(own.column_tiles)) for k, m in enumerate(metrics)]
+
+    @property
+    def _slices(self) -> list[tuple[int, Plane]]:
+        return list(enumerate(self.planes))
+
+    def _carried(self, name: str, k: int, metric: Array, sensed: int) -> list[Share]:
+        """Return the carried noise of one slice by tile, of the lines of a direction or of its reference lines."""
+        ends, draws = zip(self.ends[:-1], self.ends[1:], strict=True), (self.keys.carried, self.step)
+        found, first = [], (k + (len(self.planes) if name == "reference" else 0)) * self.tiles
+        for tile, (i, j) in enumerate(ends):
+            signals, place = np.ascontiguousarray(self.driven[:, i:j]), (name, first + tile)
+            found.append(self.stored.carried.read(place, signals, metric[i:j], sensed, draws))
+        return found
 
     def _add_lasting(
         self, current: Array, variance: Array | None, where: tuple[int, int], rows: tuple[int, int], lines: slice
@@ -319,7 +345,7 @@ class Product:
         counts = np.array([b - a for a, b in self.stored.devices.reference_lines], dtype=sums.dtype)
         full = self.dac.range if self.dac.acts else None
         taken = sums if full is None else np.clip(sums, -full * counts, full * counts)
-        return self.driven_by(taken, counts)
+        return self.curved(taken, counts)
 
     def _sigma(self, taken: Array | None) -> Array:
         """Return the standard deviations that all outputs of a tile have in common (tiles, rows), or nothing."""
@@ -383,6 +409,9 @@ class Product:
         else:
             sigma = np.sqrt(square @ plane.reference[:, self.ends[tile] : self.ends[tile + 1]].T)
         z = normals(self.keys.reference, self.step, k * self.tiles + tile, sigma.shape, a)
+        if self.beside:
+            share = self.beside[k][tile]
+            z = share.found[a:b] + np.sqrt(share.white[a:b, None]) * z
         return (sigma * z).astype(self.driven.dtype, copy=False)
 
     def _move_devices(self) -> None:

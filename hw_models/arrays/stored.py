@@ -19,6 +19,7 @@ import numpy as np
 
 from hw_models.arrays.carried import Carried
 from hw_models.arrays.device_noise import DeviceNoise
+from hw_models.arrays.loads import Loads, loads
 from hw_models.arrays.parts import CrossbarParts
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.programming import PROGRAMMING, Array, Devices
@@ -71,6 +72,7 @@ class StoredWeights:
         self.clock, self.ahead, self._looking = 0.0, self.device.age, False
         self._seen = None if self.devices.written_at is None else np.zeros(shape, dtype=self.dtype)
         self.planes: list[Plane] = []
+        self._loads: tuple[list[Plane], Loads] | None = None
         self._metrics: dict[tuple[str, int], Array] = {}
 
     def program(self, weight: Array) -> None:
@@ -316,12 +318,23 @@ class StoredWeights:
         held = self.stored if self.ideal else self._held
         return self.devices.conductances(held, self._fresh, self.programmings)
 
+    def loads(self) -> Loads:
+        """Return the sums of conductances of all lines [uS], computed once for every building of the matrices."""
+        if self._loads is None or self._loads[0] is not self.planes:
+            held = self.stored if self.ideal else self._held
+            self._loads = self.planes, loads(self.devices, held, self._fresh, self.programmings)
+        return self._loads[1]
+
     def metric(self, way: str, k: int, plane: Plane) -> Array:
-        """Return the variance of the devices of every driven line of a slice, the mean over the sensed lines."""
-        if plane.variance is None:
-            return np.ones(self.shape[way == "forward"], dtype=self.dtype)
+        """Return the variance of the devices of every driven line of a slice, the mean over the sensed lines.
+
+        ``way`` is a direction, or ``reference`` for the reference lines of the forward one.
+        """
+        variance = plane.reference if way == "reference" else plane.variance
+        if variance is None:
+            return np.ones(self.shape[way != "transposed"], dtype=self.dtype)
         if (way, k) not in self._metrics:
-            self._metrics[way, k] = plane.variance.mean(axis=0 if way == "forward" else 1)
+            self._metrics[way, k] = variance.mean(axis=1 if way == "transposed" else 0)
         return self._metrics[way, k]
 
     def factor(self, plane: Plane) -> float:

@@ -107,6 +107,11 @@ class Device(Part):
     the evaluation after each epoch looks this much ahead. What was trained may be read at any age without a write."""
     drift_compensation: bool = at("read", default=False)
     """Scale the outputs by the ratio of the summed conductances at programming and now."""
+    read_voltage: Positive | None = at("read", "V", None)
+    """Voltage across a device whose line is driven by the full scale of the DAC (1 without one)."""
+    iv: CurrentVoltageName = at("read", default="linear", means=f"Current by voltage. {menu(CURRENT_VOLTAGE)}")
+    iv_voltage: Positive | None = at("read", "V", None, meaning(CURRENT_VOLTAGE, "iv_voltage"))
+    iv_cubic: Annotated[float, Field(gt=0, le=1)] = at("read", "1", 0.1, meaning(CURRENT_VOLTAGE, "iv_cubic"))
     phase_drift: Annotated[float, Field(ge=-0.01, le=0.01)] = at("read", "1/phase", 0.0)
     """Share by which conductances, or the supply they are read with, are higher in each phase of a sample than in the
     one before (heating, a supply that sags: negative): products of phase k are 1 + k phase_drift times what they are in
@@ -120,11 +125,6 @@ class Device(Part):
     disturb: Share = at("programming", "move", 0.0)
     """Share of the move of a written device by which the others on its row and its column of the tile move too, where
     writes are pulses all of them, else those that were written before it."""
-    read_voltage: Positive | None = at("read", "V", None)
-    """Voltage across a device whose line is driven by the full scale of the DAC (1 without one)."""
-    iv: CurrentVoltageName = at("read", default="linear", means=f"Current by voltage. {menu(CURRENT_VOLTAGE)}")
-    iv_voltage: Positive | None = at("read", "V", None, meaning(CURRENT_VOLTAGE, "iv_voltage"))
-    iv_cubic: Annotated[float, Field(gt=0, le=1)] = at("read", "1", 0.1, meaning(CURRENT_VOLTAGE, "iv_cubic"))
     stuck_low: Share = at("device", default=0.0)
     """Share of devices stuck at g_min."""
     stuck_high: Share = at("device", default=0.0)

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/arrays/test_slow_noise.py.
 """Kernels of noise that is carried from read to read at the outputs of a tile; draws as in the noise kernels."""
 
 from __future__ import annotations
@@ -81,8 +82,8 @@ def carry(x, metric, kept, weights, times, before, key, step, tile, out, white):
     weights : (processes, n), float32
         w.
     times : (now, pause, taus, fine)
-        Time, that from one sample to the next, time constants (processes,), and what share of one of them passes
-        before a process is moved.
+        Time, that from one sample to the next, time constants (processes,), and the share of one of them in whole
+        multiples of which a process is moved.
     before : (anchor, norm, latent, decay)
         Of the last samples of the batch before, one for each copy of the chip, and a from there.
     key, step, tile
@@ -102,9 +103,10 @@ def carry(x, metric, kept, weights, times, before, key, step, tile, out, white):
     for k in range(count):
         apart[k] = np.exp(-pause / taus[k])
         share += weights[k, 0] * weights[k, 0]
-        passed = now - moved[k]
-        if passed > 0 and passed >= fine * taus[k]:
-            due[number], decay[number], moved[k] = k, np.exp(-passed / taus[k]), now
+        passed = np.floor((now - moved[k]) / (fine * taus[k])) * fine * taus[k]
+        if passed > 0:
+            due[number], decay[number] = k, np.exp(-passed / taus[k])
+            moved[k] += passed
             number += 1
     z, new = np.empty((rows, number, n), np.float32), np.empty((count, n), np.float32)
     _normals(keys, 0, 2 * tile, step, bits, z.reshape(z.size))

@@ -12,7 +12,7 @@ durations but the read, which is the fit's.
 
 from __future__ import annotations
 
-from hw_models.chip import ADC, DAC, Chip, Device, Layout, Timing
+from hw_models.chip import ADC, DAC, Chip, Cost, Device, Layout, Timing
 
 
 def chip() -> Chip:
@@ -51,4 +51,5 @@ def chip() -> Chip:
             digital=20e-9,  # s, ours
             row=15e-6,  # s, ours: 20 iterations of a pulse and a read
         ),
+        cost=Cost(components=("shafiee_2016_adc", "horowitz_2014_int8", "singh_2025_pulse"), read_voltage=0.2),  # ours
     )

@@ -97,7 +97,7 @@ class Engine(Wiring):
         self.version = 0
         self.settle_steps = 0
         self._clamps = 0
-        self._make = make
+        self.make = make
         super().__init__(network, values, make(optimiser))
 
     def _place(self, parameters: Mapping[str, np.ndarray], substrate: Substrate) -> None:
@@ -181,6 +181,17 @@ class Engine(Wiring):
                 here = found.setdefault(work.part, Tally())
                 here.add(work.part, work.operation, number, work.shape, work.bits, work.phase)
         return found
+
+    def metering(self, what: str = "square") -> AbstractContextManager[None]:
+        """Sum up inside what reads of a chip's crossbars draw, one of :data:`hw_models.tally.METERS`.
+
+        For a bill; nothing else changes.
+        """
+        return self.substrate.metering(what)
+
+    def mean_conductances(self) -> dict[str, float]:
+        """Return the mean conductance of the devices of a chip's crossbars [uS], by the name of the crossbar."""
+        return {name: value for part in self._parts() for name, value in part.mean_conductances().items()}
 
     def _parts(self) -> list[Part]:
         return [*self.arrays.values(), *self.units.values(), *self.cells.values(), self.substrate]
@@ -288,7 +299,8 @@ class Engine(Wiring):
         """
         found, below = {}, self.substrate.below
         first = pairs[0]
-        self.substrate.held(2 * len(pairs))
+        nulls, zeros = (sum(pair.null is not None for pair in pairs), sum(pair.free is not None for pair in pairs))
+        self.substrate.held(2 * (len(pairs) + nulls), 2 * zeros)
         span = first.span / first.share
         factors = [1.0, *(pair.share / pair.span * span for pair in pairs[1:])]
         held: dict[int, dict[str, object]] = {}
@@ -411,7 +423,7 @@ class Engine(Wiring):
         """
         checks.check_parameters(self.network, parameters)
         self.version += 1
-        self._place(parameters, self._make(self.optimiser))
+        self._place(parameters, self.make(self.optimiser))
 
     def load_optimiser_state(
         self, state: Mapping[str, np.ndarray], devices: Mapping[str, np.ndarray] | None = None

@@ -104,6 +104,14 @@ class Part(Protocol):
         """
         return nullcontext()
 
+    def metering(self, what: str = "square") -> AbstractContextManager[None]:
+        """Sum up inside what reads of crossbars draw; a part shares that with the substrate that it is from."""
+        return nullcontext()
+
+    def mean_conductances(self) -> dict[str, float]:
+        """Return the mean conductance of the devices of its crossbars [uS], by their names."""
+        return {}
+
     def turn(self, number: Number, nudge: float) -> AbstractContextManager[None]:
         """Be inside in the phase of that number since the free one, (samples,) where they differ, and of that nudge."""
         return nullcontext()
@@ -124,9 +132,22 @@ class Part(Protocol):
         """Return shares that tell of limits reached since they were asked for last, by name."""
         return {}
 
+    @property
+    def resolution(self) -> float:
+        """Step in which what it shows is digitised, as a signal; 0 where it is exact."""
+        return 0.0
+
+    def ranges(self) -> dict[str, float]:
+        """Return calibrated full scales, by the table of the chip and the place: ``"adc dense_1 forward"``."""
+        return {}
+
 
 class Timeless(Part):
     """What a substrate does about time where none passes."""
+
+    def paces(self, layers: Sequence[str]) -> Mapping[str, float]:
+        """Return the shares of the time step that layers take which are slower than others."""
+        return {}
 
     def opened(self, samples: int) -> None:
         """Begin a batch."""
@@ -137,8 +158,8 @@ class Timeless(Part):
     def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
         """Sweep."""
 
-    def held(self, phases: int) -> None:
-        """Hold the states of phases."""
+    def held(self, phases: int, zeros: int) -> None:
+        """Hold the states of phases, and of as many zeros."""
 
     def closed(self) -> None:
         """End the samples of a batch."""
@@ -324,6 +345,10 @@ class Substrate(Part, Protocol):
 
     # Time on a chip; it stands still elsewhere.
 
+    def paces(self, layers: Sequence[str]) -> Mapping[str, float]:
+        """Return the shares of the time step that layers take which are slower than others, by name."""
+        ...
+
     def opened(self, samples: int) -> None:
         """Begin a batch of so many samples."""
         ...
@@ -336,8 +361,8 @@ class Substrate(Part, Protocol):
         """Let a sweep pass: groups of layers, the products that each layer reads, and the time step."""
         ...
 
-    def held(self, phases: int) -> None:
-        """Let the states of so many phases be held or read for an update."""
+    def held(self, phases: int, zeros: int) -> None:
+        """Let the states of so many phases be held or read for an update, and zeros where a read-out subtracts them."""
         ...
 
     def closed(self) -> None:
@@ -364,6 +389,10 @@ class Substrate(Part, Protocol):
 
     def read_out(self, synapse: str, end: str, signal: Signal, view: View) -> Signal:
         """Return what an update measures of one end of a synapse."""
+        ...
+
+    def read_out_resolution(self, synapse: str, end: str) -> float:
+        """Return the step in which an update measures the change of one end of a synapse; 0 where it is exact."""
         ...
 
     def rows_of(self, tokens: object) -> AbstractContextManager[None]:

@@ -32,6 +32,19 @@ def output_health(layer: DenseLayer, outputs: np.ndarray, labels: np.ndarray) ->
     }
 
 
+def stuck_error(layer: DenseLayer, outputs: np.ndarray, labels: np.ndarray) -> float:
+    """Return the share of the outputs' error that passes no gradient on, ``sum |y - s| [stuck] / sum |y - s|``.
+
+    Stuck is an output at the bound of its potential from which its target y would pull it away: the slope is 0 there.
+    """
+    target = np.eye(layer.size)[labels]
+    miss = np.abs(target - outputs)
+    low, high = layer.potential.low, layer.potential.high
+    stuck = ((outputs <= low) & (target > low)) | ((outputs >= high) & (target < high))
+    total = float(miss.sum())
+    return float(miss[stuck].sum()) / total if total else 0.0
+
+
 def displacements(free: np.ndarray, plus: np.ndarray, minus: np.ndarray) -> dict[str, float]:
     """Return mean|s+ - s0| and mean|s- - s0| of the outputs: alike when both nudges move them alike.
 

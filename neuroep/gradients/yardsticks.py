@@ -12,7 +12,6 @@ solved by iterating it (converges wherever the sweeps do).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,6 +27,7 @@ from neuroep.engines.schedule import Schedule
 from neuroep.engines.state import State
 from neuroep.engines.torch.arrays import holding, tensors_of
 from neuroep.errors import ConfigError
+from neuroep.gradients.angles import cosine
 
 if TYPE_CHECKING:
     from neuroep.gradients.estimators import Estimator
@@ -210,22 +210,6 @@ def _detached(state: State) -> State:
     values = {name: value.detach() for name, value in state.values.items()}
     weights = {name: value.detach() for name, value in state.weights.items()}
     return State(values, weights, frozenset(values), state.beta)
-
-
-def cosine(value: np.ndarray, exact: np.ndarray) -> float:
-    """Return the cosine of two arrays: 0 if only ``value`` vanishes, nan if ``exact`` does, which has no direction."""
-    a, b = np.ravel(value).astype(np.float64), np.ravel(exact).astype(np.float64)
-    if not np.any(b):
-        return math.nan
-    scale = np.linalg.norm(a) * np.linalg.norm(b)
-    return float(a @ b / scale) if scale > 0 else 0.0
-
-
-def relative_error(value: np.ndarray, exact: np.ndarray) -> float:
-    """Return ||value - exact|| / ||exact||; infinite if ``exact`` vanishes and ``value`` does not."""
-    size = np.linalg.norm(np.ravel(exact).astype(np.float64))
-    miss = np.linalg.norm(np.ravel(value).astype(np.float64) - np.ravel(exact).astype(np.float64))
-    return float(miss / size) if size > 0 else float("inf" if miss > 0 else 0.0)
 
 
 def cosine_to_bptt(engine: Engine, batch: Batch | Clamped, estimator: Estimator, steps: int = 30) -> dict[str, float]:

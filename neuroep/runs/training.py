@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,16 @@ from hw_models.reading import Entries, Page
 from hw_models.text import shown
 from neuroep.data.batch import Batch
 from neuroep.errors import CheckpointError, ConfigError, DivergenceError
-from neuroep.runs import advice, checkpoints, config as configuration, directory as runs, folders, locks, recipes
+from neuroep.runs import (
+    advice,
+    checkpoints,
+    config as configuration,
+    directory as runs,
+    folders,
+    limits,
+    locks,
+    recipes,
+)
 from neuroep.runs.arguments import check_overrides, check_path
 from neuroep.runs.building import build_corpus, check_update
 from neuroep.runs.checkpoints import About, Checkpoint
@@ -57,6 +66,7 @@ def train(
     report: Report | None = None,
     corpus: Corpus | None = None,
     recipe: str | None = None,
+    diagnose: bool = True,
 ) -> Page:
     """Train a network into a run directory.
 
@@ -81,6 +91,8 @@ def train(
     recipe : {"auto"}, optional
         Let the toolkit choose what a chip needs to learn, see :mod:`neuroep.runs.recipes`: settings that the run's
         configuration then holds. A run that is resumed goes on with what was chosen at its start.
+    diagnose : bool
+        Measure after each epoch on a chip what limits learning, :mod:`neuroep.runs.limits`; no weight depends on it.
 
     Returns
     -------
@@ -111,10 +123,10 @@ def train(
         with locks.held(out, "run"):
             run, parts, about = _resumed(config, out, corpus)
             _check_start(run, start)
-            return _epochs(run, parts, about, progress, report)
+            return _epochs(run, parts, about, progress, report, diagnose)
     run, parts, about = _started(config, out, start, corpus, followed)
     with locks.held(out, "run"):
-        return _epochs(run, parts, about, progress, report)
+        return _epochs(run, parts, about, progress, report, diagnose)
 
 
 def _followed(
@@ -153,7 +165,9 @@ def _configuration(source: str | Path | Config, overrides: Sequence[str]) -> Con
     return configuration.changed(source, overrides) if overrides else source
 
 
-def _epochs(run: Run, parts: Session, about: About, progress: bool, report: Report | None) -> Page:
+def _epochs(
+    run: Run, parts: Session, about: About, progress: bool, report: Report | None, diagnose: bool
+) -> Page:
     """Train the epochs that are left; return the record of the last one."""
     config, out = parts.config, run.path
     probe = _probe_batch(parts) if config.training.probe else None
@@ -168,6 +182,8 @@ def _epochs(run: Run, parts: Session, about: About, progress: bool, report: Repo
         if probe is not None:
             record["probe"] = _probe(parts, probe.keyed("probe", epoch))
         record["remarks"] = _remarks(parts, record, run.metrics)
+        if diagnose and config.chip is not None:
+            record |= _limits(parts, record, run.metrics)
         about = replace(about, epoch=epoch + 1, updates=record["updates"])
         run.save(_checkpoint(parts.engine, about), record)
         if report is not None:
@@ -311,27 +327,46 @@ def _remarks(parts: Session, record: Page, before: Sequence[Entries]) -> list[st
     return record["remarks"] + advice.chance(record, before[0] if before else record, config, counts)
 
 
+def _limits(parts: Session, record: Page, before: Sequence[Entries]) -> Page:
+    """Return what limits learning on the chip; causes are searched for in epochs 1, 2, 4, 8 and so on."""
+    epoch, last = record["epoch"], before[-1] if before else {}
+    named = None if epoch & (epoch - 1) == 0 else last.get("limits")
+    with clock() as measuring:
+        found = limits.diagnose(parts, record["arrays"], epoch=epoch, named=named)
+    spent = record["seconds"]
+    seconds = {"compile": round(spent["compile"] + measuring.compiling, 3), "limits": round(measuring.computing, 3)}
+    return {**found.as_dict(), "seconds": spent | seconds}
+
+
 def notes(record: Entries) -> list[str]:
-    """Return all that is to be said of an epoch: arrays near a limit, and what its numbers point to."""
-    return [*limits(record), *record.get("remarks", ())]
+    """Return all that is to be said of an epoch: what limits learning, the worst limit first, and what is near one."""
+    said = limits.told(record)
+    near = [line for name, line in _near(record) if not any(f"{NEAR[name][1]} (" in line for line in said)]
+    return [*said, *near, *record.get("remarks", ())]
 
 
-def limits(record: Entries) -> list[str]:
+NEAR = {
+    "weights_at_range": ("of weights at the range", limits.RANGE),
+    "trains_too_short": ("of pulse trains too short", limits.TRAINS),
+    "pulses_played": ("of moves played pulse by pulse", "-"),
+    "adc_forward_at_stop": ("of forward ADC readings at the stop", limits.BEYOND),
+    "adc_transposed_at_stop": ("of transposed ADC readings at the stop", limits.BEYOND),
+    "dac_at_stop": ("of DAC readings at the stop", limits.BEYOND),
+}
+"""What arrays tell of limits: in words, and the limit that it is among where that is said."""
+
+
+def near_limits(record: Entries) -> list[str]:
     """Return what an epoch's record says of arrays near a limit: over 5 % of weights, trains, moves or readings."""
-    words = {
-        "weights_at_range": "of weights at the range",
-        "trains_too_short": "of pulse trains too short",
-        "pulses_played": "of moves played pulse by pulse",
-        "adc_forward_at_stop": "of forward ADC readings at the stop",
-        "adc_transposed_at_stop": "of transposed ADC readings at the stop",
-    }
-    arrays = record.get("arrays", {})
-    return [
-        f"{synapse}: {share:.0%} {words[name]}"
-        for synapse, found in arrays.items()
-        for name, share in found.items()
-        if share > 0.05
-    ]
+    return [line for _, line in _near(record)]
+
+
+def _near(record: Entries) -> Iterator[tuple[str, str]]:
+    """Yield the names and the lines."""
+    for synapse, found in record.get("arrays", {}).items():
+        for name, share in found.items():
+            if share > 0.05:
+                yield name, f"{synapse}: {share:.0%} {NEAR[name][0]}"
 
 
 def _updates(

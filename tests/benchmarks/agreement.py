@@ -14,7 +14,7 @@ import numpy as np
 
 from neuroep import data, engines
 from neuroep.engines.settling import Schedule
-from neuroep.gradients import estimators, yardsticks
+from neuroep.gradients import angles, estimators
 from neuroep.network import builders as networks
 
 
@@ -40,7 +40,7 @@ def main() -> None:
             state = max(np.abs(local[name] - reference[name]).max() for name in local)
             found, exact = (estimator.gradient(engine, batch) for engine in pair)
             apart = max(np.abs(found[name] - exact[name]).max() for name in exact)
-            worst = max(yardsticks.relative_error(found[name], exact[name]) for name in exact)
+            worst = max(angles.relative_error(found[name], exact[name]) for name in exact)
             print(f"beta {beta} {dtype}: states {state:.0e}, gradients {apart:.0e}, relative {worst:.0e}")
 
 

@@ -40,7 +40,7 @@ import plain
 from neuroep import data, engines
 from neuroep.data.batch import Batch, TokenVectors
 from neuroep.engines.settling import Schedule
-from neuroep.gradients import estimators, yardsticks
+from neuroep.gradients import angles, estimators
 from neuroep.network import builders as networks
 from neuroep.randomness import generator
 
@@ -144,7 +144,7 @@ def steps_and_error(engine, estimator, batch, exact) -> dict[str, object]:
     """Return the sweeps of the phases, and the relative error of every layer's weight gradient."""
     measured = estimator.measure(engine, batch)
     found = engine.gradient(measured.contrasts)
-    errors = {n: round(yardsticks.relative_error(found[n], exact[n]), 5) for n in exact if n.endswith("weight")}
+    errors = {n: round(angles.relative_error(found[n], exact[n]), 5) for n in exact if n.endswith("weight")}
     taken = [measured.health["free_steps"], measured.health["nudged_steps"]]
     return {"free + nudged sweeps": taken, "worst": max(errors.values()), "errors": errors}
 

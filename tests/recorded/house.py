@@ -25,7 +25,7 @@ COUNTED = ("counters", "arrays")
 PASSING = (
     "seconds", "peak_memory_mib", "memory_mib", "run", "seal", "id", "worker", "finished", "attempt", "remarks",
     "config", "settings", "environment", "asked", "chips", "chip", "pictures", "citation", "weights",
-    "network",
+    "network", "limits", "contrasts", "exact_phases", "common", "common_error", "differing_error",
 )  # fmt: skip
 """Entries that are no results: times, sizes, names of runs and networks, sentences, settings written back."""
 

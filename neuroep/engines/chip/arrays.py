@@ -83,6 +83,16 @@ class CrossbarArray(Part):
         for crossbar in self._crossbars:
             crossbar.freeze()
 
+    def ranges(self) -> dict[str, float]:
+        """Return the calibrated ranges of DAC and ADC, by direction."""
+        found = {}
+        for crossbar in self._crossbars:
+            for place, digitiser in crossbar.converters.digitisers.items():
+                way, table = place.split(".")
+                if digitiser.converter.calibrates and digitiser.range is not None:
+                    found[f"{table} {crossbar.name} {way}"] = digitiser.range
+        return found
+
     def begin(self, *occasion: str | int) -> None:
         """Key all draws by this occasion."""
         for crossbar in self._crossbars:
@@ -140,6 +150,7 @@ class CrossbarArray(Part):
 
     def update(self, contrast: Contrast, rate: float) -> int:
         """Change the weights by the chip's rule; return how many are not finite."""
+        self.rule.refuse(self.rule.digital.optimiser, self.chip.update.scheme)
         return self.rule.update(contrast, rate)
 
     def state(self) -> dict[str, np.ndarray]:
@@ -162,17 +173,28 @@ class CrossbarArray(Part):
         """Return what the chip holds of one end of the synapse: the signal, which is analog."""
         return signal
 
-    def health(self) -> dict[str, float]:
-        """Return the shares of weights at the range, of pulse trains that were too short, of ADC readings at the stop.
+    def resolution_of(self, end: str) -> float:
+        """Return the step in which the chip holds one end: none."""
+        return 0.0
 
-        The last since they were asked for last, by direction.
+    def health(self) -> dict[str, float]:
+        """Return the shares of weights at the range, of pulse trains that were too short, of readings at the stop.
+
+        The last since they were asked for last, those of the ADC by direction, those of the DAC where there are any.
         """
         grown, found = summed(*(crossbar.news() for crossbar in self._crossbars)), self.rule.health()
         if self.chip.adc.acts:
             made = {"forward": grown["adc"] - grown["adc_transposed"], "transposed": grown["adc_transposed"]}
             for way, number in made.items():
                 found[f"adc_{way}_at_stop"] = grown[f"adc_{way}_at_stop"] / number if number else 0.0
+        if grown["dac_at_stop"]:
+            found["dac_at_stop"] = grown["dac_at_stop"] / grown["dac"]
         return found
+
+    def mean_conductances(self) -> dict[str, float]:
+        """Return the mean conductance of the devices of every crossbar [uS]."""
+        both = (each for bar in self._crossbars for each in (bar, bar.other) if each is not None)
+        return {bar.name: float(bar.loads().word.g.sum() / max(bar.devices.count, 1)) for bar in both}
 
     def performed(self) -> Tally:
         """Return conversions, device reads and writes, pulses, and the digital multiply-adds of updates."""
@@ -270,6 +292,10 @@ class EventDrivenArray(Part):
             return signal
         held = HeldIntegers(self.array, way, signal)
         return Held(held.plus) if clamped else held
+
+    def resolution_of(self, end: str) -> float:
+        """Return the step of the integers in which senders hold one end."""
+        return float(self.array.state_step(FORWARD if end == "pre" else TRANSPOSED))
 
     def expected(self, pre: np.ndarray) -> np.ndarray:
         """Return the product with the integer weights, without events."""

@@ -270,6 +270,16 @@ class DigitisedAttention(Part):
         if f"state.{TALLY}" in state:
             self.tally.load(state[f"state.{TALLY}"])
 
+    def ranges(self) -> dict[str, float]:
+        """Return the calibrated range of the states, and those of the inner unit."""
+        full = self.shown.digitiser.range if self.shown.calibrates else None
+        return self.inner.ranges() | ({} if full is None else {f"attention.state {self.layer.name}": full})
+
+    @property
+    def resolution(self) -> float:
+        """Step of the states that are read."""
+        return max(0.0, self.shown.digitiser.grid.step)
+
     def hold(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
         """Return what the inner unit holds."""
         return self.inner.hold(drive, queries, patterns)

@@ -48,6 +48,11 @@ class ChipNeurons(ExactNeurons):
         self.circuits.show(level, state, schedule.dt)
         return state, change if np.isnan(change) else float(np.abs(level - before).max(initial=0))
 
+    @property
+    def resolution(self) -> float:
+        """Step of the states that are read."""
+        return max(0.0, self.circuits.digitiser.grid.step)
+
     def state(self) -> dict[str, np.ndarray]:
         """Return the tally."""
         return {TALLY: self.tally.packed()}

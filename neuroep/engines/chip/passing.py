@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hw_models import durations
+from hw_models.arrays import serial
 from hw_models.chip import Chip
 from hw_models.clock import Clock
 from hw_models.errors import ChipError, unknown
@@ -34,21 +35,29 @@ class Passing:
     def __init__(self, chip: Chip, clock: Clock) -> None:
         self.chip, self.clock = chip, clock
         self.holds_input = chip.crossbar.hold_input
-        self.shared, self.repeats = 1, chip.crossbar.repeats
+        self.shared, self.digits = chip.adc.columns, serial.digits(chip.dac, chip.dac.sign == "unsigned")
+        self.repeats = chip.crossbar.repeats
         self._entering = 0.0
         self._sweeps: dict[tuple[Groups, float], float] = {}
 
-    def check(self, layers: Sequence[str]) -> None:
-        """Refuse time constants that are not those of the layers."""
+    def paces(self, layers: Sequence[str]) -> dict[str, float]:
+        """Return the share of a sweep's time step that every layer takes, where time constants differ.
+
+        Raises
+        ------
+        ChipError
+            If a layer has no time constant, or a time constant no layer.
+        """
         constants = self.chip.timing.tau
         if not isinstance(constants, Mapping):
-            return
+            return {}
         for name in constants:
             if name not in layers:
                 raise ChipError(f"chip '{self.chip.name}': {unknown('timing.tau of layer', name, list(layers))}")
         for name in layers:
             if name not in constants:
                 raise ChipError(f"chip '{self.chip.name}': timing.tau has no time constant of layer '{name}'")
+        return {name: durations.pace(self.chip.timing, name) for name in layers}
 
     def entered(self, projections: Sequence[str], rows: float, lines: Lines) -> None:
         """Read the clamped input: the rows of a sample one after the other, all projections side by side."""
@@ -70,7 +79,7 @@ class Passing:
         for layer, read in reads.items():
             sensed = [lines[synapse][way == "transposed"] for synapse, way in read]
             times = self.repeats if durations.time_constant(timing, layer) is None else 1
-            steps[layer] = times * durations.step(timing, layer, dt, self.shared, sensed)
+            steps[layer] = times * durations.step(timing, layer, dt, self.shared, sensed, self.digits)
         return durations.sweep(groups, steps)
 
     def held(self, phases: int) -> None:
@@ -78,7 +87,7 @@ class Passing:
         self._advance(phases * self.chip.timing.hold)
 
     def _product(self, lines: int) -> float:
-        return self.repeats * durations.product(self.chip.timing, self.shared, lines)
+        return self.repeats * durations.product(self.chip.timing, self.shared, lines, self.digits)
 
     def _advance(self, seconds: float) -> None:
         if seconds:

@@ -20,6 +20,20 @@ class SynapseReadout(PhaseReadout, Part):
         """Return what it makes of a signal of neurons that are seen so."""
         return self.digitised(signal, isinstance(signal, Held), seen)
 
+    def ranges(self) -> dict[str, float]:
+        """Return the calibrated ranges of states and of their difference."""
+        _, _, synapse, end = self.place
+        return {
+            f"readout {synapse} {end} {name}": digitiser.range
+            for name, digitiser in self.digitisers.items()
+            if digitiser.converter.calibrates and digitiser.range is not None
+        }
+
+    @property
+    def resolution(self) -> float:
+        """Step of the difference of the phases, where that is converted, or of the state of each."""
+        return max(0.0, (self.change if self.difference else self.digitiser).grid.step)
+
     def state(self) -> dict[str, np.ndarray]:
         """Return all ranges by name, and the tally."""
         return PhaseReadout.state(self) | {TALLY: self.tally.packed()}

@@ -12,10 +12,10 @@ from typing import Any, cast
 
 import numpy as np
 
+from hw_models import durations
 from hw_models.arrays.calibration import calibrating
 from hw_models.chip import Chip
 from hw_models.chip.files import chip_of
-from hw_models.clock import Clock
 from hw_models.periphery.holders import Hold, Places
 from hw_models.periphery.readout import Seen
 from hw_models.tally import Tally
@@ -60,11 +60,11 @@ class ChipSubstrate(ExactSubstrate):
         self._holders: dict[str, LayerHolders] = {}
         self._others: dict[str, Part] = {}
         self._calibrated = False
+        self.clock, self._lines = setting.clock, Lines()
+        self.passing = Passing(chip, self.clock)
         if chip.nudged.increments:
             exchanged = chip.nudged.paths == "exchanged"
             self.increments = CrossbarIncrements(self._crossbars, "other" if exchanged else "own")
-        self.clock, self._lines = setting.clock, Lines()
-        self.passing = Passing(chip, self.clock)
 
     def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs) -> Array:
         """Return a crossbar or an event-driven array, and make the read-out of both ends of its synapse."""
@@ -76,8 +76,8 @@ class ChipSubstrate(ExactSubstrate):
             made.assume(nonnegative)
         self._arrays[name], self._lines[name] = made, made.lines
         for end, sign in zip(ENDS, nonnegative, strict=True) if self.chip.readout.measures else ():
-            width = weight.shape[ENDS.index(end)]
-            read_out = SynapseReadout(self.chip.readout, self.setting.seed, name, end, width=width)
+            how = (name, end, self.setting.tally(), weight.shape[ENDS.index(end)])
+            read_out = SynapseReadout(self.chip.readout, self.setting.seed, *how)
             read_out.digitiser.nonnegative, read_out.change.nonnegative = sign, False
             self._read_outs[f"read-out.{name}.{end}"] = read_out
         return made
@@ -135,6 +135,11 @@ class ChipSubstrate(ExactSubstrate):
             view.held[name] = self._holders[name].hold(view.samples, *view.numbers)
         return cast(Hold, view.held[name])
 
+    def read_out_resolution(self, synapse: str, end: str) -> float:
+        """Return the step of the read-out, or of the integers in which an event-driven chip holds states."""
+        held = self._arrays[synapse].resolution_of(end)
+        return max(held, self._read_outs[f"read-out.{synapse}.{end}"].resolution if self.chip.readout.measures else 0.0)
+
     def _parts(self) -> list[Part]:
         return [*self._arrays.values(), *(self._read_outs | self._holders).values(), *self._others.values()]
 
@@ -161,6 +166,10 @@ class ChipSubstrate(ExactSubstrate):
                 stack.enter_context(part.aside())
             yield
 
+    def paces(self, layers: Sequence[str]) -> Mapping[str, float]:
+        """Return what time constants make of the time step, by layer; see :func:`hw_models.durations.pace`."""
+        return self.passing.paces(layers)
+
     def opened(self, samples: int) -> None:
         """Begin a batch: devices are as they are by now."""
         if self.clock.passes:
@@ -178,10 +187,11 @@ class ChipSubstrate(ExactSubstrate):
         if self.clock.passes:
             self.passing.swept(groups, reads, dt, self._lines)
 
-    def held(self, phases: int) -> None:
-        """Hold the states of phases."""
+    def held(self, phases: int, zeros: int) -> None:
+        """Hold the states of phases, and those of the free phase for an auto-zero, as often as the read-out does."""
         if self.clock.passes:
-            self.passing.held(phases)
+            readout = self.chip.readout
+            self.passing.held(readout.holds * (phases + (zeros if readout.auto_zero != "off" else 0)))
 
     def closed(self) -> None:
         """End the samples of a batch."""
@@ -214,6 +224,10 @@ class ChipSubstrate(ExactSubstrate):
             yield
         self._calibrated = True
 
+    def ranges(self) -> dict[str, float]:
+        """Return the calibrated ranges of all parts."""
+        return {name: full for part in self._parts() for name, full in part.ranges().items()}
+
     def performed(self) -> Tally:
         """Return what the read-outs and the holders did; other parts tell for themselves."""
         found = Tally()
@@ -223,7 +237,7 @@ class ChipSubstrate(ExactSubstrate):
         return found
 
     def counters(self) -> dict[str, int]:
-        """Return the conversions of the read-outs, and holds; other parts count for themselves."""
+        """Return the conversions of the read-outs, holds, and the time; other parts count for themselves."""
         own = {"chip_picoseconds": self.clock.tally.total("picosecond")} if self.clock.passes else {}
         parts = (*self._read_outs.values(), *self._holders.values())
         return summed(own, *(part.counters() for part in parts))
@@ -264,5 +278,5 @@ def on_chip(
 
 
 def _made(chip: Chip, setting: Setting, optimiser: Optimiser | None) -> ChipSubstrate:
-    clock = Clock(chip.timing, setting.phase)
+    clock = durations.clock(chip.timing, setting.phase)
     return ChipSubstrate(chip, replace(setting, optimiser=optimiser or setting.optimiser, clock=clock))

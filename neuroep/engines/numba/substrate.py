@@ -76,6 +76,10 @@ class ExactSubstrate(Timeless):
         """Write down inside that what all parts do is of a phase."""
         return self.setting.phase.during(phase)
 
+    def metering(self, what: str = "square") -> AbstractContextManager[None]:
+        """Sum up inside what reads of a chip's crossbars draw."""
+        return self.setting.phase.metering(what)
+
     def turn(self, number: Number, nudge: float) -> AbstractContextManager[None]:
         """Be inside in the phase of that number and nudge, as all parts see it."""
         return self.setting.phase.turn(number, nudge) if self.shifts else nullcontext()
@@ -87,6 +91,10 @@ class ExactSubstrate(Timeless):
     def rows_of(self, tokens: object) -> AbstractContextManager[None]:
         """Have signals inside whose rows are these tokens."""
         return self.setting.phase.rows_of(cast(Tokens, tokens).samples) if self.shifts else nullcontext()
+
+    def read_out_resolution(self, synapse: str, end: str) -> float:
+        """Return 0: it is exact."""
+        return 0.0
 
     def tokens(self, vectors: np.ndarray, lengths: np.ndarray) -> Tokens:
         """Return a padded sequence, contiguous."""

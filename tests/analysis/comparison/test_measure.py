@@ -81,7 +81,7 @@ def test_pictures_have_labels(compared) -> None:
     result, _ = compared
     for plot in (
         comparison_pictures.plot_accuracy_bars, comparison_pictures.plot_divergence,
-        comparison_pictures.plot_energies, comparison_pictures.plot_gradients,
+        comparison_pictures.plot_energies, comparison_pictures.plot_gradients, comparison_pictures.plot_phases,
     ):  # fmt: skip
         ax = plot(result)
         assert ax.get_title(loc="left")
@@ -227,3 +227,48 @@ def test_a_deployed_chip_is_that_of_every_other_command(trained: Path, tmp_path:
 def test_none_is_no_chip_to_compare(trained: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="chip is 'none': the reference"):
         comparison.run(trained, ["none"], tmp_path / "out")
+
+
+def test_what_both_phases_share_is_parted_from_what_differs(compared) -> None:
+    """On exact arithmetic nothing differs between the phases; on hermes the noise of its reads does, little more."""
+    *exact, hermes = compared[0].contestants
+    for found in exact:
+        for row in found.gradient:
+            assert row.differing_error == 0 and row.common == pytest.approx(row.exact_phases, abs=0.02)
+    for row in hermes.gradient:
+        assert row.differing_error > 0.1
+        assert row.exact_phases > 0.9 and row.common > row.cosine and row.common_error < row.relative_error
+    assert max(row.common - row.cosine for row in hermes.gradient) > 0.1
+    again = comparison.load(compared[0].out).contestants[-1]
+    assert again.gradient == hermes.gradient and again.limits == hermes.limits
+
+
+def test_the_limit_of_a_chip_is_said(compared, parsed) -> None:
+    result = compared[0]
+    _, local, ideal, hermes = result.contestants
+    assert local.limits == ideal.limits == []
+    assert hermes.limits[0]["name"] == "read noise of the devices"
+    line = "legallo_2023_hermes: limits learning most: read noise of the devices (signal-to-noise of the contrast"
+    assert line in result.as_text()
+    text = report.render(result.out)
+    assert line in text and "Cosine of what both phases share" in text
+    parsed(text)
+
+
+def test_a_chip_that_learned_says_what_its_last_epoch_says(trained: Path, tmp_path: Path) -> None:
+    result = comparison.run(trained, ["pcm"], tmp_path / "out", mode="learn", overrides=["--epochs", "1"])
+    last = runs.load(tmp_path / "out" / "joshi_2020_pcm").metrics[-1]
+    assert result.contestants[2].limits == last["limits"]
+
+
+def test_a_comparison_of_an_older_version_is_read(compared, tmp_path: Path) -> None:
+    page = json.loads((compared[0].out / "comparison.json").read_text())
+    for found in page["engines"].values():
+        del found["limits"]
+        for row in found["gradient"]:
+            for name in ("exact_phases", "common", "common_error", "differing_error"):
+                del row[name]
+    (tmp_path / "comparison.json").write_text(json.dumps(page))
+    found = comparison.load(tmp_path)
+    assert found.contestants[-1].limits == [] and np.isnan(found.contestants[-1].gradient[0].common)
+    assert comparison_pictures.plot_phases(found).get_title(loc="left")

@@ -7,7 +7,7 @@ import pytest
 
 from hw_models.chip import Chip, Device, Neuron
 from neuroep.engines.settling import Schedule
-from neuroep.gradients import yardsticks
+from neuroep.gradients import angles
 from neuroep.learning.contrast import Pair
 from neuroep.network import (
     AttentionLayer,
@@ -127,7 +127,7 @@ class TestRule:
         moved = np.abs(np.subtract(*map(engine.to_numpy, ends)))
         assert 0 < moved.max() < (1e-5 if dtype == "float64" else 1e-3)
         found = estimator.gradient(engine, batch)
-        errors = {n: yardsticks.relative_error(found[n], exact[n]) for n in exact if n.endswith("weight")}
+        errors = {n: angles.relative_error(found[n], exact[n]) for n in exact if n.endswith("weight")}
         assert max(errors.values()) < 2 * tolerance, errors
         assert phases.nudged[1].steps < 12
 
@@ -275,7 +275,7 @@ class TestBothSigns:
         errors = []
         for ends in (phases.nudged, alone):
             found = engine.gradient(engine.contrasts(phases.clamped, [Pair(ends[1].state, ends[-1].state, 0.4)]))
-            errors.append(max(yardsticks.relative_error(found[n], exact[n]) for n in exact if n.endswith("weight")))
+            errors.append(max(angles.relative_error(found[n], exact[n]) for n in exact if n.endswith("weight")))
         assert errors[0] < 0.035 < 0.05 < errors[1]
 
     @on_both

@@ -13,7 +13,7 @@ from neuroep import engines
 from neuroep.data.batch import Batch, TokenVectors
 from neuroep.engines.settling import Schedule
 from neuroep.gradients import estimators
-from neuroep.gradients.yardsticks import relative_error
+from neuroep.gradients.angles import relative_error
 from neuroep.network import builders as networks
 from neuroep.randomness import generator
 

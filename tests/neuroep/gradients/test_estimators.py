@@ -9,7 +9,7 @@ import pytest
 
 from neuroep.engines.settling import Schedule
 from neuroep.errors import ConfigError
-from neuroep.gradients import estimators, formulas, yardsticks
+from neuroep.gradients import angles, estimators, formulas, yardsticks
 from neuroep.gradients.estimators import Estimator
 from neuroep.network import DenseLayer
 from tests import cases
@@ -27,7 +27,7 @@ def smooth(name, **settings):
 
 def worst(found, exact):
     """Largest relative error of any parameter."""
-    return max(yardsticks.relative_error(found[key], exact[key]) for key in exact)
+    return max(angles.relative_error(found[key], exact[key]) for key in exact)
 
 
 class TestGradient:
@@ -76,7 +76,7 @@ class TestGradient:
         for beta in betas:
             found = cases.estimator(kind, float(beta)).gradient(engine, batch)
             for key, value in exact.items():
-                errors[key].append(yardsticks.relative_error(found[key], value))
+                errors[key].append(angles.relative_error(found[key], value))
         for key, error in errors.items():
             assert np.polyfit(np.log(betas), np.log(error), 1)[0] == pytest.approx(order, abs=0.1), key
 
@@ -103,7 +103,7 @@ class TestGradient:
         for beta in betas:
             found = cases.estimator("centred", float(beta), points=points).gradient(engine, batch)
             for key, value in exact.items():
-                errors[key].append(yardsticks.relative_error(found[key], value))
+                errors[key].append(angles.relative_error(found[key], value))
         for key, (large, small) in errors.items():
             assert np.log2(large / small) == pytest.approx(points, abs=0.15 * points), key
 

@@ -8,7 +8,7 @@ import pytest
 from neuroep.engines.settling import Schedule
 from neuroep.engines.torch.arrays import tensors_of
 from neuroep.errors import ConfigError, DivergenceError
-from neuroep.gradients import yardsticks
+from neuroep.gradients import angles, yardsticks
 from tests import cases
 
 every_network = pytest.mark.parametrize("name", cases.NETWORKS)
@@ -27,7 +27,7 @@ def test_bptt_is_implicit_differentiation(name, potential, order):
     cases.assert_close(found, exact, 1e-11)
     for key, value in exact.items():
         assert value.shape == net.parameter_shapes()[key] and np.abs(value).max() > 1e-7
-        assert yardsticks.relative_error(found[key], value) < 1e-8
+        assert angles.relative_error(found[key], value) < 1e-8
 
 
 def test_pieces_sum_to_the_gradient():
@@ -110,12 +110,12 @@ def test_as_reference_has_the_weights_of_any_engine():
 
 def test_cosine():
     a = np.array([[1.0, 2.0], [0.0, -2.0]])
-    assert yardsticks.cosine(a, 3 * a) == pytest.approx(1) and yardsticks.cosine(a, -a) == pytest.approx(-1)
-    assert yardsticks.cosine(a, np.array([[2.0, -1.0], [5.0, 0.0]])) == 0
-    assert np.isnan(yardsticks.cosine(a, 0 * a)) and yardsticks.cosine(0 * a, a) == 0
+    assert angles.cosine(a, 3 * a) == pytest.approx(1) and angles.cosine(a, -a) == pytest.approx(-1)
+    assert angles.cosine(a, np.array([[2.0, -1.0], [5.0, 0.0]])) == 0
+    assert np.isnan(angles.cosine(a, 0 * a)) and angles.cosine(0 * a, a) == 0
 
 
 def test_relative_error():
     a = np.array([3.0, 4.0])
-    assert yardsticks.relative_error(np.array([3.0, 5.0]), a) == pytest.approx(0.2)
-    assert yardsticks.relative_error(a, 0 * a) == np.inf and yardsticks.relative_error(0 * a, 0 * a) == 0
+    assert angles.relative_error(np.array([3.0, 5.0]), a) == pytest.approx(0.2)
+    assert angles.relative_error(a, 0 * a) == np.inf and angles.relative_error(0 * a, 0 * a) == 0

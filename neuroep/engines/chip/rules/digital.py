@@ -44,6 +44,8 @@ class Digital(LearningRule):
 
     def health(self) -> dict[str, float]:
         """Return the share of master weights at or beyond the range of the devices."""
+        if self.crossbar.ideal:
+            return {"weights_at_range": 0.0}  # nothing is cut where nothing is converted
         edge = self.crossbar.weight_range * EDGE
         return {"weights_at_range": float((np.abs(self.digital.weight) >= edge).mean())}
 

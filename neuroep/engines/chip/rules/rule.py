@@ -70,6 +70,8 @@ class LearningRule(ABC):
 
     usual: ClassVar[Optimiser] = Adam()
     """What the optimiser is where nothing is said."""
+    decays: ClassVar[bool] = True
+    """Whether weight decay is possible, which needs the weights in digital form."""
     digital: IdealArray
 
     @abstractmethod
@@ -137,6 +139,20 @@ class LearningRule(ABC):
     def weights(self) -> np.ndarray:
         """Return the mean effective weights, (out, in)."""
         return self._sum(lambda crossbar: crossbar.weights())
+
+    @classmethod
+    def refuse(cls, optimiser: Optimiser, scheme: str) -> None:
+        """Refuse an optimiser that the rule, which chips call ``scheme``, cannot follow.
+
+        Asked before a run begins and at every update.
+
+        Raises
+        ------
+        ConfigError
+            Naming the field of the optimiser.
+        """
+        if not cls.decays:
+            refuse_decay(optimiser, scheme)
 
     @property
     def _rows(self) -> int:

@@ -1,0 +1,281 @@
+"""What limits learning now: named limits with numbers, the one that costs most first, and what would help.
+
+    for limit in neuroep.runs.limits.diagnose(session).limits:
+        print(limit.told(), limit.overrides)
+
+The *cost* of a limit is the share of the wanted update that does not get through, a mean over synapses, 0 to 1:
+
+===========================  ==========================================================================================
+limit                        cost
+===========================  ==========================================================================================
+weights at the range         share of weights at the range of their devices, which follow the update no further
+pulse trains too short       share of trains whose strongest lines ask for more slots than there are
+outputs at a bound           share of the outputs' error that passes no gradient on (``health.stuck_error``)
+what a cause costs          what the contrast's cosine with the exact one gains when the cause is taken away
+readings beyond the ranges   what it gains when the same weights are programmed, and the ranges calibrated, anew
+===========================  ==========================================================================================
+
+Cosines are those of a :class:`~neuroep.gradients.contrast_error.Probe`: a few training samples, drawn once, measured on
+a twin of the engine that training never sees. Only where more than :data:`SAID` is lost are causes taken away, one
+after the other, on chips with the weights as they are (:mod:`neuroep.runs.cures`); a chip that is fine pays the probe
+alone. Then the cures of the cause that costs most are tried on the same samples, and the first one that wins back
+:data:`ENOUGH` of its cost is named, or else the best one. Draws are keyed by the epoch: a resumed run finds the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+from hw_models.reading import Entries, Page
+from neuroep.engines.twins import twin
+from neuroep.errors import DivergenceError, UserError
+from neuroep.gradients.contrast_error import Probe, Probed, lost
+from neuroep.runs import building, config as configuration, cures
+from neuroep.runs.config import Config
+from neuroep.runs.cures import Cause, Cure
+from neuroep.runs.session import Session
+
+SAMPLES, BATCHES = 16, 2
+"""Of a probe: samples of a batch, and batches."""
+SAID = 0.05
+"""Cost from which a limit is said."""
+ENOUGH = 0.7
+"""Share of a cause's cost that a cure is to win back."""
+LEARNED = 0.98
+"""Training accuracy from which nothing limits learning: there is hardly an error left to learn from."""
+BEYOND = "readings beyond the ranges"
+RANGE, TRAINS, OUTPUTS = "weights at the range", "pulse trains too short", "outputs at a bound"
+UNKNOWN = "the contrast"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Something that limits learning."""
+
+    name: str
+    """What it is."""
+    cost: float
+    """Share of the wanted update that does not get through."""
+    where: str
+    """By synapse or layer, with its number there, the largest first."""
+    cure: str = ""
+    """Which field would help, its value now and then, and why."""
+    overrides: tuple[str, ...] = ()
+    """The same for the command line."""
+
+    def told(self) -> str:
+        """Return one line."""
+        place = f" ({self.where})" if self.where else ""
+        return f"{self.name}{place} cost {self.cost:.0%} of the update" + (f": {self.cure}" if self.cure else "")
+
+    def as_dict(self) -> Page:
+        """Return plain values."""
+        return asdict(self) | {"overrides": list(self.overrides)}
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What limits learning, and the numbers behind."""
+
+    limits: tuple[Limit, ...]
+    """The one that costs most first."""
+    probed: Probed
+
+    def as_dict(self) -> Page:
+        """Return plain values for a record."""
+        return {"limits": [limit.as_dict() for limit in self.limits], "contrasts": self.probed.as_dict()}
+
+
+def told(record: Entries) -> list[str]:
+    """Return the lines of an epoch's record, none where nothing limits learning any more; older records have none."""
+    accuracy = record.get("train", {}).get("accuracy")
+    return [] if accuracy is not None and accuracy >= LEARNED else lines(record.get("limits", ()))
+
+
+def lines(entries: Sequence[Entries]) -> list[str]:
+    """Return a line for each limit of a record, the worst first."""
+    told = [Limit(**{**entry, "overrides": tuple(entry["overrides"])}).told() for entry in entries]
+    return [f"{'then' if n else 'limits learning most'}: {line}" for n, line in enumerate(told)]
+
+
+def diagnose(
+    session: Session,
+    arrays: Mapping[str, Mapping[str, float]] | None = None,
+    *,
+    epoch: int = 0,
+    named: Sequence[Entries] | None = None,
+) -> Diagnosis:
+    """Measure what limits learning on a session's chip with its weights as they are now; the session stays as it is.
+
+    Parameters
+    ----------
+    session : Session
+        With a chip.
+    arrays : mapping, optional
+        What the arrays told of limits while they learned, :meth:`Engine.array_health`; default what the probe saw.
+    epoch : int
+        Keys the draws.
+    named : sequence of mapping, optional
+        Limits of an earlier record, by which the loss is shared out; without them causes are taken away one by one.
+    """
+    probe, engine = _probe(session, epoch), twin(session.engine)
+    probed = probe.probed(engine)
+    shares = engine.array_health() if arrays is None else arrays
+    found = [*_of_arrays(session.config, shares), *_of_outputs(session.config, probed)]
+    if probed.lost >= SAID:
+        search = _Search(session, probe, probed, shares)
+        found += search.limits() if named is None else search.again(named)
+    ranked = sorted((limit for limit in found if limit.cost >= SAID), key=lambda limit: -limit.cost)
+    return Diagnosis(tuple(ranked), probed)
+
+
+def _probe(session: Session, epoch: int) -> Probe:
+    """Return the probe of a session: the same samples in every epoch, with draws of its own."""
+    drawn = session.draw("train", SAMPLES * BATCHES, "limits")
+    starts = range(0, len(drawn), SAMPLES)
+    batches = [session.batch("train", drawn[a : a + SAMPLES]).keyed("limits", epoch, a) for a in starts]
+    return Probe(session.estimator, batches)
+
+
+def _of_arrays(config: Config, arrays: Mapping[str, Mapping[str, float]]) -> Iterator[Limit]:
+    """Yield the limits of which the arrays tell themselves."""
+    if config.chip is None or not arrays:
+        return
+    crossbars = cures.RANGE, cures.FOLLOW, cures.HEADROOM
+    ranges = (cures.INTEGERS,) if config.chip.substrate == "event_driven" else crossbars
+    for name, share, wanted in (
+        (RANGE, "weights_at_range", ranges),
+        (TRAINS, "trains_too_short", (cures.TRAIN, cures.STEP)),
+    ):
+        by_synapse = {synapse: found.get(share, 0.0) for synapse, found in arrays.items()}
+        cost = sum(by_synapse.values()) / len(by_synapse)
+        yield Limit(name, cost, _shares(by_synapse), *_cure(config, wanted))
+
+
+def _of_outputs(config: Config, probed: Probed) -> Iterator[Limit]:
+    """Yield that outputs cannot be pulled away from their bounds."""
+    where = f"{probed.stuck:.0%} of their error passes no gradient on"
+    yield Limit(OUTPUTS, probed.stuck if probed.stuck > 0.5 else 0.0, where, *_cure(config, (cures.OUTPUTS,)))
+
+
+def _cure(config: Config, wanted: Sequence[Cure]) -> tuple[str, tuple[str, ...]]:
+    """Return the first cure that changes something, in words and as overrides."""
+    for cure in wanted:
+        if cure.overrides(config):
+            return cure.told(config), cure.overrides(config)
+    return "", ()
+
+
+def _shares(values: Mapping[str, float]) -> str:
+    """Return shares by name, the largest first, those below 1 % left out."""
+    ranked = sorted(values.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {value:.0%}" for name, value in ranked if value >= 0.01)
+
+
+class _Search:
+    """Takes away causes one by one and tries cures, on chips with a session's weights as they are."""
+
+    def __init__(
+        self, session: Session, probe: Probe, probed: Probed, arrays: Mapping[str, Mapping[str, float]]
+    ) -> None:
+        self.session, self.probe, self.probed, self.arrays = session, probe, probed, arrays
+
+    def limits(self) -> list[Limit]:
+        """Return what the contrast loses to each cause, the cures of the worst one tried."""
+        config = self.session.config
+        fresh = self._lost(())
+        there = [cause for cause in cures.CAUSES if cause.without(config)]
+        gains = {cause: fresh - self._lost(cause.without(config)) for cause in there}
+        found = [Limit(cause.name, gain, self._where(cause)) for cause, gain in gains.items()]
+        found.append(self._beyond(self.probed.lost - fresh))
+        if max(limit.cost for limit in found) < SAID / 2:
+            return [Limit(UNKNOWN, self.probed.lost, self._cosines())]
+        worst = max(gains, key=lambda cause: gains[cause], default=None)
+        if worst is None or gains[worst] < SAID / 2:
+            return found
+        cured = self._cured(worst, fresh, gains[worst])
+        return [cured if limit.name == worst.name else limit for limit in found]
+
+    def again(self, named: Sequence[Entries]) -> list[Limit]:
+        """Return limits that were named before with what is lost now, shared out as then."""
+        own = [Limit(**{**entry, "overrides": tuple(entry["overrides"])}) for entry in named]
+        own = [limit for limit in own if limit.name not in (RANGE, TRAINS, OUTPUTS)]
+        total = sum(limit.cost for limit in own)
+        if not total:
+            return [Limit(UNKNOWN, self.probed.lost, self._cosines())]
+        now = min(1.0, self.probed.lost / total)
+        causes = {cause.name: cause for cause in cures.CAUSES}
+        places = {limit.name: self._place(causes.get(limit.name)) for limit in own}
+        return [replace(limit, cost=limit.cost * now, where=places[limit.name]) for limit in own]
+
+    def _place(self, cause: Cause | None) -> str:
+        return _shares(self._stops()) if cause is None else self._where(cause)
+
+    def _lost(self, overrides: tuple[str, ...]) -> float:
+        """Return what is lost with some settings changed, on a chip programmed and calibrated anew; 1 if it fails."""
+        try:
+            config = configuration.changed(self.session.config, overrides)
+            own = self.probe.estimator
+            probe = replace(self.probe, estimator=building.build_estimator(config), yardstick=own)
+            return lost(probe.cosines(self.session.programmed(config).engine))
+        except (DivergenceError, UserError):
+            return 1.0
+
+    def _cured(self, cause: Cause, fresh: float, gain: float) -> Limit:
+        """Return a cause's limit with the first of its cures that wins back enough, or else the best."""
+        config = self.session.config
+        best: tuple[str, tuple[str, ...], float] = "", (), 0.0
+        for cure in cause.cures:
+            overrides = cure.overrides(config)
+            won = fresh - self._lost(overrides) if overrides else 0.0
+            if won > best[2]:
+                best = (cure.told(config), overrides, won)
+            if won >= ENOUGH * gain:
+                break
+        return Limit(cause.name, gain, self._where(cause), *best[:2])
+
+    def _beyond(self, cost: float) -> Limit:
+        """Return the limit that ranges were calibrated on other weights or states than there are now.
+
+        Its cure is room in the converters whose ranges would grow most if they were calibrated now.
+        """
+        table, factor = self._grown()
+        wanted = (cures.CALIBRATE, *(cures.room(f"chip.{table}", factor) if table else ()))
+        return Limit(BEYOND, cost, _shares(self._stops()), *_cure(self.session.config, wanted))
+
+    def _stops(self) -> dict[str, float]:
+        """Return the shares of readings at the stop, by synapse and converter."""
+        words = {"adc_forward_at_stop": "forward ADC", "adc_transposed_at_stop": "transposed ADC", "dac_at_stop": "DAC"}
+        return {
+            f"{synapse} {word}": found[name]
+            for synapse, found in self.arrays.items()
+            for name, word in words.items()
+            if found.get(name, 0.0) > 0
+        }
+
+    def _grown(self) -> tuple[str, float]:
+        """Return the table of the chip whose ranges would grow most if they were calibrated now, and by what factor."""
+        now = self.session.engine.substrate.ranges()
+        then = self.session.programmed(self.session.config).engine.substrate.ranges()
+        growth = {name: then[name] / full for name, full in now.items() if full > 0 and name in then}
+        if not growth:
+            return "", 1.0
+        most = max(growth, key=lambda name: growth[name])
+        return most.split()[0], growth[most]
+
+    def _where(self, cause: Cause) -> str:
+        """Return what the probe saw of a cause: signal-to-noise where it differs by chance, or cosines."""
+        noisy = {n: e.signal_to_noise for n, e in self.probed.errors.items() if not math.isinf(e.signal_to_noise)}
+        between = sum(e.lost_between for e in self.probed.errors.values() if not math.isnan(e.cosine))
+        if noisy and between > 0.5 * self.probed.lost * len(self.probed.errors):
+            ranked = sorted(noisy.items(), key=lambda item: item[1])
+            return "signal-to-noise of the contrast " + ", ".join(f"{name} {value:.2g}" for name, value in ranked)
+        if cause.name.endswith("read-out") and self.probed.below:
+            return "of the contrast below half a step: " + _shares(self.probed.below)
+        return self._cosines()
+
+    def _cosines(self) -> str:
+        ranked = sorted(self.probed.errors.items(), key=lambda item: item[1].cosine)
+        return "cosine of the contrast " + ", ".join(f"{name} {e.cosine:.2f}" for name, e in ranked)

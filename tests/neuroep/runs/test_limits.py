@@ -1,0 +1,135 @@
+"""What limits learning: said first, of chips with one fault each, with a cure that wins accuracy back."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from neuroep.runs import config, directory as runs, limits, training
+from neuroep.runs.session import Session
+from tests.conftest import ROOT
+
+REVIEWS = ROOT / "examples" / "configs" / "reviews.toml"
+
+
+def trained(out, *overrides, epochs=2):
+    """Train the reviews for a few epochs on a chip; return the last record."""
+    given = ["--epochs", str(epochs), "--evaluate", "[]", "--seed", "1", *overrides]
+    return training.train(config.load(REVIEWS, given), out, progress=False)
+
+
+def test_the_known_case_is_said(tmp_path):
+    """From scratch on rram most weights are at the range and converters at the stop: both are said, the range first."""
+    record = trained(tmp_path / "run", "--chip", "rram", epochs=3)
+    assert record["train"]["accuracy"] < 0.8
+    first, second = limits.told(record)[:2]
+    assert first.startswith("limits learning most: weights at the range (dense_2 ")
+    assert "crossbar.weight_headroom 1.0 -> 4.0: weights have room to grow" in first
+    assert second.startswith("then: readings beyond the ranges (dense_2 forward ADC ")
+    assert "adc.margin 1.0 -> " in second
+    assert training.notes(record)[:2] == [first, second]
+    arrays = record["arrays"]
+    assert arrays["dense_2"]["weights_at_range"] > 0.4 and arrays["dense_2"]["adc_forward_at_stop"] > 0.2
+
+
+FINE = ("--chip.crossbar.weight_headroom", "8")
+HELD = ("--chip.readout.signal", "difference", "--chip.readout.hold_noise")
+SICK = {
+    "weights at the range": ("--chip.device.mismatch", "0.01"),
+    "readings beyond the ranges": ("--chip.adc.bits", "12", "--chip.adc.margin", "0.5", *FINE),
+    "resolution of the ADC": ("--chip.adc.bits", "6", "--chip.adc.margin", "8", *FINE),
+    "resolution of the DAC": ("--chip.dac.bits", "4", *FINE),
+    "read noise of the devices": ("--chip.device.read_noise", "0.05", *FINE),
+    "resolution of the read-out": ("--chip.readout.bits", "8"),
+    "noise of the holders": (*HELD, "1e-2"),
+    "resolution of the states": ("--chip.neuron.state_bits", "4"),
+    "noise of the neurons": ("--chip.neuron.state_noise", "0.02"),
+    "resolution of the attention states": ("--chip.attention.state.bits", "7", "--chip.attention.state.margin", "32"),
+    "outputs at a bound": ("--network.output_bias", "-0.5"),
+}
+"""By the limit that is to be named first: chips, else ideal, with one fault."""
+
+
+@pytest.mark.parametrize("name", SICK)
+def test_the_fault_of_a_sick_chip_is_named_first_and_following_the_advice_helps(tmp_path, name):
+    """Two epochs each: the training loss falls further with the cure that is named."""
+    record = trained(tmp_path / "sick", "--chip", "ideal", *SICK[name])
+    first = record["limits"][0]
+    assert first["name"] == name and first["cost"] >= limits.SAID, limits.told(record)
+    assert first["cure"] and first["overrides"]
+    given = dict(zip(SICK[name][::2], SICK[name][1::2], strict=True))
+    given |= dict(zip(first["overrides"][::2], first["overrides"][1::2], strict=True))
+    flat = [word for pair in given.items() for word in pair]
+    cured = trained(tmp_path / "cured", "--chip", "ideal", *flat)
+    assert cured["train"]["loss"] < record["train"]["loss"]
+
+
+PULSED = (
+    "--optimiser.kind", "sgd", "--rates.query", "20", "--rates.dense_1", "1", "--rates.dense_2", "0.2",
+    "--chip.update.scheme", "pulsed", "--chip.update.signals", "contrast", "--chip.device.pulse.dw_min", "1e-3", *FINE,
+)  # fmt: skip
+
+
+def test_short_trains_are_named(tmp_path):
+    record = trained(tmp_path / "sick", "--chip", "ideal", *PULSED, "--chip.update.train_length", "1", epochs=1)
+    first = record["limits"][0]
+    assert first["name"] == "pulse trains too short" and first["overrides"] == ["--chip.update.train_length", "8"]
+    record = trained(tmp_path / "cured", "--chip", "ideal", *PULSED, epochs=1)
+    assert record["limits"] == []
+
+
+def test_a_chip_that_is_fine_says_nothing_and_without_a_chip_nothing_is_measured(tmp_path):
+    record = trained(tmp_path / "fine", "--chip", "ideal", "--chip.device.mismatch", "0.05", *FINE, epochs=1)
+    assert record["limits"] == [] and limits.told(record) == [] and record["contrasts"]["errors"]
+    record = trained(tmp_path / "none", epochs=1)
+    assert "limits" not in record and "contrasts" not in record and limits.told(record) == []
+
+
+def test_what_has_been_learned_is_limited_by_nothing():
+    entry = {"name": "x", "cost": 0.5, "where": "", "cure": "", "overrides": []}
+    record = {"train": {"accuracy": 0.99}, "limits": [entry]}
+    assert limits.told(record) == []
+    record["train"]["accuracy"] = 0.9
+    assert limits.told(record) == ["limits learning most: x cost 50% of the update"]
+
+
+def test_a_record_of_an_older_version_has_no_limits():
+    old = {"train": {"accuracy": 0.5}, "arrays": {"query": {"weights_at_range": 0.3}}}
+    assert limits.told(old) == [] and training.notes(old) == ["query: 30% of weights at the range"]
+
+
+def test_measuring_changes_no_bit_and_a_resumed_run_says_the_same(tmp_path):
+    """Three epochs: causes are searched in the first two, the third shares out what the second found."""
+    chip = ("--chip", "pcm", "--limit", "200", "--nudged_steps", "6")
+    trained(tmp_path / "whole", *chip, epochs=3)
+    trained(tmp_path / "parted", *chip, epochs=2)
+    given = ["--epochs", "3", "--evaluate", "[]", "--seed", "1", *chip]
+    training.train(config.load(REVIEWS, given), tmp_path / "parted", resume=True, progress=False)
+    whole, parted = (runs.load(tmp_path / name).metrics for name in ("whole", "parted"))
+    for one, other in zip(whole, parted, strict=True):
+        assert one["limits"] and one["limits"] == other["limits"] and one["contrasts"] == other["contrasts"]
+    searched = [limit["name"] for limit in whole[1]["limits"]]
+    assert {limit["name"] for limit in whole[2]["limits"]} <= {*searched, limits.RANGE, limits.TRAINS, limits.OUTPUTS}
+    record = training.train(config.load(REVIEWS, given), tmp_path / "silent", progress=False, diagnose=False)
+    assert "limits" not in record
+    files = [(tmp_path / name / "checkpoint.safetensors").read_bytes() for name in ("whole", "parted", "silent")]
+    tensors = [bytes_[8 + int.from_bytes(bytes_[:8], "little") :] for bytes_ in files]
+    assert tensors[0] == tensors[1] == tensors[2]
+
+
+def test_a_session_is_diagnosed_and_left_as_it_is():
+    overrides = ["--limit", "200", "--chip", "ideal", "--chip.adc.bits", "5", "--chip.dac.bits", "7", *FINE]
+    session = Session.open(REVIEWS, overrides=overrides, age=0.0)
+    before = session.engine.device_state()
+    found = limits.diagnose(session)
+    for name, value in session.engine.device_state().items():
+        np.testing.assert_array_equal(value, before[name], err_msg=name)
+    assert found.limits[0].name == "resolution of the ADC" and found.limits[0].overrides[0] == "--chip.adc.bits"
+    assert list(found.limits) == sorted(found.limits, key=lambda limit: -limit.cost)
+    assert json.loads(runs.as_json(found.as_dict()))["limits"][0]["name"] == "resolution of the ADC"
+    again = limits.diagnose(session, named=[limit.as_dict() for limit in found.limits])
+    assert [limit.name for limit in again.limits] == [limit.name for limit in found.limits]
+    total = sum(limit.cost for limit in found.limits)
+    assert again.limits[0].cost == pytest.approx(found.limits[0].cost * min(1, found.probed.lost / total))
