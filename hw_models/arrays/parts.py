@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from hw_models.arrays.converter_bank import Converters
 from hw_models.chip import Chip, Device, Layout, Transposed, Wires
+from hw_models.laws.heat import Heat
 
 
 class CrossbarParts(NamedTuple):
@@ -30,11 +31,14 @@ class CrossbarParts(NamedTuple):
     transposed: Transposed = Transposed()
     """Path of transposed products."""
 
+    heat: Heat = Heat()
+    """What the temperature does to the devices."""
+
     @classmethod
     def of(cls, chip: Chip, name: str = "crossbar") -> CrossbarParts:
         """Return the parts of a chip's crossbar of that name."""
         own = chip.crossbar, chip.device, chip.wires, Converters(chip, name), chip.update.in_memory
-        return cls(*own, chip.transposed)
+        return cls(*own, chip.transposed, chip.heat)
 
     @property
     def converts(self) -> bool:

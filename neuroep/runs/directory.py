@@ -51,6 +51,9 @@ LATER: Mapping[str, object] = {
     **{f"chip.transposed.{name}": 0.0 for name in ("weight_error", "gain", "gain_spread", "offset_spread")},
     **{f"chip.timing.{name}": 0.0 for name in ("dac", "integration", "adc", "digital", "hold", "pulse", "row")},
     "chip.timing.copies": 1,
+    **{f"chip.device.rtn_{name}": 0.0 for name in ("share", "exponent", "amplitude_spread", "decades")},
+    **{"chip.device.rtn_amplitude": 0.05, "chip.device.rtn_capture": 1e-3, "chip.device.rtn_emission": 1e-3},
+    **{"chip.device.drift_activation": 0.0, "chip.device.drift_temperature": 300.0},
 }
 """Settings that version 0.1 did not have, with the values at which its runs are theirs."""
 CHANGEABLE = frozenset(
