@@ -150,8 +150,10 @@ class DeviceNoise:
                 continue
             found = uniforms(*draws, tile, (rows * shape[1], shape[2])).reshape(shape)
             for row in range(rows):
-                chance = p + (found[row - copies] - p) * np.exp(-clock.sample / tau) if row >= copies else p
-                found[row] = found[row] < chance
+                if row < copies:
+                    found[row] = found[row] < p
+                else:
+                    found[row] = found[row] < p + (found[row - copies] - p) * np.exp(-clock.sample / tau)
             self.filled[place] = found > 0
         self.seen = clock.time
 
@@ -172,10 +174,8 @@ class DeviceNoise:
         traps, numbers, p = self.traps, np.arange(len(g)), np.float32(self.traps.p)
         amplitude, tau = traps.amplitude(place, numbers, g), traps.of(place).tau
         tile = 64 + 2 * place[0] + place[1]
-        if self.follows:
-            filled = self.filled[place][sample]
-        else:
-            filled = uniforms(*draws, tile, g.shape, sample * len(g)) < p
+        fresh = uniforms(*draws, tile, g.shape, sample * len(g)) < p
+        filled = self.filled[place][sample] if self.follows else fresh
         if traps.filled:
             filled = np.where(tau > traps.slowest, traps.filled[place], filled)
         return np.asarray(amplitude * (p - filled), dtype=np.float32)

@@ -205,8 +205,8 @@ class Device(Part):
 
     def _check_idle_noise(self) -> None:
         if not self.rtn_share:
-            names = ("amplitude", "exponent", "amplitude_spread", "capture", "emission", "decades")
-            self.idle("with rtn_share above 0", *(f"rtn_{name}" for name in names))
+            parts = ("amplitude", "exponent", "amplitude_spread", "capture", "emission", "decades")
+            self.idle("with rtn_share above 0", *(f"rtn_{part}" for part in parts))
         elif not self.rtn_amplitude:
             raise ValueError("rtn_amplitude = 0: with rtn_share it should be above 0")
         if not self.drift_activation:

@@ -20,7 +20,7 @@ P = 0.25
 
 
 def crossbar(shape: tuple[int, int], exact: bool, batch: float = 1.0, **more: Any) -> tuple[Crossbar, Clock]:
-    """Return a crossbar of weights 1, one device of each pair at g_max, and the clock of a chip that reads every 2 us."""
+    """Return a crossbar of weights 1, one device of a pair at g_max, and the clock of a chip that reads every 2 us."""
     parts = {"device": RTN | more, "timing": {"integration": STEP}, "crossbar": {"exact_noise": exact}}
     chip = Chip.model_validate(parts)
     clock = durations.clock(chip.timing)
@@ -87,8 +87,8 @@ def test_the_sum_over_a_line_has_the_spectrum_of_its_traps(way: str, exact: bool
     for lag in (0, 1, 3, 10, 30):
         expected = (amplitude**2 * P * (1 - P) * np.exp(-lag * STEP / tau)).sum() / 24
         measured = np.mean(found[lag:] * found[: len(found) - lag])
-        whole = (amplitude**2 * P * (1 - P)).sum() / 24
-        assert measured == pytest.approx(expected, abs=0.015 * whole), lag
+        whole = float((amplitude**2 * P * (1 - P)).sum() / 24)
+        assert measured == pytest.approx(float(expected), abs=0.015 * whole), lag
 
 
 def test_slow_traps_stand_still_for_a_batch_in_both_directions() -> None:

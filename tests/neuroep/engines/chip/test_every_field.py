@@ -83,7 +83,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "device.rtn_decades": (RTN | {"timing.integration": 1e-6}, 4.0),
     "device.drift_activation": (HOT, 0.6),
     "device.drift_temperature": (HOT, 280.0),
-    "temperature": (THERMAL, 300.0),
+    "temperature": (THERMAL | {"temperature": 100.0}, 300.0),
     "timing.dac": (PCM, 1e-6),
     "timing.integration": (PCM, 1e-6),
     "timing.adc": (PCM, 1e-6),
