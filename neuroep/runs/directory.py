@@ -67,6 +67,9 @@ LATER: Mapping[str, object] = {
     "chip.readout.auto_zero": "off",
     "chip.crossbar.repeats": 1,
     **{"chip.crossbar.follow_weights": False, "chip.update.write_threshold": 0.0},
+    **{f"chip.device.rtn_{name}": 0.0 for name in ("share", "exponent", "amplitude_spread", "decades")},
+    **{"chip.device.rtn_amplitude": 0.05, "chip.device.rtn_capture": 1e-3, "chip.device.rtn_emission": 1e-3},
+    **{"chip.device.drift_activation": 0.0, "chip.device.drift_temperature": 300.0},
 }
 """Settings that version 0.1 did not have, with the values at which its runs are theirs."""
 CHANGEABLE = frozenset(

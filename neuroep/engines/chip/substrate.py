@@ -162,7 +162,8 @@ class ChipSubstrate(ExactSubstrate):
     def aside(self) -> Iterator[None]:
         """Let time and the noise of devices go on inside, and put both back."""
         with ExitStack() as stack:
-            for part in (*self._parts(), *([self.clock] if self.clock.passes else [])):
+            stack.enter_context(self.clock.aside())
+            for part in self._parts():
                 stack.enter_context(part.aside())
             yield
 
