@@ -284,7 +284,7 @@ class Chip(Part):
             self.idle(none, "crossbar", "device", "wires", "dac", "adc", "transposed")
             self.idle("on crossbars: event-driven arrays learn by 'digital', with every update", "update")
             self.idle("on crossbars: event-driven arrays have a digital attention unit", "attention.kind")
-            self.idle("on crossbars: event-driven arrays send what has changed anyway", "nudged")
+            self.idle("on crossbars: event-driven arrays send what has changed anyway", "nudged.drive", "nudged.paths")
             self.idle(none, *(f"timing.{name}" for name in ("dac", "integration", "adc", "pulse", "row")))
         else:
             self.idle("with substrate = 'event_driven'", "events")
@@ -314,6 +314,8 @@ class Chip(Part):
             what = f"update.write_threshold = {self.update.write_threshold}"
             alone = f"devices that are left alone {wears} by histories of their own"
             raise ValueError(f"{what}: {alone}, set device.{wears} = 0")
+        if not self.redraws:
+            self.idle("where products or states that are read again differ", "nudged.mean_sweeps")
         if self.transposed.devices == "same":
             self.idle("with transposed.devices own", "nudged.paths")
         if self.nudged.increments:

@@ -338,6 +338,8 @@ class Substrate(Part, Protocol):
     """Steps in which states relax, 1 for at once; the time step of a schedule is divided by it."""
     check_every: int
     """Default number of sweeps between looks at the tolerance."""
+    averages: int
+    """Sweeps at the end of a phase whose mean is its state."""
     increments: Increments | None
     """What nudged phases read where arrays are driven with changes of the free state; None drives with states."""
     shifts: bool

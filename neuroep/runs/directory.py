@@ -47,8 +47,8 @@ PACKAGES = ("numpy", "scipy", "numba", "torch", "safetensors", "datasets", "gens
 LATER: Mapping[str, object] = {
     "estimator.points": 2,
     "estimator.order": "fixed",
-    "estimator.null": False,
-    **{"chip.nudged.drive": "states", "chip.nudged.paths": "own"},
+    **{"estimator.null": False, "estimator.periods": 1},
+    **{"chip.nudged.drive": "states", "chip.nudged.paths": "own", "chip.nudged.mean_sweeps": 1},
     **{f"chip.adc.{name}": 0.0 for name in ("gain_spread", "offset_spread", "inl", "inl_spread", "dnl")},
     **{"chip.adc.columns": 1, "chip.adc.inl_shape": "bow", "chip.device.iv": "linear", "chip.device.iv_cubic": 0.1},
     **{"chip.dac.encoding": "amplitude", "chip.dac.digit_sign": "magnitude", "chip.transposed.devices": "same"},

@@ -62,6 +62,7 @@ class ChipSubstrate(ExactSubstrate):
         self._calibrated = False
         self.clock, self._lines = setting.clock, Lines()
         self.passing = Passing(chip, self.clock)
+        self.averages = chip.nudged.mean_sweeps
         if chip.nudged.increments:
             exchanged = chip.nudged.paths == "exchanged"
             self.increments = CrossbarIncrements(self._crossbars, "other" if exchanged else "own")

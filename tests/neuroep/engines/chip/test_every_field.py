@@ -167,6 +167,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "events.weight_range": (EVENTS, 0.1),
     "events.weight_headroom": (EVENTS, 2.0),
     "events.in_place": (EVENTS, True),
+    "nudged.mean_sweeps": ({"device.read_noise": 0.1}, 2),
     "nudged.paths": (OWN | {"transposed.weight_error": 0.5, "nudged.drive": "increments"}, "exchanged"),
     "dac.encoding": (CUBIC | WIRES, "pulse_width"),
     "dac.digit_bits": ({"dac.bits": 6, "adc.bits": 6}, 2),

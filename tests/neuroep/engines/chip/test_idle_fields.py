@@ -130,6 +130,7 @@ VALUES: dict[str, Any] = {
     "calibration_every": 1,
     "nudged.drive": "increments",
     "nudged.paths": "exchanged",
+    "nudged.mean_sweeps": 2,
     "update.write_threshold": 0.2,
     "crossbar.follow_weights": True,
     "crossbar.repeats": 3,

@@ -264,3 +264,26 @@ def test_codes_of_increments_are_counted_by_their_own_digits():
     bar.freeze()
     made = bar.counters
     assert made["dac"] == 2 * 5 * (8 + 7) and made["adc"] == 2 * 3 * (8 + 7) and made["reads"] == 2 * 30 * (8 + 7)
+
+
+@pytest.mark.parametrize("more", [{}, {"neuron.state_bits": 6}, {"attention.kind": "analog"}])
+@pytest.mark.parametrize("settings", [{}, {"settling.dt": 0.5}, {"network.readout": "flat"}])
+def test_the_state_of_a_phase_is_the_mean_of_its_last_sweeps(more, settings):
+    """Against the states of the same sweeps, added up one by one: the draws are the same, and so is the start."""
+    noisy = {"device.read_noise": 0.05, **more}
+    plain, meaned = (assembled({**noisy, "nudged.mean_sweeps": n}, settings) for n in (1, 3))
+    found = meaned.engine.settle(batch(meaned).keyed("a"), Schedule(steps=7, dt=settings.get("settling.dt", 1.0)))
+    engine = plain.engine
+    phase, states = engine.sweeps(batch(plain).keyed("a"), Schedule(steps=7, dt=settings.get("settling.dt", 1.0))), []
+    for _ in phase:
+        states.append(phase.copy())
+    unit = engine.units["attention"]
+    weights = [unit.explicit(phase.clamped.held["attention"], state.weights["attention"]) for state in states[-3:]]
+    for name, value in found.state.values.items():
+        wanted = sum(state.values[name] for state in states[-3:]) / 3
+        np.testing.assert_allclose(value, wanted, atol=1e-6, err_msg=name)
+    for name, value in found.state.inner.items():
+        np.testing.assert_allclose(value, sum(state.inner[name] for state in states[-3:]) / 3, atol=1e-6)
+    np.testing.assert_allclose(found.state.weights["attention"], sum(weights) / 3, atol=1e-6)
+    assert found.state.stale == set(found.state.values)
+    assert plain.engine.counters() == meaned.engine.counters()
