@@ -77,6 +77,10 @@ COUNTERS = (
 
 WAYS = ("forward", "transposed")
 """Directions of a product."""
+OF_INCREMENTS = " of increments"
+"""Behind the direction in a crossbar's own tally, where they take another number of conversions."""
+KINDS = ("dac", "adc", "addition")
+"""What :meth:`Crossbar.work` counts."""
 STOPS = tuple(name for name in COUNTERS if name.endswith("at_stop"))
 """Readings beyond the last level."""
 
@@ -244,12 +248,12 @@ class Crossbar(PairedWeights):
         if checked_path(self.name, path) and self.other is not None:
             return self.other.forward(x, increments=increments)
         self._check_signals("forward", x, self.shape[1])
-        self._count("forward", len(x))
         if self.ideal:
+            self._count("forward", len(x))
             if self.tally.now.metered:
                 self._meter("forward", [(x, x)], 1.0)
             return self._ideal_forward(x, self._held)
-        return self._read("forward", x, self._row_edges, increments)
+        return self._mean_read("forward", x, self._row_edges, increments)
 
     def transposed(self, s: Array, out: Array | None = None, path: str = "own", increments: bool = False) -> Array:
         """Return the read product (rows, in) of signals (rows, out) with the same devices, or those of this path.
@@ -259,16 +263,30 @@ class Crossbar(PairedWeights):
         if not checked_path(self.name, path) and self.other is not None:
             return self.other.transposed(s, out, increments=increments)
         self._check_signals("transposed", s, self.shape[0])
-        self._count("transposed", len(s))
         if self.ideal:
+            self._count("transposed", len(s))
             if self.tally.now.metered:
                 self._meter("transposed", [(s, s)], 1.0)
             return self._ideal_transposed(s, self._held, out)
-        result = self._read("transposed", s, self._column_edges, increments)
+        result = self._mean_read("transposed", s, self._column_edges, increments)
         if out is None:
             return result
         out[:] = result
         return out
+
+    def _mean_read(self, way: str, signals: Array, edges: Array, increments: bool) -> Array:
+        """Return the mean of ``crossbar.repeats`` reads of a product, each one counted."""
+        operation = f"{way}{OF_INCREMENTS}" if increments and self._digits_differ(way) else way
+        self._count(operation, len(signals))
+        total = self._read(way, signals, edges, increments)
+        for _ in range(1, self.layout.repeats):
+            self._count(operation, len(signals))
+            total += self._read(way, signals, edges, increments)
+        return total if self.layout.repeats == 1 else total * total.dtype.type(1 / self.layout.repeats)
+
+    def _digits_differ(self, way: str) -> bool:
+        """Tell whether codes of increments, which have a sign, are sent in another number of digits."""
+        return self.increments is not None and self.digits(way) != self.digits(way, True)
 
     def _read(self, way: str, signals: Array, edges: Array, increments: bool) -> Array:
         """Return a product; where it fails no converter goes on observing."""
@@ -361,14 +379,15 @@ class Crossbar(PairedWeights):
         """
         found = Tally()
         for done, number in self.tally.rows():
-            if done.operation not in WAYS:
+            way = done.operation.removesuffix(OF_INCREMENTS)
+            if way not in WAYS:
                 found.add(done.part, done.operation, number, done.shape, done.bits, done.phase)
                 continue
-            way = done.operation
+            increments = way != done.operation
             bits = [each.converter.bits for each in self.converters.of(way)]
-            digits = self.digits(way)
+            digits = self.digits(way, increments)
             bits[0] = bits[0] if digits == 1 else self.converters.dac.digit_bits
-            for what, each, resolution in zip(("dac", "adc", "addition"), self.work(way), (*bits, None), strict=True):
+            for what, each, resolution in zip(KINDS, self.work(way, increments), (*bits, None), strict=True):
                 found.add(self.name, f"{what} {way}", number * each, self.shape, resolution, done.phase)
             for what, each in (("read", self.devices.count), ("activation", self.arrays)):
                 found.add(self.name, f"{what} {way}", number * digits * each, self.shape, None, done.phase)
@@ -376,15 +395,15 @@ class Crossbar(PairedWeights):
             found.join(self.other.performed())
         return found
 
-    def digits(self, way: str) -> int:
-        """Return in how many digits a code of a direction is sent."""
-        return serial.digits(self.converters.dac, self.converters.of(way)[0].unsigned)
+    def digits(self, way: str, increments: bool = False) -> int:
+        """Return in how many digits a code of a direction is sent; those of increments have a sign."""
+        return serial.digits(self.converters.dac, not increments and self.converters.of(way)[0].unsigned)
 
-    def work(self, way: str) -> tuple[int, int, int]:
+    def work(self, way: str, increments: bool = False) -> tuple[int, int, int]:
         """Return DAC conversions, ADC conversions and digital additions of one sample's product; see the module."""
         own, (outputs, inputs) = self.devices, self.shape
         rows, columns, slices = len(own.row_tiles), len(own.column_tiles), own.slices
-        middle, digits = max(inputs + outputs - 1, 0) if own.digital else 0, self.digits(way)
+        middle, digits = max(inputs + outputs - 1, 0) if own.digital else 0, self.digits(way, increments)
         if way == "forward":
             sensed, added = outputs * rows * slices * digits, outputs * (rows * slices * digits - 1) + middle
             return inputs * columns * slices * digits, sensed, added

@@ -87,7 +87,9 @@ class SlowNoise:
     Attributes
     ----------
     active : bool
-        Whether read noise has a time at all.
+        Whether read noise has a time at all, that of traps included.
+    banded : bool
+        Whether its processes do.
     classes : Classes
         As of the last move.
     rest : float
@@ -98,7 +100,9 @@ class SlowNoise:
         self.devices, self.clock = devices, clock
         device = devices.device
         self.law = device.noise
-        self.active = clock.passes and device.read_noise > 0 and self.law.band(device, 0.0) is not None
+        banded = device.read_noise > 0 and self.law.band(device, 0.0) is not None
+        self.active = clock.passes and (banded or device.rtn_share > 0)
+        self.banded = banded
         self.key = key(*devices.place, "slow noise")
         self.classes, self.rest = NOTHING, 1.0
         self.moved: dict[int, float] = {}
@@ -117,7 +121,7 @@ class SlowNoise:
             return
         if math.isnan(self.edge) or not self.edge / 4 <= self.clock.batch <= self.edge * 4:
             self.edge = self.clock.batch
-        band = self.law.band(self.devices.device, age)
+        band = (self.law.band(self.devices.device, age) if self.banded else None) or WHITE
         self.classes = classified(band, self.clock.interval, self.edge)
         self.rest = max(1.0 - self.classes.share(self.classes.slow), 0.0)
         self.batches, now = self.clock.batches, self.devices.now

@@ -106,7 +106,7 @@ class Engine(Wiring):
         self.optimiser = substrate.optimiser
         self.redraws, self.level = substrate.redraws, substrate.level
         self.time_constant, self.check_every = substrate.time_constant, substrate.check_every
-        self.shifts = substrate.shifts
+        self.shifts, self.averages = substrate.shifts, substrate.averages
 
     # Devices and draws of a chip; exact arithmetic has none.
 

@@ -205,6 +205,10 @@ class Array(Part, Protocol):
         """Return the weights that products have as their mean, (out, in)."""
         ...
 
+    def paths(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return mean weights of forward and transposed products, (out, in), where they are of arrays of their own."""
+        ...
+
 
 class Neurons(Part, Protocol):
     """The neurons of one dense layer."""
@@ -334,6 +338,8 @@ class Substrate(Part, Protocol):
     """Steps in which states relax, 1 for at once; the time step of a schedule is divided by it."""
     check_every: int
     """Default number of sweeps between looks at the tolerance."""
+    averages: int
+    """Sweeps at the end of a phase whose mean is its state."""
     increments: Increments | None
     """What nudged phases read where arrays are driven with changes of the free state; None drives with states."""
     shifts: bool

@@ -165,6 +165,10 @@ class CrossbarArray(Part):
         """Return the mean effective weights: mismatch, drift, faults and wires in."""
         return self.rule.weights()
 
+    def paths(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return mean effective weights of both paths of every crossbar that has two arrays."""
+        return [(bar.weights(), bar.other.weights()) for bar in self._crossbars if bar.other is not None]
+
     def held(self, end: str, signal: Signal) -> Signal:
         """Return what the chip holds of one end of the synapse: the signal, which is analog."""
         return signal
@@ -339,6 +343,10 @@ class EventDrivenArray(Part):
     def conducting(self) -> np.ndarray:
         """Return the integer weights in units of the weight."""
         return self.array.weights()
+
+    def paths(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return nothing: both directions have the same weights."""
+        return []
 
     def health(self) -> dict[str, float]:
         """Return the share of integer weights at their largest."""
