@@ -75,8 +75,6 @@ COUNTERS = (
 )  # fmt: skip
 """What is counted of a crossbar; see the module. ``adc`` is of both directions, ``adc_transposed`` of one of them."""
 
-NOISE = "noise."
-"""Start of the names of what a state holds of noise that lasts."""
 WAYS = ("forward", "transposed")
 """Directions of a product."""
 STOPS = tuple(name for name in COUNTERS if name.endswith("at_stop"))
@@ -130,6 +128,8 @@ class Crossbar(PairedWeights):
         The counters when :meth:`news` was asked last.
     step : int
         Products since :meth:`begin`: with its occasion the key of the draws of reads.
+    rows_written : int
+        Rows, of the tile with most, in which the last programming wrote a device.
     weight_range : float
         w_scale; NaN before the first programming.
     clock : float
@@ -140,8 +140,6 @@ class Crossbar(PairedWeights):
         DAC and ADC; may be replaced by shared ones.
     increments : Converters or None
         Those of changes of signals, :mod:`hw_models.chip.nudged`; the same circuits with ranges of their own.
-    sample : int or None
-        Of the batch that all signals belong to; None where every row is a sample.
     other : Crossbar or None
         The array of the transposed path, where it has devices of its own; see :mod:`hw_models.arrays.paths`.
     second : bool
@@ -166,7 +164,6 @@ class Crossbar(PairedWeights):
         super().__init__(made, shape, seed, name, run, dtype, clock)
         self.reads = 0
         self.tally, self.told = Tally() if tally is None else tally, dict.fromkeys(COUNTERS, 0)
-        self.sample: int | None = None
         self._row_edges = np.array([0] + [b for _, b in self.devices.row_tiles])
         self._column_edges = np.array([0] + [b for _, b in self.devices.column_tiles])
         self.keys: dict[str, Keys] = {}
@@ -198,8 +195,8 @@ class Crossbar(PairedWeights):
             self._of_digits[way, digit] = Keys(*names)
         return self._of_digits[way, digit]
 
-    def _count_writes(self) -> None:
-        self.tally.add(self.name, "write", self.devices.count, self.shape)
+    def _count_writes(self, devices: int) -> None:
+        self.tally.add(self.name, "write", devices, self.shape)
 
     def expected(self, x: Array) -> Array:
         """Return the product without converters and noise; nothing is drawn or counted."""
@@ -440,7 +437,7 @@ class Crossbar(PairedWeights):
         if self.increments is not None:
             found["ranges_of_increments"] = _ranges(self.increments)
         found["tally.counts"] = self.tally.packed()
-        found |= {f"{NOISE}{name}": values for name, values in lasting.packed(self).items()}
+        found |= lasting.packed(self)
         found |= self._state_of_other()
         order = ("held", "weight_range", "counts", "times", "keys", "ranges")  # as ever: files are the same by byte
         return {name: found[name] for name in order} | found
@@ -472,7 +469,7 @@ class Crossbar(PairedWeights):
         for name, bank in zip(("ranges", "ranges_of_increments"), self._banks, strict=False):
             for digitiser, values in zip(bank.digitisers.values(), state[name], strict=True):
                 digitiser.load(values)
-        lasting.load(self, {name: state[f"{NOISE}{name}"] for name in lasting.ENTRIES if f"{NOISE}{name}" in state})
+        lasting.load(self, state)
         self._load_stored(state, weight)
         self._load_other(state, weight)
 

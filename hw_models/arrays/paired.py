@@ -28,6 +28,7 @@ class PairedWeights(StoredWeights):
     """What a crossbar holds, in one array or in two; parameters and attributes: :class:`Crossbar`."""
 
     other: Crossbar | None = None
+    _sample: int | None = None
 
     def __init__(
         self,
@@ -59,6 +60,29 @@ class PairedWeights(StoredWeights):
         super().program(weight)
         if self.other is not None:
             self.other.program(self._error.added(weight))
+
+    @property
+    def sample(self) -> int | None:
+        """Of the batch that all signals belong to, of both arrays; None where every row is a sample."""
+        return self._sample
+
+    @sample.setter
+    def sample(self, number: int | None) -> None:
+        self._sample = number
+        if self.other is not None:
+            self.other.sample = number
+
+    def reread(self) -> None:
+        """Rebuild the matrices of products of both paths; see :meth:`StoredWeights.refresh`."""
+        self.refresh()
+        if self.other is not None:
+            self.other.refresh()
+
+    def leak(self) -> None:
+        """Let all devices lose what they lose from one update to the next; see :meth:`StoredWeights.leak`."""
+        super().leak()
+        if self.other is not None:
+            self.other.leak()
 
     def read_at(self, seconds: float) -> None:
         """Read all devices so long after they are written; see :meth:`StoredWeights.read_at`."""

@@ -121,7 +121,8 @@ class Chip(Part):
         """Whether a product or a state read again may differ."""
         converters = (self.dac, self.adc, self.attention.state)
         drawn = any(converter.stochastic or converter.noise for converter in converters)
-        return bool(drawn or self.device.read_noise or self.neuron.state_noise)
+        paced = isinstance(self.timing.tau, dict)  # a layer that takes less than a step is not where it wants to be
+        return bool(drawn or self.device.read_noise or self.neuron.state_noise or paced)
 
     @property
     def shifts(self) -> bool:
@@ -167,13 +168,15 @@ class Chip(Part):
         in_us = any(device.programming_noise) or device.resolution > 0 or self.wires.r_word > 0 or self.wires.r_bit > 0
         in_us = in_us or (device.read_noise > 0 and device.noise.uniform)
         drifts = device.age > 0 and max(device.drift_mean[3], device.drift_spread[3]) > 0
-        shares = (device.mismatch, device.g_min_spread, device.g_max_spread, device.read_noise)
+        own = self.transposed.mismatch or 0.0
+        shares = (device.mismatch, own, device.g_min_spread, device.g_max_spread, device.read_noise)
         by_share = drifts or any(shares)
         found |= set() if in_us or (by_share and device.g_min) else {"device.g_max"}
         found |= set() if in_us or by_share else {"device.g_min"}
         faults = device.levels is not None or device.stuck_low or device.stuck_high or bar.slices > 1
-        exact = not (in_us or by_share or faults or bar.weight_range or self.dac.acts or self.adc.acts)
-        exact = exact and not (self.shifts or self.transposed.bends)
+        converts = self.dac.acts or self.adc.acts or self.transposed.bends
+        moves = self.shifts or device.leak or device.disturb
+        exact = not (in_us or by_share or faults or bar.weight_range or converts or moves)
         return frozenset(found | ({"crossbar.weight_headroom"} if exact else set()))
 
     def differences(self) -> Page:
@@ -286,6 +289,12 @@ class Chip(Part):
             self.idle("where a range is calibrated", "calibration_every")
         if "crossbar.weight_headroom" in self.unseen:
             self.idle("where something goes by the range of the weights", "crossbar.follow_weights")
+            self.idle("where devices or converters are not ideal", "update.write_threshold")
+        wears = "leak" if self.device.leak else "disturb" if self.device.disturb else ""
+        if self.update.write_threshold and wears:
+            what = f"update.write_threshold = {self.update.write_threshold}"
+            alone = f"devices that are left alone {wears} by histories of their own"
+            raise ValueError(f"{what}: {alone}, set device.{wears} = 0")
         if self.transposed.devices == "same":
             self.idle("with transposed.devices own", "nudged.paths")
         if self.nudged.increments:
@@ -334,9 +343,6 @@ class Chip(Part):
         elif dac.encoding == "pulse_width" or dac.digit_bits == 1:
             where = "dac.encoding amplitude and digits of more than a bit, or behind wires"
             self.idle(f"with {where}", "device.iv", "device.read_voltage", "device.iv_voltage", "device.iv_cubic")
-        if self.transposed.devices == "own" and self.update.scheme != "digital":
-            scheme = f"update.scheme = '{self.update.scheme}'"
-            raise ValueError(f"{scheme}: it moves one array, transposed.devices = 'own' needs 'digital' to write both")
 
     def _check_slices(self) -> None:
         levels, bits = self.device.levels, self.crossbar.slice_bits or 0

@@ -125,7 +125,7 @@ class Engine(Wiring):
         """Let a chip's time pass inside, its noise with it, and go on outside as if nothing had been: for a look."""
         return self.substrate.aside()
 
-    def swept(self, groups: Sequence[Sequence[str]], dt: float) -> None:
+    def swept(self, groups: tuple[tuple[str, ...], ...], dt: float) -> None:
         """Let the time of one sweep pass on a chip."""
         self.substrate.swept(groups, self.reads, dt)
 

@@ -145,13 +145,17 @@ class Part(Protocol):
 class Timeless(Part):
     """What a substrate does about time where none passes."""
 
+    def paces(self, layers: Sequence[str]) -> Mapping[str, float]:
+        """Return the shares of the time step that layers take which are slower than others."""
+        return {}
+
     def opened(self, samples: int) -> None:
         """Begin a batch."""
 
     def entered(self, projections: Sequence[str], rows: float) -> None:
         """Read the clamped input."""
 
-    def swept(self, groups: Sequence[Sequence[str]], reads: Mapping[str, Reads], dt: float) -> None:
+    def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
         """Sweep."""
 
     def held(self, phases: int) -> None:
@@ -337,6 +341,10 @@ class Substrate(Part, Protocol):
 
     # Time on a chip; it stands still elsewhere.
 
+    def paces(self, layers: Sequence[str]) -> Mapping[str, float]:
+        """Return the shares of the time step that layers take which are slower than others, by name."""
+        ...
+
     def opened(self, samples: int) -> None:
         """Begin a batch of so many samples."""
         ...
@@ -345,7 +353,7 @@ class Substrate(Part, Protocol):
         """Let the products of the clamped input pass, so many rows for each sample."""
         ...
 
-    def swept(self, groups: Sequence[Sequence[str]], reads: Mapping[str, Reads], dt: float) -> None:
+    def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
         """Let a sweep pass: groups of layers, the products that each layer reads, and the time step."""
         ...
 
@@ -381,6 +389,7 @@ class Substrate(Part, Protocol):
 
     def read_out_resolution(self, synapse: str, end: str) -> float:
         """Return the step in which an update measures the change of one end of a synapse; 0 where it is exact."""
+        ...
 
     def rows_of(self, tokens: object) -> AbstractContextManager[None]:
         """Have signals inside whose rows are the tokens of a clamped sequence."""

@@ -15,7 +15,7 @@ states on the way iterates itself. It ends by the rule of :mod:`neuroep.engines.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -56,7 +56,7 @@ class SettlingEngine(Protocol):
 
     def relax(self, clamped: Any, state: State, names: tuple[str, ...], schedule: Schedule) -> dict[str, Any]: ...
 
-    def swept(self, groups: Sequence[Sequence[str]], dt: float) -> None: ...
+    def swept(self, groups: tuple[tuple[str, ...], ...], dt: float) -> None: ...
 
     def scalars(self, values: Mapping[str, Any]) -> dict[str, float]: ...
 

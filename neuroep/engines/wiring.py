@@ -55,6 +55,7 @@ class Wiring:
         self.reads = {layer.name: self._reads(layer.name) for layer in self.network.layers}
         dense = [layer for layer in self.network.layers if isinstance(layer, DenseLayer)]
         self.cells = {layer.name: substrate.neurons(layer) for layer in dense}
+        self.paces = substrate.paces([layer.name for layer in self.network.layers])
 
     def _nonnegative(self, synapse: Synapse) -> tuple[bool, bool]:
         """Tell of both ends of a synapse, post and pre, whether their states can never be negative."""
@@ -110,12 +111,13 @@ class Wiring:
         changes: dict[str, Values] = {}
         for name in names:
             back = feedback.get(name)
+            own = schedule.paced(self.paces[name]) if name in self.paces else schedule
             if name in self.units:
-                changes[name] = self._attend(clamped, state, name, back, schedule.dt)
+                changes[name] = self._attend(clamped, state, name, back, own.dt)
                 continue
             nudged = state.beta != 0 and name == self.network.output.name
             nudge = clamped.target if nudged else None, state.beta
-            moved = self.cells[name].respond(products[name], back, state.values[name], *nudge, schedule, state.inner)
+            moved = self.cells[name].respond(products[name], back, state.values[name], *nudge, own, state.inner)
             state.values[name], changes[name] = moved
         return changes
 
@@ -140,8 +142,10 @@ class Wiring:
         if increments is None or origin is None:
             return self._read(clamped, state, names)
         if origin.drives is None:
+            everything = tuple(layer.name for layer in self.network.layers)
             with self.substrate.turn(0, 0.0):  # it ends the free phase
-                found = self._read(clamped, origin, tuple(layer.name for layer in self.network.layers))
+                found = self._read(clamped, origin, everything)
+                self.substrate.swept((everything,), self.reads, 1.0)
             # Feedback lies in memory that the next product is written to.
             origin.drives = Drives(found.products, {name: 1 * back for name, back in found.feedback.items()})
         held = origin.drives

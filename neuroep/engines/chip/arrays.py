@@ -189,7 +189,8 @@ class CrossbarArray(Part):
 
     def mean_conductances(self) -> dict[str, float]:
         """Return the mean conductance of the devices of every crossbar [uS]."""
-        return {bar.name: float(bar.loads().word.g.sum() / max(bar.devices.count, 1)) for bar in self._crossbars}
+        both = (each for bar in self._crossbars for each in (bar, bar.other) if each is not None)
+        return {bar.name: float(bar.loads().word.g.sum() / max(bar.devices.count, 1)) for bar in both}
 
     def performed(self) -> Tally:
         """Return conversions, device reads and writes, pulses, and the digital multiply-adds of updates."""

@@ -12,10 +12,10 @@ from typing import Any, cast
 
 import numpy as np
 
+from hw_models import durations
 from hw_models.arrays.calibration import calibrating
 from hw_models.chip import Chip
 from hw_models.chip.files import chip_of
-from hw_models.clock import Clock
 from hw_models.periphery.holders import Hold, Places
 from hw_models.periphery.readout import Seen
 from hw_models.tally import Tally
@@ -76,8 +76,8 @@ class ChipSubstrate(ExactSubstrate):
             made.assume(nonnegative)
         self._arrays[name], self._lines[name] = made, made.lines
         for end, sign in zip(ENDS, nonnegative, strict=True) if self.chip.readout.measures else ():
-            width = weight.shape[ENDS.index(end)]
-            read_out = SynapseReadout(self.chip.readout, self.setting.seed, name, end, width=width)
+            how = (name, end, self.setting.tally(), weight.shape[ENDS.index(end)])
+            read_out = SynapseReadout(self.chip.readout, self.setting.seed, *how)
             read_out.digitiser.nonnegative, read_out.change.nonnegative = sign, False
             self._read_outs[f"read-out.{name}.{end}"] = read_out
         return made
@@ -166,6 +166,10 @@ class ChipSubstrate(ExactSubstrate):
                 stack.enter_context(part.aside())
             yield
 
+    def paces(self, layers: Sequence[str]) -> Mapping[str, float]:
+        """Return what time constants make of the time step, by layer; see :func:`hw_models.durations.pace`."""
+        return self.passing.paces(layers)
+
     def opened(self, samples: int) -> None:
         """Begin a batch: devices are as they are by now."""
         if self.clock.passes:
@@ -178,7 +182,7 @@ class ChipSubstrate(ExactSubstrate):
         if self.clock.passes:
             self.passing.entered(projections, rows, self._lines)
 
-    def swept(self, groups: Sequence[Sequence[str]], reads: Mapping[str, Reads], dt: float) -> None:
+    def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
         """Let a sweep pass."""
         if self.clock.passes:
             self.passing.swept(groups, reads, dt, self._lines)
@@ -273,5 +277,5 @@ def on_chip(
 
 
 def _made(chip: Chip, setting: Setting, optimiser: Optimiser | None) -> ChipSubstrate:
-    clock = Clock(chip.timing, setting.phase)
+    clock = durations.clock(chip.timing, setting.phase)
     return ChipSubstrate(chip, replace(setting, optimiser=optimiser or setting.optimiser, clock=clock))

@@ -192,9 +192,3 @@ def test_both_are_counted():
     assert both.counters == one.counters | {"writes": 2 * one.counters["writes"]}
     parts = {done.part for done, _ in both.performed().rows() if "transposed" in done.operation}
     assert parts == {"bar transposed"}
-
-
-@pytest.mark.parametrize("scheme", ["pulsed", "mixed_precision"])
-def test_pulses_that_would_move_one_array_alone_are_refused(scheme):
-    with pytest.raises(ChipError, match=r"transposed.devices = 'own' needs 'digital' to write both"):
-        Chip.parse({"update": {"scheme": scheme}, "transposed": {"devices": "own"}})

@@ -36,7 +36,8 @@ class MixedPrecision(InMemory):
         self.seconds = durations.trains(self.chip.timing, most, self._rows)
         if most <= SINGLE:
             up, down = up.astype(np.int64), down.astype(np.int64)
-        self.devices.apply(self.crossbar.stored, up, down, step=self.updates)
+        for each in self.pulsed_arrays:
+            each.devices.apply(each.crossbar.stored, up, down, step=self.updates)
         return self._pulsed()
 
 

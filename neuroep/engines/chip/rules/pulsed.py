@@ -43,13 +43,15 @@ class Pulsed(InMemory):
             bias = self.bias
             bias -= bias.dtype.type(rate) * contrast.bias_gradient()
         self.digital.updates += 1
-        step = -rate * contrast.scale / self.crossbar.weight_range
+        change = -rate * contrast.scale
         terms = self._terms(contrast)
-        self._watch(terms, abs(step))
+        self._watch(terms, abs(change / self.crossbar.weight_range))
         number = sum(len(post) for _, post, _ in terms)
         self.seconds = durations.trains(self.chip.timing, self.chip.update.train_length, number)
         self._wait()
-        self.devices.update(self.crossbar.stored, terms, step, self.chip.update, self.updates)
+        for each in self.pulsed_arrays:
+            step = change / each.crossbar.weight_range
+            each.devices.update(each.crossbar.stored, terms, step, self.chip.update, self.updates)
         return self._pulsed()
 
     def _watch(self, terms: list[tuple[float, Any, Any]], step: float) -> None:

@@ -16,6 +16,7 @@ from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Contrast, Moved
 from neuroep.learning.optimisers import SGD
 from neuroep.runs import config, training
+from neuroep.runs.session import Session
 from tests.neuroep.engines.chip.conftest import nested
 from tests.neuroep.engines.chip.two_arrays import TwoArrays
 
@@ -189,6 +190,28 @@ def test_pulses_end_at_a_devices_own_conductance(mapping, scheme):
         own = high if way else low
         np.testing.assert_allclose(crossbar.stored, np.clip(own, -1, 1), rtol=1e-5)
         assert len(np.unique(np.round(crossbar.stored, 4))) > 20
+
+
+@pytest.mark.parametrize("scheme", ["pulsed", "mixed_precision"])
+@pytest.mark.parametrize("spread", [0.0, 0.5])
+def test_pulses_move_the_array_of_the_transposed_path_as_well(small, scheme, spread):
+    """The same pulses: alike devices end alike, others answer each in its own way, about the same mean."""
+    chip = {"update.scheme": scheme, "device.pulse.dw_min": 1e-5, "transposed.devices": "own"}
+    chip |= {"update.signals": "contrast"} if scheme == "pulsed" else {}
+    outcome = small(chip | {"device.pulse.dw_min_spread": spread, "crossbar.weight_headroom": 4.0})
+    first = Session.open(outcome.parts.config, corpus=outcome.parts.corpus).engine
+    for name, array in outcome.engine.arrays.items():
+        bar = array.crossbar
+        moves = [each.stored - first.arrays[name].crossbar.stored for each in (bar, bar.other)]
+        apart = np.abs(moves[0] - moves[1])
+        assert np.abs(moves[0]).max() > 10 * 1e-5
+        if spread or scheme == "pulsed":
+            assert apart.max() > 1e-5
+            assert np.corrcoef(moves[0].ravel(), moves[1].ravel())[0, 1] > 0.5
+        else:
+            np.testing.assert_array_equal(moves[0], moves[1])
+        for each in (bar, bar.other):
+            np.testing.assert_allclose(each.weights(), each.stored * each.weight_range, atol=1e-5)
 
 
 def two_arrays() -> TwoArrays:
