@@ -11,6 +11,7 @@ limit                        cost
 weights at the range         share of weights at the range of their devices, which follow the update no further
 pulse trains too short       share of trains whose strongest lines ask for more slots than there are
 outputs at a bound           share of the outputs' error that passes no gradient on (``health.stuck_error``)
+layers at a bound            share of synapses that no gradient reaches at all, in exact arithmetic either
 what a cause costs          what the contrast's cosine with the exact one gains when the cause is taken away
 readings beyond the ranges   what it gains when the same weights are programmed, and the ranges calibrated, anew
 ===========================  ==========================================================================================
@@ -47,6 +48,7 @@ LEARNED = 0.98
 """Training accuracy from which nothing limits learning: there is hardly an error left to learn from."""
 BEYOND = "readings beyond the ranges"
 RANGE, TRAINS, OUTPUTS = "weights at the range", "pulse trains too short", "outputs at a bound"
+LAYERS = "layers at a bound"
 UNKNOWN = "the contrast"
 
 
@@ -105,7 +107,8 @@ def diagnose(
     arrays: Mapping[str, Mapping[str, float]] | None = None,
     *,
     epoch: int = 0,
-    named: Sequence[Entries] | None = None,
+    before: Sequence[Entries] = (),
+    search: bool = True,
 ) -> Diagnosis:
     """Measure what limits learning on a session's chip with its weights as they are now; the session stays as it is.
 
@@ -117,16 +120,19 @@ def diagnose(
         What the arrays told of limits while they learned, :meth:`Engine.array_health`; default what the probe saw.
     epoch : int
         Keys the draws.
-    named : sequence of mapping, optional
-        Limits of an earlier record, by which the loss is shared out; without them causes are taken away one by one.
+    before : sequence of mapping
+        Limits of an earlier record.
+    search : bool
+        Take causes away one by one; else what is lost now is shared out among those of ``before``, if there are any.
     """
     probe, engine = _probe(session, epoch), twin(session.engine)
     probed = probe.probed(engine)
     shares = engine.array_health() if arrays is None else arrays
-    found = [*_of_arrays(session.config, shares), *_of_outputs(session.config, probed)]
+    found = [*_of_arrays(session.config, shares), *_of_outputs(session.config, probed), _of_layers(probed, before)]
     if probed.lost >= SAID:
-        search = _Search(session, probe, probed, shares)
-        found += search.limits() if named is None else search.again(named)
+        asked = _Search(session, probe, probed, shares)
+        known = _of_contrasts(before)
+        found += asked.again(known) if known and not search else asked.limits()
     ranked = sorted((limit for limit in found if limit.cost >= SAID), key=lambda limit: -limit.cost)
     return Diagnosis(tuple(ranked), probed)
 
@@ -158,6 +164,22 @@ def _of_outputs(config: Config, probed: Probed) -> Iterator[Limit]:
     """Yield that outputs cannot be pulled away from their bounds."""
     where = f"{probed.stuck:.0%} of their error passes no gradient on"
     yield Limit(OUTPUTS, probed.stuck if probed.stuck > 0.5 else 0.0, where, *_cure(config, (cures.OUTPUTS,)))
+
+
+def _of_layers(probed: Probed, before: Sequence[Entries]) -> Limit:
+    """Return that no gradient reaches a synapse; what was the worst limit before has most likely put layers there."""
+    silent = [name for name, error in probed.errors.items() if error.wanted == 0]
+    if len(silent) == len(probed.errors):
+        silent = []  # no output errs, or all of them are at a bound, which is said already
+    first: Entries = before[0] if before else {"cure": "", "overrides": ()}
+    where = f"no gradient reaches {', '.join(silent)}"
+    return Limit(LAYERS, len(silent) / len(probed.errors), where, first["cure"], tuple(first["overrides"]))
+
+
+def _of_contrasts(before: Sequence[Entries]) -> list[Limit]:
+    """Return the limits of an earlier record that cost the contrast its direction and have a name."""
+    own = [Limit(**{**entry, "overrides": tuple(entry["overrides"])}) for entry in before]
+    return [limit for limit in own if limit.name not in (RANGE, TRAINS, OUTPUTS, LAYERS, UNKNOWN)]
 
 
 def _cure(config: Config, wanted: Sequence[Cure]) -> tuple[str, tuple[str, ...]]:
@@ -198,17 +220,12 @@ class _Search:
         cured = self._cured(worst, fresh, gains[worst])
         return [cured if limit.name == worst.name else limit for limit in found]
 
-    def again(self, named: Sequence[Entries]) -> list[Limit]:
-        """Return limits that were named before with what is lost now, shared out as then."""
-        own = [Limit(**{**entry, "overrides": tuple(entry["overrides"])}) for entry in named]
-        own = [limit for limit in own if limit.name not in (RANGE, TRAINS, OUTPUTS)]
-        total = sum(limit.cost for limit in own)
-        if not total:
-            return [Limit(UNKNOWN, self.probed.lost, self._cosines())]
-        now = min(1.0, self.probed.lost / total)
+    def again(self, known: Sequence[Limit]) -> list[Limit]:
+        """Return limits that were found before with what is lost now, shared out as then."""
+        now = min(1.0, self.probed.lost / sum(limit.cost for limit in known))
         causes = {cause.name: cause for cause in cures.CAUSES}
-        places = {limit.name: self._place(causes.get(limit.name)) for limit in own}
-        return [replace(limit, cost=limit.cost * now, where=places[limit.name]) for limit in own]
+        places = {limit.name: self._place(causes.get(limit.name)) for limit in known}
+        return [replace(limit, cost=limit.cost * now, where=places[limit.name]) for limit in known]
 
     def _place(self, cause: Cause | None) -> str:
         return _shares(self._stops()) if cause is None else self._where(cause)

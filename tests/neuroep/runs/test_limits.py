@@ -101,7 +101,7 @@ def test_a_record_of_an_older_version_has_no_limits():
 
 
 def test_measuring_changes_no_bit_and_a_resumed_run_says_the_same(tmp_path):
-    """Three epochs: causes are searched in the first two, the third shares out what the second found."""
+    """Three epochs: causes are searched for in the first one, the others share out what it found."""
     chip = ("--chip", "pcm", "--limit", "200", "--nudged_steps", "6")
     trained(tmp_path / "whole", *chip, epochs=3)
     trained(tmp_path / "parted", *chip, epochs=2)
@@ -111,7 +111,7 @@ def test_measuring_changes_no_bit_and_a_resumed_run_says_the_same(tmp_path):
     for one, other in zip(whole, parted, strict=True):
         assert one["limits"] and one["limits"] == other["limits"] and one["contrasts"] == other["contrasts"]
     searched = [limit["name"] for limit in whole[1]["limits"]]
-    assert {limit["name"] for limit in whole[2]["limits"]} <= {*searched, limits.RANGE, limits.TRAINS, limits.OUTPUTS}
+    assert {limit["name"] for limit in whole[2]["limits"]} <= {*searched, limits.RANGE, limits.OUTPUTS}
     record = training.train(config.load(REVIEWS, given), tmp_path / "silent", progress=False, diagnose=False)
     assert "limits" not in record
     files = [(tmp_path / name / "checkpoint.safetensors").read_bytes() for name in ("whole", "parted", "silent")]
@@ -129,7 +129,17 @@ def test_a_session_is_diagnosed_and_left_as_it_is():
     assert found.limits[0].name == "resolution of the ADC" and found.limits[0].overrides[0] == "--chip.adc.bits"
     assert list(found.limits) == sorted(found.limits, key=lambda limit: -limit.cost)
     assert json.loads(runs.as_json(found.as_dict()))["limits"][0]["name"] == "resolution of the ADC"
-    again = limits.diagnose(session, named=[limit.as_dict() for limit in found.limits])
+    before = [limit.as_dict() for limit in found.limits]
+    again = limits.diagnose(session, before=before, search=False)
     assert [limit.name for limit in again.limits] == [limit.name for limit in found.limits]
     total = sum(limit.cost for limit in found.limits)
     assert again.limits[0].cost == pytest.approx(found.limits[0].cost * min(1, found.probed.lost / total))
+
+
+def test_layers_that_died_point_to_what_killed_them(tmp_path):
+    """Conductances that follow the nudge push all hidden neurons to a bound: the fault stays named behind it."""
+    shifted = ("--chip.device.nudge_shift", "1e-3", *FINE)
+    record = trained(tmp_path / "run", "--chip", "ideal", *shifted, epochs=4)
+    first = record["limits"][0]
+    assert first["name"] == limits.LAYERS and first["where"].startswith("no gradient reaches query")
+    assert first["overrides"] == ["--chip.nudged.drive", "increments"]
