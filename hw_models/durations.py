@@ -1,6 +1,7 @@
 """How long a read, a step, a sweep, an update and a classification take [s]; pure functions of a chip's timing.
 
-    product         t_dac + t_int + n t_adc + t_dig            n = min(lines, columns of one ADC) conversions in turn
+    product         d (t_dac + t_int + n t_adc) + t_dig        n = min(lines, columns of one ADC) conversions in turn,
+                                                               for each of d digits of the code
     step of a layer the longest of its products; dt tau where it settles in continuous time
     sweep           synchronous: the longest step; layer by layer: the sum over the groups of the longest of each
     input           rows of the clamped input that a sample sends through an array, one after the other
@@ -20,9 +21,16 @@ import math
 from collections.abc import Iterable, Mapping
 
 from hw_models.chip.timing import Timing
+from hw_models.clock import Clock
+from hw_models.tally import CurrentPhase
 
 
-def product(timing: Timing, shared: int = 1, lines: int | None = None) -> float:
+def clock(timing: Timing, phase: CurrentPhase | None = None) -> Clock:
+    """Return the clock of a chip with these durations, which counts for a phase."""
+    return Clock(timing.passes, timing.read, timing.copies, phase)
+
+
+def product(timing: Timing, shared: int = 1, lines: int | None = None, digits: int = 1) -> float:
     """Return the seconds of one product of an array, up to the lines of the next.
 
     Parameters
@@ -33,9 +41,11 @@ def product(timing: Timing, shared: int = 1, lines: int | None = None) -> float:
         Sensed lines of a tile that take turns at one ADC.
     lines : int, optional
         Sensed lines of a tile; fewer than ``shared`` take fewer turns.
+    digits : int
+        Digits in which inputs are applied, one after the other.
     """
     turns = shared if lines is None else min(shared, lines)
-    return timing.dac + timing.integration + turns * timing.adc + timing.digital
+    return digits * (timing.dac + timing.integration + turns * timing.adc) + timing.digital
 
 
 def time_constant(timing: Timing, layer: str) -> float | None:
@@ -50,7 +60,9 @@ def pace(timing: Timing, layer: str) -> float:
     return min(timing.tau.values()) / timing.tau[layer]
 
 
-def step(timing: Timing, layer: str = "", dt: float = 1.0, shared: int = 1, lines: Iterable[int] = ()) -> float:
+def step(
+    timing: Timing, layer: str = "", dt: float = 1.0, shared: int = 1, lines: Iterable[int] = (), digits: int = 1
+) -> float:
     """Return the seconds of one step of a layer.
 
     Parameters
@@ -65,11 +77,14 @@ def step(timing: Timing, layer: str = "", dt: float = 1.0, shared: int = 1, line
         Sensed lines that take turns at one ADC.
     lines : iterable of int
         Sensed lines of a tile of each array that the step reads; they are read side by side.
+    digits : int
+        Digits in which inputs are applied, one after the other.
     """
     constant = time_constant(timing, layer)
     if constant is not None:
         return dt * constant * pace(timing, layer)
-    return max((product(timing, shared, each) for each in lines), default=product(timing, shared))
+    each = [product(timing, shared, number, digits) for number in lines]
+    return max(each, default=product(timing, shared, None, digits))
 
 
 def sweep(groups: Iterable[Iterable[str]], steps: Mapping[str, float]) -> float:

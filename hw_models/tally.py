@@ -7,9 +7,15 @@ part has a tally of its own; those of one chip share a :class:`CurrentPhase`, so
 operation                     one is
 ============================  ======================================================================================
 forward, transposed           a sample read through a crossbar; see :meth:`hw_models.arrays.crossbar.Crossbar.work`
+activation W                  an array of one tile, side and slice read once for a sample
+square W, charge W            a pS of conductance through which x^2, or the size of x, was driven in full-scale units,
+                              where currents are metered (:mod:`hw_models.arrays.loads`)
 dac, adc, addition, read W    a conversion, a digital addition of tile sums, a device read; W the direction
 write                         a device, or an integer weight, written
 pulse                         a programming pulse of one device
+slot                          a slot of the trains of an array, one behind the other
+firing                        a line that fires in one, where metered
+half                          a device on such a line: a coincidence counts on both of its lines
 conversion                    a state digitised
 conversion_at_stop            such a state beyond the last level, as dac_at_stop and adc_W_at_stop of a crossbar
 hold                          a state of one phase held, by a sample-and-hold of its neuron
@@ -17,6 +23,7 @@ event W, synaptic W           an event sent, and one synapse it reaches
 multiply-add W                of digital arithmetic; W also update, logits, read-out
 softmax                       an exponential, and its share of the normalisation: two for each logit
 response                      a neuron moved by one step
+picosecond                    time on the chip; see :mod:`hw_models.clock`
 ============================  ======================================================================================
 """
 
@@ -31,6 +38,10 @@ import numpy as np
 
 PHASES = ("", "free", "nudged", "update", "evaluate", "calibrate")
 """Of a run; "" where nobody said."""
+
+
+METERS = ("", "square", "charge")
+"""What can be summed up of reads: x^2 G, or the size of x times G, where the width of a pulse carries an input."""
 
 
 class Work(NamedTuple):
@@ -59,6 +70,9 @@ class CurrentPhase:
     ----------
     name : str
         One of :data:`PHASES`.
+    metered : str
+        What crossbars sum up of what their reads draw, for the energy of the cells, one of :data:`METERS`; nothing but
+        where it is asked for, as it takes time.
     number : int or numpy.ndarray
         Of the phases that a sample settles in, 0 for the free one and outside; (samples,) where they take turns of
         their own.
@@ -69,10 +83,27 @@ class CurrentPhase:
     """
 
     def __init__(self) -> None:
-        self.name = ""
+        self.name = self.metered = ""
         self.number: int | np.ndarray = 0
         self.nudge = 0.0
         self.rows: np.ndarray | None = None
+
+    @contextmanager
+    def metering(self, what: str = "square") -> Iterator[None]:
+        """Sum up inside what reads of crossbars draw, and count firings of lines.
+
+        Raises
+        ------
+        ValueError
+            If it is none of :data:`METERS`.
+        """
+        if what not in METERS:
+            raise ValueError(f"metered = {what!r}: allowed are {', '.join(map(repr, METERS))}")
+        before, self.metered = self.metered, what
+        try:
+            yield
+        finally:
+            self.metered = before
 
     @contextmanager
     def turn(self, number: int | np.ndarray, nudge: float) -> Iterator[None]:

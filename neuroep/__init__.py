@@ -13,6 +13,7 @@
 Session           corpus, network, calibrated engine and estimator of a run or a configuration
 train             a configuration into a run directory
 evaluate, deploy  a run, on its own devices or another chip; on chips of several seeds
+cost              joules, seconds and area of a classification and of an update on a chip
 load_config       read a configuration file
 load_chip         a preset, a registered chip, or a TOML file
 data              ``data.load``: corpora and word vectors; ``data.batches``
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from neuroep.gradients import estimators, yardsticks
     from neuroep.network import builders as networks
     from neuroep.runs.config import load as load_config
+    from neuroep.runs.costs import cost
     from neuroep.runs.deployment import deploy, evaluate
     from neuroep.runs.session import Session
     from neuroep.runs.training import train
@@ -47,6 +49,7 @@ __version__ = "0.2.0"
 __all__ = [
     "Session",
     "__version__",
+    "cost",
     "data",
     "deploy",
     "engines",
@@ -61,6 +64,7 @@ __all__ = [
 ]
 _HOMES = {
     "Session": ("neuroep.runs.session", "Session"),
+    "cost": ("neuroep.runs.costs", "cost"),
     "deploy": ("neuroep.runs.deployment", "deploy"),
     "estimators": ("neuroep.gradients.estimators", ""),
     "evaluate": ("neuroep.runs.deployment", "evaluate"),

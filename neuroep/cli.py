@@ -24,6 +24,7 @@ examples:
   neuroep demo
   neuroep train examples/configs/reviews.toml --out runs/reviews --epochs 5 --engine reference
   neuroep evaluate runs/reviews --split test --json
+  neuroep cost runs/reviews --chip hermes
   neuroep sweep runs/reviews --chip pcm --vary chip.adc.bits=3:10 --seeds 3 --out runs/bits
   neuroep report runs/bits
 
@@ -199,10 +200,18 @@ def _add_runs(add: Callable[..., Parser]) -> None:
     command.add_argument("--json", action="store_true", help="print one line of JSON")
     command.add_argument("--quiet", action="store_true", help="show no progress bar")
 
+    command = add("cost", _cost, "tell what a run takes on a chip: joules, seconds, area, and what is left out")
+    command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory, or configuration (initial weights)")
+    command.add_argument("--split", default="test", metavar="NAME", help="split to classify (default: test)")
+    command.add_argument("--samples", type=int, default=64, metavar="N", help="samples to classify (default: 64)")
+    command.add_argument("--no-update", action="store_true", help="leave out what an update takes")
+    command.add_argument("--json", action="store_true", help="print one line of JSON, in SI units")
+
     command = add("chips", _chips, "list the chips, or show one with its sources", settings=False)
     command.add_argument("name", nargs="?", metavar="NAME", help="preset, registered chip or TOML file")
     command.add_argument("--toml", action="store_true", help="print it as TOML, to start one's own from")
     command.add_argument("--fields", action="store_true", help="list all fields of a chip with units and defaults")
+    command.add_argument("--components", action="store_true", help="list the components that chips are priced by")
 
     command = add("import-published", _import_published, "turn a published torch state dict into a run directory")
     command.add_argument("file", metavar="FILE", help="state dict with synapses.N.weight and synapses.N.bias")
@@ -296,11 +305,23 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     say(runs.as_json(found.as_dict()) if arguments.json else found.as_text())
 
 
+def _cost(arguments: argparse.Namespace) -> None:
+    from neuroep.runs import costs, directory as runs
+
+    streams.check_output()
+    how = {"overrides": arguments.overrides, "split": arguments.split, "samples": arguments.samples}
+    found = costs.cost(arguments.source, **how, update=not arguments.no_update)
+    say(runs.as_json(found.as_dict()) if arguments.json else found.as_text())
+
+
 def _chips(arguments: argparse.Namespace) -> None:
+    from hw_models import components
     from hw_models.chip import files, pages
 
     streams.check_output()
-    if arguments.fields:
+    if arguments.components:
+        say(components.listing())
+    elif arguments.fields:
         say(pages.fields())
     elif arguments.name is None:
         say(pages.listing())

@@ -57,6 +57,8 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     yield "mixed precision", mixed, {}
     yield "converters", {"dac": READ, "adc": READ | {"noise": 0.01}, "device": NOISE}, {"optimiser": SGD()}
     yield "stochastic converters", {"dac": READ | {"stochastic": True}, "adc": READ | {"stochastic": True}}, {}
+    bent = {"gain_spread": 0.1, "offset_spread": 0.02, "inl": 0.03, "dnl": 0.3}
+    yield "converters that err", {"dac": READ | {"digit_bits": 2}, "adc": READ | bent}, {}
     yield "calibrated", {"adc": {"bits": 7, "percentile": 99.0}}, {}
     yield "proportional", {"adc": READ, "device": NOISE | {"read_noise_law": "proportional"}}, {"dt": 0.5}
     yield "programming", {"device": {"programming_noise": [0.3], "stuck_low": 0.1, "mismatch": 0.1}}, {}

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -13,13 +14,15 @@ from typing import NamedTuple
 import numpy as np
 
 from analysis.gradients.gradient_error import CONVERGED
+from hw_models.cost.bill import Bill
 from hw_models.reading import Entries, Page
 from neuroep.data import Corpus
 from neuroep.data.baseline import linear_accuracy
 from neuroep.data.batch import Batch
+from neuroep.errors import UserError
 from neuroep.gradients import angles, yardsticks
 from neuroep.gradients.contrast_error import NULL, Gradient, Probe
-from neuroep.runs import directory as runs, limits, training
+from neuroep.runs import costs, directory as runs, limits, training
 from neuroep.runs.compiling import clock, warm_up
 from neuroep.runs.config import Config
 from neuroep.runs.directory import Run
@@ -89,6 +92,8 @@ class Contestant:
     limits: list[Page] = field(default_factory=list)
     """What limits learning on a chip, the worst first: as its last epoch says, or, where weights were taken over, as
     they are; see :mod:`neuroep.runs.limits`."""
+    bills: dict[str, Page] = field(default_factory=dict)
+    """Of a classification of a test sample and of an update, by these names, where the chip has constants of cost."""
 
     @property
     def worst_cosine(self) -> float:
@@ -177,7 +182,15 @@ class Bench:
             [],
             None if config.chip is None else config.chip.differences(),
             self._limits(name, parts, learns),
+            {} if test.cost is None else self._bills(parts, test.cost),
         )
+
+    def _bills(self, parts: Session, classification: Bill) -> dict[str, Page]:
+        """Return what a test sample takes on a chip, and an update where the chip can learn with these settings."""
+        found = {"classification": classification.as_dict()}
+        with suppress(UserError):  # one that cannot learn with these settings has no update
+            found["update"] = costs.learned(parts).as_dict()
+        return found
 
     def _limits(self, name: str, parts: Session, learns: bool) -> list[Page]:
         """Return what limits learning on a chip: as the last epoch says, or with the weights as they are."""

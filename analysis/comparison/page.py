@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
-from analysis.drawing import counters, html, numbers, panels, settings, style
+from analysis.drawing import bills, counters, html, numbers, panels, settings, style
+from analysis.drawing.bills import Bills
 from analysis.drawing.panels import Panel, Picture
 
 from matplotlib.axes import Axes
@@ -127,6 +128,24 @@ COUNTERS = Panel(
     _counted,
     [Picture(_bars, "Counted per test sample, on a logarithmic scale.", "counters per inference", None, _wide)],
     below=_table,
+    beside=False,
+)
+
+
+def _bills(result: Comparison) -> list[Bills]:
+    """Return the bills of all contestants by what for; nothing where nothing is known of what chips take."""
+    whats = ("classification", "update")
+    found = [[(one.name, one.bills[what]) for one in result.contestants if what in one.bills] for what in whats]
+    return [{f"{name}, {what}": bill for name, bill in each} for what, each in zip(whats, found, strict=True) if each]
+
+
+BILLS = Panel(
+    "What an inference takes",
+    31,
+    _bills,
+    [Picture(lambda result, ax: bills.plot_bills(result, ax), "Energy by part of the chip.", "energy by part", None)],
+    title="On the chips: a test sample, and an update of a batch",
+    below=lambda results: "\n".join(f"{bills.table(result)}\n{bills.sources(result)}" for result in results),
     beside=False,
 )
 

@@ -16,8 +16,14 @@ from hw_models.text import lined
 from neuroep.data.text_corpus import TextCorpus
 from neuroep.errors import ConfigError
 from neuroep.runs import config as configuration, limits
+from neuroep.runs.bills import quantity
 from neuroep.runs.config import Config
 
+PAID = {
+    ("classification", "energy"): "J a sample", ("classification", "latency"): "s a sample",
+    ("update", "energy"): "J an update", ("update", "latency"): "s an update",
+}  # fmt: skip
+"""Columns of what a chip takes, by bill and entry."""
 RESULTS, TABLE, PICTURE = "comparison.json", "comparison.txt", "comparison.png"
 
 
@@ -48,7 +54,8 @@ class Comparison:
     def as_text(self) -> str:
         """Return a table for reading."""
         width = max(len(found.name) for found in self.contestants) + 2
-        head = ("train", "test", "agree", "steps", "worst cosine", "seconds", "MiB")
+        paid = [name for name in PAID if any(name[0] in found.bills for found in self.contestants)]
+        head = ("train", "test", "agree", "steps", "worst cosine", "seconds", "MiB", *(PAID[name] for name in paid))
         lines = [f"{'':<{width}}" + "".join(f"{title:>{max(9, len(title) + 2)}}" for title in head)]
         for found in self.contestants:
             worst = "-" if math.isnan(found.worst_cosine) else f"{found.worst_cosine:.4f}"
@@ -56,6 +63,7 @@ class Comparison:
             lines.append(
                 f"{found.name:<{width}}{found.accuracy['train']:>9.1%}{found.accuracy['test']:>9.1%}"
                 f"{found.agreement:>9.1%}{found.steps:>9.1f}{worst:>14}{sum(found.seconds.values()):>9.1f}{memory:>9}"
+                + "".join(f"{_paid(found, name):>{max(9, len(PAID[name]) + 2)}}" for name in paid)
             )
         lines += [f"{found.name}: {line}" for found in self.contestants for line in limits.lines(found.limits)[:1]]
         if self.baseline is not None:
@@ -103,6 +111,12 @@ def _contestant(values: Entries) -> Contestant:
     divergence = {name: _numbers(steps) for name, steps in values["divergence"].items()}
     found = {"gradient": [Alignment(**row) for row in rows], "divergence": divergence}
     return Contestant(**{**values, **found, "energy": _numbers(values["energy"])})
+
+
+def _paid(found: Contestant, name: tuple[str, str]) -> str:
+    """Return one entry of a contestant's bills; latencies of copies that work side by side are those of one."""
+    value = found.bills.get(name[0], {}).get(name[1])
+    return "-" if value is None else quantity(value, "J" if name[1] == "energy" else "s")
 
 
 def _numbers(values: Sequence[float | None]) -> list[float]:

@@ -30,6 +30,7 @@ NAMES: Mapping[str, str] = {
     "synaptic_operations": "synaptic operations",
     "additions": "sums over tiles and slices",
     "digital_operations": "digital operations",
+    "chip_picoseconds": "picoseconds on the chip",
 }
 """What counters are called in pictures and tables, in their order."""
 

@@ -43,6 +43,7 @@ def plot_conductance_trajectories(result: Learning, ax: Axes | None = None) -> A
     style.whole_steps(ax)
     devices = "G+ solid, G- dashed" if result.paired else "G"
     devices += f", highest of {result.slices} slices" if result.slices > 1 else ""
+    devices += f", first of {result.crossbars} crossbars" if result.crossbars > 1 else ""
     y = "weight [1]" if result.conductances is None else f"conductance, {devices} [uS]"
     style.dress(ax, x="update", y=y, title=f"{result.synapse} while it learns")
     style.legend(

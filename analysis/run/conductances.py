@@ -1,4 +1,3 @@
-# Tested by tests/analysis/test_pictures.py
 """Conductances of a chip's devices before and after learning, from the checkpoint alone: no data are needed."""
 
 from __future__ import annotations
@@ -69,14 +68,18 @@ def _sides(crossbar: Crossbar) -> list[np.ndarray]:
 
 
 def crossbars(run: Run, saved: Checkpoint, parameters: Entries, as_learned: bool) -> dict[str, Crossbar]:
-    """Return the crossbars of a run with these weights, programmed, or the devices as the checkpoint holds them."""
+    """Return the crossbars of a run with these weights, programmed, or the devices as the checkpoint holds them.
+
+    By their names; a synapse whose rule needs several has several.
+    """
     network = network_of(run, saved)
     if network is None:
         return {}
     engine = build_engine(run.config, network, parameters)
     if as_learned and saved.devices:
         engine.load_optimiser_state(saved.optimiser, saved.devices)
-    return {name: array.crossbar for name, array in engine.arrays.items() if isinstance(array, CrossbarArray)}
+    arrays = [array for array in engine.arrays.values() if isinstance(array, CrossbarArray)]
+    return {crossbar.name: crossbar for array in arrays for crossbar in array.rule.crossbars.values()}
 
 
 def _histogram(result: Conductances, ax: Axes | None) -> Axes:

@@ -17,7 +17,7 @@ MOST = 2
 
 
 @dataclass(frozen=True)
-class Cost:
+class Counting:
     """What one update, or one inference, took."""
 
     per: str
@@ -29,30 +29,30 @@ class Cost:
     """Share of conversions beyond the last level, by converter, of the updates of the epoch."""
 
 
-def costs(metrics: Metrics) -> list[Cost]:
+def costs(metrics: Metrics) -> list[Counting]:
     """Return what was counted in the last epoch, where anything was: of an update, then of a sample of each split."""
     if not metrics:
         return []
     last = metrics[-1]
     about = "Counted per weight update over all its samples, free and nudged phases, in the last epoch."
     stops = counters.at_stop(last.get("counters", {}))
-    found = [Cost("update", counters.per_update(metrics), about, stops)]
+    found = [Counting("update", counters.per_update(metrics), about, stops)]
     found += [
-        Cost("inference", counters.per_inference(split), f"Counted per sample of split '{name}'.", {})
+        Counting("inference", counters.per_inference(split), f"Counted per sample of split '{name}'.", {})
         for name, split in last["evaluate"].items()
     ]
     return [cost for cost in found if any(number > 0 for number in cost.counted.values())]
 
 
-def _costs(subject: Subject) -> list[Cost]:
+def _costs(subject: Subject) -> list[Counting]:
     return costs(subject.metrics)
 
 
-def _bars(result: Cost, ax: Axes | None) -> Axes:
+def _bars(result: Counting, ax: Axes | None) -> Axes:
     return counters.plot_counters({"run": result.counted}, ax, per=result.per)
 
 
-def at_stop(results: Sequence[Cost]) -> str:
+def at_stop(results: Sequence[Counting]) -> str:
     """Say which share of the conversions of the last epoch's updates lay beyond the last level."""
     found = {kind: share for cost in results for kind, share in cost.at_stop.items() if share > 0}
     if not found:

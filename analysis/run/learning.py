@@ -47,6 +47,8 @@ class Learning:
     """Whether a weight is the difference of two devices."""
     slices: int = 1
     """Slices of a weight, of which the most significant is followed."""
+    crossbars: int = 1
+    """Crossbars that hold the weights, of which the conductances are the first one's."""
 
     @property
     def updates(self) -> int:
@@ -155,16 +157,18 @@ def _conductances(engine: Engine, synapse: str) -> np.ndarray | None:
     return None if crossbar is None else np.stack([side[-1] for side in crossbar.conductances()])
 
 
-def _geometry(engine: Engine, synapse: str) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], bool, int]:
-    """Return inner borders of tiles along outputs and inputs, whether weights are pairs, and their slices."""
+def _geometry(engine: Engine, synapse: str) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], bool, int, int]:
+    """Return inner borders of tiles along outputs and inputs, whether weights are pairs, slices, and crossbars."""
     crossbar = _crossbar(engine, synapse)
     if crossbar is None:
-        return ((), ()), True, 1
+        return ((), ()), True, 1, 1
     bar, shape = crossbar.layout, crossbar.shape
     outputs, inputs = (
         tuple(last for _, last in blocks(*cut)[:-1]) for cut in zip(shape, (bar.columns, bar.rows), strict=True)
     )
-    return (outputs, inputs), crossbar.devices.paired, bar.slices
+    array = engine.arrays[synapse]
+    several = len(array.rule.crossbars) if isinstance(array, CrossbarArray) else 1
+    return (outputs, inputs), crossbar.devices.paired, bar.slices, several
 
 
 def learn_on(subject: Subject) -> list[Learning]:

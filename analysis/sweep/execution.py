@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.sweep.trials import file_hash
+from hw_models.cost.bill import Bill
 from hw_models.reading import Entries, Page
 from neuroep import data
 from neuroep.data import Corpus
@@ -21,7 +22,7 @@ from neuroep.data.catalogue import Origin
 from neuroep.data.selection import per_sequence, select
 from neuroep.errors import CheckpointError, DataError
 from neuroep.randomness import generator
-from neuroep.runs import config as configuration, directory as runs, training
+from neuroep.runs import config as configuration, costs, directory as runs, training
 from neuroep.runs.checkpoints import Checkpoint
 from neuroep.runs.config import Config
 from neuroep.runs.evaluation import Evaluation
@@ -108,7 +109,8 @@ def execute(spec: Entries) -> Page:
     -------
     dict
         Accuracy, loss and what else was measured, and the counters: of the evaluation when deployed, of the last
-        epoch's training when learnt.
+        epoch's training when learnt. Where the chip has constants of cost, ``energy`` [J], ``latency`` [s] and ``area``
+        [m^2] of a classification, and, when learnt, ``update_energy`` and ``update_latency``.
     """
     tables = dict(spec["config"])
     if tables["engine"]["kind"] == "local":
@@ -138,7 +140,9 @@ def learn(spec: Entries, config: Config, corpus: Corpus) -> Page:
         record = training.train(config, path, start=start, progress=False, corpus=corpus, diagnose=False)
         session = Session.open(replace(runs.load(path), config=config), corpus=corpus)
         found = _evaluated(session, spec)
+        learned = costs.learned(session) if found.cost is not None else None
     trained = {f"train_{name}": value for name, value in record["train"].items()}
+    trained |= {} if learned is None else {f"update_{name}": value for name, value in _bill(learned).items()}
     return {**_measures(found), **trained, "updates": record["updates"], "counters": record["counters"]}
 
 
@@ -163,4 +167,11 @@ def _measures(found: Evaluation) -> Page:
         "dead_outputs": found.dead_outputs,
         "steps": found.steps,
         "converged": found.converged,
+        **({} if found.cost is None else _bill(found.cost)),
     }
+
+
+def _bill(bill: Bill) -> Page:
+    """Return joules, seconds and square metres, those that are known."""
+    found = {"energy": bill.energy, "latency": bill.seconds, "area": bill.square_metres}
+    return {name: value for name, value in found.items() if value is not None}

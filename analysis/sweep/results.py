@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from analysis.sweep.ledger import RUN, SWEEP, TRIALS, read_name, read_page
 from analysis.sweep.points import Point, points, present, rank, shown
 from analysis.sweep.records import read_records
@@ -22,6 +24,7 @@ from hw_models.text import lined
 from hw_models.whole_files import replaced
 from neuroep.errors import ConfigError
 from neuroep.runs import directory as runs
+from neuroep.runs.bills import quantity
 
 if TYPE_CHECKING:
     import pyarrow
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 RESULTS, TIMINGS = "results.parquet", "timings.parquet"
 MEASURED = ("accuracy", "loss")
 """First columns after the seed; the others follow by name."""
+PRICED = {"energy": "J", "latency": "s", "area": "m^2", "update_energy": "J", "update_latency": "s"}
+"""What a classification, or an update, takes, where the chips have constants of cost; and the units."""
 TIMED = ("id", "seconds", "attempt", "worker", "finished")
 
 Row = Page
@@ -89,10 +94,20 @@ class Sweep:
         means = [_summary(point, self.fields) for point in self.means]
         return {"about": dict(self.about), "means": means, "rows": list(self.rows)}
 
+    def _priced(self, point: Point, name: str) -> str:
+        """Return the mean of what a point's trials take."""
+        values = dict(zip(self.fields, point.values, strict=True))
+        found = [row[name] for row in self.rows if all(row[f] == v for f, v in values.items()) and row.get(name)]
+        return quantity(float(np.mean(found)), PRICED[name]) if found else "-"
+
     def as_text(self) -> str:
         """Return a table for reading: a line for each point."""
-        heads = (*self.fields, "accuracy", "spread", "seeds", "failed")
-        lines = [[*map(shown, point.values), *_numbers(point)] for point in self.means]
+        priced = [name for name in PRICED if any(row.get(name) is not None for row in self.rows)]
+        heads = (*self.fields, "accuracy", "spread", "seeds", "failed", *(name.replace("_", " ") for name in priced))
+        lines = [
+            [*map(shown, point.values), *_numbers(point), *(self._priced(point, name) for name in priced)]
+            for point in self.means
+        ]
         widths = [max(len(cell) for cell in column) for column in zip(heads, *lines, strict=True)]
         table = ["  ".join(f"{c:>{w}}" for c, w in zip(line, widths, strict=True)) for line in (heads, *lines)]
         count = f"{len(self.rows)} trials, {len(self.failed)} failed" if self.failed else f"{len(self.rows)} trials"

@@ -19,7 +19,7 @@ from neuroep import __version__
 from neuroep.errors import CheckpointError
 
 MODES = ("deploy", "learn")
-FORMAT = 2
+FORMAT = 3
 """Version of what a trial does and returns; part of its identity."""
 SEEDED = {"deploy": "engine.chip_seed", "learn": "training.seed"}
 """Setting that takes the seed of a trial, by mode."""

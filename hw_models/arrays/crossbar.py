@@ -26,10 +26,11 @@ Counted, with r row tiles, c column tiles and s slices, for every sample of a pr
     adc       out r s              in c s                          a reference column's current goes before the ADC
     additions out (r s - 1)        in (c s - 1)                    of converted sums, shifts of slices in
     reads     every device         every device                    those of reference lines in
+    activations r c s sides        r c s sides                     one array of the chip, once
 
-Codes that are sent in d digits (:mod:`hw_models.arrays.serial`) take d times the DAC and ADC conversions and reads,
-their DAC those of a digit's bits, and additions of r s d terms for an output, c s d for an input. An array of the
-transposed path's own counts for itself, under its own name.
+Codes that are sent in d digits (:mod:`hw_models.arrays.serial`) take d times the DAC and ADC conversions, reads and
+activations, their DAC those of a digit's bits, and additions of r s d terms for an output, c s d for an input. An array
+of the transposed path's own counts for itself, under its own name.
 
 The sum that drives reference lines takes out - c additions more; a digital reference those of the driven signals' sum
 and one subtraction for each result, in - 1 + out forward and out - 1 + in transposed. Readings at the stop are those of
@@ -42,22 +43,24 @@ sum of independent terms.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from hw_models.arrays import serial
+from hw_models.arrays import digitwise, lasting, serial
 from hw_models.arrays.converter_bank import Converters
+from hw_models.arrays.loads import PICO, Coding, drawn, shared
+from hw_models.arrays.paired import PairedWeights
 from hw_models.arrays.parts import CrossbarParts
-from hw_models.arrays.paths import WeightError, checked_path, forward_parts, transposed_parts
+from hw_models.arrays.paths import checked_path, transposed_parts
 from hw_models.arrays.programming import Array
 from hw_models.arrays.reading import COLUMNS, Keys, Product
 from hw_models.arrays.sensing import Sensing
-from hw_models.arrays.stored import StoredWeights
 from hw_models.chip import Chip, Transposed
 from hw_models.chip.files import chip_of
+from hw_models.clock import Clock
 from hw_models.errors import ChipError
 from hw_models.kernels.blocks import Run, blocks, serial as one_by_one
 from hw_models.kernels.random import key
@@ -77,6 +80,9 @@ WAYS = ("forward", "transposed")
 STOPS = tuple(name for name in COUNTERS if name.endswith("at_stop"))
 """Readings beyond the last level."""
 
+CODINGS: Mapping[str, Coding] = {"square": "amplitude", "charge": "width"}
+"""What is metered of a read, and how its inputs are coded where that is what counts."""
+
 SUMS = {"dac": "dac", "adc": "adc", "reads": "read", "writes": "write", "additions": "addition"}
 """Counters, and the kind of operation that each is the sum of."""
 
@@ -89,7 +95,7 @@ def totals(performed: Tally) -> dict[str, int]:
     return {name: found[name] for name in COUNTERS}
 
 
-class Crossbar(StoredWeights):
+class Crossbar(PairedWeights):
     """Weights on the devices of a chip.
 
     Parameters
@@ -108,6 +114,8 @@ class Crossbar(StoredWeights):
         float32 or float64, of signals and matrices; conductances are float32.
     tally : Tally, optional
         Where to write what it does; default one of its own.
+    clock : Clock, optional
+        Of the chip; by default one that stands still.
 
     Attributes
     ----------
@@ -136,7 +144,6 @@ class Crossbar(StoredWeights):
         Whether it is such an array.
     """
 
-    other: Crossbar | None = None
     second = False
 
     @checked(ChipError)
@@ -149,46 +156,22 @@ class Crossbar(StoredWeights):
         run: Run = one_by_one,
         dtype: str = "float32",
         tally: Tally | None = None,
+        clock: Clock | None = None,
     ) -> None:
         made = parts if isinstance(parts, CrossbarParts) else CrossbarParts.of(chip_of(parts), name)
-        own = made.transposed.devices == "own"
-        super().__init__(forward_parts(made) if own else made, shape, seed, name, run, dtype)
+        super().__init__(made, shape, seed, name, run, dtype, clock)
         self.reads = 0
         self.tally, self.told = Tally() if tally is None else tally, dict.fromkeys(COUNTERS, 0)
-        self._sample: int | None = None
         self._row_edges = np.array([0] + [b for _, b in self.devices.row_tiles])
         self._column_edges = np.array([0] + [b for _, b in self.devices.column_tiles])
         self.keys: dict[str, Keys] = {}
         self._of_digits: dict[tuple[str, int], Keys] = {}
         self._sensing: dict[str, Sensing | None] = {}
-        self._error = WeightError(made.transposed.weight_error, self.shape, (seed, name))
-        if own:
-            beside = Tally(self.tally.now)
-            self.other = Crossbar(transposed_parts(made), shape, seed, f"{name} transposed", run, dtype, beside)
+        if made.transposed.devices == "own":
+            again = transposed_parts(made), shape, seed, f"{name} transposed", run, dtype
+            self.other = Crossbar(*again, tally=Tally(self.tally.now), clock=clock)
             self.other.second = True
         self.begin()
-
-    @property
-    def converters(self) -> Converters:
-        """DAC and ADC of both directions."""
-        return self._converters
-
-    @converters.setter
-    def converters(self, shared: Converters) -> None:
-        self._converters = shared
-        if self.other is not None:
-            self.other.converters = shared
-
-    @property
-    def sample(self) -> int | None:
-        """Of the batch that all signals belong to; None where every row is a sample."""
-        return self._sample
-
-    @sample.setter
-    def sample(self, number: int | None) -> None:
-        self._sample = number
-        if self.other is not None:
-            self.other.sample = number
 
     def begin(self, *occasion: str | int) -> None:
         """Key the draws of reads and programmings by this occasion from now on, and number the reads anew."""
@@ -209,45 +192,6 @@ class Crossbar(StoredWeights):
             names = (key(*meaning, what, *self._occasion, "digit", digit) for what in Keys._fields)
             self._of_digits[way, digit] = Keys(*names)
         return self._of_digits[way, digit]
-
-    def program(self, weight: Array) -> None:
-        """Write all devices, those of the transposed path too; see :meth:`StoredWeights.program`."""
-        super().program(weight)
-        if self.other is not None:
-            self.other.program(self._error.added(weight))
-
-    def reread(self) -> None:
-        """Rebuild the matrices of products of both paths; see :meth:`StoredWeights.refresh`."""
-        self.refresh()
-        if self.other is not None:
-            self.other.refresh()
-
-    def leak(self) -> None:
-        """Let all devices lose what they lose from one update to the next; see :meth:`StoredWeights.leak`."""
-        super().leak()
-        if self.other is not None:
-            self.other.leak()
-
-    def read_at(self, seconds: float) -> None:
-        """Read all devices so long after they are written; see :meth:`StoredWeights.read_at`."""
-        super().read_at(seconds)
-        if self.other is not None:
-            self.other.read_at(seconds)
-
-    def elapse(self) -> None:
-        """Let the clock go on to the moment of the reads."""
-        super().elapse()
-        if self.other is not None:
-            self.other.elapse()
-
-    @contextmanager
-    def later(self, seconds: float) -> Iterator[None]:
-        """Read so much later inside; see :meth:`StoredWeights.later`."""
-        with ExitStack() as stack:
-            stack.enter_context(super().later(seconds))
-            if self.other is not None:
-                stack.enter_context(self.other.later(seconds))
-            yield
 
     def _count_writes(self) -> None:
         self.tally.add(self.name, "write", self.devices.count, self.shape)
@@ -300,6 +244,8 @@ class Crossbar(StoredWeights):
         self._check_signals("forward", x, self.shape[1])
         self._count("forward", len(x))
         if self.ideal:
+            if self.tally.now.metered:
+                self._meter("forward", [(x, x)], 1.0)
             return self._ideal_forward(x, self._held)
         return self._read("forward", x, self._row_edges, increments)
 
@@ -313,6 +259,8 @@ class Crossbar(StoredWeights):
         self._check_signals("transposed", s, self.shape[0])
         self._count("transposed", len(s))
         if self.ideal:
+            if self.tally.now.metered:
+                self._meter("transposed", [(s, s)], 1.0)
             return self._ideal_transposed(s, self._held, out)
         result = self._read("transposed", s, self._column_edges, increments)
         if out is None:
@@ -326,26 +274,34 @@ class Crossbar(StoredWeights):
         try:
             draws = self.keys[way], self.step
             product = Product(self, converters.of(way), draws, signals, edges, self.sensing(way), self.supply)
-            result = product.read(way, lambda digit: self._digit_keys(way, digit))
+            result = digitwise.read(product, way, lambda digit: self._digit_keys(way, digit))
         except BaseException:
             self.observe(False)
             raise
+        if self.tally.now.metered:
+            self._meter(way, product.pulses(), product.scale)
         if product.driven_at_stop:
             self.tally.add(self.name, "dac_at_stop", product.driven_at_stop, self.shape)
         if product.sensed_at_stop:
             self.tally.add(self.name, f"adc_{way}_at_stop", product.sensed_at_stop, self.shape)
         return result
 
-    @property
-    def supply(self) -> float | Array:
-        """What currents are in this phase as a multiple of what they are in the free one, (rows, 1) where rows differ.
+    def _meter(self, way: str, pulses: Iterable[tuple[Array, Array]], full: float) -> None:
+        """Write down what a read has drawn through the devices, as inputs are coded where that is asked for.
 
-        1 + phase_drift k + nudge_shift sign(nudge), k the number of the phase since the free one.
+        ``pulses`` are what lines are driven with and what devices pass of it, digit by digit.
         """
-        if not self.shifts:
-            return 1.0
-        now, device = self.tally.now, self.device
-        return 1.0 + device.phase_drift * now.numbers(self.sample) + device.nudge_shift * np.sign(now.nudge)
+        found, asked = self.loads(), self.tally.now.metered
+        total, forward = 0.0, way == "forward"
+        for codes, passed in pulses:
+            total += drawn(codes, passed, found.word if forward else found.bit, full, CODINGS[asked])
+            if self.devices.references and not forward:
+                sums = np.stack([codes[:, a:b].sum(1) for a, b in pairwise(self._column_edges.tolist())], axis=1)
+                most = np.array([full * (b - a) for a, b in self.devices.reference_lines], dtype=sums.dtype)
+                driven = shared(np.clip(sums, -most, most) if self.converters.of(way)[0].acts else sums, self.devices)
+                total += drawn(driven, driven, found.references, full, CODINGS[asked])
+        number = round(total * PICO) if np.isfinite(total) else 0
+        self.tally.add(self.name, f"{asked} {way}", number, self.shape)
 
     def sensing(self, way: str) -> Sensing | None:
         """Return the errors of what senses the currents of a direction; None where there are none."""
@@ -362,6 +318,17 @@ class Crossbar(StoredWeights):
         summed, sensed = (own.row_tiles, own.column_tiles) if way == "forward" else (own.column_tiles, own.row_tiles)
         place = self.seed, self.name, way
         return Sensing(self.converters.adc, path, place, own.slices * len(summed), sensed, self.dtype)
+
+    @property
+    def supply(self) -> float | Array:
+        """What currents are in this phase as a multiple of what they are in the free one, (rows, 1) where rows differ.
+
+        1 + phase_drift k + nudge_shift sign(nudge), k the number of the phase since the free one.
+        """
+        if not self.shifts:
+            return 1.0
+        now, device = self.tally.now, self.device
+        return 1.0 + device.phase_drift * now.numbers(self.sample) + device.nudge_shift * np.sign(now.nudge)
 
     def _check_signals(self, way: str, signals: Array, lines: int) -> None:
         if not isinstance(signals, np.ndarray) or signals.dtype.kind not in "fiub":
@@ -387,8 +354,8 @@ class Crossbar(StoredWeights):
     def performed(self) -> Tally:
         """Return all it did as a cost model asks for it: by direction, shape, bits and phase.
 
-        Of each direction ``"dac forward"``, ``"adc forward"``, ``"addition forward"`` and ``"read forward"``, the reads
-        of single devices; ``"write"``, and readings at the stop as in :data:`COUNTERS`.
+        Of each direction ``"dac forward"``, ``"adc forward"``, ``"addition forward"``, ``"read forward"``, the reads of
+        single devices, and ``"activation forward"``; ``"write"``, and readings at the stop as in :data:`COUNTERS`.
         """
         found = Tally()
         for done, number in self.tally.rows():
@@ -401,8 +368,8 @@ class Crossbar(StoredWeights):
             bits[0] = bits[0] if digits == 1 else self.converters.dac.digit_bits
             for what, each, resolution in zip(("dac", "adc", "addition"), self.work(way), (*bits, None), strict=True):
                 found.add(self.name, f"{what} {way}", number * each, self.shape, resolution, done.phase)
-            devices = digits * self.devices.count
-            found.add(self.name, f"read {way}", number * devices, self.shape, None, done.phase)
+            for what, each in (("read", self.devices.count), ("activation", self.arrays)):
+                found.add(self.name, f"{what} {way}", number * digits * each, self.shape, None, done.phase)
         if self.other is not None:
             found.join(self.other.performed())
         return found
@@ -422,6 +389,12 @@ class Crossbar(StoredWeights):
         summed = (outputs - columns) * digits if own.references else middle
         driven = (outputs + own.references) * rows * slices * digits
         return driven, inputs * columns * slices * digits, inputs * (columns * slices * digits - 1) + summed
+
+    @property
+    def arrays(self) -> int:
+        """Number of arrays of the chip that it lies on: one for each tile, side and slice."""
+        own = self.devices
+        return len(own.row_tiles) * len(own.column_tiles) * own.sides * own.slices
 
     def news(self) -> dict[str, int]:
         """Return what the counters have grown by since this was asked last."""
@@ -462,9 +435,8 @@ class Crossbar(StoredWeights):
         if self.increments is not None:
             found["ranges_of_increments"] = _ranges(self.increments)
         found["tally.counts"] = self.tally.packed()
-        if self.other is not None:
-            found |= {f"transposed.{name}": values for name, values in self.other.state().items()}
-            found["transposed.rms"] = np.array(self._error.rms)
+        found |= lasting.packed(self)
+        found |= self._state_of_other()
         order = ("held", "weight_range", "counts", "times", "keys", "ranges")  # as ever: files are the same by byte
         return {name: found[name] for name in order} | found
 
@@ -495,16 +467,9 @@ class Crossbar(StoredWeights):
         for name, bank in zip(("ranges", "ranges_of_increments"), self._banks, strict=False):
             for digitiser, values in zip(bank.digitisers.values(), state[name], strict=True):
                 digitiser.load(values)
+        lasting.load(self, state)
         self._load_stored(state, weight)
-        if self.other is not None:
-            self._load_other(self.other, state, weight)
-
-    def _load_other(self, other: Crossbar, state: Mapping[str, Array], weight: Array | None) -> None:
-        """Take over the state of the transposed path's array."""
-        self._error.rms = float(state["transposed.rms"])
-        start = "transposed."
-        kept = {name.removeprefix(start): values for name, values in state.items() if name.startswith(start)}
-        other.load(kept, None if weight is None else self._error.added(weight))
+        self._load_other(state, weight)
 
     def _take_totals(self, counters: Mapping[str, int]) -> None:
         """Take over counters of a state that has no tally, in no phase; samples of either direction from them."""

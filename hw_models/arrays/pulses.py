@@ -21,6 +21,8 @@ from hw_models.tally import Tally
 
 TRAIN_WORDS = 1 << 22
 """Most trains held at a time."""
+FIRES = np.uint64((1 << 63) - 1)
+"""Slots of a train's word; the last bit is its sign."""
 
 
 class PulsedDevices(PlayedDevices):
@@ -43,7 +45,8 @@ class PulsedDevices(PlayedDevices):
     limits : tuple of numpy.ndarray, optional
         Lowest and highest weight that every device's own conductance range holds, (out, in) each.
     tally : Tally, optional
-        Where to write the pulses given; default one of its own.
+        Where to write the pulses given, slots of trains, and, where it is metered, firings of lines; default one of
+        its own. Whole numbers of pulses take as many slots as the device of most pulses in a row, row after row.
 
     Attributes
     ----------
@@ -119,6 +122,8 @@ class PulsedDevices(PlayedDevices):
         self._check(weights)
         if not up.shape == down.shape == self.shape:
             raise ValueError(f"numbers of pulses are {up.shape} and {down.shape}: {self.shape} is allowed")
+        rows = sum(float(np.maximum(count, 0).max(axis=1, initial=0).sum()) for count in (up, down))
+        self.tally.add(self.name, "slot", round(rows) if np.isfinite(rows) else 0, self.shape)
         if not (np.issubdtype(up.dtype, np.integer) and np.issubdtype(down.dtype, np.integer)):
             return self._given(self._done(ExpectedStep(self, weights, step, 0).mixed(up, down), step, 0))
 
@@ -133,9 +138,18 @@ class PulsedDevices(PlayedDevices):
         self.tally.add(self.name, "pulse", pulses, self.shape)
         return pulses
 
+    def _fired(self, post: np.ndarray, pre: np.ndarray) -> None:
+        """Write down how often lines fire, and the devices that they select: each those of all lines across."""
+        fired = [int(side.sum(dtype=np.float64)) for side in (post, pre)]
+        self.tally.add(self.name, "firing", sum(fired), self.shape)
+        self.tally.add(self.name, "half", fired[0] * self.shape[1] + fired[1] * self.shape[0], self.shape)
+
     def _trains(self, weights: np.ndarray, rows: list[Rows], step: int, number: int) -> int:
         """Play the trains of one chunk of row pairs, sample by sample."""
         post, pre, length = self.trains.words(rows, step, number)
+        if self.tally.now.metered:
+            self._fired(*(np.bitwise_count(words & FIRES) for words in (post, pre)))
+        self.tally.add(self.name, "slot", int(length.sum()), self.shape)
         key = randomness.key(self.seed, "pulse", self.name, "cycle", number)
 
         def play(tile: int, where: Tile) -> int:
@@ -145,7 +159,11 @@ class PulsedDevices(PlayedDevices):
 
     def _steps(self, weights: np.ndarray, rows: list[Rows], step: int, number: int) -> int:
         """Move by expected steps of one chunk of row pairs."""
-        tally = ExpectedStep(self, weights, step, number).trains(self.trains.counts(rows, step, number))
+        counts = self.trains.counts(rows, step, number)
+        if self.tally.now.metered:
+            self._fired(np.abs(counts.post), np.abs(counts.pre))
+        self.tally.add(self.name, "slot", int(counts.length.sum()), self.shape)
+        tally = ExpectedStep(self, weights, step, number).trains(counts)
         return self._done(tally, step, number)
 
     def _done(self, tally: tuple[float, int, int], step: int, number: int) -> int:

@@ -8,19 +8,19 @@ Blocks depend on shapes alone, so that the number of threads changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from copy import copy
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from hw_models.arrays import serial
+from hw_models.arrays import bent_reading, serial
+from hw_models.arrays.carried import Share
 from hw_models.arrays.converters import OPEN, Digitiser
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.programming import Array
 from hw_models.arrays.sensing import Sensing
 from hw_models.arrays.stored import StoredWeights
-from hw_models.kernels import noise as noise_kernels
+from hw_models.kernels import carried as carried_kernels, noise as noise_kernels
 from hw_models.kernels.blocks import blocks, serial as one_by_one
 from hw_models.kernels.random import normals
 
@@ -44,6 +44,8 @@ class Keys(NamedTuple):
     """Read noise of reference columns."""
     adc: Array
     """Rounding of the ADC."""
+    carried: Array
+    """Noise that is carried from read to read."""
 
 
 class Product:
@@ -90,52 +92,61 @@ class Product:
         self.sensing = sensing
         self.plain = not (sensing or self.adc.observing or (self.adc.acts and self.adc.converter.stochastic))
         self.run = one_by_one if self.adc.observing else stored.run
-        self.samples = blocks(self.rows, SAMPLES)
+        self.samples = blocks(self.rows, bent_reading.rows(stored, SAMPLES))
         self.driven_at_stop = self.sensed_at_stop = 0
         self.signals = np.ascontiguousarray(signals, dtype=stored.dtype)
-        self.supplied, self.supply = stored.shifts, supply
         self.codes = self._drive(self.signals)
+        self.supplied, self.supply = stored.shifts, supply
         settings, tiles = stored.converters.dac, stored.tiles
         self.digits = serial.digits(settings, self.dac.unsigned)
         curved = not stored.device.current_voltage.linear
         self.curve = stored.device if curved and not tiles.bent and settings.encoding == "amplitude" else None
         self.full = serial.full_scale(self.dac) if curved or sensing or self.digits > 1 else 1.0
-        self.driven = self._supplied(self._curved(self.codes))
-        self.whole = True
-        self.effective: Array | None = None
-        self.exact = bool(self.planes[0].sides)
+        self.driven = self.curved(self.codes)
+        self.subtracts, self.effective = True, NONE[self.driven.dtype]
+        self.exact = stored.tiles.exact
         self.lined = stored.tiles.lined
         self.raw = stored.devices.digital and (self.adc.acts or self.adc.observing)
         self.varied = self.planes[0].variance is not None
         self.uniform = 0.0 if self.exact else self.planes[0].uniform
+        summed = not (self.lined or stored.tiles.by_device)
+        self.carries = summed and stored.carried.carries(self.rows, stored.layout.hold_input)
+        self.lasting: list[list[Share]] = []
+        self.beside: list[list[Share]] = []
+
+    @property
+    def device_key(self) -> Array:
+        """Key of the noise of single devices."""
+        return self.keys.device
 
     def _sums(self, signals: Array) -> Array:
         """Return the sums of the signals of every tile (rows, tiles)."""
         return np.stack([signals[:, i:j].sum(1) for i, j in zip(self.ends[:-1], self.ends[1:], strict=True)], axis=1)
 
-    def _curved(self, codes: Array, lines: int | Array = 1) -> Array:
-        """Return signals as devices see them by their curve, :mod:`hw_models.laws.current_voltage`.
+    def curved(self, codes: Array, lines: int | Array = 1) -> Array:
+        """Return signals as devices pass them: by their curve, :mod:`hw_models.laws.current_voltage`, and the supply.
 
         Of a sum that so many lines share, what they pass together. Behind wires it is found with their voltages.
         """
-        if self.curve is None:
-            return codes
-        scale = codes.dtype.type(self.full) * np.asarray(lines, dtype=codes.dtype)
-        share = np.clip(codes / scale, -1, 1)
-        return self.curve.current_voltage.current(share, self.curve) * scale
+        passed = codes
+        if self.curve is not None:
+            scale = codes.dtype.type(self.full) * np.asarray(lines, dtype=codes.dtype)
+            share = np.clip(codes / scale, -1, 1)
+            passed = self.curve.current_voltage.current(share, self.curve) * scale
+        return (passed * self.supply).astype(codes.dtype, copy=False) if self.supplied else passed
 
-    def _supplied(self, driven: Array) -> Array:
-        """Return what lines are driven with as this phase supplies it."""
-        return (driven * self.supply).astype(driven.dtype, copy=False) if self.supplied else driven
+    def supply_of(self, first: int, last: int) -> float | Array:
+        """Return the supply of some rows, (rows, 1) where they differ."""
+        return self.supply[first:last] if isinstance(self.supply, np.ndarray) else self.supply
 
-    def _subtract(self, total: Array) -> None:
+    def subtract(self, total: Array) -> None:
         """Subtract the middle digitally, as the codes of the DAC know it; without an ADC the means lack it already."""
-        if not self.stored.devices.digital or not self.whole:
+        if not self.stored.devices.digital or not self.subtracts:
             return
-        if not (self.raw or self.dac.noise or self.supplied or self.curve is not None):
+        if not (self.raw or self.dac.noise or self.curve is not None or self.supplied):
             return
         codes = self._convert(self.signals, noiseless=True)[0] if self.dac.noise else self.codes
-        effective = self.driven.sum(1) if self.effective is None else self.effective
+        effective = self.effective if self.effective.size else self.driven.sum(1)
         sums = codes.sum(1) if self.raw else codes.sum(1) - effective
         middle = sum(self.stored.factor(plane) * plane.zero for plane in self.planes)
         total -= sums[:, None] * total.dtype.type(middle)
@@ -156,31 +167,26 @@ class Product:
         stops = sum(count for _, count in parts)
         return np.concatenate([part for part, _ in parts]) if len(parts) > 1 else parts[0][0], stops
 
+    @property
+    def scale(self) -> float:
+        """Full scale of the DAC as a signal, 1 without one."""
+        if self.digits > 1 or self.curve is not None:
+            return self.full
+        return (self.dac.range if self.dac.acts else None) or 1.0
+
+    def pulses(self) -> Iterator[tuple[Array, Array]]:
+        """Yield what lines are driven with, and what devices pass of it, digit by digit; behind wires without loss."""
+        if self.digits == 1:
+            yield self.codes, self.driven
+            return
+        for _, codes in serial.split(self.codes, self.full, self.stored.converters.dac, self.dac.unsigned):
+            yield codes, self.curved(codes)
+
     def _deviations(self, size: float, floor: float) -> Array:
         """Return sqrt(size sum x^2 + floor) of the signals of every tile (tiles, rows)."""
         found = np.empty((self.tiles, self.rows), dtype=self.driven.dtype)
         noise_kernels.deviations(self.driven, self.edges, size, floor, found)
         return found
-
-    def read(self, way: str, keys: Callable[[int], Keys]) -> Array:
-        """Return the product of a direction; of codes that are sent in digits their sum, with the keys of each."""
-        if self.digits == 1:
-            return self.forward() if way == "forward" else self.transposed()
-        total: Array | None = None
-        effective, settings = np.zeros(self.rows, dtype=self.codes.dtype), self.stored.converters.dac
-        for digit, (weight, codes) in enumerate(serial.split(self.codes, self.full, settings, self.dac.unsigned)):
-            part = copy(self)
-            part.codes, part.keys, part.whole = codes, keys(digit), False
-            part.driven = self._supplied(self._curved(codes))
-            found = (part.forward() if way == "forward" else part.transposed()) * codes.dtype.type(weight)
-            total = found if total is None else total + found
-            effective += part.driven.sum(1) * codes.dtype.type(weight)
-            self.sensed_at_stop += part.sensed_at_stop
-        if total is None:
-            raise ValueError("a code has at least one digit")
-        self.effective = effective
-        self._subtract(total)
-        return total
 
     def forward(self) -> Array:
         """Return the sum over row tiles, (rows, out)."""
@@ -188,6 +194,8 @@ class Product:
         own = self.stored.devices
         groups = blocks(self.tiles, max(1, COLUMNS * self.tiles // max(inputs, 1)))
         totals = np.zeros((len(groups), self.rows, outputs), dtype=self.driven.dtype)
+        self._carry("forward", outputs)
+        self._move_devices()
         sigma, noise = self._sigma(None), self._draw(True, None) if self.exact else None
         if own.references and self.uniform:
             self.common = self._deviations(1.0, 0.0)
@@ -197,13 +205,14 @@ class Product:
             stops = 0
             (a, b), (begin, end) = self.samples[index // len(groups)], groups[index % len(groups)]
             total, current = totals[index % len(groups), a:b], np.empty((b - a, outputs), dtype=totals.dtype)
+            bent = bent_reading.BentBlock(self, a, b)
             for tile in range(begin, end):
                 i, j = self.ends[tile], self.ends[tile + 1]
                 x = self.driven[a:b, i:j]
                 square = x * x if self.varied else x
                 for k, plane in enumerate(self.planes):
                     if plane.bent:
-                        self._bent_forward(current, plane, k, tile, x, a)
+                        bent.forward(current, (k, tile), x)
                     else:
                         np.matmul(x, plane.mean[:, i:j].T, out=current)
                     if noise is not None:
@@ -216,6 +225,8 @@ class Product:
                         current += sums[a:b, tile, None] * current.dtype.type(plane.zero)
                     variance = square @ plane.variance[:, i:j].T if plane.variance is not None else None
                     spread = sigma[tile, a:b] if sigma.size else sigma
+                    if self.lasting:
+                        self._add_lasting(current, variance, (k, tile), (a, b), slice(None))
                     place, number = (k, tile, 0), k * self.tiles + tile
                     stops += self._sense(current, spread, variance, plane, place, number, a, total)
             return stops
@@ -223,7 +234,7 @@ class Product:
         self.sensed_at_stop = sum(self.run(block, blocks(len(groups) * len(self.samples), 1)))
         for other in totals[1:]:
             totals[0] += other
-        self._subtract(totals[0])
+        self.subtract(totals[0])
         return totals[0]
 
     def transposed(self) -> Array:
@@ -233,13 +244,15 @@ class Product:
         total = np.zeros((self.rows, inputs), dtype=self.driven.dtype)
         sums = self._sums(self.driven) if own.references or self.raw else None
         taken = self._taken(self._sums(self.codes)) if own.references else None
+        self._carry("transposed", inputs)
+        self._move_devices()
         sigma, noise = self._sigma(taken), self._draw(False, taken) if self.exact else None
         short = sums - taken if sums is not None and taken is not None and (sums != taken).any() else None
 
         def block(index: int, _: int) -> int:
             stops = 0
             (a, b), (i, j) = self.samples[index // len(parts)], parts[index % len(parts)]
-            current = np.empty((b - a, j - i), dtype=total.dtype)
+            current, bent = np.empty((b - a, j - i), dtype=total.dtype), bent_reading.BentBlock(self, a, b)
             for tile in range(self.tiles):
                 first, last = self.ends[tile], self.ends[tile + 1]
                 s = self.driven[a:b, first:last]
@@ -247,7 +260,7 @@ class Product:
                     variance = None
                     if plane.bent:
                         drives = s if taken is None else self._with_references(s, taken[a:b, tile], tile)
-                        self._bent_transposed(current, plane, (k, tile, index % len(parts)), drives, a)
+                        bent.transposed(current, (k, tile, index % len(parts)), drives)
                     else:
                         np.matmul(s, plane.mean[first:last, i:j], out=current)
                     if noise is not None:
@@ -268,47 +281,49 @@ class Product:
                         current += short[a:b, tile, None] * (plane.middle[tile, i:j] * current.dtype.type(own.unit))
                     number = (k * self.tiles + tile) * len(parts) + index % len(parts)
                     spread = sigma[tile, a:b] if sigma.size else sigma
+                    if self.lasting:
+                        self._add_lasting(current, variance, (k, tile), (a, b), slice(i, j))
                     stops += self._sense(current, spread, variance, plane, (k, tile, i), number, a, total[a:b])
             return stops
 
         self.sensed_at_stop = sum(self.run(block, blocks(len(parts) * len(self.samples), 1)))
-        self._subtract(total)
+        self.subtract(total)
         return total
 
-    def _bent_forward(self, current: Array, plane: Plane, k: int, tile: int, x: Array, first: int) -> None:
-        """Write the currents of one row tile whose devices are no resistors behind its wires."""
-        own, place = self.stored.devices, (self.keys.device, self.step)
-        for c, (i, j) in enumerate(own.column_tiles):
-            number = (k * self.tiles + tile) * len(own.column_tiles) + c
-            lines = self._bent(plane, (tile, c), x, False, (*place, number, first))
-            outputs = own.combined(c)
-            current[:, i:j] = lines if outputs is None else lines @ outputs
-        self._without_middle(current, plane, x)
+    def _carry(self, way: str, sensed: int) -> None:
+        """Move the carried noise of all tiles on to this read, where there is any."""
+        if not self.carries:
+            return
+        own = self.stored.devices
+        self.lasting = [self._carried(way, k, self.stored.metric(way, k, plane), sensed) for k, plane in self._slices]
+        if own.references and way == "forward":
+            metrics = [self.stored.metric("reference", k, plane) for k, plane in self._slices]
+            self.beside = [self._carried("reference", k, m, len(own.column_tiles)) for k, m in enumerate(metrics)]
 
-    def _bent_transposed(
-        self, current: Array, plane: Plane, place: tuple[int, int, int], drives: Array, first: int
+    @property
+    def _slices(self) -> list[tuple[int, Plane]]:
+        return list(enumerate(self.planes))
+
+    def _carried(self, name: str, k: int, metric: Array, sensed: int) -> list[Share]:
+        """Return the carried noise of one slice by tile, of the lines of a direction or of its reference lines."""
+        ends, draws = zip(self.ends[:-1], self.ends[1:], strict=True), (self.keys.carried, self.step)
+        found, first = [], (k + (len(self.planes) if name == "reference" else 0)) * self.tiles
+        for tile, (i, j) in enumerate(ends):
+            signals, place = np.ascontiguousarray(self.driven[:, i:j]), (name, first + tile)
+            found.append(self.stored.carried.read(place, signals, metric[i:j], sensed, draws))
+        return found
+
+    def _add_lasting(
+        self, current: Array, variance: Array | None, where: tuple[int, int], rows: tuple[int, int], lines: slice
     ) -> None:
-        """Write the currents of a column tile at one row tile; ``place`` is slice, column and row tile."""
-        k, c, r = place
-        number = (k * self.tiles + c) * len(self.stored.devices.row_tiles) + r
-        current[:] = self._bent(plane, (r, c), drives, True, (self.keys.device, self.step, number, first))
-        self._without_middle(current, plane, drives)
-
-    def _bent(
-        self, plane: Plane, place: tuple[int, int], drives: Array, turned: bool, draws: tuple[Array, int, int, int]
-    ) -> Array:
-        """Return the currents of all sides of a tile, in units of a."""
-        full, law, in_time = self.full, self.stored.tiles.law, self.stored.converters.dac.encoding == "pulse_width"
-        share, total = np.clip(drives.astype(np.float64) / full, -1, 1), np.zeros(())
-        for side in range(self.stored.devices.sides):
-            tile = plane.bent[(*place, side)]
-            total = total + tile.read(share, turned, in_time, law, (draws[0], draws[1], 2 * draws[2] + side, draws[3]))
-        return total * full
-
-    def _without_middle(self, current: Array, plane: Plane, drives: Array) -> None:
-        """Take the middle of a digital reference off, as all means lack it; see :meth:`_subtract`."""
-        if plane.zero:
-            current -= drives.sum(1)[:, None] * current.dtype.type(plane.zero)
+        """Add the carried noise of one slice and tile to its currents, and leave the variance of what is fresh."""
+        (k, tile), (a, b) = where, rows
+        share = self.lasting[k][tile]
+        found = np.ascontiguousarray(share.found[a:b, lines])
+        if variance is not None:
+            carried_kernels.lay(current, variance, found, share.white[a:b])
+        elif self.uniform:
+            current += self.whole[tile, a:b, None] * found
 
     def _add_line_noise(self, current: Array, plane: Plane, k: int, tile: int, x: Array, first: int) -> None:
         """Add the noise of one row tile behind wires to the currents of all outputs."""
@@ -330,15 +345,18 @@ class Product:
         counts = np.array([b - a for a, b in self.stored.devices.reference_lines], dtype=sums.dtype)
         full = self.dac.range if self.dac.acts else None
         taken = sums if full is None else np.clip(sums, -full * counts, full * counts)
-        return self._supplied(self._curved(taken, counts))
+        return self.curved(taken, counts)
 
     def _sigma(self, taken: Array | None) -> Array:
         """Return the standard deviations that all outputs of a tile have in common (tiles, rows), or nothing."""
         if self.varied or not (self.uniform or self.floor):
             return NONE[self.driven.dtype]
-        found = self._deviations(self.uniform * self.stored.devices.sides, self.floor)
+        found = self._deviations(self.uniform * self.stored.devices.sides, 0.0 if self.lasting else self.floor)
         if taken is not None and self.uniform:
             found = np.hypot(found, taken.T * self._reference_sigma()[:, None]).astype(found.dtype, copy=False)
+        if self.lasting:
+            self.whole, white = found, np.stack([share.white for share in self.lasting[0]])
+            found = np.sqrt(found**2 * white + self.floor).astype(found.dtype, copy=False)
         return found
 
     def _reference_sigma(self) -> Array:
@@ -391,15 +409,22 @@ class Product:
         else:
             sigma = np.sqrt(square @ plane.reference[:, self.ends[tile] : self.ends[tile + 1]].T)
         z = normals(self.keys.reference, self.step, k * self.tiles + tile, sigma.shape, a)
+        if self.beside:
+            share = self.beside[k][tile]
+            z = share.found[a:b] + np.sqrt(share.white[a:b, None]) * z
         return (sigma * z).astype(self.driven.dtype, copy=False)
+
+    def _move_devices(self) -> None:
+        """Move the carried noise of devices on to this read, where they are drawn one by one."""
+        if self.stored.tiles.by_device:
+            self.stored.by_device.move(self.rows, self.stored.layout.hold_input, (self.keys.carried, self.step))
 
     def _off(self, plane: Plane, k: int, sample: int) -> Array:
         """Return what one sample's read of every device is off (lines, in) in units of a, reference lines last."""
-        law, unit = self.stored.tiles.law, np.float32(self.stored.devices.unit)
+        unit = np.float32(self.stored.devices.unit)
         total = np.zeros_like(plane.sides[0].g)
         for number, side in enumerate(plane.sides):
-            z = normals(self.keys.device, self.step, 2 * k + number, side.g.shape, sample * len(side.g))
-            law.reads(z, side.g, side.sigma)
+            z = bent_reading.noise(self, k, number, sample)
             z -= side.mean
             total += z * (side.sign * unit)
         return total

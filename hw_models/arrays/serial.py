@@ -59,10 +59,10 @@ def split(codes: Array, full: float, dac: DAC, unsigned: bool) -> Iterator[tuple
         raise ValueError("digits are those of a DAC with bits and digit_bits")
     whole, n = dac.bits - (not unsigned), dac.digit_bits
     step, most = full / (2**whole - 1), 2**n - 1
-    level = np.rint(codes / codes.dtype.type(step)).astype(np.int64)
+    level = np.rint(codes / codes.dtype.type(step)).astype(np.int32)
     negative = level < 0
     if not unsigned and dac.digit_sign == "twos_complement":
-        rest, sign = np.where(negative, level + 2**whole, level), np.ones((), dtype=np.int64)
+        rest, sign = np.where(negative, level + 2**whole, level), np.ones((), dtype=np.int32)
     else:
         rest, sign = np.abs(level), np.where(negative, -1, 1)
     for place in range(0, whole, n):

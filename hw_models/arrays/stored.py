@@ -17,21 +17,36 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from hw_models.arrays.carried import Carried
+from hw_models.arrays.device_noise import DeviceNoise
+from hw_models.arrays.loads import Loads, loads
 from hw_models.arrays.parts import CrossbarParts
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.programming import PROGRAMMING, Array, Devices
+from hw_models.arrays.slow_noise import SlowNoise
 from hw_models.arrays.tiles import Tiles
+from hw_models.clock import Clock
 from hw_models.errors import ChipError
 from hw_models.kernels.blocks import Run
 from hw_models.laws import disturb
 from hw_models.text import shown
+
+STEP = 0.01
+"""Change of an age over the age from which devices are read anew while nothing is written."""
 
 
 class StoredWeights:
     """What a crossbar holds, apart from being read; parameters and attributes: :class:`Crossbar`."""
 
     def __init__(
-        self, parts: CrossbarParts, shape: tuple[int, int], seed: int, name: str, run: Run, dtype: str
+        self,
+        parts: CrossbarParts,
+        shape: tuple[int, int],
+        seed: int,
+        name: str,
+        run: Run,
+        dtype: str,
+        clock: Clock | None = None,
     ) -> None:
         shape = _shape(name, shape)
         self.layout, self.device, self.wires, self.converters, self.in_memory = parts[:5]
@@ -40,12 +55,17 @@ class StoredWeights:
         self.dtype = np.dtype(dtype)
         self._most = float(np.finfo(dtype).max)
         self.devices = Devices(parts, shape, seed, name, dtype)
-        self.tiles = Tiles(self.devices)
+        self.time, self.wrote_at, self.built = clock or Clock(), 0.0, -1
+        self.noise = SlowNoise(self.devices, self.time)
+        self.carried, self.by_device = Carried(self.noise, self.dtype), DeviceNoise(self.noise)
+        self.tiles = Tiles(self.devices, self.noise)
         noisy, fixed = self.device.read_noise > 0, self.layout.weight_range is not None
         wears = self.device.leak > 0 or self.device.disturb > 0
         self.shifts = self.device.phase_drift != 0 or self.device.nudge_shift != 0
         physical = self.devices.writes or self.devices.bends or self.device.ages or noisy or fixed
-        self.ideal = not (physical or self.shifts or wears or parts.converts or self.in_memory or self.path.bends)
+        self.ideal = not (
+            physical or self.shifts or wears or parts.converts or self.in_memory or self.path.bends
+        )
         self.programmings = 0
         self.weight_range = float("nan")
         self.compensation = 1.0
@@ -54,6 +74,8 @@ class StoredWeights:
         self.clock, self.ahead, self._looking = 0.0, self.device.age, False
         self._seen = None if self.devices.written_at is None else np.zeros(shape, dtype=self.dtype)
         self.planes: list[Plane] = []
+        self._loads: tuple[list[Plane], Loads] | None = None
+        self._metrics: dict[tuple[str, int], Array] = {}
 
     def program(self, weight: Array) -> None:
         """Write all devices; the first time, or where it follows the weights each time, this fixes the weight range.
@@ -80,6 +102,7 @@ class StoredWeights:
         self.programmings += 1
         self._count_writes()
         self.devices.rekey(*self._occasion)
+        self.wrote_at = self.time.time
         self.devices.now = self.clock
         self.devices.rewritten()
         self.planes, self._fresh = [], True
@@ -183,7 +206,38 @@ class StoredWeights:
 
     def elapse(self) -> None:
         """Let the clock go on to the moment of the reads: what is written next is written then, and read at once."""
-        self.clock, self.ahead = self.clock + self.ahead, 0.0
+        self.clock, self.ahead = self.clock + self.ahead + self._passed, 0.0
+        self.wrote_at = self.time.time
+
+    @property
+    def _passed(self) -> float:
+        """Seconds on the clock of the chip since devices could be written last."""
+        return self.time.time - self.wrote_at
+
+    def catch_up(self) -> None:
+        """Begin a batch on a chip with a clock: let devices be as old as they are by now, and move their noise on."""
+        self.carried.rotate()
+        self.by_device.rotate()
+        if self.time.passes and self.programmings and not self.ideal and self.built != self.time.batches:
+            waited = self.clock + self.ahead + self._passed - self.devices.now
+            held = self.devices.wired and not self.tiles.kept  # every solution of wires takes long
+            if (self.noise.active and not held) or (self.device.ages and waited > STEP * self._youth()):
+                self._build(solve=False)
+
+    def _youth(self) -> float:
+        """Return the age by whose logarithm laws go, of devices written last [s]."""
+        start = min(self.device.drift_start, self.device.relaxation_times[0])
+        return max(self.devices.now - self.clock, 0.0) + start
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Let time pass inside, and be as old as before afterwards, with the same noise."""
+        kept = self.planes, self.compensation, self.devices.now, self.built, self.wrote_at, self._metrics
+        with self.noise.aside(), self.carried.aside(), self.by_device.aside():
+            try:
+                yield
+            finally:
+                self.planes, self.compensation, self.devices.now, self.built, self.wrote_at, self._metrics = kept
 
     @contextmanager
     def later(self, seconds: float) -> Iterator[None]:
@@ -192,6 +246,7 @@ class StoredWeights:
         Where wires keep an attenuation, ``wires.refresh_every``, it is the one of the last refresh.
         """
         before, planes, compensation, looking = self.ahead, self.planes, self.compensation, self._looking
+        metrics = self._metrics
         self._looking = True
         if seconds != before:
             self._look(seconds, solve=self.devices.wired and not self.tiles.kept)
@@ -199,15 +254,19 @@ class StoredWeights:
             yield
         finally:
             self.ahead, self.planes, self.compensation, self._looking = before, planes, compensation, looking
-            self.devices.now = self.clock + before
+            self._metrics = metrics
+            self.devices.now = self.clock + before + self._passed
 
     def _check_writable(self) -> None:
         if self._looking:
             raise ChipError(f"{self.name}: nothing can be written while the devices are read later than now")
 
-    def _build(self, solve: bool) -> None:
-        self.devices.now = self.clock + self.ahead
-        self.planes = []
+    def _build(self, solve: bool, now: float | None = None) -> None:
+        if now is None:
+            now, self.built = self.clock + self.ahead + self._passed, self.time.batches
+        self.devices.now = now
+        self.noise.move(self.devices.now - self.devices.since)
+        self.planes, self._metrics = [], {}
         self.tiles.allot()
         self.planes, ratio = self.tiles.planes(self._held, self._fresh, self.programmings, solve, self.run)
         self.compensation = ratio if self.device.drift_compensation else 1.0
@@ -240,6 +299,25 @@ class StoredWeights:
         """Return (G+, G-), or (G, its reference), as they conduct now, without wires [uS]; (slices, out, in) each."""
         held = self.stored if self.ideal else self._held
         return self.devices.conductances(held, self._fresh, self.programmings)
+
+    def loads(self) -> Loads:
+        """Return the sums of conductances of all lines [uS], computed once for every building of the matrices."""
+        if self._loads is None or self._loads[0] is not self.planes:
+            held = self.stored if self.ideal else self._held
+            self._loads = self.planes, loads(self.devices, held, self._fresh, self.programmings)
+        return self._loads[1]
+
+    def metric(self, way: str, k: int, plane: Plane) -> Array:
+        """Return the variance of the devices of every driven line of a slice, the mean over the sensed lines.
+
+        ``way`` is a direction, or ``reference`` for the reference lines of the forward one.
+        """
+        variance = plane.reference if way == "reference" else plane.variance
+        if variance is None:
+            return np.ones(self.shape[way != "transposed"], dtype=self.dtype)
+        if (way, k) not in self._metrics:
+            self._metrics[way, k] = variance.mean(axis=1 if way == "transposed" else 0)
+        return self._metrics[way, k]
 
     def factor(self, plane: Plane) -> float:
         """Return what turns currents of a slice into weight units."""
@@ -286,7 +364,8 @@ class StoredWeights:
             self.tiles.networks.clear()  # solutions of what was there before
             for name, values in self.tiles.kept.items():
                 values[:] = state[name]
-            self._build(solve=self.devices.wired and not self.tiles.kept)
+            timed = self.time.passes and self.built >= 0  # as at the time of what the state is of
+            self._build(self.devices.wired and not self.tiles.kept, self.devices.now if timed else None)
 
     def _check(self, state: Mapping[str, Array], weight: Array | None) -> None:
         """Refuse a state that devices cannot hold, before anything is taken over."""

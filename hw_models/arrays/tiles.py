@@ -19,6 +19,7 @@ resistors.
 from __future__ import annotations
 
 import logging
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,7 @@ from hw_models.arrays.bent_tiles import MICRO, BentPair
 from hw_models.arrays.bent_wires import BentTile
 from hw_models.arrays.planes import Plane, Side
 from hw_models.arrays.programming import BLOCK, Array, Devices
+from hw_models.arrays.slow_noise import SlowNoise
 from hw_models.kernels.blocks import Run, blocks
 from hw_models.laws.curves import Seconds
 
@@ -51,9 +53,12 @@ class Tiles:
     ----------
     devices : Devices
         The devices.
+    noise : SlowNoise
+        What of their read noise lasts.
     """
 
-    def __init__(self, devices: Devices) -> None:
+    def __init__(self, devices: Devices, noise: SlowNoise) -> None:
+        self.noise = noise
         self.devices, self.layout, self.wires, self.device = devices, devices.layout, devices.wires, devices.device
         self.law = self.device.noise
         self.uniform = self.law.uniform and not devices.wired
@@ -62,6 +67,7 @@ class Tiles:
         self.lined = noisy and devices.wired and not self.bent
         fast = noisy and not self.lined and not self.bent
         self.exact = fast and self.layout.exact_noise
+        self.by_device = self.exact or (noisy and self.bent)
         self.varied = fast and not self.uniform and not self.exact
         self.kept: dict[str, Array] = {}
         self.networks: dict[tuple[int, int, int, int], line_noise.LineNetwork] = {}
@@ -84,7 +90,7 @@ class Tiles:
             Runs blocks of outputs.
         """
         own = self.devices
-        bent = own.bends or (fresh and own.writes)
+        bent = own.bends or (fresh and own.writes) or bool(self.noise.classes.slow)
         factors = own.targets(held[:1, :1])[1]
         found = [self._empty(held, bent, k, float(factor)) for k, factor in enumerate(factors)]
         if not (bent or self.varied or self.exact):
@@ -124,10 +130,10 @@ class Tiles:
         middle = np.full(shape, own.zeros[k], held.dtype) if own.references else None
         zero = float(own.unit * own.zeros[k]) if own.digital else 0.0
         sides = []
-        for side in range(own.sides if self.exact else 0):
+        for side in range(own.sides if self.by_device else 0):
             g, sigma, mean = (np.empty((outputs + own.references, inputs), dtype=np.float32) for _ in range(3))
             sides.append(Side(g, mean if self.law.shifts else g, sigma, -1.0 if side else 1.0))
-        uniform = (self.device.read_noise * own.unit) ** 2 if self.uniform else 0.0
+        uniform = (self.device.read_noise * own.unit) ** 2 * self.noise.rest if self.uniform else 0.0
         return Plane(read, variance, reference, middle, zero, uniform, factor, sides, {}, {})
 
     def _fill(self, job: Job, outputs: tuple[int, int]) -> Array:
@@ -136,7 +142,7 @@ class Tiles:
         numbers = np.arange(first, last)
         for (k, side), _, before, now in own.lines(job.held[first:last], first, job.fresh, job.turn):
             sums += before.sum(dtype=np.float64), now.sum(dtype=np.float64)
-            mean, variance = self._moments(before, now, numbers)
+            mean, variance = self._moments(before, now, numbers, (k, side))
             plane = job.planes[k]
             self._put_mean(job, (k, side), outputs, mean)
             if plane.variance is not None:
@@ -153,7 +159,7 @@ class Tiles:
         counts, numbers = np.array([[b - a] for a, b in own.reference_lines]), size + np.arange(own.references)
         for (k, side), _, before, now in own.lines(lines, size, job.fresh, job.turn):
             sums += before.sum(dtype=np.float64), now.sum(dtype=np.float64)
-            mean, variance = self._moments(before, now, numbers)
+            mean, variance = self._moments(before, now, numbers, (k, side))
             plane = job.planes[k]
             if plane.middle is not None:
                 plane.middle[:] = own.averaged(mean)
@@ -178,11 +184,18 @@ class Tiles:
         else:
             part -= mean * unit
 
-    def _moments(self, before: Array, now: Array, numbers: Array) -> tuple[Array, Array]:
-        """Return mean and variance of reads at the devices of lines of these numbers."""
+    def _moments(self, before: Array, now: Array, numbers: Array, where: tuple[int, int]) -> tuple[Array, Array]:
+        """Return mean and variance of reads at the devices of lines of these numbers, given their slow noise.
+
+        Of what is drawn device by device it is in the draws.
+        """
         if not self.device.read_noise:
             return now, now
-        return self.law.moments(now, self._sigma(before, now, numbers))
+        sigma = self._sigma(before, now, numbers)
+        slow = None if self.by_device else self.noise.perturbation(where, numbers)
+        if slow is None:
+            return self.law.moments(now, sigma)
+        return self.law.moments(now + sigma * slow, sigma * np.float32(math.sqrt(max(self.noise.rest, 0.0))))
 
     def _sigma(self, before: Array, now: Array, numbers: Array) -> Array:
         """Return the standard deviations of reads at the devices."""
@@ -204,7 +217,7 @@ class Tiles:
             if beside:
                 before, now = (np.concatenate(both) for both in zip((before, now), beside[number][2:], strict=True))
             sums += before.sum(dtype=np.float64), now.sum(dtype=np.float64)
-            mean, variance = self._moments(before, now, numbers)
+            mean, variance = self._moments(before, now, numbers, (k, side))
             read, plane = np.empty_like(mean), job.planes[k]
             counted = mean - self._lost(mean, variance) if self.lined else mean
             for r, (a, b) in enumerate(own.row_tiles):
@@ -213,26 +226,23 @@ class Tiles:
                 share, left = wires.attenuation(g, network.effective)
                 read[:, cut] = share.T * counted[:, cut] + left.T / MICRO
                 if self.bent:
-                    sigma = self._sigma(before, now, numbers)[:, cut] if self.device.read_noise else None
-                    plane.bent[r, c, side] = self._bent_pair(side, mean[:, cut], now[:, cut], sigma)
+                    plane.bent[r, c, side] = self._bent_pair(side, mean[:, cut])
                 if self.lined:
                     sigma = self._sigma(before, now, numbers)
                     tile = [values[:, cut] * own.unit for values in (now, mean, sigma)]
                     self._put_noise(plane, (r, c, side), network, variance[:, cut] * own.unit**2, tile)
+            if plane.sides:
+                plane.sides[side].put(numbers, now, self._sigma(before, now, numbers), self.law)
             if plane.middle is not None:
                 plane.middle[c] = read[last - first :].mean(0)
             self._put_mean(job, (k, side), (first, last), read[: last - first])
         return sums
 
-    def _bent_pair(self, side: int, mean: Array, now: Array, sigma: Array | None) -> BentPair:
-        """Return one side of a tile for Newton's method; (lines, in) each [uS]."""
+    def _bent_pair(self, side: int, mean: Array) -> BentPair:
+        """Return one side of a tile for Newton's method; mean (lines, in) [uS]."""
         line, law = self.wires, self.device.current_voltage
         tile = BentTile(mean.T.astype(np.float64) * MICRO, line.r_word, line.r_bit, law, self.device)
-        scale = float(self.devices.unit) * (-1 if side else 1)
-        if sigma is None:
-            return BentPair(tile, scale, None, None)
-        g, spread = (np.ascontiguousarray(values.T, dtype=np.float32) for values in (now, sigma))
-        return BentPair(tile, scale, g, spread)
+        return BentPair(tile, float(self.devices.unit) * (-1 if side else 1))
 
     def _lost(self, mean: Array, variance: Array) -> Array:
         """Return Z v [uS] of the devices of a column tile, at most their mean."""

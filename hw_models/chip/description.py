@@ -22,6 +22,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from hw_models.chip import faults, layers
 from hw_models.chip.converter import ADC, DAC, Converter
+from hw_models.chip.cost import Cost
 from hw_models.chip.device import Device
 from hw_models.chip.events import Events
 from hw_models.chip.fields import Count, Idle, Part, at, leaves_of, silenced
@@ -41,11 +42,13 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 __all__ = [
-    "ADC", "DAC", "Attention", "Chip", "Converter", "Device", "Events", "Layout", "Neuron", "Nudged", "Part", "Pulse",
-    "Readout", "Timing", "Transposed", "Update", "Wires",
+    "ADC", "DAC", "Attention", "Chip", "Converter", "Cost", "Device", "Events", "Layout", "Neuron", "Nudged", "Part",
+    "Pulse", "Readout", "Timing", "Transposed", "Update", "Wires",
 ]  # fmt: skip
 PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat", "kept"})
 """Fields of a chip that describe it and act on nothing."""
+PRICES: frozenset[str] = frozenset(f"cost.{name}" for name in Cost.model_fields)
+"""Fields that act on a bill alone: no state, weight or count depends on them."""
 
 
 class Chip(Part):
@@ -96,6 +99,8 @@ class Chip(Part):
     """How nudged phases are computed."""
     timing: Timing = at("step", default=Timing())
     """How long things take."""
+    cost: Cost = at("bill", default=Cost())
+    """What it is made of, and what its operations cost."""
     calibration_samples: Count = at("calibration", "samples", 64)
     """Training samples on which ranges are calibrated, where one is."""
     calibration_every: Count | None = at("calibration", "updates", None)
@@ -116,7 +121,8 @@ class Chip(Part):
         """Whether a product or a state read again may differ."""
         converters = (self.dac, self.adc, self.attention.state)
         drawn = any(converter.stochastic or converter.noise for converter in converters)
-        return bool(drawn or self.device.read_noise or self.neuron.state_noise)
+        paced = isinstance(self.timing.tau, dict)  # a layer that takes less than a step is not where it wants to be
+        return bool(drawn or self.device.read_noise or self.neuron.state_noise or paced)
 
     @property
     def shifts(self) -> bool:
@@ -162,13 +168,14 @@ class Chip(Part):
         in_us = any(device.programming_noise) or device.resolution > 0 or self.wires.r_word > 0 or self.wires.r_bit > 0
         in_us = in_us or (device.read_noise > 0 and device.noise.uniform)
         drifts = device.age > 0 and max(device.drift_mean[3], device.drift_spread[3]) > 0
-        shares = (device.mismatch, device.g_min_spread, device.g_max_spread, device.read_noise)
+        own = self.transposed.mismatch or 0.0
+        shares = (device.mismatch, own, device.g_min_spread, device.g_max_spread, device.read_noise)
         by_share = drifts or any(shares)
         found |= set() if in_us or (by_share and device.g_min) else {"device.g_max"}
         found |= set() if in_us or by_share else {"device.g_min"}
         faults = device.levels is not None or device.stuck_low or device.stuck_high or bar.slices > 1
-        exact = not (in_us or by_share or faults or bar.weight_range or self.dac.acts or self.adc.acts)
-        exact = exact and not (self.shifts or self.transposed.bends)
+        converts = self.dac.acts or self.adc.acts or self.transposed.bends
+        exact = not (in_us or by_share or faults or bar.weight_range or converts or self.shifts)
         return frozenset(found | ({"crossbar.weight_headroom"} if exact else set()))
 
     def differences(self) -> Page:
@@ -266,6 +273,8 @@ class Chip(Part):
         else:
             self.idle("with substrate = 'event_driven'", "events")
         self._check_age()
+        if not self.timing.passes:
+            self.idle("where time passes, with timing.integration or another duration", "device.read_noise_band")
         if self.update.scheme == "digital":
             self.idle("with update.scheme pulsed or mixed_precision", "device.pulse", "timing.pulse")
             if self.update.reprogram_every == 1:
@@ -327,9 +336,6 @@ class Chip(Part):
         elif dac.encoding == "pulse_width" or dac.digit_bits == 1:
             where = "dac.encoding amplitude and digits of more than a bit, or behind wires"
             self.idle(f"with {where}", "device.iv", "device.read_voltage", "device.iv_voltage", "device.iv_cubic")
-        if self.transposed.devices == "own" and self.update.scheme != "digital":
-            scheme = f"update.scheme = '{self.update.scheme}'"
-            raise ValueError(f"{scheme}: it moves one array, transposed.devices = 'own' needs 'digital' to write both")
 
     def _check_slices(self) -> None:
         levels, bits = self.device.levels, self.crossbar.slice_bits or 0

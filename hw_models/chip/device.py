@@ -87,6 +87,10 @@ class Device(Part):
     read_noise_log: Four = _of_read_noise("read_noise_log", default=(0.0, 0.0, 0.0, 0.0))
     read_noise_above: Branch = _of_read_noise("read_noise_above", default=())
     read_time: Positive = _of_read_noise("read_time", "s", 250e-9)
+    read_noise_band: Annotated[tuple[Positive, Positive], Field(strict=False)] | None = at("read", "s", None)
+    """Shortest and longest time constant of 1/f noise: with a clock, :mod:`hw_models.chip.timing`, reads share what is
+    slower than the time between them. Unset, noise is fresh in every read; law pcm has a band of its own, from twice
+    read_time to the age and drift_start."""
     drift_mean: Four = at("programming", default=(0.0, 0.0, 0.0, 0.0))
     """Mean of the drift exponent nu: clip(a ln(g/g_max) + b, low, high) as (a, b, low, high)."""
     drift_spread: Four = at("programming", default=(0.0, 0.0, 0.0, 0.0))
@@ -103,6 +107,11 @@ class Device(Part):
     the evaluation after each epoch looks this much ahead. What was trained may be read at any age without a write."""
     drift_compensation: bool = at("read", default=False)
     """Scale the outputs by the ratio of the summed conductances at programming and now."""
+    read_voltage: Positive | None = at("read", "V", None)
+    """Voltage across a device whose line is driven by the full scale of the DAC (1 without one)."""
+    iv: CurrentVoltageName = at("read", default="linear", means=f"Current by voltage. {menu(CURRENT_VOLTAGE)}")
+    iv_voltage: Positive | None = at("read", "V", None, meaning(CURRENT_VOLTAGE, "iv_voltage"))
+    iv_cubic: Annotated[float, Field(gt=0, le=1)] = at("read", "1", 0.1, meaning(CURRENT_VOLTAGE, "iv_cubic"))
     phase_drift: Annotated[float, Field(ge=-0.01, le=0.01)] = at("read", "1/phase", 0.0)
     """Share by which conductances, or the supply they are read with, are higher in each phase of a sample than in the
     one before (heating, a supply that sags: negative): products of phase k are 1 + k phase_drift times what they are in
@@ -116,11 +125,6 @@ class Device(Part):
     disturb: Share = at("programming", "move", 0.0)
     """Share of the move of a written device by which the others on its row and its column of the tile move too, where
     writes are pulses all of them, else those that were written before it."""
-    read_voltage: Positive | None = at("read", "V", None)
-    """Voltage across a device whose line is driven by the full scale of the DAC (1 without one)."""
-    iv: CurrentVoltageName = at("read", default="linear", means=f"Current by voltage. {menu(CURRENT_VOLTAGE)}")
-    iv_voltage: Positive | None = at("read", "V", None, meaning(CURRENT_VOLTAGE, "iv_voltage"))
-    iv_cubic: Annotated[float, Field(ge=0, le=1)] = at("read", means=meaning(CURRENT_VOLTAGE, "iv_cubic"))
     stuck_low: Share = at("device", default=0.0)
     """Share of devices stuck at g_min."""
     stuck_high: Share = at("device", default=0.0)
@@ -195,7 +199,9 @@ class Device(Part):
         if not self.programming_noise_fresh:
             self.idle("with programming_noise_fresh", "relaxation_times")
         if not self.read_noise:
-            self.idle("with read_noise above 0", "read_noise_law", *taken(READ_NOISE))
+            self.idle("with read_noise above 0", "read_noise_law", "read_noise_band", *taken(READ_NOISE))
+        if self.noise.ages:
+            self.idle("with a read_noise_law that has no band of its own", "read_noise_band")
         for name, laws in missing(READ_NOISE, self.noise):
             self.idle(f"with read_noise_law {laws}", name)
         for reason, names in self.noise.idle(self):
@@ -204,8 +210,6 @@ class Device(Part):
     def _check_iv(self) -> None:
         for name, laws in missing(CURRENT_VOLTAGE, self.current_voltage):
             self.idle(f"with iv {laws}", name)
-        if self.iv == "cubic" and not self.iv_cubic:
-            raise ValueError("iv_cubic = 0.0: with iv = 'cubic' it should be above 0")
         if self.iv != "sinh":
             return
         if self.read_voltage is None or self.iv_voltage is None:
@@ -235,5 +239,7 @@ class Device(Part):
         if fresh.min() < 0 or (self.programming_noise and (fresh > sigma + 1e-9).any()):
             allowed = "from 0 to programming_noise at every g/g_max"
             raise ValueError(f"programming_noise_fresh = {list(self.programming_noise_fresh)}: it should be {allowed}")
+        if self.read_noise_band and self.read_noise_band[0] >= self.read_noise_band[1]:
+            raise ValueError(f"read_noise_band = {list(self.read_noise_band)}: the second should be the longer time")
         if self.relaxation_times[0] >= self.relaxation_times[1]:
             raise ValueError(f"relaxation_times = {list(self.relaxation_times)}: the second should be the later one")

@@ -23,6 +23,7 @@ from scipy.special import ndtr
 
 from hw_models.laws.curves import FLOOR, Array, Seconds, clipped_log, single
 from hw_models.laws.law import Law, either, registry
+from hw_models.laws.spectrum import Spectrum, band
 
 
 class Noisy(Protocol):
@@ -48,6 +49,9 @@ class Noisy(Protocol):
 
     @property
     def read_time(self) -> float: ...
+
+    @property
+    def read_noise_band(self) -> tuple[float, float] | None: ...
 
     @property
     def drift_start(self) -> float: ...
@@ -83,6 +87,10 @@ class ReadNoise(Law):
             Seconds since the last write, by default the device's age.
         """
         raise NotImplementedError
+
+    def band(self, device: Noisy, t: float) -> Spectrum | None:
+        """Return the spectrum of the noise t seconds after the last write; None where it has no memory."""
+        return band(*device.read_noise_band) if device.read_noise_band else None
 
     def moments(self, g: Array, sigma: Array) -> tuple[Array, Array]:
         """Return mean and variance of a read."""
@@ -156,6 +164,10 @@ class Flicker(ReadNoise):
         if isinstance(time, np.ndarray):
             return single(np.sqrt(np.maximum(np.log((time + device.read_time) / (2 * device.read_time)), 0)))
         return math.sqrt(max(math.log((time + device.read_time) / (2 * device.read_time)), 0))
+
+    def band(self, device: Noisy, t: float) -> Spectrum | None:
+        """Return 1/f noise from 2 t_r to t + t0 + t_r, whose variance is the square of :meth:`growth`."""
+        return band(2 * device.read_time, t + device.drift_start + device.read_time)
 
     def share(self, g_programmed: Array, device: Noisy) -> Array:
         """Return Q = min(read_noise/v^exponent, cap) of v = g_programmed/g_max, or its form by read_noise_log."""

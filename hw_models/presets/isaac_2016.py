@@ -11,7 +11,7 @@ bits in 8 cells), 8-bit inputs at once (the paper's are 16 bits, one by one).
 
 from __future__ import annotations
 
-from hw_models.chip import ADC, DAC, Chip, Device, Layout, Timing
+from hw_models.chip import ADC, DAC, Chip, Cost, Device, Layout, Timing
 
 
 def chip() -> Chip:
@@ -36,5 +36,12 @@ def chip() -> Chip:
         timing=Timing(
             integration=8 * 100e-9,  # s, the paper's cycle of 100 ns, one for each input bit, here 8
             digital=100e-9,  # s, ours: one cycle more; conversions run beside the next cycle, as the paper's do
+        ),
+        cost=Cost(
+            components=(
+                "shafiee_2016_adc", "shafiee_2016_dac", "shafiee_2016_array", "shafiee_2016_digital",  # the paper's
+                "horowitz_2014_int8", "singh_2025_pulse",  # ours
+            ),
+            coding="serial",  # the paper's: one input bit a cycle
         ),
     )

@@ -6,12 +6,13 @@ Joshi et al., "Accurate deep neural network inference using computational phase-
 models for deep learning training and inference", ICECS 2019.
 
 Published fit: g_max, programming noise, drift, read noise. The paper's method: a pair per weight, and outputs scaled
-against the common part of drift. Choices made here: tiles, bits and ranges of the converters, the age, and of the
-durations all but the read, which is the fit's. """
+against the common part of drift. Choices made here: tiles, bits and ranges of the converters, the age, and all
+durations but the read, which is the fit's.
+"""
 
 from __future__ import annotations
 
-from hw_models.chip import ADC, DAC, Chip, Device, Layout, Timing
+from hw_models.chip import ADC, DAC, Chip, Cost, Device, Layout, Timing
 
 
 def chip() -> Chip:
@@ -50,4 +51,5 @@ def chip() -> Chip:
             digital=20e-9,  # s, ours
             row=15e-6,  # s, ours: 20 iterations of a pulse and a read
         ),
+        cost=Cost(components=("shafiee_2016_adc", "horowitz_2014_int8", "singh_2025_pulse"), read_voltage=0.2),  # ours
     )

@@ -10,7 +10,7 @@ exact periphery.
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Device, Layout, Pulse, Timing, Update
+from hw_models.chip import Chip, Cost, Device, Layout, Pulse, Timing, Update
 
 
 def chip() -> Chip:
@@ -45,4 +45,5 @@ def chip() -> Chip:
         ),
         update=Update(scheme="pulsed"),
         timing=Timing(integration=40e-9, pulse=5e-9),  # s, estimates for such arrays: Rasch et al., 2024
+        cost=Cost(components=("horowitz_2014_int8", "tang_2018_pulse")),  # pulse: projected; digital: ours
     )

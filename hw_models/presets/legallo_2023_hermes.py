@@ -14,7 +14,7 @@ Timing: about 130 ns for a product of 256 x 256 with 8 bits (Khaddam-Aljameh et 
 
 from __future__ import annotations
 
-from hw_models.chip import ADC, DAC, Chip, Device, Layout, Timing
+from hw_models.chip import ADC, DAC, Chip, Cost, Device, Layout, Timing
 
 
 def chip() -> Chip:
@@ -56,4 +56,5 @@ def chip() -> Chip:
             digital=20e-9,  # s, ours
             row=15e-6,  # s, ours: 20 iterations of a pulse and a read
         ),
+        cost=Cost(components=("legallo_2023_core", "horowitz_2014_int8", "singh_2025_pulse")),  # core: the paper's
     )

@@ -11,7 +11,7 @@ Choices made here: 8-bit weights, 12-bit states, a threshold of one step, update
 
 from __future__ import annotations
 
-from hw_models.chip import Chip, Events, Timing
+from hw_models.chip import Chip, Cost, Events, Timing
 
 
 def chip() -> Chip:
@@ -32,4 +32,5 @@ def chip() -> Chip:
             threshold=0.0,  # ours: a change of one step of the state is sent
         ),
         timing=Timing(digital=0.465e-6),  # s, slowest barrier of the first Loihi, simulated: Davies et al., 2018
+        cost=Cost(components=("davies_2018_core", "horowitz_2014_int8")),  # of the first Loihi; updates outside: ours
     )

@@ -13,7 +13,7 @@ them a product takes is ours.
 
 from __future__ import annotations
 
-from hw_models.chip import ADC, DAC, Chip, Device, Layout, Timing
+from hw_models.chip import ADC, DAC, Chip, Cost, Device, Layout, Timing
 
 SECOND = (0.348, 16.030, -43.853, 45.393, -16.815)
 """The same a second after programming [uS over g/g_max, constant first]."""
@@ -52,4 +52,5 @@ def chip() -> Chip:
             digital=0.3e-6,  # s, the paper's phase between two products
             row=256 * 8.5e-6,  # s, write and verify of 8.5 us per cell, cells of a row in turn
         ),
+        cost=Cost(components=("wan_2022_core", "wan_2022_write", "horowitz_2014_int8")),  # core and writes: the paper's
     )

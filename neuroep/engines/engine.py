@@ -121,6 +121,14 @@ class Engine(Wiring):
         """Read a chip's devices inside at its ``device.age``, whatever :meth:`read_at` says; write nothing there."""
         return self.substrate.aged()
 
+    def aside(self) -> AbstractContextManager[None]:
+        """Let a chip's time pass inside, its noise with it, and go on outside as if nothing had been: for a look."""
+        return self.substrate.aside()
+
+    def swept(self, groups: tuple[tuple[str, ...], ...], dt: float) -> None:
+        """Let the time of one sweep pass on a chip."""
+        self.substrate.swept(groups, self.reads, dt)
+
     @property
     def calibrates(self) -> bool:
         """Whether ranges of a chip's converters are to be calibrated before the engine can be used."""
@@ -173,6 +181,17 @@ class Engine(Wiring):
                 here = found.setdefault(work.part, Tally())
                 here.add(work.part, work.operation, number, work.shape, work.bits, work.phase)
         return found
+
+    def metering(self, what: str = "square") -> AbstractContextManager[None]:
+        """Sum up inside what reads of a chip's crossbars draw, one of :data:`hw_models.tally.METERS`.
+
+        For a bill; nothing else changes.
+        """
+        return self.substrate.metering(what)
+
+    def mean_conductances(self) -> dict[str, float]:
+        """Return the mean conductance of the devices of a chip's crossbars [uS], by the name of the crossbar."""
+        return {name: value for part in self._parts() for name, value in part.mean_conductances().items()}
 
     def _parts(self) -> list[Part]:
         return [*self.arrays.values(), *self.units.values(), *self.cells.values(), self.substrate]
@@ -280,6 +299,7 @@ class Engine(Wiring):
         """
         found, below = {}, self.substrate.below
         first = pairs[0]
+        self.substrate.held(2 * len(pairs))
         span = first.span / first.share
         factors = [1.0, *(pair.share / pair.span * span for pair in pairs[1:])]
         held: dict[int, dict[str, object]] = {}
@@ -361,7 +381,9 @@ class Engine(Wiring):
         checks.check_rates(self.network, self.optimiser, rates)
         self.version += 1
         with self.computing(), self.during("update"):
+            self.substrate.closed()
             bad = {name: array.update(contrasts[name], rates[name]) for name, array in self.arrays.items()}
+            self.substrate.wrote()
         for name, number in self.scalars(bad).items():
             if number:
                 raise DivergenceError(name, self.arrays[name].updates, "weight")
@@ -414,9 +436,9 @@ class Engine(Wiring):
         """
         whole = {**state, **(devices or {})}
         kept.check(whole, self._kept())
+        self.substrate.load(_under(CHIP, whole))  # its clock first, by which devices age
         for synapse, array in self.arrays.items():
             array.load(_under(synapse, whole))
-        self.substrate.load(_under(CHIP, whole))
 
     def _kept(self) -> dict[str, kept.Entry]:
         """Return what is kept beside the parameters: by the rule, by the arrays of a chip, by the chip as a whole."""

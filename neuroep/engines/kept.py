@@ -12,10 +12,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hw_models.clock import LASTING
 from hw_models.tally import Tally
 from neuroep.engines.parts import TALLY
 from neuroep.errors import CheckpointError, nearest
 
+LOOSE = (TALLY, *LASTING)
+"""Ends of the names of what may be missing, and of any length."""
 UPDATES = "updates"
 """Last part of the name under which an array keeps the number of its updates."""
 
@@ -30,12 +33,12 @@ class Entry:
     moment_of: str = ""
     """Name of the entry that counts the updates which make it; it is there from the first one on."""
     optional: bool = False
-    """Whether it may be missing, and be of any length, as a tally."""
+    """Whether it may be missing, and be of any length, as a tally or noise that lasts."""
 
     @classmethod
     def like(cls, name: str, array: np.ndarray) -> Entry:
         """Describe an array that the engine keeps already under that name."""
-        return cls(array.shape, array.dtype.kind, optional=name.endswith(TALLY))
+        return cls(array.shape, array.dtype.kind, optional=name.endswith(LOOSE))
 
 
 def check(state: Mapping[str, np.ndarray], expected: Mapping[str, Entry]) -> None:
@@ -70,7 +73,7 @@ def check(state: Mapping[str, np.ndarray], expected: Mapping[str, Entry]) -> Non
             raise CheckpointError(f"optimiser state '{name}' {found}: the engine needs {wanted}")
         if entry.moment_of and not np.isfinite(given).all():
             raise CheckpointError(f"optimiser state '{name}' is not finite")
-        if entry.optional:
+        if name.endswith(TALLY):
             _check_tally(name, given)
         if name.endswith(f".{UPDATES}") and int(given) < 0:
             raise CheckpointError(f"optimiser state '{name}' is {int(given)}: allowed are whole numbers from 0")

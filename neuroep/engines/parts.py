@@ -33,6 +33,8 @@ Memory = dict[str, Any]
 """What an array keeps of the course of one state: values with ``copy()``. Most arrays keep nothing."""
 Signs = tuple[bool, bool]
 """Whether what the post and the pre side of a synapse show can never be negative."""
+Reads = Sequence[tuple[str, str]]
+"""Synapses whose products a layer reads in a step, each ``forward`` or ``transposed``."""
 Rows = Callable[[float, float], Values]
 """Of two factors: ``f+ a+ + f- a-``, one row per token."""
 
@@ -91,12 +93,24 @@ class Part(Protocol):
         """Take over what :meth:`state` returned."""
         return
 
+    def aside(self) -> AbstractContextManager[None]:
+        """Let a chip's time and the noise that goes with it pass inside, and go on outside as if nothing had been."""
+        return nullcontext()
+
     def during(self, phase: str) -> AbstractContextManager[None]:
         """Write down inside that what is done is of a phase, one of :data:`hw_models.tally.PHASES`.
 
         A part shares the phase of the substrate that it is from; one that was said further out stays.
         """
         return nullcontext()
+
+    def metering(self, what: str = "square") -> AbstractContextManager[None]:
+        """Sum up inside what reads of crossbars draw; a part shares that with the substrate that it is from."""
+        return nullcontext()
+
+    def mean_conductances(self) -> dict[str, float]:
+        """Return the mean conductance of the devices of its crossbars [uS], by their names."""
+        return {}
 
     def turn(self, number: Number, nudge: float) -> AbstractContextManager[None]:
         """Be inside in the phase of that number since the free one, (samples,) where they differ, and of that nudge."""
@@ -126,6 +140,32 @@ class Part(Protocol):
     def ranges(self) -> dict[str, float]:
         """Return calibrated full scales, by the table of the chip and the place: ``"adc dense_1 forward"``."""
         return {}
+
+
+class Timeless(Part):
+    """What a substrate does about time where none passes."""
+
+    def paces(self, layers: Sequence[str]) -> Mapping[str, float]:
+        """Return the shares of the time step that layers take which are slower than others."""
+        return {}
+
+    def opened(self, samples: int) -> None:
+        """Begin a batch."""
+
+    def entered(self, projections: Sequence[str], rows: float) -> None:
+        """Read the clamped input."""
+
+    def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
+        """Sweep."""
+
+    def held(self, phases: int) -> None:
+        """Hold the states of phases."""
+
+    def closed(self) -> None:
+        """End the samples of a batch."""
+
+    def wrote(self) -> None:
+        """Update."""
 
 
 class Array(Part, Protocol):
@@ -298,6 +338,36 @@ class Substrate(Part, Protocol):
     """What nudged phases read where arrays are driven with changes of the free state; None drives with states."""
     shifts: bool
     """Whether products of the same signals differ from phase to phase, so that no layer is at rest at a start."""
+
+    # Time on a chip; it stands still elsewhere.
+
+    def paces(self, layers: Sequence[str]) -> Mapping[str, float]:
+        """Return the shares of the time step that layers take which are slower than others, by name."""
+        ...
+
+    def opened(self, samples: int) -> None:
+        """Begin a batch of so many samples."""
+        ...
+
+    def entered(self, projections: Sequence[str], rows: float) -> None:
+        """Let the products of the clamped input pass, so many rows for each sample."""
+        ...
+
+    def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
+        """Let a sweep pass: groups of layers, the products that each layer reads, and the time step."""
+        ...
+
+    def held(self, phases: int) -> None:
+        """Let the states of so many phases be held or read for an update."""
+        ...
+
+    def closed(self) -> None:
+        """End the samples of a batch, before its update."""
+        ...
+
+    def wrote(self) -> None:
+        """Let the update of all arrays pass, which learn side by side."""
+        ...
 
     # Parts.
 

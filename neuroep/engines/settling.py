@@ -56,6 +56,8 @@ class SettlingEngine(Protocol):
 
     def relax(self, clamped: Any, state: State, names: tuple[str, ...], schedule: Schedule) -> dict[str, Any]: ...
 
+    def swept(self, groups: tuple[tuple[str, ...], ...], dt: float) -> None: ...
+
     def scalars(self, values: Mapping[str, Any]) -> dict[str, float]: ...
 
     def displacements(self, state: State, names: Iterable[str]) -> dict[str, tuple[float, float]]: ...
@@ -191,6 +193,7 @@ class Settling:
         with engine.during(self.name), engine.turn(self.number, self.beta):
             for group in self._groups:
                 self._changes.update(_update_group(engine, self.clamped, self.state, group, schedule))
+            engine.swept(self._groups, schedule.dt)
         due, last = self.steps % self._check == 0, self.steps >= schedule.steps
         stops = due and schedule.tolerance > 0 and self.steps >= self._least
         if last or stops or (due and (schedule.tolerance > 0 or engine.check_every == 1)):

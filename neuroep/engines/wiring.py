@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from neuroep.engines.clamped import Clamped
-from neuroep.engines.parts import Array, Increments, Substrate, Values
+from neuroep.engines.parts import Array, Increments, Reads, Substrate, Values
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.state import Drives, State
 from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Synapse
@@ -52,8 +52,10 @@ class Wiring:
             weight, bias = parameters[f"{synapse.name}.weight"], parameters.get(f"{synapse.name}.bias")
             self.arrays[synapse.name] = substrate.array(synapse.name, weight, bias, self._nonnegative(synapse))
         self.units = {layer.name: substrate.attention(layer) for layer in self.network.attention}
+        self.reads = {layer.name: self._reads(layer.name) for layer in self.network.layers}
         dense = [layer for layer in self.network.layers if isinstance(layer, DenseLayer)]
         self.cells = {layer.name: substrate.neurons(layer) for layer in dense}
+        self.paces = substrate.paces([layer.name for layer in self.network.layers])
 
     def _nonnegative(self, synapse: Synapse) -> tuple[bool, bool]:
         """Tell of both ends of a synapse, post and pre, whether their states can never be negative."""
@@ -63,8 +65,17 @@ class Wiring:
         post, pre = (all(isinstance(e, DenseLayer) and e.potential.low >= 0 for e in end) for end in ends)
         return post, pre and bool(sources)
 
+    def _reads(self, layer: str) -> Reads:
+        """Return the products that a step of a layer reads, beside those of the clamped input."""
+        front = [(synapse.name, "forward") for synapse in self.network.dense if synapse.post == layer]
+        return front + [(synapse.name, "transposed") for synapse in self.network.dense if layer in synapse.pre]
+
     def read_held(self, clamped: Clamped) -> Clamped:
         """Return the batch with its held logits read from the current weights."""
+        self.substrate.opened(clamped.samples)
+        rows = max((len(clamped.tokens[each.pre].packed) for each in self.network.projections), default=0)
+        projections = [synapse.name for synapse in self.network.projections]
+        self.substrate.entered(projections, rows / max(clamped.samples, 1))
         held = {layer.name: self._hold(clamped, layer) for layer in self.network.attention}
         return Clamped(clamped.tokens, held, clamped.target)
 
@@ -100,12 +111,13 @@ class Wiring:
         changes: dict[str, Values] = {}
         for name in names:
             back = feedback.get(name)
+            own = schedule.paced(self.paces[name]) if name in self.paces else schedule
             if name in self.units:
-                changes[name] = self._attend(clamped, state, name, back, schedule.dt)
+                changes[name] = self._attend(clamped, state, name, back, own.dt)
                 continue
             nudged = state.beta != 0 and name == self.network.output.name
             nudge = clamped.target if nudged else None, state.beta
-            moved = self.cells[name].respond(products[name], back, state.values[name], *nudge, schedule, state.inner)
+            moved = self.cells[name].respond(products[name], back, state.values[name], *nudge, own, state.inner)
             state.values[name], changes[name] = moved
         return changes
 

@@ -129,19 +129,17 @@ def check_update(config: Config) -> None:
     ConfigError
         Naming the field of the optimiser.
     """
-    if config.chip is None:
+    chip = config.chip
+    if chip is None:
         return
-    scheme, rule = config.chip.update.scheme, config.optimiser
-    if scheme == "digital" and not config.chip.events.in_place:
-        return
-    if rule.weight_decay:
-        value = f"optimiser.weight_decay = {rule.weight_decay}"
-        raise ConfigError(f"{value}: update scheme '{scheme}' cannot decay weights")
-    if scheme == "pulsed" and (rule.kind != "sgd" or rule.momentum):
-        name = "momentum" if rule.kind == "sgd" else "kind"
-        value = getattr(rule, name)
-        learns = f"chip '{config.chip.name}' learns by pulses in memory: allowed is 'sgd' without momentum"
-        raise ConfigError(f"optimiser.{name} = {value!r}: {learns}")
+    from neuroep.engines.chip import rules
+    from neuroep.engines.chip.rules import rule
+
+    optimiser = build_optimiser(config)
+    if chip.substrate == "crossbar":
+        rules.named(chip.update.scheme).refuse(optimiser, chip.update.scheme)
+    elif chip.events.in_place:
+        rule.refuse_decay(optimiser, "events.in_place")
 
 
 def check_memory(config: Config, network: Network) -> None:

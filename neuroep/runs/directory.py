@@ -31,6 +31,7 @@ from typing import Any
 
 import numpy as np
 
+from hw_models.chip.description import PRICES
 from hw_models.reading import Entries, Page, parse_json, read_json
 from hw_models.text import shown
 from hw_models.whole_files import opened, write_text
@@ -47,6 +48,14 @@ LATER: Mapping[str, object] = {
     "estimator.points": 2,
     "estimator.order": "fixed",
     "estimator.null": False,
+    **{"chip.nudged.drive": "states", "chip.nudged.paths": "own"},
+    "chip.crossbar.follow_weights": False,
+    **{f"chip.adc.{name}": 0.0 for name in ("gain_spread", "offset_spread", "inl", "inl_spread", "dnl")},
+    **{"chip.adc.columns": 1, "chip.adc.inl_shape": "bow", "chip.device.iv": "linear", "chip.device.iv_cubic": 0.1},
+    **{"chip.dac.encoding": "amplitude", "chip.dac.digit_sign": "magnitude", "chip.transposed.devices": "same"},
+    **{f"chip.transposed.{name}": 0.0 for name in ("weight_error", "gain", "gain_spread", "offset_spread")},
+    **{f"chip.timing.{name}": 0.0 for name in ("dac", "integration", "adc", "digital", "hold", "pulse", "row")},
+    "chip.timing.copies": 1,
     "chip.device.phase_drift": 0.0,
     "chip.device.nudge_shift": 0.0,
     "chip.device.leak": 0.0,
@@ -57,14 +66,6 @@ LATER: Mapping[str, object] = {
     "chip.readout.holds": 1,
     "chip.readout.chopping": "off",
     "chip.readout.auto_zero": "off",
-    **{"chip.nudged.drive": "states", "chip.nudged.paths": "own"},
-    "chip.crossbar.follow_weights": False,
-    **{f"chip.adc.{name}": 0.0 for name in ("gain_spread", "offset_spread", "inl", "inl_spread", "dnl")},
-    **{"chip.adc.columns": 1, "chip.adc.inl_shape": "bow", "chip.device.iv": "linear", "chip.device.iv_cubic": 0.0},
-    **{"chip.dac.encoding": "amplitude", "chip.dac.digit_sign": "magnitude", "chip.transposed.devices": "same"},
-    **{f"chip.transposed.{name}": 0.0 for name in ("weight_error", "gain", "gain_spread", "offset_spread")},
-    **{f"chip.timing.{name}": 0.0 for name in ("dac", "integration", "adc", "digital", "hold", "pulse", "row")},
-    "chip.timing.copies": 1,
 }
 """Settings that version 0.1 did not have, with the values at which its runs are theirs."""
 CHANGEABLE = frozenset(
@@ -80,6 +81,7 @@ CHANGEABLE = frozenset(
         "chip.url",
         "chip.caveat",
         "chip.kept",
+        *(f"chip.{name}" for name in PRICES),
     }
 )
 """Settings that may change when a run is resumed; that the data are the same is seen from the corpus's fingerprint."""

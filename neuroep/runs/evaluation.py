@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hw_models.cost.bill import Bill
 from hw_models.reading import Page
 from hw_models.text import lined, plain
 from neuroep.data.batch import Batch
 from neuroep.errors import DataError
 from neuroep.runs import advice
+from neuroep.runs.bills import told
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
     from neuroep.data.corpus import Corpus
     from neuroep.engines.engine import Engine
     from neuroep.engines.settling import Schedule
+
+
+METERED = 8
+"""Batches of which one is metered, so that a bill takes no more than a hundredth of the time."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,10 @@ class Evaluation:
     """What the engine counted: settle steps, operations, on a chip conversions, reads, events."""
     remarks: tuple[str, ...] = ()
     """What the phases point to, see :mod:`neuroep.runs.advice`."""
+    metered: int = 0
+    """Samples of whose reads it was summed up what they draw through a chip's devices."""
+    cost: Bill | None = None
+    """Of a classification; None where nothing is known of what the chip's operations cost."""
     predicted: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64), compare=False, repr=False)
     """(samples,) predicted class of each sample, in the order in which they were settled."""
 
@@ -85,6 +95,7 @@ class Evaluation:
             "converged": self.converged,
             "counters": self.counters,
             "remarks": list(self.remarks),
+            **({} if self.cost is None else {"cost": self.cost.as_dict()}),
         }
 
     def as_text(self) -> str:
@@ -92,7 +103,8 @@ class Evaluation:
         classes = ", ".join(f"{name} {share:.4f}" for name, share in self.per_class.items())
         state = f"dead outputs {self.dead_outputs:.4f}, steps {self.steps:.1f}, residual {self.residual:.2g}"
         head = f"{self.split}: accuracy {self.accuracy:.4f} on {self.samples} samples, loss {self.loss:.4f}"
-        return lined([head, *(f"  {line}" for line in (f"by class: {classes}", state, *self.remarks))])
+        bill = [] if self.cost is None else [line.strip() for line in told(self.cost)]
+        return lined([head, *(f"  {line}" for line in (f"by class: {classes}", state, *bill, *self.remarks))])
 
 
 def evaluate(
@@ -105,6 +117,7 @@ def evaluate(
     order: str | None = None,
     progress: bool = False,
     occasion: tuple[str | int, ...] = (),
+    meter: str = "",
 ) -> Evaluation:
     """Predict every sample of a split; a chip's devices are read ``device.age`` after their last write.
 
@@ -128,6 +141,8 @@ def evaluate(
         Show a bar on a terminal.
     occasion : tuple
         What keys a chip's draws beside split and batch, for example the epoch.
+    meter : str
+        What to sum up of a chip's reads, one of :data:`hw_models.tally.METERS`: in every eighth batch, from the first.
 
     Returns
     -------
@@ -150,7 +165,7 @@ def evaluate(
     counted = engine.counters()
     shown = bar(minibatches, total, split, progress)
     with engine.aged(), engine.during("evaluate"):
-        found = _judge(engine, corpus.classes, split, occasion, schedule, shown)
+        found = _judge(engine, corpus.classes, split, occasion, schedule, shown, meter)
     health = {"residual": found.residual, "unsettled": 1.0 - found.converged, "at_levels": found.at_levels}
     remarks = advice.unsettled("samples", "free", health, schedule, engine.redraws)
     return replace(found, counters=difference(engine.counters(), counted), remarks=tuple(remarks))
@@ -168,14 +183,18 @@ def _judge(
     occasion: tuple[str | int, ...],
     schedule: Schedule,
     minibatches: Iterator[Batch],
+    meter: str,
 ) -> Evaluation:
     """Predict all batches; split, occasion and number key the draws of each."""
     confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
     loss = dead = steps = converged = residual = levels = 0.0
     lowest = engine.network.output.potential.low
-    predicted = []
+    predicted, metered = [], 0
     for number, minibatch in enumerate(minibatches):
-        settled = engine.settle(minibatch.keyed("evaluate", split, *occasion, number), schedule)
+        now = meter if number % METERED == 0 else ""
+        metered += minibatch.size if now else 0
+        with engine.metering(now):
+            settled = engine.settle(minibatch.keyed("evaluate", split, *occasion, number), schedule)
         outputs = engine.outputs(settled)
         predicted.append(outputs.argmax(axis=1))
         np.add.at(confusion, (minibatch.labels, predicted[-1]), 1)
@@ -188,7 +207,7 @@ def _judge(
         residual = max(residual, settled.residual)
     n = int(confusion.sum())
     means = loss / n, dead / n, steps / n, residual, converged / n, levels / n
-    return Evaluation(split, classes, confusion, *means, predicted=np.concatenate(predicted))
+    return Evaluation(split, classes, confusion, *means, metered=metered, predicted=np.concatenate(predicted))
 
 
 def bar(items: Iterator[Batch], total: int, label: str, progress: bool) -> tqdm[Batch]:

@@ -17,8 +17,8 @@ calibrated on training samples drawn by the seed.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ from hw_models.keywords import checked
 from neuroep import data
 from neuroep.errors import ConfigError, DataError, unknown
 from neuroep.randomness import generator
-from neuroep.runs import arguments, building, config as configuration, directory as runs
+from neuroep.runs import arguments, bills, building, config as configuration, directory as runs
 from neuroep.runs.arguments import check_kind, check_overrides, check_seconds
 from neuroep.runs.config import Config
 from neuroep.runs.directory import Run
@@ -49,7 +49,7 @@ Source = str | Path | Config | Run
 """What is opened: a run directory or a configuration file, by its path or opened already."""
 OF_THE_DATA = ("data.", "network.tokens", "training.seed")
 """Settings that decide which samples are read."""
-WITHOUT_EFFECT = {"kept": None, "citation": None, "url": None, "caveat": None}
+WITHOUT_EFFECT = {"kept": None, "citation": None, "url": None, "caveat": None, "cost": None}
 """Fields of a chip that say something about it and do nothing."""
 
 
@@ -173,16 +173,23 @@ class Session:
         check_kind("split", split, str, "the name of a split")
         if only is not None:
             corpus = corpus.with_splits({**corpus.splits, split: self._taken("only", split, only)})
-        return evaluate(
-            self.engine,
-            corpus,
-            split,
-            self.estimator.free,
-            batch=config.training.batch,
-            order=config.evaluation_order,
-            progress=progress,
-            occasion=(self.epoch if epoch is None else epoch,),
+        occasion = (self.epoch if epoch is None else epoch,)
+        place = (self.engine, corpus, split, self.estimator.free)
+        size, order = config.training.batch, config.evaluation_order
+        return self._billed(
+            lambda meter: evaluate(*place, batch=size, order=order, progress=progress, occasion=occasion, meter=meter)
         )
+
+    def _billed(self, judge: Callable[[str], Evaluation]) -> Evaluation:
+        """Return an evaluation with its bill, where the chip has constants of cost."""
+        chip, engine = self.config.chip, self.engine
+        if chip is None or not bills.known(chip):
+            return judge("")
+        before = engine.performed()
+        found = judge(bills.meter(chip))
+        counted = bills.whole(bills.between(engine.performed(), before), found.samples, found.metered)
+        free = self.estimator.free
+        return replace(found, cost=bills.classification(chip, self.network, free, counted, found.samples))
 
     def batches(self, split: str, size: int | None = None) -> Iterator[Batch]:
         """Return the batches of a split in its order, default as large as in training."""

@@ -376,7 +376,8 @@ def _probe(parts: Session, batch: Batch) -> dict[str, float]:
     """Return the cosine of EP's gradient to BPTT's by parameter, on any engine; BPTT looks as far back as EP nudges."""
     from neuroep.gradients import yardsticks
 
-    return yardsticks.cosine_to_bptt(parts.engine, batch, parts.estimator, parts.estimator.nudged.steps)
+    with parts.engine.aside():
+        return yardsticks.cosine_to_bptt(parts.engine, batch, parts.estimator, parts.estimator.nudged.steps)
 
 
 def _probe_batch(parts: Session) -> Batch:

@@ -18,6 +18,9 @@ def test_columns_that_share_a_converter_take_turns() -> None:
     assert durations.product(CHIP) == pytest.approx(114e-9)
     assert durations.product(CHIP, shared=8) == pytest.approx(128e-9)
     assert durations.product(CHIP, shared=8, lines=3) == pytest.approx(118e-9)
+    once = durations.product(CHIP, shared=8) - CHIP.digital
+    assert durations.product(CHIP, shared=8, digits=7) == pytest.approx(7 * once + CHIP.digital)
+    assert durations.step(CHIP, shared=8, lines=(3, 8), digits=7) == pytest.approx(7 * once + CHIP.digital)
 
 
 def test_a_step_takes_as_long_as_its_longest_product() -> None:

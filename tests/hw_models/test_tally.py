@@ -67,14 +67,17 @@ def test_a_crossbar_says_what_it_did_in_each_phase():
         ("adc forward", 5, "free"): 5 * 7 * 3,
         ("addition forward", None, "free"): 5 * 7 * 2,
         ("read forward", None, "free"): 5 * own,
+        ("activation forward", None, "free"): 5 * 9 * 2,
         ("dac forward", 6, "nudged"): 2 * 10 * 3,
         ("adc forward", 5, "nudged"): 2 * 7 * 3,
         ("addition forward", None, "nudged"): 2 * 7 * 2,
         ("read forward", None, "nudged"): 2 * own,
+        ("activation forward", None, "nudged"): 2 * 9 * 2,
         ("dac transposed", 6, "nudged"): 4 * 7 * 3,
         ("adc transposed", 5, "nudged"): 4 * 10 * 3,
         ("addition transposed", None, "nudged"): 4 * 10 * 2,
         ("read transposed", None, "nudged"): 4 * own,
+        ("activation transposed", None, "nudged"): 4 * 9 * 2,
     }
 
 
@@ -133,7 +136,11 @@ def test_pulses_are_written_down():
     up, down = np.array([[3, 0, 1], [0, 0, 0]]), np.array([[0, 2, 0], [0, 0, 5]])
     with tally.now.during("update"):
         assert devices.apply(np.zeros((2, 3), np.float32), up, down, 1) == 11
-    assert dict(tally.rows()) == {Work("a", "pulse", (2, 3), None, "update"): 11}
+    # Row by row, up before down: as many slots as the device of most pulses in it, 3 + (2 + 5).
+    assert dict(tally.rows()) == {
+        Work("a", "slot", (2, 3), None, "update"): 10,
+        Work("a", "pulse", (2, 3), None, "update"): 11,
+    }
 
 
 def test_what_is_said_further_out_stays():

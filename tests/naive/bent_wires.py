@@ -82,7 +82,8 @@ def deck(g, r_word, r_bit, rows, columns, iv, parameter):
             lines += [f"Rw{i}_{j} {left} w{i}_{j} {r_word!r}", f"Rb{i}_{j} b{i}_{j} {down} {r_bit!r}"]
             lines.append(f"Bd{i}_{j} w{i}_{j} b{i}_{j} I={formula(f'V(w{i}_{j},b{i}_{j})', float(g[i, j]))}")
     ends = [f"i(vr{i})" for i in range(m)] + [f"i(vc{j})" for j in range(n)]
-    return "\n".join([*lines, ".control", "set numdgt=15", "op", *(f"print {end}" for end in ends), ".endc", ".end", ""])
+    asked = [".control", "set numdgt=15", "op", *(f"print {end}" for end in ends), ".endc", ".end", ""]
+    return "\n".join([*lines, *asked])
 
 
 def spice(program, folder, *network):

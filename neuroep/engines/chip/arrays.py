@@ -98,6 +98,31 @@ class CrossbarArray(Part):
         for crossbar in self._crossbars:
             crossbar.begin(*occasion)
 
+    @property
+    def lines(self) -> tuple[int, int]:
+        """Most outputs and most inputs of one of its tiles."""
+        own = self.crossbar.devices
+        both = own.column_tiles, own.row_tiles
+        return max((b - a for a, b in both[0]), default=0), max((b - a for a, b in both[1]), default=0)
+
+    @property
+    def update_seconds(self) -> float:
+        """What the last update took on the chip [s]."""
+        return self.rule.seconds
+
+    def catch_up(self) -> None:
+        """Begin a batch: devices are as old as they are by now."""
+        for crossbar in self._crossbars:
+            crossbar.catch_up()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Let time pass inside, and put devices and their noise back."""
+        with ExitStack() as stack:
+            for crossbar in self._crossbars:
+                stack.enter_context(crossbar.aside())
+            yield
+
     def read_at(self, seconds: float) -> None:
         """Read the devices so long after their last write."""
         for crossbar in self._crossbars:
@@ -125,6 +150,7 @@ class CrossbarArray(Part):
 
     def update(self, contrast: Contrast, rate: float) -> int:
         """Change the weights by the chip's rule; return how many are not finite."""
+        self.rule.refuse(self.rule.digital.optimiser, self.chip.update.scheme)
         return self.rule.update(contrast, rate)
 
     def state(self) -> dict[str, np.ndarray]:
@@ -160,6 +186,11 @@ class CrossbarArray(Part):
         if grown["dac_at_stop"]:
             found["dac_at_stop"] = grown["dac_at_stop"] / grown["dac"]
         return found
+
+    def mean_conductances(self) -> dict[str, float]:
+        """Return the mean conductance of the devices of every crossbar [uS]."""
+        both = (each for bar in self._crossbars for each in (bar, bar.other) if each is not None)
+        return {bar.name: float(bar.loads().word.g.sum() / max(bar.devices.count, 1)) for bar in both}
 
     def performed(self) -> Tally:
         """Return conversions, device reads and writes, pulses, and the digital multiply-adds of updates."""
@@ -197,6 +228,19 @@ class EventDrivenArray(Part):
     def updates(self) -> int:
         """Number of updates made."""
         return self.digital.updates
+
+    @property
+    def lines(self) -> tuple[int, int]:
+        """Outputs and inputs."""
+        return self.array.shape
+
+    @property
+    def update_seconds(self) -> float:
+        """Of integers, which have no time of their own."""
+        return 0.0
+
+    def catch_up(self) -> None:
+        """Begin a batch: integers are as they are."""
 
     @property
     def calibrates(self) -> bool:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from hw_models import durations
 from hw_models.arrays.calibration import calibrating
 from hw_models.chip import Chip
 from hw_models.chip.files import chip_of
@@ -23,10 +24,11 @@ from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
 from neuroep.engines.chip.attention import AnalogAttention, DigitalAttention, DigitisedAttention, ExplicitAttention
 from neuroep.engines.chip.increments import CrossbarIncrements
 from neuroep.engines.chip.neurons import ChipNeurons
+from neuroep.engines.chip.passing import Lines, Passing
 from neuroep.engines.chip.readout import LayerHolders, SynapseReadout
 from neuroep.engines.numba.attention import Tokens
 from neuroep.engines.numba.substrate import ExactSubstrate, Setting
-from neuroep.engines.parts import Array, AttentionUnit, Neurons, Part, Signs, View, summed
+from neuroep.engines.parts import Array, AttentionUnit, Neurons, Part, Reads, Signs, View, summed
 from neuroep.engines.workers import Workers
 from neuroep.learning.contrast import Signal
 from neuroep.learning.optimisers import Optimiser
@@ -58,6 +60,8 @@ class ChipSubstrate(ExactSubstrate):
         self._holders: dict[str, LayerHolders] = {}
         self._others: dict[str, Part] = {}
         self._calibrated = False
+        self.clock, self._lines = setting.clock, Lines()
+        self.passing = Passing(chip, self.clock)
         if chip.nudged.increments:
             exchanged = chip.nudged.paths == "exchanged"
             self.increments = CrossbarIncrements(self._crossbars, "other" if exchanged else "own")
@@ -70,10 +74,10 @@ class ChipSubstrate(ExactSubstrate):
         else:
             made = self._crossbars[name] = CrossbarArray(name, weight, bias, self.chip, self.setting)
             made.assume(nonnegative)
-        self._arrays[name] = made
+        self._arrays[name], self._lines[name] = made, made.lines
         for end, sign in zip(ENDS, nonnegative, strict=True) if self.chip.readout.measures else ():
-            width = weight.shape[ENDS.index(end)]
-            read_out = SynapseReadout(self.chip.readout, self.setting.seed, name, end, width=width)
+            how = (name, end, self.setting.tally(), weight.shape[ENDS.index(end)])
+            read_out = SynapseReadout(self.chip.readout, self.setting.seed, *how)
             read_out.digitiser.nonnegative, read_out.change.nonnegative = sign, False
             self._read_outs[f"read-out.{name}.{end}"] = read_out
         return made
@@ -155,9 +159,54 @@ class ChipSubstrate(ExactSubstrate):
             part.read_at(seconds)
 
     @contextmanager
-    def aged(self) -> Iterator[None]:
-        """Read all crossbars at the chip's ``device.age`` inside."""
+    def aside(self) -> Iterator[None]:
+        """Let time and the noise of devices go on inside, and put both back."""
         with ExitStack() as stack:
+            for part in (*self._parts(), *([self.clock] if self.clock.passes else [])):
+                stack.enter_context(part.aside())
+            yield
+
+    def paces(self, layers: Sequence[str]) -> Mapping[str, float]:
+        """Return what time constants make of the time step, by layer; see :func:`hw_models.durations.pace`."""
+        return self.passing.paces(layers)
+
+    def opened(self, samples: int) -> None:
+        """Begin a batch: devices are as they are by now."""
+        if self.clock.passes:
+            self.clock.opened(samples)
+            for array in self._arrays.values():
+                array.catch_up()
+
+    def entered(self, projections: Sequence[str], rows: float) -> None:
+        """Read the clamped input."""
+        if self.clock.passes:
+            self.passing.entered(projections, rows, self._lines)
+
+    def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
+        """Let a sweep pass."""
+        if self.clock.passes:
+            self.passing.swept(groups, reads, dt, self._lines)
+
+    def held(self, phases: int) -> None:
+        """Hold the states of phases."""
+        if self.clock.passes:
+            self.passing.held(phases)
+
+    def closed(self) -> None:
+        """End the samples of a batch."""
+        if self.clock.passes:
+            self.clock.close()
+
+    def wrote(self) -> None:
+        """Let the update of all arrays pass; they learn side by side."""
+        if self.clock.passes:
+            self.clock.wrote(max((array.update_seconds for array in self._arrays.values()), default=0.0))
+
+    @contextmanager
+    def aged(self) -> Iterator[None]:
+        """Read all crossbars at the chip's ``device.age`` inside; the time that passes there is put back."""
+        with ExitStack() as stack:
+            stack.enter_context(self.aside())
             for part in self._parts():
                 stack.enter_context(part.aged())
             yield
@@ -183,17 +232,20 @@ class ChipSubstrate(ExactSubstrate):
         found = Tally()
         for part in (*self._read_outs.values(), *self._holders.values()):
             found.join(part.performed())
+        found.join(self.clock.tally)
         return found
 
     def counters(self) -> dict[str, int]:
-        """Return the conversions of the read-outs, and holds; other parts count for themselves."""
+        """Return the conversions of the read-outs, holds, and the time; other parts count for themselves."""
+        own = {"chip_picoseconds": self.clock.tally.total("picosecond")} if self.clock.passes else {}
         parts = (*self._read_outs.values(), *self._holders.values())
-        return summed(*(part.counters() for part in parts))
+        return summed(own, *(part.counters() for part in parts))
 
     def state(self) -> dict[str, np.ndarray]:
         """Return ranges and tallies of all parts but the arrays, which keep their own."""
         ranged = {**self._read_outs, **self._held_parts, **self._others}.items()
-        return {f"{name}/{key}": values for name, part in ranged for key, values in part.state().items()}
+        found = {f"{name}/{key}": values for name, part in ranged for key, values in part.state().items()}
+        return found | {f"clock/{key}": values for key, values in self.clock.state().items()}
 
     @property
     def _held_parts(self) -> dict[str, LayerHolders]:
@@ -204,6 +256,7 @@ class ChipSubstrate(ExactSubstrate):
         for name, part in {**self._read_outs, **self._held_parts, **self._others}.items():
             start = f"{name}/"
             part.load({key.removeprefix(start): values for key, values in state.items() if key.startswith(start)})
+        self.clock.load({key.removeprefix("clock/"): v for key, v in state.items() if key.startswith("clock/")})
         self._calibrated = True
 
     def describe(self) -> dict[str, Any]:
@@ -224,4 +277,5 @@ def on_chip(
 
 
 def _made(chip: Chip, setting: Setting, optimiser: Optimiser | None) -> ChipSubstrate:
-    return ChipSubstrate(chip, replace(setting, optimiser=optimiser or setting.optimiser))
+    clock = durations.clock(chip.timing, setting.phase)
+    return ChipSubstrate(chip, replace(setting, optimiser=optimiser or setting.optimiser, clock=clock))

@@ -12,11 +12,12 @@ from typing import Any, cast
 
 import numpy as np
 
+from hw_models.clock import Clock
 from hw_models.tally import CurrentPhase, Tally
 from neuroep.engines.numba.arrays import ideal
 from neuroep.engines.numba.attention import ExactAttention, Tokens
 from neuroep.engines.numba.neurons import ExactNeurons, displaced
-from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Part, Signs, View
+from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Signs, Timeless, View
 from neuroep.engines.state import State
 from neuroep.engines.workers import Workers
 from neuroep.learning.contrast import Number, Signal
@@ -35,13 +36,15 @@ class Setting:
     """Of the draws of a chip."""
     phase: CurrentPhase = field(default_factory=CurrentPhase)
     """Of what all parts write to their tallies."""
+    clock: Clock = field(default_factory=Clock)
+    """Of a chip, on which it may pass."""
 
     def tally(self) -> Tally:
         """Return a tally of a part's own, with the phase that all share."""
         return Tally(self.phase)
 
 
-class ExactSubstrate(Part):
+class ExactSubstrate(Timeless):
     """Exact arithmetic, written in place; see :class:`neuroep.engines.parts.Substrate`."""
 
     in_place = True
@@ -73,6 +76,10 @@ class ExactSubstrate(Part):
         """Write down inside that what all parts do is of a phase."""
         return self.setting.phase.during(phase)
 
+    def metering(self, what: str = "square") -> AbstractContextManager[None]:
+        """Sum up inside what reads of a chip's crossbars draw."""
+        return self.setting.phase.metering(what)
+
     def turn(self, number: Number, nudge: float) -> AbstractContextManager[None]:
         """Be inside in the phase of that number and nudge, as all parts see it."""
         return self.setting.phase.turn(number, nudge) if self.shifts else nullcontext()
@@ -81,13 +88,13 @@ class ExactSubstrate(Part):
         """Return the signal."""
         return signal
 
-    def read_out_resolution(self, synapse: str, end: str) -> float:
-        """Return 0: it is exact."""
-        return 0.0
-
     def rows_of(self, tokens: object) -> AbstractContextManager[None]:
         """Have signals inside whose rows are these tokens."""
         return self.setting.phase.rows_of(cast(Tokens, tokens).samples) if self.shifts else nullcontext()
+
+    def read_out_resolution(self, synapse: str, end: str) -> float:
+        """Return 0: it is exact."""
+        return 0.0
 
     def tokens(self, vectors: np.ndarray, lengths: np.ndarray) -> Tokens:
         """Return a padded sequence, contiguous."""

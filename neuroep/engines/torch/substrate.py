@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Part, Signs, View
+from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Signs, Timeless, View
 from neuroep.engines.state import State
 from neuroep.engines.torch.arrays import TorchArray
 from neuroep.engines.torch.attention import TokenTensors, TorchAttention
@@ -31,7 +31,7 @@ LOOKS_ON_GPU = 4
 os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 
-class TorchSubstrate(Part):
+class TorchSubstrate(Timeless):
     """Exact arithmetic on tensors; see :class:`neuroep.engines.parts.Substrate`.
 
     Parameters

@@ -12,9 +12,11 @@ import pytest
 
 from analysis.run.arrays import plot_conductance_trajectories, plot_update_map
 from analysis.run.learning import record
+from neuroep.engines.chip import rules
 from neuroep.engines.engine import Engine
 from neuroep.errors import ConfigError
 from tests.analysis.run.cases import BATCHES, CHIPS, ESTIMATOR, RATES, SYNAPSE, engine
+from tests.neuroep.engines.chip.two_arrays import TwoArrays
 
 
 def weights(of: Engine) -> np.ndarray:
@@ -55,6 +57,15 @@ def test_record_is_what_happened(name: str, tmp_path: Path) -> None:
     assert found.paired == (name != "offset")
     assert found.tiles == (((3,), (2,)) if name == "offset" else ((), ()))
     style.save(lines, tmp_path / "picture.png")
+
+
+def test_of_several_crossbars_the_picture_says_which_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "named", lambda scheme: TwoArrays)
+    own = engine("pulsed")
+    found = record(own, BATCHES, ESTIMATOR, RATES, SYNAPSE)
+    assert found.crossbars == 2
+    assert "first of 2 crossbars" in plot_conductance_trajectories(found).get_ylabel()
+    assert found.moved.min() > 0  # what the second one does is in the weights
 
 
 def test_chosen_entries_and_idle_updates() -> None:

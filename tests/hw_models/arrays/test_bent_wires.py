@@ -1,4 +1,4 @@
-"""Devices that are no resistors behind wires: ngspice, Newton on a dense system of all nodes, and what a crossbar reads."""
+"""Devices that are no resistors behind wires: ngspice, Newton on a dense system of all nodes, reads of a crossbar."""
 
 from __future__ import annotations
 
@@ -111,7 +111,8 @@ def test_newton_takes_over_where_the_chord_does_not_come_to_rest(case, monkeypat
 
 def bar_of(device, layout=None, dac=None, wires_of=None, **more):
     chip = {"device": device, "crossbar": {"rows": 4, "columns": 3} | (layout or {}), **more}
-    chip |= {"dac": {"range": 1.0} | (dac or {}), "wires": {"r_word": 300.0, "r_bit": 200.0} if wires_of is None else wires_of}
+    line = {"r_word": 300.0, "r_bit": 200.0} if wires_of is None else wires_of
+    chip |= {"dac": {"range": 1.0} | (dac or {}), "wires": line}
     bar = Crossbar(Chip.parse(chip), W.shape, seed=1, dtype="float64")
     bar.program(W)
     return bar
@@ -179,7 +180,8 @@ def test_noise_of_devices_goes_through_the_network(iv):
     for read, drive, back in ((bar.forward, X, False), (bar.transposed, S, True)):
         found = read(np.tile(drive[:1], (many, 1)))
         quiet = bar_of(DEVICE[iv], {"rows": None, "columns": None})
-        np.testing.assert_allclose(found.mean(0), (quiet.transposed if back else quiet.forward)(drive[:1])[0], atol=0.05)
+        mean = (quiet.transposed if back else quiet.forward)(drive[:1])[0]
+        np.testing.assert_allclose(found.mean(0), mean, atol=0.05)
         draw, a = np.random.default_rng(5), W / np.abs(W).max()
         twins = np.zeros((n, found.shape[1]))
         for sign, part in ((1, np.maximum(a, 0)), (-1, np.maximum(-a, 0))):

@@ -1,4 +1,4 @@
-"""ADCs that are not ideal, and gain and offset of the transposed path, against a slow twin and what standards define."""
+"""ADCs that are not ideal, gain and offset of the transposed path: a slow twin, and what standards define."""
 
 from __future__ import annotations
 
@@ -183,7 +183,8 @@ def test_stochastic_rounding_has_the_bent_value_as_its_mean():
         assert len(np.unique(found.round(9))) == 2
         w = naive.ahead(0.7, -2.0, 2.0, inl=0.1)
         if dnl:
-            edges = naive.thresholds(14, step, -2.0, plain.normals(key(0, "crossbar", "forward", "adc dnl"), 0, 0, 0, 13), dnl)
+            z = plain.normals(key(0, "crossbar", "forward", "adc dnl"), 0, 0, 0, 13)
+            edges = naive.thresholds(14, step, -2.0, z, dnl)
             u = (np.arange(4000) + 0.5) / 4000 - 0.5
             w = np.mean([-2.0 + step * naive.code(w + step * each, edges) for each in u])
         assert found.mean() == pytest.approx(w, abs=5 * step / 2 / 200)

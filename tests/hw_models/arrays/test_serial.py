@@ -120,7 +120,7 @@ def test_draws_of_digits_are_apart():
 
 @pytest.mark.parametrize("fixed", [False, True])
 def test_the_range_of_the_adc_is_calibrated_on_partial_sums(fixed):
-    """A whole product of small signals is small, its partial sums are not; the range counts in full scales of the DAC."""
+    """A product of small signals is small, its partial sums are not; the range counts in full scales of the DAC."""
     given = dac(6, 1, "magnitude")
     given |= {} if fixed else {"range": None}
     bar = bar_of({k: v for k, v in given.items() if v is not None}, adc={"bits": 8})
@@ -132,7 +132,7 @@ def test_the_range_of_the_adc_is_calibrated_on_partial_sums(fixed):
     assert drive.range == pytest.approx(1.0 if fixed else np.abs(X).max())
     scale, most = np.abs(W).max(), 0.0
     for signals, full in ((0.1 * X, 1.0 if fixed else np.abs(0.1 * X).max()), (X, drive.range)):
-        levels = np.rint(np.clip(signals / full, -1, 1) * 31).astype(int) if not fixed else np.rint(signals * 31).astype(int)
+        levels = np.rint((signals if fixed else np.clip(signals / full, -1, 1)) * 31).astype(int)
         for place in range(5):
             bits = np.sign(levels) * ((np.abs(levels) >> place) & 1)
             for i, j in plain.tiles(7, 3):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hw_models import durations
 from neuroep.engines.chip.rules.rule import EDGE, LearningRule, Place
 from neuroep.learning.contrast import Contrast
 
@@ -29,13 +30,14 @@ class Digital(LearningRule):
 
     def update(self, contrast: Contrast, rate: float) -> int:
         """Move the master copy and program the devices; return how many weights are not finite."""
-        bad = self.digital.update(contrast, rate)
+        bad, self.seconds = self.digital.update(contrast, rate), 0.0
         if bad:
             return bad
         self.crossbar.leak()
         if self.updates % self.every == 0:
             self.crossbar.elapse()
             self.crossbar.program(self.digital.weight)
+            self.seconds = durations.reprogramming(self.place.chip.timing, self._rows)
         elif self.place.chip.device.leak:
             self.crossbar.reread()
         return bad

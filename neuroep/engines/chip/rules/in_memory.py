@@ -1,5 +1,9 @@
 # Tested by tests/neuroep/engines/chip/test_updates.py.
-"""What the rules share whose weights are the devices' own, on one crossbar."""
+"""What the rules share whose weights are the devices' own, on one crossbar.
+
+An array of the transposed path's own gets the same pulses, which its devices answer in their own way: the two drift
+apart as they learn.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from hw_models.arrays.crossbar import Crossbar
 from hw_models.arrays.pulses import PulsedDevices
-from neuroep.engines.chip.rules.rule import EDGE, LearningRule, Place
+from neuroep.engines.chip.rules.pulsed_array import PulsedArray
+from neuroep.engines.chip.rules.rule import LearningRule, Place
 
 
 class InMemory(LearningRule):
     """Weights that are the devices' own."""
 
-    _before: np.ndarray | None = None
+    decays = False
     accumulates = False
     """Whether the optimiser moves a digital matrix beside them."""
 
@@ -23,52 +29,47 @@ class InMemory(LearningRule):
         self.chip, setting = place.chip, place.setting
         crossbar = self._crossbar(weight.shape)
         crossbar.program(weight)
-        where = (weight.shape, setting.seed, crossbar.name)
-        limits = crossbar.devices.weight_bounds()
-        run, dtype = setting.workers.run, setting.dtype
-        self.devices = PulsedDevices(self.chip.device.pulse, *where, run, dtype, limits, self.tally)
-        self._bound()
+        both = (crossbar, *([] if crossbar.other is None else [crossbar.other]))
+        self.pulsed_arrays = [PulsedArray(each, self.chip, setting, self.tally) for each in both]
         self.digital = self._ideal(np.zeros_like(weight) if self.accumulates else weight[:, :0], bias)
 
     def health(self) -> dict[str, float]:
         """Return the share of devices at their bounds."""
-        own, stored = self.devices.devices, self.crossbar.stored
-        return {"weights_at_range": float(((stored >= own.high * EDGE) | (stored <= own.low * EDGE)).mean())}
+        return {"weights_at_range": float(np.mean([each.at_bounds() for each in self.pulsed_arrays]))}
 
-    def _bound(self) -> None:
-        """Cut what was programmed to the devices' own bounds."""
-        own, stored = self.devices.devices, self.crossbar.stored
-        np.clip(stored, own.low, own.high, out=stored)
-        self.crossbar.refresh()
+    @property
+    def devices(self) -> PulsedDevices:
+        """Those of the forward path."""
+        return self.pulsed_arrays[0].devices
 
     def _wait(self) -> None:
         """Let the devices leak since the last update, and note what they hold before pulses come."""
         self.crossbar.leak()
-        self._before = self.crossbar.stored.copy() if self.chip.device.disturb else None
+        for each in self.pulsed_arrays:
+            each.wait()
 
     def _pulsed(self) -> int:
         """Read the devices anew after pulses; return how many weights are not finite."""
-        stored = self.crossbar.stored
-        if self._before is not None:
-            own = self.devices.devices
-            stored += self.crossbar.felt(stored - self._before, in_turn=False)
-            np.clip(stored, own.low, own.high, out=stored)
-        bad = int(stored.size - np.count_nonzero(np.isfinite(stored)))
+        bad = sum(each.pulsed() for each in self.pulsed_arrays)
         if not bad:
             self.crossbar.elapse()
-            self.crossbar.refresh()
+            self.crossbar.reread()
         return bad
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return the devices' weights, what the optimiser keeps, and the crossbar."""
+        """Return the devices' weights, of all crossbars by their shares, what the optimiser keeps, and crossbars."""
         kept = super().state()
         if self.accumulates:
             kept["accumulated"] = kept["weight"]
-        stored = self.crossbar.stored
-        return kept | {"weight": stored * np.asarray(self.crossbar.weight_range, stored.dtype)}
+        return kept | {"weight": self._sum(_stored)}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over what the optimiser keeps, and the crossbar."""
         super().load(state)
         if self.accumulates:
             self.digital.weight[:] = state["accumulated"]
+
+
+def _stored(crossbar: Crossbar) -> np.ndarray:
+    """Return what the devices of a crossbar hold, in weight units."""
+    return crossbar.stored * np.asarray(crossbar.weight_range, crossbar.dtype)

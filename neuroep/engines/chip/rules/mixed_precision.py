@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from hw_models import durations
 from neuroep.engines.chip.rules.in_memory import InMemory
-from neuroep.engines.chip.rules.rule import refuse_decay
 from neuroep.learning.contrast import Contrast
 
 SINGLE = 1000
@@ -23,7 +23,6 @@ class MixedPrecision(InMemory):
 
     def update(self, contrast: Contrast, rate: float) -> int:
         """Accumulate, then move whole granules; return how many weights are not finite."""
-        refuse_decay(self.digital.optimiser, "mixed_precision")
         chi = self.digital.weight
         bad = self.digital.update(contrast, rate)
         if bad:
@@ -33,9 +32,12 @@ class MixedPrecision(InMemory):
         whole = np.trunc(chi / chi.dtype.type(granule))
         chi -= whole * chi.dtype.type(granule)
         up, down = np.maximum(whole, 0), np.maximum(-whole, 0)
-        if max(up.max(initial=0), down.max(initial=0)) <= SINGLE:
+        most = int(max(up.max(initial=0), down.max(initial=0)))
+        self.seconds = durations.trains(self.chip.timing, most, self._rows)
+        if most <= SINGLE:
             up, down = up.astype(np.int64), down.astype(np.int64)
-        self.devices.apply(self.crossbar.stored, up, down, step=self.updates)
+        for each in self.pulsed_arrays:
+            each.devices.apply(each.crossbar.stored, up, down, step=self.updates)
         return self._pulsed()
 
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from hw_models import durations
 from neuroep.engines.chip.rules.in_memory import InMemory
-from neuroep.engines.chip.rules.rule import Place, refuse_decay
+from neuroep.engines.chip.rules.rule import Place
 from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Contrast
-from neuroep.learning.optimisers import SGD
+from neuroep.learning.optimisers import SGD, Optimiser
 
 
 class Pulsed(InMemory):
@@ -26,23 +27,31 @@ class Pulsed(InMemory):
         super().__init__(place, weight, bias)
         self._trains = self._short = 0
 
+    @classmethod
+    def refuse(cls, optimiser: Optimiser, scheme: str) -> None:
+        """Refuse all but plain SGD."""
+        super().refuse(optimiser, scheme)
+        if not isinstance(optimiser, SGD) or optimiser.momentum:
+            name = "momentum" if isinstance(optimiser, SGD) else "kind"
+            value = optimiser.momentum if isinstance(optimiser, SGD) else "adam"
+            learns = f"update scheme '{scheme}' learns by pulses in memory: allowed is 'sgd' without momentum"
+            raise ConfigError(f"optimiser.{name} = {value!r}: {learns}")
+
     def update(self, contrast: Contrast, rate: float) -> int:
         """Send the trains of one batch; return how many weights are not finite."""
-        rule = self.digital.optimiser
-        if not isinstance(rule, SGD) or rule.momentum:
-            name = "optimiser.momentum" if isinstance(rule, SGD) else "optimiser.kind"
-            value = rule.momentum if isinstance(rule, SGD) else "adam"
-            raise ConfigError(f"{name} = {value!r}: pulsed in-memory updates take 'sgd' without momentum")
-        refuse_decay(rule, "pulsed")
         if self.bias is not None:
             bias = self.bias
             bias -= bias.dtype.type(rate) * contrast.bias_gradient()
         self.digital.updates += 1
-        step = -rate * contrast.scale / self.crossbar.weight_range
+        change = -rate * contrast.scale
         terms = self._terms(contrast)
-        self._watch(terms, abs(step))
+        self._watch(terms, abs(change / self.crossbar.weight_range))
+        number = sum(len(post) for _, post, _ in terms)
+        self.seconds = durations.trains(self.chip.timing, self.chip.update.train_length, number)
         self._wait()
-        self.devices.update(self.crossbar.stored, terms, step, self.chip.update, self.updates)
+        for each in self.pulsed_arrays:
+            step = change / each.crossbar.weight_range
+            each.devices.update(each.crossbar.stored, terms, step, self.chip.update, self.updates)
         return self._pulsed()
 
     def _watch(self, terms: list[tuple[float, Any, Any]], step: float) -> None:

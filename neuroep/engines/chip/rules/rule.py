@@ -60,6 +60,8 @@ class LearningRule(ABC):
         By label, which names them in checkpoints.
     shares : dict of str to float
         Of every crossbar that products read.
+    seconds : float
+        What the last update took on the chip [s]; see :mod:`hw_models.durations`.
     tally : Tally
         What the rule does beside its crossbars: pulses, and digital multiply-adds.
     digital : IdealArray
@@ -68,19 +70,22 @@ class LearningRule(ABC):
 
     usual: ClassVar[Optimiser] = Adam()
     """What the optimiser is where nothing is said."""
+    decays: ClassVar[bool] = True
+    """Whether weight decay is possible, which needs the weights in digital form."""
     digital: IdealArray
 
     @abstractmethod
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         self.place, self.tally = place, place.setting.tally()
         self.crossbars: dict[str, Crossbar] = {}
+        self.seconds = 0.0
         self.shares = {CROSSBAR: 1.0}
 
     def _crossbar(self, shape: tuple[int, int], label: str = CROSSBAR) -> Crossbar:
         """Make a crossbar; its draws are keyed by the synapse, those of further ones by their label too."""
         name = self.place.name if label == CROSSBAR else f"{self.place.name} {label}"
         setting = self.place.setting
-        how = (setting.seed, name, setting.workers.run, setting.dtype, setting.tally())
+        how = (setting.seed, name, setting.workers.run, setting.dtype, setting.tally(), setting.clock)
         made = Crossbar(self.place.chip, shape, *how)
         self.crossbars[label] = made
         return made
@@ -134,6 +139,25 @@ class LearningRule(ABC):
     def weights(self) -> np.ndarray:
         """Return the mean effective weights, (out, in)."""
         return self._sum(lambda crossbar: crossbar.weights())
+
+    @classmethod
+    def refuse(cls, optimiser: Optimiser, scheme: str) -> None:
+        """Refuse an optimiser that the rule, which chips call ``scheme``, cannot follow.
+
+        Asked before a run begins and at every update.
+
+        Raises
+        ------
+        ConfigError
+            Naming the field of the optimiser.
+        """
+        if not cls.decays:
+            refuse_decay(optimiser, scheme)
+
+    @property
+    def _rows(self) -> int:
+        """Rows of the largest tile, which are written or pulsed in turn."""
+        return max((b - a for a, b in self.crossbar.devices.row_tiles), default=0)
 
     @abstractmethod
     def update(self, contrast: Contrast, rate: float) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hw_models.chip.description import PERFECT, Chip
+from hw_models.chip.description import PERFECT, PRICES, Chip
 
 PULSED = {"update.scheme": "pulsed", "device.pulse.dw_min": 0.01, "update.signals": "contrast"}
 LINEAR = PULSED | {"device.pulse.response": "linear", "device.pulse.gamma_up": 0.4, "device.pulse.gamma_down": 0.4}
@@ -24,10 +24,15 @@ RELAXES = {
 }
 PCM = {"device.read_noise": 0.01, "device.read_noise_law": "pcm", "device.programming_noise": [0.3]}
 EVENTS = {"substrate": "event_driven"}
+TIMED = PCM | {"timing.integration": 1e-6}
+BAND = {"device.read_noise": 0.1, "timing.integration": 1e-6}
 OFFSET = {"crossbar.mapping": "offset"}
 SLICES = {"crossbar.slices": 2, "crossbar.slice_bits": 3}
 WIRES = {"wires.r_word": 20.0, "wires.r_bit": 20.0, "crossbar.rows": 6, "crossbar.columns": 4}
 STATE = {"neuron.state_bits": 5}
+SINH = {"device.iv": "sinh", "device.read_voltage": 0.5, "device.iv_voltage": 0.2, "dac.range": 2.0}
+CUBIC = {"device.iv": "cubic", "device.iv_cubic": 0.5, "dac.range": 2.0}
+OWN = {"transposed.devices": "own"}
 OFFSETS = {"readout.signal": "difference", "readout.bits": 6, "readout.hold_offset": 0.05}
 
 # Field: (the chip beside it, what it is changed to).
@@ -67,6 +72,16 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "device.read_noise_log": (PCM, [0.0, 2.0, 2.0, 2.0]),
     "device.read_noise_above": (PCM | {"device.read_noise_log": [0.0, 1.0, 1.0, 1.0]}, [0.3, 3.0]),
     "device.read_time": (PCM, 1e-3),
+    "device.read_noise_band": (BAND, [1e-6, 1.0]),
+    "timing.dac": (PCM, 1e-6),
+    "timing.integration": (PCM, 1e-6),
+    "timing.adc": (PCM, 1e-6),
+    "timing.digital": (PCM, 1e-6),
+    "timing.hold": (TIMED, 1e-3),
+    "timing.row": (TIMED, 1e-3),
+    "timing.copies": (TIMED, 3),
+    "timing.tau": (PCM, 1e-6),
+    "timing.pulse": (PULSED | {"device.read_noise": 0.02, "device.read_noise_law": "pcm"}, 1e-3),
     "device.drift_mean": ({"device.age": 1e4, "device.drift_spread": [0.0, 0.02, 0.02, 0.02]}, [0.0, 0.03, 0.03, 0.1]),
     "device.drift_spread": (DRIFT, [0.0, 0.02, 0.02, 0.02]),
     "device.drift_mean_above": (DRIFT, [0.3, 0.2]),
@@ -74,6 +89,10 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "device.drift_start": (DRIFT, 200.0),
     "device.age": (DRIFT, 1e6),
     "device.drift_compensation": (DRIFT, True),
+    "device.read_voltage": (SINH, 0.2),
+    "device.iv": ({"dac.range": 2.0}, "cubic"),
+    "device.iv_voltage": (SINH, 0.1),
+    "device.iv_cubic": (CUBIC, 0.9),
     "device.phase_drift": ({}, 0.01),
     "device.nudge_shift": ({}, 0.05),
     "device.leak": ({"update.reprogram_every": 2}, 0.2),
@@ -133,6 +152,22 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "events.weight_range": (EVENTS, 0.1),
     "events.weight_headroom": (EVENTS, 2.0),
     "events.in_place": (EVENTS, True),
+    "dac.encoding": (CUBIC | WIRES, "pulse_width"),
+    "dac.digit_bits": ({"dac.bits": 6, "adc.bits": 6}, 2),
+    "dac.digit_sign": ({"dac.bits": 6, "adc.bits": 6, "dac.digit_bits": 2}, "twos_complement"),
+    "adc.columns": ({"adc.gain_spread": 0.1}, 3),
+    "adc.gain_spread": ({}, 0.1),
+    "adc.offset_spread": ({}, 0.05),
+    "adc.inl": ({}, 0.05),
+    "adc.inl_spread": ({}, 0.05),
+    "adc.inl_shape": ({"adc.inl": 0.05}, "s"),
+    "adc.dnl": ({"adc.bits": 6}, 0.5),
+    "transposed.devices": ({"device.mismatch": 0.1}, "own"),
+    "transposed.mismatch": (OWN, 0.2),
+    "transposed.weight_error": (OWN, 0.5),
+    "transposed.gain": ({}, 0.1),
+    "transposed.gain_spread": ({}, 0.1),
+    "transposed.offset_spread": ({}, 0.05),
     "nudged.drive": ({"adc.bits": 6}, "increments"),
     "calibration_samples": ({"adc.bits": 6}, 4),
     "calibration_every": ({"adc.bits": 6}, 1),
@@ -163,7 +198,7 @@ def test_the_read_out_acts_on_an_event_driven_chip_too(small, name):
 
 
 def test_every_field_is_listed():
-    assert FIELDS.keys() == Chip.settings().keys() - PERFECT
+    assert FIELDS.keys() == Chip.settings().keys() - PERFECT - PRICES
 
 
 @pytest.mark.parametrize("chip", [PULSED, PCM, EVENTS, WIRES, MIXED | {"attention.kind": "analog", "adc.bits": 8}])

@@ -122,12 +122,22 @@ NOISY = {
     "readout.noise": 1e-3,
     "crossbar.rows": 7,
 }
+ERRING = {"adc.gain_spread": 0.1, "adc.offset_spread": 0.02, "adc.inl": 0.03, "adc.dnl": 0.3, "adc.columns": 2}
+DRIFT = {"device.drift_mean": [0.0, 0.1, 0.1, 0.1], "device.age": 9.0}
+CURVE = {"device.iv": "cubic", "device.iv_cubic": 0.3}
+OWN = {"transposed.devices": "own", "transposed.weight_error": 0.1, "transposed.gain_spread": 0.1}
+BOTH = ("expected on both paths", "mixed on both paths")
 KINDS = {
+    "erring": NOISY | ERRING | CURVE | OWN | DRIFT | {"dac.digit_bits": 3},
+    "erring patterns": NOISY | ERRING | OWN | {"attention.kind": "analog"},
+    "bent": NOISY | CURVE | OWN | {"wires.r_word": 20.0, "wires.r_bit": 20.0},
     "digital": NOISY,
     "exact": NOISY | {"crossbar.exact_noise": True},
     "analog": NOISY | {"attention.kind": "analog", "attention.state.bits": 8, "attention.state.noise": 1e-3},
     "mixed": NOISY | {"update.scheme": "mixed_precision"},
     "expected": NOISY | {"update.scheme": "pulsed", "device.pulse.noise": 0.5},
+    "expected on both paths": NOISY | OWN | {"update.scheme": "pulsed", "device.pulse.noise": 0.5},
+    "mixed on both paths": NOISY | OWN | {"update.scheme": "mixed_precision"},
     "trains": NOISY | {"update.scheme": "pulsed", "update.trains": "stochastic", "device.pulse.dw_min_spread": 0.3},
     "events": {"substrate": "event_driven", "events.in_place": True, "neuron.state_noise": 1e-3},
     "increments": NOISY | {"nudged.drive": "increments", "crossbar.follow_weights": True, "calibration_every": 3},
@@ -140,7 +150,10 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(small, kind):
     assert one.same(three)
 
 
-@pytest.mark.parametrize("kind", ["analog", "mixed", "expected", "events", "increments"])
+KINDS_RESUMED = ["analog", "mixed", "expected", "events", "increments", "erring", "erring patterns", "bent"]
+
+
+@pytest.mark.parametrize("kind", [*KINDS_RESUMED, *BOTH])
 def test_a_resumed_run_goes_on_bit_for_bit(tmp_path, small, kind):
     parts = small(KINDS[kind]).parts
     values = parts.config.to_dict()

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from hw_models.arrays.crossbar import Crossbar
-from hw_models.chip.description import PERFECT, Chip
+from hw_models.chip.description import PERFECT, PRICES, Chip
 from hw_models.errors import ChipError
 from neuroep.errors import ConfigError
 from tests.neuroep.engines.chip.conftest import nested
@@ -66,6 +66,9 @@ CHIPS: dict[str, dict[str, Any]] = {
     "analog attention, range fixed": {"attention.kind": "analog", "attention.pattern_range": 1.0},
     "exponential bits": {"attention.exp_bits": 4},
     "additive noise": {"device.read_noise": 0.3},
+    "time": {"timing.integration": 1e-6, "timing.adc": 1e-6},
+    "time, pcm noise": PCM | {"timing.digital": 1e-6},
+    "time constants": {"timing.tau": 1e-6},
     "proportional noise": {"device.read_noise": 0.05, "device.read_noise_law": "proportional"},
     "pcm noise": PCM,
     "pcm noise of its own form": PCM | {"device.read_noise": 1.0, "device.read_noise_log": [0.0, 0.03, 0.03, 0.03]},
@@ -74,6 +77,16 @@ CHIPS: dict[str, dict[str, Any]] = {
     "drift, spread alone": {"device.age": 1e5, "device.drift_spread": [0.0, 0.05, 0.05, 0.05]},
     "g_min": {"device.g_min": 3.0, "device.mismatch": 0.1},
     "wires": {"wires.r_word": 50.0, "wires.r_bit": 50.0, "crossbar.rows": 6},
+    "digits": {"dac.bits": 5, "dac.digit_bits": 2},
+    "bits one by one": {"dac.bits": 5, "dac.digit_bits": 1, "dac.digit_sign": "twos_complement"},
+    "sinh": {"device.iv": "sinh", "device.read_voltage": 0.4, "device.iv_voltage": 0.2, "dac.range": 1.0},
+    "cubic": {"device.iv": "cubic", "device.iv_cubic": 0.3, "dac.range": 1.0},
+    "cubic behind wires": {
+        "device.iv": "cubic", "device.iv_cubic": 0.3, "dac.range": 1.0, "wires.r_word": 90.0, "wires.r_bit": 90.0,
+        "crossbar.rows": 6,
+    },
+    "adcs that err": {"adc.bits": 6, "adc.gain_spread": 0.05, "adc.inl": 0.03, "adc.dnl": 0.2},
+    "an array for the transposed path": {"transposed.devices": "own", "device.mismatch": 0.1},
     "state bits": {"neuron.state_bits": 5},
     "state noise": {"neuron.state_noise": 0.02},
     "increments": {"nudged.drive": "increments"},
@@ -88,6 +101,16 @@ for part in ("dac", "adc", "attention.state", "readout"):
     }
 CONVERTER = {"bits": 4, "range": 0.4, "sign": "unsigned", "percentile": 60.0, "margin": 3.0, "stochastic": True}
 VALUES: dict[str, Any] = {
+    "device.read_noise_band": [1e-5, 0.1],
+    "timing.dac": 2e-7,
+    "timing.integration": 3e-7,
+    "timing.adc": 4e-7,
+    "timing.digital": 5e-7,
+    "timing.hold": 6e-7,
+    "timing.pulse": 7e-7,
+    "timing.row": 8e-7,
+    "timing.copies": 3,
+    "timing.tau": 9e-7,
     "substrate": "event_driven",
     "calibration_samples": 3,
     "calibration_every": 1,
@@ -130,6 +153,10 @@ VALUES: dict[str, Any] = {
     "device.drift_start": 1e4,
     "device.age": 1e7,
     "device.drift_compensation": True,
+    "device.read_voltage": 0.7,
+    "device.iv": "cubic",
+    "device.iv_voltage": 0.5,
+    "device.iv_cubic": 0.8,
     "device.phase_drift": -0.01,
     "device.nudge_shift": 0.05,
     "device.leak": 0.2,
@@ -182,6 +209,22 @@ VALUES: dict[str, Any] = {
     "update.train_length": 3,
     "update.overlong": "both",
     "update.management": False,
+    "dac.encoding": "pulse_width",
+    "dac.digit_bits": 3,
+    "dac.digit_sign": "twos_complement",
+    "adc.columns": 2,
+    "adc.gain_spread": 0.2,
+    "adc.offset_spread": 0.1,
+    "adc.inl": 0.1,
+    "adc.inl_spread": 0.07,
+    "adc.inl_shape": "s",
+    "adc.dnl": 0.7,
+    "transposed.devices": "own",
+    "transposed.mismatch": 0.3,
+    "transposed.weight_error": 0.5,
+    "transposed.gain": 0.2,
+    "transposed.gain_spread": 0.2,
+    "transposed.offset_spread": 0.1,
     "events.threshold": 0.1,
     "events.state_bits": 4,
     "events.state_range": 0.6,
@@ -195,6 +238,8 @@ for part in ("dac", "adc", "attention.state", "readout"):
 OTHERS: dict[str, list[Any]] = {
     "device.read_noise_law": ["additive", "proportional", "pcm"],
     "update.scheme": ["digital", "pulsed"],
+    "device.iv": ["sinh", "linear"],
+    "dac.digit_bits": [1],
     "device.pulse.response": ["constant", "linear", "exponential", "power"],
     "dac.sign": ["auto"],
     "adc.sign": ["auto"],
@@ -213,7 +258,10 @@ CONFLICTS = (
     "one step is larger than the range",
     "fewer than outputs of a tile need a DAC with a full scale",
     "the second should be the later one",
+    "the second should be the longer time",
     "it should be from 0 to programming_noise",
+    "with iv = 'sinh' it is needed, in V",
+    "it needs a DAC with a full scale",
     "analog attention units read states, use attention.kind = 'digital'",
 )
 """Ends of lines that say what cannot be, beside those that say where a field acts."""
@@ -222,7 +270,7 @@ SETTINGS = {"engine.dtype": "float64"}
 
 def test_every_field_has_a_value_here():
     """A field that is added to a chip and not tried here fails."""
-    assert VALUES.keys() == Chip.settings().keys() - PERFECT
+    assert VALUES.keys() == Chip.settings().keys() - PERFECT - PRICES
     defaults = dict(Chip.fields_of(Chip()))
     assert [name for name, value in VALUES.items() if value == defaults[name]] == []
 

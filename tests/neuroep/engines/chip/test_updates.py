@@ -16,7 +16,9 @@ from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Contrast, Moved
 from neuroep.learning.optimisers import SGD
 from neuroep.runs import config, training
+from neuroep.runs.session import Session
 from tests.neuroep.engines.chip.conftest import nested
+from tests.neuroep.engines.chip.two_arrays import TwoArrays
 
 GENERATOR = np.random.default_rng(7)
 POST = Moved(GENERATOR.random((6, 4)), GENERATOR.random((6, 4)))
@@ -188,3 +190,52 @@ def test_pulses_end_at_a_devices_own_conductance(mapping, scheme):
         own = high if way else low
         np.testing.assert_allclose(crossbar.stored, np.clip(own, -1, 1), rtol=1e-5)
         assert len(np.unique(np.round(crossbar.stored, 4))) > 20
+
+
+@pytest.mark.parametrize("scheme", ["pulsed", "mixed_precision"])
+@pytest.mark.parametrize("spread", [0.0, 0.5])
+def test_pulses_move_the_array_of_the_transposed_path_as_well(small, scheme, spread):
+    """The same pulses: alike devices end alike, others answer each in its own way, about the same mean."""
+    chip = {"update.scheme": scheme, "device.pulse.dw_min": 1e-5, "transposed.devices": "own"}
+    chip |= {"update.signals": "contrast"} if scheme == "pulsed" else {}
+    outcome = small(chip | {"device.pulse.dw_min_spread": spread, "crossbar.weight_headroom": 4.0})
+    first = Session.open(outcome.parts.config, corpus=outcome.parts.corpus).engine
+    for name, array in outcome.engine.arrays.items():
+        bar = array.crossbar
+        moves = [each.stored - first.arrays[name].crossbar.stored for each in (bar, bar.other)]
+        apart = np.abs(moves[0] - moves[1])
+        assert np.abs(moves[0]).max() > 10 * 1e-5
+        if spread or scheme == "pulsed":
+            assert apart.max() > 1e-5
+            assert np.corrcoef(moves[0].ravel(), moves[1].ravel())[0, 1] > 0.5
+        else:
+            np.testing.assert_array_equal(moves[0], moves[1])
+        for each in (bar, bar.other):
+            np.testing.assert_allclose(each.weights(), each.stored * each.weight_range, atol=1e-5)
+
+
+def two_arrays() -> TwoArrays:
+    chip = Chip.parse({"crossbar": {"weight_range": 2.0}, "update": {"scheme": "pulsed"}})
+    return TwoArrays(Place("a", chip, Setting(SGD(), Workers(1), "float64", 0)), WEIGHT.copy(), None)
+
+
+def test_the_weights_of_two_arrays_are_their_sum_wherever_they_are_asked_for():
+    made, moved = two_arrays(), np.linspace(-0.4, 0.4, WEIGHT.size).reshape(WEIGHT.shape)
+    made.further.stored[:] = moved
+    made.further.refresh()
+    wanted = WEIGHT + 0.5 * 2.0 * moved
+    np.testing.assert_allclose(made.state()["weight"], wanted, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(made.weights(), wanted, rtol=0, atol=1e-6)  # conductances are single precision
+    again = two_arrays()
+    again.load(made.state())
+    for name, values in made.state().items():
+        np.testing.assert_array_equal(again.state()[name], values)
+
+
+def test_what_a_rule_cannot_follow_is_refused_before_a_run_begins(monkeypatch, tmp_path):
+    """Whatever its name: a rule that goes on from another says what it takes by itself."""
+    monkeypatch.setattr(rules, "named", lambda scheme: TwoArrays)
+    values = {"chip": {"update": {"scheme": "mixed_precision"}}, "data": {"limit": 40}, "optimiser": {"kind": "adam"}}
+    with pytest.raises(ConfigError, match=r"optimiser\.kind = 'adam'"):
+        training.train(config.parse(values), tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,133 @@
+# Tested by tests/analysis/test_bills.py
+"""Accuracy of a sweep's points against what they take, and the front of those that none is better than in both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.drawing import html, numbers, style
+from analysis.drawing.panels import Panel, Picture
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from analysis.sweep.panels import Targeted, drawable_rows
+from analysis.sweep.points import names, points, varied
+from hw_models.reading import Entries
+from neuroep.errors import ConfigError
+from neuroep.runs.bills import quantity
+
+UNITS = {"energy": "J", "latency": "s", "update_energy": "J", "update_latency": "s"}
+"""What can be paid, and in what."""
+CALLED = {
+    "energy": "energy of a classification [J]",
+    "latency": "latency of a classification [s]",
+    "update_energy": "energy of an update [J]",
+    "update_latency": "latency of an update [s]",
+}
+
+
+@dataclass(frozen=True)
+class Priced:
+    """Points of a sweep with what they take."""
+
+    paid: str
+    """A key of :data:`UNITS`."""
+    name: Sequence[str]
+    """Of each point."""
+    accuracy: Sequence[float]
+    """Mean over its seeds."""
+    price: Sequence[float]
+    """Mean over its seeds."""
+
+    @property
+    def front(self) -> list[int]:
+        """Numbers of the points on the Pareto front, the cheapest first."""
+        return front(self.price, self.accuracy)
+
+
+def front(price: Sequence[float], accuracy: Sequence[float]) -> list[int]:
+    """Return the numbers of the points that no other beats in one and reaches in the other, the cheapest first."""
+    order = sorted(range(len(price)), key=lambda n: (price[n], -accuracy[n]))
+    found: list[int] = []
+    for number in order:
+        if not found or accuracy[number] > accuracy[found[-1]]:
+            found.append(number)
+    return found
+
+
+def priced(rows: Sequence[Entries], paid: str) -> Priced:
+    """Return the points of trials with their mean accuracy and price; those without either are left out.
+
+    Raises
+    ------
+    ConfigError
+        If that is nothing that is paid.
+    """
+    if paid not in UNITS:
+        raise ConfigError(f"paid is '{paid}': allowed are {', '.join(UNITS)}")
+    good = [row for row in rows if numbers.known(row.get(paid)) and numbers.known(row.get("accuracy"))]
+    fields = varied(good) if good else ()
+    found = points(good, fields) if good else []
+    prices = []
+    for point in found:
+        own = [row[paid] for row in good if all(row[f] == v for f, v in zip(fields, point.values, strict=True))]
+        prices.append(float(np.mean(own)))
+    called = []
+    for column, field in zip(zip(*(point.values for point in found), strict=True), fields, strict=False):
+        short = names(list(column))
+        called.append([f"{field.rsplit('.', 1)[-1]} {text}" for text in short])
+    whole = [", ".join(parts) for parts in zip(*called, strict=True)] if called else [""] * len(found)
+    return Priced(paid, whole, [point.mean for point in found], prices)
+
+
+def plot_price(result: Priced, ax: Axes | None = None) -> Axes:
+    """Draw accuracy against what a point takes, every point a dot, and the Pareto front a line with names."""
+    ax = style.axes(ax)
+    best = result.front
+    ax.plot(result.price, [100 * share for share in result.accuracy], "o", color=style.GREY, alpha=0.6, label="points")
+    ax.step([result.price[n] for n in best], [100 * result.accuracy[n] for n in best], "o-", where="post",
+            color=style.colour(0), label="Pareto front")  # fmt: skip
+    for number in best:
+        place = (result.price[number], 100 * result.accuracy[number])
+        ax.annotate(style.drawable(result.name[number], 40), place, (4, -10), textcoords="offset points",
+                    fontsize=style.TEXT - 2)  # fmt: skip
+    if result.price and min(result.price) > 0 and max(result.price) > 3 * min(result.price):
+        ax.set_xscale("log")
+    title = f"Accuracy against {CALLED[result.paid].partition(' [')[0]}"
+    style.dress(ax, x=CALLED[result.paid], y="accuracy [%]", title=title)
+    style.legend(ax)
+    return ax
+
+
+def _measure(subject: Targeted) -> list[Priced]:
+    rows = drawable_rows(subject.sweep)
+    found = [priced(rows, paid) for paid in UNITS]
+    return [one for one in found if len(set(one.price)) > 1]
+
+
+def _about(result: Priced) -> str:
+    low, high = (quantity(end(result.price), UNITS[result.paid]) for end in (min, max))
+    return f"Points, means over their seeds, from {low} to {high}; the line joins those that no other beats in both."
+
+
+def _table(results: Sequence[Priced]) -> str:
+    """Return the fronts as tables."""
+    parts = []
+    for one in results:
+        unit = UNITS[one.paid]
+        rows = [(one.name[n], numbers.share(one.accuracy[n]), quantity(one.price[n], unit)) for n in one.front]
+        parts.append(html.table(("Pareto front", "accuracy", one.paid.replace("_", " ")), rows))
+    return "\n".join(parts)
+
+
+PRICES = Panel(
+    "What it takes",
+    21,
+    _measure,
+    [Picture(plot_price, _about, lambda found: f"accuracy against {found.paid}", (8.2, 4.4))],
+    title="Accuracy against price",
+    below=_table,
+    beside=False,
+)

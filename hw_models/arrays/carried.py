@@ -1,0 +1,184 @@
+# Tested by tests/hw_models/arrays/test_slow_noise.py.
+"""Noise carried from read to read through the phases of a sample; classes and approximations: slow_noise.py."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+
+from hw_models.arrays.programming import Array
+from hw_models.arrays.slow_noise import FINE, Classes, SlowNoise, phase
+from hw_models.kernels import carried as kernels
+
+
+class Kept(NamedTuple):
+    """Carried noise of one tile in one direction, for all samples of a batch or the last of one."""
+
+    anchor: Array
+    """(rows, driven) signal that noise is kept of."""
+    norm: Array
+    """(rows,) its square in the metric of the variances; 0 before there was one."""
+    link: Array
+    """(rows,) its cosine to that of the sample before."""
+    latent: Array
+    """(processes, rows, sensed) of unit variance, float32."""
+    total: Array
+    """(rows, sensed) sum over the processes, by the roots of their shares, float32."""
+    moved: Array
+    """(processes,) when each was moved last, of the first sample [s]."""
+    processes: tuple[int, ...]
+    """Numbers of the processes in the spectrum."""
+
+    @classmethod
+    def fresh(cls, shape: tuple[int, int, int], processes: tuple[int, ...], dtype: np.dtype, now: float) -> Kept:
+        """Return noise of nothing yet; the shape is (rows, driven, sensed)."""
+        rows, driven, sensed = shape
+        latent = np.zeros((len(processes), rows, sensed), dtype=np.float32)
+        anchor, norm, link = np.zeros((rows, driven), dtype), np.zeros(rows, dtype), np.zeros(rows, np.float32)
+        total = np.zeros((rows, sensed), np.float32)
+        return cls(anchor, norm, link, latent, total, np.full(len(processes), now), processes)
+
+    def last(self, rows: int, later: float) -> Kept:
+        """Return the last rows, read so much later than the first sample was."""
+        at = max(len(self.norm) - rows, 0)
+        ends = self.anchor[at:].copy(), self.norm[at:].copy(), self.link[at:].copy(), self.latent[:, at:].copy()
+        return Kept(*ends, self.total[at:].copy(), self.moved + later, self.processes)
+
+
+class Going(NamedTuple):
+    """Noise of one tile in one direction while a batch goes on."""
+
+    kept: Kept
+    state: tuple[Array, ...]
+    """Its arrays, for the kernel."""
+    start: tuple[Array, Array, Array, Array]
+    """What the batch began with: last samples of the one before (anchor, norm, latent), and the decay since."""
+    taus: Array
+    """(processes,) time constants [s]."""
+    weights: Array
+    """(processes, sensed) roots of their shares of what is not slow, float32."""
+    classes: Classes
+    """As they were when it began."""
+
+
+class Share(NamedTuple):
+    """What a read of one tile finds of its carried noise, over the deviation of what is not slow."""
+
+    found: Array
+    """(rows, sensed), float32."""
+    white: Array
+    """(rows,) share of the variance that is fresh, float32."""
+
+
+class Carried:
+    """Carried noise of all tiles of one crossbar.
+
+    Parameters
+    ----------
+    noise : SlowNoise
+        Classes of processes, and the clock.
+    dtype : numpy.dtype
+        Of signals.
+    """
+
+    def __init__(self, noise: SlowNoise, dtype: np.dtype) -> None:
+        self.noise, self.dtype = noise, dtype
+        self.going: dict[tuple[str, int], Going] = {}
+        self.before: dict[tuple[str, int], Kept] = {}
+
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """Numbers of the processes that are carried."""
+        return self.noise.classes.carried
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Go on inside, and be what it was afterwards."""
+        kept = dict(self.__dict__)
+        self.going, self.before = dict(self.going), dict(self.before)
+        try:
+            yield
+        finally:
+            self.__dict__.update(kept)
+
+    def rotate(self) -> None:
+        """Begin a batch: of the last one its last samples stay, one for each copy of the chip."""
+        self.before = self.ended()
+        self.going = {}
+
+    def ended(self) -> dict[tuple[str, int], Kept]:
+        """Return the last samples of the batch that has ended, or of the one before while none has begun."""
+        clock, found = self.noise.clock, {}
+        for place, kept in ((place, going.kept) for place, going in self.going.items()):
+            copies = min(clock.copies, len(kept.norm))
+            turns = math.ceil(len(kept.norm) / clock.copies) - 1
+            found[place] = kept.last(copies, turns * clock.sample)
+        return found or self.before
+
+    def carries(self, rows: int, held: bool) -> bool:
+        """Tell whether reads of so many rows are carried: those of samples, and inputs that are read in every sweep."""
+        return bool(self.processes) and (rows == self.noise.clock.samples or not held)
+
+    def read(
+        self, place: tuple[str, int], signals: Array, metric: Array, sensed: int, draws: tuple[Array, int]
+    ) -> Share:
+        """Return what one tile's read of signals (rows, driven) finds.
+
+        Parameters
+        ----------
+        place : tuple
+            Direction and number of the tile.
+        signals : numpy.ndarray
+            (rows, driven).
+        metric : numpy.ndarray
+            (driven,) variance of each line's devices, the mean over the sensed ones.
+        sensed : int
+            Lines.
+        draws : tuple
+            Key, and number of the read.
+        """
+        clock, classes, rows = self.noise.clock, self.noise.classes, len(signals)
+        going = self.going.get(place)
+        if going is None or going.classes is not classes or len(going.kept.norm) != rows:
+            going = self._begun(place, (rows, signals.shape[1], sensed))
+        now, pause = clock.now + clock.within, clock.sample
+        found, white = np.empty((rows, sensed), np.float32), np.empty(rows, np.float32)
+        times = now, pause, going.taus, 1 / FINE
+        kernels.carry(signals, metric, going.state, going.weights, times, going.start, *draws, place[1], found, white)
+        return Share(found, white)
+
+    def _begun(self, place: tuple[str, int], shape: tuple[int, int, int]) -> Going:
+        """Begin the noise of a tile for a batch; the shape is (rows, driven, sensed)."""
+        clock, classes = self.noise.clock, self.noise.classes
+        numbers = list(classes.carried)
+        taus, shares = classes.spectrum.taus[numbers], classes.spectrum.shares[numbers] / self.noise.rest
+        weights = np.repeat(np.sqrt(shares).astype(np.float32)[:, None], shape[2], axis=1)
+        kept = Kept.fresh(shape, classes.carried, self.dtype, clock.time)
+        kept.moved[:] -= [phase(clock.batches, k) * tau / FINE for k, tau in zip(numbers, taus, strict=True)]
+        start = self._before(place, kept, clock.time, taus)
+        self.going[place] = Going(kept, kept[:6], start, taus, weights, classes)
+        return self.going[place]
+
+    def _before(
+        self, place: tuple[str, int], kept: Kept, now: float, taus: Array
+    ) -> tuple[Array, Array, Array, Array]:
+        """Return what a batch begins with: the last samples of the one before, and the decay since."""
+        rows, driven = kept.anchor.shape
+        copies = min(self.noise.clock.copies, rows) if rows == self.noise.clock.samples else rows
+        anchor, norm = np.zeros((copies, driven), self.dtype), np.zeros(copies, self.dtype)
+        latent = np.zeros((len(kept.processes), copies, kept.latent.shape[2]), np.float32)
+        decay = np.zeros(len(kept.processes), np.float32)
+        old = self.before.get(place)
+        if old is not None and old.anchor.shape[1] == driven and rows == self.noise.clock.samples:
+            count = min(copies, len(old.norm))
+            anchor[:count], norm[:count] = old.anchor[-count:], old.norm[-count:]
+            for at, process in enumerate(kept.processes):
+                if process in old.processes:
+                    where = old.processes.index(process)
+                    latent[at, :count] = old.latent[where, -count:]
+                    decay[at] = np.exp(-max(now - old.moved[where], 0.0) / taus[at])
+        return anchor, norm, latent, decay

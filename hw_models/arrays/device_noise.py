@@ -1,0 +1,128 @@
+# Tested by tests/hw_models/arrays/test_slow_noise.py.
+"""Carried noise of every device of a crossbar, for reads that are drawn device by device; classes: slow_noise.py.
+
+Of every process, sample and device a normal moves from read to read, forward or transposed, as
+z <- a z + sqrt(1 - a^2) n. A sample begins where the one before it on the same copy of the chip did, moved on by the
+time between the two, and its normals n have that correlation to those of the sample before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from hw_models.arrays.programming import Array
+from hw_models.arrays.slow_noise import SlowNoise
+from hw_models.kernels.random import normals
+
+Place = tuple[int, int]
+"""Slice and side."""
+
+
+class DeviceNoise:
+    """Carried noise of the devices of one crossbar; see the module.
+
+    Parameters
+    ----------
+    noise : SlowNoise
+        Classes of processes, and the clock.
+    """
+
+    def __init__(self, noise: SlowNoise) -> None:
+        self.noise = noise
+        self.kept: dict[Place, Array] = {}
+        self.before: dict[Place, Array] = {}
+        self.processes: tuple[int, ...] = ()
+        self.old: tuple[int, ...] = ()
+        self.moved = self.ended = 0.0
+        self.carries = False
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Go on inside, and be what it was afterwards."""
+        kept = dict(self.__dict__)
+        self.kept, self.before = dict(self.kept), dict(self.before)
+        try:
+            yield
+        finally:
+            self.__dict__.update(kept)
+
+    def rotate(self) -> None:
+        """Begin a batch: of the last one its last samples stay, one for each copy of the chip."""
+        if self.kept:
+            self.ended, self.old = self.finished(), self.processes
+        self.before = self.last()
+        self.kept = {}
+
+    def last(self) -> dict[Place, Array]:
+        """Return the devices' noise of the last samples (processes, copies, lines, in)."""
+        copies = self.noise.clock.copies
+        return {place: values[:, -copies:].copy() for place, values in self.kept.items()} or self.before
+
+    def finished(self) -> float:
+        """Return when the last samples were read last [s]."""
+        if not self.kept:
+            return self.ended
+        rows, clock = next(iter(self.kept.values())).shape[1], self.noise.clock
+        return self.moved + (math.ceil(rows / clock.copies) - 1) * clock.sample
+
+    def move(self, rows: int, held: bool, draws: tuple[Array, int]) -> None:
+        """Move the noise of all devices on to a read of so many rows; ``draws`` are key and number of the read."""
+        noise, clock, own = self.noise, self.noise.clock, self.noise.devices
+        processes = noise.classes.carried
+        self.carries = bool(processes) and (rows == clock.samples or not held)
+        if not self.carries:
+            return
+        taus, now = noise.classes.spectrum.taus[list(processes)], clock.time
+        shape = (rows, own.shape[0] + own.references, own.shape[1])
+        places = [(k, side) for k in range(own.slices) for side in range(own.sides)]
+        fresh = not self.kept or self.processes != processes or self.kept[0, 0].shape[1] != rows
+        decay = np.exp(-(now - self.moved) / taus)
+        if not fresh and (decay == 1).all():
+            return
+        copies = clock.copies if rows == clock.samples else rows
+        apart = np.exp(-clock.sample / taus)
+        for place in places:
+            new = np.empty((len(processes), *shape), dtype=np.float32)
+            old = self._old(place, processes) if fresh and rows == clock.samples else {}
+            for at, process in enumerate(processes):
+                tile = 64 * process + 2 * place[0] + place[1]
+                z = normals(draws[0], draws[1], tile, (rows * shape[1], shape[2])).reshape(shape)
+                since = math.exp(-max(now - self.ended, 0.0) / taus[at])
+                for row in range(rows):
+                    if row >= copies:
+                        _mix(z[row], apart[at], z[row - copies])
+                    elif process in old and row < len(old[process]):
+                        _mix(z[row], since, old[process][row])
+                if not fresh:
+                    _mix(z, decay[at], self.kept[place][at])
+                new[at] = z
+            self.kept[place] = new
+        self.processes, self.moved = processes, now
+
+    def _old(self, place: Place, processes: tuple[int, ...]) -> dict[int, Array]:
+        """Return the noise of the last samples of the batch before, by process."""
+        if place not in self.before:
+            return {}
+        return {k: self.before[place][self.old.index(k)] for k in processes if k in self.old}
+
+    def mix(self, z: Array, place: Place, sample: int) -> None:
+        """Turn fresh normals of all devices (lines, in) of one sample into what its read finds, in place."""
+        classes = self.noise.classes
+        spectrum = classes.spectrum
+        carried = classes.carried if self.carries else ()
+        z *= np.float32(math.sqrt(max(self.noise.rest - classes.share(carried), 0.0)))
+        slow = self.noise.perturbation(place, np.arange(len(z)))
+        if slow is not None:
+            z += slow
+        for at, process in enumerate(carried):
+            z += self.kept[place][at, sample] * np.float32(math.sqrt(spectrum.shares[process]))
+
+
+def _mix(z: Array, a: float, values: Array) -> None:
+    """Replace normals by a values + sqrt(1 - a^2) z."""
+    z *= np.float32(math.sqrt(max(1 - a * a, 0.0)))
+    z += np.float32(a) * values

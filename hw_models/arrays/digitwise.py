@@ -1,0 +1,48 @@
+# Tested by tests/hw_models/arrays/test_serial.py.
+"""A product of codes that are sent in digits: one product for each, weighted and added; see serial.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+
+import numpy as np
+
+from hw_models.arrays import serial
+from hw_models.arrays.programming import Array
+from hw_models.arrays.reading import Keys, Product
+
+
+def read(product: Product, way: str, keys: Callable[[int], Keys]) -> Array:
+    """Return a product of a direction.
+
+    Parameters
+    ----------
+    product : Product
+        Of whole codes.
+    way : str
+        ``forward`` or ``transposed``.
+    keys : callable
+        Keys of the draws of a digit.
+    """
+    if product.digits == 1:
+        return product.forward() if way == "forward" else product.transposed()
+    codes, settings = product.codes, product.stored.converters.dac
+    total, effective = np.zeros((), dtype=codes.dtype), np.zeros(product.rows, dtype=codes.dtype)
+    split = serial.split(codes, product.full, settings, product.dac.unsigned)
+    for digit, (weight, signals) in enumerate(split):
+        part = of_digit(product, signals, keys(digit))
+        total = total + (part.forward() if way == "forward" else part.transposed()) * codes.dtype.type(weight)
+        effective += part.driven.sum(1) * codes.dtype.type(weight)
+        product.sensed_at_stop += part.sensed_at_stop
+    product.effective = effective
+    product.subtract(total)
+    return total
+
+
+def of_digit(product: Product, signals: Array, keys: Keys) -> Product:
+    """Return the product of what one digit drives the lines with, from which no middle is subtracted yet."""
+    part = copy(product)
+    part.codes, part.driven = signals, product.curved(signals)
+    part.keys, part.subtracts, part.lasting = keys, False, []
+    return part

@@ -1,0 +1,138 @@
+"""Constants of a chip's bill, each with its source: the chip's own, else those of its components."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from hw_models import components
+from hw_models.chip import Chip
+from hw_models.chip.cost import Cost
+from hw_models.chip.fields import said_of
+from hw_models.components import Component
+from hw_models.errors import ChipError
+
+OWN = "the chip's own"
+SCALES: Mapping[str, float] = {
+    "pJ": 1e-12, "fJ": 1e-15, "nJ": 1e-9, "fF": 1e-15, "uW": 1e-6, "nm": 1e-9, "um^2": 1e-12, "mm^2": 1e-6,
+}  # fmt: skip
+"""SI units in those of the constants; what is not here is in SI units already."""
+CHOICES = frozenset({"coding", "lines", "phase_bits", "core_includes", "adc_lines"})
+"""What says how a chip works rather than what it takes."""
+
+
+@dataclass(frozen=True)
+class Constants:
+    """The constants of a chip, its own before those of its components.
+
+    Attributes
+    ----------
+    chip : Chip
+        Whose they are.
+    conductance : mapping of str to float
+        Mean conductance of the devices of an array [uS], by its name, for pulses that are priced by voltage.
+    """
+
+    chip: Chip
+    conductance: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def cost(self) -> Cost:
+        """What the chip says of itself."""
+        return self.chip.cost
+
+    @cached_property
+    def components(self) -> tuple[Component, ...]:
+        """The tables that the chip names.
+
+        Raises
+        ------
+        ChipError
+            If two of them hold the same constant, and the chip does not say which.
+        """
+        found = tuple(components.load(name) for name in self.cost.components)
+        first: dict[str, str] = {}
+        for component in found:
+            for name in component.constants:
+                if name in first and not self._own(name) and name not in CHOICES:
+                    both = f"'{first[name]}' and '{component.name}' both hold {name}"
+                    raise ChipError(f"chip '{self.chip.name}': cost.components: {both}; set cost.{name}")
+                first.setdefault(name, component.name)
+        return found
+
+    def _own(self, name: str) -> bool:
+        return getattr(self.cost, name) != Cost.model_fields[name].default
+
+    def source(self, name: str) -> str:
+        """Return whose constant that is: the chip's, a component's by name, or nobody's, ""."""
+        if self._own(name):
+            return OWN
+        return next((one.name for one in self.components if name in one.constants), "")
+
+    def _raw(self, name: str) -> object:
+        if not self._own(name):
+            for component in self.components:
+                if name in component.constants:
+                    return component.constants[name]
+        return getattr(self.cost, name)
+
+    def choice(self, name: str) -> str:
+        """Return one of several words, as ``coding``."""
+        return str(self._raw(name))
+
+    def lumps(self) -> tuple[str, ...]:
+        """Return what is in the energy of a core already; nothing where it is not known."""
+        found = self._raw("core_includes")
+        return tuple(found) if self.value("core_energy") is not None and isinstance(found, list | tuple) else ()
+
+    def value(self, name: str, bits: int | None = None) -> float | None:
+        """Return a constant in SI units; of one by bits that for a resolution; None where it is not known.
+
+        Between two resolutions it is geometric, beyond the first and the last there is none.
+        """
+        raw = self._raw(name)
+        if isinstance(raw, Mapping):
+            raw = between(raw, bits)
+        if not isinstance(raw, int | float):
+            return None
+        return float(raw) * SCALES.get(said_of(Cost.model_fields[name]).get("unit", ""), 1.0)
+
+    @property
+    def meter(self) -> str:
+        """What has to be summed up of reads, one of :data:`hw_models.tally.METERS`; "" where their number is enough."""
+        by_number = self.value("cell_energy") is not None or "cells" in self.lumps()
+        if by_number or self.value("read_voltage") is None or not self.chip.timing.integration:
+            return ""
+        return "square" if self.choice("coding") == "amplitude" else "charge"
+
+    @property
+    def signed(self) -> bool:
+        """Whether inputs have a sign of their own, which takes none of the bits that are sent one by one."""
+        return self.chip.dac.sign == "signed"
+
+    def known(self) -> Iterator[tuple[str, str]]:
+        """Yield every constant that is known, and whose it is."""
+        for name in Cost.model_fields:
+            if name != "components" and self.source(name):
+                yield name, self.source(name)
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is known."""
+        return next(self.known(), None) is not None
+
+
+def between(table: Mapping[str, float], bits: int | None) -> float | None:
+    """Return the entry of a table by bits, geometric between two; None outside, or without bits."""
+    known = {int(name): float(value) for name, value in table.items()}
+    if bits is None or not min(known) <= bits <= max(known):
+        return None
+    if bits in known:
+        return known[bits]
+    low, high = max(b for b in known if b < bits), min(b for b in known if b > bits)
+    if not known[low] or not known[high]:
+        return None
+    return float(np.exp(np.interp(bits, [low, high], np.log([known[low], known[high]]))))

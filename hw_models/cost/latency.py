@@ -1,0 +1,156 @@
+"""Seconds of products, phases and updates, from what a tally counted and the durations of a chip.
+
+Durations are the chip's own, ``timing``; where it says none, those of its components:
+
+    t_dac  phases t_phase       t_int  integrations t_step        t_adc  steps t_step of a conversion
+
+(:mod:`hw_models.cost.coding`), or the time of a whole product. How products follow each other says who knows the
+network, as stages: the products of a stage run side by side, stages one after the other, layers of a group side by
+side. Formulas of durations: :mod:`hw_models.durations`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hw_models import durations
+from hw_models.chip import Chip, Timing
+from hw_models.cost.coding import sending
+from hw_models.cost.constants import Constants
+from hw_models.tally import Tally
+
+
+def timing(constants: Constants) -> Timing:
+    """Return the durations of a chip, those of its components where its own say none of a product."""
+    chip, own = constants.chip, constants.chip.timing
+    if own.dac or own.integration or own.adc or own.tau is not None:
+        return own
+    whole = constants.value("product_time")
+    if whole is not None:
+        return own.model_copy(update={"integration": whole})
+    made = sending(constants, chip.dac.bits, chip.adc.bits)
+    step, wait, one = (constants.value(name) for name in ("integration_step", "phase_step", "adc_step"))
+    found = {
+        "integration": made.integrations * (step or 0.0),
+        "dac": made.phases * (wait or 0.0),
+        "adc": made.steps * (one or 0.0),
+    }
+    return own.model_copy(update=found)
+
+
+def turns(constants: Constants) -> int:
+    """Return how many sensed lines take turns at one ADC: what the chip says, else its component."""
+    own = constants.chip.adc.columns
+    return own if own > 1 else int(constants.value("adc_lines") or 1)
+
+
+def sensed(chip: Chip, shape: tuple[int, ...], way: str) -> int:
+    """Return the sensed lines of a tile of a weight matrix (out, in)."""
+    tile, whole = (chip.crossbar.columns, shape[0]) if way == "forward" else (chip.crossbar.rows, shape[1])
+    return min(tile or whole, whole)
+
+
+def product(constants: Constants, shape: tuple[int, ...], way: str) -> float:
+    """Return the seconds of one product of a weight matrix (out, in) in a direction; tiles run side by side."""
+    found = timing(constants)
+    shared = constants.chip.adc.columns if found is constants.chip.timing else turns(constants)
+    return durations.product(found, shared, sensed(constants.chip, shape, way))
+
+
+def arrays(chip: Chip, shape: tuple[int, ...]) -> int:
+    """Return the arrays on which a weight matrix (out, in) lies: one for each tile, side and slice."""
+    bar, (outputs, inputs) = chip.crossbar, shape
+    tiles = -(-inputs // (bar.rows or max(inputs, 1))) * -(-outputs // (bar.columns or max(outputs, 1)))
+    return tiles * (2 if bar.mapping == "differential" else 1) * bar.slices
+
+
+@dataclass(frozen=True)
+class Step:
+    """A layer that moves, and the products that it takes together."""
+
+    layer: str
+    products: tuple[tuple[str, str], ...]
+    """Array and direction."""
+    neurons: str = ""
+    """Part that counts its responses, by which its moves are counted where it settles in continuous time."""
+
+
+@dataclass(frozen=True)
+class Stages:
+    """How the products of a network follow each other."""
+
+    inputs: tuple[tuple[str, str], ...]
+    """Products of the clamped input, row by row, ahead of all settling."""
+    groups: tuple[tuple[Step, ...], ...]
+    """Steps one behind the other, those of a group side by side."""
+    dt: float = 1.0
+    """Time step of a sweep, over the time constant of the fastest layer."""
+
+
+def phases(tally: Tally, constants: Constants, network: Stages, names: Sequence[str]) -> dict[str, float]:
+    """Return the seconds of every phase, of all that was counted in it, sample after sample on one chip.
+
+    A layer moves as often as its products were read, or, in continuous time and where it reads none, as often as its
+    neurons responded. A phase in which nothing happened is left out.
+    """
+    found = {}
+    for phase in names:
+        clamped = sum(_reads(tally, constants, name, way, phase)[1] for name, way in network.inputs)
+        moved = sum(max((_moves(tally, constants, step, phase, network.dt) for step in group), default=0.0)
+                    for group in network.groups)  # fmt: skip
+        if clamped or moved:
+            found[phase] = clamped + moved
+    return found
+
+
+def _reads(tally: Tally, constants: Constants, name: str, way: str, phase: str) -> tuple[float, float]:
+    """Return how often an array was read, and the seconds that took; all synapses of events are on one core."""
+    number = seconds = 0.0
+    for done, count in tally.rows():
+        if done.part != name or done.phase != phase or not count:
+            continue
+        if done.operation == f"activation {way}":
+            reads = count / arrays(constants.chip, done.shape)
+            number, seconds = number + reads, seconds + reads * product(constants, done.shape, way)
+        elif done.operation == f"synaptic {way}":
+            seconds += count * (constants.value("synapse_time") or 0.0)
+    return number, seconds
+
+
+def _moves(tally: Tally, constants: Constants, step: Step, phase: str, dt: float) -> float:
+    own = timing(constants)
+    responded = 0.0
+    for done, count in tally.rows():
+        if done.part == step.neurons and done.operation == "response" and done.phase == phase and done.shape:
+            responded += count / done.shape[0]
+    if durations.time_constant(own, step.layer) is not None:
+        reads = max((_reads(tally, constants, name, way, phase)[0] for name, way in step.products), default=0.0)
+        return max(responded, reads) * durations.step(own, step.layer, dt)
+    spent = max((_reads(tally, constants, name, way, phase)[1] for name, way in step.products), default=0.0)
+    if constants.chip.substrate == "event_driven":
+        return spent + responded * (own.digital or constants.value("barrier_time") or 0.0)
+    return spent
+
+
+def update(tally: Tally, constants: Constants) -> float:
+    """Return the seconds of changing the weights, arrays side by side: slots of pulses, or rows written anew."""
+    own = timing(constants)
+    width = constants.value("write_time")
+    slot = own.pulse or width or 0.0
+    each = own.row or (width or 0.0) * (constants.value("write_iterations") or 1.0)
+    spent: dict[str, float] = {}
+    for done, count in tally.rows():
+        if done.operation == "slot":
+            spent[done.part] = spent.get(done.part, 0.0) + count * slot
+        elif done.operation == "write" and len(done.shape) == 2 and constants.chip.substrate == "crossbar":
+            spent[done.part] = spent.get(done.part, 0.0) + written(constants.chip, done.shape, count) * each
+    return max(spent.values(), default=0.0)
+
+
+def written(chip: Chip, shape: tuple[int, ...], devices: int) -> float:
+    """Return the rows that are written one behind the other: those of the tile of most, of as many devices in all."""
+    rows = min(chip.crossbar.rows or shape[1], shape[1])
+    whole = shape[0] * shape[1] * (2 if chip.crossbar.mapping == "differential" else 1) * chip.crossbar.slices
+    return rows * devices / whole if whole else 0.0
+

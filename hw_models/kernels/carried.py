@@ -1,0 +1,167 @@
+# Tested by tests/hw_models/arrays/test_slow_noise.py.
+"""Kernels of noise that is carried from read to read at the outputs of a tile; draws as in the noise kernels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hw_models.kernels.compiling import VECTOR, kernel
+from hw_models.kernels.noise import CHUNK, normal, schedule, words
+
+MOST = 32
+"""Most processes of one tile."""
+F = np.float32
+TURNED = np.float32(0.5)
+"""Squared cosine to the signal that noise is kept of, below which it is kept of the present one."""
+
+
+@kernel
+def _normals(keys, row, tile, step, bits, out):
+    """Write one row of standard normals, out (n,)."""
+    n = out.shape[0]
+    blocks = (n + 3) // 4
+    for first in range(0, blocks, CHUNK):
+        count = min(CHUNK, blocks - first)
+        words(keys, first, row, tile, step, count, bits)
+        for word in range(4):
+            begin, drawn = word * blocks + first, bits[word]
+            part = out[begin : min(begin + count, n)]
+            for i in range(part.shape[0]):
+                part[i] = normal(drawn[i])
+
+
+@kernel
+def _cosine(x, own, other, norm, metric):
+    """Return the cosine of two signals of these squares in the metric; 0 of none."""
+    if not norm > 0:
+        return F(0)
+    total = own * 0
+    for i in range(x.shape[0]):
+        total += metric[i] * x[i] * other[i]
+    return min(max(F(total / np.sqrt(own * norm)), F(-1)), F(1))
+
+
+@kernel
+def lay(current, variance, found, white):
+    """Add sqrt(variance) found to currents and leave the white share (rows,) of the variance, in place; (rows, n)."""
+    real = current.dtype.type
+    for row in range(current.shape[0]):
+        line, spread, noise, share = current[row], variance[row], found[row], real(white[row])
+        for i in range(line.shape[0]):
+            line[i] += np.sqrt(spread[i]) * real(noise[i])
+            spread[i] *= share
+
+
+@kernel(fastmath=VECTOR)
+def carry(x, metric, kept, weights, times, before, key, step, tile, out, white):
+    r"""Move the noise of one tile on to a read, and write what of it the read finds.
+
+    Of every process k, sample b and line i, u is the noise of unit variance of the signal a that it is kept of. With
+    :math:`\langle x, y\rangle = \sum_j m_j x_j y_j`, :math:`c = \langle x, a\rangle / |x||a|`, and normals n,
+
+    .. math:: u \leftarrow a_k u + \sqrt{1 - a_k^2}\, n,
+              \qquad out_{bi} = c_b \sum_k w_{ki} u_{kbi}, \qquad white_b = 1 - c_b^2 \sum_k w_k^2
+
+    with the decay a over the time since u was moved. What x has beside a is new, and left to the caller as white noise.
+    Below :math:`c^2 = 1/2` noise is kept of x from then on, :math:`u \leftarrow c u + \sqrt{1 - c^2} n`. A sample that
+    has had no signal begins where the one before it on the same copy of the chip is, :math:`u \leftarrow a c u' +
+    \sqrt{1 - a^2 c^2} n` with the decay a over the time between the two and the cosine c of their signals; so do the
+    normals of later moves, with those of that sample. So reads of two samples, equally long after they began, have
+    the correlation of reads at their distance.
+
+    Parameters
+    ----------
+    x : (rows, n_in)
+        Signals.
+    metric : (n_in,)
+        m, the variance of each driven line's devices.
+    kept : (anchor, norm, link, latent, total, moved)
+        Signals that noise is kept of (rows, n_in); their <a, a>, 0 before there was one, and their cosine to that of
+        the sample before, (rows,) each; u (processes, rows, n), float32, its sum over w (rows, n), and when u was
+        moved last (processes,).
+    weights : (processes, n), float32
+        w.
+    times : (now, pause, taus, fine)
+        Time, that from one sample to the next, time constants (processes,), and the share of one of them in whole
+        multiples of which a process is moved.
+    before : (anchor, norm, latent, decay)
+        Of the last samples of the batch before, one for each copy of the chip, and a from there.
+    key, step, tile
+        Of the draws.
+    out, white : (rows, n), (rows,), float32
+        See above.
+    """
+    real = x.dtype.type
+    anchor, norm, link, latent, total, moved = kept
+    now, pause, taus, fine = times
+    count, rows, n = latent.shape
+    keys, bits = schedule(key), np.empty((4, CHUNK), np.uint32)
+    old_anchor, old_norm, old_latent, old_decay = before
+    copies = old_norm.shape[0]
+    due, decay, apart = np.empty(count, np.int64), np.empty(count, np.float32), np.empty(count, np.float32)
+    number, share = 0, F(0)
+    for k in range(count):
+        apart[k] = np.exp(-pause / taus[k])
+        share += weights[k, 0] * weights[k, 0]
+        passed = np.floor((now - moved[k]) / (fine * taus[k])) * fine * taus[k]
+        if passed > 0:
+            due[number], decay[number] = k, np.exp(-passed / taus[k])
+            moved[k] += passed
+            number += 1
+    z, new = np.empty((rows, number, n), np.float32), np.empty((count, n), np.float32)
+    _normals(keys, 0, 2 * tile, step, bits, z.reshape(z.size))
+    turns = np.zeros((copies, count, n), np.float32)
+    went, turned = np.zeros(copies, np.bool_), np.zeros(copies, np.bool_)
+    for row in range(rows):
+        signal, own_anchor, line, copy, last = x[row], anchor[row], out[row], row % copies, row - copies
+        own, cross = real(0), real(0)
+        for i in range(signal.shape[0]):
+            weighted = metric[i] * signal[i]
+            own += weighted * signal[i]
+            cross += weighted * own_anchor[i]
+        cosine = F(0)
+        if norm[row] > 0:
+            for d in range(number):
+                k, a, linked = due[d], decay[d], F(0)
+                if went[copy]:
+                    linked = apart[k] * link[row]
+                    rest = np.sqrt(max(1 - linked * linked, F(0)))
+                    for i in range(n):
+                        z[row, d, i] = linked * z[last, d, i] + rest * z[row, d, i]
+                fresh = np.sqrt(max(1 - a * a, F(0)))
+                for i in range(n):
+                    moved_to = a * latent[k, row, i] + fresh * z[row, d, i]
+                    total[row, i] += weights[k, i] * (moved_to - latent[k, row, i])
+                    latent[k, row, i] = moved_to
+            went[copy] = True
+            if own > 0:
+                cosine = min(max(F(cross / np.sqrt(own * norm[row])), F(-1)), F(1))
+        else:
+            went[copy] = turned[copy] = False
+        if own > 0 and cosine * cosine < TURNED:
+            began = not norm[row] > 0
+            if last >= 0:
+                link[row] = _cosine(signal, own, anchor[last], norm[last], metric)
+            elif began:
+                link[row] = _cosine(signal, own, old_anchor[row], old_norm[row], metric)
+            _normals(keys, row, 2 * tile + 1, step, bits, new.reshape(new.size))
+            line[:] = 0
+            for k in range(count):
+                a, linked = cosine, apart[k] * link[row] if turned[copy] and not began else F(0)
+                if began:
+                    latent[k, row] = latent[k, last] if last >= 0 else old_latent[k, row]
+                    a = link[row] * (apart[k] if last >= 0 else old_decay[k])
+                rest, fresh = np.sqrt(max(1 - linked * linked, F(0))), np.sqrt(max(1 - a * a, F(0)))
+                for i in range(n):
+                    turn = linked * turns[copy, k, i] + rest * new[k, i]
+                    turns[copy, k, i] = turn
+                    latent[k, row, i] = a * latent[k, row, i] + fresh * turn
+                    line[i] += weights[k, i] * latent[k, row, i]
+            total[row] = line
+            turned[copy], cosine, norm[row] = not began, F(1), own
+            own_anchor[:] = signal
+        elif own > 0:
+            turned[copy] = False
+        for i in range(n):
+            line[i] = cosine * total[row, i]
+        white[row] = max(1 - cosine * cosine * share, F(0))

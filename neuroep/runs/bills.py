@@ -1,0 +1,237 @@
+# Tested by tests/neuroep/runs/test_costs.py.
+"""Bills of a network on a chip: how its products follow each other, and what was counted in between.
+
+The layers of a group move side by side and groups one behind the other, as the schedule says; a layer moves with the
+forward products into it and the transposed ones of the synapses behind it. What the clamped input drives comes ahead,
+row by row. Patterns on crossbars are read forward, then transposed, within the step of their layer. Where the chip has
+durations of its own its clock has counted the time; this is how it is found for one whose components alone have some.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from hw_models import durations
+from hw_models.chip import Chip
+from hw_models.cost import latency
+from hw_models.cost.area import area
+from hw_models.cost.bill import Bill, Item, price
+from hw_models.cost.constants import Constants
+from hw_models.cost.latency import Stages, Step
+from hw_models.tally import METERS, Tally
+from neuroep.engines.schedule import Schedule
+from neuroep.network import DenseLayer, Network
+
+PICO = 1e-12
+CLASSIFICATION, UPDATE = "classification", "update"
+
+
+def known(chip: Chip | None) -> bool:
+    """Tell whether anything is known of what a chip's operations cost."""
+    return chip is not None and Constants(chip).any
+
+
+def meter(chip: Chip) -> str:
+    """Return what has to be summed up of reads for a chip's bill, one of :data:`hw_models.tally.METERS`."""
+    return Constants(chip).meter
+
+
+def between(after: Mapping[str, Tally], before: Mapping[str, Tally]) -> Tally:
+    """Return what parts did from one moment to another, as :meth:`neuroep.engines.engine.Engine.performed` tells it."""
+    found, earlier = Tally(), Tally()
+    for tally in before.values():
+        earlier.join(tally)
+    had = {tuple(done): number for done, number in earlier.rows()}
+    for tally in after.values():
+        for done, number in tally.rows():
+            if number != (was := had.get(tuple(done), 0)):
+                found.add(done.part, done.operation, number - was, done.shape, done.bits, done.phase)
+    return found
+
+
+def whole(counted: Tally, samples: int, metered: int) -> Tally:
+    """Return what an evaluation did, with what was metered of some of its samples made up to all of them."""
+    if metered == samples or not metered:
+        return counted
+    found = Tally()
+    for done, number in counted.rows():
+        drawn = done.operation.split()[0] in METERS
+        number = round(number * samples / metered) if drawn else number
+        found.add(done.part, done.operation, number, done.shape, done.bits, done.phase)
+    return found
+
+
+def classification(chip: Chip, network: Network, schedule: Schedule, counted: Tally, samples: int) -> Bill:
+    """Return the bill of a classification.
+
+    Parameters
+    ----------
+    chip : Chip
+        With constants.
+    network : Network
+        What ran on it.
+    schedule : Schedule
+        Of the free phase.
+    counted : Tally
+        What the evaluation of ``samples`` samples did.
+    samples : int
+        Their number.
+
+    Raises
+    ------
+    ChipError
+        If the chip has no constants.
+    """
+    counted, constants = _as_free(counted), Constants(chip)
+    made = price(counted, chip, per=CLASSIFICATION, number=samples)
+    spent = elapsed(constants, counted, ("free",)) if chip.timing.copies == 1 else {}
+    spent = spent or latency.phases(counted, constants, stages(network, schedule, counted), ("free",))
+    free = {phase: seconds / samples for phase, seconds in spent.items()}
+    return finished(made, constants, network, free)
+
+
+def elapsed(constants: Constants, counted: Tally, phases: Sequence[str]) -> dict[str, float]:
+    """Return the seconds that the chip's own clock counted by phase, outside of all "hold"; nothing where it has none.
+
+    Events take time by their number, which the clock does not know.
+    """
+    if constants.chip.substrate == "event_driven":
+        return {}
+    found = {phase or "hold": counted.number("picosecond", phase) * PICO for phase in phases}
+    return {phase: seconds for phase, seconds in found.items() if seconds}
+
+
+def _as_free(counted: Tally) -> Tally:
+    """Return what an evaluation did as what its free phases did, of which alone it is made."""
+    found = Tally()
+    for done, number in counted.rows():
+        phase = "free" if done.phase == "evaluate" else done.phase
+        found.add(done.part, done.operation, number, done.shape, done.bits, phase)
+    return found
+
+
+def update(
+    chip: Chip,
+    network: Network,
+    schedule: Schedule,
+    counted: Tally,
+    samples: int,
+    holds: int,
+    conductance: Mapping[str, float],
+) -> Bill:
+    """Return the bill of one update.
+
+    Parameters
+    ----------
+    chip, network, schedule
+        As of :func:`classification`.
+    counted : Tally
+        What all phases of a batch and the update did.
+    samples : int
+        Of the batch; they run one behind the other on each of the chip's copies.
+    holds : int
+        Phases whose states are held.
+    conductance : mapping of str to float
+        Mean conductance of the devices of each array [uS].
+    """
+    made = price(counted, chip, per=UPDATE, conductance=conductance)
+    constants = Constants(chip, conductance)
+    each = elapsed(constants, counted, ("free", "nudged", "", "update"))
+    if not each:
+        spent = latency.phases(counted, constants, stages(network, schedule, counted), ("free", "nudged"))
+        each = {phase: durations.batch(chip.timing, samples, seconds / samples) for phase, seconds in spent.items()}
+        each["hold"] = durations.batch(chip.timing, samples, holds * chip.timing.hold)
+        each["update"] = latency.update(counted, constants)
+    wrote = any(done.operation in ("write", "slot") for done, _ in counted.rows())
+    if wrote and not each.get("update"):
+        made = replace(made, leaves_out=("time of writes", *made.leaves_out))
+    each = {phase: seconds for phase, seconds in each.items() if seconds}
+    return finished(made, constants, network, each)
+
+
+def finished(made: Bill, constants: Constants, network: Network, spent: Mapping[str, float]) -> Bill:
+    """Return a bill with latency, area, and what is drawn all the time."""
+    seconds = sum(spent.values())
+    shapes = [synapse.shape for synapse in network.synapses] if constants.chip.substrate == "crossbar" else []
+    power, items, left = constants.value("static_power"), list(made.items), list(made.leaves_out)
+    if power is not None and seconds:
+        sides = 2 if constants.chip.crossbar.mapping == "differential" else 1
+        for synapse in network.synapses if shapes else ():
+            tiles = latency.arrays(constants.chip, synapse.shape) // (sides * constants.chip.crossbar.slices)
+            items.append(Item("static", "static", synapse.name, "", tiles * power * seconds))
+    else:
+        left.insert(0, "static power")
+    if not spent:
+        left.insert(0, "latency, without durations")
+    found = area(constants, shapes)
+    left[:0] = [] if found else ["area"]
+    return replace(made, items=tuple(items), latency=dict(spent), area=found, leaves_out=tuple(left))
+
+
+def stages(network: Network, schedule: Schedule, counted: Tally) -> Stages:
+    """Return how the products of a network follow each other.
+
+    Parameters
+    ----------
+    network : Network
+        What runs.
+    schedule : Schedule
+        Order and time step.
+    counted : Tally
+        By which the arrays of a synapse are known: of its name, or of its name and a label.
+    """
+    parts = dict.fromkeys(done.part for done, _ in counted.rows())
+    inputs = [(name, "forward") for synapse in network.projections for name in _named(synapse.name, parts)]
+    groups = []
+    for group in schedule.groups(network):
+        groups.append(tuple(_step(network, name, parts) for name in group))
+        for name in group:
+            patterns = f"{name} patterns"
+            if patterns in parts:
+                groups += [(Step(name, ((patterns, way),)),) for way in ("forward", "transposed")]
+    return Stages(tuple(inputs), tuple(groups), schedule.dt)
+
+
+def _step(network: Network, layer: str, parts: Iterable[str]) -> Step:
+    """Return the products with which a layer moves."""
+    found = []
+    for synapse in network.dense:
+        if synapse.post == layer:
+            found += [(name, "forward") for name in _named(synapse.name, parts)]
+        if layer in synapse.pre:
+            found += [(name, "transposed") for name in _named(synapse.name, parts)]
+    neurons = f"neurons.{layer}" if isinstance(network.layer(layer), DenseLayer) else ""
+    return Step(layer, tuple(found), neurons)
+
+
+def _named(synapse: str, parts: Iterable[str]) -> list[str]:
+    return [part for part in parts if part == synapse or part.startswith(f"{synapse} ")]
+
+
+def told(bill: Bill, size: str = "") -> list[str]:
+    """Return a bill in lines: total, by part, by phase, what it leaves out."""
+    head = [quantity(bill.energy, "J"), quantity(bill.seconds, "s"), quantity(bill.square_metres, "m^2")]
+    names = ("energy", "latency", "area")
+    total = ", ".join(f"{name} {text}" for name, text in zip(names, head, strict=True) if text)
+    lines, joules = [f"{bill.per}{size}: {total}"], {"by part": bill.by_part(), "by phase": bill.by_phase()}
+    tables = [*((name, shares, "J") for name, shares in joules.items()), ("latency", bill.latency, "s")]
+    for name, shares, unit in tables:
+        if len(shares) > 1:
+            lines.append(f"  {name:<9} " + ", ".join(f"{key} {quantity(each, unit)}" for key, each in shares.items()))
+    return [*lines, f"  leaves out: {', '.join(bill.leaves_out)}"]
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """Return a number with three digits and a prefix, 1.23e-9 J as "1.23 nJ", areas in mm^2; "" for None."""
+    if value is None:
+        return ""
+    if unit == "m^2":
+        return f"{value * 1e6:.3g} mm^2"
+    if not value:
+        return f"0 {unit}"
+    power = min(max(int(np.floor(np.log10(abs(value)) / 3)), -6), 4)
+    prefix = ("a", "f", "p", "n", "u", "m", "", "k", "M", "G", "T")[power + 6]
+    return f"{value / 10.0 ** (3 * power):.3g} {prefix}{unit}"

@@ -1,0 +1,122 @@
+"""What published chips take, by the formulas and components that users have: a chip, a read, its tally, the bill.
+
+Targets: Wan et al., Nature 608, 504, 2022, figures by CiMLoop; Le Gallo et al., Nature Electronics 6, 680, 2023;
+Shafiee et al., ISCA 2016; Wang et al., VLSI 2022. Tolerances stand at every row.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hw_models.arrays.crossbar import Crossbar
+from hw_models.chip import Chip
+from hw_models.cost import latency
+from hw_models.cost.bill import Bill, price
+from hw_models.cost.constants import Constants
+
+NEURRAM = {
+    # bits out, bits in: neurons, word lines [fJ/op], 48 cores [TOPS]; word lines are told from 3 bits of input on
+    (3, 1): (10.6, None, 2.12),
+    (4, 2): (12.4, None, 1.79),
+    (5, 3): (20.1, 15.5, 1.17),
+    (6, 4): (29.1, 21.8, 0.744),
+    (7, 5): (44.2, 30.9, 0.525),
+    (8, 6): (52.5, 37.2, 0.418),
+    (9, 7): (61.8, 43.7, 0.344),
+    (10, 8): (75.9, 50.5, 0.264),
+}
+PULSES = (3.446, 3.956, 7.732, 11.507, 14.025, 19.239, 22.835, 27.510)
+"""Input pulses of the same [fJ/op]."""
+
+
+def read(chip: Chip, shape: tuple[int, int], arrays: int = 1) -> Bill:
+    """Return the bill of one product on so many arrays, without that of their writing."""
+    bar = Crossbar(chip, shape)
+    bar.program(np.ones(shape, dtype=np.float32))
+    bar.tally.clear()
+    for _ in range(arrays):
+        bar.forward(np.ones((1, shape[1]), dtype=np.float32))
+    return price(bar.performed(), chip)
+
+
+def neurram(outputs: int, inputs: int) -> Chip:
+    """A core of 256 x 256 cells, pairs in neighbouring rows: 128 inputs, 256 outputs."""
+    converter = {"bits": inputs, "range": 1.0} | ({"sign": "unsigned"} if inputs == 1 else {})
+    return Chip.parse(
+        {
+            "crossbar": {"rows": 128, "columns": 256},
+            "dac": converter,
+            "adc": {"bits": outputs, "range": 1.0},
+            "cost": {"components": ["wan_2022_core"]},
+        }
+    )
+
+
+@pytest.mark.parametrize("bits", NEURRAM)
+def test_neurram(bits):
+    """Each within 10 %; an operation is a multiplication or an addition, two for a weight."""
+    chip, operations = neurram(*bits), 2 * 128 * 256
+    neurons, lines, tops = NEURRAM[bits]
+    femto = {name: 1e15 * joule / operations for name, joule in read(chip, (256, 128)).by_formula().items()}
+    assert femto["ADC"] + femto["shift and add"] == pytest.approx(neurons, rel=0.10)
+    if lines is not None:
+        assert femto["lines"] == pytest.approx(lines, rel=0.10)
+    seconds = latency.product(Constants(chip), (256, 128), "forward")
+    assert 48 * operations / seconds / 1e12 == pytest.approx(tops, rel=0.10)
+    pulses = PULSES[list(NEURRAM).index(bits)]
+    assert femto["cells"] == pytest.approx(pulses, rel=0.15)
+
+
+def test_hermes_core():
+    """13.4 nJ and 133 ns, within 5 %; four of its tiles take four times the energy in the same time."""
+    chip = Chip.parse(
+        {
+            "crossbar": {"rows": 256, "columns": 256},
+            "dac": {"bits": 8, "range": 1.0},
+            "adc": {"bits": 8, "range": 1.0},
+            "cost": {"components": ["legallo_2023_core"]},
+        }
+    )
+    for shape, tiles in (((256, 256), 1), ((512, 512), 4)):
+        bill = read(chip, shape)
+        assert bill.energy == pytest.approx(13.4e-9 * tiles, rel=0.05)
+        assert bill.by_part().keys() == {"core"}
+        assert latency.product(Constants(chip), shape, "forward") == pytest.approx(133e-9, rel=0.05)
+
+
+def test_isaac_unit():
+    """24.07 mW of a unit of eight arrays and converters, 66 % of it in the ADCs, within 5 %; 1-bit inputs, 100 ns."""
+    chip = Chip.parse(
+        {
+            "crossbar": {"rows": 128, "columns": 128, "mapping": "offset"},
+            "dac": {"bits": 1, "range": 1.0, "sign": "unsigned"},
+            "adc": {"bits": 8, "range": 1.0, "sign": "unsigned"},
+            "cost": {
+                "components": [f"shafiee_2016_{part}" for part in ("adc", "dac", "array", "digital")],
+            },
+        }
+    )
+    bill = read(chip, (128, 128), arrays=8)
+    # The subtraction of the offset's middle is no part of the unit's power in the paper.
+    unit = bill.energy - bill.by_formula().get("additions", 0.0)
+    assert unit / 100e-9 == pytest.approx(24.07e-3, rel=0.05)
+    assert bill.by_part()["ADC"] / unit == pytest.approx(0.66, rel=0.05)
+    assert latency.product(Constants(chip), (128, 128), "forward") == pytest.approx(100e-9, rel=0.05)
+
+
+def test_wang_2022():
+    """Shares of ADC, DAC, multiplications and the rest within 5 points: 34, 22, 40, 4 %."""
+    chip = Chip.parse(
+        {
+            "crossbar": {"rows": 64, "columns": 16, "mapping": "offset"},
+            "dac": {"bits": 8, "range": 1.0},
+            "adc": {"bits": 8, "range": 1.0},
+            "cost": {"components": ["wang_2022_macro"]},
+        }
+    )
+    bill = read(chip, (16, 64))
+    shares = {name: joule / bill.energy for name, joule in bill.by_part().items()}
+    for name, share in {"ADC": 0.34, "DAC": 0.22, "cells": 0.40, "digital": 0.04}.items():
+        assert shares[name] == pytest.approx(share, abs=0.05), name
+    assert 2 * 64 * 16 / bill.energy / 1e12 == pytest.approx(16.4, rel=0.10)
