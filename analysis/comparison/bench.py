@@ -241,7 +241,8 @@ class Bench:
     def _parted(self, parts: Session, batch: Batch, rows: list[Alignment], exact: Gradient) -> list[Alignment]:
         """Add to each row what both phases share, and what differs between them."""
         count = 1 if parts.config.chip is None else PARTED
-        probe = Probe(parts.estimator, [batch.keyed("compare", draw) for draw in range(count)])
+        age = 0.0 if parts.config.chip is None else parts.config.chip.device.age
+        probe = Probe(parts.estimator, [batch.keyed("compare", draw) for draw in range(count)], age=age)
         found, null = probe.measured(parts.engine), probe.measured(parts.engine, NULL)
         ideal = replace(probe, batches=probe.batches[:1]).wanted(parts.engine)[0]
         parted = []

@@ -35,6 +35,7 @@ from neuroep.data.batch import Batch
 from neuroep.engines import local
 from neuroep.engines.engine import Engine
 from neuroep.engines.parts import Part
+from neuroep.engines.twins import twin
 from neuroep.gradients.angles import cosine
 from neuroep.gradients.estimators import Estimator
 from neuroep.gradients.health import stuck_error
@@ -120,12 +121,16 @@ class Probe:
     """Keyed: the key of each is that of its draws."""
     yardstick: Estimator | None = None
     """What measures the exact contrasts, where it is another one: so that the bias of a larger nudge is an error."""
+    age: float = 0.0
+    """Devices are read so long after their last write [s]."""
 
     def measured(self, engine: Engine, nudge: float = 1.0) -> list[Gradient]:
         """Return the gradient of every batch with nudges so many times as large, scaled as if they were beta's own.
 
-        Nudged phases take all their sweeps, so that two measurements with the same key have the same draws.
+        Nudged phases take all their sweeps, and each measurement is of a twin of its own, so that two of them with the
+        same keys have the same draws and begin at the same time on the chip's clock. The engine stays as it is.
         """
+        engine = twin(engine, self.age)
         whole = replace(self.estimator.nudged, tolerance=0.0)
         one = replace(self.estimator, beta=self.estimator.beta * nudge, nudged=whole)
         found = [one.gradient(engine, batch, step) for step, batch in enumerate(self.batches)]
@@ -147,6 +152,7 @@ class Probe:
 
     def probed(self, engine: Engine) -> Probed:
         """Return what is wrong with the contrasts of an engine; two measurements of every batch, and an exact one."""
+        engine = twin(engine, self.age)
         found, null, exact = self.measured(engine), self.measured(engine, NULL), self.exact(engine)
         taken = [self.estimator.measure(exact, batch, step) for step, batch in enumerate(self.batches)]
         wanted = [exact.gradient(each.contrasts) for each in taken]

@@ -125,9 +125,9 @@ def diagnose(
     search : bool
         Take causes away one by one; else what is lost now is shared out among those of ``before``, if there are any.
     """
-    probe, engine = _probe(session, epoch), twin(session.engine)
-    probed = probe.probed(engine)
-    shares = engine.array_health() if arrays is None else arrays
+    probe = _probe(session, epoch)
+    probed = probe.probed(session.engine)
+    shares = _shares_of(session, probe) if arrays is None else arrays
     found = [*_of_arrays(session.config, shares), *_of_outputs(session.config, probed), _of_layers(probed, before)]
     if probed.lost >= SAID:
         asked = _Search(session, probe, probed, shares)
@@ -143,6 +143,15 @@ def _probe(session: Session, epoch: int) -> Probe:
     starts = range(0, len(drawn), SAMPLES)
     batches = [session.batch("train", drawn[a : a + SAMPLES]).keyed("limits", epoch, a) for a in starts]
     return Probe(session.estimator, batches)
+
+
+def _shares_of(session: Session, probe: Probe) -> Mapping[str, Mapping[str, float]]:
+    """Return what the arrays tell of limits on the samples of a probe."""
+    engine = twin(session.engine, probe.age)
+    engine.array_health()  # of what was before
+    for step, batch in enumerate(probe.batches):
+        probe.estimator.measure(engine, batch, step)
+    return engine.array_health()
 
 
 def _of_arrays(config: Config, arrays: Mapping[str, Mapping[str, float]]) -> Iterator[Limit]:
