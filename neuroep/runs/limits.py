@@ -107,7 +107,7 @@ def diagnose(
     arrays: Mapping[str, Mapping[str, float]] | None = None,
     *,
     epoch: int = 0,
-    before: Sequence[Entries] = (),
+    before: Entries | None = None,
     search: bool = True,
 ) -> Diagnosis:
     """Measure what limits learning on a session's chip with its weights as they are now; the session stays as it is.
@@ -120,19 +120,20 @@ def diagnose(
         What the arrays told of limits while they learned, :meth:`Engine.array_health`; default what the probe saw.
     epoch : int
         Keys the draws.
-    before : sequence of mapping
-        Limits of an earlier record.
+    before : mapping, optional
+        An earlier record, or what :meth:`Diagnosis.as_dict` returned then.
     search : bool
         Take causes away one by one; else what is lost now is shared out among those of ``before``, if there are any.
     """
     probe = _probe(session, epoch)
     probed = probe.probed(session.engine)
     shares = _shares_of(session, probe) if arrays is None else arrays
-    found = [*_of_arrays(session.config, shares), *_of_outputs(session.config, probed), _of_layers(probed, before)]
+    listed = before.get("limits", ()) if before else ()
+    found = [*_of_arrays(session.config, shares), *_of_outputs(session.config, probed), _of_layers(probed, listed)]
     if probed.lost >= SAID:
         asked = _Search(session, probe, probed, shares)
-        known = _of_contrasts(before)
-        found += asked.again(known) if known and not search else asked.limits()
+        known = _of_contrasts(listed)
+        found += asked.again(known, _lost_in(before)) if before and known and not search else asked.limits()
     ranked = sorted((limit for limit in found if limit.cost >= SAID), key=lambda limit: -limit.cost)
     return Diagnosis(tuple(ranked), probed)
 
@@ -185,6 +186,12 @@ def _of_layers(probed: Probed, before: Sequence[Entries]) -> Limit:
     return Limit(LAYERS, len(silent) / len(probed.errors), where, first["cure"], tuple(first["overrides"]))
 
 
+def _lost_in(record: Entries) -> float:
+    """Return what was lost as an earlier record has it, where numbers that are none are null."""
+    cosines = {name: error["cosine"] for name, error in record["contrasts"]["errors"].items()}
+    return lost({name: math.nan if value is None else value for name, value in cosines.items()})
+
+
 def _of_contrasts(before: Sequence[Entries]) -> list[Limit]:
     """Return the limits of an earlier record that cost the contrast its direction and have a name."""
     own = [Limit(**{**entry, "overrides": tuple(entry["overrides"])}) for entry in before]
@@ -229,9 +236,9 @@ class _Search:
         cured = self._cured(worst, fresh, gains[worst])
         return [cured if limit.name == worst.name else limit for limit in found]
 
-    def again(self, known: Sequence[Limit]) -> list[Limit]:
-        """Return limits that were found before with what is lost now, shared out as then."""
-        now = min(1.0, self.probed.lost / sum(limit.cost for limit in known))
+    def again(self, known: Sequence[Limit], then: float) -> list[Limit]:
+        """Return limits that were found when so much was lost, with what is lost now, shared out as then."""
+        now = self.probed.lost / max(then, *(limit.cost for limit in known))
         causes = {cause.name: cause for cause in cures.CAUSES}
         places = {limit.name: self._place(causes.get(limit.name)) for limit in known}
         return [replace(limit, cost=limit.cost * now, where=places[limit.name]) for limit in known]

@@ -285,7 +285,7 @@ def _limits(parts: Session, record: Page, before: Sequence[Entries]) -> Page:
     epoch, last = record["epoch"], before[-1] if before else {}
     due = epoch in {4**power for power in range(epoch.bit_length())}
     with clock() as measuring:
-        how = {"epoch": epoch, "before": last.get("limits", ()), "search": due}
+        how = {"epoch": epoch, "before": last if "limits" in last else None, "search": due}
         found = limits.diagnose(parts, record["arrays"], **how)
     spent = record["seconds"]
     seconds = {"compile": round(spent["compile"] + measuring.compiling, 3), "limits": round(measuring.computing, 3)}
