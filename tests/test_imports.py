@@ -39,7 +39,6 @@ ROOMS = {
     "hw_models.arrays": ("hw_models.chip", "hw_models.tally", "hw_models.clock"),
     "hw_models.periphery": ("hw_models.arrays",),
     "hw_models.tally": (),
-    "hw_models.durations": ("hw_models.chip",),
     "hw_models.cost": ("hw_models.tally", "hw_models.chip", "hw_models.durations"),
     "neuroep.errors": (),
     "neuroep.randomness": ("hw_models.kernels",),

@@ -128,6 +128,8 @@ class Crossbar(PairedWeights):
         The counters when :meth:`news` was asked last.
     step : int
         Products since :meth:`begin`: with its occasion the key of the draws of reads.
+    rows_written : int
+        Rows, of the tile with most, in which the last programming wrote a device.
     weight_range : float
         w_scale; NaN before the first programming.
     clock : float
@@ -193,8 +195,8 @@ class Crossbar(PairedWeights):
             self._of_digits[way, digit] = Keys(*names)
         return self._of_digits[way, digit]
 
-    def _count_writes(self) -> None:
-        self.tally.add(self.name, "write", self.devices.count, self.shape)
+    def _count_writes(self, devices: int) -> None:
+        self.tally.add(self.name, "write", devices, self.shape)
 
     def expected(self, x: Array) -> Array:
         """Return the product without converters and noise; nothing is drawn or counted."""

@@ -31,13 +31,16 @@ class CrossbarParts(NamedTuple):
     increments: Converters | None = None
     """DAC and ADC of changes of signals, where products of them are read as such."""
 
+    write_threshold: float = 0.0
+    """Share of the range by which a weight is to move before programming writes it again; 0 writes all."""
+
     @classmethod
     def of(cls, chip: Chip, name: str = "crossbar") -> CrossbarParts:
         """Return the parts of a chip's crossbar of that name."""
         states = Converters(chip, name)
         increments = Converters(chip, name, states) if chip.nudged.increments else None
         own = chip.crossbar, chip.device, chip.wires, states, chip.update.in_memory
-        return cls(*own, chip.transposed, increments)
+        return cls(*own, chip.transposed, increments, chip.update.write_threshold)
 
     @property
     def converts(self) -> bool:

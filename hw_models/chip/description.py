@@ -175,7 +175,8 @@ class Chip(Part):
         found |= set() if in_us or by_share else {"device.g_min"}
         faults = device.levels is not None or device.stuck_low or device.stuck_high or bar.slices > 1
         converts = self.dac.acts or self.adc.acts or self.transposed.bends
-        exact = not (in_us or by_share or faults or bar.weight_range or converts or self.shifts)
+        moves = self.shifts or device.leak or device.disturb
+        exact = not (in_us or by_share or faults or bar.weight_range or converts or moves)
         return frozenset(found | ({"crossbar.weight_headroom"} if exact else set()))
 
     def differences(self) -> Page:
@@ -288,6 +289,12 @@ class Chip(Part):
             self.idle("where a range is calibrated", "calibration_every")
         if "crossbar.weight_headroom" in self.unseen:
             self.idle("where something goes by the range of the weights", "crossbar.follow_weights")
+            self.idle("where devices or converters are not ideal", "update.write_threshold")
+        wears = "leak" if self.device.leak else "disturb" if self.device.disturb else ""
+        if self.update.write_threshold and wears:
+            what = f"update.write_threshold = {self.update.write_threshold}"
+            alone = f"devices that are left alone {wears} by histories of their own"
+            raise ValueError(f"{what}: {alone}, set device.{wears} = 0")
         if self.transposed.devices == "same":
             self.idle("with transposed.devices own", "nudged.paths")
         if self.nudged.increments:

@@ -142,8 +142,10 @@ class Wiring:
         if increments is None or origin is None:
             return self._read(clamped, state, names)
         if origin.drives is None:
+            everything = tuple(layer.name for layer in self.network.layers)
             with self.substrate.turn(0, 0.0):  # it ends the free phase
-                found = self._read(clamped, origin, tuple(layer.name for layer in self.network.layers))
+                found = self._read(clamped, origin, everything)
+                self.substrate.swept((everything,), self.reads, 1.0)
             # Feedback lies in memory that the next product is written to.
             origin.drives = Drives(found.products, {name: 1 * back for name, back in found.feedback.items()})
         held = origin.drives

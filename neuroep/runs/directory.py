@@ -66,6 +66,7 @@ LATER: Mapping[str, object] = {
     "chip.readout.holds": 1,
     "chip.readout.chopping": "off",
     "chip.readout.auto_zero": "off",
+    "chip.update.write_threshold": 0.0,
 }
 """Settings that version 0.1 did not have, with the values at which its runs are theirs."""
 CHANGEABLE = frozenset(

@@ -1,7 +1,7 @@
-"""Slow twins of neurons that settle in continuous time: a circuit for ngspice, and its nodal equations by a stiff solver.
+"""Slow twins of neurons that settle in continuous time: for ngspice, and as nodal equations for a stiff solver.
 
-Two layers of n neurons, a and b, joined by an array of pairs of devices each way. Every neuron is an amplifier that sees
-the currents of its lines at virtual ground, cut to [0, 1] V, behind a resistor on a capacitor:
+Two layers of n neurons, a and b, joined by an array of pairs of devices each way. Every neuron is an amplifier that
+sees the currents of its lines at virtual ground, cut to [0, 1] V, behind a resistor on a capacitor:
 
     C dv_i/dt = (clip(k (R_f (I+_i - I-_i) + bias_i), 0, 1) - v_i)/R,     I_i = sum_j G_ij v_j
 """

@@ -141,6 +141,10 @@ KINDS = {
     "trains": NOISY | {"update.scheme": "pulsed", "update.trains": "stochastic", "device.pulse.dw_min_spread": 0.3},
     "events": {"substrate": "event_driven", "events.in_place": True, "neuron.state_noise": 1e-3},
     "increments": NOISY | {"nudged.drive": "increments", "crossbar.follow_weights": True, "calibration_every": 3},
+    "moved": NOISY | {
+        "update.write_threshold": 0.02, "crossbar.follow_weights": True, "device.programming_noise_fresh": [0.1],
+        "device.age": 3600.0,
+    },
 }
 
 
@@ -150,7 +154,7 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(small, kind):
     assert one.same(three)
 
 
-KINDS_RESUMED = ["analog", "mixed", "expected", "events", "increments", "erring", "erring patterns", "bent"]
+KINDS_RESUMED = ["analog", "mixed", "expected", "events", "increments", "moved", "erring", "bent", "erring patterns"]
 
 
 @pytest.mark.parametrize("kind", [*KINDS_RESUMED, *BOTH])

@@ -115,6 +115,8 @@ VALUES: dict[str, Any] = {
     "calibration_samples": 3,
     "calibration_every": 1,
     "nudged.drive": "increments",
+    "nudged.paths": "exchanged",
+    "update.write_threshold": 0.2,
     "crossbar.follow_weights": True,
     "crossbar.rows": 4,
     "crossbar.columns": 2,
@@ -263,6 +265,8 @@ CONFLICTS = (
     "with iv = 'sinh' it is needed, in V",
     "it needs a DAC with a full scale",
     "analog attention units read states, use attention.kind = 'digital'",
+    "by histories of their own, set",
+    "needs 'digital' to write both",
 )
 """Ends of lines that say what cannot be, beside those that say where a field acts."""
 SETTINGS = {"engine.dtype": "float64"}

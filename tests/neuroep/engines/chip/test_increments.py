@@ -176,3 +176,59 @@ def test_what_cannot_be_is_refused_in_one_line(fields, line):
 def test_an_event_driven_chip_sends_increments_anyway():
     with pytest.raises(ChipError, match="send what has changed anyway"):
         Chip.parse(nested({**INCREMENTS, "substrate": "event_driven"}))
+
+
+ANTISYMMETRY = 0.3
+"""Norm of the antisymmetric part of all couplings over that of the symmetric one."""
+
+
+def loss_of(engine, first):
+    """Loss of the settled free state, averaged over the batch."""
+    settled = engine.settle(first, Schedule(steps=400, tolerance=1e-12))
+    clamped = engine.clamp(first)
+    return 0.5 * np.square(engine.outputs(settled) - clamped.target).sum() / clamped.samples
+
+
+def differences(engine, first, name, step=1e-5, every=1):
+    """dL/dW by central differences, of every so manieth input, the error of the transposed path's weights as it is."""
+    array = engine.arrays[name]
+    weight = array.rule.digital.weight
+    found = np.zeros(weight.shape)
+    for place in [(i, j) for i in range(weight.shape[0]) for j in range(0, weight.shape[1], every)]:
+        kept, losses = weight[place], []
+        for sign in (1, -1):
+            weight[place] = kept + sign * step
+            array.crossbar.program(weight)
+            losses.append(loss_of(engine, first))
+        weight[place], found[place] = kept, (losses[0] - losses[1]) / (2 * step)
+    array.crossbar.program(weight)
+    return found
+
+
+def test_exchanged_paths_give_the_gradient_at_thirty_per_cent_antisymmetry():
+    """Cosine to the derivative of the free state's loss, float64, beta 1e-3; what the paths of the free phase miss."""
+    cosines, wanted = {}, {}
+    for paths in ("exchanged", "own"):
+        chip = {**INCREMENTS, "nudged.paths": paths, "transposed.devices": "own", "transposed.weight_error": 0.55}
+        tanh = {"engine.dtype": "float64", "network.potential": "tanh", "network.dense": [4, 3, 2]}
+        engine = (parts := assembled(chip, tanh)).engine
+        first = batch(parts)
+        bars = {name: array.crossbar for name, array in engine.arrays.items() if name != "query"}
+        both = [(bar.weights(), bar.other.weights()) for bar in bars.values()]
+        odd = np.sqrt(sum(np.square(w - v).sum() for w, v in both) / sum(np.square(w + v).sum() for w, v in both))
+        assert abs(odd - ANTISYMMETRY) < 0.03, odd
+        wanted = wanted or {name: differences(engine, first, name) for name in bars if name != "dense_1"}
+        if "dense_1" not in wanted:
+            wanted["dense_1"] = differences(engine, first, "dense_1", every=9)[:, ::9]
+        for order in ("layerwise", "synchronous"):
+            still = Schedule(order, steps=400, tolerance=1e-13)
+            nudged = Schedule(order, steps=200)
+            gradient = centred(beta=1e-3, free=still, nudged=nudged).gradient(engine, first)
+            for name, slope in wanted.items():
+                found = gradient[f"{name}.weight"][:, ::9] if name == "dense_1" else gradient[f"{name}.weight"]
+                cosine = (slope * found).sum() / np.linalg.norm(slope) / np.linalg.norm(found)
+                cosines[paths, name, order] = cosine
+                if paths == "exchanged":
+                    np.testing.assert_allclose(np.linalg.norm(found), np.linalg.norm(slope), rtol=2e-3)
+    assert min(value for key, value in cosines.items() if key[0] == "exchanged") > 0.999
+    assert cosines["own", "dense_1", "layerwise"] < 0.995
