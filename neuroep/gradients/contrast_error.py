@@ -136,19 +136,19 @@ class Probe:
         found = [one.gradient(engine, batch, step) for step, batch in enumerate(self.batches)]
         return [{name: nudge * value for name, value in gradient.items()} for gradient in found]
 
-    def exact(self, engine: Engine) -> Engine:
-        """Return exact arithmetic with the weights as an engine's arrays conduct them."""
-        return local(engine.network, engine.conducting(), seed=engine.seed, dtype=engine.dtype)
+    def exact(self, engine: Engine, parameters: Mapping[str, np.ndarray] | None = None) -> Engine:
+        """Return exact arithmetic with the weights as an engine's arrays conduct them, or with others."""
+        weights = engine.conducting() if parameters is None else parameters
+        return local(engine.network, weights, seed=engine.seed, dtype=engine.dtype)
 
-    def wanted(self, engine: Engine) -> list[Gradient]:
-        """Return the gradient of every batch in exact arithmetic."""
-        exact, estimator = self.exact(engine), self.yardstick or self.estimator
+    def wanted(self, engine: Engine, parameters: Mapping[str, np.ndarray] | None = None) -> list[Gradient]:
+        """Return the gradient of every batch in exact arithmetic, with weights as of :meth:`exact`."""
+        exact, estimator = self.exact(engine, parameters), self.yardstick or self.estimator
         return [estimator.gradient(exact, batch, step) for step, batch in enumerate(self.batches)]
 
     def cosines(self, engine: Engine) -> dict[str, float]:
         """Return by synapse the mean cosine of the contrast as it is with the exact one, nan where that vanishes."""
-        found, wanted = self.measured(engine), self.wanted(engine)
-        return {name: _cosine(g, w) for name, g, w in _by_synapse(engine, found, wanted)}
+        return mean_cosines(engine, self.measured(engine), self.wanted(engine))
 
     def probed(self, engine: Engine) -> Probed:
         """Return what is wrong with the contrasts of an engine; two measurements of every batch, and an exact one."""
@@ -170,6 +170,11 @@ class Probe:
             outputs = engine.outputs(engine.settle(batch, self.estimator.free))
             shares.append(stuck_error(output, outputs, batch.labels))
         return float(np.mean(shares))
+
+
+def mean_cosines(engine: Engine, found: Sequence[Gradient], wanted: Sequence[Gradient]) -> dict[str, float]:
+    """Return by synapse the mean cosine of gradients of the same batches, nan where the wanted ones vanish."""
+    return {name: _cosine(g, w) for name, g, w in _by_synapse(engine, found, wanted)}
 
 
 def lost(cosines: Mapping[str, float]) -> float:

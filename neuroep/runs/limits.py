@@ -12,6 +12,8 @@ weights at the range         share of weights at the range of their devices, whi
 pulse trains too short       share of trains whose strongest lines ask for more slots than there are
 outputs at a bound           share of the outputs' error that passes no gradient on (``health.stuck_error``)
 layers at a bound            share of synapses that no gradient reaches at all, in exact arithmetic either
+programming noise            digital: what exact gradients, of the conductances and of the weights meant, differ by because
+                             of it; every update draws it anew
 what a cause costs          what the contrast's cosine with the exact one gains when the cause is taken away
 readings beyond the ranges   what it gains when the same weights are programmed, and the ranges calibrated, anew
 ===========================  ==========================================================================================
@@ -32,7 +34,7 @@ from dataclasses import asdict, dataclass, replace
 from hw_models.reading import Entries, Page
 from neuroep.engines.twins import twin
 from neuroep.errors import DivergenceError, UserError
-from neuroep.gradients.contrast_error import Probe, Probed, lost
+from neuroep.gradients.contrast_error import Probe, Probed, lost, mean_cosines
 from neuroep.runs import building, config as configuration, cures
 from neuroep.runs.config import Config
 from neuroep.runs.cures import Cause, Cure
@@ -40,7 +42,7 @@ from neuroep.runs.session import Session
 
 SAMPLES, BATCHES = 16, 2
 """Of a probe: samples of a batch, and batches."""
-SAID = 0.05
+SAID = 0.03
 """Cost from which a limit is said."""
 ENOUGH = 0.7
 """Share of a cause's cost that a cure is to win back."""
@@ -48,7 +50,7 @@ LEARNED = 0.98
 """Training accuracy from which nothing limits learning: there is hardly an error left to learn from."""
 BEYOND = "readings beyond the ranges"
 RANGE, TRAINS, OUTPUTS = "weights at the range", "pulse trains too short", "outputs at a bound"
-LAYERS = "layers at a bound"
+LAYERS, WRITES = "layers at a bound", "programming noise"
 UNKNOWN = "the contrast"
 
 
@@ -130,6 +132,7 @@ def diagnose(
     shares = _shares_of(session, probe) if arrays is None else arrays
     listed = before.get("limits", ()) if before else ()
     found = [*_of_arrays(session.config, shares), *_of_outputs(session.config, probed), _of_layers(probed, listed)]
+    found += _of_writes(session, probe)
     if probed.lost >= SAID:
         asked = _Search(session, probe, probed, shares)
         known = _of_contrasts(listed)
@@ -159,7 +162,7 @@ def _of_arrays(config: Config, arrays: Mapping[str, Mapping[str, float]]) -> Ite
     """Yield the limits of which the arrays tell themselves."""
     if config.chip is None or not arrays:
         return
-    crossbars = cures.RANGE, cures.FOLLOW, cures.HEADROOM
+    crossbars = cures.RANGE, cures.FOLLOW_ALL, cures.FOLLOW, cures.HEADROOM
     ranges = (cures.INTEGERS,) if config.chip.substrate == "event_driven" else crossbars
     for name, share, wanted in (
         (RANGE, "weights_at_range", ranges),
@@ -186,6 +189,27 @@ def _of_layers(probed: Probed, before: Sequence[Entries]) -> Limit:
     return Limit(LAYERS, len(silent) / len(probed.errors), where, first["cure"], tuple(first["overrides"]))
 
 
+def _of_writes(session: Session, probe: Probe) -> Iterator[Limit]:
+    """Yield what programming noise costs where devices are written at every update; mismatch, which stays, does not.
+
+    The weights as they are go to the chip anew, with its programming noise and without, and the cosines of both exact
+    gradients with that of the weights themselves are compared.
+    """
+    chip = session.config.chip
+    if chip is None or not chip.device.programming_noise or chip.update.scheme != "digital":
+        return
+    meant = probe.wanted(session.engine, session.engine.parameters())
+    cosines = []
+    for noise in ([], ["--chip.device.programming_noise", "[]"]):
+        config = configuration.changed(session.config, noise)
+        engine = building.build_engine(config, session.network, session.engine.parameters())
+        engine.read_at(probe.age)
+        cosines.append(mean_cosines(engine, probe.wanted(engine), meant))
+    noisy, still = cosines
+    where = "cosine of the exact gradient " + ", ".join(f"{name} {value:.2f}" for name, value in noisy.items())
+    yield Limit(WRITES, lost(noisy) - lost(still), where, *_cure(session.config, (cures.WRITE,)))
+
+
 def _lost_in(record: Entries) -> float:
     """Return what was lost as an earlier record has it, where numbers that are none are null."""
     cosines = {name: error["cosine"] for name, error in record["contrasts"]["errors"].items()}
@@ -195,7 +219,7 @@ def _lost_in(record: Entries) -> float:
 def _of_contrasts(before: Sequence[Entries]) -> list[Limit]:
     """Return the limits of an earlier record that cost the contrast its direction and have a name."""
     own = [Limit(**{**entry, "overrides": tuple(entry["overrides"])}) for entry in before]
-    return [limit for limit in own if limit.name not in (RANGE, TRAINS, OUTPUTS, LAYERS, UNKNOWN)]
+    return [limit for limit in own if limit.name not in (RANGE, TRAINS, OUTPUTS, LAYERS, WRITES, UNKNOWN)]
 
 
 def _cure(config: Config, wanted: Sequence[Cure]) -> tuple[str, tuple[str, ...]]:

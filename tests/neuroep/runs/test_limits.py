@@ -27,6 +27,7 @@ def test_the_known_case_is_said(tmp_path):
     first, second = limits.told(record)[:2]
     assert first.startswith("limits learning most: weights at the range (dense_2 ")
     assert "crossbar.follow_weights false -> true: the range is that of the largest weight" in first
+    assert record["limits"][0]["overrides"][2:] == ["--chip.calibration_every", "10"]
     assert second.startswith("then: readings beyond the ranges (dense_2 forward ADC ")
     assert "calibration_every unset -> 10: ranges are measured again while weights and states grow" in second
     assert training.notes(record)[:2] == [first, second]
