@@ -22,8 +22,8 @@ Cosines are those of a :class:`~neuroep.gradients.contrast_error.Probe`: a few t
 a twin of the engine that training never sees. Only where more than :data:`SAID` is lost are causes taken away, one
 after the other, on chips with the weights as they are (:mod:`neuroep.runs.cures`); a chip that is fine pays the probe
 alone. Then the cures of the cause that costs most are tried on the same samples, and the first one that wins back
-:data:`ENOUGH` of its cost is named, or else the best one. Draws are keyed by the epoch: a resumed run finds the same. A probe takes
-about as long as 8 updates, a search as 20 and the chips that it programs.
+:data:`ENOUGH` of its cost is named, or else the best one. Draws are keyed by the epoch: a resumed run
+finds the same. A probe takes about as long as 8 updates, a search as 20 and the chips that it programs.
 """
 
 from __future__ import annotations
