@@ -197,7 +197,8 @@ class Bench:
         if parts.config.chip is None:
             return []
         if learns:
-            return list(runs.load(self.place / folder(name)).metrics[-1].get("limits", []))
+            last = runs.load(self.place / folder(name)).metrics[-1]
+            return list(last.get("limits", [])) if limits.told(last) else []
         return [limit.as_dict() for limit in limits.diagnose(parts).limits]
 
     def _trained(self, name: str, config: Config) -> Session:

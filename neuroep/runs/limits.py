@@ -32,7 +32,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
+import numpy as np
+
 from hw_models.reading import Entries, Page
+from neuroep.engines.engine import Engine
 from neuroep.engines.twins import twin
 from neuroep.errors import DivergenceError, UserError
 from neuroep.gradients.contrast_error import Probe, Probed, lost, mean_cosines
@@ -193,22 +196,32 @@ def _of_layers(probed: Probed, before: Sequence[Entries]) -> Limit:
 def _of_writes(session: Session, probe: Probe) -> Iterator[Limit]:
     """Yield what programming noise costs where devices are written at every update; mismatch, which stays, does not.
 
-    The weights as they are go to the chip anew, with its programming noise and without, and the cosines of both exact
-    gradients with that of the weights themselves are compared.
+    The weights as they are, cut at their ranges, go to the chip anew, with its programming noise and without, and the
+    cosines of both exact gradients with that of the weights themselves are compared.
     """
     chip = session.config.chip
     if chip is None or not chip.device.programming_noise or chip.update.scheme != "digital":
         return
-    meant = probe.wanted(session.engine, session.engine.parameters())
+    parameters = _within(session.engine)
+    meant = probe.wanted(session.engine, parameters)
     cosines = []
     for noise in ([], ["--chip.device.programming_noise", "[]"]):
         config = configuration.changed(session.config, noise)
-        engine = building.build_engine(config, session.network, session.engine.parameters())
+        engine = building.build_engine(config, session.network, parameters)
         engine.read_at(probe.age)
         cosines.append(mean_cosines(engine, probe.wanted(engine), meant))
     noisy, still = cosines
     where = "cosine of the exact gradient " + ", ".join(f"{name} {value:.2f}" for name, value in noisy.items())
     yield Limit(WRITES, lost(noisy) - lost(still), where, *_cure(session.config, (cures.WRITE,)))
+
+
+def _within(engine: Engine) -> dict[str, np.ndarray]:
+    """Return the parameters with weights cut at the range of their devices."""
+    found, ranges = engine.parameters(), engine.substrate.ranges()
+    for synapse in engine.network.synapses:
+        full = ranges.get(f"crossbar {synapse.name} weights", math.inf)
+        found[f"{synapse.name}.weight"] = np.clip(found[f"{synapse.name}.weight"], -full, full)
+    return found
 
 
 def _lost_in(record: Entries) -> float:
@@ -317,7 +330,8 @@ class _Search:
         """Return the table of the chip whose ranges would grow most if they were calibrated now, and by what factor."""
         now = self.session.engine.substrate.ranges()
         then = self.session.programmed(self.session.config).engine.substrate.ranges()
-        growth = {name: then[name] / full for name, full in now.items() if full > 0 and name in then}
+        known = [name for name, full in now.items() if full > 0 and name in then]
+        growth = {name: then[name] / now[name] for name in known if f"chip.{name.split()[0]}" in cures.CALIBRATED}
         if not growth:
             return "", 1.0
         most = max(growth, key=lambda name: growth[name])
