@@ -138,7 +138,7 @@ class Part(Protocol):
         return 0.0
 
     def ranges(self) -> dict[str, float]:
-        """Return calibrated full scales, by the table of the chip and the place: ``"adc dense_1 forward"``."""
+        """Return full scales that were found, by the table of the chip and the place: ``"adc dense_1 forward"``."""
         return {}
 
 

@@ -328,11 +328,12 @@ def _remarks(parts: Session, record: Page, before: Sequence[Entries]) -> list[st
 
 
 def _limits(parts: Session, record: Page, before: Sequence[Entries]) -> Page:
-    """Return what limits learning on the chip; causes are searched for in epochs 1, 2, 4, 8 and so on."""
+    """Return what limits learning on the chip; causes are searched for in epochs 1, 4, 16 and so on, or if none are."""
     epoch, last = record["epoch"], before[-1] if before else {}
-    named = None if epoch & (epoch - 1) == 0 else last.get("limits")
+    due = epoch in {4**power for power in range(epoch.bit_length())}
     with clock() as measuring:
-        found = limits.diagnose(parts, record["arrays"], epoch=epoch, named=named)
+        how = {"epoch": epoch, "before": last if "limits" in last else None, "search": due}
+        found = limits.diagnose(parts, record["arrays"], **how)
     spent = record["seconds"]
     seconds = {"compile": round(spent["compile"] + measuring.compiling, 3), "limits": round(measuring.computing, 3)}
     return {**found.as_dict(), "seconds": spent | seconds}

@@ -84,9 +84,11 @@ class CrossbarArray(Part):
             crossbar.freeze()
 
     def ranges(self) -> dict[str, float]:
-        """Return the calibrated ranges of DAC and ADC, by direction."""
+        """Return the calibrated ranges of DAC and ADC, by direction, and that of the weights where any is cut."""
         found = {}
         for crossbar in self._crossbars:
+            if not crossbar.ideal:
+                found[f"crossbar {crossbar.name} weights"] = crossbar.weight_range
             for place, digitiser in crossbar.converters.digitisers.items():
                 way, table = place.split(".")
                 if digitiser.converter.calibrates and digitiser.range is not None:
