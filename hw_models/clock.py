@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/test_clock.py.
 """The time of a chip while it works: one clock for all its parts, moved on as operations happen.
 
 A batch is a sequence of samples on the same chip. All samples of a batch are simulated at once, each living through
@@ -12,15 +13,16 @@ update takes (:mod:`hw_models.durations`). While all durations are 0 the clock s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 
-from hw_models import durations
-from hw_models.chip.timing import Timing
 from hw_models.tally import CurrentPhase, Tally
 
+LASTING = ("noise.about", "noise.values")
+"""Under what names an array keeps what time has left on it."""
 PICO = 1e12
 """Picoseconds in a second: the unit in which time is counted."""
 GUESSED_READS, GUESSED_SAMPLES = 100, 50
@@ -32,15 +34,17 @@ class Clock:
 
     Parameters
     ----------
-    timing : Timing, optional
-        Its durations; none by default.
+    passes : bool
+        Whether time passes at all.
+    read : float
+        A product [s].
+    copies : int
+        Copies of the chip that work on the samples of a batch side by side.
     phase : CurrentPhase, optional
         For which time is counted.
 
     Attributes
     ----------
-    passes : bool
-        Whether time passes at all.
     now : float
         When the running batch began [s].
     within : float
@@ -58,14 +62,15 @@ class Clock:
         updates.
     """
 
-    def __init__(self, timing: Timing | None = None, phase: CurrentPhase | None = None) -> None:
-        self.timing = timing or Timing()
-        self.passes = self.timing.passes
+    def __init__(
+        self, passes: bool = False, read: float = 0.0, copies: int = 1, phase: CurrentPhase | None = None
+    ) -> None:
+        self.passes, self.copies = passes, copies
         self.now = self.within = 0.0
         self.samples = self.batches = 0
-        self.sample = GUESSED_READS * self.timing.read
+        self.sample = GUESSED_READS * read
         self.batch = GUESSED_SAMPLES * self.sample
-        self.interval = self.timing.read
+        self.interval = read
         self.tally = Tally(phase)
 
     @property
@@ -81,13 +86,13 @@ class Clock:
     def advance(self, seconds: float) -> None:
         """Let time pass for every sample of the running batch."""
         self.within += seconds
-        self._count(durations.batch(self.timing, self.samples, seconds))
+        self._count(self._batch(seconds))
 
     def close(self) -> None:
         """End the running batch, if there is one."""
         if self.within <= 0:
             return
-        self.sample, self.batch = self.within, durations.batch(self.timing, self.samples, self.within)
+        self.sample, self.batch = self.within, self._batch(self.within)
         self.now += self.batch
         self.within = 0.0
         self.batches += 1
@@ -97,6 +102,9 @@ class Clock:
         self.now += seconds
         if seconds:
             self._count(seconds)
+
+    def _batch(self, each: float) -> float:
+        return math.ceil(self.samples / self.copies) * each
 
     def _count(self, seconds: float) -> None:
         self.tally.add("chip", "picosecond", round(seconds * PICO))

@@ -1,7 +1,7 @@
 """How long a read, a step, a sweep, an update and a classification take [s]; pure functions of a chip's timing.
 
-    product         d (t_dac + t_int + n t_adc) + t_dig        d digits of a code, each n = min(lines, columns of one
-                                                               ADC) conversions in turn
+    product         d (t_dac + t_int + n t_adc) + t_dig        n = min(lines, columns of one ADC) conversions in turn,
+                                                               for each of d digits of the code
     step of a layer the longest of its products; dt tau where it settles in continuous time
     sweep           synchronous: the longest step; layer by layer: the sum over the groups of the longest of each
     input           rows of the clamped input that a sample sends through an array, one after the other
@@ -21,6 +21,13 @@ import math
 from collections.abc import Iterable, Mapping
 
 from hw_models.chip.timing import Timing
+from hw_models.clock import Clock
+from hw_models.tally import CurrentPhase
+
+
+def clock(timing: Timing, phase: CurrentPhase | None = None) -> Clock:
+    """Return the clock of a chip with these durations, which counts for a phase."""
+    return Clock(timing.passes, timing.read, timing.copies, phase)
 
 
 def product(timing: Timing, shared: int = 1, lines: int | None = None, digits: int = 1) -> float:
@@ -35,7 +42,7 @@ def product(timing: Timing, shared: int = 1, lines: int | None = None, digits: i
     lines : int, optional
         Sensed lines of a tile; fewer than ``shared`` take fewer turns.
     digits : int
-        In which a code is sent, one after the other.
+        Digits in which inputs are applied, one after the other.
     """
     turns = shared if lines is None else min(shared, lines)
     return digits * (timing.dac + timing.integration + turns * timing.adc) + timing.digital
@@ -71,13 +78,13 @@ def step(
     lines : iterable of int
         Sensed lines of a tile of each array that the step reads; they are read side by side.
     digits : int
-        In which a code is sent, one after the other.
+        Digits in which inputs are applied, one after the other.
     """
     constant = time_constant(timing, layer)
     if constant is not None:
         return dt * constant * pace(timing, layer)
-    each = (product(timing, shared, most, digits) for most in lines)
-    return max(each, default=product(timing, shared, digits=digits))
+    each = [product(timing, shared, number, digits) for number in lines]
+    return max(each, default=product(timing, shared, None, digits))
 
 
 def sweep(groups: Iterable[Iterable[str]], steps: Mapping[str, float]) -> float:

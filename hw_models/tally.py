@@ -40,6 +40,10 @@ PHASES = ("", "free", "nudged", "update", "evaluate", "calibrate")
 """Of a run; "" where nobody said."""
 
 
+METERS = ("", "square", "charge")
+"""What can be summed up of reads: x^2 G, or the size of x times G, where the width of a pulse carries an input."""
+
+
 class Work(NamedTuple):
     """One kind of thing that happened."""
 
@@ -66,8 +70,9 @@ class CurrentPhase:
     ----------
     name : str
         One of :data:`PHASES`.
-    metered : bool
-        Whether crossbars sum up what their reads draw, for the energy of the cells: asked for, as it takes time.
+    metered : str
+        What crossbars sum up of what their reads draw, for the energy of the cells, one of :data:`METERS`; nothing but
+        where it is asked for, as it takes time.
     number : int or numpy.ndarray
         Of the phases that a sample settles in, 0 for the free one and outside; (samples,) where they take turns of
         their own.
@@ -78,15 +83,23 @@ class CurrentPhase:
     """
 
     def __init__(self) -> None:
-        self.name, self.metered = "", False
+        self.name = self.metered = ""
         self.number: int | np.ndarray = 0
         self.nudge = 0.0
         self.rows: np.ndarray | None = None
 
     @contextmanager
-    def metering(self) -> Iterator[None]:
-        """Sum up inside what reads of crossbars draw."""
-        before, self.metered = self.metered, True
+    def metering(self, what: str = "square") -> Iterator[None]:
+        """Sum up inside what reads of crossbars draw, and count firings of lines.
+
+        Raises
+        ------
+        ValueError
+            If it is none of :data:`METERS`.
+        """
+        if what not in METERS:
+            raise ValueError(f"metered = {what!r}: allowed are {', '.join(map(repr, METERS))}")
+        before, self.metered = self.metered, what
         try:
             yield
         finally:

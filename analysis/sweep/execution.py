@@ -137,7 +137,7 @@ def learn(spec: Entries, config: Config, corpus: Corpus) -> Page:
         _weights(start, spec["checkpoint"])
     with tempfile.TemporaryDirectory(prefix="neuroep-sweep-") as folder:
         path = Path(folder) / "run"
-        record = training.train(config, path, start=start, progress=False, corpus=corpus)
+        record = training.train(config, path, start=start, progress=False, corpus=corpus, diagnose=False)
         session = Session.open(replace(runs.load(path), config=config), corpus=corpus)
         found = _evaluated(session, spec)
         learned = costs.learned(session) if found.cost is not None else None

@@ -11,11 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from hw_models.arrays.programming import Array
-from hw_models.arrays.slow_noise import FINE, Classes, SlowNoise
+from hw_models.arrays.slow_noise import FINE, Classes, SlowNoise, phase
 from hw_models.kernels import carried as kernels
-
-GOLDEN = (math.sqrt(5) - 1) / 2
-"""Multiples of it are spread evenly over the unit interval, whole parts left out."""
 
 
 class Kept(NamedTuple):
@@ -52,6 +49,22 @@ class Kept(NamedTuple):
         return Kept(*ends, self.total[at:].copy(), self.moved + later, self.processes)
 
 
+class Going(NamedTuple):
+    """Noise of one tile in one direction while a batch goes on."""
+
+    kept: Kept
+    state: tuple[Array, ...]
+    """Its arrays, for the kernel."""
+    start: tuple[Array, Array, Array, Array]
+    """What the batch began with: last samples of the one before (anchor, norm, latent), and the decay since."""
+    taus: Array
+    """(processes,) time constants [s]."""
+    weights: Array
+    """(processes, sensed) roots of their shares of what is not slow, float32."""
+    classes: Classes
+    """As they were when it began."""
+
+
 class Share(NamedTuple):
     """What a read of one tile finds of its carried noise, over the deviation of what is not slow."""
 
@@ -74,11 +87,8 @@ class Carried:
 
     def __init__(self, noise: SlowNoise, dtype: np.dtype) -> None:
         self.noise, self.dtype = noise, dtype
-        self.kept: dict[tuple[str, int], Kept] = {}
+        self.going: dict[tuple[str, int], Going] = {}
         self.before: dict[tuple[str, int], Kept] = {}
-        self.starts: dict[tuple[str, int], tuple[Array, Array, Array, Array]] = {}
-        self._made: Classes | None = None
-        self._weights: dict[int, tuple[Array, Array]] = {}
 
     @property
     def processes(self) -> tuple[int, ...]:
@@ -89,7 +99,7 @@ class Carried:
     def aside(self) -> Iterator[None]:
         """Go on inside, and be what it was afterwards."""
         kept = dict(self.__dict__)
-        self.kept, self.before, self.starts = dict(self.kept), dict(self.before), dict(self.starts)
+        self.going, self.before = dict(self.going), dict(self.before)
         try:
             yield
         finally:
@@ -98,14 +108,14 @@ class Carried:
     def rotate(self) -> None:
         """Begin a batch: of the last one its last samples stay, one for each copy of the chip."""
         self.before = self.ended()
-        self.kept = {}
+        self.going = {}
 
     def ended(self) -> dict[tuple[str, int], Kept]:
         """Return the last samples of the batch that has ended, or of the one before while none has begun."""
         clock, found = self.noise.clock, {}
-        for place, kept in self.kept.items():
-            copies = min(clock.timing.copies, len(kept.norm))
-            turns = math.ceil(len(kept.norm) / clock.timing.copies) - 1
+        for place, kept in ((place, going.kept) for place, going in self.going.items()):
+            copies = min(clock.copies, len(kept.norm))
+            turns = math.ceil(len(kept.norm) / clock.copies) - 1
             found[place] = kept.last(copies, turns * clock.sample)
         return found or self.before
 
@@ -131,37 +141,34 @@ class Carried:
         draws : tuple
             Key, and number of the read.
         """
-        clock, kept, rows = self.noise.clock, self.kept.get(place), len(signals)
-        taus, weights = self._strengths(sensed)
-        if kept is None or len(kept.norm) != rows or kept.processes is not self.processes:
-            kept = Kept.fresh((rows, signals.shape[1], sensed), self.processes, self.dtype, clock.time)
-            # Moves come every eighth of tau, from a moment of it that every batch has another one of.
-            kept.moved[:] -= (clock.batches + 1) * GOLDEN * np.arange(1, len(taus) + 1) % 1 * taus / FINE
-            self.kept[place] = kept
-            self.starts[place] = self._before(place, kept, clock.time, taus)
+        clock, classes, rows = self.noise.clock, self.noise.classes, len(signals)
+        going = self.going.get(place)
+        if going is None or going.classes is not classes or len(going.kept.norm) != rows:
+            going = self._begun(place, (rows, signals.shape[1], sensed))
+        now, pause = clock.now + clock.within, clock.sample
         found, white = np.empty((rows, sensed), np.float32), np.empty(rows, np.float32)
-        times = clock.time, clock.sample, taus, 1 / FINE
-        kernels.carry(signals, metric, kept[:6], weights, times, self.starts[place], *draws, place[1], found, white)
+        times = now, pause, going.taus, 1 / FINE
+        kernels.carry(signals, metric, going.state, going.weights, times, going.start, *draws, place[1], found, white)
         return Share(found, white)
 
-    def _strengths(self, sensed: int) -> tuple[Array, Array]:
-        """Return time constants (processes,) and roots of shares (processes, sensed), made once for all reads."""
-        classes = self.noise.classes
-        if self._made is not classes:
-            self._made, self._weights = classes, {}
-        if sensed not in self._weights:
-            numbers = list(classes.carried)
-            shares = classes.spectrum.shares[numbers] / self.noise.rest
-            weights = np.repeat(np.sqrt(shares).astype(np.float32)[:, None], sensed, axis=1)
-            self._weights[sensed] = classes.spectrum.taus[numbers], weights
-        return self._weights[sensed]
+    def _begun(self, place: tuple[str, int], shape: tuple[int, int, int]) -> Going:
+        """Begin the noise of a tile for a batch; the shape is (rows, driven, sensed)."""
+        clock, classes = self.noise.clock, self.noise.classes
+        numbers = list(classes.carried)
+        taus, shares = classes.spectrum.taus[numbers], classes.spectrum.shares[numbers] / self.noise.rest
+        weights = np.repeat(np.sqrt(shares).astype(np.float32)[:, None], shape[2], axis=1)
+        kept = Kept.fresh(shape, classes.carried, self.dtype, clock.time)
+        kept.moved[:] -= [phase(clock.batches, k) * tau / FINE for k, tau in zip(numbers, taus, strict=True)]
+        start = self._before(place, kept, clock.time, taus)
+        self.going[place] = Going(kept, kept[:6], start, taus, weights, classes)
+        return self.going[place]
 
     def _before(
         self, place: tuple[str, int], kept: Kept, now: float, taus: Array
     ) -> tuple[Array, Array, Array, Array]:
         """Return what a batch begins with: the last samples of the one before, and the decay since."""
         rows, driven = kept.anchor.shape
-        copies = min(self.noise.clock.timing.copies, rows) if rows == self.noise.clock.samples else rows
+        copies = min(self.noise.clock.copies, rows) if rows == self.noise.clock.samples else rows
         anchor, norm = np.zeros((copies, driven), self.dtype), np.zeros(copies, self.dtype)
         latent = np.zeros((len(kept.processes), copies, kept.latent.shape[2]), np.float32)
         decay = np.zeros(len(kept.processes), np.float32)

@@ -55,6 +55,9 @@ class Converters(Digitisers):
         Its ``dac`` and ``adc``.
     name : str
         For messages.
+    changes_of : Converters, optional
+        Those of the signals whose changes these convert (:mod:`hw_models.chip.nudged`): signed, with ranges of their
+        own. A fixed range of an ADC goes on to be fully driven devices, as a share of this DAC's full scale.
 
     Attributes
     ----------
@@ -62,13 +65,17 @@ class Converters(Digitisers):
         What they are.
     """
 
-    def __init__(self, chip: chip.Chip, name: str = "crossbar") -> None:
+    def __init__(self, chip: chip.Chip, name: str = "crossbar", changes_of: Converters | None = None) -> None:
         self._digitisers: dict[str, Digitiser] = {}
         self.dac, self.adc = chip.dac, chip.adc
         self.whole = chip.crossbar.mapping == "offset" and chip.crossbar.reference == "digital"
+        of, to, what = chip.dac, chip.adc, ""
+        if changes_of is not None:
+            of, to, what = of.of_increments, to.model_copy(update={"sign": "signed"}), " of increments"
         for way in ("forward", "transposed"):
-            dac = Digitiser(chip.dac, f"{name} {way} dac")
-            adc = Digitiser(chip.adc, f"{name} {way} adc", dac)
+            whole = (None, None) if changes_of is None else changes_of.of(way)
+            dac = Digitiser(of, f"{name} {way} dac{what}", changes_of=whole[0])
+            adc = Digitiser(to, f"{name} {way} adc{what}", dac, changes_of=whole[1])
             adc.relative = chip.dac.digit_bits is not None
             self._digitisers |= {f"{way}.dac": dac, f"{way}.adc": adc}
 

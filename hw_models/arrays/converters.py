@@ -38,6 +38,8 @@ class Grid(NamedTuple):
     high: float
 
 
+ROUNDING = 1e-6
+"""Share of full scale within which a signal in single precision has not changed."""
 OPEN = Grid(-1.0, 0.0, 0.0)
 """The grid that changes nothing."""
 
@@ -66,6 +68,9 @@ class Digitiser:
         signal by far: the range has to hold both, and calibration samples are taken with it.
     tally : Tally, optional
         Where :meth:`digitise` writes what it does; default one of its own.
+    changes_of : Digitiser, optional
+        The converter of the signal whose changes this one converts. Changes within rounding of its full scale,
+        :data:`ROUNDING`, are none, and give no range; without any its range is that full scale.
 
     Attributes
     ----------
@@ -90,8 +95,10 @@ class Digitiser:
         ahead: Digitiser | None = None,
         noise_of: Digitiser | None = None,
         tally: Tally | None = None,
+        changes_of: Digitiser | None = None,
     ) -> None:
         self.converter, self.name, self.ahead, self.noise_of = converter, name, ahead, noise_of
+        self.changes_of = changes_of
         self._acts, self._full, self._share = converter.acts, converter.range, converter.noise
         self._calibrated: float | None = None
         self._levels: tuple[tuple[float, bool], Grid] = (-1.0, False), OPEN
@@ -285,7 +292,7 @@ class Digitiser:
     def freeze(self) -> None:
         """Set range and sign from the samples and stop observing; does nothing where the range is fixed.
 
-        A range from before stays where the samples were all 0, or one of them not finite.
+        A range from before stays where the samples were all 0, changes within rounding, or one of them not finite.
 
         Raises
         ------
@@ -298,9 +305,10 @@ class Digitiser:
         if not self.sampled and not self.samples.spoiled:
             raise ChipError(f"{self.name}: no calibration samples")
         full = 0.0 if self.samples.spoiled else min(self.foreseen, LARGEST)
-        first, found = self._calibrated is None, full >= SMALLEST
+        whole = self.changes_of.range if self.changes_of is not None else None
+        first, found = self._calibrated is None, full >= max(SMALLEST, ROUNDING * (whole or 0.0))
         if first or found:
-            self._calibrated, self._zeros = full if found else self.blank, not found
+            self._calibrated, self._zeros = full if found else whole or self.blank, not found
             if self.converter.sign == "auto":
                 self.unsigned = found and self.samples.lowest >= 0 if self.nonnegative is None else self.nonnegative
         self.samples.forget()

@@ -50,7 +50,8 @@ from pathlib import Path
 import numpy as np
 
 from hw_models.arrays import digitwise, lasting, serial
-from hw_models.arrays.loads import Coding, drawn, shared
+from hw_models.arrays.converter_bank import Converters
+from hw_models.arrays.loads import PICO, Coding, drawn, shared
 from hw_models.arrays.paired import PairedWeights
 from hw_models.arrays.parts import CrossbarParts
 from hw_models.arrays.paths import checked_path, transposed_parts
@@ -74,8 +75,6 @@ COUNTERS = (
 )  # fmt: skip
 """What is counted of a crossbar; see the module. ``adc`` is of both directions, ``adc_transposed`` of one of them."""
 
-NOISE = "noise."
-"""Start of the names of what a state holds of noise that lasts."""
 WAYS = ("forward", "transposed")
 """Directions of a product."""
 STOPS = tuple(name for name in COUNTERS if name.endswith("at_stop"))
@@ -129,6 +128,8 @@ class Crossbar(PairedWeights):
         The counters when :meth:`news` was asked last.
     step : int
         Products since :meth:`begin`: with its occasion the key of the draws of reads.
+    rows_written : int
+        Rows, of the tile with most, in which the last programming wrote a device.
     weight_range : float
         w_scale; NaN before the first programming.
     clock : float
@@ -137,12 +138,12 @@ class Crossbar(PairedWeights):
         How much later devices are read [s].
     converters : Converters
         DAC and ADC; may be replaced by shared ones.
+    increments : Converters or None
+        Those of changes of signals, :mod:`hw_models.chip.nudged`; the same circuits with ranges of their own.
     other : Crossbar or None
         The array of the transposed path, where it has devices of its own; see :mod:`hw_models.arrays.paths`.
     second : bool
         Whether it is such an array.
-    sample : int or None
-        Of the batch that all signals belong to; None where every row is a sample.
     """
 
     second = False
@@ -163,7 +164,6 @@ class Crossbar(PairedWeights):
         super().__init__(made, shape, seed, name, run, dtype, clock)
         self.reads = 0
         self.tally, self.told = Tally() if tally is None else tally, dict.fromkeys(COUNTERS, 0)
-        self.sample: int | None = None
         self._row_edges = np.array([0] + [b for _, b in self.devices.row_tiles])
         self._column_edges = np.array([0] + [b for _, b in self.devices.column_tiles])
         self.keys: dict[str, Keys] = {}
@@ -195,8 +195,8 @@ class Crossbar(PairedWeights):
             self._of_digits[way, digit] = Keys(*names)
         return self._of_digits[way, digit]
 
-    def _count_writes(self) -> None:
-        self.tally.add(self.name, "write", self.devices.count, self.shape)
+    def _count_writes(self, devices: int) -> None:
+        self.tally.add(self.name, "write", devices, self.shape)
 
     def expected(self, x: Array) -> Array:
         """Return the product without converters and noise; nothing is drawn or counted."""
@@ -224,10 +224,17 @@ class Crossbar(PairedWeights):
         self.run(lambda a, b: np.matmul(s, weight[:, a:b], out=result[:, a:b]), blocks(self.shape[1], COLUMNS))
         return result
 
-    def forward(self, x: Array, path: str = "own") -> Array:
+    def forward(self, x: Array, path: str = "own", increments: bool = False) -> Array:
         """Return the read product (rows, out) of signals (rows, in), in weight units.
 
-        ``path="other"`` reads it from the array of the transposed path, where that has devices of its own.
+        Parameters
+        ----------
+        x : numpy.ndarray
+            (rows, in).
+        path : {"own", "other"}
+            Other: of the array of the transposed path, where that has devices of its own.
+        increments : bool
+            Whether they are changes of signals, which have converters of their own.
 
         Raises
         ------
@@ -235,39 +242,40 @@ class Crossbar(PairedWeights):
             If nothing is programmed yet, or the signals have another shape.
         """
         if checked_path(self.name, path) and self.other is not None:
-            return self.other.forward(x)
+            return self.other.forward(x, increments=increments)
         self._check_signals("forward", x, self.shape[1])
         self._count("forward", len(x))
         if self.ideal:
             if self.tally.now.metered:
                 self._meter("forward", [(x, x)], 1.0)
             return self._ideal_forward(x, self._held)
-        return self._read("forward", x, self._row_edges)
+        return self._read("forward", x, self._row_edges, increments)
 
-    def transposed(self, s: Array, out: Array | None = None, path: str = "own") -> Array:
+    def transposed(self, s: Array, out: Array | None = None, path: str = "own", increments: bool = False) -> Array:
         """Return the read product (rows, in) of signals (rows, out) with the same devices, or those of this path.
 
         ``path="other"`` reads it from the array of the forward path in any case; errors as forward.
         """
         if not checked_path(self.name, path) and self.other is not None:
-            return self.other.transposed(s, out)
+            return self.other.transposed(s, out, increments=increments)
         self._check_signals("transposed", s, self.shape[0])
         self._count("transposed", len(s))
         if self.ideal:
             if self.tally.now.metered:
                 self._meter("transposed", [(s, s)], 1.0)
             return self._ideal_transposed(s, self._held, out)
-        result = self._read("transposed", s, self._column_edges)
+        result = self._read("transposed", s, self._column_edges, increments)
         if out is None:
             return result
         out[:] = result
         return out
 
-    def _read(self, way: str, signals: Array, edges: Array) -> Array:
+    def _read(self, way: str, signals: Array, edges: Array, increments: bool) -> Array:
         """Return a product; where it fails no converter goes on observing."""
+        converters = self.increments if increments and self.increments is not None else self.converters
         try:
             draws = self.keys[way], self.step
-            product = Product(self, self.converters.of(way), draws, signals, edges, self.sensing(way), self.supply)
+            product = Product(self, converters.of(way), draws, signals, edges, self.sensing(way), self.supply)
             result = digitwise.read(product, way, lambda digit: self._digit_keys(way, digit))
         except BaseException:
             self.observe(False)
@@ -281,24 +289,21 @@ class Crossbar(PairedWeights):
         return result
 
     def _meter(self, way: str, pulses: Iterable[tuple[Array, Array]], full: float) -> None:
-        """Write down what a read has drawn through the devices: by the square of its signals, and by their size.
+        """Write down what a read has drawn through the devices, as inputs are coded where that is asked for.
 
-        Which of the two counts is a matter of how inputs are coded, which the cost model knows. ``pulses`` are what
-        lines are driven with and what devices pass of it, digit by digit.
+        ``pulses`` are what lines are driven with and what devices pass of it, digit by digit.
         """
-        found, limited = self.loads(), self.converters.of(way)[0].acts
-        total = dict.fromkeys(CODINGS, 0)
+        found, asked = self.loads(), self.tally.now.metered
+        total, forward = 0.0, way == "forward"
         for codes, passed in pulses:
-            parts = [(codes, passed, found.word if way == "forward" else found.bit)]
-            if way == "transposed" and self.devices.references:
+            total += drawn(codes, passed, found.word if forward else found.bit, full, CODINGS[asked])
+            if self.devices.references and not forward:
                 sums = np.stack([codes[:, a:b].sum(1) for a, b in pairwise(self._column_edges.tolist())], axis=1)
-                most = np.array([full * (b - a) for a, b in self.devices.reference_lines]) if limited else np.inf
-                driven = shared(np.clip(sums, -most, most), self.devices)
-                parts.append((driven, driven, found.references))
-            for name, coding in CODINGS.items():
-                total[name] += sum(drawn(*part, full, coding) for part in parts)
-        for name, number in total.items():
-            self.tally.add(self.name, f"{name} {way}", number, self.shape)
+                most = np.array([full * (b - a) for a, b in self.devices.reference_lines], dtype=sums.dtype)
+                driven = shared(np.clip(sums, -most, most) if self.converters.of(way)[0].acts else sums, self.devices)
+                total += drawn(driven, driven, found.references, full, CODINGS[asked])
+        number = round(total * PICO) if np.isfinite(total) else 0
+        self.tally.add(self.name, f"{asked} {way}", number, self.shape)
 
     def sensing(self, way: str) -> Sensing | None:
         """Return the errors of what senses the currents of a direction; None where there are none."""
@@ -404,11 +409,22 @@ class Crossbar(PairedWeights):
 
         A product that fails ends it; :func:`hw_models.arrays.calibration.calibrating` ends it whatever fails.
         """
-        self.converters.observe(on)
+        for bank in self._banks:
+            bank.observe(on)
 
     def freeze(self) -> None:
         """Set the ranges of the converters from the samples."""
-        self.converters.freeze()
+        for bank in self._banks:
+            bank.freeze()
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether a range of a converter comes from samples."""
+        return any(bank.calibrates for bank in self._banks)
+
+    @property
+    def _banks(self) -> list[Converters]:
+        return [self.converters] if self.increments is None else [self.converters, self.increments]
 
     def state(self) -> dict[str, Array]:
         """Return everything that decides later products as arrays by short name, copied.
@@ -417,10 +433,11 @@ class Crossbar(PairedWeights):
         """
         counts = [self.programmings, self.reads, self.step, self._builds, self._fresh]
         counts += [*self.counters.values(), *self.told.values()]
-        ranges = np.array([digitiser.state() for digitiser in self.converters.digitisers.values()])
-        found = self._stored_state() | {"counts": np.array(counts, dtype=np.int64), "ranges": ranges}
+        found = self._stored_state() | {"counts": np.array(counts, dtype=np.int64), "ranges": _ranges(self.converters)}
+        if self.increments is not None:
+            found["ranges_of_increments"] = _ranges(self.increments)
         found["tally.counts"] = self.tally.packed()
-        found |= {f"{NOISE}{name}": values for name, values in lasting.packed(self).items()}
+        found |= lasting.packed(self)
         found |= self._state_of_other()
         order = ("held", "weight_range", "counts", "times", "keys", "ranges")  # as ever: files are the same by byte
         return {name: found[name] for name in order} | found
@@ -449,9 +466,10 @@ class Crossbar(PairedWeights):
             self.tally.load(state["tally.counts"])
         else:
             self._take_totals(counters)
-        for digitiser, values in zip(self.converters.digitisers.values(), state["ranges"], strict=True):
-            digitiser.load(values)
-        lasting.load(self, {name: state[f"{NOISE}{name}"] for name in lasting.ENTRIES if f"{NOISE}{name}" in state})
+        for name, bank in zip(("ranges", "ranges_of_increments"), self._banks, strict=False):
+            for digitiser, values in zip(bank.digitisers.values(), state[name], strict=True):
+                digitiser.load(values)
+        lasting.load(self, state)
         self._load_stored(state, weight)
         self._load_other(state, weight)
 
@@ -465,3 +483,8 @@ class Crossbar(PairedWeights):
         for operation, number in (own | {name: counters[name] for name in STOPS}).items():
             if number:
                 self.tally.add(self.name, operation, number, self.shape, phase="")
+
+
+def _ranges(bank: Converters) -> Array:
+    """Return the states of all digitisers, a row for each."""
+    return np.array([digitiser.state() for digitiser in bank.digitisers.values()])

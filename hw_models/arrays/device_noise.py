@@ -59,7 +59,7 @@ class DeviceNoise:
 
     def last(self) -> dict[Place, Array]:
         """Return the devices' noise of the last samples (processes, copies, lines, in)."""
-        copies = self.noise.clock.timing.copies
+        copies = self.noise.clock.copies
         return {place: values[:, -copies:].copy() for place, values in self.kept.items()} or self.before
 
     def finished(self) -> float:
@@ -67,7 +67,7 @@ class DeviceNoise:
         if not self.kept:
             return self.ended
         rows, clock = next(iter(self.kept.values())).shape[1], self.noise.clock
-        return self.moved + (math.ceil(rows / clock.timing.copies) - 1) * clock.sample
+        return self.moved + (math.ceil(rows / clock.copies) - 1) * clock.sample
 
     def move(self, rows: int, held: bool, draws: tuple[Array, int]) -> None:
         """Move the noise of all devices on to a read of so many rows; ``draws`` are key and number of the read."""
@@ -83,7 +83,7 @@ class DeviceNoise:
         decay = np.exp(-(now - self.moved) / taus)
         if not fresh and (decay == 1).all():
             return
-        copies = clock.timing.copies if rows == clock.samples else rows
+        copies = clock.copies if rows == clock.samples else rows
         apart = np.exp(-clock.sample / taus)
         for place in places:
             new = np.empty((len(processes), *shape), dtype=np.float32)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hw_models.arrays.carried import Kept
+from hw_models.clock import LASTING
 from hw_models.errors import ChipError
 
 if TYPE_CHECKING:
     from hw_models.arrays.stored import StoredWeights
 
-ENTRIES = ("about", "values")
-"""JSON in bytes, uint8; and float64 or float32 numbers one after the other, as bytes."""
+ABOUT, VALUES = LASTING
+"""Names: JSON in bytes, uint8; and float64 or float32 numbers one after the other, as bytes."""
 
 
 def packed(stored: StoredWeights) -> dict[str, np.ndarray]:
@@ -32,7 +33,7 @@ def packed(stored: StoredWeights) -> dict[str, np.ndarray]:
     about["arrays"] = [[each.dtype.str, list(each.shape)] for each in arrays]
     values = b"".join(np.ascontiguousarray(each).tobytes() for each in arrays)
     words = json.dumps(about, sort_keys=True).encode()
-    return {"about": np.frombuffer(words, np.uint8).copy(), "values": np.frombuffer(values, np.uint8).copy()}
+    return {ABOUT: np.frombuffer(words, np.uint8).copy(), VALUES: np.frombuffer(values, np.uint8).copy()}
 
 
 def load(stored: StoredWeights, state: Mapping[str, np.ndarray]) -> None:
@@ -43,16 +44,16 @@ def load(stored: StoredWeights, state: Mapping[str, np.ndarray]) -> None:
     ChipError
         If it is none.
     """
-    if not stored.time.passes or not all(name in state for name in ENTRIES):
+    if not stored.time.passes or not all(name in state for name in LASTING):
         return
     try:
-        about = json.loads(np.asarray(state["about"], np.uint8).tobytes())
-        arrays = _arrays(np.asarray(state["values"], np.uint8).tobytes(), about["arrays"])
+        about = json.loads(np.asarray(state[ABOUT], np.uint8).tobytes())
+        arrays = _arrays(np.asarray(state[VALUES], np.uint8).tobytes(), about["arrays"])
         stored.noise.load(about, arrays)
         before = {}
         for way, number, processes in about["carried"]:
             before[way, int(number)] = Kept(*(next(arrays) for _ in range(6)), tuple(processes))
-        stored.carried.kept, stored.carried.before = {}, before
+        stored.carried.going, stored.carried.before = {}, before
         stored.wrote_at, stored.built = float(about["wrote_at"]), int(about["built"])
         stored.devices.now = float(about["now"])
     except (KeyError, TypeError, ValueError, StopIteration) as error:

@@ -28,6 +28,7 @@ class PairedWeights(StoredWeights):
     """What a crossbar holds, in one array or in two; parameters and attributes: :class:`Crossbar`."""
 
     other: Crossbar | None = None
+    _sample: int | None = None
 
     def __init__(
         self,
@@ -62,7 +63,7 @@ class PairedWeights(StoredWeights):
 
     @property
     def sample(self) -> int | None:
-        """Of the batch that all signals belong to; None where every row is a sample."""
+        """Of the batch that all signals belong to, of both arrays; None where every row is a sample."""
         return self._sample
 
     @sample.setter

@@ -26,15 +26,21 @@ class CrossbarParts(NamedTuple):
     in_memory: bool = False
     """Whether weights are changed on the devices themselves, by pulses: :attr:`Crossbar.stored` in place, then
     :meth:`Crossbar.refresh`. Every device then has a last write of its own."""
-
     transposed: Transposed = Transposed()
     """Path of transposed products."""
+    increments: Converters | None = None
+    """DAC and ADC of changes of signals, where products of them are read as such."""
+
+    write_threshold: float = 0.0
+    """Share of the range by which a weight is to move before programming writes it again; 0 writes all."""
 
     @classmethod
     def of(cls, chip: Chip, name: str = "crossbar") -> CrossbarParts:
         """Return the parts of a chip's crossbar of that name."""
-        own = chip.crossbar, chip.device, chip.wires, Converters(chip, name), chip.update.in_memory
-        return cls(*own, chip.transposed)
+        states = Converters(chip, name)
+        increments = Converters(chip, name, states) if chip.nudged.increments else None
+        own = chip.crossbar, chip.device, chip.wires, states, chip.update.in_memory
+        return cls(*own, chip.transposed, increments, chip.update.write_threshold)
 
     @property
     def converts(self) -> bool:

@@ -39,6 +39,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from hw_models.arrays.last_writes import LastWrites
 from hw_models.arrays.parts import CrossbarParts
 from hw_models.kernels.blocks import Run, blocks
 from hw_models.kernels.random import key, normals, uniforms
@@ -91,7 +92,12 @@ class Devices:
         self.written_at: Array | None = None
         self.mixed, self.remaining = False, 1.0
         self.felt: Array | None = None
-        if parts.in_memory and self.device.ages:
+        self.last: LastWrites | None = None
+        if parts.write_threshold:
+            late = {"nu": self.device.drifts, "relaxation": self.device.relaxes}
+            drawn = tuple(name for name, acts in late.items() if acts)
+            self.last = LastWrites((self.slices, self.sides, *shape), drawn)
+        if (parts.in_memory or self.last is not None) and self.device.ages:
             self.written_at = np.zeros(shape)
 
     def _zeros(self) -> Array:
@@ -148,6 +154,36 @@ class Devices:
         self.since, self.mixed, self.remaining = self.now, False, 1.0
         if self.written_at is not None:
             self.written_at[:] = self.now
+
+    def write(self, a: Array, which: Array, turn: int, run: Run) -> None:
+        """Write the devices of some weights a (out, in), a mask, and keep what is left of all; ages are told apart."""
+        last = self.last
+        assert last is not None, "kept where a programming may leave devices alone"
+
+        def block(first: int, end: int) -> None:
+            chosen = which[first:end]
+            if not chosen.any():
+                return
+            targets, _ = self.targets(a[first:end])
+            for k in range(self.slices):
+                for side in range(self.sides):
+                    target, g = self.written(targets[k, side], (k, side), first, turn)
+                    found = {"target": target, "g": g}
+                    for what in last.drawn:
+                        found[what] = normals(self.keys[what], turn, 2 * k + side, g.shape, first)
+                    last.put((k, side), first, chosen, found)
+
+        run(block, blocks(len(a), max(1, BLOCK // max(a.shape[1], 1))))
+        self.since = self.now
+        self.touched(which, self.now)
+        if self.written_at is not None:
+            self.mixed = bool((self.written_at != self.since).any())
+
+    def _later_draws(self, what: str, turn: int, where: tuple[int, int], first: int, like: Array) -> Array:
+        """Return the standard normals of a programming that act after it, of these devices' last one."""
+        if self.last is not None and first < self.shape[0]:
+            return self.last.draws(what, where, first, len(like))
+        return normals(self.keys[what], turn, 2 * where[0] + where[1], (len(like), like.shape[1]), first)
 
     def touched(self, which: Array, when: float) -> None:
         """Note when the devices of some weights, a mask (out, in), were written."""
@@ -254,7 +290,7 @@ class Devices:
         device, tile, both = self.device, 2 * where[0] + where[1], [g]
         age = self.age(np.arange(first, first + len(g)))
         if self.relaxing:
-            z = normals(self.keys["relaxation"], turn, tile, g.shape, first)
+            z = self._later_draws("relaxation", turn, where, first, g)
             both.append(RELAXATION.relaxed(g, target, z, device, age))
         stuck = None
         if device.stuck_low or device.stuck_high:
@@ -266,7 +302,7 @@ class Devices:
             both = [g * gain for g in both]
         if not self.drifting:
             return both[0], both[-1]
-        nu = DRIFT.exponent(target, normals(self.keys["nu"], turn, tile, g.shape, first), device)
+        nu = DRIFT.exponent(target, self._later_draws("nu", turn, where, first, g), device)
         if stuck is not None:
             nu[stuck] = 0
         return both[0], DRIFT.drifted(both[-1], nu, device, age)
@@ -286,7 +322,9 @@ class Devices:
         for k, factor in enumerate(factors):
             for side in range(self.sides):
                 target = g = targets[k, side]
-                if fresh:
+                if fresh and self.last is not None and first < self.shape[0]:
+                    target, g = self.last.of((k, side), first, len(target))
+                elif fresh:
                     target, g = self.written(target, (k, side), first, turn)
                     if self.remaining != 1:
                         low = np.float32(self.device.g_min)
@@ -302,12 +340,18 @@ class Devices:
             part = result[first:last]
             part[:] = 0
             for k, factor in enumerate(factors):
-                found = [self.written(targets[k, s], (k, s), first, turn)[1] for s in range(self.sides)]
+                found = [self._left(targets[k, s], (k, s), first, turn) for s in range(self.sides)]
                 middle = found[1] if self.paired else np.float32(self.zeros[k])
                 part += (found[0] - middle) * (self.unit * factor)
 
         run(block, blocks(len(held), max(1, BLOCK // held.shape[1])))
         return result
+
+    def _left(self, target: Array, where: tuple[int, int], first: int, turn: int) -> Array:
+        """Return what programming left of output lines [uS]."""
+        if self.last is not None:
+            return self.last.of(where, first, len(target)).g
+        return self.written(target, where, first, turn)[1]
 
     def conductances(self, held: Array, fresh: bool, turn: int) -> tuple[Array, Array]:
         """Return present conductances of (G+, G-) or (G, its reference) without wires [uS], (slices, out, in) each.

@@ -112,6 +112,7 @@ class Product:
         summed = not (self.lined or stored.tiles.by_device)
         self.carries = summed and stored.carried.carries(self.rows, stored.layout.hold_input)
         self.lasting: list[list[Share]] = []
+        self.beside: list[list[Share]] = []
 
     @property
     def device_key(self) -> Array:
@@ -293,15 +294,24 @@ class Product:
         """Move the carried noise of all tiles on to this read, where there is any."""
         if not self.carries:
             return
-        ends, draws = list(zip(self.ends[:-1], self.ends[1:], strict=True)), (self.keys.carried, self.step)
-        for k, plane in enumerate(self.planes):
-            metric = self.stored.metric(way, k, plane)
-            found = []
-            for tile, (i, j) in enumerate(ends):
-                signals = np.ascontiguousarray(self.driven[:, i:j])
-                place = way, k * self.tiles + tile
-                found.append(self.stored.carried.read(place, signals, metric[i:j], sensed, draws))
-            self.lasting.append(found)
+        own = self.stored.devices
+        self.lasting = [self._carried(way, k, self.stored.metric(way, k, plane), sensed) for k, plane in self._slices]
+        if own.references and way == "forward":
+            metrics = [self.stored.metric("reference", k, plane) for k, plane in self._slices]
+            self.beside = [self._carried("reference", k, m, len(own.column_tiles)) for k, m in enumerate(metrics)]
+
+    @property
+    def _slices(self) -> list[tuple[int, Plane]]:
+        return list(enumerate(self.planes))
+
+    def _carried(self, name: str, k: int, metric: Array, sensed: int) -> list[Share]:
+        """Return the carried noise of one slice by tile, of the lines of a direction or of its reference lines."""
+        ends, draws = zip(self.ends[:-1], self.ends[1:], strict=True), (self.keys.carried, self.step)
+        found, first = [], (k + (len(self.planes) if name == "reference" else 0)) * self.tiles
+        for tile, (i, j) in enumerate(ends):
+            signals, place = np.ascontiguousarray(self.driven[:, i:j]), (name, first + tile)
+            found.append(self.stored.carried.read(place, signals, metric[i:j], sensed, draws))
+        return found
 
     def _add_lasting(
         self, current: Array, variance: Array | None, where: tuple[int, int], rows: tuple[int, int], lines: slice
@@ -399,6 +409,9 @@ class Product:
         else:
             sigma = np.sqrt(square @ plane.reference[:, self.ends[tile] : self.ends[tile + 1]].T)
         z = normals(self.keys.reference, self.step, k * self.tiles + tile, sigma.shape, a)
+        if self.beside:
+            share = self.beside[k][tile]
+            z = share.found[a:b] + np.sqrt(share.white[a:b, None]) * z
         return (sigma * z).astype(self.driven.dtype, copy=False)
 
     def _move_devices(self) -> None:

@@ -4,9 +4,9 @@
 The noise of a device is a sum of relaxation processes (:mod:`hw_models.laws.spectrum`). By their time constants tau and
 the durations of the chip they are of three classes:
 
-    slow       tau above four batches      matrices of the devices, moved on by exp(-dt/tau) once a batch: a
+    slow       tau above six batches       matrices of the devices, moved on by exp(-dt/tau) once a batch: a
                                            perturbation of the conductances, the same for both directions
-    carried    from 2/7 of a sweep up      normals at the outputs, by sample and direction, carried through its phases
+    carried    from a third of a sweep up  normals at the outputs, by sample and direction, carried through its phases
     white      faster                      fresh in every read
 
 Slow processes are exact. Carried ones are of the sum over a line, sum_j x_j n_j, and follow its signal x as
@@ -15,7 +15,7 @@ part along the signal that the noise is kept of, in the metric of the line's var
 Approximated: what lies beside it counts as white; the noise of forward and transposed reads of one array, which share
 the devices, is independent (their covariance is one device's of many); of rows that are not the samples of a batch,
 as the tokens of a held input, each read once, carried processes are white. Copies of the chip share the slow part.
-Processes that move by little from read to read are moved on every eighth of tau.
+Processes are moved on by whole multiples of a fourth of tau, from a phase of it that differs by process and batch.
 
 ``exact_noise`` draws every process of every device (:mod:`hw_models.arrays.device_noise`).
 """
@@ -36,12 +36,14 @@ from hw_models.kernels.carried import MOST
 from hw_models.kernels.random import key, normals
 from hw_models.laws.spectrum import WHITE, Spectrum
 
-FAST = 3.5
+FAST = 3.0
 """Sweeps over the time constant of a process from which it counts as white."""
-SLOW = 4.0
+SLOW = 6.0
 """Time constant of a process over a batch above which it is of the devices."""
-FINE = 8.0
+FINE = 4.0
 """Moves of a process within its time constant."""
+GOLDEN = (math.sqrt(5) - 1) / 2
+"""Multiples of it are spread evenly over the unit interval, whole parts left out."""
 
 
 class Classes(NamedTuple):
@@ -65,6 +67,11 @@ def classified(spectrum: Spectrum, interval: float, batch: float) -> Classes:
     slow = tuple(k for k, tau in enumerate(taus) if tau > SLOW * batch)
     carried = tuple(k for k, tau in enumerate(taus) if interval / FAST <= tau <= SLOW * batch)
     return Classes(spectrum, slow, carried[-MOST:])
+
+
+def phase(batch: int, process: int) -> float:
+    """Return where between two moves a process begins, from 0 to 1: evenly spread over batches."""
+    return (batch + 1) * (process + 1) * GOLDEN % 1
 
 
 class SlowNoise:
@@ -120,16 +127,14 @@ class SlowNoise:
         for k in self.classes.slow:
             tau = float(band.taus[k])
             if k not in kept:
-                kept[k], self.moved[k] = self._normals(k), now
+                kept[k], self.moved[k] = self._normals(k), now - phase(0, k) * tau / FINE
                 changed = True
-            elif now - self.moved[k] >= tau / FINE or tau < FINE * self.edge:
-                a = math.exp(-max(now - self.moved[k], 0.0) / tau)
-                if a < 1:
-                    z = self._normals(k)
-                    z *= np.float32(math.sqrt(1 - a * a))
-                    z += kept[k] * np.float32(a)
-                    kept[k], self.moved[k] = z, now
-                    changed = True
+            elif (passed := math.floor((now - self.moved[k]) * FINE / tau) * tau / FINE) > 0:
+                a, z = math.exp(-passed / tau), self._normals(k)
+                z *= np.float32(math.sqrt(1 - a * a))
+                z += kept[k] * np.float32(a)
+                kept[k], self.moved[k] = z, self.moved[k] + passed
+                changed = True
         self.moves += changed
         self._sum = None
 

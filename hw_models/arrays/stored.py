@@ -50,7 +50,7 @@ class StoredWeights:
     ) -> None:
         shape = _shape(name, shape)
         self.layout, self.device, self.wires, self.converters, self.in_memory = parts[:5]
-        self.path = parts.transposed
+        self.path, self.increments, self.write_threshold = parts.transposed, parts.increments, parts.write_threshold
         self.shape, self.seed, self.name, self.run = shape, seed, name, run
         self.dtype = np.dtype(dtype)
         self._most = float(np.finfo(dtype).max)
@@ -63,10 +63,8 @@ class StoredWeights:
         wears = self.device.leak > 0 or self.device.disturb > 0
         self.shifts = self.device.phase_drift != 0 or self.device.nudge_shift != 0
         physical = self.devices.writes or self.devices.bends or self.device.ages or noisy or fixed
-        self.ideal = not (
-            physical or self.shifts or wears or parts.converts or self.in_memory or self.path.bends
-        )
-        self.programmings = 0
+        self.ideal = not (physical or self.shifts or wears or parts.converts or self.in_memory or self.path.bends)
+        self.programmings = self.rows_written = 0
         self.weight_range = float("nan")
         self.compensation = 1.0
         self._held, self._fresh, self._builds = np.zeros(shape, dtype=self.dtype), False, 0
@@ -78,7 +76,7 @@ class StoredWeights:
         self._metrics: dict[tuple[str, int], Array] = {}
 
     def program(self, weight: Array) -> None:
-        """Write all devices; the first time this fixes the weight range.
+        """Write all devices; the first time, or where it follows the weights each time, this fixes the weight range.
 
         Parameters
         ----------
@@ -92,7 +90,7 @@ class StoredWeights:
         """
         self._check_writable()
         largest = self._largest("weights", weight)
-        if np.isnan(self.weight_range):
+        if np.isnan(self.weight_range) or self.layout.follow_weights:
             bar = self.layout
             full = bar.weight_range or bar.weight_headroom * largest or 1.0
             if not full <= self._most:
@@ -100,12 +98,16 @@ class StoredWeights:
                 raise ChipError(f"{self.name}: {what}, beyond {self.dtype}")
             self.weight_range = full
         self.programmings += 1
-        self._count_writes()
         self.devices.rekey(*self._occasion)
         self.wrote_at = self.time.time
         self.devices.now = self.clock
-        self.devices.rewritten()
         self.planes, self._fresh = [], True
+        if self.devices.last is not None and not self.ideal:
+            self._write_moved(weight)
+            return
+        self._count_writes(self.devices.count)
+        self.rows_written = most(self.devices.row_tiles)
+        self.devices.rewritten()
         before = self._held.copy() if self.device.disturb else None
         self._hold(weight)
         if before is not None:
@@ -114,6 +116,22 @@ class StoredWeights:
             if self.devices.writes:
                 self._held[:] = self.devices.realised(self._held, self.programmings, self.run)
             self._fresh = False
+        if self._seen is not None:
+            self._seen[:] = self._held
+        self.refresh()
+
+    def _write_moved(self, weight: Array) -> None:
+        """Write the weights that are to move by more than the threshold since they were, the first time all."""
+        own, wanted = self.devices, np.empty_like(self._held)
+        np.divide(weight, self.weight_range, out=wanted, casting="same_kind")
+        np.clip(wanted, -1, 1, out=wanted)
+        which = np.abs(wanted - self._held) > self.write_threshold
+        if self.programmings == 1:
+            which[:] = True
+        self._held[which] = wanted[which]
+        self._count_writes(int(which.sum()) * own.sides * own.slices + own.references * self.shape[1] * own.slices)
+        self.rows_written = max((int(which[:, a:b].any(0).sum()) for a, b in own.row_tiles), default=0)
+        own.write(self._held, which, self.programmings, self.run)
         if self._seen is not None:
             self._seen[:] = self._held
         self.refresh()
@@ -308,19 +326,23 @@ class StoredWeights:
         return self._loads[1]
 
     def metric(self, way: str, k: int, plane: Plane) -> Array:
-        """Return the variance of the devices of every driven line of a slice, the mean over the sensed lines."""
-        if plane.variance is None:
-            return np.ones(self.shape[way == "forward"], dtype=self.dtype)
+        """Return the variance of the devices of every driven line of a slice, the mean over the sensed lines.
+
+        ``way`` is a direction, or ``reference`` for the reference lines of the forward one.
+        """
+        variance = plane.reference if way == "reference" else plane.variance
+        if variance is None:
+            return np.ones(self.shape[way != "transposed"], dtype=self.dtype)
         if (way, k) not in self._metrics:
-            self._metrics[way, k] = plane.variance.mean(axis=0 if way == "forward" else 1)
+            self._metrics[way, k] = variance.mean(axis=1 if way == "transposed" else 0)
         return self._metrics[way, k]
 
     def factor(self, plane: Plane) -> float:
         """Return what turns currents of a slice into weight units."""
         return self.weight_range * self.compensation * plane.factor
 
-    def _count_writes(self) -> None:
-        """Count that all devices are written."""
+    def _count_writes(self, devices: int) -> None:
+        """Count that devices are written."""
 
     def _stored_state(self) -> dict[str, Array]:
         """Return what devices and wires keep, copied."""
@@ -331,6 +353,8 @@ class StoredWeights:
             "times": np.array([self.clock, self.devices.since]),
             "keys": np.array([self.devices.keys[what] for what in PROGRAMMING]),
         }
+        if self.devices.last is not None:
+            found |= dict(self.devices.last.state())
         if self.device.leak:
             found["remaining"] = np.array(self.devices.remaining)
         if self.device.disturb and not self.in_memory:
@@ -341,6 +365,8 @@ class StoredWeights:
         """Take over what devices and wires keep, and build the matrices."""
         self.weight_range = float(state["weight_range"])
         self.clock, self.devices.since = (float(t) for t in state["times"])
+        if self.devices.last is not None:
+            self.devices.last.load(state)
         if self.device.leak:
             self.devices.remaining = float(state["remaining"])
         if "felt" in state:
@@ -375,6 +401,11 @@ class StoredWeights:
         for name in state:
             if name.partition(".")[0] in ("share", "beside") and not np.isfinite(state[name]).all():
                 raise ChipError(f"{self.name}: '{name}', what wires leave of a device, is not finite")
+
+
+def most(tiles: list[tuple[int, int]]) -> int:
+    """Return the lines of the largest tile."""
+    return max((b - a for a, b in tiles), default=0)
 
 
 def _shape(name: str, shape: tuple[int, int]) -> tuple[int, int]:

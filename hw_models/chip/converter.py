@@ -42,6 +42,15 @@ class Converter(Part):
         """Whether its range comes from samples."""
         return self.acts and self.range is None
 
+    @property
+    def of_increments(self) -> Self:
+        """The same circuit for changes of a signal, which have either sign.
+
+        Behind digital codes its full scale is theirs to choose and calibrated anew; what only clips keeps its range.
+        """
+        digital = self.bits is not None or self.noise > 0
+        return self.model_copy(update={"sign": "signed", "range": None if digital else self.range})
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.bits == 1 and self.sign != "unsigned":

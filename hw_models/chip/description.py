@@ -28,6 +28,7 @@ from hw_models.chip.events import Events
 from hw_models.chip.fields import Count, Idle, Part, at, leaves_of, silenced
 from hw_models.chip.layout import Layout
 from hw_models.chip.learning import Pulse, Update
+from hw_models.chip.nudged import Nudged
 from hw_models.chip.periphery import Attention, Neuron, Readout
 from hw_models.chip.timing import Timing
 from hw_models.chip.transposed import Transposed
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 __all__ = [
-    "ADC", "DAC", "Attention", "Chip", "Converter", "Cost", "Device", "Events", "Layout", "Neuron", "Part", "Pulse",
-    "Readout", "Timing", "Transposed", "Update", "Wires",
+    "ADC", "DAC", "Attention", "Chip", "Converter", "Cost", "Device", "Events", "Layout", "Neuron", "Nudged", "Part",
+    "Pulse", "Readout", "Timing", "Transposed", "Update", "Wires",
 ]  # fmt: skip
 PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat", "kept"})
 """Fields of a chip that describe it and act on nothing."""
@@ -94,12 +95,16 @@ class Chip(Part):
     """How weights change."""
     events: Events = at("step", default=Events())
     """Event-driven array."""
+    nudged: Nudged = at("read", default=Nudged())
+    """How nudged phases are computed."""
     timing: Timing = at("step", default=Timing())
     """How long things take."""
     cost: Cost = at("bill", default=Cost())
     """What it is made of, and what its operations cost."""
     calibration_samples: Count = at("calibration", "samples", 64)
     """Training samples on which ranges are calibrated, where one is."""
+    calibration_every: Count | None = at("calibration", "updates", None)
+    """Training: updates after which all those ranges are calibrated anew, on other samples; unset keeps the first."""
 
     @classmethod
     def ideal(cls) -> Chip:
@@ -116,7 +121,8 @@ class Chip(Part):
         """Whether a product or a state read again may differ."""
         converters = (self.dac, self.adc, self.attention.state)
         drawn = any(converter.stochastic or converter.noise for converter in converters)
-        return bool(drawn or self.device.read_noise or self.neuron.state_noise)
+        paced = isinstance(self.timing.tau, dict)  # a layer that takes less than a step is not where it wants to be
+        return bool(drawn or self.device.read_noise or self.neuron.state_noise or paced)
 
     @property
     def shifts(self) -> bool:
@@ -145,7 +151,8 @@ class Chip(Part):
         converters = (self.dac, self.adc, self.attention.state, self.readout)
         patterns = self.attention.kind == "analog" and self.attention.pattern_range is None
         events = self.substrate == "event_driven" and self.events.state_range is None
-        return patterns or events or any(converter.calibrates for converter in converters)
+        increments = self.nudged.increments and self.dac.of_increments.calibrates
+        return patterns or events or increments or any(converter.calibrates for converter in converters)
 
     @property
     def unseen(self) -> frozenset[str]:
@@ -168,7 +175,8 @@ class Chip(Part):
         found |= set() if in_us or by_share else {"device.g_min"}
         faults = device.levels is not None or device.stuck_low or device.stuck_high or bar.slices > 1
         converts = self.dac.acts or self.adc.acts or self.transposed.bends
-        exact = not (in_us or by_share or faults or bar.weight_range or converts)
+        moves = self.shifts or device.leak or device.disturb
+        exact = not (in_us or by_share or faults or bar.weight_range or converts or moves)
         return frozenset(found | ({"crossbar.weight_headroom"} if exact else set()))
 
     def differences(self) -> Page:
@@ -261,6 +269,7 @@ class Chip(Part):
             self.idle(none, "crossbar", "device", "wires", "dac", "adc", "transposed")
             self.idle("on crossbars: event-driven arrays learn by 'digital', with every update", "update")
             self.idle("on crossbars: event-driven arrays have a digital attention unit", "attention.kind")
+            self.idle("on crossbars: event-driven arrays send what has changed anyway", "nudged")
             self.idle(none, *(f"timing.{name}" for name in ("dac", "integration", "adc", "pulse", "row")))
         else:
             self.idle("with substrate = 'event_driven'", "events")
@@ -273,9 +282,23 @@ class Chip(Part):
                 written = "where weights change in memory, or with update.reprogram_every above 1"
                 self.idle(f"{written}: others are written anew", "device.leak")
         else:
-            self.idle("with update.scheme digital, which programs rows anew", "timing.row")
+            self.idle("with update.scheme digital, which programs rows anew", "timing.row", "crossbar.follow_weights")
         if not self.device.read_noise:
             self.idle("with device.read_noise above 0", "crossbar.exact_noise")
+        if not self.calibrates:
+            self.idle("where a range is calibrated", "calibration_every")
+        if "crossbar.weight_headroom" in self.unseen:
+            self.idle("where something goes by the range of the weights", "crossbar.follow_weights")
+            self.idle("where devices or converters are not ideal", "update.write_threshold")
+        wears = "leak" if self.device.leak else "disturb" if self.device.disturb else ""
+        if self.update.write_threshold and wears:
+            what = f"update.write_threshold = {self.update.write_threshold}"
+            alone = f"devices that are left alone {wears} by histories of their own"
+            raise ValueError(f"{what}: {alone}, set device.{wears} = 0")
+        if self.transposed.devices == "same":
+            self.idle("with transposed.devices own", "nudged.paths")
+        if self.nudged.increments:
+            self._check_increments()
         self._check_paths()
         if self.crossbar.slices > 1:
             self._check_slices()
@@ -295,6 +318,13 @@ class Chip(Part):
         if not ((exponents and device.age) or device.flickers):
             self.idle(f"with a drift exponent and an age, or read noise of law {AGEING}", "device.drift_start")
 
+    def _check_increments(self) -> None:
+        for name, converter in (("dac", self.dac), ("adc", self.adc)):
+            if converter.bits == 1:
+                raise ValueError(f"{name}.bits = 1: increments have either sign and need 2 or more")
+        if self.attention.kind == "analog":
+            read = "analog attention units read states"
+            raise ValueError(f"nudged.drive = 'increments': {read}, use attention.kind = 'digital'")
     def _check_paths(self) -> None:
         """Refuse what no current of this chip goes by."""
         adc, dac, device = self.adc, self.dac, self.device

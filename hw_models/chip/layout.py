@@ -36,6 +36,9 @@ class Layout(Part):
     """Weight held at g_max; unset takes weight_headroom times the largest weight first programmed, then keeps it."""
     weight_headroom: Annotated[float, Field(ge=1, allow_inf_nan=False)] = at("programming", default=1.0)
     """Room for weights that grow while learning."""
+    follow_weights: bool = at("programming", default=False)
+    """Fix the weight range anew at every programming, weight_headroom times the largest weight then; ADC ranges follow
+    with calibration_every. Off keeps the first."""
     hold_input: bool = at("read", default=True)
     """Read the products of the clamped input once per sample and hold them; off reads them again at every step."""
     exact_noise: bool = at("read", default=False)
@@ -51,7 +54,7 @@ class Layout(Part):
         elif self.slices * (self.slice_bits or 0) > 23:
             raise ValueError(f"slices = {self.slices}: times slice_bits more than the 23 bits of single precision")
         if self.weight_range is not None:
-            self.idle("without weight_range", "weight_headroom")
+            self.idle("without weight_range", "weight_headroom", "follow_weights")
         if self.mapping != "offset":
             self.idle("with mapping offset", "reference", "reference_lines", "zero")
         if self.reference != "analog":

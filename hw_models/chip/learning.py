@@ -24,6 +24,9 @@ class Update(Part):
     """Master copy and reprogramming; digital accumulation and whole granules as pulses; or pulses in memory."""
     reprogram_every: Count = at("update", "updates", 1)
     """Digital: updates of the master copy between two programmings."""
+    write_threshold: Annotated[float, Field(ge=0, lt=1)] = at("update", "weight range", 0.0)
+    """Digital: a programming writes only the devices of weights that are to move by more than this since they were
+    written, see :mod:`hw_models.arrays.last_writes`; 0 writes all."""
     granule: Positive | None = at("update", "weight range", None)
     """Mixed precision: accumulated change that is moved by one pulse; unset takes dw_min."""
     trains: Literal["expected", "stochastic"] = at("update", default="expected")
@@ -45,7 +48,7 @@ class Update(Part):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.scheme != "digital":
-            self.idle("with scheme digital", "reprogram_every")
+            self.idle("with scheme digital", "reprogram_every", "write_threshold")
         if self.scheme != "mixed_precision":
             self.idle("with scheme mixed_precision", "granule")
         if self.scheme != "pulsed":

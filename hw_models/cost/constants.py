@@ -101,6 +101,14 @@ class Constants:
         return float(raw) * SCALES.get(said_of(Cost.model_fields[name]).get("unit", ""), 1.0)
 
     @property
+    def meter(self) -> str:
+        """What has to be summed up of reads, one of :data:`hw_models.tally.METERS`; "" where their number is enough."""
+        by_number = self.value("cell_energy") is not None or "cells" in self.lumps()
+        if by_number or self.value("read_voltage") is None or not self.chip.timing.integration:
+            return ""
+        return "square" if self.choice("coding") == "amplitude" else "charge"
+
+    @property
     def signed(self) -> bool:
         """Whether inputs have a sign of their own, which takes none of the bits that are sent one by one."""
         return self.chip.dac.sign == "signed"

@@ -89,7 +89,7 @@ class Cells(PriceFormula):
         volt, seconds = constants.value("read_voltage"), constants.chip.timing.integration
         if volt is None or not seconds:
             return None
-        if kind != ("square" if constants.choice("coding") == "amplitude" else "charge"):
+        if kind != constants.meter:
             return 0.0
         if constants.choice("coding") in ("pulses", "serial"):
             seconds *= sent.passes  # each bit is on in a share |x| of all inputs

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/arrays/test_slow_noise.py.
 """Kernels of noise that is carried from read to read at the outputs of a tile; draws as in the noise kernels."""
 
 from __future__ import annotations
@@ -41,21 +42,6 @@ def _cosine(x, own, other, norm, metric):
 
 
 @kernel
-def _move(values, a, linked, before, z, weight, total):
-    """Move u = values to a u + sqrt(1 - a^2) n with n = linked n' + sqrt(1 - linked^2) z, all (n,).
-
-    n' is ``before`` and takes n; ``total``, sum of w u, takes what has changed.
-    """
-    fresh, own = np.sqrt(max(1 - a * a, F(0))), np.sqrt(max(1 - linked * linked, F(0)))
-    for i in range(values.shape[0]):
-        n = linked * before[i] + own * z[i]
-        before[i] = n
-        new = a * values[i] + fresh * n
-        total[i] += weight[i] * (new - values[i])
-        values[i] = new
-
-
-@kernel
 def lay(current, variance, found, white):
     """Add sqrt(variance) found to currents and leave the white share (rows,) of the variance, in place; (rows, n)."""
     real = current.dtype.type
@@ -96,8 +82,8 @@ def carry(x, metric, kept, weights, times, before, key, step, tile, out, white):
     weights : (processes, n), float32
         w.
     times : (now, pause, taus, fine)
-        Time, that from one sample to the next, time constants (processes,), and what share of one of them passes
-        before a process is moved.
+        Time, that from one sample to the next, time constants (processes,), and the share of one of them in whole
+        multiples of which a process is moved.
     before : (anchor, norm, latent, decay)
         Of the last samples of the batch before, one for each copy of the chip, and a from there.
     key, step, tile
@@ -117,12 +103,14 @@ def carry(x, metric, kept, weights, times, before, key, step, tile, out, white):
     for k in range(count):
         apart[k] = np.exp(-pause / taus[k])
         share += weights[k, 0] * weights[k, 0]
-        passed = now - moved[k]
-        if passed > 0 and passed >= fine * taus[k]:
-            due[number], decay[number], moved[k] = k, np.exp(-passed / taus[k]), now
+        passed = np.floor((now - moved[k]) / (fine * taus[k])) * fine * taus[k]
+        if passed > 0:
+            due[number], decay[number] = k, np.exp(-passed / taus[k])
+            moved[k] += passed
             number += 1
-    z, most = np.empty(count * n, np.float32), max(number, 1) * n
-    moves, turns = np.zeros((copies, count, n), np.float32), np.zeros((copies, count, n), np.float32)
+    z, new = np.empty((rows, number, n), np.float32), np.empty((count, n), np.float32)
+    _normals(keys, 0, 2 * tile, step, bits, z.reshape(z.size))
+    turns = np.zeros((copies, count, n), np.float32)
     went, turned = np.zeros(copies, np.bool_), np.zeros(copies, np.bool_)
     for row in range(rows):
         signal, own_anchor, line, copy, last = x[row], anchor[row], out[row], row % copies, row - copies
@@ -131,14 +119,20 @@ def carry(x, metric, kept, weights, times, before, key, step, tile, out, white):
             weighted = metric[i] * signal[i]
             own += weighted * signal[i]
             cross += weighted * own_anchor[i]
-        cosine, sums = F(0), total[row]
+        cosine = F(0)
         if norm[row] > 0:
-            if number:
-                _normals(keys, row, 2 * tile, step, bits, z[:most])
             for d in range(number):
-                k = due[d]
-                linked = apart[k] * link[row] if went[copy] else F(0)
-                _move(latent[k, row], decay[d], linked, moves[copy, k], z[d * n : (d + 1) * n], weights[k], sums)
+                k, a, linked = due[d], decay[d], F(0)
+                if went[copy]:
+                    linked = apart[k] * link[row]
+                    rest = np.sqrt(max(1 - linked * linked, F(0)))
+                    for i in range(n):
+                        z[row, d, i] = linked * z[last, d, i] + rest * z[row, d, i]
+                fresh = np.sqrt(max(1 - a * a, F(0)))
+                for i in range(n):
+                    moved_to = a * latent[k, row, i] + fresh * z[row, d, i]
+                    total[row, i] += weights[k, i] * (moved_to - latent[k, row, i])
+                    latent[k, row, i] = moved_to
             went[copy] = True
             if own > 0:
                 cosine = min(max(F(cross / np.sqrt(own * norm[row])), F(-1)), F(1))
@@ -150,21 +144,24 @@ def carry(x, metric, kept, weights, times, before, key, step, tile, out, white):
                 link[row] = _cosine(signal, own, anchor[last], norm[last], metric)
             elif began:
                 link[row] = _cosine(signal, own, old_anchor[row], old_norm[row], metric)
-            _normals(keys, row, 2 * tile + 1, step, bits, z)
+            _normals(keys, row, 2 * tile + 1, step, bits, new.reshape(new.size))
+            line[:] = 0
             for k in range(count):
                 a, linked = cosine, apart[k] * link[row] if turned[copy] and not began else F(0)
                 if began:
                     latent[k, row] = latent[k, last] if last >= 0 else old_latent[k, row]
                     a = link[row] * (apart[k] if last >= 0 else old_decay[k])
-                _move(latent[k, row], a, linked, turns[copy, k], z[k * n : (k + 1) * n], weights[k], sums)
-            sums[:] = 0
-            for k in range(count):
+                rest, fresh = np.sqrt(max(1 - linked * linked, F(0))), np.sqrt(max(1 - a * a, F(0)))
                 for i in range(n):
-                    sums[i] += weights[k, i] * latent[k, row, i]
+                    turn = linked * turns[copy, k, i] + rest * new[k, i]
+                    turns[copy, k, i] = turn
+                    latent[k, row, i] = a * latent[k, row, i] + fresh * turn
+                    line[i] += weights[k, i] * latent[k, row, i]
+            total[row] = line
             turned[copy], cosine, norm[row] = not began, F(1), own
             own_anchor[:] = signal
         elif own > 0:
             turned[copy] = False
         for i in range(n):
-            line[i] = cosine * sums[i]
+            line[i] = cosine * total[row, i]
         white[row] = max(1 - cosine * cosine * share, F(0))

@@ -29,6 +29,10 @@ def levels(exp_bits: int | None) -> int:
     return 0 if exp_bits is None else 2**exp_bits - 1
 
 
+RANGED = {"weight_headroom": 1.0, "follow_weights": False}
+"""Fields of a layout that a range of patterns takes the place of."""
+
+
 class PatternCrossbars(Digitisers):
     """The crossbars on which one layer's patterns lie, one for each sample of the batch, with common converters.
 
@@ -100,7 +104,7 @@ class PatternCrossbars(Digitisers):
         """Return the chip with the full scale of the patterns, read as soon as written, and nothing that learns."""
         if full is None:
             raise ChipError(f"{self.name}: their range is neither set nor calibrated; calibrate it on samples first")
-        crossbar = self.chip.crossbar.model_copy(update={"weight_range": full, "weight_headroom": 1.0})
+        crossbar = self.chip.crossbar.model_copy(update=RANGED | {"weight_range": full})
         device = self.chip.device.model_copy(update={"age": 0.0})
         return self.chip.model_copy(update={"crossbar": crossbar, "device": device, "update": Update()})
 

@@ -125,7 +125,7 @@ class Engine(Wiring):
         """Let a chip's time pass inside, its noise with it, and go on outside as if nothing had been: for a look."""
         return self.substrate.aside()
 
-    def swept(self, groups: Sequence[Sequence[str]], dt: float) -> None:
+    def swept(self, groups: tuple[tuple[str, ...], ...], dt: float) -> None:
         """Let the time of one sweep pass on a chip."""
         self.substrate.swept(groups, self.reads, dt)
 
@@ -134,24 +134,31 @@ class Engine(Wiring):
         """Whether ranges of a chip's converters are to be calibrated before the engine can be used."""
         return self.substrate.calibrates
 
-    def calibrate(self, batches: Iterable[Batch], estimator: Estimator) -> None:
-        """Fix the ranges of a chip's converters on what they see of these batches in all phases; else do nothing.
+    def calibrate(
+        self, batches: Iterable[Batch], estimator: Estimator, occasion: tuple[str | int, ...] | None = None
+    ) -> None:
+        """Fix the ranges of a chip's converters on what they see of these batches in all phases.
+
+        Nothing is done where none waits for one and no ``occasion``, which keys the draws, asks for all of them anew. A
+        range that is there stays what it was where it sees no sample but 0.
 
         Raises
         ------
         DataError
             If no batch has a token of a sequence that the network reads: the ranges stay what they were.
         """
-        if not self.calibrates:
+        if not self.calibrates and occasion is None:
             return
         with self.during("calibrate"):
-            self._calibrate(batches, estimator)
+            self._calibrate(batches, estimator, occasion or ())
 
-    def _calibrate(self, batches: Iterable[Batch], estimator: Estimator) -> None:
+    def _calibrate(
+        self, batches: Iterable[Batch], estimator: Estimator, occasion: tuple[str | int, ...]
+    ) -> None:
         samples, tokens = 0, dict.fromkeys((sequence.name for sequence in self.network.sequences), 0)
         with self.substrate.observing():
             for number, batch in enumerate(batches):
-                measured = estimator.measure(self, batch.keyed("calibration", number), number)
+                measured = estimator.measure(self, batch.keyed("calibration", *occasion, number), number)
                 for contrast in measured.contrasts.values():
                     contrast.terms()
                 samples += batch.size
@@ -175,9 +182,12 @@ class Engine(Wiring):
                 here.add(work.part, work.operation, number, work.shape, work.bits, work.phase)
         return found
 
-    def metering(self) -> AbstractContextManager[None]:
-        """Sum up inside what reads of a chip's crossbars draw, for a bill; nothing else changes."""
-        return self.substrate.metering()
+    def metering(self, what: str = "square") -> AbstractContextManager[None]:
+        """Sum up inside what reads of a chip's crossbars draw, one of :data:`hw_models.tally.METERS`.
+
+        For a bill; nothing else changes.
+        """
+        return self.substrate.metering(what)
 
     def mean_conductances(self) -> dict[str, float]:
         """Return the mean conductance of the devices of a chip's crossbars [uS], by the name of the crossbar."""

@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hw_models.arrays.crossbar import NOISE
-from hw_models.arrays.lasting import ENTRIES
+from hw_models.clock import LASTING
 from hw_models.tally import Tally
 from neuroep.engines.parts import TALLY
 from neuroep.errors import CheckpointError, nearest
 
-LOOSE = (TALLY, *(f"{NOISE}{name}" for name in ENTRIES))
+LOOSE = (TALLY, *LASTING)
 """Ends of the names of what may be missing, and of any length."""
 UPDATES = "updates"
 """Last part of the name under which an array keeps the number of its updates."""

@@ -104,7 +104,7 @@ class Part(Protocol):
         """
         return nullcontext()
 
-    def metering(self) -> AbstractContextManager[None]:
+    def metering(self, what: str = "square") -> AbstractContextManager[None]:
         """Sum up inside what reads of crossbars draw; a part shares that with the substrate that it is from."""
         return nullcontext()
 
@@ -145,13 +145,17 @@ class Part(Protocol):
 class Timeless(Part):
     """What a substrate does about time where none passes."""
 
+    def paces(self, layers: Sequence[str]) -> Mapping[str, float]:
+        """Return the shares of the time step that layers take which are slower than others."""
+        return {}
+
     def opened(self, samples: int) -> None:
         """Begin a batch."""
 
     def entered(self, projections: Sequence[str], rows: float) -> None:
         """Read the clamped input."""
 
-    def swept(self, groups: Sequence[Sequence[str]], reads: Mapping[str, Reads], dt: float) -> None:
+    def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
         """Sweep."""
 
     def held(self, phases: int) -> None:
@@ -297,6 +301,18 @@ class AttentionUnit(Part, Protocol):
         ...
 
 
+class Increments(Protocol):
+    """Products of what states have changed by, in nudged phases; rows and shapes as of :class:`Array`."""
+
+    def forward(self, synapse: str, change: Values) -> Values:
+        """Read ``change @ W.T`` of one synapse; the result is the caller's to write to."""
+        ...
+
+    def transposed(self, synapse: str, change: Values) -> Values:
+        """Read ``change @ W``; the result is the caller's to write to."""
+        ...
+
+
 class Substrate(Part, Protocol):
     """What an engine runs on: it makes the parts and knows their memory.
 
@@ -318,10 +334,16 @@ class Substrate(Part, Protocol):
     """Steps in which states relax, 1 for at once; the time step of a schedule is divided by it."""
     check_every: int
     """Default number of sweeps between looks at the tolerance."""
+    increments: Increments | None
+    """What nudged phases read where arrays are driven with changes of the free state; None drives with states."""
     shifts: bool
     """Whether products of the same signals differ from phase to phase, so that no layer is at rest at a start."""
 
     # Time on a chip; it stands still elsewhere.
+
+    def paces(self, layers: Sequence[str]) -> Mapping[str, float]:
+        """Return the shares of the time step that layers take which are slower than others, by name."""
+        ...
 
     def opened(self, samples: int) -> None:
         """Begin a batch of so many samples."""
@@ -331,7 +353,7 @@ class Substrate(Part, Protocol):
         """Let the products of the clamped input pass, so many rows for each sample."""
         ...
 
-    def swept(self, groups: Sequence[Sequence[str]], reads: Mapping[str, Reads], dt: float) -> None:
+    def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
         """Let a sweep pass: groups of layers, the products that each layer reads, and the time step."""
         ...
 
@@ -367,6 +389,7 @@ class Substrate(Part, Protocol):
 
     def read_out_resolution(self, synapse: str, end: str) -> float:
         """Return the step in which an update measures the change of one end of a synapse; 0 where it is exact."""
+        ...
 
     def rows_of(self, tokens: object) -> AbstractContextManager[None]:
         """Have signals inside whose rows are the tokens of a clamped sequence."""

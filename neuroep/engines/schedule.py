@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from neuroep.errors import ConfigError, unknown
 from neuroep.network import Network
@@ -54,6 +54,10 @@ class Schedule:
             raise ConfigError(f"dt is {self.dt}: allowed is 0 < dt <= 1")
         if self.check_every is not None and (self.check_every < 1 or self.check_every != int(self.check_every)):
             raise ConfigError(f"check_every is {self.check_every}: allowed are whole numbers from 1")
+
+    def paced(self, share: float) -> Schedule:
+        """Return the schedule of a layer that takes this share of the time step."""
+        return replace(self, dt=self.dt * share)
 
     def groups(self, network: Network) -> tuple[tuple[str, ...], ...]:
         """Return the layers updated together, in the order of one sweep."""

@@ -15,7 +15,7 @@ states on the way iterates itself. It ends by the rule of :mod:`neuroep.engines.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -56,7 +56,7 @@ class SettlingEngine(Protocol):
 
     def relax(self, clamped: Any, state: State, names: tuple[str, ...], schedule: Schedule) -> dict[str, Any]: ...
 
-    def swept(self, groups: Sequence[Sequence[str]], dt: float) -> None: ...
+    def swept(self, groups: tuple[tuple[str, ...], ...], dt: float) -> None: ...
 
     def scalars(self, values: Mapping[str, Any]) -> dict[str, float]: ...
 
@@ -119,7 +119,7 @@ class Settling:
         it goes on from a nudged state, from where that one started.
     number : int or numpy.ndarray, optional
         Of this phase since the free one, which is 0; (samples,) where samples take turns of their own. Default 1 for
-        a nudged phase. It decides what a chip makes of the phase, and in it nothing is nudged where beta is 0.
+        a nudged phase. It decides what a chip makes of the phase, also of one behind the free phase whose beta is 0.
 
     Attributes
     ----------
@@ -158,7 +158,7 @@ class Settling:
             self.state.stale |= {output.name}
         if engine.shifts:
             self.state.stale = frozenset(self.state.values)
-        self.state.origin = _origin(engine, clamped, start, beta)
+        self.state.origin = None if self.name == "free" else _origin(engine, clamped, start)
         self.state.beta = float(beta)
         self._groups = schedule.groups(engine.network)
         self._arrivals = schedule.arrivals(engine.network) if beta else {}
@@ -299,10 +299,8 @@ def _update_group(
     return changes
 
 
-def _origin(engine: SettlingEngine, clamped: Any, start: State | None, beta: float) -> State | None:
+def _origin(engine: SettlingEngine, clamped: Any, start: State | None) -> State:
     """Return the state from which the displacement of a nudged phase counts."""
-    if beta == 0:
-        return None
     if start is None:
         return engine.rest(clamped)
     return start if start.origin is None else start.origin

@@ -6,15 +6,15 @@ What computes is :mod:`neuroep.engines.parts`; each layer sees the products of i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from neuroep.engines.clamped import Clamped
-from neuroep.engines.parts import Array, Reads, Substrate, Values
+from neuroep.engines.parts import Array, Increments, Reads, Substrate, Values
 from neuroep.engines.schedule import Schedule
-from neuroep.engines.state import State
+from neuroep.engines.state import Drives, State
 from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Synapse
 
 
@@ -55,6 +55,7 @@ class Wiring:
         self.reads = {layer.name: self._reads(layer.name) for layer in self.network.layers}
         dense = [layer for layer in self.network.layers if isinstance(layer, DenseLayer)]
         self.cells = {layer.name: substrate.neurons(layer) for layer in dense}
+        self.paces = substrate.paces([layer.name for layer in self.network.layers])
 
     def _nonnegative(self, synapse: Synapse) -> tuple[bool, bool]:
         """Tell of both ends of a synapse, post and pre, whether their states can never be negative."""
@@ -106,24 +107,24 @@ class Wiring:
 
     def relax(self, clamped: Clamped, state: State, names: tuple[str, ...], schedule: Schedule) -> dict[str, Values]:
         """Move the named layers from the current state of all others; return max|delta s| of each, on the device."""
-        feedback = self._feedback(clamped, state, names)
-        products = {name: self._product(state, name) for name in names if name in self.cells}
+        products, feedback = self._drives(clamped, state, names)
         changes: dict[str, Values] = {}
         for name in names:
             back = feedback.get(name)
+            own = schedule.paced(self.paces[name]) if name in self.paces else schedule
             if name in self.units:
-                changes[name] = self._attend(clamped, state, name, back, schedule.dt)
+                changes[name] = self._attend(clamped, state, name, back, own.dt)
                 continue
             nudged = state.beta != 0 and name == self.network.output.name
             nudge = clamped.target if nudged else None, state.beta
-            moved = self.cells[name].respond(products[name], back, state.values[name], *nudge, schedule, state.inner)
+            moved = self.cells[name].respond(products[name], back, state.values[name], *nudge, own, state.inner)
             state.values[name], changes[name] = moved
         return changes
 
     def _attend(self, clamped: Clamped, state: State, name: str, back: Values | None, dt: float) -> Values:
-        """Move an attention layer; without a held input its drive is read anew, at every step."""
+        """Move an attention layer; without a held input its drive is read anew, at every step that reads states."""
         unit, held = self.units[name], clamped.held[name]
-        if not self.substrate.holds_input:
+        if not self.substrate.holds_input and self._increments(state) is None:
             drive = self._drive(clamped, self.network.attention_layer(name))
             held = clamped.held[name] = unit.redrive(held, drive)
         value, weights, change = unit.relax(held, back, state.values[name], state.weights[name], dt, state.inner)
@@ -132,18 +133,64 @@ class Wiring:
         state.values[name], state.weights[name] = value, weights
         return change
 
-    def _feedback(self, clamped: Clamped, state: State, names: tuple[str, ...]) -> dict[str, Values]:
-        """Transposed products from the dense synapses behind the named layers, (batch, layer size)."""
-        total: dict[str, Values] = {}
-        for synapse in self.network.dense:
-            if not set(synapse.pre) & set(names):
-                continue
+    def _drives(self, clamped: Clamped, state: State, names: tuple[str, ...]) -> Drives:
+        """Return what drives the named layers; it may be overwritten.
+
+        Where arrays are driven with increments, a nudged phase reads s - s0 and adds it to what drives the free state.
+        """
+        increments, origin = self._increments(state), state.origin
+        if increments is None or origin is None:
+            return self._read(clamped, state, names)
+        if origin.drives is None:
+            everything = tuple(layer.name for layer in self.network.layers)
+            with self.substrate.turn(0, 0.0):  # it ends the free phase
+                found = self._read(clamped, origin, everything)
+                self.substrate.swept((everything,), self.reads, 1.0)
+            # Feedback lies in memory that the next product is written to.
+            origin.drives = Drives(found.products, {name: 1 * back for name, back in found.feedback.items()})
+        held = origin.drives
+
+        def forward(synapse: DenseSynapse) -> Values:
+            return increments.forward(synapse.name, self._pre(state, synapse) - self._pre(origin, synapse))
+
+        def back(synapse: DenseSynapse) -> Values:
+            return increments.transposed(synapse.name, state.values[synapse.post] - origin.values[synapse.post])
+
+        products = {name: self._product(state, name, forward) for name in names if name in self.cells}
+        return Drives(
+            {name: held.products[name] + moved for name, moved in products.items()},
+            {name: held.feedback[name] + moved for name, moved in self._feedback(names, back).items()},
+        )
+
+    def _increments(self, state: State) -> Increments | None:
+        """Return what reads the changes that drive a state, None where it is driven with states."""
+        return self.substrate.increments if state.origin is not None else None
+
+    def _read(self, clamped: Clamped, state: State, names: tuple[str, ...]) -> Drives:
+        """Read what drives the named layers from the states of all others."""
+
+        def forward(synapse: DenseSynapse) -> Values:
+            array, memory = self.arrays[synapse.name], state.memory.setdefault(synapse.name, {})
+            return _biased(array.forward(self._pre(state, synapse), memory), array)
+
+        def back(synapse: DenseSynapse) -> Values:
             out = clamped.workspace.get(synapse.name)
             memory = state.memory.setdefault(synapse.name, {})
             product = self.arrays[synapse.name].transposed(state.values[synapse.post], out, memory)
             if self.substrate.in_place:
                 clamped.workspace[synapse.name] = product
-            place = 0
+            return product
+
+        feedback = self._feedback(names, back)
+        return Drives({name: self._product(state, name, forward) for name in names if name in self.cells}, feedback)
+
+    def _feedback(self, names: tuple[str, ...], back: Callable[[DenseSynapse], Values]) -> dict[str, Values]:
+        """Add up transposed products from the dense synapses behind the named layers, (batch, layer size)."""
+        total: dict[str, Values] = {}
+        for synapse in self.network.dense:
+            if not set(synapse.pre) & set(names):
+                continue
+            product, place = back(synapse), 0
             for name in synapse.pre:
                 size = self.network.layer(name).size
                 part = product[:, place : place + size]
@@ -151,13 +198,12 @@ class Wiring:
                 place += size
         return total
 
-    def _product(self, state: State, name: str) -> Values:
-        """Forward products and biases of the synapses into a dense layer, (batch, size)."""
+    def _product(self, state: State, name: str, forward: Callable[[DenseSynapse], Values]) -> Values:
+        """Add up forward products of the synapses into a dense layer, (batch, size)."""
         total = None
         for synapse in self.network.dense:
             if synapse.post == name:
-                array, memory = self.arrays[synapse.name], state.memory.setdefault(synapse.name, {})
-                product = _biased(array.forward(self._pre(state, synapse), memory), array)
+                product = forward(synapse)
                 total = product if total is None else total + product
         return self.substrate.states(self.network, len(state.values[name]))[name] if total is None else total
 

@@ -3,12 +3,13 @@
 
 The layers of a group move side by side and groups one behind the other, as the schedule says; a layer moves with the
 forward products into it and the transposed ones of the synapses behind it. What the clamped input drives comes ahead,
-row by row. Patterns on crossbars are read forward, then transposed, within the step of their layer.
+row by row. Patterns on crossbars are read forward, then transposed, within the step of their layer. Where the chip has
+durations of its own its clock has counted the time; this is how it is found for one whose components alone have some.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,16 +21,22 @@ from hw_models.cost.area import area
 from hw_models.cost.bill import Bill, Item, price
 from hw_models.cost.constants import Constants
 from hw_models.cost.latency import Stages, Step
-from hw_models.tally import Tally
+from hw_models.tally import METERS, Tally
 from neuroep.engines.schedule import Schedule
 from neuroep.network import DenseLayer, Network
 
+PICO = 1e-12
 CLASSIFICATION, UPDATE = "classification", "update"
 
 
 def known(chip: Chip | None) -> bool:
     """Tell whether anything is known of what a chip's operations cost."""
     return chip is not None and Constants(chip).any
+
+
+def meter(chip: Chip) -> str:
+    """Return what has to be summed up of reads for a chip's bill, one of :data:`hw_models.tally.METERS`."""
+    return Constants(chip).meter
 
 
 def between(after: Mapping[str, Tally], before: Mapping[str, Tally]) -> Tally:
@@ -42,6 +49,18 @@ def between(after: Mapping[str, Tally], before: Mapping[str, Tally]) -> Tally:
         for done, number in tally.rows():
             if number != (was := had.get(tuple(done), 0)):
                 found.add(done.part, done.operation, number - was, done.shape, done.bits, done.phase)
+    return found
+
+
+def whole(counted: Tally, samples: int, metered: int) -> Tally:
+    """Return what an evaluation did, with what was metered of some of its samples made up to all of them."""
+    if metered == samples or not metered:
+        return counted
+    found = Tally()
+    for done, number in counted.rows():
+        drawn = done.operation.split()[0] in METERS
+        number = round(number * samples / metered) if drawn else number
+        found.add(done.part, done.operation, number, done.shape, done.bits, done.phase)
     return found
 
 
@@ -68,9 +87,21 @@ def classification(chip: Chip, network: Network, schedule: Schedule, counted: Ta
     """
     counted, constants = _as_free(counted), Constants(chip)
     made = price(counted, chip, per=CLASSIFICATION, number=samples)
-    spent = latency.phases(counted, constants, stages(network, schedule, counted), ("free",))
+    spent = elapsed(constants, counted, ("free",)) if chip.timing.copies == 1 else {}
+    spent = spent or latency.phases(counted, constants, stages(network, schedule, counted), ("free",))
     free = {phase: seconds / samples for phase, seconds in spent.items()}
     return finished(made, constants, network, free)
+
+
+def elapsed(constants: Constants, counted: Tally, phases: Sequence[str]) -> dict[str, float]:
+    """Return the seconds that the chip's own clock counted by phase, outside of all "hold"; nothing where it has none.
+
+    Events take time by their number, which the clock does not know.
+    """
+    if constants.chip.substrate == "event_driven":
+        return {}
+    found = {phase or "hold": counted.number("picosecond", phase) * PICO for phase in phases}
+    return {phase: seconds for phase, seconds in found.items() if seconds}
 
 
 def _as_free(counted: Tally) -> Tally:
@@ -108,12 +139,14 @@ def update(
     """
     made = price(counted, chip, per=UPDATE, conductance=conductance)
     constants = Constants(chip, conductance)
-    spent = latency.phases(counted, constants, stages(network, schedule, counted), ("free", "nudged"))
-    each = {phase: durations.batch(chip.timing, samples, seconds / samples) for phase, seconds in spent.items()}
-    each["hold"] = durations.batch(chip.timing, samples, holds * chip.timing.hold)
-    each["update"] = latency.update(counted, constants)
+    each = elapsed(constants, counted, ("free", "nudged", "", "update"))
+    if not each:
+        spent = latency.phases(counted, constants, stages(network, schedule, counted), ("free", "nudged"))
+        each = {phase: durations.batch(chip.timing, samples, seconds / samples) for phase, seconds in spent.items()}
+        each["hold"] = durations.batch(chip.timing, samples, holds * chip.timing.hold)
+        each["update"] = latency.update(counted, constants)
     wrote = any(done.operation in ("write", "slot") for done, _ in counted.rows())
-    if wrote and not each["update"]:
+    if wrote and not each.get("update"):
         made = replace(made, leaves_out=("time of writes", *made.leaves_out))
     each = {phase: seconds for phase, seconds in each.items() if seconds}
     return finished(made, constants, network, each)

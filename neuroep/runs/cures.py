@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from neuroep.errors import UserError
+from neuroep.runs import config as configuration
 from neuroep.runs.config import Config
 from neuroep.runs.sections import settings
 
@@ -32,17 +34,25 @@ class Cure:
     change : callable
         Of the present value, returns the new one, or None where it would change nothing.
     why : str
-        What it does, the end of "it ...".
+        What it does.
+    along : tuple of str
+        Overrides of other settings that it needs.
     """
 
     setting: str
     change: Callable[[Value], Value | None]
     why: str
+    along: tuple[str, ...] = ()
 
     def overrides(self, config: Config) -> tuple[str, ...]:
-        """Return the change as an override of the command line, empty where it changes nothing."""
+        """Return the change as overrides of the command line, empty where it changes nothing or could not act."""
         new = self.change(value_of(config, self.setting))
-        return () if new is None else (f"--{self.setting}", written(new))
+        found = () if new is None else (f"--{self.setting}", written(new), *self.along)
+        try:
+            configuration.changed(config, found)
+        except UserError:
+            return ()
+        return found
 
     def told(self, config: Config) -> str:
         """Return the change in words, ``adc.bits 5 -> 7: finer steps``."""
@@ -107,20 +117,26 @@ def times(setting: str, factor: float, why: str, most: float = float("inf")) -> 
     """Return the cure that a number, where it is set, is so many times as large, up to a largest one."""
 
     def larger(value: Value) -> Value | None:
-        found = min(most, float(value) * factor) if isinstance(value, int | float) else None
+        found = min(most, value * factor) if isinstance(value, int | float) else None
         return None if found == value else found
 
     return Cure(setting, larger, why)
 
 
-def to(setting: str, new: Value, why: str) -> Cure:
+def to(setting: str, new: Value, why: str, along: tuple[str, ...] = ()) -> Cure:
     """Return the cure that a setting takes a value."""
-    return Cure(setting, lambda value: None if value == new else new, why)
+    return Cure(setting, lambda value: None if value == new else new, why, along)
 
 
 HEADROOM = times("chip.crossbar.weight_headroom", 4, "weights have room to grow")
 RANGE = times("chip.crossbar.weight_range", 4, "weights have room to grow")
 INTEGERS = times("chip.events.weight_headroom", 4, "weights have room to grow")
+FOLLOW = to("chip.crossbar.follow_weights", True, "the range is that of the largest weight at every programming")
+CALIBRATE = Cure(
+    "chip.calibration_every",
+    lambda updates: 10 if updates is None else None,
+    "ranges are measured again while weights and states grow",
+)
 TRAIN = Cure(
     "chip.update.train_length",
     lambda slots: min(63, 8 * slots) if isinstance(slots, int) and slots < 63 else None,
@@ -133,6 +149,16 @@ OUTPUTS = Cure(
     "outputs start where their potential has a slope",
 )
 LARGER_BETA = times("estimator.beta", 2.5, "the phases differ by more", 0.5)
+INCREMENTS = to("chip.nudged.drive", "increments", "noise and steps go by what the nudge moves, not by the states")
+EXCHANGED = to(
+    "chip.nudged.paths",
+    "exchanged",
+    "increments travel forward through the transposed path and back through the forward one",
+    ("--chip.nudged.drive", "increments"),
+)
+MIRRORED = to("estimator.order", "mirrored", "phases + - - + leave nothing of what is constant or linear in time")
+CHOPPED = to("chip.readout.chopping", "sample", "holders that swap from sample to sample leave no mean")
+AUTO_ZERO = to("chip.readout.auto_zero", "sample", "what the holders differ by is measured and subtracted")
 
 
 def room(table: str, factor: float = 4.0) -> tuple[Cure, ...]:
@@ -157,19 +183,44 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "resolution of the ADC",
         ("adc.bits", "adc.range", "adc.stochastic"),
-        (more_bits("chip.adc.bits", 2), more_bits("chip.adc.bits", 4), *room("chip.adc")),
+        (more_bits("chip.adc.bits", 2), more_bits("chip.adc.bits", 4), INCREMENTS, *room("chip.adc")),
     ),
     Cause(
         "resolution of the DAC",
         ("dac.bits", "dac.range", "dac.stochastic"),
-        (more_bits("chip.dac.bits", 2), more_bits("chip.dac.bits", 4), *room("chip.dac")),
+        (more_bits("chip.dac.bits", 2), more_bits("chip.dac.bits", 4), INCREMENTS, *room("chip.dac")),
     ),
-    Cause("noise of the ADC", ("adc.noise",), (LARGER_BETA, to("chip.adc.noise", 0.0, "none is left"))),
-    Cause("noise of the DAC", ("dac.noise",), (LARGER_BETA, to("chip.dac.noise", 0.0, "none is left"))),
+    Cause(
+        "errors of the ADCs",
+        ("adc.gain_spread", "adc.offset_spread", "adc.inl", "adc.inl_spread", "adc.dnl"),
+        (INCREMENTS,),
+    ),
+    Cause("noise of the ADC", ("adc.noise",), (INCREMENTS, LARGER_BETA)),
+    Cause("noise of the DAC", ("dac.noise",), (INCREMENTS, LARGER_BETA)),
+    Cause("digits of the DAC", ("dac.digit_bits",), ()),
+    Cause(
+        "bent currents of the devices",
+        ("device.iv",),
+        (to("chip.dac.encoding", "pulse_width", "devices are driven with the whole read voltage, or not at all"),),
+    ),
+    Cause(
+        "conductances that drift from phase to phase", ("device.phase_drift",), (MIRRORED, INCREMENTS, LARGER_BETA)
+    ),
+    Cause("conductances that the nudge shifts", ("device.nudge_shift",), (INCREMENTS, LARGER_BETA)),
+    Cause(
+        "other devices of the transposed path",
+        ("transposed.devices", "transposed.mismatch", "transposed.weight_error"),
+        (EXCHANGED, to("chip.transposed.devices", "same", "both directions read the same devices")),
+    ),
+    Cause(
+        "other lines of the transposed path",
+        ("transposed.gain", "transposed.gain_spread", "transposed.offset_spread"),
+        (EXCHANGED, INCREMENTS),
+    ),
     Cause(
         "read noise of the devices",
         ("device.read_noise",),
-        (LARGER_BETA,),
+        (INCREMENTS, LARGER_BETA),
     ),
     Cause(
         "resolution of the states",
@@ -212,8 +263,15 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "noise of the holders",
         ("readout.hold_noise",),
-        (LARGER_BETA, times("chip.readout.hold_noise", 0.1, "larger capacitors hold the phases alike")),
+        (
+            LARGER_BETA,
+            times("chip.readout.holds", 4, "the mean of several holds is used"),
+            times("chip.readout.holds", 16, "the mean of several holds is used"),
+        ),
     ),
+    Cause("offset of the holders", ("readout.hold_offset",), (AUTO_ZERO, CHOPPED, MIRRORED, LARGER_BETA)),
+    Cause("gain of the holders", ("readout.hold_gain",), (AUTO_ZERO, CHOPPED, MIRRORED, LARGER_BETA)),
+    Cause("droop of the holders", ("readout.hold_droop",), (MIRRORED, AUTO_ZERO, LARGER_BETA)),
     Cause("mismatch of the neurons", ("neuron.gain_spread", "neuron.offset_spread"), ()),
     Cause("resistance of the lines", ("wires.r_word", "wires.r_bit"), ()),
     Cause(
@@ -233,4 +291,4 @@ def cures() -> Sequence[Cure]:
     """Return all cures, for the tests that hold their settings against those that there are."""
     listed = [cure for cause in CAUSES for cure in cause.cures]
     rooms = chain.from_iterable(map(room, CALIBRATED))
-    return [*listed, *rooms, HEADROOM, RANGE, INTEGERS, TRAIN, STEP, OUTPUTS]
+    return [*listed, *rooms, HEADROOM, RANGE, INTEGERS, FOLLOW, CALIBRATE, TRAIN, STEP, OUTPUTS]

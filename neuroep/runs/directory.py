@@ -46,14 +46,16 @@ from neuroep.runs.layout import CHECKPOINT, CONFIG, ENVIRONMENT, METRICS
 PACKAGES = ("numpy", "scipy", "numba", "torch", "safetensors", "datasets", "gensim", "pydantic")
 LATER: Mapping[str, object] = {
     "estimator.points": 2,
+    "estimator.order": "fixed",
+    "estimator.null": False,
+    **{"chip.nudged.drive": "states", "chip.nudged.paths": "own"},
+    "chip.crossbar.follow_weights": False,
     **{f"chip.adc.{name}": 0.0 for name in ("gain_spread", "offset_spread", "inl", "inl_spread", "dnl")},
     **{"chip.adc.columns": 1, "chip.adc.inl_shape": "bow", "chip.device.iv": "linear", "chip.device.iv_cubic": 0.1},
     **{"chip.dac.encoding": "amplitude", "chip.dac.digit_sign": "magnitude", "chip.transposed.devices": "same"},
     **{f"chip.transposed.{name}": 0.0 for name in ("weight_error", "gain", "gain_spread", "offset_spread")},
     **{f"chip.timing.{name}": 0.0 for name in ("dac", "integration", "adc", "digital", "hold", "pulse", "row")},
     "chip.timing.copies": 1,
-    "estimator.order": "fixed",
-    "estimator.null": False,
     "chip.device.phase_drift": 0.0,
     "chip.device.nudge_shift": 0.0,
     "chip.device.leak": 0.0,
@@ -64,6 +66,7 @@ LATER: Mapping[str, object] = {
     "chip.readout.holds": 1,
     "chip.readout.chopping": "off",
     "chip.readout.auto_zero": "off",
+    "chip.update.write_threshold": 0.0,
 }
 """Settings that version 0.1 did not have, with the values at which its runs are theirs."""
 CHANGEABLE = frozenset(

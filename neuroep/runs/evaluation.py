@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from neuroep.engines.settling import Schedule
 
 
+METERED = 8
+"""Batches of which one is metered, so that a bill takes no more than a hundredth of the time."""
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """What an engine makes of a split."""
@@ -51,6 +55,8 @@ class Evaluation:
     """What the engine counted: settle steps, operations, on a chip conversions, reads, events."""
     remarks: tuple[str, ...] = ()
     """What the phases point to, see :mod:`neuroep.runs.advice`."""
+    metered: int = 0
+    """Samples of whose reads it was summed up what they draw through a chip's devices."""
     cost: Bill | None = None
     """Of a classification; None where nothing is known of what the chip's operations cost."""
     predicted: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64), compare=False, repr=False)
@@ -111,6 +117,7 @@ def evaluate(
     order: str | None = None,
     progress: bool = False,
     occasion: tuple[str | int, ...] = (),
+    meter: str = "",
 ) -> Evaluation:
     """Predict every sample of a split; a chip's devices are read ``device.age`` after their last write.
 
@@ -134,6 +141,8 @@ def evaluate(
         Show a bar on a terminal.
     occasion : tuple
         What keys a chip's draws beside split and batch, for example the epoch.
+    meter : str
+        What to sum up of a chip's reads, one of :data:`hw_models.tally.METERS`: in every eighth batch, from the first.
 
     Returns
     -------
@@ -156,7 +165,7 @@ def evaluate(
     counted = engine.counters()
     shown = bar(minibatches, total, split, progress)
     with engine.aged(), engine.during("evaluate"):
-        found = _judge(engine, corpus.classes, split, occasion, schedule, shown)
+        found = _judge(engine, corpus.classes, split, occasion, schedule, shown, meter)
     health = {"residual": found.residual, "unsettled": 1.0 - found.converged, "at_levels": found.at_levels}
     remarks = advice.unsettled("samples", "free", health, schedule, engine.redraws)
     return replace(found, counters=difference(engine.counters(), counted), remarks=tuple(remarks))
@@ -174,14 +183,18 @@ def _judge(
     occasion: tuple[str | int, ...],
     schedule: Schedule,
     minibatches: Iterator[Batch],
+    meter: str,
 ) -> Evaluation:
     """Predict all batches; split, occasion and number key the draws of each."""
     confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
     loss = dead = steps = converged = residual = levels = 0.0
     lowest = engine.network.output.potential.low
-    predicted = []
+    predicted, metered = [], 0
     for number, minibatch in enumerate(minibatches):
-        settled = engine.settle(minibatch.keyed("evaluate", split, *occasion, number), schedule)
+        now = meter if number % METERED == 0 else ""
+        metered += minibatch.size if now else 0
+        with engine.metering(now):
+            settled = engine.settle(minibatch.keyed("evaluate", split, *occasion, number), schedule)
         outputs = engine.outputs(settled)
         predicted.append(outputs.argmax(axis=1))
         np.add.at(confusion, (minibatch.labels, predicted[-1]), 1)
@@ -194,7 +207,7 @@ def _judge(
         residual = max(residual, settled.residual)
     n = int(confusion.sum())
     means = loss / n, dead / n, steps / n, residual, converged / n, levels / n
-    return Evaluation(split, classes, confusion, *means, predicted=np.concatenate(predicted))
+    return Evaluation(split, classes, confusion, *means, metered=metered, predicted=np.concatenate(predicted))
 
 
 def bar(items: Iterator[Batch], total: int, label: str, progress: bool) -> tqdm[Batch]:

@@ -143,7 +143,8 @@ def _of_arrays(config: Config, arrays: Mapping[str, Mapping[str, float]]) -> Ite
     """Yield the limits of which the arrays tell themselves."""
     if config.chip is None or not arrays:
         return
-    ranges = (cures.INTEGERS,) if config.chip.substrate == "event_driven" else (cures.RANGE, cures.HEADROOM)
+    crossbars = cures.RANGE, cures.FOLLOW, cures.HEADROOM
+    ranges = (cures.INTEGERS,) if config.chip.substrate == "event_driven" else crossbars
     for name, share, wanted in (
         (RANGE, "weights_at_range", ranges),
         (TRAINS, "trains_too_short", (cures.TRAIN, cures.STEP)),
@@ -241,7 +242,7 @@ class _Search:
         Its cure is room in the converters whose ranges would grow most if they were calibrated now.
         """
         table, factor = self._grown()
-        wanted = cures.room(f"chip.{table}", factor) if table else ()
+        wanted = (cures.CALIBRATE, *(cures.room(f"chip.{table}", factor) if table else ()))
         return Limit(BEYOND, cost, _shares(self._stops()), *_cure(self.session.config, wanted))
 
     def _stops(self) -> dict[str, float]:

@@ -177,18 +177,17 @@ class Session:
         place = (self.engine, corpus, split, self.estimator.free)
         size, order = config.training.batch, config.evaluation_order
         return self._billed(
-            lambda: evaluate(*place, batch=size, order=order, progress=progress, occasion=occasion)
+            lambda meter: evaluate(*place, batch=size, order=order, progress=progress, occasion=occasion, meter=meter)
         )
 
-    def _billed(self, judge: Callable[[], Evaluation]) -> Evaluation:
+    def _billed(self, judge: Callable[[str], Evaluation]) -> Evaluation:
         """Return an evaluation with its bill, where the chip has constants of cost."""
         chip, engine = self.config.chip, self.engine
         if chip is None or not bills.known(chip):
-            return judge()
+            return judge("")
         before = engine.performed()
-        with engine.metering():
-            found = judge()
-        counted = bills.between(engine.performed(), before)
+        found = judge(bills.meter(chip))
+        counted = bills.whole(bills.between(engine.performed(), before), found.samples, found.metered)
         free = self.estimator.free
         return replace(found, cost=bills.classification(chip, self.network, free, counted, found.samples))
 
@@ -244,22 +243,33 @@ class Session:
         return self.corpus.batches(split, size, order=order, seed=self.config.training.seed, epoch=epoch)
 
     def _calibrate(self) -> None:
-        """Fix the ranges of a chip's converters on training samples drawn by the seed, where they are not yet.
+        """Fix the ranges of a chip's converters, where they are not yet."""
+        if self.engine.calibrates:
+            self.engine.calibrate(self._calibration_batches("calibration"), self.estimator)
+
+    def calibrate(self, update: int) -> None:
+        """Fix the ranges of a chip's converters anew while it learns, ahead of the update of that number.
+
+        They are of other samples every time, drawn by the seed and that number, whatever was done before.
+        """
+        batches = self._calibration_batches(f"calibration {update}")
+        self.engine.calibrate(batches, self.estimator, ("ahead of", update))
+
+    def _calibration_batches(self, purpose: str) -> Iterator[Batch]:
+        """Return training samples on which a chip's converters are calibrated, drawn by the seed and the purpose.
 
         Samples without a token, or a known word, drive nothing and are passed over.
         """
         chip, corpus = self.config.chip, self.corpus
-        if chip is None or not self.engine.calibrates:
-            return
-        split = corpus.split("train")
-        drawn = self.draw("train", len(split), "calibration")
+        split, most = corpus.split("train"), None if chip is None else chip.calibration_samples
+        drawn = self.draw("train", len(split), purpose)
         telling = np.all([split.tokens[name].lengths > 0 for name in corpus.sequences], axis=0)
-        chosen = drawn[telling[drawn]][: chip.calibration_samples]
+        chosen = drawn[telling[drawn]][:most]
         if not len(chosen):
             names = " and ".join(f"'{name}'" for name in corpus.sequences)
             held = f"none of its {len(split)} training samples has a known {corpus.token} in {names}"
             raise DataError(f"data '{corpus.name}': {held}, and the chip's converters are calibrated on them")
-        self.engine.calibrate(self._batches(split.take(chosen), self.config.training.batch), self.estimator)
+        return self._batches(split.take(chosen), self.config.training.batch)
 
 
 def check_corpus(corpus: object) -> None:

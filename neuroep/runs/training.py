@@ -52,6 +52,7 @@ def train(
     progress: bool = True,
     report: Report | None = None,
     corpus: Corpus | None = None,
+    diagnose: bool = True,
 ) -> Page:
     """Train a network into a run directory.
 
@@ -73,6 +74,8 @@ def train(
         Called with each epoch's record.
     corpus : Corpus, optional
         The data, where they are in memory already; default as the configuration says.
+    diagnose : bool
+        Measure after each epoch on a chip what limits learning, :mod:`neuroep.runs.limits`; no weight depends on it.
 
     Returns
     -------
@@ -97,10 +100,10 @@ def train(
         with locks.held(out, "run"):
             run, parts, about = _resumed(config, out, corpus)
             _check_start(run, start)
-            return _epochs(run, parts, about, progress, report)
+            return _epochs(run, parts, about, progress, report, diagnose)
     run, parts, about = _started(config, out, start, corpus)
     with locks.held(out, "run"):
-        return _epochs(run, parts, about, progress, report)
+        return _epochs(run, parts, about, progress, report, diagnose)
 
 
 def _check_arguments(out: object, overrides: Sequence[str], start: object, report: object, corpus: object) -> None:
@@ -123,7 +126,9 @@ def _configuration(source: str | Path | Config, overrides: Sequence[str]) -> Con
     return configuration.changed(source, overrides) if overrides else source
 
 
-def _epochs(run: Run, parts: Session, about: About, progress: bool, report: Report | None) -> Page:
+def _epochs(
+    run: Run, parts: Session, about: About, progress: bool, report: Report | None, diagnose: bool
+) -> Page:
     """Train the epochs that are left; return the record of the last one."""
     config, out = parts.config, run.path
     probe = _probe_batch(parts) if config.training.probe else None
@@ -138,7 +143,7 @@ def _epochs(run: Run, parts: Session, about: About, progress: bool, report: Repo
         if probe is not None:
             record["probe"] = _probe(parts, probe.keyed("probe", epoch))
         record["remarks"] = _remarks(parts, record, run.metrics)
-        if config.chip is not None:
+        if diagnose and config.chip is not None:
             record |= _limits(parts, record, run.metrics)
         about = replace(about, epoch=epoch + 1, updates=record["updates"])
         run.save(_checkpoint(parts.engine, about), record)
@@ -325,8 +330,10 @@ def _updates(
 
     settings, split = parts.config.training, parts.corpus.split("train")
     label = f"epoch {epoch + 1}/{settings.epochs}"
-    mean = _Mean()
+    mean, every = _Mean(), None if parts.config.chip is None else parts.config.chip.calibration_every
     for minibatch in (shown := bar(parts.shuffled(epoch), data.batch_count(split, settings.batch), label, progress)):
+        if every is not None and step and step % every == 0:
+            parts.calibrate(step)
         measurement = parts.estimator.measure(parts.engine, minibatch.keyed("train", step), step)
         parts.engine.update(measurement.contrasts, speeds)
         mean.add(measurement.health, minibatch.size)

@@ -71,7 +71,7 @@ class CrossbarArray(Part):
     @property
     def calibrates(self) -> bool:
         """Whether a range comes from samples."""
-        return self.chip.dac.calibrates or self.chip.adc.calibrates
+        return any(crossbar.calibrates for crossbar in self._crossbars)
 
     def observe(self, on: bool = True) -> None:
         """Begin to collect samples for the converters, or stop."""
@@ -190,7 +190,7 @@ class CrossbarArray(Part):
     def mean_conductances(self) -> dict[str, float]:
         """Return the mean conductance of the devices of every crossbar [uS]."""
         both = (each for bar in self._crossbars for each in (bar, bar.other) if each is not None)
-        return {bar.name: float(bar.loads().word.sum() / max(bar.devices.count, 1)) for bar in both}
+        return {bar.name: float(bar.loads().word.g.sum() / max(bar.devices.count, 1)) for bar in both}
 
     def performed(self) -> Tally:
         """Return conversions, device reads and writes, pulses, and the digital multiply-adds of updates."""

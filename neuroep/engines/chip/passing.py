@@ -15,6 +15,8 @@ from hw_models.clock import Clock
 from hw_models.errors import ChipError, unknown
 from neuroep.engines.parts import Reads
 
+Groups = tuple[tuple[str, ...], ...]
+"""Layers that move together, one group after the other."""
 Lines = dict[str, tuple[int, int]]
 """By synapse the most outputs and the most inputs of one of its tiles: sensed lines, forward and transposed."""
 
@@ -33,21 +35,28 @@ class Passing:
     def __init__(self, chip: Chip, clock: Clock) -> None:
         self.chip, self.clock = chip, clock
         self.holds_input = chip.crossbar.hold_input
-        self.shared = chip.adc.columns
-        self.digits = serial.digits(chip.dac, chip.dac.sign == "unsigned")  # auto: as many as signed codes take
+        self.shared, self.digits = chip.adc.columns, serial.digits(chip.dac, chip.dac.sign == "unsigned")
         self._entering = 0.0
+        self._sweeps: dict[tuple[Groups, float], float] = {}
 
-    def check(self, layers: Sequence[str]) -> None:
-        """Refuse time constants that are not those of the layers."""
+    def paces(self, layers: Sequence[str]) -> dict[str, float]:
+        """Return the share of a sweep's time step that every layer takes, where time constants differ.
+
+        Raises
+        ------
+        ChipError
+            If a layer has no time constant, or a time constant no layer.
+        """
         constants = self.chip.timing.tau
         if not isinstance(constants, Mapping):
-            return
+            return {}
         for name in constants:
             if name not in layers:
                 raise ChipError(f"chip '{self.chip.name}': {unknown('timing.tau of layer', name, list(layers))}")
         for name in layers:
             if name not in constants:
                 raise ChipError(f"chip '{self.chip.name}': timing.tau has no time constant of layer '{name}'")
+        return {name: durations.pace(self.chip.timing, name) for name in layers}
 
     def entered(self, projections: Sequence[str], rows: float, lines: Lines) -> None:
         """Read the clamped input: the rows of a sample one after the other, all projections side by side."""
@@ -55,15 +64,21 @@ class Passing:
         self._entering = rows * max(each, default=0.0)
         self._advance(self._entering)
 
-    def swept(self, groups: Sequence[Sequence[str]], reads: Mapping[str, Reads], dt: float, lines: Lines) -> None:
+    def swept(self, groups: Groups, reads: Mapping[str, Reads], dt: float, lines: Lines) -> None:
         """Sweep; where the clamped input is not held, its products are read again."""
+        seconds = self._sweeps.get((groups, dt))
+        if seconds is None:
+            seconds = self._sweeps[groups, dt] = self._sweep(groups, reads, dt, lines)
+        seconds += 0.0 if self.holds_input else self._entering
+        self.clock.interval = seconds or self.clock.interval
+        self._advance(seconds)
+
+    def _sweep(self, groups: Groups, reads: Mapping[str, Reads], dt: float, lines: Lines) -> float:
         timing, steps = self.chip.timing, {}
         for layer, read in reads.items():
             sensed = [lines[synapse][way == "transposed"] for synapse, way in read]
             steps[layer] = durations.step(timing, layer, dt, self.shared, sensed, self.digits)
-        seconds = durations.sweep(groups, steps) + (0.0 if self.holds_input else self._entering)
-        self.clock.interval = seconds or self.clock.interval
-        self._advance(seconds)
+        return durations.sweep(groups, steps)
 
     def held(self, phases: int) -> None:
         """Hold the states of phases."""

@@ -12,16 +12,17 @@ from typing import Any, cast
 
 import numpy as np
 
+from hw_models import durations
 from hw_models.arrays.calibration import calibrating
 from hw_models.chip import Chip
 from hw_models.chip.files import chip_of
-from hw_models.clock import Clock
 from hw_models.periphery.holders import Hold, Places
 from hw_models.periphery.readout import Seen
 from hw_models.tally import Tally
 from neuroep.engines.chip import rules
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
 from neuroep.engines.chip.attention import AnalogAttention, DigitalAttention, DigitisedAttention, ExplicitAttention
+from neuroep.engines.chip.increments import CrossbarIncrements
 from neuroep.engines.chip.neurons import ChipNeurons
 from neuroep.engines.chip.passing import Lines, Passing
 from neuroep.engines.chip.readout import LayerHolders, SynapseReadout
@@ -54,12 +55,16 @@ class ChipSubstrate(ExactSubstrate):
         self.holds_input = chip.crossbar.hold_input
         self.time_constant = chip.neuron.time_constant
         self._arrays: dict[str, CrossbarArray | EventDrivenArray] = {}
+        self._crossbars: dict[str, CrossbarArray] = {}
         self._read_outs: dict[str, SynapseReadout] = {}
         self._holders: dict[str, LayerHolders] = {}
         self._others: dict[str, Part] = {}
         self._calibrated = False
         self.clock, self._lines = setting.clock, Lines()
         self.passing = Passing(chip, self.clock)
+        if chip.nudged.increments:
+            exchanged = chip.nudged.paths == "exchanged"
+            self.increments = CrossbarIncrements(self._crossbars, "other" if exchanged else "own")
 
     def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs) -> Array:
         """Return a crossbar or an event-driven array, and make the read-out of both ends of its synapse."""
@@ -67,12 +72,12 @@ class ChipSubstrate(ExactSubstrate):
         if self.chip.substrate == "event_driven":
             made = EventDrivenArray(name, weight, bias, self.chip, self.setting)
         else:
-            made = CrossbarArray(name, weight, bias, self.chip, self.setting)
+            made = self._crossbars[name] = CrossbarArray(name, weight, bias, self.chip, self.setting)
             made.assume(nonnegative)
         self._arrays[name], self._lines[name] = made, made.lines
         for end, sign in zip(ENDS, nonnegative, strict=True) if self.chip.readout.measures else ():
-            width = weight.shape[ENDS.index(end)]
-            read_out = SynapseReadout(self.chip.readout, self.setting.seed, name, end, width=width)
+            how = (name, end, self.setting.tally(), weight.shape[ENDS.index(end)])
+            read_out = SynapseReadout(self.chip.readout, self.setting.seed, *how)
             read_out.digitiser.nonnegative, read_out.change.nonnegative = sign, False
             self._read_outs[f"read-out.{name}.{end}"] = read_out
         return made
@@ -161,6 +166,10 @@ class ChipSubstrate(ExactSubstrate):
                 stack.enter_context(part.aside())
             yield
 
+    def paces(self, layers: Sequence[str]) -> Mapping[str, float]:
+        """Return what time constants make of the time step, by layer; see :func:`hw_models.durations.pace`."""
+        return self.passing.paces(layers)
+
     def opened(self, samples: int) -> None:
         """Begin a batch: devices are as they are by now."""
         if self.clock.passes:
@@ -173,7 +182,7 @@ class ChipSubstrate(ExactSubstrate):
         if self.clock.passes:
             self.passing.entered(projections, rows, self._lines)
 
-    def swept(self, groups: Sequence[Sequence[str]], reads: Mapping[str, Reads], dt: float) -> None:
+    def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
         """Let a sweep pass."""
         if self.clock.passes:
             self.passing.swept(groups, reads, dt, self._lines)
@@ -268,5 +277,5 @@ def on_chip(
 
 
 def _made(chip: Chip, setting: Setting, optimiser: Optimiser | None) -> ChipSubstrate:
-    clock = Clock(chip.timing, setting.phase)
+    clock = durations.clock(chip.timing, setting.phase)
     return ChipSubstrate(chip, replace(setting, optimiser=optimiser or setting.optimiser, clock=clock))

@@ -17,7 +17,7 @@ from hw_models.tally import CurrentPhase, Tally
 from neuroep.engines.numba.arrays import ideal
 from neuroep.engines.numba.attention import ExactAttention, Tokens
 from neuroep.engines.numba.neurons import ExactNeurons, displaced
-from neuroep.engines.parts import Array, AttentionUnit, Neurons, Signs, Timeless, View
+from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Signs, Timeless, View
 from neuroep.engines.state import State
 from neuroep.engines.workers import Workers
 from neuroep.learning.contrast import Number, Signal
@@ -54,6 +54,7 @@ class ExactSubstrate(Timeless):
     holds_input = True
     time_constant = 1.0
     check_every = 1
+    increments: Increments | None = None
 
     def __init__(self, setting: Setting) -> None:
         self.setting, self.optimiser = setting, setting.optimiser
@@ -75,9 +76,9 @@ class ExactSubstrate(Timeless):
         """Write down inside that what all parts do is of a phase."""
         return self.setting.phase.during(phase)
 
-    def metering(self) -> AbstractContextManager[None]:
+    def metering(self, what: str = "square") -> AbstractContextManager[None]:
         """Sum up inside what reads of a chip's crossbars draw."""
-        return self.setting.phase.metering()
+        return self.setting.phase.metering(what)
 
     def turn(self, number: Number, nudge: float) -> AbstractContextManager[None]:
         """Be inside in the phase of that number and nudge, as all parts see it."""

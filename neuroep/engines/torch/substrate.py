@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from neuroep.engines.parts import Array, AttentionUnit, Neurons, Signs, Timeless, View
+from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Signs, Timeless, View
 from neuroep.engines.state import State
 from neuroep.engines.torch.arrays import TorchArray
 from neuroep.engines.torch.attention import TokenTensors, TorchAttention
@@ -50,6 +50,8 @@ class TorchSubstrate(Timeless):
     level = 0.0
     holds_input = True
     time_constant = 1.0
+
+    increments: Increments | None = None
 
     def __init__(self, optimiser: Optimiser, device: torch.device, dtype: str) -> None:
         self.optimiser, self.device, self.dtype = optimiser, device, dtype

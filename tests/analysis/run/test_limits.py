@@ -26,7 +26,7 @@ def test_pictures_show_every_limit_and_every_synapse(noisy):
     metrics = runs.load(noisy).metrics
     ax = limits.plot_costs(metrics)
     names = {entry["name"] for record in metrics for entry in record["limits"]}
-    assert {line.get_label() for line in ax.lines} == names and "read noise of the devices" in names
+    assert {line.get_label() for line in ax.lines} == names and "resolution of the read-out" in names
     ax = limits.plot_contrasts(metrics)
     assert {"query", "dense_1", "dense_2"} <= {line.get_label() for line in ax.lines}
     first = next(line for line in ax.lines if line.get_label() == "query")

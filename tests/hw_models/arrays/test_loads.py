@@ -89,11 +89,19 @@ def digit_by_digit(bar: Crossbar, driven: np.ndarray, full: float) -> list[np.nd
 def test_what_a_read_draws_is_the_sum_over_its_devices(kind, way):
     bar = made(kind)
     signals = np.random.default_rng(1).normal(size=(3, SHAPE[1 if way == "forward" else 0])).astype(np.float32)
-    with bar.tally.now.metering(), bar.tally.now.during("nudged"):
-        getattr(bar, way)(signals)
     for name, power in (("square", 2), ("charge", 1)):
+        with bar.tally.now.metering(name), bar.tally.now.during("nudged"):
+            getattr(bar, way)(signals)
         found = bar.performed().number(f"{name} {way}", "nudged") / PICO
         assert found == pytest.approx(by_hand(bar, way, signals, power), rel=1e-5) and found > 0
+
+
+def test_what_is_metered_is_one_of_two():
+    with (
+        pytest.raises(ValueError, match="metered = 'cube': allowed are '', 'square', 'charge'"),
+        CurrentPhase().metering("cube"),
+    ):
+        pass
 
 
 def test_nothing_is_metered_unasked_and_a_metered_read_is_the_same():
@@ -107,14 +115,14 @@ def test_nothing_is_metered_unasked_and_a_metered_read_is_the_same():
 
 def test_loads_follow_what_is_programmed_and_its_age():
     bar = made("pair")
-    first = bar.loads().word.sum()
+    first = bar.loads().word.g.sum()
     assert bar.loads() is bar.loads()
     bar.read_at(0.0)
-    young = bar.loads().word.sum()
+    young = bar.loads().word.g.sum()
     assert young > first  # drift
     bar.program(0.1 * np.ones(SHAPE, np.float32))
-    assert bar.loads().word.sum() < young
-    assert bar.loads().word.sum() == pytest.approx(bar.loads().bit.sum())
+    assert bar.loads().word.g.sum() < young
+    assert bar.loads().word.g.sum() == pytest.approx(bar.loads().bit.g.sum())
 
 
 @pytest.mark.parametrize("trains", ["stochastic", "expected"])

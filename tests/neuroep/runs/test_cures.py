@@ -27,7 +27,10 @@ SICK = [
     "--chip.attention.state.bits", "5", "--chip.attention.state.noise", "0.01", "--chip.attention.exp_bits", "4",
     "--chip.attention.kind", "analog", "--chip.readout.bits", "6", "--chip.readout.noise", "0.01",
     "--chip.readout.signal", "difference", "--chip.readout.hold_noise", "1e-3", "--chip.neuron.gain_spread", "0.1",
-    "--chip.wires.r_word", "1.0",
+    "--chip.wires.r_word", "1.0", "--chip.adc.gain_spread", "0.1", "--chip.dac.digit_bits", "2",
+    "--chip.device.phase_drift", "1e-4", "--chip.device.nudge_shift", "1e-4", "--chip.transposed.devices", "own",
+    "--chip.transposed.weight_error", "0.1", "--chip.transposed.gain", "0.1", "--chip.readout.hold_offset", "1e-3",
+    "--chip.readout.hold_gain", "1e-3", "--chip.readout.hold_droop", "1e-3",
 ]  # fmt: skip
 
 
@@ -47,7 +50,13 @@ def test_a_cause_taken_away_is_gone(sick):
         seen.add(cause.name)
         without = config.changed(sick, cause.without(sick)).chip.differences()
         assert not set(cause.fields) & without.keys(), cause.name
-    assert len(seen) == len(cures.CAUSES) - 1  # events are of another substrate
+    bent = config.changed(ideal, ["--chip.device.iv", "cubic", "--chip.device.iv_cubic", "0.1", "--chip.dac.bits", "6"])
+    events = config.changed(ideal, ["--chip", "loihi2", "--chip.events.state_bits", "8"])
+    for other, name in ((bent, "bent currents of the devices"), (events, "resolution of event-driven states")):
+        (cause,) = (each for each in cures.CAUSES if each.name == name)
+        assert not set(cause.fields) & config.changed(other, cause.without(other)).chip.differences().keys()
+        seen.add(name)
+    assert seen == {cause.name for cause in cures.CAUSES}
 
 
 PULSED = ("--chip.update.scheme", "pulsed")

@@ -152,6 +152,28 @@ def test_resuming_goes_on_bit_for_bit(tiny, tmp_path, engine, kind):
         ]
 
 
+PHASES = {
+    "chip.readout.signal": "difference", "chip.readout.bits": 8, "chip.readout.hold_noise": 1e-3,
+    "chip.readout.hold_offset": 1e-2, "chip.readout.auto_zero": "mean", "chip.readout.chopping": "sample",
+    "chip.device.phase_drift": -1e-3, "chip.device.leak": 0.01, "chip.update.reprogram_every": 3,
+    "estimator.order": "sample",
+}  # fmt: skip
+
+
+def test_a_chip_whose_phases_differ_goes_on_bit_for_bit(tiny, tmp_path):
+    """A running mean of what holders are off by, and leaking weights, are in the checkpoint; a probe leaves both."""
+    settings = [text for name, value in PHASES.items() for text in (f"--{name}", str(value))]
+    train(tiny, tmp_path / "whole", *settings, "--epochs", "2")
+    train(tiny, tmp_path / "parts", *settings, "--epochs", "1")
+    train(tiny, tmp_path / "parts", *settings, "--epochs", "2", resume=True)
+    files = [(tmp_path / name / "checkpoint.safetensors").read_bytes() for name in ("parts", "whole")]
+    assert files[0] == files[1]
+    train(tiny, tmp_path / "probed", *settings, "--epochs", "2", "--probe", "8")
+    found, wanted = (runs.load(tmp_path / name).checkpoint() for name in ("probed", "whole"))
+    for name, values in wanted.parameters.items():
+        np.testing.assert_array_equal(found.parameters[name], values)
+
+
 def test_resuming_a_finished_run_does_nothing(tiny, tmp_path):
     last = train(tiny, tmp_path / "run")
     before = bits(tmp_path / "run")

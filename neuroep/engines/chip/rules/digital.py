@@ -37,7 +37,7 @@ class Digital(LearningRule):
         if self.updates % self.every == 0:
             self.crossbar.elapse()
             self.crossbar.program(self.digital.weight)
-            self.seconds = durations.reprogramming(self.place.chip.timing, self._rows)
+            self.seconds = durations.reprogramming(self.place.chip.timing, self.crossbar.rows_written)
         elif self.place.chip.device.leak:
             self.crossbar.reread()
         return bad

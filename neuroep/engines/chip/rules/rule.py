@@ -121,14 +121,16 @@ class LearningRule(ABC):
         assert total is not None, "a rule reads at least one crossbar"
         return total
 
-    def forward(self, pre: np.ndarray) -> np.ndarray:
-        """Read ``pre @ W.T``."""
-        return self._sum(lambda crossbar: crossbar.forward(pre))
+    def forward(self, pre: np.ndarray, increments: bool = False, path: str = "own") -> np.ndarray:
+        """Read ``pre @ W.T``, of states or of what they changed by, from the array of a path."""
+        return self._sum(lambda crossbar: crossbar.forward(pre, path, increments))
 
-    def transposed(self, post: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """Read ``post @ W``; ``out`` is written to where there is one crossbar."""
+    def transposed(
+        self, post: np.ndarray, out: np.ndarray | None = None, increments: bool = False, path: str = "own"
+    ) -> np.ndarray:
+        """Read ``post @ W``, likewise; ``out`` is written to where there is one crossbar."""
         place = out if len(self.shares) == 1 else None
-        return self._sum(lambda crossbar: crossbar.transposed(post, place))
+        return self._sum(lambda crossbar: crossbar.transposed(post, place, path, increments))
 
     def expected(self, pre: np.ndarray) -> np.ndarray:
         """Return the product with the mean effective weights."""

@@ -88,8 +88,10 @@ def small() -> Small:
         speeds = building.rates(parts.config, parts.network, 0)
         split, size = parts.corpus.split("train"), parts.config.training.batch
         batches = data.batches(split, parts.corpus.vectors, size, sequences=parts.corpus.sequences)
-        last = None
+        last, every = None, None if parts.config.chip is None else parts.config.chip.calibration_every
         for step, batch in enumerate(itertools.islice(batches, UPDATES)):
+            if every is not None and step and step % every == 0:
+                parts.calibrate(step)
             measured = parts.estimator.measure(parts.engine, batch.keyed("train", step), step)
             parts.engine.update(measured.contrasts, speeds)
             last = batch.keyed("evaluate", 0)

@@ -24,6 +24,8 @@ RELAXES = {
 }
 PCM = {"device.read_noise": 0.01, "device.read_noise_law": "pcm", "device.programming_noise": [0.3]}
 EVENTS = {"substrate": "event_driven"}
+TIMED = PCM | {"timing.integration": 1e-6}
+BAND = {"device.read_noise": 0.1, "timing.integration": 1e-6}
 OFFSET = {"crossbar.mapping": "offset"}
 SLICES = {"crossbar.slices": 2, "crossbar.slice_bits": 3}
 WIRES = {"wires.r_word": 20.0, "wires.r_bit": 20.0, "crossbar.rows": 6, "crossbar.columns": 4}
@@ -49,6 +51,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "crossbar.slice_bits": ({"crossbar.slices": 2, "crossbar.slice_bits": 3}, 2),
     "crossbar.weight_range": ({"device.levels": 16}, 2.0),
     "crossbar.weight_headroom": ({"device.levels": 16}, 2.0),
+    "crossbar.follow_weights": ({"device.levels": 16}, True),
     "crossbar.hold_input": ({"device.read_noise": 0.1}, False),
     "crossbar.exact_noise": ({"device.read_noise": 0.1}, True),
     "device.g_min": ({"device.programming_noise": [0.5, 1.0]}, 5.0),
@@ -69,6 +72,16 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "device.read_noise_log": (PCM, [0.0, 2.0, 2.0, 2.0]),
     "device.read_noise_above": (PCM | {"device.read_noise_log": [0.0, 1.0, 1.0, 1.0]}, [0.3, 3.0]),
     "device.read_time": (PCM, 1e-3),
+    "device.read_noise_band": (BAND, [1e-6, 1.0]),
+    "timing.dac": (PCM, 1e-6),
+    "timing.integration": (PCM, 1e-6),
+    "timing.adc": (PCM, 1e-6),
+    "timing.digital": (PCM, 1e-6),
+    "timing.hold": (TIMED, 1e-3),
+    "timing.row": (TIMED, 1e-3),
+    "timing.copies": (TIMED, 3),
+    "timing.tau": (PCM, 1e-6),
+    "timing.pulse": (PULSED | {"device.read_noise": 0.02, "device.read_noise_law": "pcm"}, 1e-3),
     "device.drift_mean": ({"device.age": 1e4, "device.drift_spread": [0.0, 0.02, 0.02, 0.02]}, [0.0, 0.03, 0.03, 0.1]),
     "device.drift_spread": (DRIFT, [0.0, 0.02, 0.02, 0.02]),
     "device.drift_mean_above": (DRIFT, [0.3, 0.2]),
@@ -126,6 +139,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "readout.auto_zero": (OFFSETS, "mean"),
     "update.scheme": ({}, "mixed_precision"),
     "update.reprogram_every": ({}, 2),
+    "update.write_threshold": ({"device.programming_noise": [0.2]}, 0.1),
     "update.granule": (MIXED, 0.01),
     "update.trains": (PULSED, "stochastic"),
     "update.signals": (PULSED, "phases"),
@@ -139,6 +153,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "events.weight_range": (EVENTS, 0.1),
     "events.weight_headroom": (EVENTS, 2.0),
     "events.in_place": (EVENTS, True),
+    "nudged.paths": (OWN | {"transposed.weight_error": 0.5, "nudged.drive": "increments"}, "exchanged"),
     "dac.encoding": (CUBIC | WIRES, "pulse_width"),
     "dac.digit_bits": ({"dac.bits": 6, "adc.bits": 6}, 2),
     "dac.digit_sign": ({"dac.bits": 6, "adc.bits": 6, "dac.digit_bits": 2}, "twos_complement"),
@@ -155,7 +170,9 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "transposed.gain": ({}, 0.1),
     "transposed.gain_spread": ({}, 0.1),
     "transposed.offset_spread": ({}, 0.05),
+    "nudged.drive": ({"adc.bits": 6}, "increments"),
     "calibration_samples": ({"adc.bits": 6}, 4),
+    "calibration_every": ({"adc.bits": 6}, 1),
 }
 for part in ("dac", "adc", "attention.state", "readout"):
     bits = {f"{part}.bits": 6}

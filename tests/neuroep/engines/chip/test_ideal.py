@@ -75,6 +75,10 @@ VANISHING = {
     "read-out of the difference": {"readout.bits": 20, "readout.signal": "difference", "readout.margin": 8.0},
     "mixed precision": {"update.scheme": "mixed_precision", "device.pulse.dw_min": 1e-5, **ROOM},
     "events": {"substrate": "event_driven", "events.state_bits": 16},
+    "increments": {"nudged.drive": "increments"},
+    "converters of increments": {
+        "nudged.drive": "increments", "dac.bits": 20, "adc.bits": 20, "dac.margin": 4.0, "adc.margin": 4.0,
+    },
 }
 COARSE = {"events": 2e-2, "compensated drift": 1e-3}
 """Eight-bit weights; one exponent for all devices, compensated as a whole."""
@@ -136,6 +140,11 @@ KINDS = {
     "mixed on both paths": NOISY | OWN | {"update.scheme": "mixed_precision"},
     "trains": NOISY | {"update.scheme": "pulsed", "update.trains": "stochastic", "device.pulse.dw_min_spread": 0.3},
     "events": {"substrate": "event_driven", "events.in_place": True, "neuron.state_noise": 1e-3},
+    "increments": NOISY | {"nudged.drive": "increments", "crossbar.follow_weights": True, "calibration_every": 3},
+    "moved": NOISY | {
+        "update.write_threshold": 0.02, "crossbar.follow_weights": True, "device.programming_noise_fresh": [0.1],
+        "device.age": 3600.0,
+    },
 }
 
 
@@ -145,7 +154,10 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(small, kind):
     assert one.same(three)
 
 
-@pytest.mark.parametrize("kind", ["analog", "mixed", "expected", "events", "erring", "erring patterns", "bent", *BOTH])
+KINDS_RESUMED = ["analog", "mixed", "expected", "events", "increments", "moved", "erring", "bent", "erring patterns"]
+
+
+@pytest.mark.parametrize("kind", [*KINDS_RESUMED, *BOTH])
 def test_a_resumed_run_goes_on_bit_for_bit(tmp_path, small, kind):
     parts = small(KINDS[kind]).parts
     values = parts.config.to_dict()

@@ -66,6 +66,9 @@ CHIPS: dict[str, dict[str, Any]] = {
     "analog attention, range fixed": {"attention.kind": "analog", "attention.pattern_range": 1.0},
     "exponential bits": {"attention.exp_bits": 4},
     "additive noise": {"device.read_noise": 0.3},
+    "time": {"timing.integration": 1e-6, "timing.adc": 1e-6},
+    "time, pcm noise": PCM | {"timing.digital": 1e-6},
+    "time constants": {"timing.tau": 1e-6},
     "proportional noise": {"device.read_noise": 0.05, "device.read_noise_law": "proportional"},
     "pcm noise": PCM,
     "pcm noise of its own form": PCM | {"device.read_noise": 1.0, "device.read_noise_log": [0.0, 0.03, 0.03, 0.03]},
@@ -86,6 +89,8 @@ CHIPS: dict[str, dict[str, Any]] = {
     "an array for the transposed path": {"transposed.devices": "own", "device.mismatch": 0.1},
     "state bits": {"neuron.state_bits": 5},
     "state noise": {"neuron.state_noise": 0.02},
+    "increments": {"nudged.drive": "increments"},
+    "increments, bits": {"nudged.drive": "increments", "dac.bits": 5, "adc.bits": 5},
 }
 for part in ("dac", "adc", "attention.state", "readout"):
     CHIPS |= {
@@ -96,8 +101,23 @@ for part in ("dac", "adc", "attention.state", "readout"):
     }
 CONVERTER = {"bits": 4, "range": 0.4, "sign": "unsigned", "percentile": 60.0, "margin": 3.0, "stochastic": True}
 VALUES: dict[str, Any] = {
+    "device.read_noise_band": [1e-5, 0.1],
+    "timing.dac": 2e-7,
+    "timing.integration": 3e-7,
+    "timing.adc": 4e-7,
+    "timing.digital": 5e-7,
+    "timing.hold": 6e-7,
+    "timing.pulse": 7e-7,
+    "timing.row": 8e-7,
+    "timing.copies": 3,
+    "timing.tau": 9e-7,
     "substrate": "event_driven",
     "calibration_samples": 3,
+    "calibration_every": 1,
+    "nudged.drive": "increments",
+    "nudged.paths": "exchanged",
+    "update.write_threshold": 0.2,
+    "crossbar.follow_weights": True,
     "crossbar.rows": 4,
     "crossbar.columns": 2,
     "crossbar.mapping": "offset",
@@ -240,9 +260,13 @@ CONFLICTS = (
     "one step is larger than the range",
     "fewer than outputs of a tile need a DAC with a full scale",
     "the second should be the later one",
+    "the second should be the longer time",
     "it should be from 0 to programming_noise",
     "with iv = 'sinh' it is needed, in V",
     "it needs a DAC with a full scale",
+    "analog attention units read states, use attention.kind = 'digital'",
+    "by histories of their own, set",
+    "needs 'digital' to write both",
 )
 """Ends of lines that say what cannot be, beside those that say where a field acts."""
 SETTINGS = {"engine.dtype": "float64"}

@@ -242,3 +242,21 @@ def test_a_chip_goes_on_where_it_stood():
         np.testing.assert_array_equal(values, again.engine.parameters()[name])
     for name, values in parts.engine.device_state().items():
         np.testing.assert_array_equal(values, again.engine.device_state()[name])
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_threads_change_no_bit(small, threads):
+    settings = {"estimator.order": "sample", "estimator.null": True}
+    one = small(CHIP, settings | {"engine.threads": 1})
+    assert one.same(small(CHIP, settings | {"engine.threads": threads}))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_reference_engine_knows_the_orders_too(order):
+    """Float64, both engines: one gradient, of mirrored phases as many sweeps."""
+    engine, estimator, batch = opened({})
+    reference = engines.reference(engine.network, engine.parameters(), dtype="float64", device="cpu")
+    estimator = replace(estimator, order=order, null=True)
+    found = [gradient(each, estimator, batch) for each in (engine, reference)]
+    for name, values in found[0].items():
+        np.testing.assert_allclose(values, found[1][name], atol=1e-6)
