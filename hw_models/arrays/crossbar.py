@@ -33,10 +33,11 @@ import numpy as np
 from hw_models.arrays import digitwise, lasting
 from hw_models.arrays.converter_bank import Converters
 from hw_models.arrays.counted import COUNTERS, CountedWeights
+from hw_models.arrays.draw_keys import Keys
 from hw_models.arrays.parts import CrossbarParts
 from hw_models.arrays.paths import checked_path, transposed_parts
 from hw_models.arrays.programming import Array
-from hw_models.arrays.reading import COLUMNS, Keys, Product
+from hw_models.arrays.reading import COLUMNS, Product
 from hw_models.arrays.sensing import Sensing
 from hw_models.chip import Chip, Transposed
 from hw_models.chip.files import chip_of
