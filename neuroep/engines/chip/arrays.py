@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from hw_models.arrays.crossbar import Crossbar, totals
+from hw_models.arrays.counted import totals
+from hw_models.arrays.crossbar import Crossbar
 from hw_models.arrays.events import FORWARD, TRANSPOSED, EventArray
 from hw_models.chip import Chip
 from hw_models.tally import Tally

@@ -81,7 +81,7 @@ CHIPS: dict[str, dict[str, Any]] = {
     "drift, spread alone": {"device.age": 1e5, "device.drift_spread": [0.0, 0.05, 0.05, 0.05]},
     "g_min": {"device.g_min": 3.0, "device.mismatch": 0.1},
     "wires": {"wires.r_word": 50.0, "wires.r_bit": 50.0, "crossbar.rows": 6},
-    "digits": {"dac.bits": 5, "dac.digit_bits": 2},
+    "digits": {"dac.bits": 6, "dac.digit_bits": 2},
     "bits one by one": {"dac.bits": 5, "dac.digit_bits": 1, "dac.digit_sign": "twos_complement"},
     "sinh": {"device.iv": "sinh", "device.read_voltage": 0.4, "device.iv_voltage": 0.2, "dac.range": 1.0},
     "cubic": {"device.iv": "cubic", "device.iv_cubic": 0.3, "dac.range": 1.0},
