@@ -9,9 +9,8 @@ time between the two, and its normals n have that correlation to those of the sa
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from hw_models.arrays.programming import Array
 from hw_models.arrays.slow_noise import SlowNoise
 from hw_models.arrays.traps import TrappedDevices
 from hw_models.kernels.random import normals, uniforms
+from hw_models.reading import Entries
 
 Place = tuple[int, int]
 """Slice and side."""
@@ -163,7 +163,7 @@ class DeviceNoise:
         about = {"places": sorted(last), "ended": self.finished(), "old": self.processes if self.kept else self.old}
         return about, [last[place] for place in sorted(last)]
 
-    def load(self, about: Mapping[str, Any], arrays: Iterator[Array]) -> None:
+    def load(self, about: Entries, arrays: Iterator[Array]) -> None:
         """Take over :meth:`state`."""
         self.before = {(int(k), int(side)): next(arrays) for k, side in about["places"]}
         self.kept, self.filled = {}, {}

@@ -23,7 +23,7 @@ Processes are moved on by whole multiples of a fourth of tau, from a phase of it
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -35,6 +35,7 @@ from hw_models.errors import ChipError
 from hw_models.kernels.carried import MOST
 from hw_models.kernels.random import key, normals
 from hw_models.laws.spectrum import WHITE, Spectrum
+from hw_models.reading import Entries
 
 FAST = 3.0
 """Sweeps over the time constant of a process from which it counts as white."""
@@ -183,17 +184,17 @@ class SlowNoise:
         }
         return about, [self.processes[k] for k in numbers]
 
-    def load(self, about: Mapping[str, object], matrices: Iterator[Array]) -> None:
+    def load(self, about: Entries, matrices: Iterator[Array]) -> None:
         """Take over :meth:`state`, its matrices flat one after the other."""
         own = self.devices
         shape = (own.slices * own.sides, own.shape[0] + own.references, own.shape[1])
         self.processes, self.moved = {}, {}
-        for k, when in about["processes"]:  # type: ignore[attr-defined]
+        for k, when in about["processes"]:
             values = next(matrices)
             if values.size != math.prod(shape):
                 raise ChipError(f"{own.place[1]}: slow noise of {values.size} devices, the crossbar has {shape}")
             self.processes[int(k)], self.moved[int(k)] = values.reshape(shape), float(when)
-        self.moves, self.batches = int(about["moves"]), int(about["batches"])  # type: ignore[call-overload]
+        self.moves, self.batches = int(about["moves"]), int(about["batches"])
         edge = about["edge"]
-        self.edge = math.nan if edge is None else float(edge)  # type: ignore[arg-type]
+        self.edge = math.nan if edge is None else float(edge)
         self._sum = None

@@ -13,7 +13,7 @@ trap that is followed forgets between two batches. Without a clock all are white
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from hw_models.arrays.programming import Array, Devices
 from hw_models.kernels.random import key, normals, uniforms
 from hw_models.laws.spectrum import RATIO
 from hw_models.laws.telegraph import TELEGRAPH
+from hw_models.reading import Entries
 
 
 class Traps(NamedTuple):
@@ -161,7 +162,7 @@ class TrappedDevices:
         """Return what decides later states: numbers, and which traps are filled."""
         return {"moves": self.moves, "moved": self.moved}, [self.filled[where] for where in self.places if self.filled]
 
-    def load(self, about: Mapping[str, float], arrays: Iterator[Array]) -> None:
+    def load(self, about: Entries, arrays: Iterator[Array]) -> None:
         """Take over :meth:`state`."""
         self.moves, self.moved = int(about["moves"]), float(about["moved"])
         self.filled = {where: next(arrays) for where in self.places} if self.moves else {}
