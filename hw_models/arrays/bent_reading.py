@@ -7,50 +7,19 @@ solved with the rest.
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 
-from hw_models.arrays.planes import Plane
+from hw_models.arrays.device_reads import Reading, read
 from hw_models.arrays.stored import StoredWeights
-from hw_models.kernels.random import normals
 
 Array = np.ndarray
 MOST = 2**21
 """Most conductances of devices at a time."""
 
 
-class Reading(Protocol):
-    """What is asked of a product."""
-
-    stored: StoredWeights
-    planes: list[Plane]
-    full: float
-    step: int
-
-    @property
-    def device_key(self) -> Array:
-        """Key of the noise of devices."""
-        ...
-
-    def supply_of(self, first: int, last: int) -> float | Array:
-        """Return the supply of some rows."""
-        ...
-
-
 def rows(stored: StoredWeights, most: int) -> int:
     """Return the most samples of a block: fewer where all devices of the array are solved for each."""
     return min(most, max(1, MOST // max(stored.devices.count, 1))) if stored.tiles.bent else most
-
-
-def noise(product: Reading, k: int, number: int, sample: int) -> Array:
-    """Return what one sample's read finds of every device of a slice and side (lines, in) [uS], references last."""
-    stored, side = product.stored, product.planes[k].sides[number]
-    z = normals(product.device_key, product.step, 2 * k + number, side.g.shape, sample * len(side.g))
-    if stored.noise.active:
-        stored.by_device.mix(z, (k, number), sample)
-    stored.tiles.law.reads(z, side.g, side.sigma)
-    return z
 
 
 class BentBlock:
@@ -100,7 +69,7 @@ class BentBlock:
         if not self.product.planes[k].sides:
             return None
         if (k, number) not in self._drawn:
-            found = [noise(self.product, k, number, sample) for sample in range(self.first, self.last)]
+            found = [read(self.product, k, number, sample) for sample in range(self.first, self.last)]
             self._drawn[k, number] = np.stack(found)
         own = self.product.stored.devices
         (a, b), lines = own.row_tiles[place[0]], np.arange(*own.column_tiles[place[1]])

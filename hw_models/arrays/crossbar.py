@@ -17,25 +17,7 @@ with ``exact_noise`` for every device and sample. Reference lines of the offset 
 to all outputs of that tile; transposed, their devices add to the outputs by the square of what drives them. Behind
 wires a device's noise goes by the voltage across it and reaches all outputs of its tile (line_noise.py).
 
-Writing and time: :mod:`hw_models.arrays.stored`.
-
-Counted, with r row tiles, c column tiles and s slices, for every sample of a product:
-
-              forward              transposed
-    dac       in c s               (out + reference lines) r s     a line has a DAC in every tile that it drives
-    adc       out r s              in c s                          a reference column's current goes before the ADC
-    additions out (r s - 1)        in (c s - 1)                    of converted sums, shifts of slices in
-    reads     every device         every device                    those of reference lines in
-    activations r c s sides        r c s sides                     one array of the chip, once
-
-Codes that are sent in d digits (:mod:`hw_models.arrays.serial`) take d times the DAC and ADC conversions, reads and
-activations, their DAC those of a digit's bits, and additions of r s d terms for an output, c s d for an input. An array
-of the transposed path's own counts for itself, under its own name.
-
-The sum that drives reference lines takes out - c additions more; a digital reference those of the driven signals' sum
-and one subtraction for each result, in - 1 + out forward and out - 1 + in transposed. Readings at the stop are those of
-a DAC or ADC that lie beyond its last level, the ADC's by direction. Draws belong to (seed, name, direction, occasion),
-the number of the read, the tile and the sample.
+Writing and time: :mod:`hw_models.arrays.stored`; what is counted: :mod:`hw_models.arrays.counted`.
 
 Source: signal path as in aihwkit (Rasch et al., AICAS 2021) and CrossSim; output-referred noise by the variance of a
 sum of independent terms.
@@ -43,20 +25,19 @@ sum of independent terms.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from itertools import pairwise
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from hw_models.arrays import digitwise, lasting, serial
+from hw_models.arrays import digitwise, lasting
 from hw_models.arrays.converter_bank import Converters
-from hw_models.arrays.loads import PICO, Coding, drawn, shared
-from hw_models.arrays.paired import PairedWeights
+from hw_models.arrays.counted import COUNTERS, OF_INCREMENTS, CountedWeights
+from hw_models.arrays.draw_keys import Keys
 from hw_models.arrays.parts import CrossbarParts
 from hw_models.arrays.paths import checked_path, transposed_parts
 from hw_models.arrays.programming import Array
-from hw_models.arrays.reading import COLUMNS, Keys, Product
+from hw_models.arrays.reading import COLUMNS, Product
 from hw_models.arrays.sensing import Sensing
 from hw_models.chip import Chip, Transposed
 from hw_models.chip.files import chip_of
@@ -69,33 +50,7 @@ from hw_models.tally import Tally
 
 ROWS = 2048
 """Most samples of one block of an exact product."""
-COUNTERS = (
-    "dac", "adc", "adc_transposed", "reads", "writes", "additions", "dac_at_stop", "adc_forward_at_stop",
-    "adc_transposed_at_stop",
-)  # fmt: skip
-"""What is counted of a crossbar; see the module. ``adc`` is of both directions, ``adc_transposed`` of one of them."""
-
-WAYS = ("forward", "transposed")
-"""Directions of a product."""
-STOPS = tuple(name for name in COUNTERS if name.endswith("at_stop"))
-"""Readings beyond the last level."""
-
-CODINGS: Mapping[str, Coding] = {"square": "amplitude", "charge": "width"}
-"""What is metered of a read, and how its inputs are coded where that is what counts."""
-
-SUMS = {"dac": "dac", "adc": "adc", "reads": "read", "writes": "write", "additions": "addition"}
-"""Counters, and the kind of operation that each is the sum of."""
-
-
-def totals(performed: Tally) -> dict[str, int]:
-    """Return the sums of what crossbars did, :meth:`Crossbar.performed`, by the names of :data:`COUNTERS`."""
-    found = {name: performed.total(kind) for name, kind in SUMS.items()}
-    found |= {name: performed.number(name) for name in STOPS}
-    found["adc_transposed"] = performed.number("adc transposed")
-    return {name: found[name] for name in COUNTERS}
-
-
-class Crossbar(PairedWeights):
+class Crossbar(CountedWeights):
     """Weights on the devices of a chip.
 
     Parameters
@@ -195,9 +150,6 @@ class Crossbar(PairedWeights):
             self._of_digits[way, digit] = Keys(*names)
         return self._of_digits[way, digit]
 
-    def _count_writes(self, devices: int) -> None:
-        self.tally.add(self.name, "write", devices, self.shape)
-
     def expected(self, x: Array) -> Array:
         """Return the product without converters and noise; nothing is drawn or counted."""
         return self._ideal_forward(np.asarray(x, dtype=self.dtype), self.weights())
@@ -244,12 +196,12 @@ class Crossbar(PairedWeights):
         if checked_path(self.name, path) and self.other is not None:
             return self.other.forward(x, increments=increments)
         self._check_signals("forward", x, self.shape[1])
-        self._count("forward", len(x))
         if self.ideal:
+            self._count("forward", len(x))
             if self.tally.now.metered:
                 self._meter("forward", [(x, x)], 1.0)
             return self._ideal_forward(x, self._held)
-        return self._read("forward", x, self._row_edges, increments)
+        return self._mean_read("forward", x, self._row_edges, increments)
 
     def transposed(self, s: Array, out: Array | None = None, path: str = "own", increments: bool = False) -> Array:
         """Return the read product (rows, in) of signals (rows, out) with the same devices, or those of this path.
@@ -259,16 +211,30 @@ class Crossbar(PairedWeights):
         if not checked_path(self.name, path) and self.other is not None:
             return self.other.transposed(s, out, increments=increments)
         self._check_signals("transposed", s, self.shape[0])
-        self._count("transposed", len(s))
         if self.ideal:
+            self._count("transposed", len(s))
             if self.tally.now.metered:
                 self._meter("transposed", [(s, s)], 1.0)
             return self._ideal_transposed(s, self._held, out)
-        result = self._read("transposed", s, self._column_edges, increments)
+        result = self._mean_read("transposed", s, self._column_edges, increments)
         if out is None:
             return result
         out[:] = result
         return out
+
+    def _mean_read(self, way: str, signals: Array, edges: Array, increments: bool) -> Array:
+        """Return the mean of ``crossbar.repeats`` reads of a product, each one counted."""
+        operation = f"{way}{OF_INCREMENTS}" if increments and self._digits_differ(way) else way
+        self._count(operation, len(signals))
+        total = self._read(way, signals, edges, increments)
+        for _ in range(1, self.layout.repeats):
+            self._count(operation, len(signals))
+            total += self._read(way, signals, edges, increments)
+        return total if self.layout.repeats == 1 else total * total.dtype.type(1 / self.layout.repeats)
+
+    def _digits_differ(self, way: str) -> bool:
+        """Tell whether codes of increments, which have a sign, are sent in another number of digits."""
+        return self.increments is not None and self.digits(way) != self.digits(way, True)
 
     def _read(self, way: str, signals: Array, edges: Array, increments: bool) -> Array:
         """Return a product; where it fails no converter goes on observing."""
@@ -287,23 +253,6 @@ class Crossbar(PairedWeights):
         if product.sensed_at_stop:
             self.tally.add(self.name, f"adc_{way}_at_stop", product.sensed_at_stop, self.shape)
         return result
-
-    def _meter(self, way: str, pulses: Iterable[tuple[Array, Array]], full: float) -> None:
-        """Write down what a read has drawn through the devices, as inputs are coded where that is asked for.
-
-        ``pulses`` are what lines are driven with and what devices pass of it, digit by digit.
-        """
-        found, asked = self.loads(), self.tally.now.metered
-        total, forward = 0.0, way == "forward"
-        for codes, passed in pulses:
-            total += drawn(codes, passed, found.word if forward else found.bit, full, CODINGS[asked])
-            if self.devices.references and not forward:
-                sums = np.stack([codes[:, a:b].sum(1) for a, b in pairwise(self._column_edges.tolist())], axis=1)
-                most = np.array([full * (b - a) for a, b in self.devices.reference_lines], dtype=sums.dtype)
-                driven = shared(np.clip(sums, -most, most) if self.converters.of(way)[0].acts else sums, self.devices)
-                total += drawn(driven, driven, found.references, full, CODINGS[asked])
-        number = round(total * PICO) if np.isfinite(total) else 0
-        self.tally.add(self.name, f"{asked} {way}", number, self.shape)
 
     def sensing(self, way: str) -> Sensing | None:
         """Return the errors of what senses the currents of a direction; None where there are none."""
@@ -340,69 +289,6 @@ class Crossbar(PairedWeights):
         else:
             return
         raise ChipError(f"{self.name}: signals of {way} {given}: an array of numbers (rows, {lines}) is needed")
-
-    def _count(self, way: str, samples: int) -> None:
-        if not self.programmings:
-            raise ChipError(f"{self.name}: nothing is programmed yet")
-        self.reads += 1
-        self.step += 1
-        self.tally.add(self.name, way, samples, self.shape)
-
-    @property
-    def counters(self) -> dict[str, int]:
-        """Sums of the tally by the names of :data:`COUNTERS`."""
-        return totals(self.performed())
-
-    def performed(self) -> Tally:
-        """Return all it did as a cost model asks for it: by direction, shape, bits and phase.
-
-        Of each direction ``"dac forward"``, ``"adc forward"``, ``"addition forward"``, ``"read forward"``, the reads of
-        single devices, and ``"activation forward"``; ``"write"``, and readings at the stop as in :data:`COUNTERS`.
-        """
-        found = Tally()
-        for done, number in self.tally.rows():
-            if done.operation not in WAYS:
-                found.add(done.part, done.operation, number, done.shape, done.bits, done.phase)
-                continue
-            way = done.operation
-            bits = [each.converter.bits for each in self.converters.of(way)]
-            digits = self.digits(way)
-            bits[0] = bits[0] if digits == 1 else self.converters.dac.digit_bits
-            for what, each, resolution in zip(("dac", "adc", "addition"), self.work(way), (*bits, None), strict=True):
-                found.add(self.name, f"{what} {way}", number * each, self.shape, resolution, done.phase)
-            for what, each in (("read", self.devices.count), ("activation", self.arrays)):
-                found.add(self.name, f"{what} {way}", number * digits * each, self.shape, None, done.phase)
-        if self.other is not None:
-            found.join(self.other.performed())
-        return found
-
-    def digits(self, way: str) -> int:
-        """Return in how many digits a code of a direction is sent."""
-        return serial.digits(self.converters.dac, self.converters.of(way)[0].unsigned)
-
-    def work(self, way: str) -> tuple[int, int, int]:
-        """Return DAC conversions, ADC conversions and digital additions of one sample's product; see the module."""
-        own, (outputs, inputs) = self.devices, self.shape
-        rows, columns, slices = len(own.row_tiles), len(own.column_tiles), own.slices
-        middle, digits = max(inputs + outputs - 1, 0) if own.digital else 0, self.digits(way)
-        if way == "forward":
-            sensed, added = outputs * rows * slices * digits, outputs * (rows * slices * digits - 1) + middle
-            return inputs * columns * slices * digits, sensed, added
-        summed = (outputs - columns) * digits if own.references else middle
-        driven = (outputs + own.references) * rows * slices * digits
-        return driven, inputs * columns * slices * digits, inputs * (columns * slices * digits - 1) + summed
-
-    @property
-    def arrays(self) -> int:
-        """Number of arrays of the chip that it lies on: one for each tile, side and slice."""
-        own = self.devices
-        return len(own.row_tiles) * len(own.column_tiles) * own.sides * own.slices
-
-    def news(self) -> dict[str, int]:
-        """Return what the counters have grown by since this was asked last."""
-        grown = {name: number - self.told[name] for name, number in self.counters.items()}
-        self.told = dict(self.counters)
-        return grown
 
     def observe(self, on: bool = True) -> None:
         """Begin to collect calibration samples, or stop; signals pass the converters unchanged meanwhile.
@@ -472,17 +358,6 @@ class Crossbar(PairedWeights):
         lasting.load(self, state)
         self._load_stored(state, weight)
         self._load_other(state, weight)
-
-    def _take_totals(self, counters: Mapping[str, int]) -> None:
-        """Take over counters of a state that has no tally, in no phase; samples of either direction from them."""
-        count, sensed = self.devices.count, self.work("transposed")[1]
-        transposed = counters["adc_transposed"] // sensed if sensed else 0
-        forward = (counters["reads"] // count if count else 0) - transposed
-        own = {"forward": forward, "transposed": transposed, "write": counters["writes"]}
-        self.tally.clear()
-        for operation, number in (own | {name: counters[name] for name in STOPS}).items():
-            if number:
-                self.tally.add(self.name, operation, number, self.shape, phase="")
 
 
 def _ranges(bank: Converters) -> Array:

@@ -9,8 +9,9 @@ from copy import copy
 import numpy as np
 
 from hw_models.arrays import serial
+from hw_models.arrays.draw_keys import Keys
 from hw_models.arrays.programming import Array
-from hw_models.arrays.reading import Keys, Product
+from hw_models.arrays.reading import Product
 
 
 def read(product: Product, way: str, keys: Callable[[int], Keys]) -> Array:

@@ -9,13 +9,14 @@ Blocks depend on shapes alone, so that the number of threads changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from functools import partial
 
 import numpy as np
 
-from hw_models.arrays import bent_reading, serial
+from hw_models.arrays import bent_reading, device_reads, serial
 from hw_models.arrays.carried import Share
 from hw_models.arrays.converters import OPEN, Digitiser
+from hw_models.arrays.draw_keys import Keys
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.programming import Array
 from hw_models.arrays.sensing import Sensing
@@ -29,23 +30,6 @@ SAMPLES = 512
 COLUMNS = 4096
 """Most inputs of one block: of a sum in a forward product, of a result in a transposed one."""
 NONE = {np.dtype(name): np.empty((0,), dtype=name) for name in ("float32", "float64")}
-
-
-class Keys(NamedTuple):
-    """Keys of the draws of one direction."""
-
-    dac: Array
-    """Noise and rounding of the DAC."""
-    read: Array
-    """Read noise at the outputs and noise of the ADC."""
-    device: Array
-    """Read noise of single devices."""
-    reference: Array
-    """Read noise of reference columns."""
-    adc: Array
-    """Rounding of the ADC."""
-    carried: Array
-    """Noise that is carried from read to read."""
 
 
 class Product:
@@ -196,7 +180,7 @@ class Product:
         totals = np.zeros((len(groups), self.rows, outputs), dtype=self.driven.dtype)
         self._carry("forward", outputs)
         self._move_devices()
-        sigma, noise = self._sigma(None), self._draw(True, None) if self.exact else None
+        sigma, noise = self._sigma(None), device_reads.draw(self, True, None) if self.exact else None
         if own.references and self.uniform:
             self.common = self._deviations(1.0, 0.0)
         sums = self._sums(self.driven) if self.raw else None
@@ -218,7 +202,7 @@ class Product:
                     if noise is not None:
                         current += noise[k, tile, a:b]
                     elif self.lined:
-                        self._add_line_noise(current, plane, k, tile, x, a)
+                        device_reads.add_behind_wires(self, current, k, tile, x, a)
                     elif own.references and (self.varied or self.uniform):
                         current -= self._reference(plane, k, tile, (a, b), square)[:, own.tile_of]
                     if sums is not None:
@@ -246,7 +230,7 @@ class Product:
         taken = self._taken(self._sums(self.codes)) if own.references else None
         self._carry("transposed", inputs)
         self._move_devices()
-        sigma, noise = self._sigma(taken), self._draw(False, taken) if self.exact else None
+        sigma, noise = self._sigma(taken), device_reads.draw(self, False, taken) if self.exact else None
         short = sums - taken if sums is not None and taken is not None and (sums != taken).any() else None
 
         def block(index: int, _: int) -> int:
@@ -310,7 +294,8 @@ class Product:
         found, first = [], (k + (len(self.planes) if name == "reference" else 0)) * self.tiles
         for tile, (i, j) in enumerate(ends):
             signals, place = np.ascontiguousarray(self.driven[:, i:j]), (name, first + tile)
-            found.append(self.stored.carried.read(place, signals, metric[i:j], sensed, draws))
+            strengths = partial(self.stored.trapped, name, k, (i, j))
+            found.append(self.stored.carried.read(place, signals, metric[i:j], sensed, draws, strengths))
         return found
 
     def _add_lasting(
@@ -321,18 +306,9 @@ class Product:
         share = self.lasting[k][tile]
         found = np.ascontiguousarray(share.found[a:b, lines])
         if variance is not None:
-            carried_kernels.lay(current, variance, found, share.white[a:b])
+            carried_kernels.lay(current, variance, found, share.lasting[a:b], share.shares[lines])
         elif self.uniform:
             current += self.whole[tile, a:b, None] * found
-
-    def _add_line_noise(self, current: Array, plane: Plane, k: int, tile: int, x: Array, first: int) -> None:
-        """Add the noise of one row tile behind wires to the currents of all outputs."""
-        own = self.stored.devices
-        for c, (i, j) in enumerate(own.column_tiles):
-            for side in range(own.sides):
-                number = ((k * own.sides + side) * self.tiles + tile) * len(own.column_tiles) + c
-                noise = plane.noise["forward", tile, c, side]
-                current[:, i:j] += noise.draw(x, self.keys.device, self.step, number, first)
 
     def _with_references(self, signals: Array, taken: Array, tile: int) -> Array:
         """Return the signals of a column tile's lines and of its reference lines, which share minus the sum."""
@@ -411,45 +387,11 @@ class Product:
         z = normals(self.keys.reference, self.step, k * self.tiles + tile, sigma.shape, a)
         if self.beside:
             share = self.beside[k][tile]
-            z = share.found[a:b] + np.sqrt(share.white[a:b, None]) * z
+            fresh = np.maximum(1 - share.lasting[a:b, None] * share.shares, 0)
+            z = share.found[a:b] + np.sqrt(fresh) * z
         return (sigma * z).astype(self.driven.dtype, copy=False)
 
     def _move_devices(self) -> None:
         """Move the carried noise of devices on to this read, where they are drawn one by one."""
         if self.stored.tiles.by_device:
             self.stored.by_device.move(self.rows, self.stored.layout.hold_input, (self.keys.carried, self.step))
-
-    def _off(self, plane: Plane, k: int, sample: int) -> Array:
-        """Return what one sample's read of every device is off (lines, in) in units of a, reference lines last."""
-        unit = np.float32(self.stored.devices.unit)
-        total = np.zeros_like(plane.sides[0].g)
-        for number, side in enumerate(plane.sides):
-            z = bent_reading.noise(self, k, number, sample)
-            z -= side.mean
-            total += z * (side.sign * unit)
-        return total
-
-    def _draw(self, forward: bool, taken: Array | None) -> Array:
-        """Return the noise of all currents, drawn device by device (slices, tiles, rows, sensed lines)."""
-        own, (outputs, inputs) = self.stored.devices, self.stored.shape
-        shape = (len(self.planes), self.tiles, self.rows, outputs if forward else inputs)
-        found = np.empty(shape, dtype=self.driven.dtype)
-
-        def sample(row: int, _: int) -> None:
-            for k, plane in enumerate(self.planes):
-                off, x = self._off(plane, k, row), self.driven[row]
-                for tile in range(self.tiles):
-                    i, j = self.ends[tile], self.ends[tile + 1]
-                    if forward:
-                        lines = off[:, i:j] @ x[i:j]
-                        found[k, tile, row] = lines[:outputs]
-                        if own.references:
-                            found[k, tile, row] -= own.averaged(lines[outputs:])[own.tile_of]
-                    else:
-                        found[k, tile, row] = x[i:j] @ off[i:j]
-                        if taken is not None:
-                            first, last = own.reference_lines[tile]
-                            found[k, tile, row] -= taken[row, tile] * off[outputs + first : outputs + last].mean(0)
-
-        self.run(sample, blocks(self.rows, 1) if self.rows else [])
-        return found

@@ -128,7 +128,7 @@ class Sensing:
             gain, offset = (values[place] for values in self._of_adc)
             transfer.amplified(current, self._cut(gain), self._cut(offset * grid.high))
             self._bow(current, place, grid)
-        if not self.adc.dnl:
+        if not self.adc.dnl or not grid.step > 0:
             return adc.quantised(current, *dither)
         if adc.converter.stochastic:
             own, step, number, first = dither

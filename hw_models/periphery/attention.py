@@ -17,7 +17,8 @@ import numpy as np
 
 from hw_models.arrays.converter_bank import Converters, Digitisers
 from hw_models.arrays.converters import Digitiser
-from hw_models.arrays.crossbar import Crossbar, totals
+from hw_models.arrays.counted import totals
+from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip, Converter, Update
 from hw_models.errors import ChipError
 from hw_models.kernels.random import key
@@ -130,7 +131,7 @@ class PatternCrossbars(Digitisers):
             crossbar.tally.clear()
 
     def performed(self) -> Tally:
-        """Return all that the crossbars so far did; see :meth:`hw_models.arrays.crossbar.Crossbar.performed`."""
+        """Return all that the crossbars so far did; see :meth:`hw_models.arrays.counted.CountedWeights.performed`."""
         found = Tally()
         found.join(self.tally)
         for crossbar in self._crossbars:
@@ -138,7 +139,7 @@ class PatternCrossbars(Digitisers):
         return found
 
     def counters(self) -> dict[str, int]:
-        """Return the sums of it, by the names of :data:`hw_models.arrays.crossbar.COUNTERS`."""
+        """Return the sums of it, by the names of :data:`hw_models.arrays.counted.COUNTERS`."""
         return totals(self.performed())
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hw_models import presets
-from hw_models.arrays.crossbar import COUNTERS
+from hw_models.arrays.counted import COUNTERS
 from hw_models.tally import Tally
 from neuroep.runs import building, config, deployment, directory as runs, training
 from neuroep.runs.evaluation import evaluate
