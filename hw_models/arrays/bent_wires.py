@@ -73,7 +73,8 @@ def nodes_of(m: int, n: int, r_word: float, r_bit: float) -> Nodes:
         join(bit[1:], bit[:-1], 1 / r_bit)
     if all(kinds):
         entries.extend([(word, bit, 0.0), (bit, word, 0.0)])
-    rows, columns = (np.concatenate([entry[k].ravel() for entry in entries]) for k in (0, 1))
+    rows = np.concatenate([a.ravel() for a, _, _ in entries])
+    columns = np.concatenate([b.ravel() for _, b, _ in entries])
     values = np.concatenate([np.full(a.size, s) for a, _, s in entries])
     wires = coo_matrix((values, (rows, columns)), (size, size)).tocsc()
     wires.sort_indices()
