@@ -191,6 +191,8 @@ def _add_runs(add: Callable[..., Parser]) -> None:
     command.add_argument("--out", required=True, metavar="DIR", help="run directory")
     command.add_argument("--resume", action="store_true", help="continue the run in DIR, or start it if there is none")
     command.add_argument("--from", dest="start", metavar="RUN", help="start from the weights of another run")
+    about = "auto: choose what the chip needs to learn, say why, and write it into the run's configuration"
+    command.add_argument("--recipe", metavar="NAME", help=about)
     command.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
     command = add("evaluate", _evaluate, "evaluate the last checkpoint of a run")
@@ -274,6 +276,7 @@ def _train(arguments: argparse.Namespace) -> None:
         start=arguments.start,
         progress=not arguments.quiet,
         report=None if arguments.quiet else _print_epoch,
+        recipe=arguments.recipe,
     )
     if not arguments.quiet:
         say(f"{arguments.out}: {record['epoch']} epochs done")

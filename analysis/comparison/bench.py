@@ -197,7 +197,8 @@ class Bench:
         if parts.config.chip is None:
             return []
         if learns:
-            return list(runs.load(self.place / folder(name)).metrics[-1].get("limits", []))
+            last = runs.load(self.place / folder(name)).metrics[-1]
+            return list(last.get("limits", [])) if limits.told(last) else []
         return [limit.as_dict() for limit in limits.diagnose(parts).limits]
 
     def _trained(self, name: str, config: Config) -> Session:
@@ -241,7 +242,8 @@ class Bench:
     def _parted(self, parts: Session, batch: Batch, rows: list[Alignment], exact: Gradient) -> list[Alignment]:
         """Add to each row what both phases share, and what differs between them."""
         count = 1 if parts.config.chip is None else PARTED
-        probe = Probe(parts.estimator, [batch.keyed("compare", draw) for draw in range(count)])
+        age = 0.0 if parts.config.chip is None else parts.config.chip.device.age
+        probe = Probe(parts.estimator, [batch.keyed("compare", draw) for draw in range(count)], age=age)
         found, null = probe.measured(parts.engine), probe.measured(parts.engine, NULL)
         ideal = replace(probe, batches=probe.batches[:1]).wanted(parts.engine)[0]
         parted = []

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ import numpy as np
 from hw_models.arrays.programming import Array
 from hw_models.arrays.slow_noise import FINE, Classes, SlowNoise, phase
 from hw_models.kernels import carried as kernels
+from hw_models.kernels.carried import MOST
 
 
 class Kept(NamedTuple):
@@ -49,6 +50,19 @@ class Kept(NamedTuple):
         return Kept(*ends, self.total[at:].copy(), self.moved + later, self.processes)
 
 
+class Strengths(NamedTuple):
+    """What the traps of a line's devices add to its noise, as relaxation processes."""
+
+    numbers: tuple[int, ...]
+    """Of the processes."""
+    taus: Array
+    """(processes,) [s]."""
+    shares: Array
+    """(processes, sensed) of the variance that is not slow."""
+    rest: Array
+    """(sensed,) share that is not of traps."""
+
+
 class Going(NamedTuple):
     """Noise of one tile in one direction while a batch goes on."""
 
@@ -61,6 +75,8 @@ class Going(NamedTuple):
     """(processes,) time constants [s]."""
     weights: Array
     """(processes, sensed) roots of their shares of what is not slow, float32."""
+    shares: Array
+    """(sensed,) sum of these shares."""
     classes: Classes
     """As they were when it began."""
 
@@ -70,8 +86,15 @@ class Share(NamedTuple):
 
     found: Array
     """(rows, sensed), float32."""
-    white: Array
-    """(rows,) share of the variance that is fresh, float32."""
+    lasting: Array
+    """(rows,) squared cosine of the signals to those that noise is kept of, float32."""
+    shares: Array
+    """(sensed,) of the variance that is carried, float32."""
+
+    @property
+    def white(self) -> Array:
+        """(rows,) share of the variance that is fresh, where all lines are alike."""
+        return np.maximum(1 - self.lasting * self.shares[:1], 0)
 
 
 class Carried:
@@ -86,7 +109,7 @@ class Carried:
     """
 
     def __init__(self, noise: SlowNoise, dtype: np.dtype) -> None:
-        self.noise, self.dtype = noise, dtype
+        self.noise, self.dtype, self.trapped = noise, dtype, noise.devices.device.rtn_share > 0
         self.going: dict[tuple[str, int], Going] = {}
         self.before: dict[tuple[str, int], Kept] = {}
 
@@ -121,10 +144,16 @@ class Carried:
 
     def carries(self, rows: int, held: bool) -> bool:
         """Tell whether reads of so many rows are carried: those of samples, and inputs that are read in every sweep."""
-        return bool(self.processes) and (rows == self.noise.clock.samples or not held)
+        return (bool(self.processes) or self.trapped) and (rows == self.noise.clock.samples or not held)
 
     def read(
-        self, place: tuple[str, int], signals: Array, metric: Array, sensed: int, draws: tuple[Array, int]
+        self,
+        place: tuple[str, int],
+        signals: Array,
+        metric: Array,
+        sensed: int,
+        draws: tuple[Array, int],
+        strengths: Callable[[], Strengths | None] = lambda: None,
     ) -> Share:
         """Return what one tile's read of signals (rows, driven) finds.
 
@@ -140,27 +169,34 @@ class Carried:
             Lines.
         draws : tuple
             Key, and number of the read.
+        strengths : callable, optional
+            Returns what traps add to the processes, asked once for a batch.
         """
         clock, classes, rows = self.noise.clock, self.noise.classes, len(signals)
         going = self.going.get(place)
         if going is None or going.classes is not classes or len(going.kept.norm) != rows:
-            going = self._begun(place, (rows, signals.shape[1], sensed))
+            going = self._begun(place, (rows, signals.shape[1], sensed), strengths())
         now, pause = clock.now + clock.within, clock.sample
-        found, white = np.empty((rows, sensed), np.float32), np.empty(rows, np.float32)
+        found, lasting = np.empty((rows, sensed), np.float32), np.empty(rows, np.float32)
         times = now, pause, going.taus, 1 / FINE
-        kernels.carry(signals, metric, going.state, going.weights, times, going.start, *draws, place[1], found, white)
-        return Share(found, white)
+        kernels.carry(signals, metric, going.state, going.weights, times, going.start, *draws, place[1], found, lasting)
+        return Share(found, lasting, going.shares)
 
-    def _begun(self, place: tuple[str, int], shape: tuple[int, int, int]) -> Going:
+    def _begun(self, place: tuple[str, int], shape: tuple[int, int, int], traps: Strengths | None) -> Going:
         """Begin the noise of a tile for a batch; the shape is (rows, driven, sensed)."""
         clock, classes = self.noise.clock, self.noise.classes
-        numbers = list(classes.carried)
-        taus, shares = classes.spectrum.taus[numbers], classes.spectrum.shares[numbers] / self.noise.rest
-        weights = np.repeat(np.sqrt(shares).astype(np.float32)[:, None], shape[2], axis=1)
-        kept = Kept.fresh(shape, classes.carried, self.dtype, clock.time)
+        numbers, shares = classes.carried, classes.spectrum.shares[list(classes.carried)]
+        taus = classes.spectrum.taus[list(numbers)]
+        weights = np.repeat((shares / max(self.noise.rest, 1e-12))[:, None], shape[2], axis=1)
+        if traps is not None:
+            weights = np.vstack([weights * traps.rest, traps.shares])
+            numbers, taus = (*numbers, *traps.numbers), np.concatenate([taus, traps.taus])
+        numbers, taus, weights = numbers[-MOST:], taus[-MOST:], weights[-MOST:]
+        kept = Kept.fresh(shape, numbers, self.dtype, clock.time)
         kept.moved[:] -= [phase(clock.batches, k) * tau / FINE for k, tau in zip(numbers, taus, strict=True)]
-        start = self._before(place, kept, clock.time, taus)
-        self.going[place] = Going(kept, kept[:6], start, taus, weights, classes)
+        start, roots = self._before(place, kept, clock.time, taus), np.sqrt(weights).astype(np.float32)
+        sums = weights.sum(0).astype(np.float32)
+        self.going[place] = Going(kept, kept[:6], start, taus, roots, sums, classes)
         return self.going[place]
 
     def _before(

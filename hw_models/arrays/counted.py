@@ -42,6 +42,10 @@ COUNTERS = (
 
 WAYS = ("forward", "transposed")
 """Directions of a product."""
+OF_INCREMENTS = " of increments"
+"""Behind the direction in a crossbar's own tally, where they take another number of conversions."""
+KINDS = ("dac", "adc", "addition")
+"""What :meth:`CountedWeights.work` counts."""
 STOPS = tuple(name for name in COUNTERS if name.endswith("at_stop"))
 """Readings beyond the last level."""
 
@@ -109,14 +113,15 @@ class CountedWeights(PairedWeights):
         """
         found = Tally()
         for done, number in self.tally.rows():
-            if done.operation not in WAYS:
+            way = done.operation.removesuffix(OF_INCREMENTS)
+            if way not in WAYS:
                 found.add(done.part, done.operation, number, done.shape, done.bits, done.phase)
                 continue
-            way = done.operation
+            increments = way != done.operation
             bits = [each.converter.bits for each in self.converters.of(way)]
-            digits = self.digits(way)
+            digits = self.digits(way, increments)
             bits[0] = bits[0] if digits == 1 else self.converters.dac.digit_bits
-            for what, each, resolution in zip(("dac", "adc", "addition"), self.work(way), (*bits, None), strict=True):
+            for what, each, resolution in zip(KINDS, self.work(way, increments), (*bits, None), strict=True):
                 found.add(self.name, f"{what} {way}", number * each, self.shape, resolution, done.phase)
             for what, each in (("read", self.devices.count), ("activation", self.arrays)):
                 found.add(self.name, f"{what} {way}", number * digits * each, self.shape, None, done.phase)
@@ -124,15 +129,15 @@ class CountedWeights(PairedWeights):
             found.join(self.other.performed())
         return found
 
-    def digits(self, way: str) -> int:
-        """Return in how many digits a code of a direction is sent."""
-        return serial.digits(self.converters.dac, self.converters.of(way)[0].unsigned)
+    def digits(self, way: str, increments: bool = False) -> int:
+        """Return in how many digits a code of a direction is sent; those of increments have a sign."""
+        return serial.digits(self.converters.dac, not increments and self.converters.of(way)[0].unsigned)
 
-    def work(self, way: str) -> tuple[int, int, int]:
+    def work(self, way: str, increments: bool = False) -> tuple[int, int, int]:
         """Return DAC conversions, ADC conversions and digital additions of one sample's product; see the module."""
         own, (outputs, inputs) = self.devices, self.shape
         rows, columns, slices = len(own.row_tiles), len(own.column_tiles), own.slices
-        middle, digits = max(inputs + outputs - 1, 0) if own.digital else 0, self.digits(way)
+        middle, digits = max(inputs + outputs - 1, 0) if own.digital else 0, self.digits(way, increments)
         if way == "forward":
             sensed, added = outputs * rows * slices * digits, outputs * (rows * slices * digits - 1) + middle
             return inputs * columns * slices * digits, sensed, added

@@ -32,7 +32,7 @@ import numpy as np
 
 from hw_models.arrays import digitwise, lasting
 from hw_models.arrays.converter_bank import Converters
-from hw_models.arrays.counted import COUNTERS, CountedWeights
+from hw_models.arrays.counted import COUNTERS, OF_INCREMENTS, CountedWeights
 from hw_models.arrays.draw_keys import Keys
 from hw_models.arrays.parts import CrossbarParts
 from hw_models.arrays.paths import checked_path, transposed_parts
@@ -196,12 +196,12 @@ class Crossbar(CountedWeights):
         if checked_path(self.name, path) and self.other is not None:
             return self.other.forward(x, increments=increments)
         self._check_signals("forward", x, self.shape[1])
-        self._count("forward", len(x))
         if self.ideal:
+            self._count("forward", len(x))
             if self.tally.now.metered:
                 self._meter("forward", [(x, x)], 1.0)
             return self._ideal_forward(x, self._held)
-        return self._read("forward", x, self._row_edges, increments)
+        return self._mean_read("forward", x, self._row_edges, increments)
 
     def transposed(self, s: Array, out: Array | None = None, path: str = "own", increments: bool = False) -> Array:
         """Return the read product (rows, in) of signals (rows, out) with the same devices, or those of this path.
@@ -211,16 +211,30 @@ class Crossbar(CountedWeights):
         if not checked_path(self.name, path) and self.other is not None:
             return self.other.transposed(s, out, increments=increments)
         self._check_signals("transposed", s, self.shape[0])
-        self._count("transposed", len(s))
         if self.ideal:
+            self._count("transposed", len(s))
             if self.tally.now.metered:
                 self._meter("transposed", [(s, s)], 1.0)
             return self._ideal_transposed(s, self._held, out)
-        result = self._read("transposed", s, self._column_edges, increments)
+        result = self._mean_read("transposed", s, self._column_edges, increments)
         if out is None:
             return result
         out[:] = result
         return out
+
+    def _mean_read(self, way: str, signals: Array, edges: Array, increments: bool) -> Array:
+        """Return the mean of ``crossbar.repeats`` reads of a product, each one counted."""
+        operation = f"{way}{OF_INCREMENTS}" if increments and self._digits_differ(way) else way
+        self._count(operation, len(signals))
+        total = self._read(way, signals, edges, increments)
+        for _ in range(1, self.layout.repeats):
+            self._count(operation, len(signals))
+            total += self._read(way, signals, edges, increments)
+        return total if self.layout.repeats == 1 else total * total.dtype.type(1 / self.layout.repeats)
+
+    def _digits_differ(self, way: str) -> bool:
+        """Tell whether codes of increments, which have a sign, are sent in another number of digits."""
+        return self.increments is not None and self.digits(way) != self.digits(way, True)
 
     def _read(self, way: str, signals: Array, edges: Array, increments: bool) -> Array:
         """Return a product; where it fails no converter goes on observing."""

@@ -14,9 +14,12 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from hw_models.arrays.planes import Side
 from hw_models.arrays.programming import Array
 from hw_models.arrays.slow_noise import SlowNoise
-from hw_models.kernels.random import normals
+from hw_models.arrays.traps import TrappedDevices
+from hw_models.kernels.random import normals, uniforms
+from hw_models.reading import Entries
 
 Place = tuple[int, int]
 """Slice and side."""
@@ -29,22 +32,26 @@ class DeviceNoise:
     ----------
     noise : SlowNoise
         Classes of processes, and the clock.
+    traps : TrappedDevices
+        Those that have a trap, and whether slow ones are filled.
     """
 
-    def __init__(self, noise: SlowNoise) -> None:
-        self.noise = noise
+    def __init__(self, noise: SlowNoise, traps: TrappedDevices) -> None:
+        self.noise, self.traps, self.law = noise, traps, noise.law
+        self.filled: dict[Place, Array] = {}
         self.kept: dict[Place, Array] = {}
         self.before: dict[Place, Array] = {}
         self.processes: tuple[int, ...] = ()
         self.old: tuple[int, ...] = ()
         self.moved = self.ended = 0.0
-        self.carries = False
+        self.seen = 0.0
+        self.carries = self.follows = False
 
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Go on inside, and be what it was afterwards."""
         kept = dict(self.__dict__)
-        self.kept, self.before = dict(self.kept), dict(self.before)
+        self.kept, self.before, self.filled = dict(self.kept), dict(self.before), dict(self.filled)
         try:
             yield
         finally:
@@ -55,7 +62,7 @@ class DeviceNoise:
         if self.kept:
             self.ended, self.old = self.finished(), self.processes
         self.before = self.last()
-        self.kept = {}
+        self.kept, self.filled = {}, {}
 
     def last(self) -> dict[Place, Array]:
         """Return the devices' noise of the last samples (processes, copies, lines, in)."""
@@ -73,7 +80,10 @@ class DeviceNoise:
         """Move the noise of all devices on to a read of so many rows; ``draws`` are key and number of the read."""
         noise, clock, own = self.noise, self.noise.clock, self.noise.devices
         processes = noise.classes.carried
-        self.carries = bool(processes) and (rows == clock.samples or not held)
+        lasts = noise.active and (rows == clock.samples or not held)
+        self.carries, self.follows = bool(processes) and lasts, self.traps.acts and lasts
+        if self.follows:
+            self._move_traps(rows, draws)
         if not self.carries:
             return
         taus, now = noise.classes.spectrum.taus[list(processes)], clock.time
@@ -108,6 +118,67 @@ class DeviceNoise:
         if place not in self.before:
             return {}
         return {k: self.before[place][self.old.index(k)] for k in processes if k in self.old}
+
+    def reads(self, z: Array, place: Place, sample: int, side: Side, draws: tuple[Array, int]) -> Array:
+        """Return what a read finds of all devices of one sample (lines, in) [uS], of fresh normals, which it may take.
+
+        ``draws`` are key and number of the read, for what is fresh in it beside the normals.
+        """
+        if self.noise.banded and self.noise.active:
+            self.mix(z, place, sample)
+        g, heat = side.g, self.noise.devices.heat.noise
+        if self.traps.acts:
+            g = g + self._trapped(place, sample, g, draws)
+        self.law.reads(z, g, side.sigma)
+        if heat:
+            tile = 32 + 2 * place[0] + place[1]
+            z += normals(*draws, tile, g.shape, sample * len(g)) * np.sqrt(g * np.float32(heat))
+        return z
+
+    def _move_traps(self, rows: int, draws: tuple[Array, int]) -> None:
+        """Let every trap of every sample capture and emit until this read; a sample follows the one before it."""
+        clock, p, shape = self.noise.clock, np.float32(self.traps.p), (rows, *self.traps.shape)
+        passed, copies = clock.time - self.seen, clock.copies if rows == self.noise.clock.samples else rows
+        for place in self.traps.places:
+            tau, tile = self.traps.of(place).tau, 4096 + 2 * place[0] + place[1]
+            old = self.filled.get(place)
+            if old is not None and len(old) == rows:
+                if not passed:
+                    return
+                chance = p + (old - p) * np.exp(-passed / tau)
+                self.filled[place] = uniforms(*draws, tile, (rows * shape[1], shape[2])).reshape(shape) < chance
+                continue
+            found = uniforms(*draws, tile, (rows * shape[1], shape[2])).reshape(shape)
+            for row in range(rows):
+                if row < copies:
+                    found[row] = found[row] < p
+                else:
+                    found[row] = found[row] < p + (found[row - copies] - p) * np.exp(-clock.sample / tau)
+            self.filled[place] = found > 0
+        self.seen = clock.time
+
+    def state(self) -> tuple[dict[str, object], list[Array]]:
+        """Return what the next batch begins with: numbers, and the noise of the last samples."""
+        last = self.last()
+        about = {"places": sorted(last), "ended": self.finished(), "old": self.processes if self.kept else self.old}
+        return about, [last[place] for place in sorted(last)]
+
+    def load(self, about: Entries, arrays: Iterator[Array]) -> None:
+        """Take over :meth:`state`."""
+        self.before = {(int(k), int(side)): next(arrays) for k, side in about["places"]}
+        self.kept, self.filled = {}, {}
+        self.ended, self.old = float(about["ended"]), tuple(about["old"])
+
+    def _trapped(self, place: Place, sample: int, g: Array, draws: tuple[Array, int]) -> Array:
+        """Return how far traps move the devices in a read of one sample [uS]."""
+        traps, numbers, p = self.traps, np.arange(len(g)), np.float32(self.traps.p)
+        amplitude, tau = traps.amplitude(place, numbers, g), traps.of(place).tau
+        tile = 64 + 2 * place[0] + place[1]
+        fresh = uniforms(*draws, tile, g.shape, sample * len(g)) < p
+        filled = self.filled[place][sample] if self.follows else fresh
+        if traps.filled:
+            filled = np.where(tau > traps.slowest, traps.filled[place], filled)
+        return np.asarray(amplitude * (p - filled), dtype=np.float32)
 
     def mix(self, z: Array, place: Place, sample: int) -> None:
         """Turn fresh normals of all devices (lines, in) of one sample into what its read finds, in place."""

@@ -42,10 +42,8 @@ def read(product: Reading, k: int, number: int, sample: int) -> Array:
     """Return what one sample's read finds of every device of a slice and side (lines, in) [uS], references last."""
     stored, side = product.stored, product.planes[k].sides[number]
     z = normals(product.device_key, product.step, 2 * k + number, side.g.shape, sample * len(side.g))
-    if stored.noise.active:
-        stored.by_device.mix(z, (k, number), sample)
-    stored.tiles.law.reads(z, side.g, side.sigma)
-    return z
+    draws = product.device_key, product.step
+    return stored.by_device.reads(z, (k, number), sample, side, draws)
 
 
 def deviation(product: Reading, k: int, sample: int) -> Array:

@@ -30,6 +30,9 @@ def packed(stored: StoredWeights) -> dict[str, np.ndarray]:
         arrays += [kept.anchor, kept.norm, kept.link, kept.latent, kept.total, kept.moved]
         tails.append([way, number, list(kept.processes)])
     about |= {"carried": tails, "wrote_at": stored.wrote_at, "built": stored.built, "now": stored.devices.now}
+    about["traps"], filled = stored.traps.state()
+    about["devices"], tails_of_devices = stored.by_device.state()
+    arrays += filled + tails_of_devices
     about["arrays"] = [[each.dtype.str, list(each.shape)] for each in arrays]
     values = b"".join(np.ascontiguousarray(each).tobytes() for each in arrays)
     words = json.dumps(about, sort_keys=True).encode()
@@ -52,7 +55,10 @@ def load(stored: StoredWeights, state: Mapping[str, np.ndarray]) -> None:
         stored.noise.load(about, arrays)
         before = {}
         for way, number, processes in about["carried"]:
-            before[way, int(number)] = Kept(*(next(arrays) for _ in range(6)), tuple(processes))
+            anchor, norm, link, latent, total, moved = (next(arrays) for _ in range(6))
+            before[way, int(number)] = Kept(anchor, norm, link, latent, total, moved, tuple(processes))
+        stored.traps.load(about["traps"], arrays)
+        stored.by_device.load(about["devices"], arrays)
         stored.carried.going, stored.carried.before = {}, before
         stored.wrote_at, stored.built = float(about["wrote_at"]), int(about["built"])
         stored.devices.now = float(about["now"])

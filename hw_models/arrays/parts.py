@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from hw_models.arrays.converter_bank import Converters
 from hw_models.chip import Chip, Device, Layout, Transposed, Wires
+from hw_models.laws.heat import Heat
 
 
 class CrossbarParts(NamedTuple):
@@ -34,13 +35,18 @@ class CrossbarParts(NamedTuple):
     write_threshold: float = 0.0
     """Share of the range by which a weight is to move before programming writes it again; 0 writes all."""
 
+    heat: Heat = Heat()
+    """What the temperature does to the devices."""
+
     @classmethod
     def of(cls, chip: Chip, name: str = "crossbar") -> CrossbarParts:
         """Return the parts of a chip's crossbar of that name."""
         states = Converters(chip, name)
         increments = Converters(chip, name, states) if chip.nudged.increments else None
         own = chip.crossbar, chip.device, chip.wires, states, chip.update.in_memory
-        return cls(*own, chip.transposed, increments, chip.update.write_threshold)
+        return cls(
+            *own, chip.transposed, increments=increments, write_threshold=chip.update.write_threshold, heat=chip.heat
+        )
 
     @property
     def converts(self) -> bool:

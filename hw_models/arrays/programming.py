@@ -74,7 +74,7 @@ class Devices:
 
     def __init__(self, parts: CrossbarParts, shape: tuple[int, int], seed: int, name: str, dtype: str) -> None:
         self.layout, self.device, self.wires, self.shape, self.dtype = *parts[:3], shape, np.dtype(dtype)
-        self.place = (seed, name)
+        self.place, self.heat = (seed, name), parts.heat
         self.keys = {what: key(seed, name, what) for what in ("g_min", "g_max", "gain", "stuck")}
         self.rekey()
         self.paired = self.layout.mapping == "differential"
@@ -305,7 +305,7 @@ class Devices:
         nu = DRIFT.exponent(target, self._later_draws("nu", turn, where, first, g), device)
         if stuck is not None:
             nu[stuck] = 0
-        return both[0], DRIFT.drifted(both[-1], nu, device, age)
+        return both[0], DRIFT.drifted(both[-1], nu, device, age if self.heat.hurry == 1 else age * self.heat.hurry)
 
     def lines(
         self, a: Array, first: int, fresh: bool, turn: int

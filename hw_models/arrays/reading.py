@@ -9,6 +9,7 @@ Blocks depend on shapes alone, so that the number of threads changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -293,7 +294,8 @@ class Product:
         found, first = [], (k + (len(self.planes) if name == "reference" else 0)) * self.tiles
         for tile, (i, j) in enumerate(ends):
             signals, place = np.ascontiguousarray(self.driven[:, i:j]), (name, first + tile)
-            found.append(self.stored.carried.read(place, signals, metric[i:j], sensed, draws))
+            strengths = partial(self.stored.trapped, name, k, (i, j))
+            found.append(self.stored.carried.read(place, signals, metric[i:j], sensed, draws, strengths))
         return found
 
     def _add_lasting(
@@ -304,7 +306,7 @@ class Product:
         share = self.lasting[k][tile]
         found = np.ascontiguousarray(share.found[a:b, lines])
         if variance is not None:
-            carried_kernels.lay(current, variance, found, share.white[a:b])
+            carried_kernels.lay(current, variance, found, share.lasting[a:b], share.shares[lines])
         elif self.uniform:
             current += self.whole[tile, a:b, None] * found
 
@@ -385,7 +387,8 @@ class Product:
         z = normals(self.keys.reference, self.step, k * self.tiles + tile, sigma.shape, a)
         if self.beside:
             share = self.beside[k][tile]
-            z = share.found[a:b] + np.sqrt(share.white[a:b, None]) * z
+            fresh = np.maximum(1 - share.lasting[a:b, None] * share.shares, 0)
+            z = share.found[a:b] + np.sqrt(fresh) * z
         return (sigma * z).astype(self.driven.dtype, copy=False)
 
     def _move_devices(self) -> None:

@@ -23,7 +23,7 @@ Processes are moved on by whole multiples of a fourth of tau, from a phase of it
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -35,6 +35,7 @@ from hw_models.errors import ChipError
 from hw_models.kernels.carried import MOST
 from hw_models.kernels.random import key, normals
 from hw_models.laws.spectrum import WHITE, Spectrum
+from hw_models.reading import Entries
 
 FAST = 3.0
 """Sweeps over the time constant of a process from which it counts as white."""
@@ -87,7 +88,9 @@ class SlowNoise:
     Attributes
     ----------
     active : bool
-        Whether read noise has a time at all.
+        Whether read noise has a time at all, that of traps included.
+    banded : bool
+        Whether its processes do.
     classes : Classes
         As of the last move.
     rest : float
@@ -98,7 +101,9 @@ class SlowNoise:
         self.devices, self.clock = devices, clock
         device = devices.device
         self.law = device.noise
-        self.active = clock.passes and device.read_noise > 0 and self.law.band(device, 0.0) is not None
+        banded = device.read_noise > 0 and self.law.band(device, 0.0) is not None
+        self.active = clock.passes and (banded or device.rtn_share > 0)
+        self.banded = banded
         self.key = key(*devices.place, "slow noise")
         self.classes, self.rest = NOTHING, 1.0
         self.moved: dict[int, float] = {}
@@ -117,7 +122,7 @@ class SlowNoise:
             return
         if math.isnan(self.edge) or not self.edge / 4 <= self.clock.batch <= self.edge * 4:
             self.edge = self.clock.batch
-        band = self.law.band(self.devices.device, age)
+        band = (self.law.band(self.devices.device, age) if self.banded else None) or WHITE
         self.classes = classified(band, self.clock.interval, self.edge)
         self.rest = max(1.0 - self.classes.share(self.classes.slow), 0.0)
         self.batches, now = self.clock.batches, self.devices.now
@@ -179,17 +184,17 @@ class SlowNoise:
         }
         return about, [self.processes[k] for k in numbers]
 
-    def load(self, about: Mapping[str, object], matrices: Iterator[Array]) -> None:
+    def load(self, about: Entries, matrices: Iterator[Array]) -> None:
         """Take over :meth:`state`, its matrices flat one after the other."""
         own = self.devices
         shape = (own.slices * own.sides, own.shape[0] + own.references, own.shape[1])
         self.processes, self.moved = {}, {}
-        for k, when in about["processes"]:  # type: ignore[attr-defined]
+        for k, when in about["processes"]:
             values = next(matrices)
             if values.size != math.prod(shape):
                 raise ChipError(f"{own.place[1]}: slow noise of {values.size} devices, the crossbar has {shape}")
             self.processes[int(k)], self.moved[int(k)] = values.reshape(shape), float(when)
-        self.moves, self.batches = int(about["moves"]), int(about["batches"])  # type: ignore[call-overload]
+        self.moves, self.batches = int(about["moves"]), int(about["batches"])
         edge = about["edge"]
-        self.edge = math.nan if edge is None else float(edge)  # type: ignore[arg-type]
+        self.edge = math.nan if edge is None else float(edge)
         self._sum = None

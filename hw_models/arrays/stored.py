@@ -17,14 +17,15 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from hw_models.arrays.carried import Carried
+from hw_models.arrays.carried import Carried, Strengths
 from hw_models.arrays.device_noise import DeviceNoise
 from hw_models.arrays.loads import Loads, loads
 from hw_models.arrays.parts import CrossbarParts
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.programming import PROGRAMMING, Array, Devices
-from hw_models.arrays.slow_noise import SlowNoise
+from hw_models.arrays.slow_noise import FAST, SLOW, SlowNoise
 from hw_models.arrays.tiles import Tiles
+from hw_models.arrays.traps import TrappedDevices
 from hw_models.clock import Clock
 from hw_models.errors import ChipError
 from hw_models.kernels.blocks import Run
@@ -57,9 +58,11 @@ class StoredWeights:
         self.devices = Devices(parts, shape, seed, name, dtype)
         self.time, self.wrote_at, self.built = clock or Clock(), 0.0, -1
         self.noise = SlowNoise(self.devices, self.time)
-        self.carried, self.by_device = Carried(self.noise, self.dtype), DeviceNoise(self.noise)
-        self.tiles = Tiles(self.devices, self.noise)
-        noisy, fixed = self.device.read_noise > 0, self.layout.weight_range is not None
+        self.traps = TrappedDevices(self.devices)
+        self.carried = Carried(self.noise, self.dtype)
+        self.by_device = DeviceNoise(self.noise, self.traps)
+        self.tiles = Tiles(self.devices, self.noise, self.traps)
+        noisy, fixed = self.device.noisy or self.devices.heat.noise > 0, self.layout.weight_range is not None
         wears = self.device.leak > 0 or self.device.disturb > 0
         self.shifts = self.device.phase_drift != 0 or self.device.nudge_shift != 0
         physical = self.devices.writes or self.devices.bends or self.device.ages or noisy or fixed
@@ -239,7 +242,8 @@ class StoredWeights:
         if self.time.passes and self.programmings and not self.ideal and self.built != self.time.batches:
             waited = self.clock + self.ahead + self._passed - self.devices.now
             held = self.devices.wired and not self.tiles.kept  # every solution of wires takes long
-            if (self.noise.active and not held) or (self.device.ages and waited > STEP * self._youth()):
+            aged = self.device.ages and waited > STEP * self._youth()
+            if aged or (self.noise.active and not held):
                 self._build(solve=False)
 
     def _youth(self) -> float:
@@ -251,7 +255,7 @@ class StoredWeights:
     def aside(self) -> Iterator[None]:
         """Let time pass inside, and be as old as before afterwards, with the same noise."""
         kept = self.planes, self.compensation, self.devices.now, self.built, self.wrote_at, self._metrics
-        with self.noise.aside(), self.carried.aside(), self.by_device.aside():
+        with self.noise.aside(), self.carried.aside(), self.by_device.aside(), self.traps.aside():
             try:
                 yield
             finally:
@@ -284,10 +288,33 @@ class StoredWeights:
             now, self.built = self.clock + self.ahead + self._passed, self.time.batches
         self.devices.now = now
         self.noise.move(self.devices.now - self.devices.since)
+        self._move_traps()
         self.planes, self._metrics = [], {}
         self.tiles.allot()
         self.planes, ratio = self.tiles.planes(self._held, self._fresh, self.programmings, solve, self.run)
         self.compensation = ratio if self.device.drift_compensation else 1.0
+
+    def _move_traps(self) -> None:
+        """Let traps go on to the moment of the reads, and sort them by the durations of the chip."""
+        if self.traps.acts and self.time.passes:
+            self.traps.move(self.devices.now, SLOW * self.noise.edge, self.time.interval / FAST)
+
+    def trapped(self, way: str, k: int, lines: tuple[int, int]) -> Strengths | None:
+        """Return what traps add to the noise of a slice in a direction, driven on these lines; None without any.
+
+        ``reference`` is of the reference lines of the forward one, whose traps are white.
+        """
+        if not self.traps.acts or way == "reference":
+            return None
+        own, plane = slice(*lines), self.planes[k]
+        if plane.variance is None:
+            return None
+        whole = plane.variance[:, own].sum(1) if way == "forward" else plane.variance[own].sum(0)
+        taus, found = self.traps.binned(k, way, self.devices.unit, lines)
+        all_traps = self.traps.total(k, way, self.devices.unit, lines)
+        whole = np.maximum(whole.astype(np.float64), 1e-30)
+        heat = np.maximum(1 - all_traps / whole, 0)
+        return Strengths(tuple(range(100, 100 + len(taus))), taus, found / whole, heat)
 
     @property
     def stored(self) -> Array:

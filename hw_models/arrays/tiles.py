@@ -30,6 +30,7 @@ from hw_models.arrays.bent_wires import BentTile
 from hw_models.arrays.planes import Plane, Side
 from hw_models.arrays.programming import BLOCK, Array, Devices
 from hw_models.arrays.slow_noise import SlowNoise
+from hw_models.arrays.traps import TrappedDevices
 from hw_models.kernels.blocks import Run, blocks
 from hw_models.laws.curves import Seconds
 
@@ -55,14 +56,18 @@ class Tiles:
         The devices.
     noise : SlowNoise
         What of their read noise lasts.
+    traps : TrappedDevices
+        Those that have a trap.
     """
 
-    def __init__(self, devices: Devices, noise: SlowNoise) -> None:
+    def __init__(self, devices: Devices, noise: SlowNoise, traps: TrappedDevices) -> None:
         self.noise = noise
         self.devices, self.layout, self.wires, self.device = devices, devices.layout, devices.wires, devices.device
         self.law = self.device.noise
-        self.uniform = self.law.uniform and not devices.wired
-        noisy = self.device.read_noise > 0
+        self.traps, self.heat = traps, devices.heat.noise
+        noisy = self.device.noisy or self.heat > 0
+        self.beside = traps.acts or self.heat > 0
+        self.uniform = self.law.uniform and not devices.wired and not self.beside
         self.bent = devices.wired and not self.device.current_voltage.linear
         self.lined = noisy and devices.wired and not self.bent
         fast = noisy and not self.lined and not self.bent
@@ -90,7 +95,7 @@ class Tiles:
             Runs blocks of outputs.
         """
         own = self.devices
-        bent = own.bends or (fresh and own.writes) or bool(self.noise.classes.slow)
+        bent = own.bends or (fresh and own.writes) or bool(self.noise.classes.slow) or self.traps.acts
         factors = own.targets(held[:1, :1])[1]
         found = [self._empty(held, bent, k, float(factor)) for k, factor in enumerate(factors)]
         if not (bent or self.varied or self.exact):
@@ -189,13 +194,17 @@ class Tiles:
 
         Of what is drawn device by device it is in the draws.
         """
-        if not self.device.read_noise:
+        if not (self.device.read_noise or self.beside):
             return now, now
-        sigma = self._sigma(before, now, numbers)
+        sigma, level, more = self._sigma(before, now, numbers), now, now * np.float32(self.heat)
+        if self.traps.acts:
+            moved, variance = self.traps.found(where, numbers, now)
+            level, more = (now, more) if self.by_device else (now + moved, more + variance)
         slow = None if self.by_device else self.noise.perturbation(where, numbers)
-        if slow is None:
-            return self.law.moments(now, sigma)
-        return self.law.moments(now + sigma * slow, sigma * np.float32(math.sqrt(max(self.noise.rest, 0.0))))
+        if slow is not None:
+            level, sigma = level + sigma * slow, sigma * np.float32(math.sqrt(max(self.noise.rest, 0.0)))
+        mean, variance = self.law.moments(level, sigma)
+        return mean, variance + more if self.beside else variance
 
     def _sigma(self, before: Array, now: Array, numbers: Array) -> Array:
         """Return the standard deviations of reads at the devices."""

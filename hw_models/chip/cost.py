@@ -133,6 +133,8 @@ class Cost(Part):
     """A whole product, where ``timing`` says none of its durations."""
     synapse_time: Known | None = at("bill", "s", None)
     """Events: one at one synapse of a core, one behind the other."""
+    cores: Count = at("bill", "cores", 1)
+    """Events: cores over which the synapses of an array are spread, side by side."""
     barrier_time: Known | None = at("bill", "s", None)
     """Events: agreeing that a step is over."""
     node: Known | None = at("bill", "nm", None)

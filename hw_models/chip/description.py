@@ -25,7 +25,7 @@ from hw_models.chip.converter import ADC, DAC, Converter
 from hw_models.chip.cost import Cost
 from hw_models.chip.device import Device
 from hw_models.chip.events import Events
-from hw_models.chip.fields import Count, Idle, Part, at, leaves_of, silenced
+from hw_models.chip.fields import Count, Idle, Part, Positive, at, leaves_of, silenced
 from hw_models.chip.layout import Layout
 from hw_models.chip.learning import Pulse, Update
 from hw_models.chip.nudged import Nudged
@@ -34,6 +34,7 @@ from hw_models.chip.timing import Timing
 from hw_models.chip.transposed import Transposed
 from hw_models.chip.wires import Wires
 from hw_models.errors import ChipError
+from hw_models.laws.heat import Heat, hurry, thermal_noise
 from hw_models.laws.mapping import zero_and_reach
 from hw_models.laws.read_noise import AGEING
 from hw_models.reading import Entries, Page
@@ -97,6 +98,9 @@ class Chip(Part):
     """Event-driven array."""
     nudged: Nudged = at("read", default=Nudged())
     """How nudged phases are computed."""
+    temperature: Positive | None = at("read", "K", None)
+    """Of the devices: thermal noise of reads, where ``device.read_voltage`` and ``timing.integration`` say their size,
+    and the onset of drift, where ``device.drift_activation`` says how. Unset, neither goes by it."""
     timing: Timing = at("step", default=Timing())
     """How long things take."""
     cost: Cost = at("bill", default=Cost())
@@ -122,7 +126,18 @@ class Chip(Part):
         converters = (self.dac, self.adc, self.attention.state)
         drawn = any(converter.stochastic or converter.noise for converter in converters)
         paced = isinstance(self.timing.tau, dict)  # a layer that takes less than a step is not where it wants to be
-        return bool(drawn or self.device.read_noise or self.neuron.state_noise or paced)
+        read = self.device.noisy or self.heat.noise > 0
+        return bool(drawn or read or self.neuron.state_noise or paced)
+
+    @property
+    def heat(self) -> Heat:
+        """What the temperature does to devices; see :mod:`hw_models.laws.heat`."""
+        own, device = self.temperature, self.device
+        if own is None:
+            return Heat()
+        read = self.timing.integration > 0 and device.read_voltage is not None
+        noise = thermal_noise(own, self.timing.integration, device.read_voltage or 1.0) if read else 0.0
+        return Heat(noise, hurry(own, device.drift_activation, device.drift_temperature))
 
     @property
     def shifts(self) -> bool:
@@ -166,10 +181,10 @@ class Chip(Part):
         if self.substrate != "crossbar" or self.update.scheme != "digital":
             return frozenset(found)
         in_us = any(device.programming_noise) or device.resolution > 0 or self.wires.r_word > 0 or self.wires.r_bit > 0
-        in_us = in_us or (device.read_noise > 0 and device.noise.uniform)
+        in_us = in_us or (device.read_noise > 0 and device.noise.uniform) or self.heat.noise > 0
         drifts = device.age > 0 and max(device.drift_mean[3], device.drift_spread[3]) > 0
         own = self.transposed.mismatch or 0.0
-        shares = (device.mismatch, own, device.g_min_spread, device.g_max_spread, device.read_noise)
+        shares = (device.mismatch, own, device.g_min_spread, device.g_max_spread, device.read_noise, device.rtn_share)
         by_share = drifts or any(shares)
         found |= set() if in_us or (by_share and device.g_min) else {"device.g_max"}
         found |= set() if in_us or by_share else {"device.g_min"}
@@ -269,7 +284,7 @@ class Chip(Part):
             self.idle(none, "crossbar", "device", "wires", "dac", "adc", "transposed")
             self.idle("on crossbars: event-driven arrays learn by 'digital', with every update", "update")
             self.idle("on crossbars: event-driven arrays have a digital attention unit", "attention.kind")
-            self.idle("on crossbars: event-driven arrays send what has changed anyway", "nudged")
+            self.idle("on crossbars: event-driven arrays send what has changed anyway", "nudged.drive", "nudged.paths")
             self.idle(none, *(f"timing.{name}" for name in ("dac", "integration", "adc", "pulse", "row")))
         else:
             self.idle("with substrate = 'event_driven'", "events")
@@ -283,8 +298,12 @@ class Chip(Part):
                 self.idle(f"{written}: others are written anew", "device.leak")
         else:
             self.idle("with update.scheme digital, which programs rows anew", "timing.row", "crossbar.follow_weights")
-        if not self.device.read_noise:
-            self.idle("with device.read_noise above 0", "crossbar.exact_noise")
+        noisy = self.device.noisy or self.heat.noise
+        if not noisy:
+            self.idle("with noise of devices, device.read_noise or rtn_share above 0", "crossbar.exact_noise")
+        if not (noisy or any(each.noise or each.stochastic for each in (self.dac, self.adc))):
+            self.idle("with noise of devices, or converters with noise or stochastic rounding", "crossbar.repeats")
+        self._check_heat()
         if not self.calibrates:
             self.idle("where a range is calibrated", "calibration_every")
         if "crossbar.weight_headroom" in self.unseen:
@@ -295,6 +314,8 @@ class Chip(Part):
             what = f"update.write_threshold = {self.update.write_threshold}"
             alone = f"devices that are left alone {wears} by histories of their own"
             raise ValueError(f"{what}: {alone}, set device.{wears} = 0")
+        if not self.redraws:
+            self.idle("where products or states that are read again differ", "nudged.mean_sweeps")
         if self.transposed.devices == "same":
             self.idle("with transposed.devices own", "nudged.paths")
         if self.nudged.increments:
@@ -305,6 +326,16 @@ class Chip(Part):
         if self.crossbar.mapping == "offset":
             self._check_offset()
         return self
+
+    def _check_heat(self) -> None:
+        """Refuse a temperature that nothing goes by, and what goes by none."""
+        device = self.device
+        drifts = device.drifts and device.age > 0
+        if self.temperature is None or not drifts:
+            self.idle("with a temperature and a drift that has an age", "device.drift_activation")
+        if not (self.heat.noise or (drifts and device.drift_activation)):
+            reads, drift = "device.read_voltage and timing.integration", "device.drift_activation and a drift"
+            self.idle(f"with {reads}, or with {drift}", "temperature")
 
     def _check_age(self) -> None:
         """Refuse a drift that has no time, and a time in which nothing happens."""
@@ -333,8 +364,8 @@ class Chip(Part):
             differing = "ADCs that differ, by gain_spread, offset_spread, inl_spread or dnl"
             self.idle(f"with timing.adc or {differing}", "adc.columns")
         wired = self.wires.r_word > 0 or self.wires.r_bit > 0
-        if device.iv != "sinh":
-            self.idle("with device.iv sinh", "device.read_voltage")
+        if device.iv != "sinh" and not self.heat.noise:
+            self.idle("with device.iv sinh, or with temperature and timing.integration", "device.read_voltage")
         if device.iv == "linear":
             self.idle("with device.iv sinh or cubic", "dac.encoding")
         elif dac.bits is None and dac.range is None:

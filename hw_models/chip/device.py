@@ -91,6 +91,20 @@ class Device(Part):
     """Shortest and longest time constant of 1/f noise: with a clock, :mod:`hw_models.chip.timing`, reads share what is
     slower than the time between them. Unset, noise is fresh in every read; law pcm has a band of its own, from twice
     read_time to the age and drift_start."""
+    rtn_share: Share = at("device", default=0.0)
+    """Share of devices with a trap that makes random telegraph noise; see :mod:`hw_models.laws.telegraph`."""
+    rtn_amplitude: Share = at("read", "g", 0.05)
+    """What a trap takes of the conductance when it is filled, at g_max."""
+    rtn_exponent: NonNegative = at("read", default=0.0)
+    """Growth of that share for lower conductances, (g/g_max)^-exponent."""
+    rtn_amplitude_spread: NonNegative = at("device", default=0.0)
+    """Spread of the logarithm of that share from trap to trap."""
+    rtn_capture: Positive = at("read", "s", 1e-3)
+    """Mean time until an empty trap captures, in the middle of its spread."""
+    rtn_emission: Positive = at("read", "s", 1e-3)
+    """Mean time until a filled trap emits, in the middle of its spread."""
+    rtn_decades: NonNegative = at("device", "decades", 0.0)
+    """Decades over which both times of a trap spread together, from trap to trap."""
     drift_mean: Four = at("programming", default=(0.0, 0.0, 0.0, 0.0))
     """Mean of the drift exponent nu: clip(a ln(g/g_max) + b, low, high) as (a, b, low, high)."""
     drift_spread: Four = at("programming", default=(0.0, 0.0, 0.0, 0.0))
@@ -101,6 +115,10 @@ class Device(Part):
     """The same of the standard deviation."""
     drift_start: Positive = at("programming", "s", 20.0)
     """t0 of g (1 + t/t0)^-nu."""
+    drift_activation: NonNegative = at("read", "eV", 0.0)
+    """Activation energy of the onset of drift: at the chip's temperature drift_start is exp(E/k (1/T - 1/T0)) of it."""
+    drift_temperature: Positive = at("read", "K", 300.0)
+    """T0, at which drift_start holds."""
     age: NonNegative = at("read", "s", 0.0)
     """t: time from the last write of a device to its reads, on a chip that is deployed, evaluated or compared. While a
     chip trains, devices are read as soon as they are written: each pulse or reprogramming starts the time anew, and
@@ -131,6 +149,11 @@ class Device(Part):
     """Share of devices stuck at g_max."""
     pulse: Pulse = at("update", default=Pulse())
     """Response to pulses."""
+
+    @property
+    def noisy(self) -> bool:
+        """Whether reads are noisy by the device itself."""
+        return self.read_noise > 0 or self.rtn_share > 0
 
     @property
     def drifts(self) -> bool:
@@ -194,6 +217,13 @@ class Device(Part):
             self.idle("with a drift exponent, drift_mean or drift_spread", *above, "drift_compensation")
 
     def _check_idle_noise(self) -> None:
+        if not self.rtn_share:
+            parts = ("amplitude", "exponent", "amplitude_spread", "capture", "emission", "decades")
+            self.idle("with rtn_share above 0", *(f"rtn_{part}" for part in parts))
+        elif not self.rtn_amplitude:
+            raise ValueError("rtn_amplitude = 0: with rtn_share it should be above 0")
+        if not self.drift_activation:
+            self.idle("with drift_activation", "drift_temperature")
         if not self.programming_noise:
             self.idle("with programming_noise", "programming_noise_g_max", "programming_noise_fresh")
         if not self.programming_noise_fresh:

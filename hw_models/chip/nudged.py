@@ -27,7 +27,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from hw_models.chip.fields import Part, at
+from hw_models.chip.fields import Count, Part, at
 
 
 class Nudged(Part):
@@ -40,6 +40,10 @@ class Nudged(Part):
     paths: Literal["own", "exchanged"] = at("read", default="own")
     """Increments: through the arrays of their directions, or forward through the transposed path's array and back
     through the forward path's (AsymEP), which makes up for a transposed path with other weights."""
+
+    mean_sweeps: Count = at("step", "sweeps", 1)
+    """Sweeps at the end of every phase, the free one too, whose mean state is read out and is where the next begins:
+    white noise of reads and states falls with their root. Each costs an addition per neuron, no sweep."""
 
     @property
     def increments(self) -> bool:

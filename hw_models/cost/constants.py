@@ -20,7 +20,7 @@ SCALES: Mapping[str, float] = {
     "pJ": 1e-12, "fJ": 1e-15, "nJ": 1e-9, "fF": 1e-15, "uW": 1e-6, "nm": 1e-9, "um^2": 1e-12, "mm^2": 1e-6,
 }  # fmt: skip
 """SI units in those of the constants; what is not here is in SI units already."""
-CHOICES = frozenset({"coding", "lines", "phase_bits", "core_includes", "adc_lines"})
+CHOICES = frozenset({"coding", "lines", "phase_bits", "core_includes", "adc_lines", "cores"})
 """What says how a chip works rather than what it takes."""
 
 

@@ -105,7 +105,7 @@ def phases(tally: Tally, constants: Constants, network: Stages, names: Sequence[
 
 
 def _reads(tally: Tally, constants: Constants, name: str, way: str, phase: str) -> tuple[float, float]:
-    """Return how often an array was read, and the seconds that took; all synapses of events are on one core."""
+    """Return how often an array was read, and the seconds that took; synapses of a core take events in turn."""
     number = seconds = 0.0
     for done, count in tally.rows():
         if done.part != name or done.phase != phase or not count:
@@ -114,7 +114,7 @@ def _reads(tally: Tally, constants: Constants, name: str, way: str, phase: str) 
             reads = count / arrays(constants.chip, done.shape)
             number, seconds = number + reads, seconds + reads * product(constants, done.shape, way)
         elif done.operation == f"synaptic {way}":
-            seconds += count * (constants.value("synapse_time") or 0.0)
+            seconds += count * (constants.value("synapse_time") or 0.0) / (constants.value("cores") or 1)
     return number, seconds
 
 

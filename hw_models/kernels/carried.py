@@ -42,27 +42,31 @@ def _cosine(x, own, other, norm, metric):
 
 
 @kernel
-def lay(current, variance, found, white):
-    """Add sqrt(variance) found to currents and leave the white share (rows,) of the variance, in place; (rows, n)."""
+def lay(current, variance, found, lasting, shares):
+    """Add sqrt(variance) found to currents and leave variance (1 - lasting shares), in place.
+
+    All (rows, n) but lasting (rows,) and shares (n,), float32; see :func:`carry`.
+    """
     real = current.dtype.type
     for row in range(current.shape[0]):
-        line, spread, noise, share = current[row], variance[row], found[row], real(white[row])
+        line, spread, noise, common = current[row], variance[row], found[row], lasting[row]
         for i in range(line.shape[0]):
             line[i] += np.sqrt(spread[i]) * real(noise[i])
-            spread[i] *= share
+            spread[i] *= real(max(1 - common * shares[i], F(0)))
 
 
 @kernel(fastmath=VECTOR)
-def carry(x, metric, kept, weights, times, before, key, step, tile, out, white):
+def carry(x, metric, kept, weights, times, before, key, step, tile, out, lasting):
     r"""Move the noise of one tile on to a read, and write what of it the read finds.
 
     Of every process k, sample b and line i, u is the noise of unit variance of the signal a that it is kept of. With
     :math:`\langle x, y\rangle = \sum_j m_j x_j y_j`, :math:`c = \langle x, a\rangle / |x||a|`, and normals n,
 
     .. math:: u \leftarrow a_k u + \sqrt{1 - a_k^2}\, n,
-              \qquad out_{bi} = c_b \sum_k w_{ki} u_{kbi}, \qquad white_b = 1 - c_b^2 \sum_k w_k^2
+              \qquad out_{bi} = c_b \sum_k w_{ki} u_{kbi}, \qquad lasting_b = c_b^2
 
-    with the decay a over the time since u was moved. What x has beside a is new, and left to the caller as white noise.
+    with the decay a over the time since u was moved. What x has beside a is new, and left to the caller as
+    white noise, of variance :math:`1 - c_b^2 \sum_k w_{ki}^2`.
     Below :math:`c^2 = 1/2` noise is kept of x from then on, :math:`u \leftarrow c u + \sqrt{1 - c^2} n`. A sample that
     has had no signal begins where the one before it on the same copy of the chip is, :math:`u \leftarrow a c u' +
     \sqrt{1 - a^2 c^2} n` with the decay a over the time between the two and the cosine c of their signals; so do the
@@ -88,7 +92,7 @@ def carry(x, metric, kept, weights, times, before, key, step, tile, out, white):
         Of the last samples of the batch before, one for each copy of the chip, and a from there.
     key, step, tile
         Of the draws.
-    out, white : (rows, n), (rows,), float32
+    out, lasting : (rows, n), (rows,), float32
         See above.
     """
     real = x.dtype.type
@@ -99,10 +103,9 @@ def carry(x, metric, kept, weights, times, before, key, step, tile, out, white):
     old_anchor, old_norm, old_latent, old_decay = before
     copies = old_norm.shape[0]
     due, decay, apart = np.empty(count, np.int64), np.empty(count, np.float32), np.empty(count, np.float32)
-    number, share = 0, F(0)
+    number = 0
     for k in range(count):
         apart[k] = np.exp(-pause / taus[k])
-        share += weights[k, 0] * weights[k, 0]
         passed = np.floor((now - moved[k]) / (fine * taus[k])) * fine * taus[k]
         if passed > 0:
             due[number], decay[number] = k, np.exp(-passed / taus[k])
@@ -164,4 +167,4 @@ def carry(x, metric, kept, weights, times, before, key, step, tile, out, white):
             turned[copy] = False
         for i in range(n):
             line[i] = cosine * total[row, i]
-        white[row] = max(1 - cosine * cosine * share, F(0))
+        lasting[row] = cosine * cosine

@@ -106,7 +106,7 @@ class Engine(Wiring):
         self.optimiser = substrate.optimiser
         self.redraws, self.level = substrate.redraws, substrate.level
         self.time_constant, self.check_every = substrate.time_constant, substrate.check_every
-        self.shifts = substrate.shifts
+        self.shifts, self.averages = substrate.shifts, substrate.averages
 
     # Devices and draws of a chip; exact arithmetic has none.
 
@@ -299,7 +299,8 @@ class Engine(Wiring):
         """
         found, below = {}, self.substrate.below
         first = pairs[0]
-        self.substrate.held(2 * len(pairs))
+        nulls, zeros = (sum(pair.null is not None for pair in pairs), sum(pair.free is not None for pair in pairs))
+        self.substrate.held(2 * (len(pairs) + nulls), 2 * zeros)
         span = first.span / first.share
         factors = [1.0, *(pair.share / pair.span * span for pair in pairs[1:])]
         held: dict[int, dict[str, object]] = {}

@@ -138,7 +138,7 @@ class Part(Protocol):
         return 0.0
 
     def ranges(self) -> dict[str, float]:
-        """Return calibrated full scales, by the table of the chip and the place: ``"adc dense_1 forward"``."""
+        """Return full scales that were found, by the table of the chip and the place: ``"adc dense_1 forward"``."""
         return {}
 
 
@@ -158,8 +158,8 @@ class Timeless(Part):
     def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
         """Sweep."""
 
-    def held(self, phases: int) -> None:
-        """Hold the states of phases."""
+    def held(self, phases: int, zeros: int) -> None:
+        """Hold the states of phases, and of as many zeros."""
 
     def closed(self) -> None:
         """End the samples of a batch."""
@@ -203,6 +203,10 @@ class Array(Part, Protocol):
 
     def conducting(self) -> np.ndarray:
         """Return the weights that products have as their mean, (out, in)."""
+        ...
+
+    def paths(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return mean weights of forward and transposed products, (out, in), where they are of arrays of their own."""
         ...
 
 
@@ -334,6 +338,8 @@ class Substrate(Part, Protocol):
     """Steps in which states relax, 1 for at once; the time step of a schedule is divided by it."""
     check_every: int
     """Default number of sweeps between looks at the tolerance."""
+    averages: int
+    """Sweeps at the end of a phase whose mean is its state."""
     increments: Increments | None
     """What nudged phases read where arrays are driven with changes of the free state; None drives with states."""
     shifts: bool
@@ -357,8 +363,8 @@ class Substrate(Part, Protocol):
         """Let a sweep pass: groups of layers, the products that each layer reads, and the time step."""
         ...
 
-    def held(self, phases: int) -> None:
-        """Let the states of so many phases be held or read for an update."""
+    def held(self, phases: int, zeros: int) -> None:
+        """Let the states of so many phases be held or read for an update, and zeros where a read-out subtracts them."""
         ...
 
     def closed(self) -> None:

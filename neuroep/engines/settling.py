@@ -8,6 +8,8 @@ time, :math:`s \leftarrow s + dt\,(\nabla G^*(u) - s)`.
 A layer whose neighbours have not moved since its own update is at its minimiser already and is not computed again,
 unless the engine's reads are noisy and another read would give another state.
 
+On a chip whose ``nudged.mean_sweeps`` says so, a phase ends with the mean of the states after its last sweeps.
+
 A phase is an iterator of states, :class:`Settling`, and :func:`settle` a loop over it. Whatever wants to see or use the
 states on the way iterates itself. It ends by the rule of :mod:`neuroep.engines.stopping`.
 """
@@ -15,7 +17,8 @@ states on the way iterates itself. It ends by the rule of :mod:`neuroep.engines.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -39,6 +42,7 @@ class SettlingEngine(Protocol):
     check_every: int
     redraws: bool
     shifts: bool
+    averages: int
     level: float
     version: int
     settle_steps: int
@@ -53,6 +57,8 @@ class SettlingEngine(Protocol):
     def rest(self, clamped: Any) -> State: ...
 
     def fork(self, state: State) -> State: ...
+
+    def mean(self, clamped: Any, states: Sequence[State]) -> State: ...
 
     def relax(self, clamped: Any, state: State, names: tuple[str, ...], schedule: Schedule) -> dict[str, Any]: ...
 
@@ -169,6 +175,7 @@ class Settling:
         self._changed: list[float] = []
         self._change = self.residual = math.inf
         self.steps, self.ended = 0, False
+        self._recent: deque[State] = deque(maxlen=engine.averages)
 
     def __iter__(self) -> Settling:
         return self
@@ -203,6 +210,9 @@ class Settling:
                 displaced = engine.displacements(self.state, moving)
                 self.residual = stopping.relative(changes, displaced, schedule.dt, engine.epsilon)
         self.ended = last or (stops and self.residual <= schedule.tolerance)
+        if engine.averages > 1:
+            self._recent.append(engine.fork(self.state))
+            self.state = engine.mean(self.clamped, self._recent) if self.ended else self.state
         return self.state
 
     def _look(self) -> Mapping[str, float]:

@@ -22,6 +22,6 @@ def twin(engine: Engine, age: float = 0.0) -> Engine:
         engine.name, network, parameters, engine.make,
         optimiser=engine.optimiser, seed=engine.seed, dtype=engine.dtype,
     )  # fmt: skip
+    made.read_at(age)  # before it takes over the devices, which would age by it otherwise
     made.load_optimiser_state(engine.optimiser_state(), engine.device_state())
-    made.read_at(age)
     return made

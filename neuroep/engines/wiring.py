@@ -6,7 +6,7 @@ What computes is :mod:`neuroep.engines.parts`; each layer sees the products of i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -104,6 +104,30 @@ class Wiring:
     def fork(self, state: State) -> State:
         """Return a state that can be moved without touching the given one."""
         return self.substrate.fork(self.network, state)
+
+    def mean(self, clamped: Clamped, states: Sequence[State]) -> State:
+        """Return the mean of states of one batch as a new one: read-outs, attention weights, what is inside neurons.
+
+        No layer is at its minimiser then.
+        """
+        found, share = self.fork(states[-1]), 1.0 / len(states)
+
+        def averaged(values: Iterable[Values]) -> Values:
+            first, *others = values
+            return share * sum(others, start=first)
+
+        for name, value in found.values.items():
+            mean = averaged(state.values[name] for state in states)
+            if self.substrate.in_place:
+                value[:] = mean  # where the read-outs into one synapse lie side by side
+            else:
+                found.values[name] = mean
+        for name, unit in self.units.items():
+            held = clamped.held[name]
+            found.weights[name] = averaged(unit.explicit(held, state.weights[name]) for state in states)
+        found.inner = {name: averaged(state.inner[name] for state in states) for name in found.inner}
+        found.stale = frozenset(found.values)
+        return found
 
     def relax(self, clamped: Clamped, state: State, names: tuple[str, ...], schedule: Schedule) -> dict[str, Values]:
         """Move the named layers from the current state of all others; return max|delta s| of each, on the device."""

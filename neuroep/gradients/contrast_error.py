@@ -35,6 +35,7 @@ from neuroep.data.batch import Batch
 from neuroep.engines import local
 from neuroep.engines.engine import Engine
 from neuroep.engines.parts import Part
+from neuroep.engines.twins import twin
 from neuroep.gradients.angles import cosine
 from neuroep.gradients.estimators import Estimator
 from neuroep.gradients.health import stuck_error
@@ -120,33 +121,38 @@ class Probe:
     """Keyed: the key of each is that of its draws."""
     yardstick: Estimator | None = None
     """What measures the exact contrasts, where it is another one: so that the bias of a larger nudge is an error."""
+    age: float = 0.0
+    """Devices are read so long after their last write [s]."""
 
     def measured(self, engine: Engine, nudge: float = 1.0) -> list[Gradient]:
         """Return the gradient of every batch with nudges so many times as large, scaled as if they were beta's own.
 
-        Nudged phases take all their sweeps, so that two measurements with the same key have the same draws.
+        Nudged phases take all their sweeps, and each measurement is of a twin of its own, so that two of them with the
+        same keys have the same draws and begin at the same time on the chip's clock. The engine stays as it is.
         """
+        engine = twin(engine, self.age)
         whole = replace(self.estimator.nudged, tolerance=0.0)
         one = replace(self.estimator, beta=self.estimator.beta * nudge, nudged=whole)
         found = [one.gradient(engine, batch, step) for step, batch in enumerate(self.batches)]
         return [{name: nudge * value for name, value in gradient.items()} for gradient in found]
 
-    def exact(self, engine: Engine) -> Engine:
-        """Return exact arithmetic with the weights as an engine's arrays conduct them."""
-        return local(engine.network, engine.conducting(), seed=engine.seed, dtype=engine.dtype)
+    def exact(self, engine: Engine, parameters: Mapping[str, np.ndarray] | None = None) -> Engine:
+        """Return exact arithmetic with the weights as an engine's arrays conduct them, or with others."""
+        weights = engine.conducting() if parameters is None else parameters
+        return local(engine.network, weights, seed=engine.seed, dtype=engine.dtype)
 
-    def wanted(self, engine: Engine) -> list[Gradient]:
-        """Return the gradient of every batch in exact arithmetic."""
-        exact, estimator = self.exact(engine), self.yardstick or self.estimator
+    def wanted(self, engine: Engine, parameters: Mapping[str, np.ndarray] | None = None) -> list[Gradient]:
+        """Return the gradient of every batch in exact arithmetic, with weights as of :meth:`exact`."""
+        exact, estimator = self.exact(engine, parameters), self.yardstick or self.estimator
         return [estimator.gradient(exact, batch, step) for step, batch in enumerate(self.batches)]
 
     def cosines(self, engine: Engine) -> dict[str, float]:
         """Return by synapse the mean cosine of the contrast as it is with the exact one, nan where that vanishes."""
-        found, wanted = self.measured(engine), self.wanted(engine)
-        return {name: _cosine(g, w) for name, g, w in _by_synapse(engine, found, wanted)}
+        return mean_cosines(engine, self.measured(engine), self.wanted(engine))
 
     def probed(self, engine: Engine) -> Probed:
         """Return what is wrong with the contrasts of an engine; two measurements of every batch, and an exact one."""
+        engine = twin(engine, self.age)
         found, null, exact = self.measured(engine), self.measured(engine, NULL), self.exact(engine)
         taken = [self.estimator.measure(exact, batch, step) for step, batch in enumerate(self.batches)]
         wanted = [exact.gradient(each.contrasts) for each in taken]
@@ -164,6 +170,11 @@ class Probe:
             outputs = engine.outputs(engine.settle(batch, self.estimator.free))
             shares.append(stuck_error(output, outputs, batch.labels))
         return float(np.mean(shares))
+
+
+def mean_cosines(engine: Engine, found: Sequence[Gradient], wanted: Sequence[Gradient]) -> dict[str, float]:
+    """Return by synapse the mean cosine of gradients of the same batches, nan where the wanted ones vanish."""
+    return {name: _cosine(g, w) for name, g, w in _by_synapse(engine, found, wanted)}
 
 
 def lost(cosines: Mapping[str, float]) -> float:

@@ -46,7 +46,7 @@ from neuroep.engines.settling import Settled
 from neuroep.engines.state import State
 from neuroep.errors import ConfigError
 from neuroep.gradients import health
-from neuroep.gradients.formulas import DRAWN, Formula, Order, check_order, formulas
+from neuroep.gradients.formulas import DRAWN, Formula, Order, check_order, check_periods, formulas
 from neuroep.learning.contrast import Contrast, Number, Pair
 from neuroep.randomness import generator
 
@@ -68,11 +68,19 @@ class Phases:
     null: dict[tuple[float, float], tuple[Settled, Settled]] = field(default_factory=dict)
     """Phases without a nudge, in the place of the plus and the minus phase of a pair of nudges."""
     again: Phases | None = None
-    """The same in the reverse order."""
+    """The same once more: in the reverse order, or in the next period."""
 
     def state(self, nudge: float) -> State:
         """Return the settled state at a nudge in units of beta, 0 for the free one."""
         return self.nudged[nudge].state if nudge in self.nudged else self.free.state
+
+    @property
+    def times(self) -> Iterator[Phases]:
+        """These phases, and those that were settled again."""
+        each: Phases | None = self
+        while each is not None:
+            yield each
+            each = each.again
 
     @property
     def settled(self) -> list[Settled]:
@@ -126,9 +134,11 @@ class Estimator:
     points: int = 2
     order: Order = "fixed"
     null: bool = False
+    periods: int = 1
 
     def __post_init__(self) -> None:
         formulas(self.kind, self.points)
+        check_periods(self.periods)
         check_order(self.kind, self.order)
         number = isinstance(self.beta, Real) and not isinstance(self.beta, bool)
         if not number or not 0 < self.beta < math.inf:
@@ -165,7 +175,8 @@ class Estimator:
         free, formula = engine.settle(clamped, self.free), self.formula(step)
         swapped = self._swapped(clamped.samples, step)
         first = self._turns(formula, swapped)
-        turns = [first] if self.order != "mirrored" else [first, _mirrored(formula)]
+        cycle = [first] if self.order != "mirrored" else [first, _mirrored(formula)]
+        turns = [turn for period in range(self.periods) for turn in _shifted(cycle, period)]
         settled = [self._nudge(engine, clamped, free, turn, record) for turn in turns]
         longest = max(phase.steps for phases in settled for phase in phases.values())
         for phases, numbers in zip(settled, turns, strict=True):
@@ -304,7 +315,7 @@ class Estimator:
 
 def pairs(formula: Formula, beta: float, phases: Phases) -> list[Pair]:
     """Return the settled states that a formula contrasts, two by two, and those that were settled again."""
-    times, found = [phases] + ([phases.again] if phases.again else []), []
+    times, found = list(phases.times), []
     for each in times:
         for plus, minus, share in formula.differences:
             span, numbers = beta * plus - beta * minus, (each.numbers.get(plus, 1), each.numbers.get(minus, 2))
@@ -324,6 +335,16 @@ def _mirrored(formula: Formula) -> dict[float, Number]:
     return {nudge: len(nudges) + place for place, nudge in enumerate(order, start=1)}
 
 
+def _shifted(cycle: list[dict[float, Number]], period: int) -> list[dict[float, Number]]:
+    """Return the numbers of the phases of a period; a free one of the formula is settled again in later ones."""
+    if not period:
+        return cycle
+    length = max(int(np.max(number)) for turn in cycle for number in turn.values())
+    free = int(any(np.max(number) == 0 for turn in cycle for number in turn.values()))
+    behind = length + (period - 1) * (length + free) + free
+    return [{nudge: _plain(np.add(number, behind)) for nudge, number in turn.items()} for turn in cycle]
+
+
 def _plain(number: Number) -> Number:
     """Return a number of all samples as a whole number."""
     return int(number) if np.ndim(number) == 0 else number
@@ -339,9 +360,10 @@ def named(
     points: int = 2,
     order: Order = "fixed",
     null: bool = False,
+    periods: int = 1,
 ) -> Estimator:
     """Return the estimator of that kind."""
-    return Estimator(kind, beta, free, nudged, seed, points, order, null)
+    return Estimator(kind, beta, free, nudged, seed, points, order, null, periods)
 
 
 @checked(ConfigError)

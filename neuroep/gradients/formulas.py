@@ -58,6 +58,8 @@ Order = Literal["fixed", "batch", "sample", "mirrored"]
 ORDERS: tuple[str, ...] = get_args(Order)
 DRAWN: tuple[str, ...] = ("batch", "sample")
 """Orders of the nudged phases, :mod:`neuroep.gradients.estimators`, and those that are drawn."""
+PERIODS = 1024
+"""Most cycles of nudged phases."""
 MOST = 16
 """Most points of a formula; see the module."""
 EXACT = 1e-9
@@ -258,6 +260,19 @@ def check_order(kind: str, order: str) -> None:
         raise ConfigError(
             f"order = '{order}': estimator '{kind}' has one nudged phase, only centred takes one; use 'mirrored'"
         )
+
+
+def check_periods(periods: int) -> None:
+    """Refuse a number of periods that is none.
+
+    Raises
+    ------
+    ConfigError
+        Naming it and what is allowed.
+    """
+    whole = isinstance(periods, int) and not isinstance(periods, bool)
+    if not whole or not 1 <= periods <= PERIODS:
+        raise ConfigError(f"periods is {shown(periods)}: allowed are whole numbers from 1 to {PERIODS}")
 
 
 def named(name: str) -> Formula:

@@ -200,7 +200,7 @@ def build_estimator(config: Config) -> Estimator:
     settings = config.estimator
     free, nudged = schedules(config)
     seed, points = config.training.seed, settings.points
-    how = (settings.kind, settings.beta, free, nudged, seed, points, settings.order, settings.null)
+    how = (settings.kind, settings.beta, free, nudged, seed, points, settings.order, settings.null, settings.periods)
     return estimators.named(*how)
 
 

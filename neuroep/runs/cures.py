@@ -131,7 +131,9 @@ def to(setting: str, new: Value, why: str, along: tuple[str, ...] = ()) -> Cure:
 HEADROOM = times("chip.crossbar.weight_headroom", 4, "weights have room to grow")
 RANGE = times("chip.crossbar.weight_range", 4, "weights have room to grow")
 INTEGERS = times("chip.events.weight_headroom", 4, "weights have room to grow")
+WRITE = to("chip.update.write_threshold", 0.05, "devices whose weight has not moved by 5 % of the range are left alone")
 FOLLOW = to("chip.crossbar.follow_weights", True, "the range is that of the largest weight at every programming")
+FOLLOW_ALL = Cure(FOLLOW.setting, FOLLOW.change, f"{FOLLOW.why}; converters follow", ("--chip.calibration_every", "10"))
 CALIBRATE = Cure(
     "chip.calibration_every",
     lambda updates: 10 if updates is None else None,
@@ -210,7 +212,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "other devices of the transposed path",
         ("transposed.devices", "transposed.mismatch", "transposed.weight_error"),
-        (EXCHANGED, to("chip.transposed.devices", "same", "both directions read the same devices")),
+        (EXCHANGED,),
     ),
     Cause(
         "other lines of the transposed path",
@@ -291,4 +293,4 @@ def cures() -> Sequence[Cure]:
     """Return all cures, for the tests that hold their settings against those that there are."""
     listed = [cure for cause in CAUSES for cure in cause.cures]
     rooms = chain.from_iterable(map(room, CALIBRATED))
-    return [*listed, *rooms, HEADROOM, RANGE, INTEGERS, FOLLOW, CALIBRATE, TRAIN, STEP, OUTPUTS]
+    return [*listed, *rooms, HEADROOM, RANGE, INTEGERS, FOLLOW_ALL, FOLLOW, CALIBRATE, WRITE, TRAIN, STEP, OUTPUTS]

@@ -26,6 +26,7 @@ from hw_models.text import lined
 from neuroep.errors import ConfigError
 from neuroep.runs import directory as runs
 from neuroep.runs.arguments import check_kind, check_overrides, check_path, whole
+from neuroep.runs.bills import quantity
 from neuroep.runs.evaluation import Evaluation
 from neuroep.runs.session import Session
 
@@ -49,19 +50,33 @@ class Deployment:
         accuracies = [found.accuracy for found in self.evaluations]
         return float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else float("nan")
 
+    @property
+    def cost(self) -> dict[str, float]:
+        """Joules, seconds and square metres of a classification, means over the seeds, where these are known."""
+        pages = [found.cost.as_dict() for found in self.evaluations if found.cost is not None]
+        names = [name for name in ("energy", "latency", "area") if pages and pages[0][name] is not None]
+        return {name: float(np.mean([page[name] for page in pages])) for name in names}
+
     def as_dict(self) -> Page:
         """Return plain values."""
         found = {str(seed): evaluation.as_dict() for seed, evaluation in zip(self.seeds, self.evaluations, strict=True)}
-        return {"chip": self.chip, "accuracy": self.accuracy, "spread": self.spread, "seeds": found}
+        bill = {"cost": self.cost} if self.cost else {}
+        return {"chip": self.chip, "accuracy": self.accuracy, "spread": self.spread, **bill, "seeds": found}
 
     def as_text(self) -> str:
-        """Return a line for each seed, and mean and spread."""
+        """Return a line for each seed, mean and spread, and what a classification takes."""
         lines = [
             f"seed {seed}: {evaluation.as_text().splitlines()[0]}"
             for seed, evaluation in zip(self.seeds, self.evaluations, strict=True)
         ]
         spread = f" +- {self.spread:.4f}" if len(self.seeds) > 1 else ""
-        return lined([*lines, f"{self.chip}: accuracy {self.accuracy:.4f}{spread} over {len(self.seeds)} seeds"])
+        lines.append(f"{self.chip}: accuracy {self.accuracy:.4f}{spread} over {len(self.seeds)} seeds")
+        bill = self.evaluations[0].cost
+        if bill is not None:
+            units = {"energy": "J", "latency": "s", "area": "m^2"}
+            told = ", ".join(f"{name} {quantity(value, units[name])}" for name, value in self.cost.items())
+            lines.append(f"classification, mean over the seeds: {told}; leaves out: {', '.join(bill.leaves_out)}")
+        return lined(lines)
 
 
 @checked(ConfigError)

@@ -47,9 +47,8 @@ PACKAGES = ("numpy", "scipy", "numba", "torch", "safetensors", "datasets", "gens
 LATER: Mapping[str, object] = {
     "estimator.points": 2,
     "estimator.order": "fixed",
-    "estimator.null": False,
-    **{"chip.nudged.drive": "states", "chip.nudged.paths": "own"},
-    "chip.crossbar.follow_weights": False,
+    **{"estimator.null": False, "estimator.periods": 1},
+    **{"chip.nudged.drive": "states", "chip.nudged.paths": "own", "chip.nudged.mean_sweeps": 1},
     **{f"chip.adc.{name}": 0.0 for name in ("gain_spread", "offset_spread", "inl", "inl_spread", "dnl")},
     **{"chip.adc.columns": 1, "chip.adc.inl_shape": "bow", "chip.device.iv": "linear", "chip.device.iv_cubic": 0.1},
     **{"chip.dac.encoding": "amplitude", "chip.dac.digit_sign": "magnitude", "chip.transposed.devices": "same"},
@@ -66,7 +65,11 @@ LATER: Mapping[str, object] = {
     "chip.readout.holds": 1,
     "chip.readout.chopping": "off",
     "chip.readout.auto_zero": "off",
-    "chip.update.write_threshold": 0.0,
+    "chip.crossbar.repeats": 1,
+    **{"chip.crossbar.follow_weights": False, "chip.update.write_threshold": 0.0},
+    **{f"chip.device.rtn_{name}": 0.0 for name in ("share", "exponent", "amplitude_spread", "decades")},
+    **{"chip.device.rtn_amplitude": 0.05, "chip.device.rtn_capture": 1e-3, "chip.device.rtn_emission": 1e-3},
+    **{"chip.device.drift_activation": 0.0, "chip.device.drift_temperature": 300.0},
 }
 """Settings that version 0.1 did not have, with the values at which its runs are theirs."""
 CHANGEABLE = frozenset(

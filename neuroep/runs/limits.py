@@ -5,21 +5,25 @@
 
 The *cost* of a limit is the share of the wanted update that does not get through, a mean over synapses, 0 to 1:
 
-===========================  ==========================================================================================
+===========================  ========================================================================================
 limit                        cost
-===========================  ==========================================================================================
+===========================  ========================================================================================
 weights at the range         share of weights at the range of their devices, which follow the update no further
 pulse trains too short       share of trains whose strongest lines ask for more slots than there are
 outputs at a bound           share of the outputs' error that passes no gradient on (``health.stuck_error``)
-what a cause costs          what the contrast's cosine with the exact one gains when the cause is taken away
+layers at a bound            share of synapses that no gradient reaches at all, in exact arithmetic either
+programming noise            digital: what exact gradients, of the conductances and of the weights meant, differ by
+                             because of it; every update draws it anew
+what a cause costs           what the contrast's cosine with the exact one gains when the cause is taken away
 readings beyond the ranges   what it gains when the same weights are programmed, and the ranges calibrated, anew
-===========================  ==========================================================================================
+===========================  ========================================================================================
 
 Cosines are those of a :class:`~neuroep.gradients.contrast_error.Probe`: a few training samples, drawn once, measured on
 a twin of the engine that training never sees. Only where more than :data:`SAID` is lost are causes taken away, one
 after the other, on chips with the weights as they are (:mod:`neuroep.runs.cures`); a chip that is fine pays the probe
 alone. Then the cures of the cause that costs most are tried on the same samples, and the first one that wins back
-:data:`ENOUGH` of its cost is named, or else the best one. Draws are keyed by the epoch: a resumed run finds the same.
+:data:`ENOUGH` of its cost is named, or else the best one. Draws are keyed by the epoch: a resumed run
+finds the same. A probe takes about as long as 8 updates, a search as 20 and the chips that it programs.
 """
 
 from __future__ import annotations
@@ -28,10 +32,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
+import numpy as np
+
 from hw_models.reading import Entries, Page
+from neuroep.engines.engine import Engine
 from neuroep.engines.twins import twin
 from neuroep.errors import DivergenceError, UserError
-from neuroep.gradients.contrast_error import Probe, Probed, lost
+from neuroep.gradients.contrast_error import Probe, Probed, lost, mean_cosines
 from neuroep.runs import building, config as configuration, cures
 from neuroep.runs.config import Config
 from neuroep.runs.cures import Cause, Cure
@@ -39,7 +46,7 @@ from neuroep.runs.session import Session
 
 SAMPLES, BATCHES = 16, 2
 """Of a probe: samples of a batch, and batches."""
-SAID = 0.05
+SAID = 0.03
 """Cost from which a limit is said."""
 ENOUGH = 0.7
 """Share of a cause's cost that a cure is to win back."""
@@ -47,6 +54,7 @@ LEARNED = 0.98
 """Training accuracy from which nothing limits learning: there is hardly an error left to learn from."""
 BEYOND = "readings beyond the ranges"
 RANGE, TRAINS, OUTPUTS = "weights at the range", "pulse trains too short", "outputs at a bound"
+LAYERS, WRITES = "layers at a bound", "programming noise"
 UNKNOWN = "the contrast"
 
 
@@ -105,7 +113,8 @@ def diagnose(
     arrays: Mapping[str, Mapping[str, float]] | None = None,
     *,
     epoch: int = 0,
-    named: Sequence[Entries] | None = None,
+    before: Entries | None = None,
+    search: bool = True,
 ) -> Diagnosis:
     """Measure what limits learning on a session's chip with its weights as they are now; the session stays as it is.
 
@@ -117,16 +126,21 @@ def diagnose(
         What the arrays told of limits while they learned, :meth:`Engine.array_health`; default what the probe saw.
     epoch : int
         Keys the draws.
-    named : sequence of mapping, optional
-        Limits of an earlier record, by which the loss is shared out; without them causes are taken away one by one.
+    before : mapping, optional
+        An earlier record, or what :meth:`Diagnosis.as_dict` returned then.
+    search : bool
+        Take causes away one by one; else what is lost now is shared out among those of ``before``, if there are any.
     """
-    probe, engine = _probe(session, epoch), twin(session.engine)
-    probed = probe.probed(engine)
-    shares = engine.array_health() if arrays is None else arrays
-    found = [*_of_arrays(session.config, shares), *_of_outputs(session.config, probed)]
+    probe = _probe(session, epoch)
+    probed = probe.probed(session.engine)
+    shares = _shares_of(session, probe) if arrays is None else arrays
+    listed = before.get("limits", ()) if before else ()
+    found = [*_of_arrays(session.config, shares), *_of_outputs(session.config, probed), _of_layers(probed, listed)]
+    found += _of_writes(session, probe)
     if probed.lost >= SAID:
-        search = _Search(session, probe, probed, shares)
-        found += search.limits() if named is None else search.again(named)
+        asked = _Search(session, probe, probed, shares)
+        known = _of_contrasts(listed)
+        found += asked.again(known, _lost_in(before)) if before and known and not search else asked.limits()
     ranked = sorted((limit for limit in found if limit.cost >= SAID), key=lambda limit: -limit.cost)
     return Diagnosis(tuple(ranked), probed)
 
@@ -139,11 +153,20 @@ def _probe(session: Session, epoch: int) -> Probe:
     return Probe(session.estimator, batches)
 
 
+def _shares_of(session: Session, probe: Probe) -> Mapping[str, Mapping[str, float]]:
+    """Return what the arrays tell of limits on the samples of a probe."""
+    engine = twin(session.engine, probe.age)
+    engine.array_health()  # of what was before
+    for step, batch in enumerate(probe.batches):
+        probe.estimator.measure(engine, batch, step)
+    return engine.array_health()
+
+
 def _of_arrays(config: Config, arrays: Mapping[str, Mapping[str, float]]) -> Iterator[Limit]:
     """Yield the limits of which the arrays tell themselves."""
     if config.chip is None or not arrays:
         return
-    crossbars = cures.RANGE, cures.FOLLOW, cures.HEADROOM
+    crossbars = cures.RANGE, cures.FOLLOW_ALL, cures.FOLLOW, cures.HEADROOM
     ranges = (cures.INTEGERS,) if config.chip.substrate == "event_driven" else crossbars
     for name, share, wanted in (
         (RANGE, "weights_at_range", ranges),
@@ -158,6 +181,59 @@ def _of_outputs(config: Config, probed: Probed) -> Iterator[Limit]:
     """Yield that outputs cannot be pulled away from their bounds."""
     where = f"{probed.stuck:.0%} of their error passes no gradient on"
     yield Limit(OUTPUTS, probed.stuck if probed.stuck > 0.5 else 0.0, where, *_cure(config, (cures.OUTPUTS,)))
+
+
+def _of_layers(probed: Probed, before: Sequence[Entries]) -> Limit:
+    """Return that no gradient reaches a synapse; what was the worst limit before has most likely put layers there."""
+    silent = [name for name, error in probed.errors.items() if error.wanted == 0]
+    if len(silent) == len(probed.errors):
+        silent = []  # no output errs, or all of them are at a bound, which is said already
+    first: Entries = before[0] if before else {"cure": "", "overrides": ()}
+    where = f"no gradient reaches {', '.join(silent)}"
+    return Limit(LAYERS, len(silent) / len(probed.errors), where, first["cure"], tuple(first["overrides"]))
+
+
+def _of_writes(session: Session, probe: Probe) -> Iterator[Limit]:
+    """Yield what programming noise costs where devices are written at every update; mismatch, which stays, does not.
+
+    The weights as they are, cut at their ranges, go to the chip anew, with its programming noise and without, and the
+    cosines of both exact gradients with that of the weights themselves are compared.
+    """
+    chip = session.config.chip
+    if chip is None or not chip.device.programming_noise or chip.update.scheme != "digital":
+        return
+    parameters = _within(session.engine)
+    meant = probe.wanted(session.engine, parameters)
+    cosines = []
+    for noise in ([], ["--chip.device.programming_noise", "[]"]):
+        config = configuration.changed(session.config, noise)
+        engine = building.build_engine(config, session.network, parameters)
+        engine.read_at(probe.age)
+        cosines.append(mean_cosines(engine, probe.wanted(engine), meant))
+    noisy, still = cosines
+    where = "cosine of the exact gradient " + ", ".join(f"{name} {value:.2f}" for name, value in noisy.items())
+    yield Limit(WRITES, lost(noisy) - lost(still), where, *_cure(session.config, (cures.WRITE,)))
+
+
+def _within(engine: Engine) -> dict[str, np.ndarray]:
+    """Return the parameters with weights cut at the range of their devices."""
+    found, ranges = engine.parameters(), engine.substrate.ranges()
+    for synapse in engine.network.synapses:
+        full = ranges.get(f"crossbar {synapse.name} weights", math.inf)
+        found[f"{synapse.name}.weight"] = np.clip(found[f"{synapse.name}.weight"], -full, full)
+    return found
+
+
+def _lost_in(record: Entries) -> float:
+    """Return what was lost as an earlier record has it, where numbers that are none are null."""
+    cosines = {name: error["cosine"] for name, error in record["contrasts"]["errors"].items()}
+    return lost({name: math.nan if value is None else value for name, value in cosines.items()})
+
+
+def _of_contrasts(before: Sequence[Entries]) -> list[Limit]:
+    """Return the limits of an earlier record that cost the contrast its direction and have a name."""
+    own = [Limit(**{**entry, "overrides": tuple(entry["overrides"])}) for entry in before]
+    return [limit for limit in own if limit.name not in (RANGE, TRAINS, OUTPUTS, LAYERS, WRITES, UNKNOWN)]
 
 
 def _cure(config: Config, wanted: Sequence[Cure]) -> tuple[str, tuple[str, ...]]:
@@ -198,17 +274,12 @@ class _Search:
         cured = self._cured(worst, fresh, gains[worst])
         return [cured if limit.name == worst.name else limit for limit in found]
 
-    def again(self, named: Sequence[Entries]) -> list[Limit]:
-        """Return limits that were named before with what is lost now, shared out as then."""
-        own = [Limit(**{**entry, "overrides": tuple(entry["overrides"])}) for entry in named]
-        own = [limit for limit in own if limit.name not in (RANGE, TRAINS, OUTPUTS)]
-        total = sum(limit.cost for limit in own)
-        if not total:
-            return [Limit(UNKNOWN, self.probed.lost, self._cosines())]
-        now = min(1.0, self.probed.lost / total)
+    def again(self, known: Sequence[Limit], then: float) -> list[Limit]:
+        """Return limits that were found when so much was lost, with what is lost now, shared out as then."""
+        now = self.probed.lost / max(then, *(limit.cost for limit in known))
         causes = {cause.name: cause for cause in cures.CAUSES}
-        places = {limit.name: self._place(causes.get(limit.name)) for limit in own}
-        return [replace(limit, cost=limit.cost * now, where=places[limit.name]) for limit in own]
+        places = {limit.name: self._place(causes.get(limit.name)) for limit in known}
+        return [replace(limit, cost=limit.cost * now, where=places[limit.name]) for limit in known]
 
     def _place(self, cause: Cause | None) -> str:
         return _shares(self._stops()) if cause is None else self._where(cause)
@@ -259,7 +330,8 @@ class _Search:
         """Return the table of the chip whose ranges would grow most if they were calibrated now, and by what factor."""
         now = self.session.engine.substrate.ranges()
         then = self.session.programmed(self.session.config).engine.substrate.ranges()
-        growth = {name: then[name] / full for name, full in now.items() if full > 0 and name in then}
+        known = [name for name, full in now.items() if full > 0 and name in then]
+        growth = {name: then[name] / now[name] for name in known if f"chip.{name.split()[0]}" in cures.CALIBRATED}
         if not growth:
             return "", 1.0
         most = max(growth, key=lambda name: growth[name])

@@ -13,7 +13,7 @@ from hw_models.chip import Chip
 from hw_models.reading import Entries
 from neuroep.data.catalogue import CATALOGUE, NAMES, OPTIONAL, DataSource, Origin
 from neuroep.errors import ConfigError
-from neuroep.gradients.formulas import MOST, Kind, Order, check_order, check_points
+from neuroep.gradients.formulas import MOST, PERIODS, Kind, Order, check_order, check_points
 from neuroep.learning.optimisers import LARGEST_RATE
 
 CHIP = "chip"
@@ -217,6 +217,8 @@ class EstimatorConfig(Section):
     order: Order = "fixed"
     """Of the nudged phases: + - (fixed), + - or - + at random for each batch or each sample of it (batch, sample;
     centred alone), + - - + (mirrored: each settled twice, and the contrasts averaged)."""
+    periods: Annotated[int, Field(ge=1, le=PERIODS)] = 1
+    """How often the nudge goes through its phases; the contrasts are averaged (a lock-in with a square wave)."""
     null: bool = False
     """Settle two phases without a nudge behind each pair, and subtract their change: an auto-zero of the whole chip."""
 

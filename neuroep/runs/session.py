@@ -255,6 +255,10 @@ class Session:
         batches = self._calibration_batches(f"calibration {update}")
         self.engine.calibrate(batches, self.estimator, ("ahead of", update))
 
+    def calibration_batch(self, purpose: str) -> Batch:
+        """Return one batch of such samples, drawn by the seed and the purpose, which keys a chip's draws."""
+        return next(self._calibration_batches(purpose)).keyed(purpose, 0)
+
     def _calibration_batches(self, purpose: str) -> Iterator[Batch]:
         """Return training samples on which a chip's converters are calibrated, drawn by the seed and the purpose.
 

@@ -9,10 +9,11 @@ written while they are calibrated and learn, and at ``device.age`` by the evalua
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,16 @@ from hw_models.reading import Entries, Page
 from hw_models.text import shown
 from neuroep.data.batch import Batch
 from neuroep.errors import CheckpointError, ConfigError, DivergenceError
-from neuroep.runs import advice, checkpoints, config as configuration, directory as runs, folders, limits, locks
+from neuroep.runs import (
+    advice,
+    checkpoints,
+    config as configuration,
+    directory as runs,
+    folders,
+    limits,
+    locks,
+    recipes,
+)
 from neuroep.runs.arguments import check_overrides, check_path
 from neuroep.runs.building import build_corpus, check_update
 from neuroep.runs.checkpoints import About, Checkpoint
@@ -38,6 +48,9 @@ if TYPE_CHECKING:
     from neuroep.data.corpus import Corpus
     from neuroep.engines.engine import Engine
 
+_log = logging.getLogger(__name__)
+FREE = "choose another, or add --resume to continue its run"
+"""What to do about a directory that holds something."""
 Report = Callable[[Entries], None]
 
 
@@ -52,6 +65,7 @@ def train(
     progress: bool = True,
     report: Report | None = None,
     corpus: Corpus | None = None,
+    recipe: str | None = None,
     diagnose: bool = True,
 ) -> Page:
     """Train a network into a run directory.
@@ -74,6 +88,9 @@ def train(
         Called with each epoch's record.
     corpus : Corpus, optional
         The data, where they are in memory already; default as the configuration says.
+    recipe : {"auto"}, optional
+        Let the toolkit choose what a chip needs to learn, see :mod:`neuroep.runs.recipes`: settings that the run's
+        configuration then holds. A run that is resumed goes on with what was chosen at its start.
     diagnose : bool
         Measure after each epoch on a chip what limits learning, :mod:`neuroep.runs.limits`; no weight depends on it.
 
@@ -95,15 +112,37 @@ def train(
     """
     _check_arguments(out, overrides, start, report, corpus)
     out, config = Path(out), _configuration(source, overrides)
-    if resume and os.path.isdir(out) and os.listdir(out):
+    goes_on = resume and os.path.isdir(out) and bool(os.listdir(out))
+    if not goes_on:
+        folders.check_free(out, FREE)
+    followed = None if recipe is None else _followed(recipe, config, overrides, out if goes_on else None, corpus)
+    if followed is not None:
+        config = configuration.changed(config, [word for each in followed for word in each.words])
+    if goes_on:
         runs.load(out)  # a directory that holds something else gets no lock
         with locks.held(out, "run"):
             run, parts, about = _resumed(config, out, corpus)
             _check_start(run, start)
             return _epochs(run, parts, about, progress, report, diagnose)
-    run, parts, about = _started(config, out, start, corpus)
+    run, parts, about = _started(config, out, start, corpus, followed)
     with locks.held(out, "run"):
         return _epochs(run, parts, about, progress, report, diagnose)
+
+
+def _followed(
+    recipe: str, config: Config, given: Sequence[str], run: Path | None, corpus: Corpus | None
+) -> list[recipes.Choice]:
+    """Return what a recipe chooses, or of a run that goes on what it chose at its start."""
+    recipes.check(recipe, config)
+    if run is None:
+        found = recipes.auto(config, given, corpus)
+        for choice in found:
+            _log.warning("recipe: %s", choice.line)
+        return found
+    chosen = runs.load(run).environment.get("recipe")
+    if chosen is None:
+        raise ConfigError(f"cannot resume '{run}' with recipe '{recipe}': it was started without one")
+    return [recipes.Choice(**choice) for choice in chosen]
 
 
 def _check_arguments(out: object, overrides: Sequence[str], start: object, report: object, corpus: object) -> None:
@@ -152,14 +191,22 @@ def _epochs(
     return record
 
 
-def _started(config: Config, out: Path, start: str | Path | None, corpus: Corpus | None) -> tuple[Run, Session, About]:
+def _started(
+    config: Config,
+    out: Path,
+    start: str | Path | None,
+    corpus: Corpus | None,
+    followed: Sequence[recipes.Choice] | None,
+) -> tuple[Run, Session, About]:
     """Build everything, calibrate a chip, then make the run directory with the initial weights."""
-    folders.check_free(out, "choose another, or add --resume to continue its run")
+    folders.check_free(out, FREE)
     check_update(config)
     weights = None if start is None else runs.load(start).checkpoint(optimiser=False)
     parts = Session.open(config, corpus=corpus, weights=weights, age=_young(config))
     about = _about(parts, epoch=0, updates=0)
-    origin = {} if start is None else {"start": str(start)}
+    origin: Page = {} if start is None else {"start": str(start)}
+    if followed is not None:
+        origin["recipe"] = [asdict(choice) for choice in followed]
     page = runs.environment({"engine": parts.engine.describe(), **_sizes(parts), **origin})
     run = runs.create(out, config, page, _checkpoint(parts.engine, about))
     return run, parts, replace(about, run=run.name)
@@ -281,11 +328,12 @@ def _remarks(parts: Session, record: Page, before: Sequence[Entries]) -> list[st
 
 
 def _limits(parts: Session, record: Page, before: Sequence[Entries]) -> Page:
-    """Return what limits learning on the chip; causes are searched for in epochs 1, 2, 4, 8 and so on."""
+    """Return what limits learning on the chip; causes are searched for in epochs 1, 4, 16 and so on, or if none are."""
     epoch, last = record["epoch"], before[-1] if before else {}
-    named = None if epoch & (epoch - 1) == 0 else last.get("limits")
+    due = epoch in {4**power for power in range(epoch.bit_length())}
     with clock() as measuring:
-        found = limits.diagnose(parts, record["arrays"], epoch=epoch, named=named)
+        how = {"epoch": epoch, "before": last if "limits" in last else None, "search": due}
+        found = limits.diagnose(parts, record["arrays"], **how)
     spent = record["seconds"]
     seconds = {"compile": round(spent["compile"] + measuring.compiling, 3), "limits": round(measuring.computing, 3)}
     return {**found.as_dict(), "seconds": spent | seconds}

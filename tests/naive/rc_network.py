@@ -1,4 +1,4 @@
-"""Slow twins of neurons that settle in continuous time: for ngspice, and as nodal equations for a stiff solver.
+"""Slow twins of neurons that settle in continuous time: a circuit for ngspice, and its nodal equations, stiffly solved.
 
 Two layers of n neurons, a and b, joined by an array of pairs of devices each way. Every neuron is an amplifier that
 sees the currents of its lines at virtual ground, cut to [0, 1] V, behind a resistor on a capacitor:

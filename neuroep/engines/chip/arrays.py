@@ -85,9 +85,11 @@ class CrossbarArray(Part):
             crossbar.freeze()
 
     def ranges(self) -> dict[str, float]:
-        """Return the calibrated ranges of DAC and ADC, by direction."""
+        """Return the calibrated ranges of DAC and ADC, by direction, and that of the weights where any is cut."""
         found = {}
         for crossbar in self._crossbars:
+            if not crossbar.ideal:
+                found[f"crossbar {crossbar.name} weights"] = crossbar.weight_range
             for place, digitiser in crossbar.converters.digitisers.items():
                 way, table = place.split(".")
                 if digitiser.converter.calibrates and digitiser.range is not None:
@@ -165,6 +167,10 @@ class CrossbarArray(Part):
     def conducting(self) -> np.ndarray:
         """Return the mean effective weights: mismatch, drift, faults and wires in."""
         return self.rule.weights()
+
+    def paths(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return mean effective weights of both paths of every crossbar that has two arrays."""
+        return [(bar.weights(), bar.other.weights()) for bar in self._crossbars if bar.other is not None]
 
     def held(self, end: str, signal: Signal) -> Signal:
         """Return what the chip holds of one end of the synapse: the signal, which is analog."""
@@ -340,6 +346,10 @@ class EventDrivenArray(Part):
     def conducting(self) -> np.ndarray:
         """Return the integer weights in units of the weight."""
         return self.array.weights()
+
+    def paths(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return nothing: both directions have the same weights."""
+        return []
 
     def health(self) -> dict[str, float]:
         """Return the share of integer weights at their largest."""

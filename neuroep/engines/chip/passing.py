@@ -36,6 +36,7 @@ class Passing:
         self.chip, self.clock = chip, clock
         self.holds_input = chip.crossbar.hold_input
         self.shared, self.digits = chip.adc.columns, serial.digits(chip.dac, chip.dac.sign == "unsigned")
+        self.repeats = chip.crossbar.repeats
         self._entering = 0.0
         self._sweeps: dict[tuple[Groups, float], float] = {}
 
@@ -77,7 +78,8 @@ class Passing:
         timing, steps = self.chip.timing, {}
         for layer, read in reads.items():
             sensed = [lines[synapse][way == "transposed"] for synapse, way in read]
-            steps[layer] = durations.step(timing, layer, dt, self.shared, sensed, self.digits)
+            times = self.repeats if durations.time_constant(timing, layer) is None else 1
+            steps[layer] = times * durations.step(timing, layer, dt, self.shared, sensed, self.digits)
         return durations.sweep(groups, steps)
 
     def held(self, phases: int) -> None:
@@ -85,7 +87,7 @@ class Passing:
         self._advance(phases * self.chip.timing.hold)
 
     def _product(self, lines: int) -> float:
-        return durations.product(self.chip.timing, self.shared, lines, self.digits)
+        return self.repeats * durations.product(self.chip.timing, self.shared, lines, self.digits)
 
     def _advance(self, seconds: float) -> None:
         if seconds:

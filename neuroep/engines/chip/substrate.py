@@ -62,6 +62,7 @@ class ChipSubstrate(ExactSubstrate):
         self._calibrated = False
         self.clock, self._lines = setting.clock, Lines()
         self.passing = Passing(chip, self.clock)
+        self.averages = chip.nudged.mean_sweeps
         if chip.nudged.increments:
             exchanged = chip.nudged.paths == "exchanged"
             self.increments = CrossbarIncrements(self._crossbars, "other" if exchanged else "own")
@@ -162,7 +163,8 @@ class ChipSubstrate(ExactSubstrate):
     def aside(self) -> Iterator[None]:
         """Let time and the noise of devices go on inside, and put both back."""
         with ExitStack() as stack:
-            for part in (*self._parts(), *([self.clock] if self.clock.passes else [])):
+            stack.enter_context(self.clock.aside())
+            for part in self._parts():
                 stack.enter_context(part.aside())
             yield
 
@@ -187,10 +189,11 @@ class ChipSubstrate(ExactSubstrate):
         if self.clock.passes:
             self.passing.swept(groups, reads, dt, self._lines)
 
-    def held(self, phases: int) -> None:
-        """Hold the states of phases."""
+    def held(self, phases: int, zeros: int) -> None:
+        """Hold the states of phases, and those of the free phase for an auto-zero, as often as the read-out does."""
         if self.clock.passes:
-            self.passing.held(phases)
+            readout = self.chip.readout
+            self.passing.held(readout.holds * (phases + (zeros if readout.auto_zero != "off" else 0)))
 
     def closed(self) -> None:
         """End the samples of a batch."""

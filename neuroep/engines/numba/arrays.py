@@ -168,6 +168,10 @@ class IdealArray(Part):
         """Return the weights themselves."""
         return self.weight
 
+    def paths(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return nothing: both directions have the same weights."""
+        return []
+
 
 def ideal(
     weight: np.ndarray,

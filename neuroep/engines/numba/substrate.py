@@ -54,6 +54,7 @@ class ExactSubstrate(Timeless):
     holds_input = True
     time_constant = 1.0
     check_every = 1
+    averages = 1
     increments: Increments | None = None
 
     def __init__(self, setting: Setting) -> None:

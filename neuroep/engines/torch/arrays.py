@@ -115,6 +115,10 @@ class TorchArray(Part):
         """Return the weights themselves."""
         return _copied(self.weight)
 
+    def paths(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return nothing: both directions have the same weights."""
+        return []
+
 
 def _copied(tensor: torch.Tensor) -> np.ndarray:
     """Return a copy on the host."""

@@ -51,6 +51,7 @@ class TorchSubstrate(Timeless):
     holds_input = True
     time_constant = 1.0
 
+    averages = 1
     increments: Increments | None = None
 
     def __init__(self, optimiser: Optimiser, device: torch.device, dtype: str) -> None:

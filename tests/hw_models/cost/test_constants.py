@@ -66,6 +66,7 @@ FIELDS: dict[str, tuple[dict[str, object], object]] = {
     "phase_step": (PULSES, 1e-7),
     "product_time": ({}, 1e-7),
     "synapse_time": ({}, 3.5e-9),
+    "cores": ({"synapse_time": 3.5e-9}, 4),
     "barrier_time": ({}, 1e-7),
     "node": (AREA, 14.0),
     "cell_area": (AREA, 8.0),
@@ -137,7 +138,7 @@ def test_the_chip_stands_before_its_components_and_units_are_those_of_the_fields
     assert made.value("dac_energy", 8) is None and made.source("dac_energy") == ""
     for name, field in Cost.model_fields.items():
         unit = said_of(field).get("unit", "1")
-        assert unit in {*SCALES, "1", "V", "s", "bit", "F^2", "lines", "hops", "pulses", "component"}, name
+        assert unit in {*SCALES, "1", "V", "s", "bit", "F^2", "lines", "hops", "cores", "pulses", "component"}, name
 
 
 def test_tables_by_bits_are_geometric_within_and_nothing_beyond():

@@ -14,7 +14,7 @@ from tests.conftest import TINY
 def opened(tmp_path, *overrides):
     path = tmp_path / "tiny.toml"
     path.write_text(TINY)
-    return Session.open(config.load(path, overrides))
+    return Session.open(config.load(path, overrides), age=0.0 if overrides else None)
 
 
 def learned(parts, steps=2):
@@ -35,7 +35,6 @@ PULSED = ("--chip", "reram", "--optimiser.kind", "sgd")
 def test_a_twin_reads_and_learns_the_same_bits_and_leaves_the_first_alone(tmp_path, chip):
     parts = opened(tmp_path, *chip)
     engine = learned(parts)
-    engine.read_at(0.0)
     before, again = everything(engine), twin(engine)
     batch = next(parts.batches("train")).keyed("twin", 0)
     measured = parts.estimator.measure(again, batch, 0)

@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 
-from neuroep.engines.twins import twin
 from neuroep.gradients import contrast_error
 from neuroep.gradients.contrast_error import NULL, Probe, lost
 from neuroep.gradients.health import stuck_error
@@ -26,7 +25,7 @@ def probed(*overrides, samples=8, batches=2):
         parts.batch("train", np.arange(k * samples, (k + 1) * samples)).keyed("test", k) for k in range(batches)
     ]
     probe = Probe(parts.estimator, keyed)
-    return probe, parts.engine, probe.probed(twin(parts.engine))
+    return probe, parts.engine, probe.probed(parts.engine)
 
 
 def test_the_ideal_chip_has_no_error_and_its_null_contrast_is_zero():

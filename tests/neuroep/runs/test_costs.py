@@ -104,6 +104,15 @@ def test_an_update_pays_for_all_phases_and_leaves_the_engine_as_it_was():
     assert found.seconds - found.latency["free"] == pytest.approx(nudged + rest)
 
 
+def test_the_transposed_paths_own_array_is_written_and_read_as_well():
+    """Written by voltage at the mean conductance of each array; latency is that of arrays side by side."""
+    volts = {name: value for name, value in PRICED.items() if name != "cost.write_energy"}
+    volts |= {"cost.write_voltage": 2.0, "cost.write_time": 1e-6}
+    one, two = (costs.learned(opened(volts | extra)) for extra in ({}, {"transposed.devices": "own"}))
+    assert two.by_part()["writes"] == pytest.approx(2 * one.by_part()["writes"], rel=0.05)
+    assert "writes of devices" not in two.leaves_out and two.by_part()["ADC"] == pytest.approx(one.by_part()["ADC"])
+
+
 def test_copies_of_a_chip_work_side_by_side():
     one, four = (costs.learned(opened(PRICED | {"timing.copies": copies})) for copies in (1, 4))
     judged = [opened(PRICED | {"timing.copies": copies}).evaluate("test").cost.seconds for copies in (1, 4)]

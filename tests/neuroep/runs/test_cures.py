@@ -68,11 +68,11 @@ def test_a_cure_changes_its_setting_and_says_how(sick, cure):
     overrides = cure.overrides(sick)
     if not overrides:
         return
-    needed = {"chip.events": ("--chip", "loihi2"), "chip.update": PULSED, "chip.device.pulse": PULSED}
+    needed = {"chip.events": ("--chip", "loihi2"), "chip.update.train": PULSED, "chip.device.pulse": PULSED}
     extra = next((more for start, more in needed.items() if cure.setting.startswith(start)), ())
     sick = config.changed(sick, extra)
     overrides = cure.overrides(sick)
-    name, text = overrides
+    name, text, *_ = overrides
     changed = config.changed(sick, overrides)
     assert name == f"--{cure.setting}" and cures.value_of(changed, cure.setting) != cures.value_of(sick, cure.setting)
     told = cure.told(sick)

@@ -80,7 +80,7 @@ ELSEWHERE = {
     "training.epochs", "training.evaluate", "training.probe",  # tests/neuroep/test_training.py
     "engine.kind", "engine.device", "engine.threads",  # tests/neuroep/engines: the same result by design
     "engine.chip_seed",  # tests/neuroep/engines/chip, with every field of a chip
-    "estimator.order", "estimator.null",  # tests/neuroep/engines/chip/test_phases.py: they cure what a chip adds
+    "estimator.order", "estimator.null", "estimator.periods",  # test_phases.py of the chip: they cure what it adds
 }  # fmt: skip
 
 

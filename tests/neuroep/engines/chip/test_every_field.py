@@ -25,6 +25,9 @@ RELAXES = {
 PCM = {"device.read_noise": 0.01, "device.read_noise_law": "pcm", "device.programming_noise": [0.3]}
 EVENTS = {"substrate": "event_driven"}
 TIMED = PCM | {"timing.integration": 1e-6}
+RTN = {"device.rtn_share": 0.5, "device.rtn_amplitude": 0.3}
+HOT = DRIFT | {"temperature": 340.0, "device.drift_activation": 0.3}
+THERMAL = {"device.read_voltage": 0.01, "timing.integration": 1e-9}
 BAND = {"device.read_noise": 0.1, "timing.integration": 1e-6}
 OFFSET = {"crossbar.mapping": "offset"}
 SLICES = {"crossbar.slices": 2, "crossbar.slice_bits": 3}
@@ -51,6 +54,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "crossbar.slice_bits": ({"crossbar.slices": 2, "crossbar.slice_bits": 3}, 2),
     "crossbar.weight_range": ({"device.levels": 16}, 2.0),
     "crossbar.weight_headroom": ({"device.levels": 16}, 2.0),
+    "crossbar.repeats": ({"device.read_noise": 0.1}, 3),
     "crossbar.follow_weights": ({"device.levels": 16}, True),
     "crossbar.hold_input": ({"device.read_noise": 0.1}, False),
     "crossbar.exact_noise": ({"device.read_noise": 0.1}, True),
@@ -73,6 +77,16 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "device.read_noise_above": (PCM | {"device.read_noise_log": [0.0, 1.0, 1.0, 1.0]}, [0.3, 3.0]),
     "device.read_time": (PCM, 1e-3),
     "device.read_noise_band": (BAND, [1e-6, 1.0]),
+    "device.rtn_share": ({}, 0.5),
+    "device.rtn_amplitude": (RTN, 0.1),
+    "device.rtn_exponent": (RTN, 0.5),
+    "device.rtn_amplitude_spread": (RTN, 0.5),
+    "device.rtn_capture": (RTN, 1e-5),
+    "device.rtn_emission": (RTN, 1e-5),
+    "device.rtn_decades": (RTN | {"timing.integration": 1e-6}, 4.0),
+    "device.drift_activation": (HOT, 0.6),
+    "device.drift_temperature": (HOT, 280.0),
+    "temperature": (THERMAL | {"temperature": 100.0}, 300.0),
     "timing.dac": (PCM, 1e-6),
     "timing.integration": (PCM, 1e-6),
     "timing.adc": (PCM, 1e-6),
@@ -153,6 +167,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "events.weight_range": (EVENTS, 0.1),
     "events.weight_headroom": (EVENTS, 2.0),
     "events.in_place": (EVENTS, True),
+    "nudged.mean_sweeps": ({"device.read_noise": 0.1}, 2),
     "nudged.paths": (OWN | {"transposed.weight_error": 0.5, "nudged.drive": "increments"}, "exchanged"),
     "dac.encoding": (CUBIC | WIRES, "pulse_width"),
     "dac.digit_bits": ({"dac.bits": 6, "adc.bits": 6}, 2),

@@ -116,8 +116,8 @@ def test_one_more_read_of_every_dense_array_and_nothing_else():
     devices = {name: array.crossbar.devices.count for name, array in engine.arrays.items() if name != "query"}
     ways = ("forward", "transposed")
     reads = {(name, f"read {way}", "nudged"): samples * n for name, n in devices.items() for way in ways}
-    others = {key: number for key, number in more.items() if key[1].split()[0] in ("dac", "adc")}
-    assert more == reads | others and len(others) == 8
+    others = {key: number for key, number in more.items() if key[1].split()[0] in ("dac", "adc", "activation")}
+    assert more == reads | others and len(others) == 12
 
 
 def test_saturated_samples_leave_the_ranges_and_later_ones_change_them():
@@ -232,3 +232,58 @@ def test_exchanged_paths_give_the_gradient_at_thirty_per_cent_antisymmetry():
                     np.testing.assert_allclose(np.linalg.norm(found), np.linalg.norm(slope), rtol=2e-3)
     assert min(value for key, value in cosines.items() if key[0] == "exchanged") > 0.999
     assert cosines["own", "dense_1", "layerwise"] < 0.995
+
+
+@pytest.mark.parametrize("way", ["forward", "transposed"])
+@pytest.mark.parametrize("exact", [False, True])
+def test_repeated_reads_are_means_of_single_ones_and_all_paid(way, exact):
+    """Against a loop over reads of a crossbar with the same draws; variance falls by n, 4 sigma."""
+    chip = {"device.read_noise": 0.5, "crossbar.exact_noise": exact, "adc.bits": 9, "adc.range": 4.0, "adc.noise": 0.01}
+    single = Crossbar(Chip.parse(nested(chip)), (5, 5), dtype="float64")
+    several = Crossbar(Chip.parse(nested({**chip, "crossbar.repeats": 4})), (5, 5), dtype="float64")
+    x, reads = np.tile(np.linspace(-1, 1, 5), (500, 1)), []
+    for bar in (single, several):
+        bar.program(np.eye(5))
+    for _ in range(4):
+        reads.append(getattr(single, way)(x))
+    found = getattr(several, way)(x)
+    np.testing.assert_allclose(found, np.mean(reads, axis=0), rtol=1e-12, atol=1e-15)
+    assert several.counters == single.counters and several.reads == 4
+    ratio = found.var(axis=0).mean() / np.mean([read.var(axis=0).mean() for read in reads])
+    assert abs(4 * ratio - 1) < 4 * np.sqrt(2 / (500 * 5))
+
+
+def test_codes_of_increments_are_counted_by_their_own_digits():
+    """Unsigned states of 8 bits go bit by bit in 8 digits, signed increments in 7."""
+    chip = {**INCREMENTS, "dac.bits": 8, "dac.range": 1.0, "dac.sign": "unsigned", "dac.digit_bits": 1, "adc.bits": 8}
+    bar = Crossbar(Chip.parse(nested(chip)), (3, 5))
+    bar.program(np.ones((3, 5), np.float32))
+    x = np.linspace(0, 1, 10, dtype=np.float32).reshape(2, 5)
+    bar.observe()
+    bar.forward(x), bar.forward(0.1 * x, increments=True)
+    bar.freeze()
+    made = bar.counters
+    assert made["dac"] == 2 * 5 * (8 + 7) and made["adc"] == 2 * 3 * (8 + 7) and made["reads"] == 2 * 30 * (8 + 7)
+
+
+@pytest.mark.parametrize("more", [{}, {"neuron.state_bits": 6}, {"attention.kind": "analog"}])
+@pytest.mark.parametrize("settings", [{}, {"settling.dt": 0.5}, {"network.readout": "flat"}])
+def test_the_state_of_a_phase_is_the_mean_of_its_last_sweeps(more, settings):
+    """Against the states of the same sweeps, added up one by one: the draws are the same, and so is the start."""
+    noisy = {"device.read_noise": 0.05, **more}
+    plain, meaned = (assembled({**noisy, "nudged.mean_sweeps": n}, settings) for n in (1, 3))
+    found = meaned.engine.settle(batch(meaned).keyed("a"), Schedule(steps=7, dt=settings.get("settling.dt", 1.0)))
+    engine = plain.engine
+    phase, states = engine.sweeps(batch(plain).keyed("a"), Schedule(steps=7, dt=settings.get("settling.dt", 1.0))), []
+    for _ in phase:
+        states.append(phase.copy())
+    unit = engine.units["attention"]
+    weights = [unit.explicit(phase.clamped.held["attention"], state.weights["attention"]) for state in states[-3:]]
+    for name, value in found.state.values.items():
+        wanted = sum(state.values[name] for state in states[-3:]) / 3
+        np.testing.assert_allclose(value, wanted, atol=1e-6, err_msg=name)
+    for name, value in found.state.inner.items():
+        np.testing.assert_allclose(value, sum(state.inner[name] for state in states[-3:]) / 3, atol=1e-6)
+    np.testing.assert_allclose(found.state.weights["attention"], sum(weights) / 3, atol=1e-6)
+    assert found.state.stale == set(found.state.values)
+    assert plain.engine.counters() == meaned.engine.counters()

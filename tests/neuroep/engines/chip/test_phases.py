@@ -94,7 +94,10 @@ def test_a_phase_settles_with_its_own_weights():
             np.testing.assert_allclose(values, other.states(wanted)[layer], atol=1e-9)
 
 
-@pytest.mark.parametrize("chip", [DRIFT, OFFSET, DRIFT | OFFSET | {"crossbar.hold_input": False}], ids=str)
+EVERYWHERE = DRIFT | OFFSET | {"crossbar.hold_input": False, "attention.kind": "analog"}
+
+
+@pytest.mark.parametrize("chip", [DRIFT, OFFSET, DRIFT | OFFSET | {"crossbar.hold_input": False}, EVERYWHERE], ids=str)
 def test_samples_that_take_turns_are_batches_that_do(chip):
     """The change of every sample is that of a batch in which all have its order; a loop over samples."""
     engine, estimator, batch = opened(chip)
@@ -260,3 +263,67 @@ def test_the_reference_engine_knows_the_orders_too(order):
     found = [gradient(each, estimator, batch) for each in (engine, reference)]
     for name, values in found[0].items():
         np.testing.assert_allclose(values, found[1][name], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fields", "order", "holds"),
+    [
+        ({}, {}, 2),
+        ({"readout.holds": 3}, {}, 6),
+        ({"readout.auto_zero": "sample"}, {}, 4),
+        ({}, {"null": True}, 4),
+        ({"readout.auto_zero": "mean", "readout.holds": 2}, {"order": "mirrored", "null": True}, 24),
+    ],
+)
+def test_holds_take_their_time(fields, order, holds):
+    """A hold for each phase, for each time it is held, for each zero, and for phases without a nudge."""
+    chip = OFFSET | {"readout.hold_noise": 1e-3, "timing.hold": 1e-6} | fields
+    engine, estimator, batch = opened(chip)
+    estimator, clamped = replace(estimator, **order), engine.clamp(batch)
+    phases = estimator.settle(engine, clamped, 0)
+    before = engine.substrate.clock.within
+    engine.contrasts(clamped, estimators.pairs(estimator.formula(0), estimator.beta, phases))
+    assert engine.substrate.clock.within - before == pytest.approx(holds * 1e-6)
+
+
+MEMORY = {"update.scheme": "mixed_precision", "device.pulse.dw_min": 1e-4}
+
+
+@pytest.mark.parametrize("scheme", ["mixed_precision", "pulsed"])
+def test_weights_in_memory_leak_with_every_update(scheme):
+    """At a rate of 0 nothing else moves them, and both directions read what is left."""
+    parts = assembled(MEMORY | {"update.scheme": scheme, "device.leak": 0.1}, DOUBLE)
+    engine, before = parts.engine, parts.engine.conducting()
+    for step in range(3):
+        batch = next(iter(parts.shuffled(0))).keyed("train", step)
+        engine.update(parts.estimator.measure(engine, batch, step).contrasts, dict.fromkeys(engine.arrays, 0.0))
+    for name, array in engine.arrays.items():
+        wanted = before[f"{name}.weight"] * 0.9**3
+        np.testing.assert_allclose(array.conducting(), wanted, atol=1e-6)
+        for read, product in ((array.forward, wanted.T), (array.transposed, wanted)):
+            signals = np.random.default_rng(0).random((3, len(product)))
+            np.testing.assert_allclose(read(signals), signals @ product, atol=1e-5)
+
+
+def test_pulses_disturb_devices_on_their_lines():
+    """Whole granules of a known accumulator: devices move by them, and by a share of what others on their lines do."""
+    share, found = 0.01, []
+    for given in (0.0, share):
+        parts = assembled(MEMORY | {"device.disturb": given}, DOUBLE)
+        rule = parts.engine.arrays["dense_1"].rule
+        crossbar = rule.crossbar
+        stored = crossbar.stored
+        stored[:] = np.clip(np.random.default_rng(1).normal(0, 0.2, stored.shape), -0.9, 0.9)
+        crossbar.refresh()
+        before = stored.copy()
+        rule._wait()
+        up = np.random.default_rng(2).integers(0, 9, stored.shape)
+        rule.devices.apply(stored, up, np.zeros_like(up), step=1)
+        moved = stored - before
+        rule._pulsed()
+        found.append((moved, stored - before))
+    (moved, alone), (same, together) = found
+    np.testing.assert_array_equal(moved, same)
+    np.testing.assert_array_equal(moved, alone)
+    rows, columns = moved.sum(1, keepdims=True) - moved, moved.sum(0, keepdims=True) - moved
+    np.testing.assert_allclose(together, moved + share * (rows + columns), atol=1e-12)

@@ -1,0 +1,42 @@
+# Tested by tests/hw_models/laws/test_heat.py.
+"""What temperature does where the physics is known: thermal noise of reads, and the onset of drift.
+
+    thermal noise   variance of a current 4 k T G B, of a conductance 4 k T G B/V^2, with the bandwidth B = 1/(2 t_int)
+                    of an integration over t_int and the read voltage V
+    drift           t0(T) = t0 exp(E/k (1/T - 1/T0)), with the activation E and the temperature T0 of the fit
+
+Sources: Nyquist, Phys. Rev. 32:110, 1928. Le Gallo, Krebs, Zipoli, Salinga and Sebastian, "Collective structural
+relaxation in phase-change memory devices", Adv. Electron. Mater. 4:1700627, 2018: drift begins at an onset time that is
+thermally activated, and goes with the logarithm of time over it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+BOLTZMANN = 1.380649e-23
+"""k [J/K]."""
+ELECTRON = 1.602176634e-19
+"""Charge [C]: J in an eV."""
+MICRO = 1e-6
+"""S in a uS."""
+
+
+class Heat(NamedTuple):
+    """What devices have of a temperature."""
+
+    noise: float = 0.0
+    """Variance of a read of a conductance over that conductance [uS]."""
+    hurry: float = 1.0
+    """Speed of drift over that at the temperature of its fit: t0/t0(T)."""
+
+
+def thermal_noise(temperature: float, integration: float, voltage: float) -> float:
+    """Return the variance of a read over the conductance [uS], of an integration [s] at a read voltage [V]."""
+    return 4 * BOLTZMANN * temperature / (2 * integration * voltage**2) / MICRO
+
+
+def hurry(temperature: float, activation: float, fitted: float) -> float:
+    """Return t0(fitted)/t0(temperature) of an activation [eV]; temperatures in K."""
+    return math.exp(activation * ELECTRON / BOLTZMANN * (1 / fitted - 1 / temperature))

@@ -1,0 +1,175 @@
+"""Recipes: which cures a chip needs to learn, chosen from what a calibration batch sees of it.
+
+    neuroep train examples/configs/reviews.toml --out runs/pcm --chip pcm --recipe auto
+
+A batch of the samples on which converters are calibrated settles as for an update, with the initial weights on devices
+just written, and then twice more without a nudge. By layer, rms over samples and neurons,
+
+    signal^2 = <(s+ - s-)^2> - noise^2,     noise^2 = <(s0 - s0')^2>,     step = coarsest level of what settles
+
+EP learns from what the nudge moves, so a ratio of signal to noise below :data:`ENOUGH`, or a step above the signal,
+asks for increments. What else is chosen goes by what the chip has: ranges, holders, phases or paths that differ.
+Every choice is a setting of the run with a line that says why; ``config.toml`` holds them all, and a run from it is the
+same without the recipe. Settings that the command line gives stay as given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hw_models.chip import Chip
+from neuroep.errors import ConfigError, UserError, unknown
+from neuroep.runs import config as configuration
+from neuroep.runs.config import Config
+from neuroep.runs.overrides import dotted
+from neuroep.runs.session import Session
+
+if TYPE_CHECKING:
+    from neuroep.data.corpus import Corpus
+
+RECIPES = ("auto",)
+ENOUGH = 10.0
+"""Ratio of signal to noise of a layer from which its states may drive the arrays."""
+APART = 0.01
+"""Difference of the weights of two paths over their size from which increments exchange them."""
+OFTEN, SELDOM = 10, 20
+"""Updates between two calibrations: of ranges of states, and where increments have ranges of their own."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a calibration batch sees of a chip."""
+
+    ratio: Mapping[str, float]
+    """By layer, signal over noise; infinite without any."""
+    step: Mapping[str, float]
+    """By layer, the coarsest level over the signal."""
+    apart: float
+    """Root mean square of W - V over that of W, V the weights of the transposed path; the synapse with most."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A setting that a recipe chooses."""
+
+    setting: str
+    value: str
+    why: str
+
+    @property
+    def words(self) -> list[str]:
+        """The setting as the command line would give it."""
+        return [f"--{self.setting}", self.value]
+
+    @property
+    def line(self) -> str:
+        """One line for a reader."""
+        return f"{self.setting} = {self.value}: {self.why}"
+
+
+def check(recipe: str, config: Config) -> None:
+    """Refuse a recipe that is none, or has no chip.
+
+    Raises
+    ------
+    ConfigError
+        Naming it and what is allowed.
+    """
+    if recipe not in RECIPES:
+        raise ConfigError(unknown("recipe", recipe, RECIPES))
+    if config.chip is None:
+        raise ConfigError(f"recipe = '{recipe}': it is for learning on a chip, name one with --chip")
+
+
+def auto(config: Config, given: Sequence[str] = (), corpus: Corpus | None = None) -> list[Choice]:
+    """Return what the toolkit would switch on for a chip to learn.
+
+    Parameters
+    ----------
+    config : Config
+        With a chip.
+    given : sequence of str
+        Overrides of the command line, whose settings stay as they are.
+    corpus : Corpus, optional
+        The data, where they are in memory already.
+    """
+    check("auto", config)
+    assert config.chip is not None
+    named = {name for option in given[::2] for name in dotted(option)[:1]}
+    found: list[Choice] = []
+    for choice in _choices(config.chip, look(config, corpus)):
+        if choice.setting not in named and _stands(config, [*found, choice]):
+            found.append(choice)
+    return found
+
+
+def overrides(choices: Sequence[Choice]) -> list[str]:
+    """Return choices as the command line would give them."""
+    return [word for choice in choices for word in choice.words]
+
+
+def look(config: Config, corpus: Corpus | None = None) -> Seen:
+    """Settle a calibration batch on the chip as it is, and see what its nudge, its reads and its paths do."""
+    session = Session.open(config, corpus=corpus, age=0.0)
+    engine, estimator = session.engine, session.estimator
+    clamped = engine.clamp(session.calibration_batch("recipe"))
+    free, still = engine.settle(clamped, estimator.free), replace(estimator.nudged, tolerance=0.0)
+    phases = ((1, estimator.beta), (2, -estimator.beta), (3, 0.0), (4, 0.0))
+    states = [engine.states(engine.settle(clamped, still, beta, free, (), number)) for number, beta in phases]
+    ratio, step = {}, {}
+    for layer in engine.network.layers:
+        plus, minus, one, other = (np.asarray(state[layer.name], dtype=np.float64) for state in states)
+        moved, noise = (float(np.sqrt(np.mean(np.square(a - b)))) for a, b in ((plus, minus), (one, other)))
+        signal = max(moved**2 - noise**2, 0.0) ** 0.5
+        ratio[layer.name] = signal / noise if noise else np.inf
+        step[layer.name] = engine.level * float(np.abs(plus).max(initial=0)) / signal if signal else np.inf
+    weights = [pair for array in engine.arrays.values() for pair in array.paths()]
+    sizes = [np.sqrt(np.square(w - v).mean() / max(np.square(w).mean(), 1e-30)) for w, v in weights if w.size]
+    return Seen(ratio, step, float(max(sizes, default=0.0)))
+
+
+def _choices(chip: Chip, seen: Seen) -> Iterator[Choice]:
+    """Yield what may help, in the order in which one needs the other; what could not act is left out later."""
+    read, device = chip.readout, chip.device
+    held = read.holding and (read.differs or read.hold_noise > 0)
+    worst = min(seen.ratio, key=lambda layer: seen.ratio[layer])
+    coarse = max(seen.step, key=lambda layer: seen.step[layer])
+    reason = ""
+    if chip.substrate == "event_driven":
+        reason = ""  # which sends increments anyway
+    elif seen.apart > APART:
+        reason = f"the transposed path has other weights, by {seen.apart:.2g} of their size"
+    elif seen.ratio[worst] < ENOUGH:
+        reason = f"the nudge moves {worst} by {seen.ratio[worst]:.2g} times the noise of its reads, and theirs shrinks"
+    elif seen.step[coarse] > 1:
+        reason = f"a step of the converters is {seen.step[coarse]:.2g} times what the nudge moves in {coarse}"
+    elif device.phase_drift or device.nudge_shift:
+        reason = "products of the phases are read with other supplies"
+    elif held:
+        reason = "holders leave little of the contrast to waste on reads"
+    if reason:
+        yield Choice("chip.nudged.drive", "increments", reason)
+    if seen.apart > APART:
+        yield Choice("chip.nudged.paths", "exchanged", "increments through the other path's array give the gradient")
+    yield Choice("chip.crossbar.follow_weights", "true", "weights grow beyond a range that is fixed at the start")
+    every = SELDOM if reason else OFTEN
+    yield Choice("chip.calibration_every", str(every), "ranges of converters go by weights and states that change")
+    if read.differs or device.phase_drift:
+        yield Choice("estimator.order", "mirrored", "+ - - + takes away what differs between the phases by their turn")
+    if held or device.nudge_shift:
+        yield Choice("estimator.beta", "0.5", "a larger nudge stands above what holders and supplies add")
+    if read.hold_noise:
+        yield Choice("chip.readout.holds", "4", "the mean of four holds has half the noise of one")
+
+
+def _stands(config: Config, choices: Sequence[Choice]) -> bool:
+    """Tell whether choices change something and can all act."""
+    try:
+        changed = configuration.changed(config, overrides(choices))
+    except UserError:
+        return False
+    return changed.flat() != configuration.changed(config, overrides(choices[:-1])).flat()

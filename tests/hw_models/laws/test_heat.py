@@ -1,0 +1,61 @@
+"""Thermal noise and activated drift, against numbers written out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hw_models import durations
+from hw_models.arrays.crossbar import Crossbar
+from hw_models.chip import Chip
+from hw_models.laws import heat
+
+
+def test_a_resistor_has_the_noise_of_nyquist() -> None:
+    """10 uS at 300 K over 100 ns at 0.2 V: 4 k T G B = 8.28e-19 A^2, .91 nA, 4.5 nS."""
+    ampere = np.sqrt(4 * 1.380649e-23 * 300 * 10e-6 / (2 * 100e-9))
+    siemens = ampere / 0.2
+    assert np.sqrt(heat.thermal_noise(300, 100e-9, 0.2) * 10) * 1e-6 == pytest.approx(siemens, rel=1e-9)
+    assert siemens == pytest.approx(4.55e-9, rel=0.01)
+
+
+def test_drift_hurries_with_its_activation() -> None:
+    """1 eV from 300 to 330 K: exp(1/8.617e-5 (1/300 - 1/330)) = 33.7."""
+    assert heat.hurry(330, 1.0, 300) == pytest.approx(np.exp((1 / 300 - 1 / 330) / 8.617333e-5), rel=1e-5)
+    assert heat.hurry(300, 1.0, 300) == 1
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("way", ["forward", "transposed"])
+def test_reads_have_thermal_noise(exact: bool, way: str) -> None:
+    """Exact and at the outputs, fresh in every read; within 5 %."""
+    device = {"g_max": 20.0, "read_voltage": 0.02}
+    parts = {"temperature": 350.0, "timing": {"integration": 1e-8}, "crossbar": {"exact_noise": exact}}
+    chip = Chip.model_validate({"device": device, **parts})
+    clock = durations.clock(chip.timing)
+    bar = Crossbar(chip, (30, 30), 1, clock=clock, dtype="float64")
+    weight = np.random.default_rng(2).uniform(0.2, 1, (30, 30))
+    weight[0, 0] = 1
+    bar.program(weight)
+    signal = np.random.default_rng(3).uniform(0.2, 1, 30)
+    signals = np.tile(signal, (400, 1))
+    clock.opened(400)
+    if way == "forward":
+        off, own = bar.forward(signals) - signal @ weight.T, weight
+    else:
+        off, own = bar.transposed(signals) - signal @ weight, weight.T
+    each = heat.thermal_noise(350.0, 1e-8, 0.02) * own * 20 / 20**2
+    assert np.mean(off**2 / (each @ signal**2)) == pytest.approx(1, rel=0.05)
+
+
+def test_drift_of_an_array_is_that_of_a_longer_time() -> None:
+    drift = {"drift_mean": (0.0, 0.05, 0.05, 0.05), "age": 1e4}
+    hot = {"device": drift | {"drift_activation": 0.5, "drift_temperature": 300.0}, "temperature": 340.0}
+    longer = {"device": drift | {"age": 1e4 * heat.hurry(340, 0.5, 300)}}
+    found = []
+    for parts in (hot, longer, {"device": drift}):
+        bar = Crossbar(Chip.model_validate(parts), (4, 5), 0)
+        bar.program(np.full((4, 5), 0.5))
+        found.append(bar.weights())
+    assert np.allclose(found[0], found[1], rtol=1e-5)
+    assert found[0].mean() < 0.95 * found[2].mean()

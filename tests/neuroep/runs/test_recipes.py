@@ -1,0 +1,112 @@
+"""Recipes: what is chosen for which chip, that the run is the same from its configuration, and goes on with it."""
+
+from __future__ import annotations
+
+import pytest
+
+from neuroep import cli
+from neuroep.errors import ConfigError
+from neuroep.runs import config, directory as runs, recipes, training
+from tests.neuroep.engines.chip.conftest import nested
+
+PCM = {"device.read_noise": 0.0088, "device.read_noise_law": "pcm", "dac.bits": 8, "dac.sign": "auto", "adc.bits": 8}
+HELD = {"readout.signal": "difference", "readout.hold_offset": 1e-3}
+SEVERAL = ["chip.nudged.drive", "chip.crossbar.follow_weights", "chip.calibration_every"]
+
+
+def settings(chip, **more):
+    values = {
+        "network": {"tokens": 12, "dense": [8, 2], "readout": "pooled", "output_bias": 1.0},
+        "data": {"limit": 60},
+        "settling": {"free_steps": 6, "nudged_steps": 6},
+        "training": {"epochs": 1, "batch": 20, "evaluate": []},
+        **more,
+    }
+    if chip is not None:
+        values["chip"] = nested({"calibration_samples": 20, **chip})
+    return values
+
+
+def chosen(chip, given=()):
+    return {choice.setting: choice for choice in recipes.auto(config.parse(settings(chip)), given)}
+
+
+def test_noise_above_what_the_nudge_moves_asks_for_increments_and_ranges_that_follow():
+    found = chosen(PCM)
+    assert list(found) == SEVERAL
+    assert found["chip.nudged.drive"].value == "increments" and "noise" in found["chip.nudged.drive"].why
+    assert found["chip.calibration_every"].value == "20"
+    assert all("\n" not in choice.line and choice.line.startswith(name) for name, choice in found.items())
+
+
+def test_what_is_seen_is_the_noise_of_two_reads_and_what_the_nudge_moves():
+    """Twice the noise, about half the ratio; without any it is infinite, and exact steps are none."""
+    ratios = []
+    for noise in (0.0, 1e-3, 2e-3):
+        seen = recipes.look(config.parse(settings({"device.read_noise": noise, "device.mismatch": 0.1})))
+        ratios.append(seen.ratio["output"])
+        assert seen.apart == 0 and max(seen.step.values()) == 0
+    assert ratios[0] == float("inf") and 1.7 < ratios[1] / ratios[2] < 2.3
+
+
+@pytest.mark.parametrize(
+    ("chip", "wanted"),
+    [
+        ({}, {}),
+        ({"adc.bits": 20, "dac.bits": 20}, {"chip.crossbar.follow_weights": "true", "chip.calibration_every": "10"}),
+        ({"adc.bits": 5, "dac.bits": 5}, dict(zip(SEVERAL, ("increments", "true", "20"), strict=True))),
+        ({"transposed.devices": "own", "transposed.weight_error": 0.5}, {"chip.nudged.paths": "exchanged"}),
+        (HELD, {"estimator.order": "mirrored", "estimator.beta": "0.5", "chip.nudged.drive": "increments"}),
+        ({"device.phase_drift": 1e-3}, {"estimator.order": "mirrored", "chip.nudged.drive": "increments"}),
+        (HELD | {"readout.hold_noise": 1e-3}, {"chip.readout.holds": "4"}),
+        ({"substrate": "event_driven"}, {"chip.calibration_every": "10"}),
+    ],
+)
+def test_what_is_chosen_for_a_chip(chip, wanted):
+    found = {name: choice.value for name, choice in chosen(chip).items()}
+    assert wanted.items() <= found.items()
+    if len(wanted) != 1 and "order" not in str(wanted):
+        assert found == wanted
+
+
+def test_settings_that_are_given_stay():
+    assert list(chosen(PCM, ["--chip.nudged.drive", "states", "--chip.calibration_every", "7"])) == SEVERAL[1:2]
+
+
+def test_a_run_with_a_recipe_is_the_run_of_its_configuration(tmp_path, caplog):
+    values = settings(PCM)
+    training.train(config.parse(values), tmp_path / "chosen", recipe="auto", progress=False)
+    lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith("recipe: ")]
+    assert [line.split()[1] for line in lines] == SEVERAL
+    held = runs.load(tmp_path / "chosen")
+    assert [choice["setting"] for choice in held.environment["recipe"]] == SEVERAL
+    assert held.config.chip.nudged.increments and held.config.chip.calibration_every == 20
+    training.train(tmp_path / "chosen" / "config.toml", tmp_path / "plain", progress=False)
+    one, other = (runs.load(tmp_path / name).checkpoint() for name in ("chosen", "plain"))
+    for name, weight in one.parameters.items():
+        assert weight.tobytes() == other.parameters[name].tobytes(), name
+
+
+def test_a_run_goes_on_with_what_was_chosen_at_its_start(tmp_path):
+    for name, steps in (("whole", (2,)), ("parted", (1, 2))):
+        for epochs in steps:
+            values = settings(PCM)
+            values["training"]["epochs"] = epochs
+            training.train(config.parse(values), tmp_path / name, recipe="auto", resume=True, progress=False)
+    files = [(tmp_path / name / "checkpoint.safetensors").read_bytes() for name in ("whole", "parted")]
+    assert files[0] == files[1]
+    training.train(config.parse(settings(PCM)), tmp_path / "without", progress=False)
+    with pytest.raises(ConfigError, match="it was started without one"):
+        training.train(config.parse(settings(PCM)), tmp_path / "without", recipe="auto", resume=True, progress=False)
+
+
+def test_what_is_no_recipe_or_has_no_chip_is_refused_and_nothing_is_written(tmp_path, capsys):
+    with pytest.raises(ConfigError, match="recipe"):
+        training.train(config.parse(settings(PCM)), tmp_path / "run", recipe="atuo", progress=False)
+    with pytest.raises(ConfigError, match="name one with --chip"):
+        training.train(config.parse(settings(None)), tmp_path / "run", recipe="auto", progress=False)
+    assert list(tmp_path.iterdir()) == []
+    file = tmp_path / "config.toml"
+    file.write_text("[data]\nlimit = 20\n")
+    assert cli.main(["train", str(file), "--out", str(tmp_path / "run"), "--recipe", "auto"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
