@@ -181,12 +181,12 @@ class ChipSubstrate(ExactSubstrate):
         found = Tally()
         for read_out in self._read_outs.values():
             found.join(read_out.performed())
-        found.join(self.clock.tally)
+        found.join(self.clock.counted())
         return found
 
     def counters(self) -> dict[str, int]:
         """Return the conversions of the read-outs; other parts count for themselves."""
-        own = {"chip_picoseconds": self.clock.tally.total("picosecond")} if self.clock.passes else {}
+        own = {"chip_picoseconds": self.clock.counted().total("picosecond")} if self.clock.passes else {}
         return summed(own, *(read_out.counters() for read_out in self._read_outs.values()))
 
     def state(self) -> dict[str, np.ndarray]:
