@@ -131,7 +131,7 @@ def to(setting: str, new: Value, why: str, along: tuple[str, ...] = ()) -> Cure:
 HEADROOM = times("chip.crossbar.weight_headroom", 4, "weights have room to grow")
 RANGE = times("chip.crossbar.weight_range", 4, "weights have room to grow")
 INTEGERS = times("chip.events.weight_headroom", 4, "weights have room to grow")
-WRITE = to("chip.update.write_threshold", 0.05, "devices whose weight has not moved by 5 % of the range are left alone")
+WRITE = to("chip.update.write_threshold", 0.01, "devices whose weight has not moved by 1 % of the range are left alone")
 FOLLOW = to("chip.crossbar.follow_weights", True, "the range is that of the largest weight at every programming")
 FOLLOW_ALL = Cure(FOLLOW.setting, FOLLOW.change, f"{FOLLOW.why}; converters follow", ("--chip.calibration_every", "10"))
 CALIBRATE = Cure(
@@ -159,6 +159,13 @@ EXCHANGED = to(
     ("--chip.nudged.drive", "increments"),
 )
 MIRRORED = to("estimator.order", "mirrored", "phases + - - + leave nothing of what is constant or linear in time")
+REPEATED = times("chip.crossbar.repeats", 16, "the mean of several reads is taken, against what is fresh in each")
+AVERAGED = Cure(
+    "chip.nudged.mean_sweeps",
+    lambda sweeps: 8 if sweeps in (None, 1) else None,
+    "the mean of the last sweeps is measured",
+)
+QUIETER = (LARGER_BETA, AVERAGED, REPEATED)
 CHOPPED = to("chip.readout.chopping", "sample", "holders that swap from sample to sample leave no mean")
 AUTO_ZERO = to("chip.readout.auto_zero", "sample", "what the holders differ by is measured and subtracted")
 
@@ -197,8 +204,8 @@ CAUSES: tuple[Cause, ...] = (
         ("adc.gain_spread", "adc.offset_spread", "adc.inl", "adc.inl_spread", "adc.dnl"),
         (INCREMENTS,),
     ),
-    Cause("noise of the ADC", ("adc.noise",), (INCREMENTS, LARGER_BETA)),
-    Cause("noise of the DAC", ("dac.noise",), (INCREMENTS, LARGER_BETA)),
+    Cause("noise of the ADC", ("adc.noise",), (INCREMENTS, *QUIETER)),
+    Cause("noise of the DAC", ("dac.noise",), (INCREMENTS, *QUIETER)),
     Cause("digits of the DAC", ("dac.digit_bits",), ()),
     Cause(
         "bent currents of the devices",
@@ -222,8 +229,10 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "read noise of the devices",
         ("device.read_noise",),
-        (INCREMENTS, LARGER_BETA),
+        (INCREMENTS, *QUIETER),
     ),
+    Cause("telegraph noise of the devices", ("device.rtn_share",), (INCREMENTS, *QUIETER)),
+    Cause("thermal noise of the reads", ("temperature",), (INCREMENTS, *QUIETER)),
     Cause(
         "resolution of the states",
         ("neuron.state_bits",),
@@ -232,7 +241,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "noise of the neurons",
         ("neuron.state_noise",),
-        (LARGER_BETA,),
+        (LARGER_BETA, AVERAGED),
     ),
     Cause(
         "resolution of the attention states",

@@ -31,6 +31,8 @@ SICK = [
     "--chip.device.phase_drift", "1e-4", "--chip.device.nudge_shift", "1e-4", "--chip.transposed.devices", "own",
     "--chip.transposed.weight_error", "0.1", "--chip.transposed.gain", "0.1", "--chip.readout.hold_offset", "1e-3",
     "--chip.readout.hold_gain", "1e-3", "--chip.readout.hold_droop", "1e-3",
+    "--chip.device.rtn_share", "0.1", "--chip.temperature", "300.0", "--chip.device.read_voltage", "0.2",
+    "--chip.timing.integration", "1e-7",
 ]  # fmt: skip
 
 

@@ -185,3 +185,16 @@ def test_data_that_have_changed_are_refused_unless_they_are_named(run, tmp_path)
 def test_a_deployment_of_the_runs_own_chip_programs_it(run):
     found = deployment.deploy(run, chip="pcm", seeds=2)
     assert found.chip == "joshi_2020_pcm" and len({one.loss for one in found.evaluations}) == 2
+
+
+def test_the_weights_of_a_session_are_programmed_on_another_chip(tiny):
+    """On the chip of other settings with devices and ranges of its own; the session stays as it is."""
+    session = Session.open(config.load(tiny, ["--chip", "ideal", "--chip.adc.bits", "6"]), age=0.0)
+    before = session.engine.device_state()
+    other = session.programmed(config.changed(session.config, ["--chip.adc.bits", "4", "--beta", "0.5"]))
+    assert other.config.chip.adc.bits == 4 and other.estimator.beta == 0.5 and not other.engine.calibrates
+    for name, value in session.engine.parameters().items():
+        np.testing.assert_array_equal(other.engine.parameters()[name], value)
+    for name, value in session.engine.device_state().items():
+        np.testing.assert_array_equal(value, before[name])
+    assert session.config.chip.adc.bits == 6
