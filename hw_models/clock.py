@@ -57,9 +57,6 @@ class Clock:
         Between two reads of an array: the last sweep, or a product before there was one [s].
     batches : int
         That ended so far.
-    tally : Tally
-        Time on the chip so far, operation ``picosecond``: of samples by phase, copies side by side counted once, and of
-        updates.
     """
 
     def __init__(
@@ -71,7 +68,7 @@ class Clock:
         self.sample = GUESSED_READS * read
         self.batch = GUESSED_SAMPLES * self.sample
         self.interval = read
-        self.tally = Tally(phase)
+        self.tally, self._phase, self._pending = Tally(phase), "", 0.0
 
     @property
     def time(self) -> float:
@@ -86,12 +83,16 @@ class Clock:
     def advance(self, seconds: float) -> None:
         """Let time pass for every sample of the running batch."""
         self.within += seconds
-        self._count(self._batch(seconds))
+        if self.tally.phase != self._phase:
+            self._count()
+            self._phase = self.tally.phase
+        self._pending += seconds
 
     def close(self) -> None:
         """End the running batch, if there is one."""
         if self.within <= 0:
             return
+        self._count()
         self.sample, self.batch = self.within, self._batch(self.within)
         self.now += self.batch
         self.within = 0.0
@@ -101,21 +102,31 @@ class Clock:
         """Let an update take its time, between batches."""
         self.now += seconds
         if seconds:
-            self._count(seconds)
+            self.tally.add("chip", "picosecond", round(seconds * PICO))
+
+    def counted(self) -> Tally:
+        """Return the time so far, ``picosecond``: of samples by phase, copies side by side once, and of updates."""
+        self._count()
+        return self.tally
 
     def _batch(self, each: float) -> float:
         return math.ceil(self.samples / self.copies) * each
 
-    def _count(self, seconds: float) -> None:
-        self.tally.add("chip", "picosecond", round(seconds * PICO))
+    def _count(self) -> None:
+        """Write down the time of one phase, which is summed up first: sweeps are many."""
+        if self._pending:
+            self.tally.add("chip", "picosecond", round(self._batch(self._pending) * PICO), phase=self._phase)
+            self._pending = 0.0
 
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Let time pass inside as if nothing had happened afterwards, but for what is counted."""
+        self._count()
         kept, reached = (self.samples, self.batches), self._reached()
         try:
             yield
         finally:
+            self._count()
             self.samples, self.batches = kept
             self.now, self.within, self.sample, self.batch, self.interval = reached
 
@@ -126,7 +137,7 @@ class Clock:
         with self.aside():
             self.close()
             times, batches = np.array(self._reached()), np.array(self.batches)
-        return {"times": times, "batches": batches, "tally.counts": self.tally.packed()}
+        return {"times": times, "batches": batches, "tally.counts": self.counted().packed()}
 
     def load(self, state: dict[str, np.ndarray]) -> None:
         """Take over :meth:`state`; a state without a clock leaves it at the start."""

@@ -17,10 +17,11 @@ n nodes once (about 30 ms at 64 x 64), two triangular solves for every drive and
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_matrix, csc_matrix, diags
+from scipy.sparse import coo_matrix, csc_matrix
 from scipy.sparse.linalg import splu
 
 from hw_models.errors import ChipError
@@ -31,6 +32,56 @@ CLOSE = 1e-11
 """Of the read voltage: a step that moves no node further is the last."""
 CHORDS, NEWTONS, HALVINGS = 40, 60, 30
 """Most steps of the chord method, of Newton's, and halvings of one of the latter."""
+
+
+class Nodes(NamedTuple):
+    """The nodes of a tile of one shape: those of word lines ahead of those of bit lines, device by device."""
+
+    wires: csc_matrix
+    """A, with room for the devices' slopes."""
+    diagonal: Array
+    """(nodes,) where its diagonal lies in the data of A."""
+    beside: Array
+    """(2, devices) where what joins both nodes of a device lies, there and back; (2, 0) where one is no unknown."""
+
+    def jacobian(self, slopes: Array) -> csc_matrix:
+        """Return J of slopes (devices,)."""
+        data = self.wires.data.copy()
+        data[self.diagonal] += np.tile(slopes, len(self.diagonal) // len(slopes))
+        if self.beside.shape[1]:
+            data[self.beside] -= slopes
+        return csc_matrix((data, self.wires.indices, self.wires.indptr), shape=self.wires.shape)
+
+
+@lru_cache(maxsize=64)
+def nodes_of(m: int, n: int, r_word: float, r_bit: float) -> Nodes:
+    """Return the nodes of tiles of m word lines and n bit lines."""
+    kinds = [r > 0 for r in (r_word, r_bit)]
+    size = m * n * sum(kinds)
+    word = np.arange(m * n).reshape(m, n)
+    bit = word + m * n * kinds[0]
+    entries: list[tuple[Array, Array, float]] = []
+
+    def join(a: Array, b: Array, s: float) -> None:
+        entries.extend([(a, a, s), (b, b, s), (a, b, -s), (b, a, -s)])
+
+    if kinds[0]:
+        entries.append((word[:, 0], word[:, 0], 1 / r_word))
+        join(word[:, 1:], word[:, :-1], 1 / r_word)
+    if kinds[1]:
+        entries.append((bit[-1], bit[-1], 1 / r_bit))
+        join(bit[1:], bit[:-1], 1 / r_bit)
+    if all(kinds):
+        entries.extend([(word, bit, 0.0), (bit, word, 0.0)])
+    rows = np.concatenate([a.ravel() for a, _, _ in entries])
+    columns = np.concatenate([b.ravel() for _, b, _ in entries])
+    values = np.concatenate([np.full(a.size, s) for a, _, s in entries])
+    wires = coo_matrix((values, (rows, columns)), (size, size)).tocsc()
+    wires.sort_indices()
+    places = np.repeat(np.arange(size), np.diff(wires.indptr)) * size + wires.indices
+    every, one, other = np.arange(size), word.ravel(), bit.ravel()
+    beside = [np.searchsorted(places, each) for each in (one * size + other, other * size + one)] if all(kinds) else []
+    return Nodes(wires, np.searchsorted(places, every * size + every), np.array(beside, dtype=np.int64).reshape(2, -1))
 
 
 class BentTile:
@@ -58,35 +109,8 @@ class BentTile:
         return BentTile(self.g[::-1, ::-1].T, self.r_bit, self.r_word, self.law, self.device)
 
     @cached_property
-    def _wires(self) -> tuple[csc_matrix, csc_matrix, Array]:
-        """A, E' and the nodes that sources drive, one for each word line (-1 where word lines do not resist)."""
-        m, n = self.g.shape
-        words, bits = self.r_word > 0, self.r_bit > 0
-        word = np.arange(m * n).reshape(m, n) if words else None
-        bit = np.arange(m * n).reshape(m, n) + (m * n if words else 0) if bits else None
-        size = m * n * (words + bits)
-        entries: list[tuple[Array, Array, Array]] = []
-
-        def join(a: Array, b: Array | None, s: float) -> None:
-            for x, y in ((a, b), (b, a)):
-                if x is not None:
-                    entries.append((x.ravel(), x.ravel(), np.full(x.size, s)))
-                if x is not None and y is not None:
-                    entries.append((x.ravel(), y.ravel(), np.full(x.size, -s)))
-
-        if word is not None:
-            join(word[:, 0], None, 1 / self.r_word)
-            join(word[:, 1:], word[:, :-1], 1 / self.r_word)
-        if bit is not None:
-            join(bit[-1], None, 1 / self.r_bit)
-            join(bit[1:], bit[:-1], 1 / self.r_bit)
-        rows, columns, values = (np.concatenate(part) for part in zip(*entries, strict=True))
-        wires = coo_matrix((values, (rows, columns)), (size, size)).tocsc()
-        ends = [(nodes.ravel(), sign) for nodes, sign in ((word, 1.0), (bit, -1.0)) if nodes is not None]
-        device = np.concatenate([np.arange(m * n)] * len(ends))
-        signs = np.concatenate([np.full(m * n, sign) for _, sign in ends])
-        incidence = coo_matrix((signs, (np.concatenate([nodes for nodes, _ in ends]), device)), (size, m * n)).tocsc()
-        return wires, incidence, word[:, 0] if word is not None else np.full(m, -1)
+    def _nodes(self) -> Nodes:
+        return nodes_of(*self.g.shape, self.r_word, self.r_bit)
 
     @cached_property
     def _chord(self):  # type: ignore[no-untyped-def]  # SuperLU has no public name
@@ -95,9 +119,8 @@ class BentTile:
         return self._factored(np.full(self.g.size, slopes.mean()) * self.g.ravel())
 
     def _factored(self, slopes: Array):  # type: ignore[no-untyped-def]
-        wires, incidence, _ = self._wires
         try:
-            return splu((wires + incidence @ diags(slopes) @ incidence.T).tocsc())
+            return splu(self._nodes.jacobian(slopes))
         except RuntimeError:
             values = f"r_word = {self.r_word!r}, r_bit = {self.r_bit!r}"
             raise ChipError(f"{values}: too large beside the devices to be solved") from None
@@ -118,23 +141,33 @@ class BentTile:
             If a network cannot be solved.
         """
         v, (m, n) = np.asarray(v, dtype=np.float64), self.g.shape
+        if not self.g.size:
+            return np.zeros((len(v), n))
         own = (self.g[None] if g is None else g).reshape(-1, m * n)
-        wires, _, driven = self._wires
-        sources = np.zeros((len(v), wires.shape[0]))
+        sources = np.zeros((len(v), self._nodes.wires.shape[0]))
         if self.r_word:
-            sources[:, driven] = v / self.r_word
+            sources[:, : m * n : n] = v / self.r_word  # the first node of every word line
         ahead = np.zeros((len(v), m * n)) if self.r_word else np.repeat(v, n, axis=1)
         nodes = self._settled(sources, ahead, own)
         return (own * self.law.current(self._across(nodes, ahead), self.device)).reshape(-1, m, n).sum(1)
 
     def _across(self, nodes: Array, ahead: Array) -> Array:
-        return (self._wires[1].T @ nodes.T).T + ahead
+        """E V, with the sources ahead of word lines that do not resist, (drives, devices)."""
+        size = self.g.size
+        across = nodes[:, :size] + ahead if self.r_word else ahead.copy()
+        if self.r_bit:
+            across -= nodes[:, -size:]
+        return across
 
     def _residual(self, nodes: Array, sources: Array, ahead: Array, g: Array) -> Array:
         """R (drives, nodes)."""
-        wires, incidence, _ = self._wires
-        passed = g * self.law.current(self._across(nodes, ahead), self.device)
-        return (wires @ nodes.T).T - sources + (incidence @ passed.T).T
+        passed, size = g * self.law.current(self._across(nodes, ahead), self.device), self.g.size
+        rest = (self._nodes.wires @ nodes.T).T - sources
+        if self.r_word:
+            rest[:, :size] += passed
+        if self.r_bit:
+            rest[:, -size:] -= passed
+        return rest
 
     def _settled(self, sources: Array, ahead: Array, g: Array) -> Array:
         """Return the voltages of all nodes, (drives, nodes)."""

@@ -153,7 +153,7 @@ class Carried:
         metric: Array,
         sensed: int,
         draws: tuple[Array, int],
-        strengths: Callable[[], Strengths | None] = lambda: None,
+        strengths: Callable[[], Strengths | None] | None = None,
     ) -> Share:
         """Return what one tile's read of signals (rows, driven) finds.
 
@@ -175,7 +175,7 @@ class Carried:
         clock, classes, rows = self.noise.clock, self.noise.classes, len(signals)
         going = self.going.get(place)
         if going is None or going.classes is not classes or len(going.kept.norm) != rows:
-            going = self._begun(place, (rows, signals.shape[1], sensed), strengths())
+            going = self._begun(place, (rows, signals.shape[1], sensed), strengths() if strengths else None)
         now, pause = clock.now + clock.within, clock.sample
         found, lasting = np.empty((rows, sensed), np.float32), np.empty(rows, np.float32)
         times = now, pause, going.taus, 1 / FINE

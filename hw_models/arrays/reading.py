@@ -209,10 +209,9 @@ class Product:
                         current += sums[a:b, tile, None] * current.dtype.type(plane.zero)
                     variance = square @ plane.variance[:, i:j].T if plane.variance is not None else None
                     spread = sigma[tile, a:b] if sigma.size else sigma
-                    if self.lasting:
-                        self._add_lasting(current, variance, (k, tile), (a, b), slice(None))
+                    carried = self._lasting((k, tile), (a, b), slice(None)) if self.lasting else None
                     place, number = (k, tile, 0), k * self.tiles + tile
-                    stops += self._sense(current, spread, variance, plane, place, number, a, total)
+                    stops += self._sense(current, spread, variance, plane, place, number, a, total, carried)
             return stops
 
         self.sensed_at_stop = sum(self.run(block, blocks(len(groups) * len(self.samples), 1)))
@@ -265,9 +264,9 @@ class Product:
                         current += short[a:b, tile, None] * (plane.middle[tile, i:j] * current.dtype.type(own.unit))
                     number = (k * self.tiles + tile) * len(parts) + index % len(parts)
                     spread = sigma[tile, a:b] if sigma.size else sigma
-                    if self.lasting:
-                        self._add_lasting(current, variance, (k, tile), (a, b), slice(i, j))
-                    stops += self._sense(current, spread, variance, plane, (k, tile, i), number, a, total[a:b])
+                    where, cut = (k, tile, i), slice(None) if len(parts) == 1 else slice(i, j)
+                    carried = self._lasting((k, tile), (a, b), cut) if self.lasting else None
+                    stops += self._sense(current, spread, variance, plane, where, number, a, total[a:b], carried)
             return stops
 
         self.sensed_at_stop = sum(self.run(block, blocks(len(parts) * len(self.samples), 1)))
@@ -278,37 +277,32 @@ class Product:
         """Move the carried noise of all tiles on to this read, where there is any."""
         if not self.carries:
             return
-        own = self.stored.devices
-        self.lasting = [self._carried(way, k, self.stored.metric(way, k, plane), sensed) for k, plane in self._slices]
+        own, stored = self.stored.devices, self.stored
+        self.lasting = [
+            self._carried(way, k, stored.metric(way, k, plane), sensed) for k, plane in enumerate(self.planes)
+        ]
         if own.references and way == "forward":
-            metrics = [self.stored.metric("reference", k, plane) for k, plane in self._slices]
+            metrics = [stored.metric("reference", k, plane) for k, plane in enumerate(self.planes)]
             self.beside = [self._carried("reference", k, m, len(own.column_tiles)) for k, m in enumerate(metrics)]
-
-    @property
-    def _slices(self) -> list[tuple[int, Plane]]:
-        return list(enumerate(self.planes))
 
     def _carried(self, name: str, k: int, metric: Array, sensed: int) -> list[Share]:
         """Return the carried noise of one slice by tile, of the lines of a direction or of its reference lines."""
-        ends, draws = zip(self.ends[:-1], self.ends[1:], strict=True), (self.keys.carried, self.step)
+        draws, read, traps = (self.keys.carried, self.step), self.stored.carried.read, None
         found, first = [], (k + (len(self.planes) if name == "reference" else 0)) * self.tiles
-        for tile, (i, j) in enumerate(ends):
-            signals, place = np.ascontiguousarray(self.driven[:, i:j]), (name, first + tile)
-            strengths = partial(self.stored.trapped, name, k, (i, j))
-            found.append(self.stored.carried.read(place, signals, metric[i:j], sensed, draws, strengths))
+        for tile in range(self.tiles):
+            signals, own, (i, j) = self.driven, metric, self.ends[tile : tile + 2]
+            if self.tiles > 1:
+                signals, own = np.ascontiguousarray(self.driven[:, i:j]), metric[i:j]
+            if self.stored.traps.acts:
+                traps = partial(self.stored.trapped, name, k, (i, j))
+            found.append(read((name, first + tile), signals, own, sensed, draws, traps))
         return found
 
-    def _add_lasting(
-        self, current: Array, variance: Array | None, where: tuple[int, int], rows: tuple[int, int], lines: slice
-    ) -> None:
-        """Add the carried noise of one slice and tile to its currents, and leave the variance of what is fresh."""
-        (k, tile), (a, b) = where, rows
-        share = self.lasting[k][tile]
-        found = np.ascontiguousarray(share.found[a:b, lines])
-        if variance is not None:
-            carried_kernels.lay(current, variance, found, share.lasting[a:b], share.shares[lines])
-        elif self.uniform:
-            current += self.whole[tile, a:b, None] * found
+    def _lasting(self, where: tuple[int, int], rows: tuple[int, int], lines: slice) -> tuple[Array, Array, Array]:
+        """Return the carried noise of one slice and tile: of unit variance, how much of it lasts, and shares."""
+        share, (a, b) = self.lasting[where[0]][where[1]], rows
+        found = share.found[a:b] if lines == slice(None) else np.ascontiguousarray(share.found[a:b, lines])
+        return found, share.lasting[a:b], share.shares[lines]
 
     def _with_references(self, signals: Array, taken: Array, tile: int) -> Array:
         """Return the signals of a column tile's lines and of its reference lines, which share minus the sum."""
@@ -350,6 +344,7 @@ class Product:
         number: int,
         first: int,
         total: Array,
+        carried: tuple[Array, Array, Array] | None = None,
     ) -> int:
         """Add the converted currents of one tile to the total and return how many were at the stop.
 
@@ -360,7 +355,12 @@ class Product:
         grid, target, at = self.grid, total, column
         if not self.plain:
             grid, target, at = OPEN, np.zeros_like(current), 0
-        if variance is None:
+        if carried is not None and variance is not None:
+            varied = current, variance, carried, self.floor
+            stops = carried_kernels.sense_carried(*varied, *draws, *grid, scale, target, at)
+        elif variance is None:
+            if carried is not None and self.uniform:
+                current += self.whole[place[1], first : first + len(current), None] * carried[0]
             stops = noise_kernels.sense(current, sigma, *draws, *grid, scale, target, at)
         else:
             stops = noise_kernels.sense_varied(current, variance, self.floor, *draws, *grid, scale, target, at)

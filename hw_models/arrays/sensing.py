@@ -128,7 +128,7 @@ class Sensing:
             gain, offset = (values[place] for values in self._of_adc)
             transfer.amplified(current, self._cut(gain), self._cut(offset * grid.high))
             self._bow(current, place, grid)
-        if not self.adc.dnl or not grid.step > 0:
+        if not self.adc.uneven:
             return adc.quantised(current, *dither)
         if adc.converter.stochastic:
             own, step, number, first = dither
@@ -150,7 +150,7 @@ class Sensing:
         steps = round((grid.high - grid.low) / grid.step)
         if (tile, steps) not in self._moved:
             z = normals(key(*self.place, "adc dnl"), 0, tile, (self.converters, max(steps - 1, 1)))
-            widths = np.maximum(1 + self.adc.dnl * z.astype(np.float64), 0)
+            widths = np.maximum(1 + self.adc.uneven * z.astype(np.float64), 0)
             total = widths.sum(1, keepdims=True)
             widths *= np.divide(widths.shape[1], total, out=np.ones_like(total), where=total > 0)
             moved = np.zeros((self.converters, steps))

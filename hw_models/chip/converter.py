@@ -113,9 +113,14 @@ class ADC(Converter):
     """Differential non-linearity: standard deviation of the width of a step, of every ADC and code."""
 
     @property
+    def uneven(self) -> float:
+        """Standard deviation of the widths of its steps [LSB], 0 where it has none of their own."""
+        return self.dnl if self.bits is not None and self.bits <= WIDEST else 0.0
+
+    @property
     def bends(self) -> bool:
         """Whether its transfer differs from that of an ideal one, but for noise and rounding."""
-        return max(self.gain_spread, self.offset_spread, abs(self.inl), self.inl_spread, self.dnl) > 0
+        return max(self.gain_spread, self.offset_spread, abs(self.inl), self.inl_spread, self.uneven) > 0
 
     @property
     def acts(self) -> bool:

@@ -356,6 +356,7 @@ class Chip(Part):
         if self.attention.kind == "analog":
             read = "analog attention units read states"
             raise ValueError(f"nudged.drive = 'increments': {read}, use attention.kind = 'digital'")
+
     def _check_paths(self) -> None:
         """Refuse what no current of this chip goes by."""
         adc, dac, device = self.adc, self.dac, self.device

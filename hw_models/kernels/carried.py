@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from hw_models.kernels.compiling import VECTOR, kernel
-from hw_models.kernels.noise import CHUNK, normal, schedule, words
+from hw_models.kernels.noise import CHUNK, add_converted, normal, schedule, words
 
 MOST = 32
 """Most processes of one tile."""
@@ -42,17 +42,68 @@ def _cosine(x, own, other, norm, metric):
 
 
 @kernel
-def lay(current, variance, found, lasting, shares):
-    """Add sqrt(variance) found to currents and leave variance (1 - lasting shares), in place.
+def _link(z, norm, link, apart, copies):
+    """Give normals (rows, n) of samples in turn on a copy of the chip the correlation ``apart`` times their link."""
+    if apart < F(1e-4):
+        return
+    for row in range(copies, z.shape[0]):
+        last = row - copies
+        linked = apart * link[row] if norm[row] > 0 and norm[last] > 0 else F(0)
+        if linked != 0:
+            rest, line, before = np.sqrt(max(1 - linked * linked, F(0))), z[row], z[last]
+            for i in range(line.shape[0]):
+                line[i] = linked * before[i] + rest * line[i]
 
-    All (rows, n) but lasting (rows,) and shares (n,), float32; see :func:`carry`.
+
+@kernel
+def _move(values, z, a, weight, total):
+    """Move values u to a u + sqrt(1 - a^2) z, and their sum over weights (n,) with them; all flat, n after n."""
+    fresh, n = np.sqrt(max(1 - a * a, F(0))), weight.shape[0]
+    alike = True
+    for i in range(n):
+        alike = alike and weight[i] == weight[0]
+    if alike and n:
+        common = weight[0]
+        for i in range(values.shape[0]):
+            new = a * values[i] + fresh * z[i]
+            total[i] += common * (new - values[i])
+            values[i] = new
+        return
+    for first in range(0, values.shape[0], n):
+        for i in range(n):
+            new = a * values[first + i] + fresh * z[first + i]
+            total[first + i] += weight[i] * (new - values[first + i])
+            values[first + i] = new
+
+
+@kernel
+def sense_carried(
+    partial, variance, carried, floor, key, draw_step, tile, first_row, step, low, high, scale, total, first_column
+):
+    """As :func:`hw_models.kernels.noise.sense_varied`, with noise that is carried and the rest of it fresh.
+
+    ``carried`` is (found (rows, n), lasting (rows,), shares (n,)), float32: a current of variance v gets
+    sqrt(v) found + sqrt(v (1 - lasting shares) + floor) z; see :func:`carry`.
     """
-    real = current.dtype.type
-    for row in range(current.shape[0]):
-        line, spread, noise, common = current[row], variance[row], found[row], lasting[row]
-        for i in range(line.shape[0]):
-            line[i] += np.sqrt(spread[i]) * real(noise[i])
-            spread[i] *= real(max(1 - common * shares[i], F(0)))
+    real, n = partial.dtype.type, partial.shape[1]
+    step, low, high, scale, floor = real(step), real(low), real(high), real(scale), real(floor)
+    keys, bits = schedule(key), np.empty((4, CHUNK), np.uint32)
+    blocks, stops = (n + 3) // 4, 0
+    found, lasting, shares = carried
+    for row in range(partial.shape[0]):
+        line, spread, noise, sums, common = partial[row], variance[row], found[row], total[row], lasting[row]
+        for first in range(0, blocks, CHUNK):
+            count = min(CHUNK, blocks - first)
+            words(keys, first, first_row + row, tile, draw_step, count, bits)
+            for word in range(4):
+                begin, drawn = word * blocks + first, bits[word]
+                end = min(begin + count, n)
+                part, var, own, share = line[begin:end], spread[begin:end], noise[begin:end], shares[begin:end]
+                for i in range(part.shape[0]):
+                    fresh = var[i] * real(max(1 - common * share[i], F(0))) + floor
+                    part[i] += np.sqrt(var[i]) * real(own[i]) + np.sqrt(fresh) * real(normal(drawn[i]))
+        stops += add_converted(line, step, low, high, scale, sums[first_column : first_column + n])
+    return stops
 
 
 @kernel(fastmath=VECTOR)
@@ -111,10 +162,22 @@ def carry(x, metric, kept, weights, times, before, key, step, tile, out, lasting
             due[number], decay[number] = k, np.exp(-passed / taus[k])
             moved[k] += passed
             number += 1
-    z, new = np.empty((rows, number, n), np.float32), np.empty((count, n), np.float32)
+    z, new = np.empty((number, rows, n), np.float32), np.empty((count, n), np.float32)
     _normals(keys, 0, 2 * tile, step, bits, z.reshape(z.size))
+    whole = number > 0
+    for row in range(rows):
+        whole = whole and norm[row] > 0
+    for d in range(number):
+        k = due[d]
+        _link(z[d], norm, link, apart[k], copies)
+        if whole:
+            _move(latent[k].reshape(rows * n), z[d].reshape(rows * n), decay[d], weights[k], total.reshape(rows * n))
+            continue
+        for row in range(rows):
+            if norm[row] > 0:
+                _move(latent[k, row], z[d, row], decay[d], weights[k], total[row])
     turns = np.zeros((copies, count, n), np.float32)
-    went, turned = np.zeros(copies, np.bool_), np.zeros(copies, np.bool_)
+    turned = np.zeros(copies, np.bool_)
     for row in range(rows):
         signal, own_anchor, line, copy, last = x[row], anchor[row], out[row], row % copies, row - copies
         own, cross = real(0), real(0)
@@ -124,23 +187,10 @@ def carry(x, metric, kept, weights, times, before, key, step, tile, out, lasting
             cross += weighted * own_anchor[i]
         cosine = F(0)
         if norm[row] > 0:
-            for d in range(number):
-                k, a, linked = due[d], decay[d], F(0)
-                if went[copy]:
-                    linked = apart[k] * link[row]
-                    rest = np.sqrt(max(1 - linked * linked, F(0)))
-                    for i in range(n):
-                        z[row, d, i] = linked * z[last, d, i] + rest * z[row, d, i]
-                fresh = np.sqrt(max(1 - a * a, F(0)))
-                for i in range(n):
-                    moved_to = a * latent[k, row, i] + fresh * z[row, d, i]
-                    total[row, i] += weights[k, i] * (moved_to - latent[k, row, i])
-                    latent[k, row, i] = moved_to
-            went[copy] = True
             if own > 0:
                 cosine = min(max(F(cross / np.sqrt(own * norm[row])), F(-1)), F(1))
         else:
-            went[copy] = turned[copy] = False
+            turned[copy] = False
         if own > 0 and cosine * cosine < TURNED:
             began = not norm[row] > 0
             if last >= 0:
@@ -165,6 +215,7 @@ def carry(x, metric, kept, weights, times, before, key, step, tile, out, lasting
             own_anchor[:] = signal
         elif own > 0:
             turned[copy] = False
+        sums = total[row]
         for i in range(n):
-            line[i] = cosine * total[row, i]
+            line[i] = cosine * sums[i]
         lasting[row] = cosine * cosine

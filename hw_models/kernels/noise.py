@@ -234,7 +234,7 @@ def convert_stochastic(values, out, step, low, high, key, draw_step, tile, first
 
 
 @kernel
-def _add(current, step, low, high, scale, total):
+def add_converted(current, step, low, high, scale, total):
     """Add the converted currents of one line to the total; return how many were at the stop."""
     stops = 0
     if step > 0:
@@ -288,7 +288,7 @@ def sense(partial, sigma, key, draw_step, tile, first_row, step, low, high, scal
                     part = line[begin : _end(word, blocks, first, count, n)]
                     for i in range(part.shape[0]):
                         part[i] += deviation * real(normal(drawn[i]))
-        stops += _add(line, step, low, high, scale, sums[first_column : first_column + n])
+        stops += add_converted(line, step, low, high, scale, sums[first_column : first_column + n])
     return stops
 
 
@@ -312,7 +312,7 @@ def sense_varied(
                 part, var = line[begin:end], spread[begin:end]
                 for i in range(part.shape[0]):
                     part[i] += np.sqrt(var[i] + floor) * real(normal(drawn[i]))
-        stops += _add(line, step, low, high, scale, sums[first_column : first_column + n])
+        stops += add_converted(line, step, low, high, scale, sums[first_column : first_column + n])
     return stops
 
 

@@ -190,15 +190,18 @@ def _digital(session: Session, split: str, chosen: np.ndarray, update: bool) -> 
     exact = replace(session, config=config, engine=engine)
     counted = _counted(engine, lambda: exact.evaluate(split, only=chosen))
     classified = digital.equilibrium(counted, len(chosen))
-    batch = _batch(exact)
     once = Schedule(order=session.estimator.free.order, steps=1)
-    single = digital.forward(_counted(engine, lambda: engine.settle(batch, once)), batch.size)
+
+    def single(samples: Batch) -> float:
+        return digital.forward(_counted(engine, lambda: engine.settle(samples, once)), samples.size)
+
     ways = {"EP": {bills.CLASSIFICATION: classified}}
-    ways["backpropagation"] = {bills.CLASSIFICATION: digital.Effort(single)}
+    ways["backpropagation"] = {bills.CLASSIFICATION: digital.Effort(single(exact.batch(split, chosen)))}
     if update:
+        batch = _batch(exact)
         weights = sum(int(np.prod(shape)) for shape in session.network.parameter_shapes().values())
+        ways["backpropagation"][bills.UPDATE] = digital.backpropagation(single(batch), batch.size, weights)
         ways["EP"][bills.UPDATE] = digital.equilibrium(_counted(engine, lambda: _learn(exact, batch)), 1)
-        ways["backpropagation"][bills.UPDATE] = digital.backpropagation(single, batch.size, weights)
     return {
         f"{numbers.name}, {way}": {per: work.energy(numbers) for per, work in works.items()}
         for numbers in digital.ARITHMETICS.values()

@@ -35,7 +35,7 @@ def test_time_is_counted_by_phase() -> None:
     with phase.during("update"):
         clock.close()
         clock.wrote(2e-6)
-    counted = {work.phase: number for work, number in clock.tally.rows()}
+    counted = {work.phase: number for work, number in clock.counted().rows()}
     assert counted == {"free": 3_000_000, "update": 2_000_000}
 
 

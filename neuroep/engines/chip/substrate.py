@@ -235,12 +235,12 @@ class ChipSubstrate(ExactSubstrate):
         found = Tally()
         for part in (*self._read_outs.values(), *self._holders.values()):
             found.join(part.performed())
-        found.join(self.clock.tally)
+        found.join(self.clock.counted())
         return found
 
     def counters(self) -> dict[str, int]:
         """Return the conversions of the read-outs, holds, and the time; other parts count for themselves."""
-        own = {"chip_picoseconds": self.clock.tally.total("picosecond")} if self.clock.passes else {}
+        own = {"chip_picoseconds": self.clock.counted().total("picosecond")} if self.clock.passes else {}
         parts = (*self._read_outs.values(), *self._holders.values())
         return summed(own, *(part.counters() for part in parts))
 

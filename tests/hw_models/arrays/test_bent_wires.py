@@ -97,6 +97,7 @@ def test_currents_are_zero_without_drive_and_where_nothing_conducts():
     tile = tile_of(np.full((3, 4), 1e-5), 5.0, 5.0, "sinh")
     np.testing.assert_array_equal(tile.currents(np.zeros((2, 3))), 0)
     np.testing.assert_allclose(tile_of(np.zeros((3, 4)), 5.0, 5.0, "sinh").currents(np.ones((1, 3))), 0, atol=1e-20)
+    assert tile_of(np.zeros((0, 4)), 5.0, 5.0, "sinh").currents(np.ones((2, 0))).tolist() == [[0] * 4] * 2
 
 
 def test_newton_takes_over_where_the_chord_does_not_come_to_rest(case, monkeypatch):

@@ -22,7 +22,7 @@ FREE, NUDGED = 4, 3
 
 def picoseconds(found: Any, phase: str) -> float:
     """Return the time of a phase so far [s]."""
-    return found.engine.substrate.clock.tally.number("picosecond", phase) * 1e-12
+    return found.engine.substrate.clock.counted().number("picosecond", phase) * 1e-12
 
 
 def rows(found: Any) -> list[float]:
@@ -67,8 +67,8 @@ def test_an_update_takes_its_rows_or_its_trains(small) -> None:
 
 def test_held_phases_take_their_hold(small) -> None:
     found, without = small(READ | {"timing.hold": 1e-6}), small(READ)
-    longer = found.engine.substrate.clock.tally.total("picosecond") * 1e-12
-    longer -= without.engine.substrate.clock.tally.total("picosecond") * 1e-12
+    longer = found.engine.substrate.clock.counted().total("picosecond") * 1e-12
+    longer -= without.engine.substrate.clock.counted().total("picosecond") * 1e-12
     assert longer == pytest.approx(UPDATES * 2 * 8 * 1e-6, rel=0.35), "two phases, and those of calibration"
 
 

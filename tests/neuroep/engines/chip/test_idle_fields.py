@@ -357,6 +357,8 @@ def in_vain(results: Results, chip: Mapping[str, Any], name: str, value: Any) ->
         line = str(error)
         told = "it acts only" in line and "\n" not in line
         return "" if told or any(end in line for end in CONFLICTS) else f"{name} = {value}: {line}"
+    if name == "crossbar.follow_weights" and not Crossbar(Chip.parse(nested(chip)), (2, 2)).ideal:
+        return ""  # at the latest when a weight outgrows the first range, beyond which it is cut
     if name == "calibration_samples" and not Chip.parse(nested(chip)).calibrates:
         return ""  # says how ranges are found, where one is: it may stand on any chip
     before, counted = results(chip)
