@@ -181,7 +181,7 @@ class Bench:
             [],
             [],
             None if config.chip is None else config.chip.differences(),
-            self._limits(name, parts, learns),
+            self._limits(name, parts, learns, train.accuracy),
             {} if test.cost is None else self._bills(parts, test.cost),
         )
 
@@ -192,14 +192,15 @@ class Bench:
             found["update"] = costs.learned(parts).as_dict()
         return found
 
-    def _limits(self, name: str, parts: Session, learns: bool) -> list[Page]:
+    def _limits(self, name: str, parts: Session, learns: bool, accuracy: float) -> list[Page]:
         """Return what limits learning on a chip: as the last epoch says, or with the weights as they are."""
         if parts.config.chip is None:
             return []
         if learns:
             last = runs.load(self.place / folder(name)).metrics[-1]
             return list(last.get("limits", [])) if limits.told(last) else []
-        return [limit.as_dict() for limit in limits.diagnose(parts).limits]
+        found = limits.diagnose(parts).limits  # a chip that is deployed is written once
+        return [limit.as_dict() for limit in found if limit.name != limits.WRITES and accuracy < limits.LEARNED]
 
     def _trained(self, name: str, config: Config) -> Session:
         """Train into a run directory; open it as the last epoch left it, a chip's devices included."""

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from neuroep.gradients import contrast_error
 from neuroep.runs import config, directory as runs, limits, training
 from neuroep.runs.session import Session
 from tests.conftest import ROOT
@@ -147,3 +148,78 @@ def test_layers_that_died_point_to_what_killed_them(tmp_path):
     first = record["limits"][0]
     assert first["name"] == limits.LAYERS and first["where"].startswith("no gradient reaches query")
     assert first["overrides"] == ["--chip.nudged.drive", "increments"]
+
+
+PLAIN = config.changed(config.Config(), ["--chip", "ideal", "--chip.device.mismatch", "0.01"])
+
+
+def of_arrays(changes, **shares):
+    """Return limits by name, of arrays with shares by name and synapse."""
+    arrays = {name: {share: values[name] for share, values in shares.items()} for name in ("a", "b")}
+    return {limit.name: limit for limit in limits._of_arrays(config.changed(PLAIN, changes), arrays)}
+
+
+def test_the_cost_of_weights_at_the_range_is_the_mean_of_the_synapses():
+    found = of_arrays([], weights_at_range={"a": 0.1, "b": 0.5})[limits.RANGE]
+    assert found.cost == pytest.approx(0.3) and found.where == "b 50%, a 10%"
+    assert found.overrides == ("--chip.crossbar.follow_weights", "true")
+
+
+@pytest.mark.parametrize(
+    ("changes", "overrides"),
+    [
+        (["--chip.crossbar.weight_range", "0.5"], ("--chip.crossbar.weight_range", "2.0")),
+        (["--chip.crossbar.follow_weights", "true"], ("--chip.crossbar.weight_headroom", "4.0")),
+        (["--chip.update.scheme", "mixed_precision"], ("--chip.crossbar.weight_headroom", "4.0")),
+        (["--chip", "loihi2"], ("--chip.events.weight_headroom", "4.0")),
+        (
+            ["--chip.adc.bits", "8"],
+            ("--chip.crossbar.follow_weights", "true", "--chip.calibration_every", "10"),
+        ),
+    ],
+)
+def test_the_cure_of_a_range_is_one_that_can_act(changes, overrides):
+    """A range that is given grows, one that is found follows, with its converters where these are calibrated."""
+    assert of_arrays(changes, weights_at_range={"a": 0.5, "b": 0.5})[limits.RANGE].overrides == overrides
+
+
+def test_a_limit_is_told_in_one_line():
+    limit = limits.Limit("x", 0.256, "a 3", "adc.bits 5 -> 7: finer", ("--chip.adc.bits", "7"))
+    assert limit.told() == "x (a 3) cost 26% of the update: adc.bits 5 -> 7: finer"
+    assert limits.Limit("x", 0.256, "").told() == "x cost 26% of the update"
+    page = json.loads(json.dumps(limit.as_dict()))
+    assert limits.lines([page, page]) == [f"limits learning most: {limit.told()}", f"then: {limit.told()}"]
+
+
+def test_outputs_that_are_stuck_are_a_limit_from_half_of_their_error_on():
+    def found(stuck):
+        return next(limits._of_outputs(PLAIN, contrast_error.Probed({}, stuck, {})))
+
+    assert found(0.4).cost == 0 and found(0.7).cost == 0.7
+    assert found(0.7).overrides == ("--network.output_bias", "1.0")
+
+
+def test_what_an_earlier_record_lost_is_read_with_nulls():
+    errors = {"a": {"cosine": 0.5}, "b": {"cosine": None}, "c": {"cosine": 0.9}}
+    assert limits._lost_in({"contrasts": {"errors": errors}}) == pytest.approx(0.3)
+
+
+def test_weights_are_cut_at_their_ranges_before_programming_noise_is_judged():
+    overrides = ["--limit", "100", "--chip", "ideal", "--chip.crossbar.weight_range", "0.05"]
+    engine = Session.open(REVIEWS, overrides=overrides, age=0.0).engine
+    cut = limits._within(engine)
+    for name, value in engine.parameters().items():
+        wanted = np.clip(value, -0.05, 0.05) if name.endswith("weight") else value
+        np.testing.assert_allclose(cut[name], wanted, rtol=1e-6)
+    assert np.abs(engine.parameters()["query.weight"]).max() > 0.05
+
+
+def test_programming_noise_is_named_and_mismatch_is_not():
+    """Noise of every write of 10 % of the range, or devices that differ by as much and stay as they are."""
+    base = ["--limit", "200", "--chip", "ideal", "--chip.device.g_max", "25.0"]
+    costs = {}
+    fields = {"noise": ["--chip.device.programming_noise", "[2.5]"], "mismatch": ["--chip.device.mismatch", "0.3"]}
+    for name, field in fields.items():
+        session = Session.open(REVIEWS, overrides=[*base, *field], age=0.0)
+        costs[name] = [limit.cost for limit in limits._of_writes(session, limits._probe(session, 0))]
+    assert costs["mismatch"] == [] and costs["noise"][0] > limits.SAID
