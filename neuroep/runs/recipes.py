@@ -41,7 +41,7 @@ OFTEN, SELDOM = 10, 20
 
 
 @dataclass(frozen=True)
-class Sight:
+class Observed:
     """What a calibration batch sees of a chip."""
 
     ratio: Mapping[str, float]
@@ -112,7 +112,7 @@ def overrides(choices: Sequence[Choice]) -> list[str]:
     return [word for choice in choices for word in choice.words]
 
 
-def look(config: Config, corpus: Corpus | None = None) -> Sight:
+def look(config: Config, corpus: Corpus | None = None) -> Observed:
     """Settle a calibration batch on the chip as it is, and see what its nudge, its reads and its paths do."""
     session = Session.open(config, corpus=corpus, age=0.0)
     engine, estimator = session.engine, session.estimator
@@ -129,10 +129,10 @@ def look(config: Config, corpus: Corpus | None = None) -> Sight:
         step[layer.name] = engine.level * float(np.abs(plus).max(initial=0)) / signal if signal else np.inf
     weights = [pair for array in engine.arrays.values() for pair in array.paths()]
     sizes = [np.sqrt(np.square(w - v).mean() / max(np.square(w).mean(), 1e-30)) for w, v in weights if w.size]
-    return Sight(ratio, step, float(max(sizes, default=0.0)))
+    return Observed(ratio, step, float(max(sizes, default=0.0)))
 
 
-def _choices(chip: Chip, seen: Sight) -> Iterator[Choice]:
+def _choices(chip: Chip, seen: Observed) -> Iterator[Choice]:
     """Yield what may help, in the order in which one needs the other; what could not act is left out later."""
     read, device = chip.readout, chip.device
     held = read.holding and (read.differs or read.hold_noise > 0)
