@@ -11,7 +11,7 @@ from hw_models.kernels.noise import CHUNK, add_converted, normal, schedule, word
 MOST = 32
 """Most processes of one tile."""
 F = np.float32
-TURNED = np.float32(0.5)
+TURNED = np.float32(0.98)
 """Squared cosine to the signal that noise is kept of, below which it is kept of the present one."""
 
 
@@ -118,7 +118,7 @@ def carry(x, metric, kept, weights, times, before, key, step, tile, out, lasting
 
     with the decay a over the time since u was moved. What x has beside a is new, and left to the caller as
     white noise, of variance :math:`1 - c_b^2 \sum_k w_{ki}^2`.
-    Below :math:`c^2 = 1/2` noise is kept of x from then on, :math:`u \leftarrow c u + \sqrt{1 - c^2} n`. A sample that
+    Below :math:`c^2 = 0.98` noise is kept of x from then on, :math:`u \leftarrow c u + \sqrt{1 - c^2} n`. A sample that
     has had no signal begins where the one before it on the same copy of the chip is, :math:`u \leftarrow a c u' +
     \sqrt{1 - a^2 c^2} n` with the decay a over the time between the two and the cosine c of their signals; so do the
     normals of later moves, with those of that sample. So reads of two samples, equally long after they began, have
