@@ -128,6 +128,8 @@ class TrappedDevices:
 
         In units of a, for drives of the same size on these lines; ``way`` is a direction.
         """
+        if not 0 < self.fastest < self.slowest:  # reads a time of 0 apart: no trap is between slow and fast
+            return np.zeros(0), np.zeros((0, 1))
         edges = np.arange(math.log(self.fastest), math.log(self.slowest) + math.log(RATIO), math.log(RATIO))
         total = []
         for b in range(len(edges) - 1):

@@ -1,7 +1,7 @@
 # Tested by tests/hw_models/cost/test_published.py.
 """What a chip's operations cost: energy, latency and area, from what its tally counted and constants with a source.
 
-    bill = price(tally, chip)                # of hw_models.cost.bill: by formula, array and phase
+    bill = hw_models.cost.bill.price(tally, chip)        # by formula, array and phase
     bill.energy, bill.by_part(), bill.leaves_out
 
 =========  =========================================================================================

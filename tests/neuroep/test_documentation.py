@@ -32,6 +32,9 @@ GIVEN = {
     "x": "__import__('numpy').random.default_rng(1).normal(0, 1, (20, 300)).astype('float32')",
     "path": "__import__('pathlib').Path('some.bin')",
     "data": "b'some bytes'",
+    "session": "neuroep.Session.open('runs/reviews', overrides=['--chip', 'hermes'])",
+    "chip": "hw_models.presets.load('hermes')",
+    "tally": "hw_models.tally.Tally()",
 }
 """What the text around a block has introduced."""
 RUN = """

@@ -198,7 +198,7 @@ def test_a_part_built_in_python_is_checked_too():
         (lambda: Chip(adcc=Converter()), r"^Chip: unknown key 'adcc'.*did you mean 'adc'\?$"),
         (lambda: Chip(adc={"bitts": 8}), r"^Chip: unknown key 'adc.bitts' = 8: .*did you mean 'adc.bits'\?$"),
         (lambda: Chip(adc={"stochastic": True}), r"^Chip: adc.stochastic = True: it acts only with bits$"),
-        (lambda: Readout(hold_noise=0.1), r"^Readout: hold_noise = 0.1: it acts only with"),
+        (lambda: Readout(hold_gain=0.1), r"^Readout: hold_gain = 0.1: it acts only with"),
         (lambda: Converter(bits="8"), r"^Converter: bits = '8': should be a whole number$"),
         (lambda: hw_models.load(None), r"^chip is a NoneType: give the name of one"),
         (lambda: hw_models.load(3), r"^chip is a int: give the name of one"),
