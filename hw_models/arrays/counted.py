@@ -22,7 +22,7 @@ the number of the read, the tile and the sample.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -76,10 +76,17 @@ class CountedWeights(PairedWeights):
     def _count_writes(self, devices: int) -> None:
         self.tally.add(self.name, "write", devices, self.shape)
 
-    def _meter(self, way: str, pulses: Iterable[tuple[Array, Array]], full: float) -> None:
+    def _meter(
+        self,
+        way: str,
+        pulses: Iterable[tuple[Array, Array]],
+        full: float,
+        curved: Callable[[Array, Array], Array] | None = None,
+    ) -> None:
         """Write down what a read has drawn through the devices, as inputs are coded where that is asked for.
 
-        ``pulses`` are what lines are driven with and what devices pass of it, digit by digit.
+        ``pulses`` are what lines are driven with and what devices pass of it, digit by digit; ``curved`` says
+        what so many lines pass of a sum that they share, where that is not the sum itself.
         """
         found, asked = self.loads(), self.tally.now.metered
         total, forward = 0.0, way == "forward"
@@ -88,8 +95,11 @@ class CountedWeights(PairedWeights):
             if self.devices.references and not forward:
                 sums = np.stack([codes[:, a:b].sum(1) for a, b in pairwise(self._column_edges.tolist())], axis=1)
                 most = np.array([full * (b - a) for a, b in self.devices.reference_lines], dtype=sums.dtype)
-                driven = shared(np.clip(sums, -most, most) if self.converters.of(way)[0].acts else sums, self.devices)
-                total += drawn(driven, driven, found.references, full, CODINGS[asked])
+                taken = np.clip(sums, -most, most) if self.converters.of(way)[0].acts else sums
+                bent = taken if curved is None else curved(taken, most / full)
+                driven = shared(taken, self.devices)
+                beside = driven if bent is taken else shared(bent, self.devices)
+                total += drawn(driven, beside, found.references, full, CODINGS[asked])
         number = round(total * PICO) if np.isfinite(total) else 0
         self.tally.add(self.name, f"{asked} {way}", number, self.shape)
 

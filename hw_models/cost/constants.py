@@ -80,7 +80,9 @@ class Constants:
         return getattr(self.cost, name)
 
     def choice(self, name: str) -> str:
-        """Return one of several words, as ``coding``."""
+        """Return one of several words, as ``coding``; where nobody says that, it is what ``dac.encoding`` says."""
+        if name == "coding" and not self.source(name) and self.chip.dac.encoding == "pulse_width":
+            return "width"
         return str(self._raw(name))
 
     def lumps(self) -> tuple[str, ...]:

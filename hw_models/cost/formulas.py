@@ -168,7 +168,7 @@ class Core(PriceFormula):
     """Products of whole tiles, where a core was measured as one."""
 
     name, part, called, extra = "core", "core", "products of cores", True
-    equation = "N_products e_core, all devices of a tile once"
+    equation = "N_products e_core, all devices of a tile and slice once"
     source = "Le Gallo et al., Nature Electronics 6, 680, 2023"
     counts = ("activation",)
 
@@ -178,9 +178,9 @@ class Core(PriceFormula):
 
 
 def products(constants: Constants, activations: int) -> int:
-    """Return the products of tiles that so many activations of single arrays make."""
-    bar = constants.chip.crossbar
-    return activations // ((2 if bar.mapping == "differential" else 1) * bar.slices)
+    """Return the products of tiles that so many activations of single arrays make: both sides of a pair are one,
+    slices, each with its own ADC, are not."""
+    return activations // (2 if constants.chip.crossbar.mapping == "differential" else 1)
 
 
 class Control(PriceFormula):
