@@ -28,6 +28,7 @@ from typing import ClassVar
 
 from hw_models.cost.coding import sending
 from hw_models.cost.constants import Constants
+from hw_models.cost.latency import references
 from hw_models.tally import Work
 
 PARTS = ("cells", "DAC", "ADC", "core", "digital", "events", "writes", "static")
@@ -134,11 +135,14 @@ class Lines(PriceFormula):
 
 def across(constants: Constants, shape: tuple[int, ...], kind: str, way: str) -> int:
     """Return the devices on one line of a tile: a driven line's forward are those of the outputs, a sensed one's of
-    the inputs, and transposed the other way round; both of a pair lie on it."""
+    the inputs, and transposed the other way round; both of a pair lie on it, and those of reference lines."""
     bar = constants.chip.crossbar
-    of_outputs = (kind == "dac") == (way == "forward")
-    tile, whole = (bar.columns, shape[0]) if of_outputs else (bar.rows, shape[1])
-    return (tile or whole) * (2 if bar.mapping == "differential" else 1)
+    if (kind == "dac") == (way == "forward"):
+        columns = bar.columns or shape[0]
+        crossed = columns + references(constants.chip, columns)
+    else:
+        crossed = bar.rows or shape[1]
+    return crossed * (2 if bar.mapping == "differential" else 1)
 
 
 class Readings(PriceFormula):
