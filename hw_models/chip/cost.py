@@ -16,7 +16,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PlainValidator, field_validator, model_validator
 
 from hw_models import components
-from hw_models.chip.fields import LARGEST, Count, Part, at
+from hw_models.chip.fields import LARGEST, Count, Part, Positive, at
 from hw_models.errors import unknown
 
 Lump = Literal["cells", "DAC", "ADC", "digital"]
@@ -120,7 +120,7 @@ class Cost(Part):
     """What a pulse charges at a device."""
     write_energy: Known | None = at("bill", "pJ", None)
     """Writing a device anew, all pulses and reads of its verification; unset counts ``write_iterations`` pulses."""
-    write_iterations: Known = at("bill", "pulses", 1.0)
+    write_iterations: Positive = at("bill", "pulses", 1.0)
     """Pulses of a device that is written anew, each with a read."""
     static_power: Known | None = at("bill", "uW", None)
     """Of the array of a tile and slice and what stands at it, as long as anything happens."""

@@ -312,10 +312,13 @@ class Sent(PriceFormula):
 
 
 def pulse(constants: Constants, part: str, volts: float = 1.0) -> float | None:
-    """Return the energy of one pulse at a device of an array [J], at a share of the voltage; None if not known."""
+    """Return the energy of one pulse at a device of an array [J], at a share of the voltage; None if not known.
+
+    Without a width nothing is known of it: C V^2 alone is not a pulse.
+    """
     volt, own = constants.value("write_voltage"), constants.value("write_time")
     seconds = constants.chip.timing.pulse if own is None else own
-    if volt is None or part not in constants.conductance:
+    if volt is None or not seconds or part not in constants.conductance:
         return None
     siemens = constants.conductance[part] * MICRO
     return (volts * volt) ** 2 * (siemens * seconds + (constants.value("device_capacitance") or 0.0))
@@ -326,7 +329,7 @@ class Pulses(PriceFormula):
 
     name, part, called, counts = "pulses", "writes", "programming pulses", ("pulse", "half")
     equation = "N_pulse e, or N_pulse V_w^2 (G t_p + C) + N_half (V_w/2)^2 (G t_p + C)"
-    source, needs = "Ohm's law, C V^2", ("cost.pulse_energy", "cost.write_voltage")
+    source, needs = "Ohm's law, C V^2", ("cost.pulse_energy", "cost.write_voltage with cost.write_time")
 
     def energy(self, done: Work, number: int, constants: Constants) -> float | None:
         """Return N e, or by voltage; a coincidence counts on both of its lines, so twice among those selected half."""
@@ -344,7 +347,7 @@ class Writes(PriceFormula):
 
     name, part, called, counts = "writes", "writes", "writes of devices", ("write",)
     equation = "N e_write, or N iterations (e_pulse, or V_w^2 (G t_w + C), + e_read)"
-    source, needs = "Ohm's law, C V^2", ("cost.write_energy", "cost.pulse_energy", "cost.write_voltage")
+    source, needs = "Ohm's law, C V^2", ("cost.write_energy", "cost.pulse_energy", "cost.write_voltage with cost.write_time")
 
     def energy(self, done: Work, number: int, constants: Constants) -> float | None:
         """Return N e, or iterations of a pulse and a read; a read of one device where its energy is known."""
@@ -355,7 +358,15 @@ class Writes(PriceFormula):
         each = pulse(constants, done.part) if each is None else each
         if each is None:
             return None
-        return number * (constants.value("write_iterations") or 1.0) * (each + (constants.value("cell_energy") or 0.0))
+        return number * (constants.value("write_iterations") or 1.0) * (each + verification(constants, done.part))
+
+
+def verification(constants: Constants, part: str) -> float:
+    """Return the energy of reading one device of an array [J]: of a cell, or V_r^2 t_int G; 0 where neither is known."""
+    fixed, volt = constants.value("cell_energy"), constants.value("read_voltage")
+    if fixed is not None or volt is None:
+        return fixed or 0.0
+    return volt**2 * constants.chip.timing.integration * constants.conductance.get(part, 0.0) * MICRO
 
 
 FORMULAS: Mapping[str, PriceFormula] = {
