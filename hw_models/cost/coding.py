@@ -6,8 +6,9 @@
     pulses             b passes    sum over phases of 2^p - 1 steps    sum over phases of max(B - bits sent before, 0)
 
 Without its sign an input of signed converters has a bit less. Digits of the description (``dac.digit_bits``) are
-counted as reads of their own, so that of those it is the bits of one that are sent. ``pulses`` sends inputs of more than ``phase_bits`` bits
-in two phases of ceil(b/2) and floor(b/2): the outputs of the second are shorter by what the first has decided.
+counted as reads of their own, so that of those it is the bits of one that are sent. ``pulses`` sends inputs of more
+than ``phase_bits`` bits in two phases of ceil(b/2) and floor(b/2): the outputs of the second are shorter by what the
+first has decided.
 
 Source: Wan et al., Nature 608, 504, 2022 (pulses, two phases); Shafiee et al., ISCA 2016 (serial).
 """

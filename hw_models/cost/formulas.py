@@ -347,7 +347,8 @@ class Writes(PriceFormula):
 
     name, part, called, counts = "writes", "writes", "writes of devices", ("write",)
     equation = "N e_write, or N iterations (e_pulse, or V_w^2 (G t_w + C), + e_read)"
-    source, needs = "Ohm's law, C V^2", ("cost.write_energy", "cost.pulse_energy", "cost.write_voltage with cost.write_time")
+    source = "Ohm's law, C V^2"
+    needs = ("cost.write_energy", "cost.pulse_energy", "cost.write_voltage with cost.write_time")
 
     def energy(self, done: Work, number: int, constants: Constants) -> float | None:
         """Return N e, or iterations of a pulse and a read; a read of one device where its energy is known."""
@@ -362,7 +363,7 @@ class Writes(PriceFormula):
 
 
 def verification(constants: Constants, part: str) -> float:
-    """Return the energy of reading one device of an array [J]: of a cell, or V_r^2 t_int G; 0 where neither is known."""
+    """Return the energy of reading one device of an array [J]: of a cell, or V_r^2 t_int G; else 0."""
     fixed, volt = constants.value("cell_energy"), constants.value("read_voltage")
     if fixed is not None or volt is None:
         return fixed or 0.0

@@ -182,7 +182,7 @@ def test_a_read_of_increments_and_of_repeats_draws_every_time(way):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_energy_scales_as_physics_says(way):
-    """V^2, t, and x^2 or |x|: twice the voltage four times, twice the time twice, half the signal a quarter, or half."""
+    """V^2, t, and x^2 or |x|: twice the voltage four times, twice the time twice, half the signal a quarter or half."""
     one = read(chip(3, 2), way)[0].energy
     assert read(chip(3, 2, cost={"read_voltage": 2 * VOLT}), way)[0].energy == near(4 * one)
     assert read(chip(3, 2, timing={"integration": 2 * TIME}), way)[0].energy == near(2 * one)

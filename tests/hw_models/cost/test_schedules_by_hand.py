@@ -53,7 +53,8 @@ def test_a_product_with_shared_converters(shape, tiling, shared, way):
 def counted(made: Constants, reads: dict[tuple[str, str], int]) -> Tally:
     tally = Tally()
     for (part, way), number in reads.items():
-        tally.add(part, f"activation {way}", number * latency.arrays(made.chip, SHAPES[part]), SHAPES[part], None, "free")
+        arrays = latency.arrays(made.chip, SHAPES[part])
+        tally.add(part, f"activation {way}", number * arrays, SHAPES[part], None, "free")
     return tally
 
 
@@ -90,7 +91,8 @@ def test_an_adc_of_a_component_takes_a_step_for_every_bit_and_line():
     assert latency.product(made, (128, 128), "forward") == near(128 / 1.28e9)
     assert latency.product(made, (32, 128), "forward") == near(32 / 1.28e9)
     assert latency.product(made, (32, 128), "transposed") == near(128 / 1.28e9)
-    own = constants(cost=cost, adc=eight | {"columns": 16}, crossbar={"rows": 128, "columns": 128}, timing={"adc": 1e-9})
+    shared, tile = eight | {"columns": 16}, {"rows": 128, "columns": 128}
+    own = constants(cost=cost, adc=shared, crossbar=tile, timing={"adc": 1e-9})
     assert latency.product(own, (128, 128), "forward") == near(16e-9)
 
 
@@ -147,7 +149,8 @@ def test_area_tile_by_tile(sides, shape, tiling, lines, slices):
         for _, _, _ in every(range(sides), range(tiling[0]), range(tiling[1])):
             cells += 1
     found = area(made, [shape])
-    assert found == {"cells": near(cells * 6 * 20e-9**2), "ADC": near(converters * 900e-12), "DAC": near(drivers * 2e-12)}
+    want = {"cells": cells * 6 * 20e-9**2, "ADC": converters * 900e-12, "DAC": drivers * 2e-12}
+    assert found == {name: near(size) for name, size in want.items()}
     assert area(made, [shape, shape])["ADC"] == near(2 * found["ADC"])
     whole = constants(cost={"core_area": 0.5}, crossbar=crossbar(*tiling, **more))
     assert area(whole, [shape]) == {"core": near(cores * 0.5e-6)}
