@@ -224,3 +224,30 @@ def test_costs_change_nothing_else():
     one, other = (session.evaluate("test") for session in (with_, without))
     np.testing.assert_array_equal(one.predicted, other.predicted)
     assert one.loss == other.loss and one.counters == other.counters and other.cost is None
+
+
+def test_what_is_drawn_all_the_time_is_that_of_every_copy_and_of_both_paths():
+    """Four chips work side by side for a quarter of the time; a transposed path of its own has arrays of its own."""
+    sizes = PRICED | {"cost.node": 20.0, "cost.cell_area": 6.0}
+    one, four, both = (
+        costs.learned(opened(sizes | more))
+        for more in ({}, {"timing.copies": 4}, {"transposed.devices": "own"})
+    )
+    assert one.by_part()["static"] / one.seconds == near(four.by_part()["static"] / four.seconds / 4)
+    assert "writes and area of further copies of the chip" in four.leaves_out
+    assert "writes and area of further copies of the chip" not in one.leaves_out
+    dense, tokens = (
+        sum(-(-into // 4) * -(-out // 3) for out, into in (synapse.shape for synapse in which))
+        for which in (opened(sizes).network.dense, opened(sizes).network.projections)
+    )
+    assert one.by_part()["static"] / one.seconds == near((dense + tokens) * 2e-6)
+    assert both.by_part()["static"] / both.seconds == near((2 * dense + tokens) * 2e-6)
+    cell = 4 * 3 * 2 * 6 * 20e-9**2
+    assert one.area == {"cells": near((dense + tokens) * cell)}
+    assert both.area == {"cells": near((2 * dense + tokens) * cell)}
+
+
+def test_static_power_of_a_chip_without_arrays_is_left_out_by_name():
+    session = opened({"substrate": "event_driven", "cost.components": ["davies_2018_core"], "cost.static_power": 2.0})
+    found = session.evaluate("test").cost
+    assert found.seconds and "static" not in found.by_part() and "static power" in found.leaves_out
