@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hw_models import durations
+from hw_models.arrays import serial
 from hw_models.chip import Chip, Timing
 from hw_models.cost.coding import sending
 from hw_models.cost.constants import Constants
@@ -123,10 +124,18 @@ def _reads(tally: Tally, constants: Constants, name: str, way: str, phase: str) 
             continue
         if done.operation == f"activation {way}":
             reads = count / arrays(constants.chip, done.shape)
-            number, seconds = number + reads, seconds + reads * product(constants, done.shape, way)
+            number, seconds = number + reads, seconds + reads * _digit(constants, done.shape, way)
         elif done.operation == f"synaptic {way}":
             seconds += count * (constants.value("synapse_time") or 0.0) / (constants.value("cores") or 1)
     return number, seconds
+
+
+def _digit(constants: Constants, shape: tuple[int, ...], way: str) -> float:
+    """Return the seconds of one digit of a product, of which each is an activation and the last goes on digitally; of
+    codes whose sign is found by calibration, those with a sign."""
+    dac = constants.chip.dac
+    digits = serial.digits(dac, dac.sign == "unsigned")
+    return product(constants, shape, way) - timing(constants).digital * (1 - 1 / digits)
 
 
 def _moves(tally: Tally, constants: Constants, step: Step, phase: str, dt: float) -> float:
