@@ -259,3 +259,15 @@ def test_what_has_no_constant_is_named_once_and_costs_nothing():
     names = ("DAC conversions of 8 bits", "ADC conversions of 12 bits", "sums over tiles and slices",
              "programming pulses", "digital multiply-adds", "exponentials of softmax", "neuron circuits")  # fmt: skip
     assert [found.leaves_out.count(name) for name in names] == [1] * len(names)
+
+
+def test_reads_that_were_not_metered_are_named():
+    """A sum that nobody took is not 0 J: its operations are left out of the bill, and it says so."""
+    volts = {"read_voltage": 0.2, "coding": "width"}
+    for metered, named in (("square", True), ("charge", False), ("", True)):
+        tally = Tally()
+        tally.add("a", "read forward", 24, SHAPE)
+        tally.add("a", f"{metered or 'half'} forward", 1000, SHAPE)
+        found = bill(tally, volts, timing={"integration": 1e-7})
+        assert ("currents through the devices, which were not metered" in found.leaves_out) == named
+        assert bool(found.energy) != named
