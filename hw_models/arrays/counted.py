@@ -49,7 +49,7 @@ KINDS = ("dac", "adc", "addition")
 STOPS = tuple(name for name in COUNTERS if name.endswith("at_stop"))
 """Readings beyond the last level."""
 
-CODINGS: Mapping[str, Coding] = {"square": "amplitude", "charge": "width"}
+CODINGS: Mapping[str, Coding] = {"square": "amplitude", "charge": "width", "bits": "serial"}
 """What is metered of a read, and how its inputs are coded where that is what counts."""
 
 SUMS = {"dac": "dac", "adc": "adc", "reads": "read", "writes": "write", "additions": "addition"}
@@ -89,17 +89,19 @@ class CountedWeights(PairedWeights):
         what so many lines pass of a sum that they share, where that is not the sum itself.
         """
         found, asked = self.loads(), self.tally.now.metered
+        dac = self.converters.of(way)[0]
+        sent = None if dac.converter.bits is None else dac.converter.bits - (not dac.unsigned)
         total, forward = 0.0, way == "forward"
         for codes, passed in pulses:
-            total += drawn(codes, passed, found.word if forward else found.bit, full, CODINGS[asked])
+            total += drawn(codes, passed, found.word if forward else found.bit, full, CODINGS[asked], sent)
             if self.devices.references and not forward:
                 sums = np.stack([codes[:, a:b].sum(1) for a, b in pairwise(self._column_edges.tolist())], axis=1)
                 most = np.array([full * (b - a) for a, b in self.devices.reference_lines], dtype=sums.dtype)
-                taken = np.clip(sums, -most, most) if self.converters.of(way)[0].acts else sums
+                taken = np.clip(sums, -most, most) if dac.acts else sums
                 bent = taken if curved is None else curved(taken, most / full)
                 driven = shared(taken, self.devices)
                 beside = driven if bent is taken else shared(bent, self.devices)
-                total += drawn(driven, beside, found.references, full, CODINGS[asked])
+                total += drawn(driven, beside, found.references, full, CODINGS[asked], sent)
         number = round(total * PICO) if np.isfinite(total) else 0
         self.tally.add(self.name, f"{asked} {way}", number, self.shape)
 

@@ -108,7 +108,10 @@ class Constants:
         by_number = self.value("cell_energy") is not None or "cells" in self.lumps()
         if by_number or self.value("read_voltage") is None or not self.chip.timing.integration:
             return ""
-        return "square" if self.choice("coding") == "amplitude" else "charge"
+        coding, dac = self.choice("coding"), self.chip.dac
+        if coding == "serial" and dac.bits is not None:
+            return "bits" if dac.digit_bits is None else "charge" if dac.digit_bits > 1 else "square"
+        return "square" if coding == "amplitude" else "charge"
 
     @property
     def signed(self) -> bool:

@@ -2,7 +2,7 @@
 
 Of a row of a tally, N operations of one kind on one array in one phase, with b bits in and B bits out:
 
-    cells       V^2 t sum w G, w = x^2 or |x| as inputs are coded; or N_reads passes e_cell
+    cells       V^2 t sum w G, w = x^2, |x| or share of ones as inputs are coded; or N_reads passes e_cell
     DAC         N passes e_dac(bits at once);  lines  N passes (C + n C_cell) V^2
     ADC         N conversions e_adc(B), or N (passes e_sample + integrations e_integrate + steps e_step)
     core        products of tiles e_core, which has the above in it
@@ -76,9 +76,9 @@ class Cells(PriceFormula):
     """Currents through the devices of a read, by what was metered, or so much for every device."""
 
     name, part, called = "cells", "cells", "currents through the devices"
-    equation = "V_r^2 t_int sum |x|^k G, k = 2 (amplitude) or 1 (width, pulses, serial); or N_reads passes e_cell"
+    equation = "V_r^2 t_int sum w G, w = x^2 (amplitude), |x| (width, pulses), ones/bits (serial); or N passes e_cell"
     source = "Ohm's law"
-    counts = ("read", "square", "charge")
+    counts = ("read", "square", "charge", "bits")
     needs = ("cost.read_voltage with timing.integration", "cost.cell_energy")
 
     def energy(self, done: Work, number: int, constants: Constants) -> float | None:
@@ -92,8 +92,6 @@ class Cells(PriceFormula):
             return None
         if kind != constants.meter:
             return 0.0
-        if constants.choice("coding") in ("pulses", "serial"):
-            seconds *= sent.passes  # each bit is on in a share |x| of all inputs
         return volt**2 * seconds * number * PICO
 
 

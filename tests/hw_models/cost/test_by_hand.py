@@ -249,3 +249,30 @@ def test_what_is_counted_of_a_read_by_its_lines(tiling, way, mapping, digit):
     assert found["registers"] == near(0.0625 * want["dac"] + 0.03125 * want["adc"])
     assert found["cells"] == near(0.003 * want["cells"])
     assert found["control"] == near(7.0 * want["products"])
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("bits", [2, 5, 8])
+@pytest.mark.parametrize("sign", ["signed", "unsigned"])
+@pytest.mark.parametrize("coding", ["serial", "pulses"])
+def test_cells_of_bits_that_are_sent_one_behind_the_other(way, bits, sign, coding):
+    """The integration of a product is shared by its bits, evenly, or by their pulses; a line is on for its ones."""
+    made = chip(3, 2, dac={"bits": bits, "range": FULL, "sign": sign}, cost={"read_voltage": VOLT, "coding": coding})
+    sent, joule = bits - (sign == "signed"), 0.0
+    slots = [1] * sent if coding == "serial" else [2**place for place in range(sent)]
+    signals = np.abs(SIGNALS[way]) if sign == "unsigned" else SIGNALS[way]
+    for sample in signals:
+        for out, into in every(range(SHAPE[0]), range(SHAPE[1])):
+            code = round(abs(clipped(sample[into if way == "forward" else out])) * (2**sent - 1))
+            for place, slot in enumerate(slots):
+                if code >> place & 1:
+                    joule += VOLT**2 * TIME * slot / sum(slots) * sum(pair(float(WEIGHTS[out, into])))
+    assert read(made, way, signals)[0].by_formula()["cells"] == near(joule)
+
+
+@pytest.mark.parametrize("coding", ["amplitude", "width", "serial", "pulses"])
+def test_no_coding_draws_more_than_all_lines_on_all_the_time(coding):
+    made = chip(3, 2, dac={"bits": 8, "range": FULL}, cost={"read_voltage": VOLT, "coding": coding})
+    most = sum(VOLT**2 * TIME * sum(pair(float(weight))) for weight in WEIGHTS.ravel())
+    assert read(made, "forward", np.full((1, SHAPE[1]), FULL, np.float32))[0].energy == near(most)
+    assert read(made, "forward", np.full((1, SHAPE[1]), -FULL / 3, np.float32))[0].energy < most

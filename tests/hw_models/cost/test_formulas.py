@@ -34,14 +34,14 @@ def test_every_formula_says_what_it_is():
         assert formula.counts and formula.called and (formula.extra or formula.needs)
 
 
-@pytest.mark.parametrize(("coding", "operation", "passes"), [
-    ("amplitude", "square", 1), ("width", "charge", 1), ("pulses", "charge", 7), ("serial", "charge", 7),
+@pytest.mark.parametrize(("coding", "operation"), [
+    ("amplitude", "square"), ("width", "charge"), ("pulses", "charge"), ("serial", "bits"),
 ])  # fmt: skip
-def test_cells_by_voltage_take_v_squared_t_sum_w_g(coding, operation, passes):
-    """3 uS through which 1 was driven at .2 V for 100 ns; the other sum counts nothing."""
+def test_cells_by_voltage_take_v_squared_t_sum_w_g(coding, operation):
+    """3 uS through which 1 was driven at .2 V for 100 ns, all bits or pulses in; the other sum counts nothing."""
     made = chip({"read_voltage": 0.2, "coding": coding}, timing={"integration": 1e-7})
     found = bill(f"{operation} forward", 3_000_000, made)
-    assert found.energy == near(0.2**2 * 1e-7 * 3e-6 * passes)
+    assert found.energy == near(0.2**2 * 1e-7 * 3e-6)
     other = "charge" if operation == "square" else "square"
     assert bill(f"{other} forward", 3_000_000, made).energy == 0
 
