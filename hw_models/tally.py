@@ -8,7 +8,8 @@ operation                     one is
 ============================  ======================================================================================
 forward, transposed           a sample read through a crossbar; see :meth:`hw_models.arrays.crossbar.Crossbar.work`
 activation W                  an array of one tile, side and slice read once for a sample
-square W, charge W            a pS of conductance through which x^2, or the size of x, was driven in full-scale units,
+square W, charge W, bits W    a pS of conductance through which x^2, the size of x in full-scale units, or the share of
+                              ones among the bits of its code, was driven,
                               where currents are metered (:mod:`hw_models.arrays.loads`)
 dac, adc, addition, read W    a conversion, a digital addition of tile sums, a device read; W the direction
 write                         a device, or an integer weight, written
@@ -40,8 +41,9 @@ PHASES = ("", "free", "nudged", "update", "evaluate", "calibrate")
 """Of a run; "" where nobody said."""
 
 
-METERS = ("", "square", "charge")
-"""What can be summed up of reads: x^2 G, or the size of x times G, where the width of a pulse carries an input."""
+METERS = ("", "square", "charge", "bits")
+"""What can be summed up of reads: x^2 G, or the size of x times G, where the width of a pulse carries an input, or the
+share of ones among its bits, where they are sent one behind the other."""
 
 
 class Work(NamedTuple):

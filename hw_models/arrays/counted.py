@@ -22,7 +22,7 @@ the number of the read, the tile and the sample.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -49,7 +49,7 @@ KINDS = ("dac", "adc", "addition")
 STOPS = tuple(name for name in COUNTERS if name.endswith("at_stop"))
 """Readings beyond the last level."""
 
-CODINGS: Mapping[str, Coding] = {"square": "amplitude", "charge": "width"}
+CODINGS: Mapping[str, Coding] = {"square": "amplitude", "charge": "width", "bits": "serial"}
 """What is metered of a read, and how its inputs are coded where that is what counts."""
 
 SUMS = {"dac": "dac", "adc": "adc", "reads": "read", "writes": "write", "additions": "addition"}
@@ -76,20 +76,32 @@ class CountedWeights(PairedWeights):
     def _count_writes(self, devices: int) -> None:
         self.tally.add(self.name, "write", devices, self.shape)
 
-    def _meter(self, way: str, pulses: Iterable[tuple[Array, Array]], full: float) -> None:
+    def _meter(
+        self,
+        way: str,
+        pulses: Iterable[tuple[Array, Array]],
+        full: float,
+        curved: Callable[[Array, Array], Array] | None = None,
+    ) -> None:
         """Write down what a read has drawn through the devices, as inputs are coded where that is asked for.
 
-        ``pulses`` are what lines are driven with and what devices pass of it, digit by digit.
+        ``pulses`` are what lines are driven with and what devices pass of it, digit by digit; ``curved`` says
+        what so many lines pass of a sum that they share, where that is not the sum itself.
         """
         found, asked = self.loads(), self.tally.now.metered
+        dac = self.converters.of(way)[0]
+        sent = None if dac.converter.bits is None else dac.converter.bits - (not dac.unsigned)
         total, forward = 0.0, way == "forward"
         for codes, passed in pulses:
-            total += drawn(codes, passed, found.word if forward else found.bit, full, CODINGS[asked])
+            total += drawn(codes, passed, found.word if forward else found.bit, full, CODINGS[asked], sent)
             if self.devices.references and not forward:
                 sums = np.stack([codes[:, a:b].sum(1) for a, b in pairwise(self._column_edges.tolist())], axis=1)
                 most = np.array([full * (b - a) for a, b in self.devices.reference_lines], dtype=sums.dtype)
-                driven = shared(np.clip(sums, -most, most) if self.converters.of(way)[0].acts else sums, self.devices)
-                total += drawn(driven, driven, found.references, full, CODINGS[asked])
+                taken = np.clip(sums, -most, most) if dac.acts else sums
+                bent = taken if curved is None else curved(taken, most / full)
+                driven = shared(taken, self.devices)
+                beside = driven if bent is taken else shared(bent, self.devices)
+                total += drawn(driven, beside, found.references, full, CODINGS[asked], sent)
         number = round(total * PICO) if np.isfinite(total) else 0
         self.tally.add(self.name, f"{asked} {way}", number, self.shape)
 

@@ -247,7 +247,7 @@ class Crossbar(CountedWeights):
             self.observe(False)
             raise
         if self.tally.now.metered:
-            self._meter(way, product.pulses(), product.scale)
+            self._meter(way, product.pulses(), product.scale, product.curved)
         if product.driven_at_stop:
             self.tally.add(self.name, "dac_at_stop", product.driven_at_stop, self.shape)
         if product.sensed_at_stop:

@@ -4,7 +4,8 @@ Driven with signals x in units of the DAC's full scale (of 1 without one), over 
 now, both of a pair, every slice, reference lines among them:
 
     forward      sum_j w_j sum_i G_ij          w_j = x_j f(x_j), x_j^2 of a device that does not bend (device.iv), or
-                                               |x_j| where the width of a pulse carries the input
+                                               |x_j| where the width of a pulse carries the input, and the share of
+                                               ones among its bits where these are sent one behind the other
     transposed   sum_i w_i sum_j G_ij + sum over tiles of w(taken/L) sum_j R_lj
 
 ``taken`` is the sum that the L reference lines of a tile share, :mod:`hw_models.arrays.programming`. Times V^2 t that
@@ -21,7 +22,7 @@ import numpy as np
 from hw_models.arrays.programming import BLOCK, Array, Devices
 from hw_models.kernels.blocks import blocks
 
-Coding = Literal["amplitude", "width"]
+Coding = Literal["amplitude", "width", "serial"]
 """What of a pulse carries the input."""
 PICO = 1_000_000
 """pS in a uS: sums are kept as whole pS, which add up to the same whatever their order."""
@@ -68,7 +69,7 @@ def loads(devices: Devices, held: Array, fresh: bool, turn: int) -> Loads:
     return Loads(*(Load.of(g, held.dtype) for g in (word, bit, beside)))
 
 
-def drawn(signals: Array, passed: Array, load: Load, full: float, coding: Coding) -> float:
+def drawn(signals: Array, passed: Array, load: Load, full: float, coding: Coding, bits: int | None = None) -> float:
     """Return the sum over samples of w times the load [uS].
 
     Parameters
@@ -82,8 +83,13 @@ def drawn(signals: Array, passed: Array, load: Load, full: float, coding: Coding
         Full scale of both.
     coding : str
         What of a pulse carries the input.
+    bits : int, optional
+        Of a code without its sign, of serial ones; those that are exact count by their size.
     """
-    if coding == "width":
+    if coding == "serial" and bits is not None:
+        codes = np.rint(np.abs(signals) * signals.dtype.type((2**bits - 1) / full)).astype(np.int64)
+        signals, coding, full = np.bitwise_count(codes).astype(signals.dtype), "width", bits
+    if coding != "amplitude":
         return float((np.abs(signals) @ load.g.astype(signals.dtype)).sum()) / full
     if passed is signals:
         rooted = signals * load.root

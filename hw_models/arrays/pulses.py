@@ -124,6 +124,9 @@ class PulsedDevices(PlayedDevices):
             raise ValueError(f"numbers of pulses are {up.shape} and {down.shape}: {self.shape} is allowed")
         rows = sum(float(np.maximum(count, 0).max(axis=1, initial=0).sum()) for count in (up, down))
         self.tally.add(self.name, "slot", round(rows) if np.isfinite(rows) else 0, self.shape)
+        if self.tally.now.metered:
+            pulses = sum(float(np.maximum(count, 0).sum(dtype=np.float64)) for count in (up, down))
+            self._select(*(round(each) if np.isfinite(each) else 0 for each in (rows, pulses)))
         if not (np.issubdtype(up.dtype, np.integer) and np.issubdtype(down.dtype, np.integer)):
             return self._given(self._done(ExpectedStep(self, weights, step, 0).mixed(up, down), step, 0))
 
@@ -139,10 +142,14 @@ class PulsedDevices(PlayedDevices):
         return pulses
 
     def _fired(self, post: np.ndarray, pre: np.ndarray) -> None:
-        """Write down how often lines fire, and the devices that they select: each those of all lines across."""
-        fired = [int(side.sum(dtype=np.float64)) for side in (post, pre)]
-        self.tally.add(self.name, "firing", sum(fired), self.shape)
-        self.tally.add(self.name, "half", fired[0] * self.shape[1] + fired[1] * self.shape[0], self.shape)
+        """Write down how often lines fire in trains."""
+        self._select(*(int(side.sum(dtype=np.float64)) for side in (post, pre)))
+
+    def _select(self, post: int, pre: int) -> None:
+        """Write down how often lines of either side fire, and the devices that they select: each those of all lines
+        across. Of numbers of pulses a row fires in all of its slots, and columns with each of their pulses."""
+        self.tally.add(self.name, "firing", post + pre, self.shape)
+        self.tally.add(self.name, "half", post * self.shape[1] + pre * self.shape[0], self.shape)
 
     def _trains(self, weights: np.ndarray, rows: list[Rows], step: int, number: int) -> int:
         """Play the trains of one chunk of row pairs, sample by sample."""

@@ -16,7 +16,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PlainValidator, field_validator, model_validator
 
 from hw_models import components
-from hw_models.chip.fields import LARGEST, Count, Part, at
+from hw_models.chip.fields import LARGEST, Count, Part, Positive, at
 from hw_models.errors import unknown
 
 Lump = Literal["cells", "DAC", "ADC", "digital"]
@@ -49,7 +49,8 @@ class Cost(Part):
     coding: Literal["amplitude", "width", "pulses", "serial"] = at("bill", default="amplitude")
     """What carries an input: the voltage of a line, and cells take x^2; the width of one pulse, and they take |x|; the
     number of pulses, bit by bit, b bits in 2^b - 1 integration steps and one conversion; or each bit alone, b products
-    of 1-bit inputs with a conversion each, whatever the description makes of them at once."""
+    of 1-bit inputs with a conversion each, whatever the description makes of them at once. Unset it goes by
+    ``dac.encoding``."""
     phase_bits: Count | None = at("bill", "bit", None)
     """Pulses: bits of an input without its sign from which on it is sent in two halves, one behind the other; unset
     sends all at once."""
@@ -76,11 +77,11 @@ class Cost(Part):
     integration_energy: Known | None = at("bill", "pJ", None)
     """One integration step of an output."""
     core_energy: Known | None = at("bill", "nJ", None)
-    """A product of one tile, with all that ``core_includes`` says, whatever share of its lines is used."""
+    """A product of one tile and slice, with all that ``core_includes`` says, whatever share of its lines is used."""
     core_includes: Annotated[tuple[Lump, ...], Field(strict=False)] = at("bill", default=("cells", "DAC", "ADC"))
     """What is in ``core_energy`` already."""
     control_energy: Known | None = at("bill", "pJ", None)
-    """Control of a product of one tile."""
+    """Control of a product of one tile and slice."""
     addition_energy: Known | None = at("bill", "pJ", None)
     """A digital addition of sums over tiles and slices."""
     shift_energy: Known | None = at("bill", "pJ", None)
@@ -119,10 +120,10 @@ class Cost(Part):
     """What a pulse charges at a device."""
     write_energy: Known | None = at("bill", "pJ", None)
     """Writing a device anew, all pulses and reads of its verification; unset counts ``write_iterations`` pulses."""
-    write_iterations: Known = at("bill", "pulses", 1.0)
+    write_iterations: Positive = at("bill", "pulses", 1.0)
     """Pulses of a device that is written anew, each with a read."""
     static_power: Known | None = at("bill", "uW", None)
-    """Of the array of a tile and what stands at it, as long as anything happens."""
+    """Of the array of a tile and slice and what stands at it, as long as anything happens."""
     integration_step: Known | None = at("bill", "s", None)
     """Pulses: one integration step, where ``timing.integration`` is not set."""
     adc_step: Known | None = at("bill", "s", None)
@@ -142,7 +143,7 @@ class Cost(Part):
     cell_area: Known | None = at("bill", "F^2", None)
     """One device."""
     core_area: Known | None = at("bill", "mm^2", None)
-    """A tile with its converters, in place of the areas of the parts."""
+    """A tile and slice with its converters, in place of the areas of the parts."""
     adc_area: Known | None = at("bill", "um^2", None)
     """One converter."""
     dac_area: Known | None = at("bill", "um^2", None)

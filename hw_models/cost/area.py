@@ -1,9 +1,10 @@
 # Tested by tests/hw_models/cost/test_latency.py.
 """Area of a chip that holds a network: devices, converters, cores [m^2].
 
-    devices x cell_area F^2 + lines / lines of an ADC x A_adc + driven lines x A_dac, or tiles x A_core
+    devices x cell_area F^2 + tiles ceil(lines / lines of an ADC) A_adc + lines of all tiles A_dac, or tiles x A_core
 
-Lines are those of all tiles in the direction that has more of them: converters serve both. Left out: digital units,
+A tile, slice by slice, is there in full, reference lines in it, with converters of its own: as many as the direction
+of more lines needs, which serve both. Left out: digital units,
 buffers, wiring, pads.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hw_models.cost.constants import Constants
-from hw_models.cost.latency import arrays, turns
+from hw_models.cost.latency import arrays, references, turns
 
 
 def area(constants: Constants, shapes: Iterable[tuple[int, int]]) -> dict[str, float]:
@@ -22,14 +23,14 @@ def area(constants: Constants, shapes: Iterable[tuple[int, int]]) -> dict[str, f
     each = {name: constants.value(f"{name.lower()}_area") for name in ("ADC", "DAC")}
     sides = 2 if bar.mapping == "differential" else 1
     for outputs, inputs in shapes:
-        tiles = arrays(constants.chip, (outputs, inputs)) // (sides * bar.slices)
+        tiles = arrays(constants.chip, (outputs, inputs)) // sides
         rows, columns = bar.rows or inputs, bar.columns or outputs
         if core is not None:
             found["core"] += tiles * core
             continue
         if pitch is not None and cell is not None:
-            found["cells"] += tiles * rows * columns * sides * bar.slices * cell * pitch**2
-        lines = tiles * bar.slices * max(rows, columns)
-        found["ADC"] += -(-lines // turns(constants)) * (each["ADC"] or 0.0)
-        found["DAC"] += lines * (each["DAC"] or 0.0)
+            found["cells"] += tiles * rows * (columns + references(constants.chip, columns)) * sides * cell * pitch**2
+        lines = max(rows, columns)
+        found["ADC"] += tiles * -(-lines // turns(constants)) * (each["ADC"] or 0.0)
+        found["DAC"] += tiles * lines * (each["DAC"] or 0.0)
     return {name: size for name, size in found.items() if size}

@@ -147,6 +147,9 @@ def price(
                 found[place] = found.get(place, 0.0) + joule / number
             elif not formula.extra:
                 missing[_called(formula.called, kind, done.bits)] = None
+    kinds = {done.operation.split()[0] for done, count in tally.rows() if count}
+    if constants.meter and "read" in kinds and constants.meter not in kinds:
+        missing["currents through the devices, which were not metered"] = None
     items = [Item(name, FORMULAS[name].part, part, phase, joule) for (name, part, phase), joule in found.items()]
     about = tuple(component.as_text() for component in constants.components)
     left = [*missing, *BEYOND, *(what for one in constants.components for what in one.leaves_out)]

@@ -5,8 +5,10 @@
     serial             b passes    b integrations                      b conversions of B steps
     pulses             b passes    sum over phases of 2^p - 1 steps    sum over phases of max(B - bits sent before, 0)
 
-Without its sign an input of signed converters has a bit less. ``pulses`` sends inputs of more than ``phase_bits`` bits
-in two phases of ceil(b/2) and floor(b/2): the outputs of the second are shorter by what the first has decided.
+Without its sign an input of signed converters has a bit less. Digits of the description (``dac.digit_bits``) are
+counted as reads of their own, so that of those it is the bits of one that are sent. ``pulses`` sends inputs of more
+than ``phase_bits`` bits in two phases of ceil(b/2) and floor(b/2): the outputs of the second are shorter by what the
+first has decided.
 
 Source: Wan et al., Nature 608, 504, 2022 (pulses, two phases); Shafiee et al., ISCA 2016 (serial).
 """
@@ -37,8 +39,10 @@ class Sending(NamedTuple):
 
 def sending(constants: Constants, inputs: int | None, outputs: int | None) -> Sending:
     """Return how a product of so many bits in and out runs; None of a converter that is exact."""
-    coding = constants.choice("coding")
+    coding, digit = constants.choice("coding"), constants.chip.dac.digit_bits
     sent = max(1, (inputs or 1) - (1 if constants.signed and inputs else 0))
+    if digit is not None and inputs is not None:
+        inputs = sent = digit
     steps = outputs or 1
     if coding == "serial" and inputs is not None:
         return Sending(sent, sent, sent, sent * steps, 1, 1)

@@ -80,7 +80,9 @@ class Constants:
         return getattr(self.cost, name)
 
     def choice(self, name: str) -> str:
-        """Return one of several words, as ``coding``."""
+        """Return one of several words, as ``coding``; where nobody says that, it is what ``dac.encoding`` says."""
+        if name == "coding" and not self.source(name) and self.chip.dac.encoding == "pulse_width":
+            return "width"
         return str(self._raw(name))
 
     def lumps(self) -> tuple[str, ...]:
@@ -106,7 +108,10 @@ class Constants:
         by_number = self.value("cell_energy") is not None or "cells" in self.lumps()
         if by_number or self.value("read_voltage") is None or not self.chip.timing.integration:
             return ""
-        return "square" if self.choice("coding") == "amplitude" else "charge"
+        coding, dac = self.choice("coding"), self.chip.dac
+        if coding == "serial" and dac.bits is not None:
+            return "bits" if dac.digit_bits is None else "charge" if dac.digit_bits > 1 else "square"
+        return "square" if coding == "amplitude" else "charge"
 
     @property
     def signed(self) -> bool:

@@ -2,7 +2,7 @@
 
 Of a row of a tally, N operations of one kind on one array in one phase, with b bits in and B bits out:
 
-    cells       V^2 t sum w G, w = x^2 or |x| as inputs are coded; or N_reads passes e_cell
+    cells       V^2 t sum w G, w = x^2, |x| or share of ones as inputs are coded; or N_reads passes e_cell
     DAC         N passes e_dac(bits at once);  lines  N passes (C + n C_cell) V^2
     ADC         N conversions e_adc(B), or N (passes e_sample + integrations e_integrate + steps e_step)
     core        products of tiles e_core, which has the above in it
@@ -28,6 +28,7 @@ from typing import ClassVar
 
 from hw_models.cost.coding import sending
 from hw_models.cost.constants import Constants
+from hw_models.cost.latency import references
 from hw_models.tally import Work
 
 PARTS = ("cells", "DAC", "ADC", "core", "digital", "events", "writes", "static")
@@ -75,9 +76,9 @@ class Cells(PriceFormula):
     """Currents through the devices of a read, by what was metered, or so much for every device."""
 
     name, part, called = "cells", "cells", "currents through the devices"
-    equation = "V_r^2 t_int sum |x|^k G, k = 2 (amplitude) or 1 (width, pulses, serial); or N_reads passes e_cell"
+    equation = "V_r^2 t_int sum w G, w = x^2 (amplitude), |x| (width, pulses), ones/bits (serial); or N passes e_cell"
     source = "Ohm's law"
-    counts = ("read", "square", "charge")
+    counts = ("read", "square", "charge", "bits")
     needs = ("cost.read_voltage with timing.integration", "cost.cell_energy")
 
     def energy(self, done: Work, number: int, constants: Constants) -> float | None:
@@ -91,8 +92,6 @@ class Cells(PriceFormula):
             return None
         if kind != constants.meter:
             return 0.0
-        if constants.choice("coding") in ("pulses", "serial"):
-            seconds *= sent.passes  # each bit is on in a share |x| of all inputs
         return volt**2 * seconds * number * PICO
 
 
@@ -134,11 +133,14 @@ class Lines(PriceFormula):
 
 def across(constants: Constants, shape: tuple[int, ...], kind: str, way: str) -> int:
     """Return the devices on one line of a tile: a driven line's forward are those of the outputs, a sensed one's of
-    the inputs, and transposed the other way round; both of a pair lie on it."""
+    the inputs, and transposed the other way round; both of a pair lie on it, and those of reference lines."""
     bar = constants.chip.crossbar
-    of_outputs = (kind == "dac") == (way == "forward")
-    tile, whole = (bar.columns, shape[0]) if of_outputs else (bar.rows, shape[1])
-    return (tile or whole) * (2 if bar.mapping == "differential" else 1)
+    if (kind == "dac") == (way == "forward"):
+        columns = bar.columns or shape[0]
+        crossed = columns + references(constants.chip, columns)
+    else:
+        crossed = bar.rows or shape[1]
+    return crossed * (2 if bar.mapping == "differential" else 1)
 
 
 class Readings(PriceFormula):
@@ -168,7 +170,7 @@ class Core(PriceFormula):
     """Products of whole tiles, where a core was measured as one."""
 
     name, part, called, extra = "core", "core", "products of cores", True
-    equation = "N_products e_core, all devices of a tile once"
+    equation = "N_products e_core, all devices of a tile and slice once"
     source = "Le Gallo et al., Nature Electronics 6, 680, 2023"
     counts = ("activation",)
 
@@ -178,9 +180,9 @@ class Core(PriceFormula):
 
 
 def products(constants: Constants, activations: int) -> int:
-    """Return the products of tiles that so many activations of single arrays make."""
-    bar = constants.chip.crossbar
-    return activations // ((2 if bar.mapping == "differential" else 1) * bar.slices)
+    """Return the products of tiles that so many activations of single arrays make: both sides of a pair are one,
+    slices, each with its own ADC, are not."""
+    return activations // (2 if constants.chip.crossbar.mapping == "differential" else 1)
 
 
 class Control(PriceFormula):
@@ -308,10 +310,13 @@ class Sent(PriceFormula):
 
 
 def pulse(constants: Constants, part: str, volts: float = 1.0) -> float | None:
-    """Return the energy of one pulse at a device of an array [J], at a share of the voltage; None if not known."""
+    """Return the energy of one pulse at a device of an array [J], at a share of the voltage; None if not known.
+
+    Without a width nothing is known of it: C V^2 alone is not a pulse.
+    """
     volt, own = constants.value("write_voltage"), constants.value("write_time")
     seconds = constants.chip.timing.pulse if own is None else own
-    if volt is None or part not in constants.conductance:
+    if volt is None or not seconds or part not in constants.conductance:
         return None
     siemens = constants.conductance[part] * MICRO
     return (volts * volt) ** 2 * (siemens * seconds + (constants.value("device_capacitance") or 0.0))
@@ -322,7 +327,7 @@ class Pulses(PriceFormula):
 
     name, part, called, counts = "pulses", "writes", "programming pulses", ("pulse", "half")
     equation = "N_pulse e, or N_pulse V_w^2 (G t_p + C) + N_half (V_w/2)^2 (G t_p + C)"
-    source, needs = "Ohm's law, C V^2", ("cost.pulse_energy", "cost.write_voltage")
+    source, needs = "Ohm's law, C V^2", ("cost.pulse_energy", "cost.write_voltage with cost.write_time")
 
     def energy(self, done: Work, number: int, constants: Constants) -> float | None:
         """Return N e, or by voltage; a coincidence counts on both of its lines, so twice among those selected half."""
@@ -340,7 +345,8 @@ class Writes(PriceFormula):
 
     name, part, called, counts = "writes", "writes", "writes of devices", ("write",)
     equation = "N e_write, or N iterations (e_pulse, or V_w^2 (G t_w + C), + e_read)"
-    source, needs = "Ohm's law, C V^2", ("cost.write_energy", "cost.pulse_energy", "cost.write_voltage")
+    source = "Ohm's law, C V^2"
+    needs = ("cost.write_energy", "cost.pulse_energy", "cost.write_voltage with cost.write_time")
 
     def energy(self, done: Work, number: int, constants: Constants) -> float | None:
         """Return N e, or iterations of a pulse and a read; a read of one device where its energy is known."""
@@ -351,7 +357,15 @@ class Writes(PriceFormula):
         each = pulse(constants, done.part) if each is None else each
         if each is None:
             return None
-        return number * (constants.value("write_iterations") or 1.0) * (each + (constants.value("cell_energy") or 0.0))
+        return number * (constants.value("write_iterations") or 1.0) * (each + verification(constants, done.part))
+
+
+def verification(constants: Constants, part: str) -> float:
+    """Return the energy of reading one device of an array [J]: of a cell, or V_r^2 t_int G; else 0."""
+    fixed, volt = constants.value("cell_energy"), constants.value("read_voltage")
+    if fixed is not None or volt is None:
+        return fixed or 0.0
+    return volt**2 * constants.chip.timing.integration * constants.conductance.get(part, 0.0) * MICRO
 
 
 FORMULAS: Mapping[str, PriceFormula] = {

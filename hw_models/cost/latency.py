@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hw_models import durations
+from hw_models.arrays import serial
 from hw_models.chip import Chip, Timing
 from hw_models.cost.coding import sending
 from hw_models.cost.constants import Constants
@@ -46,9 +47,14 @@ def turns(constants: Constants) -> int:
 
 
 def sensed(chip: Chip, shape: tuple[int, ...], way: str) -> int:
-    """Return the sensed lines of a tile of a weight matrix (out, in)."""
+    """Return the most sensed lines of a tile of a weight matrix (out, in)."""
     tile, whole = (chip.crossbar.columns, shape[0]) if way == "forward" else (chip.crossbar.rows, shape[1])
-    return min(tile or whole, whole)
+    return largest(whole, tile)
+
+
+def largest(whole: int, tile: int | None) -> int:
+    """Return the most lines of one of the tiles, into which lines are cut as evenly as can be."""
+    return -(-whole // -(-whole // tile)) if whole and tile else whole
 
 
 def product(constants: Constants, shape: tuple[int, ...], way: str) -> float:
@@ -63,6 +69,12 @@ def arrays(chip: Chip, shape: tuple[int, ...]) -> int:
     bar, (outputs, inputs) = chip.crossbar, shape
     tiles = -(-inputs // (bar.rows or max(inputs, 1))) * -(-outputs // (bar.columns or max(outputs, 1)))
     return tiles * (2 if bar.mapping == "differential" else 1) * bar.slices
+
+
+def references(chip: Chip, columns: int) -> int:
+    """Return the reference lines of a tile of so many outputs."""
+    bar = chip.crossbar
+    return (bar.reference_lines or columns) if bar.mapping == "offset" and bar.reference == "analog" else 0
 
 
 @dataclass(frozen=True)
@@ -112,10 +124,18 @@ def _reads(tally: Tally, constants: Constants, name: str, way: str, phase: str) 
             continue
         if done.operation == f"activation {way}":
             reads = count / arrays(constants.chip, done.shape)
-            number, seconds = number + reads, seconds + reads * product(constants, done.shape, way)
+            number, seconds = number + reads, seconds + reads * _digit(constants, done.shape, way)
         elif done.operation == f"synaptic {way}":
             seconds += count * (constants.value("synapse_time") or 0.0) / (constants.value("cores") or 1)
     return number, seconds
+
+
+def _digit(constants: Constants, shape: tuple[int, ...], way: str) -> float:
+    """Return the seconds of one digit of a product, of which each is an activation and the last goes on digitally; of
+    codes whose sign is found by calibration, those with a sign."""
+    dac = constants.chip.dac
+    digits = serial.digits(dac, dac.sign == "unsigned")
+    return product(constants, shape, way) - timing(constants).digital * (1 - 1 / digits)
 
 
 def _moves(tally: Tally, constants: Constants, step: Step, phase: str, dt: float) -> float:
@@ -150,7 +170,7 @@ def update(tally: Tally, constants: Constants) -> float:
 
 def written(chip: Chip, shape: tuple[int, ...], devices: int) -> float:
     """Return the rows that are written one behind the other: those of the tile of most, of as many devices in all."""
-    rows = min(chip.crossbar.rows or shape[1], shape[1])
+    rows = largest(shape[1], chip.crossbar.rows)
     whole = shape[0] * shape[1] * (2 if chip.crossbar.mapping == "differential" else 1) * chip.crossbar.slices
     return rows * devices / whole if whole else 0.0
 

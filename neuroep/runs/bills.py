@@ -90,7 +90,7 @@ def classification(chip: Chip, network: Network, schedule: Schedule, counted: Ta
     spent = elapsed(constants, counted, ("free",)) if chip.timing.copies == 1 else {}
     spent = spent or latency.phases(counted, constants, stages(network, schedule, counted), ("free",))
     free = {phase: seconds / samples for phase, seconds in spent.items()}
-    return finished(made, constants, network, free)
+    return finished(made, constants, network, free, counted)
 
 
 def elapsed(constants: Constants, counted: Tally, phases: Sequence[str]) -> dict[str, float]:
@@ -149,26 +149,42 @@ def update(
     if wrote and not each.get("update"):
         made = replace(made, leaves_out=("time of writes", *made.leaves_out))
     each = {phase: seconds for phase, seconds in each.items() if seconds}
-    return finished(made, constants, network, each)
+    if chip.timing.copies > 1:
+        made = replace(made, leaves_out=("writes and area of further copies of the chip", *made.leaves_out))
+    return finished(made, constants, network, each, counted, chip.timing.copies)
 
 
-def finished(made: Bill, constants: Constants, network: Network, spent: Mapping[str, float]) -> Bill:
-    """Return a bill with latency, area, and what is drawn all the time."""
-    seconds = sum(spent.values())
-    shapes = [synapse.shape for synapse in network.synapses] if constants.chip.substrate == "crossbar" else []
-    power, items, left = constants.value("static_power"), list(made.items), list(made.leaves_out)
-    if power is not None and seconds:
-        sides = 2 if constants.chip.crossbar.mapping == "differential" else 1
-        for synapse in network.synapses if shapes else ():
-            tiles = latency.arrays(constants.chip, synapse.shape) // (sides * constants.chip.crossbar.slices)
-            items.append(Item("static", "static", synapse.name, "", tiles * power * seconds))
+def finished(
+    made: Bill, constants: Constants, network: Network, spent: Mapping[str, float], counted: Tally, copies: int = 1
+) -> Bill:
+    """Return a bill with latency, area, and what is drawn all the time by all copies of the chip that work."""
+    chip, seconds, left = constants.chip, sum(spent.values()), list(made.leaves_out)
+    shapes = _weights(network, counted) if chip.substrate == "crossbar" else {}
+    power, items = constants.value("static_power"), list(made.items)
+    if power is not None and seconds and shapes:
+        sides = 2 if chip.crossbar.mapping == "differential" else 1
+        for name, shape in shapes.items():
+            joule = latency.arrays(chip, shape) // sides * power * seconds * copies
+            items.append(Item("static", "static", name, "", joule))
     else:
         left.insert(0, "static power")
     if not spent:
         left.insert(0, "latency, without durations")
-    found = area(constants, shapes)
+    if any(done.part.endswith(" patterns") for done, _ in counted.rows()):
+        left.insert(0, "area and static power of the patterns' arrays")
+    found = area(constants, shapes.values())
     left[:0] = [] if found else ["area"]
     return replace(made, items=tuple(items), latency=dict(spent), area=found, leaves_out=tuple(left))
+
+
+def _weights(network: Network, counted: Tally) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all arrays that hold weights: of synapses, and those of their own that are read besides."""
+    parts = dict.fromkeys(done.part for done, _ in counted.rows() if done.operation.startswith("activation"))
+    found = {}
+    for synapse in network.synapses:
+        found |= dict.fromkeys(_named(synapse.name, parts) or [synapse.name], synapse.shape)
+        found.setdefault(synapse.name, synapse.shape)
+    return found
 
 
 def stages(network: Network, schedule: Schedule, counted: Tally) -> Stages:

@@ -168,7 +168,7 @@ def learned(session: Session) -> Bill:
     kept = engine.parameters(), engine.optimiser_state(), engine.device_state()
     engine.read_at(0.0)
     try:
-        with engine.metering():
+        with engine.metering(bills.meter(chip) or "square"):  # lines that fire are counted by either
             before = engine.performed()
             measured = session.estimator.measure(engine, batch, 0)
             engine.update(measured.contrasts, session.rates(session.epoch))

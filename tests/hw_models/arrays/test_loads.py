@@ -96,8 +96,8 @@ def test_what_a_read_draws_is_the_sum_over_its_devices(kind, way):
         assert found == pytest.approx(by_hand(bar, way, signals, power), rel=1e-5) and found > 0
 
 
-def test_what_is_metered_is_one_of_two():
-    with pytest.raises(ValueError, match="metered = 'cube': allowed are '', 'square', 'charge'"):
+def test_what_is_metered_is_one_of_three():
+    with pytest.raises(ValueError, match="metered = 'cube': allowed are '', 'square', 'charge', 'bits'"):
         CurrentPhase().metering("cube").__enter__()
 
 

@@ -1,0 +1,120 @@
+"""Seconds of a network by its clock and by its tally, for chips of every kind; its joules by what a chip is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hw_models.cost import latency
+from hw_models.cost.bill import price
+from hw_models.cost.constants import Constants
+from neuroep.runs import bills, costs
+from tests.hw_models.cost.test_by_hand import near
+from tests.neuroep.runs.test_costs import PRICED, opened
+
+NOISY = {"device.read_noise": 0.01, "crossbar.rows": 4, "crossbar.columns": 3}
+"""Layers of a noisy chip are read in every sweep."""
+TIMES = {"timing.dac": 1e-9, "timing.integration": 1e-7, "timing.adc": 3e-9, "timing.digital": 2e-8}
+CHIPS: dict[str, dict[str, object]] = {
+    "tiles": {},
+    "shared converters": {"adc.columns": 2},
+    "offset": {"crossbar.mapping": "offset"},
+    "reference lines": {"crossbar.mapping": "offset", "crossbar.reference": "analog", "dac.range": 1.0},
+    "repeats": {"crossbar.repeats": 3},
+    "own path": {"transposed.devices": "own"},
+    "inputs read again": {"crossbar.hold_input": False},
+    "slices": {"crossbar.slices": 2, "crossbar.slice_bits": 2, "device.levels": 4},
+    "continuous time": {"timing.tau": 1e-6},
+    "even cuts": {"crossbar.rows": 5, "crossbar.columns": 5, "adc.columns": 64},
+    "digits": {"dac.bits": 7, "dac.digit_bits": 2, "dac.sign": "signed"},
+}
+
+
+def settled(chip: dict[str, object], order: str):
+    session = opened(NOISY | TIMES | {"cost.dac_energy": 1.0} | chip, {"settling.order": order})
+    engine, before = session.engine, session.engine.performed()
+    with engine.metering():
+        session.estimator.settle(engine, session.batch("train", np.arange(8)), 0)
+    return session, bills.between(engine.performed(), before)
+
+
+@pytest.mark.parametrize("order", ["layerwise", "synchronous"])
+@pytest.mark.parametrize("kind", CHIPS)
+def test_the_tally_takes_the_seconds_of_the_clock(kind, order):
+    """Two counts of the same phases that share no formula but that of a product."""
+    session, counted = settled(CHIPS[kind], order)
+    constants = Constants(session.config.chip)
+    course = bills.stages(session.network, session.estimator.free, counted)
+    clock = bills.elapsed(constants, counted, ("free", "nudged"))
+    found = latency.phases(counted, constants, course, ("free", "nudged"))
+    assert found.keys() == clock.keys() == {"free", "nudged"}
+    for phase, seconds in clock.items():
+        assert found[phase] == near(seconds, rel=1e-6), phase
+
+
+@pytest.mark.parametrize("kind", CHIPS)
+def test_phases_arrays_parts_and_formulas_are_the_same_joules(kind):
+    session, counted = settled(CHIPS[kind], "layerwise")
+    prices = {"adc_energy": 2.0, "addition_energy": 0.5, "cell_energy": 4.0, "control_energy": 3.0}
+    chip = session.config.chip
+    bill = price(counted, chip.model_copy(update={"cost": chip.cost.model_copy(update=prices)}))
+    reads, activations = counted.total("read"), counted.total("activation")
+    want = 1e-12 * counted.total("dac") + 2e-12 * counted.total("adc") + 0.5e-12 * counted.total("addition")
+    want += 4e-15 * reads + 3e-12 * activations / (1 if chip.crossbar.mapping == "offset" else 2)
+    assert bill.energy == near(want)
+    for shares in (bill.by_part(), bill.by_phase(), bill.by_array(), bill.by_formula()):
+        assert sum(shares.values()) == near(want)
+
+
+def test_a_bill_of_one_sample_and_of_many_is_the_same():
+    """Joules and seconds are those of one classification, however many are classified; tokens differ in number."""
+    session = opened(PRICED)
+    whole = session.evaluate("test", only=np.arange(8)).cost
+    each = [session.evaluate("test", only=np.array([n])).cost for n in range(8)]
+    assert np.mean([one.seconds for one in each]) == near(whole.seconds, rel=1e-6)
+    for part in ("DAC", "ADC"):
+        assert np.mean([one.by_part()[part] for one in each]) == near(whole.by_part()[part], rel=1e-9)
+
+
+def test_prices_change_no_count_and_no_answer():
+    cheap, dear = opened(PRICED), opened(PRICED | {"cost.adc_energy": 20.0})
+    one, other = (session.evaluate("test", only=np.arange(8)) for session in (cheap, dear))
+    np.testing.assert_array_equal(one.predicted, other.predicted)
+    assert other.cost.by_part()["ADC"] == near(10 * one.cost.by_part()["ADC"])
+    rest = [sum(v for k, v in each.cost.by_part().items() if k != "ADC") for each in (one, other)]
+    assert rest[0] == near(rest[1]) and one.cost.latency == other.cost.latency
+
+
+@pytest.mark.parametrize("scheme", ["pulsed", "mixed_precision"])
+def test_updates_by_pulses_pay_for_selected_lines(scheme):
+    """By voltage, at the mean conductance of every array; whole pulses see V, what shares a line V/2."""
+    volts = {name: value for name, value in PRICED.items() if name not in ("cost.write_energy", "timing.row")}
+    volts |= {"cost.write_voltage": 2.0, "cost.write_time": 1e-6, "update.scheme": scheme, "timing.pulse": 1e-6}
+    session = opened(volts | {"device.pulse.dw_min": 0.01})
+    batch, engine = costs._batch(session), session.engine
+    with engine.metering():
+        before = engine.performed()
+        measured = session.estimator.measure(engine, batch, 0)
+        engine.update(measured.contrasts, session.rates(session.epoch))
+        counted = bills.between(engine.performed(), before)
+    mean = engine.mean_conductances()
+    want = 0.0
+    for name, siemens in mean.items():
+        each = siemens * 1e-6 * 1e-6
+        pulses, half = (counted.number(what, part=name) for what in ("pulse", "half"))
+        assert pulses == 0 or half >= 2 * pulses
+        want += each * (4 * pulses + 1 * (half - 2 * pulses))
+    assert want > 0
+    found = price(counted, session.config.chip, conductance=mean)
+    assert found.by_formula()["pulses"] == near(want)
+
+
+@pytest.mark.parametrize("coding", ["amplitude", "width", "pulses", "serial"])
+def test_cells_of_an_update_are_metered_as_its_inputs_are_coded(coding):
+    """The free phase of an update reads as classifications do, through devices that draw as much."""
+    session = opened(PRICED | {"cost.coding": coding})
+    made, judged = costs.learned(session), session.evaluate("train").cost
+    assert judged.by_part()["cells"] > 0 and made.by_part()["cells"] > judged.by_part()["cells"]
+    free = [item for item in made.items if item.phase == "free"]
+    cells, lines = (sum(item.energy for item in free if item.part == part) for part in ("cells", "DAC"))
+    assert cells / lines == near(judged.by_part()["cells"] / judged.by_part()["DAC"], rel=0.1)
