@@ -293,7 +293,7 @@ class Product:
             signals, own, (i, j) = self.driven, metric, self.ends[tile : tile + 2]
             if self.tiles > 1:
                 signals, own = np.ascontiguousarray(self.driven[:, i:j]), metric[i:j]
-            if self.stored.traps.acts:
+            if self.stored.traps.acts or self.planes[k].thermal is not None:
                 traps = partial(self.stored.trapped, name, k, (i, j))
             found.append(read((name, first + tile), signals, own, sensed, draws, traps))
         return found
