@@ -109,7 +109,8 @@ class Carried:
     """
 
     def __init__(self, noise: SlowNoise, dtype: np.dtype) -> None:
-        self.noise, self.dtype, self.trapped = noise, dtype, noise.devices.device.rtn_share > 0
+        self.noise, self.dtype = noise, dtype
+        self.trapped = noise.clock.passes and noise.devices.device.rtn_share > 0
         self.going: dict[tuple[str, int], Going] = {}
         self.before: dict[tuple[str, int], Kept] = {}
 
