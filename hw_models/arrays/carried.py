@@ -96,6 +96,15 @@ class Share(NamedTuple):
         """(rows,) share of the variance that is fresh, where all lines are alike."""
         return np.maximum(1 - self.lasting * self.shares[:1], 0)
 
+    def part(self, signals: Array, whole: Array, metric: Array) -> Share:
+        """Return what a digit of the signals of this read finds: its part along them, so that digits add up to it.
+
+        With the digits x_d of x = sum_d w_d x_d, noise sqrt(v(x_d)) c_d found, c_d = <x_d, x>/|x_d||x| in the metric.
+        """
+        size = np.sqrt((np.square(signals) @ metric) * (np.square(whole) @ metric))
+        cosine: Array = np.divide((signals * whole) @ metric, size, out=np.zeros_like(size), where=size > 0)
+        return self._replace(found=self.found * cosine[:, None].astype(np.float32))
+
 
 class Carried:
     """Carried noise of all tiles of one crossbar.
@@ -109,7 +118,8 @@ class Carried:
     """
 
     def __init__(self, noise: SlowNoise, dtype: np.dtype) -> None:
-        self.noise, self.dtype, self.trapped = noise, dtype, noise.devices.device.rtn_share > 0
+        self.noise, self.dtype = noise, dtype
+        self.trapped = noise.clock.passes and noise.devices.device.rtn_share > 0
         self.going: dict[tuple[str, int], Going] = {}
         self.before: dict[tuple[str, int], Kept] = {}
 

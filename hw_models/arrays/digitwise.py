@@ -30,9 +30,11 @@ def read(product: Product, way: str, keys: Callable[[int], Keys]) -> Array:
         return product.forward() if way == "forward" else product.transposed()
     codes, settings = product.codes, product.stored.converters.dac
     total, effective = np.zeros((), dtype=codes.dtype), np.zeros(product.rows, dtype=codes.dtype)
-    split = serial.split(codes, product.full, settings, product.dac.unsigned)
+    split = list(serial.split(codes, product.full, settings, product.dac.unsigned))
+    undivided = whole(product, way, split) if product.carries else None
     for digit, (weight, signals) in enumerate(split):
         part = of_digit(product, signals, keys(digit))
+        part.undivided = undivided
         total = total + (part.forward() if way == "forward" else part.transposed()) * codes.dtype.type(weight)
         effective += part.driven.sum(1) * codes.dtype.type(weight)
         product.sensed_at_stop += part.sensed_at_stop
@@ -41,9 +43,23 @@ def read(product: Product, way: str, keys: Callable[[int], Keys]) -> Array:
     return total
 
 
+def whole(product: Product, way: str, split: list[tuple[float, Array]]) -> Product:
+    """Return the product of all digits together, with the noise that is carried from read to read.
+
+    Its devices are the same for all digits: what is slower than a sweep is one change of them in all.
+    """
+    found = copy(product)
+    found.driven = np.zeros_like(product.codes)
+    for weight, signals in split:
+        found.driven += product.curved(signals) * signals.dtype.type(weight)
+    found.lasting, found.beside = [], []
+    found.carry(way)
+    return found
+
+
 def of_digit(product: Product, signals: Array, keys: Keys) -> Product:
     """Return the product of what one digit drives the lines with, from which no middle is subtracted yet."""
     part = copy(product)
     part.codes, part.driven = signals, product.curved(signals)
-    part.keys, part.subtracts, part.lasting = keys, False, []
+    part.keys, part.subtracts, part.lasting, part.beside = keys, False, [], []
     return part

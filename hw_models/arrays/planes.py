@@ -36,6 +36,8 @@ class Plane(NamedTuple):
     """(out, in), the mean of a read."""
     variance: Array | None
     """(out, in) of a read, both sides together; None without read noise, where :attr:`uniform` says it, with wires."""
+    thermal: Array | None
+    """(out, in) of the variance what is thermal, white whatever else lasts; None where none of it is or nothing lasts."""
     reference: Array | None
     """(column tiles, in) variance of the mean of the reference lines; None as variance and without such lines."""
     middle: Array | None

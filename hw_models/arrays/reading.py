@@ -56,6 +56,8 @@ class Product:
     ----------
     driven_at_stop, sensed_at_stop : int
         DAC and ADC conversions so far whose value lay beyond the last level.
+    undivided : Product or None
+        That of all digits together, of a digit: noise that is carried is drawn for it.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Product:
         self.carries = summed and stored.carried.carries(self.rows, stored.layout.hold_input)
         self.lasting: list[list[Share]] = []
         self.beside: list[list[Share]] = []
+        self.undivided: Product | None = None
 
     @property
     def device_key(self) -> Array:
@@ -178,7 +181,7 @@ class Product:
         own = self.stored.devices
         groups = blocks(self.tiles, max(1, COLUMNS * self.tiles // max(inputs, 1)))
         totals = np.zeros((len(groups), self.rows, outputs), dtype=self.driven.dtype)
-        self._carry("forward", outputs)
+        self.carry("forward")
         self._move_devices()
         sigma, noise = self._sigma(None), device_reads.draw(self, True, None) if self.exact else None
         if own.references and self.uniform:
@@ -227,7 +230,7 @@ class Product:
         total = np.zeros((self.rows, inputs), dtype=self.driven.dtype)
         sums = self._sums(self.driven) if own.references or self.raw else None
         taken = self._taken(self._sums(self.codes)) if own.references else None
-        self._carry("transposed", inputs)
+        self.carry("transposed")
         self._move_devices()
         sigma, noise = self._sigma(taken), device_reads.draw(self, False, taken) if self.exact else None
         short = sums - taken if sums is not None and taken is not None and (sums != taken).any() else None
@@ -273,11 +276,11 @@ class Product:
         self.subtract(total)
         return total
 
-    def _carry(self, way: str, sensed: int) -> None:
+    def carry(self, way: str) -> None:
         """Move the carried noise of all tiles on to this read, where there is any."""
         if not self.carries:
             return
-        own, stored = self.stored.devices, self.stored
+        own, stored, sensed = self.stored.devices, self.stored, self.stored.shape[way != "forward"]
         self.lasting = [
             self._carried(way, k, stored.metric(way, k, plane), sensed) for k, plane in enumerate(self.planes)
         ]
@@ -293,7 +296,11 @@ class Product:
             signals, own, (i, j) = self.driven, metric, self.ends[tile : tile + 2]
             if self.tiles > 1:
                 signals, own = np.ascontiguousarray(self.driven[:, i:j]), metric[i:j]
-            if self.stored.traps.acts:
+            if self.undivided is not None:
+                shares = self.undivided.beside if name == "reference" else self.undivided.lasting
+                found.append(shares[k][tile].part(signals, self.undivided.driven[:, i:j], own))
+                continue
+            if self.stored.traps.acts or self.planes[k].thermal is not None:
                 traps = partial(self.stored.trapped, name, k, (i, j))
             found.append(read((name, first + tile), signals, own, sensed, draws, traps))
         return found

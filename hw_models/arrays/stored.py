@@ -32,6 +32,8 @@ from hw_models.kernels.blocks import Run
 from hw_models.laws import disturb
 from hw_models.text import shown
 
+NO_TRAPS = (np.zeros(0), np.zeros((0, 1)))
+"""Time constants and shares of none."""
 STEP = 0.01
 """Change of an age over the age from which devices are read anew while nothing is written."""
 
@@ -267,17 +269,15 @@ class StoredWeights:
 
         Where wires keep an attenuation, ``wires.refresh_every``, it is the one of the last refresh.
         """
-        before, planes, compensation, looking = self.ahead, self.planes, self.compensation, self._looking
-        metrics = self._metrics
-        self._looking = True
-        if seconds != before:
-            self._look(seconds, solve=self.devices.wired and not self.tiles.kept)
-        try:
-            yield
-        finally:
-            self.ahead, self.planes, self.compensation, self._looking = before, planes, compensation, looking
-            self._metrics = metrics
-            self.devices.now = self.clock + before + self._passed
+        before, looking = self.ahead, self._looking
+        with StoredWeights.aside(self):
+            self._looking = True
+            try:
+                if seconds != before:
+                    self._look(seconds, solve=self.devices.wired and not self.tiles.kept)
+                yield
+            finally:
+                self.ahead, self._looking = before, looking
 
     def _check_writable(self) -> None:
         if self._looking:
@@ -300,21 +300,38 @@ class StoredWeights:
             self.traps.move(self.devices.now, SLOW * self.noise.edge, self.time.interval / FAST)
 
     def trapped(self, way: str, k: int, lines: tuple[int, int]) -> Strengths | None:
-        """Return what traps add to the noise of a slice in a direction, driven on these lines; None without any.
+        """Return what traps add to the noise of a slice in a direction, driven on these lines, and what is left of it.
 
-        ``reference`` is of the reference lines of the forward one, whose traps are white.
+        None where all of it has the times of the read noise. ``reference`` is of the reference lines of the forward
+        one, whose traps are white as thermal noise is.
         """
-        if not self.traps.acts or way == "reference":
-            return None
         own, plane = slice(*lines), self.planes[k]
-        if plane.variance is None:
+        if plane.variance is None or not (self.traps.acts or plane.thermal is not None):
             return None
-        whole = plane.variance[:, own].sum(1) if way == "forward" else plane.variance[own].sum(0)
-        taus, found = self.traps.binned(k, way, self.devices.unit, lines)
-        all_traps = self.traps.total(k, way, self.devices.unit, lines)
-        whole = np.maximum(whole.astype(np.float64), 1e-30)
-        heat = np.maximum(1 - all_traps / whole, 0)
-        return Strengths(tuple(range(100, 100 + len(taus))), taus, found / whole, heat)
+        if way == "reference":
+            return self._beside_references(plane, k, own)
+        whole = _sum_over(plane.variance, way, own)
+        taus, found = self.traps.binned(k, way, self.devices.unit, lines) if self.traps.acts else NO_TRAPS
+        fresh = np.zeros(1) if plane.thermal is None else _sum_over(plane.thermal, way, own)
+        if self.traps.acts:
+            fresh = fresh + self.traps.total(k, way, self.devices.unit, lines)
+        whole = np.maximum(whole, 1e-30)
+        return Strengths(tuple(range(100, 100 + len(taus))), taus, found / whole, np.maximum(1 - fresh / whole, 0))
+
+    def _beside_references(self, plane: Plane, k: int, lines: slice) -> Strengths | None:
+        """Return which share of the noise of every tile's reference lines has the times of the read noise."""
+        if plane.reference is None:
+            return None
+        own, unit = self.devices, self.devices.unit
+        fresh = np.zeros((own.references, own.shape[1]))
+        if plane.thermal is not None:
+            fresh += own.heat.noise * own.zeros[k]
+        if self.traps.acts:
+            fresh += self.traps.variances[k, 0][own.shape[0] :]
+        counts = np.array([[b - a] for a, b in own.reference_lines])
+        summed = (own.averaged(fresh) / counts * unit**2)[:, lines].sum(1)
+        whole = np.maximum(plane.reference[:, lines].sum(1, dtype=np.float64), 1e-30)
+        return Strengths((), *NO_TRAPS, np.maximum(1 - summed / whole, 0))
 
     @property
     def stored(self) -> Array:
@@ -428,6 +445,12 @@ class StoredWeights:
         for name in state:
             if name.partition(".")[0] in ("share", "beside") and not np.isfinite(state[name]).all():
                 raise ChipError(f"{self.name}: '{name}', what wires leave of a device, is not finite")
+
+
+def _sum_over(variance: Array, way: str, lines: slice) -> Array:
+    """Return the sums of variances (out, in) over the driven lines of a direction."""
+    part = variance[:, lines].sum(1) if way == "forward" else variance[lines].sum(0)
+    return part.astype(np.float64)
 
 
 def most(tiles: list[tuple[int, int]]) -> int:

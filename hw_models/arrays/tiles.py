@@ -139,7 +139,8 @@ class Tiles:
             g, sigma, mean = (np.empty((outputs + own.references, inputs), dtype=np.float32) for _ in range(3))
             sides.append(Side(g, mean if self.law.shifts else g, sigma, -1.0 if side else 1.0))
         uniform = (self.device.read_noise * own.unit) ** 2 * self.noise.rest if self.uniform else 0.0
-        return Plane(read, variance, reference, middle, zero, uniform, factor, sides, {}, {})
+        thermal = np.zeros_like(held) if variance is not None and self.heat and self.noise.active else None
+        return Plane(read, variance, thermal, reference, middle, zero, uniform, factor, sides, {}, {})
 
     def _fill(self, job: Job, outputs: tuple[int, int]) -> Array:
         """Fill the rows of some outputs, without wires; return sums of G programmed and now."""
@@ -153,6 +154,8 @@ class Tiles:
             if plane.variance is not None:
                 part = plane.variance[first:last]
                 part[:] = variance * unit**2 + (part if side else 0)
+            if plane.thermal is not None:
+                plane.thermal[first:last] += now * (unit**2 * unit.dtype.type(self.heat))
             if plane.sides:
                 plane.sides[side].put(numbers, now, self._sigma(before, now, numbers), self.law)
         return sums
@@ -196,6 +199,12 @@ class Tiles:
         """
         if not (self.device.read_noise or self.beside):
             return now, now
+        level, sigma, more = self._levels(before, now, numbers, where)
+        mean, variance = self.law.moments(level, sigma)
+        return mean, variance + more if self.beside else variance
+
+    def _levels(self, before: Array, now: Array, numbers: Array, where: tuple[int, int]) -> tuple[Array, Array, Array]:
+        """Return what reads vary about, by what deviation of their law, and the variance beside that [uS, uS, uS^2]."""
         sigma, level, more = self._sigma(before, now, numbers), now, now * np.float32(self.heat)
         if self.traps.acts:
             moved, variance = self.traps.found(where, numbers, now)
@@ -203,8 +212,7 @@ class Tiles:
         slow = None if self.by_device else self.noise.perturbation(where, numbers)
         if slow is not None:
             level, sigma = level + sigma * slow, sigma * np.float32(math.sqrt(max(self.noise.rest, 0.0)))
-        mean, variance = self.law.moments(level, sigma)
-        return mean, variance + more if self.beside else variance
+        return level, sigma, more
 
     def _sigma(self, before: Array, now: Array, numbers: Array) -> Array:
         """Return the standard deviations of reads at the devices."""
@@ -237,8 +245,9 @@ class Tiles:
                 if self.bent:
                     plane.bent[r, c, side] = self._bent_pair(side, mean[:, cut])
                 if self.lined:
-                    sigma = self._sigma(before, now, numbers)
-                    tile = [values[:, cut] * own.unit for values in (now, mean, sigma)]
+                    level, sigma, more = self._levels(before, now, numbers, (k, side))
+                    sigma = np.sqrt(sigma**2 + more) if self.beside else sigma
+                    tile = [values[:, cut] * own.unit for values in (level, mean, sigma)]
                     self._put_noise(plane, (r, c, side), network, variance[:, cut] * own.unit**2, tile)
             if plane.sides:
                 plane.sides[side].put(numbers, now, self._sigma(before, now, numbers), self.law)
