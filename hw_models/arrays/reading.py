@@ -126,7 +126,7 @@ class Product:
         return self.supply[first:last] if isinstance(self.supply, np.ndarray) else self.supply
 
     def subtract(self, total: Array) -> None:
-        """Subtract the middle digitally, as the codes of the DAC know it; means lack it where nothing senses the lines."""
+        """Subtract the middle digitally, as the codes of the DAC know it; unless lines are sensed the means lack it."""
         if not self.stored.devices.digital or not self.subtracts:
             return
         if not (self.raw or self.dac.noise or self.curve is not None or self.supplied):

@@ -107,7 +107,8 @@ def test_a_write_moves_devices_from_where_they_have_leaked_to(mapping):
         moves = weight - held
         for i, j in np.ndindex(4, 5):
             rows, columns = bar.devices.row_tiles, bar.devices.column_tiles
-            (a, b), (c, d) = next(t for t in rows if t[0] <= j < t[1]), next(t for t in columns if t[0] <= i < t[1])
+            b = next(last for first, last in rows if first <= j < last)
+            d = next(last for first, last in columns if first <= i < last)
             feels = sum(moves[i, n] for n in range(j + 1, b)) + sum(moves[n, j] for n in range(i + 1, d))
             feels *= share
             if mapping == "differential":

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from neuroep.gradients import estimators
-from tests.neuroep.engines.chip.test_phases import DRIFT, HELD, OFFSET, gradient, norm, opened
+from tests.neuroep.engines.chip.test_phases import OFFSET, gradient, norm, opened
 
-DROOP = HELD | {"readout.hold_droop": 1e-3}
 CURES = {"mirrored": {"order": "mirrored"}, "null": {"null": True}}
 
 
