@@ -274,3 +274,161 @@ def test_digits_as_wide_as_a_signed_code_keep_the_range_of_the_adc(sign, mapping
         ("forward", "transposed"), 1 if sign == "auto" else 2
     )
     assert bar.digits("forward", increments=True) == 1
+
+
+NOISY = {
+    "read noise": {"device.read_noise": 0.4},
+    "proportional": {"device.read_noise": 0.05, "device.read_noise_law": "proportional", "device.mismatch": 0.2},
+    "dac": {"dac.noise": 0.01},
+    "adc": {"adc.noise": 0.02, "adc.gain_spread": 0.1},
+}
+COMBINED = [("supply",), ("cubic",), ("digits",), ("complement",), ("path",), ("supply", "cubic", "digits", "path")]
+
+
+@pytest.mark.parametrize("mapping", ["pair", "digital", "analog", "slices"])
+@pytest.mark.parametrize("names", COMBINED, ids="-".join)
+@pytest.mark.parametrize("noise", ["read noise", "proportional"])
+def test_variance_of_a_read_is_the_sum_over_devices_of_what_they_pass(noise, names, mapping):
+    """Over 4,000 samples, 5 sigma of a variance; exact noise, device by device, has the same one."""
+    fields, reads = chosen(names, mapping) | NOISY[noise], 4000
+    for way, values in (("forward", X[0]), ("transposed", S[0])):
+        for exact in (False, True):
+            phase = CurrentPhase()
+            bar = bar_of(fields | {"crossbar.exact_noise": exact}, phase)
+            loop = Loop(bar, way, "own", fields.get("dac.range"), None)
+            u = 1 + 0.01 * 3 - 0.1 if "supply" in names else 1.0
+            with phase.turn(3, 0.2):
+                found = getattr(bar, way)(np.tile(values, (reads // (4 if exact else 1), 1)))
+            wanted = variance(loop, values, u)
+            ratio = found.var(0) / wanted
+            assert np.abs(ratio - 1).max() < 5 * math.sqrt(2 / len(found)), ratio
+
+
+def variance(loop, values, u):
+    """Variance of every line of one product, device by device and digit by digit."""
+    own, way = loop.array, loop.way
+    size = SHAPE[0] if way == "forward" else SHAPE[1]
+    total, device = np.zeros(size), loop.device
+    sigma = [np.vectorize(plain.read_sigma)(g, device) for g in (loop.plus, loop.minus)]
+    pulses, _ = loop.pulses(values.tolist())
+    for k, plane in enumerate(own.planes):
+        for weight, drives in pulses:
+            for tile, (i, j) in enumerate(loop.summed):
+                for line in range(size):
+                    found = 0.0
+                    for n in range(i, j):
+                        at = (k, line, n) if way == "forward" else (k, n, line)
+                        flows = (u * loop.passed(drives[n])) ** 2
+                        found += flows * sigma[0][at] ** 2
+                        if loop.pair:
+                            found += flows * sigma[1][at] ** 2
+                        elif not loop.digital and way == "forward":
+                            found += flows * reference_variance(loop, k, line, n)
+                    if way == "transposed" and not (loop.pair or loop.digital):
+                        codes, lines = sum(drives[i:j]), j - i
+                        codes = codes if loop.full is None else min(max(codes, -lines * loop.full), lines * loop.full)
+                        taken = u * lines * loop.passed(codes / lines)
+                        found += taken**2 * reference_variance(loop, k, i, line)
+                    if not loop.first_path and own.path.bends:
+                        place = k * len(loop.summed) + tile
+                        gain = 1 + own.path.gain_spread * loop.one("line gain", line, place)[0]
+                        found *= ((1 + own.path.gain) * gain) ** 2
+                    total[line] += (weight * plane.factor * own.weight_range * loop.unit) ** 2 * found
+    return total
+
+
+def reference_variance(loop, k, output, n):
+    """Variance of the mean of the reference lines beside an output at input n."""
+    own = loop.array.devices
+    tile = next(c for c, (a, b) in enumerate(own.column_tiles) if a <= output < b)
+    first, last = own.reference_lines[tile]
+    blank = np.zeros((own.references, SHAPE[1]))
+    g = next(g for (slice_, _), _, _, g in own.lines(blank, SHAPE[0], True, 1) if slice_ == k)
+    each = [plain.read_sigma(float(g[line, n]), loop.device) ** 2 for line in range(first, last)]
+    return sum(each) / len(each) ** 2
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS)
+@pytest.mark.parametrize("names", [(), *COMBINED, ("supply", "sinh", "own", "mismatch"), ALL[1][:3]], ids=str)
+def test_wires_of_hardly_any_resistance_change_nothing(names, mapping):
+    """Products behind wires, by Newton's method where devices bend, are in the limit those without."""
+    numbers, found = np.array([0, 1, 4]), {}
+    for ohm in (0.0, 1e-4):
+        phase = CurrentPhase()
+        bar = bar_of(chosen(names, mapping) | ({"wires.r_word": ohm, "wires.r_bit": ohm} if ohm else {}), phase)
+        with phase.turn(numbers, -0.3):
+            found[ohm] = bar.forward(X), bar.transposed(S)
+    for one, other in zip(*found.values(), strict=True):
+        np.testing.assert_allclose(other, one, atol=2e-5 * max(np.abs(one).max(), 1))
+
+
+@pytest.mark.parametrize("names", [(), ("cubic",), ("sinh", "digits")], ids=str)
+@pytest.mark.parametrize("mapping", ["pair", "digital", "analog"])
+def test_a_higher_supply_behind_wires_is_higher_conductances(names, mapping):
+    """phase_drift: products of phase k are 1 + k d times those of the free one, the middle's code as it was."""
+    phase, fields = CurrentPhase(), chosen(names, mapping) | {"device.phase_drift": 0.01}
+    bar = bar_of(fields | {"wires.r_word": 20.0, "wires.r_bit": 20.0}, phase)
+    middle = 0.0
+    if mapping == "digital":
+        span = bar.device.g_max - bar.device.g_min
+        middle = bar.weight_range * (bar.device.g_max + bar.device.g_min) / span
+    for way, signals in (("forward", X), ("transposed", S)):
+        free = getattr(bar, way)(signals)
+        with phase.turn(np.array([1, 2, 3]), 0.1):
+            found = getattr(bar, way)(signals)
+        loop = Loop(bar, way, "own", fields.get("dac.range"), None)
+        codes = np.array([sum(loop.pulses(row)[1]) for row in signals.tolist()])[:, None]
+        supply = 1 + 0.01 * np.array([[1], [2], [3]])
+        np.testing.assert_allclose(found, supply * (free + middle * codes) - middle * codes, atol=2e-5)
+
+
+@pytest.mark.parametrize("mapping", ["pair", "digital", "analog", "slices"])
+@pytest.mark.parametrize("noise", NOISY)
+@pytest.mark.parametrize(
+    "names", [ALL[0], ("supply", "complement", "adc", "own"), ("cubic", "adc", "path")], ids="-".join
+)
+def test_a_crossbar_goes_on_where_another_stood(names, noise, mapping):
+    """State between two reads and between two programmings, ranges calibrated: the same bytes ever after."""
+    fields = chosen(names, mapping) | NOISY[noise] | {"nudged.drive": "increments", "crossbar.repeats": 2}
+    fields |= {"crossbar.follow_weights": True, "dac.bits": 6}
+    for name in ("dac.range", "adc.range"):
+        fields.pop(name, None)
+    bar, other = bar_of(fields), bar_of(fields)
+    bar.observe()
+    bar.forward(X), bar.transposed(S), bar.forward(0.01 * X, increments=True), bar.transposed(0.01 * S, increments=True)
+    bar.freeze()
+    bar.program(1.5 * W)
+    bar.forward(X), bar.transposed(S)
+    other.program(3 * W), other.begin("elsewhere"), other.begin()
+    other.load(bar.state(), 1.5 * W)
+    for _ in range(2):
+        for path in ("own", "other"):
+            for increments in (False, True):
+                for way, signals in (("forward", X), ("transposed", S)):
+                    found = [getattr(one, way)(signals, path=path, increments=increments) for one in (bar, other)]
+                    assert found[0].tobytes() == found[1].tobytes()
+        bar.program(0.7 * W), other.program(0.7 * W)
+    states = bar.state(), other.state()
+    assert states[0].keys() == states[1].keys()
+    for name, values in states[0].items():
+        assert np.asarray(values).tobytes() == np.asarray(states[1][name]).tobytes(), name
+    assert bar.weight_range == pytest.approx(0.7 * np.abs(W).max())
+    assert bar.counters == other.counters
+
+
+def test_a_range_that_follows_the_weights_is_that_of_each_array():
+    """Largest weight at every programming, of the second array with its error in; products follow, codes do not clip."""
+    bar = bar_of({"crossbar.follow_weights": True, "device.mismatch": 0.1, **FEATURES["own"]})
+    error = bar.other.weight_range - np.abs(W).max()
+    assert error != 0
+    for factor in (0.1, 3.0, 1.0):
+        bar.program(factor * W)
+        assert bar.weight_range == pytest.approx(factor * np.abs(W).max())
+        both = factor * W + bar._error.added(np.zeros_like(W))
+        assert bar.other.weight_range == pytest.approx(np.abs(both).max())
+        for one, weight in ((bar, factor * W), (bar.other, both)):
+            plus, minus = one.conductances()
+            span = one.device.g_max - one.device.g_min
+            read = (plus.astype(np.float64) - minus)[0] / span * one.weight_range
+            np.testing.assert_allclose(one.weights(), read, atol=1e-5 * factor)
+            assert np.abs(read / weight - 1).max() < 5 * 0.3
