@@ -1,5 +1,11 @@
 # Tested by tests/hw_models/arrays/test_serial.py.
-"""A product of codes that are sent in digits: one product for each, weighted and added; see serial.py."""
+"""A product of codes that are sent in digits: one product for each, weighted and added; see serial.py.
+
+Noise that lasts from read to read is one of the devices, the same for all digits of a code. Of the whole code x it is
+carried as if that were sent at once; digit x_m finds of it its part by regression, the cosine of x_m to x in the metric
+of the variances times its own deviation, so that the weighted sum of the digits has exactly the noise of x. What single
+digits have beside, which the sum has not, is left out.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +37,13 @@ def read(product: Product, way: str, keys: Callable[[int], Keys]) -> Array:
     codes, settings = product.codes, product.stored.converters.dac
     total, effective = np.zeros((), dtype=codes.dtype), np.zeros(product.rows, dtype=codes.dtype)
     split = serial.split(codes, product.full, settings, product.dac.unsigned)
-    for digit, (weight, signals) in enumerate(split):
-        part = of_digit(product, signals, keys(digit))
+    parts = [(weight, of_digit(product, signals, keys(digit))) for digit, (weight, signals) in enumerate(split)]
+    if product.carries:
+        product.driven = sum((part.driven * codes.dtype.type(weight) for weight, part in parts), np.zeros_like(codes))
+        product.carry(way)
+    for weight, part in parts:
+        if product.carries:
+            part.carry_of(product, way)
         total = total + (part.forward() if way == "forward" else part.transposed()) * codes.dtype.type(weight)
         effective += part.driven.sum(1) * codes.dtype.type(weight)
         product.sensed_at_stop += part.sensed_at_stop
@@ -45,5 +56,5 @@ def of_digit(product: Product, signals: Array, keys: Keys) -> Product:
     """Return the product of what one digit drives the lines with, from which no middle is subtracted yet."""
     part = copy(product)
     part.codes, part.driven = signals, product.curved(signals)
-    part.keys, part.subtracts, part.lasting = keys, False, []
+    part.keys, part.subtracts, part.lasting, part.beside = keys, False, [], []
     return part

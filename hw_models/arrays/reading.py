@@ -180,7 +180,7 @@ class Product:
         own = self.stored.devices
         groups = blocks(self.tiles, max(1, COLUMNS * self.tiles // max(inputs, 1)))
         totals = np.zeros((len(groups), self.rows, outputs), dtype=self.driven.dtype)
-        self._carry("forward", outputs)
+        self.carry("forward")
         self._move_devices()
         sigma, noise = self._sigma(None), device_reads.draw(self, True, None) if self.exact else None
         if own.references and self.uniform:
@@ -229,7 +229,7 @@ class Product:
         total = np.zeros((self.rows, inputs), dtype=self.driven.dtype)
         sums = self._sums(self.driven) if own.references or self.raw else None
         taken = self._taken(self._sums(self.codes)) if own.references else None
-        self._carry("transposed", inputs)
+        self.carry("transposed")
         self._move_devices()
         sigma, noise = self._sigma(taken), device_reads.draw(self, False, taken) if self.exact else None
         short = sums - taken if sums is not None and taken is not None and (sums != taken).any() else None
@@ -275,17 +275,34 @@ class Product:
         self.subtract(total)
         return total
 
-    def _carry(self, way: str, sensed: int) -> None:
-        """Move the carried noise of all tiles on to this read, where there is any."""
-        if not self.carries:
+    def carry(self, way: str) -> None:
+        """Move the carried noise of all tiles on to this read, unless a digit has that of its code already."""
+        if not self.carries or self.lasting:
             return
-        own, stored = self.stored.devices, self.stored
+        own, stored, sensed = self.stored.devices, self.stored, self.stored.shape[way == "transposed"]
         self.lasting = [
             self._carried(way, k, stored.metric(way, k, plane), sensed) for k, plane in enumerate(self.planes)
         ]
         if own.references and way == "forward":
             metrics = [stored.metric("reference", k, plane) for k, plane in enumerate(self.planes)]
             self.beside = [self._carried("reference", k, m, len(own.column_tiles)) for k, m in enumerate(metrics)]
+
+    def carry_of(self, whole: Product, way: str) -> None:
+        """Take over what one digit of a code finds of the carried noise of all of it; see digitwise.py."""
+        stored = self.stored
+
+        def found(name: str, k: int, shares: list[Share]) -> list[Share]:
+            metric, mine = stored.metric(name, k, self.planes[k]), []
+            for tile, share in enumerate(shares):
+                cut = slice(*self.ends[tile : tile + 2])
+                x, code, size = self.driven[:, cut], whole.driven[:, cut], metric[cut]
+                norm = np.sqrt((x * x @ size) * (code * code @ size))
+                cosine = np.divide(x * code @ size, norm, out=np.zeros_like(norm), where=norm > 0)
+                mine.append(share._replace(found=share.found * cosine[:, None].astype(np.float32)))
+            return mine
+
+        self.lasting = [found(way, k, shares) for k, shares in enumerate(whole.lasting)]
+        self.beside = [found("reference", k, shares) for k, shares in enumerate(whole.beside)]
 
     def _carried(self, name: str, k: int, metric: Array, sensed: int) -> list[Share]:
         """Return the carried noise of one slice by tile, of the lines of a direction or of its reference lines."""

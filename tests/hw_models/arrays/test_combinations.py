@@ -417,7 +417,7 @@ def test_a_crossbar_goes_on_where_another_stood(names, noise, mapping):
 
 
 def test_a_range_that_follows_the_weights_is_that_of_each_array():
-    """Largest weight at every programming, of the second array with its error in; products follow, codes do not clip."""
+    """Largest weight at every programming, of the second array with its error in; products follow."""
     bar = bar_of({"crossbar.follow_weights": True, "device.mismatch": 0.1, **FEATURES["own"]})
     error = bar.other.weight_range - np.abs(W).max()
     assert error != 0
