@@ -1,5 +1,11 @@
 # Tested by tests/hw_models/arrays/test_serial.py.
-"""A product of codes that are sent in digits: one product for each, weighted and added; see serial.py."""
+"""A product of codes that are sent in digits: one product for each, weighted and added; see serial.py.
+
+Noise that lasts from read to read is one of the devices, the same for all digits of a code. Of the whole code x it is
+carried as if that were sent at once; digit x_m finds of it its part by regression, the cosine of x_m to x in the metric
+of the variances times its own deviation, so that the weighted sum of the digits has exactly the noise of x. What single
+digits have beside, which the sum has not, is left out.
+"""
 
 from __future__ import annotations
 

@@ -87,12 +87,14 @@ class Product:
         self.digits = serial.digits(settings, self.dac.unsigned)
         curved = not stored.device.current_voltage.linear
         self.curve = stored.device if curved and not tiles.bent and settings.encoding == "amplitude" else None
-        self.full = serial.full_scale(self.dac) if curved or sensing or self.digits > 1 else 1.0
+        shared = curved or sensing or self.digits > 1 or self.adc.relative
+        self.full = serial.full_scale(self.dac) if shared else 1.0
         self.driven = self.curved(self.codes)
         self.subtracts, self.effective = True, NONE[self.driven.dtype]
         self.exact = stored.tiles.exact
         self.lined = stored.tiles.lined
-        self.raw = stored.devices.digital and (self.adc.acts or self.adc.observing)
+        errs = sensing is not None or self.adc.acts or self.adc.observing
+        self.raw = stored.devices.digital and errs  # the middle is there until it is subtracted behind all of them
         self.varied = self.planes[0].variance is not None
         self.uniform = 0.0 if self.exact else self.planes[0].uniform
         summed = not (self.lined or stored.tiles.by_device)
@@ -127,7 +129,7 @@ class Product:
         return self.supply[first:last] if isinstance(self.supply, np.ndarray) else self.supply
 
     def subtract(self, total: Array) -> None:
-        """Subtract the middle digitally, as the codes of the DAC know it; without an ADC the means lack it already."""
+        """Subtract the middle digitally, as the codes of the DAC know it; unless lines are sensed the means lack it."""
         if not self.stored.devices.digital or not self.subtracts:
             return
         if not (self.raw or self.dac.noise or self.curve is not None or self.supplied):

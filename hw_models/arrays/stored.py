@@ -112,8 +112,8 @@ class StoredWeights:
             return
         self._count_writes(self.devices.count)
         self.rows_written = most(self.devices.row_tiles)
+        before = self._still_held() if self.device.disturb else None
         self.devices.rewritten()
-        before = self._held.copy() if self.device.disturb else None
         self._hold(weight)
         if before is not None:
             self.devices.felt = self.felt(self._held - before, in_turn=True)
@@ -158,13 +158,25 @@ class StoredWeights:
         self._check_writable()
         self.devices.remaining *= 1 - share
         if self.in_memory:
-            own, low = self.devices, 0.0
-            if not own.paired:
-                factor = own.targets(np.zeros((1, 1), self.dtype))[1][0]
-                low = float((self.device.g_min - own.zeros[0]) * own.unit * factor)
-            self._held += (self.dtype.type(low) - self._held) * self.dtype.type(share)
+            self._held += (self._lowest - self._held) * self.dtype.type(share)
             if self._seen is not None:
                 self._seen[:] = self._held
+
+    @property
+    def _lowest(self) -> np.floating:
+        """The weight of a device at g_min as a share of the range, of a pair 0."""
+        own = self.devices
+        if own.paired:
+            return self.dtype.type(0)
+        factor = own.targets(np.zeros((1, 1), self.dtype))[1][0]
+        return self.dtype.type((self.device.g_min - own.zeros[0]) * own.unit * factor)
+
+    def _still_held(self) -> Array:
+        """Return what devices hold by now of what was programmed, shares of the range, a new (out, in)."""
+        remaining = 1.0 if self.in_memory else self.devices.remaining
+        if remaining == 1 or self.programmings == 1:
+            return self._held.copy()
+        return self._lowest + (self._held - self._lowest) * self.dtype.type(remaining)
 
     def _largest(self, what: str, weight: Array) -> float:
         """Return the largest |weight| of a matrix that devices can be written with; refuse others."""

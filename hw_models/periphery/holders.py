@@ -2,8 +2,9 @@
 
 A neuron has two holders, A and B, and every synapse that sees it sees what they hold: one value for each phase. Of two
 phases the one that settled first is put into A and waits there until the other, in B, has settled too; then both are
-read. Chopping swaps the two holders of all neurons. With s the state of a phase, H its holder and n the number of
-phases for which it waits:
+read. Chopping swaps the two holders of all neurons, alike in all pairs of phases of a batch: phases in the mirrored
+order, and those without a nudge, meet the very holders whose faults they take away. With s the state of a phase, H its
+holder and n the number of phases for which it waits:
 
     k = (1 + gain_H) exp(-hold_droop n) s + offset_H + hold_noise z
     gain_H = hold_gain z_H,   offset_H = hold_offset z'_H        drawn once for every neuron and holder
@@ -128,13 +129,13 @@ class Holders:
         self.measured += 1
         return Hold(self, self.measured, samples, plus, minus)
 
-    def swapped(self, number: int, samples: int) -> np.ndarray:
-        """Return whether holders are swapped in one measurement, (samples,) bool."""
+    def swapped(self, samples: int) -> np.ndarray:
+        """Return whether holders are swapped in all measurements of a batch, (samples,) bool."""
         kind = self.readout.chopping
         if kind == "off":
             return np.zeros(samples, dtype=bool)
         shape = (samples, 1) if kind == "sample" else (1, 1)
-        drawn = uniforms(self.swap, number, 0, shape)[:, 0] < 0.5
+        drawn = uniforms(self.swap, 1, 0, shape)[:, 0] < 0.5
         return np.broadcast_to(drawn, (samples,))
 
 
@@ -154,7 +155,7 @@ class Hold:
     def _turns(self) -> tuple[np.ndarray, list[np.ndarray]]:
         """Whether the plus phase is in holder A, and for how many phases plus and minus wait; (samples or 1,) each."""
         first = np.broadcast_to(np.less(self.plus, self.minus), (self.samples,))
-        in_a = first ^ self.holders.swapped(self.number, self.samples)
+        in_a = first ^ self.holders.swapped(self.samples)
         last = np.maximum(self.plus, self.minus)
         waits = [np.broadcast_to(last - np.asarray(phase), (self.samples,)) for phase in (self.plus, self.minus)]
         if self.samples and all((each == each[0]).all() for each in (in_a, *waits)):

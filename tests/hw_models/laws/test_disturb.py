@@ -86,3 +86,39 @@ def test_conductances_leak_towards_g_min(mapping, in_memory):
     if not in_memory:
         bar.program(weight)
         np.testing.assert_allclose(bar.weights(), weight, atol=1e-5)
+
+
+@pytest.mark.parametrize("mapping", ["differential", "offset"])
+def test_a_write_moves_devices_from_where_they_have_leaked_to(mapping):
+    """A loop over devices of three programmings with leaks between: neighbours feel what is made up for, too."""
+    share, loss, g_min, span, tile = 0.02, 0.1, 2.0, 23.0, (3, 2)
+    device = {"g_min": g_min, "leak": loss, "disturb": share}
+    layout = {"rows": tile[0], "columns": tile[1], "weight_range": 1.0} | (
+        {"mapping": "offset", "reference": "digital"} if mapping == "offset" else {}
+    )
+    chip = Chip.parse({"device": device, "crossbar": layout, "update": {"reprogram_every": 5}})
+    bar = Crossbar(chip, (4, 5), seed=1, name="bar", dtype="float64")
+    rng = np.random.default_rng(5)
+    low = 0.0 if mapping == "differential" else -1.0
+    held = np.zeros((4, 5))
+    for _ in range(3):
+        weight = rng.uniform(-0.8, 0.8, (4, 5))
+        bar.program(weight)
+        moves = weight - held
+        for i, j in np.ndindex(4, 5):
+            rows, columns = bar.devices.row_tiles, bar.devices.column_tiles
+            b = next(last for first, last in rows if first <= j < last)
+            d = next(last for first, last in columns if first <= i < last)
+            feels = sum(moves[i, n] for n in range(j + 1, b)) + sum(moves[n, j] for n in range(i + 1, d))
+            feels *= share
+            if mapping == "differential":
+                g = [max(s * weight[i, j], 0) * span + max(s * feels, 0) * span for s in (1, -1)]
+            else:
+                g = [(weight[i, j] + 1) / 2 * span + feels / 2 * span]
+            for side, above in enumerate(g):
+                assert bar.conductances()[side][0, i, j] == pytest.approx(g_min + above, rel=2e-5)
+        held = weight
+        for _ in range(2):
+            bar.leak()
+            held = low + (held - low) * (1 - loss)
+        bar.refresh()

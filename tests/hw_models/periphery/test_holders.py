@@ -38,7 +38,7 @@ def test_two_phases_are_what_capacitors_hold(turns, chopping):
     plus, minus = (np.where(swap, 2, 1), np.where(swap, 1, 2)) if turns == "sample" else turns
     made = PhaseReadout(readout, 3, "dense_1", "post", width=SIZE)
     seen = made.digitised(ends, False, Seen((holders.hold(SAMPLES, plus, minus),)))
-    swapped = holders.swapped(1, SAMPLES)
+    swapped = holders.swapped(SAMPLES)
     for b in range(SAMPLES):
         when = [int(np.broadcast_to(each, SAMPLES)[b]) for each in (plus, minus)]
         for i in range(SIZE):
@@ -72,14 +72,14 @@ def test_holders_are_swapped_half_of_the_time(chopping):
     holders, found = Holders(Readout(**FAULTY, chopping=chopping), 1, "hidden", SIZE), []
     for batch in range(400):
         holders.begin("train", batch)
-        found.append(holders.swapped(1, 50))
+        found.append(holders.swapped(50))
     found = np.array(found)
     assert (found == found[:, :1]).all() == (chopping == "batch")
     values = found[:, 0] if chopping == "batch" else found
     assert abs(values.mean() - 0.5) < 4.5 * 0.5 / np.sqrt(values.size)
     other = Holders(Readout(**FAULTY, chopping=chopping), 1, "another layer", SIZE)
     other.begin("train", 399)
-    np.testing.assert_array_equal(other.swapped(1, 50), found[-1])  # one switch for all neurons
+    np.testing.assert_array_equal(other.swapped(50), found[-1])  # one switch for all neurons
 
 
 def test_both_ends_see_the_same_noise_and_it_is_held_once():
@@ -155,7 +155,7 @@ def test_a_running_mean_learns_the_offset_with_updates_alone():
             part.begin("train", update)
         hold = holders.hold(40, 1, 2)
         seen = made.digitised(ends, False, Seen((hold,), None, Moved(free, free)))
-        sign = np.where(holders.swapped(1, 40), -1.0, 1.0)[:, None]
+        sign = np.where(holders.swapped(40), -1.0, 1.0)[:, None]
         noise = [hold.noise(0, draw, (40, SIZE), np.dtype("float64")) for draw in range(4)]
         apart = sign * (holders.offset[0] - holders.offset[1])
         zero = (sign * (apart + noise[2] - noise[3])).mean(0)

@@ -1,0 +1,131 @@
+"""Noise with a time together with digits, a supply, curves, repeats: covariances of devices, and states resumed."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hw_models.arrays.crossbar import Crossbar
+from hw_models.clock import Clock
+from tests.hw_models.arrays.test_slow_noise import PCM, READS, UPDATE, crossbar
+
+FLAT = {"read_noise": 0.5, "read_noise_band": [1e-7, 10.0]}
+DIGITS = {
+    "bits": {"bits": 6, "range": 1.0, "digit_bits": 1},
+    "pairs": {"bits": 7, "range": 1.0, "digit_bits": 2},
+    "complement": {"bits": 5, "range": 1.0, "digit_bits": 2, "digit_sign": "twos_complement"},
+}
+LAYOUTS: dict[str, dict[str, Any]] = {
+    "pair": {},
+    "digital": {"mapping": "offset"},
+    "analog": {"mapping": "offset", "reference": "analog"},
+    "slices": {"slices": 2, "slice_bits": 3},
+}
+
+
+def half_difference(bar: Crossbar, clock: Clock, signals: np.ndarray, way: str, count: int = 3) -> np.ndarray:
+    """Return half the variance of the difference of neighbouring reads of a sample: 1 us apart, and 10 us."""
+    short, long = [], []
+    for batch in range(count):
+        clock.opened(len(signals))
+        bar.begin("batch", batch)
+        bar.catch_up()
+        reads = []
+        for seconds in READS[8:13]:
+            clock.advance(seconds)
+            reads.append(getattr(bar, way)(signals))
+        short.append(np.square(reads[1] - reads[0]).mean() / 2)
+        long += [np.square(b - a).mean() / 2 for a, b in pairwise(reads[1:])]
+        clock.close()
+        clock.wrote(UPDATE)
+    return np.array([np.mean(short), np.mean(long)])
+
+
+def signals_of(way: str, samples: int = 120) -> np.ndarray:
+    values = np.random.default_rng(5).uniform(-1, 1, 12 if way == "forward" else 16)
+    return np.tile(values, (samples, 1))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("device", [PCM, FLAT], ids=["pcm", "flat"])
+@pytest.mark.parametrize("digits", DIGITS)
+@pytest.mark.parametrize("way", ["forward", "transposed"])
+def test_digits_of_a_code_share_the_noise_of_their_devices(
+    request: pytest.FixtureRequest, way: str, digits: str, device: Any, layout: str
+) -> None:
+    """Two reads of a sample differ by as much as where the code is sent whole, the white part of each digit apart.
+
+    Against reads drawn device by device, 15 % of a variance (16 lines of 360 samples, and the classes' own 3 %).
+    """
+    if (way, digits, layout) == ("transposed", "complement", "analog"):
+        reason = "noise of reference lines that transposed digits drive is not that of the whole code: 54 % too large"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+    found = []
+    for exact in (False, True):
+        where = {"exact_noise": exact, **LAYOUTS[layout]}
+        bar, clock = crossbar(16, 12, device=device, dac=DIGITS[digits], crossbar=where)
+        found.append(half_difference(bar, clock, signals_of(way), way))
+    np.testing.assert_allclose(found[0], found[1], rtol=0.15)
+
+
+@pytest.mark.parametrize("way", ["forward", "transposed"])
+def test_a_curve_and_a_supply_scale_what_lasts_too(way: str) -> None:
+    """Cubic devices, read digit by digit, at a supply that is 20 % higher: the variance is 1.44 times."""
+    found = []
+    for shift in (0.0, 0.2):
+        more = {"device": PCM | {"iv": "cubic", "iv_cubic": 0.5} | ({"nudge_shift": shift} if shift else {})}
+        bar, clock = crossbar(16, 12, dac=DIGITS["pairs"], **more)
+        with bar.tally.now.turn(1, 0.3):
+            found.append(half_difference(bar, clock, signals_of(way), way))
+    np.testing.assert_allclose(found[1], 1.44 * found[0], rtol=1e-3)
+
+
+@pytest.mark.parametrize("digits", [None, "pairs"])
+def test_repeats_do_not_lower_what_lasts(digits: str | None) -> None:
+    """Reads without time between them: 16 of them leave the noise of the devices, and a sixteenth of the white one."""
+    variances = {}
+    for repeats in (1, 16):
+        how: dict[str, Any] = {"dac": DIGITS[digits]} if digits else {}
+        device = FLAT | {"read_noise_band": [1e-3, 1e-1]}  # none of it is fast
+        bar, clock = crossbar(16, 12, device=device, crossbar={"repeats": repeats}, **how)
+        x, exact = signals_of("forward"), []
+        for batch in range(6):
+            clock.opened(len(x))
+            bar.begin("batch", batch)
+            bar.catch_up()
+            clock.advance(1e-6)
+            exact.append(bar.forward(x))
+            clock.close()
+            clock.wrote(UPDATE)
+        variances[repeats] = np.var(exact)
+    assert variances[16] > 0.8 * variances[1]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_digits_go_on_with_the_same_bits(layout: str) -> None:
+    """A state between two batches: later reads are those of a crossbar that was never left."""
+    parts = {"device": PCM | {"nudge_shift": 0.1}, "dac": DIGITS["bits"], "crossbar": LAYOUTS[layout]}
+    (bar, clock), (other, time) = crossbar(16, 12, **parts), crossbar(16, 12, **parts)
+    half_difference(bar, clock, signals_of("forward", 20), "forward")
+    state, moment = bar.state(), clock.state()
+    time.load(moment)
+    weight = np.random.default_rng(0).uniform(0.3, 1, (16, 12))
+    weight[0, 0] = 1
+    other.load(state, weight)
+    found = []
+    for one, now in ((bar, clock), (other, time)):
+        reads = []
+        for batch in range(2):
+            now.opened(20)
+            one.begin("later", batch)
+            one.catch_up()
+            for way in ("forward", "transposed"):
+                now.advance(1e-6)
+                reads.append(getattr(one, way)(signals_of(way, 20)).tobytes())
+            now.close()
+            now.wrote(UPDATE)
+        found.append(reads)
+    assert found[0] == found[1]
