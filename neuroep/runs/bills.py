@@ -177,10 +177,10 @@ def finished(
     return replace(made, items=tuple(items), latency=dict(spent), area=found, leaves_out=tuple(left))
 
 
-def _weights(network: Network, counted: Tally) -> dict[str, tuple[int, ...]]:
+def _weights(network: Network, counted: Tally) -> dict[str, tuple[int, int]]:
     """Return the shapes of all arrays that hold weights: of synapses, and those of their own that are read besides."""
     parts = dict.fromkeys(done.part for done, _ in counted.rows() if done.operation.startswith("activation"))
-    found = {}
+    found: dict[str, tuple[int, int]] = {}
     for synapse in network.synapses:
         found |= dict.fromkeys(_named(synapse.name, parts) or [synapse.name], synapse.shape)
         found.setdefault(synapse.name, synapse.shape)
