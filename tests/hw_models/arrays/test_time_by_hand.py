@@ -364,3 +364,22 @@ def test_a_rectified_read_has_the_mean_and_variance_of_its_law_on_a_clock(exact:
     assert spread > 1, "many reads are cut at 0"
     assert found.mean() == pytest.approx(twin.mean(), rel=4 * twin.std() / twin.mean() / math.sqrt(20000))
     assert found.var() == pytest.approx(twin.var(), rel=0.08)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="thermal noise is one of conductances, x^2 4 k T G B/V^2; a resistor's current noise does not go by its "
+    "voltage: R^2 4 k T G B/V^2 whatever x, with the full scale R of the DAC",
+)
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("signal", [0.0, 0.01, 0.5])
+def test_thermal_noise_does_not_go_by_the_drive(exact: bool, signal: float) -> None:
+    """Of lines at rest and of driven ones: 4 k T B sum_j G_j over the square of the voltage of signal 1."""
+    parts = {"temperature": 330.0, "timing": {"integration": 1e-8}, "crossbar": {"exact_noise": exact}}
+    bar, clock = made((30, 20), WARM, **parts)
+    small, full = (
+        series(bar, clock, np.full((400, 20), drive), [1e-8])[0] - 20 * drive for drive in (signal, 1.0)
+    )
+    expected = 20 * nyquist(G_MAX, 330.0, 1e-8, 0.02) / G_MAX**2
+    assert full.var() == pytest.approx(expected, rel=0.05)
+    assert small.var() == pytest.approx(expected, rel=0.05)
