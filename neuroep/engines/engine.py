@@ -271,11 +271,17 @@ class Engine(Wiring):
         record: tuple[str, ...] = (),
         number: Number | None = None,
     ) -> Settled:
-        """Settle a batch, or what :meth:`clamp` made of one; see :func:`neuroep.engines.settling.settle`."""
+        """Settle a batch, or what :meth:`clamp` made of one; see :func:`neuroep.engines.settling.settle`.
+
+        From the end of a nudged phase of the same nudge it goes on, the mean over its last sweeps too.
+        """
         state = start.state if isinstance(start, Settled) else start
+        recent: tuple[State, ...] = ()
+        if isinstance(start, Settled) and start.state.origin is not None and start.state.beta == beta:
+            recent = start.recent
         with self.computing(), self.during(settling.phase_name(beta, number)):
             clamped = self.clamp(batch)
-            return settling.settle(self, clamped, self._schedule(schedule, beta), beta, state, record, number)
+            return settling.settle(self, clamped, self._schedule(schedule, beta), beta, state, record, number, recent)
 
     def _schedule(self, schedule: Schedule | None, beta: float) -> Schedule:
         """Return the schedule in the time of the engine, which a chip's time constant stretches."""

@@ -88,6 +88,8 @@ class Settled:
     """Whether it ended in a cycle over the levels of the chip's converters, which more sweeps never end."""
     trace: Trace | None
     _energy: Callable[[], np.ndarray] = field(repr=False)
+    recent: tuple[State, ...] = field(default=(), repr=False)
+    """After its last sweeps, where the state is their mean."""
 
     @cached_property
     def energy(self) -> np.ndarray:
@@ -126,6 +128,8 @@ class Settling:
     number : int or numpy.ndarray, optional
         Of this phase since the free one, which is 0; (samples,) where samples take turns of their own. Default 1 for
         a nudged phase. It decides what a chip makes of the phase, also of one behind the free phase whose beta is 0.
+    recent : sequence of State, optional
+        Where the phase is one that goes on and has shown the mean of its sweeps: the states of that mean.
 
     Attributes
     ----------
@@ -152,7 +156,9 @@ class Settling:
         beta: float = 0.0,
         start: State | None = None,
         number: Number | None = None,
+        recent: Sequence[State] = (),
     ) -> None:
+        start = recent[-1] if recent else start
         self.engine, self.clamped, self.schedule, self.beta = engine, clamped, schedule, beta
         self.number, self.name = int(beta != 0) if number is None else number, phase_name(beta, number)
         output = engine.network.output
@@ -175,7 +181,7 @@ class Settling:
         self._changed: list[float] = []
         self._change = self.residual = math.inf
         self.steps, self.ended = 0, False
-        self._recent: deque[State] = deque(maxlen=engine.averages)
+        self._recent: deque[State] = deque(recent, maxlen=engine.averages)
 
     def __iter__(self) -> Settling:
         return self
@@ -243,7 +249,8 @@ class Settling:
         converged = self.residual <= self.schedule.tolerance
         at_levels = not converged and engine.level > 0 and self._cycles()
         energy = _energy_of(engine, self.clamped, self.state)
-        return Settled(self.state, self.steps, self.residual, converged, at_levels, trace, energy)
+        recent = tuple(self._recent)
+        return Settled(self.state, self.steps, self.residual, converged, at_levels, trace, energy, recent)
 
     def _cycles(self) -> bool:
         """Tell whether the states go round over the levels of converters."""
@@ -260,6 +267,7 @@ def settle(
     start: State | None = None,
     record: tuple[str, ...] = (),
     number: Number | None = None,
+    recent: Sequence[State] = (),
 ) -> Settled:
     """Settle one batch; parameters as of :class:`Settling`.
 
@@ -276,7 +284,7 @@ def settle(
         If a state is no longer finite.
     """
     asked = recorders.chosen(record)
-    phase, trace = Settling(engine, clamped, schedule, beta, start, number), Trace() if record else None
+    phase, trace = Settling(engine, clamped, schedule, beta, start, number, recent), Trace() if record else None
     for _ in phase:
         if trace is not None:
             for recorder in asked:
