@@ -57,7 +57,7 @@ def test_a_misspelt_keyword_gets_the_nearest_one(call, keyword, near):
         (lambda: neuroep.data.load(), DataError, "load: missing a required argument: 'name'; its arguments are name"),
         (lambda: hw_models.Crossbar(), ChipError, "Crossbar: missing a required argument: '"),
         (lambda: neuroep.estimators.centred(0.1, 4), ConfigError,
-         "centred: too many positional arguments; its arguments are beta; by keyword points, free, nudged, seed, order, "),
+         "centred: too many positional arguments; its arguments are beta; by keyword points, free, nudged, seed, "),
         (lambda: neuroep.estimators.centred(0.1, beta=0.2), ConfigError, "centred: multiple values for argument"),
         (lambda: analysis.demo.run(1, 2, 3, 4, 5), ConfigError, "run: too many positional arguments; "),
     ],
