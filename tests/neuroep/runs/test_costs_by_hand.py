@@ -118,3 +118,27 @@ def test_cells_of_an_update_are_metered_as_its_inputs_are_coded(coding):
     free = [item for item in made.items if item.phase == "free"]
     cells, lines = (sum(item.energy for item in free if item.part == part) for part in ("cells", "DAC"))
     assert cells / lines == near(judged.by_part()["cells"] / judged.by_part()["DAC"], rel=0.1)
+
+
+LONGEST = "the clock gives every train its longest length, the tally the slots that it has"
+ROWS = "the clock gives every row of a tile the most pulses of all, the tally its own, and tiles one after the other"
+
+
+@pytest.mark.parametrize("tiling", [(4, 3), (16, 16)])
+@pytest.mark.parametrize("scheme", [
+    "digital",
+    pytest.param("pulsed", marks=pytest.mark.xfail(strict=True, reason=LONGEST)),
+    pytest.param("mixed_precision", marks=pytest.mark.xfail(strict=True, reason=ROWS)),
+])  # fmt: skip
+def test_the_tally_takes_the_seconds_of_the_clock_for_an_update(scheme, tiling):
+    """Rows written, or slots of trains, one behind the other; arrays and tiles side by side."""
+    chip: dict[str, object] = {"timing.row": 1e-6, "cost.mac_energy": 1.0}
+    if scheme != "digital":
+        chip = {"timing.pulse": 1e-6, "update.scheme": scheme, "device.pulse.dw_min": 0.01, "cost.mac_energy": 1.0}
+    session = opened(NOISY | chip | {"crossbar.rows": tiling[0], "crossbar.columns": tiling[1]})
+    engine, batch = session.engine, costs._batch(session)
+    before = engine.performed()
+    measured = session.estimator.measure(engine, batch, 0)
+    engine.update(measured.contrasts, session.rates(session.epoch))
+    counted, constants = bills.between(engine.performed(), before), Constants(session.config.chip)
+    assert latency.update(counted, constants) == near(bills.elapsed(constants, counted, ("update",))["update"])
