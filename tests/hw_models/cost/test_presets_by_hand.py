@@ -69,3 +69,27 @@ def test_rram_sends_no_sign():
     made, tally = presets.load("wan_2022_reram"), Tally()
     tally.add("a", "read forward", 1, (1, 1))
     assert price(tally, made).by_formula()["cells"] == near(7 * 3.85e-15)
+
+
+@pytest.mark.parametrize(("component", "joule", "seconds"), [
+    ("khaddam_2022_core", 12.5e-9, 130e-9), ("legallo_2023_core", 0.86e-6 / 64, 133e-9),
+])  # fmt: skip
+@pytest.mark.parametrize("slices", [1, 2, 3])
+@pytest.mark.parametrize(("shape", "tiles"), [((256, 256), 1), ((10, 20), 1), ((257, 256), 2), ((600, 700), 9)])
+def test_cores_take_their_energy_whole_and_work_side_by_side(component, joule, seconds, slices, shape, tiles):
+    """A core for every tile and slice, whatever share of its lines is used; 5 samples one behind the other."""
+    bar: dict[str, object] = {"rows": 256, "columns": 256}
+    bar |= {"slices": slices, "slice_bits": 2} if slices > 1 else {}
+    converter = {"bits": 8, "range": 1.0}
+    made = Chip.parse({"crossbar": bar, "dac": converter, "adc": converter, "cost": {"components": [component]}})
+    tally, cores = Tally(), 0
+    for _ in range(5):
+        for _ in range(tiles * slices):
+            cores += 1
+            tally.add("a", "activation forward", 2, shape)  # both sides of the pairs
+        tally.add("a", "dac forward", 1000, shape, 8)  # in the core already
+        tally.add("a", "adc forward", 1000, shape, 8)
+    found = price(tally, made)
+    assert found.by_part() == {"core": near(cores * joule, rel=1e-4)}
+    assert latency.arrays(made, shape) == 2 * tiles * slices
+    assert latency.product(Constants(made), shape, "forward") == near(seconds, rel=1e-3)
