@@ -34,11 +34,7 @@ Array = np.ndarray
 
 def digits(dac: DAC, unsigned: bool) -> int:
     """Return in how many digits a code is sent; 1 where it is sent whole."""
-    if dac.bits is None or dac.digit_bits is None:
-        return 1
-    if unsigned:
-        return -(-dac.bits // dac.digit_bits)
-    return -(-(dac.bits - 1) // dac.digit_bits) + (dac.digit_sign == "twos_complement")
+    return dac.digits(unsigned)
 
 
 def split(codes: Array, full: float, dac: DAC, unsigned: bool) -> Iterator[tuple[float, Array]]:

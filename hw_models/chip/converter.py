@@ -78,6 +78,14 @@ class DAC(Converter):
     """Signed codes in digits: the sign goes with every digit of the magnitude; or the sign bit of a two's complement is
     a digit of its own, of weight -2^(bits - 1), and no line is driven below 0."""
 
+    def digits(self, unsigned: bool) -> int:
+        """Return in how many digits a code is sent; 1 where it is sent whole."""
+        if self.bits is None or self.digit_bits is None:
+            return 1
+        if unsigned:
+            return -(-self.bits // self.digit_bits)
+        return -(-(self.bits - 1) // self.digit_bits) + (self.digit_sign == "twos_complement")
+
     @model_validator(mode="after")
     def _digits(self) -> Self:
         if self.digit_bits is None:

@@ -22,6 +22,8 @@ SCALES: Mapping[str, float] = {
 """SI units in those of the constants; what is not here is in SI units already."""
 CHOICES = frozenset({"coding", "lines", "phase_bits", "core_includes", "adc_lines", "cores"})
 """What says how a chip works rather than what it takes."""
+NUMBERS = frozenset({"write_iterations", "hops"})
+"""What says how often."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +128,8 @@ class Constants:
 
     @property
     def any(self) -> bool:
-        """Whether anything is known."""
-        return next(self.known(), None) is not None
+        """Whether anything is known that has a price: how often and in what way alone is no bill."""
+        return any(name not in CHOICES | NUMBERS for name, _ in self.known())
 
 
 def between(table: Mapping[str, float], bits: int | None) -> float | None:

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hw_models import durations
-from hw_models.arrays import serial
 from hw_models.chip import Chip, Timing
 from hw_models.cost.coding import sending
 from hw_models.cost.constants import Constants
@@ -134,7 +133,7 @@ def _digit(constants: Constants, shape: tuple[int, ...], way: str) -> float:
     """Return the seconds of one digit of a product, of which each is an activation and the last goes on digitally; of
     codes whose sign is found by calibration, those with a sign."""
     dac = constants.chip.dac
-    digits = serial.digits(dac, dac.sign == "unsigned")
+    digits = dac.digits(dac.sign == "unsigned")
     return product(constants, shape, way) - timing(constants).digital * (1 - 1 / digits)
 
 

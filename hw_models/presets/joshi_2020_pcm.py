@@ -51,5 +51,9 @@ def chip() -> Chip:
             digital=20e-9,  # s, ours
             row=15e-6,  # s, ours: 20 iterations of a pulse and a read
         ),
-        cost=Cost(components=("shafiee_2016_adc", "horowitz_2014_int8", "singh_2025_pulse"), read_voltage=0.2),  # ours
+        cost=Cost(
+            components=("shafiee_2016_adc", "horowitz_2014_int8", "singh_2025_pulse"),  # ours
+            read_voltage=0.2,  # V, ours
+            write_iterations=20.0,  # those of a row
+        ),
     )

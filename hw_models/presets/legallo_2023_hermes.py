@@ -56,5 +56,8 @@ def chip() -> Chip:
             digital=20e-9,  # s, ours
             row=15e-6,  # s, ours: 20 iterations of a pulse and a read
         ),
-        cost=Cost(components=("legallo_2023_core", "horowitz_2014_int8", "singh_2025_pulse")),  # core: the paper's
+        cost=Cost(
+            components=("legallo_2023_core", "horowitz_2014_int8", "singh_2025_pulse"),  # core: the paper's
+            write_iterations=20.0,  # those of a row
+        ),
     )

@@ -191,3 +191,70 @@ def test_events_take_turns_at_a_core_and_layers_meet_at_barriers():
         now += 113e-9
     found = latency.phases(tally, made, Stages((("in", "forward"),), groups), ("free",))
     assert found == {"free": near(now)}
+
+
+@pytest.mark.parametrize("bits", [2, 5, 8])
+@pytest.mark.parametrize("digit", [1, 2, 3])
+@pytest.mark.parametrize("sign", ["signed", "unsigned"])
+def test_products_in_digits_go_on_digitally_once(bits, digit, sign):
+    """Lines, integration and conversions for every digit, one behind the other; sums and neurons behind the last."""
+    left, digits = bits - (sign == "signed"), 0
+    if digit >= left:
+        return
+    while left > 0:
+        left, digits = left - digit, digits + 1
+    dac = {"bits": bits, "range": 1.0, "sign": sign, "digit_bits": digit}
+    made, now = constants(timing=TIMES, crossbar=crossbar(4, 3), dac=dac), 0.0
+    for _ in range(7):
+        for _ in range(digits):
+            now += TIMES["dac"] + TIMES["integration"] + TIMES["adc"]
+        now += TIMES["digital"]
+    tally = counted(made, {("a", "forward"): 7 * digits})
+    found = latency.phases(tally, made, Stages((("a", "forward"),), ()), ("free",))
+    assert found == {"free": near(now)}
+
+
+@pytest.mark.parametrize("codings", [("amplitude", 1), ("width", 1), ("serial", 7), ("pulses", 1)])
+@pytest.mark.parametrize("bits", [4, 6, 9])
+def test_components_convert_as_inputs_are_sent(codings, bits):
+    """A step for every bit of a conversion; of serial inputs a conversion for every bit that is sent."""
+    coding, conversions = codings
+    cost = {"coding": coding, "adc_step": 2e-9}
+    made = constants(cost=cost, dac={"bits": 8, "range": 1.0}, adc={"bits": bits, "range": 1.0})
+    steps = sum(1 for _, _ in every(range(conversions), range(bits)))
+    assert latency.timing(made).adc == near(steps * 2e-9)
+    assert latency.product(made, (6, 9), "forward") == near(steps * 2e-9)
+
+
+@pytest.mark.parametrize("whole", range(1, 30))
+@pytest.mark.parametrize("tile", [None, 1, 2, 3, 7, 16, 64])
+def test_the_largest_tile_is_that_of_an_even_cut(whole, tile):
+    assert latency.largest(whole, tile) == max(len(lines) for lines in tiles(whole, tile))
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.25])
+def test_layers_of_different_time_constants_take_their_own_steps(rate):
+    """A sweep takes dt of the fastest: the slower layer goes on for the same seconds, whatever products take."""
+    made, tally = constants(timing={"tau": {"x": 2e-6, "y": 8e-6}, **TIMES}), Tally()
+    for name, size in (("x", 10), ("y", 4)):
+        tally.add(f"neurons.{name}", "response", size * 12, (size,), None, "free")
+    tally.join(counted(made, {("a", "forward"): 5}))
+    x, y = Step("x", (("a", "forward"),), "neurons.x"), Step("y", (), "neurons.y")
+    now = 0.0
+    for _ in range(12):
+        now += rate * 2e-6
+    together = latency.phases(tally, made, Stages((), ((x, y),), rate), ("free",))
+    assert together == {"free": near(now)}
+    apart = latency.phases(tally, made, Stages((), ((x,), (y,)), rate), ("free",))
+    assert apart == {"free": near(2 * now)}
+
+
+@pytest.mark.parametrize("lines", [(3, 40), (40, 3), (17, 17)])
+def test_rows_of_several_arrays_are_written_side_by_side(lines):
+    """The array of the most rows decides; a tenth of its devices takes a tenth of its rows."""
+    made, tally = constants(timing={"row": 1e-5}, crossbar=crossbar(16, 16)), Tally()
+    rows = []
+    for number, inputs in enumerate(lines):
+        tally.add(f"{number}", "write", 2 * 10 * inputs // 2, (10, inputs))
+        rows.append(max(len(tile) for tile in tiles(inputs, 16)) / 2)
+    assert latency.update(tally, made) == near(max(rows) * 1e-5)

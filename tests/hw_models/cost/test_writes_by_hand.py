@@ -271,3 +271,9 @@ def test_reads_that_were_not_metered_are_named():
         found = bill(tally, volts, timing={"integration": 1e-7})
         assert ("currents through the devices, which were not metered" in found.leaves_out) == named
         assert bool(found.energy) != named
+
+
+@pytest.mark.parametrize("cost", [{"coding": "width"}, {"write_iterations": 3.0}, {"hops": 2.0}, {"lines": "sensed"}])
+def test_how_and_how_often_alone_is_no_bill(cost):
+    with pytest.raises(ChipError, match="has no constants of cost"):
+        bill(Tally(), cost)

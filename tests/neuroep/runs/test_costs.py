@@ -244,6 +244,7 @@ def test_what_is_drawn_all_the_time_is_that_of_every_copy_and_of_both_paths():
     assert both.by_part()["static"] / both.seconds == near((2 * dense + tokens) * 2e-6)
     cell = 4 * 3 * 2 * 6 * 20e-9**2
     assert one.area == {"cells": near((dense + tokens) * cell)}
+    assert {"area of ADC", "area of DAC"} <= set(one.leaves_out) and "area of cells" not in one.leaves_out
     assert both.area == {"cells": near((2 * dense + tokens) * cell)}
 
 
