@@ -385,16 +385,21 @@ def test_digits_of_a_code_are_read_from_the_same_devices(
     assert np.mean((other - third) ** 2 / own) / 2 < 1e-3
 
 
-def test_two_reads_of_a_signal_that_has_turned_before_share_what_their_devices_share() -> None:
-    """As at the end of a free phase and in a nudged one: the noise of their difference is what EP reads."""
+@pytest.mark.parametrize("turn", [0.55])
+def test_two_reads_of_a_signal_that_has_turned_before_share_what_their_devices_share(turn: float) -> None:
+    """As at the end of a free phase and in a nudged one: the noise of their difference is what EP reads.
+
+    A tenth of the variance may be fresh where the signal has turned little, and 4e-3 where noise is kept of it anew.
+    """
     bar, clock, _ = made((60, 12), proportional((1e-3, 1e-1)))
     clock.batch = clock.sample = 10.0
-    settled = X + 0.55 * (OTHER - X)
+    settled = X + turn * (OTHER - X)
     script = [Read(2e-6, "forward", X), Read(4e-6, "forward", settled), Read(6e-6, "forward", settled)]
     _, one, other = played(bar, clock, script, 20, 10, 10.0)
-    expected = 1 - lasting(*band(1e-3, 1e-1), 2e-6)
-    assert expected < 1e-3
-    assert np.mean((one - other) ** 2) / 2 / np.mean(one**2) < 10 * expected
+    beside = 1 - (settled @ X) ** 2 / (settled @ settled) / (X @ X)
+    found = np.mean((one - other) ** 2) / 2 / np.mean(one**2)
+    assert 1 - lasting(*band(1e-3, 1e-1), 2e-6) < 1e-3
+    assert found < (0.12 if beside < 0.12 else 4e-3), beside
 
 
 def test_devices_drawn_one_by_one_share_it_after_a_turn() -> None:

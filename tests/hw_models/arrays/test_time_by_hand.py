@@ -7,6 +7,8 @@ but for what must not change a bit.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -364,6 +366,61 @@ def test_a_rectified_read_has_the_mean_and_variance_of_its_law_on_a_clock(exact:
     assert spread > 1, "many reads are cut at 0"
     assert found.mean() == pytest.approx(twin.mean(), rel=4 * twin.std() / twin.mean() / math.sqrt(20000))
     assert found.var() == pytest.approx(twin.var(), rel=0.08)
+
+
+@pytest.mark.parametrize("name", DEVICES)
+@pytest.mark.parametrize("exact", [False, True])
+def test_threads_and_the_order_of_blocks_change_no_bit(name: str, exact: bool) -> None:
+    """Blocks one after the other, backwards, and side by side."""
+
+    def backwards(task: Callable[[int, int], Any], parts: Iterable[tuple[int, int]]) -> list[Any]:
+        return [task(*part) for part in reversed(list(parts))][::-1]
+
+    def beside(task: Callable[[int, int], Any], parts: Iterable[tuple[int, int]]) -> list[Any]:
+        with ThreadPoolExecutor(4) as pool:
+            return list(pool.map(lambda part: task(*part), list(parts)))
+
+    found = []
+    for run in (None, backwards, beside):
+        layout = {"exact_noise": exact, "weight_range": 1.0, "rows": 16}
+        parts = {"device": DEVICES[name], "timing": {"integration": STEP}, "crossbar": layout}
+        chip = Chip.model_validate(parts)
+        clock = durations.clock(chip.timing)
+        bar = Crossbar(chip, (20, 40), 4, clock=clock, dtype="float64", **({"run": run} if run else {}))
+        bar.read_at(0.0)
+        bar.program(np.full((20, 40), 0.6))
+        reads = [series(bar, clock, np.ones((5, 40)), [STEP, 1e-4], batch=batch) for batch in range(2)]
+        back = bar.transposed(np.ones((5, 20)))
+        found.append((np.stack(reads), back))
+    for reads, back in found[1:]:
+        np.testing.assert_array_equal(reads, found[0][0])
+        np.testing.assert_array_equal(back, found[0][1])
+
+
+@pytest.mark.parametrize("copies", [1, 4])
+def test_now_is_the_sum_of_all_that_was_done(copies: int) -> None:
+    """Sweeps, holds and updates of some batches of different sizes, summed sample by sample and copy by copy."""
+    clock = durations.clock(Chip.model_validate({"timing": {"integration": STEP, "copies": copies}}).timing)
+    free_at, picoseconds = [0.0] * copies, 0
+    for samples, sweeps, hold, update in ((7, 5, 1e-6, 0.25), (4, 9, 2e-6, 0.0), (1, 3, 0.0, 1.5)):
+        clock.opened(samples)
+        for _ in range(sweeps):
+            clock.advance(STEP)
+        clock.advance(2 * hold)
+        each = sweeps * STEP + 2 * hold
+        begin = max(free_at)
+        free_at = [begin] * copies
+        for sample in range(samples):
+            assert clock.time - clock.within + sample // copies * each == pytest.approx(free_at[sample % copies])
+            free_at[sample % copies] += each
+        clock.close()
+        assert clock.now == pytest.approx(max(free_at))
+        assert clock.sample == pytest.approx(each)
+        clock.wrote(update)
+        picoseconds += round((max(free_at) - begin + update) * 1e12)
+        free_at = [max(free_at) + update] * copies
+    assert clock.now == pytest.approx(max(free_at))
+    assert sum(number for _, number in clock.counted().rows()) == pytest.approx(picoseconds, abs=9)
 
 
 @pytest.mark.xfail(
