@@ -129,3 +129,28 @@ def test_digits_go_on_with_the_same_bits(layout: str) -> None:
             now.wrote(UPDATE)
         found.append(reads)
     assert found[0] == found[1]
+
+
+@pytest.mark.xfail(strict=True, reason="drift is refused without device.age, though a clock ages devices")
+@pytest.mark.parametrize("law", ["drift", "relaxation"])
+def test_devices_age_by_a_clock_where_a_chip_says_no_age(law: str) -> None:
+    """Drift against g (1 + t/t0)^-nu after a second of updates, without an age ahead; relaxation moves reads too."""
+    device: dict[str, Any] = {"drift_mean": [0.0, 0.05, 0.05, 0.05], "drift_start": 1e-3}
+    if law == "relaxation":
+        device = {"programming_noise": [2.0], "programming_noise_fresh": [0.5], "relaxation_times": [1e-4, 10.0]}
+    bar, clock = crossbar(16, 12, device=device)
+    assert bar.device.age == 0
+    first = bar.weights()
+    clock.opened(1)
+    bar.catch_up()
+    np.testing.assert_array_equal(bar.weights(), first)
+    clock.advance(1e-6)
+    clock.close()
+    clock.wrote(1.0)
+    clock.opened(1)
+    bar.catch_up()
+    later = bar.weights()
+    if law == "drift":
+        np.testing.assert_allclose(later, first * (1 + (1 + 1e-6) / 1e-3) ** -0.05, rtol=1e-5)
+    else:
+        assert np.abs(later - first).std() > 0.02
