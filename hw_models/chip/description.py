@@ -290,7 +290,8 @@ class Chip(Part):
             self.idle("with substrate = 'event_driven'", "events")
         self._check_age()
         if not self.timing.passes:
-            self.idle("where time passes, with timing.integration or another duration", "device.read_noise_band")
+            told = "where time passes, with timing.integration or another duration"
+            self.idle(told, "device.read_noise_band", "device.rtn_decades")
         if self.update.scheme == "digital":
             self.idle("with update.scheme pulsed or mixed_precision", "device.pulse", "timing.pulse")
             if self.update.reprogram_every == 1:
