@@ -34,7 +34,7 @@ class Heat(NamedTuple):
 
 
 def thermal_noise(temperature: float, integration: float, voltage: float) -> float:
-    """Return 4 k T B/V^2 [uS] of an integration [s]: a current's variance over G, as a share of V^2, V at full scale."""
+    """Return 4 k T B/V^2 [uS] of an integration [s]: variance of a current over G and V^2, V the read voltage [V]."""
     return 4 * BOLTZMANN * temperature / (2 * integration * voltage**2) / MICRO
 
 
