@@ -69,10 +69,9 @@ def line_heat(devices: Devices, held: Array, fresh: bool, turn: int) -> LineHeat
     forward = np.zeros((devices.slices, len(rows), outputs))
     transposed = np.zeros((devices.slices, len(columns), inputs))
     shared = np.zeros((devices.slices, len(rows), len(columns) if devices.references else 0))
-    for begin, end in columns:
+    for c, (begin, end) in enumerate(columns):
         for start, stop in blocks(end - begin, max(1, BLOCK // max(inputs, 1))):
             first, last = begin + start, begin + stop
-            c = columns.index((begin, end))
             for (k, _), _, _, g in devices.lines(held[first:last], first, fresh, turn):
                 transposed[k, c] += g.sum(0, dtype=np.float64)
                 for r, (a, b) in enumerate(rows):

@@ -489,3 +489,34 @@ def test_increments_have_the_thermal_noise_of_their_own_full_scale() -> None:
         deviations.append(bar.forward(np.zeros((400, 20)), increments=increments).std() / full)
     whole = math.sqrt(20 * nyquist(G_MAX, 330.0, 1e-8, 0.02)) / G_MAX
     assert deviations == pytest.approx([whole, whole], rel=0.05)
+
+
+@pytest.mark.parametrize("references", [None, 2])
+@pytest.mark.parametrize("way", ["forward", "transposed"])
+def test_thermal_noise_behind_wires_is_that_of_the_same_sums(way: str, references: int | None) -> None:
+    """Tiles at rest behind a hundredth of an ohm, without other noise: what they have without wires."""
+    layout: dict[str, Any] = {"rows": 5, "columns": 4}
+    if references:
+        layout |= {"mapping": "offset", "reference": "analog", "reference_lines": references}
+    parts = {"temperature": 330.0, "timing": {"integration": 1e-8}, "crossbar": layout}
+    found = []
+    for wires in ({}, {"r_word": 0.01, "r_bit": 0.01}):
+        bar, clock = made((8, 10), WARM, 0.5, wires=wires, dac={"range": 1.0, "bits": 16}, **parts)
+        found.append(series(bar, clock, np.zeros((4000, 10 if way == "forward" else 8)), [1e-8], way)[0])
+    assert (found[0].std(0) > 0).all()
+    assert found[1].var(0) == pytest.approx(found[0].var(0), rel=6 * math.sqrt(2 / 4000))
+
+
+def test_thermal_noise_follows_what_devices_hold_and_a_state_goes_on_with_the_same_bits() -> None:
+    """Weights changed in memory: its variance is that of the new sums, and reads of a loaded state are the same."""
+    parts = {"temperature": 330.0, "timing": {"integration": 1e-8}, "update": {"scheme": "pulsed"}}
+    bar, clock = made((6, 20), WARM, 1.0, **parts)
+    before = series(bar, clock, np.zeros((4000, 20)), [1e-8])[0].var()
+    bar.stored[...] = 0.25
+    bar.refresh()
+    other, later = made((6, 20), WARM, 0.7, **parts)
+    later.load(clock.state())
+    other.load(bar.state())
+    after = series(bar, clock, np.zeros((4000, 20)), [1e-8], batch=1)[0]
+    assert after.var() == pytest.approx(before / 4, rel=0.05)
+    np.testing.assert_array_equal(after, series(other, later, np.zeros((4000, 20)), [1e-8], batch=1)[0])
