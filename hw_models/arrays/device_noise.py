@@ -126,13 +126,10 @@ class DeviceNoise:
         """
         if self.noise.banded and self.noise.active:
             self.mix(z, place, sample)
-        g, heat = side.g, self.noise.devices.heat.noise
+        g = side.g
         if self.traps.acts:
             g = g + self._trapped(place, sample, g, draws)
         self.law.reads(z, g, side.sigma)
-        if heat:
-            tile = 32 + 2 * place[0] + place[1]
-            z += normals(*draws, tile, g.shape, sample * len(g)) * np.sqrt(g * np.float32(heat))
         return z
 
     def _move_traps(self, rows: int, draws: tuple[Array, int]) -> None:

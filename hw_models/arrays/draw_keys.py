@@ -23,3 +23,5 @@ class Keys(NamedTuple):
     """Rounding of the ADC."""
     carried: Array
     """Noise that is carried from read to read."""
+    thermal: Array
+    """Thermal noise of sensed lines."""

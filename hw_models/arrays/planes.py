@@ -36,8 +36,6 @@ class Plane(NamedTuple):
     """(out, in), the mean of a read."""
     variance: Array | None
     """(out, in) of a read, both sides together; None without read noise, where :attr:`uniform` says it, with wires."""
-    thermal: Array | None
-    """(out, in) what of the variance is thermal, white whatever else lasts; None without, or where nothing lasts."""
     reference: Array | None
     """(column tiles, in) variance of the mean of the reference lines; None as variance and without such lines."""
     middle: Array | None

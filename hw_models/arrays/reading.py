@@ -17,6 +17,7 @@ from hw_models.arrays import bent_reading, device_reads, serial
 from hw_models.arrays.carried import Share
 from hw_models.arrays.converters import OPEN, Digitiser
 from hw_models.arrays.draw_keys import Keys
+from hw_models.arrays.line_heat import ReadHeat
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.programming import Array
 from hw_models.arrays.sensing import Sensing
@@ -102,6 +103,7 @@ class Product:
         self.lasting: list[list[Share]] = []
         self.beside: list[list[Share]] = []
         self.undivided: Product | None = None
+        self.heat: ReadHeat | None = None
 
     @property
     def device_key(self) -> Array:
@@ -184,6 +186,7 @@ class Product:
         groups = blocks(self.tiles, max(1, COLUMNS * self.tiles // max(inputs, 1)))
         totals = np.zeros((len(groups), self.rows, outputs), dtype=self.driven.dtype)
         self.carry("forward")
+        self.heat = self._heat("forward")
         self._move_devices()
         sigma, noise = self._sigma(None), device_reads.draw(self, True, None) if self.exact else None
         if own.references and self.uniform:
@@ -233,6 +236,7 @@ class Product:
         sums = self._sums(self.driven) if own.references or self.raw else None
         taken = self._taken(self._sums(self.codes)) if own.references else None
         self.carry("transposed")
+        self.heat = self._heat("transposed")
         self._move_devices()
         sigma, noise = self._sigma(taken), device_reads.draw(self, False, taken) if self.exact else None
         short = sums - taken if sums is not None and taken is not None and (sums != taken).any() else None
@@ -290,6 +294,16 @@ class Product:
             metrics = [stored.metric("reference", k, plane) for k, plane in enumerate(self.planes)]
             self.beside = [self._carried("reference", k, m, len(own.column_tiles)) for k, m in enumerate(metrics)]
 
+    def _heat(self, way: str) -> ReadHeat | None:
+        """Return the thermal noise of this read, at the full scale of the DAC in use; None without."""
+        found = self.stored.line_heat()
+        if found is None:
+            return None
+        full, forward = serial.full_scale(self.dac), way == "forward"
+        lines = found.forward if forward else found.transposed
+        shared = found.references if forward else np.zeros((*lines.shape[:2], 0))
+        return ReadHeat(lines * full, shared * full, self.stored.devices.tile_of, self.keys.thermal, self.step)
+
     def _carried(self, name: str, k: int, metric: Array, sensed: int) -> list[Share]:
         """Return the carried noise of one slice by tile, of the lines of a direction or of its reference lines."""
         draws, read, traps = (self.keys.carried, self.step), self.stored.carried.read, None
@@ -302,7 +316,7 @@ class Product:
                 shares = self.undivided.beside if name == "reference" else self.undivided.lasting
                 found.append(shares[k][tile].part(signals, self.undivided.driven[:, i:j], own))
                 continue
-            if self.stored.traps.acts or self.planes[k].thermal is not None:
+            if self.stored.traps.acts:
                 traps = partial(self.stored.trapped, name, k, (i, j))
             found.append(read((name, first + tile), signals, own, sensed, draws, traps))
         return found
@@ -361,6 +375,8 @@ class Product:
         """
         column, where = place[2], (place[0] * self.tiles + place[1], place[2])
         scale, draws = self.stored.factor(plane), (self.keys.read, self.step, number, first)
+        if self.heat is not None:
+            self.heat.add(current, place, number, first)
         grid, target, at = self.grid, total, column
         if not self.plain:
             grid, target, at = OPEN, np.zeros_like(current), 0

@@ -19,6 +19,7 @@ import numpy as np
 
 from hw_models.arrays.carried import Carried, Strengths
 from hw_models.arrays.device_noise import DeviceNoise
+from hw_models.arrays.line_heat import LineHeat, line_heat
 from hw_models.arrays.loads import Loads, loads
 from hw_models.arrays.parts import CrossbarParts
 from hw_models.arrays.planes import Plane
@@ -78,6 +79,7 @@ class StoredWeights:
         self._seen = None if self.devices.written_at is None else np.zeros(shape, dtype=self.dtype)
         self.planes: list[Plane] = []
         self._loads: tuple[list[Plane], Loads] | None = None
+        self._heat: tuple[list[Plane], LineHeat] | None = None
         self._metrics: dict[tuple[str, int], Array] = {}
 
     def program(self, weight: Array) -> None:
@@ -315,18 +317,16 @@ class StoredWeights:
         """Return what traps add to the noise of a slice in a direction, driven on these lines, and what is left of it.
 
         None where all of it has the times of the read noise. ``reference`` is of the reference lines of the forward
-        one, whose traps are white as thermal noise is.
+        one, whose traps are white.
         """
         own, plane = slice(*lines), self.planes[k]
-        if plane.variance is None or not (self.traps.acts or plane.thermal is not None):
+        if plane.variance is None or not self.traps.acts:
             return None
         if way == "reference":
             return self._beside_references(plane, k, own)
         whole = _sum_over(plane.variance, way, own)
-        taus, found = self.traps.binned(k, way, self.devices.unit, lines) if self.traps.acts else NO_TRAPS
-        fresh = np.zeros(1) if plane.thermal is None else _sum_over(plane.thermal, way, own)
-        if self.traps.acts:
-            fresh = fresh + self.traps.total(k, way, self.devices.unit, lines)
+        taus, found = self.traps.binned(k, way, self.devices.unit, lines)
+        fresh = self.traps.total(k, way, self.devices.unit, lines)
         whole = np.maximum(whole, 1e-30)
         return Strengths(tuple(range(100, 100 + len(taus))), taus, found / whole, np.maximum(1 - fresh / whole, 0))
 
@@ -335,11 +335,7 @@ class StoredWeights:
         if plane.reference is None:
             return None
         own, unit = self.devices, self.devices.unit
-        fresh = np.zeros((own.references, own.shape[1]))
-        if plane.thermal is not None:
-            fresh += own.heat.noise * own.zeros[k]
-        if self.traps.acts:
-            fresh += self.traps.variances[k, 0][own.shape[0] :]
+        fresh = self.traps.variances[k, 0][own.shape[0] :]
         counts = np.array([[b - a] for a, b in own.reference_lines])
         summed = (own.averaged(fresh) / counts * unit**2)[:, lines].sum(1)
         whole = np.maximum(plane.reference[:, lines].sum(1, dtype=np.float64), 1e-30)
@@ -380,6 +376,14 @@ class StoredWeights:
             held = self.stored if self.ideal else self._held
             self._loads = self.planes, loads(self.devices, held, self._fresh, self.programmings)
         return self._loads[1]
+
+    def line_heat(self) -> LineHeat | None:
+        """Return the thermal noise of all lines, computed once for every building of the matrices; None without."""
+        if not self.devices.heat.noise:
+            return None
+        if self._heat is None or self._heat[0] is not self.planes:
+            self._heat = self.planes, line_heat(self.devices, self._held, self._fresh, self.programmings)
+        return self._heat[1]
 
     def metric(self, way: str, k: int, plane: Plane) -> Array:
         """Return the variance of the devices of every driven line of a slice, the mean over the sensed lines.

@@ -64,9 +64,9 @@ class Tiles:
         self.noise = noise
         self.devices, self.layout, self.wires, self.device = devices, devices.layout, devices.wires, devices.device
         self.law = self.device.noise
-        self.traps, self.heat = traps, devices.heat.noise
-        noisy = self.device.noisy or self.heat > 0
-        self.beside = traps.acts or self.heat > 0
+        self.traps = traps
+        noisy = self.device.noisy
+        self.beside = traps.acts
         self.uniform = self.law.uniform and not devices.wired and not self.beside
         self.bent = devices.wired and not self.device.current_voltage.linear
         self.lined = noisy and devices.wired and not self.bent
@@ -139,8 +139,7 @@ class Tiles:
             g, sigma, mean = (np.empty((outputs + own.references, inputs), dtype=np.float32) for _ in range(3))
             sides.append(Side(g, mean if self.law.shifts else g, sigma, -1.0 if side else 1.0))
         uniform = (self.device.read_noise * own.unit) ** 2 * self.noise.rest if self.uniform else 0.0
-        thermal = np.zeros_like(held) if variance is not None and self.heat and self.noise.active else None
-        return Plane(read, variance, thermal, reference, middle, zero, uniform, factor, sides, {}, {})
+        return Plane(read, variance, reference, middle, zero, uniform, factor, sides, {}, {})
 
     def _fill(self, job: Job, outputs: tuple[int, int]) -> Array:
         """Fill the rows of some outputs, without wires; return sums of G programmed and now."""
@@ -154,8 +153,6 @@ class Tiles:
             if plane.variance is not None:
                 part = plane.variance[first:last]
                 part[:] = variance * unit**2 + (part if side else 0)
-            if plane.thermal is not None:
-                plane.thermal[first:last] += now * (unit**2 * unit.dtype.type(self.heat))
             if plane.sides:
                 plane.sides[side].put(numbers, now, self._sigma(before, now, numbers), self.law)
         return sums
@@ -205,7 +202,7 @@ class Tiles:
 
     def _levels(self, before: Array, now: Array, numbers: Array, where: tuple[int, int]) -> tuple[Array, Array, Array]:
         """Return what reads vary about, by what deviation of their law, and the variance beside that [uS, uS, uS^2]."""
-        sigma, level, more = self._sigma(before, now, numbers), now, now * np.float32(self.heat)
+        sigma, level, more = self._sigma(before, now, numbers), now, np.zeros_like(now)
         if self.traps.acts:
             moved, variance = self.traps.found(where, numbers, now)
             level, more = (now, more) if self.by_device else (now + moved, more + variance)

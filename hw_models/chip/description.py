@@ -300,7 +300,7 @@ class Chip(Part):
         else:
             self.idle("with update.scheme digital, which programs rows anew", "timing.row", "crossbar.follow_weights")
         noisy = self.device.noisy or self.heat.noise
-        if not noisy:
+        if not self.device.noisy:  # thermal noise is drawn by lines
             self.idle("with noise of devices, device.read_noise or rtn_share above 0", "crossbar.exact_noise")
         if not (noisy or any(each.noise or each.stochastic for each in (self.dac, self.adc))):
             self.idle("with noise of devices, or converters with noise or stochastic rounding", "crossbar.repeats")

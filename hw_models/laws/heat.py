@@ -1,8 +1,9 @@
 # Tested by tests/hw_models/laws/test_heat.py.
 """What temperature does where the physics is known: thermal noise of reads, and the onset of drift.
 
-    thermal noise   variance of a current 4 k T G B, of a conductance 4 k T G B/V^2, with the bandwidth B = 1/(2 t_int)
-                    of an integration over t_int and the read voltage V
+    thermal noise   variance of a current 4 k T G B whatever drives it, with the bandwidth B = 1/(2 t_int) of an
+                    integration over t_int; over V^2 as a share of the current at the read voltage V, the full scale
+                    of signals: :mod:`hw_models.arrays.line_heat`
     drift           t0(T) = t0 exp(E/k (1/T - 1/T0)), with the activation E and the temperature T0 of the fit
 
 Sources: Nyquist, Phys. Rev. 32:110, 1928. Le Gallo, Krebs, Zipoli, Salinga and Sebastian, "Collective structural
@@ -27,13 +28,13 @@ class Heat(NamedTuple):
     """What devices have of a temperature."""
 
     noise: float = 0.0
-    """Variance of a read of a conductance over that conductance [uS]."""
+    """4 k T B/V^2 [uS]: variance of the current of a conductance, over it and the square of the read voltage."""
     hurry: float = 1.0
     """Speed of drift over that at the temperature of its fit: t0/t0(T)."""
 
 
 def thermal_noise(temperature: float, integration: float, voltage: float) -> float:
-    """Return the variance of a read over the conductance [uS], of an integration [s] at a read voltage [V]."""
+    """Return 4 k T B/V^2 [uS] of an integration [s]: variance of a current over G and V^2, V the read voltage [V]."""
     return 4 * BOLTZMANN * temperature / (2 * integration * voltage**2) / MICRO
 
 

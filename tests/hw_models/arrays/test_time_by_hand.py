@@ -26,6 +26,8 @@ RTN = {"g_max": G_MAX, "rtn_share": 1.0, "rtn_amplitude": 0.1, "rtn_capture": 6e
 P, TAU = 0.25, 1.5e-5
 """Share of time that a trap is filled, and its relaxation time."""
 WARM = {"g_max": G_MAX, "read_voltage": 0.02}
+FAINT = {"read_noise": 1e-7, "read_noise_law": "proportional"}
+"""What exact_noise needs to draw device by device."""
 
 
 def made(shape: tuple[int, int], device: dict[str, Any], weight: Any = 1.0, **parts: Any) -> tuple[Crossbar, Clock]:
@@ -138,10 +140,10 @@ def nyquist(g: float, kelvin: float, seconds: float, volts: float) -> float:
 @pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("layout", [{}, {"rows": 4, "columns": 4}, {"slices": 2, "slice_bits": 6}])
 def test_thermal_noise_is_that_of_all_conductances_of_a_line(exact: bool, layout: dict[str, Any]) -> None:
-    """Pairs, tiles and slices, drives of any sign: sum over devices x^2 4kTGB/V^2; 12,000 reads within 4 sigma."""
+    """Pairs, tiles and slices, drives of any sign: sum over devices 4kTGB/V^2; 12,000 reads within 4 sigma."""
     weight = np.random.default_rng(3).uniform(0.2, 1, (6, 9))
     parts = {"temperature": 330.0, "timing": {"integration": 1e-8}, "crossbar": {"exact_noise": exact, **layout}}
-    bar, clock = made((6, 9), WARM, weight, **parts)
+    bar, clock = made((6, 9), WARM | FAINT if exact else WARM, weight, **parts)
     x = np.linspace(-1, 1, 9)
     found = series(bar, clock, np.tile(x, (2000, 1)), [1e-8])[0] - bar.weights() @ x
     plus, minus = (np.asarray(side, dtype=np.float64) for side in bar.conductances())
@@ -151,7 +153,7 @@ def test_thermal_noise_is_that_of_all_conductances_of_a_line(exact: bool, layout
         for k, factor in enumerate(factors):
             for j in range(9):
                 for g in (plus[k, line, j], minus[k, line, j]):
-                    whole += x[j] ** 2 * nyquist(g, 330.0, 1e-8, 0.02) * (factor / G_MAX) ** 2
+                    whole += nyquist(g, 330.0, 1e-8, 0.02) * (factor / G_MAX) ** 2
         assert found[:, line].var() == pytest.approx(whole, rel=5 * math.sqrt(2 / 2000))
 
 
@@ -182,7 +184,7 @@ def test_thermal_noise_and_traps_of_reference_lines_have_no_memory_either(refere
     device = WARM | {"read_noise": 0.002, "read_noise_law": "proportional", "read_noise_band": [1e-4, 1e-2]}
     layout = {"mapping": "offset", "reference": "analog", "reference_lines": references}
     parts = {"temperature": 330.0, "timing": {"integration": 1e-8}, "crossbar": layout}
-    bar, clock = made((200, 20), device, 0.0, dac={"range": 20.0, "bits": 16}, **parts)
+    bar, clock = made((200, 20), device, 0.0, dac={"range": 1.0, "bits": 16}, **parts)
     one, other = (values.mean(1) for values in series(bar, clock, np.ones((3000, 20)), [1e-8, 1e-8]))
     g = G_MAX / 2
     warm, own = nyquist(g, 330.0, 1e-8, 0.02), (0.002 * g) ** 2
@@ -423,20 +425,98 @@ def test_now_is_the_sum_of_all_that_was_done(copies: int) -> None:
     assert sum(number for _, number in clock.counted().rows()) == pytest.approx(picoseconds, abs=9)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="thermal noise is one of conductances, x^2 4 k T G B/V^2; a resistor's current noise does not go by its "
-    "voltage: R^2 4 k T G B/V^2 whatever x, with the full scale R of the DAC",
-)
 @pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("signal", [0.0, 0.01, 0.5])
 def test_thermal_noise_does_not_go_by_the_drive(exact: bool, signal: float) -> None:
     """Of lines at rest and of driven ones: 4 k T B sum_j G_j over the square of the voltage of signal 1."""
     parts = {"temperature": 330.0, "timing": {"integration": 1e-8}, "crossbar": {"exact_noise": exact}}
-    bar, clock = made((30, 20), WARM, **parts)
+    bar, clock = made((30, 20), WARM | FAINT if exact else WARM, **parts)
     small, full = (
         series(bar, clock, np.full((400, 20), drive), [1e-8])[0] - 20 * drive for drive in (signal, 1.0)
     )
     expected = 20 * nyquist(G_MAX, 330.0, 1e-8, 0.02) / G_MAX**2
     assert full.var() == pytest.approx(expected, rel=0.05)
     assert small.var() == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("way", ["forward", "transposed"])
+@pytest.mark.parametrize("references", [1, 3])
+def test_thermal_noise_of_every_line_goes_by_the_full_scale(exact: bool, way: str, references: int) -> None:
+    """Variances and covariances of outputs of tiles with reference lines, at rest, R = 3: sums over devices by hand."""
+    layout = {"mapping": "offset", "reference": "analog", "reference_lines": references, "rows": 5, "columns": 4}
+    parts = {"temperature": 330.0, "timing": {"integration": 1e-8}, "crossbar": layout | {"exact_noise": exact}}
+    weight = np.random.default_rng(5).uniform(-1, 1, (8, 10))
+    bar, clock = made((8, 10), WARM | FAINT if exact else WARM, weight, dac={"range": 3.0, "bits": 16}, **parts)
+    forward = way == "forward"
+    found = series(bar, clock, np.zeros((20000, 10 if forward else 8)), [1e-8], way)[0]
+    unit = nyquist(1.0, 330.0, 1e-8, 0.02) * 9 * (2 / G_MAX) ** 2
+    g = G_MAX / 2 * (1 + weight)
+    if forward:
+        expected = np.diag(g.sum(1))
+        for first in (0, 4):
+            expected[first : first + 4, first : first + 4] += 10 * G_MAX / 2 / references
+    else:
+        expected = np.diag(g.sum(0) + 2 * references * G_MAX / 2)
+    spread = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
+    assert np.cov(found.T) / unit / spread == pytest.approx(expected / spread, abs=5 * math.sqrt(2 / 20000))
+
+
+@pytest.mark.parametrize("way", ["forward", "transposed"])
+def test_every_digit_has_thermal_noise_of_its_own(way: str) -> None:
+    """Codes of 4 bits sent bit by bit: sum_m (2^m/15)^2 of that of a whole read, of 4,000 reads of 20 lines."""
+    parts = {"temperature": 330.0, "timing": {"integration": 1e-8}}
+    dac = {"range": 2.0, "bits": 4, "digit_bits": 1, "sign": "unsigned"}
+    bar, clock = made((20, 20), WARM, dac=dac, **parts)
+    found = series(bar, clock, np.zeros((4000, 20)), [1e-8], way)[0]
+    whole = 20 * nyquist(G_MAX, 330.0, 1e-8, 0.02) * 4 / G_MAX**2
+    expected = whole * sum((2**m / 15) ** 2 for m in range(4))
+    assert found.var() == pytest.approx(expected, rel=5 * math.sqrt(2 / 80000))
+
+
+def test_increments_have_the_thermal_noise_of_their_own_full_scale() -> None:
+    """A DAC range of a hundredth leaves a hundredth of the deviation, as the read voltage belongs to full scale."""
+    parts = {"temperature": 330.0, "timing": {"integration": 1e-8}, "nudged": {"drive": "increments"}}
+    bar, clock = made((20, 20), WARM, dac={"bits": 12}, **parts)
+    clock.opened(400)
+    bar.observe()
+    bar.forward(np.ones((400, 20))), bar.forward(np.full((400, 20), 0.01), increments=True)
+    bar.freeze()
+    deviations = []
+    for increments in (False, True):
+        full = (bar.increments if increments else bar.converters).of("forward")[0].range
+        assert full == pytest.approx(0.01 if increments else 1.0, rel=0.5)
+        deviations.append(bar.forward(np.zeros((400, 20)), increments=increments).std() / full)
+    whole = math.sqrt(20 * nyquist(G_MAX, 330.0, 1e-8, 0.02)) / G_MAX
+    assert deviations == pytest.approx([whole, whole], rel=0.05)
+
+
+@pytest.mark.parametrize("references", [None, 2])
+@pytest.mark.parametrize("way", ["forward", "transposed"])
+def test_thermal_noise_behind_wires_is_that_of_the_same_sums(way: str, references: int | None) -> None:
+    """Tiles at rest behind a hundredth of an ohm, without other noise: what they have without wires."""
+    layout: dict[str, Any] = {"rows": 5, "columns": 4}
+    if references:
+        layout |= {"mapping": "offset", "reference": "analog", "reference_lines": references}
+    parts = {"temperature": 330.0, "timing": {"integration": 1e-8}, "crossbar": layout}
+    found = []
+    for wires in ({}, {"r_word": 0.01, "r_bit": 0.01}):
+        bar, clock = made((8, 10), WARM, 0.5, wires=wires, dac={"range": 1.0, "bits": 16}, **parts)
+        found.append(series(bar, clock, np.zeros((4000, 10 if way == "forward" else 8)), [1e-8], way)[0])
+    assert (found[0].std(0) > 0).all()
+    assert found[1].var(0) == pytest.approx(found[0].var(0), rel=6 * math.sqrt(2 / 4000))
+
+
+def test_thermal_noise_follows_what_devices_hold_and_a_state_goes_on_with_the_same_bits() -> None:
+    """Weights changed in memory: its variance is that of the new sums, and reads of a loaded state are the same."""
+    parts = {"temperature": 330.0, "timing": {"integration": 1e-8}, "update": {"scheme": "pulsed"}}
+    bar, clock = made((6, 20), WARM, 1.0, **parts)
+    before = series(bar, clock, np.zeros((4000, 20)), [1e-8])[0].var()
+    bar.stored[...] = 0.25
+    bar.refresh()
+    other, later = made((6, 20), WARM, 0.7, **parts)
+    later.load(clock.state())
+    other.load(bar.state())
+    after = series(bar, clock, np.zeros((4000, 20)), [1e-8], batch=1)[0]
+    assert after.var() == pytest.approx(before / 4, rel=0.05)
+    np.testing.assert_array_equal(after, series(other, later, np.zeros((4000, 20)), [1e-8], batch=1)[0])
