@@ -102,8 +102,9 @@ def attend(
     if empty:
         raise ConfigError(f"sample {sample} of split '{split}' has no known {corpus.token} in '{empty[0]}'")
     batch = next(corpus.batches(one, 1))
-    clamped = engine.clamp(batch.keyed("attend", split, sample))
-    settled = engine.settle(clamped, schedule)
+    with engine.aside():  # looking lets no time pass
+        clamped = engine.clamp(batch.keyed("attend", split, sample))
+        settled = engine.settle(clamped, schedule)
     label = corpus.classes[int(one.labels[0])]
     predicted = corpus.classes[int(engine.outputs(settled)[0].argmax())]
     found = []

@@ -37,6 +37,8 @@ def plot_costs(result: Metrics, ax: Axes | None = None) -> Axes:
     style.dress(ax, x="epoch", y="cost [% of the wanted update]", title="what limits learning")
     if names:
         style.legend(ax)
+    else:
+        ax.text(0.5, 0.5, "no limit was named", ha="center", va="center", transform=ax.transAxes)
     return ax
 
 

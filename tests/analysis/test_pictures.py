@@ -125,7 +125,7 @@ def results(
             found = comparison.run(trained, ["pcm"], tmp_path_factory.mktemp("compare") / "out")
             return panels.measured(package, found)
         if package == "analysis.sweep":
-            grid = sweep_results.load(sweep(["chip.adc.bits=3,6", "chip.dac.bits=4,8"]))
+            grid = sweep_results.load(sweep(["chip.adc.bits=3,6", "chip.dac.bits=4,8"], overrides=["--chip", "pcm"]))
             return panels.measured(package, Targeted(grid, None))
         return panels.measured(package, pulsed.config.chip)
 
@@ -145,7 +145,7 @@ def test_every_picture_of_a_page_draws_where_it_is_told(
         assert ax.get_title(loc="left")
         for axis in (ax.xaxis, ax.yaxis):
             assert axis.get_label_text() or any(tick.get_text() for tick in axis.get_ticklabels())
-        assert ax.lines or ax.patches or ax.images or ax.collections
+        assert ax.lines or ax.patches or ax.images or ax.collections or ax.texts
         style.save(ax, tmp_path / "picture.png")
         assert (tmp_path / "picture.png").stat().st_size > 5000
 

@@ -16,7 +16,7 @@ def test_the_table(neuroep, trained, tmp_path):
     found = neuroep("sweep", trained, *VARY, *arguments)
     assert (found.code, found.err) == (0, "")
     head, *lines = found.out.splitlines()
-    assert head.split() == ["chip.adc.bits", "accuracy", "spread", "seeds", "failed"]
+    assert head.split() == ["chip.adc.bits", "accuracy", "spread", "seeds", "failed", "energy", "latency", "area"]
     assert [line.split()[0] for line in lines[:2]] == ["3", "8"]
     assert lines[-1].startswith(f"4 trials; written to {out}")
     sweep = results.load(out)
