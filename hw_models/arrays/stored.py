@@ -33,8 +33,6 @@ from hw_models.kernels.blocks import Run
 from hw_models.laws import disturb
 from hw_models.text import shown
 
-NO_TRAPS = (np.zeros(0), np.zeros((0, 1)))
-"""Time constants and shares of none."""
 STEP = 0.01
 """Change of an age over the age from which devices are read anew while nothing is written."""
 
@@ -339,7 +337,7 @@ class StoredWeights:
         counts = np.array([[b - a] for a, b in own.reference_lines])
         summed = (own.averaged(fresh) / counts * unit**2)[:, lines].sum(1)
         whole = np.maximum(plane.reference[:, lines].sum(1, dtype=np.float64), 1e-30)
-        return Strengths((), *NO_TRAPS, np.maximum(1 - summed / whole, 0))
+        return Strengths((), np.zeros(0), np.zeros((0, len(whole))), np.maximum(1 - summed / whole, 0))
 
     @property
     def stored(self) -> Array:

@@ -151,3 +151,17 @@ def test_a_state_goes_on_with_the_same_bits(exact: bool) -> None:
 def test_traps_that_take_nothing_are_refused() -> None:
     with pytest.raises(ChipError, match="rtn_amplitude = 0"):
         Chip.parse({"device": {"rtn_share": 0.5, "rtn_amplitude": 0.0}})
+
+
+def test_reference_lines_of_several_tiles_have_traps_too() -> None:
+    """Before, their noise could not be put together where there was more than one column tile."""
+    device = {"rtn_share": 1.0, "rtn_amplitude": 0.2, "rtn_decades": 4.0, "rtn_capture": 3e-5, "rtn_emission": 1e-5}
+    layout = {"mapping": "offset", "reference": "analog", "reference_lines": 2, "rows": 16, "columns": 16}
+    parts = {"device": device, "timing": {"integration": STEP}, "crossbar": layout, "dac": {"range": 1.0}}
+    chip = Chip.model_validate(parts)
+    clock = durations.clock(chip.timing)
+    bar = Crossbar(chip, (24, 30), 0, clock=clock, dtype="float64")
+    bar.program(np.zeros((24, 30)))
+    found = series(bar, clock, np.ones((400, 30)), 2) + 30  # of weights 0
+    of_line = 0.2**2 * (12.5 * bar.devices.unit) ** 2 * P * (1 - P) * 30  # at the middle of 25 uS; references add half
+    assert np.mean(found**2) == pytest.approx(of_line * 1.5, rel=0.1)
