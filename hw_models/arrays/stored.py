@@ -444,7 +444,7 @@ class StoredWeights:
             self.tiles.networks.clear()  # solutions of what was there before
             for name, values in self.tiles.kept.items():
                 values[:] = state[name]
-            timed = self.time.passes and self.built >= 0  # as at the time of what the state is of
+            timed = self.time.passes and self.built >= 0 and not self.ahead  # as old as in the state, unless read later
             self._build(self.devices.wired and not self.tiles.kept, self.devices.now if timed else None)
 
     def _check(self, state: Mapping[str, Array], weight: Array | None) -> None:

@@ -36,10 +36,7 @@ def test_deploying_is_what_deploy_does(sweep, trained):
     assert counters == {f"counters.{name}": number for name, number in expected.evaluations[1].counters.items()}
 
 
-CLOCK = pytest.mark.xfail(strict=True, reason="a run opened again reads its devices a few milliseconds apart at an age")
-
-
-@pytest.mark.parametrize("chip", ["none", "ideal", pytest.param("pcm", marks=CLOCK)])
+@pytest.mark.parametrize("chip", ["none", "ideal", "pcm"])
 def test_learning_is_what_train_does(sweep, tiny, tmp_path, chip):
     found = sweep(["estimator.beta=0.2"], tiny, overrides=["--chip", chip], seeds=2, samples=None)
     settings = config.load(tiny, ["--chip", chip, "--beta", "0.2", "--training.seed", "1"])
