@@ -144,7 +144,8 @@ class Clock:
         if self.passes and "times" in state:
             self.now, self.within, self.sample, self.batch, self.interval = (float(each) for each in state["times"])
             self.batches = int(state["batches"])
-            self.tally.load(state["tally.counts"])
+            if "tally.counts" in state:
+                self.tally.load(state["tally.counts"])
 
     def _reached(self) -> tuple[float, float, float, float, float]:
         return self.now, self.within, self.sample, self.batch, self.interval

@@ -108,11 +108,16 @@ class SlowNoise:
         self.active = clock.passes and (banded or device.rtn_share > 0)
         self.banded = banded
         self.key = key(*devices.place, "slow noise")
-        self.classes, self.rest = NOTHING, 1.0
         self.moved: dict[int, float] = {}
         self.processes: dict[int, Array] = {}
-        self.moves, self.batches, self.edge = 0, -1, math.nan
         self._sum: Array | None = None
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew, as no read has seen any of it."""
+        self.classes, self.rest = NOTHING, 1.0
+        self.moved, self.processes, self._sum = {}, {}, None
+        self.moves, self.batches, self.edge = 0, -1, math.nan
 
     @property
     def due(self) -> bool:

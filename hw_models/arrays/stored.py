@@ -40,6 +40,8 @@ STEP = 0.01
 class StoredWeights:
     """What a crossbar holds, apart from being read; parameters and attributes: :class:`Crossbar`."""
 
+    reads: int
+
     def __init__(
         self,
         parts: CrossbarParts,
@@ -232,6 +234,9 @@ class StoredWeights:
             raise ChipError(f"{self.name}: read_at = {seconds} s: allowed are finite times from 0")
         if seconds == self.ahead:
             return
+        if not self.reads:
+            self.noise.restart()
+            self.traps.restart()
         self._look(seconds, solve=self.devices.wired)
 
     def _look(self, seconds: float, solve: bool) -> None:

@@ -60,11 +60,15 @@ class TrappedDevices:
         self.acts = self.device.rtn_share > 0
         self.p = TELEGRAPH.filled(self.device)
         self.keys = {what: key(*devices.place, what) for what in ("trap", "trap amplitude", "trap time", "trap state")}
-        self.slowest = self.fastest = math.inf
-        self.moves, self.moved = 0, 0.0
         self.filled: dict[tuple[int, int], Array] = {}
         self._traps: dict[tuple[int, int], Traps] = {}
         self.variances: dict[tuple[int, int], Array] = {}
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew, as no read has seen any of it."""
+        self.slowest = self.fastest = math.inf
+        self.moves, self.moved, self.filled, self.variances = 0, 0.0, {}, {}
 
     @property
     def shape(self) -> tuple[int, int]:
