@@ -158,7 +158,8 @@ class Devices:
     def write(self, a: Array, which: Array, turn: int, run: Run) -> None:
         """Write the devices of some weights a (out, in), a mask, and keep what is left of all; ages are told apart."""
         last = self.last
-        assert last is not None, "kept where a programming may leave devices alone"
+        if last is None:
+            raise ValueError("what was written last is kept where a programming may leave devices alone")
 
         def block(first: int, end: int) -> None:
             chosen = which[first:end]
@@ -253,13 +254,12 @@ class Devices:
             z = normals(self.keys["programming"], turn, tile, target.shape, first)
             g = WRITE.programmed(target, z, device)
         if self.felt is not None and first < self.shape[0]:
-            g = self._disturbed(g, where[1], first)
+            g = self._disturbed(g, self.felt, where[1], first)
         return target, g
 
-    def _disturbed(self, g: Array, side: int, first: int) -> Array:
+    def _disturbed(self, g: Array, felt: Array, side: int, first: int) -> Array:
         """Return conductances with what the writes of other devices have added: of a pair, to the side that grows."""
-        assert self.felt is not None
-        moved = self.felt[first : first + len(g)] / np.float32(self.unit)
+        moved = felt[first : first + len(g)] / np.float32(self.unit)
         if self.paired:
             moved = np.maximum(-moved if side else moved, 0)
         return np.maximum(g + moved, 0).astype(g.dtype, copy=False)

@@ -185,14 +185,14 @@ class Estimator:
                     rest = replace(self.nudged, steps=longest - phase.steps, tolerance=0.0)
                     how = nudge * self.beta, phase, record, numbers[nudge]
                     phases[nudge] = engine.settle(clamped, rest, *how).after(phase)
-        found, last = None, 1 + max(int(np.max(number)) for number in turns[-1].values())
+        last = 1 + max(int(np.max(number)) for number in turns[-1].values())
         nulls = []
         for numbers in turns:
             nulls.append(self._null(engine, clamped, free, formula, numbers, longest, last) if self.null else {})
             last += 2 * len(nulls[-1])
-        for phases, numbers, null in zip(settled[::-1], turns[::-1], nulls[::-1], strict=True):
+        found = Phases(clamped, free, settled[-1], turns[-1], nulls[-1])
+        for phases, numbers, null in zip(settled[-2::-1], turns[-2::-1], nulls[-2::-1], strict=True):
             found = Phases(clamped, free, phases, numbers, null, found)
-        assert found is not None
         return found
 
     def _swapped(self, samples: int, step: int | None) -> np.ndarray | bool:

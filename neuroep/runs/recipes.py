@@ -71,8 +71,8 @@ class Choice:
         return f"{self.setting} = {self.value}: {self.why}"
 
 
-def check(recipe: str, config: Config) -> None:
-    """Refuse a recipe that is none, or has no chip.
+def check(recipe: str, config: Config) -> Chip:
+    """Return the chip that a recipe is for; refuse a recipe that is none, or has no chip.
 
     Raises
     ------
@@ -83,6 +83,7 @@ def check(recipe: str, config: Config) -> None:
         raise ConfigError(unknown("recipe", recipe, RECIPES))
     if config.chip is None:
         raise ConfigError(f"recipe = '{recipe}': it is for learning on a chip, name one with --chip")
+    return config.chip
 
 
 def auto(config: Config, given: Sequence[str] = (), corpus: Corpus | None = None) -> list[Choice]:
@@ -97,11 +98,10 @@ def auto(config: Config, given: Sequence[str] = (), corpus: Corpus | None = None
     corpus : Corpus, optional
         The data, where they are in memory already.
     """
-    check("auto", config)
-    assert config.chip is not None
+    chip = check("auto", config)
     named = {name for option in given[::2] for name in dotted(option)[:1]}
     found: list[Choice] = []
-    for choice in _choices(config.chip, look(config, corpus)):
+    for choice in _choices(chip, look(config, corpus)):
         if choice.setting not in named and _stands(config, [*found, choice]):
             found.append(choice)
     return found

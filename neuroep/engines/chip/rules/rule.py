@@ -113,13 +113,9 @@ class LearningRule(ABC):
 
     def _sum(self, read: Callable[[Crossbar], np.ndarray]) -> np.ndarray:
         """Return sum_k share_k of what is read of every crossbar; of one alone, what was read."""
-        total: np.ndarray | None = None
-        for label, share in self.shares.items():
-            part = read(self.crossbars[label])
-            part = part if share == 1 else part * part.dtype.type(share)
-            total = part if total is None else total + part
-        assert total is not None, "a rule reads at least one crossbar"
-        return total
+        parts = [(read(self.crossbars[label]), share) for label, share in self.shares.items()]
+        first, *others = [part if share == 1 else part * part.dtype.type(share) for part, share in parts]
+        return sum(others, start=first)
 
     def forward(self, pre: np.ndarray, increments: bool = False, path: str = "own") -> np.ndarray:
         """Read ``pre @ W.T``, of states or of what they changed by, from the array of a path."""
