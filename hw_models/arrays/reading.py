@@ -59,6 +59,8 @@ class Product:
         DAC and ADC conversions so far whose value lay beyond the last level.
     undivided : Product or None
         That of all digits together, of a digit: noise that is carried is drawn for it.
+    taken : numpy.ndarray or None
+        (rows, tiles) what the reference lines of a transposed product are driven by together, with the sign of the sum.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class Product:
         self.lasting: list[list[Share]] = []
         self.beside: list[list[Share]] = []
         self.undivided: Product | None = None
+        self.taken: Array | None = None
         self.heat: ReadHeat | None = None
 
     @property
@@ -234,7 +237,7 @@ class Product:
         parts = own.row_tiles if self.lined or self.stored.tiles.bent else blocks(inputs, COLUMNS)
         total = np.zeros((self.rows, inputs), dtype=self.driven.dtype)
         sums = self._sums(self.driven) if own.references or self.raw else None
-        taken = self._taken(self._sums(self.codes)) if own.references else None
+        taken = self.taken = self.driven_references(self.codes)
         self.carry("transposed")
         self.heat = self._heat("transposed")
         self._move_devices()
@@ -309,17 +312,28 @@ class Product:
         draws, read, traps = (self.keys.carried, self.step), self.stored.carried.read, None
         found, first = [], (k + (len(self.planes) if name == "reference" else 0)) * self.tiles
         for tile in range(self.tiles):
-            signals, own, (i, j) = self.driven, metric, self.ends[tile : tile + 2]
+            (i, j), own = self.ends[tile : tile + 2], metric
+            signals = self._lines(name, tile)
             if self.tiles > 1:
-                signals, own = np.ascontiguousarray(self.driven[:, i:j]), metric[i:j]
+                own = metric[i:j]
+            if name == "transposed" and self.taken is not None:
+                own = np.append(own, self.stored.metric("taken", k, self.planes[k])[tile])
             if self.undivided is not None:
                 shares = self.undivided.beside if name == "reference" else self.undivided.lasting
-                found.append(shares[k][tile].part(signals, self.undivided.driven[:, i:j], own))
+                found.append(shares[k][tile].part(signals, self.undivided._lines(name, tile), own))
                 continue
             if self.stored.traps.acts:
                 traps = partial(self.stored.trapped, name, k, (i, j))
             found.append(read((name, first + tile), signals, own, sensed, draws, traps))
         return found
+
+    def _lines(self, name: str, tile: int) -> Array:
+        """Return what drives the lines of a tile; of transposed products its reference lines come last, as one."""
+        i, j = self.ends[tile : tile + 2]
+        signals = self.driven if self.tiles == 1 else np.ascontiguousarray(self.driven[:, i:j])
+        if name != "transposed" or self.taken is None:
+            return signals
+        return np.hstack([signals, -self.taken[:, tile : tile + 1]])
 
     def _lasting(self, where: tuple[int, int], rows: tuple[int, int], lines: slice) -> tuple[Array, Array, Array]:
         """Return the carried noise of one slice and tile: of unit variance, how much of it lasts, and shares."""
@@ -333,8 +347,11 @@ class Product:
         shared = np.repeat(-taken[:, None] / (last - first), last - first, axis=1)
         return np.hstack([signals, shared.astype(signals.dtype, copy=False)])
 
-    def _taken(self, sums: Array) -> Array:
-        """Return how much of the tiles' sums (rows, tiles) their reference lines are driven by together."""
+    def driven_references(self, codes: Array) -> Array | None:
+        """Return how much of the tiles' sums of codes (rows, tiles) their reference lines are driven by together."""
+        if not self.stored.devices.references:
+            return None
+        sums = self._sums(codes)
         counts = np.array([b - a for a, b in self.stored.devices.reference_lines], dtype=sums.dtype)
         full = self.dac.range if self.dac.acts else None
         taken = sums if full is None else np.clip(sums, -full * counts, full * counts)

@@ -391,13 +391,16 @@ class StoredWeights:
     def metric(self, way: str, k: int, plane: Plane) -> Array:
         """Return the variance of the devices of every driven line of a slice, the mean over the sensed lines.
 
-        ``way`` is a direction, or ``reference`` for the reference lines of the forward one.
+        ``way`` is a direction, or ``reference`` for the reference lines of the forward one; ``taken`` is of those of
+        every tile of the transposed one, which are driven as if they were one line.
         """
-        variance = plane.reference if way == "reference" else plane.variance
+        variance = plane.variance if way in ("forward", "transposed") else plane.reference
+        if variance is None and way == "taken":
+            return np.array([1 / (last - first) for first, last in self.devices.reference_lines], dtype=self.dtype)
         if variance is None:
             return np.ones(self.shape[way != "transposed"], dtype=self.dtype)
         if (way, k) not in self._metrics:
-            self._metrics[way, k] = variance.mean(axis=1 if way == "transposed" else 0)
+            self._metrics[way, k] = variance.mean(axis=1 if way in ("transposed", "taken") else 0)
         return self._metrics[way, k]
 
     def factor(self, plane: Plane) -> float:

@@ -54,15 +54,12 @@ def signals_of(way: str, samples: int = 120) -> np.ndarray:
 @pytest.mark.parametrize("digits", DIGITS)
 @pytest.mark.parametrize("way", ["forward", "transposed"])
 def test_digits_of_a_code_share_the_noise_of_their_devices(
-    request: pytest.FixtureRequest, way: str, digits: str, device: Any, layout: str
+    way: str, digits: str, device: Any, layout: str
 ) -> None:
     """Two reads of a sample differ by as much as where the code is sent whole, the white part of each digit apart.
 
     Against reads drawn device by device, 15 % of a variance (16 lines of 360 samples, and the classes' own 3 %).
     """
-    if (way, digits, layout) == ("transposed", "complement", "analog"):
-        reason = "noise of reference lines that transposed digits drive is not that of the whole code: 54 % too large"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     found = []
     for exact in (False, True):
         where = {"exact_noise": exact, **LAYOUTS[layout]}
