@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from hw_models import durations
 from hw_models.arrays import serial
 from hw_models.chip import Chip
@@ -66,13 +68,20 @@ class Passing:
         self._advance(self._entering)
 
     def swept(self, groups: Groups, reads: Mapping[str, Reads], dt: float, lines: Lines) -> None:
-        """Sweep; where the clamped input is not held, its products are read again."""
+        """Sweep; where the clamped input is not held, its products are read again by all that read states."""
         seconds = self._sweeps.get((groups, dt))
         if seconds is None:
             seconds = self._sweeps[groups, dt] = self._sweep(groups, reads, dt, lines)
-        seconds += 0.0 if self.holds_input else self._entering
+        seconds += self._entering if self._reads_input else 0.0
         self.clock.interval = seconds or self.clock.interval
         self._advance(seconds)
+
+    @property
+    def _reads_input(self) -> bool:
+        """Whether this sweep reads the clamped input: those of increments add to what the free phase was driven by."""
+        now = self.clock.tally.now
+        later = now.nudge != 0 or bool(np.max(now.number) > 0)
+        return not self.holds_input and not (later and self.chip.nudged.increments)
 
     def _sweep(self, groups: Groups, reads: Mapping[str, Reads], dt: float, lines: Lines) -> float:
         timing, steps = self.chip.timing, {}

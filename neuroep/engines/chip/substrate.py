@@ -53,6 +53,7 @@ class ChipSubstrate(ExactSubstrate):
         self.chip = chip
         self.redraws, self.shifts, self.level = chip.redraws, chip.shifts, chip.level
         self.holds_input = chip.crossbar.hold_input
+        self.turns = self.shifts or (chip.nudged.increments and not self.holds_input)
         self.time_constant = chip.neuron.time_constant
         self._arrays: dict[str, CrossbarArray | EventDrivenArray] = {}
         self._crossbars: dict[str, CrossbarArray] = {}

@@ -128,7 +128,6 @@ def test_digits_go_on_with_the_same_bits(layout: str) -> None:
     assert found[0] == found[1]
 
 
-@pytest.mark.xfail(strict=True, reason="drift is refused without device.age, though a clock ages devices")
 @pytest.mark.parametrize("law", ["drift", "relaxation"])
 def test_devices_age_by_a_clock_where_a_chip_says_no_age(law: str) -> None:
     """Drift against g (1 + t/t0)^-nu after a second of updates, without an age ahead; relaxation moves reads too."""
