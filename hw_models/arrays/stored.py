@@ -258,16 +258,16 @@ class StoredWeights:
         """Begin a batch on a chip with a clock: let devices be as old as they are by now, and move their noise on."""
         self.carried.rotate()
         self.by_device.rotate()
-        if self.time.passes and self.programmings and not self.ideal and self.built != self.time.batches:
+        if self.time.passes and self.programmings and not self.ideal:
             waited = self.clock + self.ahead + self._passed - self.devices.now
             held = self.devices.wired and not self.tiles.kept  # every solution of wires takes long
-            aged = self.device.ages and waited > STEP * self._youth()
-            if aged or (self.noise.active and not held):
+            aged = self.device.ages and waited > STEP * self._youth()  # by the update that wrote them, too
+            if aged or (self.noise.active and not held and self.built != self.time.batches):
                 self._build(solve=False)
 
     def _youth(self) -> float:
-        """Return the age by whose logarithm laws go, of devices written last [s]."""
-        start = min(self.device.drift_start, self.device.relaxation_times[0])
+        """Return the age by whose logarithm laws go, of devices written last [s]; drift may be sped up by heat."""
+        start = min(self.device.drift_start / self.devices.heat.hurry, self.device.relaxation_times[0])
         return max(self.devices.now - self.clock, 0.0) + start
 
     @contextmanager
