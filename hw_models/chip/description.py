@@ -354,7 +354,8 @@ class Chip(Part):
         if not (exponents or device.flickers or device.programming_noise_fresh):
             self.idle(f"with a drift exponent, read noise of law {AGEING}, or programming_noise_fresh", "device.age")
         if not ((exponents and self.ages) or device.flickers):
-            self.idle(f"with a drift exponent and a time, device.age or timing, or read noise of law {AGEING}", "device.drift_start")
+            told = f"with a drift exponent and a time, device.age or timing, or read noise of law {AGEING}"
+            self.idle(told, "device.drift_start")
 
     def _check_increments(self) -> None:
         for name, converter in (("dac", self.dac), ("adc", self.adc)):
