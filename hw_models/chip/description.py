@@ -297,6 +297,8 @@ class Chip(Part):
         if not self.timing.passes:
             told = "where time passes, with timing.integration or another duration"
             self.idle(told, "device.read_noise_band", "device.rtn_decades")
+        if not self.timing.settles:
+            self.idle("where phases take time, with timing.integration, hold or another duration", "readout.hold_time")
         if self.update.scheme == "digital":
             self.idle("with update.scheme pulsed or mixed_precision", "device.pulse", "timing.pulse")
             if self.update.reprogram_every == 1:

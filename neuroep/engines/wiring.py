@@ -170,7 +170,7 @@ class Wiring:
             everything = tuple(layer.name for layer in self.network.layers)
             with self.substrate.turn(0, 0.0):  # it ends the free phase
                 found = self._read(clamped, origin, everything)
-            self.substrate.swept(schedule.groups(self.network), self.reads, schedule.dt)
+            self.substrate.drove(schedule.groups(self.network), self.reads, schedule.dt)
             # Feedback lies in memory that the next product is written to.
             origin.drives = Drives(found.products, {name: 1 * back for name, back in found.feedback.items()})
         held = origin.drives
