@@ -77,7 +77,9 @@ def test_states_droop_for_as_long_as_the_clock_says(monkeypatch, zero, more, kin
             np.testing.assert_allclose(found[f"{name}.weight"], exact, atol=1e-10 + 1e-9 * np.abs(exact).max())
 
 
-@pytest.mark.parametrize("longer", [{"sweeps": 4}, {"timing.integration": 1.1e-6}, {"adc.columns": 3, "timing.adc": 1e-6}])
+@pytest.mark.parametrize(
+    "longer", [{"sweeps": 4}, {"timing.integration": 1.1e-6}, {"adc.columns": 3, "timing.adc": 1e-6}], ids=str
+)
 def test_whatever_makes_a_phase_longer_makes_it_worse(longer):
     """More sweeps, slower products, shared converters; a droop for each phase knows none of it."""
     sweeps = longer.get("sweeps", 1)
