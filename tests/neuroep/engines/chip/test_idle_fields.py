@@ -287,6 +287,7 @@ CONFLICTS = (
     "analog attention units read states, use attention.kind = 'digital'",
     "by histories of their own, set",
     "needs 'digital' to write both",
+    "or by its time constant",  # of a droop
 )
 """Ends of lines that say what cannot be, beside those that say where a field acts."""
 SETTINGS = {"engine.dtype": "float64"}
