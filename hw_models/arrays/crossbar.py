@@ -47,7 +47,7 @@ from hw_models.clock import Clock
 from hw_models.errors import ChipError
 from hw_models.kernels.blocks import Run, blocks, serial as one_by_one
 from hw_models.keywords import checked
-from hw_models.tally import Tally
+from hw_models.tally import OTHER_PATH, Tally
 
 ROWS = 2048
 """Most samples of one block of an exact product."""
@@ -126,7 +126,7 @@ class Crossbar(CountedWeights):
         self._keys: dict[tuple[str, int], Keys] = {}
         self._sensing: dict[str, Sensing | None] = {}
         if made.transposed.devices == "own":
-            again = transposed_parts(made), shape, seed, f"{name} transposed", run, dtype
+            again = transposed_parts(made), shape, seed, f"{name}{OTHER_PATH}", run, dtype
             self.other = Crossbar(*again, tally=Tally(self.tally.now), clock=clock)
             self.other.second = True
         self.begin()

@@ -57,8 +57,12 @@ def whole(product: Product, way: str, split: list[tuple[float, Array]]) -> Produ
     """
     found = copy(product)
     found.driven = np.zeros_like(product.codes)
+    if way == "transposed" and product.stored.devices.references:
+        found.taken = np.zeros((product.rows, product.tiles), dtype=product.codes.dtype)
     for weight, signals in split:
         found.driven += product.curved(signals) * signals.dtype.type(weight)
+        if found.taken is not None:
+            found.taken += product.driven_references(signals) * signals.dtype.type(weight)
     found.lasting, found.beside = [], []
     found.carry(way)
     return found

@@ -52,6 +52,8 @@ class Product:
         (rows,) sums of what devices passed, where that is not :attr:`driven`.
     undivided : Product or None
         That of all digits together, of a digit: noise that is carried is drawn for it.
+    taken : numpy.ndarray or None
+        (rows, tiles) what the reference lines of a transposed product are driven by together, with the sign of the sum.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Product:
         self.lasting: list[list[Share]] = []
         self.beside: list[list[Share]] = []
         self.undivided: Product | None = None
+        self.taken: Array | None = None
         self.heat: ReadHeat | None = None
 
     @property
@@ -200,7 +203,7 @@ class Product:
         plan, own, parts = self.plan, self.stored.devices, self.plan.parts
         total = np.zeros((self.rows, self.stored.shape[1]), dtype=self.driven.dtype)
         sums = self._sums(self.driven) if own.references or plan.raw else None
-        taken = self._taken(self._sums(self.codes)) if own.references else None
+        taken = self.taken = self.driven_references(self.codes)
         self._let_time_pass("transposed")
         sigma, noise = self._sigma(taken), device_reads.draw(self, False, taken) if plan.exact else None
         short = sums - taken if sums is not None and taken is not None and (sums != taken).any() else None
@@ -279,17 +282,28 @@ class Product:
         draws, read, traps = (self.keys.carried, self.step), self.stored.carried.read, None
         found, first = [], (k + (len(self.planes) if name == "reference" else 0)) * self.tiles
         for tile in range(self.tiles):
-            signals, own, (i, j) = self.driven, metric, self.ends[tile : tile + 2]
+            (i, j), own = self.ends[tile : tile + 2], metric
+            signals = self._lines(name, tile)
             if self.tiles > 1:
-                signals, own = np.ascontiguousarray(self.driven[:, i:j]), metric[i:j]
+                own = metric[i:j]
+            if name == "transposed" and self.taken is not None:
+                own = np.append(own, self.stored.metric("taken", k, self.planes[k])[tile])
             if self.undivided is not None:
                 shares = self.undivided.beside if name == "reference" else self.undivided.lasting
-                found.append(shares[k][tile].part(signals, self.undivided.driven[:, i:j], own))
+                found.append(shares[k][tile].part(signals, self.undivided._lines(name, tile), own))
                 continue
             if self.stored.traps.acts:
                 traps = partial(self.stored.trapped, name, k, (i, j))
             found.append(read((name, first + tile), signals, own, sensed, draws, traps))
         return found
+
+    def _lines(self, name: str, tile: int) -> Array:
+        """Return what drives the lines of a tile; of transposed products its reference lines come last, as one."""
+        i, j = self.ends[tile : tile + 2]
+        signals = self.driven if self.tiles == 1 else np.ascontiguousarray(self.driven[:, i:j])
+        if name != "transposed" or self.taken is None:
+            return signals
+        return np.hstack([signals, -self.taken[:, tile : tile + 1]])
 
     def _lasting(self, where: tuple[int, int], rows: tuple[int, int], lines: slice) -> tuple[Array, Array, Array]:
         """Return the carried noise of one slice and tile: of unit variance, how much of it lasts, and shares."""
@@ -303,8 +317,11 @@ class Product:
         shared = np.repeat(-taken[:, None] / (last - first), last - first, axis=1)
         return np.hstack([signals, shared.astype(signals.dtype, copy=False)])
 
-    def _taken(self, sums: Array) -> Array:
-        """Return how much of the tiles' sums (rows, tiles) their reference lines are driven by together."""
+    def driven_references(self, codes: Array) -> Array | None:
+        """Return how much of the tiles' sums of codes (rows, tiles) their reference lines are driven by together."""
+        if not self.stored.devices.references:
+            return None
+        sums = self._sums(codes)
         counts = np.array([b - a for a, b in self.stored.devices.reference_lines], dtype=sums.dtype)
         full = self.plan.dac.range if self.plan.drives else None
         taken = sums if full is None else np.clip(sums, -full * counts, full * counts)

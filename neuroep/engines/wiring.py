@@ -137,7 +137,7 @@ class Wiring:
 
     def relax(self, clamped: Clamped, state: State, names: tuple[str, ...], schedule: Schedule) -> dict[str, Values]:
         """Move the named layers from the current state of all others; return max|delta s| of each, on the device."""
-        products, feedback = self._drives(clamped, state, names)
+        products, feedback = self._drives(clamped, state, names, schedule)
         changes: dict[str, Values] = {}
         for name in names:
             back = feedback.get(name)
@@ -163,10 +163,11 @@ class Wiring:
         state.values[name], state.weights[name] = value, weights
         return change
 
-    def _drives(self, clamped: Clamped, state: State, names: tuple[str, ...]) -> Drives:
+    def _drives(self, clamped: Clamped, state: State, names: tuple[str, ...], schedule: Schedule) -> Drives:
         """Return what drives the named layers; it may be overwritten.
 
         Where arrays are driven with increments, a nudged phase reads s - s0 and adds it to what drives the free state.
+        What that is takes a sweep in the order of all: layer by layer an array is never read both ways at once.
         """
         increments, origin = self._increments(state), state.origin
         if increments is None or origin is None:
@@ -175,7 +176,7 @@ class Wiring:
             everything = tuple(layer.name for layer in self.network.layers)
             with self.substrate.turn(0, 0.0):  # it ends the free phase
                 found = self._read(clamped, origin, everything)
-                self.substrate.swept((everything,), self.reads, 1.0)
+            self.substrate.drove(schedule.groups(self.network), self.reads, schedule.dt)
             # Feedback lies in memory that the next product is written to.
             origin.drives = Drives(found.products, {name: 1 * back for name, back in found.feedback.items()})
         held = origin.drives
