@@ -44,7 +44,7 @@ def chip() -> Chip:
             programming_noise_g_max=40.0,  # uS, the fit's
             age=86400.0,  # s, ours
         ),
-        dac=DAC(bits=8, sign="auto"),  # ours
+        dac=DAC(bits=8, sign="auto", encoding="pulses"),  # pulses: the paper's, bits: ours
         adc=ADC(bits=8),  # ours
         timing=Timing(
             integration=7 * 0.27e-6,  # s, the paper's step of .27 us, one for each bit of an 8-bit input but its sign

@@ -88,7 +88,8 @@ CHANGEABLE = frozenset(
         *(f"chip.{name}" for name in PRICES),
     }
 )
-"""Settings that may change when a run is resumed; that the data are the same is seen from the corpus's fingerprint."""
+"""Settings that may change when a run is resumed; that the data are the same is seen from the corpus's fingerprint.
+Of a chip also those that act on its bill alone as it is, see :func:`changeable`."""
 
 
 @dataclass(frozen=True)
@@ -268,12 +269,19 @@ def environment(parts: Entries | None = None) -> Page:
     }
 
 
+def changeable(config: Config) -> frozenset[str]:
+    """Return the settings of a run that may change when it is resumed."""
+    prices = frozenset() if config.chip is None else config.chip.prices
+    return CHANGEABLE | {f"chip.{name}" for name in prices}
+
+
 def config_hash(config: Config) -> str:
     """Hash the settings that must not change over a run; those of later versions only where they are used."""
+    free = changeable(config)
     fixed = {
         name: value
         for name, value in config.flat().items()
-        if name not in CHANGEABLE and not (name in LATER and value == LATER[name])
+        if name not in free and not (name in LATER and value == LATER[name])
     }
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -287,7 +295,7 @@ def check_unchanged(old: Config, new: Config, where: str | Path) -> None:
         Naming the first setting that differs, and both values.
     """
     before, after = old.flat(), new.flat()
-    for name in sorted((before.keys() | after.keys()) - CHANGEABLE):
+    for name in sorted((before.keys() | after.keys()) - (changeable(old) & changeable(new))):
         if before.get(name) != after.get(name):
             values = f"the run has {_shown(before.get(name))}, the configuration {_shown(after.get(name))}"
             raise ConfigError(f"cannot resume '{where}': {name} differs: {values}")

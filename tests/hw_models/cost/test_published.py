@@ -47,7 +47,7 @@ def read(chip: Chip, shape: tuple[int, int], arrays: int = 1) -> Bill:
 
 def neurram(outputs: int, inputs: int) -> Chip:
     """A core of 256 x 256 cells, pairs in neighbouring rows: 128 inputs, 256 outputs."""
-    converter = {"bits": inputs, "range": 1.0} | ({"sign": "unsigned"} if inputs == 1 else {})
+    converter = {"bits": inputs, "range": 1.0, "encoding": "pulses"} | ({"sign": "unsigned"} if inputs == 1 else {})
     return Chip.parse(
         {
             "crossbar": {"rows": 128, "columns": 256},

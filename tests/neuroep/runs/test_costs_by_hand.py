@@ -125,10 +125,10 @@ def test_updates_by_pulses_pay_for_selected_lines(scheme):
     assert found.by_formula()["pulses"] == near(want)
 
 
-@pytest.mark.parametrize("coding", ["amplitude", "width", "pulses", "serial"])
-def test_cells_of_an_update_are_metered_as_its_inputs_are_coded(coding):
+@pytest.mark.parametrize("encoding", ["amplitude", "pulse_width", "pulses", "serial"])
+def test_cells_of_an_update_are_metered_as_its_inputs_are_coded(encoding):
     """The free phase of an update reads as classifications do, through devices that draw as much."""
-    session = opened(PRICED | {"cost.coding": coding})
+    session = opened(PRICED | {"dac.encoding": encoding})
     made, judged = costs.learned(session), session.evaluate("train").cost
     assert judged.by_part()["cells"] > 0 and made.by_part()["cells"] > judged.by_part()["cells"]
     free = [item for item in made.items if item.phase == "free"]
