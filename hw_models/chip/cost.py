@@ -119,7 +119,8 @@ class Cost(Part):
     static_power: Known | None = at("bill", "uW", None)
     """Of the array of a tile and slice and what stands at it, as long as anything happens."""
     integration_step: Known | None = at("bill", "s", None)
-    """Pulses: one integration step, where ``timing.integration`` is not set."""
+    """Pulses: one integration step, and of inputs sent bit by bit that of a bit, where ``timing.integration`` is not
+    set."""
     adc_step: Known | None = at("bill", "s", None)
     """One step of a conversion, where ``timing.adc`` is not set."""
     phase_step: Known | None = at("bill", "s", None)

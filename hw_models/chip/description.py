@@ -392,8 +392,9 @@ class Chip(Part):
             names = ("iv", "iv_voltage", "iv_cubic", *(() if read else ("read_voltage",)))
             self.idle(f"with {where}", *(f"device.{name}" for name in names))
         if dac.encoding != "pulses":
-            named = ("phase_bits", "integration_step", "phase_step")
-            self.idle("with dac.encoding pulses", *(f"cost.{name}" for name in named))
+            self.idle("with dac.encoding pulses", "cost.phase_bits", "cost.phase_step")
+        if dac.encoding not in ("pulses", "serial"):
+            self.idle("with dac.encoding pulses or serial", "cost.integration_step")
 
     def _check_slices(self) -> None:
         levels, bits = self.device.levels, self.crossbar.slice_bits or 0

@@ -162,8 +162,9 @@ def test_every_constant_is_listed():
 
 @pytest.mark.parametrize("name", ["phase_bits", "integration_step", "phase_step"])
 def test_what_belongs_to_pulses_is_refused_without_them(name):
-    with pytest.raises(ChipError, match=f"{name} = .*: it acts only with dac.encoding pulses"):
-        chip({name: 3 if name == "phase_bits" else 1e-7})
+    for encoding in ("amplitude", "pulse_width", *(() if name == "integration_step" else ("serial",))):
+        with pytest.raises(ChipError, match=f"cost.{name} = .*: it acts only with dac.encoding pulses"):
+            chip({name: 3 if name == "phase_bits" else 1e-7}, encoding)
 
 
 def test_the_chip_stands_before_its_components_and_units_are_those_of_the_fields():
