@@ -58,8 +58,8 @@ def test_trains_slot_by_slot(trains, seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_pulses_of_mixed_precision_row_by_row(seed):
-    """A row at V/2 for as many slots as its neediest device; in each the columns of those that still need one."""
+def test_pulses_of_mixed_precision_input_by_input(seed):
+    """An input at V/2 for as many slots as its neediest device; in each the outputs of those that still need one."""
     rng, tally = np.random.default_rng(seed), Tally(CurrentPhase())
     up, down = rng.integers(0, 4, SHAPE), rng.integers(0, 4, SHAPE)
     devices = PulsedDevices(Pulse(dw_min=0.001), SHAPE, 0, "a", tally=tally)
@@ -67,13 +67,13 @@ def test_pulses_of_mixed_precision_row_by_row(seed):
         devices.apply(np.zeros(SHAPE, np.float32), up, down, 1)
     want, slots, pulses = 0.0, 0, 0
     for wanted in (up, down):
-        for row in range(SHAPE[0]):
-            for slot in range(wanted[row].max()):
+        for line in range(SHAPE[1]):
+            for slot in range(wanted[:, line].max()):
                 slots += 1
                 for out, into in every(range(SHAPE[0]), range(SHAPE[1])):
-                    fires = int(wanted[row, into] > slot)
-                    pulses += fires * (out == row)
-                    want += joule(1.5 * 0.5 * ((out == row) + fires))
+                    fires = int(wanted[out, line] > slot)
+                    pulses += fires * (into == line)
+                    want += joule(1.5 * 0.5 * ((into == line) + fires))
     assert (tally.number("slot"), tally.number("pulse")) == (slots, pulses)
     assert bill(tally, VOLTS, update={"scheme": "mixed_precision"}).energy == near(want)
 
