@@ -229,8 +229,11 @@ class Crossbar(CountedWeights):
         return total if self.layout.repeats == 1 else total * total.dtype.type(1 / self.layout.repeats)
 
     def _digits_differ(self, way: str) -> bool:
-        """Tell whether codes of increments, which have a sign, are sent in another number of digits."""
-        return self.increments is not None and self.digits(way) != self.digits(way, True)
+        """Tell whether codes of increments, which have a sign, are sent in another number of digits, or of bits."""
+        if self.increments is None:
+            return False
+        bitwise = self.converters.dac.encoding in ("pulses", "serial")
+        return self.digits(way) != self.digits(way, True) or (bitwise and self.sent(way) != self.sent(way, True))
 
     def _read(self, way: str, signals: Array, edges: Array, increments: bool) -> Array:
         """Return a product; where it fails no converter goes on observing."""

@@ -50,7 +50,8 @@ class Wiring:
         self.arrays: dict[str, Array] = {}
         for synapse in self.network.synapses:
             weight, bias = parameters[f"{synapse.name}.weight"], parameters.get(f"{synapse.name}.bias")
-            self.arrays[synapse.name] = substrate.array(synapse.name, weight, bias, self._nonnegative(synapse))
+            signs, back = self._nonnegative(synapse), isinstance(synapse, DenseSynapse)
+            self.arrays[synapse.name] = substrate.array(synapse.name, weight, bias, signs, back)
         self.units = {layer.name: substrate.attention(layer) for layer in self.network.attention}
         self.reads = {layer.name: self._reads(layer.name) for layer in self.network.layers}
         dense = [layer for layer in self.network.layers if isinstance(layer, DenseLayer)]
