@@ -58,6 +58,7 @@ LATER: Mapping[str, object] = {
     "chip.device.phase_drift": 0.0,
     "chip.device.nudge_shift": 0.0,
     "chip.device.leak": 0.0,
+    "chip.neuron.nudge_mismatch": 0.0,
     "chip.device.disturb": 0.0,
     "chip.readout.hold_offset": 0.0,
     "chip.readout.hold_gain": 0.0,
