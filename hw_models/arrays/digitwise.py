@@ -32,11 +32,12 @@ def read(product: Product, way: str, keys: Callable[[int], Keys]) -> Array:
     keys : callable
         Keys of the draws of a digit.
     """
-    if product.digits == 1:
+    plan = product.plan
+    if plan.digits == 1:
         return product.forward() if way == "forward" else product.transposed()
     codes, settings = product.codes, product.stored.converters.dac
     total, effective = np.zeros((), dtype=codes.dtype), np.zeros(product.rows, dtype=codes.dtype)
-    split = list(serial.split(codes, product.full, settings, product.dac.unsigned))
+    split = list(serial.split(codes, product.full, settings, plan.dac.unsigned))
     undivided = whole(product, way, split) if product.carries else None
     for digit, (weight, signals) in enumerate(split):
         part = of_digit(product, signals, keys(digit))

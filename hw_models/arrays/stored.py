@@ -108,7 +108,8 @@ class StoredWeights:
         self.devices.rekey(*self._occasion)
         self.wrote_at = self.time.time
         self.devices.now = self.clock
-        self.planes, self._fresh = [], True
+        self._fresh = True
+        self._forget_matrices()
         if self.devices.last is not None and not self.ideal:
             self._write_moved(weight)
             return
@@ -306,10 +307,14 @@ class StoredWeights:
         self.devices.now = now
         self.noise.move(self.devices.now - self.devices.since)
         self._move_traps()
-        self.planes, self._metrics = [], {}
+        self._forget_matrices()
         self.tiles.allot()
         self.planes, ratio = self.tiles.planes(self._held, self._fresh, self.programmings, solve, self.run)
         self.compensation = ratio if self.device.drift_compensation else 1.0
+
+    def _forget_matrices(self) -> None:
+        """Let go of the matrices of products, ahead of others."""
+        self.planes, self._metrics = [], {}
 
     def _move_traps(self) -> None:
         """Let traps go on to the moment of the reads, and sort them by the durations of the chip."""

@@ -49,7 +49,7 @@ __all__ = [
 PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat", "kept"})
 """Fields of a chip that describe it and act on nothing."""
 PRICES: frozenset[str] = frozenset(f"cost.{name}" for name in Cost.model_fields)
-"""Fields that act on a bill alone: no state, weight or count depends on them."""
+"""Fields that act on a bill alone: no state or weight depends on them; see also :attr:`Chip.prices`."""
 
 
 class Chip(Part):
@@ -198,6 +198,16 @@ class Chip(Part):
         moves = self.shifts or device.leak or device.disturb
         exact = not (in_us or by_share or faults or bar.weight_range or converts or moves)
         return frozenset(found | ({"crossbar.weight_headroom"} if exact else set()))
+
+    @property
+    def prices(self) -> frozenset[str]:
+        """Fields that act on a bill alone as this chip is, those of :data:`PRICES` among them."""
+        device, found = self.device, set(PRICES)
+        if device.iv != "sinh" and not self.heat.noise:
+            found.add("device.read_voltage")
+        if device.iv == "linear":
+            found.add("dac.encoding")
+        return frozenset(found)
 
     def differences(self) -> Page:
         """Return the fields that act and differ from the ideal chip by dotted name."""
@@ -374,17 +384,26 @@ class Chip(Part):
             differing = "ADCs that differ, by gain_spread, offset_spread, inl_spread or dnl"
             self.idle(f"with timing.adc or {differing}", "adc.columns")
         wired = self.wires.r_word > 0 or self.wires.r_bit > 0
-        if device.iv != "sinh" and not self.heat.noise:
-            self.idle("with device.iv sinh, or with temperature and timing.integration", "device.read_voltage")
+        priced = self.cost != Cost()
+        read = self.heat.noise > 0 or (priced and self.timing.integration > 0)
+        if device.iv != "sinh" and not read:
+            where = "with device.iv sinh, or with timing.integration and a temperature or constants of cost"
+            self.idle(where, "device.read_voltage")
         if device.iv == "linear":
-            self.idle("with device.iv sinh or cubic", "dac.encoding")
+            if not priced:
+                self.idle("with device.iv sinh or cubic, or with constants of cost", "dac.encoding")
         elif dac.bits is None and dac.range is None:
             raise ValueError(f"device.iv = {device.iv!r}: it needs a DAC with a full scale, dac.bits or dac.range")
         elif wired:
             self.idle("with device.iv linear, behind wires", "wires.refresh_every", "crossbar.exact_noise")
-        elif dac.encoding == "pulse_width" or dac.digit_bits == 1:
+        elif dac.encoding != "amplitude" or dac.digit_bits == 1:
             where = "dac.encoding amplitude and digits of more than a bit, or behind wires"
-            self.idle(f"with {where}", "device.iv", "device.read_voltage", "device.iv_voltage", "device.iv_cubic")
+            names = ("iv", "iv_voltage", "iv_cubic", *(() if read else ("read_voltage",)))
+            self.idle(f"with {where}", *(f"device.{name}" for name in names))
+        if dac.encoding != "pulses":
+            self.idle("with dac.encoding pulses", "cost.phase_bits", "cost.phase_step")
+        if dac.encoding not in ("pulses", "serial"):
+            self.idle("with dac.encoding pulses or serial", "cost.integration_step")
 
     def _check_slices(self) -> None:
         levels, bits = self.device.levels, self.crossbar.slice_bits or 0

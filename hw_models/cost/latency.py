@@ -21,15 +21,19 @@ from hw_models.cost.constants import Constants
 from hw_models.tally import OTHER_PATH, Tally
 
 
-def timing(constants: Constants) -> Timing:
-    """Return the durations of a chip, those of its components where its own say none of a product."""
+def timing(constants: Constants, sent: int | None = None) -> Timing:
+    """Return the durations of a chip, those of its components where its own say none of a product.
+
+    ``sent`` are the bits of an input that are sent, default those of a DAC with a sign.
+    """
     chip, own = constants.chip, constants.chip.timing
     if own.dac or own.integration or own.adc or own.tau is not None:
         return own
     whole = constants.value("product_time")
     if whole is not None:
         return own.model_copy(update={"integration": whole})
-    made = sending(constants, chip.dac.bits, chip.adc.bits)
+    sent = chip.dac.sent(chip.dac.sign == "unsigned") if sent is None else sent
+    made = sending(constants, sent, chip.adc.bits)
     step, wait, one = (constants.value(name) for name in ("integration_step", "phase_step", "adc_step"))
     found = {
         "integration": made.integrations * (step or 0.0),
@@ -56,9 +60,9 @@ def largest(whole: int, tile: int | None) -> int:
     return -(-whole // -(-whole // tile)) if whole and tile else whole
 
 
-def product(constants: Constants, shape: tuple[int, ...], way: str) -> float:
+def product(constants: Constants, shape: tuple[int, ...], way: str, sent: int | None = None) -> float:
     """Return the seconds of one product of a weight matrix (out, in) in a direction; tiles run side by side."""
-    found = timing(constants)
+    found = timing(constants, sent)
     shared = constants.chip.adc.columns if found is constants.chip.timing else turns(constants)
     return durations.product(found, shared, sensed(constants.chip, shape, way))
 
@@ -128,7 +132,8 @@ def _reads(tally: Tally, constants: Constants, name: str, way: str, phase: str) 
             continue
         if done.operation == f"activation {way}":
             reads = count / arrays(constants.chip, done.shape)
-            digits, seconds = digits + reads, seconds + reads * (product(constants, done.shape, way) - digital)
+            each = product(constants, done.shape, way, done.sent) - digital
+            digits, seconds = digits + reads, seconds + reads * each
         elif done.operation == f"product {way}":
             products += count
         elif done.operation == f"synaptic {way}":

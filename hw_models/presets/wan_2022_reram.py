@@ -44,7 +44,7 @@ def chip() -> Chip:
             programming_noise_g_max=40.0,  # uS, the fit's
             age=86400.0,  # s, ours
         ),
-        dac=DAC(bits=8, sign="auto"),  # ours
+        dac=DAC(bits=8, sign="auto", encoding="pulses"),  # pulses: the paper's, bits: ours
         adc=ADC(bits=8),  # ours
         timing=Timing(
             # An input of 8 bits is a sign and 7 bits of pulses, which the paper sends in two phases, here of 4 and 3

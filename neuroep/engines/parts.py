@@ -384,8 +384,10 @@ class Substrate(Part, Protocol):
 
     # Parts.
 
-    def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs) -> Array:
-        """Return the array of one synapse, (out, in), holding these weights."""
+    def array(
+        self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs, sends_back: bool = True
+    ) -> Array:
+        """Return the array of one synapse, (out, in), with these weights; to a clamped input nothing is sent back."""
         ...
 
     def attention(self, layer: AttentionLayer) -> AttentionUnit:

@@ -48,7 +48,7 @@ def between(after: Mapping[str, Tally], before: Mapping[str, Tally]) -> Tally:
     for tally in after.values():
         for done, number in tally.rows():
             if number != (was := had.get(tuple(done), 0)):
-                found.add(done.part, done.operation, number - was, done.shape, done.bits, done.phase)
+                found.put(done, number - was)
     return found
 
 
@@ -59,8 +59,7 @@ def whole(counted: Tally, samples: int, metered: int) -> Tally:
     found = Tally()
     for done, number in counted.rows():
         drawn = done.operation.split()[0] in METERS
-        number = round(number * samples / metered) if drawn else number
-        found.add(done.part, done.operation, number, done.shape, done.bits, done.phase)
+        found.put(done, round(number * samples / metered) if drawn else number)
     return found
 
 
@@ -108,8 +107,7 @@ def _as_free(counted: Tally) -> Tally:
     """Return what an evaluation did as what its free phases did, of which alone it is made."""
     found = Tally()
     for done, number in counted.rows():
-        phase = "free" if done.phase == "evaluate" else done.phase
-        found.add(done.part, done.operation, number, done.shape, done.bits, phase)
+        found.put(done._replace(phase="free") if done.phase == "evaluate" else done, number)
     return found
 
 

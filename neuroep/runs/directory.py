@@ -61,7 +61,8 @@ CHANGEABLE = frozenset(
         *(f"chip.{name}" for name in PRICES),
     }
 )
-"""Settings that may change when a run is resumed; that the data are the same is seen from the corpus's fingerprint."""
+"""Settings that may change when a run is resumed; that the data are the same is seen from the corpus's fingerprint.
+Of a chip also those that act on its bill alone as it is, see :func:`changeable`."""
 
 
 @dataclass(frozen=True)
@@ -241,17 +242,23 @@ def environment(parts: Entries | None = None) -> Page:
     }
 
 
+def changeable(config: Config) -> frozenset[str]:
+    """Return the settings of a run that may change when it is resumed."""
+    prices = frozenset() if config.chip is None else config.chip.prices
+    return CHANGEABLE | {f"chip.{name}" for name in prices}
+
+
 def config_hash(config: Config) -> str:
     """Hash the settings that must not change over a run.
 
     Those that version 0.1 did not have count only where they differ from their defaults: whatever setting is added,
     runs that were made without it keep their hash.
     """
-    usual = _defaults()
+    usual, free = _defaults(), changeable(config)
     fixed = {
         name: value
         for name, value in config.flat().items()
-        if name not in CHANGEABLE and (name in version_0_1.SETTINGS or name not in usual or value != usual[name])
+        if name not in free and (name in version_0_1.SETTINGS or name not in usual or value != usual[name])
     }
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -271,7 +278,7 @@ def check_unchanged(old: Config, new: Config, where: str | Path) -> None:
         Naming the first setting that differs, and both values.
     """
     before, after = old.flat(), new.flat()
-    for name in sorted((before.keys() | after.keys()) - CHANGEABLE):
+    for name in sorted((before.keys() | after.keys()) - (changeable(old) & changeable(new))):
         if before.get(name) != after.get(name):
             values = f"the run has {_shown(before.get(name))}, the configuration {_shown(after.get(name))}"
             raise ConfigError(f"cannot resume '{where}': {name} differs: {values}")

@@ -69,13 +69,19 @@ class ChipSubstrate(ExactSubstrate):
             exchanged = chip.nudged.paths == "exchanged"
             self.increments = CrossbarIncrements(self._crossbars, "other" if exchanged else "own")
 
-    def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs) -> Array:
-        """Return a crossbar or an event-driven array, and make the read-out of both ends of its synapse."""
+    def array(
+        self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs, sends_back: bool = True
+    ) -> Array:
+        """Return a crossbar or an event-driven array, and make the read-out of both ends of its synapse.
+
+        Over which nothing is sent back has no array of the transposed path's own.
+        """
         made: CrossbarArray | EventDrivenArray
         if self.chip.substrate == "event_driven":
             made = EventDrivenArray(name, weight, bias, self.chip, self.setting)
         else:
-            made = self._crossbars[name] = CrossbarArray(name, weight, bias, self.chip, self.setting)
+            chip = self.chip if sends_back else self._one_way
+            made = self._crossbars[name] = CrossbarArray(name, weight, bias, chip, self.setting)
             made.assume(nonnegative)
         self._arrays[name] = made
         for end, sign in zip(ENDS, nonnegative, strict=True) if self.chip.readout.measures else ():
@@ -84,6 +90,15 @@ class ChipSubstrate(ExactSubstrate):
             read_out.digitiser.nonnegative, read_out.change.nonnegative = sign, False
             self._read_outs[f"read-out.{name}.{end}"] = read_out
         return made
+
+    @property
+    def _one_way(self) -> Chip:
+        """The chip of arrays that send nothing back."""
+        path = self.chip.transposed
+        if path.devices == "same":
+            return self.chip
+        same = path.model_copy(update={"devices": "same", "mismatch": None, "weight_error": 0.0})
+        return self.chip.model_copy(update={"transposed": same})
 
     def attention(self, layer: AttentionLayer) -> AttentionUnit:
         """Return a digital or analog unit, its states digitised if the chip does so."""

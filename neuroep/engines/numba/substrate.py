@@ -62,7 +62,9 @@ class ExactSubstrate(Timeless):
     def __init__(self, setting: Setting) -> None:
         self.setting, self.optimiser = setting, setting.optimiser
 
-    def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs) -> Array:
+    def array(
+        self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs, sends_back: bool = True
+    ) -> Array:
         """Return an ideal array."""
         setting = self.setting
         return ideal(weight, bias, setting.optimiser, setting.workers, setting.dtype, name, setting.tally())

@@ -140,6 +140,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "neuron.state_bits": ({}, 4),
     "neuron.state_range": (STATE, 0.7),
     "neuron.time_constant": ({}, 2.0),
+    "neuron.nudge_mismatch": ({}, 0.2),
     "attention.kind": ({"device.read_noise": 0.05}, "analog"),
     "attention.exp_bits": ({}, 3),
     "attention.pattern_range": ({"attention.kind": "analog"}, 1.0),

@@ -211,6 +211,7 @@ VALUES: dict[str, Any] = {
     "neuron.state_bits": 3,
     "neuron.state_range": 0.5,
     "neuron.time_constant": 3.0,
+    "neuron.nudge_mismatch": 0.1,
     "attention.kind": "analog",
     "attention.exp_bits": 2,
     "attention.pattern_range": 0.3,
