@@ -122,7 +122,8 @@ class CountedWeights(PairedWeights):
         """Return all it did as a cost model asks for it: by direction, shape, bits and phase.
 
         Of each direction ``"dac forward"``, ``"adc forward"``, ``"addition forward"``, ``"read forward"``, the reads of
-        single devices, ``"activation forward"``, and ``"product forward"``, one for all digits of a code; ``"write"``, and readings at the stop as in :data:`COUNTERS`.
+        single devices, ``"activation forward"``, and ``"product forward"``, one for all digits of a code; ``"write"``,
+        and readings at the stop as in :data:`COUNTERS`.
         """
         found = Tally()
         for done, number in self.tally.rows():
