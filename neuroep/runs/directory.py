@@ -66,6 +66,7 @@ LATER: Mapping[str, object] = {
     "chip.readout.chopping": "off",
     "chip.readout.auto_zero": "off",
     "chip.crossbar.repeats": 1,
+    "chip.crossbar.weight_clip": None,
     **{"chip.crossbar.follow_weights": False, "chip.update.write_threshold": 0.0},
     **{f"chip.device.rtn_{name}": 0.0 for name in ("share", "exponent", "amplitude_spread", "decades")},
     **{"chip.device.rtn_amplitude": 0.05, "chip.device.rtn_capture": 1e-3, "chip.device.rtn_emission": 1e-3},
