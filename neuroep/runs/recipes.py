@@ -29,6 +29,7 @@ from neuroep.runs.overrides import dotted
 from neuroep.runs.session import Session
 
 if TYPE_CHECKING:
+    from neuroep.data.batch import Batch
     from neuroep.data.corpus import Corpus
 
 RECIPES = ("auto",)
@@ -36,6 +37,8 @@ ENOUGH = 10.0
 """Ratio of signal to noise of a layer from which its states may drive the arrays."""
 APART = 0.01
 """Difference of the weights of two paths over their size from which increments exchange them."""
+BLURRED = 0.1
+"""What writing and its relaxation leave of a weight matrix beside it, over its size, from which its range is cut."""
 OFTEN, SELDOM = 10, 20
 """Updates between two calibrations: of ranges of states, and where increments have ranges of their own."""
 
@@ -50,6 +53,9 @@ class Observed:
     """By layer, the coarsest level over the signal."""
     apart: float
     """Root mean square of W - V over that of W, V the weights of the transposed path; the synapse with most."""
+    blurred: float
+    """The same of what two writings of the same weights differ by, over sqrt(2), and their ageing until the chip is
+    read, together."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,8 @@ def look(config: Config, corpus: Corpus | None = None) -> Observed:
     """Settle a calibration batch on the chip as it is, and see what its nudge, its reads and its paths do."""
     session = Session.open(config, corpus=corpus, age=0.0)
     engine, estimator = session.engine, session.estimator
-    clamped = engine.clamp(session.calibration_batch("recipe"))
+    batch = session.calibration_batch("recipe")
+    clamped = engine.clamp(batch)
     free, still = engine.settle(clamped, estimator.free), replace(estimator.nudged, tolerance=0.0)
     phases = ((1, estimator.beta), (2, -estimator.beta), (3, 0.0), (4, 0.0))
     states = [engine.states(engine.settle(clamped, still, beta, free, (), number)) for number, beta in phases]
@@ -129,7 +136,24 @@ def look(config: Config, corpus: Corpus | None = None) -> Observed:
         step[layer.name] = engine.level * float(np.abs(plus).max(initial=0)) / signal if signal else np.inf
     weights = [pair for array in engine.arrays.values() for pair in array.paths()]
     sizes = [np.sqrt(np.square(w - v).mean() / max(np.square(w).mean(), 1e-30)) for w, v in weights if w.size]
-    return Observed(ratio, step, float(max(sizes, default=0.0)))
+    return Observed(ratio, step, float(max(sizes, default=0.0)), _blurred(session, batch))
+
+
+def _blurred(session: Session, batch: Batch) -> float:
+    """Write the weights once more, as an update at rate 0 does, and let them age; the session is of no use afterwards."""
+    engine = session.engine
+    one = engine.conducting()
+    with engine.aged():
+        old = engine.conducting()
+    contrasts = session.estimator.measure(engine, batch, 0).contrasts
+    engine.update(contrasts, dict.fromkeys(session.rates(0), 0.0))
+    other, worst = engine.conducting(), 0.0
+    for synapse in engine.network.synapses:
+        a, b, c = (np.asarray(each[f"{synapse.name}.weight"], dtype=np.float64) for each in (one, other, old))
+        size = float(np.mean(np.square(a)))
+        if size:
+            worst = max(worst, (float(np.mean(np.square(a - b)) / 2 + np.mean(np.square(c - a))) / size) ** 0.5)
+    return worst
 
 
 def _choices(chip: Chip, seen: Observed) -> Iterator[Choice]:
@@ -157,6 +181,9 @@ def _choices(chip: Chip, seen: Observed) -> Iterator[Choice]:
         yield Choice("chip.nudged.paths", "exchanged", "increments through the other path's array give the gradient")
     yield Choice("chip.crossbar.follow_weights", "true", "weights grow beyond a range that is fixed at the start")
     every = SELDOM if reason else OFTEN
+    if seen.blurred > BLURRED:
+        why = f"what is written is off by {seen.blurred:.0%} of the weights, less where the largest do not set the range"
+        yield Choice("chip.crossbar.weight_clip", "3", why)
     yield Choice("chip.calibration_every", str(every), "ranges of converters go by weights and states that change")
     if read.differs or device.phase_drift:
         yield Choice("estimator.order", "mirrored", "+ - - + takes away what differs between the phases by their turn")
