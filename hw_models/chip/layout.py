@@ -37,8 +37,8 @@ class Layout(Part):
     weight_headroom: Annotated[float, Field(ge=1, allow_inf_nan=False)] = at("programming", default=1.0)
     """Room for weights that grow while learning."""
     weight_clip: Positive | None = at("programming", "rms", None)
-    """Largest weight that a range goes by, in units of the root mean square of all weights: larger ones are cut, and the
-    others use more of the devices' range, which programming noise is a share of; unset cuts none (Joshi 2020)."""
+    """Largest weight that a range goes by, in units of the root mean square of all: larger ones are cut, and the others
+    use more of the devices' range, of which programming noise is a share; unset cuts none (Joshi 2020)."""
     follow_weights: bool = at("programming", default=False)
     """Fix the weight range anew at every programming, weight_headroom times the largest weight then; ADC ranges follow
     with calibration_every. Off keeps the first."""
