@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from hw_models import durations
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.arrays.pulses import PulsedDevices
 from neuroep.engines.chip.rules.pulsed_array import PulsedArray
@@ -47,6 +48,10 @@ class InMemory(LearningRule):
         self.crossbar.leak()
         for each in self.pulsed_arrays:
             each.wait()
+
+    def _pulsing(self) -> float:
+        """Return the seconds of the last pulses, all arrays side by side."""
+        return durations.trains(self.chip.timing, max(each.devices.slots for each in self.pulsed_arrays))
 
     def _pulsed(self) -> int:
         """Read the devices anew after pulses; return how many weights are not finite."""

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from hw_models import durations
 from neuroep.engines.chip.rules.in_memory import InMemory
 from neuroep.engines.chip.rules.rule import Place
 from neuroep.errors import ConfigError
@@ -46,12 +45,11 @@ class Pulsed(InMemory):
         change = -rate * contrast.scale
         terms = self._terms(contrast)
         self._watch(terms, abs(change / self.crossbar.weight_range))
-        number = sum(len(post) for _, post, _ in terms)
-        self.seconds = durations.trains(self.chip.timing, self.chip.update.train_length, number)
         self._wait()
         for each in self.pulsed_arrays:
             step = change / each.crossbar.weight_range
             each.devices.update(each.crossbar.stored, terms, step, self.chip.update, self.updates)
+        self.seconds = self._pulsing()
         return self._pulsed()
 
     def _watch(self, terms: list[tuple[float, Any, Any]], step: float) -> None:

@@ -148,6 +148,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "readout.hold_noise": ({"readout.signal": "difference", "readout.bits": 6}, 0.02),
     "readout.hold_offset": ({"readout.signal": "difference", "readout.bits": 6}, 0.02),
     "readout.hold_gain": ({"readout.signal": "difference", "readout.bits": 6}, 0.05),
+    "readout.hold_time": ({"readout.signal": "difference", "readout.bits": 6, "timing.hold": 1e-6}, 1e-5),
     "readout.hold_droop": ({"readout.signal": "difference", "readout.bits": 6}, 0.05),
     "readout.holds": ({"readout.signal": "difference", "readout.bits": 6, "readout.hold_noise": 0.05}, 3),
     "readout.chopping": (OFFSETS, "sample"),
