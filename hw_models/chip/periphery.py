@@ -28,8 +28,8 @@ class Neuron(Part):
     time_constant: Annotated[float, Field(ge=1, le=1e6, allow_inf_nan=False)] = at("step", "steps", 1.0)
     """Steps in which a state relaxes: s <- s + (dt/time_constant) (grad G*(u) - s)."""
     nudge_mismatch: Annotated[float, Field(ge=-0.3, le=0.3)] = at("step", "beta", 0.0)
-    """Relative error of the nudge: one of positive sign is (1 + nudge_mismatch) times what it should be, one of negative
-    sign (1 - nudge_mismatch) times. The update knows nothing of it."""
+    """Relative error of the nudge: one of positive sign is 1 + nudge_mismatch times what it should be, one of negative
+    sign 1 - nudge_mismatch times. The update knows nothing of it."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

@@ -147,6 +147,7 @@ VALUES: dict[str, Any] = {
     "crossbar.slice_bits": 2,
     "crossbar.weight_range": 0.2,
     "crossbar.weight_headroom": 3.0,
+    "crossbar.weight_clip": 0.9,
     "crossbar.hold_input": False,
     "crossbar.exact_noise": True,
     "device.g_min": 5.0,
