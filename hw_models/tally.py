@@ -39,8 +39,8 @@ import numpy as np
 
 PHASES = ("", "free", "nudged", "update", "evaluate", "calibrate")
 """Of a run; "" where nobody said."""
-
-
+OTHER_PATH = " transposed"
+"""Behind the name of an array, that of the other path's own, which is read in its stead."""
 METERS = ("", "square", "charge", "bits")
 """What can be summed up of reads: x^2 G, or the size of x times G, where the width of a pulse carries an input, or the
 share of ones among its bits, where they are sent one behind the other."""

@@ -140,6 +140,11 @@ class Chip(Part):
         return Heat(noise, hurry(own, device.drift_activation, device.drift_temperature))
 
     @property
+    def ages(self) -> bool:
+        """Whether devices are read later than they are written: at an age, or by a clock that goes on as they learn."""
+        return self.device.age > 0 or self.timing.passes
+
+    @property
     def shifts(self) -> bool:
         """Whether the same product differs from phase to phase."""
         return self.substrate == "crossbar" and (self.device.phase_drift != 0 or self.device.nudge_shift != 0)
@@ -182,7 +187,7 @@ class Chip(Part):
             return frozenset(found)
         in_us = any(device.programming_noise) or device.resolution > 0 or self.wires.r_word > 0 or self.wires.r_bit > 0
         in_us = in_us or (device.read_noise > 0 and device.noise.uniform) or self.heat.noise > 0
-        drifts = device.age > 0 and max(device.drift_mean[3], device.drift_spread[3]) > 0
+        drifts = self.ages and device.drifts
         own = self.transposed.mismatch or 0.0
         shares = (device.mismatch, own, device.g_min_spread, device.g_max_spread, device.read_noise, device.rtn_share)
         by_share = drifts or any(shares)
@@ -304,6 +309,8 @@ class Chip(Part):
         if not self.timing.passes:
             told = "where time passes, with timing.integration or another duration"
             self.idle(told, "device.read_noise_band", "device.rtn_decades")
+        if not self.timing.settles:
+            self.idle("where phases take time, with timing.integration, hold or another duration", "readout.hold_time")
         if self.update.scheme == "digital":
             self.idle("with update.scheme pulsed or mixed_precision", "device.pulse", "timing.pulse")
             if self.update.reprogram_every == 1:
@@ -343,9 +350,9 @@ class Chip(Part):
     def _check_heat(self) -> None:
         """Refuse a temperature that nothing goes by, and what goes by none."""
         device = self.device
-        drifts = device.drifts and device.age > 0
+        drifts = device.drifts and self.ages
         if self.temperature is None or not drifts:
-            self.idle("with a temperature and a drift that has an age", "device.drift_activation")
+            self.idle("with a temperature and a drift that has a time", "device.drift_activation")
         if not (self.heat.noise or (drifts and device.drift_activation)):
             reads, drift = "device.read_voltage and timing.integration", "device.drift_activation and a drift"
             self.idle(f"with {reads}, or with {drift}", "temperature")
@@ -354,13 +361,15 @@ class Chip(Part):
         """Refuse a drift that has no time, and a time in which nothing happens."""
         device = self.device
         names = ("drift_mean", "drift_spread", "drift_mean_above", "drift_spread_above", "drift_compensation")
-        exponents = max(device.drift_mean[3], device.drift_spread[3]) > 0
-        if not device.age:
-            self.idle("with device.age above 0", *(f"device.{name}" for name in (*names, "relaxation_times")))
+        exponents = device.drifts
+        if not self.ages:
+            told = "with device.age above 0, or where time passes, with timing.integration or another duration"
+            self.idle(told, *(f"device.{name}" for name in (*names, "relaxation_times")))
         if not (exponents or device.flickers or device.programming_noise_fresh):
             self.idle(f"with a drift exponent, read noise of law {AGEING}, or programming_noise_fresh", "device.age")
-        if not ((exponents and device.age) or device.flickers):
-            self.idle(f"with a drift exponent and an age, or read noise of law {AGEING}", "device.drift_start")
+        if not ((exponents and self.ages) or device.flickers):
+            told = f"with a drift exponent and a time, device.age or timing, or read noise of law {AGEING}"
+            self.idle(told, "device.drift_start")
 
     def _check_increments(self) -> None:
         for name, converter in (("dac", self.dac), ("adc", self.adc)):

@@ -18,7 +18,7 @@ from hw_models import durations
 from hw_models.chip import Chip, Timing
 from hw_models.cost.coding import sending
 from hw_models.cost.constants import Constants
-from hw_models.tally import Tally, Work
+from hw_models.tally import OTHER_PATH, Tally, Work
 
 
 def timing(constants: Constants, sent: int | None = None) -> Timing:
@@ -86,7 +86,7 @@ class Step:
 
     layer: str
     products: tuple[tuple[str, str], ...]
-    """Array and direction."""
+    """Array and direction; with it goes the array of the other path, which takes turns with it."""
     neurons: str = ""
     """Part that counts its responses, by which its moves are counted where it settles in continuous time."""
 
@@ -120,10 +120,11 @@ def phases(tally: Tally, constants: Constants, network: Stages, names: Sequence[
 
 
 def _reads(tally: Tally, constants: Constants, name: str, way: str, phase: str) -> tuple[float, float]:
-    """Return how often an array was read, and the seconds that took; synapses of a core take events in turn."""
-    number = seconds = 0.0
+    """Return how often an array was read, or that of the other path in its stead, and the seconds that took; synapses
+    of a core take events in turn."""
+    number, seconds, names = 0.0, 0.0, (name, f"{name}{OTHER_PATH}")
     for done, count in tally.rows():
-        if done.part != name or done.phase != phase or not count:
+        if done.part not in names or done.phase != phase or not count:
             continue
         if done.operation == f"activation {way}":
             reads = count / arrays(constants.chip, done.shape)

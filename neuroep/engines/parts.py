@@ -158,6 +158,9 @@ class Timeless(Part):
     def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
         """Sweep."""
 
+    def drove(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
+        """Read what drives the free state."""
+
     def held(self, phases: int, zeros: int) -> None:
         """Hold the states of phases, and of as many zeros."""
 
@@ -361,6 +364,10 @@ class Substrate(Part, Protocol):
 
     def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
         """Let a sweep pass: groups of layers, the products that each layer reads, and the time step."""
+        ...
+
+    def drove(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
+        """Let a sweep pass that reads what drives the settled free state, ahead of nudged phases, and moves nothing."""
         ...
 
     def held(self, phases: int, zeros: int) -> None:

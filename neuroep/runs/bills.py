@@ -21,7 +21,7 @@ from hw_models.cost.area import area
 from hw_models.cost.bill import Bill, Item, price
 from hw_models.cost.constants import Constants
 from hw_models.cost.latency import Stages, Step
-from hw_models.tally import METERS, Tally
+from hw_models.tally import METERS, OTHER_PATH, Tally
 from neuroep.engines.schedule import Schedule
 from neuroep.network import DenseLayer, Network
 
@@ -215,11 +215,17 @@ def _step(network: Network, layer: str, parts: Iterable[str]) -> Step:
     found = []
     for synapse in network.dense:
         if synapse.post == layer:
-            found += [(name, "forward") for name in _named(synapse.name, parts)]
+            found += [(name, "forward") for name in _side_by_side(synapse.name, parts)]
         if layer in synapse.pre:
-            found += [(name, "transposed") for name in _named(synapse.name, parts)]
+            found += [(name, "transposed") for name in _side_by_side(synapse.name, parts)]
     neurons = f"neurons.{layer}" if isinstance(network.layer(layer), DenseLayer) else ""
     return Step(layer, tuple(found), neurons)
+
+
+def _side_by_side(synapse: str, parts: Iterable[str]) -> list[str]:
+    """Return the arrays of a synapse without those that are read in the stead of another one, on the other path."""
+    names = _named(synapse, parts)
+    return [name for name in names if not name.endswith(OTHER_PATH) or name.removesuffix(OTHER_PATH) not in names]
 
 
 def _named(synapse: str, parts: Iterable[str]) -> list[str]:

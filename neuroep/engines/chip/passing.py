@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from hw_models import durations
 from hw_models.arrays import serial
 from hw_models.chip import Chip
 from hw_models.clock import Clock
 from hw_models.errors import ChipError, unknown
 from neuroep.engines.parts import Reads
+from neuroep.learning.contrast import Number
 
+BEHIND_FREE = 0.5
+"""Number of what is read between the free phase, 0, and the first nudged one, 1."""
 Groups = tuple[tuple[str, ...], ...]
 """Layers that move together, one group after the other."""
 Lines = dict[str, tuple[int, int]]
@@ -39,6 +44,7 @@ class Passing:
         self.repeats = chip.crossbar.repeats
         self._entering = 0.0
         self._sweeps: dict[tuple[Groups, float], float] = {}
+        self.phases: list[tuple[Number | float, float]] = []
 
     def paces(self, layers: Sequence[str]) -> dict[str, float]:
         """Return the share of a sweep's time step that every layer takes, where time constants differ.
@@ -66,13 +72,59 @@ class Passing:
         self._advance(self._entering)
 
     def swept(self, groups: Groups, reads: Mapping[str, Reads], dt: float, lines: Lines) -> None:
-        """Sweep; where the clamped input is not held, its products are read again."""
-        seconds = self._sweeps.get((groups, dt))
-        if seconds is None:
-            seconds = self._sweeps[groups, dt] = self._sweep(groups, reads, dt, lines)
-        seconds += 0.0 if self.holds_input else self._entering
+        """Sweep; where the clamped input is not held, its products are read again by all that read states."""
+        now = self.clock.tally.now
+        seconds = self._each(groups, reads, dt, lines) + (self._entering if self._reads_input else 0.0)
         self.clock.interval = seconds or self.clock.interval
         self._advance(seconds)
+        self._spend(now.number, seconds)
+
+    def drove(self, groups: Groups, reads: Mapping[str, Reads], dt: float, lines: Lines) -> None:
+        """Read what drives the free state, which is held from then on."""
+        seconds = self._each(groups, reads, dt, lines)
+        self._advance(seconds)
+        self._spend(BEHIND_FREE, seconds)
+
+    def _each(self, groups: Groups, reads: Mapping[str, Reads], dt: float, lines: Lines) -> float:
+        """Return the seconds of a sweep, without the clamped input."""
+        if (groups, dt) not in self._sweeps:
+            self._sweeps[groups, dt] = self._sweep(groups, reads, dt, lines)
+        return self._sweeps[groups, dt]
+
+    def opened(self) -> None:
+        """Begin a batch."""
+        self.phases = []
+
+    def _spend(self, number: Number | float, seconds: float) -> None:
+        """Note what a phase has taken so far, by its number since the free one, where states droop meanwhile."""
+        if self.chip.readout.hold_time is None:
+            return
+        for place, (known, spent) in enumerate(self.phases):
+            if known is number or np.array_equal(known, number):
+                self.phases[place] = known, spent + seconds
+                return
+        self.phases.append((number, seconds))
+
+    def waits(self, plus: Number, minus: Number) -> tuple[np.ndarray, np.ndarray]:
+        """Return for how long the states of two phases are held until both are read [s], a number or (samples,) each.
+
+        The earlier one waits for the phases behind it up to the later one, and for what holding their states takes,
+        in the order of their numbers.
+        """
+        last = np.maximum(plus, minus)
+
+        def waited(first: Number) -> np.ndarray:
+            behind = [(np.less(first, n) & np.less_equal(n, last)) * seconds for n, seconds in self.phases]
+            return np.asarray(sum(behind, start=(last - np.asarray(first)) * self.chip.timing.hold))
+
+        return waited(plus), waited(minus)
+
+    @property
+    def _reads_input(self) -> bool:
+        """Whether this sweep reads the clamped input: those of increments add to what the free phase was driven by."""
+        now = self.clock.tally.now
+        later = now.nudge != 0 or bool(np.max(now.number) > 0)
+        return not self.holds_input and not (later and self.chip.nudged.increments)
 
     def _sweep(self, groups: Groups, reads: Mapping[str, Reads], dt: float, lines: Lines) -> float:
         timing, steps = self.chip.timing, {}

@@ -53,6 +53,8 @@ class ChipSubstrate(ExactSubstrate):
         self.chip = chip
         self.redraws, self.shifts, self.level = chip.redraws, chip.shifts, chip.level
         self.holds_input = chip.crossbar.hold_input
+        self.turns = self.shifts or chip.readout.hold_time is not None
+        self.turns |= chip.nudged.increments and not self.holds_input
         self.time_constant = chip.neuron.time_constant
         self._arrays: dict[str, CrossbarArray | EventDrivenArray] = {}
         self._crossbars: dict[str, CrossbarArray] = {}
@@ -148,7 +150,8 @@ class ChipSubstrate(ExactSubstrate):
         tokens = f"{layer} tokens"
         name = tokens if view.tokens is not None and tokens in self._holders else layer
         if name not in view.held:
-            view.held[name] = self._holders[name].hold(view.samples, *view.numbers)
+            waits = self.passing.waits(*view.numbers) if self.chip.readout.hold_time is not None else None
+            view.held[name] = self._holders[name].hold(view.samples, *view.numbers, waits)
         return cast(Hold, view.held[name])
 
     def read_out_resolution(self, synapse: str, end: str) -> float:
@@ -191,6 +194,7 @@ class ChipSubstrate(ExactSubstrate):
         """Begin a batch: devices are as they are by now."""
         if self.clock.passes:
             self.clock.opened(samples)
+            self.passing.opened()
             for array in self._arrays.values():
                 array.catch_up()
 
@@ -203,6 +207,11 @@ class ChipSubstrate(ExactSubstrate):
         """Let a sweep pass."""
         if self.clock.passes:
             self.passing.swept(groups, reads, dt, self._lines)
+
+    def drove(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
+        """Let the read of what drives the free state pass."""
+        if self.clock.passes:
+            self.passing.drove(groups, reads, dt, self._lines)
 
     def held(self, phases: int, zeros: int) -> None:
         """Hold the states of phases, and those of the free phase for an auto-zero, as often as the read-out does."""

@@ -43,7 +43,6 @@ def test_isaac_sends_eight_bits_in_eight_cycles():
     assert made.timing.integration == near(8 * 100e-9)
 
 
-@pytest.mark.xfail(strict=True, reason="timing.integration of the preset has a step for each bit, not for each pulse")
 def test_rram_takes_the_time_of_the_papers_pulses():
     """Two phases of 15 and 7 steps of .27 us, 8 and 4 steps of .30 us, .30 us each, as the component is validated."""
     made = presets.load("wan_2022_reram")
@@ -56,7 +55,6 @@ def test_rram_takes_the_time_of_the_papers_pulses():
     assert latency.product(Constants(made), (256, 128), "forward") == near(want, rel=0.1)
 
 
-@pytest.mark.xfail(strict=True, reason="timing.row of the preset has 256 cells, a row of pairs has 512")
 def test_rram_writes_a_core_cell_by_cell():
     """65,536 cells of 8.5 us, one behind the other."""
     made = presets.load("wan_2022_reram")
