@@ -27,6 +27,7 @@ CHIPS: dict[str, dict[str, object]] = {
     "inputs read again": {"crossbar.hold_input": False},
     "slices": {"crossbar.slices": 2, "crossbar.slice_bits": 2, "device.levels": 4},
     "continuous time": {"timing.tau": 1e-6},
+    "digits, slowly": {"dac.bits": 7, "dac.digit_bits": 2, "dac.sign": "signed", "timing.tau": 1e-6},
     "even cuts": {"crossbar.rows": 5, "crossbar.columns": 5, "adc.columns": 64},
     "increments": {"nudged.drive": "increments", "dac.bits": 6, "adc.bits": 8},
     "paths in turn": {
@@ -38,6 +39,10 @@ CHIPS: dict[str, dict[str, object]] = {
     "increments and inputs": {"nudged.drive": "increments", "crossbar.hold_input": False},
     "mean of sweeps": {"nudged.mean_sweeps": 2},
     "digits": {"dac.bits": 7, "dac.digit_bits": 2, "dac.sign": "signed"},
+    "digits whose sign is found": {"dac.bits": 7, "dac.digit_bits": 2, "dac.sign": "auto"},
+    "digits of increments": {
+        "dac.bits": 7, "dac.digit_bits": 2, "dac.sign": "auto", "nudged.drive": "increments", "adc.bits": 8,
+    },
 }
 
 
