@@ -2,8 +2,10 @@
 
     product         d (t_dac + t_int + n t_adc) + t_dig        n = min(lines, columns of one ADC) conversions in turn,
                                                                for each of d digits of the code
-    step of a layer the longest of its products; dt tau where it settles in continuous time
-    sweep           synchronous: the longest step; layer by layer: the sum over the groups of the longest of each
+    step of a layer the longest of its products; in continuous time dt times the smallest tau of all layers, in which
+                    a layer of time constant tau goes min(tau)/tau dt of the way to where its drive wants it
+    sweep           synchronous: the longest step; layer by layer: the sum over the groups of the longest of each, as
+                    of layers that stand still in turn, which those of continuous time do not
     input           rows of the clamped input that a sample sends through an array, one after the other
     classification  input + sweeps of the free phase
     sample          input + all sweeps of all phases + a hold for each phase that is held
@@ -52,6 +54,11 @@ def product(timing: Timing, shared: int = 1, lines: int | None = None, digits: i
 def time_constant(timing: Timing, layer: str) -> float | None:
     """Return the time constant of a layer that settles in continuous time, or None."""
     return timing.tau.get(layer) if isinstance(timing.tau, Mapping) else timing.tau
+
+
+def fastest(timing: Timing) -> float | None:
+    """Return the smallest time constant of a chip that settles in continuous time, or None."""
+    return min(timing.tau.values()) if isinstance(timing.tau, Mapping) else timing.tau
 
 
 def pace(timing: Timing, layer: str) -> float:

@@ -135,9 +135,9 @@ class CountedWeights(PairedWeights):
             digits, sent = self.digits(way, increments), self.sent(way, increments)
             bits[0] = bits[0] if digits == 1 else self.converters.dac.digit_bits
             for what, each, resolution in zip(KINDS, self.work(way, increments), (*bits, None), strict=True):
-                found.add(self.name, f"{what} {way}", number * each, self.shape, resolution, done.phase, sent)
+                found.add(self.name, f"{what} {way}", number * each, self.shape, resolution, done.phase, sent, done.span)
             for what, each in (("read", self.devices.count), ("activation", self.arrays)):
-                found.add(self.name, f"{what} {way}", number * digits * each, self.shape, None, done.phase, sent)
+                found.add(self.name, f"{what} {way}", number * digits * each, self.shape, None, done.phase, sent, done.span)
         if self.other is not None:
             found.join(self.other.performed())
         return found

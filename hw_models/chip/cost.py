@@ -96,6 +96,9 @@ class Cost(Part):
     """Events: an update of a neuron that sends one."""
     state_energy: Known | None = at("bill", "pJ", None)
     """Memory of one state, written and read, for a neuron in one step."""
+    hold_energy: Known | None = at("bill", "pJ", None)
+    """Holding a state of one phase for the update: C V^2/2 of the capacitor of a sample-and-hold charged to V (1 pF at
+    1 V takes 0.5 pJ), and what its amplifier takes."""
     synapse_energy: Known | None = at("bill", "pJ", None)
     """Events: one at one synapse."""
     spike_energy: Known | None = at("bill", "pJ", None)
@@ -127,6 +130,9 @@ class Cost(Part):
     """Pulses: between the phases of an input, where ``timing.dac`` is not set."""
     product_time: Known | None = at("bill", "s", None)
     """A whole product, where ``timing`` says none of its durations."""
+    sampling_time: Positive | None = at("bill", "s", None)
+    """In continuous time (``timing.tau``): from one conversion to the next of the converters within the loop, and of all
+    that is digital in it. Unset, a bill names these as left out; an exact converter (no bits) is none."""
     synapse_time: Known | None = at("bill", "s", None)
     """Events: one at one synapse of a core, one behind the other."""
     cores: Count = at("bill", "cores", 1)

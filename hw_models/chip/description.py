@@ -385,9 +385,9 @@ class Chip(Part):
             self.idle(f"with timing.adc or {differing}", "adc.columns")
         wired = self.wires.r_word > 0 or self.wires.r_bit > 0
         priced = self.cost != Cost()
-        read = self.heat.noise > 0 or (priced and self.timing.integration > 0)
+        read = self.heat.noise > 0 or (priced and (self.timing.integration > 0 or self.timing.tau is not None))
         if device.iv != "sinh" and not read:
-            where = "with device.iv sinh, or with timing.integration and a temperature or constants of cost"
+            where = "with device.iv sinh, or with timing.integration or tau and a temperature or constants of cost"
             self.idle(where, "device.read_voltage")
         if device.iv == "linear":
             if not priced:
@@ -400,6 +400,8 @@ class Chip(Part):
             where = "dac.encoding amplitude and digits of more than a bit, or behind wires"
             names = ("iv", "iv_voltage", "iv_cubic", *(() if read else ("read_voltage",)))
             self.idle(f"with {where}", *(f"device.{name}" for name in names))
+        if self.timing.tau is None:
+            self.idle("in continuous time, with timing.tau", "cost.sampling_time")
         if dac.encoding != "pulses":
             self.idle("with dac.encoding pulses", "cost.phase_bits", "cost.phase_step")
         if dac.encoding not in ("pulses", "serial"):

@@ -58,9 +58,10 @@ class Timing(Part):
     copies: Count = at("step", "chips", 1)
     """Copies of the chip that work on the samples of a batch side by side; all hold the same devices here."""
     tau: Constants | None = at("step", "s", None)
-    """Time constant of neurons that settle in continuous time, or of each layer by its name. A sweep then takes its
-    share dt of it, whatever products take, and a phase is read after as many sweeps as the schedule says, settled or
-    not. Unset, layers are computed product by product."""
+    """Time constant of neurons that settle in continuous time, or of each layer by its name. A sweep then takes dt of
+    the smallest, whatever products take, a slower layer moves by its share of that, and a phase is read after as many
+    sweeps as the schedule says, settled or not: settling.order synchronous, settling.dt 0.1 or less. Currents flow all
+    the time. Unset, layers are computed product by product."""
 
     @property
     def passes(self) -> bool:

@@ -11,10 +11,12 @@ from hw_models.cost.constants import OWN, Constants
 from hw_models.cost.formulas import FORMULAS, PARTS
 from hw_models.errors import ChipError
 from hw_models.reading import Page
-from hw_models.tally import Tally
+from hw_models.tally import Tally, Work
 
 BEYOND = ("board", "off-chip word vectors", "buffers", "control between cores")
 """What no formula counts."""
+CONVERTERS = ("dac", "adc", "conversion")
+"""First words of operations of a converter."""
 
 
 @dataclass(frozen=True)
@@ -141,12 +143,17 @@ def price(
         for formula in FORMULAS.values():
             if kind not in formula.counts or not count or formula.covered(done, constants):
                 continue
-            joule = formula.energy(done, count, constants)
-            if joule is not None:
+            if done.span and kind in CONVERTERS and done.bits is None:
+                continue  # an analog loop has none
+            joule, called = formula.energy(done, count, constants), _called(formula.called, kind, done.bits)
+            often = 1.0 if formula.flows(constants) else _sampled(done, constants)
+            if joule and often is None:
+                missing[f"{called} in continuous time, without cost.sampling_time"] = None
+            elif joule is not None:
                 place = formula.name, done.part, done.phase
-                found[place] = found.get(place, 0.0) + joule / number
+                found[place] = found.get(place, 0.0) + joule * (often or 0.0) / number
             elif not formula.extra:
-                missing[_called(formula.called, kind, done.bits)] = None
+                missing[called] = None
     kinds = {done.operation.split()[0] for done, count in tally.rows() if count}
     if constants.meter and "read" in kinds and constants.meter not in kinds:
         missing["currents through the devices, which were not metered"] = None
@@ -169,9 +176,15 @@ def check(constants: Constants) -> None:
         raise ChipError(f"chip '{constants.chip.name}' has no constants of cost: {cure}; 'neuroep chips --components'")
 
 
+def _sampled(done: Work, constants: Constants) -> float | None:
+    """Return how often the chip does what was done once: as often as a loop is sampled in continuous time, else 1."""
+    each = constants.value("sampling_time")
+    return 1.0 if not done.span else None if each is None else done.span / each
+
+
 def _called(name: str, kind: str, bits: int | None) -> str:
     """Return how what is left out is named, with its resolution where one is asked for."""
-    if kind not in ("dac", "adc", "conversion"):
+    if kind not in CONVERTERS:
         return name
     return f"{name} of {bits} bits" if bits is not None else f"{name} without a resolution"
 

@@ -206,7 +206,7 @@ def stages(network: Network, schedule: Schedule, counted: Tally) -> Stages:
         for name in group:
             patterns = f"{name} patterns"
             if patterns in parts:
-                groups += [(Step(name, ((patterns, way),)),) for way in ("forward", "transposed")]
+                groups += [(Step(name, ((patterns, way),), within=True),) for way in ("forward", "transposed")]
     return Stages(tuple(inputs), tuple(groups), schedule.dt)
 
 

@@ -41,7 +41,7 @@ class Passing:
         self.chip, self.clock = chip, clock
         self.holds_input = chip.crossbar.hold_input
         self.shared, self.digits = chip.adc.columns, serial.digits(chip.dac, chip.dac.sign == "unsigned")
-        self.repeats = chip.crossbar.repeats
+        self.repeats, self.fastest = chip.crossbar.repeats, durations.fastest(chip.timing)
         self._entering = 0.0
         self._sweeps: dict[tuple[Groups, float], float] = {}
         self.phases: list[tuple[Number | float, float]] = []
