@@ -1,4 +1,4 @@
-"""Measure what differs between the phases, and noise, do to learning and what their cures leave: docs/between_phases.md.
+"""Measure what faults between the phases and noise do to learning, and what cures leave: docs/between_phases.md.
 
     python docs/between_phases.py rows rows.jsonl [WORDS]            # the tables; WORDS: only faults named so
     python docs/between_phases.py write rows.jsonl docs              # into the page
@@ -36,6 +36,7 @@ ROWS = Path(__file__).with_suffix(".toml")
 EPOCHS, HALF, BATCHES, SEEDS = 6, 3, 12, (1, 0)
 SAMPLES = 2000
 """Of an epoch."""
+COUNTED = ("settle_steps", "holds", "state_conversions")
 CHIPS = (None, 2, 3, 4, 5)
 """Seeds of chips, the first as the command has it without one: the training's."""
 WIDE = ("--chip.crossbar.weight_headroom", "10")
@@ -106,7 +107,7 @@ def trained(seed: int, settings: Sequence[str]) -> dict[str, float]:
     words = ["--training.epochs", str(EPOCHS), "--training.seed", str(seed), *settings]
     with tempfile.TemporaryDirectory() as folder:
         record = neuroep.train(CONFIG, Path(folder) / "run", overrides=words, progress=False, diagnose=False)
-    counted = {name: record["counters"][name] / SAMPLES for name in ("settle_steps", "holds", "state_conversions")}
+    counted = {name: record["counters"].get(name, 0) / SAMPLES for name in COUNTED}
     return {"accuracy": 100 * record["evaluate"]["test"]["accuracy"], **counted}
 
 

@@ -122,7 +122,8 @@ class CountedWeights(PairedWeights):
         """Return all it did as a cost model asks for it: by direction, shape, bits and phase.
 
         Of each direction ``"dac forward"``, ``"adc forward"``, ``"addition forward"``, ``"read forward"``, the reads of
-        single devices, and ``"activation forward"``; ``"write"``, and readings at the stop as in :data:`COUNTERS`.
+        single devices, ``"activation forward"``, and ``"product forward"``, one for all digits of a code; ``"write"``,
+        and readings at the stop as in :data:`COUNTERS`.
         """
         found = Tally()
         for done, number in self.tally.rows():
@@ -138,6 +139,7 @@ class CountedWeights(PairedWeights):
                 found.add(self.name, f"{what} {way}", number * each, self.shape, resolution, done.phase, sent, done.span)
             for what, each in (("read", self.devices.count), ("activation", self.arrays)):
                 found.add(self.name, f"{what} {way}", number * digits * each, self.shape, None, done.phase, sent, done.span)
+            found.add(self.name, f"product {way}", number, self.shape, None, done.phase, None, done.span)
         if self.other is not None:
             found.join(self.other.performed())
         return found

@@ -65,7 +65,7 @@ class StoredWeights:
         self.carried = Carried(self.noise, self.dtype)
         self.by_device = DeviceNoise(self.noise, self.traps)
         self.tiles = Tiles(self.devices, self.noise, self.traps)
-        noisy, fixed = self.device.noisy or self.devices.heat.noise > 0, self.layout.weight_range is not None
+        noisy, fixed = self.device.noisy or self.devices.heat.noise > 0, self.layout.cuts
         wears = self.device.leak > 0 or self.device.disturb > 0
         self.shifts = self.device.phase_drift != 0 or self.device.nudge_shift != 0
         physical = self.devices.writes or self.devices.bends or self.device.ages or noisy or fixed
@@ -99,7 +99,7 @@ class StoredWeights:
         largest = self._largest("weights", weight)
         if np.isnan(self.weight_range) or self.layout.follow_weights:
             bar = self.layout
-            full = bar.weight_range or bar.weight_headroom * largest or 1.0
+            full = bar.weight_range or bar.weight_headroom * self._widest(weight, largest) or 1.0
             if not full <= self._most:
                 what = f"weight_headroom times the largest weight is {full:g}"
                 raise ChipError(f"{self.name}: {what}, beyond {self.dtype}")
@@ -127,6 +127,14 @@ class StoredWeights:
         if self._seen is not None:
             self._seen[:] = self._held
         self.refresh()
+
+    def _widest(self, weight: Array, largest: float) -> float:
+        """Return the largest weight that the range goes by: of all, or so many times their root mean square."""
+        clip = self.layout.weight_clip
+        if clip is None or not largest:
+            return largest
+        share = np.divide(weight, largest, dtype=np.float64)
+        return largest * min(1.0, clip * float(np.sqrt(np.mean(np.square(share)))))
 
     def _write_moved(self, weight: Array) -> None:
         """Write the weights that are to move by more than the threshold since they were, the first time all."""

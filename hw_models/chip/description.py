@@ -196,7 +196,7 @@ class Chip(Part):
         faults = device.levels is not None or device.stuck_low or device.stuck_high or bar.slices > 1
         converts = self.dac.acts or self.adc.acts or self.transposed.bends
         moves = self.shifts or device.leak or device.disturb
-        exact = not (in_us or by_share or faults or bar.weight_range or converts or moves)
+        exact = not (in_us or by_share or faults or bar.cuts or converts or moves)
         return frozenset(found | ({"crossbar.weight_headroom"} if exact else set()))
 
     @property

@@ -28,8 +28,8 @@ class Neuron(Part):
     time_constant: Annotated[float, Field(ge=1, le=1e6, allow_inf_nan=False)] = at("step", "steps", 1.0)
     """Steps in which a state relaxes: s <- s + (dt/time_constant) (grad G*(u) - s)."""
     nudge_mismatch: Annotated[float, Field(ge=-0.3, le=0.3)] = at("step", "beta", 0.0)
-    """Relative error of the nudge: one of positive sign is (1 + nudge_mismatch) times what it should be, one of negative
-    sign (1 - nudge_mismatch) times. The update knows nothing of it."""
+    """Relative error of the nudge: one of positive sign is 1 + nudge_mismatch times what it should be, one of negative
+    sign 1 - nudge_mismatch times. The update knows nothing of it."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -83,9 +83,9 @@ class Readout(Converter):
     """Difference: rate at which a held state decays towards 0 while a later phase settles, exp(-hold_droop phases):
     the time of a nudged phase over the time constant R C of the holder."""
     hold_time: Positive | None = at("update", "s", None)
-    """Difference: time constant R C of the leak of a holder, in place of hold_droop on a chip with a clock: a held state
-    decays by exp(-t/hold_time) over the time t that later phases take until both are read, so that whatever makes a
-    phase longer makes it worse."""
+    """Difference: time constant R C of the leak of a holder, in place of hold_droop on a chip with a clock: a held
+    state decays by exp(-t/hold_time) over the time t that later phases take until both are read, so that whatever makes
+    a phase longer makes it worse."""
     holds: Annotated[int, Field(ge=1, le=4096)] = at("update", "1", 1)
     """How often a state, or the difference of two, is held and converted; the mean is used, and each one paid."""
     chopping: Literal["off", "batch", "sample"] = at("update", default="off")

@@ -18,7 +18,7 @@ from hw_models import durations
 from hw_models.chip import Chip, Timing
 from hw_models.cost.coding import sending
 from hw_models.cost.constants import Constants
-from hw_models.tally import OTHER_PATH, Tally, Work
+from hw_models.tally import OTHER_PATH, Tally
 
 
 def timing(constants: Constants, sent: int | None = None) -> Timing:
@@ -122,26 +122,26 @@ def phases(tally: Tally, constants: Constants, network: Stages, names: Sequence[
 
 
 def _reads(tally: Tally, constants: Constants, name: str, way: str, phase: str) -> tuple[float, float]:
-    """Return how often an array was read, or that of the other path in its stead, and the seconds that took; synapses
-    of a core take events in turn."""
-    number, seconds, names = 0.0, 0.0, (name, f"{name}{OTHER_PATH}")
+    """Return how often an array was read, or that of the other path in its stead, and the seconds that took.
+
+    Each digit of a code takes the lines and the converters, the last one goes on digitally. Of a tally that knows no
+    products digits are those of the chip's signed codes. Synapses of a core take events in turn.
+    """
+    products = digits = seconds = 0.0
+    names, digital, dac = (name, f"{name}{OTHER_PATH}"), timing(constants).digital, constants.chip.dac
     for done, count in tally.rows():
         if done.part not in names or done.phase != phase or not count:
             continue
         if done.operation == f"activation {way}":
             reads = count / arrays(constants.chip, done.shape)
-            number, seconds = number + reads, seconds + reads * _digit(constants, done, way)
+            each = product(constants, done.shape, way, done.sent) - digital
+            digits, seconds = digits + reads, seconds + reads * each
+        elif done.operation == f"product {way}":
+            products += count
         elif done.operation == f"synaptic {way}":
             seconds += count * (constants.value("synapse_time") or 0.0) / (constants.value("cores") or 1)
-    return number, seconds
-
-
-def _digit(constants: Constants, done: Work, way: str) -> float:
-    """Return the seconds of one digit of a product, of which each is an activation and the last goes on digitally; of
-    codes whose sign is found by calibration, those with a sign."""
-    dac = constants.chip.dac
-    digits = dac.digits(dac.sign == "unsigned")
-    return product(constants, done.shape, way, done.sent) - timing(constants).digital * (1 - 1 / digits)
+    products = products or digits / dac.digits(dac.sign == "unsigned")
+    return products, seconds + products * digital
 
 
 def _moves(tally: Tally, constants: Constants, step: Step, phase: str, dt: float) -> float:

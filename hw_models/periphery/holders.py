@@ -6,20 +6,20 @@ read. Chopping swaps the two holders of all neurons, alike in all pairs of phase
 order, and those without a nudge, meet the very holders whose faults they take away. With s the state of a phase, H its
 holder and n the number of phases for which it waits:
 
-    k = (1 + gain_H) exp(-hold_droop n) s + offset_H + hold_noise z         or exp(-t/hold_time), t the time it waits
+    k = (1 + gain_H) exp(-hold_droop n) s + offset_H + hold_noise z         or exp(-t/hold_time), t its wait
     gain_H = hold_gain z_H,   offset_H = hold_offset z'_H        drawn once for every neuron and holder
     z                                                            drawn at every hold
 
-so that difference d and mean m of two phases become, with e = (1 + gain) exp(-hold_droop n) - 1 (or so with t),
+so that difference d and mean m of two phases become, with e = (1 + gain) exp(-hold_droop n) - 1, or so with t,
 
     d -> d (1 + (e+ + e-)/2) + m (e+ - e-)   + offset+ - offset-     + hold_noise (z+ - z-)
     m -> m (1 + (e+ + e-)/2) + d (e+ - e-)/4 + (offset+ + offset-)/2 + hold_noise (z+ + z-)/2
 
 The states are differenced before their errors are added, as in :mod:`neuroep.learning.contrast`. A droop is a leak of
-the capacitor, hold_droop = (time of a nudged phase)/(R C), hold_time = R C; kT/C noise has hold_noise = sqrt(kT/C) over the voltage of a
-state of 1. An attention layer that shows all its tokens has two holders for each of their components. One that shows
-their sum has them behind the sum, which the next synapse sees, and another two for each component of a token, through
-which its tokens are read one after the other, both phases of one before the next.
+the capacitor, hold_droop = (time of a nudged phase)/(R C), hold_time = R C; kT/C noise has hold_noise = sqrt(kT/C) over
+the voltage of a state of 1. An attention layer that shows all its tokens has two holders for each of their components.
+One that shows their sum has them behind the sum, which the next synapse sees, and another two for each component of a
+token, through which its tokens are read one after the other, both phases of one before the next.
 
 Source: Johns and Martin, Analog Integrated Circuit Design, 1997, chapter 8 (pedestal, droop, kT/C of a track-and-hold);
 Enz and Temes, Proc. IEEE 84:1584, 1996 (auto-zero, chopping).

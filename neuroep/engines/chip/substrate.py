@@ -24,7 +24,7 @@ from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
 from neuroep.engines.chip.attention import AnalogAttention, DigitalAttention, DigitisedAttention, ExplicitAttention
 from neuroep.engines.chip.increments import CrossbarIncrements
 from neuroep.engines.chip.neurons import ChipNeurons
-from neuroep.engines.chip.passing import Lines, Passing
+from neuroep.engines.chip.passing import Passing
 from neuroep.engines.chip.readout import LayerHolders, SynapseReadout
 from neuroep.engines.numba.attention import Tokens
 from neuroep.engines.numba.substrate import ExactSubstrate, Setting
@@ -54,7 +54,7 @@ class ChipSubstrate(ExactSubstrate):
         self.redraws, self.shifts, self.level = chip.redraws, chip.shifts, chip.level
         self.holds_input = chip.crossbar.hold_input
         self.turns = self.shifts or chip.readout.hold_time is not None
-        self.turns |= chip.nudged.increments and not self.holds_input
+        self.turns |= chip.nudged.increments and (not self.holds_input or chip.dac.digit_bits is not None)
         self.time_constant = chip.neuron.time_constant
         self._arrays: dict[str, CrossbarArray | EventDrivenArray] = {}
         self._crossbars: dict[str, CrossbarArray] = {}
@@ -62,7 +62,7 @@ class ChipSubstrate(ExactSubstrate):
         self._holders: dict[str, LayerHolders] = {}
         self._others: dict[str, Part] = {}
         self._calibrated = False
-        self.clock, self._lines = setting.clock, Lines()
+        self.clock = setting.clock
         self.passing = Passing(chip, self.clock)
         self.averages = chip.nudged.mean_sweeps
         if chip.nudged.increments:
@@ -83,7 +83,7 @@ class ChipSubstrate(ExactSubstrate):
             chip = self.chip if sends_back else self._one_way
             made = self._crossbars[name] = CrossbarArray(name, weight, bias, chip, self.setting)
             made.assume(nonnegative)
-        self._arrays[name], self._lines[name] = made, made.lines
+        self._arrays[name] = made
         for end, sign in zip(ENDS, nonnegative, strict=True) if self.chip.readout.measures else ():
             how = (name, end, self.setting.tally(), weight.shape[ENDS.index(end)])
             read_out = SynapseReadout(self.chip.readout, self.setting.seed, *how)
@@ -206,17 +206,17 @@ class ChipSubstrate(ExactSubstrate):
     def entered(self, projections: Sequence[str], rows: float) -> None:
         """Read the clamped input."""
         if self.clock.passes:
-            self.passing.entered(projections, rows, self._lines)
+            self.passing.entered(projections, rows, self._arrays)
 
     def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
         """Let a sweep pass."""
         if self.clock.passes:
-            self.passing.swept(groups, reads, dt, self._lines)
+            self.passing.swept(groups, reads, dt, self._arrays)
 
     def drove(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
         """Let the read of what drives the free state pass."""
         if self.clock.passes:
-            self.passing.drove(groups, reads, dt, self._lines)
+            self.passing.drove(groups, reads, dt, self._arrays)
 
     def held(self, phases: int, zeros: int) -> None:
         """Hold the states of phases, and those of the free phase for an auto-zero, as often as the read-out does."""

@@ -67,6 +67,7 @@ IN_VAIN = [
     {"device": {"pulse": {"a_up": 0.1}}},
     {"device": {"pulse": {"gamma_up_spread": 0.1}}},
     {"crossbar": {"weight_range": 1.0, "weight_headroom": 2.0}},
+    {"crossbar": {"weight_range": 1.0, "weight_clip": 2.0}},
     {"update": {"trains": "stochastic"}},
     {"update": {"granule": 0.1}},
     {"update": {"scheme": "pulsed", "reprogram_every": 2}},

@@ -30,6 +30,10 @@ CHIPS: dict[str, dict[str, object]] = {
     "patterns in continuous time": {
         "timing.tau": 1e-6, "attention.kind": "analog", "cost.sampling_time": 1e-6, "dac.bits": 6, "adc.bits": 8,
     },
+    "digits, slowly": {
+        "dac.bits": 7, "dac.digit_bits": 2, "dac.sign": "signed", "timing.tau": 1e-6, "cost.sampling_time": 1e-6,
+        "adc.bits": 8,
+    },
     "even cuts": {"crossbar.rows": 5, "crossbar.columns": 5, "adc.columns": 64},
     "increments": {"nudged.drive": "increments", "dac.bits": 6, "adc.bits": 8},
     "paths in turn": {
@@ -42,6 +46,10 @@ CHIPS: dict[str, dict[str, object]] = {
     "increments and inputs": {"nudged.drive": "increments", "crossbar.hold_input": False},
     "mean of sweeps": {"nudged.mean_sweeps": 2},
     "digits": {"dac.bits": 7, "dac.digit_bits": 2, "dac.sign": "signed"},
+    "digits whose sign is found": {"dac.bits": 7, "dac.digit_bits": 2, "dac.sign": "auto"},
+    "digits of increments": {
+        "dac.bits": 7, "dac.digit_bits": 2, "dac.sign": "auto", "nudged.drive": "increments", "adc.bits": 8,
+    },
 }
 
 

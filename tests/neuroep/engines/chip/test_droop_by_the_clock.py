@@ -25,18 +25,18 @@ LEAKS = HELD | TIMES | {"readout.hold_time": 2e-4}
 class Capacitors:
     """What capacitors show that leak while the phases behind theirs settle, second by second."""
 
-    def __init__(self, steps: int, increments: bool) -> None:
-        self.steps, self.increments = steps, increments
+    def __init__(self, steps: int, increments: bool, holds: int) -> None:
+        self.steps, self.increments, self.hold = steps, increments, holds * HOLD
 
     def waited(self, mine: int, later: int) -> float:
         """Return for how long a state waits: through phases and holds up to that of the later one [s]."""
-        now, ends = HOLD, {0: HOLD}
+        now, ends = self.hold, {0: self.hold}
         if self.increments:
             now += SWEEP
         for number in range(1, max(mine, later) + 1):
             for _ in range(self.steps):
                 now += SWEEP
-            now += HOLD
+            now += self.hold
             ends[number] = now
         return ends[max(mine, later)] - ends[mine]
 
@@ -58,18 +58,22 @@ class Capacitors:
     [("centred", 2, order) for order in ("fixed", "batch", "sample", "mirrored")]
     + [("positive", 2, "fixed"), ("positive", 2, "mirrored"), ("centred", 4, "fixed"), ("centred", 4, "mirrored")],
 )
-@pytest.mark.parametrize("more", [{}, {"nudged.drive": "increments"}, {"device.phase_drift": 1e-3}], ids=str)
+@pytest.mark.parametrize(
+    "more", [{}, {"nudged.drive": "increments"}, {"device.phase_drift": 1e-3}, {"readout.holds": 3}], ids=str
+)
 @pytest.mark.parametrize("zero", [False, True])
 def test_states_droop_for_as_long_as_the_clock_says(monkeypatch, zero, more, kind, points, order):
     """In every order of phases, those of increments too, whose drives are read before any nudged phase is held."""
     chip = LEAKS | {"readout.hold_offset": 0.03, "readout.hold_gain": 0.05} | more
+    chip |= {"readout.hold_noise": 1e-13} if "readout.holds" in more else {}
     engine, estimator, batch = opened(chip | ({"readout.auto_zero": "sample"} if zero else {}))
     estimator = replace(estimator, kind=kind, order=order, points=points, beta=0.25, null=kind == "centred")
+    holds = more.get("readout.holds", 1)
     for step in (0, 1):
         phases = estimator.settle(engine, batch.keyed("train", step), step)
         steps = {settled.steps for settled in phases.settled}
         assert len(steps) == 1
-        monkeypatch.setattr(together, "held", Capacitors(steps.pop(), "nudged.drive" in more).held)
+        monkeypatch.setattr(together, "held", Capacitors(steps.pop(), "nudged.drive" in more, holds).held)
         wanted = together.by_hand(engine, estimator, phases, step, zero)
         pairs = estimators.pairs(estimator.formula(step), estimator.beta, phases)
         found = engine.gradient(engine.contrasts(phases.clamped, pairs))
@@ -77,7 +81,9 @@ def test_states_droop_for_as_long_as_the_clock_says(monkeypatch, zero, more, kin
             np.testing.assert_allclose(found[f"{name}.weight"], exact, atol=1e-10 + 1e-9 * np.abs(exact).max())
 
 
-@pytest.mark.parametrize("longer", [{"sweeps": 4}, {"timing.integration": 1.1e-6}, {"adc.columns": 3, "timing.adc": 1e-6}])
+@pytest.mark.parametrize(
+    "longer", [{"sweeps": 4}, {"timing.integration": 1.1e-6}, {"adc.columns": 3, "timing.adc": 1e-6}], ids=str
+)
 def test_whatever_makes_a_phase_longer_makes_it_worse(longer):
     """More sweeps, slower products, shared converters; a droop for each phase knows none of it."""
     sweeps = longer.get("sweeps", 1)

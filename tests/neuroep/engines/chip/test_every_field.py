@@ -54,6 +54,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "crossbar.slice_bits": ({"crossbar.slices": 2, "crossbar.slice_bits": 3}, 2),
     "crossbar.weight_range": ({"device.levels": 16}, 2.0),
     "crossbar.weight_headroom": ({"device.levels": 16}, 2.0),
+    "crossbar.weight_clip": ({}, 1.0),
     "crossbar.repeats": ({"device.read_noise": 0.1}, 3),
     "crossbar.follow_weights": ({"device.levels": 16}, True),
     "crossbar.hold_input": ({"device.read_noise": 0.1}, False),

@@ -147,6 +147,7 @@ VALUES: dict[str, Any] = {
     "crossbar.slice_bits": 2,
     "crossbar.weight_range": 0.2,
     "crossbar.weight_headroom": 3.0,
+    "crossbar.weight_clip": 0.9,
     "crossbar.hold_input": False,
     "crossbar.exact_noise": True,
     "device.g_min": 5.0,
@@ -288,6 +289,7 @@ CONFLICTS = (
     "analog attention units read states, use attention.kind = 'digital'",
     "by histories of their own, set",
     "needs 'digital' to write both",
+    "or by its time constant",  # of a droop
 )
 """Ends of lines that say what cannot be, beside those that say where a field acts."""
 SETTINGS = {"engine.dtype": "float64"}

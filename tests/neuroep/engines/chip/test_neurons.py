@@ -10,8 +10,8 @@ from neuroep.engines.chip.neurons import ChipNeurons
 from neuroep.engines.numba.neurons import ExactNeurons
 from neuroep.engines.numba.substrate import Setting
 from neuroep.engines.schedule import Schedule
-from neuroep.errors import ConfigError
 from neuroep.engines.workers import Workers
+from neuroep.errors import ConfigError
 from neuroep.learning.optimisers import SGD
 from neuroep.network import DenseLayer
 from neuroep.network.potentials import HardSigmoid, Linear, Tanh
@@ -205,6 +205,7 @@ def test_a_nudge_of_positive_sign_is_stronger_by_its_mismatch_and_one_of_negativ
 
 
 def test_a_nudge_that_its_mismatch_makes_too_negative_is_refused():
-    with pytest.raises(ConfigError, match=r"neuron.nudge_mismatch = -0.3: makes beta = -1.6 -2.08, which must exceed -2"):
+    told = r"neuron.nudge_mismatch = -0.3: makes beta = -1.6 -2.08, which must exceed -2"
+    with pytest.raises(ConfigError, match=told):
         nudged(-1.6, "layerwise", nudge_mismatch=-0.3)
     nudged(-1.6, "layerwise", nudge_mismatch=0.3)
