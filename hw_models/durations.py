@@ -10,7 +10,7 @@
     classification  input + sweeps of the free phase
     sample          input + all sweeps of all phases + a hold for each phase that is held
     update          pulses: slots x t_p, those of all trains, or of the tile that takes most, whose inputs take turns;
-                    reprogramming: rows of a tile x iterations x t_row
+                    reprogramming: rows of a tile x t_row, which has all iterations of verification in it
     batch           ceil(samples / copies) x sample + update
 
 Sources: latency as in Shafiee et al., ISCA 2016, and Le Gallo et al., Nat. Electron. 6:680, 2023 (conversion in turn);
@@ -105,12 +105,9 @@ def trains(timing: Timing, length: int, number: int = 1) -> float:
     return number * length * timing.pulse
 
 
-def reprogramming(timing: Timing, rows: int, iterations: float = 1.0) -> float:
-    """Return the seconds of writing an array anew, whose tiles have so many rows; tiles side by side.
-
-    ``iterations`` counts beyond those that ``timing.row`` has in it.
-    """
-    return rows * iterations * timing.row
+def reprogramming(timing: Timing, rows: int) -> float:
+    """Return the seconds of writing an array anew, whose tiles have so many rows; tiles side by side."""
+    return rows * timing.row
 
 
 def classification(inputs: float, sweeps: int, each: float) -> float:

@@ -49,10 +49,12 @@ class Bill:
     """What was counted and has no constant, and what is not counted."""
     components: tuple[str, ...] = ()
     """Where constants come from, a line for each."""
+    priced: bool = True
+    """Whether anything has a price; durations alone make a bill of seconds."""
 
     @property
     def energy(self) -> float:
-        """[J]"""
+        """[J], 0 where nothing has a price."""
         return sum(item.energy for item in self.items)
 
     @property
@@ -92,7 +94,7 @@ class Bill:
         """Return plain values in SI units."""
         return {
             "per": self.per,
-            "energy": self.energy,
+            "energy": self.energy if self.priced else None,
             "latency": self.seconds,
             "area": self.square_metres,
             "by_part": self.by_part(),
@@ -132,7 +134,7 @@ def price(
     Raises
     ------
     ChipError
-        If the chip has no constants.
+        If the chip has neither constants nor durations.
     """
     constants = Constants(chip, conductance or {})
     check(constants)
@@ -160,18 +162,20 @@ def price(
     items = [Item(name, FORMULAS[name].part, part, phase, joule) for (name, part, phase), joule in found.items()]
     about = tuple(component.as_text() for component in constants.components)
     left = [*missing, *BEYOND, *(what for one in constants.components for what in one.leaves_out)]
-    return Bill(per, tuple(items), leaves_out=tuple(dict.fromkeys(left)), components=about + _own(constants))
+    left = left if constants.any else ["energy, without constants of cost"]
+    told = {"leaves_out": tuple(dict.fromkeys(left)), "components": about + _own(constants)}
+    return Bill(per, tuple(items), **told, priced=constants.any)
 
 
 def check(constants: Constants) -> None:
-    """Refuse a chip without any constant.
+    """Refuse a chip without any constant, and without durations.
 
     Raises
     ------
     ChipError
         With what could be set.
     """
-    if not constants.any:
+    if not constants.any and not constants.chip.timing.passes:
         cure = 'set cost.components = ["horowitz_2014_int8", ...], or constants such as cost.adc_energy'
         raise ChipError(f"chip '{constants.chip.name}' has no constants of cost: {cure}; 'neuroep chips --components'")
 

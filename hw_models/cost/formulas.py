@@ -16,7 +16,7 @@ their sums are metered while a chip reads (:mod:`hw_models.arrays.loads`); at pu
 
 In continuous time (``timing.tau``) a time step of dt seconds of the simulation is no operation of the chip: currents
 flow through its devices for dt, and converters and digital arithmetic within the loop work dt/t_s times, t_s =
-``cost.sampling_time``. What happens once a sample or phase, the clamped input and the read-out, is counted as elsewhere.
+``cost.sampling_time``. What happens once a sample or phase, as the clamped input and the read-out, is counted as ever.
 
 A formula whose constants are not known says so: its operations are then left out of the bill, and named.
 

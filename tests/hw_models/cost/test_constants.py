@@ -95,7 +95,8 @@ def everything() -> Tally:
     for operation in (
         "dac forward", "adc forward", "dac transposed", "adc transposed", "addition forward", "read forward",
         "square forward", "charge forward", "activation forward", "write", "pulse", "half", "slot", "conversion",
-        "synaptic forward", "event forward", "multiply-add logits", "multiply-add update", "softmax", "response", "hold",
+        "synaptic forward", "event forward", "multiply-add logits", "multiply-add update", "softmax", "response",
+        "hold",
     ):  # fmt: skip
         bits = 8 if operation.split()[0] in ("dac", "adc", "conversion") else None
         tally.add("a", operation, 1200, (6, 8), bits, phase="free")
