@@ -50,7 +50,7 @@ def _times(chip: Chip) -> Iterator[str]:
 def _physics(chip: Chip) -> Iterator[str]:
     kelvin, device = chip.temperature, chip.device
     if kelvin is not None and not COLD <= kelvin <= HOT:
-        yield f"temperature = {kelvin:g} K is {kelvin - ZERO:.4g} deg C: temperatures are in kelvin, 25 deg C is 298.15"
+        yield f"temperature = {kelvin:g} K is {kelvin - ZERO:.0f} deg C: temperatures are in kelvin, 25 deg C is 298.15"
     if device.g_max < LEAST:
         yield f"device.g_max = {device.g_max:g} uS: conductances are in microsiemens, 25e-6 S is 25"
     if device.read_voltage is not None and device.read_voltage > VOLTS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -94,4 +95,5 @@ def test_labels_say_more_than_a_qualifier_and_stay_short() -> None:
         said = meaning(field)
         lines = label(field).split("\n")
         assert lines[-1] == field and len(lines) <= 4 and max(map(len, lines[:-1]), default=0) <= 60
-        assert not said or len(" ".join(lines[:-1])) >= min(len(said.split(".")[0].split("(")[0].rstrip()), 40), field
+        text = " ".join(lines[:-1]).partition(" [")[0].rstrip()
+        assert not text.endswith(":") and (":" in text or ": " not in re.split(r"[.;(]\s?", said)[0]), field

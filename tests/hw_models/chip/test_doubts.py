@@ -22,7 +22,7 @@ def test_presets_raise_no_doubt(name):
     ({"timing": {"row": 1e5}}, "timing.row = 100000 s: "),
     ({"timing": {"tau": 1.0}}, "timing.tau = 1 s: time constants are in seconds"),
     ({"timing": {"tau": {"x": 1e-7, "y": 3.0}}}, "timing.tau.y = 3 s: "),
-    ({"temperature": 25.0, "timing": TIMED, "device": {"read_voltage": 0.2}}, "temperature = 25 K is -248.2 deg C: "),
+    ({"temperature": 25.0, "timing": TIMED, "device": {"read_voltage": 0.2}}, "temperature = 25 K is -248 deg C: "),
     ({"device": {"g_max": 25e-6}}, "device.g_max = 2.5e-05 uS: "),
     ({"timing": TIMED, "temperature": 300.0, "device": {"read_voltage": 200.0}}, "device.read_voltage = 200 V: "),
     ({"readout": {"hold_noise": 1.3}}, "readout.hold_noise = 1.3 is more than a whole state"),

@@ -210,7 +210,8 @@ def test_the_command_prints_tables_and_json(neuroep, tiny):
     assert "classification: energy " in found.out and "update:" not in found.out
     assert "legallo_2023_core" in neuroep("chips", "--components").out
     none = ("--chip.cost.components", "[]")
-    assert "has no constants of cost" in neuroep("cost", tiny, "--chip", "pcm", *none).line
+    assert "has no constants of cost" in neuroep("cost", tiny, "--chip", "ideal").line
+    assert "energy, without constants of cost" in neuroep("cost", tiny, "--chip", "pcm", *none).out, "but durations"
 
 
 def test_numbers_have_a_prefix_that_fits():
@@ -225,7 +226,7 @@ def test_costs_change_nothing_else():
     with_, without = opened(PRICED), opened(unpriced)
     one, other = (session.evaluate("test") for session in (with_, without))
     np.testing.assert_array_equal(one.predicted, other.predicted)
-    assert one.loss == other.loss and one.counters == other.counters and other.cost is None
+    assert one.loss == other.loss and one.counters == other.counters and not other.cost.priced
 
 
 def test_what_is_drawn_all_the_time_is_that_of_every_copy_and_of_both_paths():
