@@ -2,13 +2,15 @@
 
     product         d (t_dac + t_int + n t_adc) + t_dig        n = min(lines, columns of one ADC) conversions in turn,
                                                                for each of d digits of the code
-    step of a layer the longest of its products; dt tau where it settles in continuous time
-    sweep           synchronous: the longest step; layer by layer: the sum over the groups of the longest of each
+    step of a layer the longest of its products; in continuous time dt times the smallest tau of all layers, in which
+                    a layer of time constant tau goes min(tau)/tau dt of the way to where its drive wants it
+    sweep           synchronous: the longest step; layer by layer: the sum over the groups of the longest of each, as
+                    of layers that stand still in turn, which those of continuous time do not
     input           rows of the clamped input that a sample sends through an array, one after the other
     classification  input + sweeps of the free phase
     sample          input + all sweeps of all phases + a hold for each phase that is held
     update          pulses: slots x t_p, those of all trains, or of the tile that takes most, whose inputs take turns;
-                    reprogramming: rows of a tile x iterations x t_row
+                    reprogramming: rows of a tile x t_row, which has all iterations of verification in it
     batch           ceil(samples / copies) x sample + update
 
 Sources: latency as in Shafiee et al., ISCA 2016, and Le Gallo et al., Nat. Electron. 6:680, 2023 (conversion in turn);
@@ -52,6 +54,11 @@ def product(timing: Timing, shared: int = 1, lines: int | None = None, digits: i
 def time_constant(timing: Timing, layer: str) -> float | None:
     """Return the time constant of a layer that settles in continuous time, or None."""
     return timing.tau.get(layer) if isinstance(timing.tau, Mapping) else timing.tau
+
+
+def fastest(timing: Timing) -> float | None:
+    """Return the smallest time constant of a chip that settles in continuous time, or None."""
+    return min(timing.tau.values()) if isinstance(timing.tau, Mapping) else timing.tau
 
 
 def pace(timing: Timing, layer: str) -> float:
@@ -98,12 +105,9 @@ def trains(timing: Timing, length: int, number: int = 1) -> float:
     return number * length * timing.pulse
 
 
-def reprogramming(timing: Timing, rows: int, iterations: float = 1.0) -> float:
-    """Return the seconds of writing an array anew, whose tiles have so many rows; tiles side by side.
-
-    ``iterations`` counts beyond those that ``timing.row`` has in it.
-    """
-    return rows * iterations * timing.row
+def reprogramming(timing: Timing, rows: int) -> float:
+    """Return the seconds of writing an array anew, whose tiles have so many rows; tiles side by side."""
+    return rows * timing.row
 
 
 def classification(inputs: float, sweeps: int, each: float) -> float:

@@ -63,9 +63,12 @@ class Work(NamedTuple):
     sent: int | None = None
     """Of a read of a crossbar: bits of an input's code, or digit, that are sent; its sign is among them in two's
     complement alone. None where inputs are exact, and where nobody said."""
+    span: float = 0.0
+    """Of what is done while a chip settles in continuous time: seconds that this one stands for, a time step of the
+    simulation; 0 where it is an operation of the chip's own."""
 
 
-_Row = tuple[str, str, tuple[int, ...], int | None, str, int | None]
+_Row = tuple[str, str, tuple[int, ...], int | None, str, int | None, float]
 """The fields of :class:`Work`: a plain tuple is made in a tenth of the time."""
 
 
@@ -86,12 +89,14 @@ class CurrentPhase:
         Its strength, 0 in the free phase.
     rows : numpy.ndarray or None
         (rows,) the sample of each row of signals where a row is not a sample.
+    span : float
+        Seconds that what is done stands for, where a chip settles in continuous time; 0 elsewhere.
     """
 
     def __init__(self) -> None:
         self.name = self.metered = ""
         self.number: int | np.ndarray = 0
-        self.nudge = 0.0
+        self.nudge = self.span = 0.0
         self.rows: np.ndarray | None = None
 
     @contextmanager
@@ -120,6 +125,15 @@ class CurrentPhase:
             yield
         finally:
             self.number, self.nudge = before
+
+    @contextmanager
+    def lasting(self, seconds: float) -> Iterator[None]:
+        """Let what is done inside stand for so many seconds of continuous time."""
+        before, self.span = self.span, seconds
+        try:
+            yield
+        finally:
+            self.span = before
 
     @contextmanager
     def rows_of(self, samples: np.ndarray) -> Iterator[None]:
@@ -183,9 +197,11 @@ class Tally:
         bits: int | None = None,
         phase: str | None = None,
         sent: int | None = None,
+        span: float | None = None,
     ) -> None:
-        """Add that an operation happened so often; ``phase`` None takes the one that it is now."""
-        work = part, operation, shape, bits, self.now.name if phase is None else phase, sent
+        """Add that an operation happened so often; ``phase`` and ``span`` None take those that it is now."""
+        name, seconds = self.now.name if phase is None else phase, self.now.span if span is None else span
+        work = part, operation, shape, bits, name, sent, seconds
         self._numbers[work] = self._numbers.get(work, 0) + number
 
     def put(self, done: Work, number: int) -> None:
@@ -208,14 +224,14 @@ class Tally:
         rows = self._numbers.items()
         return sum(
             number
-            for (where, what, _, _, when, _), number in rows
+            for (where, what, _, _, when, *_), number in rows
             if what == operation and phase in (None, when) and part in (None, where)
         )
 
     def total(self, kind: str, phase: str | None = None) -> int:
         """Return how often operations happened whose first word this is: ``"adc"`` in both directions."""
         rows, start = self._numbers.items(), f"{kind} "
-        return sum(n for (_, what, _, _, when, _), n in rows if f"{what} ".startswith(start) and phase in (None, when))
+        return sum(n for (_, what, _, _, when, *_), n in rows if f"{what} ".startswith(start) and phase in (None, when))
 
     def clear(self) -> None:
         """Forget everything; the phase stays."""
@@ -224,12 +240,14 @@ class Tally:
     def packed(self) -> np.ndarray:
         """Return all rows as a checkpoint keeps them, whatever the order in which they came: JSON in bytes, uint8.
 
-        A row is part, operation, shape, bits (-1 for none), phase and number, and behind these what was sent, if any.
+        A row is part, operation, shape, bits (-1 for none), phase and number, and behind these what was sent, if any,
+        and the seconds that it stands for, if any (-1 then for what was not sent).
         """
         rows = []
         for done, number in self.rows():
             row = [*done[:3], -1 if done.bits is None else done.bits, done.phase, number]
-            rows.append(row if done.sent is None else [*row, done.sent])
+            sent = [] if done.sent is None else [done.sent]
+            rows.append([*row, *(sent or [-1]), done.span] if done.span else row + sent)
         rows.sort()
         return np.frombuffer(json.dumps(rows).encode(), dtype=np.uint8).copy()
 
@@ -250,8 +268,8 @@ class Tally:
 
 
 def _row(
-    part: str, operation: str, shape: list[int], bits: int, phase: str, number: int, sent: int | None = None
+    part: str, operation: str, shape: list[int], bits: int, phase: str, number: int, sent: int = -1, span: float = 0.0
 ) -> tuple[_Row, int]:
     """Return a row that a checkpoint keeps."""
     own = part, operation, tuple(map(int, shape)), None if bits < 0 else int(bits), phase
-    return (*own, None if sent is None else int(sent)), int(number)
+    return (*own, None if sent < 0 else int(sent), float(span)), int(number)

@@ -1,7 +1,8 @@
 """The command line: reads arguments, calls the library, prints. It holds no logic of its own.
 
 Exit codes: 0 done; 2 an error the user can mend, one line on stderr, or a sweep of which every trial failed; 130
-interrupted. What is printed holds no control characters, whatever names and labels hold.
+interrupted; 141 what read the output has ended, as of a pipe into head, without a word. What is printed holds no
+control characters, whatever names and labels hold.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from neuroep.runs import streams
 from neuroep.runs.streams import say
 
 ABOUT = "Train and study Equilibrium Propagation classifiers with Hopfield attention."
+GONE = 141
+"""Exit code of a process that a closed pipe ends (128 + SIGPIPE)."""
 EXAMPLES = """\
 examples:
   neuroep demo
@@ -95,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             return _ended(list(sys.argv[1:] if argv is None else argv))
         except BrokenPipeError:
-            return streams.fail("error: the output is closed: what read it has ended")
+            return GONE  # whoever read it has seen enough
         except KeyboardInterrupt:
             return streams.fail("interrupted", 130)
 

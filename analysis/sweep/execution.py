@@ -173,5 +173,5 @@ def _measures(found: Evaluation) -> Page:
 
 def _bill(bill: Bill) -> Page:
     """Return joules, seconds and square metres, those that are known."""
-    found = {"energy": bill.energy, "latency": bill.seconds, "area": bill.square_metres}
+    found = {"energy": bill.energy if bill.priced else None, "latency": bill.seconds, "area": bill.square_metres}
     return {name: value for name, value in found.items() if value is not None}

@@ -10,7 +10,7 @@ from analysis.drawing import html, numbers, panels, settings
 
 from analysis.chips.page import chip_section, chips_section
 from analysis.sweep.panels import Targeted, ideal_of
-from analysis.sweep.points import label
+from analysis.sweep.points import meaning
 from analysis.sweep.results import RESULTS, Sweep
 from hw_models.chip import Chip
 from hw_models.reading import Entries, Page
@@ -123,8 +123,7 @@ def _fields(sweep: Sweep) -> str:
         values = list(dict.fromkeys(numbers.value(point.values[place]) for point in sweep.means))
         few = numbers.thinned(values, 12)
         shown = ", ".join(few) + (f" ({len(few)} of {len(values)} values)" if len(few) < len(values) else "")
-        meaning = "Whole chips." if name == CHIP else " ".join(label(name, 200).split("\n")[:-1])
-        rows.append((name, shown, meaning))
+        rows.append((name, shown, "Whole chips." if name == CHIP else meaning(name)))
     return html.subtitle("Varied") + "\n" + html.table(("field", "values", "meaning"), rows, words=(0, 1, 2))
 
 

@@ -30,7 +30,7 @@ from analysis.sweep.trials import (
 from hw_models.chip import files
 from hw_models.reading import Entries, Page
 from neuroep.errors import ConfigError, DataError, NeuroepError, unknown
-from neuroep.runs import checkpoints, config as configuration, directory as runs
+from neuroep.runs import advice, checkpoints, config as configuration, directory as runs
 from neuroep.runs.building import build_network, check_classes, check_rates, check_update
 from neuroep.runs.config import Config
 from neuroep.runs.overrides import dotted
@@ -152,6 +152,8 @@ def make(
     if mode == "deploy":
         _check_calibrated(points, task)
     _check_different(points, task)
+    for point in points:
+        advice.tell(point.config)
     return SweepPlan(task, source, base, fields, tuple(points), ideal)
 
 

@@ -31,6 +31,8 @@ WORD = 24
 """Most letters of a value."""
 LONGEST = 60
 """Letters of one line of a label."""
+LINES = 3
+"""Of what the label of an axis says, above the name of its setting."""
 
 
 @dataclass(frozen=True)
@@ -166,8 +168,16 @@ def label(field: str, longest: int = LONGEST) -> str:
     known = configuration.settings().get(field)
     if known is None:
         return field
-    meaning = re.split(r"[.;:,]\s", known.description or "")[0].rstrip(".").replace("\n", " ")
-    unit = said_of(known).get("unit", "")
-    if unit not in ("", "1") and "[" not in meaning:
-        meaning = f"{meaning} [{unit}]"
-    return "\n".join([*textwrap.wrap(meaning, longest), field]) if meaning else field
+    said = re.sub(r"\s*\([^()]*\)", "", meaning(field))
+    first = _with_unit(re.split(r"[.;]\s", said)[0].rstrip("."), said_of(known).get("unit", ""))
+    return "\n".join([*textwrap.wrap(first, longest, max_lines=LINES, placeholder=" ..."), field]) if said else field
+
+
+def meaning(field: str) -> str:
+    """Return all that is said of a setting, on one line; empty where nothing is."""
+    known = configuration.settings().get(field)
+    return "" if known is None else " ".join((known.description or "").split())
+
+
+def _with_unit(text: str, unit: str) -> str:
+    return text if unit in ("", "1") or "[" in text else f"{text} [{unit}]"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -38,6 +39,7 @@ def prepare(threads: int) -> None:
     """
     for name in VARIABLES:
         os.environ[name] = str(threads)
+    logging.getLogger("neuroep").addHandler(logging.NullHandler())  # the plan has said what there is to say, once
     # Ctrl-C reaches the whole group: the parent decides what becomes of the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()

@@ -133,13 +133,13 @@ class CountedWeights(PairedWeights):
                 continue
             increments = way != done.operation
             bits = [each.converter.bits for each in self.converters.of(way)]
-            digits, sent = self.digits(way, increments), self.sent(way, increments)
+            digits, sent, span = self.digits(way, increments), self.sent(way, increments), done.span
             bits[0] = bits[0] if digits == 1 else self.converters.dac.digit_bits
             for what, each, resolution in zip(KINDS, self.work(way, increments), (*bits, None), strict=True):
-                found.add(self.name, f"{what} {way}", number * each, self.shape, resolution, done.phase, sent)
+                found.add(self.name, f"{what} {way}", number * each, self.shape, resolution, done.phase, sent, span)
             for what, each in (("read", self.devices.count), ("activation", self.arrays)):
-                found.add(self.name, f"{what} {way}", number * digits * each, self.shape, None, done.phase, sent)
-            found.add(self.name, f"product {way}", number, self.shape, None, done.phase)
+                found.add(self.name, f"{what} {way}", number * digits * each, self.shape, None, done.phase, sent, span)
+            found.add(self.name, f"product {way}", number, self.shape, None, done.phase, None, span)
         if self.other is not None:
             found.join(self.other.performed())
         return found

@@ -239,7 +239,7 @@ class Crossbar(CountedWeights):
         """Return a product; where it fails no converter goes on observing."""
         try:
             plan = self._plan(way, edges, increments)
-            product = Product(plan, (self.keys(way), self.step), signals, self.supply)
+            product = Product(plan, (self.keys(way), self.step), signals, self.supply, self.tally.now.span)
             result = digitwise.read(product, way, partial(self.keys, way))
         except BaseException:
             self.observe(False)

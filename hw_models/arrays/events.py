@@ -118,7 +118,7 @@ class EventArray:
         for way, receivers in zip((FORWARD, TRANSPOSED), self.shape, strict=True):
             for done, number in self.tally.rows():
                 if done.operation == f"event {way}":
-                    found.add(self.name, f"synaptic {way}", number * receivers, done.shape, done.bits, done.phase)
+                    found.add(self.name, f"synaptic {way}", number * receivers, done.shape, done.bits, *done[4:])
         return found
 
     @property

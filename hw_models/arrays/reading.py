@@ -41,6 +41,8 @@ class Product:
         (rows, driven lines).
     supply : float or numpy.ndarray
         What all lines are driven with as a multiple of their codes, (rows, 1) where rows differ.
+    span : float
+        Seconds over which a read in continuous time averages, 0 elsewhere.
 
     Attributes
     ----------
@@ -57,8 +59,9 @@ class Product:
     """
 
     def __init__(
-        self, plan: ReadPlan, draws: tuple[Keys, int], signals: Array, supply: float | Array = 1.0
+        self, plan: ReadPlan, draws: tuple[Keys, int], signals: Array, supply: float | Array = 1.0, span: float = 0.0
     ) -> None:
+        self.span = span
         self.plan, (self.keys, self.step), self.supply = plan, draws, supply
         self.stored, self.planes, self.run = plan.stored, plan.planes, plan.run
         self.ends, self.tiles, self.rows = plan.ends, plan.tiles, len(signals)
@@ -273,6 +276,7 @@ class Product:
         if found is None:
             return None
         full, forward = serial.full_scale(self.plan.dac), way == "forward"
+        full *= self.stored.devices.heat.louder(self.span)
         lines = found.forward if forward else found.transposed
         shared = found.references if forward else np.zeros((*lines.shape[:2], 0))
         return ReadHeat(lines * full, shared * full, self.stored.devices.tile_of, self.keys.thermal, self.step)

@@ -10,7 +10,7 @@ Nothing here acts on a signal: a chip computes the same whatever it costs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, PlainValidator, field_validator
@@ -18,26 +18,34 @@ from pydantic import Field, PlainValidator, field_validator
 from hw_models import components
 from hw_models.chip.fields import LARGEST, Count, Part, Positive, at
 from hw_models.errors import unknown
+from hw_models.text import shown
 
 Lump = Literal["cells", "DAC", "ADC", "digital"]
 
 
-def _by_bits(value: object) -> float | dict[str, float]:
-    """Return a constant, or one for each resolution."""
-    if isinstance(value, Mapping):
-        if not value or not all(str(bits).isdecimal() and 1 <= int(bits) <= 24 for bits in value):
-            raise ValueError("should be a number from 0, or such by bits from 1 to 24")
-        return {str(bits): _constant(each) for bits, each in sorted(value.items(), key=lambda item: int(item[0]))}
-    return _constant(value)
+def _by_bits(unit: str) -> Callable[[object], float | dict[str, float]]:
+    """Return what checks a constant in that unit, or one for each resolution."""
+
+    def checked(value: object) -> float | dict[str, float]:
+        if not isinstance(value, Mapping) or not value:
+            return _constant(value, f"should be a number of {unit} from 0, or such by bits from 1 to 24")
+        for bits, each in value.items():
+            if not str(bits).isdecimal() or not 1 <= int(bits) <= 24:
+                raise ValueError(f"{bits} = {shown(each)}: should be by bits, whole numbers from 1 to 24")
+            _constant(each, f"{bits} = {shown(each)}: should be a number of {unit} from 0")
+        return {str(bits): float(each) for bits, each in sorted(value.items(), key=lambda item: int(item[0]))}
+
+    return checked
 
 
-def _constant(value: object) -> float:
+def _constant(value: object, fault: str) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= LARGEST:
-        raise ValueError("should be a number from 0, or such by bits from 1 to 24")
+        raise ValueError(fault)
     return float(value)
 
 
-ByBits = Annotated[float | dict[str, float], PlainValidator(_by_bits)]
+ByBits = Annotated[float | dict[str, float], PlainValidator(_by_bits("pJ"))]
+SizeByBits = Annotated[float | dict[str, float], PlainValidator(_by_bits("um^2"))]
 Known = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
 
 
@@ -96,6 +104,9 @@ class Cost(Part):
     """Events: an update of a neuron that sends one."""
     state_energy: Known | None = at("bill", "pJ", None)
     """Memory of one state, written and read, for a neuron in one step."""
+    hold_energy: Known | None = at("bill", "pJ", None)
+    """Holding a state of one phase for the update: C V^2/2 of the capacitor of a sample-and-hold charged to V (1 pF at
+    1 V takes 0.5 pJ), and what its amplifier takes."""
     synapse_energy: Known | None = at("bill", "pJ", None)
     """Events: one at one synapse."""
     spike_energy: Known | None = at("bill", "pJ", None)
@@ -115,7 +126,8 @@ class Cost(Part):
     write_energy: Known | None = at("bill", "pJ", None)
     """Writing a device anew, all pulses and reads of its verification; unset counts ``write_iterations`` pulses."""
     write_iterations: Positive = at("bill", "pulses", 1.0)
-    """Pulses of a device that is written anew, each with a read."""
+    """Pulses of a device that is written anew, each with a read: so many times the energy. Their seconds are in
+    ``timing.row``; where that is not set a row takes so many ``write_time``."""
     static_power: Known | None = at("bill", "uW", None)
     """Of the array of a tile and slice and what stands at it, as long as anything happens."""
     integration_step: Known | None = at("bill", "s", None)
@@ -127,6 +139,9 @@ class Cost(Part):
     """Pulses: between the phases of an input, where ``timing.dac`` is not set."""
     product_time: Known | None = at("bill", "s", None)
     """A whole product, where ``timing`` says none of its durations."""
+    sampling_time: Positive | None = at("bill", "s", None)
+    """In continuous time (``timing.tau``): from one conversion to the next of the converters within the loop, and of
+    all that is digital in it. Unset, a bill names these as left out; an exact converter (no bits) is none."""
     synapse_time: Known | None = at("bill", "s", None)
     """Events: one at one synapse of a core, one behind the other."""
     cores: Count = at("bill", "cores", 1)
@@ -139,10 +154,10 @@ class Cost(Part):
     """One device."""
     core_area: Known | None = at("bill", "mm^2", None)
     """A tile and slice with its converters, in place of the areas of the parts."""
-    adc_area: Known | None = at("bill", "um^2", None)
-    """One converter."""
-    dac_area: Known | None = at("bill", "um^2", None)
-    """One converter."""
+    adc_area: SizeByBits | None = at("bill", "um^2", None)
+    """One converter, or such by bits."""
+    dac_area: SizeByBits | None = at("bill", "um^2", None)
+    """One converter, or such by bits; where inputs are sent bit by bit it is that of one."""
     adc_lines: Count | None = at("bill", "lines", None)
     """Lines that share an ADC, for area and latency; unset gives every line one."""
 

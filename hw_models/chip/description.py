@@ -15,7 +15,7 @@ work, :mod:`hw_models.arrays.converters`, :mod:`hw_models.laws`, :mod:`hw_models
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -98,7 +98,7 @@ class Chip(Part):
     """Event-driven array."""
     nudged: Nudged = at("read", default=Nudged())
     """How nudged phases are computed."""
-    temperature: Positive | None = at("read", "K", None)
+    temperature: Annotated[Positive, Field(le=2000)] | None = at("read", "K", None)
     """Of the devices: thermal noise of reads, where ``device.read_voltage`` and ``timing.integration`` say their size,
     and the onset of drift, where ``device.drift_activation`` says how. Unset, neither goes by it."""
     timing: Timing = at("step", default=Timing())
@@ -137,7 +137,8 @@ class Chip(Part):
             return Heat()
         read = self.timing.integration > 0 and device.read_voltage is not None
         noise = thermal_noise(own, self.timing.integration, device.read_voltage or 1.0) if read else 0.0
-        return Heat(noise, hurry(own, device.drift_activation, device.drift_temperature))
+        speed = hurry(own, device.drift_activation, device.drift_temperature)
+        return Heat(noise, speed, self.timing.integration if noise else 0.0)
 
     @property
     def ages(self) -> bool:
@@ -234,10 +235,17 @@ class Chip(Part):
         return dict(leaves_of(cls))
 
     @classmethod
-    def parse(cls, values: Entries, source: str = "chip") -> Chip:
-        """Check nested plain values; see the class for the error."""
+    def parse(cls, values: Entries, source: str = "chip", facts: Collection[str] = ()) -> Chip:
+        """Check nested plain values; see the class for the error.
+
+        ``facts`` are fields that a chip may state of itself where they cannot act: they are kept.
+        """
+        found: dict[str, str] = {}
         try:
-            return cls.checked(values)
+            chip = cls.checked(values, found if facts else None)
+            if in_vain := {name: line for name, line in found.items() if name not in facts}:
+                raise Idle(in_vain)
+            return chip
         except ValidationError as error:
             raise ChipError(f"{source}: {faults.line(error.errors()[0], cls.settings())}") from None
         except Idle as error:
@@ -355,7 +363,7 @@ class Chip(Part):
             self.idle("with a temperature and a drift that has a time", "device.drift_activation")
         if not (self.heat.noise or (drifts and device.drift_activation)):
             reads, drift = "device.read_voltage and timing.integration", "device.drift_activation and a drift"
-            self.idle(f"with {reads}, or with {drift}", "temperature")
+            self.idle(f"with {reads}, or with {drift} (random telegraph noise does not go by it)", "temperature")
 
     def _check_age(self) -> None:
         """Refuse a drift that has no time, and a time in which nothing happens."""
@@ -387,9 +395,9 @@ class Chip(Part):
             self.idle(f"with timing.adc or {differing}", "adc.columns")
         wired = self.wires.r_word > 0 or self.wires.r_bit > 0
         priced = self.cost != Cost()
-        read = self.heat.noise > 0 or (priced and self.timing.integration > 0)
+        read = self.heat.noise > 0 or (priced and (self.timing.integration > 0 or self.timing.tau is not None))
         if device.iv != "sinh" and not read:
-            where = "with device.iv sinh, or with timing.integration and a temperature or constants of cost"
+            where = "with device.iv sinh, or with timing.integration or tau and a temperature or constants of cost"
             self.idle(where, "device.read_voltage")
         if device.iv == "linear":
             if not priced:
@@ -402,6 +410,11 @@ class Chip(Part):
             where = "dac.encoding amplitude and digits of more than a bit, or behind wires"
             names = ("iv", "iv_voltage", "iv_cubic", *(() if read else ("read_voltage",)))
             self.idle(f"with {where}", *(f"device.{name}" for name in names))
+        if self.timing.tau is None:
+            self.idle("in continuous time, with timing.tau", "cost.sampling_time")
+        else:
+            self.idle("without timing.tau: in continuous time nothing is read twice", "crossbar.repeats")
+            self.idle("without timing.tau: in continuous time rows that came in turn are held", "crossbar.hold_input")
         if dac.encoding != "pulses":
             self.idle("with dac.encoding pulses", "cost.phase_bits", "cost.phase_step")
         if dac.encoding not in ("pulses", "serial"):

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 from hw_models.errors import nearest
 from hw_models.reading import Entries
 from hw_models.text import shown as as_shown
 
+_ASSIGNED = re.compile(r"[\w.-]+ = ")
+"""A fault that says which entry of a table it is of."""
 _WORDS: Mapping[str, str] = {
     "bool_type": "should be true or false",
     "dict_type": "should be a table",
@@ -35,7 +38,9 @@ def line(error: Entries, names: Collection[str]) -> str:
     if kind == "extra_forbidden":
         return _unknown(place, value, names)
     if kind == "value_error" and not isinstance(value, str | int | float | list | tuple):
-        return ".".join([*place, _plain(error["msg"])])
+        said = _plain(error["msg"])
+        of_a_part = ".".join(place) not in names or _ASSIGNED.match(said)  # which names the field that it means
+        return ".".join([*place, said]) if of_a_part else f"{'.'.join(place)} = {as_shown(value)}: {said}"
     choices = (
         error["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ") if kind == "literal_error" else ()
     )

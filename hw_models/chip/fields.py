@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 Bits = Annotated[int, Field(ge=1, le=24)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Seconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+"""Of one operation."""
 LARGEST, SMALLEST = 1e30, 1e-30
 """Physical numbers beyond leave single precision."""
 

@@ -17,6 +17,9 @@ from hw_models.errors import ChipError
 from hw_models.reading import Entries, Page, read_toml
 from hw_models.whole_files import write_text
 
+FACTS = ("timing.pulse", "timing.row")
+"""Durations that the file of a chip may state whatever its scheme of learning: the other scheme's is kept."""
+
 
 def chip_of(chip: Chip | str | Path) -> Chip:
     """Return a chip, or the one of that name or file.
@@ -56,6 +59,8 @@ def load(name: str | Path, _open: tuple[Path, ...] = ()) -> Chip:
     if not isinstance(name, Path) and not is_file_name(name):
         from hw_models import presets
 
+        if os.path.isdir(name) and name not in {"ideal", *presets.ALIASES, *presets.names()}:
+            raise ChipError(f"chip '{name}' is a folder: give the name of a chip ('neuroep chips'), or a TOML file")
         return Chip.ideal() if name == "ideal" else presets.load(name)
     path = Path(name)
     try:
@@ -71,7 +76,7 @@ def load(name: str | Path, _open: tuple[Path, ...] = ()) -> Chip:
     if isinstance(base, str):
         other = path.parent / base if is_file_name(base) else base
         values = laid_over(load(other, (*_open, real)).to_dict(), values)
-    return Chip.parse({"name": path.stem, **values}, str(path))
+    return Chip.parse({"name": path.stem, **values}, str(path), FACTS)
 
 
 def laid_over(base: Entries, table: Entries) -> Page:

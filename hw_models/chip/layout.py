@@ -44,9 +44,10 @@ class Layout(Part):
     with calibration_every. Off keeps the first."""
     hold_input: bool = at("read", default=True)
     """Read the products of the clamped input once per sample and hold them; off reads them again at every step."""
-    repeats: Count = at("read", "reads", 1)
+    repeats: Annotated[int, Field(ge=1, le=4096)] = at("read", "reads", 1)
     """Reads of every product, whose mean is taken digitally behind the ADC: white noise falls with their root, noise
-    that lasts longer than them hardly; each is counted, and takes its time."""
+    that lasts longer than them hardly, and on a chip with a clock it may grow: n reads take n times as long, in which
+    slow noise goes further. Each is counted, and takes its time."""
     exact_noise: bool = at("read", default=False)
     """Draw read noise for every device and sample; off draws it at the outputs, with the same mean and covariance,
     behind wires as near as :mod:`hw_models.arrays.line_noise` says."""

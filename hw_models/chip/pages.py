@@ -65,6 +65,7 @@ def _row(name: str, value: object, field: FieldInfo) -> str:
     extra = said_of(field)
     unit = extra.get("unit", "1")
     shown = list(value) if isinstance(value, tuple) else "unset" if value is None else value
-    measured = f"{shown}" + (f" {unit}" if unit != "1" and value is not None else "")
+    told = f"[{unit}]" if value is None else unit
+    measured = f"{shown} {told}" if unit != "1" else f"{shown}"
     when = f" ({extra['when']})" if "when" in extra else ""
     return f"  {name:<28} {measured:<24} {' '.join((field.description or '').split())}{when}"

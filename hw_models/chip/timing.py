@@ -12,7 +12,7 @@ from typing import Annotated, Self
 
 from pydantic import PlainValidator, model_validator
 
-from hw_models.chip.fields import LARGEST, SMALLEST, Count, NonNegative, Part, at
+from hw_models.chip.fields import LARGEST, SMALLEST, Count, Part, Seconds, at
 from hw_models.text import shown
 
 DURATIONS = ("dac", "integration", "adc", "digital", "hold", "pulse", "row")
@@ -21,7 +21,7 @@ DURATIONS = ("dac", "integration", "adc", "digital", "hold", "pulse", "row")
 
 def _constants(value: object) -> float | dict[str, float]:
     """Return a time constant, or some by layer."""
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and value:
         for name, each in value.items():
             if not _positive(each):
                 raise ValueError(f"{name} = {shown(each)}: should be seconds above 0")
@@ -41,26 +41,27 @@ Constants = Annotated[float | dict[str, float], PlainValidator(_constants)]
 class Timing(Part):
     """Durations of what a chip does; formulas: :mod:`hw_models.durations`."""
 
-    dac: NonNegative = at("read", "s", 0.0)
+    dac: Seconds = at("read", "s", 0.0)
     """Setting the lines of an array, once a product."""
-    integration: NonNegative = at("read", "s", 0.0)
+    integration: Seconds = at("read", "s", 0.0)
     """Currents flow and are integrated, once a product."""
-    adc: NonNegative = at("read", "s", 0.0)
+    adc: Seconds = at("read", "s", 0.0)
     """One conversion; the columns that share a converter take turns."""
-    digital: NonNegative = at("step", "s", 0.0)
+    digital: Seconds = at("step", "s", 0.0)
     """From the converters of one array to the lines of the next: sums, neurons, routing."""
-    hold: NonNegative = at("update", "s", 0.0)
+    hold: Seconds = at("update", "s", 0.0)
     """Reading or holding the states of one phase for the update."""
-    pulse: NonNegative = at("update", "s", 0.0)
+    pulse: Seconds = at("update", "s", 0.0)
     """One slot of a pulse train."""
-    row: NonNegative = at("update", "s", 0.0)
+    row: Seconds = at("update", "s", 0.0)
     """Programming one row of devices anew, with all iterations of its verification."""
     copies: Count = at("step", "chips", 1)
     """Copies of the chip that work on the samples of a batch side by side; all hold the same devices here."""
     tau: Constants | None = at("step", "s", None)
-    """Time constant of neurons that settle in continuous time, or of each layer by its name. A sweep then takes its
-    share dt of it, whatever products take, and a phase is read after as many sweeps as the schedule says, settled or
-    not. Unset, layers are computed product by product."""
+    """Time constant of neurons that settle in continuous time, or of each layer by its name. A sweep then takes dt of
+    the smallest, whatever products take, a slower layer moves by its share of that, and a phase is read after as many
+    sweeps as the schedule says, settled or not: settling.order synchronous, settling.dt 0.1 or less. Currents flow all
+    the time. Unset, layers are computed product by product."""
 
     @property
     def passes(self) -> bool:

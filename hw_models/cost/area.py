@@ -5,7 +5,7 @@
 
 A tile, slice by slice, is there in full, reference lines in it, with converters of its own: as many as the direction
 of more lines needs, which serve both. Left out: digital units,
-buffers, wiring, pads.
+buffers, wiring, pads, and converters whose area is known of another resolution.
 """
 
 from __future__ import annotations
@@ -16,11 +16,20 @@ from hw_models.cost.constants import Constants
 from hw_models.cost.latency import arrays, references, turns
 
 
+def driven(constants: Constants) -> int | None:
+    """Return the bits that a driver of a line makes at once: one of an input that is sent bit by bit, or its digit."""
+    dac = constants.chip.dac
+    if dac.bits is not None and constants.coding in ("pulses", "serial"):
+        return 1
+    return dac.bits if dac.digit_bits is None else dac.digit_bits
+
+
 def area(constants: Constants, shapes: Iterable[tuple[int, int]]) -> dict[str, float]:
     """Return the area of weight matrices (out, in) by part [m^2]; what is not known is left out."""
     bar, found = constants.chip.crossbar, dict.fromkeys(("cells", "ADC", "DAC", "core"), 0.0)
     pitch, cell, core = (constants.value(name) for name in ("node", "cell_area", "core_area"))
-    each = {name: constants.value(f"{name.lower()}_area") for name in ("ADC", "DAC")}
+    at_once = {"ADC": constants.chip.adc.bits, "DAC": driven(constants)}
+    each = {name: constants.value(f"{name.lower()}_area", bits) for name, bits in at_once.items()}
     sides = 2 if bar.mapping == "differential" else 1
     for outputs, inputs in shapes:
         tiles = arrays(constants.chip, (outputs, inputs)) // sides

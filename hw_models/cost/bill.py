@@ -11,10 +11,12 @@ from hw_models.cost.constants import OWN, Constants
 from hw_models.cost.formulas import FORMULAS, PARTS
 from hw_models.errors import ChipError
 from hw_models.reading import Page
-from hw_models.tally import Tally
+from hw_models.tally import Tally, Work
 
 BEYOND = ("board", "off-chip word vectors", "buffers", "control between cores")
 """What no formula counts."""
+CONVERTERS = ("dac", "adc", "conversion")
+"""First words of operations of a converter."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,12 @@ class Bill:
     """What was counted and has no constant, and what is not counted."""
     components: tuple[str, ...] = ()
     """Where constants come from, a line for each."""
+    priced: bool = True
+    """Whether anything has a price; durations alone make a bill of seconds."""
 
     @property
     def energy(self) -> float:
-        """[J]"""
+        """[J], 0 where nothing has a price."""
         return sum(item.energy for item in self.items)
 
     @property
@@ -90,7 +94,7 @@ class Bill:
         """Return plain values in SI units."""
         return {
             "per": self.per,
-            "energy": self.energy,
+            "energy": self.energy if self.priced else None,
             "latency": self.seconds,
             "area": self.square_metres,
             "by_part": self.by_part(),
@@ -130,7 +134,7 @@ def price(
     Raises
     ------
     ChipError
-        If the chip has no constants.
+        If the chip has neither constants nor durations.
     """
     constants = Constants(chip, conductance or {})
     check(constants)
@@ -141,37 +145,50 @@ def price(
         for formula in FORMULAS.values():
             if kind not in formula.counts or not count or formula.covered(done, constants):
                 continue
-            joule = formula.energy(done, count, constants)
-            if joule is not None:
+            if done.span and kind in CONVERTERS and done.bits is None:
+                continue  # an analog loop has none
+            joule, called = formula.energy(done, count, constants), _called(formula.called, kind, done.bits)
+            often = 1.0 if formula.flows(constants) else _sampled(done, constants)
+            if joule and often is None:
+                missing[f"{called} in continuous time, without cost.sampling_time"] = None
+            elif joule is not None:
                 place = formula.name, done.part, done.phase
-                found[place] = found.get(place, 0.0) + joule / number
+                found[place] = found.get(place, 0.0) + joule * (often or 0.0) / number
             elif not formula.extra:
-                missing[_called(formula.called, kind, done.bits)] = None
+                missing[called] = None
     kinds = {done.operation.split()[0] for done, count in tally.rows() if count}
     if constants.meter and "read" in kinds and constants.meter not in kinds:
         missing["currents through the devices, which were not metered"] = None
     items = [Item(name, FORMULAS[name].part, part, phase, joule) for (name, part, phase), joule in found.items()]
     about = tuple(component.as_text() for component in constants.components)
     left = [*missing, *BEYOND, *(what for one in constants.components for what in one.leaves_out)]
-    return Bill(per, tuple(items), leaves_out=tuple(dict.fromkeys(left)), components=about + _own(constants))
+    left = left if constants.any else ["energy, without constants of cost"]
+    told = {"leaves_out": tuple(dict.fromkeys(left)), "components": about + _own(constants)}
+    return Bill(per, tuple(items), **told, priced=constants.any)
 
 
 def check(constants: Constants) -> None:
-    """Refuse a chip without any constant.
+    """Refuse a chip without any constant, and without durations.
 
     Raises
     ------
     ChipError
         With what could be set.
     """
-    if not constants.any:
+    if not constants.any and not constants.chip.timing.passes:
         cure = 'set cost.components = ["horowitz_2014_int8", ...], or constants such as cost.adc_energy'
         raise ChipError(f"chip '{constants.chip.name}' has no constants of cost: {cure}; 'neuroep chips --components'")
 
 
+def _sampled(done: Work, constants: Constants) -> float | None:
+    """Return how often the chip does what was done once: as often as a loop is sampled in continuous time, else 1."""
+    each = constants.value("sampling_time")
+    return 1.0 if not done.span else None if each is None else done.span / each
+
+
 def _called(name: str, kind: str, bits: int | None) -> str:
     """Return how what is left out is named, with its resolution where one is asked for."""
-    if kind not in ("dac", "adc", "conversion"):
+    if kind not in CONVERTERS:
         return name
     return f"{name} of {bits} bits" if bits is not None else f"{name} without a resolution"
 

@@ -23,7 +23,7 @@ SCALES: Mapping[str, float] = {
 """SI units in those of the constants; what is not here is in SI units already."""
 CHOICES = frozenset({"lines", "phase_bits", "core_includes", "adc_lines", "cores"})
 """What says how a chip works rather than what it takes."""
-NUMBERS = frozenset({"write_iterations", "hops"})
+NUMBERS = frozenset({"write_iterations", "hops", "sampling_time"})
 """What says how often."""
 
 
@@ -125,7 +125,8 @@ class Constants:
     def meter(self) -> str:
         """What has to be summed up of reads, one of :data:`hw_models.tally.METERS`; "" where their number is enough."""
         by_number = self.value("cell_energy") is not None or "cells" in self.lumps()
-        if by_number or self.chip.device.read_voltage is None or not self.chip.timing.integration:
+        flows = self.chip.timing.integration > 0 or self.chip.timing.tau is not None
+        if by_number or self.chip.device.read_voltage is None or not flows:
             return ""
         coding, dac = self.coding, self.chip.dac
         if coding == "serial" and dac.bits is not None:

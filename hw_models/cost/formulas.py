@@ -7,11 +7,16 @@ Of a row of a tally, N operations of one kind on one array in one phase, with b 
     ADC         N conversions e_adc(B), or N (passes e_sample + integrations e_integrate + steps e_step)
     core        products of tiles e_core, which has the above in it
     digital     N e for additions, shifts, registers, control, multiply-adds, exponentials, neurons, memory of states
+    holders     N_holds e_hold
     events      N_synapses e_syn + N_events (e_active - e_inactive + e_spike + hops e_hop) + N_neurons e_inactive
     writes      N_pulse e, or N_pulse V^2 (G t + C) + N_half (V/2)^2 (G t + C); a device anew: iterations times that
 
 Passes, integrations and steps: :mod:`hw_models.cost.coding`. G are conductances as they are, both devices of a pair:
 their sums are metered while a chip reads (:mod:`hw_models.arrays.loads`); at pulses the mean of the array.
+
+In continuous time (``timing.tau``) a time step of dt seconds of the simulation is no operation of the chip: currents
+flow through its devices for dt, and converters and digital arithmetic within the loop work dt/t_s times, t_s =
+``cost.sampling_time``. What happens once a sample or phase, as the clamped input and the read-out, is counted as ever.
 
 A formula whose constants are not known says so: its operations are then left out of the bill, and named.
 
@@ -31,7 +36,7 @@ from hw_models.cost.constants import Constants
 from hw_models.cost.latency import references
 from hw_models.tally import Work
 
-PARTS = ("cells", "DAC", "ADC", "core", "digital", "events", "writes", "static")
+PARTS = ("cells", "DAC", "ADC", "core", "digital", "events", "writes", "static", "holders")
 """Of a chip, by which a bill is told."""
 PICO = 1e-12
 MICRO = 1e-6
@@ -59,6 +64,10 @@ class PriceFormula(ABC):
         """Tell whether the energy of a core has this in it; conversions of states are beside it."""
         return self.part in constants.lumps() and done.operation != "conversion"
 
+    def flows(self, constants: Constants) -> bool:
+        """Tell whether in continuous time it goes by the time itself, not by how often a loop is sampled."""
+        return False
+
     @abstractmethod
     def energy(self, done: Work, number: int, constants: Constants) -> float | None:
         """Return the energy of so many operations [J]; None where constants are not known."""
@@ -72,10 +81,15 @@ class Cells(PriceFormula):
     """Currents through the devices of a read, by what was metered, or so much for every device."""
 
     name, part, called = "cells", "cells", "currents through the devices"
-    equation = "V_r^2 t_int sum w G, w = x^2 (amplitude), |x| (a width, pulses), ones/bits (serial); or N passes e_cell"
+    equation = "V_r^2 t sum w G, w = x^2 (amplitude), |x| (a width, pulses), ones/bits (serial); or N passes e_cell"
+    """t is the integration time, or the time step of a chip that settles in continuous time."""
     source = "Ohm's law"
     counts = ("read", "square", "charge", "bits")
     needs = ("device.read_voltage with timing.integration", "cost.cell_energy")
+
+    def flows(self, constants: Constants) -> bool:
+        """Tell whether currents are metered."""
+        return constants.value("cell_energy") is None
 
     def energy(self, done: Work, number: int, constants: Constants) -> float | None:
         """Return V^2 t sum w G of what was metered, or N passes e."""
@@ -83,7 +97,7 @@ class Cells(PriceFormula):
         sent = sending(constants, constants.sent(done), None)
         if fixed is not None:
             return number * sent.passes * fixed if kind == "read" else 0.0
-        volt, seconds = constants.chip.device.read_voltage, constants.chip.timing.integration
+        volt, seconds = constants.chip.device.read_voltage, done.span or constants.chip.timing.integration
         if volt is None or not seconds:
             return None
         if kind != constants.meter:
@@ -282,6 +296,14 @@ class States(Simple):
     constant, needs = "state_energy", ("cost.state_energy",)
 
 
+class Holds(Simple):
+    """Sample-and-holds of the read-out, of the states of every phase."""
+
+    name, part, called, counts = "holds", "holders", "sample-and-holds", ("hold",)
+    equation, source = "N_holds e_hold, e_hold = C V^2/2 or more", "C V^2/2"
+    constant, needs = "hold_energy", ("cost.hold_energy",)
+
+
 class Synapses(Simple):
     """Synapses that events reach."""
 
@@ -370,7 +392,7 @@ FORMULAS: Mapping[str, PriceFormula] = {
     formula.name: formula
     for formula in (
         Cells(), Conversion(), Lines(), Readings(), Core(), Control(), Registers(), Shifts(), Additions(),
-        MultiplyAdds(), Softmax(), Responses(), States(), Synapses(), Sent(), Pulses(), Writes(),
+        MultiplyAdds(), Softmax(), Responses(), States(), Holds(), Synapses(), Sent(), Pulses(), Writes(),
     )
 }  # fmt: skip
 """All of them, by name."""

@@ -89,6 +89,8 @@ class Step:
     """Array and direction; with it goes the array of the other path, which takes turns with it."""
     neurons: str = ""
     """Part that counts its responses, by which its moves are counted where it settles in continuous time."""
+    within: bool = False
+    """Whether it is part of the step of its layer, as reads of patterns are: in continuous time it takes none more."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,8 @@ def _moves(tally: Tally, constants: Constants, step: Step, phase: str, dt: float
         if done.part == step.neurons and done.operation == "response" and done.phase == phase and done.shape:
             responded += count / done.shape[0]
     if durations.time_constant(own, step.layer) is not None:
+        if step.within:
+            return 0.0
         reads = max((_reads(tally, constants, name, way, phase)[0] for name, way in step.products), default=0.0)
         return max(responded, reads) * durations.step(own, step.layer, dt)
     spent = max((_reads(tally, constants, name, way, phase)[1] for name, way in step.products), default=0.0)

@@ -4,6 +4,7 @@
     thermal noise   variance of a current 4 k T G B whatever drives it, with the bandwidth B = 1/(2 t_int) of an
                     integration over t_int; over V^2 as a share of the current at the read voltage V, the full scale
                     of signals: :mod:`hw_models.arrays.line_heat`
+                    In continuous time a step of the simulation averages over its seconds, B = 1/(2 dt)
     drift           t0(T) = t0 exp(E/k (1/T - 1/T0)), with the activation E and the temperature T0 of the fit
 
 Sources: Nyquist, Phys. Rev. 32:110, 1928. Le Gallo, Krebs, Zipoli, Salinga and Sebastian, "Collective structural
@@ -31,6 +32,12 @@ class Heat(NamedTuple):
     """4 k T B/V^2 [uS]: variance of the current of a conductance, over it and the square of the read voltage."""
     hurry: float = 1.0
     """Speed of drift over that at the temperature of its fit: t0/t0(T)."""
+    integration: float = 0.0
+    """t_int of that bandwidth [s]."""
+
+    def louder(self, span: float) -> float:
+        """Return what noise is that is averaged over a time step of continuous time [s] in place of t_int; 1 for 0."""
+        return math.sqrt(self.integration / span) if span else 1.0
 
 
 def thermal_noise(temperature: float, integration: float, voltage: float) -> float:

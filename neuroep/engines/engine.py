@@ -178,8 +178,7 @@ class Engine(Wiring):
         found: dict[str, Tally] = {}
         for part in self._parts():
             for work, number in part.performed().rows():
-                here = found.setdefault(work.part, Tally())
-                here.add(work.part, work.operation, number, work.shape, work.bits, work.phase)
+                found.setdefault(work.part, Tally()).put(work, number)
         return found
 
     def metering(self, what: str = "square") -> AbstractContextManager[None]:

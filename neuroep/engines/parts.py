@@ -149,6 +149,10 @@ class Timeless(Part):
         """Return the shares of the time step that layers take which are slower than others."""
         return {}
 
+    def stepping(self, dt: float) -> AbstractContextManager[None]:
+        """Let what is done inside be of one time step, as which a chip counts it that settles in continuous time."""
+        return nullcontext()
+
     def opened(self, samples: int) -> None:
         """Begin a batch."""
 

@@ -138,6 +138,10 @@ class Wiring:
 
     def relax(self, clamped: Clamped, state: State, names: tuple[str, ...], schedule: Schedule) -> dict[str, Values]:
         """Move the named layers from the current state of all others; return max|delta s| of each, on the device."""
+        with self.substrate.stepping(schedule.dt):
+            return self._moved(clamped, state, names, schedule)
+
+    def _moved(self, clamped: Clamped, state: State, names: tuple[str, ...], schedule: Schedule) -> dict[str, Values]:
         products, feedback = self._drives(clamped, state, names, schedule)
         changes: dict[str, Values] = {}
         for name in names:

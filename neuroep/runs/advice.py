@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from hw_models.chip.doubts import doubts as of_chip
 from hw_models.reading import Entries
 from neuroep.engines.settling import Schedule
+from neuroep.runs import config as configuration
 from neuroep.runs.config import Config
 
 SHARE = 0.05
@@ -24,6 +26,41 @@ STILL = 0.01
 """Outputs that move by less than this share of beta do not feel the nudge; losses that fall by less do not fall."""
 EPOCHS, SIGMAS = 3, 3.0
 """From that epoch on an accuracy within so many standard errors of chance is said to be chance."""
+
+
+COARSE = 0.2
+"""Time step over the smallest time constant above which an Euler step is no continuous time: exp(-0.2) is 0.82."""
+
+
+def doubts(config: Config) -> list[str]:
+    """Return a line for every setting that can be and is hardly what was meant, of chip and schedule.
+
+    Of a chip that settles in continuous time layers move together, and a step dt of Euler's goes dt of the way where
+    the circuit goes 1 - exp(-dt): dt = 1 all of it, not 63 %.
+    """
+    chip, settling = config.chip, config.settling
+    if chip is None:
+        return []
+    found = [f"chip.{line}" for line in of_chip(chip)]
+    if chip.timing.tau is not None and (settling.order != "synchronous" or settling.dt > COARSE):
+        now = f"settling.order = '{settling.order}' and settling.dt = {settling.dt:g}"
+        goes = f"a step goes {settling.dt:.0%} of the way where a time constant goes {-math.expm1(-settling.dt):.0%}"
+        turns = "layers take turns" if settling.order != "synchronous" else ""
+        why = ", and ".join(text for text in (turns, goes if settling.dt > COARSE else "") if text)
+        cure = "set settling.order = 'synchronous' and settling.dt = 0.1 or less, and as many more steps"
+        found.append(f"chip.timing.tau with {now} is not continuous time: {why}; {cure}")
+    sweeps, least = chip.nudged.mean_sweeps, min(settling.free_steps, settling.nudged_steps)
+    if sweeps > least:
+        found.append(f"chip.nudged.mean_sweeps = {sweeps}: a phase has {least} sweeps at most, and its mean no more")
+    return found
+
+
+def tell(config: Config) -> None:
+    """Say what a chip keeps without effect, and what is hardly meant, each once in a process."""
+    if config.chip is not None and config.chip.kept:
+        configuration.say(f"chip '{config.chip.name}': {configuration.kept(config.chip.kept)}")
+    for line in doubts(config):
+        configuration.say(line)
 
 
 def settling(health: Entries, free: Schedule, nudged: Schedule, noisy: bool) -> list[str]:

@@ -34,6 +34,11 @@ def known(chip: Chip | None) -> bool:
     return chip is not None and Constants(chip).any
 
 
+def billed(chip: Chip | None) -> bool:
+    """Tell whether a chip has a bill: of joules by its constants, of seconds by its durations, or of both."""
+    return chip is not None and (known(chip) or chip.timing.passes)
+
+
 def meter(chip: Chip) -> str:
     """Return what has to be summed up of reads for a chip's bill, one of :data:`hw_models.tally.METERS`."""
     return Constants(chip).meter
@@ -206,7 +211,7 @@ def stages(network: Network, schedule: Schedule, counted: Tally) -> Stages:
         for name in group:
             patterns = f"{name} patterns"
             if patterns in parts:
-                groups += [(Step(name, ((patterns, way),)),) for way in ("forward", "transposed")]
+                groups += [(Step(name, ((patterns, way),), within=True),) for way in ("forward", "transposed")]
     return Stages(tuple(inputs), tuple(groups), schedule.dt)
 
 
@@ -234,7 +239,8 @@ def _named(synapse: str, parts: Iterable[str]) -> list[str]:
 
 def told(bill: Bill, size: str = "") -> list[str]:
     """Return a bill in lines: total, by part, by phase, what it leaves out."""
-    head = [quantity(bill.energy, "J"), quantity(bill.seconds, "s"), quantity(bill.square_metres, "m^2")]
+    energy = bill.energy if bill.priced else None
+    head = [quantity(energy, "J"), quantity(bill.seconds, "s"), quantity(bill.square_metres, "m^2")]
     names = ("energy", "latency", "area")
     total = ", ".join(f"{name} {text}" for name, text in zip(names, head, strict=True) if text)
     lines, joules = [f"{bill.per}{size}: {total}"], {"by part": bill.by_part(), "by phase": bill.by_phase()}

@@ -237,8 +237,15 @@ def load(
         foreign = {"vectors": pickled, "cache": config.data.cache is not None}
         config._foreign = _unnamed({name for name, held in foreign.items() if held}, [*overrides, *varied])
     if config.chip is not None and config.chip.kept and forgiven is None:
-        _say(f"chip '{config.chip.name}': {', '.join(config.chip.kept)} cannot act here and are kept without effect")
+        say(f"chip '{config.chip.name}': {kept(config.chip.kept)}")
     return config
+
+
+def kept(names: Sequence[str]) -> str:
+    """Return what is said of fields that a chip keeps."""
+    if len(names) == 1:
+        return f"{names[0]} cannot act here and is kept without effect"
+    return f"{', '.join(names[:-1])} and {names[-1]} cannot act here and are kept without effect"
 
 
 def changed(
@@ -258,7 +265,7 @@ def _unnamed(foreign: Set[str], overrides: Sequence[str]) -> frozenset[str]:
 
 
 @cache
-def _say(line: str) -> None:
+def say(line: str) -> None:
     """Say something once in a process."""
     _log.warning("%s", line)
 

@@ -54,6 +54,8 @@ class Costs:
     """None where it was not asked for, or the chip cannot learn with these settings."""
     refused: str
     """Why there is no update, empty where there is one or none was asked for."""
+    initial: bool
+    """Whether these were initial weights, of a configuration, which have learned nothing."""
     baseline: Mapping[str, Mapping[str, float]]
     """Joules on a digital chip, by numbers and way, as ``"int8, EP"``, then by what for."""
 
@@ -64,6 +66,7 @@ class Costs:
             "samples": self.samples,
             "batch": self.batch,
             "accuracy": self.accuracy,
+            "initial_weights": self.initial,
             "classification": self.classification.as_dict(),
             "update": None if self.update is None else self.update.as_dict(),
             "refused": self.refused,
@@ -73,7 +76,8 @@ class Costs:
 
     def as_text(self) -> str:
         """Return tables for reading: by part and phase, the digital baseline, what is left out, and sources."""
-        lines = [f"{self.chip}: accuracy {self.accuracy:.4f} on {self.samples} samples"]
+        weights = ", with initial weights" if self.initial else ""
+        lines = [f"{self.chip}: accuracy {self.accuracy:.4f} on {self.samples} samples{weights}"]
         lines += told(self.classification)
         if self.update is not None:
             lines += told(self.update, f" of {self.batch} samples")
@@ -144,8 +148,8 @@ def cost(
         except UserError as error:
             why = str(error)
     size = min(session.config.training.batch, len(session.corpus.split("train")))
-    baseline = _digital(session, split, chosen, update)
-    return Costs(pages.label(found), len(chosen), size, judged.accuracy, judged.cost, made, why, baseline)
+    baseline, initial = _digital(session, split, chosen, update), session.checkpoint is None
+    return Costs(pages.label(found), len(chosen), size, judged.accuracy, judged.cost, made, why, initial, baseline)
 
 
 def _batch(session: Session) -> Batch:

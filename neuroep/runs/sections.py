@@ -54,7 +54,8 @@ def _device(value: str) -> str:
     return value
 
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Steps = Annotated[int, Field(ge=1, le=1_000_000)]
 Natural = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, le=LARGEST_RATE, allow_inf_nan=False)]
@@ -190,9 +191,9 @@ class SettlingConfig(Section):
 
     order: Literal["layerwise", "synchronous"] = "layerwise"
     """Even layers then odd layers, or all at once as in the paper."""
-    free_steps: Count = 20
+    free_steps: Steps = 20
     """Most steps of the free phase (T)."""
-    nudged_steps: Count = 20
+    nudged_steps: Steps = 20
     """Most steps of a nudged phase (K)."""
     tolerance: NonNegative = 0.0
     """Stop the free phase when no state moves by more; 0 runs all steps."""
@@ -216,7 +217,8 @@ class EstimatorConfig(Section):
     """Centred: states contrasted, an even number of nudges within +-beta; the bias falls with that power of beta."""
     order: Order = "fixed"
     """Of the nudged phases: + - (fixed), + - or - + at random for each batch or each sample of it (batch, sample;
-    centred alone), + - - + (mirrored: each settled twice, and the contrasts averaged)."""
+    centred alone), + - - + (mirrored: each settled twice, and the contrasts averaged; with one nudge the free phase
+    takes its turns too: free + + free, the free one settled once more at the end)."""
     periods: Annotated[int, Field(ge=1, le=PERIODS)] = 1
     """How often the nudge goes through its phases; the contrasts are averaged (a lock-in with a square wave)."""
     null: bool = False

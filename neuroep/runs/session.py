@@ -29,7 +29,7 @@ from hw_models.keywords import checked
 from neuroep import data
 from neuroep.errors import ConfigError, DataError, unknown
 from neuroep.randomness import generator
-from neuroep.runs import arguments, bills, building, config as configuration, directory as runs
+from neuroep.runs import advice, arguments, bills, building, config as configuration, directory as runs
 from neuroep.runs.arguments import check_kind, check_overrides, check_seconds
 from neuroep.runs.config import Config
 from neuroep.runs.directory import Run
@@ -122,6 +122,7 @@ class Session:
         check_corpus(corpus)
         _check_weights(weights)
         run, config = _opened(source, chip, overrides)
+        advice.tell(config)
         _check_age(age, config)
         kept = devices == "keep" and run is not None and config.chip is not None and _same_devices(config, run)
         if run is not None and weights is None:
@@ -183,7 +184,7 @@ class Session:
     def _billed(self, judge: Callable[[str], Evaluation]) -> Evaluation:
         """Return an evaluation with its bill, where the chip has constants of cost."""
         chip, engine = self.config.chip, self.engine
-        if chip is None or not bills.known(chip):
+        if chip is None or not bills.billed(chip):
             return judge("")
         before = engine.performed()
         found = judge(bills.meter(chip))

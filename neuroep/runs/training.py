@@ -118,6 +118,7 @@ def train(
     followed = None if recipe is None else _followed(recipe, config, overrides, out if goes_on else None, corpus)
     if followed is not None:
         config = configuration.changed(config, [word for each in followed for word in each.words])
+    advice.tell(config)
     if goes_on:
         runs.load(out)  # a directory that holds something else gets no lock
         with locks.held(out, "run"):

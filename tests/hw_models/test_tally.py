@@ -187,3 +187,17 @@ def test_pattern_crossbars_keep_what_those_of_past_batches_did():
     assert stored.counters()["dac"] == made.total("dac") == sum(numbers.values())
     stored.recall(made.packed())
     assert dict(stored.performed().rows()) == dict(made.rows())
+
+
+def test_what_is_done_in_continuous_time_is_kept_apart():
+    """A time step stands for its seconds, in sums as any other, in a state with what it stands for."""
+    tally = Tally()
+    tally.add("a", "adc", 3, (2, 2), 8)
+    with tally.now.lasting(1e-7):
+        tally.add("a", "adc", 4, (2, 2), 8)
+        tally.add("a", "adc", 5, (2, 2), 8, sent=6)
+    assert tally.now.span == 0.0 and tally.number("adc") == tally.total("adc") == 12
+    assert {done.span: number for done, number in tally.rows() if done.sent is None} == {0.0: 3, 1e-7: 4}
+    again = Tally()
+    again.load(tally.packed())
+    assert dict(again.rows()) == dict(tally.rows())

@@ -52,6 +52,7 @@ class Passing:
         self.chip, self.clock = chip, clock
         self.holds_input = chip.crossbar.hold_input
         self.shared, self.repeats = chip.adc.columns, chip.crossbar.repeats
+        self.fastest = durations.fastest(chip.timing)
         self._entering = 0.0
         self._sweeps: dict[tuple[Groups, float, bool], float] = {}
         self.phases: list[tuple[Number | float, float]] = []

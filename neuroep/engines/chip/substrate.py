@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -189,6 +189,11 @@ class ChipSubstrate(ExactSubstrate):
     def paces(self, layers: Sequence[str]) -> Mapping[str, float]:
         """Return what time constants make of the time step, by layer; see :func:`hw_models.durations.pace`."""
         return self.passing.paces(layers)
+
+    def stepping(self, dt: float) -> AbstractContextManager[None]:
+        """Let what is done inside stand for the seconds of a time step, where layers settle in continuous time."""
+        fastest = self.passing.fastest
+        return nullcontext() if fastest is None else self.setting.phase.lasting(dt * fastest)
 
     def opened(self, samples: int) -> None:
         """Begin a batch: devices are as they are by now."""

@@ -175,3 +175,12 @@ def test_a_worker_has_the_corpus_that_is_assembled(tiny, overrides):
     found, expected = corpus_of(settings, made.points[0].data), build_corpus(settings)
     assert content_hash(found) == content_hash(expected)
     assert corpus_of(settings, made.points[0].data) is found
+
+
+def test_what_is_kept_without_effect_is_said_once_by_the_plan(trained, caplog):
+    """Trials say nothing of it: processes that each say it would say it as often as there are."""
+    config.say.cache_clear()
+    base = ["--chip", "ideal", "--chip.readout.signal", "difference"]
+    plan(trained, "chip.readout.bits=none,6", overrides=base, mode="learn")
+    said = [each.message for each in caplog.records if "cannot act here" in each.message]
+    assert said == ["chip 'ideal': readout.signal cannot act here and is kept without effect"]

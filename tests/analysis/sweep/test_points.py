@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
-from analysis.sweep.points import is_number, key, label, points, shown, varied
+from analysis.sweep.points import is_number, key, label, meaning, points, shown, varied
 from neuroep.errors import ConfigError
+from neuroep.runs import config as configuration
 
 BITS, NOISE = "chip.adc.bits", "chip.device.read_noise"
 
@@ -76,3 +78,22 @@ def test_keys_and_labels() -> None:
     assert label(BITS).endswith(BITS)
     assert "[uS" in label(NOISE)
     assert label("no.such") == "no.such"
+
+
+@pytest.mark.parametrize(("field", "words"), [
+    ("chip.readout.hold_offset", ["standard deviation of the offset", "[state]"]),
+    ("estimator.order", ["Of the nudged phases: + - , + - or - + at random"]),
+])  # fmt: skip
+def test_what_a_setting_means_is_not_cut_at_a_colon(field: str, words: list[str]) -> None:
+    shown_ = " ".join(label(field).split("\n")[:-1]).replace("  ", " ")
+    assert all(word.replace(" ,", ",") in shown_.replace(" ,", ",") for word in words), shown_
+
+
+def test_labels_say_more_than_a_qualifier_and_stay_short() -> None:
+    """Of every setting with a meaning: no label ends where its explanation begins."""
+    for field in configuration.settings():
+        said = meaning(field)
+        lines = label(field).split("\n")
+        assert lines[-1] == field and len(lines) <= 4 and max(map(len, lines[:-1]), default=0) <= 60
+        text = " ".join(lines[:-1]).partition(" [")[0].rstrip()
+        assert not text.endswith(":") and (":" in text or ": " not in re.split(r"[.;(]\s?", said)[0]), field

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 
 import pytest
@@ -12,6 +13,7 @@ import hw_models
 from hw_models import presets
 from hw_models.chip import ADC, Chip, Converter, Device, Readout, files, pages
 from hw_models.chip.description import PERFECT
+from hw_models.chip.fields import said_of
 from hw_models.errors import ChipError
 
 IMPOSSIBLE = [
@@ -320,3 +322,72 @@ def test_a_line_end_in_a_name_makes_no_line(tmp_path):
     chip = Chip(name="mine\n  adc.bits  4", citation="a\nb")
     lines = pages.page(chip).split("\n")
     assert lines[:2] == ["mine\\n  adc.bits  4", "  citation: a\\nb"] and len(lines) == 4
+
+
+@pytest.mark.parametrize(("field", "value", "told"), [
+    ("cost.adc_energy", {"8": -1.6}, "cost.adc_energy.8 = -1.6: should be a number of pJ from 0"),
+    ("cost.adc_energy", {"eight": 1.6}, "cost.adc_energy.eight = 1.6: should be by bits, whole numbers from 1 to 24"),
+    ("cost.dac_energy", {"25": 1.6}, "cost.dac_energy.25 = 1.6: should be by bits"),
+    ("cost.dac_energy", {}, "cost.dac_energy = {}: should be a number of pJ from 0, or such by bits"),
+    ("cost.dac_energy", -1.0, "cost.dac_energy = -1.0: should be a number of pJ from 0, or such by bits"),
+    ("timing.tau", {"x": -1.0}, "timing.tau.x = -1.0: should be seconds above 0"),
+    ("timing.tau", {}, "timing.tau = {}: should be seconds above 0, or such by the names of layers"),
+    ("timing.tau", "soon", "timing.tau = 'soon': should be seconds above 0"),
+])  # fmt: skip
+def test_a_number_or_a_table_of_numbers_is_refused_entry_by_entry(field, value, told):
+    table, leaf = field.split(".")
+    with pytest.raises(ChipError, match=re.escape(f"chip: {told}")):
+        Chip.parse({table: {leaf: value}})
+
+
+@pytest.mark.parametrize("name", [name for name, field in Chip.settings().items() if "int" in str(field.annotation)])
+def test_no_count_is_without_a_limit(name):
+    """A loop of 1e12 reads is a program that hangs."""
+    *tables, leaf = name.split(".")
+    value: object = 10**12
+    for each in reversed([*tables, leaf]):
+        value = {each: value}
+    with pytest.raises(ChipError, match=rf"{name} = 1000000000000: (should be less than or equal to \d+|more than)"):
+        Chip.parse(value)
+
+
+def test_durations_and_temperatures_have_an_end():
+    for tables, told in (
+        ({"timing": {"row": 1e30}}, "timing.row = 1e+30: should be less than or equal to 1000000"),
+        ({"temperature": 1e6}, "temperature = 1000000.0: should be less than or equal to 2000"),
+        ({"crossbar": {"repeats": 5000}, "device": {"read_noise": 0.1}}, "crossbar.repeats = 5000: should be less"),
+    ):
+        with pytest.raises(ChipError, match=re.escape(told)):
+            Chip.parse(tables)
+
+
+def test_every_field_says_its_unit_set_or_not():
+    lines = dict(zip(Chip.settings(), pages.fields().split("\n"), strict=True))
+    for name, value in Chip.fields_of(Chip()):
+        unit, told = said_of(Chip.settings()[name]).get("unit", "1"), list(value) if isinstance(value, tuple) else value
+        said = lines[name].strip().removeprefix(name).strip()
+        assert unit == "1" or said.startswith(f"unset [{unit}]" if value is None else f"{told} {unit}"), name
+    assert "unset [pJ]" in lines["cost.adc_energy"] and "unset [s]" in lines["timing.tau"]
+
+
+def test_a_folder_is_no_chip(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("w", "pcm"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(ChipError, match=r"^chip 'w' is a folder: give the name of a chip"):
+        files.load("w")
+    assert files.load("pcm").name == "joshi_2020_pcm", "a name stands before a folder"
+
+
+@pytest.mark.parametrize(("update", "idle", "acts"), [("digital", "pulse", "row"), ("pulsed", "row", "pulse")])
+def test_a_file_may_state_durations_of_the_other_scheme(tmp_path, update, idle, acts):
+    """They are facts of a chip: kept, and there again with the scheme that they belong to."""
+    path = tmp_path / "lab.toml"
+    path.write_text(f'update.scheme = "{update}"\ntiming = {{ pulse = 1e-7, row = 1e-5 }}\n')
+    chip = files.load(path)
+    assert chip.kept == (f"timing.{idle}",) and getattr(chip.timing, acts) > 0
+    path.write_text(path.read_text() + "events = { threshold = 0.1 }\n")
+    with pytest.raises(ChipError, match=r"events.threshold = 0.1: it acts only"):
+        files.load(path)
+    with pytest.raises(ChipError, match=rf"timing.{idle} = 1e-05: it acts only"):
+        Chip.parse({"update": {"scheme": update}, "timing": {idle: 1e-5}})

@@ -55,6 +55,7 @@ FIELDS: dict[str, tuple[dict[str, object], object]] = {
     "active_energy": (EVENTS, 80.0),
     "state_energy": ({}, 5.0),
     "synapse_energy": ({}, 23.6),
+    "hold_energy": ({}, 0.5),
     "spike_energy": ({}, 1.7),
     "hop_energy": (EVENTS, 3.0),
     "hops": (EVENTS, 4.0),
@@ -68,6 +69,7 @@ FIELDS: dict[str, tuple[dict[str, object], object]] = {
     "adc_step": ({}, 1e-7),
     "phase_step": (PULSES, 1e-7),
     "product_time": ({}, 1e-7),
+    "sampling_time": ({"adc_energy": 1.0}, 1e-7),
     "synapse_time": ({}, 3.5e-9),
     "cores": ({"synapse_time": 3.5e-9}, 4),
     "barrier_time": ({}, 1e-7),
@@ -94,10 +96,12 @@ def everything() -> Tally:
         "dac forward", "adc forward", "dac transposed", "adc transposed", "addition forward", "read forward",
         "square forward", "charge forward", "activation forward", "write", "pulse", "half", "slot", "conversion",
         "synaptic forward", "event forward", "multiply-add logits", "multiply-add update", "softmax", "response",
+        "hold",
     ):  # fmt: skip
         bits = 8 if operation.split()[0] in ("dac", "adc", "conversion") else None
         tally.add("a", operation, 1200, (6, 8), bits, phase="free")
     tally.add("a", "adc forward", 7, (6, 8), 8, phase="free")  # not as often as the DAC converts
+    tally.add("a", "adc forward", 5, (6, 8), 8, phase="nudged", span=1e-8)  # of a loop in continuous time
     return tally
 
 
@@ -119,7 +123,8 @@ def outcome(made: Chip) -> object:
 def test_a_constant_acts_on_the_bill(name):
     beside, value = FIELDS[name]
     encoding = "pulses" if beside is PULSES else "amplitude"
-    assert outcome(chip(beside, encoding)) != outcome(chip(beside | {name: value}, encoding))
+    timed: dict[str, object] = {"timing": {"tau": 1e-6}} if name == "sampling_time" else {}
+    assert outcome(chip(beside, encoding, **timed)) != outcome(chip(beside | {name: value}, encoding, **timed))
 
 
 @pytest.mark.parametrize("encoding", ["serial", "pulses"])

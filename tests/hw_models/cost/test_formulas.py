@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from hw_models import tally as tally_module
 from hw_models.chip import Chip
 from hw_models.cost.bill import Bill, price
 from hw_models.cost.coding import sending
@@ -141,3 +142,23 @@ def test_bits_that_are_sent_are_those_that_the_tally_says(dac, said, unsaid):
     tally.add("a", "dac forward", 10, (6, 8), 8, sent=said)
     assert price(tally, made).energy == near(10 * said * 2e-12)
     assert bill("dac forward", 10, made, 8).energy == near(10 * unsaid * 2e-12)
+
+
+BOOKKEEPING = {"forward", "transposed", "slot", "firing", "picosecond", "conversion_at_stop", "product"}
+"""What is counted and takes nothing of its own: time, and what other rows say as well."""
+
+
+def test_all_that_is_counted_has_a_formula():
+    """An operation that no formula knows would be in no bill, nor among what it leaves out."""
+    told = {name for formula in FORMULAS.values() for name in formula.counts}
+    table = tally_module.__doc__.split("operation  ")[1].split("====\n")[1].splitlines()
+    names = [name.split()[0] for line in table if line[:30].strip(" =") for name in line[:30].split(",")]
+    assert len(names) > 15 and set(names) - told == BOOKKEEPING
+
+
+def test_sample_and_holds_are_priced_or_named():
+    tally = Tally()
+    tally.add("holders", "hold", 300, (6,))
+    for constants, energy in (({"mac_energy": 1.0}, 0.0), ({"hold_energy": 0.5}, 300 * 0.5e-12)):
+        found = price(tally, chip(constants))
+        assert found.energy == near(energy) and ("sample-and-holds" in found.leaves_out) == (not energy)

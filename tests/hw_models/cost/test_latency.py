@@ -105,3 +105,12 @@ def test_area_of_devices_converters_and_cores():
     cores = constants(cost={"core_area": 0.5}, crossbar=TILES)
     assert area(cores, [(6, 8), (2, 3)]) == {"core": near(5 * 0.5e-6)}
     assert area(constants(), [(6, 8)]) == {}
+
+
+@pytest.mark.parametrize(("dac", "known"), [
+    ({"bits": 6}, False), ({"bits": 6, "encoding": "serial"}, True), ({"bits": 6, "digit_bits": 1}, True), ({}, False),
+])  # fmt: skip
+def test_the_area_of_a_converter_is_that_of_its_resolution(dac, known):
+    """Drivers of one bit are no DACs of six, unless bits follow each other."""
+    made = constants(dac=dac, cost={"components": ["shafiee_2016_dac"]})
+    assert ("DAC" in area(made, [(6, 8)])) == known

@@ -61,3 +61,22 @@ def test_drift_of_an_array_is_that_of_a_longer_time() -> None:
         found.append(bar.weights())
     assert np.allclose(found[0], found[1], rtol=1e-5)
     assert found[0].mean() < 0.95 * found[2].mean()
+
+
+@pytest.mark.parametrize("span", [1e-9, 4e-8])
+def test_in_continuous_time_thermal_noise_averages_over_a_time_step(span: float) -> None:
+    """White noise of an RC low-pass driven in steps of dt: whatever dt, a state has 4 k T G/(4 tau) of it."""
+    parts = {"temperature": 350.0, "timing": {"integration": 1e-8}, "device": {"read_voltage": 0.02, "g_max": 20.0}}
+    bar = Crossbar(Chip.model_validate(parts), (30, 30), 1, dtype="float64")
+    weight = np.full((30, 30), 0.5)
+    weight[0, 0] = 1
+    bar.program(weight)
+    signals, tau = np.full((400, 30), 0.5), 1e-7
+    with bar.tally.now.lasting(span):
+        white = bar.forward(signals) - signals @ weight.T
+    each = heat.thermal_noise(350.0, span, 0.02) * weight * 20 / 20**2
+    assert np.mean(white**2 / each.sum(1)) == pytest.approx(1, rel=0.05)
+    dt = span / tau
+    state = np.mean(white**2 / weight.sum(1)) * dt / (2 - dt)
+    of_the_circuit = 4 * heat.BOLTZMANN * 350 / (4 * tau) / 0.02**2 / 1e-6 * 20 / 20**2
+    assert state == pytest.approx(of_the_circuit, rel=0.05 + dt / 2)

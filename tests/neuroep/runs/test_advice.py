@@ -214,3 +214,34 @@ def test_runs_that_do_not_learn_say_why(tmp_path, overrides, words):
     found = training.train(given, tmp_path / "run", progress=False)
     told = [line for line in training.notes(found) if "is chance" in line]
     assert len(told) == 1 and words in told[0], training.notes(found)
+
+
+def on_chip(chip: dict[str, Any], **settling: Any) -> config.Config:
+    return config.parse({"network": {"tokens": 10, "dense": [6, 2]}, "settling": settling, "chip": chip}, "test")
+
+
+@pytest.mark.parametrize(("settling", "words"), [
+    ({}, ["order = 'layerwise' and settling.dt = 1 is not continuous time", "layers take turns", "100% of the way"]),
+    ({"order": "synchronous", "dt": 0.5}, ["a step goes 50% of the way where a time constant goes 39%"]),
+    ({"order": "layerwise", "dt": 0.1}, ["layers take turns; set settling.order = 'synchronous'"]),
+    ({"order": "synchronous", "dt": 0.1}, []),
+])  # fmt: skip
+def test_coarse_steps_are_no_continuous_time(settling, words):
+    found = advice.doubts(on_chip({"timing": {"tau": 1e-7}}, **settling))
+    assert len(found) == bool(words) and all(word in found[0] for word in words)
+    assert advice.doubts(on_chip({"timing": {"integration": 1e-7}}, **settling)) == []
+
+
+def test_a_mean_of_more_sweeps_than_there_are_is_doubted():
+    noisy = {"device": {"read_noise": 0.1}}
+    found = advice.doubts(on_chip(noisy | {"nudged": {"mean_sweeps": 100}}, free_steps=20, nudged_steps=30))
+    assert found == ["chip.nudged.mean_sweeps = 100: a phase has 20 sweeps at most, and its mean no more"]
+    assert advice.doubts(on_chip(noisy | {"nudged": {"mean_sweeps": 5}})) == []
+
+
+def test_doubts_are_said_where_a_session_opens(caplog):
+    chip = {"timing": {"tau": 3e-7}, "crossbar": {"rows": 7}}
+    made = config.parse({"network": {"tokens": 10, "dense": [6, 2]}, "data": {"name": "reviews"}, "chip": chip}, "test")
+    config.say.cache_clear()
+    Session.open(made)
+    assert [each.message for each in caplog.records if "not continuous time" in each.message]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from hw_models import presets
+from hw_models.chip import Chip
 from hw_models.cost import digital, latency
 from hw_models.cost.bill import price
 from hw_models.cost.constants import Constants
@@ -215,7 +216,8 @@ def test_the_command_prints_tables_and_json(neuroep, tiny):
     assert "classification: energy " in found.out and "update:" not in found.out
     assert "legallo_2023_core" in neuroep("chips", "--components").out
     none = ("--chip.cost.components", "[]")
-    assert "has no constants of cost" in neuroep("cost", tiny, "--chip", "pcm", *none).line
+    assert "has no constants of cost" in neuroep("cost", tiny, "--chip", "ideal").line
+    assert "energy, without constants of cost" in neuroep("cost", tiny, "--chip", "pcm", *none).out, "but durations"
 
 
 def test_numbers_have_a_prefix_that_fits():
@@ -230,7 +232,7 @@ def test_costs_change_nothing_else():
     with_, without = opened(PRICED), opened(unpriced)
     one, other = (session.evaluate("test") for session in (with_, without))
     np.testing.assert_array_equal(one.predicted, other.predicted)
-    assert one.loss == other.loss and one.counters == other.counters and other.cost is None
+    assert one.loss == other.loss and one.counters == other.counters and not other.cost.priced
 
 
 def test_what_is_drawn_all_the_time_is_that_of_every_copy_and_of_both_paths():
@@ -259,3 +261,34 @@ def test_static_power_of_a_chip_without_arrays_is_left_out_by_name():
     session = opened({"substrate": "event_driven", "cost.components": ["davies_2018_core"], "cost.static_power": 2.0})
     found = session.evaluate("test").cost
     assert found.seconds and "static" not in found.by_part() and "static power" in found.leaves_out
+
+
+def test_durations_alone_make_a_bill_of_seconds():
+    """The same latency as with constants, and no joules that nobody knows."""
+    names = [name for name in PRICED if name.startswith("cost.") or name == "device.read_voltage"]
+    timed = {name: value for name, value in PRICED.items() if name not in names}
+    found, priced = (public(opened(chip), samples=8) for chip in (timed, PRICED))
+    for one, other in ((found.classification, priced.classification), (found.update, priced.update)):
+        assert one.latency == other.latency and one.seconds > 0 and not one.priced
+        assert one.as_dict()["energy"] is None and "energy, without constants of cost" in one.leaves_out
+    assert "energy" not in found.as_text().split("the same network")[0].replace("energy, without", "")
+    with pytest.raises(ChipError, match="has no constants of cost"):
+        public(opened({"device.read_noise": 0.01}), samples=8)
+
+
+def test_initial_weights_are_called_so():
+    found = public(opened(PRICED), samples=8, update=False)
+    assert found.initial and found.as_dict()["initial_weights"]
+    assert f"accuracy {found.accuracy:.4f} on 8 samples, with initial weights" in found.as_text()
+
+
+def test_iterations_of_a_write_are_in_the_time_of_its_row():
+    """20 pulses take 20 times the energy; their seconds are in timing.row, or else 20 write_time."""
+    tally = Tally()
+    tally.add("a", "write", 6 * 8 * 2, (6, 8), phase="update")
+    pulse = {"pulse_energy": 2.0, "write_time": 1e-7}
+    once, often = (Chip.parse({"cost": pulse | {"write_iterations": n}}) for n in (1.0, 20.0))
+    assert price(tally, often).energy == near(20 * price(tally, once).energy)
+    assert latency.update(tally, Constants(often)) == near(20 * latency.update(tally, Constants(once)))
+    timed = often.model_copy(update={"timing": often.timing.model_copy(update={"row": 1e-5})})
+    assert latency.update(tally, Constants(timed)) == near(8 * 1e-5)

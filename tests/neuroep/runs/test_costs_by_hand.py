@@ -26,8 +26,14 @@ CHIPS: dict[str, dict[str, object]] = {
     "own path": {"transposed.devices": "own"},
     "inputs read again": {"crossbar.hold_input": False},
     "slices": {"crossbar.slices": 2, "crossbar.slice_bits": 2, "device.levels": 4},
-    "continuous time": {"timing.tau": 1e-6},
-    "digits, slowly": {"dac.bits": 7, "dac.digit_bits": 2, "dac.sign": "signed", "timing.tau": 1e-6},
+    "continuous time": {"timing.tau": 1e-6, "cost.sampling_time": 1e-6, "dac.bits": 6, "adc.bits": 8},
+    "patterns in continuous time": {
+        "timing.tau": 1e-6, "attention.kind": "analog", "cost.sampling_time": 1e-6, "dac.bits": 6, "adc.bits": 8,
+    },
+    "digits, slowly": {
+        "dac.bits": 7, "dac.digit_bits": 2, "dac.sign": "signed", "timing.tau": 1e-6, "cost.sampling_time": 1e-6,
+        "adc.bits": 8,
+    },
     "even cuts": {"crossbar.rows": 5, "crossbar.columns": 5, "adc.columns": 64},
     "increments": {"nudged.drive": "increments", "dac.bits": 6, "adc.bits": 8},
     "paths in turn": {
@@ -35,6 +41,7 @@ CHIPS: dict[str, dict[str, object]] = {
     },
     "paths in turn, slowly": {
         "transposed.devices": "own", "nudged.paths": "exchanged", "nudged.drive": "increments", "timing.tau": 1e-6,
+        "cost.sampling_time": 1e-6, "dac.bits": 6, "adc.bits": 8,
     },
     "increments and inputs": {"nudged.drive": "increments", "crossbar.hold_input": False},
     "mean of sweeps": {"nudged.mean_sweeps": 2},
@@ -79,6 +86,40 @@ def test_phases_arrays_parts_and_formulas_are_the_same_joules(kind):
     assert bill.energy == near(want)
     for shares in (bill.by_part(), bill.by_phase(), bill.by_array(), bill.by_formula()):
         assert sum(shares.values()) == near(want)
+
+
+def test_in_continuous_time_the_step_of_the_simulation_changes_no_bill():
+    """The same seconds in four times as many steps: currents flow as long, a loop is sampled as often."""
+    chip = PRICED | {"timing.tau": 1e-6, "cost.sampling_time": 1e-7, "device.read_voltage": 0.2}
+    bills_of = {}
+    for dt, steps in ((0.2, 40), (0.05, 160)):
+        settings = {"settling.order": "synchronous", "settling.dt": dt, "settling.free_steps": steps}
+        bills_of[dt] = opened(chip, settings).evaluate("test", only=np.arange(8)).cost
+    coarse, fine = bills_of.values()
+    assert coarse.seconds == near(fine.seconds, rel=1e-9)
+    for part in ("DAC", "ADC", "digital"):
+        assert coarse.by_part()[part] == near(fine.by_part()[part], rel=1e-9), part
+    assert coarse.by_part()["cells"] == near(fine.by_part()["cells"], rel=0.05), "states on the way differ a little"
+    assert not [what for what in coarse.leaves_out if "continuous" in what]
+    unsaid = opened({name: value for name, value in chip.items() if name != "cost.sampling_time"})
+    found = unsaid.evaluate("test", only=np.arange(8)).cost
+    assert "ADC conversions of 7 bits in continuous time, without cost.sampling_time" in found.leaves_out
+    assert 0 < found.by_part()["ADC"] < coarse.by_part()["ADC"], "those of the clamped input, once a sample"
+
+
+def test_currents_flow_for_the_time_steps_of_their_reads():
+    """V^2 t sum x^2 G, t the seconds of the clock within the loop, the integration of the clamped input outside."""
+    settings = {"settling.order": "synchronous", "settling.dt": 0.1, "settling.free_steps": 50}
+    session = opened(PRICED | {"timing.tau": 1e-6}, settings)
+    engine, before = session.engine, session.engine.performed()
+    with engine.metering():
+        engine.settle(session.batch("test", np.arange(8)), session.estimator.free)
+    counted = bills.between(engine.performed(), before)
+    within = sum(n for done, n in counted.rows() if done.operation.startswith("square") and done.span)
+    outside = sum(n for done, n in counted.rows() if done.operation.startswith("square") and not done.span)
+    assert {done.span for done, _ in counted.rows()} == {0.0, 0.1 * 1e-6} and outside > 0
+    want = 0.2**2 * 1e-12 * (within * 1e-7 + outside * PRICED["timing.integration"])
+    assert price(counted, session.config.chip).by_part()["cells"] == near(want)
 
 
 def test_a_bill_of_one_sample_and_of_many_is_the_same():

@@ -1,0 +1,78 @@
+"""Values of a chip that can be, and are hardly what was meant: another unit, or more than there is.
+
+What cannot be is refused where it is checked (:mod:`hw_models.chip.description`); what may be is computed, and said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from hw_models.chip import Chip
+from hw_models.chip.cost import Cost
+from hw_models.chip.fields import said_of
+
+LONG: Mapping[str, float] = {
+    "dac": 1e-3, "integration": 1e-3, "adc": 1e-3, "digital": 1e-3, "hold": 1e-2, "pulse": 10.0, "row": 100.0,
+}  # fmt: skip
+"""Durations of single operations above which another unit was meant [s]."""
+SLOW = 1e-2
+"""Time constant of a neuron above which another unit was meant [s]."""
+COLD, HOT = 200.0, 500.0
+"""Temperatures beyond which degrees Celsius were meant [K]."""
+ZERO = 273.15
+"""0 deg C [K]."""
+TINY = 1e-7
+"""Constants of cost below that, in their unit, were meant in SI units: 1e-7 pJ is 25 k T."""
+PREFIXED = ("pJ", "fJ", "nJ", "fF", "uW", "nm", "um^2", "mm^2")
+LEAST = 1e-4
+"""Highest conductance below that was meant in siemens [uS]."""
+VOLTS = 10.0
+"""Read voltage above which millivolts were meant."""
+
+
+def doubts(chip: Chip) -> list[str]:
+    """Return a line for every value that is hardly what was meant: field, value, and why."""
+    found = [*_times(chip), *_physics(chip), *_sizes(chip), *_prices(chip)]
+    return [line for line in found if line.partition(" =")[0] not in (chip.kept or ())]
+
+
+def _times(chip: Chip) -> Iterator[str]:
+    timing = chip.timing
+    for name, most in LONG.items():
+        if (seconds := getattr(timing, name)) > most:
+            yield f"timing.{name} = {seconds:g} s: durations are in seconds, 100 ns is 1e-7"
+    constants = timing.tau if isinstance(timing.tau, Mapping) else {"": timing.tau}
+    for name, tau in constants.items():
+        if tau is not None and tau > SLOW:
+            yield f"timing.tau{'.' if name else ''}{name} = {tau:g} s: time constants are in seconds, 100 ns is 1e-7"
+
+
+def _physics(chip: Chip) -> Iterator[str]:
+    kelvin, device = chip.temperature, chip.device
+    if kelvin is not None and not COLD <= kelvin <= HOT:
+        yield f"temperature = {kelvin:g} K is {kelvin - ZERO:.0f} deg C: temperatures are in kelvin, 25 deg C is 298.15"
+    if device.g_max < LEAST:
+        yield f"device.g_max = {device.g_max:g} uS: conductances are in microsiemens, 25e-6 S is 25"
+    if device.read_voltage is not None and device.read_voltage > VOLTS:
+        yield f"device.read_voltage = {device.read_voltage:g} V: voltages are in volts, 200 mV is 0.2"
+    for name in ("hold_noise", "hold_offset"):
+        if (size := getattr(chip.readout, name)) > 1:
+            yield f"readout.{name} = {size:g} is more than a whole state, from 0 to 1: kT/C of 10 fF at 0.5 V is 1.3e-3"
+
+
+def _sizes(chip: Chip) -> Iterator[str]:
+    rows, columns = chip.crossbar.rows, chip.crossbar.columns
+    if rows is not None and columns is not None and chip.adc.columns > max(rows, columns):
+        shared = f"adc.columns = {chip.adc.columns} share an ADC: a tile has {columns} of crossbar.columns"
+        yield f"{shared} (transposed {rows} of crossbar.rows), and no more take turns"
+
+
+def _prices(chip: Chip) -> Iterator[str]:
+    for name, field in Cost.model_fields.items():
+        unit, value = said_of(field).get("unit", ""), getattr(chip.cost, name)
+        if unit not in PREFIXED:
+            continue
+        for bits, each in (value.items() if isinstance(value, Mapping) else [("", value)]):
+            if isinstance(each, int | float) and 0 < each < TINY:
+                place = f"cost.{name}{'.' if bits else ''}{bits}"
+                yield f"{place} = {each:g} {unit}: this constant is in {unit}, not in SI units"
