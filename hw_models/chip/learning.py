@@ -39,7 +39,7 @@ class Update(Part):
     """Trains: +s+ x a+ and -s- x a-, or (s+ - s-) x mean a and mean s x (a+ - a-) of held phases; unset is contrast, of
     pulsed phases."""
     train_length: Annotated[int, Field(ge=1, le=63)] = at("update", "pulse slots", 31)
-    """Longest train, and most pulses of a device in one transfer."""
+    """Trains: longest one."""
     overlong: Literal["post", "both"] = at("update", default="post")
     """Trains, with management: what is cut where the longest train is too short, signals of the post side, or both."""
     management: bool = at("update", default=True)

@@ -101,7 +101,7 @@ RULES: Mapping[str, RuleFacts] = {
         fast(keep=None, chop_probability=0.1),
     ),
     "agad": RuleFacts(
-        "trains of -lr g c_j on A; H_j += rate c_j (a_j - P_j), trunc(H_j) pulses on W; every F reads c_j flips, P_j = a_j",
+        "trains of -lr g c_j on A; H_j += rate c_j (a_j - P_j), trunc(H_j) pulses on W; each F reads c_j flips, P_j = a_j",
         "A, which gathers the gradient with a sign that changes",
         f"{BUFFER}; the reference P, (out, in); c, (in,)",
         "AGAD: Rasch, Carta, Fagbohungbe, Gokmen, Nat. Commun. 15:7133, 2024",

@@ -25,7 +25,7 @@ class Transfer(Part):
     rate: Positive | None = at("update", "pulses", None)
     """What a reading at A's full range adds to the pulses of W; unset is what makes W follow the wanted change."""
     most: Count | None = at("update", "pulses", None)
-    """Most pulses of a device of W at a time; unset takes train_length."""
+    """Most pulses of a device of W at a time; unset gives all."""
     keep: Annotated[float, Field(ge=0, lt=1)] | None = at("update", default=None)
     """Share of H that stays where pulses were given; unset takes off what was given."""
     chop_every: Count | None = at("update", "reads", None)

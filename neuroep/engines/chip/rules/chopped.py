@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuroep.engines.chip.rules.transfer import Transfer
+from neuroep.engines.chip.rules.transfer import TransferRule
 
 
-class Chopped(Transfer):
+class Chopped(TransferRule):
     """A chopper; see the module."""
 
     chops = True

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuroep.engines.chip.rules.transfer import FAST, Transfer
+from neuroep.engines.chip.rules.transfer import FAST, TransferRule
 
 
-class Momentum(Transfer):
+class Momentum(TransferRule):
     """A heavy ball; see the module."""
 
     @property

@@ -17,10 +17,10 @@ from __future__ import annotations
 import numpy as np
 
 from neuroep.engines.chip.rules.rule import Place
-from neuroep.engines.chip.rules.transfer import Transfer
+from neuroep.engines.chip.rules.transfer import TransferRule
 
 
-class Rider(Transfer):
+class Rider(TransferRule):
     """A symmetry point that is tracked; see the module."""
 
     buffered = False

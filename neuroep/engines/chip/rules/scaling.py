@@ -17,14 +17,15 @@ but goes towards the symmetry point w* by leak of its distance, in steps of dw:
     leak = (slope of the step down - slope of the step up)/(2 dw) at w*       [steps per step]
 
 so it forgets in 1/(N leak dw) updates of N pulses each. A change of n pulses net per update takes N = kappa n, with
-the coherence kappa = all pulses/net rms change: 1 where all of them go one way. The cycle noise sigma of a step asks for
+the coherence kappa = all pulses/net rms change: 1 where all of them go one way. The cycle noise sigma of a step asks
+for
 
     n = 4 (1 + sigma^2) to 20 pulses per update,    at most 1/(memory kappa leak dw)
 
 with memory the updates over which the array is to hold what it gathers.
 
-Sources: running mean square as in RMSprop (Hinton, 2012), one for an array; symmetry point: Kim et al., 2019; Gokmen and
-Haensch, Front. Neurosci. 14:103, 2020.
+Sources: running mean square as in RMSprop (Hinton, 2012), one for an array; symmetry point: Kim et al., 2019; Gokmen
+and Haensch, Front. Neurosci. 14:103, 2020.
 """
 
 from __future__ import annotations

@@ -11,10 +11,10 @@ is taken to be 0: a reference that is not there leaks into W for ever.
 Source: Gokmen and Haensch, Front. Neurosci. 14:103, 2020; gamma 0 as TransferCompound of aihwkit.
 """
 
-from neuroep.engines.chip.rules.transfer import Transfer
+from neuroep.engines.chip.rules.transfer import TransferRule
 
 
-class TikiTaka(Transfer):
+class TikiTaka(TransferRule):
     """Version 1; see the module."""
 
     buffered = False

@@ -9,10 +9,10 @@ Analog: A, W. Digital: H, in pulses of W. Noise of A averages out in H until it 
 Source: Gokmen, Front. Artif. Intell. 4:699148, 2021; keep 0.1 as BufferedTransferCompound of aihwkit.
 """
 
-from neuroep.engines.chip.rules.transfer import Transfer
+from neuroep.engines.chip.rules.transfer import TransferRule
 
 
-class TikiTakaV2(Transfer):
+class TikiTakaV2(TransferRule):
     """Version 2; see the module."""
 
 

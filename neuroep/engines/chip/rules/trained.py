@@ -23,7 +23,7 @@ Terms = Sequence[tuple[float, Any, Any]]
 """(sign, post rows, pre rows): the weights are to change along the sum of sign post^T pre."""
 
 
-class Wanted(NamedTuple):
+class WantedChange(NamedTuple):
     """What an update is to change weights by: -lr scale/r times the sum over the terms of sign post^T pre."""
 
     rate: float
@@ -70,7 +70,7 @@ class TrainedInMemory(InMemory):
             learns = f"update scheme '{scheme}' learns by pulses in memory: allowed is 'sgd' without momentum"
             raise ConfigError(f"optimiser.{name} = {value!r}: {learns}")
 
-    def _wanted(self, contrast: Contrast, rate: float) -> Wanted:
+    def _wanted(self, contrast: Contrast, rate: float) -> WantedChange:
         """Return what an update is to change weights by, and move the bias likewise, exactly."""
         rms = bias = 1.0
         if self.scaled:
@@ -81,7 +81,7 @@ class TrainedInMemory(InMemory):
             self.tally.add(self.place.name, "multiply-add update", work * PROJECTIONS, self.crossbar.shape)
         self._move_bias(contrast, rate / bias if bias else 0.0)
         self.digital.updates += 1
-        return Wanted(rate, rms, contrast.scale, self._terms(contrast))
+        return WantedChange(rate, rms, contrast.scale, self._terms(contrast))
 
     def _send(self, label: str, terms: Terms, step: float, net: float = 0.0) -> float:
         """Send trains to a crossbar, of mean ``step`` times the sum of products in shares of its range.

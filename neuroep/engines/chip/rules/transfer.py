@@ -10,8 +10,8 @@ One update, A the fast array, W the slow one, both in shares of their ranges, R 
         H_j <- H_j + rate x_j    in pulses of W                 digital, of rules with a buffer
         n_j = trunc(H_j)         H_j <- H_j - n_j, or keep H_j  pulses on W
 
-s is what the wanted change asks for: pulses dw_A/r with scaling (:mod:`.scaling`), else lr/R_A. The default rate makes W
-follow the wanted change: a change that A gathers is seen by ``gain`` reads, so with lr R_A = s r
+s is what the wanted change asks for: pulses dw_A/r with scaling (:mod:`.scaling`), else lr/R_A. The default rate makes
+W follow the wanted change: a change that A gathers is seen by ``gain`` reads, so
 
     rate = (lr/r)/(s gain R dw_W)
 
@@ -33,7 +33,7 @@ from hw_models.chip import Chip, Nudged, Transposed
 from hw_models.kernels.random import generator
 from neuroep.engines.chip.rules.rule import CROSSBAR, Place
 from neuroep.engines.chip.rules.scaling import COHERENCE, pulses_needed, symmetry
-from neuroep.engines.chip.rules.trained import TrainedInMemory, Wanted
+from neuroep.engines.chip.rules.trained import TrainedInMemory, WantedChange
 from neuroep.learning.contrast import Contrast
 
 FAST = "fast"
@@ -42,7 +42,7 @@ LONGEST = 100.0
 """Reads after which a change counts as forgotten at the latest, where A itself forgets nothing."""
 
 
-class Transfer(TrainedInMemory):
+class TransferRule(TrainedInMemory):
     """A fast and a slow array; see the module.
 
     Attributes
@@ -98,10 +98,10 @@ class Transfer(TrainedInMemory):
 
     @property
     def gain(self) -> float:
-        """Reads that see a change of A, as a number of whole ones: before A forgets it, at least one."""
-        own = symmetry(self.pulse)
+        """Reads that see a change of A, before A forgets it or signs that flip count against each other."""
+        own, flips = symmetry(self.pulse), self._number("chop_probability")
         fades = self.pulses * COHERENCE * own.leak * own.step * self.period
-        return 1 / (1 - math.exp(-fades)) if fades > 1 / LONGEST else LONGEST
+        return 1 / (1 - math.exp(-max(fades, 1 / LONGEST)) * (1 - 2 * flips))
 
     def signal(self, columns: np.ndarray, read: np.ndarray) -> np.ndarray:
         """Return what is moved of columns as they are read, (out, columns), and keep what the rule keeps of them."""
@@ -126,7 +126,7 @@ class Transfer(TrainedInMemory):
         self._flip(columns)
         return self._move(columns, moved * self._rate(wanted, step))
 
-    def _rate(self, wanted: Wanted, step: float) -> float:
+    def _rate(self, wanted: WantedChange, step: float) -> float:
         """Return what a share of A's range adds to the pulses of W."""
         given = self._number("rate")
         if given:
@@ -164,7 +164,7 @@ class Transfer(TrainedInMemory):
 
     def _move(self, columns: np.ndarray, wanted: np.ndarray) -> int:
         """Give the columns of W what is wanted, in pulses (out, columns), whole; return how many are not finite."""
-        most = self._count("most") or self.chip.update.train_length
+        most = self._number("most") or math.inf
         if self.buffered:
             gathered = self.kept["gathered"]
             own = gathered[:, columns] + wanted
