@@ -21,9 +21,10 @@ class Pulsed(TrainedInMemory):
         wanted = self._wanted(contrast, rate)
         full = self.crossbar.weight_range
         self._wait()
+        rate = wanted.rate
         net = rate / (full * self.chip.device.pulse.dw_min) if self.scaled else 0.0
         self.seconds = self._send(CROSSBAR, wanted.terms, rate * wanted.share / full, net)
-        return self._pulsed()
+        return self._pulsed() or self._widen()
 
 
 RULE = Pulsed

@@ -17,6 +17,8 @@ from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Contrast
 from neuroep.learning.optimisers import SGD, Optimiser
 
+NEAR = 0.75
+"""Share of its bound from which a weight counts as near."""
 SQUARE = "square"
 """Name of the running mean square among what a rule keeps."""
 Terms = Sequence[tuple[float, Any, Any]]
@@ -70,6 +72,26 @@ class TrainedInMemory(InMemory):
             learns = f"update scheme '{scheme}' learns by pulses in memory: allowed is 'sgd' without momentum"
             raise ConfigError(f"optimiser.{name} = {value!r}: {learns}")
 
+    def _widen(self) -> int:
+        """Write all devices of the weights with twice the range where too many are near their bounds.
+
+        Returns how many weights are not finite. What is written is what the devices hold, as programming leaves it.
+        """
+        update, pulse = self.chip.update, self.chip.device.pulse
+        if not self.scaled or update.widen >= 1 or self.chip.crossbar.weight_range is not None:
+            return 0
+        stored = self.crossbar.stored
+        beyond = np.count_nonzero((stored > NEAR * pulse.w_max) | (stored < NEAR * pulse.w_min))
+        if beyond <= update.widen * stored.size:
+            return 0
+        held = stored * np.asarray(self.crossbar.weight_range, stored.dtype)
+        self.crossbar.weight_range *= 2
+        self.crossbar.program(held)
+        self.seconds += durations.reprogramming(self.chip.timing, self.crossbar.rows_written)
+        for each in self.pulsed_arrays:
+            each.written()
+        return 0
+
     def _wanted(self, contrast: Contrast, rate: float) -> WantedChange:
         """Return what an update is to change weights by, and move the bias likewise, exactly."""
         rms = bias = 1.0
@@ -79,9 +101,13 @@ class TrainedInMemory(InMemory):
             terms = contrast.terms()
             work = len(terms[0][0]) * len(terms) * sum(self.crossbar.shape)
             self.tally.add(self.place.name, "multiply-add update", work * PROJECTIONS, self.crossbar.shape)
-        self._move_bias(contrast, rate / bias if bias else 0.0)
+        self._move_bias(contrast, self._rate_of(rate) / bias if bias else 0.0)
         self.digital.updates += 1
-        return WantedChange(rate, rms, contrast.scale, self._terms(contrast))
+        return WantedChange(self._rate_of(rate), rms, contrast.scale, self._terms(contrast))
+
+    def _rate_of(self, rate: float) -> float:
+        """Return the size of a step; without scaling the rate itself."""
+        return rate * self.chip.update.step if self.scaled else rate
 
     def _send(self, label: str, terms: Terms, step: float, net: float = 0.0) -> float:
         """Send trains to a crossbar, of mean ``step`` times the sum of products in shares of its range.

@@ -124,7 +124,7 @@ class TransferRule(TrainedInMemory):
         self.seconds += len(columns) * durations.product(timing, self.chip.adc.columns, self.crossbar.shape[0])
         moved = self.signal(columns, read)
         self._flip(columns)
-        return self._move(columns, moved * self._rate(wanted, step))
+        return self._move(columns, moved * self._rate(wanted, step)) or self._widen()
 
     def _rate(self, wanted: WantedChange, step: float) -> float:
         """Return what a share of A's range adds to the pulses of W."""
