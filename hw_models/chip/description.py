@@ -300,7 +300,7 @@ class Chip(Part):
         else:
             self.idle("with update.scheme digital, which programs rows anew", "timing.row", "crossbar.follow_weights")
         if self.crossbar.weight_range is not None:
-            self.idle("without crossbar.weight_range", "update.widen")
+            self.idle("without crossbar.weight_range", "update.fill")
         if not self.adc.acts or self.update.of_transfer("gamma"):
             self.idle("with an ADC, of a fast array that products do not read", "update.transfer.read_range")
         noisy = self.device.noisy or self.heat.noise

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hw_models.chip.fields import Count, Finite, NonNegative, Part, Positive, Share, at
+from hw_models.chip.fields import Count, Finite, NonNegative, Part, Positive, at
 from hw_models.chip.rules import COMMON, RULES, Default, RuleFacts, takers
 from hw_models.chip.transfer import Transfer
 from hw_models.laws.law import meaning, menu, missing
@@ -49,9 +49,9 @@ class Update(Part):
     factors of g (off); unset is auto, of pulsed off."""
     step: Positive = at("update", "learning rate", 2.0)
     """Scaling auto: what an update changes weights by, root mean square over an array."""
-    widen: Share = at("update", default=0.01)
-    """Scaling auto, without crossbar.weight_range: share of weights beyond 3/4 of their devices' bounds from which all
-    devices are rewritten with twice the range; 1 never does."""
+    fill: Annotated[float, Field(gt=0, le=1)] = at("update", "bound", 0.25)
+    """Scaling auto, without crossbar.weight_range: share of the devices' bounds that weights begin within, and where
+    over 1 % of them have grown beyond it all devices are rewritten with twice the range; 1 leaves the range as it is."""
     memory: Count = at("update", "updates", 1000)
     """Scaling auto: updates over which r is a mean."""
     transfer: Transfer = at("update", default=Transfer())
@@ -89,7 +89,7 @@ class Update(Part):
         if not self.management:
             self.idle("with management", "overlong")
         if self.facts.sends_trains and not self.scaled:
-            self.idle("with scaling auto", "memory", "step", "widen", "transfer.pulses")
+            self.idle("with scaling auto", "memory", "step", "fill", "transfer.pulses")
         return self
 
 

@@ -38,7 +38,7 @@ class RuleFacts:
 
 def trains(scaling: str, signals: str) -> dict[str, Default]:
     """Return the fields of rules that send trains of pulses, and what unset ones of scaling and signals stand for."""
-    names = ("trains", "train_length", "overlong", "management", "memory", "step", "widen")
+    names = ("trains", "train_length", "overlong", "management", "memory", "step", "fill")
     return dict.fromkeys(names) | {"scaling": scaling, "signals": signals}
 
 

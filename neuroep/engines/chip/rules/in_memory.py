@@ -35,8 +35,12 @@ class InMemory(LearningRule):
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         super().__init__(place, weight, bias)
         self.chip, self.groups = place.chip, dict[str, list[PulsedArray]]()
-        self._array(weight)
+        self._array(weight, full=self._range(weight))
         self.digital = self._ideal(np.zeros_like(weight) if self.accumulates else weight[:, :0], bias)
+
+    def _range(self, weight: np.ndarray) -> float | None:
+        """Return the weight range of the first array; None leaves it to the layout."""
+        return None
 
     def _array(
         self, weight: np.ndarray, label: str = CROSSBAR, full: float | None = None, chip: Chip | None = None

@@ -17,8 +17,8 @@ from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Contrast
 from neuroep.learning.optimisers import SGD, Optimiser
 
-NEAR = 0.75
-"""Share of its bound from which a weight counts as near."""
+GROWN = 0.01
+"""Share of weights beyond what they may fill from which the range follows them."""
 SQUARE = "square"
 """Name of the running mean square among what a rule keeps."""
 Terms = Sequence[tuple[float, Any, Any]]
@@ -48,13 +48,24 @@ class TrainedInMemory(InMemory):
     usual = SGD()
 
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
+        update = place.chip.update
+        self.scaled = update.scaled
+        follows = self.scaled and place.chip.crossbar.weight_range is None
+        self.fill = update.fill if follows else 1.0
         super().__init__(place, weight, bias)
         self._trains = self._short = 0
         self._sent: dict[str, list[float]] = {}
-        self.scaled = place.chip.update.scaled
         if self.scaled:
             self.kept[SQUARE] = np.zeros(3)
             self.square = RunningSquare(place, place.chip.update.memory, self.kept[SQUARE])
+
+    def _range(self, weight: np.ndarray) -> float | None:
+        """Return the weight range that leaves room for weights to grow; None leaves it to the layout."""
+        if self.fill >= 1:
+            return None
+        bound = min(self.place.chip.device.pulse.w_max, -self.place.chip.device.pulse.w_min)
+        headroom = self.place.chip.crossbar.weight_headroom
+        return float(np.abs(weight).max(initial=0)) * headroom / (self.fill * bound) or None
 
     @classmethod
     def follows(cls, optimiser: Optimiser, update: Update) -> Optimiser:
@@ -77,12 +88,11 @@ class TrainedInMemory(InMemory):
 
         Returns how many weights are not finite. What is written is what the devices hold, as programming leaves it.
         """
-        update, pulse = self.chip.update, self.chip.device.pulse
-        if not self.scaled or update.widen >= 1 or self.chip.crossbar.weight_range is not None:
+        pulse, stored, fill = self.chip.device.pulse, self.crossbar.stored, self.fill
+        if fill >= 1:
             return 0
-        stored = self.crossbar.stored
-        beyond = np.count_nonzero((stored > NEAR * pulse.w_max) | (stored < NEAR * pulse.w_min))
-        if beyond <= update.widen * stored.size:
+        beyond = np.count_nonzero((stored > fill * pulse.w_max) | (stored < fill * pulse.w_min))
+        if beyond <= GROWN * stored.size:
             return 0
         held = stored * np.asarray(self.crossbar.weight_range, stored.dtype)
         self.crossbar.weight_range *= 2
