@@ -19,11 +19,10 @@ class Pulsed(TrainedInMemory):
     def update(self, contrast: Contrast, rate: float) -> int:
         """Send the trains of one batch; return how many weights are not finite."""
         wanted = self._wanted(contrast, rate)
-        full = self.crossbar.weight_range
         self._wait()
-        rate = wanted.rate
-        net = rate / (full * self.chip.device.pulse.dw_min) if self.scaled else 0.0
-        self.seconds = self._send(CROSSBAR, wanted.terms, rate * wanted.share / full, net)
+        granule = self.crossbar.weight_range * self.chip.device.pulse.dw_min
+        change = wanted.rate * wanted.share
+        self.seconds = self._send(CROSSBAR, wanted.terms, change, wanted.rate / granule if self.scaled else 0.0)
         return self._pulsed() or self._widen()
 
 

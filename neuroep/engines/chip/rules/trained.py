@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hw_models import durations
 from hw_models.chip import Update
 from neuroep.engines.chip.rules.in_memory import InMemory
 from neuroep.engines.chip.rules.rule import CROSSBAR, Place
@@ -17,8 +16,6 @@ from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Contrast
 from neuroep.learning.optimisers import SGD, Optimiser
 
-GROWN = 0.01
-"""Share of weights beyond what they may fill from which the range follows them."""
 SQUARE = "square"
 """Name of the running mean square among what a rule keeps."""
 Terms = Sequence[tuple[float, Any, Any]]
@@ -48,24 +45,13 @@ class TrainedInMemory(InMemory):
     usual = SGD()
 
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
-        update = place.chip.update
-        self.scaled = update.scaled
-        follows = self.scaled and place.chip.crossbar.weight_range is None
-        self.fill = update.fill if follows else 1.0
         super().__init__(place, weight, bias)
+        self.scaled = place.chip.update.scaled
         self._trains = self._short = 0
         self._sent: dict[str, list[float]] = {}
         if self.scaled:
             self.kept[SQUARE] = np.zeros(3)
             self.square = RunningSquare(place, place.chip.update.memory, self.kept[SQUARE])
-
-    def _range(self, weight: np.ndarray) -> float | None:
-        """Return the weight range that leaves room for weights to grow; None leaves it to the layout."""
-        if self.fill >= 1:
-            return None
-        bound = min(self.place.chip.device.pulse.w_max, -self.place.chip.device.pulse.w_min)
-        headroom = self.place.chip.crossbar.weight_headroom
-        return float(np.abs(weight).max(initial=0)) * headroom / (self.fill * bound) or None
 
     @classmethod
     def follows(cls, optimiser: Optimiser, update: Update) -> Optimiser:
@@ -82,25 +68,6 @@ class TrainedInMemory(InMemory):
             value = optimiser.momentum if isinstance(optimiser, SGD) else "adam"
             learns = f"update scheme '{scheme}' learns by pulses in memory: allowed is 'sgd' without momentum"
             raise ConfigError(f"optimiser.{name} = {value!r}: {learns}")
-
-    def _widen(self) -> int:
-        """Write all devices of the weights with twice the range where too many are near their bounds.
-
-        Returns how many weights are not finite. What is written is what the devices hold, as programming leaves it.
-        """
-        pulse, stored, fill = self.chip.device.pulse, self.crossbar.stored, self.fill
-        if fill >= 1:
-            return 0
-        beyond = np.count_nonzero((stored > fill * pulse.w_max) | (stored < fill * pulse.w_min))
-        if beyond <= GROWN * stored.size:
-            return 0
-        held = stored * np.asarray(self.crossbar.weight_range, stored.dtype)
-        self.crossbar.weight_range *= 2
-        self.crossbar.program(held)
-        self.seconds += durations.reprogramming(self.chip.timing, self.crossbar.rows_written)
-        for each in self.pulsed_arrays:
-            each.written()
-        return 0
 
     def _wanted(self, contrast: Contrast, rate: float) -> WantedChange:
         """Return what an update is to change weights by, and move the bias likewise, exactly."""
@@ -119,22 +86,21 @@ class TrainedInMemory(InMemory):
         """Return the size of a step; without scaling the rate itself."""
         return rate * self.chip.update.step if self.scaled else rate
 
-    def _send(self, label: str, terms: Terms, step: float, net: float = 0.0) -> float:
-        """Send trains to a crossbar, of mean ``step`` times the sum of products in shares of its range.
+    def _send(self, label: str, terms: Terms, change: float, net: float = 0.0) -> float:
+        """Send trains to a crossbar, of mean ``change`` times the sum of products.
 
         ``net`` is the net change that they are meant to make, root mean square, in pulses. Returns the seconds.
         """
-        self._watch(terms, abs(step))
-        number = sum(len(post) for _, post, _ in terms)
+        self._watch(terms, abs(change / self.crossbars[label].weight_range))
         given = 0
         for each in self.groups[label]:
-            stored = each.crossbar.stored
-            given += each.devices.update(stored, terms, step, self.chip.update, self.updates)
+            step = change / each.crossbar.weight_range
+            given += each.devices.update(each.crossbar.stored, terms, step, self.chip.update, self.updates)
         told = self._sent.setdefault(label, [0.0, 0.0, 0.0])
         size = max(self.crossbar.shape[0] * self.crossbar.shape[1] * len(self.groups[label]), 1)
         for place, value in enumerate((given / size, net, 1.0)):
             told[place] += value
-        return durations.trains(self.chip.timing, self.chip.update.train_length, number)
+        return self._pulsing(label)
 
     def _watch(self, terms: Terms, step: float) -> None:
         """Count the trains, and those whose strongest lines would need more slots than a train may have."""

@@ -53,6 +53,7 @@ CHIPS: dict[str, dict[str, Any]] = {
     },
     "held difference": {"readout.signal": "difference", "readout.hold_noise": 0.05},
     "held difference, offsets": {"readout.signal": "difference", "readout.hold_offset": 0.05},
+    "held difference, time": {"readout.signal": "difference", "readout.hold_time": 1e-2, "timing.hold": 1e-3},
     "held difference, droop": {"readout.signal": "difference", "readout.hold_droop": 0.1},
     "sampled states": {"readout.hold_noise": 0.05},
     "phases that drift": {"device.phase_drift": 0.01},
@@ -72,10 +73,12 @@ CHIPS: dict[str, dict[str, Any]] = {
     "additive noise": {"device.read_noise": 0.3},
     "time": {"timing.integration": 1e-6, "timing.adc": 1e-6},
     "telegraph": {"device.rtn_share": 0.5, "device.rtn_amplitude": 0.3},
-    "telegraph, time": {"device.rtn_share": 0.5, "timing.integration": 1e-6},
-    "thermal": {"device.read_voltage": 0.02, "timing.integration": 1e-9, "temperature": 300.0},
+    "telegraph, time": {"device.rtn_share": 0.5, "timing.integration": 1e-6, "timing.row": 10.0},
+    "thermal": {
+        "device.read_voltage": 0.02, "timing.integration": 1e-9, "temperature": 300.0, "timing.row": 10.0,
+    },
     "hot drift": DRIFT | {"temperature": 340.0, "device.drift_activation": 0.3},
-    "time, pcm noise": PCM | {"timing.digital": 1e-6},
+    "time, pcm noise": PCM | {"timing.digital": 1e-6, "timing.row": 10.0},
     "time constants": {"timing.tau": 1e-6},
     "proportional noise": {"device.read_noise": 0.05, "device.read_noise_law": "proportional"},
     "pcm noise": PCM,
@@ -148,6 +151,7 @@ VALUES: dict[str, Any] = {
     "crossbar.slice_bits": 2,
     "crossbar.weight_range": 0.2,
     "crossbar.weight_headroom": 3.0,
+    "crossbar.weight_clip": 0.9,
     "crossbar.hold_input": False,
     "crossbar.exact_noise": True,
     "device.g_min": 5.0,
@@ -212,6 +216,7 @@ VALUES: dict[str, Any] = {
     "neuron.state_bits": 3,
     "neuron.state_range": 0.5,
     "neuron.time_constant": 3.0,
+    "neuron.nudge_mismatch": 0.1,
     "attention.kind": "analog",
     "attention.exp_bits": 2,
     "attention.pattern_range": 0.3,
@@ -220,6 +225,7 @@ VALUES: dict[str, Any] = {
     "readout.hold_offset": 0.02,
     "readout.hold_gain": 0.05,
     "readout.hold_droop": 0.2,
+    "readout.hold_time": 1e-2,
     "readout.holds": 3,
     "readout.chopping": "sample",
     "readout.auto_zero": "sample",
@@ -307,6 +313,7 @@ CONFLICTS = (
     "analog attention units read states, use attention.kind = 'digital'",
     "by histories of their own, set",
     "needs 'digital' to write both",
+    "or by its time constant",  # of a droop
 )
 """Ends of lines that say what cannot be, beside those that say where a field acts."""
 SETTINGS = {"engine.dtype": "float64"}
