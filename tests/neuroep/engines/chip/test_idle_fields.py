@@ -16,6 +16,7 @@ import pytest
 
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip.description import PERFECT, PRICES, Chip
+from hw_models.chip.rules import RULES
 from hw_models.errors import ChipError
 from neuroep.errors import ConfigError
 from tests.neuroep.engines.chip.conftest import nested
@@ -60,9 +61,10 @@ CHIPS: dict[str, dict[str, Any]] = {
     "seldom reprogrammed": {"update.reprogram_every": 2},
     "leak": {"device.leak": 0.1, "update.reprogram_every": 2},
     "disturb": {"device.disturb": 0.05},
-    "a fast array": {"update.scheme": "agad", "device.pulse.dw_min": 2e-3},
+    "a fast array": {"update.scheme": "agad", "device.pulse.dw_min": 2e-3, "update.train_length": 1},
     "a fast array that is seen": {
         "update.scheme": "tiki_taka_v2", "device.pulse.dw_min": 2e-3, "update.transfer.gamma": 0.5,
+        "update.train_length": 1,
     },
     "short trains": PULSED | {"update.train_length": 1},
     "slices": {"crossbar.slices": 2, "crossbar.slice_bits": 3},
@@ -239,7 +241,7 @@ VALUES: dict[str, Any] = {
     "update.management": False,
     "update.scaling": "auto",
     "update.step": 1.3,
-    "update.fill": 1.0,
+    "update.fill": 0.3,
     "update.memory": 1,
     "update.transfer.every": 2,
     "update.transfer.columns": 3,
@@ -375,9 +377,10 @@ def results(small) -> Results:
 
 
 def values_of(name: str, chip: Mapping[str, Any]) -> list[Any]:
-    """Return the values to try, none the chip has already."""
+    """Return the values to try, none the chip has already, or stands for where its learning rule has a default."""
     held = chip.get(name, dict(Chip.fields_of(Chip()))[name])
-    return [value for value in (VALUES[name], *OTHERS.get(name, [])) if value != held]
+    usual = RULES[chip.get("update.scheme", "digital")].takes.get(name.removeprefix("update."))
+    return [value for value in (VALUES[name], *OTHERS.get(name, [])) if value != (usual if held is None else held)]
 
 
 def in_vain(results: Results, chip: Mapping[str, Any], name: str, value: Any) -> str:
