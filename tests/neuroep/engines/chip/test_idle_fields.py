@@ -61,7 +61,9 @@ CHIPS: dict[str, dict[str, Any]] = {
     "seldom reprogrammed": {"update.reprogram_every": 2},
     "leak": {"device.leak": 0.1, "update.reprogram_every": 2},
     "disturb": {"device.disturb": 0.05},
-    "a fast array": {"update.scheme": "agad", "device.pulse.dw_min": 2e-3, "update.train_length": 1},
+    "a fast array": {
+        "update.scheme": "agad", "device.pulse.dw_min": 2e-3, "update.train_length": 1, "update.transfer.chop_every": 1,
+    },
     "a fast array that is seen": {
         "update.scheme": "tiki_taka_v2", "device.pulse.dw_min": 2e-3, "update.transfer.gamma": 0.5,
         "update.train_length": 1,
@@ -250,7 +252,7 @@ VALUES: dict[str, Any] = {
     "update.transfer.rate": 40.0,
     "update.transfer.most": 1,
     "update.transfer.keep": 0.6,
-    "update.transfer.chop_every": 1,
+    "update.transfer.chop_every": 2,
     "update.transfer.chop_probability": 0.8,
     "update.transfer.tracking": 0.4,
     "update.transfer.momentum": 0.3,
