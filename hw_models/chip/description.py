@@ -326,6 +326,10 @@ class Chip(Part):
                 self.idle(f"{written}: others are written anew", "device.leak")
         else:
             self.idle("with update.scheme digital, which programs rows anew", "timing.row", "crossbar.follow_weights")
+        if self.crossbar.weight_range is not None:
+            self.idle("without crossbar.weight_range", "update.fill")
+        if not self.adc.acts or self.update.of_transfer("gamma"):
+            self.idle("with an ADC, of a fast array that products do not read", "update.transfer.read_range")
         noisy = self.device.noisy or self.heat.noise
         if not self.device.noisy:  # thermal noise is drawn by lines
             self.idle("with noise of devices, device.read_noise or rtn_share above 0", "crossbar.exact_noise")

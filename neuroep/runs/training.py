@@ -300,6 +300,7 @@ def _epoch(parts: Session, epoch: int, updates: int, progress: bool, compiled: f
     train = {name: health.pop(name) for name in ("loss", "accuracy") if name in health}
     compiled += training.compiling + evaluating.compiling
     seconds = {"compile": compiled, "train": training.computing, "evaluate": evaluating.computing}
+    coherence = parts.engine.coherence()
     return {
         "epoch": epoch + 1,
         "updates": updates,
@@ -309,6 +310,7 @@ def _epoch(parts: Session, epoch: int, updates: int, progress: bool, compiled: f
         "rates": speeds,
         "counters": counted,
         "arrays": parts.engine.array_health(),
+        **({"coherence": coherence} if coherence else {}),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "peak_memory_mib": peak_memory(),
     }
@@ -351,6 +353,7 @@ def notes(record: Entries) -> list[str]:
 
 NEAR = {
     "weights_at_range": ("of weights at the range", limits.RANGE),
+    "fast_at_bounds": ("of the fast array's devices at their bounds", "-"),
     "trains_too_short": ("of pulse trains too short", limits.TRAINS),
     "pulses_played": ("of moves played pulse by pulse", "-"),
     "adc_forward_at_stop": ("of forward ADC readings at the stop", limits.BEYOND),

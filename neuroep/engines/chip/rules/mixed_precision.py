@@ -1,6 +1,11 @@
 # Tested by tests/neuroep/engines/chip/test_updates.py.
 """Mixed precision: the optimiser moves an accumulator chi; whole granules of it go to the devices as pulses.
 
+    chi <- optimiser(chi, g)
+    every n_s updates  n = trunc(chi/granule), W <- W + n dw_W by pulses, chi <- chi - n granule
+
+Analog: W. Digital: chi, the outer products of g, the optimiser's moments.
+
 Source: Nandakumar et al., Front. Neurosci. 14:406, 2020.
 """
 
@@ -26,6 +31,9 @@ class MixedPrecision(InMemory):
         bad = self.digital.update(contrast, rate)
         if bad:
             return bad
+        every = self.chip.update.of_transfer("every")
+        if isinstance(every, int) and self.updates % every:
+            return self._idle()
         self._wait()
         granule = (self.chip.update.granule or self.chip.device.pulse.dw_min) * self.crossbar.weight_range
         whole = np.trunc(chi / chi.dtype.type(granule))
@@ -38,7 +46,15 @@ class MixedPrecision(InMemory):
             tiles = each.crossbar.devices.column_tiles, each.crossbar.devices.row_tiles
             each.devices.apply(each.crossbar.stored, up, down, self.updates, tiles)
         self.seconds = self._pulsing()
-        return self._pulsed()
+        return self._pulsed() or self._widen()
+
+    def _idle(self) -> int:
+        """Let an update pass in which no granule is moved."""
+        self.seconds = 0.0
+        self.crossbar.leak()
+        if self.chip.device.leak:
+            self.crossbar.reread()
+        return 0
 
 
 RULE = MixedPrecision

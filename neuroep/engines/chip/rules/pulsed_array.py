@@ -34,8 +34,12 @@ class PulsedArray:
         run, dtype = setting.workers.run, setting.dtype
         self.devices = PulsedDevices(chip.device.pulse, *where, run, dtype, limits, tally)
         self._before: np.ndarray | None = None
+        self.written()
+
+    def written(self) -> None:
+        """Cut what was programmed to the devices' own bounds."""
         self._cut()
-        crossbar.refresh()
+        self.crossbar.refresh()
 
     def _cut(self) -> None:
         """Cut the weights to the devices' own bounds."""

@@ -16,6 +16,8 @@ EXPONENTIAL = PULSED | {
     "device.pulse.a_down": 0.5,
 }
 MIXED = {"update.scheme": "mixed_precision", "device.pulse.dw_min": 1e-3}
+AGAD, TWO = ({"update.scheme": name, "device.pulse.dw_min": 2e-3} for name in ("agad", "tiki_taka_v2"))
+CHOPPED, HEAVY = ({"update.scheme": name, "device.pulse.dw_min": 2e-3} for name in ("chopped", "momentum"))
 DRIFT = {"device.drift_mean": [-0.02, 0.02, 0.03, 0.1], "device.age": 1e4}
 RELAXES = {
     "device.programming_noise": [1.0],
@@ -163,6 +165,22 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "update.train_length": (PULSED | {"update.trains": "stochastic", "update.management": False}, 7),
     "update.overlong": (PULSED | {"update.trains": "stochastic", "update.train_length": 1}, "both"),
     "update.management": (PULSED | {"update.trains": "stochastic"}, False),
+    "update.scaling": (AGAD, "off"),
+    "update.step": (AGAD, 1.0),
+    "update.fill": (AGAD, 1.0),
+    "update.memory": (AGAD, 1),
+    "update.transfer.every": (AGAD, 2),
+    "update.transfer.columns": (AGAD, 3),
+    "update.transfer.gamma": (TWO, 0.5),
+    "update.transfer.pulses": (AGAD, 2.0),
+    "update.transfer.rate": (AGAD, 50.0),
+    "update.transfer.most": (AGAD, 1),
+    "update.transfer.keep": (TWO, 0.7),
+    "update.transfer.chop_every": (AGAD, 1),
+    "update.transfer.chop_probability": (CHOPPED, 0.9),
+    "update.transfer.tracking": (AGAD | {"update.transfer.chop_every": 1}, 0.5),
+    "update.transfer.momentum": (HEAVY, 0.3),
+    "update.transfer.read_range": (AGAD | {"adc.bits": 6}, 0.1),
     "events.threshold": (EVENTS, 0.05),
     "events.state_bits": (EVENTS, 5),
     "events.state_range": (EVENTS, 2.0),

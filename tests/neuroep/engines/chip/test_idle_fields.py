@@ -16,6 +16,7 @@ import pytest
 
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip.description import PERFECT, PRICES, Chip
+from hw_models.chip.rules import RULES
 from hw_models.errors import ChipError
 from neuroep.errors import ConfigError
 from tests.neuroep.engines.chip.conftest import nested
@@ -60,6 +61,13 @@ CHIPS: dict[str, dict[str, Any]] = {
     "seldom reprogrammed": {"update.reprogram_every": 2},
     "leak": {"device.leak": 0.1, "update.reprogram_every": 2},
     "disturb": {"device.disturb": 0.05},
+    "a fast array": {
+        "update.scheme": "agad", "device.pulse.dw_min": 2e-3, "update.train_length": 1, "update.transfer.chop_every": 1,
+    },
+    "a fast array that is seen": {
+        "update.scheme": "tiki_taka_v2", "device.pulse.dw_min": 2e-3, "update.transfer.gamma": 0.5,
+        "update.train_length": 1,
+    },
     "short trains": PULSED | {"update.train_length": 1},
     "slices": {"crossbar.slices": 2, "crossbar.slice_bits": 3},
     "weight range": {"crossbar.weight_range": 0.3},
@@ -233,6 +241,22 @@ VALUES: dict[str, Any] = {
     "update.train_length": 3,
     "update.overlong": "both",
     "update.management": False,
+    "update.scaling": "auto",
+    "update.step": 1.3,
+    "update.fill": 0.3,
+    "update.memory": 1,
+    "update.transfer.every": 2,
+    "update.transfer.columns": 3,
+    "update.transfer.gamma": 0.3,
+    "update.transfer.pulses": 2.5,
+    "update.transfer.rate": 40.0,
+    "update.transfer.most": 1,
+    "update.transfer.keep": 0.6,
+    "update.transfer.chop_every": 2,
+    "update.transfer.chop_probability": 0.8,
+    "update.transfer.tracking": 0.4,
+    "update.transfer.momentum": 0.3,
+    "update.transfer.read_range": 0.1,
     "dac.encoding": "pulse_width",
     "dac.digit_bits": 3,
     "dac.digit_sign": "twos_complement",
@@ -261,7 +285,11 @@ for part in ("dac", "adc", "attention.state", "readout"):
     VALUES |= {f"{part}.{name}": value for name, value in CONVERTER.items()} | {f"{part}.noise": 0.1}
 OTHERS: dict[str, list[Any]] = {
     "device.read_noise_law": ["additive", "proportional", "pcm"],
-    "update.scheme": ["digital", "pulsed"],
+    "update.scheme": [
+        "digital", "pulsed", "momentum", "tiki_taka", "tiki_taka_v2", "chopped", "agad", "rider", "e_rider",
+    ],
+    "update.scaling": ["off"],
+    "update.signals": ["phases"],
     "device.iv": ["sinh", "linear"],
     "dac.digit_bits": [1],
     "device.pulse.response": ["constant", "linear", "exponential", "power"],
@@ -351,9 +379,10 @@ def results(small) -> Results:
 
 
 def values_of(name: str, chip: Mapping[str, Any]) -> list[Any]:
-    """Return the values to try, none the chip has already."""
+    """Return the values to try, none the chip has already, or stands for where its learning rule has a default."""
     held = chip.get(name, dict(Chip.fields_of(Chip()))[name])
-    return [value for value in (VALUES[name], *OTHERS.get(name, [])) if value != held]
+    usual = RULES[chip.get("update.scheme", "digital")].takes.get(name.removeprefix("update."))
+    return [value for value in (VALUES[name], *OTHERS.get(name, [])) if value != (usual if held is None else held)]
 
 
 def in_vain(results: Results, chip: Mapping[str, Any], name: str, value: Any) -> str:
