@@ -27,9 +27,10 @@ from hw_models.chip.device import Device
 from hw_models.chip.events import Events
 from hw_models.chip.fields import Count, Idle, Part, Positive, at, leaves_of, silenced
 from hw_models.chip.layout import Layout
-from hw_models.chip.learning import Pulse, Update
+from hw_models.chip.learning import Update
 from hw_models.chip.nudged import Nudged
 from hw_models.chip.periphery import Attention, Neuron, Readout
+from hw_models.chip.pulse import Pulse
 from hw_models.chip.timing import Timing
 from hw_models.chip.transposed import Transposed
 from hw_models.chip.wires import Wires

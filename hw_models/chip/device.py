@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from hw_models.chip.fields import Branch, Finite, Four, NonNegative, Part, Positive, Share, at
-from hw_models.chip.learning import Pulse
+from hw_models.chip.pulse import Pulse
 from hw_models.laws.current_voltage import CURRENT_VOLTAGE, CurrentVoltage
 from hw_models.laws.law import meaning, menu, missing, taken
 from hw_models.laws.read_noise import READ_NOISE, UNIT, ReadNoise
