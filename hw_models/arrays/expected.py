@@ -5,11 +5,12 @@ and down, with hypergeometric variances v+ and v-, and a step moves a device of 
 
     dw/dt = N+ s+ f+(w) - N- s- f-(w) + K,  t in [0, 1],        N+- = n+- -+ (n+- - v+-)/2 d(s+- f+-)/dw
     K = (s+ s-/2) (f+' f- - f+ f-') (pairs of one up before one down, less pairs of one down before one up)
-    variance = integral of e^(2 X(t)) [(s+ f+)^2 (v+ + noise^2 n+) + (s- f-)^2 (v- + noise^2 n-)] dt
+    variance = integral of e^(2 X(t)) [(s+ f+)^2 v+ + sigma+^2 n+ + (s- f-)^2 v- + sigma-^2 n-] dt
 
 The shift of N is what a finite step adds to a flow; K is what the order of the phases in a sample adds, half the Lie
-bracket of the two fields (Baker, Campbell and Hausdorff, to second order); X(t) is the flow's exponent from t to the
-end. Affine responses follow the flow exactly, the others in two exponential half steps.
+bracket of the two fields (Baker, Campbell and Hausdorff, to second order); sigma is what one pulse strays by, noise
+|s f| or its wide form (:mod:`hw_models.kernels.cycle_noise`); X(t) is the flow's exponent from t to the end. Affine
+responses follow the flow exactly, the others in two exponential half steps.
 
 **Parts.** The exponent of a batch, sum of n |d(s f)/dw|, says how much of a weight it forgets. From EXPONENT on, or
 from SIGNED where signs are mixed, the batch is cut into consecutive parts of samples, down to single trains in their
@@ -19,8 +20,8 @@ order, so that a pulse early in the batch is forgotten as it should be, and its 
 the part: where it may meet a bound, which remembers the order of pulses (the drift of the part, the swing of one sample
 and SIGMAS standard deviations of all the rest, noise included; soft bounds are met from behind alone, by noise that
 turns a step round), where a single train has an exponent above COARSE, and where a single pulse forgets more than
-:data:`hw_models.kernels.bounds.GRAIN`, which are devices of a few tens of states. Far from bounds the end of a part is
-one Gaussian: of few pulses the right mean and variance, not the right shape.
+:data:`hw_models.kernels.cycle_noise.GRAIN`, which are devices of a few tens of states. Far from bounds the end of a
+part is one Gaussian: of few pulses the right mean and variance, not the right shape.
 
 Work of a tile of m devices and n trains: four products of n m with pulses both ways, two where all go one way, and one
 pass of draws and steps; five more products where bounds are near, and once more all of it where parts are cut.
@@ -98,7 +99,7 @@ class ExpectedStep:
     def _soft(self) -> bool:
         """Return whether no pulse can carry a device to the bound ahead of it: it shrinks as the bound comes near."""
         own = self.devices
-        if not self.pulsed.response.softens:
+        if not self.pulsed.response.softens or self.pulsed.wide:
             return False
         share = max((own.up * own.slope_up).max(), (-own.down * own.slope_down).max())
         return bool(share * (1 + (SIGMAS + 1) * self.pulsed.pulse.noise) < 1)
@@ -195,8 +196,7 @@ class TileStep:
         noise_kernels.fill_normals(self.whole.key(part), self.whole.step, self.block[1], self.where[0], draws)
         orders = np.zeros((1, self.size[1]), dtype=self.pulsed.dtype) if orders is None else orders
         stays = self.near if some else np.zeros((1, self.size[1]), dtype=np.bool_)
-        square = self.pulsed.noise * self.pulsed.noise
-        self.kernels.advance(*self.args[0], self.planes, orders, draws, stays, *self.args[1], square)
+        self.kernels.advance(*self.args[0], self.planes, orders, draws, stays, *self.args[1], self.pulsed.noise)
 
     def _count(self, pulses: float, stepped: int, played: int) -> None:
         self.tally = (self.tally[0] + pulses, self.tally[1] + stepped, self.tally[2] + played)

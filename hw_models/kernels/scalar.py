@@ -55,3 +55,8 @@ def power(base: Any, exponent: Any) -> Any:
     found = exp(exponent * log(inside))
     least = ONE if exponent == ZERO else ZERO
     return found if base > ZERO else (ZERO if base < ZERO else least)
+
+
+def alike(w: Any, high: Any, low: Any, law: Any) -> Any:
+    """Return 1: what a device's noise is multiplied by where it goes with the step alone."""
+    return ONE

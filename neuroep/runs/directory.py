@@ -70,6 +70,9 @@ LATER: Mapping[str, object] = {
     **{f"chip.device.rtn_{name}": 0.0 for name in ("share", "exponent", "amplitude_spread", "decades")},
     **{"chip.device.rtn_amplitude": 0.05, "chip.device.rtn_capture": 1e-3, "chip.device.rtn_emission": 1e-3},
     **{"chip.device.drift_activation": 0.0, "chip.device.drift_temperature": 300.0},
+    **{f"chip.device.pulse.{name}": "normal" for name in ("dw_min_law", "noise_law")},
+    **{f"chip.device.pulse.{name}": 0.0 for name in ("noise_base", "noise_state", "corrupt", "unresponsive")},
+    **{"chip.device.pulse.step_correlation": 1.0, "chip.device.pulse.bound_correlation": 0.0},
 }
 """Settings that version 0.1 did not have, with the values at which its runs are theirs."""
 CHANGEABLE = frozenset(

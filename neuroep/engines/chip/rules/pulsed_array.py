@@ -39,8 +39,7 @@ class PulsedArray:
 
     def _cut(self) -> None:
         """Cut the weights to the devices' own bounds."""
-        own, stored = self.devices.devices, self.crossbar.stored
-        np.clip(stored, own.low, own.high, out=stored)
+        self.devices.cut(self.crossbar.stored)
 
     def wait(self) -> None:
         """Note what the devices hold before pulses come."""

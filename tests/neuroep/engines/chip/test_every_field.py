@@ -15,6 +15,14 @@ EXPONENTIAL = PULSED | {
     "device.pulse.a_up": 0.5,
     "device.pulse.a_down": 0.5,
 }
+BOUNDS = {"w_max_spread": 0.3, "w_min_spread": 0.3, "w_max": 0.3, "w_min": -0.3}
+SPREAD = PULSED | {"device.pulse.dw_min_spread": 0.4} | {f"device.pulse.{name}": n for name, n in BOUNDS.items()}
+TABLE = PULSED | {
+    "device.pulse.response": "table",
+    "device.pulse.table_up": [1.5, 1.0, 0.5],
+    "device.pulse.table_down": [0.5, 1.0, 1.0],
+    "device.pulse.noise": 0.5,
+}
 MIXED = {"update.scheme": "mixed_precision", "device.pulse.dw_min": 1e-3}
 DRIFT = {"device.drift_mean": [-0.02, 0.02, 0.03, 0.1], "device.age": 1e4}
 RELAXES = {
@@ -123,6 +131,19 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "device.pulse.w_min": (PULSED, -0.5),
     "device.pulse.w_max_spread": (PULSED, 0.3),
     "device.pulse.w_min_spread": (PULSED, 0.3),
+    "device.pulse.dw_min_law": (SPREAD, "log_normal"),
+    "device.pulse.step_correlation": (SPREAD, 0.2),
+    "device.pulse.bound_correlation": (SPREAD, 0.9),
+    "device.pulse.noise_law": (PULSED | {"device.pulse.noise": 1.0}, "log_normal"),
+    "device.pulse.noise_base": (PULSED, 0.5),
+    "device.pulse.noise_state": (PULSED, 0.05),
+    "device.pulse.corrupt": (PULSED, 0.2),
+    "device.pulse.corrupt_range": (PULSED | {"device.pulse.corrupt": 0.2}, 0.05),
+    "device.pulse.unresponsive": (PULSED, 0.3),
+    "device.pulse.table_states": (TABLE, [0.0, 0.2, 1.0]),
+    "device.pulse.table_up": (TABLE, [1.0, 1.0, 0.5]),
+    "device.pulse.table_down": (TABLE, [0.5, 0.2, 1.0]),
+    "device.pulse.table_noise": (TABLE, [2.0, 1.0, 0.1]),
     "device.pulse.gamma_up": (LINEAR, 0.8),
     "device.pulse.gamma_down": (LINEAR, 0.8),
     "device.pulse.gamma_up_spread": (LINEAR, 0.3),
