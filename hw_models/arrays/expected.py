@@ -144,9 +144,13 @@ class Coincidences:
     """Queues the pulses of chosen devices of one tile, as :meth:`PlayedDevices.play` asks for them."""
 
     def __init__(
-        self, tile: Tile, pre: np.ndarray, post: np.ndarray, length: np.ndarray, chosen: np.ndarray | None
+        self,
+        tile: Tile,
+        trains: tuple[np.ndarray, np.ndarray, np.ndarray],
+        chosen: np.ndarray | None,
+        one_way: bool = False,
     ) -> None:
-        self.tile, self.trains, self.chosen = tile, (pre, post, length), chosen
+        self.tile, self.trains, self.chosen, self.one_way = tile, trains, chosen, one_way
         self.position = np.zeros(tile[1] - tile[0], dtype=np.int64)
 
     def __call__(self, queue: np.ndarray, left: np.ndarray) -> int:
@@ -154,6 +158,8 @@ class Coincidences:
         while found := train_kernels.meet(*self.tile, *self.trains, self.position, queue, left):
             if self.chosen is not None:
                 found = train_kernels.keep(self.chosen, queue, left)
+            if self.one_way:
+                found = train_kernels.rising(queue, left)
             if found:
                 return int(found)
         return 0
@@ -188,6 +194,8 @@ class TileStep:
         """Return the largest exponent, and how many devices may meet a bound."""
         args = (*self.args[0], self.planes, *self.args[1], self.whole.how, self.exponents, self.near)
         exponent, near = self.kernels.assess(*args)
+        if self.pulsed.plays:
+            self.near[:], near = True, self.near.size
         return float(exponent), int(near)
 
     def _advance(self, part: int, orders: np.ndarray | None, some: bool) -> None:
@@ -217,7 +225,13 @@ class TileStep:
         return self.tally
 
     def _product(self, counts: Counts, part: Stretch) -> None:
-        """Fill the planes of mean numbers of pulses and their variances."""
+        """Fill the planes of mean numbers of pulses that reach the devices, and their variances."""
+        self._products(counts, part)
+        if self.pulsed.one_way:
+            self.planes[1::2] = 0
+
+    def _products(self, counts: Counts, part: Stretch) -> None:
+        """Fill the planes of all pulses."""
         if not counts.way[part.terms].all():
             self._sum(counts, part.samples, list(range(part.terms.start, part.terms.stop)), self.planes)
             pulse_kernels.split(self.planes)
@@ -247,20 +261,33 @@ class TileStep:
     def _part(self, counts: Counts, part: Stretch, exponent: float, near: int) -> None:
         """Move the tile by one part, of which the planes are filled and assessed."""
         samples, several = part.samples.stop - part.samples.start, part.terms.stop - part.terms.start > 1
+        several &= not self.pulsed.one_way
         orders = self._ordered(counts, part) if several and exponent > ORDERED * samples else None
-        if near > FEW * self.near.size:
+        if near > FEW * self.near.size and not self.pulsed.one_way:
             near = self._recheck(counts, part)
         most = 2 * EXPONENT if several else COARSE
         if exponent > most:
             self.near |= self.exponents > most
             near = int(np.count_nonzero(self.near))
-        pulses, post, pre = 0.0, *self._pieces(counts, part)
+        pulses = self._pulses(counts, part)
         if near:
             pulses -= float(self.planes[:2, self.near].sum(dtype=np.float64))
             pulses += self._play(counts, part)
-        pulses += float((np.abs(post).sum(2, dtype=np.float64) * np.abs(pre).sum(2, dtype=np.float64)).sum())
+        self._note()
         self._advance(part.number, orders, near > 0)
         self._count(pulses, self.near.size - near, near)
+
+    def _pulses(self, counts: Counts, part: Stretch) -> float:
+        """Return the pulses of a part."""
+        if self.pulsed.one_way:
+            return float(self.planes[:2].sum(dtype=np.float64))
+        post, pre = self._pieces(counts, part)
+        return float((np.abs(post).sum(2, dtype=np.float64) * np.abs(pre).sum(2, dtype=np.float64)).sum())
+
+    def _note(self) -> None:
+        """Add the pulses of devices that are stepped to those that every device got."""
+        if self.pulsed.given is not None:
+            self.pulsed.given[self.outputs, self.inputs] += np.where(self.near, 0, self.planes[0] + self.planes[1])
 
     def _pieces(self, counts: Counts, part: Stretch) -> tuple[np.ndarray, np.ndarray]:
         """Return counts of both sides, (samples, terms, lines), those of post over the length of the train."""
@@ -315,7 +342,8 @@ class TileStep:
         key, pulses = self.whole.key("cycle", part.number), 0
         for a, b in blocks(last - first, PLAYED):
             if self.near[a:b].any():
-                fill = Coincidences((a, b, 0, end - begin), trains["pre"], trains["post"], length, self.near[a:b])
+                given = trains["pre"], trains["post"], length
+                fill = Coincidences((a, b, 0, end - begin), given, self.near[a:b], self.pulsed.one_way)
                 number = (first + a) * len(self.whole.columns) + self.block[1]
                 tile = (first + a, first + b, begin, end)
                 pulses += self.pulsed.play(self.whole.weights, tile, number, key, self.whole.step, fill)
@@ -341,5 +369,6 @@ class TileStep:
                 fill = partial(train_kernels.count_out, *now)
                 number = self.block[0] * len(self.whole.columns) + self.block[1]
                 self.pulsed.play(self.whole.weights, self.where, number, key, self.whole.step, fill)
+            self._note()
             self._advance(part, None, near > 0)
         return total, self.near.size - near, near

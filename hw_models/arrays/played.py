@@ -41,8 +41,13 @@ class PlayedDevices:
         run: Run = serial,
         dtype: str = "float32",
         limits: tuple[np.ndarray, np.ndarray] | None = None,
+        lines: str | None = None,
+        one_way: bool = False,
+        plays: bool = False,
     ) -> None:
         self.pulse, self.shape, self.seed, self.name, self.run = pulse, shape, seed, name, run
+        self.one_way, self.plays = one_way, plays
+        self.given: np.ndarray | None = None
         self.dtype = np.dtype(dtype)
         self.response = pulse.law
         self.wide = pulse.wide_noise
@@ -51,7 +56,7 @@ class PlayedDevices:
         noise = pulse.noise, pulse.noise_base, pulse.noise_state
         self.noise = tuple(self.dtype.type(each) for each in noise) if self.wide else self.dtype.type(pulse.noise)
         self.noisy = max(noise) > 0
-        self.trains = Trains(seed, name, run)
+        self.trains = Trains(seed, lines or name, run)
         self.limits = limits
 
     @cached_property
@@ -62,6 +67,11 @@ class PlayedDevices:
     def devices(self) -> pulse_kernels.DeviceSteps:
         """Steps, bounds and slopes, each (out, in), or (1, in) where all devices are alike; drawn at first use."""
         return self._population[0]
+
+    @property
+    def stuck(self) -> Stuck | None:
+        """Devices that hold one weight whatever is done to them."""
+        return self._population[1]
 
     def cut(self, weights: np.ndarray) -> None:
         """Cut weights to the devices' own bounds, and put those back that are stuck, in place."""
@@ -105,6 +115,8 @@ class PlayedDevices:
         lists, draws = None, np.zeros(many, dtype=np.float32)
         while found := int(fill(queue, left)):
             pulses += found
+            if self.given is not None:
+                self.given[first:last, begin:end] += left
             if lists is None:
                 place = np.empty(many, dtype=np.int64)
                 home, w, own = (np.empty(n, dtype=self.dtype) for n in (many, many, (6, many)))

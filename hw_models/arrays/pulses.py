@@ -21,6 +21,8 @@ from hw_models.tally import Tally
 
 TRAIN_WORDS = 1 << 22
 """Most trains held at a time."""
+PAIRS, ALTERNATE = 31, np.uint64(0x5555555555555555)
+"""Most pairs of a pulse up and one down that are queued, and their signs."""
 FIRES = np.uint64((1 << 63) - 1)
 """Slots of a train's word; the last bit is its sign."""
 
@@ -47,11 +49,20 @@ class PulsedDevices(PlayedDevices):
     tally : Tally, optional
         Where to write the pulses given, slots of trains, and, where it is metered, firings of lines; default one of
         its own. Whole numbers of pulses take as many slots as the device of most pulses in a row, row after row.
+    lines : str, optional
+        Name that keys the trains of lines, where other devices share them; default that of the array.
+    one_way : bool
+        Whether pulses down do not reach the devices.
+    plays : bool
+        Whether trains are played also where expected steps are asked for: then it is known who got a pulse.
 
     Attributes
     ----------
     stepped, played : int
         How often a device with pulses was moved by an expected step, and how often pulse by pulse instead.
+    given : numpy.ndarray or None
+        (out, in), float32: where pulses are added up for every device, if it is an array; of expected steps their mean,
+        given how often the lines fire.
     """
 
     def __init__(
@@ -64,8 +75,11 @@ class PulsedDevices(PlayedDevices):
         dtype: str = "float32",
         limits: tuple[np.ndarray, np.ndarray] | None = None,
         tally: Tally | None = None,
+        lines: str | None = None,
+        one_way: bool = False,
+        plays: bool = False,
     ) -> None:
-        super().__init__(pulse, shape, seed, name, run, dtype, limits)
+        super().__init__(pulse, shape, seed, name, run, dtype, limits, lines, one_way, plays)
         self.tally = Tally() if tally is None else tally
         self.stepped = self.played = 0
 
@@ -106,22 +120,26 @@ class PulsedDevices(PlayedDevices):
         if not rows:
             return 0
         words = len(rows) * sum(self.shape)
-        play = self._steps if update.trains == "expected" else self._trains
+        play = self._steps if update.trains == "expected" and not self.plays else self._trains
         pulses = 0
         for number, (first, last) in enumerate(blocks(len(rows[0].post), max(1, TRAIN_WORDS // words))):
             pulses += play(weights, [term.part(first, last) for term in rows], step, number)
         return self._given(pulses)
 
-    def apply(self, weights: np.ndarray, up: np.ndarray, down: np.ndarray, step: int) -> int:
+    def apply(
+        self, weights: np.ndarray, up: np.ndarray, down: np.ndarray, step: int, purpose: str = "granules"
+    ) -> int:
         """Give every device so many pulses up and down, in place; return how many.
 
         Whole numbers (an integer dtype) are played one by one, those up first. Others count as well mixed and move by
         steps with cycle-to-cycle noise and none in the number; near a bound they are played in turns of 1/16 of them,
-        up and then down. What is negative counts as none.
+        up and then down. What is negative counts as none. ``step`` and ``purpose`` key the draws.
         """
         self._check(weights)
         if not up.shape == down.shape == self.shape:
             raise ValueError(f"numbers of pulses are {up.shape} and {down.shape}: {self.shape} is allowed")
+        if self.one_way:
+            down = np.zeros_like(down)
         rows = sum(float(np.maximum(count, 0).max(axis=1, initial=0).sum()) for count in (up, down))
         self.tally.add(self.name, "slot", round(rows) if np.isfinite(rows) else 0, self.shape)
         if self.tally.now.metered:
@@ -133,7 +151,31 @@ class PulsedDevices(PlayedDevices):
         def play(number: int, where: Tile) -> int:
             return self.play_whole(weights, where, number, key, step, up, down)
 
-        key = randomness.key(self.seed, "pulse", self.name, "granules")
+        key = randomness.key(self.seed, "pulse", self.name, purpose)
+        return self._given(self._tiles(play))
+
+    def alternate(self, weights: np.ndarray, pairs: int, step: int) -> int:
+        """Give every device so many times a pulse up and one down, in place; return how many pulses.
+
+        All lines fire together, in as many slots as a device gets pulses.
+        """
+        self._check(weights)
+        self.tally.add(self.name, "slot", 2 * pairs, self.shape)
+        if self.tally.now.metered:
+            self._select(2 * pairs * self.shape[0], 2 * pairs * self.shape[1])
+        key = randomness.key(self.seed, "pulse", self.name, "alternate")
+
+        def play(number: int, where: Tile) -> int:
+            left = pairs
+
+            def fill(queue: np.ndarray, count: np.ndarray) -> int:
+                nonlocal left
+                now, left = min(left, PAIRS), left - min(left, PAIRS)
+                queue[...], count[...] = ALTERNATE & np.uint64((1 << 2 * now) - 1), 2 * now
+                return 2 * now * queue.size
+
+            return self.play(weights, where, number, key, step, fill)
+
         return self._given(self._tiles(play))
 
     def _given(self, pulses: int) -> int:
@@ -154,15 +196,18 @@ class PulsedDevices(PlayedDevices):
     def _trains(self, weights: np.ndarray, rows: list[Rows], step: int, number: int) -> int:
         """Play the trains of one chunk of row pairs, sample by sample."""
         post, pre, length = self.trains.words(rows, step, number)
+        trains = pre, post, length
         if self.tally.now.metered:
             self._fired(*(np.bitwise_count(words & FIRES) for words in (post, pre)))
         self.tally.add(self.name, "slot", int(length.sum()), self.shape)
         key = randomness.key(self.seed, "pulse", self.name, "cycle", number)
 
         def play(tile: int, where: Tile) -> int:
-            return self.play(weights, where, tile, key, step, Coincidences(where, pre, post, length, None))
+            return self.play(weights, where, tile, key, step, Coincidences(where, trains, None, self.one_way))
 
-        return self._tiles(play)
+        pulses = self._tiles(play)
+        self.played += pulses if self.plays else 0
+        return pulses
 
     def _steps(self, weights: np.ndarray, rows: list[Rows], step: int, number: int) -> int:
         """Move by expected steps of one chunk of row pairs."""

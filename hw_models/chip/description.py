@@ -49,6 +49,8 @@ __all__ = [
 ]  # fmt: skip
 PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat", "kept"})
 """Fields of a chip that describe it and act on nothing."""
+TOLD: frozenset[str] = frozenset({"device.endurance"})
+"""Fields that act on what is reported alone."""
 PRICES: frozenset[str] = frozenset(f"cost.{name}" for name in Cost.model_fields)
 """Fields that act on a bill alone: no state, weight or count depends on them."""
 
@@ -293,6 +295,7 @@ class Chip(Part):
         if not self.timing.passes:
             told = "where time passes, with timing.integration or another duration"
             self.idle(told, "device.read_noise_band", "device.rtn_decades")
+        self._check_cells()
         if self.update.scheme == "digital":
             self.idle("with update.scheme pulsed or mixed_precision", "device.pulse", "timing.pulse")
             if self.update.reprogram_every == 1:
@@ -328,6 +331,22 @@ class Chip(Part):
         if self.crossbar.mapping == "offset":
             self._check_offset()
         return self
+
+    def _check_cells(self) -> None:
+        """Refuse cells that no pulse reaches, or that the layout has no devices for."""
+        bar, cell = self.crossbar, self.device.cell
+        if not self.update.in_memory:
+            self.idle("where weights change in memory", "device.cell", "device.endurance", "device.retention")
+            self.idle("where weights change in memory", "device.retention_spread")
+            if bar.reference == "device":
+                raise ValueError("crossbar.reference = 'device': it acts only where weights change in memory")
+        if not self.timing.passes:
+            self.idle("where time passes, with timing.integration or another duration", "device.retention")
+        if cell.paired and bar.mapping != "differential":
+            raise ValueError(f"device.cell.kind = '{cell.kind}': a pair needs crossbar.mapping = 'differential'")
+        if bar.reference != "device":
+            names = ("reference_at", "reference_mean", "reference_spread")
+            self.idle("with crossbar.reference device", *(f"device.cell.{name}" for name in names))
 
     def _check_heat(self) -> None:
         """Refuse a temperature that nothing goes by, and what goes by none."""

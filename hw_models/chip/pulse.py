@@ -42,14 +42,17 @@ class Pulse(Part):
     noise_state: NonNegative = at("update", "weight", 0.0)
     """Cycle-to-cycle noise beside it as a share of the weight that the device holds. All three add up to the standard
     deviation of a pulse."""
+    write_noise: NonNegative = at("update", "dw_min", 0.0)
+    """Difference between the state that pulses move and what is read of it: its standard deviation, drawn anew with
+    every write of the device."""
     up_down: Annotated[float, Field(gt=-1, lt=1)] = at("update", default=0.0)
     """Asymmetry: positive makes a step down smaller by that share, negative a step up."""
     up_down_spread: NonNegative = at("device", default=0.0)
     """Device-to-device spread of the asymmetry."""
     w_max: Positive = at("update", "weight range", 1.0)
     """Upper bound."""
-    w_min: Annotated[float, Field(lt=0, allow_inf_nan=False)] = at("update", "weight range", -1.0)
-    """Lower bound."""
+    w_min: Annotated[float, Field(le=0, allow_inf_nan=False)] = at("update", "weight range", -1.0)
+    """Lower bound; 0 of devices of a pair, which conduct from g_min up (``device.cell``)."""
     w_max_spread: NonNegative = at("device", "w_max", 0.0)
     """Device-to-device spread of the upper bound."""
     w_min_spread: NonNegative = at("device", "w_min", 0.0)
@@ -85,6 +88,12 @@ class Pulse(Part):
         """Whether what a pulse strays by is no fixed share of its step."""
         return max(self.noise_base, self.noise_state) > 0 or self.table_noise is not None
 
+    def mean(self) -> Pulse:
+        """Return the response of the mean device: no spread, no noise, no faults, no write noise."""
+        plain = [name for name in type(self).model_fields if name.endswith("_spread")]
+        plain += ["noise", "noise_base", "noise_state", "write_noise", "corrupt", "unresponsive"]
+        return self.model_copy(update={**dict.fromkeys(plain, 0.0), "table_noise": None, "noise_law": "normal"})
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
         self._check_idle()
@@ -109,5 +118,7 @@ class Pulse(Part):
             self.idle("with w_max_spread and w_min_spread above 0", "bound_correlation")
         if not self.noise:
             self.idle("with noise above 0", "noise_law", "table_noise")
+        if not self.w_min:
+            self.idle("with w_min below 0", "w_min_spread", "bound_correlation")
         if not self.corrupt:
             self.idle("with corrupt above 0", "corrupt_range")

@@ -21,7 +21,7 @@ def area(constants: Constants, shapes: Iterable[tuple[int, int]]) -> dict[str, f
     bar, found = constants.chip.crossbar, dict.fromkeys(("cells", "ADC", "DAC", "core"), 0.0)
     pitch, cell, core = (constants.value(name) for name in ("node", "cell_area", "core_area"))
     each = {name: constants.value(f"{name.lower()}_area") for name in ("ADC", "DAC")}
-    sides = 2 if bar.mapping == "differential" else 1
+    sides = bar.sides
     for outputs, inputs in shapes:
         tiles = arrays(constants.chip, (outputs, inputs)) // sides
         rows, columns = bar.rows or inputs, bar.columns or outputs

@@ -148,7 +148,8 @@ class LinearStep(PulseLaw):
     def slopes(self, pulse: PulseFields, high: np.ndarray, low: np.ndarray, spread: Spread) -> list[np.ndarray]:
         """Return |gamma + spread z| over the mean bound."""
         up, down = spread("gamma_up", pulse.gamma_up_spread, None), spread("gamma_down", pulse.gamma_down_spread, None)
-        return [np.abs(pulse.gamma_up + (up - 1)) / pulse.w_max, np.abs(pulse.gamma_down + (down - 1)) / pulse.w_min]
+        fall = np.abs(pulse.gamma_down + (down - 1)) / pulse.w_min if pulse.w_min else 0 * down
+        return [np.abs(pulse.gamma_up + (up - 1)) / pulse.w_max, fall]
 
     def idle(self, pulse: PulseFields) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Yield the response where no step shrinks."""
@@ -163,8 +164,9 @@ class SoftBoundsStep(PulseLaw):
     softens = True
 
     def slopes(self, pulse: PulseFields, high: np.ndarray, low: np.ndarray, spread: Spread) -> list[np.ndarray]:
-        """Return 1/b+ and 1/b-."""
-        return [1 / np.maximum(high, FLOOR * pulse.w_max), 1 / np.minimum(low, FLOOR * pulse.w_min)]
+        """Return 1/b+ and 1/b-; a device without weights below 0 has no bound there that steps could shrink to."""
+        fall = 1 / np.minimum(low, FLOOR * pulse.w_min) if pulse.w_min else 0 * low
+        return [1 / np.maximum(high, FLOOR * pulse.w_max), fall]
 
 
 def exponential_factors(w: Any, high: Any, low: Any, constants: tuple[np.float32, ...]) -> tuple[Any, Any, Any, Any]:
@@ -284,7 +286,7 @@ class TableStep(PulseLaw):
     takes: ClassVar[Mapping[str, str]] = {
         "table_states": "states x, rising from 0 to 1; unset takes as many at equal distances as steps are given",
         "table_up": "steps up at these states, in steps dw_min",
-        "table_down": "steps down at these states, in steps dw_min",
+        "table_down": "steps down at these states, in steps dw_min; unset are those up at the mirrored ones",
         "table_noise": "cycle-to-cycle noise there, in multiples of noise; unset is 1 everywhere",
     }
 
@@ -302,7 +304,7 @@ class TableStep(PulseLaw):
         """Return states, steps up and down, and multiples of the noise, behind each other."""
         up = pulse.table_up or ()
         states = pulse.table_states or tuple(np.linspace(0, 1, len(up)).tolist())
-        return (*states, *up, *(pulse.table_down or ()), *(pulse.table_noise or (1.0,) * len(up)))
+        return (*states, *up, *(pulse.table_down or up[::-1]), *(pulse.table_noise or (1.0,) * len(up)))
 
     def packed(self, pulse: PulseFields) -> np.ndarray:
         """Return them as an array: kernels are the same however many states there are."""
@@ -316,9 +318,8 @@ class TableStep(PulseLaw):
             raise ValueError(f"table_up = {shown}: with response 'table' 2 to {MOST_STATES} numbers are needed")
         given = {"table_down": pulse.table_down, "table_states": pulse.table_states, "table_noise": pulse.table_noise}
         for name, values in given.items():
-            missing = values is None and name == "table_down"
-            if missing or (values is not None and len(values) != count):
-                raise ValueError(f"{name} = {values and list(values)}: table_up has {count} numbers, give as many")
+            if values is not None and len(values) != count:
+                raise ValueError(f"{name} = {list(values)}: table_up has {count} numbers, give as many")
         for name, values in (given | {"table_up": up}).items():
             if values is not None and min(values) < 0:
                 raise ValueError(f"{name} = {list(values)}: numbers should be from 0")

@@ -82,6 +82,15 @@ def test_what_does_not_act_is_refused(fields, line):
         Chip.parse({"device": {"pulse": fields}, "update": {"scheme": "pulsed"}})
 
 
+def test_a_table_of_steps_up_alone_is_mirrored():
+    given = pulse("table", table_down=None, table_states=None)
+    law = given.law.packed(given)
+    for w in (-0.8, 0.1, 0.5):
+        up, _, _, _ = given.law.factors(np.float32(w), np.float32(1), np.float32(-1), law)
+        _, down, _, _ = given.law.factors(np.float32(-w), np.float32(1), np.float32(-1), law)
+        assert up == pytest.approx(down, abs=1e-6)
+
+
 def test_a_table_is_linear_between_its_states_and_ends_with_them():
     """Against np.interp on a dense grid, beyond the range too; a device without a range stands at the first state."""
     given = pulse("table", noise=0.5, table_noise=(1.0, 3.0, 2.0, 0.0), w_max=0.8, w_min=-0.4)
@@ -100,7 +109,7 @@ def test_a_table_is_linear_between_its_states_and_ends_with_them():
     ("fields", "line"),
     [
         ({"table_up": (1.0,)}, "with response 'table' 2 to 64 numbers are needed"),
-        ({"table_down": None}, "table_down = None: table_up has 4 numbers, give as many"),
+        ({"table_down": (1.0,)}, "table_down = .1.0.: table_up has 4 numbers, give as many"),
         ({"table_down": (1.0, 0.5)}, "table_down = .*table_up has 4 numbers, give as many"),
         ({"table_up": (1.0, -0.5, 0.0, 1.0)}, "table_up = .*numbers should be from 0"),
         ({"table_states": (0.0, 0.5, 0.5, 1.0)}, "table_states = .*they should rise from 0 to 1"),

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from hw_models.arrays.cells import Cells
 from hw_models.arrays.crossbar import Crossbar
-from hw_models.arrays.pulses import PulsedDevices
 from neuroep.engines.chip.rules.pulsed_array import PulsedArray
 from neuroep.engines.chip.rules.rule import LearningRule, Place
 
@@ -38,7 +38,7 @@ class InMemory(LearningRule):
         return {"weights_at_range": float(np.mean([each.at_bounds() for each in self.pulsed_arrays]))}
 
     @property
-    def devices(self) -> PulsedDevices:
+    def devices(self) -> Cells:
         """Those of the forward path."""
         return self.pulsed_arrays[0].devices
 
@@ -51,6 +51,7 @@ class InMemory(LearningRule):
     def _pulsed(self) -> int:
         """Read the devices anew after pulses; return how many weights are not finite."""
         bad = sum(each.pulsed() for each in self.pulsed_arrays)
+        self.seconds += max(each.seconds for each in self.pulsed_arrays)
         if not bad:
             self.crossbar.elapse()
             self.crossbar.reread()

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from hw_models.arrays.cells import Cells, Made
 from hw_models.arrays.crossbar import Crossbar
-from hw_models.arrays.pulses import PulsedDevices
 from hw_models.chip import Chip
 from hw_models.tally import Tally
 from neuroep.engines.chip.rules.rule import EDGE
@@ -30,30 +30,32 @@ class PulsedArray:
 
     def __init__(self, crossbar: Crossbar, chip: Chip, setting: Setting, tally: Tally) -> None:
         self.crossbar, self.disturbs = crossbar, chip.device.disturb > 0
-        where, limits = (crossbar.shape, setting.seed, crossbar.name), crossbar.devices.weight_bounds()
-        run, dtype = setting.workers.run, setting.dtype
-        self.devices = PulsedDevices(chip.device.pulse, *where, run, dtype, limits, tally)
+        made = Made(chip.device, setting.seed, setting.workers.run, tally, chip.timing, chip.adc.columns)
+        self.devices = Cells(crossbar, made)
         self._before: np.ndarray | None = None
-        self._cut()
         crossbar.refresh()
 
-    def _cut(self) -> None:
-        """Cut the weights to the devices' own bounds."""
-        self.devices.cut(self.crossbar.stored)
+    @property
+    def seconds(self) -> float:
+        """What cells took beside the pulses of the last update [s]: refresh."""
+        return self.devices.seconds
 
     def wait(self) -> None:
         """Note what the devices hold before pulses come."""
         self._before = self.crossbar.stored.copy() if self.disturbs else None
 
     def pulsed(self) -> int:
-        """Let neighbours feel the pulses; return how many weights are not finite."""
+        """Let neighbours feel the pulses, and pairs be refreshed; return how many weights are not finite."""
         stored = self.crossbar.stored
         if self._before is not None:
-            stored += self.crossbar.felt(stored - self._before, in_turn=False)
-            self._cut()
+            self.devices.disturbed(self.crossbar.felt(stored - self._before, in_turn=False))
+        self.devices.updated()
         return int(stored.size - np.count_nonzero(np.isfinite(stored)))
 
     def at_bounds(self) -> float:
         """Return the share of devices at their bounds."""
-        own, stored = self.devices.devices, self.crossbar.stored
-        return float(((stored >= own.high * EDGE) | (stored <= own.low * EDGE)).mean())
+        return self.devices.at_bounds(EDGE)
+
+    def worn(self) -> float:
+        """Return the share of devices that got more pulses than they take."""
+        return self.devices.worn()
