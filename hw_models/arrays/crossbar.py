@@ -271,6 +271,19 @@ class Crossbar(CountedWeights):
         return Sensing(self.converters.adc, path, place, own.slices * len(summed), sensed, self.dtype)
 
     @property
+    def exact(self) -> bool:
+        """Whether a forward product is that with the mean effective weights: nothing is drawn, converted or bent."""
+        reads = self.converters.of("forward")
+        converted = any(each.acts or each.observing for each in reads) or self.sensing("forward") is not None
+        noisy = self.device.noisy or self.devices.heat.noise > 0 or not self.device.current_voltage.linear
+        return not (converted or noisy or self.shifts)
+
+    def count_reads(self, way: str, samples: int) -> None:
+        """Count samples that were read without a product, each as often as reads are repeated."""
+        for _ in range(self.layout.repeats):
+            self._count(way, samples)
+
+    @property
     def supply(self) -> float | Array:
         """What currents are in this phase as a multiple of what they are in the free one, (rows, 1) where rows differ.
 

@@ -3,18 +3,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from hw_models.chip.fields import Count, Part, Positive, at
+from hw_models.chip.rules import COMMON, RULES, Default, RuleFacts, takers
+from hw_models.chip.transfer import Transfer
+
+if TYPE_CHECKING:
+    RuleName = str
+else:
+    RuleName = Literal[tuple(RULES)]
 
 
 class Update(Part):
-    """How weights change; see :mod:`hw_models.arrays.pulses` for pulses."""
+    """How weights change; see :mod:`hw_models.chip.rules` for the rules, :mod:`hw_models.arrays.pulses` for pulses."""
 
-    scheme: Literal["digital", "mixed_precision", "pulsed"] = at("update", default="digital")
-    """Master copy and reprogramming; digital accumulation and whole granules as pulses; or pulses in memory."""
+    scheme: RuleName = at("update", default="digital")
+    """The learning rule: master copy and reprogramming, digital accumulation and whole granules as pulses, or pulses in
+    memory; neuroep chips --rules lists them."""
     reprogram_every: Count = at("update", "updates", 1)
     """Digital: updates of the master copy between two programmings."""
     write_threshold: Annotated[float, Field(ge=0, lt=1)] = at("update", "weight range", 0.0)
@@ -23,29 +31,55 @@ class Update(Part):
     granule: Positive | None = at("update", "weight range", None)
     """Mixed precision: accumulated change that is moved by one pulse; unset takes dw_min."""
     trains: Literal["expected", "stochastic"] = at("update", default="expected")
-    """Pulsed: steps of the trains' mean, variance and correlation, or every stochastic train pulse by pulse."""
-    signals: Literal["phases", "contrast"] = at("update", default="phases")
-    """Pulsed: trains +s+ x a+ and -s- x a-, or (s+ - s-) x mean a and mean s x (a+ - a-) of held phases."""
+    """Trains: steps of their mean, variance and correlation, or every stochastic train pulse by pulse."""
+    signals: Literal["phases", "contrast"] | None = at("update", default=None)
+    """Trains: +s+ x a+ and -s- x a-, or (s+ - s-) x mean a and mean s x (a+ - a-) of held phases; unset is contrast, of
+    pulsed phases."""
     train_length: Annotated[int, Field(ge=1, le=63)] = at("update", "pulse slots", 31)
-    """Pulsed: longest train."""
+    """Trains: longest one."""
     overlong: Literal["post", "both"] = at("update", default="post")
-    """Pulsed, with management: what is cut where the longest train is too short, signals of the post side, or both."""
+    """Trains, with management: what is cut where the longest train is too short, signals of the post side, or both."""
     management: bool = at("update", default=True)
-    """Pulsed: fit train length and both factors to the signals at hand; off keeps A = B = sqrt(rate/(dw_min BL))."""
+    """Trains: fit train length and both factors to the signals at hand; off keeps A = B = sqrt(rate/(dw_min BL))."""
+    scaling: Literal["auto", "off"] | None = at("update", default=None)
+    """Trains: learning rates are what an update changes weights by, root mean square over an array, -lr g/r with r the
+    running rms of g (auto), or factors of g (off); unset is auto, of pulsed off."""
+    memory: Count = at("update", "updates", 1000)
+    """Scaling auto: updates over which r is a mean."""
+    transfer: Transfer = at("update", default=Transfer())
+    """From a fast array to the slow one."""
+
+    @property
+    def facts(self) -> RuleFacts:
+        """What is said of the rule."""
+        return RULES[self.scheme]
 
     @property
     def in_memory(self) -> bool:
         """Whether weights change on the devices themselves, by pulses."""
         return self.scheme != "digital"
 
+    @property
+    def scaled(self) -> bool:
+        """Whether trains are scaled by the running rms of the contrast."""
+        return (self.scaling or self.facts.takes.get("scaling")) == "auto"
+
+    @property
+    def contrasts(self) -> bool:
+        """Whether trains are of the contrast."""
+        return (self.signals or self.facts.takes.get("signals")) == "contrast"
+
+    def of_transfer(self, name: str) -> Default:
+        """Return a field of the transfer as it is set, or else the rule's own default."""
+        own: Default = getattr(self.transfer, name)
+        return self.facts.takes.get(f"transfer.{name}") if own is None else own
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.scheme != "digital":
-            self.idle("with scheme digital", "reprogram_every", "write_threshold")
-        if self.scheme != "mixed_precision":
-            self.idle("with scheme mixed_precision", "granule")
-        if self.scheme != "pulsed":
-            self.idle("with scheme pulsed", "trains", "signals", "train_length", "overlong", "management")
+        for name in sorted(COMMON - self.facts.takes.keys()):
+            self.idle(f"with scheme {takers(name)}", name)
         if not self.management:
             self.idle("with management", "overlong")
+        if self.facts.sends_trains and not self.scaled:
+            self.idle("with scaling auto", "memory", "transfer.pulses")
         return self

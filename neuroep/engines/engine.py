@@ -217,6 +217,10 @@ class Engine(Wiring):
 
     # Phases and updates.
 
+    def coherence(self) -> dict[str, dict[str, float]]:
+        """Return what arrays that learn by pulses tell of them since the last call, by crossbar; see ``rules``."""
+        return {name: found for array in self.arrays.values() for name, found in array.coherence().items()}
+
     def clamp(self, batch: Batch | Clamped) -> Clamped:
         """Clamp a batch: check it against the network, pad it, read the clamped products once.
 

@@ -132,6 +132,10 @@ class Part(Protocol):
         """Return shares that tell of limits reached since they were asked for last, by name."""
         return {}
 
+    def coherence(self) -> dict[str, dict[str, float]]:
+        """Return, by array that pulses go to, what tells whether its devices can learn of them, since the last call."""
+        return {}
+
     @property
     def resolution(self) -> float:
         """Step in which what it shows is digitised, as a signal; 0 where it is exact."""

@@ -137,7 +137,8 @@ def check_update(config: Config) -> None:
 
     optimiser = build_optimiser(config)
     if chip.substrate == "crossbar":
-        rules.named(chip.update.scheme).refuse(optimiser, chip.update.scheme)
+        followed = rules.named(chip.update.scheme)
+        followed.refuse(followed.follows(optimiser, chip.update), chip.update.scheme)
     elif chip.events.in_place:
         rule.refuse_decay(optimiser, "events.in_place")
 

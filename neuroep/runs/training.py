@@ -299,6 +299,7 @@ def _epoch(parts: Session, epoch: int, updates: int, progress: bool, compiled: f
     train = {name: health.pop(name) for name in ("loss", "accuracy") if name in health}
     compiled += training.compiling + evaluating.compiling
     seconds = {"compile": compiled, "train": training.computing, "evaluate": evaluating.computing}
+    coherence = parts.engine.coherence()
     return {
         "epoch": epoch + 1,
         "updates": updates,
@@ -308,6 +309,7 @@ def _epoch(parts: Session, epoch: int, updates: int, progress: bool, compiled: f
         "rates": speeds,
         "counters": counted,
         "arrays": parts.engine.array_health(),
+        **({"coherence": coherence} if coherence else {}),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "peak_memory_mib": peak_memory(),
     }

@@ -194,6 +194,10 @@ class CrossbarArray(Part):
             found["dac_at_stop"] = grown["dac_at_stop"] / grown["dac"]
         return found
 
+    def coherence(self) -> dict[str, dict[str, float]]:
+        """Return what the rule tells of its pulses, by crossbar."""
+        return {self.rule.crossbars[label].name: found for label, found in self.rule.coherence().items()}
+
     def mean_conductances(self) -> dict[str, float]:
         """Return the mean conductance of the devices of every crossbar [uS]."""
         both = (each for bar in self._crossbars for each in (bar, bar.other) if each is not None)

@@ -281,4 +281,5 @@ def on_chip(
 
 def _made(chip: Chip, setting: Setting, optimiser: Optimiser | None) -> ChipSubstrate:
     clock = durations.clock(chip.timing, setting.phase)
-    return ChipSubstrate(chip, replace(setting, optimiser=optimiser or setting.optimiser, clock=clock))
+    followed = rules.named(chip.update.scheme).follows(optimiser or setting.optimiser, chip.update)
+    return ChipSubstrate(chip, replace(setting, optimiser=followed, clock=clock))

@@ -1,14 +1,18 @@
 # Tested by tests/neuroep/engines/chip/test_updates.py.
 """How the weights of one synapse change on crossbars: a module for each ``update.scheme`` of a chip, named like it.
 
-================  =============================================================================
-digital           the optimiser moves a float master copy, and the devices are programmed with it
-mixed_precision   the optimiser moves an accumulator; whole granules of it go to the devices
-pulsed            in memory: rank-1 pulse trains of what the two ends saw, without a gradient
-================  =============================================================================
+What each computes is in its module and, in a line, in :mod:`hw_models.chip.rules` (``neuroep chips --rules``). What
+they share, from one to the next:
+
+=========== ==============================================================================================
+rule        crossbars by label, their shares in what is read, state, tally
+in_memory   devices that take pulses, bounds, leak
+trained     trains of the contrast or of whole phases, automatic scaling (scaling), coherence
+transfer    a fast array, reads of its columns, a chopper, a digital buffer, pulses to the slow array
+=========== ==============================================================================================
 
 Biases sit in the digital periphery in all of them and follow the optimiser exactly. A new rule is a module here, whose
-``RULE`` is a :class:`neuroep.engines.chip.rules.rule.LearningRule`, and its name in the description of a chip.
+``RULE`` is a :class:`neuroep.engines.chip.rules.rule.LearningRule`, and its entry in :mod:`hw_models.chip.rules`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # Tested by tests/neuroep/engines/chip/test_updates.py.
-"""What the rules share whose weights are the devices' own, on one crossbar.
+"""What the rules share whose weights are the devices' own, on one crossbar or on several.
 
 An array of the transposed path's own gets the same pulses, which its devices answer in their own way: the two drift
 apart as they learn.
@@ -13,12 +13,20 @@ import numpy as np
 
 from hw_models.arrays.cells import Cells
 from hw_models.arrays.crossbar import Crossbar
+from hw_models.chip import Chip
 from neuroep.engines.chip.rules.pulsed_array import PulsedArray
-from neuroep.engines.chip.rules.rule import LearningRule, Place
+from neuroep.engines.chip.rules.rule import CROSSBAR, LearningRule, Place
+from neuroep.learning.contrast import Contrast
 
 
 class InMemory(LearningRule):
-    """Weights that are the devices' own."""
+    """Weights that are the devices' own.
+
+    Attributes
+    ----------
+    groups : dict of str to list of PulsedArray
+        By label of a crossbar its array, and that of its transposed path where that has one.
+    """
 
     decays = False
     accumulates = False
@@ -26,36 +34,59 @@ class InMemory(LearningRule):
 
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         super().__init__(place, weight, bias)
-        self.chip, setting = place.chip, place.setting
-        crossbar = self._crossbar(weight.shape)
-        crossbar.program(weight)
-        both = (crossbar, *([] if crossbar.other is None else [crossbar.other]))
-        self.pulsed_arrays = [PulsedArray(each, self.chip, setting, self.tally) for each in both]
+        self.chip, self.groups = place.chip, dict[str, list[PulsedArray]]()
+        self._array(weight)
         self.digital = self._ideal(np.zeros_like(weight) if self.accumulates else weight[:, :0], bias)
 
+    def _array(
+        self, weight: np.ndarray, label: str = CROSSBAR, full: float | None = None, chip: Chip | None = None
+    ) -> Crossbar:
+        """Make and program a crossbar whose devices take pulses; see :meth:`LearningRule._crossbar`."""
+        crossbar = self._crossbar(weight.shape, label, full, chip)
+        crossbar.program(weight)
+        both = (crossbar, *([] if crossbar.other is None else [crossbar.other]))
+        self.groups[label] = [PulsedArray(each, self.chip, self.place.setting, self.tally) for each in both]
+        return crossbar
+
     def health(self) -> dict[str, float]:
-        """Return the share of devices at their bounds."""
-        return {"weights_at_range": float(np.mean([each.at_bounds() for each in self.pulsed_arrays]))}
+        """Return the share of devices at their bounds, of every crossbar; the first one's are the weights."""
+        found = {label: float(np.mean([each.at_bounds() for each in group])) for label, group in self.groups.items()}
+        names = {label: "weights_at_range" if label == CROSSBAR else f"{label}_at_bounds" for label in found}
+        return {names[label]: share for label, share in found.items()}
+
+    @property
+    def pulsed_arrays(self) -> list[PulsedArray]:
+        """Those of the first crossbar."""
+        return self.groups[CROSSBAR]
 
     @property
     def devices(self) -> Cells:
-        """Those of the forward path."""
+        """Those of the forward path of the first crossbar."""
         return self.pulsed_arrays[0].devices
 
     def _wait(self) -> None:
         """Let the devices leak since the last update, and note what they hold before pulses come."""
-        self.crossbar.leak()
-        for each in self.pulsed_arrays:
-            each.wait()
+        for label, group in self.groups.items():
+            self.crossbars[label].leak()
+            for each in group:
+                each.wait()
 
-    def _pulsed(self) -> int:
-        """Read the devices anew after pulses; return how many weights are not finite."""
-        bad = sum(each.pulsed() for each in self.pulsed_arrays)
-        self.seconds += max(each.seconds for each in self.pulsed_arrays)
-        if not bad:
-            self.crossbar.elapse()
-            self.crossbar.reread()
-        return bad
+    def _pulsed(self, *labels: str) -> int:
+        """Read the devices of crossbars anew after pulses, of all without a label; return how many are not finite."""
+        for label in labels or self.groups:
+            bad = sum(each.pulsed() for each in self.groups[label])
+            if bad:
+                return bad
+            self.seconds += max(each.seconds for each in self.groups[label])
+            self.crossbars[label].elapse()
+            self.crossbars[label].reread()
+        return 0
+
+    def _move_bias(self, contrast: Contrast, rate: float) -> None:
+        """Move the bias exactly, by a rate that is scaled already."""
+        if self.bias is not None:
+            bias = self.bias
+            bias -= bias.dtype.type(rate) * contrast.bias_gradient()
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the devices' weights, of all crossbars by their shares, what the optimiser keeps, and crossbars."""

@@ -1,6 +1,11 @@
 # Tested by tests/neuroep/engines/chip/test_updates.py.
 """Mixed precision: the optimiser moves an accumulator chi; whole granules of it go to the devices as pulses.
 
+    chi <- optimiser(chi, g)
+    every n_s updates  n = trunc(chi/granule), W <- W + n dw_W by pulses, chi <- chi - n granule
+
+Analog: W. Digital: chi, the outer products of g, the optimiser's moments.
+
 Source: Nandakumar et al., Front. Neurosci. 14:406, 2020.
 """
 
@@ -27,6 +32,9 @@ class MixedPrecision(InMemory):
         bad = self.digital.update(contrast, rate)
         if bad:
             return bad
+        every = self.chip.update.of_transfer("every")
+        if isinstance(every, int) and self.updates % every:
+            return self._idle()
         self._wait()
         granule = (self.chip.update.granule or self.chip.device.granule) * self.crossbar.weight_range
         whole = np.trunc(chi / chi.dtype.type(granule))
@@ -39,6 +47,14 @@ class MixedPrecision(InMemory):
         for each in self.pulsed_arrays:
             each.devices.apply(each.crossbar.stored, up, down, step=self.updates)
         return self._pulsed()
+
+    def _idle(self) -> int:
+        """Let an update pass in which no granule is moved."""
+        self.seconds = 0.0
+        self.crossbar.leak()
+        if self.chip.device.leak:
+            self.crossbar.reread()
+        return 0
 
 
 RULE = MixedPrecision

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from hw_models.arrays.crossbar import Crossbar
-from hw_models.chip import Chip
+from hw_models.chip import Chip, Update
 from hw_models.tally import Tally
 from neuroep.engines.numba.arrays import IdealArray, ideal
 from neuroep.engines.numba.substrate import Setting
@@ -24,6 +24,8 @@ EDGE = 0.999
 """Share of a bound from which a weight counts as being there."""
 CROSSBAR = "crossbar"
 """Label of a rule's first crossbar."""
+KEPT = "rule."
+"""Begin of the names under which a checkpoint has what a rule keeps."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class LearningRule(ABC):
         What the rule does beside its crossbars: pulses, and digital multiply-adds.
     digital : IdealArray
         What the rule keeps in digital form: bias, moments, and a matrix of its own where it has one.
+    kept : dict of str to numpy.ndarray
+        What else it keeps in digital form, by name: written in place, part of checkpoints.
     """
 
     usual: ClassVar[Optimiser] = Adam()
@@ -78,15 +82,32 @@ class LearningRule(ABC):
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         self.place, self.tally = place, place.setting.tally()
         self.crossbars: dict[str, Crossbar] = {}
+        self.kept: dict[str, np.ndarray] = {}
         self.seconds = 0.0
         self.shares = {CROSSBAR: 1.0}
 
-    def _crossbar(self, shape: tuple[int, int], label: str = CROSSBAR) -> Crossbar:
-        """Make a crossbar; its draws are keyed by the synapse, those of further ones by their label too."""
+    def _crossbar(
+        self, shape: tuple[int, int], label: str = CROSSBAR, full: float | None = None, chip: Chip | None = None
+    ) -> Crossbar:
+        """Make a crossbar; its draws are keyed by the synapse, those of further ones by their label too.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            (out, in).
+        label : str
+            Of the crossbar.
+        full : float, optional
+            Its weight range, of an array that begins at 0; default what programming finds.
+        chip : Chip, optional
+            Of whose parts it is made; default the chip.
+        """
         name = self.place.name if label == CROSSBAR else f"{self.place.name} {label}"
         setting = self.place.setting
         how = (setting.seed, name, setting.workers.run, setting.dtype, setting.tally(), setting.clock)
-        made = Crossbar(self.place.chip, shape, *how)
+        made = Crossbar(chip or self.place.chip, shape, *how)
+        if full is not None:
+            made.weight_range = full
         self.crossbars[label] = made
         return made
 
@@ -137,6 +158,11 @@ class LearningRule(ABC):
         return self._sum(lambda crossbar: crossbar.weights())
 
     @classmethod
+    def follows(cls, optimiser: Optimiser, update: Update) -> Optimiser:
+        """Return the optimiser that biases, and what the rule keeps in digital form, follow on a chip."""
+        return optimiser
+
+    @classmethod
     def refuse(cls, optimiser: Optimiser, scheme: str) -> None:
         """Refuse an optimiser that the rule, which chips call ``scheme``, cannot follow.
 
@@ -162,6 +188,7 @@ class LearningRule(ABC):
     def state(self) -> dict[str, np.ndarray]:
         """Return weight, bias, what the optimiser keeps, the tally, and the crossbars by label."""
         kept = self.digital.state() | {TALLY: self.tally.packed()}
+        kept |= {f"{KEPT}{name}": values.copy() for name, values in self.kept.items()}
         for label, crossbar in self.crossbars.items():
             kept |= {f"{label}.{name}": values for name, values in crossbar.state().items()}
         return kept
@@ -171,6 +198,8 @@ class LearningRule(ABC):
         self.digital.load(state)
         if TALLY in state:
             self.tally.load(state[TALLY])
+        for name, values in self.kept.items():
+            values[...] = state[f"{KEPT}{name}"]
         for label, crossbar in self.crossbars.items():
             start = f"{label}."
             kept = {name.removeprefix(start): values for name, values in state.items() if name.startswith(start)}
@@ -190,6 +219,10 @@ class LearningRule(ABC):
 
     def health(self) -> dict[str, float]:
         """Return shares that tell of limits."""
+        return {}
+
+    def coherence(self) -> dict[str, dict[str, float]]:
+        """Return, by crossbar that trains go to, what tells whether its devices can learn; see :mod:`.scaling`."""
         return {}
 
 

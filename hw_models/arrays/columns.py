@@ -1,0 +1,29 @@
+# Tested by tests/hw_models/arrays/test_columns.py.
+"""Single columns of a crossbar as its converters read them: one line driven with 1, all outputs sensed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hw_models.arrays.crossbar import Crossbar
+from hw_models.kernels.blocks import blocks
+
+LINES = 64
+"""Most columns of one product."""
+
+
+def read_columns(crossbar: Crossbar, columns: np.ndarray) -> np.ndarray:
+    """Return columns as they are read, (out, columns), in shares of the weight range; each is one sample read forward.
+
+    Where nothing is drawn, converted or bent the product with such a vector is the column itself.
+    """
+    full = crossbar.dtype.type(crossbar.weight_range)
+    if crossbar.exact:
+        crossbar.count_reads("forward", len(columns))
+        return np.asarray(crossbar.weights()[:, columns] / full)
+    found = np.empty((crossbar.shape[0], len(columns)), dtype=crossbar.dtype)
+    for first, last in blocks(len(columns), LINES):
+        driven = np.zeros((last - first, crossbar.shape[1]), dtype=crossbar.dtype)
+        driven[np.arange(last - first), columns[first:last]] = 1
+        found[:, first:last] = crossbar.forward(driven).T
+    return found / full

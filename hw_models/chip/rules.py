@@ -1,0 +1,141 @@
+# Tested by tests/hw_models/chip/test_description.py.
+"""Learning rules as data: what each computes, on which arrays, who published it, and which fields it takes.
+
+What carries them out are modules of the engine that are named like them. Symbols: g = dL/dW by the contrast, A an array
+that is fast because every update goes to it, W the slow one (Tiki-Taka's C), a_j a column of A as read, H digital and
+counted in pulses of W, c_j = +-1 a chopper, k the number of the update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Default = int | float | str | bool | None
+
+
+@dataclass(frozen=True)
+class RuleFacts:
+    """What is said of a learning rule."""
+
+    equation: str
+    """In one line."""
+    analog: str
+    """Which arrays of devices it has beside W, and what they do."""
+    digital: str
+    """What it keeps and computes in digital form."""
+    source: str
+    """Paper."""
+    takes: Mapping[str, Default] = field(default_factory=dict)
+    """Fields of the table of an update that act with it and not with every other rule, dotted, with what an unset one
+    stands for."""
+
+    @property
+    def sends_trains(self) -> bool:
+        """Whether rank-1 trains of pulses go to an array."""
+        return "trains" in self.takes
+
+
+def trains(scaling: str, signals: str) -> dict[str, Default]:
+    """Return the fields of rules that send trains of pulses, and what unset ones of scaling and signals stand for."""
+    names = ("trains", "train_length", "overlong", "management", "memory")
+    return dict.fromkeys(names) | {"scaling": scaling, "signals": signals}
+
+
+def fast(**own: Default) -> dict[str, Default]:
+    """Return the fields of rules with a fast array whose columns are read, with a rule's own defaults."""
+    common: dict[str, Default] = dict.fromkeys(("columns", "pulses", "rate", "most")) | {"every": 1, "read_range": 1.0}
+    return trains("auto", "contrast") | {f"transfer.{name}": value for name, value in (common | own).items()}
+
+
+NOTHING = "nothing"
+BUFFER = "H, (out, in), of which whole parts become pulses"
+RULES: Mapping[str, RuleFacts] = {
+    "digital": RuleFacts(
+        "W = optimiser(W, g), then all devices are programmed anew",
+        NOTHING,
+        "a master copy of W, the outer products, the optimiser's moments",
+        "as of chips for inference",
+        dict.fromkeys(("reprogram_every", "write_threshold")),
+    ),
+    "mixed_precision": RuleFacts(
+        "chi = optimiser(chi, g); n = trunc(chi/granule) pulses on W; chi -= n granule",
+        NOTHING,
+        "chi, (out, in), the outer products, the optimiser's moments",
+        "Nandakumar et al., Front. Neurosci. 14:406, 2020",
+        {"granule": None, "transfer.every": 1},
+    ),
+    "pulsed": RuleFacts(
+        "trains of pulses on W of mean -lr g",
+        NOTHING,
+        NOTHING,
+        "Gokmen and Vlasov, Front. Neurosci. 10:333, 2016",
+        trains("off", "phases"),
+    ),
+    "momentum": RuleFacts(
+        "A = mu A - (1 - mu) lr g by pulses both ways; every n_s updates a_j goes to W by pulses",
+        "A, which pulses of the gradient fill and pulses against what is read of it empty",
+        BUFFER,
+        "heavy ball: Polyak, 1964; on a second array: Huang et al., DATE 2020",
+        fast(momentum=0.9),
+    ),
+    "tiki_taka": RuleFacts(
+        "trains of -lr g on A; every n_s updates W += rate a_j by pulses, rounded at random; weight gamma A + W",
+        "A, which gathers the gradient about its symmetry point",
+        NOTHING,
+        "Gokmen and Haensch, Front. Neurosci. 14:103, 2020",
+        fast(gamma=0.0),
+    ),
+    "tiki_taka_v2": RuleFacts(
+        "trains of -lr g on A; every n_s updates H_j += rate a_j, n = trunc(H_j) pulses on W, H_j = keep H_j there",
+        "A, which gathers the gradient about its symmetry point",
+        BUFFER,
+        "Gokmen, Front. Artif. Intell. 4:699148, 2021",
+        fast(keep=0.1, gamma=0.0),
+    ),
+    "chopped": RuleFacts(
+        "trains of -lr g c_j on A; H_j += rate c_j a_j, n = trunc(H_j) pulses on W; c_j flips with a probability",
+        "A, which gathers the gradient with a sign that changes",
+        f"{BUFFER}; c, (in,)",
+        "c-TTv2: Rasch, Carta, Fagbohungbe, Gokmen, Nat. Commun. 15:7133, 2024",
+        fast(keep=None, chop_probability=0.1),
+    ),
+    "agad": RuleFacts(
+        "trains of -lr g c_j on A; H_j += rate c_j (a_j - P_j), trunc(H_j) pulses on W; each F reads c_j flips, P_j = a_j",
+        "A, which gathers the gradient with a sign that changes",
+        f"{BUFFER}; the reference P, (out, in); c, (in,)",
+        "AGAD: Rasch, Carta, Fagbohungbe, Gokmen, Nat. Commun. 15:7133, 2024",
+        fast(keep=None, chop_every=5, tracking=1.0),
+    ),
+    "rider": RuleFacts(
+        "trains of -lr g on P; W += rate (p_j - Q_j) by pulses; Q_j += eta (p_j - Q_j)",
+        "P, which gathers the gradient about its symmetry point",
+        "Q, (out, in), an estimate of that point",
+        "RIDER: Xiao et al., arXiv 2602.21321, 2026",
+        fast(tracking=0.2),
+    ),
+    "e_rider": RuleFacts(
+        "trains of -lr g c on P; W += rate c (p_j - Q_j) by pulses; Q_j += eta (p_j - Q_j); c_j flips with a probability",
+        "P, which gathers the gradient with a sign that changes",
+        "Q, (out, in), an estimate of its symmetry point; c, (in,)",
+        "E-RIDER: Xiao et al., arXiv 2602.21321, 2026",
+        fast(tracking=0.2, chop_probability=0.1),
+    ),
+}
+"""By the name that a chip calls them."""
+COMMON: frozenset[str] = frozenset(name for facts in RULES.values() for name in facts.takes)
+"""Fields that do not act with every rule."""
+
+
+def takers(name: str) -> str:
+    """Return the rules with which a field acts, for a message."""
+    return ", ".join(rule for rule, facts in RULES.items() if name in facts.takes)
+
+
+def listing() -> str:
+    """Return a paragraph for each rule: equation, arrays, what is digital, source."""
+    found = []
+    for name, facts in RULES.items():
+        lines = [f"{name}: {facts.equation}", f"  analog   {facts.analog}", f"  digital  {facts.digital}"]
+        found.append("\n".join([*lines, f"  source   {facts.source}"]))
+    return "\n".join(found)

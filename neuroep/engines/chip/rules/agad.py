@@ -1,0 +1,53 @@
+# Tested by tests/neuroep/engines/chip/test_transfer.py.
+"""AGAD: a chopped fast array whose reference is read of it as it learns, analog gradient accumulation with dynamic
+reference.
+
+    A_j <- A_j - s c_j g_j                        trains of pulses, signs of the inputs times c
+    every n_s updates  H_j <- H_j + rate c_j (a_j - P_j), n = trunc(H_j), W_j <- W_j + n dw_W, H_j <- H_j - n
+    every F reads      P_j <- P_j + eta (a_j - P_j), c_j <- -c_j
+
+Analog: A, W. Digital: H, the reference P, c. No reference is programmed: what A was when its sign flipped is subtracted,
+so a symmetry point that lies anywhere costs nothing. A change is seen by F to 1 of the F reads of its period, (F + 1)/2
+on average. eta = 1 takes the last read, below 1 a mean over periods.
+
+Source: Rasch, Carta, Fagbohungbe and Gokmen, Nat. Commun. 15:7133, 2024. There P is a mean of the reads of a period
+weighted to its end, and a transfer waits until it is significant; F = 5 is chosen here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neuroep.engines.chip.rules.chopped import Chopped
+from neuroep.engines.chip.rules.rule import Place
+
+
+class Agad(Chopped):
+    """A dynamic reference; see the module."""
+
+    def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
+        super().__init__(place, weight, bias)
+        self.kept |= {"reference": np.zeros_like(weight), "last": np.zeros_like(weight)}
+
+    @property
+    def holds(self) -> float:
+        """Updates between two flips."""
+        return self.period * max(self._count("chop_every"), 1)
+
+    @property
+    def gain(self) -> float:
+        """Mean number of reads of a period that see a change."""
+        return (self._count("chop_every") + 1) / 2
+
+    def signal(self, columns: np.ndarray, read: np.ndarray) -> np.ndarray:
+        """Return c (a - P)."""
+        self.kept["last"][:, columns] = read
+        return super().signal(columns, read - self.kept["reference"][:, columns])
+
+    def flipped(self, columns: np.ndarray) -> None:
+        """Take what was read last for the reference."""
+        reference, last = self.kept["reference"], self.kept["last"]
+        reference[:, columns] += self._number("tracking") * (last[:, columns] - reference[:, columns])
+
+
+RULE = Agad

@@ -1,0 +1,23 @@
+# Tested by tests/neuroep/engines/chip/test_transfer.py.
+"""E-RIDER: RIDER with a chopper, by which the tracked point lies about the symmetry point, not where P has gone.
+
+    P_j <- P_j - s c_j g_j                     trains of pulses, signs of the inputs times c
+    every n_s updates  W_j <- W_j + dw_W round(rate c_j (p_j - Q_j))    pulses, rounded at random
+                       Q_j <- Q_j + eta (p_j - Q_j)
+                       c_j <- -c_j with probability p behind the read
+
+Analog: P (the array called fast), W. Digital: Q, c.
+
+Source: Xiao et al., Dynamic symmetric point tracking, arXiv 2602.21321, 2026; eta and p are chosen here.
+"""
+
+from neuroep.engines.chip.rules.rider import Rider
+
+
+class ERider(Rider):
+    """A chopper; see the module."""
+
+    chops = True
+
+
+RULE = ERider

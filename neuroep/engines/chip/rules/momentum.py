@@ -1,0 +1,41 @@
+# Tested by tests/neuroep/engines/chip/test_transfer.py.
+"""Momentum in a second array: what is read of it goes to the weights, and pulses against it let it fade.
+
+    A <- A - s g                                              trains of pulses
+    every n_s updates  H_j <- H_j + rate a_j, n = trunc(H_j), W_j <- W_j + n dw_W, H_j <- H_j - n
+                       A_j <- A_j - dw_A round((1 - mu) a_j/dw_A)    pulses, rounded at random
+
+Analog: A, W. Digital: H. A change is seen by 1/(1 - mu) reads. Fading by pulses costs about as many as the gradient
+sends; a device that forgets by itself (:mod:`.tiki_taka`) needs none.
+
+Source: heavy ball, Polyak, 1964; on a second array: Huang et al., DATE 2020.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neuroep.engines.chip.rules.transfer import FAST, TransferRule
+
+
+class Momentum(TransferRule):
+    """A heavy ball; see the module."""
+
+    @property
+    def holds(self) -> float:
+        """Updates in which A fades."""
+        return self.period * self.gain
+
+    @property
+    def gain(self) -> float:
+        """Reads in which A fades."""
+        return 1 / (1 - self._number("momentum"))
+
+    def signal(self, columns: np.ndarray, read: np.ndarray) -> np.ndarray:
+        """Return what was read, and let it fade."""
+        back = (1 - self._number("momentum")) * read / self.chip.device.granule
+        self._give(FAST, columns, -np.floor(back + self._draws("fading").random(back.shape)))
+        return read
+
+
+RULE = Momentum

@@ -1,0 +1,129 @@
+# Tested by tests/neuroep/engines/chip/test_scaling.py.
+r"""Automatic scaling: how large the wanted change is, and how many pulses an array of such devices needs for it.
+
+**Wanted change.** dW = -lr g/r, with r the running root mean square of g over an array and many updates, so that a
+learning rate is what an update changes weights by, whatever the size of the contrast. A short memory would keep steps
+large when the gradient vanishes; over M = ``update.memory`` updates
+
+    s <- (1 - 1/M) s + <g^2>,    n <- (1 - 1/M) n + 1,    r = sqrt(s/n)
+
+No chip holds g. Its mean square is measured digitally by K = :data:`PROJECTIONS` random signs v of the inputs,
+<g^2> = E ||g v||^2/(out in), and g v = scale sum_k d_k (x_k v) takes rows K (in + out) multiply-adds; the memory
+averages what is random in it. Biases are scaled likewise, by their own mean square.
+
+**Pulses.** In a device whose steps depend on its state, a pair of pulses up and down does not return to where it began
+but goes towards the symmetry point w* by leak of its distance, in steps of dw:
+
+    leak = (slope of the step down - slope of the step up)/(2 dw) at w*       [steps per step]
+
+so it forgets in 1/(N leak dw) updates of N pulses each. A change of n pulses net per update takes N = kappa n, with
+the coherence kappa = all pulses/net rms change: 1 where all of them go one way. The cycle noise sigma of a step asks
+for
+
+    n = 4 (1 + sigma^2) to 20 pulses per update,    at most 1/(memory kappa leak dw)
+
+with memory the updates over which the array is to hold what it gathers.
+
+Sources: running mean square as in RMSprop (Hinton, 2012), one for an array; symmetry point: Kim et al., 2019; Gokmen
+and Haensch, Front. Neurosci. 14:103, 2020.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from hw_models.arrays.pulses import PulsedDevices
+from hw_models.chip import Pulse
+from hw_models.kernels.random import generator
+from neuroep.engines.chip.rules.rule import Place
+from neuroep.learning.contrast import Contrast
+
+PROJECTIONS = 8
+"""Random signs by which the mean square of a contrast is measured."""
+LEAST, MOST = 4.0, 20.0
+"""Pulses per update, for devices without noise, and at most."""
+GRID, NEAR = 199, 5
+"""Weights at which the steps of a device are played, and those on either side of w* that a slope is fitted to."""
+COHERENCE = 3.0
+"""kappa of a contrast until it is measured."""
+
+
+class RunningSquare:
+    """Running mean square of the gradient of one synapse.
+
+    Parameters
+    ----------
+    place : Place
+        The synapse; keys the draws.
+    memory : int
+        Updates.
+    kept : numpy.ndarray
+        (3,) sums of the squares of weight and bias, and their number; owned by the rule, which keeps it.
+    """
+
+    def __init__(self, place: Place, memory: int, kept: np.ndarray) -> None:
+        self.place, self.memory, self.kept = place, memory, kept
+
+    def add(self, contrast: Contrast, update: int) -> None:
+        """Take in the contrast of an update, whose number keys the signs."""
+        bias = contrast.scale * contrast.post_change.sum(0, dtype=np.float64)
+        found = mean_square(contrast, self.place.setting.seed, self.place.name, update), float(np.square(bias).mean())
+        self.kept *= 1 - 1 / self.memory
+        self.kept += (*found, 1.0)
+
+    @property
+    def rms(self) -> tuple[float, float]:
+        """Of the gradients of weights and biases; 0 where there never was one."""
+        weight, bias, number = self.kept.tolist()
+        return math.sqrt(weight / number), math.sqrt(bias / number)
+
+
+def mean_square(contrast: Contrast, seed: int, name: str, update: int) -> float:
+    """Return the mean square of dL/dW by random projections."""
+    terms = contrast.terms()
+    inputs = terms[0][1].shape[1]
+    signs = generator(seed, "projection", name, update).integers(0, 2, (inputs, PROJECTIONS)) * 2.0 - 1.0
+    found = np.zeros((terms[0][0].shape[1], PROJECTIONS))
+    for post, pre in terms:
+        found += post.T @ (pre @ signs.astype(pre.dtype))
+    return float(np.square(found).sum()) * contrast.scale**2 / max(found.size * inputs, 1)
+
+
+class Symmetry(NamedTuple):
+    """Where steps up and down of a device are alike."""
+
+    point: float
+    """w*, a share of the weight range."""
+    step: float
+    """Size of a step there, the granularity."""
+    leak: float
+    """Steps by which a pulse pulls back towards w*, per step of distance and step of size: [1/weight range]."""
+
+
+def symmetry(pulse: Pulse) -> Symmetry:
+    """Return the symmetry point of the mean device, whose steps are played on a grid of weights."""
+    mean = pulse.mean()
+    grid = np.linspace(pulse.w_min, pulse.w_max, GRID + 2)[None, 1:-1]
+    devices = PulsedDevices(mean, grid.shape, 0, "symmetry", dtype="float64")
+    one, none = np.ones(grid.shape, dtype=np.int64), np.zeros(grid.shape, dtype=np.int64)
+    up, down = grid.copy(), grid.copy()
+    devices.apply(up, one, none, 0)
+    devices.apply(down, none, one, 0)
+    up, down = (up - grid)[0], (grid - down)[0]
+    middle = int(np.argmin(np.abs(up - down))) if (up != down).any() else GRID // 2
+    near = slice(max(middle - NEAR, 0), middle + NEAR + 1)
+    slope, apart = np.polyfit(grid[0, near], (down - up)[near], 1)
+    point = float(np.clip(-apart / slope, pulse.w_min, pulse.w_max)) if slope > 0 else float(grid[0, middle])
+    size = float((up[middle] + down[middle]) / 2)
+    return Symmetry(point, size, max(float(slope), 0.0) / (2 * size) if size > 0 else 0.0)
+
+
+def pulses_needed(pulse: Pulse, memory: float, coherence: float = COHERENCE) -> float:
+    """Return the pulses per update, root mean square, that an array needs to gather what it holds for so long."""
+    found = symmetry(pulse)
+    wanted = min(LEAST * (1 + pulse.noise**2), MOST)
+    forgotten = memory * coherence * found.leak * found.step
+    return min(wanted, 1 / forgotten) if forgotten > 0 else wanted

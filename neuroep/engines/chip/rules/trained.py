@@ -1,0 +1,154 @@
+# Tested by tests/neuroep/engines/chip/test_updates.py.
+"""What the rules share that send trains of pulses: which signals, how large a change they ask for, what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hw_models import durations
+from hw_models.chip import Update
+from neuroep.engines.chip.rules.in_memory import InMemory
+from neuroep.engines.chip.rules.rule import CROSSBAR, Place
+from neuroep.engines.chip.rules.scaling import PROJECTIONS, RunningSquare, symmetry
+from neuroep.errors import ConfigError
+from neuroep.learning.contrast import Contrast
+from neuroep.learning.optimisers import SGD, Optimiser
+
+SQUARE = "square"
+"""Name of the running mean square among what a rule keeps."""
+Terms = Sequence[tuple[float, Any, Any]]
+"""(sign, post rows, pre rows): the weights are to change along the sum of sign post^T pre."""
+
+
+class WantedChange(NamedTuple):
+    """What an update is to change weights by: -lr scale/r times the sum over the terms of sign post^T pre."""
+
+    rate: float
+    """lr, of weights; without scaling a factor of the gradient."""
+    rms: float
+    """r; 1 without scaling, 0 where there never was a gradient."""
+    scale: float
+    """From summed products to the gradient."""
+    terms: Terms
+
+    @property
+    def share(self) -> float:
+        """-scale/r, nothing where there never was a gradient."""
+        return -self.scale / self.rms if self.rms else 0.0
+
+
+class TrainedInMemory(InMemory):
+    """Trains of pulses; see the module."""
+
+    usual = SGD()
+
+    def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
+        super().__init__(place, weight, bias)
+        self._trains = self._short = 0
+        self._sent: dict[str, list[float]] = {}
+        self.scaled = place.chip.update.scaled
+        if self.scaled:
+            self.kept[SQUARE] = np.zeros(3)
+            self.square = RunningSquare(place, place.chip.update.memory, self.kept[SQUARE])
+
+    @classmethod
+    def follows(cls, optimiser: Optimiser, update: Update) -> Optimiser:
+        """Return SGD where changes are scaled: rates are sizes of steps then, whichever rule they were meant for."""
+        plain = isinstance(optimiser, SGD) or not update.scaled
+        return optimiser if plain else SGD(weight_decay=optimiser.weight_decay)
+
+    @classmethod
+    def refuse(cls, optimiser: Optimiser, scheme: str) -> None:
+        """Refuse all but plain SGD."""
+        super().refuse(optimiser, scheme)
+        if not isinstance(optimiser, SGD) or optimiser.momentum:
+            name = "momentum" if isinstance(optimiser, SGD) else "kind"
+            value = optimiser.momentum if isinstance(optimiser, SGD) else "adam"
+            learns = f"update scheme '{scheme}' learns by pulses in memory: allowed is 'sgd' without momentum"
+            raise ConfigError(f"optimiser.{name} = {value!r}: {learns}")
+
+    def _wanted(self, contrast: Contrast, rate: float) -> WantedChange:
+        """Return what an update is to change weights by, and move the bias likewise, exactly."""
+        rms = bias = 1.0
+        if self.scaled:
+            self.square.add(contrast, self.updates)
+            rms, bias = self.square.rms
+            terms = contrast.terms()
+            work = len(terms[0][0]) * len(terms) * sum(self.crossbar.shape)
+            self.tally.add(self.place.name, "multiply-add update", work * PROJECTIONS, self.crossbar.shape)
+        self._move_bias(contrast, rate / bias if bias else 0.0)
+        self.digital.updates += 1
+        return WantedChange(rate, rms, contrast.scale, self._terms(contrast))
+
+    def _send(self, label: str, terms: Terms, step: float, net: float = 0.0) -> float:
+        """Send trains to a crossbar, of mean ``step`` times the sum of products in shares of its range.
+
+        ``net`` is the net change that they are meant to make, root mean square, in pulses. Returns the seconds.
+        """
+        self._watch(terms, abs(step))
+        number = sum(len(post) for _, post, _ in terms)
+        given = 0
+        for each in self.groups[label]:
+            stored = each.crossbar.stored
+            given += each.devices.update(stored, terms, step, self.chip.update, self.updates)
+        told = self._sent.setdefault(label, [0.0, 0.0, 0.0])
+        size = max(self.crossbar.shape[0] * self.crossbar.shape[1] * len(self.groups[label]), 1)
+        for place, value in enumerate((given / size, net, 1.0)):
+            told[place] += value
+        return durations.trains(self.chip.timing, self.chip.update.train_length, number)
+
+    def _watch(self, terms: Terms, step: float) -> None:
+        """Count the trains, and those whose strongest lines would need more slots than a train may have."""
+        longest = self.chip.update.train_length * self.chip.device.granule
+        for _, post, pre in terms:
+            needed = step * np.abs(post).max(axis=1, initial=0) * np.abs(pre).max(axis=1, initial=0)
+            self._trains += int(np.count_nonzero(needed))
+            self._short += int(np.count_nonzero(needed > longest))
+
+    def health(self) -> dict[str, float]:
+        """Return the share of devices at their bounds; since the last call, of trains that were too short.
+
+        With expected trains also of the moves that had to be played pulse by pulse (:mod:`hw_models.arrays.expected`).
+        """
+        own = [each.devices for label in self._sent or (CROSSBAR,) for each in self.groups[label][:1]]
+        short = self._short / self._trains if self._trains else 0.0
+        played, stepped = sum(each.played for each in own), sum(each.stepped for each in own)
+        self._trains = self._short = 0
+        for each in own:
+            each.played = each.stepped = 0
+        found = {"trains_too_short": short}
+        if self.chip.update.trains == "expected":
+            found["pulses_played"] = played / (played + stepped) if played else 0.0
+        return super().health() | found
+
+    def coherence(self) -> dict[str, dict[str, float]]:
+        """Return kappa, the updates in which devices forget, and the pulses of an update, since the last call.
+
+        By crossbar: ``kappa`` all pulses over the net change, both per device and update, root mean square;
+        ``pulses`` per device and update; ``forgets`` in so many updates; ``needs`` the pulses per device for a ratio
+        of signal to noise of one, kappa^2 (1 + noise^2).
+        """
+        pulse, found = self.chip.device.pulse, {}
+        for label, (given, net, number) in self._sent.items():
+            if net <= 0 or number <= 0:
+                continue
+            pulses, kappa, own = given / number, given / net, symmetry(pulse)
+            fades = pulses * own.leak * own.step
+            found[label] = {
+                "kappa": kappa,
+                "pulses": pulses,
+                "forgets": 1 / fades if fades > 0 else float("inf"),
+                "needs": kappa**2 * (1 + pulse.noise**2),
+            }
+        self._sent = {}
+        return found
+
+    def _terms(self, contrast: Contrast) -> Terms:
+        """Return (sign, post rows, pre rows): the weights are to change along the sum of sign post^T pre."""
+        if self.chip.update.contrasts:
+            return [(1.0, post, pre) for post, pre in contrast.terms()]
+        post, pre = contrast.post, contrast.pre
+        return [(1.0, post.plus, pre.plus), (-1.0, post.minus, pre.minus)]

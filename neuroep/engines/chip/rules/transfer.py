@@ -1,0 +1,205 @@
+# Tested by tests/neuroep/engines/chip/test_transfer.py.
+"""What the rules share that gather on a fast array and move what they gathered to a slow one, column by column.
+
+One update, A the fast array, W the slow one, both in shares of their ranges, R the weight range of W:
+
+    A <- A + s c o (-g)          by trains of pulses            analog; c = 1 without a chopper
+    every n_s updates, of the next columns j:
+        a_j = A e_j              through the converters of A    analog, a read
+        x_j = signal(a_j)        what the rule makes of it      digital
+        H_j <- H_j + rate x_j    in pulses of W                 digital, of rules with a buffer
+        n_j = trunc(H_j)         H_j <- H_j - n_j, or keep H_j  pulses on W
+
+s is what the wanted change asks for: pulses dw_A/r with scaling (:mod:`.scaling`), else lr/R_A. The default rate makes
+W follow the wanted change: a change that A gathers is seen by ``gain`` reads, so
+
+    rate = (lr/r)/(s gain R dw_W)
+
+A hidden array, ``gamma`` 0, has a range of its own: its shares are never weights, and its DAC drives one line at full
+range; its ADC stops at ``transfer.read_range`` of a device at full swing. One that is seen has the range of W.
+
+Adding a rule: a module with a subclass that says ``signal`` and, where it is not that of A's memory, ``gain``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from hw_models import durations
+from hw_models.arrays.columns import read_columns
+from hw_models.chip import Chip, Nudged, Transposed
+from hw_models.kernels.random import generator
+from neuroep.engines.chip.rules.rule import CROSSBAR, Place
+from neuroep.engines.chip.rules.scaling import COHERENCE, pulses_needed, symmetry
+from neuroep.engines.chip.rules.trained import TrainedInMemory, WantedChange
+from neuroep.learning.contrast import Contrast
+
+FAST = "fast"
+"""Label of the fast array."""
+LONGEST = 100.0
+"""Reads after which a change counts as forgotten at the latest, where A itself forgets nothing."""
+
+
+class TransferRule(TrainedInMemory):
+    """A fast and a slow array; see the module.
+
+    Attributes
+    ----------
+    reads : numpy.ndarray
+        (in,) how often each column was read.
+    chopper : numpy.ndarray
+        (in,) +1 or -1, signs of the signals of A's columns.
+    """
+
+    buffered = True
+    """Whether what is read is gathered in H; else it is rounded at random."""
+    chops = False
+    """Whether the signs of columns flip."""
+
+    def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
+        super().__init__(place, weight, bias)
+        chip, shape = self.chip, weight.shape
+        gamma = self._number("gamma")
+        self.fast = self._array(np.zeros_like(weight), FAST, self._full(gamma), hidden(chip) if not gamma else None)
+        if gamma:
+            self.shares = {CROSSBAR: 1.0, FAST: gamma}
+        self.kept |= {"reads": np.zeros(shape[1], np.int64), "cursor": np.zeros((), np.int64)}
+        self.kept["chopper"] = np.ones(shape[1], np.int8)
+        if self.buffered:
+            self.kept["gathered"] = np.zeros_like(weight)
+        self.pulse = chip.device.pulse
+        self.per_read = self._count("columns") or max(shape[1], 1)
+        self.every = self._count("every")
+        self.pulses = self._number("pulses") or pulses_needed(self.pulse, self.holds)
+
+    def _number(self, name: str) -> float:
+        """Return a number of the table of the transfer, 0 where there is none."""
+        value = self.chip.update.of_transfer(name)
+        return float(value) if isinstance(value, int | float) else 0.0
+
+    def _count(self, name: str) -> int:
+        return int(self._number(name))
+
+    def _full(self, gamma: float) -> float:
+        """Return the weight range of A."""
+        return self.crossbar.weight_range if gamma else 1.0
+
+    @property
+    def period(self) -> float:
+        """Updates between two reads of a column."""
+        return self.every * max(1.0, self.crossbar.shape[1] / self.per_read)
+
+    @property
+    def holds(self) -> float:
+        """Updates for which A is to hold what it gathers."""
+        return self.period
+
+    @property
+    def gain(self) -> float:
+        """Reads that see a change of A, before A forgets it or signs that flip count against each other."""
+        own, flips = symmetry(self.pulse), self._number("chop_probability")
+        fades = self.pulses * COHERENCE * own.leak * own.step * self.period
+        return 1 / (1 - math.exp(-max(fades, 1 / LONGEST)) * (1 - 2 * flips))
+
+    def signal(self, columns: np.ndarray, read: np.ndarray) -> np.ndarray:
+        """Return what is moved of columns as they are read, (out, columns), and keep what the rule keeps of them."""
+        return read
+
+    def update(self, contrast: Contrast, rate: float) -> int:
+        """Send trains to A, and move what was gathered if it is time to; return how many are not finite."""
+        wanted = self._wanted(contrast, rate)
+        step = self.pulses * self.chip.device.granule if self.scaled else rate / self.fast.weight_range
+        self._wait()
+        terms = [(sign, post, pre * self.kept["chopper"].astype(pre.dtype)) for sign, post, pre in wanted.terms]
+        terms = wanted.terms if not self.chops else terms
+        self.seconds = self._send(FAST, terms, step * wanted.share, self.pulses if self.scaled else 0.0)
+        bad = self._pulsed(FAST)
+        if bad or self.updates % self.every:
+            return bad
+        columns = self._next()
+        read = read_columns(self.fast, columns)
+        timing = self.chip.timing
+        self.seconds += len(columns) * durations.product(timing, self.chip.adc.columns, self.crossbar.shape[0])
+        moved = self.signal(columns, read)
+        self._flip(columns)
+        return self._move(columns, moved * self._rate(wanted, step))
+
+    def _rate(self, wanted: WantedChange, step: float) -> float:
+        """Return what a share of A's range adds to the pulses of W."""
+        given = self._number("rate")
+        if given:
+            return given
+        lr = wanted.rate
+        return lr / (step * self.gain * self.crossbar.weight_range * self.chip.device.granule) if step else 0.0
+
+    def _next(self) -> np.ndarray:
+        """Return the columns whose turn it is."""
+        inputs, cursor = self.crossbar.shape[1], int(self.kept["cursor"])
+        found = (cursor + np.arange(min(self.per_read, inputs))) % max(inputs, 1)
+        self.kept["cursor"][...] = (cursor + len(found)) % max(inputs, 1)
+        self.kept["reads"][found] += 1
+        return found
+
+    def _flip(self, columns: np.ndarray) -> None:
+        """Flip the signs of columns behind a read of them, at random or every so many reads."""
+        if not self.chops:
+            return
+        every, flips = self._count("chop_every"), np.zeros(len(columns), dtype=bool)
+        if every:
+            flips = self.kept["reads"][columns] % every == 0
+        elif chance := self._number("chop_probability"):
+            draws = self._draws("chopper").random(self.crossbar.shape[1])
+            flips = draws[columns] < chance
+        self.kept["chopper"][columns[flips]] *= -1
+        self.flipped(columns[flips])
+
+    def flipped(self, columns: np.ndarray) -> None:
+        """Note that the signs of columns have flipped."""
+
+    def _draws(self, what: str) -> np.random.Generator:
+        """Return the draws of this update for a purpose."""
+        return generator(self.place.setting.seed, "rule", self.place.name, what, self.updates)
+
+    def _move(self, columns: np.ndarray, wanted: np.ndarray) -> int:
+        """Give the columns of W what is wanted, in pulses (out, columns), whole; return how many are not finite."""
+        most = self._number("most") or math.inf
+        if self.buffered:
+            gathered = self.kept["gathered"]
+            own = gathered[:, columns] + wanted
+            whole = np.clip(np.trunc(own), -most, most)
+            keep = self.chip.update.of_transfer("keep")
+            own = own - whole if keep is None else np.where(whole != 0, own * float(keep), own)
+            gathered[:, columns] = own
+        else:
+            draws = self._draws("rounding").random(wanted.shape)
+            whole = np.clip(np.floor(wanted + draws), -most, most)
+        self.tally.add(self.place.name, "transfer", len(columns), self.crossbar.shape)
+        self.tally.add(self.place.name, "multiply-add transfer", 2 * wanted.size, self.crossbar.shape)
+        return self._give(CROSSBAR, columns, whole)
+
+    def _give(self, label: str, columns: np.ndarray, whole: np.ndarray) -> int:
+        """Give columns of an array whole numbers of pulses, negative ones down; return how many are not finite."""
+        if not np.isfinite(whole).all():
+            return int(whole.size)
+        numbers = np.zeros(self.crossbar.shape, dtype=np.int64)
+        numbers[:, columns] = whole
+        if not numbers.any():
+            return 0
+        most = np.abs(numbers).max(axis=0)
+        self.seconds += durations.trains(self.chip.timing, 1, int(most.sum()))
+        for each in self.groups[label]:
+            each.devices.apply(each.crossbar.stored, np.maximum(numbers, 0), np.maximum(-numbers, 0), self.updates)
+        return self._pulsed(label)
+
+
+def hidden(chip: Chip) -> Chip:
+    """Return a chip for an array that no product reads: one path, and converters that stop at what its columns show."""
+    changes = {"transposed": Transposed(), "nudged": Nudged()}
+    full = chip.update.of_transfer("read_range")
+    dac = chip.dac.model_copy(update={"range": 1.0, "sign": "signed"})
+    adc = chip.adc.model_copy(update={"range": float(full or 1.0)})
+    changes |= {"dac": dac} if chip.dac.acts else {}
+    changes |= {"adc": adc} if chip.adc.acts else {}
+    return chip.model_copy(update=changes)

@@ -1,0 +1,32 @@
+"""Columns that are read one by one: those of products with one line driven, and counted as such."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hw_models.arrays.columns import read_columns
+from hw_models.arrays.crossbar import Crossbar
+from hw_models.chip import Chip
+
+WEIGHT = np.random.default_rng(0).normal(size=(5, 80)).astype("f4")
+COLUMNS = np.r_[79, 3:70]
+CHIPS = {
+    "exact": {"crossbar": {"weight_range": 5.0}},
+    "mismatch": {"device": {"mismatch": 0.2}},
+    "wires": {"wires": {"r_word": 20.0, "r_bit": 20.0}, "crossbar": {"rows": 9, "mapping": "offset"}},
+    "converters": {"dac": {"bits": 8, "range": 1.0}, "adc": {"bits": 6, "range": 0.7}},
+    "repeats": {"device": {"read_noise": 0.1}, "crossbar": {"repeats": 3}},
+}
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_a_column_is_the_product_with_one_line_driven(name):
+    bars = [Crossbar(Chip.parse(CHIPS[name]), WEIGHT.shape, seed=1) for _ in range(2)]
+    for bar in bars:
+        bar.program(WEIGHT)
+    found = read_columns(bars[0], COLUMNS)
+    lines = np.eye(80, dtype="f4")[COLUMNS]
+    wanted = np.concatenate([bars[1].forward(lines[a : a + 34]) for a in (0, 34)]).T / bars[1].weight_range
+    np.testing.assert_allclose(found, wanted, atol=0 if name in ("converters", "repeats") else 1e-6)
+    assert bars[0].counters == bars[1].counters

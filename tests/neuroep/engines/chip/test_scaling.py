@@ -1,0 +1,106 @@
+"""Automatic scaling: the mean square of a contrast, symmetry points, pulses, and that rates are sizes of steps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hw_models import presets
+from hw_models.chip import Chip, Pulse
+from neuroep.engines.chip import rules
+from neuroep.engines.chip.rules import scaling
+from neuroep.engines.chip.rules.rule import Place
+from neuroep.engines.numba.substrate import Setting
+from neuroep.engines.workers import Workers
+from neuroep.learning.contrast import Contrast, Moved
+from neuroep.learning.optimisers import SGD, Adam
+from tests.neuroep.engines.chip.conftest import nested
+
+
+def contrast(size: float, seed: int = 0) -> Contrast:
+    draws = np.random.default_rng(seed)
+    post, pre = (Moved(size * draws.normal(size=(9, n)), size * draws.normal(size=(9, n))) for n in (20, 30))
+    return Contrast(post, pre, 0.4, 9)
+
+
+def test_random_projections_find_the_mean_square():
+    made = contrast(1.0)
+    wanted = np.square(made.weight_gradient()).mean()
+    found = [scaling.mean_square(made, 0, "a", update) for update in range(600)]
+    error = np.std(found) / np.sqrt(len(found))
+    assert abs(np.mean(found) - wanted) < 4 * error < 0.1 * wanted
+
+
+def test_the_running_mean_square_counts_all_updates_alike_until_its_memory_is_full():
+    place = Place("a", Chip(), Setting(SGD(), Workers(1), "float64", 0))
+    kept = np.zeros(3)
+    running = scaling.RunningSquare(place, 3, kept)
+    squares, wanted, weight = [], 0.0, 0.0
+    for update in range(8):
+        made = contrast(1.0 + update, update)
+        running.add(made, update)
+        squares.append((scaling.mean_square(made, 0, "a", update), np.square(made.bias_gradient()).mean()))
+        wanted, weight = 2 / 3 * wanted + np.array(squares[-1]), 2 / 3 * weight + 1
+        np.testing.assert_allclose(running.rms, np.sqrt(wanted / weight), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "leak"), [("ecram_mo", 0.62), ("ecram", 0.36), ("capacitor", 0.05), ("reram", 0.78)]
+)
+def test_leaks_at_the_symmetry_point_of_the_presets(name, leak):
+    """(slope of the step down - slope of the step up)/(2 dw_min), of another program to two digits."""
+    pulse = presets.load(name).device.pulse
+    found = scaling.symmetry(pulse)
+    assert found.leak * found.step / pulse.dw_min == pytest.approx(leak, abs=0.02)
+
+
+def test_symmetry_of_affine_devices_is_where_their_steps_meet():
+    pulse = Pulse(response="linear", dw_min=1e-3, up_down=0.2, gamma_up=0.5, gamma_down=0.3, w_max=0.9, w_min=-1.1)
+    found = scaling.symmetry(pulse)
+    up, down = 1e-3, 0.8e-3  # s (1 - c w)
+    slopes = up * 0.5 / 0.9, down * 0.3 / 1.1
+    point = (up - down) / sum(slopes)
+    assert found.point == pytest.approx(point, abs=1e-3)
+    assert found.step == pytest.approx(up - slopes[0] * point, rel=1e-2)
+    assert found.leak == pytest.approx(sum(slopes) / (2 * found.step), rel=1e-3)
+    none = scaling.symmetry(Pulse(dw_min=1e-3))
+    assert none.leak == 0
+    assert none.step == pytest.approx(1e-3)
+
+
+def test_pulses_go_by_noise_and_memory():
+    assert scaling.pulses_needed(Pulse(dw_min=1e-3), 5) == 4
+    assert scaling.pulses_needed(Pulse(dw_min=1e-3, noise=1.0), 5) == 8
+    assert scaling.pulses_needed(Pulse(dw_min=1e-3, noise=9.0), 5) == 20
+    soft = Pulse(dw_min=0.01, response="soft_bounds")
+    assert scaling.pulses_needed(soft, 50) == pytest.approx(1 / (50 * 3 * 0.01 * scaling.symmetry(soft).leak))
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+def test_a_rate_is_the_size_of_a_step_whatever_the_size_of_the_contrast(size):
+    """Of plain pulses, of a fast array that is read at once, and of the bias."""
+    moves, biases = [], []
+    for scheme in ("pulsed", "agad"):
+        chip = {"update.scheme": scheme, "update.scaling": "auto", "update.signals": "contrast"}
+        chip |= {"crossbar.weight_range": 2.0, "device.pulse.dw_min": 1e-4, "update.train_length": 63}
+        setting = Setting(SGD(), Workers(1), "float64", 0)
+        rule = rules.named(scheme)(Place("a", Chip.parse(nested(chip)), setting), np.zeros((20, 30)), np.zeros(20))
+        for _ in range(10):
+            assert rule.update(contrast(size), 2e-3) == 0
+        moves.append(np.sqrt(np.square(rule.weights()).mean()))
+        biases.append(np.sqrt(np.square(rule.bias).mean()))
+        wanted = -contrast(1.0).weight_gradient().ravel()
+        assert np.corrcoef(rule.weights().ravel(), wanted)[0, 1] > 0.9
+        told = rule.coherence()[{"pulsed": "crossbar", "agad": "fast"}[scheme]]
+        assert 0.7 < told["kappa"] < 4
+    np.testing.assert_allclose(biases, 0.02, rtol=1e-9)
+    np.testing.assert_allclose(moves, 0.02, rtol=0.2)
+
+
+def test_scaled_rules_follow_rates_of_any_optimiser():
+    chip = Chip.parse({"update": {"scheme": "agad"}})
+    rule = rules.named("agad")
+    assert rule.follows(Adam(), chip.update) == SGD()
+    assert rule.follows(SGD(momentum=0.5), chip.update) == SGD(momentum=0.5)
+    off = Chip.parse({"update": {"scheme": "agad", "scaling": "off"}})
+    assert rule.follows(Adam(), off.update) == Adam()
