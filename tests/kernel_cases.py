@@ -66,6 +66,10 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     for name in ("power", "table", "table noise", "linear wide", "power wide", "exponential wide"):
         coarse = DEVICES[name] | {"dw_min": 0.02, "noise": 2.0}
         yield f"{name} coarse", {"device": {"pulse": coarse}, "update": {"scheme": "pulsed"}}, {}
+    soft = {"response": "soft_bounds", "dw_min": 0.02, "w_min": 0.0, "noise": 0.5}
+    for trains in ("expected", "stochastic"):
+        device = {"pulse": soft, "cell": {"kind": "one_sided"}}
+        yield f"one-sided pair {trains}", {"device": device, "update": {"scheme": "pulsed", "trains": trains}}, {}
     mixed = {"device": {"pulse": DEVICES["exponential"]}, "update": {"scheme": "mixed_precision"}}
     yield "mixed precision", mixed, {}
     yield "converters", {"dac": READ, "adc": READ | {"noise": 0.01}, "device": NOISE}, {"optimiser": SGD()}

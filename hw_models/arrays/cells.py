@@ -42,6 +42,7 @@ from hw_models.arrays.pulses import PulsedDevices
 from hw_models.arrays.refresh import Refresh
 from hw_models.arrays.symmetry import symmetry_points
 from hw_models.arrays.trains import Term
+from hw_models.arrays.wear import Wear
 from hw_models.chip import Device, Timing, Update
 from hw_models.errors import ChipError
 from hw_models.kernels import pulses as pulse_kernels, random as randomness
@@ -103,10 +104,11 @@ class Cells:
         noisy = self.pulse.write_noise > 0
         limits = crossbar.devices.state_bounds() if self.cell.paired else [crossbar.devices.weight_bounds()]
         self.sides = []
-        for name, bounds in zip(SIDES, limits, strict=False):
+        signs = (1, -1) if self.cell.kind == "bidirectional" else (0, 0)
+        for name, bounds, sign in zip(SIDES, limits, signs, strict=False):
             tally = Tally(made.tally.now) if name else made.tally
             given = (self.pulse, self.shape, made.seed, f"{self.name}{name}", made.run, str(self.dtype), bounds, tally)
-            self.sides.append(PulsedDevices(*given, lines=self.name, one_way=one_way, plays=noisy))
+            self.sides.append(PulsedDevices(*given, lines=self.name, one_way=one_way, plays=noisy, sign=sign))
         kept = self.cell.paired or self.referred or noisy
         self.states = [np.zeros(self.shape, self.dtype) for _ in self.sides] if kept else []
         self.offsets = [np.zeros(self.shape, self.dtype) for _ in self.sides] if noisy else []
@@ -326,9 +328,11 @@ class Cells:
             found.append(float(((state >= own.high * edge) | ((state <= own.low * edge) & (own.low < 0))).mean()))
         return float(np.mean(found))
 
-    def worn(self) -> float:
-        """Return the share of devices that got more pulses than they take; 0 where they are not counted."""
-        return float((self.pulses > self.device.endurance).mean()) if self.pulses is not None else 0.0
+    def wear(self) -> Wear | None:
+        """Return the pulses that every device got; None where they are not counted."""
+        if self.pulses is None or self.device.endurance is None:
+            return None
+        return Wear(self.name, self.pulses, self.device.endurance)
 
     def state(self) -> dict[str, Array]:
         """Return what stands behind the weights, copied."""

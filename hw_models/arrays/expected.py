@@ -202,9 +202,26 @@ class TileStep:
         """Move the devices by the planes, but for ``some`` that are near a bound."""
         draws = np.empty(self.size, dtype=np.float32)
         noise_kernels.fill_normals(self.whole.key(part), self.whole.step, self.block[1], self.where[0], draws)
+        if self.pulsed.sign:
+            self._share(part, draws)
         orders = np.zeros((1, self.size[1]), dtype=self.pulsed.dtype) if orders is None else orders
         stays = self.near if some else np.zeros((1, self.size[1]), dtype=np.bool_)
         self.kernels.advance(*self.args[0], self.planes, orders, draws, stays, *self.args[1], self.pulsed.noise)
+
+    def _share(self, part: int, draws: np.ndarray) -> None:
+        """Put what devices share with others into normals, in place: their part of the numbers of coincidences.
+
+        The share of it in the variance, v/(v + noise^2 n), is taken for steps up and down alike.
+        """
+        pulsed, pulse = self.pulsed, self.pulsed.pulse
+        both, own = np.empty_like(draws), pulse.noise + pulse.noise_base
+        key = randomness.key(pulsed.seed, "pulse", pulsed.lines, "both", self.whole.number, part)
+        noise_kernels.fill_normals(key, self.whole.step, self.block[1], self.where[0], both)
+        common = np.maximum(self.planes[2] + self.planes[3], 0)
+        total = common + own * own * (self.planes[0] + self.planes[1])
+        share = np.divide(common, total, out=np.zeros_like(total), where=total > 0)
+        draws *= np.sqrt(1 - share).astype(np.float32)
+        draws += (pulsed.sign * np.sqrt(share)).astype(np.float32) * both
 
     def _count(self, pulses: float, stepped: int, played: int) -> None:
         self.tally = (self.tally[0] + pulses, self.tally[1] + stepped, self.tally[2] + played)

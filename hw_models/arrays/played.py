@@ -44,9 +44,10 @@ class PlayedDevices:
         lines: str | None = None,
         one_way: bool = False,
         plays: bool = False,
+        sign: int = 0,
     ) -> None:
         self.pulse, self.shape, self.seed, self.name, self.run = pulse, shape, seed, name, run
-        self.one_way, self.plays = one_way, plays
+        self.one_way, self.plays, self.sign, self.lines = one_way, plays, sign, lines or name
         self.given: np.ndarray | None = None
         self.dtype = np.dtype(dtype)
         self.response = pulse.law
@@ -56,7 +57,7 @@ class PlayedDevices:
         noise = pulse.noise, pulse.noise_base, pulse.noise_state
         self.noise = tuple(self.dtype.type(each) for each in noise) if self.wide else self.dtype.type(pulse.noise)
         self.noisy = max(noise) > 0
-        self.trains = Trains(seed, lines or name, run)
+        self.trains = Trains(seed, self.lines, run)
         self.limits = limits
 
     @cached_property

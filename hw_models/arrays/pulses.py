@@ -55,6 +55,9 @@ class PulsedDevices(PlayedDevices):
         Whether pulses down do not reach the devices.
     plays : bool
         Whether trains are played also where expected steps are asked for: then it is known who got a pulse.
+    sign : int
+        Of devices that share all their coincidences with others, which answer them with 1 or -1: in expected steps both
+        have the same rest of what is not said by how often the lines fire. 0 of those that share none.
 
     Attributes
     ----------
@@ -78,8 +81,9 @@ class PulsedDevices(PlayedDevices):
         lines: str | None = None,
         one_way: bool = False,
         plays: bool = False,
+        sign: int = 0,
     ) -> None:
-        super().__init__(pulse, shape, seed, name, run, dtype, limits, lines, one_way, plays)
+        super().__init__(pulse, shape, seed, name, run, dtype, limits, lines, one_way, plays, sign)
         self.tally = Tally() if tally is None else tally
         self.stepped = self.played = 0
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from hw_models.chip import faults, layers
+from hw_models.chip.cell import Cell
 from hw_models.chip.converter import ADC, DAC, Converter
 from hw_models.chip.cost import Cost
 from hw_models.chip.device import Device
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 __all__ = [
-    "ADC", "DAC", "Attention", "Chip", "Converter", "Cost", "Device", "Events", "Layout", "Neuron", "Nudged", "Part",
-    "Pulse", "Readout", "Timing", "Transposed", "Update", "Wires",
+    "ADC", "DAC", "Attention", "Cell", "Chip", "Converter", "Cost", "Device", "Events", "Layout", "Neuron", "Nudged",
+    "Part", "Pulse", "Readout", "Timing", "Transposed", "Update", "Wires",
 ]  # fmt: skip
 PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat", "kept"})
 """Fields of a chip that describe it and act on nothing."""

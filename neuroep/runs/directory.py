@@ -73,6 +73,11 @@ LATER: Mapping[str, object] = {
     **{f"chip.device.pulse.{name}": "normal" for name in ("dw_min_law", "noise_law")},
     **{f"chip.device.pulse.{name}": 0.0 for name in ("noise_base", "noise_state", "corrupt", "unresponsive")},
     **{"chip.device.pulse.step_correlation": 1.0, "chip.device.pulse.bound_correlation": 0.0},
+    **{"chip.device.pulse.write_noise": 0.0, "chip.device.retention_spread": 0.0, "chip.device.cell.kind": "single"},
+    **{"chip.device.cell.reference_at": "symmetry", "chip.device.cell.refresh_rounds": 1},
+    **{f"chip.device.cell.reference_{name}": 0.0 for name in ("mean", "spread")},
+    **{f"chip.device.cell.{name}": 0.0 for name in ("reset", "reset_spread", "reset_noise", "refresh_noise")},
+    **{"chip.device.cell.refresh_above": 0.75, "chip.device.cell.refresh_lesser": 0.25},
 }
 """Settings that version 0.1 did not have, with the values at which its runs are theirs."""
 CHANGEABLE = frozenset(

@@ -9,8 +9,8 @@ class Device:
     """One device with a step, bounds and a slope of its own; affine responses."""
 
     def __init__(self, own, place, state):
-        pick = lambda field: float(np.broadcast_to(field, (place[0] + 1, field.shape[1]))[place])  # noqa: E731
-        self.up, self.down, self.high, self.low, self.c_up, self.c_down = (pick(field) for field in own)
+        found = [float(field[place[0] if len(field) > 1 else 0, place[1]]) for field in own]
+        self.up, self.down, self.high, self.low, self.c_up, self.c_down = found
         self.state = float(state)
 
     def pulse(self, up):

@@ -193,7 +193,7 @@ def test_symmetry_points_are_where_steps_balance(name):
                 lambda w, down=down, c_down=c_down: down * (1 - c_down * w),
             )
         wanted = 0.0 if name == "alike" else naive.balance(*sides, low, high)
-        assert found[place] == pytest.approx(wanted, abs=4e-4)
+        assert found[place] == pytest.approx(wanted, abs=pulse.dw_min if name == "one way" else 4e-4)
         if name == "soft":
             assert found[place] == pytest.approx((up - down) / (up / high - down / low), abs=1e-4)
 
@@ -319,8 +319,8 @@ def test_pulses_of_every_device_are_counted(kind, trains):
         given += cells.update(bar.stored, batch(seed=step), 0.05, Update(scheme="pulsed", trains=trains), step)
     # steps count their mean given the lines, and round what is given at random
     assert cells.pulses.sum() - before == pytest.approx(given, abs=1e-6 if trains == "stochastic" else 20)
-    assert cells.worn() == (cells.pulses > 20).mean() > 0
-    assert made(chip(kind, pulse))[0].worn() == 0
+    assert cells.wear().worn == (cells.pulses > 20).mean() > 0
+    assert made(chip(kind, pulse))[0].wear() is None
 
 
 @compiled
@@ -374,6 +374,11 @@ GIVEN = {
 }  # fmt: skip
 
 
+def differing(one, other):
+    """Return the names of arrays that are not the same; ranges that were never calibrated are no numbers."""
+    return [key for key in one if not np.array_equal(one[key], other[key], equal_nan=one[key].dtype.kind == "f")]
+
+
 def go(cells, bar, steps):
     for step in steps:
         cells.update(bar.stored, batch(seed=step), 0.1, EXPECTED, step)
@@ -392,10 +397,10 @@ def test_cells_go_on_where_they_stood(name):
     kept = bar.state()
     again, other = made(GIVEN[name], np.full(SIZE, -0.1))
     other.load(kept)
-    assert cells.worn() == again.worn()
+    assert cells.pulses is None or np.array_equal(cells.wear().pulses, again.wear().pulses)
     for one, both in ((cells, bar), (again, other)):
         go(one, both, range(4, 7))
-    assert all(np.array_equal(bar.state()[key], other.state()[key]) for key in bar.state())
+    assert differing(bar.state(), other.state()) == []
     np.testing.assert_array_equal(bar.conductances()[0], other.conductances()[0])
     np.testing.assert_array_equal(bar.weights(), other.weights())
 
@@ -412,7 +417,7 @@ def test_threads_do_not_matter(name, monkeypatch):
             cells, bar = made(GIVEN[name], np.full(SIZE, 0.2), **({} if run is None else {"run": run}))
             go(cells, bar, range(4))
             found.append(bar.state())
-    assert all(np.array_equal(found[0][key], found[1][key]) for key in found[0])
+    assert differing(*found) == []
 
 
 def test_a_damaged_state_of_cells_is_refused():

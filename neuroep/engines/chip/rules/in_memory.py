@@ -13,6 +13,7 @@ import numpy as np
 
 from hw_models.arrays.cells import Cells
 from hw_models.arrays.crossbar import Crossbar
+from hw_models.arrays.wear import Wear
 from hw_models.chip import Chip
 from neuroep.engines.chip.rules.pulsed_array import PulsedArray
 from neuroep.engines.chip.rules.rule import CROSSBAR, LearningRule, Place
@@ -49,10 +50,19 @@ class InMemory(LearningRule):
         return crossbar
 
     def health(self) -> dict[str, float]:
-        """Return the share of devices at their bounds, of every crossbar; the first one's are the weights."""
+        """Return the share of devices at their bounds, of every crossbar; the first one's are the weights.
+
+        Where pulses are counted also the share of worn devices, of the array that has most of them.
+        """
         found = {label: float(np.mean([each.at_bounds() for each in group])) for label, group in self.groups.items()}
         names = {label: "weights_at_range" if label == CROSSBAR else f"{label}_at_bounds" for label in found}
-        return {names[label]: share for label, share in found.items()}
+        worn = {"devices_worn": max(wear.worn for wear in wears)} if (wears := self.wear()) else {}
+        return {names[label]: share for label, share in found.items()} | worn
+
+    def wear(self) -> list[Wear]:
+        """Return the pulses that every device of every array got; nothing where they are not counted."""
+        found = (each.wear() for group in self.groups.values() for each in group)
+        return [wear for wear in found if wear is not None]
 
     @property
     def pulsed_arrays(self) -> list[PulsedArray]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from hw_models.arrays.cells import Cells, Made
 from hw_models.arrays.crossbar import Crossbar
+from hw_models.arrays.wear import Wear
 from hw_models.chip import Chip
 from hw_models.tally import Tally
 from neuroep.engines.chip.rules.rule import EDGE
@@ -56,6 +57,6 @@ class PulsedArray:
         """Return the share of devices at their bounds."""
         return self.devices.at_bounds(EDGE)
 
-    def worn(self) -> float:
-        """Return the share of devices that got more pulses than they take."""
-        return self.devices.worn()
+    def wear(self) -> Wear | None:
+        """Return the pulses that every device got, where they are counted."""
+        return self.devices.wear()
