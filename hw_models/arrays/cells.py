@@ -39,15 +39,15 @@ import numpy as np
 
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.arrays.pulses import PulsedDevices
-from hw_models.arrays.refresh import Refresh
+from hw_models.arrays.refresh import Refresh, Taken
 from hw_models.arrays.symmetry import symmetry_points
 from hw_models.arrays.trains import Term
-from hw_models.arrays.wear import Wear
-from hw_models.chip import Device, Timing, Update
+from hw_models.chip import Device, Update
 from hw_models.errors import ChipError
 from hw_models.kernels import pulses as pulse_kernels, random as randomness
 from hw_models.kernels.blocks import Run
 from hw_models.tally import Tally
+from hw_models.wear import Wear
 
 Array = np.ndarray
 START = "cell."
@@ -65,12 +65,9 @@ class Made(NamedTuple):
     """Runs blocks of work."""
     tally: Tally
     """Of pulses."""
-    timing: Timing = Timing()
-    shared: int = 1
-    """Sensed lines that take turns at one ADC."""
 
 
-class Cells:
+class DeviceCells:
     """The cells of one crossbar; see the module.
 
     Parameters
@@ -92,14 +89,14 @@ class Cells:
         (sides, out, in) pulses that every device has got, float64, where they are counted.
     counts : numpy.ndarray
         Writes that drew noise, updates, refreshed pairs, devices reset.
-    seconds : float
-        What the last refresh took on the chip.
+    taken : Taken
+        What a refresh took beside the pulses of the last update.
     """
 
     def __init__(self, crossbar: Crossbar, made: Made) -> None:
         self.crossbar, self.device, self.pulse, self.cell = crossbar, made.device, made.device.pulse, made.device.cell
         self.seed, self.name, self.shape, self.dtype = made.seed, crossbar.name, crossbar.shape, crossbar.dtype
-        self.tally, self.timing, self.shared, self.seconds = made.tally, made.timing, made.shared, 0.0
+        self.tally, self.taken = made.tally, Taken()
         self.referred, one_way = crossbar.layout.reference == "device", self.cell.kind == "one_sided"
         noisy = self.pulse.write_noise > 0
         limits = crossbar.devices.state_bounds() if self.cell.paired else [crossbar.devices.weight_bounds()]
@@ -182,7 +179,7 @@ class Cells:
         size = self.dtype.type(self.pulse.write_noise * self.pulse.dw_min)
         for name, offset, which in zip(SIDES, self.offsets, touched, strict=False):
             key = randomness.key(self.seed, "pulse", f"{self.name}{name}", "write noise")
-            for first, last in _runs(which.any(axis=1)):
+            for first, last in _runs(np.any(which, axis=1)):
                 shape = (last - first, self.shape[1])
                 z = randomness.normals(key, int(self.counts[0]), 0, shape, first).astype(self.dtype, copy=False)
                 np.copyto(offset[first:last], size * z, where=which[first:last])
@@ -289,9 +286,9 @@ class Cells:
     def updated(self) -> None:
         """End an update of this array: refresh pairs if it is time to."""
         self.counts[1] += 1
-        self.seconds = 0.0
+        self.taken = Taken()
         if self.refreshing is not None and self.cell.refresh_every and self.counts[1] % self.cell.refresh_every == 0:
-            self.seconds = self.refreshing.run()
+            self.taken = self.refreshing.run()
 
     def moved(self, touched: Sequence[Array]) -> None:
         """Show states that were moved from outside, with new write noise of who was written."""

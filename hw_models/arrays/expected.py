@@ -359,8 +359,8 @@ class TileStep:
         key, pulses = self.whole.key("cycle", part.number), 0
         for a, b in blocks(last - first, PLAYED):
             if self.near[a:b].any():
-                given = trains["pre"], trains["post"], length
-                fill = Coincidences((a, b, 0, end - begin), given, self.near[a:b], self.pulsed.one_way)
+                both = trains["pre"], trains["post"], length
+                fill = Coincidences((a, b, 0, end - begin), both, self.near[a:b], self.pulsed.one_way)
                 number = (first + a) * len(self.whole.columns) + self.block[1]
                 tile = (first + a, first + b, begin, end)
                 pulses += self.pulsed.play(self.whole.weights, tile, number, key, self.whole.step, fill)

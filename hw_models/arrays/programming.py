@@ -300,7 +300,8 @@ class Devices:
         device, found = self.device, []
         span = device.g_max - device.g_min
         for side in range(self.sides):
-            low, high = np.zeros((1, 1), np.float32), np.full((1, 1), np.inf, np.float32)
+            low: Array = np.zeros((1, 1), np.float32)
+            high: Array = np.full((1, 1), np.inf, np.float32)
             if device.g_min_spread or device.g_max_spread:
                 bottom, top = self.own_bounds((0, side), self.shape, 0)
                 low = (bottom - device.g_min) / span if device.g_min_spread else low

@@ -13,52 +13,58 @@ at most ``refresh_most`` of them, those with the largest device first. Both devi
 and |r+ - r-| is written on the one that was larger in round(missing/dw_min) pulses: once open loop, in further rounds
 after another read of the pairs by what the difference still lacks.
 
-Counted: two products for every input line and look, pulses as all others, and a pulse for every reset. Time: those
-products; resets and pulses row by row, as long as the device of most pulses takes.
+Counted: two products for every input line and look, pulses as all others, and a pulse for every reset. They take their
+time one after the other: products, and slots row by row, as many as resets and the device of most pulses take.
 
 Sources: OneSidedUnitCell of aihwkit 1.2; Nandakumar et al., Front. Neurosci. 14:406, 2020.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hw_models import durations
 from hw_models.kernels import random as randomness
 
 if TYPE_CHECKING:
-    from hw_models.arrays.cells import Cells
+    from hw_models.arrays.cells import DeviceCells
 
 Array = np.ndarray
+
+
+class Taken(NamedTuple):
+    """What a refresh took beside the pulses of the update."""
+
+    products: int = 0
+    """Reads of columns, one after the other."""
+    slots: int = 0
+    """Of pulses, for each row."""
 
 
 class Refresh:
     """Refreshes the pairs of one array; parameters: its cells."""
 
-    def __init__(self, cells: Cells) -> None:
+    def __init__(self, cells: DeviceCells) -> None:
         self.cells, self.cell, self.pulse = cells, cells.cell, cells.pulse
 
-    def run(self) -> float:
-        """Look at all pairs and refresh those that need it; return the seconds that it took."""
+    def run(self) -> Taken:
+        """Look at all pairs and refresh those that need it; return what it took."""
         cells = self.cells
-        read = self._read(0)
-        seconds = self._look()
+        read, products = self._read(0), self._look()
         chosen = self.chosen(read)
         if not chosen.any():
-            return seconds
+            return Taken(products)
         wanted = read[0] - read[1]
         self._reset(chosen)
         slots = 1
         for turn in range(self.cell.refresh_rounds):
             if turn:
-                read, seconds = self._read(turn), seconds + self._look()
+                read, products = self._read(turn), products + self._look()
             slots += self._write(chosen, wanted, read[0] - read[1] if turn else np.zeros_like(wanted), turn)
         cells.counts[2] += int(chosen.sum())
         cells.moved([chosen] * 2)
-        rows = max((b - a for a, b in cells.crossbar.devices.row_tiles), default=0)
-        return seconds + durations.trains(cells.timing, slots, rows)
+        return Taken(products, slots)
 
     def chosen(self, read: list[Array]) -> Array:
         """Return which pairs are refreshed, a mask (out, in), of the states as they are read."""
@@ -87,13 +93,11 @@ class Refresh:
         size = cells.dtype.type(self.cell.refresh_noise)
         return [state + size * self._draws("refresh read", side, number) for side, state in enumerate(found)]
 
-    def _look(self) -> float:
-        """Count a look at all pairs, column by column and side by side; return its seconds."""
-        cells = self.cells
-        bar, inputs = cells.crossbar, 2 * cells.shape[1]
-        bar.tally.add(bar.name, "forward", inputs, bar.shape)
-        lines = max((b - a for a, b in bar.devices.column_tiles), default=0)
-        return inputs * durations.product(cells.timing, cells.shared, lines, bar.digits("forward"))
+    def _look(self) -> int:
+        """Count a look at all pairs, column by column, one device of a pair after the other; return its products."""
+        bar, products = self.cells.crossbar, 2 * self.cells.shape[1]
+        bar.tally.add(bar.name, "forward", products, bar.shape)
+        return products
 
     def _reset(self, chosen: Array) -> None:
         """Reset both devices of pairs."""

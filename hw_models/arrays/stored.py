@@ -36,7 +36,7 @@ from hw_models.laws import disturb
 from hw_models.text import shown
 
 if TYPE_CHECKING:
-    from hw_models.arrays.cells import Cells
+    from hw_models.arrays.cells import DeviceCells
 
 STEP = 0.01
 """Change of an age over the age from which devices are read anew while nothing is written."""
@@ -65,7 +65,7 @@ class StoredWeights:
         self._most = float(np.finfo(dtype).max)
         self.devices = Devices(parts, shape, seed, name, dtype)
         self.time, self.wrote_at, self.built = clock or Clock(), 0.0, -1
-        self.cells: Cells | None = None
+        self.cells: DeviceCells | None = None
         self.retains = Retention(self.device, shape, (seed, name)) if self.device.retention is not None else None
         self.noise = SlowNoise(self.devices, self.time)
         self.traps = TrappedDevices(self.devices)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hw_models.kernels.compiling import kernel
+from hw_models.kernels.compiling import kernel, unbound
 from hw_models.kernels.scalar import HALF, ONE, ZERO
 
 CURVED = np.float32(8)
@@ -21,12 +21,8 @@ factors: Any = None
 """As in :mod:`hw_models.kernels.pulses`, which fills this in, and all that follow."""
 step_factors: Any = None
 assess_row: Any = None
-multiple: Any = None
-"""Of the cycle-to-cycle noise, and its forms: :mod:`hw_models.kernels.cycle_noise`."""
-size: Any = None
-square: Any = None
-gathered: Any = None
-grain: Any = None
+multiple = size = square = gathered = grain = unbound
+"""Of the cycle-to-cycle noise, :mod:`hw_models.kernels.cycle_noise`."""
 
 
 @kernel(error_model="numpy", inline="always")

@@ -16,13 +16,15 @@ additive noise of soft bounds, both after fits to measured devices.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from hw_models.kernels.compiling import kernel
 from hw_models.kernels.scalar import ONE, TINY, ZERO
 
+Form = Callable[..., object]
 GRAIN = np.float32(0.05)
 """Root mean square of what one pulse forgets, |d(step)/dw|, from which a device plays its pulses: 20 steps or fewer."""
 LEAST = np.float32(1e-3)
@@ -106,11 +108,11 @@ def grain_wide(up, down, noise, m):
 class NoiseForm(NamedTuple):
     """The functions of one form, by the names under which loops call them."""
 
-    size: Any
-    square: Any
-    bent: Any
-    gathered: Any
-    grain: Any
+    size: Form
+    square: Form
+    bent: Form
+    gathered: Form
+    grain: Form
 
 
 PLAIN = NoiseForm(size_plain, square_plain, bent_plain, gathered_plain, grain_plain)

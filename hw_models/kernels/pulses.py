@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hw_models.kernels import bounds, cycle_noise, scalar, turns
-from hw_models.kernels.compiling import bound, kernel, written_out
+from hw_models.kernels.compiling import bound, kernel, unbound, written_out
 from hw_models.kernels.scalar import HALF, ONE, TINY, ZERO
 
 FOUR, SIXTH = np.float32(4), np.float32(1 / 6)
@@ -33,12 +33,9 @@ factors: Any = None
 """Of a response: (w, b+, b-, law) to factors of a step up and down and their derivatives. :func:`of` fills this in."""
 advance_row: Any = None
 """One row of :func:`_advance`."""
-multiple: Any = None
-"""Of the cycle-to-cycle noise, and its forms: :mod:`hw_models.kernels.cycle_noise`."""
-square: Any = None
-bent: Any = None
-gathered: Any = None
-gathered_at: Any = None
+multiple = square = bent = gathered = unbound
+"""Of the cycle-to-cycle noise, :mod:`hw_models.kernels.cycle_noise`."""
+gathered_at = unbound
 """For :func:`_advance_affine`, :func:`_gathered_at`."""
 
 
@@ -201,16 +198,16 @@ class ResponseKernels(NamedTuple):
 
 
 @cache
-def of(factors: Callable[..., Any] | None = None, wide: Callable[..., Any] | None = None) -> ResponseKernels:
+def of(factors: Callable[..., Any] | None = None, wide: Callable[..., object] | None = None) -> ResponseKernels:
     """Return the kernels of a response with these factors, compiled at their first call; None: of the affine ones.
 
     ``wide`` is the multiple m(w) of a cycle-to-cycle noise in the wide form; without one it has the plain form.
     """
     if factors is None:
-        kind, given, rows = "affine", _affine, [bounds.assess_affine, _advance_affine]
+        kind, given, rows = "affine", _affine, (bounds.assess_affine, _advance_affine)
         turn = turns.pulse_affine if wide is None else turns.pulse_affine_wide
     else:
-        kind, given, rows = factors.__qualname__, _curved, [bounds.assess_curved, _advance_curved]
+        kind, given, rows = factors.__qualname__, _curved, (bounds.assess_curved, _advance_curved)
         turn = turns.pulse_curved if wide is None else turns.pulse_curved_wide
     kind = kind if wide is None else f"{kind}-{wide.__qualname__}"
     form = cycle_noise.PLAIN if wide is None else cycle_noise.WIDE
@@ -220,7 +217,8 @@ def of(factors: Callable[..., Any] | None = None, wide: Callable[..., Any] | Non
     whole = {"error_model": "numpy"}
     inlined = whole | {"inline": "always"}
     names["gathered_at"] = kernel(bound(_gathered_at, kind, **names), **inlined)
-    assess_row, advance_row, pulse_row = (kernel(bound(row, kind, **names), **whole) for row in (*rows, turn))
+    assess_row, advance_row = (kernel(bound(row, kind, **names), **whole) for row in rows)
+    pulse_row = kernel(bound(turn, kind, **names), **whole)
     step_factors = kernel(bound(given, kind, **names), **inlined)
     return ResponseKernels(
         kernel(bound(bounds.assess, kind, assess_row=assess_row)),

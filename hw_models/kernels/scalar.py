@@ -57,6 +57,6 @@ def power(base: Any, exponent: Any) -> Any:
     return found if base > ZERO else (ZERO if base < ZERO else least)
 
 
-def alike(w: Any, high: Any, low: Any, law: Any) -> Any:
+def alike(w: object, high: object, low: object, law: object) -> np.float32:
     """Return 1: what a device's noise is multiplied by where it goes with the step alone."""
     return ONE

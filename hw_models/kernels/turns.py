@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hw_models.kernels.compiling import kernel
+from hw_models.kernels.compiling import kernel, unbound
 from hw_models.kernels.cycle_noise import sigma
 from hw_models.kernels.scalar import ONE
 
@@ -24,7 +24,7 @@ factors: Any = None
 """As in :mod:`hw_models.kernels.pulses`, which fills this in, and the next."""
 pulse_row: Any = None
 """:func:`pulse_affine` or :func:`pulse_curved`, or one of their wide forms."""
-multiple: Any = None
+multiple = unbound
 """:mod:`hw_models.kernels.cycle_noise`."""
 
 

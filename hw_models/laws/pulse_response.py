@@ -28,7 +28,7 @@ Sources: linear and soft bounds as LinearStepDevice and SoftBoundsDevice of aihw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -111,12 +111,12 @@ class PulseLaw(Law):
         """Return what ``factors`` takes beside weight and bounds."""
         return (pulse.a_up, pulse.a_down, pulse.gamma_up, pulse.gamma_down, 2 * pulse.slope, pulse.offset)
 
-    def packed(self, pulse: PulseFields) -> Any:
+    def packed(self, pulse: PulseFields) -> tuple[np.float32, ...] | np.ndarray:
         """Return the constants as kernels take them, single precision: a tuple, or one array of any length."""
         return tuple(np.float32(value) for value in self.constants(pulse))
 
     @property
-    def multiple(self) -> Callable[..., Any]:
+    def multiple(self) -> Callable[..., object]:
         """What cycle-to-cycle noise is multiplied by at a weight, a plain function of (w, b+, b-, constants)."""
         return alike
 
@@ -247,13 +247,15 @@ class PowerStep(PulseLaw):
             yield "with gamma_up or gamma_down", ("response",)
 
 
-def table_factors(w: Any, high: Any, low: Any, constants: Any) -> tuple[Any, Any, Any, Any]:
+def table_factors(
+    w: np.float32, high: np.float32, low: np.float32, constants: Sequence[np.float32]
+) -> tuple[np.float32, np.float32, np.float32, np.float32]:
     """Return what the table says between its states, both directions, and the derivatives by w.
 
     ``constants`` (4 n,): n states, factors of a step up, of a step down, and multiples of the noise. A device without
     a range stands at its first state.
     """
-    n, span = constants.shape[0] // 4, np.float32(high - low)
+    n, span = len(constants) // 4, np.float32(high - low)
     scale = ONE / span if span > ZERO else ZERO
     x, k = np.float32((w - low) * scale), 0
     while k < n - 2 and x >= constants[k + 1]:
@@ -267,9 +269,9 @@ def table_factors(w: Any, high: Any, low: Any, constants: Any) -> tuple[Any, Any
     return constants[n + k] + inside * up, constants[2 * n + k] + inside * down, rise * up, rise * down
 
 
-def table_multiple(w: Any, high: Any, low: Any, constants: Any) -> Any:
+def table_multiple(w: np.float32, high: np.float32, low: np.float32, constants: Sequence[np.float32]) -> np.float32:
     """Return the multiple of the noise that the table says."""
-    n, span = constants.shape[0] // 4, np.float32(high - low)
+    n, span = len(constants) // 4, np.float32(high - low)
     x, k = np.float32((w - low) * (ONE / span if span > ZERO else ZERO)), 0
     while k < n - 2 and x >= constants[k + 1]:
         k += 1
@@ -296,7 +298,7 @@ class TableStep(PulseLaw):
         return table_factors
 
     @property
-    def multiple(self) -> Callable[..., Any]:
+    def multiple(self) -> Callable[..., object]:
         """Return the function."""
         return table_multiple
 

@@ -1,12 +1,12 @@
-"""Cells of small crossbars."""
+"""DeviceCells of small crossbars."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from hw_models.arrays.cells import Cells, Made
+from hw_models.arrays.cells import DeviceCells, Made
 from hw_models.arrays.crossbar import Crossbar
-from hw_models.chip import Chip, Timing
+from hw_models.chip import Chip
 from hw_models.kernels.blocks import serial
 from hw_models.tally import Tally
 
@@ -27,11 +27,11 @@ def referred(pulse=None, cell=None, device=None):
     return chip("single", pulse, cell, device, mapping="offset", reference="device")
 
 
-def made(given, weight=None, shape=SIZE, seed=0, dtype="float32", run=serial, timing=None):
+def made(given, weight=None, shape=SIZE, seed=0, dtype="float32", run=serial):
     """Return the cells of a crossbar of a chip, programmed; and their crossbar."""
     bar = Crossbar(given, shape, seed, "a", run, dtype)
     bar.program(np.zeros(shape, dtype) if weight is None else np.asarray(weight, dtype))
-    cells = Cells(bar, Made(given.device, seed, run, Tally(), timing or Timing()))
+    cells = DeviceCells(bar, Made(given.device, seed, run, Tally()))
     bar.refresh()
     return cells, bar
 

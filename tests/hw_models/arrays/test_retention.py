@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hw_models.arrays.cells import Cells, Made
+from hw_models.arrays.cells import DeviceCells, Made
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.arrays.retention import Retention
 from hw_models.chip import Chip
@@ -43,7 +43,7 @@ def test_weights_fall_by_the_clock(device, layout):
     bar = Crossbar(chip, (3, 4), 0, "a", clock=clock)
     weight = np.random.default_rng(0).uniform(-0.5, 0.5, (3, 4)).astype("f4")
     bar.program(weight)
-    cells = Cells(bar, Made(chip.device, 0, serial, Tally()))
+    cells = DeviceCells(bar, Made(chip.device, 0, serial, Tally()))
     start, offsets = bar.stored.copy(), sum(cells.offsets, np.zeros((3, 4)))
     low = -1.0 if layout == {"mapping": "offset"} else 0.0
     for seconds in (2e-4, 2e-4, 9e-4):

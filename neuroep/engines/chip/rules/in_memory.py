@@ -11,10 +11,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hw_models.arrays.cells import Cells
+from hw_models.arrays.cells import DeviceCells
 from hw_models.arrays.crossbar import Crossbar
-from hw_models.arrays.wear import Wear
 from hw_models.chip import Chip
+from hw_models.wear import Wear
 from neuroep.engines.chip.rules.pulsed_array import PulsedArray
 from neuroep.engines.chip.rules.rule import CROSSBAR, LearningRule, Place
 from neuroep.learning.contrast import Contrast
@@ -70,7 +70,7 @@ class InMemory(LearningRule):
         return self.groups[CROSSBAR]
 
     @property
-    def devices(self) -> Cells:
+    def devices(self) -> DeviceCells:
         """Those of the forward path of the first crossbar."""
         return self.pulsed_arrays[0].devices
 

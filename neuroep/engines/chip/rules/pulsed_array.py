@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from hw_models.arrays.cells import Cells, Made
+from hw_models import durations
+from hw_models.arrays.cells import DeviceCells, Made
 from hw_models.arrays.crossbar import Crossbar
-from hw_models.arrays.wear import Wear
 from hw_models.chip import Chip
 from hw_models.tally import Tally
+from hw_models.wear import Wear
 from neuroep.engines.chip.rules.rule import EDGE
 from neuroep.engines.numba.substrate import Setting
 
@@ -31,15 +32,18 @@ class PulsedArray:
 
     def __init__(self, crossbar: Crossbar, chip: Chip, setting: Setting, tally: Tally) -> None:
         self.crossbar, self.disturbs = crossbar, chip.device.disturb > 0
-        made = Made(chip.device, setting.seed, setting.workers.run, tally, chip.timing, chip.adc.columns)
-        self.devices = Cells(crossbar, made)
+        self.chip = chip
+        self.devices = DeviceCells(crossbar, Made(chip.device, setting.seed, setting.workers.run, tally))
         self._before: np.ndarray | None = None
         crossbar.refresh()
 
     @property
     def seconds(self) -> float:
         """What cells took beside the pulses of the last update [s]: refresh."""
-        return self.devices.seconds
+        taken, own, timing = self.devices.taken, self.crossbar.devices, self.chip.timing
+        rows, lines = (max((b - a for a, b in tiles), default=0) for tiles in (own.row_tiles, own.column_tiles))
+        each = durations.product(timing, self.chip.adc.columns, lines, self.crossbar.digits("forward"))
+        return taken.products * each + durations.trains(timing, taken.slots, rows)
 
     def wait(self) -> None:
         """Note what the devices hold before pulses come."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hw_models.arrays.wear import Wear, first_of
+from hw_models.wear import Wear, first_of
 
 
 def test_numbers_of_one_array():

@@ -1,4 +1,4 @@
-# Tested by tests/hw_models/arrays/test_wear.py.
+# Tested by tests/hw_models/test_wear.py.
 """How many pulses every device of an array got, and how many are beyond what a device takes (``device.endurance``)."""
 
 from __future__ import annotations
