@@ -1,11 +1,14 @@
-"""Measure what faults between the phases do to learning and what their cures leave, and draw docs/between_phases.md.
+"""Measure what faults between the phases and noise do to learning, and what cures leave: docs/between_phases.md.
 
-    python docs/between_phases.py measure between_phases.jsonl
+    python docs/between_phases.py rows rows.jsonl [WORDS]            # the tables; WORDS: only faults named so
+    python docs/between_phases.py write rows.jsonl docs              # into the page
+    python docs/between_phases.py measure between_phases.jsonl       # the picture
     python docs/between_phases.py draw between_phases.jsonl docs
 
-Each line of the first is one training of examples/configs/reviews.toml over six epochs, and the cosine of the query's
-gradient with that of a chip without the fault, both at the weights after three ideal epochs, on twelve batches. It goes
-on where it was stopped.
+A row is a fault and a cure of between_phases.toml: trainings of examples/configs/reviews.toml as ``neuroep train`` does
+them, one for each seed, and some on other chips where chance decides. Where a row asks for it, with the cosine of each
+gradient with that of a chip without the fault, at the weights after three ideal epochs, on twelve batches. A point of
+the picture is one training, and the cosine of the query's gradient. Both go on where they were stopped.
 """
 
 from __future__ import annotations
@@ -13,18 +16,29 @@ from __future__ import annotations
 import itertools
 import json
 import sys
-from collections.abc import Iterator
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from analysis.drawing import style
 
 import numpy as np
 
+import neuroep
 from neuroep.gradients.yardsticks import cosine
+from neuroep.runs import overrides
 from neuroep.runs.session import Session
 
 CONFIG = "examples/configs/reviews.toml"
+ROWS = Path(__file__).with_suffix(".toml")
 EPOCHS, HALF, BATCHES, SEEDS = 6, 3, 12, (1, 0)
+SAMPLES = 2000
+"""Of an epoch."""
+COUNTED = ("settle_steps", "holds", "state_conversions")
+CHIPS = (None, 2, 3, 4, 5)
+"""Seeds of chips, the first as the command has it without one: the training's."""
 WIDE = ("--chip.crossbar.weight_headroom", "10")
 HELD = ("--chip.readout.signal", "difference")
 FAULTS: dict[str, tuple[str, float, tuple[str, ...]]] = {
@@ -44,16 +58,57 @@ CURES: dict[str, tuple[str, ...]] = {
 AMPLITUDES = (1e-4, 3e-4, 1e-3, 3e-3)
 
 
-def cases() -> Iterator[tuple[str, str, float, int]]:
-    """Yield fault, cure, amplitude and seed."""
-    for seed, fault, cure, size in itertools.product(SEEDS, FAULTS, CURES, AMPLITUDES):
-        if (cure == "held four times") == fault.startswith("kT/C") or cure in ("none", "+ - - +"):
-            yield fault, cure, size, seed
+class Row(NamedTuple):
+    """A fault and what is done about it."""
+
+    fault: str
+    own: str
+    """Settings that it adds to those of the fault alone, in short words."""
+    settings: str
+    """All of them, in full."""
+    twin: tuple[float | str, ...]
+    """What a twin in plain numpy gave, by seed."""
+    seeds: tuple[int, ...]
+    chips: int
+    cosine: bool
+
+
+def rows(path: Path = ROWS) -> Iterator[Row]:
+    """Yield the rows of the tables."""
+    page = tomllib.loads(path.read_text(encoding="utf-8"))
+    for fault in page["fault"]:
+        for place, each in enumerate((fault, *fault.get("cure", ()))):
+            text = fault["settings"] if not place else f"{fault['settings']} {each['settings']}"
+            twin = tuple(each.get("twin", ()))
+            seeds = tuple(range(max(2, len(twin))))
+            how = each.get("chips", 1), each.get("cosine", False)
+            yield Row(fault["name"], each["settings"], expanded(text, page["words"]), twin, seeds, *how)
+
+
+def expanded(text: str, words: Mapping[str, str]) -> str:
+    """Return settings with short words spelled out."""
+    while (longer := " ".join(words.get(word, word) for word in text.split())) != text:
+        text = longer
+    return text
+
+
+def pairs(settings: str) -> list[str]:
+    """Return settings as ``neuroep train`` takes them."""
+    return overrides.split(settings.split(), {})[1]
 
 
 def opened(seed: int, *settings: str) -> Session:
     """Return the session of one seed with further settings."""
     return Session.open(CONFIG, overrides=["--training.seed", str(seed), *settings])
+
+
+def trained(seed: int, settings: Sequence[str]) -> dict[str, float]:
+    """Return accuracy [%] and, for each sample of an update, sweeps, holds and conversions of states of a training."""
+    words = ["--training.epochs", str(EPOCHS), "--training.seed", str(seed), *settings]
+    with tempfile.TemporaryDirectory() as folder:
+        record = neuroep.train(CONFIG, Path(folder) / "run", overrides=words, progress=False, diagnose=False)
+    counted = {name: record["counters"].get(name, 0) / SAMPLES for name in COUNTED}
+    return {"accuracy": 100 * record["evaluate"]["test"]["accuracy"], **counted}
 
 
 def train(session: Session, epochs: int) -> None:
@@ -67,42 +122,141 @@ def train(session: Session, epochs: int) -> None:
             step += 1
 
 
-def agreement(session: Session, ideal: Session, weights: dict[str, np.ndarray]) -> float:
-    """Return the mean cosine of the query's gradient with that of the ideal chip at the same weights."""
-    found = []
+def halfway(seed: int) -> dict[str, np.ndarray]:
+    """Return the weights after three ideal epochs."""
+    start = opened(seed)
+    train(start, HALF)
+    return start.engine.parameters()
+
+
+def agreement(session: Session, ideal: Session, weights: dict[str, np.ndarray]) -> dict[str, float]:
+    """Return the mean cosine of each gradient of weights with that of the ideal chip at the same weights."""
+    found: list[list[dict[str, np.ndarray]]] = []
     for each in (session, ideal):
         each.engine.load_parameters(weights)
         batches = itertools.islice(ideal.shuffled(HALF), BATCHES)
         keyed = [batch.keyed("train", step) for step, batch in enumerate(batches)]
-        found.append([each.estimator.gradient(each.engine, batch, n)["query.weight"] for n, batch in enumerate(keyed)])
-    return float(np.mean([cosine(one, other) for one, other in zip(*found, strict=True)]))
+        found.append([each.estimator.gradient(each.engine, batch, n) for n, batch in enumerate(keyed)])
+    names = [name for name in found[0][0] if name.endswith(".weight")]
+    both = list(zip(*found, strict=True))
+    return {name: float(np.mean([cosine(one[name], other[name]) for one, other in both])) for name in names}
+
+
+def entries(path: Path) -> list[dict]:
+    """Return the lines that are there."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def add(path: Path, line: dict) -> None:
+    """Write one more."""
+    with path.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def measure_rows(path: Path, words: str = "", most: int | None = None) -> None:
+    """Add trainings of the tables that are missing, of faults whose name has these words; ``most`` at a time."""
+    chosen = [row for row in rows() if words in row.fault]
+    for chip, row in itertools.product(CHIPS, chosen):
+        for seed in row.seeds:
+            if chip in CHIPS[: row.chips] and (row.settings, seed, chip) not in {key(line) for line in entries(path)}:
+                if most == 0:
+                    return
+                most = None if most is None else most - 1
+                settings = pairs(row.settings)
+                drawn = [] if chip is None else ["--engine.chip_seed", str(chip)]
+                line = {"settings": row.settings, "seed": seed, "chip": chip, **trained(seed, [*settings, *drawn])}
+                if row.cosine and chip is None and seed == 1:
+                    line["cosine"] = agreement(opened(seed, *settings), opened(seed), halfway(seed))
+                add(path, line)
+
+
+def key(line: Mapping) -> tuple[str, int, int | None]:
+    """Return what a training was of."""
+    return line["settings"], line["seed"], line["chip"]
+
+
+def write(path: Path, out: Path) -> None:
+    """Put the rows that were measured into the page, between its marks."""
+    begin, end = "<!-- rows -->", "<!-- end of rows -->"
+    page = out / "between_phases.md"
+    text = page.read_text(encoding="utf-8")
+    table = "\n".join(lines(list(rows()), entries(path)))
+    head, rest = text.split(begin)
+    page.write_text(f"{head}{begin}\n\n{table}\n\n{end}{rest.split(end)[1]}", encoding="utf-8")
+
+
+def lines(chosen: Sequence[Row], found: Sequence[Mapping]) -> Iterator[str]:
+    """Yield the lines of the table."""
+    yield "| fault | settings | accuracy [%], seeds 0 / 1 | over chips | twin | sweeps |"
+    yield "|---|---|---|---|---|---|"
+    last = ""
+    for row in chosen:
+        own = [line for line in found if line["settings"] == row.settings]
+        if not own:
+            continue
+        name, begins = ("", "and ") if row.fault == last else (row.fault, "")
+        last = row.fault
+        first = [number(line["accuracy"]) for seed in row.seeds for line in own if key(line)[1:] == (seed, None)]
+        words = " ".join(f"`{word}`" if word.startswith("--") else word for word in spaced(row.own))
+        cells = [name, f"{begins}{words}".strip(), " / ".join(first), over(row, own)]
+        cells += [" / ".join(map(number, row.twin)), f"{own[0]['settle_steps']:.0f}"]
+        yield f"| {' | '.join(cells)} |"
+
+
+def spaced(text: str) -> list[str]:
+    """Return settings one by one, each with its value, and short words."""
+    found: list[str] = []
+    for word in text.split():
+        if found and not word.startswith("--") and found[-1].startswith("--") and not {" ", "="} & set(found[-1]):
+            found[-1] += f" {word}"
+        else:
+            found.append(word)
+    return found
+
+
+def number(value: float | str) -> str:
+    """Return an accuracy as one writes it."""
+    return value if isinstance(value, str) else f"{value:.1f}".replace("100.0", "100")
+
+
+def over(row: Row, own: Sequence[Mapping]) -> str:
+    """Return mean and standard deviation over chips, by seed."""
+    parts = []
+    for seed in row.seeds:
+        values = [line["accuracy"] for line in own if line["seed"] == seed]
+        if len(values) > 1:
+            parts.append(f"{np.mean(values):.1f} +- {np.std(values, ddof=1):.1f}")
+    return " / ".join(parts)
+
+
+def cases() -> Iterator[tuple[str, str, float, int]]:
+    """Yield fault, cure, amplitude and seed of the picture."""
+    for seed, fault, cure, size in itertools.product(SEEDS, FAULTS, CURES, AMPLITUDES):
+        if (cure == "held four times") == fault.startswith("kT/C") or cure in ("none", "+ - - +"):
+            yield fault, cure, size, seed
 
 
 def measure(path: Path) -> None:
-    """Add what is missing."""
-    known = {tuple(json.loads(line)["case"]) for line in path.read_text().splitlines()} if path.exists() else set()
+    """Add points of the picture that are missing."""
+    known = {tuple(line["case"]) for line in entries(path)}
     half: dict[int, dict[str, np.ndarray]] = {}
     for case in cases():
         if case in known:
             continue
         fault, cure, size, seed = case
         if seed not in half:
-            start = opened(seed)
-            train(start, HALF)
-            half[seed] = start.engine.parameters()
+            half[seed] = halfway(seed)
         field, sign, beside = FAULTS[fault]
         settings = (f"--{field}", repr(sign * size), *beside, *CURES[cure])
-        near = agreement(opened(seed, *settings), opened(seed), half[seed])
+        near = agreement(opened(seed, *settings), opened(seed), half[seed])["query.weight"]
         session = opened(seed, *settings)
         train(session, EPOCHS)
-        line = {"case": case, "cosine": near, "accuracy": session.evaluate("test").accuracy}
-        with path.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        add(path, {"case": case, "cosine": near, "accuracy": session.evaluate("test").accuracy})
 
 
 def draw(path: Path, out: Path) -> None:
     """Draw accuracy and cosine against the amplitude, a line for each cure."""
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows = entries(path)
     figure = style.figure(13.0, 6.2)
     axes = figure.subplots(2, len(FAULTS), sharex=True, sharey="row")
     for column, fault in enumerate(FAULTS):
@@ -126,7 +280,12 @@ def draw(path: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "measure":
-        measure(Path(sys.argv[2]))
+    task, file, *rest = sys.argv[1:]
+    if task == "rows":
+        measure_rows(Path(file), *rest)
+    elif task == "write":
+        write(Path(file), Path(rest[0]))
+    elif task == "measure":
+        measure(Path(file))
     else:
-        draw(Path(sys.argv[2]), Path(sys.argv[3]))
+        draw(Path(file), Path(rest[0]))

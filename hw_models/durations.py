@@ -7,7 +7,8 @@
     input           rows of the clamped input that a sample sends through an array, one after the other
     classification  input + sweeps of the free phase
     sample          input + all sweeps of all phases + a hold for each phase that is held
-    update          pulses: trains x slots x t_p, tiles side by side; reprogramming: rows of a tile x iterations x t_row
+    update          pulses: slots x t_p, those of all trains, or of the tile that takes most, whose inputs take turns;
+                    reprogramming: rows of a tile x iterations x t_row
     batch           ceil(samples / copies) x sample + update
 
 Sources: latency as in Shafiee et al., ISCA 2016, and Le Gallo et al., Nat. Electron. 6:680, 2023 (conversion in turn);

@@ -8,6 +8,7 @@ operation                     one is
 ============================  ======================================================================================
 forward, transposed           a sample read through a crossbar; see :meth:`hw_models.arrays.crossbar.Crossbar.work`
 activation W                  an array of one tile, side and slice read once for a sample
+product W                     a sample read through a crossbar, all digits of its code
 square W, charge W, bits W    a pS of conductance through which x^2, the size of x in full-scale units, or the share of
                               ones among the bits of its code, was driven,
                               where currents are metered (:mod:`hw_models.arrays.loads`)
@@ -39,8 +40,8 @@ import numpy as np
 
 PHASES = ("", "free", "nudged", "update", "evaluate", "calibrate")
 """Of a run; "" where nobody said."""
-
-
+OTHER_PATH = " transposed"
+"""Behind the name of an array, that of the other path's own, which is read in its stead."""
 METERS = ("", "square", "charge", "bits")
 """What can be summed up of reads: x^2 G, or the size of x times G, where the width of a pulse carries an input, or the
 share of ones among its bits, where they are sent one behind the other."""
@@ -59,9 +60,12 @@ class Work(NamedTuple):
     """Of a conversion; None where there is none, or an exact one."""
     phase: str = ""
     """One of :data:`PHASES`."""
+    sent: int | None = None
+    """Of a read of a crossbar: bits of an input's code, or digit, that are sent; its sign is among them in two's
+    complement alone. None where inputs are exact, and where nobody said."""
 
 
-_Row = tuple[str, str, tuple[int, ...], int | None, str]
+_Row = tuple[str, str, tuple[int, ...], int | None, str, int | None]
 """The fields of :class:`Work`: a plain tuple is made in a tenth of the time."""
 
 
@@ -178,9 +182,15 @@ class Tally:
         shape: tuple[int, ...] = (),
         bits: int | None = None,
         phase: str | None = None,
+        sent: int | None = None,
     ) -> None:
         """Add that an operation happened so often; ``phase`` None takes the one that it is now."""
-        work = part, operation, shape, bits, self.now.name if phase is None else phase
+        work = part, operation, shape, bits, self.now.name if phase is None else phase, sent
+        self._numbers[work] = self._numbers.get(work, 0) + number
+
+    def put(self, done: Work, number: int) -> None:
+        """Add so many of what a row of a tally says."""
+        work: _Row = done
         self._numbers[work] = self._numbers.get(work, 0) + number
 
     def join(self, other: Tally) -> None:
@@ -198,22 +208,29 @@ class Tally:
         rows = self._numbers.items()
         return sum(
             number
-            for (where, what, _, _, when), number in rows
+            for (where, what, _, _, when, _), number in rows
             if what == operation and phase in (None, when) and part in (None, where)
         )
 
     def total(self, kind: str, phase: str | None = None) -> int:
         """Return how often operations happened whose first word this is: ``"adc"`` in both directions."""
         rows, start = self._numbers.items(), f"{kind} "
-        return sum(n for (_, what, _, _, when), n in rows if f"{what} ".startswith(start) and phase in (None, when))
+        return sum(n for (_, what, _, _, when, _), n in rows if f"{what} ".startswith(start) and phase in (None, when))
 
     def clear(self) -> None:
         """Forget everything; the phase stays."""
         self._numbers.clear()
 
     def packed(self) -> np.ndarray:
-        """Return all rows as a checkpoint keeps them, whatever the order in which they came: JSON in bytes, uint8."""
-        rows = sorted(([*work[:3], -1 if work.bits is None else work.bits, work.phase, n] for work, n in self.rows()))
+        """Return all rows as a checkpoint keeps them, whatever the order in which they came: JSON in bytes, uint8.
+
+        A row is part, operation, shape, bits (-1 for none), phase and number, and behind these what was sent, if any.
+        """
+        rows = []
+        for done, number in self.rows():
+            row = [*done[:3], -1 if done.bits is None else done.bits, done.phase, number]
+            rows.append(row if done.sent is None else [*row, done.sent])
+        rows.sort()
         return np.frombuffer(json.dumps(rows).encode(), dtype=np.uint8).copy()
 
     def load(self, packed: np.ndarray) -> None:
@@ -226,10 +243,15 @@ class Tally:
         """
         try:
             rows = json.loads(np.asarray(packed, dtype=np.uint8).tobytes())
-            found = {
-                (part, operation, tuple(map(int, shape)), None if bits < 0 else int(bits), phase): int(n)
-                for part, operation, shape, bits, phase, n in rows
-            }
+            found = dict(_row(*row) for row in rows)
         except (TypeError, ValueError) as error:
             raise ValueError(f"these bytes are no tally: {error}") from None
         self._numbers = found
+
+
+def _row(
+    part: str, operation: str, shape: list[int], bits: int, phase: str, number: int, sent: int | None = None
+) -> tuple[_Row, int]:
+    """Return a row that a checkpoint keeps."""
+    own = part, operation, tuple(map(int, shape)), None if bits < 0 else int(bits), phase
+    return (*own, None if sent is None else int(sent)), int(number)

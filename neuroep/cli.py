@@ -214,6 +214,7 @@ def _add_runs(add: Callable[..., Parser]) -> None:
     command.add_argument("--toml", action="store_true", help="print it as TOML, to start one's own from")
     command.add_argument("--fields", action="store_true", help="list all fields of a chip with units and defaults")
     command.add_argument("--components", action="store_true", help="list the components that chips are priced by")
+    command.add_argument("--rules", action="store_true", help="list the learning rules with equations and sources")
 
     command = add("import-published", _import_published, "turn a published torch state dict into a run directory")
     command.add_argument("file", metavar="FILE", help="state dict with synapses.N.weight and synapses.N.bias")
@@ -319,11 +320,13 @@ def _cost(arguments: argparse.Namespace) -> None:
 
 def _chips(arguments: argparse.Namespace) -> None:
     from hw_models import components
-    from hw_models.chip import files, pages
+    from hw_models.chip import files, pages, rules
 
     streams.check_output()
     if arguments.components:
         say(components.listing())
+    elif arguments.rules:
+        say(rules.listing())
     elif arguments.fields:
         say(pages.fields())
     elif arguments.name is None:

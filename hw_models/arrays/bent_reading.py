@@ -55,7 +55,7 @@ class BentBlock:
     def _sides(self, k: int, place: tuple[int, int], drives: Array, turned: bool) -> Array:
         """Return the currents of a tile in units of a; ``place`` is row and column tile."""
         stored, full = self.product.stored, self.product.full
-        in_time = stored.converters.dac.encoding == "pulse_width"
+        in_time = stored.converters.dac.encoding != "amplitude"
         supply = self.product.supply_of(self.first, self.last)  # conductances are higher by it, not voltages
         share = np.clip(drives.astype(np.float64) / (full * supply), -1, 1)
         total = np.zeros(())

@@ -38,7 +38,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hw_models.arrays.crossbar import Crossbar
-from hw_models.arrays.pulses import PulsedDevices
+from hw_models.arrays.pulses import PulsedDevices, Tiles
 from hw_models.arrays.refresh import Refresh, Taken
 from hw_models.arrays.symmetry import symmetry_points
 from hw_models.arrays.trains import Term
@@ -209,15 +209,20 @@ class DeviceCells:
         self._given(weights)
         return given
 
-    def apply(self, weights: Array, up: Array, down: Array, step: int) -> int:
+    @property
+    def slots(self) -> int:
+        """Slots that the last change took, both devices of a pair side by side."""
+        return max(side.slots for side in self.sides)
+
+    def apply(self, weights: Array, up: Array, down: Array, step: int, tiles: Tiles | None = None) -> int:
         """Give every weight so many pulses up and down; see :meth:`PulsedDevices.apply`."""
         if not self.states:
-            given = self.sides[0].apply(weights, up, down, step)
+            given = self.sides[0].apply(weights, up, down, step, tiles)
             self._count()
             return given
         given = 0
         for side, state, (more, less) in zip(self.sides, self.states, ((up, down), (down, up)), strict=False):
-            given += side.apply(state, more, less, step)
+            given += side.apply(state, more, less, step, tiles)
         self._given(weights)
         return given
 

@@ -80,6 +80,8 @@ class Digitiser:
         Whether the signal can never be negative, for sign "auto"; None leaves it to the samples.
     observing : bool
         Whether it collects samples, and passes signals through unchanged.
+    version : int
+        How often what it does to signals may have changed.
     blank : float or None
         Range after a first calibration whose samples were all 0; None leaves it uncalibrated.
     relative : bool
@@ -104,7 +106,7 @@ class Digitiser:
         self._levels: tuple[tuple[float, bool], Grid] = (-1.0, False), OPEN
         self.unsigned = converter.sign == "unsigned"
         self.nonnegative: bool | None = None
-        self.observing = False
+        self.observing, self.version = False, 0
         self.blank: float | None = 1.0
         self.relative = False
         self.tally, self.stops = Tally() if tally is None else tally, True
@@ -267,7 +269,7 @@ class Digitiser:
 
     def observe(self, on: bool = True) -> None:
         """Begin to collect calibration samples anew, or stop without a new range."""
-        self.observing = on
+        self.observing, self.version = on, self.version + 1
         self.samples.forget()
 
     def sample(self, values: np.ndarray) -> None:
@@ -299,7 +301,7 @@ class Digitiser:
         ChipError
             If there were no samples.
         """
-        self.observing = False
+        self.observing, self.version = False, self.version + 1
         if not self.converter.calibrates:
             return
         if not self.sampled and not self.samples.spoiled:
@@ -329,4 +331,5 @@ class Digitiser:
         if not np.isnan(full) and not 0 < full <= LARGEST:
             raise ChipError(f"{self.name}: the range is {full:g}: allowed are positive numbers up to {LARGEST:g}")
         self.observing, self.unsigned, self._zeros = False, bool(state[1]), False
+        self.version += 1
         self._calibrated = None if np.isnan(full) else full

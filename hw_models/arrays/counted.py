@@ -91,9 +91,10 @@ class CountedWeights(PairedWeights):
         found, asked = self.loads(), self.tally.now.metered
         dac = self.converters.of(way)[0]
         sent = None if dac.converter.bits is None else dac.converter.bits - (not dac.unsigned)
+        twos = self.converters.dac.digit_sign == "twos_complement" and not dac.unsigned
         total, forward = 0.0, way == "forward"
         for codes, passed in pulses:
-            total += drawn(codes, passed, found.word if forward else found.bit, full, CODINGS[asked], sent)
+            total += drawn(codes, passed, found.word if forward else found.bit, full, CODINGS[asked], sent, twos)
             if self.devices.references and not forward:
                 sums = np.stack([codes[:, a:b].sum(1) for a, b in pairwise(self._column_edges.tolist())], axis=1)
                 most = np.array([full * (b - a) for a, b in self.devices.reference_lines], dtype=sums.dtype)
@@ -101,7 +102,7 @@ class CountedWeights(PairedWeights):
                 bent = taken if curved is None else curved(taken, most / full)
                 driven = shared(taken, self.devices)
                 beside = driven if bent is taken else shared(bent, self.devices)
-                total += drawn(driven, beside, found.references, full, CODINGS[asked], sent)
+                total += drawn(driven, beside, found.references, full, CODINGS[asked], sent, twos)
         number = round(total * PICO) if np.isfinite(total) else 0
         self.tally.add(self.name, f"{asked} {way}", number, self.shape)
 
@@ -121,22 +122,24 @@ class CountedWeights(PairedWeights):
         """Return all it did as a cost model asks for it: by direction, shape, bits and phase.
 
         Of each direction ``"dac forward"``, ``"adc forward"``, ``"addition forward"``, ``"read forward"``, the reads of
-        single devices, and ``"activation forward"``; ``"write"``, and readings at the stop as in :data:`COUNTERS`.
+        single devices, ``"activation forward"``, and ``"product forward"``, one for all digits of a code; ``"write"``,
+        and readings at the stop as in :data:`COUNTERS`.
         """
         found = Tally()
         for done, number in self.tally.rows():
             way = done.operation.removesuffix(OF_INCREMENTS)
             if way not in WAYS:
-                found.add(done.part, done.operation, number, done.shape, done.bits, done.phase)
+                found.put(done, number)
                 continue
             increments = way != done.operation
             bits = [each.converter.bits for each in self.converters.of(way)]
-            digits = self.digits(way, increments)
+            digits, sent = self.digits(way, increments), self.sent(way, increments)
             bits[0] = bits[0] if digits == 1 else self.converters.dac.digit_bits
             for what, each, resolution in zip(KINDS, self.work(way, increments), (*bits, None), strict=True):
-                found.add(self.name, f"{what} {way}", number * each, self.shape, resolution, done.phase)
+                found.add(self.name, f"{what} {way}", number * each, self.shape, resolution, done.phase, sent)
             for what, each in (("read", self.devices.count), ("activation", self.arrays)):
-                found.add(self.name, f"{what} {way}", number * digits * each, self.shape, None, done.phase)
+                found.add(self.name, f"{what} {way}", number * digits * each, self.shape, None, done.phase, sent)
+            found.add(self.name, f"product {way}", number, self.shape, None, done.phase)
         if self.other is not None:
             found.join(self.other.performed())
         return found
@@ -144,6 +147,10 @@ class CountedWeights(PairedWeights):
     def digits(self, way: str, increments: bool = False) -> int:
         """Return in how many digits a code of a direction is sent; those of increments have a sign."""
         return serial.digits(self.converters.dac, not increments and self.converters.of(way)[0].unsigned)
+
+    def sent(self, way: str, increments: bool = False) -> int | None:
+        """Return the bits of a code of a direction, or of a digit of it, that are sent; None of exact inputs."""
+        return serial.sent(self.converters.dac, not increments and self.converters.of(way)[0].unsigned)
 
     def work(self, way: str, increments: bool = False) -> tuple[int, int, int]:
         """Return DAC conversions, ADC conversions and digital additions of one sample's product; see the module."""

@@ -26,6 +26,7 @@ sum of independent terms.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,16 +38,16 @@ from hw_models.arrays.draw_keys import Keys
 from hw_models.arrays.parts import CrossbarParts
 from hw_models.arrays.paths import checked_path, transposed_parts
 from hw_models.arrays.programming import Array
-from hw_models.arrays.reading import COLUMNS, Product
+from hw_models.arrays.read_plan import COLUMNS, ReadPlan
+from hw_models.arrays.reading import Product
 from hw_models.arrays.sensing import Sensing
 from hw_models.chip import Chip, Transposed
 from hw_models.chip.files import chip_of
 from hw_models.clock import Clock
 from hw_models.errors import ChipError
 from hw_models.kernels.blocks import Run, blocks, serial as one_by_one
-from hw_models.kernels.random import key
 from hw_models.keywords import checked
-from hw_models.tally import Tally
+from hw_models.tally import OTHER_PATH, Tally
 
 ROWS = 2048
 """Most samples of one block of an exact product."""
@@ -116,16 +117,16 @@ class Crossbar(CountedWeights):
         clock: Clock | None = None,
     ) -> None:
         made = parts if isinstance(parts, CrossbarParts) else CrossbarParts.of(chip_of(parts), name)
+        self._plans: dict[tuple[str, bool], ReadPlan] = {}
         super().__init__(made, shape, seed, name, run, dtype, clock)
         self.reads = 0
         self.tally, self.told = Tally() if tally is None else tally, dict.fromkeys(COUNTERS, 0)
         self._row_edges = np.array([0] + [b for _, b in self.devices.row_tiles])
         self._column_edges = np.array([0] + [b for _, b in self.devices.column_tiles])
-        self.keys: dict[str, Keys] = {}
-        self._of_digits: dict[tuple[str, int], Keys] = {}
+        self._keys: dict[tuple[str, int], Keys] = {}
         self._sensing: dict[str, Sensing | None] = {}
         if made.transposed.devices == "own":
-            again = transposed_parts(made), shape, seed, f"{name} transposed", run, dtype
+            again = transposed_parts(made), shape, seed, f"{name}{OTHER_PATH}", run, dtype
             self.other = Crossbar(*again, tally=Tally(self.tally.now), clock=clock)
             self.other.second = True
         self.begin()
@@ -133,22 +134,17 @@ class Crossbar(CountedWeights):
     def begin(self, *occasion: str | int) -> None:
         """Key the draws of reads and programmings by this occasion from now on, and number the reads anew."""
         self.step, self._occasion = 0, occasion
-        for way in ("forward", "transposed"):
-            names = (key(self.seed, self.name, way, what, *occasion) for what in Keys._fields)
-            self.keys[way] = Keys(*names)
-        self._of_digits.clear()
+        self._keys.clear()
         if self.other is not None:
             self.other.begin(*occasion)
 
-    def _digit_keys(self, way: str, digit: int) -> Keys:
-        """Return the keys of a digit's draws; the lowest one has those of codes that are sent whole."""
-        if not digit:
-            return self.keys[way]
-        if (way, digit) not in self._of_digits:
-            meaning = (self.seed, self.name, way)
-            names = (key(*meaning, what, *self._occasion, "digit", digit) for what in Keys._fields)
-            self._of_digits[way, digit] = Keys(*names)
-        return self._of_digits[way, digit]
+    def keys(self, way: str, digit: int = 0) -> Keys:
+        """Return the keys of the draws of a digit; the lowest one has those of codes that are sent whole."""
+        found = self._keys.get((way, digit))
+        if found is None:
+            occasion = (*self._occasion, "digit", digit) if digit else self._occasion
+            found = self._keys[way, digit] = Keys(self.seed, self.name, way, occasion)
+        return found
 
     def expected(self, x: Array) -> Array:
         """Return the product without converters and noise; nothing is drawn or counted."""
@@ -233,16 +229,18 @@ class Crossbar(CountedWeights):
         return total if self.layout.repeats == 1 else total * total.dtype.type(1 / self.layout.repeats)
 
     def _digits_differ(self, way: str) -> bool:
-        """Tell whether codes of increments, which have a sign, are sent in another number of digits."""
-        return self.increments is not None and self.digits(way) != self.digits(way, True)
+        """Tell whether codes of increments, which have a sign, are sent in another number of digits, or of bits."""
+        if self.increments is None:
+            return False
+        bitwise = self.converters.dac.encoding in ("pulses", "serial")
+        return self.digits(way) != self.digits(way, True) or (bitwise and self.sent(way) != self.sent(way, True))
 
     def _read(self, way: str, signals: Array, edges: Array, increments: bool) -> Array:
         """Return a product; where it fails no converter goes on observing."""
-        converters = self.increments if increments and self.increments is not None else self.converters
         try:
-            draws = self.keys[way], self.step
-            product = Product(self, converters.of(way), draws, signals, edges, self.sensing(way), self.supply)
-            result = digitwise.read(product, way, lambda digit: self._digit_keys(way, digit))
+            plan = self._plan(way, edges, increments)
+            product = Product(plan, (self.keys(way), self.step), signals, self.supply)
+            result = digitwise.read(product, way, partial(self.keys, way))
         except BaseException:
             self.observe(False)
             raise
@@ -253,6 +251,18 @@ class Crossbar(CountedWeights):
         if product.sensed_at_stop:
             self.tally.add(self.name, f"adc_{way}_at_stop", product.sensed_at_stop, self.shape)
         return result
+
+    def _plan(self, way: str, edges: Array, increments: bool) -> ReadPlan:
+        """Return how a direction is read, decided anew once devices or converters have changed."""
+        bank = self.increments if increments and self.increments is not None else self.converters
+        found = self._plans.get((way, increments))
+        if found is None or not found.holds(bank):
+            found = self._plans[way, increments] = ReadPlan(self, way, bank, edges, self.sensing(way))
+        return found
+
+    def _forget_matrices(self) -> None:
+        super()._forget_matrices()
+        self._plans.clear()
 
     def sensing(self, way: str) -> Sensing | None:
         """Return the errors of what senses the currents of a direction; None where there are none."""

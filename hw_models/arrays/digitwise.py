@@ -32,11 +32,12 @@ def read(product: Product, way: str, keys: Callable[[int], Keys]) -> Array:
     keys : callable
         Keys of the draws of a digit.
     """
-    if product.digits == 1:
+    plan = product.plan
+    if plan.digits == 1:
         return product.forward() if way == "forward" else product.transposed()
     codes, settings = product.codes, product.stored.converters.dac
     total, effective = np.zeros((), dtype=codes.dtype), np.zeros(product.rows, dtype=codes.dtype)
-    split = list(serial.split(codes, product.full, settings, product.dac.unsigned))
+    split = list(serial.split(codes, product.full, settings, plan.dac.unsigned))
     undivided = whole(product, way, split) if product.carries else None
     for digit, (weight, signals) in enumerate(split):
         part = of_digit(product, signals, keys(digit))
@@ -56,8 +57,12 @@ def whole(product: Product, way: str, split: list[tuple[float, Array]]) -> Produ
     """
     found = copy(product)
     found.driven = np.zeros_like(product.codes)
+    if way == "transposed" and product.stored.devices.references:
+        found.taken = np.zeros((product.rows, product.tiles), dtype=product.codes.dtype)
     for weight, signals in split:
         found.driven += product.curved(signals) * signals.dtype.type(weight)
+        if found.taken is not None:
+            found.taken += product.driven_references(signals) * signals.dtype.type(weight)
     found.lasting, found.beside = [], []
     found.carry(way)
     return found

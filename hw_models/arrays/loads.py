@@ -69,7 +69,9 @@ def loads(devices: Devices, held: Array, fresh: bool, turn: int) -> Loads:
     return Loads(*(Load.of(g, held.dtype) for g in (word, bit, beside)))
 
 
-def drawn(signals: Array, passed: Array, load: Load, full: float, coding: Coding, bits: int | None = None) -> float:
+def drawn(
+    signals: Array, passed: Array, load: Load, full: float, coding: Coding, bits: int | None = None, twos: bool = False
+) -> float:
     """Return the sum over samples of w times the load [uS].
 
     Parameters
@@ -85,10 +87,13 @@ def drawn(signals: Array, passed: Array, load: Load, full: float, coding: Coding
         What of a pulse carries the input.
     bits : int, optional
         Of a code without its sign, of serial ones; those that are exact count by their size.
+    twos : bool
+        Whether the sign of a serial code is a bit more, that of a two's complement.
     """
     if coding == "serial" and bits is not None:
-        codes = np.rint(np.abs(signals) * signals.dtype.type((2**bits - 1) / full)).astype(np.int64)
-        signals, coding, full = np.bitwise_count(codes).astype(signals.dtype), "width", bits
+        codes = np.rint(signals * signals.dtype.type((2**bits - 1) / full)).astype(np.int64)
+        codes = codes % 2 ** (bits + 1) if twos else np.abs(codes)
+        signals, coding, full = np.bitwise_count(codes).astype(signals.dtype), "width", bits + twos
     if coding != "amplitude":
         return float((np.abs(signals) @ load.g.astype(signals.dtype)).sum()) / full
     if passed is signals:

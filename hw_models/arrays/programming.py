@@ -198,12 +198,12 @@ class Devices:
     @property
     def drifting(self) -> bool:
         """Whether a device conducts less by now than it did when it was written."""
-        return self.device.drifts and self.now > self.since
+        return self.device.drifts and (self.now > self.since or self.mixed)
 
     @property
     def relaxing(self) -> bool:
         """Whether the error of a write has grown since."""
-        return self.device.relaxes and self.now > self.since
+        return self.device.relaxes and (self.now > self.since or self.mixed)
 
     @property
     def count(self) -> int:

@@ -8,6 +8,7 @@ correlation: :mod:`hw_models.arrays.expected`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product as every
 
 import numpy as np
 
@@ -25,6 +26,10 @@ PAIRS, ALTERNATE = 31, np.uint64(0x5555555555555555)
 """Most pairs of a pulse up and one down that are queued, and their signs."""
 FIRES = np.uint64((1 << 63) - 1)
 """Slots of a train's word; the last bit is its sign."""
+
+
+Tiles = tuple[Sequence[tuple[int, int]], Sequence[tuple[int, int]]]
+"""First and last output and input of column tiles and row tiles."""
 
 
 class PulsedDevices(PlayedDevices):
@@ -48,7 +53,7 @@ class PulsedDevices(PlayedDevices):
         Lowest and highest weight that every device's own conductance range holds, (out, in) each.
     tally : Tally, optional
         Where to write the pulses given, slots of trains, and, where it is metered, firings of lines; default one of
-        its own. Whole numbers of pulses take as many slots as the device of most pulses in a row, row after row.
+        its own.
     lines : str, optional
         Name that keys the trains of lines, where other devices share them; default that of the array.
     one_way : bool
@@ -63,6 +68,8 @@ class PulsedDevices(PlayedDevices):
     ----------
     stepped, played : int
         How often a device with pulses was moved by an expected step, and how often pulse by pulse instead.
+    slots : int
+        That the last change took, one behind the other: of trains all of theirs, tiles side by side.
     given : numpy.ndarray or None
         (out, in), float32: where pulses are added up for every device, if it is an array; of expected steps their mean,
         given how often the lines fire.
@@ -85,7 +92,7 @@ class PulsedDevices(PlayedDevices):
     ) -> None:
         super().__init__(pulse, shape, seed, name, run, dtype, limits, lines, one_way, plays, sign)
         self.tally = Tally() if tally is None else tally
-        self.stepped = self.played = 0
+        self.stepped = self.played = self.slots = 0
 
     def update(self, weights: np.ndarray, terms: Sequence[Term], rate: float, update: Update, step: int) -> int:
         """Change the weights by ``rate * sum of sign * post.T @ pre``, as far as pulses do, in place.
@@ -111,7 +118,7 @@ class PulsedDevices(PlayedDevices):
             make all weights NaN.
         """
         self._check(weights)
-        rows: list[Rows] = []
+        self.slots, rows = 0, list[Rows]()
         for sign, post, pre in terms:
             post, pre = (np.ascontiguousarray(side, dtype=self.dtype) for side in (post, pre))
             if (post.shape[1], pre.shape[1]) != self.shape or not len(post) == len(pre) == len(terms[0][1]):
@@ -131,9 +138,18 @@ class PulsedDevices(PlayedDevices):
         return self._given(pulses)
 
     def apply(
-        self, weights: np.ndarray, up: np.ndarray, down: np.ndarray, step: int, purpose: str = "granules"
+        self,
+        weights: np.ndarray,
+        up: np.ndarray,
+        down: np.ndarray,
+        step: int,
+        tiles: Tiles | None = None,
+        purpose: str = "granules",
     ) -> int:
         """Give every device so many pulses up and down, in place; return how many.
+
+        Inputs of a tile are pulsed in turn, each for as many slots as its neediest device takes up, then down; tiles,
+        pairs of first and last output and input, side by side. Default is one tile.
 
         Whole numbers (an integer dtype) are played one by one, those up first. Others count as well mixed and move by
         steps with cycle-to-cycle noise and none in the number; near a bound they are played in turns of 1/16 of them,
@@ -144,11 +160,7 @@ class PulsedDevices(PlayedDevices):
             raise ValueError(f"numbers of pulses are {up.shape} and {down.shape}: {self.shape} is allowed")
         if self.one_way:
             down = np.zeros_like(down)
-        rows = sum(float(np.maximum(count, 0).max(axis=1, initial=0).sum()) for count in (up, down))
-        self.tally.add(self.name, "slot", round(rows) if np.isfinite(rows) else 0, self.shape)
-        if self.tally.now.metered:
-            pulses = sum(float(np.maximum(count, 0).sum(dtype=np.float64)) for count in (up, down))
-            self._select(*(round(each) if np.isfinite(each) else 0 for each in (rows, pulses)))
+        self._turns(up, down, tiles or (((0, self.shape[0]),), ((0, self.shape[1]),)))
         if not (np.issubdtype(up.dtype, np.integer) and np.issubdtype(down.dtype, np.integer)):
             return self._given(self._done(ExpectedStep(self, weights, step, 0).mixed(up, down), step, 0))
 
@@ -164,9 +176,11 @@ class PulsedDevices(PlayedDevices):
         All lines fire together, in as many slots as a device gets pulses.
         """
         self._check(weights)
-        self.tally.add(self.name, "slot", 2 * pairs, self.shape)
+        self.slots = 0
+        self._took(2 * pairs)
         if self.tally.now.metered:
-            self._select(2 * pairs * self.shape[0], 2 * pairs * self.shape[1])
+            fired = 2 * pairs * sum(self.shape)
+            self._selected(fired, 4 * pairs * self.shape[0] * self.shape[1])
         key = randomness.key(self.seed, "pulse", self.name, "alternate")
 
         def play(number: int, where: Tile) -> int:
@@ -182,20 +196,42 @@ class PulsedDevices(PlayedDevices):
 
         return self._given(self._tiles(play))
 
+    def _turns(self, up: np.ndarray, down: np.ndarray, tiles: Tiles) -> None:
+        """Write down the slots of numbers of pulses, those of the tile that takes most, and what lines select.
+
+        In all slots of an input its line fires, and an output's as long as its device needs a pulse: each selects the
+        devices that are on it in the tile.
+        """
+        self.slots, metered, found = 0, bool(self.tally.now.metered), []
+        for (i, j), (a, b) in every(*tiles):
+            counts = [np.maximum(count[i:j, a:b], 0) for count in (up, down)]
+            slots = sum(float(count.max(axis=0, initial=0).sum()) for count in counts)
+            pulses = sum(float(count.sum(dtype=np.float64)) for count in counts) if metered else 0.0
+            found.append((slots, slots + pulses, slots * (j - i) + pulses * (b - a)))
+        finite = np.nan_to_num(np.array(found), nan=0.0, posinf=0.0)
+        self._took(round(finite[:, 0].max(initial=0)))
+        if metered:
+            self._selected(round(finite[:, 1].sum()), round(finite[:, 2].sum()))
+
+    def _took(self, slots: int) -> None:
+        """Write down slots, one behind the other."""
+        self.slots += slots
+        self.tally.add(self.name, "slot", slots, self.shape)
+
     def _given(self, pulses: int) -> int:
         """Write down pulses given; return them."""
         self.tally.add(self.name, "pulse", pulses, self.shape)
         return pulses
 
     def _fired(self, post: np.ndarray, pre: np.ndarray) -> None:
-        """Write down how often lines fire in trains."""
-        self._select(*(int(side.sum(dtype=np.float64)) for side in (post, pre)))
+        """Write down how often lines fire in trains; each selects those of all lines across."""
+        rows, columns = (int(side.sum(dtype=np.float64)) for side in (post, pre))
+        self._selected(rows + columns, rows * self.shape[1] + columns * self.shape[0])
 
-    def _select(self, post: int, pre: int) -> None:
-        """Write down how often lines of either side fire, and the devices that they select: each those of all lines
-        across. Of numbers of pulses a row fires in all of its slots, and columns with each of their pulses."""
-        self.tally.add(self.name, "firing", post + pre, self.shape)
-        self.tally.add(self.name, "half", post * self.shape[1] + pre * self.shape[0], self.shape)
+    def _selected(self, fired: int, half: int) -> None:
+        """Write down how often lines fire, and the devices that they select."""
+        self.tally.add(self.name, "firing", fired, self.shape)
+        self.tally.add(self.name, "half", half, self.shape)
 
     def _trains(self, weights: np.ndarray, rows: list[Rows], step: int, number: int) -> int:
         """Play the trains of one chunk of row pairs, sample by sample."""
@@ -203,7 +239,7 @@ class PulsedDevices(PlayedDevices):
         trains = pre, post, length
         if self.tally.now.metered:
             self._fired(*(np.bitwise_count(words & FIRES) for words in (post, pre)))
-        self.tally.add(self.name, "slot", int(length.sum()), self.shape)
+        self._took(int(length.sum()))
         key = randomness.key(self.seed, "pulse", self.name, "cycle", number)
 
         def play(tile: int, where: Tile) -> int:
@@ -218,7 +254,7 @@ class PulsedDevices(PlayedDevices):
         counts = self.trains.counts(rows, step, number)
         if self.tally.now.metered:
             self._fired(np.abs(counts.post), np.abs(counts.pre))
-        self.tally.add(self.name, "slot", int(counts.length.sum()), self.shape)
+        self._took(int(counts.length.sum()))
         tally = ExpectedStep(self, weights, step, number).trains(counts)
         return self._done(tally, step, number)
 

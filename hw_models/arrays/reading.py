@@ -15,21 +15,16 @@ import numpy as np
 
 from hw_models.arrays import bent_reading, device_reads, serial
 from hw_models.arrays.carried import Share
-from hw_models.arrays.converters import OPEN, Digitiser
+from hw_models.arrays.converters import OPEN, Grid
 from hw_models.arrays.draw_keys import Keys
 from hw_models.arrays.line_heat import ReadHeat
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.programming import Array
-from hw_models.arrays.sensing import Sensing
-from hw_models.arrays.stored import StoredWeights
+from hw_models.arrays.read_plan import ReadPlan
 from hw_models.kernels import carried as carried_kernels, noise as noise_kernels
-from hw_models.kernels.blocks import blocks, serial as one_by_one
+from hw_models.kernels.blocks import blocks
 from hw_models.kernels.random import normals
 
-SAMPLES = 512
-"""Most samples of one block; its currents stay in the cache."""
-COLUMNS = 4096
-"""Most inputs of one block: of a sum in a forward product, of a result in a transposed one."""
 NONE = {np.dtype(name): np.empty((0,), dtype=name) for name in ("float32", "float64")}
 
 
@@ -38,71 +33,48 @@ class Product:
 
     Parameters
     ----------
-    stored : StoredWeights
-        Devices and matrices.
-    converters : tuple of Digitiser
-        DAC and ADC of this direction.
+    plan : ReadPlan
+        How it is read.
     draws : (Keys, int)
         Keys of this direction's draws, and the number of the read.
     signals : numpy.ndarray
         (rows, driven lines).
-    edges : numpy.ndarray
-        Ends of the tiles whose currents are summed digitally (tiles + 1,).
-    sensing : Sensing, optional
-        Errors of what senses the currents.
     supply : float or numpy.ndarray
         What all lines are driven with as a multiple of their codes, (rows, 1) where rows differ.
 
     Attributes
     ----------
+    codes, driven : numpy.ndarray
+        (rows, driven lines) signals behind the DAC, and what devices pass of them.
     driven_at_stop, sensed_at_stop : int
         DAC and ADC conversions so far whose value lay beyond the last level.
+    effective : numpy.ndarray or None
+        (rows,) sums of what devices passed, where that is not :attr:`driven`.
     undivided : Product or None
         That of all digits together, of a digit: noise that is carried is drawn for it.
+    taken : numpy.ndarray or None
+        (rows, tiles) what the reference lines of a transposed product are driven by together, with the sign of the sum.
     """
 
     def __init__(
-        self,
-        stored: StoredWeights,
-        converters: tuple[Digitiser, Digitiser],
-        draws: tuple[Keys, int],
-        signals: Array,
-        edges: Array,
-        sensing: Sensing | None = None,
-        supply: float | Array = 1.0,
+        self, plan: ReadPlan, draws: tuple[Keys, int], signals: Array, supply: float | Array = 1.0
     ) -> None:
-        self.stored, (self.keys, self.step) = stored, draws
-        self.edges, self.tiles, self.rows = edges, len(edges) - 1, len(signals)
-        self.planes, self.ends = stored.planes, edges.tolist()
-        self.dac, self.adc = converters
-        self.grid, self.floor = self.adc.grid, self.adc.noise**2
-        self.sensing = sensing
-        self.plain = not (sensing or self.adc.observing or (self.adc.acts and self.adc.converter.stochastic))
-        self.run = one_by_one if self.adc.observing else stored.run
-        self.samples = blocks(self.rows, bent_reading.rows(stored, SAMPLES))
+        self.plan, (self.keys, self.step), self.supply = plan, draws, supply
+        self.stored, self.planes, self.run = plan.stored, plan.planes, plan.run
+        self.ends, self.tiles, self.rows = plan.ends, plan.tiles, len(signals)
+        self.samples = blocks(self.rows, plan.most)
         self.driven_at_stop = self.sensed_at_stop = 0
-        self.signals = np.ascontiguousarray(signals, dtype=stored.dtype)
+        self.signals = np.ascontiguousarray(signals, dtype=self.stored.dtype)
         self.codes = self._drive(self.signals)
-        self.supplied, self.supply = stored.shifts, supply
-        settings, tiles = stored.converters.dac, stored.tiles
-        self.digits = serial.digits(settings, self.dac.unsigned)
-        curved = not stored.device.current_voltage.linear
-        self.curve = stored.device if curved and not tiles.bent and settings.encoding == "amplitude" else None
-        shared = curved or sensing or self.digits > 1 or self.adc.relative
-        self.full = serial.full_scale(self.dac) if shared else 1.0
+        self.full = plan.full
         self.driven = self.curved(self.codes)
-        self.subtracts, self.effective = True, NONE[self.driven.dtype]
-        self.exact = stored.tiles.exact
-        self.lined = stored.tiles.lined
-        errs = sensing is not None or self.adc.acts or self.adc.observing
-        self.raw = stored.devices.digital and errs  # the middle is there until it is subtracted behind all of them
-        self.varied = self.planes[0].variance is not None
-        self.uniform = 0.0 if self.exact else self.planes[0].uniform
-        summed = not (self.lined or stored.tiles.by_device)
-        self.carries = summed and stored.carried.carries(self.rows, stored.layout.hold_input)
+        self.subtracts = True
+        self.effective: Array | None = None
+        self.carries = plan.lasts and self.stored.carried.carries(self.rows, self.stored.layout.hold_input)
         self.lasting: list[list[Share]] = []
         self.beside: list[list[Share]] = []
         self.undivided: Product | None = None
+        self.taken: Array | None = None
         self.heat: ReadHeat | None = None
 
     @property
@@ -119,12 +91,12 @@ class Product:
 
         Of a sum that so many lines share, what they pass together. Behind wires it is found with their voltages.
         """
-        passed = codes
-        if self.curve is not None:
+        passed, device = codes, self.plan.curve
+        if device is not None:
             scale = codes.dtype.type(self.full) * np.asarray(lines, dtype=codes.dtype)
             share = np.clip(codes / scale, -1, 1)
-            passed = self.curve.current_voltage.current(share, self.curve) * scale
-        return (passed * self.supply).astype(codes.dtype, copy=False) if self.supplied else passed
+            passed = device.current_voltage.current(share, device) * scale
+        return (passed * self.supply).astype(codes.dtype, copy=False) if self.stored.shifts else passed
 
     def supply_of(self, first: int, last: int) -> float | Array:
         """Return the supply of some rows, (rows, 1) where they differ."""
@@ -134,19 +106,20 @@ class Product:
         """Subtract the middle digitally, as the codes of the DAC know it; unless lines are sensed the means lack it."""
         if not self.stored.devices.digital or not self.subtracts:
             return
-        if not (self.raw or self.dac.noise or self.curve is not None or self.supplied):
+        plan = self.plan
+        if not (plan.raw or plan.noisy_codes or plan.curve is not None or self.stored.shifts):
             return
-        codes = self._convert(self.signals, noiseless=True)[0] if self.dac.noise else self.codes
-        effective = self.effective if self.effective.size else self.driven.sum(1)
-        sums = codes.sum(1) if self.raw else codes.sum(1) - effective
-        middle = sum(self.stored.factor(plane) * plane.zero for plane in self.planes)
+        codes = self._convert(self.signals, noiseless=True)[0] if plan.noisy_codes else self.codes
+        effective = self.driven.sum(1) if self.effective is None else self.effective
+        sums = codes.sum(1) if plan.raw else codes.sum(1) - effective
+        middle = sum(factor * plane.zero for factor, plane in zip(plan.factors, self.planes, strict=True))
         total -= sums[:, None] * total.dtype.type(middle)
 
     def _drive(self, signals: Array) -> Array:
         """Return the signals behind the DAC."""
-        if self.dac.observing:
-            self.dac.sample(signals)
-        if not self.dac.acts:
+        if self.plan.observing and self.plan.dac.observing:
+            self.plan.dac.sample(signals)
+        if not self.plan.drives:
             return signals
         found, self.driven_at_stop = self._convert(signals)
         return found
@@ -154,44 +127,41 @@ class Product:
     def _convert(self, signals: Array, noiseless: bool = False) -> tuple[Array, int]:
         """Return the signals behind the DAC, and how many of them were at its stop."""
         draws = self.keys.dac, self.step, 0
-        parts = self.run(lambda a, b: self.dac.converted(signals[a:b], *draws, a, noiseless), self.samples)
+        parts = self.run(lambda a, b: self.plan.dac.converted(signals[a:b], *draws, a, noiseless), self.samples)
         stops = sum(count for _, count in parts)
         return np.concatenate([part for part, _ in parts]) if len(parts) > 1 else parts[0][0], stops
 
     @property
     def scale(self) -> float:
         """Full scale of the DAC as a signal, 1 without one."""
-        if self.digits > 1 or self.curve is not None:
+        plan = self.plan
+        if plan.digits > 1 or plan.curve is not None:
             return self.full
-        return (self.dac.range if self.dac.acts else None) or 1.0
+        return (plan.dac.range if plan.drives else None) or 1.0
 
     def pulses(self) -> Iterator[tuple[Array, Array]]:
         """Yield what lines are driven with, and what devices pass of it, digit by digit; behind wires without loss."""
-        if self.digits == 1:
+        if self.plan.digits == 1:
             yield self.codes, self.driven
             return
-        for _, codes in serial.split(self.codes, self.full, self.stored.converters.dac, self.dac.unsigned):
+        for _, codes in serial.split(self.codes, self.full, self.stored.converters.dac, self.plan.dac.unsigned):
             yield codes, self.curved(codes)
 
     def _deviations(self, size: float, floor: float) -> Array:
         """Return sqrt(size sum x^2 + floor) of the signals of every tile (tiles, rows)."""
         found = np.empty((self.tiles, self.rows), dtype=self.driven.dtype)
-        noise_kernels.deviations(self.driven, self.edges, size, floor, found)
+        noise_kernels.deviations(self.driven, self.plan.edges, size, floor, found)
         return found
 
     def forward(self) -> Array:
         """Return the sum over row tiles, (rows, out)."""
-        outputs, inputs = self.stored.shape
-        own = self.stored.devices
-        groups = blocks(self.tiles, max(1, COLUMNS * self.tiles // max(inputs, 1)))
+        plan, own, outputs, groups = self.plan, self.stored.devices, self.stored.shape[0], self.plan.groups
         totals = np.zeros((len(groups), self.rows, outputs), dtype=self.driven.dtype)
-        self.carry("forward")
-        self.heat = self._heat("forward")
-        self._move_devices()
-        sigma, noise = self._sigma(None), device_reads.draw(self, True, None) if self.exact else None
-        if own.references and self.uniform:
+        self._let_time_pass("forward")
+        sigma, noise = self._sigma(None), device_reads.draw(self, True, None) if plan.exact else None
+        if own.references and plan.uniform:
             self.common = self._deviations(1.0, 0.0)
-        sums = self._sums(self.driven) if self.raw else None
+        sums = self._sums(self.driven) if plan.raw else None
 
         def block(index: int, _: int) -> int:
             stops = 0
@@ -201,7 +171,7 @@ class Product:
             for tile in range(begin, end):
                 i, j = self.ends[tile], self.ends[tile + 1]
                 x = self.driven[a:b, i:j]
-                square = x * x if self.varied else x
+                square = x * x if plan.varied else x
                 for k, plane in enumerate(self.planes):
                     if plane.bent:
                         bent.forward(current, (k, tile), x)
@@ -209,9 +179,9 @@ class Product:
                         np.matmul(x, plane.mean[:, i:j].T, out=current)
                     if noise is not None:
                         current += noise[k, tile, a:b]
-                    elif self.lined:
+                    elif plan.lined:
                         device_reads.add_behind_wires(self, current, k, tile, x, a)
-                    elif own.references and (self.varied or self.uniform):
+                    elif own.references and (plan.varied or plan.uniform):
                         current -= self._reference(plane, k, tile, (a, b), square)[:, own.tile_of]
                     if sums is not None:
                         current += sums[a:b, tile, None] * current.dtype.type(plane.zero)
@@ -219,7 +189,7 @@ class Product:
                     spread = sigma[tile, a:b] if sigma.size else sigma
                     carried = self._lasting((k, tile), (a, b), slice(None)) if self.lasting else None
                     place, number = (k, tile, 0), k * self.tiles + tile
-                    stops += self._sense(current, spread, variance, plane, place, number, a, total, carried)
+                    stops += self._sense(current, spread, variance, place, number, a, total, carried)
             return stops
 
         self.sensed_at_stop = sum(self.run(block, blocks(len(groups) * len(self.samples), 1)))
@@ -230,15 +200,12 @@ class Product:
 
     def transposed(self) -> Array:
         """Return the sum over column tiles, (rows, in)."""
-        own, inputs = self.stored.devices, self.stored.shape[1]
-        parts = own.row_tiles if self.lined or self.stored.tiles.bent else blocks(inputs, COLUMNS)
-        total = np.zeros((self.rows, inputs), dtype=self.driven.dtype)
-        sums = self._sums(self.driven) if own.references or self.raw else None
-        taken = self._taken(self._sums(self.codes)) if own.references else None
-        self.carry("transposed")
-        self.heat = self._heat("transposed")
-        self._move_devices()
-        sigma, noise = self._sigma(taken), device_reads.draw(self, False, taken) if self.exact else None
+        plan, own, parts = self.plan, self.stored.devices, self.plan.parts
+        total = np.zeros((self.rows, self.stored.shape[1]), dtype=self.driven.dtype)
+        sums = self._sums(self.driven) if own.references or plan.raw else None
+        taken = self.taken = self.driven_references(self.codes)
+        self._let_time_pass("transposed")
+        sigma, noise = self._sigma(taken), device_reads.draw(self, False, taken) if plan.exact else None
         short = sums - taken if sums is not None and taken is not None and (sums != taken).any() else None
 
         def block(index: int, _: int) -> int:
@@ -257,7 +224,7 @@ class Product:
                         np.matmul(s, plane.mean[first:last, i:j], out=current)
                     if noise is not None:
                         current += noise[k, tile, a:b, i:j]
-                    elif self.lined:
+                    elif plan.lined:
                         lines = s if taken is None else self._with_references(s, taken[a:b, tile], tile)
                         for side in range(own.sides):
                             noise_of = plane.noise["transposed", index % len(parts), tile, side]
@@ -267,7 +234,7 @@ class Product:
                         variance = (s * s) @ plane.variance[first:last, i:j]
                         if plane.reference is not None and taken is not None:
                             variance += np.square(taken[a:b, tile, None]) * plane.reference[tile, i:j]
-                    if self.raw and sums is not None:
+                    if plan.raw and sums is not None:
                         current += sums[a:b, tile, None] * current.dtype.type(plane.zero)
                     if short is not None and plane.middle is not None and not plane.bent:
                         current += short[a:b, tile, None] * (plane.middle[tile, i:j] * current.dtype.type(own.unit))
@@ -275,17 +242,23 @@ class Product:
                     spread = sigma[tile, a:b] if sigma.size else sigma
                     where, cut = (k, tile, i), slice(None) if len(parts) == 1 else slice(i, j)
                     carried = self._lasting((k, tile), (a, b), cut) if self.lasting else None
-                    stops += self._sense(current, spread, variance, plane, where, number, a, total[a:b], carried)
+                    stops += self._sense(current, spread, variance, where, number, a, total[a:b], carried)
             return stops
 
         self.sensed_at_stop = sum(self.run(block, blocks(len(parts) * len(self.samples), 1)))
         self.subtract(total)
         return total
 
+    def _let_time_pass(self, way: str) -> None:
+        """Move noise that has a time on to this read, and find what is thermal."""
+        if self.carries:
+            self.carry(way)
+        self.heat = self._heat(way) if self.plan.heats else None
+        if self.plan.by_device:
+            self.stored.by_device.move(self.rows, self.stored.layout.hold_input, (self.keys.carried, self.step))
+
     def carry(self, way: str) -> None:
-        """Move the carried noise of all tiles on to this read, where there is any."""
-        if not self.carries:
-            return
+        """Move the carried noise of all tiles on to this read."""
         own, stored, sensed = self.stored.devices, self.stored, self.stored.shape[way != "forward"]
         self.lasting = [
             self._carried(way, k, stored.metric(way, k, plane), sensed) for k, plane in enumerate(self.planes)
@@ -299,7 +272,7 @@ class Product:
         found = self.stored.line_heat()
         if found is None:
             return None
-        full, forward = serial.full_scale(self.dac), way == "forward"
+        full, forward = serial.full_scale(self.plan.dac), way == "forward"
         lines = found.forward if forward else found.transposed
         shared = found.references if forward else np.zeros((*lines.shape[:2], 0))
         return ReadHeat(lines * full, shared * full, self.stored.devices.tile_of, self.keys.thermal, self.step)
@@ -309,17 +282,28 @@ class Product:
         draws, read, traps = (self.keys.carried, self.step), self.stored.carried.read, None
         found, first = [], (k + (len(self.planes) if name == "reference" else 0)) * self.tiles
         for tile in range(self.tiles):
-            signals, own, (i, j) = self.driven, metric, self.ends[tile : tile + 2]
+            (i, j), own = self.ends[tile : tile + 2], metric
+            signals = self._lines(name, tile)
             if self.tiles > 1:
-                signals, own = np.ascontiguousarray(self.driven[:, i:j]), metric[i:j]
+                own = metric[i:j]
+            if name == "transposed" and self.taken is not None:
+                own = np.append(own, self.stored.metric("taken", k, self.planes[k])[tile])
             if self.undivided is not None:
                 shares = self.undivided.beside if name == "reference" else self.undivided.lasting
-                found.append(shares[k][tile].part(signals, self.undivided.driven[:, i:j], own))
+                found.append(shares[k][tile].part(signals, self.undivided._lines(name, tile), own))
                 continue
             if self.stored.traps.acts:
                 traps = partial(self.stored.trapped, name, k, (i, j))
             found.append(read((name, first + tile), signals, own, sensed, draws, traps))
         return found
+
+    def _lines(self, name: str, tile: int) -> Array:
+        """Return what drives the lines of a tile; of transposed products its reference lines come last, as one."""
+        i, j = self.ends[tile : tile + 2]
+        signals = self.driven if self.tiles == 1 else np.ascontiguousarray(self.driven[:, i:j])
+        if name != "transposed" or self.taken is None:
+            return signals
+        return np.hstack([signals, -self.taken[:, tile : tile + 1]])
 
     def _lasting(self, where: tuple[int, int], rows: tuple[int, int], lines: slice) -> tuple[Array, Array, Array]:
         """Return the carried noise of one slice and tile: of unit variance, how much of it lasts, and shares."""
@@ -333,36 +317,39 @@ class Product:
         shared = np.repeat(-taken[:, None] / (last - first), last - first, axis=1)
         return np.hstack([signals, shared.astype(signals.dtype, copy=False)])
 
-    def _taken(self, sums: Array) -> Array:
-        """Return how much of the tiles' sums (rows, tiles) their reference lines are driven by together."""
+    def driven_references(self, codes: Array) -> Array | None:
+        """Return how much of the tiles' sums of codes (rows, tiles) their reference lines are driven by together."""
+        if not self.stored.devices.references:
+            return None
+        sums = self._sums(codes)
         counts = np.array([b - a for a, b in self.stored.devices.reference_lines], dtype=sums.dtype)
-        full = self.dac.range if self.dac.acts else None
+        full = self.plan.dac.range if self.plan.drives else None
         taken = sums if full is None else np.clip(sums, -full * counts, full * counts)
         return self.curved(taken, counts)
 
     def _sigma(self, taken: Array | None) -> Array:
         """Return the standard deviations that all outputs of a tile have in common (tiles, rows), or nothing."""
-        if self.varied or not (self.uniform or self.floor):
+        plan = self.plan
+        if plan.varied or not (plan.uniform or plan.floor):
             return NONE[self.driven.dtype]
-        found = self._deviations(self.uniform * self.stored.devices.sides, 0.0 if self.lasting else self.floor)
-        if taken is not None and self.uniform:
+        found = self._deviations(plan.uniform * self.stored.devices.sides, 0.0 if self.lasting else plan.floor)
+        if taken is not None and plan.uniform:
             found = np.hypot(found, taken.T * self._reference_sigma()[:, None]).astype(found.dtype, copy=False)
         if self.lasting:
             self.whole, white = found, np.stack([share.white for share in self.lasting[0]])
-            found = np.sqrt(found**2 * white + self.floor).astype(found.dtype, copy=False)
+            found = np.sqrt(found**2 * white + plan.floor).astype(found.dtype, copy=False)
         return found
 
     def _reference_sigma(self) -> Array:
         """Return the standard deviation of the mean read of the reference lines of every column tile."""
         counts = np.array([b - a for a, b in self.stored.devices.reference_lines])
-        return np.asarray(np.sqrt(self.uniform / counts))
+        return np.asarray(np.sqrt(self.plan.uniform / counts))
 
     def _sense(
         self,
         current: Array,
         sigma: Array,
         variance: Array | None,
-        plane: Plane,
         place: tuple[int, int, int],
         number: int,
         first: int,
@@ -373,34 +360,50 @@ class Product:
 
         ``place`` is slice, tile and first sensed line. The currents are left noisy.
         """
-        column, where = place[2], (place[0] * self.tiles + place[1], place[2])
-        scale, draws = self.stored.factor(plane), (self.keys.read, self.step, number, first)
+        plan, (k, tile, column) = self.plan, place
         if self.heat is not None:
             self.heat.add(current, place, number, first)
-        grid, target, at = self.grid, total, column
-        if not self.plain:
-            grid, target, at = OPEN, np.zeros_like(current), 0
-        if carried is not None and variance is not None:
-            varied = current, variance, carried, self.floor
-            stops = carried_kernels.sense_carried(*varied, *draws, *grid, scale, target, at)
-        elif variance is None:
-            if carried is not None and self.uniform:
-                current += self.whole[place[1], first : first + len(current), None] * carried[0]
-            stops = noise_kernels.sense(current, sigma, *draws, *grid, scale, target, at)
-        else:
-            stops = noise_kernels.sense_varied(current, variance, self.floor, *draws, *grid, scale, target, at)
-        if self.plain:
-            return int(stops)
-        if self.sensing is not None:
-            self.sensing.reach(current, *where, self.full)
-        if self.adc.observing:
-            self.adc.sample(current / current.dtype.type(self.full) if self.adc.relative else current)
-        elif self.sensing is not None:
-            stops = self.sensing.convert(current, *where, self.adc, (self.keys.adc, *draws[1:]))
-        else:
-            stops = noise_kernels.convert_stochastic(current, current, *self.grid, self.keys.adc, *draws[1:])
+        if carried is not None and variance is None and plan.uniform:
+            current += self.whole[tile, first : first + len(current), None] * carried[0]
+        noise, draws, scale = (sigma, variance, carried), (self.keys.read, self.step, number, first), plan.factors[k]
+        if plan.plain:
+            return self._add(current, noise, draws, plan.grid, scale, total, column)
+        self._add(current, noise, draws, OPEN, scale, np.zeros_like(current), 0)
+        stops = self._convert_apart(current, (k * self.tiles + tile, column), (self.keys.adc, *draws[1:]))
         total[:, column : column + current.shape[1]] += current * current.dtype.type(scale)
-        return int(stops)
+        return stops
+
+    def _add(
+        self,
+        current: Array,
+        noise: tuple[Array, Array | None, tuple[Array, Array, Array] | None],
+        draws: tuple[Array, int, int, int],
+        grid: Grid,
+        scale: float,
+        total: Array,
+        column: int,
+    ) -> int:
+        """Add noisy and converted currents to the total from a column on; ``noise`` is as of :meth:`_sense`."""
+        sigma, variance, carried = noise
+        behind = *draws, *grid, scale, total, column
+        if variance is None:
+            return int(noise_kernels.sense(current, sigma, *behind))
+        if carried is None:
+            return int(noise_kernels.sense_varied(current, variance, self.plan.floor, *behind))
+        return int(carried_kernels.sense_carried(current, variance, carried, self.plan.floor, *behind))
+
+    def _convert_apart(self, current: Array, where: tuple[int, int], dither: tuple[Array, int, int, int]) -> int:
+        """Convert noisy currents in place, or take them as samples; ``where`` is tile of all slices and first line."""
+        plan = self.plan
+        adc, sensing = plan.adc, plan.sensing
+        if sensing is not None:
+            sensing.reach(current, *where, self.full)
+        if adc.observing:
+            adc.sample(current / current.dtype.type(self.full) if adc.relative else current)
+            return 0
+        if sensing is not None:
+            return sensing.convert(current, *where, adc, dither)
+        return int(noise_kernels.convert_stochastic(current, current, *plan.grid, *dither))
 
     def _reference(self, plane: Plane, k: int, tile: int, rows: tuple[int, int], square: Array) -> Array:
         """Return the noise of the reference lines in one row tile (rows, column tiles)."""
@@ -415,8 +418,3 @@ class Product:
             fresh = np.maximum(1 - share.lasting[a:b, None] * share.shares, 0)
             z = share.found[a:b] + np.sqrt(fresh) * z
         return (sigma * z).astype(self.driven.dtype, copy=False)
-
-    def _move_devices(self) -> None:
-        """Move the carried noise of devices on to this read, where they are drawn one by one."""
-        if self.stored.tiles.by_device:
-            self.stored.by_device.move(self.rows, self.stored.layout.hold_input, (self.keys.carried, self.step))

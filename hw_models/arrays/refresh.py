@@ -125,5 +125,5 @@ class Refresh:
             if numbers.any():
                 most = max(most, int(numbers.max()))
                 number = int(cells.counts[1]) * self.cell.refresh_rounds + turn
-                cells.sides[side].apply(cells.states[side], numbers, np.zeros_like(numbers), number, "refresh")
+                cells.sides[side].apply(cells.states[side], numbers, np.zeros_like(numbers), number, purpose="refresh")
         return most

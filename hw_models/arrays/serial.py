@@ -37,6 +37,11 @@ def digits(dac: DAC, unsigned: bool) -> int:
     return dac.digits(unsigned)
 
 
+def sent(dac: DAC, unsigned: bool) -> int | None:
+    """Return the bits of a code, or of one of its digits, that are sent; None where inputs are exact."""
+    return dac.sent(unsigned)
+
+
 def split(codes: Array, full: float, dac: DAC, unsigned: bool) -> Iterator[tuple[float, Array]]:
     """Yield the weight of every digit, and what it drives lines with.
 

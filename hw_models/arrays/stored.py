@@ -72,7 +72,7 @@ class StoredWeights:
         self.carried = Carried(self.noise, self.dtype)
         self.by_device = DeviceNoise(self.noise, self.traps)
         self.tiles = Tiles(self.devices, self.noise, self.traps)
-        noisy, fixed = self.device.noisy or self.devices.heat.noise > 0, self.layout.weight_range is not None
+        noisy, fixed = self.device.noisy or self.devices.heat.noise > 0, self.layout.cuts
         wears = self.device.leak > 0 or self.device.disturb > 0
         self.shifts = self.device.phase_drift != 0 or self.device.nudge_shift != 0
         physical = self.devices.writes or self.devices.bends or self.device.ages or noisy or fixed
@@ -106,7 +106,7 @@ class StoredWeights:
         largest = self._largest("weights", weight)
         if np.isnan(self.weight_range) or self.layout.follow_weights:
             bar = self.layout
-            full = bar.weight_range or bar.weight_headroom * largest or 1.0
+            full = bar.weight_range or bar.weight_headroom * self._widest(weight, largest) or 1.0
             if not full <= self._most:
                 what = f"weight_headroom times the largest weight is {full:g}"
                 raise ChipError(f"{self.name}: {what}, beyond {self.dtype}")
@@ -115,7 +115,8 @@ class StoredWeights:
         self.devices.rekey(*self._occasion)
         self.wrote_at = self.time.time
         self.devices.now = self.clock
-        self.planes, self._fresh = [], True
+        self._fresh = True
+        self._forget_matrices()
         if self.devices.last is not None and not self.ideal:
             self._write_moved(weight)
             return
@@ -135,6 +136,14 @@ class StoredWeights:
         if self._seen is not None:
             self._seen[:] = self._held
         self.refresh()
+
+    def _widest(self, weight: Array, largest: float) -> float:
+        """Return the largest weight that the range goes by: of all, or so many times their root mean square."""
+        clip = self.layout.weight_clip
+        if clip is None or not largest:
+            return largest
+        share = np.divide(weight, largest, dtype=np.float64)
+        return largest * min(1.0, clip * float(np.sqrt(np.mean(np.square(share)))))
 
     def _write_moved(self, weight: Array) -> None:
         """Write the weights that are to move by more than the threshold since they were, the first time all."""
@@ -276,16 +285,16 @@ class StoredWeights:
         """Begin a batch on a chip with a clock: let devices be as old as they are by now, and move their noise on."""
         self.carried.rotate()
         self.by_device.rotate()
-        if self.time.passes and self.programmings and not self.ideal and self.built != self.time.batches:
+        if self.time.passes and self.programmings and not self.ideal:
             waited = self.clock + self.ahead + self._passed - self.devices.now
             held = self.devices.wired and not self.tiles.kept  # every solution of wires takes long
-            aged = self.device.ages and waited > STEP * self._youth()
-            if aged or (self.noise.active and not held):
+            aged = self.device.ages and waited > STEP * self._youth()  # by the update that wrote them, too
+            if aged or (self.noise.active and not held and self.built != self.time.batches):
                 self._build(solve=False)
 
     def _youth(self) -> float:
-        """Return the age by whose logarithm laws go, of devices written last [s]."""
-        start = min(self.device.drift_start, self.device.relaxation_times[0])
+        """Return the age by whose logarithm laws go, of devices written last [s]; drift may be sped up by heat."""
+        start = min(self.device.drift_start / self.devices.heat.hurry, self.device.relaxation_times[0])
         return max(self.devices.now - self.clock, 0.0) + start
 
     @contextmanager
@@ -324,10 +333,14 @@ class StoredWeights:
         self.devices.now = now
         self.noise.move(self.devices.now - self.devices.since)
         self._move_traps()
-        self.planes, self._metrics = [], {}
+        self._forget_matrices()
         self.tiles.allot()
         self.planes, ratio = self.tiles.planes(self._held, self._fresh, self.programmings, solve, self.run)
         self.compensation = ratio if self.device.drift_compensation else 1.0
+
+    def _forget_matrices(self) -> None:
+        """Let go of the matrices of products, ahead of others."""
+        self.planes, self._metrics = [], {}
 
     def _move_traps(self) -> None:
         """Let traps go on to the moment of the reads, and sort them by the durations of the chip."""
@@ -409,13 +422,16 @@ class StoredWeights:
     def metric(self, way: str, k: int, plane: Plane) -> Array:
         """Return the variance of the devices of every driven line of a slice, the mean over the sensed lines.
 
-        ``way`` is a direction, or ``reference`` for the reference lines of the forward one.
+        ``way`` is a direction, or ``reference`` for the reference lines of the forward one; ``taken`` is of those of
+        every tile of the transposed one, which are driven as if they were one line.
         """
-        variance = plane.reference if way == "reference" else plane.variance
+        variance = plane.variance if way in ("forward", "transposed") else plane.reference
+        if variance is None and way == "taken":
+            return np.array([1 / (last - first) for first, last in self.devices.reference_lines], dtype=self.dtype)
         if variance is None:
             return np.ones(self.shape[way != "transposed"], dtype=self.dtype)
         if (way, k) not in self._metrics:
-            self._metrics[way, k] = variance.mean(axis=1 if way == "transposed" else 0)
+            self._metrics[way, k] = variance.mean(axis=1 if way in ("transposed", "taken") else 0)
         return self._metrics[way, k]
 
     def factor(self, plane: Plane) -> float:

@@ -69,14 +69,17 @@ class Converter(Part):
 class DAC(Converter):
     """What drives the lines of an array; see :mod:`hw_models.arrays.serial` for digits."""
 
-    encoding: Literal["amplitude", "pulse_width"] = at("conversion", default="amplitude")
-    """A signal is a share of the read voltage, or of the time for which the whole of it is applied."""
+    encoding: Literal["amplitude", "pulse_width", "pulses", "serial"] = at("conversion", default="amplitude")
+    """What carries a signal: it is a share of the read voltage, or of the time for which the whole of it is applied; or
+    it is so many pulses of the whole voltage, bit by bit, b bits in 2^b - 1 integration steps and one conversion; or
+    each bit alone, b products of 1-bit inputs with a conversion each, whose errors are computed as those of one. A bill
+    goes by it (:mod:`hw_models.cost.coding`)."""
     digit_bits: Annotated[int, Field(ge=1, le=12)] | None = at("conversion", "bit", None)
     """Bits of a code that are applied at a time, digit by digit: the currents of each are converted by the ADC, shifted
     and added digitally, read noise drawn in each. Unset applies codes whole."""
     digit_sign: Literal["magnitude", "twos_complement"] = at("conversion", default="magnitude")
-    """Signed codes in digits: the sign goes with every digit of the magnitude; or the sign bit of a two's complement is
-    a digit of its own, of weight -2^(bits - 1), and no line is driven below 0."""
+    """Signed codes in digits, or bit by bit (encoding serial): the sign goes with every digit of the magnitude; or the
+    sign bit of a two's complement is a digit of its own, of weight -2^(bits - 1), and no line is driven below 0."""
 
     def digits(self, unsigned: bool) -> int:
         """Return in how many digits a code is sent; 1 where it is sent whole."""
@@ -86,10 +89,19 @@ class DAC(Converter):
             return -(-self.bits // self.digit_bits)
         return -(-(self.bits - 1) // self.digit_bits) + (self.digit_sign == "twos_complement")
 
+    def sent(self, unsigned: bool) -> int | None:
+        """Return the bits of a code, or of one of its digits, that are sent; None where it is exact.
+
+        A sign that goes with every digit is none of them.
+        """
+        if self.bits is None or self.digits(unsigned) > 1:
+            return self.digit_bits
+        return self.bits - (not unsigned and self.digit_sign == "magnitude")
+
     @model_validator(mode="after")
     def _digits(self) -> Self:
-        if self.digit_bits is None:
-            self.idle("with digit_bits", "digit_sign")
+        if self.digit_bits is None and self.encoding != "serial":
+            self.idle("with digit_bits, or encoding serial", "digit_sign")
         if self.sign == "unsigned":
             self.idle("with signed codes", "digit_sign")
         if self.bits is None:

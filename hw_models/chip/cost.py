@@ -11,9 +11,9 @@ Nothing here acts on a signal: a chip computes the same whatever it costs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, PlainValidator, field_validator, model_validator
+from pydantic import Field, PlainValidator, field_validator
 
 from hw_models import components
 from hw_models.chip.fields import LARGEST, Count, Part, Positive, at
@@ -46,18 +46,12 @@ class Cost(Part):
 
     components: Annotated[tuple[str, ...], Field(strict=False)] = at("bill", "component", ())
     """What the chip is made of: names of tables of constants, ``neuroep chips --components``."""
-    coding: Literal["amplitude", "width", "pulses", "serial"] = at("bill", default="amplitude")
-    """What carries an input: the voltage of a line, and cells take x^2; the width of one pulse, and they take |x|; the
-    number of pulses, bit by bit, b bits in 2^b - 1 integration steps and one conversion; or each bit alone, b products
-    of 1-bit inputs with a conversion each, whatever the description makes of them at once. Unset it goes by
-    ``dac.encoding``."""
     phase_bits: Count | None = at("bill", "bit", None)
     """Pulses: bits of an input without its sign from which on it is sent in two halves, one behind the other; unset
     sends all at once."""
-    read_voltage: Known | None = at("bill", "V", None)
-    """Voltage of a line at full scale; with ``timing.integration`` it gives the energy of the cells."""
     cell_energy: Known | None = at("bill", "fJ", None)
-    """One device in one read, and of pulses for one bit of its input, in place of voltage and conductance."""
+    """One device in one read, and of pulses for one bit of its input; unset, cells take what ``device.read_voltage``
+    drives through their conductances over ``timing.integration``."""
     line_capacitance: Known | None = at("bill", "fF", None)
     """A line and its driver, charged once for a read, and of pulses for every bit."""
     line_cell_capacitance: Known = at("bill", "fF", 0.0)
@@ -67,7 +61,7 @@ class Cost(Part):
     lines: Literal["driven", "sensed"] = at("bill", default="driven")
     """Which lines these are: those of the inputs, or a word line for each output."""
     dac_energy: ByBits | None = at("bill", "pJ", None)
-    """A conversion, or such by bits; of pulses one bit."""
+    """A conversion, or such by bits; of pulses (``dac.encoding``) one bit."""
     adc_energy: ByBits | None = at("bill", "pJ", None)
     """A conversion, or such by bits; geometric between those that are known."""
     adc_step_energy: Known | None = at("bill", "pJ", None)
@@ -125,7 +119,8 @@ class Cost(Part):
     static_power: Known | None = at("bill", "uW", None)
     """Of the array of a tile and slice and what stands at it, as long as anything happens."""
     integration_step: Known | None = at("bill", "s", None)
-    """Pulses: one integration step, where ``timing.integration`` is not set."""
+    """Pulses: one integration step, and of inputs sent bit by bit that of a bit, where ``timing.integration`` is not
+    set."""
     adc_step: Known | None = at("bill", "s", None)
     """One step of a conversion, where ``timing.adc`` is not set."""
     phase_step: Known | None = at("bill", "s", None)
@@ -158,9 +153,3 @@ class Cost(Part):
             if name not in components.names():
                 raise ValueError(unknown("component", name, components.names()))
         return names
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        if self.coding != "pulses":
-            self.idle("with coding pulses", "phase_bits", "integration_step", "phase_step")
-        return self

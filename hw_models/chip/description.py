@@ -53,7 +53,7 @@ PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat", "kept"
 TOLD: frozenset[str] = frozenset({"device.endurance"})
 """Fields that act on what is reported alone."""
 PRICES: frozenset[str] = frozenset(f"cost.{name}" for name in Cost.model_fields)
-"""Fields that act on a bill alone: no state, weight or count depends on them."""
+"""Fields that act on a bill alone: no state or weight depends on them; see also :attr:`Chip.prices`."""
 
 
 class Chip(Part):
@@ -144,6 +144,11 @@ class Chip(Part):
         return Heat(noise, hurry(own, device.drift_activation, device.drift_temperature))
 
     @property
+    def ages(self) -> bool:
+        """Whether devices are read later than they are written: at an age, or by a clock that goes on as they learn."""
+        return self.device.age > 0 or self.timing.passes
+
+    @property
     def shifts(self) -> bool:
         """Whether the same product differs from phase to phase."""
         return self.substrate == "crossbar" and (self.device.phase_drift != 0 or self.device.nudge_shift != 0)
@@ -186,7 +191,7 @@ class Chip(Part):
             return frozenset(found)
         in_us = any(device.programming_noise) or device.resolution > 0 or self.wires.r_word > 0 or self.wires.r_bit > 0
         in_us = in_us or (device.read_noise > 0 and device.noise.uniform) or self.heat.noise > 0
-        drifts = device.age > 0 and max(device.drift_mean[3], device.drift_spread[3]) > 0
+        drifts = self.ages and device.drifts
         own = self.transposed.mismatch or 0.0
         shares = (device.mismatch, own, device.g_min_spread, device.g_max_spread, device.read_noise, device.rtn_share)
         by_share = drifts or any(shares)
@@ -195,8 +200,18 @@ class Chip(Part):
         faults = device.levels is not None or device.stuck_low or device.stuck_high or bar.slices > 1
         converts = self.dac.acts or self.adc.acts or self.transposed.bends
         moves = self.shifts or device.leak or device.disturb
-        exact = not (in_us or by_share or faults or bar.weight_range or converts or moves)
+        exact = not (in_us or by_share or faults or bar.cuts or converts or moves)
         return frozenset(found | ({"crossbar.weight_headroom"} if exact else set()))
+
+    @property
+    def prices(self) -> frozenset[str]:
+        """Fields that act on a bill alone as this chip is, those of :data:`PRICES` among them."""
+        device, found = self.device, set(PRICES)
+        if device.iv != "sinh" and not self.heat.noise:
+            found.add("device.read_voltage")
+        if device.iv == "linear":
+            found.add("dac.encoding")
+        return frozenset(found)
 
     def differences(self) -> Page:
         """Return the fields that act and differ from the ideal chip by dotted name."""
@@ -297,6 +312,8 @@ class Chip(Part):
             told = "where time passes, with timing.integration or another duration"
             self.idle(told, "device.read_noise_band", "device.rtn_decades")
         self._check_cells()
+        if not self.timing.settles:
+            self.idle("where phases take time, with timing.integration, hold or another duration", "readout.hold_time")
         if self.update.scheme == "digital":
             self.idle("with update.scheme pulsed or mixed_precision", "device.pulse", "timing.pulse")
             if self.update.reprogram_every == 1:
@@ -304,6 +321,10 @@ class Chip(Part):
                 self.idle(f"{written}: others are written anew", "device.leak")
         else:
             self.idle("with update.scheme digital, which programs rows anew", "timing.row", "crossbar.follow_weights")
+        if self.crossbar.weight_range is not None:
+            self.idle("without crossbar.weight_range", "update.fill")
+        if not self.adc.acts or self.update.of_transfer("gamma"):
+            self.idle("with an ADC, of a fast array that products do not read", "update.transfer.read_range")
         noisy = self.device.noisy or self.heat.noise
         if not self.device.noisy:  # thermal noise is drawn by lines
             self.idle("with noise of devices, device.read_noise or rtn_share above 0", "crossbar.exact_noise")
@@ -352,9 +373,9 @@ class Chip(Part):
     def _check_heat(self) -> None:
         """Refuse a temperature that nothing goes by, and what goes by none."""
         device = self.device
-        drifts = device.drifts and device.age > 0
+        drifts = device.drifts and self.ages
         if self.temperature is None or not drifts:
-            self.idle("with a temperature and a drift that has an age", "device.drift_activation")
+            self.idle("with a temperature and a drift that has a time", "device.drift_activation")
         if not (self.heat.noise or (drifts and device.drift_activation)):
             reads, drift = "device.read_voltage and timing.integration", "device.drift_activation and a drift"
             self.idle(f"with {reads}, or with {drift}", "temperature")
@@ -363,13 +384,15 @@ class Chip(Part):
         """Refuse a drift that has no time, and a time in which nothing happens."""
         device = self.device
         names = ("drift_mean", "drift_spread", "drift_mean_above", "drift_spread_above", "drift_compensation")
-        exponents = max(device.drift_mean[3], device.drift_spread[3]) > 0
-        if not device.age:
-            self.idle("with device.age above 0", *(f"device.{name}" for name in (*names, "relaxation_times")))
+        exponents = device.drifts
+        if not self.ages:
+            told = "with device.age above 0, or where time passes, with timing.integration or another duration"
+            self.idle(told, *(f"device.{name}" for name in (*names, "relaxation_times")))
         if not (exponents or device.flickers or device.programming_noise_fresh):
             self.idle(f"with a drift exponent, read noise of law {AGEING}, or programming_noise_fresh", "device.age")
-        if not ((exponents and device.age) or device.flickers):
-            self.idle(f"with a drift exponent and an age, or read noise of law {AGEING}", "device.drift_start")
+        if not ((exponents and self.ages) or device.flickers):
+            told = f"with a drift exponent and a time, device.age or timing, or read noise of law {AGEING}"
+            self.idle(told, "device.drift_start")
 
     def _check_increments(self) -> None:
         for name, converter in (("dac", self.dac), ("adc", self.adc)):
@@ -386,17 +409,26 @@ class Chip(Part):
             differing = "ADCs that differ, by gain_spread, offset_spread, inl_spread or dnl"
             self.idle(f"with timing.adc or {differing}", "adc.columns")
         wired = self.wires.r_word > 0 or self.wires.r_bit > 0
-        if device.iv != "sinh" and not self.heat.noise:
-            self.idle("with device.iv sinh, or with temperature and timing.integration", "device.read_voltage")
+        priced = self.cost != Cost()
+        read = self.heat.noise > 0 or (priced and self.timing.integration > 0)
+        if device.iv != "sinh" and not read:
+            where = "with device.iv sinh, or with timing.integration and a temperature or constants of cost"
+            self.idle(where, "device.read_voltage")
         if device.iv == "linear":
-            self.idle("with device.iv sinh or cubic", "dac.encoding")
+            if not priced:
+                self.idle("with device.iv sinh or cubic, or with constants of cost", "dac.encoding")
         elif dac.bits is None and dac.range is None:
             raise ValueError(f"device.iv = {device.iv!r}: it needs a DAC with a full scale, dac.bits or dac.range")
         elif wired:
             self.idle("with device.iv linear, behind wires", "wires.refresh_every", "crossbar.exact_noise")
-        elif dac.encoding == "pulse_width" or dac.digit_bits == 1:
+        elif dac.encoding != "amplitude" or dac.digit_bits == 1:
             where = "dac.encoding amplitude and digits of more than a bit, or behind wires"
-            self.idle(f"with {where}", "device.iv", "device.read_voltage", "device.iv_voltage", "device.iv_cubic")
+            names = ("iv", "iv_voltage", "iv_cubic", *(() if read else ("read_voltage",)))
+            self.idle(f"with {where}", *(f"device.{name}" for name in names))
+        if dac.encoding != "pulses":
+            self.idle("with dac.encoding pulses", "cost.phase_bits", "cost.phase_step")
+        if dac.encoding not in ("pulses", "serial"):
+            self.idle("with dac.encoding pulses or serial", "cost.integration_step")
 
     def _check_slices(self) -> None:
         levels, bits = self.device.levels, self.crossbar.slice_bits or 0

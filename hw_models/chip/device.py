@@ -122,8 +122,9 @@ class Device(Part):
     """T0, at which drift_start holds."""
     age: NonNegative = at("read", "s", 0.0)
     """t: time from the last write of a device to its reads, on a chip that is deployed, evaluated or compared. While a
-    chip trains, devices are read as soon as they are written: each pulse or reprogramming starts the time anew, and
-    the evaluation after each epoch looks this much ahead. What was trained may be read at any age without a write."""
+    chip trains, devices are read as soon as they are written, or, on a chip with a clock, as long afterwards as that
+    says: each pulse or reprogramming starts the time anew, and the evaluation after each epoch looks this much ahead.
+    What was trained may be read at any age without a write."""
     drift_compensation: bool = at("read", default=False)
     """Scale the outputs by the ratio of the summed conductances at programming and now."""
     read_voltage: Positive | None = at("read", "V", None)

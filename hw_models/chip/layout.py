@@ -37,6 +37,9 @@ class Layout(Part):
     """Weight held at g_max; unset takes weight_headroom times the largest weight first programmed, then keeps it."""
     weight_headroom: Annotated[float, Field(ge=1, allow_inf_nan=False)] = at("programming", default=1.0)
     """Room for weights that grow while learning."""
+    weight_clip: Positive | None = at("programming", "rms", None)
+    """Largest weight that a range goes by, in units of the root mean square of all: larger ones are cut, and the others
+    use more of the devices' range, of which programming noise is a share; unset cuts none (Joshi 2020)."""
     follow_weights: bool = at("programming", default=False)
     """Fix the weight range anew at every programming, weight_headroom times the largest weight then; ADC ranges follow
     with calibration_every. Off keeps the first."""
@@ -54,6 +57,11 @@ class Layout(Part):
         """Devices of a weight, slice by slice: two of a pair, and with a reference of its own."""
         return 2 if self.mapping == "differential" or self.reference == "device" else 1
 
+    @property
+    def cuts(self) -> bool:
+        """Whether weights may be cut whatever the first ones are."""
+        return self.weight_range is not None or self.weight_clip is not None
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.slices > 1 and self.slice_bits is None:
@@ -63,7 +71,7 @@ class Layout(Part):
         elif self.slices * (self.slice_bits or 0) > 23:
             raise ValueError(f"slices = {self.slices}: times slice_bits more than the 23 bits of single precision")
         if self.weight_range is not None:
-            self.idle("without weight_range", "weight_headroom", "follow_weights")
+            self.idle("without weight_range", "weight_headroom", "weight_clip", "follow_weights")
         if self.mapping != "offset":
             self.idle("with mapping offset", "reference", "reference_lines", "zero")
         if self.reference != "analog":

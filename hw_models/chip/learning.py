@@ -17,6 +17,10 @@ else:
     RuleName = Literal[tuple(RULES)]
 
 
+FILL = 0.25
+"""Share of their devices' bounds that weights fill which learn by scaled steps."""
+
+
 class Update(Part):
     """How weights change; see :mod:`hw_models.chip.rules` for the rules, :mod:`hw_models.arrays.pulses` for pulses."""
 
@@ -42,8 +46,14 @@ class Update(Part):
     management: bool = at("update", default=True)
     """Trains: fit train length and both factors to the signals at hand; off keeps A = B = sqrt(rate/(dw_min BL))."""
     scaling: Literal["auto", "off"] | None = at("update", default=None)
-    """Trains: learning rates are what an update changes weights by, root mean square over an array, -lr g/r with r the
-    running rms of g (auto), or factors of g (off); unset is auto, of pulsed off."""
+    """Trains: learning rates are sizes of steps, -step lr g/r with r the running rms of g over an array (auto), or
+    factors of g (off); unset is auto, of pulsed off."""
+    step: Positive = at("update", "learning rate", 2.0)
+    """Scaling auto: what an update changes weights by, root mean square over an array."""
+    fill: Annotated[float, Field(gt=0, le=1)] | None = at("update", "bound", None)
+    """In memory, without crossbar.weight_range: share of the devices' bounds that weights begin within, and where over
+    1 % of them have grown beyond it all devices are rewritten with twice the range; 1 leaves the range as it is. Unset
+    is 1/4 with scaling auto, else 1."""
     memory: Count = at("update", "updates", 1000)
     """Scaling auto: updates over which r is a mean."""
     transfer: Transfer = at("update", default=Transfer())
@@ -65,6 +75,11 @@ class Update(Part):
         return (self.scaling or self.facts.takes.get("scaling")) == "auto"
 
     @property
+    def filled(self) -> float:
+        """Share of the devices' bounds that weights are to fill."""
+        return self.fill or (FILL if self.scaled else 1.0)
+
+    @property
     def contrasts(self) -> bool:
         """Whether trains are of the contrast."""
         return (self.signals or self.facts.takes.get("signals")) == "contrast"
@@ -81,5 +96,5 @@ class Update(Part):
         if not self.management:
             self.idle("with management", "overlong")
         if self.facts.sends_trains and not self.scaled:
-            self.idle("with scaling auto", "memory", "transfer.pulses")
+            self.idle("with scaling auto", "memory", "step", "transfer.pulses")
         return self

@@ -27,6 +27,9 @@ class Neuron(Part):
     """Full scale of noise and bits; a state beyond it is cut where it has bits."""
     time_constant: Annotated[float, Field(ge=1, le=1e6, allow_inf_nan=False)] = at("step", "steps", 1.0)
     """Steps in which a state relaxes: s <- s + (dt/time_constant) (grad G*(u) - s)."""
+    nudge_mismatch: Annotated[float, Field(ge=-0.3, le=0.3)] = at("step", "beta", 0.0)
+    """Relative error of the nudge: one of positive sign is 1 + nudge_mismatch times what it should be, one of negative
+    sign 1 - nudge_mismatch times. The update knows nothing of it."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -79,6 +82,10 @@ class Readout(Converter):
     hold_droop: NonNegative = at("update", "1/phase", 0.0)
     """Difference: rate at which a held state decays towards 0 while a later phase settles, exp(-hold_droop phases):
     the time of a nudged phase over the time constant R C of the holder."""
+    hold_time: Positive | None = at("update", "s", None)
+    """Difference: time constant R C of the leak of a holder, in place of hold_droop on a chip with a clock: a held
+    state decays by exp(-t/hold_time) over the time t that later phases take until both are read, so that whatever makes
+    a phase longer makes it worse."""
     holds: Annotated[int, Field(ge=1, le=4096)] = at("update", "1", 1)
     """How often a state, or the difference of two, is held and converted; the mean is used, and each one paid."""
     chopping: Literal["off", "batch", "sample"] = at("update", default="off")
@@ -91,7 +98,12 @@ class Readout(Converter):
     @property
     def differs(self) -> bool:
         """Whether its holders treat two equal phases unlike."""
-        return self.hold_offset > 0 or self.hold_gain > 0 or self.hold_droop > 0
+        return self.hold_offset > 0 or self.hold_gain > 0 or self.droops
+
+    @property
+    def droops(self) -> bool:
+        """Whether a held state decays."""
+        return self.hold_droop > 0 or self.hold_time is not None
 
     @property
     def holding(self) -> bool:
@@ -106,7 +118,7 @@ class Readout(Converter):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.signal == "states":
-            held = ("hold_offset", "hold_gain", "hold_droop", "chopping", "auto_zero")
+            held = ("hold_offset", "hold_gain", "hold_droop", "hold_time", "chopping", "auto_zero")
             self.idle("with signal difference, where both phases are held", *held)
         if not self.measures:
             self.idle("with bits, a range, noise or a fault of the holders, hold_*", "signal")
@@ -115,7 +127,10 @@ class Readout(Converter):
         if not (self.hold_offset or self.hold_gain):
             self.idle("with hold_offset or hold_gain", "chopping")
         if not self.differs:
-            self.idle("with hold_offset, hold_gain or hold_droop", "auto_zero")
+            self.idle("with hold_offset, hold_gain, hold_droop or hold_time", "auto_zero")
+        if self.hold_droop and self.hold_time is not None:
+            one = "a droop is said for each phase or by its time constant"
+            raise ValueError(f"hold_time = {self.hold_time}: hold_droop = {self.hold_droop} stands beside it: {one}")
         if self.signal == "difference" and self.range is not None:
             raise ValueError(f"range = {self.range}: states and their difference need two, which are calibrated")
         return self

@@ -38,7 +38,7 @@ class RuleFacts:
 
 def trains(scaling: str, signals: str) -> dict[str, Default]:
     """Return the fields of rules that send trains of pulses, and what unset ones of scaling and signals stand for."""
-    names = ("trains", "train_length", "overlong", "management", "memory")
+    names = ("trains", "train_length", "overlong", "management", "memory", "step", "fill")
     return dict.fromkeys(names) | {"scaling": scaling, "signals": signals}
 
 
@@ -63,7 +63,7 @@ RULES: Mapping[str, RuleFacts] = {
         NOTHING,
         "chi, (out, in), the outer products, the optimiser's moments",
         "Nandakumar et al., Front. Neurosci. 14:406, 2020",
-        {"granule": None, "transfer.every": 1},
+        {"granule": None, "fill": None, "transfer.every": 1},
     ),
     "pulsed": RuleFacts(
         "trains of pulses on W of mean -lr g",
@@ -87,21 +87,21 @@ RULES: Mapping[str, RuleFacts] = {
         fast(gamma=0.0),
     ),
     "tiki_taka_v2": RuleFacts(
-        "trains of -lr g on A; every n_s updates H_j += rate a_j, n = trunc(H_j) pulses on W, H_j = keep H_j there",
+        "trains of -lr g on A; every n_s updates H_j += rate a_j, n = trunc(H_j) pulses on W, there H_j = keep H_j",
         "A, which gathers the gradient about its symmetry point",
         BUFFER,
         "Gokmen, Front. Artif. Intell. 4:699148, 2021",
         fast(keep=0.1, gamma=0.0),
     ),
     "chopped": RuleFacts(
-        "trains of -lr g c_j on A; H_j += rate c_j a_j, n = trunc(H_j) pulses on W; c_j flips with a probability",
+        "trains of -lr g c_j on A; H_j += rate c_j a_j, n = trunc(H_j) pulses on W; c_j flips at random",
         "A, which gathers the gradient with a sign that changes",
         f"{BUFFER}; c, (in,)",
         "c-TTv2: Rasch, Carta, Fagbohungbe, Gokmen, Nat. Commun. 15:7133, 2024",
         fast(keep=None, chop_probability=0.1),
     ),
     "agad": RuleFacts(
-        "trains of -lr g c_j on A; H_j += rate c_j (a_j - P_j), trunc(H_j) pulses on W; each F reads c_j flips, P_j = a_j",
+        "trains of -lr g c_j on A; H_j += rate c_j (a_j - P_j), trunc(H_j) pulses on W; c_j flips, P_j = a_j by turns",
         "A, which gathers the gradient with a sign that changes",
         f"{BUFFER}; the reference P, (out, in); c, (in,)",
         "AGAD: Rasch, Carta, Fagbohungbe, Gokmen, Nat. Commun. 15:7133, 2024",
@@ -115,7 +115,7 @@ RULES: Mapping[str, RuleFacts] = {
         fast(tracking=0.2),
     ),
     "e_rider": RuleFacts(
-        "trains of -lr g c on P; W += rate c (p_j - Q_j) by pulses; Q_j += eta (p_j - Q_j); c_j flips with a probability",
+        "trains of -lr g c_j on P; W += rate c_j (p_j - Q_j) by pulses; Q_j += eta (p_j - Q_j); c_j flips at random",
         "P, which gathers the gradient with a sign that changes",
         "Q, (out, in), an estimate of its symmetry point; c, (in,)",
         "E-RIDER: Xiao et al., arXiv 2602.21321, 2026",

@@ -68,6 +68,11 @@ class Timing(Part):
         return bool(self.tau) or any(getattr(self, name) for name in DURATIONS)
 
     @property
+    def settles(self) -> bool:
+        """Whether a phase takes time, or its hold."""
+        return bool(self.tau) or any((self.dac, self.integration, self.adc, self.digital, self.hold))
+
+    @property
     def read(self) -> float:
         """Seconds of a product of which no columns share a converter, digital step in."""
         return self.dac + self.integration + self.adc + self.digital

@@ -5,8 +5,9 @@
     hw_models.components.load("shafiee_2016_adc")
 
 A file holds ``about``, ``node`` [nm] (none where there is none), ``kind`` (measured, simulated or projected),
-``includes``, ``leaves_out``, ``source`` and the table ``constants``, whose names and units are the fields of
-:class:`hw_models.chip.cost.Cost`. Nothing is scaled from one node to another.
+``includes``, ``leaves_out``, ``source``, ``encoding`` where its constants hold for one of ``dac.encoding`` alone, and
+the table ``constants``, whose names and units are the fields of :class:`hw_models.chip.cost.Cost`. Nothing is scaled
+from one node to another.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ class Component:
     source: str
     constants: Mapping[str, float | str | dict[str, float]]
     """By the name of a field of :class:`hw_models.chip.cost.Cost`, in its unit."""
+    encoding: str = ""
+    """What carries inputs, as ``dac.encoding``, where the constants hold for that alone."""
 
     def as_text(self) -> str:
         """Return one line: what it is, node, kind, source."""

@@ -14,13 +14,14 @@ from hw_models.chip.cost import Cost
 from hw_models.chip.fields import said_of
 from hw_models.components import Component
 from hw_models.errors import ChipError
+from hw_models.tally import Work
 
 OWN = "the chip's own"
 SCALES: Mapping[str, float] = {
     "pJ": 1e-12, "fJ": 1e-15, "nJ": 1e-9, "fF": 1e-15, "uW": 1e-6, "nm": 1e-9, "um^2": 1e-12, "mm^2": 1e-6,
 }  # fmt: skip
 """SI units in those of the constants; what is not here is in SI units already."""
-CHOICES = frozenset({"coding", "lines", "phase_bits", "core_includes", "adc_lines", "cores"})
+CHOICES = frozenset({"lines", "phase_bits", "core_includes", "adc_lines", "cores"})
 """What says how a chip works rather than what it takes."""
 NUMBERS = frozenset({"write_iterations", "hops"})
 """What says how often."""
@@ -53,7 +54,8 @@ class Constants:
         Raises
         ------
         ChipError
-            If two of them hold the same constant, and the chip does not say which.
+            If two of them hold the same constant, and the chip does not say which; or one is of inputs that are
+            encoded otherwise than the chip's.
         """
         found = tuple(components.load(name) for name in self.cost.components)
         first: dict[str, str] = {}
@@ -63,6 +65,10 @@ class Constants:
                     both = f"'{first[name]}' and '{component.name}' both hold {name}"
                     raise ChipError(f"chip '{self.chip.name}': cost.components: {both}; set cost.{name}")
                 first.setdefault(name, component.name)
+            if component.encoding and component.encoding != self.coding:
+                what = f"'{component.name}' has the constants of another encoding than '{self.coding}'"
+                cure = f"set dac.encoding = '{component.encoding}'"
+                raise ChipError(f"chip '{self.chip.name}': cost.components: {what}; {cure}")
         return found
 
     def _own(self, name: str) -> bool:
@@ -82,10 +88,21 @@ class Constants:
         return getattr(self.cost, name)
 
     def choice(self, name: str) -> str:
-        """Return one of several words, as ``coding``; where nobody says that, it is what ``dac.encoding`` says."""
-        if name == "coding" and not self.source(name) and self.chip.dac.encoding == "pulse_width":
-            return "width"
+        """Return one of several words, as ``lines``."""
         return str(self._raw(name))
+
+    @property
+    def coding(self) -> str:
+        """What carries an input, ``dac.encoding``."""
+        return self.chip.dac.encoding
+
+    def sent(self, done: Work) -> int | None:
+        """Return the bits of an input that a row of a tally says were sent.
+
+        Where it says nothing they are those of the chip's DAC, of one whose sign is calibrated those with a sign.
+        """
+        dac = self.chip.dac
+        return dac.sent(dac.sign == "unsigned") if done.sent is None else done.sent
 
     def lumps(self) -> tuple[str, ...]:
         """Return what is in the energy of a core already; nothing where it is not known."""
@@ -108,17 +125,12 @@ class Constants:
     def meter(self) -> str:
         """What has to be summed up of reads, one of :data:`hw_models.tally.METERS`; "" where their number is enough."""
         by_number = self.value("cell_energy") is not None or "cells" in self.lumps()
-        if by_number or self.value("read_voltage") is None or not self.chip.timing.integration:
+        if by_number or self.chip.device.read_voltage is None or not self.chip.timing.integration:
             return ""
-        coding, dac = self.choice("coding"), self.chip.dac
+        coding, dac = self.coding, self.chip.dac
         if coding == "serial" and dac.bits is not None:
             return "bits" if dac.digit_bits is None else "charge" if dac.digit_bits > 1 else "square"
         return "square" if coding == "amplitude" else "charge"
-
-    @property
-    def signed(self) -> bool:
-        """Whether inputs have a sign of their own, which takes none of the bits that are sent one by one."""
-        return self.chip.dac.sign == "signed"
 
     def known(self) -> Iterator[tuple[str, str]]:
         """Yield every constant that is known, and whose it is."""

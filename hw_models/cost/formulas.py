@@ -64,10 +64,6 @@ class PriceFormula(ABC):
         """Return the energy of so many operations [J]; None where constants are not known."""
 
 
-def _dac_bits(constants: Constants) -> int | None:
-    return constants.chip.dac.bits
-
-
 def _times(number: float, each: float | None) -> float | None:
     return None if each is None else number * each
 
@@ -76,18 +72,18 @@ class Cells(PriceFormula):
     """Currents through the devices of a read, by what was metered, or so much for every device."""
 
     name, part, called = "cells", "cells", "currents through the devices"
-    equation = "V_r^2 t_int sum w G, w = x^2 (amplitude), |x| (width, pulses), ones/bits (serial); or N passes e_cell"
+    equation = "V_r^2 t_int sum w G, w = x^2 (amplitude), |x| (a width, pulses), ones/bits (serial); or N passes e_cell"
     source = "Ohm's law"
     counts = ("read", "square", "charge", "bits")
-    needs = ("cost.read_voltage with timing.integration", "cost.cell_energy")
+    needs = ("device.read_voltage with timing.integration", "cost.cell_energy")
 
     def energy(self, done: Work, number: int, constants: Constants) -> float | None:
         """Return V^2 t sum w G of what was metered, or N passes e."""
         kind, fixed = done.operation.split()[0], constants.value("cell_energy")
-        sent = sending(constants, _dac_bits(constants), None)
+        sent = sending(constants, constants.sent(done), None)
         if fixed is not None:
             return number * sent.passes * fixed if kind == "read" else 0.0
-        volt, seconds = constants.value("read_voltage"), constants.chip.timing.integration
+        volt, seconds = constants.chip.device.read_voltage, constants.chip.timing.integration
         if volt is None or not seconds:
             return None
         if kind != constants.meter:
@@ -106,8 +102,9 @@ class Conversion(PriceFormula):
 
     def energy(self, done: Work, number: int, constants: Constants) -> float | None:
         """Return N passes e."""
-        sent = sending(constants, done.bits, None)
-        return _times(number * sent.passes, constants.value("dac_energy", sent.bits))
+        made = sending(constants, constants.sent(done), None)
+        bitwise = constants.coding in ("pulses", "serial") and done.bits is not None
+        return _times(number * made.passes, constants.value("dac_energy", 1 if bitwise else done.bits))
 
 
 class Lines(PriceFormula):
@@ -128,7 +125,7 @@ class Lines(PriceFormula):
         if wire is None or volt is None:
             return None
         farad = wire + across(constants, done.shape, kind, way) * (constants.value("line_cell_capacitance") or 0.0)
-        return number * sending(constants, _dac_bits(constants), None).passes * farad * volt**2
+        return number * sending(constants, constants.sent(done), None).passes * farad * volt**2
 
 
 def across(constants: Constants, shape: tuple[int, ...], kind: str, way: str) -> int:
@@ -155,7 +152,7 @@ class Readings(PriceFormula):
     def energy(self, done: Work, number: int, constants: Constants) -> float | None:
         """Return N conversions e, or N times the sum of the steps of one."""
         state = done.operation == "conversion"
-        made = sending(constants, None if state else _dac_bits(constants), done.bits)
+        made = sending(constants, None if state else constants.sent(done), done.bits)
         step = constants.value("adc_step_energy")
         if step is None:
             return _times(number * made.conversions, constants.value("adc_energy", done.bits))
@@ -209,8 +206,9 @@ class Registers(PriceFormula):
     def energy(self, done: Work, number: int, constants: Constants) -> float | None:
         """Return N passes e ahead of a DAC, N conversions e behind an ADC."""
         if done.operation.startswith("dac"):
-            return _times(number * sending(constants, done.bits, None).passes, constants.value("input_register_energy"))
-        made = sending(constants, _dac_bits(constants), done.bits)
+            passes = sending(constants, constants.sent(done), None).passes
+            return _times(number * passes, constants.value("input_register_energy"))
+        made = sending(constants, constants.sent(done), done.bits)
         return _times(number * made.conversions, constants.value("output_register_energy"))
 
 
@@ -224,8 +222,8 @@ class Shifts(PriceFormula):
 
     def energy(self, done: Work, number: int, constants: Constants) -> float | None:
         """Return N e of every conversion, or of every step of those of pulses."""
-        made = sending(constants, _dac_bits(constants), done.bits)
-        each = made.steps if constants.choice("coding") == "pulses" else made.conversions
+        made = sending(constants, constants.sent(done), done.bits)
+        each = made.steps if constants.coding == "pulses" else made.conversions
         return _times(number * each, constants.value("shift_energy"))
 
 
@@ -362,7 +360,7 @@ class Writes(PriceFormula):
 
 def verification(constants: Constants, part: str) -> float:
     """Return the energy of reading one device of an array [J]: of a cell, or V_r^2 t_int G; else 0."""
-    fixed, volt = constants.value("cell_energy"), constants.value("read_voltage")
+    fixed, volt = constants.value("cell_energy"), constants.chip.device.read_voltage
     if fixed is not None or volt is None:
         return fixed or 0.0
     return volt**2 * constants.chip.timing.integration * constants.conductance.get(part, 0.0) * MICRO

@@ -18,18 +18,22 @@ from hw_models import durations
 from hw_models.chip import Chip, Timing
 from hw_models.cost.coding import sending
 from hw_models.cost.constants import Constants
-from hw_models.tally import Tally
+from hw_models.tally import OTHER_PATH, Tally
 
 
-def timing(constants: Constants) -> Timing:
-    """Return the durations of a chip, those of its components where its own say none of a product."""
+def timing(constants: Constants, sent: int | None = None) -> Timing:
+    """Return the durations of a chip, those of its components where its own say none of a product.
+
+    ``sent`` are the bits of an input that are sent, default those of a DAC with a sign.
+    """
     chip, own = constants.chip, constants.chip.timing
     if own.dac or own.integration or own.adc or own.tau is not None:
         return own
     whole = constants.value("product_time")
     if whole is not None:
         return own.model_copy(update={"integration": whole})
-    made = sending(constants, chip.dac.bits, chip.adc.bits)
+    sent = chip.dac.sent(chip.dac.sign == "unsigned") if sent is None else sent
+    made = sending(constants, sent, chip.adc.bits)
     step, wait, one = (constants.value(name) for name in ("integration_step", "phase_step", "adc_step"))
     found = {
         "integration": made.integrations * (step or 0.0),
@@ -56,9 +60,9 @@ def largest(whole: int, tile: int | None) -> int:
     return -(-whole // -(-whole // tile)) if whole and tile else whole
 
 
-def product(constants: Constants, shape: tuple[int, ...], way: str) -> float:
+def product(constants: Constants, shape: tuple[int, ...], way: str, sent: int | None = None) -> float:
     """Return the seconds of one product of a weight matrix (out, in) in a direction; tiles run side by side."""
-    found = timing(constants)
+    found = timing(constants, sent)
     shared = constants.chip.adc.columns if found is constants.chip.timing else turns(constants)
     return durations.product(found, shared, sensed(constants.chip, shape, way))
 
@@ -82,7 +86,7 @@ class Step:
 
     layer: str
     products: tuple[tuple[str, str], ...]
-    """Array and direction."""
+    """Array and direction; with it goes the array of the other path, which takes turns with it."""
     neurons: str = ""
     """Part that counts its responses, by which its moves are counted where it settles in continuous time."""
 
@@ -116,25 +120,26 @@ def phases(tally: Tally, constants: Constants, network: Stages, names: Sequence[
 
 
 def _reads(tally: Tally, constants: Constants, name: str, way: str, phase: str) -> tuple[float, float]:
-    """Return how often an array was read, and the seconds that took; synapses of a core take events in turn."""
-    number = seconds = 0.0
+    """Return how often an array was read, or that of the other path in its stead, and the seconds that took.
+
+    Each digit of a code takes the lines and the converters, the last one goes on digitally. Of a tally that knows no
+    products digits are those of the chip's signed codes. Synapses of a core take events in turn.
+    """
+    products = digits = seconds = 0.0
+    names, digital, dac = (name, f"{name}{OTHER_PATH}"), timing(constants).digital, constants.chip.dac
     for done, count in tally.rows():
-        if done.part != name or done.phase != phase or not count:
+        if done.part not in names or done.phase != phase or not count:
             continue
         if done.operation == f"activation {way}":
             reads = count / arrays(constants.chip, done.shape)
-            number, seconds = number + reads, seconds + reads * _digit(constants, done.shape, way)
+            each = product(constants, done.shape, way, done.sent) - digital
+            digits, seconds = digits + reads, seconds + reads * each
+        elif done.operation == f"product {way}":
+            products += count
         elif done.operation == f"synaptic {way}":
             seconds += count * (constants.value("synapse_time") or 0.0) / (constants.value("cores") or 1)
-    return number, seconds
-
-
-def _digit(constants: Constants, shape: tuple[int, ...], way: str) -> float:
-    """Return the seconds of one digit of a product, of which each is an activation and the last goes on digitally; of
-    codes whose sign is found by calibration, those with a sign."""
-    dac = constants.chip.dac
-    digits = dac.digits(dac.sign == "unsigned")
-    return product(constants, shape, way) - timing(constants).digital * (1 - 1 / digits)
+    products = products or digits / dac.digits(dac.sign == "unsigned")
+    return products, seconds + products * digital
 
 
 def _moves(tally: Tally, constants: Constants, step: Step, phase: str, dt: float) -> float:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 Run = Callable[[Callable[[int, int], Any], list[tuple[int, int]]], list[Any]]
@@ -12,8 +13,13 @@ Run = Callable[[Callable[[int, int], Any], list[tuple[int, int]]], list[Any]]
 
 def blocks(length: int, most: int | None) -> list[tuple[int, int]]:
     """Cut ``range(length)`` into near-equal pieces of at most ``most``, one at least; unset leaves it whole."""
+    return list(_cut(length, most))
+
+
+@lru_cache(4096)  # reads cut the same lengths again and again
+def _cut(length: int, most: int | None) -> tuple[tuple[int, int], ...]:
     count = max(1, -(-length // (most or max(length, 1))))
-    return [(length * i // count, length * (i + 1) // count) for i in range(count)]
+    return tuple((length * i // count, length * (i + 1) // count) for i in range(count))
 
 
 def serial(task: Callable[[int, int], Any], parts: list[tuple[int, int]]) -> list[Any]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from hw_models.kernels.compiling import VECTOR, kernel
-from hw_models.kernels.noise import CHUNK, add_converted, normal, schedule, words
+from hw_models.kernels.noise import CHUNK, add_rows, normal_panel, schedule, scratch, span, together
 
 MOST = 32
 """Most processes of one tile."""
@@ -16,18 +16,17 @@ TURNED = np.float32(0.98)
 
 
 @kernel
-def _normals(keys, row, tile, step, bits, out):
-    """Write one row of standard normals, out (n,)."""
+def _normals(keys, row, tile, step, bits, z, out):
+    """Write one row of standard normals, out (n,); ``bits`` and z as of :func:`normal_panel`."""
     n = out.shape[0]
-    blocks = (n + 3) // 4
-    for first in range(0, blocks, CHUNK):
-        count = min(CHUNK, blocks - first)
-        words(keys, first, row, tile, step, count, bits)
+    for first in range(0, (n + 3) // 4, CHUNK):
+        count = min(CHUNK, (n + 3) // 4 - first)
+        normal_panel(keys, first, count, row, 1, tile, step, bits, z)
         for word in range(4):
-            begin, drawn = word * blocks + first, bits[word]
-            part = out[begin : min(begin + count, n)]
-            for i in range(part.shape[0]):
-                part[i] = normal(drawn[i])
+            begin, end = span(word, n, first, count)
+            part, drawn = out[begin:end], z[word]
+            for i in range(end - begin):
+                part[i] = drawn[i]
 
 
 @kernel
@@ -85,24 +84,25 @@ def sense_carried(
     ``carried`` is (found (rows, n), lasting (rows,), shares (n,)), float32: a current of variance v gets
     sqrt(v) found + sqrt(v (1 - lasting shares) + floor) z; see :func:`carry`.
     """
-    real, n = partial.dtype.type, partial.shape[1]
+    real, (rows, n), stops = partial.dtype.type, partial.shape, 0
     step, low, high, scale, floor = real(step), real(low), real(high), real(scale), real(floor)
-    keys, bits = schedule(key), np.empty((4, CHUNK), np.uint32)
-    blocks, stops = (n + 3) // 4, 0
-    found, lasting, shares = carried
-    for row in range(partial.shape[0]):
-        line, spread, noise, sums, common = partial[row], variance[row], found[row], total[row], lasting[row]
-        for first in range(0, blocks, CHUNK):
-            count = min(CHUNK, blocks - first)
-            words(keys, first, first_row + row, tile, draw_step, count, bits)
-            for word in range(4):
-                begin, drawn = word * blocks + first, bits[word]
-                end = min(begin + count, n)
-                part, var, own, share = line[begin:end], spread[begin:end], noise[begin:end], shares[begin:end]
-                for i in range(part.shape[0]):
-                    fresh = var[i] * real(max(1 - common * share[i], F(0))) + floor
-                    part[i] += np.sqrt(var[i]) * real(own[i]) + np.sqrt(fresh) * real(normal(drawn[i]))
-        stops += add_converted(line, step, low, high, scale, sums[first_column : first_column + n])
+    keys, bits, z = schedule(key), scratch(), np.empty((4, CHUNK), np.float32)
+    (found, lasting, shares), lines = carried, together(n, rows)
+    for row in range(0, rows, max(lines, 1)):
+        lines = min(lines, rows - row)
+        for first in range(0, (n + 3) // 4, CHUNK):
+            count = min(CHUNK, (n + 3) // 4 - first)
+            normal_panel(keys, first, count, first_row + row, lines, tile, draw_step, bits, z)
+            for r in range(lines):
+                common = lasting[row + r]
+                for word in range(4):
+                    begin, end = span(word, n, first, count)
+                    part, var, drawn = partial[row + r, begin:end], variance[row + r, begin:end], z[word, r * count :]
+                    own, share = found[row + r, begin:end], shares[begin:end]
+                    for i in range(end - begin):
+                        fresh = var[i] * real(max(1 - common * share[i], F(0))) + floor
+                        part[i] += np.sqrt(var[i]) * real(own[i]) + np.sqrt(fresh) * real(drawn[i])
+        stops += add_rows(partial[row : row + lines], step, low, high, scale, total[row : row + lines], first_column)
     return stops
 
 
@@ -150,7 +150,7 @@ def carry(x, metric, kept, weights, times, before, key, step, tile, out, lasting
     anchor, norm, link, latent, total, moved = kept
     now, pause, taus, fine = times
     count, rows, n = latent.shape
-    keys, bits = schedule(key), np.empty((4, CHUNK), np.uint32)
+    keys, bits, normals = schedule(key), scratch(), np.empty((4, CHUNK), np.float32)
     old_anchor, old_norm, old_latent, old_decay = before
     copies = old_norm.shape[0]
     due, decay, apart = np.empty(count, np.int64), np.empty(count, np.float32), np.empty(count, np.float32)
@@ -163,7 +163,7 @@ def carry(x, metric, kept, weights, times, before, key, step, tile, out, lasting
             moved[k] += passed
             number += 1
     z, new = np.empty((number, rows, n), np.float32), np.empty((count, n), np.float32)
-    _normals(keys, 0, 2 * tile, step, bits, z.reshape(z.size))
+    _normals(keys, 0, 2 * tile, step, bits, normals, z.reshape(z.size))
     whole = number > 0
     for row in range(rows):
         whole = whole and norm[row] > 0
@@ -197,7 +197,7 @@ def carry(x, metric, kept, weights, times, before, key, step, tile, out, lasting
                 link[row] = _cosine(signal, own, anchor[last], norm[last], metric)
             elif began:
                 link[row] = _cosine(signal, own, old_anchor[row], old_norm[row], metric)
-            _normals(keys, row, 2 * tile + 1, step, bits, new.reshape(new.size))
+            _normals(keys, row, 2 * tile + 1, step, bits, normals, new.reshape(new.size))
             line[:] = 0
             for k in range(count):
                 a, linked = cosine, apart[k] * link[row] if turned[copy] and not began else F(0)

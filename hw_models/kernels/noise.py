@@ -25,6 +25,8 @@ from hw_models.kernels.compiling import VECTOR, fma, kernel
 
 CHUNK = 256
 """Blocks of random words made at a time; they stay in the first-level cache."""
+LANES = 16
+"""They are made in multiples of so many, which a loop over them takes at a time."""
 M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 W0, W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 LOW, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
@@ -49,29 +51,80 @@ def schedule(key):
 
 
 @kernel
-def words(keys, first, row, tile, step, count, out):
-    """Write the blocks with counters (first + i, row, tile, step), i < count, as out[:, i]; out (4, count or more).
+def _columns(keys):
+    """Return both keys of every round as plain numbers: an array's would be loaded again in every block."""
+    a = keys[0, 0], keys[1, 0], keys[2, 0], keys[3, 0], keys[4, 0], keys[5, 0], keys[6, 0], keys[7, 0], keys[8, 0]
+    b = keys[0, 1], keys[1, 1], keys[2, 1], keys[3, 1], keys[4, 1], keys[5, 1], keys[6, 1], keys[7, 1], keys[8, 1]
+    return (*a, keys[9, 0]), (*b, keys[9, 1])
 
-    The rounds are written out: a loop over them would keep the loop over i from vectorising.
-    """
+
+@kernel
+def _rounds(c0, c1, c2, c3, a, b):
+    """Return the words of one block; written out, as a loop would keep a loop over blocks from vectorising."""
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, a[0], b[0])
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, a[1], b[1])
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, a[2], b[2])
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, a[3], b[3])
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, a[4], b[4])
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, a[5], b[5])
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, a[6], b[6])
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, a[7], b[7])
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, a[8], b[8])
+    return _round(c0, c1, c2, c3, a[9], b[9])
+
+
+@kernel
+def words(keys, first, row, tile, step, count, out):
+    """Write the blocks with counters (first + i, row, tile, step), i < count, as out[:, i]; out (4, count or more)."""
     out0, out1, out2, out3 = out[0], out[1], out[2], out[3]
-    a0, a1, a2, a3, a4 = keys[0, 0], keys[1, 0], keys[2, 0], keys[3, 0], keys[4, 0]
-    a5, a6, a7, a8, a9 = keys[5, 0], keys[6, 0], keys[7, 0], keys[8, 0], keys[9, 0]
-    b0, b1, b2, b3, b4 = keys[0, 1], keys[1, 1], keys[2, 1], keys[3, 1], keys[4, 1]
-    b5, b6, b7, b8, b9 = keys[5, 1], keys[6, 1], keys[7, 1], keys[8, 1], keys[9, 1]
+    a, b = _columns(keys)
     row, tile, step = np.uint32(row), np.uint32(tile), np.uint32(step)
     for i in range(count):
-        c0, c1, c2, c3 = _round(np.uint32(first + i), row, tile, step, a0, b0)
-        c0, c1, c2, c3 = _round(c0, c1, c2, c3, a1, b1)
-        c0, c1, c2, c3 = _round(c0, c1, c2, c3, a2, b2)
-        c0, c1, c2, c3 = _round(c0, c1, c2, c3, a3, b3)
-        c0, c1, c2, c3 = _round(c0, c1, c2, c3, a4, b4)
-        c0, c1, c2, c3 = _round(c0, c1, c2, c3, a5, b5)
-        c0, c1, c2, c3 = _round(c0, c1, c2, c3, a6, b6)
-        c0, c1, c2, c3 = _round(c0, c1, c2, c3, a7, b7)
-        c0, c1, c2, c3 = _round(c0, c1, c2, c3, a8, b8)
-        c0, c1, c2, c3 = _round(c0, c1, c2, c3, a9, b9)
-        out0[i], out1[i], out2[i], out3[i] = c0, c1, c2, c3
+        out0[i], out1[i], out2[i], out3[i] = _rounds(np.uint32(first + i), row, tile, step, a, b)
+
+
+@kernel
+def scratch():
+    """Return memory for :func:`panel`, (6, CHUNK)."""
+    return np.empty((6, CHUNK), np.uint32)
+
+
+@kernel
+def together(n, rows):
+    """Return how many of the rows of n numbers are drawn at a time."""
+    return min(rows, max(1, CHUNK // max((n + 3) // 4, 1)))
+
+
+@kernel
+def panel(keys, first, count, row, rows, tile, step, out):
+    """Write the blocks with counters (first + i, row + r, tile, step) as out[:4, r count + i], i < count, r < rows.
+
+    ``out`` is a :func:`scratch`. Loops over a few elements do not vectorise, so that rows are made together, and what
+    is left over of a multiple of LANES is made up with blocks that nobody looks at. Returns their number.
+    """
+    whole = (rows * count + LANES - 1) // LANES * LANES
+    if rows == 1:
+        words(keys, first, row, tile, step, whole, out)
+        return whole
+    out0, out1, out2, out3, place, line = out[0], out[1], out[2], out[3], out[4], out[5]
+    a, b = _columns(keys)
+    tile, step = np.uint32(tile), np.uint32(step)
+    for r in range(rows):
+        for i in range(count):
+            place[r * count + i], line[r * count + i] = np.uint32(first + i), np.uint32(row + r)
+    for i in range(whole):
+        out0[i], out1[i], out2[i], out3[i] = _rounds(place[i], line[i], tile, step, a, b)
+    return whole
+
+
+@kernel
+def normal_panel(keys, first, count, row, rows, tile, step, bits, out):
+    """As :func:`panel` of standard normals, ``bits`` a :func:`scratch`, out (4, CHUNK) float32."""
+    whole = panel(keys, first, count, row, rows, tile, step, bits)
+    for word in range(4):
+        drawn, z = bits[word], out[word]
+        for i in range(whole):
+            z[i] = normal(drawn[i])
 
 
 @kernel
@@ -116,43 +169,46 @@ def normal(bits):
 
 
 @kernel
-def _end(word, blocks, first, count, n):
-    """Return the end of the elements that come from ``word`` of blocks [first, first + count)."""
-    return min(word * blocks + first + count, n)
+def span(word, n, first, count):
+    """Return begin and end of the elements of a row of n that come from ``word`` of blocks [first, first + count)."""
+    begin = min(word * ((n + 3) // 4) + first, n)
+    return begin, min(begin + count, n)
 
 
 @kernel
 def fill_normals(key, step, tile, first_row, out):
     """Write standard normals, out (rows, n) float32."""
-    keys, bits, n = schedule(key), np.empty((4, CHUNK), np.uint32), out.shape[1]
-    blocks = (n + 3) // 4
-    for row in range(out.shape[0]):
-        line = out[row]
-        for first in range(0, blocks, CHUNK):
-            count = min(CHUNK, blocks - first)
-            words(keys, first, first_row + row, tile, step, count, bits)
-            for word in range(4):
-                begin, drawn = word * blocks + first, bits[word]
-                part = line[begin : _end(word, blocks, first, count, n)]
-                for i in range(part.shape[0]):
-                    part[i] = normal(drawn[i])
+    keys, bits, z, (rows, n) = schedule(key), scratch(), np.empty((4, CHUNK), np.float32), out.shape
+    lines = together(n, rows)
+    for row in range(0, rows, max(lines, 1)):
+        lines = min(lines, rows - row)
+        for first in range(0, (n + 3) // 4, CHUNK):
+            count = min(CHUNK, (n + 3) // 4 - first)
+            normal_panel(keys, first, count, first_row + row, lines, tile, step, bits, z)
+            for r in range(lines):
+                for word in range(4):
+                    begin, end = span(word, n, first, count)
+                    part, drawn = out[row + r, begin:end], z[word, r * count :]
+                    for i in range(end - begin):
+                        part[i] = drawn[i]
 
 
 @kernel
 def fill_uniforms(key, step, tile, first_row, out):
     """Write uniforms in [0, 1), out (rows, n) float32."""
-    keys, bits, n = schedule(key), np.empty((4, CHUNK), np.uint32), out.shape[1]
-    blocks = (n + 3) // 4
-    for row in range(out.shape[0]):
-        line = out[row]
-        for first in range(0, blocks, CHUNK):
-            count = min(CHUNK, blocks - first)
-            words(keys, first, first_row + row, tile, step, count, bits)
-            for word in range(4):
-                begin, drawn = word * blocks + first, bits[word]
-                part = line[begin : _end(word, blocks, first, count, n)]
-                for i in range(part.shape[0]):
-                    part[i] = F(drawn[i] >> np.uint32(8)) * F(2.0**-24)
+    keys, bits, (rows, n) = schedule(key), scratch(), out.shape
+    lines = together(n, rows)
+    for row in range(0, rows, max(lines, 1)):
+        lines = min(lines, rows - row)
+        for first in range(0, (n + 3) // 4, CHUNK):
+            count = min(CHUNK, (n + 3) // 4 - first)
+            panel(keys, first, count, first_row + row, lines, tile, step, bits)
+            for r in range(lines):
+                for word in range(4):
+                    begin, end = span(word, n, first, count)
+                    part, drawn = out[row + r, begin:end], bits[word, r * count :]
+                    for i in range(end - begin):
+                        part[i] = F(drawn[i] >> np.uint32(8)) * F(2.0**-24)
 
 
 @kernel
@@ -214,22 +270,24 @@ def convert_stochastic(values, out, step, low, high, key, draw_step, tile, first
 
     Returns how many were at the stop.
     """
-    keys, bits, n = schedule(key), np.empty((4, CHUNK), np.uint32), values.shape[1]
-    real, blocks, stops = values.dtype.type, (n + 3) // 4, 0
+    keys, bits, (rows, n), stops = schedule(key), scratch(), values.shape, 0
+    real, lines = values.dtype.type, together(n, rows)
     step, low, high = real(step), real(low), real(high)
     bottom, top = np.rint(low / step), np.rint(high / step)
-    for row in range(values.shape[0]):
-        source, target = values[row], out[row]
-        for first in range(0, blocks, CHUNK):
-            count = min(CHUNK, blocks - first)
-            words(keys, first, first_row + row, tile, draw_step, count, bits)
-            for word in range(4):
-                begin, drawn = word * blocks + first, bits[word]
-                for i in range(_end(word, blocks, first, count, n) - begin):
-                    dither = (F(drawn[i] >> np.uint32(9)) + F(0.5)) * F(2.0**-23) - F(0.5)
-                    level = np.rint(source[begin + i] / step + real(dither))
-                    stops += _beyond(level, bottom, top)
-                    target[begin + i] = _clipped(level * step, low, high)
+    for row in range(0, rows, max(lines, 1)):
+        lines = min(lines, rows - row)
+        for first in range(0, (n + 3) // 4, CHUNK):
+            count = min(CHUNK, (n + 3) // 4 - first)
+            panel(keys, first, count, first_row + row, lines, tile, draw_step, bits)
+            for r in range(lines):
+                for word in range(4):
+                    begin, end = span(word, n, first, count)
+                    source, target, drawn = values[row + r, begin:end], out[row + r, begin:end], bits[word, r * count :]
+                    for i in range(end - begin):
+                        dither = (F(drawn[i] >> np.uint32(9)) + F(0.5)) * F(2.0**-23) - F(0.5)
+                        level = np.rint(source[i] / step + real(dither))
+                        stops += _beyond(level, bottom, top)
+                        target[i] = _clipped(level * step, low, high)
     return stops
 
 
@@ -254,6 +312,19 @@ def add_converted(current, step, low, high, scale, total):
 
 
 @kernel
+def add_rows(current, step, low, high, scale, total, first_column):
+    """Add the converted currents (rows, n) to the total from a column on; return how many were at the stop."""
+    (rows, n), stops = current.shape, 0
+    if total.shape[1] == n:
+        size = rows * n
+        return add_converted(current.reshape(size), step, low, high, scale, total.reshape(size))
+    for row in range(rows):
+        sums = total[row, first_column : first_column + n]
+        stops += add_converted(current[row], step, low, high, scale, sums)
+    return stops
+
+
+@kernel
 def sense(partial, sigma, key, draw_step, tile, first_row, step, low, high, scale, total, first_column):
     """Add scale * adc(partial + sigma z) of one tile to the total; return how many readings were at the stop.
 
@@ -272,23 +343,23 @@ def sense(partial, sigma, key, draw_step, tile, first_row, step, low, high, scal
     total : numpy.ndarray
         (rows, first_column + n or more), added to from first_column on.
     """
-    real, n = partial.dtype.type, partial.shape[1]
+    real, (rows, n), stops = partial.dtype.type, partial.shape, 0
     step, low, high, scale = real(step), real(low), real(high), real(scale)
-    keys, bits = schedule(key), np.empty((4, CHUNK), np.uint32)
-    blocks, stops = (n + 3) // 4, 0
-    for row in range(partial.shape[0]):
-        line, sums = partial[row], total[row]
-        if sigma.size > 0:
-            deviation = real(sigma[row])
-            for first in range(0, blocks, CHUNK):
-                count = min(CHUNK, blocks - first)
-                words(keys, first, first_row + row, tile, draw_step, count, bits)
+    keys, bits, z = schedule(key), scratch(), np.empty((4, CHUNK), np.float32)
+    lines = together(n, rows)
+    for row in range(0, rows, max(lines, 1)):
+        lines = min(lines, rows - row)
+        for first in range(0, (n + 3) // 4 if sigma.size > 0 else 0, CHUNK):
+            count = min(CHUNK, (n + 3) // 4 - first)
+            normal_panel(keys, first, count, first_row + row, lines, tile, draw_step, bits, z)
+            for r in range(lines):
+                deviation = real(sigma[row + r])
                 for word in range(4):
-                    begin, drawn = word * blocks + first, bits[word]
-                    part = line[begin : _end(word, blocks, first, count, n)]
-                    for i in range(part.shape[0]):
-                        part[i] += deviation * real(normal(drawn[i]))
-        stops += add_converted(line, step, low, high, scale, sums[first_column : first_column + n])
+                    begin, end = span(word, n, first, count)
+                    part, drawn = partial[row + r, begin:end], z[word, r * count :]
+                    for i in range(end - begin):
+                        part[i] += deviation * real(drawn[i])
+        stops += add_rows(partial[row : row + lines], step, low, high, scale, total[row : row + lines], first_column)
     return stops
 
 
@@ -297,22 +368,22 @@ def sense_varied(
     partial, variance, floor, key, draw_step, tile, first_row, step, low, high, scale, total, first_column
 ):
     """As :func:`sense` with the variance (rows, n) of every current, and ``floor`` added to all of them."""
-    real, n = partial.dtype.type, partial.shape[1]
+    real, (rows, n), stops = partial.dtype.type, partial.shape, 0
     step, low, high, scale, floor = real(step), real(low), real(high), real(scale), real(floor)
-    keys, bits = schedule(key), np.empty((4, CHUNK), np.uint32)
-    blocks, stops = (n + 3) // 4, 0
-    for row in range(partial.shape[0]):
-        line, spread, sums = partial[row], variance[row], total[row]
-        for first in range(0, blocks, CHUNK):
-            count = min(CHUNK, blocks - first)
-            words(keys, first, first_row + row, tile, draw_step, count, bits)
-            for word in range(4):
-                begin, drawn = word * blocks + first, bits[word]
-                end = _end(word, blocks, first, count, n)
-                part, var = line[begin:end], spread[begin:end]
-                for i in range(part.shape[0]):
-                    part[i] += np.sqrt(var[i] + floor) * real(normal(drawn[i]))
-        stops += add_converted(line, step, low, high, scale, sums[first_column : first_column + n])
+    keys, bits, z = schedule(key), scratch(), np.empty((4, CHUNK), np.float32)
+    lines = together(n, rows)
+    for row in range(0, rows, max(lines, 1)):
+        lines = min(lines, rows - row)
+        for first in range(0, (n + 3) // 4, CHUNK):
+            count = min(CHUNK, (n + 3) // 4 - first)
+            normal_panel(keys, first, count, first_row + row, lines, tile, draw_step, bits, z)
+            for r in range(lines):
+                for word in range(4):
+                    begin, end = span(word, n, first, count)
+                    part, var, drawn = partial[row + r, begin:end], variance[row + r, begin:end], z[word, r * count :]
+                    for i in range(end - begin):
+                        part[i] += np.sqrt(var[i] + floor) * real(drawn[i])
+        stops += add_rows(partial[row : row + lines], step, low, high, scale, total[row : row + lines], first_column)
     return stops
 
 

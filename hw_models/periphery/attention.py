@@ -30,7 +30,7 @@ def levels(exp_bits: int | None) -> int:
     return 0 if exp_bits is None else 2**exp_bits - 1
 
 
-RANGED = {"weight_headroom": 1.0, "follow_weights": False}
+RANGED = {"weight_headroom": 1.0, "weight_clip": None, "follow_weights": False}
 """Fields of a layout that a range of patterns takes the place of."""
 
 

@@ -6,20 +6,20 @@ read. Chopping swaps the two holders of all neurons, alike in all pairs of phase
 order, and those without a nudge, meet the very holders whose faults they take away. With s the state of a phase, H its
 holder and n the number of phases for which it waits:
 
-    k = (1 + gain_H) exp(-hold_droop n) s + offset_H + hold_noise z
+    k = (1 + gain_H) exp(-hold_droop n) s + offset_H + hold_noise z         or exp(-t/hold_time), t its wait
     gain_H = hold_gain z_H,   offset_H = hold_offset z'_H        drawn once for every neuron and holder
     z                                                            drawn at every hold
 
-so that difference d and mean m of two phases become, with e = (1 + gain) exp(-hold_droop n) - 1,
+so that difference d and mean m of two phases become, with e = (1 + gain) exp(-hold_droop n) - 1, or so with t,
 
     d -> d (1 + (e+ + e-)/2) + m (e+ - e-)   + offset+ - offset-     + hold_noise (z+ - z-)
     m -> m (1 + (e+ + e-)/2) + d (e+ - e-)/4 + (offset+ + offset-)/2 + hold_noise (z+ + z-)/2
 
 The states are differenced before their errors are added, as in :mod:`neuroep.learning.contrast`. A droop is a leak of
-the capacitor, hold_droop = (time of a nudged phase)/(R C); kT/C noise has hold_noise = sqrt(kT/C) over the voltage of a
-state of 1. An attention layer that shows all its tokens has two holders for each of their components. One that shows
-their sum has them behind the sum, which the next synapse sees, and another two for each component of a token, through
-which its tokens are read one after the other, both phases of one before the next.
+the capacitor, hold_droop = (time of a nudged phase)/(R C), hold_time = R C; kT/C noise has hold_noise = sqrt(kT/C) over
+the voltage of a state of 1. An attention layer that shows all its tokens has two holders for each of their components.
+One that shows their sum has them behind the sum, which the next synapse sees, and another two for each component of a
+token, through which its tokens are read one after the other, both phases of one before the next.
 
 Source: Johns and Martin, Analog Integrated Circuit Design, 1997, chapter 8 (pedestal, droop, kT/C of a track-and-hold);
 Enz and Temes, Proc. IEEE 84:1584, 1996 (auto-zero, chopping).
@@ -40,6 +40,8 @@ from hw_models.tally import Tally
 
 Number: TypeAlias = "int | np.ndarray"
 """A phase's number since the free one, or (samples,) of them."""
+Waits: TypeAlias = "tuple[float | np.ndarray, float | np.ndarray]"
+"""Of the plus and the minus phase [s], a number or (samples,)."""
 GAIN, OFFSET = 0, 2
 """First tiles of the draws that stay; the second holder's come next."""
 DRAWS = 4
@@ -116,7 +118,7 @@ class Holders:
         """Key all draws by this occasion."""
         self.key, self.swap, self.measured = key(*self.place, *occasion), key(*self.place[:2], "swap", *occasion), 0
 
-    def hold(self, samples: int, plus: Number, minus: Number) -> Hold:
+    def hold(self, samples: int, plus: Number, minus: Number, waits: Waits | None = None) -> Hold:
         """Return what holds two phases of a batch.
 
         Parameters
@@ -125,9 +127,11 @@ class Holders:
             Of the batch.
         plus, minus : int or numpy.ndarray
             Numbers of the two phases since the free one, or (samples,) of each.
+        waits : tuple, optional
+            For how long the state of each waits [s], where they droop by the time.
         """
         self.measured += 1
-        return Hold(self, self.measured, samples, plus, minus)
+        return Hold(self, self.measured, samples, plus, minus, waits)
 
     def swapped(self, samples: int) -> np.ndarray:
         """Return whether holders are swapped in all measurements of a batch, (samples,) bool."""
@@ -148,19 +152,26 @@ class Hold:
     samples: int
     plus: Number
     minus: Number
+    waits: Waits | None = None
     _noise: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
     _paid: set[tuple[int, int]] = field(default_factory=set)
 
     @cached_property
     def _turns(self) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Whether the plus phase is in holder A, and for how many phases plus and minus wait; (samples or 1,) each."""
+        """Whether the plus phase is in holder A, and over how many time constants both wait; (samples or 1,) each."""
         first = np.broadcast_to(np.less(self.plus, self.minus), (self.samples,))
         in_a = first ^ self.holders.swapped(self.samples)
-        last = np.maximum(self.plus, self.minus)
-        waits = [np.broadcast_to(last - np.asarray(phase), (self.samples,)) for phase in (self.plus, self.minus)]
+        waits = [np.broadcast_to(wait, (self.samples,)) for wait in self._leaks()]
         if self.samples and all((each == each[0]).all() for each in (in_a, *waits)):
             return in_a[:1], [each[:1] for each in waits]
         return in_a, waits
+
+    def _leaks(self) -> list[np.ndarray]:
+        """Return the exponents by which the states of both phases have decayed."""
+        own, last = self.holders.readout, np.maximum(self.plus, self.minus)
+        if own.hold_time is None:
+            return [own.hold_droop * (last - np.asarray(phase)) for phase in (self.plus, self.minus)]
+        return [np.asarray(seconds) / own.hold_time for seconds in self.waits or (0.0, 0.0)]
 
     def errors(self, columns: int, rows: Places | None = None) -> Errors:
         """Return errors that are no noise, (rows or 1, columns) each; ``rows`` where the signal's rows are tokens."""
@@ -174,7 +185,7 @@ class Hold:
         found = []
         for wait, in_this in zip(waits, (in_a, ~in_a), strict=True):
             holder = np.where(in_this, 0, 1)
-            loss = np.expm1(-own.readout.hold_droop * wait)[:, None]
+            loss = np.expm1(-wait)[:, None]
             found.append((gain[holder, place] * (1 + loss) + loss, offset[holder, place]))
         (plus, up), (minus, down) = found
         return Errors((plus, minus), (up, down), np.where(in_a, 1.0, -1.0)[:, None])

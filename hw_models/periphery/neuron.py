@@ -4,6 +4,7 @@ r"""Neuron circuits of a chip around exact neurons, which the caller has.
     u' = (1 + g_i) (W s_pre + W^T s_post + b) + o_i        g_i, o_i drawn once per neuron
     v <- v + dt (s(u') + sigma range z - v)                z per sample, neuron and step
     s' = Q(v)                                              Q the digitiser of what the synapses read
+    beta' = (1 + nudge_mismatch sign(beta)) beta           the nudge that the outputs feel
 
 with s(u') the exact response. The noise enters in front of the neuron's time constant and is filtered with the signal,
 so v is an autoregressive process with coefficient 1 - dt: its standard deviation at rest is
@@ -83,6 +84,10 @@ class NeuronCircuits:
             return None
         drawn = normals(key(self.seed, what, self.name), 0, 0, (1, self.size), dtype=self.dtype)[0]
         return (mean + spread * drawn).astype(self.dtype)
+
+    def nudge(self, beta: float) -> float:
+        """Return the nudge that the outputs feel where it should be ``beta``."""
+        return beta + abs(beta) * self.circuit.nudge_mismatch
 
     def begin(self, *occasion: str | int) -> None:
         """Key the state noise by this occasion."""

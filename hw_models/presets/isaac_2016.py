@@ -31,7 +31,8 @@ def chip() -> Chip:
             rows=128, columns=128, mapping="offset", reference="digital", zero="level", slices=4, slice_bits=2
         ),  # slices: ours
         device=Device(levels=4),  # 2-bit cells, the paper's
-        dac=DAC(bits=8, sign="auto"),  # ours
+        # One input bit a cycle, in two's complement, is the paper's; 8 of them is ours.
+        dac=DAC(bits=8, sign="auto", encoding="serial", digit_sign="twos_complement"),
         adc=ADC(bits=8, sign="auto"),  # bits: the paper's
         timing=Timing(
             integration=8 * 100e-9,  # s, the paper's cycle of 100 ns, one for each input bit, here 8
@@ -42,6 +43,5 @@ def chip() -> Chip:
                 "shafiee_2016_adc", "shafiee_2016_dac", "shafiee_2016_array", "shafiee_2016_digital",  # the paper's
                 "horowitz_2014_int8", "singh_2025_pulse",  # ours
             ),
-            coding="serial",  # the paper's: one input bit a cycle
         ),
     )

@@ -49,7 +49,7 @@ def chip() -> Chip:
             age=86400.0,  # s, ours
             drift_compensation=True,  # ours
         ),
-        dac=DAC(bits=8, sign="auto"),  # bits: the paper's
+        dac=DAC(bits=8, sign="auto", encoding="pulse_width"),  # the paper's
         adc=ADC(bits=8),  # bits: the paper's
         timing=Timing(
             integration=130e-9,  # s, whole product with its converters, one for each column: Khaddam-Aljameh 2022

@@ -7,8 +7,8 @@ The paper's: cells per core, g_max, pairs in neighbouring rows, so that a core h
 to the paper's figures (IBM Analog Hardware Acceleration Kit): spread of conductances by target, a second and a day
 after programming, polynomials of fourth order (given there with the highest power first, here constant first). Choices
 made here: growth with the logarithm of the time in between, g_min, bits and ranges of the converters, the age. Timing:
-steps of integration and conversion and write-verify are the paper's (Wan 2022, as collected by CiMLoop), how many of
-them a product takes is ours.
+steps of integration and conversion and write-verify are the paper's (Wan 2022, as collected by CiMLoop), and so is how
+many of them a product of signed 8-bit inputs takes, the constants of ``wan_2022_core``: 10.1 us.
 """
 
 from __future__ import annotations
@@ -44,13 +44,18 @@ def chip() -> Chip:
             programming_noise_g_max=40.0,  # uS, the fit's
             age=86400.0,  # s, ours
         ),
-        dac=DAC(bits=8, sign="auto"),  # ours
+        dac=DAC(bits=8, sign="auto", encoding="pulses"),  # pulses: the paper's, bits: ours
         adc=ADC(bits=8),  # ours
         timing=Timing(
-            integration=7 * 0.27e-6,  # s, the paper's step of .27 us, one for each bit of an 8-bit input but its sign
-            adc=0.3e-6 * 8,  # s, the paper's step of .30 us; 8 of them, ours: the chip stops when the charge is gone
-            digital=0.3e-6,  # s, the paper's phase between two products
-            row=256 * 8.5e-6,  # s, write and verify of 8.5 us per cell, cells of a row in turn
+            # An input of 8 bits is a sign and 7 bits of pulses, which the paper sends in two phases, here of 4 and 3
+            # bits: 2^4 - 1 and 2^3 - 1 pulses, each integrated in a step of .27 us.
+            integration=(15 + 7) * 0.27e-6,  # s, steps and phases: the paper's
+            # The output is converted after each phase, by steps of .30 us: of 8 bits, then of the 4 that the first
+            # phase has left open.
+            adc=(8 + 4) * 0.3e-6,  # s, the steps are the paper's; that none stops early, as its charge is gone, is ours
+            dac=2 * 0.3e-6,  # s, the paper's .30 us to begin each phase
+            digital=20e-9,  # s, ours
+            row=512 * 8.5e-6,  # s, write and verify of 8.5 us per cell, the paper's; two cells for each of 256 weights
         ),
         cost=Cost(components=("wan_2022_core", "wan_2022_write", "horowitz_2014_int8")),  # core and writes: the paper's
     )

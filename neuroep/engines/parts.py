@@ -167,6 +167,9 @@ class Timeless(Part):
     def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
         """Sweep."""
 
+    def drove(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
+        """Read what drives the free state."""
+
     def held(self, phases: int, zeros: int) -> None:
         """Hold the states of phases, and of as many zeros."""
 
@@ -372,6 +375,10 @@ class Substrate(Part, Protocol):
         """Let a sweep pass: groups of layers, the products that each layer reads, and the time step."""
         ...
 
+    def drove(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
+        """Let a sweep pass that reads what drives the settled free state, ahead of nudged phases, and moves nothing."""
+        ...
+
     def held(self, phases: int, zeros: int) -> None:
         """Let the states of so many phases be held or read for an update, and zeros where a read-out subtracts them."""
         ...
@@ -386,8 +393,10 @@ class Substrate(Part, Protocol):
 
     # Parts.
 
-    def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs) -> Array:
-        """Return the array of one synapse, (out, in), holding these weights."""
+    def array(
+        self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs, sends_back: bool = True
+    ) -> Array:
+        """Return the array of one synapse, (out, in), with these weights; to a clamped input nothing is sent back."""
         ...
 
     def attention(self, layer: AttentionLayer) -> AttentionUnit:

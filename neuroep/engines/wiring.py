@@ -50,11 +50,18 @@ class Wiring:
         self.arrays: dict[str, Array] = {}
         for synapse in self.network.synapses:
             weight, bias = parameters[f"{synapse.name}.weight"], parameters.get(f"{synapse.name}.bias")
-            self.arrays[synapse.name] = substrate.array(synapse.name, weight, bias, self._nonnegative(synapse))
+            signs, back = self._nonnegative(synapse), isinstance(synapse, DenseSynapse)
+            self.arrays[synapse.name] = substrate.array(synapse.name, weight, bias, signs, back)
         self.units = {layer.name: substrate.attention(layer) for layer in self.network.attention}
         self.reads = {layer.name: self._reads(layer.name) for layer in self.network.layers}
         dense = [layer for layer in self.network.layers if isinstance(layer, DenseLayer)]
         self.cells = {layer.name: substrate.neurons(layer) for layer in dense}
+        self._fronts: dict[str, list[DenseSynapse]] = {layer.name: [] for layer in self.network.layers}
+        self._places: list[tuple[DenseSynapse, list[tuple[str, slice]]]] = []
+        for synapse in self.network.dense:
+            self._fronts[synapse.post].append(synapse)
+            ends = np.cumsum([0] + [self.network.layer(name).size for name in synapse.pre]).tolist()
+            self._places.append((synapse, [(name, slice(*ends[k : k + 2])) for k, name in enumerate(synapse.pre)]))
         self.paces = substrate.paces([layer.name for layer in self.network.layers])
 
     def _nonnegative(self, synapse: Synapse) -> tuple[bool, bool]:
@@ -131,7 +138,7 @@ class Wiring:
 
     def relax(self, clamped: Clamped, state: State, names: tuple[str, ...], schedule: Schedule) -> dict[str, Values]:
         """Move the named layers from the current state of all others; return max|delta s| of each, on the device."""
-        products, feedback = self._drives(clamped, state, names)
+        products, feedback = self._drives(clamped, state, names, schedule)
         changes: dict[str, Values] = {}
         for name in names:
             back = feedback.get(name)
@@ -157,10 +164,11 @@ class Wiring:
         state.values[name], state.weights[name] = value, weights
         return change
 
-    def _drives(self, clamped: Clamped, state: State, names: tuple[str, ...]) -> Drives:
+    def _drives(self, clamped: Clamped, state: State, names: tuple[str, ...], schedule: Schedule) -> Drives:
         """Return what drives the named layers; it may be overwritten.
 
         Where arrays are driven with increments, a nudged phase reads s - s0 and adds it to what drives the free state.
+        What that is takes a sweep in the order of all: layer by layer an array is never read both ways at once.
         """
         increments, origin = self._increments(state), state.origin
         if increments is None or origin is None:
@@ -169,7 +177,7 @@ class Wiring:
             everything = tuple(layer.name for layer in self.network.layers)
             with self.substrate.turn(0, 0.0):  # it ends the free phase
                 found = self._read(clamped, origin, everything)
-                self.substrate.swept((everything,), self.reads, 1.0)
+            self.substrate.drove(schedule.groups(self.network), self.reads, schedule.dt)
             # Feedback lies in memory that the next product is written to.
             origin.drives = Drives(found.products, {name: 1 * back for name, back in found.feedback.items()})
         held = origin.drives
@@ -211,24 +219,21 @@ class Wiring:
     def _feedback(self, names: tuple[str, ...], back: Callable[[DenseSynapse], Values]) -> dict[str, Values]:
         """Add up transposed products from the dense synapses behind the named layers, (batch, layer size)."""
         total: dict[str, Values] = {}
-        for synapse in self.network.dense:
-            if not set(synapse.pre) & set(names):
+        for synapse, places in self._places:
+            if not any(name in names for name in synapse.pre):
                 continue
-            product, place = back(synapse), 0
-            for name in synapse.pre:
-                size = self.network.layer(name).size
-                part = product[:, place : place + size]
+            product = back(synapse)
+            for name, place in places:
+                part = product[:, place]
                 total[name] = total[name] + part if name in total else part
-                place += size
         return total
 
     def _product(self, state: State, name: str, forward: Callable[[DenseSynapse], Values]) -> Values:
         """Add up forward products of the synapses into a dense layer, (batch, size)."""
         total = None
-        for synapse in self.network.dense:
-            if synapse.post == name:
-                product = forward(synapse)
-                total = product if total is None else total + product
+        for synapse in self._fronts[name]:
+            product = forward(synapse)
+            total = product if total is None else total + product
         return self.substrate.states(self.network, len(state.values[name]))[name] if total is None else total
 
     def _pre(self, state: State, synapse: DenseSynapse) -> Values:

@@ -7,11 +7,12 @@ decides only who computes what. Kernels release the GIL.
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from threadpoolctl import ThreadpoolController
 from hw_models.kernels.blocks import blocks
 from neuroep.errors import ConfigError
 
-__all__ = ["Workers", "blocks", "check_environment", "check_threads", "most_threads", "processors"]
+__all__ = ["Workers", "blocks", "check_environment", "check_threads", "largest", "most_threads", "processors"]
 
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 """From which libraries take a number of threads; OpenBLAS bounds its own."""
@@ -60,15 +61,33 @@ def check_environment() -> None:
             check_threads(int(value[:12]), name)
 
 
-class _SingleBlas:
-    """BLAS of this process with one thread while anyone is inside; the number of its threads belongs to no engine."""
+class _Depth(threading.local):
+    """How often one thread is inside, and what keeps it quiet there."""
+
+    times = 0
+    quiet: np.errstate | None = None
+
+
+class _Computing:
+    """BLAS of this process with one thread while anyone is inside; the number of its threads belongs to no engine.
+
+    Numbers that are not finite pass without a warning meanwhile: the engine reports them itself, with layer and step.
+    """
 
     def __init__(self) -> None:
         self._libraries: Any = None
         self._limit: Any = None
-        self._inside, self._turn = 0, threading.Lock()
+        self._inside, self._turn, self._depth = 0, threading.Lock(), _Depth()
 
     def __enter__(self) -> None:
+        depth = self._depth
+        if not depth.times:
+            depth.quiet = np.errstate(over="ignore", invalid="ignore")
+            depth.quiet.__enter__()
+            self._limit_blas()
+        depth.times += 1
+
+    def _limit_blas(self) -> None:
         with self._turn:
             if not self._inside:
                 if self._libraries is None:
@@ -78,20 +97,28 @@ class _SingleBlas:
             self._inside += 1
 
     def __exit__(self, *error: object) -> None:
+        depth = self._depth
+        depth.times -= 1
+        if depth.times or depth.quiet is None:
+            return
         with self._turn:
-            self._inside = max(0, self._inside - 1)
-            if not self._inside and self._limit is not None:
-                self._limit.restore_original_limits()
-                self._limit = None
+            self._inside -= 1
+            self._restore_blas()
+        depth.quiet.__exit__(None, None, None)
+
+    def _restore_blas(self) -> None:
+        if not self._inside and self._limit is not None:
+            self._limit.restore_original_limits()
+            self._limit = None
 
     def begin(self) -> None:
-        """Begin anew in a forked process: threads that were inside, or held the lock, do not live here."""
-        self._inside, self._turn = 0, threading.Lock()
-        self.__exit__()
+        """Begin anew in a forked process: of the threads that were inside, or held the lock, one at most lives here."""
+        self._inside, self._turn = int(self._depth.times > 0), threading.Lock()
+        self._restore_blas()
 
 
-_single_blas = _SingleBlas()
-os.register_at_fork(after_in_child=_single_blas.begin)
+_computing = _Computing()
+os.register_at_fork(after_in_child=_computing.begin)
 
 
 class Workers:
@@ -122,27 +149,30 @@ class Workers:
         """Return what a copy has: not the threads, which belong to one process."""
         return {**self.__dict__, "_pool": None}
 
-    @contextmanager
-    def single_blas(self) -> Iterator[None]:
+    def single_blas(self) -> AbstractContextManager[None]:
         """Keep BLAS to one thread inside, as the blocks are parallel already; may be nested, and entered by threads."""
-        with _single_blas:
-            yield
+        return _computing
 
     def run(self, task: Callable[[int, int], Any], parts: list[tuple[int, int]]) -> list[Any]:
         """Call ``task(first, last)`` for every part; return the results in order."""
-
-        def quiet(part: tuple[int, int]) -> Any:
-            # The engine reports what is not finite itself, with layer and step.
-            with np.errstate(over="ignore", invalid="ignore"):
-                return task(*part)
-
-        with _single_blas:
+        with _computing:
             if self.threads == 1 or len(parts) == 1:
-                return [quiet(part) for part in parts]
-            return list(self._threads().map(quiet, parts))
+                return [task(first, last) for first, last in parts]
+            return list(self._threads().map(lambda part: task(*part), parts))
 
     def _threads(self) -> ThreadPoolExecutor:
         """Return the pool of this process."""
         if self._pool is None or self._process != os.getpid():
-            self._pool, self._process = ThreadPoolExecutor(self.threads, thread_name_prefix="neuroep"), os.getpid()
+            self._pool = ThreadPoolExecutor(self.threads, "neuroep", initializer=_be_quiet)
+            self._process = os.getpid()
         return self._pool
+
+
+def _be_quiet() -> None:
+    """Let a thread of a pool pass numbers that are not finite."""
+    np.seterr(over="ignore", invalid="ignore")
+
+
+def largest(changes: Sequence[float]) -> float:
+    """Return the largest of what blocks found, NaN if there is one."""
+    return math.nan if any(map(math.isnan, changes)) else float(max(changes))

@@ -21,7 +21,7 @@ from hw_models.cost.area import area
 from hw_models.cost.bill import Bill, Item, price
 from hw_models.cost.constants import Constants
 from hw_models.cost.latency import Stages, Step
-from hw_models.tally import METERS, Tally
+from hw_models.tally import METERS, OTHER_PATH, Tally
 from neuroep.engines.schedule import Schedule
 from neuroep.network import DenseLayer, Network
 
@@ -48,7 +48,7 @@ def between(after: Mapping[str, Tally], before: Mapping[str, Tally]) -> Tally:
     for tally in after.values():
         for done, number in tally.rows():
             if number != (was := had.get(tuple(done), 0)):
-                found.add(done.part, done.operation, number - was, done.shape, done.bits, done.phase)
+                found.put(done, number - was)
     return found
 
 
@@ -59,8 +59,7 @@ def whole(counted: Tally, samples: int, metered: int) -> Tally:
     found = Tally()
     for done, number in counted.rows():
         drawn = done.operation.split()[0] in METERS
-        number = round(number * samples / metered) if drawn else number
-        found.add(done.part, done.operation, number, done.shape, done.bits, done.phase)
+        found.put(done, round(number * samples / metered) if drawn else number)
     return found
 
 
@@ -108,8 +107,7 @@ def _as_free(counted: Tally) -> Tally:
     """Return what an evaluation did as what its free phases did, of which alone it is made."""
     found = Tally()
     for done, number in counted.rows():
-        phase = "free" if done.phase == "evaluate" else done.phase
-        found.add(done.part, done.operation, number, done.shape, done.bits, phase)
+        found.put(done._replace(phase="free") if done.phase == "evaluate" else done, number)
     return found
 
 
@@ -217,11 +215,17 @@ def _step(network: Network, layer: str, parts: Iterable[str]) -> Step:
     found = []
     for synapse in network.dense:
         if synapse.post == layer:
-            found += [(name, "forward") for name in _named(synapse.name, parts)]
+            found += [(name, "forward") for name in _side_by_side(synapse.name, parts)]
         if layer in synapse.pre:
-            found += [(name, "transposed") for name in _named(synapse.name, parts)]
+            found += [(name, "transposed") for name in _side_by_side(synapse.name, parts)]
     neurons = f"neurons.{layer}" if isinstance(network.layer(layer), DenseLayer) else ""
     return Step(layer, tuple(found), neurons)
+
+
+def _side_by_side(synapse: str, parts: Iterable[str]) -> list[str]:
+    """Return the arrays of a synapse without those that are read in the stead of another one, on the other path."""
+    names = _named(synapse, parts)
+    return [name for name in names if not name.endswith(OTHER_PATH) or name.removesuffix(OTHER_PATH) not in names]
 
 
 def _named(synapse: str, parts: Iterable[str]) -> list[str]:

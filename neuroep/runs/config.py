@@ -26,7 +26,7 @@ from hw_models.reading import Entries, Page
 from neuroep.errors import ConfigError
 from neuroep.gradients.formulas import formulas
 from neuroep.network import potentials
-from neuroep.runs import layout
+from neuroep.runs import former, layout
 from neuroep.runs.arguments import check_path
 from neuroep.runs.overrides import dotted, merged
 from neuroep.runs.places import PICKLED, located
@@ -229,9 +229,10 @@ def load(
         raise ConfigError(f"cannot read configuration '{path}': {error.strerror or error}") from None
     except ValueError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    values = merged(located(values, path.parent), overrides)
+    of_run = layout.is_run(path.parent) and path.name == layout.CONFIG
+    values = merged(located(former.moved(values) if of_run else values, path.parent), overrides)
     config = parse(merged(values, varied) if varied else values, str(path), forgiven)
-    if layout.is_run(path.parent) and path.name == layout.CONFIG:
+    if of_run:
         pickled = str(config.data.vectors).lower().endswith(PICKLED)
         foreign = {"vectors": pickled, "cache": config.data.cache is not None}
         config._foreign = _unnamed({name for name, held in foreign.items() if held}, [*overrides, *varied])

@@ -282,7 +282,7 @@ CAUSES: tuple[Cause, ...] = (
     ),
     Cause("offset of the holders", ("readout.hold_offset",), (AUTO_ZERO, CHOPPED, MIRRORED, LARGER_BETA)),
     Cause("gain of the holders", ("readout.hold_gain",), (AUTO_ZERO, CHOPPED, MIRRORED, LARGER_BETA)),
-    Cause("droop of the holders", ("readout.hold_droop",), (MIRRORED, AUTO_ZERO, LARGER_BETA)),
+    Cause("droop of the holders", ("readout.hold_droop", "readout.hold_time"), (MIRRORED, AUTO_ZERO, LARGER_BETA)),
     Cause("mismatch of the neurons", ("neuron.gain_spread", "neuron.offset_spread"), ()),
     Cause("resistance of the lines", ("wires.r_word", "wires.r_bit"), ()),
     Cause(

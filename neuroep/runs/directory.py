@@ -26,60 +26,25 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hw_models.chip.description import PRICES
+from hw_models.chip.description import PRICES, Chip
 from hw_models.reading import Entries, Page, parse_json, read_json
 from hw_models.text import shown
 from hw_models.whole_files import opened, write_text
 from neuroep import __version__
 from neuroep.errors import CheckpointError, ConfigError, reason
-from neuroep.runs import checkpoints, config as configuration, seals
+from neuroep.runs import checkpoints, config as configuration, seals, version_0_1
 from neuroep.runs.checkpoints import Checkpoint
 from neuroep.runs.config import Config
 from neuroep.runs.folders import absence, appearing, unwritable
 from neuroep.runs.layout import CHECKPOINT, CONFIG, ENVIRONMENT, METRICS
 
 PACKAGES = ("numpy", "scipy", "numba", "torch", "safetensors", "datasets", "gensim", "pydantic")
-LATER: Mapping[str, object] = {
-    "estimator.points": 2,
-    "estimator.order": "fixed",
-    **{"estimator.null": False, "estimator.periods": 1},
-    **{"chip.nudged.drive": "states", "chip.nudged.paths": "own", "chip.nudged.mean_sweeps": 1},
-    **{f"chip.adc.{name}": 0.0 for name in ("gain_spread", "offset_spread", "inl", "inl_spread", "dnl")},
-    **{"chip.adc.columns": 1, "chip.adc.inl_shape": "bow", "chip.device.iv": "linear", "chip.device.iv_cubic": 0.1},
-    **{"chip.dac.encoding": "amplitude", "chip.dac.digit_sign": "magnitude", "chip.transposed.devices": "same"},
-    **{f"chip.transposed.{name}": 0.0 for name in ("weight_error", "gain", "gain_spread", "offset_spread")},
-    **{f"chip.timing.{name}": 0.0 for name in ("dac", "integration", "adc", "digital", "hold", "pulse", "row")},
-    "chip.timing.copies": 1,
-    "chip.device.phase_drift": 0.0,
-    "chip.device.nudge_shift": 0.0,
-    "chip.device.leak": 0.0,
-    "chip.device.disturb": 0.0,
-    "chip.readout.hold_offset": 0.0,
-    "chip.readout.hold_gain": 0.0,
-    "chip.readout.hold_droop": 0.0,
-    "chip.readout.holds": 1,
-    "chip.readout.chopping": "off",
-    "chip.readout.auto_zero": "off",
-    "chip.crossbar.repeats": 1,
-    **{"chip.crossbar.follow_weights": False, "chip.update.write_threshold": 0.0},
-    **{f"chip.device.rtn_{name}": 0.0 for name in ("share", "exponent", "amplitude_spread", "decades")},
-    **{"chip.device.rtn_amplitude": 0.05, "chip.device.rtn_capture": 1e-3, "chip.device.rtn_emission": 1e-3},
-    **{"chip.device.drift_activation": 0.0, "chip.device.drift_temperature": 300.0},
-    **{f"chip.device.pulse.{name}": "normal" for name in ("dw_min_law", "noise_law")},
-    **{f"chip.device.pulse.{name}": 0.0 for name in ("noise_base", "noise_state", "corrupt", "unresponsive")},
-    **{"chip.device.pulse.step_correlation": 1.0, "chip.device.pulse.bound_correlation": 0.0},
-    **{"chip.device.pulse.write_noise": 0.0, "chip.device.retention_spread": 0.0, "chip.device.cell.kind": "single"},
-    **{"chip.device.cell.reference_at": "symmetry", "chip.device.cell.refresh_rounds": 1},
-    **{f"chip.device.cell.reference_{name}": 0.0 for name in ("mean", "spread")},
-    **{f"chip.device.cell.{name}": 0.0 for name in ("reset", "reset_spread", "reset_noise", "refresh_noise")},
-    **{"chip.device.cell.refresh_above": 0.75, "chip.device.cell.refresh_lesser": 0.25},
-}
-"""Settings that version 0.1 did not have, with the values at which its runs are theirs."""
 CHANGEABLE = frozenset(
     {
         "training.epochs",
@@ -96,7 +61,8 @@ CHANGEABLE = frozenset(
         *(f"chip.{name}" for name in PRICES),
     }
 )
-"""Settings that may change when a run is resumed; that the data are the same is seen from the corpus's fingerprint."""
+"""Settings that may change when a run is resumed; that the data are the same is seen from the corpus's fingerprint.
+Of a chip also those that act on its bill alone as it is, see :func:`changeable`."""
 
 
 @dataclass(frozen=True)
@@ -276,14 +242,31 @@ def environment(parts: Entries | None = None) -> Page:
     }
 
 
+def changeable(config: Config) -> frozenset[str]:
+    """Return the settings of a run that may change when it is resumed."""
+    prices = frozenset() if config.chip is None else config.chip.prices
+    return CHANGEABLE | {f"chip.{name}" for name in prices}
+
+
 def config_hash(config: Config) -> str:
-    """Hash the settings that must not change over a run; those of later versions only where they are used."""
+    """Hash the settings that must not change over a run.
+
+    Those that version 0.1 did not have count only where they differ from their defaults: whatever setting is added,
+    runs that were made without it keep their hash.
+    """
+    usual, free = _defaults(), changeable(config)
     fixed = {
         name: value
         for name, value in config.flat().items()
-        if name not in CHANGEABLE and not (name in LATER and value == LATER[name])
+        if name not in free and (name in version_0_1.SETTINGS or name not in usual or value != usual[name])
     }
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@cache
+def _defaults() -> Page:
+    """Return the defaults of all settings by dotted name, but of those that are unset."""
+    return Config(chip=Chip()).flat()
 
 
 def check_unchanged(old: Config, new: Config, where: str | Path) -> None:
@@ -295,7 +278,7 @@ def check_unchanged(old: Config, new: Config, where: str | Path) -> None:
         Naming the first setting that differs, and both values.
     """
     before, after = old.flat(), new.flat()
-    for name in sorted((before.keys() | after.keys()) - CHANGEABLE):
+    for name in sorted((before.keys() | after.keys()) - (changeable(old) & changeable(new))):
         if before.get(name) != after.get(name):
             values = f"the run has {_shown(before.get(name))}, the configuration {_shown(after.get(name))}"
             raise ConfigError(f"cannot resume '{where}': {name} differs: {values}")

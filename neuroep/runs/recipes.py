@@ -29,6 +29,7 @@ from neuroep.runs.overrides import dotted
 from neuroep.runs.session import Session
 
 if TYPE_CHECKING:
+    from neuroep.data.batch import Batch
     from neuroep.data.corpus import Corpus
 
 RECIPES = ("auto",)
@@ -36,6 +37,12 @@ ENOUGH = 10.0
 """Ratio of signal to noise of a layer from which its states may drive the arrays."""
 APART = 0.01
 """Difference of the weights of two paths over their size from which increments exchange them."""
+BLURRED = 0.1
+"""Error of what is written and left to age, over the size of the weights, from which their range is cut."""
+NOISY = 0.005
+"""Error of a writing over the weight range from which devices are left alone until their weight moves by as much."""
+CLIP = 3.0
+"""Where it is cut, in root mean squares of the weights."""
 OFTEN, SELDOM = 10, 20
 """Updates between two calibrations: of ranges of states, and where increments have ranges of their own."""
 
@@ -50,6 +57,11 @@ class Observed:
     """By layer, the coarsest level over the signal."""
     apart: float
     """Root mean square of W - V over that of W, V the weights of the transposed path; the synapse with most."""
+    blurred: float
+    """Root mean square of what writing and ageing until the chip is read add to W, over that of W; the synapse with
+    most."""
+    rewritten: float
+    """The same of the part that every writing draws anew, over the weight range."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +128,8 @@ def look(config: Config, corpus: Corpus | None = None) -> Observed:
     """Settle a calibration batch on the chip as it is, and see what its nudge, its reads and its paths do."""
     session = Session.open(config, corpus=corpus, age=0.0)
     engine, estimator = session.engine, session.estimator
-    clamped = engine.clamp(session.calibration_batch("recipe"))
+    batch = session.calibration_batch("recipe")
+    clamped = engine.clamp(batch)
     free, still = engine.settle(clamped, estimator.free), replace(estimator.nudged, tolerance=0.0)
     phases = ((1, estimator.beta), (2, -estimator.beta), (3, 0.0), (4, 0.0))
     states = [engine.states(engine.settle(clamped, still, beta, free, (), number)) for number, beta in phases]
@@ -129,7 +142,27 @@ def look(config: Config, corpus: Corpus | None = None) -> Observed:
         step[layer.name] = engine.level * float(np.abs(plus).max(initial=0)) / signal if signal else np.inf
     weights = [pair for array in engine.arrays.values() for pair in array.paths()]
     sizes = [np.sqrt(np.square(w - v).mean() / max(np.square(w).mean(), 1e-30)) for w, v in weights if w.size]
-    return Observed(ratio, step, float(max(sizes, default=0.0)))
+    return Observed(ratio, step, float(max(sizes, default=0.0)), *_errors(session, batch))
+
+
+def _errors(session: Session, batch: Batch) -> tuple[float, float]:
+    """Return the errors of writing weights; the session is of no use afterwards.
+
+    Two writings of the same weights, the second as by an update at rate 0, differ by sqrt(2) of what each draws anew.
+    """
+    engine, ranges = session.engine, session.engine.substrate.ranges()
+    one = engine.conducting()
+    with engine.aged():
+        old = engine.conducting()
+    contrasts = session.estimator.measure(engine, batch, 0).contrasts
+    engine.update(contrasts, dict.fromkeys(session.rates(0), 0.0))
+    other, blurred, rewritten = engine.conducting(), [0.0], [0.0]
+    for name in (synapse.name for synapse in engine.network.synapses):
+        a, b, c = (np.asarray(each[f"{name}.weight"], dtype=np.float64) for each in (one, other, old))
+        size, drawn, aged = (float(np.mean(np.square(each))) for each in (a, a - b, c - a))
+        blurred.append(((drawn / 2 + aged) / size) ** 0.5 if size else 0.0)
+        rewritten.append((drawn / 2) ** 0.5 / ranges.get(f"crossbar {name} weights", np.inf))
+    return max(blurred), max(rewritten)
 
 
 def _choices(chip: Chip, seen: Observed) -> Iterator[Choice]:
@@ -157,6 +190,12 @@ def _choices(chip: Chip, seen: Observed) -> Iterator[Choice]:
         yield Choice("chip.nudged.paths", "exchanged", "increments through the other path's array give the gradient")
     yield Choice("chip.crossbar.follow_weights", "true", "weights grow beyond a range that is fixed at the start")
     every = SELDOM if reason else OFTEN
+    if seen.blurred > BLURRED:
+        why = f"what is written is off by {seen.blurred:.0%} of the weights, less where the largest set no range"
+        yield Choice("chip.crossbar.weight_clip", f"{CLIP:g}", why)
+    if seen.rewritten >= NOISY:
+        why = f"a writing is off by {seen.rewritten:.1%} of the range: what moves by less is left alone"
+        yield Choice("chip.update.write_threshold", f"{seen.rewritten:.1g}", why)
     yield Choice("chip.calibration_every", str(every), "ranges of converters go by weights and states that change")
     if read.differs or device.phase_drift:
         yield Choice("estimator.order", "mirrored", "+ - - + takes away what differs between the phases by their turn")

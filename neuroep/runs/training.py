@@ -350,6 +350,7 @@ def notes(record: Entries) -> list[str]:
 
 NEAR = {
     "weights_at_range": ("of weights at the range", limits.RANGE),
+    "fast_at_bounds": ("of the fast array's devices at their bounds", "-"),
     "trains_too_short": ("of pulse trains too short", limits.TRAINS),
     "pulses_played": ("of moves played pulse by pulse", "-"),
     "devices_worn": ("of devices beyond their endurance", "-"),

@@ -68,16 +68,19 @@ def test_a_crossbar_says_what_it_did_in_each_phase():
         ("addition forward", None, "free"): 5 * 7 * 2,
         ("read forward", None, "free"): 5 * own,
         ("activation forward", None, "free"): 5 * 9 * 2,
+        ("product forward", None, "free"): 5,
         ("dac forward", 6, "nudged"): 2 * 10 * 3,
         ("adc forward", 5, "nudged"): 2 * 7 * 3,
         ("addition forward", None, "nudged"): 2 * 7 * 2,
         ("read forward", None, "nudged"): 2 * own,
         ("activation forward", None, "nudged"): 2 * 9 * 2,
+        ("product forward", None, "nudged"): 2,
         ("dac transposed", 6, "nudged"): 4 * 7 * 3,
         ("adc transposed", 5, "nudged"): 4 * 10 * 3,
         ("addition transposed", None, "nudged"): 4 * 10 * 2,
         ("read transposed", None, "nudged"): 4 * own,
         ("activation transposed", None, "nudged"): 4 * 9 * 2,
+        ("product transposed", None, "nudged"): 4,
     }
 
 

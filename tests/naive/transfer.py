@@ -24,7 +24,9 @@ def give(slow, j, numbers, pulse):
             slow[i, j] = pulse(slow[i, j], np.sign(number))
 
 
-def run(rule, posts, pres, *, pulse_fast, pulse_slow, rate, every=1, most=31, keep=None, flips=0, eta=1.0, mu=0.0, dw=0.0):
+def run(
+    rule, posts, pres, *, pulse_fast, pulse_slow, rate, every=1, most=31, keep=None, flips=0, eta=1.0, mu=0.0, dw=0.0
+):
     """Return fast, slow and what is kept of all updates; one column is read each time, they take turns.
 
     ``flips`` is the number of reads of a column after which its sign flips, 0 for never.

@@ -109,6 +109,10 @@ class CrossbarArray(Part):
         both = own.column_tiles, own.row_tiles
         return max((b - a for a, b in both[0]), default=0), max((b - a for a, b in both[1]), default=0)
 
+    def digits(self, way: str, increments: bool = False) -> int:
+        """Return in how many digits inputs of a direction are sent."""
+        return self.crossbar.digits(way, increments)
+
     @property
     def update_seconds(self) -> float:
         """What the last update took on the chip [s]."""
@@ -249,6 +253,10 @@ class EventDrivenArray(Part):
     def lines(self) -> tuple[int, int]:
         """Outputs and inputs."""
         return self.array.shape
+
+    def digits(self, way: str, increments: bool = False) -> int:
+        """Return 1: events are sent whole."""
+        return 1
 
     @property
     def update_seconds(self) -> float:

@@ -20,6 +20,7 @@ from hw_models.tally import Tally
 from neuroep.engines.numba.attention import ExactAttention, HeldLogits, Tokens
 from neuroep.engines.numba.substrate import Setting
 from neuroep.engines.parts import TALLY, AttentionUnit, Part, Rows, summed
+from neuroep.engines.workers import largest
 from neuroep.network import AttentionLayer
 
 
@@ -79,7 +80,7 @@ class ExplicitAttention(DigitalAttention):
             real = [b for b in range(first, last) if queries[b] and patterns[b]]
             return float(np.max([sample(b, int(queries[b]), int(patterns[b])) for b in real], initial=0))
 
-        return float(np.max(self.run(task, held.samples)))
+        return largest(self.run(task, held.samples))
 
     @property
     def run(self) -> Run:

@@ -12,6 +12,7 @@ from neuroep.engines.numba.neurons import ExactNeurons
 from neuroep.engines.numba.substrate import Setting
 from neuroep.engines.parts import TALLY
 from neuroep.engines.schedule import Schedule
+from neuroep.errors import ConfigError
 from neuroep.network import DenseLayer
 
 
@@ -40,6 +41,7 @@ class ChipNeurons(ExactNeurons):
     ) -> tuple[np.ndarray, float]:
         """Move the layer in place; see :meth:`neuroep.engines.parts.Neurons.respond`."""
         product, given = self.circuits.driven(product, self._given(feedback))
+        beta = self._felt(beta)
         if not self.circuits.acts:
             return state, self._move(product, given, state, target, beta, schedule)
         level = self.circuits.inside(state, schedule.dt, self._kept(state) if inner is None else inner)
@@ -47,6 +49,14 @@ class ChipNeurons(ExactNeurons):
         change = self._move(product, given, level, target, beta, schedule)
         self.circuits.show(level, state, schedule.dt)
         return state, change if np.isnan(change) else float(np.abs(level - before).max(initial=0))
+
+    def _felt(self, beta: float) -> float:
+        """Return the nudge that the neurons feel; refuse one under which their energy is not convex."""
+        felt, least = self.circuits.nudge(beta), -self.layer.potential.curvature
+        if felt != beta and felt <= least:
+            told = f"neuron.nudge_mismatch = {self.circuits.circuit.nudge_mismatch}"
+            raise ConfigError(f"{told}: makes beta = {beta} {felt:g}, which must exceed {least:g}")
+        return felt
 
     @property
     def resolution(self) -> float:

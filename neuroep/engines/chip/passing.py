@@ -7,18 +7,34 @@ The formulas are :mod:`hw_models.durations`; the clock that all parts share is :
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
 
 from hw_models import durations
-from hw_models.arrays import serial
 from hw_models.chip import Chip
 from hw_models.clock import Clock
 from hw_models.errors import ChipError, unknown
 from neuroep.engines.parts import Reads
+from neuroep.learning.contrast import Number
 
+BEHIND_FREE = 0.5
+"""Number of what is read between the free phase, 0, and the first nudged one, 1."""
 Groups = tuple[tuple[str, ...], ...]
 """Layers that move together, one group after the other."""
-Lines = dict[str, tuple[int, int]]
-"""By synapse the most outputs and the most inputs of one of its tiles: sensed lines, forward and transposed."""
+class Sensed(Protocol):
+    """What the time of a product goes by."""
+
+    @property
+    def lines(self) -> tuple[int, int]:
+        """Most outputs and most inputs of one of its tiles: sensed lines, forward and transposed."""
+        ...
+
+    def digits(self, way: str, increments: bool = False) -> int:
+        """Return in how many digits inputs of a direction are sent, those of increments with a sign."""
+        ...
+
+
 
 
 class Passing:
@@ -35,10 +51,10 @@ class Passing:
     def __init__(self, chip: Chip, clock: Clock) -> None:
         self.chip, self.clock = chip, clock
         self.holds_input = chip.crossbar.hold_input
-        self.shared, self.digits = chip.adc.columns, serial.digits(chip.dac, chip.dac.sign == "unsigned")
-        self.repeats = chip.crossbar.repeats
+        self.shared, self.repeats = chip.adc.columns, chip.crossbar.repeats
         self._entering = 0.0
-        self._sweeps: dict[tuple[Groups, float], float] = {}
+        self._sweeps: dict[tuple[Groups, float, bool], float] = {}
+        self.phases: list[tuple[Number | float, float]] = []
 
     def paces(self, layers: Sequence[str]) -> dict[str, float]:
         """Return the share of a sweep's time step that every layer takes, where time constants differ.
@@ -59,35 +75,83 @@ class Passing:
                 raise ChipError(f"chip '{self.chip.name}': timing.tau has no time constant of layer '{name}'")
         return {name: durations.pace(self.chip.timing, name) for name in layers}
 
-    def entered(self, projections: Sequence[str], rows: float, lines: Lines) -> None:
+    def entered(self, projections: Sequence[str], rows: float, arrays: Mapping[str, Sensed]) -> None:
         """Read the clamped input: the rows of a sample one after the other, all projections side by side."""
-        each = [self._product(lines[name][0]) for name in projections]
+        each = [self._product(arrays[name]) for name in projections]
         self._entering = rows * max(each, default=0.0)
         self._advance(self._entering)
 
-    def swept(self, groups: Groups, reads: Mapping[str, Reads], dt: float, lines: Lines) -> None:
-        """Sweep; where the clamped input is not held, its products are read again."""
-        seconds = self._sweeps.get((groups, dt))
-        if seconds is None:
-            seconds = self._sweeps[groups, dt] = self._sweep(groups, reads, dt, lines)
-        seconds += 0.0 if self.holds_input else self._entering
+    def swept(self, groups: Groups, reads: Mapping[str, Reads], dt: float, arrays: Mapping[str, Sensed]) -> None:
+        """Sweep; where the clamped input is not held, its products are read again by all that read states."""
+        now = self.clock.tally.now
+        increments = self.chip.nudged.increments and (now.nudge != 0 or bool(np.max(now.number) > 0))
+        seconds = self._each(groups, reads, dt, arrays, increments)
+        seconds += 0.0 if self.holds_input or increments else self._entering
         self.clock.interval = seconds or self.clock.interval
         self._advance(seconds)
+        self._spend(now.number, seconds)
 
-    def _sweep(self, groups: Groups, reads: Mapping[str, Reads], dt: float, lines: Lines) -> float:
+    def drove(self, groups: Groups, reads: Mapping[str, Reads], dt: float, arrays: Mapping[str, Sensed]) -> None:
+        """Read what drives the free state, which is held from then on."""
+        seconds = self._each(groups, reads, dt, arrays, False)
+        self._advance(seconds)
+        self._spend(BEHIND_FREE, seconds)
+
+    def _each(
+        self, groups: Groups, reads: Mapping[str, Reads], dt: float, arrays: Mapping[str, Sensed], increments: bool
+    ) -> float:
+        """Return the seconds of a sweep, without the clamped input."""
+        place = groups, dt, increments
+        if place not in self._sweeps:
+            self._sweeps[place] = self._sweep(groups, reads, dt, arrays, increments)
+        return self._sweeps[place]
+
+    def opened(self) -> None:
+        """Begin a batch; a calibration may have found other signs of codes since the last."""
+        self.phases, self._sweeps = [], {}
+
+    def _spend(self, number: Number | float, seconds: float) -> None:
+        """Note what a phase has taken so far, by its number since the free one, where states droop meanwhile."""
+        if self.chip.readout.hold_time is None:
+            return
+        for place, (known, spent) in enumerate(self.phases):
+            if known is number or np.array_equal(known, number):
+                self.phases[place] = known, spent + seconds
+                return
+        self.phases.append((number, seconds))
+
+    def waits(self, plus: Number, minus: Number) -> tuple[np.ndarray, np.ndarray]:
+        """Return for how long the states of two phases are held until both are read [s], a number or (samples,) each.
+
+        The earlier one waits for the phases behind it up to the later one, and for what holding their states takes,
+        in the order of their numbers.
+        """
+        last, hold = np.maximum(plus, minus), self.chip.readout.holds * self.chip.timing.hold
+
+        def waited(first: Number) -> np.ndarray:
+            behind = [(np.less(first, n) & np.less_equal(n, last)) * seconds for n, seconds in self.phases]
+            return np.asarray(sum(behind, start=(last - np.asarray(first)) * hold))
+
+        return waited(plus), waited(minus)
+
+    def _sweep(
+        self, groups: Groups, reads: Mapping[str, Reads], dt: float, arrays: Mapping[str, Sensed], increments: bool
+    ) -> float:
         timing, steps = self.chip.timing, {}
         for layer, read in reads.items():
-            sensed = [lines[synapse][way == "transposed"] for synapse, way in read]
-            times = self.repeats if durations.time_constant(timing, layer) is None else 1
-            steps[layer] = times * durations.step(timing, layer, dt, self.shared, sensed, self.digits)
+            if not read or durations.time_constant(timing, layer) is not None:
+                steps[layer] = durations.step(timing, layer, dt, self.shared)
+                continue
+            steps[layer] = max(self._product(arrays[synapse], way, increments) for synapse, way in read)
         return durations.sweep(groups, steps)
 
     def held(self, phases: int) -> None:
         """Hold the states of phases."""
         self._advance(phases * self.chip.timing.hold)
 
-    def _product(self, lines: int) -> float:
-        return self.repeats * durations.product(self.chip.timing, self.shared, lines, self.digits)
+    def _product(self, array: Sensed, way: str = "forward", increments: bool = False) -> float:
+        lines, digits = array.lines[way == "transposed"], array.digits(way, increments)
+        return self.repeats * durations.product(self.chip.timing, self.shared, lines, digits)
 
     def _advance(self, seconds: float) -> None:
         if seconds:

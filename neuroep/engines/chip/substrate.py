@@ -24,7 +24,7 @@ from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
 from neuroep.engines.chip.attention import AnalogAttention, DigitalAttention, DigitisedAttention, ExplicitAttention
 from neuroep.engines.chip.increments import CrossbarIncrements
 from neuroep.engines.chip.neurons import ChipNeurons
-from neuroep.engines.chip.passing import Lines, Passing
+from neuroep.engines.chip.passing import Passing
 from neuroep.engines.chip.readout import LayerHolders, SynapseReadout
 from neuroep.engines.numba.attention import Tokens
 from neuroep.engines.numba.substrate import ExactSubstrate, Setting
@@ -53,6 +53,8 @@ class ChipSubstrate(ExactSubstrate):
         self.chip = chip
         self.redraws, self.shifts, self.level = chip.redraws, chip.shifts, chip.level
         self.holds_input = chip.crossbar.hold_input
+        self.turns = self.shifts or chip.readout.hold_time is not None
+        self.turns |= chip.nudged.increments and (not self.holds_input or chip.dac.digit_bits is not None)
         self.time_constant = chip.neuron.time_constant
         self._arrays: dict[str, CrossbarArray | EventDrivenArray] = {}
         self._crossbars: dict[str, CrossbarArray] = {}
@@ -60,28 +62,43 @@ class ChipSubstrate(ExactSubstrate):
         self._holders: dict[str, LayerHolders] = {}
         self._others: dict[str, Part] = {}
         self._calibrated = False
-        self.clock, self._lines = setting.clock, Lines()
+        self.clock = setting.clock
         self.passing = Passing(chip, self.clock)
         self.averages = chip.nudged.mean_sweeps
         if chip.nudged.increments:
             exchanged = chip.nudged.paths == "exchanged"
             self.increments = CrossbarIncrements(self._crossbars, "other" if exchanged else "own")
 
-    def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs) -> Array:
-        """Return a crossbar or an event-driven array, and make the read-out of both ends of its synapse."""
+    def array(
+        self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs, sends_back: bool = True
+    ) -> Array:
+        """Return a crossbar or an event-driven array, and make the read-out of both ends of its synapse.
+
+        Over which nothing is sent back has no array of the transposed path's own.
+        """
         made: CrossbarArray | EventDrivenArray
         if self.chip.substrate == "event_driven":
             made = EventDrivenArray(name, weight, bias, self.chip, self.setting)
         else:
-            made = self._crossbars[name] = CrossbarArray(name, weight, bias, self.chip, self.setting)
+            chip = self.chip if sends_back else self._one_way
+            made = self._crossbars[name] = CrossbarArray(name, weight, bias, chip, self.setting)
             made.assume(nonnegative)
-        self._arrays[name], self._lines[name] = made, made.lines
+        self._arrays[name] = made
         for end, sign in zip(ENDS, nonnegative, strict=True) if self.chip.readout.measures else ():
             how = (name, end, self.setting.tally(), weight.shape[ENDS.index(end)])
             read_out = SynapseReadout(self.chip.readout, self.setting.seed, *how)
             read_out.digitiser.nonnegative, read_out.change.nonnegative = sign, False
             self._read_outs[f"read-out.{name}.{end}"] = read_out
         return made
+
+    @property
+    def _one_way(self) -> Chip:
+        """The chip of arrays that send nothing back."""
+        path = self.chip.transposed
+        if path.devices == "same":
+            return self.chip
+        same = path.model_copy(update={"devices": "same", "mismatch": None, "weight_error": 0.0})
+        return self.chip.model_copy(update={"transposed": same})
 
     def attention(self, layer: AttentionLayer) -> AttentionUnit:
         """Return a digital or analog unit, its states digitised if the chip does so."""
@@ -133,7 +150,8 @@ class ChipSubstrate(ExactSubstrate):
         tokens = f"{layer} tokens"
         name = tokens if view.tokens is not None and tokens in self._holders else layer
         if name not in view.held:
-            view.held[name] = self._holders[name].hold(view.samples, *view.numbers)
+            waits = self.passing.waits(*view.numbers) if self.chip.readout.hold_time is not None else None
+            view.held[name] = self._holders[name].hold(view.samples, *view.numbers, waits)
         return cast(Hold, view.held[name])
 
     def read_out_resolution(self, synapse: str, end: str) -> float:
@@ -176,18 +194,24 @@ class ChipSubstrate(ExactSubstrate):
         """Begin a batch: devices are as they are by now."""
         if self.clock.passes:
             self.clock.opened(samples)
+            self.passing.opened()
             for array in self._arrays.values():
                 array.catch_up()
 
     def entered(self, projections: Sequence[str], rows: float) -> None:
         """Read the clamped input."""
         if self.clock.passes:
-            self.passing.entered(projections, rows, self._lines)
+            self.passing.entered(projections, rows, self._arrays)
 
     def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
         """Let a sweep pass."""
         if self.clock.passes:
-            self.passing.swept(groups, reads, dt, self._lines)
+            self.passing.swept(groups, reads, dt, self._arrays)
+
+    def drove(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
+        """Let the read of what drives the free state pass."""
+        if self.clock.passes:
+            self.passing.drove(groups, reads, dt, self._arrays)
 
     def held(self, phases: int, zeros: int) -> None:
         """Hold the states of phases, and those of the free phase for an auto-zero, as often as the read-out does."""

@@ -16,7 +16,7 @@ import numpy as np
 from hw_models.tally import Tally
 from neuroep.engines.numba import attention_kernels as kernels
 from neuroep.engines.parts import Part, Rows
-from neuroep.engines.workers import Workers, blocks
+from neuroep.engines.workers import Workers, blocks, largest
 from neuroep.network import AttentionLayer
 
 SAMPLES = 8
@@ -187,7 +187,7 @@ class ExactAttention(Part):
             place = (held.logits, held.patterns.vectors, *counts)
             return kernels.attend_flat(first, last, *place, feedback, self.kappa, self.real(dt), weights, value)
 
-        return value, weights, float(np.max(self.workers.run(task, held.samples)))
+        return value, weights, largest(self.workers.run(task, held.samples))
 
     def _given(self, feedback: np.ndarray | None) -> np.ndarray:
         """Return the feedback as kernels take it: (0, 0) for none."""
@@ -227,7 +227,7 @@ class ExactAttention(Part):
             )
             return kernels.read_pooled(first, last, held.patterns.vectors, *counts, weights, value)
 
-        return float(np.max(self.workers.run(task, held.samples)))
+        return largest(self.workers.run(task, held.samples))
 
     def explicit(self, held: HeldLogits, weights: np.ndarray) -> np.ndarray:
         """Return p, (batch, queries, patterns), whatever form the state has."""

@@ -16,7 +16,7 @@ from hw_models.kernels.compiling import kernel
 from hw_models.tally import Tally
 from neuroep.engines.parts import Part
 from neuroep.engines.schedule import Schedule
-from neuroep.engines.workers import Workers, blocks
+from neuroep.engines.workers import Workers, blocks, largest
 from neuroep.network import DenseLayer, potentials
 from neuroep.network.potentials import HardSigmoid, Potential, SmoothSigmoid, Tanh
 
@@ -127,8 +127,8 @@ def measure(state, origin):
 def displaced(state: np.ndarray, origin: np.ndarray, workers: Workers) -> tuple[float, float]:
     """Return max|state - origin| and max|state| of a layer's states, (batch, size)."""
     parts = blocks(len(state), max(1, NEURONS // state.shape[1]))
-    found = np.array(workers.run(lambda a, b: measure(state[a:b], origin[a:b]), parts))
-    return float(found[:, 0].max()), float(found[:, 1].max())
+    moved, values = zip(*workers.run(lambda a, b: measure(state[a:b], origin[a:b]), parts), strict=True)
+    return largest(moved), largest(values)
 
 
 class ExactNeurons(Part):
@@ -196,7 +196,7 @@ class ExactNeurons(Part):
         def task(a: int, b: int) -> float:
             return respond(product[a:b], feedback[a:b], state[a:b], goal[a:b], *settings)
 
-        return float(np.max(self.workers.run(task, blocks(len(state), max(1, NEURONS // self.layer.size)))))
+        return largest(self.workers.run(task, blocks(len(state), max(1, NEURONS // self.layer.size))))
 
     def performed(self) -> Tally:
         """Return the responses."""

@@ -50,6 +50,8 @@ class ExactSubstrate(Timeless):
     in_place = True
     redraws = False
     shifts = False
+    turns = False
+    """Whether parts ask for the number or the nudge of a phase."""
     level = 0.0
     holds_input = True
     time_constant = 1.0
@@ -60,7 +62,9 @@ class ExactSubstrate(Timeless):
     def __init__(self, setting: Setting) -> None:
         self.setting, self.optimiser = setting, setting.optimiser
 
-    def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs) -> Array:
+    def array(
+        self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs, sends_back: bool = True
+    ) -> Array:
         """Return an ideal array."""
         setting = self.setting
         return ideal(weight, bias, setting.optimiser, setting.workers, setting.dtype, name, setting.tally())
@@ -83,7 +87,7 @@ class ExactSubstrate(Timeless):
 
     def turn(self, number: Number, nudge: float) -> AbstractContextManager[None]:
         """Be inside in the phase of that number and nudge, as all parts see it."""
-        return self.setting.phase.turn(number, nudge) if self.shifts else nullcontext()
+        return self.setting.phase.turn(number, nudge) if self.turns else nullcontext()
 
     def read_out(self, synapse: str, end: str, signal: Signal, view: View) -> Signal:
         """Return the signal."""

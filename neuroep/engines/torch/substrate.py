@@ -59,7 +59,9 @@ class TorchSubstrate(Timeless):
         self.real = {"float32": torch.float32, "float64": torch.float64}[dtype]
         self.check_every = 1 if device.type == "cpu" else LOOKS_ON_GPU
 
-    def array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs) -> Array:
+    def array(
+        self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs, sends_back: bool = True
+    ) -> Array:
         """Return an array with its own copy of the weights."""
         return TorchArray(self._own(weight), None if bias is None else self._own(bias), self.optimiser)
 

@@ -54,15 +54,12 @@ def signals_of(way: str, samples: int = 120) -> np.ndarray:
 @pytest.mark.parametrize("digits", DIGITS)
 @pytest.mark.parametrize("way", ["forward", "transposed"])
 def test_digits_of_a_code_share_the_noise_of_their_devices(
-    request: pytest.FixtureRequest, way: str, digits: str, device: Any, layout: str
+    way: str, digits: str, device: Any, layout: str
 ) -> None:
     """Two reads of a sample differ by as much as where the code is sent whole, the white part of each digit apart.
 
     Against reads drawn device by device, 15 % of a variance (16 lines of 360 samples, and the classes' own 3 %).
     """
-    if (way, digits, layout) == ("transposed", "complement", "analog"):
-        reason = "noise of reference lines that transposed digits drive is not that of the whole code: 54 % too large"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     found = []
     for exact in (False, True):
         where = {"exact_noise": exact, **LAYOUTS[layout]}
@@ -131,7 +128,6 @@ def test_digits_go_on_with_the_same_bits(layout: str) -> None:
     assert found[0] == found[1]
 
 
-@pytest.mark.xfail(strict=True, reason="drift is refused without device.age, though a clock ages devices")
 @pytest.mark.parametrize("law", ["drift", "relaxation"])
 def test_devices_age_by_a_clock_where_a_chip_says_no_age(law: str) -> None:
     """Drift against g (1 + t/t0)^-nu after a second of updates, without an age ahead; relaxation moves reads too."""

@@ -163,6 +163,7 @@ CHANGES = {
     ),
     "crossbar.weight_range": (TILED | {"weight_range": 1.0}, {}),
     "crossbar.weight_headroom": (TILED | {"weight_headroom": 3.0}, {"device": {"levels": 8}}),
+    "crossbar.weight_clip": (TILED | {"weight_clip": 1.0}, {}),
     "crossbar.exact_noise": (TILED | {"exact_noise": True}, {"device": {"read_noise": 0.5}}),
     "device.g_min": ({"g_min": 5.0, "mismatch": 0.1}, {"device": {"mismatch": 0.1}}),
     "device.g_max": ({"g_max": 50.0, "read_noise": 0.5}, {"device": {"read_noise": 0.5}}),
@@ -431,6 +432,24 @@ def test_weights_beyond_the_range_are_cut():
     assert bar.weight_range == pytest.approx(2 * np.abs(weight).max())
     np.testing.assert_allclose(bar.weights(), np.clip(3 * weight, -bar.weight_range, bar.weight_range), atol=1e-4)
     assert make(0 * weight, device={"levels": 4}).weight_range == 1.0
+
+
+@pytest.mark.parametrize("clip", [0.5, 1.0, 1.5, 3.0])
+def test_a_range_that_goes_by_the_root_mean_square_cuts_the_tail_alone(clip):
+    """By the definition, entry for entry; never wider than the largest weight, and anew where it follows."""
+    weight = data()[0]
+    weight[0, 0] = 4 * np.abs(weight).max()
+    for size in (1.0, 3.0):
+        rms = sum(float(w) ** 2 for w in (size * weight).ravel()) / weight.size
+        full = min(clip * rms**0.5, float(np.abs(size * weight).max()))
+        bar = make(size * weight, crossbar={"weight_clip": clip})
+        assert bar.weight_range == pytest.approx(full, rel=1e-6)
+        np.testing.assert_allclose(bar.weights(), np.clip(size * weight, -full, full), rtol=1e-5)
+    fixed, follows = (make(weight, crossbar={"weight_clip": clip, "follow_weights": on}) for on in (False, True))
+    for bar in (fixed, follows):
+        bar.program(2 * weight)
+    assert follows.weight_range == pytest.approx(2 * fixed.weight_range, rel=1e-6)
+    assert make(0 * weight, crossbar={"weight_clip": clip}).weight_range == 1.0
 
 
 def test_wires_keep_their_attenuation_between_two_solutions():

@@ -138,9 +138,33 @@ def test_slots_firings_and_selected_devices_of_trains(trains):
     assert made == {"slot": 8, "firing": fired, "half": selected, "pulse": pulses}
 
 
-def test_mixed_precision_pulses_take_the_slots_of_the_slowest_device_of_each_row():
+def test_mixed_precision_pulses_take_the_slots_of_the_slowest_device_of_each_input():
     tally = Tally()
     devices = PulsedDevices(Pulse(dw_min=0.01), (3, 2), 0, "a", tally=tally)
     up, down = np.array([[2, 1], [0, 0], [0, 5]]), np.array([[0, 0], [4, 0], [1, 0]])
     devices.apply(np.zeros((3, 2), np.float32), up, down, 1)
-    assert tally.number("slot") == sum(row.max() for row in up) + sum(row.max() for row in down) == 12
+    assert tally.number("slot") == devices.slots == sum(row.max() for row in (*up.T, *down.T)) == 11
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_tiles_are_pulsed_side_by_side(whole):
+    """The tile of the most slots decides; a line selects what is on it in its tile, an output's where it needs one."""
+    tally, rng = Tally(CurrentPhase()), np.random.default_rng(4)
+    devices = PulsedDevices(Pulse(dw_min=0.01), (5, 4), 0, "a", tally=tally)
+    up, down = rng.integers(0, 4, (5, 4)), rng.integers(0, 4, (5, 4))
+    counts = (up, down) if whole else (up + 0.5, down + 0.5)
+    tiles = ((0, 3), (3, 5)), ((0, 2), (2, 4))
+    with tally.now.metering():
+        devices.apply(np.zeros((5, 4), np.float32), *counts, 1, tiles)
+    slots, selected, fired = [], 0.0, 0.0
+    for i, j in tiles[0]:
+        for a, b in tiles[1]:
+            own, pulses = 0.0, 0.0
+            for count in counts:
+                for line in range(a, b):
+                    own += max(count[out, line] for out in range(i, j))
+                    pulses += sum(count[out, line] for out in range(i, j))
+            slots.append(own)
+            selected, fired = selected + own * (j - i) + pulses * (b - a), fired + own + pulses
+    assert tally.number("slot") == devices.slots == round(max(slots))
+    assert tally.number("half") == round(selected) and tally.number("firing") == round(fired)

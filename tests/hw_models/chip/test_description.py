@@ -67,6 +67,7 @@ IN_VAIN = [
     {"device": {"pulse": {"a_up": 0.1}}},
     {"device": {"pulse": {"gamma_up_spread": 0.1}}},
     {"crossbar": {"weight_range": 1.0, "weight_headroom": 2.0}},
+    {"crossbar": {"weight_range": 1.0, "weight_clip": 2.0}},
     {"update": {"trains": "stochastic"}},
     {"update": {"granule": 0.1}},
     {"update": {"scheme": "pulsed", "reprogram_every": 2}},
@@ -117,8 +118,10 @@ def test_presets_set_nothing_in_vain(name):
     assert presets.load(name).kept is None
 
 
+TIMELESS = {"device": {"age": 0.0}, "timing": {"integration": 0.0, "digital": 0.0, "row": 0.0}}
+"""The preset pcm without an age ahead and without a clock, so that no device is read later than it is written."""
 SILENCING = [
-    ("pcm", {"device": {"age": 0.0}}, {"device.drift_mean", "device.drift_spread", "device.drift_compensation"}),
+    ("pcm", TIMELESS, {"device.drift_mean", "device.drift_spread", "device.drift_compensation"}),
     ("ecram", {"update": {"scheme": "digital"}}, {"device.pulse.response", "device.pulse.dw_min"}),
     ("hermes", {"device": {"read_noise": 0.0}}, {"device.read_noise_law", "device.read_noise_log"}),
     ("hermes", {"device": {"read_noise_law": "additive"}}, {"device.read_noise_log", "device.read_time"}),
@@ -152,13 +155,23 @@ def test_what_a_layer_sets_in_vain_itself_is_refused():
 
 
 def test_a_companion_that_is_given_again_is_given_in_vain():
-    chip = files.laid_over(files.load("pcm").to_dict(), {"device": {"age": 0.0}})
+    chip = files.laid_over(files.load("pcm").to_dict(), TIMELESS)
     with pytest.raises(ChipError, match="drift_compensation = True: it acts only with"):
         Chip.parse(files.laid_over(chip, {"device": {"drift_compensation": True}}))
 
 
+def test_drift_needs_an_age_or_a_clock():
+    """On a chip with a clock devices drift while they learn, whatever age is looked ahead to."""
+    drift = {"drift_mean": [0.0, 0.05, 0.05, 0.05], "drift_start": 2.0, "drift_compensation": True}
+    with pytest.raises(ChipError, match=r"drift_mean.*acts only with device.age above 0, or where time passes"):
+        Chip.parse({"device": drift})
+    for more in ({"device": drift | {"age": 1.0}}, {"device": drift, "timing": {"hold": 1e-3}}):
+        assert Chip.parse(more).kept is None
+    assert Chip.parse(files.laid_over(files.load("pcm").to_dict(), {"device": {"age": 0.0}})).kept is None
+
+
 def test_a_page_says_what_is_kept():
-    text = pages.page(Chip.parse(files.laid_over(files.load("pcm").to_dict(), {"device": {"age": 0.0}})))
+    text = pages.page(Chip.parse(files.laid_over(files.load("pcm").to_dict(), TIMELESS)))
     assert "kept, without effect here: device.drift_compensation" in text
     assert "  device.drift_mean " not in text
 

@@ -39,10 +39,10 @@ COUNTED = {
 def chip(rows: int | None, columns: int | None, **tables: dict[str, object]) -> Chip:
     bar = {name: size for name, size in (("rows", rows), ("columns", columns)) if size}
     given = {
-        "device": {"g_min": LOW, "g_max": HIGH}, "timing": {"integration": TIME}, "dac": {"range": FULL},
-        "cost": {"read_voltage": VOLT}, **tables,
+        "timing": {"integration": TIME}, "dac": {"range": FULL}, "cost": {"exp_energy": 1.0}, **tables,
     }  # fmt: skip
-    return Chip.parse({**given, "crossbar": {**bar, **tables.get("crossbar", {})}})
+    device = {"read_voltage": VOLT, **tables.get("device", {"g_min": LOW, "g_max": HIGH})}
+    return Chip.parse({**given, "device": device, "crossbar": {**bar, **tables.get("crossbar", {})}})
 
 
 def read(made: Chip, way: str, signals: np.ndarray | None = None, times: int = 1) -> tuple[Bill, Tally]:
@@ -84,10 +84,10 @@ def tiles(whole: int, size: int | None) -> list[range]:
 
 @pytest.mark.parametrize("tiling", TILINGS)
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(("coding", "power"), [("amplitude", 2), ("width", 1)])
+@pytest.mark.parametrize(("coding", "power"), [("amplitude", 2), ("pulse_width", 1)])
 def test_cells_of_pairs(tiling, way, coding, power):
     """V^2 t |x|^k (G+ + G-) of every device and sample; how the matrix is cut into tiles changes nothing."""
-    made = chip(*tiling, cost={"read_voltage": VOLT, "coding": coding})
+    made = chip(*tiling, dac={"range": FULL, "encoding": coding})
     joule = 0.0
     for sample in SIGNALS[way]:
         for out, into in every(range(SHAPE[0]), range(SHAPE[1])):
@@ -101,9 +101,9 @@ def test_cells_of_pairs(tiling, way, coding, power):
 
 @pytest.mark.parametrize("tiling", TILINGS)
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(("coding", "power"), [("amplitude", 2), ("width", 1)])
+@pytest.mark.parametrize(("coding", "power"), [("amplitude", 2), ("pulse_width", 1)])
 def test_cells_of_an_offset_with_a_digital_reference(tiling, way, coding, power):
-    made = chip(*tiling, crossbar={"mapping": "offset"}, cost={"read_voltage": VOLT, "coding": coding})
+    made = chip(*tiling, crossbar={"mapping": "offset"}, dac={"range": FULL, "encoding": coding})
     joule = 0.0
     for sample in SIGNALS[way]:
         for out, into in every(range(SHAPE[0]), range(SHAPE[1])):
@@ -115,12 +115,12 @@ def test_cells_of_an_offset_with_a_digital_reference(tiling, way, coding, power)
 @pytest.mark.parametrize("tiling", TILINGS)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("lines", [None, 1, 2])
-@pytest.mark.parametrize(("coding", "power"), [("amplitude", 2), ("width", 1)])
+@pytest.mark.parametrize(("coding", "power"), [("amplitude", 2), ("pulse_width", 1)])
 def test_cells_of_an_offset_with_reference_lines(tiling, way, lines, coding, power):
     """Each reference device stands at the middle; transposed the lines of a tile share minus the sum of its drives."""
     rows, columns = tiling
     bar = {"mapping": "offset", "reference": "analog"} | ({"reference_lines": lines} if lines else {})
-    made = chip(rows, columns, crossbar=bar, cost={"read_voltage": VOLT, "coding": coding})
+    made = chip(rows, columns, crossbar=bar, dac={"range": FULL, "encoding": coding})
     joule = 0.0
     for sample in SIGNALS[way]:
         for outs, ins in every(tiles(SHAPE[0], columns), tiles(SHAPE[1], rows)):
@@ -184,11 +184,12 @@ def test_a_read_of_increments_and_of_repeats_draws_every_time(way):
 def test_energy_scales_as_physics_says(way):
     """V^2, t, and x^2 or |x|: twice the voltage four times, twice the time twice, half the signal a quarter or half."""
     one = read(chip(3, 2), way)[0].energy
-    assert read(chip(3, 2, cost={"read_voltage": 2 * VOLT}), way)[0].energy == near(4 * one)
+    high = {"g_min": LOW, "g_max": HIGH, "read_voltage": 2 * VOLT}
+    assert read(chip(3, 2, device=high), way)[0].energy == near(4 * one)
     assert read(chip(3, 2, timing={"integration": 2 * TIME}), way)[0].energy == near(2 * one)
     small = 0.5 * np.clip(SIGNALS[way], -FULL, FULL)
     assert read(chip(3, 2), way, small)[0].energy == near(one / 4, rel=1e-6)
-    width = chip(3, 2, cost={"read_voltage": VOLT, "coding": "width"})
+    width = chip(3, 2, dac={"range": FULL, "encoding": "pulse_width"})
     assert read(width, way, small)[0].energy == near(read(width, way)[0].energy / 2, rel=1e-6)
     assert read(chip(3, 2), way, 0 * small)[0].energy == 0
     assert read(chip(3, 2), way, -small)[0].energy == near(one / 4, rel=1e-6)
@@ -257,7 +258,7 @@ def test_what_is_counted_of_a_read_by_its_lines(tiling, way, mapping, digit):
 @pytest.mark.parametrize("coding", ["serial", "pulses"])
 def test_cells_of_bits_that_are_sent_one_behind_the_other(way, bits, sign, coding):
     """The integration of a product is shared by its bits, evenly, or by their pulses; a line is on for its ones."""
-    made = chip(3, 2, dac={"bits": bits, "range": FULL, "sign": sign}, cost={"read_voltage": VOLT, "coding": coding})
+    made = chip(3, 2, dac={"bits": bits, "range": FULL, "sign": sign, "encoding": coding})
     sent, joule = bits - (sign == "signed"), 0.0
     slots = [1] * sent if coding == "serial" else [2**place for place in range(sent)]
     signals = np.abs(SIGNALS[way]) if sign == "unsigned" else SIGNALS[way]
@@ -270,9 +271,38 @@ def test_cells_of_bits_that_are_sent_one_behind_the_other(way, bits, sign, codin
     assert read(made, way, signals)[0].by_formula()["cells"] == near(joule)
 
 
-@pytest.mark.parametrize("coding", ["amplitude", "width", "serial", "pulses"])
+@pytest.mark.parametrize("coding", ["amplitude", "pulse_width", "serial", "pulses"])
 def test_no_coding_draws_more_than_all_lines_on_all_the_time(coding):
-    made = chip(3, 2, dac={"bits": 8, "range": FULL}, cost={"read_voltage": VOLT, "coding": coding})
+    made = chip(3, 2, dac={"bits": 8, "range": FULL, "encoding": coding})
     most = sum(VOLT**2 * TIME * sum(pair(float(weight))) for weight in WEIGHTS.ravel())
     assert read(made, "forward", np.full((1, SHAPE[1]), FULL, np.float32))[0].energy == near(most)
     assert read(made, "forward", np.full((1, SHAPE[1]), -FULL / 3, np.float32))[0].energy < most
+
+
+@pytest.mark.parametrize("digit_sign", ["magnitude", "twos_complement"])
+def test_codes_say_whether_their_sign_is_sent(digit_sign):
+    """Calibrated on states that are never negative all 8 bits are sent, else 7, or 8 of a two's complement."""
+    dac = {"bits": 8, "sign": "auto", "encoding": "serial", "digit_sign": digit_sign}
+    made, joules = chip(3, 2, dac=dac, cost={"cell_energy": 2.0}), {}
+    for sign, signals in (("signed", SIGNALS["forward"]), ("unsigned", np.abs(SIGNALS["forward"]))):
+        bar = Crossbar(made, SHAPE, seed=5, name="a", tally=Tally(CurrentPhase()))
+        bar.program(WEIGHTS)
+        bar.observe()
+        bar.forward(signals)
+        bar.freeze()
+        bar.tally.clear()
+        bar.forward(signals)
+        joules[sign] = price(bar.performed(), made).energy
+    devices = 4 * SHAPE[0] * SHAPE[1] * 2
+    assert joules["unsigned"] == near(devices * 8 * 2e-15)
+    assert joules["signed"] == near(devices * (7 if digit_sign == "magnitude" else 8) * 2e-15)
+
+
+def test_ones_of_a_twos_complement():
+    """-1 of 4 bits is 1111, +1 0001: all slots of a line are on, or one of four."""
+    dac = {"bits": 4, "range": FULL, "encoding": "serial", "digit_sign": "twos_complement"}
+    made = chip(3, 2, dac=dac)
+    for level, ones in ((-1, 4), (1, 1), (-4, 2), (7, 3), (-7, 2), (0, 0)):
+        signals = np.full((1, SHAPE[1]), FULL * level / 7, np.float32)
+        joule = sum(VOLT**2 * TIME * ones / 4 * sum(pair(float(weight))) for weight in WEIGHTS.ravel())
+        assert read(made, "forward", signals)[0].by_formula()["cells"] == near(joule), level

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import get_args
 
 import pytest
 
 from hw_models import components, presets
-from hw_models.chip import Chip
+from hw_models.chip import DAC, Chip
 from hw_models.chip.cost import Cost
 from hw_models.chip.description import PRICES
 from hw_models.chip.fields import said_of
@@ -22,16 +23,14 @@ from hw_models.tally import Tally
 near = partial(pytest.approx, rel=1e-6, abs=0)
 """Within a millionth: joules are below the absolute tolerance that pytest would allow beside it."""
 
-PULSES = {"coding": "pulses", "adc_step_energy": 1.0, "line_capacitance": 1.0, "line_voltage": 1.0, "dac_energy": 1.0}
+PULSES = {"adc_step_energy": 1.0, "line_capacitance": 1.0, "line_voltage": 1.0, "dac_energy": 1.0}
 EVENTS = {"synapse_energy": 1.0, "spike_energy": 1.0, "hop_energy": 1.0, "hops": 2.0, "neuron_energy": 2.0}
 VOLTS = {"write_voltage": 2.0, "write_time": 1e-6}
 AREA = {"node": 32.0, "cell_area": 4.0, "adc_area": 1e3}
 # Field: (constants beside it, what it is changed to).
 FIELDS: dict[str, tuple[dict[str, object], object]] = {
     "components": ({}, ["shafiee_2016_adc"]),
-    "coding": ({"dac_energy": 1.0}, "serial"),
     "phase_bits": (PULSES, 3),
-    "read_voltage": ({}, 0.3),
     "cell_energy": ({}, 2.0),
     "line_capacitance": ({"line_voltage": 1.0}, 50.0),
     "line_cell_capacitance": ({"line_voltage": 1.0, "line_capacitance": 1.0}, 2.0),
@@ -81,9 +80,10 @@ FIELDS: dict[str, tuple[dict[str, object], object]] = {
 }
 
 
-def chip(constants: dict[str, object], **more: object) -> Chip:
+def chip(constants: dict[str, object], encoding: str = "amplitude", **more: object) -> Chip:
     converter = {"bits": 8, "range": 1.0}
-    tables = {"dac": converter, "adc": converter, "crossbar": {"rows": 4, "columns": 3}, **more}
+    tables = {"dac": {**converter, "encoding": encoding}, "adc": converter, "crossbar": {"rows": 4, "columns": 3}}
+    tables |= more
     return Chip.parse({**tables, "cost": constants})
 
 
@@ -118,7 +118,40 @@ def outcome(made: Chip) -> object:
 @pytest.mark.parametrize("name", FIELDS)
 def test_a_constant_acts_on_the_bill(name):
     beside, value = FIELDS[name]
-    assert outcome(chip(beside)) != outcome(chip(beside | {name: value}))
+    encoding = "pulses" if beside is PULSES else "amplitude"
+    assert outcome(chip(beside, encoding)) != outcome(chip(beside | {name: value}, encoding))
+
+
+@pytest.mark.parametrize("encoding", ["serial", "pulses"])
+def test_how_inputs_are_encoded_acts_on_the_bill(encoding):
+    assert outcome(chip({"dac_energy": 1.0})) != outcome(chip({"dac_energy": 1.0}, encoding))
+
+
+def test_the_voltage_of_reads_acts_on_the_bill():
+    """The square of it is what cells take; the width of a pulse carries |x|, its height x."""
+    found = []
+    for volts in (0.2, 0.4):
+        for encoding in ("amplitude", "pulse_width"):
+            device, timed = {"read_voltage": volts}, {"integration": 1e-7}
+            made = chip({"mac_energy": 1.0}, encoding, device=device, timing=timed)
+            found.append(price(everything(), made).by_formula()["cells"])
+    assert found[2] == near(4 * found[0]) and found[3] == near(4 * found[1])
+
+
+def test_a_component_of_one_encoding_asks_for_it():
+    with pytest.raises(ChipError, match=r"'wan_2022_core' has the constants of another .*set dac.encoding = 'pulses'"):
+        _ = Constants(chip({"components": ["wan_2022_core"]})).components
+    assert Constants(chip({"components": ["wan_2022_core"]}, "pulses")).components
+
+
+def test_fields_that_act_on_a_bill_alone_are_known_as_such():
+    """Voltage and encoding of reads act on nothing else, but where devices bend or are warm."""
+    both = {"device.read_voltage", "dac.encoding"}
+    volts = {"read_voltage": 0.2}
+    cold = chip({"mac_energy": 1.0}, device=volts, timing={"integration": 1e-7})
+    assert cold.prices == PRICES | both
+    assert cold.model_copy(update={"temperature": 300.0}).prices == PRICES | {"dac.encoding"}
+    assert chip({"mac_energy": 1.0}, device={**volts, "iv": "sinh", "iv_voltage": 0.2}).prices == PRICES
 
 
 def test_every_constant_is_listed():
@@ -129,8 +162,9 @@ def test_every_constant_is_listed():
 
 @pytest.mark.parametrize("name", ["phase_bits", "integration_step", "phase_step"])
 def test_what_belongs_to_pulses_is_refused_without_them(name):
-    with pytest.raises(ChipError, match=f"{name} = .*: it acts only with coding pulses"):
-        chip({name: 3 if name == "phase_bits" else 1e-7})
+    for encoding in ("amplitude", "pulse_width", *(() if name == "integration_step" else ("serial",))):
+        with pytest.raises(ChipError, match=f"cost.{name} = .*: it acts only with dac.encoding pulses"):
+            chip({name: 3 if name == "phase_bits" else 1e-7}, encoding)
 
 
 def test_the_chip_stands_before_its_components_and_units_are_those_of_the_fields():
@@ -176,8 +210,8 @@ def test_a_component_says_node_kind_source_and_constants_there_are(name):
     assert found.kind in components.KINDS and found.source and found.about and found.constants
     assert not found.constants.keys() - Cost.model_fields.keys()
     assert found.node is None or 5 <= found.node <= 250
-    values = {key: value for key, value in found.constants.items() if key != "components"}
-    assert Cost.model_validate({"coding": "pulses", **values} if "phase_bits" in values else values)
+    assert Cost.model_validate(found.constants)
+    assert found.encoding in ("", *get_args(DAC.model_fields["encoding"].annotation))
     assert name in components.listing()
     with pytest.raises(ChipError, match="unknown component"):
         components.load(f"{name}x")

@@ -17,9 +17,9 @@ near = partial(pytest.approx, rel=1e-6, abs=0)
 """Within a millionth: joules are below the absolute tolerance that pytest would allow beside it."""
 
 
-def chip(cost: dict[str, object], bits: int = 8, **more: object) -> Chip:
+def chip(cost: dict[str, object], bits: int = 8, encoding: str = "amplitude", **more: object) -> Chip:
     converter = {"bits": bits, "range": 1.0}
-    return Chip.parse({"dac": converter, "adc": converter, **more, "cost": cost})
+    return Chip.parse({"dac": converter | {"encoding": encoding}, "adc": converter, **more, "cost": cost})
 
 
 def bill(operation: str, count: int, made: Chip, bits: int | None = None, **more: object) -> Bill:
@@ -35,11 +35,12 @@ def test_every_formula_says_what_it_is():
 
 
 @pytest.mark.parametrize(("coding", "operation"), [
-    ("amplitude", "square"), ("width", "charge"), ("pulses", "charge"), ("serial", "bits"),
+    ("amplitude", "square"), ("pulse_width", "charge"), ("pulses", "charge"), ("serial", "bits"),
 ])  # fmt: skip
 def test_cells_by_voltage_take_v_squared_t_sum_w_g(coding, operation):
     """3 uS through which 1 was driven at .2 V for 100 ns, all bits or pulses in; the other sum counts nothing."""
-    made = chip({"read_voltage": 0.2, "coding": coding}, timing={"integration": 1e-7})
+    volts = {"device": {"read_voltage": 0.2}, "timing": {"integration": 1e-7}}
+    made = chip({"exp_energy": 1.0}, encoding=coding, **volts)
     found = bill(f"{operation} forward", 3_000_000, made)
     assert found.energy == near(0.2**2 * 1e-7 * 3e-6)
     other = "charge" if operation == "square" else "square"
@@ -47,18 +48,18 @@ def test_cells_by_voltage_take_v_squared_t_sum_w_g(coding, operation):
 
 
 def test_cells_without_constants_are_left_out_by_name():
-    for cost in ({"read_voltage": 0.2}, {"dac_energy": 1.0}):
-        found = bill("read forward", 10, chip(cost))
+    for tables in ({"timing": {"integration": 1e-7}}, {}):
+        found = bill("read forward", 10, chip({"dac_energy": 1.0}, **tables))
         assert found.energy == 0 and "currents through the devices" in found.leaves_out
 
 
 def test_conversions_by_bits_and_coding():
     assert bill("dac forward", 10, chip({"dac_energy": 2.0}), 8).energy == near(20e-12)
-    serial = chip({"dac_energy": {"1": 2.0}, "coding": "serial"})
+    serial = chip({"dac_energy": {"1": 2.0}}, encoding="serial")
     assert bill("dac forward", 10, serial, 8).energy == near(140e-12)
     assert bill("adc forward", 10, chip({"adc_energy": {"8": 2.0}}), 8).energy == near(20e-12)
-    assert bill("adc forward", 10, chip({"adc_energy": 2.0, "coding": "serial"}), 8).energy == near(140e-12)
-    assert bill("conversion", 10, chip({"adc_energy": 2.0, "coding": "serial"}), 8).energy == near(20e-12)
+    assert bill("adc forward", 10, chip({"adc_energy": 2.0}, encoding="serial"), 8).energy == near(140e-12)
+    assert bill("conversion", 10, chip({"adc_energy": 2.0}, encoding="serial"), 8).energy == near(20e-12)
     found = bill("adc forward", 10, chip({"adc_energy": {"8": 2.0}}), 9)
     assert found.energy == 0 and "ADC conversions of 9 bits" in found.leaves_out
     assert "ADC conversions without a resolution" in bill("adc forward", 10, chip({"dac_energy": 2.0})).leaves_out
@@ -121,11 +122,22 @@ def test_writing_anew_takes_iterations_of_a_pulse_and_a_read():
 
 def test_how_inputs_are_sent():
     """Bits without the sign; two phases beyond the most bits of one, of which the second converts less."""
-    pulses = {"coding": "pulses", "phase_bits": 3, "dac_energy": 1.0}
-    assert sending(Constants(chip(pulses)), 3, 5) == (2, 3, 1, 5, 1, 1)
-    assert sending(Constants(chip(pulses)), 8, 10) == (7, 15 + 7, 1, 10 + 6, 2, 1)
-    assert sending(Constants(chip({"coding": "pulses", "dac_energy": 1.0})), 8, 10) == (7, 127, 1, 10, 1, 1)
-    assert sending(Constants(chip({"coding": "serial", "dac_energy": 1.0})), 8, 10) == (7, 7, 7, 70, 1, 1)
-    assert sending(Constants(chip({"dac_energy": 1.0})), 8, 10) == (1, 1, 1, 10, 1, 8)
-    unsigned = chip(pulses, dac={"bits": 2, "range": 1.0, "sign": "unsigned"})
-    assert sending(Constants(unsigned), 2, 4).passes == 2
+    pulses = Constants(chip({"phase_bits": 3, "dac_energy": 1.0}, encoding="pulses"))
+    assert sending(pulses, 2, 5) == (2, 3, 1, 5, 1)
+    assert sending(pulses, 7, 10) == (7, 15 + 7, 1, 10 + 6, 2)
+    assert sending(Constants(chip({"dac_energy": 1.0}, encoding="pulses")), 7, 10) == (7, 127, 1, 10, 1)
+    assert sending(Constants(chip({"dac_energy": 1.0}, encoding="serial")), 7, 10) == (7, 7, 7, 70, 1)
+    assert sending(Constants(chip({"dac_energy": 1.0})), 7, 10) == (1, 1, 1, 10, 1)
+
+
+@pytest.mark.parametrize(("dac", "said", "unsaid"), [
+    ({"sign": "signed"}, 7, 7), ({"sign": "unsigned"}, 8, 8), ({"sign": "auto", "range": None}, 8, 7),
+    ({"sign": "signed", "digit_sign": "twos_complement"}, 8, 8),
+])  # fmt: skip
+def test_bits_that_are_sent_are_those_that_the_tally_says(dac, said, unsaid):
+    """A row knows the sign of its codes; without one, codes whose sign is calibrated are taken to have one."""
+    made = Chip.parse({"dac": {"bits": 8, "range": 1.0, "encoding": "serial", **dac}, "cost": {"dac_energy": 2.0}})
+    tally = Tally()
+    tally.add("a", "dac forward", 10, (6, 8), 8, sent=said)
+    assert price(tally, made).energy == near(10 * said * 2e-12)
+    assert bill("dac forward", 10, made, 8).energy == near(10 * unsaid * 2e-12)

@@ -35,8 +35,8 @@ def test_durations_of_components_stand_in_where_the_chip_says_none():
     made = constants(cost={"product_time": 1e-7})
     assert product(made, (6, 8), "forward") == near(1e-7)
     assert timing(constants(cost={"product_time": 1e-7}, timing=TIMES)).integration == near(10e-9)
-    pulses = {"coding": "pulses", "integration_step": 1e-7, "adc_step": 2e-7, "phase_step": 3e-7}
-    converters = {"dac": {"bits": 4, "range": 1.0}, "adc": {"bits": 6, "range": 1.0}}
+    pulses = {"integration_step": 1e-7, "adc_step": 2e-7, "phase_step": 3e-7}
+    converters = {"dac": {"bits": 4, "range": 1.0, "encoding": "pulses"}, "adc": {"bits": 6, "range": 1.0}}
     assert product(constants(cost=pulses, **converters), (6, 8), "forward") == near((7 + 2 * 6 + 3) * 1e-7)
 
 

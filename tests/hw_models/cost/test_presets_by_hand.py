@@ -43,29 +43,26 @@ def test_isaac_sends_eight_bits_in_eight_cycles():
     assert made.timing.integration == near(8 * 100e-9)
 
 
-@pytest.mark.xfail(strict=True, reason="timing.integration of the preset has a step for each bit, not for each pulse")
 def test_rram_takes_the_time_of_the_papers_pulses():
     """Two phases of 15 and 7 steps of .27 us, 8 and 4 steps of .30 us, .30 us each, as the component is validated."""
     made = presets.load("wan_2022_reram")
     component = Chip.parse({
-        "crossbar": {"rows": 128, "columns": 256}, "dac": {"bits": 8, "range": 1.0}, "adc": {"bits": 8, "range": 1.0},
-        "cost": {"components": ["wan_2022_core"]},
+        "crossbar": {"rows": 128, "columns": 256}, "adc": {"bits": 8, "range": 1.0},
+        "dac": {"bits": 8, "range": 1.0, "encoding": "pulses"}, "cost": {"components": ["wan_2022_core"]},
     })  # fmt: skip
     want = latency.product(Constants(component), (256, 128), "forward")
     assert want == near((15 + 7) * 0.27e-6 + (8 + 4) * 0.30e-6 + 2 * 0.30e-6)
     assert latency.product(Constants(made), (256, 128), "forward") == near(want, rel=0.1)
 
 
-@pytest.mark.xfail(strict=True, reason="timing.row of the preset has 256 cells, a row of pairs has 512")
 def test_rram_writes_a_core_cell_by_cell():
     """65,536 cells of 8.5 us, one behind the other."""
     made = presets.load("wan_2022_reram")
     assert (made.crossbar.rows or 0) * made.timing.row == near(256 * 256 * 8.5e-6)
 
 
-@pytest.mark.xfail(strict=True, reason="of codes whose sign is calibrated a bill counts the sign among the bits sent")
 def test_rram_sends_no_sign():
-    """The preset's own seconds are those of 7 bits of an 8-bit input; so must be its joules."""
+    """The preset's own seconds are those of 7 bits of an 8-bit input; so are its joules."""
     made, tally = presets.load("wan_2022_reram"), Tally()
     tally.add("a", "read forward", 1, (1, 1))
     assert price(tally, made).by_formula()["cells"] == near(7 * 3.85e-15)

@@ -101,9 +101,10 @@ def test_an_adc_of_a_component_takes_a_step_for_every_bit_and_line():
 @pytest.mark.parametrize("sign", ["signed", "unsigned"])
 def test_pulses_are_sent_bit_by_bit(bits, most, sign):
     """Bits of the magnitude in one or two phases, bit p for 2^p steps; what is left to convert gets shorter."""
-    cost = {"coding": "pulses", "dac_energy": 1.0} | ({"phase_bits": most} if most else {})
-    made = constants(cost=cost, dac={"bits": bits, "range": 1.0, "sign": sign})
+    cost = {"dac_energy": 1.0} | ({"phase_bits": most} if most else {})
+    made = constants(cost=cost, dac={"bits": bits, "range": 1.0, "sign": sign, "encoding": "pulses"})
     sent = bits - (sign == "signed")
+    assert made.chip.dac.sent(sign == "unsigned") == sent
     halves = [sent] if most is None or sent <= most else [sent - sent // 2, sent // 2]
     steps = before = converted = 0
     for half in halves:
@@ -111,7 +112,7 @@ def test_pulses_are_sent_bit_by_bit(bits, most, sign):
             steps += 2**place
         converted += max(10 - before, 0)
         before += half
-    found = sending(made, bits, 10)
+    found = sending(made, sent, 10)
     assert (found.passes, found.integrations, found.steps, found.phases) == (sent, steps, converted, len(halves))
     assert found.conversions == 1 and sum(halves) == sent
 
@@ -120,9 +121,10 @@ def test_pulses_are_sent_bit_by_bit(bits, most, sign):
 @pytest.mark.parametrize("digit", [1, 2, 3])
 def test_digits_that_are_counted_already_are_not_sent_again(coding, digit):
     """``dac.digit_bits`` counts every digit as a read of its own: a bill sends but the bits of one."""
-    made = constants(cost={"coding": coding, "dac_energy": 1.0}, dac={"bits": 8, "range": 1.0, "digit_bits": digit})
-    for asked in (8, digit):
-        found = sending(made, asked, 6)
+    dac = {"bits": 8, "range": 1.0, "digit_bits": digit, "encoding": coding}
+    made = constants(cost={"dac_energy": 1.0}, dac=dac)
+    for unsigned in (False, True):
+        found = sending(made, made.chip.dac.sent(unsigned), 6)
         assert found.passes == digit
         assert found.integrations == (digit if coding == "serial" else 2**digit - 1)
         assert found.conversions == (digit if coding == "serial" else 1)
@@ -214,13 +216,13 @@ def test_products_in_digits_go_on_digitally_once(bits, digit, sign):
     assert found == {"free": near(now)}
 
 
-@pytest.mark.parametrize("codings", [("amplitude", 1), ("width", 1), ("serial", 7), ("pulses", 1)])
+@pytest.mark.parametrize("codings", [("amplitude", 1), ("pulse_width", 1), ("serial", 7), ("pulses", 1)])
 @pytest.mark.parametrize("bits", [4, 6, 9])
 def test_components_convert_as_inputs_are_sent(codings, bits):
     """A step for every bit of a conversion; of serial inputs a conversion for every bit that is sent."""
     coding, conversions = codings
-    cost = {"coding": coding, "adc_step": 2e-9}
-    made = constants(cost=cost, dac={"bits": 8, "range": 1.0}, adc={"bits": bits, "range": 1.0})
+    dac, adc = {"bits": 8, "range": 1.0, "encoding": coding}, {"bits": bits, "range": 1.0}
+    made = constants(cost={"adc_step": 2e-9}, dac=dac, adc=adc)
     steps = sum(1 for _, _ in every(range(conversions), range(bits)))
     assert latency.timing(made).adc == near(steps * 2e-9)
     assert latency.product(made, (6, 9), "forward") == near(steps * 2e-9)

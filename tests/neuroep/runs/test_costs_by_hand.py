@@ -27,13 +27,22 @@ CHIPS: dict[str, dict[str, object]] = {
     "inputs read again": {"crossbar.hold_input": False},
     "slices": {"crossbar.slices": 2, "crossbar.slice_bits": 2, "device.levels": 4},
     "continuous time": {"timing.tau": 1e-6},
+    "digits, slowly": {"dac.bits": 7, "dac.digit_bits": 2, "dac.sign": "signed", "timing.tau": 1e-6},
     "even cuts": {"crossbar.rows": 5, "crossbar.columns": 5, "adc.columns": 64},
     "increments": {"nudged.drive": "increments", "dac.bits": 6, "adc.bits": 8},
     "paths in turn": {
         "transposed.devices": "own", "nudged.paths": "exchanged", "nudged.drive": "increments", "dac.bits": 6,
     },
+    "paths in turn, slowly": {
+        "transposed.devices": "own", "nudged.paths": "exchanged", "nudged.drive": "increments", "timing.tau": 1e-6,
+    },
+    "increments and inputs": {"nudged.drive": "increments", "crossbar.hold_input": False},
     "mean of sweeps": {"nudged.mean_sweeps": 2},
     "digits": {"dac.bits": 7, "dac.digit_bits": 2, "dac.sign": "signed"},
+    "digits whose sign is found": {"dac.bits": 7, "dac.digit_bits": 2, "dac.sign": "auto"},
+    "digits of increments": {
+        "dac.bits": 7, "dac.digit_bits": 2, "dac.sign": "auto", "nudged.drive": "increments", "adc.bits": 8,
+    },
 }
 
 
@@ -45,17 +54,7 @@ def settled(chip: dict[str, object], order: str):
     return session, bills.between(engine.performed(), before)
 
 
-FIRST = "the first products of increments are side by side for the clock, in their groups for the tally"
-TURNS = "paths that take turns are different arrays, and stages of a tally take them to be side by side"
-OPEN = {
-    ("increments", "layerwise"): FIRST, ("paths in turn", "layerwise"): TURNS, ("paths in turn", "synchronous"): TURNS,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("kind", "order"), [
-    pytest.param(*case, marks=[pytest.mark.xfail(strict=True, reason=OPEN[case])] if case in OPEN else [])
-    for case in every(CHIPS, ("layerwise", "synchronous"))
-])  # fmt: skip
+@pytest.mark.parametrize(("kind", "order"), list(every(CHIPS, ("layerwise", "synchronous"))))
 def test_the_tally_takes_the_seconds_of_the_clock(kind, order):
     """Two counts of the same phases that share no formula but that of a product."""
     session, counted = settled(CHIPS[kind], order)
@@ -125,10 +124,10 @@ def test_updates_by_pulses_pay_for_selected_lines(scheme):
     assert found.by_formula()["pulses"] == near(want)
 
 
-@pytest.mark.parametrize("coding", ["amplitude", "width", "pulses", "serial"])
-def test_cells_of_an_update_are_metered_as_its_inputs_are_coded(coding):
+@pytest.mark.parametrize("encoding", ["amplitude", "pulse_width", "pulses", "serial"])
+def test_cells_of_an_update_are_metered_as_its_inputs_are_coded(encoding):
     """The free phase of an update reads as classifications do, through devices that draw as much."""
-    session = opened(PRICED | {"cost.coding": coding})
+    session = opened(PRICED | {"dac.encoding": encoding})
     made, judged = costs.learned(session), session.evaluate("train").cost
     assert judged.by_part()["cells"] > 0 and made.by_part()["cells"] > judged.by_part()["cells"]
     free = [item for item in made.items if item.phase == "free"]
@@ -136,16 +135,8 @@ def test_cells_of_an_update_are_metered_as_its_inputs_are_coded(coding):
     assert cells / lines == near(judged.by_part()["cells"] / judged.by_part()["DAC"], rel=0.1)
 
 
-LONGEST = "the clock gives every train its longest length, the tally the slots that it has"
-ROWS = "the clock gives every row of a tile the most pulses of all, the tally its own, and tiles one after the other"
-
-
 @pytest.mark.parametrize("tiling", [(4, 3), (16, 16)])
-@pytest.mark.parametrize("scheme", [
-    "digital",
-    pytest.param("pulsed", marks=pytest.mark.xfail(strict=True, reason=LONGEST)),
-    pytest.param("mixed_precision", marks=pytest.mark.xfail(strict=True, reason=ROWS)),
-])  # fmt: skip
+@pytest.mark.parametrize("scheme", ["digital", "pulsed", "mixed_precision"])
 def test_the_tally_takes_the_seconds_of_the_clock_for_an_update(scheme, tiling):
     """Rows written, or slots of trains, one behind the other; arrays and tiles side by side."""
     chip: dict[str, object] = {"timing.row": 1e-6, "cost.mac_energy": 1.0}
@@ -160,7 +151,6 @@ def test_the_tally_takes_the_seconds_of_the_clock_for_an_update(scheme, tiling):
     assert latency.update(counted, constants) == near(bills.elapsed(constants, counted, ("update",))["update"])
 
 
-@pytest.mark.xfail(strict=True, reason="an array of a path of its own is there and written for the clamped input, too")
 def test_arrays_that_are_written_are_read():
     """Nothing is sent back to the clamped input: its synapse needs no array for transposed products."""
     session = opened(NOISY | TIMES | {"transposed.devices": "own", "cost.dac_energy": 1.0})

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import Field
 
+from hw_models import load as load_chip
+from hw_models.chip import Chip, Readout
 from neuroep.errors import CheckpointError, ConfigError
-from neuroep.runs import checkpoints, config as configuration, directory as runs, folders
+from neuroep.runs import checkpoints, config as configuration, directory as runs, folders, version_0_1
 from neuroep.runs.checkpoints import About, Checkpoint
-from neuroep.runs.config import parse
+from neuroep.runs.config import Config, parse
+from neuroep.runs.sections import EstimatorConfig
 
 
 @pytest.fixture
@@ -191,6 +197,58 @@ def test_other_settings_must_stay(run, override, value, shown):
         run.reconfigured(changed)
     assert shown in str(caught.value)
     assert runs.load(run.path).config == run.config
+
+
+class LaterEstimator(EstimatorConfig):
+    """An estimator with a setting that no version had yet."""
+
+    sharpness: float = 2.0
+
+
+class LaterReadout(Readout):
+    """A table of a chip with one."""
+
+    hold_colour: str = "red"
+
+
+class LaterChip(Chip):
+    readout: LaterReadout = LaterReadout()
+
+
+class Later(Config):
+    """Tomorrow's settings."""
+
+    estimator: LaterEstimator = Field(default_factory=LaterEstimator)
+    chip: LaterChip | None = None
+
+
+@pytest.mark.parametrize("chip", [None, "pcm", "ideal"])
+def test_a_new_setting_leaves_the_hash_of_runs_as_it_is(monkeypatch, chip):
+    """Whoever adds one writes no list: it counts where it differs from its default."""
+    today = Config(chip=None if chip is None else load_chip(chip))
+    assert not {"estimator.sharpness", "chip.readout.hold_colour"} & today.flat().keys()
+    before = runs.config_hash(today)
+    monkeypatch.setattr(runs, "_defaults", lambda: Later(chip=LaterChip()).flat())
+
+    def tomorrow(estimator: dict[str, object], readout: dict[str, object]) -> str:
+        own = None if today.chip is None else today.chip.to_dict() | {"readout": readout}
+        found = Later(estimator=LaterEstimator(**estimator), chip=own and LaterChip.model_validate(own))
+        assert "estimator.sharpness" in found.flat()
+        return runs.config_hash(found)
+
+    assert tomorrow({}, {}) == before
+    assert tomorrow({"sharpness": 3.0}, {}) != before
+    assert (tomorrow({}, {"hold_colour": "blue"}) == before) is (chip is None)
+
+
+@pytest.mark.parametrize("name", ["plain", "pcm"])
+def test_settings_of_version_0_1_are_known(name):
+    """All that its runs wrote down, but what may change, and what was unset unless given."""
+    path = Path(__file__).parents[2] / "recorded" / "version_0_1" / name / "config.toml"
+    written = dict(configuration._leaves(tomllib.loads(path.read_text())))
+    unset = {key for key in written if key not in runs._defaults()}
+    assert written.keys() - version_0_1.SETTINGS - runs.CHANGEABLE <= unset
+    assert not version_0_1.SETTINGS - runs._defaults().keys()
 
 
 def test_the_environment_names_versions_and_machine():

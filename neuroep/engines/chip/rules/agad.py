@@ -6,7 +6,7 @@ reference.
     every n_s updates  H_j <- H_j + rate c_j (a_j - P_j), n = trunc(H_j), W_j <- W_j + n dw_W, H_j <- H_j - n
     every F reads      P_j <- P_j + eta (a_j - P_j), c_j <- -c_j
 
-Analog: A, W. Digital: H, the reference P, c. No reference is programmed: what A was when its sign flipped is subtracted,
+Analog: A, W. Digital: H, the reference P, c. No reference is programmed: what A was when its sign flipped is taken off,
 so a symmetry point that lies anywhere costs nothing. A change is seen by F to 1 of the F reads of its period, (F + 1)/2
 on average. eta = 1 takes the last read, below 1 a mean over periods.
 

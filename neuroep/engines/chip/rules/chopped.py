@@ -8,8 +8,8 @@
 Analog: A, W. Digital: H, c. What the reference of A is wrong by enters H with either sign and averages out, and so does
 what a device remembers of earlier signs.
 
-Source: c-TTv2 of Rasch, Carta, Fagbohungbe and Gokmen, Nat. Commun. 15:7133, 2024; p = 0.1 as ChoppedTransferCompound of
-aihwkit.
+Source: c-TTv2 of Rasch, Carta, Fagbohungbe and Gokmen, Nat. Commun. 15:7133, 2024; p = 0.1 as
+ChoppedTransferCompound of aihwkit.
 """
 
 from __future__ import annotations

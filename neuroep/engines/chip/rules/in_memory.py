@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from hw_models import durations
 from hw_models.arrays.cells import DeviceCells
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
@@ -18,6 +19,9 @@ from hw_models.wear import Wear
 from neuroep.engines.chip.rules.pulsed_array import PulsedArray
 from neuroep.engines.chip.rules.rule import CROSSBAR, LearningRule, Place
 from neuroep.learning.contrast import Contrast
+
+GROWN = 0.01
+"""Share of weights beyond what they may fill from which the range follows them."""
 
 
 class InMemory(LearningRule):
@@ -36,8 +40,18 @@ class InMemory(LearningRule):
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         super().__init__(place, weight, bias)
         self.chip, self.groups = place.chip, dict[str, list[PulsedArray]]()
-        self._array(weight)
+        self.fill = 1.0 if self.chip.crossbar.weight_range is not None else self.chip.update.filled
+        self._array(weight, full=self._range(weight))
         self.digital = self._ideal(np.zeros_like(weight) if self.accumulates else weight[:, :0], bias)
+
+    def _range(self, weight: np.ndarray) -> float | None:
+        """Return the weight range that leaves room for weights to grow; None leaves it to the layout."""
+        if self.fill >= 1:
+            return None
+        pulse = self.place.chip.device.pulse
+        bound = min(pulse.w_max, -pulse.w_min or pulse.w_max)
+        headroom = self.place.chip.crossbar.weight_headroom
+        return float(np.abs(weight).max(initial=0)) * headroom / (self.fill * bound) or None
 
     def _array(
         self, weight: np.ndarray, label: str = CROSSBAR, full: float | None = None, chip: Chip | None = None
@@ -81,6 +95,10 @@ class InMemory(LearningRule):
             for each in group:
                 each.wait()
 
+    def _pulsing(self, label: str = CROSSBAR) -> float:
+        """Return the seconds of the last pulses of a crossbar, its arrays side by side."""
+        return durations.trains(self.chip.timing, max(each.devices.slots for each in self.groups[label]))
+
     def _pulsed(self, *labels: str) -> int:
         """Read the devices of crossbars anew after pulses, of all without a label; return how many are not finite."""
         for label in labels or self.groups:
@@ -90,6 +108,26 @@ class InMemory(LearningRule):
             self.seconds += max(each.seconds for each in self.groups[label])
             self.crossbars[label].elapse()
             self.crossbars[label].reread()
+        return 0
+
+    def _widen(self) -> int:
+        """Write all devices of the weights with twice the range where too many are near their bounds.
+
+        Returns how many weights are not finite. What is written is what the devices hold, as programming leaves it.
+        """
+        pulse, stored, fill = self.chip.device.pulse, self.crossbar.stored, self.fill
+        if fill >= 1:
+            return 0
+        beyond = np.count_nonzero((stored > fill * pulse.w_max) | (stored < fill * (pulse.w_min or -pulse.w_max)))
+        if beyond <= GROWN * stored.size:
+            return 0
+        held = stored * np.asarray(self.crossbar.weight_range, stored.dtype)
+        for each in self.pulsed_arrays:
+            each.crossbar.weight_range *= 2
+        self.crossbar.program(held)
+        self.seconds += durations.reprogramming(self.chip.timing, self.crossbar.rows_written)
+        for each in self.pulsed_arrays:
+            each.written()
         return 0
 
     def _move_bias(self, contrast: Contrast, rate: float) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from hw_models import durations
 from neuroep.engines.chip.rules.in_memory import InMemory
 from neuroep.learning.contrast import Contrast
 
@@ -41,12 +40,13 @@ class MixedPrecision(InMemory):
         chi -= whole * chi.dtype.type(granule)
         up, down = np.maximum(whole, 0), np.maximum(-whole, 0)
         most = int(max(up.max(initial=0), down.max(initial=0)))
-        self.seconds = durations.trains(self.chip.timing, most, self._rows)
         if most <= SINGLE:
             up, down = up.astype(np.int64), down.astype(np.int64)
         for each in self.pulsed_arrays:
-            each.devices.apply(each.crossbar.stored, up, down, step=self.updates)
-        return self._pulsed()
+            tiles = each.crossbar.devices.column_tiles, each.crossbar.devices.row_tiles
+            each.devices.apply(each.crossbar.stored, up, down, self.updates, tiles)
+        self.seconds = self._pulsing()
+        return self._pulsed() or self._widen()
 
     def _idle(self) -> int:
         """Let an update pass in which no granule is moved."""

@@ -19,11 +19,11 @@ class Pulsed(TrainedInMemory):
     def update(self, contrast: Contrast, rate: float) -> int:
         """Send the trains of one batch; return how many weights are not finite."""
         wanted = self._wanted(contrast, rate)
-        full = self.crossbar.weight_range
         self._wait()
-        net = rate / (full * self.chip.device.granule) if self.scaled else 0.0
-        self.seconds = self._send(CROSSBAR, wanted.terms, rate * wanted.share / full, net)
-        return self._pulsed()
+        granule = self.crossbar.weight_range * self.chip.device.granule
+        change = wanted.rate * wanted.share
+        self.seconds = self._send(CROSSBAR, wanted.terms, change, wanted.rate / granule if self.scaled else 0.0)
+        return self._pulsed() or self._widen()
 
 
 RULE = Pulsed

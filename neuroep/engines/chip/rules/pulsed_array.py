@@ -35,7 +35,11 @@ class PulsedArray:
         self.chip = chip
         self.devices = DeviceCells(crossbar, Made(chip.device, setting.seed, setting.workers.run, tally))
         self._before: np.ndarray | None = None
-        crossbar.refresh()
+        self.written()
+
+    def written(self) -> None:
+        """Read anew what was programmed; cells keep it within the devices' own bounds."""
+        self.crossbar.refresh()
 
     @property
     def seconds(self) -> float:

@@ -6,6 +6,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import ClassVar
 
 import numpy as np
@@ -108,7 +110,9 @@ class LearningRule(ABC):
         how = (setting.seed, name, setting.workers.run, setting.dtype, setting.tally(), setting.clock)
         made = Crossbar(chip or self.place.chip, shape, *how)
         if full is not None:
-            made.weight_range = full
+            for each in (made, made.other):
+                if each is not None:
+                    each.weight_range = full
         self.crossbars[label] = made
         return made
 
@@ -135,9 +139,7 @@ class LearningRule(ABC):
 
     def _sum(self, read: Callable[[Crossbar], np.ndarray]) -> np.ndarray:
         """Return sum_k share_k of what is read of every crossbar; of one alone, what was read."""
-        parts = [(read(self.crossbars[label]), share) for label, share in self.shares.items()]
-        first, *others = [part if share == 1 else part * part.dtype.type(share) for part, share in parts]
-        return sum(others, start=first)
+        return reduce(add, (_scaled(read(self.crossbars[label]), share) for label, share in self.shares.items()))
 
     def forward(self, pre: np.ndarray, increments: bool = False, path: str = "own") -> np.ndarray:
         """Read ``pre @ W.T``, of states or of what they changed by, from the array of a path."""
@@ -229,6 +231,10 @@ class LearningRule(ABC):
     def coherence(self) -> dict[str, dict[str, float]]:
         """Return, by crossbar that trains go to, what tells whether its devices can learn; see :mod:`.scaling`."""
         return {}
+
+
+def _scaled(part: np.ndarray, share: float) -> np.ndarray:
+    return part if share == 1 else part * part.dtype.type(share)
 
 
 def refuse_decay(rule: Optimiser, scheme: str) -> None:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hw_models import durations
 from hw_models.chip import Update
 from neuroep.engines.chip.rules.in_memory import InMemory
 from neuroep.engines.chip.rules.rule import CROSSBAR, Place
@@ -47,9 +46,9 @@ class TrainedInMemory(InMemory):
 
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         super().__init__(place, weight, bias)
+        self.scaled = place.chip.update.scaled
         self._trains = self._short = 0
         self._sent: dict[str, list[float]] = {}
-        self.scaled = place.chip.update.scaled
         if self.scaled:
             self.kept[SQUARE] = np.zeros(3)
             self.square = RunningSquare(place, place.chip.update.memory, self.kept[SQUARE])
@@ -79,26 +78,29 @@ class TrainedInMemory(InMemory):
             terms = contrast.terms()
             work = len(terms[0][0]) * len(terms) * sum(self.crossbar.shape)
             self.tally.add(self.place.name, "multiply-add update", work * PROJECTIONS, self.crossbar.shape)
-        self._move_bias(contrast, rate / bias if bias else 0.0)
+        self._move_bias(contrast, self._rate_of(rate) / bias if bias else 0.0)
         self.digital.updates += 1
-        return WantedChange(rate, rms, contrast.scale, self._terms(contrast))
+        return WantedChange(self._rate_of(rate), rms, contrast.scale, self._terms(contrast))
 
-    def _send(self, label: str, terms: Terms, step: float, net: float = 0.0) -> float:
-        """Send trains to a crossbar, of mean ``step`` times the sum of products in shares of its range.
+    def _rate_of(self, rate: float) -> float:
+        """Return the size of a step; without scaling the rate itself."""
+        return rate * self.chip.update.step if self.scaled else rate
+
+    def _send(self, label: str, terms: Terms, change: float, net: float = 0.0) -> float:
+        """Send trains to a crossbar, of mean ``change`` times the sum of products.
 
         ``net`` is the net change that they are meant to make, root mean square, in pulses. Returns the seconds.
         """
-        self._watch(terms, abs(step))
-        number = sum(len(post) for _, post, _ in terms)
+        self._watch(terms, abs(change / self.crossbars[label].weight_range))
         given = 0
         for each in self.groups[label]:
-            stored = each.crossbar.stored
-            given += each.devices.update(stored, terms, step, self.chip.update, self.updates)
+            step = change / each.crossbar.weight_range
+            given += each.devices.update(each.crossbar.stored, terms, step, self.chip.update, self.updates)
         told = self._sent.setdefault(label, [0.0, 0.0, 0.0])
         size = max(self.crossbar.shape[0] * self.crossbar.shape[1] * len(self.groups[label]), 1)
         for place, value in enumerate((given / size, net, 1.0)):
             told[place] += value
-        return durations.trains(self.chip.timing, self.chip.update.train_length, number)
+        return self._pulsing(label)
 
     def _watch(self, terms: Terms, step: float) -> None:
         """Count the trains, and those whose strongest lines would need more slots than a train may have."""

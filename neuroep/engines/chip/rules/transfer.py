@@ -114,7 +114,8 @@ class TransferRule(TrainedInMemory):
         self._wait()
         terms = [(sign, post, pre * self.kept["chopper"].astype(pre.dtype)) for sign, post, pre in wanted.terms]
         terms = wanted.terms if not self.chops else terms
-        self.seconds = self._send(FAST, terms, step * wanted.share, self.pulses if self.scaled else 0.0)
+        change = step * wanted.share * self.fast.weight_range
+        self.seconds = self._send(FAST, terms, change, self.pulses if self.scaled else 0.0)
         bad = self._pulsed(FAST)
         if bad or self.updates % self.every:
             return bad
@@ -124,7 +125,7 @@ class TransferRule(TrainedInMemory):
         self.seconds += len(columns) * durations.product(timing, self.chip.adc.columns, self.crossbar.shape[0])
         moved = self.signal(columns, read)
         self._flip(columns)
-        return self._move(columns, moved * self._rate(wanted, step))
+        return self._move(columns, moved * self._rate(wanted, step)) or self._widen()
 
     def _rate(self, wanted: WantedChange, step: float) -> float:
         """Return what a share of A's range adds to the pulses of W."""
@@ -187,10 +188,10 @@ class TransferRule(TrainedInMemory):
         numbers[:, columns] = whole
         if not numbers.any():
             return 0
-        most = np.abs(numbers).max(axis=0)
-        self.seconds += durations.trains(self.chip.timing, 1, int(most.sum()))
         for each in self.groups[label]:
-            each.devices.apply(each.crossbar.stored, np.maximum(numbers, 0), np.maximum(-numbers, 0), self.updates)
+            own, up, down = each.crossbar.devices, np.maximum(numbers, 0), np.maximum(-numbers, 0)
+            each.devices.apply(each.crossbar.stored, up, down, self.updates, (own.column_tiles, own.row_tiles))
+        self.seconds += self._pulsing(label)
         return self._pulsed(label)
 
 

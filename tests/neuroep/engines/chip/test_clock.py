@@ -111,8 +111,9 @@ def test_evaluations_leave_no_trace(small) -> None:
     assert all(np.array_equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
-def test_devices_age_by_the_clock_while_they_are_not_written(small) -> None:
-    drift = {"device.drift_mean": [0.0, 0.05, 0.05, 0.05], "device.age": 1.0, "update.reprogram_every": 100}
+@pytest.mark.parametrize("age", [0.0, 1.0])
+def test_devices_age_by_the_clock_while_they_are_not_written(small, age) -> None:
+    drift = {"device.drift_mean": [0.0, 0.05, 0.05, 0.05], "device.age": age, "update.reprogram_every": 100}
     slow, fast = small(drift | {"timing.hold": 100.0}), small(drift | {"timing.hold": 1e-9})
     before, after = (np.abs(found.engine.conducting()["dense_1.weight"]).sum() for found in (fast, slow))
     assert after < 0.97 * before

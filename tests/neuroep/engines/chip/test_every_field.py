@@ -29,6 +29,8 @@ PAIR = PULSED | {"device.pulse.w_min": 0.0, "device.pulse.response": "power", "d
 PAIR |= {"device.cell.kind": "one_sided", "crossbar.weight_headroom": 2.0}
 REFRESHED = PAIR | {f"device.cell.refresh_{name}": n for name, n in {"every": 1, "above": 0.01, "lesser": 0.0}.items()}
 MIXED = {"update.scheme": "mixed_precision", "device.pulse.dw_min": 1e-3}
+AGAD, TWO = ({"update.scheme": name, "device.pulse.dw_min": 2e-3} for name in ("agad", "tiki_taka_v2"))
+CHOPPED, HEAVY = ({"update.scheme": name, "device.pulse.dw_min": 2e-3} for name in ("chopped", "momentum"))
 DRIFT = {"device.drift_mean": [-0.02, 0.02, 0.03, 0.1], "device.age": 1e4}
 RELAXES = {
     "device.programming_noise": [1.0],
@@ -67,6 +69,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "crossbar.slice_bits": ({"crossbar.slices": 2, "crossbar.slice_bits": 3}, 2),
     "crossbar.weight_range": ({"device.levels": 16}, 2.0),
     "crossbar.weight_headroom": ({"device.levels": 16}, 2.0),
+    "crossbar.weight_clip": ({}, 1.0),
     "crossbar.repeats": ({"device.read_noise": 0.1}, 3),
     "crossbar.follow_weights": ({"device.levels": 16}, True),
     "crossbar.hold_input": ({"device.read_noise": 0.1}, False),
@@ -182,6 +185,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "neuron.state_bits": ({}, 4),
     "neuron.state_range": (STATE, 0.7),
     "neuron.time_constant": ({}, 2.0),
+    "neuron.nudge_mismatch": ({}, 0.2),
     "attention.kind": ({"device.read_noise": 0.05}, "analog"),
     "attention.exp_bits": ({}, 3),
     "attention.pattern_range": ({"attention.kind": "analog"}, 1.0),
@@ -189,6 +193,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "readout.hold_noise": ({"readout.signal": "difference", "readout.bits": 6}, 0.02),
     "readout.hold_offset": ({"readout.signal": "difference", "readout.bits": 6}, 0.02),
     "readout.hold_gain": ({"readout.signal": "difference", "readout.bits": 6}, 0.05),
+    "readout.hold_time": ({"readout.signal": "difference", "readout.bits": 6, "timing.hold": 1e-6}, 1e-5),
     "readout.hold_droop": ({"readout.signal": "difference", "readout.bits": 6}, 0.05),
     "readout.holds": ({"readout.signal": "difference", "readout.bits": 6, "readout.hold_noise": 0.05}, 3),
     "readout.chopping": (OFFSETS, "sample"),
@@ -202,6 +207,22 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "update.train_length": (PULSED | {"update.trains": "stochastic", "update.management": False}, 7),
     "update.overlong": (PULSED | {"update.trains": "stochastic", "update.train_length": 1}, "both"),
     "update.management": (PULSED | {"update.trains": "stochastic"}, False),
+    "update.scaling": (AGAD, "off"),
+    "update.step": (AGAD, 1.0),
+    "update.fill": (AGAD, 1.0),
+    "update.memory": (AGAD, 1),
+    "update.transfer.every": (AGAD, 2),
+    "update.transfer.columns": (AGAD, 3),
+    "update.transfer.gamma": (TWO, 0.5),
+    "update.transfer.pulses": (AGAD, 2.0),
+    "update.transfer.rate": (AGAD, 50.0),
+    "update.transfer.most": (AGAD, 1),
+    "update.transfer.keep": (TWO, 0.7),
+    "update.transfer.chop_every": (AGAD, 1),
+    "update.transfer.chop_probability": (CHOPPED, 0.9),
+    "update.transfer.tracking": (AGAD | {"update.transfer.chop_every": 1}, 0.5),
+    "update.transfer.momentum": (HEAVY, 0.3),
+    "update.transfer.read_range": (AGAD | {"adc.bits": 6}, 0.1),
     "events.threshold": (EVENTS, 0.05),
     "events.state_bits": (EVENTS, 5),
     "events.state_range": (EVENTS, 2.0),

@@ -11,6 +11,7 @@ from neuroep.engines.numba.neurons import ExactNeurons
 from neuroep.engines.numba.substrate import Setting
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.workers import Workers
+from neuroep.errors import ConfigError
 from neuroep.learning.optimisers import SGD
 from neuroep.network import DenseLayer
 from neuroep.network.potentials import HardSigmoid, Linear, Tanh
@@ -179,3 +180,32 @@ def test_a_state_set_from_outside_is_where_it_goes_on():
         np.testing.assert_allclose(state * 15, [[1, 2, 2]], atol=1e-9)
         state[:] = 1.0
         assert cells.respond(drive, none, state, None, 0.0, schedule, inner)[1] == pytest.approx(0.095)
+
+
+def nudged(beta, order, **circuit):
+    """The states after a step under a nudge, on a chip or in exact arithmetic."""
+    layer, state = DenseLayer("output", SIZE, HardSigmoid()), np.full((BATCH, SIZE), 0.25)
+    setting = Setting(SGD(), Workers(1), "float64", 0)
+    cells = ChipNeurons(layer, Neuron(**circuit), setting) if circuit else ExactNeurons(layer, "float64", Workers(1))
+    goal = np.tile(np.arange(SIZE) % 2.0, (BATCH, 1))
+    return cells.respond(PRODUCT, FEEDBACK, state, goal, beta, Schedule(order=order))[0]
+
+
+@pytest.mark.parametrize("order", ["layerwise", "synchronous"])
+@pytest.mark.parametrize("circuit", [{}, {"time_constant": 1.0, "state_range": 1.0, "state_bits": 24}])
+def test_a_nudge_of_positive_sign_is_stronger_by_its_mismatch_and_one_of_negative_sign_weaker(order, circuit):
+    near = {"atol": 1e-7 if circuit else 1e-14, "rtol": 0}
+    for beta, felt in ((0.4, 0.5), (-0.4, -0.3)):
+        found = nudged(beta, order, nudge_mismatch=0.25, **circuit)
+        np.testing.assert_allclose(found, nudged(felt, order), **near)
+        assert not np.array_equal(found, nudged(beta, order))
+        opposite = nudged(beta, order, nudge_mismatch=-0.25, **circuit)
+        np.testing.assert_allclose(opposite, nudged(2 * beta - felt, order), **near)
+    np.testing.assert_allclose(nudged(0.0, order, nudge_mismatch=0.25, **circuit), nudged(0.0, order), **near)
+
+
+def test_a_nudge_that_its_mismatch_makes_too_negative_is_refused():
+    told = r"neuron.nudge_mismatch = -0.3: makes beta = -1.6 -2.08, which must exceed -2"
+    with pytest.raises(ConfigError, match=told):
+        nudged(-1.6, "layerwise", nudge_mismatch=-0.3)
+    nudged(-1.6, "layerwise", nudge_mismatch=0.3)

@@ -103,7 +103,7 @@ def test_a_crossbar_network_by_hand(small):
         driven, sensed, over, along = (into, out, column, row) if way == "forward" else (out, into, row, column)
         devices = engine.arrays[name].crossbar.devices.count
         each = {"dac": driven * over, "adc": sensed * along, "addition": sensed * (along - 1), "read": devices}
-        each["activation"] = over * along * 2
+        each |= {"activation": over * along * 2, "product": 1}
         expected.update({(name, f"{what} {way}", phase): times * n for what, n in each.items() if n})
 
     products("query", "forward", "free", tokens)

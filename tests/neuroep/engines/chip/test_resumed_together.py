@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hw_models.chip.rules import RULES
 from tests.neuroep.engines.chip.conftest import assembled
 
 NOISE = {"device.read_noise": 0.0088, "device.read_noise_law": "pcm", "device.mismatch": 0.1, "device.g_min": 1.0}
@@ -35,6 +36,8 @@ FOLLOWS = {"crossbar.follow_weights": True, "update.write_threshold": 0.05, "cro
 SPREADS = {"device.programming_noise": [0.2, 0.3], "device.drift_mean": [0.0, 0.05, 0.05, 0.1], "device.age": 100.0}
 ANALOG = {"crossbar.mapping": "offset", "crossbar.reference": "analog"}
 PULSED = {"update.scheme": "mixed_precision", "device.leak": 0.01, "device.disturb": 0.01}
+FAST = NOISE | OWN | {"timing.integration": 1e-6, "timing.pulse": 1e-6, "adc.bits": 8, "adc.gain_spread": 0.1}
+FAST |= {"device.pulse.dw_min": 2e-3, "device.pulse.noise": 1.0, "device.leak": 0.01, "update.transfer.columns": 3}
 CHIPS: dict[str, dict[str, Any]] = {
     "noise in time, digits, exchanged paths": NOISE | TIME | DIGITS | ADC | EXCHANGED,
     "traps, digits, holders": NOISE | TIME | TRAPS | DIGITS | HOLDERS | SHIFTS,
@@ -44,6 +47,8 @@ CHIPS: dict[str, dict[str, Any]] = {
     "offset, analog": NOISE | TIME | DIGITS | EXCHANGED | ANALOG,
     "offset, digital": NOISE | ADC | WEARS | SHIFTS | {"crossbar.mapping": "offset"},
     "wires": NOISE | SHIFTS | {"wires.r_word": 2.0, "wires.r_bit": 2.0, "wires.refresh_every": 2, "crossbar.rows": 6},
+    **{name: FAST | {"update.scheme": name} for name, facts in RULES.items() if "transfer.rate" in facts.takes},
+    "a fast array that is seen": FAST | {"update.scheme": "tiki_taka", "update.transfer.gamma": 0.5},
     "pulses": NOISE | {"timing.integration": 1e-6} | HOLDERS | PULSED,
 }  # fmt: skip
 

@@ -1,0 +1,102 @@
+# Tested by tests/hw_models/arrays/test_crossbar.py.
+"""What all products of one direction of a crossbar have in common until its devices or its converters change.
+
+Which noise there is, how lines are driven and how currents are converted is decided here once, so that a read only
+computes: with few samples deciding takes longer than the product itself.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from hw_models.arrays import bent_reading, serial
+from hw_models.arrays.converter_bank import Converters
+from hw_models.arrays.sensing import Sensing
+from hw_models.arrays.stored import StoredWeights
+from hw_models.kernels.blocks import blocks, serial as one_by_one
+
+Array = np.ndarray
+SAMPLES = 512
+"""Most samples of one block; its currents stay in the cache."""
+COLUMNS = 4096
+"""Most inputs of one block: of a sum in a forward product, of a result in a transposed one."""
+
+
+class ReadPlan:
+    """How one direction of a crossbar is read.
+
+    Parameters
+    ----------
+    stored : StoredWeights
+        Devices and matrices.
+    way : str
+        ``forward`` or ``transposed``.
+    bank : Converters
+        DAC and ADC of all directions.
+    edges : numpy.ndarray
+        Ends of the tiles whose currents are summed digitally (tiles + 1,).
+    sensing : Sensing or None
+        Errors of what senses the currents.
+
+    Attributes
+    ----------
+    grid, floor : Grid, float
+        Levels of the ADC, and the variance of its noise.
+    plain : bool
+        Whether noise, conversion and sum of a tile are one pass over its currents.
+    raw : bool
+        Whether currents hold the middle of a digital reference until it is subtracted behind all of them.
+    curve : Device or None
+        Whose curve devices pass signals by, where it is not found together with the voltages behind wires.
+    exact, lined, varied : bool
+        Whether noise is drawn device by device, is that behind wires, or has a variance for every device.
+    uniform : float
+        Variance of a device's read where all have the same.
+    lasts, heats : bool
+        Whether noise at the outputs may last from read to read, and whether there is thermal noise.
+    """
+
+    def __init__(
+        self, stored: StoredWeights, way: str, bank: Converters, edges: Array, sensing: Sensing | None
+    ) -> None:
+        self.stored, self.bank, self.sensing = stored, bank, sensing
+        self.planes, self.edges, self.ends, self.tiles = stored.planes, edges, edges.tolist(), len(edges) - 1
+        self.factors = [stored.factor(plane) for plane in stored.planes]
+        self.dac, self.adc = bank.of(way)
+        self._versions = self.dac.version, self.adc.version
+        self._plan_conversion()
+        tiles, inputs = stored.tiles, stored.shape[1]
+        self.exact, self.lined, self.by_device = tiles.exact, tiles.lined, tiles.by_device
+        self.varied = self.planes[0].variance is not None
+        self.uniform = 0.0 if self.exact else self.planes[0].uniform
+        self.lasts = stored.noise.active and not (self.lined or self.by_device)
+        self.heats = stored.devices.heat.noise > 0
+        self.most = bent_reading.rows(stored, SAMPLES)
+        self.groups = blocks(self.tiles, max(1, COLUMNS * self.tiles // max(inputs, 1)))
+        self.parts = stored.devices.row_tiles if self.lined or tiles.bent else blocks(inputs, COLUMNS)
+
+    def _plan_conversion(self) -> None:
+        stored, dac, adc = self.stored, self.dac, self.adc
+        settings, law = stored.converters.dac, stored.device.current_voltage
+        self.observing = dac.observing or adc.observing
+        self.drives, self.noisy_codes = dac.acts, dac.noise > 0
+        self.grid, self.floor = adc.grid, adc.noise**2
+        self.plain = not (self.sensing or adc.observing or (adc.acts and adc.converter.stochastic))
+        self.raw = stored.devices.digital and (self.sensing is not None or adc.acts or adc.observing)
+        self.run = one_by_one if adc.observing else stored.run
+        self.digits = serial.digits(settings, dac.unsigned)
+        amplitude = settings.encoding == "amplitude" and not stored.tiles.bent
+        self.curve = stored.device if amplitude and not law.linear else None
+        self._scaled = not law.linear or self.sensing is not None or self.digits > 1 or adc.relative
+
+    @cached_property
+    def full(self) -> float:
+        """Full scale of the DAC, where anything asks for it; while that observes, of what it has seen by then."""
+        return serial.full_scale(self.dac) if self._scaled else 1.0
+
+    def holds(self, bank: Converters) -> bool:
+        """Tell whether the next product with these converters is one of this plan."""
+        same = self.planes is self.stored.planes and self.bank is bank and not self.observing
+        return same and self._versions == (self.dac.version, self.adc.version)
