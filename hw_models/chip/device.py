@@ -234,6 +234,8 @@ class Device(Part):
         if kind == "one_sided":
             names = ("gamma_down", "gamma_down_spread", "a_down", "table_down", "step_correlation")
             self.idle("where pulses go down, with cell.kind single or bidirectional", *(f"pulse.{n}" for n in names))
+            if pulse.up_down > 0:
+                self.idle("below 0 where no pulses go down: above it shrinks steps down alone", "pulse.up_down")
         if self.retention is None:
             self.idle("with retention", "retention_spread")
 
