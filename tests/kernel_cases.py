@@ -40,6 +40,18 @@ DEVICES: dict[str, dict[str, Any]] = {
         "a_down": -0.08, "slope": -0.5, "offset": -0.5, "w_max_spread": 0.2,
     },
     "power": {"response": "power", "dw_min": 0.002, "noise": 0.3, "gamma_up": 1.5, "gamma_down": 0.7},
+    "table": {"response": "table", "dw_min": 0.002, "noise": 0.3, "table_up": [1.5, 0.5], "table_down": [0.5, 1.0]},
+    "table noise": {
+        "response": "table", "dw_min": 0.002, "noise": 0.3, "table_up": [1.5, 0.5], "table_down": [0.5, 1.0],
+        "table_noise": [1.0, 2.0],
+    },
+    **{
+        f"{name} wide": {"response": name, "dw_min": 0.002, "noise": 0.3, "noise_base": 0.2, "gamma_up": 1.5}
+        for name in ("linear", "power")
+    },
+    "exponential wide": {
+        "response": "exponential", "dw_min": 0.002, "noise": 0.3, "noise_state": 0.02, "a_up": 0.2, "gamma_up": 1.5,
+    },
 }  # fmt: skip
 READ = {"bits": 7, "range": 2.0}
 NOISE = {"read_noise": 0.3}
@@ -51,8 +63,13 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
         for trains in ("expected", "stochastic"):
             yield f"{name} {trains}", {"device": {"pulse": pulse}, "update": {"scheme": "pulsed", "trains": trains}}, {}
     # Steps and noise so large that some devices may meet a bound.
-    coarse = DEVICES["power"] | {"dw_min": 0.02, "noise": 2.0}
-    yield "power coarse", {"device": {"pulse": coarse}, "update": {"scheme": "pulsed"}}, {}
+    for name in ("power", "table", "table noise", "linear wide", "power wide", "exponential wide"):
+        coarse = DEVICES[name] | {"dw_min": 0.02, "noise": 2.0}
+        yield f"{name} coarse", {"device": {"pulse": coarse}, "update": {"scheme": "pulsed"}}, {}
+    soft = {"response": "soft_bounds", "dw_min": 0.02, "w_min": 0.0, "noise": 0.5}
+    for trains in ("expected", "stochastic"):
+        device = {"pulse": soft, "cell": {"kind": "one_sided"}}
+        yield f"one-sided pair {trains}", {"device": device, "update": {"scheme": "pulsed", "trains": trains}}, {}
     mixed = {"device": {"pulse": DEVICES["exponential"]}, "update": {"scheme": "mixed_precision"}}
     yield "mixed precision", mixed, {}
     yield "converters", {"dac": READ, "adc": READ | {"noise": 0.01}, "device": NOISE}, {"optimiser": SGD()}
@@ -120,7 +137,7 @@ def kernels() -> dict[str, Any]:
                 if hasattr(value, "py_func") and value.py_func.__module__ == info.name:
                     found[f"{info.name}.{name}"] = value
     for law in PULSE_RESPONSES.values():
-        for each in pulses.of(law.factors):
+        for each in (*pulses.of(law.factors), *pulses.of(law.factors, law.multiple)):
             found[f"{each.py_func.__module__}.{each.py_func.__qualname__}"] = each
     return found
 

@@ -62,8 +62,7 @@ def pulse_response(source: Chip | Pulse, pulses: int | None = None, seed: int = 
         raise ConfigError(f"chip '{source.name}' learns by update scheme 'digital': its devices see no pulses")
     if pulses is not None and not (isinstance(pulses, int) and 1 <= pulses <= MOST):
         raise ConfigError(f"pulses is {pulses}: allowed are whole numbers from 1 to {MOST}")
-    plain = {name: 0.0 for name in Pulse.model_fields if name == "noise" or name.endswith("_spread")}
-    nominal = pulse.model_copy(update=plain)
+    nominal = pulse.mean()
     count = _needed(nominal) if pulses is None else pulses
     steps = np.diff(np.unique(np.linspace(0, count, MARKS + 1).round().astype(np.int64)))
     numbers = np.concatenate([[0], np.cumsum(np.concatenate([steps, steps]))])
@@ -76,6 +75,7 @@ def _play(pulse: Pulse, many: int, steps: np.ndarray, seed: int) -> np.ndarray:
     devices = PulsedDevices(pulse, (1, many), seed, "response")
     low = np.broadcast_to(devices.devices.low, (1, many))
     weights, none = np.array(low, dtype=np.float32, order="C"), np.zeros((1, many), dtype=np.int64)
+    devices.cut(weights)
     course = [weights[0].copy()]
     for number, step in enumerate(np.concatenate([steps, -steps])):
         given = np.full((1, many), abs(step))

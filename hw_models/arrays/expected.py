@@ -5,11 +5,12 @@ and down, with hypergeometric variances v+ and v-, and a step moves a device of 
 
     dw/dt = N+ s+ f+(w) - N- s- f-(w) + K,  t in [0, 1],        N+- = n+- -+ (n+- - v+-)/2 d(s+- f+-)/dw
     K = (s+ s-/2) (f+' f- - f+ f-') (pairs of one up before one down, less pairs of one down before one up)
-    variance = integral of e^(2 X(t)) [(s+ f+)^2 (v+ + noise^2 n+) + (s- f-)^2 (v- + noise^2 n-)] dt
+    variance = integral of e^(2 X(t)) [(s+ f+)^2 v+ + sigma+^2 n+ + (s- f-)^2 v- + sigma-^2 n-] dt
 
 The shift of N is what a finite step adds to a flow; K is what the order of the phases in a sample adds, half the Lie
-bracket of the two fields (Baker, Campbell and Hausdorff, to second order); X(t) is the flow's exponent from t to the
-end. Affine responses follow the flow exactly, the others in two exponential half steps.
+bracket of the two fields (Baker, Campbell and Hausdorff, to second order); sigma is what one pulse strays by, noise
+|s f| or its wide form (:mod:`hw_models.kernels.cycle_noise`); X(t) is the flow's exponent from t to the end. Affine
+responses follow the flow exactly, the others in two exponential half steps.
 
 **Parts.** The exponent of a batch, sum of n |d(s f)/dw|, says how much of a weight it forgets. From EXPONENT on, or
 from SIGNED where signs are mixed, the batch is cut into consecutive parts of samples, down to single trains in their
@@ -19,8 +20,8 @@ order, so that a pulse early in the batch is forgotten as it should be, and its 
 the part: where it may meet a bound, which remembers the order of pulses (the drift of the part, the swing of one sample
 and SIGMAS standard deviations of all the rest, noise included; soft bounds are met from behind alone, by noise that
 turns a step round), where a single train has an exponent above COARSE, and where a single pulse forgets more than
-:data:`hw_models.kernels.bounds.GRAIN`, which are devices of a few tens of states. Far from bounds the end of a part is
-one Gaussian: of few pulses the right mean and variance, not the right shape.
+:data:`hw_models.kernels.cycle_noise.GRAIN`, which are devices of a few tens of states. Far from bounds the end of a
+part is one Gaussian: of few pulses the right mean and variance, not the right shape.
 
 Work of a tile of m devices and n trains: four products of n m with pulses both ways, two where all go one way, and one
 pass of draws and steps; five more products where bounds are near, and once more all of it where parts are cut.
@@ -98,7 +99,7 @@ class ExpectedStep:
     def _soft(self) -> bool:
         """Return whether no pulse can carry a device to the bound ahead of it: it shrinks as the bound comes near."""
         own = self.devices
-        if not self.pulsed.response.softens:
+        if not self.pulsed.response.softens or self.pulsed.wide:
             return False
         share = max((own.up * own.slope_up).max(), (-own.down * own.slope_down).max())
         return bool(share * (1 + (SIGMAS + 1) * self.pulsed.pulse.noise) < 1)
@@ -143,9 +144,13 @@ class Coincidences:
     """Queues the pulses of chosen devices of one tile, as :meth:`PlayedDevices.play` asks for them."""
 
     def __init__(
-        self, tile: Tile, pre: np.ndarray, post: np.ndarray, length: np.ndarray, chosen: np.ndarray | None
+        self,
+        tile: Tile,
+        trains: tuple[np.ndarray, np.ndarray, np.ndarray],
+        chosen: np.ndarray | None,
+        one_way: bool = False,
     ) -> None:
-        self.tile, self.trains, self.chosen = tile, (pre, post, length), chosen
+        self.tile, self.trains, self.chosen, self.one_way = tile, trains, chosen, one_way
         self.position = np.zeros(tile[1] - tile[0], dtype=np.int64)
 
     def __call__(self, queue: np.ndarray, left: np.ndarray) -> int:
@@ -153,6 +158,8 @@ class Coincidences:
         while found := train_kernels.meet(*self.tile, *self.trains, self.position, queue, left):
             if self.chosen is not None:
                 found = train_kernels.keep(self.chosen, queue, left)
+            if self.one_way:
+                found = train_kernels.rising(queue, left)
             if found:
                 return int(found)
         return 0
@@ -187,16 +194,34 @@ class TileStep:
         """Return the largest exponent, and how many devices may meet a bound."""
         args = (*self.args[0], self.planes, *self.args[1], self.whole.how, self.exponents, self.near)
         exponent, near = self.kernels.assess(*args)
+        if self.pulsed.plays:
+            self.near[:], near = True, self.near.size
         return float(exponent), int(near)
 
     def _advance(self, part: int, orders: np.ndarray | None, some: bool) -> None:
         """Move the devices by the planes, but for ``some`` that are near a bound."""
         draws = np.empty(self.size, dtype=np.float32)
         noise_kernels.fill_normals(self.whole.key(part), self.whole.step, self.block[1], self.where[0], draws)
+        if self.pulsed.sign:
+            self._share(part, draws)
         orders = np.zeros((1, self.size[1]), dtype=self.pulsed.dtype) if orders is None else orders
         stays = self.near if some else np.zeros((1, self.size[1]), dtype=np.bool_)
-        square = self.pulsed.noise * self.pulsed.noise
-        self.kernels.advance(*self.args[0], self.planes, orders, draws, stays, *self.args[1], square)
+        self.kernels.advance(*self.args[0], self.planes, orders, draws, stays, *self.args[1], self.pulsed.noise)
+
+    def _share(self, part: int, draws: np.ndarray) -> None:
+        """Put what devices share with others into normals, in place: their part of the numbers of coincidences.
+
+        The share of it in the variance, v/(v + noise^2 n), is taken for steps up and down alike.
+        """
+        pulsed, pulse = self.pulsed, self.pulsed.pulse
+        both, own = np.empty_like(draws), pulse.noise + pulse.noise_base
+        key = randomness.key(pulsed.seed, "pulse", pulsed.lines, "both", self.whole.number, part)
+        noise_kernels.fill_normals(key, self.whole.step, self.block[1], self.where[0], both)
+        common = np.maximum(self.planes[2] + self.planes[3], 0)
+        total = common + own * own * (self.planes[0] + self.planes[1])
+        share = np.divide(common, total, out=np.zeros_like(total), where=total > 0)
+        draws *= np.sqrt(1 - share).astype(np.float32)
+        draws += (pulsed.sign * np.sqrt(share)).astype(np.float32) * both
 
     def _count(self, pulses: float, stepped: int, played: int) -> None:
         self.tally = (self.tally[0] + pulses, self.tally[1] + stepped, self.tally[2] + played)
@@ -217,7 +242,13 @@ class TileStep:
         return self.tally
 
     def _product(self, counts: Counts, part: Stretch) -> None:
-        """Fill the planes of mean numbers of pulses and their variances."""
+        """Fill the planes of mean numbers of pulses that reach the devices, and their variances."""
+        self._products(counts, part)
+        if self.pulsed.one_way:
+            self.planes[1::2] = 0
+
+    def _products(self, counts: Counts, part: Stretch) -> None:
+        """Fill the planes of all pulses."""
         if not counts.way[part.terms].all():
             self._sum(counts, part.samples, list(range(part.terms.start, part.terms.stop)), self.planes)
             pulse_kernels.split(self.planes)
@@ -247,20 +278,33 @@ class TileStep:
     def _part(self, counts: Counts, part: Stretch, exponent: float, near: int) -> None:
         """Move the tile by one part, of which the planes are filled and assessed."""
         samples, several = part.samples.stop - part.samples.start, part.terms.stop - part.terms.start > 1
+        several &= not self.pulsed.one_way
         orders = self._ordered(counts, part) if several and exponent > ORDERED * samples else None
-        if near > FEW * self.near.size:
+        if near > FEW * self.near.size and not self.pulsed.one_way:
             near = self._recheck(counts, part)
         most = 2 * EXPONENT if several else COARSE
         if exponent > most:
             self.near |= self.exponents > most
             near = int(np.count_nonzero(self.near))
-        pulses, post, pre = 0.0, *self._pieces(counts, part)
+        pulses = self._pulses(counts, part)
         if near:
             pulses -= float(self.planes[:2, self.near].sum(dtype=np.float64))
             pulses += self._play(counts, part)
-        pulses += float((np.abs(post).sum(2, dtype=np.float64) * np.abs(pre).sum(2, dtype=np.float64)).sum())
+        self._note()
         self._advance(part.number, orders, near > 0)
         self._count(pulses, self.near.size - near, near)
+
+    def _pulses(self, counts: Counts, part: Stretch) -> float:
+        """Return the pulses of a part."""
+        if self.pulsed.one_way:
+            return float(self.planes[:2].sum(dtype=np.float64))
+        post, pre = self._pieces(counts, part)
+        return float((np.abs(post).sum(2, dtype=np.float64) * np.abs(pre).sum(2, dtype=np.float64)).sum())
+
+    def _note(self) -> None:
+        """Add the pulses of devices that are stepped to those that every device got."""
+        if self.pulsed.given is not None:
+            self.pulsed.given[self.outputs, self.inputs] += np.where(self.near, 0, self.planes[0] + self.planes[1])
 
     def _pieces(self, counts: Counts, part: Stretch) -> tuple[np.ndarray, np.ndarray]:
         """Return counts of both sides, (samples, terms, lines), those of post over the length of the train."""
@@ -315,7 +359,8 @@ class TileStep:
         key, pulses = self.whole.key("cycle", part.number), 0
         for a, b in blocks(last - first, PLAYED):
             if self.near[a:b].any():
-                fill = Coincidences((a, b, 0, end - begin), trains["pre"], trains["post"], length, self.near[a:b])
+                both = trains["pre"], trains["post"], length
+                fill = Coincidences((a, b, 0, end - begin), both, self.near[a:b], self.pulsed.one_way)
                 number = (first + a) * len(self.whole.columns) + self.block[1]
                 tile = (first + a, first + b, begin, end)
                 pulses += self.pulsed.play(self.whole.weights, tile, number, key, self.whole.step, fill)
@@ -341,5 +386,6 @@ class TileStep:
                 fill = partial(train_kernels.count_out, *now)
                 number = self.block[0] * len(self.whole.columns) + self.block[1]
                 self.pulsed.play(self.whole.weights, self.where, number, key, self.whole.step, fill)
+            self._note()
             self._advance(part, None, near > 0)
         return total, self.near.size - near, near

@@ -2,9 +2,8 @@
 """Devices that move by programming pulses, played one by one.
 
 Weights here are shares of the weight range. What a pulse does: :mod:`hw_models.laws.pulse_response`. Every step is
-multiplied by 1 + noise xi, xi ~ N(0, 1), then w is cut to the bounds. A device has its own dw_min (1 + spread z), not
-below 0; up_down + spread z, within [-1, 1]; bounds (1 + spread z), not below 1 % of their mean, and within ``limits``,
-its own conductance range, where given. Covered by tests/hw_models/arrays/test_pulses.py.
+multiplied by 1 + noise xi, xi ~ N(0, 1), or strays as :mod:`hw_models.kernels.cycle_noise` says; then w is cut to the
+bounds. What devices are like: :mod:`hw_models.arrays.population`. Covered by tests/hw_models/arrays/test_pulses.py.
 """
 
 from __future__ import annotations
@@ -14,17 +13,17 @@ from functools import cached_property
 
 import numpy as np
 
+from hw_models.arrays.population import Population, Stuck
 from hw_models.arrays.trains import Tile, Trains
 from hw_models.chip import Pulse
 from hw_models.kernels import (
     noise as noise_kernels,
     pulses as pulse_kernels,
-    random as randomness,
     trains as train_kernels,
     turns as turn_kernels,
 )
 from hw_models.kernels.blocks import Run, blocks, serial
-from hw_models.laws.pulse_response import FLOOR
+from hw_models.laws import pulse_spread
 
 TRAIN_ROWS, TRAIN_COLUMNS = 32, 512
 """Most devices of one tile where pulses are played one by one."""
@@ -42,39 +41,45 @@ class PlayedDevices:
         run: Run = serial,
         dtype: str = "float32",
         limits: tuple[np.ndarray, np.ndarray] | None = None,
+        lines: str | None = None,
+        one_way: bool = False,
+        plays: bool = False,
+        sign: int = 0,
     ) -> None:
         self.pulse, self.shape, self.seed, self.name, self.run = pulse, shape, seed, name, run
+        self.one_way, self.plays, self.sign, self.lines = one_way, plays, sign, lines or name
+        self.given: np.ndarray | None = None
         self.dtype = np.dtype(dtype)
         self.response = pulse.law
-        self.kernels = pulse_kernels.of(self.response.factors)
-        self.law = tuple(np.float32(value) for value in self.response.constants(pulse))
-        self.noise = self.dtype.type(pulse.noise)
-        self.trains = Trains(seed, name, run)
+        self.wide = pulse.wide_noise
+        self.kernels = pulse_kernels.of(self.response.factors, self.response.multiple if self.wide else None)
+        self.law = self.response.packed(pulse)
+        noise = pulse.noise, pulse.noise_base, pulse.noise_state
+        self.noise = tuple(self.dtype.type(each) for each in noise) if self.wide else self.dtype.type(pulse.noise)
+        self.noisy = max(noise) > 0
+        self.trains = Trains(seed, self.lines, run)
         self.limits = limits
 
     @cached_property
+    def _population(self) -> tuple[pulse_kernels.DeviceSteps, Stuck | None]:
+        return Population(self.pulse, self.shape, (self.seed, self.name), self.dtype, self.limits).drawn()
+
+    @property
     def devices(self) -> pulse_kernels.DeviceSteps:
         """Steps, bounds and slopes, each (out, in), or (1, in) where all devices are alike; drawn at first use."""
-        pulse, one = self.pulse, self.dtype.type(1)
-        dw_min = pulse.dw_min * self._spread("dw_min", pulse.dw_min_spread, 0.0)
-        tilt = np.clip(pulse.up_down + (self._spread("up_down", pulse.up_down_spread, None) - one), -1, 1)
-        up, down = dw_min * (one + np.minimum(tilt, 0)), dw_min * (one - np.maximum(tilt, 0))
-        high = pulse.w_max * self._spread("w_max", pulse.w_max_spread, FLOOR)
-        low = pulse.w_min * self._spread("w_min", pulse.w_min_spread, FLOOR)
-        if self.limits is not None:
-            low, high = np.maximum(low, self.limits[0]), np.minimum(high, self.limits[1])
-        found = (up, down, high, low, *self.response.slopes(pulse, high, low, self._spread))
-        return pulse_kernels.DeviceSteps(*(np.ascontiguousarray(values, dtype=self.dtype) for values in found))
+        return self._population[0]
 
-    def _spread(self, what: str, spread: float, floor: float | None) -> np.ndarray:
-        """1 + spread z per device, (1, in) ones without spread."""
-        if not spread:
-            return np.ones((1, self.shape[1]), dtype=self.dtype)
-        key = randomness.key(self.seed, "pulse", self.name, what)
-        found = randomness.normals(key, 0, 0, self.shape).astype(self.dtype, copy=False)
-        found *= self.dtype.type(spread)
-        found += self.dtype.type(1)
-        return found if floor is None else np.maximum(found, self.dtype.type(floor), out=found)
+    @property
+    def stuck(self) -> Stuck | None:
+        """Devices that hold one weight whatever is done to them."""
+        return self._population[1]
+
+    def cut(self, weights: np.ndarray) -> None:
+        """Cut weights to the devices' own bounds, and put those back that are stuck, in place."""
+        own, stuck = self._population
+        np.clip(weights, own.low, own.high, out=weights)
+        if stuck is not None:
+            stuck.hold(weights)
 
     def _check(self, weights: np.ndarray) -> None:
         if weights.shape != self.shape or weights.dtype != self.dtype or not weights.flags.c_contiguous:
@@ -111,6 +116,8 @@ class PlayedDevices:
         lists, draws = None, np.zeros(many, dtype=np.float32)
         while found := int(fill(queue, left)):
             pulses += found
+            if self.given is not None:
+                self.given[first:last, begin:end] += left
             if lists is None:
                 place = np.empty(many, dtype=np.int64)
                 home, w, own = (np.empty(n, dtype=self.dtype) for n in (many, many, (6, many)))
@@ -118,8 +125,9 @@ class PlayedDevices:
             m = turn_kernels.take(*where, weights, self.devices, *lists)
             while m:
                 drawn = draws[:m].reshape(1, m)
-                if self.pulse.noise:
+                if self.noisy:
                     noise_kernels.fill_normals(key, step, turn, number, drawn)
+                    pulse_spread.shaped(drawn, self.pulse.noise, self.pulse.noise_law)
                 m = self.kernels.turn(m, self.law, self.noise, drawn, *lists)
                 turn += 1
             weights[first:last, begin:end] = home.reshape(size)

@@ -5,7 +5,8 @@ Weights are normalised, a = W/w_scale in [-1, 1]. With u = 1/span (pair) or 2/sp
 
     pair      a_read = u (G+_eff - G-_eff)
     offset    a_read = u (G_eff - g_zero)        reference "digital"
-              a_read = u (G_eff - R_eff)         reference "analog", R the mean over the reference lines of a tile
+              a_read = u (G_eff - R_eff)         reference "analog", R the mean over the reference lines of a tile;
+                                                 "device", R of the weight's own reference device
 
 g_zero is the conductance of weight 0, (g_min + g_max)/2 or the level next to it (``crossbar.zero``); of bit slices
 every slice has its own. Where the weight 1 is not at g_max but at g_zero + reach, and in slices, a counts with the
@@ -81,7 +82,9 @@ class Devices:
         self.row_tiles = blocks(shape[1], self.layout.rows)
         self.column_tiles = blocks(shape[0], self.layout.columns)
         self.unit = (1 if self.paired else 2) / (self.device.g_max - self.device.g_min)
-        self.sides, self.slices = 2 if self.paired else 1, self.layout.slices
+        self.sides, self.slices = self.layout.sides, self.layout.slices
+        self.beside: Array | None = None
+        """(out, in) what the second device of every weight holds, where it has a state of its own."""
         self.tile_of = np.repeat(np.arange(len(self.column_tiles)), [b - a for a, b in self.column_tiles])
         self.zeros = self._zeros()
         self.digital = not self.paired and self.layout.reference == "digital"
@@ -110,7 +113,7 @@ class Devices:
 
     def _reference_lines(self) -> list[tuple[int, int]]:
         """Return first and last reference line of every column tile; none for pairs and digital references."""
-        if self.paired or self.digital:
+        if self.sides == 2 or self.digital:
             return []
         counts = [self.layout.reference_lines or max(b - a, 1) for a, b in self.column_tiles]
         ends = np.cumsum(counts).tolist()
@@ -227,12 +230,16 @@ class Devices:
         scaled = self.layout.zero == "level"
         return faults or moved or shifts or apart or scaled or self.wired or self.slices > 1
 
-    def targets(self, a: Array, cut: bool = True) -> tuple[Array, Array]:
-        """Return targets [uS] (slices, sides, lines, in) and the digital weights (slices,).
+    def targets(self, a: Array, cut: bool = True, first: int = 0) -> tuple[Array, Array]:
+        """Return targets [uS] (slices, sides, lines, in) of lines from the first, and the digital weights (slices,).
 
-        Weights beyond the range are cut, but those that pulses have moved there, within a device's own bounds.
+        Weights beyond the range are cut, but those that pulses have moved there, within a device's own bounds. Where
+        the second devices hold b (``beside``), the first hold a + b.
         """
         bar = self.layout
+        if self.sides == 2 and (self.beside is not None or not self.paired):
+            second = np.zeros_like(a) if self.beside is None else self.beside[first : first + len(a), : a.shape[1]]
+            return mapping.two_devices(a + second, second, self.device, bar.mapping)[None], np.ones(1)
         if bar.slice_bits is not None:
             return mapping.digits(a, bar.slices, bar.slice_bits, bar.mapping, self.device, bar.zero)
         if self.paired:
@@ -285,6 +292,23 @@ class Devices:
         bar = self.layout
         return mapping.weight_bounds(lows, highs, self.device, bar.mapping, bar.zero)
 
+    def state_bounds(self) -> list[tuple[Array, Array]]:
+        """Return what pulses can move the state of every device of a pair to, as shares of the weight range, G+ first.
+
+        A state is what a device conducts above g_min over the span. Bounds as of :meth:`weight_bounds`.
+        """
+        device, found = self.device, []
+        span = device.g_max - device.g_min
+        for side in range(self.sides):
+            low: Array = np.zeros((1, 1), np.float32)
+            high: Array = np.full((1, 1), np.inf, np.float32)
+            if device.g_min_spread or device.g_max_spread:
+                bottom, top = self.own_bounds((0, side), self.shape, 0)
+                low = (bottom - device.g_min) / span if device.g_min_spread else low
+                high = (top - device.g_min) / span if device.g_max_spread else high
+            found.append((low, np.maximum(high, low)))
+        return found
+
     def conducting(self, target: Array, g: Array, where: tuple[int, int], first: int, turn: int) -> tuple[Array, Array]:
         """Return conductances as programmed, stuck ones and gains in, and now [uS]."""
         device, tile, both = self.device, 2 * where[0] + where[1], [g]
@@ -315,7 +339,7 @@ class Devices:
         Lines behind the last output are reference lines, which only :meth:`Crossbar.program` writes and nothing
         changes afterwards; their ``a`` does not matter.
         """
-        targets, factors = self.targets(a, cut=fresh)
+        targets, factors = self.targets(a, cut=fresh, first=first)
         if first >= self.shape[0]:
             fresh = True
             targets[:] = self.zeros[:, None, None, None]
@@ -336,12 +360,12 @@ class Devices:
         result = np.empty_like(held)
 
         def block(first: int, last: int) -> None:
-            targets, factors = self.targets(held[first:last])
+            targets, factors = self.targets(held[first:last], first=first)
             part = result[first:last]
             part[:] = 0
             for k, factor in enumerate(factors):
                 found = [self._left(targets[k, s], (k, s), first, turn) for s in range(self.sides)]
-                middle = found[1] if self.paired else np.float32(self.zeros[k])
+                middle = found[1] if self.sides == 2 else np.float32(self.zeros[k])
                 part += (found[0] - middle) * (self.unit * factor)
 
         run(block, blocks(len(held), max(1, BLOCK // held.shape[1])))

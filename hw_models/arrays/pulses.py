@@ -22,6 +22,8 @@ from hw_models.tally import Tally
 
 TRAIN_WORDS = 1 << 22
 """Most trains held at a time."""
+PAIRS, ALTERNATE = 31, np.uint64(0x5555555555555555)
+"""Most pairs of a pulse up and one down that are queued, and their signs."""
 FIRES = np.uint64((1 << 63) - 1)
 """Slots of a train's word; the last bit is its sign."""
 
@@ -52,6 +54,15 @@ class PulsedDevices(PlayedDevices):
     tally : Tally, optional
         Where to write the pulses given, slots of trains, and, where it is metered, firings of lines; default one of
         its own.
+    lines : str, optional
+        Name that keys the trains of lines, where other devices share them; default that of the array.
+    one_way : bool
+        Whether pulses down do not reach the devices.
+    plays : bool
+        Whether trains are played also where expected steps are asked for: then it is known who got a pulse.
+    sign : int
+        Of devices that share all their coincidences with others, which answer them with 1 or -1: in expected steps both
+        have the same rest of what is not said by how often the lines fire. 0 of those that share none.
 
     Attributes
     ----------
@@ -59,6 +70,9 @@ class PulsedDevices(PlayedDevices):
         How often a device with pulses was moved by an expected step, and how often pulse by pulse instead.
     slots : int
         That the last change took, one behind the other: of trains all of theirs, tiles side by side.
+    given : numpy.ndarray or None
+        (out, in), float32: where pulses are added up for every device, if it is an array; of expected steps their mean,
+        given how often the lines fire.
     """
 
     def __init__(
@@ -71,8 +85,12 @@ class PulsedDevices(PlayedDevices):
         dtype: str = "float32",
         limits: tuple[np.ndarray, np.ndarray] | None = None,
         tally: Tally | None = None,
+        lines: str | None = None,
+        one_way: bool = False,
+        plays: bool = False,
+        sign: int = 0,
     ) -> None:
-        super().__init__(pulse, shape, seed, name, run, dtype, limits)
+        super().__init__(pulse, shape, seed, name, run, dtype, limits, lines, one_way, plays, sign)
         self.tally = Tally() if tally is None else tally
         self.stepped = self.played = self.slots = 0
 
@@ -113,14 +131,20 @@ class PulsedDevices(PlayedDevices):
         if not rows:
             return 0
         words = len(rows) * sum(self.shape)
-        play = self._steps if update.trains == "expected" else self._trains
+        play = self._steps if update.trains == "expected" and not self.plays else self._trains
         pulses = 0
         for number, (first, last) in enumerate(blocks(len(rows[0].post), max(1, TRAIN_WORDS // words))):
             pulses += play(weights, [term.part(first, last) for term in rows], step, number)
         return self._given(pulses)
 
     def apply(
-        self, weights: np.ndarray, up: np.ndarray, down: np.ndarray, step: int, tiles: Tiles | None = None
+        self,
+        weights: np.ndarray,
+        up: np.ndarray,
+        down: np.ndarray,
+        step: int,
+        tiles: Tiles | None = None,
+        purpose: str = "granules",
     ) -> int:
         """Give every device so many pulses up and down, in place; return how many.
 
@@ -129,11 +153,13 @@ class PulsedDevices(PlayedDevices):
 
         Whole numbers (an integer dtype) are played one by one, those up first. Others count as well mixed and move by
         steps with cycle-to-cycle noise and none in the number; near a bound they are played in turns of 1/16 of them,
-        up and then down. What is negative counts as none.
+        up and then down. What is negative counts as none. ``step`` and ``purpose`` key the draws.
         """
         self._check(weights)
         if not up.shape == down.shape == self.shape:
             raise ValueError(f"numbers of pulses are {up.shape} and {down.shape}: {self.shape} is allowed")
+        if self.one_way:
+            down = np.zeros_like(down)
         self._turns(up, down, tiles or (((0, self.shape[0]),), ((0, self.shape[1]),)))
         if not (np.issubdtype(up.dtype, np.integer) and np.issubdtype(down.dtype, np.integer)):
             return self._given(self._done(ExpectedStep(self, weights, step, 0).mixed(up, down), step, 0))
@@ -141,7 +167,33 @@ class PulsedDevices(PlayedDevices):
         def play(number: int, where: Tile) -> int:
             return self.play_whole(weights, where, number, key, step, up, down)
 
-        key = randomness.key(self.seed, "pulse", self.name, "granules")
+        key = randomness.key(self.seed, "pulse", self.name, purpose)
+        return self._given(self._tiles(play))
+
+    def alternate(self, weights: np.ndarray, pairs: int, step: int) -> int:
+        """Give every device so many times a pulse up and one down, in place; return how many pulses.
+
+        All lines fire together, in as many slots as a device gets pulses.
+        """
+        self._check(weights)
+        self.slots = 0
+        self._took(2 * pairs)
+        if self.tally.now.metered:
+            fired = 2 * pairs * sum(self.shape)
+            self._selected(fired, 4 * pairs * self.shape[0] * self.shape[1])
+        key = randomness.key(self.seed, "pulse", self.name, "alternate")
+
+        def play(number: int, where: Tile) -> int:
+            left = pairs
+
+            def fill(queue: np.ndarray, count: np.ndarray) -> int:
+                nonlocal left
+                now, left = min(left, PAIRS), left - min(left, PAIRS)
+                queue[...], count[...] = ALTERNATE & np.uint64((1 << 2 * now) - 1), 2 * now
+                return 2 * now * queue.size
+
+            return self.play(weights, where, number, key, step, fill)
+
         return self._given(self._tiles(play))
 
     def _turns(self, up: np.ndarray, down: np.ndarray, tiles: Tiles) -> None:
@@ -184,15 +236,18 @@ class PulsedDevices(PlayedDevices):
     def _trains(self, weights: np.ndarray, rows: list[Rows], step: int, number: int) -> int:
         """Play the trains of one chunk of row pairs, sample by sample."""
         post, pre, length = self.trains.words(rows, step, number)
+        trains = pre, post, length
         if self.tally.now.metered:
             self._fired(*(np.bitwise_count(words & FIRES) for words in (post, pre)))
         self._took(int(length.sum()))
         key = randomness.key(self.seed, "pulse", self.name, "cycle", number)
 
         def play(tile: int, where: Tile) -> int:
-            return self.play(weights, where, tile, key, step, Coincidences(where, pre, post, length, None))
+            return self.play(weights, where, tile, key, step, Coincidences(where, trains, None, self.one_way))
 
-        return self._tiles(play)
+        pulses = self._tiles(play)
+        self.played += pulses if self.plays else 0
+        return pulses
 
     def _steps(self, weights: np.ndarray, rows: list[Rows], step: int, number: int) -> int:
         """Move by expected steps of one chunk of row pairs."""

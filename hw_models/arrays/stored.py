@@ -14,6 +14,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from hw_models.arrays.loads import Loads, loads
 from hw_models.arrays.parts import CrossbarParts
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.programming import PROGRAMMING, Array, Devices
+from hw_models.arrays.retention import Retention
 from hw_models.arrays.slow_noise import FAST, SLOW, SlowNoise
 from hw_models.arrays.tiles import Tiles
 from hw_models.arrays.traps import TrappedDevices
@@ -32,6 +34,9 @@ from hw_models.errors import ChipError
 from hw_models.kernels.blocks import Run
 from hw_models.laws import disturb
 from hw_models.text import shown
+
+if TYPE_CHECKING:
+    from hw_models.arrays.cells import DeviceCells
 
 STEP = 0.01
 """Change of an age over the age from which devices are read anew while nothing is written."""
@@ -60,6 +65,8 @@ class StoredWeights:
         self._most = float(np.finfo(dtype).max)
         self.devices = Devices(parts, shape, seed, name, dtype)
         self.time, self.wrote_at, self.built = clock or Clock(), 0.0, -1
+        self.cells: DeviceCells | None = None
+        self.retains = Retention(self.device, shape, (seed, name)) if self.device.retention is not None else None
         self.noise = SlowNoise(self.devices, self.time)
         self.traps = TrappedDevices(self.devices)
         self.carried = Carried(self.noise, self.dtype)
@@ -115,7 +122,7 @@ class StoredWeights:
             return
         self._count_writes(self.devices.count)
         self.rows_written = most(self.devices.row_tiles)
-        before = self._still_held() if self.device.disturb else None
+        before, self.devices.beside = self._still_held() if self.device.disturb else None, None
         self.devices.rewritten()
         self._hold(weight)
         if before is not None:
@@ -124,6 +131,8 @@ class StoredWeights:
             if self.devices.writes:
                 self._held[:] = self.devices.realised(self._held, self.programmings, self.run)
             self._fresh = False
+            if self.cells is not None:
+                self.cells.programmed()
         if self._seen is not None:
             self._seen[:] = self._held
         self.refresh()
@@ -163,18 +172,27 @@ class StoredWeights:
         a of a weight that changes in memory falls to low + (a - low) (1 - leak), low that of a device at g_min, for a
         pair 0; devices that are written as a whole, references among them, lose it of what was programmed.
         """
-        share = self.device.leak
-        if not share:
+        share: float | Array = self.device.leak
+        if self.retains is not None:
+            kept = self.retains.kept(self.time.time)
+            share = (1 - (1 - share) * kept).astype(self.dtype)
+        elif not share:
             return
         self._check_writable()
-        self.devices.remaining *= 1 - share
-        if self.in_memory:
-            self._held += (self._lowest - self._held) * self.dtype.type(share)
-            if self._seen is not None:
-                self._seen[:] = self._held
+        self.devices.remaining *= 1 - self.device.leak
+        if not self.in_memory:
+            return
+        if self.cells is not None and self.cells.states:
+            self.cells.leak(share)
+        else:
+            self._held += (self.lowest - self._held) * self.dtype.type(share)
+            if self.cells is not None:
+                self.cells.hold()
+        if self._seen is not None:
+            self._seen[:] = self._held
 
     @property
-    def _lowest(self) -> np.floating:
+    def lowest(self) -> np.floating:
         """The weight of a device at g_min as a share of the range, of a pair 0."""
         own = self.devices
         if own.paired:
@@ -187,7 +205,7 @@ class StoredWeights:
         remaining = 1.0 if self.in_memory else self.devices.remaining
         if remaining == 1 or self.programmings == 1:
             return self._held.copy()
-        return self._lowest + (self._held - self._lowest) * self.dtype.type(remaining)
+        return self.lowest + (self._held - self.lowest) * self.dtype.type(remaining)
 
     def _largest(self, what: str, weight: Array) -> float:
         """Return the largest |weight| of a matrix that devices can be written with; refuse others."""
@@ -443,6 +461,10 @@ class StoredWeights:
             found |= dict(self.devices.last.state())
         if self.device.leak:
             found["remaining"] = np.array(self.devices.remaining)
+        if self.retains is not None:
+            found["left_at"] = np.array(self.retains.since)
+        if self.cells is not None:
+            found |= self.cells.state()
         if self.device.disturb and not self.in_memory:
             found["felt"] = np.zeros_like(self._held) if self.devices.felt is None else self.devices.felt.copy()
         return found | written | {name: values.copy() for name, values in self.tiles.kept.items()}
@@ -465,6 +487,10 @@ class StoredWeights:
             self._held[:] = state["held"]
         elif weight is not None:
             self._hold(weight)
+        if self.retains is not None:
+            self.retains.since = float(state["left_at"])
+        if self.cells is not None:
+            self.cells.load(state)
         if self._seen is not None:
             self._seen[:] = self._held
         if self.programmings and not self.ideal:
@@ -485,8 +511,9 @@ class StoredWeights:
         elif weight is not None:
             self._largest("weights", np.asarray(weight))
         for name in state:
-            if name.partition(".")[0] in ("share", "beside") and not np.isfinite(state[name]).all():
-                raise ChipError(f"{self.name}: '{name}', what wires leave of a device, is not finite")
+            if name.partition(".")[0] in ("share", "beside", "cell") and not np.isfinite(state[name]).all():
+                what = "the state of its cells" if name.startswith("cell") else "what wires leave of a device"
+                raise ChipError(f"{self.name}: '{name}', {what}, is not finite")
 
 
 def _sum_over(variance: Array, way: str, lines: slice) -> Array:

@@ -21,15 +21,17 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from hw_models.chip import faults, layers
+from hw_models.chip.cell import Cell
 from hw_models.chip.converter import ADC, DAC, Converter
 from hw_models.chip.cost import Cost
 from hw_models.chip.device import Device
 from hw_models.chip.events import Events
 from hw_models.chip.fields import Count, Idle, Part, Positive, at, leaves_of, silenced
 from hw_models.chip.layout import Layout
-from hw_models.chip.learning import Pulse, Update
+from hw_models.chip.learning import Update
 from hw_models.chip.nudged import Nudged
 from hw_models.chip.periphery import Attention, Neuron, Readout
+from hw_models.chip.pulse import Pulse
 from hw_models.chip.timing import Timing
 from hw_models.chip.transposed import Transposed
 from hw_models.chip.wires import Wires
@@ -43,11 +45,13 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 __all__ = [
-    "ADC", "DAC", "Attention", "Chip", "Converter", "Cost", "Device", "Events", "Layout", "Neuron", "Nudged", "Part",
-    "Pulse", "Readout", "Timing", "Transposed", "Update", "Wires",
+    "ADC", "DAC", "Attention", "Cell", "Chip", "Converter", "Cost", "Device", "Events", "Layout", "Neuron", "Nudged",
+    "Part", "Pulse", "Readout", "Timing", "Transposed", "Update", "Wires",
 ]  # fmt: skip
 PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat", "kept"})
 """Fields of a chip that describe it and act on nothing."""
+TOLD: frozenset[str] = frozenset({"device.endurance"})
+"""Fields that act on what is reported alone."""
 PRICES: frozenset[str] = frozenset(f"cost.{name}" for name in Cost.model_fields)
 """Fields that act on a bill alone: no state or weight depends on them; see also :attr:`Chip.prices`."""
 
@@ -317,6 +321,7 @@ class Chip(Part):
         if not self.timing.passes:
             told = "where time passes, with timing.integration or another duration"
             self.idle(told, "device.read_noise_band", "device.rtn_decades")
+        self._check_cells()
         if not self.timing.settles:
             self.idle("where phases take time, with timing.integration, hold or another duration", "readout.hold_time")
         if self.update.scheme == "digital":
@@ -358,6 +363,22 @@ class Chip(Part):
         if self.crossbar.mapping == "offset":
             self._check_offset()
         return self
+
+    def _check_cells(self) -> None:
+        """Refuse cells that no pulse reaches, or that the layout has no devices for."""
+        bar, cell = self.crossbar, self.device.cell
+        if not self.update.in_memory:
+            self.idle("where weights change in memory", "device.cell", "device.endurance", "device.retention")
+            self.idle("where weights change in memory", "device.retention_spread")
+            if bar.reference == "device":
+                raise ValueError("crossbar.reference = 'device': it acts only where weights change in memory")
+        if not self.timing.passes:
+            self.idle("where time passes, with timing.integration or another duration", "device.retention")
+        if cell.paired and bar.mapping != "differential":
+            raise ValueError(f"device.cell.kind = '{cell.kind}': a pair needs crossbar.mapping = 'differential'")
+        if bar.reference != "device":
+            names = ("reference_at", "reference_mean", "reference_spread")
+            self.idle("with crossbar.reference device", *(f"device.cell.{name}" for name in names))
 
     def _check_heat(self) -> None:
         """Refuse a temperature that nothing goes by, and what goes by none."""

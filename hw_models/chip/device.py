@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from hw_models.chip.cell import Cell
 from hw_models.chip.fields import Branch, Finite, Four, NonNegative, Part, Positive, Share, at
-from hw_models.chip.learning import Pulse
+from hw_models.chip.pulse import Pulse
 from hw_models.laws.current_voltage import CURRENT_VOLTAGE, CurrentVoltage
 from hw_models.laws.law import meaning, menu, missing, taken
 from hw_models.laws.read_noise import READ_NOISE, UNIT, ReadNoise
@@ -148,8 +149,23 @@ class Device(Part):
     """Share of devices stuck at g_min."""
     stuck_high: Share = at("device", default=0.0)
     """Share of devices stuck at g_max."""
+    retention: Positive | None = at("update", "s", None)
+    """Time constant with which a device whose weight is in memory alone loses what it conducts above g_min, by the
+    clock of the chip, from one update to the next: exp(-t/retention); unset keeps it."""
+    retention_spread: NonNegative = at("device", default=0.0)
+    """Device-to-device standard deviation of the logarithm of that time."""
+    endurance: Positive | None = at("device", "pulses", None)
+    """Pulses that a device takes before it counts as worn: pulses are then counted for every device, and the share of
+    those beyond is reported. A worn device goes on as before."""
     pulse: Pulse = at("update", default=Pulse())
     """Response to pulses."""
+    cell: Cell = at("update", default=Cell())
+    """Which devices make a weight that changes in memory."""
+
+    @property
+    def granule(self) -> float:
+        """What one pulse changes a weight of 0 by, a share of the weight range."""
+        return self.pulse.dw_min * (2 if self.cell.kind == "bidirectional" else 1)
 
     @property
     def noisy(self) -> bool:
@@ -201,8 +217,27 @@ class Device(Part):
         for name in ("drift_mean", "drift_spread"):
             if not 0 <= getattr(self, name)[2] <= getattr(self, name)[3]:
                 raise ValueError(f"{name} = {list(getattr(self, name))}: low and high should be 0 <= low <= high")
+        self._check_cell()
         self._check_idle()
         return self
+
+    def _check_cell(self) -> None:
+        """Refuse responses that the devices of a cell cannot have."""
+        pulse, kind = self.pulse, self.cell.kind
+        if kind == "single" and not pulse.w_min:
+            raise ValueError("pulse.w_min = 0.0: it should be below 0 with cell.kind 'single'")
+        if kind != "single" and pulse.w_min:
+            raise ValueError(f"pulse.w_min = {pulse.w_min}: devices of a pair conduct from g_min up, set 0")
+        if kind == "bidirectional" and pulse.response in ("linear", "soft_bounds"):
+            steps = "steps down that shrink towards w_min = 0 are those of 'power', 'exponential' or 'table'"
+            raise ValueError(f"pulse.response = '{pulse.response}': {steps}")
+        if kind == "one_sided":
+            names = ("gamma_down", "gamma_down_spread", "a_down", "table_down", "step_correlation")
+            self.idle("where pulses go down, with cell.kind single or bidirectional", *(f"pulse.{n}" for n in names))
+            if pulse.up_down > 0:
+                self.idle("below 0 where no pulses go down: above it shrinks steps down alone", "pulse.up_down")
+        if self.retention is None:
+            self.idle("with retention", "retention_spread")
 
     def _check_idle(self) -> None:
         """Refuse what belongs to a spread, a read noise or a drift that is not there."""

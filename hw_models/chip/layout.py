@@ -19,9 +19,10 @@ class Layout(Part):
     """Outputs of one tile; unset puts all on one."""
     mapping: Literal["differential", "offset"] = at("programming", default="differential")
     """Pair: w ~ G+ - G-, one of them at g_min. Offset: one device, w ~ G minus the conductance of weight 0."""
-    reference: Literal["digital", "analog"] = at("read", default="digital")
+    reference: Literal["digital", "analog", "device"] = at("read", default="digital")
     """Offset, both directions: subtract the middle behind the ADC as a known number times the sum of the DAC's digital
-    signals; or as the current of reference devices, ahead of the ADC."""
+    signals; or as the current of reference devices, ahead of the ADC; or, where weights change in memory, every weight
+    has a reference device of its own, programmed as ``device.cell`` says."""
     reference_lines: Count | None = at("device", "lines", None)
     """Analog reference: lines per tile that share its task, each driven up to the DAC's full scale when transposed;
     unset takes one per output."""
@@ -53,6 +54,11 @@ class Layout(Part):
     behind wires as near as :mod:`hw_models.arrays.line_noise` says."""
 
     @property
+    def sides(self) -> int:
+        """Devices of a weight, slice by slice: two of a pair, and with a reference of its own."""
+        return 2 if self.mapping == "differential" or self.reference == "device" else 1
+
+    @property
     def cuts(self) -> bool:
         """Whether weights may be cut whatever the first ones are."""
         return self.weight_range is not None or self.weight_clip is not None
@@ -71,4 +77,6 @@ class Layout(Part):
             self.idle("with mapping offset", "reference", "reference_lines", "zero")
         if self.reference != "analog":
             self.idle("with reference analog", "reference_lines")
+        if self.reference == "device":
+            self.idle("with reference digital or analog", "zero")
         return self

@@ -30,7 +30,7 @@ def area(constants: Constants, shapes: Iterable[tuple[int, int]]) -> dict[str, f
     pitch, cell, core = (constants.value(name) for name in ("node", "cell_area", "core_area"))
     at_once = {"ADC": constants.chip.adc.bits, "DAC": driven(constants)}
     each = {name: constants.value(f"{name.lower()}_area", bits) for name, bits in at_once.items()}
-    sides = 2 if bar.mapping == "differential" else 1
+    sides = bar.sides
     for outputs, inputs in shapes:
         tiles = arrays(constants.chip, (outputs, inputs)) // sides
         rows, columns = bar.rows or inputs, bar.columns or outputs

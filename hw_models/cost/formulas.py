@@ -151,7 +151,7 @@ def across(constants: Constants, shape: tuple[int, ...], kind: str, way: str) ->
         crossed = columns + references(constants.chip, columns)
     else:
         crossed = bar.rows or shape[1]
-    return crossed * (2 if bar.mapping == "differential" else 1)
+    return crossed * bar.sides
 
 
 class Readings(PriceFormula):
@@ -193,7 +193,7 @@ class Core(PriceFormula):
 def products(constants: Constants, activations: int) -> int:
     """Return the products of tiles that so many activations of single arrays make: both sides of a pair are one,
     slices, each with its own ADC, are not."""
-    return activations // (2 if constants.chip.crossbar.mapping == "differential" else 1)
+    return activations // constants.chip.crossbar.sides
 
 
 class Control(PriceFormula):

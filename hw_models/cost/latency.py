@@ -71,7 +71,7 @@ def arrays(chip: Chip, shape: tuple[int, ...]) -> int:
     """Return the arrays on which a weight matrix (out, in) lies: one for each tile, side and slice."""
     bar, (outputs, inputs) = chip.crossbar, shape
     tiles = -(-inputs // (bar.rows or max(inputs, 1))) * -(-outputs // (bar.columns or max(outputs, 1)))
-    return tiles * (2 if bar.mapping == "differential" else 1) * bar.slices
+    return tiles * bar.sides * bar.slices
 
 
 def references(chip: Chip, columns: int) -> int:
@@ -179,6 +179,6 @@ def update(tally: Tally, constants: Constants) -> float:
 def written(chip: Chip, shape: tuple[int, ...], devices: int) -> float:
     """Return the rows that are written one behind the other: those of the tile of most, of as many devices in all."""
     rows = largest(shape[1], chip.crossbar.rows)
-    whole = shape[0] * shape[1] * (2 if chip.crossbar.mapping == "differential" else 1) * chip.crossbar.slices
+    whole = shape[0] * shape[1] * chip.crossbar.sides * chip.crossbar.slices
     return rows * devices / whole if whole else 0.0
 

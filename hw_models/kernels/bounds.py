@@ -12,17 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from hw_models.kernels.compiling import kernel
+from hw_models.kernels.compiling import kernel, unbound
 from hw_models.kernels.scalar import HALF, ONE, ZERO
 
-GRAIN = np.float32(0.05)
-"""Root mean square of what one pulse forgets, |d(step)/dw|, from which a device plays its pulses: 20 steps or fewer."""
 CURVED = np.float32(8)
 """Exponent for which (f'/f)^2 counts, times the variance gathered; half of that product is what a mean step lacks."""
 factors: Any = None
-"""As in :mod:`hw_models.kernels.pulses`, which fills this in, and the next two."""
+"""As in :mod:`hw_models.kernels.pulses`, which fills this in, and all that follow."""
 step_factors: Any = None
 assess_row: Any = None
+multiple = size = square = gathered = grain = unbound
+"""Of the cycle-to-cycle noise, :mod:`hw_models.kernels.cycle_noise`."""
 
 
 @kernel(error_model="numpy", inline="always")
@@ -42,13 +42,6 @@ def _moves(mean, variance, noise, sigmas):
 
 
 @kernel(error_model="numpy", inline="always")
-def _grain(up, down, noise):
-    """Whether one pulse forgets so much that a flow describes it badly; up, down: |d(step)/dw|."""
-    most = max(abs(up), abs(down))
-    return most * most * (ONE + noise * noise) > GRAIN * GRAIN
-
-
-@kernel(error_model="numpy", inline="always")
 def _reach(w, up, down, ups, downs, high, low, exponent, soft):
     """Whether a device may meet a bound; its exponent is small.
 
@@ -60,12 +53,6 @@ def _reach(w, up, down, ups, downs, high, low, exponent, soft):
     back_up, back_down = ups[1] * up * room, downs[1] * down * room
     ahead = (w + rise + back_down > high) | (w - fall - back_up < low)
     return ((w - back_up < low) | (w + back_down > high)) if soft else ahead
-
-
-@kernel(error_model="numpy", inline="always")
-def gathered(up, down, n_up, n_down, v_up, v_down, square):
-    """Variance that pulses of mean steps ``up`` and ``down`` gather; ``square``: noise^2."""
-    return up * up * (square * n_up + v_up) + down * down * (square * n_down + v_down)
 
 
 @kernel(error_model="numpy", inline="always")
@@ -82,10 +69,13 @@ def assess_affine(w, numbers, own, law, how, exponents, near):
     noise, sigmas, soft = how
     for j in range(w.shape[0]):
         x = n_up[j] * s_up[j] * abs(c_up[j]) + n_down[j] * s_down[j] * abs(c_down[j])
+        m = multiple(w[j], high[j], low[j], law)
         up, down = abs(s_up[j] * (ONE - c_up[j] * w[j])), abs(s_down[j] * (ONE - c_down[j] * w[j]))
-        ups, downs = _moves(n_up[j], v_up[j], noise, sigmas), _moves(n_down[j], v_down[j], noise, sigmas)
-        grain = _grain(s_up[j] * c_up[j], s_down[j] * c_down[j], noise)
-        near[j] = grain | _reach(w[j], up, down, ups, downs, high[j], low[j], x, soft)
+        up, noise_up = size(up, s_up[j], w[j], noise, m)
+        down, noise_down = size(down, s_down[j], w[j], noise, m)
+        ups, downs = _moves(n_up[j], v_up[j], noise_up, sigmas), _moves(n_down[j], v_down[j], noise_down, sigmas)
+        coarse = grain(s_up[j] * c_up[j], s_down[j] * c_down[j], noise, m)
+        near[j] = coarse | _reach(w[j], up, down, ups, downs, high[j], low[j], x, soft)
         exponents[j] = x
 
 
@@ -97,12 +87,16 @@ def assess_curved(w, numbers, own, law, how, exponents, near):
     for j in range(w.shape[0]):
         f_up, f_down, d_up, d_down = factors(w[j], high[j], low[j], law)
         x = n_up[j] * s_up[j] * abs(d_up) + n_down[j] * s_down[j] * abs(d_down)
-        ups, downs = _moves(n_up[j], v_up[j], noise, sigmas), _moves(n_down[j], v_down[j], noise, sigmas)
-        grain = _grain(s_up[j] * d_up, s_down[j] * d_down, noise)
-        near[j] = grain | _reach(w[j], s_up[j] * f_up, s_down[j] * f_down, ups, downs, high[j], low[j], x, False)
+        m = multiple(w[j], high[j], low[j], law)
+        up, noise_up = size(s_up[j] * f_up, s_up[j], w[j], noise, m)
+        down, noise_down = size(s_down[j] * f_down, s_down[j], w[j], noise, m)
+        ups, downs = _moves(n_up[j], v_up[j], noise_up, sigmas), _moves(n_down[j], v_down[j], noise_down, sigmas)
+        coarse = grain(s_up[j] * d_up, s_down[j] * d_down, noise, m)
+        near[j] = coarse | _reach(w[j], up, down, ups, downs, high[j], low[j], x, False)
         strayed = gathered(
-            s_up[j] * f_up, s_down[j] * f_down, n_up[j], n_down[j], v_up[j], v_down[j], noise * noise
-        )
+            s_up[j] * f_up, s_down[j] * f_down, n_up[j], n_down[j], v_up[j], v_down[j],
+            square(s_up[j] * f_up, s_up[j], w[j], noise, m), square(s_down[j] * f_down, s_down[j], w[j], noise, m),
+        )  # fmt: skip
         bend = _bend(f_up, d_up) + _bend(f_down, d_down)
         exponents[j] = x + CURVED * bend * strayed
 
@@ -164,11 +158,12 @@ def recheck(first, last, begin, end, planes, squares, swing_post, swing_pre, wei
             up, down = s_up * abs(f_up), s_down * abs(f_down)
             n_up, n_down = planes[0, k, c], planes[1, k, c]
             stray = squares[k, c] * (HALF * (up + down)) ** 2
-            stray += (planes[2, k, c] + noise * noise * n_up) * up * up
-            stray += (planes[3, k, c] + noise * noise * n_down) * down * down
+            m = multiple(w, high, low, law)
+            square_up, square_down = square(up, s_up, w, noise, m), square(down, s_down, w, noise, m)
+            stray += gathered(up, down, n_up, n_down, planes[2, k, c], planes[3, k, c], square_up, square_down)
             stray, drift = sigmas * np.sqrt(max(stray, 0)), n_up * up - n_down * down
             swing = min(swing_post[k], swing_pre[c])
-            if _grain(s_up * d_up, s_down * d_down, noise):
+            if grain(s_up * d_up, s_down * d_down, noise, m):
                 found += 1
                 continue
             room = ONE + n_up * s_up * abs(d_up) + n_down * s_down * abs(d_down)

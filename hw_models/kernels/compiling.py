@@ -26,7 +26,7 @@ from numba.extending import intrinsic
 from hw_models.kernels.cache import KernelCache
 
 _numba: Any = numba.config
-__all__ = ["VECTOR", "bound", "fma", "kernel", "written_out"]
+__all__ = ["VECTOR", "bound", "fma", "kernel", "unbound", "written_out"]
 
 VECTOR = frozenset({"contract", "reassoc", "nsz", "arcp", "afn"})
 """Fast-math flags under which checks for NaN survive; for kernels that no kernel calls."""
@@ -51,6 +51,11 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
         about = {**options, "fastmath": sorted(options["fastmath"] or ())}
         compiled._cache = KernelCache(function, repr(sorted(about.items())))
     return compiled
+
+
+def unbound(*given: object) -> object:
+    """Stand for a function that :func:`bound` fills in."""
+    raise TypeError("this name of a kernel is filled in where it is compiled")
 
 
 def bound(function: Callable[..., Any], kind: str, /, **names: Any) -> Callable[..., Any]:

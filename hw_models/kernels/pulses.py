@@ -23,9 +23,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hw_models.kernels import bounds, scalar, turns
-from hw_models.kernels.bounds import gathered
-from hw_models.kernels.compiling import bound, kernel, written_out
+from hw_models.kernels import bounds, cycle_noise, scalar, turns
+from hw_models.kernels.compiling import bound, kernel, unbound, written_out
 from hw_models.kernels.scalar import HALF, ONE, TINY, ZERO
 
 FOUR, SIXTH = np.float32(4), np.float32(1 / 6)
@@ -34,6 +33,10 @@ factors: Any = None
 """Of a response: (w, b+, b-, law) to factors of a step up and down and their derivatives. :func:`of` fills this in."""
 advance_row: Any = None
 """One row of :func:`_advance`."""
+multiple = square = bent = gathered = unbound
+"""Of the cycle-to-cycle noise, :mod:`hw_models.kernels.cycle_noise`."""
+gathered_at = unbound
+"""For :func:`_advance_affine`, :func:`_gathered_at`."""
 
 
 class DeviceSteps(NamedTuple):
@@ -94,7 +97,14 @@ def _land(w, moved, pulses, stays, high, low):
     return w if stays | (pulses <= ZERO) else moved
 
 
-def _advance_affine(w, numbers, order, z, stays, own, law, square):
+def _gathered_at(w, one, other, s_up, s_down, n_up, n_down, v_up, v_down, noise, m):
+    """Variance that pulses gather while an affine response stands at a weight."""
+    up, down = s_up * (ONE - one * w), s_down * (ONE - other * w)
+    square_up, square_down = square(abs(up), s_up, w, noise, m), square(abs(down), s_down, w, noise, m)
+    return gathered(up, down, n_up, n_down, v_up, v_down, square_up, square_down)
+
+
+def _advance_affine(w, numbers, order, z, stays, own, law, noise):
     """Move one row: the flow is exact, the variance Simpson's rule over its course."""
     n_up, n_down, v_up, v_down = numbers
     s_up, s_down, high, low, c_up, c_down = own
@@ -108,24 +118,17 @@ def _advance_affine(w, numbers, order, z, stays, own, law, square):
         kept = ONE + (half + half) * phi
         middle = start + phi * (drift + (half + half) * start)
         moved = middle + phi * (drift + (half + half) * middle)
-        first, between, last = start, middle, moved
-        g0 = gathered(
-            s_up[j] * (ONE - one * first), s_down[j] * (ONE - other * first),
-            n_up[j], n_down[j], v_up[j], v_down[j], square,
-        )  # fmt: skip
-        g1 = gathered(
-            s_up[j] * (ONE - one * between), s_down[j] * (ONE - other * between),
-            n_up[j], n_down[j], v_up[j], v_down[j], square,
-        )  # fmt: skip
-        g2 = gathered(
-            s_up[j] * (ONE - one * last), s_down[j] * (ONE - other * last),
-            n_up[j], n_down[j], v_up[j], v_down[j], square,
-        )  # fmt: skip
+        m = multiple(start, high[j], low[j], law)
+        g0 = gathered_at(start, one, other, s_up[j], s_down[j], n_up[j], n_down[j], v_up[j], v_down[j], noise, m)
+        g1 = gathered_at(middle, one, other, s_up[j], s_down[j], n_up[j], n_down[j], v_up[j], v_down[j], noise, m)
+        g2 = gathered_at(moved, one, other, s_up[j], s_down[j], n_up[j], n_down[j], v_up[j], v_down[j], noise, m)
         squared, pulses = kept * kept, n_up[j] + n_down[j]
         late = ONE - (half + half) / (TINY if pulses < TINY else pulses)  # a pulse does not forget itself
         spread = gathered(
-            s_up[j] * one, s_down[j] * other, n_up[j], n_down[j], v_up[j], v_down[j], square
-        )  # what a spread of weights adds: E (1 - c w)^2 is more than (1 - c E w)^2
+            s_up[j] * one, s_down[j] * other, n_up[j], n_down[j], v_up[j], v_down[j],
+            bent(s_up[j] * one, s_up[j], noise, m), bent(s_down[j] * other, s_down[j], noise, m),
+        )  # fmt: skip
+        # what a spread of weights adds: E (1 - c w)^2 is more than (1 - c E w)^2
         variance = (late + HALF * spread) * SIXTH * (squared * (squared * g0 + FOUR * g1) + g2)
         moved += np.sqrt(ZERO if variance < ZERO else variance) * z[j]
         w[j] = _land(w[j], moved, pulses, stays[j], high[j], low[j])
@@ -143,7 +146,7 @@ def _half(w, n_up, n_down, v_up, v_down, order, s_up, s_down, factors):
     return w + HALF * phi * (up * f_up - down * f_down + shift), ONE + half * phi
 
 
-def _advance_curved(w, numbers, order, z, stays, own, law, square):
+def _advance_curved(w, numbers, order, z, stays, own, law, noise):
     """The same of a response with factors of its own, in two half steps."""
     n_up, n_down, v_up, v_down = numbers
     s_up, s_down, high, low, _, _ = own
@@ -154,13 +157,15 @@ def _advance_curved(w, numbers, order, z, stays, own, law, square):
         half, _ = _half(begin, n[0], n[1], n[2], n[3], n[4], s_up[j], s_down[j], start)
         middle = factors(half, high[j], low[j], law)
         moved, kept = _half(half, n[0], n[1], n[2], n[3], n[4], s_up[j], s_down[j], middle)
-        variance = gathered(s_up[j] * middle[0], s_down[j] * middle[1], n[0], n[1], n[2], n[3], square)
+        up, down, m = s_up[j] * middle[0], s_down[j] * middle[1], multiple(half, high[j], low[j], law)
+        square_up, square_down = square(up, s_up[j], half, noise, m), square(down, s_down[j], half, noise, m)
+        variance = gathered(up, down, n[0], n[1], n[2], n[3], square_up, square_down)
         moved += np.sqrt(ZERO if variance < ZERO else variance) * kept * z[j]
         w[j] = _land(w[j], moved, n[0] + n[1], stays[j], high[j], low[j])
 
 
-def _advance(first, last, begin, end, planes, orders, normals, stays, weights, devices, law, square):
-    """Move one tile by its mean step and one Gaussian each; ``square``: noise^2.
+def _advance(first, last, begin, end, planes, orders, normals, stays, weights, devices, law, noise):
+    """Move one tile by its mean step and one Gaussian each.
 
     normals (rows, columns); orders, by how much pairs of a pulse up before one down outnumber those down before up, and
     stays, who keeps its weight, as those without pulses do, (rows, columns) or (1, columns).
@@ -176,7 +181,7 @@ def _advance(first, last, begin, end, planes, orders, normals, stays, weights, d
             devices.high[i if many[2] else 0, begin:end], devices.low[i if many[3] else 0, begin:end],
             devices.slope_up[i if many[4] else 0, begin:end], devices.slope_down[i if many[5] else 0, begin:end],
         )  # fmt: skip
-        advance_row(w, numbers, order, z, fixed, own, law, square)
+        advance_row(w, numbers, order, z, fixed, own, law, noise)
 
 
 class ResponseKernels(NamedTuple):
@@ -193,19 +198,31 @@ class ResponseKernels(NamedTuple):
 
 
 @cache
-def of(factors: Callable[..., Any] | None = None) -> ResponseKernels:
-    """Return the kernels of a response with these factors, compiled at their first call; None: of the affine ones."""
+def of(factors: Callable[..., Any] | None = None, wide: Callable[..., object] | None = None) -> ResponseKernels:
+    """Return the kernels of a response with these factors, compiled at their first call; None: of the affine ones.
+
+    ``wide`` is the multiple m(w) of a cycle-to-cycle noise in the wide form; without one it has the plain form.
+    """
     if factors is None:
-        kind, given, rows = "affine", _affine, (bounds.assess_affine, _advance_affine, turns.pulse_affine)
+        kind, given, rows = "affine", _affine, (bounds.assess_affine, _advance_affine)
+        turn = turns.pulse_affine if wide is None else turns.pulse_affine_wide
     else:
-        kind, given, rows = factors.__qualname__, _curved, (bounds.assess_curved, _advance_curved, turns.pulse_curved)
-    names = {} if factors is None else {"factors": written_out(factors)}
+        kind, given, rows = factors.__qualname__, _curved, (bounds.assess_curved, _advance_curved)
+        turn = turns.pulse_curved if wide is None else turns.pulse_curved_wide
+    kind = kind if wide is None else f"{kind}-{wide.__qualname__}"
+    form = cycle_noise.PLAIN if wide is None else cycle_noise.WIDE
+    names = form._asdict() | {"multiple": written_out(scalar.alike if wide is None else wide)}
+    if factors is not None:
+        names["factors"] = written_out(factors)
     whole = {"error_model": "numpy"}
-    assess_row, advance_row, pulse_row = (kernel(bound(row, kind, **names), **whole) for row in rows)
-    step_factors = kernel(bound(given, kind, **names), inline="always", **whole)
+    inlined = whole | {"inline": "always"}
+    names["gathered_at"] = kernel(bound(_gathered_at, kind, **names), **inlined)
+    assess_row, advance_row = (kernel(bound(row, kind, **names), **whole) for row in rows)
+    pulse_row = kernel(bound(turn, kind, **names), **whole)
+    step_factors = kernel(bound(given, kind, **names), **inlined)
     return ResponseKernels(
         kernel(bound(bounds.assess, kind, assess_row=assess_row)),
-        kernel(bound(bounds.recheck, kind, step_factors=step_factors), **whole),
+        kernel(bound(bounds.recheck, kind, step_factors=step_factors, **names), **whole),
         kernel(bound(_advance, kind, advance_row=advance_row)),
         kernel(bound(turns.turn, kind, pulse_row=pulse_row)),
     )

@@ -55,3 +55,8 @@ def power(base: Any, exponent: Any) -> Any:
     found = exp(exponent * log(inside))
     least = ONE if exponent == ZERO else ZERO
     return found if base > ZERO else (ZERO if base < ZERO else least)
+
+
+def alike(w: object, high: object, low: object, law: object) -> np.float32:
+    """Return 1: what a device's noise is multiplied by where it goes with the step alone."""
+    return ONE

@@ -223,6 +223,20 @@ def keep(chosen, queue, left):
 
 
 @kernel
+def rising(queue, left):
+    """Take pulses down out of the queues; return how many are left. Both (rows, columns)."""
+    found = 0
+    for i in range(queue.shape[0]):
+        for j in range(queue.shape[1]):
+            ups, signs = 0, queue[i, j]
+            for n in range(np.int64(left[i, j])):
+                ups += np.int64((signs >> np.uint64(n)) & BIT)
+            queue[i, j], left[i, j] = (BIT << np.uint64(ups)) - BIT, np.uint64(ups)
+            found += ups
+    return found
+
+
+@kernel
 def count_out(up, down, queue, left):
     """Queue whole numbers of pulses, those up before those down, as far as queues reach; return how many.
 

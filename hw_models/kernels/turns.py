@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from hw_models.kernels.compiling import kernel
+from hw_models.kernels.compiling import kernel, unbound
+from hw_models.kernels.cycle_noise import sigma
 from hw_models.kernels.scalar import ONE
 
 BUSY = 0.6
@@ -22,7 +23,9 @@ BIT, NOTHING = np.uint64(1), np.uint64(0)
 factors: Any = None
 """As in :mod:`hw_models.kernels.pulses`, which fills this in, and the next."""
 pulse_row: Any = None
-""":func:`pulse_affine` or :func:`pulse_curved`."""
+""":func:`pulse_affine` or :func:`pulse_curved`, or one of their wide forms."""
+multiple = unbound
+""":mod:`hw_models.kernels.cycle_noise`."""
 
 
 def pulse_affine(m, w, queue, left, z, noise, own, law):
@@ -48,6 +51,40 @@ def pulse_curved(m, w, queue, left, z, noise, own, law):
         f_up, f_down, _, _ = factors(w[a], high, low, law)
         step = own[0, a] * f_up if queue[a] & BIT else -own[1, a] * f_down
         moved = w[a] + step * (ONE + noise * z[a])
+        moved = high if moved > high else moved
+        w[a] = low if moved < low else moved
+        left[a] -= BIT
+        queue[a] >>= BIT
+
+
+def pulse_affine_wide(m, w, queue, left, z, noise, own, law):
+    """:func:`pulse_affine` with noise in its wide form."""
+    for a in range(m):
+        up = (queue[a] & BIT) != NOTHING
+        step, slope = (own[0, a] if up else -own[1, a]), (own[4, a] if up else own[5, a])
+        step_at = step * (ONE - slope * w[a])
+        share = multiple(w[a], own[2, a], own[3, a], law)
+        strays = sigma(abs(step_at), abs(step), w[a], noise, share) * z[a]
+        moved = w[a] + step_at + (strays if up else -strays)
+        moved = own[2, a] if moved > own[2, a] else moved
+        moved = own[3, a] if moved < own[3, a] else moved
+        more = left[a] != NOTHING
+        w[a] = moved if more else w[a]
+        left[a] -= BIT if more else NOTHING
+        queue[a] >>= BIT
+
+
+def pulse_curved_wide(m, w, queue, left, z, noise, own, law):
+    """:func:`pulse_curved` with noise in its wide form."""
+    for a in range(m):
+        if left[a] == NOTHING:
+            continue
+        high, low = own[2, a], own[3, a]
+        f_up, f_down, _, _ = factors(w[a], high, low, law)
+        up = queue[a] & BIT
+        step, one = (own[0, a] * f_up, own[0, a]) if up else (-own[1, a] * f_down, own[1, a])
+        strays = sigma(abs(step), one, w[a], noise, multiple(w[a], high, low, law)) * z[a]
+        moved = w[a] + step + (strays if up else -strays)
         moved = high if moved > high else moved
         w[a] = low if moved < low else moved
         left[a] -= BIT

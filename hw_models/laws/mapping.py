@@ -71,6 +71,19 @@ def offset(a: Array, device: Range, cut: bool = True, zero: str = "middle") -> A
     return a * np.float32(reach) + np.float32(centre) if zero == "level" else (a + 1) * reach + device.g_min
 
 
+def two_devices(first: Array, second: Array, device: Range, kind: str) -> Array:
+    """Return the targets [uS] of two devices of a weight that both have a state of their own, (2, ...).
+
+    States are shares of the weight range: what a device of a pair conducts above g_min over the span, or, offset, what
+    it conducts above the middle over half the span. A conductance never falls below 0.
+    """
+    states, span = np.stack([single(first), single(second)]), device.g_max - device.g_min
+    if kind == "differential":
+        return np.maximum(states * span + device.g_min, 0)
+    middle, reach = zero_and_reach(device)
+    return np.maximum(states * np.float32(reach) + np.float32(middle), 0)
+
+
 def zero_digits(slices: int, slice_bits: int, zero: str = "middle") -> Array:
     """Return the digit of weight 0 of the offset mapping in every slice, least significant first, float64.
 

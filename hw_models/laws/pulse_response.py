@@ -11,9 +11,11 @@ linear       w += s+ (1 - gamma+ w/w_max)                 w -= s- (1 - gamma- w/
 soft_bounds  w += s+ (1 - w/b+)                           w -= s- (1 - w/b-)
 exponential  w += s+ max(1 - A+ exp(gamma+ z), 0)         w -= s- max(1 - A- exp(-gamma- z), 0)
 power        w += s+ ((b+ - w)/(b+ - b-))^gamma+          w -= s- ((w - b-)/(b+ - b-))^gamma-
+table        w += s+ T+(x)                                w -= s- T-(x)
 ============ ============================================ ============================================
 
-with z = 2 a w/(b+ - b-) + b; linear takes |gamma + spread z|: an absolute spread, about the mean bound.
+with z = 2 a w/(b+ - b-) + b; linear takes |gamma + spread z|: an absolute spread, about the mean bound; x = (w - b-)/
+(b+ - b-) is the state as a share of a device's own range, and T is linear between the states of a table, as measured.
 
 To add a response, write a class and name it in :data:`PULSE_RESPONSES`. An affine one, a step times 1 - c w, gives the
 slopes c of every device. Any other gives ``factors``, a plain function of one device in single precision, which
@@ -21,21 +23,23 @@ slopes c of every device. Any other gives ``factors``, a plain function of one d
 may call those of :mod:`hw_models.kernels.scalar`.
 
 Sources: linear and soft bounds as LinearStepDevice and SoftBoundsDevice of aihwkit 1.2; exponential: Gong et al., IEDM
-2018, as ExpStepDevice of aihwkit.
+2018, as ExpStepDevice of aihwkit; table: as PiecewiseStepDevice of aihwkit, with states where they were measured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from hw_models.kernels.scalar import BRINK, ONE, ZERO, exp, power
+from hw_models.kernels.scalar import BRINK, ONE, ZERO, alike, exp, power
 from hw_models.laws.law import Law, registry
 
 FLOOR = 0.01
 """Smallest bound of a device, as a share of the mean bound."""
+MOST_STATES = 64
+"""Of a table."""
 Spread = Callable[[str, float, float | None], np.ndarray]
 """1 + spread z of every device for a field of that name, not below a floor: (out, in), or (1, in) ones."""
 Factors = Callable[[Any, Any, Any, tuple[np.float32, ...]], tuple[Any, Any, Any, Any]]
@@ -75,6 +79,18 @@ class PulseFields(Protocol):
     @property
     def offset(self) -> float: ...
 
+    @property
+    def table_states(self) -> tuple[float, ...] | None: ...
+
+    @property
+    def table_up(self) -> tuple[float, ...] | None: ...
+
+    @property
+    def table_down(self) -> tuple[float, ...] | None: ...
+
+    @property
+    def table_noise(self) -> tuple[float, ...] | None: ...
+
 
 class PulseLaw(Law):
     """A law of pulses; affine where it gives no factors."""
@@ -94,6 +110,15 @@ class PulseLaw(Law):
     def constants(self, pulse: PulseFields) -> tuple[float, ...]:
         """Return what ``factors`` takes beside weight and bounds."""
         return (pulse.a_up, pulse.a_down, pulse.gamma_up, pulse.gamma_down, 2 * pulse.slope, pulse.offset)
+
+    def packed(self, pulse: PulseFields) -> tuple[np.float32, ...] | np.ndarray:
+        """Return the constants as kernels take them, single precision: a tuple, or one array of any length."""
+        return tuple(np.float32(value) for value in self.constants(pulse))
+
+    @property
+    def multiple(self) -> Callable[..., object]:
+        """What cycle-to-cycle noise is multiplied by at a weight, a plain function of (w, b+, b-, constants)."""
+        return alike
 
     def check(self, pulse: PulseFields) -> None:
         """Refuse, with a ``ValueError``, numbers that this response cannot take."""
@@ -123,7 +148,8 @@ class LinearStep(PulseLaw):
     def slopes(self, pulse: PulseFields, high: np.ndarray, low: np.ndarray, spread: Spread) -> list[np.ndarray]:
         """Return |gamma + spread z| over the mean bound."""
         up, down = spread("gamma_up", pulse.gamma_up_spread, None), spread("gamma_down", pulse.gamma_down_spread, None)
-        return [np.abs(pulse.gamma_up + (up - 1)) / pulse.w_max, np.abs(pulse.gamma_down + (down - 1)) / pulse.w_min]
+        fall = np.abs(pulse.gamma_down + (down - 1)) / pulse.w_min if pulse.w_min else 0 * down
+        return [np.abs(pulse.gamma_up + (up - 1)) / pulse.w_max, fall]
 
     def idle(self, pulse: PulseFields) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Yield the response where no step shrinks."""
@@ -138,8 +164,9 @@ class SoftBoundsStep(PulseLaw):
     softens = True
 
     def slopes(self, pulse: PulseFields, high: np.ndarray, low: np.ndarray, spread: Spread) -> list[np.ndarray]:
-        """Return 1/b+ and 1/b-."""
-        return [1 / np.maximum(high, FLOOR * pulse.w_max), 1 / np.minimum(low, FLOOR * pulse.w_min)]
+        """Return 1/b+ and 1/b-; a device without weights below 0 has no bound there that steps could shrink to."""
+        fall = 1 / np.minimum(low, FLOOR * pulse.w_min) if pulse.w_min else 0 * low
+        return [1 / np.maximum(high, FLOOR * pulse.w_max), fall]
 
 
 def exponential_factors(w: Any, high: Any, low: Any, constants: tuple[np.float32, ...]) -> tuple[Any, Any, Any, Any]:
@@ -220,5 +247,96 @@ class PowerStep(PulseLaw):
             yield "with gamma_up or gamma_down", ("response",)
 
 
-PULSE_RESPONSES = registry(ConstantStep(), LinearStep(), SoftBoundsStep(), ExponentialStep(), PowerStep())
+def table_factors(
+    w: np.float32, high: np.float32, low: np.float32, constants: Sequence[np.float32]
+) -> tuple[np.float32, np.float32, np.float32, np.float32]:
+    """Return what the table says between its states, both directions, and the derivatives by w.
+
+    ``constants`` (4 n,): n states, factors of a step up, of a step down, and multiples of the noise. A device without
+    a range stands at its first state.
+    """
+    n, span = len(constants) // 4, np.float32(high - low)
+    scale = ONE / span if span > ZERO else ZERO
+    x, k = np.float32((w - low) * scale), 0
+    while k < n - 2 and x >= constants[k + 1]:
+        k += 1
+    slope = ONE / (constants[k + 1] - constants[k])
+    t = (x - constants[k]) * slope
+    inside = t if t > ZERO else ZERO
+    inside = ONE if inside > ONE else inside
+    rise = scale * slope if inside == t else ZERO
+    up, down = constants[n + k + 1] - constants[n + k], constants[2 * n + k + 1] - constants[2 * n + k]
+    return constants[n + k] + inside * up, constants[2 * n + k] + inside * down, rise * up, rise * down
+
+
+def table_multiple(w: np.float32, high: np.float32, low: np.float32, constants: Sequence[np.float32]) -> np.float32:
+    """Return the multiple of the noise that the table says."""
+    n, span = len(constants) // 4, np.float32(high - low)
+    x, k = np.float32((w - low) * (ONE / span if span > ZERO else ZERO)), 0
+    while k < n - 2 and x >= constants[k + 1]:
+        k += 1
+    t = (x - constants[k]) / (constants[k + 1] - constants[k])
+    t = t if t > ZERO else ZERO
+    t = ONE if t > ONE else t
+    return constants[3 * n + k] + t * (constants[3 * n + k + 1] - constants[3 * n + k])
+
+
+class TableStep(PulseLaw):
+    """A step as measured at some states, and linear between them."""
+
+    name, equation, source = "table", "w += s T(x), x = (w - b-)/(b+ - b-)", "as PiecewiseStepDevice of aihwkit 1.2"
+    takes: ClassVar[Mapping[str, str]] = {
+        "table_states": "states x, rising from 0 to 1; unset takes as many at equal distances as steps are given",
+        "table_up": "steps up at these states, in steps dw_min",
+        "table_down": "steps down at these states, in steps dw_min; unset are those up at the mirrored ones",
+        "table_noise": "cycle-to-cycle noise there, in multiples of noise; unset is 1 everywhere",
+    }
+
+    @property
+    def factors(self) -> Factors:
+        """Return the function."""
+        return table_factors
+
+    @property
+    def multiple(self) -> Callable[..., object]:
+        """Return the function."""
+        return table_multiple
+
+    def constants(self, pulse: PulseFields) -> tuple[float, ...]:
+        """Return states, steps up and down, and multiples of the noise, behind each other."""
+        up = pulse.table_up or ()
+        states = pulse.table_states or tuple(np.linspace(0, 1, len(up)).tolist())
+        return (*states, *up, *(pulse.table_down or up[::-1]), *(pulse.table_noise or (1.0,) * len(up)))
+
+    def packed(self, pulse: PulseFields) -> np.ndarray:
+        """Return them as an array: kernels are the same however many states there are."""
+        return np.array(self.constants(pulse), dtype=np.float32)
+
+    def check(self, pulse: PulseFields) -> None:
+        """Refuse tables of different lengths, states that do not rise from 0 to 1, and steps below 0."""
+        up, count = pulse.table_up, len(pulse.table_up or ())
+        if up is None or not 2 <= count <= MOST_STATES:
+            shown = None if up is None else list(up)
+            raise ValueError(f"table_up = {shown}: with response 'table' 2 to {MOST_STATES} numbers are needed")
+        given = {"table_down": pulse.table_down, "table_states": pulse.table_states, "table_noise": pulse.table_noise}
+        for name, values in given.items():
+            if values is not None and len(values) != count:
+                raise ValueError(f"{name} = {list(values)}: table_up has {count} numbers, give as many")
+        for name, values in (given | {"table_up": up}).items():
+            if values is not None and min(values) < 0:
+                raise ValueError(f"{name} = {list(values)}: numbers should be from 0")
+        states = np.array(pulse.table_states or (0.0, 1.0), dtype=np.float32)
+        if states[0] != 0 or states[-1] != 1 or (np.diff(states) <= 0).any():
+            raise ValueError(f"table_states = {list(pulse.table_states or ())}: they should rise from 0 to 1")
+
+    def idle(self, pulse: PulseFields) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Yield what says no more than a constant step does."""
+        steps = {*(pulse.table_up or ()), *(pulse.table_down or ())}
+        if steps == {1.0} and len({*(pulse.table_noise or (1.0,))}) == 1:
+            yield "with steps that differ from 1", ("response",)
+
+
+PULSE_RESPONSES = registry(
+    ConstantStep(), LinearStep(), SoftBoundsStep(), ExponentialStep(), PowerStep(), TableStep()
+)
 """The laws by name."""

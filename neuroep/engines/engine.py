@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hw_models.tally import Tally
+from hw_models.wear import Wear
 from neuroep.data.batch import Batch
 from neuroep.engines import checks, kept, settling
 from neuroep.engines.clamped import Clamped
@@ -215,6 +216,10 @@ class Engine(Wiring):
         return {name: found for name, array in self.arrays.items() if (found := array.health())}
 
     # Phases and updates.
+
+    def wear(self) -> list[Wear]:
+        """Return the pulses that every device of a chip's arrays got, where they are counted, ``device.endurance``."""
+        return [wear for array in self.arrays.values() for wear in array.wear()]
 
     def coherence(self) -> dict[str, dict[str, float]]:
         """Return what arrays that learn by pulses tell of them since the last call, by crossbar; see ``rules``."""

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from hw_models.tally import Tally
+from hw_models.wear import Wear
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.state import State
 from neuroep.learning.contrast import Contrast, Number, Signal
@@ -131,6 +132,10 @@ class Part(Protocol):
     def health(self) -> dict[str, float]:
         """Return shares that tell of limits reached since they were asked for last, by name."""
         return {}
+
+    def wear(self) -> list[Wear]:
+        """Return the pulses that every device of its arrays got; nothing where they are not counted."""
+        return []
 
     def coherence(self) -> dict[str, dict[str, float]]:
         """Return, by array that pulses go to, what tells whether its devices can learn of them, since the last call."""

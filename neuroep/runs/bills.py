@@ -165,7 +165,7 @@ def finished(
     shapes = _weights(network, counted) if chip.substrate == "crossbar" else {}
     power, items = constants.value("static_power"), list(made.items)
     if power is not None and seconds and shapes:
-        sides = 2 if chip.crossbar.mapping == "differential" else 1
+        sides = chip.crossbar.sides
         for name, shape in shapes.items():
             joule = latency.arrays(chip, shape) // sides * power * seconds * copies
             items.append(Item("static", "static", name, "", joule))

@@ -19,7 +19,11 @@ from hw_models.laws.programming import WRITE
 from hw_models.laws.read_noise import READ_NOISE
 
 OWN = [module.name for module in pkgutil.iter_modules(presets.__path__)]
-PULSED = ["gong_2018_reram", "kim_2019_ecram", "li_2018_capacitor", "tang_2018_ecram"]
+PULSED = [
+    "gong_2018_reram", "kim_2019_ecram", "li_2018_capacitor", "tang_2018_ecram", "gong_2022_reram_om",
+    "gong_2022_reram_hfo2", "gong_2018_reram_soft", "gokmen_2016_rpu", "rasch_2020_idealised", "nandakumar_2020_pcm",
+    "falcone_2025_reram_cmo",
+]  # fmt: skip
 PAPERS = {
     "joshi_2020_pcm": {"device.g_max": 25.0, "device.read_noise_law": "pcm", "device.drift_start": 20.0},
     "legallo_2023_hermes": {"crossbar.rows": 256, "dac.bits": 8, "device.g_max": 20.7, "device.drift_start": 300.0},
@@ -30,6 +34,19 @@ PAPERS = {
     "li_2018_capacitor": {"device.pulse.dw_min": 0.005, "device.pulse.gamma_up": 0.05},
     "tang_2018_ecram": {"device.pulse.dw_min": 0.002, "device.pulse.gamma_down": 0.5085},
     "kim_2019_ecram": {"device.pulse.dw_min": 2.8214e-4, "device.pulse.gamma_down": 0.7342},
+    "gong_2022_reram_om": {
+        "device.pulse.dw_min": 0.0949, "device.pulse.dw_min_spread": 0.7829, "device.pulse.noise_base": 0.4158,
+        "device.pulse.write_noise": 1.4113, "device.pulse.corrupt": 0.1348, "device.cell.reference_spread": 0.05,
+    },
+    "gong_2022_reram_hfo2": {
+        "device.pulse.dw_min": 0.4622, "device.pulse.dw_min_spread": 0.7125, "device.pulse.noise_base": 0.2174,
+        "device.pulse.write_noise": 0.5841, "device.pulse.corrupt": 0.0977, "device.pulse.dw_min_law": "log_normal",
+    },
+    "gong_2018_reram_soft": {"device.pulse.dw_min": 0.002, "device.pulse.noise_base": 3.75, "device.pulse.w_max": 1.25},
+    "gokmen_2016_rpu": {"device.pulse.dw_min": 0.0016, "device.pulse.noise": 0.3, "device.pulse.dw_min_spread": 0.3},
+    "rasch_2020_idealised": {"device.pulse.dw_min": 0.0002, "device.pulse.up_down_spread": 0.0},
+    "nandakumar_2020_pcm": {"device.pulse.a_up": -27.235, "device.cell.kind": "one_sided", "device.cell.reset": 0.01},
+    "falcone_2025_reram_cmo": {"device.pulse.noise": 0.9, "device.g_max": 88.2, "crossbar.reference": "device"},
 }
 NOT_IDEAL_BY_DEFAULT = {"events.weight_bits"}
 
@@ -89,6 +106,16 @@ def test_presets_are_what_their_papers_say(name):
 @pytest.mark.parametrize("name", OWN)
 def test_only_chips_with_data_on_pulses_learn_by_them(name):
     assert (presets.load(name).update.scheme == "pulsed") == (name in PULSED)
+
+
+def test_cmo_devices_have_the_states_the_noise_and_the_symmetry_point_of_their_paper():
+    """22 steps of the size at the symmetry point over the range; that point 61 % of it below the top."""
+    pulse = presets.load("reram_cmo").device.pulse
+    up, down = pulse.dw_min * (1 + pulse.up_down), pulse.dw_min
+    point = (up - down) / (up + down)
+    assert (1 - point) / 2 == pytest.approx(0.61, abs=1e-3)
+    assert 2 / (down * (1 + point)) == pytest.approx(22, abs=0.05)
+    assert up * (1 - point) == pytest.approx(down * (1 + point))
 
 
 @pytest.mark.parametrize("name", ["tang_2018_ecram", "kim_2019_ecram"])

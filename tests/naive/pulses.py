@@ -24,14 +24,44 @@ def factor(pulse, w, up):
         z = 2 * pulse.slope * w / (high - low) + pulse.offset
         power = pulse.a_up * math.exp(pulse.gamma_up * z) if up else pulse.a_down * math.exp(-pulse.gamma_down * z)
         return max(1 - power, 0.0)
+    if pulse.response == "table":
+        return between(pulse, pulse.table_up if up else pulse.table_down, w)
     share = (high - w) / (high - low) if up else (w - low) / (high - low)
     return max(share, 0.0) ** (pulse.gamma_up if up else pulse.gamma_down)
+
+
+def between(pulse, values, w):
+    """What a table says at a weight: on the straight line between the two states beside it."""
+    states = pulse.table_states or [k / (len(values) - 1) for k in range(len(values))]
+    x = min(max((w - pulse.w_min) / (pulse.w_max - pulse.w_min), 0.0), 1.0)
+    for k in range(len(states) - 1):
+        if x <= states[k + 1]:
+            t = (x - states[k]) / (states[k + 1] - states[k])
+            return values[k] + t * (values[k + 1] - values[k])
+    return values[-1]
+
+
+def stray(pulse, w, up):
+    """Standard deviation of one pulse."""
+    own = steps(pulse)[0 if up else 1]
+    multiple = 1.0 if pulse.table_noise is None else between(pulse, pulse.table_noise, w)
+    by_step = pulse.noise * multiple * own * abs(factor(pulse, w, up))
+    return by_step + pulse.noise_base * own + pulse.noise_state * abs(w)
+
+
+def shaped(pulse, xi):
+    """Draws of mean 0 and variance 1 from standard normals."""
+    if pulse.noise_law == "normal" or not pulse.noise:
+        return xi
+    square = math.log(1 + pulse.noise**2)
+    return (np.exp(math.sqrt(square) * xi - square / 2) - 1) / pulse.noise
 
 
 def play(pulse, w, up, xi=0.0):
     """Weight after one pulse."""
     step = steps(pulse)[0] if up else -steps(pulse)[1]
-    return min(max(w + step * factor(pulse, w, up) * (1 + pulse.noise * xi), pulse.w_min), pulse.w_max)
+    moved = w + step * factor(pulse, w, up) + (1 if up else -1) * stray(pulse, w, up) * shaped(pulse, xi)
+    return min(max(moved, pulse.w_min), pulse.w_max)
 
 
 def fit(post, pre, rate, dw_min, update):
@@ -102,7 +132,10 @@ def batches(pulse, weights, terms, rate, update, repeats, rng):
                 met = fired_post[:, :, None] & fired_pre[:, None, :]
                 f_up, f_down = factors(pulse, ends)
                 step = np.where(ways > 0, up_step * f_up, -down_step * f_down)
-                step *= 1 + pulse.noise * rng.standard_normal(ends.shape)
+                own = np.where(ways > 0, up_step, down_step)
+                sigma = pulse.noise * multiples(pulse, ends) * step
+                sigma += np.sign(ways) * (pulse.noise_base * own + pulse.noise_state * np.abs(ends))
+                step += sigma * shaped(pulse, rng.standard_normal(ends.shape))
                 ends = np.where(met, np.clip(ends + step, pulse.w_min, pulse.w_max), ends)
     return ends
 
@@ -119,6 +152,17 @@ def factors(pulse, w):
     if pulse.response == "power":
         share = (w - low) / (high - low)
         return np.maximum(1 - share, 0) ** pulse.gamma_up, np.maximum(share, 0) ** pulse.gamma_down
+    if pulse.response == "table":
+        x, states = (w - low) / (high - low), pulse.table_states or np.linspace(0, 1, len(pulse.table_up))
+        return np.interp(x, states, pulse.table_up), np.interp(x, states, pulse.table_down)
     z = 2 * pulse.slope * w / (high - low) + pulse.offset
     up, down = pulse.a_up * np.exp(pulse.gamma_up * z), pulse.a_down * np.exp(-pulse.gamma_down * z)
     return np.maximum(1 - up, 0), np.maximum(1 - down, 0)
+
+
+def multiples(pulse, w):
+    """What the noise of a step is multiplied by at weights w."""
+    if pulse.table_noise is None:
+        return 1.0
+    states = pulse.table_states or np.linspace(0, 1, len(pulse.table_noise))
+    return np.interp((w - pulse.w_min) / (pulse.w_max - pulse.w_min), states, pulse.table_noise)

@@ -15,6 +15,7 @@ from hw_models.arrays.crossbar import Crossbar
 from hw_models.arrays.events import FORWARD, TRANSPOSED, EventArray
 from hw_models.chip import Chip
 from hw_models.tally import Tally
+from hw_models.wear import Wear
 from neuroep.engines.chip import rules
 from neuroep.engines.chip.rules.rule import Place, refuse_decay
 from neuroep.engines.numba.arrays import ideal
@@ -183,6 +184,10 @@ class CrossbarArray(Part):
     def resolution_of(self, end: str) -> float:
         """Return the step in which the chip holds one end: none."""
         return 0.0
+
+    def wear(self) -> list[Wear]:
+        """Return the pulses that every device got, where they are counted."""
+        return self.rule.wear()
 
     def health(self) -> dict[str, float]:
         """Return the shares of weights at the range, of pulse trains that were too short, of readings at the stop.

@@ -26,7 +26,14 @@ DEVICES = {
     "linear": Pulse(response="linear", dw_min=2e-3, gamma_up=0.4, gamma_down=0.7, noise=0.3, up_down=0.2),
     "exponential": RERAM,
     "power": Pulse(response="power", dw_min=2e-3, gamma_up=1.5, gamma_down=0.7, noise=0.3),
-}
+    "table": Pulse(
+        response="table", dw_min=2e-3, table_states=(0.0, 0.3, 0.7, 1.0), table_up=(1.4, 1.2, 0.6, 0.2),
+        table_down=(0.2, 0.5, 0.9, 1.1), noise=0.3, table_noise=(2.0, 1.0, 1.0, 3.0),
+    ),
+    "additive": Pulse(response="soft_bounds", dw_min=1e-3, noise_base=0.4),
+    "by state": Pulse(response="exponential", a_up=0.1, gamma_up=2.0, dw_min=1e-3, noise=0.2, noise_state=0.002),
+    "log-normal": Pulse(response="soft_bounds", dw_min=1e-3, noise=0.7, noise_law="log_normal"),
+}  # fmt: skip
 
 
 def rows(samples, outputs=3, inputs=5, seed=0, low=0.0, phases=True):
@@ -76,7 +83,7 @@ def test_mean_shift_at_bounds(name, start, samples):
     assert abs(shift) > 0.7 * pulse.dw_min
     assert abs(fast.mean() - exact.mean()) < 5 * error + 0.03 * abs(shift)
     assert abs(fast.std(0).mean() / exact.std(0).mean() - 1) < 0.1
-    assert devices.played > 0 or name in ("soft_bounds", "power")
+    assert devices.played > 0 or name in ("soft_bounds", "power", "log-normal")
 
 
 @pytest.mark.parametrize("name", DEVICES)

@@ -26,6 +26,10 @@ RESPONSES = {
         slope=-0.5, offset=-0.5,
     ),
     "power": Pulse(response="power", dw_min=0.03, gamma_up=1.5, gamma_down=0.7),
+    "table": Pulse(
+        response="table", dw_min=0.02, table_states=(0.0, 0.3, 0.6, 1.0), table_up=(1.5, 1.2, 0.7, 0.2),
+        table_down=(0.1, 0.5, 0.9, 1.0),
+    ),
 }  # fmt: skip
 PEERS = {
     "ConstantStepDevice": "constant",
@@ -273,17 +277,30 @@ FIELDS = [
     ("exponential", {"gamma_up": 2.0}), ("exponential", {"gamma_down": 2.0}),
     ("exponential", {"a_up": 0.5}), ("exponential", {"a_down": 0.5}), ("exponential", {"slope": 0.3}),
     ("exponential", {"offset": 0.3}), ("power", {"gamma_up": 0.5}), ("power", {"gamma_down": 2.0}),
-    ("constant", {"response": "soft_bounds"}),
+    ("constant", {"response": "soft_bounds"}), ("spread", {"dw_min_law": "log_normal"}),
+    ("spread", {"step_correlation": 0.3}), ("noisy", {"noise_law": "log_normal"}), ("constant", {"noise_base": 0.3}),
+    ("constant", {"noise_state": 0.1}), ("spread", {"bound_correlation": 1.0}), ("constant", {"corrupt": 0.5}),
+    ("corrupt", {"corrupt_range": 0.1}), ("constant", {"unresponsive": 0.5}), ("table", {"table_states": None}),
+    ("table", {"table_up": (1.0, 1.0, 0.7, 0.2)}), ("table", {"table_down": (0.1, 0.9, 0.9, 1.0)}),
+    ("noisy table", {"table_noise": (2.0, 2.0, 1.0, 0.0)}),
 ]  # fmt: skip
+BESIDE = {
+    "spread": Pulse(dw_min=0.02, dw_min_spread=0.3, w_max=0.3, w_min=-0.3, w_max_spread=0.3, w_min_spread=0.3),
+    "noisy": Pulse(dw_min=0.02, noise=0.7),
+    "corrupt": Pulse(dw_min=0.02, corrupt=0.5),
+    "noisy table": RESPONSES["table"].model_copy(update={"noise": 0.5}),
+}
 
 
 @pytest.mark.parametrize("update", [STOCHASTIC, EXPECTED], ids=["stochastic", "expected"])
 @pytest.mark.parametrize(("name", "change"), FIELDS, ids=lambda v: v if isinstance(v, str) else "-".join(v))
 def test_every_field_of_a_pulse_acts(name, change, update):
     found = []
-    for pulse in (RESPONSES[name], RESPONSES[name].model_copy(update=change)):
-        weights = start()
-        make(pulse).update(weights, batch(rows=9), 0.1, update, 0)
+    given = (RESPONSES | BESIDE)[name]
+    for pulse in (given, given.model_copy(update=change)):
+        weights, devices = start(), make(pulse)
+        devices.cut(weights)
+        devices.update(weights, batch(rows=9), 0.1, update, 0)
         found.append(weights)
     assert np.abs(found[0] - found[1]).max() > 1e-5
 

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from hw_models import durations
+from hw_models.arrays.cells import DeviceCells
 from hw_models.arrays.crossbar import Crossbar
-from hw_models.arrays.pulses import PulsedDevices
 from hw_models.chip import Chip
+from hw_models.wear import Wear
 from neuroep.engines.chip.rules.pulsed_array import PulsedArray
 from neuroep.engines.chip.rules.rule import CROSSBAR, LearningRule, Place
 from neuroep.learning.contrast import Contrast
@@ -47,7 +48,8 @@ class InMemory(LearningRule):
         """Return the weight range that leaves room for weights to grow; None leaves it to the layout."""
         if self.fill >= 1:
             return None
-        bound = min(self.place.chip.device.pulse.w_max, -self.place.chip.device.pulse.w_min)
+        pulse = self.place.chip.device.pulse
+        bound = min(pulse.w_max, -pulse.w_min or pulse.w_max)
         headroom = self.place.chip.crossbar.weight_headroom
         return float(np.abs(weight).max(initial=0)) * headroom / (self.fill * bound) or None
 
@@ -62,10 +64,19 @@ class InMemory(LearningRule):
         return crossbar
 
     def health(self) -> dict[str, float]:
-        """Return the share of devices at their bounds, of every crossbar; the first one's are the weights."""
+        """Return the share of devices at their bounds, of every crossbar; the first one's are the weights.
+
+        Where pulses are counted also the share of worn devices, of the array that has most of them.
+        """
         found = {label: float(np.mean([each.at_bounds() for each in group])) for label, group in self.groups.items()}
         names = {label: "weights_at_range" if label == CROSSBAR else f"{label}_at_bounds" for label in found}
-        return {names[label]: share for label, share in found.items()}
+        worn = {"devices_worn": max(wear.worn for wear in wears)} if (wears := self.wear()) else {}
+        return {names[label]: share for label, share in found.items()} | worn
+
+    def wear(self) -> list[Wear]:
+        """Return the pulses that every device of every array got; nothing where they are not counted."""
+        found = (each.wear() for group in self.groups.values() for each in group)
+        return [wear for wear in found if wear is not None]
 
     @property
     def pulsed_arrays(self) -> list[PulsedArray]:
@@ -73,7 +84,7 @@ class InMemory(LearningRule):
         return self.groups[CROSSBAR]
 
     @property
-    def devices(self) -> PulsedDevices:
+    def devices(self) -> DeviceCells:
         """Those of the forward path of the first crossbar."""
         return self.pulsed_arrays[0].devices
 
@@ -94,6 +105,7 @@ class InMemory(LearningRule):
             bad = sum(each.pulsed() for each in self.groups[label])
             if bad:
                 return bad
+            self.seconds += max(each.seconds for each in self.groups[label])
             self.crossbars[label].elapse()
             self.crossbars[label].reread()
         return 0
@@ -106,7 +118,7 @@ class InMemory(LearningRule):
         pulse, stored, fill = self.chip.device.pulse, self.crossbar.stored, self.fill
         if fill >= 1:
             return 0
-        beyond = np.count_nonzero((stored > fill * pulse.w_max) | (stored < fill * pulse.w_min))
+        beyond = np.count_nonzero((stored > fill * pulse.w_max) | (stored < fill * (pulse.w_min or -pulse.w_max)))
         if beyond <= GROWN * stored.size:
             return 0
         held = stored * np.asarray(self.crossbar.weight_range, stored.dtype)

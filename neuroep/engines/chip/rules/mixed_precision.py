@@ -35,7 +35,7 @@ class MixedPrecision(InMemory):
         if isinstance(every, int) and self.updates % every:
             return self._idle()
         self._wait()
-        granule = (self.chip.update.granule or self.chip.device.pulse.dw_min) * self.crossbar.weight_range
+        granule = (self.chip.update.granule or self.chip.device.granule) * self.crossbar.weight_range
         whole = np.trunc(chi / chi.dtype.type(granule))
         chi -= whole * chi.dtype.type(granule)
         up, down = np.maximum(whole, 0), np.maximum(-whole, 0)

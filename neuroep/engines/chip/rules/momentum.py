@@ -33,7 +33,7 @@ class Momentum(TransferRule):
 
     def signal(self, columns: np.ndarray, read: np.ndarray) -> np.ndarray:
         """Return what was read, and let it fade."""
-        back = (1 - self._number("momentum")) * read / self.pulse.dw_min
+        back = (1 - self._number("momentum")) * read / self.chip.device.granule
         self._give(FAST, columns, -np.floor(back + self._draws("fading").random(back.shape)))
         return read
 

@@ -20,7 +20,7 @@ class Pulsed(TrainedInMemory):
         """Send the trains of one batch; return how many weights are not finite."""
         wanted = self._wanted(contrast, rate)
         self._wait()
-        granule = self.crossbar.weight_range * self.chip.device.pulse.dw_min
+        granule = self.crossbar.weight_range * self.chip.device.granule
         change = wanted.rate * wanted.share
         self.seconds = self._send(CROSSBAR, wanted.terms, change, wanted.rate / granule if self.scaled else 0.0)
         return self._pulsed() or self._widen()

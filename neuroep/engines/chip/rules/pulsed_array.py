@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from hw_models import durations
+from hw_models.arrays.cells import DeviceCells, Made
 from hw_models.arrays.crossbar import Crossbar
-from hw_models.arrays.pulses import PulsedDevices
 from hw_models.chip import Chip
 from hw_models.tally import Tally
+from hw_models.wear import Wear
 from neuroep.engines.chip.rules.rule import EDGE
 from neuroep.engines.numba.substrate import Setting
 
@@ -30,35 +32,39 @@ class PulsedArray:
 
     def __init__(self, crossbar: Crossbar, chip: Chip, setting: Setting, tally: Tally) -> None:
         self.crossbar, self.disturbs = crossbar, chip.device.disturb > 0
-        where, limits = (crossbar.shape, setting.seed, crossbar.name), crossbar.devices.weight_bounds()
-        run, dtype = setting.workers.run, setting.dtype
-        self.devices = PulsedDevices(chip.device.pulse, *where, run, dtype, limits, tally)
+        self.chip = chip
+        self.devices = DeviceCells(crossbar, Made(chip.device, setting.seed, setting.workers.run, tally))
         self._before: np.ndarray | None = None
         self.written()
 
     def written(self) -> None:
-        """Cut what was programmed to the devices' own bounds."""
-        self._cut()
+        """Read anew what was programmed; cells keep it within the devices' own bounds."""
         self.crossbar.refresh()
 
-    def _cut(self) -> None:
-        """Cut the weights to the devices' own bounds."""
-        own, stored = self.devices.devices, self.crossbar.stored
-        np.clip(stored, own.low, own.high, out=stored)
+    @property
+    def seconds(self) -> float:
+        """What cells took beside the pulses of the last update [s]: refresh."""
+        taken, own, timing = self.devices.taken, self.crossbar.devices, self.chip.timing
+        rows, lines = (max((b - a for a, b in tiles), default=0) for tiles in (own.row_tiles, own.column_tiles))
+        each = durations.product(timing, self.chip.adc.columns, lines, self.crossbar.digits("forward"))
+        return taken.products * each + durations.trains(timing, taken.slots, rows)
 
     def wait(self) -> None:
         """Note what the devices hold before pulses come."""
         self._before = self.crossbar.stored.copy() if self.disturbs else None
 
     def pulsed(self) -> int:
-        """Let neighbours feel the pulses; return how many weights are not finite."""
+        """Let neighbours feel the pulses, and pairs be refreshed; return how many weights are not finite."""
         stored = self.crossbar.stored
         if self._before is not None:
-            stored += self.crossbar.felt(stored - self._before, in_turn=False)
-            self._cut()
+            self.devices.disturbed(self.crossbar.felt(stored - self._before, in_turn=False))
+        self.devices.updated()
         return int(stored.size - np.count_nonzero(np.isfinite(stored)))
 
     def at_bounds(self) -> float:
         """Return the share of devices at their bounds."""
-        own, stored = self.devices.devices, self.crossbar.stored
-        return float(((stored >= own.high * EDGE) | (stored <= own.low * EDGE)).mean())
+        return self.devices.at_bounds(EDGE)
+
+    def wear(self) -> Wear | None:
+        """Return the pulses that every device got, where they are counted."""
+        return self.devices.wear()

@@ -15,6 +15,7 @@ import numpy as np
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip, Update
 from hw_models.tally import Tally
+from hw_models.wear import Wear
 from neuroep.engines.numba.arrays import IdealArray, ideal
 from neuroep.engines.numba.substrate import Setting
 from neuroep.engines.parts import TALLY
@@ -218,6 +219,10 @@ class LearningRule(ABC):
         for tally in (*(crossbar.performed() for crossbar in self.crossbars.values()), self.tally):
             found.join(tally)
         return found
+
+    def wear(self) -> list[Wear]:
+        """Return the pulses that every device got; nothing where they are not counted."""
+        return []
 
     def health(self) -> dict[str, float]:
         """Return shares that tell of limits."""

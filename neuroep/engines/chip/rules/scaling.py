@@ -105,8 +105,7 @@ class Symmetry(NamedTuple):
 
 def symmetry(pulse: Pulse) -> Symmetry:
     """Return the symmetry point of the mean device, whose steps are played on a grid of weights."""
-    spreads = [name for name in type(pulse).model_fields if name.endswith("_spread")]
-    mean = pulse.model_copy(update=dict.fromkeys((*spreads, "noise"), 0.0))
+    mean = pulse.mean()
     grid = np.linspace(pulse.w_min, pulse.w_max, GRID + 2)[None, 1:-1]
     devices = PulsedDevices(mean, grid.shape, 0, "symmetry", dtype="float64")
     one, none = np.ones(grid.shape, dtype=np.int64), np.zeros(grid.shape, dtype=np.int64)

@@ -104,7 +104,7 @@ class TrainedInMemory(InMemory):
 
     def _watch(self, terms: Terms, step: float) -> None:
         """Count the trains, and those whose strongest lines would need more slots than a train may have."""
-        longest = self.chip.update.train_length * self.chip.device.pulse.dw_min
+        longest = self.chip.update.train_length * self.chip.device.granule
         for _, post, pre in terms:
             needed = step * np.abs(post).max(axis=1, initial=0) * np.abs(pre).max(axis=1, initial=0)
             self._trains += int(np.count_nonzero(needed))

@@ -110,7 +110,7 @@ class TransferRule(TrainedInMemory):
     def update(self, contrast: Contrast, rate: float) -> int:
         """Send trains to A, and move what was gathered if it is time to; return how many are not finite."""
         wanted = self._wanted(contrast, rate)
-        step = self.pulses * self.pulse.dw_min if self.scaled else rate / self.fast.weight_range
+        step = self.pulses * self.chip.device.granule if self.scaled else rate / self.fast.weight_range
         self._wait()
         terms = [(sign, post, pre * self.kept["chopper"].astype(pre.dtype)) for sign, post, pre in wanted.terms]
         terms = wanted.terms if not self.chops else terms
@@ -133,7 +133,7 @@ class TransferRule(TrainedInMemory):
         if given:
             return given
         lr = wanted.rate
-        return lr / (step * self.gain * self.crossbar.weight_range * self.pulse.dw_min) if step else 0.0
+        return lr / (step * self.gain * self.crossbar.weight_range * self.chip.device.granule) if step else 0.0
 
     def _next(self) -> np.ndarray:
         """Return the columns whose turn it is."""

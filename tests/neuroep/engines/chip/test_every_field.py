@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hw_models.chip.description import PERFECT, PRICES, Chip
+from hw_models.chip.description import PERFECT, PRICES, TOLD, Chip
 
 PULSED = {"update.scheme": "pulsed", "device.pulse.dw_min": 0.01, "update.signals": "contrast"}
 LINEAR = PULSED | {"device.pulse.response": "linear", "device.pulse.gamma_up": 0.4, "device.pulse.gamma_down": 0.4}
@@ -15,6 +15,19 @@ EXPONENTIAL = PULSED | {
     "device.pulse.a_up": 0.5,
     "device.pulse.a_down": 0.5,
 }
+BOUNDS = {"w_max_spread": 0.3, "w_min_spread": 0.3, "w_max": 0.3, "w_min": -0.3}
+SPREAD = PULSED | {"device.pulse.dw_min_spread": 0.4} | {f"device.pulse.{name}": n for name, n in BOUNDS.items()}
+TABLE = PULSED | {
+    "device.pulse.response": "table",
+    "device.pulse.table_up": [1.5, 1.0, 0.5],
+    "device.pulse.table_down": [0.5, 1.0, 1.0],
+    "device.pulse.noise": 0.5,
+}
+REFERRED = PULSED | {"crossbar.mapping": "offset", "crossbar.reference": "device", "device.pulse.up_down": 0.3}
+REFERRED |= {"device.pulse.response": "soft_bounds"}
+PAIR = PULSED | {"device.pulse.w_min": 0.0, "device.pulse.response": "power", "device.pulse.gamma_up": 1.0}
+PAIR |= {"device.cell.kind": "one_sided", "crossbar.weight_headroom": 2.0}
+REFRESHED = PAIR | {f"device.cell.refresh_{name}": n for name, n in {"every": 1, "above": 0.01, "lesser": 0.0}.items()}
 MIXED = {"update.scheme": "mixed_precision", "device.pulse.dw_min": 1e-3}
 AGAD, TWO = ({"update.scheme": name, "device.pulse.dw_min": 2e-3} for name in ("agad", "tiki_taka_v2"))
 CHOPPED, HEAVY = ({"update.scheme": name, "device.pulse.dw_min": 2e-3} for name in ("chopped", "momentum"))
@@ -126,6 +139,35 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "device.pulse.w_min": (PULSED, -0.5),
     "device.pulse.w_max_spread": (PULSED, 0.3),
     "device.pulse.w_min_spread": (PULSED, 0.3),
+    "device.pulse.write_noise": (PULSED, 2.0),
+    "device.cell.kind": (PAIR | {"device.cell.kind": "bidirectional"}, "one_sided"),
+    "device.cell.reference_at": (REFERRED, "middle"),
+    "device.cell.reference_mean": (REFERRED, 0.2),
+    "device.cell.reference_spread": (REFERRED, 0.2),
+    "device.cell.reset": (REFRESHED, 0.1),
+    "device.cell.reset_spread": (REFRESHED, 0.1),
+    "device.cell.reset_noise": (REFRESHED, 0.1),
+    "device.cell.refresh_every": (REFRESHED, 2),
+    "device.cell.refresh_above": (REFRESHED, 0.3),
+    "device.cell.refresh_lesser": (REFRESHED, 0.01),
+    "device.cell.refresh_most": (REFRESHED, 1),
+    "device.cell.refresh_rounds": (REFRESHED, 3),
+    "device.cell.refresh_noise": (REFRESHED, 0.1),
+    "device.retention": (PULSED | {"timing.integration": 1e-6}, 1e-3),
+    "device.retention_spread": (PULSED | {"timing.integration": 1e-6, "device.retention": 1e-3}, 1.0),
+    "device.pulse.dw_min_law": (SPREAD, "log_normal"),
+    "device.pulse.step_correlation": (SPREAD, 0.2),
+    "device.pulse.bound_correlation": (SPREAD, 0.9),
+    "device.pulse.noise_law": (PULSED | {"device.pulse.noise": 1.0}, "log_normal"),
+    "device.pulse.noise_base": (PULSED, 0.5),
+    "device.pulse.noise_state": (PULSED, 0.05),
+    "device.pulse.corrupt": (PULSED, 0.2),
+    "device.pulse.corrupt_range": (PULSED | {"device.pulse.corrupt": 0.2}, 0.05),
+    "device.pulse.unresponsive": (PULSED, 0.3),
+    "device.pulse.table_states": (TABLE, [0.0, 0.2, 1.0]),
+    "device.pulse.table_up": (TABLE, [1.0, 1.0, 0.5]),
+    "device.pulse.table_down": (TABLE, [0.5, 0.2, 1.0]),
+    "device.pulse.table_noise": (TABLE, [2.0, 1.0, 0.1]),
     "device.pulse.gamma_up": (LINEAR, 0.8),
     "device.pulse.gamma_down": (LINEAR, 0.8),
     "device.pulse.gamma_up_spread": (LINEAR, 0.3),
@@ -236,7 +278,16 @@ def test_the_read_out_acts_on_an_event_driven_chip_too(small, name):
 
 
 def test_every_field_is_listed():
-    assert FIELDS.keys() == Chip.settings().keys() - PERFECT - PRICES
+    assert FIELDS.keys() == Chip.settings().keys() - PERFECT - PRICES - TOLD
+
+
+def test_endurance_shows_in_the_health_of_arrays(small):
+    """It acts on nothing else: pulses of every device are counted, and those beyond it reported."""
+    counted = small(PULSED | {"device.endurance": 2.0})
+    assert counted.same(small(PULSED))
+    found = [health["devices_worn"] for health in counted.engine.array_health().values()]
+    few = small(PULSED | {"device.endurance": 1e9}).engine.array_health().values()
+    assert 0 < max(found) < 1 and {health["devices_worn"] for health in few} == {0.0}
 
 
 @pytest.mark.parametrize("chip", [PULSED, PCM, EVENTS, WIRES, MIXED | {"attention.kind": "analog", "adc.bits": 8}])

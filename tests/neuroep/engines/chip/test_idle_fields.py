@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from hw_models.arrays.crossbar import Crossbar
-from hw_models.chip.description import PERFECT, PRICES, Chip
+from hw_models.chip.description import PERFECT, PRICES, TOLD, Chip
 from hw_models.chip.rules import RULES
 from hw_models.errors import ChipError
 from neuroep.errors import ConfigError
@@ -46,6 +46,21 @@ CHIPS: dict[str, dict[str, Any]] = {
     "exponential, one way": pulse(**EXPONENTIAL | {"a_up": 0.0, "gamma_up": 0.0}),
     "power": pulse(response="power", gamma_up=0.5, gamma_down=0.5),
     "soft bounds": pulse(response="soft_bounds"),
+    "table": pulse(response="table", table_up=[1.5, 1.0, 0.5], table_down=[0.5, 1.0, 1.1], noise=0.3),
+    "devices that differ": pulse(dw_min_spread=0.3, w_max_spread=0.3, w_min_spread=0.3, w_max=0.3, w_min=-0.3),
+    "corrupt": pulse(corrupt=0.2, noise=0.3),
+    "write noise": pulse(write_noise=1.0, response="soft_bounds"),
+    "one-sided pair": pulse(response="power", gamma_up=1.0, w_min=0.0) | {"device.cell.kind": "one_sided"},
+    "pair both ways": pulse(response="power", gamma_up=1.0, gamma_down=0.5, w_min=0.0)
+    | {"device.cell.kind": "bidirectional"},
+    "refreshed": pulse(response="power", gamma_up=1.0, w_min=0.0)
+    | {
+        "device.cell.kind": "one_sided", "device.cell.refresh_every": 1, "device.cell.refresh_above": 0.01,
+        "device.cell.refresh_lesser": 0.0, "crossbar.weight_headroom": 2.0,
+    },
+    "reference devices": pulse(response="soft_bounds", up_down=0.3)
+    | {"crossbar.mapping": "offset", "crossbar.reference": "device"},
+    "retention": PULSED | {"timing.integration": 1e-6, "device.retention": 1e-3},
     "offset": {"crossbar.mapping": "offset"},
     "offset, analog reference": {"crossbar.mapping": "offset", "crossbar.reference": "analog", "dac.range": 0.5},
     "offset, levels": {"crossbar.mapping": "offset", "device.levels": 8},
@@ -203,6 +218,35 @@ VALUES: dict[str, Any] = {
     "device.pulse.w_min": -0.4,
     "device.pulse.w_max_spread": 0.4,
     "device.pulse.w_min_spread": 0.4,
+    "device.retention": 1e-4,
+    "device.retention_spread": 0.5,
+    "device.cell.kind": "one_sided",
+    "device.cell.reference_at": "middle",
+    "device.cell.reference_mean": 0.2,
+    "device.cell.reference_spread": 0.2,
+    "device.cell.reset": 0.1,
+    "device.cell.reset_spread": 0.1,
+    "device.cell.reset_noise": 0.1,
+    "device.cell.refresh_every": 2,
+    "device.cell.refresh_above": 0.3,
+    "device.cell.refresh_lesser": 0.01,
+    "device.cell.refresh_most": 1,
+    "device.cell.refresh_rounds": 3,
+    "device.cell.refresh_noise": 0.1,
+    "device.pulse.write_noise": 2.0,
+    "device.pulse.dw_min_law": "log_normal",
+    "device.pulse.step_correlation": 0.1,
+    "device.pulse.bound_correlation": 0.8,
+    "device.pulse.noise_law": "log_normal",
+    "device.pulse.noise_base": 0.7,
+    "device.pulse.noise_state": 0.1,
+    "device.pulse.corrupt": 0.3,
+    "device.pulse.corrupt_range": 0.05,
+    "device.pulse.unresponsive": 0.4,
+    "device.pulse.table_states": [0.0, 0.2, 1.0],
+    "device.pulse.table_up": [0.3, 1.2, 0.4],
+    "device.pulse.table_down": [1.2, 0.1, 0.4],
+    "device.pulse.table_noise": [0.2, 1.0, 2.0],
     "device.pulse.gamma_up": 0.9,
     "device.pulse.gamma_down": 0.8,
     "device.pulse.gamma_up_spread": 0.4,
@@ -292,7 +336,9 @@ OTHERS: dict[str, list[Any]] = {
     "update.signals": ["phases"],
     "device.iv": ["sinh", "linear"],
     "dac.digit_bits": [1],
-    "device.pulse.response": ["constant", "linear", "exponential", "power"],
+    "device.cell.kind": ["single", "bidirectional"],
+    "crossbar.reference": ["digital", "device"],
+    "device.pulse.response": ["constant", "linear", "exponential", "power", "table"],
     "dac.sign": ["auto"],
     "adc.sign": ["auto"],
     "readout.sign": ["auto"],
@@ -308,6 +354,14 @@ CONFLICTS = (
     "it is of weights on one slice",
     "need two, which are calibrated",  # states and their difference
     "one step is larger than the range",
+    "numbers are needed",  # of a table
+    "numbers, give as many",
+    "devices of a pair conduct from g_min up, set 0",
+    "it should be below 0 with cell.kind 'single'",
+    "a pair needs crossbar.mapping = 'differential'",
+    "are those of 'power', 'exponential' or 'table'",
+    "at most refresh_above",
+    "it is of noise that goes with the step alone",
     "fewer than outputs of a tile need a DAC with a full scale",
     "the second should be the later one",
     "the second should be the longer time",
@@ -325,7 +379,7 @@ SETTINGS = {"engine.dtype": "float64"}
 
 def test_every_field_has_a_value_here():
     """A field that is added to a chip and not tried here fails."""
-    assert VALUES.keys() == Chip.settings().keys() - PERFECT - PRICES
+    assert VALUES.keys() == Chip.settings().keys() - PERFECT - PRICES - TOLD
     defaults = dict(Chip.fields_of(Chip()))
     assert [name for name, value in VALUES.items() if value == defaults[name]] == []
 

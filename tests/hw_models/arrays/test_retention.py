@@ -1,0 +1,89 @@
+"""What devices keep while no pulse comes, by the clock."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hw_models.arrays.cells import DeviceCells, Made
+from hw_models.arrays.crossbar import Crossbar
+from hw_models.arrays.retention import Retention
+from hw_models.chip import Chip
+from hw_models.chip.device import Device
+from hw_models.clock import Clock
+from hw_models.errors import ChipError
+from hw_models.kernels.blocks import serial
+from hw_models.tally import Tally
+
+DEVICE = {"retention": 1e-3, "pulse": {"dw_min": 0.01}}
+
+
+def at(clock, seconds):
+    """Let a clock show this time."""
+    clock.now = seconds
+
+
+@pytest.mark.parametrize(
+    ("device", "layout"),
+    [
+        (DEVICE, {}),
+        (DEVICE, {"mapping": "offset"}),
+        (DEVICE | {"cell": {"kind": "one_sided"}, "pulse": {"dw_min": 0.01, "w_min": 0.0}}, {}),
+        (DEVICE, {"mapping": "offset", "reference": "device"}),
+        (DEVICE | {"pulse": {"dw_min": 0.01, "write_noise": 0.5}}, {}),
+    ],
+)
+def test_weights_fall_by_the_clock(device, layout):
+    """exp(-t/tau) of what conducts above g_min: pairs fall to 0, offset devices to the lower end, both of two alike."""
+    chip = Chip.parse({
+        "device": device, "crossbar": layout | {"weight_range": 1.0}, "update": {"scheme": "pulsed"},
+        "timing": {"integration": 1e-6},
+    })  # fmt: skip
+    clock = Clock(True)
+    bar = Crossbar(chip, (3, 4), 0, "a", clock=clock)
+    weight = np.random.default_rng(0).uniform(-0.5, 0.5, (3, 4)).astype("f4")
+    bar.program(weight)
+    cells = DeviceCells(bar, Made(chip.device, 0, serial, Tally()))
+    start, offsets = bar.stored.copy(), sum(cells.offsets, np.zeros((3, 4)))
+    low = -1.0 if layout == {"mapping": "offset"} else 0.0
+    for seconds in (2e-4, 2e-4, 9e-4):
+        at(clock, seconds)
+        bar.leak()
+        wanted = low + (start - offsets - low) * np.exp(-seconds / 1e-3) + offsets
+        np.testing.assert_allclose(bar.stored, wanted, atol=2e-6)
+
+
+def test_times_of_devices_spread():
+    device = Device(retention=2.0, retention_spread=0.5)
+    rates = Retention(device, (60, 70), (0, "a")).rates
+    logs, k = np.log(rates * 2.0), 4.5 / np.sqrt(4200)
+    assert abs(logs.mean()) < 0.5 * k and abs(logs.std() / 0.5 - 1) < k
+    kept = Retention(device, (60, 70), (0, "a")).kept(3.0)
+    np.testing.assert_allclose(kept, np.exp(-3.0 * rates))
+
+
+def test_a_state_keeps_when_devices_lost_something_last():
+    chip = Chip.parse({"device": DEVICE, "update": {"scheme": "pulsed"}, "timing": {"integration": 1e-6}})
+    clock = Clock(True)
+    bar, other = (Crossbar(chip, (2, 2), 0, "a", clock=clock) for _ in range(2))
+    bar.program(np.eye(2, dtype="f4"))
+    at(clock, 5e-4)
+    bar.leak()
+    other.load(bar.state())
+    at(clock, 8e-4)
+    bar.leak()
+    other.leak()
+    np.testing.assert_array_equal(bar.stored, other.stored)
+
+
+@pytest.mark.parametrize(
+    ("tables", "line"),
+    [
+        ({"device": {"retention": 1.0}, "update": {"scheme": "pulsed"}}, "it acts only where time passes"),
+        ({"device": {"retention": 1.0}, "timing": {"adc": 1e-6}}, "it acts only where weights change in memory"),
+        ({"device": {"retention_spread": 1.0}, "update": {"scheme": "pulsed"}}, "it acts only with retention"),
+    ],
+)
+def test_retention_that_cannot_act_is_refused(tables, line):
+    with pytest.raises(ChipError, match=line):
+        Chip.parse(tables)
