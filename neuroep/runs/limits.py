@@ -30,8 +30,8 @@ alone. Then the cures of the cause that costs most are tried on the same samples
 finds the same.
 
 A probe takes about as long as 8 updates, a search as 20 and the chips that it programs. So a run searches in epochs 1,
-4, 16 and so on, and probes otherwise where 8 updates are at most 2 % of those since the last probe: on small data an
-epoch repeats what was found, and says of which epoch that is (:func:`repeated`).
+4, 16 and so on, probes in the first four, where most goes wrong, and otherwise where 8 updates are at most 2 % of those
+since the last probe: on small data an epoch repeats what was found, and says of which that is (:func:`repeated`).
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ MASKED = 0.5
 """Share of what is lost from which a cause explains it by itself."""
 PROBE, SHARE = 8, 0.02
 """Updates that a probe takes as long as, and the share of a run's updates that it may take."""
+FIRST = 4
+"""Epochs that are probed whatever it takes."""
 LEARNED = 0.98
 """Training accuracy from which nothing limits learning: there is hardly an error left to learn from."""
 BEYOND = "readings beyond the ranges"
@@ -163,7 +165,7 @@ def diagnose(
 def affordable(record: Entries, before: Sequence[Entries]) -> bool:
     """Tell whether an epoch is to be probed, by the updates since the last probe and before it."""
     probed = [each for each in before if "limits" in each and not _probed_in(each)]
-    return not probed or SHARE * (record["updates"] - probed[-1]["updates"]) >= PROBE
+    return record["epoch"] <= FIRST or not probed or SHARE * (record["updates"] - probed[-1]["updates"]) >= PROBE
 
 
 def repeated(config: Config, arrays: Mapping[str, Mapping[str, float]], last: Entries) -> Page:

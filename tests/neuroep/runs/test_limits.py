@@ -103,7 +103,7 @@ def test_a_record_of_an_older_version_has_no_limits():
 
 
 def test_measuring_changes_no_bit_and_a_resumed_run_says_the_same(tmp_path):
-    """Three epochs: causes are searched for in the first one, the others repeat what it found."""
+    """Three epochs: causes are searched for in the first one, the others share out what it found."""
     chip = ("--chip", "pcm", "--limit", "200", "--nudged_steps", "6")
     trained(tmp_path / "whole", *chip, epochs=3)
     trained(tmp_path / "parted", *chip, epochs=2)
@@ -122,26 +122,29 @@ def test_measuring_changes_no_bit_and_a_resumed_run_says_the_same(tmp_path):
 
 
 def test_an_epoch_that_is_not_probed_repeats_the_last_probe_and_says_so(tmp_path):
-    """Four updates an epoch: none is probed but the first and the fourth, which search."""
-    trained(tmp_path / "run", "--chip", "pcm", "--limit", "200", "--nudged_steps", "6", epochs=4)
-    one, two, three, four = runs.load(tmp_path / "run").metrics
-    for record in (two, three):
-        assert record["contrasts"] == {**one["contrasts"], "epoch": 1} and "limits" not in record["seconds"]
-        assert {limit["name"] for limit in one["limits"]} - {limits.RANGE} <= {x["name"] for x in record["limits"]}
+    """Four updates an epoch: the first four are probed, the others too small."""
+    trained(tmp_path / "run", "--chip", "pcm", "--limit", "200", "--nudged_steps", "6", epochs=6)
+    *probed, five, six = runs.load(tmp_path / "run").metrics
+    for record in (five, six):
+        four = probed[-1]
+        assert record["contrasts"] == {**four["contrasts"], "epoch": 4} and "limits" not in record["seconds"]
+        assert {limit["name"] for limit in four["limits"]} - {limits.RANGE} <= {x["name"] for x in record["limits"]}
         told = [limit["where"] for limit in record["limits"] if limit["name"] != limits.RANGE]
-        assert told and all(where.endswith("; in epoch 1") and where.count("in epoch") == 1 for where in told)
-    for record in (one, four):
+        assert told and all(where.endswith("; in epoch 4") and where.count("in epoch") == 1 for where in told)
+    for record in probed:
         assert "epoch" not in record["contrasts"] and record["seconds"]["limits"] > 0
         assert not any("in epoch" in limit["where"] for limit in record["limits"])
 
 
 def test_a_probe_is_affordable_where_it_is_2_percent_of_the_updates_since_the_last():
-    """It takes as long as 8 updates, so 400 of them; records that repeat one are none."""
+    """It takes as long as 8 updates, so 400 of them, but for the first epochs; records that repeat one are none."""
     probed = {"epoch": 1, "updates": 100, "limits": [], "contrasts": {}}
     repeats = {"epoch": 2, "updates": 450, "limits": [], "contrasts": {"epoch": 1}}
     for updates, wanted in ((499, False), (500, True)):
-        assert limits.affordable({"updates": updates}, [probed, repeats]) is wanted
-    assert limits.affordable({"updates": 1}, []) and limits.affordable({"updates": 1}, [{"epoch": 1, "updates": 1}])
+        assert limits.affordable({"epoch": 5, "updates": updates}, [probed, repeats]) is wanted
+        assert limits.affordable({"epoch": 4, "updates": updates}, [probed, repeats])
+    for before in ([], [{"epoch": 1, "updates": 1}]):
+        assert limits.affordable({"epoch": 9, "updates": 1}, before)
 
 
 def test_what_arrays_tell_is_of_the_epoch_itself_where_the_rest_is_repeated():
@@ -161,7 +164,7 @@ def test_what_arrays_tell_is_of_the_epoch_itself_where_the_rest_is_repeated():
 
 def test_causes_that_hide_the_contrast_alone_share_what_is_lost():
     """Read noise and coarse converters, each of which is enough: neither gains much by itself, both are named."""
-    fields = {"noise": ["--chip.device.read_noise", "0.1"], "steps": ["--chip.adc.bits", "5"]}
+    fields = {"noise": ["--chip.device.read_noise", "0.01"], "steps": ["--chip.adc.bits", "5"]}
     found = {}
     for name, given in {**fields, "both": [*fields["noise"], *fields["steps"]]}.items():
         session = Session.open(REVIEWS, overrides=["--limit", "200", "--chip", "ideal", *FINE, *given], age=0.0)
@@ -177,7 +180,7 @@ def test_cures_change_nothing_but_what_may_be_changed():
     overrides = ["--limit", "200", "--chip", "ideal", "--chip.adc.bits", "5", *FINE]
     session = Session.open(REVIEWS, overrides=overrides, age=0.0)
     free = {
-        ("--chip.adc.bits",): None,
+        ("--chip.adc.bits",): {"chip.adc.bits"},
         ("--chip.nudged.drive",): {"chip.nudged.drive", "estimator.beta"},
         (): {"estimator.beta"},
     }
