@@ -197,9 +197,10 @@ def lines(chosen: Sequence[Row], found: Sequence[Mapping]) -> Iterator[str]:
         name, begins = ("", "and ") if row.fault == last else (row.fault, "")
         last = row.fault
         first = [number(line["accuracy"]) for seed in row.seeds for line in own if key(line)[1:] == (seed, None)]
+        sweeps = [line["settle_steps"] for line in own if line.get("settle_steps")]
         words = " ".join(f"`{word}`" if word.startswith("--") else word for word in spaced(row.own))
         cells = [name, f"{begins}{words}".strip(), " / ".join(first), over(row, own)]
-        cells += [" / ".join(map(number, row.twin)), f"{own[0]['settle_steps']:.0f}"]
+        cells += [" / ".join(map(number, row.twin)), f"{np.mean(sweeps):.0f}" if sweeps else ""]
         yield f"| {' | '.join(cells)} |"
 
 

@@ -11,6 +11,7 @@ from analysis.drawing.panels import Panel, Picture
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from analysis.sweep.panels import Targeted, drawable_rows
 from analysis.sweep.points import names, points, varied
@@ -21,10 +22,10 @@ from neuroep.runs.bills import quantity
 UNITS = {"energy": "J", "latency": "s", "update_energy": "J", "update_latency": "s"}
 """What can be paid, and in what."""
 CALLED = {
-    "energy": "energy of a classification [J]",
-    "latency": "latency of a classification [s]",
-    "update_energy": "energy of an update [J]",
-    "update_latency": "latency of an update [s]",
+    "energy": "energy of a classification",
+    "latency": "latency of a classification",
+    "update_energy": "energy of an update",
+    "update_latency": "latency of an update",
 }
 
 
@@ -76,8 +77,9 @@ def priced(rows: Sequence[Entries], paid: str) -> Priced:
         prices.append(float(np.mean(own)))
     called = []
     for column, field in zip(zip(*(point.values for point in found), strict=True), fields, strict=False):
-        short = names(list(column))
-        called.append([f"{field.rsplit('.', 1)[-1]} {text}" for text in short])
+        different = [value for number, value in enumerate(column) if value not in column[:number]]
+        short = names(different)
+        called.append([f"{field.rsplit('.', 1)[-1]} {short[different.index(value)]}" for value in column])
     whole = [", ".join(parts) for parts in zip(*called, strict=True)] if called else [""] * len(found)
     return Priced(paid, whole, [point.mean for point in found], prices)
 
@@ -95,8 +97,11 @@ def plot_price(result: Priced, ax: Axes | None = None) -> Axes:
                     fontsize=style.TEXT - 2)  # fmt: skip
     if result.price and min(result.price) > 0 and max(result.price) > 3 * min(result.price):
         ax.set_xscale("log")
-    title = f"Accuracy against {CALLED[result.paid].partition(' [')[0]}"
-    style.dress(ax, x=CALLED[result.paid], y="accuracy [%]", title=title)
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 4)))
+        ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.xaxis.set_major_formatter(EngFormatter(UNITS[result.paid]))
+    what = CALLED[result.paid]
+    style.dress(ax, x=what, y="accuracy [%]", title=f"Accuracy against {what}")
     style.legend(ax)
     return ax
 

@@ -270,14 +270,21 @@ class StoredWeights:
         if self.time.passes and self.programmings and not self.ideal:
             waited = self.clock + self.ahead + self._passed - self.devices.now
             held = self.devices.wired and not self.tiles.kept  # every solution of wires takes long
-            aged = self.device.ages and waited > STEP * self._youth()  # by the update that wrote them, too
-            if aged or (self.noise.active and not held and self.built != self.time.batches):
+            if self._aged(waited) or (self.noise.active and not held and self.built != self.time.batches):
                 self._build(solve=False)
 
-    def _youth(self) -> float:
-        """Return the age by whose logarithm laws go, of devices written last [s]; drift may be sped up by heat."""
-        start = min(self.device.drift_start / self.devices.heat.hurry, self.device.relaxation_times[0])
-        return max(self.devices.now - self.clock, 0.0) + start
+    def _aged(self, waited: float) -> bool:
+        """Tell whether so many seconds change what devices conduct, of those written last, by laws of the logarithm.
+
+        Drift goes by the age over t0, which heat shortens, and 1/f noise by that over t0; relaxation begins at an age.
+        """
+        device, own = self.device, self.devices
+        age, t0, begins = max(own.now - self.clock, 0.0), device.drift_start, device.relaxation_times[0]
+        found = device.drifts and waited > STEP * (age + t0 / own.heat.hurry)
+        found = found or (device.flickers and waited > STEP * (age + t0))
+        if not device.relaxes or found:
+            return found
+        return (own.mixed or own.now + waited - own.since > begins) and waited > STEP * (age + begins)
 
     @contextmanager
     def aside(self) -> Iterator[None]:

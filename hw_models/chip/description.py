@@ -208,6 +208,8 @@ class Chip(Part):
             found.add("device.read_voltage")
         if device.iv == "linear":
             found.add("dac.encoding")
+        if self.dac.digit_bits is None:
+            found.add("dac.digit_sign")
         return frozenset(found)
 
     def differences(self) -> Page:

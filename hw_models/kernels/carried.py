@@ -6,7 +6,17 @@ from __future__ import annotations
 import numpy as np
 
 from hw_models.kernels.compiling import VECTOR, kernel
-from hw_models.kernels.noise import CHUNK, add_rows, normal_panel, schedule, scratch, span, together
+from hw_models.kernels.noise import (
+    CHUNK,
+    add_rows,
+    normal,
+    normal_panel,
+    schedule,
+    scratch,
+    span,
+    together,
+    words,
+)
 
 MOST = 32
 """Most processes of one tile."""
@@ -16,17 +26,17 @@ TURNED = np.float32(0.98)
 
 
 @kernel
-def _normals(keys, row, tile, step, bits, z, out):
-    """Write one row of standard normals, out (n,); ``bits`` and z as of :func:`normal_panel`."""
+def _normals(keys, row, tile, step, bits, out):
+    """Write one row of standard normals, out (n,)."""
     n = out.shape[0]
     for first in range(0, (n + 3) // 4, CHUNK):
         count = min(CHUNK, (n + 3) // 4 - first)
-        normal_panel(keys, first, count, row, 1, tile, step, bits, z)
+        words(keys, first, row, tile, step, count, bits)
         for word in range(4):
             begin, end = span(word, n, first, count)
-            part, drawn = out[begin:end], z[word]
+            part, drawn = out[begin:end], bits[word]
             for i in range(end - begin):
-                part[i] = drawn[i]
+                part[i] = normal(drawn[i])
 
 
 @kernel
@@ -150,7 +160,7 @@ def carry(x, metric, kept, weights, times, before, key, step, tile, out, lasting
     anchor, norm, link, latent, total, moved = kept
     now, pause, taus, fine = times
     count, rows, n = latent.shape
-    keys, bits, normals = schedule(key), scratch(), np.empty((4, CHUNK), np.float32)
+    keys, bits = schedule(key), scratch()
     old_anchor, old_norm, old_latent, old_decay = before
     copies = old_norm.shape[0]
     due, decay, apart = np.empty(count, np.int64), np.empty(count, np.float32), np.empty(count, np.float32)
@@ -163,7 +173,7 @@ def carry(x, metric, kept, weights, times, before, key, step, tile, out, lasting
             moved[k] += passed
             number += 1
     z, new = np.empty((number, rows, n), np.float32), np.empty((count, n), np.float32)
-    _normals(keys, 0, 2 * tile, step, bits, normals, z.reshape(z.size))
+    _normals(keys, 0, 2 * tile, step, bits, z.reshape(z.size))
     whole = number > 0
     for row in range(rows):
         whole = whole and norm[row] > 0
@@ -197,7 +207,7 @@ def carry(x, metric, kept, weights, times, before, key, step, tile, out, lasting
                 link[row] = _cosine(signal, own, anchor[last], norm[last], metric)
             elif began:
                 link[row] = _cosine(signal, own, old_anchor[row], old_norm[row], metric)
-            _normals(keys, row, 2 * tile + 1, step, bits, normals, new.reshape(new.size))
+            _normals(keys, row, 2 * tile + 1, step, bits, new.reshape(new.size))
             line[:] = 0
             for k in range(count):
                 a, linked = cosine, apart[k] * link[row] if turned[copy] and not began else F(0)

@@ -38,7 +38,7 @@ def chip() -> Chip:
             read_noise_exponent=0.65,  # the fit
             read_noise_cap=0.2,  # the fit
             read_time=250e-9,  # s, the fit
-            read_voltage=0.2,  # V, ours
+            read_voltage=0.2,  # V, ours: nothing was found that says it of these devices
             drift_mean=(-0.0155, 0.0244, 0.049, 0.1),  # the fit
             drift_spread=(-0.0125, -0.0059, 0.008, 0.045),  # the fit
             drift_start=20.0,  # s, first read of the fit

@@ -131,7 +131,16 @@ def to(setting: str, new: Value, why: str, along: tuple[str, ...] = ()) -> Cure:
 HEADROOM = times("chip.crossbar.weight_headroom", 4, "weights have room to grow")
 RANGE = times("chip.crossbar.weight_range", 4, "weights have room to grow")
 INTEGERS = times("chip.events.weight_headroom", 4, "weights have room to grow")
-WRITE = to("chip.update.write_threshold", 0.01, "devices whose weight has not moved by 1 % of the range are left alone")
+WRITE = Cure(
+    "chip.update.write_threshold",
+    lambda share: 0.05 if share == 0 else None,
+    "devices whose weight has not moved by 5 % of the range are left alone, with errors that are learned around",
+)
+CLIP = Cure(
+    "chip.crossbar.weight_clip",
+    lambda clip: 3.0 if clip is None else None,
+    "the largest weights are cut, and all others use more of the range",
+)
 FOLLOW = to("chip.crossbar.follow_weights", True, "the range is that of the largest weight at every programming")
 FOLLOW_ALL = Cure(FOLLOW.setting, FOLLOW.change, f"{FOLLOW.why}; converters follow", ("--chip.calibration_every", "10"))
 CALIBRATE = Cure(
@@ -302,4 +311,5 @@ def cures() -> Sequence[Cure]:
     """Return all cures, for the tests that hold their settings against those that there are."""
     listed = [cure for cause in CAUSES for cure in cause.cures]
     rooms = chain.from_iterable(map(room, CALIBRATED))
-    return [*listed, *rooms, HEADROOM, RANGE, INTEGERS, FOLLOW_ALL, FOLLOW, CALIBRATE, WRITE, TRAIN, STEP, OUTPUTS]
+    written = FOLLOW_ALL, FOLLOW, CALIBRATE, WRITE, CLIP
+    return [*listed, *rooms, HEADROOM, RANGE, INTEGERS, *written, TRAIN, STEP, OUTPUTS]

@@ -18,18 +18,26 @@ what a cause costs           what the contrast's cosine with the exact one gains
 readings beyond the ranges   what it gains when the same weights are programmed, and the ranges calibrated, anew
 ===========================  ========================================================================================
 
+Two causes that each hide the contrast alone gain little when one of them is taken away. Where no cause gains half of
+what is lost, each one is also put alone on a chip without the others, and its cost is the mean of what it takes there
+and of what its absence gains: for two causes, the shares of Shapley.
+
 Cosines are those of a :class:`~neuroep.gradients.contrast_error.Probe`: a few training samples, drawn once, measured on
 a twin of the engine that training never sees. Only where more than :data:`SAID` is lost are causes taken away, one
 after the other, on chips with the weights as they are (:mod:`neuroep.runs.cures`); a chip that is fine pays the probe
 alone. Then the cures of the cause that costs most are tried on the same samples, and the first one that wins back
 :data:`ENOUGH` of its cost is named, or else the best one. Draws are keyed by the epoch: a resumed run
-finds the same. A probe takes about as long as 8 updates, a search as 20 and the chips that it programs.
+finds the same.
+
+A probe takes about as long as 8 updates, a search as 20 and the chips that it programs. So a run searches in epochs 1,
+4, 16 and so on, and probes otherwise where 8 updates are at most 2 % of those since the last probe: on small data an
+epoch repeats what was found, and says of which epoch that is (:func:`repeated`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -50,6 +58,10 @@ SAID = 0.03
 """Cost from which a limit is said."""
 ENOUGH = 0.7
 """Share of a cause's cost that a cure is to win back."""
+MASKED = 0.5
+"""Share of what is lost from which a cause explains it by itself."""
+PROBE, SHARE = 8, 0.02
+"""Updates that a probe takes as long as, and the share of a run's updates that it may take."""
 LEARNED = 0.98
 """Training accuracy from which nothing limits learning: there is hardly an error left to learn from."""
 BEYOND = "readings beyond the ranges"
@@ -104,7 +116,7 @@ def told(record: Entries) -> list[str]:
 
 def lines(entries: Sequence[Entries]) -> list[str]:
     """Return a line for each limit of a record, the worst first."""
-    told = [Limit(**{**entry, "overrides": tuple(entry["overrides"])}).told() for entry in entries]
+    told = [limit.told() for limit in _listed(entries)]
     return [f"{'then' if n else 'limits learning most'}: {line}" for n, line in enumerate(told)]
 
 
@@ -115,6 +127,7 @@ def diagnose(
     epoch: int = 0,
     before: Entries | None = None,
     search: bool = True,
+    changing: Collection[str] | None = None,
 ) -> Diagnosis:
     """Measure what limits learning on a session's chip with its weights as they are now; the session stays as it is.
 
@@ -130,6 +143,8 @@ def diagnose(
         An earlier record, or what :meth:`Diagnosis.as_dict` returned then.
     search : bool
         Take causes away one by one; else what is lost now is shared out among those of ``before``, if there are any.
+    changing : collection of str, optional
+        Settings that a cure may change; default all.
     """
     probe = _probe(session, epoch)
     probed = probe.probed(session.engine)
@@ -137,12 +152,57 @@ def diagnose(
     listed = before.get("limits", ()) if before else ()
     found = [*_of_arrays(session.config, shares), *_of_outputs(session.config, probed), _of_layers(probed, listed)]
     found += _of_writes(session, probe)
+    found = [_with_cures_of(limit, changing) for limit in found]
     if probed.lost >= SAID:
-        asked = _Search(session, probe, probed, shares)
+        asked = _Search(session, probe, probed, shares, changing)
         known = _of_contrasts(listed)
         found += asked.again(known, _lost_in(before)) if before and known and not search else asked.limits()
-    ranked = sorted((limit for limit in found if limit.cost >= SAID), key=lambda limit: -limit.cost)
-    return Diagnosis(tuple(ranked), probed)
+    return Diagnosis(_ranked(found), probed)
+
+
+def affordable(record: Entries, before: Sequence[Entries]) -> bool:
+    """Tell whether an epoch is to be probed, by the updates since the last probe and before it."""
+    probed = [each for each in before if "limits" in each and not _probed_in(each)]
+    return not probed or SHARE * (record["updates"] - probed[-1]["updates"]) >= PROBE
+
+
+def repeated(config: Config, arrays: Mapping[str, Mapping[str, float]], last: Entries) -> Page:
+    """Return the record of an epoch that is not probed: what its arrays tell, and the rest of the last record.
+
+    ``contrasts`` are those of the last probe, with the ``epoch`` it was in, which is said behind its limits.
+    """
+    epoch = _probed_in(last) or last["epoch"]
+    listed = [limit for limit in _listed(last["limits"]) if limit.name not in (RANGE, TRAINS)]
+    if not _probed_in(last):
+        listed = [replace(limit, where=f"{limit.where}; in epoch {epoch}".lstrip("; ")) for limit in listed]
+    found = _ranked([*_of_arrays(config, arrays), *listed])
+    return {"limits": [limit.as_dict() for limit in found], "contrasts": {**last["contrasts"], "epoch": epoch}}
+
+
+def _probed_in(record: Entries) -> int:
+    """Return the epoch of the probe that a record repeats; 0 where it has one of its own."""
+    found = record["contrasts"].get("epoch", 0)
+    return int(found)
+
+
+def _ranked(found: Sequence[Limit]) -> tuple[Limit, ...]:
+    """Return the limits that are said, the one that costs most first."""
+    return tuple(sorted((limit for limit in found if limit.cost >= SAID), key=lambda limit: -limit.cost))
+
+
+def _listed(entries: Sequence[Entries]) -> list[Limit]:
+    """Return the limits of a record."""
+    return [Limit(**{**entry, "overrides": tuple(entry["overrides"])}) for entry in entries]
+
+
+def _with_cures_of(limit: Limit, changing: Collection[str] | None) -> Limit:
+    """Return a limit without its cure, where that changes a setting that may not be changed."""
+    return limit if _may(limit.overrides, changing) else replace(limit, cure="", overrides=())
+
+
+def _may(overrides: Sequence[str], changing: Collection[str] | None) -> bool:
+    """Tell whether overrides change nothing but settings that may be changed."""
+    return changing is None or {name.removeprefix("--") for name in overrides[::2]} <= set(changing)
 
 
 def _probe(session: Session, epoch: int) -> Probe:
@@ -212,7 +272,7 @@ def _of_writes(session: Session, probe: Probe) -> Iterator[Limit]:
         cosines.append(mean_cosines(engine, probe.wanted(engine), meant))
     noisy, still = cosines
     where = "cosine of the exact gradient " + ", ".join(f"{name} {value:.2f}" for name, value in noisy.items())
-    yield Limit(WRITES, lost(noisy) - lost(still), where, *_cure(session.config, (cures.WRITE,)))
+    yield Limit(WRITES, lost(noisy) - lost(still), where, *_cure(session.config, (cures.WRITE, cures.CLIP)))
 
 
 def _within(engine: Engine) -> dict[str, np.ndarray]:
@@ -232,8 +292,7 @@ def _lost_in(record: Entries) -> float:
 
 def _of_contrasts(before: Sequence[Entries]) -> list[Limit]:
     """Return the limits of an earlier record that cost the contrast its direction and have a name."""
-    own = [Limit(**{**entry, "overrides": tuple(entry["overrides"])}) for entry in before]
-    return [limit for limit in own if limit.name not in (RANGE, TRAINS, OUTPUTS, LAYERS, WRITES, UNKNOWN)]
+    return [limit for limit in _listed(before) if limit.name not in (RANGE, TRAINS, OUTPUTS, LAYERS, WRITES, UNKNOWN)]
 
 
 def _cure(config: Config, wanted: Sequence[Cure]) -> tuple[str, tuple[str, ...]]:
@@ -254,9 +313,15 @@ class _Search:
     """Takes away causes one by one and tries cures, on chips with a session's weights as they are."""
 
     def __init__(
-        self, session: Session, probe: Probe, probed: Probed, arrays: Mapping[str, Mapping[str, float]]
+        self,
+        session: Session,
+        probe: Probe,
+        probed: Probed,
+        arrays: Mapping[str, Mapping[str, float]],
+        changing: Collection[str] | None = None,
     ) -> None:
         self.session, self.probe, self.probed, self.arrays = session, probe, probed, arrays
+        self.changing = changing
 
     def limits(self) -> list[Limit]:
         """Return what the contrast loses to each cause, the cures of the worst one tried."""
@@ -264,6 +329,8 @@ class _Search:
         fresh = self._lost(())
         there = [cause for cause in cures.CAUSES if cause.without(config)]
         gains = {cause: fresh - self._lost(cause.without(config)) for cause in there}
+        if max(gains.values(), default=0.0) < MASKED * fresh:
+            gains = self._shared(gains)
         found = [Limit(cause.name, gain, self._where(cause)) for cause, gain in gains.items()]
         found.append(self._beyond(self.probed.lost - fresh))
         if max(limit.cost for limit in found) < SAID / 2:
@@ -273,6 +340,17 @@ class _Search:
             return found
         cured = self._cured(worst, fresh, gains[worst])
         return [cured if limit.name == worst.name else limit for limit in found]
+
+    def _shared(self, gains: Mapping[Cause, float]) -> dict[Cause, float]:
+        """Return the mean of what the absence of each cause gains and of what it takes on a chip without the others."""
+        config = self.session.config
+        without = {cause: cause.without(config) for cause in gains}
+        all_of_it = tuple(word for words in without.values() for word in words)
+        bare, found = self._lost(all_of_it), {}
+        for cause, gain in gains.items():
+            others = tuple(word for other, words in without.items() if other is not cause for word in words)
+            found[cause] = max(gain, 0.5 * (gain + self._lost(others) - bare))
+        return found
 
     def again(self, known: Sequence[Limit], then: float) -> list[Limit]:
         """Return limits that were found when so much was lost, with what is lost now, shared out as then."""
@@ -300,6 +378,8 @@ class _Search:
         best: tuple[str, tuple[str, ...], float] = "", (), 0.0
         for cure in cause.cures:
             overrides = cure.overrides(config)
+            if not _may(overrides, self.changing):
+                continue
             won = fresh - self._lost(overrides) if overrides else 0.0
             if won > best[2]:
                 best = (cure.told(config), overrides, won)
@@ -314,7 +394,8 @@ class _Search:
         """
         table, factor = self._grown()
         wanted = (cures.CALIBRATE, *(cures.room(f"chip.{table}", factor) if table else ()))
-        return Limit(BEYOND, cost, _shares(self._stops()), *_cure(self.session.config, wanted))
+        found = Limit(BEYOND, cost, _shares(self._stops()), *_cure(self.session.config, wanted))
+        return _with_cures_of(found, self.changing)
 
     def _stops(self) -> dict[str, float]:
         """Return the shares of readings at the stop, by synapse and converter."""

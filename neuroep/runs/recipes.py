@@ -8,14 +8,19 @@ just written, and then twice more without a nudge. By layer, rms over samples an
     signal^2 = <(s+ - s-)^2> - noise^2,     noise^2 = <(s0 - s0')^2>,     step = coarsest level of what settles
 
 EP learns from what the nudge moves, so a ratio of signal to noise below :data:`ENOUGH`, or a step above the signal,
-asks for increments. What else is chosen goes by what the chip has: ranges, holders, phases or paths that differ.
+asks for increments. The same weights are written twice and left to age: devices are left alone until their weight moves
+by what a writing is off by, and the largest weights are cut where the error is a tenth of all. What else is chosen goes
+by what the chip has: ranges, holders, phases or paths that differ. With all that, :mod:`neuroep.runs.limits` measures
+what the contrast still loses, and the cures of its worst limit are taken as long as they are settings of learning
+(:data:`SETTINGS`) and not of the chip's circuits.
+
 Every choice is a setting of the run with a line that says why; ``config.toml`` holds them all, and a run from it is the
 same without the recipe. Settings that the command line gives stay as given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,7 +28,7 @@ import numpy as np
 
 from hw_models.chip import Chip
 from neuroep.errors import ConfigError, UserError, unknown
-from neuroep.runs import config as configuration
+from neuroep.runs import config as configuration, limits
 from neuroep.runs.config import Config
 from neuroep.runs.overrides import dotted
 from neuroep.runs.session import Session
@@ -45,6 +50,24 @@ CLIP = 3.0
 """Where it is cut, in root mean squares of the weights."""
 OFTEN, SELDOM = 10, 20
 """Updates between two calibrations: of ranges of states, and where increments have ranges of their own."""
+SETTINGS = (
+    "chip.nudged.drive",
+    "chip.nudged.paths",
+    "chip.nudged.mean_sweeps",
+    "chip.crossbar.repeats",
+    "chip.crossbar.follow_weights",
+    "chip.crossbar.weight_clip",
+    "chip.update.write_threshold",
+    "chip.calibration_every",
+    "chip.readout.holds",
+    "chip.readout.chopping",
+    "chip.readout.auto_zero",
+    "estimator.beta",
+    "estimator.order",
+)
+"""What a recipe may set."""
+ROUNDS = 3
+"""Most limits that are taken up, one after the other."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +139,24 @@ def auto(config: Config, given: Sequence[str] = (), corpus: Corpus | None = None
     for choice in _choices(chip, look(config, corpus)):
         if choice.setting not in named and _stands(config, [*found, choice]):
             found.append(choice)
-    return found
+    return [*found, *_of_limits(config, found, frozenset(SETTINGS) - named, corpus)]
+
+
+def _of_limits(
+    config: Config, chosen: Sequence[Choice], free: Collection[str], corpus: Corpus | None
+) -> Iterator[Choice]:
+    """Yield the cures of what still limits learning the most, by settings that are free, with those chosen already."""
+    session, changed = None, configuration.changed(config, overrides(chosen))
+    for _ in range(ROUNDS):
+        session = Session.open(changed, corpus=corpus if session is None else session.corpus, age=0.0)
+        worst = next((limit for limit in limits.diagnose(session, changing=free).limits if limit.overrides), None)
+        if worst is None:
+            return
+        words = worst.overrides
+        for name, value in zip(words[::2], words[1::2], strict=True):
+            yield Choice(name.removeprefix("--"), value, f"{worst.name} cost {worst.cost:.0%} of the update")
+        changed = configuration.changed(changed, words)
+        free = set(free) - {name.removeprefix("--") for name in words[::2]}
 
 
 def overrides(choices: Sequence[Choice]) -> list[str]:

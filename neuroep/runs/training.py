@@ -332,6 +332,8 @@ def _limits(parts: Session, record: Page, before: Sequence[Entries]) -> Page:
     """Return what limits learning on the chip; causes are searched for in epochs 1, 4, 16 and so on, or if none are."""
     epoch, last = record["epoch"], before[-1] if before else {}
     due = epoch in {4**power for power in range(epoch.bit_length())}
+    if not due and "limits" in last and not limits.affordable(record, before):
+        return limits.repeated(parts.config, record["arrays"], last)
     with clock() as measuring:
         how = {"epoch": epoch, "before": last if "limits" in last else None, "search": due}
         found = limits.diagnose(parts, record["arrays"], **how)

@@ -108,3 +108,17 @@ def test_accuracy_as_a_run_settles():
     assert found.accuracy[-1] == session.evaluate("test", only=chosen).accuracy
     ax = of_runs.plot_settle_time(found)
     np.testing.assert_allclose(ax.lines[0].get_xdata(), np.multiply(found.seconds, 1e6))
+
+
+def test_points_of_a_grid_are_named_by_their_values():
+    grid = [
+        {"chip.adc.bits": bits, "chip.crossbar.repeats": repeats, "seed": 0, "accuracy": 0.5, "energy": 1e-6 * repeats}
+        for bits in (4, 6)
+        for repeats in (1, 2)
+    ]
+    found = of_sweeps.priced(grid, "energy")
+    assert set(found.name) == {f"bits {bits}, repeats {repeats}" for bits in (4, 6) for repeats in (1, 2)}
+    ax = of_sweeps.plot_price(found)
+    ax.figure.canvas.draw()
+    assert ax.get_xlabel() == "energy of a classification"
+    assert any(text.get_text().endswith("\N{MICRO SIGN}J") for text in ax.get_xticklabels())

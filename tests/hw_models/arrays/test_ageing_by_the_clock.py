@@ -99,6 +99,22 @@ def resumed(bar: Crossbar, chip: Chip, clock: Clock, weight: np.ndarray) -> Cros
     return other
 
 
+@pytest.mark.parametrize(("seconds", "moved"), [(0.5, False), (2.0, True)])
+def test_relaxation_takes_no_work_before_it_begins(seconds: float, moved: bool) -> None:
+    """An update of half a second leaves devices as they were written until a second; building them anew takes long."""
+    device = {"programming_noise": [2.0], "programming_noise_fresh": [0.5], "relaxation_times": [1.0, 1e5]}
+    chip = Chip.model_validate({"device": device, "timing": {"row": 1e-3}})
+    clock = durations.clock(chip.timing)
+    bar = Crossbar(chip, (OUT, IN), 3, clock=clock)
+    bar.program(np.full((OUT, IN), 0.5, np.float32))
+    planes, before = bar.planes, bar.weights()
+    clock.wrote(seconds)
+    clock.opened(4)
+    bar.catch_up()
+    assert (bar.planes is not planes) is moved
+    assert bool(np.abs(bar.weights() - before).max() > 1e-3) is moved
+
+
 @pytest.mark.parametrize("writes", WRITES)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_devices_drift_from_their_own_last_write_by_the_clock(layout: str, writes: str) -> None:

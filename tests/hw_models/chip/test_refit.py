@@ -69,7 +69,7 @@ def test_the_error_of_a_weight_does_not_hang_on_g_max():
     weight = np.random.default_rng(0).uniform(-1, 1, (20, 30)).astype(np.float32)
     found = []
     for g_max in (25.0, 50.0):
-        device = presets.load("pcm").device.model_copy(update={"g_max": g_max})
+        device = presets.load("pcm").device.model_copy(update={"g_max": g_max, "read_voltage": None})
         bar = Crossbar(Chip(device=device), weight.shape, 0, "a")
         bar.program(weight)
         found.append(bar.weights())

@@ -305,4 +305,4 @@ def test_ones_of_a_twos_complement():
     for level, ones in ((-1, 4), (1, 1), (-4, 2), (7, 3), (-7, 2), (0, 0)):
         signals = np.full((1, SHAPE[1]), FULL * level / 7, np.float32)
         joule = sum(VOLT**2 * TIME * ones / 4 * sum(pair(float(weight))) for weight in WEIGHTS.ravel())
-        assert read(made, "forward", signals)[0].by_formula()["cells"] == near(joule), level
+        assert read(made, "forward", signals)[0].energy == near(joule), level

@@ -151,12 +151,12 @@ def test_a_component_of_one_encoding_asks_for_it():
 
 def test_fields_that_act_on_a_bill_alone_are_known_as_such():
     """Voltage and encoding of reads act on nothing else, but where devices bend or are warm."""
-    both = {"device.read_voltage", "dac.encoding"}
+    both, whole = {"device.read_voltage", "dac.encoding"}, {"dac.digit_sign"}
     volts = {"read_voltage": 0.2}
     cold = chip({"mac_energy": 1.0}, device=volts, timing={"integration": 1e-7})
-    assert cold.prices == PRICES | both
-    assert cold.model_copy(update={"temperature": 300.0}).prices == PRICES | {"dac.encoding"}
-    assert chip({"mac_energy": 1.0}, device={**volts, "iv": "sinh", "iv_voltage": 0.2}).prices == PRICES
+    assert cold.prices == PRICES | both | whole
+    assert cold.model_copy(update={"temperature": 300.0}).prices == PRICES | {"dac.encoding"} | whole
+    assert chip({"mac_energy": 1.0}, device={**volts, "iv": "sinh", "iv_voltage": 0.2}).prices == PRICES | whole
 
 
 def test_every_constant_is_listed():

@@ -109,6 +109,7 @@ def test_isaac_unit():
     # The subtraction of the offset's middle is no part of the unit's power in the paper.
     unit = bill.energy - bill.by_formula().get("additions", 0.0)
     assert unit / 100e-9 == near(24.07e-3, rel=0.05)
+    assert 12 * unit / 100e-9 == near(289e-3, rel=0.05)  # of a tile's units, as the paper's table has it
     assert bill.by_part()["ADC"] / unit == near(0.66, rel=0.05)
     assert latency.product(Constants(chip), (128, 128), "forward") == near(100e-9, rel=0.05)
 

@@ -103,7 +103,7 @@ def test_a_record_of_an_older_version_has_no_limits():
 
 
 def test_measuring_changes_no_bit_and_a_resumed_run_says_the_same(tmp_path):
-    """Three epochs: causes are searched for in the first one, the others share out what it found."""
+    """Three epochs: causes are searched for in the first one, the others repeat what it found."""
     chip = ("--chip", "pcm", "--limit", "200", "--nudged_steps", "6")
     trained(tmp_path / "whole", *chip, epochs=3)
     trained(tmp_path / "parted", *chip, epochs=2)
@@ -119,6 +119,72 @@ def test_measuring_changes_no_bit_and_a_resumed_run_says_the_same(tmp_path):
     files = [(tmp_path / name / "checkpoint.safetensors").read_bytes() for name in ("whole", "parted", "silent")]
     tensors = [bytes_[8 + int.from_bytes(bytes_[:8], "little") :] for bytes_ in files]
     assert tensors[0] == tensors[1] == tensors[2]
+
+
+def test_an_epoch_that_is_not_probed_repeats_the_last_probe_and_says_so(tmp_path):
+    """Four updates an epoch: none is probed but the first and the fourth, which search."""
+    trained(tmp_path / "run", "--chip", "pcm", "--limit", "200", "--nudged_steps", "6", epochs=4)
+    one, two, three, four = runs.load(tmp_path / "run").metrics
+    for record in (two, three):
+        assert record["contrasts"] == {**one["contrasts"], "epoch": 1} and "limits" not in record["seconds"]
+        assert {limit["name"] for limit in one["limits"]} - {limits.RANGE} <= {x["name"] for x in record["limits"]}
+        told = [limit["where"] for limit in record["limits"] if limit["name"] != limits.RANGE]
+        assert told and all(where.endswith("; in epoch 1") and where.count("in epoch") == 1 for where in told)
+    for record in (one, four):
+        assert "epoch" not in record["contrasts"] and record["seconds"]["limits"] > 0
+        assert not any("in epoch" in limit["where"] for limit in record["limits"])
+
+
+def test_a_probe_is_affordable_where_it_is_2_percent_of_the_updates_since_the_last():
+    """It takes as long as 8 updates, so 400 of them; records that repeat one are none."""
+    probed = {"epoch": 1, "updates": 100, "limits": [], "contrasts": {}}
+    repeats = {"epoch": 2, "updates": 450, "limits": [], "contrasts": {"epoch": 1}}
+    for updates, wanted in ((499, False), (500, True)):
+        assert limits.affordable({"updates": updates}, [probed, repeats]) is wanted
+    assert limits.affordable({"updates": 1}, []) and limits.affordable({"updates": 1}, [{"epoch": 1, "updates": 1}])
+
+
+def test_what_arrays_tell_is_of_the_epoch_itself_where_the_rest_is_repeated():
+    names = (limits.RANGE, limits.WRITES)
+    listed = [limits.Limit(name, 0.2, "query 40%").as_dict() for name in names]
+    last = {"epoch": 3, "limits": listed, "contrasts": {"errors": {}}}
+    arrays = {name: {"weights_at_range": 0.5} for name in ("a", "b")}
+    found = limits.repeated(PLAIN, arrays, last)
+    assert [(x["name"], x["cost"], x["where"]) for x in found["limits"]] == [
+        (limits.RANGE, 0.5, "a 50%, b 50%"),
+        (limits.WRITES, 0.2, "query 40%; in epoch 3"),
+    ]
+    assert found["contrasts"] == {"errors": {}, "epoch": 3}
+    later = limits.repeated(PLAIN, {}, {"epoch": 4, **found})
+    assert [x["where"] for x in later["limits"]] == ["query 40%; in epoch 3"]
+
+
+def test_causes_that_hide_the_contrast_alone_share_what_is_lost():
+    """Read noise and coarse converters, each of which is enough: neither gains much by itself, both are named."""
+    fields = {"noise": ["--chip.device.read_noise", "0.1"], "steps": ["--chip.adc.bits", "5"]}
+    found = {}
+    for name, given in {**fields, "both": [*fields["noise"], *fields["steps"]]}.items():
+        session = Session.open(REVIEWS, overrides=["--limit", "200", "--chip", "ideal", *FINE, *given], age=0.0)
+        found[name] = limits.diagnose(session)
+    costs = {limit.name: limit.cost for limit in found["both"].limits}
+    total = found["both"].probed.lost
+    assert set(costs) == {"read noise of the devices", "resolution of the ADC"}
+    assert sum(costs.values()) == pytest.approx(total, abs=0.05) and min(costs.values()) > 0.1 * total
+    assert found["both"].limits[0].overrides == ("--chip.nudged.drive", "increments")
+
+
+def test_cures_change_nothing_but_what_may_be_changed():
+    overrides = ["--limit", "200", "--chip", "ideal", "--chip.adc.bits", "5", *FINE]
+    session = Session.open(REVIEWS, overrides=overrides, age=0.0)
+    free = {
+        ("--chip.adc.bits",): None,
+        ("--chip.nudged.drive",): {"chip.nudged.drive", "estimator.beta"},
+        (): {"estimator.beta"},
+    }
+    for wanted, changing in free.items():
+        first = limits.diagnose(session, changing=changing).limits[0]
+        assert first.name == "resolution of the ADC" and first.overrides[:1] == wanted
+        assert bool(first.cure) is bool(first.overrides)
 
 
 def test_a_session_is_diagnosed_and_left_as_it_is():

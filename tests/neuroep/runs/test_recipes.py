@@ -69,6 +69,50 @@ def test_what_is_chosen_for_a_chip(chip, wanted):
         assert found == wanted
 
 
+WRITTEN = {"device.programming_noise": [0.5], "device.g_max": 25.0, "device.mismatch": 0.05}
+
+
+def test_what_writing_is_off_by_is_seen_and_mismatch_is_not():
+    """0.5 uS on each of the two devices of a weight, of 25 uS: sqrt(2) of 2 % of the range, whatever stays."""
+    for noise, share in ((0.5, 0.02), (1.0, 0.04)):
+        for mismatch in (0.0, 0.1):
+            chip = WRITTEN | {"device.programming_noise": [noise], "device.mismatch": mismatch}
+            seen = recipes.look(config.parse(settings(chip)))
+            assert seen.rewritten == pytest.approx(2**0.5 * share, rel=0.25)
+            assert seen.rewritten < seen.blurred < 8 * seen.rewritten
+    assert recipes.look(config.parse(settings({"device.mismatch": 0.1}))).rewritten == 0
+
+
+def test_what_ages_until_the_chip_is_read_is_seen():
+    young = {"device.programming_noise_fresh": [0.05], "device.g_max": 25.0, "device.programming_noise": [2.0]}
+    seen = {age: recipes.look(config.parse(settings(young | {"device.age": age}))) for age in (0.0, 86400.0)}
+    assert seen[0.0].rewritten == pytest.approx(seen[86400.0].rewritten, rel=0.3)
+    assert seen[0.0].blurred < recipes.BLURRED < seen[86400.0].blurred
+
+
+def test_devices_are_left_alone_until_they_move_by_what_a_writing_is_off_by():
+    found = chosen(WRITTEN | {"device.programming_noise": [1.0]})
+    assert 0.04 <= float(found["chip.update.write_threshold"].value) <= 0.07
+    assert found["chip.crossbar.weight_clip"].value == "3"
+    assert "chip.update.write_threshold" not in chosen({"device.mismatch": 0.1})
+
+
+def test_what_still_limits_learning_is_cured_by_settings_of_learning_alone():
+    """Noise of the neurons, for which nothing is chosen by what is seen; and never bits, which are the circuits'."""
+    noisy = {"neuron.state_noise": 0.02}
+    found = chosen(noisy)
+    cured = [choice for choice in found.values() if choice.why.startswith("noise of the neurons cost ")]
+    assert cured and {choice.setting for choice in cured} <= {"estimator.beta", "chip.nudged.mean_sweeps"}
+    given = chosen(noisy, [word for choice in cured for word in (f"--{choice.setting}", choice.value)])
+    assert not {choice.setting for choice in cured} & set(given)
+    assert not any("bits" in name for name in chosen({"adc.bits": 3, "adc.margin": 8.0}))
+
+
+def test_every_setting_that_a_recipe_may_set_is_there():
+    names = dict(config.parse(settings({})).flat())
+    assert set(recipes.SETTINGS) <= set(names)
+
+
 def test_settings_that_are_given_stay():
     assert list(chosen(PCM, ["--chip.nudged.drive", "states", "--chip.calibration_every", "7"])) == SEVERAL[1:2]
 
