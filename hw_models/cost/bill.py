@@ -163,8 +163,8 @@ def price(
     about = tuple(component.as_text() for component in constants.components)
     left = [*missing, *BEYOND, *(what for one in constants.components for what in one.leaves_out)]
     left = left if constants.any else ["energy, without constants of cost"]
-    told = {"leaves_out": tuple(dict.fromkeys(left)), "components": about + _own(constants)}
-    return Bill(per, tuple(items), **told, priced=constants.any)
+    told, named = tuple(dict.fromkeys(left)), about + _own(constants)
+    return Bill(per, tuple(items), leaves_out=told, components=named, priced=constants.any)
 
 
 def check(constants: Constants) -> None:

@@ -358,6 +358,10 @@ class Substrate(Part, Protocol):
         """Return the shares of the time step that layers take which are slower than others, by name."""
         ...
 
+    def stepping(self, dt: float) -> AbstractContextManager[None]:
+        """Let what is done inside be of one time step."""
+        ...
+
     def opened(self, samples: int) -> None:
         """Begin a batch of so many samples."""
         ...

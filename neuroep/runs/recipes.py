@@ -139,7 +139,8 @@ def auto(config: Config, given: Sequence[str] = (), corpus: Corpus | None = None
     for choice in _choices(chip, look(config, corpus)):
         if choice.setting not in named and _stands(config, [*found, choice]):
             found.append(choice)
-    return [*found, *_of_limits(config, found, frozenset(SETTINGS) - named, corpus)]
+    cured = _of_limits(config, found, frozenset(SETTINGS) - named, corpus)
+    return list({choice.setting: choice for choice in [*found, *cured]}.values())
 
 
 def _of_limits(

@@ -139,9 +139,9 @@ def test_pulses_are_written_down():
     up, down = np.array([[3, 0, 1], [0, 0, 0]]), np.array([[0, 2, 0], [0, 0, 5]])
     with tally.now.during("update"):
         assert devices.apply(np.zeros((2, 3), np.float32), up, down, 1) == 11
-    # Row by row, up before down: as many slots as the device of most pulses in it, 3 + (2 + 5).
+    # Input by input, up before down: as many slots as the device of most pulses on it, (3 + 1) + (2 + 5).
     assert dict(tally.rows()) == {
-        Work("a", "slot", (2, 3), None, "update"): 10,
+        Work("a", "slot", (2, 3), None, "update"): 11,
         Work("a", "pulse", (2, 3), None, "update"): 11,
     }
 

@@ -6,7 +6,7 @@ import pytest
 
 from neuroep import cli
 from neuroep.errors import ConfigError
-from neuroep.runs import config, directory as runs, recipes, training
+from neuroep.runs import config, directory as runs, recipes, sections, training
 from tests.neuroep.engines.chip.conftest import nested
 
 PCM = {"device.read_noise": 0.0088, "device.read_noise_law": "pcm", "dac.bits": 8, "dac.sign": "auto", "adc.bits": 8}
@@ -58,7 +58,7 @@ def test_what_is_seen_is_the_noise_of_two_reads_and_what_the_nudge_moves():
         ({"transposed.devices": "own", "transposed.weight_error": 0.5}, {"chip.nudged.paths": "exchanged"}),
         (HELD, {"estimator.order": "mirrored", "estimator.beta": "0.5", "chip.nudged.drive": "increments"}),
         ({"device.phase_drift": 1e-3}, {"estimator.order": "mirrored", "chip.nudged.drive": "increments"}),
-        (HELD | {"readout.hold_noise": 1e-3}, {"chip.readout.holds": "4"}),
+        (HELD | {"readout.hold_noise": 1e-3}, {"chip.readout.holds": "16"}),
         ({"substrate": "event_driven"}, {"chip.calibration_every": "10"}),
     ],
 )
@@ -91,8 +91,8 @@ def test_what_ages_until_the_chip_is_read_is_seen():
 
 
 def test_devices_are_left_alone_until_they_move_by_what_a_writing_is_off_by():
-    found = chosen(WRITTEN | {"device.programming_noise": [1.0]})
-    assert 0.04 <= float(found["chip.update.write_threshold"].value) <= 0.07
+    found = chosen(WRITTEN | {"device.programming_noise": [2.0]})
+    assert 0.08 <= float(found["chip.update.write_threshold"].value) <= 0.2
     assert found["chip.crossbar.weight_clip"].value == "3"
     assert "chip.update.write_threshold" not in chosen({"device.mismatch": 0.1})
 
@@ -109,12 +109,14 @@ def test_what_still_limits_learning_is_cured_by_settings_of_learning_alone():
 
 
 def test_every_setting_that_a_recipe_may_set_is_there():
-    names = dict(config.parse(settings({})).flat())
-    assert set(recipes.SETTINGS) <= set(names)
+    assert set(recipes.SETTINGS) <= set(sections.settings())
 
 
 def test_settings_that_are_given_stay():
-    assert list(chosen(PCM, ["--chip.nudged.drive", "states", "--chip.calibration_every", "7"])) == SEVERAL[1:2]
+    """Noise that increments would have cured is left to what else helps."""
+    found = chosen(PCM, ["--chip.nudged.drive", "states", "--chip.calibration_every", "7"])
+    assert list(found)[:1] == SEVERAL[1:2] and not {SEVERAL[0], SEVERAL[2]} & set(found)
+    assert all("read noise of the devices" in choice.why for choice in list(found.values())[1:])
 
 
 def test_a_run_with_a_recipe_is_the_run_of_its_configuration(tmp_path, caplog):

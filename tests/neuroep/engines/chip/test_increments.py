@@ -116,8 +116,9 @@ def test_one_more_read_of_every_dense_array_and_nothing_else():
     devices = {name: array.crossbar.devices.count for name, array in engine.arrays.items() if name != "query"}
     ways = ("forward", "transposed")
     reads = {(name, f"read {way}", "nudged"): samples * n for name, n in devices.items() for way in ways}
-    others = {key: number for key, number in more.items() if key[1].split()[0] in ("dac", "adc", "activation")}
-    assert more == reads | others and len(others) == 12
+    kinds = ("dac", "adc", "activation", "product")
+    others = {key: number for key, number in more.items() if key[1].split()[0] in kinds}
+    assert more == reads | others and len(others) == 16
 
 
 def test_saturated_samples_leave_the_ranges_and_later_ones_change_them():

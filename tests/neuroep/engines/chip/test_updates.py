@@ -202,6 +202,9 @@ def test_pulses_move_the_array_of_the_transposed_path_as_well(small, scheme, spr
     first = Session.open(outcome.parts.config, corpus=outcome.parts.corpus).engine
     for name, array in outcome.engine.arrays.items():
         bar = array.crossbar
+        if name == "query":
+            assert bar.other is None  # nothing is sent back to the clamped input
+            continue
         moves = [each.stored - first.arrays[name].crossbar.stored for each in (bar, bar.other)]
         apart = np.abs(moves[0] - moves[1])
         assert np.abs(moves[0]).max() > 10 * 1e-5
