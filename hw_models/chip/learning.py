@@ -14,7 +14,8 @@ from hw_models.laws.law import meaning, menu, missing
 from hw_models.laws.pulse_response import PULSE_RESPONSES as LAWS, PulseLaw
 
 if TYPE_CHECKING:
-    ResponseName = RuleName = str
+    ResponseName = str
+    RuleName = str
 else:
     ResponseName = Literal[tuple(LAWS)]
     RuleName = Literal[tuple(RULES)]
@@ -94,7 +95,10 @@ class Update(Part):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        for name in sorted(COMMON - self.facts.takes.keys()):
+        others = COMMON - self.facts.takes.keys()
+        if self.signals == "phases":
+            others -= {"signals"}  # as chips of version 0.1 have it, whatever their rule
+        for name in sorted(others):
             self.idle(f"with scheme {takers(name)}", name)
         if not self.management:
             self.idle("with management", "overlong")
