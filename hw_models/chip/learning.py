@@ -91,7 +91,10 @@ class Update(Part):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        for name in sorted(COMMON - self.facts.takes.keys()):
+        others = COMMON - self.facts.takes.keys()
+        if self.signals == "phases":
+            others -= {"signals"}  # as chips of version 0.1 have it, whatever their rule
+        for name in sorted(others):
             self.idle(f"with scheme {takers(name)}", name)
         if not self.management:
             self.idle("with management", "overlong")

@@ -33,7 +33,7 @@ from hw_models.chip import Chip, Nudged, Transposed
 from hw_models.kernels.random import generator
 from neuroep.engines.chip.rules.rule import CROSSBAR, Place
 from neuroep.engines.chip.rules.scaling import COHERENCE, pulses_needed, symmetry
-from neuroep.engines.chip.rules.trained import TrainedInMemory, WantedChange
+from neuroep.engines.chip.rules.trained import Terms, TrainedInMemory, WantedChange
 from neuroep.learning.contrast import Contrast
 
 FAST = "fast"
@@ -112,8 +112,7 @@ class TransferRule(TrainedInMemory):
         wanted = self._wanted(contrast, rate)
         step = self.pulses * self.chip.device.granule if self.scaled else rate / self.fast.weight_range
         self._wait()
-        terms = [(sign, post, pre * self.kept["chopper"].astype(pre.dtype)) for sign, post, pre in wanted.terms]
-        terms = wanted.terms if not self.chops else terms
+        terms = self._chopped(wanted.terms) if self.chops else list(wanted.terms)
         change = step * wanted.share * self.fast.weight_range
         self.seconds = self._send(FAST, terms, change, self.pulses if self.scaled else 0.0)
         bad = self._pulsed(FAST)
@@ -126,6 +125,10 @@ class TransferRule(TrainedInMemory):
         moved = self.signal(columns, read)
         self._flip(columns)
         return self._move(columns, moved * self._rate(wanted, step)) or self._widen()
+
+    def _chopped(self, terms: Terms) -> Terms:
+        """Return terms whose inputs have the signs of the chopper."""
+        return [(sign, post, pre * self.kept["chopper"].astype(pre.dtype)) for sign, post, pre in terms]
 
     def _rate(self, wanted: WantedChange, step: float) -> float:
         """Return what a share of A's range adds to the pulses of W."""

@@ -333,7 +333,6 @@ OTHERS: dict[str, list[Any]] = {
         "digital", "pulsed", "momentum", "tiki_taka", "tiki_taka_v2", "chopped", "agad", "rider", "e_rider",
     ],
     "update.scaling": ["off"],
-    "update.signals": ["phases"],
     "device.iv": ["sinh", "linear"],
     "dac.digit_bits": [1],
     "device.cell.kind": ["single", "bidirectional"],
