@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from hw_models.arrays import reading as products
+from hw_models.arrays import read_plan as products
 from hw_models.arrays.converter_bank import Converters
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.arrays.parts import CrossbarParts

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from hw_models.arrays import line_noise, reading as products, wires
+from hw_models.arrays import line_noise, read_plan as products, wires
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
 from tests.naive import line_noise as naive
