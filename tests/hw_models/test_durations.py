@@ -45,7 +45,7 @@ def test_a_sweep_is_the_longest_of_each_group() -> None:
 
 def test_updates_and_batches() -> None:
     assert durations.trains(CHIP, 31, 2) == pytest.approx(310e-9)
-    assert durations.reprogramming(CHIP, 256, 2) == pytest.approx(512e-6)
+    assert durations.reprogramming(CHIP, 256) == pytest.approx(256e-6)
     assert durations.classification(1e-6, 20, 2e-6) == pytest.approx(41e-6)
     assert durations.batch(CHIP, 50, 1e-6, 3e-6) == pytest.approx(16e-6)
     assert durations.batch(Timing(), 50, 1e-6) == pytest.approx(50e-6)

@@ -284,7 +284,7 @@ def test_drift_compensation_does_not_depend_on_whether_there_are_wires(reference
             {"crossbar": {"mapping": "offset", "reference": "analog", "reference_lines": 2, "columns": 3}},
             "fewer than outputs of a tile need a DAC with a full scale",
         ),
-        ({"crossbar": {"mapping": "offset", "reference": "analogue"}}, "'digital' or 'analog'"),
+        ({"crossbar": {"mapping": "offset", "reference": "analogue"}}, "'digital', 'analog' or 'device'"),
     ],
 )
 def test_what_cannot_act_is_refused(parts, words):
