@@ -234,7 +234,7 @@ def _choices(chip: Chip, seen: Observed) -> Iterator[Choice]:
     if seen.blurred > BLURRED:
         why = f"what is written is off by {seen.blurred:.0%} of the weights, less where the largest set no range"
         yield Choice("chip.crossbar.weight_clip", f"{CLIP:g}", why)
-    if seen.rewritten >= NOISY:
+    if seen.rewritten >= NOISY and not device.drifts:  # those that are left alone would drift further than the others
         why = f"a writing is off by {seen.rewritten:.1%} of the range: what moves by less is left alone"
         yield Choice("chip.update.write_threshold", f"{seen.rewritten:.1g}", why)
     yield Choice("chip.calibration_every", str(every), "ranges of converters go by weights and states that change")

@@ -95,6 +95,8 @@ def test_devices_are_left_alone_until_they_move_by_what_a_writing_is_off_by():
     assert 0.08 <= float(found["chip.update.write_threshold"].value) <= 0.2
     assert found["chip.crossbar.weight_clip"].value == "3"
     assert "chip.update.write_threshold" not in chosen({"device.mismatch": 0.1})
+    drifting = {"device.drift_mean": [0.0, 0.05, 0.0, 0.1], "device.age": 10.0}
+    assert "chip.update.write_threshold" not in chosen(WRITTEN | {"device.programming_noise": [2.0]} | drifting)
 
 
 def test_what_still_limits_learning_is_cured_by_settings_of_learning_alone():
