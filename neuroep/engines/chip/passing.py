@@ -22,6 +22,8 @@ BEHIND_FREE = 0.5
 """Number of what is read between the free phase, 0, and the first nudged one, 1."""
 Groups = tuple[tuple[str, ...], ...]
 """Layers that move together, one group after the other."""
+
+
 class Sensed(Protocol):
     """What the time of a product goes by."""
 
@@ -33,8 +35,6 @@ class Sensed(Protocol):
     def digits(self, way: str, increments: bool = False) -> int:
         """Return in how many digits inputs of a direction are sent, those of increments with a sign."""
         ...
-
-
 
 
 class Passing:

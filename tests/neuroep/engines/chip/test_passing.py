@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from hw_models import durations
+from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
 from hw_models.clock import Clock
 from neuroep.engines.chip.passing import Passing
@@ -27,7 +30,8 @@ def test_a_sweep_waits_for_turns_at_a_converter_and_for_every_digit(chip, shared
     clock = Clock(made.timing)
     passing = Passing(made, clock)
     clock.opened(1)
-    passing.swept((("one",),), {"one": (("array", "forward"),)}, 1.0, {"array": (6, 9)})
+    array = SimpleNamespace(lines=(6, 9), digits=Crossbar(made, (6, 9), seed=1, name="array").digits)
+    passing.swept((("one",),), {"one": (("array", "forward"),)}, 1.0, {"array": array})
     expected = digits * (5e-9 + 100e-9 + min(shared, 6) * 10e-9) + 3e-9
     assert clock.within == pytest.approx(expected)
     assert clock.within == pytest.approx(durations.product(made.timing, shared, 6, digits))
