@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from hw_models import durations
-from hw_models.arrays.pulses import PulsedDevices
-from hw_models.chip import Chip, Pulse
+from hw_models.chip import Chip
 from hw_models.chip.rules import RULES
 from neuroep.engines.chip import rules
 from neuroep.engines.chip.rules.mixed_precision import MixedPrecision
+from neuroep.engines.chip.rules.pulsed_array import PulsedArray
 from neuroep.engines.chip.rules.rule import Place
 from neuroep.engines.chip.rules.transfer import TransferRule
 from neuroep.engines.numba.substrate import Setting
@@ -104,8 +104,8 @@ def test_tiki_taka_is_that_of_aihwkit(oracle, version, device):  # noqa: F811
     own = {"every": 2, "rate": 1e9} if version == 1 else {"rate": 13.7, "keep": 0.1}
     chip |= {f"update.transfer.{name}": value for name, value in (own | {"columns": 1, "most": 1}).items()}
     rule = made("tiki_taka" if version == 1 else "tiki_taka_v2", **chip)
-    pulse = Pulse(**(response | {"dw_min": 0.02}))
-    rule.groups["fast"][0].devices = PulsedDevices(pulse, SHAPE, 0, "a fast", dtype="float64", tally=rule.tally)
+    coarse = Chip.parse(nested(chip | {"update.scheme": rule.chip.update.scheme, "device.pulse.dw_min": 0.02}))
+    rule.groups["fast"][0] = PulsedArray(rule.fast, coarse, rule.place.setting, rule.tally)
     (fast, slow), kept = traces(rule, -cases["d"].astype(int), cases["x"].astype(int))
     key = f"tiki{version}_{device}"
     np.testing.assert_allclose(fast, cases[f"{key}_hidden_weights_0"], atol=1e-5)
