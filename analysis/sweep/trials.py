@@ -42,12 +42,15 @@ FREE = frozenset(
 
 UPDATES = (
     "chip.readout.", "chip.update.", "chip.device.pulse.", "chip.events.in_place", "chip.wires.refresh_every",
-    "chip.device.leak", "chip.timing.hold", "chip.timing.pulse", "chip.timing.row",
+    "chip.device.leak", "chip.device.retention", "chip.device.cell.refresh_", "chip.device.cell.reset",
+    "chip.timing.hold", "chip.timing.pulse", "chip.timing.row",
 )  # fmt: skip
 """Settings of a chip that act on updates alone, by how they begin: a deployment makes none, and programs once."""
 DEPLOYED = frozenset({"chip.update.scheme", *(f"chip.device.pulse.w_{end}" for end in ("max", "min"))})
 DEPLOYED |= {f"{name}_spread" for name in DEPLOYED if name.startswith("chip.device")}
-"""But those: where weights are held, and the bounds to which a programmed one is cut."""
+DEPLOYED |= {f"chip.device.pulse.{name}" for name in ("corrupt", "corrupt_range", "dw_min", "write_noise")}
+"""But those: where weights are held, the bounds to which a programmed one is cut, devices that hold another weight, and
+write noise, in steps of dw_min."""
 
 
 CALIBRATION = ("estimator.", "settling.nudged_", "chip.calibration_samples")

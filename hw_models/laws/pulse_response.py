@@ -210,9 +210,13 @@ class ExponentialStep(PulseLaw):
 
 
 def power_factors(w: Any, high: Any, low: Any, constants: tuple[np.float32, ...]) -> tuple[Any, Any, Any, Any]:
-    """Return the distance to the bound ahead to the power of gamma, both directions, and the derivatives by w."""
+    """Return the distance to the bound ahead to the power of gamma, both directions, and the derivatives by w.
+
+    A device without a range stands still, but for exponents of 0.
+    """
     gamma_up, gamma_down = constants[2], constants[3]
-    scale = np.float32(ONE / (high - low))
+    span = np.float32(high - low)
+    scale = np.float32(ONE / span) if span > ZERO else ZERO
     above, below = np.float32((high - w) * scale), np.float32((w - low) * scale)
     up, down = power(above, gamma_up), power(below, gamma_down)
     above, below = (BRINK if above < BRINK else above), (BRINK if below < BRINK else below)

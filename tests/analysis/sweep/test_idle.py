@@ -160,7 +160,8 @@ def test_what_a_deployment_cannot_see_is_no_part_of_a_trial(trained):
 def test_every_field_that_acts_on_updates_is_known_to_do_so():
     """Those whose moment is an update, but for the ones that a deployment sees as well."""
     when = {f"chip.{name}": (field.json_schema_extra or {}).get("when") for name, field in Chip.settings().items()}
-    seen = {"chip.update.scheme", "chip.device.pulse.w_max", "chip.device.pulse.w_min"}
+    pulse = {f"chip.device.pulse.{name}" for name in ("dw_min", "w_max", "w_min", "write_noise")}
+    seen = {"chip.update.scheme", "chip.device.cell.kind", *pulse}
     assert {n for n, moment in when.items() if moment == "update" and not acts_on_updates_alone(n)} == seen
     assert all(name in settings() for name in seen)
 
