@@ -291,7 +291,7 @@ def test_an_array_too_large_is_one_line(neuroep, tiny, tmp_path, monkeypatch):
     from neuroep.runs import memory
 
     monkeypatch.setattr(memory, "physical_memory", lambda: None)
-    line = neuroep("train", tiny, "--out", tmp_path / "run", "--dense", "10000000000000,2").line
+    line = neuroep("train", tiny, "--out", tmp_path / "run", "--dense", "1000000000,1000000000,2").line
     assert line.startswith("out of memory: ") and line.endswith(SMALLER)
 
 
