@@ -60,7 +60,7 @@ CHIPS: dict[str, dict[str, Any]] = {
     },
     "reference devices": pulse(response="soft_bounds", up_down=0.3)
     | {"crossbar.mapping": "offset", "crossbar.reference": "device"},
-    "retention": PULSED | {"timing.integration": 1e-6, "device.retention": 1e-3},
+    "retention": PULSED | {"timing.integration": 1.0, "device.retention": 1e4},
     "offset": {"crossbar.mapping": "offset"},
     "offset, analog reference": {"crossbar.mapping": "offset", "crossbar.reference": "analog", "dac.range": 0.5},
     "offset, levels": {"crossbar.mapping": "offset", "device.levels": 8},
