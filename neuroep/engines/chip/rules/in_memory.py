@@ -40,6 +40,7 @@ class InMemory(LearningRule):
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         super().__init__(place, weight, bias)
         self.chip, self.groups = place.chip, dict[str, list[PulsedArray]]()
+        self._faded = set[str]()
         self.fill = 1.0 if self.chip.crossbar.weight_range is not None else self.chip.update.filled
         self._array(weight, full=self._range(weight))
         self.digital = self._ideal(np.zeros_like(weight) if self.accumulates else weight[:, :0], bias)
@@ -90,10 +91,23 @@ class InMemory(LearningRule):
 
     def _wait(self) -> None:
         """Let the devices leak since the last update, and note what they hold before pulses come."""
-        for label, group in self.groups.items():
-            self.crossbars[label].leak()
+        self._leak()
+        for group in self.groups.values():
             for each in group:
                 each.wait()
+
+    def _leak(self) -> None:
+        """Let the devices of all crossbars lose what they lost since the last update."""
+        for label in self.groups:
+            self.crossbars[label].leak()
+        device = self.chip.device
+        self._faded = set(self.groups) if device.leak or device.retention is not None else set()
+
+    def _reread_faded(self) -> None:
+        """Read anew the devices of crossbars that lost something in this update and got no pulses."""
+        for label in sorted(self._faded):
+            self.crossbars[label].reread()
+        self._faded = set()
 
     def _pulsing(self, label: str = CROSSBAR) -> float:
         """Return the seconds of the last pulses of a crossbar, its arrays side by side."""
@@ -108,6 +122,7 @@ class InMemory(LearningRule):
             self.seconds += max(each.seconds for each in self.groups[label])
             self.crossbars[label].elapse()
             self.crossbars[label].reread()
+            self._faded.discard(label)
         return 0
 
     def _widen(self) -> int:

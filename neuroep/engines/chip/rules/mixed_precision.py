@@ -51,9 +51,8 @@ class MixedPrecision(InMemory):
     def _idle(self) -> int:
         """Let an update pass in which no granule is moved."""
         self.seconds = 0.0
-        self.crossbar.leak()
-        if self.chip.device.leak:
-            self.crossbar.reread()
+        self._leak()
+        self._reread_faded()
         return 0
 
 

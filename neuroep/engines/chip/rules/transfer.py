@@ -116,8 +116,13 @@ class TransferRule(TrainedInMemory):
         change = step * wanted.share * self.fast.weight_range
         self.seconds = self._send(FAST, terms, change, self.pulses if self.scaled else 0.0)
         bad = self._pulsed(FAST)
-        if bad or self.updates % self.every:
-            return bad
+        if not (bad or self.updates % self.every):
+            bad = self._transfer(wanted, step)
+        self._reread_faded()
+        return bad
+
+    def _transfer(self, wanted: WantedChange, step: float) -> int:
+        """Read columns of A and move what they hold; return how many weights are not finite."""
         columns = self._next()
         read = read_columns(self.fast, columns)
         timing = self.chip.timing

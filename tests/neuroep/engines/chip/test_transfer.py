@@ -133,3 +133,15 @@ def test_mixed_precision_is_that_of_aihwkit(oracle, every, rate, device):  # noq
     key = f"mixed_{device}_every{every}"
     np.testing.assert_allclose([w for w, _ in found], cases[f"{key}_w"], atol=1e-5)
     np.testing.assert_allclose([chi for _, chi in found], -cases[f"{key}_hidden_weights_chi"], atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", [{"device.leak": 0.1}, {"device.retention": 1e-3, "timing.integration": 1e-6}])
+@pytest.mark.parametrize("scheme", ["mixed_precision", "tiki_taka_v2"])
+def test_products_read_what_leaked_between_two_transfers(scheme, loss):
+    """Of matrices of their own, as those of unlike devices: none of three updates gives the slow array a pulse."""
+    rule = made(scheme, weight=np.full(SHAPE, 0.5), **{"device.mismatch": 1e-6, "update.transfer.every": 10} | loss)
+    for number in range(3):
+        rule.place.setting.clock.now = (number + 1) * 1e-4
+        rule.update(contrast(np.ones(3), np.ones(4)), 1e-6)
+    assert rule.crossbar.stored.max() < 0.41
+    np.testing.assert_allclose(rule.crossbar.forward(np.eye(4)).T, rule.crossbar.stored, rtol=1e-4)
