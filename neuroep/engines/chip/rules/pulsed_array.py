@@ -44,10 +44,15 @@ class PulsedArray:
     @property
     def seconds(self) -> float:
         """What cells took beside the pulses of the last update [s]: refresh."""
-        taken, own, timing = self.devices.taken, self.crossbar.devices, self.chip.timing
-        rows, lines = (max((b - a for a, b in tiles), default=0) for tiles in (own.row_tiles, own.column_tiles))
-        each = durations.product(timing, self.chip.adc.columns, lines, self.crossbar.digits("forward"))
-        return taken.products * each + durations.trains(timing, taken.slots, rows)
+        taken = self.devices.taken
+        rows = max((b - a for a, b in self.crossbar.devices.row_tiles), default=0)
+        return self.reading(taken.products) + durations.trains(self.chip.timing, taken.slots, rows)
+
+    def reading(self, products: int) -> float:
+        """Return the seconds of products forward, one after the other."""
+        lines = max((b - a for a, b in self.crossbar.devices.column_tiles), default=0)
+        digits = self.crossbar.digits("forward")
+        return products * durations.product(self.chip.timing, self.chip.adc.columns, lines, digits)
 
     def wait(self) -> None:
         """Note what the devices hold before pulses come."""

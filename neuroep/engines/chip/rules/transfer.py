@@ -27,7 +27,6 @@ import math
 
 import numpy as np
 
-from hw_models import durations
 from hw_models.arrays.columns import read_columns
 from hw_models.chip import Chip, Nudged, Transposed
 from hw_models.kernels.random import generator
@@ -125,8 +124,7 @@ class TransferRule(TrainedInMemory):
         """Read columns of A and move what they hold; return how many weights are not finite."""
         columns = self._next()
         read = read_columns(self.fast, columns)
-        timing = self.chip.timing
-        self.seconds += len(columns) * durations.product(timing, self.chip.adc.columns, self.crossbar.shape[0])
+        self.seconds += self.groups[FAST][0].reading(len(columns) * self.chip.crossbar.repeats)
         moved = self.signal(columns, read)
         self._flip(columns)
         return self._move(columns, moved * self._rate(wanted, step)) or self._widen()

@@ -145,3 +145,20 @@ def test_products_read_what_leaked_between_two_transfers(scheme, loss):
         rule.update(contrast(np.ones(3), np.ones(4)), 1e-6)
     assert rule.crossbar.stored.max() < 0.41
     np.testing.assert_allclose(rule.crossbar.forward(np.eye(4)).T, rule.crossbar.stored, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("fields", "each"),
+    [
+        ({}, 1e-6 + 3e-7),
+        ({"dac.bits": 8, "dac.digit_bits": 1}, 7 * (1e-6 + 3e-7)),
+        ({"crossbar.repeats": 4, "device.read_noise": 1e-6}, 4 * (1e-6 + 3e-7)),
+        ({"crossbar.columns": 1}, 1e-6 + 1e-7),
+    ],
+)
+def test_reads_of_columns_take_as_long_as_products(fields, each):
+    """Four columns of three outputs that share an ADC, in the digits of a code, as often as reads are repeated."""
+    times = {"timing.integration": 1e-6, "timing.adc": 1e-7, "adc.columns": 3, "adc.bits": 8}
+    rule = made("tiki_taka_v2", **times | fields)
+    rule.update(contrast(np.ones(3), np.ones(4)), 0.0)
+    assert rule.seconds == pytest.approx(4 * each)
