@@ -8,7 +8,8 @@ reference.
 
 Analog: A, W. Digital: H, the reference P, c. No reference is programmed: what A was when its sign flipped is taken off,
 so a symmetry point that lies anywhere costs nothing. A change is seen by F to 1 of the F reads of its period, (F + 1)/2
-on average. eta = 1 takes the last read, below 1 a mean over periods.
+on average. eta = 1 takes the last read, below 1 a mean over periods, of which the reads of the periods that follow see
+what it lacks with either sign, -F (1 - eta)/(2 - eta) in all.
 
 Source: Rasch, Carta, Fagbohungbe and Gokmen, Nat. Commun. 15:7133, 2024. There P is a mean of the reads of a period
 weighted to its end, and a transfer waits until it is significant; F = 5 is chosen here.
@@ -36,8 +37,9 @@ class Agad(Chopped):
 
     @property
     def gain(self) -> float:
-        """Mean number of reads of a period that see a change."""
-        return (self._count("chop_every") + 1) / 2
+        """Mean number of reads that see a change, those of later periods with their signs."""
+        reads, rest = self._count("chop_every"), 1 - self._number("tracking")
+        return (reads + 1) / 2 - reads * rest / (1 + rest)
 
     def signal(self, columns: np.ndarray, read: np.ndarray) -> np.ndarray:
         """Return c (a - P)."""

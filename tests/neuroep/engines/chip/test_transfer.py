@@ -162,3 +162,13 @@ def test_reads_of_columns_take_as_long_as_products(fields, each):
     rule = made("tiki_taka_v2", **times | fields)
     rule.update(contrast(np.ones(3), np.ones(4)), 0.0)
     assert rule.seconds == pytest.approx(4 * each)
+
+
+@pytest.mark.parametrize("tracking", [1.0, 0.5, 0.2])
+def test_what_agad_moves_is_what_was_wanted_however_its_reference_follows(tracking):
+    fields = {"device.pulse.dw_min": 1e-4, "update.train_length": 63, "update.scaling": "off"}
+    rule = made("agad", **fields, **{"update.transfer.tracking": tracking})
+    post, pre = np.array([1.0, -1.0, 1.0]), np.array([1.0, 1.0, -1.0, -1.0])
+    for _ in range(400):
+        rule.update(contrast(post, pre), 1e-3)
+    np.testing.assert_allclose(rule.crossbar.stored, 0.4 * np.outer(post, pre), rtol=0.05)
