@@ -163,9 +163,14 @@ class Device(Part):
     """Which devices make a weight that changes in memory."""
 
     @property
+    def moved(self) -> int:
+        """How many devices of a weight one pulse moves."""
+        return 2 if self.cell.kind == "bidirectional" else 1
+
+    @property
     def granule(self) -> float:
         """What one pulse changes a weight of 0 by, a share of the weight range."""
-        return self.pulse.dw_min * (2 if self.cell.kind == "bidirectional" else 1)
+        return self.pulse.dw_min * self.moved
 
     @property
     def noisy(self) -> bool:

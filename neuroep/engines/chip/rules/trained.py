@@ -97,8 +97,8 @@ class TrainedInMemory(InMemory):
             step = change / each.crossbar.weight_range
             given += each.devices.update(each.crossbar.stored, terms, step, self.chip.update, self.updates)
         told = self._sent.setdefault(label, [0.0, 0.0, 0.0])
-        size = max(self.crossbar.shape[0] * self.crossbar.shape[1] * len(self.groups[label]), 1)
-        for place, value in enumerate((given / size, net, 1.0)):
+        devices = self.chip.device.moved * self.crossbar.shape[0] * self.crossbar.shape[1] * len(self.groups[label])
+        for place, value in enumerate((given / max(devices, 1), net, 1.0)):
             told[place] += value
         return self._pulsing(label)
 

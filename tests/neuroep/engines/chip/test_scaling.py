@@ -12,7 +12,7 @@ from neuroep.engines.chip.rules import scaling
 from neuroep.engines.chip.rules.rule import Place
 from neuroep.engines.numba.substrate import Setting
 from neuroep.engines.workers import Workers
-from neuroep.learning.contrast import Contrast, Moved
+from neuroep.learning.contrast import Contrast, Held, Moved
 from neuroep.learning.optimisers import SGD, Adam
 from tests.neuroep.engines.chip.conftest import nested
 
@@ -122,3 +122,17 @@ def test_scaled_rules_follow_rates_of_any_optimiser():
     assert rule.follows(SGD(momentum=0.5), chip.update) == SGD(momentum=0.5)
     off = Chip.parse({"update": {"scheme": "agad", "scaling": "off"}})
     assert rule.follows(Adam(), off.update) == Adam()
+
+
+@pytest.mark.parametrize("kind", ["single", "one_sided", "bidirectional"])
+def test_pulses_that_all_go_one_way_are_coherent_whatever_the_cell(kind):
+    pair = {} if kind == "single" else {"device.cell.kind": kind, "device.pulse.w_min": 0.0}
+    chip = {"update.scheme": "pulsed", "update.scaling": "auto", "update.signals": "contrast"}
+    chip |= {"crossbar.weight_range": 1.0, "device.pulse.dw_min": 1e-4, "update.train_length": 63} | pair
+    place = Place("a", Chip.parse(nested(chip)), Setting(SGD(), Workers(1), "float64", 0))
+    rule = rules.named("pulsed")(place, np.zeros((3, 4)), None)
+    for state in rule.devices.states:
+        state += 0.4
+    for _ in range(20):
+        rule.update(Contrast(Moved(np.ones((1, 3)), np.zeros((1, 3))), Held(np.ones((1, 4))), 1.0, 1), 1e-3)
+    assert rule.coherence()["crossbar"]["kappa"] == pytest.approx(1, rel=0.2)
