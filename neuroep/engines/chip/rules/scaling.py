@@ -37,6 +37,7 @@ import numpy as np
 
 from hw_models.arrays.pulses import PulsedDevices
 from hw_models.chip import Pulse
+from hw_models.kernels.cycle_noise import sigma
 from hw_models.kernels.random import generator
 from neuroep.engines.chip.rules.rule import Place
 from neuroep.learning.contrast import Contrast
@@ -101,6 +102,8 @@ class Symmetry(NamedTuple):
     """Size of a step there, the granularity."""
     leak: float
     """Steps by which a pulse pulls back towards w*, per step of distance and step of size: [1/weight range]."""
+    noise: float
+    """Cycle-to-cycle spread of a pulse there, in steps."""
 
 
 def symmetry(pulse: Pulse) -> Symmetry:
@@ -118,12 +121,23 @@ def symmetry(pulse: Pulse) -> Symmetry:
     slope, apart = np.polyfit(grid[0, near], (down - up)[near], 1)
     point = float(np.clip(-apart / slope, pulse.w_min, pulse.w_max)) if slope > 0 else float(grid[0, middle])
     size = float((up[middle] + down[middle]) / 2)
-    return Symmetry(point, size, max(float(slope), 0.0) / (2 * size) if size > 0 else 0.0)
+    leak = max(float(slope), 0.0) / (2 * size) if size > 0 else 0.0
+    plain = float((devices.devices.up + devices.devices.down).mean()) / 2
+    return Symmetry(point, size, leak, _strays(pulse, point, size, plain))
+
+
+def _strays(pulse: Pulse, point: float, step: float, plain: float) -> float:
+    """Return the spread of a pulse at a weight in steps there; ``plain``: the step at weight 0."""
+    if not pulse.wide_noise or step <= 0:
+        return pulse.noise
+    at = (np.float32(each) for each in (point, pulse.w_max, pulse.w_min))
+    multiple = pulse.law.multiple(*at, pulse.law.packed(pulse))
+    return float(sigma(step, plain, point, (pulse.noise, pulse.noise_base, pulse.noise_state), multiple)) / step
 
 
 def pulses_needed(pulse: Pulse, memory: float, coherence: float = COHERENCE) -> float:
     """Return the pulses per update, root mean square, that an array needs to gather what it holds for so long."""
     found = symmetry(pulse)
-    wanted = min(LEAST * (1 + pulse.noise**2), MOST)
+    wanted = min(LEAST * (1 + found.noise**2), MOST)
     forgotten = memory * coherence * found.leak * found.step
     return min(wanted, 1 / forgotten) if forgotten > 0 else wanted

@@ -143,7 +143,7 @@ class TrainedInMemory(InMemory):
                 "kappa": kappa,
                 "pulses": pulses,
                 "forgets": 1 / fades if fades > 0 else float("inf"),
-                "needs": kappa**2 * (1 + pulse.noise**2),
+                "needs": kappa**2 * (1 + own.noise**2),
             }
         self._sent = {}
         return found

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hw_models import presets
+from hw_models.arrays.pulses import PulsedDevices
 from hw_models.chip import Chip, Pulse
 from neuroep.engines.chip import rules
 from neuroep.engines.chip.rules import scaling
@@ -90,8 +91,27 @@ def test_pulses_go_by_noise_and_memory():
     assert scaling.pulses_needed(Pulse(dw_min=1e-3), 5) == 4
     assert scaling.pulses_needed(Pulse(dw_min=1e-3, noise=1.0), 5) == 8
     assert scaling.pulses_needed(Pulse(dw_min=1e-3, noise=9.0), 5) == 20
+    assert scaling.pulses_needed(Pulse(dw_min=1e-3, noise_base=1.0), 5) == pytest.approx(8)
     soft = Pulse(dw_min=0.01, response="soft_bounds")
     assert scaling.pulses_needed(soft, 50) == pytest.approx(1 / (50 * 3 * 0.01 * scaling.symmetry(soft).leak))
+
+
+WIDE = {"noise": 0.5, "noise_base": 0.3, "noise_state": 0.004}
+TABLE = {"response": "table", "table_up": (1.0, 0.6), "table_down": (0.4, 1.0), "table_noise": (1.0, 3.0)}
+
+
+@pytest.mark.parametrize("pulse", [{"noise": 0.7}, WIDE, {"noise": 0.4} | TABLE, WIDE | TABLE])
+def test_noise_at_the_symmetry_point_is_that_of_pulses_played_there(pulse):
+    """A thousand single pulses either way, to 5 %."""
+    made = Pulse(dw_min=1e-3, **pulse)
+    found = scaling.symmetry(made)
+    devices, where = PulsedDevices(made, (20, 50), 0, "a", dtype="float64"), np.full((20, 50), found.point)
+    up, down = where.copy(), where.copy()
+    one = np.ones(where.shape, int)
+    devices.apply(up, one, 0 * one, 0)
+    devices.apply(down, 0 * one, one, 1)
+    spread = np.sqrt((up.var() + down.var()) / 2)
+    assert found.noise * found.step == pytest.approx(spread, rel=0.05)
 
 
 @pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
