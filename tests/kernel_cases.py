@@ -70,6 +70,11 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     for trains in ("expected", "stochastic"):
         device = {"pulse": soft, "cell": {"kind": "one_sided"}}
         yield f"one-sided pair {trains}", {"device": device, "update": {"scheme": "pulsed", "trains": trains}}, {}
+    curved = ("exponential", "power", "table", "table noise", "power wide", "exponential wide")
+    pairs = {name: DEVICES[name] for name in ("constant", *curved)}
+    for name, pulse in (pairs | {"constant wide": DEVICES["constant"] | {"noise_base": 0.2}}).items():
+        device = {"pulse": pulse | {"w_min": 0.0}, "cell": {"kind": "bidirectional"}}
+        yield f"bidirectional pair {name}", {"device": device, "update": {"scheme": "pulsed"}}, {}
     mixed = {"device": {"pulse": DEVICES["exponential"]}, "update": {"scheme": "mixed_precision"}}
     yield "mixed precision", mixed, {}
     yield "converters", {"dac": READ, "adc": READ | {"noise": 0.01}, "device": NOISE}, {"optimiser": SGD()}
@@ -137,7 +142,7 @@ def kernels() -> dict[str, Any]:
                 if hasattr(value, "py_func") and value.py_func.__module__ == info.name:
                     found[f"{info.name}.{name}"] = value
     for law in PULSE_RESPONSES.values():
-        for each in (*pulses.of(law.factors), *pulses.of(law.factors, law.multiple)):
+        for each in (*pulses.of(law.factors, None), *pulses.of(law.factors, law.multiple)):
             found[f"{each.py_func.__module__}.{each.py_func.__qualname__}"] = each
     return found
 

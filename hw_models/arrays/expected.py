@@ -212,17 +212,13 @@ class TileStep:
     def _share(self, part: int, draws: np.ndarray) -> None:
         """Put what devices share with others into normals, in place: their part of the numbers of coincidences.
 
-        The share of it in the variance, v/(v + noise^2 n), is taken for steps up and down alike.
+        What is a pulse up for the one is a pulse down for the other.
         """
-        pulsed, pulse = self.pulsed, self.pulsed.pulse
-        both, own = np.empty_like(draws), pulse.noise + pulse.noise_base
-        key = randomness.key(pulsed.seed, "pulse", pulsed.lines, "both", self.whole.number, part)
-        noise_kernels.fill_normals(key, self.whole.step, self.block[1], self.where[0], both)
-        common = np.maximum(self.planes[2] + self.planes[3], 0)
-        total = common + own * own * (self.planes[0] + self.planes[1])
-        share = np.divide(common, total, out=np.zeros_like(total), where=total > 0)
-        draws *= np.sqrt(1 - share).astype(np.float32)
-        draws += (pulsed.sign * np.sqrt(share)).astype(np.float32) * both
+        pulsed, both = self.pulsed, np.empty((2, *self.size), dtype=np.float32)
+        for way, normals in zip(("up", "down")[:: pulsed.sign], both, strict=True):
+            key = randomness.key(pulsed.seed, "pulse", pulsed.lines, "both", way, self.whole.number, part)
+            noise_kernels.fill_normals(key, self.whole.step, self.block[1], self.where[0], normals)
+        self.kernels.share(*self.args[0], self.planes, both, draws, *self.args[1], pulsed.noise)
 
     def _count(self, pulses: float, stepped: int, played: int) -> None:
         self.tally = (self.tally[0] + pulses, self.tally[1] + stepped, self.tally[2] + played)

@@ -33,6 +33,8 @@ factors: Any = None
 """Of a response: (w, b+, b-, law) to factors of a step up and down and their derivatives. :func:`of` fills this in."""
 advance_row: Any = None
 """One row of :func:`_advance`."""
+step_factors: Any = None
+"""Of any response, with the slopes of an affine one."""
 multiple = square = bent = gathered = unbound
 """Of the cycle-to-cycle noise, :mod:`hw_models.kernels.cycle_noise`."""
 gathered_at = unbound
@@ -184,6 +186,31 @@ def _advance(first, last, begin, end, planes, orders, normals, stays, weights, d
         advance_row(w, numbers, order, z, fixed, own, law, noise)
 
 
+def _share(first, last, begin, end, planes, both, normals, weights, devices, law, noise):
+    """Mix normals of numbers of pulses, ``both`` (2, rows, columns) up and down, into those of a tile, in place.
+
+    z <- (sqrt(g - s+^2 v+ - s-^2 v-) z + s+ sqrt(v+) z+ - s- sqrt(v-) z-)/sqrt(g), g the variance that pulses gather.
+    """
+    many = [field.shape[0] > 1 for field in devices]
+    for i in range(first, last):
+        k = i - first
+        rows = [i if more else 0 for more in many]
+        for j in range(begin, end):
+            c = j - begin
+            w, high, low = weights[i, j], devices.high[rows[2], j], devices.low[rows[3], j]
+            slopes = devices.slope_up[rows[4], j], devices.slope_down[rows[5], j]
+            f_up, f_down, _, _ = step_factors(w, high, low, slopes, law)
+            s_up, s_down = devices.up[rows[0], j], devices.down[rows[1], j]
+            up, down, m = s_up * abs(f_up), s_down * abs(f_down), multiple(w, high, low, law)
+            v_up, v_down = max(planes[2, k, c], ZERO), max(planes[3, k, c], ZERO)
+            square_up, square_down = square(up, s_up, w, noise, m), square(down, s_down, w, noise, m)
+            own = gathered(up, down, planes[0, k, c], planes[1, k, c], ZERO, ZERO, square_up, square_down)
+            total = max(own, ZERO) + up * up * v_up + down * down * v_down
+            if total > ZERO:
+                shared = up * np.sqrt(v_up) * both[0, k, c] - down * np.sqrt(v_down) * both[1, k, c]
+                normals[k, c] = (np.sqrt(max(own, ZERO)) * normals[k, c] + shared) / np.sqrt(total)
+
+
 class ResponseKernels(NamedTuple):
     """The kernels of one response."""
 
@@ -193,12 +220,14 @@ class ResponseKernels(NamedTuple):
     """:func:`hw_models.kernels.bounds.recheck`."""
     advance: Any
     """:func:`_advance`."""
+    share: Any
+    """:func:`_share`."""
     turn: Any
     """:func:`hw_models.kernels.turns.turn`."""
 
 
 @cache
-def of(factors: Callable[..., Any] | None = None, wide: Callable[..., object] | None = None) -> ResponseKernels:
+def of(factors: Callable[..., Any] | None, wide: Callable[..., object] | None) -> ResponseKernels:
     """Return the kernels of a response with these factors, compiled at their first call; None: of the affine ones.
 
     ``wide`` is the multiple m(w) of a cycle-to-cycle noise in the wide form; without one it has the plain form.
@@ -224,5 +253,6 @@ def of(factors: Callable[..., Any] | None = None, wide: Callable[..., object] | 
         kernel(bound(bounds.assess, kind, assess_row=assess_row)),
         kernel(bound(bounds.recheck, kind, step_factors=step_factors, **names), **whole),
         kernel(bound(_advance, kind, advance_row=advance_row)),
+        kernel(bound(_share, kind, step_factors=step_factors, **names), **whole),
         kernel(bound(turns.turn, kind, pulse_row=pulse_row)),
     )

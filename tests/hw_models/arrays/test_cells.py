@@ -120,6 +120,26 @@ def test_steps_of_pairs_are_those_of_their_trains(kind):
         assert abs(sums(fast).std(0).mean() / sums(exact).std(0).mean() - 1) < 0.06
 
 
+UNLIKE = {"response": "table", "table_up": (1.0, 0.2), "table_down": (0.1, 1.0)}
+
+
+@compiled
+@pytest.mark.parametrize("pulse", [{"noise_state": 0.01}, UNLIKE | {"noise": 0.5, "table_noise": (3.0, 3.0)}])
+def test_what_devices_of_a_pair_share_goes_by_all_of_their_noise(pulse):
+    """Spread of the weight and of the sum of both devices, as of trains: noise beside the step is of each its own."""
+    ends = []
+    for update in (STOCHASTIC, EXPECTED):
+        cells, bar = made(chip("bidirectional", {"response": "constant", "dw_min": 1e-3, "w_min": 0.0} | pulse))
+        found = np.empty((400, 2, *SIZE))
+        for number in range(len(found)):
+            for state, start in zip(cells.states, (0.5, 0.3), strict=True):
+                state[:] = start
+            cells.update(bar.stored, batch(rows=8), 0.01, update, number)
+            found[number] = bar.stored, cells.states[0] + cells.states[1]
+        ends.append(found.std(0).mean((1, 2)))
+    np.testing.assert_allclose(ends[1], ends[0], rtol=0.05)
+
+
 def test_one_way_devices_meet_their_bound_from_below_as_played():
     """Near the bound pulses are played: the same mean as trains."""
     ends = {}
