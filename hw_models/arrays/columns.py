@@ -1,5 +1,8 @@
 # Tested by tests/hw_models/arrays/test_columns.py.
-"""Single columns of a crossbar as its converters read them: one line driven with 1, all outputs sensed."""
+"""Single columns of a crossbar as its converters read them: one line driven, all outputs sensed.
+
+A line is driven at the full scale of the DAC, where that has one, and else with 1.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,14 @@ def read_columns(crossbar: Crossbar, columns: np.ndarray) -> np.ndarray:
 
     Where nothing is drawn, converted or bent the product with such a vector is the column itself.
     """
-    full = crossbar.dtype.type(crossbar.weight_range)
+    full, dac = crossbar.dtype.type(crossbar.weight_range), crossbar.converters.of("forward")[0]
     if crossbar.exact:
         crossbar.count_reads("forward", len(columns))
         return np.asarray(crossbar.weights()[:, columns] / full)
     found = np.empty((crossbar.shape[0], len(columns)), dtype=crossbar.dtype)
+    high = crossbar.dtype.type(dac.range or 1) if dac.acts else crossbar.dtype.type(1)
     for first, last in blocks(len(columns), LINES):
         driven = np.zeros((last - first, crossbar.shape[1]), dtype=crossbar.dtype)
-        driven[np.arange(last - first), columns[first:last]] = 1
+        driven[np.arange(last - first), columns[first:last]] = high
         found[:, first:last] = crossbar.forward(driven).T
-    return found / full
+    return found / (full * high)

@@ -30,3 +30,11 @@ def test_a_column_is_the_product_with_one_line_driven(name):
     wanted = np.concatenate([bars[1].forward(lines[a : a + 34]) for a in (0, 34)]).T / bars[1].weight_range
     np.testing.assert_allclose(found, wanted, atol=0 if name in ("converters", "repeats") else 1e-6)
     assert bars[0].counters == bars[1].counters
+
+
+@pytest.mark.parametrize("most", [0.3, 1.0, 4.0])
+def test_columns_do_not_go_by_the_range_of_the_dac(most):
+    bar = Crossbar(Chip.parse({"dac": {"bits": 8, "range": most}, "crossbar": {"weight_range": 5.0}}), WEIGHT.shape)
+    bar.program(WEIGHT)
+    np.testing.assert_allclose(read_columns(bar, COLUMNS), bar.weights()[:, COLUMNS] / 5, atol=1e-6)
+    assert bar.counters["dac_at_stop"] == 0
