@@ -114,6 +114,8 @@ class StoredWeights:
         self.programmings += 1
         self.devices.rekey(*self._occasion)
         self.wrote_at = self.time.time
+        if self.retains is not None:
+            self.retains.since = self.wrote_at
         self.devices.now = self.clock
         self._fresh = True
         self._forget_matrices()

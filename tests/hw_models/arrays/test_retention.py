@@ -76,6 +76,18 @@ def test_a_state_keeps_when_devices_lost_something_last():
     np.testing.assert_array_equal(bar.stored, other.stored)
 
 
+def test_weights_lose_nothing_from_before_they_were_written():
+    chip = Chip.parse({"device": DEVICE, "update": {"scheme": "pulsed"}, "timing": {"integration": 1e-6}})
+    clock = Clock(True)
+    bar = Crossbar(chip, (2, 2), 0, "a", clock=clock)
+    at(clock, 5e-3)
+    bar.program(np.eye(2, dtype="f4"))
+    start = bar.stored.copy()
+    at(clock, 5.5e-3)
+    bar.leak()
+    np.testing.assert_allclose(bar.stored, start * np.exp(-0.5), rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("tables", "line"),
     [
