@@ -129,6 +129,13 @@ class TransferRule(TrainedInMemory):
         self._flip(columns)
         return self._move(columns, moved * self._rate(wanted, step)) or self._widen()
 
+    def _widen(self) -> int:
+        """Write the weights with twice the range if it is time to; H, in pulses of W, is then of larger ones."""
+        before, bad = self.crossbar.weight_range, super()._widen()
+        if self.buffered and before != self.crossbar.weight_range:
+            self.kept["gathered"] *= before / self.crossbar.weight_range
+        return bad
+
     def _chopped(self, terms: Terms) -> Terms:
         """Return terms whose inputs have the signs of the chopper."""
         return [(sign, post, pre * self.kept["chopper"].astype(pre.dtype)) for sign, post, pre in terms]

@@ -172,3 +172,13 @@ def test_what_agad_moves_is_what_was_wanted_however_its_reference_follows(tracki
     for _ in range(400):
         rule.update(contrast(post, pre), 1e-3)
     np.testing.assert_allclose(rule.crossbar.stored, 0.4 * np.outer(post, pre), rtol=0.05)
+
+
+def test_what_is_gathered_stays_as_large_where_the_range_grows():
+    rule = made("chopped", weight=np.full(SHAPE, 0.5), **{"crossbar.weight_range": None})
+    rule.kept["gathered"][:] = 0.6
+    rule.crossbar.stored[:] = 0.9
+    full = rule.crossbar.weight_range
+    assert rule._widen() == 0
+    assert rule.crossbar.weight_range == 2 * full
+    np.testing.assert_allclose(rule.kept["gathered"], 0.3)
