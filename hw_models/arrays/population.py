@@ -82,7 +82,7 @@ class Population:
             return (self._alike(),) * 2
         z, rho = self._normals("dw_min"), pulse.step_correlation
         other = z if rho == 1 else pulse_spread.together(z, self._normals("dw_min down"), rho)
-        up = pulse_spread.steps(z.copy() if other is not z else z, pulse.dw_min_spread, pulse.dw_min_law)
+        up = pulse_spread.steps(z, pulse.dw_min_spread, pulse.dw_min_law)
         return up, up if other is z else pulse_spread.steps(other, pulse.dw_min_spread, pulse.dw_min_law)
 
     def _bounds(self) -> tuple[Array, Array]:
