@@ -4,8 +4,9 @@
 Falcone et al., "All-in-one analog AI hardware: on-chip training and inference with conductive-metal-oxide/HfOx ReRAM
 devices", Advanced Functional Materials 2025, arXiv:2502.04524.
 
-The paper's averages over an array: 22 states in open loop, a noise of 90 % of a step at the symmetry point, and a
-symmetry point 61 % of the range below the highest conductance. From them as soft bounds, w* = (s+ - s-)/(s+ + s-) with
+Averages over an array as the paper is quoted in secondary sources, not checked against its own text: 22 states in open
+loop, a noise of 90 % of a step at the symmetry point, and a symmetry point 61 % of the range below the highest
+conductance. From them as soft bounds, w* = (s+ - s-)/(s+ + s-) with
 w* = 1 - 2 x 0.61 and a step s- (1 + w*) of 2/22 there: up_down and dw_min. Conductances: the published fit to the same
 arrays (IBM Analog Hardware Acceleration Kit, ReRamCMO). Choices made here: soft bounds, a reference device programmed
 to the symmetry point, exact periphery.
@@ -23,9 +24,10 @@ def chip() -> Chip:
         citation="D. F. Falcone et al., Advanced Functional Materials (2025), arXiv:2502.04524",
         url="https://doi.org/10.48550/arXiv.2502.04524",
         caveat=(
-            "Averages of one array as soft bounds, not a fit to its traces: devices are alike, as spreads from "
-            "device to device are left out, and references are exact. Otherwise exact: no converters, programming "
-            "or read noise, relaxation or line resistance. About 22 states, so trains are played pulse by pulse."
+            "Averages of one array, from secondary sources, as soft bounds, not a fit to its traces: devices are "
+            "alike, as spreads from device to device are left out, and references are exact. Otherwise exact: no "
+            "converters, programming or read noise, relaxation or line resistance. About 22 states, so trains are "
+            "played pulse by pulse."
         ),
         crossbar=Layout(mapping="offset", reference="device"),  # a reference device for every weight
         device=Device(

@@ -110,7 +110,9 @@ def test_only_chips_with_data_on_pulses_learn_by_them(name):
 
 def test_cmo_devices_have_the_states_the_noise_and_the_symmetry_point_of_their_paper():
     """22 steps of the size at the symmetry point over the range; that point 61 % of it below the top."""
-    pulse = presets.load("reram_cmo").device.pulse
+    chip = presets.load("reram_cmo")
+    assert "secondary sources" in chip.caveat
+    pulse = chip.device.pulse
     up, down = pulse.dw_min * (1 + pulse.up_down), pulse.dw_min
     point = (up - down) / (up + down)
     assert (1 - point) / 2 == pytest.approx(0.61, abs=1e-3)
