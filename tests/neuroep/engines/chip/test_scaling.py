@@ -45,9 +45,7 @@ def test_the_running_mean_square_counts_all_updates_alike_until_its_memory_is_fu
         np.testing.assert_allclose(running.rms, np.sqrt(wanted / weight), rtol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("name", "leak"), [("ecram_mo", 0.62), ("ecram", 0.36), ("capacitor", 0.05)]
-)
+@pytest.mark.parametrize(("name", "leak"), [("ecram_mo", 0.62), ("ecram", 0.36), ("capacitor", 0.05)])
 def test_leaks_at_the_symmetry_point_of_the_presets(name, leak):
     """(slope of the step down - slope of the step up)/(2 dw_min), of another program to two digits."""
     pulse = presets.load(name).device.pulse
