@@ -20,7 +20,7 @@ readings beyond the ranges   what it gains when the same weights are programmed,
 
 Two causes that each hide the contrast alone gain little when one of them is taken away. Where no cause gains half of
 what is lost, each one is also put alone on a chip without the others, and its cost is the mean of what it takes there
-and of what its absence gains: for two causes, the shares of Shapley.
+and of what its absence gains, for two causes the shares of Shapley, and never less than what its absence gains.
 
 Cosines are those of a :class:`~neuroep.gradients.contrast_error.Probe`: a few training samples, drawn once, measured on
 a twin of the engine that training never sees. Only where more than :data:`SAID` is lost are causes taken away, one
