@@ -25,7 +25,7 @@ from hw_models.keywords import checked
 from hw_models.reading import Page
 from neuroep.errors import ConfigError, unknown
 from neuroep.runs import config as configuration, directory as runs
-from neuroep.runs.building import check_update
+from neuroep.runs.building import check_cost, check_update
 from neuroep.runs.config import Config
 from neuroep.runs.directory import Run
 from neuroep.runs.overrides import dotted
@@ -127,6 +127,7 @@ def contestants(base: Config, chips: Sequence[str], mode: str, fields: Sequence[
     places = {name: name for name in (*IDEAL, RESULTS, TABLE, PICTURE, ".", "..")}
     named = [_changed(base, ["--engine", "local", "--chip", chip, *fields]) for chip in chips]
     for config in ([base] if base.chip is not None else []) + named:
+        check_cost(config)
         if mode == "learn":
             check_update(config)
         if config.chip is not None:

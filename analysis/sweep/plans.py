@@ -31,7 +31,7 @@ from hw_models.chip import files
 from hw_models.reading import Entries, Page
 from neuroep.errors import ConfigError, DataError, NeuroepError, unknown
 from neuroep.runs import advice, checkpoints, config as configuration, directory as runs
-from neuroep.runs.building import build_network, check_classes, check_rates, check_update
+from neuroep.runs.building import build_network, check_classes, check_cost, check_rates, check_update
 from neuroep.runs.config import Config
 from neuroep.runs.overrides import dotted
 
@@ -153,6 +153,7 @@ def make(
         _check_calibrated(points, task)
     _check_different(points, task)
     for point in points:
+        check_cost(point.config)
         advice.tell(point.config)
     return SweepPlan(task, source, base, fields, tuple(points), ideal)
 

@@ -71,6 +71,10 @@ class Constants:
                 raise ChipError(f"chip '{self.chip.name}': cost.components: {what}; {cure}")
         return found
 
+    def check(self) -> None:
+        """Refuse components that do not fit; errors as of :attr:`components`."""
+        _ = self.components
+
     def _own(self, name: str) -> bool:
         return getattr(self.cost, name) != Cost.model_fields[name].default
 

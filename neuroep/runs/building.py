@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hw_models.cost.constants import Constants
 from neuroep.engines.settling import Schedule
 from neuroep.errors import ConfigError, unknown
 from neuroep.learning.optimisers import SGD, Adam, cosine
@@ -141,6 +142,18 @@ def check_update(config: Config) -> None:
         followed.refuse(followed.follows(optimiser, chip.update), chip.update.scheme)
     elif chip.events.in_place:
         rule.refuse_decay(optimiser, "events.in_place")
+
+
+def check_cost(config: Config) -> None:
+    """Refuse components of a chip's cost that do not fit together, or not to how the chip sends its inputs.
+
+    Raises
+    ------
+    ChipError
+        Naming the component and what to set.
+    """
+    if config.chip is not None:
+        Constants(config.chip).check()
 
 
 def check_memory(config: Config, network: Network) -> None:

@@ -123,6 +123,7 @@ class Session:
         _check_weights(weights)
         run, config = _opened(source, chip, overrides)
         advice.tell(config)
+        building.check_cost(config)
         _check_age(age, config)
         kept = devices == "keep" and run is not None and config.chip is not None and _same_devices(config, run)
         if run is not None and weights is None:

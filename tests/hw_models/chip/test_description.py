@@ -54,6 +54,7 @@ IMPOSSIBLE = [
     ({"device": {"pulse": {"dw_min": 1e-9}}}, ["device.pulse.dw_min = 1e-09"]),
     ({"calibration_samples": 0}, ["calibration_samples = 0"]),
     ({"substrate": "event_driven", "adc": {"bits": 8}}, ["adc", "event-driven array has none"]),
+    ({"substrate": "event_driven", "timing": {"tau": 1e-7}}, ["timing.tau = 1e-07: it acts only on crossbars"]),
     ({"substrate": "event_driven", "update": {"scheme": "pulsed"}}, ["update.scheme = 'pulsed'"]),
     ({"substrate": "event_driven", "attention": {"kind": "analog"}}, ["attention.kind = 'analog'"]),
     ({"substrate": "neuron"}, ["substrate = 'neuron'"]),

@@ -206,6 +206,19 @@ def test_what_cannot_be_priced_is_told_in_one_line(source, given, line):
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.parametrize("command", ["train", "compare", "sweep"])
+def test_components_that_do_not_fit_are_refused_ahead_of_all_work(neuroep, tiny, tmp_path, command):
+    """Components of another encoding, or two of the same constant: no epoch is trained for a bill that cannot be."""
+    (tmp_path / "wrong.toml").write_text('[cost]\ncomponents = ["wan_2022_core"]\n')
+    chips = ("--vary", f"chip={tmp_path / 'wrong.toml'}") if command == "sweep" else ("--chip", tmp_path / "wrong.toml")
+    found = neuroep(command, tiny, *chips, "--out", tmp_path / "out")
+    assert found.code == 2 and "another encoding than 'amplitude'; set dac.encoding = 'pulses'" in found.line
+    assert not (tmp_path / "out").exists()
+    both = ("--chip", "pcm", "--chip.cost.components", '["shafiee_2016_adc", "murmann_2025_adc"]')
+    assert "both hold adc_energy; set cost.adc_energy" in neuroep("train", tiny, *both, "--out", tmp_path / "out").line
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_command_prints_tables_and_json(neuroep, tiny):
     found = neuroep("cost", tiny, "--chip", "hermes", "--samples", "8", "--json")
     assert found.code == 0
