@@ -150,7 +150,8 @@ def fit_response(
     made = estimation.plan(found, np.linspace(0, 1, states), _range(g_min, g_max))
     whole = estimation.estimate(made, np.ones(len(made.all.device), dtype=bool))
     sums = Sums(whole, made.hard)
-    tried = sorted((formulas.fit(sums, name, whole.middle) for name in SHAPES), key=lambda one: -one.better)
+    # What is better by less than 1 says the same: then the order of the shapes counts, the simple ones first.
+    tried = sorted((formulas.fit(sums, name, whole.middle) for name in SHAPES), key=lambda one: -round(one.better))
     chosen = tried[0].response if response == "auto" and tried[0].better > 0 else response
     chosen = "table" if chosen == "auto" else chosen
     start = next((one.parameters for one in tried if one.response == chosen), None)

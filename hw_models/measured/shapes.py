@@ -70,8 +70,8 @@ BEYOND = ("above", "below")
 _LINEAR = ("gamma_up", "gamma_down")
 SHAPES: Mapping[str, Shape] = {
     "constant": Shape(_constant),
-    "linear": Shape(_linear, _LINEAR, ((0.3, 0.3),), (0.0, 0.0), (1.0, 1.0)),
     "soft_bounds": Shape(_soft_bounds, BEYOND, ((0.0, 0.0),), (-0.05, -0.05), (0.5, 0.5)),
+    "linear": Shape(_linear, _LINEAR, ((0.3, 0.3),), (0.0, 0.0), (1.0, 1.0)),
     "exponential": Shape(
         _exponential,
         ("a_up", "a_down", "gamma_up", "gamma_down"),
