@@ -237,7 +237,7 @@ def _add_fit(command: Parser) -> None:
     fit.add_argument("--picture", metavar="FILE.png", help="draw traces, steps and noise, measured and of the fit")
     fit.add_argument("--response", metavar="NAME", help="table (default), a formula, or auto: a formula if as good")
     fit.add_argument("--readings", metavar="NAME", help="whose their noise is: write (default), read or instrument")
-    fit.add_argument("--g-min", type=float, metavar="G", help="conductance of weight -1 [uS] (default: from the traces)")
+    fit.add_argument("--g-min", type=float, metavar="G", help="conductance of weight -1 [uS] (default: as read)")
     fit.add_argument("--g-max", type=float, metavar="G", help="conductance of weight 1 [uS]")
 
 

@@ -1,7 +1,7 @@
 # Tested by tests/hw_models/measured/test_fit.py.
 """One estimate of everything from samples: range, steps by state, gains of devices, noise of readings and of pulses.
 
-What is decided once, from all samples (:class:`Plan`), is kept apart from what is estimated, which is done again for
+What is decided once, from all samples (:class:`FitPlan`), is kept apart from what is estimated, which is done again for
 parts of the samples: the scatter of those gives the standard errors.
 """
 
@@ -10,35 +10,40 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy.stats import norm
 
 from hw_models.errors import ChipError
 from hw_models.measured import moments, noise, ranges, spreads
-from hw_models.measured.moments import Hats, Samples
+from hw_models.measured.moments import Hats, PulseSamples
 from hw_models.measured.noise import CycleNoise, Squares
 from hw_models.measured.traces import Runs, Traces, runs
 
 Array = np.ndarray
 SOFT = 0.2
 """Step at a level, as a share of the largest, below which traces count as having come to their bound."""
-HARD = 0.15
+HARD = 0.1
 """What the step at the last state is below a line through the two before, as a share of the largest, from which a bound
 that was come to is a hard one."""
+STEEP = 0.22
+"""Share of the largest step that a line through the four before has there, at least."""
 FARTHEST = 0.15
 """Share of the range beyond a level at which a bound may lie that steps shrink to; else they end at the level."""
 APART = 4.0
 """Distance of two states, at least, in standard deviations of a reading: what is finer is no longer told apart."""
 FEWEST_STATES = 4
+LONGEST = 1000
+"""Pulses against a bound that are looked at."""
 TURNS = 4
 """Rounds of table, gains and noise, each by the others."""
 
 
 @dataclass(frozen=True)
-class Plan:
+class FitPlan:
     """What is decided from all samples."""
 
     found: Traces
     runs: Runs
-    all: Samples
+    all: PulseSamples
     states: Array
     moving: Array
     """(devices,) that pulses move."""
@@ -51,8 +56,8 @@ class Plan:
     soft: tuple[bool, bool] = (False, False)
     """Whether steps shrink to it."""
     hard: tuple[bool, bool] = (False, False)
-    """Whether they end there at once: the last state takes the step of the one before, since what is measured there is
-    how the bound cuts."""
+    """Whether they end there at once: the last state takes the step on a line through the four before, since what is
+    measured there is how the bound cuts."""
     form: str = "both"
     """Of the noise of pulses."""
 
@@ -78,8 +83,8 @@ class Estimate:
     squares: Squares
     cycle: CycleNoise
     hats: tuple[Hats, Hats] = field(repr=False)
-    parts: tuple[Samples, Samples] = field(repr=False)
-    """Samples up and down, in weights."""
+    parts: tuple[PulseSamples, PulseSamples] = field(repr=False)
+    """PulseSamples up and down, in weights."""
     shrunk: Array = field(repr=False)
     """(devices, 2) gains as they stand in the equations of the table."""
     residual: Array = field(repr=False)
@@ -100,7 +105,7 @@ class Estimate:
         return self.gains[kept] * self.middle, self.gain_errors[kept] * self.middle**2
 
 
-def plan(found: Traces, states: Array, given: tuple[float | None, float | None]) -> Plan:
+def plan(found: Traces, states: Array, given: tuple[float | None, float | None]) -> FitPlan:
     """Look at all samples and decide.
 
     Raises
@@ -113,19 +118,17 @@ def plan(found: Traces, states: Array, given: tuple[float | None, float | None])
     level, _ = ranges.levels(found, run_list, np.ones(len(run_list.device), dtype=bool))
     moving = ranges.moving(level)
     past = ranges.arrived(found, run_list, level)[np.nonzero(found.direction)]
-    whole = Plan(found, run_list, every, states, moving, moving[every.device], given)
+    whole = FitPlan(found, run_list, every, states, moving, moving[every.device], given)
     rough = estimate(whole, np.ones(len(every.device), dtype=bool), turns=2)
     whole = replace(whole, states=_apart(states, rough))
     most = rough.table.max(axis=1)
-    reached = tuple(bool(rough.table[way, end] <= SOFT * most[way]) for way, end in ((1, 0), (0, -1)))
+    reached = bool(rough.table[1, 0] <= SOFT * most[1]), bool(rough.table[0, -1] <= SOFT * most[0])
     past &= np.where(every.sign > 0, reached[1], reached[0])
     trimmed = replace(whole, inner=whole.inner & ~past, reached=reached)
     rough = estimate(trimmed, np.ones(len(every.device), dtype=bool), turns=2)
-    hard = tuple(bool(at and _drop(rough, way) > HARD) for at, way in zip(reached, (1, 0), strict=True))
-    soft = tuple(
-        bool(at and not stop and _beyond(rough, way) <= FARTHEST)
-        for at, stop, way in zip(reached, hard, (1, 0), strict=True)
-    )
+    hard = reached[0] and _drop(rough, 1) > HARD, reached[1] and _drop(rough, 0) > HARD
+    shrinks = [at and not stop for at, stop in zip(reached, hard, strict=True)]
+    soft = shrinks[0] and _beyond(rough, 1) <= FARTHEST, shrinks[1] and _beyond(rough, 0) <= FARTHEST
     ready = replace(trimmed, soft=soft, hard=hard)
     full = estimate(ready, np.ones(len(every.device), dtype=bool))
     if not (full.middle > 0).all():
@@ -146,7 +149,8 @@ def _apart(states: Array, rough: Estimate) -> Array:
 def _drop(rough: Estimate, way: int) -> float:
     """Return by how much the step at the last state is below a line through those before, as a share of the largest."""
     own = rough.table[way] if way == 0 else rough.table[way, ::-1]
-    return float((2 * own[-2] - own[-3] - own[-1]) / own.max())
+    uncut = _uncut(rough.hats[0].states if way == 0 else 1 - rough.hats[0].states[::-1], own)[-1]
+    return float((2 * own[-2] - own[-3] - own[-1]) / own.max()) if uncut > STEEP * own.max() else 0.0
 
 
 def _beyond(rough: Estimate, way: int) -> float:
@@ -158,12 +162,12 @@ def _beyond(rough: Estimate, way: int) -> float:
     return float(gap * own[-1] / fall) if fall > 0 else np.inf
 
 
-def estimate(made: Plan, kept: Array, turns: int = TURNS) -> Estimate:
+def estimate(made: FitPlan, kept: Array, turns: int = TURNS) -> Estimate:
     """Return the estimate from some samples.
 
     Parameters
     ----------
-    made : Plan
+    made : FitPlan
         What has been decided.
     kept : numpy.ndarray
         (samples,) of all samples.
@@ -177,6 +181,9 @@ def estimate(made: Plan, kept: Array, turns: int = TURNS) -> Estimate:
     chosen = made.all.part(kept & made.inner & np.isfinite(level).all(axis=1)[made.all.device])
     bounds = _bounds(made, level, np.zeros_like(level))
     found = _steps(made, chosen, bounds, errors, 2)
+    if any(made.hard):
+        level = level + _kept_off(made, found) * np.array([-1.0, 1.0])
+        bounds = _bounds(made, level, np.zeros_like(level))
     if any(made.soft):
         share = [_beyond(found, way) if soft else 0.0 for soft, way in zip(made.soft, (1, 0), strict=True)]
         bounds = _bounds(made, level, np.tile(np.clip(share, -FARTHEST / 3, 2 * FARTHEST), (len(level), 1)))
@@ -185,7 +192,24 @@ def estimate(made: Plan, kept: Array, turns: int = TURNS) -> Estimate:
     return _steps(made, chosen, bounds, errors, turns)
 
 
-def _short_of(made: Plan, found: Estimate, there: Array) -> Array:
+def _kept_off(made: FitPlan, found: Estimate) -> Array:
+    """Return how far from a hard bound noise keeps a device that is pulsed against it, low and high [uS].
+
+    Its distance goes D = max(D - s - sigma xi, 0), whose mean is sum_k E[max(-S_k, 0)]/k, S_k the sum of k steps:
+    Spitzer, Transactions of the American Mathematical Society 82:323, 1956.
+    """
+    variance = np.nan_to_num(found.squares.variance())
+    away, k = np.zeros(2), np.arange(1, LONGEST + 1)
+    for side, way, last, before in ((0, 1, 0, 1), (1, 0, -1, -2)):
+        step, sigma = found.table[way, last], np.sqrt(max(float(variance[way, before]), 0.0))
+        if made.hard[side] and step > 0 and sigma > 0:
+            root = np.sqrt(k) * step / sigma
+            away[side] = ((sigma * norm.pdf(root) / np.sqrt(k)) - step * norm.cdf(-root)).sum()
+    away *= (found.g[1] - found.g[0]) / 2
+    return np.minimum(away, FARTHEST * (found.g[1] - found.g[0]))
+
+
+def _short_of(made: FitPlan, found: Estimate, there: Array) -> Array:
     """Return what every device's levels fall short of its bounds, (devices, 2), as shares of the way between levels.
 
     A device of small steps ends its runs farther from its bound. How far is what the mean device of the table does with
@@ -207,7 +231,7 @@ def _short_of(made: Plan, found: Estimate, there: Array) -> Array:
     return np.stack([low / way_between, (1 - high) / way_between], axis=1)
 
 
-def _bounds(made: Plan, level: Array, beyond: Array) -> Array:
+def _bounds(made: FitPlan, level: Array, beyond: Array) -> Array:
     """Return the bounds of every device [uS]: its own where traces come to them, else common ones.
 
     ``beyond`` (devices, 2): shares of the way between its levels by which they lie farther out.
@@ -224,7 +248,7 @@ def _bounds(made: Plan, level: Array, beyond: Array) -> Array:
     return found
 
 
-def _steps(made: Plan, chosen: Samples, bounds: Array, errors: Array, turns: int) -> Estimate:
+def _steps(made: FitPlan, chosen: PulseSamples, bounds: Array, errors: Array, turns: int) -> Estimate:
     """Return the estimate for bounds in uS."""
     g = tuple(
         float(np.nanmean(bounds[:, side])) if made.given[side] is None else float(made.given[side] or 0.0)
@@ -258,9 +282,9 @@ def _steps(made: Plan, chosen: Samples, bounds: Array, errors: Array, turns: int
             shrunk = _shrunk(gains, slack)
     residual, slope = _residuals(scaled, up, parts, hats, table, shrunk)
     if made.hard[0]:
-        table[1, 0] = table[1, 1]
+        table[1] = _uncut(1 - made.states[::-1], table[1, ::-1])[::-1]
     if made.hard[1]:
-        table[0, -1] = table[0, -2]
+        table[0] = _uncut(made.states, table[0])
     squares = _squares(parts, hats, residual, slope, up, shrunk, max(read, 0.0), table, bounds)
     squares.count[1, 0] *= not made.hard[0]
     squares.count[0, -1] *= not made.hard[1]
@@ -268,11 +292,18 @@ def _steps(made: Plan, chosen: Samples, bounds: Array, errors: Array, turns: int
     tests = _covariance(parts, hats, up, scaled, max(read, 0.0), squares)
     ordered = np.concatenate([residual[up], residual[~up]])
     both = (hats[0], hats[1]), (parts[0], parts[1])
-    return Estimate((g[0], g[1]), bounds, errors, table, gains, slack, read, squares, cycle, *both, shrunk, ordered, tests)
+    last = *both, shrunk, ordered, tests
+    return Estimate((g[0], g[1]), bounds, errors, table, gains, slack, read, squares, cycle, *last)
+
+
+def _uncut(states: Array, table: Array) -> Array:
+    """Return a table whose last step is on a line through the four before, not below 0."""
+    line = np.polynomial.Polynomial.fit(states[-5:-1], table[-5:-1], 1)
+    return np.append(table[:-1], max(float(line(states[-1])), 0.0))
 
 
 def _residuals(
-    scaled: Samples, up: Array, parts: list[Samples], hats: list[Hats], table: Array, gains: Array
+    scaled: PulseSamples, up: Array, parts: list[PulseSamples], hats: list[Hats], table: Array, gains: Array
 ) -> tuple[Array, Array]:
     """Return residuals in the direction of the pulse and 1 + u g dF/dw, of all samples in their order."""
     residual, slope = np.empty(len(up)), np.empty(len(up))
@@ -286,7 +317,7 @@ def _residuals(
 
 
 def _gains(
-    parts: list[Samples], hats: list[Hats], table: Array, residual: Array, up: Array, s2: float, devices: int
+    parts: list[PulseSamples], hats: list[Hats], table: Array, residual: Array, up: Array, s2: float, devices: int
 ) -> tuple[Array, Array]:
     """Return gains (devices, 2) of mean 1 and the squares of their errors."""
     gains, errors = np.empty((devices, 2)), np.empty((devices, 2))
@@ -316,7 +347,7 @@ def _shrunk(gains: Array, errors: Array) -> Array:
 
 
 def _squares(
-    parts: list[Samples],
+    parts: list[PulseSamples],
     hats: list[Hats],
     residual: Array,
     slope: Array,
@@ -336,11 +367,12 @@ def _squares(
             rows.append([count, *(np.where(count > 0, each / count, 1.0) for each in means)])
     low, high = np.nanmean(bounds, axis=0)
     middle = [[np.interp(-low / (high - low), hats[0].states, own)] for own in table]
-    return Squares(*(np.stack(pair) for pair in zip(*rows, strict=True)), table, np.array(middle))
+    count, square, size, read = (np.stack(pair) for pair in zip(*rows, strict=True))
+    return Squares(count, square, size, read, table, np.array(middle))
 
 
 def _covariance(
-    parts: list[Samples], hats: list[Hats], up: Array, scaled: Samples, s2: float, squares: Squares
+    parts: list[PulseSamples], hats: list[Hats], up: Array, scaled: PulseSamples, s2: float, squares: Squares
 ) -> Array:
     """Return the covariance of sum phi_i d of each direction, (2, K, K): noise of pulses and of readings."""
     variance = np.maximum(np.nan_to_num(squares.variance()), 1e-6 * squares.middle**2)
@@ -354,7 +386,7 @@ def _covariance(
     return np.stack(found)
 
 
-def _read_part(own: Samples, hats: Hats) -> Array:
+def _read_part(own: PulseSamples, hats: Hats) -> Array:
     """Return sum over readings of a a', a the sum of u phi over the pulse behind it less that over the one ahead."""
     many, n = len(hats.states), len(own.device)
     phi = np.zeros((n + 1, many))

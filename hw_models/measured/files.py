@@ -6,9 +6,9 @@
     a,-1,10.2                       and behind one down (-1 or down)
 
 Rows of several devices may stand in turn. The column may be called ``conductance [S]``, ``[mS]``, ``[nS]`` or ``[uS]``;
-without a unit it is uS. A column ``reading`` with the number of a device's reading has to rise. Other columns are passed
-over. An NPZ holds ``conductance`` (devices, readings) and ``direction`` as :func:`hw_models.measured.fit.fit_response`
-takes them, and may hold ``unit``.
+without a unit it is uS. A column ``reading`` with the number of a device's reading has to rise. Other columns are
+passed over. An NPZ holds ``conductance`` (devices, readings) and ``direction`` as
+:func:`hw_models.measured.fit.fit_response` takes them, and may hold ``unit``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import numpy as np
 
 from hw_models.chip import Chip, Device, Layout, Update
 from hw_models.errors import ChipError, nearest, unknown
-from hw_models.measured.fit import UNITS, Measured, ResponseFit
+from hw_models.measured.fit import UNITS, FieldEstimate, ResponseFit
 from hw_models.measured.traces import Traces, traces
 from hw_models.reading import Page
 from hw_models.text import one_line
@@ -129,7 +129,7 @@ def _rows(rows: Iterator[tuple[int, list[str]]], devices: dict[str, _Trace]) -> 
         if counter is not None:
             number = _number(line, "reading", row[counter])
             if number <= own.number:
-                raise ChipError(f"line {line}: reading {number:g} of device '{device}' is behind {own.number:g}: sort it")
+                raise ChipError(f"line {line}: reading {number:g} of device '{device}' follows {own.number:g}: sort it")
             own.number = number
     if not devices:
         raise ChipError("it holds no readings")
@@ -244,17 +244,17 @@ def summary(fit: ResponseFit, source: str = "") -> str:
     lines += ["", "state    step up               step down             noise up  down   pulses"]
     errors, cycle, seen = fit.step_errors, fit.cycle_noise, fit.samples.sum(axis=0)
     for k, x in enumerate(fit.states):
-        pair = [f"{_shown(Measured(fit.steps[way, k], errors[way, k])):<21}" for way in range(2)]
+        pair = [f"{_shown(FieldEstimate(fit.steps[way, k], errors[way, k])):<21}" for way in range(2)]
         lines.append(f"{x:<8.3g} {' '.join(pair)} {cycle[0, k]:<8.2g}  {cycle[1, k]:<6.2g} {seen[k]:.0f}")
     lines += ["", "formula      chi^2 / freedom   as good as the table?"]
-    for one in fit.formulas:
-        verdict = "yes" if one.better > 0 else "no"
-        fields = ", ".join(f"{name} {value:.3g}" for name, value in one.fields.items())
-        lines.append(f"{one.response:<12} {one.chi2:>7.1f} / {one.free:<7} {verdict:<4} {fields}".rstrip())
+    for formula in fit.formulas:
+        verdict = "yes" if formula.better > 0 else "no"
+        fields = ", ".join(f"{name} {value:.3g}" for name, value in formula.fields.items())
+        lines.append(f"{formula.response:<12} {formula.chi2:>7.1f} / {formula.free:<7} {verdict:<4} {fields}".rstrip())
     return "\n".join([*lines, *([""] if fit.notes else []), *fit.notes])
 
 
-def _shown(one: Measured) -> str:
+def _shown(one: FieldEstimate) -> str:
     """Return a number with its error, to two digits of that."""
     if not math.isfinite(one.error) or one.error <= 0:
         return f"{one.value:.4g}"

@@ -5,8 +5,8 @@
     fit.estimates["dw_min"].value, fit.estimates["dw_min"].error
     [one.response for one in fit.formulas if one.better > 0]  # formulas that describe the steps as well as the table
 
-What is estimated and how: :mod:`hw_models.measured.moments` (steps by state), :mod:`hw_models.measured.noise` (readings,
-cycles), :mod:`hw_models.measured.spreads` (devices), :mod:`hw_models.measured.ranges` (bounds),
+What is estimated and how: :mod:`hw_models.measured.moments` (steps by state), :mod:`hw_models.measured.noise`
+(readings, cycles), :mod:`hw_models.measured.spreads` (devices), :mod:`hw_models.measured.ranges` (bounds),
 :mod:`hw_models.measured.formulas` (responses as formulas).
 
 **Standard errors** are of the delete-a-group jackknife: everything is estimated again without one of up to 20 groups of
@@ -15,7 +15,10 @@ and Stein, Annals of Statistics 9:586, 1981. A spread or a noise whose variance 
 left out of the pulse.
 
 **Not told apart**: the noise of an instrument, of a read and of a write, where every pulse has one reading
-(``readings`` says which it is); the correlation of bounds, and of steps up and down beyond that of ``up_down_spread``.
+(``readings`` says which it is); the correlation of bounds with each other and with steps, and of steps up and down
+beyond that of ``up_down_spread``. Devices of soft bounds have the former: their formula describes how they differ, a table
+of them makes more of it. **Left at the ends**: a bound that steps shrink to slowly may lie some per cent farther out
+than any trace tells, and the noise of pulses near it is known to about 2 %.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from hw_models.chip import Pulse
 from hw_models.errors import ChipError, unknown
 from hw_models.keywords import checked
 from hw_models.measured import estimate as estimation, formulas, noise, spreads
-from hw_models.measured.estimate import Estimate, Plan
+from hw_models.measured.estimate import Estimate, FitPlan
 from hw_models.measured.formulas import FormulaFit, Sums
 from hw_models.measured.shapes import BEYOND, SHAPES
 from hw_models.measured.traces import Traces, traces
@@ -49,7 +52,7 @@ SURE = 2.0
 
 
 @dataclass(frozen=True)
-class Measured:
+class FieldEstimate:
     """One estimate."""
 
     value: float
@@ -66,7 +69,7 @@ class ResponseFit:
     """Conductance of weight -1 [uS]."""
     g_max: float
     """Conductance of weight 1 [uS]."""
-    estimates: Mapping[str, Measured]
+    estimates: Mapping[str, FieldEstimate]
     """By field of the pulse, with ``g_min``, ``g_max`` and ``reading`` (standard deviation of a reading's own noise) in
     uS. Spreads and noise are here as found, also where the pulse leaves them out."""
     states: Array
@@ -123,8 +126,8 @@ def fit_response(
     unit : str
         Of ``conductance``: uS, nS, mS or S.
     response : str
-        ``"table"`` (the default), a formula of :data:`hw_models.measured.shapes.SHAPES`, or ``"auto"``: the formula that
-        describes the steps as well as the table does, if any.
+        ``"table"`` (the default), a formula of :data:`hw_models.measured.shapes.SHAPES`, or ``"auto"``: the formula
+        that describes the steps as well as the table does, if any.
     readings : str
         Whose the noise of readings is: ``"write"`` (a write leaves what is read off the state by it:
         ``pulse.write_noise``), ``"read"`` (``device.read_noise``), or ``"instrument"`` (not the device's: left out).
@@ -207,7 +210,7 @@ VARIANCES: Mapping[str, str] = {
 """Estimates that are variances until the end: below 0 they are none."""
 
 
-def _values(made: Plan, kept: Array, response: str, start: Array | None) -> _Values:
+def _values(made: FitPlan, kept: Array, response: str, start: Array | None) -> _Values:
     """Estimate from some samples."""
     whole = estimation.estimate(made, kept)
     own, errors = whole.own_steps()
@@ -256,7 +259,7 @@ def _formula_squares(whole: Estimate, fitted: FormulaFit) -> noise.Squares:
     return replace(whole.squares, step=np.stack(shape.factors(states, own)) * size, middle=size)
 
 
-def _errors(made: Plan, response: str, start: Array | None) -> tuple[Array | None, str]:
+def _errors(made: FitPlan, response: str, start: Array | None) -> tuple[Array | None, str]:
     """Return the standard errors of all, in the order of ``row``, and what groups are of."""
     every = made.all
     many = int(made.moving.sum())
@@ -280,7 +283,7 @@ def _errors(made: Plan, response: str, start: Array | None) -> tuple[Array | Non
 
 
 def _result(
-    made: Plan,
+    made: FitPlan,
     whole: Estimate,
     tried: tuple[FormulaFit, ...],
     response: str,
@@ -298,7 +301,7 @@ def _result(
     }
     if not made.moving.all():
         share = float(1 - made.moving.mean())
-        estimates["corrupt"] = Measured(share, float(np.sqrt(share * (1 - share) / len(made.moving))))
+        estimates["corrupt"] = FieldEstimate(share, float(np.sqrt(share * (1 - share) / len(made.moving))))
     pulse = _pulse(made, values, estimates, slack, response, readings)
     variance = values.variance
     return ResponseFit(
@@ -309,12 +312,12 @@ def _result(
     )  # fmt: skip
 
 
-def _measured(name: str, value: float, error: float) -> Measured:
+def _measured(name: str, value: float, error: float) -> FieldEstimate:
     """Return an estimate; of a variance its root, with the error that follows from that of the variance."""
     if name not in VARIANCES:
-        return Measured(float(value), error)
+        return FieldEstimate(float(value), error)
     root = float(np.sqrt(max(value, 0.0)))
-    return Measured(root, float(min(error / (2 * root), np.sqrt(error))) if root > 0 else float(np.sqrt(error)))
+    return FieldEstimate(root, float(min(error / (2 * root), np.sqrt(error))) if root > 0 else float(np.sqrt(error)))
 
 
 def _seen(values: _Values, slack: Array, name: str) -> bool:
@@ -324,7 +327,7 @@ def _seen(values: _Values, slack: Array, name: str) -> bool:
 
 
 def _pulse(
-    made: Plan, values: _Values, estimates: Mapping[str, Measured], slack: Array, response: str, readings: str
+    made: FitPlan, values: _Values, estimates: Mapping[str, FieldEstimate], slack: Array, response: str, readings: str
 ) -> Pulse:
     """Return the fields of a pulse that say it."""
     n = values.numbers
@@ -366,7 +369,7 @@ def _short(value: float) -> float:
     return float(f"{value:.4g}") + 0.0
 
 
-def _notes(made: Plan, estimates: Mapping[str, Measured], groups: str, none: bool) -> list[str]:
+def _notes(made: FitPlan, estimates: Mapping[str, FieldEstimate], groups: str, none: bool) -> list[str]:
     found = []
     for side, name in ((0, "lower"), (1, "upper")):
         if not made.reached[side]:
@@ -378,5 +381,5 @@ def _notes(made: Plan, estimates: Mapping[str, Measured], groups: str, none: boo
     if none:
         found.append("Too few devices and cycles for standard errors: give at least 8 devices or 4 cycles.")
     elif groups == "cycles":
-        found.append("Fewer than 8 devices: standard errors are of other cycles of these devices, not of other devices.")
+        found.append("Fewer than 8 devices: standard errors are of other cycles, not of other devices.")
     return found

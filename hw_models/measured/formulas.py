@@ -1,14 +1,14 @@
 # Tested by tests/hw_models/measured/test_fit.py.
 """Whether a formula of the responses describes measured steps as well as a table of them does.
 
-The table is what the 2 K sums b_i = sum phi_i(r) d of :mod:`hw_models.measured.moments` say, one step for each. A formula
-with p parameters says them with fewer:
+The table is what the 2 K sums b_i = sum phi_i(r) d of :mod:`hw_models.measured.moments` say, one step for each. A
+formula with p parameters says them with fewer:
 
     chi^2 = (b - M(p))' C^-1 (b - M(p)),   M_i(p) = sum g (phi_i F - s2 phi_i' F' - s2/2 phi_i F''),
 
-with C their covariance by the noise of pulses and readings. Of a right formula chi^2 is about the number of sums less p;
-it describes as well as the table where chi^2 + 2 p is less than the table's 2 * 2 K (Akaike). Sums at a hard bound, where
-it is the bound that cuts, have free steps there.
+with C their covariance by the noise of pulses and readings. Of a right formula chi^2 is about the number of sums less
+p; it describes as well as the table where chi^2 + 2 p is less than the table's 2 * 2 K (Akaike). Sums at a hard bound,
+where it is the bound that cuts, have free steps there.
 
 Source: generalised method of moments, Hansen, Econometrica 50:1029, 1982.
 """
@@ -24,7 +24,7 @@ from scipy.optimize import least_squares
 from scipy.stats import chi2
 
 from hw_models.measured.estimate import Estimate
-from hw_models.measured.shapes import SHAPES, Shape
+from hw_models.measured.shapes import SHAPES, ResponseShape
 
 Array = np.ndarray
 CELLS = 400
@@ -59,7 +59,7 @@ class FormulaFit:
         return float(chi2.sf(self.chi2, self.free)) if self.free > 0 else 1.0
 
     @property
-    def table(self) -> Shape:
+    def table(self) -> ResponseShape:
         """Return its shape."""
         return SHAPES[self.response]
 
@@ -97,13 +97,13 @@ class Sums:
 
     def off(self, factors: tuple[Array, Array], steps: Array, edges: Array) -> Array:
         """Return b - M of a formula, whitened; ``factors`` at the centres of the cells."""
-        found, edges = [], list(edges)
+        found, left = [], list(edges)
         for way in range(2):
             f = steps[way] * factors[way]
             if self.cut[way]:
                 edge = self.centres - self.states[-2] if way == 0 else self.states[1] - self.centres
                 edge = np.maximum(edge, 0) / edge.max()
-                f = f + edges.pop(0) * edge + edges.pop(0) * edge**2
+                f = f + left.pop(0) * edge + left.pop(0) * edge**2
             slope = np.gradient(f, self.centres)
             whole, first, second = self.maps[way]
             m = whole @ f - self.s2 * (first @ slope) - self.s2 / 2 * (second @ np.gradient(slope, self.centres))
@@ -147,7 +147,8 @@ def fit(sums: Sums, name: str, middle: Array, start: Array | None = None) -> For
     low = np.array([0.0, 0.0, *shape.lowest, *[-np.inf] * edges])
     high = np.array([np.inf, np.inf, *shape.highest, *[np.inf] * edges])
     starts = [_first(shape, np.array(own), edges) for own in shape.starts] if start is None else [start]
-    tried = [least_squares(off, np.clip(one, low, high), bounds=(low, high), x_scale="jac", max_nfev=MOST) for one in starts]
+    begun = (np.clip(one, low, high) for one in starts)
+    tried = [least_squares(off, one, bounds=(low, high), x_scale="jac", max_nfev=MOST) for one in begun]
     best = min(tried, key=lambda one: one.cost)
     errors = np.sqrt(np.maximum(np.diag(np.linalg.pinv(best.jac.T @ best.jac)), 0))
     p, whole = best.x, sums.count
@@ -164,7 +165,7 @@ def fit(sums: Sums, name: str, middle: Array, start: Array | None = None) -> For
     )
 
 
-def _first(shape: Shape, own: Array, edges: int) -> Array:
+def _first(shape: ResponseShape, own: Array, edges: int) -> Array:
     """Return where a fit begins: steps at weight 0 as measured."""
     factors = shape.factors(np.array([0.5]), own)
     steps = [1 / max(float(f[0]), 0.1) for f in factors]

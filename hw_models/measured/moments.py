@@ -9,8 +9,8 @@ read and phi any test function of the reading *before* the pulse,
     E[g phi(r) F(x)] = E[g (phi F - s2 phi' F' - s2/2 phi F'')] at r, to first order in s2
 
 (Stein's lemma, E[e phi(w + e)] = s2 E[phi'(w + e)], and a Taylor series of F): steps sorted by a noisy reading, put
-right. The noise eta of the pulse does not depend on r. Sorting by the midpoint of both readings instead would be free of
-e, but not of eta, half of which is in the midpoint. phi are hats on the states of a table, and F is linear between
+right. The noise eta of the pulse does not depend on r. Sorting by the midpoint of both readings instead would be free
+of e, but not of eta, half of which is in the midpoint. phi are hats on the states of a table, and F is linear between
 them: one linear system either way. What is left is of second order in s2, and at the bounds, where states are cut, a
 share of the last hat.
 
@@ -30,7 +30,7 @@ Array = np.ndarray
 
 
 @dataclass(frozen=True)
-class Samples:
+class PulseSamples:
     """Single pulses, all (samples,), in order of device and time; what is in weights is as the fit has scaled it."""
 
     device: Array
@@ -43,26 +43,26 @@ class Samples:
     follows: Array
     """Whether it follows the sample before it in the same trace."""
 
-    def part(self, kept: Array) -> Samples:
+    def part(self, kept: Array) -> PulseSamples:
         """Return those of a mask; one follows only what is still there."""
         follows = self.follows & np.concatenate([[False], kept[:-1]])
         parts = (self.device, self.sign, self.run, self.before, self.step, follows)
-        return Samples(*(values[kept] for values in parts))
+        return PulseSamples(*(values[kept] for values in parts))
 
-    def scaled(self, low: float, high: float) -> Samples:
+    def scaled(self, low: float, high: float) -> PulseSamples:
         """Return them in weights, [-1, 1] from ``low`` to ``high`` [uS]."""
         half = (high - low) / 2
         return replace(self, before=(self.before - low) / half - 1, step=self.step / half)
 
 
-def samples(found: Traces, runs: Runs) -> Samples:
+def samples(found: Traces, runs: Runs) -> PulseSamples:
     """Return all pulses of traces."""
     device, place = np.nonzero(found.direction)
     sign = found.direction[device, place]
     before = found.conductance[device, place]
     step = sign * (found.conductance[device, place + 1] - before)
     follows = np.concatenate([[False], device[1:] == device[:-1]])
-    return Samples(device, sign, np.repeat(np.arange(len(runs.device)), runs.pulses), before, step, follows)
+    return PulseSamples(device, sign, np.repeat(np.arange(len(runs.device)), runs.pulses), before, step, follows)
 
 
 class Hats:
@@ -127,7 +127,7 @@ class Hats:
         return found
 
 
-def table(hats: Hats, chosen: Samples, gain: Array, s2: float) -> Array:
+def table(hats: Hats, chosen: PulseSamples, gain: Array, s2: float) -> Array:
     """Return the steps at the states, (K,), from samples of one direction; states without any take the nearest.
 
     A state counts as seen from five samples' worth of its hat on.
@@ -140,7 +140,7 @@ def table(hats: Hats, chosen: Samples, gain: Array, s2: float) -> Array:
     return np.interp(hats.states, hats.states[seen], found)
 
 
-def gains(hats: Hats, chosen: Samples, steps: Array, s2: float, devices: int) -> Array:
+def gains(hats: Hats, chosen: PulseSamples, steps: Array, s2: float, devices: int) -> Array:
     """Return what the steps of every device are to those of a table, (devices,); NaN of one without samples."""
     f, slope = hats.of(steps)
     top = np.bincount(chosen.device, f * chosen.step + s2 * chosen.sign * slope, devices)

@@ -84,7 +84,8 @@ def of_pulses(squares: Squares, form: str) -> CycleNoise:
     tried = [minimize(loss, one, method="L-BFGS-B", bounds=bounds) for one in starts]
     best = min(tried, key=lambda one: one.fun)
     found = dict(zip(used, best.x, strict=True))
-    return CycleNoise(float(found.get(0, 0.0)), float(found.get(1, 0.0)), None, 2 * best.fun + len(used) * np.log(squares.count.sum()))
+    score = 2 * best.fun + len(used) * np.log(squares.count.sum())
+    return CycleNoise(float(found.get(0, 0.0)), float(found.get(1, 0.0)), None, float(score))
 
 
 def _start(squares: Squares) -> float:

@@ -52,7 +52,7 @@ def _power(x: Array, p: Array) -> tuple[Array, Array]:
 
 
 @dataclass(frozen=True)
-class Shape:
+class ResponseShape:
     """A response as a formula of x with parameters."""
 
     factors: Callable[[Array, Array], tuple[Array, Array]]
@@ -68,18 +68,18 @@ class Shape:
 BEYOND = ("above", "below")
 """j and k."""
 _LINEAR = ("gamma_up", "gamma_down")
-SHAPES: Mapping[str, Shape] = {
-    "constant": Shape(_constant),
-    "soft_bounds": Shape(_soft_bounds, BEYOND, ((0.0, 0.0),), (-0.05, -0.05), (0.5, 0.5)),
-    "linear": Shape(_linear, _LINEAR, ((0.3, 0.3),), (0.0, 0.0), (1.0, 1.0)),
-    "exponential": Shape(
+SHAPES: Mapping[str, ResponseShape] = {
+    "constant": ResponseShape(_constant),
+    "soft_bounds": ResponseShape(_soft_bounds, BEYOND, ((0.0, 0.0),), (-0.05, -0.05), (0.5, 0.5)),
+    "linear": ResponseShape(_linear, _LINEAR, ((0.3, 0.3),), (0.0, 0.0), (1.0, 1.0)),
+    "exponential": ResponseShape(
         _exponential,
         ("a_up", "a_down", "gamma_up", "gamma_down"),
         ((0.2, 0.2, 1.0, 1.0), (0.02, 0.02, 3.0, 3.0), (-0.5, -0.5, -1.0, -1.0)),
         (-20.0, -20.0, -10.0, -10.0),
         (0.98, 0.98, 10.0, 10.0),
     ),
-    "power": Shape(
+    "power": ResponseShape(
         _power,
         (*_LINEAR, *BEYOND),
         ((0.5, 0.5, 0.01, 0.01), (2.0, 2.0, 0.05, 0.05)),

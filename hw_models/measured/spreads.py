@@ -2,7 +2,8 @@
 """How devices differ, from one estimate of each with its own error.
 
 The variance of estimates is that of the devices plus the mean square of their errors; the difference is unbiased and
-may be below 0. Up and down, a device of step s and asymmetry t has s+ = s (1 + min(t, 0)) and s- = s (1 - max(t, 0)), so
+may be below 0. Up and down, a device of step s and asymmetry t has s+ = s (1 + min(t, 0)) and s- = s (1 - max(t, 0)),
+so
 
     a = (s+ - s-)/(s+ + s-),   t = 2 a/(1 + |a|),   (s+ + s-)/2 = s (1 - |t|/2)
 
