@@ -16,9 +16,9 @@ left out of the pulse.
 
 **Not told apart**: the noise of an instrument, of a read and of a write, where every pulse has one reading
 (``readings`` says which it is); the correlation of bounds with each other and with steps, and of steps up and down
-beyond that of ``up_down_spread``. Devices of soft bounds have the former: their formula describes how they differ, a table
-of them makes more of it. **Left at the ends**: a bound that steps shrink to slowly may lie some per cent farther out
-than any trace tells, and the noise of pulses near it is known to about 2 %.
+beyond that of ``up_down_spread``. Devices of soft bounds have the former: their formula describes how they differ, a
+table of them makes more of it. **Left at the ends**: a bound that steps shrink to slowly may lie some per cent farther
+out than any trace tells, and the noise of pulses near it is known to about 2 %.
 """
 
 from __future__ import annotations
