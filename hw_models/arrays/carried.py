@@ -16,6 +16,10 @@ from hw_models.kernels import carried as kernels
 from hw_models.kernels.carried import MOST
 
 
+STEP = 1 / FINE
+"""Time between two moves of a process over its time constant."""
+
+
 class Kept(NamedTuple):
     """Carried noise of one tile in one direction, for all samples of a batch or the last of one."""
 
@@ -63,33 +67,28 @@ class Strengths(NamedTuple):
     """(sensed,) share that is not of traps."""
 
 
-class Going(NamedTuple):
-    """Noise of one tile in one direction while a batch goes on."""
-
-    kept: Kept
-    state: tuple[Array, ...]
-    """Its arrays, for the kernel."""
-    start: tuple[Array, Array, Array, Array]
-    """What the batch began with: last samples of the one before (anchor, norm, latent), and the decay since."""
-    taus: Array
-    """(processes,) time constants [s]."""
-    weights: Array
-    """(processes, sensed) roots of their shares of what is not slow, float32."""
-    shares: Array
-    """(sensed,) sum of these shares."""
-    classes: Classes
-    """As they were when it began."""
-
-
 class Share(NamedTuple):
-    """What a read of one tile finds of its carried noise, over the deviation of what is not slow."""
+    """What a read of one tile finds of its carried noise, over the deviation of what is not slow.
 
-    found: Array
-    """(rows, sensed), float32."""
-    lasting: Array
-    """(rows,) squared cosine of the signals to those that noise is kept of, float32."""
+    It is good until the tile's next read in this direction, which writes it anew.
+    """
+
+    sums: Array
+    """(rows, sensed) of the signals that noise is kept of, float32."""
+    cosines: Array
+    """(2, rows) cosines of the signals to those, and how much of the variance lasts, which are their squares, float32."""
     shares: Array
     """(sensed,) of the variance that is carried, float32."""
+
+    @property
+    def found(self) -> Array:
+        """(rows, sensed), float32."""
+        return self.cosines[0, :, None] * self.sums
+
+    @property
+    def lasting(self) -> Array:
+        """(rows,) squared cosine of the signals to those that noise is kept of, float32."""
+        return self.cosines[1]
 
     @property
     def white(self) -> Array:
@@ -103,7 +102,35 @@ class Share(NamedTuple):
         """
         size = np.sqrt((np.square(signals) @ metric) * (np.square(whole) @ metric))
         cosine: Array = np.divide((signals * whole) @ metric, size, out=np.zeros_like(size), where=size > 0)
-        return self._replace(found=self.found * cosine[:, None].astype(np.float32))
+        return Share(self.found, np.stack([cosine.astype(np.float32), self.lasting]), self.shares)
+
+    def of(self, rows: tuple[int, int], lines: slice) -> tuple[Array, Array, Array]:
+        """Return sums, cosines and shares of some rows and sensed lines, for the kernel."""
+        whole = rows == (0, len(self.sums))
+        cosines = self.cosines if whole else np.ascontiguousarray(self.cosines[:, slice(*rows)])
+        if lines == slice(None):
+            return self.sums if whole else self.sums[slice(*rows)], cosines, self.shares
+        return np.ascontiguousarray(self.sums[slice(*rows), lines]), cosines, self.shares[lines]
+
+
+class Going(NamedTuple):
+    """Noise of one tile in one direction while a batch goes on."""
+
+    kept: Kept
+    state: tuple[Array, ...]
+    """Its arrays, for the kernel."""
+    start: tuple[Array, Array, Array, Array]
+    """What the batch began with: last samples of the one before (anchor, norm, latent), and the decay since."""
+    taus: Array
+    """(processes,) time constants [s]."""
+    weights: Array
+    """(processes, sensed) roots of their shares of what is not slow, float32."""
+    squares: Array
+    """(rows,) those of the signals of the last read in the metric."""
+    share: Share
+    """What the last read found."""
+    classes: Classes
+    """As they were when it began."""
 
 
 class Carried:
@@ -182,15 +209,14 @@ class Carried:
         strengths : callable, optional
             Returns what traps add to the processes, asked once for a batch.
         """
-        clock, classes, rows = self.noise.clock, self.noise.classes, len(signals)
-        going = self.going.get(place)
-        if going is None or going.classes is not classes or len(going.kept.norm) != rows:
-            going = self._begun(place, (rows, signals.shape[1], sensed), strengths() if strengths else None)
-        now, pause = clock.now + clock.within, clock.sample
-        found, lasting = np.empty((rows, sensed), np.float32), np.empty(rows, np.float32)
-        times = now, pause, going.taus, 1 / FINE
-        kernels.carry(signals, metric, going.state, going.weights, times, going.start, *draws, place[1], found, lasting)
-        return Share(found, lasting, going.shares)
+        clock, going = self.noise.clock, self.going.get(place)
+        if going is None or going.classes is not self.noise.classes or len(going.squares) != len(signals):
+            going = self._begun(place, (*signals.shape, sensed), strengths() if strengths else None)
+        times = clock.now + clock.within, clock.sample, going.taus, STEP, len(going.start[1])
+        noise, behind = (going.state, going.weights, times), (*draws, place[1], going.squares, going.share.cosines)
+        if kernels.carry(signals, metric, *noise, *behind):
+            kernels.turn(signals, metric, *noise, going.start, *behind)
+        return going.share
 
     def _begun(self, place: tuple[str, int], shape: tuple[int, int, int], traps: Strengths | None) -> Going:
         """Begin the noise of a tile for a batch; the shape is (rows, driven, sensed)."""
@@ -205,9 +231,10 @@ class Carried:
         kept = Kept.fresh(shape, numbers, self.dtype, clock.time)
         kept.moved[:] -= [phase(clock.batches, k) * tau / FINE for k, tau in zip(numbers, taus, strict=True)]
         start, roots = self._before(place, kept, clock.time, taus), np.sqrt(weights).astype(np.float32)
-        sums = weights.sum(0).astype(np.float32)
-        self.going[place] = Going(kept, kept[:6], start, taus, roots, sums, classes)
-        return self.going[place]
+        cosines, squares = np.empty((2, shape[0]), np.float32), np.empty(shape[0], self.dtype)
+        share = Share(kept.total, cosines, weights.sum(0).astype(np.float32))
+        self.going[place] = going = Going(kept, kept[:6], start, taus, roots, squares, share, classes)
+        return going
 
     def _before(
         self, place: tuple[str, int], kept: Kept, now: float, taus: Array

@@ -66,6 +66,7 @@ class ReadPlan:
         self.factors = [stored.factor(plane) for plane in stored.planes]
         self.dac, self.adc = bank.of(way)
         self._versions = self.dac.version, self.adc.version
+        self._metrics: dict[tuple[str, int], list[Array]] = {}
         self._plan_conversion()
         tiles, inputs = stored.tiles, stored.shape[1]
         self.exact, self.lined, self.by_device = tiles.exact, tiles.lined, tiles.by_device
@@ -95,6 +96,22 @@ class ReadPlan:
     def full(self) -> float:
         """Full scale of the DAC, where anything asks for it; while that observes, of what it has seen by then."""
         return serial.full_scale(self.dac) if self._scaled else 1.0
+
+    def metrics(self, name: str, k: int) -> list[Array]:
+        """Return the variance of the driven lines' devices of a slice by tile, :meth:`StoredWeights.metric`.
+
+        ``name`` is the direction or ``reference``; of transposed products the reference lines come last, as one.
+        """
+        found = self._metrics.get((name, k))
+        if found is None:
+            plane, ends = self.planes[k], self.ends
+            metric = self.stored.metric(name, k, plane)
+            found = [metric[i:j] for i, j in zip(ends[:-1], ends[1:], strict=True)]
+            if name == "transposed" and self.stored.devices.references:
+                taken = self.stored.metric("taken", k, plane)
+                found = [np.append(own, more) for own, more in zip(found, taken, strict=True)]
+            self._metrics[name, k] = found
+        return found
 
     def holds(self, bank: Converters) -> bool:
         """Tell whether the next product with these converters is one of this plan."""

@@ -25,6 +25,7 @@ from hw_models.kernels import carried as carried_kernels, noise as noise_kernels
 from hw_models.kernels.blocks import blocks
 from hw_models.kernels.random import normals
 
+ALL = slice(None)
 NONE = {np.dtype(name): np.empty((0,), dtype=name) for name in ("float32", "float64")}
 
 
@@ -190,7 +191,7 @@ class Product:
                         current += sums[a:b, tile, None] * current.dtype.type(plane.zero)
                     variance = square @ plane.variance[:, i:j].T if plane.variance is not None else None
                     spread = sigma[tile, a:b] if sigma.size else sigma
-                    carried = self._lasting((k, tile), (a, b), slice(None)) if self.lasting else None
+                    carried = self.lasting[k][tile].of((a, b), ALL) if self.lasting else None
                     place, number = (k, tile, 0), k * self.tiles + tile
                     stops += self._sense(current, spread, variance, place, number, a, total, carried)
             return stops
@@ -243,8 +244,8 @@ class Product:
                         current += short[a:b, tile, None] * (plane.middle[tile, i:j] * current.dtype.type(own.unit))
                     number = (k * self.tiles + tile) * len(parts) + index % len(parts)
                     spread = sigma[tile, a:b] if sigma.size else sigma
-                    where, cut = (k, tile, i), slice(None) if len(parts) == 1 else slice(i, j)
-                    carried = self._lasting((k, tile), (a, b), cut) if self.lasting else None
+                    where, cut = (k, tile, i), ALL if len(parts) == 1 else slice(i, j)
+                    carried = self.lasting[k][tile].of((a, b), cut) if self.lasting else None
                     stops += self._sense(current, spread, variance, where, number, a, total[a:b], carried)
             return stops
 
@@ -262,13 +263,10 @@ class Product:
 
     def carry(self, way: str) -> None:
         """Move the carried noise of all tiles on to this read."""
-        own, stored, sensed = self.stored.devices, self.stored, self.stored.shape[way != "forward"]
-        self.lasting = [
-            self._carried(way, k, stored.metric(way, k, plane), sensed) for k, plane in enumerate(self.planes)
-        ]
-        if own.references and way == "forward":
-            metrics = [stored.metric("reference", k, plane) for k, plane in enumerate(self.planes)]
-            self.beside = [self._carried("reference", k, m, len(own.column_tiles)) for k, m in enumerate(metrics)]
+        slices = range(len(self.planes))
+        self.lasting = [self._carried(way, k) for k in slices]
+        if way == "forward" and self.stored.devices.references:
+            self.beside = [self._carried("reference", k) for k in slices]
 
     def _heat(self, way: str) -> ReadHeat | None:
         """Return the thermal noise of this read, at the full scale of the DAC in use; None without."""
@@ -281,39 +279,31 @@ class Product:
         shared = found.references if forward else np.zeros((*lines.shape[:2], 0))
         return ReadHeat(lines * full, shared * full, self.stored.devices.tile_of, self.keys.thermal, self.step)
 
-    def _carried(self, name: str, k: int, metric: Array, sensed: int) -> list[Share]:
+    def _carried(self, name: str, k: int) -> list[Share]:
         """Return the carried noise of one slice by tile, of the lines of a direction or of its reference lines."""
-        draws, read, traps = (self.keys.carried, self.step), self.stored.carried.read, None
-        found, first = [], (k + (len(self.planes) if name == "reference" else 0)) * self.tiles
-        for tile in range(self.tiles):
-            (i, j), own = self.ends[tile : tile + 2], metric
+        stored, draws, traps = self.stored, (self.keys.carried, self.step), None
+        beside = name == "reference"
+        sensed = len(stored.devices.column_tiles) if beside else stored.shape[name != "forward"]
+        found, first = [], (k + beside * len(self.planes)) * self.tiles
+        for tile, metric in enumerate(self.plan.metrics(name, k)):
             signals = self._lines(name, tile)
-            if self.tiles > 1:
-                own = metric[i:j]
-            if name == "transposed" and self.taken is not None:
-                own = np.append(own, self.stored.metric("taken", k, self.planes[k])[tile])
             if self.undivided is not None:
-                shares = self.undivided.beside if name == "reference" else self.undivided.lasting
-                found.append(shares[k][tile].part(signals, self.undivided._lines(name, tile), own))
+                shares = self.undivided.beside if beside else self.undivided.lasting
+                found.append(shares[k][tile].part(signals, self.undivided._lines(name, tile), metric))
                 continue
-            if self.stored.traps.acts:
-                traps = partial(self.stored.trapped, name, k, (i, j))
-            found.append(read((name, first + tile), signals, own, sensed, draws, traps))
+            if stored.traps.acts:
+                traps = partial(stored.trapped, name, k, tuple(self.ends[tile : tile + 2]))
+            found.append(stored.carried.read((name, first + tile), signals, metric, sensed, draws, traps))
         return found
 
     def _lines(self, name: str, tile: int) -> Array:
         """Return what drives the lines of a tile; of transposed products its reference lines come last, as one."""
-        i, j = self.ends[tile : tile + 2]
-        signals = self.driven if self.tiles == 1 else np.ascontiguousarray(self.driven[:, i:j])
+        signals = self.driven
+        if self.tiles > 1:
+            signals = np.ascontiguousarray(signals[:, self.ends[tile] : self.ends[tile + 1]])
         if name != "transposed" or self.taken is None:
             return signals
         return np.hstack([signals, -self.taken[:, tile : tile + 1]])
-
-    def _lasting(self, where: tuple[int, int], rows: tuple[int, int], lines: slice) -> tuple[Array, Array, Array]:
-        """Return the carried noise of one slice and tile: of unit variance, how much of it lasts, and shares."""
-        share, (a, b) = self.lasting[where[0]][where[1]], rows
-        found = share.found[a:b] if lines == slice(None) else np.ascontiguousarray(share.found[a:b, lines])
-        return found, share.lasting[a:b], share.shares[lines]
 
     def _with_references(self, signals: Array, taken: Array, tile: int) -> Array:
         """Return the signals of a column tile's lines and of its reference lines, which share minus the sum."""
@@ -368,7 +358,7 @@ class Product:
         if self.heat is not None:
             self.heat.add(current, place, number, first)
         if carried is not None and variance is None and plan.uniform:
-            current += self.whole[tile, first : first + len(current), None] * carried[0]
+            current += self.whole[tile, first : first + len(current), None] * (carried[1][0, :, None] * carried[0])
         noise, draws, scale = (sigma, variance, carried), (self.keys.read, self.step, number, first), plan.factors[k]
         if plan.plain:
             return self._add(current, noise, draws, plan.grid, scale, total, column)
