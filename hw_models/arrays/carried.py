@@ -67,18 +67,25 @@ class Strengths(NamedTuple):
     """(sensed,) share that is not of traps."""
 
 
-class Share(NamedTuple):
+class Share:
     """What a read of one tile finds of its carried noise, over the deviation of what is not slow.
 
     It is good until the tile's next read in this direction, which writes it anew.
+
+    Parameters
+    ----------
+    sums : numpy.ndarray
+        (rows, sensed) of the signals that noise is kept of, float32.
+    cosines : numpy.ndarray
+        (2, rows) cosines of the signals to those, and how much of the variance lasts, which are their squares, float32.
+    shares : numpy.ndarray
+        (sensed,) of the variance that is carried, float32.
     """
 
-    sums: Array
-    """(rows, sensed) of the signals that noise is kept of, float32."""
-    cosines: Array
-    """(2, rows) cosines of the signals to those, and how much of the variance lasts, which are their squares, float32."""
-    shares: Array
-    """(sensed,) of the variance that is carried, float32."""
+    __slots__ = ("_whole", "cosines", "shares", "sums")
+
+    def __init__(self, sums: Array, cosines: Array, shares: Array) -> None:
+        self.sums, self.cosines, self.shares = self._whole = sums, cosines, shares
 
     @property
     def found(self) -> Array:
@@ -104,13 +111,15 @@ class Share(NamedTuple):
         cosine: Array = np.divide((signals * whole) @ metric, size, out=np.zeros_like(size), where=size > 0)
         return Share(self.found, np.stack([cosine.astype(np.float32), self.lasting]), self.shares)
 
-    def of(self, rows: tuple[int, int], lines: slice) -> tuple[Array, Array, Array]:
-        """Return sums, cosines and shares of some rows and sensed lines, for the kernel."""
-        whole = rows == (0, len(self.sums))
-        cosines = self.cosines if whole else np.ascontiguousarray(self.cosines[:, slice(*rows)])
-        if lines == slice(None):
-            return self.sums if whole else self.sums[slice(*rows)], cosines, self.shares
-        return np.ascontiguousarray(self.sums[slice(*rows), lines]), cosines, self.shares[lines]
+    def of(self, first: int, last: int, lines: slice | None) -> tuple[Array, Array, Array]:
+        """Return sums, cosines and shares of some rows and sensed lines, for the kernel; None is all lines."""
+        whole = last - first == len(self.sums)
+        if whole and lines is None:
+            return self._whole
+        cosines = self.cosines if whole else np.ascontiguousarray(self.cosines[:, first:last])
+        if lines is None:
+            return self.sums[first:last], cosines, self.shares
+        return np.ascontiguousarray(self.sums[first:last, lines]), cosines, self.shares[lines]
 
 
 class Going(NamedTuple):
@@ -150,11 +159,6 @@ class Carried:
         self.going: dict[tuple[str, int], Going] = {}
         self.before: dict[tuple[str, int], Kept] = {}
 
-    @property
-    def processes(self) -> tuple[int, ...]:
-        """Numbers of the processes that are carried."""
-        return self.noise.classes.carried
-
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Go on inside, and be what it was afterwards."""
@@ -181,7 +185,7 @@ class Carried:
 
     def carries(self, rows: int, held: bool) -> bool:
         """Tell whether reads of so many rows are carried: those of samples, and inputs that are read in every sweep."""
-        return (bool(self.processes) or self.trapped) and (rows == self.noise.clock.samples or not held)
+        return (self.trapped or len(self.noise.classes.carried) > 0) and (rows == self.noise.clock.samples or not held)
 
     def read(
         self,

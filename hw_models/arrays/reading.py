@@ -25,7 +25,6 @@ from hw_models.kernels import carried as carried_kernels, noise as noise_kernels
 from hw_models.kernels.blocks import blocks
 from hw_models.kernels.random import normals
 
-ALL = slice(None)
 NONE = {np.dtype(name): np.empty((0,), dtype=name) for name in ("float32", "float64")}
 
 
@@ -191,7 +190,7 @@ class Product:
                         current += sums[a:b, tile, None] * current.dtype.type(plane.zero)
                     variance = square @ plane.variance[:, i:j].T if plane.variance is not None else None
                     spread = sigma[tile, a:b] if sigma.size else sigma
-                    carried = self.lasting[k][tile].of((a, b), ALL) if self.lasting else None
+                    carried = self.lasting[k][tile].of(a, b, None) if self.lasting else None
                     place, number = (k, tile, 0), k * self.tiles + tile
                     stops += self._sense(current, spread, variance, place, number, a, total, carried)
             return stops
@@ -244,8 +243,8 @@ class Product:
                         current += short[a:b, tile, None] * (plane.middle[tile, i:j] * current.dtype.type(own.unit))
                     number = (k * self.tiles + tile) * len(parts) + index % len(parts)
                     spread = sigma[tile, a:b] if sigma.size else sigma
-                    where, cut = (k, tile, i), ALL if len(parts) == 1 else slice(i, j)
-                    carried = self.lasting[k][tile].of((a, b), cut) if self.lasting else None
+                    where, cut = (k, tile, i), None if len(parts) == 1 else slice(i, j)
+                    carried = self.lasting[k][tile].of(a, b, cut) if self.lasting else None
                     stops += self._sense(current, spread, variance, where, number, a, total[a:b], carried)
             return stops
 
@@ -263,10 +262,9 @@ class Product:
 
     def carry(self, way: str) -> None:
         """Move the carried noise of all tiles on to this read."""
-        slices = range(len(self.planes))
-        self.lasting = [self._carried(way, k) for k in slices]
+        self.lasting = self._carried(way)
         if way == "forward" and self.stored.devices.references:
-            self.beside = [self._carried("reference", k) for k in slices]
+            self.beside = self._carried("reference")
 
     def _heat(self, way: str) -> ReadHeat | None:
         """Return the thermal noise of this read, at the full scale of the DAC in use; None without."""
@@ -279,21 +277,22 @@ class Product:
         shared = found.references if forward else np.zeros((*lines.shape[:2], 0))
         return ReadHeat(lines * full, shared * full, self.stored.devices.tile_of, self.keys.thermal, self.step)
 
-    def _carried(self, name: str, k: int) -> list[Share]:
-        """Return the carried noise of one slice by tile, of the lines of a direction or of its reference lines."""
-        stored, draws, traps = self.stored, (self.keys.carried, self.step), None
-        beside = name == "reference"
-        sensed = len(stored.devices.column_tiles) if beside else stored.shape[name != "forward"]
-        found, first = [], (k + beside * len(self.planes)) * self.tiles
-        for tile, metric in enumerate(self.plan.metrics(name, k)):
-            signals = self._lines(name, tile)
-            if self.undivided is not None:
-                shares = self.undivided.beside if beside else self.undivided.lasting
-                found.append(shares[k][tile].part(signals, self.undivided._lines(name, tile), metric))
-                continue
-            if stored.traps.acts:
-                traps = partial(stored.trapped, name, k, tuple(self.ends[tile : tile + 2]))
-            found.append(stored.carried.read((name, first + tile), signals, metric, sensed, draws, traps))
+    def _carried(self, name: str) -> list[list[Share]]:
+        """Return the carried noise by slice and tile, of the lines of a direction or of its reference lines."""
+        stored, draws, found, undivided = self.stored, (self.keys.carried, self.step), [], self.undivided
+        sensed = len(stored.devices.column_tiles) if name == "reference" else stored.shape[name != "forward"]
+        for k, places in enumerate(self.plan.driven(name)):
+            shares = []
+            for tile, (place, metric) in enumerate(places):
+                signals, traps = self._lines(name, tile), None
+                if undivided is not None:
+                    whole = (undivided.beside if name == "reference" else undivided.lasting)[k][tile]
+                    shares.append(whole.part(signals, undivided._lines(name, tile), metric))
+                    continue
+                if stored.traps.acts:
+                    traps = partial(stored.trapped, name, k, tuple(self.ends[tile : tile + 2]))
+                shares.append(stored.carried.read(place, signals, metric, sensed, draws, traps))
+            found.append(shares)
         return found
 
     def _lines(self, name: str, tile: int) -> Array:
