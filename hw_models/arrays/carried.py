@@ -15,7 +15,6 @@ from hw_models.arrays.slow_noise import FINE, Classes, SlowNoise, phase
 from hw_models.kernels import carried as kernels
 from hw_models.kernels.carried import MOST
 
-
 STEP = 1 / FINE
 """Time between two moves of a process over its time constant."""
 
