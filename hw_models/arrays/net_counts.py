@@ -1,9 +1,9 @@
 r"""Net counts of coincidences: both phases are counted at every device, and the difference alone becomes pulses.
 
 Two phases of one sample, x- (in,), d- (out,) and x+, d+, are to change W by rate (d+ x+^T - d- x-^T). As trains of
-pulses (:mod:`hw_models.arrays.trains`) they send N = kappa n pulses for a net change of n, kappa from tens to thousands,
-of which a device feels every one. Here a coincidence of two lines at a device is no pulse: a counter there goes one down
-for each in the phase of minus sign, which comes first, and one up for each in the other. After the batch
+pulses (:mod:`hw_models.arrays.trains`) they send N = kappa n pulses for a net change of n, kappa from tens to
+thousands, of which a device feels every one. Here a coincidence of two lines at a device is no pulse: a counter there
+goes one down for each in the phase of minus sign, which comes first, and one up for each in the other. After the batch
 
     n_ij = trunc(c_ij / 2^shift) pulses, up or down;        c_ij <- c_ij - 2^shift n_ij
 
@@ -26,8 +26,12 @@ the rate is less by BL/k, so that nothing is cut: a line that fires in every slo
 differ by. The second phase is cut where it is larger than the first by more than ``room``.
 
 **Counters** have ``bits`` in two's complement and are an array of small numbers beside the devices, one for each
-weight. One that saturates must hold all coincidences of the one phase of a sample, up to 63, beside what is left of
-the samples before; one that wraps, what is left alone.
+weight. One that wraps must hold what is left of both phases at the end of the batch, as what went round comes back. One
+that saturates must hold all coincidences of the first phase of a sample, up to its slots, beside what is left of the
+samples before: what it loses it loses of one phase alone, and 1e-4 of that is as much as the phases differ by.
+
+**All counts are drawn**, slot by slot, also where trains of pulses are expected: net counts are whole numbers, mostly 0
+and 1, and a Gaussian of their mean and variance would give other pulses than they do.
 
 **Pulses.** All lines carry pulses, up in the first slots and down in the others, and every device lets as many pass as
 its own counter says: max n+ + max n- slots, without a second select line. A chip needs the counter, a gate at every
@@ -159,40 +163,29 @@ class NetCounts:
     def _fit(self, terms: Sequence[Term], rate: float, granule: float) -> Fitted | None:
         """Return how the lines fire, the same factors for all phases, or None if an entry is not finite."""
         sides, tops = [], []
-        for _, post, pre in terms:
-            own = [np.ascontiguousarray(side, dtype=self.dtype_of(post)) for side in (post, pre)]
-            largest = np.zeros((2, len(own[0])), own[0].dtype)
-            for rows, top in zip(own, largest, strict=True):
-                train_kernels.extremes(rows, rows.view(f"i{rows.itemsize}"), top)
-            sides.append(own)
-            tops.append(largest.astype(np.float64))
+        for _, *own in terms:
+            single = own[0].dtype == np.float32
+            sides.append([np.ascontiguousarray(side, dtype=np.float32 if single else np.float64) for side in own])
+            tops.append([_largest(side) for side in sides[-1]])
         if not (np.isfinite(tops).all() and np.isfinite(rate)):
             return None
         update, size = self.update, abs(rate)
-        post, pre = tops[0] * (1 + update.counter.room)
-        asked = size * post * pre / granule
-        length = np.ceil(np.minimum(asked, update.counter.slots))
-        if not update.management:
-            length = np.where(asked > 0, float(update.counter.slots), 0.0)
+        top_post, top_pre = np.asarray(tops[0]) * (1 + update.counter.room)
+        asked = size * top_post * top_pre / granule
+        length, balance = np.full_like(asked, update.counter.slots), np.ones_like(asked)
         with np.errstate(divide="ignore", invalid="ignore"):
-            product = size / (granule * length)
             if update.management:
-                product *= np.minimum(1.0, length / asked)
-            balance = np.sqrt(pre / post) if update.management else np.ones_like(pre)
-            root = np.sqrt(product)
+                length, balance = np.ceil(np.minimum(asked, length)), np.sqrt(top_pre / top_post)
+            product = size / (granule * length)
+            root = np.sqrt(product * np.minimum(1.0, length / asked) if update.management else product)
             factors = [np.where(length > 0, each, 0.0) for each in (root * balance, root / balance)]
-        rows = []
-        for (sign, _, _), (post_side, pre_side) in zip(terms, sides, strict=True):
-            way = np.full(len(length), 1.0 if rate * sign >= 0 else -1.0, post_side.dtype)
-            both = (each.astype(post_side.dtype) for each in factors)
-            rows.append(Rows(post_side, pre_side, way, *both, length.astype(np.int64), False))
-        short = int(np.count_nonzero(asked > update.counter.slots)) if update.management else self._cut(rows)
-        return Fitted(rows, short, float(asked.max(initial=0)))
-
-    @staticmethod
-    def dtype_of(values: np.ndarray) -> np.dtype:
-        """Return the precision in which signals are held against draws."""
-        return np.dtype(np.float32 if values.dtype == np.float32 else np.float64)
+        fitted = []
+        for (sign, _, _), (post, pre) in zip(terms, sides, strict=True):
+            way = np.full(len(length), 1.0 if rate * sign >= 0 else -1.0, post.dtype)
+            factor_post, factor_pre = (each.astype(post.dtype) for each in factors)
+            fitted.append(Rows(post, pre, way, factor_post, factor_pre, length.astype(np.int64), False))
+        short = int(np.count_nonzero(asked > update.counter.slots)) if update.management else self._cut(fitted)
+        return Fitted(fitted, short, float(asked.max(initial=0)))
 
     @staticmethod
     def _cut(rows: Sequence[Rows]) -> int:
@@ -221,7 +214,7 @@ class NetCounts:
         slots = sum(int(each.length.sum()) for each in rows)
         self.slots += slots
         self.tally.add(self.trains.name, "count", met, self.shape, self.update.counter.bits)
-        self.tally.add(self.trains.name, "count slot", slots, self.shape)
+        self.tally.add(self.trains.name, "counting", slots, self.shape)
 
     def _words(self, rows: list[Rows], step: int, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Return words of post and pre, (words, lines): of a sample all of the one phase behind all of the other."""
@@ -230,7 +223,7 @@ class NetCounts:
         sample = np.repeat(np.arange(len(length)), words)
         within = np.arange(len(sample)) - np.repeat(np.cumsum(words) - words, words)
         own = np.clip(length[sample] - SLOTS * within, 0, SLOTS)
-        parts = [Rows(*(values[sample] for values in each[:5]), own, each.one_sided) for each in rows]
+        parts = [_words(each, sample, own) for each in rows]
         post, pre, _ = self.trains.words(parts, step, number, self.update.counter.draws == "replayed")
         order = np.lexsort((np.tile(within, terms), np.repeat(np.arange(terms), len(sample)), np.tile(sample, terms)))
         place = np.tile(np.arange(len(sample)) * terms, terms) + np.repeat(np.arange(terms), len(sample))
@@ -253,3 +246,16 @@ class NetCounts:
         whole: np.ndarray = np.sign(counts) * (np.abs(counts) >> shift)
         self.counters[:] = counts - (whole << shift)
         return whole
+
+
+def _largest(rows: np.ndarray) -> np.ndarray:
+    """Return the largest size of every row, float64; what is not finite stays so."""
+    found = np.zeros(len(rows), rows.dtype)
+    train_kernels.extremes(rows, rows.view(f"i{rows.itemsize}"), found)
+    return found.astype(np.float64)
+
+
+def _words(rows: Rows, sample: np.ndarray, length: np.ndarray) -> Rows:
+    """Return rows of which each is one word of a sample's train, of such a length."""
+    post, pre, sign, factor_post, factor_pre = (values[sample] for values in rows[:5])
+    return Rows(post, pre, sign, factor_post, factor_pre, length, False)

@@ -150,8 +150,8 @@ class PulsedDevices(PlayedDevices):
         """Give every device so many pulses up and down, in place; return how many.
 
         Inputs of a tile are pulsed in turn, each for as many slots as its neediest device takes up, then down; tiles,
-        pairs of first and last output and input, side by side. Default is one tile. ``gated`` devices let pass what they
-        need of pulses that all lines carry, up, then down.
+        pairs of first and last output and input, side by side. Default is one tile. ``gated`` devices let pass what
+        they need of pulses that all lines carry, up, then down.
 
         Whole numbers (an integer dtype) are played one by one, those up first. Others count as well mixed and move by
         steps with cycle-to-cycle noise and none in the number; near a bound they are played in turns of 1/16 of them,

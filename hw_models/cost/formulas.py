@@ -272,7 +272,7 @@ class MultiplyAdds(PriceFormula):
         return _times(number, constants.value("mac_energy") if each is None else each)
 
 
-class Counts(Simple):
+class CountedCoincidences(Simple):
     """Coincidences that counters count."""
 
     name, part, called, counts = "counts", "digital", "coincidences counted", ("count",)
@@ -400,7 +400,7 @@ FORMULAS: Mapping[str, PriceFormula] = {
     formula.name: formula
     for formula in (
         Cells(), Conversion(), Lines(), Readings(), Core(), Control(), Registers(), Shifts(), Additions(),
-        MultiplyAdds(), Counts(), Softmax(), Responses(), States(), Holds(), Synapses(), Sent(), Pulses(), Writes(),
+        MultiplyAdds(), CountedCoincidences(), Softmax(), Responses(), States(), Holds(), Synapses(), Sent(), Pulses(), Writes(),
     )
 }  # fmt: skip
 """All of them, by name."""

@@ -130,7 +130,7 @@ class TrainedInMemory(InMemory):
         return super().health() | found
 
     def _counters(self) -> dict[str, float]:
-        """Return the shares of trains that were too short and of coincidences that counters lost, since the last call."""
+        """Return the shares of trains that were too short and of coincidences that got lost, since the last call."""
         own = [each.counters for group in self.groups.values() for each in group if each.counters is not None]
         short, sent = sum(each.short for each in own), sum(each.sent for each in own)
         lost, met = sum(each.lost for each in own), sum(each.met for each in own)
