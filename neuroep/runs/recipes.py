@@ -10,10 +10,13 @@ just written, and then twice more without a nudge. By layer, rms over samples an
 EP learns from what the nudge moves, so a ratio of signal to noise below :data:`ENOUGH`, or a step above the signal,
 asks for increments. The same weights are written twice and left to age: devices are left alone until their weight moves
 by what a writing is off by, and the largest weights are cut where the error is a tenth of all. Rates that decay until
-no weight could move by that any more leave the last epochs idle, with the devices as they are: Adam moves a weight by
-about its rate in an update, so the decay is drawn out (``optimiser.decay_epochs``) until in the last epoch
+they hardly move a weight by such an error leave the last epochs idle: nothing is written, or what is written says
+nothing new. Adam moves a weight by about its rate in an update, so the decay is drawn out (``optimiser.decay_epochs``)
+until in the last epoch, in every synapse,
 
-    updates of an epoch x rate >= :data:`WRITES` x ``update.write_threshold`` x weight range      in every synapse
+    updates of an epoch x rate >= :data:`WRITES` x e x weight range,
+
+e the write threshold or, where all are written, the error of a writing over the range.
 
 What else is chosen goes by what the chip has: ranges, holders, phases or paths that differ. With all that,
 :mod:`neuroep.runs.limits` measures what the contrast still loses, and the cures of its worst limit are taken as long as
@@ -76,7 +79,7 @@ SETTINGS = (
 )
 """What a recipe may set."""
 WRITES = 5
-"""Writes of a weight for which the rates of the last epoch are to suffice, where updates all have one sign."""
+"""Errors of a writing by which the rates of the last epoch are to move a weight, where updates all have one sign."""
 LONGEST = 8
 """Longest decay that is tried, in epochs of training; beyond, rates stay as they are."""
 ROUNDS = 3
@@ -270,25 +273,26 @@ def _choices(chip: Chip, seen: Observed) -> Iterator[Choice]:
 
 
 def _of_rates(config: Config, chosen: Sequence[Choice], seen: Observed) -> Iterator[Choice]:
-    """Yield the shortest decay with which the last epoch still writes devices that are left alone by what is chosen.
+    """Yield the shortest decay with which the last epoch still moves weights beyond the errors of writing.
 
     0, no decay, where the longest is too short.
     """
     chip = configuration.changed(config, overrides(chosen)).chip
     settings, last = config.optimiser, config.training.epochs - 1
-    threshold = 0.0 if chip is None else WRITES * chip.update.write_threshold
-    wanted = {name: threshold * span for name, span in seen.spans.items() if seen.rates[name] > 0}
+    off = float(f"{seen.rewritten:.1g}") if seen.rewritten >= NOISY else 0.0
+    moves = WRITES * (off if chip is None else chip.update.write_threshold or off)
+    wanted = {name: moves * span for name, span in seen.spans.items() if seen.rates[name] > 0}
 
     def idle(period: int) -> list[str]:
         final = settings.final_rate
         return [name for name, least in wanted.items() if cosine(seen.rates[name], last, period, final) < least]
 
-    if settings.kind != "adam" or not threshold or not settings.decay_epochs or not idle(settings.decay_epochs):
+    if settings.kind != "adam" or not moves or not settings.decay_epochs or not idle(settings.decay_epochs):
         return
     longer = range(settings.decay_epochs + 1, LONGEST * config.training.epochs + 1)
     found = next((period for period in longer if not idle(period)), 0)
     names = ", ".join(idle(settings.decay_epochs))
-    why = f"with {settings.decay_epochs} the last epoch would hardly write a device of {names}"
+    why = f"with {settings.decay_epochs} the last epoch hardly moves {names} by what a writing is off by"
     yield Choice("optimiser.decay_epochs", str(found), why)
 
 
