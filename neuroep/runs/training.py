@@ -327,7 +327,8 @@ def _remarks(parts: Session, record: Page, before: Sequence[Entries]) -> list[st
     free, nudged = parts.estimator.free, parts.estimator.nudged
     counts = np.bincount(labels, minlength=parts.network.classes).tolist()
     record["remarks"] = advice.settling(record["health"], free, nudged, parts.engine.redraws)
-    return record["remarks"] + advice.chance(record, before[0] if before else record, config, counts)
+    first = before[0] if before else record
+    return record["remarks"] + advice.chance(record, first, config, counts) + advice.left_alone(record, first, config)
 
 
 def _limits(parts: Session, record: Page, before: Sequence[Entries]) -> Page:
