@@ -357,6 +357,7 @@ NEAR = {
     "fast_at_bounds": ("of the fast array's devices at their bounds", "-"),
     "trains_too_short": ("of pulse trains too short", limits.TRAINS),
     "pulses_played": ("of moves played pulse by pulse", "-"),
+    "counts_lost": ("of coincidences beyond the counters", "-"),
     "devices_worn": ("of devices beyond their endurance", "-"),
     "adc_forward_at_stop": ("of forward ADC readings at the stop", limits.BEYOND),
     "adc_transposed_at_stop": ("of transposed ADC readings at the stop", limits.BEYOND),
