@@ -43,12 +43,11 @@ class PlayedDevices:
         limits: tuple[np.ndarray, np.ndarray] | None = None,
         lines: str | None = None,
         one_way: bool = False,
-        plays: bool = False,
+        tells: bool = False,
         sign: int = 0,
     ) -> None:
         self.pulse, self.shape, self.seed, self.name, self.run = pulse, shape, seed, name, run
-        plays = plays or pulse.noise_law == "log_normal"  # a step of many pulses is a normal
-        self.one_way, self.plays, self.sign, self.lines = one_way, plays, sign, lines or name
+        self.one_way, self.tells, self.sign, self.lines = one_way, tells, sign, lines or name
         self.given: np.ndarray | None = None
         self.dtype = np.dtype(dtype)
         self.response = pulse.law
