@@ -21,8 +21,8 @@ the part: where it may meet a bound, which remembers the order of pulses (the dr
 and SIGMAS standard deviations of all the rest, noise included; soft bounds are met from behind alone, by noise that
 turns a step round), where a single train has an exponent above COARSE, where a single pulse forgets more than
 :data:`hw_models.kernels.cycle_noise.GRAIN`, which are devices of a few tens of states, and where few pulses fall on
-devices with write noise or log-normal noise (:mod:`hw_models.arrays.stepping`). Far from bounds the end of a part is one
-Gaussian: of few pulses the right mean and variance, not the right shape.
+devices with write noise or log-normal noise (:mod:`hw_models.arrays.stepping`). Far from bounds the end of a part is
+one Gaussian: of few pulses the right mean and variance, not the right shape.
 
 Work of a tile of m devices and n trains: four products of n m with pulses both ways, two where all go one way, and one
 pass of draws and steps; five more products where bounds are near, and once more all of it where parts are cut.

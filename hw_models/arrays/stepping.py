@@ -1,21 +1,21 @@
 # Tested by tests/hw_models/arrays/test_stepping.py.
 """Which devices may be moved by expected steps as far as their noise and grain go, and when exact trains cost less.
 
-**Few pulses.** A step is one Gaussian (:mod:`hw_models.arrays.expected`), so a device needs n pulses of a batch, or more:
+**Few pulses.** A step is one Gaussian (:mod:`hw_models.arrays.expected`), so a device needs n pulses of a batch or more:
 
 write noise        whoever gets a pulse is read anew, so it must be sure that there is one. Trains give a device none
-                   with P(0) = prod over trains of C(BL - a, b)/C(BL, b) <= e^-n, n = sum of a b/BL: n >= 16, wrong once
-                   in 10^7 devices
+                   with P(0) = prod over trains of C(BL - a, b)/C(BL, b) <= e^-n, n = sum of a b/BL: n >= 16, wrong
+                   once in 10^7 devices
 log-normal noise   of n steps of 1 + noise xi the skewness is noise (noise^2 + 3)/sqrt(n): n >= 4 noise^2
                    (noise^2 + 3)^2, a skewness of 1/2 and less
 
-Those that get fewer, but not none, play their trains beside the others. Log-normal steps of devices (``dw_min_law``) ask
-for nothing: each device has its step, whatever law it was drawn from.
+Those that get fewer, but not none, play their trains beside the others. Log-normal steps of devices (``dw_min_law``)
+ask for nothing: each device has its step, whatever law it was drawn from.
 
-**All of them** play, which is exact and costs less, where most would: where a batch gives a device fewer than four times
-as many pulses on average, and where a single pulse of most devices forgets more than a step can describe, which are
-devices of a few tens of states. It is decided from the response and the signals alone, so that both devices of a pair
-decide alike.
+**All of them** play, which is exact and costs less, where most would: where a batch gives a device fewer than four
+times as many pulses on average, and where a single pulse of most devices forgets more than a step can describe, which
+are devices of a few tens of states. It is decided from the response and the signals alone, so that both devices of a
+pair decide alike.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ CERTAIN = 16.0
 SKEWNESS = 0.5
 """Of the sum of pulses, up to which a Gaussian stands for it."""
 AMPLE = 4.0
-"""Times the fewest pulses that a batch is to give on average: of uneven signals many devices get far fewer than that, and
-one that plays beside others costs more than where all of them do."""
+"""Times the fewest pulses that a batch is to give on average: of uneven signals many devices get far fewer, and one that
+plays beside others costs more than where all of them do."""
 SAMPLED = 1024
 """Devices drawn to see how many are coarse."""
 MOST = 0.5

@@ -77,11 +77,12 @@ def test_mean_pulses_are_those_of_the_twin():
 @compiled
 @pytest.mark.parametrize("start", [0.1, 1.0, -1.0])
 @pytest.mark.parametrize(("samples", "signed"), [(1, False), (6, False), (6, True)])
-def test_write_noise_of_steps_is_that_of_trains(samples, signed, start):
+def test_write_noise_of_steps_is_that_of_trains(samples, signed, start, monkeypatch):
     """Hidden and visible weight: mean, variance, how they go together, along rows and columns: 5 standard errors.
 
     Some devices get many pulses, some few, some none.
     """
+    monkeypatch.setattr(stepping, "AMPLE", 1.0)  # or they would all play
     repeats, terms, rate = 1500, signals(samples, signed), 0.063 if samples == 1 else 0.02
     cells, bar = made(chip(pulse=RERAM), np.zeros(SHAPE))
     pulse, found = cells.pulse, np.empty((2, repeats, *SHAPE))
@@ -115,9 +116,10 @@ def _same_moments(found, wanted, repeats):
 @compiled
 @pytest.mark.parametrize("samples", [1, 6])
 @pytest.mark.parametrize("noise", [0.4, 1.5])
-def test_log_normal_noise_of_steps_is_that_of_trains(noise, samples):
+def test_log_normal_noise_of_steps_is_that_of_trains(noise, samples, monkeypatch):
     """Mean, variance, correlation, and the skewness of a device: of few pulses it is far from a Gaussian's."""
     pulse = Pulse(response="soft_bounds", dw_min=1e-3, noise=noise, noise_law="log_normal")
+    monkeypatch.setattr(stepping, "AMPLE", 1.0)
     repeats, terms, rate = 3000, signals(samples), 0.063 if samples == 1 else 0.02
     devices, ends = PulsedDevices(pulse, SHAPE, 0, "a"), np.zeros((repeats, *SHAPE), "f4")
     for number, weights in enumerate(ends):
