@@ -1,7 +1,7 @@
 # Tested by tests/hw_models/arrays/test_stepping.py.
 """Which devices may be moved by expected steps as far as their noise and grain go, and when exact trains cost less.
 
-**Few pulses.** A step is one Gaussian (:mod:`hw_models.arrays.expected`), so a device needs n pulses of a batch or more:
+**Few pulses.** A step is one Gaussian (:mod:`hw_models.arrays.expected`), so a device needs n pulses of a batch:
 
 write noise        whoever gets a pulse is read anew, so it must be sure that there is one. Trains give a device none
                    with P(0) = prod over trains of C(BL - a, b)/C(BL, b) <= e^-n, n = sum of a b/BL: n >= 16, wrong
@@ -34,7 +34,7 @@ CERTAIN = 16.0
 SKEWNESS = 0.5
 """Of the sum of pulses, up to which a Gaussian stands for it."""
 AMPLE = 4.0
-"""Times the fewest pulses that a batch is to give on average: of uneven signals many devices get far fewer, and one that
+"""Times the fewest pulses that a batch is to give on average: of uneven signals many get far fewer, and a device that
 plays beside others costs more than where all of them do."""
 SAMPLED = 1024
 """Devices drawn to see how many are coarse."""
