@@ -18,7 +18,7 @@ from hw_models.arrays.expected import Coincidences, ExpectedStep
 from hw_models.arrays.played import PlayedDevices
 from hw_models.arrays.trains import Rows, Term, Tile, fit
 from hw_models.chip import Pulse, Update
-from hw_models.kernels import random as randomness
+from hw_models.kernels import random as randomness, turns as turn_kernels
 from hw_models.kernels.blocks import Run, blocks, serial
 from hw_models.tally import Tally
 
@@ -207,8 +207,13 @@ class PulsedDevices(PlayedDevices):
         In all slots of an input its line fires, and an output's as long as its device needs a pulse: each selects the
         devices that are on it in the tile.
         """
-        self.slots, metered, found = 0, bool(self.tally.now.metered), []
+        self.slots, metered, found = 0, bool(self.tally.now.metered), list[tuple[float, float, float]]()
+        whole = np.issubdtype(up.dtype, np.integer) and np.issubdtype(down.dtype, np.integer)
         for (i, j), (a, b) in every(*tiles):
+            if whole:
+                slots, pulses = turn_kernels.needed(up[i:j, a:b], down[i:j, a:b])
+                found.append((slots, slots + pulses, slots * (j - i) + pulses * (b - a)))
+                continue
             counts = [np.maximum(count[i:j, a:b], 0) for count in (up, down)]
             slots = sum(float(count.max(axis=0, initial=0).sum()) for count in counts)
             pulses = sum(float(count.sum(dtype=np.float64)) for count in counts) if metered else 0.0

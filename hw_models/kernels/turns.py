@@ -15,6 +15,7 @@ import numpy as np
 
 from hw_models.kernels.compiling import kernel, unbound
 from hw_models.kernels.cycle_noise import sigma
+from hw_models.kernels.noise import fill_normals
 from hw_models.kernels.scalar import ONE
 
 BUSY = 0.6
@@ -139,7 +140,38 @@ def take(first, last, begin, end, weights, devices, home, where, w, queue, left,
     return _thinned(home.shape[0], home, where, w, queue, left, own)
 
 
+@kernel
+def needed(up, down):
+    """Return the slots of whole numbers of pulses, (out, in), of one tile, and the pulses; negative numbers are none.
+
+    An input is pulsed as often as its neediest device takes, up and then down.
+    """
+    most, pulses, slots = np.zeros((2, up.shape[1]), np.int64), np.int64(0), np.int64(0)
+    for i in range(up.shape[0]):
+        for j in range(up.shape[1]):
+            ups, downs = max(np.int64(up[i, j]), 0), max(np.int64(down[i, j]), 0)
+            most[0, j], most[1, j] = max(most[0, j], ups), max(most[1, j], downs)
+            pulses += ups + downs
+    for j in range(up.shape[1]):
+        slots += most[0, j] + most[1, j]
+    return float(slots), float(pulses)
+
+
 def turn(m, law, noise, draws, home, where, w, queue, left, own):
     """Play one pulse on each of m devices, draws (1, m); return how many are in the next turn."""
     pulse_row(m, w, queue, left, draws[0], noise, own, law)
     return _thinned(m, home, where, w, queue, left, own)
+
+
+def turns(m, law, noise, noisy, key, step, number, first, draws, home, where, w, queue, left, own):
+    """Play turns from number ``first`` on until no device has a pulse left; return the number of the next one.
+
+    draws (rows * columns,): of every turn those keyed by (key, step, turn, number), left as they are without noise.
+    """
+    while m:
+        drawn = draws[:m].reshape(1, m)
+        if noisy:
+            fill_normals(key, step, first, number, drawn)
+        m = turn(m, law, noise, drawn, home, where, w, queue, left, own)
+        first += 1
+    return first
