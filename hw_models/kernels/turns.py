@@ -121,6 +121,28 @@ def _thinned(m, home, where, w, queue, left, own):
 
 
 @kernel
+def _gather(first, begin, columns, devices, home, where, w, queue, left, own):
+    """List those devices of a tile that have pulses, which are few; return how many."""
+    k, i, j = 0, first, begin
+    up, down, high, low = devices.up, devices.down, devices.high, devices.low
+    one, other = devices.slope_up, devices.slope_down
+    for a in range(home.shape[0]):
+        if left[a] != NOTHING:
+            where[k], w[k], queue[k], left[k] = a, home[a], queue[a], left[a]
+            own[0, k] = up[i if up.shape[0] > 1 else 0, j]
+            own[1, k] = down[i if down.shape[0] > 1 else 0, j]
+            own[2, k] = high[i if high.shape[0] > 1 else 0, j]
+            own[3, k] = low[i if low.shape[0] > 1 else 0, j]
+            own[4, k] = one[i if one.shape[0] > 1 else 0, j]
+            own[5, k] = other[i if other.shape[0] > 1 else 0, j]
+            k += 1
+        j += 1
+        if j == begin + columns:
+            i, j = i + 1, begin
+    return k
+
+
+@kernel
 def take(first, last, begin, end, weights, devices, home, where, w, queue, left, own):
     """List the devices of a tile with their weights and parameters; return how many are in the first turn.
 
@@ -128,16 +150,19 @@ def take(first, last, begin, end, weights, devices, home, where, w, queue, left,
     in play with index, weight, queue, its length, and parameters in the order of :class:`Devices`.
     """
     columns = end - begin
+    for i in range(first, last):
+        at = (i - first) * columns
+        home[at : at + columns] = weights[i, begin:end]
+    active = _waiting(home.shape[0], left)
+    if active < BUSY * home.shape[0]:
+        return _gather(first, begin, columns, devices, home, where, w, queue, left, own) if active else 0
     for n, field in enumerate(devices):
         for i in range(first, last):
             at = (i - first) * columns
             own[n, at : at + columns] = field[i if field.shape[0] > 1 else 0, begin:end]
-    for i in range(first, last):
-        at = (i - first) * columns
-        home[at : at + columns] = weights[i, begin:end]
     for a in range(home.shape[0]):
         where[a], w[a] = a, home[a]
-    return _thinned(home.shape[0], home, where, w, queue, left, own)
+    return home.shape[0]
 
 
 @kernel
