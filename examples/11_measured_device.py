@@ -2,8 +2,8 @@
 
     python examples/11_measured_device.py --out runs/11_measured
 
-What to expect, in less than a minute: ``traces.csv`` is written as a laboratory would bring it, 30 devices over 4 cycles
-of 150 pulses up and 150 down, each with a step and bounds of its own, noise from pulse to pulse and noise of the
+What to expect, in less than a minute: ``traces.csv`` is written as a laboratory would bring it, 30 devices over 4
+cycles of 150 pulses up and 150 down, each with a step and bounds of its own, noise from pulse to pulse and noise of the
 readings. The fit prints its estimates with standard errors and finds that soft bounds describe the steps as well as a
 table of them does. A network then learns in memory on arrays of such devices by two rules.
 """

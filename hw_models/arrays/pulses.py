@@ -94,8 +94,8 @@ class PulsedDevices(PlayedDevices):
     ) -> None:
         super().__init__(pulse, shape, seed, name, run, dtype, limits, lines, one_way, tells, sign)
         self.tally = Tally() if tally is None else tally
-        self.stepped = self.played = self.slots = 0
         self.fewest = stepping.fewest(pulse, tells)
+        self.stepped = self.played = self.slots = 0
 
     def update(self, weights: np.ndarray, terms: Sequence[Term], rate: float, update: Update, step: int) -> int:
         """Change the weights by ``rate * sum of sign * post.T @ pre``, as far as pulses do, in place.
