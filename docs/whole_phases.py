@@ -40,7 +40,7 @@ NOISES = (None, 0.0, 3.0)
 KAPPAS = (3.0, 10.0, 30.0, 100.0)
 SHAPE, SAMPLES, FIRES, LENGTH, REPEATS = (20, 20), 8, 0.2, 31, 40
 """Of the array and its trains, and updates either way by which one is measured."""
-FEW, MANY, WITHIN = 3.0, 250.0, 0.3
+FEW, MANY, WITHIN = 3.0, 400.0, 0.3
 """Updates that a device remembers at least and at most, and the share of its range within which it is to stay."""
 SIGNALS = {
     "whole phases": ("phases",),
@@ -235,7 +235,7 @@ of the preset, none, and 3 steps. Measured over predicted, median (lowest to hig
 |---|---|---|---|---|
 {bounds}
 
-A dash: an update is longer than the device remembers, or it remembers for more than 250, or it would be at its bound.
+A dash: an update is longer than the device remembers, or it remembers for more than 400, or it would be at its bound.
 
 ## Net counts
 

@@ -80,16 +80,20 @@ def follow(
     where = np.unravel_index(order, slow.shape[1:])
     reference = np.array([each[1] for each in seen]) if REFERENCE in rule.kept else None
     side = rule.groups[FAST][0].devices.sides[0]
-    chosen = (slice(None), *where)
     return Gathering(
         synapse,
         rule.chip.update.scheme,
         np.array(where).T,
-        fast[chosen],
-        None if reference is None else reference[chosen],
+        _course(fast, where),
+        None if reference is None else _course(reference, where),
         symmetry_points(side)[where],
-        slow[chosen],
+        _course(slow, where),
     )
+
+
+def _course(states: np.ndarray, where: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Return (updates + 1, followed) states of some devices."""
+    return states[:, where[0], where[1]]
 
 
 def _rule(engine: Engine, synapse: str) -> TransferRule | None:
