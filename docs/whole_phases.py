@@ -34,7 +34,7 @@ from neuroep.runs import config as configuration, training
 
 HERE = Path(__file__).parent
 REVIEWS = HERE.parent / "examples/configs/reviews.toml"
-PRESETS = ("ecram_mo", "ecram", "capacitor", "reram", "reram_om")
+PRESETS = ("ecram_mo", "ecram", "capacitor", "reram")
 NOISES = (None, 0.0, 3.0)
 """Cycle-to-cycle noise: the preset's own, none, and much."""
 KAPPAS = (3.0, 10.0, 30.0, 100.0)
@@ -186,7 +186,7 @@ def draw(rows: list[dict[str, object]], path: Path) -> None:
         axes[2].plot(own, [place] * len(own), "o", color=style.BLACK, markersize=4)
     axes[2].set_yticks(range(len(SIGNALS)), [name.replace(", ", ",\n") for name in SIGNALS])
     axes[2].invert_yaxis()
-    axes[2].set_xlim(40, 100)
+    axes[2].set_xlim(40, 101)
     style.dress(axes[2], x="test accuracy [%]", y="", title="reviews, ecram_mo, 6 epochs")
     sheet.savefig(path)
 
@@ -255,6 +255,17 @@ beta 0.5, 6 epochs; test accuracy [%] of seeds {seeds}, kappa of the last epoch:
 
     python docs/whole_phases.py rows docs/whole_phases.jsonl
     python docs/whole_phases.py page docs/whole_phases.jsonl
+
+## Pictures of what devices did
+
+`neuroep report runs/NAME` draws them of any run that learns by pulses, where they can be:
+
+| picture | section | needs | in Python |
+|---|---|---|---|
+| A or P, the reference P or Q, and W of chosen synapses | Behaviour | a rule with a fast array | `analysis.run.gathering` |
+| distance of each device from its symmetry point | Wear | devices that move both ways | `analysis.run.symmetry` |
+| pulses of every device | Wear | `--chip.device.endurance` | `analysis.run.wear` |
+| asymmetry and signal-to-noise against accuracy | What limits learning | trains, `scaling auto` | `analysis.run.coherence` |
 """
 
 
