@@ -262,10 +262,10 @@ beta 0.5, 6 epochs; test accuracy [%] of seeds {seeds}, kappa of the last epoch:
 
 | picture | section | needs | in Python |
 |---|---|---|---|
-| A or P, the reference P or Q, and W of chosen synapses | Behaviour | a rule with a fast array | `analysis.run.gathering` |
+| A or P, its reference P or Q, and W | Behaviour | a rule with a fast array | `analysis.run.gathering` |
 | distance of each device from its symmetry point | Wear | devices that move both ways | `analysis.run.symmetry` |
 | pulses of every device | Wear | `--chip.device.endurance` | `analysis.run.wear` |
-| asymmetry and signal-to-noise against accuracy | What limits learning | trains, `scaling auto` | `analysis.run.coherence` |
+| asymmetry and SNR against accuracy | What limits learning | trains, `scaling auto` | `analysis.run.coherence` |
 """
 
 

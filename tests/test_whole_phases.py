@@ -30,7 +30,8 @@ def test_rows_go_on_where_they_stopped_and_make_a_page(tmp_path, monkeypatch):
              "update predicted": 1.0, "held": 0.9, "held predicted": 1.0},
             {"kind": "reviews", "signals": "contrast", "seed": 0, "accuracy": 0.9, "coherence": {"a": {"kappa": 2.0}}}]
     path.write_text(json.dumps(rows[0]) + "\n")
-    monkeypatch.setattr(whole_phases, "wanted", lambda: iter([("bound", "ecram", None, 3.0), ("reviews", "contrast", 0)]))
+    asked = [("bound", "ecram", None, 3.0), ("reviews", "contrast", 0)]
+    monkeypatch.setattr(whole_phases, "wanted", lambda: iter(asked))
     monkeypatch.setattr(whole_phases, "reviews", lambda *how: done.append(how) or rows[1])
     whole_phases.measure(path)
     assert done == [("contrast", 0)] and whole_phases.read(path) == rows

@@ -10,6 +10,8 @@ limit                        cost
 ===========================  ========================================================================================
 arrays that cannot learn     share of the update that noise takes the place of (:mod:`neuroep.runs.forgetting`)
 weights at the range         share of weights at the range of their devices, which follow the update no further
+weight leak                  in memory: share of the epoch's updates that has leaked away by its end, or turned them
+write disturb                in memory: share of updates that what neighbours feel of their pulses undoes, or turns
 pulse trains too short       share of trains whose strongest lines ask for more slots than there are
 outputs at a bound           share of the outputs' error that passes no gradient on (``health.stuck_error``)
 layers at a bound            share of synapses that no gradient reaches at all, in exact arithmetic either
@@ -70,9 +72,10 @@ LEARNED = 0.98
 BEYOND = "readings beyond the ranges"
 RANGE, TRAINS, OUTPUTS = "weights at the range", "pulse trains too short", "outputs at a bound"
 LAYERS, WRITES = "layers at a bound", "programming noise"
+LEAKED, DISTURBED = "weight leak", "write disturb"
+OF_ARRAYS = RANGE, TRAINS, LEAKED, DISTURBED, forgetting.NAME
+"""Those of which arrays tell themselves."""
 UNKNOWN = "the contrast"
-OF_ARRAYS = (RANGE, TRAINS, forgetting.NAME)
-"""What arrays tell of themselves, in every epoch."""
 OWN = frozenset({*OF_ARRAYS, OUTPUTS, LAYERS, WRITES, UNKNOWN})
 """Limits that are no cause of an error of the contrast."""
 
@@ -246,6 +249,8 @@ def _of_arrays(config: Config, arrays: Mapping[str, Mapping[str, float]]) -> Ite
     for name, share, wanted in (
         (RANGE, "weights_at_range", ranges),
         (TRAINS, "trains_too_short", (cures.TRAIN, cures.STEP)),
+        (LEAKED, "updates_leaked", (cures.LEAK, cures.RETENTION)),
+        (DISTURBED, "updates_disturbed", (cures.DISTURB,)),
     ):
         by_synapse = {synapse: found.get(share, 0.0) for synapse, found in arrays.items()}
         cost = sum(by_synapse.values()) / len(by_synapse)
