@@ -209,7 +209,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "update.train_length": (PULSED | {"update.trains": "stochastic", "update.management": False}, 7),
     "update.overlong": (PULSED | {"update.trains": "stochastic", "update.train_length": 1}, "both"),
     "update.management": (PULSED | {"update.trains": "stochastic"}, False),
-    "update.counter.bits": (COUNTED | {"update.counter.shift": 4}, 2),
+    "update.counter.bits": (COUNTED, 2),
     "update.counter.slots": (COUNTED, 30),
     "update.counter.overflow": (COUNTED | {"update.counter.bits": 2}, "saturate"),
     "update.counter.shift": (COUNTED, 2),

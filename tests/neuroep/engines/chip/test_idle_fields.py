@@ -43,8 +43,8 @@ CHIPS: dict[str, dict[str, Any]] = {
     "pulsed, stochastic": PULSED | {"update.trains": "stochastic", "update.management": False},
     "net counts": PULSED | {"update.signals": "net_counts", "update.counter.slots": 40, "update.counter.bits": 4},
     "net counts, plain": PULSED | {
-        "update.signals": "net_counts", "update.counter.slots": 30, "update.counter.shift": 3, "update.counter.bits": 3,
-        "update.management": False, "timing.pulse": 1e-6,
+        "update.signals": "net_counts", "update.counter.slots": 30, "update.counter.shift": 3, "update.counter.bits": 6,
+        "update.management": False,
     },
     "linear": pulse(response="linear", gamma_up=0.4, gamma_down=0.3),
     "exponential": pulse(**EXPONENTIAL),
@@ -344,7 +344,7 @@ OTHERS: dict[str, list[Any]] = {
     "update.scheme": [
         "digital", "pulsed", "momentum", "tiki_taka", "tiki_taka_v2", "chopped", "agad", "rider", "e_rider",
     ],
-    "update.signals": ["phases", "net_counts"],
+    "update.signals": ["net_counts"],
     "update.scaling": ["off"],
     "device.iv": ["sinh", "linear"],
     "dac.digit_bits": [1],
@@ -383,6 +383,7 @@ CONFLICTS = (
     "analog attention units read states, use attention.kind = 'digital'",
     "by histories of their own, set",
     "needs 'digital' to write both",
+    "never reaches a pulse of",
     "or by its time constant",  # of a droop
 )
 """Ends of lines that say what cannot be, beside those that say where a field acts."""
