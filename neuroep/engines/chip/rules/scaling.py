@@ -24,6 +24,13 @@ for
 
 with memory the updates over which the array is to hold what it gathers.
 
+**Range and tolerance.** A device that is written to the nearest of its steps is off by
+
+    blur = sqrt(dw^2/12 + (write noise dw)^2)
+
+as its standard deviation. Weights begin within fill = 4 blur of the bounds, 1/4 at least, which leaves room to grow,
+and 3/4 at most; a closed loop (:mod:`.verified`) asks for a tolerance of 0.4 blur, where blur is above 1 %.
+
 Sources: running mean square as in RMSprop (Hinton, 2012), one for an array; symmetry point: Kim et al., 2019; Gokmen
 and Haensch, Front. Neurosci. 14:103, 2020.
 """
@@ -36,7 +43,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hw_models.arrays.pulses import PulsedDevices
-from hw_models.chip import Pulse
+from hw_models.chip import Chip, Pulse
 from hw_models.kernels.cycle_noise import sigma
 from hw_models.kernels.random import generator
 from neuroep.engines.chip.rules.rule import Place
@@ -50,6 +57,12 @@ GRID, NEAR = 199, 5
 """Weights at which the steps of a device are played, and those on either side of w* that a slope is fitted to."""
 COHERENCE = 3.0
 """kappa of a contrast until it is measured."""
+FILL, FULLEST, BLURS = 0.25, 0.75, 4.0
+"""Share of their devices' bounds that weights begin within: at least, at most, and in units of their blur."""
+TOLERANCE, COARSE = 0.4, 0.01
+"""Tolerance of a closed loop in units of the blur, and the blur from which one is closed."""
+DEVIATIONS = 3.0
+"""Standard deviations of what is expected of the devices of an array."""
 
 
 class RunningSquare:
@@ -141,3 +154,35 @@ def pulses_needed(pulse: Pulse, memory: float, coherence: float = COHERENCE) -> 
     wanted = min(LEAST * (1 + found.noise**2), MOST)
     forgotten = memory * coherence * found.leak * found.step
     return min(wanted, 1 / forgotten) if forgotten > 0 else wanted
+
+
+def largest(pulse: Pulse) -> float:
+    """Return how many times larger than usual the steps of a device are that are three standard deviations large."""
+    wide = DEVIATIONS * pulse.dw_min_spread
+    return math.exp(wide) if pulse.dw_min_law == "log_normal" else 1 + wide
+
+
+def strays(pulse: Pulse) -> float:
+    """Return how far beyond what is wanted a device may be found, by a large step, its noise, and write noise."""
+    noise = math.hypot(pulse.noise, pulse.noise_base)
+    return pulse.dw_min * (largest(pulse) * (1 + noise) + DEVIATIONS * pulse.write_noise)
+
+
+def blur(pulse: Pulse) -> float:
+    """Return the standard deviation of a device from what it is written to, step by step, a share of the range."""
+    return pulse.dw_min * math.hypot(1 / math.sqrt(12), pulse.write_noise)
+
+
+def fill(chip: Chip) -> float:
+    """Return the share of their devices' bounds that weights are to begin within."""
+    if chip.update.fill is not None or not chip.update.scaled:
+        return chip.update.fill or 1.0
+    return min(max(BLURS * blur(chip.device.pulse), FILL), FULLEST)
+
+
+def tolerance(chip: Chip) -> float:
+    """Return the tolerance of a closed loop, a share of the weight range; 0 where it is open."""
+    if chip.update.verify is not None or chip.update.granule or not chip.update.scaled:
+        return chip.update.verify or 0.0
+    off = blur(chip.device.pulse)
+    return TOLERANCE * off if off > COARSE else 0.0
