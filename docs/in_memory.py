@@ -169,10 +169,12 @@ def ranked(found: Sequence[Mapping[str, Any]], preset: str, wrong: bool) -> list
 
 
 def spread(own: Sequence[Mapping[str, Any]]) -> str:
-    """Return mean and standard deviation over the seeds; how many there are where some are missing."""
+    """Return mean and standard deviation over the seeds; how many there are where some are missing, or diverged."""
     values = [line["accuracy"] for line in own]
     more = f" +- {np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
-    return f"{np.mean(values):.1f}{more}{'' if len(values) == len(SEEDS) else f' ({len(values)})'}"
+    few = "" if len(values) == len(SEEDS) else f" (of {len(values)})"
+    diverged = sum("diverged" in line for line in own)
+    return f"{np.mean(values):.1f}{more}{few}{f', {diverged} diverged' if diverged else ''}"
 
 
 def gathered(own: Sequence[Mapping[str, Any]]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import neuroep
+from neuroep.errors import DivergenceError
 from neuroep.runs import overrides
 
 CONFIG = "examples/configs/reviews.toml"
@@ -35,11 +36,19 @@ def pairs(settings: str) -> list[str]:
 def trained(
     seed: int, epochs: int, settings: Sequence[str], look: Callable[[Mapping[str, Any], Path], dict[str, Any]]
 ) -> dict[str, Any]:
-    """Return what ``look`` finds in the last record of a training, and in its run directory, which is then gone."""
+    """Return what ``look`` finds in the last record of a training, and in its run directory, which is then gone.
+
+    One that diverges is told as it was an epoch before, which "diverged" names.
+    """
     words = ["--training.epochs", str(epochs), "--training.seed", str(seed), *settings]
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        record = neuroep.train(CONFIG, run, overrides=words, progress=False, diagnose=False)
+        try:
+            record = neuroep.train(CONFIG, run, overrides=words, progress=False, diagnose=False)
+        except DivergenceError:
+            if not (run / "metrics.jsonl").exists() or not (before := entries(run / "metrics.jsonl")):
+                raise
+            return look(before[-1], run) | {"diverged": before[-1]["epoch"] + 1}
         return look(record, run)
 
 

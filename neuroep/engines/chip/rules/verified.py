@@ -46,7 +46,7 @@ class Verified:
 
     def __init__(self, crossbar: Crossbar, tolerance: float, kept: dict[str, np.ndarray]) -> None:
         self.crossbar, self.least, self.device = crossbar, tolerance, crossbar.device
-        self.step = self.device.granule * largest(self.device.pulse)
+        self.step = self.device.moved * largest(self.device.pulse)
         self.seen = kept["read"] = np.zeros(crossbar.shape, crossbar.dtype)
         self.tolerance = kept["tolerance"] = np.full(crossbar.shape, tolerance, crossbar.dtype)
 
