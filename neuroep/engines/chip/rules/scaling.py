@@ -29,7 +29,8 @@ with memory the updates over which the array is to hold what it gathers.
     blur = sqrt(step^2/12 + (write noise dw)^2)
 
 as its standard deviation, with the step at weight 0. Weights begin within fill = 4 blur of the bounds, 1/4 at least,
-which leaves room to grow, and 3/4 at most; a closed loop (:mod:`.verified`) asks for a tolerance of 0.4 blur, where blur is above 1 %.
+which leaves room to grow, and 3/4 at most; a closed loop (:mod:`.verified`) asks for a tolerance of 0.4 blur, where
+blur is above 1 %.
 
 Sources: running mean square as in RMSprop (Hinton, 2012), one for an array; symmetry point: Kim et al., 2019; Gokmen
 and Haensch, Front. Neurosci. 14:103, 2020.

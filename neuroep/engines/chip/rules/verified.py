@@ -29,6 +29,8 @@ from neuroep.engines.chip.rules.scaling import largest
 
 PATIENCE, KEEP = 1.1, 0.97
 """What a tolerance grows by with each pulse, and what is left of it from update to update."""
+ROUNDING = 1e-3
+"""Of a pulse: what single precision may lack of a whole number."""
 
 
 class Verified:
@@ -62,7 +64,8 @@ class Verified:
         chi, full = wanted - self.seen, self.crossbar.weight_range
         off = np.abs(chi) > self.tolerance * full
         self.tolerance[off] *= PATIENCE
-        return np.where(off, np.sign(chi) * np.maximum(np.floor(np.abs(chi) / (self.step * full)), 1), 0)
+        whole = np.maximum(np.floor(np.abs(chi) / (self.step * full) + ROUNDING), 1)
+        return np.where(off, np.sign(chi) * whole, 0)
 
     def read(self, columns: np.ndarray) -> None:
         """Read columns."""
