@@ -36,7 +36,7 @@ class Update(Part):
     wherever that is more than this tolerance; 0 is an open loop, which takes off what pulses should have done. Unset is
     0, with scaling auto what goes by the device."""
     verify_rounds: Count | None = at("update", "rounds", None)
-    """Closed loop: pulses and readings of an update, at most, one after the other; unset is 10."""
+    """Closed loop: pulses and readings of an update, at most, one after the other; unset is 50."""
     trains: Literal["expected", "stochastic"] = at("update", default="expected")
     """Trains: steps of their mean, variance and correlation, or every stochastic train pulse by pulse."""
     signals: Literal["phases", "contrast"] | None = at("update", default=None)

@@ -27,7 +27,7 @@ from hw_models.arrays.columns import read_columns
 from hw_models.arrays.crossbar import Crossbar
 from neuroep.engines.chip.rules.scaling import largest
 
-PATIENCE, KEEP = 1.1, 0.97
+PATIENCE, KEEP = 1.02, 0.97
 """What a tolerance grows by with each pulse, and what is left of it from update to update."""
 ROUNDING = 1e-3
 """Of a pulse: what single precision may lack of a whole number."""
