@@ -33,7 +33,8 @@ def test_every_row_is_a_run_of_its_own() -> None:
 
 def test_words_name_rows() -> None:
     row = in_memory.Row("ecram", "agad", True)
-    for words, wanted in (((), True), (("ecram", "pulsed", "agad"), True), (("right",), False), (("2", "ecram"), False)):
+    cases = [((), True), (("ecram", "pulsed", "agad"), True), (("right",), False), (("2", "ecram"), False)]
+    for words, wanted in cases:
         assert in_memory.chosen(row, 1, words) == wanted
 
 

@@ -36,7 +36,6 @@ class MixedPrecision(InMemory):
         if near:
             self.digital.weight[:] = weight
             self.loop = Verified(self.crossbar, near, self.kept)
-            self.loop.read(np.arange(weight.shape[1]))
 
     def update(self, contrast: Contrast, rate: float) -> int:
         """Accumulate, then move whole granules; return how many weights are not finite."""
@@ -63,6 +62,8 @@ class MixedPrecision(InMemory):
         """Give pulses until devices are read near enough, or so many times; return as :meth:`update` does."""
         wanted = self.digital.weight
         loop.begin(wanted)
+        if not loop.read_at_all:
+            self._reads(loop, np.arange(self.crossbar.shape[1]))
         rounds = self.chip.update.rounds
         for number in range(rounds):
             whole = loop.lacking(wanted)

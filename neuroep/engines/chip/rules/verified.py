@@ -50,6 +50,7 @@ class Verified:
         self.crossbar, self.least, self.device = crossbar, tolerance, crossbar.device
         self.step = self.device.moved * largest(self.device.pulse)
         self.seen = kept["read"] = np.zeros(crossbar.shape, crossbar.dtype)
+        self.times = kept["readings"] = np.zeros((), np.int64)
         self.tolerance = kept["tolerance"] = np.full(crossbar.shape, tolerance, crossbar.dtype)
 
     def begin(self, wanted: np.ndarray) -> None:
@@ -67,6 +68,12 @@ class Verified:
         whole = np.maximum(np.floor(np.abs(chi) / (self.step * full) + ROUNDING), 1)
         return np.where(off, np.sign(chi) * whole, 0)
 
+    @property
+    def read_at_all(self) -> bool:
+        """Whether anything was read yet: not before a first update, when converters are calibrated."""
+        return bool(self.times)
+
     def read(self, columns: np.ndarray) -> None:
         """Read columns."""
+        self.times += 1
         self.seen[:, columns] = read_columns(self.crossbar, columns) * self.crossbar.weight_range

@@ -97,7 +97,9 @@ def test_devices_that_no_pulse_moves_ask_for_ever_fewer():
 def test_reads_and_their_time_are_counted():
     fields = {"timing.integration": 1e-7, "timing.pulse": 1e-8, "update.verify": 0.01, "update.verify_rounds": 2}
     rule = made(np.zeros(SHAPE), **pulse(dw_min=0.02), **fields)
+    rule.update(NOTHING, 0.1)
     before = rule.performed()
+    assert before.number("read forward") == 2 * SHAPE[0] * SHAPE[1] * SHAPE[1]
     rule.digital.weight[0, [3, 7]] = 0.04
     rule.update(NOTHING, 0.1)
     after = rule.performed()
@@ -141,3 +143,13 @@ def test_a_loop_goes_on_with_the_same_bits():
     np.testing.assert_array_equal(one.weights(), other.weights())
     for name, values in one.kept.items():
         np.testing.assert_array_equal(values, other.kept[name])
+
+
+def test_a_loop_behind_converters_reads_once_they_are_calibrated(small):
+    """What was read last is what devices conduct, to the resolution of twelve bits."""
+    fields = {"update.scheme": "mixed_precision", "update.verify": 0.05, "adc.bits": 12, "dac.bits": 12}
+    found = small(fields | pulse(**COARSE))
+    state = found.engine.device_state()
+    for name in ("query", "dense_1", "dense_2"):
+        read, weight = state[f"{name}.rule.read"], found.weights[f"{name}.weight"]
+        np.testing.assert_allclose(read, weight, atol=0.01 * np.abs(weight).max())
