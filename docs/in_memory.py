@@ -141,7 +141,7 @@ def pulses(session: Session) -> dict[str, float]:
 
 def write(path: Path, out: Path) -> None:
     """Put the tables into the page."""
-    found = entries(path)
+    found = list({key(line): line for line in entries(path)}.values())
     for name, wrong in (("rows", False), ("wrong", True)):
         put(out / "in_memory.md", name, table(found, wrong))
 
