@@ -40,6 +40,16 @@ ERROR = (
     *("--chip.crossbar.reference", "device"),
     *("--chip.device.cell.reference_mean", "0.05", "--chip.device.cell.reference_spread", "0.4"),
 )
+OFF: dict[str, tuple[str, ...]] = {
+    "write noise": ("--chip.device.pulse.write_noise", "0"),
+    "noise of steps": ("--chip.device.pulse.noise_base", "0"),
+    "spread of steps": ("--chip.device.pulse.dw_min_spread", "0"),
+    "spread of bounds": ("--chip.device.pulse.w_max_spread", "0", "--chip.device.pulse.w_min_spread", "0"),
+    "faults": ("--chip.device.pulse.corrupt", "0"),
+    "error of references": ("--chip.device.cell.reference_spread", "0"),
+}
+"""What is switched off of coarse devices, one by one."""
+LIMITED = ("reram_hfo2", "reram_om")
 EXACT = "exact"
 """What stands for a rule where there is no chip."""
 
@@ -50,13 +60,15 @@ class Row(NamedTuple):
     preset: str
     rule: str
     wrong: bool
+    off: str = ""
+    """What is switched off, one of :data:`OFF`."""
 
     @property
     def settings(self) -> list[str]:
         """As ``neuroep train`` takes them."""
         if self.rule == EXACT:
             return list(DECAY)
-        wrong = ERROR if self.wrong else ()
+        wrong = ERROR if self.wrong else OFF.get(self.off, ())
         return ["--chip", self.preset, "--chip.update.scheme", self.rule, *ASKED.get(self.rule, ()), *wrong, *DECAY]
 
 
@@ -79,12 +91,13 @@ def rows() -> Iterator[Row]:
     yield Row("none", EXACT, False)
     every = list(itertools.product(rules(), devices()))
     yield from (Row(preset, rule, False) for rule, preset in every)
+    yield from (Row(preset, "mixed_precision", False, off) for preset, off in itertools.product(LIMITED, OFF))
     yield from (Row(preset, rule, True) for rule, preset in every if presets.load(preset).device.cell.kind == "single")
 
 
-def key(line: Mapping[str, Any]) -> tuple[str, str, bool, int]:
+def key(line: Mapping[str, Any]) -> tuple[str, str, bool, str, int]:
     """Return what a training was of."""
-    return line["preset"], line["rule"], line["wrong"], line["seed"]
+    return line["preset"], line["rule"], line["wrong"], line.get("off", ""), line["seed"]
 
 
 def measure(path: Path, words: Sequence[str] = ()) -> None:
@@ -96,12 +109,12 @@ def measure(path: Path, words: Sequence[str] = ()) -> None:
 
 
 def chosen(row: Row, seed: int, words: Sequence[str]) -> bool:
-    """Tell whether a row is among those that words name: presets, rules, seeds, and ``wrong`` or ``right``."""
+    """Tell whether a row is among those that words name: presets, rules, seeds, ``wrong``, ``right`` or ``off``."""
     for names, own in (
         ({*devices(), "none"}, row.preset),
         ({*rules(), EXACT}, row.rule),
         (set(map(str, SEEDS)), str(seed)),
-        ({"wrong", "right"}, "wrong" if row.wrong else "right"),
+        ({"wrong", "right", "off"}, "wrong" if row.wrong else "off" if row.off else "right"),
     ):
         if (named := names & set(words)) and own not in named:
             return False
@@ -142,8 +155,20 @@ def pulses(session: Session) -> dict[str, float]:
 def write(path: Path, out: Path) -> None:
     """Put the tables into the page."""
     found = list({key(line): line for line in entries(path)}.values())
+    whole = [line for line in found if not line.get("off")]
     for name, wrong in (("rows", False), ("wrong", True)):
-        put(out / "in_memory.md", name, table(found, wrong))
+        put(out / "in_memory.md", name, table(whole, wrong))
+    put(out / "in_memory.md", "off", limits(found))
+
+
+def limits(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the lines of the table of what coarse devices learn with one of their faults switched off."""
+    yield f"| without | {' | '.join(LIMITED)} |"
+    yield f"|---|{'---|' * len(LIMITED)}"
+    for off in ("", *OFF):
+        own = [[line for line in found if key(line)[:4] == (name, "mixed_precision", False, off)] for name in LIMITED]
+        if any(own):
+            yield f"| {off or 'nothing'} | {' | '.join(spread(lines) if lines else '' for lines in own)} |"
 
 
 def table(found: Sequence[Mapping[str, Any]], wrong: bool) -> Iterator[str]:

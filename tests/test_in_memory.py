@@ -26,6 +26,7 @@ def test_every_row_is_a_run_of_its_own() -> None:
             continue
         assert found.chip is not None and found.chip.update.scheme == row.rule and found.chip.update.scaled
         assert (found.chip.device.cell.reference_spread == 0.4) == row.wrong
+        assert not row.off or not (row.wrong or row.preset not in in_memory.LIMITED)
     steps = [presets.load(name).device.pulse for name in in_memory.devices()]
     shares = [pulse.dw_min / (pulse.w_max - pulse.w_min) for pulse in steps]
     assert shares == sorted(shares) and len(shares) > 10
@@ -52,6 +53,15 @@ def test_lines_become_a_table() -> None:
         "| ecram | agad | 93.0 +- 2.6, 1 diverged | 10 weights, 600 fast | 2 uJ |",
     ]
     assert len(list(in_memory.table(lines, True))) == 3
+
+
+def test_what_was_switched_off_becomes_a_table() -> None:
+    line = {"preset": "reram_om", "rule": "mixed_precision", "wrong": False, "accuracy": 90.0}
+    lines = [line | {"seed": 0}, line | {"seed": 1, "accuracy": 92.0}, line | {"seed": 0, "off": "faults"}]
+    assert list(in_memory.limits(lines))[2:] == [
+        "| nothing |  | 91.0 +- 1.4 (of 2) |",
+        "| faults |  | 90.0 (of 1) |",
+    ]
 
 
 def test_a_training_that_diverges_is_told_as_it_was_before(tmp_path, monkeypatch) -> None:
