@@ -204,6 +204,8 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "update.reprogram_every": ({}, 2),
     "update.write_threshold": ({"device.programming_noise": [0.2]}, 0.1),
     "update.granule": (MIXED, 0.01),
+    "update.verify": (MIXED, 0.02),
+    "update.verify_rounds": (MIXED | {"update.verify": 1e-4}, 1),
     "update.trains": (PULSED, "stochastic"),
     "update.signals": (PULSED, "phases"),
     "update.train_length": (PULSED | {"update.trains": "stochastic", "update.management": False}, 7),

@@ -39,6 +39,9 @@ CHIPS: dict[str, dict[str, Any]] = {
     "event driven": {"substrate": "event_driven"},
     "event driven, ranges fixed": {"substrate": "event_driven", "events.state_range": 2.0, "events.weight_range": 0.5},
     "mixed precision": {"update.scheme": "mixed_precision", "device.pulse.dw_min": 0.003},
+    "mixed precision, closed loop": {
+        "update.scheme": "mixed_precision", "device.pulse.dw_min": 0.003, "update.verify": 1e-4,
+    },
     "pulsed": PULSED,
     "pulsed, stochastic": PULSED | {"update.trains": "stochastic", "update.management": False},
     "net counts": PULSED | {"update.signals": "net_counts", "update.counter.slots": 40, "update.counter.bits": 4},
@@ -286,6 +289,8 @@ VALUES: dict[str, Any] = {
     "update.scheme": "mixed_precision",
     "update.reprogram_every": 2,
     "update.granule": 0.05,
+    "update.verify": 1e-4,
+    "update.verify_rounds": 1,
     "update.trains": "stochastic",
     "update.signals": "contrast",
     "update.train_length": 3,
