@@ -314,9 +314,12 @@ class Chip(Part):
             self.idle("on crossbars: event-driven arrays learn by 'digital', with every update", "update")
             self.idle("on crossbars: event-driven arrays have a digital attention unit", "attention.kind")
             self.idle("on crossbars: event-driven arrays send what has changed anyway", "nudged.drive", "nudged.paths")
-            self.idle(none, *(f"timing.{name}" for name in ("dac", "integration", "adc", "pulse", "row", "tau")))
+            timing = ("dac", "integration", "adc", "pulse", "count", "row", "tau")
+            self.idle(none, *(f"timing.{name}" for name in timing))
         else:
             self.idle("with substrate = 'event_driven'", "events")
+        if not self.update.counts:
+            self.idle("with update.signals net_counts", "timing.count")
         self._check_age()
         if not self.timing.passes:
             told = "where time passes, with timing.integration or another duration"
@@ -331,8 +334,12 @@ class Chip(Part):
                 self.idle(f"{written}: others are written anew", "device.leak")
         else:
             self.idle("with update.scheme digital, which programs rows anew", "timing.row", "crossbar.follow_weights")
+        update = self.update
         if self.crossbar.weight_range is not None:
             self.idle("without crossbar.weight_range", "update.fill")
+        fixed = self.crossbar.weight_range is not None or update.fill is not None
+        if update.scheme == "mixed_precision" and fixed and (update.granule or update.verify is not None):
+            self.idle("where a range or a tolerance is left to it", "update.scaling")
         if not self.adc.acts or self.update.of_transfer("gamma"):
             self.idle("with an ADC, of a fast array that products do not read", "update.transfer.read_range")
         noisy = self.device.noisy or self.heat.noise
@@ -374,8 +381,6 @@ class Chip(Part):
                 raise ValueError("crossbar.reference = 'device': it acts only where weights change in memory")
         if not self.timing.passes:
             self.idle("where time passes, with timing.integration or another duration", "device.retention")
-        if self.device.pulse.plays:
-            self.idle("without write_noise and log-normal noise of devices, which play all trains", "update.trains")
         if cell.paired and bar.mapping != "differential":
             raise ValueError(f"device.cell.kind = '{cell.kind}': a pair needs crossbar.mapping = 'differential'")
         if bar.reference != "device":

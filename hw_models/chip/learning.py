@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from hw_models.chip.counter import Counter
 from hw_models.chip.fields import Count, Part, Positive, at
 from hw_models.chip.rules import COMMON, RULES, Default, RuleFacts, takers
 from hw_models.chip.transfer import Transfer
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 else:
     RuleName = Literal[tuple(RULES)]
 
-
-FILL = 0.25
-"""Share of their devices' bounds that weights fill which learn by scaled steps."""
 
 
 class Update(Part):
@@ -34,11 +32,17 @@ class Update(Part):
     written, see :mod:`hw_models.arrays.last_writes`; 0 writes all."""
     granule: Positive | None = at("update", "weight range", None)
     """Mixed precision: accumulated change that is moved by one pulse; unset takes dw_min."""
+    verify: Annotated[float, Field(ge=0, le=1)] | None = at("update", "weight range", None)
+    """Mixed precision: close the loop. What is accumulated is what the devices are read to lack, and one gets pulses
+    wherever that is more than this tolerance; 0 is an open loop, which takes off what pulses should have done. Unset is
+    0, with scaling auto what goes by the device."""
+    verify_rounds: Count | None = at("update", "rounds", None)
+    """Closed loop: pulses and readings of an update, at most, one after the other; unset is 50."""
     trains: Literal["expected", "stochastic"] = at("update", default="expected")
     """Trains: steps of their mean, variance and correlation, or every stochastic train pulse by pulse."""
-    signals: Literal["phases", "contrast"] | None = at("update", default=None)
-    """Trains: +s+ x a+ and -s- x a-, or (s+ - s-) x mean a and mean s x (a+ - a-) of held phases; unset is contrast, of
-    pulsed phases."""
+    signals: Literal["phases", "contrast", "net_counts"] | None = at("update", default=None)
+    """Trains: +s+ x a+ and -s- x a-, or (s+ - s-) x mean a and mean s x (a+ - a-) of held phases; or the trains of both
+    phases are counted at every device, and the difference is pulsed. Unset is contrast, of pulsed phases."""
     train_length: Annotated[int, Field(ge=1, le=63)] = at("update", "pulse slots", 31)
     """Trains: longest one."""
     overlong: Literal["post", "both"] = at("update", default="post")
@@ -47,15 +51,18 @@ class Update(Part):
     """Trains: fit train length and both factors to the signals at hand; off keeps A = B = sqrt(rate/(dw_min BL))."""
     scaling: Literal["auto", "off"] | None = at("update", default=None)
     """Trains: learning rates are sizes of steps, -step lr g/r with r the running rms of g over an array (auto), or
-    factors of g (off); unset is auto, of pulsed off."""
+    factors of g (off). The range of weights follows them (auto), see fill. Unset is auto, of pulsed and
+    mixed_precision off."""
     step: Positive = at("update", "learning rate", 2.0)
     """Scaling auto: what an update changes weights by, root mean square over an array."""
     fill: Annotated[float, Field(gt=0, le=1)] | None = at("update", "bound", None)
     """In memory, without crossbar.weight_range: share of the devices' bounds that weights begin within, and where over
     1 % of them have grown beyond it all devices are rewritten with twice the range; 1 leaves the range as it is. Unset
-    is 1/4 with scaling auto, else 1."""
+    is 1 without scaling auto, and with it 1/4, of coarse devices up to 3/4."""
     memory: Count = at("update", "updates", 1000)
     """Scaling auto: updates over which r is a mean."""
+    counter: Counter = at("update", default=Counter())
+    """Of net counts."""
     transfer: Transfer = at("update", default=Transfer())
     """From a fast array to the slow one."""
 
@@ -75,14 +82,20 @@ class Update(Part):
         return (self.scaling or self.facts.takes.get("scaling")) == "auto"
 
     @property
-    def filled(self) -> float:
-        """Share of the devices' bounds that weights are to fill."""
-        return self.fill or (FILL if self.scaled else 1.0)
+    def rounds(self) -> int:
+        """Most rounds of pulses and readings in an update of a closed loop."""
+        usual = self.facts.takes.get("verify_rounds")
+        return self.verify_rounds or (usual if isinstance(usual, int) else 1)
 
     @property
     def contrasts(self) -> bool:
         """Whether trains are of the contrast."""
         return (self.signals or self.facts.takes.get("signals")) == "contrast"
+
+    @property
+    def counts(self) -> bool:
+        """Whether the coincidences of both phases are counted, and the difference is pulsed."""
+        return self.signals == "net_counts"
 
     def of_transfer(self, name: str) -> Default:
         """Return a field of the transfer as it is set, or else the rule's own default."""
@@ -96,8 +109,17 @@ class Update(Part):
             others -= {"signals"}  # as chips of version 0.1 have it, whatever their rule
         for name in sorted(others):
             self.idle(f"with scheme {takers(name)}", name)
+        if self.verify:
+            self.idle("in an open loop, with verify 0", "granule")
+        else:
+            self.idle("with verify above 0", "verify_rounds")
         if not self.management:
-            self.idle("with management", "overlong")
+            self.idle("with management", "overlong", "counter.room")
+        if self.counts:
+            told = "with signals phases or contrast: counts are digital, and net counts pulsed one by one"
+            self.idle(told, "trains", "train_length", "overlong")
+        else:
+            self.idle("with signals net_counts", "counter")
         if self.facts.sends_trains and not self.scaled:
             self.idle("with scaling auto", "memory", "step", "transfer.pulses")
         return self

@@ -8,7 +8,10 @@ The *cost* of a limit is the share of the wanted update that does not get throug
 ===========================  ========================================================================================
 limit                        cost
 ===========================  ========================================================================================
+arrays that cannot learn     share of the update that noise takes the place of (:mod:`neuroep.runs.forgetting`)
 weights at the range         share of weights at the range of their devices, which follow the update no further
+weight leak                  in memory: share of the epoch's updates that has leaked away by its end, or turned them
+write disturb                in memory: share of updates that what neighbours feel of their pulses undoes, or turns
 pulse trains too short       share of trains whose strongest lines ask for more slots than there are
 outputs at a bound           share of the outputs' error that passes no gradient on (``health.stuck_error``)
 layers at a bound            share of synapses that no gradient reaches at all, in exact arithmetic either
@@ -47,7 +50,7 @@ from neuroep.engines.engine import Engine
 from neuroep.engines.twins import twin
 from neuroep.errors import DivergenceError, UserError
 from neuroep.gradients.contrast_error import Probe, Probed, lost, mean_cosines
-from neuroep.runs import building, config as configuration, cures
+from neuroep.runs import building, config as configuration, cures, forgetting
 from neuroep.runs.config import Config
 from neuroep.runs.cures import Cause, Cure
 from neuroep.runs.session import Session
@@ -69,7 +72,12 @@ LEARNED = 0.98
 BEYOND = "readings beyond the ranges"
 RANGE, TRAINS, OUTPUTS = "weights at the range", "pulse trains too short", "outputs at a bound"
 LAYERS, WRITES = "layers at a bound", "programming noise"
+LEAKED, DISTURBED = "weight leak", "write disturb"
+OF_ARRAYS = RANGE, TRAINS, LEAKED, DISTURBED, forgetting.NAME
+"""Those of which arrays tell themselves."""
 UNKNOWN = "the contrast"
+OWN = frozenset({*OF_ARRAYS, OUTPUTS, LAYERS, WRITES, UNKNOWN})
+"""Limits that are no cause of an error of the contrast."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +134,7 @@ def diagnose(
     session: Session,
     arrays: Mapping[str, Mapping[str, float]] | None = None,
     *,
+    coherence: forgetting.Coherence | None = None,
     epoch: int = 0,
     before: Entries | None = None,
     search: bool = True,
@@ -139,6 +148,8 @@ def diagnose(
         With a chip.
     arrays : mapping, optional
         What the arrays told of limits while they learned, :meth:`Engine.array_health`; default what the probe saw.
+    coherence : mapping, optional
+        What the arrays told of their pulses while they learned, :meth:`Engine.coherence`.
     epoch : int
         Keys the draws.
     before : mapping, optional
@@ -153,7 +164,7 @@ def diagnose(
     shares = _shares_of(session, probe) if arrays is None else arrays
     listed = before.get("limits", ()) if before else ()
     found = [*_of_arrays(session.config, shares), *_of_outputs(session.config, probed), _of_layers(probed, listed)]
-    found += _of_writes(session, probe)
+    found += [*_of_writes(session, probe), *_of_pulses(session.config, coherence)]
     found = [_with_cures_of(limit, changing) for limit in found]
     if probed.lost >= SAID:
         asked = _Search(session, probe, probed, shares, changing)
@@ -168,16 +179,21 @@ def affordable(record: Entries, before: Sequence[Entries]) -> bool:
     return record["epoch"] <= FIRST or not probed or SHARE * (record["updates"] - probed[-1]["updates"]) >= PROBE
 
 
-def repeated(config: Config, arrays: Mapping[str, Mapping[str, float]], last: Entries) -> Page:
+def repeated(
+    config: Config,
+    arrays: Mapping[str, Mapping[str, float]],
+    last: Entries,
+    coherence: forgetting.Coherence | None = None,
+) -> Page:
     """Return the record of an epoch that is not probed: what its arrays tell, and the rest of the last record.
 
     ``contrasts`` are those of the last probe, with the ``epoch`` it was in, which is said behind its limits.
     """
     epoch = _probed_in(last) or last["epoch"]
-    listed = [limit for limit in _listed(last["limits"]) if limit.name not in (RANGE, TRAINS)]
+    listed = [limit for limit in _listed(last["limits"]) if limit.name not in OF_ARRAYS]
     if not _probed_in(last):
         listed = [replace(limit, where=f"{limit.where}; in epoch {epoch}".lstrip("; ")) for limit in listed]
-    found = _ranked([*_of_arrays(config, arrays), *listed])
+    found = _ranked([*_of_arrays(config, arrays), *_of_pulses(config, coherence), *listed])
     return {"limits": [limit.as_dict() for limit in found], "contrasts": {**last["contrasts"], "epoch": epoch}}
 
 
@@ -233,10 +249,20 @@ def _of_arrays(config: Config, arrays: Mapping[str, Mapping[str, float]]) -> Ite
     for name, share, wanted in (
         (RANGE, "weights_at_range", ranges),
         (TRAINS, "trains_too_short", (cures.TRAIN, cures.STEP)),
+        (LEAKED, "updates_leaked", (cures.LEAK, cures.RETENTION)),
+        (DISTURBED, "updates_disturbed", (cures.DISTURB,)),
     ):
         by_synapse = {synapse: found.get(share, 0.0) for synapse, found in arrays.items()}
         cost = sum(by_synapse.values()) / len(by_synapse)
         yield Limit(name, cost, _shares(by_synapse), *_cure(config, wanted))
+
+
+def _of_pulses(config: Config, coherence: forgetting.Coherence | None) -> Iterator[Limit]:
+    """Yield that arrays forget what they learn before the noise of its pulses has averaged out."""
+    if found := sorted(forgetting.of(coherence or {}), key=lambda array: -array.cost):
+        cost = sum(array.cost for array in found) / len(coherence or {})
+        cure = _cure(config, forgetting.wanted(config))
+        yield Limit(forgetting.NAME, cost, "; ".join(array.told() for array in found), *cure)
 
 
 def _of_outputs(config: Config, probed: Probed) -> Iterator[Limit]:
@@ -294,7 +320,7 @@ def _lost_in(record: Entries) -> float:
 
 def _of_contrasts(before: Sequence[Entries]) -> list[Limit]:
     """Return the limits of an earlier record that cost the contrast its direction and have a name."""
-    return [limit for limit in _listed(before) if limit.name not in (RANGE, TRAINS, OUTPUTS, LAYERS, WRITES, UNKNOWN)]
+    return [limit for limit in _listed(before) if limit.name not in OWN]
 
 
 def _cure(config: Config, wanted: Sequence[Cure]) -> tuple[str, tuple[str, ...]]:

@@ -327,7 +327,8 @@ def _remarks(parts: Session, record: Page, before: Sequence[Entries]) -> list[st
     free, nudged = parts.estimator.free, parts.estimator.nudged
     counts = np.bincount(labels, minlength=parts.network.classes).tolist()
     record["remarks"] = advice.settling(record["health"], free, nudged, parts.engine.redraws)
-    return record["remarks"] + advice.chance(record, before[0] if before else record, config, counts)
+    first = before[0] if before else record
+    return record["remarks"] + advice.chance(record, first, config, counts) + advice.left_alone(record, first, config)
 
 
 def _limits(parts: Session, record: Page, before: Sequence[Entries]) -> Page:
@@ -335,10 +336,10 @@ def _limits(parts: Session, record: Page, before: Sequence[Entries]) -> Page:
     epoch, last = record["epoch"], before[-1] if before else {}
     due = epoch in {4**power for power in range(epoch.bit_length())}
     if not due and "limits" in last and not limits.affordable(record, before):
-        return limits.repeated(parts.config, record["arrays"], last)
+        return limits.repeated(parts.config, record["arrays"], last, record.get("coherence"))
     with clock() as measuring:
         how = {"epoch": epoch, "before": last if "limits" in last else None, "search": due}
-        found = limits.diagnose(parts, record["arrays"], **how)
+        found = limits.diagnose(parts, record["arrays"], coherence=record.get("coherence"), **how)
     spent = record["seconds"]
     seconds = {"compile": round(spent["compile"] + measuring.compiling, 3), "limits": round(measuring.computing, 3)}
     return {**found.as_dict(), "seconds": spent | seconds}
@@ -355,7 +356,10 @@ NEAR = {
     "weights_at_range": ("of weights at the range", limits.RANGE),
     "fast_at_bounds": ("of the fast array's devices at their bounds", "-"),
     "trains_too_short": ("of pulse trains too short", limits.TRAINS),
+    "updates_leaked": ("of the updates leaked away", limits.LEAKED),
+    "updates_disturbed": ("of the updates disturbed", limits.DISTURBED),
     "pulses_played": ("of moves played pulse by pulse", "-"),
+    "counts_lost": ("of coincidences beyond the counters", "-"),
     "devices_worn": ("of devices beyond their endurance", "-"),
     "adc_forward_at_stop": ("of forward ADC readings at the stop", limits.BEYOND),
     "adc_transposed_at_stop": ("of transposed ADC readings at the stop", limits.BEYOND),

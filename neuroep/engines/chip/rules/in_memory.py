@@ -16,6 +16,7 @@ from hw_models.arrays.cells import DeviceCells
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
 from hw_models.wear import Wear
+from neuroep.engines.chip.rules import scaling
 from neuroep.engines.chip.rules.pulsed_array import PulsedArray
 from neuroep.engines.chip.rules.rule import CROSSBAR, LearningRule, Place
 from neuroep.learning.contrast import Contrast
@@ -41,7 +42,7 @@ class InMemory(LearningRule):
         super().__init__(place, weight, bias)
         self.chip, self.groups = place.chip, dict[str, list[PulsedArray]]()
         self._faded = set[str]()
-        self.fill = 1.0 if self.chip.crossbar.weight_range is not None else self.chip.update.filled
+        self.fill = 1.0 if self.chip.crossbar.weight_range is not None else scaling.fill(self.chip)
         self._array(weight, full=self._range(weight))
         self.digital = self._ideal(np.zeros_like(weight) if self.accumulates else weight[:, :0], bias)
 
@@ -62,17 +63,22 @@ class InMemory(LearningRule):
         crossbar.program(weight)
         both = (crossbar, *([] if crossbar.other is None else [crossbar.other]))
         self.groups[label] = [PulsedArray(each, self.chip, self.place.setting, self.tally) for each in both]
+        for each in self.groups[label]:
+            if each.counters is not None:
+                self.kept |= {f"{each.crossbar.name} {name}": values for name, values in each.counters.kept.items()}
         return crossbar
 
     def health(self) -> dict[str, float]:
         """Return the share of devices at their bounds, of every crossbar; the first one's are the weights.
 
-        Where pulses are counted also the share of worn devices, of the array that has most of them.
+        Where pulses are counted also the share of worn devices, of the array that has most of them; and what of the
+        weights' updates since the last call leaked, or was disturbed.
         """
         found = {label: float(np.mean([each.at_bounds() for each in group])) for label, group in self.groups.items()}
         names = {label: "weights_at_range" if label == CROSSBAR else f"{label}_at_bounds" for label in found}
         worn = {"devices_worn": max(wear.worn for wear in wears)} if (wears := self.wear()) else {}
-        return {names[label]: share for label, share in found.items()} | worn
+        first = self.groups[CROSSBAR][0]
+        return {names[label]: share for label, share in found.items()} | worn | first.undone.shares(first.weights)
 
     def wear(self) -> list[Wear]:
         """Return the pulses that every device of every array got; nothing where they are not counted."""
@@ -98,8 +104,8 @@ class InMemory(LearningRule):
 
     def _leak(self) -> None:
         """Let the devices of all crossbars lose what they lost since the last update."""
-        for label in self.groups:
-            self.crossbars[label].leak()
+        for group in self.groups.values():
+            group[0].leak()
         device = self.chip.device
         self._faded = set(self.groups) if device.leak or device.retention is not None else set()
 
@@ -108,6 +114,10 @@ class InMemory(LearningRule):
         for label in sorted(self._faded):
             self.crossbars[label].reread()
         self._faded = set()
+
+    def _sending(self, label: str) -> float:
+        """Return the seconds of what was sent last to a crossbar, its arrays side by side."""
+        return max(each.sending for each in self.groups[label])
 
     def _pulsing(self, label: str = CROSSBAR) -> float:
         """Return the seconds of the last pulses of a crossbar, its arrays side by side."""
@@ -133,7 +143,8 @@ class InMemory(LearningRule):
         pulse, stored, fill = self.chip.device.pulse, self.crossbar.stored, self.fill
         if fill >= 1:
             return 0
-        beyond = np.count_nonzero((stored > fill * pulse.w_max) | (stored < fill * (pulse.w_min or -pulse.w_max)))
+        grown = self._grown()
+        beyond = np.count_nonzero((grown > fill * pulse.w_max) | (grown < fill * (pulse.w_min or -pulse.w_max)))
         if beyond <= GROWN * stored.size:
             return 0
         held = stored * np.asarray(self.crossbar.weight_range, stored.dtype)
@@ -144,6 +155,11 @@ class InMemory(LearningRule):
         for each in self.pulsed_arrays:
             each.written()
         return 0
+
+    def _grown(self) -> np.ndarray:
+        """Return weights in shares of the range, which is to follow them, without what devices stray from them."""
+        stored, strays = self.crossbar.stored, scaling.strays(self.chip.device.pulse)
+        return np.sign(stored) * np.maximum(np.abs(stored) - stored.dtype.type(strays), 0)
 
     def _move_bias(self, contrast: Contrast, rate: float) -> None:
         """Move the bias exactly, by a rate that is scaled already."""

@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from hw_models import durations
 from hw_models.arrays.cells import DeviceCells, Made
 from hw_models.arrays.crossbar import Crossbar
+from hw_models.arrays.net_counts import NetCounts
+from hw_models.arrays.trains import Term, Trains
 from hw_models.chip import Chip
 from hw_models.tally import Tally
 from hw_models.wear import Wear
 from neuroep.engines.chip.rules.rule import EDGE
+from neuroep.engines.chip.rules.undone import Undone
 from neuroep.engines.numba.substrate import Setting
 
 
@@ -28,6 +33,11 @@ class PulsedArray:
         Seed, threads, dtype.
     tally : Tally
         Of pulses.
+
+    Attributes
+    ----------
+    counters : NetCounts or None
+        Of coincidences, where both phases are counted and the difference is pulsed.
     """
 
     def __init__(self, crossbar: Crossbar, chip: Chip, setting: Setting, tally: Tally) -> None:
@@ -35,11 +45,36 @@ class PulsedArray:
         self.chip = chip
         self.devices = DeviceCells(crossbar, Made(chip.device, setting.seed, setting.workers.run, tally))
         self._before: np.ndarray | None = None
+        self._fades, self.undone = chip.device.leak > 0 or chip.device.retention is not None, Undone()
+        self.counters: NetCounts | None = None
+        if chip.update.counts:
+            trains = Trains(setting.seed, crossbar.name, setting.workers.run)
+            self.counters = NetCounts(crossbar.shape, chip.update, chip.device.granule, trains, tally)
         self.written()
 
     def written(self) -> None:
         """Read anew what was programmed; cells keep it within the devices' own bounds."""
         self.crossbar.refresh()
+
+    def send(self, terms: Sequence[Term], rate: float, number: int) -> int:
+        """Change the weights along the sum of sign post^T pre by trains, or by their net counts; return the pulses.
+
+        ``rate`` is in shares of the weight range; entries that are not finite make all weights NaN.
+        """
+        stored = self.crossbar.stored
+        if self.counters is None:
+            return self.devices.update(stored, terms, rate, self.chip.update, number)
+        net = self.counters.count(terms, rate, number)
+        if net is None:
+            stored.fill(np.nan)
+            return 0
+        return self.devices.release(stored, net, number)
+
+    @property
+    def sending(self) -> float:
+        """Seconds of what was sent last."""
+        counted = 0 if self.counters is None else self.counters.slots
+        return durations.trains(self.chip.timing, self.devices.slots) + durations.counted(self.chip.timing, counted)
 
     @property
     def seconds(self) -> float:
@@ -54,6 +89,18 @@ class PulsedArray:
         digits = self.crossbar.digits("forward")
         return products * durations.product(self.chip.timing, self.chip.adc.columns, lines, digits)
 
+    @property
+    def weights(self) -> np.ndarray:
+        """What the devices hold (out, in), in weight units."""
+        return self.crossbar.stored * np.asarray(self.crossbar.weight_range, self.crossbar.dtype)
+
+    def leak(self) -> None:
+        """Let the devices lose what they lost since the last update, those of the transposed path among them."""
+        before = self.weights if self._fades else None
+        self.crossbar.leak()
+        if before is not None:
+            self.undone.leaks(before, self.weights)
+
     def wait(self) -> None:
         """Note what the devices hold before pulses come."""
         self._before = self.crossbar.stored.copy() if self.disturbs else None
@@ -62,7 +109,10 @@ class PulsedArray:
         """Let neighbours feel the pulses, and pairs be refreshed; return how many weights are not finite."""
         stored = self.crossbar.stored
         if self._before is not None:
-            self.devices.disturbed(self.crossbar.felt(stored - self._before, in_turn=False))
+            moved = stored - self._before
+            felt = self.crossbar.felt(moved, in_turn=False)
+            self.undone.feels(moved, felt)
+            self.devices.disturbed(felt)
         self.devices.updated()
         return int(stored.size - np.count_nonzero(np.isfinite(stored)))
 
