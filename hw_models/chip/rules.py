@@ -44,7 +44,8 @@ def trains(scaling: str, signals: str) -> dict[str, Default]:
 
 def fast(**own: Default) -> dict[str, Default]:
     """Return the fields of rules with a fast array whose columns are read, with a rule's own defaults."""
-    common: dict[str, Default] = dict.fromkeys(("columns", "pulses", "rate", "most")) | {"every": 1, "read_range": 1.0}
+    unset = ("columns", "pulses", "rate", "most", "reference_mean", "reference_spread")
+    common: dict[str, Default] = dict.fromkeys(unset) | {"every": 1, "read_range": 1.0}
     return trains("auto", "contrast") | {f"transfer.{name}": value for name, value in (common | own).items()}
 
 

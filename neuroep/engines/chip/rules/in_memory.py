@@ -61,7 +61,7 @@ class InMemory(LearningRule):
         crossbar = self._crossbar(weight.shape, label, full, chip)
         crossbar.program(weight)
         both = (crossbar, *([] if crossbar.other is None else [crossbar.other]))
-        self.groups[label] = [PulsedArray(each, self.chip, self.place.setting, self.tally) for each in both]
+        self.groups[label] = [PulsedArray(each, chip or self.chip, self.place.setting, self.tally) for each in both]
         return crossbar
 
     def health(self) -> dict[str, float]:

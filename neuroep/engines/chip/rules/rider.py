@@ -23,22 +23,20 @@ from neuroep.engines.chip.rules.transfer import TransferRule
 class Rider(TransferRule):
     """A symmetry point that is tracked; see the module."""
 
-    buffered = False
-
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         super().__init__(place, weight, bias)
         self.kept["reference"] = np.zeros_like(weight)
 
     @property
-    def holds(self) -> float:
-        """Updates until Q has followed."""
-        return self.period / self._number("tracking")
-
-    @property
     def gain(self) -> float:
-        """Reads that see a change, as a number of whole ones: signs that flip count against each other."""
-        eta, flips = self._number("tracking"), self._number("chop_probability")
-        return 1 / (1 - (1 - eta) * (1 - 2 * flips))
+        """Mean of c (p - Q) in changes between two reads, where the same is wanted for ever.
+
+        Without a chopper Q follows what lasts, and it is the reads that see a change before P forgets it or Q follows.
+        """
+        eta, same, kept = self._number("tracking"), 1 - 2 * self._number("chop_probability"), self.kept_share
+        if same >= 1:
+            return 1 / (1 - kept * (1 - eta))
+        return (1 - same) / ((1 - kept * same) * (1 - (1 - eta) * same))
 
     def signal(self, columns: np.ndarray, read: np.ndarray) -> np.ndarray:
         """Return p - Q, and let Q follow."""

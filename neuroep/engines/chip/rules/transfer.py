@@ -61,7 +61,7 @@ class TransferRule(TrainedInMemory):
         super().__init__(place, weight, bias)
         chip, shape = self.chip, weight.shape
         gamma = self._number("gamma")
-        self.fast = self._array(np.zeros_like(weight), FAST, self._full(gamma), hidden(chip) if not gamma else None)
+        self.fast = self._array(np.zeros_like(weight), FAST, self._full(gamma), referred(chip if gamma else hidden(chip)))
         if gamma:
             self.shares = {CROSSBAR: 1.0, FAST: gamma}
         self.kept |= {"reads": np.zeros(shape[1], np.int64), "cursor": np.zeros((), np.int64)}
@@ -71,7 +71,7 @@ class TransferRule(TrainedInMemory):
         self.pulse = chip.device.pulse
         self.per_read = self._count("columns") or max(shape[1], 1)
         self.every = self._count("every")
-        self.pulses = self._number("pulses") or pulses_needed(self.pulse, self.holds)
+        self.pulses = self._number("pulses") or pulses_needed(self.pulse, self.period)
 
     def _number(self, name: str) -> float:
         """Return a number of the table of the transfer, 0 where there is none."""
@@ -91,16 +91,16 @@ class TransferRule(TrainedInMemory):
         return self.every * max(1.0, self.crossbar.shape[1] / self.per_read)
 
     @property
-    def holds(self) -> float:
-        """Updates for which A is to hold what it gathers."""
-        return self.period
+    def kept_share(self) -> float:
+        """What is left of a change of A at the next read."""
+        own = symmetry(self.pulse)
+        return math.exp(-self.pulses * COHERENCE * own.leak * own.step * self.period)
 
     @property
     def gain(self) -> float:
         """Reads that see a change of A, before A forgets it or signs that flip count against each other."""
-        own, flips = symmetry(self.pulse), self._number("chop_probability")
-        fades = self.pulses * COHERENCE * own.leak * own.step * self.period
-        return 1 / (1 - math.exp(-max(fades, 1 / LONGEST)) * (1 - 2 * flips))
+        flips = self._number("chop_probability")
+        return 1 / (1 - min(self.kept_share, math.exp(-1 / LONGEST)) * (1 - 2 * flips))
 
     def signal(self, columns: np.ndarray, read: np.ndarray) -> np.ndarray:
         """Return what is moved of columns as they are read, (out, columns), and keep what the rule keeps of them."""
@@ -206,6 +206,17 @@ class TransferRule(TrainedInMemory):
             each.devices.apply(each.crossbar.stored, up, down, self.updates, (own.column_tiles, own.row_tiles))
         self.seconds += self._pulsing(label)
         return self._pulsed(label)
+
+
+def referred(chip: Chip) -> Chip:
+    """Return a chip whose references err as those of a fast array do."""
+    own = chip.update.transfer
+    given = {"reference_mean": own.reference_mean, "reference_spread": own.reference_spread}
+    changes = {name: value for name, value in given.items() if value is not None}
+    if not changes:
+        return chip
+    device = chip.device.model_copy(update={"cell": chip.device.cell.model_copy(update=changes)})
+    return chip.model_copy(update={"device": device})
 
 
 def hidden(chip: Chip) -> Chip:
