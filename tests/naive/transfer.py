@@ -53,7 +53,7 @@ def run(
                 sign[j] = -sign[j]
                 if rule == "agad":
                     reference[:, j] += eta * (a - reference[:, j])
-            if rule in ("tiki_taka", "rider", "e_rider"):
+            if rule == "tiki_taka":
                 give(slow, j, np.clip(np.rint(rate * moved), -most, most), pulse_slow)
             else:
                 gathered[:, j] += rate * moved

@@ -2,14 +2,16 @@
 """RIDER: residual learning whose symmetry point is tracked while it learns.
 
     P <- P - s g                               trains of pulses
-    every n_s updates  W_j <- W_j + dw_W round(rate (p_j - Q_j))    pulses, rounded at random
+    every n_s updates  H_j <- H_j + rate (p_j - Q_j), n = trunc(H_j), W_j <- W_j + n dw_W, H_j <- H_j - n
                        Q_j <- Q_j + eta (p_j - Q_j)
 
-Analog: P (the array called fast), W. Digital: Q, an exponential mean of what is read of P, which a device that gathers
-nothing spends about its symmetry point. A change is seen by 1/eta reads before Q has followed it. No product
-reads P: the residual gamma (P - Q) in the weights of the source is 0 here, as Q would be a digital matrix in products.
+Analog: P (the array called fast), W. Digital: H, and Q, an exponential mean of what is read of P, which a device that
+gathers nothing spends about its symmetry point. Q also follows what is wanted for long: eta is to be slow beside what P
+forgets. No product reads P: the residual gamma (P - Q) in the weights of the source is 0 here, as Q would be a digital
+matrix in products. Pulses of W come from H, as those of Tiki-Taka v2: rounded at random at every read, as long as all
+is noise, W would get E|rate p| pulses each time, and with H no more than its square, far fewer where a pulse is large.
 
-Source: Xiao et al., Dynamic symmetric point tracking, arXiv 2602.21321, 2026.
+Source: Xiao et al., Dynamic symmetric point tracking, arXiv 2602.21321, 2026; H and eta are chosen here.
 """
 
 from __future__ import annotations

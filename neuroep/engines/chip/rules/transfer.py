@@ -71,7 +71,7 @@ class TransferRule(TrainedInMemory):
         self.pulse = chip.device.pulse
         self.per_read = self._count("columns") or max(shape[1], 1)
         self.every = self._count("every")
-        self.pulses = self._number("pulses") or pulses_needed(self.pulse, self.period)
+        self.pulses = self._number("pulses") or pulses_needed(self.pulse, self.holds)
 
     def _number(self, name: str) -> float:
         """Return a number of the table of the transfer, 0 where there is none."""
@@ -89,6 +89,15 @@ class TransferRule(TrainedInMemory):
     def period(self) -> float:
         """Updates between two reads of a column."""
         return self.every * max(1.0, self.crossbar.shape[1] / self.per_read)
+
+    @property
+    def holds(self) -> float:
+        """Updates for which A is to hold what it gathers: until the next read, as H adds up what is read.
+
+        To forget more slowly would take fewer pulses, and what A strays by from pulse to pulse would be seen again and
+        again.
+        """
+        return self.period
 
     @property
     def kept_share(self) -> float:
