@@ -26,9 +26,9 @@ CONFIG = "examples/configs/digits.toml"
 SETTINGS = {
     "data.window": 8,  # the eight rows as one token: attention passes it on, what learns is 64 -> 256 -> 10
     "network.tokens": 1,
-    "training.epochs": 8,
+    "training.epochs": 5,
     "training.batch": 16,
-    "optimiser.decay_epochs": 8,
+    "optimiser.decay_epochs": 5,
     "optimiser.weight_decay": 0.0,  # of weights that no digital copy holds
     "settling.tolerance": 0.05,
     "settling.nudged_tolerance": 0.05,
@@ -73,11 +73,16 @@ def settings(rule: str, mean: float, spread: float) -> dict[str, object]:
     return found | CHIP | error
 
 
+def arguments(chosen: Mapping[str, object]) -> list[str]:
+    """Return settings as ``neuroep train`` takes them."""
+    return [word for name, value in chosen.items() for word in (f"--{name}", str(value))]
+
+
 def trained(case: Case) -> dict[str, object]:
     """Return the accuracy on the test split [%] and the seconds of one training."""
     rule, mean, spread, seed = case
     chosen = settings(rule, mean, spread) | {"training.seed": seed}
-    words = [word for name, value in chosen.items() for word in (f"--{name}", str(value))]
+    words = arguments(chosen)
     began = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         record = neuroep.train(CONFIG, Path(folder) / "run", overrides=words, progress=False, diagnose=False)

@@ -116,7 +116,7 @@ RULES: Mapping[str, RuleFacts] = {
         fast(tracking=0.01),
     ),
     "e_rider": RuleFacts(
-        "trains of -lr g c_j on P; H_j += rate c_j (p_j - Q_j), trunc(H_j) pulses on W; Q_j += eta (p_j - Q_j); c_j flips",
+        "trains of -lr g c_j on P; H_j += rate c_j (p_j - Q_j), trunc(H_j) pulses on W; Q_j follows p_j; c_j flips",
         "P, which gathers the gradient with a sign that changes",
         f"{BUFFER}; Q, (out, in), an estimate of its symmetry point; c, (in,)",
         "E-RIDER: Xiao et al., arXiv 2602.21321, 2026",

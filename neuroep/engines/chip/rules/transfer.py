@@ -16,7 +16,9 @@ W follow the wanted change: a change that A gathers is seen by ``gain`` reads, s
     rate = (lr/r)/(s gain R dw_W)
 
 A hidden array, ``gamma`` 0, has a range of its own: its shares are never weights, and its DAC drives one line at full
-range; its ADC stops at ``transfer.read_range`` of a device at full swing. One that is seen has the range of W.
+range; its ADC stops at ``transfer.read_range`` of a device at full swing. One that is seen has the range of W. Its
+references err by ``transfer.reference_mean`` and ``reference_spread``, where they are not those of all devices: A that
+gathers nothing then reads -(mean + spread z), which rules without a chopper move into W for ever.
 
 Adding a rule: a module with a subclass that says ``signal`` and, where it is not that of A's memory, ``gain``.
 """
@@ -61,7 +63,8 @@ class TransferRule(TrainedInMemory):
         super().__init__(place, weight, bias)
         chip, shape = self.chip, weight.shape
         gamma = self._number("gamma")
-        self.fast = self._array(np.zeros_like(weight), FAST, self._full(gamma), referred(chip if gamma else hidden(chip)))
+        own = referred(chip if gamma else hidden(chip))
+        self.fast = self._array(np.zeros_like(weight), FAST, self._full(gamma), own)
         if gamma:
             self.shares = {CROSSBAR: 1.0, FAST: gamma}
         self.kept |= {"reads": np.zeros(shape[1], np.int64), "cursor": np.zeros((), np.int64)}
