@@ -45,7 +45,9 @@ def run(
             else:  # agad, rider, e_rider
                 moved = sign[j] * (a - reference[:, j])
             if rule in ("rider", "e_rider"):
-                reference[:, j] += eta * (a - reference[:, j])
+                if reads[j] == 0:
+                    moved, reference[:, j] = 0 * a, a
+                reference[:, j] += max(eta, 1 / (reads[j] + 1)) * (a - reference[:, j])
             if rule == "momentum":
                 give(fast, j, -np.rint((1 - mu) * a / dw), pulse_fast)
             reads[j] += 1

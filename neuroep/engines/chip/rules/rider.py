@@ -6,7 +6,8 @@
                        Q_j <- Q_j + eta (p_j - Q_j)
 
 Analog: P (the array called fast), W. Digital: H, and Q, an exponential mean of what is read of P, which a device that
-gathers nothing spends about its symmetry point. Q also follows what is wanted for long: eta is to be slow beside what P
+gathers nothing spends about its symmetry point. Of a column read k times eta is 1/k at least: Q begins as the plain mean
+of the first readings, so that a reference that errs costs no pulses of W at the beginning. Q also follows what is wanted for long: eta is to be slow beside what P
 forgets. No product reads P: the residual gamma (P - Q) in the weights of the source is 0 here, as Q would be a digital
 matrix in products. Pulses of W come from H, as those of Tiki-Taka v2: rounded at random at every read, as long as all
 is noise, W would get E|rate p| pulses each time, and with H no more than its square, far fewer where a pulse is large.
@@ -41,10 +42,11 @@ class Rider(TransferRule):
         return (1 - same) / ((1 - kept * same) * (1 - (1 - eta) * same))
 
     def signal(self, columns: np.ndarray, read: np.ndarray) -> np.ndarray:
-        """Return p - Q, and let Q follow."""
-        reference = self.kept["reference"]
+        """Return p - Q, and let Q follow; the first reading of a column is what Q begins as."""
+        reference, reads = self.kept["reference"], self.kept["reads"][columns]
+        reference[:, columns] = np.where(reads == 1, read, reference[:, columns])
         found = read - reference[:, columns]
-        reference[:, columns] += self._number("tracking") * found
+        reference[:, columns] += np.maximum(1 / reads, self._number("tracking")).astype(read.dtype) * found
         return found * self.kept["chopper"][columns].astype(read.dtype)
 
 
