@@ -110,10 +110,11 @@ def found(lines: Sequence[Mapping], rule: str, error: tuple[float, float]) -> np
 
 
 def spoken(values: np.ndarray) -> str:
-    """Return mean and standard deviation over seeds."""
+    """Return mean and standard deviation over seeds; of fewer than all of them also how many."""
     if not len(values):
         return ""
-    return f"{values.mean():.1f} +- {values.std(ddof=1):.1f}" if len(values) > 1 else f"{values[0]:.1f}"
+    number = "" if len(values) == len(SEEDS) else f" (n = {len(values)})"
+    return (f"{values.mean():.1f} +- {values.std(ddof=1):.1f}" if len(values) > 1 else f"{values[0]:.1f}") + number
 
 
 def table(lines: Sequence[Mapping]) -> Iterator[str]:
@@ -134,18 +135,17 @@ def draw(path: Path, out: Path) -> None:
     """Draw accuracy against the error, a line for each rule, and write the table into the page between its marks."""
     lines = entries(path)
     ax = style.figure(6.6, 4.4).subplots()
-    places = np.arange(len(ERRORS))
     for number, (rule, name) in enumerate(RULES.items()):
-        own = [found(lines, rule, error) for error in ERRORS]
-        if not all(map(len, own)):
+        own = {place: values for place, error in enumerate(ERRORS) if len(values := found(lines, rule, error))}
+        if not own:
             continue
-        mean, spread = (np.array([how(each) for each in own]) for how in (np.mean, np.std))
+        mean, spread = (np.array([how(each) for each in own.values()]) for how in (np.mean, np.std))
         look = {"color": style.colour(number), "marker": style.marker(number), "label": name}
-        ax.errorbar(places, mean, yerr=spread, capsize=2.5, markersize=4.5, linewidth=1.5, **look)
+        ax.errorbar(list(own), mean, yerr=spread, capsize=2.5, markersize=4.5, linewidth=1.5, **look)
     for rule, dash in zip(CEILINGS, (":", "--"), strict=True):
         if len(own := found(lines, rule, ERRORS[0])):
             ax.axhline(own.mean(), color="0.45", linewidth=1.0, linestyle=dash, label=rule.replace("_", " "))
-    ax.set_xticks(places, [f"{mean:g}\n{spread:g}" for mean, spread in ERRORS])
+    ax.set_xticks(range(len(ERRORS)), [f"{mean:g}\n{spread:g}" for mean, spread in ERRORS])
     ax.set_ylim(0, 100)
     style.dress(ax, x="error of the references: mean, and spread below [range]", y="accuracy [%]")
     ax.legend(frameon=False, loc="lower left", ncols=2)

@@ -6,11 +6,13 @@
                        Q_j <- Q_j + eta (p_j - Q_j)
 
 Analog: P (the array called fast), W. Digital: H, and Q, an exponential mean of what is read of P, which a device that
-gathers nothing spends about its symmetry point. Of a column read k times eta is 1/k at least: Q begins as the plain mean
-of the first readings, so that a reference that errs costs no pulses of W at the beginning. Q also follows what is wanted for long: eta is to be slow beside what P
-forgets. No product reads P: the residual gamma (P - Q) in the weights of the source is 0 here, as Q would be a digital
-matrix in products. Pulses of W come from H, as those of Tiki-Taka v2: rounded at random at every read, as long as all
-is noise, W would get E|rate p| pulses each time, and with H no more than its square, far fewer where a pulse is large.
+gathers nothing spends about its symmetry point. Of a column read k times eta is 1/k at least: Q begins as the plain
+mean of the first readings, so that a reference that errs costs no pulses of W at the beginning. Q also follows what is
+wanted for long: eta is to be slow beside what P forgets. No product reads P: the residual gamma (P - Q) in the weights
+of the source is 0 here, as Q would be a digital matrix in products.
+
+Pulses of W come from H, as those of Tiki-Taka v2: rounded at random at every read, as long as all is noise, W would get
+E|rate p| pulses each time, and with H about the square of that, far fewer where a pulse is large.
 
 Source: Xiao et al., Dynamic symmetric point tracking, arXiv 2602.21321, 2026; H and eta are chosen here.
 """
