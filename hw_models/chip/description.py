@@ -334,8 +334,12 @@ class Chip(Part):
                 self.idle(f"{written}: others are written anew", "device.leak")
         else:
             self.idle("with update.scheme digital, which programs rows anew", "timing.row", "crossbar.follow_weights")
+        update = self.update
         if self.crossbar.weight_range is not None:
             self.idle("without crossbar.weight_range", "update.fill")
+        fixed = self.crossbar.weight_range is not None or update.fill is not None
+        if update.scheme == "mixed_precision" and fixed and (update.granule or update.verify is not None):
+            self.idle("where a range or a tolerance is left to it", "update.scaling")
         if not self.adc.acts or self.update.of_transfer("gamma"):
             self.idle("with an ADC, of a fast array that products do not read", "update.transfer.read_range")
         noisy = self.device.noisy or self.heat.noise

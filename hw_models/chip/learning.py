@@ -18,9 +18,6 @@ else:
     RuleName = Literal[tuple(RULES)]
 
 
-FILL = 0.25
-"""Share of their devices' bounds that weights fill which learn by scaled steps."""
-
 
 class Update(Part):
     """How weights change; see :mod:`hw_models.chip.rules` for the rules, :mod:`hw_models.arrays.pulses` for pulses."""
@@ -35,6 +32,12 @@ class Update(Part):
     written, see :mod:`hw_models.arrays.last_writes`; 0 writes all."""
     granule: Positive | None = at("update", "weight range", None)
     """Mixed precision: accumulated change that is moved by one pulse; unset takes dw_min."""
+    verify: Annotated[float, Field(ge=0, le=1)] | None = at("update", "weight range", None)
+    """Mixed precision: close the loop. What is accumulated is what the devices are read to lack, and one gets pulses
+    wherever that is more than this tolerance; 0 is an open loop, which takes off what pulses should have done. Unset is
+    0, with scaling auto what goes by the device."""
+    verify_rounds: Count | None = at("update", "rounds", None)
+    """Closed loop: pulses and readings of an update, at most, one after the other; unset is 50."""
     trains: Literal["expected", "stochastic"] = at("update", default="expected")
     """Trains: steps of their mean, variance and correlation, or every stochastic train pulse by pulse."""
     signals: Literal["phases", "contrast", "net_counts"] | None = at("update", default=None)
@@ -48,13 +51,14 @@ class Update(Part):
     """Trains: fit train length and both factors to the signals at hand; off keeps A = B = sqrt(rate/(dw_min BL))."""
     scaling: Literal["auto", "off"] | None = at("update", default=None)
     """Trains: learning rates are sizes of steps, -step lr g/r with r the running rms of g over an array (auto), or
-    factors of g (off); unset is auto, of pulsed off."""
+    factors of g (off). The range of weights follows them (auto), see fill. Unset is auto, of pulsed and
+    mixed_precision off."""
     step: Positive = at("update", "learning rate", 2.0)
     """Scaling auto: what an update changes weights by, root mean square over an array."""
     fill: Annotated[float, Field(gt=0, le=1)] | None = at("update", "bound", None)
     """In memory, without crossbar.weight_range: share of the devices' bounds that weights begin within, and where over
     1 % of them have grown beyond it all devices are rewritten with twice the range; 1 leaves the range as it is. Unset
-    is 1/4 with scaling auto, else 1."""
+    is 1 without scaling auto, and with it 1/4, of coarse devices up to 3/4."""
     memory: Count = at("update", "updates", 1000)
     """Scaling auto: updates over which r is a mean."""
     counter: Counter = at("update", default=Counter())
@@ -78,9 +82,10 @@ class Update(Part):
         return (self.scaling or self.facts.takes.get("scaling")) == "auto"
 
     @property
-    def filled(self) -> float:
-        """Share of the devices' bounds that weights are to fill."""
-        return self.fill or (FILL if self.scaled else 1.0)
+    def rounds(self) -> int:
+        """Most rounds of pulses and readings in an update of a closed loop."""
+        usual = self.facts.takes.get("verify_rounds")
+        return self.verify_rounds or (usual if isinstance(usual, int) else 1)
 
     @property
     def contrasts(self) -> bool:
@@ -104,6 +109,10 @@ class Update(Part):
             others -= {"signals"}  # as chips of version 0.1 have it, whatever their rule
         for name in sorted(others):
             self.idle(f"with scheme {takers(name)}", name)
+        if self.verify:
+            self.idle("in an open loop, with verify 0", "granule")
+        else:
+            self.idle("with verify above 0", "verify_rounds")
         if not self.management:
             self.idle("with management", "overlong", "counter.room")
         if self.counts:

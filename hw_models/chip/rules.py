@@ -64,7 +64,7 @@ RULES: Mapping[str, RuleFacts] = {
         NOTHING,
         "chi, (out, in), the outer products, the optimiser's moments",
         "Nandakumar et al., Front. Neurosci. 14:406, 2020",
-        {"granule": None, "fill": None, "transfer.every": 1},
+        {"granule": None, "verify": None, "verify_rounds": 50, "fill": None, "scaling": "off", "transfer.every": 1},
     ),
     "pulsed": RuleFacts(
         "trains of pulses on W of mean -lr g",

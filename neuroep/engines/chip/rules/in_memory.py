@@ -16,6 +16,7 @@ from hw_models.arrays.cells import DeviceCells
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
 from hw_models.wear import Wear
+from neuroep.engines.chip.rules import scaling
 from neuroep.engines.chip.rules.pulsed_array import PulsedArray
 from neuroep.engines.chip.rules.rule import CROSSBAR, LearningRule, Place
 from neuroep.learning.contrast import Contrast
@@ -41,7 +42,7 @@ class InMemory(LearningRule):
         super().__init__(place, weight, bias)
         self.chip, self.groups = place.chip, dict[str, list[PulsedArray]]()
         self._faded = set[str]()
-        self.fill = 1.0 if self.chip.crossbar.weight_range is not None else self.chip.update.filled
+        self.fill = 1.0 if self.chip.crossbar.weight_range is not None else scaling.fill(self.chip)
         self._array(weight, full=self._range(weight))
         self.digital = self._ideal(np.zeros_like(weight) if self.accumulates else weight[:, :0], bias)
 
@@ -142,7 +143,8 @@ class InMemory(LearningRule):
         pulse, stored, fill = self.chip.device.pulse, self.crossbar.stored, self.fill
         if fill >= 1:
             return 0
-        beyond = np.count_nonzero((stored > fill * pulse.w_max) | (stored < fill * (pulse.w_min or -pulse.w_max)))
+        grown = self._grown()
+        beyond = np.count_nonzero((grown > fill * pulse.w_max) | (grown < fill * (pulse.w_min or -pulse.w_max)))
         if beyond <= GROWN * stored.size:
             return 0
         held = stored * np.asarray(self.crossbar.weight_range, stored.dtype)
@@ -153,6 +155,11 @@ class InMemory(LearningRule):
         for each in self.pulsed_arrays:
             each.written()
         return 0
+
+    def _grown(self) -> np.ndarray:
+        """Return weights in shares of the range, which is to follow them, without what devices stray from them."""
+        stored, strays = self.crossbar.stored, scaling.strays(self.chip.device.pulse)
+        return np.sign(stored) * np.maximum(np.abs(stored) - stored.dtype.type(strays), 0)
 
     def _move_bias(self, contrast: Contrast, rate: float) -> None:
         """Move the bias exactly, by a rate that is scaled already."""

@@ -39,12 +39,15 @@ CHIPS: dict[str, dict[str, Any]] = {
     "event driven": {"substrate": "event_driven"},
     "event driven, ranges fixed": {"substrate": "event_driven", "events.state_range": 2.0, "events.weight_range": 0.5},
     "mixed precision": {"update.scheme": "mixed_precision", "device.pulse.dw_min": 0.003},
+    "mixed precision, closed loop": {
+        "update.scheme": "mixed_precision", "device.pulse.dw_min": 0.003, "update.verify": 1e-4,
+    },
     "pulsed": PULSED,
     "pulsed, stochastic": PULSED | {"update.trains": "stochastic", "update.management": False},
     "net counts": PULSED | {"update.signals": "net_counts", "update.counter.slots": 40, "update.counter.bits": 4},
     "net counts, plain": PULSED | {
-        "update.signals": "net_counts", "update.counter.slots": 30, "update.counter.shift": 3, "update.counter.bits": 3,
-        "update.management": False, "timing.pulse": 1e-6,
+        "update.signals": "net_counts", "update.counter.slots": 30, "update.counter.shift": 3, "update.counter.bits": 6,
+        "update.management": False,
     },
     "linear": pulse(response="linear", gamma_up=0.4, gamma_down=0.3),
     "exponential": pulse(**EXPONENTIAL),
@@ -286,6 +289,8 @@ VALUES: dict[str, Any] = {
     "update.scheme": "mixed_precision",
     "update.reprogram_every": 2,
     "update.granule": 0.05,
+    "update.verify": 1e-4,
+    "update.verify_rounds": 1,
     "update.trains": "stochastic",
     "update.signals": "contrast",
     "update.train_length": 3,
@@ -346,7 +351,7 @@ OTHERS: dict[str, list[Any]] = {
     "update.scheme": [
         "digital", "pulsed", "momentum", "tiki_taka", "tiki_taka_v2", "chopped", "agad", "rider", "e_rider",
     ],
-    "update.signals": ["phases", "net_counts"],
+    "update.signals": ["net_counts"],
     "update.scaling": ["off"],
     "device.iv": ["sinh", "linear"],
     "dac.digit_bits": [1],
@@ -385,6 +390,7 @@ CONFLICTS = (
     "analog attention units read states, use attention.kind = 'digital'",
     "by histories of their own, set",
     "needs 'digital' to write both",
+    "never reaches a pulse of",
     "or by its time constant",  # of a droop
 )
 """Ends of lines that say what cannot be, beside those that say where a field acts."""
