@@ -386,6 +386,8 @@ class Chip(Part):
         if bar.reference != "device":
             names = ("reference_at", "reference_mean", "reference_spread")
             self.idle("with crossbar.reference device", *(f"device.cell.{name}" for name in names))
+            fast = (f"update.transfer.{name}" for name in names[1:])
+            self.idle("with crossbar.reference device", *fast)
 
     def _check_heat(self) -> None:
         """Refuse a temperature that nothing goes by, and what goes by none."""

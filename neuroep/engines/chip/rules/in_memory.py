@@ -62,7 +62,7 @@ class InMemory(LearningRule):
         crossbar = self._crossbar(weight.shape, label, full, chip)
         crossbar.program(weight)
         both = (crossbar, *([] if crossbar.other is None else [crossbar.other]))
-        self.groups[label] = [PulsedArray(each, self.chip, self.place.setting, self.tally) for each in both]
+        self.groups[label] = [PulsedArray(each, chip or self.chip, self.place.setting, self.tally) for each in both]
         for each in self.groups[label]:
             if each.counters is not None:
                 self.kept |= {f"{each.crossbar.name} {name}": values for name, values in each.counters.kept.items()}

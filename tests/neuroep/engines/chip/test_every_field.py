@@ -233,6 +233,8 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "update.transfer.tracking": (AGAD | {"update.transfer.chop_every": 1}, 0.5),
     "update.transfer.momentum": (HEAVY, 0.3),
     "update.transfer.read_range": (AGAD | {"adc.bits": 6}, 0.1),
+    "update.transfer.reference_mean": (REFERRED | {"update.scheme": "agad"}, 0.2),
+    "update.transfer.reference_spread": (REFERRED | {"update.scheme": "agad"}, 0.2),
     "events.threshold": (EVENTS, 0.05),
     "events.state_bits": (EVENTS, 5),
     "events.state_range": (EVENTS, 2.0),

@@ -318,6 +318,8 @@ VALUES: dict[str, Any] = {
     "update.transfer.tracking": 0.4,
     "update.transfer.momentum": 0.3,
     "update.transfer.read_range": 0.1,
+    "update.transfer.reference_mean": 0.2,
+    "update.transfer.reference_spread": 0.2,
     "dac.encoding": "pulse_width",
     "dac.digit_bits": 3,
     "dac.digit_sign": "twos_complement",
