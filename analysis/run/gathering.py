@@ -1,8 +1,8 @@
 """Pictures of rules with a fast array: chosen devices of A and its reference, and what becomes of the weights W.
 
-    found = analysis.run.gathering.follow(engine, batches, estimator, rates, "dense_1")
-    plot_gathered(found)
-    plot_kept(found)
+found = analysis.run.gathering.follow(engine, batches, estimator, rates, "dense_1")
+plot_gathered(found)
+plot_kept(found)
 
 States of A, or P, are shares of its range; its reference, P of AGAD and Q of RIDER, is what the rule subtracts, and the
 symmetry point where steps up and down of that device are alike. W is in units of weights.
