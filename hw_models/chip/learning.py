@@ -96,6 +96,9 @@ class Update(Part):
             others -= {"signals"}  # as chips of version 0.1 have it, whatever their rule
         for name in sorted(others):
             self.idle(f"with scheme {takers(name)}", name)
+        gamma = self.transfer.gamma
+        if "transfer.tiles" in self.facts.takes and gamma is not None and not 0 < gamma < 1:
+            raise ValueError(f"transfer.gamma = {gamma}: scales of arrays fall, use more than 0 and less than 1")
         if not self.management:
             self.idle("with management", "overlong")
         if self.facts.sends_trains and not self.scaled:

@@ -121,6 +121,14 @@ RULES: Mapping[str, RuleFacts] = {
         "E-RIDER: Xiao et al., arXiv 2602.21321, 2026",
         fast(tracking=0.2, chop_probability=0.1),
     ),
+    "residual": RuleFacts(
+        "W = sum gamma^k W_k; trains of -lr g c_j on A; H_j += rate c_j (a_j - P_j); trunc(H_j/gamma^k) pulses on W_k,"
+        " k = 0, 1, ...; what W_k is read to have moved by is taken off H",
+        "A, which gathers the gradient with a sign that changes; W_1, W_2, ..., which learn what those before missed",
+        f"{BUFFER}; the reference P, (out, in); c, (in,)",
+        "Li, Wu, Liu, Gokmen, Chen, arXiv 2510.02516, 2025; closed loop: chosen here",
+        fast(chop_every=1, tracking=1.0, gamma=0.5, tiles=8, warm=None, verify=True),
+    ),
 }
 """By the name that a chip calls them."""
 COMMON: frozenset[str] = frozenset(name for facts in RULES.values() for name in facts.takes)

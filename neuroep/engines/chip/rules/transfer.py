@@ -60,7 +60,7 @@ class TransferRule(TrainedInMemory):
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         super().__init__(place, weight, bias)
         chip, shape = self.chip, weight.shape
-        gamma = self._number("gamma")
+        gamma = self.seen
         self.fast = self._array(np.zeros_like(weight), FAST, self._full(gamma), hidden(chip) if not gamma else None)
         if gamma:
             self.shares = {CROSSBAR: 1.0, FAST: gamma}
@@ -80,6 +80,11 @@ class TransferRule(TrainedInMemory):
 
     def _count(self, name: str) -> int:
         return int(self._number(name))
+
+    @property
+    def seen(self) -> float:
+        """Share of A in what products read."""
+        return self._number("gamma")
 
     def _full(self, gamma: float) -> float:
         """Return the weight range of A."""
@@ -189,9 +194,14 @@ class TransferRule(TrainedInMemory):
         else:
             draws = self._draws("rounding").random(wanted.shape)
             whole = np.clip(np.floor(wanted + draws), -most, most)
-        self.tally.add(self.place.name, "transfer", len(columns), self.crossbar.shape)
-        self.tally.add(self.place.name, "multiply-add transfer", 2 * wanted.size, self.crossbar.shape)
+        self._moved(len(columns), 2)
         return self._give(CROSSBAR, columns, whole)
+
+    def _moved(self, columns: int, work: int) -> None:
+        """Write down that so many columns were moved, at so many multiply-adds for each of their devices."""
+        shape = self.crossbar.shape
+        self.tally.add(self.place.name, "transfer", columns, shape)
+        self.tally.add(self.place.name, "multiply-add transfer", work * columns * shape[0], shape)
 
     def _give(self, label: str, columns: np.ndarray, whole: np.ndarray) -> int:
         """Give columns of an array whole numbers of pulses, negative ones down; return how many are not finite."""

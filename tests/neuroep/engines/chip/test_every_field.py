@@ -31,6 +31,8 @@ REFRESHED = PAIR | {f"device.cell.refresh_{name}": n for name, n in {"every": 1,
 MIXED = {"update.scheme": "mixed_precision", "device.pulse.dw_min": 1e-3}
 AGAD, TWO = ({"update.scheme": name, "device.pulse.dw_min": 2e-3} for name in ("agad", "tiki_taka_v2"))
 CHOPPED, HEAVY = ({"update.scheme": name, "device.pulse.dw_min": 2e-3} for name in ("chopped", "momentum"))
+TILES = {"update.scheme": "residual", "device.pulse.dw_min": 0.02, "update.transfer.tiles": 3}
+TILES |= {"device.pulse.response": "soft_bounds"}
 DRIFT = {"device.drift_mean": [-0.02, 0.02, 0.03, 0.1], "device.age": 1e4}
 RELAXES = {
     "device.programming_noise": [1.0],
@@ -222,6 +224,9 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "update.transfer.chop_probability": (CHOPPED, 0.9),
     "update.transfer.tracking": (AGAD | {"update.transfer.chop_every": 1}, 0.5),
     "update.transfer.momentum": (HEAVY, 0.3),
+    "update.transfer.tiles": (TILES, 4),
+    "update.transfer.warm": (TILES, 2),
+    "update.transfer.verify": (TILES, False),
     "update.transfer.read_range": (AGAD | {"adc.bits": 6}, 0.1),
     "events.threshold": (EVENTS, 0.05),
     "events.state_bits": (EVENTS, 5),

@@ -83,6 +83,10 @@ CHIPS: dict[str, dict[str, Any]] = {
         "update.scheme": "tiki_taka_v2", "device.pulse.dw_min": 2e-3, "update.transfer.gamma": 0.5,
         "update.train_length": 1,
     },
+    "arrays of falling scale": {
+        "update.scheme": "residual", "device.pulse.dw_min": 0.02, "update.train_length": 1,
+        "update.transfer.pulses": 1.0,
+    },
     "short trains": PULSED | {"update.train_length": 1},
     "slices": {"crossbar.slices": 2, "crossbar.slice_bits": 3},
     "weight range": {"crossbar.weight_range": 0.3},
@@ -301,6 +305,9 @@ VALUES: dict[str, Any] = {
     "update.transfer.tracking": 0.4,
     "update.transfer.momentum": 0.3,
     "update.transfer.read_range": 0.1,
+    "update.transfer.tiles": 3,
+    "update.transfer.warm": 2,
+    "update.transfer.verify": False,
     "dac.encoding": "pulse_width",
     "dac.digit_bits": 3,
     "dac.digit_sign": "twos_complement",
@@ -330,7 +337,7 @@ for part in ("dac", "adc", "attention.state", "readout"):
 OTHERS: dict[str, list[Any]] = {
     "device.read_noise_law": ["additive", "proportional", "pcm"],
     "update.scheme": [
-        "digital", "pulsed", "momentum", "tiki_taka", "tiki_taka_v2", "chopped", "agad", "rider", "e_rider",
+        "digital", "pulsed", "momentum", "tiki_taka", "tiki_taka_v2", "chopped", "agad", "rider", "e_rider", "residual",
     ],
     "update.scaling": ["off"],
     "device.iv": ["sinh", "linear"],

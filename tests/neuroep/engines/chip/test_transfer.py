@@ -69,7 +69,7 @@ CASES = {
 
 
 def test_every_rule_with_a_transfer_has_a_trace():
-    assert CASES.keys() == set(TRANSFERS)
+    assert CASES.keys() == set(TRANSFERS) - {"residual"}  # see test_residual.py
 
 
 @pytest.mark.parametrize("scheme", CASES)
