@@ -10,6 +10,7 @@
     classification  input + sweeps of the free phase
     sample          input + all sweeps of all phases + a hold for each phase that is held
     update          pulses: slots x t_p, those of all trains, or of the tile that takes most, whose inputs take turns;
+                    net counts: slots counted x t_count + slots x t_p, those of the device that takes most, up and down;
                     reprogramming: rows of a tile x t_row, which has all iterations of verification in it
     batch           ceil(samples / copies) x sample + update
 
@@ -103,6 +104,11 @@ def sweep(groups: Iterable[Iterable[str]], steps: Mapping[str, float]) -> float:
 def trains(timing: Timing, length: int, number: int = 1) -> float:
     """Return the seconds of trains of pulses of so many slots, one after the other; all tiles side by side."""
     return number * length * timing.pulse
+
+
+def counted(timing: Timing, slots: int) -> float:
+    """Return the seconds of slots in which coincidences are counted."""
+    return slots * (timing.count or timing.pulse)
 
 
 def reprogramming(timing: Timing, rows: int) -> float:

@@ -16,6 +16,7 @@ dac, adc, addition, read W    a conversion, a digital addition of tile sums, a d
 write                         a device, or an integer weight, written
 pulse                         a programming pulse of one device
 slot                          a slot of the trains of an array, one behind the other
+count, counting               a coincidence counted at a device, and a slot of the trains that are counted
 firing                        a line that fires in one, where metered
 half                          a device on such a line: a coincidence counts on both of its lines
 conversion                    a state digitised

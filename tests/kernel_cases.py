@@ -66,6 +66,8 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     for name in ("power", "table", "table noise", "linear wide", "power wide", "exponential wide"):
         coarse = DEVICES[name] | {"dw_min": 0.02, "noise": 2.0}
         yield f"{name} coarse", {"device": {"pulse": coarse}, "update": {"scheme": "pulsed"}}, {}
+    counts = {"scheme": "pulsed", "signals": "net_counts", "counter": {"slots": 100}}
+    yield "net counts", {"device": {"pulse": DEVICES["soft_bounds"]}, "update": counts}, {}
     soft = {"response": "soft_bounds", "dw_min": 0.02, "w_min": 0.0, "noise": 0.5}
     for trains in ("expected", "stochastic"):
         device = {"pulse": soft, "cell": {"kind": "one_sided"}}

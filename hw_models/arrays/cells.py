@@ -214,15 +214,29 @@ class DeviceCells:
         """Slots that the last change took, both devices of a pair side by side."""
         return max(side.slots for side in self.sides)
 
-    def apply(self, weights: Array, up: Array, down: Array, step: int, tiles: Tiles | None = None) -> int:
+    def release(self, weights: Array, net: Array, step: int) -> int:
+        """Give every weight net pulses, down where negative, which gates let pass side by side."""
+        return self.apply(weights, np.maximum(net, 0), np.maximum(-net, 0), step, None, "net counts", True)
+
+    def apply(
+        self,
+        weights: Array,
+        up: Array,
+        down: Array,
+        step: int,
+        tiles: Tiles | None = None,
+        purpose: str = "granules",
+        gated: bool = False,
+    ) -> int:
         """Give every weight so many pulses up and down; see :meth:`PulsedDevices.apply`."""
+        how = (step, tiles, purpose, gated)
         if not self.states:
-            given = self.sides[0].apply(weights, up, down, step, tiles)
+            given = self.sides[0].apply(weights, up, down, *how)
             self._count()
             return given
         given = 0
         for side, state, (more, less) in zip(self.sides, self.states, ((up, down), (down, up)), strict=False):
-            given += side.apply(state, more, less, step, tiles)
+            given += side.apply(state, more, less, *how)
         self._given(weights)
         return given
 

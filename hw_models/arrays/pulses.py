@@ -145,11 +145,13 @@ class PulsedDevices(PlayedDevices):
         step: int,
         tiles: Tiles | None = None,
         purpose: str = "granules",
+        gated: bool = False,
     ) -> int:
         """Give every device so many pulses up and down, in place; return how many.
 
         Inputs of a tile are pulsed in turn, each for as many slots as its neediest device takes up, then down; tiles,
-        pairs of first and last output and input, side by side. Default is one tile.
+        pairs of first and last output and input, side by side. Default is one tile. ``gated`` devices let pass what
+        they need of pulses that all lines carry, up, then down.
 
         Whole numbers (an integer dtype) are played one by one, those up first. Others count as well mixed and move by
         steps with cycle-to-cycle noise and none in the number; near a bound they are played in turns of 1/16 of them,
@@ -160,7 +162,10 @@ class PulsedDevices(PlayedDevices):
             raise ValueError(f"numbers of pulses are {up.shape} and {down.shape}: {self.shape} is allowed")
         if self.one_way:
             down = np.zeros_like(down)
-        self._turns(up, down, tiles or (((0, self.shape[0]),), ((0, self.shape[1]),)))
+        if gated:
+            self._gates(up, down)
+        else:
+            self._turns(up, down, tiles or (((0, self.shape[0]),), ((0, self.shape[1]),)))
         if not (np.issubdtype(up.dtype, np.integer) and np.issubdtype(down.dtype, np.integer)):
             return self._given(self._done(ExpectedStep(self, weights, step, 0).mixed(up, down), step, 0))
 
@@ -212,6 +217,15 @@ class PulsedDevices(PlayedDevices):
         self._took(round(finite[:, 0].max(initial=0)))
         if metered:
             self._selected(round(finite[:, 1].sum()), round(finite[:, 2].sum()))
+
+    def _gates(self, up: np.ndarray, down: np.ndarray) -> None:
+        """Write down the slots of gated devices, and what lines select: nothing but devices that get a pulse."""
+        self.slots = 0
+        slots = sum(int(count.max(initial=0)) for count in (up, down))
+        self._took(slots)
+        if self.tally.now.metered:
+            pulses = sum(int(np.maximum(count, 0).sum()) for count in (up, down))
+            self._selected(slots * sum(self.shape), 2 * pulses)
 
     def _took(self, slots: int) -> None:
         """Write down slots, one behind the other."""

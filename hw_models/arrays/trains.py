@@ -113,10 +113,13 @@ class Trains:
     def _key(self, *what: str | int) -> np.ndarray:
         return randomness.key(self.seed, "pulse", self.name, *what)
 
-    def words(self, rows: list[Rows], step: int, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def words(
+        self, rows: list[Rows], step: int, number: int, alike: bool = False
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return trains slot by slot: words of post and pre and their length, (pairs, lines) and (pairs,).
 
-        Pairs are in the order in which they are played: all terms of a sample behind each other.
+        Pairs are in the order in which they are played: all terms of a sample behind each other. The draws of all terms
+        may be ``alike``, those of the first.
         """
         terms, pairs = len(rows), len(rows[0].post)
         ones = np.ones(pairs, dtype=rows[0].post.dtype)
@@ -126,7 +129,8 @@ class Trains:
             for t, term in enumerate(rows):
                 sign = term.sign if side == "post" else ones
                 values = (getattr(term, side), getattr(term, f"factor_{side}"), term.length, sign)
-                self._fire(self._key("trains", number, t, side), step, values, lines[t])
+                key = self._key("trains", number, 0 if alike else t, side)
+                self._fire(key, step, values, lines[t])
             found.append(np.ascontiguousarray(lines.transpose(1, 0, 2)).reshape(terms * pairs, -1))
         length = np.stack([term.length for term in rows], axis=1).reshape(-1)
         return found[0], found[1], length

@@ -96,6 +96,8 @@ class Cost(Part):
     """A digital multiply-add while it infers."""
     update_energy: Known | None = at("bill", "pJ", None)
     """A digital multiply-add of an update; unset takes ``mac_energy``."""
+    count_energy: Known | None = at("bill", "pJ", None)
+    """A coincidence that the counter of a weight counts, with what its lines and their generators take."""
     exp_energy: Known | None = at("bill", "pJ", None)
     """A step of a softmax: an exponential, or its share of the normalisation."""
     neuron_energy: Known | None = at("bill", "pJ", None)
@@ -158,6 +160,8 @@ class Cost(Part):
     """One converter, or such by bits."""
     dac_area: SizeByBits | None = at("bill", "um^2", None)
     """One converter, or such by bits; where inputs are sent bit by bit it is that of one."""
+    counter_area: Known | None = at("bill", "um^2", None)
+    """The counter of one weight, with its gate."""
     adc_lines: Count | None = at("bill", "lines", None)
     """Lines that share an ADC, for area and latency; unset gives every line one."""
 

@@ -314,9 +314,12 @@ class Chip(Part):
             self.idle("on crossbars: event-driven arrays learn by 'digital', with every update", "update")
             self.idle("on crossbars: event-driven arrays have a digital attention unit", "attention.kind")
             self.idle("on crossbars: event-driven arrays send what has changed anyway", "nudged.drive", "nudged.paths")
-            self.idle(none, *(f"timing.{name}" for name in ("dac", "integration", "adc", "pulse", "row", "tau")))
+            timing = ("dac", "integration", "adc", "pulse", "count", "row", "tau")
+            self.idle(none, *(f"timing.{name}" for name in timing))
         else:
             self.idle("with substrate = 'event_driven'", "events")
+        if not self.update.counts:
+            self.idle("with update.signals net_counts", "timing.count")
         self._check_age()
         if not self.timing.passes:
             told = "where time passes, with timing.integration or another duration"

@@ -12,7 +12,8 @@ from hw_models.chip.cost import Cost
 from hw_models.chip.fields import said_of
 
 LONG: Mapping[str, float] = {
-    "dac": 1e-3, "integration": 1e-3, "adc": 1e-3, "digital": 1e-3, "hold": 1e-2, "pulse": 10.0, "row": 100.0,
+    "dac": 1e-3, "integration": 1e-3, "adc": 1e-3, "digital": 1e-3, "hold": 1e-2, "pulse": 10.0, "count": 10.0,
+    "row": 100.0,
 }  # fmt: skip
 """Durations of single operations above which another unit was meant [s]."""
 SLOW = 1e-2

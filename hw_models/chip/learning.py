@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from hw_models.chip.counter import Counter
 from hw_models.chip.fields import Count, Part, Positive, at
 from hw_models.chip.rules import COMMON, RULES, Default, RuleFacts, takers
 from hw_models.chip.transfer import Transfer
@@ -36,9 +37,9 @@ class Update(Part):
     """Mixed precision: accumulated change that is moved by one pulse; unset takes dw_min."""
     trains: Literal["expected", "stochastic"] = at("update", default="expected")
     """Trains: steps of their mean, variance and correlation, or every stochastic train pulse by pulse."""
-    signals: Literal["phases", "contrast"] | None = at("update", default=None)
-    """Trains: +s+ x a+ and -s- x a-, or (s+ - s-) x mean a and mean s x (a+ - a-) of held phases; unset is contrast, of
-    pulsed phases."""
+    signals: Literal["phases", "contrast", "net_counts"] | None = at("update", default=None)
+    """Trains: +s+ x a+ and -s- x a-, or (s+ - s-) x mean a and mean s x (a+ - a-) of held phases; or the trains of both
+    phases are counted at every device, and the difference is pulsed. Unset is contrast, of pulsed phases."""
     train_length: Annotated[int, Field(ge=1, le=63)] = at("update", "pulse slots", 31)
     """Trains: longest one."""
     overlong: Literal["post", "both"] = at("update", default="post")
@@ -56,6 +57,8 @@ class Update(Part):
     is 1/4 with scaling auto, else 1."""
     memory: Count = at("update", "updates", 1000)
     """Scaling auto: updates over which r is a mean."""
+    counter: Counter = at("update", default=Counter())
+    """Of net counts."""
     transfer: Transfer = at("update", default=Transfer())
     """From a fast array to the slow one."""
 
@@ -84,6 +87,11 @@ class Update(Part):
         """Whether trains are of the contrast."""
         return (self.signals or self.facts.takes.get("signals")) == "contrast"
 
+    @property
+    def counts(self) -> bool:
+        """Whether the coincidences of both phases are counted, and the difference is pulsed."""
+        return self.signals == "net_counts"
+
     def of_transfer(self, name: str) -> Default:
         """Return a field of the transfer as it is set, or else the rule's own default."""
         own: Default = getattr(self.transfer, name)
@@ -100,7 +108,12 @@ class Update(Part):
         if "transfer.tiles" in self.facts.takes and gamma is not None and not 0 < gamma < 1:
             raise ValueError(f"transfer.gamma = {gamma}: scales of arrays fall, use more than 0 and less than 1")
         if not self.management:
-            self.idle("with management", "overlong")
+            self.idle("with management", "overlong", "counter.room")
+        if self.counts:
+            told = "with signals phases or contrast: counts are digital, and net counts pulsed one by one"
+            self.idle(told, "trains", "train_length", "overlong")
+        else:
+            self.idle("with signals net_counts", "counter")
         if self.facts.sends_trains and not self.scaled:
             self.idle("with scaling auto", "memory", "step", "transfer.pulses")
         return self

@@ -15,7 +15,7 @@ from pydantic import PlainValidator, model_validator
 from hw_models.chip.fields import LARGEST, SMALLEST, Count, Part, Seconds, at
 from hw_models.text import shown
 
-DURATIONS = ("dac", "integration", "adc", "digital", "hold", "pulse", "row")
+DURATIONS = ("dac", "integration", "adc", "digital", "hold", "pulse", "count", "row")
 """Fields that are durations of single operations."""
 
 
@@ -53,6 +53,8 @@ class Timing(Part):
     """Reading or holding the states of one phase for the update."""
     pulse: Seconds = at("update", "s", 0.0)
     """One slot of a pulse train."""
+    count: Seconds = at("update", "s", 0.0)
+    """One slot of a train that is counted and pulses nothing; 0 takes as long as that of a pulse."""
     row: Seconds = at("update", "s", 0.0)
     """Programming one row of devices anew, with all iterations of its verification."""
     copies: Count = at("step", "chips", 1)

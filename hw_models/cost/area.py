@@ -2,6 +2,7 @@
 """Area of a chip that holds a network: devices, converters, cores [m^2].
 
     devices x cell_area F^2 + tiles ceil(lines / lines of an ADC) A_adc + lines of all tiles A_dac, or tiles x A_core
+    + weights x A_counter, where coincidences are counted
 
 A tile, slice by slice, is there in full, reference lines in it, with converters of its own: as many as the direction
 of more lines needs, which serve both. Left out: digital units,
@@ -26,13 +27,15 @@ def driven(constants: Constants) -> int | None:
 
 def area(constants: Constants, shapes: Iterable[tuple[int, int]]) -> dict[str, float]:
     """Return the area of weight matrices (out, in) by part [m^2]; what is not known is left out."""
-    bar, found = constants.chip.crossbar, dict.fromkeys(("cells", "ADC", "DAC", "core"), 0.0)
+    bar, found = constants.chip.crossbar, dict.fromkeys(("cells", "counters", "ADC", "DAC", "core"), 0.0)
     pitch, cell, core = (constants.value(name) for name in ("node", "cell_area", "core_area"))
     at_once = {"ADC": constants.chip.adc.bits, "DAC": driven(constants)}
     each = {name: constants.value(f"{name.lower()}_area", bits) for name, bits in at_once.items()}
     sides = bar.sides
     for outputs, inputs in shapes:
         tiles = arrays(constants.chip, (outputs, inputs)) // sides
+        if constants.chip.update.counts:
+            found["counters"] += outputs * inputs * (constants.value("counter_area") or 0.0)
         rows, columns = bar.rows or inputs, bar.columns or outputs
         if core is not None:
             found["core"] += tiles * core

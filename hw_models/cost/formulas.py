@@ -272,6 +272,14 @@ class MultiplyAdds(PriceFormula):
         return _times(number, constants.value("mac_energy") if each is None else each)
 
 
+class CountedCoincidences(Simple):
+    """Coincidences that counters count."""
+
+    name, part, called, counts = "counts", "digital", "coincidences counted", ("count",)
+    equation, source = "N e_count", "a step of a counter of few bits: Horowitz, ISSCC 2014, of an addition"
+    constant, needs = "count_energy", ("cost.count_energy",)
+
+
 class Softmax(Simple):
     """Exponentials and their share of the normalisation."""
 
@@ -392,7 +400,7 @@ FORMULAS: Mapping[str, PriceFormula] = {
     formula.name: formula
     for formula in (
         Cells(), Conversion(), Lines(), Readings(), Core(), Control(), Registers(), Shifts(), Additions(),
-        MultiplyAdds(), Softmax(), Responses(), States(), Holds(), Synapses(), Sent(), Pulses(), Writes(),
+        MultiplyAdds(), CountedCoincidences(), Softmax(), Responses(), States(), Holds(), Synapses(), Sent(), Pulses(), Writes(),
     )
 }  # fmt: skip
 """All of them, by name."""

@@ -162,7 +162,7 @@ def _moves(tally: Tally, constants: Constants, step: Step, phase: str, dt: float
 
 
 def update(tally: Tally, constants: Constants) -> float:
-    """Return the seconds of changing the weights, arrays side by side: slots of pulses, or rows written anew."""
+    """Return the seconds of changing the weights, arrays side by side: slots of pulses and counts, or rows written."""
     own = timing(constants)
     width = constants.value("write_time")
     slot = own.pulse or width or 0.0
@@ -171,6 +171,8 @@ def update(tally: Tally, constants: Constants) -> float:
     for done, count in tally.rows():
         if done.operation == "slot":
             spent[done.part] = spent.get(done.part, 0.0) + count * slot
+        elif done.operation == "counting":
+            spent[done.part] = spent.get(done.part, 0.0) + count * (own.count or slot)
         elif done.operation == "write" and len(done.shape) == 2 and constants.chip.substrate == "crossbar":
             spent[done.part] = spent.get(done.part, 0.0) + written(constants.chip, done.shape, count) * each
     return max(spent.values(), default=0.0)

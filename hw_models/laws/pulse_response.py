@@ -328,7 +328,7 @@ class TableStep(PulseLaw):
                 raise ValueError(f"{name} = {list(values)}: table_up has {count} numbers, give as many")
         for name, values in (given | {"table_up": up}).items():
             if values is not None and min(values) < 0:
-                raise ValueError(f"{name} = {list(values)}: numbers should be from 0")
+                raise ValueError(f"{name} = {list(values)}: numbers should be at least 0")
         states = np.array(pulse.table_states or (0.0, 1.0), dtype=np.float32)
         if states[0] != 0 or states[-1] != 1 or (np.diff(states) <= 0).any():
             raise ValueError(f"table_states = {list(pulse.table_states or ())}: they should rise from 0 to 1")

@@ -28,6 +28,8 @@ EPOCHS, SIGMAS = 3, 3.0
 """From that epoch on an accuracy within so many standard errors of chance is said to be chance."""
 
 
+IDLE = 0.01
+"""Devices written in an epoch over those of the first below which a chip is said to learn no more."""
 COARSE = 0.2
 """Time step over the smallest time constant above which an Euler step is no continuous time: exp(-0.2) is 0.82."""
 
@@ -145,6 +147,29 @@ def chance(record: Entries, first: Entries, config: Config, labels: Sequence[int
     causes += ["phases stop unsettled"] if record.get("remarks") else []
     found = "; ".join(causes) or "no number stands out, try other rates, a larger beta or more epochs"
     return [f"training accuracy {accuracy:.1%} after {record['epoch']} epochs is chance ({most:.1%}): {found}"]
+
+
+def left_alone(record: Entries, first: Entries, config: Config) -> list[str]:
+    """Say that devices are hardly written any more, where they are left alone until their weight moves by a threshold.
+
+    Rates that decay add up to less than the threshold in the end; the chip then reads what it did before.
+
+    Parameters
+    ----------
+    record, first : mapping
+        Of this epoch and of the first one.
+    config : Config
+        Of the run.
+    """
+    chip, rule = config.chip, config.optimiser
+    if chip is None or not chip.update.write_threshold:
+        return []
+    now, before = (_number(each.get("counters", {}), "writes") for each in (record, first))
+    if now >= IDLE * before:
+        return []
+    told = f"{now:.0f} devices written, {before:.0f} in epoch 1: rates hardly add up to chip.update.write_threshold"
+    cure = f"raise optimiser.decay_epochs (now {rule.decay_epochs}) or optimiser.final_rate (now {rule.final_rate:g})"
+    return [f"{told} = {chip.update.write_threshold:g} any more, {cure}"]
 
 
 def _clipped(record: Entries, first: Entries, config: Config) -> list[str]:

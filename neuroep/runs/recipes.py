@@ -9,10 +9,18 @@ just written, and then twice more without a nudge. By layer, rms over samples an
 
 EP learns from what the nudge moves, so a ratio of signal to noise below :data:`ENOUGH`, or a step above the signal,
 asks for increments. The same weights are written twice and left to age: devices are left alone until their weight moves
-by what a writing is off by, and the largest weights are cut where the error is a tenth of all. What else is chosen goes
-by what the chip has: ranges, holders, phases or paths that differ. With all that, :mod:`neuroep.runs.limits` measures
-what the contrast still loses, and the cures of its worst limit are taken as long as they are settings of learning
-(:data:`SETTINGS`) and not of the chip's circuits.
+by what a writing is off by, and the largest weights are cut where the error is a tenth of all. Rates that decay until
+they hardly move a weight by such an error leave the last epochs idle: nothing is written, or what is written says
+nothing new. Adam moves a weight by about its rate in an update, so the decay is drawn out (``optimiser.decay_epochs``)
+until in the last epoch, in every synapse,
+
+    updates of an epoch x rate >= :data:`WRITES` x e x weight range,
+
+e the write threshold or, where all are written, the error of a writing over the range.
+
+What else is chosen goes by what the chip has: ranges, holders, phases or paths that differ. With all that,
+:mod:`neuroep.runs.limits` measures what the contrast still loses, and the cures of its worst limit are taken as long as
+they are settings of learning (:data:`SETTINGS`) and not of the chip's circuits.
 
 Every choice is a setting of the run with a line that says why; ``config.toml`` holds them all, and a run from it is the
 same without the recipe. Settings that the command line gives stay as given.
@@ -22,12 +30,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hw_models.chip import Chip
+from neuroep.data import batch_count
 from neuroep.errors import ConfigError, UserError, unknown
+from neuroep.learning.optimisers import cosine
 from neuroep.runs import config as configuration, limits
 from neuroep.runs.config import Config
 from neuroep.runs.overrides import dotted
@@ -64,8 +75,13 @@ SETTINGS = (
     "chip.readout.auto_zero",
     "estimator.beta",
     "estimator.order",
+    "optimiser.decay_epochs",
 )
 """What a recipe may set."""
+WRITES = 5
+"""Errors of a writing by which the rates of the last epoch are to move a weight, where updates all have one sign."""
+LONGEST = 8
+"""Longest decay that is tried, in epochs of training; beyond, rates stay as they are."""
 ROUNDS = 3
 """Most limits that are taken up, one after the other."""
 
@@ -85,6 +101,11 @@ class Observed:
     most."""
     rewritten: float
     """The same of the part that every writing draws anew, over the weight range."""
+    rates: Mapping[str, float]
+    """By synapse, the initial learning rate."""
+    spans: Mapping[str, float]
+    """By synapse whose devices have a range, this over the updates of an epoch: the rate at which Adam could take a
+    weight from 0 to it in one."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +157,8 @@ def auto(config: Config, given: Sequence[str] = (), corpus: Corpus | None = None
     chip = check("auto", config)
     named = {name for option in given[::2] for name in dotted(option)[:1]}
     found: list[Choice] = []
-    for choice in _choices(chip, look(config, corpus)):
+    seen = look(config, corpus)
+    for choice in chain(_choices(chip, seen), _of_rates(config, found, seen)):
         if choice.setting not in named and _stands(config, [*found, choice]):
             found.append(choice)
     cured = _of_limits(config, found, frozenset(SETTINGS) - named, corpus)
@@ -183,7 +205,11 @@ def look(config: Config, corpus: Corpus | None = None) -> Observed:
         step[layer.name] = engine.level * float(np.abs(plus).max(initial=0)) / signal if signal else np.inf
     weights = [pair for array in engine.arrays.values() for pair in array.paths()]
     sizes = [np.sqrt(np.square(w - v).mean() / max(np.square(w).mean(), 1e-30)) for w, v in weights if w.size]
-    return Observed(ratio, step, float(max(sizes, default=0.0)), *_errors(session, batch))
+    updates = batch_count(session.corpus.split("train"), config.training.batch)
+    ranges, names = engine.substrate.ranges(), [synapse.name for synapse in engine.network.synapses]
+    wide = {name: ranges.get(f"crossbar {name} weights", 0.0) / updates for name in names}
+    spans = {name: span for name, span in wide.items() if span > 0}
+    return Observed(ratio, step, float(max(sizes, default=0.0)), *_errors(session, batch), session.rates(0), spans)
 
 
 def _errors(session: Session, batch: Batch) -> tuple[float, float]:
@@ -244,6 +270,30 @@ def _choices(chip: Chip, seen: Observed) -> Iterator[Choice]:
         yield Choice("estimator.beta", "0.5", "a larger nudge stands above what holders and supplies add")
     if read.hold_noise:
         yield Choice("chip.readout.holds", "4", "the mean of four holds has half the noise of one")
+
+
+def _of_rates(config: Config, chosen: Sequence[Choice], seen: Observed) -> Iterator[Choice]:
+    """Yield the shortest decay with which the last epoch still moves weights beyond the errors of writing.
+
+    0, no decay, where the longest is too short.
+    """
+    chip = configuration.changed(config, overrides(chosen)).chip
+    settings, last = config.optimiser, config.training.epochs - 1
+    off = float(f"{seen.rewritten:.1g}") if seen.rewritten >= NOISY else 0.0
+    moves = WRITES * (off if chip is None else chip.update.write_threshold or off)
+    wanted = {name: moves * span for name, span in seen.spans.items() if seen.rates[name] > 0}
+
+    def idle(period: int) -> list[str]:
+        final = settings.final_rate
+        return [name for name, least in wanted.items() if cosine(seen.rates[name], last, period, final) < least]
+
+    if settings.kind != "adam" or not moves or not settings.decay_epochs or not idle(settings.decay_epochs):
+        return
+    longer = range(settings.decay_epochs + 1, LONGEST * config.training.epochs + 1)
+    found = next((period for period in longer if not idle(period)), 0)
+    names = ", ".join(idle(settings.decay_epochs))
+    why = f"with {settings.decay_epochs} the last epoch hardly moves {names} by what a writing is off by"
+    yield Choice("optimiser.decay_epochs", str(found), why)
 
 
 def _stands(config: Config, choices: Sequence[Choice]) -> bool:

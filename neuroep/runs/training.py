@@ -327,7 +327,8 @@ def _remarks(parts: Session, record: Page, before: Sequence[Entries]) -> list[st
     free, nudged = parts.estimator.free, parts.estimator.nudged
     counts = np.bincount(labels, minlength=parts.network.classes).tolist()
     record["remarks"] = advice.settling(record["health"], free, nudged, parts.engine.redraws)
-    return record["remarks"] + advice.chance(record, before[0] if before else record, config, counts)
+    first = before[0] if before else record
+    return record["remarks"] + advice.chance(record, first, config, counts) + advice.left_alone(record, first, config)
 
 
 def _limits(parts: Session, record: Page, before: Sequence[Entries]) -> Page:
@@ -356,6 +357,7 @@ NEAR = {
     "fast_at_bounds": ("of the fast array's devices at their bounds", "-"),
     "trains_too_short": ("of pulse trains too short", limits.TRAINS),
     "pulses_played": ("of moves played pulse by pulse", "-"),
+    "counts_lost": ("of coincidences beyond the counters", "-"),
     "devices_worn": ("of devices beyond their endurance", "-"),
     "adc_forward_at_stop": ("of forward ADC readings at the stop", limits.BEYOND),
     "adc_transposed_at_stop": ("of transposed ADC readings at the stop", limits.BEYOND),

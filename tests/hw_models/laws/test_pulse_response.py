@@ -111,7 +111,7 @@ def test_a_table_is_linear_between_its_states_and_ends_with_them():
         ({"table_up": (1.0,)}, "with response 'table' 2 to 64 numbers are needed"),
         ({"table_down": (1.0,)}, "table_down = .1.0.: table_up has 4 numbers, give as many"),
         ({"table_down": (1.0, 0.5)}, "table_down = .*table_up has 4 numbers, give as many"),
-        ({"table_up": (1.0, -0.5, 0.0, 1.0)}, "table_up = .*numbers should be from 0"),
+        ({"table_up": (1.0, -0.5, 0.0, 1.0)}, "table_up = .*numbers should be at least 0"),
         ({"table_states": (0.0, 0.5, 0.5, 1.0)}, "table_states = .*they should rise from 0 to 1"),
         ({"table_noise": (1.0, 1.0, 1.0, 2.0)}, "table_noise = .*it acts only with noise above 0"),
     ],

@@ -12,7 +12,7 @@ import pytest
 from neuroep import data
 from neuroep.engines import stopping
 from neuroep.engines.settling import Schedule
-from neuroep.runs import advice, building, config, evaluation
+from neuroep.runs import advice, building, config, evaluation, training
 from neuroep.runs.session import Session
 from tests import cases
 
@@ -245,3 +245,41 @@ def test_doubts_are_said_where_a_session_opens(caplog):
     config.say.cache_clear()
     Session.open(made)
     assert [each.message for each in caplog.records if "not continuous time" in each.message]
+
+
+WRITTEN = {"counters": {"writes": 4000}}
+
+
+class TestLeftAlone:
+    """Devices that are written when their weight has moved by a threshold, and rates that no longer move it so far."""
+
+    def chip(self, threshold: float) -> config.Config:
+        tables = {"update": {"write_threshold": threshold}, "device": {"programming_noise": [0.5]}}
+        return config.parse({"chip": tables, "optimiser": {"decay_epochs": 4}}, "test")
+
+    def test_devices_that_are_hardly_written_any_more(self):
+        (line,) = advice.left_alone({"counters": {"writes": 39}}, WRITTEN, self.chip(0.04))
+        assert line.startswith("39 devices written, 4000 in epoch 1: ") and "write_threshold = 0.04" in line
+        assert line.endswith("raise optimiser.decay_epochs (now 4) or optimiser.final_rate (now 1e-05)")
+
+    def test_devices_that_are_written_are_not_mentioned(self):
+        assert advice.left_alone({"counters": {"writes": 40}}, WRITTEN, self.chip(0.04)) == []
+        assert advice.left_alone(WRITTEN, WRITTEN, self.chip(0.04)) == []
+
+    def test_without_a_threshold_or_a_chip_nothing_is_said(self):
+        for held in (self.chip(0.0), settings()):
+            assert advice.left_alone({"counters": {"writes": 0}}, WRITTEN, held) == []
+
+    def test_a_run_says_it(self, tmp_path):
+        """Rates of 1e-6 from the second epoch on, on devices that are written for 2 % of the range."""
+        tables = {"update": {"write_threshold": 0.02}, "device": {"programming_noise": [0.1]}}
+        values = {
+            "network": {"tokens": 12, "dense": [8, 2]},
+            "data": {"limit": 60},
+            "settling": {"free_steps": 6, "nudged_steps": 6},
+            "optimiser": {"projection_rate": 0.05, "dense_rate": 0.05, "decay_epochs": 1, "final_rate": 1e-6},
+            "training": {"epochs": 2, "batch": 20, "evaluate": []},
+            "chip": tables | {"calibration_samples": 20},
+        }
+        record = training.train(config.parse(values), tmp_path / "run", progress=False, diagnose=False)
+        assert any("devices written, " in line for line in record["remarks"])

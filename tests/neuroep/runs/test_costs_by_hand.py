@@ -165,6 +165,25 @@ def test_updates_by_pulses_pay_for_selected_lines(scheme):
     assert found.by_formula()["pulses"] == near(want)
 
 
+def test_counted_coincidences_are_paid():
+    """Every count at its price, pulses at theirs, and the area of a counter for every weight."""
+    prices = {"cost.count_energy": 0.5, "cost.pulse_energy": 2.0, "cost.counter_area": 100.0, "timing.pulse": 1e-6}
+    kept = {name: value for name, value in PRICED.items() if name not in ("cost.write_energy", "timing.row")}
+    counts = {"update.scheme": "pulsed", "update.signals": "net_counts", "device.pulse.dw_min": 0.01}
+    session = opened(kept | prices | counts | {"update.counter.slots": 50})
+    engine, before = session.engine, session.engine.performed()
+    measured = session.estimator.measure(engine, costs._batch(session), 0)
+    engine.update(measured.contrasts, session.rates(session.epoch))
+    counted = bills.between(engine.performed(), before)
+    found = price(counted, session.config.chip, conductance=engine.mean_conductances())
+    assert counted.number("count") > counted.number("pulse") > 0
+    assert found.by_formula()["counts"] == near(counted.number("count") * 0.5e-12)
+    assert found.by_formula()["pulses"] == near(counted.number("pulse") * 2e-12)
+    shapes = [shape for name, shape in session.network.parameter_shapes().items() if name.endswith("weight")]
+    area = costs.learned(session).area["counters"]
+    assert area == near(100e-12 * sum(out * wide for out, wide in shapes))
+
+
 @pytest.mark.parametrize("encoding", ["amplitude", "pulse_width", "pulses", "serial"])
 def test_cells_of_an_update_are_metered_as_its_inputs_are_coded(encoding):
     """The free phase of an update reads as classifications do, through devices that draw as much."""
@@ -177,12 +196,14 @@ def test_cells_of_an_update_are_metered_as_its_inputs_are_coded(encoding):
 
 
 @pytest.mark.parametrize("tiling", [(4, 3), (16, 16)])
-@pytest.mark.parametrize("scheme", ["digital", "pulsed", "mixed_precision"])
+@pytest.mark.parametrize("scheme", ["digital", "pulsed", "mixed_precision", "net_counts"])
 def test_the_tally_takes_the_seconds_of_the_clock_for_an_update(scheme, tiling):
     """Rows written, or slots of trains, one behind the other; arrays and tiles side by side."""
     chip: dict[str, object] = {"timing.row": 1e-6, "cost.mac_energy": 1.0}
     if scheme != "digital":
         chip = {"timing.pulse": 1e-6, "update.scheme": scheme, "device.pulse.dw_min": 0.01, "cost.mac_energy": 1.0}
+    if scheme == "net_counts":
+        chip |= {"update.scheme": "pulsed", "update.signals": scheme, "timing.count": 1e-8, "update.counter.slots": 50}
     session = opened(NOISY | chip | {"crossbar.rows": tiling[0], "crossbar.columns": tiling[1]})
     engine, batch = session.engine, costs._batch(session)
     before = engine.performed()

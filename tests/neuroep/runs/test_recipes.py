@@ -7,6 +7,7 @@ import pytest
 from neuroep import cli
 from neuroep.errors import ConfigError
 from neuroep.runs import config, directory as runs, recipes, sections, training
+from neuroep.runs.session import Session
 from tests.neuroep.engines.chip.conftest import nested
 
 PCM = {"device.read_noise": 0.0088, "device.read_noise_law": "pcm", "dac.bits": 8, "dac.sign": "auto", "adc.bits": 8}
@@ -97,6 +98,76 @@ def test_devices_are_left_alone_until_they_move_by_what_a_writing_is_off_by():
     assert "chip.update.write_threshold" not in chosen({"device.mismatch": 0.1})
     drifting = {"device.drift_mean": [0.0, 0.05, 0.0, 0.1], "device.age": 10.0}
     assert "chip.update.write_threshold" not in chosen(WRITTEN | {"device.programming_noise": [2.0]} | drifting)
+
+
+def noisy(**optimiser):
+    """A chip whose devices are left alone below a few percent of the range; 3 updates in each of 4 epochs."""
+    chip = WRITTEN | {"device.programming_noise": [0.5]}
+    values = settings(chip, optimiser=optimiser, training={"epochs": 4, "batch": 20, "evaluate": []})
+    return config.parse(values)
+
+
+def drawn_out(config_of_run, given=()):
+    found = {choice.setting: choice for choice in recipes.auto(config_of_run, given)}
+    return found.get("optimiser.decay_epochs"), float(found["chip.update.write_threshold"].value)
+
+
+def test_rates_decay_slowly_enough_to_write_devices_in_the_last_epoch():
+    """The shortest decay by which 3 updates at the last rate move a weight by so many thresholds, in every synapse."""
+    held = noisy(projection_rate=0.05, dense_rate=0.04, decay_epochs=4)
+    choice, threshold = drawn_out(held)
+    assert threshold in (0.02, 0.03, 0.04) and "what a writing is off by" in choice.why
+    session = Session.open(held, age=0.0)
+    ranges = session.engine.substrate.ranges()
+
+    def writes(period):
+        rates = Session.open(config.changed(held, ["--optimiser.decay_epochs", str(period)])).rates(3)
+        least = {name: recipes.WRITES * threshold * ranges[f"crossbar {name} weights"] / 3 for name in rates}
+        return [rate >= least[name] for name, rate in rates.items()]
+
+    assert int(choice.value) > 4 and all(writes(int(choice.value))) and not all(writes(int(choice.value) - 1))
+
+
+def test_rates_that_are_too_small_from_the_start_do_not_decay():
+    choice, _ = drawn_out(noisy(projection_rate=1e-4, dense_rate=1e-4, decay_epochs=4))
+    assert choice.value == "0"
+
+
+def test_rates_of_a_chip_that_writes_all_devices_decay_as_slowly():
+    """Devices that drift are not left alone; without an error of writing rates stay."""
+    held = noisy(projection_rate=0.05, dense_rate=0.04, decay_epochs=4)
+    alone = drawn_out(held)[0]
+    drifting = ["--chip.device.drift_mean", "[0.0, 0.05, 0.0, 0.1]", "--chip.device.age", "10.0"]
+    found = {choice.setting: choice for choice in recipes.auto(config.changed(held, drifting))}
+    assert "chip.update.write_threshold" not in found
+    assert found["optimiser.decay_epochs"].value == alone.value
+    exact = config.changed(held, ["--chip.device.programming_noise", "[]", "--chip.device.mismatch", "0.1"])
+    assert not {choice.setting for choice in recipes.auto(exact)} & {"optimiser.decay_epochs"}
+
+
+def test_rates_that_write_devices_to_the_end_or_are_given_stay():
+    for optimiser in (
+        {"projection_rate": 0.05, "dense_rate": 0.04, "decay_epochs": 40},
+        {"projection_rate": 0.05, "dense_rate": 0.04, "decay_epochs": 0},
+        {"projection_rate": 0.05, "dense_rate": 0.04, "decay_epochs": 4, "final_rate": 0.04},
+        {"kind": "sgd", "projection_rate": 0.05, "dense_rate": 0.04, "decay_epochs": 4},
+    ):
+        assert drawn_out(noisy(**optimiser))[0] is None
+    frozen = noisy(projection_rate=0.0, dense_rate=0.04, decay_epochs=4, rates={"dense_1": 0.0, "dense_2": 0.0})
+    assert drawn_out(frozen)[0] is None
+    held = noisy(projection_rate=0.05, dense_rate=0.04, decay_epochs=4)
+    assert drawn_out(held, ["--optimiser.decay_epochs", "4"])[0] is None
+
+
+def test_a_threshold_that_is_given_decides_how_long_rates_decay():
+    held, found = noisy(projection_rate=0.05, dense_rate=0.05, decay_epochs=4), []
+    for threshold in ("0.01", "0.02", "0.04", "0"):
+        given = ["--chip.update.write_threshold", threshold]
+        chosen = {each.setting: each.value for each in recipes.auto(config.changed(held, given), given)}
+        assert "chip.update.write_threshold" not in chosen
+        found.append(chosen.get("optimiser.decay_epochs"))
+    assert found[0] is None and int(found[1]) < int(found[2]), found
+    assert int(found[1]) <= int(found[3]) <= int(found[2]), "with all devices written it goes by the error itself"
 
 
 def test_what_still_limits_learning_is_cured_by_settings_of_learning_alone():

@@ -62,6 +62,9 @@ class InMemory(LearningRule):
         crossbar.program(weight)
         both = (crossbar, *([] if crossbar.other is None else [crossbar.other]))
         self.groups[label] = [PulsedArray(each, self.chip, self.place.setting, self.tally) for each in both]
+        for each in self.groups[label]:
+            if each.counters is not None:
+                self.kept |= {f"{each.crossbar.name} {name}": values for name, values in each.counters.kept.items()}
         return crossbar
 
     def health(self) -> dict[str, float]:
@@ -108,6 +111,10 @@ class InMemory(LearningRule):
         for label in sorted(self._faded):
             self.crossbars[label].reread()
         self._faded = set()
+
+    def _sending(self, label: str) -> float:
+        """Return the seconds of what was sent last to a crossbar, its arrays side by side."""
+        return max(each.sending for each in self.groups[label])
 
     def _pulsing(self, label: str = CROSSBAR) -> float:
         """Return the seconds of the last pulses of a crossbar, its arrays side by side."""

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from hw_models import durations
 from hw_models.arrays.cells import DeviceCells, Made
 from hw_models.arrays.crossbar import Crossbar
+from hw_models.arrays.net_counts import NetCounts
+from hw_models.arrays.trains import Term, Trains
 from hw_models.chip import Chip
 from hw_models.tally import Tally
 from hw_models.wear import Wear
@@ -28,6 +32,11 @@ class PulsedArray:
         Seed, threads, dtype.
     tally : Tally
         Of pulses.
+
+    Attributes
+    ----------
+    counters : NetCounts or None
+        Of coincidences, where both phases are counted and the difference is pulsed.
     """
 
     def __init__(self, crossbar: Crossbar, chip: Chip, setting: Setting, tally: Tally) -> None:
@@ -35,11 +44,35 @@ class PulsedArray:
         self.chip = chip
         self.devices = DeviceCells(crossbar, Made(chip.device, setting.seed, setting.workers.run, tally))
         self._before: np.ndarray | None = None
+        self.counters: NetCounts | None = None
+        if chip.update.counts:
+            trains = Trains(setting.seed, crossbar.name, setting.workers.run)
+            self.counters = NetCounts(crossbar.shape, chip.update, chip.device.granule, trains, tally)
         self.written()
 
     def written(self) -> None:
         """Read anew what was programmed; cells keep it within the devices' own bounds."""
         self.crossbar.refresh()
+
+    def send(self, terms: Sequence[Term], rate: float, number: int) -> int:
+        """Change the weights along the sum of sign post^T pre by trains, or by their net counts; return the pulses.
+
+        ``rate`` is in shares of the weight range; entries that are not finite make all weights NaN.
+        """
+        stored = self.crossbar.stored
+        if self.counters is None:
+            return self.devices.update(stored, terms, rate, self.chip.update, number)
+        net = self.counters.count(terms, rate, number)
+        if net is None:
+            stored.fill(np.nan)
+            return 0
+        return self.devices.release(stored, net, number)
+
+    @property
+    def sending(self) -> float:
+        """Seconds of what was sent last."""
+        counted = 0 if self.counters is None else self.counters.slots
+        return durations.trains(self.chip.timing, self.devices.slots) + durations.counted(self.chip.timing, counted)
 
     @property
     def seconds(self) -> float:

@@ -91,16 +91,17 @@ class TrainedInMemory(InMemory):
 
         ``net`` is the net change that they are meant to make, root mean square, in pulses. Returns the seconds.
         """
-        self._watch(terms, abs(change / self.crossbars[label].weight_range))
+        if not self.chip.update.counts:
+            self._watch(terms, abs(change / self.crossbars[label].weight_range))
         given = 0
         for each in self.groups[label]:
             step = change / each.crossbar.weight_range
-            given += each.devices.update(each.crossbar.stored, terms, step, self.chip.update, self.updates)
+            given += each.send(terms, step, self.updates)
         told = self._sent.setdefault(label, [0.0, 0.0, 0.0])
         devices = self.chip.device.moved * self.crossbar.shape[0] * self.crossbar.shape[1] * len(self.groups[label])
         for place, value in enumerate((given / max(devices, 1), net, 1.0)):
             told[place] += value
-        return self._pulsing(label)
+        return self._sending(label)
 
     def _watch(self, terms: Terms, step: float) -> None:
         """Count the trains, and those whose strongest lines would need more slots than a train may have."""
@@ -115,6 +116,8 @@ class TrainedInMemory(InMemory):
 
         With expected trains also of the moves that had to be played pulse by pulse (:mod:`hw_models.arrays.expected`).
         """
+        if self.chip.update.counts:
+            return super().health() | self._counters()
         own = [each.devices for label in self._sent or (CROSSBAR,) for each in self.groups[label][:1]]
         short = self._short / self._trains if self._trains else 0.0
         played, stepped = sum(each.played for each in own), sum(each.stepped for each in own)
@@ -125,6 +128,15 @@ class TrainedInMemory(InMemory):
         if self.chip.update.trains == "expected":
             found["pulses_played"] = played / (played + stepped) if played else 0.0
         return super().health() | found
+
+    def _counters(self) -> dict[str, float]:
+        """Return the shares of trains that were too short and of coincidences that got lost, since the last call."""
+        own = [each.counters for group in self.groups.values() for each in group if each.counters is not None]
+        short, sent = sum(each.short for each in own), sum(each.sent for each in own)
+        lost, met = sum(each.lost for each in own), sum(each.met for each in own)
+        for each in own:
+            each.sent = each.short = each.met = each.lost = 0
+        return {"trains_too_short": short / max(sent, 1), "counts_lost": min(lost / max(met, 1), 1.0)}
 
     def coherence(self) -> dict[str, dict[str, float]]:
         """Return kappa, the updates in which devices forget, and the pulses of an update, since the last call.
@@ -153,4 +165,5 @@ class TrainedInMemory(InMemory):
         if self.chip.update.contrasts:
             return [(1.0, post, pre) for post, pre in contrast.terms()]
         post, pre = contrast.post, contrast.pre
-        return [(1.0, post.plus, pre.plus), (-1.0, post.minus, pre.minus)]
+        plus, minus = (1.0, post.plus, pre.plus), (-1.0, post.minus, pre.minus)
+        return [minus, plus] if self.chip.update.counts else [plus, minus]

@@ -67,6 +67,15 @@ def test_an_update_takes_its_rows_or_its_trains(small) -> None:
     assert slots > UPDATES * 2 * 8, "one behind the other, a train for each term and row of the longest array"
 
 
+def test_an_update_takes_the_slots_that_are_counted_and_those_that_pulse(small) -> None:
+    counts = {"update.scheme": "pulsed", "device.pulse.dw_min": 0.01, "update.signals": "net_counts"}
+    found = small(counts | {"timing.pulse": 1e-6, "timing.count": 1e-9, "update.counter.slots": 60})
+    done = found.engine.performed().values()
+    each = [t.number("slot", "update") * 1e-6 + t.number("counting", "update") * 1e-9 for t in done]
+    assert picoseconds(found, "update") == pytest.approx(max(each), rel=0.1)
+    assert picoseconds(found, "update") >= max(each) * (1 - 1e-6), "the longest array of every update"
+
+
 def test_held_phases_take_their_hold(small) -> None:
     found, without = small(READ | {"timing.hold": 1e-6}), small(READ)
     longer = found.engine.substrate.clock.counted().total("picosecond") * 1e-12

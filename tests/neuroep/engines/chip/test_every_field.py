@@ -7,6 +7,7 @@ import pytest
 from hw_models.chip.description import PERFECT, PRICES, TOLD, Chip
 
 PULSED = {"update.scheme": "pulsed", "device.pulse.dw_min": 0.01, "update.signals": "contrast"}
+COUNTED = PULSED | {"update.signals": "net_counts", "update.counter.slots": 20}
 LINEAR = PULSED | {"device.pulse.response": "linear", "device.pulse.gamma_up": 0.4, "device.pulse.gamma_down": 0.4}
 EXPONENTIAL = PULSED | {
     "device.pulse.response": "exponential",
@@ -114,6 +115,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "timing.copies": (TIMED, 3),
     "timing.tau": (PCM, 1e-6),
     "timing.pulse": (PULSED | {"device.read_noise": 0.02, "device.read_noise_law": "pcm"}, 1e-3),
+    "timing.count": (COUNTED | {"device.read_noise": 0.02, "device.read_noise_law": "pcm"}, 1e-3),
     "device.drift_mean": ({"device.age": 1e4, "device.drift_spread": [0.0, 0.02, 0.02, 0.02]}, [0.0, 0.03, 0.03, 0.1]),
     "device.drift_spread": (DRIFT, [0.0, 0.02, 0.02, 0.02]),
     "device.drift_mean_above": (DRIFT, [0.3, 0.2]),
@@ -209,6 +211,12 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "update.train_length": (PULSED | {"update.trains": "stochastic", "update.management": False}, 7),
     "update.overlong": (PULSED | {"update.trains": "stochastic", "update.train_length": 1}, "both"),
     "update.management": (PULSED | {"update.trains": "stochastic"}, False),
+    "update.counter.bits": (COUNTED | {"update.counter.shift": 4}, 2),
+    "update.counter.slots": (COUNTED, 30),
+    "update.counter.overflow": (COUNTED | {"update.counter.bits": 2}, "saturate"),
+    "update.counter.shift": (COUNTED, 2),
+    "update.counter.draws": (COUNTED, "independent"),
+    "update.counter.room": (COUNTED, 1.0),
     "update.scaling": (AGAD, "off"),
     "update.step": (AGAD, 1.0),
     "update.fill": (AGAD, 1.0),

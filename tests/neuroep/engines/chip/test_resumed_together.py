@@ -38,6 +38,9 @@ ANALOG = {"crossbar.mapping": "offset", "crossbar.reference": "analog"}
 PULSED = {"update.scheme": "mixed_precision", "device.leak": 0.01, "device.disturb": 0.01}
 FAST = NOISE | OWN | {"timing.integration": 1e-6, "timing.pulse": 1e-6, "adc.bits": 8, "adc.gain_spread": 0.1}
 FAST |= {"device.pulse.dw_min": 2e-3, "device.pulse.noise": 1.0, "device.leak": 0.01, "update.transfer.columns": 3}
+FEW = {"update.counter.slots": 100}
+COUNTS = {"update.scheme": "pulsed", "update.signals": "net_counts", "timing.pulse": 1e-6, "device.pulse.dw_min": 2e-3}
+COUNTS |= FEW | {"timing.count": 1e-9, "device.pulse.noise": 0.5, "device.leak": 0.01}
 CHIPS: dict[str, dict[str, Any]] = {
     "noise in time, digits, exchanged paths": NOISE | TIME | DIGITS | ADC | EXCHANGED,
     "traps, digits, holders": NOISE | TIME | TRAPS | DIGITS | HOLDERS | SHIFTS,
@@ -49,6 +52,9 @@ CHIPS: dict[str, dict[str, Any]] = {
     "wires": NOISE | SHIFTS | {"wires.r_word": 2.0, "wires.r_bit": 2.0, "wires.refresh_every": 2, "crossbar.rows": 6},
     **{name: FAST | {"update.scheme": name} for name, facts in RULES.items() if "transfer.rate" in facts.takes},
     "a fast array that is seen": FAST | {"update.scheme": "tiki_taka", "update.transfer.gamma": 0.5},
+    "net counts": NOISE | OWN | COUNTS,
+    "net counts, a fast array": FAST | {"update.scheme": "agad", "update.signals": "net_counts"} | FEW,
+    "net counts, rests wait": COUNTS | {"update.counter.shift": 3, "update.counter.draws": "independent"},
     "pulses": NOISE | {"timing.integration": 1e-6} | HOLDERS | PULSED,
 }  # fmt: skip
 

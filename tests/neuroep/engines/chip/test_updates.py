@@ -33,6 +33,54 @@ def array(seed: int = 0, rule: SGD | None = None, bias: bool = True, **fields) -
     return CrossbarArray("dense_1", WEIGHT, np.zeros(4) if bias else None, chip, setting)
 
 
+@pytest.mark.parametrize("draws", ["replayed", "independent"])
+@pytest.mark.parametrize("kind", ["single", "one_sided", "bidirectional"])
+def test_net_counts_change_the_weights_along_the_gradient_on_average(kind, draws):
+    """With every cell; bias exactly; of draws of either kind."""
+    rate, found, pulses = 1e-2, [], 0
+    pair = {} if kind == "single" else {"device__cell__kind": kind, "device__pulse__w_min": 0.0}
+    for seed in range(300):
+        made = array(
+            seed, crossbar__weight_range=1.0, device__pulse__dw_min=1e-3, update__scheme="pulsed",
+            update__signals="net_counts", update__counter__draws=draws, update__counter__slots=63,
+            update__counter__room=1.0, **pair,
+        )  # fmt: skip
+        start = made.state()["weight"]
+        for state in made.rule.devices.states:
+            state += 0.3
+        assert made.update(CONTRAST, rate) == 0
+        found.append(made.state()["weight"] - start)
+        health = made.health()
+        assert health["trains_too_short"] == health["counts_lost"] == 0
+        pulses += made.counters()["pulses"]
+    wanted = -rate * CONTRAST.weight_gradient()
+    error = np.std(found, axis=0, ddof=1) / np.sqrt(len(found))
+    assert np.abs((np.mean(found, axis=0) - wanted) / error).max() < 4.5
+    assert np.linalg.norm(error) < 0.1 * np.linalg.norm(wanted)
+    np.testing.assert_allclose(made.bias, -rate * CONTRAST.bias_gradient())
+    assert pulses > 300 * np.abs(wanted).sum() / 1e-3  # of a pair both ways, half as many on either device
+
+
+def test_short_counts_and_lost_ones_are_reported():
+    how = {"update__scheme": "pulsed", "update__signals": "net_counts", "device__pulse__dw_min": 1e-4}
+    short = array(**how, update__counter__slots=4, update__counter__shift=0)
+    short.update(CONTRAST, 1e-2)
+    health = short.health()
+    assert (health["trains_too_short"], health["counts_lost"]) == (1.0, 0.0)
+    assert short.health()["trains_too_short"] == 0
+    lossy = array(**how, update__counter__bits=2, update__counter__overflow="saturate")
+    lossy.update(CONTRAST, 1e-2)
+    assert 0.05 < lossy.health()["counts_lost"] <= 1
+    record = {"arrays": {"dense_1": {"counts_lost": 0.06}}}
+    assert training.near_limits(record) == ["dense_1: 6% of coincidences beyond the counters"]
+
+
+def test_signals_that_are_not_finite_make_weights_so():
+    made = array(update__scheme="pulsed", update__signals="net_counts")
+    broken = Moved(np.full((6, 4), np.nan), POST.minus)
+    assert made.update(Contrast(broken, PRE, 0.4, 6), 1e-2) == 20
+
+
 @pytest.mark.parametrize("signals", ["phases", "contrast"])
 @pytest.mark.parametrize("trains", ["expected", "stochastic"])
 def test_trains_change_the_weights_along_the_gradient_on_average(signals, trains):
