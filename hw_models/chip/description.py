@@ -384,6 +384,8 @@ class Chip(Part):
         if bar.reference != "device":
             names = ("reference_at", "reference_mean", "reference_spread")
             self.idle("with crossbar.reference device", *(f"device.cell.{name}" for name in names))
+            if not self.update.refers or cell.paired:
+                self.idle("with crossbar.reference device, or a rule that refers a fast array", "update.zero_shift")
 
     def _check_heat(self) -> None:
         """Refuse a temperature that nothing goes by, and what goes by none."""

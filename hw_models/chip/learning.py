@@ -57,6 +57,10 @@ class Update(Part):
     is 1/4 with scaling auto, else 1."""
     memory: Count = at("update", "updates", 1000)
     """Scaling auto: updates over which r is a mean."""
+    zero_shift: Count | None = at("programming", "pairs", None)
+    """In memory, before learning: pairs of a pulse up and one down that bring devices to their symmetry point; their
+    reference devices are then programmed to it, and of rules with a digital reference of A that begins with what is
+    read there. Unset leaves references where device.cell says."""
     counter: Counter = at("update", default=Counter())
     """Of net counts."""
     transfer: Transfer = at("update", default=Transfer())
@@ -76,6 +80,11 @@ class Update(Part):
     def scaled(self) -> bool:
         """Whether trains are scaled by the running rms of the contrast."""
         return (self.scaling or self.facts.takes.get("scaling")) == "auto"
+
+    @property
+    def refers(self) -> bool:
+        """Whether the rule keeps a reference of A in digital form."""
+        return "transfer.tracking" in self.facts.takes
 
     @property
     def filled(self) -> float:

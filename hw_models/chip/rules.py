@@ -38,7 +38,7 @@ class RuleFacts:
 
 def trains(scaling: str, signals: str) -> dict[str, Default]:
     """Return the fields of rules that send trains of pulses, and what unset ones of scaling and signals stand for."""
-    names = ("trains", "train_length", "overlong", "management", "memory", "step", "fill")
+    names = ("trains", "train_length", "overlong", "management", "memory", "step", "fill", "zero_shift")
     return dict.fromkeys(names) | {"scaling": scaling, "signals": signals}
 
 
@@ -63,7 +63,7 @@ RULES: Mapping[str, RuleFacts] = {
         NOTHING,
         "chi, (out, in), the outer products, the optimiser's moments",
         "Nandakumar et al., Front. Neurosci. 14:406, 2020",
-        {"granule": None, "fill": None, "transfer.every": 1},
+        {"granule": None, "fill": None, "zero_shift": None, "transfer.every": 1},
     ),
     "pulsed": RuleFacts(
         "trains of pulses on W of mean -lr g",

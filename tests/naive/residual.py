@@ -18,13 +18,13 @@ def run(posts, pres, *, response, dw, rate, arrays, gamma, flips, verify, warm):
         gather(fast, post, pre * sign, pulse)
         taking_part = arrays if warm is None else min(arrays, 1 + number // warm)
         for i in range(shape[0]):
-            left = min(max(gathered[i, j] + rate * sign[j] * (fast[i, j] - reference[i, j]), -1 / dw), 1 / dw)
+            left = gathered[i, j] + rate * sign[j] * (fast[i, j] - reference[i, j])
             for k in range(taking_part):
                 whole, before = math.trunc(left / gamma**k), held[k, i, j]
                 for _ in range(abs(whole)):
                     held[k, i, j] = pulse(held[k, i, j], np.sign(whole))
                 left -= gamma**k * ((held[k, i, j] - before) / dw if verify else whole)
-            gathered[i, j] = left
+            gathered[i, j] = min(max(left, -1), 1)
         reads[j] += 1
         if reads[j] % flips == 0:
             sign[j], reference[:, j] = -sign[j], fast[:, j]

@@ -55,9 +55,17 @@ class InMemory(LearningRule):
         return float(np.abs(weight).max(initial=0)) * headroom / (self.fill * bound) or None
 
     def _array(
-        self, weight: np.ndarray, label: str = CROSSBAR, full: float | None = None, chip: Chip | None = None
+        self,
+        weight: np.ndarray,
+        label: str = CROSSBAR,
+        full: float | None = None,
+        chip: Chip | None = None,
+        rests: bool = False,
     ) -> Crossbar:
-        """Make and program a crossbar whose devices take pulses; see :meth:`LearningRule._crossbar`."""
+        """Make and program a crossbar whose devices take pulses; see :meth:`LearningRule._crossbar`.
+
+        ``rests`` says that it is to begin where alternate pulses leave its devices, not with the weights.
+        """
         crossbar = self._crossbar(weight.shape, label, full, chip)
         crossbar.program(weight)
         both = (crossbar, *([] if crossbar.other is None else [crossbar.other]))
@@ -65,7 +73,22 @@ class InMemory(LearningRule):
         for each in self.groups[label]:
             if each.counters is not None:
                 self.kept |= {f"{each.crossbar.name} {name}": values for name, values in each.counters.kept.items()}
+        if self.chip.update.zero_shift is not None and (rests or self.chip.crossbar.reference == "device"):
+            self._zero_shift(label, self.chip.update.zero_shift, None if rests else weight)
         return crossbar
+
+    def _zero_shift(self, label: str, pairs: int, weight: np.ndarray | None) -> None:
+        """Bring the devices of a crossbar to their symmetry points, then program the weights, if any, anew."""
+        crossbar = self.crossbars[label]
+        for each in self.groups[label]:
+            act = each.devices.alternate if each.devices.reference is None else each.devices.zero_shift
+            act(pairs, 0)
+        self.prepared += durations.trains(self.chip.timing, 2 * pairs)
+        if weight is not None:
+            crossbar.program(weight)
+            self.prepared += durations.reprogramming(self.chip.timing, crossbar.rows_written)
+        for each in self.groups[label]:
+            each.written()
 
     def health(self) -> dict[str, float]:
         """Return the share of devices at their bounds, of every crossbar; the first one's are the weights.

@@ -4,10 +4,11 @@
     W = R sum_k gamma^k w_k                       k = 0 .. n - 1, all of them are read by products
 
     A_j <- A_j - s c_j g_j                        trains of pulses, signs of the inputs times c
-    every n_s updates  H_j <- H_j + rate c_j (a_j - P_j), within the range of w_0
+    every n_s updates  H_j <- H_j + rate c_j (a_j - P_j)
                        for k = 0 .. n - 1:
                            n_k = trunc(H_j/gamma^k),  w_kj <- w_kj + n_k dw_W      pulses
                            H_j <- H_j - gamma^k d_k/dw_W
+                       H_j <- min(max(H_j, -1), 1)
     every F reads      P_j <- a_j, c_j <- -c_j
 
 with d_k what the read of w_kj says that the pulses changed it by (``transfer.verify``), or n_k dw_W, what they should.
@@ -15,8 +16,9 @@ with d_k what the read of w_kj says that the pulses changed it by (``transfer.ve
 Analog: A, which no product reads, w_0 .. w_{n-1}. Digital: H in pulses of w_0, the reference P, c. An array of four
 states holds a weight to half the range; the next takes what is left, and so on, down to gamma^(n-1) dw_W. A pulse on a
 coarse array that strays, a device that is stuck and write noise are errors that the read shows and finer arrays take
-up at once. What finer arrays cannot hold stays in H until it is a pulse of a coarser one. Without the read nothing
-tells that they are full, and coarse arrays hardly learn.
+up at once. What finer arrays cannot hold stays in H until it is a pulse of a coarser one; more than
+a pulse of w_0, which no array took, is let go. Without the read nothing tells that finer arrays are full, and coarse
+ones hardly learn.
 
 **Warm start.** The arrays are programmed from the coarsest to the finest, each with what is left of the weights after
 a read of those before it, W_k = (W - sum_{l<k} gamma^l R w_l)/(gamma^k R); so they are where the range grows. With
@@ -68,6 +70,7 @@ class Residual(Agad):
         self.banks = {label: Converters(chip, self.crossbars[label].name) for label in labels}
         self.verifies = bool(self.chip.update.of_transfer("verify"))
         self._share_out(weight, labels[1:])
+        self.prepared, self.seconds = self.prepared + self.seconds, 0.0
 
     @property
     def seen(self) -> float:
@@ -106,8 +109,7 @@ class Residual(Agad):
     def _move(self, columns: np.ndarray, wanted: np.ndarray) -> int:
         """Give columns of all arrays what is wanted, in pulses of the coarsest; return how many are not finite."""
         gathered, most = self.kept["gathered"], self._number("most") or np.inf
-        full = 1 / self.chip.device.granule
-        left = np.clip(gathered[:, columns] + wanted, -full, full)
+        left = gathered[:, columns] + wanted
         for label, scale in list(self.scales.items())[: self._reach()]:
             whole = np.clip(np.trunc(left / scale), -most, most)
             if not np.isfinite(whole).all():
@@ -123,7 +125,7 @@ class Residual(Agad):
                 moved = np.zeros_like(whole)
                 moved[:, which] = (self._read(label, columns[which]) - before) / self.chip.device.granule
             left -= np.where(whole != 0, scale * moved, 0)
-        gathered[:, columns] = left
+        gathered[:, columns] = np.clip(left, -1, 1)
         self._moved(len(columns), 2 + 2 * len(self.scales))
         return 0
 

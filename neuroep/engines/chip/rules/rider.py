@@ -27,7 +27,7 @@ class Rider(TransferRule):
 
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         super().__init__(place, weight, bias)
-        self.kept["reference"] = np.zeros_like(weight)
+        self.kept["reference"] = self._resting()
 
     @property
     def holds(self) -> float:

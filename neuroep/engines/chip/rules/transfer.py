@@ -61,7 +61,8 @@ class TransferRule(TrainedInMemory):
         super().__init__(place, weight, bias)
         chip, shape = self.chip, weight.shape
         gamma = self.seen
-        self.fast = self._array(np.zeros_like(weight), FAST, self._full(gamma), hidden(chip) if not gamma else None)
+        own = hidden(chip) if not gamma else None
+        self.fast = self._array(np.zeros_like(weight), FAST, self._full(gamma), own, rests=True)
         if gamma:
             self.shares = {CROSSBAR: 1.0, FAST: gamma}
         self.kept |= {"reads": np.zeros(shape[1], np.int64), "cursor": np.zeros((), np.int64)}
@@ -85,6 +86,14 @@ class TransferRule(TrainedInMemory):
     def seen(self) -> float:
         """Share of A in what products read."""
         return self._number("gamma")
+
+    def _resting(self) -> np.ndarray:
+        """Return what is read of A before learning where pulses have brought it to its symmetry point, else 0."""
+        if self.chip.update.zero_shift is None:
+            return np.zeros_like(self.fast.stored)
+        columns = np.arange(self.fast.shape[1])
+        self.prepared += self.groups[FAST][0].reading(len(columns) * self.chip.crossbar.repeats)
+        return np.ascontiguousarray(read_columns(self.fast, columns), self.fast.stored.dtype)
 
     def _full(self, gamma: float) -> float:
         """Return the weight range of A."""

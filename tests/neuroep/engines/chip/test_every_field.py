@@ -221,6 +221,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "update.step": (AGAD, 1.0),
     "update.fill": (AGAD, 1.0),
     "update.memory": (AGAD, 1),
+    "update.zero_shift": (REFERRED, 5),
     "update.transfer.every": (AGAD, 2),
     "update.transfer.columns": (AGAD, 3),
     "update.transfer.gamma": (TWO, 0.5),

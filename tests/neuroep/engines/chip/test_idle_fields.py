@@ -305,6 +305,7 @@ VALUES: dict[str, Any] = {
     "update.step": 1.3,
     "update.fill": 0.3,
     "update.memory": 1,
+    "update.zero_shift": 3,
     "update.transfer.every": 2,
     "update.transfer.columns": 3,
     "update.transfer.gamma": 0.3,
