@@ -108,18 +108,19 @@ RULES: Mapping[str, RuleFacts] = {
         fast(keep=None, chop_every=5, tracking=1.0),
     ),
     "rider": RuleFacts(
-        "trains of -lr g on P; W += rate (p_j - Q_j) by pulses; Q_j += eta (p_j - Q_j)",
+        "trains of -lr g on P; W += rate (p_j - Q_j) by pulses; Q_j += eta (p_j - Q_j); weight W + gamma (P - Q)",
         "P, which gathers the gradient about its symmetry point",
         "Q, (out, in), an estimate of that point",
         "RIDER: Xiao et al., arXiv 2602.21321, 2026",
-        fast(tracking=0.2),
+        fast(tracking=0.2, gamma=0.0),
     ),
     "e_rider": RuleFacts(
-        "trains of -lr g c_j on P; W += rate c_j (p_j - Q_j) by pulses; Q_j += eta (p_j - Q_j); c_j flips at random",
+        "trains of -lr g c_j on P; W += rate c_j (p_j - Q_j) by pulses; Q_j += eta (p_j - Q_j); c_j flips at random;"
+        " weight W + gamma c (P - Q)",
         "P, which gathers the gradient with a sign that changes",
         "Q, (out, in), an estimate of its symmetry point; c, (in,)",
         "E-RIDER: Xiao et al., arXiv 2602.21321, 2026",
-        fast(tracking=0.2, chop_probability=0.1),
+        fast(tracking=0.2, chop_probability=0.1, gamma=0.0),
     ),
     "residual": RuleFacts(
         "W = sum gamma^k W_k; trains of -lr g c_j on A; H_j += rate c_j (a_j - P_j); trunc(H_j/gamma^k) pulses on W_k,"

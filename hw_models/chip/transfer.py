@@ -18,8 +18,8 @@ class Transfer(Part):
     columns: Count | None = at("update", "columns", None)
     """Columns that are read each time, one group after the other; unset reads all."""
     gamma: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = at("read", default=None)
-    """Share of A in the weights that products read, 0 hides it; of residual learning that of an array in the one
-    before it, below 1."""
+    """Share of A in the weights that products read, where A is tracked of what it is beyond its reference; 0 hides it.
+    Of residual learning the scale of an array over that of the one before it, below 1."""
     tiles: Annotated[int, Field(ge=2, le=32)] | None = at("update", "arrays", None)
     """Residual: arrays that hold a weight, each at gamma times the scale of the one before."""
     warm: Count | None = at("update", "updates", None)

@@ -1,6 +1,7 @@
 # Tested by tests/neuroep/engines/chip/test_transfer.py.
 """E-RIDER: RIDER with a chopper, by which the tracked point lies about the symmetry point, not where P has gone.
 
+    W' = W + gamma c (P - Q)                   what products read
     P_j <- P_j - s c_j g_j                     trains of pulses, signs of the inputs times c
     every n_s updates  W_j <- W_j + dw_W round(rate c_j (p_j - Q_j))    pulses, rounded at random
                        Q_j <- Q_j + eta (p_j - Q_j)

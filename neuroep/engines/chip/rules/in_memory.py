@@ -186,7 +186,7 @@ class InMemory(LearningRule):
         kept = super().state()
         if self.accumulates:
             kept["accumulated"] = kept["weight"]
-        return kept | {"weight": self._sum(_stored)}
+        return kept | {"weight": self._sum(stored)}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over what the optimiser keeps, and the crossbar."""
@@ -195,6 +195,6 @@ class InMemory(LearningRule):
             self.digital.weight[:] = state["accumulated"]
 
 
-def _stored(crossbar: Crossbar) -> np.ndarray:
+def stored(crossbar: Crossbar) -> np.ndarray:
     """Return what the devices of a crossbar hold, in weight units."""
     return crossbar.stored * np.asarray(crossbar.weight_range, crossbar.dtype)

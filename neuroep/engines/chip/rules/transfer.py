@@ -28,6 +28,7 @@ import math
 import numpy as np
 
 from hw_models.arrays.columns import read_columns
+from hw_models.arrays.converter_bank import Converters
 from hw_models.chip import Chip, Nudged, Transposed
 from hw_models.kernels.random import generator
 from neuroep.engines.chip.rules.rule import CROSSBAR, Place
@@ -93,7 +94,8 @@ class TransferRule(TrainedInMemory):
             return np.zeros_like(self.fast.stored)
         columns = np.arange(self.fast.shape[1])
         self.prepared += self.groups[FAST][0].reading(len(columns) * self.chip.crossbar.repeats)
-        return np.ascontiguousarray(read_columns(self.fast, columns), self.fast.stored.dtype)
+        bank = Converters(hidden(self.chip), self.fast.name)  # those of products may have no range yet
+        return np.ascontiguousarray(read_columns(self.fast, columns, bank), self.fast.stored.dtype)
 
     def _full(self, gamma: float) -> float:
         """Return the weight range of A."""
