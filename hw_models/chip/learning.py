@@ -11,6 +11,7 @@ from hw_models.chip.counter import Counter
 from hw_models.chip.fields import Count, Part, Positive, at
 from hw_models.chip.rules import COMMON, RULES, Default, RuleFacts, takers
 from hw_models.chip.transfer import Transfer
+from hw_models.chip.verify import Verify
 
 if TYPE_CHECKING:
     RuleName = str
@@ -61,6 +62,8 @@ class Update(Part):
     """In memory, before learning: pairs of a pulse up and one down that bring devices to their symmetry point; their
     reference devices are then programmed to it, and of rules with a digital reference of A that begins with what is
     read there. Unset leaves references where device.cell says."""
+    verify: Verify = at("programming", default=Verify())
+    """Closed-loop programming of weights that learn by pulses."""
     counter: Counter = at("update", default=Counter())
     """Of net counts."""
     transfer: Transfer = at("update", default=Transfer())

@@ -36,10 +36,14 @@ class RuleFacts:
         return "trains" in self.takes
 
 
+BEGINS: dict[str, Default] = dict.fromkeys(("zero_shift", "verify.rounds", "verify.tolerance"))
+"""Fields of rules whose weights are the devices' own: how these are brought to where they begin."""
+
+
 def trains(scaling: str, signals: str) -> dict[str, Default]:
     """Return the fields of rules that send trains of pulses, and what unset ones of scaling and signals stand for."""
-    names = ("trains", "train_length", "overlong", "management", "memory", "step", "fill", "zero_shift")
-    return dict.fromkeys(names) | {"scaling": scaling, "signals": signals}
+    names = ("trains", "train_length", "overlong", "management", "memory", "step", "fill")
+    return dict.fromkeys(names) | BEGINS | {"scaling": scaling, "signals": signals}
 
 
 def fast(**own: Default) -> dict[str, Default]:
@@ -63,7 +67,7 @@ RULES: Mapping[str, RuleFacts] = {
         NOTHING,
         "chi, (out, in), the outer products, the optimiser's moments",
         "Nandakumar et al., Front. Neurosci. 14:406, 2020",
-        {"granule": None, "fill": None, "zero_shift": None, "transfer.every": 1},
+        {"granule": None, "fill": None, "transfer.every": 1} | BEGINS,
     ),
     "pulsed": RuleFacts(
         "trains of pulses on W of mean -lr g",

@@ -18,6 +18,7 @@ from hw_models.chip import Chip
 from hw_models.wear import Wear
 from neuroep.engines.chip.rules.pulsed_array import PulsedArray
 from neuroep.engines.chip.rules.rule import CROSSBAR, LearningRule, Place
+from neuroep.engines.chip.rules.verified import until_right
 from neuroep.learning.contrast import Contrast
 
 GROWN = 0.01
@@ -75,6 +76,8 @@ class InMemory(LearningRule):
                 self.kept |= {f"{each.crossbar.name} {name}": values for name, values in each.counters.kept.items()}
         if self.chip.update.zero_shift is not None and (rests or self.chip.crossbar.reference == "device"):
             self._zero_shift(label, self.chip.update.zero_shift, None if rests else weight)
+        if not rests:
+            self.prepared += max(until_right(each, weight, self.chip) for each in self.groups[label])
         return crossbar
 
     def _zero_shift(self, label: str, pairs: int, weight: np.ndarray | None) -> None:
@@ -173,6 +176,7 @@ class InMemory(LearningRule):
         self.seconds += durations.reprogramming(self.chip.timing, self.crossbar.rows_written)
         for each in self.pulsed_arrays:
             each.written()
+            self.seconds += until_right(each, held, self.chip)
         return 0
 
     def _move_bias(self, contrast: Contrast, rate: float) -> None:

@@ -24,8 +24,8 @@ ones hardly learn.
 a read of those before it, W_k = (W - sum_{l<k} gamma^l R w_l)/(gamma^k R); so they are where the range grows. With
 ``transfer.warm`` m array k takes part from update k m on.
 
-Columns are read through the chip's converters, with a range of their own (:func:`.transfer.hidden`); each read, before
-and after pulses, and of the warm start, is counted and takes its time.
+Columns are read through the chip's converters, with a range of their own (:func:`.verified.columns_chip`); each read,
+before and after pulses, and of the warm start, is counted and takes its time.
 
 Sources: sum of scaled arrays, coarse ones first, gamma 0.5 for four states: Li, Wu, Liu, Gokmen and Chen, arXiv
 2510.02516, 2025, after Wu et al., arXiv 2502.06309, 2025. There trains go to the finest array, which products see, and
@@ -44,7 +44,7 @@ from hw_models.arrays.converter_bank import Converters
 from neuroep.engines.chip.rules.agad import Agad
 from neuroep.engines.chip.rules.in_memory import GROWN
 from neuroep.engines.chip.rules.rule import CROSSBAR, Place
-from neuroep.engines.chip.rules.transfer import hidden
+from neuroep.engines.chip.rules.verified import columns_chip, until_right
 
 ARRAY = "array_"
 """Label of an array, behind which stands its number, from 1; the first is the rule's first crossbar."""
@@ -61,7 +61,7 @@ class Residual(Agad):
 
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         super().__init__(place, weight, bias)
-        chip = hidden(self.chip)
+        chip = columns_chip(self.chip)
         labels = [CROSSBAR, *(f"{ARRAY}{k}" for k in range(1, self._count("tiles")))]
         self.scales = {label: self._number("gamma") ** k for k, label in enumerate(labels)}
         for label in labels[1:]:
@@ -95,10 +95,12 @@ class Residual(Agad):
         for label, scale in self.scales.items():
             bar = self.crossbars[label]
             if label in labels:
-                bar.program(left * np.asarray(bar.weight_range / scale, left.dtype))
+                wanted = left * np.asarray(bar.weight_range / scale, left.dtype)
+                bar.program(wanted)
                 self.seconds += durations.reprogramming(self.chip.timing, bar.rows_written)
                 for each in self.groups[label]:
                     each.written()
+                    self.seconds += until_right(each, wanted, self.chip)
             left -= np.asarray(scale, left.dtype) * self._read(label, every)
 
     def _reach(self) -> int:

@@ -29,11 +29,11 @@ import numpy as np
 
 from hw_models.arrays.columns import read_columns
 from hw_models.arrays.converter_bank import Converters
-from hw_models.chip import Chip, Nudged, Transposed
 from hw_models.kernels.random import generator
 from neuroep.engines.chip.rules.rule import CROSSBAR, Place
 from neuroep.engines.chip.rules.scaling import COHERENCE, pulses_needed, symmetry
 from neuroep.engines.chip.rules.trained import Terms, TrainedInMemory, WantedChange
+from neuroep.engines.chip.rules.verified import columns_chip
 from neuroep.learning.contrast import Contrast
 
 FAST = "fast"
@@ -62,7 +62,7 @@ class TransferRule(TrainedInMemory):
         super().__init__(place, weight, bias)
         chip, shape = self.chip, weight.shape
         gamma = self.seen
-        own = hidden(chip) if not gamma else None
+        own = columns_chip(chip) if not gamma else None
         self.fast = self._array(np.zeros_like(weight), FAST, self._full(gamma), own, rests=True)
         if gamma:
             self.shares = {CROSSBAR: 1.0, FAST: gamma}
@@ -94,7 +94,7 @@ class TransferRule(TrainedInMemory):
             return np.zeros_like(self.fast.stored)
         columns = np.arange(self.fast.shape[1])
         self.prepared += self.groups[FAST][0].reading(len(columns) * self.chip.crossbar.repeats)
-        bank = Converters(hidden(self.chip), self.fast.name)  # those of products may have no range yet
+        bank = Converters(columns_chip(self.chip), self.fast.name)  # those of products may have no range yet
         return np.ascontiguousarray(read_columns(self.fast, columns, bank), self.fast.stored.dtype)
 
     def _full(self, gamma: float) -> float:
@@ -227,14 +227,3 @@ class TransferRule(TrainedInMemory):
             each.devices.apply(each.crossbar.stored, up, down, self.updates, (own.column_tiles, own.row_tiles))
         self.seconds += self._pulsing(label)
         return self._pulsed(label)
-
-
-def hidden(chip: Chip) -> Chip:
-    """Return a chip for an array that no product reads: one path, and converters that stop at what its columns show."""
-    changes = {"transposed": Transposed(), "nudged": Nudged()}
-    full = chip.update.of_transfer("read_range")
-    dac = chip.dac.model_copy(update={"range": 1.0, "sign": "signed"})
-    adc = chip.adc.model_copy(update={"range": float(full or 1.0)})
-    changes |= {"dac": dac} if chip.dac.acts else {}
-    changes |= {"adc": adc} if chip.adc.acts else {}
-    return chip.model_copy(update=changes)

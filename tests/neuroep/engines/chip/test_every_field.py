@@ -222,6 +222,8 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "update.fill": (AGAD, 1.0),
     "update.memory": (AGAD, 1),
     "update.zero_shift": (REFERRED, 5),
+    "update.verify.rounds": (PULSED | {"device.pulse.write_noise": 2.0}, 3),
+    "update.verify.tolerance": (PULSED | {"device.pulse.write_noise": 2.0, "update.verify.rounds": 3}, 0.03),
     "update.transfer.every": (AGAD, 2),
     "update.transfer.columns": (AGAD, 3),
     "update.transfer.gamma": (TWO, 0.5),

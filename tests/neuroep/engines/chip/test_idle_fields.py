@@ -306,6 +306,8 @@ VALUES: dict[str, Any] = {
     "update.fill": 0.3,
     "update.memory": 1,
     "update.zero_shift": 3,
+    "update.verify.rounds": 2,
+    "update.verify.tolerance": 0.02,
     "update.transfer.every": 2,
     "update.transfer.columns": 3,
     "update.transfer.gamma": 0.3,
