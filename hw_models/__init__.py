@@ -25,16 +25,18 @@ if TYPE_CHECKING:
     from hw_models.chip import Chip, pages
     from hw_models.chip.files import load, save
     from hw_models.errors import ChipError
+    from hw_models.measured.fit import fit_response
 
 _HOMES = {
     "Chip": "chip",
     "ChipError": "errors",
     "Crossbar": "arrays.crossbar",
+    "fit_response": "measured.fit",
     "load": "chip.files",
     "pages": "chip",
     "save": "chip.files",
 }
-__all__ = ["Chip", "ChipError", "Crossbar", "load", "pages", "presets", "save"]
+__all__ = ["Chip", "ChipError", "Crossbar", "fit_response", "load", "pages", "presets", "save"]
 
 
 def __getattr__(name: str) -> object:

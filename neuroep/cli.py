@@ -22,6 +22,8 @@ from neuroep.runs.streams import say
 ABOUT = "Train and study Equilibrium Propagation classifiers with Hopfield attention."
 GONE = 141
 """Exit code of a process that a closed pipe ends (128 + SIGPIPE)."""
+FITTING = ("out", "picture", "response", "readings", "g-min", "g-max")
+"""Options of a fit."""
 EXAMPLES = """\
 examples:
   neuroep demo
@@ -30,6 +32,7 @@ examples:
   neuroep cost runs/reviews --chip hermes
   neuroep sweep runs/reviews --chip pcm --vary chip.adc.bits=3:10 --seeds 3 --out runs/bits
   neuroep report runs/bits
+  neuroep chips --fit traces.csv --out my_device.toml --picture my_device.png
 
 Every setting of a configuration can be given as --section.name VALUE, or --name VALUE where the name is unique;
 'neuroep train --help' lists them.
@@ -218,10 +221,24 @@ def _add_runs(add: Callable[..., Parser]) -> None:
     command.add_argument("--fields", action="store_true", help="list all fields of a chip with units and defaults")
     command.add_argument("--components", action="store_true", help="list the components that chips are priced by")
     command.add_argument("--rules", action="store_true", help="list the learning rules with equations and sources")
+    _add_fit(command)
 
     command = add("import-published", _import_published, "turn a published torch state dict into a run directory")
     command.add_argument("file", metavar="FILE", help="state dict with synapses.N.weight and synapses.N.bias")
     command.add_argument("--out", required=True, metavar="DIR", help="run directory")
+
+
+def _add_fit(command: Parser) -> None:
+    """Add what turns measured devices into a chip."""
+    fit = command.add_argument_group("a chip of measured devices, see docs/measured_device.md")
+    about = "fit conductance traces: CSV with columns device, pulse (1, -1) and conductance [uS], or NPZ"
+    fit.add_argument("--fit", metavar="TRACES", help=about)
+    fit.add_argument("--out", metavar="FILE.toml", help="write the chip")
+    fit.add_argument("--picture", metavar="FILE.png", help="draw traces, steps and noise, measured and of the fit")
+    fit.add_argument("--response", metavar="NAME", help="table (default), a formula, or auto: a formula if as good")
+    fit.add_argument("--readings", metavar="NAME", help="whose their noise is: write (default), read or instrument")
+    fit.add_argument("--g-min", type=float, metavar="G", help="conductance of weight -1 [uS] (default: as read)")
+    fit.add_argument("--g-max", type=float, metavar="G", help="conductance of weight 1 [uS]")
 
 
 def _add_analyses(add: Callable[..., Parser]) -> None:
@@ -326,7 +343,11 @@ def _chips(arguments: argparse.Namespace) -> None:
     from hw_models.chip import files, pages, rules
 
     streams.check_output()
-    if arguments.components:
+    if arguments.fit is not None:
+        say(_fitted(arguments))
+    elif needless := [name for name in FITTING if vars(arguments)[name.replace("-", "_")] is not None]:
+        raise ConfigError(f"option '--{needless[0]}': it goes with --fit TRACES")
+    elif arguments.components:
         say(components.listing())
     elif arguments.rules:
         say(rules.listing())
@@ -337,6 +358,19 @@ def _chips(arguments: argparse.Namespace) -> None:
     else:
         chip = files.load(arguments.name)
         say(chip.to_toml() if arguments.toml else pages.page(chip))
+
+
+def _fitted(arguments: argparse.Namespace) -> str:
+    from analysis.chips import measured
+
+    for name in ("toml", "fields", "components", "rules"):
+        if vars(arguments)[name]:
+            raise ConfigError(f"option '--{name}': it does not go with --fit, which writes a chip to --out FILE.toml")
+    if arguments.name is not None:
+        raise ConfigError(f"chip '{arguments.name}': with --fit the chip comes from the traces, leave it out")
+    named = {name: vars(arguments)[name] for name in ("response", "readings", "g_min", "g_max")}
+    given = {name: value for name, value in named.items() if value is not None}
+    return measured.run(arguments.fit, arguments.out, arguments.picture, **given)
 
 
 def _gradcheck(arguments: argparse.Namespace) -> None:

@@ -91,3 +91,11 @@ def test_each_example_is_tested_and_says_what_to_expect() -> None:
     assert [name.split("_", 1)[1] for name in names] == kinds
     for name in names:
         assert "What to expect" in (opened(name).__doc__ or "")
+
+
+def test_measured_device(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = opened("11_measured_device").main(tmp_path / "run", fast=True)
+    assert list(found) == ["agad", "mixed_precision"]
+    assert (tmp_path / "run" / "my_device.toml").exists()
+    assert (tmp_path / "run" / "my_device.png").exists()
+    assert "as good as the table" in capsys.readouterr().out

@@ -40,6 +40,7 @@ ROOMS = {
     "hw_models.arrays": ("hw_models.chip", "hw_models.tally", "hw_models.clock", "hw_models.wear"),
     "hw_models.periphery": ("hw_models.arrays",),
     "hw_models.tally": (),
+    "hw_models.measured": ("hw_models.chip",),
     "hw_models.cost": ("hw_models.tally", "hw_models.chip", "hw_models.durations"),
     "neuroep.errors": (),
     "neuroep.randomness": ("hw_models.kernels",),
@@ -52,11 +53,11 @@ ROOMS = {
     "neuroep.engines.chip": ("neuroep.engines", "hw_models.periphery", "hw_models.durations"),
     "neuroep.gradients": ("neuroep.engines",),
     "neuroep.runs": ("neuroep.gradients", "neuroep.engines.chip", "hw_models.presets", "hw_models.cost"),
-    "analysis": ("neuroep.runs", "hw_models.cost"),
+    "analysis": ("neuroep.runs", "hw_models.cost", "hw_models.measured"),
     "neuroep.cli": ("analysis",),
     "neuroep.__main__": ("neuroep.cli",),
     "neuroep": ("neuroep.runs",),
-    "hw_models": ("hw_models.presets", "hw_models.periphery", "hw_models.cost"),
+    "hw_models": ("hw_models.presets", "hw_models.periphery", "hw_models.cost", "hw_models.measured"),
 }
 """Rooms by name, and the rooms they lean on; what these lean on is allowed too."""
 EXCEPTIONS: Mapping[str, str] = {

@@ -1,10 +1,11 @@
 """How does a chip differ from an ideal one, and what do its devices do?
 
-=======  =========================================================================
-devices  histograms of weights and conductances before and after
-pulses   potentiation and depression
-page     fields, units, sources and pictures of a chip, as sections of other pages
-=======  =========================================================================
+========  =========================================================================
+devices   histograms of weights and conductances before and after
+pulses    potentiation and depression
+page      fields, units, sources and pictures of a chip, as sections of other pages
+measured  a chip of measured devices: traces, fit and picture
+========  =========================================================================
 """
 
 from __future__ import annotations

@@ -15,6 +15,9 @@ from hw_models.arrays.slow_noise import FINE, Classes, SlowNoise, phase
 from hw_models.kernels import carried as kernels
 from hw_models.kernels.carried import MOST
 
+STEP = 1 / FINE
+"""Time between two moves of a process over its time constant."""
+
 
 class Kept(NamedTuple):
     """Carried noise of one tile in one direction, for all samples of a batch or the last of one."""
@@ -63,33 +66,35 @@ class Strengths(NamedTuple):
     """(sensed,) share that is not of traps."""
 
 
-class Going(NamedTuple):
-    """Noise of one tile in one direction while a batch goes on."""
+class Share:
+    """What a read of one tile finds of its carried noise, over the deviation of what is not slow.
 
-    kept: Kept
-    state: tuple[Array, ...]
-    """Its arrays, for the kernel."""
-    start: tuple[Array, Array, Array, Array]
-    """What the batch began with: last samples of the one before (anchor, norm, latent), and the decay since."""
-    taus: Array
-    """(processes,) time constants [s]."""
-    weights: Array
-    """(processes, sensed) roots of their shares of what is not slow, float32."""
-    shares: Array
-    """(sensed,) sum of these shares."""
-    classes: Classes
-    """As they were when it began."""
+    It is good until the tile's next read in this direction, which writes it anew.
 
+    Parameters
+    ----------
+    sums : numpy.ndarray
+        (rows, sensed) of the signals that noise is kept of, float32.
+    cosines : numpy.ndarray
+        (2, rows) cosines of the signals to those, and how much of the variance lasts, which are their squares, float32.
+    shares : numpy.ndarray
+        (sensed,) of the variance that is carried, float32.
+    """
 
-class Share(NamedTuple):
-    """What a read of one tile finds of its carried noise, over the deviation of what is not slow."""
+    __slots__ = ("_whole", "cosines", "shares", "sums")
 
-    found: Array
-    """(rows, sensed), float32."""
-    lasting: Array
-    """(rows,) squared cosine of the signals to those that noise is kept of, float32."""
-    shares: Array
-    """(sensed,) of the variance that is carried, float32."""
+    def __init__(self, sums: Array, cosines: Array, shares: Array) -> None:
+        self.sums, self.cosines, self.shares = self._whole = sums, cosines, shares
+
+    @property
+    def found(self) -> Array:
+        """(rows, sensed), float32."""
+        return self.cosines[0, :, None] * self.sums
+
+    @property
+    def lasting(self) -> Array:
+        """(rows,) squared cosine of the signals to those that noise is kept of, float32."""
+        return self.cosines[1]
 
     @property
     def white(self) -> Array:
@@ -103,7 +108,37 @@ class Share(NamedTuple):
         """
         size = np.sqrt((np.square(signals) @ metric) * (np.square(whole) @ metric))
         cosine: Array = np.divide((signals * whole) @ metric, size, out=np.zeros_like(size), where=size > 0)
-        return self._replace(found=self.found * cosine[:, None].astype(np.float32))
+        return Share(self.found, np.stack([cosine.astype(np.float32), self.lasting]), self.shares)
+
+    def of(self, first: int, last: int, lines: slice | None) -> tuple[Array, Array, Array]:
+        """Return sums, cosines and shares of some rows and sensed lines, for the kernel; None is all lines."""
+        whole = last - first == len(self.sums)
+        if whole and lines is None:
+            return self._whole
+        cosines = self.cosines if whole else np.ascontiguousarray(self.cosines[:, first:last])
+        if lines is None:
+            return self.sums[first:last], cosines, self.shares
+        return np.ascontiguousarray(self.sums[first:last, lines]), cosines, self.shares[lines]
+
+
+class Going(NamedTuple):
+    """Noise of one tile in one direction while a batch goes on."""
+
+    kept: Kept
+    state: tuple[Array, ...]
+    """Its arrays, for the kernel."""
+    start: tuple[Array, Array, Array, Array]
+    """What the batch began with: last samples of the one before (anchor, norm, latent), and the decay since."""
+    taus: Array
+    """(processes,) time constants [s]."""
+    weights: Array
+    """(processes, sensed) roots of their shares of what is not slow, float32."""
+    squares: Array
+    """(rows,) those of the signals of the last read in the metric."""
+    share: Share
+    """What the last read found."""
+    classes: Classes
+    """As they were when it began."""
 
 
 class Carried:
@@ -122,11 +157,6 @@ class Carried:
         self.trapped = noise.clock.passes and noise.devices.device.rtn_share > 0
         self.going: dict[tuple[str, int], Going] = {}
         self.before: dict[tuple[str, int], Kept] = {}
-
-    @property
-    def processes(self) -> tuple[int, ...]:
-        """Numbers of the processes that are carried."""
-        return self.noise.classes.carried
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -154,7 +184,7 @@ class Carried:
 
     def carries(self, rows: int, held: bool) -> bool:
         """Tell whether reads of so many rows are carried: those of samples, and inputs that are read in every sweep."""
-        return (bool(self.processes) or self.trapped) and (rows == self.noise.clock.samples or not held)
+        return (self.trapped or len(self.noise.classes.carried) > 0) and (rows == self.noise.clock.samples or not held)
 
     def read(
         self,
@@ -182,15 +212,14 @@ class Carried:
         strengths : callable, optional
             Returns what traps add to the processes, asked once for a batch.
         """
-        clock, classes, rows = self.noise.clock, self.noise.classes, len(signals)
-        going = self.going.get(place)
-        if going is None or going.classes is not classes or len(going.kept.norm) != rows:
-            going = self._begun(place, (rows, signals.shape[1], sensed), strengths() if strengths else None)
-        now, pause = clock.now + clock.within, clock.sample
-        found, lasting = np.empty((rows, sensed), np.float32), np.empty(rows, np.float32)
-        times = now, pause, going.taus, 1 / FINE
-        kernels.carry(signals, metric, going.state, going.weights, times, going.start, *draws, place[1], found, lasting)
-        return Share(found, lasting, going.shares)
+        clock, going = self.noise.clock, self.going.get(place)
+        if going is None or going.classes is not self.noise.classes or len(going.squares) != len(signals):
+            going = self._begun(place, (*signals.shape, sensed), strengths() if strengths else None)
+        times = clock.now + clock.within, clock.sample, going.taus, STEP, len(going.start[1])
+        noise, behind = (going.state, going.weights, times), (*draws, place[1], going.squares, going.share.cosines)
+        if kernels.carry(signals, metric, *noise, *behind):
+            kernels.turn(signals, metric, *noise, going.start, *behind)
+        return going.share
 
     def _begun(self, place: tuple[str, int], shape: tuple[int, int, int], traps: Strengths | None) -> Going:
         """Begin the noise of a tile for a batch; the shape is (rows, driven, sensed)."""
@@ -205,9 +234,10 @@ class Carried:
         kept = Kept.fresh(shape, numbers, self.dtype, clock.time)
         kept.moved[:] -= [phase(clock.batches, k) * tau / FINE for k, tau in zip(numbers, taus, strict=True)]
         start, roots = self._before(place, kept, clock.time, taus), np.sqrt(weights).astype(np.float32)
-        sums = weights.sum(0).astype(np.float32)
-        self.going[place] = Going(kept, kept[:6], start, taus, roots, sums, classes)
-        return self.going[place]
+        cosines, squares = np.empty((2, shape[0]), np.float32), np.empty(shape[0], self.dtype)
+        share = Share(kept.total, cosines, weights.sum(0).astype(np.float32))
+        self.going[place] = going = Going(kept, kept[:6], start, taus, roots, squares, share, classes)
+        return going
 
     def _before(
         self, place: tuple[str, int], kept: Kept, now: float, taus: Array

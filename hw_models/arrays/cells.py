@@ -17,7 +17,8 @@ device has a response, bounds and draws of its own; lines fire once for both of 
 two steps for each pulse, so half as many are asked for (:attr:`hw_models.chip.Device.granule`).
 
 **Write noise**: pulses move a state that stays hidden, and what is read is s + write_noise dw_min xi, with xi drawn
-anew whenever the device gets a pulse, or is programmed or reset. Trains are then played, which tells who got one.
+anew whenever the device gets a pulse, or is programmed or reset. Who got one is known of trains that are played, and of
+steps that stand for so many pulses that one fell for sure (:mod:`hw_models.arrays.stepping`).
 
 **Reference**: r = r_0 + mean + spread z, z of the device, with r_0 its symmetry point, or 0. Zero-shifting gives N
 pairs of a pulse up and one down to every device, which then rests at its symmetry point, and programs r to that.
@@ -105,7 +106,7 @@ class DeviceCells:
         for name, bounds, sign in zip(SIDES, limits, signs, strict=False):
             tally = Tally(made.tally.now) if name else made.tally
             given = (self.pulse, self.shape, made.seed, f"{self.name}{name}", made.run, str(self.dtype), bounds, tally)
-            self.sides.append(PulsedDevices(*given, lines=self.name, one_way=one_way, plays=noisy, sign=sign))
+            self.sides.append(PulsedDevices(*given, lines=self.name, one_way=one_way, tells=noisy, sign=sign))
         kept = self.cell.paired or self.referred or noisy
         self.states = [np.zeros(self.shape, self.dtype) for _ in self.sides] if kept else []
         self.offsets = [np.zeros(self.shape, self.dtype) for _ in self.sides] if noisy else []

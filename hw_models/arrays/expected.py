@@ -19,10 +19,10 @@ order, so that a pulse early in the batch is forgotten as it should be, and its 
 **Where a step will not do** a device plays its trains, drawn from the very counts of its lines, pulse by pulse within
 the part: where it may meet a bound, which remembers the order of pulses (the drift of the part, the swing of one sample
 and SIGMAS standard deviations of all the rest, noise included; soft bounds are met from behind alone, by noise that
-turns a step round), where a single train has an exponent above COARSE, and where a single pulse forgets more than
-:data:`hw_models.kernels.cycle_noise.GRAIN`, which are devices of a few tens of states. Far from bounds the end of a
-part is one Gaussian: of few pulses the right mean and variance, not the right shape. So devices with log-normal noise
-play their trains, all of them.
+turns a step round), where a single train has an exponent above COARSE, where a single pulse forgets more than
+:data:`hw_models.kernels.cycle_noise.GRAIN`, which are devices of a few tens of states, and where few pulses fall on
+devices with write noise or log-normal noise (:mod:`hw_models.arrays.stepping`). Far from bounds the end of a part is
+one Gaussian: of few pulses the right mean and variance, not the right shape.
 
 Work of a tile of m devices and n trains: four products of n m with pulses both ways, two where all go one way, and one
 pass of draws and steps; five more products where bounds are near, and once more all of it where parts are cut.
@@ -189,15 +189,27 @@ class TileStep:
         self.planes = np.empty((4, *self.size), dtype=self.pulsed.dtype)
         self.exponents = np.empty(self.size, dtype=self.pulsed.dtype)
         self.near = np.empty(self.size, dtype=np.bool_)
+        self.few: np.ndarray | None = None
         self.tally: Tally = (0.0, 0, 0)
 
     def _assess(self) -> tuple[float, int]:
         """Return the largest exponent, and how many devices may meet a bound."""
         args = (*self.args[0], self.planes, *self.args[1], self.whole.how, self.exponents, self.near)
         exponent, near = self.kernels.assess(*args)
-        if self.pulsed.plays:
-            self.near[:], near = True, self.near.size
         return float(exponent), int(near)
+
+    def _count_few(self) -> None:
+        """Note the devices that get too few pulses for a step, but not none."""
+        if self.pulsed.fewest:
+            pulses = self.planes[0] + self.planes[1]
+            self.few = (pulses > 0) & (pulses < self.pulsed.fewest)
+
+    def _near(self, near: int) -> int:
+        """Add devices of few pulses to those that are near a bound; return how many they are."""
+        if self.few is None:
+            return near
+        self.near |= self.few
+        return int(np.count_nonzero(self.near))
 
     def _advance(self, part: int, orders: np.ndarray | None, some: bool) -> None:
         """Move the devices by the planes, but for ``some`` that are near a bound."""
@@ -228,6 +240,7 @@ class TileStep:
         samples, terms = counts.length.shape
         whole = Stretch(0, slice(0, samples), slice(0, terms))
         self._product(counts, whole)
+        self._count_few()
         exponent, near = self._assess()
         most = EXPONENT if counts.way.all() else SIGNED
         if exponent <= most:
@@ -279,6 +292,7 @@ class TileStep:
         orders = self._ordered(counts, part) if several and exponent > ORDERED * samples else None
         if near > FEW * self.near.size and not self.pulsed.one_way:
             near = self._recheck(counts, part)
+        near = self._near(near)
         most = 2 * EXPONENT if several else COARSE
         if exponent > most:
             self.near |= self.exponents > most
@@ -372,7 +386,9 @@ class TileStep:
             self.planes[n] = np.maximum(values[self.outputs, self.inputs], 0)
         self.planes[2:] = 0
         total = float(self.planes[:2].sum(dtype=np.float64))
+        self._count_few()
         exponent, near = self._assess()
+        near = self._near(near)
         pieces = max(1, int(np.ceil(exponent / EXPONENT)), MIXED if near else 1)
         whole = np.rint(np.nan_to_num(self.planes[:2])).astype(np.int64) * self.near
         self.planes /= pieces

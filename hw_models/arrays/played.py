@@ -43,13 +43,13 @@ class PlayedDevices:
         limits: tuple[np.ndarray, np.ndarray] | None = None,
         lines: str | None = None,
         one_way: bool = False,
-        plays: bool = False,
+        tells: bool = False,
         sign: int = 0,
     ) -> None:
         self.pulse, self.shape, self.seed, self.name, self.run = pulse, shape, seed, name, run
-        plays = plays or pulse.noise_law == "log_normal"  # a step of many pulses is a normal
-        self.one_way, self.plays, self.sign, self.lines = one_way, plays, sign, lines or name
+        self.one_way, self.tells, self.sign, self.lines = one_way, tells, sign, lines or name
         self.given: np.ndarray | None = None
+        self.fewest = 0.0  # pulses from which a step stands for them, of devices that have such a number
         self.dtype = np.dtype(dtype)
         self.response = pulse.law
         self.wide = pulse.wide_noise
@@ -124,11 +124,13 @@ class PlayedDevices:
                 home, w, own = (np.empty(n, dtype=self.dtype) for n in (many, many, (6, many)))
                 lists = (home, place, w, queue.reshape(-1), left.reshape(-1), own)
             m = turn_kernels.take(*where, weights, self.devices, *lists)
+            if self.pulse.noise_law == "normal":
+                given = (self.law, self.noise, self.noisy, key, step, number)
+                turn, m = self.kernels.turns(m, *given, turn, draws, *lists), 0
             while m:
                 drawn = draws[:m].reshape(1, m)
-                if self.noisy:
-                    noise_kernels.fill_normals(key, step, turn, number, drawn)
-                    pulse_spread.shaped(drawn, self.pulse.noise, self.pulse.noise_law)
+                noise_kernels.fill_normals(key, step, turn, number, drawn)
+                pulse_spread.shaped(drawn, self.pulse.noise, self.pulse.noise_law)
                 m = self.kernels.turn(m, self.law, self.noise, drawn, *lists)
                 turn += 1
             weights[first:last, begin:end] = home.reshape(size)
@@ -149,5 +151,7 @@ class PlayedDevices:
         """Play whole numbers of pulses, (out, in), on one tile, those up first; return how many."""
         first, last, begin, end = where
         inside = slice(first, last), slice(begin, end)
+        if not (up[inside].any() or down[inside].any()):
+            return 0
         more = [np.array(count[inside], dtype=np.int64, order="C") for count in (up, down)]
         return self.play(weights, where, number, key, step, lambda *queue: train_kernels.count_out(*more, *queue))

@@ -8,15 +8,17 @@ correlation: :mod:`hw_models.arrays.expected`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import product as every
 
 import numpy as np
 
+from hw_models.arrays import stepping
 from hw_models.arrays.expected import Coincidences, ExpectedStep
 from hw_models.arrays.played import PlayedDevices
 from hw_models.arrays.trains import Rows, Term, Tile, fit
 from hw_models.chip import Pulse, Update
-from hw_models.kernels import random as randomness
+from hw_models.kernels import random as randomness, turns as turn_kernels
 from hw_models.kernels.blocks import Run, blocks, serial
 from hw_models.tally import Tally
 
@@ -58,8 +60,8 @@ class PulsedDevices(PlayedDevices):
         Name that keys the trains of lines, where other devices share them; default that of the array.
     one_way : bool
         Whether pulses down do not reach the devices.
-    plays : bool
-        Whether trains are played also where expected steps are asked for: then it is known who got a pulse.
+    tells : bool
+        Whether it matters who got a pulse: then steps are of devices that got one for sure.
     sign : int
         Of devices that share all their coincidences with others, which answer them with 1 or -1: in expected steps both
         have the same rest of what is not said by how often the lines fire. 0 of those that share none.
@@ -87,11 +89,12 @@ class PulsedDevices(PlayedDevices):
         tally: Tally | None = None,
         lines: str | None = None,
         one_way: bool = False,
-        plays: bool = False,
+        tells: bool = False,
         sign: int = 0,
     ) -> None:
-        super().__init__(pulse, shape, seed, name, run, dtype, limits, lines, one_way, plays, sign)
+        super().__init__(pulse, shape, seed, name, run, dtype, limits, lines, one_way, tells, sign)
         self.tally = Tally() if tally is None else tally
+        self.fewest = stepping.fewest(pulse, tells)
         self.stepped = self.played = self.slots = 0
 
     def update(self, weights: np.ndarray, terms: Sequence[Term], rate: float, update: Update, step: int) -> int:
@@ -131,7 +134,9 @@ class PulsedDevices(PlayedDevices):
         if not rows:
             return 0
         words = len(rows) * sum(self.shape)
-        play = self._steps if update.trains == "expected" and not self.plays else self._trains
+        plays = update.trains == "expected" and self._plays(rows)
+        play = self._trains if plays or update.trains == "stochastic" else self._steps
+        self.played += weights.size if plays else 0
         pulses = 0
         for number, (first, last) in enumerate(blocks(len(rows[0].post), max(1, TRAIN_WORDS // words))):
             pulses += play(weights, [term.part(first, last) for term in rows], step, number)
@@ -207,8 +212,13 @@ class PulsedDevices(PlayedDevices):
         In all slots of an input its line fires, and an output's as long as its device needs a pulse: each selects the
         devices that are on it in the tile.
         """
-        self.slots, metered, found = 0, bool(self.tally.now.metered), []
+        self.slots, metered, found = 0, bool(self.tally.now.metered), list[tuple[float, float, float]]()
+        whole = np.issubdtype(up.dtype, np.integer) and np.issubdtype(down.dtype, np.integer)
         for (i, j), (a, b) in every(*tiles):
+            if whole:
+                slots, pulses = turn_kernels.needed(up[i:j, a:b], down[i:j, a:b])
+                found.append((slots, slots + pulses, slots * (j - i) + pulses * (b - a)))
+                continue
             counts = [np.maximum(count[i:j, a:b], 0) for count in (up, down)]
             slots = sum(float(count.max(axis=0, initial=0).sum()) for count in counts)
             pulses = sum(float(count.sum(dtype=np.float64)) for count in counts) if metered else 0.0
@@ -247,6 +257,14 @@ class PulsedDevices(PlayedDevices):
         self.tally.add(self.name, "firing", fired, self.shape)
         self.tally.add(self.name, "half", half, self.shape)
 
+    @cached_property
+    def _coarse(self) -> bool:
+        return stepping.mostly_coarse(self)
+
+    def _plays(self, rows: list[Rows]) -> bool:
+        """Return whether exact trains cost less than expected steps."""
+        return self._coarse or (self.fewest > 0 and stepping.mean_pulses(rows) < stepping.AMPLE * self.fewest)
+
     def _trains(self, weights: np.ndarray, rows: list[Rows], step: int, number: int) -> int:
         """Play the trains of one chunk of row pairs, sample by sample."""
         post, pre, length = self.trains.words(rows, step, number)
@@ -259,9 +277,7 @@ class PulsedDevices(PlayedDevices):
         def play(tile: int, where: Tile) -> int:
             return self.play(weights, where, tile, key, step, Coincidences(where, trains, None, self.one_way))
 
-        pulses = self._tiles(play)
-        self.played += pulses if self.plays else 0
-        return pulses
+        return self._tiles(play)
 
     def _steps(self, weights: np.ndarray, rows: list[Rows], step: int, number: int) -> int:
         """Move by expected steps of one chunk of row pairs."""

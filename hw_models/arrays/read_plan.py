@@ -66,6 +66,7 @@ class ReadPlan:
         self.factors = [stored.factor(plane) for plane in stored.planes]
         self.dac, self.adc = bank.of(way)
         self._versions = self.dac.version, self.adc.version
+        self._driven: dict[str, list[list[tuple[tuple[str, int], Array]]]] = {}
         self._plan_conversion()
         tiles, inputs = stored.tiles, stored.shape[1]
         self.exact, self.lined, self.by_device = tiles.exact, tiles.lined, tiles.by_device
@@ -95,6 +96,25 @@ class ReadPlan:
     def full(self) -> float:
         """Full scale of the DAC, where anything asks for it; while that observes, of what it has seen by then."""
         return serial.full_scale(self.dac) if self._scaled else 1.0
+
+    def driven(self, name: str) -> list[list[tuple[tuple[str, int], Array]]]:
+        """Return by slice and tile where carried noise is kept, and its metric, :meth:`StoredWeights.metric`.
+
+        ``name`` is the direction or ``reference``; of transposed products the reference lines come last, as one.
+        """
+        found = self._driven.get(name)
+        if found is None:
+            stored, first = self.stored, len(self.planes) * self.tiles if name == "reference" else 0
+            found = []
+            for k, plane in enumerate(self.planes):
+                metric = stored.metric(name, k, plane)
+                each = [metric[i:j] for i, j in zip(self.ends[:-1], self.ends[1:], strict=True)]
+                if name == "transposed" and stored.devices.references:
+                    taken = stored.metric("taken", k, plane)
+                    each = [np.append(own, more) for own, more in zip(each, taken, strict=True)]
+                found.append([((name, first + k * self.tiles + tile), own) for tile, own in enumerate(each)])
+            self._driven[name] = found
+        return found
 
     def holds(self, bank: Converters) -> bool:
         """Tell whether the next product with these converters is one of this plan."""

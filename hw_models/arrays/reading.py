@@ -190,7 +190,7 @@ class Product:
                         current += sums[a:b, tile, None] * current.dtype.type(plane.zero)
                     variance = square @ plane.variance[:, i:j].T if plane.variance is not None else None
                     spread = sigma[tile, a:b] if sigma.size else sigma
-                    carried = self._lasting((k, tile), (a, b), slice(None)) if self.lasting else None
+                    carried = self.lasting[k][tile].of(a, b, None) if self.lasting else None
                     place, number = (k, tile, 0), k * self.tiles + tile
                     stops += self._sense(current, spread, variance, place, number, a, total, carried)
             return stops
@@ -243,8 +243,8 @@ class Product:
                         current += short[a:b, tile, None] * (plane.middle[tile, i:j] * current.dtype.type(own.unit))
                     number = (k * self.tiles + tile) * len(parts) + index % len(parts)
                     spread = sigma[tile, a:b] if sigma.size else sigma
-                    where, cut = (k, tile, i), slice(None) if len(parts) == 1 else slice(i, j)
-                    carried = self._lasting((k, tile), (a, b), cut) if self.lasting else None
+                    where, cut = (k, tile, i), None if len(parts) == 1 else slice(i, j)
+                    carried = self.lasting[k][tile].of(a, b, cut) if self.lasting else None
                     stops += self._sense(current, spread, variance, where, number, a, total[a:b], carried)
             return stops
 
@@ -262,13 +262,9 @@ class Product:
 
     def carry(self, way: str) -> None:
         """Move the carried noise of all tiles on to this read."""
-        own, stored, sensed = self.stored.devices, self.stored, self.stored.shape[way != "forward"]
-        self.lasting = [
-            self._carried(way, k, stored.metric(way, k, plane), sensed) for k, plane in enumerate(self.planes)
-        ]
-        if own.references and way == "forward":
-            metrics = [stored.metric("reference", k, plane) for k, plane in enumerate(self.planes)]
-            self.beside = [self._carried("reference", k, m, len(own.column_tiles)) for k, m in enumerate(metrics)]
+        self.lasting = self._carried(way)
+        if way == "forward" and self.stored.devices.references:
+            self.beside = self._carried("reference")
 
     def _heat(self, way: str) -> ReadHeat | None:
         """Return the thermal noise of this read, at the full scale of the DAC in use; None without."""
@@ -281,39 +277,32 @@ class Product:
         shared = found.references if forward else np.zeros((*lines.shape[:2], 0))
         return ReadHeat(lines * full, shared * full, self.stored.devices.tile_of, self.keys.thermal, self.step)
 
-    def _carried(self, name: str, k: int, metric: Array, sensed: int) -> list[Share]:
-        """Return the carried noise of one slice by tile, of the lines of a direction or of its reference lines."""
-        draws, read, traps = (self.keys.carried, self.step), self.stored.carried.read, None
-        found, first = [], (k + (len(self.planes) if name == "reference" else 0)) * self.tiles
-        for tile in range(self.tiles):
-            (i, j), own = self.ends[tile : tile + 2], metric
-            signals = self._lines(name, tile)
-            if self.tiles > 1:
-                own = metric[i:j]
-            if name == "transposed" and self.taken is not None:
-                own = np.append(own, self.stored.metric("taken", k, self.planes[k])[tile])
-            if self.undivided is not None:
-                shares = self.undivided.beside if name == "reference" else self.undivided.lasting
-                found.append(shares[k][tile].part(signals, self.undivided._lines(name, tile), own))
-                continue
-            if self.stored.traps.acts:
-                traps = partial(self.stored.trapped, name, k, (i, j))
-            found.append(read((name, first + tile), signals, own, sensed, draws, traps))
+    def _carried(self, name: str) -> list[list[Share]]:
+        """Return the carried noise by slice and tile, of the lines of a direction or of its reference lines."""
+        stored, draws, found, undivided = self.stored, (self.keys.carried, self.step), [], self.undivided
+        sensed = len(stored.devices.column_tiles) if name == "reference" else stored.shape[name != "forward"]
+        for k, places in enumerate(self.plan.driven(name)):
+            shares = []
+            for tile, (place, metric) in enumerate(places):
+                signals, traps = self._lines(name, tile), None
+                if undivided is not None:
+                    whole = (undivided.beside if name == "reference" else undivided.lasting)[k][tile]
+                    shares.append(whole.part(signals, undivided._lines(name, tile), metric))
+                    continue
+                if stored.traps.acts:
+                    traps = partial(stored.trapped, name, k, tuple(self.ends[tile : tile + 2]))
+                shares.append(stored.carried.read(place, signals, metric, sensed, draws, traps))
+            found.append(shares)
         return found
 
     def _lines(self, name: str, tile: int) -> Array:
         """Return what drives the lines of a tile; of transposed products its reference lines come last, as one."""
-        i, j = self.ends[tile : tile + 2]
-        signals = self.driven if self.tiles == 1 else np.ascontiguousarray(self.driven[:, i:j])
+        signals = self.driven
+        if self.tiles > 1:
+            signals = np.ascontiguousarray(signals[:, self.ends[tile] : self.ends[tile + 1]])
         if name != "transposed" or self.taken is None:
             return signals
         return np.hstack([signals, -self.taken[:, tile : tile + 1]])
-
-    def _lasting(self, where: tuple[int, int], rows: tuple[int, int], lines: slice) -> tuple[Array, Array, Array]:
-        """Return the carried noise of one slice and tile: of unit variance, how much of it lasts, and shares."""
-        share, (a, b) = self.lasting[where[0]][where[1]], rows
-        found = share.found[a:b] if lines == slice(None) else np.ascontiguousarray(share.found[a:b, lines])
-        return found, share.lasting[a:b], share.shares[lines]
 
     def _with_references(self, signals: Array, taken: Array, tile: int) -> Array:
         """Return the signals of a column tile's lines and of its reference lines, which share minus the sum."""
@@ -368,7 +357,7 @@ class Product:
         if self.heat is not None:
             self.heat.add(current, place, number, first)
         if carried is not None and variance is None and plan.uniform:
-            current += self.whole[tile, first : first + len(current), None] * carried[0]
+            current += self.whole[tile, first : first + len(current), None] * (carried[1][0, :, None] * carried[0])
         noise, draws, scale = (sigma, variance, carried), (self.keys.read, self.step, number, first), plan.factors[k]
         if plan.plain:
             return self._add(current, noise, draws, plan.grid, scale, total, column)

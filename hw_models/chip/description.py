@@ -377,8 +377,6 @@ class Chip(Part):
                 raise ValueError("crossbar.reference = 'device': it acts only where weights change in memory")
         if not self.timing.passes:
             self.idle("where time passes, with timing.integration or another duration", "device.retention")
-        if self.device.pulse.plays:
-            self.idle("without write_noise and log-normal noise of devices, which play all trains", "update.trains")
         if cell.paired and bar.mapping != "differential":
             raise ValueError(f"device.cell.kind = '{cell.kind}': a pair needs crossbar.mapping = 'differential'")
         if bar.reference != "device":

@@ -88,11 +88,6 @@ class Pulse(Part):
         """Whether what a pulse strays by is no fixed share of its step."""
         return max(self.noise_base, self.noise_state) > 0 or self.table_noise is not None
 
-    @property
-    def plays(self) -> bool:
-        """Whether devices play all trains, also where expected steps are asked for."""
-        return self.write_noise > 0 or self.noise_law == "log_normal"
-
     def mean(self) -> Pulse:
         """Return the response of the mean device: no spread, no noise, no faults, no write noise."""
         plain = [name for name in type(self).model_fields if name.endswith("_spread")]

@@ -400,7 +400,8 @@ FORMULAS: Mapping[str, PriceFormula] = {
     formula.name: formula
     for formula in (
         Cells(), Conversion(), Lines(), Readings(), Core(), Control(), Registers(), Shifts(), Additions(),
-        MultiplyAdds(), CountedCoincidences(), Softmax(), Responses(), States(), Holds(), Synapses(), Sent(), Pulses(), Writes(),
+        MultiplyAdds(), CountedCoincidences(), Softmax(), Responses(), States(), Holds(), Synapses(), Sent(), Pulses(),
+        Writes(),
     )
 }  # fmt: skip
 """All of them, by name."""

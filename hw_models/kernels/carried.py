@@ -91,34 +91,34 @@ def sense_carried(
 ):
     """As :func:`hw_models.kernels.noise.sense_varied`, with noise that is carried and the rest of it fresh.
 
-    ``carried`` is (found (rows, n), lasting (rows,), shares (n,)), float32: a current of variance v gets
-    sqrt(v) found + sqrt(v (1 - lasting shares) + floor) z; see :func:`carry`.
+    ``carried`` is (sums (rows, n), cosines (2, rows), shares (n,)), float32: with cosine and lasting part of its row
+    a current of variance v gets sqrt(v) cosine sums + sqrt(v (1 - lasting shares) + floor) z; see :func:`carry`.
     """
     real, (rows, n), stops = partial.dtype.type, partial.shape, 0
     step, low, high, scale, floor = real(step), real(low), real(high), real(scale), real(floor)
     keys, bits, z = schedule(key), scratch(), np.empty((4, CHUNK), np.float32)
-    (found, lasting, shares), lines = carried, together(n, rows)
+    (sums, cosines, shares), lines = carried, together(n, rows)
     for row in range(0, rows, max(lines, 1)):
         lines = min(lines, rows - row)
         for first in range(0, (n + 3) // 4, CHUNK):
             count = min(CHUNK, (n + 3) // 4 - first)
             normal_panel(keys, first, count, first_row + row, lines, tile, draw_step, bits, z)
             for r in range(lines):
-                common = lasting[row + r]
+                cosine, lasting = cosines[0, row + r], cosines[1, row + r]
                 for word in range(4):
                     begin, end = span(word, n, first, count)
                     part, var, drawn = partial[row + r, begin:end], variance[row + r, begin:end], z[word, r * count :]
-                    own, share = found[row + r, begin:end], shares[begin:end]
+                    own, share = sums[row + r, begin:end], shares[begin:end]
                     for i in range(end - begin):
-                        fresh = var[i] * real(max(1 - common * share[i], F(0))) + floor
-                        part[i] += np.sqrt(var[i]) * real(own[i]) + np.sqrt(fresh) * real(drawn[i])
+                        fresh = var[i] * real(max(F(1) - lasting * share[i], F(0))) + floor
+                        part[i] += np.sqrt(var[i]) * real(cosine * own[i]) + np.sqrt(fresh) * real(drawn[i])
         stops += add_rows(partial[row : row + lines], step, low, high, scale, total[row : row + lines], first_column)
     return stops
 
 
 @kernel(fastmath=VECTOR)
-def carry(x, metric, kept, weights, times, before, key, step, tile, out, lasting):
-    r"""Move the noise of one tile on to a read, and write what of it the read finds.
+def carry(x, metric, kept, weights, times, key, step, tile, squares, cosines):
+    r"""Move the noise of one tile on to a read, and compare its signals with those that noise is kept of.
 
     Of every process k, sample b and line i, u is the noise of unit variance of the signal a that it is kept of. With
     :math:`\langle x, y\rangle = \sum_j m_j x_j y_j`, :math:`c = \langle x, a\rangle / |x||a|`, and normals n,
@@ -127,12 +127,7 @@ def carry(x, metric, kept, weights, times, before, key, step, tile, out, lasting
               \qquad out_{bi} = c_b \sum_k w_{ki} u_{kbi}, \qquad lasting_b = c_b^2
 
     with the decay a over the time since u was moved. What x has beside a is new, and left to the caller as
-    white noise, of variance :math:`1 - c_b^2 \sum_k w_{ki}^2`.
-    Below :math:`c^2 = 0.98` noise is kept of x from then on, :math:`u \leftarrow c u + \sqrt{1 - c^2} n`. A sample that
-    has had no signal begins where the one before it on the same copy of the chip is, :math:`u \leftarrow a c u' +
-    \sqrt{1 - a^2 c^2} n` with the decay a over the time between the two and the cosine c of their signals; so do the
-    normals of later moves, with those of that sample. So reads of two samples, equally long after they began, have
-    the correlation of reads at their distance.
+    white noise, of variance :math:`1 - c_b^2 \sum_k w_{ki}^2`. Returns how many signals have turned, :func:`turn`.
 
     Parameters
     ----------
@@ -146,63 +141,87 @@ def carry(x, metric, kept, weights, times, before, key, step, tile, out, lasting
         moved last (processes,).
     weights : (processes, n), float32
         w.
-    times : (now, pause, taus, fine)
-        Time, that from one sample to the next, time constants (processes,), and the share of one of them in whole
-        multiples of which a process is moved.
-    before : (anchor, norm, latent, decay)
-        Of the last samples of the batch before, one for each copy of the chip, and a from there.
+    times : (now, pause, taus, fine, copies)
+        Time, that from one sample to the next, time constants (processes,), the share of one of them in whole
+        multiples of which a process is moved, and how many samples are read side by side.
     key, step, tile
         Of the draws.
-    out, lasting : (rows, n), (rows,), float32
-        See above.
+    squares : (rows,)
+        Written: <x, x>.
+    cosines : (2, rows), float32
+        Written: c, and its square.
     """
     real = x.dtype.type
     anchor, norm, link, latent, total, moved = kept
-    now, pause, taus, fine = times
-    count, rows, n = latent.shape
-    keys, bits = schedule(key), scratch()
-    old_anchor, old_norm, old_latent, old_decay = before
-    copies = old_norm.shape[0]
-    due, decay, apart = np.empty(count, np.int64), np.empty(count, np.float32), np.empty(count, np.float32)
-    number = 0
+    now, pause, taus, fine, copies = times
+    (count, rows, n), number = latent.shape, 0
+    due, decay = np.empty(count, np.int64), np.empty(count, np.float32)
     for k in range(count):
-        apart[k] = np.exp(-pause / taus[k])
         passed = np.floor((now - moved[k]) / (fine * taus[k])) * fine * taus[k]
         if passed > 0:
             due[number], decay[number] = k, np.exp(-passed / taus[k])
             moved[k] += passed
             number += 1
-    z, new = np.empty((number, rows, n), np.float32), np.empty((count, n), np.float32)
-    _normals(keys, 0, 2 * tile, step, bits, z.reshape(z.size))
-    whole = number > 0
-    for row in range(rows):
-        whole = whole and norm[row] > 0
-    for d in range(number):
-        k = due[d]
-        _link(z[d], norm, link, apart[k], copies)
-        if whole:
-            _move(latent[k].reshape(rows * n), z[d].reshape(rows * n), decay[d], weights[k], total.reshape(rows * n))
-            continue
+    if number > 0:
+        z, whole = np.empty((number, rows, n), np.float32), True
+        _normals(schedule(key), 0, 2 * tile, step, scratch(), z.reshape(z.size))
         for row in range(rows):
-            if norm[row] > 0:
-                _move(latent[k, row], z[d, row], decay[d], weights[k], total[row])
-    turns = np.zeros((copies, count, n), np.float32)
-    turned = np.zeros(copies, np.bool_)
+            whole = whole and norm[row] > 0
+        for d in range(number):
+            k = due[d]
+            _link(z[d], norm, link, F(np.exp(-pause / taus[k])), copies)
+            if whole:
+                flat = rows * n
+                _move(latent[k].reshape(flat), z[d].reshape(flat), decay[d], weights[k], total.reshape(flat))
+                continue
+            for row in range(rows):
+                if norm[row] > 0:
+                    _move(latent[k, row], z[d, row], decay[d], weights[k], total[row])
+    turned = 0
     for row in range(rows):
-        signal, own_anchor, line, copy, last = x[row], anchor[row], out[row], row % copies, row - copies
+        signal, own_anchor = x[row], anchor[row]
         own, cross = real(0), real(0)
         for i in range(signal.shape[0]):
             weighted = metric[i] * signal[i]
             own += weighted * signal[i]
             cross += weighted * own_anchor[i]
         cosine = F(0)
-        if norm[row] > 0:
-            if own > 0:
-                cosine = min(max(F(cross / np.sqrt(own * norm[row])), F(-1)), F(1))
-        else:
+        if norm[row] > 0 and own > 0:
+            cosine = min(max(F(cross / np.sqrt(own * norm[row])), F(-1)), F(1))
+        squares[row], cosines[0, row], cosines[1, row] = own, cosine, cosine * cosine
+        turned += own > 0 and cosine * cosine < TURNED
+    return turned
+
+
+@kernel(fastmath=VECTOR)
+def turn(x, metric, kept, weights, times, before, key, step, tile, squares, cosines):
+    r"""Keep noise of signals that have turned, after :func:`carry`, which has the other parameters.
+
+    Below :math:`c^2 = 0.98` noise is kept of x from then on, :math:`u \leftarrow c u + \sqrt{1 - c^2} n`. A sample that
+    has had no signal begins where the one before it on the same copy of the chip is, :math:`u \leftarrow a c u' +
+    \sqrt{1 - a^2 c^2} n` with the decay a over the time between the two and the cosine c of their signals; so do the
+    normals of later moves, with those of that sample. So reads of two samples, equally long after they began, have
+    the correlation of reads at their distance.
+
+    Parameters
+    ----------
+    before : (anchor, norm, latent, decay)
+        Of the last samples of the batch before, one for each copy of the chip, and a from there.
+    """
+    anchor, norm, link, latent, total, _ = kept
+    _, pause, taus, _, copies = times
+    count, rows, n = latent.shape
+    keys, bits = schedule(key), scratch()
+    old_anchor, old_norm, old_latent, old_decay = before
+    apart, new = np.exp(-pause / taus).astype(np.float32), np.empty((count, n), np.float32)
+    turns, turned = np.zeros((copies, count, n), np.float32), np.zeros(copies, np.bool_)
+    for row in range(rows):
+        own, cosine, copy, last = squares[row], cosines[0, row], row % copies, row - copies
+        began = not norm[row] > 0
+        if began:
             turned[copy] = False
         if own > 0 and cosine * cosine < TURNED:
-            began = not norm[row] > 0
+            signal, line = x[row], total[row]
             if last >= 0:
                 link[row] = _cosine(signal, own, anchor[last], norm[last], metric)
             elif began:
@@ -216,16 +235,12 @@ def carry(x, metric, kept, weights, times, before, key, step, tile, out, lasting
                     a = link[row] * (apart[k] if last >= 0 else old_decay[k])
                 rest, fresh = np.sqrt(max(1 - linked * linked, F(0))), np.sqrt(max(1 - a * a, F(0)))
                 for i in range(n):
-                    turn = linked * turns[copy, k, i] + rest * new[k, i]
-                    turns[copy, k, i] = turn
-                    latent[k, row, i] = a * latent[k, row, i] + fresh * turn
+                    drawn = linked * turns[copy, k, i] + rest * new[k, i]
+                    turns[copy, k, i] = drawn
+                    latent[k, row, i] = a * latent[k, row, i] + fresh * drawn
                     line[i] += weights[k, i] * latent[k, row, i]
-            total[row] = line
-            turned[copy], cosine, norm[row] = not began, F(1), own
-            own_anchor[:] = signal
+            turned[copy], norm[row] = not began, own
+            cosines[0, row] = cosines[1, row] = F(1)
+            anchor[row] = signal
         elif own > 0:
             turned[copy] = False
-        sums = total[row]
-        for i in range(n):
-            line[i] = cosine * sums[i]
-        lasting[row] = cosine * cosine

@@ -132,10 +132,11 @@ def normal(bits):
     """Return the standard normal of 32 random bits."""
     u = np.int32(bits & np.uint32(0x7FFFFFFF))
     t = (F(u) + F(0.5)) * F(2.0**-31)
-    x = (F(np.int32(0x7FFFFFFF) - u) + F(0.5)) * F(2.0**-31)
+    # Numba would go on in 64 bits, of which a vector holds half as many.
+    x = (F(np.int32(np.int32(0x7FFFFFFF) - u)) + F(0.5)) * F(2.0**-31)
     whole = np.float32(t * (F(2) - t)).view(np.int32)
-    exponent = (whole - np.int32(0x3F3504F3)) >> np.int32(23)  # mantissa from sqrt(1/2) to sqrt(2)
-    f = np.int32(whole - (exponent << np.int32(23))).view(np.float32) - F(1)
+    exponent = np.int32(np.int32(whole - np.int32(0x3F3504F3)) >> np.int32(23))  # mantissa from sqrt(1/2) to sqrt(2)
+    f = np.int32(whole - np.int32(exponent << np.int32(23))).view(np.float32) - F(1)
     p = F(-0.10134056750776837)
     p = fma(p, f, F(0.16234189799279654))
     p = fma(p, f, F(-0.17247013303968396))

@@ -224,6 +224,8 @@ class ResponseKernels(NamedTuple):
     """:func:`_share`."""
     turn: Any
     """:func:`hw_models.kernels.turns.turn`."""
+    turns: Any
+    """:func:`hw_models.kernels.turns.turns`."""
 
 
 @cache
@@ -248,11 +250,13 @@ def of(factors: Callable[..., Any] | None, wide: Callable[..., object] | None) -
     names["gathered_at"] = kernel(bound(_gathered_at, kind, **names), **inlined)
     assess_row, advance_row = (kernel(bound(row, kind, **names), **whole) for row in rows)
     pulse_row = kernel(bound(turn, kind, **names), **whole)
+    one_turn = kernel(bound(turns.turn, kind, pulse_row=pulse_row))
     step_factors = kernel(bound(given, kind, **names), **inlined)
     return ResponseKernels(
         kernel(bound(bounds.assess, kind, assess_row=assess_row)),
         kernel(bound(bounds.recheck, kind, step_factors=step_factors, **names), **whole),
         kernel(bound(_advance, kind, advance_row=advance_row)),
         kernel(bound(_share, kind, step_factors=step_factors, **names), **whole),
-        kernel(bound(turns.turn, kind, pulse_row=pulse_row)),
+        one_turn,
+        kernel(bound(turns.turns, kind, turn=one_turn)),
     )

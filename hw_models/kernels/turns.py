@@ -15,6 +15,7 @@ import numpy as np
 
 from hw_models.kernels.compiling import kernel, unbound
 from hw_models.kernels.cycle_noise import sigma
+from hw_models.kernels.noise import fill_normals
 from hw_models.kernels.scalar import ONE
 
 BUSY = 0.6
@@ -120,6 +121,28 @@ def _thinned(m, home, where, w, queue, left, own):
 
 
 @kernel
+def _gather(first, begin, columns, devices, home, where, w, queue, left, own):
+    """List those devices of a tile that have pulses, which are few; return how many."""
+    k, i, j = 0, first, begin
+    up, down, high, low = devices.up, devices.down, devices.high, devices.low
+    one, other = devices.slope_up, devices.slope_down
+    for a in range(home.shape[0]):
+        if left[a] != NOTHING:
+            where[k], w[k], queue[k], left[k] = a, home[a], queue[a], left[a]
+            own[0, k] = up[i if up.shape[0] > 1 else 0, j]
+            own[1, k] = down[i if down.shape[0] > 1 else 0, j]
+            own[2, k] = high[i if high.shape[0] > 1 else 0, j]
+            own[3, k] = low[i if low.shape[0] > 1 else 0, j]
+            own[4, k] = one[i if one.shape[0] > 1 else 0, j]
+            own[5, k] = other[i if other.shape[0] > 1 else 0, j]
+            k += 1
+        j += 1
+        if j == begin + columns:
+            i, j = i + 1, begin
+    return k
+
+
+@kernel
 def take(first, last, begin, end, weights, devices, home, where, w, queue, left, own):
     """List the devices of a tile with their weights and parameters; return how many are in the first turn.
 
@@ -127,19 +150,53 @@ def take(first, last, begin, end, weights, devices, home, where, w, queue, left,
     in play with index, weight, queue, its length, and parameters in the order of :class:`Devices`.
     """
     columns = end - begin
+    for i in range(first, last):
+        at = (i - first) * columns
+        home[at : at + columns] = weights[i, begin:end]
+    active = _waiting(home.shape[0], left)
+    if active < BUSY * home.shape[0]:
+        return _gather(first, begin, columns, devices, home, where, w, queue, left, own) if active else 0
     for n, field in enumerate(devices):
         for i in range(first, last):
             at = (i - first) * columns
             own[n, at : at + columns] = field[i if field.shape[0] > 1 else 0, begin:end]
-    for i in range(first, last):
-        at = (i - first) * columns
-        home[at : at + columns] = weights[i, begin:end]
     for a in range(home.shape[0]):
         where[a], w[a] = a, home[a]
-    return _thinned(home.shape[0], home, where, w, queue, left, own)
+    return home.shape[0]
+
+
+@kernel
+def needed(up, down):
+    """Return the slots of whole numbers of pulses, (out, in), of one tile, and the pulses; negative numbers are none.
+
+    An input is pulsed as often as its neediest device takes, up and then down.
+    """
+    most, pulses, slots = np.zeros((2, up.shape[1]), np.int64), np.int64(0), np.int64(0)
+    for i in range(up.shape[0]):
+        for j in range(up.shape[1]):
+            ups, downs = max(np.int64(up[i, j]), 0), max(np.int64(down[i, j]), 0)
+            most[0, j], most[1, j] = max(most[0, j], ups), max(most[1, j], downs)
+            pulses += ups + downs
+    for j in range(up.shape[1]):
+        slots += most[0, j] + most[1, j]
+    return float(slots), float(pulses)
 
 
 def turn(m, law, noise, draws, home, where, w, queue, left, own):
     """Play one pulse on each of m devices, draws (1, m); return how many are in the next turn."""
     pulse_row(m, w, queue, left, draws[0], noise, own, law)
     return _thinned(m, home, where, w, queue, left, own)
+
+
+def turns(m, law, noise, noisy, key, step, number, first, draws, home, where, w, queue, left, own):
+    """Play turns from number ``first`` on until no device has a pulse left; return the number of the next one.
+
+    draws (rows * columns,): of every turn those keyed by (key, step, turn, number), left as they are without noise.
+    """
+    while m:
+        drawn = draws[:m].reshape(1, m)
+        if noisy:
+            fill_normals(key, step, first, number, drawn)
+        m = turn(m, law, noise, drawn, home, where, w, queue, left, own)
+        first += 1
+    return first

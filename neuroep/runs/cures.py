@@ -118,6 +118,7 @@ def times(setting: str, factor: float, why: str, most: float = float("inf")) -> 
 
     def larger(value: Value) -> Value | None:
         found = min(most, value * factor) if isinstance(value, int | float) else None
+        found = float(f"{found:.12g}") if isinstance(found, float) else found
         return None if found == value else found
 
     return Cure(setting, larger, why)
@@ -154,6 +155,9 @@ TRAIN = Cure(
     "the longest train reaches as far as an update asks",
 )
 STEP = times("chip.device.pulse.dw_min", 4, "the longest train reaches as far as an update asks")
+LEAK = times("chip.device.leak", 0.1, "devices hold what they have learned for longer")
+RETENTION = times("chip.device.retention", 10, "devices hold what they have learned for longer")
+DISTURB = times("chip.device.disturb", 0.1, "devices beside those that are written move less")
 OUTPUTS = Cure(
     "network.output_bias",
     lambda bias: 1.0 if not isinstance(bias, float) or bias < 1 else 0.5 * bias,
@@ -312,4 +316,4 @@ def cures() -> Sequence[Cure]:
     listed = [cure for cause in CAUSES for cure in cause.cures]
     rooms = chain.from_iterable(map(room, CALIBRATED))
     written = FOLLOW_ALL, FOLLOW, CALIBRATE, WRITE, CLIP
-    return [*listed, *rooms, HEADROOM, RANGE, INTEGERS, *written, TRAIN, STEP, OUTPUTS]
+    return [*listed, *rooms, HEADROOM, RANGE, INTEGERS, *written, TRAIN, STEP, LEAK, RETENTION, DISTURB, OUTPUTS]

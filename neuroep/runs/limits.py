@@ -9,6 +9,8 @@ The *cost* of a limit is the share of the wanted update that does not get throug
 limit                        cost
 ===========================  ========================================================================================
 weights at the range         share of weights at the range of their devices, which follow the update no further
+weight leak                  in memory: share of the epoch's updates that has leaked away by its end, or turned them
+write disturb                in memory: share of updates that what neighbours feel of their pulses undoes, or turns
 pulse trains too short       share of trains whose strongest lines ask for more slots than there are
 outputs at a bound           share of the outputs' error that passes no gradient on (``health.stuck_error``)
 layers at a bound            share of synapses that no gradient reaches at all, in exact arithmetic either
@@ -69,6 +71,9 @@ LEARNED = 0.98
 BEYOND = "readings beyond the ranges"
 RANGE, TRAINS, OUTPUTS = "weights at the range", "pulse trains too short", "outputs at a bound"
 LAYERS, WRITES = "layers at a bound", "programming noise"
+LEAKED, DISTURBED = "weight leak", "write disturb"
+OF_ARRAYS = RANGE, TRAINS, LEAKED, DISTURBED
+"""Those of which arrays tell themselves."""
 UNKNOWN = "the contrast"
 
 
@@ -174,7 +179,7 @@ def repeated(config: Config, arrays: Mapping[str, Mapping[str, float]], last: En
     ``contrasts`` are those of the last probe, with the ``epoch`` it was in, which is said behind its limits.
     """
     epoch = _probed_in(last) or last["epoch"]
-    listed = [limit for limit in _listed(last["limits"]) if limit.name not in (RANGE, TRAINS)]
+    listed = [limit for limit in _listed(last["limits"]) if limit.name not in OF_ARRAYS]
     if not _probed_in(last):
         listed = [replace(limit, where=f"{limit.where}; in epoch {epoch}".lstrip("; ")) for limit in listed]
     found = _ranked([*_of_arrays(config, arrays), *listed])
@@ -233,6 +238,8 @@ def _of_arrays(config: Config, arrays: Mapping[str, Mapping[str, float]]) -> Ite
     for name, share, wanted in (
         (RANGE, "weights_at_range", ranges),
         (TRAINS, "trains_too_short", (cures.TRAIN, cures.STEP)),
+        (LEAKED, "updates_leaked", (cures.LEAK, cures.RETENTION)),
+        (DISTURBED, "updates_disturbed", (cures.DISTURB,)),
     ):
         by_synapse = {synapse: found.get(share, 0.0) for synapse, found in arrays.items()}
         cost = sum(by_synapse.values()) / len(by_synapse)
@@ -294,7 +301,7 @@ def _lost_in(record: Entries) -> float:
 
 def _of_contrasts(before: Sequence[Entries]) -> list[Limit]:
     """Return the limits of an earlier record that cost the contrast its direction and have a name."""
-    return [limit for limit in _listed(before) if limit.name not in (RANGE, TRAINS, OUTPUTS, LAYERS, WRITES, UNKNOWN)]
+    return [limit for limit in _listed(before) if limit.name not in (*OF_ARRAYS, OUTPUTS, LAYERS, WRITES, UNKNOWN)]
 
 
 def _cure(config: Config, wanted: Sequence[Cure]) -> tuple[str, tuple[str, ...]]:

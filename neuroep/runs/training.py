@@ -356,6 +356,8 @@ NEAR = {
     "weights_at_range": ("of weights at the range", limits.RANGE),
     "fast_at_bounds": ("of the fast array's devices at their bounds", "-"),
     "trains_too_short": ("of pulse trains too short", limits.TRAINS),
+    "updates_leaked": ("of the updates leaked away", limits.LEAKED),
+    "updates_disturbed": ("of the updates disturbed", limits.DISTURBED),
     "pulses_played": ("of moves played pulse by pulse", "-"),
     "counts_lost": ("of coincidences beyond the counters", "-"),
     "devices_worn": ("of devices beyond their endurance", "-"),

@@ -119,6 +119,12 @@ def expected_counts(terms, rate, dw_min, update):
 
 def batches(pulse, weights, terms, rate, update, repeats, rng):
     """Ends of many updates of a matrix of equal devices, (repeats, out, in): trains slot by slot, pulse by pulse."""
+    return touched_batches(pulse, weights, terms, rate, update, repeats, rng)[0]
+
+
+def touched_batches(pulse, weights, terms, rate, update, repeats, rng):
+    """The same, and how many pulses every device got."""
+    given = np.zeros((repeats, *weights.shape), int)
     ends = np.tile(np.asarray(weights, np.float64), (repeats, 1, 1))
     up_step, down_step = steps(pulse)
     for sample in range(len(terms[0][1])):
@@ -137,7 +143,8 @@ def batches(pulse, weights, terms, rate, update, repeats, rng):
                 sigma += np.sign(ways) * (pulse.noise_base * own + pulse.noise_state * np.abs(ends))
                 step += sigma * shaped(pulse, rng.standard_normal(ends.shape))
                 ends = np.where(met, np.clip(ends + step, pulse.w_min, pulse.w_max), ends)
-    return ends
+                given += met
+    return ends, given
 
 
 def factors(pulse, w):

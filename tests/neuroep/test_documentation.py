@@ -34,6 +34,8 @@ GIVEN = {
     "data": "b'some bytes'",
     "session": "neuroep.Session.open('runs/reviews', overrides=['--chip', 'hermes'])",
     "chip": "hw_models.presets.load('hermes')",
+    "conductance": "[[*range(10, 40), *range(40, 9, -1)]]",
+    "direction": "[1] * 30 + [-1] * 30",
     "tally": "hw_models.tally.Tally()",
 }
 """What the text around a block has introduced."""

@@ -53,6 +53,7 @@ class Passing:
         self.holds_input = chip.crossbar.hold_input
         self.shared, self.repeats = chip.adc.columns, chip.crossbar.repeats
         self.fastest = durations.fastest(chip.timing)
+        self._increments, self._droops = chip.nudged.increments, chip.readout.hold_time is not None
         self._entering = 0.0
         self._sweeps: dict[tuple[Groups, float, bool], float] = {}
         self.phases: list[tuple[Number | float, float]] = []
@@ -85,18 +86,20 @@ class Passing:
     def swept(self, groups: Groups, reads: Mapping[str, Reads], dt: float, arrays: Mapping[str, Sensed]) -> None:
         """Sweep; where the clamped input is not held, its products are read again by all that read states."""
         now = self.clock.tally.now
-        increments = self.chip.nudged.increments and (now.nudge != 0 or bool(np.max(now.number) > 0))
+        increments = self._increments and (now.nudge != 0 or bool(np.max(now.number) > 0))
         seconds = self._each(groups, reads, dt, arrays, increments)
         seconds += 0.0 if self.holds_input or increments else self._entering
         self.clock.interval = seconds or self.clock.interval
         self._advance(seconds)
-        self._spend(now.number, seconds)
+        if self._droops:
+            self._spend(now.number, seconds)
 
     def drove(self, groups: Groups, reads: Mapping[str, Reads], dt: float, arrays: Mapping[str, Sensed]) -> None:
         """Read what drives the free state, which is held from then on."""
         seconds = self._each(groups, reads, dt, arrays, False)
         self._advance(seconds)
-        self._spend(BEHIND_FREE, seconds)
+        if self._droops:
+            self._spend(BEHIND_FREE, seconds)
 
     def _each(
         self, groups: Groups, reads: Mapping[str, Reads], dt: float, arrays: Mapping[str, Sensed], increments: bool
@@ -112,9 +115,7 @@ class Passing:
         self.phases, self._sweeps = [], {}
 
     def _spend(self, number: Number | float, seconds: float) -> None:
-        """Note what a phase has taken so far, by its number since the free one, where states droop meanwhile."""
-        if self.chip.readout.hold_time is None:
-            return
+        """Note what a phase has taken so far, by its number since the free one."""
         for place, (known, spent) in enumerate(self.phases):
             if known is number or np.array_equal(known, number):
                 self.phases[place] = known, spent + seconds

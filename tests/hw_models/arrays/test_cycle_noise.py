@@ -80,7 +80,7 @@ def test_steps_stray_as_pulses_do(name, start):
         sigma += pulse.noise_base * pulse.dw_min + pulse.noise_state * np.abs(exact)
         step = step + sigma * naive.shaped(pulse, rng.standard_normal(many))
         exact = np.clip(exact + (step if up else -step), -1, 1)
-    assert (devices.played if pulse.plays else devices.stepped) > 0.99 * many
+    assert (devices.played if devices.fewest > 20 else devices.stepped) > 0.99 * many
     assert abs(weights.mean() - exact.mean()) < 5 * exact.std() * np.sqrt(2 / many) + 2e-3 * abs(exact.mean() - start)
     assert abs(weights.std() / exact.std() - 1) < 0.03
 

@@ -82,6 +82,45 @@ def test_short_trains_are_named(tmp_path):
     assert record["limits"] == []
 
 
+WORN = {
+    "leak": (limits.LEAKED, (*PULSED, "--chip.device.leak", "0.05")),
+    "retention": (
+        limits.LEAKED, (*PULSED, "--chip.timing.integration", "1e-6", "--chip.device.retention", "0.02"),
+    ),
+    "disturb": (limits.DISTURBED, (*PULSED, "--chip.device.disturb", "0.2")),
+}  # fmt: skip
+"""By fault: the limit that is to be named first, and a chip, else ideal, whose devices lose what they learn."""
+
+
+@pytest.mark.parametrize("fault", WORN)
+def test_what_undoes_updates_is_named_first_and_training_heals_without_it(tmp_path, fault):
+    """Three epochs, with the fault, without it, and with a tenth of it, as the cure says."""
+    name, given = WORN[fault]
+    record = trained(tmp_path / "sick", "--chip", "ideal", *given, epochs=3)
+    first = record["limits"][0]
+    assert first["name"] == name and first["cost"] > 0.1 and first["where"], limits.told(record)
+    assert first["overrides"][0] == given[-2]
+    healed = trained(tmp_path / "healed", "--chip", "ideal", *given[:-2], epochs=3)
+    assert name not in {limit["name"] for limit in healed["limits"]}
+    cured = trained(tmp_path / "cured", "--chip", "ideal", *given[:-2], *first["overrides"], epochs=3)
+    losses = [each["train"]["loss"] for each in (record, cured, healed)]
+    assert losses[0] > 1.1 * losses[2] and losses[1] - losses[2] < 0.5 * (losses[0] - losses[2]), losses
+    again = {limit["name"]: limit["cost"] for limit in cured["limits"]}
+    assert again.get(name, 0) < first["cost"]
+
+
+def test_a_resumed_run_says_the_same_of_leak(tmp_path):
+    chip = ("--chip", "ideal", *PULSED, "--chip.device.leak", "0.05", "--limit", "200", "--nudged_steps", "6")
+    trained(tmp_path / "whole", *chip, epochs=3)
+    trained(tmp_path / "parted", *chip, epochs=1)
+    given = ["--epochs", "3", "--evaluate", "[]", "--seed", "1", *chip]
+    training.train(config.load(REVIEWS, given), tmp_path / "parted", resume=True, progress=False)
+    whole, parted = (runs.load(tmp_path / name).metrics for name in ("whole", "parted"))
+    assert [each["arrays"] for each in whole] == [each["arrays"] for each in parted]
+    assert [each["limits"] for each in whole] == [each["limits"] for each in parted]
+    assert all(each["arrays"]["query"]["updates_leaked"] > 0 for each in whole)
+
+
 def test_a_chip_that_is_fine_says_nothing_and_without_a_chip_nothing_is_measured(tmp_path):
     record = trained(tmp_path / "fine", "--chip", "ideal", "--chip.device.mismatch", "0.05", *FINE, epochs=1)
     assert record["limits"] == [] and limits.told(record) == [] and record["contrasts"]["errors"]

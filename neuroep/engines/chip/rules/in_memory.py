@@ -96,12 +96,14 @@ class InMemory(LearningRule):
     def health(self) -> dict[str, float]:
         """Return the share of devices at their bounds, of every crossbar; the first one's are the weights.
 
-        Where pulses are counted also the share of worn devices, of the array that has most of them.
+        Where pulses are counted also the share of worn devices, of the array that has most of them; and what of the
+        weights' updates since the last call leaked, or was disturbed.
         """
         found = {label: float(np.mean([each.at_bounds() for each in group])) for label, group in self.groups.items()}
         names = {label: "weights_at_range" if label == CROSSBAR else f"{label}_at_bounds" for label in found}
         worn = {"devices_worn": max(wear.worn for wear in wears)} if (wears := self.wear()) else {}
-        return {names[label]: share for label, share in found.items()} | worn
+        first = self.groups[CROSSBAR][0]
+        return {names[label]: share for label, share in found.items()} | worn | first.undone.shares(first.weights)
 
     def wear(self) -> list[Wear]:
         """Return the pulses that every device of every array got; nothing where they are not counted."""
@@ -127,8 +129,8 @@ class InMemory(LearningRule):
 
     def _leak(self) -> None:
         """Let the devices of all crossbars lose what they lost since the last update."""
-        for label in self.groups:
-            self.crossbars[label].leak()
+        for group in self.groups.values():
+            group[0].leak()
         device = self.chip.device
         self._faded = set(self.groups) if device.leak or device.retention is not None else set()
 

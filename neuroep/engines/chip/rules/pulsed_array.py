@@ -16,6 +16,7 @@ from hw_models.chip import Chip
 from hw_models.tally import Tally
 from hw_models.wear import Wear
 from neuroep.engines.chip.rules.rule import EDGE
+from neuroep.engines.chip.rules.undone import Undone
 from neuroep.engines.numba.substrate import Setting
 
 
@@ -44,6 +45,7 @@ class PulsedArray:
         self.chip = chip
         self.devices = DeviceCells(crossbar, Made(chip.device, setting.seed, setting.workers.run, tally))
         self._before: np.ndarray | None = None
+        self._fades, self.undone = chip.device.leak > 0 or chip.device.retention is not None, Undone()
         self.counters: NetCounts | None = None
         if chip.update.counts:
             trains = Trains(setting.seed, crossbar.name, setting.workers.run)
@@ -87,6 +89,18 @@ class PulsedArray:
         digits = self.crossbar.digits("forward")
         return products * durations.product(self.chip.timing, self.chip.adc.columns, lines, digits)
 
+    @property
+    def weights(self) -> np.ndarray:
+        """What the devices hold (out, in), in weight units."""
+        return self.crossbar.stored * np.asarray(self.crossbar.weight_range, self.crossbar.dtype)
+
+    def leak(self) -> None:
+        """Let the devices lose what they lost since the last update, those of the transposed path among them."""
+        before = self.weights if self._fades else None
+        self.crossbar.leak()
+        if before is not None:
+            self.undone.leaks(before, self.weights)
+
     def wait(self) -> None:
         """Note what the devices hold before pulses come."""
         self._before = self.crossbar.stored.copy() if self.disturbs else None
@@ -95,7 +109,10 @@ class PulsedArray:
         """Let neighbours feel the pulses, and pairs be refreshed; return how many weights are not finite."""
         stored = self.crossbar.stored
         if self._before is not None:
-            self.devices.disturbed(self.crossbar.felt(stored - self._before, in_turn=False))
+            moved = stored - self._before
+            felt = self.crossbar.felt(moved, in_turn=False)
+            self.undone.feels(moved, felt)
+            self.devices.disturbed(felt)
         self.devices.updated()
         return int(stored.size - np.count_nonzero(np.isfinite(stored)))
 

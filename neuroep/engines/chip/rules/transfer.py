@@ -196,12 +196,14 @@ class TransferRule(TrainedInMemory):
         """Give the columns of W what is wanted, in pulses (out, columns), whole; return how many are not finite."""
         most = self._number("most") or math.inf
         if self.buffered:
-            gathered = self.kept["gathered"]
-            own = gathered[:, columns] + wanted
-            whole = np.clip(np.trunc(own), -most, most)
+            gathered, at = self.kept["gathered"], _run(columns)
+            own = gathered[:, at] + wanted
+            whole = np.trunc(own)
+            if most < math.inf:
+                np.clip(whole, -most, most, out=whole)
             keep = self.chip.update.of_transfer("keep")
             own = own - whole if keep is None else np.where(whole != 0, own * float(keep), own)
-            gathered[:, columns] = own
+            gathered[:, at] = own
         else:
             draws = self._draws("rounding").random(wanted.shape)
             whole = np.clip(np.floor(wanted + draws), -most, most)
@@ -218,12 +220,21 @@ class TransferRule(TrainedInMemory):
         """Give columns of an array whole numbers of pulses, negative ones down; return how many are not finite."""
         if not np.isfinite(whole).all():
             return int(whole.size)
-        numbers = np.zeros(self.crossbar.shape, dtype=np.int64)
-        numbers[:, columns] = whole
-        if not numbers.any():
+        if not whole.any():
             return 0
+        small = np.abs(whole).max() < np.iinfo(np.int32).max
+        numbers = np.zeros(self.crossbar.shape, dtype=np.int32 if small else np.int64)
+        numbers[:, _run(columns)] = whole
+        up, down = np.maximum(numbers, 0), np.maximum(-numbers, 0)
         for each in self.groups[label]:
-            own, up, down = each.crossbar.devices, np.maximum(numbers, 0), np.maximum(-numbers, 0)
+            own = each.crossbar.devices
             each.devices.apply(each.crossbar.stored, up, down, self.updates, (own.column_tiles, own.row_tiles))
         self.seconds += self._pulsing(label)
         return self._pulsed(label)
+
+
+def _run(columns: np.ndarray) -> slice | np.ndarray:
+    """Return columns that follow each other as a slice, of which NumPy makes no copy."""
+    if len(columns) and (np.diff(columns) == 1).all():
+        return slice(int(columns[0]), int(columns[-1]) + 1)
+    return columns
