@@ -14,24 +14,21 @@ the picture is one training, and the cosine of the query's gradient. Both go on 
 from __future__ import annotations
 
 import itertools
-import json
 import sys
-import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from analysis.drawing import style
 
 import numpy as np
+import trainings
+from trainings import CONFIG, add, entries, pairs
 
-import neuroep
 from neuroep.gradients.yardsticks import cosine
-from neuroep.runs import overrides
 from neuroep.runs.session import Session
 
-CONFIG = "examples/configs/reviews.toml"
 ROWS = Path(__file__).with_suffix(".toml")
 EPOCHS, HALF, BATCHES, SEEDS = 6, 3, 12, (1, 0)
 SAMPLES = 2000
@@ -92,11 +89,6 @@ def expanded(text: str, words: Mapping[str, str]) -> str:
     return text
 
 
-def pairs(settings: str) -> list[str]:
-    """Return settings as ``neuroep train`` takes them."""
-    return overrides.split(settings.split(), {})[1]
-
-
 def opened(seed: int, *settings: str) -> Session:
     """Return the session of one seed with further settings."""
     return Session.open(CONFIG, overrides=["--training.seed", str(seed), *settings])
@@ -104,11 +96,12 @@ def opened(seed: int, *settings: str) -> Session:
 
 def trained(seed: int, settings: Sequence[str]) -> dict[str, float]:
     """Return accuracy [%] and, for each sample of an update, sweeps, holds and conversions of states of a training."""
-    words = ["--training.epochs", str(EPOCHS), "--training.seed", str(seed), *settings]
-    with tempfile.TemporaryDirectory() as folder:
-        record = neuroep.train(CONFIG, Path(folder) / "run", overrides=words, progress=False, diagnose=False)
-    counted = {name: record["counters"].get(name, 0) / SAMPLES for name in COUNTED}
-    return {"accuracy": 100 * record["evaluate"]["test"]["accuracy"], **counted}
+
+    def look(record: Mapping[str, Any], _: Path) -> dict[str, float]:
+        counted = {name: record["counters"].get(name, 0) / SAMPLES for name in COUNTED}
+        return {"accuracy": 100 * record["evaluate"]["test"]["accuracy"], **counted}
+
+    return trainings.trained(seed, EPOCHS, settings, look)
 
 
 def train(session: Session, epochs: int) -> None:
@@ -142,17 +135,6 @@ def agreement(session: Session, ideal: Session, weights: dict[str, np.ndarray]) 
     return {name: float(np.mean([cosine(one[name], other[name]) for one, other in both])) for name in names}
 
 
-def entries(path: Path) -> list[dict]:
-    """Return the lines that are there."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def add(path: Path, line: dict) -> None:
-    """Write one more."""
-    with path.open("a") as file:
-        file.write(json.dumps(line) + "\n")
-
-
 def measure_rows(path: Path, words: str = "", most: int | None = None) -> None:
     """Add trainings of the tables that are missing, of faults whose name has these words; ``most`` at a time."""
     chosen = [row for row in rows() if words in row.fault]
@@ -177,12 +159,7 @@ def key(line: Mapping) -> tuple[str, int, int | None]:
 
 def write(path: Path, out: Path) -> None:
     """Put the rows that were measured into the page, between its marks."""
-    begin, end = "<!-- rows -->", "<!-- end of rows -->"
-    page = out / "between_phases.md"
-    text = page.read_text(encoding="utf-8")
-    table = "\n".join(lines(list(rows()), entries(path)))
-    head, rest = text.split(begin)
-    page.write_text(f"{head}{begin}\n\n{table}\n\n{end}{rest.split(end)[1]}", encoding="utf-8")
+    trainings.put(out / "between_phases.md", "rows", lines(list(rows()), entries(path)))
 
 
 def lines(chosen: Sequence[Row], found: Sequence[Mapping]) -> Iterator[str]:

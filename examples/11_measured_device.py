@@ -4,8 +4,9 @@
 
 What to expect, in less than a minute: ``traces.csv`` is written as a laboratory would bring it, 30 devices over 4
 cycles of 150 pulses up and 150 down, each with a step and bounds of its own, noise from pulse to pulse and noise of the
-readings. The fit prints its estimates with standard errors and finds that soft bounds describe the steps as well as a
-table of them does. A network then learns in memory on arrays of such devices by two rules.
+instrument. The fit prints its estimates with standard errors and finds that soft bounds describe the steps as well as a
+table of them does. A network then learns in memory on arrays of such devices by two rules, to
+about 86 % (agad) and 74 % (mixed precision).
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def main(out: Path, fast: bool = False) -> dict[str, float]:
     out.mkdir(parents=True)
     traces, chip = out / "traces.csv", out / "my_device.toml"
     measure(traces, **({"devices": 10, "cycles": 2, "pulses": 80} if fast else {}))
-    print(measured.run(traces, chip, out / "my_device.png", response="auto"), "\n")
+    print(measured.run(traces, chip, out / "my_device.png", response="auto", readings="instrument"), "\n")
     small = ["--limit", "100", "--epochs", "1"] if fast else []
     found = {}
     for rule in RULES:

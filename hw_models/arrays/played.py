@@ -49,7 +49,7 @@ class PlayedDevices:
         self.pulse, self.shape, self.seed, self.name, self.run = pulse, shape, seed, name, run
         self.one_way, self.tells, self.sign, self.lines = one_way, tells, sign, lines or name
         self.given: np.ndarray | None = None
-        self.fewest = 0.0  # pulses from which a step stands for them, of devices that have such a number
+        self.fewest = 0.0
         self.dtype = np.dtype(dtype)
         self.response = pulse.law
         self.wide = pulse.wide_noise

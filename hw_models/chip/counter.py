@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hw_models.chip.fields import NonNegative, Part, at
 
@@ -31,3 +31,10 @@ class Counter(Part):
     room: NonNegative = at("update", default=0.25)
     """With management: trains are fitted to signals of the first phase that are larger by this share, which leaves
     room for those of the second."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.shift is not None and self.shift > self.bits - 2:
+            pulse = f"a counter of {self.bits} bits never reaches a pulse of {1 << self.shift} counts"
+            raise ValueError(f"shift = {self.shift}: {pulse}, allowed is up to {self.bits - 2}")
+        return self

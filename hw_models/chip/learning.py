@@ -19,9 +19,6 @@ else:
     RuleName = Literal[tuple(RULES)]
 
 
-FILL = 0.25
-"""Share of their devices' bounds that weights fill which learn by scaled steps."""
-
 
 class Update(Part):
     """How weights change; see :mod:`hw_models.chip.rules` for the rules, :mod:`hw_models.arrays.pulses` for pulses."""
@@ -49,13 +46,14 @@ class Update(Part):
     """Trains: fit train length and both factors to the signals at hand; off keeps A = B = sqrt(rate/(dw_min BL))."""
     scaling: Literal["auto", "off"] | None = at("update", default=None)
     """Trains: learning rates are sizes of steps, -step lr g/r with r the running rms of g over an array (auto), or
-    factors of g (off); unset is auto, of pulsed off."""
+    factors of g (off). The range of weights follows them (auto), see fill. Unset is auto, of pulsed and
+    mixed_precision off."""
     step: Positive = at("update", "learning rate", 2.0)
     """Scaling auto: what an update changes weights by, root mean square over an array."""
     fill: Annotated[float, Field(gt=0, le=1)] | None = at("update", "bound", None)
     """In memory, without crossbar.weight_range: share of the devices' bounds that weights begin within, and where over
     1 % of them have grown beyond it all devices are rewritten with twice the range; 1 leaves the range as it is. Unset
-    is 1/4 with scaling auto, else 1."""
+    is 1 without scaling auto, and with it 1/4, of coarse devices up to 3/4."""
     memory: Count = at("update", "updates", 1000)
     """Scaling auto: updates over which r is a mean."""
     zero_shift: Count | None = at("programming", "pairs", None)
@@ -63,7 +61,8 @@ class Update(Part):
     reference devices are then programmed to it, and of rules with a digital reference of A that begins with what is
     read there. Unset leaves references where device.cell says."""
     verify: Verify = at("programming", default=Verify())
-    """Closed-loop programming of weights that learn by pulses."""
+    """The closed loop of weights that learn by pulses: in each update of mixed precision, of others where they are
+    programmed."""
     counter: Counter = at("update", default=Counter())
     """Of net counts."""
     transfer: Transfer = at("update", default=Transfer())
@@ -90,9 +89,10 @@ class Update(Part):
         return "transfer.tracking" in self.facts.takes
 
     @property
-    def filled(self) -> float:
-        """Share of the devices' bounds that weights are to fill."""
-        return self.fill or (FILL if self.scaled else 1.0)
+    def rounds(self) -> int:
+        """Most rounds of reads and pulses of a closed loop; 0 where there is none."""
+        usual = self.facts.takes.get("verify.rounds")
+        return self.verify.rounds or (usual if isinstance(usual, int) else 0)
 
     @property
     def contrasts(self) -> bool:
@@ -119,6 +119,10 @@ class Update(Part):
         gamma = self.transfer.gamma
         if "transfer.tiles" in self.facts.takes and gamma is not None and not 0 < gamma < 1:
             raise ValueError(f"transfer.gamma = {gamma}: scales of arrays fall, use more than 0 and less than 1")
+        if not self.rounds:
+            self.idle("with verify.rounds", "verify.tolerance")
+        if self.verify.tolerance:
+            self.idle("in an open loop, with verify.tolerance 0", "granule")
         if not self.management:
             self.idle("with management", "overlong", "counter.room")
         if self.counts:

@@ -48,7 +48,8 @@ def trains(scaling: str, signals: str) -> dict[str, Default]:
 
 def fast(**own: Default) -> dict[str, Default]:
     """Return the fields of rules with a fast array whose columns are read, with a rule's own defaults."""
-    common: dict[str, Default] = dict.fromkeys(("columns", "pulses", "rate", "most")) | {"every": 1, "read_range": 1.0}
+    unset = ("columns", "pulses", "rate", "most", "reference_mean", "reference_spread")
+    common: dict[str, Default] = dict.fromkeys(unset) | {"every": 1, "read_range": 1.0}
     return trains("auto", "contrast") | {f"transfer.{name}": value for name, value in (common | own).items()}
 
 
@@ -67,7 +68,7 @@ RULES: Mapping[str, RuleFacts] = {
         NOTHING,
         "chi, (out, in), the outer products, the optimiser's moments",
         "Nandakumar et al., Front. Neurosci. 14:406, 2020",
-        {"granule": None, "fill": None, "transfer.every": 1} | BEGINS,
+        {"granule": None, "fill": None, "scaling": "off", "transfer.every": 1} | BEGINS | {"verify.rounds": 50},
     ),
     "pulsed": RuleFacts(
         "trains of pulses on W of mean -lr g",
@@ -112,19 +113,20 @@ RULES: Mapping[str, RuleFacts] = {
         fast(keep=None, chop_every=5, tracking=1.0),
     ),
     "rider": RuleFacts(
-        "trains of -lr g on P; W += rate (p_j - Q_j) by pulses; Q_j += eta (p_j - Q_j); weight W + gamma (P - Q)",
+        "trains of -lr g on P; H_j += rate (p_j - Q_j), trunc(H_j) pulses on W; Q_j += eta (p_j - Q_j);"
+        " weight W + gamma (P - Q)",
         "P, which gathers the gradient about its symmetry point",
-        "Q, (out, in), an estimate of that point",
+        f"{BUFFER}; Q, (out, in), an estimate of that point",
         "RIDER: Xiao et al., arXiv 2602.21321, 2026",
-        fast(tracking=0.2, gamma=0.0),
+        fast(tracking=0.01, gamma=0.0),
     ),
     "e_rider": RuleFacts(
-        "trains of -lr g c_j on P; W += rate c_j (p_j - Q_j) by pulses; Q_j += eta (p_j - Q_j); c_j flips at random;"
+        "trains of -lr g c_j on P; H_j += rate c_j (p_j - Q_j), trunc(H_j) pulses on W; Q_j follows p_j; c_j flips;"
         " weight W + gamma c (P - Q)",
         "P, which gathers the gradient with a sign that changes",
-        "Q, (out, in), an estimate of its symmetry point; c, (in,)",
+        f"{BUFFER}; Q, (out, in), an estimate of its symmetry point; c, (in,)",
         "E-RIDER: Xiao et al., arXiv 2602.21321, 2026",
-        fast(tracking=0.2, chop_probability=0.1, gamma=0.0),
+        fast(tracking=0.05, chop_probability=0.1, gamma=0.0),
     ),
     "residual": RuleFacts(
         "W = sum gamma^k W_k; trains of -lr g c_j on A; H_j += rate c_j (a_j - P_j); trunc(H_j/gamma^k) pulses on W_k,"

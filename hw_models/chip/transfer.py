@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hw_models.chip.fields import Count, Part, Positive, Share, at
+from hw_models.chip.fields import Count, Finite, NonNegative, Part, Positive, Share, at
 
 
 class Transfer(Part):
@@ -45,3 +45,8 @@ class Transfer(Part):
     """Share of A that stays from one read of it to the next, mu."""
     read_range: Annotated[float, Field(gt=0, le=1)] | None = at("update", "A's range", None)
     """Reading of a column at the stop of its ADC, where that has bits and A is hidden."""
+    reference_mean: Finite | None = at("programming", "A's range", None)
+    """Mean error of the references of A's devices, with crossbar.reference = 'device'; unset is that of device.cell,
+    which the weights' own have."""
+    reference_spread: NonNegative | None = at("device", "A's range", None)
+    """Device-to-device standard deviation of that error, likewise."""

@@ -22,7 +22,8 @@ def chip() -> Chip:
         caveat=(
             "A loose fit of one device technology in an otherwise exact array, which assumes that a reference has "
             "been subtracted already: no converters, read noise, drift or line resistance; weights are shares of "
-            "the range and conductances are nominal. Write noise is 56 steps, so trains are played pulse by pulse."
+            "the range and conductances are nominal. Write noise is 56 steps, so trains of few pulses are "
+            "played pulse by pulse."
         ),
         crossbar=Layout(mapping="offset"),  # ours
         device=Device(

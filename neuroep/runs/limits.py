@@ -8,6 +8,7 @@ The *cost* of a limit is the share of the wanted update that does not get throug
 ===========================  ========================================================================================
 limit                        cost
 ===========================  ========================================================================================
+arrays that cannot learn     share of the update that noise takes the place of (:mod:`neuroep.runs.forgetting`)
 weights at the range         share of weights at the range of their devices, which follow the update no further
 weight leak                  in memory: share of the epoch's updates that has leaked away by its end, or turned them
 write disturb                in memory: share of updates that what neighbours feel of their pulses undoes, or turns
@@ -49,7 +50,7 @@ from neuroep.engines.engine import Engine
 from neuroep.engines.twins import twin
 from neuroep.errors import DivergenceError, UserError
 from neuroep.gradients.contrast_error import Probe, Probed, lost, mean_cosines
-from neuroep.runs import building, config as configuration, cures
+from neuroep.runs import building, config as configuration, cures, forgetting
 from neuroep.runs.config import Config
 from neuroep.runs.cures import Cause, Cure
 from neuroep.runs.session import Session
@@ -72,9 +73,11 @@ BEYOND = "readings beyond the ranges"
 RANGE, TRAINS, OUTPUTS = "weights at the range", "pulse trains too short", "outputs at a bound"
 LAYERS, WRITES = "layers at a bound", "programming noise"
 LEAKED, DISTURBED = "weight leak", "write disturb"
-OF_ARRAYS = RANGE, TRAINS, LEAKED, DISTURBED
+OF_ARRAYS = RANGE, TRAINS, LEAKED, DISTURBED, forgetting.NAME
 """Those of which arrays tell themselves."""
 UNKNOWN = "the contrast"
+OWN = frozenset({*OF_ARRAYS, OUTPUTS, LAYERS, WRITES, UNKNOWN})
+"""Limits that are no cause of an error of the contrast."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,7 @@ def diagnose(
     session: Session,
     arrays: Mapping[str, Mapping[str, float]] | None = None,
     *,
+    coherence: forgetting.Coherence | None = None,
     epoch: int = 0,
     before: Entries | None = None,
     search: bool = True,
@@ -144,6 +148,8 @@ def diagnose(
         With a chip.
     arrays : mapping, optional
         What the arrays told of limits while they learned, :meth:`Engine.array_health`; default what the probe saw.
+    coherence : mapping, optional
+        What the arrays told of their pulses while they learned, :meth:`Engine.coherence`.
     epoch : int
         Keys the draws.
     before : mapping, optional
@@ -158,7 +164,7 @@ def diagnose(
     shares = _shares_of(session, probe) if arrays is None else arrays
     listed = before.get("limits", ()) if before else ()
     found = [*_of_arrays(session.config, shares), *_of_outputs(session.config, probed), _of_layers(probed, listed)]
-    found += _of_writes(session, probe)
+    found += [*_of_writes(session, probe), *_of_pulses(session.config, coherence)]
     found = [_with_cures_of(limit, changing) for limit in found]
     if probed.lost >= SAID:
         asked = _Search(session, probe, probed, shares, changing)
@@ -173,7 +179,12 @@ def affordable(record: Entries, before: Sequence[Entries]) -> bool:
     return record["epoch"] <= FIRST or not probed or SHARE * (record["updates"] - probed[-1]["updates"]) >= PROBE
 
 
-def repeated(config: Config, arrays: Mapping[str, Mapping[str, float]], last: Entries) -> Page:
+def repeated(
+    config: Config,
+    arrays: Mapping[str, Mapping[str, float]],
+    last: Entries,
+    coherence: forgetting.Coherence | None = None,
+) -> Page:
     """Return the record of an epoch that is not probed: what its arrays tell, and the rest of the last record.
 
     ``contrasts`` are those of the last probe, with the ``epoch`` it was in, which is said behind its limits.
@@ -182,7 +193,7 @@ def repeated(config: Config, arrays: Mapping[str, Mapping[str, float]], last: En
     listed = [limit for limit in _listed(last["limits"]) if limit.name not in OF_ARRAYS]
     if not _probed_in(last):
         listed = [replace(limit, where=f"{limit.where}; in epoch {epoch}".lstrip("; ")) for limit in listed]
-    found = _ranked([*_of_arrays(config, arrays), *listed])
+    found = _ranked([*_of_arrays(config, arrays), *_of_pulses(config, coherence), *listed])
     return {"limits": [limit.as_dict() for limit in found], "contrasts": {**last["contrasts"], "epoch": epoch}}
 
 
@@ -246,6 +257,14 @@ def _of_arrays(config: Config, arrays: Mapping[str, Mapping[str, float]]) -> Ite
         yield Limit(name, cost, _shares(by_synapse), *_cure(config, wanted))
 
 
+def _of_pulses(config: Config, coherence: forgetting.Coherence | None) -> Iterator[Limit]:
+    """Yield that arrays forget what they learn before the noise of its pulses has averaged out."""
+    if found := sorted(forgetting.of(coherence or {}), key=lambda array: -array.cost):
+        cost = sum(array.cost for array in found) / len(coherence or {})
+        cure = _cure(config, forgetting.wanted(config))
+        yield Limit(forgetting.NAME, cost, "; ".join(array.told() for array in found), *cure)
+
+
 def _of_outputs(config: Config, probed: Probed) -> Iterator[Limit]:
     """Yield that outputs cannot be pulled away from their bounds."""
     where = f"{probed.stuck:.0%} of their error passes no gradient on"
@@ -301,7 +320,7 @@ def _lost_in(record: Entries) -> float:
 
 def _of_contrasts(before: Sequence[Entries]) -> list[Limit]:
     """Return the limits of an earlier record that cost the contrast its direction and have a name."""
-    return [limit for limit in _listed(before) if limit.name not in (*OF_ARRAYS, OUTPUTS, LAYERS, WRITES, UNKNOWN)]
+    return [limit for limit in _listed(before) if limit.name not in OWN]
 
 
 def _cure(config: Config, wanted: Sequence[Cure]) -> tuple[str, tuple[str, ...]]:

@@ -336,10 +336,10 @@ def _limits(parts: Session, record: Page, before: Sequence[Entries]) -> Page:
     epoch, last = record["epoch"], before[-1] if before else {}
     due = epoch in {4**power for power in range(epoch.bit_length())}
     if not due and "limits" in last and not limits.affordable(record, before):
-        return limits.repeated(parts.config, record["arrays"], last)
+        return limits.repeated(parts.config, record["arrays"], last, record.get("coherence"))
     with clock() as measuring:
         how = {"epoch": epoch, "before": last if "limits" in last else None, "search": due}
-        found = limits.diagnose(parts, record["arrays"], **how)
+        found = limits.diagnose(parts, record["arrays"], coherence=record.get("coherence"), **how)
     spent = record["seconds"]
     seconds = {"compile": round(spent["compile"] + measuring.compiling, 3), "limits": round(measuring.computing, 3)}
     return {**found.as_dict(), "seconds": spent | seconds}

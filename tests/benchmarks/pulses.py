@@ -10,7 +10,11 @@ states   one term, rows uniform in [0, 1]: hard-sigmoid states, all pulses one w
 signed   one term, rows uniform in [-1, 1]
 phases   two terms, + and -, each of batch rows in [0, 1]: an update of Equilibrium Propagation
 
-Each figure is the median over the repeats, compilation and first call left out. Ratio: to float32 ``post.T @ pre`` of
+``rules`` is a whole update of learning rules on one such array with the contrast of a batch, over that of plain pulsed
+trains: TTv2 that reads all columns of its fast array each time, as is its default, and one column each time.
+
+Each figure is the median of the thread's CPU time over the repeats, taken in turns, compilation and first call left
+out. Ratio: to float32 ``post.T @ pre`` of
 all rows of the batch, in the fastest of NumPy's two forms and torch's (``plain.py``), timed in turns with it.
 ``--naive`` plays the trains by a NumPy loop over rows and slots as well.
 """
@@ -33,9 +37,16 @@ from typing import Any
 import numpy as np
 import plain
 
+from hw_models import durations
 from hw_models.arrays.pulses import PulsedDevices
 from hw_models.arrays.trains import Term, fit
-from hw_models.chip import Pulse, Update
+from hw_models.chip import Chip, Pulse, Update
+from neuroep.engines.chip import rules
+from neuroep.engines.chip.rules.rule import LearningRule, Place
+from neuroep.engines.numba.substrate import Setting
+from neuroep.engines.workers import Workers
+from neuroep.learning.contrast import Contrast, Held, Moved
+from neuroep.learning.optimisers import SGD
 
 PULSE = Pulse(response="soft_bounds", dw_min=1e-3, noise=0.3)
 
@@ -51,9 +62,9 @@ def compare(task: Callable[[], Any], forms: dict[str, plain.Task], repeats: int)
         for name, call, number in (("task", task, 1), *((name, form, 7) for name, form in forms.items())):
             rounds = []
             for _ in range(number):
-                begin = time.perf_counter()
+                begin = time.thread_time()
                 call()
-                rounds.append(time.perf_counter() - begin)
+                rounds.append(time.thread_time() - begin)
             times[name].append(statistics.median(rounds))
     taken = times.pop("task")
     best = plain.fastest(times)
@@ -109,6 +120,38 @@ def measure(kind: str, given: argparse.Namespace) -> dict[str, Any]:
     return {name: round(value, 3) if isinstance(value, float) else value for name, value in found.items()}
 
 
+def rule(scheme: str, size: int, columns: int | None) -> LearningRule:
+    """Return a learning rule on an array of such devices."""
+    update: dict[str, Any] = {"scheme": scheme, "scaling": "auto"}
+    if columns:
+        update["transfer"] = {"columns": columns}
+    chip = Chip.parse({"update": update, "device": {"pulse": PULSE.model_dump(exclude_unset=True)}})
+    start = np.random.default_rng(0).uniform(-0.1, 0.1, (size, size)).astype(np.float32)
+    setting = Setting(SGD(), Workers(1), "float32", 0, clock=durations.clock(chip.timing))
+    return rules.named(scheme)(Place("benchmark", chip, setting), start, np.zeros(size, np.float32))
+
+
+def measure_rules(given: argparse.Namespace) -> dict[str, Any]:
+    """Return how long updates of learning rules take, over the plain pulsed one of the same contrasts."""
+    rng, times = np.random.default_rng(1), dict[str, list[float]]()
+    draw = lambda low, high: rng.uniform(low, high, (given.batch, given.size)).astype(np.float32)  # noqa: E731
+    contrasts = [Contrast(Moved(draw(0, 1), draw(-0.1, 0.1)), Held(draw(0, 1)), 0.2, 1) for _ in range(4)]
+    made = {
+        "pulsed": rule("pulsed", given.size, None),
+        "tiki_taka_v2": rule("tiki_taka_v2", given.size, None),
+        "tiki_taka_v2, one column": rule("tiki_taka_v2", given.size, 1),
+    }
+    for number in range(given.repeats + 1):
+        for name, each in made.items():
+            begin = time.thread_time()
+            each.update(contrasts[number % len(contrasts)], 3e-3)
+            times.setdefault(name, []).append(time.thread_time() - begin)
+    plain_times = times["pulsed"][1:]
+    found = {f"{name}_ms": statistics.median(taken[1:]) * 1e3 for name, taken in times.items()}
+    found |= {f"{name}_ratio": plain.ratio(taken[1:], plain_times) for name, taken in times.items() if name != "pulsed"}
+    return {name: round(value, 3) for name, value in found.items()}
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -121,6 +164,7 @@ def main() -> None:
     given = parser.parse_args()
     found: dict[str, Any] = {"processor": platform.processor() or platform.machine(), "pulses_wanted": given.pulses}
     found |= {kind: measure(kind, given) for kind in ("states", "signed", "phases")}
+    found["rules"] = measure_rules(given)
     text = json.dumps(found, indent=2)
     print(text)
     if given.out:

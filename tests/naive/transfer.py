@@ -45,7 +45,9 @@ def run(
             else:  # agad, rider, e_rider
                 moved = sign[j] * (a - reference[:, j])
             if rule in ("rider", "e_rider"):
-                reference[:, j] += eta * (a - reference[:, j])
+                if reads[j] == 0:
+                    moved, reference[:, j] = 0 * a, a
+                reference[:, j] += max(eta, 1 / (reads[j] + 1)) * (a - reference[:, j])
             if rule == "momentum":
                 give(fast, j, -np.rint((1 - mu) * a / dw), pulse_fast)
             reads[j] += 1
@@ -53,7 +55,7 @@ def run(
                 sign[j] = -sign[j]
                 if rule == "agad":
                     reference[:, j] += eta * (a - reference[:, j])
-            if rule in ("tiki_taka", "rider", "e_rider"):
+            if rule == "tiki_taka":
                 give(slow, j, np.clip(np.rint(rate * moved), -most, most), pulse_slow)
             else:
                 gathered[:, j] += rate * moved

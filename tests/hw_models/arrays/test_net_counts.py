@@ -287,5 +287,12 @@ def test_fields_that_cannot_act_are_refused(fields, name):
         Update(**made(fields))
 
 
+def test_a_pulse_that_no_counter_reaches_is_refused():
+    with pytest.raises(ChipError, match=r"shift = 7: a counter of 8 bits never reaches .* allowed is up to 6"):
+        Counter(bits=8, shift=7)
+    whole = [(-1.0, *(np.zeros((1, n)) for n in SHAPE)), (1.0, *(np.ones((1, n)) for n in SHAPE))]
+    assert (counted(scheme(False, slots=64, bits=8, shift=6)).count(whole, 64 * GRANULE / 64, 0) == 1).all()
+
+
 def made(fields):
     return {**fields, "counter": Counter(**fields["counter"])} if "counter" in fields else fields

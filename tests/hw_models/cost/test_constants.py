@@ -50,6 +50,7 @@ FIELDS: dict[str, tuple[dict[str, object], object]] = {
     "output_register_energy": ({}, 0.1),
     "mac_energy": ({}, 0.23),
     "update_energy": ({"mac_energy": 0.23}, 4.6),
+    "count_energy": ({}, 0.02),
     "exp_energy": ({}, 2.0),
     "neuron_energy": ({}, 3.0),
     "active_energy": (EVENTS, 80.0),
@@ -78,6 +79,7 @@ FIELDS: dict[str, tuple[dict[str, object], object]] = {
     "core_area": ({}, 0.6),
     "adc_area": ({}, 1200.0),
     "dac_area": ({}, 0.17),
+    "counter_area": (AREA, 30.0),
     "adc_lines": (AREA, 4),
 }
 
@@ -96,7 +98,7 @@ def everything() -> Tally:
         "dac forward", "adc forward", "dac transposed", "adc transposed", "addition forward", "read forward",
         "square forward", "charge forward", "activation forward", "write", "pulse", "half", "slot", "conversion",
         "synaptic forward", "event forward", "multiply-add logits", "multiply-add update", "softmax", "response",
-        "hold",
+        "hold", "count", "counting",
     ):  # fmt: skip
         bits = 8 if operation.split()[0] in ("dac", "adc", "conversion") else None
         tally.add("a", operation, 1200, (6, 8), bits, phase="free")
@@ -124,6 +126,7 @@ def test_a_constant_acts_on_the_bill(name):
     beside, value = FIELDS[name]
     encoding = "pulses" if beside is PULSES else "amplitude"
     timed: dict[str, object] = {"timing": {"tau": 1e-6}} if name == "sampling_time" else {}
+    timed |= {"update": {"scheme": "pulsed", "signals": "net_counts"}} if name == "counter_area" else {}
     assert outcome(chip(beside, encoding, **timed)) != outcome(chip(beside | {name: value}, encoding, **timed))
 
 

@@ -144,7 +144,7 @@ def test_bits_that_are_sent_are_those_that_the_tally_says(dac, said, unsaid):
     assert bill("dac forward", 10, made, 8).energy == near(10 * unsaid * 2e-12)
 
 
-BOOKKEEPING = {"forward", "transposed", "slot", "firing", "picosecond", "conversion_at_stop", "product"}
+BOOKKEEPING = {"forward", "transposed", "slot", "counting", "firing", "picosecond", "conversion_at_stop", "product"}
 """What is counted and takes nothing of its own: time, and what other rows say as well."""
 
 

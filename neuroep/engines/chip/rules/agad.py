@@ -31,15 +31,13 @@ class Agad(Chopped):
         self.kept |= {"reference": self._resting(), "last": np.zeros_like(weight)}
 
     @property
-    def holds(self) -> float:
-        """Updates between two flips."""
-        return self.period * max(self._count("chop_every"), 1)
-
-    @property
     def gain(self) -> float:
-        """Mean number of reads that see a change, those of later periods with their signs."""
-        reads, rest = self._count("chop_every"), 1 - self._number("tracking")
-        return (reads + 1) / 2 - reads * rest / (1 + rest)
+        """Mean of c (a - P) over a period in changes between two reads, where the same is wanted for ever."""
+        reads, kept, eta = self._count("chop_every"), self.kept_share, self._number("tracking")
+        sums = [kept**k for k in range(reads + 1)]
+        swing = sum(sums[:reads]) / (1 + sums[reads])
+        seen = [sum(sums[:k]) - swing * sums[k] for k in range(1, reads + 1)]
+        return sum(seen) / reads + swing * eta / (2 - eta)
 
     def signal(self, columns: np.ndarray, read: np.ndarray) -> np.ndarray:
         """Return c (a - P)."""

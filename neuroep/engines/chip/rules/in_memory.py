@@ -16,6 +16,7 @@ from hw_models.arrays.cells import DeviceCells
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
 from hw_models.wear import Wear
+from neuroep.engines.chip.rules import scaling
 from neuroep.engines.chip.rules.pulsed_array import PulsedArray
 from neuroep.engines.chip.rules.rule import CROSSBAR, LearningRule, Place
 from neuroep.engines.chip.rules.verified import until_right
@@ -42,7 +43,7 @@ class InMemory(LearningRule):
         super().__init__(place, weight, bias)
         self.chip, self.groups = place.chip, dict[str, list[PulsedArray]]()
         self._faded = set[str]()
-        self.fill = 1.0 if self.chip.crossbar.weight_range is not None else self.chip.update.filled
+        self.fill = 1.0 if self.chip.crossbar.weight_range is not None else scaling.fill(self.chip)
         self._array(weight, full=self._range(weight))
         self.digital = self._ideal(np.zeros_like(weight) if self.accumulates else weight[:, :0], bias)
 
@@ -70,15 +71,28 @@ class InMemory(LearningRule):
         crossbar = self._crossbar(weight.shape, label, full, chip)
         crossbar.program(weight)
         both = (crossbar, *([] if crossbar.other is None else [crossbar.other]))
-        self.groups[label] = [PulsedArray(each, self.chip, self.place.setting, self.tally) for each in both]
+        self.groups[label] = [PulsedArray(each, chip or self.chip, self.place.setting, self.tally) for each in both]
         for each in self.groups[label]:
             if each.counters is not None:
                 self.kept |= {f"{each.crossbar.name} {name}": values for name, values in each.counters.kept.items()}
         if self.chip.update.zero_shift is not None and (rests or self.chip.crossbar.reference == "device"):
             self._zero_shift(label, self.chip.update.zero_shift, None if rests else weight)
         if not rests:
-            self.prepared += max(until_right(each, weight, self.chip) for each in self.groups[label])
+            self.prepared += self._until_right(label, weight)
         return crossbar
+
+    @property
+    def programming_rounds(self) -> int:
+        """Most rounds of reads and pulses behind a programming; 0 leaves weights as they are programmed."""
+        return self.chip.update.verify.rounds or 0
+
+    def _until_right(self, label: str, weight: np.ndarray) -> float:
+        """Close the loop of programming a crossbar, its arrays side by side, if asked to; return the seconds."""
+        if not self.programming_rounds:
+            return 0.0
+        given = self.chip.update.verify.tolerance
+        near = self.chip.device.granule / 2 if given is None else given
+        return max(until_right(each, weight, self.programming_rounds, near) for each in self.groups[label])
 
     def _zero_shift(self, label: str, pairs: int, weight: np.ndarray | None) -> None:
         """Bring the devices of a crossbar to their symmetry points, then program the weights, if any, anew."""
@@ -168,7 +182,8 @@ class InMemory(LearningRule):
         pulse, stored, fill = self.chip.device.pulse, self.crossbar.stored, self.fill
         if fill >= 1:
             return 0
-        beyond = np.count_nonzero((stored > fill * pulse.w_max) | (stored < fill * (pulse.w_min or -pulse.w_max)))
+        grown = self._grown()
+        beyond = np.count_nonzero((grown > fill * pulse.w_max) | (grown < fill * (pulse.w_min or -pulse.w_max)))
         if beyond <= GROWN * stored.size:
             return 0
         held = stored * np.asarray(self.crossbar.weight_range, stored.dtype)
@@ -178,8 +193,13 @@ class InMemory(LearningRule):
         self.seconds += durations.reprogramming(self.chip.timing, self.crossbar.rows_written)
         for each in self.pulsed_arrays:
             each.written()
-            self.seconds += until_right(each, held, self.chip)
+        self.seconds += self._until_right(CROSSBAR, held)
         return 0
+
+    def _grown(self) -> np.ndarray:
+        """Return weights in shares of the range, which is to follow them, without what devices stray from them."""
+        stored, strays = self.crossbar.stored, scaling.strays(self.chip.device.pulse)
+        return np.sign(stored) * np.maximum(np.abs(stored) - stored.dtype.type(strays), 0)
 
     def _move_bias(self, contrast: Contrast, rate: float) -> None:
         """Move the bias exactly, by a rate that is scaled already."""

@@ -39,12 +39,11 @@ from __future__ import annotations
 import numpy as np
 
 from hw_models import durations
-from hw_models.arrays.columns import read_columns
 from hw_models.arrays.converter_bank import Converters
 from neuroep.engines.chip.rules.agad import Agad
 from neuroep.engines.chip.rules.in_memory import GROWN
 from neuroep.engines.chip.rules.rule import CROSSBAR, Place
-from neuroep.engines.chip.rules.verified import columns_chip, until_right
+from neuroep.engines.chip.rules.verified import columns_chip, read_back
 
 ARRAY = "array_"
 """Label of an array, behind which stands its number, from 1; the first is the rule's first crossbar."""
@@ -85,8 +84,9 @@ class Residual(Agad):
 
     def _read(self, label: str, columns: np.ndarray) -> np.ndarray:
         """Return columns of an array as they are read, as shares of its range."""
-        self.seconds += self.groups[label][0].reading(len(columns) * self.chip.crossbar.repeats)
-        return read_columns(self.crossbars[label], columns, self.banks[label])
+        found, seconds = read_back(self.groups[label][0], columns, self.banks[label])
+        self.seconds += seconds
+        return found
 
     def _share_out(self, weight: np.ndarray, labels: list[str]) -> None:
         """Program arrays, each with what is left of the weights after a read of those before it."""
@@ -100,7 +100,7 @@ class Residual(Agad):
                 self.seconds += durations.reprogramming(self.chip.timing, bar.rows_written)
                 for each in self.groups[label]:
                     each.written()
-                    self.seconds += until_right(each, wanted, self.chip)
+                self.seconds += self._until_right(label, wanted)
             left -= np.asarray(scale, left.dtype) * self._read(label, every)
 
     def _reach(self) -> int:

@@ -3,16 +3,21 @@
 
     W' = W + gamma c (P - Q)                   what products read
     P <- P - s g                               trains of pulses
-    every n_s updates  W_j <- W_j + dw_W round(rate (p_j - Q_j))    pulses, rounded at random
+    every n_s updates  H_j <- H_j + rate (p_j - Q_j), n = trunc(H_j), W_j <- W_j + n dw_W, H_j <- H_j - n
                        Q_j <- Q_j + eta (p_j - Q_j)
 
-Analog: P (the array called fast), W. Digital: Q, an exponential mean of what is read of P, which a device that gathers
-nothing spends about its symmetry point. A change is seen by 1/eta reads before Q has followed it.
+Analog: P (the array called fast), W. Digital: H, and Q, an exponential mean of what is read of P, which a device that
+gathers nothing spends about its symmetry point. Of a column read k times eta is 1/k at least: Q begins as the plain
+mean of the first readings, that of P at rest (``update.zero_shift``) among them, so that a reference that errs costs no
+pulses of W at the beginning. Q also follows what is wanted for long: eta is to be slow beside what P forgets.
 
 With ``transfer.gamma`` above 0 products see the residual: P is read with them, inputs (transposed: outputs) with the
 signs of its chopper, and Q is a digital matrix in them, whose multiply-adds are counted. By default P is hidden.
 
-Source: Xiao et al., Dynamic symmetric point tracking, arXiv 2602.21321, 2026.
+Pulses of W come from H, as those of Tiki-Taka v2: rounded at random at every read, as long as all is noise, W would get
+E|rate p| pulses each time, and with H about the square of that, far fewer where a pulse is large.
+
+Source: Xiao et al., Dynamic symmetric point tracking, arXiv 2602.21321, 2026; H and eta are chosen here.
 """
 
 from __future__ import annotations
@@ -26,8 +31,6 @@ from neuroep.engines.chip.rules.transfer import TransferRule
 
 class Rider(TransferRule):
     """A symmetry point that is tracked; see the module."""
-
-    buffered = False
 
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         super().__init__(place, weight, bias)
@@ -79,21 +82,23 @@ class Rider(TransferRule):
         return kept
 
     @property
-    def holds(self) -> float:
-        """Updates until Q has followed."""
-        return self.period / self._number("tracking")
-
-    @property
     def gain(self) -> float:
-        """Reads that see a change, as a number of whole ones: signs that flip count against each other."""
-        eta, flips = self._number("tracking"), self._number("chop_probability")
-        return 1 / (1 - (1 - eta) * (1 - 2 * flips))
+        """Mean of c (p - Q) in changes between two reads, where the same is wanted for ever.
+
+        Without a chopper Q follows what lasts, and it is the reads that see a change before P forgets it or Q follows.
+        """
+        eta, same, kept = self._number("tracking"), 1 - 2 * self._number("chop_probability"), self.kept_share
+        if same >= 1:
+            return 1 / (1 - kept * (1 - eta))
+        return (1 - same) / ((1 - kept * same) * (1 - (1 - eta) * same))
 
     def signal(self, columns: np.ndarray, read: np.ndarray) -> np.ndarray:
-        """Return p - Q, and let Q follow."""
+        """Return p - Q, and let Q follow; the first reading of a column is what Q begins as, that at rest if any."""
         reference = self.kept["reference"]
+        reads = self.kept["reads"][columns] + (self.chip.update.zero_shift is not None)
+        reference[:, columns] = np.where(reads == 1, read, reference[:, columns])
         found = read - reference[:, columns]
-        reference[:, columns] += self._number("tracking") * found
+        reference[:, columns] += np.maximum(1 / reads, self._number("tracking")).astype(read.dtype) * found
         return found * self.kept["chopper"][columns].astype(read.dtype)
 
 

@@ -24,6 +24,14 @@ for
 
 with memory the updates over which the array is to hold what it gathers.
 
+**Range and tolerance.** A device that is written to the nearest of its steps is off by
+
+    blur = sqrt(step^2/12 + (write noise dw)^2)
+
+as its standard deviation, with the step at weight 0. Weights begin within fill = 4 blur of the bounds, 1/4 at least,
+which leaves room to grow, and 3/4 at most; a closed loop (:mod:`.verified`) asks for a tolerance of 0.4 blur, where
+blur is above 1 %.
+
 Sources: running mean square as in RMSprop (Hinton, 2012), one for an array; symmetry point: Kim et al., 2019; Gokmen
 and Haensch, Front. Neurosci. 14:103, 2020.
 """
@@ -36,7 +44,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hw_models.arrays.pulses import PulsedDevices
-from hw_models.chip import Pulse
+from hw_models.chip import Chip, Pulse
 from hw_models.kernels.cycle_noise import sigma
 from hw_models.kernels.random import generator
 from neuroep.engines.chip.rules.rule import Place
@@ -50,6 +58,12 @@ GRID, NEAR = 199, 5
 """Weights at which the steps of a device are played, and those on either side of w* that a slope is fitted to."""
 COHERENCE = 3.0
 """kappa of a contrast until it is measured."""
+FILL, FULLEST, BLURS = 0.25, 0.75, 4.0
+"""Share of their devices' bounds that weights begin within: at least, at most, and in units of their blur."""
+TOLERANCE, COARSE = 0.4, 0.01
+"""Tolerance of a closed loop in units of the blur, and the blur from which one is closed."""
+DEVIATIONS = 3.0
+"""Standard deviations of what is expected of the devices of an array."""
 
 
 class RunningSquare:
@@ -108,22 +122,38 @@ class Symmetry(NamedTuple):
 
 def symmetry(pulse: Pulse) -> Symmetry:
     """Return the symmetry point of the mean device, whose steps are played on a grid of weights."""
-    mean = pulse.mean()
+    grid, up, down, plain = played(pulse)
+    middle = int(np.argmin(np.abs(up - down))) if (up != down).any() else GRID // 2
+    near = slice(max(middle - NEAR, 0), middle + NEAR + 1)
+    slope, apart = np.polyfit(grid[near], (down - up)[near], 1)
+    point = float(np.clip(-apart / slope, pulse.w_min, pulse.w_max)) if slope > 0 else float(grid[middle])
+    size = float((up[middle] + down[middle]) / 2)
+    leak = max(float(slope), 0.0) / (2 * size) if size > 0 else 0.0
+    return Symmetry(point, size, leak, _strays(pulse, point, size, plain))
+
+
+class Played(NamedTuple):
+    """Steps of the mean device on a grid of weights between its bounds."""
+
+    grid: np.ndarray
+    up: np.ndarray
+    """Steps of a pulse up, at each of them."""
+    down: np.ndarray
+    """Steps of a pulse down, likewise."""
+    plain: float
+    """The step of devices at weight 0 without their law, mean of both ways."""
+
+
+def played(pulse: Pulse) -> Played:
+    """Return the steps of the mean device."""
     grid = np.linspace(pulse.w_min, pulse.w_max, GRID + 2)[None, 1:-1]
-    devices = PulsedDevices(mean, grid.shape, 0, "symmetry", dtype="float64")
+    devices = PulsedDevices(pulse.mean(), grid.shape, 0, "symmetry", dtype="float64")
     one, none = np.ones(grid.shape, dtype=np.int64), np.zeros(grid.shape, dtype=np.int64)
     up, down = grid.copy(), grid.copy()
     devices.apply(up, one, none, 0)
     devices.apply(down, none, one, 0)
-    up, down = (up - grid)[0], (grid - down)[0]
-    middle = int(np.argmin(np.abs(up - down))) if (up != down).any() else GRID // 2
-    near = slice(max(middle - NEAR, 0), middle + NEAR + 1)
-    slope, apart = np.polyfit(grid[0, near], (down - up)[near], 1)
-    point = float(np.clip(-apart / slope, pulse.w_min, pulse.w_max)) if slope > 0 else float(grid[0, middle])
-    size = float((up[middle] + down[middle]) / 2)
-    leak = max(float(slope), 0.0) / (2 * size) if size > 0 else 0.0
     plain = float((devices.devices.up + devices.devices.down).mean()) / 2
-    return Symmetry(point, size, leak, _strays(pulse, point, size, plain))
+    return Played(grid[0], (up - grid)[0], (grid - down)[0], plain)
 
 
 def _strays(pulse: Pulse, point: float, step: float, plain: float) -> float:
@@ -141,3 +171,44 @@ def pulses_needed(pulse: Pulse, memory: float, coherence: float = COHERENCE) -> 
     wanted = min(LEAST * (1 + found.noise**2), MOST)
     forgotten = memory * coherence * found.leak * found.step
     return min(wanted, 1 / forgotten) if forgotten > 0 else wanted
+
+
+def largest(pulse: Pulse) -> float:
+    """Return the largest step of devices whose steps are three standard deviations large, anywhere in their range."""
+    wide, found = DEVIATIONS * pulse.dw_min_spread, played(pulse)
+    spread = math.exp(wide) if pulse.dw_min_law == "log_normal" else 1 + wide
+    return float(max(found.up.max(), found.down.max())) * spread
+
+
+def strays(pulse: Pulse) -> float:
+    """Return how far beyond what is wanted a device may be found, by a large step, its noise, and write noise."""
+    noise = math.hypot(pulse.noise, pulse.noise_base)
+    return largest(pulse) * (1 + noise) + DEVIATIONS * pulse.write_noise * pulse.dw_min
+
+
+def blur(pulse: Pulse) -> float:
+    """Return the standard deviation of a device from what it is written to, step by step, a share of the range.
+
+    The step is that at weight 0, from which devices of a pair begin.
+    """
+    found = played(pulse)
+    middle = int(np.argmin(np.abs(found.grid)))
+    step = float(found.up[middle] + (found.down[middle] if pulse.w_min else found.up[middle])) / 2
+    return math.hypot(step / math.sqrt(12), pulse.write_noise * pulse.dw_min)
+
+
+def fill(chip: Chip) -> float:
+    """Return the share of their devices' bounds that weights are to begin within."""
+    if chip.update.fill is not None or not chip.update.scaled:
+        return chip.update.fill or 1.0
+    pulse = chip.device.pulse
+    return min(max(BLURS * blur(pulse) / pulse.w_max, FILL), FULLEST)
+
+
+def tolerance(chip: Chip) -> float:
+    """Return the tolerance of updates in a closed loop, a share of the weight range; 0 where it is open."""
+    own = chip.update.verify.tolerance
+    if own is not None or chip.update.granule or not chip.update.scaled:
+        return own or 0.0
+    off = blur(chip.device.pulse)
+    return TOLERANCE * off if off > COARSE else 0.0

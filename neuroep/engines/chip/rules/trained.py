@@ -143,7 +143,7 @@ class TrainedInMemory(InMemory):
 
         By crossbar: ``kappa`` all pulses over the net change, both per device and update, root mean square;
         ``pulses`` per device and update; ``forgets`` in so many updates; ``needs`` the pulses per device for a ratio
-        of signal to noise of one, kappa^2 (1 + noise^2).
+        of signal to noise of one, kappa^2 (1 + noise^2); ``passes_on`` where another array averages what it gathers.
         """
         pulse, found = self.chip.device.pulse, {}
         for label, (given, net, number) in self._sent.items():
@@ -157,6 +157,8 @@ class TrainedInMemory(InMemory):
                 "forgets": 1 / fades if fades > 0 else float("inf"),
                 "needs": kappa**2 * (1 + own.noise**2),
             }
+            if label != CROSSBAR:
+                found[label]["passes_on"] = 1.0
         self._sent = {}
         return found
 

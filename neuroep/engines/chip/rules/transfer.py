@@ -16,7 +16,9 @@ W follow the wanted change: a change that A gathers is seen by ``gain`` reads, s
     rate = (lr/r)/(s gain R dw_W)
 
 A hidden array, ``gamma`` 0, has a range of its own: its shares are never weights, and its DAC drives one line at full
-range; its ADC stops at ``transfer.read_range`` of a device at full swing. One that is seen has the range of W.
+range; its ADC stops at ``transfer.read_range`` of a device at full swing. One that is seen has the range of W. Its
+references err by ``transfer.reference_mean`` and ``reference_spread``, where they are not those of all devices: A that
+gathers nothing then reads -(mean + spread z), which rules without a chopper move into W for ever.
 
 Adding a rule: a module with a subclass that says ``signal`` and, where it is not that of A's memory, ``gain``.
 """
@@ -29,6 +31,7 @@ import numpy as np
 
 from hw_models.arrays.columns import read_columns
 from hw_models.arrays.converter_bank import Converters
+from hw_models.chip import Chip
 from hw_models.kernels.random import generator
 from neuroep.engines.chip.rules.rule import CROSSBAR, Place
 from neuroep.engines.chip.rules.scaling import COHERENCE, pulses_needed, symmetry
@@ -62,7 +65,7 @@ class TransferRule(TrainedInMemory):
         super().__init__(place, weight, bias)
         chip, shape = self.chip, weight.shape
         gamma = self.seen
-        own = columns_chip(chip) if not gamma else None
+        own = referred(chip if gamma else columns_chip(chip))
         self.fast = self._array(np.zeros_like(weight), FAST, self._full(gamma), own, rests=True)
         if gamma:
             self.shares = {CROSSBAR: 1.0, FAST: gamma}
@@ -108,15 +111,24 @@ class TransferRule(TrainedInMemory):
 
     @property
     def holds(self) -> float:
-        """Updates for which A is to hold what it gathers."""
+        """Updates for which A is to hold what it gathers: until the next read, as H adds up what is read.
+
+        To forget more slowly would take fewer pulses, and what A strays by from pulse to pulse would be seen again and
+        again.
+        """
         return self.period
+
+    @property
+    def kept_share(self) -> float:
+        """What is left of a change of A at the next read."""
+        own = symmetry(self.pulse)
+        return math.exp(-self.pulses * COHERENCE * own.leak * own.step * self.period)
 
     @property
     def gain(self) -> float:
         """Reads that see a change of A, before A forgets it or signs that flip count against each other."""
-        own, flips = symmetry(self.pulse), self._number("chop_probability")
-        fades = self.pulses * COHERENCE * own.leak * own.step * self.period
-        return 1 / (1 - math.exp(-max(fades, 1 / LONGEST)) * (1 - 2 * flips))
+        flips = self._number("chop_probability")
+        return 1 / (1 - min(self.kept_share, math.exp(-1 / LONGEST)) * (1 - 2 * flips))
 
     def signal(self, columns: np.ndarray, read: np.ndarray) -> np.ndarray:
         """Return what is moved of columns as they are read, (out, columns), and keep what the rule keeps of them."""
@@ -231,6 +243,17 @@ class TransferRule(TrainedInMemory):
             each.devices.apply(each.crossbar.stored, up, down, self.updates, (own.column_tiles, own.row_tiles))
         self.seconds += self._pulsing(label)
         return self._pulsed(label)
+
+
+def referred(chip: Chip) -> Chip:
+    """Return a chip whose references err as those of a fast array do."""
+    own = chip.update.transfer
+    given = {"reference_mean": own.reference_mean, "reference_spread": own.reference_spread}
+    changes = {name: value for name, value in given.items() if value is not None}
+    if not changes:
+        return chip
+    device = chip.device.model_copy(update={"cell": chip.device.cell.model_copy(update=changes)})
+    return chip.model_copy(update={"device": device})
 
 
 def _run(columns: np.ndarray) -> slice | np.ndarray:

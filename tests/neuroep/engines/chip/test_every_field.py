@@ -211,7 +211,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "update.train_length": (PULSED | {"update.trains": "stochastic", "update.management": False}, 7),
     "update.overlong": (PULSED | {"update.trains": "stochastic", "update.train_length": 1}, "both"),
     "update.management": (PULSED | {"update.trains": "stochastic"}, False),
-    "update.counter.bits": (COUNTED | {"update.counter.shift": 4}, 2),
+    "update.counter.bits": (COUNTED, 2),
     "update.counter.slots": (COUNTED, 30),
     "update.counter.overflow": (COUNTED | {"update.counter.bits": 2}, "saturate"),
     "update.counter.shift": (COUNTED, 2),
@@ -239,6 +239,8 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "update.transfer.warm": (TILES, 2),
     "update.transfer.verify": (TILES, False),
     "update.transfer.read_range": (AGAD | {"adc.bits": 6}, 0.1),
+    "update.transfer.reference_mean": (REFERRED | {"update.scheme": "agad"}, 0.2),
+    "update.transfer.reference_spread": (REFERRED | {"update.scheme": "agad"}, 0.2),
     "events.threshold": (EVENTS, 0.05),
     "events.state_bits": (EVENTS, 5),
     "events.state_range": (EVENTS, 2.0),
@@ -291,6 +293,14 @@ def test_a_field_changes_the_run(small, name):
 def test_the_read_out_acts_on_an_event_driven_chip_too(small, name):
     beside, value = FIELDS[name][0] | EVENTS, FIELDS[name][1]
     assert not small(beside).same(small(beside | {name: value}))
+
+
+@pytest.mark.parametrize(
+    ("chip", "name", "value"),
+    [({}, "update.verify.tolerance", 0.02), ({"update.verify.tolerance": 1e-4}, "update.verify.rounds", 1)],
+)
+def test_the_closed_loop_acts_on_mixed_precision_too(small, chip, name, value):
+    assert not small(MIXED | chip).same(small(MIXED | chip | {name: value}))
 
 
 def test_every_field_is_listed():

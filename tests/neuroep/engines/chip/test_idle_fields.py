@@ -39,12 +39,15 @@ CHIPS: dict[str, dict[str, Any]] = {
     "event driven": {"substrate": "event_driven"},
     "event driven, ranges fixed": {"substrate": "event_driven", "events.state_range": 2.0, "events.weight_range": 0.5},
     "mixed precision": {"update.scheme": "mixed_precision", "device.pulse.dw_min": 0.003},
+    "mixed precision, closed loop": {
+        "update.scheme": "mixed_precision", "device.pulse.dw_min": 0.003, "update.verify.tolerance": 1e-4,
+    },
     "pulsed": PULSED,
     "pulsed, stochastic": PULSED | {"update.trains": "stochastic", "update.management": False},
     "net counts": PULSED | {"update.signals": "net_counts", "update.counter.slots": 40, "update.counter.bits": 4},
     "net counts, plain": PULSED | {
-        "update.signals": "net_counts", "update.counter.slots": 30, "update.counter.shift": 3, "update.counter.bits": 3,
-        "update.management": False, "timing.pulse": 1e-6,
+        "update.signals": "net_counts", "update.counter.slots": 30, "update.counter.shift": 3, "update.counter.bits": 6,
+        "update.management": False,
     },
     "linear": pulse(response="linear", gamma_up=0.4, gamma_down=0.3),
     "exponential": pulse(**EXPONENTIAL),
@@ -323,6 +326,8 @@ VALUES: dict[str, Any] = {
     "update.transfer.tiles": 3,
     "update.transfer.warm": 2,
     "update.transfer.verify": False,
+    "update.transfer.reference_mean": 0.2,
+    "update.transfer.reference_spread": 0.2,
     "dac.encoding": "pulse_width",
     "dac.digit_bits": 3,
     "dac.digit_sign": "twos_complement",
@@ -354,7 +359,7 @@ OTHERS: dict[str, list[Any]] = {
     "update.scheme": [
         "digital", "pulsed", "momentum", "tiki_taka", "tiki_taka_v2", "chopped", "agad", "rider", "e_rider", "residual",
     ],
-    "update.signals": ["phases", "net_counts"],
+    "update.signals": ["net_counts"],
     "update.scaling": ["off"],
     "device.iv": ["sinh", "linear"],
     "dac.digit_bits": [1],
@@ -393,6 +398,7 @@ CONFLICTS = (
     "analog attention units read states, use attention.kind = 'digital'",
     "by histories of their own, set",
     "needs 'digital' to write both",
+    "never reaches a pulse of",
     "or by its time constant",  # of a droop
 )
 """Ends of lines that say what cannot be, beside those that say where a field acts."""

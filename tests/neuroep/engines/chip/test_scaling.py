@@ -154,3 +154,20 @@ def test_pulses_that_all_go_one_way_are_coherent_whatever_the_cell(kind):
     for _ in range(20):
         rule.update(Contrast(Moved(np.ones((1, 3)), np.zeros((1, 3))), Held(np.ones((1, 4))), 1.0, 1), 1e-3)
     assert rule.coherence()["crossbar"]["kappa"] == pytest.approx(1, rel=0.2)
+
+
+def test_the_largest_step_is_anywhere_in_the_range_of_the_largest_devices():
+    """Soft bounds: a step up is twice as large at the lower bound; one-sided phase change: 28.235 dw_min from reset."""
+    soft = Pulse(dw_min=0.01, response="soft_bounds", dw_min_spread=0.2)
+    assert scaling.largest(soft) == pytest.approx(0.02 * 1.6, rel=0.01)
+    assert scaling.strays(Pulse(dw_min=0.01, noise=0.5, write_noise=2.0)) == pytest.approx(0.015 + 0.06)
+    pair = presets.load("pcm_pair").device.pulse
+    assert scaling.largest(pair) == pytest.approx(0.28235 * 1.6, rel=0.03)
+    assert scaling.blur(pair) == pytest.approx(0.28235 / np.sqrt(12), rel=0.03)
+
+
+def test_blur_is_that_of_devices_written_to_the_nearest_step():
+    """From draws: uniform within a step, beside write noise."""
+    draws = np.random.default_rng(0)
+    off = 0.1 * (draws.uniform(-0.5, 0.5, 100_000) + 1.4 * draws.normal(size=100_000))
+    assert scaling.blur(Pulse(dw_min=0.1, write_noise=1.4)) == pytest.approx(off.std(), rel=0.01)

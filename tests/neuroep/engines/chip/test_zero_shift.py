@@ -66,6 +66,17 @@ def test_a_digital_reference_begins_with_what_is_read_of_the_fast_array(scheme, 
     np.testing.assert_allclose(rule.weights(), START, atol=1e-6)
 
 
+@pytest.mark.parametrize("scheme", ["rider", "e_rider"])
+def test_the_first_reading_of_a_tracked_array_is_that_at_rest(scheme):
+    """Q stays where it was read before learning, and is then the mean of both readings: nothing gathered is lost."""
+    rule = made(scheme, **SKEWED, **{"update.zero_shift": 200})
+    rest = rule.kept["reference"].copy()
+    rule.update(contrast(np.ones(3), np.ones(4)), 1.0)
+    moved = rule.fast.stored - rest
+    assert np.abs(moved).min() > 0.02
+    np.testing.assert_allclose(rule.kept["reference"], rest + moved / 2, atol=1e-6)
+
+
 def test_pulses_reads_writes_and_seconds_are_counted():
     """5 pairs on two arrays, 4 columns of A, the weights written again; time comes with the first update alone."""
     times = {"timing.integration": 1e-6, "timing.pulse": 1e-7, "update.scheme": "agad"}
