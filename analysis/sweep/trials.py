@@ -43,7 +43,7 @@ FREE = frozenset(
 UPDATES = (
     "chip.readout.", "chip.update.", "chip.device.pulse.", "chip.events.in_place", "chip.wires.refresh_every",
     "chip.device.leak", "chip.device.retention", "chip.device.cell.refresh_", "chip.device.cell.reset",
-    "chip.timing.hold", "chip.timing.pulse", "chip.timing.row",
+    "chip.timing.count", "chip.timing.hold", "chip.timing.pulse", "chip.timing.row",
 )  # fmt: skip
 """Settings of a chip that act on updates alone, by how they begin: a deployment makes none, and programs once."""
 DEPLOYED = frozenset({"chip.update.scheme", *(f"chip.device.pulse.w_{end}" for end in ("max", "min"))})
