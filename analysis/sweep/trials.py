@@ -48,9 +48,10 @@ UPDATES = (
 """Settings of a chip that act on updates alone, by how they begin: a deployment makes none, and programs once."""
 DEPLOYED = frozenset({"chip.update.scheme", *(f"chip.device.pulse.w_{end}" for end in ("max", "min"))})
 DEPLOYED |= {f"{name}_spread" for name in DEPLOYED if name.startswith("chip.device")}
+DEPLOYED |= {"chip.update.fill", "chip.update.scaling"}
 DEPLOYED |= {f"chip.device.pulse.{name}" for name in ("corrupt", "corrupt_range", "dw_min", "write_noise")}
-"""But those: where weights are held, the bounds to which a programmed one is cut, devices that hold another weight, and
-write noise, in steps of dw_min."""
+"""But those: where weights are held, the bounds to which a programmed one is cut, the share of them that weights fill,
+devices that hold another weight, and write noise, in steps of dw_min."""
 
 
 CALIBRATION = ("estimator.", "settling.nudged_", "chip.calibration_samples")

@@ -101,10 +101,11 @@ ON_PAGES = [
 
 @pytest.fixture(scope="module")
 def pulsed(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run on a chip that learns by pulses: every section of its page has something to show."""
+    """A run on a chip that learns by pulses on a fast array: every section of its page has something to show."""
     folder = tmp_path_factory.mktemp("pulsed")
     (folder / "tiny.toml").write_text(TINY)
     given = ["--chip", "reram", "--chip.device.endurance", "1e6", "--optimiser.kind", "sgd", "--training.epochs", "1"]
+    given += ["--chip.update.scheme", "agad"]
     settings = config.load(folder / "tiny.toml", given)
     training.train(settings, folder / "run", progress=False)
     return runs.load(folder / "run")

@@ -161,7 +161,7 @@ def test_every_field_that_acts_on_updates_is_known_to_do_so():
     """Those whose moment is an update, but for the ones that a deployment sees as well."""
     when = {f"chip.{name}": (field.json_schema_extra or {}).get("when") for name, field in Chip.settings().items()}
     pulse = {f"chip.device.pulse.{name}" for name in ("dw_min", "w_max", "w_min", "write_noise")}
-    seen = {"chip.update.scheme", "chip.device.cell.kind", *pulse}
+    seen = {"chip.update.scheme", "chip.update.fill", "chip.update.scaling", "chip.device.cell.kind", *pulse}
     assert {n for n, moment in when.items() if moment == "update" and not acts_on_updates_alone(n)} == seen
     assert all(name in settings() for name in seen)
 
@@ -207,6 +207,15 @@ def test_what_acts_in_calibration_alone_acts_where_a_converter_is_calibrated(swe
     by_bits = {bits: {row["loss"] for row in rows if row["chip.adc.bits"] == bits} for bits in (4, None)}
     assert len({row[field] for row in rows}) == 2
     assert (len(by_bits[4]), len(by_bits[None])) == (2, 1)
+
+
+@pytest.mark.parametrize(("field", "value"), [("update.fill", 0.9), ("update.scaling", "off")])
+def test_a_deployment_sees_how_far_weights_fill_the_bounds_of_devices_that_stray(field, value):
+    """Write noise is in steps of dw_min: the wider the range of weights, the larger beside them."""
+    stray = {"update.scheme": "agad", "device.pulse.dw_min": 0.01, "device.pulse.write_noise": 1.0}
+    before, after = deployed(stray), deployed({**stray, field: value})
+    assert np.abs(after - before).max() > 1e-3 * np.abs(before).max()
+    assert not acts_on_updates_alone(f"chip.{field}")
 
 
 @pytest.mark.parametrize("name", CHIPS)
