@@ -320,7 +320,8 @@ class DeviceCells:
     def zero_shift(self, pairs: int, step: int) -> None:
         """Give every device alternate pulses until it rests at its symmetry point, and program its reference to that.
 
-        All lines fire together: 2 ``pairs`` slots, and as many pulses of every device, are counted.
+        All lines fire together: 2 ``pairs`` slots, and as many pulses of every device, are counted, and a write of
+        every reference device.
 
         Raises
         ------
@@ -332,8 +333,18 @@ class DeviceCells:
             raise ChipError(f"{self.name}: {layout}: zero-shifting needs 'device', a reference of every weight")
         if pairs < 1:
             raise ChipError(f"{self.name}: pairs = {pairs}: zero-shifting takes 1 or more")
-        self.sides[0].alternate(self.states[0], pairs, step)
+        self.alternate(pairs, step)
         self.reference[:] = self._erring(self.states[0])
+        self.crossbar.tally.add(self.name, "write", self.reference.size, self.shape)
+        self._show(self.crossbar.stored)
+
+    def alternate(self, pairs: int, step: int) -> None:
+        """Give every device so many times a pulse up and one down, of cells with one device that takes pulses."""
+        if not self.states:
+            self.sides[0].alternate(self.crossbar.stored, pairs, step)
+            self._count()
+            return
+        self.sides[0].alternate(self.states[0], pairs, step)
         self._given(self.crossbar.stored)
 
     def at_bounds(self, edge: float) -> float:

@@ -6,8 +6,12 @@ A line is driven at the full scale of the DAC, where that has one, and else with
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
+from hw_models.arrays.converter_bank import Converters
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.kernels.blocks import blocks
 
@@ -15,11 +19,15 @@ LINES = 64
 """Most columns of one product."""
 
 
-def read_columns(crossbar: Crossbar, columns: np.ndarray) -> np.ndarray:
+def read_columns(crossbar: Crossbar, columns: np.ndarray, bank: Converters | None = None) -> np.ndarray:
     """Return columns as they are read, (out, columns), in shares of the weight range; each is one sample read forward.
 
-    Where nothing is drawn, converted or bent the product with such a vector is the column itself.
+    ``bank`` are converters set for single columns, in place of those of products. Where nothing is drawn, converted or
+    bent the product with such a vector is the column itself.
     """
+    if bank is not None:
+        with _converters(crossbar, bank):
+            return read_columns(crossbar, columns)
     full, dac = crossbar.dtype.type(crossbar.weight_range), crossbar.converters.of("forward")[0]
     if crossbar.exact:
         crossbar.count_reads("forward", len(columns))
@@ -31,3 +39,13 @@ def read_columns(crossbar: Crossbar, columns: np.ndarray) -> np.ndarray:
         driven[np.arange(last - first), columns[first:last]] = high
         found[:, first:last] = crossbar.forward(driven).T
     return found / (full * high)
+
+
+@contextmanager
+def _converters(crossbar: Crossbar, bank: Converters) -> Iterator[None]:
+    """Let a crossbar be read through these converters inside."""
+    before, crossbar.converters = crossbar.converters, bank
+    try:
+        yield
+    finally:
+        crossbar.converters = before

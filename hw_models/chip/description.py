@@ -338,7 +338,7 @@ class Chip(Part):
         if self.crossbar.weight_range is not None:
             self.idle("without crossbar.weight_range", "update.fill")
         fixed = self.crossbar.weight_range is not None or update.fill is not None
-        if update.scheme == "mixed_precision" and fixed and (update.granule or update.verify is not None):
+        if update.scheme == "mixed_precision" and fixed and (update.granule or update.verify.tolerance is not None):
             self.idle("where a range or a tolerance is left to it", "update.scaling")
         if not self.adc.acts or self.update.of_transfer("gamma"):
             self.idle("with an ADC, of a fast array that products do not read", "update.transfer.read_range")
@@ -386,6 +386,8 @@ class Chip(Part):
         if bar.reference != "device":
             names = ("reference_at", "reference_mean", "reference_spread")
             self.idle("with crossbar.reference device", *(f"device.cell.{name}" for name in names))
+            if not self.update.refers or cell.paired:
+                self.idle("with crossbar.reference device, or a rule that refers a fast array", "update.zero_shift")
             fast = (f"update.transfer.{name}" for name in names[1:])
             self.idle("with crossbar.reference device", *fast)
 

@@ -11,6 +11,7 @@ from hw_models.chip.counter import Counter
 from hw_models.chip.fields import Count, Part, Positive, at
 from hw_models.chip.rules import COMMON, RULES, Default, RuleFacts, takers
 from hw_models.chip.transfer import Transfer
+from hw_models.chip.verify import Verify
 
 if TYPE_CHECKING:
     RuleName = str
@@ -32,12 +33,6 @@ class Update(Part):
     written, see :mod:`hw_models.arrays.last_writes`; 0 writes all."""
     granule: Positive | None = at("update", "weight range", None)
     """Mixed precision: accumulated change that is moved by one pulse; unset takes dw_min."""
-    verify: Annotated[float, Field(ge=0, le=1)] | None = at("update", "weight range", None)
-    """Mixed precision: close the loop. What is accumulated is what the devices are read to lack, and one gets pulses
-    wherever that is more than this tolerance; 0 is an open loop, which takes off what pulses should have done. Unset is
-    0, with scaling auto what goes by the device."""
-    verify_rounds: Count | None = at("update", "rounds", None)
-    """Closed loop: pulses and readings of an update, at most, one after the other; unset is 50."""
     trains: Literal["expected", "stochastic"] = at("update", default="expected")
     """Trains: steps of their mean, variance and correlation, or every stochastic train pulse by pulse."""
     signals: Literal["phases", "contrast", "net_counts"] | None = at("update", default=None)
@@ -61,6 +56,13 @@ class Update(Part):
     is 1 without scaling auto, and with it 1/4, of coarse devices up to 3/4."""
     memory: Count = at("update", "updates", 1000)
     """Scaling auto: updates over which r is a mean."""
+    zero_shift: Count | None = at("programming", "pairs", None)
+    """In memory, before learning: pairs of a pulse up and one down that bring devices to their symmetry point; their
+    reference devices are then programmed to it, and of rules with a digital reference of A that begins with what is
+    read there. Unset leaves references where device.cell says."""
+    verify: Verify = at("programming", default=Verify())
+    """The closed loop of weights that learn by pulses: in each update of mixed precision, of others where they are
+    programmed."""
     counter: Counter = at("update", default=Counter())
     """Of net counts."""
     transfer: Transfer = at("update", default=Transfer())
@@ -82,10 +84,15 @@ class Update(Part):
         return (self.scaling or self.facts.takes.get("scaling")) == "auto"
 
     @property
+    def refers(self) -> bool:
+        """Whether the rule keeps a reference of A in digital form."""
+        return "transfer.tracking" in self.facts.takes
+
+    @property
     def rounds(self) -> int:
-        """Most rounds of pulses and readings in an update of a closed loop."""
-        usual = self.facts.takes.get("verify_rounds")
-        return self.verify_rounds or (usual if isinstance(usual, int) else 1)
+        """Most rounds of reads and pulses of a closed loop; 0 where there is none."""
+        usual = self.facts.takes.get("verify.rounds")
+        return self.verify.rounds or (usual if isinstance(usual, int) else 0)
 
     @property
     def contrasts(self) -> bool:
@@ -109,10 +116,13 @@ class Update(Part):
             others -= {"signals"}  # as chips of version 0.1 have it, whatever their rule
         for name in sorted(others):
             self.idle(f"with scheme {takers(name)}", name)
-        if self.verify:
-            self.idle("in an open loop, with verify 0", "granule")
-        else:
-            self.idle("with verify above 0", "verify_rounds")
+        gamma = self.transfer.gamma
+        if "transfer.tiles" in self.facts.takes and gamma is not None and not 0 < gamma < 1:
+            raise ValueError(f"transfer.gamma = {gamma}: scales of arrays fall, use more than 0 and less than 1")
+        if not self.rounds:
+            self.idle("with verify.rounds", "verify.tolerance")
+        if self.verify.tolerance:
+            self.idle("in an open loop, with verify.tolerance 0", "granule")
         if not self.management:
             self.idle("with management", "overlong", "counter.room")
         if self.counts:

@@ -36,10 +36,14 @@ class RuleFacts:
         return "trains" in self.takes
 
 
+BEGINS: dict[str, Default] = dict.fromkeys(("zero_shift", "verify.rounds", "verify.tolerance"))
+"""Fields of rules whose weights are the devices' own: how these are brought to where they begin."""
+
+
 def trains(scaling: str, signals: str) -> dict[str, Default]:
     """Return the fields of rules that send trains of pulses, and what unset ones of scaling and signals stand for."""
     names = ("trains", "train_length", "overlong", "management", "memory", "step", "fill")
-    return dict.fromkeys(names) | {"scaling": scaling, "signals": signals}
+    return dict.fromkeys(names) | BEGINS | {"scaling": scaling, "signals": signals}
 
 
 def fast(**own: Default) -> dict[str, Default]:
@@ -64,7 +68,7 @@ RULES: Mapping[str, RuleFacts] = {
         NOTHING,
         "chi, (out, in), the outer products, the optimiser's moments",
         "Nandakumar et al., Front. Neurosci. 14:406, 2020",
-        {"granule": None, "verify": None, "verify_rounds": 50, "fill": None, "scaling": "off", "transfer.every": 1},
+        {"granule": None, "fill": None, "scaling": "off", "transfer.every": 1} | BEGINS | {"verify.rounds": 50},
     ),
     "pulsed": RuleFacts(
         "trains of pulses on W of mean -lr g",
@@ -109,18 +113,28 @@ RULES: Mapping[str, RuleFacts] = {
         fast(keep=None, chop_every=5, tracking=1.0),
     ),
     "rider": RuleFacts(
-        "trains of -lr g on P; H_j += rate (p_j - Q_j), trunc(H_j) pulses on W; Q_j += eta (p_j - Q_j)",
+        "trains of -lr g on P; H_j += rate (p_j - Q_j), trunc(H_j) pulses on W; Q_j += eta (p_j - Q_j);"
+        " weight W + gamma (P - Q)",
         "P, which gathers the gradient about its symmetry point",
         f"{BUFFER}; Q, (out, in), an estimate of that point",
         "RIDER: Xiao et al., arXiv 2602.21321, 2026",
-        fast(tracking=0.01),
+        fast(tracking=0.01, gamma=0.0),
     ),
     "e_rider": RuleFacts(
-        "trains of -lr g c_j on P; H_j += rate c_j (p_j - Q_j), trunc(H_j) pulses on W; Q_j follows p_j; c_j flips",
+        "trains of -lr g c_j on P; H_j += rate c_j (p_j - Q_j), trunc(H_j) pulses on W; Q_j follows p_j; c_j flips;"
+        " weight W + gamma c (P - Q)",
         "P, which gathers the gradient with a sign that changes",
         f"{BUFFER}; Q, (out, in), an estimate of its symmetry point; c, (in,)",
         "E-RIDER: Xiao et al., arXiv 2602.21321, 2026",
-        fast(tracking=0.05, chop_probability=0.1),
+        fast(tracking=0.05, chop_probability=0.1, gamma=0.0),
+    ),
+    "residual": RuleFacts(
+        "W = sum gamma^k W_k; trains of -lr g c_j on A; H_j += rate c_j (a_j - P_j); trunc(H_j/gamma^k) pulses on W_k,"
+        " k = 0, 1, ...; what W_k is read to have moved by is taken off H",
+        "A, which gathers the gradient with a sign that changes; W_1, W_2, ..., which learn what those before missed",
+        f"{BUFFER}; the reference P, (out, in); c, (in,)",
+        "Li, Wu, Liu, Gokmen, Chen, arXiv 2510.02516, 2025; closed loop: chosen here",
+        fast(chop_every=1, tracking=1.0, gamma=0.5, tiles=8, warm=None, verify=True),
     ),
 }
 """By the name that a chip calls them."""

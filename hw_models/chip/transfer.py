@@ -18,7 +18,14 @@ class Transfer(Part):
     columns: Count | None = at("update", "columns", None)
     """Columns that are read each time, one group after the other; unset reads all."""
     gamma: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = at("read", default=None)
-    """Share of A in the weights that products read; 0 hides it."""
+    """Share of A in the weights that products read, where A is tracked of what it is beyond its reference; 0 hides it.
+    Of residual learning the scale of an array over that of the one before it, below 1."""
+    tiles: Annotated[int, Field(ge=2, le=32)] | None = at("update", "arrays", None)
+    """Residual: arrays that hold a weight, each at gamma times the scale of the one before."""
+    warm: Count | None = at("update", "updates", None)
+    """Residual: updates after which one more array takes part, from the coarsest to the finest; unset all do."""
+    verify: bool | None = at("update", default=None)
+    """Residual: whether columns are read before and after pulses, so that finer arrays learn what these missed."""
     pulses: Positive | None = at("update", "pulses", None)
     """With scaling auto: what trains change A by in one update, root mean square over its devices, as pulses; unset
     takes 4 (1 + noise^2) to 20, at most what A does not forget until it is read for the last time."""

@@ -115,8 +115,8 @@ class CrossbarArray(Part):
 
     @property
     def update_seconds(self) -> float:
-        """What the last update took on the chip [s]."""
-        return self.rule.seconds
+        """What the last update took on the chip [s], the first one with what came before it."""
+        return self.rule.seconds + (self.rule.prepared if self.updates == 1 else 0.0)
 
     def catch_up(self) -> None:
         """Begin a batch: devices are as old as they are by now."""

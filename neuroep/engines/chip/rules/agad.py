@@ -28,7 +28,7 @@ class Agad(Chopped):
 
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         super().__init__(place, weight, bias)
-        self.kept |= {"reference": np.zeros_like(weight), "last": np.zeros_like(weight)}
+        self.kept |= {"reference": self._resting(), "last": np.zeros_like(weight)}
 
     @property
     def gain(self) -> float:

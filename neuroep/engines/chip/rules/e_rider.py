@@ -1,6 +1,7 @@
 # Tested by tests/neuroep/engines/chip/test_transfer.py.
 """E-RIDER: RIDER with a chopper, by which the tracked point lies about the symmetry point, not where P has gone.
 
+    W' = W + gamma c (P - Q)                   what products read
     P_j <- P_j - s c_j g_j                     trains of pulses, signs of the inputs times c
     every n_s updates  H_j <- H_j + rate c_j (p_j - Q_j), n = trunc(H_j), W_j <- W_j + n dw_W, H_j <- H_j - n
                        Q_j <- Q_j + eta (p_j - Q_j)

@@ -19,6 +19,7 @@ from hw_models.wear import Wear
 from neuroep.engines.chip.rules import scaling
 from neuroep.engines.chip.rules.pulsed_array import PulsedArray
 from neuroep.engines.chip.rules.rule import CROSSBAR, LearningRule, Place
+from neuroep.engines.chip.rules.verified import until_right
 from neuroep.learning.contrast import Contrast
 
 GROWN = 0.01
@@ -56,9 +57,17 @@ class InMemory(LearningRule):
         return float(np.abs(weight).max(initial=0)) * headroom / (self.fill * bound) or None
 
     def _array(
-        self, weight: np.ndarray, label: str = CROSSBAR, full: float | None = None, chip: Chip | None = None
+        self,
+        weight: np.ndarray,
+        label: str = CROSSBAR,
+        full: float | None = None,
+        chip: Chip | None = None,
+        rests: bool = False,
     ) -> Crossbar:
-        """Make and program a crossbar whose devices take pulses; see :meth:`LearningRule._crossbar`."""
+        """Make and program a crossbar whose devices take pulses; see :meth:`LearningRule._crossbar`.
+
+        ``rests`` says that it is to begin where alternate pulses leave its devices, not with the weights.
+        """
         crossbar = self._crossbar(weight.shape, label, full, chip)
         crossbar.program(weight)
         both = (crossbar, *([] if crossbar.other is None else [crossbar.other]))
@@ -66,7 +75,37 @@ class InMemory(LearningRule):
         for each in self.groups[label]:
             if each.counters is not None:
                 self.kept |= {f"{each.crossbar.name} {name}": values for name, values in each.counters.kept.items()}
+        if self.chip.update.zero_shift is not None and (rests or self.chip.crossbar.reference == "device"):
+            self._zero_shift(label, self.chip.update.zero_shift, None if rests else weight)
+        if not rests:
+            self.prepared += self._until_right(label, weight)
         return crossbar
+
+    @property
+    def programming_rounds(self) -> int:
+        """Most rounds of reads and pulses behind a programming; 0 leaves weights as they are programmed."""
+        return self.chip.update.verify.rounds or 0
+
+    def _until_right(self, label: str, weight: np.ndarray) -> float:
+        """Close the loop of programming a crossbar, its arrays side by side, if asked to; return the seconds."""
+        if not self.programming_rounds:
+            return 0.0
+        given = self.chip.update.verify.tolerance
+        near = self.chip.device.granule / 2 if given is None else given
+        return max(until_right(each, weight, self.programming_rounds, near) for each in self.groups[label])
+
+    def _zero_shift(self, label: str, pairs: int, weight: np.ndarray | None) -> None:
+        """Bring the devices of a crossbar to their symmetry points, then program the weights, if any, anew."""
+        crossbar = self.crossbars[label]
+        for each in self.groups[label]:
+            act = each.devices.alternate if each.devices.reference is None else each.devices.zero_shift
+            act(pairs, 0)
+        self.prepared += durations.trains(self.chip.timing, 2 * pairs)
+        if weight is not None:
+            crossbar.program(weight)
+            self.prepared += durations.reprogramming(self.chip.timing, crossbar.rows_written)
+        for each in self.groups[label]:
+            each.written()
 
     def health(self) -> dict[str, float]:
         """Return the share of devices at their bounds, of every crossbar; the first one's are the weights.
@@ -154,6 +193,7 @@ class InMemory(LearningRule):
         self.seconds += durations.reprogramming(self.chip.timing, self.crossbar.rows_written)
         for each in self.pulsed_arrays:
             each.written()
+        self.seconds += self._until_right(CROSSBAR, held)
         return 0
 
     def _grown(self) -> np.ndarray:
@@ -172,7 +212,7 @@ class InMemory(LearningRule):
         kept = super().state()
         if self.accumulates:
             kept["accumulated"] = kept["weight"]
-        return kept | {"weight": self._sum(_stored)}
+        return kept | {"weight": self._sum(stored)}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over what the optimiser keeps, and the crossbar."""
@@ -181,6 +221,6 @@ class InMemory(LearningRule):
             self.digital.weight[:] = state["accumulated"]
 
 
-def _stored(crossbar: Crossbar) -> np.ndarray:
+def stored(crossbar: Crossbar) -> np.ndarray:
     """Return what the devices of a crossbar hold, in weight units."""
     return crossbar.stored * np.asarray(crossbar.weight_range, crossbar.dtype)

@@ -4,8 +4,8 @@
     chi <- optimiser(chi, g)
     every n_s updates  n = trunc(chi/granule), W <- W + n dw_W by pulses, chi <- chi - n granule
 
-Analog: W. Digital: chi, the outer products of g, the optimiser's moments. With ``update.verify`` the loop is closed
-(:mod:`.verified`): chi is then what the devices are read to lack.
+Analog: W. Digital: chi, the outer products of g, the optimiser's moments. With ``update.verify.tolerance``
+the loop is closed (:mod:`.verified`): chi is then what the devices are read to lack.
 
 Source: Nandakumar et al., Front. Neurosci. 14:406, 2020.
 """
@@ -25,17 +25,28 @@ SINGLE = 1000
 
 
 class MixedPrecision(InMemory):
-    """Digital accumulation, whole granules as pulses; see the module."""
+    """Digital accumulation, whole granules as pulses; see the module.
+
+    Attributes
+    ----------
+    near : float
+        Tolerance of updates in a closed loop, a share of the weight range; 0 where the loop is open.
+    """
 
     accumulates = True
 
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
+        self.near = tolerance(place.chip)  # how weights are programmed goes by it
         super().__init__(place, weight, bias)
         self.loop: Verified | None = None
-        near = tolerance(self.chip)
-        if near:
+        if self.near:
             self.digital.weight[:] = weight
-            self.loop = Verified(self.crossbar, near, self.kept)
+            self.loop = Verified(self.pulsed_arrays[0], self.near, self.kept)
+
+    @property
+    def programming_rounds(self) -> int:
+        """None where updates close the loop, of which the first finds what programming left."""
+        return 0 if self.near else super().programming_rounds
 
     def update(self, contrast: Contrast, rate: float) -> int:
         """Accumulate, then move whole granules; return how many weights are not finite."""
@@ -78,8 +89,7 @@ class MixedPrecision(InMemory):
 
     def _reads(self, loop: Verified, columns: np.ndarray) -> None:
         """Read columns of the devices, which takes its time."""
-        loop.read(columns)
-        self.seconds += self.pulsed_arrays[0].reading(len(columns) * self.chip.crossbar.repeats)
+        self.seconds += loop.read(columns)
 
     def _give(self, whole: np.ndarray, number: int) -> int:
         """Give whole numbers of pulses, (out, in), whose draws ``number`` keys; return how many are not finite."""

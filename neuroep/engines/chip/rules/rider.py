@@ -1,15 +1,18 @@
 # Tested by tests/neuroep/engines/chip/test_transfer.py.
 """RIDER: residual learning whose symmetry point is tracked while it learns.
 
+    W' = W + gamma c (P - Q)                   what products read
     P <- P - s g                               trains of pulses
     every n_s updates  H_j <- H_j + rate (p_j - Q_j), n = trunc(H_j), W_j <- W_j + n dw_W, H_j <- H_j - n
                        Q_j <- Q_j + eta (p_j - Q_j)
 
 Analog: P (the array called fast), W. Digital: H, and Q, an exponential mean of what is read of P, which a device that
 gathers nothing spends about its symmetry point. Of a column read k times eta is 1/k at least: Q begins as the plain
-mean of the first readings, so that a reference that errs costs no pulses of W at the beginning. Q also follows what is
-wanted for long: eta is to be slow beside what P forgets. No product reads P: the residual gamma (P - Q) in the weights
-of the source is 0 here, as Q would be a digital matrix in products.
+mean of the first readings, that of P at rest (``update.zero_shift``) among them, so that a reference that errs costs no
+pulses of W at the beginning. Q also follows what is wanted for long: eta is to be slow beside what P forgets.
+
+With ``transfer.gamma`` above 0 products see the residual: P is read with them, inputs (transposed: outputs) with the
+signs of its chopper, and Q is a digital matrix in them, whose multiply-adds are counted. By default P is hidden.
 
 Pulses of W come from H, as those of Tiki-Taka v2: rounded at random at every read, as long as all is noise, W would get
 E|rate p| pulses each time, and with H about the square of that, far fewer where a pulse is large.
@@ -21,6 +24,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from neuroep.engines.chip.rules.in_memory import stored
 from neuroep.engines.chip.rules.rule import Place
 from neuroep.engines.chip.rules.transfer import TransferRule
 
@@ -30,7 +34,52 @@ class Rider(TransferRule):
 
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         super().__init__(place, weight, bias)
-        self.kept["reference"] = np.zeros_like(weight)
+        self.kept["reference"] = self._resting()
+
+    def _residual(self, read: np.ndarray) -> np.ndarray:
+        """Return gamma c (P - Q), (out, in), of what P is said to hold in units of the weight."""
+        chopper = self.kept["chopper"].astype(read.dtype)
+        return np.asarray(self.seen * chopper * (read - self.kept["reference"] * self.fast.weight_range), read.dtype)
+
+    def _tracked(self, signals: np.ndarray, reference: np.ndarray) -> np.ndarray:
+        """Return the digital product of signals (rows, driven) with Q, (driven, sensed), in units of the weight."""
+        self.tally.add(self.place.name, "multiply-add reference", len(signals) * reference.size, self.crossbar.shape)
+        return signals @ (reference * np.asarray(self.fast.weight_range, reference.dtype)).astype(signals.dtype)
+
+    def forward(self, pre: np.ndarray, increments: bool = False, path: str = "own") -> np.ndarray:
+        """Read ``pre @ W'.T``."""
+        if not self.seen:
+            return super().forward(pre, increments, path)
+        chopped = pre * self.kept["chopper"].astype(pre.dtype)
+        found = self.fast.forward(chopped, path, increments) - self._tracked(chopped, self.kept["reference"].T)
+        return self.crossbar.forward(pre, path, increments) + found * found.dtype.type(self.seen)
+
+    def transposed(
+        self, post: np.ndarray, out: np.ndarray | None = None, increments: bool = False, path: str = "own"
+    ) -> np.ndarray:
+        """Read ``post @ W'``."""
+        if not self.seen:
+            return super().transposed(post, out, increments, path)
+        found = self.fast.transposed(post, None, path, increments) - self._tracked(post, self.kept["reference"])
+        signs = self.kept["chopper"].astype(found.dtype) * found.dtype.type(self.seen)
+        return self.crossbar.transposed(post, None, path, increments) + found * signs
+
+    def expected(self, pre: np.ndarray) -> np.ndarray:
+        """Return the product with the mean effective weights."""
+        return super().expected(pre) if not self.seen else np.asarray(pre @ self.weights().T.astype(pre.dtype))
+
+    def weights(self) -> np.ndarray:
+        """Return the mean effective weights W', (out, in)."""
+        if not self.seen:
+            return super().weights()
+        return self.crossbar.weights() + self._residual(self.fast.weights())
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return what is kept, the weights W' among it."""
+        kept = super().state()
+        if self.seen:
+            kept["weight"] = stored(self.crossbar) + self._residual(stored(self.fast))
+        return kept
 
     @property
     def gain(self) -> float:
@@ -44,8 +93,9 @@ class Rider(TransferRule):
         return (1 - same) / ((1 - kept * same) * (1 - (1 - eta) * same))
 
     def signal(self, columns: np.ndarray, read: np.ndarray) -> np.ndarray:
-        """Return p - Q, and let Q follow; the first reading of a column is what Q begins as."""
-        reference, reads = self.kept["reference"], self.kept["reads"][columns]
+        """Return p - Q, and let Q follow; the first reading of a column is what Q begins as, that at rest if any."""
+        reference = self.kept["reference"]
+        reads = self.kept["reads"][columns] + (self.chip.update.zero_shift is not None)
         reference[:, columns] = np.where(reads == 1, read, reference[:, columns])
         found = read - reference[:, columns]
         reference[:, columns] += np.maximum(1 / reads, self._number("tracking")).astype(read.dtype) * found

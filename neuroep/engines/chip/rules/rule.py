@@ -67,6 +67,8 @@ class LearningRule(ABC):
         Of every crossbar that products read.
     seconds : float
         What the last update took on the chip [s]; see :mod:`hw_models.durations`.
+    prepared : float
+        What pulses and reads took before the first update, which has them in its time [s].
     tally : Tally
         What the rule does beside its crossbars: pulses, and digital multiply-adds.
     digital : IdealArray
@@ -86,7 +88,7 @@ class LearningRule(ABC):
         self.place, self.tally = place, place.setting.tally()
         self.crossbars: dict[str, Crossbar] = {}
         self.kept: dict[str, np.ndarray] = {}
-        self.seconds = 0.0
+        self.seconds = self.prepared = 0.0
         self.shares = {CROSSBAR: 1.0}
 
     def _crossbar(

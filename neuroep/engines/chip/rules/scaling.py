@@ -206,8 +206,9 @@ def fill(chip: Chip) -> float:
 
 
 def tolerance(chip: Chip) -> float:
-    """Return the tolerance of a closed loop, a share of the weight range; 0 where it is open."""
-    if chip.update.verify is not None or chip.update.granule or not chip.update.scaled:
-        return chip.update.verify or 0.0
+    """Return the tolerance of updates in a closed loop, a share of the weight range; 0 where it is open."""
+    own = chip.update.verify.tolerance
+    if own is not None or chip.update.granule or not chip.update.scaled:
+        return own or 0.0
     off = blur(chip.device.pulse)
     return TOLERANCE * off if off > COARSE else 0.0

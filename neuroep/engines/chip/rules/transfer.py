@@ -30,11 +30,13 @@ import math
 import numpy as np
 
 from hw_models.arrays.columns import read_columns
-from hw_models.chip import Chip, Nudged, Transposed
+from hw_models.arrays.converter_bank import Converters
+from hw_models.chip import Chip
 from hw_models.kernels.random import generator
 from neuroep.engines.chip.rules.rule import CROSSBAR, Place
 from neuroep.engines.chip.rules.scaling import COHERENCE, pulses_needed, symmetry
 from neuroep.engines.chip.rules.trained import Terms, TrainedInMemory, WantedChange
+from neuroep.engines.chip.rules.verified import columns_chip
 from neuroep.learning.contrast import Contrast
 
 FAST = "fast"
@@ -62,9 +64,9 @@ class TransferRule(TrainedInMemory):
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         super().__init__(place, weight, bias)
         chip, shape = self.chip, weight.shape
-        gamma = self._number("gamma")
-        own = referred(chip if gamma else hidden(chip))
-        self.fast = self._array(np.zeros_like(weight), FAST, self._full(gamma), own)
+        gamma = self.seen
+        own = referred(chip if gamma else columns_chip(chip))
+        self.fast = self._array(np.zeros_like(weight), FAST, self._full(gamma), own, rests=True)
         if gamma:
             self.shares = {CROSSBAR: 1.0, FAST: gamma}
         self.kept |= {"reads": np.zeros(shape[1], np.int64), "cursor": np.zeros((), np.int64)}
@@ -83,6 +85,20 @@ class TransferRule(TrainedInMemory):
 
     def _count(self, name: str) -> int:
         return int(self._number(name))
+
+    @property
+    def seen(self) -> float:
+        """Share of A in what products read."""
+        return self._number("gamma")
+
+    def _resting(self) -> np.ndarray:
+        """Return what is read of A before learning where pulses have brought it to its symmetry point, else 0."""
+        if self.chip.update.zero_shift is None:
+            return np.zeros_like(self.fast.stored)
+        columns = np.arange(self.fast.shape[1])
+        self.prepared += self.groups[FAST][0].reading(len(columns) * self.chip.crossbar.repeats)
+        bank = Converters(columns_chip(self.chip), self.fast.name)  # those of products may have no range yet
+        return np.ascontiguousarray(read_columns(self.fast, columns, bank), self.fast.stored.dtype)
 
     def _full(self, gamma: float) -> float:
         """Return the weight range of A."""
@@ -203,9 +219,14 @@ class TransferRule(TrainedInMemory):
         else:
             draws = self._draws("rounding").random(wanted.shape)
             whole = np.clip(np.floor(wanted + draws), -most, most)
-        self.tally.add(self.place.name, "transfer", len(columns), self.crossbar.shape)
-        self.tally.add(self.place.name, "multiply-add transfer", 2 * wanted.size, self.crossbar.shape)
+        self._moved(len(columns), 2)
         return self._give(CROSSBAR, columns, whole)
+
+    def _moved(self, columns: int, work: int) -> None:
+        """Write down that so many columns were moved, at so many multiply-adds for each of their devices."""
+        shape = self.crossbar.shape
+        self.tally.add(self.place.name, "transfer", columns, shape)
+        self.tally.add(self.place.name, "multiply-add transfer", work * columns * shape[0], shape)
 
     def _give(self, label: str, columns: np.ndarray, whole: np.ndarray) -> int:
         """Give columns of an array whole numbers of pulses, negative ones down; return how many are not finite."""
@@ -240,14 +261,3 @@ def _run(columns: np.ndarray) -> slice | np.ndarray:
     if len(columns) and (np.diff(columns) == 1).all():
         return slice(int(columns[0]), int(columns[-1]) + 1)
     return columns
-
-
-def hidden(chip: Chip) -> Chip:
-    """Return a chip for an array that no product reads: one path, and converters that stop at what its columns show."""
-    changes = {"transposed": Transposed(), "nudged": Nudged()}
-    full = chip.update.of_transfer("read_range")
-    dac = chip.dac.model_copy(update={"range": 1.0, "sign": "signed"})
-    adc = chip.adc.model_copy(update={"range": float(full or 1.0)})
-    changes |= {"dac": dac} if chip.dac.acts else {}
-    changes |= {"adc": adc} if chip.adc.acts else {}
-    return chip.model_copy(update=changes)

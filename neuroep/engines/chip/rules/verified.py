@@ -1,8 +1,17 @@
 # Tested by tests/neuroep/engines/chip/test_verified.py.
-r"""Devices that follow what they are to be: pulses go by what is read of them, until the reading is right.
+r"""The closed loop of devices that take pulses, ``update.verify``: columns are read, and pulses go by what is read.
 
-M what they are to be, kept within the bounds of the mean device; V what was read of each column last; R the weight
-range; e the tolerance of each device, of e_0 to begin with, e_0 ``update.verify`` [R]:
+**Programming** (:func:`until_right`): W what is programmed, R the weight range, dw_W a pulse at weight 0, all columns:
+
+    r = read of all columns, with the chip's own noise and converters
+    n = round((W/R - r)/dw_W) where |W/R - r| > tolerance, else 0;  n pulses up, or down;  at most ``rounds`` times
+
+It ends with the read that finds nothing to do, or with the last pulses. Each round costs a read of all columns, and
+slots as of whole numbers of pulses, tiles side by side, inputs in turn.
+
+**Updates** of mixed precision (:class:`Verified`): devices follow M, what they are to be, kept within the bounds of the
+mean device; V what was read of each column last; e the tolerance of each device, of e_0 to begin with, e_0
+``verify.tolerance`` [R]:
 
     once an update    e <- clip(keep e, e_0, 1)
     in every round    chi = M - V
@@ -15,7 +24,11 @@ goes back and forth. A device with a step that is coarse beside e, or whose writ
 reading is off, and each draws its noise anew until one leaves it near enough. Those that seldom come near (a step
 as large as their range, a fault) soon rest where they are nearest: e grows with every pulse in vain.
 
-Source: write and verify, as in Alibart et al., Nanotechnology 23:075201, 2012; tolerances that go by each device are
+Converters of programming stop at what single columns show (:func:`columns_chip`), as those of products may have no
+range yet; updates read through those of products, by which their columns are used.
+
+Sources: program and verify, as of Gao et al., ESSDERC 2015, and Le Gallo et al., Nat. Electron. 6:680, 2023; write and
+verify at every update as in Alibart et al., Nanotechnology 23:075201, 2012; tolerances that go by each device are
 chosen here.
 """
 
@@ -23,35 +36,82 @@ from __future__ import annotations
 
 import numpy as np
 
+from hw_models import durations
 from hw_models.arrays.columns import read_columns
-from hw_models.arrays.crossbar import Crossbar
+from hw_models.arrays.converter_bank import Converters
+from hw_models.chip import Chip, Nudged, Transposed
+from neuroep.engines.chip.rules.pulsed_array import PulsedArray
 from neuroep.engines.chip.rules.scaling import largest
 
+FIRST = 1 << 40
+"""Number that keys the pulses of the first round of a programming, beyond those of updates."""
+MOST = 64
+"""Rounds that have keys of their own."""
 PATIENCE, KEEP = 1.02, 0.97
 """What a tolerance grows by with each pulse, and what is left of it from update to update."""
 ROUNDING = 1e-3
 """Of a pulse: what single precision may lack of a whole number."""
 
 
+def columns_chip(chip: Chip) -> Chip:
+    """Return a chip whose converters stop at what single columns show, a line at full range."""
+    changes = {"transposed": Transposed(), "nudged": Nudged()}
+    full = chip.update.of_transfer("read_range")
+    dac = chip.dac.model_copy(update={"range": 1.0, "sign": "signed"})
+    adc = chip.adc.model_copy(update={"range": float(full or 1.0)})
+    changes |= {"dac": dac} if chip.dac.acts else {}
+    changes |= {"adc": adc} if chip.adc.acts else {}
+    return chip.model_copy(update=changes)
+
+
+def read_back(array: PulsedArray, columns: np.ndarray, bank: Converters | None = None) -> tuple[np.ndarray, float]:
+    """Return columns as they are read, (out, columns), in shares of the weight range, and the seconds it takes.
+
+    ``bank`` are converters in place of those of products.
+    """
+    seconds = array.reading(len(columns) * array.chip.crossbar.repeats)
+    return read_columns(array.crossbar, columns, bank), seconds
+
+
+def until_right(array: PulsedArray, weight: np.ndarray, rounds: int, tolerance: float) -> float:
+    """Give an array pulses until it is read as the weights (out, in), in weight units; return the seconds."""
+    chip, bar, seconds = array.chip, array.crossbar, 0.0
+    bank, every = Converters(columns_chip(chip), bar.name), np.arange(bar.shape[1])
+    tiles = bar.devices.column_tiles, bar.devices.row_tiles
+    for number in range(min(rounds, MOST)):
+        found, taken = read_back(array, every, bank)
+        seconds += taken
+        missing = weight / np.asarray(bar.weight_range, weight.dtype) - found
+        whole = np.where(np.abs(missing) > tolerance, np.rint(missing / chip.device.granule), 0).astype(np.int64)
+        if not whole.any():
+            break
+        up, down = np.maximum(whole, 0), np.maximum(-whole, 0)
+        array.devices.apply(bar.stored, up, down, FIRST + MOST * bar.programmings + number, tiles)
+        seconds += durations.trains(chip.timing, array.devices.slots)
+        array.written()
+    return seconds
+
+
 class Verified:
-    """The loop of one crossbar; see the module.
+    """The loop of updates of one array; see the module.
 
     Parameters
     ----------
-    crossbar : Crossbar
-        Of the devices.
+    array : PulsedArray
+        Whose columns are read.
     tolerance : float
         e_0, a share of the weight range.
     kept : dict of str to numpy.ndarray
         Where V and e are kept, by "read" and "tolerance".
     """
 
-    def __init__(self, crossbar: Crossbar, tolerance: float, kept: dict[str, np.ndarray]) -> None:
-        self.crossbar, self.least, self.device = crossbar, tolerance, crossbar.device
+    def __init__(self, array: PulsedArray, tolerance: float, kept: dict[str, np.ndarray]) -> None:
+        self.array, self.crossbar, self.least = array, array.crossbar, tolerance
+        self.device = self.crossbar.device
         self.step = self.device.moved * largest(self.device.pulse)
-        self.seen = kept["read"] = np.zeros(crossbar.shape, crossbar.dtype)
+        self.seen = kept["read"] = np.zeros(self.crossbar.shape, self.crossbar.dtype)
         self.times = kept["readings"] = np.zeros((), np.int64)
-        self.tolerance = kept["tolerance"] = np.full(crossbar.shape, tolerance, crossbar.dtype)
+        self.tolerance = kept["tolerance"] = np.full(self.crossbar.shape, tolerance, self.crossbar.dtype)
 
     def begin(self, wanted: np.ndarray) -> None:
         """Let tolerances fall, and keep M, (out, in) in weight units, within what devices can be, once an update."""
@@ -73,7 +133,9 @@ class Verified:
         """Whether anything was read yet: not before a first update, when converters are calibrated."""
         return bool(self.times)
 
-    def read(self, columns: np.ndarray) -> None:
-        """Read columns."""
+    def read(self, columns: np.ndarray) -> float:
+        """Read columns; return the seconds."""
         self.times += 1
-        self.seen[:, columns] = read_columns(self.crossbar, columns) * self.crossbar.weight_range
+        found, seconds = read_back(self.array, columns)
+        self.seen[:, columns] = found * self.crossbar.weight_range
+        return seconds

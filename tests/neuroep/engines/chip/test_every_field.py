@@ -32,6 +32,8 @@ REFRESHED = PAIR | {f"device.cell.refresh_{name}": n for name, n in {"every": 1,
 MIXED = {"update.scheme": "mixed_precision", "device.pulse.dw_min": 1e-3}
 AGAD, TWO = ({"update.scheme": name, "device.pulse.dw_min": 2e-3} for name in ("agad", "tiki_taka_v2"))
 CHOPPED, HEAVY = ({"update.scheme": name, "device.pulse.dw_min": 2e-3} for name in ("chopped", "momentum"))
+TILES = {"update.scheme": "residual", "device.pulse.dw_min": 0.02, "update.transfer.tiles": 3}
+TILES |= {"device.pulse.response": "soft_bounds"}
 DRIFT = {"device.drift_mean": [-0.02, 0.02, 0.03, 0.1], "device.age": 1e4}
 RELAXES = {
     "device.programming_noise": [1.0],
@@ -204,8 +206,6 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "update.reprogram_every": ({}, 2),
     "update.write_threshold": ({"device.programming_noise": [0.2]}, 0.1),
     "update.granule": (MIXED, 0.01),
-    "update.verify": (MIXED, 0.02),
-    "update.verify_rounds": (MIXED | {"update.verify": 1e-4}, 1),
     "update.trains": (PULSED, "stochastic"),
     "update.signals": (PULSED, "phases"),
     "update.train_length": (PULSED | {"update.trains": "stochastic", "update.management": False}, 7),
@@ -221,6 +221,9 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "update.step": (AGAD, 1.0),
     "update.fill": (AGAD, 1.0),
     "update.memory": (AGAD, 1),
+    "update.zero_shift": (REFERRED, 5),
+    "update.verify.rounds": (PULSED | {"device.pulse.write_noise": 2.0}, 3),
+    "update.verify.tolerance": (PULSED | {"device.pulse.write_noise": 2.0, "update.verify.rounds": 3}, 0.03),
     "update.transfer.every": (AGAD, 2),
     "update.transfer.columns": (AGAD, 3),
     "update.transfer.gamma": (TWO, 0.5),
@@ -232,6 +235,9 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "update.transfer.chop_probability": (CHOPPED, 0.9),
     "update.transfer.tracking": (AGAD | {"update.transfer.chop_every": 1}, 0.5),
     "update.transfer.momentum": (HEAVY, 0.3),
+    "update.transfer.tiles": (TILES, 4),
+    "update.transfer.warm": (TILES, 2),
+    "update.transfer.verify": (TILES, False),
     "update.transfer.read_range": (AGAD | {"adc.bits": 6}, 0.1),
     "update.transfer.reference_mean": (REFERRED | {"update.scheme": "agad"}, 0.2),
     "update.transfer.reference_spread": (REFERRED | {"update.scheme": "agad"}, 0.2),
@@ -287,6 +293,14 @@ def test_a_field_changes_the_run(small, name):
 def test_the_read_out_acts_on_an_event_driven_chip_too(small, name):
     beside, value = FIELDS[name][0] | EVENTS, FIELDS[name][1]
     assert not small(beside).same(small(beside | {name: value}))
+
+
+@pytest.mark.parametrize(
+    ("chip", "name", "value"),
+    [({}, "update.verify.tolerance", 0.02), ({"update.verify.tolerance": 1e-4}, "update.verify.rounds", 1)],
+)
+def test_the_closed_loop_acts_on_mixed_precision_too(small, chip, name, value):
+    assert not small(MIXED | chip).same(small(MIXED | chip | {name: value}))
 
 
 def test_every_field_is_listed():

@@ -40,7 +40,7 @@ CHIPS: dict[str, dict[str, Any]] = {
     "event driven, ranges fixed": {"substrate": "event_driven", "events.state_range": 2.0, "events.weight_range": 0.5},
     "mixed precision": {"update.scheme": "mixed_precision", "device.pulse.dw_min": 0.003},
     "mixed precision, closed loop": {
-        "update.scheme": "mixed_precision", "device.pulse.dw_min": 0.003, "update.verify": 1e-4,
+        "update.scheme": "mixed_precision", "device.pulse.dw_min": 0.003, "update.verify.tolerance": 1e-4,
     },
     "pulsed": PULSED,
     "pulsed, stochastic": PULSED | {"update.trains": "stochastic", "update.management": False},
@@ -90,6 +90,10 @@ CHIPS: dict[str, dict[str, Any]] = {
     "a fast array that is seen": {
         "update.scheme": "tiki_taka_v2", "device.pulse.dw_min": 2e-3, "update.transfer.gamma": 0.5,
         "update.train_length": 1,
+    },
+    "arrays of falling scale": {
+        "update.scheme": "residual", "device.pulse.dw_min": 0.02, "update.train_length": 1,
+        "update.transfer.pulses": 1.0,
     },
     "short trains": PULSED | {"update.train_length": 1},
     "slices": {"crossbar.slices": 2, "crossbar.slice_bits": 3},
@@ -289,8 +293,6 @@ VALUES: dict[str, Any] = {
     "update.scheme": "mixed_precision",
     "update.reprogram_every": 2,
     "update.granule": 0.05,
-    "update.verify": 1e-4,
-    "update.verify_rounds": 1,
     "update.trains": "stochastic",
     "update.signals": "contrast",
     "update.train_length": 3,
@@ -306,6 +308,9 @@ VALUES: dict[str, Any] = {
     "update.step": 1.3,
     "update.fill": 0.3,
     "update.memory": 1,
+    "update.zero_shift": 3,
+    "update.verify.rounds": 2,
+    "update.verify.tolerance": 0.02,
     "update.transfer.every": 2,
     "update.transfer.columns": 3,
     "update.transfer.gamma": 0.3,
@@ -318,6 +323,9 @@ VALUES: dict[str, Any] = {
     "update.transfer.tracking": 0.4,
     "update.transfer.momentum": 0.3,
     "update.transfer.read_range": 0.1,
+    "update.transfer.tiles": 3,
+    "update.transfer.warm": 2,
+    "update.transfer.verify": False,
     "update.transfer.reference_mean": 0.2,
     "update.transfer.reference_spread": 0.2,
     "dac.encoding": "pulse_width",
@@ -349,7 +357,7 @@ for part in ("dac", "adc", "attention.state", "readout"):
 OTHERS: dict[str, list[Any]] = {
     "device.read_noise_law": ["additive", "proportional", "pcm"],
     "update.scheme": [
-        "digital", "pulsed", "momentum", "tiki_taka", "tiki_taka_v2", "chopped", "agad", "rider", "e_rider",
+        "digital", "pulsed", "momentum", "tiki_taka", "tiki_taka_v2", "chopped", "agad", "rider", "e_rider", "residual",
     ],
     "update.signals": ["net_counts"],
     "update.scaling": ["off"],

@@ -55,6 +55,7 @@ CHIPS: dict[str, dict[str, Any]] = {
     "net counts": NOISE | OWN | COUNTS,
     "net counts, a fast array": FAST | {"update.scheme": "agad", "update.signals": "net_counts"} | FEW,
     "net counts, rests wait": COUNTS | {"update.counter.shift": 3, "update.counter.draws": "independent"},
+    "a tracked array that is seen": FAST | {"update.scheme": "e_rider", "update.transfer.gamma": 0.5},
     "pulses": NOISE | {"timing.integration": 1e-6} | HOLDERS | PULSED,
 }  # fmt: skip
 

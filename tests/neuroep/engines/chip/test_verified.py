@@ -1,4 +1,7 @@
-"""The closed loop of mixed precision: devices come near what they are wanted to be, whatever their pulses do."""
+"""The closed loop: devices come near what they are to be, in updates of mixed precision and when programmed.
+
+Programming: what it leaves against a device in a loop, reads through converters, what it costs.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import pytest
 
 from hw_models import durations, presets
 from hw_models.chip import Chip
+from hw_models.errors import ChipError
 from neuroep.engines.chip.rules import scaling
 from neuroep.engines.chip.rules.mixed_precision import MixedPrecision
 from neuroep.engines.chip.rules.rule import Place
@@ -16,8 +20,11 @@ from neuroep.engines.workers import Workers
 from neuroep.learning.contrast import Contrast, Held, Moved
 from neuroep.learning.optimisers import SGD
 from tests.neuroep.engines.chip.conftest import nested
+from tests.neuroep.engines.chip.test_transfer import made as programmed
 
 SHAPE = (20, 30)
+START = np.random.default_rng(0).uniform(-0.5, 0.5, (30, 40))
+OFF = {"device.pulse.dw_min": 0.02, "device.pulse.write_noise": 4.0}
 NOTHING = Contrast(Moved(np.zeros((1, 20)), np.zeros((1, 20))), Held(np.zeros((1, 30))), 1.0, 1)
 NOISY = {"dw_min_spread": 0.5, "dw_min_law": "log_normal", "write_noise": 1.4}
 COARSE = {"dw_min": 0.1, "response": "soft_bounds"} | NOISY
@@ -45,7 +52,7 @@ def automatic(weight: np.ndarray, fields: dict[str, object]) -> MixedPrecision:
 
 def test_noisy_devices_come_within_the_tolerance_and_rest_there():
     wanted = weights()
-    rule = made(wanted, **pulse(**COARSE), **{"update.verify": 0.1})
+    rule = made(wanted, **pulse(**COARSE), **{"update.verify.tolerance": 0.1})
     before = np.abs(rule.weights() - wanted)
     assert np.sqrt(np.square(before).mean()) == pytest.approx(0.14, rel=0.1)  # write noise, 1.4 steps of 0.1
     for _ in range(40):
@@ -61,7 +68,7 @@ def test_noisy_devices_come_within_the_tolerance_and_rest_there():
 def test_pulses_are_those_of_the_equations():
     """Exact devices: chi/(largest step) whole pulses, one where there is none; tolerances grow with each."""
     wanted = np.zeros(SHAPE)
-    rule = made(wanted, **pulse(dw_min=0.01), **{"update.verify": 0.004, "update.verify_rounds": 1})
+    rule = made(wanted, **pulse(dw_min=0.01), **{"update.verify.tolerance": 0.004, "update.verify.rounds": 1})
     rule.digital.weight[:3, 0] = 0.0355, -0.006, 0.003
     rule.update(NOTHING, 0.1)
     found = rule.weights()
@@ -77,7 +84,7 @@ def test_pulses_are_those_of_the_equations():
 
 
 def test_what_is_wanted_stays_within_the_bounds_of_the_mean_device():
-    rule = made(np.zeros(SHAPE), **pulse(dw_min=0.01, w_max=0.5, w_min=-0.4), **{"update.verify": 0.01})
+    rule = made(np.zeros(SHAPE), **pulse(dw_min=0.01, w_max=0.5, w_min=-0.4), **{"update.verify.tolerance": 0.01})
     rule.digital.weight[:2, 0] = 3.0, -3.0
     rule.update(NOTHING, 0.1)
     np.testing.assert_allclose(rule.digital.weight[:2, 0], [0.5, -0.4])
@@ -85,7 +92,7 @@ def test_what_is_wanted_stays_within_the_bounds_of_the_mean_device():
 
 def test_devices_that_no_pulse_moves_ask_for_ever_fewer():
     """A tolerance that grows by 2 % a pulse is beyond the error soon, and falls by 3 % an update."""
-    rule = made(weights(), **pulse(dw_min=0.05, corrupt=1.0, corrupt_range=0.01), **{"update.verify": 0.02})
+    rule = made(weights(), **pulse(dw_min=0.05, corrupt=1.0, corrupt_range=0.01), **{"update.verify.tolerance": 0.02})
     given = []
     for _ in range(30):
         before = rule.performed().number("pulse")
@@ -95,7 +102,8 @@ def test_devices_that_no_pulse_moves_ask_for_ever_fewer():
 
 
 def test_reads_and_their_time_are_counted():
-    fields = {"timing.integration": 1e-7, "timing.pulse": 1e-8, "update.verify": 0.01, "update.verify_rounds": 2}
+    fields = {"timing.integration": 1e-7, "timing.pulse": 1e-8}
+    fields |= {"update.verify.tolerance": 0.01, "update.verify.rounds": 2}
     rule = made(np.zeros(SHAPE), **pulse(dw_min=0.02), **fields)
     rule.update(NOTHING, 0.1)
     before = rule.performed()
@@ -132,7 +140,7 @@ def test_range_and_tolerance_go_by_what_devices_are_off(name, fill, near):
 
 
 def test_a_loop_goes_on_with_the_same_bits():
-    fields = {**pulse(**COARSE), "update.verify": 0.1}
+    fields = {**pulse(**COARSE), "update.verify.tolerance": 0.1}
     one, other = made(weights(), **fields), made(weights(), 2, **fields)
     for _ in range(3):
         one.update(NOTHING, 0.1)
@@ -147,9 +155,77 @@ def test_a_loop_goes_on_with_the_same_bits():
 
 def test_a_loop_behind_converters_reads_once_they_are_calibrated(small):
     """What was read last is what devices conduct, to the resolution of twelve bits."""
-    fields = {"update.scheme": "mixed_precision", "update.verify": 0.05, "adc.bits": 12, "dac.bits": 12}
+    fields = {"update.scheme": "mixed_precision", "update.verify.tolerance": 0.05, "adc.bits": 12, "dac.bits": 12}
     found = small(fields | pulse(**COARSE))
     state = found.engine.device_state()
     for name in ("query", "dense_1", "dense_2"):
         read, weight = state[f"{name}.rule.read"], found.weights[f"{name}.weight"]
         np.testing.assert_allclose(read, weight, atol=0.01 * np.abs(weight).max())
+
+
+def errors(**fields) -> np.ndarray:
+    """Return what weights are off by."""
+    return programmed("pulsed", weight=START, **OFF | fields).weights() - START
+
+
+def twin(rounds: int, tolerance: float, number: int = 40_000) -> float:
+    """Return the mean size of the error of devices in a loop: a state, write noise drawn with every write, pulses."""
+    draws = np.random.default_rng(1)
+    found = []
+    for wanted in draws.uniform(-0.5, 0.5, number // 10):
+        state, noise = wanted, 0.08 * draws.normal()
+        for _ in range(rounds):
+            missing = wanted - (state + noise)
+            pulses = round(missing / 0.02) if abs(missing) > tolerance else 0
+            if pulses:
+                state, noise = min(max(state + 0.02 * pulses, -1), 1), 0.08 * draws.normal()
+        found.append(abs(state + noise - wanted))
+    return float(np.mean(found))
+
+
+@pytest.mark.parametrize(("rounds", "tolerance"), [(1, 0.01), (3, 0.03), (10, 0.03), (20, 0.06)])
+def test_what_is_left_is_what_devices_in_a_loop_leave(rounds, tolerance):
+    found = np.abs(errors(**{"update.verify.rounds": rounds, "update.verify.tolerance": tolerance})).mean()
+    assert found == pytest.approx(twin(rounds, tolerance), rel=0.12)
+
+
+def test_reads_go_through_the_chips_converters_and_their_noise():
+    """An ADC of 4 bits, 1/7 apart, leaves what its step hides; noise of reads more than none."""
+    fields = {"update.verify.rounds": 30, "update.verify.tolerance": 0.02, "device.pulse.write_noise": 1.0}
+    fine = np.abs(errors(**fields)).mean()
+    coarse = np.abs(errors(**fields, **{"adc.bits": 4, "dac.bits": 8})).mean()
+    noisy = np.abs(errors(**fields, **{"device.read_noise": 1.0})).mean()
+    assert fine < 0.011 < 0.025 < min(coarse, noisy)
+
+
+@pytest.mark.parametrize("scheme", ["pulsed", "agad", "mixed_precision"])
+def test_columns_pulses_and_seconds_are_counted(scheme):
+    """Weights half a range off after programming with stuck devices: every round is a read of 4 columns and pulses."""
+    times = {"timing.integration": 1e-6, "timing.pulse": 1e-7, "update.verify.rounds": 3}
+    start = np.full((3, 4), 0.5)
+    rule = programmed(scheme, weight=start, **times, **{"device.pulse.dw_min": 0.1, "device.pulse.w_max": 0.3})
+    work = rule.performed()
+    assert work.number("product forward", part="a") == 3 * 4
+    assert work.total("pulse") == 3 * 2 * 12
+    assert rule.prepared == pytest.approx(3 * (4e-6 + 4 * 2e-7))
+
+
+def test_nothing_is_done_where_the_first_read_is_right():
+    rule = programmed("pulsed", weight=np.full((3, 4), 0.5), **{"update.verify.rounds": 9, "device.pulse.dw_min": 0.1})
+    assert rule.performed().number("product forward") == 4
+    assert rule.performed().total("pulse") == 0
+
+
+def test_a_tolerance_without_rounds_is_refused():
+    with pytest.raises(ChipError, match=r"tolerance.*it acts only with verify\.rounds"):
+        programmed("pulsed", **{"update.verify.tolerance": 0.1})
+
+
+def test_updates_in_a_closed_loop_leave_programming_open():
+    """Mixed precision: rounds are of programming in an open loop, and of updates with a tolerance."""
+    fields = {"update.verify.rounds": 3, "device.pulse.dw_min": 0.1, "device.pulse.w_max": 0.3}
+    for near, pulses in ((None, 3 * 2 * 12), (0.0, 3 * 2 * 12), (0.02, 0)):
+        own = {} if near is None else {"update.verify.tolerance": near}
+        rule = programmed("mixed_precision", weight=np.full((3, 4), 0.5), **fields, **own)
+        assert rule.performed().total("pulse") == pulses
+        assert (rule.loop is None) == (not near)
