@@ -87,7 +87,7 @@ def test_own_arrays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_each_example_is_tested_and_says_what_to_expect() -> None:
     names = sorted(path.stem for path in FOLDER.glob("[0-9][0-9]_*.py"))
     kinds = ["train", "gradient_check", "own_network", "deploy_on_a_chip", "learn_on_a_chip", "own_chip"]
-    kinds += ["sweep_precision", "sweep_on_a_cluster", "attention_maps", "own_arrays"]
+    kinds += ["sweep_precision", "sweep_on_a_cluster", "attention_maps", "own_arrays", "measured_device"]
     assert [name.split("_", 1)[1] for name in names] == kinds
     for name in names:
         assert "What to expect" in (opened(name).__doc__ or "")
