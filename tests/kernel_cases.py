@@ -74,6 +74,8 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
         yield f"one-sided pair {trains}", {"device": device, "update": {"scheme": "pulsed", "trains": trains}}, {}
     curved = ("exponential", "power", "table", "table noise", "power wide", "exponential wide")
     pairs = {name: DEVICES[name] for name in ("constant", *curved)}
+    # So fine that no device plays its trains.
+    pairs["exponential fine"] = {"response": "exponential", "dw_min": 0.002, "noise": 0.3, "a_up": 0.2, "gamma_up": 1.5}
     for name, pulse in (pairs | {"constant wide": DEVICES["constant"] | {"noise_base": 0.2}}).items():
         device = {"pulse": pulse | {"w_min": 0.0}, "cell": {"kind": "bidirectional"}}
         yield f"bidirectional pair {name}", {"device": device, "update": {"scheme": "pulsed"}}, {}
