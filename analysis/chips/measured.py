@@ -26,7 +26,7 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Replay:
-    """FieldEstimate traces and those of as many devices of the fit, given the same pulses."""
+    """Measured traces, and those of as many devices of the fit, given the same pulses."""
 
     fit: ResponseFit
     measured: np.ndarray

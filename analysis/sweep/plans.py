@@ -148,6 +148,8 @@ def make(
         _point(file, overrides, choice, task, plain, sources, forgiven)
         for choice, forgiven in zip(choices, in_vain, strict=True)
     ]
+    if mode == "deploy":
+        _check_seen(points)
     _check_acting(points, in_vain)
     if mode == "deploy":
         _check_calibrated(points, task)
@@ -171,8 +173,6 @@ def _check_fields(fields: Sequence[str], overrides: Sequence[str], mode: str, tr
         if name in seeds:
             raise ConfigError(f"{name}: mode '{mode}' gives the trials the seeds 0, 1, ...; leave it out")
     for name in fields:
-        if mode == "deploy" and acts_on_updates_alone(name):
-            raise ConfigError(f"vary {name}: mode 'deploy' makes no updates, and it acts on nothing else; use 'learn'")
         if trains_first and name.split(".")[0] != configuration.CHIP:
             cure = "train first and sweep the run, or use mode 'learn'"
             raise ConfigError(
@@ -240,6 +240,13 @@ def _check_acting(points: Sequence[PlannedPoint], in_vain: Sequence[Mapping[str,
         field = name.removeprefix(f"{configuration.CHIP}.")
         if chips and field != name and all(field in chip.unseen for chip in chips):
             raise ConfigError(f"vary {name}: no result of these chips depends on it, only what their devices conduct")
+
+
+def _check_seen(points: Sequence[PlannedPoint]) -> None:
+    """Refuse what acts on updates alone at every point of a deployment."""
+    for name in points[0].values if points else ():
+        if all(acts_on_updates_alone(name, point.settings) for point in points):
+            raise ConfigError(f"vary {name}: mode 'deploy' makes no updates, and it acts on nothing else; use 'learn'")
 
 
 def _check_calibrated(points: Sequence[PlannedPoint], task: Task) -> None:

@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 from hw_models.chip import Chip
 from hw_models.reading import Entries, Page
@@ -48,10 +49,18 @@ UPDATES = (
 """Settings of a chip that act on updates alone, by how they begin: a deployment makes none, and programs once."""
 DEPLOYED = frozenset({"chip.update.scheme", *(f"chip.device.pulse.w_{end}" for end in ("max", "min"))})
 DEPLOYED |= {f"{name}_spread" for name in DEPLOYED if name.startswith("chip.device")}
-DEPLOYED |= {"chip.update.fill", "chip.update.scaling"}
+DEPLOYED |= {f"chip.update.{name}" for name in ("fill", "scaling", "transfer.tiles")}
+DEPLOYED |= {
+    f"chip.{name}"
+    for name, each in Chip.settings().items()
+    if name.startswith("update.") and cast(Page, each.json_schema_extra)["when"] != "update"
+}
 DEPLOYED |= {f"chip.device.pulse.{name}" for name in ("corrupt", "corrupt_range", "dw_min", "write_noise")}
 """But those: where weights are held, the bounds to which a programmed one is cut, the share of them that weights fill,
-devices that hold another weight, and write noise, in steps of dw_min."""
+devices that hold another weight, write noise, in steps of dw_min, which arrays are read together, and of the update's
+own table what acts at programming or in reads."""
+PULSED = ("chip.update.verify.rounds", "chip.update.zero_shift")
+"""Settings with which programming takes pulses: a deployment then sees how devices answer them."""
 
 
 CALIBRATION = ("estimator.", "settling.nudged_", "chip.calibration_samples")
@@ -60,8 +69,10 @@ CHOICE = {"training.seed", "data.limit", "data.validation"}
 """Settings that choose the training samples, and those held out."""
 
 
-def acts_on_updates_alone(name: str) -> bool:
-    """Tell a setting of a chip that a deployment cannot see."""
+def acts_on_updates_alone(name: str, settings: Entries) -> bool:
+    """Tell a setting of a chip that a deployment cannot see, given all of them."""
+    if name.startswith(("chip.update.", "chip.device.pulse.")) and any(settings.get(each) for each in PULSED):
+        return False
     return name.startswith(UPDATES) and name not in DEPLOYED
 
 
@@ -139,7 +150,7 @@ def free_settings(task: Task, settings: Entries) -> set[str]:
     if settings.get("engine.kind") == "local":
         found.add("engine.threads")
     if task.mode == "deploy":
-        found |= {name for name in settings if acts_on_updates_alone(name)}
+        found |= {name for name in settings if acts_on_updates_alone(name, settings)}
     # Weights that are given were trained already.
     if task.mode == "deploy" and task.start is not None:
         found |= {"training.epochs", *(name for name in settings if name.startswith("optimiser."))}

@@ -161,13 +161,16 @@ def test_every_field_that_acts_on_updates_is_known_to_do_so():
     """Those whose moment is an update, but for the ones that a deployment sees as well."""
     when = {f"chip.{name}": (field.json_schema_extra or {}).get("when") for name, field in Chip.settings().items()}
     pulse = {f"chip.device.pulse.{name}" for name in ("dw_min", "w_max", "w_min", "write_noise")}
-    seen = {"chip.update.scheme", "chip.update.fill", "chip.update.scaling", "chip.device.cell.kind", *pulse}
-    assert {n for n, moment in when.items() if moment == "update" and not acts_on_updates_alone(n)} == seen
+    rule = {f"chip.update.{name}" for name in ("scheme", "fill", "scaling", "transfer.tiles")}
+    seen = {*rule, "chip.device.cell.kind", *pulse}
+    assert {n for n, moment in when.items() if moment == "update" and not acts_on_updates_alone(n, {})} == seen
     assert all(name in settings() for name in seen)
 
 
 CHIPS = {
     "mixed precision": {"update.scheme": "mixed_precision", "device.pulse.dw_min": 0.01},
+    "falling scales": {"update.scheme": "residual", "device.pulse.dw_min": 0.01, "device.pulse.write_noise": 1.0},
+    "closed loop": {"update.scheme": "agad", "device.pulse.dw_min": 0.01, "update.verify.rounds": 3},
     "pulsed": {"update.scheme": "pulsed", "device.pulse.response": "linear", "device.pulse.gamma_up": 0.4},
     "read out": {"readout.bits": 6, "adc.bits": 6},
     "event driven": {"substrate": "event_driven"},
@@ -215,24 +218,51 @@ def test_a_deployment_sees_how_far_weights_fill_the_bounds_of_devices_that_stray
     stray = {"update.scheme": "agad", "device.pulse.dw_min": 0.01, "device.pulse.write_noise": 1.0}
     before, after = deployed(stray), deployed({**stray, field: value})
     assert np.abs(after - before).max() > 1e-3 * np.abs(before).max()
-    assert not acts_on_updates_alone(f"chip.{field}")
+    assert not acts_on_updates_alone(f"chip.{field}", {})
+
+
+PULSE = {"device.pulse.dw_min": 0.02, "device.pulse.noise": 0.3, "device.pulse.write_noise": 1.0}
+STRAY = PULSE | {"update.scheme": "agad"}
+CLOSED = STRAY | {"update.verify.rounds": 4}
+
+
+@pytest.mark.parametrize(
+    ("chip", "field", "value"),
+    [
+        (STRAY, "update.verify.rounds", 4),
+        (CLOSED, "update.verify.tolerance", 0.2),
+        (CLOSED, "device.pulse.noise", 0.8),
+        (CLOSED, "device.pulse.up_down", 0.3),
+        (STRAY | {"update.scheme": "residual"}, "update.transfer.tiles", 3),
+        (STRAY | {"update.scheme": "e_rider", "update.transfer.gamma": 0.5}, "update.transfer.gamma", 0.1),
+        (STRAY | {"update.scheme": "e_rider", "update.transfer.gamma": 0.5}, "update.zero_shift", 20),
+    ],
+    ids=lambda each: each["update.scheme"] if isinstance(each, dict) else str(each),
+)
+def test_a_deployment_sees_what_programs_its_devices(chip, field, value):
+    """Trials that differ by it are two: pulses that program devices are as noisy as those of updates."""
+    before, after = deployed(chip), deployed({**chip, field: value})
+    assert np.abs(after - before).max() > 1e-3 * np.abs(before).max()
+    told = {f"chip.{name}": each for name, each in {**chip, field: value}.items()}
+    assert not acts_on_updates_alone(f"chip.{field}", told)
 
 
 @pytest.mark.parametrize("name", CHIPS)
 def test_what_a_deployment_is_said_not_to_see_changes_no_output(name):
     """And of conductances: what is said to change outputs does, what is said not to does not."""
     before, chip = deployed(CHIPS[name]), Chip.parse(nested(CHIPS[name]))
+    told = {f"chip.{field}": value for field, value in CHIPS[name].items()}
     for field, value in VALUES.items():
         full = f"chip.{field}"
         given = field in ("device.g_min", "device.g_max", "crossbar.weight_headroom", "calibration_samples")
-        if not given and not acts_on_updates_alone(full):
+        if not given and not acts_on_updates_alone(full, told):
             continue
         try:
             after = deployed({**CHIPS[name], field: value})
         except ConfigError:
             continue  # refused there
         same = np.abs(after - before).max() < 1e-5 * np.abs(before).max()
-        if acts_on_updates_alone(full) or field in chip.unseen:
+        if acts_on_updates_alone(full, told) or field in chip.unseen:
             assert same, field
         elif field in ("device.g_min", "device.g_max") and chip.update.scheme == "digital":
             assert not same, field
