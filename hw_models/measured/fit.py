@@ -48,6 +48,8 @@ UNITS: Mapping[str, float] = {"uS": 1.0, "S": 1e6, "mS": 1e3, "nS": 1e-3}
 """Of conductances, in uS."""
 READINGS = ("write", "read", "instrument")
 RESPONSES = ("table", *SHAPES, "auto")
+SMALL = 1e-3
+"""Conductance of no device that learns [uS]: 1 nS."""
 SURE = 2.0
 """Standard errors above 0 from which a variance counts."""
 
@@ -324,6 +326,9 @@ def _result(
     groups: str,
 ) -> ResponseFit:
     names, k = list(values.numbers), len(made.states)
+    if whole.g[0] < 0:
+        mean = f"g_min = {whole.g[0]:.4g} uS, the mean lower bound of the devices, is below 0"
+        raise ChipError(f"{mean}: take the offset of the instrument off the conductances, or give g_min")
     estimates = {
         name: _measured(name, values.numbers[name], float(slack[n]))
         for n, name in enumerate(names)
@@ -404,6 +409,8 @@ def _notes(made: FitPlan, estimates: Mapping[str, FieldEstimate], groups: str, n
     for side, name in ((0, "lower"), (1, "upper")):
         if not made.reached[side]:
             found.append(f"Traces do not come to their {name} bound: the range ends at the farthest level.")
+    if estimates["g_max"].value < SMALL:
+        found.append(f"g_max is {estimates['g_max'].value * 1e6:.3g} pS: is the unit of the conductances right?")
     lost = [name for name, moves in zip(made.found.names, made.moving, strict=True) if not moves]
     if lost:
         shown = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")

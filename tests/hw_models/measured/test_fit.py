@@ -210,6 +210,14 @@ def test_units_and_given_ranges() -> None:
     assert wide.pulse.w_max == pytest.approx(0.2, abs=0.02)
 
 
+def test_conductances_that_no_device_has() -> None:
+    g, way = measure("constant", 10, devices=8, pulses=100, cycles=2, noise=0.3, reading=0.1)
+    with pytest.raises(ChipError, match=r"^g_min = -2\.\d+ uS, the mean lower bound of the devices, is below 0: take"):
+        fit_response(g - 12, way)
+    assert fit_response(g - 12, way, g_min=0.0).g_min == 0
+    assert any("is the unit of the conductances right" in note for note in fit_response(g * 1e-6, way).notes)
+
+
 def test_log_normal_steps_are_told() -> None:
     g, way = measure("constant", 11, devices=40, pulses=120, cycles=1, noise=0.2, reading=0.1)
     assert fit_response(g, way).pulse.dw_min_law == "normal"
