@@ -14,7 +14,7 @@ from scipy.stats import norm
 
 from hw_models.errors import ChipError
 from hw_models.measured import moments, noise, ranges, spreads
-from hw_models.measured.moments import Hats, PulseSamples
+from hw_models.measured.moments import CENTRES, Hats, PulseSamples
 from hw_models.measured.noise import CycleNoise, Squares
 from hw_models.measured.traces import Runs, Traces, runs
 
@@ -358,9 +358,11 @@ def _squares(
     bounds: Array,
 ) -> Squares:
     """Return the sums of squares by state and direction."""
-    rows = []
+    rows, cells, steps = [], [], []
     for way, mask in enumerate((up, ~up)):
         gain = gains[parts[way].device, way]
+        cells.append(hats[way].cells(gain**2))
+        steps.append(np.interp(CENTRES, hats[way].states, table[way]))
         values = (np.ones(len(gain)), residual[mask] ** 2, gain**2, s2 * (1 + slope[mask] ** 2))
         count, *means = (hats[way].sums(each) for each in values)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -368,7 +370,7 @@ def _squares(
     low, high = np.nanmean(bounds, axis=0)
     middle = [[np.interp(-low / (high - low), hats[0].states, own)] for own in table]
     count, square, size, read = (np.stack(pair) for pair in zip(*rows, strict=True))
-    return Squares(count, square, size, read, table, np.array(middle))
+    return Squares(count, square, size, read, np.stack(cells), np.stack(steps), np.array(middle))
 
 
 def _covariance(

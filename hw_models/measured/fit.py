@@ -23,7 +23,7 @@ out than any trace tells, and the noise of pulses near it is known to about 2 %.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -35,6 +35,7 @@ from hw_models.keywords import checked
 from hw_models.measured import estimate as estimation, formulas, noise, spreads
 from hw_models.measured.estimate import Estimate, FitPlan
 from hw_models.measured.formulas import FormulaFit, Sums
+from hw_models.measured.moments import CENTRES
 from hw_models.measured.shapes import BEYOND, SHAPES
 from hw_models.measured.traces import Traces, traces
 
@@ -47,6 +48,8 @@ UNITS: Mapping[str, float] = {"uS": 1.0, "S": 1e6, "mS": 1e3, "nS": 1e-3}
 """Of conductances, in uS."""
 READINGS = ("write", "read", "instrument")
 RESPONSES = ("table", *SHAPES, "auto")
+SMALL = 1e-3
+"""Conductance of no device that learns [uS]: 1 nS."""
 SURE = 2.0
 """Standard errors above 0 from which a variance counts."""
 
@@ -162,7 +165,8 @@ def fit_response(
         fitted = next(one for one in tried if one.response == chosen)
         made = replace(made, form=noise.best(_formula_squares(whole, fitted), ("noise", "base", "both")))
     values = _values(made, np.ones(len(made.all.device), dtype=bool), chosen, start)
-    errors, groups = _errors(made, chosen, start)
+    others, groups = _others(made, chosen, start)
+    values, errors = _settled(values, others)
     return _result(made, whole, tuple(tried), chosen, readings, values, errors, groups)
 
 
@@ -191,13 +195,19 @@ class _Values:
     numbers: Mapping[str, float]
     table: Array
     variance: Array
-    log_normal: bool
+    steps: spreads.Moments
     multiples: Array | None
 
     def row(self) -> Array:
         """Return all in one array."""
         extra = [] if self.multiples is None else [self.multiples]
         return np.concatenate([list(self.numbers.values()), self.table.ravel(), self.variance.ravel(), *extra])
+
+    def of_devices(self, tilted: bool) -> _Values:
+        """Return them with the steps of a population whose asymmetries differ, or are alike."""
+        found = spreads.steps(self.steps, tilted)
+        own = {"dw_min": found.dw_min, "up_down": found.up_down, "dw_min_spread": found.square}
+        return replace(self, numbers={**self.numbers, **own})
 
 
 VARIANCES: Mapping[str, str] = {
@@ -225,16 +235,16 @@ def _values(made: FitPlan, kept: Array, response: str, start: Array | None) -> _
         cycle = noise.of_pulses(_formula_squares(whole, fitted), made.form)
         span = bounds[1] - bounds[0]
         bounds = bounds + np.array([-fields.pop("below", 0.0), fields.pop("above", 0.0)]) * span
-    steps = spreads.steps(own, errors)
-    numbers = {"dw_min": steps.dw_min, "up_down": steps.up_down, "w_min": bounds[0], "w_max": bounds[1]}
+    steps = spreads.moments(own, errors)
+    numbers = {"dw_min": steps.middle, "up_down": steps.ratio, "w_min": bounds[0], "w_max": bounds[1]}
     numbers |= {"g_min": whole.g[0], "g_max": whole.g[1], "noise": cycle.noise, "noise_base": cycle.base, **fields}
     half = (whole.g[1] - whole.g[0]) / 2
-    numbers |= {"dw_min_spread": steps.square, "up_down_spread": steps.tilt, "reading": whole.read * half**2}
+    numbers |= {"dw_min_spread": steps.half, "up_down_spread": steps.tilt, "reading": whole.read * half**2}
     for side, name in enumerate(("w_min_spread", "w_max_spread")):
         fine = np.isfinite(whole.bounds[:, side])
         scatter = spreads.between(whole.bounds[fine, side], whole.bound_errors[fine, side])
         numbers[name] = scatter / bounds[side] ** 2 if made.reached[side] and bounds[side] else np.nan
-    return _Values(numbers, whole.table, whole.squares.variance(), steps.log_normal, cycle.multiples)
+    return _Values(numbers, whole.table, whole.squares.variance(), steps, cycle.multiples)
 
 
 def _formula_gain(whole: Estimate, fitted: FormulaFit) -> Array:
@@ -253,14 +263,39 @@ def _formula_gain(whole: Estimate, fitted: FormulaFit) -> Array:
 
 def _formula_squares(whole: Estimate, fitted: FormulaFit) -> noise.Squares:
     """Return the sums of squares beside steps of a formula."""
-    shape, states = fitted.table, whole.hats[0].states
-    own = np.array([fitted.fields[name] for name in shape.names])
+    shape, own = fitted.table, np.array([fitted.fields[name] for name in fitted.table.names])
     size = np.array(fitted.steps)[:, None]
-    return replace(whole.squares, step=np.stack(shape.factors(states, own)) * size, middle=size)
+    return replace(whole.squares, step=np.stack(shape.factors(CENTRES, own)) * size, middle=size)
 
 
-def _errors(made: FitPlan, response: str, start: Array | None) -> tuple[Array | None, str]:
-    """Return the standard errors of all, in the order of ``row``, and what groups are of."""
+def _settled(values: _Values, others: Sequence[_Values]) -> tuple[_Values, Array]:
+    """Return estimates and their standard errors, from those without one group each; NaN where there are none.
+
+    Whether asymmetries differ from device to device is decided here, and goes for all of them.
+    """
+    tilt = values.numbers["up_down_spread"]
+    error = _jackknife(np.array([[one.numbers["up_down_spread"]] for one in others]))[0] if others else np.nan
+    tilted = bool(tilt > (SURE * error if np.isfinite(error) else 0.0))
+    values, others = values.of_devices(tilted), [one.of_devices(tilted) for one in others]
+    if not others:
+        return values, np.full(len(values.row()), np.nan)
+    errors = _jackknife(np.stack([one.row() for one in others]))
+    if tilted:
+        return values, errors
+    up_down = spreads.drawn_in(values.numbers["up_down"], errors[list(values.numbers).index("up_down")])
+    own = {"up_down": up_down, "dw_min": values.steps.middle / (1 - abs(up_down) / 2)}
+    return replace(values, numbers={**values.numbers, **own}), errors
+
+
+def _jackknife(rows: Array) -> Array:
+    """Return the standard errors of estimates, from (groups, estimates) without one group each."""
+    with np.errstate(invalid="ignore"):
+        found: Array = np.sqrt((len(rows) - 1) / len(rows) * ((rows - rows.mean(axis=0)) ** 2).sum(axis=0))
+    return found
+
+
+def _others(made: FitPlan, response: str, start: Array | None) -> tuple[list[_Values], str]:
+    """Return the estimates without one group each, none where there are too few, and what groups are of."""
     every = made.all
     many = int(made.moving.sum())
     if many >= FEWEST:
@@ -276,10 +311,8 @@ def _errors(made: FitPlan, response: str, start: Array | None) -> tuple[Array | 
         group, kind = cycle % GROUPS, "cycles"
     count = int(group.max()) + 1
     if count < LEAST_GROUPS:
-        return None, kind
-    rows = np.stack([_values(made, group != one, response, start).row() for one in range(count)])
-    with np.errstate(invalid="ignore"):
-        return np.sqrt((count - 1) / count * ((rows - rows.mean(axis=0)) ** 2).sum(axis=0)), kind
+        return [], kind
+    return [_values(made, group != one, response, start) for one in range(count)], kind
 
 
 def _result(
@@ -289,11 +322,13 @@ def _result(
     response: str,
     readings: str,
     values: _Values,
-    errors: Array | None,
+    slack: Array,
     groups: str,
 ) -> ResponseFit:
     names, k = list(values.numbers), len(made.states)
-    slack = np.full(len(values.row()), np.nan) if errors is None else errors
+    if whole.g[0] < 0:
+        mean = f"g_min = {whole.g[0]:.4g} uS, the mean lower bound of the devices, is below 0"
+        raise ChipError(f"{mean}: take the offset of the instrument off the conductances, or give g_min")
     estimates = {
         name: _measured(name, values.numbers[name], float(slack[n]))
         for n, name in enumerate(names)
@@ -308,7 +343,7 @@ def _result(
         pulse, *whole.g, estimates, made.states, values.table,
         slack[len(names) :][: 2 * k].reshape(2, k), np.sqrt(np.maximum(variance, 0)), whole.squares.count,
         whole.residual, tried, response, readings, made.found, made.moving, whole.bounds,
-        tuple(_notes(made, estimates, groups, errors is None)),
+        tuple(_notes(made, estimates, groups, bool(np.isnan(slack).all()))),
     )  # fmt: skip
 
 
@@ -337,7 +372,7 @@ def _pulse(
     for name in ("dw_min_spread", "up_down_spread", "w_max_spread", "w_min_spread"):
         if name in estimates and _seen(values, slack, name):
             found[name] = _short(estimates[name].value)
-    if values.log_normal and "dw_min_spread" in found:
+    if values.steps.log_normal and "dw_min_spread" in found:
         square = np.log1p(n["dw_min_spread"])
         found |= {"dw_min_law": "log_normal", "dw_min_spread": _short(np.sqrt(square))}
         found["dw_min"] = _short(n["dw_min"] * np.exp(-square / 2))  # its median
@@ -374,6 +409,8 @@ def _notes(made: FitPlan, estimates: Mapping[str, FieldEstimate], groups: str, n
     for side, name in ((0, "lower"), (1, "upper")):
         if not made.reached[side]:
             found.append(f"Traces do not come to their {name} bound: the range ends at the farthest level.")
+    if estimates["g_max"].value < SMALL:
+        found.append(f"g_max is {estimates['g_max'].value * 1e6:.3g} pS: is the unit of the conductances right?")
     lost = [name for name, moves in zip(made.found.names, made.moving, strict=True) if not moves]
     if lost:
         shown = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")

@@ -27,6 +27,9 @@ import numpy as np
 from hw_models.measured.traces import Runs, Traces
 
 Array = np.ndarray
+CELLS = 400
+"""Of the state, in which samples of one cell count as one."""
+CENTRES = (np.arange(CELLS) + 0.5) / CELLS
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,22 @@ class Hats:
         """Return sum phi_i' values, (K,)."""
         many = len(self.states)
         return np.bincount(self.k + 1, self.slope * values, many) - np.bincount(self.k, self.slope * values, many)
+
+    def cell(self) -> Array:
+        """Return the cell of every sample, (samples,); beyond the range the last one."""
+        return np.minimum(((self.states[self.k] + self.t * self.gap) * CELLS).astype(int), CELLS - 1)
+
+    def by_cell(self, low: Array, high: Array) -> Array:
+        """Return sums by state and cell, (K, CELLS), of values (samples,) that the lower and the upper hat get."""
+        many, cell = len(self.states), self.cell()
+        found = np.bincount(self.k * CELLS + cell, low, many * CELLS)
+        found += np.bincount((self.k + 1) * CELLS + cell, high, many * CELLS)
+        return found.reshape(many, CELLS)
+
+    def cells(self, values: Array) -> Array:
+        """Return what cells have of sum phi_i values, (K, CELLS): 1 together, or 0 of a state without samples."""
+        found = self.by_cell((1 - self.t) * values, self.t * values)
+        return found / np.maximum(found.sum(axis=1, keepdims=True), 1e-300)
 
     def gram(self, values: Array, s2: float) -> Array:
         """Return sum values (phi_i phi_j - s2 phi_i' phi_j'), (K, K)."""

@@ -109,9 +109,47 @@ def test_standard_errors_cover() -> None:
     z = np.array(found)
     assert 0.83 < (np.abs(z) < 2).mean() <= 1.0
     assert 0.7 < np.sqrt((z**2).mean()) < 1.45
-    assert np.abs(z[:, 1:].mean(axis=0)).max() < 0.8
-    # What is left at the bounds, of steps as coarse as a twentieth of the range.
-    assert np.mean(steps) == pytest.approx(0.1, rel=0.03)
+    assert np.abs(z.mean(axis=0)).max() < 0.8
+    # Less than a quarter of the error of up_down, which is what half the mean of an |asymmetry| around 0 leaves.
+    assert np.mean(steps) == pytest.approx(0.1, rel=0.012)
+
+
+def test_noise_near_a_soft_bound_is_that_of_its_samples() -> None:
+    """Without noise of readings: most samples of the last states stand where steps are far smaller than there."""
+    found = []
+    for seed in range(8):
+        g, way = measure("soft_bounds", 430 + seed, devices=12, pulses=50, cycles=3, dw_min=0.1, noise=0.4, reading=0.0)
+        fit = fit_response(g, way, response="soft_bounds", g_min=10.0, g_max=30.0)
+        found.append(fit.estimates["noise"].value)
+        assert fit.pulse.noise_base == 0
+    assert np.mean(found) == pytest.approx(0.4, abs=4 * np.std(found) / np.sqrt(8))
+    assert np.mean(found) == pytest.approx(0.4, rel=0.07)
+
+
+def test_the_larger_of_two_noisy_steps_is_not_the_step() -> None:
+    """Of devices of equal steps up and down, each known to a tenth, in many sets of twelve."""
+    draw, found = np.random.default_rng(8).normal, []
+    for _ in range(400):
+        own = 0.1 * (1 + 0.1 * draw(size=(12, 2)))
+        every = spreads.moments(own, np.full((12, 2), 0.01**2))
+        plain = spreads.steps(every, tilted=False)
+        up_down = spreads.drawn_in(plain.up_down, 0.1 * np.sqrt(2 / 12))
+        found.append((every.middle / (1 - abs(up_down) / 2), plain.dw_min, spreads.steps(every, tilted=True).dw_min))
+    drawn, plain_, tilted = np.mean(found, axis=0)
+    assert plain_ > 0.1015
+    assert tilted > 0.102
+    assert drawn == pytest.approx(0.101, rel=0.003)
+
+
+@pytest.mark.parametrize("truth", [0.0, 0.5, 1.0, 2.0, -4.0])
+def test_an_asymmetry_that_is_drawn_in(truth: float) -> None:
+    """Its size is right within a tenth of its error, but for 0, where half of what is too much is taken off."""
+    estimates = truth + np.random.default_rng(9).normal(size=4000)
+    drawn = np.array([spreads.drawn_in(one, 1.0) for one in estimates])
+    assert np.abs(drawn).mean() == pytest.approx(abs(truth) if truth else 0.5, abs=0.15)
+    assert drawn.mean() == pytest.approx(truth, abs=0.16)
+    assert spreads.drawn_in(0.2, np.nan) == 0.2
+    assert spreads.drawn_in(7.0, 1.0) == 7.0
 
 
 def test_reading_noise_is_no_cycle_noise() -> None:
@@ -172,13 +210,21 @@ def test_units_and_given_ranges() -> None:
     assert wide.pulse.w_max == pytest.approx(0.2, abs=0.02)
 
 
+def test_conductances_that_no_device_has() -> None:
+    g, way = measure("constant", 10, devices=8, pulses=100, cycles=2, noise=0.3, reading=0.1)
+    with pytest.raises(ChipError, match=r"^g_min = -2\.\d+ uS, the mean lower bound of the devices, is below 0: take"):
+        fit_response(g - 12, way)
+    assert fit_response(g - 12, way, g_min=0.0).g_min == 0
+    assert any("is the unit of the conductances right" in note for note in fit_response(g * 1e-6, way).notes)
+
+
 def test_log_normal_steps_are_told() -> None:
     g, way = measure("constant", 11, devices=40, pulses=120, cycles=1, noise=0.2, reading=0.1)
     assert fit_response(g, way).pulse.dw_min_law == "normal"
     own = 0.04 * np.exp(0.5 * np.random.default_rng(2).normal(size=60))
-    found = spreads.steps(np.stack([own, own], axis=1), np.zeros((60, 2)))
-    assert found.log_normal
-    assert found.square == pytest.approx(np.var(own, ddof=1) / own.mean() ** 2)
+    every = spreads.moments(np.stack([own, own], axis=1), np.zeros((60, 2)))
+    assert every.log_normal
+    assert spreads.steps(every, tilted=False).square == pytest.approx(np.var(own, ddof=1) / own.mean() ** 2)
 
 
 @pytest.mark.parametrize("tilt", [-0.3, 0.0, 0.2])
@@ -187,11 +233,12 @@ def test_spreads_of_steps_and_asymmetry(tilt: float) -> None:
     draw = np.random.default_rng(3).normal
     s, t = 0.02 * (1 + 0.2 * draw(size=40_000)), tilt + 0.1 * draw(size=40_000)
     own = np.stack([s * (1 + np.minimum(t, 0)), s * (1 - np.maximum(t, 0))], axis=1)
-    found = spreads.steps(own, np.zeros_like(own))
+    every = spreads.moments(own, np.zeros_like(own))
+    found = spreads.steps(every, tilted=True)
     assert found.dw_min == pytest.approx(0.02, rel=0.005)
     assert found.up_down == pytest.approx(tilt, abs=0.005)
     assert np.sqrt(found.square) == pytest.approx(0.2, rel=0.03)
-    assert np.sqrt(found.tilt) == pytest.approx(0.1, rel=0.03)
+    assert np.sqrt(every.tilt) == pytest.approx(0.1, rel=0.03)
 
 
 def test_stein_takes_away_what_sorting_by_noisy_readings_does() -> None:
