@@ -96,7 +96,8 @@ class Update(Part):
     @property
     def chops_seen(self) -> bool:
         """Whether products read a fast array with the signs of a chopper."""
-        return self.sees and not self.facts.takes.keys().isdisjoint(("transfer.chop_every", "transfer.chop_probability"))
+        names = "transfer.chop_every", "transfer.chop_probability"
+        return self.sees and not self.facts.takes.keys().isdisjoint(names)
 
     @property
     def rounds(self) -> int:

@@ -56,6 +56,7 @@ class TransferRule(TrainedInMemory):
         (in,) +1 or -1, signs of the signals of A's columns.
     """
 
+    trained = FAST
     buffered = True
     """Whether what is read is gathered in H; else it is rounded at random."""
     chops = False

@@ -10,9 +10,11 @@ from hw_models.errors import ChipError
 from neuroep.engines.chip.arrays import CrossbarArray
 from neuroep.engines.numba.substrate import Setting
 from neuroep.engines.workers import Workers
+from neuroep.learning.contrast import Contrast, Moved
 from neuroep.learning.optimisers import SGD
+from neuroep.runs import training
 from tests.neuroep.engines.chip.conftest import nested
-from tests.neuroep.engines.chip.test_transfer import SHAPE, made
+from tests.neuroep.engines.chip.test_transfer import SHAPE, contrast, made
 
 READ = {"adc.bits": 10, "adc.range": 4.0}
 START = np.array([[0.31, -0.22, 0.05, 0.4], [-0.13, 0.0, 0.27, -0.33], [0.11, 0.18, -0.4, 0.02]])
@@ -79,3 +81,76 @@ def test_a_converter_without_a_sign_ahead_of_a_chopper_is_refused():
         made("e_rider", **own)
     made("rider", **own)
     made("e_rider", **own | {"update.transfer.gamma": 0.0})
+
+
+def moved(rows: int = 6, seed: int = 0) -> Contrast:
+    """Return a contrast whose both ends move."""
+    rng = np.random.default_rng(seed)
+    minus = [rng.normal(size=(rows, size)) for size in SHAPE]
+    plus = [side + 0.3 * rng.normal(size=side.shape) for side in minus]
+    return Contrast(Moved(plus[0], minus[0]), Moved(plus[1], minus[1]), 1.0, rows)
+
+
+@pytest.mark.parametrize("trains", ["expected", "stochastic", "net_counts"])
+@pytest.mark.parametrize("kind", ["single", "one_sided", "bidirectional"])
+def test_devices_of_the_transposed_path_get_the_same_pulses(kind, trains):
+    """Both arrays are on the same lines: alike devices end alike."""
+    own = {"update.signals": "net_counts"} if trains == "net_counts" else {"update.trains": trains}
+    fields = {"transposed.devices": "own", "device.pulse.dw_min": 1e-4, "device.cell.kind": kind, **own}
+    rule = made("pulsed", **fields | ({} if kind == "single" else {"device.pulse.w_min": 0.0}))
+    for number in range(4):
+        rule.update(moved(seed=number), 0.01)
+    assert np.abs(rule.crossbar.stored).max() > 10 * 1e-4
+    np.testing.assert_array_equal(rule.crossbar.stored, rule.crossbar.other.stored)
+
+
+@pytest.mark.parametrize("scheme", ["pulsed", "agad", "residual"])
+def test_a_weight_has_one_counter_however_many_arrays_hold_it(scheme):
+    """Coincidences of every sample are counted once, and kept once, where trains go."""
+    fields = {"update.signals": "net_counts", "update.counter.shift": 1, "transposed.devices": "own"}
+    rule = made(scheme, **fields)
+    counts = [name for name in rule.kept if name.endswith(" counts")]
+    assert counts == ["a counts" if scheme == "pulsed" else "a fast counts"]
+    rule.update(moved(), 0.01)
+    done = rule.performed()
+    parts = {work.part for work, number in done.rows() if work.operation == "count" and number}
+    assert parts == {counts[0].removesuffix(" counts")}
+
+
+def test_counters_are_worth_less_of_a_range_that_grew():
+    fields = {"update.signals": "net_counts", "update.counter.shift": 4, "update.scaling": "auto"}
+    rule = made("pulsed", weight=START, **fields, **{"crossbar.weight_range": None})
+    rule.groups["crossbar"][0].counters.counters[:] = 10
+    rule.crossbar.stored[:] = 0.9
+    full = rule.crossbar.weight_range
+    assert rule._widen() == 0 and rule.crossbar.weight_range == 2 * full
+    np.testing.assert_array_equal(rule.groups["crossbar"][0].counters.counters, 5)
+
+
+def test_slots_of_a_pair_are_those_of_the_device_that_takes_more():
+    """Two pulses on G+ and seven on G- of other weights take seven slots, on the clock and in the tally."""
+    rule = made("mixed_precision", **{"device.cell.kind": "one_sided", "device.pulse.w_min": 0.0})
+    up, down = np.zeros(SHAPE, int), np.zeros(SHAPE, int)
+    up[0, 0], down[1, 1] = 2, 7
+    before = rule.performed().total("slot")
+    cells = rule.pulsed_arrays[0].devices
+    cells.apply(rule.crossbar.stored, up, down, 0)
+    assert cells.slots == rule.performed().total("slot") - before == 7
+
+
+def test_pulses_of_one_update_disturb_each_for_themselves():
+    """Momentum without memory: A moves by a pulse, and back; its neighbours feel both, and pairs are looked at once."""
+    certain = {"update.scaling": "off", "update.management": False, "update.train_length": 1}
+    fields = certain | {"update.trains": "stochastic", "device.disturb": 0.01, "device.pulse.dw_min": 0.1}
+    rule = made("momentum", **fields, **{"update.transfer.momentum": 0.0, "update.transfer.most": 1})
+    rule.update(contrast(np.ones(3), np.ones(4)), 1e6)
+    felt = 0.01 * (2 + 3) * 0.1  # of the other devices on both lines
+    back = -np.floor((0.1 + felt) / 0.1 + rule._draws("fading").random(SHAPE)) * 0.1
+    others = back.sum(0, keepdims=True) + back.sum(1, keepdims=True) - 2 * back
+    np.testing.assert_allclose(rule.fast.stored, 0.1 + felt + back + 0.01 * others, atol=1e-6)
+    assert rule.groups["fast"][0].devices.counts[1] == 1
+
+
+@pytest.mark.parametrize(("share", "line"), [(6e-5, ["dense_1: 6e-05 of coincidences beyond the counters"]), (0, [])])
+def test_counts_that_get_lost_are_told_where_they_matter(share, line):
+    assert training.near_limits({"arrays": {"dense_1": {"counts_lost": share}}}) == line
