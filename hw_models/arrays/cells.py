@@ -13,8 +13,10 @@ bidirectional   a pulse up raises s+ and lowers s-, a pulse down the other way  
 ==============  =================================================================  =====================
 
 The conductances of pairs and of references are those of their two devices, g_min + s span and g_zero + s reach. Every
-device has a response, bounds and draws of its own; lines fire once for both of a pair. A bidirectional pair moves by
-two steps for each pulse, so half as many are asked for (:attr:`hw_models.chip.Device.granule`).
+device has a response, bounds and draws of its own; lines fire once for both of a pair, and alike for the arrays of both
+paths, where the transposed one has devices of its own: these get the same pulses, and answer each in its own way. A
+bidirectional pair moves by two steps for each pulse, so half as many are asked for
+(:attr:`hw_models.chip.Device.granule`).
 
 **Write noise**: pulses move a state that stays hidden, and what is read is s + write_noise dw_min xi, with xi drawn
 anew whenever the device gets a pulse, or is programmed or reset. Who got one is known of trains that are played, and of
@@ -47,7 +49,7 @@ from hw_models.chip import Device, Update
 from hw_models.errors import ChipError
 from hw_models.kernels import pulses as pulse_kernels, random as randomness
 from hw_models.kernels.blocks import Run
-from hw_models.tally import Tally
+from hw_models.tally import OTHER_PATH, Tally
 from hw_models.wear import Wear
 
 Array = np.ndarray
@@ -102,11 +104,14 @@ class DeviceCells:
         noisy = self.pulse.write_noise > 0
         limits = crossbar.devices.state_bounds() if self.cell.paired else [crossbar.devices.weight_bounds()]
         self.sides = []
-        signs = (1, -1) if self.cell.kind == "bidirectional" else (0, 0)
+        # arrays of both paths have lines in common, whose coincidences devices at the same place share
+        alike = crossbar.second or crossbar.other is not None
+        signs = (1, -1) if alike or self.cell.kind == "bidirectional" else (0, 0)
+        lines = self.name.removesuffix(OTHER_PATH) if crossbar.second else self.name
         for name, bounds, sign in zip(SIDES, limits, signs, strict=False):
             tally = Tally(made.tally.now) if name else made.tally
             given = (self.pulse, self.shape, made.seed, f"{self.name}{name}", made.run, str(self.dtype), bounds, tally)
-            self.sides.append(PulsedDevices(*given, lines=self.name, one_way=one_way, tells=noisy, sign=sign))
+            self.sides.append(PulsedDevices(*given, lines=lines, one_way=one_way, tells=noisy, sign=sign))
         kept = self.cell.paired or self.referred or noisy
         self.states = [np.zeros(self.shape, self.dtype) for _ in self.sides] if kept else []
         self.offsets = [np.zeros(self.shape, self.dtype) for _ in self.sides] if noisy else []
@@ -238,6 +243,8 @@ class DeviceCells:
         given = 0
         for side, state, (more, less) in zip(self.sides, self.states, ((up, down), (down, up)), strict=False):
             given += side.apply(state, more, less, *how)
+        if (beyond := self.slots - self.sides[0].slots) > 0:  # those of the first are written down
+            self.tally.add(self.name, "slot", beyond, self.shape)
         self._given(weights)
         return given
 
@@ -303,10 +310,12 @@ class DeviceCells:
         if stuck is not None:
             stuck.hold(self.crossbar.stored)
 
-    def updated(self) -> None:
-        """End an update of this array: refresh pairs if it is time to."""
-        self.counts[1] += 1
+    def updated(self, first: bool = True) -> None:
+        """End pulses of this array: refresh pairs if it is time to, behind the first pulses of an update alone."""
         self.taken = Taken()
+        if not first:
+            return
+        self.counts[1] += 1
         if self.refreshing is not None and self.cell.refresh_every and self.counts[1] % self.cell.refresh_every == 0:
             self.taken = self.refreshing.run()
 

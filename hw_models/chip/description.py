@@ -340,8 +340,11 @@ class Chip(Part):
         fixed = self.crossbar.weight_range is not None or update.fill is not None
         if update.scheme == "mixed_precision" and fixed and (update.granule or update.verify.tolerance is not None):
             self.idle("where a range or a tolerance is left to it", "update.scaling")
-        if not self.adc.acts or self.update.of_transfer("gamma"):
+        if not self.adc.acts or self.update.sees:
             self.idle("with an ADC, of a fast array that products do not read", "update.transfer.read_range")
+        if self.update.chops_seen and self.dac.acts and self.dac.sign == "unsigned":
+            seen = f"with update.transfer.gamma = {self.update.of_transfer('gamma')} inputs have the signs of a chopper"
+            raise ValueError(f"dac.sign = 'unsigned': {seen}, use 'signed' or 'auto'")
         noisy = self.device.noisy or self.heat.noise
         if not self.device.noisy:  # thermal noise is drawn by lines
             self.idle("with noise of devices, device.read_noise or rtn_share above 0", "crossbar.exact_noise")

@@ -89,6 +89,17 @@ class Update(Part):
         return "transfer.tracking" in self.facts.takes
 
     @property
+    def sees(self) -> bool:
+        """Whether products read a fast array beside the weights' own; gamma of residual learning is of these."""
+        return bool(self.of_transfer("gamma")) and "transfer.tiles" not in self.facts.takes
+
+    @property
+    def chops_seen(self) -> bool:
+        """Whether products read a fast array with the signs of a chopper."""
+        names = "transfer.chop_every", "transfer.chop_probability"
+        return self.sees and not self.facts.takes.keys().isdisjoint(names)
+
+    @property
     def rounds(self) -> int:
         """Most rounds of reads and pulses of a closed loop; 0 where there is none."""
         usual = self.facts.takes.get("verify.rounds")

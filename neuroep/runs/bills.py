@@ -175,7 +175,7 @@ def finished(
         left.insert(0, "latency, without durations")
     if any(done.part.endswith(" patterns") for done, _ in counted.rows()):
         left.insert(0, "area and static power of the patterns' arrays")
-    found = area(constants, shapes.values())
+    found = area(constants, shapes.values(), [synapse.shape for synapse in network.synapses])
     unknown = [f"area of {part}" for part in ("cells", "ADC", "DAC") if part not in found and "core" not in found]
     left[:0] = unknown if found else ["area"]
     return replace(made, items=tuple(items), latency=dict(spent), area=found, leaves_out=tuple(left))

@@ -164,6 +164,38 @@ def test_what_counters_lose_is_told():
     assert own.lost == 32 * 15 and own.met == 40 * 15
 
 
+def test_what_comes_round_in_another_chunk_is_not_lost(monkeypatch):
+    """40 down in each of four samples, then 40 up in each of four: a counter of 5 bits ends where it began."""
+    ones, none = np.ones((4, 1)), np.zeros((4, 1))
+    phases = [(sign, np.concatenate(both) * np.ones((8, 3)), np.ones((8, 5)))
+              for sign, both in ((-1.0, (ones, none)), (1.0, (none, ones)))]  # fmt: skip
+    for words in (1 << 22, 16):
+        monkeypatch.setattr("hw_models.arrays.net_counts.WORDS", words)
+        own = counted(scheme(False, slots=40, shift=0, bits=5))
+        assert not own.count(phases, 40 * GRANULE, 0).any()
+        assert own.lost == 0 and own.met == 2 * 4 * 40 * 15
+
+
+@pytest.mark.parametrize(("first", "room", "cut"), [(0.0, 1.0, 1), (0.1, 0.25, 1), (0.4, 0.25, 1), (0.9, 0.25, 0)])
+def test_a_second_phase_that_trains_were_not_fitted_to_is_told(first, room, cut):
+    """Of a silent first phase nothing is counted, of one of a tenth a thirtieth of what was wanted."""
+    terms = [(-1.0, np.full((2, 3), first), np.ones((2, 5))), (1.0, np.ones((2, 3)), np.ones((2, 5)))]
+    terms[0][1][1] = terms[1][1][1] = 0.5  # the other sample is fitted
+    own = counted(scheme(slots=4095, shift=0, bits=20, room=room))
+    mean = np.mean([own.count(terms, 0.2, step) for step in range(20)])
+    assert own.cut == 20 * cut and own.sent == 40 and own.short == 0
+    wanted = 0.2 * (1 - first) / GRANULE
+    assert mean < 0.7 * wanted if cut else mean == pytest.approx(wanted, rel=0.1)
+
+
+def test_counts_that_wait_stay_as_large_where_the_range_grows():
+    """Twice the range: each count stands for twice the weight, so there are half as many."""
+    own = counted(scheme(slots=500, shift=4, bits=16))
+    own.counters[:] = [[9, -9, 1, -1, 15]] * 3
+    own.widened(2.0)
+    np.testing.assert_array_equal(own.counters, [[4, -4, 0, 0, 7]] * 3)
+
+
 def test_a_count_is_local():
     """What other lines do changes nothing at a device: the generators and factors of its own lines alone."""
     terms, update = phases(), scheme(False, slots=70, shift=0)

@@ -8,6 +8,7 @@ apart as they learn.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 
@@ -36,6 +37,8 @@ class InMemory(LearningRule):
     """
 
     decays = False
+    trained: ClassVar[str] = CROSSBAR
+    """Label of the crossbar that trains go to."""
     accumulates = False
     """Whether the optimiser moves a digital matrix beside them."""
 
@@ -72,9 +75,9 @@ class InMemory(LearningRule):
         crossbar.program(weight)
         both = (crossbar, *([] if crossbar.other is None else [crossbar.other]))
         self.groups[label] = [PulsedArray(each, chip or self.chip, self.place.setting, self.tally) for each in both]
-        for each in self.groups[label]:
-            if each.counters is not None:
-                self.kept |= {f"{each.crossbar.name} {name}": values for name, values in each.counters.kept.items()}
+        if label == self.trained and self.chip.update.counts:
+            kept = self.groups[label][0].counting().kept
+            self.kept |= {f"{crossbar.name} {name}": values for name, values in kept.items()}
         if self.chip.update.zero_shift is not None and (rests or self.chip.crossbar.reference == "device"):
             self._zero_shift(label, self.chip.update.zero_shift, None if rests else weight)
         if not rests:

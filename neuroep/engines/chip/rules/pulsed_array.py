@@ -37,7 +37,8 @@ class PulsedArray:
     Attributes
     ----------
     counters : NetCounts or None
-        Of coincidences, where both phases are counted and the difference is pulsed.
+        Of coincidences, where both phases are counted and the difference is pulsed, :meth:`counting`; those of an array
+        of the transposed path are the first one's.
     """
 
     def __init__(self, crossbar: Crossbar, chip: Chip, setting: Setting, tally: Tally) -> None:
@@ -45,30 +46,35 @@ class PulsedArray:
         self.chip = chip
         self.devices = DeviceCells(crossbar, Made(chip.device, setting.seed, setting.workers.run, tally))
         self._before: np.ndarray | None = None
+        self._begun = True
         self._fades, self.undone = chip.device.leak > 0 or chip.device.retention is not None, Undone()
         self.counters: NetCounts | None = None
-        if chip.update.counts:
-            trains = Trains(setting.seed, crossbar.name, setting.workers.run)
-            self.counters = NetCounts(crossbar.shape, chip.update, chip.device.granule, trains, tally)
+        self._trains, self._tally = Trains(setting.seed, crossbar.name, setting.workers.run), tally
         self.written()
+
+    def counting(self) -> NetCounts:
+        """Make the counters of the weights."""
+        chip, shape = self.chip, self.crossbar.shape
+        self.counters = NetCounts(shape, chip.update, chip.device.granule, self._trains, self._tally)
+        return self.counters
 
     def written(self) -> None:
         """Read anew what was programmed; cells keep it within the devices' own bounds."""
         self.crossbar.refresh()
 
     def send(self, terms: Sequence[Term], rate: float, number: int) -> int:
-        """Change the weights along the sum of sign post^T pre by trains, or by their net counts; return the pulses.
+        """Change the weights along the sum of sign post^T pre by trains; return the pulses.
 
         ``rate`` is in shares of the weight range; entries that are not finite make all weights NaN.
         """
-        stored = self.crossbar.stored
-        if self.counters is None:
-            return self.devices.update(stored, terms, rate, self.chip.update, number)
-        net = self.counters.count(terms, rate, number)
+        return self.devices.update(self.crossbar.stored, terms, rate, self.chip.update, number)
+
+    def release(self, net: np.ndarray | None, number: int) -> int:
+        """Give every weight the net pulses that its counter asks for; return how many. Of None all weights are NaN."""
         if net is None:
-            stored.fill(np.nan)
+            self.crossbar.stored.fill(np.nan)
             return 0
-        return self.devices.release(stored, net, number)
+        return self.devices.release(self.crossbar.stored, net, number)
 
     @property
     def sending(self) -> float:
@@ -102,18 +108,24 @@ class PulsedArray:
             self.undone.leaks(before, self.weights)
 
     def wait(self) -> None:
-        """Note what the devices hold before pulses come."""
+        """Begin an update: note what the devices hold before pulses come."""
+        self._begun = True
+        self._note()
+
+    def _note(self) -> None:
         self._before = self.crossbar.stored.copy() if self.disturbs else None
 
     def pulsed(self) -> int:
-        """Let neighbours feel the pulses, and pairs be refreshed; return how many weights are not finite."""
+        """Let neighbours feel the pulses, and refresh pairs once an update; return how many weights are not finite."""
         stored = self.crossbar.stored
         if self._before is not None:
             moved = stored - self._before
             felt = self.crossbar.felt(moved, in_turn=False)
             self.undone.feels(moved, felt)
             self.devices.disturbed(felt)
-        self.devices.updated()
+        self.devices.updated(self._begun)
+        self._begun = False
+        self._note()  # further pulses of this update are felt for themselves
         return int(stored.size - np.count_nonzero(np.isfinite(stored)))
 
     def at_bounds(self) -> float:

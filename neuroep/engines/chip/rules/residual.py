@@ -60,7 +60,8 @@ class Residual(Agad):
 
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         super().__init__(place, weight, bias)
-        chip = columns_chip(self.chip)
+        pulse = self.chip.device.pulse
+        chip = columns_chip(self.chip, max(1.0, pulse.w_max, -pulse.w_min))
         labels = [CROSSBAR, *(f"{ARRAY}{k}" for k in range(1, self._count("tiles")))]
         self.scales = {label: self._number("gamma") ** k for k, label in enumerate(labels)}
         for label in labels[1:]:

@@ -135,6 +135,11 @@ class LearningRule(ABC):
         return self.digital.bias
 
     @property
+    def signed(self) -> frozenset[str]:
+        """Labels of crossbars that products drive with either sign, even where no input is negative."""
+        return frozenset()
+
+    @property
     def updates(self) -> int:
         """Number of updates made."""
         return self.digital.updates

@@ -56,6 +56,7 @@ class TransferRule(TrainedInMemory):
         (in,) +1 or -1, signs of the signals of A's columns.
     """
 
+    trained = FAST
     buffered = True
     """Whether what is read is gathered in H; else it is rounded at random."""
     chops = False
@@ -65,7 +66,7 @@ class TransferRule(TrainedInMemory):
         super().__init__(place, weight, bias)
         chip, shape = self.chip, weight.shape
         gamma = self.seen
-        own = referred(chip if gamma else columns_chip(chip))
+        own = referred(chip if gamma else self._columns_chip)
         self.fast = self._array(np.zeros_like(weight), FAST, self._full(gamma), own, rests=True)
         if gamma:
             self.shares = {CROSSBAR: 1.0, FAST: gamma}
@@ -91,13 +92,18 @@ class TransferRule(TrainedInMemory):
         """Share of A in what products read."""
         return self._number("gamma")
 
+    @property
+    def _columns_chip(self) -> Chip:
+        """A chip whose converters are those by which columns of a hidden A are read."""
+        return columns_chip(self.chip, self._number("read_range") or 1.0)
+
     def _resting(self) -> np.ndarray:
         """Return what is read of A before learning where pulses have brought it to its symmetry point, else 0."""
         if self.chip.update.zero_shift is None:
             return np.zeros_like(self.fast.stored)
         columns = np.arange(self.fast.shape[1])
         self.prepared += self.groups[FAST][0].reading(len(columns) * self.chip.crossbar.repeats)
-        bank = Converters(columns_chip(self.chip), self.fast.name)  # those of products may have no range yet
+        bank = Converters(self._columns_chip, self.fast.name)  # those of products may have no range yet
         return np.ascontiguousarray(read_columns(self.fast, columns, bank), self.fast.stored.dtype)
 
     def _full(self, gamma: float) -> float:

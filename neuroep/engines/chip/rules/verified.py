@@ -53,12 +53,14 @@ ROUNDING = 1e-3
 """Of a pulse: what single precision may lack of a whole number."""
 
 
-def columns_chip(chip: Chip) -> Chip:
-    """Return a chip whose converters stop at what single columns show, a line at full range."""
+def columns_chip(chip: Chip, full: float = 1.0) -> Chip:
+    """Return a chip whose converters stop at what single columns show, a line at full range.
+
+    ``full`` is the reading at the stop, a share of the array's range.
+    """
     changes = {"transposed": Transposed(), "nudged": Nudged()}
-    full = chip.update.of_transfer("read_range")
     dac = chip.dac.model_copy(update={"range": 1.0, "sign": "signed"})
-    adc = chip.adc.model_copy(update={"range": float(full or 1.0)})
+    adc = chip.adc.model_copy(update={"range": full})
     changes |= {"dac": dac} if chip.dac.acts else {}
     changes |= {"adc": adc} if chip.adc.acts else {}
     return chip.model_copy(update=changes)

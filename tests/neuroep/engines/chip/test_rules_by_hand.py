@@ -1,0 +1,156 @@
+"""What a stranger to the rules works out by hand: ranges of reads, signs of a chopper, pulses, reads, slots, area."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hw_models.chip import Chip
+from hw_models.errors import ChipError
+from neuroep.engines.chip.arrays import CrossbarArray
+from neuroep.engines.numba.substrate import Setting
+from neuroep.engines.workers import Workers
+from neuroep.learning.contrast import Contrast, Moved
+from neuroep.learning.optimisers import SGD
+from neuroep.runs import training
+from tests.neuroep.engines.chip.conftest import nested
+from tests.neuroep.engines.chip.test_transfer import SHAPE, contrast, made
+
+READ = {"adc.bits": 10, "adc.range": 4.0}
+START = np.array([[0.31, -0.22, 0.05, 0.4], [-0.13, 0.0, 0.27, -0.33], [0.11, 0.18, -0.4, 0.02]])
+
+
+def array(scheme: str, weight: np.ndarray = START, **fields) -> CrossbarArray:
+    """Return the weights of a synapse whose states are never negative."""
+    chip = Chip.parse(nested({"update.scheme": scheme, "crossbar.weight_range": 1.0} | fields))
+    found = CrossbarArray("a", weight.copy(), None, chip, Setting(SGD(), Workers(1), "float64", 0))
+    found.assume((True, True))
+    return found
+
+
+@pytest.mark.parametrize("scheme", ["tiki_taka_v2", "agad", "residual"])
+def test_the_stop_of_reads_of_the_fast_array_is_not_that_of_the_weights(scheme):
+    """Weights beyond read_range are programmed in a closed loop: read at A's stop they would be driven to a bound."""
+    fields = {"update.transfer.read_range": 0.1, "update.verify.rounds": 10, "device.pulse.dw_min": 0.01}
+    rule = made(scheme, weight=START, **READ | fields)
+    np.testing.assert_allclose(rule.weights(), START, atol=0.01)
+    assert rule.fast.converters.of("forward")[1].range == pytest.approx(0.1)
+
+
+def test_residual_learning_reads_its_arrays_beyond_the_stop_of_the_fast_one():
+    rule = made("residual", weight=np.full(SHAPE, 0.6), **READ, **{"update.transfer.read_range": 0.1})
+    np.testing.assert_allclose(rule._read("crossbar", np.arange(4)), 0.6, atol=2 / 511)
+    np.testing.assert_allclose(rule.weights(), 0.6, atol=1e-2)
+
+
+def test_residual_learning_reads_devices_wherever_pulses_bring_them():
+    """A device whose bound is beyond the range of the first weights is read there too."""
+    rule = made("residual", **READ, **{"device.pulse.w_max": 1.25, "device.pulse.w_min": -0.75})
+    rule.crossbar.stored[:] = 1.2
+    rule.crossbar.refresh()
+    np.testing.assert_allclose(rule._read("crossbar", np.arange(4)), 1.2, atol=2.5 / 511)
+
+
+@pytest.mark.parametrize("dac", [{"dac.sign": "auto"}, {"dac.sign": "auto", "dac.digit_bits": 2}, {}])
+@pytest.mark.parametrize("scheme", ["rider", "e_rider"])
+def test_inputs_with_the_signs_of_a_chopper_reach_the_array_that_products_see(scheme, dac):
+    """States are never negative, c x is: W' x = W x + gamma P (c x) - gamma Q (c x), in the ranges of converters."""
+    rule = (made_array := array(scheme, **dac, **{"dac.bits": 8, "update.transfer.gamma": 0.4})).rule
+    draws, states = np.random.default_rng(0), np.random.default_rng(1).uniform(0, 1, (20, 4))
+    made_array.observe()
+    made_array.forward(states)
+    made_array.transposed(states[:, :3])
+    made_array.freeze()
+    rule.fast.stored[:] = draws.uniform(-0.5, 0.5, SHAPE)
+    rule.fast.refresh()
+    rule.kept["reference"][:] = draws.uniform(-0.5, 0.5, SHAPE)
+    signs = np.array([1, -1, -1, 1]) if scheme == "e_rider" else np.ones(4)
+    rule.kept["chopper"][:] = signs
+    wanted = np.zeros((20, 3))
+    for n in range(20):
+        for i in range(3):
+            for j in range(4):
+                seen = rule.fast.stored[i, j] - rule.kept["reference"][i, j]
+                wanted[n, i] += (START[i, j] + 0.4 * signs[j] * seen) * states[n, j]
+    np.testing.assert_allclose(made_array.forward(states), wanted, atol=4 * 1.4 / 127)
+
+
+def test_a_converter_without_a_sign_ahead_of_a_chopper_is_refused():
+    own = {"dac.bits": 8, "dac.range": 1.0, "dac.sign": "unsigned", "update.transfer.gamma": 0.4}
+    with pytest.raises(ChipError, match=r"dac.sign = 'unsigned': .* signs of a chopper, use 'signed' or 'auto'"):
+        made("e_rider", **own)
+    made("rider", **own)
+    made("e_rider", **own | {"update.transfer.gamma": 0.0})
+
+
+def moved(rows: int = 6, seed: int = 0) -> Contrast:
+    """Return a contrast whose both ends move."""
+    rng = np.random.default_rng(seed)
+    minus = [rng.normal(size=(rows, size)) for size in SHAPE]
+    plus = [side + 0.3 * rng.normal(size=side.shape) for side in minus]
+    return Contrast(Moved(plus[0], minus[0]), Moved(plus[1], minus[1]), 1.0, rows)
+
+
+@pytest.mark.parametrize("trains", ["expected", "stochastic", "net_counts"])
+@pytest.mark.parametrize("kind", ["single", "one_sided", "bidirectional"])
+def test_devices_of_the_transposed_path_get_the_same_pulses(kind, trains):
+    """Both arrays are on the same lines: alike devices end alike."""
+    own = {"update.signals": "net_counts"} if trains == "net_counts" else {"update.trains": trains}
+    fields = {"transposed.devices": "own", "device.pulse.dw_min": 1e-4, "device.cell.kind": kind, **own}
+    rule = made("pulsed", **fields | ({} if kind == "single" else {"device.pulse.w_min": 0.0}))
+    for number in range(4):
+        rule.update(moved(seed=number), 0.01)
+    assert np.abs(rule.crossbar.stored).max() > 10 * 1e-4
+    np.testing.assert_array_equal(rule.crossbar.stored, rule.crossbar.other.stored)
+
+
+@pytest.mark.parametrize("scheme", ["pulsed", "agad", "residual"])
+def test_a_weight_has_one_counter_however_many_arrays_hold_it(scheme):
+    """Coincidences of every sample are counted once, and kept once, where trains go."""
+    fields = {"update.signals": "net_counts", "update.counter.shift": 1, "transposed.devices": "own"}
+    rule = made(scheme, **fields)
+    counts = [name for name in rule.kept if name.endswith(" counts")]
+    assert counts == ["a counts" if scheme == "pulsed" else "a fast counts"]
+    rule.update(moved(), 0.01)
+    done = rule.performed()
+    parts = {work.part for work, number in done.rows() if work.operation == "count" and number}
+    assert parts == {counts[0].removesuffix(" counts")}
+
+
+def test_counters_are_worth_less_of_a_range_that_grew():
+    fields = {"update.signals": "net_counts", "update.counter.shift": 4, "update.scaling": "auto"}
+    rule = made("pulsed", weight=START, **fields, **{"crossbar.weight_range": None})
+    rule.groups["crossbar"][0].counters.counters[:] = 10
+    rule.crossbar.stored[:] = 0.9
+    full = rule.crossbar.weight_range
+    assert rule._widen() == 0 and rule.crossbar.weight_range == 2 * full
+    np.testing.assert_array_equal(rule.groups["crossbar"][0].counters.counters, 5)
+
+
+def test_slots_of_a_pair_are_those_of_the_device_that_takes_more():
+    """Two pulses on G+ and seven on G- of other weights take seven slots, on the clock and in the tally."""
+    rule = made("mixed_precision", **{"device.cell.kind": "one_sided", "device.pulse.w_min": 0.0})
+    up, down = np.zeros(SHAPE, int), np.zeros(SHAPE, int)
+    up[0, 0], down[1, 1] = 2, 7
+    before = rule.performed().total("slot")
+    cells = rule.pulsed_arrays[0].devices
+    cells.apply(rule.crossbar.stored, up, down, 0)
+    assert cells.slots == rule.performed().total("slot") - before == 7
+
+
+def test_pulses_of_one_update_disturb_each_for_themselves():
+    """Momentum without memory: A moves by a pulse, and back; its neighbours feel both, and pairs are looked at once."""
+    certain = {"update.scaling": "off", "update.management": False, "update.train_length": 1}
+    fields = certain | {"update.trains": "stochastic", "device.disturb": 0.01, "device.pulse.dw_min": 0.1}
+    rule = made("momentum", **fields, **{"update.transfer.momentum": 0.0, "update.transfer.most": 1})
+    rule.update(contrast(np.ones(3), np.ones(4)), 1e6)
+    felt = 0.01 * (2 + 3) * 0.1  # of the other devices on both lines
+    back = -np.floor((0.1 + felt) / 0.1 + rule._draws("fading").random(SHAPE)) * 0.1
+    others = back.sum(0, keepdims=True) + back.sum(1, keepdims=True) - 2 * back
+    np.testing.assert_allclose(rule.fast.stored, 0.1 + felt + back + 0.01 * others, atol=1e-6)
+    assert rule.groups["fast"][0].devices.counts[1] == 1
+
+
+@pytest.mark.parametrize(("share", "line"), [(6e-5, ["dense_1: 6e-05 of coincidences beyond the counters"]), (0, [])])
+def test_counts_that_get_lost_are_told_where_they_matter(share, line):
+    assert training.near_limits({"arrays": {"dense_1": {"counts_lost": share}}}) == line
