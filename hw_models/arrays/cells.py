@@ -22,11 +22,16 @@ bidirectional pair moves by two steps for each pulse, so half as many are asked 
 anew whenever the device gets a pulse, or is programmed or reset. Who got one is known of trains that are played, and of
 steps that stand for so many pulses that one fell for sure (:mod:`hw_models.arrays.stepping`).
 
-**Reference**: r = r_0 + mean + spread z, z of the device, with r_0 its symmetry point, or 0. Zero-shifting gives N
-pairs of a pulse up and one down to every device, which then rests at its symmetry point, and programs r to that.
+**Reference**: r = r_0 + mean + spread z, z of the device, with r_0 its symmetry point w*, or 0. A weight holds what is
+between the bounds of its device less r, so w* is no place for r where it is anywhere: a device of constant steps that
+differ has it at a bound, and could hold one sign alone. Unset, r_0 of weights is w* up to rms w* = :data:`FARTHEST` of
+the nearer mean bound, else 0; a fast array is read against w* in any case, as there its devices come to rest.
+Zero-shifting gives N pairs of a pulse up and one down to every device, which then rests at its symmetry point, and
+programs r to that.
 
 **Pulses of every device** are counted where ``device.endurance`` says how many it takes; of expected steps their mean,
-given how often the lines fire.
+given how often the lines fire. Devices that are written anew get as many as their way takes in steps of dw_min, one at
+least; those of the first programming are not counted.
 
 Sources: one-sided pairs: OneSidedUnitCell of aihwkit 1.2, Nandakumar et al., Front. Neurosci. 14:406, 2020; write noise
 and references: SoftBoundsReferenceDevice of aihwkit, after Gong, Rasch et al., IEDM 2022; zero-shifting: Kim et al.,
@@ -55,6 +60,8 @@ from hw_models.wear import Wear
 Array = np.ndarray
 START = "cell."
 """Of the names under which a crossbar keeps the state of its cells."""
+FARTHEST = 0.5
+"""Of the way from weight 0 to the nearer bound: rms of symmetry points that are references of weights."""
 SIDES = ("", " minus")
 """What follows the array's name in those of its devices."""
 
@@ -68,6 +75,8 @@ class Made(NamedTuple):
     """Runs blocks of work."""
     tally: Tally
     """Of pulses."""
+    rests: bool = False
+    """Whether what is read of the devices is how far they are from where they come to rest."""
 
 
 class DeviceCells:
@@ -115,12 +124,13 @@ class DeviceCells:
         kept = self.cell.paired or self.referred or noisy
         self.states = [np.zeros(self.shape, self.dtype) for _ in self.sides] if kept else []
         self.offsets = [np.zeros(self.shape, self.dtype) for _ in self.sides] if noisy else []
-        self.reference = self._reference() if self.referred else None
+        self.reference = self._reference(made.rests) if self.referred else None
         self.shown = np.zeros(self.shape, self.dtype) if self.cell.paired else self.reference
         counted = self.device.endurance is not None
         self.pulses = np.zeros((len(self.sides), *self.shape)) if counted else None
         for side in self.sides if counted or noisy else ():
             side.given = np.zeros(self.shape, np.float32)
+        self._left: list[Array] = []
         self.counts = np.zeros(4, np.int64)
         self.refreshing = Refresh(self) if self.cell.refresh_every is not None else None
         crossbar.cells = self
@@ -156,19 +166,39 @@ class DeviceCells:
         weights = self.crossbar.stored
         if not self.states:
             self.sides[0].cut(weights)
+            self._wear([weights])
             return
         wanted = [np.maximum(weights, 0), np.maximum(-weights, 0)] if self.cell.paired else [weights]
         for side, state, value in zip(self.sides, self.states, wanted, strict=True):
             state[:] = value if self.reference is None else value + self.reference
             side.cut(state)
+        self._wear(self.states)
         self._draw_offsets([np.ones(self.shape, bool)] * len(self.sides))
         self._show(weights)
 
-    def _reference(self) -> Array:
+    def leaves(self) -> None:
+        """Note the states that a programming is to leave, where pulses of devices are counted."""
+        if self.pulses is not None:
+            self._left = [state.copy() for state in self.states or [self.crossbar.stored]]
+
+    def _wear(self, states: Sequence[Array]) -> None:
+        """Count the pulses that devices were written with, from the states they had: those of steps at weight 0."""
+        if self.pulses is None:
+            return
+        for number, (before, after) in enumerate(zip(self._left, states, strict=False)):
+            self.pulses[number] += np.maximum(np.rint(np.abs(after - before) / self.pulse.dw_min), 1)
+        self._left = []
+
+    def _reference(self, rests: bool) -> Array:
         """Return where the reference devices are programmed."""
-        middle = self.cell.reference_at == "middle"
-        found = np.zeros(self.shape, self.dtype) if middle else symmetry_points(self.sides[0])
-        return self._erring(found)
+        if self.cell.reference_at == "middle":
+            return self._erring(np.zeros(self.shape, self.dtype))
+        points = symmetry_points(self.sides[0])
+        far = float(np.sqrt(np.square(points, dtype=np.float64).mean())) if points.size else 0.0
+        nearer = min(self.pulse.w_max, -self.pulse.w_min)
+        if self.cell.reference_at is None and not rests and far > FARTHEST * nearer:
+            points.fill(0)
+        return self._erring(points)
 
     def _erring(self, aimed: Array) -> Array:
         """Return what programming leaves of references."""

@@ -3,6 +3,12 @@
 
 An array of the transposed path's own gets the same pulses, which its devices answer in their own way: the two drift
 apart as they learn.
+
+**Range.** R doubles, and all devices are written anew, once over 1 % of the weights are beyond ``fill`` of the bounds
+of the mean device. Devices that lie beyond it when they were written within are left out of that count, from one
+programming to the next as long as they do: they are stuck, or cannot come nearer to their reference. No range makes
+room for them, and each that is twice as large doubles what such weights are off by. What is written is what a read of
+all columns finds, which is counted and takes its time.
 """
 
 from __future__ import annotations
@@ -14,17 +20,22 @@ import numpy as np
 
 from hw_models import durations
 from hw_models.arrays.cells import DeviceCells
+from hw_models.arrays.converter_bank import Converters
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
 from hw_models.wear import Wear
 from neuroep.engines.chip.rules import scaling
 from neuroep.engines.chip.rules.pulsed_array import PulsedArray
 from neuroep.engines.chip.rules.rule import CROSSBAR, LearningRule, Place
-from neuroep.engines.chip.rules.verified import until_right
+from neuroep.engines.chip.rules.verified import columns_chip, read_back, until_right
 from neuroep.learning.contrast import Contrast
 
 GROWN = 0.01
 """Share of weights beyond what they may fill from which the range follows them."""
+LEFT_OUT = "left_out"
+"""Name, among what a rule keeps, of the mask of devices that the range does not follow."""
+ROUNDING = 1e-5
+"""Of the range: what an exact read may differ by from what it reads."""
 
 
 class InMemory(LearningRule):
@@ -48,6 +59,9 @@ class InMemory(LearningRule):
         self._faded = set[str]()
         self.fill = 1.0 if self.chip.crossbar.weight_range is not None else scaling.fill(self.chip)
         self._array(weight, full=self._range(weight))
+        if self.fill < 1:
+            self.kept[LEFT_OUT] = np.ones(weight.shape, bool)
+            self._leave_out(weight)
         self.digital = self._ideal(np.zeros_like(weight) if self.accumulates else weight[:, :0], bias)
 
     def _range(self, weight: np.ndarray) -> float | None:
@@ -74,7 +88,8 @@ class InMemory(LearningRule):
         crossbar = self._crossbar(weight.shape, label, full, chip)
         crossbar.program(weight)
         both = (crossbar, *([] if crossbar.other is None else [crossbar.other]))
-        self.groups[label] = [PulsedArray(each, chip or self.chip, self.place.setting, self.tally) for each in both]
+        made = chip or self.chip, self.place.setting, self.tally, rests
+        self.groups[label] = [PulsedArray(each, *made) for each in both]
         if label == self.trained and self.chip.update.counts:
             kept = self.groups[label][0].counting().kept
             self.kept |= {f"{crossbar.name} {name}": values for name, values in kept.items()}
@@ -180,16 +195,14 @@ class InMemory(LearningRule):
     def _widen(self) -> int:
         """Write all devices of the weights with twice the range where too many are near their bounds.
 
-        Returns how many weights are not finite. What is written is what the devices hold, as programming leaves it.
+        Returns how many weights are not finite. What is written is what the devices are read to hold.
         """
-        pulse, stored, fill = self.chip.device.pulse, self.crossbar.stored, self.fill
-        if fill >= 1:
+        if self.fill >= 1:
             return 0
-        grown = self._grown()
-        beyond = np.count_nonzero((grown > fill * pulse.w_max) | (grown < fill * (pulse.w_min or -pulse.w_max)))
-        if beyond <= GROWN * stored.size:
+        beyond = self._beyond(self._grown())
+        if np.count_nonzero(beyond) <= GROWN * beyond.size:
             return 0
-        held = stored * np.asarray(self.crossbar.weight_range, stored.dtype)
+        held = self._read_whole()
         for each in self.pulsed_arrays:
             each.crossbar.weight_range *= 2
         self.crossbar.program(held)
@@ -197,10 +210,33 @@ class InMemory(LearningRule):
         for each in self.pulsed_arrays:
             each.written()
         self.seconds += self._until_right(CROSSBAR, held)
+        self._leave_out(held)
         return 0
 
+    def _leave_out(self, written: np.ndarray) -> None:
+        """Note which devices the range is not to follow, of those that were just written, (out, in) in weight units."""
+        within = ~self._beyond(written / self.crossbar.weight_range)
+        self.kept[LEFT_OUT][:] = self._beyond(self._held_beyond_strays()) & (within | self.kept[LEFT_OUT])
+
+    def _beyond(self, weights: np.ndarray) -> np.ndarray:
+        """Return which weights, in shares of the range, are beyond what they may fill of the mean device's bounds."""
+        pulse, fill = self.chip.device.pulse, self.fill
+        return (weights > fill * pulse.w_max) | (weights < fill * (pulse.w_min or -pulse.w_max))
+
+    def _read_whole(self) -> np.ndarray:
+        """Return what devices of the weights are read to hold, (out, in) in weight units, column by column."""
+        bar, array = self.crossbar, self.pulsed_arrays[0]
+        found, seconds = read_back(array, np.arange(bar.shape[1]), Converters(columns_chip(self.chip), bar.name))
+        self.seconds += seconds
+        exact = np.abs(found - bar.stored) < ROUNDING
+        return np.where(exact, bar.stored, found) * np.asarray(bar.weight_range, bar.dtype)
+
     def _grown(self) -> np.ndarray:
-        """Return weights in shares of the range, which is to follow them, without what devices stray from them."""
+        """Return weights in shares of the range, which is to follow them."""
+        return np.where(self.kept[LEFT_OUT], 0, self._held_beyond_strays())
+
+    def _held_beyond_strays(self) -> np.ndarray:
+        """Return weights in shares of the range without what devices stray from what is wanted."""
         stored, strays = self.crossbar.stored, scaling.strays(self.chip.device.pulse)
         return np.sign(stored) * np.maximum(np.abs(stored) - stored.dtype.type(strays), 0)
 

@@ -33,6 +33,8 @@ class PulsedArray:
         Seed, threads, dtype.
     tally : Tally
         Of pulses.
+    rests : bool
+        Whether what is read of the devices is how far they are from where they come to rest.
 
     Attributes
     ----------
@@ -41,10 +43,10 @@ class PulsedArray:
         of the transposed path are the first one's.
     """
 
-    def __init__(self, crossbar: Crossbar, chip: Chip, setting: Setting, tally: Tally) -> None:
+    def __init__(self, crossbar: Crossbar, chip: Chip, setting: Setting, tally: Tally, rests: bool = False) -> None:
         self.crossbar, self.disturbs = crossbar, chip.device.disturb > 0
         self.chip = chip
-        self.devices = DeviceCells(crossbar, Made(chip.device, setting.seed, setting.workers.run, tally))
+        self.devices = DeviceCells(crossbar, Made(chip.device, setting.seed, setting.workers.run, tally, rests))
         self._before: np.ndarray | None = None
         self._begun = True
         self._fades, self.undone = chip.device.leak > 0 or chip.device.retention is not None, Undone()
