@@ -31,6 +31,17 @@ def exp(x: Any) -> Any:
     return value * np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
+def exp_less_one(x: Any) -> Any:
+    """e^x - 1 in single precision, branch-free; its error is relative to itself, also near 0."""
+    x = LOWEST if x < LOWEST else x
+    x = HIGHEST if x > HIGHEST else x
+    whole = np.floor(x * LOG2E + HALF)
+    r = (x - whole * LN2_HIGH) - whole * LN2_LOW
+    value = r * (ONE + r * (E2 + r * (E3 + r * (E4 + r * (E5 + r * (E6 + r * E7))))))
+    power = np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
+    return value if whole == ZERO else (power - ONE) + power * value  # so that no rewriting of sums loses it near 0
+
+
 def log(x: Any) -> Any:
     """ln x of a positive number in single precision, branch-free."""
     bits = np.float32(x).view(np.int32)

@@ -162,9 +162,7 @@ class Settling:
         self.engine, self.clamped, self.schedule, self.beta = engine, clamped, schedule, beta
         self.number, self.name = int(beta != 0) if number is None else number, phase_name(beta, number)
         output = engine.network.output
-        if not math.isfinite(beta) or beta <= -output.potential.curvature:
-            floor = -output.potential.curvature
-            raise ConfigError(f"beta is {beta}: with output potential '{output.potential.name}' it must exceed {floor}")
+        check_convex(engine.network, beta)
         self.state = engine.rest(clamped) if start is None else engine.fork(start)
         if beta != self.state.beta:
             self.state.stale |= {output.name}
@@ -248,7 +246,7 @@ class Settling:
         engine = self.engine
         converged = self.residual <= self.schedule.tolerance
         at_levels = not converged and engine.level > 0 and self._cycles()
-        energy = _energy_of(engine, self.clamped, self.state)
+        energy = energy_of(engine, self.clamped, self.state)
         recent = tuple(self._recent)
         return Settled(self.state, self.steps, self.residual, converged, at_levels, trace, energy, recent)
 
@@ -292,6 +290,32 @@ def settle(
     return phase.settled(trace)
 
 
+def check_convex(network: Network, beta: float) -> None:
+    """Refuse a nudge that makes the output's energy concave.
+
+    Raises
+    ------
+    ConfigError
+        Naming it and what it must exceed.
+    """
+    potential = network.output.potential
+    if not math.isfinite(beta) or beta <= -potential.curvature:
+        floor = -potential.curvature
+        raise ConfigError(f"beta is {beta}: with output potential '{potential.name}' it must exceed {floor}")
+
+
+def check_nudged(beta: float, number: Number | None) -> None:
+    """Refuse a free phase in differences.
+
+    Raises
+    ------
+    ConfigError
+        With what to set.
+    """
+    if phase_name(beta, number) == "free":
+        raise ConfigError("form is 'differences': a free phase settles states, nudged ones differences; use 'states'")
+
+
 def phase_name(beta: float, number: Number | None = None) -> str:
     """Return what a tally calls a phase: one after the free phase counts as a nudged one, whatever its nudge."""
     return "free" if not beta and (number is None or np.max(number) == 0) else "nudged"
@@ -324,7 +348,15 @@ def _origin(engine: SettlingEngine, clamped: Any, start: State | None) -> State:
     return start if start.origin is None else start.origin
 
 
-def _energy_of(engine: SettlingEngine, clamped: Any, state: State) -> Callable[[], np.ndarray]:
+class Weighing(Protocol):
+    """What an energy that is computed later asks of an engine."""
+
+    version: int
+
+    def energy(self, clamped: Any, state: State) -> np.ndarray: ...
+
+
+def energy_of(engine: Weighing, clamped: Any, state: State) -> Callable[[], np.ndarray]:
     """Return what computes the energy later, as long as the weights are those that the state settled with."""
     version = engine.version
 

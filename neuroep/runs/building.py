@@ -221,10 +221,9 @@ def build_estimator(config: Config) -> Estimator:
 def schedules(config: Config) -> tuple[Schedule, Schedule]:
     """Return the schedules of the free and of the nudged phases."""
     settings = config.settling
-    phases = (settings.free_steps, settings.tolerance), (settings.nudged_steps, settings.nudged_tolerance)
-    free, nudged = (
-        Schedule(settings.order, steps, tolerance, settings.dt, settings.check_every) for steps, tolerance in phases
-    )
+    order, dt, every = settings.order, settings.dt, settings.check_every
+    free = Schedule(order, settings.free_steps, settings.tolerance, dt, every)
+    nudged = Schedule(order, settings.nudged_steps, settings.nudged_tolerance, dt, every, settings.nudged_form)
     return free, nudged
 
 

@@ -200,6 +200,9 @@ class SettlingConfig(Section):
     nudged_tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Stop a nudged phase when no layer's displacement from the free state changes by more than this share of it,
     0.01 to 0.1 is sensible; 0 runs all steps."""
+    nudged_form: Literal["states", "differences"] = "states"
+    """What a nudged phase is solved for: its states, or in exact arithmetic their differences to the free state, which
+    keep their precision at any beta and need fewer products."""
     dt: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Relaxation of a step, s <- s + dt (grad G*(u) - s)."""
     check_every: Count | None = None

@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from neuroep.engines.differences import DifferenceParts
 from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Signs, Timeless, View
 from neuroep.engines.state import State
 from neuroep.engines.torch.arrays import TorchArray
 from neuroep.engines.torch.attention import TokenTensors, TorchAttention
+from neuroep.engines.torch.differences import TorchDifferences
 from neuroep.engines.torch.neurons import TorchNeurons
 from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Signal
@@ -57,6 +59,7 @@ class TorchSubstrate(Timeless):
     def __init__(self, optimiser: Optimiser, device: torch.device, dtype: str) -> None:
         self.optimiser, self.device, self.dtype = optimiser, device, dtype
         self.real = {"float32": torch.float32, "float64": torch.float64}[dtype]
+        self.differences: DifferenceParts | None = TorchDifferences()
         self.check_every = 1 if device.type == "cpu" else LOOKS_ON_GPU
 
     def array(
