@@ -64,12 +64,10 @@ class Residual(Agad):
         chip = columns_chip(self.chip, max(1.0, pulse.w_max, -pulse.w_min))
         labels = [CROSSBAR, *(f"{ARRAY}{k}" for k in range(1, self._count("tiles")))]
         self.scales = {label: self._number("gamma") ** k for k, label in enumerate(labels)}
-        for label in labels[1:]:
-            self._array(np.zeros_like(weight), label, self.crossbar.weight_range)
-        self.shares = dict(self.scales)
-        self.banks = {label: Converters(chip, self.crossbars[label].name) for label in labels}
+        self.banks = {label: Converters(chip, f"{self.place.name} {label}") for label in labels}  # names of messages
         self.verifies = bool(self.chip.update.of_transfer("verify"))
-        self._share_out(weight, labels[1:])
+        self._share_out(weight, False)
+        self.shares = dict(self.scales)
         self.prepared, self.seconds = self.prepared + self.seconds, 0.0
 
     @property
@@ -89,14 +87,19 @@ class Residual(Agad):
         self.seconds += seconds
         return found
 
-    def _share_out(self, weight: np.ndarray, labels: list[str]) -> None:
-        """Program arrays, each with what is left of the weights after a read of those before it."""
+    def _share_out(self, weight: np.ndarray, again: bool) -> None:
+        """Program arrays, each with what is left of the weights after a read of those before it.
+
+        ``again`` programs those that there are anew; those that there are not yet are made.
+        """
         every = np.arange(weight.shape[1])
         left = weight / np.asarray(self.crossbar.weight_range, weight.dtype)
         for label, scale in self.scales.items():
-            bar = self.crossbars[label]
-            if label in labels:
-                wanted = left * np.asarray(bar.weight_range / scale, left.dtype)
+            wanted = left * np.asarray(self.crossbar.weight_range / scale, left.dtype)
+            if label not in self.crossbars:
+                self._array(wanted, label, self.crossbar.weight_range)
+            elif again:
+                bar = self.crossbars[label]
                 bar.program(wanted)
                 self.seconds += durations.reprogramming(self.chip.timing, bar.rows_written)
                 for each in self.groups[label]:
@@ -129,7 +132,7 @@ class Residual(Agad):
                 moved[:, which] = (self._read(label, columns[which]) - before) / self.chip.device.granule
             left -= np.where(whole != 0, scale * moved, 0)
         gathered[:, columns] = np.clip(left, -1, 1)
-        self._moved(len(columns), 2 + 2 * len(self.scales))
+        self._moved(len(columns), self.work + 2 * len(self.scales))
         return 0
 
     def _widen(self) -> int:
@@ -146,7 +149,7 @@ class Residual(Agad):
             for each in self.groups[label]:
                 each.crossbar.weight_range *= 2
         self.kept["gathered"] /= 2
-        self._share_out(held, list(self.scales))
+        self._share_out(held, True)
         return 0
 
     def health(self) -> dict[str, float]:

@@ -26,6 +26,7 @@ Adding a rule: a module with a subclass that says ``signal`` and, where it is no
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import numpy as np
 
@@ -61,6 +62,8 @@ class TransferRule(TrainedInMemory):
     """Whether what is read is gathered in H; else it is rounded at random."""
     chops = False
     """Whether the signs of columns flip."""
+    work: ClassVar[int] = 2
+    """Multiply-adds for each device of a column that is read: H + rate x and H - n, and those of ``signal``."""
 
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         super().__init__(place, weight, bias)
@@ -225,7 +228,7 @@ class TransferRule(TrainedInMemory):
         else:
             draws = self._draws("rounding").random(wanted.shape)
             whole = np.clip(np.floor(wanted + draws), -most, most)
-        self._moved(len(columns), 2)
+        self._moved(len(columns), self.work)
         return self._give(CROSSBAR, columns, whole)
 
     def _moved(self, columns: int, work: int) -> None:

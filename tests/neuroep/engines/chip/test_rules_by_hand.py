@@ -154,3 +154,62 @@ def test_pulses_of_one_update_disturb_each_for_themselves():
 @pytest.mark.parametrize(("share", "line"), [(6e-5, ["dense_1: 6e-05 of coincidences beyond the counters"]), (0, [])])
 def test_counts_that_get_lost_are_told_where_they_matter(share, line):
     assert training.near_limits({"arrays": {"dense_1": {"counts_lost": share}}}) == line
+
+
+REFERRED = {"crossbar.mapping": "offset", "crossbar.reference": "device", "device.pulse.response": "soft_bounds"}
+
+
+def test_zero_shifting_programs_references_to_what_is_read_not_to_the_state_behind():
+    """Write noise of 0.5 dw = 0.05 of the range is what the reference then errs by; the weight reads 0 all the same."""
+    noise = {"device.pulse.dw_min": 0.1, "device.pulse.write_noise": 0.5, "update.zero_shift": 60}
+    rule = made("agad", weight=np.zeros((40, 50)), **REFERRED | noise)
+    cells = rule.groups["fast"][0].devices
+    error = cells.reference - cells.states[0]
+    assert error.std() == pytest.approx(0.05, rel=0.05)
+    np.testing.assert_allclose(rule.fast.stored, 0, atol=1e-6)
+
+
+def test_writing_references_and_weights_that_outgrow_their_range_takes_time():
+    """Zero-shifting: rows of A's and W's references, then of W; a range that grows: rows of W."""
+    times = {"timing.row": 1e-6, "timing.pulse": 1e-9}
+    rule = made("agad", weight=START, **REFERRED, **times, **{"update.zero_shift": 5})
+    rows = SHAPE[1]
+    assert rule.prepared == pytest.approx((3 * rows) * 1e-6 + 2 * 10e-9)
+    rule = made("agad", weight=START, **times, **{"crossbar.weight_range": None})
+    assert rule.prepared == 0
+    rule.seconds = 0.0
+    rule.crossbar.stored[:] = 0.9
+    assert rule._widen() == 0 and rule.seconds == pytest.approx(rows * 1e-6)
+
+
+def test_rows_that_are_never_written_anew_have_no_duration():
+    with pytest.raises(ChipError, match=r"timing.row = 1e-06: it acts only with update.scheme digital, or with"):
+        made("agad", **{"timing.row": 1e-6})
+
+
+def test_arrays_of_residual_learning_are_programmed_once():
+    """Every device of the four arrays and of A is written once before learning, and read once: a bill by hand."""
+    rule = made("residual", weight=START, **{"update.transfer.tiles": 4, "device.pulse.dw_min": 0.2})
+    done = rule.performed()
+    assert done.total("write") == 5 * rule.crossbar.devices.count
+    assert done.total("product") == 4 * SHAPE[1]
+
+
+# By rule: H + rate x and H - n, a - P or p - Q and Q + eta (p - Q), (1 - mu) a; of residual learning also k arrays.
+WORK = {
+    "tiki_taka": 2, "tiki_taka_v2": 2, "chopped": 2, "agad": 3, "rider": 4, "e_rider": 4, "momentum": 3,
+    "residual": 3 + 2 * 8,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", WORK)
+def test_digital_arithmetic_of_a_transfer_is_counted(scheme):
+    rule = made(scheme)
+    rule.update(contrast(np.ones(3), np.ones(4)), 1e-6)
+    assert rule.performed().number("multiply-add transfer") == WORK[scheme] * 12
+
+
+def test_a_reference_that_follows_slowly_takes_a_multiply_add_at_each_flip():
+    rule = made("agad", **{"update.transfer.tracking": 0.5, "update.transfer.chop_every": 1})
+    rule.update(contrast(np.ones(3), np.ones(4)), 1e-6)
+    assert rule.performed().number("multiply-add transfer") == 4 * 12
