@@ -17,6 +17,7 @@ W follow the wanted change: a change that A gathers is seen by ``gain`` reads, s
 
 A hidden array, ``gamma`` 0, has a range of its own: its shares are never weights, and its DAC drives one line at full
 range; its ADC stops at ``transfer.read_range`` of a device at full swing. One that is seen has the range of W. Its
+ADC, where it is calibrated, has W's range and that of a single column at least, as A is at rest then. Its
 references err by ``transfer.reference_mean`` and ``reference_spread``, where they are not those of all devices: A that
 gathers nothing then reads -(mean + spread z), which rules without a chopper move into W for ever.
 
@@ -99,6 +100,20 @@ class TransferRule(TrainedInMemory):
     def _columns_chip(self) -> Chip:
         """A chip whose converters are those by which columns of a hidden A are read."""
         return columns_chip(self.chip, self._number("read_range") or 1.0)
+
+    def calibrated(self) -> None:
+        """Let the converters of an A that products see, which is at rest at first, hold what those of W do.
+
+        And a column, which is read at the full scale of the DAC.
+        """
+        if not self.seen:
+            return
+        bank, own = self.fast.converters, self.crossbar
+        bank.at_least(own.converters)
+        dac, adc = bank.of("forward")
+        adc.at_least((dac.range or 1.0) if dac.acts else 1.0)
+        if self.fast.increments is not None and own.increments is not None:
+            self.fast.increments.at_least(own.increments)
 
     def _resting(self) -> np.ndarray:
         """Return what is read of A before learning where pulses have brought it to its symmetry point, else 0."""

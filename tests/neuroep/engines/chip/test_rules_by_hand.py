@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hw_models.arrays.columns import read_columns
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
 from neuroep.engines.chip.arrays import CrossbarArray
@@ -73,6 +74,27 @@ def test_inputs_with_the_signs_of_a_chopper_reach_the_array_that_products_see(sc
                 seen = rule.fast.stored[i, j] - rule.kept["reference"][i, j]
                 wanted[n, i] += (START[i, j] + 0.4 * signs[j] * seen) * states[n, j]
     np.testing.assert_allclose(made_array.forward(states), wanted, atol=4 * 1.4 / 127)
+
+
+@pytest.mark.parametrize("drive", ["states", "increments"])
+@pytest.mark.parametrize("scheme", ["tiki_taka_v2", "rider", "e_rider"])
+def test_a_fast_array_that_products_see_is_read_though_it_was_at_rest_when_ranges_were_measured(scheme, drive):
+    """Noise was all that its converters saw: a column of 0.5 was read as 0.0003, and products likewise."""
+    fields = {"adc.bits": 10, "dac.bits": 8, "device.read_noise": 1e-3, "update.transfer.gamma": 0.4}
+    found = array(scheme, **fields, **{"nudged.drive": drive, "dac.sign": "auto"})
+    states = np.random.default_rng(1).uniform(0, 1, (60, 4))
+    found.observe()
+    for increments in (False, drive == "increments"):
+        found.rule.forward(states, increments)
+        found.rule.transposed(states[:, :3], None, increments)
+    found.freeze()
+    rule = found.rule
+    rule.fast.stored[:] = 0.5
+    rule.fast.refresh()
+    np.testing.assert_allclose(read_columns(rule.fast, np.arange(4)), 0.5, atol=0.02)
+    near = {"atol": 0.02} if drive == "states" else {"atol": 0.04}
+    wanted = 0.1 * states @ rule.weights().T
+    np.testing.assert_allclose(rule.forward(0.1 * states, drive == "increments"), wanted, **near)
 
 
 def test_a_converter_without_a_sign_ahead_of_a_chopper_is_refused():
