@@ -6,12 +6,15 @@
     A_j <- A_j - s c_j g_j                        trains of pulses, signs of the inputs times c
     every n_s updates  H_j <- H_j + rate c_j (a_j - P_j)
                        for k = 0 .. n - 1:
-                           n_k = trunc(H_j/gamma^k),  w_kj <- w_kj + n_k dw_W      pulses
+                           n_k = trunc(H_j/gamma^k), at most max(room_k/dw_W, 1)
+                           w_kj <- w_kj + n_k dw_W                                 pulses
                            H_j <- H_j - gamma^k d_k/dw_W
                        H_j <- min(max(H_j, -1), 1)
     every F reads      P_j <- a_j, c_j <- -c_j
 
-with d_k what the read of w_kj says that the pulses changed it by (``transfer.verify``), or n_k dw_W, what they should.
+with d_k what the read of w_kj says that the pulses changed it by (``transfer.verify``), or n_k dw_W, what they should,
+and room_k from that read to the bound of the mean device: one that is full gets a pulse, not all that finer arrays are
+asked for, gamma^-k times H, again and again. Without the read nothing is known of it.
 
 Analog: A, which no product reads, w_0 .. w_{n-1}. Digital: H in pulses of w_0, the reference P, c. An array of four
 states holds a weight to half the range; the next takes what is left, and so on, down to gamma^(n-1) dw_W. A pulse on a
@@ -43,7 +46,7 @@ from hw_models.arrays.converter_bank import Converters
 from neuroep.engines.chip.rules.agad import Agad
 from neuroep.engines.chip.rules.in_memory import GROWN
 from neuroep.engines.chip.rules.rule import CROSSBAR, Place
-from neuroep.engines.chip.rules.verified import columns_chip, read_back
+from neuroep.engines.chip.rules.verified import ROUNDING, columns_chip, read_back
 
 ARRAY = "array_"
 """Label of an array, behind which stands its number, from 1; the first is the rule's first crossbar."""
@@ -124,6 +127,8 @@ class Residual(Agad):
             if not len(which):
                 continue
             before = self._read(label, columns[which]) if self.verifies else None
+            if before is not None:
+                whole[:, which] = self._within(whole[:, which], before)
             if bad := self._give(label, columns, whole):
                 return bad
             moved = whole
@@ -134,6 +139,22 @@ class Residual(Agad):
         gathered[:, columns] = np.clip(left, -1, 1)
         self._moved(len(columns), self.work + 2 * len(self.scales))
         return 0
+
+    def _within(self, whole: np.ndarray, read: np.ndarray) -> np.ndarray:
+        """Return pulses, no more than lead from what is read to a bound of the mean device, but one."""
+        pulse = self.chip.device.pulse
+        room = np.where(whole > 0, pulse.w_max - read, read - (pulse.w_min or -pulse.w_max))
+        most = np.ceil(np.maximum(room, 0) / self.chip.device.granule - ROUNDING)
+        return np.asarray(np.clip(whole, -np.maximum(most, 1), np.maximum(most, 1)))
+
+    def calibrated(self) -> None:
+        """Let the converters of all arrays hold what the coarsest one's do: finer ones begin with next to nothing."""
+        for label, bar in self.crossbars.items():
+            if label not in self.scales:
+                continue
+            bar.converters.at_least(self.crossbar.converters)
+            if bar.increments is not None and self.crossbar.increments is not None:
+                bar.increments.at_least(self.crossbar.increments)
 
     def _widen(self) -> int:
         """Share all weights out anew with twice the range where too many of them are near the bounds of all arrays."""

@@ -235,3 +235,34 @@ def test_a_reference_that_follows_slowly_takes_a_multiply_add_at_each_flip():
     rule = made("agad", **{"update.transfer.tracking": 0.5, "update.transfer.chop_every": 1})
     rule.update(contrast(np.ones(3), np.ones(4)), 1e-6)
     assert rule.performed().number("multiply-add transfer") == 4 * 12
+
+
+def test_a_device_that_is_full_gets_one_pulse_not_all_that_finer_arrays_are_asked_for():
+    """Of half a pulse of the coarsest array the eighth is asked for 64, each update again, which it cannot hold."""
+    rule = made("residual", weight=np.zeros(SHAPE), **{"device.pulse.dw_min": 0.4, "device.endurance": 1e6})
+    for label in list(rule.scales)[1:]:
+        rule.crossbars[label].stored[:] = 1.0
+        rule.crossbars[label].refresh()
+    rule._move(np.arange(4), np.full(SHAPE, 0.5))
+    worn = {wear.name: wear.pulses for wear in rule.wear()}
+    for label in rule.scales:
+        np.testing.assert_array_equal(worn["a" if label == "crossbar" else f"a {label}"], label != "crossbar")
+    np.testing.assert_allclose(rule.kept["gathered"], 0.5)
+    rule._move(np.arange(4), np.full(SHAPE, -0.5 - 3 / 128))  # one of the sixth, one of the seventh
+    worn = {wear.name: wear.pulses for wear in rule.wear()}
+    np.testing.assert_array_equal([worn[f"a array_{k}"][0, 0, 0] for k in range(1, 8)], [1] * 5 + [2] * 2)
+
+
+def test_finer_arrays_that_begin_with_nothing_are_read_by_products():
+    """Ranges were measured on the noise of arrays that hold 0; what they hold later is within the coarsest one's."""
+    fields = {"adc.bits": 10, "dac.bits": 8, "device.read_noise": 1e-3, "device.pulse.dw_min": 0.01}
+    found = array("residual", np.round(START, 2), **fields)
+    states = np.random.default_rng(1).uniform(0, 1, (60, 4))
+    found.observe()
+    found.forward(states)
+    found.transposed(states[:, :3])
+    found.freeze()
+    finer = found.rule.crossbars["array_1"]
+    finer.stored[:] = 0.1
+    finer.refresh()
+    np.testing.assert_allclose(finer.forward(states), states.sum(1, keepdims=True) * 0.1 * np.ones(3), atol=0.01)
