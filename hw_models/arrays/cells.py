@@ -27,7 +27,7 @@ between the bounds of its device less r, so w* is no place for r where it is any
 differ has it at a bound, and could hold one sign alone. Unset, r_0 of weights is w* up to rms w* = :data:`FARTHEST` of
 the nearer mean bound, else 0; a fast array is read against w* in any case, as there its devices come to rest.
 Zero-shifting gives N pairs of a pulse up and one down to every device, which then rests at its symmetry point, and
-programs r to that.
+programs r to what is read of that, write noise of the last pulse in: the state behind it stays hidden here as well.
 
 **Pulses of every device** are counted where ``device.endurance`` says how many it takes; of expected steps their mean,
 given how often the lines fire. Devices that are written anew get as many as their way takes in steps of dw_min, one at
@@ -221,9 +221,13 @@ class DeviceCells:
                 np.copyto(offset[first:last], size * z, where=which[first:last])
         self.counts[0] += 1
 
+    def _read(self) -> list[Array]:
+        """Return what is read of the states: their write noise in."""
+        return [s + o for s, o in zip(self.states, self.offsets, strict=True)] if self.offsets else self.states
+
     def _show(self, weights: Array) -> None:
         """Write what is read of the states into the weights, in place."""
-        read = [s + o for s, o in zip(self.states, self.offsets, strict=True)] if self.offsets else self.states
+        read = self._read()
         if self.cell.paired and self.shown is not None:
             self.shown[:] = read[1]
         if self.shown is None:
@@ -373,7 +377,7 @@ class DeviceCells:
         if pairs < 1:
             raise ChipError(f"{self.name}: pairs = {pairs}: zero-shifting takes 1 or more")
         self.alternate(pairs, step)
-        self.reference[:] = self._erring(self.states[0])
+        self.reference[:] = self._erring(self._read()[0])
         self.crossbar.tally.add(self.name, "write", self.reference.size, self.shape)
         self._show(self.crossbar.stored)
 

@@ -333,7 +333,8 @@ class Chip(Part):
                 written = "where weights change in memory, or with update.reprogram_every above 1"
                 self.idle(f"{written}: others are written anew", "device.leak")
         else:
-            self.idle("with update.scheme digital, which programs rows anew", "timing.row", "crossbar.follow_weights")
+            self.idle("with update.scheme digital, which programs rows anew", "crossbar.follow_weights")
+            self._check_rows()
         update = self.update
         if self.crossbar.weight_range is not None:
             self.idle("without crossbar.weight_range", "update.fill")
@@ -373,6 +374,15 @@ class Chip(Part):
         if self.crossbar.mapping == "offset":
             self._check_offset()
         return self
+
+    def _check_rows(self) -> None:
+        """Refuse a duration of writing rows anew where weights change in memory, and none is."""
+        update, bar = self.update, self.crossbar
+        follows = bar.weight_range is None and (update.fill < 1 if update.fill is not None else update.scaled)
+        shifts = update.zero_shift is not None and bar.reference == "device"
+        if not (follows or shifts):
+            again = "that of weights which outgrow it (update.fill below 1) or of references (update.zero_shift)"
+            self.idle(f"with update.scheme digital, or with a programming behind the first: {again}", "timing.row")
 
     def _check_cells(self) -> None:
         """Refuse cells that no pulse reaches, or that the layout has no devices for."""

@@ -85,6 +85,7 @@ class CrossbarArray(Part):
         """Fix the ranges of the converters."""
         for crossbar in self._crossbars:
             crossbar.freeze()
+        self.rule.calibrated()
 
     def ranges(self) -> dict[str, float]:
         """Return the calibrated ranges of DAC and ADC, by direction, and that of the weights where any is cut."""

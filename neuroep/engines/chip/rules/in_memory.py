@@ -119,6 +119,8 @@ class InMemory(LearningRule):
             act = each.devices.alternate if each.devices.reference is None else each.devices.zero_shift
             act(pairs, 0)
         self.prepared += durations.trains(self.chip.timing, 2 * pairs)
+        if self.groups[label][0].devices.reference is not None:
+            self.prepared += durations.reprogramming(self.chip.timing, self._rows)
         if weight is not None:
             crossbar.program(weight)
             self.prepared += durations.reprogramming(self.chip.timing, crossbar.rows_written)

@@ -33,6 +33,8 @@ from neuroep.engines.chip.rules.transfer import FAST, TransferRule
 class Rider(TransferRule):
     """A symmetry point that is tracked; see the module."""
 
+    work = 4  # p - Q, and Q + eta (p - Q)
+
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         super().__init__(place, weight, bias)
         self.kept["reference"] = self._resting()

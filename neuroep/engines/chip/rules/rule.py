@@ -191,6 +191,10 @@ class LearningRule(ABC):
         """Rows of the largest tile, which are written or pulsed in turn."""
         return max((b - a for a, b in self.crossbar.devices.row_tiles), default=0)
 
+    def calibrated(self) -> None:
+        """Note that the ranges of all converters were calibrated."""
+        return
+
     @abstractmethod
     def update(self, contrast: Contrast, rate: float) -> int:
         """Change the weights by what both ends saw; return how many are not finite."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hw_models.arrays.columns import read_columns
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
 from neuroep.engines.chip.arrays import CrossbarArray
@@ -73,6 +74,27 @@ def test_inputs_with_the_signs_of_a_chopper_reach_the_array_that_products_see(sc
                 seen = rule.fast.stored[i, j] - rule.kept["reference"][i, j]
                 wanted[n, i] += (START[i, j] + 0.4 * signs[j] * seen) * states[n, j]
     np.testing.assert_allclose(made_array.forward(states), wanted, atol=4 * 1.4 / 127)
+
+
+@pytest.mark.parametrize("drive", ["states", "increments"])
+@pytest.mark.parametrize("scheme", ["tiki_taka_v2", "rider", "e_rider"])
+def test_a_fast_array_that_products_see_is_read_though_it_was_at_rest_when_ranges_were_measured(scheme, drive):
+    """Noise was all that its converters saw: a column of 0.5 was read as 0.0003, and products likewise."""
+    fields = {"adc.bits": 10, "dac.bits": 8, "device.read_noise": 1e-3, "update.transfer.gamma": 0.4}
+    found = array(scheme, **fields, **{"nudged.drive": drive, "dac.sign": "auto"})
+    states = np.random.default_rng(1).uniform(0, 1, (60, 4))
+    found.observe()
+    for increments in (False, drive == "increments"):
+        found.rule.forward(states, increments)
+        found.rule.transposed(states[:, :3], None, increments)
+    found.freeze()
+    rule = found.rule
+    rule.fast.stored[:] = 0.5
+    rule.fast.refresh()
+    np.testing.assert_allclose(read_columns(rule.fast, np.arange(4)), 0.5, atol=0.02)
+    near = {"atol": 0.02} if drive == "states" else {"atol": 0.04}
+    wanted = 0.1 * states @ rule.weights().T
+    np.testing.assert_allclose(rule.forward(0.1 * states, drive == "increments"), wanted, **near)
 
 
 def test_a_converter_without_a_sign_ahead_of_a_chopper_is_refused():
@@ -154,3 +176,93 @@ def test_pulses_of_one_update_disturb_each_for_themselves():
 @pytest.mark.parametrize(("share", "line"), [(6e-5, ["dense_1: 6e-05 of coincidences beyond the counters"]), (0, [])])
 def test_counts_that_get_lost_are_told_where_they_matter(share, line):
     assert training.near_limits({"arrays": {"dense_1": {"counts_lost": share}}}) == line
+
+
+REFERRED = {"crossbar.mapping": "offset", "crossbar.reference": "device", "device.pulse.response": "soft_bounds"}
+
+
+def test_zero_shifting_programs_references_to_what_is_read_not_to_the_state_behind():
+    """Write noise of 0.5 dw = 0.05 of the range is what the reference then errs by; the weight reads 0 all the same."""
+    noise = {"device.pulse.dw_min": 0.1, "device.pulse.write_noise": 0.5, "update.zero_shift": 60}
+    rule = made("agad", weight=np.zeros((40, 50)), **REFERRED | noise)
+    cells = rule.groups["fast"][0].devices
+    error = cells.reference - cells.states[0]
+    assert error.std() == pytest.approx(0.05, rel=0.05)
+    np.testing.assert_allclose(rule.fast.stored, 0, atol=1e-6)
+
+
+def test_writing_references_and_weights_that_outgrow_their_range_takes_time():
+    """Zero-shifting: rows of A's and W's references, then of W; a range that grows: rows of W."""
+    times = {"timing.row": 1e-6, "timing.pulse": 1e-9}
+    rule = made("agad", weight=START, **REFERRED, **times, **{"update.zero_shift": 5})
+    rows = SHAPE[1]
+    assert rule.prepared == pytest.approx((3 * rows) * 1e-6 + 2 * 10e-9)
+    rule = made("agad", weight=START, **times, **{"crossbar.weight_range": None})
+    assert rule.prepared == 0
+    rule.seconds = 0.0
+    rule.crossbar.stored[:] = 0.9
+    assert rule._widen() == 0 and rule.seconds == pytest.approx(rows * 1e-6)
+
+
+def test_rows_that_are_never_written_anew_have_no_duration():
+    with pytest.raises(ChipError, match=r"timing.row = 1e-06: it acts only with update.scheme digital, or with"):
+        made("agad", **{"timing.row": 1e-6})
+
+
+def test_arrays_of_residual_learning_are_programmed_once():
+    """Every device of the four arrays and of A is written once before learning, and read once: a bill by hand."""
+    rule = made("residual", weight=START, **{"update.transfer.tiles": 4, "device.pulse.dw_min": 0.2})
+    done = rule.performed()
+    assert done.total("write") == 5 * rule.crossbar.devices.count
+    assert done.total("product") == 4 * SHAPE[1]
+
+
+# By rule: H + rate x and H - n, a - P or p - Q and Q + eta (p - Q), (1 - mu) a; of residual learning also k arrays.
+WORK = {
+    "tiki_taka": 2, "tiki_taka_v2": 2, "chopped": 2, "agad": 3, "rider": 4, "e_rider": 4, "momentum": 3,
+    "residual": 3 + 2 * 8,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", WORK)
+def test_digital_arithmetic_of_a_transfer_is_counted(scheme):
+    rule = made(scheme)
+    rule.update(contrast(np.ones(3), np.ones(4)), 1e-6)
+    assert rule.performed().number("multiply-add transfer") == WORK[scheme] * 12
+
+
+def test_a_reference_that_follows_slowly_takes_a_multiply_add_at_each_flip():
+    rule = made("agad", **{"update.transfer.tracking": 0.5, "update.transfer.chop_every": 1})
+    rule.update(contrast(np.ones(3), np.ones(4)), 1e-6)
+    assert rule.performed().number("multiply-add transfer") == 4 * 12
+
+
+def test_a_device_that_is_full_gets_one_pulse_not_all_that_finer_arrays_are_asked_for():
+    """Of half a pulse of the coarsest array the eighth is asked for 64, each update again, which it cannot hold."""
+    rule = made("residual", weight=np.zeros(SHAPE), **{"device.pulse.dw_min": 0.4, "device.endurance": 1e6})
+    for label in list(rule.scales)[1:]:
+        rule.crossbars[label].stored[:] = 1.0
+        rule.crossbars[label].refresh()
+    rule._move(np.arange(4), np.full(SHAPE, 0.5))
+    worn = {wear.name: wear.pulses for wear in rule.wear()}
+    for label in rule.scales:
+        np.testing.assert_array_equal(worn["a" if label == "crossbar" else f"a {label}"], label != "crossbar")
+    np.testing.assert_allclose(rule.kept["gathered"], 0.5)
+    rule._move(np.arange(4), np.full(SHAPE, -0.5 - 3 / 128))  # one of the sixth, one of the seventh
+    worn = {wear.name: wear.pulses for wear in rule.wear()}
+    np.testing.assert_array_equal([worn[f"a array_{k}"][0, 0, 0] for k in range(1, 8)], [1] * 5 + [2] * 2)
+
+
+def test_finer_arrays_that_begin_with_nothing_are_read_by_products():
+    """Ranges were measured on the noise of arrays that hold 0; what they hold later is within the coarsest one's."""
+    fields = {"adc.bits": 10, "dac.bits": 8, "device.read_noise": 1e-3, "device.pulse.dw_min": 0.01}
+    found = array("residual", np.round(START, 2), **fields)
+    states = np.random.default_rng(1).uniform(0, 1, (60, 4))
+    found.observe()
+    found.forward(states)
+    found.transposed(states[:, :3])
+    found.freeze()
+    finer = found.rule.crossbars["array_1"]
+    finer.stored[:] = 0.1
+    finer.refresh()
+    np.testing.assert_allclose(finer.forward(states), states.sum(1, keepdims=True) * 0.1 * np.ones(3), atol=0.01)
