@@ -263,7 +263,10 @@ def of(dtype: str) -> DifferenceKernels:
 
 @kernel
 def _gained(code, place, w):
-    """d of a neuron whose drive has changed by w: smooth sigmoid (1), tanh (2), linear (3)."""
+    """d of a neuron whose drive has changed by w: smooth sigmoid (1), tanh (2), linear (3).
+
+    1 + s E is written as (1 - s) + s e^w, which nothing is subtracted in.
+    """
     if code == 3:
         return w
     low = place if code == 1 else 0.5 * (1 + place)
@@ -273,10 +276,8 @@ def _gained(code, place, w):
     scale = 1.0 if code == 1 else 2.0
     x = scale * w
     if x <= 0:
-        e = math.expm1(x)
-        return scale * low * high * e / (1 + low * e)
-    e = math.expm1(-x)
-    return -scale * low * high * e / (1 + high * e)
+        return scale * low * high * math.expm1(x) / (high + low * math.exp(x))
+    return -scale * low * high * math.expm1(-x) / (low + high * math.exp(-x))
 
 
 @kernel
