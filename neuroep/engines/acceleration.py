@@ -17,19 +17,18 @@ SIAM J. Numer. Anal. 49:1715, 2011.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from neuroep.engines.state import Values
 from neuroep.network import DenseLayer, Network
 
-Values = Any
-"""numpy.ndarray or torch.Tensor, (rows, size)."""
 LEAST = 1e-30
 """Squares of this size are nothing; added where one divides by them."""
 ALIKE = 1e-8
 """Share of a change of residual that must not lie along the other one, squared, to count as a direction of its own."""
 
 
-class Step(NamedTuple):
+class Advance(NamedTuple):
     """One sweep of some layers."""
 
     residual: list[Values]
@@ -44,7 +43,7 @@ class Anderson:
     """Memory of the layers that are accelerated together."""
 
     def __init__(self) -> None:
-        self._last: Step | None = None
+        self._last: Advance | None = None
         self._pairs: list[tuple[list[Values], list[Values]]] = []
         self._valid: list[Values] = []
 
@@ -57,7 +56,7 @@ class Anderson:
             States h and t of every layer before and after the sweep, (rows, size) each; they are kept and not written.
         """
         residual = [t - h for t, h in zip(new, old, strict=True)]
-        now, last = Step(residual, list(new), _product(residual, residual)), self._last
+        now, last = Advance(residual, list(new), _product(residual, residual)), self._last
         self._last = now
         if last is None:
             return now.new
@@ -68,7 +67,7 @@ class Anderson:
         self._pairs = [(change, gain), *self._pairs[:1]]
         return self._mixed(now)
 
-    def _mixed(self, now: Step) -> list[Values]:
+    def _mixed(self, now: Advance) -> list[Values]:
         (change, gain), *others = self._pairs
         size = _product(change, change) + LEAST
         first = _product(now.residual, change) / size

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from neuroep.engines.differences import Change
 from neuroep.engines.recorders import Trace
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.settling import Settled, check_convex, energy_of
-from neuroep.engines.state import State
+from neuroep.engines.state import State, Values
 from neuroep.errors import ConfigError
 from neuroep.network import Network
 
@@ -65,7 +65,7 @@ class NudgingEngine(Protocol):
 
     def fork(self, state: State) -> State: ...
 
-    def scalars(self, values: Mapping[str, Any]) -> dict[str, float]: ...
+    def scalars(self, values: Mapping[str, Values]) -> dict[str, float]: ...
 
     def energy(self, clamped: Clamped, state: State) -> np.ndarray: ...
 
@@ -190,7 +190,7 @@ class Nudging:
                 stale.add(name)
         moved.stale = frozenset(stale)
 
-    def _apart(self, new: Any, old: Any) -> list[Change]:
+    def _apart(self, new: Values, old: Values) -> list[Change]:
         """Return what has changed in a layer, by nudge."""
         samples, found = self.clamped.samples, []
         for first in range(0, len(new), samples):

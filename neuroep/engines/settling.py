@@ -28,9 +28,10 @@ import numpy as np
 
 from neuroep.engines import recorders, stopping
 from neuroep.engines.acceleration import Accelerated
+from neuroep.engines.clamped import Clamped
 from neuroep.engines.recorders import Trace
 from neuroep.engines.schedule import Schedule
-from neuroep.engines.state import State
+from neuroep.engines.state import State, Values
 from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Number
 from neuroep.network import Network
@@ -229,7 +230,7 @@ class Settling:
             self.state = engine.mean(self.clamped, self._recent) if self.ended else self.state
         return self.state
 
-    def _update(self, number: int, group: tuple[str, ...]) -> dict[str, Any]:
+    def _update(self, number: int, group: tuple[str, ...]) -> dict[str, Values]:
         """Move one group of layers, accelerated where it is to be; return max|delta s| of each."""
         state, faster = self.state, self._accelerated
         old = {} if faster is None else faster.before(number, self.steps, state.values)
@@ -374,10 +375,10 @@ class Weighing(Protocol):
 
     version: int
 
-    def energy(self, clamped: Any, state: State) -> np.ndarray: ...
+    def energy(self, clamped: Clamped, state: State) -> np.ndarray: ...
 
 
-def energy_of(engine: Weighing, clamped: Any, state: State) -> Callable[[], np.ndarray]:
+def energy_of(engine: Weighing, clamped: Clamped, state: State) -> Callable[[], np.ndarray]:
     """Return what computes the energy later, as long as the weights are those that the state settled with."""
     version = engine.version
 
