@@ -19,8 +19,9 @@ With :math:`\Delta u = W\, d_{pre} + W^T d_{post}`, the drive's change, and y th
   \Delta p = p\,(E - c)/(1 + c),\ \Delta a = \Delta p\, X`. Any constant may stand for :math:`\bar l`; with the mean
   1 + c is at least 1 (Jensen).
 
-A neuron whose state has rounded to the bound of a smooth sigmoid or tanh stays there. No form subtracts two numbers that are nearly equal but those which differ by the displacement itself. With dt < 1 all
-of them relax, :math:`d \leftarrow d + dt\,(d^* - d)`.
+A neuron whose state has rounded to the bound of a smooth sigmoid or tanh stays there. No form subtracts two numbers
+that are nearly equal but those which differ by the displacement itself. With dt < 1 all of them relax,
+:math:`d \leftarrow d + dt\,(d^* - d)`.
 
 Rows of all nudges of a batch lie below each other, ``(nudges * batch, size)``, those of the first nudge first.
 """

@@ -46,17 +46,21 @@ class Displacing(Wiring):
             self.difference_units = {layer.name: made.attention(layer) for layer in network.attention}
             self.difference_cells = {layer.name: made.neurons(layer) for layer in dense}
 
-    def check_differences(self) -> None:
-        """Refuse a substrate that settles states alone.
+    @property
+    def in_place(self) -> bool:
+        """Whether states are written over by the next sweep."""
+        return self.substrate.in_place
+
+    def check_exact(self, name: str, value: str, instead: str) -> None:
+        """Refuse a substrate that is not exact arithmetic.
 
         Raises
         ------
         ConfigError
-            With what to set.
+            With what to set instead.
         """
         if self.substrate.differences is None:
-            told = "a chip settles states, only exact arithmetic is solved for differences"
-            raise ConfigError(f"form is 'differences': {told}; use 'states'")
+            raise ConfigError(f"{name} is '{value}': a chip settles its states as they are; use '{instead}'")
 
     def ground(self, clamped: Clamped, free: State) -> Ground:
         """Return what differences to a free state go by, found once."""

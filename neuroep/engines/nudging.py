@@ -14,17 +14,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from neuroep.engines import recorders, stopping
+from neuroep.engines.acceleration import Accelerated
 from neuroep.engines.clamped import Clamped
 from neuroep.engines.differences import Change
 from neuroep.engines.recorders import Trace
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.settling import Settled, check_convex, energy_of
-from neuroep.engines.state import State
+from neuroep.engines.state import State, Values
 from neuroep.errors import ConfigError
 from neuroep.network import Network
 
@@ -40,12 +41,15 @@ class NudgingEngine(Protocol):
     version: int
     settle_steps: int
 
+    @property
+    def in_place(self) -> bool: ...
+
     def during(self, phase: str) -> AbstractContextManager[None]: ...
 
     @property
     def epsilon(self) -> float: ...
 
-    def check_differences(self) -> None: ...
+    def check_exact(self, name: str, value: str, instead: str) -> None: ...
 
     def still(self, clamped: Clamped, free: State, nudges: int) -> State: ...
 
@@ -61,7 +65,7 @@ class NudgingEngine(Protocol):
 
     def fork(self, state: State) -> State: ...
 
-    def scalars(self, values: Mapping[str, Any]) -> dict[str, float]: ...
+    def scalars(self, values: Mapping[str, Values]) -> dict[str, float]: ...
 
     def energy(self, clamped: Clamped, state: State) -> np.ndarray: ...
 
@@ -103,13 +107,14 @@ class Nudging:
     def __init__(
         self, engine: NudgingEngine, clamped: Clamped, schedule: Schedule, betas: Sequence[float], start: State | None
     ) -> None:
-        engine.check_differences()
+        engine.check_exact("form", schedule.form, "states")
         if start is None:
             raise ConfigError("form is 'differences': differences are to a free state; give it as start")
         for beta in betas:
             check_convex(engine.network, beta)
         self.engine, self.clamped, self.schedule, self.betas = engine, clamped, schedule, tuple(map(float, betas))
         free, nudged = (start, None) if start.origin is None else (start.origin, start)
+        self._free = free
         if nudged is None:
             self._moved = engine.still(clamped, free, len(betas))
             self._moved.stale = frozenset({engine.network.output.name} if any(betas) else ())
@@ -119,6 +124,9 @@ class Nudging:
         self._arrivals = schedule.arrivals(engine.network) if any(betas) else {}
         self._least = max(self._arrivals.values(), default=1)
         self._check = schedule.check_every or engine.check_every
+        self._accelerated = None
+        if schedule.acceleration != "none":
+            self._accelerated = Accelerated(engine.network, self._groups, self._arrivals, engine.in_place)
         self._changes: dict[str, list[Change]] = {}
         self._seen: dict[str, float] | None = {}
         self.steps, self.residual, self.ended = 0, math.inf, False
@@ -154,8 +162,8 @@ class Nudging:
         engine.settle_steps += self.clamped.samples * len(self.betas)
         self._changes, self._seen = {}, None
         with engine.during("nudged"):
-            for group in self._groups:
-                self._update(group)
+            for number, group in enumerate(self._groups):
+                self._update(number, group)
         due, last = self.steps % self._check == 0, self.steps >= schedule.steps
         stops = due and schedule.tolerance > 0 and self.steps >= self._least
         if last or stops or (due and (schedule.tolerance > 0 or engine.check_every == 1)):
@@ -163,19 +171,32 @@ class Nudging:
         self.ended = last or (stops and self.residual <= schedule.tolerance)
         return self.state
 
-    def _update(self, group: tuple[str, ...]) -> None:
+    def _update(self, number: int, group: tuple[str, ...]) -> None:
         """Move those layers of a group that are not at their minimiser for sure."""
-        moved, network = self._moved, self.engine.network
+        moved, network, faster = self._moved, self.engine.network, self._accelerated
         moving = tuple(name for name in group if name in moved.stale)
         if not moving:
             return
+        old = {} if faster is None else faster.before(number, self.steps, moved.values)
         self._changes |= self.engine.displace(self.clamped, moved, moving, self.betas, self.schedule)
         stale = set(moved.stale - set(moving))
+        if faster is not None and old and old.keys() <= set(moving) & self._changes.keys():
+            faster.after(number, old, moved.values, self._free.values, len(self.betas))
+            self._changes |= {name: self._apart(moved.values[name], before) for name, before in old.items()}
+            stale |= old.keys()
         for name in self._changes.keys() & set(moving):
             stale |= network.neighbours[name]
             if self.schedule.dt < 1 or (self.schedule.order == "synchronous" and name == network.output.name):
                 stale.add(name)
         moved.stale = frozenset(stale)
+
+    def _apart(self, new: Values, old: Values) -> list[Change]:
+        """Return what has changed in a layer, by nudge."""
+        samples, found = self.clamped.samples, []
+        for first in range(0, len(new), samples):
+            one, other = new[first : first + samples], old[first : first + samples]
+            found.append((abs(one - other).max(), abs(one).max()))
+        return found
 
     def _look(self) -> dict[str, float]:
         """Bring what the last sweep changed to the host, once, and how large the differences are."""

@@ -11,6 +11,7 @@ from neuroep.network import Network
 
 ORDERS = ("layerwise", "synchronous")
 FORMS = ("states", "differences")
+ACCELERATIONS = ("none", "anderson")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Schedule:
     form : str
         What a nudged phase is solved for: its ``states``, or in exact arithmetic their ``differences`` to the free
         state (:mod:`neuroep.engines.nudging`).
+    acceleration : str
+        ``none``, or in exact arithmetic ``anderson`` (:mod:`neuroep.engines.acceleration`), layer by layer and at once.
 
     Raises
     ------
@@ -47,6 +50,7 @@ class Schedule:
     dt: float = 1.0
     check_every: int | None = None
     form: str = "states"
+    acceleration: str = "none"
 
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
@@ -61,6 +65,12 @@ class Schedule:
             raise ConfigError(f"check_every is {self.check_every}: allowed are whole numbers from 1")
         if self.form not in FORMS:
             raise ConfigError(unknown("form", self.form, FORMS))
+        if self.acceleration not in ACCELERATIONS:
+            raise ConfigError(unknown("acceleration", self.acceleration, ACCELERATIONS))
+        if self.acceleration != "none" and (self.order != "layerwise" or self.dt < 1):
+            how = f"order = '{self.order}'" if self.order != "layerwise" else f"dt = {self.dt}"
+            told = "it goes with order = 'layerwise' and dt = 1"
+            raise ConfigError(f"acceleration = '{self.acceleration}': {told}, not {how}; use 'none'")
 
     def paced(self, share: float) -> Schedule:
         """Return the schedule of a layer that takes this share of the time step."""

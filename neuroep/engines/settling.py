@@ -27,9 +27,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from neuroep.engines import recorders, stopping
+from neuroep.engines.acceleration import Accelerated
+from neuroep.engines.clamped import Clamped
 from neuroep.engines.recorders import Trace
 from neuroep.engines.schedule import Schedule
-from neuroep.engines.state import State
+from neuroep.engines.state import State, Values
 from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Number
 from neuroep.network import Network
@@ -46,6 +48,11 @@ class SettlingEngine(Protocol):
     level: float
     version: int
     settle_steps: int
+
+    @property
+    def in_place(self) -> bool: ...
+
+    def check_exact(self, name: str, value: str, instead: str) -> None: ...
 
     def during(self, phase: str) -> AbstractContextManager[None]: ...
 
@@ -180,6 +187,10 @@ class Settling:
         self._change = self.residual = math.inf
         self.steps, self.ended = 0, False
         self._recent: deque[State] = deque(recent, maxlen=engine.averages)
+        self._accelerated = None
+        if schedule.acceleration != "none":
+            engine.check_exact("acceleration", schedule.acceleration, "none")
+            self._accelerated = Accelerated(engine.network, self._groups, self._arrivals, engine.in_place)
 
     def __iter__(self) -> Settling:
         return self
@@ -202,8 +213,8 @@ class Settling:
         engine.settle_steps += self.clamped.samples
         self._changes, self._seen = {}, None
         with engine.during(self.name), engine.turn(self.number, self.beta):
-            for group in self._groups:
-                self._changes.update(_update_group(engine, self.clamped, self.state, group, schedule))
+            for number, group in enumerate(self._groups):
+                self._changes.update(self._update(number, group))
             engine.swept(self._groups, schedule.dt)
         due, last = self.steps % self._check == 0, self.steps >= schedule.steps
         stops = due and schedule.tolerance > 0 and self.steps >= self._least
@@ -218,6 +229,17 @@ class Settling:
             self._recent.append(engine.fork(self.state))
             self.state = engine.mean(self.clamped, self._recent) if self.ended else self.state
         return self.state
+
+    def _update(self, number: int, group: tuple[str, ...]) -> dict[str, Values]:
+        """Move one group of layers, accelerated where it is to be; return max|delta s| of each."""
+        state, faster = self.state, self._accelerated
+        old = {} if faster is None else faster.before(number, self.steps, state.values)
+        changes = _update_group(self.engine, self.clamped, state, group, self.schedule)
+        if faster is not None and old and old.keys() <= changes.keys():
+            faster.after(number, old, state.values)
+            changes |= {name: abs(state.values[name] - before).max() for name, before in old.items()}
+            state.stale |= old.keys()
+        return changes
 
     def _look(self) -> Mapping[str, float]:
         """Bring the changes of the last sweep to the host, once."""
@@ -353,10 +375,10 @@ class Weighing(Protocol):
 
     version: int
 
-    def energy(self, clamped: Any, state: State) -> np.ndarray: ...
+    def energy(self, clamped: Clamped, state: State) -> np.ndarray: ...
 
 
-def energy_of(engine: Weighing, clamped: Any, state: State) -> Callable[[], np.ndarray]:
+def energy_of(engine: Weighing, clamped: Clamped, state: State) -> Callable[[], np.ndarray]:
     """Return what computes the energy later, as long as the weights are those that the state settled with."""
     version = engine.version
 

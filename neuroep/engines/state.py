@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+Values = Any
+"""numpy.ndarray or torch.Tensor."""
 ByLayer = dict[str, Any]
 """Values of layers by their names."""
 
@@ -29,7 +31,7 @@ class Ground(NamedTuple):
     """p of attention layers, (batch, queries, patterns)."""
 
 
-class Computed(Mapping[str, Any]):
+class Computed(Mapping[str, Values]):
     """Values by layer, each of them computed when it is first asked for.
 
     Parameters
@@ -38,11 +40,11 @@ class Computed(Mapping[str, Any]):
         What computes the values of a layer.
     """
 
-    def __init__(self, tasks: Mapping[str, Callable[[], Any]]) -> None:
+    def __init__(self, tasks: Mapping[str, Callable[[], Values]]) -> None:
         self._tasks = tasks
         self._found: ByLayer = {}
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> Values:
         if name not in self._found:
             self._found[name] = self._tasks[name]()
         return self._found[name]
@@ -81,8 +83,8 @@ class State:
     drives: Drives | None = None
     ground: Ground | None = None
     moved: State | None = None
-    kept: dict[tuple[str, str], Any] = field(default_factory=dict)
-    buffers: dict[str, Any] = field(default_factory=dict)
+    kept: dict[tuple[str, str], Values] = field(default_factory=dict)
+    buffers: dict[str, Values] = field(default_factory=dict)
 
     def level(self, name: str) -> Any:
         """Return what a layer holds inside, which is what it shows unless it is digitised on the way out."""

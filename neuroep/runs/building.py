@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -221,10 +222,12 @@ def build_estimator(config: Config) -> Estimator:
 def schedules(config: Config) -> tuple[Schedule, Schedule]:
     """Return the schedules of the free and of the nudged phases."""
     settings = config.settling
-    order, dt, every = settings.order, settings.dt, settings.check_every
-    free = Schedule(order, settings.free_steps, settings.tolerance, dt, every)
-    nudged = Schedule(order, settings.nudged_steps, settings.nudged_tolerance, dt, every, settings.nudged_form)
-    return free, nudged
+    free = Schedule(
+        settings.order, settings.free_steps, settings.tolerance, settings.dt, settings.check_every,
+        acceleration=settings.acceleration,
+    )  # fmt: skip
+    steps, tolerance = settings.nudged_steps, settings.nudged_tolerance
+    return free, replace(free, steps=steps, tolerance=tolerance, form=settings.nudged_form)
 
 
 def rates(config: Config, network: Network, epoch: int) -> dict[str, float]:

@@ -45,6 +45,8 @@ from neuroep.runs.sections import (
 )
 
 _log = logging.getLogger(__name__)
+EXACT = {"nudged_form": "states", "acceleration": "none"}
+"""Settings of ``settling`` that have only these values on a chip."""
 
 
 
@@ -67,9 +69,11 @@ class Config(Section):
     def _fits(self) -> Config:
         if self.chip is not None and self.engine.kind != "local":
             raise ValueError(f"engine.kind = '{self.engine.kind}': chip '{self.chip.name}' runs on engine 'local'")
-        if self.chip is not None and self.settling.nudged_form != "states":
-            form = f"settling.nudged_form = '{self.settling.nudged_form}'"
-            raise ValueError(f"{form}: chip '{self.chip.name}' settles states; use 'states'")
+        for name, usual in EXACT.items():
+            given = vars(self.settling)[name]
+            if self.chip is not None and given != usual:
+                told = f"chip '{self.chip.name}' settles its states as they are; use '{usual}'"
+                raise ValueError(f"settling.{name} = '{given}': {told}")
         if self.chip is None and self.engine.chip_seed is not None:
             raise ValueError(f"engine.chip_seed = {self.engine.chip_seed}: it acts only with a chip")
         needed = len(SEQUENCES[self.network.kind])

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from hw_models.chip import Chip
 from hw_models.reading import Entries
 from neuroep.data.catalogue import CATALOGUE, NAMES, OPTIONAL, DataSource, Origin
+from neuroep.engines.schedule import Schedule
 from neuroep.errors import ConfigError
 from neuroep.gradients.formulas import MOST, PERIODS, Kind, Order, check_order, check_points
 from neuroep.learning.optimisers import LARGEST_RATE
@@ -203,10 +204,20 @@ class SettlingConfig(Section):
     nudged_form: Literal["states", "differences"] = "states"
     """What a nudged phase is solved for: its states, or in exact arithmetic their differences to the free state, which
     keep their precision at any beta and need fewer products."""
+    acceleration: Literal["none", "anderson"] = "none"
+    """Anderson acceleration of the dense layers next to attention, in exact arithmetic, layer-wise and with dt = 1."""
     dt: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Relaxation of a step, s <- s + dt (grad G*(u) - s)."""
     check_every: Count | None = None
     """Steps between two looks at the tolerance; unset leaves it to the engine."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> SettlingConfig:
+        try:
+            Schedule(self.order, dt=self.dt, acceleration=self.acceleration)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return self
 
 
 class EstimatorConfig(Section):

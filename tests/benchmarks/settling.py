@@ -66,6 +66,9 @@ def ways(given: Study) -> dict[str, tuple[Schedule, Schedule]]:
         for tolerance in (0.3, 0.1, 0.03):
             how = replace(nudged, form="differences", tolerance=tolerance)
             found[f"differences {first.tolerance:g}, {tolerance:g}"] = first, how
+    plain = dict(found)
+    for name, both in plain.items():
+        found[f"{name}, anderson"] = tuple(replace(one, acceleration="anderson") for one in both)
     return found
 
 

@@ -15,23 +15,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from hw_models.kernels import scalar
 from hw_models.kernels.compiling import VECTOR, bound, kernel, unbound, written_out
 
-exp_less_one: Any = unbound
-less_one: Any = unbound
-tilted_row: Any = unbound
+exp_less_one = less_one = tilted_row = unbound
 """Of one precision; :func:`of` fills them in."""
+Kernel = Callable[..., None]
 FAR, CAP = 60.0, 700.0
 """Logits further than that above their mean get a shift of their own, far from overflow in any precision; beyond the
 cap lie those alone of which p is 0."""
 
 
-def _exp_less_one(x: Any) -> Any:
+def _exp_less_one(x: float) -> float:
     """e^x - 1 in double precision."""
     return math.expm1(min(x, CAP))
 
@@ -242,18 +241,17 @@ def read(first, last, keys, query_count, key_count, pooled, weights, value, chan
 class DifferenceKernels(NamedTuple):
     """Kernels of attention in one precision."""
 
-    flat: Any
-    pooled: Any
-    rows_pooled: Any
-    mix: Any
+    flat: Kernel
+    pooled: Kernel
+    rows_pooled: Kernel
+    mix: Kernel
 
 
 @cache
 def of(dtype: str) -> DifferenceKernels:
     """Return the kernels of ``float32`` or ``float64``, compiled at their first call."""
-    exponential: Callable[..., Any] = scalar.exp_less_one if dtype == "float32" else _exp_less_one
-    exp = written_out(exponential)
-    inlined: dict[str, Any] = {"fastmath": VECTOR, "error_model": "numpy", "inline": "always"}
+    exp = written_out(scalar.exp_less_one if dtype == "float32" else _exp_less_one)
+    inlined: dict[str, object] = {"fastmath": VECTOR, "error_model": "numpy", "inline": "always"}
     row = kernel(bound(_less_one, dtype, exp_less_one=exp), **inlined)
     tilted = kernel(bound(_tilted_row, dtype, exp_less_one=exp, less_one=row), **inlined)
     names = {"tilted_row": tilted, "less_one": row}
@@ -263,7 +261,10 @@ def of(dtype: str) -> DifferenceKernels:
 
 @kernel
 def _gained(code, place, w):
-    """d of a neuron whose drive has changed by w: smooth sigmoid (1), tanh (2), linear (3)."""
+    """d of a neuron whose drive has changed by w: smooth sigmoid (1), tanh (2), linear (3).
+
+    1 + s E is written as (1 - s) + s e^w, which nothing is subtracted in.
+    """
     if code == 3:
         return w
     low = place if code == 1 else 0.5 * (1 + place)
@@ -273,10 +274,8 @@ def _gained(code, place, w):
     scale = 1.0 if code == 1 else 2.0
     x = scale * w
     if x <= 0:
-        e = math.expm1(x)
-        return scale * low * high * e / (1 + low * e)
-    e = math.expm1(-x)
-    return -scale * low * high * e / (1 + high * e)
+        return scale * low * high * math.expm1(x) / (high + low * math.exp(x))
+    return -scale * low * high * math.expm1(-x) / (low + high * math.exp(-x))
 
 
 @kernel

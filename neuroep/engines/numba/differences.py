@@ -120,10 +120,11 @@ class DisplacedAttention(ExactAttention):
         def task(first: int, last: int) -> np.ndarray:
             changes = np.zeros((nudges, 2), dtype=value.dtype)
             if dt == 1:
-                move(first, last, *place, held.patterns.count, held.patterns.telling, feedback, self.kappa, value, changes)
+                ends = (held.patterns.telling, feedback, self.kappa, value, changes)
+                move(first, last, *place, held.patterns.count, *ends)
             else:
-                ends = (held.patterns.count, feedback, self.kappa, self.pooled, self.real(dt), weights)
-                made.mix(first, last, *place, *ends)
+                how = (feedback, self.kappa, self.pooled, self.real(dt), weights)
+                made.mix(first, last, *place, held.patterns.count, *how)
                 kernels.read(first, last, *place[1:], held.patterns.count, self.pooled, weights, value, changes)
             return changes
 

@@ -104,9 +104,13 @@ def _clipped(place: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
 
 
 def _between(low: torch.Tensor, high: torch.Tensor, drive: torch.Tensor) -> torch.Tensor:
-    """Return low high E/(1 + low E), E = e^drive - 1, for low + high = 1; of e^-drive where that does not overflow."""
-    tilt, up = torch.expm1(-drive.abs()), drive > 0
-    found = low * high * tilt / (1.0 + torch.where(up, high, low) * tilt)
+    """Return low high E/(1 + low E), E = e^drive - 1, for low + high = 1; of e^-drive where that would overflow.
+
+    As 1 = low + high, the denominator is high + low e^drive, which nothing is subtracted in.
+    """
+    less, up = -drive.abs(), drive > 0
+    near, far = torch.where(up, high, low), torch.where(up, low, high)
+    found = low * high * torch.expm1(less) / (far + near * torch.exp(less))
     return torch.where(low * high > 0, torch.where(up, -found, found), torch.zeros_like(found))
 
 

@@ -53,15 +53,15 @@ def held(engine, clamped, state):
 
 
 class TestPath:
-    @pytest.mark.parametrize("order", ["synchronous", "synchronous_slow"])
     @pytest.mark.parametrize("potential", sides.POTENTIALS)
     @pytest.mark.parametrize("name", sides.NETWORKS)
     @on_both
-    def test_is_that_of_states_sweep_by_sweep(self, where, name, potential, order):
-        """Values, attention weights, energies and changes, both signs at once; masked or not by turns."""
+    def test_is_that_of_states_sweep_by_sweep(self, where, name, potential):
+        """Values, attention weights, energies and changes, both signs at once; masked or not, slow or not by turns."""
         number = sides.NETWORKS.index(name) + sides.POTENTIALS.index(potential)
         _, engine, clamped, free = at_rest(where, name, potential, mask=bool(number % 2))
-        record, schedule = ("change", "energy", "states"), ORDERS[order]
+        record = ("change", "energy", "states")
+        schedule = ORDERS["synchronous_slow" if number // 2 % 2 else "synchronous"]
         found = engine.nudge(clamped, differences(schedule), [0.3, -0.2], free, record)
         for beta, one in zip([0.3, -0.2], found, strict=True):
             exact = engine.settle(clamped, schedule, beta, free, record)
@@ -73,14 +73,12 @@ class TestPath:
             np.testing.assert_allclose(one.trace.change, exact.trace.change, rtol=1e-6, atol=1e-12)
             np.testing.assert_allclose(one.energy, exact.energy, rtol=0, atol=1e-11)
 
-    @pytest.mark.parametrize("order", ["layerwise", "slow"])
-    @pytest.mark.parametrize("potential", sides.POTENTIALS)
     @pytest.mark.parametrize("name", sides.NETWORKS)
     @on_both
-    def test_layer_by_layer_ends_where_states_end(self, where, name, potential, order):
-        number = sides.NETWORKS.index(name) + sides.POTENTIALS.index(potential)
-        _, engine, clamped, free = at_rest(where, name, potential, mask=bool(number % 2))
-        schedule = replace(ORDERS[order], steps=2000)
+    def test_layer_by_layer_ends_where_states_end(self, where, name):
+        number = sides.NETWORKS.index(name)
+        _, engine, clamped, free = at_rest(where, name, sides.POTENTIALS[number], mask=bool(number // 2 % 2))
+        schedule = replace(ORDERS["slow" if number % 2 else "layerwise"], steps=2000)
         for beta in (0.3, -0.2):
             found = engine.settle(clamped, differences(schedule, tolerance=1e-13), beta, free)
             exact = engine.settle(clamped, replace(schedule, tolerance=1e-13), beta, free)
@@ -91,7 +89,7 @@ class TestPath:
     @pytest.mark.parametrize("mask", [True, False])
     @on_both
     def test_is_right_for_all_lengths(self, where, lengths, mask):
-        for name in ("inference", "pooled_inference", "woven"):
+        for name in ("inference", "woven"):
             _, engine, clamped, free = at_rest(where, name, "tanh", mask, lengths)
             found = engine.settle(clamped, differences(ORDERS["synchronous"]), 0.3, free)
             exact = engine.settle(clamped, ORDERS["synchronous"], 0.3, free)
@@ -251,7 +249,7 @@ class TestBounds:
 
 class TestRule:
     @pytest.mark.parametrize("check", [1, 3])
-    @pytest.mark.parametrize("tolerance", [0.3, 0.03, 1e-4])
+    @pytest.mark.parametrize("tolerance", [0.3, 1e-4])
     @pytest.mark.parametrize("order", ORDERS)
     @on_both
     def test_is_the_first_look_at_which_no_difference_changes_by_more(self, where, order, tolerance, check):
@@ -497,5 +495,5 @@ class TestRefusals:
     def test_of_chips(self):
         net = sides.network("pooled_sentiment", "hard_sigmoid", True)
         engine, batch = engines.local(net, threads=1, chip=Chip()), sides.batch(net, "unequal")
-        with pytest.raises(ConfigError, match="a chip settles states"):
+        with pytest.raises(ConfigError, match="form is 'differences': a chip settles its states"):
             Estimator(nudged=differences(Schedule(steps=3))).measure(engine, batch)

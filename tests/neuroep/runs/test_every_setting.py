@@ -43,6 +43,7 @@ CHANGES = {
     "settling.tolerance": {"settling.tolerance": 0.05},
     "settling.nudged_tolerance": {"settling.nudged_tolerance": 0.3},
     "settling.nudged_form": {"settling.nudged_form": "differences"},
+    "settling.acceleration": {"settling.acceleration": "anderson"},
     "settling.dt": {"settling.dt": 0.5},
     "settling.check_every": {"settling.nudged_tolerance": 0.3, "settling.check_every": 4},
     "estimator.kind": {"estimator.kind": "positive"},
