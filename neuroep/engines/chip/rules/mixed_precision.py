@@ -83,6 +83,7 @@ class MixedPrecision(InMemory):
         for loop in self.loops:
             loop.begin()
             loop.within(wanted)
+        self._reread_faded()
         self._reads([every if loop.stale else every[:0] for loop in self.loops])
         rounds = self.chip.update.rounds
         for number in range(rounds):
