@@ -31,7 +31,8 @@ programs r to what is read of that, write noise of the last pulse in: the state 
 
 **Pulses of every device** are counted where ``device.endurance`` says how many it takes; of expected steps their mean,
 given how often the lines fire. Devices that are written anew get as many as their way takes in steps of dw_min, one at
-least; those of the first programming are not counted.
+least; those of the first programming are not counted. Inputs of a tile are written in turn, each for as many slots as
+its neediest devices take up and down.
 
 Sources: one-sided pairs: OneSidedUnitCell of aihwkit 1.2, Nandakumar et al., Front. Neurosci. 14:406, 2020; write noise
 and references: SoftBoundsReferenceDevice of aihwkit, after Gong, Rasch et al., IEDM 2022; zero-shifting: Kim et al.,
@@ -40,6 +41,7 @@ arXiv:1907.10228, 2019.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -103,6 +105,8 @@ class DeviceCells:
         Writes that drew noise, updates, refreshed pairs, devices reset.
     taken : Taken
         What a refresh took beside the pulses of the last update.
+    writing : int
+        Slots that the last programming took, one behind the other, beside those of the first.
     """
 
     def __init__(self, crossbar: Crossbar, made: Made) -> None:
@@ -130,7 +134,7 @@ class DeviceCells:
         self.pulses = np.zeros((len(self.sides), *self.shape)) if counted else None
         for side in self.sides if counted or noisy else ():
             side.given = np.zeros(self.shape, np.float32)
-        self._left: list[Array] = []
+        self._left, self.writing = list[Array](), 0
         self.counts = np.zeros(4, np.int64)
         self.refreshing = Refresh(self) if self.cell.refresh_every is not None else None
         crossbar.cells = self
@@ -166,27 +170,30 @@ class DeviceCells:
         weights = self.crossbar.stored
         if not self.states:
             self.sides[0].cut(weights)
-            self._wear([weights])
+            self._written([weights])
             return
         wanted = [np.maximum(weights, 0), np.maximum(-weights, 0)] if self.cell.paired else [weights]
         for side, state, value in zip(self.sides, self.states, wanted, strict=True):
             state[:] = value if self.reference is None else value + self.reference
             side.cut(state)
-        self._wear(self.states)
+        self._written(self.states)
         self._draw_offsets([np.ones(self.shape, bool)] * len(self.sides))
         self._show(weights)
 
     def leaves(self) -> None:
-        """Note the states that a programming is to leave, where pulses of devices are counted."""
-        if self.pulses is not None:
-            self._left = [state.copy() for state in self.states or [self.crossbar.stored]]
+        """Note the states that a programming is to leave."""
+        self._left = [state.copy() for state in self.states or [self.crossbar.stored]]
 
-    def _wear(self, states: Sequence[Array]) -> None:
-        """Count the pulses that devices were written with, from the states they had: those of steps at weight 0."""
-        if self.pulses is None:
-            return
+    def _written(self, states: Sequence[Array]) -> None:
+        """Count what it takes to write devices anew, from the states they had: see the module."""
+        self.writing, tiles = 0, self.crossbar.devices
         for number, (before, after) in enumerate(zip(self._left, states, strict=False)):
-            self.pulses[number] += np.maximum(np.rint(np.abs(after - before) / self.pulse.dw_min), 1)
+            way = np.rint((after - before) / self.pulse.dw_min)
+            if self.pulses is not None:
+                self.pulses[number] += np.maximum(np.abs(way), 1)
+            for (i, j), (a, b) in itertools.product(tiles.column_tiles, tiles.row_tiles):
+                up, down = (np.maximum(sign * way[i:j, a:b], 0).max(axis=0, initial=0) for sign in (1, -1))
+                self.writing = max(self.writing, int(np.maximum(up + down, 1).sum()))
         self._left = []
 
     def _reference(self, rests: bool) -> Array:

@@ -1,4 +1,4 @@
-# Tested by tests/neuroep/engines/chip/test_updates.py.
+# Tested by tests/neuroep/engines/chip/test_in_memory.py and test_updates.py.
 """What the rules share whose weights are the devices' own, on one crossbar or on several.
 
 An array of the transposed path's own gets the same pulses, which its devices answer in their own way: the two drift
@@ -123,7 +123,7 @@ class InMemory(LearningRule):
             self.prepared += durations.reprogramming(self.chip.timing, self._rows)
         if weight is not None:
             crossbar.program(weight)
-            self.prepared += durations.reprogramming(self.chip.timing, crossbar.rows_written)
+            self.prepared += max(each.writing for each in self.groups[label])
         for each in self.groups[label]:
             each.written()
 
@@ -182,13 +182,16 @@ class InMemory(LearningRule):
         """Return the seconds of the last pulses of a crossbar, its arrays side by side."""
         return durations.trains(self.chip.timing, max(each.devices.slots for each in self.groups[label]))
 
-    def _pulsed(self, *labels: str) -> int:
-        """Read the devices of crossbars anew after pulses, of all without a label; return how many are not finite."""
+    def _pulsed(self, *labels: str, last: bool = True) -> int:
+        """Read the devices of crossbars anew after pulses, of all without a label; return how many are not finite.
+
+        ``last`` says whether these were the last pulses of the update.
+        """
         for label in labels or self.groups:
-            bad = sum(each.pulsed() for each in self.groups[label])
+            bad = sum(each.pulsed(last) for each in self.groups[label])
             if bad:
                 return bad
-            self.seconds += max(each.seconds for each in self.groups[label])
+            self.seconds += max(each.seconds for each in self.groups[label]) if last else 0.0
             self.crossbars[label].elapse()
             self.crossbars[label].reread()
             self._faded.discard(label)
@@ -208,7 +211,7 @@ class InMemory(LearningRule):
         for each in self.pulsed_arrays:
             each.crossbar.weight_range *= 2
         self.crossbar.program(held)
-        self.seconds += durations.reprogramming(self.chip.timing, self.crossbar.rows_written)
+        self.seconds += max(each.writing for each in self.pulsed_arrays)
         for each in self.pulsed_arrays:
             each.written()
         self.seconds += self._until_right(CROSSBAR, held)

@@ -91,6 +91,11 @@ class PulsedArray:
         rows = max((b - a for a, b in self.crossbar.devices.row_tiles), default=0)
         return self.reading(taken.products) + durations.trains(self.chip.timing, taken.slots, rows)
 
+    @property
+    def writing(self) -> float:
+        """Seconds that it took to write devices anew, by pulses."""
+        return durations.trains(self.chip.timing, self.devices.writing)
+
     def reading(self, products: int) -> float:
         """Return the seconds of products forward, one after the other."""
         lines = max((b - a for a, b in self.crossbar.devices.column_tiles), default=0)
@@ -117,16 +122,20 @@ class PulsedArray:
     def _note(self) -> None:
         self._before = self.crossbar.stored.copy() if self.disturbs else None
 
-    def pulsed(self) -> int:
-        """Let neighbours feel the pulses, and refresh pairs once an update; return how many weights are not finite."""
+    def pulsed(self, last: bool = True) -> int:
+        """Let neighbours feel the pulses since the last call; return how many weights are not finite.
+
+        ``last`` ends the update, behind which pairs are refreshed if it is time to, once.
+        """
         stored = self.crossbar.stored
         if self._before is not None:
             moved = stored - self._before
             felt = self.crossbar.felt(moved, in_turn=False)
             self.undone.feels(moved, felt)
             self.devices.disturbed(felt)
-        self.devices.updated(self._begun)
-        self._begun = False
+        if last:
+            self.devices.updated(self._begun)
+            self._begun = False
         self._note()  # further pulses of this update are felt for themselves
         return int(stored.size - np.count_nonzero(np.isfinite(stored)))
 

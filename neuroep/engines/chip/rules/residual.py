@@ -41,7 +41,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from hw_models import durations
 from hw_models.arrays.converter_bank import Converters
 from neuroep.engines.chip.rules.agad import Agad
 from neuroep.engines.chip.rules.in_memory import GROWN
@@ -104,7 +103,7 @@ class Residual(Agad):
             elif again:
                 bar = self.crossbars[label]
                 bar.program(wanted)
-                self.seconds += durations.reprogramming(self.chip.timing, bar.rows_written)
+                self.seconds += max(each.writing for each in self.groups[label])
                 for each in self.groups[label]:
                     each.written()
                 self.seconds += self._until_right(label, wanted)
