@@ -93,8 +93,9 @@ class PulsedArray:
 
     @property
     def writing(self) -> float:
-        """Seconds that it took to write devices anew, by pulses."""
-        return durations.trains(self.chip.timing, self.devices.writing)
+        """Seconds that it took to write devices anew: of rows, or where none is given of the pulses of each."""
+        rows = durations.reprogramming(self.chip.timing, self.crossbar.rows_written)
+        return rows or durations.trains(self.chip.timing, self.devices.writing)
 
     def reading(self, products: int) -> float:
         """Return the seconds of products forward, one after the other."""
