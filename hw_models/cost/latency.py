@@ -164,8 +164,8 @@ def _moves(tally: Tally, constants: Constants, step: Step, phase: str, dt: float
 def update(tally: Tally, constants: Constants, in_turn: Iterable[Sequence[str]] = ()) -> float:
     """Return the seconds of changing the weights, arrays side by side: slots of pulses and counts, or rows written.
 
-    ``in_turn`` are names of arrays that take turns in an update, and are read in it, as those of one synapse do; an array
-    of the transposed path goes with its own.
+    ``in_turn`` are names of arrays that take turns in an update, and are read in it, as those of one synapse do; an
+    array of the transposed path goes with its own.
     """
     own = timing(constants)
     width = constants.value("write_time")
@@ -181,9 +181,9 @@ def update(tally: Tally, constants: Constants, in_turn: Iterable[Sequence[str]] 
             spent[done.part] = spent.get(done.part, 0.0) + written(constants.chip, done.shape, count) * each
     taken = []
     for names in in_turn:
-        own = [name for name in names if not name.endswith(OTHER_PATH)]
-        pairs = [[spent.pop(each, 0.0) for each in (name, f"{name}{OTHER_PATH}")] for name in own]
-        read = (_reads(tally, constants, name, way, "update")[1] for name in own for way in ("forward", "transposed"))
+        first = [name for name in names if not name.endswith(OTHER_PATH)]
+        pairs = [[spent.pop(each, 0.0) for each in (name, f"{name}{OTHER_PATH}")] for name in first]
+        read = (_reads(tally, constants, name, way, "update")[1] for name in first for way in ("forward", "transposed"))
         taken.append(sum(map(max, pairs)) + sum(read))
     return max([*taken, *spent.values()], default=0.0)
 
