@@ -122,6 +122,30 @@ def line_states(minus, plus, draws):
     return [(both, 1, 1), (max(minus - plus, 0), 1, 0), (max(plus - minus, 0), 0, 1), (1 - max(minus, plus), 0, 0)]
 
 
+@compiled
+@pytest.mark.parametrize("words", [1 << 22, 16])
+def test_slots_samples_chunks_and_updates_are_counted_for_themselves(monkeypatch, words):
+    """Four samples that are alike have four times the variance of one, in one chunk or in four, and trains of two words
+    twice that of one of half; what an update counts says nothing of the next one's. Five standard errors."""
+    monkeypatch.setattr("hw_models.arrays.net_counts.WORDS", words)
+    rng, many = np.random.default_rng(3), 800
+    minus = [rng.uniform(0.2, 0.8, (1, size)) for size in (2, 3)]
+    plus = [side * rng.uniform(0.8, 1.2, side.shape) for side in minus]
+
+    def found(rows, slots):
+        own = counted(scheme(False, slots=slots, shift=0, bits=20), (2, 3))
+        terms = [(sign, *(np.repeat(side, rows, 0) for side in sides)) for sign, sides in ((-1.0, minus), (1.0, plus))]
+        return np.array([own.count(terms, slots * GRANULE, step).ravel() for step in range(many)], float)
+
+    one, four, half = found(1, 70), found(4, 70), found(1, 35)
+    error = 5 * np.sqrt(2 * 2 / many)
+    np.testing.assert_allclose(four.var(0) / one.var(0), 4, rtol=error)
+    np.testing.assert_allclose(one.var(0) / half.var(0), 2, rtol=error)
+    for counts in (one, four):
+        apart = (counts - counts.mean(0)) / counts.std(0)
+        assert np.abs((apart[1:] * apart[:-1]).mean(0)).max() < 5 / np.sqrt(many)
+
+
 def test_phases_that_are_alike_leave_nothing_where_draws_are_replayed():
     alike = phases(rows=20, apart=0.0)
     alike = [(-1.0, *alike[0][1:]), (1.0, *alike[0][1:])]
