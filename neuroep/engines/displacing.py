@@ -49,6 +49,11 @@ class Displacing(Wiring):
         """Whether states are written over by the next sweep."""
         return self.substrate.in_place
 
+    @property
+    def rounds(self) -> bool:
+        """Whether products are rounded by more than what a nudge moves."""
+        return self.substrate.rounds
+
     def check_exact(self, name: str, value: str, instead: str) -> None:
         """Refuse a substrate that is not exact arithmetic.
 
