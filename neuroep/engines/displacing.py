@@ -17,12 +17,10 @@ from neuroep.engines.differences import Change, DifferenceAttention, DifferenceN
 from neuroep.engines.parts import Substrate, Values
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.state import ByLayer, Computed, Ground, State
-from neuroep.engines.wiring import Wiring
+from neuroep.engines.wiring import FORWARD, TRANSPOSED, Wiring
 from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Displaced, Pair, Signal
 from neuroep.network import DenseLayer, DenseSynapse, Synapse
-
-FORWARD, TRANSPOSED = "forward", "transposed"
 
 
 class Displacing(Wiring):
@@ -51,6 +49,11 @@ class Displacing(Wiring):
         """Whether states are written over by the next sweep."""
         return self.substrate.in_place
 
+    @property
+    def rounds(self) -> bool:
+        """Whether products are rounded by more than what a nudge moves."""
+        return self.substrate.rounds
+
     def check_exact(self, name: str, value: str, instead: str) -> None:
         """Refuse a substrate that is not exact arithmetic.
 
@@ -65,10 +68,9 @@ class Displacing(Wiring):
     def ground(self, clamped: Clamped, free: State) -> Ground:
         """Return what differences to a free state go by, found once."""
         if free.ground is None:
-            names = tuple(self.difference_cells)
-            drives = self._read(clamped, free, names)
+            products, feedback = self._read(clamped, free, tuple(self.difference_cells), kept=True)
             places = {
-                name: cell.place(drives.products[name], drives.feedback.get(name), free.values[name])
+                name: cell.place(products[name], feedback.get(name), free.values[name])
                 for name, cell in self.difference_cells.items()
             }
             weights = {
@@ -123,17 +125,8 @@ class Displacing(Wiring):
                 target = clamped.target if name in nudged else None
                 found = self.difference_cells[name].displace(*drive, target, betas, schedule)
                 moved.values[name], changes[name] = found
-        for name in changes:
-            self._forget(moved, name)
+        self._forget(moved, changes)
         return changes
-
-    def _forget(self, moved: State, name: str) -> None:
-        """Keep no product of what a layer was."""
-        for synapse in self.network.dense:
-            if name in synapse.pre:
-                moved.kept.pop((synapse.name, FORWARD), None)
-            if name == synapse.post:
-                moved.kept.pop((synapse.name, TRANSPOSED), None)
 
     def _gain(self, moved: State, name: str) -> Values | None:
         """Return the change of the forward products into a layer, (rows, size), None where it is 0."""

@@ -361,6 +361,8 @@ class Substrate(Part, Protocol):
     """Sweeps at the end of a phase whose mean is its state."""
     increments: Increments | None
     """What nudged phases read where arrays are driven with changes of the free state; None drives with states."""
+    rounds: bool
+    """Whether products are rounded by more than a nudge moves, so that nudged phases need to be differences."""
     differences: DifferenceParts | None
     """What solves nudged phases for their differences to the free state; None where states are settled alone."""
     shifts: bool

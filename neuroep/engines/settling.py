@@ -52,6 +52,9 @@ class SettlingEngine(Protocol):
     @property
     def in_place(self) -> bool: ...
 
+    @property
+    def rounds(self) -> bool: ...
+
     def check_exact(self, name: str, value: str, instead: str) -> None: ...
 
     def during(self, phase: str) -> AbstractContextManager[None]: ...
@@ -170,6 +173,8 @@ class Settling:
         self.number, self.name = int(beta != 0) if number is None else number, phase_name(beta, number)
         output = engine.network.output
         check_convex(engine.network, beta)
+        if engine.rounds and self.name == "nudged":
+            raise ConfigError("products are rounded by more than a nudge moves states: give a form of 'differences'")
         self.state = engine.rest(clamped) if start is None else engine.fork(start)
         if beta != self.state.beta:
             self.state.stale |= {output.name}

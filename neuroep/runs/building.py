@@ -197,6 +197,7 @@ def build_engine(config: Config, network: Network, parameters: Mapping[str, np.n
         device=settings.device,
         chip=config.chip,
         chip_seed=settings.chip_seed,
+        products=settings.products,
     )
 
 

@@ -74,6 +74,9 @@ class Config(Section):
             if self.chip is not None and given != usual:
                 told = f"chip '{self.chip.name}' settles its states as they are; use '{usual}'"
                 raise ValueError(f"settling.{name} = '{given}': {told}")
+        if self.engine.products != "full" and self.settling.nudged_form != "differences":
+            told = "it rounds by more than a nudge moves states; set settling.nudged_form = 'differences'"
+            raise ValueError(f"engine.products = '{self.engine.products}': {told}")
         if self.chip is None and self.engine.chip_seed is not None:
             raise ValueError(f"engine.chip_seed = {self.engine.chip_seed}: it acts only with a chip")
         needed = len(SEQUENCES[self.network.kind])

@@ -55,6 +55,7 @@ class ExactSubstrate(Timeless):
     turns = False
     """Whether parts ask for the number or the nudge of a phase."""
     level = 0.0
+    rounds = False
     holds_input = True
     time_constant = 1.0
     check_every = 1

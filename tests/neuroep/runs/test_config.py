@@ -199,6 +199,11 @@ def test_settings_are_frozen():
         ({"engine": {"device": "gpu"}}, ["engine.device = 'gpu'", "cuda:N"]),
         ({"engine": {"device": "cuda"}}, ["engine.device = 'cuda'", "'local' runs on the CPU"]),
         ({"engine": {"threads": 0}}, ["engine.threads = 0"]),
+        ({"engine": {"products": "bfloat16"}}, ["engine.products = 'bfloat16'", "not engine 'local'", "use 'full'"]),
+        (
+            {"engine": {"products": "bfloat16", "kind": "reference"}},
+            ["engine.products = 'bfloat16'", "set settling.nudged_form = 'differences'"],
+        ),
     ],
 )
 def test_what_cannot_be_is_one_line(values, parts):
