@@ -363,7 +363,8 @@ def _squares(
         gain = gains[parts[way].device, way]
         cells.append(hats[way].cells(gain**2))
         steps.append(np.interp(CENTRES, hats[way].states, table[way]))
-        values = (np.ones(len(gain)), residual[mask] ** 2, gain**2, s2 * (1 + slope[mask] ** 2))
+        own = residual[mask] ** 2 / (1 - hats[way].leverage(gain))  # a table is drawn to each of its samples
+        values = (np.ones(len(gain)), own, gain**2, s2 * (1 + slope[mask] ** 2))
         count, *means = (hats[way].sums(each) for each in values)
         with np.errstate(divide="ignore", invalid="ignore"):
             rows.append([count, *(np.where(count > 0, each / count, 1.0) for each in means)])

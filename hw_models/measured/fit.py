@@ -36,7 +36,7 @@ from hw_models.measured import estimate as estimation, formulas, noise, spreads
 from hw_models.measured.estimate import Estimate, FitPlan
 from hw_models.measured.formulas import FormulaFit, Sums
 from hw_models.measured.moments import CENTRES
-from hw_models.measured.shapes import BEYOND, SHAPES
+from hw_models.measured.shapes import BEYOND, SHAPES, about_zero
 from hw_models.measured.traces import Traces, traces
 
 Array = np.ndarray
@@ -229,7 +229,7 @@ def _values(made: FitPlan, kept: Array, response: str, start: Array | None) -> _
     cycle = whole.cycle
     if response != "table":
         fitted = formulas.fit(Sums(whole, made.hard), response, whole.middle, start)
-        fields = dict(fitted.fields)
+        fields, _ = about_zero(response, fitted.fields, *bounds)
         gain = _formula_gain(whole, fitted)
         own, errors = own * gain, errors * gain**2
         cycle = noise.of_pulses(_formula_squares(whole, fitted), made.form)
@@ -251,21 +251,19 @@ def _formula_gain(whole: Estimate, fitted: FormulaFit) -> Array:
     """Return what the steps of devices in a formula are to those of the table at weight 0, (devices, 2) or (1, 2)."""
     gain = (np.array(fitted.steps) / whole.middle)[None]
     if fitted.response != "soft_bounds":
-        return gain
+        return gain * about_zero(fitted.response, fitted.fields, *np.nanmean(whole.bounds, axis=0))[1]
     kept = np.isfinite(whole.gains).all(axis=1) & (whole.gains > 0).all(axis=1)
-    low, high = whole.bounds[kept].T
-    span = high - low
-    above, below = (fitted.fields[name] for name in BEYOND)
     # A step of this law goes by 1 - w/b: the same line in x has another value at weight 0 where bounds differ.
-    own = np.stack([2 * (high + above * span) / span, -2 * (low - below * span) / span], axis=1)
-    return gain * own / own.mean(axis=0)
+    own = [about_zero(fitted.response, fitted.fields, low, high)[1] for low, high in whole.bounds[kept]]
+    return gain * np.stack(own)
 
 
 def _formula_squares(whole: Estimate, fitted: FormulaFit) -> noise.Squares:
     """Return the sums of squares beside steps of a formula."""
     shape, own = fitted.table, np.array([fitted.fields[name] for name in fitted.table.names])
-    size = np.array(fitted.steps)[:, None]
-    return replace(whole.squares, step=np.stack(shape.factors(CENTRES, own)) * size, middle=size)
+    size, (low, high) = np.array(fitted.steps)[:, None], np.nanmean(whole.bounds, axis=0)
+    _, scale = about_zero(fitted.response, fitted.fields, low, high)
+    return replace(whole.squares, step=np.stack(shape.factors(CENTRES, own)) * size, middle=size * scale[:, None])
 
 
 def _settled(values: _Values, others: Sequence[_Values]) -> tuple[_Values, Array]:
@@ -334,6 +332,8 @@ def _result(
         for n, name in enumerate(names)
         if not (np.isnan(values.numbers[name]) or (name in ("noise", "noise_base") and not values.numbers[name]))
     }
+    if values.steps.log_normal and _seen(values, slack, "dw_min_spread"):
+        estimates |= _log_normal(estimates["dw_min"], estimates["dw_min_spread"])
     if not made.moving.all():
         share = float(1 - made.moving.mean())
         estimates["corrupt"] = FieldEstimate(share, float(np.sqrt(share * (1 - share) / len(made.moving))))
@@ -355,6 +355,14 @@ def _measured(name: str, value: float, error: float) -> FieldEstimate:
     return FieldEstimate(root, float(min(error / (2 * root), np.sqrt(error))) if root > 0 else float(np.sqrt(error)))
 
 
+def _log_normal(mean: FieldEstimate, spread: FieldEstimate) -> dict[str, FieldEstimate]:
+    """Return the median of the steps and the spread of their logarithm, as a pulse of that law has them."""
+    q, share = float(np.sqrt(np.log1p(spread.value**2))), spread.value / (1 + spread.value**2)
+    median = mean.value * np.exp(-(q**2) / 2)
+    error = median * float(np.hypot(mean.error / mean.value, share * spread.error))
+    return {"dw_min": FieldEstimate(median, error), "dw_min_spread": FieldEstimate(q, share / q * spread.error)}
+
+
 def _seen(values: _Values, slack: Array, name: str) -> bool:
     """Whether a variance is clearly above 0."""
     value, error = values.numbers.get(name, np.nan), slack[list(values.numbers).index(name)]
@@ -373,9 +381,7 @@ def _pulse(
         if name in estimates and _seen(values, slack, name):
             found[name] = _short(estimates[name].value)
     if values.steps.log_normal and "dw_min_spread" in found:
-        square = np.log1p(n["dw_min_spread"])
-        found |= {"dw_min_law": "log_normal", "dw_min_spread": _short(np.sqrt(square))}
-        found["dw_min"] = _short(n["dw_min"] * np.exp(-square / 2))  # its median
+        found |= {"dw_min_law": "log_normal", "dw_min": _short(estimates["dw_min"].value)}
     found |= {name: _short(n[name]) for name in ("noise", "noise_base") if n[name] >= 1e-4}
     if readings == "write" and _seen(values, slack, "reading"):
         found["write_noise"] = _short(estimates["reading"].value / (n["g_max"] - n["g_min"]) * 2 / n["dw_min"])

@@ -131,6 +131,12 @@ class Hats:
         found[range(many - 1), range(1, many)] = found[range(1, many), range(many - 1)] = cross
         return found
 
+    def leverage(self, gain: Array) -> Array:
+        """Return by how much a table that is fitted to the samples follows each of them, (samples,), below 1."""
+        whole, t = np.linalg.pinv(self.gram(gain**2, 0.0), hermitian=True), self.t
+        found = (1 - t) ** 2 * whole[self.k, self.k] + t**2 * whole[self.k + 1, self.k + 1]
+        return np.clip(gain**2 * (found + 2 * t * (1 - t) * whole[self.k, self.k + 1]), 0.0, 0.5)
+
     def kinks(self, values: Array, s2: float) -> Array:
         """Return s2/2 sum values phi_i phi_j'', (K, K): at its states a table bends by all that it bends.
 

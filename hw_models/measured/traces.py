@@ -88,7 +88,8 @@ def traces(conductance: ArrayLike, direction: ArrayLike, names: tuple[str, ...] 
     if off.any():
         device, place = np.argwhere(off)[0]
         shown = f"{g[device, place]:g}, where the others of that device are {low[device]:g} to {high[device]:g}"
-        raise ChipError(f"conductance of device '{names[device]}', reading {place}: {shown}: a glitch? cut the trace ahead of it")
+        place = f"device '{names[device]}', reading {place}"
+        raise ChipError(f"conductance of {place}: {shown}: a glitch? cut the trace ahead of it")
     return found
 
 

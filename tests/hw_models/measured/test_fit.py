@@ -17,7 +17,7 @@ from hw_models.laws.pulse_response import PULSE_RESPONSES
 from hw_models.measured import moments, noise, spreads
 from hw_models.measured.fit import VARIANCES, ResponseFit, fit_response
 from hw_models.measured.moments import Hats, PulseSamples
-from hw_models.measured.shapes import SHAPES
+from hw_models.measured.shapes import SHAPES, about_zero
 from tests.naive.traces import factors, measure
 
 SIGMA = 4.0
@@ -227,6 +227,17 @@ def test_log_normal_steps_are_told() -> None:
     assert spreads.steps(every, tilted=False).square == pytest.approx(np.var(own, ddof=1) / own.mean() ** 2)
 
 
+def test_log_normal_steps_are_listed_as_the_chip_has_them() -> None:
+    """The median of the steps, and the spread of their logarithm."""
+    way, draw = [1] * 60 + [-1] * 60, np.random.default_rng(3).normal
+    rise = np.minimum(0.4 * np.exp(0.4 * draw(size=(80, 1))) * np.arange(61), 20)
+    g = 10 + np.concatenate([rise, rise[:, -2::-1]], axis=1) + 0.05 * draw(size=(80, 121))
+    fit = fit_response(g, way, response="constant")
+    assert fit.pulse.dw_min_law == "log_normal"
+    for name in ("dw_min", "dw_min_spread"):
+        assert getattr(fit.pulse, name) == pytest.approx(fit.estimates[name].value, rel=1e-3)
+
+
 @pytest.mark.parametrize("tilt", [-0.3, 0.0, 0.2])
 def test_spreads_of_steps_and_asymmetry(tilt: float) -> None:
     """The moments of the definition, over many devices without errors."""
@@ -285,6 +296,42 @@ def test_shapes_are_the_responses_of_the_project(name: str) -> None:
             constants = tuple(np.float32(c) for c in law.constants(pulse))
             wanted = [float(f) for f in law.factors(np.float32(w), np.float32(high), np.float32(low), constants)[:2]]
         assert [up[n], down[n]] == pytest.approx(wanted, rel=1e-4, abs=1e-5)
+
+
+SHIFTED: Mapping[str, tuple[float, ...]] = {
+    "constant": (), "linear": (0.3, 0.5), "exponential": (0.3, 0.2, 1.1, 0.7), "power": (1.5, 0.6, 0.0, 0.0),
+    "soft_bounds": (0.1, 0.05),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHIFTED)
+def test_fields_of_a_pulse_are_about_weight_zero(name: str) -> None:
+    """A formula in x and the pulse that it becomes take the same steps, of bounds that weight 0 is not midway of."""
+    low, high, shape = -0.8, 1.2, SHAPES[name]
+    w = np.linspace(low + 0.02, high - 0.02, 9)
+    up, down = shape.factors((w - low) / (high - low), np.array(SHIFTED[name]))
+    fields, scale = about_zero(name, dict(zip(shape.names, SHIFTED[name], strict=True)), low, high)
+    high, low = high + 2 * fields.pop("above", 0.0), low - 2 * fields.pop("below", 0.0)
+    pulse, law = hw_models.chip.Pulse(response=name, w_max=high, w_min=low, **fields), PULSE_RESPONSES[name]
+    for n, here in enumerate(w):
+        if law.factors is None:
+            bounds = [np.array([[b]]) for b in (high, low)]
+            wanted = [1 - float(c[0, 0]) * here for c in law.slopes(pulse, *bounds, lambda *_: np.ones((1, 1)))]
+        else:
+            constants = tuple(np.float32(c) for c in law.constants(pulse))
+            wanted = [float(f) for f in law.factors(np.float32(here), *map(np.float32, (high, low)), constants)[:2]]
+        assert [up[n], down[n]] == pytest.approx(scale * wanted, rel=1e-4, abs=1e-5)
+
+
+def test_a_range_whose_middle_is_not_that_of_the_bounds() -> None:
+    """Weight 0 at a tenth of the range below: steps up are 1.2 of those in the middle there, steps down 0.8."""
+    g, way = measure("soft_bounds", 14, devices=20, pulses=80, cycles=3, dw_min=0.06, noise=0.2, reading=0.1)
+    fit = fit_response(g, way, response="soft_bounds", g_min=8.0, g_max=28.0)
+    assert fit.pulse.dw_min == pytest.approx(1.2 * 0.06, rel=0.03)
+    assert fit.pulse.up_down == pytest.approx(1 / 3, abs=0.03)
+    assert (fit.pulse.w_max, fit.pulse.w_min) == pytest.approx((1.2, -0.8), abs=0.02)
+    table = fit_response(g, way, g_min=8.0, g_max=28.0)
+    assert table.estimates["dw_min"].value == pytest.approx(1.2 * 0.06, rel=0.08)
 
 
 @pytest.mark.parametrize(
