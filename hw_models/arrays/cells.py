@@ -28,6 +28,8 @@ differ has it at a bound, and could hold one sign alone. Unset, r_0 of weights i
 the nearer mean bound, else 0; a fast array is read against w* in any case, as there its devices come to rest.
 Zero-shifting gives N pairs of a pulse up and one down to every device, which then rests at its symmetry point, and
 programs r to what is read of that, write noise of the last pulse in: the state behind it stays hidden here as well.
+Whenever weights w are programmed, r is programmed again, up to ``reference_rounds`` times in all and each time with a z
+of its own, where the device, at w + r cut to its bounds, is off by more than dw_min.
 
 **Pulses of every device** are counted where ``device.endurance`` says how many it takes; of expected steps their mean,
 given how often the lines fire. Devices that are written anew get as many as their way takes in steps of dw_min, one at
@@ -64,6 +66,8 @@ START = "cell."
 """Of the names under which a crossbar keeps the state of its cells."""
 FARTHEST = 0.5
 """Of the way from weight 0 to the nearer bound: rms of symmetry points that are references of weights."""
+ROUNDS = 64
+"""Of programming references again that have draws of their own, in each programming."""
 SIDES = ("", " minus")
 """What follows the array's name in those of its devices."""
 
@@ -176,9 +180,24 @@ class DeviceCells:
         for side, state, value in zip(self.sides, self.states, wanted, strict=True):
             state[:] = value if self.reference is None else value + self.reference
             side.cut(state)
+        if self.reference is not None and self.cell.reference_rounds > 1:
+            self._refer_again(wanted[0].copy())
         self._written(self.states)
         self._draw_offsets([np.ones(self.shape, bool)] * len(self.sides))
         self._show(weights)
+
+    def _refer_again(self, weights: Array) -> None:
+        """Program references again beside which devices do not hold their weights."""
+        state, reference, rounds = self.states[0], self.reference, self.cell.reference_rounds
+        assert reference is not None
+        for number in range(1, rounds):
+            missed = np.abs(state - reference - weights) > self.pulse.dw_min
+            if not missed.any():
+                return
+            np.copyto(reference, self._erring(self._aimed, self.crossbar.programmings * ROUNDS + number), where=missed)
+            self.crossbar.tally.add(self.name, "write", int(missed.sum()), self.shape)
+            np.copyto(state, weights + reference, where=missed)
+            self.sides[0].cut(state)
 
     def leaves(self) -> None:
         """Note the states that a programming is to leave."""
@@ -198,20 +217,20 @@ class DeviceCells:
 
     def _reference(self, rests: bool) -> Array:
         """Return where the reference devices are programmed."""
-        if self.cell.reference_at == "middle":
-            return self._erring(np.zeros(self.shape, self.dtype))
-        points = symmetry_points(self.sides[0])
-        far = float(np.sqrt(np.square(points, dtype=np.float64).mean())) if points.size else 0.0
-        nearer = min(self.pulse.w_max, -self.pulse.w_min)
-        if self.cell.reference_at is None and not rests and far > FARTHEST * nearer:
-            points.fill(0)
-        return self._erring(points)
+        self._aimed = np.zeros(self.shape, self.dtype)
+        if self.cell.reference_at != "middle":
+            points = symmetry_points(self.sides[0])
+            far = float(np.sqrt(np.square(points, dtype=np.float64).mean())) if points.size else 0.0
+            nearer = min(self.pulse.w_max, -self.pulse.w_min)
+            if self.cell.reference_at == "symmetry" or rests or far <= FARTHEST * nearer:
+                self._aimed = points
+        return self._erring(self._aimed)
 
-    def _erring(self, aimed: Array) -> Array:
-        """Return what programming leaves of references."""
+    def _erring(self, aimed: Array, number: int = 0) -> Array:
+        """Return what programming leaves of references; ``number`` keys the draws of those that are programmed again."""
         found = aimed + self.dtype.type(self.cell.reference_mean)
         if self.cell.reference_spread:
-            z = randomness.normals(randomness.key(self.seed, "pulse", self.name, "reference"), 0, 0, self.shape)
+            z = randomness.normals(randomness.key(self.seed, "pulse", self.name, "reference"), number, 0, self.shape)
             found += self.dtype.type(self.cell.reference_spread) * z.astype(self.dtype, copy=False)
         return found
 
@@ -384,7 +403,8 @@ class DeviceCells:
         if pairs < 1:
             raise ChipError(f"{self.name}: pairs = {pairs}: zero-shifting takes 1 or more")
         self.alternate(pairs, step)
-        self.reference[:] = self._erring(self._read()[0])
+        self._aimed = self._read()[0].copy()
+        self.reference[:] = self._erring(self._aimed)
         self.crossbar.tally.add(self.name, "write", self.reference.size, self.shape)
         self._show(self.crossbar.stored)
 

@@ -25,6 +25,9 @@ class Cell(Part):
     """Mean error of that programming."""
     reference_spread: NonNegative = at("device", "weight range", 0.0)
     """Device-to-device standard deviation of that error."""
+    reference_rounds: Annotated[int, Field(ge=1, le=64)] = at("programming", "rounds", 1)
+    """Most times that references are programmed whenever weights are: again, with an error drawn anew, those beside
+    which the device does not hold what it is written with to a pulse."""
     reset: NonNegative = at("update", "weight range", 0.0)
     """State after a reset of a device of a pair: mean."""
     reset_spread: NonNegative = at("device", "weight range", 0.0)

@@ -397,12 +397,14 @@ class Chip(Part):
         if cell.paired and bar.mapping != "differential":
             raise ValueError(f"device.cell.kind = '{cell.kind}': a pair needs crossbar.mapping = 'differential'")
         if bar.reference != "device":
-            names = ("reference_at", "reference_mean", "reference_spread")
+            names = ("reference_at", "reference_mean", "reference_spread", "reference_rounds")
             self.idle("with crossbar.reference device", *(f"device.cell.{name}" for name in names))
             if not self.update.refers or cell.paired:
                 self.idle("with crossbar.reference device, or a rule that refers a fast array", "update.zero_shift")
-            fast = (f"update.transfer.{name}" for name in names[1:])
+            fast = (f"update.transfer.{name}" for name in names[1:3])
             self.idle("with crossbar.reference device", *fast)
+        if not cell.reference_spread:
+            self.idle("with device.cell.reference_spread above 0", "device.cell.reference_rounds")
 
     def _check_heat(self) -> None:
         """Refuse a temperature that nothing goes by, and what goes by none."""

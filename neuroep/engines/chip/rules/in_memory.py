@@ -4,11 +4,12 @@
 An array of the transposed path's own gets the same pulses, which its devices answer in their own way: the two drift
 apart as they learn.
 
-**Range.** R doubles, and all devices are written anew, once over 1 % of the weights are beyond ``fill`` of the bounds
-of the mean device. Devices that lie beyond it when they were written within are left out of that count, from one
-programming to the next as long as they do: they are stuck, or cannot come nearer to their reference. No range makes
-room for them, and each that is twice as large doubles what such weights are off by. What is written is what a read of
-all columns finds, which is counted and takes its time.
+**Range.** R doubles, and all devices are written anew, once so many weights are beyond ``fill`` of the bounds of the
+mean device: 1 %, or as many as there are devices that are found farther from 0 than they were written, on either side,
+by more than pulses and write noise stray. These are stuck, or their reference lies beyond their bounds; no range makes
+room for them, and one that is twice as large doubles what they are off by. So they are not counted themselves, and
+they are not to outnumber those that gain. What is written is what a read of all columns finds, which is counted and
+takes its time.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class InMemory(LearningRule):
         self.fill = 1.0 if self.chip.crossbar.weight_range is not None else scaling.fill(self.chip)
         self._array(weight, full=self._range(weight))
         if self.fill < 1:
-            self.kept[LEFT_OUT] = np.ones(weight.shape, bool)
+            self.kept[LEFT_OUT] = np.zeros(weight.shape, bool)
             self._leave_out(weight)
         self.digital = self._ideal(np.zeros_like(weight) if self.accumulates else weight[:, :0], bias)
 
@@ -204,8 +205,8 @@ class InMemory(LearningRule):
         """
         if self.fill >= 1:
             return 0
-        beyond = self._beyond(self._grown())
-        if np.count_nonzero(beyond) <= GROWN * beyond.size:
+        grown, beside = self._grown(), int(np.count_nonzero(self.kept[LEFT_OUT]))
+        if np.count_nonzero(self._beyond(grown)) <= max(GROWN * grown.size, beside):
             return 0
         held = self._read_whole()
         for each in self.pulsed_arrays:
@@ -220,8 +221,9 @@ class InMemory(LearningRule):
 
     def _leave_out(self, written: np.ndarray) -> None:
         """Note which devices the range is not to follow, of those that were just written, (out, in) in weight units."""
-        within = ~self._beyond(written / self.crossbar.weight_range)
-        self.kept[LEFT_OUT][:] = self._beyond(self._held_beyond_strays()) & (within | self.kept[LEFT_OUT])
+        stored, strays = self.crossbar.stored, scaling.strays(self.chip.device.pulse)
+        farther = np.sign(stored) * (stored - written / self.crossbar.weight_range)
+        self.kept[LEFT_OUT][:] = farther > max(strays, ROUNDING)
 
     def _beyond(self, weights: np.ndarray) -> np.ndarray:
         """Return which weights, in shares of the range, are beyond what they may fill of the mean device's bounds."""
@@ -237,13 +239,10 @@ class InMemory(LearningRule):
         return np.where(exact, bar.stored, found) * np.asarray(bar.weight_range, bar.dtype)
 
     def _grown(self) -> np.ndarray:
-        """Return weights in shares of the range, which is to follow them."""
-        return np.where(self.kept[LEFT_OUT], 0, self._held_beyond_strays())
-
-    def _held_beyond_strays(self) -> np.ndarray:
-        """Return weights in shares of the range without what devices stray from what is wanted."""
+        """Return weights in shares of the range, which is to follow them, without what devices stray from them."""
         stored, strays = self.crossbar.stored, scaling.strays(self.chip.device.pulse)
-        return np.sign(stored) * np.maximum(np.abs(stored) - stored.dtype.type(strays), 0)
+        grown = np.sign(stored) * np.maximum(np.abs(stored) - stored.dtype.type(strays), 0)
+        return np.where(self.kept[LEFT_OUT], 0, grown)
 
     def _move_bias(self, contrast: Contrast, rate: float) -> None:
         """Move the bias exactly, by a rate that is scaled already."""

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from neuroep.engines.chip.rules.in_memory import InMemory
+from neuroep.engines.chip.rules.in_memory import LEFT_OUT, InMemory
 from neuroep.engines.chip.rules.rule import Place
 from neuroep.engines.chip.rules.scaling import tolerance
 from neuroep.engines.chip.rules.verified import Verified
@@ -140,7 +140,9 @@ class MixedPrecision(InMemory):
 
     def _grown(self) -> np.ndarray:
         """Return what the range is to follow: in a closed loop what the devices are to be."""
-        return self.digital.weight / self.crossbar.weight_range if self.loops else super()._grown()
+        if not self.loops:
+            return super()._grown()
+        return np.where(self.kept[LEFT_OUT], 0, self.digital.weight / self.crossbar.weight_range)
 
     def _idle(self) -> int:
         """Let an update pass in which no granule is moved."""

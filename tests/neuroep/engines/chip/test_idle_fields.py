@@ -237,6 +237,7 @@ VALUES: dict[str, Any] = {
     "device.cell.reference_at": "middle",
     "device.cell.reference_mean": 0.2,
     "device.cell.reference_spread": 0.2,
+    "device.cell.reference_rounds": 5,
     "device.cell.reset": 0.1,
     "device.cell.reset_spread": 0.1,
     "device.cell.reset_noise": 0.1,

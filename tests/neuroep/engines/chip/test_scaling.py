@@ -174,7 +174,8 @@ def test_blur_is_that_of_devices_written_to_the_nearest_step():
 
 
 @pytest.mark.parametrize(
-    ("spread", "layout", "fill"), [(0.0, "device", 0.25), (0.3, "device", 0.45), (0.3, None, 0.25), (0.9, "device", 0.75)]
+    ("spread", "layout", "fill"),
+    [(0.0, "device", 0.25), (0.3, "device", 0.45), (0.3, None, 0.25), (0.9, "device", 0.75)],
 )
 def test_weights_fill_more_of_the_range_of_devices_whose_references_err(spread, layout, fill):
     fields = {"update.scheme": "mixed_precision", "update.scaling": "auto", "device.pulse.dw_min": 1e-3}
