@@ -40,7 +40,7 @@ import numpy as np
 
 from hw_models.arrays.converter_bank import Converters
 from neuroep.engines.chip.rules.agad import Agad
-from neuroep.engines.chip.rules.in_memory import GROWN
+from neuroep.engines.chip.rules.in_memory import GROWN, LEFT_OUT
 from neuroep.engines.chip.rules.rule import CROSSBAR, Place
 from neuroep.engines.chip.rules.verified import columns_chip, read_back
 
@@ -68,6 +68,8 @@ class Residual(Agad):
         self.banks = {label: Converters(chip, self.crossbars[label].name) for label in labels}
         self.verifies = bool(self.chip.update.of_transfer("verify"))
         self._share_out(weight, labels[1:])
+        if self.fill < 1:
+            self._leave_out(weight)
         self.prepared, self.seconds = self.prepared + self.seconds, 0.0
 
     @property
@@ -134,8 +136,9 @@ class Residual(Agad):
         """Share all weights out anew with twice the range where too many of them are near the bounds of all arrays."""
         if self.fill >= 1:
             return 0
-        weight = self._sum(lambda bar: bar.stored)
-        if np.count_nonzero(np.abs(weight) > self.fill * self._bound) <= GROWN * weight.size:
+        weight, left = self._held(), self.kept[LEFT_OUT]
+        beyond = np.count_nonzero((np.abs(weight) > self.fill * self._bound) & ~left)
+        if beyond <= max(GROWN * weight.size, np.count_nonzero(left)):
             return 0
         every = np.arange(weight.shape[1])
         held = sum(scale * self._read(label, every) for label, scale in self.scales.items())
@@ -145,7 +148,12 @@ class Residual(Agad):
                 each.crossbar.weight_range *= 2
         self.kept["gathered"] /= 2
         self._share_out(held, list(self.scales))
+        self._leave_out(held)
         return 0
+
+    def _held(self) -> np.ndarray:
+        """Return the weights that all arrays hold together, in shares of the range."""
+        return self._sum(lambda bar: bar.stored)
 
     def health(self) -> dict[str, float]:
         """Return shares as other rules do; of the arrays of the weights those of the coarsest."""
