@@ -22,14 +22,10 @@ bidirectional pair moves by two steps for each pulse, so half as many are asked 
 anew whenever the device gets a pulse, or is programmed or reset. Who got one is known of trains that are played, and of
 steps that stand for so many pulses that one fell for sure (:mod:`hw_models.arrays.stepping`).
 
-**Reference**: r = r_0 + mean + spread z, z of the device, with r_0 its symmetry point w*, or 0. A weight holds what is
-between the bounds of its device less r, so w* is no place for r where it is anywhere: a device of constant steps that
-differ has it at a bound, and could hold one sign alone. Unset, r_0 of weights is w* up to rms w* = :data:`FARTHEST` of
-the nearer mean bound, else 0; a fast array is read against w* in any case, as there its devices come to rest.
-Zero-shifting gives N pairs of a pulse up and one down to every device, which then rests at its symmetry point, and
-programs r to what is read of that, write noise of the last pulse in: the state behind it stays hidden here as well.
-Whenever weights w are programmed, r is programmed again, up to ``reference_rounds`` times in all and each time with a z
-of its own, where the device, at w + r cut to its bounds, is off by more than dw_min.
+**Reference**: r = r_0 + mean + spread z, z of the device, with r_0 its symmetry point, or 0
+(:mod:`hw_models.arrays.references`). Zero-shifting gives N pairs of a pulse up and one down to every device, which then
+rests at its symmetry point, and programs r to what is read of that, write noise of the last pulse in: the state behind
+it stays hidden here as well.
 
 **Pulses of every device** are counted where ``device.endurance`` says how many it takes; of expected steps their mean,
 given how often the lines fire. Devices that are written anew get as many as their way takes in steps of dw_min, one at
@@ -51,8 +47,8 @@ import numpy as np
 
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.arrays.pulses import PulsedDevices, Tiles
+from hw_models.arrays.references import References
 from hw_models.arrays.refresh import Refresh, Taken
-from hw_models.arrays.symmetry import symmetry_points
 from hw_models.arrays.trains import Term
 from hw_models.chip import Device, Update
 from hw_models.errors import ChipError
@@ -64,10 +60,6 @@ from hw_models.wear import Wear
 Array = np.ndarray
 START = "cell."
 """Of the names under which a crossbar keeps the state of its cells."""
-FARTHEST = 0.5
-"""Of the way from weight 0 to the nearer bound: rms of symmetry points that are references of weights."""
-ROUNDS = 64
-"""Of programming references again that have draws of their own, in each programming."""
 SIDES = ("", " minus")
 """What follows the array's name in those of its devices."""
 
@@ -132,7 +124,8 @@ class DeviceCells:
         kept = self.cell.paired or self.referred or noisy
         self.states = [np.zeros(self.shape, self.dtype) for _ in self.sides] if kept else []
         self.offsets = [np.zeros(self.shape, self.dtype) for _ in self.sides] if noisy else []
-        self.reference = self._reference(made.rests) if self.referred else None
+        self.references = References(self, made.rests) if self.referred else None
+        self.reference = None if self.references is None else self.references.states
         self.shown = np.zeros(self.shape, self.dtype) if self.cell.paired else self.reference
         counted = self.device.endurance is not None
         self.pulses = np.zeros((len(self.sides), *self.shape)) if counted else None
@@ -180,24 +173,11 @@ class DeviceCells:
         for side, state, value in zip(self.sides, self.states, wanted, strict=True):
             state[:] = value if self.reference is None else value + self.reference
             side.cut(state)
-        if self.reference is not None and self.cell.reference_rounds > 1:
-            self._refer_again(wanted[0].copy())
+        if self.references is not None and self.cell.reference_rounds > 1:
+            self.references.again(wanted[0].copy(), self.states[0])
         self._written(self.states)
         self._draw_offsets([np.ones(self.shape, bool)] * len(self.sides))
         self._show(weights)
-
-    def _refer_again(self, weights: Array) -> None:
-        """Program references again beside which devices do not hold their weights."""
-        state, reference, rounds = self.states[0], self.reference, self.cell.reference_rounds
-        assert reference is not None
-        for number in range(1, rounds):
-            missed = np.abs(state - reference - weights) > self.pulse.dw_min
-            if not missed.any():
-                return
-            np.copyto(reference, self._erring(self._aimed, self.crossbar.programmings * ROUNDS + number), where=missed)
-            self.crossbar.tally.add(self.name, "write", int(missed.sum()), self.shape)
-            np.copyto(state, weights + reference, where=missed)
-            self.sides[0].cut(state)
 
     def leaves(self) -> None:
         """Note the states that a programming is to leave."""
@@ -214,25 +194,6 @@ class DeviceCells:
                 up, down = (np.maximum(sign * way[i:j, a:b], 0).max(axis=0, initial=0) for sign in (1, -1))
                 self.writing = max(self.writing, int(np.maximum(up + down, 1).sum()))
         self._left = []
-
-    def _reference(self, rests: bool) -> Array:
-        """Return where the reference devices are programmed."""
-        self._aimed = np.zeros(self.shape, self.dtype)
-        if self.cell.reference_at != "middle":
-            points = symmetry_points(self.sides[0])
-            far = float(np.sqrt(np.square(points, dtype=np.float64).mean())) if points.size else 0.0
-            nearer = min(self.pulse.w_max, -self.pulse.w_min)
-            if self.cell.reference_at == "symmetry" or rests or far <= FARTHEST * nearer:
-                self._aimed = points
-        return self._erring(self._aimed)
-
-    def _erring(self, aimed: Array, number: int = 0) -> Array:
-        """Return what programming leaves of references; ``number`` keys the draws of those that are programmed again."""
-        found = aimed + self.dtype.type(self.cell.reference_mean)
-        if self.cell.reference_spread:
-            z = randomness.normals(randomness.key(self.seed, "pulse", self.name, "reference"), number, 0, self.shape)
-            found += self.dtype.type(self.cell.reference_spread) * z.astype(self.dtype, copy=False)
-        return found
 
     def _draw_offsets(self, touched: Sequence[Array]) -> None:
         """Draw write noise of the devices that were written."""
@@ -397,14 +358,13 @@ class DeviceCells:
         ChipError
             If the cells have no reference devices, or the number is not positive.
         """
-        if self.reference is None:
+        if self.references is None or self.reference is None:
             layout = f"crossbar.reference = '{self.crossbar.layout.reference}'"
             raise ChipError(f"{self.name}: {layout}: zero-shifting needs 'device', a reference of every weight")
         if pairs < 1:
             raise ChipError(f"{self.name}: pairs = {pairs}: zero-shifting takes 1 or more")
         self.alternate(pairs, step)
-        self._aimed = self._read()[0].copy()
-        self.reference[:] = self._erring(self._aimed)
+        self.references.program(self._read()[0])
         self.crossbar.tally.add(self.name, "write", self.reference.size, self.shape)
         self._show(self.crossbar.stored)
 

@@ -273,7 +273,7 @@ def test_references_are_programmed_again_where_devices_do_not_hold_their_weights
     writes = bar.tally.total("write") - first.crossbar.tally.total("write")
     assert writes == pytest.approx(again, rel=0.15, abs=0.1)
     new = cells.reference[missed & ~left]
-    assert rounds == 1 or (np.abs(new + 0.3) <= 1.011).all() and new.std() > 0.3
+    assert rounds == 1 or ((np.abs(new + 0.3) <= 1.011).all() and new.std() > 0.3)
 
 
 @pytest.mark.parametrize("name", ["soft", "linear", "exponential"])

@@ -221,9 +221,13 @@ class InMemory(LearningRule):
 
     def _leave_out(self, written: np.ndarray) -> None:
         """Note which devices the range is not to follow, of those that were just written, (out, in) in weight units."""
-        stored, strays = self.crossbar.stored, scaling.strays(self.chip.device.pulse)
-        farther = np.sign(stored) * (stored - written / self.crossbar.weight_range)
-        self.kept[LEFT_OUT][:] = farther > max(strays, ROUNDING)
+        held = self._held()
+        farther = np.sign(held) * (held - written / self.crossbar.weight_range)
+        self.kept[LEFT_OUT][:] = farther > max(scaling.strays(self.chip.device.pulse), ROUNDING)
+
+    def _held(self) -> np.ndarray:
+        """Return the weights that devices hold, (out, in) in shares of the range."""
+        return self.crossbar.stored
 
     def _beyond(self, weights: np.ndarray) -> np.ndarray:
         """Return which weights, in shares of the range, are beyond what they may fill of the mean device's bounds."""

@@ -43,7 +43,7 @@ import numpy as np
 
 from hw_models.arrays.converter_bank import Converters
 from neuroep.engines.chip.rules.agad import Agad
-from neuroep.engines.chip.rules.in_memory import GROWN
+from neuroep.engines.chip.rules.in_memory import GROWN, LEFT_OUT
 from neuroep.engines.chip.rules.rule import CROSSBAR, Place
 from neuroep.engines.chip.rules.verified import ROUNDING, columns_chip, read_back
 
@@ -70,6 +70,8 @@ class Residual(Agad):
         self.verifies = bool(self.chip.update.of_transfer("verify"))
         self._share_out(weight, False)
         self.shares = dict(self.scales)
+        if self.fill < 1:
+            self._leave_out(weight)
         self.prepared, self.seconds = self.prepared + self.seconds, 0.0
 
     @property
@@ -159,8 +161,9 @@ class Residual(Agad):
         """Share all weights out anew with twice the range where too many of them are near the bounds of all arrays."""
         if self.fill >= 1:
             return 0
-        weight = self._sum(lambda bar: bar.stored)
-        if np.count_nonzero(np.abs(weight) > self.fill * self._bound) <= GROWN * weight.size:
+        weight, left = self._held(), self.kept[LEFT_OUT]
+        beyond, beside = (np.abs(weight) > self.fill * self._bound) & ~left, int(np.count_nonzero(left))
+        if np.count_nonzero(beyond) <= max(GROWN * weight.size, beside):
             return 0
         every = np.arange(weight.shape[1])
         held = sum(scale * self._read(label, every) for label, scale in self.scales.items())
@@ -170,7 +173,12 @@ class Residual(Agad):
                 each.crossbar.weight_range *= 2
         self.kept["gathered"] /= 2
         self._share_out(held, True)
+        self._leave_out(held)
         return 0
+
+    def _held(self) -> np.ndarray:
+        """Return the weights that all arrays hold together, in shares of the range."""
+        return self._sum(lambda bar: bar.stored)
 
     def health(self) -> dict[str, float]:
         """Return shares as other rules do; of the arrays of the weights those of the coarsest."""
