@@ -12,6 +12,8 @@ from typing import NamedTuple
 import hypothesis
 import pytest
 
+from tests.fresh import Fresh
+
 # Before anything imports NumPy, Numba or datasets.
 for name, value in {
     "OMP_NUM_THREADS": "1",
@@ -125,6 +127,14 @@ def neuroep(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
         return Outcome(code, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fresh]:
+    """Run code in processes that have imported nothing of this project."""
+    found = Fresh(tmp_path_factory.mktemp("fresh"))
+    yield found
+    found.close()
 
 
 @pytest.fixture
