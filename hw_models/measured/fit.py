@@ -223,6 +223,9 @@ VARIANCES: Mapping[str, str] = {
 def _values(made: FitPlan, kept: Array, response: str, start: Array | None) -> _Values:
     """Estimate from some samples."""
     whole = estimation.estimate(made, kept)
+    if not (whole.middle > 0).all():
+        shown = "{:.3g} up and {:.3g} down without some of the devices or cycles".format(*whole.middle)
+        raise ChipError(f"steps at weight 0 are {shown}: readings are too noisy, or devices too unlike, to tell them")
     own, errors = whole.own_steps()
     bounds = np.nanmean(whole.bounds, axis=0)
     fields: dict[str, float] = {}
