@@ -384,21 +384,6 @@ def _covariance(
         own = hats[way].of(np.sqrt(variance[way]))[0] ** 2
         here = hats[way].gram(own, 0.0)
         if s2 > 0:
-            here = here + s2 * _read_part(parts[way], hats[way])
+            here = here + s2 * moments.read_part(parts[way], hats[way])
         found.append(here)
     return np.stack(found)
-
-
-def _read_part(own: PulseSamples, hats: Hats) -> Array:
-    """Return sum over readings of a a', a the sum of u phi over the pulse behind it less that over the one ahead."""
-    many, n = len(hats.states), len(own.device)
-    phi = np.zeros((n + 1, many))
-    rows = np.arange(n)
-    phi[rows, hats.k], phi[rows, hats.k + 1] = 1 - hats.t, hats.t
-    phi *= np.concatenate([own.sign, [0]])[:, None]
-    ahead = phi[:n]
-    behind = np.where(own.follows[:, None], np.concatenate([np.zeros((1, many)), phi[: n - 1]]), 0.0)
-    last = phi[:n][np.concatenate([~own.follows[1:], [True]])]
-    before = behind - ahead
-    found: Array = before.T @ before + last.T @ last
-    return found

@@ -23,7 +23,7 @@ out than any trace tells, and the noise of pulses near it is known to about 2 %.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -35,6 +35,7 @@ from hw_models.keywords import checked
 from hw_models.measured import estimate as estimation, formulas, noise, spreads
 from hw_models.measured.estimate import Estimate, FitPlan
 from hw_models.measured.formulas import FormulaFit, Sums
+from hw_models.measured.jackknife import SURE, GroupValues, settled
 from hw_models.measured.moments import CENTRES
 from hw_models.measured.shapes import BEYOND, SHAPES, about_zero
 from hw_models.measured.traces import Traces, traces
@@ -50,8 +51,6 @@ READINGS = ("write", "read", "instrument")
 RESPONSES = ("table", *SHAPES, "auto")
 SMALL = 1e-3
 """Conductance of no device that learns [uS]: 1 nS."""
-SURE = 2.0
-"""Standard errors above 0 from which a variance counts."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,7 @@ def fit_response(
         made = replace(made, form=noise.best(_formula_squares(whole, fitted), ("noise", "base", "both")))
     values = _values(made, np.ones(len(made.all.device), dtype=bool), chosen, start)
     others, groups = _others(made, chosen, start)
-    values, errors = _settled(values, others)
+    values, errors = settled(values, others)
     return _result(made, whole, tuple(tried), chosen, readings, values, errors, groups)
 
 
@@ -188,28 +187,6 @@ def _range(g_min: float | None, g_max: float | None) -> tuple[float | None, floa
     return g_min, g_max
 
 
-@dataclass(frozen=True)
-class _Values:
-    """What is estimated again for every group: numbers by name, spreads and readings as variances."""
-
-    numbers: Mapping[str, float]
-    table: Array
-    variance: Array
-    steps: spreads.Moments
-    multiples: Array | None
-
-    def row(self) -> Array:
-        """Return all in one array."""
-        extra = [] if self.multiples is None else [self.multiples]
-        return np.concatenate([list(self.numbers.values()), self.table.ravel(), self.variance.ravel(), *extra])
-
-    def of_devices(self, tilted: bool) -> _Values:
-        """Return them with the steps of a population whose asymmetries differ, or are alike."""
-        found = spreads.steps(self.steps, tilted)
-        own = {"dw_min": found.dw_min, "up_down": found.up_down, "dw_min_spread": found.square}
-        return replace(self, numbers={**self.numbers, **own})
-
-
 VARIANCES: Mapping[str, str] = {
     "dw_min_spread": "relative to dw_min",
     "up_down_spread": "",
@@ -220,9 +197,12 @@ VARIANCES: Mapping[str, str] = {
 """Estimates that are variances until the end: below 0 they are none."""
 
 
-def _values(made: FitPlan, kept: Array, response: str, start: Array | None) -> _Values:
+def _values(made: FitPlan, kept: Array, response: str, start: Array | None) -> GroupValues:
     """Estimate from some samples."""
     whole = estimation.estimate(made, kept)
+    if not (whole.middle > 0).all():
+        shown = "{:.3g} up and {:.3g} down without some of the devices or cycles".format(*whole.middle)
+        raise ChipError(f"steps at weight 0 are {shown}: readings are too noisy, or devices too unlike, to tell them")
     own, errors = whole.own_steps()
     bounds = np.nanmean(whole.bounds, axis=0)
     fields: dict[str, float] = {}
@@ -244,7 +224,7 @@ def _values(made: FitPlan, kept: Array, response: str, start: Array | None) -> _
         fine = np.isfinite(whole.bounds[:, side])
         scatter = spreads.between(whole.bounds[fine, side], whole.bound_errors[fine, side])
         numbers[name] = scatter / bounds[side] ** 2 if made.reached[side] and bounds[side] else np.nan
-    return _Values(numbers, whole.table, whole.squares.variance(), steps, cycle.multiples)
+    return GroupValues(numbers, whole.table, whole.squares.variance(), steps, cycle.multiples)
 
 
 def _formula_gain(whole: Estimate, fitted: FormulaFit) -> Array:
@@ -266,33 +246,7 @@ def _formula_squares(whole: Estimate, fitted: FormulaFit) -> noise.Squares:
     return replace(whole.squares, step=np.stack(shape.factors(CENTRES, own)) * size, middle=size * scale[:, None])
 
 
-def _settled(values: _Values, others: Sequence[_Values]) -> tuple[_Values, Array]:
-    """Return estimates and their standard errors, from those without one group each; NaN where there are none.
-
-    Whether asymmetries differ from device to device is decided here, and goes for all of them.
-    """
-    tilt = values.numbers["up_down_spread"]
-    error = _jackknife(np.array([[one.numbers["up_down_spread"]] for one in others]))[0] if others else np.nan
-    tilted = bool(tilt > (SURE * error if np.isfinite(error) else 0.0))
-    values, others = values.of_devices(tilted), [one.of_devices(tilted) for one in others]
-    if not others:
-        return values, np.full(len(values.row()), np.nan)
-    errors = _jackknife(np.stack([one.row() for one in others]))
-    if tilted:
-        return values, errors
-    up_down = spreads.drawn_in(values.numbers["up_down"], errors[list(values.numbers).index("up_down")])
-    own = {"up_down": up_down, "dw_min": values.steps.middle / (1 - abs(up_down) / 2)}
-    return replace(values, numbers={**values.numbers, **own}), errors
-
-
-def _jackknife(rows: Array) -> Array:
-    """Return the standard errors of estimates, from (groups, estimates) without one group each."""
-    with np.errstate(invalid="ignore"):
-        found: Array = np.sqrt((len(rows) - 1) / len(rows) * ((rows - rows.mean(axis=0)) ** 2).sum(axis=0))
-    return found
-
-
-def _others(made: FitPlan, response: str, start: Array | None) -> tuple[list[_Values], str]:
+def _others(made: FitPlan, response: str, start: Array | None) -> tuple[list[GroupValues], str]:
     """Return the estimates without one group each, none where there are too few, and what groups are of."""
     every = made.all
     many = int(made.moving.sum())
@@ -319,7 +273,7 @@ def _result(
     tried: tuple[FormulaFit, ...],
     response: str,
     readings: str,
-    values: _Values,
+    values: GroupValues,
     slack: Array,
     groups: str,
 ) -> ResponseFit:
@@ -363,14 +317,19 @@ def _log_normal(mean: FieldEstimate, spread: FieldEstimate) -> dict[str, FieldEs
     return {"dw_min": FieldEstimate(median, error), "dw_min_spread": FieldEstimate(q, share / q * spread.error)}
 
 
-def _seen(values: _Values, slack: Array, name: str) -> bool:
+def _seen(values: GroupValues, slack: Array, name: str) -> bool:
     """Whether a variance is clearly above 0."""
     value, error = values.numbers.get(name, np.nan), slack[list(values.numbers).index(name)]
     return bool(value > (SURE * error if np.isfinite(error) else 0.0))
 
 
 def _pulse(
-    made: FitPlan, values: _Values, estimates: Mapping[str, FieldEstimate], slack: Array, response: str, readings: str
+    made: FitPlan,
+    values: GroupValues,
+    estimates: Mapping[str, FieldEstimate],
+    slack: Array,
+    response: str,
+    readings: str,
 ) -> Pulse:
     """Return the fields of a pulse that say it."""
     n = values.numbers
@@ -394,7 +353,7 @@ def _pulse(
     return Pulse(**found, **fields, response="constant" if idle else response)  # type: ignore[arg-type]
 
 
-def _table(states: Array, values: _Values, noisy: bool) -> dict[str, object]:
+def _table(states: Array, values: GroupValues, noisy: bool) -> dict[str, object]:
     """Return the fields of a table: steps over those at weight 0."""
     low, high = values.numbers["w_min"], values.numbers["w_max"]
     middle = [np.interp(-low / (high - low), states, own) for own in values.table]

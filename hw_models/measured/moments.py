@@ -172,3 +172,18 @@ def gains(hats: Hats, chosen: PulseSamples, steps: Array, s2: float, devices: in
     base = np.bincount(chosen.device, f * f - s2 * slope**2, devices)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(base > 0, top / base, np.nan)
+
+
+def read_part(own: PulseSamples, hats: Hats) -> Array:
+    """Return sum over readings of a a', a the sum of u phi over the pulse behind it less that over the one ahead."""
+    many, n = len(hats.states), len(own.device)
+    phi = np.zeros((n + 1, many))
+    rows = np.arange(n)
+    phi[rows, hats.k], phi[rows, hats.k + 1] = 1 - hats.t, hats.t
+    phi *= np.concatenate([own.sign, [0]])[:, None]
+    ahead = phi[:n]
+    behind = np.where(own.follows[:, None], np.concatenate([np.zeros((1, many)), phi[: n - 1]]), 0.0)
+    last = phi[:n][np.concatenate([~own.follows[1:], [True]])]
+    before = behind - ahead
+    found: Array = before.T @ before + last.T @ last
+    return found

@@ -121,8 +121,6 @@ def _up_down(ratio: float, tau: float) -> float:
     def off(mean: float) -> float:
         return mean / (2 - _absolute(mean, tau)[0]) - ratio
 
-    if not np.isfinite(ratio):
-        return np.nan
     if off(-MOST) > 0 or off(MOST) < 0:
         return float(np.clip(ratio, -1, 1) * MOST)
     return float(brentq(off, -MOST, MOST))

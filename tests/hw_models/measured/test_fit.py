@@ -353,6 +353,26 @@ def test_settings_that_cannot_be(settings: dict[str, object], line: str) -> None
         fit_response(g, way, **settings)  # type: ignore[arg-type]
 
 
+@pytest.mark.filterwarnings("error")
+def test_devices_too_unlike_to_tell_their_steps_are_one_line() -> None:
+    """Readings noisier than steps and bounds of a spread of a half: refused, or with errors that say so."""
+    refused = 0
+    for seed in range(5):
+        g, way = measure(
+            "soft_bounds", 500 + seed, devices=30, pulses=60, cycles=2, dw_min=0.09, dw_min_spread=0.6, noise=0.4,
+            w_max_spread=0.35, w_min_spread=0.3, reading=3.0,
+        )  # fmt: skip
+        g[0] = 20.0
+        try:
+            fit = fit_response(g, way, response="soft_bounds", g_min=10.0, g_max=30.0)
+        except ChipError as error:
+            refused += 1
+            assert "steps at weight 0 are" in str(error)
+        else:
+            assert abs(off(fit, "dw_min", 0.09)) < SIGMA
+    assert refused < 5
+
+
 def test_directions_that_are_missing_or_swapped() -> None:
     g, way = measure("constant", 13, devices=4, pulses=60, cycles=2, noise=0.2, reading=0.1)
     with pytest.raises(ChipError, match=r"^direction is missing"):
