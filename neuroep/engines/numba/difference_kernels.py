@@ -45,6 +45,14 @@ def _sums(weights, row):
 
 
 @kernel
+def _largest(row):
+    size = row.dtype.type(0)
+    for j in range(row.shape[0]):
+        size = max(size, abs(row[j]))
+    return size
+
+
+@kernel
 def _scale(row, factor):
     for j in range(row.shape[0]):
         row[j] = factor * row[j]
@@ -151,7 +159,7 @@ def _pooled(first, last, free, keys, query_count, key_count, telling, feedback, 
         for r in range(changes.shape[0]):
             row = r * batch + b
             gained = (kappa * factor) * np.dot(patterns, feedback[row].copy())
-            shared = np.abs(gained).max() <= one
+            shared = _largest(gained) <= one
             common, own, sums = gained.copy(), gained.copy(), np.zeros_like(gained)
             less_one(common, value.dtype.type(0))
             for t in range(n):
@@ -187,7 +195,7 @@ def _rows_pooled(first, last, free, keys, offsets, key_count, kappa, plus, minus
             continue
         patterns, scale = keys[b, :k], kappa * rows.dtype.type(1 / math.sqrt(n))
         up, down = scale * np.dot(patterns, plus[b].copy()), scale * np.dot(patterns, minus[b].copy())
-        shared = max(np.abs(up).max(), np.abs(down).max()) <= one
+        shared = max(_largest(up), _largest(down)) <= one
         mixed = np.empty((n, k), dtype=rows.dtype)
         if shared:
             less_one(up, rows.dtype.type(0))
