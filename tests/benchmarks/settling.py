@@ -8,7 +8,7 @@ Networks: snli_small, imdb_small (as in examples/configs, pooled read-outs), snl
 no longer those of the start. Of every way that is listed: CPU seconds of measuring one batch (median over the repeats,
 all ways in turn), products with the first dense matrix in units of one read of the whole batch, sweeps free and nudged,
 and the error of every layer's weight gradient, ||g - g*|| / ||g*||, against g* of float64 phases at rest with the same
-nudge. One thread, float32.
+nudge. One thread, float32. Names of ways say the form, the tolerance of the free and that of the nudged phases.
 """
 
 from __future__ import annotations
@@ -61,11 +61,12 @@ def ways(given: Study) -> dict[str, tuple[Schedule, Schedule]]:
     """Return the schedules that are compared, by name."""
     free, nudged = given.free, given.nudged
     loose = replace(free, tolerance=0.03)
-    found = {"states": (free, nudged), "states, nudged 0.003": (free, replace(nudged, tolerance=0.003))}
-    for first in (free, loose):
-        for tolerance in (0.3, 0.1, 0.03):
-            how = replace(nudged, form="differences", tolerance=tolerance)
-            found[f"differences {first.tolerance:g}, {tolerance:g}"] = first, how
+    found = {}
+    for form, firsts, tolerances in (("states", (free,), (0.3, 0.03)), ("differences", (free, loose), (0.3, 0.03))):
+        for first in firsts:
+            for tolerance in tolerances:
+                how = replace(nudged, form=form, tolerance=tolerance)
+                found[f"{form} {first.tolerance:g}, {tolerance:g}"] = first, how
     plain = dict(found)
     for name, both in plain.items():
         found[f"{name}, anderson"] = tuple(replace(one, acceleration="anderson") for one in both)
@@ -101,6 +102,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, help="of a batch; default the configuration's")
     parser.add_argument("--warm", type=int, default=5, help="updates before measuring")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--products", choices=engines.PRODUCTS, default="full", help="of the reference engine")
     parser.add_argument("--out")
     given = parser.parse_args()
     chosen = study(given.network)
@@ -112,14 +114,17 @@ def main() -> None:
         batches = [speed.random_batch(case, samples)]
     rates = {s.name: case.rates[0] for s in network.projections} | {s.name: case.rates[1] for s in network.dense}
     start = networks.initial_parameters(network, 0, 1.0, chosen.identity)
-    engine = engines.build(given.engine, network, start, threads=1)
+    engine = engines.build(given.engine, network, start, threads=1, products=given.products)
     for turn in range(given.warm):
-        how = Estimator("centred", case.beta, chosen.free, chosen.nudged)
+        how = Estimator("centred", case.beta, chosen.free, replace(chosen.nudged, form="differences", tolerance=0.1))
         engine.update(how.measure(engine, batches[turn % len(batches)], turn).contrasts, rates)
     batch, values = batches[0], engine.parameters()
     exact = speed.converged(case, values, batch)
     page: dict[str, dict] = {}
-    for name, (free, nudged) in ways(chosen).items():
+    compared = {
+        name: both for name, both in ways(chosen).items() if given.products == "full" or both[1].form == "differences"
+    }
+    for name, (free, nudged) in compared.items():
         estimator = Estimator("centred", case.beta, free, nudged)
         before = reads(engine, samples) if given.engine == "local" else 0.0
         found = estimator.gradient(engine, batch, 0)
@@ -129,7 +134,7 @@ def main() -> None:
             page[name]["products"] = round(reads(engine, samples) - before, 2)
     times: dict[str, list[float]] = {name: [] for name in page}
     for _ in range(given.repeats):
-        for name, (free, nudged) in ways(chosen).items():
+        for name, (free, nudged) in compared.items():
             told = measured(engine, Estimator("centred", case.beta, free, nudged), batch)
             times[name].append(told["seconds"])
             page[name]["sweeps"] = told["sweeps"]

@@ -25,14 +25,13 @@ from hw_models.kernels.compiling import VECTOR, bound, kernel, unbound, written_
 exp_less_one = less_one = tilted_row = unbound
 """Of one precision; :func:`of` fills them in."""
 Kernel = Callable[..., None]
-FAR, CAP = 60.0, 700.0
-"""Logits further than that above their mean get a shift of their own, far from overflow in any precision; beyond the
-cap lie those alone of which p is 0."""
+FAR = 60.0
+"""Where a logit is further than that above their mean, p changes hands and is computed as a softmax."""
 
 
 def _exp_less_one(x: float) -> float:
     """e^x - 1 in double precision."""
-    return math.expm1(min(x, CAP))
+    return math.expm1(x)
 
 
 @kernel(fastmath=VECTOR, inline="always")
@@ -43,6 +42,14 @@ def _sums(weights, row):
         whole += weights[j]
         mean += weights[j] * row[j]
     return whole, mean
+
+
+@kernel
+def _largest(row):
+    size = row.dtype.type(0)
+    for j in range(row.shape[0]):
+        size = max(size, abs(row[j]))
+    return size
 
 
 @kernel
@@ -58,18 +65,27 @@ def _less_one(row, shift):
 
 
 @kernel(fastmath=VECTOR, inline="always")
-def _shift(weights, row, mean, rest):
-    """Return what is taken from logits before their exponentials: their mean, or more where one is far above it."""
-    zero = row.dtype.type(0)
-    limit = mean + row.dtype.type(FAR)
-    far = 1 if rest > 0 and limit < zero else 0
+def _beyond(row, limit):
+    """Count the logits above a limit."""
+    found = 0
     for j in range(row.shape[0]):
-        far += row[j] > limit
-    if far:
-        limit = max(limit, zero) if rest > 0 else limit
-        for j in range(row.shape[0]):
-            limit = max(limit, row[j]) if weights[j] > 0 else limit
-    return limit - row.dtype.type(FAR) if far else mean
+        found += row[j] > limit
+    return found
+
+
+@kernel
+def _settled_row(weights, row, rest):
+    """x <- softmax(ln p + x) - p of one row: of logits so far apart that p changes hands."""
+    zero = row.dtype.type(0)
+    top = zero if rest > 0 else row.dtype.type(-np.inf)
+    for j in range(row.shape[0]):
+        top = max(top, row[j]) if weights[j] > 0 else top
+    total = rest * math.exp(-top) if rest > 0 else zero
+    for j in range(row.shape[0]):
+        row[j] = weights[j] * math.exp(min(row[j] - top, zero))
+        total += row[j]
+    for j in range(row.shape[0]):
+        row[j] = row[j] / total - weights[j]
 
 
 def _tilted_row(weights, row, more):
@@ -80,14 +96,17 @@ def _tilted_row(weights, row, more):
     one = row.dtype.type(1)
     whole, mean = _sums(weights, row)
     rest = one - whole if more else row.dtype.type(0)
-    shift = _shift(weights, row, mean, rest)
-    less_one(row, shift)
-    _, change = _sums(weights, row)
-    if more:
-        change += rest * exp_less_one(-shift)
-    factor = one / (one + change)
-    for j in range(row.shape[0]):
-        row[j] = factor * weights[j] * (row[j] - change)
+    far = row.dtype.type(FAR)
+    if _beyond(row, mean + far) or (rest > 0 and mean + far < 0):
+        _settled_row(weights, row, rest)
+    else:
+        less_one(row, mean)
+        _, change = _sums(weights, row)
+        if more:
+            change += rest * exp_less_one(-mean)
+        factor = one / (one + change)
+        for j in range(row.shape[0]):
+            row[j] = factor * weights[j] * (row[j] - change)
 
 
 @kernel
@@ -140,7 +159,7 @@ def _pooled(first, last, free, keys, query_count, key_count, telling, feedback, 
         for r in range(changes.shape[0]):
             row = r * batch + b
             gained = (kappa * factor) * np.dot(patterns, feedback[row].copy())
-            shared = np.abs(gained).max() <= one
+            shared = _largest(gained) <= one
             common, own, sums = gained.copy(), gained.copy(), np.zeros_like(gained)
             less_one(common, value.dtype.type(0))
             for t in range(n):
@@ -176,7 +195,7 @@ def _rows_pooled(first, last, free, keys, offsets, key_count, kappa, plus, minus
             continue
         patterns, scale = keys[b, :k], kappa * rows.dtype.type(1 / math.sqrt(n))
         up, down = scale * np.dot(patterns, plus[b].copy()), scale * np.dot(patterns, minus[b].copy())
-        shared = max(np.abs(up).max(), np.abs(down).max()) <= one
+        shared = max(_largest(up), _largest(down)) <= one
         mixed = np.empty((n, k), dtype=rows.dtype)
         if shared:
             less_one(up, rows.dtype.type(0))

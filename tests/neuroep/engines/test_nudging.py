@@ -134,7 +134,8 @@ class TestPath:
             gone = engine.to_numpy(state.values["attention"]) - engine.to_numpy(free.state.values["attention"])
             still = engine.to_numpy(before.values["attention"]) - engine.to_numpy(free.state.values["attention"])
             wanted = _from_free(engine, clamped, free.state, state)
-            np.testing.assert_allclose(engine.to_numpy(moved.values["attention"]), wanted, rtol=0, atol=1e-12)
+            within = 1e-12 if where == "local" else 1e-10  # torch loses digits of a p that was below e^-60
+            np.testing.assert_allclose(engine.to_numpy(moved.values["attention"]), wanted, rtol=0, atol=within)
             assert np.abs(wanted).max() > 0.1 and np.abs(gone - still).max() > 0.1
 
 
