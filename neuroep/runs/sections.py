@@ -203,7 +203,7 @@ class SettlingConfig(Section):
     0.01 to 0.1 is sensible; 0 runs all steps."""
     nudged_form: Literal["states", "differences"] = "states"
     """What a nudged phase is solved for: its states, or in exact arithmetic their differences to the free state, which
-    keep their precision at any beta and need fewer products."""
+    keep their precision at any beta and need fewer products; they leave the free state as settled as it is."""
     acceleration: Literal["none", "anderson"] = "none"
     """Anderson acceleration of the dense layers next to attention, in exact arithmetic, layer-wise and with dt = 1."""
     dt: Annotated[float, Field(gt=0, le=1)] = 1.0
