@@ -53,7 +53,8 @@ class Update(Part):
     fill: Annotated[float, Field(gt=0, le=1)] | None = at("update", "bound", None)
     """In memory, without crossbar.weight_range: share of the devices' bounds that weights begin within, and where over
     1 % of them have grown beyond it all devices are rewritten with twice the range; 1 leaves the range as it is. Unset
-    is 1 without scaling auto, and with it 1/4, of coarse devices and of references that err up to 3/4."""
+    is 1 without scaling auto, and with it 1/4, of coarse devices and of references that err up to 3/4, of one device a
+    weight with mismatch up to 1."""
     memory: Count = at("update", "updates", 1000)
     """Scaling auto: updates over which r is a mean."""
     zero_shift: Count | None = at("programming", "pairs", None)
