@@ -387,11 +387,12 @@ class Chip(Part):
     def _check_cells(self) -> None:
         """Refuse cells that no pulse reaches, or that the layout has no devices for."""
         bar, cell = self.crossbar, self.device.cell
+        in_memory = "where weights change in memory, with an update.scheme other than digital"
         if not self.update.in_memory:
-            self.idle("where weights change in memory", "device.cell", "device.endurance", "device.retention")
-            self.idle("where weights change in memory", "device.retention_spread")
+            self.idle(in_memory, "device.cell", "device.endurance", "device.retention")
+            self.idle(in_memory, "device.retention_spread")
             if bar.reference == "device":
-                raise ValueError("crossbar.reference = 'device': it acts only where weights change in memory")
+                raise ValueError(f"crossbar.reference = 'device': it acts only {in_memory}")
         if not self.timing.passes:
             self.idle("where time passes, with timing.integration or another duration", "device.retention")
         if cell.paired and bar.mapping != "differential":
