@@ -171,6 +171,8 @@ def update(tally: Tally, constants: Constants, in_turn: Iterable[Sequence[str]] 
     width = constants.value("write_time")
     slot = own.pulse or width or 0.0
     each = own.row or (width or 0.0) * (constants.value("write_iterations") or 1.0)
+    if own.pulse and constants.chip.update.in_memory:
+        each = own.row  # of devices that are written by pulses their slots are counted
     spent: dict[str, float] = {}
     for done, count in tally.rows():
         if done.operation == "slot":

@@ -61,7 +61,13 @@ class PulsedArray:
         return self.counters
 
     def written(self) -> None:
-        """Read anew what was programmed; cells keep it within the devices' own bounds."""
+        """Read anew what was programmed; cells keep it within the devices' own bounds.
+
+        Of devices that are written anew the slots are counted, where their rows have no time of their own.
+        """
+        if self.devices.writing and not self.chip.timing.row:
+            self._tally.add(self.crossbar.name, "slot", self.devices.writing, self.crossbar.shape)
+        self.devices.writing = 0
         self.crossbar.refresh()
 
     def send(self, terms: Sequence[Term], rate: float, number: int) -> int:
