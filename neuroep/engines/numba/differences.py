@@ -95,9 +95,8 @@ class DisplacedAttention(ExactAttention):
     """One attention layer; see :class:`neuroep.engines.differences.DifferenceAttention`."""
 
     def still(self, held: HeldLogits, nudges: int) -> np.ndarray:
-        """Return differences of p that are 0."""
-        batch, queries, patterns = held.logits.shape
-        return np.zeros((nudges * batch, queries, patterns), dtype=held.logits.dtype)
+        """Return changes of the feedback that are 0."""
+        return np.zeros((nudges * len(held.logits), self.layer.size), dtype=held.logits.dtype)
 
     def displace(
         self,
@@ -136,7 +135,7 @@ class DisplacedAttention(ExactAttention):
         """Return differences of p, whatever form they have."""
         if weights.ndim == 3:
             return weights
-        found = self.still(held, len(weights) // len(free))
+        found = np.zeros((len(weights), *free.shape[1:]), dtype=free.dtype)
         place = (free, held.patterns.vectors, held.queries.count, held.patterns.count)
         mix = kernels.of(held.logits.dtype.name).mix
 
