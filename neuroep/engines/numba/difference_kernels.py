@@ -22,7 +22,7 @@ import numpy as np
 from hw_models.kernels import scalar
 from hw_models.kernels.compiling import VECTOR, bound, kernel, unbound, written_out
 
-exp_less_one = less_one = tilted_row = unbound
+exp_less_one = less_one = tilted_row = steep_row = unbound
 """Of one precision; :func:`of` fills them in."""
 Kernel = Callable[..., None]
 FAR = 60.0
@@ -168,7 +168,7 @@ def _pooled(first, last, free, keys, query_count, key_count, telling, feedback, 
                     _add_tilted(sums, free[b, t, :k], common, change, one / (one + change))
                 else:
                     own[:] = gained
-                    tilted_row(free[b, t, :k], own, k < key_count[b])
+                    steep_row(free[b, t, :k], own, k < key_count[b])
                     sums += own
             _noted(factor * np.dot(sums, patterns), value[row], changes[r])
 
@@ -210,8 +210,8 @@ def _rows_pooled(first, last, free, keys, offsets, key_count, kappa, plus, minus
                     out[j] = weights[j] * (first_factor * (up[j] - change) + second_factor * (down[j] - other))
             else:
                 own, opposite = up.copy(), down.copy()
-                tilted_row(weights, own, False)
-                tilted_row(weights, opposite, False)
+                steep_row(weights, own, False)
+                steep_row(weights, opposite, False)
                 for j in range(k):
                     out[j] = factor_plus * own[j] + factor_minus * opposite[j]
         rows[begin : begin + n] = np.dot(mixed, patterns)
@@ -232,7 +232,7 @@ def _mix(first, last, free, keys, query_count, key_count, feedback, kappa, poole
             rows = np.dot(feedback[row, :width].copy().reshape((width // dim, dim)), patterns.T)
             for t in range(n):
                 gained = (kappa * factor) * rows[0 if pooled else t]
-                tilted_row(free[b, t, :k], gained, False)
+                steep_row(free[b, t, :k], gained, False)
                 kept = weights[row, t]
                 for j in range(k):
                     kept[j] += dt * (gained[j] - kept[j])
@@ -273,7 +273,9 @@ def of(dtype: str) -> DifferenceKernels:
     inlined: dict[str, object] = {"fastmath": VECTOR, "error_model": "numpy", "inline": "always"}
     row = kernel(bound(_less_one, dtype, exp_less_one=exp), **inlined)
     tilted = kernel(bound(_tilted_row, dtype, exp_less_one=exp, less_one=row), **inlined)
-    names = {"tilted_row": tilted, "less_one": row}
+    # Where logits are far apart, or time steps small, it is called: written out it takes a minute to compile.
+    steep = kernel(bound(_tilted_row, f"{dtype}-steep", exp_less_one=exp, less_one=row), error_model="numpy")
+    names = {"tilted_row": tilted, "less_one": row, "steep_row": steep}
     each = _flat, _pooled, _rows_pooled, _mix
     return DifferenceKernels(*(kernel(bound(one, dtype, **names), fastmath=VECTOR) for one in each))
 
