@@ -62,8 +62,7 @@ class Residual(Agad):
 
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         super().__init__(place, weight, bias)
-        pulse = self.chip.device.pulse
-        chip = columns_chip(self.chip, max(1.0, pulse.w_max, -pulse.w_min))
+        chip = columns_chip(self.chip)
         labels = [CROSSBAR, *(f"{ARRAY}{k}" for k in range(1, self._count("tiles")))]
         self.scales = {label: self._number("gamma") ** k for k, label in enumerate(labels)}
         self.banks = {label: Converters(chip, f"{self.place.name} {label}") for label in labels}  # names of messages

@@ -59,11 +59,14 @@ ROUNDING = 1e-3
 """Of a pulse: what single precision may lack of a whole number."""
 
 
-def columns_chip(chip: Chip, full: float = 1.0) -> Chip:
+def columns_chip(chip: Chip, full: float | None = None) -> Chip:
     """Return a chip whose converters stop at what single columns show, a line at full range.
 
-    ``full`` is the reading at the stop, a share of the array's range.
+    ``full`` is the reading at the stop, a share of the array's range; None is the farther bound of the mean device,
+    where pulses may bring a weight that began within the range.
     """
+    pulse = chip.device.pulse
+    full = max(1.0, pulse.w_max, -pulse.w_min) if full is None else full
     changes = {"transposed": Transposed(), "nudged": Nudged()}
     dac = chip.dac.model_copy(update={"range": 1.0, "sign": "signed"})
     adc = chip.adc.model_copy(update={"range": full})

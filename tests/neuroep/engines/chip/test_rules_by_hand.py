@@ -52,6 +52,23 @@ def test_residual_learning_reads_devices_wherever_pulses_bring_them():
     np.testing.assert_allclose(rule._read("crossbar", np.arange(4)), 1.2, atol=2.5 / 511)
 
 
+BEYOND = {"device.pulse.w_max": 1.25, "device.pulse.w_min": -0.75, "device.pulse.dw_min": 0.01}
+
+
+def test_weights_beyond_the_range_of_the_first_ones_are_programmed_as_they_are():
+    """A device whose bound is 1.25 of the range holds 1.2: read at a stop of 1 it would be driven to its bound."""
+    weight = np.full(SHAPE, 1.2)
+    rule = made("pulsed", weight=weight, **READ, **BEYOND, **{"update.verify.rounds": 10, "update.signals": "contrast"})
+    np.testing.assert_allclose(rule.weights(), weight, atol=0.01)
+
+
+def test_weights_beyond_the_range_of_the_first_ones_are_written_anew_as_they_are():
+    rule = made("agad", weight=START, **READ, **BEYOND, **{"update.fill": 0.5, "crossbar.weight_range": None})
+    rule.crossbar.stored[:] = 1.2
+    rule.crossbar.refresh()
+    np.testing.assert_allclose(rule._read_whole() / rule.crossbar.weight_range, 1.2, atol=2.5 / 511)
+
+
 @pytest.mark.parametrize("dac", [{"dac.sign": "auto"}, {"dac.sign": "auto", "dac.digit_bits": 2}, {}])
 @pytest.mark.parametrize("scheme", ["rider", "e_rider"])
 def test_inputs_with_the_signs_of_a_chopper_reach_the_array_that_products_see(scheme, dac):
