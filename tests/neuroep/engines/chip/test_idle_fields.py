@@ -311,6 +311,7 @@ VALUES: dict[str, Any] = {
     "update.step": 1.3,
     "update.fill": 0.3,
     "update.memory": 1,
+    "update.rms": "array",
     "update.zero_shift": 3,
     "update.verify.rounds": 2,
     "update.verify.tolerance": 0.02,
