@@ -74,6 +74,8 @@ LARGEST = 10.0
 """Most that the signal of a line is multiplied by."""
 GRID, NEAR = 199, 5
 """Weights at which the steps of a device are played, and those on either side of w* that a slope is fitted to."""
+ALIKE = 1e-9
+"""Steps that differ by less, in units of a pulse, are equal."""
 COHERENCE = 3.0
 """kappa of a contrast until it is measured."""
 FILL, FULLEST, BLURS = 0.25, 0.75, 4.0
@@ -181,7 +183,9 @@ class Symmetry(NamedTuple):
 def symmetry(pulse: Pulse) -> Symmetry:
     """Return the symmetry point of the mean device, whose steps are played on a grid of weights."""
     grid, up, down, plain = played(pulse)
-    middle = int(np.argmin(np.abs(up - down))) if (up != down).any() else GRID // 2
+    alike = np.abs(up - down)
+    among = np.flatnonzero(alike <= alike.min() + ALIKE * pulse.dw_min)  # of constant steps all but those at bounds
+    middle = int(among[np.argmin(np.abs(grid[among]))])
     near = slice(max(middle - NEAR, 0), middle + NEAR + 1)
     slope, apart = np.polyfit(grid[near], (down - up)[near], 1)
     point = float(np.clip(-apart / slope, pulse.w_min, pulse.w_max)) if slope > 0 else float(grid[middle])
