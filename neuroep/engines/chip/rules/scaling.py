@@ -120,7 +120,7 @@ class RunningSquare:
         """Take in the contrast of an update, whose number keys the signs."""
         bias = contrast.scale * contrast.post_change.sum(0, dtype=np.float64)
         by_output = squares(contrast, self.place.setting.seed, self.place.name, update)
-        found = [(self.kept, (by_output.mean(), np.square(bias).mean(), 1.0))]
+        found = [(self.kept, np.array((by_output.mean(), np.square(bias).mean(), 1.0)))]
         if self.outputs is not None and self.inputs is not None:
             by_input = squares(contrast, self.place.setting.seed, self.place.name, update, of_inputs=True)
             found += [(self.outputs, by_output), (self.inputs, by_input)]
