@@ -102,11 +102,10 @@ class DeviceCells:
         noisy = self.pulse.write_noise > 0
         limits = crossbar.devices.state_bounds() if self.cell.paired else [crossbar.devices.weight_bounds()]
         self.sides = []
-        signs = (1, -1) if self.cell.kind == "bidirectional" else (0, 0)
-        for name, bounds, sign in zip(SIDES, limits, signs, strict=False):
+        for name, bounds in zip(SIDES, limits, strict=False):
             tally = Tally(made.tally.now) if name else made.tally
             given = (self.pulse, self.shape, made.seed, f"{self.name}{name}", made.run, str(self.dtype), bounds, tally)
-            self.sides.append(PulsedDevices(*given, lines=self.name, one_way=one_way, tells=noisy, sign=sign))
+            self.sides.append(PulsedDevices(*given, lines=self.name, one_way=one_way, tells=noisy))
         kept = self.cell.paired or self.referred or noisy
         self.states = [np.zeros(self.shape, self.dtype) for _ in self.sides] if kept else []
         self.offsets = [np.zeros(self.shape, self.dtype) for _ in self.sides] if noisy else []

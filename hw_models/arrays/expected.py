@@ -37,19 +37,12 @@ from typing import NamedTuple
 import numpy as np
 
 from hw_models.arrays.played import PlayedDevices
-from hw_models.arrays.trains import Counts, Tile
-from hw_models.kernels import (
-    noise as noise_kernels,
-    pulses as pulse_kernels,
-    random as randomness,
-    trains as train_kernels,
-)
+from hw_models.arrays.trains import Fired, Packed, Playable, Tile
+from hw_models.kernels import random as randomness, trains as train_kernels
 from hw_models.kernels.blocks import blocks
 
-ROWS, COLUMNS = 256, 512
-"""Most devices of one tile of a step."""
-DEPTH = 512
-"""Most samples of one product of counts."""
+ROWS, COLUMNS = 128, 512
+"""Most devices of one tile of a step, columns at most :data:`hw_models.kernels.normal_pairs.MANY`."""
 EXPONENT, SIGNED, COARSE = 0.5, 0.125, 1.0
 """Largest exponent of one part: of several trains, of several of mixed signs, and of a single train.
 
@@ -76,6 +69,41 @@ class Stretch(NamedTuple):
     number: int
     samples: slice
     terms: slice
+
+    def pairs(self, terms: int) -> slice:
+        """Return which they are of trains of so many terms, all terms of a sample behind each other."""
+        return slice(self.samples.start * terms + self.terms.start, (self.samples.stop - 1) * terms + self.terms.stop)
+
+
+class PulsedBatch(NamedTuple):
+    """The trains of an update."""
+
+    trains: Fired
+    way: np.ndarray
+    """(terms,) +1 or -1 where all pulses of a term go one way, 0 where they do not"""
+    packs: Packs
+    """All of them, ready to be counted."""
+
+    @property
+    def samples(self) -> int:
+        return len(self.trains.length) // len(self.way)
+
+
+class Packs(NamedTuple):
+    """Packed trains whose coincidences can be counted: those that go up and those that go down, or all with signs."""
+
+    up: Packed | None
+    down: Packed | None
+    mixed: Packed | None
+
+
+def packs(trains: Fired, way: np.ndarray) -> Packs:
+    """Pack trains of some terms; ``way`` of each term."""
+    if not way.all():
+        return Packs(None, None, trains.packed())
+    ways = np.tile(way, len(trains.length) // len(way))
+    up, down = (trains.chosen(ways == sign).packed() if (way == sign).any() else None for sign in (1.0, -1.0))
+    return Packs(up, down, None)
 
 
 class ExpectedStep:
@@ -121,9 +149,10 @@ class ExpectedStep:
         pulses, stepped, played = zip(*(tally for part in parts for tally in part), strict=True)
         return sum(pulses), sum(stepped), sum(played)
 
-    def trains(self, counts: Counts) -> Tally:
-        """Move all devices by the trains whose lines fire so often."""
-        return self._tiles(lambda number, where: TileStep(self, number, where).trains(counts))
+    def trains(self, trains: Fired, way: np.ndarray) -> Tally:
+        """Move all devices by these trains; ``way`` (terms,) is +1 or -1 where all pulses of a term go one way, or 0."""
+        batch = PulsedBatch(trains, way, packs(trains, way))
+        return self._tiles(lambda number, where: TileStep(self, number, where).trains(batch))
 
     def mixed(self, up: np.ndarray, down: np.ndarray) -> Tally:
         """Move all devices by so many pulses up and down, (out, in), well mixed and without noise in their number."""
@@ -144,23 +173,27 @@ def parts(samples: int, terms: int, pieces: int) -> Iterator[Stretch]:
 class Coincidences:
     """Queues the pulses of chosen devices of one tile, as :meth:`PlayedDevices.play` asks for them."""
 
-    def __init__(
-        self,
-        tile: Tile,
-        trains: tuple[np.ndarray, np.ndarray, np.ndarray],
-        chosen: np.ndarray | None,
-        one_way: bool = False,
-    ) -> None:
-        self.tile, self.trains, self.chosen, self.one_way = tile, trains, chosen, one_way
-        self.position = np.zeros(tile[1] - tile[0], dtype=np.int64)
+    def __init__(self, tile: Tile, given: Playable, chosen: np.ndarray | None, one_way: bool = False) -> None:
+        self.tile, self.given, self.chosen, self.one_way = tile, given, chosen, one_way
+        self.position, self.word = np.zeros(tile[1] - tile[0], dtype=np.int64), 0
 
-    def __call__(self, queue: np.ndarray, left: np.ndarray) -> int:
+    def _next(self, waits: np.ndarray, ups: np.ndarray) -> int | None:
+        """Queue what comes next; return how many pulses, None when all have been given."""
+        (post, pre, length), packed = self.given
+        if packed is None:
+            return train_kernels.meet(*self.tile, pre, post, length, self.position, waits, ups) or None
+        if self.word == len(packed.post[0]):
+            return None
+        self.word += 1
+        return int(train_kernels.meet_packed(*self.tile, self.word - 1, packed.pre, packed.post, waits, ups))
+
+    def __call__(self, waits: np.ndarray, ups: np.ndarray) -> int:
         """Fill empty queues; return how many pulses, 0 when all have been given."""
-        while found := train_kernels.meet(*self.tile, *self.trains, self.position, queue, left):
-            if self.chosen is not None:
-                found = train_kernels.keep(self.chosen, queue, left)
-            if self.one_way:
-                found = train_kernels.rising(queue, left)
+        while (found := self._next(waits, ups)) is not None:
+            if found and self.chosen is not None:
+                found = train_kernels.keep(self.chosen, waits)
+            if found and self.one_way:
+                found = train_kernels.rising(waits, ups)
             if found:
                 return int(found)
         return 0
@@ -182,19 +215,20 @@ class TileStep:
     def __init__(self, whole: ExpectedStep, number: int, where: Tile) -> None:
         first, last, begin, end = where
         self.whole, self.pulsed, self.where = whole, whole.pulsed, where
-        self.block = divmod(number, len(whole.columns))
+        self.number = number
         self.outputs, self.inputs, self.size = slice(first, last), slice(begin, end), (last - first, end - begin)
         self.kernels = self.pulsed.kernels
         self.args = where, (whole.weights, whole.devices, self.pulsed.law)
-        self.planes = np.empty((4, *self.size), dtype=self.pulsed.dtype)
-        self.exponents = np.empty(self.size, dtype=self.pulsed.dtype)
+        self.planes = np.empty((2, *self.size), dtype=self.pulsed.dtype)
         self.near = np.empty(self.size, dtype=np.bool_)
         self.few: np.ndarray | None = None
         self.tally: Tally = (0.0, 0, 0)
 
-    def _assess(self) -> tuple[float, int]:
-        """Return the largest exponent, and how many devices may meet a bound."""
-        args = (*self.args[0], self.planes, *self.args[1], self.whole.how, self.exponents, self.near)
+    def _assess(self, exponents: np.ndarray | None = None) -> tuple[float, int]:
+        """Return the largest exponent, and how many devices may meet a bound; write the exponent of every one."""
+        if exponents is None:
+            exponents = np.empty((1, self.size[1]), dtype=self.pulsed.dtype)
+        args = (*self.args[0], self.planes, *self.args[1], self.whole.how, exponents, self.near)
         exponent, near = self.kernels.assess(*args)
         return float(exponent), int(near)
 
@@ -213,123 +247,98 @@ class TileStep:
 
     def _advance(self, part: int, orders: np.ndarray | None, some: bool) -> None:
         """Move the devices by the planes, but for ``some`` that are near a bound."""
-        draws = np.empty(self.size, dtype=np.float32)
-        noise_kernels.fill_normals(self.whole.key(part), self.whole.step, self.block[1], self.where[0], draws)
-        if self.pulsed.sign:
-            self._share(part, draws)
         orders = np.zeros((1, self.size[1]), dtype=self.pulsed.dtype) if orders is None else orders
         stays = self.near if some else np.zeros((1, self.size[1]), dtype=np.bool_)
-        self.kernels.advance(*self.args[0], self.planes, orders, draws, stays, *self.args[1], self.pulsed.noise)
-
-    def _share(self, part: int, draws: np.ndarray) -> None:
-        """Put what devices share with others into normals, in place: their part of the numbers of coincidences.
-
-        What is a pulse up for the one is a pulse down for the other.
-        """
-        pulsed, both = self.pulsed, np.empty((2, *self.size), dtype=np.float32)
-        for way, normals in zip(("up", "down")[:: pulsed.sign], both, strict=True):
-            key = randomness.key(pulsed.seed, "pulse", pulsed.lines, "both", way, self.whole.number, part)
-            noise_kernels.fill_normals(key, self.whole.step, self.block[1], self.where[0], normals)
-        self.kernels.share(*self.args[0], self.planes, both, draws, *self.args[1], pulsed.noise)
+        draws = (self.pulsed.noisy, self.whole.key(part), self.whole.step, self.number)
+        self.kernels.advance(*self.args[0], self.planes, orders, stays, draws, *self.args[1], self.pulsed.noise)
 
     def _count(self, pulses: float, stepped: int, played: int) -> None:
         self.tally = (self.tally[0] + pulses, self.tally[1] + stepped, self.tally[2] + played)
 
-    def trains(self, counts: Counts) -> Tally:
+    def trains(self, batch: PulsedBatch) -> Tally:
         """Move the tile by trains; return pulses, devices stepped and played."""
-        samples, terms = counts.length.shape
-        whole = Stretch(0, slice(0, samples), slice(0, terms))
-        self._product(counts, whole)
+        terms = len(batch.way)
+        whole = Stretch(0, slice(0, batch.samples), slice(0, terms))
+        pulses = self._coincide(batch.packs, self.where)
         self._count_few()
         exponent, near = self._assess()
-        most = EXPONENT if counts.way.all() else SIGNED
+        most = EXPONENT if batch.way.all() else SIGNED
         if exponent <= most:
-            self._part(counts, whole, exponent, near)
+            self._part(batch, whole, pulses, exponent, near)
             return self.tally
-        for part in parts(samples, terms, int(np.ceil(exponent / most))):
-            self._product(counts, part)
-            self._part(counts, part, *self._assess())
+        for part in parts(batch.samples, terms, int(np.ceil(exponent / most))):
+            trains = batch.trains.part(part.pairs(terms), self.outputs, self.inputs)
+            pulses = self._coincide(packs(trains, batch.way[part.terms]), (0, self.size[0], 0, self.size[1]))
+            self._part(batch, part, pulses, *self._assess())
         return self.tally
 
-    def _product(self, counts: Counts, part: Stretch) -> None:
-        """Fill the planes of mean numbers of pulses that reach the devices, and their variances."""
-        self._products(counts, part)
-        if self.pulsed.one_way:
-            self.planes[1::2] = 0
+    def _coincide(self, given: Packs, lines: Tile) -> int:
+        """Fill the planes of numbers of pulses that reach the devices; return their sum.
 
-    def _products(self, counts: Counts, part: Stretch) -> None:
-        """Fill the planes of all pulses."""
-        if not counts.way[part.terms].all():
-            self._sum(counts, part.samples, list(range(part.terms.start, part.terms.stop)), self.planes)
-            pulse_kernels.split(self.planes)
-            return
-        for plane, sign in ((0, 1.0), (1, -1.0)):
-            terms = [t for t in range(part.terms.start, part.terms.stop) if counts.way[t] == sign]
-            if terms:
-                self._sum(counts, part.samples, terms, self.planes[plane::2])
+        ``lines``: which of the packed ones are those of the tile.
+        """
+        if given.mixed is not None:
+            found = int(train_kernels.coincide_signed(*lines, given.mixed.pre, given.mixed.post, self.planes))
+            if self.pulsed.one_way:
+                self.planes[1] = 0
+                found = int(self.planes[0].sum(dtype=np.float64))
+            return found
+        found = 0
+        for plane, packed in zip(self.planes, (given.up, None if self.pulsed.one_way else given.down), strict=True):
+            if packed is None:
+                plane.fill(0)
             else:
-                self.planes[plane::2] = 0
+                found += int(train_kernels.coincide(*lines, packed.pre[0], packed.post[0], plane))
+        return found
 
-    def _sum(self, counts: Counts, samples: slice, terms: list[int], out: np.ndarray) -> None:
-        """Write the product of what both sides give, over some samples and terms."""
-        for number, (a, b) in enumerate(blocks(samples.stop - samples.start, max(1, DEPTH // len(terms)))):
-            rows = slice(samples.start + a, samples.start + b)
-            length = counts.length[rows, terms].reshape(-1)
-            sides = []
-            for values, lines, post in ((counts.post, self.outputs, True), (counts.pre, self.inputs, False)):
-                given = np.ascontiguousarray(values[rows, terms, lines].reshape(len(length), -1))
-                side = np.empty((len(out), *given.shape), dtype=out.dtype)
-                train_kernels.planes(given, length, post, side)
-                sides.append(side)
-            product = np.matmul(sides[0].transpose(0, 2, 1), sides[1], out=None if number else out)
-            if number:
-                out += product
-
-    def _part(self, counts: Counts, part: Stretch, exponent: float, near: int) -> None:
+    def _part(self, batch: PulsedBatch, part: Stretch, pulses: float, exponent: float, near: int) -> None:
         """Move the tile by one part, of which the planes are filled and assessed."""
         samples, several = part.samples.stop - part.samples.start, part.terms.stop - part.terms.start > 1
         several &= not self.pulsed.one_way
-        orders = self._ordered(counts, part) if several and exponent > ORDERED * samples else None
+        orders = self._ordered(batch, part) if several and exponent > ORDERED * samples else None
         if near > FEW * self.near.size and not self.pulsed.one_way:
-            near = self._recheck(counts, part)
+            near = self._recheck(batch, part)
         near = self._near(near)
         most = 2 * EXPONENT if several else COARSE
         if exponent > most:
-            self.near |= self.exponents > most
+            exponents = np.empty(self.size, dtype=self.pulsed.dtype)
+            given = self.near.copy()
+            self._assess(exponents)
+            self.near = given | (exponents > most)
             near = int(np.count_nonzero(self.near))
-        pulses = self._pulses(counts, part)
         if near:
-            pulses -= float(self.planes[:2, self.near].sum(dtype=np.float64))
-            pulses += self._play(counts, part)
+            pulses -= float(self.planes[:, self.near].sum(dtype=np.float64))
+            pulses += self._play(batch, part)
         self._note()
         self._advance(part.number, orders, near > 0)
         self._count(pulses, self.near.size - near, near)
-
-    def _pulses(self, counts: Counts, part: Stretch) -> float:
-        """Return the pulses of a part."""
-        if self.pulsed.one_way:
-            return float(self.planes[:2].sum(dtype=np.float64))
-        post, pre = self._pieces(counts, part)
-        return float((np.abs(post).sum(2, dtype=np.float64) * np.abs(pre).sum(2, dtype=np.float64)).sum())
 
     def _note(self) -> None:
         """Add the pulses of devices that are stepped to those that every device got."""
         if self.pulsed.given is not None:
             self.pulsed.given[self.outputs, self.inputs] += np.where(self.near, 0, self.planes[0] + self.planes[1])
 
-    def _pieces(self, counts: Counts, part: Stretch) -> tuple[np.ndarray, np.ndarray]:
-        """Return counts of both sides, (samples, terms, lines), those of post over the length of the train."""
-        length = counts.length[part.samples, part.terms]
-        post = counts.post[part.samples, part.terms, self.outputs].astype(self.planes.dtype)
-        post /= np.maximum(length, 1)[:, :, None]
-        return post, counts.pre[part.samples, part.terms, self.inputs].astype(self.planes.dtype)
+    def _pieces(self, batch: PulsedBatch, part: Stretch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return how often lines fire, negative where they do for a negative number, (samples, terms, lines).
 
-    def _ordered(self, counts: Counts, part: Stretch) -> np.ndarray:
+        Those of post over the length of the train, (samples, terms, 1), which is the third.
+        """
+        trains, found = batch.trains.part(part.pairs(len(batch.way)), self.outputs, self.inputs), []
+        shape = (part.samples.stop - part.samples.start, part.terms.stop - part.terms.start)
+        for words in (trains.post, trains.pre):
+            counts = np.bitwise_count(words & train_kernels.LINES).astype(self.planes.dtype)
+            np.negative(counts, out=counts, where=words >= train_kernels.SIGN)
+            found.append(counts.reshape(*shape, -1))
+        length = np.maximum(trains.length, 1).astype(self.planes.dtype).reshape(*shape, 1)
+        return found[0] / length, found[1], length
+
+    def _ordered(self, batch: PulsedBatch, part: Stretch) -> np.ndarray:
         """Return the sum over samples of pairs of pulses up before down less those down before up.
 
-        Of terms t before u with S signed and T all coincidences of a device, (S_t T_u - T_t S_u)/2 counts both.
+        Of terms t before u with S signed and T all coincidences of a device, (S_t T_u - T_t S_u)/2 counts both; their
+        means given how often the lines fire.
         """
-        (post, pre), way = self._pieces(counts, part), counts.way[part.terms]
+        (post, pre, _), way = self._pieces(batch, part), batch.way[part.terms]
         total = np.zeros(self.size, dtype=self.planes.dtype)
         for t in range(post.shape[1]):
             for u in range(t + 1, post.shape[1]):
@@ -342,12 +351,14 @@ class TileStep:
         total *= self.planes.dtype.type(0.5)
         return total
 
-    def _recheck(self, counts: Counts, part: Stretch) -> int:
+    def _recheck(self, batch: PulsedBatch, part: Stretch) -> int:
         """Free devices that do not meet a bound although pulses up and down alternate; return how many are left."""
-        post, pre = self._pieces(counts, part)
+        post, pre, length = self._pieces(batch, part)
         squares = np.zeros(self.size, dtype=self.planes.dtype)
         for t in range(post.shape[1]):
             squares += (post[:, t] ** 2).T @ pre[:, t] ** 2
+            d, x = np.abs(post[:, t]), np.abs(pre[:, t])
+            squares += (d * (1 - d) / np.maximum(length[:, t] - 1, 1)).T @ (x * (length[:, t] - x))
             for u in range(t + 1, post.shape[1]):
                 squares += 2 * (post[:, t] * post[:, u]).T @ (pre[:, t] * pre[:, u])
         post, pre = np.abs(post, out=post), np.abs(pre, out=pre)
@@ -356,23 +367,15 @@ class TileStep:
         given = (self.planes, squares, swing_post, swing_pre, *self.args[1], self.whole.how, self.near)
         return int(self.kernels.recheck(*self.args[0], *given))
 
-    def _play(self, counts: Counts, part: Stretch) -> int:
+    def _play(self, batch: PulsedBatch, part: Stretch) -> int:
         """Play the trains of the devices that are near a bound; return how many pulses."""
         first, last, begin, end = self.where
-        length = counts.length[part.samples, part.terms].reshape(-1)
-        at = part.samples.start * counts.length.shape[1] + part.terms.start
-        sides = (("post", counts.post, self.outputs, self.block[0]), ("pre", counts.pre, self.inputs, self.block[1]))
-        trains = {}
-        for side, values, lines, block in sides:
-            given = np.ascontiguousarray(values[part.samples, part.terms, lines].reshape(len(length), -1))
-            place = (at, self.whole.step, self.whole.number)
-            trains[side] = self.pulsed.trains.scattered(side, block, given, length, *place)
+        given = batch.trains.part(part.pairs(len(batch.way)), self.outputs, self.inputs).played()
         key, pulses = self.whole.key("cycle", part.number), 0
         for a, b in blocks(last - first, PLAYED):
             if self.near[a:b].any():
-                both = trains["pre"], trains["post"], length
-                fill = Coincidences((a, b, 0, end - begin), both, self.near[a:b], self.pulsed.one_way)
-                number = (first + a) * len(self.whole.columns) + self.block[1]
+                fill = Coincidences((a, b, 0, end - begin), given, self.near[a:b], self.pulsed.one_way)
+                number = (first + a) * len(self.whole.columns) + self.number % len(self.whole.columns)
                 tile = (first + a, first + b, begin, end)
                 pulses += self.pulsed.play(self.whole.weights, tile, number, key, self.whole.step, fill)
         return pulses
@@ -384,21 +387,19 @@ class TileStep:
         """
         for n, values in enumerate((up, down)):
             self.planes[n] = np.maximum(values[self.outputs, self.inputs], 0)
-        self.planes[2:] = 0
-        total = float(self.planes[:2].sum(dtype=np.float64))
+        total = float(self.planes.sum(dtype=np.float64))
         self._count_few()
         exponent, near = self._assess()
         near = self._near(near)
         pieces = max(1, int(np.ceil(exponent / EXPONENT)), MIXED if near else 1)
-        whole = np.rint(np.nan_to_num(self.planes[:2])).astype(np.int64) * self.near
+        whole = np.rint(np.nan_to_num(self.planes)).astype(np.int64) * self.near
         self.planes /= pieces
         for part in range(pieces):
             if near:
                 now = [np.ascontiguousarray(n * (part + 1) // pieces - n * part // pieces) for n in whole]
                 key = self.whole.key("cycle", part)
                 fill = partial(train_kernels.count_out, *now)
-                number = self.block[0] * len(self.whole.columns) + self.block[1]
-                self.pulsed.play(self.whole.weights, self.where, number, key, self.whole.step, fill)
+                self.pulsed.play(self.whole.weights, self.where, self.number, key, self.whole.step, fill)
             self._note()
             self._advance(part, None, near > 0)
         return total, self.near.size - near, near

@@ -26,15 +26,13 @@ multiple = size = square = gathered = grain = unbound
 
 
 @kernel(error_model="numpy", inline="always")
-def _moves(mean, variance, noise, sigmas):
+def _moves(mean, noise, sigmas):
     """Return how far pulses of one direction carry a device ahead and, the other way, behind it, in mean steps.
 
     Ahead all of them and ``sigmas`` of what they stray. Behind: a Gaussian end of few pulses may lie there, and noise
     may turn steps round, at the most sigmas^2 noise^2/4 steps deep, where the drift is half of what they stray.
     """
-    spread = variance + noise * noise * mean
-    stray = sigmas * np.sqrt(ZERO if spread < ZERO else spread)
-    turned = sigmas * noise * np.sqrt(ZERO if mean < ZERO else mean)
+    stray = turned = sigmas * noise * np.sqrt(mean)
     deepest = HALF * HALF * sigmas * sigmas * noise * noise
     turned = deepest if turned > deepest else turned
     ended = stray - mean
@@ -64,7 +62,7 @@ def _bend(factor, derivative):
 
 def assess_affine(w, numbers, own, law, how, exponents, near):
     """Write exponents and who may meet a bound; ``how``: noise, sigmas, soft."""
-    n_up, n_down, v_up, v_down = numbers
+    n_up, n_down = numbers
     s_up, s_down, high, low, c_up, c_down = own
     noise, sigmas, soft = how
     for j in range(w.shape[0]):
@@ -73,7 +71,7 @@ def assess_affine(w, numbers, own, law, how, exponents, near):
         up, down = abs(s_up[j] * (ONE - c_up[j] * w[j])), abs(s_down[j] * (ONE - c_down[j] * w[j]))
         up, noise_up = size(up, s_up[j], w[j], noise, m)
         down, noise_down = size(down, s_down[j], w[j], noise, m)
-        ups, downs = _moves(n_up[j], v_up[j], noise_up, sigmas), _moves(n_down[j], v_down[j], noise_down, sigmas)
+        ups, downs = _moves(n_up[j], noise_up, sigmas), _moves(n_down[j], noise_down, sigmas)
         coarse = grain(s_up[j] * c_up[j], s_down[j] * c_down[j], noise, m)
         near[j] = coarse | _reach(w[j], up, down, ups, downs, high[j], low[j], x, soft)
         exponents[j] = x
@@ -81,7 +79,7 @@ def assess_affine(w, numbers, own, law, how, exponents, near):
 
 def assess_curved(w, numbers, own, law, how, exponents, near):
     """The same of a response with factors of its own."""
-    n_up, n_down, v_up, v_down = numbers
+    n_up, n_down = numbers
     s_up, s_down, high, low, _, _ = own
     noise, sigmas, _ = how
     for j in range(w.shape[0]):
@@ -90,11 +88,11 @@ def assess_curved(w, numbers, own, law, how, exponents, near):
         m = multiple(w[j], high[j], low[j], law)
         up, noise_up = size(s_up[j] * f_up, s_up[j], w[j], noise, m)
         down, noise_down = size(s_down[j] * f_down, s_down[j], w[j], noise, m)
-        ups, downs = _moves(n_up[j], v_up[j], noise_up, sigmas), _moves(n_down[j], v_down[j], noise_down, sigmas)
+        ups, downs = _moves(n_up[j], noise_up, sigmas), _moves(n_down[j], noise_down, sigmas)
         coarse = grain(s_up[j] * d_up, s_down[j] * d_down, noise, m)
         near[j] = coarse | _reach(w[j], up, down, ups, downs, high[j], low[j], x, False)
         strayed = gathered(
-            s_up[j] * f_up, s_down[j] * f_down, n_up[j], n_down[j], v_up[j], v_down[j],
+            s_up[j] * f_up, s_down[j] * f_down, n_up[j], n_down[j],
             square(s_up[j] * f_up, s_up[j], w[j], noise, m), square(s_down[j] * f_down, s_down[j], w[j], noise, m),
         )  # fmt: skip
         bend = _bend(f_up, d_up) + _bend(f_down, d_down)
@@ -114,14 +112,15 @@ def _extreme(exponents, near):
 def assess(first, last, begin, end, planes, weights, devices, law, how, exponents, near):
     """Write how much of a weight every device of a tile would forget, and whether it may meet a bound.
 
-    exponents, near (rows, columns): the sum of pulses times |d step/dw|; bool. ``how``: cycle-to-cycle noise, standard
-    deviations to allow for, and whether bounds are soft. Return the largest exponent, and how many may.
+    exponents: the sum of pulses times |d step/dw|, (rows, columns), or (1, columns) where the largest one will do; near
+    (rows, columns) bool. ``how``: cycle-to-cycle noise, standard deviations to allow for, and whether bounds are soft.
+    Return the largest exponent, and how many may.
     """
     many, top, count = [field.shape[0] > 1 for field in devices], 0.0, 0
     for i in range(first, last):
         k = i - first
-        numbers = planes[0, k], planes[1, k], planes[2, k], planes[3, k]
-        w, x, met = weights[i, begin:end], exponents[k], near[k]
+        numbers = planes[0, k], planes[1, k]
+        w, x, met = weights[i, begin:end], exponents[k if exponents.shape[0] > 1 else 0], near[k]
         own = (
             devices.up[i if many[0] else 0, begin:end], devices.down[i if many[1] else 0, begin:end],
             devices.high[i if many[2] else 0, begin:end], devices.low[i if many[3] else 0, begin:end],
@@ -139,8 +138,8 @@ def recheck(first, last, begin, end, planes, squares, swing_post, swing_pre, wei
     """Leave in ``near`` the devices that may meet a bound although pulses up and down alternate; return how many.
 
     A sample of opposite terms swings by up to ``swing_post`` (rows,) or ``swing_pre`` (columns,) pulses, the smaller;
-    the sum of samples drifts by its mean and strays by the root of ``squares``, the sum of (up - down)^2 of samples,
-    and of the variances.
+    the sum of samples drifts by its mean and strays by the root of ``squares``, the mean sum of (up - down)^2 of samples,
+    and of what pulses stray by.
     """
     many, found = [field.shape[0] > 1 for field in devices], 0
     noise, sigmas, _ = how
@@ -160,7 +159,7 @@ def recheck(first, last, begin, end, planes, squares, swing_post, swing_pre, wei
             stray = squares[k, c] * (HALF * (up + down)) ** 2
             m = multiple(w, high, low, law)
             square_up, square_down = square(up, s_up, w, noise, m), square(down, s_down, w, noise, m)
-            stray += gathered(up, down, n_up, n_down, planes[2, k, c], planes[3, k, c], square_up, square_down)
+            stray += gathered(up, down, n_up, n_down, square_up, square_down)
             stray, drift = sigmas * np.sqrt(max(stray, 0)), n_up * up - n_down * down
             swing = min(swing_post[k], swing_pre[c])
             if grain(s_up * d_up, s_down * d_down, noise, m):
