@@ -23,8 +23,8 @@ steps that stand for so many pulses that one fell for sure (:mod:`hw_models.arra
 **Reference**: r = r_0 + mean + spread z, z of the device, with r_0 its symmetry point, or 0. Zero-shifting gives N
 pairs of a pulse up and one down to every device, which then rests at its symmetry point, and programs r to that.
 
-**Pulses of every device** are counted where ``device.endurance`` says how many it takes; of expected steps their mean,
-given how often the lines fire.
+**Pulses of every device** are counted where ``device.endurance`` says how many it takes, those of expected steps as
+well.
 
 Sources: one-sided pairs: OneSidedUnitCell of aihwkit 1.2, Nandakumar et al., Front. Neurosci. 14:406, 2020; write noise
 and references: SoftBoundsReferenceDevice of aihwkit, after Gong, Rasch et al., IEDM 2022; zero-shifting: Kim et al.,

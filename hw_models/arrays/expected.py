@@ -1,38 +1,41 @@
 """Many pulses as few steps: of the same mean, variance and correlation as the trains they stand for.
 
-How often every line fires is drawn (:mod:`hw_models.arrays.trains`). Given that, n+ and n- coincidences are expected up
-and down, with hypergeometric variances v+ and v-, and a step moves a device of :mod:`hw_models.arrays.played` along
+The trains are drawn as those that are played (:mod:`hw_models.arrays.trains`), and every coincidence of them is
+counted: n+ up and n- down, exactly those that the same trains would play. A step moves a device of
+:mod:`hw_models.arrays.played` along
 
-    dw/dt = N+ s+ f+(w) - N- s- f-(w) + K,  t in [0, 1],        N+- = n+- -+ (n+- - v+-)/2 d(s+- f+-)/dw
+    dw/dt = N+ s+ f+(w) - N- s- f-(w) + K,  t in [0, 1],        N+- = n+- -+ n+-/2 d(s+- f+-)/dw
     K = (s+ s-/2) (f+' f- - f+ f-') (pairs of one up before one down, less pairs of one down before one up)
-    variance = integral of e^(2 X(t)) [(s+ f+)^2 v+ + sigma+^2 n+ + (s- f-)^2 v- + sigma-^2 n-] dt
+    variance = integral of e^(2 X(t)) [sigma+^2 n+ + sigma-^2 n-] dt
 
 The shift of N is what a finite step adds to a flow; K is what the order of the phases in a sample adds, half the Lie
-bracket of the two fields (Baker, Campbell and Hausdorff, to second order); sigma is what one pulse strays by, noise
-|s f| or its wide form (:mod:`hw_models.kernels.cycle_noise`); X(t) is the flow's exponent from t to the end. Affine
-responses follow the flow exactly, the others in two exponential half steps.
+bracket of the two fields (Baker, Campbell and Hausdorff, to second order), its pairs those expected given how often the
+lines fire; sigma is what one pulse strays by, noise |s f| or its wide form (:mod:`hw_models.kernels.cycle_noise`); X(t)
+is the flow's exponent from t to the end. Affine responses follow the flow exactly, the others in two exponential half
+steps.
 
 **Parts.** The exponent of a batch, sum of n |d(s f)/dw|, says how much of a weight it forgets. From EXPONENT on, or
 from SIGNED where signs are mixed, the batch is cut into consecutive parts of samples, down to single trains in their
 order, so that a pulse early in the batch is forgotten as it should be, and its line's other devices with it.
 
-**Where a step will not do** a device plays its trains, drawn from the very counts of its lines, pulse by pulse within
-the part: where it may meet a bound, which remembers the order of pulses (the drift of the part, the swing of one sample
+**Where a step will not do** a device plays its trains pulse by pulse within the part: where it may meet a bound, which remembers the order of pulses (the drift of the part, the swing of one sample
 and SIGMAS standard deviations of all the rest, noise included; soft bounds are met from behind alone, by noise that
 turns a step round), where a single train has an exponent above COARSE, where a single pulse forgets more than
 :data:`hw_models.kernels.cycle_noise.GRAIN`, which are devices of a few tens of states, and where few pulses fall on
-devices with write noise or log-normal noise (:mod:`hw_models.arrays.stepping`). Far from bounds the end of a part is
-one Gaussian: of few pulses the right mean and variance, not the right shape.
+devices with write noise or log-normal noise (:mod:`hw_models.arrays.stepping`). Far from bounds the noise of a part is
+one Gaussian: where it is not normal, of few pulses the right variance, not the right shape.
 
-Work of a tile of m devices and n trains: four products of n m with pulses both ways, two where all go one way, and one
-pass of draws and steps; five more products where bounds are near, and once more all of it where parts are cut.
+**Work** of a tile of m devices and trains of S slots in all: S/64 words to compare and count, and one pass of draws and
+steps, in which a device without pulses costs no more than the look at its number where they are many. A tile that a
+single step moves is done before the next one is begun, so that what is known of it stays in the caches. Six products
+of m times the number of trains where bounds are near, and once more all of it where parts are cut.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,8 +44,11 @@ from hw_models.arrays.trains import Fired, Packed, Playable, Tile
 from hw_models.kernels import random as randomness, trains as train_kernels
 from hw_models.kernels.blocks import blocks
 
-ROWS, COLUMNS = 128, 512
-"""Most devices of one tile of a step, columns at most :data:`hw_models.kernels.normal_pairs.MANY`."""
+ROWS, COLUMNS = 64, 512
+"""Most devices of one tile of a step: what is known of them stays in the second-level cache. Columns at most
+:data:`hw_models.kernels.normal_pairs.MANY`."""
+TILES = 4
+"""Most tiles of one block of work."""
 EXPONENT, SIGNED, COARSE = 0.5, 0.125, 1.0
 """Largest exponent of one part: of several trains, of several of mixed signs, and of a single train.
 
@@ -88,6 +94,11 @@ class PulsedBatch(NamedTuple):
     def samples(self) -> int:
         return len(self.trains.length) // len(self.way)
 
+    @property
+    def most(self) -> float:
+        """Largest exponent of one part."""
+        return EXPONENT if self.way.all() else SIGNED
+
 
 class Packs(NamedTuple):
     """Packed trains whose coincidences can be counted: those that go up and those that go down, or all with signs."""
@@ -95,6 +106,14 @@ class Packs(NamedTuple):
     up: Packed | None
     down: Packed | None
     mixed: Packed | None
+
+    @property
+    def words(self) -> tuple[tuple[Any, ...], ...]:
+        """Post and pre of each as kernels take them, without any words where there are none."""
+        some = next(each for each in self if each is not None)
+        none = Packed(*((side[0][:0], side[1][:0]) for side in some))
+        up, down, mixed = (none if each is None else each for each in self)
+        return (up.post[0], up.pre[0]), (down.post[0], down.pre[0]), (mixed.post, mixed.pre)
 
 
 def packs(trains: Fired, way: np.ndarray) -> Packs:
@@ -121,42 +140,69 @@ class ExpectedStep:
 
     def __init__(self, pulsed: PlayedDevices, weights: np.ndarray, step: int, number: int) -> None:
         self.pulsed, self.weights, self.step, self.number = pulsed, weights, step, number
-        self.devices, self.real = pulsed.devices, pulsed.dtype.type
+        self.devices = pulsed.devices
         self.rows, self.columns = blocks(pulsed.shape[0], ROWS), blocks(pulsed.shape[1], COLUMNS)
-        self.how = (pulsed.noise, self.real(SIGMAS), self._soft())
-
-    def _soft(self) -> bool:
-        """Return whether no pulse can carry a device to the bound ahead of it: it shrinks as the bound comes near."""
-        own = self.devices
-        if not self.pulsed.response.softens or self.pulsed.wide:
-            return False
-        share = max((own.up * own.slope_up).max(), (-own.down * own.slope_down).max())
-        return bool(share * (1 + (SIGMAS + 1) * self.pulsed.pulse.noise) < 1)
+        self.how = (pulsed.noise, pulsed.dtype.type(SIGMAS), pulsed.softens(SIGMAS))
 
     def key(self, *what: str | int) -> np.ndarray:
         """Return the key of draws of that purpose."""
         return randomness.key(self.pulsed.seed, "pulse", self.pulsed.name, "step", self.number, *what)
 
-    def _tiles(self, task: Callable[[int, Tile], Tally]) -> Tally:
-        """Return the sums of ``task(number, tile)`` over all tiles."""
+    def _blocks(self, task: Callable[[tuple[int, int], int], Tally]) -> Tally:
+        """Return the sums of ``task((first, last), column)`` over blocks of tile rows and columns of tiles."""
+        some = blocks(len(self.rows), TILES)
 
         def block(first: int, last: int) -> list[Tally]:
-            numbers = range(first, last)
-            tiles = [(*self.rows[n // len(self.columns)], *self.columns[n % len(self.columns)]) for n in numbers]
-            return [task(*pair) for pair in zip(numbers, tiles, strict=True)]
+            return [task(some[n // len(self.columns)], n % len(self.columns)) for n in range(first, last)]
 
-        parts = self.pulsed.run(block, blocks(len(self.rows) * len(self.columns), 1))
-        pulses, stepped, played = zip(*(tally for part in parts for tally in part), strict=True)
-        return sum(pulses), sum(stepped), sum(played)
+        parts = self.pulsed.run(block, blocks(len(some) * len(self.columns), 1))
+        return summed(tally for part in parts for tally in part)
+
+    def _tile(self, row: int, column: int) -> TileStep:
+        return TileStep(self, row * len(self.columns) + column, (*self.rows[row], *self.columns[column]))
 
     def trains(self, trains: Fired, way: np.ndarray) -> Tally:
         """Move all devices by these trains; ``way`` (terms,) is +1 or -1 where all pulses of a term go one way, or 0."""
         batch = PulsedBatch(trains, way, packs(trains, way))
-        return self._tiles(lambda number, where: TileStep(self, number, where).trains(batch))
+        attempts = not self.pulsed.fewest and self.pulsed.given is None and not self.pulsed.one_way
+
+        def task(rows: tuple[int, int], column: int) -> Tally:
+            pulses = self._attempt(batch, rows, column) if attempts else [-1] * (rows[1] - rows[0])
+            found = []
+            for row, moved in zip(range(*rows), pulses, strict=True):
+                (first, last), (begin, end) = self.rows[row], self.columns[column]
+                moves = (float(moved), (last - first) * (end - begin), 0)
+                found.append(moves if moved >= 0 else self._tile(row, column).trains(batch))
+            return summed(found)
+
+        return self._blocks(task)
+
+    def _attempt(self, batch: PulsedBatch, rows: tuple[int, int], column: int) -> list[int]:
+        """Move those tiles that a single step can; return the pulses of each, -1 of the others."""
+        pulsed, terms = self.pulsed, len(batch.way)
+        most = min(batch.most, ORDERED * batch.samples) if terms > 1 else batch.most
+        edges = np.array([first for first, _ in self.rows[slice(*rows)]] + [self.rows[rows[1] - 1][1]])
+        begin, end = self.columns[column]
+        planes, found = np.empty((2, np.diff(edges).max(), end - begin), dtype=pulsed.dtype), np.empty_like(edges[1:])
+        draws = (pulsed.noisy, self.key(0), self.step, rows[0] * len(self.columns) + column)
+        limits = (most, len(self.columns))
+        own = (self.weights, self.devices, pulsed.law, self.how, pulsed.noise)
+        pulsed.kernels.attempt(edges, begin, end, batch.packs.words, limits, draws, *own, planes, found)
+        return [int(pulses) for pulses in found]
 
     def mixed(self, up: np.ndarray, down: np.ndarray) -> Tally:
         """Move all devices by so many pulses up and down, (out, in), well mixed and without noise in their number."""
-        return self._tiles(lambda number, where: TileStep(self, number, where).mixed(up, down))
+
+        def task(rows: tuple[int, int], column: int) -> Tally:
+            return summed(self._tile(row, column).mixed(up, down) for row in range(*rows))
+
+        return self._blocks(task)
+
+
+def summed(tallies: Iterable[Tally]) -> Tally:
+    """Return their sum."""
+    pulses, stepped, played = zip(*tallies, strict=True)
+    return sum(pulses), sum(stepped), sum(played)
 
 
 def parts(samples: int, terms: int, pieces: int) -> Iterator[Stretch]:
@@ -262,11 +308,10 @@ class TileStep:
         pulses = self._coincide(batch.packs, self.where)
         self._count_few()
         exponent, near = self._assess()
-        most = EXPONENT if batch.way.all() else SIGNED
-        if exponent <= most:
+        if exponent <= batch.most:
             self._part(batch, whole, pulses, exponent, near)
             return self.tally
-        for part in parts(batch.samples, terms, int(np.ceil(exponent / most))):
+        for part in parts(batch.samples, terms, int(np.ceil(exponent / batch.most))):
             trains = batch.trains.part(part.pairs(terms), self.outputs, self.inputs)
             pulses = self._coincide(packs(trains, batch.way[part.terms]), (0, self.size[0], 0, self.size[1]))
             self._part(batch, part, pulses, *self._assess())

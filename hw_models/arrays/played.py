@@ -70,6 +70,18 @@ class PlayedDevices:
         """Devices that hold one weight whatever is done to them."""
         return self._population[1]
 
+    @cached_property
+    def _shrinks(self) -> float:
+        """Largest share of the room to the bound ahead that one pulse of a device takes."""
+        own = self.devices
+        return float(max((own.up * own.slope_up).max(), (-own.down * own.slope_down).max()))
+
+    def softens(self, sigmas: float) -> bool:
+        """Return whether no pulse can carry a device to the bound ahead of it: it shrinks as the bound comes near."""
+        if not self.response.softens or self.wide:
+            return False
+        return self._shrinks * (1 + (sigmas + 1) * self.pulse.noise) < 1
+
     def cut(self, weights: np.ndarray) -> None:
         """Cut weights to the devices' own bounds, and put those back that are stuck, in place."""
         own, stuck = self._population

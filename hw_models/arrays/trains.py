@@ -17,8 +17,10 @@ device (i, j) is hypergeometric,
     mean      a_i b_j / BL                                    the same sum for every device: a product of counts
     variance  a_i b_j (BL - a_i)(BL - b_j) / (BL^2 (BL - 1))   0 for BL = 1
 
-and the numbers of two devices, given the counts, are uncorrelated, also along a line. So counts of the lines carry all
-the correlation, and what is left is one number per device.
+and the numbers of two devices, given the counts, are uncorrelated, also along a line.
+
+All of it is in the trains themselves: whoever counts the coincidences of words of slots has mean, variance and
+correlation. A word of 64 slots, of several trains behind each other, takes one comparison and one count of bits.
 """
 
 from __future__ import annotations

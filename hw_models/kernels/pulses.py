@@ -26,7 +26,9 @@ import numpy as np
 from hw_models.kernels import bounds, cycle_noise, normal_pairs, scalar, turns
 from hw_models.kernels.compiling import bound, kernel, unbound, written_out
 from hw_models.kernels.noise import schedule
+from hw_models.kernels.parameters import differ, parameters
 from hw_models.kernels.scalar import HALF, ONE, TINY, ZERO
+from hw_models.kernels.trains import coincide, coincide_signed
 from hw_models.kernels.turns import ROW
 
 FOUR, SIXTH = np.float32(4), np.float32(1 / 6)
@@ -37,6 +39,8 @@ factors: Any = None
 """Of a response: (w, b+, b-, law) to factors of a step up and down and their derivatives. :func:`of` fills this in."""
 advance_row: Any = None
 """One row of :func:`_advance`."""
+assess = advance = unbound
+""":func:`hw_models.kernels.bounds.assess` and :func:`_advance`."""
 step_factors: Any = None
 """Of any response, with the slopes of an affine one."""
 multiple = square = bent = gathered = unbound
@@ -195,12 +199,13 @@ def _advance(first, last, begin, end, planes, orders, stays, draws, weights, dev
 
     Where few devices of a row have pulses they are listed, and the others cost no more than a look.
     """
-    many, columns, real = [field.shape[0] > 1 for field in devices], end - begin, weights.dtype
+    columns, real = end - begin, weights.dtype
     noisy, key, step, number = draws
     keys, (bits, z) = schedule(key), normal_pairs.memory()
     found, kept = np.empty(columns, np.int64), np.empty(columns, np.bool_)
     lists = np.empty((10, columns), real)
     z[:] = 0
+    own, many = parameters(devices, 0, begin, end), differ(devices)
     for i in range(first, last):
         k = i - first
         n_up, n_down, w = planes[0, k], planes[1, k], weights[i, begin:end]
@@ -208,11 +213,8 @@ def _advance(first, last, begin, end, planes, orders, stays, draws, weights, dev
         if busy == 0:
             continue
         order, fixed = orders[k if orders.shape[0] > 1 else 0], stays[k if stays.shape[0] > 1 else 0]
-        own = (
-            devices.up[i if many[0] else 0, begin:end], devices.down[i if many[1] else 0, begin:end],
-            devices.high[i if many[2] else 0, begin:end], devices.low[i if many[3] else 0, begin:end],
-            devices.slope_up[i if many[4] else 0, begin:end], devices.slope_down[i if many[5] else 0, begin:end],
-        )  # fmt: skip
+        if many:
+            own = parameters(devices, i, begin, end)
         if busy >= FEW * columns:
             if noisy:
                 normal_pairs.draw(keys, k << ROW, normal_pairs.blocks_of(columns), number, 0, step, bits, z)
@@ -234,6 +236,35 @@ def _advance(first, last, begin, end, planes, orders, stays, draws, weights, dev
             w[found[n]] = lists[9, n]
 
 
+def _attempt(edges, begin, end, trains, limits, draws, weights, devices, law, how, noise, planes, found):
+    """Move tiles of rows one after the other, of a column block, but for those that need a closer look.
+
+    Moved is a tile in which no device may meet a bound and the largest exponent is at most the first of ``limits``.
+    edges (tiles + 1,): their first rows, and where the last one ends; ``planes`` has room for any of them. trains: packed
+    words of lines, post and pre, of pulses up, of pulses down, and with signs. draws: as of :func:`_advance`, the number
+    of the first tile in them; the second of ``limits`` is by how much those of the next are larger. ``found`` (tiles,):
+    the pulses of each, -1 where nothing was moved.
+    """
+    up, down, mixed = trains
+    most, apart = limits
+    noisy, key, step, number = draws
+    orders, stays = np.zeros((1, end - begin), weights.dtype), np.zeros((1, end - begin), np.bool_)
+    exponents, near = np.empty((1, end - begin), weights.dtype), np.empty(planes.shape[1:], np.bool_)
+    for n in range(found.shape[0]):
+        a, b = edges[n], edges[n + 1]
+        if mixed[0][0].shape[0]:
+            pulses = coincide_signed(a, b, begin, end, mixed[1], mixed[0], planes)
+        else:
+            pulses = coincide(a, b, begin, end, up[1], up[0], planes[0])
+            pulses += coincide(a, b, begin, end, down[1], down[0], planes[1])
+        exponent, met = assess(a, b, begin, end, planes, weights, devices, law, how, exponents, near)
+        found[n] = -1
+        if exponent <= most and met == 0:
+            own = noisy, key, step, number + n * apart
+            advance(a, b, begin, end, planes, orders, stays, own, weights, devices, law, noise)
+            found[n] = pulses
+
+
 class ResponseKernels(NamedTuple):
     """The kernels of one response."""
 
@@ -243,6 +274,8 @@ class ResponseKernels(NamedTuple):
     """:func:`hw_models.kernels.bounds.recheck`."""
     advance: Any
     """:func:`_advance`."""
+    attempt: Any
+    """:func:`_attempt`."""
     play: Any
     """:func:`hw_models.kernels.turns.play`."""
 
@@ -267,12 +300,15 @@ def of(factors: Callable[..., Any] | None, wide: Callable[..., object] | None) -
     whole = {"error_model": "numpy"}
     inlined = whole | {"inline": "always"}
     names["gathered_at"] = kernel(bound(_gathered_at, kind, **names), **inlined)
-    assess_row, advance_row = (kernel(bound(row, kind, **names), **whole) for row in rows)
+    assess_row, advance_row = (kernel(bound(row, kind, **names), **inlined) for row in rows)
     pulse_row = kernel(bound(turn, kind, **names), **inlined)
     step_factors = kernel(bound(given, kind, **names), **inlined)
+    assess = kernel(bound(bounds.assess, kind, assess_row=assess_row))
+    advance = kernel(bound(_advance, kind, advance_row=advance_row))
     return ResponseKernels(
-        kernel(bound(bounds.assess, kind, assess_row=assess_row)),
+        assess,
         kernel(bound(bounds.recheck, kind, step_factors=step_factors, **names), **whole),
-        kernel(bound(_advance, kind, advance_row=advance_row)),
+        advance,
+        kernel(bound(_attempt, kind, assess=assess, advance=advance)),
         kernel(bound(turns.play, kind, pulse_row=pulse_row)),
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from hw_models.kernels.compiling import bit_count, kernel
-from hw_models.kernels.noise import CHUNK, panel, schedule, scratch, span, together
+from hw_models.kernels.noise import round_keys, rounds, schedule
 
 BIT, NOTHING = np.uint64(1), np.uint64(0)
 SIGN, LINES = np.uint64(1 << 63), np.uint64((1 << 63) - 1)
@@ -58,20 +58,30 @@ def fit(post, pre, rate, dw_min, longest, managed, both, length, factor_post, fa
 
 
 @kernel(error_model="numpy")
-def _thresholds(row, factor, sign, chance, line):
+def _begun(row, factor, sign, chance, line):
     """Begin the trains of one row; write how many of 2^24 draws fire, those below min(1, factor |x|)."""
-    whole, real = np.float64(1 << 24), row.dtype.type
-    for j in range(line.shape[0]):
+    real = row.dtype.type
+    none, whole = real(0), real(1 << 24)
+    sign, factor = real(sign), real(factor)
+    for j in range(row.shape[0]):
         value = row[j]
-        line[j] = SIGN if value * sign < 0 else NOTHING
-        fires = np.ceil(np.float64(real(abs(value) * factor)) * whole)
-        chance[j] = np.uint32(np.int64(fires if fires < whole else whole))
+        line[j] = SIGN if value * sign < none else NOTHING
+        fires = np.ceil(abs(value) * factor * whole)
+        chance[j] = np.uint32(np.int32(fires if fires < whole else whole))
 
 
-@kernel(error_model="numpy")
-def _fires(drawn, chance, fired, line):
-    for i in range(line.shape[0]):
-        line[i] |= fired if (drawn[i] >> EIGHT) < chance[i] else NOTHING
+@kernel
+def _slot(a, b, row, slot, step, chances, lines):
+    """Draw one slot of one row, of which ``chances`` and ``lines`` are four quarters each."""
+    c0, c1, c2, c3 = chances
+    l0, l1, l2, l3 = lines
+    fired, row, slot, step = BIT << np.uint64(slot), np.uint32(row), np.uint32(slot), np.uint32(step)
+    for i in range(l0.shape[0]):
+        w0, w1, w2, w3 = rounds(np.uint32(i), row, slot, step, a, b)
+        l0[i] |= fired if (w0 >> EIGHT) < c0[i] else NOTHING
+        l1[i] |= fired if (w1 >> EIGHT) < c1[i] else NOTHING
+        l2[i] |= fired if (w2 >> EIGHT) < c2[i] else NOTHING
+        l3[i] |= fired if (w3 >> EIGHT) < c3[i] else NOTHING
 
 
 @kernel
@@ -81,23 +91,17 @@ def fire(key, step, first, values, factor, length, sign, trains):
     In a slot a line fires if the uniform that :func:`hw_models.kernels.noise.fill_uniforms` gives for (key, step, slot,
     row) is below its probability; bit 63 is the sign.
     """
-    (rows, size), keys, bits = values.shape, schedule(key), scratch()
-    chance, lines = np.empty((rows, size), np.uint32), together(size, rows)
+    rows, size = values.shape
+    a, b = round_keys(schedule(key))
+    m = (size + 3) // 4
+    chance, line = np.zeros(4 * m, np.uint32), np.zeros(4 * m, np.uint64)
+    chances = chance[:m], chance[m : 2 * m], chance[2 * m : 3 * m], chance[3 * m :]
+    lines = line[:m], line[m : 2 * m], line[2 * m : 3 * m], line[3 * m :]
     for n in range(rows):
-        _thresholds(values[n], factor[n], sign[n], chance[n], trains[n])
-    for begin in range(0, rows, max(lines, 1)):
-        lines = min(lines, rows - begin)
-        for slot in range(length[begin : begin + lines].max()):
-            fired = BIT << np.uint64(slot)
-            for block in range(0, (size + 3) // 4, CHUNK):
-                count = min(CHUNK, (size + 3) // 4 - block)
-                panel(keys, block, count, first + begin, lines, slot, step, bits)
-                for r in range(lines):
-                    n = begin + r
-                    if slot < length[n]:
-                        for word in range(4):
-                            a, b = span(word, size, block, count)
-                            _fires(bits[word, r * count : (r + 1) * count], chance[n, a:b], fired, trains[n, a:b])
+        _begun(values[n], factor[n], sign[n], chance, line)
+        for slot in range(length[n]):
+            _slot(a, b, first + n, slot, step, chances, lines)
+        trains[n] = line[:size]
 
 
 @kernel
@@ -131,10 +135,21 @@ def pack(trains, word, shift, fires, signs):
 
 
 @kernel(error_model="numpy")
-def _hits(line, fires, hits):
-    """Add the coincidences of one packed word of some lines with one of a line across."""
+def _one_hits(line, fires, row):
+    """Write the coincidences of one packed word of some lines with one of a line across; return their sum."""
+    total, real = NOTHING, row.dtype.type
+    for j in range(row.shape[0]):
+        hits = bit_count(line[j] & fires)
+        row[j] = real(np.int64(hits))
+        total += hits
+    return total
+
+
+@kernel(error_model="numpy")
+def _two_hits(one, two, a, b, hits):
+    """Add those of two words."""
     for j in range(hits.shape[0]):
-        hits[j] += bit_count(line[j] & fires)
+        hits[j] += bit_count(one[j] & a) + bit_count(two[j] & b)
 
 
 @kernel(error_model="numpy")
@@ -169,19 +184,27 @@ def coincide(first, last, begin, end, pre, post, plane):
 
     pre (words, in), post (words, out): ``fires`` of :func:`pack`.
     """
-    hits, found = np.empty(end - begin, np.uint64), NOTHING
+    words, found = pre.shape[0], NOTHING
+    if words == 1:
+        line = pre[0, begin:end]
+        for i in range(first, last):
+            found += _one_hits(line, post[0, i], plane[i - first])
+        return np.int64(found)
+    hits = np.empty(end - begin, np.uint64)
     for i in range(first, last):
         hits[:], w = NOTHING, 0
-        while w + 4 <= pre.shape[0]:
+        while w + 4 <= words:
             a, b, c, d = post[w, i], post[w + 1, i], post[w + 2, i], post[w + 3, i]
             if a | b | c | d:
                 lines = pre[w, begin:end], pre[w + 1, begin:end], pre[w + 2, begin:end], pre[w + 3, begin:end]
                 _four_hits(lines[0], lines[1], lines[2], lines[3], a, b, c, d, hits)
             w += 4
-        while w < pre.shape[0]:
-            if post[w, i]:
-                _hits(pre[w, begin:end], post[w, i], hits)
-            w += 1
+        while w < words:
+            other = min(w + 1, words - 1)
+            a, b = post[w, i], (post[other, i] if other > w else NOTHING)
+            if a | b:
+                _two_hits(pre[w, begin:end], pre[other, begin:end], a, b, hits)
+            w += 2
         found += _summed(hits, plane[i - first])
     return np.int64(found)
 

@@ -20,6 +20,7 @@ from hw_models.kernels import normal_pairs, scalar
 from hw_models.kernels.compiling import bit_count, kernel, unbound, written_out
 from hw_models.kernels.cycle_noise import sigma
 from hw_models.kernels.noise import schedule
+from hw_models.kernels.parameters import differ, parameters
 from hw_models.kernels.scalar import ONE
 
 GROUP = 64
@@ -171,7 +172,7 @@ def play(first, last, begin, end, weights, devices, law, noise, shape, key, step
         np.empty(columns, real), np.empty(columns, real), np.empty(columns, real),
         np.empty(columns, real), np.empty(columns, real), np.empty(columns, real),
     )  # fmt: skip
-    many = [field.shape[0] > 1 for field in devices]
+    source, many = parameters(devices, 0, begin, end), differ(devices)
     z[:] = 0
     for i in range(first, last):
         m = _sorted(waits[i - first], found, counts, places, order)
@@ -181,11 +182,8 @@ def play(first, last, begin, end, weights, devices, law, noise, shape, key, step
         for k in range(m):
             j = order[k]
             w[k], left[k], up[k], line_waits[j] = line[j], line_waits[j], line_ups[j], NOTHING
-        source = (
-            devices.up[i if many[0] else 0, begin:end], devices.down[i if many[1] else 0, begin:end],
-            devices.high[i if many[2] else 0, begin:end], devices.low[i if many[3] else 0, begin:end],
-            devices.slope_up[i if many[4] else 0, begin:end], devices.slope_down[i if many[5] else 0, begin:end],
-        )  # fmt: skip
+        if many:
+            source = parameters(devices, i, begin, end)
         _gather(m, order, own, source)
         rest, block, at, have = _turns(m, left, turns), (i - first) << ROW, 0, 0
         for g in range(0, m, GROUP):
