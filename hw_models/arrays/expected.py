@@ -18,12 +18,13 @@ steps.
 from SIGNED where signs are mixed, the batch is cut into consecutive parts of samples, down to single trains in their
 order, so that a pulse early in the batch is forgotten as it should be, and its line's other devices with it.
 
-**Where a step will not do** a device plays its trains pulse by pulse within the part: where it may meet a bound, which remembers the order of pulses (the drift of the part, the swing of one sample
-and SIGMAS standard deviations of all the rest, noise included; soft bounds are met from behind alone, by noise that
-turns a step round), where a single train has an exponent above COARSE, where a single pulse forgets more than
-:data:`hw_models.kernels.cycle_noise.GRAIN`, which are devices of a few tens of states, and where few pulses fall on
-devices with write noise or log-normal noise (:mod:`hw_models.arrays.stepping`). Far from bounds the noise of a part is
-one Gaussian: where it is not normal, of few pulses the right variance, not the right shape.
+**Where a step will not do** a device plays its trains pulse by pulse within the part: where it may meet a bound, which
+remembers the order of pulses (the drift of the part, the swing of one sample and SIGMAS standard deviations of all the
+rest, noise included; soft bounds are met from behind alone, by noise that turns a step round), where a single train has
+an exponent above COARSE, where a single pulse forgets more than :data:`hw_models.kernels.cycle_noise.GRAIN`, which are
+devices of a few tens of states, and where few pulses fall on devices with write noise or log-normal noise
+(:mod:`hw_models.arrays.stepping`). Far from bounds the noise of a part is one Gaussian: where it is not normal, of few
+pulses the right variance, not the right shape.
 
 **Work** of a tile of m devices and trains of S slots in all: S/64 words to compare and count, and one pass of draws and
 steps, in which a device without pulses costs no more than the look at its number where they are many. A tile that a
@@ -35,12 +36,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from hw_models.arrays.coincidences import Coincidences, Packs, packs
 from hw_models.arrays.played import PlayedDevices
-from hw_models.arrays.trains import Fired, Packed, Playable, Tile
+from hw_models.arrays.trains import Fired, Tile
 from hw_models.kernels import random as randomness, trains as train_kernels
 from hw_models.kernels.blocks import blocks
 
@@ -100,31 +102,6 @@ class PulsedBatch(NamedTuple):
         return EXPONENT if self.way.all() else SIGNED
 
 
-class Packs(NamedTuple):
-    """Packed trains whose coincidences can be counted: those that go up and those that go down, or all with signs."""
-
-    up: Packed | None
-    down: Packed | None
-    mixed: Packed | None
-
-    @property
-    def words(self) -> tuple[tuple[Any, ...], ...]:
-        """Post and pre of each as kernels take them, without any words where there are none."""
-        some = next(each for each in self if each is not None)
-        none = Packed(*((side[0][:0], side[1][:0]) for side in some))
-        up, down, mixed = (none if each is None else each for each in self)
-        return (up.post[0], up.pre[0]), (down.post[0], down.pre[0]), (mixed.post, mixed.pre)
-
-
-def packs(trains: Fired, way: np.ndarray) -> Packs:
-    """Pack trains of some terms; ``way`` of each term."""
-    if not way.all():
-        return Packs(None, None, trains.packed())
-    ways = np.tile(way, len(trains.length) // len(way))
-    up, down = (trains.chosen(ways == sign).packed() if (way == sign).any() else None for sign in (1.0, -1.0))
-    return Packs(up, down, None)
-
-
 class ExpectedStep:
     """One update, or one chunk of its rows.
 
@@ -162,7 +139,7 @@ class ExpectedStep:
         return TileStep(self, row * len(self.columns) + column, (*self.rows[row], *self.columns[column]))
 
     def trains(self, trains: Fired, way: np.ndarray) -> Tally:
-        """Move all devices by these trains; ``way`` (terms,) is +1 or -1 where all pulses of a term go one way, or 0."""
+        """Move all devices by these trains; ``way`` (terms,): +1 or -1 where pulses of a term all go one way, or 0."""
         batch = PulsedBatch(trains, way, packs(trains, way))
         attempts = not self.pulsed.fewest and self.pulsed.given is None and not self.pulsed.one_way
 
@@ -214,35 +191,6 @@ def parts(samples: int, terms: int, pieces: int) -> Iterator[Stretch]:
     for number in range(samples * terms):
         sample, term = divmod(number, terms)
         yield Stretch(number, slice(sample, sample + 1), slice(term, term + 1))
-
-
-class Coincidences:
-    """Queues the pulses of chosen devices of one tile, as :meth:`PlayedDevices.play` asks for them."""
-
-    def __init__(self, tile: Tile, given: Playable, chosen: np.ndarray | None, one_way: bool = False) -> None:
-        self.tile, self.given, self.chosen, self.one_way = tile, given, chosen, one_way
-        self.position, self.word = np.zeros(tile[1] - tile[0], dtype=np.int64), 0
-
-    def _next(self, waits: np.ndarray, ups: np.ndarray) -> int | None:
-        """Queue what comes next; return how many pulses, None when all have been given."""
-        (post, pre, length), packed = self.given
-        if packed is None:
-            return train_kernels.meet(*self.tile, pre, post, length, self.position, waits, ups) or None
-        if self.word == len(packed.post[0]):
-            return None
-        self.word += 1
-        return int(train_kernels.meet_packed(*self.tile, self.word - 1, packed.pre, packed.post, waits, ups))
-
-    def __call__(self, waits: np.ndarray, ups: np.ndarray) -> int:
-        """Fill empty queues; return how many pulses, 0 when all have been given."""
-        while (found := self._next(waits, ups)) is not None:
-            if found and self.chosen is not None:
-                found = train_kernels.keep(self.chosen, waits)
-            if found and self.one_way:
-                found = train_kernels.rising(waits, ups)
-            if found:
-                return int(found)
-        return 0
 
 
 class TileStep:

@@ -14,7 +14,8 @@ from itertools import product as every
 import numpy as np
 
 from hw_models.arrays import stepping
-from hw_models.arrays.expected import Coincidences, ExpectedStep
+from hw_models.arrays.coincidences import Coincidences
+from hw_models.arrays.expected import ExpectedStep
 from hw_models.arrays.played import PlayedDevices
 from hw_models.arrays.trains import Fired, Rows, Term, Tile, fit
 from hw_models.chip import Pulse, Update

@@ -25,6 +25,7 @@ correlation. A word of 64 slots, of several trains behind each other, takes one 
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -72,17 +73,18 @@ def fit(term: Term, rate: float, dw_min: float, update: Update) -> Rows | None:
     """Return how the lines of a term fire, or None if an entry is not finite."""
     sign, post, pre = term
     rate, sign = abs(rate * sign), 1.0 if rate * sign >= 0 else -1.0
-    negative, tops = 0, []
-    for rows in (post, pre):
-        largest = np.zeros(len(rows), dtype=rows.dtype)
-        negative += train_kernels.extremes(rows, rows.view(f"i{rows.itemsize}"), largest)
-        tops.append(largest)
-    if not (np.isfinite(tops).all() and np.isfinite(rate)):
+    top_post, top_pre = np.zeros(len(post), dtype=post.dtype), np.zeros(len(pre), dtype=pre.dtype)
+    negative = sum(
+        train_kernels.extremes(rows, rows.view(f"i{rows.itemsize}"), top)
+        for rows, top in ((post, top_post), (pre, top_pre))
+    )
+    if not math.isfinite(rate):
         return None
-    length, factors = np.empty(len(post), dtype=np.int64), np.empty_like(tops)
+    length, factors = np.empty(len(post), dtype=np.int64), np.empty((2, len(post)), dtype=post.dtype)
     how = (rate, dw_min, update.train_length, update.management, update.overlong == "both")
-    train_kernels.fit(tops[0], tops[1], *how, length, factors[0], factors[1])
-    return Rows(post, pre, np.full_like(tops[0], sign), factors[0], factors[1], length, negative == 0)
+    if not train_kernels.fit(top_post, top_pre, *how, length, factors[0], factors[1]):
+        return None
+    return Rows(post, pre, np.full_like(top_post, sign), factors[0], factors[1], length, negative == 0)
 
 
 class Packed(NamedTuple):
@@ -109,17 +111,14 @@ class Fired(NamedTuple):
         )
         return Fired(post, pre, self.length[pairs])
 
-    def chosen(self, which: np.ndarray) -> Fired:
-        """Return those trains whose ``which`` (pairs,) is true."""
-        return self if which.all() else Fired(self.post[which], self.pre[which], self.length[which])
-
-    def packed(self) -> Packed:
-        """Return the trains behind each other."""
-        word, shift = np.empty_like(self.length), np.empty_like(self.length)
-        words, sides = train_kernels.layout(self.length, word, shift), []
+    def packed(self, which: np.ndarray | None = None) -> Packed:
+        """Return the trains behind each other, or those whose ``which`` (pairs,) is 1, not 0."""
+        length = self.length if which is None else self.length * which
+        word, shift = np.empty((2, len(length)), dtype=np.int64)
+        words, sides = train_kernels.layout(length, word, shift), []
         for trains in (self.post, self.pre):
             both = np.zeros((2, words, trains.shape[1]), dtype=np.uint64)
-            train_kernels.pack(trains, word, shift, *both)
+            train_kernels.pack(trains, length, word, shift, both[0], both[1])
             sides.append((both[0], both[1]))
         return Packed(*sides)
 
@@ -162,20 +161,23 @@ class Trains:
         """Return trains, drawn slot by slot. The draws of all terms may be ``alike``, those of the first."""
         terms, pairs = len(rows), len(rows[0].post)
         ones = np.ones(pairs, dtype=rows[0].post.dtype)
-        found = []
+        length, sides = np.empty((pairs, terms), dtype=np.int64), []
+        for t, term in enumerate(rows):
+            length[:, t] = term.length
         for side in ("post", "pre"):
-            lines = np.zeros((terms, pairs, getattr(rows[0], side).shape[1]), dtype=np.uint64)
+            words = np.empty((pairs * terms, getattr(rows[0], side).shape[1]), dtype=np.uint64)
             for t, term in enumerate(rows):
                 sign = term.sign if side == "post" else ones
                 values = (getattr(term, side), getattr(term, f"factor_{side}"), term.length, sign)
-                key = self._key("trains", number, 0 if alike else t, side)
-                self._fire(key, step, values, lines[t])
-            found.append(np.ascontiguousarray(lines.transpose(1, 0, 2)).reshape(terms * pairs, -1))
-        length = np.stack([term.length for term in rows], axis=1).reshape(-1)
-        return Fired(found[0], found[1], length)
+                self._fire(self._key("trains", number, 0 if alike else t, side), step, values, words[t:], terms)
+            sides.append(words)
+        return Fired(sides[0], sides[1], length.reshape(-1))
 
-    def _fire(self, key: np.ndarray, step: int, values: tuple[np.ndarray, ...], trains: np.ndarray) -> None:
+    def _fire(
+        self, key: np.ndarray, step: int, values: tuple[np.ndarray, ...], words: np.ndarray, apart: int
+    ) -> None:
         def task(first: int, last: int) -> None:
-            train_kernels.fire(key, step, first, *(value[first:last] for value in values), trains[first:last])
+            rows, factor, length, sign = (value[first:last] for value in values)
+            train_kernels.fire(key, step, first, rows, factor, length, sign, words[first * apart :], apart)
 
-        self.run(task, blocks(len(trains), PACKED))
+        self.run(task, blocks(len(values[0]), PACKED))

@@ -30,6 +30,13 @@ multiple = size = square = gathered = grain = unbound
 
 
 @kernel(error_model="numpy", inline="always")
+def within(w, high, low):
+    """A weight within the bounds, where a first pulse would cut it; NaN stays."""
+    w = high if w > high else w
+    return low if w < low else w
+
+
+@kernel(error_model="numpy", inline="always")
 def _root(n):
     """Return a bound of the root of a number of pulses from 0 on, from above, within a quarter of it up to 1000.
 
@@ -155,8 +162,8 @@ def recheck(first, last, begin, end, planes, squares, swing_post, swing_pre, wei
     """Leave in ``near`` the devices that may meet a bound although pulses up and down alternate; return how many.
 
     A sample of opposite terms swings by up to ``swing_post`` (rows,) or ``swing_pre`` (columns,) pulses, the smaller;
-    the sum of samples drifts by its mean and strays by the root of ``squares``, the mean sum of (up - down)^2 of samples,
-    and of what pulses stray by.
+    the sum of samples drifts by its mean and strays by the root of ``squares``, the mean sum of (up - down)^2 of
+    samples, and of what pulses stray by.
     """
     many, found = [field.shape[0] > 1 for field in devices], 0
     noise, sigmas, _ = how

@@ -117,7 +117,7 @@ def _ones(bits: Any) -> Any:
 @intrinsic
 def _counted(context: Any, bits: Any) -> Any:
     """Return how many bits of a whole number without sign are set, in its type."""
-    if not isinstance(bits, types.Integer) or bits.signed:
+    if not isinstance(bits, types.Integer) or bits in types.signed_domain:
         return None
     return bits(bits), lambda context, builder, signature, values: builder.ctpop(values[0])
 

@@ -1,4 +1,4 @@
-"""Standard normals two by two, at 40 % of what those of :mod:`hw_models.kernels.noise` cost: for devices that draw many.
+"""Standard normals two by two, at 40 % of the cost of those of :mod:`hw_models.kernels.noise`: for many draws.
 
 Two words of 32 random bits, U and V, give two independent ones (Box and Muller, Ann. Math. Stat. 29:610, 1958),
 

@@ -13,10 +13,8 @@ from hw_models.kernels.compiling import kernel
 @kernel
 def differ(devices):
     """Return whether rows differ in any member."""
-    for field in devices:
-        if field.shape[0] > 1:
-            return True
-    return False
+    up, down, high, low, one, other = devices
+    return max(up.shape[0], down.shape[0], high.shape[0], low.shape[0], one.shape[0], other.shape[0]) > 1
 
 
 @kernel

@@ -23,12 +23,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hw_models.kernels import bounds, cycle_noise, normal_pairs, scalar, turns
+from hw_models.kernels import bounds, cycle_noise, leaps, normal_pairs, scalar, turns
+from hw_models.kernels.bounds import within
 from hw_models.kernels.compiling import bound, kernel, unbound, written_out
 from hw_models.kernels.noise import schedule
 from hw_models.kernels.parameters import differ, parameters
 from hw_models.kernels.scalar import HALF, ONE, TINY, ZERO
-from hw_models.kernels.trains import coincide, coincide_signed
 from hw_models.kernels.turns import ROW
 
 FOUR, SIXTH = np.float32(4), np.float32(1 / 6)
@@ -39,8 +39,6 @@ factors: Any = None
 """Of a response: (w, b+, b-, law) to factors of a step up and down and their derivatives. :func:`of` fills this in."""
 advance_row: Any = None
 """One row of :func:`_advance`."""
-assess = advance = unbound
-""":func:`hw_models.kernels.bounds.assess` and :func:`_advance`."""
 step_factors: Any = None
 """Of any response, with the slopes of an affine one."""
 multiple = square = bent = gathered = unbound
@@ -77,13 +75,6 @@ def _curved(w, high, low, slopes, law):
 
 
 @kernel(error_model="numpy", inline="always")
-def _within(w, high, low):
-    """A weight within the bounds, where a first pulse would cut it; NaN stays."""
-    w = high if w > high else w
-    return low if w < low else w
-
-
-@kernel(error_model="numpy", inline="always")
 def _land(w, moved, pulses, stays, high, low):
     """``moved`` within the bounds, or ``w`` where there was no pulse or it is to stay; NaN stays."""
     moved = high if moved > high else moved
@@ -107,7 +98,7 @@ def _advance_affine(w, numbers, order, z, stays, own, law, noise):
         old, n_up, n_down, s_up, s_down, high, low = (
             w[j], ups[j], downs[j], steps_up[j], steps_down[j], highs[j], lows[j],
         )  # fmt: skip
-        one, other, start = c_up[j], c_down[j], _within(old, high, low)
+        one, other, start = c_up[j], c_down[j], within(old, high, low)
         bend_up, bend_down, pulses = s_up * one, s_down * other, n_up + n_down
         up = s_up * (n_up + HALF * bend_up * n_up)
         down = s_down * (n_down - HALF * bend_down * n_down)
@@ -152,7 +143,7 @@ def _advance_curved(w, numbers, order, z, stays, own, law, noise):
         old, n_up, n_down, s_up, s_down, high, low = (
             w[j], ups[j], downs[j], steps_up[j], steps_down[j], highs[j], lows[j],
         )  # fmt: skip
-        begin = _within(old, high, low)
+        begin = within(old, high, low)
         half, _ = _half(begin, n_up, n_down, order[j], s_up, s_down, factors(begin, high, low, law))
         middle = factors(half, high, low, law)
         moved, kept = _half(half, n_up, n_down, order[j], s_up, s_down, middle)
@@ -236,35 +227,6 @@ def _advance(first, last, begin, end, planes, orders, stays, draws, weights, dev
             w[found[n]] = lists[9, n]
 
 
-def _attempt(edges, begin, end, trains, limits, draws, weights, devices, law, how, noise, planes, found):
-    """Move tiles of rows one after the other, of a column block, but for those that need a closer look.
-
-    Moved is a tile in which no device may meet a bound and the largest exponent is at most the first of ``limits``.
-    edges (tiles + 1,): their first rows, and where the last one ends; ``planes`` has room for any of them. trains: packed
-    words of lines, post and pre, of pulses up, of pulses down, and with signs. draws: as of :func:`_advance`, the number
-    of the first tile in them; the second of ``limits`` is by how much those of the next are larger. ``found`` (tiles,):
-    the pulses of each, -1 where nothing was moved.
-    """
-    up, down, mixed = trains
-    most, apart = limits
-    noisy, key, step, number = draws
-    orders, stays = np.zeros((1, end - begin), weights.dtype), np.zeros((1, end - begin), np.bool_)
-    exponents, near = np.empty((1, end - begin), weights.dtype), np.empty(planes.shape[1:], np.bool_)
-    for n in range(found.shape[0]):
-        a, b = edges[n], edges[n + 1]
-        if mixed[0][0].shape[0]:
-            pulses = coincide_signed(a, b, begin, end, mixed[1], mixed[0], planes)
-        else:
-            pulses = coincide(a, b, begin, end, up[1], up[0], planes[0])
-            pulses += coincide(a, b, begin, end, down[1], down[0], planes[1])
-        exponent, met = assess(a, b, begin, end, planes, weights, devices, law, how, exponents, near)
-        found[n] = -1
-        if exponent <= most and met == 0:
-            own = noisy, key, step, number + n * apart
-            advance(a, b, begin, end, planes, orders, stays, own, weights, devices, law, noise)
-            found[n] = pulses
-
-
 class ResponseKernels(NamedTuple):
     """The kernels of one response."""
 
@@ -275,7 +237,7 @@ class ResponseKernels(NamedTuple):
     advance: Any
     """:func:`_advance`."""
     attempt: Any
-    """:func:`_attempt`."""
+    """:func:`hw_models.kernels.leaps.attempt`, or :func:`hw_models.kernels.leaps.leap`."""
     play: Any
     """:func:`hw_models.kernels.turns.play`."""
 
@@ -300,15 +262,19 @@ def of(factors: Callable[..., Any] | None, wide: Callable[..., object] | None) -
     whole = {"error_model": "numpy"}
     inlined = whole | {"inline": "always"}
     names["gathered_at"] = kernel(bound(_gathered_at, kind, **names), **inlined)
-    assess_row, advance_row = (kernel(bound(row, kind, **names), **inlined) for row in rows)
+    assess_row, advance_row = (kernel(bound(row, kind, **names), **whole) for row in rows)
     pulse_row = kernel(bound(turn, kind, **names), **inlined)
     step_factors = kernel(bound(given, kind, **names), **inlined)
     assess = kernel(bound(bounds.assess, kind, assess_row=assess_row))
     advance = kernel(bound(_advance, kind, advance_row=advance_row))
+    if factors is None and wide is None:
+        attempt = kernel(bound(leaps.leap, kind, leap_row=kernel(bound(leaps.leap_affine, kind), **inlined)))
+    else:
+        attempt = kernel(bound(leaps.attempt, kind, assess=assess, advance=advance))
     return ResponseKernels(
         assess,
         kernel(bound(bounds.recheck, kind, step_factors=step_factors, **names), **whole),
         advance,
-        kernel(bound(_attempt, kind, assess=assess, advance=advance)),
+        attempt,
         kernel(bound(turns.play, kind, pulse_row=pulse_row)),
     )

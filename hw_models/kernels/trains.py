@@ -42,10 +42,13 @@ def fit(post, pre, rate, dw_min, longest, managed, both, length, factor_post, fa
     """Write train length BL and factors B and A of n rows from max |d| and max |x|, all (n,); length 0 is silence.
 
     Where k pulses do not fit into the longest train, max |d| counts as max |d| BL/k, so that the lines of d are cut and
-    those of x keep their direction; with ``both`` neither counts as less, and both sides are cut.
+    those of x keep their direction; with ``both`` neither counts as less, and both sides are cut. Returns whether all
+    is finite.
     """
     for n in range(post.shape[0]):
         top_post, top_pre = np.float64(post[n]), np.float64(pre[n])
+        if not (np.isfinite(top_post) and np.isfinite(top_pre)):
+            return False
         pulses = rate * top_post * top_pre / dw_min
         length[n], factor_post[n], factor_pre[n] = 0, 0, 0
         if pulses > 0:
@@ -55,6 +58,7 @@ def fit(post, pre, rate, dw_min, longest, managed, both, length, factor_post, fa
             factor = np.sqrt(rate / (dw_min * length[n]))
             balance = np.sqrt(top_pre / top_post) if managed else 1.0
             factor_post[n], factor_pre[n] = factor * balance, factor / balance
+    return True
 
 
 @kernel(error_model="numpy")
@@ -85,8 +89,10 @@ def _slot(a, b, row, slot, step, chances, lines):
 
 
 @kernel
-def fire(key, step, first, values, factor, length, sign, trains):
-    """Draw the stochastic trains of n rows, from number ``first`` on; values, trains (n, size), the rest (n,).
+def fire(key, step, first, values, factor, length, sign, trains, apart):
+    """Draw the stochastic trains of n rows, from number ``first`` on; values (n, size), factor, length, sign (n,).
+
+    They go into the rows 0, ``apart``, 2 apart ... of ``trains``.
 
     In a slot a line fires if the uniform that :func:`hw_models.kernels.noise.fill_uniforms` gives for (key, step, slot,
     row) is below its probability; bit 63 is the sign.
@@ -101,7 +107,7 @@ def fire(key, step, first, values, factor, length, sign, trains):
         _begun(values[n], factor[n], sign[n], chance, line)
         for slot in range(length[n]):
             _slot(a, b, first + n, slot, step, chances, lines)
-        trains[n] = line[:size]
+        trains[n * apart] = line[:size]
 
 
 @kernel
@@ -124,9 +130,11 @@ def layout(length, word, shift):
 
 
 @kernel
-def pack(trains, word, shift, fires, signs):
+def pack(trains, length, word, shift, fires, signs):
     """Put trains (n, lines) behind each other: ``fires`` (words, lines), all 0 before, and which of it is negative."""
     for n in range(trains.shape[0]):
+        if length[n] == 0:
+            continue
         line, fired, negative, by = trains[n], fires[word[n]], signs[word[n]], np.uint64(shift[n])
         for j in range(line.shape[0]):
             slots = (line[j] & LINES) << by

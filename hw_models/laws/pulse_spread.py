@@ -41,7 +41,7 @@ def together(z: Array, other: Array, correlation: float) -> Array:
 
 
 def log_normal(noise: float, law: str) -> tuple[np.float32, np.float32, np.float32]:
-    """Return (r, h, noise) of draws (exp(r xi - h) - 1)/noise of mean 0 and variance 1; noise 0: normals as they are."""
+    """Return (r, h, noise) of draws (exp(r xi - h) - 1)/noise of mean 0 and variance 1; noise 0: they stay normal."""
     if law == "normal" or not noise:
         return np.float32(0), np.float32(0), np.float32(0)
     square = np.log1p(noise**2)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hw_models.arrays.expected import Coincidences
+from hw_models.arrays.coincidences import Coincidences
 from hw_models.arrays.pulses import PulsedDevices
 from hw_models.arrays.trains import Fired, Playable, Rows, fit
 from hw_models.chip import Pulse, Update
@@ -61,7 +61,7 @@ def drawn(p, length, size=4000, rows=1, seed=0):
     """Words of trains of ``size`` lines that fire with probability p, (rows, size)."""
     words, ones = np.full((rows, size), 7, np.uint64), np.ones(rows, np.float32)
     values, lengths = np.full((rows, size), p, np.float32), np.full(rows, length)
-    train_kernels.fire(randomness.key(seed, "u"), 3, 0, values, ones, lengths, ones, words)
+    train_kernels.fire(randomness.key(seed, "u"), 3, 0, values, ones, lengths, ones, words, 1)
     return words
 
 
@@ -94,7 +94,7 @@ def test_signs_and_silent_rows():
     values = np.array([[0.9, -0.9, 0.0], [0.9, 0.9, 0.9]], np.float32)
     words, ones = np.full((2, 3), 7, np.uint64), np.ones(2, np.float32)
     key = randomness.key(0, "u")
-    train_kernels.fire(key, 0, 0, values, 2 * ones, np.array([5, 0]), -ones, words)
+    train_kernels.fire(key, 0, 0, values, 2 * ones, np.array([5, 0]), -ones, words, 1)
     sign = np.uint64(1 << 63)
     np.testing.assert_array_equal(words[0], [sign | np.uint64(31), np.uint64(31), 0])
     np.testing.assert_array_equal(words[1], [sign] * 3)
@@ -107,7 +107,10 @@ def test_lines_fire_where_uniforms_are_below_their_probability(size, dtype):
     rng, rows, key = np.random.default_rng(0), 3, randomness.key(0, "u")
     values, factor = rng.normal(size=(rows, size)).astype(dtype), rng.uniform(0.2, 2, rows).astype(dtype)
     length, sign, words = np.array([4, 0, 9]), np.array([1.0, -1.0, -1.0], dtype), np.zeros((rows, size), np.uint64)
-    train_kernels.fire(key, 5, 2, values, factor, length, sign, words)
+    train_kernels.fire(key, 5, 2, values, factor, length, sign, words, 1)
+    every = np.zeros((3 * rows, size), np.uint64)
+    train_kernels.fire(key, 5, 2, values, factor, length, sign, every[1:], 3)
+    np.testing.assert_array_equal(every[1::3], words)
     for slot in range(9):
         u = randomness.uniforms(key, 5, slot, (rows, size), first_row=2)
         fires = (u < np.abs(values) * factor[:, None]) & (slot < length)[:, None]
@@ -136,6 +139,9 @@ def test_packed_trains_are_counted_and_met_in_their_order(lengths):
     assert found == met[part].sum()
     np.testing.assert_array_equal(planes[0], ups.sum((2, 3))[part])
     np.testing.assert_array_equal(planes.sum(0), met.sum((2, 3))[part])
+    some = Fired(*words, length).packed(np.arange(len(length)) % 2 == 0)
+    train_kernels.coincide(first, last, begin, end, some.pre[0], some.post[0], planes[0])
+    np.testing.assert_array_equal(planes[0], met[:, :, ::2].sum((2, 3))[part])
     assert train_kernels.coincide(first, last, begin, end, packed.pre[0], packed.post[0], planes[0]) == found
     np.testing.assert_array_equal(planes[0], met.sum((2, 3))[part])
     for played in (Playable(Fired(*words, length), packed), Playable(Fired(*words, length), None)):
