@@ -19,6 +19,8 @@ READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 test test-nojit: export NUMBA_NUM_THREADS ?= 2
+# Many tests start Python anew: sources are parsed once, whatever is set outside.
+test test-nojit: export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: demo test test-nojit lint clean
 

@@ -40,6 +40,9 @@ ERROR = (
     *("--chip.crossbar.reference", "device"),
     *("--chip.device.cell.reference_mean", "0.05", "--chip.device.cell.reference_spread", "0.4"),
 )
+AGAIN = ("--chip.device.cell.reference_rounds", "5")
+"""References beside which devices do not hold their weights are programmed again, with errors drawn anew."""
+CURED = "programmed again"
 OFF: dict[str, tuple[str, ...]] = {
     "write noise": ("--chip.device.pulse.write_noise", "0"),
     "noise of steps": ("--chip.device.pulse.noise_base", "0"),
@@ -61,14 +64,14 @@ class Row(NamedTuple):
     rule: str
     wrong: bool
     off: str = ""
-    """What is switched off, one of :data:`OFF`."""
+    """What is switched off, one of :data:`OFF`, or of wrong references :data:`CURED`."""
 
     @property
     def settings(self) -> list[str]:
         """As ``neuroep train`` takes them."""
         if self.rule == EXACT:
             return list(DECAY)
-        wrong = ERROR if self.wrong else OFF.get(self.off, ())
+        wrong = (*ERROR, *(AGAIN if self.off == CURED else ())) if self.wrong else OFF.get(self.off, ())
         return ["--chip", self.preset, "--chip.update.scheme", self.rule, *ASKED.get(self.rule, ()), *wrong, *DECAY]
 
 
@@ -92,7 +95,9 @@ def rows() -> Iterator[Row]:
     every = list(itertools.product(rules(), devices()))
     yield from (Row(preset, rule, False) for rule, preset in every)
     yield from (Row(preset, "mixed_precision", False, off) for preset, off in itertools.product(LIMITED, OFF))
-    yield from (Row(preset, rule, True) for rule, preset in every if presets.load(preset).device.cell.kind == "single")
+    single = [(rule, preset) for rule, preset in every if presets.load(preset).device.cell.kind == "single"]
+    yield from (Row(preset, rule, True, CURED) for rule, preset in single if rule == "mixed_precision")
+    yield from (Row(preset, rule, True) for rule, preset in single)
 
 
 def key(line: Mapping[str, Any]) -> tuple[str, str, bool, str, int]:
@@ -109,16 +114,23 @@ def measure(path: Path, words: Sequence[str] = ()) -> None:
 
 
 def chosen(row: Row, seed: int, words: Sequence[str]) -> bool:
-    """Tell whether a row is among those that words name: presets, rules, seeds, ``wrong``, ``right`` or ``off``."""
+    """Tell whether a row is among those that words name: presets, rules, seeds, and what :func:`kind` calls them."""
     for names, own in (
         ({*devices(), "none"}, row.preset),
         ({*rules(), EXACT}, row.rule),
         (set(map(str, SEEDS)), str(seed)),
-        ({"wrong", "right", "off"}, "wrong" if row.wrong else "off" if row.off else "right"),
+        ({"wrong", "again", "right", "off"}, kind(row)),
     ):
         if (named := names & set(words)) and own not in named:
             return False
     return True
+
+
+def kind(row: Row) -> str:
+    """Return the word for the references of a row, or for what is switched off."""
+    if row.wrong:
+        return "again" if row.off else "wrong"
+    return "off" if row.off else "right"
 
 
 def look(record: Mapping[str, Any], run: Path) -> dict[str, Any]:
@@ -156,8 +168,9 @@ def write(path: Path, out: Path) -> None:
     """Put the tables into the page."""
     found = list({key(line): line for line in entries(path)}.values())
     whole = [line for line in found if not line.get("off")]
-    for name, wrong in (("rows", False), ("wrong", True)):
-        put(out / "in_memory.md", name, table(whole, wrong))
+    cured = [line for line in found if line["rule"] == EXACT or line.get("off") == CURED]
+    for name, lines, wrong in (("rows", whole, False), ("wrong", whole, True), ("again", cured, True)):
+        put(out / "in_memory.md", name, table(lines, wrong))
     put(out / "in_memory.md", "off", limits(found))
 
 

@@ -31,8 +31,9 @@ def reason(error: Exception) -> str:
 
 def nearest(name: object, allowed: Iterable[object]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest allowed name, or an empty string."""
-    close = difflib.get_close_matches(_named(name), [str(a) for a in allowed], n=1, cutoff=0.5)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    names = {str(a).lower(): str(a) for a in allowed}
+    close = difflib.get_close_matches(_named(name).lower(), names, n=1, cutoff=0.5)
+    return f"; did you mean '{names[close[0]]}'?" if close else ""
 
 
 def unknown(what: str, name: object, allowed: Iterable[object]) -> str:

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import hypothesis
 import pytest
 
+from tests.fresh import Fresh
+
 # Before anything imports NumPy, Numba or datasets.
 for name, value in {
     "OMP_NUM_THREADS": "1",
@@ -50,6 +52,21 @@ epochs = 2
 batch = 20
 """
 """90 generated reviews in batches of 20: the last batch is smaller."""
+
+
+FIRST = ("test_kernels.py", "hw_models/cost/", "neuroep/data/", "neuroep/test_", "hw_models/chip/", "neuroep/network/")
+"""The kernels' tests compile most of what others need and leave it to them; the rest here needs none of it."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with ``FIRST``, so that where several processes begin in a new checkout one alone compiles."""
+    ranks = {name: rank for rank, name in enumerate(FIRST)}
+
+    def rank(item: pytest.Item) -> int:
+        place = item.nodeid.removeprefix("tests/")
+        return min((ranks[name] for name in FIRST if place.startswith(name)), default=len(FIRST))
+
+    items.sort(key=rank)
 
 
 class Outcome(NamedTuple):
@@ -110,6 +127,14 @@ def neuroep(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
         return Outcome(code, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fresh]:
+    """Run code in processes that have imported nothing of this project."""
+    found = Fresh(tmp_path_factory.mktemp("fresh"))
+    yield found
+    found.close()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import json
 import pkgutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from hw_models.kernels import pulses
 from hw_models.laws.pulse_response import PULSE_RESPONSES
 from neuroep import engines
 from neuroep.data.batch import Batch, TokenVectors
+from neuroep.engines.numba import difference_kernels
 from neuroep.engines.settling import Schedule
 from neuroep.gradients.estimators import Estimator
 from neuroep.learning.optimisers import SGD, Adam
@@ -98,6 +100,11 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
             yield f"{potential} {readout}", {}, {"potential": potential, "readout": readout}
     yield "momentum", {}, {"optimiser": SGD(0.9), "readout": "pooled", "dt": 0.5}
     yield "synchronous", {}, {"order": "synchronous", "dt": 0.6}
+    for dtype in ("float32", "float64"):
+        for readout in ("flat", "pooled"):
+            for dt in (1.0, 0.5):
+                given = {"form": "differences", "dtype": dtype, "readout": readout, "dt": dt, "potential": "tanh"}
+                yield f"differences {dtype} {readout} {dt}", {}, given
 
 
 def _batch(network: networks.Network) -> Batch:
@@ -118,9 +125,10 @@ def _run(chip: dict[str, Any], given: dict[str, Any]) -> str:
     # Mixed precision and pulses bring rules of their own.
     rule = {} if "update" in chip else {"optimiser": given.get("optimiser", Adam())}
     made = Chip.model_validate(chip) if chip else None
-    engine = engines.local(network, seed=3, threads=1, chip=made, **rule)
+    engine = engines.local(network, seed=3, threads=1, chip=made, dtype=given.get("dtype", "float32"), **rule)
     phase = Schedule(given.get("order", "layerwise"), steps=5, dt=given.get("dt", 1.0))
-    estimator, batch, found = Estimator("centred", 0.5, phase, phase), _batch(network), hashlib.sha256()
+    nudged = replace(phase, form=given.get("form", "states"))
+    estimator, batch, found = Estimator("centred", 0.5, phase, nudged), _batch(network), hashlib.sha256()
     engine.calibrate([batch], estimator)
     for step in range(2):
         clamped = engine.clamp(batch.keyed("train", step))
@@ -147,6 +155,9 @@ def kernels() -> dict[str, Any]:
                     found[f"{info.name}.{name}"] = value
     for law in PULSE_RESPONSES.values():
         for each in (*pulses.of(law.factors, None), *pulses.of(law.factors, law.multiple)):
+            found[f"{each.py_func.__module__}.{each.py_func.__qualname__}"] = each
+    for dtype in ("float32", "float64"):
+        for each in difference_kernels.of(dtype):
             found[f"{each.py_func.__module__}.{each.py_func.__qualname__}"] = each
     return found
 

@@ -16,6 +16,7 @@ SMALLEST = {
     "memory": ["--help"],
     "products": ["--quick", "--repeats", "1"],
     "pulses": ["--size", "32", "--batch", "4", "--repeats", "1"],
+    "settling": ["--help"],
     "slow_noise": ["--steps", "1", "--batch", "8"],
     "speed": ["--help"],
     "sweep": ["--trials", "4", "--repeats", "1"],

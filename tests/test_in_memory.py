@@ -26,7 +26,8 @@ def test_every_row_is_a_run_of_its_own() -> None:
             continue
         assert found.chip is not None and found.chip.update.scheme == row.rule and found.chip.update.scaled
         assert (found.chip.device.cell.reference_spread == 0.4) == row.wrong
-        assert not row.off or not (row.wrong or row.preset not in in_memory.LIMITED)
+        assert (found.chip.device.cell.reference_rounds == 5) == (in_memory.kind(row) == "again")
+        assert in_memory.kind(row) != "off" or row.preset in in_memory.LIMITED
     steps = [presets.load(name).device.pulse for name in in_memory.devices()]
     shares = [pulse.dw_min / (pulse.w_max - pulse.w_min) for pulse in steps]
     assert shares == sorted(shares) and len(shares) > 10
@@ -37,6 +38,8 @@ def test_words_name_rows() -> None:
     cases = [((), True), (("ecram", "pulsed", "agad"), True), (("right",), False), (("2", "ecram"), False)]
     for words, wanted in cases:
         assert in_memory.chosen(row, 1, words) == wanted
+    again = row._replace(off=in_memory.CURED)
+    assert in_memory.chosen(again, 1, ("again",)) and not in_memory.chosen(again, 1, ("wrong",))
 
 
 def test_lines_become_a_table() -> None:

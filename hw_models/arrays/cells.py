@@ -13,18 +13,24 @@ bidirectional   a pulse up raises s+ and lowers s-, a pulse down the other way  
 ==============  =================================================================  =====================
 
 The conductances of pairs and of references are those of their two devices, g_min + s span and g_zero + s reach. Every
-device has a response, bounds and draws of its own; lines fire once for both of a pair. A bidirectional pair moves by
-two steps for each pulse, so half as many are asked for (:attr:`hw_models.chip.Device.granule`).
+device has a response, bounds and draws of its own; lines fire once for both of a pair, and alike for the arrays of both
+paths, where the transposed one has devices of its own: these get the same pulses, and answer each in its own way. A
+bidirectional pair moves by two steps for each pulse, so half as many are asked for
+(:attr:`hw_models.chip.Device.granule`).
 
 **Write noise**: pulses move a state that stays hidden, and what is read is s + write_noise dw_min xi, with xi drawn
 anew whenever the device gets a pulse, or is programmed or reset. Who got one is known of trains that are played, and of
 steps that stand for so many pulses that one fell for sure (:mod:`hw_models.arrays.stepping`).
 
-**Reference**: r = r_0 + mean + spread z, z of the device, with r_0 its symmetry point, or 0. Zero-shifting gives N
-pairs of a pulse up and one down to every device, which then rests at its symmetry point, and programs r to that.
+**Reference**: r = r_0 + mean + spread z, z of the device, with r_0 its symmetry point, or 0
+(:mod:`hw_models.arrays.references`). Zero-shifting gives N pairs of a pulse up and one down to every device, which then
+rests at its symmetry point, and programs r to what is read of that, write noise of the last pulse in: the state behind
+it stays hidden here as well.
 
 **Pulses of every device** are counted where ``device.endurance`` says how many it takes, those of expected steps as
-well.
+well. Devices that are written anew get as many as their way takes in steps of dw_min, one at least; those of the first
+programming are not counted. Inputs of a tile are written in turn, each for as many slots as its neediest devices take
+up and down.
 
 Sources: one-sided pairs: OneSidedUnitCell of aihwkit 1.2, Nandakumar et al., Front. Neurosci. 14:406, 2020; write noise
 and references: SoftBoundsReferenceDevice of aihwkit, after Gong, Rasch et al., IEDM 2022; zero-shifting: Kim et al.,
@@ -33,6 +39,7 @@ arXiv:1907.10228, 2019.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -40,14 +47,14 @@ import numpy as np
 
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.arrays.pulses import PulsedDevices, Tiles
+from hw_models.arrays.references import References
 from hw_models.arrays.refresh import Refresh, Taken
-from hw_models.arrays.symmetry import symmetry_points
 from hw_models.arrays.trains import Term
 from hw_models.chip import Device, Update
 from hw_models.errors import ChipError
 from hw_models.kernels import pulses as pulse_kernels, random as randomness
 from hw_models.kernels.blocks import Run
-from hw_models.tally import Tally
+from hw_models.tally import OTHER_PATH, Tally
 from hw_models.wear import Wear
 
 Array = np.ndarray
@@ -66,6 +73,8 @@ class Made(NamedTuple):
     """Runs blocks of work."""
     tally: Tally
     """Of pulses."""
+    rests: bool = False
+    """Whether what is read of the devices is how far they are from where they come to rest."""
 
 
 class DeviceCells:
@@ -92,6 +101,8 @@ class DeviceCells:
         Writes that drew noise, updates, refreshed pairs, devices reset.
     taken : Taken
         What a refresh took beside the pulses of the last update.
+    writing : int
+        Slots that the last programming took, one behind the other, beside those of the first.
     """
 
     def __init__(self, crossbar: Crossbar, made: Made) -> None:
@@ -102,19 +113,22 @@ class DeviceCells:
         noisy = self.pulse.write_noise > 0
         limits = crossbar.devices.state_bounds() if self.cell.paired else [crossbar.devices.weight_bounds()]
         self.sides = []
+        lines = self.name.removesuffix(OTHER_PATH) if crossbar.second else self.name  # both paths see one train
         for name, bounds in zip(SIDES, limits, strict=False):
             tally = Tally(made.tally.now) if name else made.tally
             given = (self.pulse, self.shape, made.seed, f"{self.name}{name}", made.run, str(self.dtype), bounds, tally)
-            self.sides.append(PulsedDevices(*given, lines=self.name, one_way=one_way, tells=noisy))
+            self.sides.append(PulsedDevices(*given, lines=lines, one_way=one_way, tells=noisy))
         kept = self.cell.paired or self.referred or noisy
         self.states = [np.zeros(self.shape, self.dtype) for _ in self.sides] if kept else []
         self.offsets = [np.zeros(self.shape, self.dtype) for _ in self.sides] if noisy else []
-        self.reference = self._reference() if self.referred else None
+        self.references = References(self, made.rests) if self.referred else None
+        self.reference = None if self.references is None else self.references.states
         self.shown = np.zeros(self.shape, self.dtype) if self.cell.paired else self.reference
         counted = self.device.endurance is not None
         self.pulses = np.zeros((len(self.sides), *self.shape)) if counted else None
         for side in self.sides if counted or noisy else ():
             side.given = np.zeros(self.shape, np.float32)
+        self._left, self.writing = list[Array](), 0
         self.counts = np.zeros(4, np.int64)
         self.refreshing = Refresh(self) if self.cell.refresh_every is not None else None
         crossbar.cells = self
@@ -150,27 +164,33 @@ class DeviceCells:
         weights = self.crossbar.stored
         if not self.states:
             self.sides[0].cut(weights)
+            self._written([weights])
             return
         wanted = [np.maximum(weights, 0), np.maximum(-weights, 0)] if self.cell.paired else [weights]
         for side, state, value in zip(self.sides, self.states, wanted, strict=True):
             state[:] = value if self.reference is None else value + self.reference
             side.cut(state)
+        if self.references is not None and self.cell.reference_rounds > 1:
+            self.references.again(wanted[0].copy(), self.states[0])
+        self._written(self.states)
         self._draw_offsets([np.ones(self.shape, bool)] * len(self.sides))
         self._show(weights)
 
-    def _reference(self) -> Array:
-        """Return where the reference devices are programmed."""
-        middle = self.cell.reference_at == "middle"
-        found = np.zeros(self.shape, self.dtype) if middle else symmetry_points(self.sides[0])
-        return self._erring(found)
+    def leaves(self) -> None:
+        """Note the states that a programming is to leave."""
+        self._left = [state.copy() for state in self.states or [self.crossbar.stored]]
 
-    def _erring(self, aimed: Array) -> Array:
-        """Return what programming leaves of references."""
-        found = aimed + self.dtype.type(self.cell.reference_mean)
-        if self.cell.reference_spread:
-            z = randomness.normals(randomness.key(self.seed, "pulse", self.name, "reference"), 0, 0, self.shape)
-            found += self.dtype.type(self.cell.reference_spread) * z.astype(self.dtype, copy=False)
-        return found
+    def _written(self, states: Sequence[Array]) -> None:
+        """Count what it takes to write devices anew, from the states they had: see the module."""
+        self.writing, tiles = 0, self.crossbar.devices
+        for number, (before, after) in enumerate(zip(self._left, states, strict=False)):
+            way = np.rint((after - before) / self.pulse.dw_min)
+            if self.pulses is not None:
+                self.pulses[number] += np.maximum(np.abs(way), 1)
+            for (i, j), (a, b) in itertools.product(tiles.column_tiles, tiles.row_tiles):
+                up, down = (np.maximum(sign * way[i:j, a:b], 0).max(axis=0, initial=0) for sign in (1, -1))
+                self.writing = max(self.writing, int(np.maximum(up + down, 1).sum()))
+        self._left = []
 
     def _draw_offsets(self, touched: Sequence[Array]) -> None:
         """Draw write noise of the devices that were written."""
@@ -185,9 +205,13 @@ class DeviceCells:
                 np.copyto(offset[first:last], size * z, where=which[first:last])
         self.counts[0] += 1
 
+    def _read(self) -> list[Array]:
+        """Return what is read of the states: their write noise in."""
+        return [s + o for s, o in zip(self.states, self.offsets, strict=True)] if self.offsets else self.states
+
     def _show(self, weights: Array) -> None:
         """Write what is read of the states into the weights, in place."""
-        read = [s + o for s, o in zip(self.states, self.offsets, strict=True)] if self.offsets else self.states
+        read = self._read()
         if self.cell.paired and self.shown is not None:
             self.shown[:] = read[1]
         if self.shown is None:
@@ -237,6 +261,8 @@ class DeviceCells:
         given = 0
         for side, state, (more, less) in zip(self.sides, self.states, ((up, down), (down, up)), strict=False):
             given += side.apply(state, more, less, *how)
+        if (beyond := self.slots - self.sides[0].slots) > 0:  # those of the first are written down
+            self.tally.add(self.name, "slot", beyond, self.shape)
         self._given(weights)
         return given
 
@@ -302,10 +328,12 @@ class DeviceCells:
         if stuck is not None:
             stuck.hold(self.crossbar.stored)
 
-    def updated(self) -> None:
-        """End an update of this array: refresh pairs if it is time to."""
-        self.counts[1] += 1
+    def updated(self, first: bool = True) -> None:
+        """End pulses of this array: refresh pairs if it is time to, behind the first pulses of an update alone."""
         self.taken = Taken()
+        if not first:
+            return
+        self.counts[1] += 1
         if self.refreshing is not None and self.cell.refresh_every and self.counts[1] % self.cell.refresh_every == 0:
             self.taken = self.refreshing.run()
 
@@ -327,13 +355,13 @@ class DeviceCells:
         ChipError
             If the cells have no reference devices, or the number is not positive.
         """
-        if self.reference is None:
+        if self.references is None or self.reference is None:
             layout = f"crossbar.reference = '{self.crossbar.layout.reference}'"
             raise ChipError(f"{self.name}: {layout}: zero-shifting needs 'device', a reference of every weight")
         if pairs < 1:
             raise ChipError(f"{self.name}: pairs = {pairs}: zero-shifting takes 1 or more")
         self.alternate(pairs, step)
-        self.reference[:] = self._erring(self.states[0])
+        self.references.program(self._read()[0])
         self.crossbar.tally.add(self.name, "write", self.reference.size, self.shape)
         self._show(self.crossbar.stored)
 

@@ -88,6 +88,11 @@ class Converters(Digitisers):
         """Return DAC and ADC of ``"forward"`` or ``"transposed"``."""
         return self._digitisers[f"{way}.dac"], self._digitisers[f"{way}.adc"]
 
+    def at_least(self, others: Converters) -> None:
+        """Let calibrated ranges of ADCs reach as far as those of others."""
+        for way in ("forward", "transposed"):
+            self.of(way)[1].at_least(others.of(way)[1].range)
+
     def assume(self, forward: bool, transposed: bool) -> None:
         """Say of what each direction is driven with whether it can never be negative.
 

@@ -315,6 +315,13 @@ class Digitiser:
                 self.unsigned = found and self.samples.lowest >= 0 if self.nonnegative is None else self.nonnegative
         self.samples.forget()
 
+    def at_least(self, full: float | None) -> None:
+        """Let a calibrated range reach so far as a signal, where its samples showed less than there will be."""
+        if not self.converter.calibrates or self._calibrated is None or full is None:
+            return
+        ahead = (self.ahead.range or 1.0) if self.ahead and self.relative else 1.0
+        self._calibrated, self.version = max(self._calibrated, full / ahead), self.version + 1
+
     @property
     def foreseen(self) -> float:
         """The range that the samples so far would give, 0 where all of them are."""

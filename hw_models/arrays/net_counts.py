@@ -23,7 +23,8 @@ that their counts are correlated as those of trains are.
 **Management** fits trains to the phase that comes first, larger by ``room``: k = rate (1 + room)^2 max|x| max|d| / dw
 slots, with dw = dw_min/2^shift what a count stands for, BL = min(ceil k, longest). Where k is beyond the longest train
 the rate is less by BL/k, so that nothing is cut: a line that fires in every slot of both phases would lose what they
-differ by. The second phase is cut where it is larger than the first by more than ``room``.
+differ by. The second phase is cut where it is larger than the first by more than ``room``, all of it where the first
+is silent: nobody knows it yet when trains are fitted. Samples of which it was are told, :attr:`NetCounts.cut`.
 
 **Counters** have ``bits`` in two's complement and are an array of small numbers beside the devices, one for each
 weight. One that wraps must hold what is left of both phases at the end of the batch, as what went round comes back. One
@@ -61,6 +62,8 @@ ROWS = 16
 """Rows of counters of one block of work."""
 SLOTS = 63
 """Of a word; a longer train is several."""
+ROUNDING = 1e-6
+"""Share by which a signal may exceed what trains were fitted to."""
 LEAST_SHIFT = -16
 """Shift that is chosen at the least."""
 COUNTS, ASKED = "counts", "asked"
@@ -73,6 +76,8 @@ class Fitted(NamedTuple):
     rows: list[Rows]
     short: int
     """Samples whose trains are too short for what is asked."""
+    cut: int
+    """Samples of which phases behind the first are larger than what trains were fitted to."""
     asked: float
     """Slots of the longest train that is asked for."""
 
@@ -101,16 +106,16 @@ class NetCounts:
         () float64, slots of the longest train that the last update asked for, of counts of one pulse.
     slots : int
         In which the last update was counted, one behind the other.
-    met, lost, sent, short : int
-        Since somebody set them to 0: coincidences, those beyond the last value of a counter, trains, and trains that
-        were too short.
+    met, lost, sent, short, cut : int
+        Since somebody set them to 0: coincidences, those beyond the last value of a counter, samples, samples whose
+        trains were too short, and those whose second phase was cut.
     """
 
     def __init__(self, shape: tuple[int, int], update: Update, granule: float, trains: Trains, tally: Tally) -> None:
         self.shape, self.update, self.granule, self.trains, self.tally = shape, update, granule, trains, tally
         self.counters = np.zeros(shape, np.int32)
         self.asked = np.zeros(())
-        self.slots = self.met = self.lost = self.sent = self.short = 0
+        self.slots = self.met = self.lost = self.sent = self.short = self.cut = 0
         half = 1 << (update.counter.bits - 1)
         self.low, self.high = -half, half - 1
 
@@ -154,11 +159,22 @@ class NetCounts:
         self.asked[...] = fitted.asked * 2.0**-shift
         self.sent += len(fitted.rows[0].length)
         self.short += fitted.short
+        self.cut += fitted.cut
+        around = None if self.update.counter.overflow == "saturate" else np.zeros(self.shape, np.int64)
         longest = -(-int(fitted.rows[0].length.max(initial=0)) // SLOTS)
         many = max(1, WORDS // (len(terms) * sum(self.shape) * max(longest, 1)))
         for number, (first, last) in enumerate(blocks(len(fitted.rows[0].length), many)):
             self._count([each.part(first, last) for each in fitted.rows], step, number)
+            if around is not None:
+                around += self._wrap()
+        if around is not None:
+            self.lost += int(np.abs(around).sum())
         return self._whole(shift)
+
+    def widened(self, factor: float) -> None:
+        """Let counters stand for weights of a range that is so many times as large; what is below a count is lost."""
+        self.counters[:] = np.trunc(self.counters / factor)
+        self.asked[...] /= factor
 
     def _fit(self, terms: Sequence[Term], rate: float, granule: float) -> Fitted | None:
         """Return how the lines fire, the same factors for all phases, or None if an entry is not finite."""
@@ -184,17 +200,11 @@ class NetCounts:
             way = np.full(len(length), 1.0 if rate * sign >= 0 else -1.0, post.dtype)
             factor_post, factor_pre = (each.astype(post.dtype) for each in factors)
             fitted.append(Rows(post, pre, way, factor_post, factor_pre, length.astype(np.int64), False))
-        short = int(np.count_nonzero(asked > update.counter.slots)) if update.management else self._cut(fitted)
-        return Fitted(fitted, short, float(asked.max(initial=0)))
-
-    @staticmethod
-    def _cut(rows: Sequence[Rows]) -> int:
-        """Return the trains in which a line would have to fire more than once in a slot."""
-        found = np.zeros(len(rows[0].length), bool)
-        for each in rows:
-            found |= each.factor_post * np.abs(each.post).max(axis=1, initial=0) > 1
-            found |= each.factor_pre * np.abs(each.pre).max(axis=1, initial=0) > 1
-        return int(np.count_nonzero(found))
+        cut = [_cut(factors, each, length) for each in tops]
+        short = asked > update.counter.slots if update.management else np.logical_or.reduce(cut)
+        later = np.logical_or.reduce(cut[1:]) if size else np.zeros(len(length), bool)
+        number = [int(np.count_nonzero(each)) for each in (short, later)]
+        return Fitted(fitted, number[0], number[1], float(asked.max(initial=0)))
 
     def _count(self, rows: list[Rows], step: int, number: int) -> None:
         """Count the trains of some samples."""
@@ -208,8 +218,6 @@ class NetCounts:
             return found
 
         met, lost = (sum(each) for each in zip(*self.trains.run(task, blocks(self.shape[0], ROWS)), strict=True))
-        if not saturates:
-            lost = self._wrap()
         self.met, self.lost = self.met + met, self.lost + lost
         slots = sum(int(each.length.sum()) for each in rows)
         self.slots += slots
@@ -229,13 +237,11 @@ class NetCounts:
         place = np.tile(np.arange(len(sample)) * terms, terms) + np.repeat(np.arange(terms), len(sample))
         return post[place[order]], pre[place[order]]
 
-    def _wrap(self) -> int:
-        """Bring counters round that are beyond their last value; return what is lost by that."""
-        size = self.high - self.low + 1
-        wrapped = (self.counters - self.low) % size + self.low
-        lost = int(np.abs(self.counters.astype(np.int64) - wrapped).sum())
-        self.counters[:] = wrapped
-        return lost
+    def _wrap(self) -> np.ndarray:
+        """Bring counters round that are beyond their last value; return how far, which is lost unless it comes back."""
+        size, before = self.high - self.low + 1, self.counters.astype(np.int64)
+        self.counters[:] = (before - self.low) % size + self.low
+        return before - self.counters
 
     def _whole(self, shift: int) -> np.ndarray:
         """Take whole pulses out of the counters."""
@@ -253,6 +259,13 @@ def _largest(rows: np.ndarray) -> np.ndarray:
     found = np.zeros(len(rows), rows.dtype)
     train_kernels.extremes(rows, rows.view(f"i{rows.itemsize}"), found)
     return found.astype(np.float64)
+
+
+def _cut(factors: Sequence[np.ndarray], tops: Sequence[np.ndarray], length: np.ndarray) -> np.ndarray:
+    """Return of which samples a line would have to fire more than once in a slot, or fire in a train of none."""
+    fires = tops[0] * tops[1] > 0
+    beyond = [factor * top > 1 + ROUNDING for factor, top in zip(factors, tops, strict=True)]
+    return np.where(length > 0, np.logical_or(*beyond), fires)
 
 
 def _words(rows: Rows, sample: np.ndarray, length: np.ndarray) -> Rows:

@@ -126,6 +126,8 @@ class StoredWeights:
         self.rows_written = most(self.devices.row_tiles)
         before, self.devices.beside = self._still_held() if self.device.disturb else None, None
         self.devices.rewritten()
+        if self.cells is not None:
+            self.cells.leaves()
         self._hold(weight)
         if before is not None:
             self.devices.felt = self.felt(self._held - before, in_turn=True)

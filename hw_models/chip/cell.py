@@ -17,13 +17,17 @@ class Cell(Part):
     """Which devices take the pulses of a weight: one state, of which a pair of conductances is made; two devices with
     responses, bounds and a history of their own that only grow, pulses up on G+ and pulses down on G-; or two of which
     a pulse up raises G+ and lowers G-, a pulse down the other way round."""
-    reference_at: Literal["symmetry", "middle"] = at("programming", default="symmetry")
+    reference_at: Literal["symmetry", "middle"] | None = at("programming", default=None)
     """Where the reference device of a weight is programmed, with crossbar.reference = 'device': at the state at which
-    this device's steps up and down are alike, or at weight 0."""
+    this device's steps up and down are alike, or at weight 0. Unset is symmetry, but of weights whose devices' points
+    are farther from 0 than half way to a bound, root mean square, the middle."""
     reference_mean: Finite = at("programming", "weight range", 0.0)
     """Mean error of that programming."""
     reference_spread: NonNegative = at("device", "weight range", 0.0)
     """Device-to-device standard deviation of that error."""
+    reference_rounds: Annotated[int, Field(ge=1, le=64)] = at("programming", "rounds", 1)
+    """Most times that references are programmed whenever weights are: again, with an error drawn anew, those beside
+    which the device does not hold what it is written with to a pulse."""
     reset: NonNegative = at("update", "weight range", 0.0)
     """State after a reset of a device of a pair: mean."""
     reset_spread: NonNegative = at("device", "weight range", 0.0)

@@ -333,15 +333,19 @@ class Chip(Part):
                 written = "where weights change in memory, or with update.reprogram_every above 1"
                 self.idle(f"{written}: others are written anew", "device.leak")
         else:
-            self.idle("with update.scheme digital, which programs rows anew", "timing.row", "crossbar.follow_weights")
+            self.idle("with update.scheme digital, which programs rows anew", "crossbar.follow_weights")
+            self._check_rows()
         update = self.update
         if self.crossbar.weight_range is not None:
             self.idle("without crossbar.weight_range", "update.fill")
         fixed = self.crossbar.weight_range is not None or update.fill is not None
         if update.scheme == "mixed_precision" and fixed and (update.granule or update.verify.tolerance is not None):
             self.idle("where a range or a tolerance is left to it", "update.scaling")
-        if not self.adc.acts or self.update.of_transfer("gamma"):
+        if not self.adc.acts or self.update.sees:
             self.idle("with an ADC, of a fast array that products do not read", "update.transfer.read_range")
+        if self.update.chops_seen and self.dac.acts and self.dac.sign == "unsigned":
+            seen = f"with update.transfer.gamma = {self.update.of_transfer('gamma')} inputs have the signs of a chopper"
+            raise ValueError(f"dac.sign = 'unsigned': {seen}, use 'signed' or 'auto'")
         noisy = self.device.noisy or self.heat.noise
         if not self.device.noisy:  # thermal noise is drawn by lines
             self.idle("with noise of devices, device.read_noise or rtn_share above 0", "crossbar.exact_noise")
@@ -371,25 +375,37 @@ class Chip(Part):
             self._check_offset()
         return self
 
+    def _check_rows(self) -> None:
+        """Refuse a duration of writing rows anew where weights change in memory, and none is."""
+        update, bar = self.update, self.crossbar
+        follows = bar.weight_range is None and (update.fill < 1 if update.fill is not None else update.scaled)
+        shifts = update.zero_shift is not None and bar.reference == "device"
+        if not (follows or shifts):
+            again = "that of weights which outgrow it (update.fill below 1) or of references (update.zero_shift)"
+            self.idle(f"with update.scheme digital, or with a programming behind the first: {again}", "timing.row")
+
     def _check_cells(self) -> None:
         """Refuse cells that no pulse reaches, or that the layout has no devices for."""
         bar, cell = self.crossbar, self.device.cell
+        in_memory = "where weights change in memory, with an update.scheme other than digital"
         if not self.update.in_memory:
-            self.idle("where weights change in memory", "device.cell", "device.endurance", "device.retention")
-            self.idle("where weights change in memory", "device.retention_spread")
+            self.idle(in_memory, "device.cell", "device.endurance", "device.retention")
+            self.idle(in_memory, "device.retention_spread")
             if bar.reference == "device":
-                raise ValueError("crossbar.reference = 'device': it acts only where weights change in memory")
+                raise ValueError(f"crossbar.reference = 'device': it acts only {in_memory}")
         if not self.timing.passes:
             self.idle("where time passes, with timing.integration or another duration", "device.retention")
         if cell.paired and bar.mapping != "differential":
             raise ValueError(f"device.cell.kind = '{cell.kind}': a pair needs crossbar.mapping = 'differential'")
         if bar.reference != "device":
-            names = ("reference_at", "reference_mean", "reference_spread")
+            names = ("reference_at", "reference_mean", "reference_spread", "reference_rounds")
             self.idle("with crossbar.reference device", *(f"device.cell.{name}" for name in names))
             if not self.update.refers or cell.paired:
                 self.idle("with crossbar.reference device, or a rule that refers a fast array", "update.zero_shift")
-            fast = (f"update.transfer.{name}" for name in names[1:])
+            fast = (f"update.transfer.{name}" for name in names[1:3])
             self.idle("with crossbar.reference device", *fast)
+        if not cell.reference_spread:
+            self.idle("with device.cell.reference_spread above 0", "device.cell.reference_rounds")
 
     def _check_heat(self) -> None:
         """Refuse a temperature that nothing goes by, and what goes by none."""

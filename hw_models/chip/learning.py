@@ -53,7 +53,8 @@ class Update(Part):
     fill: Annotated[float, Field(gt=0, le=1)] | None = at("update", "bound", None)
     """In memory, without crossbar.weight_range: share of the devices' bounds that weights begin within, and where over
     1 % of them have grown beyond it all devices are rewritten with twice the range; 1 leaves the range as it is. Unset
-    is 1 without scaling auto, and with it 1/4, of coarse devices up to 3/4."""
+    is 1 without scaling auto, and with it 1/4, of coarse devices and of references that err up to 3/4, of one device a
+    weight with mismatch up to 1."""
     memory: Count = at("update", "updates", 1000)
     """Scaling auto: updates over which r is a mean."""
     zero_shift: Count | None = at("programming", "pairs", None)
@@ -87,6 +88,17 @@ class Update(Part):
     def refers(self) -> bool:
         """Whether the rule keeps a reference of A in digital form."""
         return "transfer.tracking" in self.facts.takes
+
+    @property
+    def sees(self) -> bool:
+        """Whether products read a fast array beside the weights' own; gamma of residual learning is of these."""
+        return bool(self.of_transfer("gamma")) and "transfer.tiles" not in self.facts.takes
+
+    @property
+    def chops_seen(self) -> bool:
+        """Whether products read a fast array with the signs of a chopper."""
+        names = "transfer.chop_every", "transfer.chop_probability"
+        return self.sees and not self.facts.takes.keys().isdisjoint(names)
 
     @property
     def rounds(self) -> int:

@@ -28,7 +28,7 @@ class Pulse(Part):
     dw_min: Annotated[float, Field(ge=1e-7, allow_inf_nan=False)] = at("update", "weight range", 1e-3)
     """Step of one pulse at weight 0: the granularity."""
     dw_min_spread: NonNegative = at("device", "dw_min", 0.0)
-    """Device-to-device spread of the step; log-normal, of its logarithm."""
+    """Device-to-device spread of the step; with dw_min_law log_normal that of its logarithm."""
     dw_min_law: Distribution = at("device", default="normal")
     """Distribution of the steps of devices: dw_min max(1 + spread z, 0), or dw_min exp(spread z)."""
     step_correlation: Annotated[float, Field(ge=-1, le=1)] = at("device", default=1.0)

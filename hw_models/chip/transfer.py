@@ -30,7 +30,8 @@ class Transfer(Part):
     """With scaling auto: what trains change A by in one update, root mean square over its devices, as pulses; unset
     takes 4 (1 + noise^2) to 20, at most what A does not forget until it is read for the last time."""
     rate: Positive | None = at("update", "pulses", None)
-    """What a reading at A's full range adds to the pulses of W; unset is what makes W follow the wanted change."""
+    """What a reading at A's full range adds to the pulses of W; unset is what makes W follow the wanted change. Given,
+    and with scaling auto, weights follow it alone: learning rates and update.step are then of biases."""
     most: Count | None = at("update", "pulses", None)
     """Most pulses of a device of W at a time; unset gives all."""
     keep: Annotated[float, Field(ge=0, lt=1)] | None = at("update", default=None)

@@ -2,7 +2,7 @@
 """Area of a chip that holds a network: devices, converters, cores [m^2].
 
     devices x cell_area F^2 + tiles ceil(lines / lines of an ADC) A_adc + lines of all tiles A_dac, or tiles x A_core
-    + weights x A_counter, where coincidences are counted
+    + weights x A_counter, where coincidences are counted, one for a weight however many arrays hold it
 
 A tile, slice by slice, is there in full, reference lines in it, with converters of its own: as many as the direction
 of more lines needs, which serve both. Left out: digital units,
@@ -25,17 +25,23 @@ def driven(constants: Constants) -> int | None:
     return dac.bits if dac.digit_bits is None else dac.digit_bits
 
 
-def area(constants: Constants, shapes: Iterable[tuple[int, int]]) -> dict[str, float]:
-    """Return the area of weight matrices (out, in) by part [m^2]; what is not known is left out."""
+def area(
+    constants: Constants, shapes: Iterable[tuple[int, int]], counted: Iterable[tuple[int, int]] = ()
+) -> dict[str, float]:
+    """Return the area of weight matrices (out, in) by part [m^2]; what is not known is left out.
+
+    ``counted`` are the shapes of the weights that have counters, where coincidences are counted.
+    """
     bar, found = constants.chip.crossbar, dict.fromkeys(("cells", "counters", "ADC", "DAC", "core"), 0.0)
     pitch, cell, core = (constants.value(name) for name in ("node", "cell_area", "core_area"))
     at_once = {"ADC": constants.chip.adc.bits, "DAC": driven(constants)}
     each = {name: constants.value(f"{name.lower()}_area", bits) for name, bits in at_once.items()}
     sides = bar.sides
+    if constants.chip.update.counts:
+        weights = sum(outputs * inputs for outputs, inputs in counted)
+        found["counters"] = weights * (constants.value("counter_area") or 0.0)
     for outputs, inputs in shapes:
         tiles = arrays(constants.chip, (outputs, inputs)) // sides
-        if constants.chip.update.counts:
-            found["counters"] += outputs * inputs * (constants.value("counter_area") or 0.0)
         rows, columns = bar.rows or inputs, bar.columns or outputs
         if core is not None:
             found["core"] += tiles * core

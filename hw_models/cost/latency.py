@@ -11,7 +11,7 @@ side. Formulas of durations: :mod:`hw_models.durations`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hw_models import durations
@@ -161,12 +161,18 @@ def _moves(tally: Tally, constants: Constants, step: Step, phase: str, dt: float
     return spent
 
 
-def update(tally: Tally, constants: Constants) -> float:
-    """Return the seconds of changing the weights, arrays side by side: slots of pulses and counts, or rows written."""
+def update(tally: Tally, constants: Constants, in_turn: Iterable[Sequence[str]] = ()) -> float:
+    """Return the seconds of changing the weights, arrays side by side: slots of pulses and counts, or rows written.
+
+    ``in_turn`` are names of arrays that take turns in an update, and are read in it, as those of one synapse do; an
+    array of the transposed path goes with its own.
+    """
     own = timing(constants)
     width = constants.value("write_time")
     slot = own.pulse or width or 0.0
     each = own.row or (width or 0.0) * (constants.value("write_iterations") or 1.0)
+    if own.pulse and constants.chip.update.in_memory:
+        each = own.row  # of devices that are written by pulses their slots are counted
     spent: dict[str, float] = {}
     for done, count in tally.rows():
         if done.operation == "slot":
@@ -175,7 +181,13 @@ def update(tally: Tally, constants: Constants) -> float:
             spent[done.part] = spent.get(done.part, 0.0) + count * (own.count or slot)
         elif done.operation == "write" and len(done.shape) == 2 and constants.chip.substrate == "crossbar":
             spent[done.part] = spent.get(done.part, 0.0) + written(constants.chip, done.shape, count) * each
-    return max(spent.values(), default=0.0)
+    taken = []
+    for names in in_turn:
+        first = [name for name in names if not name.endswith(OTHER_PATH)]
+        pairs = [[spent.pop(each, 0.0) for each in (name, f"{name}{OTHER_PATH}")] for name in first]
+        read = (_reads(tally, constants, name, way, "update")[1] for name in first for way in ("forward", "transposed"))
+        taken.append(sum(map(max, pairs)) + sum(read))
+    return max([*taken, *spent.values()], default=0.0)
 
 
 def written(chip: Chip, shape: tuple[int, ...], devices: int) -> float:

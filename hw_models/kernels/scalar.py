@@ -17,6 +17,8 @@ LOWEST, HIGHEST, LOG2E = np.float32(-87), np.float32(88), np.float32(1.44269504)
 LN2_HIGH, LN2_LOW, LN2 = np.float32(0.693359375), np.float32(-2.12194440e-4), np.float32(0.69314718)
 E2, E3, E4, E5, E6, E7 = (np.float32(1 / n) for n in (2, 6, 24, 120, 720, 5040))
 L3, L5, L7, L9, SQRT2 = np.float32(1 / 3), np.float32(0.2), np.float32(1 / 7), np.float32(1 / 9), np.float32(2**0.5)
+Single = Any
+"""numpy.float32, or what a compiled loop calls so."""
 BRINK = np.float32(1 / 256)
 """Distance to a bound, of the range, from which a derivative that is infinite there may stay as it is."""
 
@@ -29,6 +31,17 @@ def exp(x: Any) -> Any:
     r = (x - whole * LN2_HIGH) - whole * LN2_LOW
     value = ONE + r * (ONE + r * (E2 + r * (E3 + r * (E4 + r * (E5 + r * (E6 + r * E7))))))
     return value * np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
+
+
+def exp_less_one(x: Single) -> Single:
+    """e^x - 1 in single precision, branch-free; its error is relative to itself, also near 0."""
+    x = LOWEST if x < LOWEST else x
+    x = HIGHEST if x > HIGHEST else x
+    whole = np.floor(x * LOG2E + HALF)
+    r = (x - whole * LN2_HIGH) - whole * LN2_LOW
+    value = r * (ONE + r * (E2 + r * (E3 + r * (E4 + r * (E5 + r * (E6 + r * E7))))))
+    power = np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
+    return value if whole == ZERO else (power - ONE) + power * value  # so that no rewriting of sums loses it near 0
 
 
 def log(x: Any) -> Any:

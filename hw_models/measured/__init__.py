@@ -3,7 +3,7 @@
 ========  ===========================================================
 traces    readings and pulses, checked
 files     traces from CSV and NPZ; the chip of a fit as TOML
-fit       ``fit_response``, the door
+fit       ``fit_response``, the door; jackknife: its standard errors
 estimate  one estimate of everything; ranges, moments, noise, spreads, shapes and formulas are its parts
 ========  ===========================================================
 """

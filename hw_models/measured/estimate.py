@@ -14,7 +14,7 @@ from scipy.stats import norm
 
 from hw_models.errors import ChipError
 from hw_models.measured import moments, noise, ranges, spreads
-from hw_models.measured.moments import Hats, PulseSamples
+from hw_models.measured.moments import CENTRES, Hats, PulseSamples
 from hw_models.measured.noise import CycleNoise, Squares
 from hw_models.measured.traces import Runs, Traces, runs
 
@@ -358,17 +358,20 @@ def _squares(
     bounds: Array,
 ) -> Squares:
     """Return the sums of squares by state and direction."""
-    rows = []
+    rows, cells, steps = [], [], []
     for way, mask in enumerate((up, ~up)):
         gain = gains[parts[way].device, way]
-        values = (np.ones(len(gain)), residual[mask] ** 2, gain**2, s2 * (1 + slope[mask] ** 2))
+        cells.append(hats[way].cells(gain**2))
+        steps.append(np.interp(CENTRES, hats[way].states, table[way]))
+        own = residual[mask] ** 2 / (1 - hats[way].leverage(gain))  # a table is drawn to each of its samples
+        values = (np.ones(len(gain)), own, gain**2, s2 * (1 + slope[mask] ** 2))
         count, *means = (hats[way].sums(each) for each in values)
         with np.errstate(divide="ignore", invalid="ignore"):
             rows.append([count, *(np.where(count > 0, each / count, 1.0) for each in means)])
     low, high = np.nanmean(bounds, axis=0)
     middle = [[np.interp(-low / (high - low), hats[0].states, own)] for own in table]
     count, square, size, read = (np.stack(pair) for pair in zip(*rows, strict=True))
-    return Squares(count, square, size, read, table, np.array(middle))
+    return Squares(count, square, size, read, np.stack(cells), np.stack(steps), np.array(middle))
 
 
 def _covariance(
@@ -381,21 +384,6 @@ def _covariance(
         own = hats[way].of(np.sqrt(variance[way]))[0] ** 2
         here = hats[way].gram(own, 0.0)
         if s2 > 0:
-            here = here + s2 * _read_part(parts[way], hats[way])
+            here = here + s2 * moments.read_part(parts[way], hats[way])
         found.append(here)
     return np.stack(found)
-
-
-def _read_part(own: PulseSamples, hats: Hats) -> Array:
-    """Return sum over readings of a a', a the sum of u phi over the pulse behind it less that over the one ahead."""
-    many, n = len(hats.states), len(own.device)
-    phi = np.zeros((n + 1, many))
-    rows = np.arange(n)
-    phi[rows, hats.k], phi[rows, hats.k + 1] = 1 - hats.t, hats.t
-    phi *= np.concatenate([own.sign, [0]])[:, None]
-    ahead = phi[:n]
-    behind = np.where(own.follows[:, None], np.concatenate([np.zeros((1, many)), phi[: n - 1]]), 0.0)
-    last = phi[:n][np.concatenate([~own.follows[1:], [True]])]
-    before = behind - ahead
-    found: Array = before.T @ before + last.T @ last
-    return found

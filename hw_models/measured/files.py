@@ -6,9 +6,10 @@
     a,-1,10.2                       and behind one down (-1 or down)
 
 Rows of several devices may stand in turn. The column may be called ``conductance [S]``, ``[mS]``, ``[nS]`` or ``[uS]``;
-without a unit it is uS. A column ``reading`` with the number of a device's reading has to rise. Other columns are
-passed over. An NPZ holds ``conductance`` (devices, readings) and ``direction`` as
-:func:`hw_models.measured.fit.fit_response` takes them, and may hold ``unit``.
+without a unit it is uS. Columns may be parted by commas, or by semicolons or tabs, with which 10,1 is a number too. A
+column ``reading`` with the number of a device's reading, or of the row, has to rise by 1: where rows are missing a step
+would be that of several pulses. Other columns are passed over. An NPZ holds ``conductance`` (devices, readings) and
+``direction`` as :func:`hw_models.measured.fit.fit_response` takes them, and may hold ``unit``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import csv
 import math
 import zipfile
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,14 +29,17 @@ from hw_models.errors import ChipError, nearest, unknown
 from hw_models.measured.fit import UNITS, FieldEstimate, ResponseFit
 from hw_models.measured.traces import Traces, traces
 from hw_models.reading import Page
-from hw_models.text import one_line
+from hw_models.text import lined, one_line
 from hw_models.whole_files import write_text
 
 COLUMNS = ("device", "pulse", "conductance")
 SIGNS: Mapping[str, int] = {"1": 1, "+1": 1, "up": 1, "-1": -1, "down": -1}
 NONE = ("", "0")
 """Pulses that are none: ahead of a device's first reading."""
-WIDTH = 96
+PARTED = ",;\t"
+"""What columns may be parted by."""
+FORMS = str.maketrans("()\N{MICRO SIGN}\N{GREEK SMALL LETTER MU}", "[]uu")
+"""Other forms of a unit behind a name."""
 
 
 @dataclass
@@ -70,7 +75,10 @@ def read_traces(path: str | Path) -> Traces:
 
 def _npz(path: Path) -> Traces:
     try:
-        with np.load(path, allow_pickle=False) as found:
+        found = np.load(path, allow_pickle=False)
+        if not isinstance(found, np.lib.npyio.NpzFile):
+            raise ValueError("one array alone, without a name")
+        with found:
             held = {name: found[name] for name in found.files}
     except (ValueError, zipfile.BadZipFile, EOFError) as error:
         raise ChipError(f"it is no NPZ of plain arrays: {one_line(str(error))}") from None
@@ -86,15 +94,21 @@ def _npz(path: Path) -> Traces:
 
 def _csv(path: Path) -> Traces:
     devices: dict[str, _Trace] = {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file, strict=True)
+    with path.open("rb") as raw:
+        wide = raw.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE)
+    with path.open(newline="", encoding="utf-16" if wide else "utf-8-sig") as file:
+        line = 0
         try:
+            start = file.readline()
+            parted = max(PARTED, key=start.count)
+            file.seek(0)
+            reader = csv.reader(file, strict=True, delimiter=parted)
             rows = ((reader.line_num, [cell.strip() for cell in row]) for row in reader)
-            unit = _rows(((line, row) for line, row in rows if any(row)), devices)
+            unit = _rows(((line := number, row) for number, row in rows if any(row)), devices, parted)
         except csv.Error as error:
             raise ChipError(f"line {reader.line_num}: {error}") from None
-        except UnicodeDecodeError:
-            raise ChipError(f"behind line {reader.line_num}: no UTF-8 text") from None
+        except UnicodeError:
+            raise ChipError(f"{f'behind line {line}: ' if line else 'it is '}no UTF-8 text") from None
     for name, own in devices.items():
         if len(own.conductance) < 2:
             raise ChipError(f"line {own.line}: device '{name}' has one reading: two or more are needed")
@@ -105,9 +119,10 @@ def _csv(path: Path) -> Traces:
     return traces(g * unit, way, tuple(devices))
 
 
-def _rows(rows: Iterator[tuple[int, list[str]]], devices: dict[str, _Trace]) -> float:
+def _rows(rows: Iterator[tuple[int, list[str]]], devices: dict[str, _Trace], parted: str) -> float:
     """Sort the rows of a table by device; return the unit in uS."""
     line, header = next(rows, (1, []))
+    header = [name.translate(FORMS) for name in header]
     names = [name.partition("[")[0].strip().lower() for name in header]
     for name in COLUMNS:
         if names.count(name) != 1:
@@ -119,18 +134,22 @@ def _rows(rows: Iterator[tuple[int, list[str]]], devices: dict[str, _Trace]) -> 
     if unit not in UNITS:
         raise ChipError(f"line {line}: {unknown('unit', unit, UNITS)}")
     counter = names.index("reading") if "reading" in names else None
+    last = -math.inf
     for line, row in rows:
         if len(row) != len(header):
             raise ChipError(f"line {line} has {len(row)} columns, the header has {len(header)}")
         device, pulse, g = (row[place] for place in places)
         own = devices.setdefault(device, _Trace(line))
         own.direction += _pulse(line, device, pulse, first=not own.conductance)
-        own.conductance.append(_number(line, "conductance", g))
+        own.conductance.append(_number(line, "conductance", g, parted))
         if counter is not None:
-            number = _number(line, "reading", row[counter])
+            number = _number(line, "reading", row[counter], parted)
+            pair = f"line {line}: reading {number:g} of device '{device}' follows {own.number:g}"
             if number <= own.number:
-                raise ChipError(f"line {line}: reading {number:g} of device '{device}' follows {own.number:g}: sort it")
-            own.number = number
+                raise ChipError(f"{pair}: sort it")
+            if own.number > -math.inf and number not in (own.number + 1, last + 1):
+                raise ChipError(f"{pair}: rows are missing, and every pulse needs its reading")
+            own.number = last = number
     if not devices:
         raise ChipError("it holds no readings")
     return UNITS[unit]
@@ -147,9 +166,9 @@ def _pulse(line: int, device: str, text: str, first: bool) -> list[int]:
     return [sign]
 
 
-def _number(line: int, name: str, text: str) -> float:
+def _number(line: int, name: str, text: str, parted: str) -> float:
     try:
-        value = float(text)
+        value = float((text if parted == "," else text.replace(",", ".")).replace("_", "?"))
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
@@ -251,7 +270,7 @@ def summary(fit: ResponseFit, source: str = "") -> str:
         verdict = "yes" if formula.better > 0 else "no"
         fields = ", ".join(f"{name} {value:.3g}" for name, value in formula.fields.items())
         lines.append(f"{formula.response:<12} {formula.chi2:>7.1f} / {formula.free:<7} {verdict:<4} {fields}".rstrip())
-    return "\n".join([*lines, *([""] if fit.notes else []), *fit.notes])
+    return lined([*lines, *([""] if fit.notes else []), *fit.notes])
 
 
 def _shown(one: FieldEstimate) -> str:

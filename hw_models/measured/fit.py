@@ -35,7 +35,9 @@ from hw_models.keywords import checked
 from hw_models.measured import estimate as estimation, formulas, noise, spreads
 from hw_models.measured.estimate import Estimate, FitPlan
 from hw_models.measured.formulas import FormulaFit, Sums
-from hw_models.measured.shapes import BEYOND, SHAPES
+from hw_models.measured.jackknife import SURE, GroupValues, settled
+from hw_models.measured.moments import CENTRES
+from hw_models.measured.shapes import BEYOND, SHAPES, about_zero
 from hw_models.measured.traces import Traces, traces
 
 Array = np.ndarray
@@ -47,8 +49,8 @@ UNITS: Mapping[str, float] = {"uS": 1.0, "S": 1e6, "mS": 1e3, "nS": 1e-3}
 """Of conductances, in uS."""
 READINGS = ("write", "read", "instrument")
 RESPONSES = ("table", *SHAPES, "auto")
-SURE = 2.0
-"""Standard errors above 0 from which a variance counts."""
+SMALL = 1e-3
+"""Conductance of no device that learns [uS]: 1 nS."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,8 @@ def fit_response(
         fitted = next(one for one in tried if one.response == chosen)
         made = replace(made, form=noise.best(_formula_squares(whole, fitted), ("noise", "base", "both")))
     values = _values(made, np.ones(len(made.all.device), dtype=bool), chosen, start)
-    errors, groups = _errors(made, chosen, start)
+    others, groups = _others(made, chosen, start)
+    values, errors = settled(values, others)
     return _result(made, whole, tuple(tried), chosen, readings, values, errors, groups)
 
 
@@ -184,22 +187,6 @@ def _range(g_min: float | None, g_max: float | None) -> tuple[float | None, floa
     return g_min, g_max
 
 
-@dataclass(frozen=True)
-class _Values:
-    """What is estimated again for every group: numbers by name, spreads and readings as variances."""
-
-    numbers: Mapping[str, float]
-    table: Array
-    variance: Array
-    log_normal: bool
-    multiples: Array | None
-
-    def row(self) -> Array:
-        """Return all in one array."""
-        extra = [] if self.multiples is None else [self.multiples]
-        return np.concatenate([list(self.numbers.values()), self.table.ravel(), self.variance.ravel(), *extra])
-
-
 VARIANCES: Mapping[str, str] = {
     "dw_min_spread": "relative to dw_min",
     "up_down_spread": "",
@@ -210,57 +197,57 @@ VARIANCES: Mapping[str, str] = {
 """Estimates that are variances until the end: below 0 they are none."""
 
 
-def _values(made: FitPlan, kept: Array, response: str, start: Array | None) -> _Values:
+def _values(made: FitPlan, kept: Array, response: str, start: Array | None) -> GroupValues:
     """Estimate from some samples."""
     whole = estimation.estimate(made, kept)
+    if not (whole.middle > 0).all():
+        shown = "{:.3g} up and {:.3g} down without some of the devices or cycles".format(*whole.middle)
+        raise ChipError(f"steps at weight 0 are {shown}: readings are too noisy, or devices too unlike, to tell them")
     own, errors = whole.own_steps()
     bounds = np.nanmean(whole.bounds, axis=0)
     fields: dict[str, float] = {}
     cycle = whole.cycle
     if response != "table":
         fitted = formulas.fit(Sums(whole, made.hard), response, whole.middle, start)
-        fields = dict(fitted.fields)
+        fields, _ = about_zero(response, fitted.fields, *bounds)
         gain = _formula_gain(whole, fitted)
         own, errors = own * gain, errors * gain**2
         cycle = noise.of_pulses(_formula_squares(whole, fitted), made.form)
         span = bounds[1] - bounds[0]
         bounds = bounds + np.array([-fields.pop("below", 0.0), fields.pop("above", 0.0)]) * span
-    steps = spreads.steps(own, errors)
-    numbers = {"dw_min": steps.dw_min, "up_down": steps.up_down, "w_min": bounds[0], "w_max": bounds[1]}
+    steps = spreads.moments(own, errors)
+    numbers = {"dw_min": steps.middle, "up_down": steps.ratio, "w_min": bounds[0], "w_max": bounds[1]}
     numbers |= {"g_min": whole.g[0], "g_max": whole.g[1], "noise": cycle.noise, "noise_base": cycle.base, **fields}
     half = (whole.g[1] - whole.g[0]) / 2
-    numbers |= {"dw_min_spread": steps.square, "up_down_spread": steps.tilt, "reading": whole.read * half**2}
+    numbers |= {"dw_min_spread": steps.half, "up_down_spread": steps.tilt, "reading": whole.read * half**2}
     for side, name in enumerate(("w_min_spread", "w_max_spread")):
         fine = np.isfinite(whole.bounds[:, side])
         scatter = spreads.between(whole.bounds[fine, side], whole.bound_errors[fine, side])
         numbers[name] = scatter / bounds[side] ** 2 if made.reached[side] and bounds[side] else np.nan
-    return _Values(numbers, whole.table, whole.squares.variance(), steps.log_normal, cycle.multiples)
+    return GroupValues(numbers, whole.table, whole.squares.variance(), steps, cycle.multiples)
 
 
 def _formula_gain(whole: Estimate, fitted: FormulaFit) -> Array:
     """Return what the steps of devices in a formula are to those of the table at weight 0, (devices, 2) or (1, 2)."""
     gain = (np.array(fitted.steps) / whole.middle)[None]
     if fitted.response != "soft_bounds":
-        return gain
+        return gain * about_zero(fitted.response, fitted.fields, *np.nanmean(whole.bounds, axis=0))[1]
     kept = np.isfinite(whole.gains).all(axis=1) & (whole.gains > 0).all(axis=1)
-    low, high = whole.bounds[kept].T
-    span = high - low
-    above, below = (fitted.fields[name] for name in BEYOND)
     # A step of this law goes by 1 - w/b: the same line in x has another value at weight 0 where bounds differ.
-    own = np.stack([2 * (high + above * span) / span, -2 * (low - below * span) / span], axis=1)
-    return gain * own / own.mean(axis=0)
+    own = [about_zero(fitted.response, fitted.fields, low, high)[1] for low, high in whole.bounds[kept]]
+    return gain * np.stack(own)
 
 
 def _formula_squares(whole: Estimate, fitted: FormulaFit) -> noise.Squares:
     """Return the sums of squares beside steps of a formula."""
-    shape, states = fitted.table, whole.hats[0].states
-    own = np.array([fitted.fields[name] for name in shape.names])
-    size = np.array(fitted.steps)[:, None]
-    return replace(whole.squares, step=np.stack(shape.factors(states, own)) * size, middle=size)
+    shape, own = fitted.table, np.array([fitted.fields[name] for name in fitted.table.names])
+    size, (low, high) = np.array(fitted.steps)[:, None], np.nanmean(whole.bounds, axis=0)
+    _, scale = about_zero(fitted.response, fitted.fields, low, high)
+    return replace(whole.squares, step=np.stack(shape.factors(CENTRES, own)) * size, middle=size * scale[:, None])
 
 
-def _errors(made: FitPlan, response: str, start: Array | None) -> tuple[Array | None, str]:
-    """Return the standard errors of all, in the order of ``row``, and what groups are of."""
+def _others(made: FitPlan, response: str, start: Array | None) -> tuple[list[GroupValues], str]:
+    """Return the estimates without one group each, none where there are too few, and what groups are of."""
     every = made.all
     many = int(made.moving.sum())
     if many >= FEWEST:
@@ -276,10 +263,8 @@ def _errors(made: FitPlan, response: str, start: Array | None) -> tuple[Array | 
         group, kind = cycle % GROUPS, "cycles"
     count = int(group.max()) + 1
     if count < LEAST_GROUPS:
-        return None, kind
-    rows = np.stack([_values(made, group != one, response, start).row() for one in range(count)])
-    with np.errstate(invalid="ignore"):
-        return np.sqrt((count - 1) / count * ((rows - rows.mean(axis=0)) ** 2).sum(axis=0)), kind
+        return [], kind
+    return [_values(made, group != one, response, start) for one in range(count)], kind
 
 
 def _result(
@@ -288,17 +273,21 @@ def _result(
     tried: tuple[FormulaFit, ...],
     response: str,
     readings: str,
-    values: _Values,
-    errors: Array | None,
+    values: GroupValues,
+    slack: Array,
     groups: str,
 ) -> ResponseFit:
     names, k = list(values.numbers), len(made.states)
-    slack = np.full(len(values.row()), np.nan) if errors is None else errors
+    if whole.g[0] < 0:
+        mean = f"g_min = {whole.g[0]:.4g} uS, the mean lower bound of the devices, is below 0"
+        raise ChipError(f"{mean}: take the offset of the instrument off the conductances, or give g_min")
     estimates = {
         name: _measured(name, values.numbers[name], float(slack[n]))
         for n, name in enumerate(names)
         if not (np.isnan(values.numbers[name]) or (name in ("noise", "noise_base") and not values.numbers[name]))
     }
+    if values.steps.log_normal and _seen(values, slack, "dw_min_spread"):
+        estimates |= _log_normal(estimates["dw_min"], estimates["dw_min_spread"])
     if not made.moving.all():
         share = float(1 - made.moving.mean())
         estimates["corrupt"] = FieldEstimate(share, float(np.sqrt(share * (1 - share) / len(made.moving))))
@@ -308,7 +297,7 @@ def _result(
         pulse, *whole.g, estimates, made.states, values.table,
         slack[len(names) :][: 2 * k].reshape(2, k), np.sqrt(np.maximum(variance, 0)), whole.squares.count,
         whole.residual, tried, response, readings, made.found, made.moving, whole.bounds,
-        tuple(_notes(made, estimates, groups, errors is None)),
+        tuple(_notes(made, estimates, groups, bool(np.isnan(slack).all()))),
     )  # fmt: skip
 
 
@@ -320,14 +309,27 @@ def _measured(name: str, value: float, error: float) -> FieldEstimate:
     return FieldEstimate(root, float(min(error / (2 * root), np.sqrt(error))) if root > 0 else float(np.sqrt(error)))
 
 
-def _seen(values: _Values, slack: Array, name: str) -> bool:
+def _log_normal(mean: FieldEstimate, spread: FieldEstimate) -> dict[str, FieldEstimate]:
+    """Return the median of the steps and the spread of their logarithm, as a pulse of that law has them."""
+    q, share = float(np.sqrt(np.log1p(spread.value**2))), spread.value / (1 + spread.value**2)
+    median = mean.value * np.exp(-(q**2) / 2)
+    error = median * float(np.hypot(mean.error / mean.value, share * spread.error))
+    return {"dw_min": FieldEstimate(median, error), "dw_min_spread": FieldEstimate(q, share / q * spread.error)}
+
+
+def _seen(values: GroupValues, slack: Array, name: str) -> bool:
     """Whether a variance is clearly above 0."""
     value, error = values.numbers.get(name, np.nan), slack[list(values.numbers).index(name)]
     return bool(value > (SURE * error if np.isfinite(error) else 0.0))
 
 
 def _pulse(
-    made: FitPlan, values: _Values, estimates: Mapping[str, FieldEstimate], slack: Array, response: str, readings: str
+    made: FitPlan,
+    values: GroupValues,
+    estimates: Mapping[str, FieldEstimate],
+    slack: Array,
+    response: str,
+    readings: str,
 ) -> Pulse:
     """Return the fields of a pulse that say it."""
     n = values.numbers
@@ -337,10 +339,8 @@ def _pulse(
     for name in ("dw_min_spread", "up_down_spread", "w_max_spread", "w_min_spread"):
         if name in estimates and _seen(values, slack, name):
             found[name] = _short(estimates[name].value)
-    if values.log_normal and "dw_min_spread" in found:
-        square = np.log1p(n["dw_min_spread"])
-        found |= {"dw_min_law": "log_normal", "dw_min_spread": _short(np.sqrt(square))}
-        found["dw_min"] = _short(n["dw_min"] * np.exp(-square / 2))  # its median
+    if values.steps.log_normal and "dw_min_spread" in found:
+        found |= {"dw_min_law": "log_normal", "dw_min": _short(estimates["dw_min"].value)}
     found |= {name: _short(n[name]) for name in ("noise", "noise_base") if n[name] >= 1e-4}
     if readings == "write" and _seen(values, slack, "reading"):
         found["write_noise"] = _short(estimates["reading"].value / (n["g_max"] - n["g_min"]) * 2 / n["dw_min"])
@@ -353,7 +353,7 @@ def _pulse(
     return Pulse(**found, **fields, response="constant" if idle else response)  # type: ignore[arg-type]
 
 
-def _table(states: Array, values: _Values, noisy: bool) -> dict[str, object]:
+def _table(states: Array, values: GroupValues, noisy: bool) -> dict[str, object]:
     """Return the fields of a table: steps over those at weight 0."""
     low, high = values.numbers["w_min"], values.numbers["w_max"]
     middle = [np.interp(-low / (high - low), states, own) for own in values.table]
@@ -374,6 +374,8 @@ def _notes(made: FitPlan, estimates: Mapping[str, FieldEstimate], groups: str, n
     for side, name in ((0, "lower"), (1, "upper")):
         if not made.reached[side]:
             found.append(f"Traces do not come to their {name} bound: the range ends at the farthest level.")
+    if estimates["g_max"].value < SMALL:
+        found.append(f"g_max is {estimates['g_max'].value * 1e6:.3g} pS: is the unit of the conductances right?")
     lost = [name for name, moves in zip(made.found.names, made.moving, strict=True) if not moves]
     if lost:
         shown = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")

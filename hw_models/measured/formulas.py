@@ -24,11 +24,10 @@ from scipy.optimize import least_squares
 from scipy.stats import chi2
 
 from hw_models.measured.estimate import Estimate
+from hw_models.measured.moments import CENTRES, Hats
 from hw_models.measured.shapes import SHAPES, ResponseShape
 
 Array = np.ndarray
-CELLS = 400
-"""Of the state, in which samples of one cell count as one."""
 MOST = 60
 """Evaluations of one fit: where parameters say the same it would creep on."""
 
@@ -76,19 +75,17 @@ class Sums:
     """
 
     def __init__(self, found: Estimate, hard: tuple[bool, bool]) -> None:
-        self.s2, self.centres = max(found.read, 0.0), (np.arange(CELLS) + 0.5) / CELLS
+        self.s2, self.centres = max(found.read, 0.0), CENTRES
         self.cut = [hard[1], hard[0]]
         self.states, self.b, self.roots, self.maps = found.hats[0].states, [], [], []
         for way, (hats, own) in enumerate(zip(found.hats, found.parts, strict=True)):
             gain = found.shrunk[own.device, way]
             b = hats.sums(own.step) + self.s2 * hats.slopes(own.sign.astype(float))
-            x = self.states[hats.k] + hats.t * hats.gap
-            cell = np.minimum((x * CELLS).astype(int), CELLS - 1)
             seen = np.diag(found.tests[way]) > 0
             c = found.tests[way][np.ix_(seen, seen)]
             self.roots.append((seen, cholesky(c + 1e-9 * np.diag(np.diag(c)), lower=True)))
             self.b.append(b[seen])
-            self.maps.append(_maps(hats.k, hats.t, gain, hats.slope, hats.span, cell, len(self.states)))
+            self.maps.append(_maps(hats, gain))
 
     @property
     def count(self) -> int:
@@ -112,16 +109,12 @@ class Sums:
         return np.concatenate(found)
 
 
-def _maps(k: Array, t: Array, gain: Array, slope: Array, span: Array, cell: Array, many: int) -> tuple[Array, ...]:
+def _maps(hats: Hats, gain: Array) -> tuple[Array, ...]:
     """Return sums by state and cell of g phi, g phi'/span and g phi/span^2, (K, cells) each."""
-
-    def summed(low: Array, high: Array) -> Array:
-        found = np.bincount(k * CELLS + cell, low, many * CELLS)
-        found += np.bincount((k + 1) * CELLS + cell, high, many * CELLS)
-        return found.reshape(many, CELLS)
-
-    bend = gain * slope / span
-    return summed(gain * (1 - t), gain * t), summed(-bend, bend), summed(*(gain * s / span**2 for s in (1 - t, t)))
+    t, span = hats.t, hats.span
+    bend = gain * hats.slope / span
+    whole, second = hats.by_cell(gain * (1 - t), gain * t), hats.by_cell(gain * (1 - t) / span**2, gain * t / span**2)
+    return whole, hats.by_cell(-bend, bend), second
 
 
 def fit(sums: Sums, name: str, middle: Array, start: Array | None = None) -> FormulaFit:

@@ -27,6 +27,9 @@ import numpy as np
 from hw_models.measured.traces import Runs, Traces
 
 Array = np.ndarray
+CELLS = 400
+"""Of the state, in which samples of one cell count as one."""
+CENTRES = (np.arange(CELLS) + 0.5) / CELLS
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,22 @@ class Hats:
         many = len(self.states)
         return np.bincount(self.k + 1, self.slope * values, many) - np.bincount(self.k, self.slope * values, many)
 
+    def cell(self) -> Array:
+        """Return the cell of every sample, (samples,); beyond the range the last one."""
+        return np.minimum(((self.states[self.k] + self.t * self.gap) * CELLS).astype(int), CELLS - 1)
+
+    def by_cell(self, low: Array, high: Array) -> Array:
+        """Return sums by state and cell, (K, CELLS), of values (samples,) that the lower and the upper hat get."""
+        many, cell = len(self.states), self.cell()
+        found = np.bincount(self.k * CELLS + cell, low, many * CELLS)
+        found += np.bincount((self.k + 1) * CELLS + cell, high, many * CELLS)
+        return found.reshape(many, CELLS)
+
+    def cells(self, values: Array) -> Array:
+        """Return what cells have of sum phi_i values, (K, CELLS): 1 together, or 0 of a state without samples."""
+        found = self.by_cell((1 - self.t) * values, self.t * values)
+        return found / np.maximum(found.sum(axis=1, keepdims=True), 1e-300)
+
     def gram(self, values: Array, s2: float) -> Array:
         """Return sum values (phi_i phi_j - s2 phi_i' phi_j'), (K, K)."""
         many, t, bend = len(self.states), self.t, s2 * self.slope**2
@@ -111,6 +130,12 @@ class Hats:
         found[range(many), range(many)] += np.bincount(self.k + 1, values * (t**2 - bend), many)
         found[range(many - 1), range(1, many)] = found[range(1, many), range(many - 1)] = cross
         return found
+
+    def leverage(self, gain: Array) -> Array:
+        """Return by how much a table that is fitted to the samples follows each of them, (samples,), below 1."""
+        whole, t = np.linalg.pinv(self.gram(gain**2, 0.0), hermitian=True), self.t
+        found = (1 - t) ** 2 * whole[self.k, self.k] + t**2 * whole[self.k + 1, self.k + 1]
+        return np.clip(gain**2 * (found + 2 * t * (1 - t) * whole[self.k, self.k + 1]), 0.0, 0.5)
 
     def kinks(self, values: Array, s2: float) -> Array:
         """Return s2/2 sum values phi_i phi_j'', (K, K): at its states a table bends by all that it bends.
@@ -147,3 +172,18 @@ def gains(hats: Hats, chosen: PulseSamples, steps: Array, s2: float, devices: in
     base = np.bincount(chosen.device, f * f - s2 * slope**2, devices)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(base > 0, top / base, np.nan)
+
+
+def read_part(own: PulseSamples, hats: Hats) -> Array:
+    """Return sum over readings of a a', a the sum of u phi over the pulse behind it less that over the one ahead."""
+    many, n = len(hats.states), len(own.device)
+    phi = np.zeros((n + 1, many))
+    rows = np.arange(n)
+    phi[rows, hats.k], phi[rows, hats.k + 1] = 1 - hats.t, hats.t
+    phi *= np.concatenate([own.sign, [0]])[:, None]
+    ahead = phi[:n]
+    behind = np.where(own.follows[:, None], np.concatenate([np.zeros((1, many)), phi[: n - 1]]), 0.0)
+    last = phi[:n][np.concatenate([~own.follows[1:], [True]])]
+    before = behind - ahead
+    found: Array = before.T @ before + last.T @ last
+    return found

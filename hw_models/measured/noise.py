@@ -8,8 +8,10 @@ own noise e_r makes residuals that follow each other anticorrelated, and the noi
     E[eta^2] = E[e^2] - s2 (1 + (1 + u g F')^2)
 
 eta has the standard deviation noise m(x) g F + base g s, with s the step at weight 0; see
-:mod:`hw_models.kernels.cycle_noise`. Which of the four forms (either, both, or a multiple m at every state instead of
-base) is chosen by Schwarz's criterion of a normal likelihood over the sums of squares by state and direction.
+:mod:`hw_models.kernels.cycle_noise`. Squares are sums over all that is near a state, and near a bound most samples
+lie where the step is smaller than at the middle between two states: so F and F^2 are averaged over the same samples.
+Which of the four forms (either, both, or a multiple m at every state instead of base) is chosen by Schwarz's criterion
+of a normal likelihood over the sums of squares by state and direction.
 """
 
 from __future__ import annotations
@@ -36,10 +38,24 @@ class Squares:
     """Mean of the squared gains."""
     read: Array
     """Variance that readings bring."""
+    cells: Array
+    """(2, K, C) what cells of the state, of equal width, have of the squared gains; of each state 1 together."""
     step: Array
-    """Mean step of a device of gain 1."""
+    """(2, C) mean step of a device of gain 1 in the cells."""
     middle: Array
     """(2, 1) that at weight 0."""
+
+    @property
+    def mean(self) -> Array:
+        """Mean step of the samples of a state, (2, K)."""
+        found: Array = np.einsum("dkc,dc->dk", self.cells, self.step)
+        return found
+
+    @property
+    def mean_square(self) -> Array:
+        """Mean squared step of the samples of a state, (2, K)."""
+        found: Array = np.einsum("dkc,dc->dk", self.cells, self.step**2)
+        return found
 
     def variance(self) -> Array:
         """Return E[eta^2] of a device of gain 1; may be below 0 where there is none."""
@@ -71,12 +87,13 @@ def of_pulses(squares: Squares, form: str) -> CycleNoise:
     if form == "table":
         return _multiples(squares)
     used = {"noise": [0], "base": [1], "both": [0, 1]}[form]
-    size = np.stack([squares.step, np.broadcast_to(squares.middle, squares.step.shape)])[used]
-    size = size / squares.middle.mean()
-    start = _start(squares)
+    own, cross, start = squares.mean_square, squares.mean * squares.middle, _start(squares)
 
     def loss(shares: Array) -> float:
-        return _likelihood(squares, (np.tensordot(shares, size, 1) * squares.middle.mean()) ** 2)
+        both = np.zeros(2)
+        both[used] = shares
+        noise, base = both
+        return _likelihood(squares, noise**2 * own + 2 * noise * base * cross + base**2 * squares.middle**2)
 
     # Two valleys: noise that goes with the step, and noise that does not.
     starts = np.eye(len(used)) * start + 0.1 * start * (1 - np.eye(len(used)))
@@ -92,7 +109,7 @@ def _start(squares: Squares) -> float:
     """Return the standard deviation of a pulse in steps, roughly."""
     count = squares.count.sum()
     variance = (squares.count * (squares.square - squares.read)).sum() / count
-    step = (squares.count * squares.step).sum() / count
+    step = (squares.count * squares.mean).sum() / count
     return float(np.sqrt(max(variance, 1e-6 * step**2)) / step)
 
 
@@ -106,10 +123,10 @@ def _likelihood(squares: Squares, variance: Array) -> float:
 
 def _multiples(squares: Squares) -> CycleNoise:
     """Return the noise at every state, of both directions together, in closed form but for its weights."""
-    variance = np.nan_to_num(squares.variance())
-    weight = squares.count * (squares.step > LEAST * squares.step.max())
+    variance, size = np.nan_to_num(squares.variance()), squares.mean_square
+    weight = squares.count * (size > (LEAST * squares.step.max()) ** 2)
     own = weight.sum(axis=0)
-    base = (weight * squares.step**2).sum(axis=0)
+    base = (weight * size).sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.sqrt(np.maximum((weight * variance).sum(axis=0), 0) / base)
     seen = (own >= 5) & np.isfinite(share)
@@ -117,7 +134,7 @@ def _multiples(squares: Squares) -> CycleNoise:
         return CycleNoise(score=np.inf)
     share = np.interp(np.arange(len(own)), np.flatnonzero(seen), share[seen])
     noise = float(np.sqrt((own * share**2).sum() / own.sum()))
-    fit = _likelihood(squares, (share * squares.step) ** 2)
+    fit = _likelihood(squares, share**2 * size)
     return CycleNoise(noise, 0.0, share / noise, 2 * fit + int(seen.sum()) * np.log(squares.count.sum()))
 
 

@@ -42,7 +42,10 @@ def levels(found: Traces, runs: Runs, kept: Array) -> tuple[Array, Array]:
     longest = np.zeros((found.devices, 2))
     side = (runs.sign > 0).astype(int)
     np.maximum.at(longest, (runs.device, side), runs.pulses)
-    chosen = kept & (runs.pulses >= LONG * longest[runs.device, side])
+    most = longest[runs.device, side]
+    # A run that the end of its trace cut off did not come as far as the others.
+    whole = (runs.last < found.lengths()[runs.device] - 1) | (runs.pulses == most)
+    chosen = kept & whole & (runs.pulses >= LONG * most)
     ends: dict[tuple[int, int], list[float]] = {}
     for n in np.flatnonzero(chosen):
         many = max(1, round(TAIL * runs.pulses[n]))
@@ -82,7 +85,7 @@ def arrived(found: Traces, runs: Runs, level: Array) -> Array:
         low, high = level[device]
         for sign, start, end in ((1, low, high), (-1, high, low)):
             own = np.flatnonzero((runs.device == device) & (runs.sign == sign))
-            if not len(own) or not np.isfinite([low, high]).all():
+            if not len(own) or not np.isfinite([low, high]).all() or low == high:
                 continue
             most = runs.pulses[own].max()
             long = own[runs.pulses[own] >= LONG * most]

@@ -15,6 +15,14 @@ power        ((1 + j - x)/(1 + j + k))^g+             ((x + k)/(1 + j + k))^g-  
 
 with bounds -1 and 1, slope 1 and offset 0 of the exponential: other slopes say nothing that rates and weights do not.
 Where steps shrink to a bound it may lie a share j above the range and k below: traces end before they are there.
+
+Fields of a pulse are about weight 0. It lies at 2 x - 1 = -c, c = (high + low)/(high - low), where g_min and g_max were
+given that are not the bounds, and steps s of the pulse are to what the factors above are multiplied by, S,
+
+    linear        s = S (1 +- g c) up and down, gamma = 2 g |bound ahead|/((high - low)(1 +- g c))
+    soft_bounds   s = S 2 (high/(high - low) + j)/(1 + 2 j) up, S 2 (-low/(high - low) + k)/(1 + 2 k) down, each device
+    exponential   s = S, and A exp(-+ g c) in place of A
+    power         s = S
 """
 
 from __future__ import annotations
@@ -63,6 +71,34 @@ class ResponseShape:
     """Where a fit begins."""
     lowest: tuple[float, ...] = ()
     highest: tuple[float, ...] = ()
+
+
+def about_zero(response: str, fields: Mapping[str, float], low: float, high: float) -> tuple[dict[str, float], Array]:
+    """Return the fields of a pulse for those of a shape, and what its steps s are to S, up and down (2,).
+
+    Parameters
+    ----------
+    response : str
+        Name of the shape.
+    fields : mapping
+        Its parameters.
+    low, high : float
+        Mean bounds [weight].
+    """
+    found, span = dict(fields), high - low
+    c = (high + low) / span
+    if response == "linear":
+        scale = np.array([1 + fields["gamma_up"] * c, 1 - fields["gamma_down"] * c])
+        found["gamma_up"] *= 2 * high / span / float(scale[0])
+        found["gamma_down"] *= -2 * low / span / float(scale[1])
+        return found, scale
+    if response == "soft_bounds":
+        above, below = (fields[name] for name in BEYOND)
+        return found, 2 * np.array([(high / span + above) / (1 + 2 * above), (below - low / span) / (1 + 2 * below)])
+    if response == "exponential":
+        found["a_up"] *= float(np.exp(-fields["gamma_up"] * c))
+        found["a_down"] *= float(np.exp(fields["gamma_down"] * c))
+    return found, np.ones(2)
 
 
 BEYOND = ("above", "below")

@@ -9,6 +9,14 @@ so
 
 Over devices with t normal of mean ``up_down`` and standard deviation tau: mean(s+ - s-) = dw_min up_down and
 mean(s+ + s-) = dw_min (2 - E|t|).
+
+dw_min is thus the larger of two steps, and of two noisy numbers the larger is too large: where t is 0 and known to
+sigma, the mean of its |estimate| is 0.8 sigma. So a tau that is not clearly above 0 counts as 0, and then ``up_down``
+is the asymmetry u whose estimates would be as large as this one on average,
+
+    E|u + sigma z| = |estimate|,   0 where the estimate is below 0.8 sigma,
+
+and dw_min = mean(s+ + s-)/(2 - |u|): the mean step stays what was measured.
 """
 
 from __future__ import annotations
@@ -24,8 +32,24 @@ MOST = 0.99
 """Largest asymmetry."""
 FEWEST = 10
 """Devices from which the law of their steps is looked at."""
+FAR = 6.0
+"""Standard errors from which an asymmetry is its estimate."""
 CLEARER = 2.0
 """Logarithm of the likelihood by which log-normal steps have to be likelier than normal ones."""
+
+
+class Moments(NamedTuple):
+    """What steps at weight 0 of the devices say [weight]."""
+
+    middle: float
+    """Mean of all, up and down."""
+    ratio: float
+    """Difference of the mean steps up and down over their sum."""
+    half: float
+    """Variance of the mean of a device's two steps."""
+    tilt: float
+    """Variance of the asymmetry; may be below 0 where there is none."""
+    log_normal: bool
 
 
 class Steps(NamedTuple):
@@ -35,9 +59,6 @@ class Steps(NamedTuple):
     up_down: float
     square: float
     """Square of the relative spread of the steps."""
-    tilt: float
-    """Square of the spread of the asymmetry."""
-    log_normal: bool
 
 
 def between(values: Array, errors: Array) -> float:
@@ -45,8 +66,8 @@ def between(values: Array, errors: Array) -> float:
     return float(np.var(values, ddof=1) - errors.mean()) if len(values) > 1 else np.nan
 
 
-def steps(own: Array, errors: Array) -> Steps:
-    """Return what a population is from the steps at weight 0 of every device.
+def moments(own: Array, errors: Array) -> Moments:
+    """Return what the steps at weight 0 of every device say of all.
 
     Parameters
     ----------
@@ -60,14 +81,30 @@ def steps(own: Array, errors: Array) -> Steps:
     to_t = 2 / (1 + np.abs(a)) ** 2
     error = 4 * (own[:, ::-1] ** 2 * errors).sum(axis=1) / total**4
     tilt = between(2 * a / (1 + np.abs(a)), to_t**2 * error)
-    tau = float(np.sqrt(max(np.nan_to_num(tilt), 0.0)))
-    up_down = _up_down(float((mean[0] - mean[1]) / mean.sum()), tau)
+    middle, half = float(mean.sum() / 2), between(total / 2, errors.sum(axis=1) / 4)
+    ratio = float((mean[0] - mean[1]) / mean.sum())
+    return Moments(middle, ratio, half, tilt, _is_log_normal(total, half / middle**2))
+
+
+def steps(found: Moments, tilted: bool) -> Steps:
+    """Return the population that has such moments; asymmetries differ where ``tilted``."""
+    tau = float(np.sqrt(max(np.nan_to_num(found.tilt), 0.0))) if tilted else 0.0
+    up_down = _up_down(found.ratio, tau)
     size = _absolute(up_down, tau)
-    half, middle = between(total / 2, errors.sum(axis=1) / 4), mean.sum() / 2
     q, bent = 1 - size[0] / 2, size[1] / 4
-    square = (half / middle**2 - bent / q**2) / (1 + bent / q**2)
-    dw_min = middle / q
-    return Steps(float(dw_min), up_down, float(square), tilt, _is_log_normal(total, square))
+    square = (found.half / found.middle**2 - bent / q**2) / (1 + bent / q**2)
+    return Steps(float(found.middle / q), up_down, float(square))
+
+
+def drawn_in(up_down: float, error: float) -> float:
+    """Return the asymmetry whose estimates of that standard error are as large as this one on average."""
+    if not (np.isfinite(error) and error > 0) or abs(up_down) > FAR * error:
+        return up_down
+
+    def off(z: float) -> float:
+        return float(foldnorm.mean(z)) - abs(up_down) / error
+
+    return 0.0 if off(0.0) >= 0 else float(np.copysign(error * brentq(off, 0.0, FAR + 1), up_down))
 
 
 def _absolute(mean: float, spread: float) -> tuple[float, float]:

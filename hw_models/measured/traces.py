@@ -15,6 +15,8 @@ from hw_models.errors import ChipError
 Array = np.ndarray
 FEWEST = 20
 """Pulses either way, of all devices together."""
+GLITCH = 20.0
+"""Ways of a device, its 5 to 95 % of the median one, from its middle to where no device goes: a reading is wrong."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ def traces(conductance: ArrayLike, direction: ArrayLike, names: tuple[str, ...] 
     ------
     ChipError
         If shapes do not fit, a reading is not finite, a direction is neither 1 nor -1, a device has fewer than two
-        readings, all conductances of all devices are alike, or there are fewer than 20 pulses either way.
+        readings, all conductances of all devices are alike, a reading lies where no device goes, or there are fewer
+        than 20 pulses either way.
     """
     g, way = _numbers("conductance", conductance), _numbers("direction", direction)
     g = g[None] if g.ndim == 1 else g
@@ -80,6 +83,13 @@ def traces(conductance: ArrayLike, direction: ArrayLike, names: tuple[str, ...] 
             raise ChipError(f"direction holds {count} pulses {word}: at least {FEWEST} either way are needed")
     if not np.nanmax(g) > np.nanmin(g):
         raise ChipError(f"conductance is {np.nanmax(g):g} in every reading: no pulse moved a device")
+    low, middle, high = np.nanpercentile(g, [5, 50, 95], axis=1)
+    off = np.abs(g - middle[:, None]) > GLITCH * np.median(high - low) if np.median(high - low) > 0 else g > np.inf
+    if off.any():
+        device, place = np.argwhere(off)[0]
+        shown = f"{g[device, place]:g}, where the others of that device are {low[device]:g} to {high[device]:g}"
+        place = f"device '{names[device]}', reading {place}"
+        raise ChipError(f"conductance of {place}: {shown}: a glitch? cut the trace ahead of it")
     return found
 
 

@@ -30,7 +30,7 @@ def chip() -> Chip:
                 dw_min=0.0016,
                 dw_min_spread=0.3,
                 noise=0.3,
-                up_down_spread=0.01,
+                up_down_spread=0.02,  # twice the kit's, which adds it to the step up and takes it off that down
                 w_max=1.0,
                 w_min=-1.0,
                 w_max_spread=0.3,

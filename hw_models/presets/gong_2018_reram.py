@@ -32,7 +32,7 @@ def chip() -> Chip:
                 dw_min_spread=0.2,
                 noise=5.0,
                 up_down=0.259359,
-                up_down_spread=0.05,
+                up_down_spread=0.1,  # twice the fit's, which adds it to the step up and takes it off that down
                 w_max=1.0,
                 w_min=-1.0,
                 w_max_spread=0.3,

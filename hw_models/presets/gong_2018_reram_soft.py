@@ -33,7 +33,7 @@ def chip() -> Chip:
                 dw_min_spread=0.3,
                 noise_base=3.75,
                 write_noise=56.0,
-                up_down_spread=0.01,
+                up_down_spread=0.02,  # twice the fit's, which adds it to the step up and takes it off that down
                 w_max=1.25,
                 w_min=-0.75,
                 w_max_spread=0.24,

@@ -35,7 +35,7 @@ def chip() -> Chip:
                 dw_min_law="log_normal",
                 noise_base=0.2174,
                 write_noise=0.5841,
-                up_down_spread=0.01,
+                up_down_spread=0.02,  # twice the fit's, which adds it to the step up and takes it off that down
                 w_max=1.0,
                 w_min=-1.0,
                 w_max_spread=0.4295,

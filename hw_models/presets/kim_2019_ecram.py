@@ -32,7 +32,7 @@ def chip() -> Chip:
                 dw_min_spread=0.1,
                 noise=2.0,
                 up_down=0.0,
-                up_down_spread=0.01,
+                up_down_spread=0.02,  # twice the fit's, which adds it to the step up and takes it off that down
                 w_max=1.1714,
                 w_min=-0.8286,
                 w_max_spread=0.05,

@@ -33,11 +33,10 @@ def chip() -> Chip:
             pulse=Pulse(
                 response="exponential",
                 dw_min=0.01,
-                dw_min_spread=0.2,
+                dw_min_spread=0.206,  # 0.2 and the fit's 0.05 of up against down, as they take pulses up alone
                 noise=0.6,
                 noise_base=2.52,  # 0.6 x 0.042/dw_min
                 noise_state=0.0648,  # 0.6 x 0.108
-                up_down_spread=0.05,
                 w_max=2.0,
                 w_min=0.0,
                 w_max_spread=0.1,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from neuroep.network import Network
 
 NAMES = ("local", "reference")
+PRODUCTS = ("full", "bfloat16")
 __all__ = ["NAMES", "build", "local", "reference"]
 
 
@@ -94,6 +95,7 @@ def reference(
     dtype: str = "float32",
     threads: int | None = None,
     device: str = "auto",
+    products: str = "full",
 ) -> Engine:
     """Return an engine of torch parts.
 
@@ -105,6 +107,9 @@ def reference(
         Threads of torch on the CPU, for the whole process; a process forked off later has one.
     device : str
         ``auto`` takes a GPU if there is one.
+    products : str
+        ``full`` reads states in the precision of ``dtype``, ``bfloat16`` in that, about twice as fast; it needs
+        ``float32``, and nudged phases of form ``differences``.
 
     Raises
     ------
@@ -120,10 +125,14 @@ def reference(
     from neuroep.engines.torch.substrate import device_of, tensors_on
 
     where = device_of(device)
+    if products not in PRODUCTS:
+        raise ConfigError(unknown("products", products, PRODUCTS))
+    if products != "full" and dtype != "float32":
+        raise ConfigError(f"products is '{products}': it goes with dtype 'float32', not '{dtype}'; use 'full'")
     if threads is not None:
         check_threads(threads)
         torch.set_num_threads(threads)
-    make = partial(tensors_on, device=where, dtype=dtype)
+    make = partial(tensors_on, device=where, dtype=dtype, products=products)
     return Engine("reference", network, parameters, make, optimiser=optimiser, seed=seed, dtype=dtype)
 
 
@@ -140,6 +149,7 @@ def build(
     device: str = "auto",
     chip: Chip | str | Path | None = None,
     chip_seed: int | None = None,
+    products: str = "full",
 ) -> Engine:
     """Return the engine of that name; parameters as of :func:`local` or :func:`reference`.
 
@@ -151,6 +161,8 @@ def build(
     if kind not in NAMES:
         raise ConfigError(unknown("engine", kind, NAMES))
     if kind == "local":
+        if products != "full":
+            raise ConfigError(f"products is '{products}': the local engine reads 'full'; use engine 'reference'")
         return local(
             network,
             parameters,
@@ -165,7 +177,8 @@ def build(
     for name, value in (("chip", chip), ("chip_seed", chip_seed)):
         if value is not None:
             raise ConfigError(f"keyword '{name}': {NO_CHIP[name]}")
-    return reference(network, parameters, optimiser=optimiser, seed=seed, dtype=dtype, threads=threads, device=device)
+    how = {"dtype": dtype, "device": device, "products": products}
+    return reference(network, parameters, optimiser=optimiser, seed=seed, threads=threads, **how)
 
 
 def __getattr__(name: str) -> ModuleType:

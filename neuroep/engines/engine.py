@@ -17,13 +17,14 @@ import numpy as np
 from hw_models.tally import Tally
 from hw_models.wear import Wear
 from neuroep.data.batch import Batch
-from neuroep.engines import checks, kept, settling
+from neuroep.engines import checks, kept, nudging, settling
 from neuroep.engines.clamped import Clamped
+from neuroep.engines.displacing import Displacing
+from neuroep.engines.nudging import Nudging
 from neuroep.engines.parts import Part, Substrate, View, summed
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.settling import Settled, Settling
 from neuroep.engines.state import State
-from neuroep.engines.wiring import Wiring
 from neuroep.errors import ConfigError, DataError, DivergenceError, unknown
 from neuroep.learning.contrast import (
     Contrast,
@@ -49,7 +50,7 @@ CHIP = "chip"
 """Name in a checkpoint of what belongs to the substrate as a whole."""
 
 
-class Engine(Wiring):
+class Engine(Displacing):
     """A network on a substrate.
 
     Parameters
@@ -194,7 +195,8 @@ class Engine(Wiring):
         return {name: value for part in self._parts() for name, value in part.mean_conductances().items()}
 
     def _parts(self) -> list[Part]:
-        return [*self.arrays.values(), *self.units.values(), *self.cells.values(), self.substrate]
+        differences = *self.difference_units.values(), *self.difference_cells.values()
+        return [*self.arrays.values(), *self.units.values(), *self.cells.values(), *differences, self.substrate]
 
     def during(self, phase: str) -> AbstractContextManager[None]:
         """Write down inside that what all parts do is of a phase, one of :data:`hw_models.tally.PHASES`.
@@ -265,10 +267,17 @@ class Engine(Wiring):
         beta: float = 0.0,
         start: Settled | State | None = None,
         number: Number | None = None,
-    ) -> Settling:
-        """Return one phase of a batch as an iterator of states; see :class:`neuroep.engines.settling.Settling`."""
-        state = start.state if isinstance(start, Settled) else start
-        return Settling(self, self.clamp(batch), self._schedule(schedule, beta), beta, state, number)
+    ) -> Settling | Nudging:
+        """Return one phase of a batch as an iterator of states.
+
+        See :class:`neuroep.engines.settling.Settling`, and for a schedule of form ``differences``
+        :class:`neuroep.engines.nudging.Nudging`.
+        """
+        state, schedule = start.state if isinstance(start, Settled) else start, self._schedule(schedule, beta)
+        if schedule.form == "differences":
+            settling.check_nudged(beta, number)
+            return Nudging(self, self.clamp(batch), schedule, [beta], state)
+        return Settling(self, self.clamp(batch), schedule, beta, state, number)
 
     def settle(
         self,
@@ -288,8 +297,18 @@ class Engine(Wiring):
         if isinstance(start, Settled) and start.state.origin is not None and start.state.beta == beta:
             recent = start.recent
         with self.computing(), self.during(settling.phase_name(beta, number)):
-            clamped = self.clamp(batch)
-            return settling.settle(self, clamped, self._schedule(schedule, beta), beta, state, record, number, recent)
+            clamped, schedule = self.clamp(batch), self._schedule(schedule, beta)
+            if schedule.form == "differences":
+                settling.check_nudged(beta, number)
+                return nudging.nudge(self, clamped, schedule, [beta], state, record)[0]
+            return settling.settle(self, clamped, schedule, beta, state, record, number, recent)
+
+    def nudge(
+        self, clamped: Clamped, schedule: Schedule, betas: Sequence[float], free: Settled, record: tuple[str, ...] = ()
+    ) -> list[Settled]:
+        """Solve nudged phases of a batch in differences, several nudges at once; see :mod:`neuroep.engines.nudging`."""
+        with self.computing(), self.during("nudged"):
+            return nudging.nudge(self, clamped, schedule, betas, free.state, record)
 
     def _schedule(self, schedule: Schedule | None, beta: float) -> Schedule:
         """Return the schedule in the time of the engine, which a chip's time constant stretches."""
@@ -354,6 +373,9 @@ class Engine(Wiring):
 
     def _signal(self, clamped: Clamped, synapse: Synapse, end: str, pair: Pair) -> Signal:
         """Return one end of a synapse in two phases."""
+        displaced = self.displaced_signal(clamped, synapse, end, pair)
+        if displaced is not None:
+            return displaced
         if end == "post":
             return self._post(clamped, synapse, pair)
         if isinstance(synapse, DenseSynapse):

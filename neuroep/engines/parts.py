@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from neuroep.engines.state import State
 from neuroep.learning.contrast import Contrast, Number, Signal
 from neuroep.learning.optimisers import Optimiser
 from neuroep.network import AttentionLayer, DenseLayer, Network
+
+if TYPE_CHECKING:
+    from neuroep.engines.differences import DifferenceParts
 
 TALLY = "tally.counts"
 """Under what name parts keep their tally in a checkpoint; one from before there were tallies lacks it."""
@@ -358,6 +361,10 @@ class Substrate(Part, Protocol):
     """Sweeps at the end of a phase whose mean is its state."""
     increments: Increments | None
     """What nudged phases read where arrays are driven with changes of the free state; None drives with states."""
+    rounds: bool
+    """Whether products are rounded by more than a nudge moves, so that nudged phases need to be differences."""
+    differences: DifferenceParts | None
+    """What solves nudged phases for their differences to the free state; None where states are settled alone."""
     shifts: bool
     """Whether products of the same signals differ from phase to phase, so that no layer is at rest at a start."""
 

@@ -10,6 +10,8 @@ from neuroep.errors import ConfigError, unknown
 from neuroep.network import Network
 
 ORDERS = ("layerwise", "synchronous")
+FORMS = ("states", "differences")
+ACCELERATIONS = ("none", "anderson")
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,11 @@ class Schedule:
         Time step over the neurons' time constant, in (0, 1].
     check_every : int, optional
         Sweeps between looks at the tolerance. Default: every sweep on a CPU, every fourth on a GPU, where a look waits.
+    form : str
+        What a nudged phase is solved for: its ``states``, or in exact arithmetic their ``differences`` to the free
+        state (:mod:`neuroep.engines.nudging`).
+    acceleration : str
+        ``none``, or in exact arithmetic ``anderson`` (:mod:`neuroep.engines.acceleration`), layer by layer and at once.
 
     Raises
     ------
@@ -42,6 +49,8 @@ class Schedule:
     tolerance: float = 0.0
     dt: float = 1.0
     check_every: int | None = None
+    form: str = "states"
+    acceleration: str = "none"
 
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
@@ -54,16 +63,30 @@ class Schedule:
             raise ConfigError(f"dt is {self.dt}: allowed is 0 < dt <= 1")
         if self.check_every is not None and (self.check_every < 1 or self.check_every != int(self.check_every)):
             raise ConfigError(f"check_every is {self.check_every}: allowed are whole numbers from 1")
+        if self.form not in FORMS:
+            raise ConfigError(unknown("form", self.form, FORMS))
+        if self.acceleration not in ACCELERATIONS:
+            raise ConfigError(unknown("acceleration", self.acceleration, ACCELERATIONS))
+        if self.acceleration != "none" and (self.order != "layerwise" or self.dt < 1):
+            how = f"order = '{self.order}'" if self.order != "layerwise" else f"dt = {self.dt}"
+            told = "it goes with order = 'layerwise' and dt = 1"
+            raise ConfigError(f"acceleration = '{self.acceleration}': {told}, not {how}; use 'none'")
 
     def paced(self, share: float) -> Schedule:
         """Return the schedule of a layer that takes this share of the time step."""
         return replace(self, dt=self.dt * share)
 
     def groups(self, network: Network) -> tuple[tuple[str, ...], ...]:
-        """Return the layers updated together, in the order of one sweep."""
-        if self.order == "layerwise":
-            return network.parity
-        return (tuple(layer.name for layer in network.layers),)
+        """Return the layers updated together, in the order of one sweep.
+
+        Differences end a sweep with the attention layers: at rest they wait for the layers above anyway, and at the end
+        they have seen the last hidden states.
+        """
+        if self.order == "synchronous":
+            return (tuple(layer.name for layer in network.layers),)
+        even, odd = network.parity
+        attention = {layer.name for layer in network.attention}
+        return (odd, even) if self.form == "differences" and not attention & {*odd} else (even, odd)
 
     def arrivals(self, network: Network) -> dict[str, int]:
         """Return the sweep in which a nudge of the output first moves each layer that it can reach, counted from 1."""

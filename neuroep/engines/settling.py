@@ -27,9 +27,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from neuroep.engines import recorders, stopping
+from neuroep.engines.acceleration import Accelerated
+from neuroep.engines.clamped import Clamped
 from neuroep.engines.recorders import Trace
 from neuroep.engines.schedule import Schedule
-from neuroep.engines.state import State
+from neuroep.engines.state import State, Values
 from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Number
 from neuroep.network import Network
@@ -46,6 +48,14 @@ class SettlingEngine(Protocol):
     level: float
     version: int
     settle_steps: int
+
+    @property
+    def in_place(self) -> bool: ...
+
+    @property
+    def rounds(self) -> bool: ...
+
+    def check_exact(self, name: str, value: str, instead: str) -> None: ...
 
     def during(self, phase: str) -> AbstractContextManager[None]: ...
 
@@ -162,9 +172,9 @@ class Settling:
         self.engine, self.clamped, self.schedule, self.beta = engine, clamped, schedule, beta
         self.number, self.name = int(beta != 0) if number is None else number, phase_name(beta, number)
         output = engine.network.output
-        if not math.isfinite(beta) or beta <= -output.potential.curvature:
-            floor = -output.potential.curvature
-            raise ConfigError(f"beta is {beta}: with output potential '{output.potential.name}' it must exceed {floor}")
+        check_convex(engine.network, beta)
+        if engine.rounds and self.name == "nudged":
+            raise ConfigError("products are rounded by more than a nudge moves states: give a form of 'differences'")
         self.state = engine.rest(clamped) if start is None else engine.fork(start)
         if beta != self.state.beta:
             self.state.stale |= {output.name}
@@ -182,6 +192,10 @@ class Settling:
         self._change = self.residual = math.inf
         self.steps, self.ended = 0, False
         self._recent: deque[State] = deque(recent, maxlen=engine.averages)
+        self._accelerated = None
+        if schedule.acceleration != "none":
+            engine.check_exact("acceleration", schedule.acceleration, "none")
+            self._accelerated = Accelerated(engine.network, self._groups, self._arrivals, engine.in_place)
 
     def __iter__(self) -> Settling:
         return self
@@ -204,8 +218,8 @@ class Settling:
         engine.settle_steps += self.clamped.samples
         self._changes, self._seen = {}, None
         with engine.during(self.name), engine.turn(self.number, self.beta):
-            for group in self._groups:
-                self._changes.update(_update_group(engine, self.clamped, self.state, group, schedule))
+            for number, group in enumerate(self._groups):
+                self._changes.update(self._update(number, group))
             engine.swept(self._groups, schedule.dt)
         due, last = self.steps % self._check == 0, self.steps >= schedule.steps
         stops = due and schedule.tolerance > 0 and self.steps >= self._least
@@ -220,6 +234,17 @@ class Settling:
             self._recent.append(engine.fork(self.state))
             self.state = engine.mean(self.clamped, self._recent) if self.ended else self.state
         return self.state
+
+    def _update(self, number: int, group: tuple[str, ...]) -> dict[str, Values]:
+        """Move one group of layers, accelerated where it is to be; return max|delta s| of each."""
+        state, faster = self.state, self._accelerated
+        old = {} if faster is None else faster.before(number, self.steps, state.values)
+        changes = _update_group(self.engine, self.clamped, state, group, self.schedule)
+        if faster is not None and old and old.keys() <= changes.keys():
+            faster.after(number, old, state.values)
+            changes |= {name: abs(state.values[name] - before).max() for name, before in old.items()}
+            state.stale |= old.keys()
+        return changes
 
     def _look(self) -> Mapping[str, float]:
         """Bring the changes of the last sweep to the host, once."""
@@ -248,7 +273,7 @@ class Settling:
         engine = self.engine
         converged = self.residual <= self.schedule.tolerance
         at_levels = not converged and engine.level > 0 and self._cycles()
-        energy = _energy_of(engine, self.clamped, self.state)
+        energy = energy_of(engine, self.clamped, self.state)
         recent = tuple(self._recent)
         return Settled(self.state, self.steps, self.residual, converged, at_levels, trace, energy, recent)
 
@@ -292,6 +317,32 @@ def settle(
     return phase.settled(trace)
 
 
+def check_convex(network: Network, beta: float) -> None:
+    """Refuse a nudge that makes the output's energy concave.
+
+    Raises
+    ------
+    ConfigError
+        Naming it and what it must exceed.
+    """
+    potential = network.output.potential
+    if not math.isfinite(beta) or beta <= -potential.curvature:
+        floor = -potential.curvature
+        raise ConfigError(f"beta is {beta}: with output potential '{potential.name}' it must exceed {floor}")
+
+
+def check_nudged(beta: float, number: Number | None) -> None:
+    """Refuse a free phase in differences.
+
+    Raises
+    ------
+    ConfigError
+        With what to set.
+    """
+    if phase_name(beta, number) == "free":
+        raise ConfigError("form is 'differences': a free phase settles states, nudged ones differences; use 'states'")
+
+
 def phase_name(beta: float, number: Number | None = None) -> str:
     """Return what a tally calls a phase: one after the free phase counts as a nudged one, whatever its nudge."""
     return "free" if not beta and (number is None or np.max(number) == 0) else "nudged"
@@ -324,7 +375,15 @@ def _origin(engine: SettlingEngine, clamped: Any, start: State | None) -> State:
     return start if start.origin is None else start.origin
 
 
-def _energy_of(engine: SettlingEngine, clamped: Any, state: State) -> Callable[[], np.ndarray]:
+class Weighing(Protocol):
+    """What an energy that is computed later asks of an engine."""
+
+    version: int
+
+    def energy(self, clamped: Clamped, state: State) -> np.ndarray: ...
+
+
+def energy_of(engine: Weighing, clamped: Clamped, state: State) -> Callable[[], np.ndarray]:
     """Return what computes the energy later, as long as the weights are those that the state settled with."""
     version = engine.version
 

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+Values = Any
+"""numpy.ndarray or torch.Tensor."""
 ByLayer = dict[str, Any]
 """Values of layers by their names."""
 
@@ -19,6 +22,40 @@ class Drives(NamedTuple):
     """W^T s_post of those behind."""
 
 
+class Ground(NamedTuple):
+    """What a free state is to the differences that nudges make to it, by layer."""
+
+    places: ByLayer
+    """Where the free drive puts neurons, (batch, size), in the form of the parts."""
+    weights: ByLayer
+    """p of attention layers, (batch, queries, patterns)."""
+
+
+class Computed(Mapping[str, Values]):
+    """Values by layer, each of them computed when it is first asked for.
+
+    Parameters
+    ----------
+    tasks : mapping of str to callable
+        What computes the values of a layer.
+    """
+
+    def __init__(self, tasks: Mapping[str, Callable[[], Values]]) -> None:
+        self._tasks = tasks
+        self._found: ByLayer = {}
+
+    def __getitem__(self, name: str) -> Values:
+        if name not in self._found:
+            self._found[name] = self._tasks[name]()
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tasks)
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+
 @dataclass
 class State:
     """States of all layers for one batch, in the engine's own array type.
@@ -29,6 +66,11 @@ class State:
     ``inner[layer]`` is the state inside a neuron that integrates in time and shows a digitised value, which is then in
     ``values``. ``origin`` is the free state that a nudged phase started from, and ``drives`` what a chip holds of its
     own products once a nudged phase asks for them.
+
+    ``ground`` is what differences to this state go by, once they ask for it. ``moved`` is what a nudged phase in
+    differences has moved ``origin`` by: a state whose values and weights are differences; ``values`` and ``weights`` of
+    the state itself are then their sums with the free ones. ``kept`` are products of differences whose input has not
+    moved since, by synapse and direction, None where it is 0, and ``buffers`` the memory of transposed ones.
     """
 
     values: ByLayer
@@ -39,6 +81,10 @@ class State:
     inner: dict[str, Any] = field(default_factory=dict)
     origin: State | None = None
     drives: Drives | None = None
+    ground: Ground | None = None
+    moved: State | None = None
+    kept: dict[tuple[str, str], Values] = field(default_factory=dict)
+    buffers: dict[str, Values] = field(default_factory=dict)
 
     def level(self, name: str) -> Any:
         """Return what a layer holds inside, which is what it shows unless it is digitised on the way out."""

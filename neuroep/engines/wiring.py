@@ -17,6 +17,9 @@ from neuroep.engines.schedule import Schedule
 from neuroep.engines.state import Drives, State
 from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Synapse
 
+FORWARD, TRANSPOSED = "forward", "transposed"
+"""Directions of a product, as :data:`neuroep.engines.parts.Reads` names them."""
+
 
 class Wiring:
     """Parts of a substrate, wired as a network says.
@@ -154,7 +157,17 @@ class Wiring:
             nudge = clamped.target if nudged else None, state.beta
             moved = self.cells[name].respond(products[name], back, state.values[name], *nudge, own, state.inner)
             state.values[name], changes[name] = moved
+        self._forget(state, names)
         return changes
+
+    def _forget(self, state: State, names: Iterable[str]) -> None:
+        """Keep no product of what layers were before they moved."""
+        moved = frozenset(names)
+        for synapse in self.network.dense if state.kept else ():
+            if moved & frozenset(synapse.pre):
+                state.kept.pop((synapse.name, FORWARD), None)
+            if synapse.post in moved:
+                state.kept.pop((synapse.name, TRANSPOSED), None)
 
     def _attend(self, clamped: Clamped, state: State, name: str, back: Values | None, dt: float) -> Values:
         """Move an attention layer; without a held input its drive is read anew, at every step that reads states."""
@@ -202,12 +215,17 @@ class Wiring:
         """Return what reads the changes that drive a state, None where it is driven with states."""
         return self.substrate.increments if state.origin is not None else None
 
-    def _read(self, clamped: Clamped, state: State, names: tuple[str, ...]) -> Drives:
-        """Read what drives the named layers from the states of all others."""
+    def _read(self, clamped: Clamped, state: State, names: tuple[str, ...], kept: bool = False) -> Drives:
+        """Read what drives the named layers from the states of all others; or take what is ``kept``, where it is."""
 
         def forward(synapse: DenseSynapse) -> Values:
+            if kept and (synapse.name, FORWARD) in state.kept:
+                return state.kept[synapse.name, FORWARD]
             array, memory = self.arrays[synapse.name], state.memory.setdefault(synapse.name, {})
-            return _biased(array.forward(self._pre(state, synapse), memory), array)
+            product = _biased(array.forward(self._pre(state, synapse), memory), array)
+            if self.substrate.differences is not None:
+                state.kept[synapse.name, FORWARD] = product
+            return product
 
         def back(synapse: DenseSynapse) -> Values:
             out = clamped.workspace.get(synapse.name)

@@ -146,6 +146,8 @@ class Estimator:
         for name, schedule in (("free", self.free), ("nudged", self.nudged)):
             if not isinstance(schedule, Schedule):
                 raise ConfigError(f"{name} is {shown(schedule)}: give a Schedule")
+        if self.free.form != "states":
+            raise ConfigError(f"form of the free phase is '{self.free.form}': it settles states, use 'states'")
 
     @property
     def name(self) -> str:
@@ -221,6 +223,10 @@ class Estimator:
         self, engine: Engine, clamped: Clamped, free: Settled, turns: dict[float, Number], record: tuple[str, ...]
     ) -> dict[float, Settled]:
         """Settle the nudged phases in their turns, and the free one where it has a turn behind them."""
+        if self.nudged.form == "differences":
+            nudges = [nudge for nudge, number in turns.items() if nudge or np.max(number)]
+            betas = [nudge * self.beta for nudge in nudges]
+            return dict(zip(nudges, engine.nudge(clamped, self.nudged, betas, free, record), strict=True))
         found = {}
         for nudge, number in turns.items():
             if nudge or np.max(number):

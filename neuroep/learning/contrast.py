@@ -151,6 +151,42 @@ class TokenRows:
 
 
 @dataclass(frozen=True)
+class Displaced:
+    """A state known by what the phases have moved a free state by, which the state itself would round off.
+
+    Parameters
+    ----------
+    free : callable
+        Returns the free state, (rows, size).
+    moved : callable
+        ``moved(sign_plus, sign_minus)`` returns ``sign_plus d+ + sign_minus d-`` of the differences to it.
+    """
+
+    free: Callable[[], Array]
+    moved: Callable[[float, float], Array]
+
+    @cached_property
+    def change(self) -> Array:
+        """plus - minus."""
+        return self.moved(1.0, -1.0)
+
+    @cached_property
+    def mean(self) -> Array:
+        """(plus + minus) / 2."""
+        return self.free() + self.moved(0.5, 0.5)
+
+    @property
+    def plus(self) -> Array:
+        """States of the plus phase."""
+        return self.free() + self.moved(1.0, 0.0)
+
+    @property
+    def minus(self) -> Array:
+        """States of the minus phase."""
+        return self.free() + self.moved(0.0, 1.0)
+
+
+@dataclass(frozen=True)
 class Pair:
     """Two phases to contrast.
 

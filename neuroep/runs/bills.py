@@ -147,7 +147,8 @@ def update(
         spent = latency.phases(counted, constants, stages(network, schedule, counted), ("free", "nudged"))
         each = {phase: durations.batch(chip.timing, samples, seconds / samples) for phase, seconds in spent.items()}
         each["hold"] = durations.batch(chip.timing, samples, holds * chip.timing.hold)
-        each["update"] = latency.update(counted, constants)
+        parts = dict.fromkeys(done.part for done, _ in counted.rows())
+        each["update"] = latency.update(counted, constants, [_named(one.name, parts) for one in network.synapses])
     wrote = any(done.operation in ("write", "slot") for done, _ in counted.rows())
     if wrote and not each.get("update"):
         made = replace(made, leaves_out=("time of writes", *made.leaves_out))
@@ -175,7 +176,7 @@ def finished(
         left.insert(0, "latency, without durations")
     if any(done.part.endswith(" patterns") for done, _ in counted.rows()):
         left.insert(0, "area and static power of the patterns' arrays")
-    found = area(constants, shapes.values())
+    found = area(constants, shapes.values(), [synapse.shape for synapse in network.synapses])
     unknown = [f"area of {part}" for part in ("cells", "ADC", "DAC") if part not in found and "core" not in found]
     left[:0] = unknown if found else ["area"]
     return replace(made, items=tuple(items), latency=dict(spent), area=found, leaves_out=tuple(left))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -196,6 +197,7 @@ def build_engine(config: Config, network: Network, parameters: Mapping[str, np.n
         device=settings.device,
         chip=config.chip,
         chip_seed=settings.chip_seed,
+        products=settings.products,
     )
 
 
@@ -221,11 +223,12 @@ def build_estimator(config: Config) -> Estimator:
 def schedules(config: Config) -> tuple[Schedule, Schedule]:
     """Return the schedules of the free and of the nudged phases."""
     settings = config.settling
-    phases = (settings.free_steps, settings.tolerance), (settings.nudged_steps, settings.nudged_tolerance)
-    free, nudged = (
-        Schedule(settings.order, steps, tolerance, settings.dt, settings.check_every) for steps, tolerance in phases
-    )
-    return free, nudged
+    free = Schedule(
+        settings.order, settings.free_steps, settings.tolerance, settings.dt, settings.check_every,
+        acceleration=settings.acceleration,
+    )  # fmt: skip
+    steps, tolerance = settings.nudged_steps, settings.nudged_tolerance
+    return free, replace(free, steps=steps, tolerance=tolerance, form=settings.nudged_form)
 
 
 def rates(config: Config, network: Network, epoch: int) -> dict[str, float]:

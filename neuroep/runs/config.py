@@ -45,6 +45,8 @@ from neuroep.runs.sections import (
 )
 
 _log = logging.getLogger(__name__)
+EXACT = {"nudged_form": "states", "acceleration": "none"}
+"""Settings of ``settling`` that have only these values on a chip."""
 
 
 
@@ -67,6 +69,14 @@ class Config(Section):
     def _fits(self) -> Config:
         if self.chip is not None and self.engine.kind != "local":
             raise ValueError(f"engine.kind = '{self.engine.kind}': chip '{self.chip.name}' runs on engine 'local'")
+        for name, usual in EXACT.items():
+            given = vars(self.settling)[name]
+            if self.chip is not None and given != usual:
+                told = f"chip '{self.chip.name}' settles its states as they are; use '{usual}'"
+                raise ValueError(f"settling.{name} = '{given}': {told}")
+        if self.engine.products != "full" and self.settling.nudged_form != "differences":
+            told = "it rounds by more than a nudge moves states; set settling.nudged_form = 'differences'"
+            raise ValueError(f"engine.products = '{self.engine.products}': {told}")
         if self.chip is None and self.engine.chip_seed is not None:
             raise ValueError(f"engine.chip_seed = {self.engine.chip_seed}: it acts only with a chip")
         needed = len(SEQUENCES[self.network.kind])

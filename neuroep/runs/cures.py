@@ -155,6 +155,11 @@ TRAIN = Cure(
     "the longest train reaches as far as an update asks",
 )
 STEP = times("chip.device.pulse.dw_min", 4, "the longest train reaches as far as an update asks")
+SLOTS = Cure(
+    "chip.update.counter.slots",
+    lambda slots: min(65535, 8 * slots) if isinstance(slots, int) and slots < 65535 else None,
+    "the longest train that is counted reaches as far as an update asks",
+)
 LEAK = times("chip.device.leak", 0.1, "devices hold what they have learned for longer")
 RETENTION = times("chip.device.retention", 10, "devices hold what they have learned for longer")
 DISTURB = times("chip.device.disturb", 0.1, "devices beside those that are written move less")
@@ -316,4 +321,4 @@ def cures() -> Sequence[Cure]:
     listed = [cure for cause in CAUSES for cure in cause.cures]
     rooms = chain.from_iterable(map(room, CALIBRATED))
     written = FOLLOW_ALL, FOLLOW, CALIBRATE, WRITE, CLIP
-    return [*listed, *rooms, HEADROOM, RANGE, INTEGERS, *written, TRAIN, STEP, LEAK, RETENTION, DISTURB, OUTPUTS]
+    return [*listed, *rooms, HEADROOM, RANGE, INTEGERS, *written, TRAIN, SLOTS, STEP, LEAK, RETENTION, DISTURB, OUTPUTS]

@@ -246,9 +246,10 @@ def _of_arrays(config: Config, arrays: Mapping[str, Mapping[str, float]]) -> Ite
         return
     crossbars = cures.RANGE, cures.FOLLOW_ALL, cures.FOLLOW, cures.HEADROOM
     ranges = (cures.INTEGERS,) if config.chip.substrate == "event_driven" else crossbars
+    longer = cures.SLOTS if config.chip.update.counts else cures.TRAIN
     for name, share, wanted in (
         (RANGE, "weights_at_range", ranges),
-        (TRAINS, "trains_too_short", (cures.TRAIN, cures.STEP)),
+        (TRAINS, "trains_too_short", (longer, cures.STEP)),
         (LEAKED, "updates_leaked", (cures.LEAK, cures.RETENTION)),
         (DISTURBED, "updates_disturbed", (cures.DISTURB,)),
     ):

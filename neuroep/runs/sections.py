@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from hw_models.chip import Chip
 from hw_models.reading import Entries
 from neuroep.data.catalogue import CATALOGUE, NAMES, OPTIONAL, DataSource, Origin
+from neuroep.engines.schedule import Schedule
 from neuroep.errors import ConfigError
 from neuroep.gradients.formulas import MOST, PERIODS, Kind, Order, check_order, check_points
 from neuroep.learning.optimisers import LARGEST_RATE
@@ -200,10 +201,23 @@ class SettlingConfig(Section):
     nudged_tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Stop a nudged phase when no layer's displacement from the free state changes by more than this share of it,
     0.01 to 0.1 is sensible; 0 runs all steps."""
+    nudged_form: Literal["states", "differences"] = "states"
+    """What a nudged phase is solved for: its states, or in exact arithmetic their differences to the free state, which
+    keep their precision at any beta and need fewer products; they leave the free state as settled as it is."""
+    acceleration: Literal["none", "anderson"] = "none"
+    """Anderson acceleration of the dense layers next to attention, in exact arithmetic, layer-wise and with dt = 1."""
     dt: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Relaxation of a step, s <- s + dt (grad G*(u) - s)."""
     check_every: Count | None = None
     """Steps between two looks at the tolerance; unset leaves it to the engine."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> SettlingConfig:
+        try:
+            Schedule(self.order, dt=self.dt, acceleration=self.acceleration)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return self
 
 
 class EstimatorConfig(Section):
@@ -289,6 +303,9 @@ class EngineConfig(Section):
     """Of the reference engine: auto, cpu, cuda or cuda:N."""
     dtype: Literal["float32", "float64"] = "float32"
     """Precision of states and weights."""
+    products: Literal["full", "bfloat16"] = "full"
+    """Products of states, in dense synapses: in the precision of dtype, or, on the reference engine and with nudged
+    phases in differences, in bfloat16."""
     threads: Count | None = None
     """Threads of the engine; unset leaves it to the environment."""
     chip_seed: Natural | None = None
@@ -298,6 +315,9 @@ class EngineConfig(Section):
     def _fits(self) -> EngineConfig:
         if self.kind == "local" and self.device.startswith("cuda"):
             raise ValueError(f"device = '{self.device}': engine 'local' runs on the CPU; use kind = 'reference'")
+        if self.products != "full" and (self.kind == "local" or self.dtype != "float32"):
+            how = f"goes with 'reference' and 'float32', not engine '{self.kind}' with dtype '{self.dtype}'"
+            raise ValueError(f"products = '{self.products}': {how}; use 'full'")
         return self
 
 

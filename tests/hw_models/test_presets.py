@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from hw_models import presets
+from hw_models.arrays.population import Population
 from hw_models.chip import Chip
 from hw_models.errors import ChipError
 from hw_models.laws.drift import DRIFT
@@ -126,6 +127,24 @@ def test_cmo_devices_have_the_states_the_noise_and_the_symmetry_point_of_their_p
     assert (1 - point) / 2 == pytest.approx(0.61, abs=1e-3)
     assert 2 / (down * (1 + point)) == pytest.approx(22, abs=0.05)
     assert up * (1 - point) == pytest.approx(down * (1 + point))
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [("gong_2018_reram", 0.05), ("gong_2018_reram_soft", 0.01), ("gong_2022_reram_om", 0.01), ("kim_2019_ecram", 0.01),
+     ("gong_2022_reram_hfo2", 0.01), ("tang_2018_ecram", 0.01), ("li_2018_capacitor", 0.06), ("gokmen_2016_rpu", 0.01)],
+)  # fmt: skip
+def test_the_asymmetry_of_devices_spreads_as_in_the_published_fits(name, published):
+    """There a device has the steps dw_min (gain + r) up and dw_min (gain - r) down, r of that standard deviation."""
+    pulse = presets.load(name).device.pulse
+    draw, up_down = np.random.default_rng(0).normal, pulse.up_down
+    r = published * draw(size=100_000)
+    up, down = 1 + min(up_down, 0) + r, 1 - max(up_down, 0) - r
+    plain = pulse.model_copy(update={"dw_min_spread": 0.0, "corrupt": 0.0})
+    ours = Population(plain, (300, 300), (0, "presets"), np.dtype(np.float32)).drawn()[0]
+    difference = (ours.up - ours.down) / pulse.dw_min
+    assert difference.std() == pytest.approx((up - down).std(), rel=0.02)
+    assert difference.mean() == pytest.approx((up - down).mean(), abs=0.002)
 
 
 @pytest.mark.parametrize("name", ["tang_2018_ecram", "kim_2019_ecram"])

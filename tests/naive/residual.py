@@ -21,6 +21,9 @@ def run(posts, pres, *, response, dw, rate, arrays, gamma, flips, verify, warm):
             left = gathered[i, j] + rate * sign[j] * (fast[i, j] - reference[i, j])
             for k in range(taking_part):
                 whole, before = math.trunc(left / gamma**k), held[k, i, j]
+                if verify:  # a device that is full gets no more than one pulse
+                    room = 1 - before if whole > 0 else before + 1
+                    whole = max(min(whole, most := max(math.ceil(room / dw - 1e-3), 1)), -most)
                 for _ in range(abs(whole)):
                     held[k, i, j] = pulse(held[k, i, j], np.sign(whole))
                 left -= gamma**k * ((held[k, i, j] - before) / dw if verify else whole)

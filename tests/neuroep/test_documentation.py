@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
-import json
 import re
 import shutil
 import textwrap
@@ -40,10 +39,8 @@ GIVEN = {
 }
 """What the text around a block has introduced."""
 RUN = """
-import importlib, json, sys
-page = json.load(sys.stdin)
+import importlib
 import neuroep, analysis, hw_models
-assert not {"torch", "numba"} & set(sys.modules)
 space = {"neuroep": neuroep, "analysis": analysis, "hw_models": hw_models}
 for name, text in page["given"].items():
     space[name] = eval(text, dict(space))
@@ -114,25 +111,24 @@ def place(tmp_path_factory: pytest.TempPathFactory, trained: Path) -> Path:
     return folder
 
 
-RUNNING = [block for block in BLOCKS if block.place not in ELSEWHERE]
+RUNNING = list({block.text: block for block in BLOCKS if block.place not in ELSEWHERE}.values())
+"""What stands in two places runs once."""
 
 
 @pytest.mark.parametrize("block", RUNNING, ids=[f"{number} {block.place}" for number, block in enumerate(RUNNING)])
-def test_a_block_of_code_runs_as_it_stands(block: Block, place: Path, tmp_path: Path, process, monkeypatch) -> None:
+def test_a_block_of_code_runs_as_it_stands(block: Block, place: Path, tmp_path: Path, fresh) -> None:
     here = tmp_path / "here"
     shutil.copytree(place, here)
     if "neuroep.train(" in block.text:
         shutil.rmtree(here / "runs" / "reviews")
-    monkeypatch.chdir(here)
     text = block.text
     for long, short in SMALLER.items():
         text = text.replace(long, short)
     own = [name for name in block.free if name not in GIVEN]
     page = {"module": block.place, "block": text, "own": own}
     page["given"] = {name: GIVEN[name] for name in block.free if name in GIVEN}
-    child = process("-c", RUN)
-    _, err = child.communicate(json.dumps(page), timeout=500)
-    assert child.returncode == 0, err
+    ended = fresh.run(RUN, page, here)
+    assert ended.code == 0, ended.err
 
 
 @pytest.mark.parametrize("place", ELSEWHERE)
@@ -156,9 +152,8 @@ def test_the_documentation_has_such_blocks() -> None:
 
 
 @pytest.mark.parametrize("example", sorted(ROOT.glob("examples/[0-9]*.py")), ids=lambda path: path.stem)
-def test_an_example_imports_what_is_there(example: Path, process) -> None:
+def test_an_example_imports_what_is_there(example: Path, fresh) -> None:
     """Their calls are those of tests/test_examples.py."""
     lines = [ast.unparse(n) for n in ast.parse(example.read_text()).body if isinstance(n, ast.Import | ast.ImportFrom)]
-    child = process("-c", "\n".join(lines))
-    _, err = child.communicate(timeout=100)
-    assert child.returncode == 0, err
+    ended = fresh.run("\n".join(lines))
+    assert ended.code == 0, ended.err

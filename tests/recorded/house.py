@@ -11,13 +11,17 @@ import hashlib
 import io
 import json
 import shlex
+import shutil
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 
 from neuroep.cli import main
+from neuroep.runs import training
 from tests.recorded.cases import RUNS, STUDIES, Case
 
 COUNTED = ("counters", "arrays")
@@ -77,12 +81,13 @@ def run(words: Iterable[str]) -> str:
     return printed.getvalue()
 
 
-def train(case: Case, folder: Path, *more: str, name: str = "run") -> Outcome:
-    """Train in ``folder/name`` and return what the run leaves."""
+def train(case: Case, folder: Path, *more: str, name: str = "run", diagnose: bool = True) -> Outcome:
+    """Train in ``folder/name`` and return what the run leaves; what limits learning on a chip is measured or not."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.toml").write_text(case.config)
     words = ["train", str(folder / "config.toml"), "--out", str(folder / name), "--quiet"]
-    run([*words, *_chip(case.chip, folder), *shlex.split(case.arguments), *more])
+    with mock.patch.object(training, "train", partial(training.train, diagnose=diagnose)):
+        run([*words, *_chip(case.chip, folder), *shlex.split(case.arguments), *more])
     lines = [json.loads(line) for line in (folder / name / "metrics.jsonl").read_text().splitlines() if line]
     return Outcome(read_checkpoint(folder / name), [kept(line) for line in lines], [counted(line) for line in lines])
 
@@ -94,10 +99,16 @@ def _chip(chip: str, folder: Path) -> list[str]:
     return ["--chip", str(folder / "chip.toml")]
 
 
-def study(name: str, folder: Path) -> tuple[Any, Any]:
-    """Train the source of a study, run its command; return its results and what it counted."""
+def study(name: str, folder: Path, source: Path | None = None) -> tuple[Any, Any]:
+    """Run the command of a study; return its results and what it counted.
+
+    ``source`` is the folder that its source was trained in; without it, that is done here.
+    """
     about = STUDIES[name]
-    train(RUNS[about.source], folder)
+    if source is None:
+        train(RUNS[about.source], folder)
+    else:
+        shutil.copytree(source, folder, dirs_exist_ok=True)
     (folder / "chip.toml").write_text(about.chip)
     places = {"RUN": "run", "CONFIG": "config.toml", "CHIP": "chip.toml", "OUT": "out"}
     words = [str(folder / places[word]) if word in places else word for word in shlex.split(about.arguments)]

@@ -67,8 +67,9 @@ class CrossbarArray(Part):
 
     def assume(self, nonnegative: Signs) -> None:
         """Say of what both ends show, post and pre, whether it can never be negative."""
-        for crossbar in self._crossbars:
-            crossbar.converters.assume(forward=nonnegative[1], transposed=nonnegative[0])
+        for label, crossbar in self.rule.crossbars.items():
+            forward = nonnegative[1] and label not in self.rule.signed
+            crossbar.converters.assume(forward=forward, transposed=nonnegative[0])
 
     @property
     def calibrates(self) -> bool:
@@ -84,6 +85,7 @@ class CrossbarArray(Part):
         """Fix the ranges of the converters."""
         for crossbar in self._crossbars:
             crossbar.freeze()
+        self.rule.calibrated()
 
     def ranges(self) -> dict[str, float]:
         """Return the calibrated ranges of DAC and ADC, by direction, and that of the weights where any is cut."""

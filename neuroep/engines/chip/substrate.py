@@ -50,7 +50,7 @@ class ChipSubstrate(ExactSubstrate):
 
     def __init__(self, chip: Chip, setting: Setting) -> None:
         super().__init__(setting)
-        self.chip = chip
+        self.chip, self.differences = chip, None  # what settles on a chip are its states
         self.redraws, self.shifts, self.level = chip.redraws, chip.shifts, chip.level
         self.holds_input = chip.crossbar.hold_input
         self.turns = self.shifts or chip.readout.hold_time is not None

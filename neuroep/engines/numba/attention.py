@@ -51,10 +51,21 @@ class Tokens:
     @cached_property
     def packed(self) -> np.ndarray:
         """(real tokens, dim)."""
-        batch, tokens, dim = self.vectors.shape
+        return self.packing(self.vectors)
+
+    def packing(self, values: np.ndarray) -> np.ndarray:
+        """Return the rows of tokens that take part, (real tokens, dim), of values (batch, tokens, dim)."""
+        batch, tokens, dim = values.shape
         if self.offsets[-1] == batch * tokens:
-            return self.vectors.reshape(-1, dim)
-        return self.vectors[np.arange(tokens)[None, :] < self.count[:, None]]
+            return values.reshape(-1, dim)
+        return values[np.arange(tokens)[None, :] < self.count[:, None]]
+
+    @cached_property
+    def telling(self) -> np.ndarray:
+        """(batch,) int64, tokens up to the last that is not a zero vector, as unmasked padding is."""
+        places = np.arange(1, self.vectors.shape[1] + 1)
+        there = self.vectors.any(axis=2) & (places <= self.count[:, None])
+        return (there * places).max(axis=1, initial=0).astype(np.int64)
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,10 @@ import numpy as np
 
 from hw_models.clock import Clock
 from hw_models.tally import CurrentPhase, Tally
+from neuroep.engines.differences import DifferenceParts
 from neuroep.engines.numba.arrays import ideal
 from neuroep.engines.numba.attention import ExactAttention, Tokens
+from neuroep.engines.numba.differences import ExactDifferences
 from neuroep.engines.numba.neurons import ExactNeurons, displaced
 from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Signs, Timeless, View
 from neuroep.engines.state import State
@@ -53,6 +55,7 @@ class ExactSubstrate(Timeless):
     turns = False
     """Whether parts ask for the number or the nudge of a phase."""
     level = 0.0
+    rounds = False
     holds_input = True
     time_constant = 1.0
     check_every = 1
@@ -61,6 +64,7 @@ class ExactSubstrate(Timeless):
 
     def __init__(self, setting: Setting) -> None:
         self.setting, self.optimiser = setting, setting.optimiser
+        self.differences: DifferenceParts | None = ExactDifferences(setting.dtype, setting.workers, setting.tally)
 
     def array(
         self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs, sends_back: bool = True
@@ -140,12 +144,13 @@ class ExactSubstrate(Timeless):
         joint = parts[0].base
         if joint is None or joint.shape[1] != sum(part.shape[1] for part in parts):
             return np.concatenate(parts, axis=1)
-        place = joint.ctypes.data
+        first, rows = (parts[0].ctypes.data - joint.ctypes.data) // joint.strides[0], len(parts[0])
+        place = joint.ctypes.data + first * joint.strides[0]
         for part in parts:
             if part.base is not joint or part.ctypes.data != place:
                 return np.concatenate(parts, axis=1)
             place += part.shape[1] * part.itemsize
-        return joint
+        return joint if rows == len(joint) else joint[first : first + rows]
 
     def below(self, rows: Sequence[np.ndarray]) -> np.ndarray:
         """Return arrays of one width below each other."""

@@ -3,6 +3,10 @@
 
 A product is out of place, so autograd can follow it to weights that are leaves: :func:`holding` puts such weights into
 a copy of an engine.
+
+Products in bfloat16 have the numbers of both factors and the result rounded to 8 significant bits, 2^-9 of each at
+most; sums are in single precision. Two states settled so differ by more than a nudge moves them, differences to one
+free state lose what the products lose.
 """
 
 from __future__ import annotations
@@ -34,11 +38,16 @@ class TorchArray(Part):
         (out,).
     optimiser : Adam or SGD
         Rule applied in :meth:`update`.
+    rounded : bool
+        Read products of states in bfloat16.
     """
 
-    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, optimiser: Optimiser) -> None:
-        self.weight, self.bias, self.optimiser = weight, bias, optimiser
+    def __init__(
+        self, weight: torch.Tensor, bias: torch.Tensor | None, optimiser: Optimiser, rounded: bool = False
+    ) -> None:
+        self.weight, self.bias, self.optimiser, self.rounded = weight, bias, optimiser, rounded
         self.updates = 0
+        self._short: torch.Tensor | None = None
 
     @property
     def tensors(self) -> dict[str, torch.Tensor]:
@@ -47,13 +56,24 @@ class TorchArray(Part):
 
     def forward(self, pre: torch.Tensor, memory: Memory | None = None) -> torch.Tensor:
         """Return ``pre @ W.T``."""
-        return pre @ self.weight.T
+        return self._rounded(pre, self._shortened.T) if self.rounded else pre @ self.weight.T
+
+    @property
+    def _shortened(self) -> torch.Tensor:
+        """The weights in bfloat16, rounded once after an update."""
+        if self._short is None:
+            self._short = self.weight.detach().to(torch.bfloat16)
+        return self._short
+
+    @staticmethod
+    def _rounded(state: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return (state.to(torch.bfloat16) @ weight).to(state.dtype)
 
     def transposed(
         self, post: torch.Tensor, out: torch.Tensor | None = None, memory: Memory | None = None
     ) -> torch.Tensor:
         """Return ``post @ W``."""
-        return post @ self.weight
+        return self._rounded(post, self._shortened) if self.rounded else post @ self.weight
 
     def expected(self, pre: torch.Tensor) -> torch.Tensor:
         """Return ``pre @ W.T``."""
@@ -70,6 +90,7 @@ class TorchArray(Part):
     def update(self, contrast: Contrast, rate: float) -> torch.Tensor:
         """Apply the rule; return, 0-d, whether a weight or the bias is not finite."""
         self.updates += 1
+        self._short = None
         self._rule.param_groups[0]["lr"] = rate
         keep = 1.0 - rate * self.optimiser.weight_decay
         if keep != 1.0:

@@ -11,6 +11,8 @@ import torch
 from neuroep.network.potentials import HardSigmoid, Linear, Potential, SmoothSigmoid, Tanh, check
 
 NEWTON_STEPS = 30
+FAR = 60.0
+"""Logits further than that above their mean get a shift of their own, far from overflow in single precision."""
 
 
 def _check(potential: Potential) -> None:
@@ -68,3 +70,71 @@ def nudged(potential: Potential, drive: torch.Tensor, target: torch.Tensor, beta
         step = v - excess / (1.0 + beta * slope)
         v = torch.where((step < low) | (step > high), 0.5 * (low + high), step)
     return respond(potential, v)
+
+
+def place(potential: Potential, drive: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
+    """Return where a free drive puts neurons that hold a state; see :mod:`neuroep.engines.differences`."""
+    if not isinstance(potential, HardSigmoid):
+        return state
+    free = potential.slope * drive
+    beyond = torch.where(state <= 0.0, free.clamp(max=0.0), free.clamp(min=1.0))
+    return torch.where((state > 0.0) & (state < 1.0), state, beyond)
+
+
+def at(potential: Potential, place: torch.Tensor) -> torch.Tensor:
+    """Return the state of neurons at a place."""
+    return place.clamp(0.0, 1.0) if isinstance(potential, HardSigmoid) else place
+
+
+def gained(potential: Potential, place: torch.Tensor, drive: torch.Tensor) -> torch.Tensor:
+    """Return d of neurons at a place whose drive has changed; see :mod:`neuroep.engines.differences`."""
+    _check(potential)
+    match potential:
+        case HardSigmoid():
+            return _clipped(place, potential.slope * drive)
+        case SmoothSigmoid():
+            return _between(place, 1.0 - place, drive)
+        case Tanh():
+            return 2.0 * _between(0.5 * (1.0 + place), 0.5 * (1.0 - place), 2.0 * drive)
+    return drive.expand(torch.broadcast_shapes(drive.shape, place.shape))
+
+
+def _clipped(place: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    return torch.minimum(torch.maximum(x, -place), 1.0 - place) + (place - place.clamp(0.0, 1.0))
+
+
+def _between(low: torch.Tensor, high: torch.Tensor, drive: torch.Tensor) -> torch.Tensor:
+    """Return low high E/(1 + low E), E = e^drive - 1, for low + high = 1; of e^-drive where that would overflow.
+
+    As 1 = low + high, the denominator is high + low e^drive, which nothing is subtracted in.
+    """
+    less, up = -drive.abs(), drive > 0
+    near, far = torch.where(up, high, low), torch.where(up, low, high)
+    found = low * high * torch.expm1(less) / (far + near * torch.exp(less))
+    return torch.where(low * high > 0, torch.where(up, -found, found), torch.zeros_like(found))
+
+
+def nudged_gain(
+    potential: Potential, place: torch.Tensor, drive: torch.Tensor, target: torch.Tensor, beta: torch.Tensor
+) -> torch.Tensor:
+    """Return d of the layer-wise minimiser under a nudge: closed where :func:`nudged` is, by Newton steps elsewhere."""
+    _check(potential)
+    aim = drive + beta * (target - place)
+    if isinstance(potential, HardSigmoid):
+        return _clipped(place, aim / (1.0 / potential.slope + beta))
+    if isinstance(potential, Linear):
+        return aim / (1.0 + beta)
+    ends = aim - beta * (potential.low - place), aim - beta * (potential.high - place)
+    low, high = torch.minimum(*ends), torch.maximum(*ends)
+
+    def rise(state: torch.Tensor) -> torch.Tensor:
+        return state * (1.0 - state) if isinstance(potential, SmoothSigmoid) else 1.0 - state * state
+
+    w = torch.minimum(torch.maximum(aim / (1.0 + beta * rise(place)), low), high)
+    for _ in range(NEWTON_STEPS):
+        found = gained(potential, place, w)
+        excess = w - aim + beta * found
+        high, low = torch.where(excess > 0, w, high), torch.where(excess > 0, low, w)
+        step = w - excess / (1.0 + beta * rise(place + found))
+        w = torch.where((step < low) | (step > high), 0.5 * (low + high), step)
+    return gained(potential, place, w)

@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from neuroep.engines.differences import DifferenceParts
 from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Signs, Timeless, View
 from neuroep.engines.state import State
 from neuroep.engines.torch.arrays import TorchArray
 from neuroep.engines.torch.attention import TokenTensors, TorchAttention
+from neuroep.engines.torch.differences import TorchDifferences
 from neuroep.engines.torch.neurons import TorchNeurons
 from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Signal
@@ -42,6 +44,8 @@ class TorchSubstrate(Timeless):
         Where tensors lie.
     dtype : str
         ``float32`` or ``float64``.
+    products : str
+        ``full``, or ``bfloat16``: what is read of states, by dense synapses, is rounded.
     """
 
     in_place = False
@@ -54,16 +58,19 @@ class TorchSubstrate(Timeless):
     averages = 1
     increments: Increments | None = None
 
-    def __init__(self, optimiser: Optimiser, device: torch.device, dtype: str) -> None:
+    def __init__(self, optimiser: Optimiser, device: torch.device, dtype: str, products: str = "full") -> None:
         self.optimiser, self.device, self.dtype = optimiser, device, dtype
+        self.products, self.rounds = products, products != "full"
         self.real = {"float32": torch.float32, "float64": torch.float64}[dtype]
+        self.differences: DifferenceParts | None = TorchDifferences()
         self.check_every = 1 if device.type == "cpu" else LOOKS_ON_GPU
 
     def array(
         self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs, sends_back: bool = True
     ) -> Array:
-        """Return an array with its own copy of the weights."""
-        return TorchArray(self._own(weight), None if bias is None else self._own(bias), self.optimiser)
+        """Return an array with its own copy of the weights; what is read of clamped input is never rounded."""
+        own = self._own(weight), None if bias is None else self._own(bias)
+        return TorchArray(*own, self.optimiser, self.rounds and sends_back)
 
     def _own(self, array: np.ndarray) -> torch.Tensor:
         return torch.tensor(np.asarray(array), dtype=self.real, device=self.device)
@@ -143,7 +150,8 @@ class TorchSubstrate(Timeless):
     def describe(self) -> dict[str, Any]:
         """Return device, dtype and threads."""
         device = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
-        return {"device": device, "dtype": self.dtype, "threads": torch.get_num_threads()}
+        told = {"products": self.products} if self.rounds else {}
+        return {"device": device, "dtype": self.dtype, "threads": torch.get_num_threads(), **told}
 
 
 def device_of(name: str) -> torch.device:
@@ -162,6 +170,8 @@ def device_of(name: str) -> torch.device:
     return torch.device(name)
 
 
-def tensors_on(optimiser: Optimiser | None, device: torch.device, dtype: str) -> TorchSubstrate:
+def tensors_on(
+    optimiser: Optimiser | None, device: torch.device, dtype: str, products: str = "full"
+) -> TorchSubstrate:
     """Return torch on that device, whose arrays learn by that rule, by Adam where nothing is said."""
-    return TorchSubstrate(optimiser or Adam(), device, dtype)
+    return TorchSubstrate(optimiser or Adam(), device, dtype, products)

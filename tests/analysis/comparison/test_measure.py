@@ -156,7 +156,7 @@ def test_fields_and_seed_change_the_chips_that_are_named(trained: Path, tmp_path
 
 def test_a_chip_keeps_the_devices_it_was_trained_with(tiny: Path, tmp_path: Path) -> None:
     chip = ["--chip", "rram", "--chip.device.mismatch", "0.3", "--chip_seed", "5"]
-    training.train(config.load(tiny, [*chip, "--epochs", "1"]), tmp_path / "run", progress=False)
+    training.train(config.load(tiny, [*chip, "--epochs", "1"]), tmp_path / "run", progress=False, diagnose=False)
     result = comparison.run(tmp_path / "run", [], tmp_path / "out")
     expected = deployment.evaluate(tmp_path / "run")
     assert result.contestants[2].accuracy["test"] == expected.accuracy

@@ -23,7 +23,7 @@ def test_a_rule_with_two_arrays_shows_both(monkeypatch: pytest.MonkeyPatch, tmp_
         "training": {"epochs": 1, "batch": 8},
         "chip": {"update": {"scheme": "pulsed"}},
     }
-    training.train(config.parse(values), tmp_path / "run", progress=False)
+    training.train(config.parse(values), tmp_path / "run", progress=False, diagnose=False)
     run = runs.load(tmp_path / "run")
     saved = run.checkpoint()
     found = crossbars(run, saved, saved.parameters, as_learned=True)

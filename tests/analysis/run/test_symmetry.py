@@ -54,7 +54,7 @@ def test_a_large_map_is_thinned_and_keeps_its_axes():
 def test_the_page_shows_arrays_that_learn_by_pulses(tmp_path, scheme, checked, trained):
     (tmp_path / "tiny.toml").write_text(TINY)
     chip = ["--chip", "ecram_mo", "--chip.update.scheme", scheme, "--optimiser.kind", "sgd"]
-    training.train(config.load(tmp_path / "tiny.toml", chip), tmp_path / "run", progress=False)
+    training.train(config.load(tmp_path / "tiny.toml", chip), tmp_path / "run", progress=False, diagnose=False)
     text = checked(report.render(tmp_path / "run"))
     assert "How far every device is from its symmetry point" in text
     assert ("What the fast array gathers" in text) == (scheme == "agad")

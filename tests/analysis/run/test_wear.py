@@ -23,7 +23,7 @@ def pulsed(tmp_path_factory):
     chip = ["--chip", "ideal", "--chip.update.scheme", "pulsed", "--chip.device.endurance", "40"]
     chip += ["--chip.device.cell.kind", "one_sided", "--chip.device.pulse.w_min", "0.0"]
     chip += ["--optimiser.kind", "sgd"]
-    training.train(config.load(place / "tiny.toml", chip), place / "run", progress=False)
+    training.train(config.load(place / "tiny.toml", chip), place / "run", progress=False, diagnose=False)
     return place / "run"
 
 

@@ -40,7 +40,7 @@ def test_deploying_is_what_deploy_does(sweep, trained):
 def test_learning_is_what_train_does(sweep, tiny, tmp_path, chip):
     found = sweep(["estimator.beta=0.2"], tiny, overrides=["--chip", chip], seeds=2, samples=None)
     settings = config.load(tiny, ["--chip", chip, "--beta", "0.2", "--training.seed", "1"])
-    record = training.train(settings, tmp_path / "run", progress=False)
+    record = training.train(settings, tmp_path / "run", progress=False, diagnose=False)
     row = found.rows[1]
     assert (row["accuracy"], row["loss"]) == (
         record["evaluate"]["test"]["accuracy"],
@@ -56,7 +56,7 @@ def test_learning_from_a_run(sweep, trained, tmp_path):
     from neuroep.runs import directory as runs
 
     settings = runs.load(trained, ["--chip.adc.bits", "8"]).config
-    record = training.train(settings, tmp_path / "run", start=trained, progress=False)
+    record = training.train(settings, tmp_path / "run", start=trained, progress=False, diagnose=False)
     assert found.rows[0]["accuracy"] == record["evaluate"]["test"]["accuracy"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from math import erf
 
 import numba
 import numpy as np
@@ -250,6 +251,29 @@ def test_references_err_as_they_are_said_to():
     assert abs(error.mean() - 0.05) < k * 0.4 and abs(error.std() / 0.4 - 1) < k / np.sqrt(2)
     middle, _ = made(referred(RESPONSES["linear"], {"reference_at": "middle"}), shape=shape)
     assert not middle.reference.any() and exact.reference.std() > 0.02
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 5])
+def test_references_are_programmed_again_where_devices_do_not_hold_their_weights(rounds):
+    """Bounds of 1, a weight of .3, an error of 0 and .6: each round those beyond have a chance of that anew.
+
+    Others keep their reference; writes are counted; the errors of those programmed again are new ones within reach.
+    """
+    shape = (60, 70)
+    weight, cell = np.full(shape, 0.3), {"reference_spread": 0.6}
+    first, _ = made(referred({"dw_min": 0.01}, cell), weight, shape)
+    cells, bar = made(referred({"dw_min": 0.01}, cell | {"reference_rounds": rounds}), weight, shape)
+    missed = np.abs(first.crossbar.stored - 0.3) > 0.01
+    beyond = 1 - sum(erf((1 + way * 0.3 + 0.01) / 0.6 / np.sqrt(2)) for way in (1, -1)) / 2
+    assert missed.mean() == pytest.approx(beyond, rel=0.15)
+    np.testing.assert_array_equal(cells.reference[~missed], first.reference[~missed])
+    left = np.abs(bar.stored - 0.3) > 0.01
+    assert left.mean() == pytest.approx(beyond**rounds, abs=4.5 * np.sqrt(beyond**rounds / left.size) + 1e-4)
+    again = sum(beyond**number for number in range(1, rounds)) * left.size
+    writes = bar.tally.total("write") - first.crossbar.tally.total("write")
+    assert writes == pytest.approx(again, rel=0.15, abs=0.1)
+    new = cells.reference[missed & ~left]
+    assert rounds == 1 or ((np.abs(new + 0.3) <= 1.011).all() and new.std() > 0.3)
 
 
 @pytest.mark.parametrize("name", ["soft", "linear", "exponential"])

@@ -122,6 +122,30 @@ def line_states(minus, plus, draws):
     return [(both, 1, 1), (max(minus - plus, 0), 1, 0), (max(plus - minus, 0), 0, 1), (1 - max(minus, plus), 0, 0)]
 
 
+@compiled
+@pytest.mark.parametrize("words", [1 << 22, 16])
+def test_slots_samples_chunks_and_updates_are_counted_for_themselves(monkeypatch, words):
+    """Four samples that are alike have four times the variance of one, in one chunk or in four, and trains of two words
+    twice that of one of half; what an update counts says nothing of the next one's. Five standard errors."""
+    monkeypatch.setattr("hw_models.arrays.net_counts.WORDS", words)
+    rng, many = np.random.default_rng(3), 800
+    minus = [rng.uniform(0.2, 0.8, (1, size)) for size in (2, 3)]
+    plus = [side * rng.uniform(0.8, 1.2, side.shape) for side in minus]
+
+    def found(rows, slots):
+        own = counted(scheme(False, slots=slots, shift=0, bits=20), (2, 3))
+        terms = [(sign, *(np.repeat(side, rows, 0) for side in sides)) for sign, sides in ((-1.0, minus), (1.0, plus))]
+        return np.array([own.count(terms, slots * GRANULE, step).ravel() for step in range(many)], float)
+
+    one, four, half = found(1, 70), found(4, 70), found(1, 35)
+    error = 5 * np.sqrt(2 * 2 / many)
+    np.testing.assert_allclose(four.var(0) / one.var(0), 4, rtol=error)
+    np.testing.assert_allclose(one.var(0) / half.var(0), 2, rtol=error)
+    for counts in (one, four):
+        apart = (counts - counts.mean(0)) / counts.std(0)
+        assert np.abs((apart[1:] * apart[:-1]).mean(0)).max() < 5 / np.sqrt(many)
+
+
 def test_phases_that_are_alike_leave_nothing_where_draws_are_replayed():
     alike = phases(rows=20, apart=0.0)
     alike = [(-1.0, *alike[0][1:]), (1.0, *alike[0][1:])]
@@ -162,6 +186,38 @@ def test_what_counters_lose_is_told():
     own = counted(scheme(False, slots=40, shift=0, bits=5))
     assert (own.count(alone, 40 * GRANULE, 0) == -8).all()  # -40 and once round
     assert own.lost == 32 * 15 and own.met == 40 * 15
+
+
+def test_what_comes_round_in_another_chunk_is_not_lost(monkeypatch):
+    """40 down in each of four samples, then 40 up in each of four: a counter of 5 bits ends where it began."""
+    ones, none = np.ones((4, 1)), np.zeros((4, 1))
+    phases = [(sign, np.concatenate(both) * np.ones((8, 3)), np.ones((8, 5)))
+              for sign, both in ((-1.0, (ones, none)), (1.0, (none, ones)))]  # fmt: skip
+    for words in (1 << 22, 16):
+        monkeypatch.setattr("hw_models.arrays.net_counts.WORDS", words)
+        own = counted(scheme(False, slots=40, shift=0, bits=5))
+        assert not own.count(phases, 40 * GRANULE, 0).any()
+        assert own.lost == 0 and own.met == 2 * 4 * 40 * 15
+
+
+@pytest.mark.parametrize(("first", "room", "cut"), [(0.0, 1.0, 1), (0.1, 0.25, 1), (0.4, 0.25, 1), (0.9, 0.25, 0)])
+def test_a_second_phase_that_trains_were_not_fitted_to_is_told(first, room, cut):
+    """Of a silent first phase nothing is counted, of one of a tenth a thirtieth of what was wanted."""
+    terms = [(-1.0, np.full((2, 3), first), np.ones((2, 5))), (1.0, np.ones((2, 3)), np.ones((2, 5)))]
+    terms[0][1][1] = terms[1][1][1] = 0.5  # the other sample is fitted
+    own = counted(scheme(slots=4095, shift=0, bits=20, room=room))
+    mean = np.mean([own.count(terms, 0.2, step) for step in range(20)])
+    assert own.cut == 20 * cut and own.sent == 40 and own.short == 0
+    wanted = 0.2 * (1 - first) / GRANULE
+    assert mean < 0.7 * wanted if cut else mean == pytest.approx(wanted, rel=0.1)
+
+
+def test_counts_that_wait_stay_as_large_where_the_range_grows():
+    """Twice the range: each count stands for twice the weight, so there are half as many."""
+    own = counted(scheme(slots=500, shift=4, bits=16))
+    own.counters[:] = [[9, -9, 1, -1, 15]] * 3
+    own.widened(2.0)
+    np.testing.assert_array_equal(own.counters, [[4, -4, 0, 0, 7]] * 3)
 
 
 def test_a_count_is_local():

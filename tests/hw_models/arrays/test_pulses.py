@@ -422,10 +422,15 @@ def test_exponential_and_logarithm():
     for x in [*np.linspace(-80, 80, 403, dtype=np.float32), *np.linspace(-0.5, 0.5, 51, dtype=np.float32)]:
         exact = np.exp(np.float64(x)), np.expm1(np.float64(x)) / x if x else 1.0
         np.testing.assert_allclose(scalar.exp(x), exact[0], rtol=3e-7)
+        np.testing.assert_allclose(scalar.exp_less_one(x), np.expm1(np.float64(x)), rtol=3e-7)
         if abs(x) <= 0.5:
             np.testing.assert_allclose(scalar.near(x), exact[1], rtol=4e-6)
     for x in np.geomspace(1e-20, 1e6, 203).astype(np.float32):
         np.testing.assert_allclose(scalar.log(x), np.log(np.float64(x)), rtol=3e-7, atol=1e-7)
+    for x in (*np.geomspace(1e-30, 0.3, 50), *-np.geomspace(1e-30, 0.3, 50)):
+        exact = np.expm1(np.float64(np.float32(x)))
+        np.testing.assert_allclose(scalar.exp_less_one(np.float32(x)), exact, rtol=2e-7)
+    assert scalar.exp_less_one(np.float32(0)) == 0 and np.isnan(scalar.exp_less_one(np.float32(np.nan)))
     assert scalar.exp(np.float32(-1e9)) < 1e-30 and np.isfinite(scalar.exp(np.float32(1e9)))
     assert np.isnan(scalar.exp(np.float32(np.nan)))
     for base, exponent, value in ((0, 0, 1), (0, 2, 0), (-1, 2, 0), (1, 3, 1), (0.25, 0.5, 0.5)):

@@ -117,7 +117,7 @@ def outcome(made: Chip) -> object:
         bill = price(tally, each, conductance={"a": 10.0}) if constants.any else None
         energies = None if bill is None else (bill.items, bill.leaves_out)
         spent = latency.phases(tally, constants, steps, ("free",)), latency.update(tally, constants)
-        found.append((energies, spent, area(constants, [(6, 8)])))
+        found.append((energies, spent, area(constants, [(6, 8)], [(6, 8)])))
     return found
 
 

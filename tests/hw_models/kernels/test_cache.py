@@ -6,10 +6,13 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numba
 import pytest
+
+from tests.fresh import Fresh
 
 pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="about compiled kernels")
 ROOT = Path(__file__).resolve().parents[3]
@@ -52,27 +55,42 @@ def paths(home: Path) -> str:
     return os.pathsep.join([str(home), str(home / "below"), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
-def run(home: Path, code: str = USE, **variables: object) -> tuple[str, str]:
-    """Output and what was said on stderr."""
-    environment = {**os.environ, "PYTHONPATH": paths(home), **{name: str(value) for name, value in variables.items()}}
-    # Source files change within one second here: no byte code that goes by their times.
-    environment["PYTHONDONTWRITEBYTECODE"] = "1"
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip(), done.stderr.strip()
+SETTLED = """
+import os, sys
+from numba.core import config
+os.environ |= page["variables"]
+config.reload_config()
+sys.path[:0] = page["paths"].split(os.pathsep)
+# Source files change within one second here: no byte code that goes by their times.
+sys.dont_write_bytecode, sys.pycache_prefix = True, None
+exec(page["code"])
+"""
+
+
+@pytest.fixture
+def run(fresh: Fresh) -> Callable[..., tuple[str, str]]:
+    """Run code in a process that compiled nothing, ``run(home, NUMBA_BOUNDSCHECK=1)``: its output, and what it said."""
+
+    def ended(home: Path, code: str = USE, **variables: object) -> tuple[str, str]:
+        given = {name: str(value) for name, value in variables.items()}
+        done = fresh.run(SETTLED, {"paths": paths(home), "variables": given, "code": code})
+        assert done.code == 0, done.err
+        return done.out.strip(), done.err.strip()
+
+    return ended
 
 
 def files(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.nbc"))
 
 
-def test_code_is_kept_and_found_again(project, tmp_path):
+def test_code_is_kept_and_found_again(run, project, tmp_path):
     assert run(project, NUMBA_CACHE_DIR=tmp_path / "cache") == ("9 2.0 0", "")
     assert run(project, NUMBA_CACHE_DIR=tmp_path / "cache") == ("9 2.0 2", "")
     assert len(files(tmp_path / "cache")) == 4
 
 
-def test_without_a_wish_it_lies_beside_the_source(project):
+def test_without_a_wish_it_lies_beside_the_source(run, project):
     assert run(project, NUMBA_CACHE_DIR="") == ("9 2.0 0", "")
     assert len(files(project / "__pycache__")) == len(files(project / "below/__pycache__")) == 2
     assert run(project, NUMBA_CACHE_DIR="") == ("9 2.0 2", "")
@@ -90,7 +108,7 @@ def test_without_a_wish_it_lies_beside_the_source(project):
     ],
     ids=["cut", "empty", "one byte short", "one bit", "zeros", "longer"],
 )
-def test_damaged_code_is_compiled_again_and_one_line_names_the_folder(project, tmp_path, damage):
+def test_damaged_code_is_compiled_again_and_one_line_names_the_folder(run, project, tmp_path, damage):
     """Before: UnpicklingError at every start; a bit in the machine code ran as it was."""
     run(project, NUMBA_CACHE_DIR=tmp_path / "cache")
     for path in files(tmp_path / "cache"):
@@ -102,7 +120,7 @@ def test_damaged_code_is_compiled_again_and_one_line_names_the_folder(project, t
 
 
 @pytest.mark.parametrize("kind", ["a file", "a folder of it is a file", "no such device"])
-def test_where_nothing_can_be_written_kernels_are_compiled_in_memory_and_it_is_said_once(project, tmp_path, kind):
+def test_where_nothing_can_be_written_kernels_are_compiled_in_memory_and_it_is_said_once(run, project, tmp_path, kind):
     """Before: RuntimeError 'cannot cache function' while a module was imported."""
     (tmp_path / "file").write_text("")
     place = {"a file": tmp_path / "file", "a folder of it is a file": tmp_path / "file/below"}
@@ -120,7 +138,7 @@ def unprivileged() -> list[str]:
 
 
 @pytest.mark.parametrize("full", [False, True], ids=["empty", "full"])
-def test_neither_source_nor_home_can_be_written(project, tmp_path, full):
+def test_neither_source_nor_home_can_be_written(run, project, tmp_path, full):
     """A full cache is read all the same."""
     command = unprivileged()
     if command and subprocess.run([*command, "true"], capture_output=True).returncode:
@@ -148,21 +166,21 @@ def test_neither_source_nor_home_can_be_written(project, tmp_path, full):
     ],
     ids=["a callee in another file", "a constant in another file", "the kernel"],
 )
-def test_changed_sources_are_seen(project, tmp_path, file, text, wanted):
+def test_changed_sources_are_seen(run, project, tmp_path, file, text, wanted):
     """Before: a callee or a constant in another file kept its old value."""
     run(project, NUMBA_CACHE_DIR=tmp_path / "cache")
     (project / file).write_text(text)
     assert run(project, NUMBA_CACHE_DIR=tmp_path / "cache")[0] == wanted
 
 
-def test_code_with_and_without_checks_of_bounds_is_not_mixed_up(project, tmp_path):
+def test_code_with_and_without_checks_of_bounds_is_not_mixed_up(run, project, tmp_path):
     """Before: with NUMBA_BOUNDSCHECK=1 unchecked code came from the cache."""
     run(project, NUMBA_CACHE_DIR=tmp_path / "cache")
     assert run(project, NUMBA_CACHE_DIR=tmp_path / "cache", NUMBA_BOUNDSCHECK=1)[0] == "9 2.0 0"
     assert run(project, NUMBA_CACHE_DIR=tmp_path / "cache")[0] == "9 2.0 2"
 
 
-def test_code_for_another_processor_is_not_used_and_stays(project, tmp_path):
+def test_code_for_another_processor_is_not_used_and_stays(run, project, tmp_path):
     run(project, NUMBA_CACHE_DIR=tmp_path / "cache")
     other = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
     assert run(project, NUMBA_CACHE_DIR=tmp_path / "cache", **other)[0] == "9 2.0 0"
@@ -170,7 +188,7 @@ def test_code_for_another_processor_is_not_used_and_stays(project, tmp_path):
     assert run(project, NUMBA_CACHE_DIR=tmp_path / "cache")[0] == "9 2.0 2"
 
 
-def test_two_processes_that_compile_other_types_at_once_keep_both(project, tmp_path):
+def test_two_processes_that_compile_other_types_at_once_keep_both(run, project, tmp_path):
     """Numba's index of numbered files: both write number 1, and the index names one of them."""
     code = "import kernels, sys, time; time.sleep(max(0, {0} - time.time())); print(kernels.twice({1}))"
     environment = {**os.environ, "PYTHONPATH": paths(project), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}

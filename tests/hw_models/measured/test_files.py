@@ -11,6 +11,7 @@ from hw_models import load
 from hw_models.errors import ChipError
 from hw_models.measured.files import chip_of, read_traces, save_fit, summary
 from hw_models.measured.fit import ResponseFit, fit_response
+from hw_models.measured.traces import traces
 from tests.naive.traces import measure
 
 WAY = ([1] * 15 + [-1] * 15) * 2
@@ -40,6 +41,22 @@ def test_csv_in_its_unit(tmp_path: Path, header: str, scale: float) -> None:
     assert found.names == ("a",)
     assert found.conductance[0] == pytest.approx(10 + np.concatenate([[0], np.cumsum(WAY)]))
     assert found.direction[0].tolist() == WAY
+
+
+@pytest.mark.parametrize("name", ["conductance (uS)", "Conductance [\N{MICRO SIGN}S]", "conductance [\u03bcS]"])
+def test_other_forms_of_a_unit(tmp_path: Path, name: str) -> None:
+    assert read_traces(written(tmp_path, table(f"device,pulse,{name}"))).conductance[0, 0] == 10
+
+
+@pytest.mark.parametrize("parted", [";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_columns_parted_as_spreadsheets_do(tmp_path: Path, parted: str, encoding: str) -> None:
+    """With decimal commas, as they are written where commas part no columns."""
+    path = tmp_path / "traces.csv"
+    text = "\r\n".join(table("device,pulse,conductance [mS]", scale=1e-3)).replace(",", parted).replace(".", ",")
+    path.write_bytes(text.encode(encoding))
+    found = read_traces(path)
+    assert found.conductance[0] == pytest.approx(10 + np.concatenate([[0], np.cumsum(WAY)]))
 
 
 def test_devices_in_turn_words_and_other_columns(tmp_path: Path) -> None:
@@ -73,6 +90,9 @@ def replaced(number: int, row: str) -> list[str]:
         (replaced(2, "a,x,13"), "line 2: pulse 'x' of device 'a': allowed are 1 or up, -1 or down, 0 for none"),
         (replaced(5, "a,1,nan"), "line 5: conductance 'nan': a finite number is needed"),
         (replaced(5, "a,1,1 3"), "line 5: conductance '1 3': a finite number is needed"),
+        (replaced(5, "a,1,1_3"), "line 5: conductance '1_3': a finite number is needed"),
+        (replaced(5, 'a,1,"13,0"'), "line 5: conductance '13,0': a finite number is needed"),
+        (replaced(20, "a,1,9e5"), r"conductance of device 'a', reading 18: 900000, .* are 11 to 24: a glitch"),
         ([*table(), "b,0,10"], "line 63: device 'b' has one reading: two or more are needed"),
         (table()[:17], "direction holds 15 pulses up: at least 20 either way are needed"),
         (replaced(5, 'a,1,"13'), r"line \d+: unexpected end of data"),
@@ -91,8 +111,20 @@ def test_readings_have_to_rise(tmp_path: Path) -> None:
     lines = [f"{row},{'reading' if number == 0 else number}" for number, row in enumerate(table())]
     assert read_traces(written(tmp_path, lines)).pulses == 60
     lines[8], lines[9] = lines[9], lines[8]
-    with pytest.raises(ChipError, match="line 10: reading 8 of device 'a' follows 9: sort it"):
+    with pytest.raises(ChipError, match="line 9: reading 9 of device 'a' follows 7: rows are missing, and every pulse"):
         read_traces(written(tmp_path, lines))
+    with pytest.raises(ChipError, match="line 9: reading 7 of device 'a' follows 7: sort it"):
+        read_traces(written(tmp_path, [*lines[:8], lines[7], *lines[8:]]))
+
+
+def test_numbers_of_rows_of_devices_in_turn(tmp_path: Path) -> None:
+    """Each row has its number, so those of a device rise by 2, and by 1 where the other has ended."""
+    lines, number = ["row,device,pulse,conductance".replace("row", "reading")], 0
+    for place, row in enumerate(table()[1:]):
+        for name in "ab" if place < 50 else "a":
+            lines.append(f"{number},{name}{row[1:]}")
+            number += 1
+    assert read_traces(written(tmp_path, lines)).lengths().tolist() == [61, 50]
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
@@ -103,9 +135,14 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_bytes(b"no archive")
     with pytest.raises(ChipError, match="it is no NPZ of plain arrays"):
         read_traces(tmp_path / "a.npz")
-    (tmp_path / "b.csv").write_bytes(b"device,pulse,conductance\na,0,\xff\n")
-    with pytest.raises(ChipError, match="no UTF-8 text"):
-        read_traces(tmp_path / "b.csv")
+    for text in (b"device,pulse,conductance\na,0,\xff\n", b"\xff\xfe\x00\xd8\x00", b"\x89PNG\r\n"):
+        (tmp_path / "b.csv").write_bytes(text)
+        with pytest.raises(ChipError, match=r"b\.csv': it is no UTF-8 text$"):
+            read_traces(tmp_path / "b.csv")
+    np.save(tmp_path / "c.npy", np.ones(3))
+    (tmp_path / "c.npy").rename(tmp_path / "c.npz")
+    with pytest.raises(ChipError, match=r"c\.npz': it is no NPZ of plain arrays: one array alone"):
+        read_traces(tmp_path / "c.npz")
 
 
 def test_npz(tmp_path: Path) -> None:
@@ -136,6 +173,18 @@ def test_a_chip_is_read_as_it_was_fitted(fitted: ResponseFit, tmp_path: Path) ->
     text = (tmp_path / "mine.toml").read_text(encoding="utf-8")
     assert "# Response to pulses: 10 devices, 3600 pulses from traces.csv." in text
     assert "# dw_min" in text and " +- " in text
+
+
+def test_names_of_devices_that_would_spoil_the_chip(tmp_path: Path) -> None:
+    """A control character in a comment is no TOML."""
+    g, way = measure("soft_bounds", 3, devices=10, pulses=60, cycles=3, dw_min=0.08, noise=0.3, reading=0.2)
+    g[0] = 12 + 0.01 * np.random.default_rng(0).normal(size=g.shape[1])
+    odd = traces(g, way, ("a\x1b[31m\n[device]\x0bb", *map(str, range(9))))
+    save_fit(fit_response(odd), tmp_path / "odd.toml", "tra\x1bces.csv")
+    assert load(str(tmp_path / "odd.toml")).device.pulse.corrupt == pytest.approx(0.1)
+    text = (tmp_path / "odd.toml").read_text(encoding="utf-8")
+    assert r"corrupt: a\x1b[31m\n[device]\x0bb." in text
+    assert "\x1b" not in text
 
 
 def test_a_chip_needs_its_ending_and_a_place(fitted: ResponseFit, tmp_path: Path) -> None:

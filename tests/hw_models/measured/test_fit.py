@@ -17,7 +17,7 @@ from hw_models.laws.pulse_response import PULSE_RESPONSES
 from hw_models.measured import moments, noise, spreads
 from hw_models.measured.fit import VARIANCES, ResponseFit, fit_response
 from hw_models.measured.moments import Hats, PulseSamples
-from hw_models.measured.shapes import SHAPES
+from hw_models.measured.shapes import SHAPES, about_zero
 from tests.naive.traces import factors, measure
 
 SIGMA = 4.0
@@ -109,9 +109,47 @@ def test_standard_errors_cover() -> None:
     z = np.array(found)
     assert 0.83 < (np.abs(z) < 2).mean() <= 1.0
     assert 0.7 < np.sqrt((z**2).mean()) < 1.45
-    assert np.abs(z[:, 1:].mean(axis=0)).max() < 0.8
-    # What is left at the bounds, of steps as coarse as a twentieth of the range.
-    assert np.mean(steps) == pytest.approx(0.1, rel=0.03)
+    assert np.abs(z.mean(axis=0)).max() < 0.8
+    # Less than a quarter of the error of up_down, which is what half the mean of an |asymmetry| around 0 leaves.
+    assert np.mean(steps) == pytest.approx(0.1, rel=0.012)
+
+
+def test_noise_near_a_soft_bound_is_that_of_its_samples() -> None:
+    """Without noise of readings: most samples of the last states stand where steps are far smaller than there."""
+    found = []
+    for seed in range(8):
+        g, way = measure("soft_bounds", 430 + seed, devices=12, pulses=50, cycles=3, dw_min=0.1, noise=0.4, reading=0.0)
+        fit = fit_response(g, way, response="soft_bounds", g_min=10.0, g_max=30.0)
+        found.append(fit.estimates["noise"].value)
+        assert fit.pulse.noise_base == 0
+    assert np.mean(found) == pytest.approx(0.4, abs=4 * np.std(found) / np.sqrt(8))
+    assert np.mean(found) == pytest.approx(0.4, rel=0.07)
+
+
+def test_the_larger_of_two_noisy_steps_is_not_the_step() -> None:
+    """Of devices of equal steps up and down, each known to a tenth, in many sets of twelve."""
+    draw, found = np.random.default_rng(8).normal, []
+    for _ in range(400):
+        own = 0.1 * (1 + 0.1 * draw(size=(12, 2)))
+        every = spreads.moments(own, np.full((12, 2), 0.01**2))
+        plain = spreads.steps(every, tilted=False)
+        up_down = spreads.drawn_in(plain.up_down, 0.1 * np.sqrt(2 / 12))
+        found.append((every.middle / (1 - abs(up_down) / 2), plain.dw_min, spreads.steps(every, tilted=True).dw_min))
+    drawn, plain_, tilted = np.mean(found, axis=0)
+    assert plain_ > 0.1015
+    assert tilted > 0.102
+    assert drawn == pytest.approx(0.101, rel=0.003)
+
+
+@pytest.mark.parametrize("truth", [0.0, 0.5, 1.0, 2.0, -4.0])
+def test_an_asymmetry_that_is_drawn_in(truth: float) -> None:
+    """Its size is right within a tenth of its error, but for 0, where half of what is too much is taken off."""
+    estimates = truth + np.random.default_rng(9).normal(size=4000)
+    drawn = np.array([spreads.drawn_in(one, 1.0) for one in estimates])
+    assert np.abs(drawn).mean() == pytest.approx(abs(truth) if truth else 0.5, abs=0.15)
+    assert drawn.mean() == pytest.approx(truth, abs=0.16)
+    assert spreads.drawn_in(0.2, np.nan) == 0.2
+    assert spreads.drawn_in(7.0, 1.0) == 7.0
 
 
 def test_reading_noise_is_no_cycle_noise() -> None:
@@ -172,13 +210,32 @@ def test_units_and_given_ranges() -> None:
     assert wide.pulse.w_max == pytest.approx(0.2, abs=0.02)
 
 
+def test_conductances_that_no_device_has() -> None:
+    g, way = measure("constant", 10, devices=8, pulses=100, cycles=2, noise=0.3, reading=0.1)
+    with pytest.raises(ChipError, match=r"^g_min = -2\.\d+ uS, the mean lower bound of the devices, is below 0: take"):
+        fit_response(g - 12, way)
+    assert fit_response(g - 12, way, g_min=0.0).g_min == 0
+    assert any("is the unit of the conductances right" in note for note in fit_response(g * 1e-6, way).notes)
+
+
 def test_log_normal_steps_are_told() -> None:
     g, way = measure("constant", 11, devices=40, pulses=120, cycles=1, noise=0.2, reading=0.1)
     assert fit_response(g, way).pulse.dw_min_law == "normal"
     own = 0.04 * np.exp(0.5 * np.random.default_rng(2).normal(size=60))
-    found = spreads.steps(np.stack([own, own], axis=1), np.zeros((60, 2)))
-    assert found.log_normal
-    assert found.square == pytest.approx(np.var(own, ddof=1) / own.mean() ** 2)
+    every = spreads.moments(np.stack([own, own], axis=1), np.zeros((60, 2)))
+    assert every.log_normal
+    assert spreads.steps(every, tilted=False).square == pytest.approx(np.var(own, ddof=1) / own.mean() ** 2)
+
+
+def test_log_normal_steps_are_listed_as_the_chip_has_them() -> None:
+    """The median of the steps, and the spread of their logarithm."""
+    way, draw = [1] * 60 + [-1] * 60, np.random.default_rng(3).normal
+    rise = np.minimum(0.4 * np.exp(0.4 * draw(size=(80, 1))) * np.arange(61), 20)
+    g = 10 + np.concatenate([rise, rise[:, -2::-1]], axis=1) + 0.05 * draw(size=(80, 121))
+    fit = fit_response(g, way, response="constant")
+    assert fit.pulse.dw_min_law == "log_normal"
+    for name in ("dw_min", "dw_min_spread"):
+        assert getattr(fit.pulse, name) == pytest.approx(fit.estimates[name].value, rel=1e-3)
 
 
 @pytest.mark.parametrize("tilt", [-0.3, 0.0, 0.2])
@@ -187,11 +244,12 @@ def test_spreads_of_steps_and_asymmetry(tilt: float) -> None:
     draw = np.random.default_rng(3).normal
     s, t = 0.02 * (1 + 0.2 * draw(size=40_000)), tilt + 0.1 * draw(size=40_000)
     own = np.stack([s * (1 + np.minimum(t, 0)), s * (1 - np.maximum(t, 0))], axis=1)
-    found = spreads.steps(own, np.zeros_like(own))
+    every = spreads.moments(own, np.zeros_like(own))
+    found = spreads.steps(every, tilted=True)
     assert found.dw_min == pytest.approx(0.02, rel=0.005)
     assert found.up_down == pytest.approx(tilt, abs=0.005)
     assert np.sqrt(found.square) == pytest.approx(0.2, rel=0.03)
-    assert np.sqrt(found.tilt) == pytest.approx(0.1, rel=0.03)
+    assert np.sqrt(every.tilt) == pytest.approx(0.1, rel=0.03)
 
 
 def test_stein_takes_away_what_sorting_by_noisy_readings_does() -> None:
@@ -240,6 +298,42 @@ def test_shapes_are_the_responses_of_the_project(name: str) -> None:
         assert [up[n], down[n]] == pytest.approx(wanted, rel=1e-4, abs=1e-5)
 
 
+SHIFTED: Mapping[str, tuple[float, ...]] = {
+    "constant": (), "linear": (0.3, 0.5), "exponential": (0.3, 0.2, 1.1, 0.7), "power": (1.5, 0.6, 0.0, 0.0),
+    "soft_bounds": (0.1, 0.05),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHIFTED)
+def test_fields_of_a_pulse_are_about_weight_zero(name: str) -> None:
+    """A formula in x and the pulse that it becomes take the same steps, of bounds that weight 0 is not midway of."""
+    low, high, shape = -0.8, 1.2, SHAPES[name]
+    w = np.linspace(low + 0.02, high - 0.02, 9)
+    up, down = shape.factors((w - low) / (high - low), np.array(SHIFTED[name]))
+    fields, scale = about_zero(name, dict(zip(shape.names, SHIFTED[name], strict=True)), low, high)
+    high, low = high + 2 * fields.pop("above", 0.0), low - 2 * fields.pop("below", 0.0)
+    pulse, law = hw_models.chip.Pulse(response=name, w_max=high, w_min=low, **fields), PULSE_RESPONSES[name]
+    for n, here in enumerate(w):
+        if law.factors is None:
+            bounds = [np.array([[b]]) for b in (high, low)]
+            wanted = [1 - float(c[0, 0]) * here for c in law.slopes(pulse, *bounds, lambda *_: np.ones((1, 1)))]
+        else:
+            constants = tuple(np.float32(c) for c in law.constants(pulse))
+            wanted = [float(f) for f in law.factors(np.float32(here), *map(np.float32, (high, low)), constants)[:2]]
+        assert [up[n], down[n]] == pytest.approx(scale * wanted, rel=1e-4, abs=1e-5)
+
+
+def test_a_range_whose_middle_is_not_that_of_the_bounds() -> None:
+    """Weight 0 at a tenth of the range below: steps up are 1.2 of those in the middle there, steps down 0.8."""
+    g, way = measure("soft_bounds", 14, devices=20, pulses=80, cycles=3, dw_min=0.06, noise=0.2, reading=0.1)
+    fit = fit_response(g, way, response="soft_bounds", g_min=8.0, g_max=28.0)
+    assert fit.pulse.dw_min == pytest.approx(1.2 * 0.06, rel=0.03)
+    assert fit.pulse.up_down == pytest.approx(1 / 3, abs=0.03)
+    assert (fit.pulse.w_max, fit.pulse.w_min) == pytest.approx((1.2, -0.8), abs=0.02)
+    table = fit_response(g, way, g_min=8.0, g_max=28.0)
+    assert table.estimates["dw_min"].value == pytest.approx(1.2 * 0.06, rel=0.08)
+
+
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
@@ -257,6 +351,26 @@ def test_settings_that_cannot_be(settings: dict[str, object], line: str) -> None
     g, way = measure("constant", 12, devices=4, pulses=60, cycles=2, noise=0.2, reading=0.1)
     with pytest.raises(ChipError, match=f"^{line}"):
         fit_response(g, way, **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.filterwarnings("error")
+def test_devices_too_unlike_to_tell_their_steps_are_one_line() -> None:
+    """Readings noisier than steps and bounds of a spread of a half: refused, or with errors that say so."""
+    refused = 0
+    for seed in range(5):
+        g, way = measure(
+            "soft_bounds", 500 + seed, devices=30, pulses=60, cycles=2, dw_min=0.09, dw_min_spread=0.6, noise=0.4,
+            w_max_spread=0.35, w_min_spread=0.3, reading=3.0,
+        )  # fmt: skip
+        g[0] = 20.0
+        try:
+            fit = fit_response(g, way, response="soft_bounds", g_min=10.0, g_max=30.0)
+        except ChipError as error:
+            refused += 1
+            assert "steps at weight 0 are" in str(error)
+        else:
+            assert abs(off(fit, "dw_min", 0.09)) < SIGMA
+    assert refused < 5
 
 
 def test_directions_that_are_missing_or_swapped() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from hw_models.errors import ChipError
 from hw_models.measured.moments import samples
+from hw_models.measured.ranges import levels
 from hw_models.measured.traces import runs, traces
 
 WAY = np.array(([1] * 15 + [-1] * 15) * 2)
@@ -53,6 +54,15 @@ def test_a_part_follows_only_what_is_still_there() -> None:
     part = samples(found, runs(found)).part(kept)
     assert len(part.step) == 59
     assert np.flatnonzero(~part.follows).tolist() == [0, 10]
+
+
+def test_a_run_that_ends_with_its_trace_is_no_end_of_the_range() -> None:
+    """Its lowest reading is where the measurement stopped."""
+    found = traces(course()[:56], WAY[:55])
+    level, _ = levels(found, runs(found), np.ones(4, dtype=bool))
+    assert level[0].tolist() == [10, 25]
+    whole = traces(course(), WAY)
+    assert levels(whole, runs(whole), np.ones(4, dtype=bool))[0][0].tolist() == [10, 25]
 
 
 def spoilt(row: int, value: float) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from neuroep.gradients.formulas import central
-from neuroep.learning.contrast import Contrast, Held, Moved, Stacked, Summed, TokenRows
+from neuroep.learning.contrast import Contrast, Displaced, Held, Moved, Stacked, Summed, TokenRows
 
 RNG = np.random.default_rng(3)
 POST, PRE = (RNG.normal(size=(2, 7, n)) for n in (4, 3))
@@ -20,12 +20,18 @@ def rows(plus, minus):
     return TokenRows(lambda p, m: p * plus + m * minus)
 
 
+def displaced(plus, minus):
+    """The same states, known by their differences to one between them."""
+    free = 0.3 * plus + 0.7 * minus
+    return Displaced(lambda: free, lambda p, m: p * (plus - free) + m * (minus - free))
+
+
 @pytest.fixture(params=KINDS)
 def kind(request):
     return KINDS[request.param]
 
 
-@pytest.mark.parametrize("signal", [Moved, rows])
+@pytest.mark.parametrize("signal", [Moved, rows, displaced])
 def test_gradient_is_the_difference_of_outer_products(kind, signal):
     post, pre = ([kind(value) for value in end] for end in (POST, PRE))
     contrast = Contrast(signal(*post), signal(*pre), SPAN, SAMPLES)
@@ -49,7 +55,7 @@ def test_a_moved_end_gives_two_terms():
     assert contrast.scale == pytest.approx(-1 / (SPAN * SAMPLES))
 
 
-@pytest.mark.parametrize("signal", [Moved(*POST), rows(*POST)], ids=["moved", "rows"])
+@pytest.mark.parametrize("signal", [Moved(*POST), rows(*POST), displaced(*POST)], ids=["moved", "rows", "displaced"])
 def test_every_signal_tells_both_phases(signal):
     np.testing.assert_allclose(signal.plus, POST[0])
     np.testing.assert_allclose(signal.minus, POST[1])
@@ -125,3 +131,12 @@ def test_several_pairs_keep_what_float32_products_lose():
     scale = np.abs(wanted).max()
     assert np.abs(found - wanted).max() < 3e-6 * scale
     assert np.abs(late - wanted).max() > 1e-3 * scale
+
+
+def test_displaced_states_change_by_what_they_were_moved_by_to_the_last_digit():
+    """States of 1 that move by 1e-9 in single precision: subtracted they have moved by nothing."""
+    free = np.ones((2, 3), np.float32)
+    up, down = np.float32(1e-9) * np.arange(6, dtype=np.float32).reshape(2, 3), np.zeros((2, 3), np.float32)
+    signal = Displaced(lambda: free, lambda p, m: np.float32(p) * up + np.float32(m) * down)
+    np.testing.assert_array_equal(signal.change, up)
+    assert not (signal.plus - signal.minus).any()

@@ -116,9 +116,10 @@ def test_the_command_reads_a_run_at_another_age(trained, neuroep):
 def test_a_resumed_run_with_wires_that_are_seldom_solved_is_the_same(scheme, tmp_path):
     """An evaluation of the aged chip in between leaves nothing behind."""
     wires = {"r_word": 2.0, "r_bit": 2.0, "refresh_every": 3}
-    training.train(settings(scheme, DAY, 2, wires=wires), tmp_path / "one", progress=False)
-    training.train(settings(scheme, DAY, 1, wires=wires), tmp_path / "two", progress=False)
-    last = training.train(settings(scheme, DAY, 2, wires=wires), tmp_path / "two", resume=True, progress=False)
+    silent: dict = {"progress": False, "diagnose": False}
+    training.train(settings(scheme, DAY, 2, wires=wires), tmp_path / "one", **silent)
+    training.train(settings(scheme, DAY, 1, wires=wires), tmp_path / "two", **silent)
+    last = training.train(settings(scheme, DAY, 2, wires=wires), tmp_path / "two", resume=True, **silent)
     one, two = tensors(tmp_path / "one"), tensors(tmp_path / "two")
     for name, values in one.items():
         np.testing.assert_array_equal(values, two[name], err_msg=name)
@@ -156,9 +157,9 @@ def test_in_ones_own_loop_what_an_update_writes_is_fresh(scheme):
 @pytest.mark.parametrize("name", ["pcm", "hermes", "rram"])
 def test_presets_that_are_a_day_old_once_deployed_learn_with_fresh_devices(name, tmp_path):
     values = settings("digital", DAY).to_dict() | {"chip": presets.load(name).to_dict()}
-    record = training.train(config.parse(values), tmp_path / "old", progress=False)
+    record = training.train(config.parse(values), tmp_path / "old", progress=False, diagnose=False)
     values["chip"] = {"preset": values["chip"], "device": {"age": 0.0}}
-    fresh = training.train(config.parse(values), tmp_path / "new", progress=False)
+    fresh = training.train(config.parse(values), tmp_path / "new", progress=False, diagnose=False)
     assert record["train"] == fresh["train"] and record["counters"] == fresh["counters"]
     assert deployment.evaluate(tmp_path / "old").loss == record["evaluate"]["test"]["loss"]
     given = ["--chip.device.age", "0.0"]

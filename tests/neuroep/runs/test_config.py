@@ -162,6 +162,20 @@ def test_settings_are_frozen():
         ({"settling": {"tolerance": -1e-3}}, ["settling.tolerance = -0.001"]),
         ({"settling": {"dt": 1.5}}, ["settling.dt = 1.5", "less than or equal to 1"]),
         ({"settling": {"dt": 0}}, ["settling.dt = 0", "greater than 0"]),
+        ({"settling": {"nudged_form": "state"}}, ["settling.nudged_form = 'state'", "did you mean 'states'"]),
+        ({"settling": {"acceleration": "anderson", "dt": 0.5}}, ["settling.acceleration = 'anderson'", "not dt = 0.5"]),
+        (
+            {"settling": {"acceleration": "anderson", "order": "synchronous"}},
+            ["settling.acceleration = 'anderson'", "not order = 'synchronous'; use 'none'"],
+        ),
+        (
+            {"settling": {"nudged_form": "differences"}, "chip": {"name": "mine"}},
+            ["settling.nudged_form = 'differences'", "chip 'mine' settles its states as they are; use 'states'"],
+        ),
+        (
+            {"settling": {"acceleration": "anderson"}, "chip": {"name": "mine"}},
+            ["settling.acceleration = 'anderson'", "chip 'mine' settles its states as they are; use 'none'"],
+        ),
         ({"estimator": {"beta": 0}}, ["estimator.beta = 0", "greater than 0"]),
         ({"estimator": {"beta": -0.1}}, ["estimator.beta = -0.1"]),
         ({"estimator": {"beta": float("nan")}}, ["estimator.beta = nan", "finite"]),
@@ -185,6 +199,11 @@ def test_settings_are_frozen():
         ({"engine": {"device": "gpu"}}, ["engine.device = 'gpu'", "cuda:N"]),
         ({"engine": {"device": "cuda"}}, ["engine.device = 'cuda'", "'local' runs on the CPU"]),
         ({"engine": {"threads": 0}}, ["engine.threads = 0"]),
+        ({"engine": {"products": "bfloat16"}}, ["engine.products = 'bfloat16'", "not engine 'local'", "use 'full'"]),
+        (
+            {"engine": {"products": "bfloat16", "kind": "reference"}},
+            ["engine.products = 'bfloat16'", "set settling.nudged_form = 'differences'"],
+        ),
     ],
 )
 def test_what_cannot_be_is_one_line(values, parts):

@@ -213,6 +213,26 @@ def test_the_tally_takes_the_seconds_of_the_clock_for_an_update(scheme, tiling):
     assert latency.update(counted, constants) == near(bills.elapsed(constants, counted, ("update",))["update"])
 
 
+@pytest.mark.parametrize("kind", ["single", "one_sided"])
+@pytest.mark.parametrize("scheme", ["agad", "tiki_taka", "momentum", "residual"])
+def test_the_tally_takes_the_seconds_of_arrays_that_take_turns(scheme, kind):
+    """Trains of A, reads of its columns, then pulses of W, or of one array of the weights behind the other."""
+    chip: dict[str, object] = {"timing.pulse": 1e-6, "timing.integration": 1e-7, "update.scheme": scheme}
+    chip |= {"device.pulse.dw_min": 0.01, "cost.mac_energy": 1.0, "device.cell.kind": kind}
+    chip |= {"device.pulse.w_min": 0.0} if kind == "one_sided" else {}
+    session = opened(chip)
+    engine, batch = session.engine, costs._batch(session)
+    for _ in range(2):  # the first has what came before it
+        before = engine.performed()
+        measured = session.estimator.measure(engine, batch, 0)
+        engine.update(measured.contrasts, session.rates(session.epoch))
+    counted, constants = bills.between(engine.performed(), before), Constants(session.config.chip)
+    parts = {done.part for done, _ in counted.rows()}
+    turns = [bills._named(synapse.name, parts) for synapse in session.network.synapses]
+    assert max(map(len, turns)) > 1
+    assert latency.update(counted, constants, turns) == near(bills.elapsed(constants, counted, ("update",))["update"])
+
+
 def test_arrays_that_are_written_are_read():
     """Nothing is sent back to the clamped input: its synapse needs no array for transposed products."""
     session = opened(NOISY | TIMES | {"transposed.devices": "own", "cost.dac_energy": 1.0})

@@ -130,7 +130,7 @@ def test_another_chip_seed_is_another_chip_even_of_the_runs_own(trained, tmp_pat
     values = config.load(trained / "config.toml").to_dict()
     values["chip"] = {"device": {"mismatch": 0.3, "programming_noise": [1.0]}}
     values["engine"]["chip_seed"] = 3
-    training.train(config.parse(values), tmp_path / "run", start=trained, progress=False)
+    training.train(config.parse(values), tmp_path / "run", start=trained, progress=False, diagnose=False)
     other = deployment.evaluate(tmp_path / "run", overrides=["--chip_seed", "0"])
     assert other.loss == deployment.deploy(tmp_path / "run", seeds=1).evaluations[0].loss
     assert other.loss != deployment.evaluate(tmp_path / "run").loss

@@ -42,6 +42,8 @@ CHANGES = {
     "settling.nudged_steps": {"settling.nudged_steps": 1},
     "settling.tolerance": {"settling.tolerance": 0.05},
     "settling.nudged_tolerance": {"settling.nudged_tolerance": 0.3},
+    "settling.nudged_form": {"settling.nudged_form": "differences"},
+    "settling.acceleration": {"settling.acceleration": "anderson"},
     "settling.dt": {"settling.dt": 0.5},
     "settling.check_every": {"settling.nudged_tolerance": 0.3, "settling.check_every": 4},
     "estimator.kind": {"estimator.kind": "positive"},
@@ -79,6 +81,7 @@ ELSEWHERE = {
     "data.path", "data.vectors", "data.text", "data.label", "data.cache", "data.test",  # tests/neuroep/data
     "training.epochs", "training.evaluate", "training.probe",  # tests/neuroep/test_training.py
     "engine.kind", "engine.device", "engine.threads",  # tests/neuroep/engines: the same result by design
+    "engine.products",  # tests/neuroep/engines/torch/test_products.py
     "engine.chip_seed",  # tests/neuroep/engines/chip, with every field of a chip
     "estimator.order", "estimator.null", "estimator.periods",  # test_phases.py of the chip: they cure what it adds
 }  # fmt: skip

@@ -82,6 +82,14 @@ def test_short_trains_are_named(tmp_path):
     assert record["limits"] == []
 
 
+def test_short_trains_that_are_counted_have_a_cure_that_can_act():
+    """Not the length of trains of pulses, which a chip that counts refuses."""
+    counts = "--chip", "ideal", *PULSED, "--chip.update.signals", "net_counts", "--chip.update.counter.slots", "100"
+    made = config.load(REVIEWS, list(counts))
+    short, *_ = [each for each in limits._of_arrays(made, {"a": {"trains_too_short": 0.5}}) if each.cost]
+    assert short.overrides == ("--chip.update.counter.slots", "800")
+
+
 WORN = {
     "leak": (limits.LEAKED, (*PULSED, "--chip.device.leak", "0.05")),
     "retention": (

@@ -26,6 +26,8 @@ from neuroep.engines.chip.rules.rule import Place
 class Agad(Chopped):
     """A dynamic reference; see the module."""
 
+    work = 3  # a - P
+
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         super().__init__(place, weight, bias)
         self.kept |= {"reference": self._resting(), "last": np.zeros_like(weight)}
@@ -46,8 +48,11 @@ class Agad(Chopped):
 
     def flipped(self, columns: np.ndarray) -> None:
         """Take what was read last for the reference."""
-        reference, last = self.kept["reference"], self.kept["last"]
-        reference[:, columns] += self._number("tracking") * (last[:, columns] - reference[:, columns])
+        reference, last, eta = self.kept["reference"], self.kept["last"], self._number("tracking")
+        reference[:, columns] += eta * (last[:, columns] - reference[:, columns])
+        if eta < 1:
+            work = len(columns) * self.crossbar.shape[0]
+            self.tally.add(self.place.name, "multiply-add transfer", work, self.crossbar.shape)
 
 
 RULE = Agad

@@ -1,29 +1,42 @@
-# Tested by tests/neuroep/engines/chip/test_updates.py.
+# Tested by tests/neuroep/engines/chip/test_in_memory.py and test_updates.py.
 """What the rules share whose weights are the devices' own, on one crossbar or on several.
 
 An array of the transposed path's own gets the same pulses, which its devices answer in their own way: the two drift
 apart as they learn.
+
+**Range.** R doubles, and all devices are written anew, once so many weights are beyond ``fill`` of the bounds of the
+mean device: 1 %, or as many as there are devices that are found farther from 0 than they were written, on either side,
+by more than pulses and write noise stray. These are stuck, or their reference lies beyond their bounds; no range makes
+room for them, and one that is twice as large doubles what they are off by. So they are not counted themselves, and
+they are not to outnumber those that gain. What is written is what a read of all columns finds, which is counted and
+takes its time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 
 from hw_models import durations
 from hw_models.arrays.cells import DeviceCells
+from hw_models.arrays.converter_bank import Converters
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
 from hw_models.wear import Wear
 from neuroep.engines.chip.rules import scaling
 from neuroep.engines.chip.rules.pulsed_array import PulsedArray
 from neuroep.engines.chip.rules.rule import CROSSBAR, LearningRule, Place
-from neuroep.engines.chip.rules.verified import until_right
+from neuroep.engines.chip.rules.verified import columns_chip, read_back, until_right
 from neuroep.learning.contrast import Contrast
 
 GROWN = 0.01
 """Share of weights beyond what they may fill from which the range follows them."""
+LEFT_OUT = "left_out"
+"""Name, among what a rule keeps, of the mask of devices that the range does not follow."""
+ROUNDING = 1e-5
+"""Of the range: what an exact read may differ by from what it reads."""
 
 
 class InMemory(LearningRule):
@@ -36,6 +49,8 @@ class InMemory(LearningRule):
     """
 
     decays = False
+    trained: ClassVar[str] = CROSSBAR
+    """Label of the crossbar that trains go to."""
     accumulates = False
     """Whether the optimiser moves a digital matrix beside them."""
 
@@ -45,6 +60,9 @@ class InMemory(LearningRule):
         self._faded = set[str]()
         self.fill = 1.0 if self.chip.crossbar.weight_range is not None else scaling.fill(self.chip)
         self._array(weight, full=self._range(weight))
+        if self.fill < 1:
+            self.kept[LEFT_OUT] = np.zeros(weight.shape, bool)
+            self._leave_out(weight)
         self.digital = self._ideal(np.zeros_like(weight) if self.accumulates else weight[:, :0], bias)
 
     def _range(self, weight: np.ndarray) -> float | None:
@@ -71,10 +89,11 @@ class InMemory(LearningRule):
         crossbar = self._crossbar(weight.shape, label, full, chip)
         crossbar.program(weight)
         both = (crossbar, *([] if crossbar.other is None else [crossbar.other]))
-        self.groups[label] = [PulsedArray(each, chip or self.chip, self.place.setting, self.tally) for each in both]
-        for each in self.groups[label]:
-            if each.counters is not None:
-                self.kept |= {f"{each.crossbar.name} {name}": values for name, values in each.counters.kept.items()}
+        made = chip or self.chip, self.place.setting, self.tally, rests
+        self.groups[label] = [PulsedArray(each, *made) for each in both]
+        if label == self.trained and self.chip.update.counts:
+            kept = self.groups[label][0].counting().kept
+            self.kept |= {f"{crossbar.name} {name}": values for name, values in kept.items()}
         if self.chip.update.zero_shift is not None and (rests or self.chip.crossbar.reference == "device"):
             self._zero_shift(label, self.chip.update.zero_shift, None if rests else weight)
         if not rests:
@@ -101,9 +120,11 @@ class InMemory(LearningRule):
             act = each.devices.alternate if each.devices.reference is None else each.devices.zero_shift
             act(pairs, 0)
         self.prepared += durations.trains(self.chip.timing, 2 * pairs)
+        if self.groups[label][0].devices.reference is not None:
+            self.prepared += durations.reprogramming(self.chip.timing, self._rows)
         if weight is not None:
             crossbar.program(weight)
-            self.prepared += durations.reprogramming(self.chip.timing, crossbar.rows_written)
+            self.prepared += max(each.writing for each in self.groups[label])
         for each in self.groups[label]:
             each.written()
 
@@ -162,13 +183,16 @@ class InMemory(LearningRule):
         """Return the seconds of the last pulses of a crossbar, its arrays side by side."""
         return durations.trains(self.chip.timing, max(each.devices.slots for each in self.groups[label]))
 
-    def _pulsed(self, *labels: str) -> int:
-        """Read the devices of crossbars anew after pulses, of all without a label; return how many are not finite."""
+    def _pulsed(self, *labels: str, last: bool = True) -> int:
+        """Read the devices of crossbars anew after pulses, of all without a label; return how many are not finite.
+
+        ``last`` says whether these were the last pulses of the update.
+        """
         for label in labels or self.groups:
-            bad = sum(each.pulsed() for each in self.groups[label])
+            bad = sum(each.pulsed(last) for each in self.groups[label])
             if bad:
                 return bad
-            self.seconds += max(each.seconds for each in self.groups[label])
+            self.seconds += max(each.seconds for each in self.groups[label]) if last else 0.0
             self.crossbars[label].elapse()
             self.crossbars[label].reread()
             self._faded.discard(label)
@@ -177,29 +201,52 @@ class InMemory(LearningRule):
     def _widen(self) -> int:
         """Write all devices of the weights with twice the range where too many are near their bounds.
 
-        Returns how many weights are not finite. What is written is what the devices hold, as programming leaves it.
+        Returns how many weights are not finite. What is written is what the devices are read to hold.
         """
-        pulse, stored, fill = self.chip.device.pulse, self.crossbar.stored, self.fill
-        if fill >= 1:
+        if self.fill >= 1:
             return 0
-        grown = self._grown()
-        beyond = np.count_nonzero((grown > fill * pulse.w_max) | (grown < fill * (pulse.w_min or -pulse.w_max)))
-        if beyond <= GROWN * stored.size:
+        grown, beside = self._grown(), int(np.count_nonzero(self.kept[LEFT_OUT]))
+        if np.count_nonzero(self._beyond(grown)) <= max(GROWN * grown.size, beside):
             return 0
-        held = stored * np.asarray(self.crossbar.weight_range, stored.dtype)
+        held = self._read_whole()
         for each in self.pulsed_arrays:
             each.crossbar.weight_range *= 2
         self.crossbar.program(held)
-        self.seconds += durations.reprogramming(self.chip.timing, self.crossbar.rows_written)
+        self.seconds += max(each.writing for each in self.pulsed_arrays)
         for each in self.pulsed_arrays:
             each.written()
         self.seconds += self._until_right(CROSSBAR, held)
+        self._leave_out(held)
         return 0
+
+    def _leave_out(self, written: np.ndarray) -> None:
+        """Note which devices the range is not to follow, of those that were just written, (out, in) in weight units."""
+        held = self._held()
+        farther = np.sign(held) * (held - written / self.crossbar.weight_range)
+        self.kept[LEFT_OUT][:] = farther > max(scaling.strays(self.chip.device.pulse), ROUNDING)
+
+    def _held(self) -> np.ndarray:
+        """Return the weights that devices hold, (out, in) in shares of the range."""
+        return self.crossbar.stored
+
+    def _beyond(self, weights: np.ndarray) -> np.ndarray:
+        """Return which weights, in shares of the range, are beyond what they may fill of the mean device's bounds."""
+        pulse, fill = self.chip.device.pulse, self.fill
+        return (weights > fill * pulse.w_max) | (weights < fill * (pulse.w_min or -pulse.w_max))
+
+    def _read_whole(self) -> np.ndarray:
+        """Return what devices of the weights are read to hold, (out, in) in weight units, column by column."""
+        bar, array = self.crossbar, self.pulsed_arrays[0]
+        found, seconds = read_back(array, np.arange(bar.shape[1]), Converters(columns_chip(self.chip), bar.name))
+        self.seconds += seconds
+        exact = np.abs(found - bar.stored) < ROUNDING
+        return np.where(exact, bar.stored, found) * np.asarray(bar.weight_range, bar.dtype)
 
     def _grown(self) -> np.ndarray:
         """Return weights in shares of the range, which is to follow them, without what devices stray from them."""
         stored, strays = self.crossbar.stored, scaling.strays(self.chip.device.pulse)
-        return np.sign(stored) * np.maximum(np.abs(stored) - stored.dtype.type(strays), 0)
+        grown = np.sign(stored) * np.maximum(np.abs(stored) - stored.dtype.type(strays), 0)
+        return np.where(self.kept[LEFT_OUT], 0, grown)
 
     def _move_bias(self, contrast: Contrast, rate: float) -> None:
         """Move the bias exactly, by a rate that is scaled already."""

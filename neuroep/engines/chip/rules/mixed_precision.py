@@ -12,9 +12,11 @@ Source: Nandakumar et al., Front. Neurosci. 14:406, 2020.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from neuroep.engines.chip.rules.in_memory import InMemory
+from neuroep.engines.chip.rules.in_memory import LEFT_OUT, InMemory
 from neuroep.engines.chip.rules.rule import Place
 from neuroep.engines.chip.rules.scaling import tolerance
 from neuroep.engines.chip.rules.verified import Verified
@@ -38,10 +40,10 @@ class MixedPrecision(InMemory):
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         self.near = tolerance(place.chip)  # how weights are programmed goes by it
         super().__init__(place, weight, bias)
-        self.loop: Verified | None = None
+        self.loops: list[Verified] = []
         if self.near:
             self.digital.weight[:] = weight
-            self.loop = Verified(self.pulsed_arrays[0], self.near, self.kept)
+            self.loops = [Verified(each, self.near, self.kept) for each in self.pulsed_arrays]
 
     @property
     def programming_rounds(self) -> int:
@@ -58,8 +60,13 @@ class MixedPrecision(InMemory):
             return self._idle()
         self._wait()
         self.seconds = 0.0
-        moved = self._give(self._whole(), self.updates) if self.loop is None else self._follow(self.loop)
-        return moved or self._widen()
+        bad = self._follow() if self.loops else self._move_whole()
+        return bad or self._widen()
+
+    def _move_whole(self) -> int:
+        """Give the pulses that chi asks for; return as :meth:`update` does."""
+        whole = self._whole()
+        return self._give([whole] * len(self.pulsed_arrays), self.updates)
 
     def _whole(self) -> np.ndarray:
         """Return the pulses that chi asks for, (out, in), and take them off it."""
@@ -69,50 +76,73 @@ class MixedPrecision(InMemory):
         chi -= whole * granule
         return np.asarray(whole)
 
-    def _follow(self, loop: Verified) -> int:
+    def _follow(self) -> int:
         """Give pulses until devices are read near enough, or so many times; return as :meth:`update` does."""
-        wanted = self.digital.weight
-        loop.begin(wanted)
-        if not loop.read_at_all:
-            self._reads(loop, np.arange(self.crossbar.shape[1]))
+        wanted, every = self.digital.weight, np.arange(self.crossbar.shape[1])
+        compared = len(every) * len(self.loops)
+        for loop in self.loops:
+            loop.begin()
+            loop.within(wanted)
+        self._reread_faded()
+        self._reads([every if loop.stale else every[:0] for loop in self.loops])
         rounds = self.chip.update.rounds
         for number in range(rounds):
-            whole = loop.lacking(wanted)
-            columns = np.flatnonzero(whole.any(axis=0))
-            if not columns.size:
+            whole = [loop.lacking(wanted) for loop in self.loops]
+            columns = [np.flatnonzero(each.any(axis=0)) for each in whole]
+            self._compared(compared)
+            compared = sum(len(each) for each in columns)
+            if not compared:
                 break
-            bad = self._give(whole, self.updates * rounds + number)
+            bad = self._give(whole, self.updates * rounds + number, last=False)
             if bad:
                 return bad
-            self._reads(loop, columns)
-        return 0
+            self._reads(columns)
+        return self._end()
 
-    def _reads(self, loop: Verified, columns: np.ndarray) -> None:
-        """Read columns of the devices, which takes its time."""
-        self.seconds += loop.read(columns)
+    def _compared(self, columns: int) -> None:
+        """Count the digital arithmetic of what devices lack, of so many columns."""
+        shape = self.crossbar.shape
+        self.tally.add(self.place.name, "multiply-add verify", 2 * columns * shape[0], shape)
 
-    def _give(self, whole: np.ndarray, number: int) -> int:
-        """Give whole numbers of pulses, (out, in), whose draws ``number`` keys; return how many are not finite."""
-        up, down = np.maximum(whole, 0), np.maximum(-whole, 0)
-        most = int(max(up.max(initial=0), down.max(initial=0)))
-        if most <= SINGLE:
-            up, down = up.astype(np.int64), down.astype(np.int64)
-        for each in self.pulsed_arrays:
+    def _end(self) -> int:
+        """End an update: pairs are refreshed if it is time to, and then read; return as :meth:`update` does."""
+        before = [int(loop.array.devices.counts[2]) for loop in self.loops]
+        bad = self._pulsed()
+        every = np.arange(self.crossbar.shape[1])
+        after = [int(loop.array.devices.counts[2]) for loop in self.loops]
+        self._reads([every if n > old else every[:0] for n, old in zip(after, before, strict=True)])
+        return bad
+
+    def _reads(self, columns: Sequence[np.ndarray]) -> None:
+        """Read columns of the devices of every array, side by side, which takes its time."""
+        self.seconds += max(loop.read(each) for loop, each in zip(self.loops, columns, strict=True))
+
+    def _give(self, whole: Sequence[np.ndarray], number: int, last: bool = True) -> int:
+        """Give every array whole numbers of pulses, (out, in), whose draws ``number`` keys.
+
+        ``last`` says whether these are the last pulses of the update. Returns how many weights are not finite.
+        """
+        for each, own in zip(self.pulsed_arrays, whole, strict=True):
+            up, down = np.maximum(own, 0), np.maximum(-own, 0)
+            if max(up.max(initial=0), down.max(initial=0)) <= SINGLE:
+                up, down = up.astype(np.int64), down.astype(np.int64)
             tiles = each.crossbar.devices.column_tiles, each.crossbar.devices.row_tiles
             each.devices.apply(each.crossbar.stored, up, down, number, tiles)
         self.seconds += self._pulsing()
-        return self._pulsed()
+        return self._pulsed(last=last)
 
     def _widen(self) -> int:
         """Write the weights with twice the range if it is time to; in a closed loop they are then read anew."""
         before, bad = self.crossbar.weight_range, super()._widen()
-        if self.loop is not None and before != self.crossbar.weight_range:
-            self._reads(self.loop, np.arange(self.crossbar.shape[1]))
+        if self.loops and before != self.crossbar.weight_range:
+            self._reads([np.arange(self.crossbar.shape[1])] * len(self.loops))
         return bad
 
     def _grown(self) -> np.ndarray:
         """Return what the range is to follow: in a closed loop what the devices are to be."""
-        return super()._grown() if self.loop is None else self.digital.weight / self.crossbar.weight_range
+        if not self.loops:
+            return super()._grown()
+        return np.where(self.kept[LEFT_OUT], 0, self.digital.weight / self.crossbar.weight_range)
 
     def _idle(self) -> int:
         """Let an update pass in which no granule is moved."""

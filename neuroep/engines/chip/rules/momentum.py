@@ -21,6 +21,8 @@ from neuroep.engines.chip.rules.transfer import FAST, TransferRule
 class Momentum(TransferRule):
     """A heavy ball; see the module."""
 
+    work = 3  # (1 - mu) a
+
     @property
     def holds(self) -> float:
         """Updates in which A fades."""

@@ -33,42 +33,56 @@ class PulsedArray:
         Seed, threads, dtype.
     tally : Tally
         Of pulses.
+    rests : bool
+        Whether what is read of the devices is how far they are from where they come to rest.
 
     Attributes
     ----------
     counters : NetCounts or None
-        Of coincidences, where both phases are counted and the difference is pulsed.
+        Of coincidences, where both phases are counted and the difference is pulsed, :meth:`counting`; those of an array
+        of the transposed path are the first one's.
     """
 
-    def __init__(self, crossbar: Crossbar, chip: Chip, setting: Setting, tally: Tally) -> None:
+    def __init__(self, crossbar: Crossbar, chip: Chip, setting: Setting, tally: Tally, rests: bool = False) -> None:
         self.crossbar, self.disturbs = crossbar, chip.device.disturb > 0
         self.chip = chip
-        self.devices = DeviceCells(crossbar, Made(chip.device, setting.seed, setting.workers.run, tally))
+        self.devices = DeviceCells(crossbar, Made(chip.device, setting.seed, setting.workers.run, tally, rests))
         self._before: np.ndarray | None = None
+        self._begun = True
         self._fades, self.undone = chip.device.leak > 0 or chip.device.retention is not None, Undone()
         self.counters: NetCounts | None = None
-        if chip.update.counts:
-            trains = Trains(setting.seed, crossbar.name, setting.workers.run)
-            self.counters = NetCounts(crossbar.shape, chip.update, chip.device.granule, trains, tally)
+        self._trains, self._tally = Trains(setting.seed, crossbar.name, setting.workers.run), tally
         self.written()
 
+    def counting(self) -> NetCounts:
+        """Make the counters of the weights."""
+        chip, shape = self.chip, self.crossbar.shape
+        self.counters = NetCounts(shape, chip.update, chip.device.granule, self._trains, self._tally)
+        return self.counters
+
     def written(self) -> None:
-        """Read anew what was programmed; cells keep it within the devices' own bounds."""
+        """Read anew what was programmed; cells keep it within the devices' own bounds.
+
+        Of devices that are written anew the slots are counted, where their rows have no time of their own.
+        """
+        if self.devices.writing and not self.chip.timing.row:
+            self._tally.add(self.crossbar.name, "slot", self.devices.writing, self.crossbar.shape)
+        self.devices.writing = 0
         self.crossbar.refresh()
 
     def send(self, terms: Sequence[Term], rate: float, number: int) -> int:
-        """Change the weights along the sum of sign post^T pre by trains, or by their net counts; return the pulses.
+        """Change the weights along the sum of sign post^T pre by trains; return the pulses.
 
         ``rate`` is in shares of the weight range; entries that are not finite make all weights NaN.
         """
-        stored = self.crossbar.stored
-        if self.counters is None:
-            return self.devices.update(stored, terms, rate, self.chip.update, number)
-        net = self.counters.count(terms, rate, number)
+        return self.devices.update(self.crossbar.stored, terms, rate, self.chip.update, number)
+
+    def release(self, net: np.ndarray | None, number: int) -> int:
+        """Give every weight the net pulses that its counter asks for; return how many. Of None all weights are NaN."""
         if net is None:
-            stored.fill(np.nan)
+            self.crossbar.stored.fill(np.nan)
             return 0
-        return self.devices.release(stored, net, number)
+        return self.devices.release(self.crossbar.stored, net, number)
 
     @property
     def sending(self) -> float:
@@ -82,6 +96,12 @@ class PulsedArray:
         taken = self.devices.taken
         rows = max((b - a for a, b in self.crossbar.devices.row_tiles), default=0)
         return self.reading(taken.products) + durations.trains(self.chip.timing, taken.slots, rows)
+
+    @property
+    def writing(self) -> float:
+        """Seconds that it took to write devices anew: of rows, or where none is given of the pulses of each."""
+        rows = durations.reprogramming(self.chip.timing, self.crossbar.rows_written)
+        return rows or durations.trains(self.chip.timing, self.devices.writing)
 
     def reading(self, products: int) -> float:
         """Return the seconds of products forward, one after the other."""
@@ -102,18 +122,28 @@ class PulsedArray:
             self.undone.leaks(before, self.weights)
 
     def wait(self) -> None:
-        """Note what the devices hold before pulses come."""
+        """Begin an update: note what the devices hold before pulses come."""
+        self._begun = True
+        self._note()
+
+    def _note(self) -> None:
         self._before = self.crossbar.stored.copy() if self.disturbs else None
 
-    def pulsed(self) -> int:
-        """Let neighbours feel the pulses, and pairs be refreshed; return how many weights are not finite."""
+    def pulsed(self, last: bool = True) -> int:
+        """Let neighbours feel the pulses since the last call; return how many weights are not finite.
+
+        ``last`` ends the update, behind which pairs are refreshed if it is time to, once.
+        """
         stored = self.crossbar.stored
         if self._before is not None:
             moved = stored - self._before
             felt = self.crossbar.felt(moved, in_turn=False)
             self.undone.feels(moved, felt)
             self.devices.disturbed(felt)
-        self.devices.updated()
+        if last:
+            self.devices.updated(self._begun)
+            self._begun = False
+        self._note()  # further pulses of this update are felt for themselves
         return int(stored.size - np.count_nonzero(np.isfinite(stored)))
 
     def at_bounds(self) -> float:

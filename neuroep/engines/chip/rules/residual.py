@@ -6,12 +6,15 @@
     A_j <- A_j - s c_j g_j                        trains of pulses, signs of the inputs times c
     every n_s updates  H_j <- H_j + rate c_j (a_j - P_j)
                        for k = 0 .. n - 1:
-                           n_k = trunc(H_j/gamma^k),  w_kj <- w_kj + n_k dw_W      pulses
+                           n_k = trunc(H_j/gamma^k), at most max(room_k/dw_W, 1)
+                           w_kj <- w_kj + n_k dw_W                                 pulses
                            H_j <- H_j - gamma^k d_k/dw_W
                        H_j <- min(max(H_j, -1), 1)
     every F reads      P_j <- a_j, c_j <- -c_j
 
-with d_k what the read of w_kj says that the pulses changed it by (``transfer.verify``), or n_k dw_W, what they should.
+with d_k what the read of w_kj says that the pulses changed it by (``transfer.verify``), or n_k dw_W, what they should,
+and room_k from that read to the bound of the mean device: one that is full gets a pulse, not all that finer arrays are
+asked for, gamma^-k times H, again and again. Without the read nothing is known of it.
 
 Analog: A, which no product reads, w_0 .. w_{n-1}. Digital: H in pulses of w_0, the reference P, c. An array of four
 states holds a weight to half the range; the next takes what is left, and so on, down to gamma^(n-1) dw_W. A pulse on a
@@ -38,12 +41,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from hw_models import durations
 from hw_models.arrays.converter_bank import Converters
 from neuroep.engines.chip.rules.agad import Agad
-from neuroep.engines.chip.rules.in_memory import GROWN
+from neuroep.engines.chip.rules.in_memory import GROWN, LEFT_OUT
 from neuroep.engines.chip.rules.rule import CROSSBAR, Place
-from neuroep.engines.chip.rules.verified import columns_chip, read_back
+from neuroep.engines.chip.rules.verified import ROUNDING, columns_chip, read_back
 
 ARRAY = "array_"
 """Label of an array, behind which stands its number, from 1; the first is the rule's first crossbar."""
@@ -63,12 +65,12 @@ class Residual(Agad):
         chip = columns_chip(self.chip)
         labels = [CROSSBAR, *(f"{ARRAY}{k}" for k in range(1, self._count("tiles")))]
         self.scales = {label: self._number("gamma") ** k for k, label in enumerate(labels)}
-        for label in labels[1:]:
-            self._array(np.zeros_like(weight), label, self.crossbar.weight_range)
-        self.shares = dict(self.scales)
-        self.banks = {label: Converters(chip, self.crossbars[label].name) for label in labels}
+        self.banks = {label: Converters(chip, f"{self.place.name} {label}") for label in labels}  # names of messages
         self.verifies = bool(self.chip.update.of_transfer("verify"))
-        self._share_out(weight, labels[1:])
+        self._share_out(weight, False)
+        self.shares = dict(self.scales)
+        if self.fill < 1:
+            self._leave_out(weight)
         self.prepared, self.seconds = self.prepared + self.seconds, 0.0
 
     @property
@@ -88,16 +90,21 @@ class Residual(Agad):
         self.seconds += seconds
         return found
 
-    def _share_out(self, weight: np.ndarray, labels: list[str]) -> None:
-        """Program arrays, each with what is left of the weights after a read of those before it."""
+    def _share_out(self, weight: np.ndarray, again: bool) -> None:
+        """Program arrays, each with what is left of the weights after a read of those before it.
+
+        ``again`` programs those that there are anew; those that there are not yet are made.
+        """
         every = np.arange(weight.shape[1])
         left = weight / np.asarray(self.crossbar.weight_range, weight.dtype)
         for label, scale in self.scales.items():
-            bar = self.crossbars[label]
-            if label in labels:
-                wanted = left * np.asarray(bar.weight_range / scale, left.dtype)
+            wanted = left * np.asarray(self.crossbar.weight_range / scale, left.dtype)
+            if label not in self.crossbars:
+                self._array(wanted, label, self.crossbar.weight_range)
+            elif again:
+                bar = self.crossbars[label]
                 bar.program(wanted)
-                self.seconds += durations.reprogramming(self.chip.timing, bar.rows_written)
+                self.seconds += max(each.writing for each in self.groups[label])
                 for each in self.groups[label]:
                     each.written()
                 self.seconds += self._until_right(label, wanted)
@@ -120,6 +127,8 @@ class Residual(Agad):
             if not len(which):
                 continue
             before = self._read(label, columns[which]) if self.verifies else None
+            if before is not None:
+                whole[:, which] = self._within(whole[:, which], before)
             if bad := self._give(label, columns, whole):
                 return bad
             moved = whole
@@ -128,15 +137,32 @@ class Residual(Agad):
                 moved[:, which] = (self._read(label, columns[which]) - before) / self.chip.device.granule
             left -= np.where(whole != 0, scale * moved, 0)
         gathered[:, columns] = np.clip(left, -1, 1)
-        self._moved(len(columns), 2 + 2 * len(self.scales))
+        self._moved(len(columns), self.work + 2 * len(self.scales))
         return 0
+
+    def _within(self, whole: np.ndarray, read: np.ndarray) -> np.ndarray:
+        """Return pulses, no more than lead from what is read to a bound of the mean device, but one."""
+        pulse = self.chip.device.pulse
+        room = np.where(whole > 0, pulse.w_max - read, read - (pulse.w_min or -pulse.w_max))
+        most = np.ceil(np.maximum(room, 0) / self.chip.device.granule - ROUNDING)
+        return np.asarray(np.clip(whole, -np.maximum(most, 1), np.maximum(most, 1)))
+
+    def calibrated(self) -> None:
+        """Let the converters of all arrays hold what the coarsest one's do: finer ones begin with next to nothing."""
+        for label, bar in self.crossbars.items():
+            if label not in self.scales:
+                continue
+            bar.converters.at_least(self.crossbar.converters)
+            if bar.increments is not None and self.crossbar.increments is not None:
+                bar.increments.at_least(self.crossbar.increments)
 
     def _widen(self) -> int:
         """Share all weights out anew with twice the range where too many of them are near the bounds of all arrays."""
         if self.fill >= 1:
             return 0
-        weight = self._sum(lambda bar: bar.stored)
-        if np.count_nonzero(np.abs(weight) > self.fill * self._bound) <= GROWN * weight.size:
+        weight, left = self._held(), self.kept[LEFT_OUT]
+        beyond, beside = (np.abs(weight) > self.fill * self._bound) & ~left, int(np.count_nonzero(left))
+        if np.count_nonzero(beyond) <= max(GROWN * weight.size, beside):
             return 0
         every = np.arange(weight.shape[1])
         held = sum(scale * self._read(label, every) for label, scale in self.scales.items())
@@ -145,8 +171,13 @@ class Residual(Agad):
             for each in self.groups[label]:
                 each.crossbar.weight_range *= 2
         self.kept["gathered"] /= 2
-        self._share_out(held, list(self.scales))
+        self._share_out(held, True)
+        self._leave_out(held)
         return 0
+
+    def _held(self) -> np.ndarray:
+        """Return the weights that all arrays hold together, in shares of the range."""
+        return self._sum(lambda bar: bar.stored)
 
     def health(self) -> dict[str, float]:
         """Return shares as other rules do; of the arrays of the weights those of the coarsest."""

@@ -12,7 +12,8 @@ mean of the first readings, that of P at rest (``update.zero_shift``) among them
 pulses of W at the beginning. Q also follows what is wanted for long: eta is to be slow beside what P forgets.
 
 With ``transfer.gamma`` above 0 products see the residual: P is read with them, inputs (transposed: outputs) with the
-signs of its chopper, and Q is a digital matrix in them, whose multiply-adds are counted. By default P is hidden.
+signs of its chopper, so that the DAC ahead of P has a sign whatever the inputs are, and Q is a digital matrix in them,
+whose multiply-adds are counted. By default P is hidden.
 
 Pulses of W come from H, as those of Tiki-Taka v2: rounded at random at every read, as long as all is noise, W would get
 E|rate p| pulses each time, and with H about the square of that, far fewer where a pulse is large.
@@ -26,15 +27,22 @@ import numpy as np
 
 from neuroep.engines.chip.rules.in_memory import stored
 from neuroep.engines.chip.rules.rule import Place
-from neuroep.engines.chip.rules.transfer import TransferRule
+from neuroep.engines.chip.rules.transfer import FAST, TransferRule
 
 
 class Rider(TransferRule):
     """A symmetry point that is tracked; see the module."""
 
+    work = 4  # p - Q, and Q + eta (p - Q)
+
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         super().__init__(place, weight, bias)
         self.kept["reference"] = self._resting()
+
+    @property
+    def signed(self) -> frozenset[str]:
+        """P, where products read it with the signs of a chopper."""
+        return frozenset({FAST}) if self.seen and self.chops else frozenset()
 
     def _residual(self, read: np.ndarray) -> np.ndarray:
         """Return gamma c (P - Q), (out, in), of what P is said to hold in units of the weight."""

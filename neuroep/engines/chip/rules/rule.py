@@ -135,6 +135,11 @@ class LearningRule(ABC):
         return self.digital.bias
 
     @property
+    def signed(self) -> frozenset[str]:
+        """Labels of crossbars that products drive with either sign, even where no input is negative."""
+        return frozenset()
+
+    @property
     def updates(self) -> int:
         """Number of updates made."""
         return self.digital.updates
@@ -185,6 +190,10 @@ class LearningRule(ABC):
     def _rows(self) -> int:
         """Rows of the largest tile, which are written or pulsed in turn."""
         return max((b - a for a, b in self.crossbar.devices.row_tiles), default=0)
+
+    def calibrated(self) -> None:
+        """Note that the ranges of all converters were calibrated."""
+        return
 
     @abstractmethod
     def update(self, contrast: Contrast, rate: float) -> int:

@@ -30,7 +30,10 @@ with memory the updates over which the array is to hold what it gathers.
 
 as its standard deviation, with the step at weight 0. Weights begin within fill = 4 blur of the bounds, 1/4 at least,
 which leaves room to grow, and 3/4 at most; a closed loop (:mod:`.verified`) asks for a tolerance of 0.4 blur, where
-blur is above 1 %.
+blur is above 1 %. Where references err, by sqrt(mean^2 + spread^2), fill is 1.5 times that at least: some devices
+cannot hold even weight 0, and what they are off by goes with the range, which is therefore to be small. So does what
+the mismatch of a weight's one device, beside a mean conductance, makes of weight 0: fill is 5 times the mismatch at
+least, and all of the range from 0.2 on, where there is no room to grow (chosen on the embedded reviews).
 
 Sources: running mean square as in RMSprop (Hinton, 2012), one for an array; symmetry point: Kim et al., 2019; Gokmen
 and Haensch, Front. Neurosci. 14:103, 2020.
@@ -60,6 +63,10 @@ COHERENCE = 3.0
 """kappa of a contrast until it is measured."""
 FILL, FULLEST, BLURS = 0.25, 0.75, 4.0
 """Share of their devices' bounds that weights begin within: at least, at most, and in units of their blur."""
+ERRORS = 1.5
+"""That share in units of what references err by."""
+MISMATCHES = 5.0
+"""That share in units of the mismatch of one device a weight; here up to 1."""
 TOLERANCE, COARSE = 0.4, 0.01
 """Tolerance of a closed loop in units of the blur, and the blur from which one is closed."""
 DEVIATIONS = 3.0
@@ -201,8 +208,12 @@ def fill(chip: Chip) -> float:
     """Return the share of their devices' bounds that weights are to begin within."""
     if chip.update.fill is not None or not chip.update.scaled:
         return chip.update.fill or 1.0
-    pulse = chip.device.pulse
-    return min(max(BLURS * blur(pulse) / pulse.w_max, FILL), FULLEST)
+    pulse, cell = chip.device.pulse, chip.device.cell
+    erring = math.hypot(cell.reference_mean, cell.reference_spread) if chip.crossbar.reference == "device" else 0.0
+    bound = min(pulse.w_max, -pulse.w_min or pulse.w_max)
+    room = min(max(BLURS * blur(pulse) / pulse.w_max, ERRORS * erring / bound, FILL), FULLEST)
+    alone = chip.crossbar.mapping == "offset"
+    return max(room, min(MISMATCHES * chip.device.mismatch, 1.0)) if alone else room
 
 
 def tolerance(chip: Chip) -> float:

@@ -93,10 +93,12 @@ class TrainedInMemory(InMemory):
         """
         if not self.chip.update.counts:
             self._watch(terms, abs(change / self.crossbars[label].weight_range))
-        given = 0
-        for each in self.groups[label]:
-            step = change / each.crossbar.weight_range
-            given += each.send(terms, step, self.updates)
+        group = self.groups[label]
+        if (counters := group[0].counters) is not None:
+            pulses = counters.count(terms, change / group[0].crossbar.weight_range, self.updates)
+            given = sum(each.release(pulses, self.updates) for each in group)
+        else:
+            given = sum(each.send(terms, change / each.crossbar.weight_range, self.updates) for each in group)
         told = self._sent.setdefault(label, [0.0, 0.0, 0.0])
         devices = self.chip.device.moved * self.crossbar.shape[0] * self.crossbar.shape[1] * len(self.groups[label])
         for place, value in enumerate((given / max(devices, 1), net, 1.0)):
@@ -130,13 +132,22 @@ class TrainedInMemory(InMemory):
         return super().health() | found
 
     def _counters(self) -> dict[str, float]:
-        """Return the shares of trains that were too short and of coincidences that got lost, since the last call."""
-        own = [each.counters for group in self.groups.values() for each in group if each.counters is not None]
-        short, sent = sum(each.short for each in own), sum(each.sent for each in own)
-        lost, met = sum(each.lost for each in own), sum(each.met for each in own)
-        for each in own:
-            each.sent = each.short = each.met = each.lost = 0
-        return {"trains_too_short": short / max(sent, 1), "counts_lost": min(lost / max(met, 1), 1.0)}
+        """Return the shares of trains too short, second phases cut and counts lost since the last call."""
+        own = self.groups[self.trained][0].counters
+        if own is None:
+            return {}
+        found = {"trains_too_short": own.short / max(own.sent, 1), "phases_cut": own.cut / max(own.sent, 1)}
+        found["counts_lost"] = min(own.lost / max(own.met, 1), 1.0)
+        own.sent = own.short = own.cut = own.met = own.lost = 0
+        return found
+
+    def _widen(self) -> int:
+        """Write the weights with twice the range if it is time to; what waits in their counters is then less of it."""
+        before, bad = self.crossbar.weight_range, super()._widen()
+        own = self.groups[CROSSBAR][0].counters
+        if own is not None and before != self.crossbar.weight_range:
+            own.widened(self.crossbar.weight_range / before)
+        return bad
 
     def coherence(self) -> dict[str, dict[str, float]]:
         """Return kappa, the updates in which devices forget, and the pulses of an update, since the last call.

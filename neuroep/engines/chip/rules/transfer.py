@@ -17,6 +17,7 @@ W follow the wanted change: a change that A gathers is seen by ``gain`` reads, s
 
 A hidden array, ``gamma`` 0, has a range of its own: its shares are never weights, and its DAC drives one line at full
 range; its ADC stops at ``transfer.read_range`` of a device at full swing. One that is seen has the range of W. Its
+ADC, where it is calibrated, has W's range and that of a single column at least, as A is at rest then. Its
 references err by ``transfer.reference_mean`` and ``reference_spread``, where they are not those of all devices: A that
 gathers nothing then reads -(mean + spread z), which rules without a chopper move into W for ever.
 
@@ -26,6 +27,7 @@ Adding a rule: a module with a subclass that says ``signal`` and, where it is no
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import numpy as np
 
@@ -56,16 +58,19 @@ class TransferRule(TrainedInMemory):
         (in,) +1 or -1, signs of the signals of A's columns.
     """
 
+    trained = FAST
     buffered = True
     """Whether what is read is gathered in H; else it is rounded at random."""
     chops = False
     """Whether the signs of columns flip."""
+    work: ClassVar[int] = 2
+    """Multiply-adds for each device of a column that is read: H + rate x and H - n, and those of ``signal``."""
 
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         super().__init__(place, weight, bias)
         chip, shape = self.chip, weight.shape
         gamma = self.seen
-        own = referred(chip if gamma else columns_chip(chip))
+        own = referred(chip if gamma else self._columns_chip)
         self.fast = self._array(np.zeros_like(weight), FAST, self._full(gamma), own, rests=True)
         if gamma:
             self.shares = {CROSSBAR: 1.0, FAST: gamma}
@@ -91,13 +96,32 @@ class TransferRule(TrainedInMemory):
         """Share of A in what products read."""
         return self._number("gamma")
 
+    @property
+    def _columns_chip(self) -> Chip:
+        """A chip whose converters are those by which columns of a hidden A are read."""
+        return columns_chip(self.chip, self._number("read_range") or 1.0)
+
+    def calibrated(self) -> None:
+        """Let the converters of an A that products see, which is at rest at first, hold what those of W do.
+
+        And a column, which is read at the full scale of the DAC.
+        """
+        if not self.seen:
+            return
+        bank, own = self.fast.converters, self.crossbar
+        bank.at_least(own.converters)
+        dac, adc = bank.of("forward")
+        adc.at_least((dac.range or 1.0) if dac.acts else 1.0)
+        if self.fast.increments is not None and own.increments is not None:
+            self.fast.increments.at_least(own.increments)
+
     def _resting(self) -> np.ndarray:
         """Return what is read of A before learning where pulses have brought it to its symmetry point, else 0."""
         if self.chip.update.zero_shift is None:
             return np.zeros_like(self.fast.stored)
         columns = np.arange(self.fast.shape[1])
         self.prepared += self.groups[FAST][0].reading(len(columns) * self.chip.crossbar.repeats)
-        bank = Converters(columns_chip(self.chip), self.fast.name)  # those of products may have no range yet
+        bank = Converters(self._columns_chip, self.fast.name)  # those of products may have no range yet
         return np.ascontiguousarray(read_columns(self.fast, columns, bank), self.fast.stored.dtype)
 
     def _full(self, gamma: float) -> float:
@@ -219,7 +243,7 @@ class TransferRule(TrainedInMemory):
         else:
             draws = self._draws("rounding").random(wanted.shape)
             whole = np.clip(np.floor(wanted + draws), -most, most)
-        self._moved(len(columns), 2)
+        self._moved(len(columns), self.work)
         return self._give(CROSSBAR, columns, whole)
 
     def _moved(self, columns: int, work: int) -> None:

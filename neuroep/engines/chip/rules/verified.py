@@ -13,7 +13,8 @@ slots as of whole numbers of pulses, tiles side by side, inputs in turn.
 mean device; V what was read of each column last; e the tolerance of each device, of e_0 to begin with, e_0
 ``verify.tolerance`` [R]:
 
-    once an update    e <- clip(keep e, e_0, 1)
+    once an update    V <- W as read, of all columns: before the first pulses, and where devices change without them
+                      e <- clip(keep e, e_0, 1)
     in every round    chi = M - V
                       n = sign(chi) max(1, floor(|chi|/(largest step))) where |chi| > e R, else 0
                       e <- patience e, where there are pulses
@@ -23,6 +24,11 @@ As few pulses are given as a device asks for whose steps are three standard devi
 goes back and forth. A device with a step that is coarse beside e, or whose write noise is, gets a pulse whenever its
 reading is off, and each draws its noise anew until one leaves it near enough. Those that seldom come near (a step
 as large as their range, a fault) soon rest where they are nearest: e grows with every pulse in vain.
+
+Devices change without pulses of their own that leak, lose what they hold, drift by the clock, or feel the writes of
+others; behind a refresh of pairs all columns are read too. An array of the transposed path's own is read, and gets
+pulses, for itself, side by side with the other. Digital arithmetic: 2 multiply-adds of every weight of a column for
+each time that it is compared, all columns in the first round, and in others those that were read.
 
 Converters of programming stop at what single columns show (:func:`columns_chip`), as those of products may have no
 range yet; updates read through those of products, by which their columns are used.
@@ -53,12 +59,17 @@ ROUNDING = 1e-3
 """Of a pulse: what single precision may lack of a whole number."""
 
 
-def columns_chip(chip: Chip) -> Chip:
-    """Return a chip whose converters stop at what single columns show, a line at full range."""
+def columns_chip(chip: Chip, full: float | None = None) -> Chip:
+    """Return a chip whose converters stop at what single columns show, a line at full range.
+
+    ``full`` is the reading at the stop, a share of the array's range; None is the farther bound of the mean device,
+    where pulses may bring a weight that began within the range.
+    """
+    pulse = chip.device.pulse
+    full = max(1.0, pulse.w_max, -pulse.w_min) if full is None else full
     changes = {"transposed": Transposed(), "nudged": Nudged()}
-    full = chip.update.of_transfer("read_range")
     dac = chip.dac.model_copy(update={"range": 1.0, "sign": "signed"})
-    adc = chip.adc.model_copy(update={"range": float(full or 1.0)})
+    adc = chip.adc.model_copy(update={"range": full})
     changes |= {"dac": dac} if chip.dac.acts else {}
     changes |= {"adc": adc} if chip.adc.acts else {}
     return chip.model_copy(update=changes)
@@ -102,23 +113,39 @@ class Verified:
     tolerance : float
         e_0, a share of the weight range.
     kept : dict of str to numpy.ndarray
-        Where V and e are kept, by "read" and "tolerance".
+        Where V and e are kept, by "read" and "tolerance", of an array of the transposed path's own behind its name.
+
+    Attributes
+    ----------
+    fades : bool
+        Whether devices change without pulses of their own.
     """
 
     def __init__(self, array: PulsedArray, tolerance: float, kept: dict[str, np.ndarray]) -> None:
         self.array, self.crossbar, self.least = array, array.crossbar, tolerance
-        self.device = self.crossbar.device
-        self.step = self.device.moved * largest(self.device.pulse)
-        self.seen = kept["read"] = np.zeros(self.crossbar.shape, self.crossbar.dtype)
-        self.times = kept["readings"] = np.zeros((), np.int64)
-        self.tolerance = kept["tolerance"] = np.full(self.crossbar.shape, tolerance, self.crossbar.dtype)
+        self.device = device = self.crossbar.device
+        self.step = device.moved * largest(device.pulse)
+        self.fades = device.leak > 0 or device.disturb > 0 or device.retention is not None
+        self.fades |= (device.drifts or device.relaxes) and array.chip.timing.passes
+        first = f"{self.crossbar.name} " if self.crossbar.second else ""
+        self.seen = kept[f"{first}read"] = np.zeros(self.crossbar.shape, self.crossbar.dtype)
+        self.times = kept[f"{first}readings"] = np.zeros((), np.int64)
+        self.tolerance = kept[f"{first}tolerance"] = np.full(self.crossbar.shape, tolerance, self.crossbar.dtype)
 
-    def begin(self, wanted: np.ndarray) -> None:
-        """Let tolerances fall, and keep M, (out, in) in weight units, within what devices can be, once an update."""
+    def begin(self) -> None:
+        """Let tolerances fall, once an update."""
         self.tolerance *= KEEP
         np.clip(self.tolerance, self.least, 1, out=self.tolerance)
+
+    def within(self, wanted: np.ndarray) -> None:
+        """Keep M, (out, in) in weight units, within what the mean device can be."""
         full, pulse = self.crossbar.weight_range, self.device.pulse
         np.clip(wanted, full * (pulse.w_min or -pulse.w_max), full * pulse.w_max, out=wanted)
+
+    @property
+    def stale(self) -> bool:
+        """Whether V is not what devices are: before the first update, or where they have changed without pulses."""
+        return self.fades or not self.times
 
     def lacking(self, wanted: np.ndarray) -> np.ndarray:
         """Return the pulses that devices are to get, (out, in), and let the tolerances of those with some grow."""
@@ -128,13 +155,10 @@ class Verified:
         whole = np.maximum(np.floor(np.abs(chi) / (self.step * full) + ROUNDING), 1)
         return np.where(off, np.sign(chi) * whole, 0)
 
-    @property
-    def read_at_all(self) -> bool:
-        """Whether anything was read yet: not before a first update, when converters are calibrated."""
-        return bool(self.times)
-
     def read(self, columns: np.ndarray) -> float:
         """Read columns; return the seconds."""
+        if not len(columns):
+            return 0.0
         self.times += 1
         found, seconds = read_back(self.array, columns)
         self.seen[:, columns] = found * self.crossbar.weight_range

@@ -64,32 +64,38 @@ def corpus_of(settings: str) -> data.Corpus:
     return building.build_corpus(config.parse(json.loads(settings), "test"))
 
 
-def assembled(chip: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> Session:
-    """Return the parts of the small run, calibrated."""
+def described(chip: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> config.Config:
+    """Return the configuration of the small run."""
     tables: dict[str, Any] = {section: dict(values) for section, values in BASE.items()} | {"engine": {"threads": 1}}
     for name, value in settings.items():
         section, _, field = name.partition(".")
         tables[section][field] = value
     if chip is not None:
         tables["chip"] = nested({"calibration_samples": 16, **chip})
-    parsed = config.parse(tables, "test")
+    return config.parse(tables, "test")
+
+
+def assembled(chip: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> Session:
+    """Return the parts of the small run, calibrated."""
+    parsed = described(chip, settings)
     tables = parsed.to_dict()
     about = {name: tables[name] for name in ("data", "network", "training")}
-    parts = Session.open(parsed, corpus=corpus_of(json.dumps(about, sort_keys=True)))
-    return parts
+    return Session.open(parsed, corpus=corpus_of(json.dumps(about, sort_keys=True)))
 
 
 @pytest.fixture(scope="session")
 def small() -> Small:
     """Return what runs two updates and a free phase: ``small({"adc.bits": 8}, {"engine.dtype": "float64"})``."""
 
-    def run(chip: Mapping[str, Any] | None = None, settings: Mapping[str, Any] | None = None) -> Outcome:
+    def run(
+        chip: Mapping[str, Any] | None = None, settings: Mapping[str, Any] | None = None, updates: int = UPDATES
+    ) -> Outcome:
         parts = assembled(chip, settings or {})
         speeds = building.rates(parts.config, parts.network, 0)
         split, size = parts.corpus.split("train"), parts.config.training.batch
         batches = data.batches(split, parts.corpus.vectors, size, sequences=parts.corpus.sequences)
         last, every = None, None if parts.config.chip is None else parts.config.chip.calibration_every
-        for step, batch in enumerate(itertools.islice(batches, UPDATES)):
+        for step, batch in enumerate(itertools.islice(batches, updates)):
             if every is not None and step and step % every == 0:
                 parts.calibrate(step)
             measured = parts.estimator.measure(parts.engine, batch.keyed("train", step), step)

@@ -9,6 +9,7 @@ import pytest
 
 from neuroep import data
 from neuroep.runs import config, directory as runs, training
+from tests.neuroep.engines.chip.conftest import described
 
 STATES = {"readout.bits": 8}
 DIFFERENCE = STATES | {"readout.signal": "difference"}
@@ -91,16 +92,16 @@ def test_patterns_are_read_once_in_each_phase_for_an_update(small, chip):
     assert grown(engine, ask)["reads"] == 2 * devices
 
 
-def test_readings_at_the_stop_are_in_the_record_and_the_same_after_a_resume(small, tmp_path):
+def test_readings_at_the_stop_are_in_the_record_and_the_same_after_a_resume(tmp_path):
     """An ADC calibrated to its median clips half: the share is told by direction, in every epoch, probes or not."""
     chip = {"adc.bits": 6, "adc.percentile": 50.0, "readout.bits": 6, "readout.percentile": 50.0}
-    values = small(chip).parts.config.to_dict()
+    values = described(chip, {}).to_dict()
     values["training"] |= {"epochs": 2, "evaluate": ["test"], "probe": 4}
-    training.train(config.parse(values), tmp_path / "whole", progress=False)
+    training.train(config.parse(values), tmp_path / "whole", progress=False, diagnose=False)
     values["training"]["epochs"] = 1
-    training.train(config.parse(values), tmp_path / "parted", progress=False)
+    training.train(config.parse(values), tmp_path / "parted", progress=False, diagnose=False)
     values["training"]["epochs"] = 2
-    training.train(config.parse(values), tmp_path / "parted", resume=True, progress=False)
+    training.train(config.parse(values), tmp_path / "parted", resume=True, progress=False, diagnose=False)
     whole, parted = (runs.load(tmp_path / name).metrics for name in ("whole", "parted"))
     for one, other in zip(whole, parted, strict=True):
         assert one["arrays"] == other["arrays"] and one["counters"] == other["counters"]

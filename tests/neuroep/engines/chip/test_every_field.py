@@ -148,6 +148,7 @@ FIELDS: dict[str, tuple[dict, object]] = {
     "device.cell.reference_at": (REFERRED, "middle"),
     "device.cell.reference_mean": (REFERRED, 0.2),
     "device.cell.reference_spread": (REFERRED, 0.2),
+    "device.cell.reference_rounds": (REFERRED | {"device.cell.reference_spread": 0.8}, 5),
     "device.cell.reset": (REFRESHED, 0.1),
     "device.cell.reset_spread": (REFRESHED, 0.1),
     "device.cell.reset_noise": (REFRESHED, 0.1),

@@ -11,7 +11,7 @@ from neuroep import engines
 from neuroep.network import builders as networks
 from neuroep.runs import config, deployment, directory as runs, training
 from tests import cases
-from tests.neuroep.engines.chip.conftest import assembled
+from tests.neuroep.engines.chip.conftest import assembled, described
 
 NETWORKS = {
     "pooled": {},
@@ -158,25 +158,24 @@ KINDS_RESUMED = ["analog", "mixed", "expected", "events", "increments", "moved",
 
 
 @pytest.mark.parametrize("kind", [*KINDS_RESUMED, *BOTH])
-def test_a_resumed_run_goes_on_bit_for_bit(tmp_path, small, kind):
-    parts = small(KINDS[kind]).parts
-    values = parts.config.to_dict()
+def test_a_resumed_run_goes_on_bit_for_bit(tmp_path, kind):
+    values = described(KINDS[kind], {}).to_dict()
     values["training"] |= {"epochs": 2, "evaluate": []}
     whole = config.parse(values)
-    training.train(whole, tmp_path / "whole", progress=False)
+    training.train(whole, tmp_path / "whole", progress=False, diagnose=False)
     values["training"]["epochs"] = 1
-    training.train(config.parse(values), tmp_path / "parted", progress=False)
-    training.train(whole, tmp_path / "parted", resume=True, progress=False)
+    training.train(config.parse(values), tmp_path / "parted", progress=False, diagnose=False)
+    training.train(whole, tmp_path / "parted", resume=True, progress=False, diagnose=False)
     files = [(tmp_path / name / "checkpoint.safetensors").read_bytes() for name in ("whole", "parted")]
     assert files[0] == files[1]
 
 
-def test_what_is_evaluated_on_the_way_changes_no_draw(tmp_path, small):
-    values = small(KINDS["expected"]).parts.config.to_dict()
+def test_what_is_evaluated_on_the_way_changes_no_draw(tmp_path):
+    values = described(KINDS["expected"], {}).to_dict()
     weights = []
     for number, splits in enumerate([["test"], ["train", "test"]]):
         values["training"] |= {"epochs": 2, "evaluate": splits, "probe": 4 * number}
-        training.train(config.parse(values), tmp_path / str(number), progress=False)
+        training.train(config.parse(values), tmp_path / str(number), progress=False, diagnose=False)
         saved = runs.load(tmp_path / str(number)).checkpoint()
         weights.append({**saved.parameters, **saved.optimiser, **saved.devices})
     for name, values in weights[0].items():
@@ -184,10 +183,10 @@ def test_what_is_evaluated_on_the_way_changes_no_draw(tmp_path, small):
             np.testing.assert_array_equal(values, weights[1][name], err_msg=name)
 
 
-def test_a_run_on_a_chip_is_evaluated_on_the_devices_it_was_trained_with(tmp_path, small):
-    values = small(KINDS["expected"]).parts.config.to_dict()
+def test_a_run_on_a_chip_is_evaluated_on_the_devices_it_was_trained_with(tmp_path):
+    values = described(KINDS["expected"], {}).to_dict()
     values["training"] |= {"epochs": 1, "evaluate": ["test"]}
-    record = training.train(config.parse(values), tmp_path / "run", progress=False)
+    record = training.train(config.parse(values), tmp_path / "run", progress=False, diagnose=False)
     found = deployment.evaluate(tmp_path / "run")
     assert found.accuracy == record["evaluate"]["test"]["accuracy"]
     assert found.loss == record["evaluate"]["test"]["loss"]

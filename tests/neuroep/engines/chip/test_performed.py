@@ -14,6 +14,7 @@ from neuroep.engines.kept import Entry, check
 from neuroep.errors import CheckpointError
 from neuroep.runs import config, training
 from neuroep.runs.session import Session
+from tests.neuroep.engines.chip.conftest import described
 
 SUMS = {
     "dac": ("dac",),
@@ -172,14 +173,14 @@ def test_sums_are_the_counters_on_every_preset(name):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_resumed_run_has_done_what_an_uninterrupted_one_did(kind, small, tmp_path):
-    values = small(KINDS[kind]).parts.config.to_dict()
-    values["training"] |= {"epochs": 2, "evaluate": ["test"]}
-    training.train(config.parse(values), tmp_path / "whole", progress=False)
+def test_a_resumed_run_has_done_what_an_uninterrupted_one_did(kind, tmp_path):
+    values = described(KINDS[kind], {}).to_dict()
+    values["training"] |= {"epochs": 2, "evaluate": ["train"]}
+    training.train(config.parse(values), tmp_path / "whole", progress=False, diagnose=False)
     values["training"]["epochs"] = 1
-    training.train(config.parse(values), tmp_path / "parted", progress=False)
+    training.train(config.parse(values), tmp_path / "parted", progress=False, diagnose=False)
     values["training"]["epochs"] = 2
-    training.train(config.parse(values), tmp_path / "parted", resume=True, progress=False)
+    training.train(config.parse(values), tmp_path / "parted", resume=True, progress=False, diagnose=False)
     found = [Session.open(tmp_path / name, devices="keep").engine for name in ("whole", "parted")]
     one, other = (rows(engine.performed()) for engine in found)
     assert one == other

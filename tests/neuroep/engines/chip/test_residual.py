@@ -126,6 +126,16 @@ def test_the_range_grows_with_the_weights_and_keeps_them():
     np.testing.assert_allclose(rule.kept["gathered"], 0.3)
 
 
+def test_the_range_does_not_follow_devices_that_are_stuck():
+    """Of three in ten some lie farther out than finer arrays take back."""
+    stuck = {"device.pulse.corrupt": 0.3, "update.transfer.tiles": 2, "crossbar.weight_range": None}
+    rule = residual(weight=np.random.default_rng(0).uniform(-0.3, 0.3, (40, 50)), **stuck)
+    full = rule.crossbar.weight_range
+    assert np.mean(np.abs(rule.weights()) > 0.3 * 1.05) > 0.02
+    assert rule._widen() == 0
+    assert rule.crossbar.weight_range == full
+
+
 def test_what_is_gathered_stays_within_a_pulse_of_the_coarsest_array():
     rule = residual(**{"device.pulse.unresponsive": 1.0})
     assert rule._move(np.arange(4), np.full(SHAPE, 100.0)) == 0

@@ -171,3 +171,25 @@ def test_blur_is_that_of_devices_written_to_the_nearest_step():
     draws = np.random.default_rng(0)
     off = 0.1 * (draws.uniform(-0.5, 0.5, 100_000) + 1.4 * draws.normal(size=100_000))
     assert scaling.blur(Pulse(dw_min=0.1, write_noise=1.4)) == pytest.approx(off.std(), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("spread", "layout", "fill"),
+    [(0.0, "device", 0.25), (0.3, "device", 0.45), (0.3, None, 0.25), (0.9, "device", 0.75)],
+)
+def test_weights_fill_more_of_the_range_of_devices_whose_references_err(spread, layout, fill):
+    fields = {"update.scheme": "mixed_precision", "update.scaling": "auto", "device.pulse.dw_min": 1e-3}
+    if layout:
+        fields |= {"crossbar.mapping": "offset", "crossbar.reference": layout, "device.cell.reference_spread": spread}
+    assert scaling.fill(Chip.parse(nested(fields))) == pytest.approx(fill)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "mismatch", "fill"),
+    [("offset", 0.0, 0.25), ("offset", 0.1, 0.5), ("offset", 0.5, 1.0), ("differential", 0.5, 0.25)],
+)
+def test_weights_of_one_mismatched_device_fill_the_range(mapping, mismatch, fill):
+    """What weight 0 is off by goes with the range; of a pair both devices are at its lower end there."""
+    fields = {"update.scheme": "mixed_precision", "update.scaling": "auto", "device.pulse.dw_min": 1e-3}
+    fields |= {"crossbar.mapping": mapping, "device.mismatch": mismatch}
+    assert scaling.fill(Chip.parse(nested(fields))) == pytest.approx(fill)

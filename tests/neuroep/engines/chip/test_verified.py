@@ -228,4 +228,83 @@ def test_updates_in_a_closed_loop_leave_programming_open():
         own = {} if near is None else {"update.verify.tolerance": near}
         rule = programmed("mixed_precision", weight=np.full((3, 4), 0.5), **fields, **own)
         assert rule.performed().total("pulse") == pulses
-        assert (rule.loop is None) == (not near)
+        assert (not rule.loops) == (not near)
+
+
+def ideal(**fields) -> MixedPrecision:
+    """Return a rule in a closed loop on devices without noise."""
+    return made(np.zeros(SHAPE), **pulse(dw_min=0.01), **{"update.verify.tolerance": 0.004}, **fields)
+
+
+@pytest.mark.parametrize(
+    "fades", [{"device.leak": 0.02}, {"device.retention": 1e-3, "timing.integration": 1e-6}], ids=["leak", "retention"]
+)
+def test_devices_that_fade_are_read_and_put_right(fades):
+    """What is lost from update to update is seen at once: none is off by more than the tolerance and half a pulse."""
+    rule = ideal(**fades)
+    rule.digital.weight[:] = 0.2
+    for _ in range(30):
+        rule.place.setting.clock.advance(1e-4) if "timing.integration" in fades else None
+        rule.update(NOTHING, 0.1)
+        np.testing.assert_allclose(rule.weights(), rule.crossbar.stored, atol=1e-7)
+    np.testing.assert_allclose(rule.weights(), 0.2, atol=0.009)
+
+
+def test_neighbours_feel_the_pulses_of_every_round_once():
+    """Two rounds of 3 and 2 pulses on one device: the others of its lines feel .1 of each round's move, no more."""
+    share = 1e-3
+    rule = ideal(**{"device.disturb": share, "update.verify.rounds": 2})
+    moves = []
+    apply, stored = rule.devices.apply, rule.crossbar.stored
+
+    def noted(*given: object) -> int:
+        before = stored.copy()
+        done = apply(*given)
+        moves.append(stored - before)
+        return done
+
+    rule.devices.apply = noted
+    rule.digital.weight[2, 5] = 0.05
+    rule.devices.devices.up[...] /= 2  # so that one round does not do
+    rule.update(NOTHING, 0.1)
+    assert len(moves) == 2 and all(np.abs(each).max() > 0 for each in moves)
+    felt = sum(rule.crossbar.felt(each, in_turn=False) for each in moves)
+    np.testing.assert_allclose(rule.crossbar.stored, sum(moves) + felt, atol=1e-12)
+    assert np.count_nonzero(felt) > 30
+
+
+def test_pairs_are_refreshed_by_updates_not_by_rounds_and_are_read_behind_it():
+    pair = {"device.cell.kind": "one_sided", "device.cell.refresh_every": 3, "device.cell.refresh_above": 0.3}
+    pair |= {"device.cell.refresh_lesser": 0.2, "device.cell.reset_noise": 0.03, "crossbar.mapping": "differential"}
+    rule = ideal(**pair, **pulse(w_min=0.0))
+    for state in rule.devices.states:
+        state += 0.4
+    looks = []
+    for _ in range(6):
+        rule.digital.weight[:] += 0.02
+        rule.update(NOTHING, 0.1)
+        looks.append(int(rule.devices.counts[2]))
+        np.testing.assert_allclose(rule.kept["read"], rule.weights(), atol=1e-12)
+    assert rule.devices.counts[1] == 6
+    assert looks[1] == 0 < looks[2] == looks[4]
+
+
+def test_an_array_of_the_transposed_path_is_put_right_for_itself():
+    rule = made(weights(), **pulse(**COARSE), **{"update.verify.tolerance": 0.1, "transposed.devices": "own"})
+    wanted = weights()
+    for _ in range(40):
+        rule.update(NOTHING, 0.1)
+    for each in rule.pulsed_arrays:
+        assert np.mean(np.abs(each.weights - wanted) <= 0.1) > 0.9
+    assert np.corrcoef((rule.pulsed_arrays[0].weights - wanted).ravel(), (each.weights - wanted).ravel())[0, 1] < 0.15
+
+
+def test_what_the_loop_computes_is_counted():
+    """Two multiply-adds of all weights, and of those of two columns for each of two rounds that look at them again."""
+    rule = ideal()
+    rule.update(NOTHING, 0.1)
+    before = rule.performed().number("multiply-add verify")
+    assert before == 2 * SHAPE[0] * SHAPE[1]
+    rule.digital.weight[0, [3, 7]] = 0.04
+    rule.update(NOTHING, 0.1)
+    assert rule.performed().number("multiply-add verify") - before == 2 * SHAPE[0] * (SHAPE[1] + 2)

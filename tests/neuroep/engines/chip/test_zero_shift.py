@@ -78,18 +78,23 @@ def test_the_first_reading_of_a_tracked_array_is_that_at_rest(scheme):
 
 
 def test_pulses_reads_writes_and_seconds_are_counted():
-    """5 pairs on two arrays, 4 columns of A, the weights written again; time comes with the first update alone."""
+    """5 pairs on two arrays, 4 columns of A, the weights written again; time comes with the first update alone.
+
+    Devices are then at their references, from where weights are as many steps of .05 as they are large.
+    """
     times = {"timing.integration": 1e-6, "timing.pulse": 1e-7, "update.scheme": "agad"}
     plain, shifted = (array(REFERRED | SKEWED | times | more) for more in ({}, {"update.zero_shift": 5}))
     more = {what: shifted.performed().total(what) - plain.performed().total(what)
             for what in ("pulse", "slot", "product", "write")}  # fmt: skip
     writes = 2 * 12 + shifted.crossbar.devices.count
-    assert more == {"pulse": 2 * 10 * 12, "slot": 2 * 10, "product": 4, "write": writes}
+    way = np.rint(START / 0.05)
+    written = np.maximum(way.max(axis=0), 0).sum() + np.maximum(-way.min(axis=0), 0).sum()
+    assert more == {"pulse": 2 * 10 * 12, "slot": 2 * 10 + written, "product": 4, "write": writes}
     for number in range(2):
         for each in (plain, shifted):
             each.update(contrast(np.zeros(3), np.zeros(4)), 0.0)
         extra = shifted.update_seconds - plain.update_seconds
-        assert extra == pytest.approx(0 if number else 2 * 10e-7 + 4e-6, abs=1e-12)
+        assert extra == pytest.approx(0 if number else (2 * 10 + written) * 1e-7 + 4e-6, abs=1e-12)
 
 
 def array(fields) -> CrossbarArray:

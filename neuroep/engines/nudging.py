@@ -1,0 +1,317 @@
+r"""Nudged phases solved for what they move the free state by, all nudges of a batch at once.
+
+Equations: :mod:`neuroep.engines.differences`. Order, time step, stop rule and traces are those of
+:mod:`neuroep.engines.settling`: a sweep moves all layers, and the phases end when of no nudge and no layer the
+difference changes by more than the tolerance as a share of itself, and never before the nudge has reached every layer.
+A sweep ends with the attention layers, so that they have seen the last hidden states.
+
+The result is the state s + d, and the contrast is read from d itself; the energy is that of s + d. A free phase has no
+difference form, and a chip, whose physics settles states, neither.
+
+**Settle the free phase first.** Phases of states go on to settle what the free phase has left; differences do not, and
+are those of the place where it stopped. In weakly coupled networks a free tolerance of 0.03 is as good as 0.001; that
+of SNLI with pooled read-outs and 250 updates behind it has a gradient that is 71 % wrong in its worst layer with 0.03,
+2.4 % with 0.001, and 0.01 % with acceleration as well (tests/benchmarks/settling.py --network snli_small --data
+FOLDER --vectors FILE --warm 250).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import numpy as np
+
+from neuroep.engines import recorders, stopping
+from neuroep.engines.acceleration import Accelerated
+from neuroep.engines.clamped import Clamped
+from neuroep.engines.differences import Change
+from neuroep.engines.recorders import Trace
+from neuroep.engines.schedule import Schedule
+from neuroep.engines.settling import Settled, check_convex, energy_of
+from neuroep.engines.state import State, Values
+from neuroep.errors import ConfigError
+from neuroep.network import Network
+
+STACKED = 2**26
+"""Most numbers that the differences of nudges solved at once hold in all layers; one nudge may hold more."""
+
+
+class NudgingEngine(Protocol):
+    """What nudging asks of an engine; see :class:`neuroep.engines.displacing.Displacing`."""
+
+    network: Network
+    check_every: int
+    version: int
+    settle_steps: int
+
+    @property
+    def in_place(self) -> bool: ...
+
+    def during(self, phase: str) -> AbstractContextManager[None]: ...
+
+    @property
+    def epsilon(self) -> float: ...
+
+    def check_exact(self, name: str, value: str, instead: str) -> None: ...
+
+    def still(self, clamped: Clamped, free: State, nudges: int) -> State: ...
+
+    def departed(self, clamped: Clamped, free: State, state: State) -> State: ...
+
+    def displace(
+        self, clamped: Clamped, moved: State, names: tuple[str, ...], betas: Sequence[float], schedule: Schedule
+    ) -> dict[str, list[Change]]: ...
+
+    def nudge_of(self, moved: State, number: int, samples: int) -> State: ...
+
+    def displaced(self, clamped: Clamped, moved: State, beta: float) -> State: ...
+
+    def fork(self, state: State) -> State: ...
+
+    def scalars(self, values: Mapping[str, Values]) -> dict[str, float]: ...
+
+    def energy(self, clamped: Clamped, state: State) -> np.ndarray: ...
+
+
+class Nudging:
+    """Nudged phases of a batch in differences: an iterator of the first one's state after each sweep.
+
+    Parameters
+    ----------
+    engine : NudgingEngine
+        Of exact arithmetic.
+    clamped : Clamped
+        Clamped batch, as returned by ``engine.clamp``.
+    schedule : Schedule
+        Order and stop rule, of form ``differences``.
+    betas : sequence of float
+        Nudges; 0 moves nothing.
+    start : State
+        The free state; or, with one nudge, a nudged state to go on from.
+
+    Attributes
+    ----------
+    phases : list of NudgedPhase
+        By nudge, each as it is now.
+    steps : int
+        Sweeps taken.
+    residual : float
+        Of the last sweep at which it was looked at; see :class:`neuroep.engines.settling.Settled`.
+    ended : bool
+        Whether the schedule's rule has ended the phases.
+
+    Raises
+    ------
+    ConfigError
+        If a beta is so negative that the output's energy is not convex, there is no free state to start from, or the
+        engine settles states alone.
+    """
+
+    def __init__(
+        self, engine: NudgingEngine, clamped: Clamped, schedule: Schedule, betas: Sequence[float], start: State | None
+    ) -> None:
+        engine.check_exact("form", schedule.form, "states")
+        if start is None:
+            raise ConfigError("form is 'differences': differences are to a free state; give it as start")
+        for beta in betas:
+            check_convex(engine.network, beta)
+        self.engine, self.clamped, self.schedule, self.betas = engine, clamped, schedule, tuple(map(float, betas))
+        free, nudged = (start, None) if start.origin is None else (start.origin, start)
+        self._free = free
+        if nudged is None:
+            self._moved = engine.still(clamped, free, len(betas))
+            self._moved.stale = frozenset({engine.network.output.name} if any(betas) else ())
+        else:
+            self._moved = engine.departed(clamped, free, nudged)
+        self._groups = schedule.groups(engine.network)
+        self._arrivals = schedule.arrivals(engine.network) if any(betas) else {}
+        self._least = max(self._arrivals.values(), default=1)
+        self._check = schedule.check_every or engine.check_every
+        self._accelerated = None
+        if schedule.acceleration != "none":
+            self._accelerated = Accelerated(engine.network, self._groups, self._arrivals, engine.in_place)
+        self._changes: dict[str, list[Change]] = {}
+        self._seen: dict[str, float] | None = {}
+        self.steps, self.residual, self.ended = 0, math.inf, False
+        self.phases = [NudgedPhase(self, number) for number in range(len(betas))]
+
+    def __iter__(self) -> Nudging:
+        return self
+
+    def __next__(self) -> State:
+        if self.ended:
+            raise StopIteration
+        return self.sweep()
+
+    @property
+    def state(self) -> State:
+        """The first nudge's state as it is now."""
+        return self.phases[0].state
+
+    def copy(self) -> State:
+        """Return the first nudge's state as one that later sweeps do not move."""
+        return self.phases[0].copy()
+
+    def sweep(self) -> State:
+        """Move every layer once, also after the end, and return the first nudge's state.
+
+        Raises
+        ------
+        DivergenceError
+            If a difference is no longer finite; changes are looked at where the schedule needs them.
+        """
+        engine, schedule = self.engine, self.schedule
+        self.steps += 1
+        engine.settle_steps += self.clamped.samples * len(self.betas)
+        self._changes, self._seen = {}, None
+        with engine.during("nudged"):
+            for number, group in enumerate(self._groups):
+                self._update(number, group)
+        due, last = self.steps % self._check == 0, self.steps >= schedule.steps
+        stops = due and schedule.tolerance > 0 and self.steps >= self._least
+        if last or stops or (due and (schedule.tolerance > 0 or engine.check_every == 1)):
+            self.residual = self._relative(self._look())
+        self.ended = last or (stops and self.residual <= schedule.tolerance)
+        return self.state
+
+    def _update(self, number: int, group: tuple[str, ...]) -> None:
+        """Move those layers of a group that are not at their minimiser for sure."""
+        moved, network, faster = self._moved, self.engine.network, self._accelerated
+        moving = tuple(name for name in group if name in moved.stale)
+        if not moving:
+            return
+        old = {} if faster is None else faster.before(number, self.steps, moved.values)
+        self._changes |= self.engine.displace(self.clamped, moved, moving, self.betas, self.schedule)
+        stale = set(moved.stale - set(moving))
+        if faster is not None and old and old.keys() <= set(moving) & self._changes.keys():
+            faster.after(number, old, moved.values, self._free.values, len(self.betas))
+            self._changes |= {name: self._apart(moved.values[name], before) for name, before in old.items()}
+            stale |= old.keys()
+        for name in self._changes.keys() & set(moving):
+            stale |= network.neighbours[name]
+            if self.schedule.dt < 1 or (self.schedule.order == "synchronous" and name == network.output.name):
+                stale.add(name)
+        moved.stale = frozenset(stale)
+
+    def _apart(self, new: Values, old: Values) -> list[Change]:
+        """Return what has changed in a layer, by nudge."""
+        samples, found = self.clamped.samples, []
+        for first in range(0, len(new), samples):
+            one, other = new[first : first + samples], old[first : first + samples]
+            found.append((abs(one - other).max(), abs(one).max()))
+        return found
+
+    def _look(self) -> dict[str, float]:
+        """Bring what the last sweep changed to the host, once, and how large the differences are."""
+        if self._seen is None:
+            told = {}
+            for name, nudges in self._changes.items():
+                for number, (change, size) in enumerate(nudges):
+                    told[f"{name} {number} change"], told[f"{name} {number} size"] = change, size
+            self._seen = self.engine.scalars(told)
+            for name, nudges in self._changes.items():
+                for number in range(len(nudges)):
+                    stopping.finite({name: self._of(name, number)[0]}, self.steps)
+        return self._seen
+
+    def _of(self, name: str, number: int) -> tuple[float, float]:
+        """Return what the last sweep changed in a layer of a nudge, and how large the differences are there."""
+        seen = self._look() if self._seen is None else self._seen
+        return seen.get(f"{name} {number} change", 0.0), seen.get(f"{name} {number} size", 0.0)
+
+    def _relative(self, seen: Mapping[str, float]) -> float:
+        """Return the largest change of a nudge and layer as a share of the difference."""
+        found = 0.0
+        for number in range(len(self.betas)):
+            told = {name: self._of(name, number) for name in self._arrivals if name in self._changes}
+            changes, sizes = ({name: pair[k] for name, pair in told.items()} for k in (0, 1))
+            there = {name: (size, size) for name, size in sizes.items() if changes[name] > 0}
+            found = max(found, stopping.relative(changes, there, self.schedule.dt, self.engine.epsilon))
+        return found
+
+    def changed(self, number: int) -> float:
+        """Return max|delta d| / dt of a nudge in the last sweep."""
+        changes = [self._of(name, number)[0] for name in self._changes]
+        return max(changes, default=0.0) / self.schedule.dt
+
+    def settled(self, traces: Sequence[Trace | None]) -> list[Settled]:
+        """Return the results by nudge, once ended."""
+        converged = self.residual <= self.schedule.tolerance
+        return [
+            Settled(phase.state, self.steps, self.residual, converged, False, trace, phase.energy_later())
+            for phase, trace in zip(self.phases, traces, strict=True)
+        ]
+
+
+class NudgedPhase:
+    """One nudge of several that are solved at once."""
+
+    def __init__(self, nudging: Nudging, number: int) -> None:
+        self._nudging, self._number = nudging, number
+
+    @property
+    def _own(self) -> State:
+        whole = self._nudging
+        return whole.engine.nudge_of(whole._moved, self._number, whole.clamped.samples)
+
+    @property
+    def change(self) -> float:
+        """max|delta s| / dt of the last sweep."""
+        return self._nudging.changed(self._number)
+
+    @property
+    def state(self) -> State:
+        """The state as it is now, s + d."""
+        whole = self._nudging
+        return whole.engine.displaced(whole.clamped, self._own, whole.betas[self._number])
+
+    def copy(self) -> State:
+        """Return the present state as one that later sweeps do not move."""
+        whole = self._nudging
+        return whole.engine.displaced(whole.clamped, whole.engine.fork(self._own), whole.betas[self._number])
+
+    def energy(self) -> np.ndarray:
+        """Return F_beta of the present state, (batch,)."""
+        return self._nudging.engine.energy(self._nudging.clamped, self.state)
+
+    def energy_later(self) -> Callable[[], np.ndarray]:
+        """Return what computes it later, as long as the weights are the same."""
+        return energy_of(self._nudging.engine, self._nudging.clamped, self.state)
+
+
+def nudge(
+    engine: NudgingEngine,
+    clamped: Clamped,
+    schedule: Schedule,
+    betas: Sequence[float],
+    start: State | None,
+    record: tuple[str, ...] = (),
+) -> list[Settled]:
+    """Solve nudged phases of one batch, as many at once as :data:`STACKED` allows; parameters as of :class:`Nudging`.
+
+    Parameters
+    ----------
+    record : tuple of str
+        Any of ``change``, ``energy``, ``states``.
+
+    Returns
+    -------
+    list of Settled
+        By nudge.
+    """
+    asked, found = recorders.chosen(record), []
+    numbers = clamped.samples * sum(layer.size for layer in engine.network.layers)
+    together = max(1, STACKED // max(1, numbers))
+    for first in range(0, len(betas), together):
+        phases = Nudging(engine, clamped, schedule, betas[first : first + together], start)
+        traces = [Trace() if record else None for _ in phases.phases]
+        for _ in phases:
+            for phase, trace in zip(phases.phases, traces, strict=True):
+                if trace is not None:
+                    for recorder in asked:
+                        recorder(trace, phase)
+        found += phases.settled(traces)
+    return found

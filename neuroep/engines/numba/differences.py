@@ -1,0 +1,187 @@
+"""Nudged phases in differences on Numba and BLAS; what the parts are, says :mod:`neuroep.engines.differences`.
+
+Weights of an attention layer that settles at once (dt = 1) have the change of the feedback as their form, (nudges *
+batch, size), from which p follows; with dt < 1 they are differences of p, (nudges * batch, queries, patterns).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from hw_models.tally import Tally
+from neuroep.engines.differences import Change, Displacement
+from neuroep.engines.numba import difference_kernels as kernels
+from neuroep.engines.numba.attention import ExactAttention, HeldLogits
+from neuroep.engines.numba.neurons import FREE, MINIMISER, NEURONS, SYNCHRONOUS, ExactNeurons
+from neuroep.engines.parts import Rows
+from neuroep.engines.schedule import Schedule
+from neuroep.engines.workers import Workers, blocks, largest
+from neuroep.network import AttentionLayer, DenseLayer
+from neuroep.network.potentials import HardSigmoid
+
+
+class ExactDifferences:
+    """Makes the parts; see :class:`neuroep.engines.differences.DifferenceParts`.
+
+    Parameters
+    ----------
+    dtype : str
+        Of all arrays.
+    workers : Workers
+        Threads.
+    tally : callable
+        Returns a tally of a part's own.
+    """
+
+    def __init__(self, dtype: str, workers: Workers, tally: Callable[[], Tally]) -> None:
+        self.dtype, self.workers, self.tally = dtype, workers, tally
+
+    def neurons(self, layer: DenseLayer) -> DisplacedNeurons:
+        """Return the neurons of one dense layer."""
+        return DisplacedNeurons(layer, self.dtype, self.workers, self.tally())
+
+    def attention(self, layer: AttentionLayer) -> DisplacedAttention:
+        """Return the unit of one attention layer."""
+        return DisplacedAttention(layer, self.dtype, self.workers, self.tally())
+
+
+class DisplacedNeurons(ExactNeurons):
+    """The neurons of one dense layer; see :class:`neuroep.engines.differences.DifferenceNeurons`."""
+
+    def place(self, product: np.ndarray, feedback: np.ndarray | None, state: np.ndarray) -> np.ndarray:
+        """Return where the free drive puts the neurons."""
+        potential = self.layer.potential
+        if not isinstance(potential, HardSigmoid):
+            return state
+        place = self.real(potential.slope) * (product if feedback is None else product + feedback)
+        beyond = np.where(state <= 0, np.minimum(place, 0), np.maximum(place, 1))
+        return np.where((state > 0) & (state < 1), state, beyond).astype(self.dtype, copy=False)
+
+    def displace(
+        self,
+        place: np.ndarray,
+        product: np.ndarray | None,
+        feedback: np.ndarray | None,
+        moved: np.ndarray,
+        target: np.ndarray | None,
+        betas: Sequence[float],
+        schedule: Schedule,
+    ) -> tuple[np.ndarray, list[Change]]:
+        """Move the differences in place."""
+        self.tally.add(self.name, "response", moved.size, (self.layer.size,))
+        mode = FREE
+        if target is not None:
+            mode = SYNCHRONOUS if schedule.order == "synchronous" else MINIMISER
+        batch, potential, real = len(place), self.layer.potential, self.real
+        settings = (potential.code, real(potential.slope), mode, real(schedule.dt))
+        sides, goal, changes = (self._given(product), self._given(feedback)), self._given(target), []
+        for number, beta in enumerate(betas):
+            first, last = number * batch, (number + 1) * batch
+            rows = [values[first:last] for values in (*sides, moved)]
+
+            def task(a: int, b: int, rows: list[np.ndarray] = rows, beta: float = beta) -> Change:
+                own = [values[a:b] for values in rows]
+                return kernels.displace(place[a:b], *own, goal[a:b], real(beta), *settings)
+
+            found = self.workers.run(task, blocks(batch, max(1, NEURONS // self.layer.size)))
+            change, size = zip(*found, strict=True)
+            changes.append((largest(change), float(max(size))))
+        return moved, changes
+
+
+class DisplacedAttention(ExactAttention):
+    """One attention layer; see :class:`neuroep.engines.differences.DifferenceAttention`."""
+
+    def still(self, held: HeldLogits, nudges: int) -> np.ndarray:
+        """Return changes of the feedback that are 0."""
+        return np.zeros((nudges * len(held.logits), self.layer.size), dtype=held.logits.dtype)
+
+    def displace(
+        self,
+        held: HeldLogits,
+        free: np.ndarray,
+        feedback: np.ndarray,
+        value: np.ndarray,
+        weights: np.ndarray,
+        dt: float,
+    ) -> tuple[np.ndarray, np.ndarray, list[Change]]:
+        """Move the read-out in place, and weights where they are explicit."""
+        nudges = len(value) // len(free)
+        for _ in range(nudges):
+            self._count_step(held, feedback)
+        made, place = kernels.of(held.logits.dtype.name), (free, held.patterns.vectors, held.queries.count)
+        if dt < 1:
+            weights = self._explicit(held, free, weights)
+        move = made.pooled if self.pooled else made.flat
+
+        def task(first: int, last: int) -> np.ndarray:
+            changes = np.zeros((nudges, 2), dtype=value.dtype)
+            if dt == 1:
+                ends = (held.patterns.telling, feedback, self.kappa, value, changes)
+                move(first, last, *place, held.patterns.count, *ends)
+            else:
+                how = (feedback, self.kappa, self.pooled, self.real(dt), weights)
+                made.mix(first, last, *place, held.patterns.count, *how)
+                kernels.read(first, last, *place[1:], held.patterns.count, self.pooled, weights, value, changes)
+            return changes
+
+        found = np.array(self.workers.run(task, held.samples))
+        changes: list[Change] = [(largest(c.tolist()), float(s.max())) for c, s in zip(*found.T, strict=True)]
+        return value, feedback if dt == 1 else weights, changes
+
+    def _explicit(self, held: HeldLogits, free: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Return differences of p, whatever form they have."""
+        if weights.ndim == 3:
+            return weights
+        found = np.zeros((len(weights), *free.shape[1:]), dtype=free.dtype)
+        place = (free, held.patterns.vectors, held.queries.count, held.patterns.count)
+        mix = kernels.of(held.logits.dtype.name).mix
+
+        def task(first: int, last: int) -> None:
+            mix(first, last, *place, weights, self.kappa, self.pooled, self.real(1), found)
+
+        self.workers.run(task, held.samples)
+        return found
+
+    def explicit_change(self, held: HeldLogits, free: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Return the differences of p, (batch, queries, patterns), of one nudge."""
+        return self._explicit(held, free, weights)
+
+    def moved_rows(
+        self, held: HeldLogits, free: np.ndarray, plus: Displacement | None, minus: Displacement | None
+    ) -> Rows:
+        """Return what combines the differences of two nudges' token states, a row for each real token."""
+        ends = [end for end in (plus, minus) if end is not None]
+        which = [end is not None for end in (plus, minus)]
+
+        def combined(*factors: float) -> np.ndarray:
+            scaled = [self.real(factor) for factor, there in zip(factors, which, strict=True) if there]
+            if not self.pooled:
+                values = sum((f * value for f, (value, _) in zip(scaled, ends, strict=True)), start=self.real(0))
+                return self._packed(held, np.asarray(values))
+            first, last = ends[0][1], ends[-1][1]
+            both = (scaled[0], scaled[1]) if len(scaled) > 1 else (scaled[0], self.real(0))
+            if first.ndim == last.ndim == 2:
+                return self._rows_of(held, free, first, last, both)
+            return self.token_rows(held, self._explicit(held, free, first), self._explicit(held, free, last), both)
+
+        return combined
+
+    def _rows_of(
+        self, held: HeldLogits, free: np.ndarray, plus: np.ndarray, minus: np.ndarray, factors: tuple[float, float]
+    ) -> np.ndarray:
+        """Return the combined changes of a pooled layer's token states from two changes of feedback."""
+        offsets, vectors = held.queries.offsets, held.patterns.vectors
+        rows = np.empty((offsets[-1], vectors.shape[2]), dtype=vectors.dtype)
+        place, ends = (free, vectors, offsets, held.patterns.count, self.kappa), (plus, minus, *factors, rows)
+        combine = kernels.of(vectors.dtype.name).rows_pooled
+        self.workers.run(lambda first, last: combine(first, last, *place, *ends), held.samples)
+        return rows
+
+    @staticmethod
+    def _packed(held: HeldLogits, values: np.ndarray) -> np.ndarray:
+        """Return the states of real tokens of a flat read-out (batch, tokens * dim) below each other."""
+        tokens = values.reshape(*held.queries.vectors.shape[:2], -1)
+        return held.queries.packing(tokens)

@@ -1,0 +1,154 @@
+"""Cost and error of one batch's gradient by the form of its nudged phases and the acceleration of settling.
+
+    python tests/benchmarks/settling.py [--network NAME] [--samples N] [--warm N] [--repeats N] [--engine local]
+                                        [--data FOLDER --vectors FILE] [--out settling.json]
+
+Networks: snli_small, imdb_small (as in examples/configs, pooled read-outs), snli, imdb (the paper's, mask off). Without
+--data the batch is random word vectors with the set's lengths. A few updates come first (--warm), so that weights are
+no longer those of the start. Of every way that is listed: CPU seconds of measuring one batch (median over the repeats,
+all ways in turn), products with the first dense matrix in units of one read of the whole batch, sweeps free and nudged,
+and the error of every layer's weight gradient, ||g - g*|| / ||g*||, against g* of float64 phases at rest with the same
+nudge. One thread, float32. Names of ways say the form, the tolerance of the free and that of the nudged phases.
+"""
+
+from __future__ import annotations
+
+import os
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
+import argparse
+import json
+import statistics
+import time
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import speed
+
+from neuroep import engines
+from neuroep.data.batch import Batch
+from neuroep.engines.settling import Schedule
+from neuroep.gradients import angles
+from neuroep.gradients.estimators import Estimator
+from neuroep.network import builders as networks
+
+
+class Study(NamedTuple):
+    """A network, its batch, and how its phases settle today."""
+
+    case: speed.Case
+    free: Schedule
+    nudged: Schedule
+    identity: float = 0.0
+
+
+def study(name: str) -> Study:
+    """Return the network of that name with the tolerances of its configuration."""
+    if name in ("snli", "imdb"):
+        return Study(speed.case(name), Schedule(steps=100, tolerance=1e-2), Schedule(steps=100, tolerance=0.03))
+    free, nudged = Schedule(steps=30, tolerance=1e-3), Schedule(steps=20, tolerance=0.03)
+    if name == "snli_small":
+        network = networks.inference(25, 300, (256, 3), readout="pooled")
+        return Study(speed.Case(network, 0.1, 200, (30, 20), (6e-3, 2e-3), (14, 8)), free, nudged, 1.0)
+    network = networks.sentiment(600, 300, (128, 2), readout="pooled")
+    return Study(speed.Case(network, 0.1, 50, (10, 10), (5e-3, 1e-3), (230,)), free, nudged)
+
+
+def ways(given: Study) -> dict[str, tuple[Schedule, Schedule]]:
+    """Return the schedules that are compared, by name."""
+    free, nudged = given.free, given.nudged
+    loose = replace(free, tolerance=0.03)
+    found = {}
+    for form, firsts, tolerances in (("states", (free,), (0.3, 0.03)), ("differences", (free, loose), (0.3, 0.03))):
+        for first in firsts:
+            for tolerance in tolerances:
+                how = replace(nudged, form=form, tolerance=tolerance)
+                found[f"{form} {first.tolerance:g}, {tolerance:g}"] = first, how
+    plain = dict(found)
+    for name, both in plain.items():
+        found[f"{name}, anderson"] = tuple(replace(one, acceleration="anderson") for one in both)
+    return found
+
+
+def reads(engine: engines.engine.Engine, samples: int) -> float:
+    """Return the products with the first dense matrix so far, in reads of a whole batch."""
+    synapse = engine.network.dense[0]
+    done = engine.performed()[synapse.name]
+    return sum(done.number(f"multiply-add {way}") for way in ("forward", "transposed")) / (
+        samples * np.prod(synapse.shape)
+    )
+
+
+def measured(engine: engines.engine.Engine, estimator: Estimator, batch: Batch) -> dict[str, object]:
+    """Return CPU seconds and sweeps of one measurement; the contrasts are taken apart as an update does."""
+    begin = time.process_time()
+    found = estimator.measure(engine, batch, 0)
+    for contrast in found.contrasts.values():
+        contrast.terms()
+    seconds = time.process_time() - begin
+    return {"seconds": seconds, "sweeps": [found.health["free_steps"], found.health["nudged_steps"]]}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--network", choices=("snli_small", "imdb_small", "snli", "imdb"), default="snli_small")
+    parser.add_argument("--engine", choices=engines.NAMES, default="local")
+    parser.add_argument("--data")
+    parser.add_argument("--vectors")
+    parser.add_argument("--samples", type=int, help="of a batch; default the configuration's")
+    parser.add_argument("--warm", type=int, default=5, help="updates before measuring")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--products", choices=engines.PRODUCTS, default="full", help="of the reference engine")
+    parser.add_argument("--out")
+    given = parser.parse_args()
+    chosen = study(given.network)
+    case, network = chosen.case, chosen.case.network
+    samples = given.samples or case.samples
+    if given.data:
+        batches = speed.real_batches(given.network.split("_")[0], case, samples, given.data, given.vectors)
+    else:
+        batches = [speed.random_batch(case, samples)]
+    rates = {s.name: case.rates[0] for s in network.projections} | {s.name: case.rates[1] for s in network.dense}
+    start = networks.initial_parameters(network, 0, 1.0, chosen.identity)
+    engine = engines.build(given.engine, network, start, threads=1, products=given.products)
+    for turn in range(given.warm):
+        how = Estimator("centred", case.beta, chosen.free, replace(chosen.nudged, form="differences", tolerance=0.1))
+        engine.update(how.measure(engine, batches[turn % len(batches)], turn).contrasts, rates)
+    batch, values = batches[0], engine.parameters()
+    exact = speed.converged(case, values, batch)
+    page: dict[str, dict] = {}
+    compared = {
+        name: both for name, both in ways(chosen).items() if given.products == "full" or both[1].form == "differences"
+    }
+    for name, (free, nudged) in compared.items():
+        estimator = Estimator("centred", case.beta, free, nudged)
+        before = reads(engine, samples) if given.engine == "local" else 0.0
+        found = estimator.gradient(engine, batch, 0)
+        errors = {n: round(angles.relative_error(found[n], exact[n]), 5) for n in exact if n.endswith("weight")}
+        page[name] = {"worst": max(errors.values()), "errors": errors}
+        if given.engine == "local":
+            page[name]["products"] = round(reads(engine, samples) - before, 2)
+    times: dict[str, list[float]] = {name: [] for name in page}
+    for _ in range(given.repeats):
+        for name, (free, nudged) in compared.items():
+            told = measured(engine, Estimator("centred", case.beta, free, nudged), batch)
+            times[name].append(told["seconds"])
+            page[name]["sweeps"] = told["sweeps"]
+    for name, seconds in times.items():
+        page[name]["seconds"] = round(statistics.median(seconds), 4)
+    result = {"network": given.network, "samples": samples, "engine": given.engine, "ways": page}
+    print(f"{given.network}, {samples} samples, engine {given.engine}")
+    for name, row in page.items():
+        told = [row["seconds"], row.get("products", "-"), *row["sweeps"], f"{100 * row['worst']:.2f} %", row["errors"]]
+        print(f"{name:32s}", *told, sep="  ")
+    if given.out:
+        with open(given.out, "w", encoding="utf-8") as file:
+            json.dump(result, file, indent=2)
+
+
+if __name__ == "__main__":
+    main()
