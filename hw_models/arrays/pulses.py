@@ -113,8 +113,7 @@ class PulsedDevices(PlayedDevices):
         Returns
         -------
         int
-            Pulses given; their expected number with ``trains = "expected"``. Rows that are not finite give none and
-            make all weights NaN.
+            Pulses given. Rows that are not finite give none and make all weights NaN.
         """
         self._check(weights)
         self.slots, rows = 0, list[Rows]()

@@ -1,4 +1,4 @@
-# Tested by tests/hw_models/arrays/test_expected.py.
+# Tested by tests/hw_models/kernels/test_leaps.py.
 """Kernels that move tiles of devices by one step each where nothing speaks against it, and leave the others alone.
 
 A tile is counted, assessed and moved before the next one is begun, so that its numbers of pulses stay in the caches;
