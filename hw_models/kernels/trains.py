@@ -120,7 +120,7 @@ def layout(length, word, shift):
     for n in range(length.shape[0]):
         total, longest = total + length[n], max(longest, length[n])
     words = max((total + SLOTS - 1) // SLOTS, 1)
-    room = min((total + words - 1) // words + longest - 1, SLOTS)
+    room = max(min((total + words - 1) // words + longest - 1, SLOTS), 0)
     for n in range(length.shape[0]):
         if used + length[n] > room:
             last, used = last + 1, 0

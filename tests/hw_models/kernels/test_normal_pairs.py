@@ -52,8 +52,8 @@ def test_blocks_fill_whole_vectors(n, blocks):
 
 @compiled
 def test_moments_tails_and_independence():
-    """32 million: moments up to the sixth and every tail up to 5 standard deviations within 4.5 standard errors."""
-    z = np.concatenate([drawn(1 << 18, row).reshape(4, -1) for row in range(32)], axis=1).astype(np.float64)
+    """8 million: moments up to the sixth and every tail up to 5 standard deviations within 4.5 standard errors."""
+    z = np.concatenate([drawn(1 << 18, row).reshape(4, -1) for row in range(8)], axis=1).astype(np.float64)
     flat, many = z.reshape(-1), z.size
     for power, mean, square in ((1, 0, 1), (2, 1, 3), (3, 0, 15), (4, 3, 105), (5, 0, 945), (6, 15, 10395)):
         assert abs((flat**power).mean() - mean) < 4.5 * np.sqrt((square - mean**2) / many), power
