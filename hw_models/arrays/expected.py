@@ -12,13 +12,14 @@ The shift of N is what a finite step adds to a flow; K is what the order of the 
 bracket of the two fields (Baker, Campbell and Hausdorff, to second order), its pairs those expected given how often the
 lines fire; sigma is what one pulse strays by, noise |s f| or its wide form (:mod:`hw_models.kernels.cycle_noise`); X(t)
 is the flow's exponent from t to the end. Affine responses follow the flow exactly, the others in two exponential half
-steps.
+steps; the integral is Simpson's, over their ends.
 
 **Parts.** The exponent of a batch, sum of n |d(s f)/dw|, says how much of a weight it forgets. From EXPONENT on, or
 from SIGNED where signs are mixed, the batch is cut into consecutive parts of samples, and those again, down to single
 trains in their order, so that a pulse early in the batch is forgotten as it should be, and its line's other devices
 with it. Within a part of exponent X that goes both ways a step weighs all pulses alike, and spreads by a share of up to
-X^2/24 too little; one way, as in any single train, it is as exact as the flow.
+X^2/24 too little; one way, as in any single train, it is as exact as the flow. A sample whose terms swing a device by
+more than SWING is cut into its terms. Noise is that of the mean way: how it changes along a swing is left out.
 
 **Where a step will not do** a device plays its trains pulse by pulse within the part: where it may meet a bound, which
 remembers the order of pulses (the drift of the part, the swing of one sample and SIGMAS standard deviations of all the
@@ -58,6 +59,9 @@ EXPONENT, SIGNED, COARSE = 0.5, 0.125, 1.0
 
 Within a part the order of samples does not count. Where all trains of a term go one way, samples pull alike; where
 signs are mixed, a part sorted by them is off by a quarter of the square of its exponent, of the range."""
+SWING = 0.2
+"""Largest exponent of one sample of several terms in a part. Which of them comes last is forgotten least: noise of one
+direction counts by a share of up to half as much more or less than that of the other."""
 ORDERED = 0.01
 """Exponent of one sample from which the order of its phases counts; below, it shifts means by less than 0.3 %."""
 FEW = 0.01
@@ -107,9 +111,14 @@ class PulsedBatch(NamedTuple):
         return len(self.trains.length) // len(self.way)
 
     @property
-    def most(self) -> float:
-        """Largest exponent of one part."""
-        return EXPONENT if self.way.all() else SIGNED
+    def whole(self) -> Stretch:
+        """All trains in one step."""
+        return Stretch(0, slice(0, self.samples), slice(0, len(self.way)))
+
+    def most(self, part: Stretch) -> float:
+        """Return the largest exponent that a part may have, unless it is a single train."""
+        most, samples = EXPONENT if self.way.all() else SIGNED, part.samples.stop - part.samples.start
+        return min(most, SWING * samples) if part.terms.stop - part.terms.start > 1 else most
 
 
 class ExpectedStep:
@@ -166,8 +175,8 @@ class ExpectedStep:
 
     def _attempt(self, batch: PulsedBatch, rows: tuple[int, int], column: int) -> list[int]:
         """Move those tiles that a single step can; return the pulses of each, -1 of the others."""
-        pulsed, terms = self.pulsed, len(batch.way)
-        most = min(batch.most, ORDERED * batch.samples) if terms > 1 else batch.most
+        pulsed, most = self.pulsed, batch.most(batch.whole)
+        most = min(most, ORDERED * batch.samples) if len(batch.way) > 1 else most
         edges = np.array([first for first, _ in self.rows[slice(*rows)]] + [self.rows[rows[1] - 1][1]])
         begin, end = self.columns[column]
         planes, found = np.empty((2, np.diff(edges).max(), end - begin), dtype=pulsed.dtype), np.empty_like(edges[1:])
@@ -261,21 +270,21 @@ class TileStep:
 
     def trains(self, batch: PulsedBatch) -> Tally:
         """Move the tile by trains; return pulses, devices stepped and played."""
-        terms = len(batch.way)
-        whole = Stretch(0, slice(0, batch.samples), slice(0, terms))
+        terms, whole = len(batch.way), batch.whole
         pulses = self._coincide(batch.packs, self.where)
         self._count_few()
         exponent, near = self._assess()
-        if exponent <= batch.most:
+        if exponent <= batch.most(whole):
             self._part(batch, whole, pulses, exponent, near)
             return self.tally
-        left, number = list(parts(batch.samples, terms, int(np.ceil(exponent / batch.most))))[::-1], 0
+        pieces = batch.samples if exponent > SWING * batch.samples else int(np.ceil(exponent / batch.most(whole)))
+        left, number = list(parts(batch.samples, terms, pieces))[::-1], 0
         while left:
             part = left.pop()
             trains = batch.trains.part(part.pairs(terms), self.outputs, self.inputs)
             pulses = self._coincide(packs(trains, batch.way[part.terms]), (0, self.size[0], 0, self.size[1]))
             exponent, near = self._assess()
-            halves = part.halves() if exponent > batch.most else []
+            halves = part.halves() if exponent > batch.most(part) else []
             left += halves[::-1]
             if not halves:
                 self._part(batch, part._replace(number=number), pulses, exponent, near)

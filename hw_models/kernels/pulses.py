@@ -44,7 +44,7 @@ step_factors: Any = None
 multiple = square = bent = gathered = unbound
 """Of the cycle-to-cycle noise, :mod:`hw_models.kernels.cycle_noise`."""
 gathered_at = unbound
-"""For :func:`_advance_affine`, :func:`_gathered_at`."""
+"""Of :func:`_advance_affine`, :func:`_gathered_at`; of :func:`_advance_curved`, :func:`_gathered_curved`."""
 
 
 class DeviceSteps(NamedTuple):
@@ -135,8 +135,14 @@ def _half(w, n_up, n_down, order, s_up, s_down, factors):
     return w + HALF * phi * (up * f_up - down * f_down + shift), ONE + half * phi
 
 
+def _gathered_curved(w, given, s_up, s_down, n_up, n_down, noise, m):
+    """The same of a response with factors of its own, ``given`` at that weight."""
+    up, down = s_up * given[0], s_down * given[1]
+    return gathered(up, down, n_up, n_down, square(up, s_up, w, noise, m), square(down, s_down, w, noise, m))
+
+
 def _advance_curved(w, numbers, order, z, stays, own, law, noise):
-    """The same of a response with factors of its own, in two half steps."""
+    """The same of a response with factors of its own, in two half steps; Simpson's rule over their ends."""
     ups, downs = numbers
     steps_up, steps_down, highs, lows, _, _ = own
     for j in range(w.shape[0]):
@@ -144,14 +150,18 @@ def _advance_curved(w, numbers, order, z, stays, own, law, noise):
             w[j], ups[j], downs[j], steps_up[j], steps_down[j], highs[j], lows[j],
         )  # fmt: skip
         begin = within(old, high, low)
-        half, _ = _half(begin, n_up, n_down, order[j], s_up, s_down, factors(begin, high, low, law))
+        start = factors(begin, high, low, law)
+        half, first = _half(begin, n_up, n_down, order[j], s_up, s_down, start)
+        half = within(half, high, low)
         middle = factors(half, high, low, law)
-        moved, kept = _half(half, n_up, n_down, order[j], s_up, s_down, middle)
-        up, down, m = s_up * middle[0], s_down * middle[1], multiple(half, high, low, law)
-        variance = gathered(
-            up, down, n_up, n_down, square(up, s_up, half, noise, m), square(down, s_down, half, noise, m)
-        )
-        moved += np.sqrt(ZERO if variance < ZERO else variance) * kept * z[j]
+        moved, second = _half(half, n_up, n_down, order[j], s_up, s_down, middle)
+        end = within(moved, high, low)
+        ended = factors(end, high, low, law)
+        g0 = gathered_at(begin, start, s_up, s_down, n_up, n_down, noise, multiple(begin, high, low, law))
+        g1 = gathered_at(half, middle, s_up, s_down, n_up, n_down, noise, multiple(half, high, low, law))
+        g2 = gathered_at(end, ended, s_up, s_down, n_up, n_down, noise, multiple(end, high, low, law))
+        variance = SIXTH * (second * second * (first * first * g0 + FOUR * g1) + g2)
+        moved += np.sqrt(ZERO if variance < ZERO else variance) * z[j]
         w[j] = _land(old, moved, n_up + n_down, stays[j], high, low)
 
 
@@ -261,7 +271,8 @@ def of(factors: Callable[..., Any] | None, wide: Callable[..., object] | None) -
         names["factors"] = written_out(factors)
     whole = {"error_model": "numpy"}
     inlined = whole | {"inline": "always"}
-    names["gathered_at"] = kernel(bound(_gathered_at, kind, **names), **inlined)
+    gather = _gathered_at if factors is None else _gathered_curved
+    names["gathered_at"] = kernel(bound(gather, kind, **names), **inlined)
     assess_row, advance_row = (kernel(bound(row, kind, **names), **whole) for row in rows)
     pulse_row = kernel(bound(turn, kind, **names), **inlined)
     step_factors = kernel(bound(given, kind, **names), **inlined)

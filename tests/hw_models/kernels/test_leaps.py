@@ -1,4 +1,4 @@
-"""Steps in a single pass against those in two, which assess a tile and then move it: the same devices, the same draws."""
+"""Steps in a single pass against those in two, which assess a tile and then move it: same devices, same draws."""
 
 from __future__ import annotations
 
