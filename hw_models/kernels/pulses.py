@@ -274,7 +274,8 @@ def of(factors: Callable[..., Any] | None, wide: Callable[..., object] | None) -
     gather = _gathered_at if factors is None else _gathered_curved
     names["gathered_at"] = kernel(bound(gather, kind, **names), **inlined)
     assess_row, advance_row = (kernel(bound(row, kind, **names), **whole) for row in rows)
-    pulse_row = kernel(bound(turn, kind, **names), **inlined)
+    # those of affine responses are short; written out, the others would not vectorise
+    pulse_row = kernel(bound(turn, kind, **names), **(inlined if factors is None else whole))
     step_factors = kernel(bound(given, kind, **names), **inlined)
     assess = kernel(bound(bounds.assess, kind, assess_row=assess_row))
     advance = kernel(bound(_advance, kind, advance_row=advance_row))
@@ -287,5 +288,5 @@ def of(factors: Callable[..., Any] | None, wide: Callable[..., object] | None) -
         kernel(bound(bounds.recheck, kind, step_factors=step_factors, **names), **whole),
         advance,
         attempt,
-        kernel(bound(turns.play, kind, pulse_row=pulse_row)),
+        kernel(bound(turns.play, kind, pulse_row=pulse_row, take_row=turns.leave if factors is None else turns.take)),
     )

@@ -29,11 +29,13 @@ SLOTS = 64
 """Of a word."""
 ROW = 20
 """Bits of the counter for the blocks of one row."""
-BIT, NOTHING = np.uint64(1), np.uint64(0)
+BIT, NOTHING, STILL = np.uint64(1), np.uint64(0), np.int32(0)
 factors: Any = None
 """As in :mod:`hw_models.kernels.pulses`, which fills this in, and the next."""
 pulse_row: Any = None
 """:func:`pulse_affine` or :func:`pulse_curved`, or one of their wide forms."""
+take_row: Any = None
+""":func:`leave` or :func:`take`."""
 multiple = unbound
 """:mod:`hw_models.kernels.cycle_noise`."""
 _exp = written_out(scalar.exp)
@@ -47,7 +49,26 @@ def _cut(w, moved, high, low, more):
     return moved if more else w
 
 
-def pulse_affine(w, waits, ups, z, noise, own, law):
+@kernel
+def take(waits, ups, way):
+    """Take one pulse of each device that has one left: write 1 up, -1 down, 0 of none.
+
+    For loops that words of two widths would keep from vectorising.
+    """
+    for a in range(waits.shape[0]):
+        left = waits[a]
+        rest = left & (left - (BIT if left != NOTHING else NOTHING))
+        one = np.int32(1) if (ups[a] & (left ^ rest)) != NOTHING else np.int32(-1)
+        way[a] = one if left != NOTHING else STILL
+        waits[a] = rest
+
+
+@kernel(error_model="numpy", inline="always")
+def leave(waits, ups, way):
+    """Take none: loops that are as fast with what waits do it themselves."""
+
+
+def pulse_affine(w, waits, ups, way, z, noise, own, law):
     """Play one pulse on each device that has one left; all (devices,), ``own`` the parameters of each."""
     s_up, s_down, highs, lows, c_up, c_down = own
     for a in range(w.shape[0]):
@@ -62,20 +83,21 @@ def pulse_affine(w, waits, ups, z, noise, own, law):
         waits[a] = rest
 
 
-def pulse_curved(w, waits, ups, z, noise, own, law):
-    """The same of a response with factors of its own."""
+def pulse_curved(w, waits, ups, way, z, noise, own, law):
+    """The same of a response with factors of its own.
+
+    Both ways are computed and multiplied by 1 or 0: of a choice, the compiler makes branches around the factors.
+    """
     s_up, s_down, highs, lows, _, _ = own
     for a in range(w.shape[0]):
-        left, old, high, low, up_step, down_step = waits[a], w[a], highs[a], lows[a], s_up[a], -s_down[a]
-        more = left != NOTHING
-        rest = left & (left - (BIT if more else NOTHING))
+        old, high, low = w[a], highs[a], lows[a]
+        up, down = np.float32(way[a] > STILL), np.float32(way[a] < STILL)
         f_up, f_down, _, _ = factors(old, high, low, law)
-        step = up_step * f_up if ups[a] & (left ^ rest) else down_step * f_down
-        w[a] = _cut(old, old + step * (ONE + noise * z[a]), high, low, more)
-        waits[a] = rest
+        step = up * (s_up[a] * f_up) - down * (s_down[a] * f_down)
+        w[a] = _cut(old, old + step * (ONE + noise * z[a]), high, low, way[a] != STILL)
 
 
-def pulse_affine_wide(w, waits, ups, z, noise, own, law):
+def pulse_affine_wide(w, waits, ups, way, z, noise, own, law):
     """:func:`pulse_affine` with noise in its wide form."""
     s_up, s_down, highs, lows, c_up, c_down = own
     for a in range(w.shape[0]):
@@ -91,19 +113,17 @@ def pulse_affine_wide(w, waits, ups, z, noise, own, law):
         waits[a] = rest
 
 
-def pulse_curved_wide(w, waits, ups, z, noise, own, law):
+def pulse_curved_wide(w, waits, ups, way, z, noise, own, law):
     """:func:`pulse_curved` with noise in its wide form."""
     s_up, s_down, highs, lows, _, _ = own
     for a in range(w.shape[0]):
-        left, old, high, low, up_step, down_step = waits[a], w[a], highs[a], lows[a], s_up[a], -s_down[a]
-        more = left != NOTHING
-        rest = left & (left - (BIT if more else NOTHING))
-        up = (ups[a] & (left ^ rest)) != NOTHING
+        old, high, low = w[a], highs[a], lows[a]
+        up, down = np.float32(way[a] > STILL), np.float32(way[a] < STILL)
         f_up, f_down, _, _ = factors(old, high, low, law)
-        step, one = (up_step * f_up if up else down_step * f_down), abs(up_step if up else down_step)
+        step = up * (s_up[a] * f_up) - down * (s_down[a] * f_down)
+        one = up * s_up[a] + down * s_down[a]
         strays = sigma(abs(step), one, old, noise, multiple(old, high, low, law)) * z[a]
-        w[a] = _cut(old, old + step + (strays if up else -strays), high, low, more)
-        waits[a] = rest
+        w[a] = _cut(old, old + step + (up - down) * strays, high, low, way[a] != STILL)
 
 
 @kernel
@@ -167,7 +187,7 @@ def play(first, last, begin, end, weights, devices, law, noise, shape, key, step
     found, counts, order = np.empty(columns, np.int64), np.empty(columns, np.int64), np.empty(columns, np.int64)
     places, turns = np.empty(SLOTS + 1, np.int64), np.empty((columns + GROUP - 1) // GROUP, np.int64)
     w, real = np.empty(columns, weights.dtype), weights.dtype
-    left, up = np.empty(columns, np.uint64), np.empty(columns, np.uint64)
+    left, up, way = np.empty(columns, np.uint64), np.empty(columns, np.uint64), np.empty(columns, np.int32)
     own = (
         np.empty(columns, real), np.empty(columns, real), np.empty(columns, real),
         np.empty(columns, real), np.empty(columns, real), np.empty(columns, real),
@@ -191,7 +211,7 @@ def play(first, last, begin, end, weights, devices, law, noise, shape, key, step
             group = (
                 own[0][g:h], own[1][g:h], own[2][g:h], own[3][g:h], own[4][g:h], own[5][g:h],
             )  # fmt: skip
-            group_w, group_left, group_up = w[g:h], left[g:h], up[g:h]
+            group_w, group_left, group_up, group_way = w[g:h], left[g:h], up[g:h], way[g:h]
             for _ in range(turns[g // GROUP]):
                 if noisy and at + (h - g) > have:
                     many_blocks = normal_pairs.blocks_of(rest)
@@ -199,7 +219,8 @@ def play(first, last, begin, end, weights, devices, law, noise, shape, key, step
                     block, at, have = block + many_blocks, 0, 4 * many_blocks
                     if log_noise > 0:
                         shaped(z[:have], root, half, log_noise)
-                pulse_row(group_w, group_left, group_up, z[at : at + (h - g)], noise, group, law)
+                take_row(group_left, group_up, group_way)
+                pulse_row(group_w, group_left, group_up, group_way, z[at : at + (h - g)], noise, group, law)
                 if noisy:
                     at += h - g
                     rest -= h - g
