@@ -59,6 +59,8 @@ EXPONENT, SIGNED, COARSE = 0.5, 0.125, 1.0
 
 Within a part the order of samples does not count. Where all trains of a term go one way, samples pull alike; where
 signs are mixed, a part sorted by them is off by a quarter of the square of its exponent, of the range."""
+UNEVEN = 1.25
+"""Times the largest exponent that a part may reach, whose samples are uneven, before it is cut again."""
 SWING = 0.2
 """Largest exponent of one sample of several terms in a part. Which of them comes last is forgotten least: noise of one
 direction counts by a share of up to half as much more or less than that of the other."""
@@ -77,6 +79,12 @@ Tally = tuple[float, int, int]
 """Pulses, and devices that were stepped and played."""
 
 
+def middle(some: slice) -> list[slice]:
+    """Cut a range in two; return none of a single one."""
+    at = (some.start + some.stop) // 2
+    return [slice(some.start, at), slice(at, some.stop)] if at > some.start else []
+
+
 class Stretch(NamedTuple):
     """Trains that make one step: consecutive samples, all terms or one."""
 
@@ -90,11 +98,10 @@ class Stretch(NamedTuple):
 
     def halves(self) -> list[Stretch]:
         """Cut it in two, samples before terms; return none of a single train."""
-        for name, some in (("samples", self.samples), ("terms", self.terms)):
-            middle = (some.start + some.stop) // 2
-            if middle > some.start:
-                return [self._replace(**{name: slice(*ends)}) for ends in ((some.start, middle), (middle, some.stop))]
-        return []
+        samples, terms = middle(self.samples), middle(self.terms)
+        if samples:
+            return [self._replace(samples=half) for half in samples]
+        return [self._replace(terms=half) for half in terms]
 
 
 class PulsedBatch(NamedTuple):
@@ -163,28 +170,28 @@ class ExpectedStep:
         attempts = not self.pulsed.fewest and self.pulsed.given is None and not self.pulsed.one_way
 
         def task(rows: tuple[int, int], column: int) -> Tally:
-            pulses = self._attempt(batch, rows, column) if attempts else [-1] * (rows[1] - rows[0])
+            tried = self._attempt(batch, rows, column) if attempts else [(-1, 0.0)] * (rows[1] - rows[0])
             found = []
-            for row, moved in zip(range(*rows), pulses, strict=True):
+            for row, (moved, reached) in zip(range(*rows), tried, strict=True):
                 (first, last), (begin, end) = self.rows[row], self.columns[column]
                 moves = (float(moved), (last - first) * (end - begin), 0)
-                found.append(moves if moved >= 0 else self._tile(row, column).trains(batch))
+                found.append(moves if moved >= 0 else self._tile(row, column).trains(batch, reached))
             return summed(found)
 
         return self._blocks(task)
 
-    def _attempt(self, batch: PulsedBatch, rows: tuple[int, int], column: int) -> list[int]:
-        """Move those tiles that a single step can; return the pulses of each, -1 of the others."""
+    def _attempt(self, batch: PulsedBatch, rows: tuple[int, int], column: int) -> list[tuple[int, float]]:
+        """Move those tiles that a single step can; return pulses, -1 of the others, and exponents as far as known."""
         pulsed, most = self.pulsed, batch.most(batch.whole)
         most = min(most, ORDERED * batch.samples) if len(batch.way) > 1 else most
         edges = np.array([first for first, _ in self.rows[slice(*rows)]] + [self.rows[rows[1] - 1][1]])
         begin, end = self.columns[column]
         planes, found = np.empty((2, np.diff(edges).max(), end - begin), dtype=pulsed.dtype), np.empty_like(edges[1:])
         draws = (pulsed.noisy, self.key(0), self.step, rows[0] * len(self.columns) + column)
-        limits = (most, len(self.columns))
+        limits, reached = (most, len(self.columns)), np.empty(len(found))
         own = (self.weights, self.devices, pulsed.law, self.how, pulsed.noise)
-        pulsed.kernels.attempt(edges, begin, end, batch.packs.words, limits, draws, *own, planes, found)
-        return [int(pulses) for pulses in found]
+        pulsed.kernels.attempt(edges, begin, end, batch.packs.words, limits, draws, *own, planes, found, reached)
+        return [(int(pulses), float(exponent)) for pulses, exponent in zip(found, reached, strict=True)]
 
     def mixed(self, up: np.ndarray, down: np.ndarray) -> Tally:
         """Move all devices by so many pulses up and down, (out, in), well mixed and without noise in their number."""
@@ -268,23 +275,27 @@ class TileStep:
     def _count(self, pulses: float, stepped: int, played: int) -> None:
         self.tally = (self.tally[0] + pulses, self.tally[1] + stepped, self.tally[2] + played)
 
-    def trains(self, batch: PulsedBatch) -> Tally:
-        """Move the tile by trains; return pulses, devices stepped and played."""
+    def trains(self, batch: PulsedBatch, reached: float) -> Tally:
+        """Move the tile by trains; return pulses, devices stepped and played.
+
+        ``reached``: an exponent of one of its devices, as far as one is known.
+        """
         terms, whole = len(batch.way), batch.whole
-        pulses = self._coincide(batch.packs, self.where)
-        self._count_few()
-        exponent, near = self._assess()
-        if exponent <= batch.most(whole):
-            self._part(batch, whole, pulses, exponent, near)
-            return self.tally
-        pieces = batch.samples if exponent > SWING * batch.samples else int(np.ceil(exponent / batch.most(whole)))
+        if reached <= batch.most(whole) or self.pulsed.fewest:
+            pulses = self._coincide(batch.packs, self.where)
+            self._count_few()
+            reached, near = self._assess()
+            if reached <= batch.most(whole):
+                self._part(batch, whole, pulses, reached, near)
+                return self.tally
+        pieces = batch.samples if reached > SWING * batch.samples else int(np.ceil(reached / batch.most(whole)))
         left, number = list(parts(batch.samples, terms, pieces))[::-1], 0
         while left:
             part = left.pop()
             trains = batch.trains.part(part.pairs(terms), self.outputs, self.inputs)
             pulses = self._coincide(packs(trains, batch.way[part.terms]), (0, self.size[0], 0, self.size[1]))
             exponent, near = self._assess()
-            halves = part.halves() if exponent > batch.most(part) else []
+            halves = part.halves() if exponent > UNEVEN * batch.most(part) else []
             left += halves[::-1]
             if not halves:
                 self._part(batch, part._replace(number=number), pulses, exponent, near)

@@ -24,7 +24,7 @@ from hw_models.kernels.turns import ROW
 
 FOUR, SIXTH = np.float32(4), np.float32(1 / 6)
 CHECKED = 16
-"""Rows of a tile after which it is given up where a device may meet a bound."""
+"""Rows of a tile after which it is given up where a device may meet a bound or forgets too much."""
 _near = written_out(scalar.near)
 leap_row: Any = None
 """One row of :func:`leap`."""
@@ -107,7 +107,7 @@ def _any(met):
     return found != 0
 
 
-def leap(edges, begin, end, trains, limits, draws, weights, devices, law, how, noise, planes, found):
+def leap(edges, begin, end, trains, limits, draws, weights, devices, law, how, noise, planes, found, reached):
     """:func:`attempt` in a single pass over the devices, which moves them aside until all of the tile can."""
     most, apart = limits
     noisy, key, step, number = draws
@@ -117,35 +117,38 @@ def leap(edges, begin, end, trains, limits, draws, weights, devices, law, how, n
     z[:] = 0
     for n in range(found.shape[0]):
         a, b = edges[n], edges[n + 1]
-        pulses = _pulses_of(trains, a, b, begin, end, planes)
-        top, i, bad = np.int32(0), a, False
+        pulses, top, i, bad = np.int64(0), np.int32(0), a, False
         met[:] = 0
         while i < b and not bad:
-            k = i - a
-            if many:
-                own = parameters(devices, i, begin, end)
-            if noisy:
-                normal_pairs.draw(keys, k << ROW, normal_pairs.blocks_of(columns), number + n * apart, 0, step, bits, z)
-            largest = leap_row(weights[i, begin:end], (planes[0, k], planes[1, k]), z, own, how, ended[k], met)
-            top = np.int32(max(top, largest))
-            i += 1
-            if i == b or (i - a) % CHECKED == 0:
-                bad = _any(met)
-        found[n] = -1
-        if not bad and np.int32(top).view(np.float32) <= most:
+            c = min(i + CHECKED, b)
+            pulses += _pulses_of(trains, i, c, begin, end, planes[:, i - a : c - a])
+            while i < c:
+                k = i - a
+                if many:
+                    own = parameters(devices, i, begin, end)
+                if noisy:
+                    count = normal_pairs.blocks_of(columns)
+                    normal_pairs.draw(keys, k << ROW, count, number + n * apart, 0, step, bits, z)
+                largest = leap_row(weights[i, begin:end], (planes[0, k], planes[1, k]), z, own, how, ended[k], met)
+                top = np.int32(max(top, largest))
+                i += 1
+            reached[n] = np.int32(top).view(np.float32)
+            bad = _any(met) or reached[n] > most
+        found[n] = -1 if bad else pulses
+        if not bad:
             for i in range(a, b):
                 weights[i, begin:end] = ended[i - a]
-            found[n] = pulses
 
 
-def attempt(edges, begin, end, trains, limits, draws, weights, devices, law, how, noise, planes, found):
+def attempt(edges, begin, end, trains, limits, draws, weights, devices, law, how, noise, planes, found, reached):
     """Move tiles of rows one after the other, of a column block, but for those that need a closer look.
 
     Moved is a tile in which no device may meet a bound and the largest exponent is at most the first of ``limits``.
     edges (tiles + 1,): their first rows, and where the last one ends; ``planes`` has room for any of them. trains:
     packed words of lines, post and pre, of pulses up, of pulses down, and with signs. draws: as of
     :func:`hw_models.kernels.pulses._advance`, the number of the first tile in them; the second of ``limits`` is by how
-    much those of the next are larger. ``found`` (tiles,): the pulses of each, -1 where nothing was moved.
+    much those of the next are larger. ``found`` (tiles,): the pulses of each, -1 where nothing was moved. ``reached``
+    (tiles,): their largest exponents, as far as they were looked at.
     """
     most, apart = limits
     noisy, key, step, number = draws
@@ -153,10 +156,15 @@ def attempt(edges, begin, end, trains, limits, draws, weights, devices, law, how
     exponents, near = np.empty((1, end - begin), weights.dtype), np.empty(planes.shape[1:], np.bool_)
     for n in range(found.shape[0]):
         a, b = edges[n], edges[n + 1]
-        pulses = _pulses_of(trains, a, b, begin, end, planes)
-        exponent, met = assess(a, b, begin, end, planes, weights, devices, law, how, exponents, near)
-        found[n] = -1
-        if exponent <= most and met == 0:
+        pulses, i, bad, reached[n] = np.int64(0), a, False, 0
+        while i < b and not bad:
+            c = min(i + CHECKED, b)
+            some = planes[:, i - a : c - a]
+            pulses += _pulses_of(trains, i, c, begin, end, some)
+            exponent, met = assess(i, c, begin, end, some, weights, devices, law, how, exponents, near)
+            reached[n] = max(reached[n], exponent)
+            bad, i = met > 0 or reached[n] > most, c
+        found[n] = -1 if bad else pulses
+        if not bad:
             own = noisy, key, step, number + n * apart
             advance(a, b, begin, end, planes, orders, stays, own, weights, devices, law, noise)
-            found[n] = pulses

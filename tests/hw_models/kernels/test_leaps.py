@@ -44,8 +44,8 @@ def test_one_pass_moves_devices_as_two_do(name, low, dtype, monkeypatch):
     attempt = expected.ExpectedStep._attempt
     monkeypatch.setattr(expected.ExpectedStep, "_attempt", lambda *a: attempted.append(attempt(*a)) or attempted[-1])
     one = moved(pulse, shape, given, start, dtype)
-    assert attempted and min(min(each) for each in attempted) >= 0, "every tile is moved by the single pass"
-    monkeypatch.setattr(expected.ExpectedStep, "_attempt", lambda self, batch, rows, column: [-1] * (rows[1] - rows[0]))
+    assert attempted and min(min(each) for each in attempted)[0] >= 0, "every tile is moved by the single pass"
+    monkeypatch.setattr(expected.ExpectedStep, "_attempt", lambda self, batch, rows, _: [(-1, 0.0)] * -np.subtract(*rows))
     two = moved(pulse, shape, given, start, dtype)
     assert one[1] == two[1] > 0 and one[2].played == two[2].played == 0
     np.testing.assert_allclose(one[0], two[0], rtol=0, atol=3e-7)
