@@ -45,7 +45,7 @@ def test_one_pass_moves_devices_as_two_do(name, low, dtype, monkeypatch):
     monkeypatch.setattr(expected.ExpectedStep, "_attempt", lambda *a: attempted.append(attempt(*a)) or attempted[-1])
     one = moved(pulse, shape, given, start, dtype)
     assert attempted and min(min(each) for each in attempted)[0] >= 0, "every tile is moved by the single pass"
-    monkeypatch.setattr(expected.ExpectedStep, "_attempt", lambda self, batch, rows, _: [(-1, 0.0)] * -np.subtract(*rows))
+    monkeypatch.setattr(expected.ExpectedStep, "_attempt", lambda self, batch, rows, _: [(-1, 0.0)] * len(range(*rows)))
     two = moved(pulse, shape, given, start, dtype)
     assert one[1] == two[1] > 0 and one[2].played == two[2].played == 0
     np.testing.assert_allclose(one[0], two[0], rtol=0, atol=3e-7)
