@@ -148,7 +148,7 @@ def assess(first, last, begin, end, planes, weights, devices, law, how, exponent
     top, count, own, many = np.int32(0), 0, parameters(devices, 0, begin, end), differ(devices)
     for i in range(first, last):
         k = i - first
-        numbers = planes[0, k], planes[1, k]
+        numbers = planes[0][k], planes[1][k]
         w, met, e = weights[i, begin:end], near[k], k if exponents.shape[0] > 1 else 0
         if many:
             own = parameters(devices, i, begin, end)

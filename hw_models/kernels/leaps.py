@@ -24,7 +24,7 @@ from hw_models.kernels.turns import ROW
 
 FOUR, SIXTH = np.float32(4), np.float32(1 / 6)
 CHECKED = 16
-"""Rows of a tile after which it is given up where a device may meet a bound or forgets too much."""
+"""First rows of a tile, after which it is given up where one of their devices may meet a bound or forgets too much."""
 _near = written_out(scalar.near)
 leap_row: Any = None
 """One row of :func:`leap`."""
@@ -120,8 +120,8 @@ def leap(edges, begin, end, trains, limits, draws, weights, devices, law, how, n
         pulses, top, i, bad = np.int64(0), np.int32(0), a, False
         met[:] = 0
         while i < b and not bad:
-            c = min(i + CHECKED, b)
-            pulses += _pulses_of(trains, i, c, begin, end, planes[:, i - a : c - a])
+            c = min(a + CHECKED, b) if i == a else b
+            pulses += _pulses_of(trains, i, c, begin, end, (planes[0, i - a : c - a], planes[1, i - a : c - a]))
             while i < c:
                 k = i - a
                 if many:
@@ -158,8 +158,8 @@ def attempt(edges, begin, end, trains, limits, draws, weights, devices, law, how
         a, b = edges[n], edges[n + 1]
         pulses, i, bad, reached[n] = np.int64(0), a, False, 0
         while i < b and not bad:
-            c = min(i + CHECKED, b)
-            some = planes[:, i - a : c - a]
+            c = min(a + CHECKED, b) if i == a else b
+            some = planes[0, i - a : c - a], planes[1, i - a : c - a]
             pulses += _pulses_of(trains, i, c, begin, end, some)
             exponent, met = assess(i, c, begin, end, some, weights, devices, law, how, exponents, near)
             reached[n] = max(reached[n], exponent)

@@ -227,7 +227,7 @@ def coincide_signed(first, last, begin, end, pre, post, planes):
             if post[0][w, i]:
                 lines = pre[0][w, begin:end], pre[1][w, begin:end]
                 _signed_hits(lines[0], lines[1], post[0][w, i], post[1][w, i], hits[0], hits[1])
-        found += _summed(hits[0], planes[0, i - first]) + _summed(hits[1], planes[1, i - first])
+        found += _summed(hits[0], planes[0][i - first]) + _summed(hits[1], planes[1][i - first])
     return np.int64(found)
 
 
