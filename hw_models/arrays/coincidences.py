@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from hw_models.arrays.trains import Fired, Packed, Playable, Tile
 from hw_models.kernels import trains as train_kernels
+
+Side = tuple[np.ndarray, np.ndarray]
+Words = tuple[Side, Side, tuple[Side, Side]]
+"""Post and pre of trains that go up, of those that go down, and of those with signs: words, and signs beside them."""
 
 
 class Packs(NamedTuple):
@@ -19,7 +23,7 @@ class Packs(NamedTuple):
     mixed: Packed | None
 
     @property
-    def words(self) -> tuple[tuple[Any, ...], ...]:
+    def words(self) -> Words:
         """Post and pre of each as kernels take them, without any words where there are none."""
         some = next(each for each in self if each is not None)
         none = Packed(*((side[0][:0], side[1][:0]) for side in some))

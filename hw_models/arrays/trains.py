@@ -155,9 +155,7 @@ class Trains:
     def _key(self, *what: str | int) -> np.ndarray:
         return randomness.key(self.seed, "pulse", self.name, *what)
 
-    def words(
-        self, rows: list[Rows], step: int, number: int, alike: bool = False
-    ) -> Fired:
+    def words(self, rows: list[Rows], step: int, number: int, alike: bool = False) -> Fired:
         """Return trains, drawn slot by slot. The draws of all terms may be ``alike``, those of the first."""
         terms, pairs = len(rows), len(rows[0].post)
         ones = np.ones(pairs, dtype=rows[0].post.dtype)
@@ -173,9 +171,7 @@ class Trains:
             sides.append(words)
         return Fired(sides[0], sides[1], length.reshape(-1))
 
-    def _fire(
-        self, key: np.ndarray, step: int, values: tuple[np.ndarray, ...], words: np.ndarray, apart: int
-    ) -> None:
+    def _fire(self, key: np.ndarray, step: int, values: tuple[np.ndarray, ...], words: np.ndarray, apart: int) -> None:
         def task(first: int, last: int) -> None:
             rows, factor, length, sign = (value[first:last] for value in values)
             train_kernels.fire(key, step, first, rows, factor, length, sign, words[first * apart :], apart)

@@ -8,8 +8,6 @@ tests/hw_models/arrays/test_expected.py.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from hw_models.kernels.compiling import kernel, unbound
@@ -21,10 +19,10 @@ ENDLESS = np.int32(0x7F800000)
 """Bits of infinity."""
 CURVED = np.float32(8)
 """Exponent for which (f'/f)^2 counts, times the variance gathered; half of that product is what a mean step lacks."""
-factors: Any = None
+factors = unbound
 """As in :mod:`hw_models.kernels.pulses`, which fills this in, and all that follow."""
-step_factors: Any = None
-assess_row: Any = None
+step_factors = unbound
+assess_row = unbound
 multiple = size = square = gathered = grain = unbound
 """Of the cycle-to-cycle noise, :mod:`hw_models.kernels.cycle_noise`."""
 

@@ -8,8 +8,6 @@ what is left goes the long way of :mod:`hw_models.arrays.expected`. Shapes and n
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from hw_models.kernels import normal_pairs, scalar
@@ -26,7 +24,7 @@ FOUR, SIXTH = np.float32(4), np.float32(1 / 6)
 CHECKED = 16
 """First rows of a tile, after which it is given up where one of their devices may meet a bound or forgets too much."""
 _near = written_out(scalar.near)
-leap_row: Any = None
+leap_row = unbound
 """One row of :func:`leap`."""
 assess = advance = unbound
 """:func:`hw_models.kernels.bounds.assess` and :func:`hw_models.kernels.pulses._advance`."""

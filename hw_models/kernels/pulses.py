@@ -35,11 +35,11 @@ FOUR, SIXTH = np.float32(4), np.float32(1 / 6)
 FEW = 0.25
 """Share of devices with pulses below which a row moves those alone."""
 _near = written_out(scalar.near)
-factors: Any = None
+factors = unbound
 """Of a response: (w, b+, b-, law) to factors of a step up and down and their derivatives. :func:`of` fills this in."""
-advance_row: Any = None
+advance_row = unbound
 """One row of :func:`_advance`."""
-step_factors: Any = None
+step_factors = unbound
 """Of any response, with the slopes of an affine one."""
 multiple = square = bent = gathered = unbound
 """Of the cycle-to-cycle noise, :mod:`hw_models.kernels.cycle_noise`."""

@@ -12,8 +12,6 @@ flags, for the reason given there. Covered by tests/hw_models/arrays/test_pulses
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from hw_models.kernels import normal_pairs, scalar
@@ -30,11 +28,11 @@ SLOTS = 64
 ROW = 20
 """Bits of the counter for the blocks of one row."""
 BIT, NOTHING, STILL = np.uint64(1), np.uint64(0), np.int32(0)
-factors: Any = None
+factors = unbound
 """As in :mod:`hw_models.kernels.pulses`, which fills this in, and the next."""
-pulse_row: Any = None
+pulse_row = unbound
 """:func:`pulse_affine` or :func:`pulse_curved`, or one of their wide forms."""
-take_row: Any = None
+take_row = unbound
 """:func:`leave` or :func:`take`."""
 multiple = unbound
 """:mod:`hw_models.kernels.cycle_noise`."""
