@@ -76,7 +76,7 @@ def test_a_read_lets_finer_arrays_take_up_what_coarse_ones_miss():
         rule = residual(weight=np.zeros((40, 50)), **noise | SOFT | fields)
         wanted = np.random.default_rng(1).uniform(-0.4, 0.4, (40, 50))
         for _ in range(10):
-            assert rule._move(np.arange(50), wanted / 4.0) == 0
+            assert rule._move(np.arange(50), wanted / 4.0, np.ones(50)) == 0
         errors[verify] = np.abs(rule.weights() - wanted).mean()
     assert errors[True] < 0.05 < 0.1 < errors[False]
 
