@@ -138,7 +138,7 @@ def test_the_range_does_not_follow_devices_that_are_stuck():
 
 def test_what_is_gathered_stays_within_a_pulse_of_the_coarsest_array():
     rule = residual(**{"device.pulse.unresponsive": 1.0})
-    assert rule._move(np.arange(4), np.full(SHAPE, 100.0)) == 0
+    assert rule._move(np.arange(4), np.full(SHAPE, 100.0), np.ones(4)) == 0
     np.testing.assert_array_equal(rule.kept["gathered"], 1.0)
 
 
