@@ -8,6 +8,7 @@ DEVICES, which shapes alone decide.
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +36,7 @@ class Run(NamedTuple):
 def runs(columns: np.ndarray) -> list[Run]:
     """Return columns, each once, as runs of those that follow each other."""
     edges = [0, *(np.flatnonzero(np.diff(columns) != 1) + 1).tolist(), len(columns)]
-    return [Run(a, int(columns[a]), b - a) for a, b in zip(edges[:-1], edges[1:], strict=True) if b > a]
+    return [Run(a, int(columns[a]), b - a) for a, b in itertools.pairwise(edges) if b > a]
 
 
 def run_of(columns: np.ndarray) -> slice | np.ndarray:

@@ -1,9 +1,9 @@
 # Tested by tests/hw_models/arrays/test_bursts.py.
 """Kernels of bursts: so many pulses one after the other, all of a device up or all of them down.
 
-Equations: :mod:`hw_models.laws.pulse_response`. A *line* is the devices of some whole rows of a tile, about as many as a
-row of a large one has; a turn gives one pulse to every device of a line, and those that have got all of theirs leave it
-where that saves more draws than it costs. So single columns move as many devices at a time as wide ones do.
+Equations: :mod:`hw_models.laws.pulse_response`. A *line* is the devices of some whole rows of a tile, about as many as
+a row of a large one has; a turn gives one pulse to every device of a line, and those that have got all of theirs leave
+it where that saves more draws than it costs. So single columns move as many devices at a time as wide ones do.
 
 Normals of a line have their own stream: block (line of the tile << ROW) + i of the counter (block, tile, again, step).
 Shapes and names as in :mod:`hw_models.kernels.pulses`; nothing has fast-math flags, for the reason given there.
@@ -186,48 +186,61 @@ def _leave(m, turn, listed, w, left, ups, own, order, found):
     return np.int64(busy)
 
 
+@kernel
+def _room(weights, width):
+    """Return memory for a line of so many devices: weights, numbers and directions, parameters, two lists, weights."""
+    real = weights.dtype
+    own = (np.empty(width, real), np.empty(width, real), np.empty(width, real), np.empty(width, real))
+    devices = np.empty(width, real), np.empty(width, np.int32), np.empty(width, np.bool_)
+    return devices, own, (np.empty(width, np.uint32), np.empty(width, np.uint32)), np.empty(width, real)
+
+
+@kernel
+def _take_up(rows, a, b, begin, numbers, weights, devices, listed, room):
+    """Write the devices of a line, those that get pulses where it is ``listed``; return how many they are."""
+    (w, left, ups), own, (order, found), line = room
+    source, many, m = parameters(devices, 0, begin + a, begin + b), differ(devices), np.int64(0)
+    for i in range(rows[0], rows[1]):
+        k, h = (i - rows[0]) * (b - a), (i - rows[0] + 1) * (b - a)
+        if many:
+            source = parameters(devices, i, begin + a, begin + b)
+        row = weights[i, begin + a : begin + b]
+        line[k:h] = row
+        if listed:
+            m = np.int64(_picked(numbers[i, a:b], row, source, m, k, w, left, ups, own, order, found))
+        else:
+            part = own[0][k:h], own[1][k:h], own[2][k:h], own[3][k:h]
+            _filled(numbers[i, a:b], row, source, w[k:h], left[k:h], ups[k:h], part)
+            m = np.int64(h)
+    return m
+
+
 def give(tile, begin, numbers, weights, devices, law, noise, shape, draws):
     """Give the devices of a tile so many pulses, ``numbers`` (out, columns) whole numbers, down where negative.
 
     tile: first row and the one after the last, first column of the numbers and the one after the last, at most WIDTH;
-    ``begin``: which column of the weights the first of the numbers is. shape: as in :func:`hw_models.kernels.turns.play`.
-    draws: key, step and number of the tile.
+    ``begin``: which column of the weights the first of the numbers is. shape: as of
+    :func:`hw_models.kernels.turns.play`. draws: key, step and number of the tile.
     """
     first, last, a, b = tile
     key, step, number = draws
-    columns, real, keys = b - a, weights.dtype, schedule(key)
     noisy, root, half, log_noise = shape
+    columns, keys, (bits, z) = b - a, schedule(key), normal_pairs.memory()
     rows = max(1, WIDTH // columns)
-    width = rows * columns
-    bits, z = normal_pairs.memory()
+    room = _room(weights, rows * columns)
+    (w, left, ups), own, (order, found), line = room
     z[:] = 0
-    line, w, left, ups = np.empty(width, real), np.empty(width, real), np.empty(width, np.int32), np.empty(width, np.bool_)
-    own = (np.empty(width, real), np.empty(width, real), np.empty(width, real), np.empty(width, real))
-    order, found = np.empty(width, np.uint32), np.empty(width, np.uint32)
-    source, many = parameters(devices, 0, begin + a, begin + b), differ(devices)
     for top in range(first, last, rows):
         bottom, busy = min(last, top + rows), 0
         for i in range(top, bottom):
             busy += _some(numbers[i, a:b])
         if busy == 0:
             continue
-        m, whole = 0, (bottom - top) * columns
-        listed = busy < FEW * whole
-        for i in range(top, bottom):
-            k, h = (i - top) * columns, (i - top + 1) * columns
-            if many:
-                source = parameters(devices, i, begin + a, begin + b)
-            row = weights[i, begin + a : begin + b]
-            line[k:h] = row
-            if listed:
-                m = np.int64(_picked(numbers[i, a:b], row, source, m, k, w, left, ups, own, order, found))
-            else:
-                part = own[0][k:h], own[1][k:h], own[2][k:h], own[3][k:h]
-                _filled(numbers[i, a:b], row, source, w[k:h], left[k:h], ups[k:h], part)
-                m = h
+        listed = busy < FEW * (bottom - top) * columns
+        m = _take_up((top, bottom), a, b, begin, numbers, weights, devices, listed, room)
         turn, most, block, again, at, have = np.int32(0), _most(left[:m]), np.int64(0), 0, 0, 0
         while turn < most:
-            if busy < DENSE * m and (m - busy) * (most - turn) > SORTING * m:
+            if turn > 0 and busy < DENSE * m and (m - busy) * (most - turn) > SORTING * m:
                 _home(w[:m], order, listed, line)
                 m, listed = _leave(m, turn, listed, w, left, ups, own, order, found), True
             if noisy and at + m > have:

@@ -101,11 +101,11 @@ def test_noise_has_its_mean_its_variance_and_no_correlation(columns, spread):
 
 @compiled
 def test_more_pulses_than_a_stream_has_normals():
-    """512 devices of 20000 pulses each: twice as many draws as a line's counter holds; halves are not alike."""
+    """Twice as many draws as a line's counter holds: what is added by the second half is not the first one again."""
     pulse, ends = Pulse(dw_min=1e-6, noise=1.0), []
     for many in (8192, 16384):
         weights = np.zeros((1, 512), np.float32)
-        made(pulse, (1, 512), dtype="float32").give(weights, Bursts(np.full((1, 512), many, np.int32), np.arange(512)), 0)
+        made(pulse, (1, 512)).give(weights, Bursts(np.full((1, 512), many, np.int32), np.arange(512)), 0)
         ends.append(weights[0].astype(np.float64) / 1e-6)
     first, both = (ends[0] - 8192) / np.sqrt(8192), (ends[1] - 16384) / np.sqrt(16384)
     for z in (first, both):
@@ -125,13 +125,14 @@ def test_threads_do_not_count():
     np.testing.assert_array_equal(*found)
 
 
-CELLS = {
+POWER = {"response": "power", "w_min": 0.0, "gamma_up": 1.5}
+CELLS: dict[str, dict[str, object]] = {
     "single": {},
     "write noise": {"device.pulse.write_noise": 0.5},
     "one_sided": {"device.cell.kind": "one_sided", "device.pulse.w_min": 0.0},
-    "bidirectional": {"device.cell.kind": "bidirectional", "device.pulse.w_min": 0.0, "device.pulse.response": "power",
-                      "device.pulse.gamma_up": 1.5},  # fmt: skip
+    "bidirectional": {"device.cell.kind": "bidirectional"},
 }
+CELLS["bidirectional"] |= {f"device.pulse.{name}": value for name, value in POWER.items()}
 
 
 @pytest.mark.parametrize("name", CELLS)
