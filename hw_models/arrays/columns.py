@@ -37,10 +37,10 @@ def read_columns(crossbar: Crossbar, columns: np.ndarray, bank: Converters | Non
     found = np.empty((crossbar.shape[0], len(columns)), dtype=crossbar.dtype)
     high = crossbar.dtype.type(dac.range or 1) if dac.acts else crossbar.dtype.type(1)
     for first, last in blocks(len(columns), LINES):
-        driven = np.zeros((last - first, crossbar.shape[1]), dtype=crossbar.dtype)
-        driven[np.arange(last - first), columns[first:last]] = high
-        found[:, first:last] = crossbar.forward(driven).T
-    return found / (full * high)
+        driven, own = np.zeros((last - first, crossbar.shape[1]), dtype=crossbar.dtype), columns[first:last]
+        driven[np.arange(last - first), own] = high
+        found[:, first:last] = crossbar.forward(driven, single=own).T
+    return found if full * high == 1 else np.divide(found, full * high, out=found)
 
 
 @contextmanager
