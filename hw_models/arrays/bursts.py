@@ -23,7 +23,7 @@ MOST = np.iinfo(np.int32).max
 """Most pulses of a device."""
 
 
-class Run(NamedTuple):
+class ColumnRun(NamedTuple):
     """Columns that follow each other."""
 
     at: int
@@ -33,10 +33,10 @@ class Run(NamedTuple):
     number: int
 
 
-def runs(columns: np.ndarray) -> list[Run]:
+def runs(columns: np.ndarray) -> list[ColumnRun]:
     """Return columns, each once, as runs of those that follow each other."""
     edges = [0, *(np.flatnonzero(np.diff(columns) != 1) + 1).tolist(), len(columns)]
-    return [Run(a, int(columns[a]), b - a) for a, b in itertools.pairwise(edges) if b > a]
+    return [ColumnRun(a, int(columns[a]), b - a) for a, b in itertools.pairwise(edges) if b > a]
 
 
 def run_of(columns: np.ndarray) -> slice | np.ndarray:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
 
@@ -32,9 +31,9 @@ FEW = 0.25
 DENSE, SORTING = 0.75, 3
 """Share of a line that is to get a pulse, below which the others may leave it, and what that costs for each of them, in
 draws that would be wasted otherwise."""
-factors: Any = None
+factors = unbound
 """As in :mod:`hw_models.kernels.pulses`; :func:`of` fills this in, and the next."""
-burst_row: Any = None
+burst_row = unbound
 """:func:`burst_affine` or :func:`burst_curved`, or one of their wide forms."""
 multiple = unbound
 """:mod:`hw_models.kernels.cycle_noise`."""
@@ -61,12 +60,16 @@ def burst_affine(w, left, ups, turn, z, noise, own, law):
 
 
 def burst_curved(w, left, ups, turn, z, noise, own, law):
-    """The same of a response with factors of its own."""
+    """The same of a response with factors of its own.
+
+    Both are multiplied by 1 or 0: of a choice, the compiler makes branches around them.
+    """
     steps, _, highs, lows = own
     for k in range(w.shape[0]):
         old, high, low = w[k], highs[k], lows[k]
         f_up, f_down, _, _ = factors(old, high, low, law)
-        step = steps[k] * (f_up if ups[k] else f_down)
+        up = np.float32(ups[k])
+        step = steps[k] * (up * f_up + (ONE - up) * f_down)
         w[k] = _cut(old, old + step * (ONE + noise * z[k]), high, low, left[k] > turn)
 
 
@@ -86,7 +89,8 @@ def burst_curved_wide(w, left, ups, turn, z, noise, own, law):
     for k in range(w.shape[0]):
         old, high, low = w[k], highs[k], lows[k]
         f_up, f_down, _, _ = factors(old, high, low, law)
-        step = steps[k] * (f_up if ups[k] else f_down)
+        up = np.float32(ups[k])
+        step = steps[k] * (up * f_up + (ONE - up) * f_down)
         strays = sigma(abs(step), abs(steps[k]), old, noise, multiple(old, high, low, law)) * z[k]
         w[k] = _cut(old, old + step + (strays if ups[k] else -strays), high, low, left[k] > turn)
 
@@ -283,7 +287,7 @@ def needed(numbers, first, last, a, b):
 
 
 @cache
-def of(law: Callable[..., Any] | None, wide: Callable[..., object] | None) -> Any:
+def of(law: Callable[..., object] | None, wide: Callable[..., object] | None) -> Callable[..., object]:
     """Return :func:`give` of a response with these factors, None of the affine ones; compiled at its first call.
 
     ``wide`` is the multiple m(w) of a cycle-to-cycle noise in the wide form; without one it has the plain form.
@@ -296,5 +300,8 @@ def of(law: Callable[..., Any] | None, wide: Callable[..., object] | None) -> An
     names = {"multiple": written_out(scalar.alike if wide is None else wide)}
     if law is not None:
         names["factors"] = written_out(law)
-    one = kernel(bound(row, kind, **names), error_model="numpy", inline="always")
-    return kernel(bound(give, kind, burst_row=one))
+    # those of affine responses are short; written out, the others would not vectorise
+    inlined = {"inline": "always"} if law is None else {}
+    one = kernel(bound(row, kind, **names), error_model="numpy", **inlined)
+    found: Callable[..., object] = kernel(bound(give, kind, burst_row=one))
+    return found

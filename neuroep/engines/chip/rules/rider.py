@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hw_models.arrays.bursts import Run
+from hw_models.arrays.bursts import ColumnRun
 from neuroep.engines.chip.rules import column_kernels
 from neuroep.engines.chip.rules.in_memory import stored
 from neuroep.engines.chip.rules.rule import Place
@@ -108,7 +108,7 @@ class Rider(TransferRule):
         eta = np.maximum(1 / reads, self._number("tracking")).astype(read.dtype)
         begins, reference, found = reads == 1, self.kept["reference"], np.empty_like(read)
 
-        def follow(run: Run, first: int, last: int) -> None:
+        def follow(run: ColumnRun, first: int, last: int) -> None:
             own = slice(run.at, run.at + run.number)
             where = first, last, run.at, run.first
             column_kernels.follow(*where, read, begins[own], eta[own], reference, found)

@@ -33,7 +33,7 @@ from typing import ClassVar, TypeVar
 
 import numpy as np
 
-from hw_models.arrays.bursts import Bursts, Run, runs
+from hw_models.arrays.bursts import Bursts, ColumnRun, runs
 from hw_models.arrays.columns import read_columns
 from hw_models.arrays.converter_bank import Converters
 from hw_models.chip import Chip
@@ -253,7 +253,7 @@ class TransferRule(TrainedInMemory):
             real = gathered.dtype.type
             how = gathered, real(most), real(-1 if keep is None else keep), whole
 
-            def gather(run: Run, first: int, last: int) -> tuple[int, int]:
+            def gather(run: ColumnRun, first: int, last: int) -> tuple[int, int]:
                 at = run.at, run.first
                 return column_kernels.gather(first, last, *at, moved, rates[run.at : run.at + run.number], *how)
 
@@ -263,7 +263,7 @@ class TransferRule(TrainedInMemory):
         self._moved(len(columns), self.work)
         return self._give(CROSSBAR, columns, whole, found)
 
-    def _by_rows(self, columns: np.ndarray, act: Callable[[Run, int, int], Result]) -> list[Result]:
+    def _by_rows(self, columns: np.ndarray, act: Callable[[ColumnRun, int, int], Result]) -> list[Result]:
         """Return what ``act`` returns for columns that follow each other, and first and last of blocks of rows."""
         parts, run = blocks(self.crossbar.shape[0], ROWS), self.place.setting.workers.run
         return [found for each in runs(columns) for found in run(partial(act, each), parts)]
