@@ -45,6 +45,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hw_models.arrays.bursts import Bursts
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.arrays.pulses import PulsedDevices, Tiles
 from hw_models.arrays.references import References
@@ -261,10 +262,27 @@ class DeviceCells:
         given = 0
         for side, state, (more, less) in zip(self.sides, self.states, ((up, down), (down, up)), strict=False):
             given += side.apply(state, more, less, *how)
-        if (beyond := self.slots - self.sides[0].slots) > 0:  # those of the first are written down
-            self.tally.add(self.name, "slot", beyond, self.shape)
+        self._beyond_first()
         self._given(weights)
         return given
+
+    def give(self, weights: Array, bursts: Bursts, step: int, tiles: Tiles | None = None) -> int:
+        """Give weights of some columns whole numbers of pulses, each one way; see :meth:`PulsedDevices.give`."""
+        if not self.states:
+            given = self.sides[0].give(weights, bursts, step, tiles)
+            self._count()
+            return given
+        given = 0
+        for side, state, own in zip(self.sides, self.states, (bursts, bursts.turned()), strict=False):
+            given += side.give(state, own, step, tiles)
+        self._beyond_first()
+        self._given(weights)
+        return given
+
+    def _beyond_first(self) -> None:
+        """Write down the slots that the second devices took longer: those of the first are written down."""
+        if (beyond := self.slots - self.sides[0].slots) > 0:
+            self.tally.add(self.name, "slot", beyond, self.shape)
 
     def _given(self, weights: Array) -> None:
         """Count pulses, draw write noise of who got some, and show the weights."""

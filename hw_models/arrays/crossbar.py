@@ -172,7 +172,7 @@ class Crossbar(CountedWeights):
         self.run(lambda a, b: np.matmul(s, weight[:, a:b], out=result[:, a:b]), blocks(self.shape[1], COLUMNS))
         return result
 
-    def forward(self, x: Array, path: str = "own", increments: bool = False) -> Array:
+    def forward(self, x: Array, path: str = "own", increments: bool = False, single: Array | None = None) -> Array:
         """Return the read product (rows, out) of signals (rows, in), in weight units.
 
         Parameters
@@ -183,6 +183,8 @@ class Crossbar(CountedWeights):
             Other: of the array of the transposed path, where that has devices of its own.
         increments : bool
             Whether they are changes of signals, which have converters of their own.
+        single : numpy.ndarray, optional
+            (rows,) the one line that each row drives, where no row drives more.
 
         Raises
         ------
@@ -190,14 +192,14 @@ class Crossbar(CountedWeights):
             If nothing is programmed yet, or the signals have another shape.
         """
         if checked_path(self.name, path) and self.other is not None:
-            return self.other.forward(x, increments=increments)
+            return self.other.forward(x, increments=increments, single=single)
         self._check_signals("forward", x, self.shape[1])
         if self.ideal:
             self._count("forward", len(x))
             if self.tally.now.metered:
                 self._meter("forward", [(x, x)], 1.0)
             return self._ideal_forward(x, self._held)
-        return self._mean_read("forward", x, self._row_edges, increments)
+        return self._mean_read("forward", x, self._row_edges, increments, single)
 
     def transposed(self, s: Array, out: Array | None = None, path: str = "own", increments: bool = False) -> Array:
         """Return the read product (rows, in) of signals (rows, out) with the same devices, or those of this path.
@@ -218,14 +220,16 @@ class Crossbar(CountedWeights):
         out[:] = result
         return out
 
-    def _mean_read(self, way: str, signals: Array, edges: Array, increments: bool) -> Array:
+    def _mean_read(
+        self, way: str, signals: Array, edges: Array, increments: bool, single: Array | None = None
+    ) -> Array:
         """Return the mean of ``crossbar.repeats`` reads of a product, each one counted."""
         operation = f"{way}{OF_INCREMENTS}" if increments and self._digits_differ(way) else way
         self._count(operation, len(signals))
-        total = self._read(way, signals, edges, increments)
+        total = self._read(way, signals, edges, increments, single)
         for _ in range(1, self.layout.repeats):
             self._count(operation, len(signals))
-            total += self._read(way, signals, edges, increments)
+            total += self._read(way, signals, edges, increments, single)
         return total if self.layout.repeats == 1 else total * total.dtype.type(1 / self.layout.repeats)
 
     def _digits_differ(self, way: str) -> bool:
@@ -235,11 +239,14 @@ class Crossbar(CountedWeights):
         bitwise = self.converters.dac.encoding in ("pulses", "serial")
         return self.digits(way) != self.digits(way, True) or (bitwise and self.sent(way) != self.sent(way, True))
 
-    def _read(self, way: str, signals: Array, edges: Array, increments: bool) -> Array:
+    def _read(
+        self, way: str, signals: Array, edges: Array, increments: bool, single: Array | None = None
+    ) -> Array:
         """Return a product; where it fails no converter goes on observing."""
         try:
             plan = self._plan(way, edges, increments)
             product = Product(plan, (self.keys(way), self.step), signals, self.supply, self.tally.now.span)
+            product.single = single
             result = digitwise.read(product, way, partial(self.keys, way))
         except BaseException:
             self.observe(False)

@@ -14,6 +14,7 @@ from itertools import product as every
 import numpy as np
 
 from hw_models.arrays import stepping
+from hw_models.arrays.bursts import Bursts
 from hw_models.arrays.coincidences import Coincidences
 from hw_models.arrays.expected import ExpectedStep
 from hw_models.arrays.played import PlayedDevices
@@ -174,6 +175,25 @@ class PulsedDevices(PlayedDevices):
 
         key = randomness.key(self.seed, "pulse", self.name, purpose)
         return self._given(self._tiles(play))
+
+    def give(
+        self, weights: np.ndarray, bursts: Bursts, step: int, tiles: Tiles | None = None, purpose: str = "granules"
+    ) -> int:
+        """Give devices of some columns whole numbers of pulses, each one way, in place; return how many.
+
+        They take turns as those of :meth:`apply`; what is drawn is keyed likewise.
+        """
+        self._check(weights)
+        bursts = bursts.rising() if self.one_way else bursts
+        self.slots, needed = 0, list[tuple[int, int, int, int]]()
+        for rows, columns in every(*(tiles or (((0, self.shape[0]),), ((0, self.shape[1]),)))):
+            needed.append((*bursts.needed(rows, columns), rows[1] - rows[0], columns[1] - columns[0]))
+        self._took(max((slots for slots, *_ in needed), default=0))
+        if self.tally.now.metered:
+            fired = sum(slots + pulses for slots, pulses, *_ in needed)
+            self._selected(fired, sum(slots * out + pulses * inputs for slots, pulses, out, inputs in needed))
+        bursts.give(self, weights, randomness.key(self.seed, "pulse", self.name, purpose), step)
+        return self._given(sum(pulses for _, pulses, *_ in needed))
 
     def alternate(self, weights: np.ndarray, pairs: int, step: int) -> int:
         """Give every device so many times a pulse up and one down, in place; return how many pulses.

@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from hw_models.arrays import bent_reading, device_reads, serial
+from hw_models.arrays import bent_reading, device_reads, serial, single_lines
 from hw_models.arrays.carried import Share
 from hw_models.arrays.converters import OPEN, Grid
 from hw_models.arrays.draw_keys import Keys
@@ -54,6 +54,8 @@ class Product:
         (rows,) sums of what devices passed, where that is not :attr:`driven`.
     undivided : Product or None
         That of all digits together, of a digit: noise that is carried is drawn for it.
+    single : numpy.ndarray or None
+        (rows,) the one line that each row drives, if that is known: then no product is needed. Forward alone.
     taken : numpy.ndarray or None
         (rows, tiles) what the reference lines of a transposed product are driven by together, with the sign of the sum.
     """
@@ -78,6 +80,7 @@ class Product:
         self.beside: list[list[Share]] = []
         self.undivided: Product | None = None
         self.taken: Array | None = None
+        self.single: Array | None = None
         self.heat: ReadHeat | None = None
 
     @property
@@ -165,6 +168,7 @@ class Product:
         if own.references and plan.uniform:
             self.common = self._deviations(1.0, 0.0)
         sums = self._sums(self.driven) if plan.raw else None
+        single = None if self.single is None else single_lines.alone(self.driven, self.single)
 
         def block(index: int, _: int) -> int:
             stops = 0
@@ -179,7 +183,8 @@ class Product:
                     if plane.bent:
                         bent.forward(current, (k, tile), x)
                     else:
-                        np.matmul(x, plane.mean[:, i:j].T, out=current)
+                        lines = None if single is None else single[a:b] - i
+                        single_lines.product(x, plane.mean[:, i:j], lines, current)
                     if noise is not None:
                         current += noise[k, tile, a:b]
                     elif plan.lined:
@@ -188,7 +193,10 @@ class Product:
                         current -= self._reference(plane, k, tile, (a, b), square)[:, own.tile_of]
                     if sums is not None:
                         current += sums[a:b, tile, None] * current.dtype.type(plane.zero)
-                    variance = square @ plane.variance[:, i:j].T if plane.variance is not None else None
+                    variance = None
+                    if plane.variance is not None:
+                        lines, variance = None if single is None else single[a:b] - i, np.empty_like(current)
+                        single_lines.product(square, plane.variance[:, i:j], lines, variance)
                     spread = sigma[tile, a:b] if sigma.size else sigma
                     carried = self.lasting[k][tile].of(a, b, None) if self.lasting else None
                     place, number = (k, tile, 0), k * self.tiles + tile

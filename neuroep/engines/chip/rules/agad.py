@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hw_models.arrays.bursts import run_of
 from neuroep.engines.chip.rules.chopped import Chopped
 from neuroep.engines.chip.rules.rule import Place
 
@@ -47,14 +48,16 @@ class Agad(Chopped):
         return sum(seen) / reads + swing * eta / (2 - eta)
 
     def signal(self, columns: np.ndarray, read: np.ndarray) -> np.ndarray:
-        """Return c (a - P)."""
-        self.kept["last"][:, columns] = read
-        return super().signal(columns, read - self.kept["reference"][:, columns])
+        """Return a - P."""
+        at = run_of(columns)
+        self.kept["last"][:, at] = read
+        return read - self.kept["reference"][:, at]
 
     def flipped(self, columns: np.ndarray) -> None:
         """Take what was read last for the reference."""
         reference, last, eta = self.kept["reference"], self.kept["last"], self._number("tracking")
-        reference[:, columns] += eta * (last[:, columns] - reference[:, columns])
+        at = run_of(columns)
+        reference[:, at] += eta * (last[:, at] - reference[:, at])
         if eta < 1:
             work = len(columns) * self.crossbar.shape[0]
             self.tally.add(self.place.name, "multiply-add transfer", work, self.crossbar.shape)

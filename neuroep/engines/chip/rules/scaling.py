@@ -53,6 +53,7 @@ and Haensch, Front. Neurosci. 14:103, 2020.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -180,6 +181,7 @@ class Symmetry(NamedTuple):
     """Cycle-to-cycle spread of a pulse there, in steps."""
 
 
+@lru_cache(64)  # rules ask at every update
 def symmetry(pulse: Pulse) -> Symmetry:
     """Return the symmetry point of the mean device, whose steps are played on a grid of weights."""
     grid, up, down, plain = played(pulse)
@@ -206,8 +208,9 @@ class Played(NamedTuple):
     """The step of devices at weight 0 without their law, mean of both ways."""
 
 
+@lru_cache(64)  # likewise
 def played(pulse: Pulse) -> Played:
-    """Return the steps of the mean device."""
+    """Return the steps of the mean device, arrays that none may write to."""
     grid = np.linspace(pulse.w_min, pulse.w_max, GRID + 2)[None, 1:-1]
     devices = PulsedDevices(pulse.mean(), grid.shape, 0, "symmetry", dtype="float64")
     one, none = np.ones(grid.shape, dtype=np.int64), np.zeros(grid.shape, dtype=np.int64)
@@ -215,7 +218,10 @@ def played(pulse: Pulse) -> Played:
     devices.apply(up, one, none, 0)
     devices.apply(down, none, one, 0)
     plain = float((devices.devices.up + devices.devices.down).mean()) / 2
-    return Played(grid[0], (up - grid)[0], (grid - down)[0], plain)
+    found = Played(grid[0], (up - grid)[0], (grid - down)[0], plain)
+    for values in found[:3]:
+        values.flags.writeable = False
+    return found
 
 
 def _strays(pulse: Pulse, point: float, step: float, plain: float) -> float:
