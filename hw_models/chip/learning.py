@@ -34,7 +34,8 @@ class Update(Part):
     granule: Positive | None = at("update", "weight range", None)
     """Mixed precision: accumulated change that is moved by one pulse; unset takes dw_min."""
     trains: Literal["expected", "stochastic"] = at("update", default="expected")
-    """Trains: steps of their mean, variance and correlation, or every stochastic train pulse by pulse."""
+    """Trains: steps of their mean, variance and correlation, or every stochastic train pulse by pulse. Both are of the
+    very same pulses, so without noise they are alike where the order of pulses does not matter."""
     signals: Literal["phases", "contrast", "net_counts"] | None = at("update", default=None)
     """Trains: +s+ x a+ and -s- x a-, or (s+ - s-) x mean a and mean s x (a+ - a-) of held phases; or the trains of both
     phases are counted at every device, and the difference is pulsed. Unset is contrast, of pulsed phases."""
