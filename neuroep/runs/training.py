@@ -396,9 +396,12 @@ def _updates(
     settings, split = parts.config.training, parts.corpus.split("train")
     label = f"epoch {epoch + 1}/{settings.epochs}"
     mean, every = _Mean(), None if parts.config.chip is None else parts.config.chip.calibration_every
+    lengths = parts.config.settling.calibrate_every if parts.counts_sweeps else None
     for minibatch in (shown := bar(parts.shuffled(epoch), data.batch_count(split, settings.batch), label, progress)):
         if every is not None and step and step % every == 0:
             parts.calibrate(step)
+        if lengths is not None and step and step % lengths == 0:
+            parts.find_lengths(step)
         measurement = parts.estimator.measure(parts.engine, minibatch.keyed("train", step), step)
         parts.engine.update(measurement.contrasts, speeds)
         mean.add(measurement.health, minibatch.size)
