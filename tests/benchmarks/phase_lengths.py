@@ -4,8 +4,9 @@
                                              [--cosines N] [--out page.json] [-- SETTINGS]
 
 SOURCE is a run or a configuration; settings follow "--" (``--data.path FOLDER``). One batch settles again and again
-with other draws of the reads, in three ways: all steps (``long``), the numbers of a calibration (``calibrated``), and by
-what its changes show (``seen``: until the largest change has not fallen below 0.7 of its best for two sweeps). By layer:
+with other draws of the reads, in three ways: all steps (``long``), the numbers of a calibration (``calibrated``), and
+by what its changes show (``seen``: until the largest change has not fallen below 0.7 of its best for two sweeps). By
+layer:
 
 - missing: mean square of what the mean state lies off the long one, less what so few draws leave, over the variance of
   a state in the long one
@@ -27,6 +28,7 @@ import numpy as np
 
 import neuroep
 from neuroep import engines
+from neuroep.engines.nudging import Nudging
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.settling import Settling
 from neuroep.gradients.estimators import Estimator
@@ -38,7 +40,7 @@ STAYS, SWEEPS = 0.7, 2
 Page = dict[str, dict[str, float]]
 
 
-def taken(phase: Settling, seen: bool) -> Settling:
+def taken(phase: Settling | Nudging, seen: bool) -> Settling | Nudging:
     """Settle a phase, to its end or for as long as its changes fall."""
     best, stays = np.inf, 0
     while not phase.ended and not (seen and stays >= SWEEPS):
