@@ -20,11 +20,13 @@ import argparse
 import json
 import statistics
 import time
+from pathlib import Path
 
 import neuroep
 from neuroep.data.batch import Batch
 from neuroep.runs.session import Session
 
+REVIEWS = Path(__file__).parents[2] / "examples" / "configs" / "reviews.toml"
 WAYS = "none,pcm,pcm:settling.stop=calibrated,rram,rram:settling.stop=calibrated"
 SLOW = 1e-6
 """Rates are so much smaller, for weights to stay."""
@@ -56,7 +58,7 @@ def once(session: Session, batch: Batch, turn: int) -> tuple[float, float, float
 def main() -> None:
     """Read the arguments, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", nargs="?", default="examples/configs/reviews.toml")
+    parser.add_argument("source", nargs="?", default=str(REVIEWS))
     parser.add_argument("--ways", default=WAYS)
     parser.add_argument("--repeats", type=int, default=6)
     parser.add_argument("--samples", type=int, help="batch size; default that of the source")

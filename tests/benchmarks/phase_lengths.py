@@ -23,24 +23,25 @@ import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 import neuroep
 from neuroep import engines
-from neuroep.engines.nudging import Nudging
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.settling import Settling
 from neuroep.gradients.estimators import Estimator
 from neuroep.runs.session import Session
 
+REVIEWS = Path(__file__).parents[2] / "examples" / "configs" / "reviews.toml"
 WAYS = ("long", "calibrated", "seen")
 STAYS, SWEEPS = 0.7, 2
 """A change above that share of the best has not fallen; so often it ends a phase that is seen."""
 Page = dict[str, dict[str, float]]
 
 
-def taken(phase: Settling | Nudging, seen: bool) -> Settling | Nudging:
+def taken(phase: Settling, seen: bool) -> Settling:
     """Settle a phase, to its end or for as long as its changes fall."""
     best, stays = np.inf, 0
     while not phase.ended and not (seen and stays >= SWEEPS):
@@ -155,7 +156,7 @@ def study(source: str, chip: str, given: argparse.Namespace) -> dict[str, object
 def main() -> None:
     """Read the arguments, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", nargs="?", default="examples/configs/reviews.toml")
+    parser.add_argument("source", nargs="?", default=str(REVIEWS))
     parser.add_argument("--chips", default="pcm")
     parser.add_argument("--draws", type=int, default=24)
     parser.add_argument("--samples", type=int, default=48)
