@@ -29,6 +29,7 @@ import numpy as np
 
 import neuroep
 from neuroep import engines
+from neuroep.data.batch import Batch
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.settling import Settling
 from neuroep.gradients.estimators import Estimator
@@ -54,27 +55,30 @@ def taken(phase: Settling, seen: bool) -> Settling:
 class Course:
     """The ends of the phases of a batch over many draws, in one way."""
 
-    def __init__(self, session: Session, way: str, draws: int, samples: int) -> None:
-        engine, estimator = session.engine, session.estimator
-        whole = (estimator.free.whole(), estimator.nudged.whole())
-        first, then = (estimator.free, estimator.nudged) if way == "calibrated" else whole
-        batch, layers = next(iter(session.batches("train", samples))), [layer.name for layer in engine.network.layers]
+    def __init__(self, session: Session, way: str, batch: Batch) -> None:
+        estimator = session.estimator
+        self.engine, self.beta, self.way, self.batch = session.engine, estimator.beta, way, batch
+        found = way == "calibrated"
+        self.first = estimator.free if found else estimator.free.whole()
+        self.then = estimator.nudged if found else estimator.nudged.whole()
+        layers = [layer.name for layer in self.engine.network.layers]
         self.steps: list[tuple[int, ...]] = []
         self.free: dict[str, list[np.ndarray]] = {name: [] for name in layers}
         self.moved: dict[str, list[np.ndarray]] = {name: [] for name in layers}
+
+    def draw(self, number: int) -> None:
+        """Settle once more, with draws of that number."""
+        engine, seen, both = self.engine, self.way == "seen", []
         with engine.computing():
-            for draw in range(draws):
-                clamped = engine.clamp(batch.keyed("phase lengths", way, draw))
-                free = taken(engine.sweeps(clamped, first), way == "seen")
-                both = []
-                for number, beta in ((1, estimator.beta), (2, -estimator.beta)):
-                    nudged = engine.sweeps(clamped, then, beta, free.state, number)
-                    both.append(taken(nudged, way == "seen"))
-                self.steps.append((free.steps, *(phase.steps for phase in both)))
-                for name in layers:
-                    plus, minus = (np.array(phase.state.values[name]) for phase in both)
-                    self.free[name].append(np.array(free.state.values[name]))
-                    self.moved[name].append(plus - minus)
+            clamped = engine.clamp(self.batch.keyed("phase lengths", self.way, number))
+            free = taken(engine.sweeps(clamped, self.first), seen)
+            for place, beta in ((1, self.beta), (2, -self.beta)):
+                both.append(taken(engine.sweeps(clamped, self.then, beta, free.state, place), seen))
+        self.steps.append((free.steps, *(phase.steps for phase in both)))
+        for name, values in free.state.values.items():
+            plus, minus = (np.array(phase.state.values[name]) for phase in both)
+            self.free[name].append(np.array(values))
+            self.moved[name].append(plus - minus)
 
 
 def variance(draws: Sequence[np.ndarray]) -> float:
@@ -112,13 +116,15 @@ def cosines(session: Session, draws: int, samples: int) -> dict[str, Page]:
         "long": replace(estimator, free=estimator.free.whole(), nudged=estimator.nudged.whole()),
         "calibrated": estimator,
     }
-    found: dict[str, Page] = {}
-    for way, how in ways.items():
-        drawn = [how.gradient(engine, batch.keyed("cosines", way, draw), draw) for draw in range(draws)]
-        found[way] = {}
+    drawn: dict[str, list[dict[str, np.ndarray]]] = {way: [] for way in ways}
+    for draw in range(draws):
+        for way, how in ways.items():
+            drawn[way].append(how.gradient(engine, batch.keyed("cosines", way, draw), draw))
+    found: dict[str, Page] = {way: {} for way in ways}
+    for way in ways:
         for name in wanted:
             if name.endswith("weight"):
-                each, goal = [gradient[name] for gradient in drawn], wanted[name]
+                each, goal = [gradient[name] for gradient in drawn[way]], wanted[name]
                 mean = np.mean(each, 0)
                 found[way][name] = {
                     "one": float(np.mean([cosine(gradient, goal) for gradient in each])),
@@ -138,7 +144,11 @@ def study(source: str, chip: str, given: argparse.Namespace) -> dict[str, object
     steps = str(given.steps)
     settings = ["--settling.stop", "calibrated", "--settling.free_steps", steps, "--settling.nudged_steps", steps]
     session = neuroep.Session.open(source, chip=chip, overrides=[*given.settings, "--engine.threads", "1", *settings])
-    courses = {way: Course(session, way, given.draws, given.samples) for way in WAYS}
+    batch = next(iter(session.batches("train", given.samples)))
+    courses = {way: Course(session, way, batch) for way in WAYS}
+    for number in range(given.draws):
+        for course in courses.values():  # in turn: noise of the devices that lasts is that of all
+            course.draw(number)
     page: dict[str, object] = {"steps": {way: np.mean(found.steps, 0).tolist() for way, found in courses.items()}}
     print(f"{chip}: mean sweeps, free and nudged: {page['steps']}")
     for way in WAYS[1:]:
