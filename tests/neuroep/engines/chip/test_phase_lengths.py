@@ -10,6 +10,7 @@ from neuroep.engines.phase_lengths import PhaseLengths
 from neuroep.engines.schedule import CALIBRATED
 from neuroep.engines.twins import twin
 from neuroep.errors import ConfigError
+from neuroep.runs.session import Session
 from tests.neuroep.engines.chip.conftest import assembled, described
 
 NOISY = {"device.read_noise": 0.03, "adc.bits": 8}
@@ -81,6 +82,15 @@ def test_training_finds_them_anew_and_resumes_to_the_same_bits(tmp_path):
     assert record["health"]["free_steps"] <= record["health"]["most_free_steps"] < 16
     assert record["health"]["nudged_steps"] <= record["health"]["most_nudged_steps"] <= 16
     assert record["evaluate"]["test"]["steps"] == record["evaluate"]["test"]["most_steps"] < 16
+
+
+def test_they_are_found_anew_as_often_as_is_said(tmp_path, monkeypatch):
+    """Five updates of eight samples, every two."""
+    asked, find = [], Session.find_lengths
+    monkeypatch.setattr(Session, "find_lengths", lambda self, update: asked.append(update) or find(self, update))
+    tables = described(NOISY, LONG | {"settling.calibrate_every": 2})
+    updates = neuroep.train(tables, tmp_path / "run", progress=False)["updates"]
+    assert asked == list(range(2, updates, 2))
 
 
 def test_a_run_of_before_is_read_and_has_its_lengths_found(tmp_path):
