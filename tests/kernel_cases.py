@@ -94,6 +94,7 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     yield "converters that err", {"dac": READ | {"digit_bits": 2}, "adc": READ | bent}, {}
     yield "calibrated", {"adc": {"bits": 7, "percentile": 99.0}}, {}
     yield "proportional", {"adc": READ, "device": NOISE | {"read_noise_law": "proportional"}}, {"dt": 0.5}
+    yield "pcm", {"adc": READ, "device": {"read_noise": 0.0088, "read_noise_law": "pcm"}}, {}
     slow = NOISE | {"read_noise_law": "sqrt", "read_noise_band": [1e-7, 1.0], "rtn_share": 0.3}
     yield "noise in time", {"adc": READ, "device": slow, "timing": {"integration": 1e-6, "copies": 2}}, {}
     yield "programming", {"device": {"programming_noise": [0.3], "stuck_low": 0.1, "mismatch": 0.1}}, {}

@@ -223,7 +223,7 @@ class Bench:
         """Measure states, energy and gradients of one contestant with the common weights."""
         parts = self._deployed(config)
         batch = parts.batch("test", np.sort(parts.draw("test", FOLLOWED, "comparison")))
-        engine, schedule = parts.engine, replace(parts.estimator.free, steps=STEPS, tolerance=0.0)
+        engine, schedule = parts.engine, parts.estimator.free.whole(STEPS)
         settled = engine.settle(batch, schedule, record=("states", "energy"))
         trace = settled.trace.states if settled.trace else []
         states = [{name: engine.to_numpy(value) for name, value in state.values.items()} for state in trace]

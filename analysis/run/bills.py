@@ -73,7 +73,7 @@ def settle(session: Session, split: str, sweeps: Sequence[int] = SWEEPS, samples
     """
     chosen, found = session.draw(split, samples, "settle time"), []
     for steps in sweeps:
-        free = replace(session.estimator.free, steps=steps, tolerance=0.0)
+        free = session.estimator.free.whole(steps)
         judged = replace(session, estimator=replace(session.estimator, free=free)).evaluate(split, only=chosen)
         if judged.cost is not None:
             found.append((judged.cost.seconds or 0.0, judged.cost.energy, judged.accuracy, steps))

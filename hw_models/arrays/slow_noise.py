@@ -168,7 +168,9 @@ class SlowNoise:
             for k in self.classes.slow:
                 total += self.processes[k] * np.float32(math.sqrt(shares[k]))
             self._sum = total
-        found: Array = self._sum[where[0] * self.devices.sides + where[1], numbers]
+        first, last = int(numbers[0]), int(numbers[-1]) + 1
+        lines: Array | slice = slice(first, last) if last - first == len(numbers) else numbers
+        found: Array = self._sum[where[0] * self.devices.sides + where[1], lines]
         return found
 
     @contextmanager

@@ -36,6 +36,9 @@ from hw_models.laws.curves import Seconds
 
 _log = logging.getLogger(__name__)
 
+NOTHING = np.zeros((), dtype=np.float32)
+"""Variance that is not there [uS^2]."""
+
 
 class Job(NamedTuple):
     """One building of the matrices."""
@@ -202,8 +205,9 @@ class Tiles:
 
     def _levels(self, before: Array, now: Array, numbers: Array, where: tuple[int, int]) -> tuple[Array, Array, Array]:
         """Return what reads vary about, by what deviation of their law, and the variance beside that [uS, uS, uS^2]."""
-        sigma, level, more = self._sigma(before, now, numbers), now, np.zeros_like(now)
+        sigma, level, more = self._sigma(before, now, numbers), now, NOTHING
         if self.traps.acts:
+            more = np.zeros_like(now)
             moved, variance = self.traps.found(where, numbers, now)
             level, more = (now, more) if self.by_device else (now + moved, more + variance)
         slow = None if self.by_device else self.noise.perturbation(where, numbers)

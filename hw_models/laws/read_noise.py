@@ -21,6 +21,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from scipy.special import ndtr
 
+from hw_models.kernels import rectified
 from hw_models.laws.curves import FLOOR, Array, Seconds, clipped_log, single
 from hw_models.laws.law import Law, either, registry
 from hw_models.laws.spectrum import Spectrum, band
@@ -205,14 +206,15 @@ def rectified_moments(mean: Array, sigma: Array) -> tuple[Array, Array]:
     x^2 F (1 - F)), which is the second moment less the mean's square without their cancellation where s << m.
     """
     m, s = np.broadcast_arrays(single(mean), single(sigma))
-    inside = (s > 0) & (m < 6 * s)
     first, second = np.array(np.maximum(m, 0)), np.array(s * s)
-    m, s = m[inside].astype(np.float64), s[inside].astype(np.float64)
-    x = m / s
-    density, below = np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi), ndtr(x)
-    first[inside] = m * below + s * density
-    rest = below + x * density * (1 - 2 * below) - density * density + x * x * below * (1 - below)
-    second[inside] = s * s * np.maximum(rest, 0)
+    flat = np.ascontiguousarray(m).ravel(), np.ascontiguousarray(s).ravel()
+    places, x = np.empty(m.size, dtype=np.int64), np.empty(m.size)
+    cut = rectified.ratios(*flat, places, x)
+    x = x[:cut]
+    bell = -0.5 * x
+    bell *= x
+    np.exp(bell, out=bell)
+    rectified.moments(flat, places[:cut], (x, bell, ndtr(x)), (first.reshape(-1), second.reshape(-1)))
     return first, second
 
 

@@ -17,12 +17,13 @@ import numpy as np
 from hw_models.tally import Tally
 from hw_models.wear import Wear
 from neuroep.data.batch import Batch
-from neuroep.engines import checks, kept, nudging, settling
+from neuroep.engines import checks, kept, nudging, phase_lengths, settling
 from neuroep.engines.clamped import Clamped
 from neuroep.engines.displacing import Displacing
 from neuroep.engines.nudging import Nudging
 from neuroep.engines.parts import Part, Substrate, View, summed
-from neuroep.engines.schedule import Schedule
+from neuroep.engines.phase_lengths import PhaseLengths
+from neuroep.engines.schedule import CALIBRATED, Schedule
 from neuroep.engines.settling import Settled, Settling
 from neuroep.engines.state import State
 from neuroep.errors import ConfigError, DataError, DivergenceError, unknown
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 DTYPES = ("float32", "float64")
 CHIP = "chip"
 """Name in a checkpoint of what belongs to the substrate as a whole."""
+LENGTHS = "phase_lengths"
+"""Name there of the sweeps that phases take, once they have been found."""
 
 
 class Engine(Displacing):
@@ -105,6 +108,7 @@ class Engine(Displacing):
     def _place(self, parameters: Mapping[str, np.ndarray], substrate: Substrate) -> None:
         """Take over parameters and forget the optimiser's state."""
         super()._place(parameters, substrate)
+        self.lengths: PhaseLengths | None = None
         self.optimiser = substrate.optimiser
         self.redraws, self.level = substrate.redraws, substrate.level
         self.time_constant, self.check_every = substrate.time_constant, substrate.check_every
@@ -170,6 +174,17 @@ class Engine(Displacing):
                 if not count:
                     held = f"the {samples} calibration samples hold no known word of '{name}'"
                     raise DataError(f"{held}: raise chip.calibration_samples, or draw others")
+
+    def find_lengths(
+        self, batches: Iterable[Batch], estimator: Estimator, occasion: tuple[str | int, ...] = ()
+    ) -> PhaseLengths:
+        """Find how many sweeps phases take whose schedules stop ``calibrated``, and take so many from now on.
+
+        See :mod:`neuroep.engines.phase_lengths`; ``occasion`` keys the draws.
+        """
+        with self.during("calibrate"):
+            self.lengths = phase_lengths.found(self, batches, estimator, occasion)
+        return self.lengths
 
     def counters(self) -> dict[str, int]:
         """Return what engine and parts have counted since they were made; settle steps are summed over samples."""
@@ -273,7 +288,7 @@ class Engine(Displacing):
         See :class:`neuroep.engines.settling.Settling`, and for a schedule of form ``differences``
         :class:`neuroep.engines.nudging.Nudging`.
         """
-        state, schedule = start.state if isinstance(start, Settled) else start, self._schedule(schedule, beta)
+        state, schedule = start.state if isinstance(start, Settled) else start, self._schedule(schedule, beta, number)
         if schedule.form == "differences":
             settling.check_nudged(beta, number)
             return Nudging(self, self.clamp(batch), schedule, [beta], state)
@@ -297,7 +312,7 @@ class Engine(Displacing):
         if isinstance(start, Settled) and start.state.origin is not None and start.state.beta == beta:
             recent = start.recent
         with self.computing(), self.during(settling.phase_name(beta, number)):
-            clamped, schedule = self.clamp(batch), self._schedule(schedule, beta)
+            clamped, schedule = self.clamp(batch), self._schedule(schedule, beta, number)
             if schedule.form == "differences":
                 settling.check_nudged(beta, number)
                 return nudging.nudge(self, clamped, schedule, [beta], state, record)[0]
@@ -310,9 +325,14 @@ class Engine(Displacing):
         with self.computing(), self.during("nudged"):
             return nudging.nudge(self, clamped, schedule, betas, free.state, record)
 
-    def _schedule(self, schedule: Schedule | None, beta: float) -> Schedule:
-        """Return the schedule in the time of the engine, which a chip's time constant stretches."""
+    def _schedule(self, schedule: Schedule | None, beta: float, number: Number | None) -> Schedule:
+        """Return the schedule in the time of the engine, which a chip's time constant stretches.
+
+        A number of sweeps that a calibration decides is put in, where one has.
+        """
         schedule = schedule or Schedule(tolerance=0.01 if beta else 1e-5)
+        if schedule.stop == CALIBRATED and self.lengths is not None:
+            schedule = self.lengths.resolved(schedule, settling.phase_name(beta, number))
         if self.time_constant != 1:
             schedule = replace(schedule, dt=schedule.dt / self.time_constant)
         return schedule
@@ -440,7 +460,8 @@ class Engine(Displacing):
         """Return what a chip keeps by name: conductances, draws of its devices, counts, ranges; empty without one."""
         others = self._kept_by_the_rule().keys() | self.network.parameter_shapes().keys()
         devices = {name: values for name, values in self._array_states().items() if name not in others}
-        return devices | {f"{CHIP}.{name}": values for name, values in self.substrate.state().items()}
+        found = {} if self.lengths is None else {f"{CHIP}.{LENGTHS}": self.lengths.packed()}
+        return devices | {f"{CHIP}.{name}": values for name, values in self.substrate.state().items()} | found
 
     def _array_states(self) -> dict[str, np.ndarray]:
         return {
@@ -473,6 +494,8 @@ class Engine(Displacing):
         """
         whole = {**state, **(devices or {})}
         kept.check(whole, self._kept())
+        found = whole.get(f"{CHIP}.{LENGTHS}")
+        self.lengths = None if found is None else PhaseLengths.unpacked(found)
         self.substrate.load(_under(CHIP, whole))  # its clock first, by which devices age
         for synapse, array in self.arrays.items():
             array.load(_under(synapse, whole))
@@ -484,7 +507,8 @@ class Engine(Displacing):
             own = {f"{synapse}.{name}": kept.Entry.like(name, values) for name, values in array.state().items()}
             found |= {name: entry for name, entry in own.items() if name not in found and name not in shapes}
         whole = self.substrate.state().items()
-        return found | {f"{CHIP}.{name}": kept.Entry.like(name, values) for name, values in whole}
+        found |= {f"{CHIP}.{name}": kept.Entry.like(name, values) for name, values in whole}
+        return found | {f"{CHIP}.{LENGTHS}": kept.Entry(PhaseLengths.SHAPE, "i", absent=True)}
 
     def _kept_by_the_rule(self) -> dict[str, kept.Entry]:
         """Return what the rule keeps: update counts first, moments from the first update on."""

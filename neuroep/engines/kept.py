@@ -34,6 +34,8 @@ class Entry:
     """Name of the entry that counts the updates which make it; it is there from the first one on."""
     optional: bool = False
     """Whether it may be missing, and be of any length, as a tally or noise that lasts."""
+    absent: bool = False
+    """Whether it may be missing."""
 
     @classmethod
     def like(cls, name: str, array: np.ndarray) -> Entry:
@@ -62,7 +64,7 @@ def check(state: Mapping[str, np.ndarray], expected: Mapping[str, Entry]) -> Non
             raise CheckpointError(f"optimiser state '{name}' is unknown to this engine{nearest(name, expected)}")
     for name, entry in expected.items():
         if name not in state:
-            if entry.optional or (entry.moment_of and not int(state[entry.moment_of])):
+            if entry.optional or entry.absent or (entry.moment_of and not int(state[entry.moment_of])):
                 continue
             raise CheckpointError(f"optimiser state '{name}' is missing: the engine needs shape {entry.shape}")
         given = np.asarray(state[name])

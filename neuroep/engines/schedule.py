@@ -12,6 +12,8 @@ from neuroep.network import Network
 ORDERS = ("layerwise", "synchronous")
 FORMS = ("states", "differences")
 ACCELERATIONS = ("none", "anderson")
+TOLERANCE, CALIBRATED = "tolerance", "calibrated"
+STOPS = (TOLERANCE, CALIBRATED)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class Schedule:
         state (:mod:`neuroep.engines.nudging`).
     acceleration : str
         ``none``, or in exact arithmetic ``anderson`` (:mod:`neuroep.engines.acceleration`), layer by layer and at once.
+    stop : str
+        What ends a phase before its steps are used up: its ``tolerance``, or, ``calibrated``, the number of sweeps that
+        a calibration has found (:mod:`neuroep.engines.phase_lengths`). The tolerance then says what may be missing:
+        free, of a state beside its noise, root mean square; nudged, of a layer's displacement, a share. An engine that
+        was not calibrated takes all steps.
 
     Raises
     ------
@@ -51,6 +58,7 @@ class Schedule:
     check_every: int | None = None
     form: str = "states"
     acceleration: str = "none"
+    stop: str = TOLERANCE
 
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
@@ -67,6 +75,8 @@ class Schedule:
             raise ConfigError(unknown("form", self.form, FORMS))
         if self.acceleration not in ACCELERATIONS:
             raise ConfigError(unknown("acceleration", self.acceleration, ACCELERATIONS))
+        if self.stop not in STOPS:
+            raise ConfigError(unknown("stop", self.stop, STOPS))
         if self.acceleration != "none" and (self.order != "layerwise" or self.dt < 1):
             how = f"order = '{self.order}'" if self.order != "layerwise" else f"dt = {self.dt}"
             told = "it goes with order = 'layerwise' and dt = 1"
@@ -75,6 +85,10 @@ class Schedule:
     def paced(self, share: float) -> Schedule:
         """Return the schedule of a layer that takes this share of the time step."""
         return replace(self, dt=self.dt * share)
+
+    def whole(self, steps: int | None = None, stop: str = TOLERANCE) -> Schedule:
+        """Return the schedule of a phase that takes all its sweeps, or so many, whatever it does meanwhile."""
+        return replace(self, steps=self.steps if steps is None else steps, tolerance=0.0, stop=stop)
 
     def groups(self, network: Network) -> tuple[tuple[str, ...], ...]:
         """Return the layers updated together, in the order of one sweep.

@@ -11,7 +11,8 @@ unless the engine's reads are noisy and another read would give another state.
 On a chip whose ``nudged.mean_sweeps`` says so, a phase ends with the mean of the states after its last sweeps.
 
 A phase is an iterator of states, :class:`Settling`, and :func:`settle` a loop over it. Whatever wants to see or use the
-states on the way iterates itself. It ends by the rule of :mod:`neuroep.engines.stopping`.
+states on the way iterates itself. It ends by the rule of :mod:`neuroep.engines.stopping`, or after the number of sweeps
+that a calibration has found (:mod:`neuroep.engines.phase_lengths`).
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ import numpy as np
 from neuroep.engines import recorders, stopping
 from neuroep.engines.acceleration import Accelerated
 from neuroep.engines.clamped import Clamped
+from neuroep.engines.phase_lengths import PhaseLengths
 from neuroep.engines.recorders import Trace
-from neuroep.engines.schedule import Schedule
+from neuroep.engines.schedule import CALIBRATED, Schedule
 from neuroep.engines.state import State, Values
 from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Number
@@ -48,6 +50,7 @@ class SettlingEngine(Protocol):
     level: float
     version: int
     settle_steps: int
+    lengths: PhaseLengths | None
 
     @property
     def in_place(self) -> bool: ...
@@ -93,7 +96,8 @@ class Settled:
     residual: float
     """What the last sweep changed, in the unit of the tolerance: a state, or in a nudged phase the displacement."""
     converged: bool
-    """Whether the residual is within the tolerance; False if none was set and the state still moved."""
+    """Whether the residual is within the tolerance, False if none was set and the state still moved; or whether such a
+    phase had settled at the calibration that found its number of sweeps."""
     at_levels: bool
     """Whether it ended in a cycle over the levels of the chip's converters, which more sweeps never end."""
     trace: Trace | None
@@ -272,6 +276,8 @@ class Settling:
         """Return the result, once ended."""
         engine = self.engine
         converged = self.residual <= self.schedule.tolerance
+        if self.schedule.stop == CALIBRATED:
+            converged = engine.lengths is not None and engine.lengths.met(self.name)
         at_levels = not converged and engine.level > 0 and self._cycles()
         energy = energy_of(engine, self.clamped, self.state)
         recent = tuple(self._recent)

@@ -131,7 +131,7 @@ class Probe:
         same keys have the same draws and begin at the same time on the chip's clock. The engine stays as it is.
         """
         engine = twin(engine, self.age)
-        whole = replace(self.estimator.nudged, tolerance=0.0)
+        whole = self.estimator.nudged.whole()
         one = replace(self.estimator, beta=self.estimator.beta * nudge, nudged=whole)
         found = [one.gradient(engine, batch, step) for step, batch in enumerate(self.batches)]
         return [{name: nudge * value for name, value in gradient.items()} for gradient in found]

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from numbers import Real
 
 import numpy as np
@@ -154,6 +154,12 @@ class Estimator:
         """Kind, or the number of points where there are more than two."""
         return self.kind if self.points == 2 else f"{self.points} points"
 
+    @property
+    def nudges(self) -> tuple[float, float]:
+        """Return beta times the nudges of the difference that counts most, 0 for the free state."""
+        plus, minus, _ = max(self.formula(0).differences, key=lambda difference: difference.share)
+        return self.beta * plus, self.beta * minus
+
     def formula(self, step: int | None = None) -> Formula:
         """Return nudges and weights of update ``step``, which only an estimator that draws must know."""
         ways = formulas(self.kind, self.points)
@@ -184,7 +190,7 @@ class Estimator:
         for phases, numbers in zip(settled, turns, strict=True):
             for nudge, phase in phases.items():
                 if phase.steps < longest:
-                    rest = replace(self.nudged, steps=longest - phase.steps, tolerance=0.0)
+                    rest = self.nudged.whole(longest - phase.steps)
                     how = nudge * self.beta, phase, record, numbers[nudge]
                     phases[nudge] = engine.settle(clamped, rest, *how).after(phase)
         last = 1 + max(int(np.max(number)) for number in turns[-1].values())
@@ -245,7 +251,7 @@ class Estimator:
         number: int,
     ) -> dict[tuple[float, float], tuple[Settled, Settled]]:
         """Settle two phases without a nudge for each pair, from a number on, in the order of the pair."""
-        found, schedule = {}, replace(self.nudged, steps=steps, tolerance=0.0)
+        found, schedule = {}, self.nudged.whole(steps)
         for plus, minus, _ in formula.differences:
             later = np.greater(turns[plus], turns[minus])
             turn = [number + later, number + ~later]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from hw_models.chip.doubts import doubts as of_chip
 from hw_models.reading import Entries
-from neuroep.engines.settling import Schedule
+from neuroep.engines.schedule import CALIBRATED, Schedule
 from neuroep.runs import config as configuration
 from neuroep.runs.config import Config
 
@@ -100,10 +100,13 @@ def unsettled(what: str, phase: str, health: Entries, schedule: Schedule, noisy:
         Whether every read draws noise.
     """
     residual, share, tolerance = _number(health, "residual"), _number(health, "unsettled"), schedule.tolerance
+    if share > SHARE and schedule.stop == CALIBRATED:
+        told = f"{share:.0%} of {what} take all {schedule.steps} sweeps: no calibration found them settled before"
+        return [f"{told}: raise settling.{phase}_steps or {_bound(phase)} (now {tolerance:g})"]
     if share <= SHARE or (tolerance == 0 and (noisy or residual <= FIXED[phase])):
         return []
     moving = MOVING[phase].format(residual)
-    name = "settling.tolerance" if phase == "free" else "settling.nudged_tolerance"
+    name = _bound(phase)
     if noisy:
         return [f"read noise keeps {what} from settling, {moving}: {name} = {tolerance:g} is below the noise"]
     if _number(health, "at_levels") > share / 2:
@@ -113,6 +116,10 @@ def unsettled(what: str, phase: str, health: Entries, schedule: Schedule, noisy:
     if schedule.order == "synchronous" and schedule.dt == 1:
         cure += ", or take order 'layerwise' or a smaller dt if they go to and fro"
     return [f"{share:.0%} of {what} stop unsettled, {moving}: {cure}"]
+
+
+def _bound(phase: str) -> str:
+    return "settling.tolerance" if phase == "free" else "settling.nudged_tolerance"
 
 
 def _levels(what: str, phase: str, residual: float, name: str, tolerance: float) -> list[str]:

@@ -51,6 +51,8 @@ class Evaluation:
     """Share of samples in batches that met the tolerance."""
     at_levels: float = 0.0
     """Share of samples in batches that did not, and ended in a cycle over the levels of the chip's converters."""
+    most_steps: int = 0
+    """Settle steps of the batch that took most."""
     counters: dict[str, int] = field(default_factory=dict)
     """What the engine counted: settle steps, operations, on a chip conversions, reads, events."""
     remarks: tuple[str, ...] = ()
@@ -91,6 +93,7 @@ class Evaluation:
             "confusion": self.confusion.tolist(),
             "dead_outputs": self.dead_outputs,
             "steps": self.steps,
+            "most_steps": self.most_steps,
             "residual": self.residual,
             "converged": self.converged,
             "counters": self.counters,
@@ -101,7 +104,8 @@ class Evaluation:
     def as_text(self) -> str:
         """Return a few lines for reading."""
         classes = ", ".join(f"{name} {share:.4f}" for name, share in self.per_class.items())
-        state = f"dead outputs {self.dead_outputs:.4f}, steps {self.steps:.1f}, residual {self.residual:.2g}"
+        steps = f"{self.steps:.1f}" + (f" (most {self.most_steps})" if self.most_steps > self.steps else "")
+        state = f"dead outputs {self.dead_outputs:.4f}, steps {steps}, residual {self.residual:.2g}"
         head = f"{self.split}: accuracy {self.accuracy:.4f} on {self.samples} samples, loss {self.loss:.4f}"
         bill = [] if self.cost is None else [line.strip() for line in told(self.cost)]
         return lined([head, *(f"  {line}" for line in (f"by class: {classes}", state, *bill, *self.remarks))])
@@ -189,7 +193,7 @@ def _judge(
     confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
     loss = dead = steps = converged = residual = levels = 0.0
     lowest = engine.network.output.potential.low
-    predicted, metered = [], 0
+    predicted, metered, most = [], 0, 0
     for number, minibatch in enumerate(minibatches):
         now = meter if number % METERED == 0 else ""
         metered += minibatch.size if now else 0
@@ -202,11 +206,12 @@ def _judge(
         loss += 0.5 * float(np.square(outputs - target, dtype=np.float64).sum())
         dead += float((outputs <= lowest).mean()) * minibatch.size
         steps += settled.steps * minibatch.size
+        most = max(most, settled.steps)
         converged += settled.converged * minibatch.size
         levels += settled.at_levels * minibatch.size
         residual = max(residual, settled.residual)
     n = int(confusion.sum())
-    means = loss / n, dead / n, steps / n, residual, converged / n, levels / n
+    means = loss / n, dead / n, steps / n, residual, converged / n, levels / n, most
     return Evaluation(split, classes, confusion, *means, metered=metered, predicted=np.concatenate(predicted))
 
 

@@ -29,7 +29,7 @@ same without the recipe. Settings that the command line gives stay as given.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -193,7 +193,7 @@ def look(config: Config, corpus: Corpus | None = None) -> Observed:
     engine, estimator = session.engine, session.estimator
     batch = session.calibration_batch("recipe")
     clamped = engine.clamp(batch)
-    free, still = engine.settle(clamped, estimator.free), replace(estimator.nudged, tolerance=0.0)
+    free, still = engine.settle(clamped, estimator.free), estimator.nudged.whole()
     phases = ((1, estimator.beta), (2, -estimator.beta), (3, 0.0), (4, 0.0))
     states = [engine.states(engine.settle(clamped, still, beta, free, (), number)) for number, beta in phases]
     ratio, step = {}, {}

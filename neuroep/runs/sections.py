@@ -210,6 +210,13 @@ class SettlingConfig(Section):
     """Relaxation of a step, s <- s + dt (grad G*(u) - s)."""
     check_every: Count | None = None
     """Steps between two looks at the tolerance; unset leaves it to the engine."""
+    stop: Literal["tolerance", "calibrated"] = "tolerance"
+    """What ends a phase before its most steps: its tolerance; or on a chip, whose noise and levels may never meet one,
+    the number of sweeps that calibration samples needed, found ahead and the same for all samples. Then the tolerance
+    is what states may miss beside their noise (root mean square), and nudged_tolerance the missing share of a layer's
+    displacement. Without a chip it is the tolerance."""
+    calibrate_every: Count = 100
+    """Training with stop calibrated: updates after which the numbers of sweeps are found anew, as weights change."""
 
     @model_validator(mode="after")
     def _fits(self) -> SettlingConfig:
@@ -217,6 +224,9 @@ class SettlingConfig(Section):
             Schedule(self.order, dt=self.dt, acceleration=self.acceleration)
         except ConfigError as error:
             raise ValueError(str(error)) from None
+        usual = type(self).model_fields["calibrate_every"].default
+        if self.stop != "calibrated" and self.calibrate_every != usual:
+            raise ValueError(f"calibrate_every = {self.calibrate_every}: it acts only with stop = 'calibrated'")
         return self
 
 

@@ -27,6 +27,7 @@ import numpy as np
 from hw_models.chip import Chip
 from hw_models.keywords import checked
 from neuroep import data
+from neuroep.engines.schedule import CALIBRATED
 from neuroep.errors import ConfigError, DataError, unknown
 from neuroep.randomness import generator
 from neuroep.runs import advice, arguments, bills, building, config as configuration, directory as runs
@@ -248,6 +249,8 @@ class Session:
         """Fix the ranges of a chip's converters, where they are not yet."""
         if self.engine.calibrates:
             self.engine.calibrate(self._calibration_batches("calibration"), self.estimator)
+        if self.counts_sweeps and self.engine.lengths is None:
+            self.engine.find_lengths(self._calibration_batches("phase lengths"), self.estimator)
 
     def calibrate(self, update: int) -> None:
         """Fix the ranges of a chip's converters anew while it learns, ahead of the update of that number.
@@ -256,6 +259,19 @@ class Session:
         """
         batches = self._calibration_batches(f"calibration {update}")
         self.engine.calibrate(batches, self.estimator, ("ahead of", update))
+
+    @property
+    def counts_sweeps(self) -> bool:
+        """Whether phases take numbers of sweeps that are found at a calibration."""
+        return self.config.chip is not None and self.config.settling.stop == CALIBRATED
+
+    def find_lengths(self, update: int) -> None:
+        """Find the sweeps of the phases anew while a chip learns, ahead of the update of that number.
+
+        On other samples every time, drawn by the seed and that number, whatever was done before.
+        """
+        batches = self._calibration_batches(f"phase lengths {update}")
+        self.engine.find_lengths(batches, self.estimator, ("ahead of", update))
 
     def calibration_batch(self, purpose: str) -> Batch:
         """Return one batch of such samples, drawn by the seed and the purpose, which keys a chip's draws."""

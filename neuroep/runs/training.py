@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 FREE = "choose another, or add --resume to continue its run"
 """What to do about a directory that holds something."""
+SWEEPS = ("free_steps", "nudged_steps")
+"""Health numbers that are sweeps of the phases of a batch."""
 Report = Callable[[Entries], None]
 
 
@@ -396,9 +398,12 @@ def _updates(
     settings, split = parts.config.training, parts.corpus.split("train")
     label = f"epoch {epoch + 1}/{settings.epochs}"
     mean, every = _Mean(), None if parts.config.chip is None else parts.config.chip.calibration_every
+    lengths = parts.config.settling.calibrate_every if parts.counts_sweeps else None
     for minibatch in (shown := bar(parts.shuffled(epoch), data.batch_count(split, settings.batch), label, progress)):
         if every is not None and step and step % every == 0:
             parts.calibrate(step)
+        if lengths is not None and step and step % lengths == 0:
+            parts.find_lengths(step)
         measurement = parts.estimator.measure(parts.engine, minibatch.keyed("train", step), step)
         parts.engine.update(measurement.contrasts, speeds)
         mean.add(measurement.health, minibatch.size)
@@ -419,9 +424,10 @@ def _with_ratio(health: Mapping[str, float]) -> dict[str, float | None]:
 
 
 class _Mean:
-    """Mean of named numbers weighted by samples; what is not finite does not count."""
+    """Mean of named numbers weighted by samples; what is not finite does not count. Of sweeps also the most."""
 
     def __init__(self) -> None:
+        self._most: dict[str, float] = {}
         self._sums: dict[str, float] = {}
         self._weights: dict[str, int] = {}
 
@@ -430,10 +436,13 @@ class _Mean:
             finite = math.isfinite(number)
             self._sums[name] = self._sums.get(name, 0.0) + (number * weight if finite else 0.0)
             self._weights[name] = self._weights.get(name, 0) + weight * finite
+            if name in SWEEPS:
+                self._most[f"most_{name}"] = max(self._most.get(f"most_{name}", 0.0), number)
 
     def values(self, names: tuple[str, ...] | None = None) -> dict[str, float]:
         wanted = [name for name in names or self._sums if name in self._sums]
-        return {name: self._sums[name] / self._weights[name] if self._weights[name] else math.nan for name in wanted}
+        means = {name: self._sums[name] / self._weights[name] if self._weights[name] else math.nan for name in wanted}
+        return means if names else means | self._most
 
 
 def _probe(parts: Session, batch: Batch) -> dict[str, float]:
