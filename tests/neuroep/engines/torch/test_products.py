@@ -72,5 +72,3 @@ def test_refuse_what_they_would_spoil():
         made(net, dtype="float64")
     with pytest.raises(ConfigError, match="did you mean 'bfloat16'"):
         made(net, "bfloat")
-    with pytest.raises(ConfigError, match="the local engine reads 'full'"):
-        engines.build("local", net, products="bfloat16")
