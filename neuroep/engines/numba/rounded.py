@@ -1,8 +1,9 @@
-r"""Arrays of exact arithmetic whose products of states are rounded to bfloat16; sums and updates are in float32.
+r"""Arrays of exact arithmetic whose products are rounded to bfloat16; sums and weights are in float32.
 
-Numbers of both factors and of what a block of :data:`~neuroep.engines.numba.arrays.COLUMNS` inputs adds to a result are
-rounded to 8 significant bits, :math:`2^{-9}` of each at most. Two states settled so differ by more than a nudge moves
-them, differences to one free state lose what the products lose.
+Those are products with states, and outer products of updates. Numbers of both factors, and of what a block of
+:data:`~neuroep.engines.numba.arrays.COLUMNS` inputs adds to a result, are rounded to 8 significant bits,
+:math:`2^{-9}` of each at most. Two states settled so differ by more than a nudge moves them, differences to one free
+state lose what the products lose.
 
 NumPy's BLAS has no such product; torch has that of oneDNN, three to four times as fast as one in float32 where the
 processor has instructions for it (AVX-512 BF16, AMX) and slower where it has not. Blocks and their bounds are those of
@@ -12,7 +13,7 @@ threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -21,6 +22,7 @@ import torch
 from hw_models.tally import Tally
 from neuroep.engines.numba.arrays import COLUMNS, ROWS, IdealArray
 from neuroep.engines.parts import Memory
+from neuroep.engines.rounding import Rounding
 from neuroep.engines.workers import Workers, blocks
 from neuroep.learning.contrast import Contrast
 from neuroep.learning.optimisers import Optimiser
@@ -33,6 +35,8 @@ class RoundedArray(IdealArray):
     ----------
     weight : numpy.ndarray
         (out, in), owned; the copy takes half its memory.
+    rounding : Rounding, optional
+        When products are rounded; always by default.
     """
 
     def __init__(
@@ -43,8 +47,10 @@ class RoundedArray(IdealArray):
         workers: Workers,
         name: str = "array",
         tally: Tally | None = None,
+        rounding: Rounding | None = None,
     ) -> None:
         super().__init__(weight, bias, optimiser, workers, name, tally)
+        self._rounding = Rounding("bfloat16") if rounding is None else rounding
         self._short = torch.empty(weight.shape, dtype=torch.bfloat16)
         workers.run(lambda a, b: self._shorten((slice(None), slice(a, b))), blocks(weight.shape[1], COLUMNS))
 
@@ -55,6 +61,8 @@ class RoundedArray(IdealArray):
 
     def forward(self, pre: np.ndarray, memory: Memory | None = None) -> np.ndarray:
         """Return ``pre @ W.T`` of rounded numbers; blocks of a long sum are added in order."""
+        if not self._rounding.now:
+            return super().forward(pre, memory)
         self._count("forward", len(pre))
         rows, (outputs, inputs) = len(pre), self.weight.shape
         result = np.empty((rows, outputs), dtype=self.weight.dtype)
@@ -70,6 +78,8 @@ class RoundedArray(IdealArray):
 
     def transposed(self, post: np.ndarray, out: np.ndarray | None = None, memory: Memory | None = None) -> np.ndarray:
         """Return ``post @ W`` of rounded numbers."""
+        if not self._rounding.now:
+            return super().transposed(post, out, memory)
         self._count("transposed", len(post))
         result = np.empty((len(post), self.weight.shape[1]), dtype=self.weight.dtype) if out is None else out
         self.workers.run(
@@ -77,13 +87,23 @@ class RoundedArray(IdealArray):
         )
         return result
 
+    def _outer_side(self, parts: Sequence[np.ndarray]) -> torch.Tensor:
+        """Return one side of an outer product, rounded."""
+        with _one_thread():
+            return torch.cat([torch.from_numpy(part).to(torch.bfloat16) for part in parts])
+
+    def _outer(self, post: torch.Tensor, pre: torch.Tensor) -> np.ndarray:
+        """Return ``post.T @ pre`` of rounded numbers."""
+        with _one_thread():
+            return (post.T @ pre).to(torch.float32).numpy()
+
     def _apply(
-        self, name: str, values: np.ndarray, where: tuple, gradient: np.ndarray, contrast: Contrast, rate: float
+        self, name: str, tile: tuple[int, int, int, int], gradient: np.ndarray, contrast: Contrast, rate: float
     ) -> int:
-        """Apply the rule to one 2-d view of a parameter, and round what it has become."""
-        bad = super()._apply(name, values, where, gradient, contrast, rate)
+        """Apply the rule to one tile of a parameter, and round what it has become."""
+        bad = super()._apply(name, tile, gradient, contrast, rate)
         if name == "weight":
-            self._shorten(where)
+            self._shorten((slice(*tile[:2]), slice(*tile[2:])))
         return bad
 
 
@@ -95,10 +115,11 @@ def rounded(
     dtype: str,
     name: str = "array",
     tally: Tally | None = None,
+    rounding: Rounding | None = None,
 ) -> RoundedArray:
     """Return such an array with its own copy of the weights."""
-    own = np.array(weight, dtype=dtype, order="C")
-    return RoundedArray(own, None if bias is None else np.array(bias, dtype=dtype), optimiser, workers, name, tally)
+    own, other = np.array(weight, dtype=dtype, order="C"), None if bias is None else np.array(bias, dtype=dtype)
+    return RoundedArray(own, other, optimiser, workers, name, tally, rounding)
 
 
 @contextmanager

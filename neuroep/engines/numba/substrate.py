@@ -20,6 +20,7 @@ from neuroep.engines.numba.attention import ExactAttention, Tokens
 from neuroep.engines.numba.differences import ExactDifferences
 from neuroep.engines.numba.neurons import ExactNeurons, displaced
 from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Signs, Timeless, View
+from neuroep.engines.rounding import Rounding
 from neuroep.engines.state import State
 from neuroep.engines.workers import Workers
 from neuroep.learning.contrast import Number, Signal
@@ -40,8 +41,8 @@ class Setting:
     """Of what all parts write to their tallies."""
     clock: Clock = field(default_factory=Clock)
     """Of a chip, on which it may pass."""
-    products: str = "full"
-    """Of states in dense synapses; see :func:`neuroep.engines.local`."""
+    rounding: Rounding = field(default_factory=Rounding)
+    """Of products of states in dense synapses."""
 
     def tally(self) -> Tally:
         """Return a tally of a part's own, with the phase that all share."""
@@ -64,7 +65,7 @@ class ExactSubstrate(Timeless):
     increments: Increments | None = None
 
     def __init__(self, setting: Setting) -> None:
-        self.setting, self.optimiser, self.rounds = setting, setting.optimiser, setting.products != "full"
+        self.setting, self.optimiser, self.rounding = setting, setting.optimiser, setting.rounding
         self.differences: DifferenceParts | None = ExactDifferences(setting.dtype, setting.workers, setting.tally)
 
     def array(
@@ -73,11 +74,11 @@ class ExactSubstrate(Timeless):
         """Return an ideal array; its products are rounded where states are what it reads, not clamped words."""
         setting = self.setting
         how = setting.optimiser, setting.workers, setting.dtype, name, setting.tally()
-        if not (self.rounds and sends_back):
+        if not (self.rounding.there and sends_back):
             return ideal(weight, bias, *how)
         from neuroep.engines.numba.rounded import rounded  # it needs torch
 
-        return rounded(weight, bias, *how)
+        return rounded(weight, bias, *how, self.rounding)
 
     def attention(self, layer: AttentionLayer) -> AttentionUnit:
         """Return exact attention."""
@@ -184,7 +185,7 @@ class ExactSubstrate(Timeless):
 
     def describe(self) -> dict[str, Any]:
         """Return device, dtype and threads."""
-        told = {"products": self.setting.products} if self.rounds else {}
+        told = {"products": self.rounding.products} if self.rounding.there else {}
         return {"device": "cpu", "dtype": self.setting.dtype, "threads": self.setting.workers.threads} | told
 
 
@@ -192,4 +193,4 @@ def exact(
     optimiser: Optimiser | None, workers: Workers, dtype: str, seed: int, products: str = "full"
 ) -> ExactSubstrate:
     """Return exact arithmetic whose arrays learn by that rule, by Adam where nothing is said."""
-    return ExactSubstrate(Setting(optimiser or Adam(), workers, dtype, seed, products=products))
+    return ExactSubstrate(Setting(optimiser or Adam(), workers, dtype, seed, rounding=Rounding(products)))
