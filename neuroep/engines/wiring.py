@@ -229,8 +229,9 @@ class Wiring:
             return product
 
         def back(synapse: DenseSynapse) -> Values | None:
-            if synapse.post in state.resting and self.substrate.differences is not None:
-                return None  # exact arithmetic makes 0 of it
+            # It is 0; with full products it is read, and counted, as runs before this were.
+            if synapse.post in state.resting and self.substrate.rounding.there:
+                return None
             out = clamped.workspace.get(synapse.name)
             memory = state.memory.setdefault(synapse.name, {})
             product = self.arrays[synapse.name].transposed(state.values[synapse.post], out, memory)
