@@ -26,7 +26,7 @@ from hw_models.kernels import bursts, pulses
 from hw_models.laws.pulse_response import PULSE_RESPONSES
 from neuroep import engines
 from neuroep.data.batch import Batch, TokenVectors
-from neuroep.engines.numba import difference_kernels
+from neuroep.engines.numba import difference_kernels, folded_kernels
 from neuroep.engines.settling import Schedule
 from neuroep.gradients.estimators import Estimator
 from neuroep.learning.optimisers import SGD, Adam
@@ -111,6 +111,7 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
             for dt in (1.0, 0.5):
                 given = {"form": "differences", "dtype": dtype, "readout": readout, "dt": dt, "potential": "tanh"}
                 yield f"differences {dtype} {readout} {dt}", {}, given
+        yield f"padding {dtype}", {}, {"dtype": dtype, "readout": "flat", "mask": False}
 
 
 def _batch(network: networks.Network) -> Batch:
@@ -127,6 +128,7 @@ def _batch(network: networks.Network) -> Batch:
 def _run(chip: dict[str, Any], given: dict[str, Any]) -> str:
     """Train two steps; return the digest of states, weights and energy."""
     settings = {"readout": given.get("readout", "pooled"), "potential": named(given.get("potential", "hard_sigmoid"))}
+    settings["mask"] = given.get("mask", True)
     network = networks.sentiment(19, 37, (70, 2), **settings)
     # Mixed precision and pulses bring rules of their own.
     rule = {} if "update" in chip else {"optimiser": given.get("optimiser", Adam())}
@@ -164,7 +166,7 @@ def kernels() -> dict[str, Any]:
         for each in (*(each for form in forms for each in pulses.of(*form)), *(bursts.of(*form) for form in forms)):
             found[f"{each.py_func.__module__}.{each.py_func.__qualname__}"] = each
     for dtype in ("float32", "float64"):
-        for each in difference_kernels.of(dtype):
+        for each in (*difference_kernels.of(dtype), folded_kernels.of(dtype)):
             found[f"{each.py_func.__module__}.{each.py_func.__qualname__}"] = each
     return found
 

@@ -81,6 +81,10 @@ class DifferenceNeurons(Part, Protocol):
 class DifferenceAttention(Part, Protocol):
     """One attention layer, in differences."""
 
+    def ground(self, held: Held, weights: Values) -> Values:
+        """Return p of the free state, (batch, queries, patterns), or the unit's own form of it."""
+        ...
+
     def still(self, held: Held, nudges: int) -> Values:
         """Return the differences of weights where nothing has moved, in the unit's form, nudge by nudge below."""
         ...
@@ -94,8 +98,8 @@ class DifferenceAttention(Part, Protocol):
         ----------
         held : object
             Of the batch.
-        free : array
-            (batch, queries, patterns), p of the free state.
+        free : object
+            p of the free state, as of :meth:`ground`.
         feedback : array
             (nudges * batch, size), the change of the feedback.
         value, weights : array

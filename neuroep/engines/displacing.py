@@ -6,7 +6,8 @@ A product whose input has not moved since it was read is kept, and one of what h
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import cast
 
@@ -52,7 +53,11 @@ class Displacing(Wiring):
     @property
     def rounds(self) -> bool:
         """Whether products are rounded by more than what a nudge moves."""
-        return self.substrate.rounds
+        return self.substrate.rounding.there
+
+    def in_full(self, whether: bool = True) -> AbstractContextManager[None]:
+        """Read products inside as they are where they are rounded otherwise."""
+        return self.substrate.rounding.full(whether)
 
     def check_exact(self, name: str, value: str, instead: str) -> None:
         """Refuse a substrate that is not exact arithmetic.
@@ -68,14 +73,14 @@ class Displacing(Wiring):
     def ground(self, clamped: Clamped, free: State) -> Ground:
         """Return what differences to a free state go by, found once."""
         if free.ground is None:
-            products, feedback = self._read(clamped, free, tuple(self.difference_cells), kept=True)
+            with self.in_full():
+                products, feedback = self._read(clamped, free, tuple(self.difference_cells), kept=True)
             places = {
                 name: cell.place(products[name], feedback.get(name), free.values[name])
                 for name, cell in self.difference_cells.items()
             }
-            weights = {
-                name: unit.explicit(clamped.held[name], free.weights[name]) for name, unit in self.units.items()
-            }
+            units = self.difference_units.items()
+            weights = {name: unit.ground(clamped.held[name], free.weights[name]) for name, unit in units}
             free.ground = Ground(places, weights)
         return free.ground
 
@@ -99,7 +104,8 @@ class Displacing(Wiring):
         for name, unit in self.difference_units.items():
             held = clamped.held[name]
             if given is None:
-                found.weights[name] = self.units[name].explicit(held, state.weights[name]) - ground.weights[name]
+                after, before = (self.units[name].explicit(held, each.weights[name]) for each in (state, free))
+                found.weights[name] = after - before
             else:
                 found.weights[name] = 1 * unit.explicit_change(held, ground.weights[name], given.weights[name])
         found.kept, found.stale = {}, frozenset(found.values)
@@ -164,8 +170,9 @@ class Displacing(Wiring):
             return free.values[name] + moved.values[name]
 
         def weight(name: str) -> Values:
-            p = self.ground(clamped, free).weights[name]
-            return p + self.difference_units[name].explicit_change(clamped.held[name], p, moved.weights[name])
+            held, unit = clamped.held[name], self.difference_units[name]
+            change = unit.explicit_change(held, self.ground(clamped, free).weights[name], moved.weights[name])
+            return self.units[name].explicit(held, free.weights[name]) + change
 
         values = Computed({name: partial(value, name) for name in moved.values})
         weights = Computed({name: partial(weight, name) for name in moved.weights})
@@ -199,16 +206,26 @@ class Displacing(Wiring):
             plus, minus = (None if one is None else (one.values[layer], one.weights[layer]) for one in ends)
             both: tuple[Displacement | None, Displacement | None] = plus, minus
             held = clamped.held[layer]
-            rows = self.units[layer].rows(held, weights, weights)
+            rows = self.units[layer].rows(held, free.weights[layer], free.weights[layer])
             return Displaced(partial(rows, 1.0, 0.0), self.difference_units[layer].moved_rows(held, weights, *both))
         values = [None if one is None else self._end(one, synapse, end) for one in ends]
-        return Displaced(partial(self._end, free, synapse, end), partial(_combined, values))
+        return _displaced(partial(self._end, free, synapse, end), values)
 
     def _end(self, state: State, synapse: Synapse, end: str) -> Values:
         """Return what a dense layer holds at the end of a synapse, or what a dense synapse reads."""
         if end == "post":
             return state.values[synapse.post]
         return self._pre(state, cast(DenseSynapse, synapse))
+
+
+def _displaced(free: Callable[[], Values], ends: Sequence[Values | None]) -> Displaced:
+    """Return a signal by the differences of two phases, (rows, size) each, None where there are none."""
+
+    def cut(columns: slice) -> Displaced:
+        parts = [None if end is None else end[:, columns] for end in ends]
+        return Displaced(lambda: free()[:, columns], partial(_combined, parts))
+
+    return Displaced(free, partial(_combined, ends), cut)
 
 
 def _combined(ends: Sequence[Values | None], plus: float, minus: float) -> Values:

@@ -18,6 +18,7 @@ import numpy as np
 
 from hw_models.tally import Tally
 from hw_models.wear import Wear
+from neuroep.engines.rounding import Rounding
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.state import State
 from neuroep.learning.contrast import Contrast, Number, Signal
@@ -361,7 +362,7 @@ class Substrate(Part, Protocol):
     """Sweeps at the end of a phase whose mean is its state."""
     increments: Increments | None
     """What nudged phases read where arrays are driven with changes of the free state; None drives with states."""
-    rounds: bool
+    rounding: Rounding
     """Whether products are rounded by more than a nudge moves, so that nudged phases need to be differences."""
     differences: DifferenceParts | None
     """What solves nudged phases for their differences to the free state; None where states are settled alone."""

@@ -8,6 +8,9 @@ time, :math:`s \leftarrow s + dt\,(\nabla G^*(u) - s)`.
 A layer whose neighbours have not moved since its own update is at its minimiser already and is not computed again,
 unless the engine's reads are noisy and another read would give another state.
 
+Where products are rounded, a free phase with a tolerance reads rounded ones until a sweep changes the states by no more
+than rounding may, or hardly less than the sweep before, and then full ones, by which alone it ends.
+
 On a chip whose ``nudged.mean_sweeps`` says so, a phase ends with the mean of the states after its last sweeps.
 
 A phase is an iterator of states, :class:`Settling`, and :func:`settle` a loop over it. Whatever wants to see or use the
@@ -32,6 +35,7 @@ from neuroep.engines.acceleration import Accelerated
 from neuroep.engines.clamped import Clamped
 from neuroep.engines.phase_lengths import PhaseLengths
 from neuroep.engines.recorders import Trace
+from neuroep.engines.rounding import COARSE
 from neuroep.engines.schedule import CALIBRATED, Schedule
 from neuroep.engines.state import State, Values
 from neuroep.errors import ConfigError
@@ -57,6 +61,8 @@ class SettlingEngine(Protocol):
 
     @property
     def rounds(self) -> bool: ...
+
+    def in_full(self, whether: bool = True) -> AbstractContextManager[None]: ...
 
     def check_exact(self, name: str, value: str, instead: str) -> None: ...
 
@@ -186,6 +192,7 @@ class Settling:
             self.state.stale = frozenset(self.state.values)
         self.state.origin = None if self.name == "free" else _origin(engine, clamped, start)
         self.state.beta = float(beta)
+        self._coarse = engine.rounds and schedule.tolerance > 0
         self._groups = schedule.groups(engine.network)
         self._arrivals = schedule.arrivals(engine.network) if beta else {}
         self._check = schedule.check_every or engine.check_every
@@ -221,12 +228,15 @@ class Settling:
         self.steps += 1
         engine.settle_steps += self.clamped.samples
         self._changes, self._seen = {}, None
-        with engine.during(self.name), engine.turn(self.number, self.beta):
+        coarse = self._coarse
+        with engine.during(self.name), engine.turn(self.number, self.beta), engine.in_full(not coarse):
             for number, group in enumerate(self._groups):
                 self._changes.update(self._update(number, group))
             engine.swept(self._groups, schedule.dt)
         due, last = self.steps % self._check == 0, self.steps >= schedule.steps
-        stops = due and schedule.tolerance > 0 and self.steps >= self._least
+        stops = due and schedule.tolerance > 0 and self.steps >= self._least and not coarse
+        if coarse and due:
+            self._refine()
         if last or stops or (due and (schedule.tolerance > 0 or engine.check_every == 1)):
             changes = self._look()
             if self.beta and (last or stops):
@@ -238,6 +248,14 @@ class Settling:
             self._recent.append(engine.fork(self.state))
             self.state = engine.mean(self.clamped, self._recent) if self.ended else self.state
         return self.state
+
+    def _refine(self) -> None:
+        """Read products in full from now on, once sweeps change what rounded ones can tell, or less in every sweep."""
+        before = self._changed[-1] if self._changed else math.inf
+        self._look()
+        if self._change <= max(COARSE, self.schedule.tolerance) or self._change > 0.7 * before:
+            self._coarse = False
+            self.state.stale = frozenset(self.state.values)
 
     def _update(self, number: int, group: tuple[str, ...]) -> dict[str, Values]:
         """Move one group of layers, accelerated where it is to be; return max|delta s| of each."""

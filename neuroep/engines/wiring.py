@@ -109,7 +109,7 @@ class Wiring:
         """Return the all-zero state of a clamped batch."""
         values = self.substrate.states(self.network, clamped.samples)
         weights = {name: unit.rest(clamped.held[name]) for name, unit in self.units.items()}
-        return State(values, weights, frozenset(values))
+        return State(values, weights, frozenset(values), resting=frozenset(values))
 
     def fork(self, state: State) -> State:
         """Return a state that can be moved without touching the given one."""
@@ -157,6 +157,7 @@ class Wiring:
             nudge = clamped.target if nudged else None, state.beta
             moved = self.cells[name].respond(products[name], back, state.values[name], *nudge, own, state.inner)
             state.values[name], changes[name] = moved
+        state.resting = state.resting.difference(names)
         self._forget(state, names)
         return changes
 
@@ -227,7 +228,10 @@ class Wiring:
                 state.kept[synapse.name, FORWARD] = product
             return product
 
-        def back(synapse: DenseSynapse) -> Values:
+        def back(synapse: DenseSynapse) -> Values | None:
+            # It is 0; with full products it is read, and counted, as runs before this were.
+            if synapse.post in state.resting and self.substrate.rounding.there:
+                return None
             out = clamped.workspace.get(synapse.name)
             memory = state.memory.setdefault(synapse.name, {})
             product = self.arrays[synapse.name].transposed(state.values[synapse.post], out, memory)
@@ -238,13 +242,18 @@ class Wiring:
         feedback = self._feedback(names, back)
         return Drives({name: self._product(state, name, forward) for name in names if name in self.cells}, feedback)
 
-    def _feedback(self, names: tuple[str, ...], back: Callable[[DenseSynapse], Values]) -> dict[str, Values]:
-        """Add up transposed products from the dense synapses behind the named layers, (batch, layer size)."""
+    def _feedback(self, names: tuple[str, ...], back: Callable[[DenseSynapse], Values | None]) -> dict[str, Values]:
+        """Add up transposed products from the dense synapses behind the named layers, (batch, layer size).
+
+        A product that is None is 0, and a layer without another one is not in the result.
+        """
         total: dict[str, Values] = {}
         for synapse, places in self._places:
             if not any(name in names for name in synapse.pre):
                 continue
             product = back(synapse)
+            if product is None:
+                continue
             for name, place in places:
                 part = product[:, place]
                 total[name] = total[name] + part if name in total else part

@@ -160,10 +160,13 @@ class Displaced:
         Returns the free state, (rows, size).
     moved : callable
         ``moved(sign_plus, sign_minus)`` returns ``sign_plus d+ + sign_minus d-`` of the differences to it.
+    cut : callable, optional
+        ``cut(columns)`` returns the same of some columns alone, where that is cheaper.
     """
 
     free: Callable[[], Array]
     moved: Callable[[float, float], Array]
+    cut: Callable[[slice], Displaced] | None = None
 
     @cached_property
     def change(self) -> Array:
@@ -327,12 +330,35 @@ class Contrast:
         """Change of the post side; a layer is never clamped, so there is one."""
         return self.post.change
 
+    @property
+    def pre_moves(self) -> bool:
+        """Whether the pre side is not clamped, so that there are two terms."""
+        pre = self.pre
+        return (isinstance(pre, Displaced) and pre.cut is not None) or pre.change is not None
+
     def terms(self) -> list[tuple[Array, Array]]:
         """Return pairs (post rows, pre rows): dL/dW is ``scale`` times the sum of ``post.T @ pre`` over them."""
         pairs = [(self.post_change, self.pre.mean)]
-        if self.pre.change is not None:
+        if self.pre_moves:
             pairs.append((self.post.mean, self.pre.change))
         return pairs
+
+    def pre_columns(self) -> Callable[[slice], list[Array]]:
+        """Return what gives the pre rows of :meth:`terms` in some columns.
+
+        A wide pre side need so never be whole in memory once more; what cannot be cut is computed here, once.
+        """
+        pre = self.pre
+        if isinstance(pre, Displaced) and pre.cut is not None:
+            cut = pre.cut
+
+            def some(columns: slice) -> list[Array]:
+                part = cut(columns)
+                return [part.mean, part.change]
+
+            return some
+        whole = [pre.mean, pre.change] if self.pre_moves else [pre.mean]
+        return lambda columns: [side[:, columns] for side in whole]
 
     def bias_gradient(self) -> Array:
         """Return dL/db, shape (post size,)."""

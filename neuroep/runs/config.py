@@ -74,6 +74,9 @@ class Config(Section):
             if self.chip is not None and given != usual:
                 told = f"chip '{self.chip.name}' settles its states as they are; use '{usual}'"
                 raise ValueError(f"settling.{name} = '{given}': {told}")
+        if self.chip is not None and self.engine.products != "full":
+            told = f"chip '{self.chip.name}' reads products of its own; use 'full'"
+            raise ValueError(f"engine.products = '{self.engine.products}': {told}")
         if self.engine.products != "full" and self.settling.nudged_form != "differences":
             told = "it rounds by more than a nudge moves states; set settling.nudged_form = 'differences'"
             raise ValueError(f"engine.products = '{self.engine.products}': {told}")

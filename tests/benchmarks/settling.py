@@ -1,6 +1,7 @@
 """Cost and error of one batch's gradient by the form of its nudged phases and the acceleration of settling.
 
     python tests/benchmarks/settling.py [--network NAME] [--samples N] [--warm N] [--repeats N] [--engine local]
+                                        [--products full|bfloat16] [--ways NAME ...] [--paper]
                                         [--data FOLDER --vectors FILE] [--out settling.json]
 
 Networks: snli_small, imdb_small (as in examples/configs, pooled read-outs), snli, imdb (the paper's, mask off). Without
@@ -8,7 +9,10 @@ Networks: snli_small, imdb_small (as in examples/configs, pooled read-outs), snl
 no longer those of the start. Of every way that is listed: CPU seconds of measuring one batch (median over the repeats,
 all ways in turn), products with the first dense matrix in units of one read of the whole batch, sweeps free and nudged,
 and the error of every layer's weight gradient, ||g - g*|| / ||g*||, against g* of float64 phases at rest with the same
-nudge. One thread, float32. Names of ways say the form, the tolerance of the free and that of the nudged phases.
+nudge, and the seconds of the update. One thread, float32. Names of ways say the form, the tolerance of the free and
+that of the nudged phases; --ways measures some of them alone. --paper adds, for snli and imdb, how many times as long
+the paper's synchronous steps take with the update, its steps counted from one and four free ones (not all are taken:
+each costs the same), on the local engine with full products.
 """
 
 from __future__ import annotations
@@ -83,13 +87,26 @@ def reads(engine: engines.engine.Engine, samples: int) -> float:
 
 
 def measured(engine: engines.engine.Engine, estimator: Estimator, batch: Batch) -> dict[str, object]:
-    """Return CPU seconds and sweeps of one measurement; the contrasts are taken apart as an update does."""
+    """Return CPU seconds and sweeps of one measurement and of an update that moves weights by next to nothing."""
     begin = time.process_time()
     found = estimator.measure(engine, batch, 0)
-    for contrast in found.contrasts.values():
-        contrast.terms()
     seconds = time.process_time() - begin
-    return {"seconds": seconds, "sweeps": [found.health["free_steps"], found.health["nudged_steps"]]}
+    engine.update(found.contrasts, {synapse.name: 1e-12 for synapse in engine.network.synapses})
+    update = time.process_time() - begin - seconds
+    sweeps = [found.health["free_steps"], found.health["nudged_steps"]]
+    return {"seconds": seconds, "update": update, "sweeps": sweeps}
+
+
+def paper(case: speed.Case, values: dict[str, np.ndarray], batch: Batch) -> float:
+    """Return CPU seconds of the paper's schedule and the update, from what a step more takes."""
+    engine = engines.build("local", case.network, values, threads=1)
+    told = []
+    for steps in (1, 1, 4):  # the first is not counted: it compiles, and makes the moments
+        phases = (Schedule("synchronous", steps=count) for count in (steps, 1))
+        told.append(measured(engine, Estimator("centred", case.beta, *phases), batch))
+    step = (told[2]["seconds"] - told[1]["seconds"]) / 3
+    free, nudged = case.phases
+    return told[1]["seconds"] + (free + 2 * nudged - 3) * step + told[1]["update"]
 
 
 def main() -> None:
@@ -102,7 +119,9 @@ def main() -> None:
     parser.add_argument("--samples", type=int, help="of a batch; default the configuration's")
     parser.add_argument("--warm", type=int, default=5, help="updates before measuring")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--products", choices=engines.PRODUCTS, default="full", help="of the reference engine")
+    parser.add_argument("--products", choices=engines.PRODUCTS, default="full")
+    parser.add_argument("--ways", nargs="+", help="names of ways; default all")
+    parser.add_argument("--paper", action="store_true", help="compare with the paper's schedule")
     parser.add_argument("--out")
     given = parser.parse_args()
     chosen = study(given.network)
@@ -124,6 +143,8 @@ def main() -> None:
     compared = {
         name: both for name, both in ways(chosen).items() if given.products == "full" or both[1].form == "differences"
     }
+    compared = {name: both for name, both in compared.items() if given.ways is None or name in given.ways}
+    whole = paper(case, values, batch) if given.paper else 0.0
     for name, (free, nudged) in compared.items():
         estimator = Estimator("centred", case.beta, free, nudged)
         before = reads(engine, samples) if given.engine == "local" else 0.0
@@ -133,17 +154,23 @@ def main() -> None:
         if given.engine == "local":
             page[name]["products"] = round(reads(engine, samples) - before, 2)
     times: dict[str, list[float]] = {name: [] for name in page}
+    updates: dict[str, list[float]] = {name: [] for name in page}
     for _ in range(given.repeats):
         for name, (free, nudged) in compared.items():
             told = measured(engine, Estimator("centred", case.beta, free, nudged), batch)
             times[name].append(told["seconds"])
+            updates[name].append(told["update"])
             page[name]["sweeps"] = told["sweeps"]
     for name, seconds in times.items():
-        page[name]["seconds"] = round(statistics.median(seconds), 4)
-    result = {"network": given.network, "samples": samples, "engine": given.engine, "ways": page}
+        both = statistics.median(seconds), statistics.median(updates[name])
+        page[name]["seconds"], page[name]["update"] = (round(each, 4) for each in both)
+        page[name]["paper over this"] = round(whole / sum(both), 2)
+    about = {"products": given.products, "paper": round(whole, 3)}
+    result = {"network": given.network, "samples": samples, "engine": given.engine, **about, "ways": page}
     print(f"{given.network}, {samples} samples, engine {given.engine}")
     for name, row in page.items():
-        told = [row["seconds"], row.get("products", "-"), *row["sweeps"], f"{100 * row['worst']:.2f} %", row["errors"]]
+        cost = [row["seconds"], row["update"], row["paper over this"], row.get("products", "-"), *row["sweeps"]]
+        told = [*cost, f"{100 * row['worst']:.2f} %", row["errors"]]
         print(f"{name:32s}", *told, sep="  ")
     if given.out:
         with open(given.out, "w", encoding="utf-8") as file:

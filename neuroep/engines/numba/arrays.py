@@ -6,7 +6,8 @@ whole matrix ever exists.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 
@@ -23,6 +24,8 @@ COLUMNS = 4096
 """Most inputs of one block: of a sum in a forward product, of a result in a transposed one, of a tile in an update."""
 OUTPUTS = 128
 """Most outputs of one tile in an update."""
+Side = Any
+"""(rows, size), an array or what an array makes of it for its outer products."""
 
 
 class IdealArray(Part):
@@ -92,27 +95,40 @@ class IdealArray(Part):
     def update(self, contrast: Contrast, rate: float) -> int:
         """Apply the rule tile by tile; return the number of weights that are not finite."""
         self.updates += 1
-        terms = contrast.terms()
-        post = terms[0][0] if len(terms) == 1 else np.concatenate([a for a, _ in terms])
-        pre = terms[0][1] if len(terms) == 1 else np.concatenate([b for _, b in terms])
-        self._count("update", len(post) + 1)
+        sides = [contrast.post_change, contrast.post.mean] if contrast.pre_moves else [contrast.post_change]
+        post, pre = self._outer_side(sides), contrast.pre_columns()
+        self._count("update", sum(map(len, sides)) + 1)
         rows, columns = blocks(self.weight.shape[0], OUTPUTS), blocks(self.weight.shape[1], COLUMNS)
+        self._prepare("weight", self.weight)
 
-        def tile(first: int, last: int) -> int:
+        def tiles(place: Sequence[tuple[int, int]], left: int, right: int, side: Side) -> int:
             bad = 0
-            for index in range(first, last):
-                (a, b), (c, d) = rows[index // len(columns)], columns[index % len(columns)]
-                product = post[:, a:b].T @ pre[:, c:d]
-                bad += self._apply("weight", self.weight[a:b, c:d], (slice(a, b), slice(c, d)), product, contrast, rate)
+            for top, bottom in place:
+                product = self._outer(post[:, top:bottom], side)
+                bad += self._apply("weight", (top, bottom, left, right), product, contrast, rate)
             return bad
 
-        self._prepare("weight", self.weight)
-        bad = sum(self.workers.run(tile, blocks(len(rows) * len(columns), 1)))
+        def column(left: int, right: int) -> int:
+            return tiles(rows, left, right, self._outer_side(pre(slice(left, right))))
+
+        if len(columns) > 1:
+            bad = sum(self.workers.run(column, columns))
+        else:
+            (ends,), side = columns, self._outer_side(pre(slice(*columns[0])))
+            bad = sum(self.workers.run(lambda top, bottom: tiles([(top, bottom)], *ends, side), rows))
         if self.bias is not None:
             self._prepare("bias", self.bias)
             summed = contrast.post_change.sum(0)[None, :]
-            bad += self._apply("bias", self.bias[None, :], (None, slice(None)), summed, contrast, rate)
+            bad += self._apply("bias", (0, 1, 0, len(self.bias)), summed, contrast, rate)
         return bad
+
+    def _outer_side(self, parts: Sequence[np.ndarray]) -> Side:
+        """Return one side of an outer product, the rows of several terms below each other."""
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _outer(self, post: Side, pre: Side) -> np.ndarray:
+        """Return ``post.T @ pre`` of some columns of both sides."""
+        return np.asarray(post.T @ pre)
 
     def _prepare(self, name: str, parameter: np.ndarray) -> None:
         kept = self._moments.setdefault(name, {})
@@ -121,20 +137,22 @@ class IdealArray(Part):
                 kept[moment] = np.zeros_like(parameter)
 
     def _apply(
-        self, name: str, values: np.ndarray, where: tuple, gradient: np.ndarray, contrast: Contrast, rate: float
+        self, name: str, tile: tuple[int, int, int, int], gradient: np.ndarray, contrast: Contrast, rate: float
     ) -> int:
-        """Apply the rule to one 2-d view of a parameter."""
+        """Apply the rule to a parameter's rows and columns from, to; return how many of them are not finite."""
         rule, real = self.optimiser, self.weight.dtype.type
-        kept = [self._moments[name][moment][where] for moment in rule.moments]
+        values = self.weight if name == "weight" else cast(np.ndarray, self.bias)
+        whole, *kept = (np.atleast_2d(each) for each in (values, *(self._moments[name][each] for each in rule.moments)))
         keep = 1.0 - rate * rule.weight_decay if name == "weight" else 1.0
         scale = real(contrast.scale)
         if isinstance(rule, SGD):
-            momentum = kept[0] if kept else values[:0]
-            return array_kernels.sgd(values, momentum, gradient, scale, real(rate), real(keep), real(rule.momentum))
+            momentum = kept[0] if kept else whole[:0]
+            place = (whole, momentum, *tile, gradient)
+            return array_kernels.sgd(*place, scale, real(rate), real(keep), real(rule.momentum))
         beta1, beta2 = rule.betas
         corrections = real(1.0 - beta1**self.updates), real(1.0 - beta2**self.updates)
         speeds = (scale, real(rate), real(keep), real(beta1), real(beta2), *corrections, real(rule.eps))
-        return array_kernels.adam(values, kept[0], kept[1], gradient, *speeds)
+        return array_kernels.adam(whole, *kept, *tile, gradient, *speeds)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return weight, bias, moments and the number of updates, copied."""

@@ -7,14 +7,15 @@ tokens, dim)``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from hw_models.tally import Tally
-from neuroep.engines.numba import attention_kernels as kernels
+from neuroep.engines.numba import attention_kernels as kernels, folded_kernels
 from neuroep.engines.parts import Part, Rows
 from neuroep.engines.workers import Workers, blocks, largest
 from neuroep.network import AttentionLayer
@@ -78,6 +79,12 @@ class HeldLogits:
     """(batch, queries, patterns), M of the clamped drive."""
     scaled: np.ndarray
     """exp(M - rowmax) of the same shape for a pooled layer, empty for a flat one."""
+
+    @cached_property
+    def query_counts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Real queries of samples whose patterns all tell, and of those that end with padding; 0 for the others."""
+        folded = self.patterns.telling < self.patterns.count
+        return np.where(folded, 0, self.queries.count), np.where(folded, self.queries.count, 0)
 
     @cached_property
     def pairs(self) -> int:
@@ -146,10 +153,10 @@ class ExactAttention(Part):
         logits = np.zeros(shape, dtype=drive.dtype)
         scaled = np.zeros(shape if self.tilts and self.pooled else (0, 0, 0), dtype=drive.dtype)
         held = HeldLogits(queries, patterns, logits, scaled)
+        known = patterns.count if scaled.size else patterns.telling  # the logits of zero vectors are 0
 
         def task(first: int, last: int) -> None:
-            place = (queries.offsets, patterns.vectors, patterns.count)
-            kernels.hold_logits(first, last, drive, *place, self.kappa, logits)
+            kernels.hold_logits(first, last, drive, queries.offsets, patterns.vectors, known, self.kappa, logits)
             if scaled.size:
                 kernels.exponentiate(first, last, logits, queries.count, patterns.count, scaled)
 
@@ -190,15 +197,37 @@ class ExactAttention(Part):
         if self.pooled and dt < 1:
             weights = self.explicit(held, weights)
             return value, weights, self._relax_pooled(held, feedback, weights, value, dt)
-        counts = (held.queries.count, held.patterns.count)
+        if self.pooled:
+            return value, weights, self._largest(held, partial(self._attend, held, feedback, weights, value))
+        return value, weights, self._largest(held, partial(self._attend_flat, held, feedback, weights, value, dt))
 
-        def task(first: int, last: int) -> float:
-            if self.pooled:
-                return self._attend(first, last, held, feedback, weights, value)
-            place = (held.logits, held.patterns.vectors, *counts)
-            return kernels.attend_flat(first, last, *place, feedback, self.kappa, self.real(dt), weights, value)
+    def _largest(self, held: HeldLogits, task: Callable[..., float]) -> float:
+        """Return the largest change of all blocks of samples."""
+        return largest(self.workers.run(lambda first, last: task(first=first, last=last), held.samples))
 
-        return value, weights, largest(self.workers.run(task, held.samples))
+    def _attend_flat(
+        self,
+        held: HeldLogits,
+        feedback: np.ndarray,
+        weights: np.ndarray,
+        value: np.ndarray,
+        dt: float,
+        *,
+        first: int,
+        last: int,
+    ) -> float:
+        """Move samples of a flat layer; where padding takes part, all of it as one pattern."""
+        (whole, folded), patterns = held.query_counts, held.patterns
+        if dt < 1:
+            whole, folded = held.queries.count, held.queries.count[:0]
+        place = (held.logits, patterns.vectors)
+        ends = (first, last, *place, whole, patterns.count, feedback, self.kappa, self.real(dt), weights, value)
+        changes = [kernels.attend_flat(*ends)] if whole[first:last].any() else []
+        if folded[first:last].any():
+            counts = folded, patterns.count, patterns.telling
+            attend = folded_kernels.of(held.logits.dtype.name)
+            changes.append(attend(first, last, *place, *counts, feedback, self.kappa, weights, value))
+        return largest(changes or [0.0])
 
     def _given(self, feedback: np.ndarray | None) -> np.ndarray:
         """Return the feedback as kernels take it: (0, 0) for none."""
@@ -219,7 +248,7 @@ class ExactAttention(Part):
         return np.zeros((batch, patterns), dtype=held.logits.dtype)
 
     def _attend(
-        self, first: int, last: int, held: HeldLogits, feedback: np.ndarray, shift: np.ndarray, value: np.ndarray
+        self, held: HeldLogits, feedback: np.ndarray, shift: np.ndarray, value: np.ndarray, *, first: int, last: int
     ) -> float:
         place = (held.logits, held.scaled, held.patterns.vectors, held.queries.count, held.patterns.count)
         return kernels.attend_pooled(first, last, *place, feedback, self.kappa, self.floor, shift, value)
@@ -232,7 +261,7 @@ class ExactAttention(Part):
         counts = (held.queries.count, held.patterns.count)
 
         def task(first: int, last: int) -> float:
-            self._attend(first, last, held, feedback, shift, scratch)
+            self._attend(held, feedback, shift, scratch, first=first, last=last)
             kernels.mix_pooled(
                 first, last, held.logits, held.scaled, *counts, shift, self.floor, self.real(dt), weights
             )

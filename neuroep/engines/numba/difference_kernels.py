@@ -2,10 +2,11 @@
 """Kernels of nudged phases in differences; equations in :mod:`neuroep.engines.differences`.
 
 Shapes: batch b, nudges r, queries n, patterns m, dim d. Differences have the rows of all nudges below each other, row
-``r * batch + b`` that of sample b. ``free`` (b, n, m) is p of the free state, ``query_count[b]`` and ``key_count[b]``
-are real queries and patterns; patterns from ``telling[b]`` on are zero vectors, whose logits and values a nudge does
-not change, and share in the sums as one. All take a range [first, last) of samples. ``changes`` (r, 2) gets of every
-nudge the largest change of a difference, NaN if there is one, and the largest difference.
+``r * batch + b`` that of sample b. ``free`` (b, n, m) is p of the free state; pooled layers have it as a product
+p_tj = ``scales[b, t]`` ``free[b, t, j]`` ``tilts[b, j]`` of what is held of the batch. ``query_count[b]`` and
+``key_count[b]`` are real queries and patterns; patterns from ``telling[b]`` on are zero vectors, whose logits and
+values a nudge does not change, and share in the sums as one. All take a range [first, last) of samples. ``changes``
+(r, 2) gets of every nudge the largest change of a difference, NaN if there is one, and the largest difference.
 
 Exponentials are of the precision of the arrays, :func:`of`.
 """
@@ -142,35 +143,76 @@ def _flat(first, last, free, keys, query_count, key_count, telling, feedback, ka
             _noted(np.dot(rows, patterns).reshape(n * dim), value[row, : n * dim], changes[r])
 
 
-def _pooled(first, last, free, keys, query_count, key_count, telling, feedback, kappa, value, changes):
+@kernel(fastmath=VECTOR)
+def factorise(first, last, scaled, query_count, key_count, shift, floor, scales, tilts):
+    """Write scales and tilts of samples whose pooled layer has the state c in ``shift`` (b, m).
+
+    ``scaled`` (b, n, m) is E of :mod:`neuroep.engines.numba.attention_kernels`. Returns whether no row underflows.
+    """
+    for b in range(first, last):
+        n, k = query_count[b], key_count[b]
+        if n == 0 or k == 0:
+            continue
+        tilt = tilts[b, :k]
+        tilt[:] = np.exp(shift[b, :k] - shift[b, :k].max())
+        for t in range(n):
+            total, row = tilt.dtype.type(0), scaled[b, t, :k]
+            for j in range(k):
+                total += row[j] * tilt[j]
+            if not total > floor:
+                return False
+            scales[b, t] = tilt.dtype.type(1) / total
+    return True
+
+
+@kernel
+def _free_row(rows, scale, tilt, out):
+    """Write p of one query."""
+    for j in range(out.shape[0]):
+        out[j] = scale * rows[j] * tilt[j]
+
+
+def _pooled(
+    first, last, free, scales, tilts, keys, query_count, key_count, telling, feedback, kappa, value, changes
+):  # fmt: skip
     """Move a pooled layer by the ``feedback`` (r b, d); ``value`` (r b, d).
 
     All rows gain the same logits, so that exponentials are taken once, unless they are large: E then goes with a shift
     of each row's own.
     """
-    batch = keys.shape[0]
+    batch, nudges = keys.shape[0], changes.shape[0]
     one = value.dtype.type(1)
+    weights = np.empty(keys.shape[1], dtype=value.dtype)
     for b in range(first, last):
         n, k = query_count[b], telling[b]
         if n == 0 or k == 0:
             continue
         patterns = keys[b, :k]
         factor = value.dtype.type(1 / math.sqrt(n))
-        for r in range(changes.shape[0]):
-            row = r * batch + b
-            gained = (kappa * factor) * np.dot(patterns, feedback[row].copy())
-            shared = _largest(gained) <= one
-            common, own, sums = gained.copy(), gained.copy(), np.zeros_like(gained)
-            less_one(common, value.dtype.type(0))
-            for t in range(n):
+        gained, sums = np.empty((nudges, k), dtype=value.dtype), np.zeros((nudges, k), dtype=value.dtype)
+        for r in range(nudges):
+            gained[r] = (kappa * factor) * np.dot(patterns, feedback[r * batch + b].copy())
+        common, own, row, shared = gained.copy(), gained[0].copy(), weights[:k], _largest(gained.reshape(-1)) <= one
+        for r in range(nudges):
+            less_one(common[r], value.dtype.type(0))
+        for t in range(n):
+            _free_row(free[b, t], scales[b, t], tilts[b], row)
+            for r in range(nudges):
                 if shared:
-                    _, change = _sums(free[b, t, :k], common)
-                    _add_tilted(sums, free[b, t, :k], common, change, one / (one + change))
+                    _, change = _sums(row, common[r])
+                    _add_tilted(sums[r], row, common[r], change, one / (one + change))
                 else:
-                    own[:] = gained
-                    steep_row(free[b, t, :k], own, k < key_count[b])
-                    sums += own
-            _noted(factor * np.dot(sums, patterns), value[row], changes[r])
+                    own[:] = gained[r]
+                    steep_row(row, own, k < key_count[b])
+                    _add(sums[r], own)
+        for r in range(nudges):
+            _noted(factor * np.dot(sums[r], patterns), value[r * batch + b], changes[r])
+
+
+@kernel
+def _add(sums, row):
+    for j in range(sums.shape[0]):
+        sums[j] += row[j]
 
 
 @kernel
@@ -179,7 +221,9 @@ def _add_tilted(sums, weights, row, change, factor):
         sums[j] += factor * weights[j] * (row[j] - change)
 
 
-def _rows_pooled(first, last, free, keys, offsets, key_count, kappa, plus, minus, factor_plus, factor_minus, rows):
+def _rows_pooled(
+    first, last, free, scales, tilts, keys, offsets, key_count, kappa, plus, minus, factor_plus, factor_minus, rows
+):  # fmt: skip
     """Write ``(factor_plus dp+ + factor_minus dp-) X`` of every real query, packed (real tokens, d).
 
     ``plus`` and ``minus`` (b, d) are the changes of feedback of two nudges.
@@ -196,12 +240,13 @@ def _rows_pooled(first, last, free, keys, offsets, key_count, kappa, plus, minus
         patterns, scale = keys[b, :k], kappa * rows.dtype.type(1 / math.sqrt(n))
         up, down = scale * np.dot(patterns, plus[b].copy()), scale * np.dot(patterns, minus[b].copy())
         shared = max(_largest(up), _largest(down)) <= one
-        mixed = np.empty((n, k), dtype=rows.dtype)
+        mixed, weights = np.empty((n, k), dtype=rows.dtype), np.empty(k, dtype=rows.dtype)
         if shared:
             less_one(up, rows.dtype.type(0))
             less_one(down, rows.dtype.type(0))
         for t in range(n):
-            weights, out = free[b, t, :k], mixed[t]
+            _free_row(free[b, t], scales[b, t], tilts[b], weights)
+            out = mixed[t]
             if shared:
                 _, change = _sums(weights, up)
                 _, other = _sums(weights, down)

@@ -7,6 +7,8 @@ batch, size), from which p follows; with dt < 1 they are differences of p, (nudg
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -91,8 +93,48 @@ class DisplacedNeurons(ExactNeurons):
         return moved, changes
 
 
+@dataclass(frozen=True)
+class FreeWeights:
+    """p of the free state of a pooled layer, p_tj = scale_t row_tj tilt_j, which need not be written out."""
+
+    rows: np.ndarray
+    """(batch, queries, patterns), of what is held of the batch."""
+    scales: np.ndarray
+    """(batch, queries)."""
+    tilts: np.ndarray
+    """(batch, patterns)."""
+
+    @property
+    def factors(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows, scales and tilts, as kernels take them."""
+        return self.rows, self.scales, self.tilts
+
+    @cached_property
+    def p(self) -> np.ndarray:
+        """(batch, queries, patterns), written out."""
+        return self.rows * self.scales[:, :, None] * self.tilts[:, None, :]
+
+
 class DisplacedAttention(ExactAttention):
     """One attention layer; see :class:`neuroep.engines.differences.DifferenceAttention`."""
+
+    def ground(self, held: HeldLogits, weights: np.ndarray) -> np.ndarray | FreeWeights:
+        """Return p of the free state, of a pooled layer as a product where no row of it underflows."""
+        if not self.pooled:
+            return weights
+        shape, dtype = held.logits.shape, held.logits.dtype
+        if weights.ndim == 2:
+            scales, tilts = np.zeros(shape[:2], dtype=dtype), np.zeros(shape[::2], dtype=dtype)
+            counts = held.queries.count, held.patterns.count
+
+            def task(first: int, last: int) -> bool:
+                place = (first, last, held.scaled, *counts)
+                return bool(kernels.factorise(*place, weights, self.floor, scales, tilts))
+
+            if all(self.workers.run(task, held.samples)):
+                return FreeWeights(held.scaled, scales, tilts)
+        own = self.explicit(held, weights)
+        return FreeWeights(own, np.ones(shape[:2], dtype=dtype), np.ones(shape[::2], dtype=dtype))
 
     def still(self, held: HeldLogits, nudges: int) -> np.ndarray:
         """Return changes of the feedback that are 0."""
@@ -101,42 +143,43 @@ class DisplacedAttention(ExactAttention):
     def displace(
         self,
         held: HeldLogits,
-        free: np.ndarray,
+        free: np.ndarray | FreeWeights,
         feedback: np.ndarray,
         value: np.ndarray,
         weights: np.ndarray,
         dt: float,
     ) -> tuple[np.ndarray, np.ndarray, list[Change]]:
         """Move the read-out in place, and weights where they are explicit."""
-        nudges = len(value) // len(free)
+        nudges = len(value) // len(held.logits)
         for _ in range(nudges):
             self._count_step(held, feedback)
-        made, place = kernels.of(held.logits.dtype.name), (free, held.patterns.vectors, held.queries.count)
+        made, place = kernels.of(held.logits.dtype.name), (held.patterns.vectors, held.queries.count)
         if dt < 1:
             weights = self._explicit(held, free, weights)
-        move = made.pooled if self.pooled else made.flat
+        own, move = (free.factors, made.pooled) if isinstance(free, FreeWeights) else ((free,), made.flat)
+        p = _p(free) if dt < 1 else held.logits
 
         def task(first: int, last: int) -> np.ndarray:
             changes = np.zeros((nudges, 2), dtype=value.dtype)
             if dt == 1:
                 ends = (held.patterns.telling, feedback, self.kappa, value, changes)
-                move(first, last, *place, held.patterns.count, *ends)
+                move(first, last, *own, *place, held.patterns.count, *ends)
             else:
                 how = (feedback, self.kappa, self.pooled, self.real(dt), weights)
-                made.mix(first, last, *place, held.patterns.count, *how)
-                kernels.read(first, last, *place[1:], held.patterns.count, self.pooled, weights, value, changes)
+                made.mix(first, last, p, *place, held.patterns.count, *how)
+                kernels.read(first, last, *place, held.patterns.count, self.pooled, weights, value, changes)
             return changes
 
         found = np.array(self.workers.run(task, held.samples))
         changes: list[Change] = [(largest(c.tolist()), float(s.max())) for c, s in zip(*found.T, strict=True)]
         return value, feedback if dt == 1 else weights, changes
 
-    def _explicit(self, held: HeldLogits, free: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def _explicit(self, held: HeldLogits, free: np.ndarray | FreeWeights, weights: np.ndarray) -> np.ndarray:
         """Return differences of p, whatever form they have."""
         if weights.ndim == 3:
             return weights
-        found = np.zeros((len(weights), *free.shape[1:]), dtype=free.dtype)
-        place = (free, held.patterns.vectors, held.queries.count, held.patterns.count)
+        found = np.zeros((len(weights), *held.logits.shape[1:]), dtype=held.logits.dtype)
+        place = (_p(free), held.patterns.vectors, held.queries.count, held.patterns.count)
         mix = kernels.of(held.logits.dtype.name).mix
 
         def task(first: int, last: int) -> None:
@@ -145,12 +188,18 @@ class DisplacedAttention(ExactAttention):
         self.workers.run(task, held.samples)
         return found
 
-    def explicit_change(self, held: HeldLogits, free: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def explicit_change(
+        self, held: HeldLogits, free: np.ndarray | FreeWeights, weights: np.ndarray
+    ) -> np.ndarray:
         """Return the differences of p, (batch, queries, patterns), of one nudge."""
         return self._explicit(held, free, weights)
 
     def moved_rows(
-        self, held: HeldLogits, free: np.ndarray, plus: Displacement | None, minus: Displacement | None
+        self,
+        held: HeldLogits,
+        free: np.ndarray | FreeWeights,
+        plus: Displacement | None,
+        minus: Displacement | None,
     ) -> Rows:
         """Return what combines the differences of two nudges' token states, a row for each real token."""
         ends = [end for end in (plus, minus) if end is not None]
@@ -163,19 +212,19 @@ class DisplacedAttention(ExactAttention):
                 return self._packed(held, np.asarray(values))
             first, last = ends[0][1], ends[-1][1]
             both = (scaled[0], scaled[1]) if len(scaled) > 1 else (scaled[0], self.real(0))
-            if first.ndim == last.ndim == 2:
+            if isinstance(free, FreeWeights) and first.ndim == last.ndim == 2:
                 return self._rows_of(held, free, first, last, both)
             return self.token_rows(held, self._explicit(held, free, first), self._explicit(held, free, last), both)
 
         return combined
 
     def _rows_of(
-        self, held: HeldLogits, free: np.ndarray, plus: np.ndarray, minus: np.ndarray, factors: tuple[float, float]
+        self, held: HeldLogits, free: FreeWeights, plus: np.ndarray, minus: np.ndarray, factors: tuple[float, float]
     ) -> np.ndarray:
         """Return the combined changes of a pooled layer's token states from two changes of feedback."""
         offsets, vectors = held.queries.offsets, held.patterns.vectors
         rows = np.empty((offsets[-1], vectors.shape[2]), dtype=vectors.dtype)
-        place, ends = (free, vectors, offsets, held.patterns.count, self.kappa), (plus, minus, *factors, rows)
+        place, ends = (*free.factors, vectors, offsets, held.patterns.count, self.kappa), (plus, minus, *factors, rows)
         combine = kernels.of(vectors.dtype.name).rows_pooled
         self.workers.run(lambda first, last: combine(first, last, *place, *ends), held.samples)
         return rows
@@ -185,3 +234,8 @@ class DisplacedAttention(ExactAttention):
         """Return the states of real tokens of a flat read-out (batch, tokens * dim) below each other."""
         tokens = values.reshape(*held.queries.vectors.shape[:2], -1)
         return held.queries.packing(tokens)
+
+
+def _p(free: np.ndarray | FreeWeights) -> np.ndarray:
+    """Return p of the free state, (batch, queries, patterns)."""
+    return free.p if isinstance(free, FreeWeights) else free

@@ -20,6 +20,7 @@ from neuroep.engines.numba.attention import ExactAttention, Tokens
 from neuroep.engines.numba.differences import ExactDifferences
 from neuroep.engines.numba.neurons import ExactNeurons, displaced
 from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Signs, Timeless, View
+from neuroep.engines.rounding import Rounding
 from neuroep.engines.state import State
 from neuroep.engines.workers import Workers
 from neuroep.learning.contrast import Number, Signal
@@ -40,6 +41,8 @@ class Setting:
     """Of what all parts write to their tallies."""
     clock: Clock = field(default_factory=Clock)
     """Of a chip, on which it may pass."""
+    rounding: Rounding = field(default_factory=Rounding)
+    """Of products of states in dense synapses."""
 
     def tally(self) -> Tally:
         """Return a tally of a part's own, with the phase that all share."""
@@ -55,7 +58,6 @@ class ExactSubstrate(Timeless):
     turns = False
     """Whether parts ask for the number or the nudge of a phase."""
     level = 0.0
-    rounds = False
     holds_input = True
     time_constant = 1.0
     check_every = 1
@@ -63,15 +65,20 @@ class ExactSubstrate(Timeless):
     increments: Increments | None = None
 
     def __init__(self, setting: Setting) -> None:
-        self.setting, self.optimiser = setting, setting.optimiser
+        self.setting, self.optimiser, self.rounding = setting, setting.optimiser, setting.rounding
         self.differences: DifferenceParts | None = ExactDifferences(setting.dtype, setting.workers, setting.tally)
 
     def array(
         self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs, sends_back: bool = True
     ) -> Array:
-        """Return an ideal array."""
+        """Return an ideal array; its products are rounded where states are what it reads, not clamped words."""
         setting = self.setting
-        return ideal(weight, bias, setting.optimiser, setting.workers, setting.dtype, name, setting.tally())
+        how = setting.optimiser, setting.workers, setting.dtype, name, setting.tally()
+        if not (self.rounding.there and sends_back):
+            return ideal(weight, bias, *how)
+        from neuroep.engines.numba.rounded import rounded  # it needs torch
+
+        return rounded(weight, bias, *how, self.rounding)
 
     def attention(self, layer: AttentionLayer) -> AttentionUnit:
         """Return exact attention."""
@@ -178,9 +185,12 @@ class ExactSubstrate(Timeless):
 
     def describe(self) -> dict[str, Any]:
         """Return device, dtype and threads."""
-        return {"device": "cpu", "dtype": self.setting.dtype, "threads": self.setting.workers.threads}
+        told = {"products": self.rounding.products} if self.rounding.there else {}
+        return {"device": "cpu", "dtype": self.setting.dtype, "threads": self.setting.workers.threads} | told
 
 
-def exact(optimiser: Optimiser | None, workers: Workers, dtype: str, seed: int) -> ExactSubstrate:
+def exact(
+    optimiser: Optimiser | None, workers: Workers, dtype: str, seed: int, products: str = "full"
+) -> ExactSubstrate:
     """Return exact arithmetic whose arrays learn by that rule, by Adam where nothing is said."""
-    return ExactSubstrate(Setting(optimiser or Adam(), workers, dtype, seed))
+    return ExactSubstrate(Setting(optimiser or Adam(), workers, dtype, seed, rounding=Rounding(products)))

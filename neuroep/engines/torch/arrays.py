@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from neuroep.engines.parts import Memory, Part
+from neuroep.engines.rounding import Rounding
 from neuroep.learning.contrast import Contrast
 from neuroep.learning.optimisers import SGD, Optimiser
 
@@ -38,14 +39,19 @@ class TorchArray(Part):
         (out,).
     optimiser : Adam or SGD
         Rule applied in :meth:`update`.
-    rounded : bool
-        Read products of states in bfloat16.
+    rounding : Rounding, optional
+        When products of states are read in bfloat16; never by default.
     """
 
     def __init__(
-        self, weight: torch.Tensor, bias: torch.Tensor | None, optimiser: Optimiser, rounded: bool = False
+        self,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        optimiser: Optimiser,
+        rounding: Rounding | None = None,
     ) -> None:
-        self.weight, self.bias, self.optimiser, self.rounded = weight, bias, optimiser, rounded
+        self.weight, self.bias, self.optimiser = weight, bias, optimiser
+        self.rounding = Rounding() if rounding is None else rounding
         self.updates = 0
         self._short: torch.Tensor | None = None
 
@@ -56,7 +62,7 @@ class TorchArray(Part):
 
     def forward(self, pre: torch.Tensor, memory: Memory | None = None) -> torch.Tensor:
         """Return ``pre @ W.T``."""
-        return self._rounded(pre, self._shortened.T) if self.rounded else pre @ self.weight.T
+        return self._rounded(pre, self._shortened.T) if self.rounding.now else pre @ self.weight.T
 
     @property
     def _shortened(self) -> torch.Tensor:
@@ -73,7 +79,7 @@ class TorchArray(Part):
         self, post: torch.Tensor, out: torch.Tensor | None = None, memory: Memory | None = None
     ) -> torch.Tensor:
         """Return ``post @ W``."""
-        return self._rounded(post, self._shortened) if self.rounded else post @ self.weight
+        return self._rounded(post, self._shortened) if self.rounding.now else post @ self.weight
 
     def expected(self, pre: torch.Tensor) -> torch.Tensor:
         """Return ``pre @ W.T``."""

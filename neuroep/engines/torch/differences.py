@@ -74,6 +74,10 @@ class DisplacedTorchNeurons(TorchNeurons):
 class DisplacedTorchAttention(TorchAttention):
     """One attention layer; see :class:`neuroep.engines.differences.DifferenceAttention`."""
 
+    def ground(self, held: LogitTensors, weights: torch.Tensor) -> torch.Tensor:
+        """Return p of the free state, which the weights are."""
+        return weights
+
     def still(self, held: LogitTensors, nudges: int) -> torch.Tensor:
         """Return differences of p that are 0."""
         return held.logits.new_zeros((nudges * len(held.logits), *held.logits.shape[1:]))

@@ -16,6 +16,7 @@ import torch
 
 from neuroep.engines.differences import DifferenceParts
 from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Signs, Timeless, View
+from neuroep.engines.rounding import Rounding
 from neuroep.engines.state import State
 from neuroep.engines.torch.arrays import TorchArray
 from neuroep.engines.torch.attention import TokenTensors, TorchAttention
@@ -60,7 +61,7 @@ class TorchSubstrate(Timeless):
 
     def __init__(self, optimiser: Optimiser, device: torch.device, dtype: str, products: str = "full") -> None:
         self.optimiser, self.device, self.dtype = optimiser, device, dtype
-        self.products, self.rounds = products, products != "full"
+        self.rounding = Rounding(products)
         self.real = {"float32": torch.float32, "float64": torch.float64}[dtype]
         self.differences: DifferenceParts | None = TorchDifferences()
         self.check_every = 1 if device.type == "cpu" else LOOKS_ON_GPU
@@ -70,7 +71,7 @@ class TorchSubstrate(Timeless):
     ) -> Array:
         """Return an array with its own copy of the weights; what is read of clamped input is never rounded."""
         own = self._own(weight), None if bias is None else self._own(bias)
-        return TorchArray(*own, self.optimiser, self.rounds and sends_back)
+        return TorchArray(*own, self.optimiser, self.rounding if sends_back else None)
 
     def _own(self, array: np.ndarray) -> torch.Tensor:
         return torch.tensor(np.asarray(array), dtype=self.real, device=self.device)
@@ -150,7 +151,7 @@ class TorchSubstrate(Timeless):
     def describe(self) -> dict[str, Any]:
         """Return device, dtype and threads."""
         device = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
-        told = {"products": self.products} if self.rounds else {}
+        told = {"products": self.rounding.products} if self.rounding.there else {}
         return {"device": device, "dtype": self.dtype, "threads": torch.get_num_threads(), **told}
 
 

@@ -140,3 +140,28 @@ def test_displaced_states_change_by_what_they_were_moved_by_to_the_last_digit():
     signal = Displaced(lambda: free, lambda p, m: np.float32(p) * up + np.float32(m) * down)
     np.testing.assert_array_equal(signal.change, up)
     assert not (signal.plus - signal.minus).any()
+
+
+def cut(plus, minus):
+    """A signal that can be cut, and counts what is computed of it whole."""
+    made = displaced(plus, minus)
+
+    def refuse(*_):
+        raise AssertionError("computed whole")
+
+    return Displaced(refuse, refuse, lambda columns: displaced(plus[:, columns], minus[:, columns])), made
+
+
+def test_pre_rows_of_some_columns_are_those_of_all(kind):
+    post, pre = ([kind(value) for value in end] for end in (POST, PRE))
+    narrow, whole = cut(*pre)
+    clamped = Contrast(Moved(*post), Held(pre[0]), SPAN, SAMPLES)
+    assert not clamped.pre_moves and len(clamped.pre_columns()(slice(0, 2))) == 1
+    for signal in (narrow, whole, Moved(*pre), rows(*pre)):
+        contrast = Contrast(Moved(*post), signal, SPAN, SAMPLES)
+        wanted = [whole.mean, whole.change]
+        assert contrast.pre_moves
+        some = contrast.pre_columns()
+        for columns in (slice(0, 2), slice(1, PRE[0].shape[1])):
+            for found, side in zip(some(columns), wanted, strict=True):
+                np.testing.assert_allclose(found, side[:, columns], rtol=0, atol=1e-13)

@@ -199,9 +199,13 @@ def test_settings_are_frozen():
         ({"engine": {"device": "gpu"}}, ["engine.device = 'gpu'", "cuda:N"]),
         ({"engine": {"device": "cuda"}}, ["engine.device = 'cuda'", "'local' runs on the CPU"]),
         ({"engine": {"threads": 0}}, ["engine.threads = 0"]),
-        ({"engine": {"products": "bfloat16"}}, ["engine.products = 'bfloat16'", "not engine 'local'", "use 'full'"]),
         (
-            {"engine": {"products": "bfloat16", "kind": "reference"}},
+            {"engine": {"products": "bfloat16", "dtype": "float64"}},
+            ["engine.products = 'bfloat16'", "goes with dtype 'float32', not 'float64'", "use 'full'"],
+        ),
+        ({"engine": {"products": "bfloat16"}, "chip": "pcm"}, ["engine.products = 'bfloat16'", "pcm", "use 'full'"]),
+        (
+            {"engine": {"products": "bfloat16"}},
             ["engine.products = 'bfloat16'", "set settling.nudged_form = 'differences'"],
         ),
     ],

@@ -219,6 +219,58 @@ def test_pooled_rows_at_any_scale(seed, spread, push):
         np.testing.assert_allclose(state.values["attention"][b], wanted, rtol=0, atol=1e-10)
 
 
+TELLING = np.array([4, 2, 0, 5, 0])
+"""Patterns of the five samples that are not padding."""
+
+
+def padded(dtype, spread=1.0, seed=0):
+    """Return a flat case whose padding takes part: zero vectors at the end of the patterns."""
+    case = Case("flat", dtype, spread=spread, seed=seed)
+    vectors = case.random(*case.keys.vectors.shape)
+    for b, k in enumerate(TELLING):
+        vectors[b, k:] = 0
+    case.keys = Tokens(vectors, COUNTS[1])
+    case.held = case.unit.hold(case.drive, case.queries, case.keys)
+    assert case.held.query_counts[1].tolist() == [5, 0, 0, 0, 1]
+    return case
+
+
+@pytest.mark.parametrize("spread", [1.0, 30.0])
+def test_padding_that_takes_part_is_one_pattern_of_many(dtype, spread):
+    """p of each padded place, and a, are those of the softmax over all places, wherever the largest logit is."""
+    case = padded(dtype, spread)
+    feedback = spread * case.random(*case.value.shape)
+    for back, fed in ((np.zeros_like(feedback), NONE[dtype]), (feedback, feedback)):
+        state = case.state()
+        change = case.relax(state, fed)
+        tolerance = TOLERANCE[dtype] * spread**2
+        for b, n, k, rows in case.samples():
+            wanted = case.weights(b, n, k, rows, back)
+            np.testing.assert_allclose(state.weights["attention"][b, :n, :k], wanted, rtol=0, atol=tolerance)
+            read = naive.states(wanted, case.keys.vectors[b, :k]).ravel()
+            np.testing.assert_allclose(state.values["attention"][b, : n * DIM], read, rtol=0, atol=4 * tolerance)
+        assert change == np.abs(state.values["attention"]).max()
+        assert not state.weights["attention"][1:3].any() and not state.values["attention"][4].any()
+
+
+def test_padding_is_one_pattern_where_it_pulls_most(dtype):
+    """All other logits far below 0: the words get nothing and the padding all of it, without an overflow."""
+    case = padded(dtype)
+    case.drive[: COUNTS[0][0]] = -500 * case.keys.vectors[0, 0]
+    case.keys.vectors[0, : TELLING[0]] = case.keys.vectors[0, 0].copy()
+    case.held = case.unit.hold(case.drive, case.queries, case.keys)
+    state = case.state()
+    case.relax(state, NONE[dtype])
+    np.testing.assert_allclose(state.weights["attention"][0, :5], np.tile([0] * 4 + [0.5] * 2, (5, 1)), atol=1e-6)
+
+
+def test_nan_is_passed_on_beside_padding(dtype):
+    case, feedback = padded(dtype), np.zeros((5, PLACES * DIM), dtype)
+    feedback[0, 0] = np.nan
+    state = case.state()
+    assert math.isnan(case.relax(state, feedback)) and np.isnan(state.values["attention"][0]).any()
+
+
 @pytest.mark.parametrize("where", ["drive", "feedback"])
 def test_nan_is_passed_on(case, where):
     """A NaN reaches the state and the change in spite of the fast-math flags of the sums."""

@@ -141,7 +141,8 @@ class Scene:
                 self.free[b, t, :m] = naive_attention.softmax(draw.normal(0, 2, m))
         self.feedback = size * draw.normal(size=(8, 3 if self.pooled else 15))
         self.held = self._held(dtype)
-        self.p, self.gain = given(where, self.free, self.feedback, dtype=dtype)
+        p, self.gain = given(where, self.free, self.feedback, dtype=dtype)
+        self.p = self.part.ground(self.held, p)
         self.zeros = given(where, np.zeros((8, 3 if self.pooled else 15)), dtype=dtype)[0]
 
     def _held(self, dtype):
@@ -249,6 +250,45 @@ class TestAttention:
             n = scene.counts["queries"][row % 4]
             shown = tokens.sum(0) / np.sqrt(n) if scene.pooled else tokens.ravel()
             np.testing.assert_allclose(value[row], shown, rtol=0, atol=2e-6)
+
+
+class TestFreeWeightsThatAreNotWrittenOut:
+    """Of a pooled layer whose state is the shift c of its logits."""
+
+    def made(self, spread=1.0):
+        scene = Scene("local", "pooled", 0.7, 1.0)
+        draw = np.random.default_rng(9)
+        held = scene.part.hold(spread * draw.normal(size=(11, 3)), scene.held.queries, scene.held.patterns)
+        shift = np.where(np.arange(4) < COUNTS["patterns"][:, None], spread * draw.normal(size=(4, 4)), 0.0)
+        return scene, held, shift, scene.part.explicit(held, shift)
+
+    def test_are_a_product_of_what_is_held(self):
+        scene, held, shift, p = self.made()
+        found = scene.part.ground(held, shift)
+        assert found.rows is held.scaled
+        np.testing.assert_allclose(found.p, p, rtol=1e-14, atol=0)
+        assert p[:2].any() and not p[2:].any()
+
+    def test_are_written_out_where_a_row_underflows(self):
+        scene, held, shift, p = self.made(spread=3e3)
+        found = scene.part.ground(held, shift)
+        assert found.rows is not held.scaled
+        np.testing.assert_array_equal(found.p, p)
+
+    @pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+    @pytest.mark.parametrize("dt", [1.0, 0.4])
+    def test_give_the_differences_of_those_that_are(self, size, dt):
+        scene, held, shift, p = self.made()
+        gain, ends = size * scene.gain, []
+        for free in (scene.part.ground(held, shift), scene.part.ground(held, p)):
+            start, zeros = scene.part.still(held, 2), np.zeros_like(scene.zeros)
+            value, weights, changes = scene.part.displace(held, free, gain, zeros, start, dt)
+            sides = [(value[:4], weights[:4]), (value[4:], weights[4:])]
+            rows = scene.part.moved_rows(held, free, *sides)(1.0, -1.0)
+            ends.append((value, rows, np.array(changes), scene.part.explicit_change(held, free, weights[:4])))
+        for one, other in zip(*ends, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-15 * size)
+            assert np.abs(one).max() > 0
 
 
 def test_patterns_are_told_up_to_the_last_that_is_not_zero():

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from neuroep import engines
+from neuroep.engines.rounding import Rounding
 from neuroep.engines.settling import Schedule
 from neuroep.engines.torch.arrays import TorchArray
 from neuroep.errors import ConfigError
@@ -26,7 +27,7 @@ def made(net, products="bfloat16", **settings):
 def test_are_those_of_rounded_numbers():
     draw = torch.Generator().manual_seed(0)
     weight, state = torch.randn(7, 50, generator=draw), torch.randn(4, 50, generator=draw)
-    array, exact = TorchArray(weight, None, SGD(), True), TorchArray(weight.clone(), None, SGD())
+    array, exact = TorchArray(weight, None, SGD(), Rounding("bfloat16")), TorchArray(weight.clone(), None, SGD())
     for found, wanted in (
         (array.forward(state), exact.forward(state)),
         (array.transposed(state[:, :7]), exact.transposed(state[:, :7])),
@@ -72,5 +73,3 @@ def test_refuse_what_they_would_spoil():
         made(net, dtype="float64")
     with pytest.raises(ConfigError, match="did you mean 'bfloat16'"):
         made(net, "bfloat")
-    with pytest.raises(ConfigError, match="the local engine reads 'full'"):
-        engines.build("local", net, products="bfloat16")

@@ -1,0 +1,118 @@
+"""Arrays whose products are in bfloat16: what they lose, threads, updates, and that differences keep the gradient."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from neuroep import engines
+from neuroep.engines.numba.arrays import COLUMNS, ideal
+from neuroep.engines.numba.rounded import rounded
+from neuroep.engines.settling import Schedule
+from neuroep.engines.workers import Workers
+from neuroep.errors import ConfigError
+from neuroep.gradients import angles
+from neuroep.gradients.estimators import Estimator
+from neuroep.learning.contrast import Contrast, Moved
+from neuroep.learning.optimisers import SGD, Adam
+from tests import cases
+
+FREE, NUDGED = Schedule(steps=60, tolerance=1e-3), Schedule(steps=60, tolerance=0.01, form="differences")
+
+
+def made(net, threads=1, **settings):
+    return engines.local(net, cases.parameters(net), threads=threads, **{"products": "bfloat16", **settings})
+
+
+def arrays(shape, threads=1, optimiser=None):
+    weight = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    rule = SGD() if optimiser is None else optimiser
+    return [make(weight, None, rule, Workers(threads), "float32") for make in (ideal, rounded)]
+
+
+def short(values):
+    """Return numbers rounded to the nearest with 8 significant bits, ties to even, by their bits alone."""
+    bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32).astype(np.uint64)
+    bits = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
+    return bits.astype(np.uint32).view(np.float32).astype(np.float64)
+
+
+@pytest.mark.parametrize("inputs", [50, COLUMNS + 2])
+def test_products_are_those_of_rounded_numbers(inputs):
+    full, array = arrays((7, inputs))
+    draw = np.random.default_rng(1)
+    states, post = (draw.standard_normal(shape).astype(np.float32) for shape in ((4, inputs), (4, 7)))
+    for found, exact, wanted in (
+        (array.forward(states), full.forward(states), short(states) @ short(full.weight).T),
+        (array.transposed(post), full.transposed(post), short(post) @ short(full.weight)),
+    ):
+        assert found.dtype == np.float32 and not np.allclose(found, exact, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(found, wanted, rtol=2**-8, atol=2**-8 * np.abs(wanted).max())
+    np.testing.assert_array_equal(array.expected(states), full.expected(states))
+
+
+def test_bits_do_not_depend_on_threads():
+    (_, one), (_, two) = arrays((5, 2 * COLUMNS + 1)), arrays((5, 2 * COLUMNS + 1), threads=3)
+    draw = np.random.default_rng(2)
+    states, post = (draw.standard_normal(shape).astype(np.float32) for shape in ((6, 2 * COLUMNS + 1), (6, 5)))
+    before = torch.get_num_threads()
+    np.testing.assert_array_equal(one.forward(states), two.forward(states))
+    out = np.zeros_like(states)
+    assert two.transposed(post, out) is out
+    np.testing.assert_array_equal(one.transposed(post), out)
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("rule", [SGD(momentum=0.5), Adam()])
+def test_an_update_is_that_of_rounded_sides_and_is_read_at_once(rule):
+    full, array = arrays((130, COLUMNS + 3), optimiser=rule)
+    before = full.weight.copy()
+    draw = np.random.default_rng(3)
+    shapes = (4, 130), (4, COLUMNS + 3)
+    post, pre = (Moved(*(draw.standard_normal(shape).astype(np.float32) for _ in range(2))) for shape in shapes)
+    for each in (full, array):
+        assert each.update(Contrast(post, pre, 0.2, 4), 0.1) == 0
+    if isinstance(rule, SGD):
+        step, wanted = array.weight - before, full.weight - before
+        assert 0 < np.linalg.norm(step - wanted) < 2**-7 * np.linalg.norm(wanted)
+    again = rounded(array.weight, None, rule, Workers(1), "float32")
+    np.testing.assert_array_equal(array.forward(pre.plus), again.forward(pre.plus))
+
+
+@pytest.mark.parametrize("name", cases.NETWORKS)
+def test_differences_keep_the_gradient(name):
+    """A few times 2^-9 of it in the worst layer, at a nudge that moves states by less than their rounding."""
+    net = cases.network(name, potential="smooth_sigmoid")
+    batch, beta = cases.batch(net, 16), 0.01
+    exact = cases.estimator(beta=beta).gradient(cases.engine("cpu", net), batch)
+    estimator = Estimator("centred", beta, FREE, NUDGED)
+    found = estimator.gradient(made(net), batch)
+    assert max(angles.relative_error(found[key], exact[key]) for key in exact) < 0.03
+    cases.assert_same(found, estimator.gradient(made(net, threads=2), batch))
+
+
+def test_a_state_goes_on_from_a_checkpoint():
+    net = cases.network("pooled_sentiment")
+    batch, engine = cases.batch(net, 8), made(net, optimiser=Adam())
+    estimator, rates = Estimator("centred", 0.1, FREE, NUDGED), dict.fromkeys((s.name for s in net.synapses), 0.01)
+    engine.update(estimator.measure(engine, batch).contrasts, rates)
+    again = made(net, optimiser=Adam())
+    again.load_parameters(engine.parameters())
+    again.load_optimiser_state(engine.optimiser_state())
+    for each in (engine, again):
+        each.update(estimator.measure(each, batch).contrasts, rates)
+    cases.assert_same(engine.parameters(), again.parameters())
+    assert again.describe()["products"] == "bfloat16" and "products" not in made(net, products="full").describe()
+
+
+def test_refused_where_states_would_be_spoilt():
+    net = cases.network("pooled_sentiment")
+    with pytest.raises(ConfigError, match="give a form of 'differences'"):
+        Estimator("centred", 0.1, FREE, FREE).gradient(made(net), cases.batch(net))
+    with pytest.raises(ConfigError, match="goes with dtype 'float32', not 'float64'"):
+        made(net, dtype="float64")
+    with pytest.raises(ConfigError, match="did you mean 'bfloat16'"):
+        made(net, products="bfloat")
+    with pytest.raises(ConfigError, match="a chip reads products of its own"):
+        made(net, chip="pcm")
