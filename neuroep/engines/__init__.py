@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from hw_models import lazy
 from hw_models.keywords import checked
-from neuroep.engines.hints import NO_CHIP
 from neuroep.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ def local(
     return Engine("local", network, parameters, make, optimiser=optimiser, seed=seed, dtype=dtype)
 
 
-@checked(ConfigError, NO_CHIP)
+@checked(ConfigError)
 def reference(
     network: Network,
     parameters: Mapping[str, np.ndarray] | None = None,
@@ -96,8 +95,10 @@ def reference(
     threads: int | None = None,
     device: str = "auto",
     products: str = "full",
+    chip: Chip | str | Path | None = None,
+    chip_seed: int | None = None,
 ) -> Engine:
-    """Return an engine of torch parts.
+    """Return an engine of torch parts, on exact arithmetic or on a chip.
 
     Parameters
     ----------
@@ -110,17 +111,24 @@ def reference(
     products : str
         ``full`` reads states in the precision of ``dtype``, ``bfloat16`` in that, about twice as fast; it needs
         ``float32``, and nudged phases of form ``differences``.
+    chip, chip_seed
+        As of :func:`local`: the same chip with the same draws, whose states are tensors; what it keeps, reads out of the
+        phases and learns is the host's.
 
     Raises
     ------
     ConfigError
-        If the device is unknown or absent, or a keyword is unknown.
+        If the device is unknown or absent, the chip cannot run the network or has what this engine has not, or a
+        keyword is unknown.
+    ChipError
+        If there is no chip of that name.
     """
-    from neuroep.engines.workers import check_environment, check_threads
+    from neuroep.engines.workers import Workers, check_environment, check_threads
 
     check_environment()
     import torch
 
+    from neuroep.engines.checks import check_seed
     from neuroep.engines.engine import Engine
     from neuroep.engines.torch.substrate import device_of, tensors_on
 
@@ -129,10 +137,20 @@ def reference(
         raise ConfigError(unknown("products", products, PRODUCTS))
     if products != "full" and dtype != "float32":
         raise ConfigError(f"products is '{products}': it goes with dtype 'float32', not '{dtype}'; use 'full'")
+    if chip_seed is not None:
+        check_seed("chip_seed", chip_seed)
     if threads is not None:
         check_threads(threads)
         torch.set_num_threads(threads)
-    make = partial(tensors_on, device=where, dtype=dtype, products=products)
+    make: Callable[[Optimiser | None], Substrate]
+    if chip is None:
+        make = partial(tensors_on, device=where, dtype=dtype, products=products)
+    else:
+        from neuroep.engines.chip.torch.substrate import on_tensors
+
+        if products != "full":
+            raise ConfigError(f"products is '{products}': a chip rounds by its own converters; use 'full'")
+        make = on_tensors(chip, Workers(threads), where, dtype, seed if chip_seed is None else chip_seed)
     return Engine("reference", network, parameters, make, optimiser=optimiser, seed=seed, dtype=dtype)
 
 
@@ -156,7 +174,7 @@ def build(
     Raises
     ------
     ConfigError
-        For an unknown name, or a chip for an engine that has none.
+        For an unknown name, or what the engine of that name refuses.
     """
     if kind not in NAMES:
         raise ConfigError(unknown("engine", kind, NAMES))
@@ -174,11 +192,18 @@ def build(
             chip=chip,
             chip_seed=chip_seed,
         )
-    for name, value in (("chip", chip), ("chip_seed", chip_seed)):
-        if value is not None:
-            raise ConfigError(f"keyword '{name}': {NO_CHIP[name]}")
-    how = {"dtype": dtype, "device": device, "products": products}
-    return reference(network, parameters, optimiser=optimiser, seed=seed, threads=threads, **how)
+    return reference(
+        network,
+        parameters,
+        optimiser=optimiser,
+        seed=seed,
+        dtype=dtype,
+        threads=threads,
+        device=device,
+        products=products,
+        chip=chip,
+        chip_seed=chip_seed,
+    )
 
 
 def __getattr__(name: str) -> ModuleType:

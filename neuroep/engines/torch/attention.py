@@ -80,15 +80,19 @@ class TorchAttention(Part):
             rows = feedback.reshape(len(feedback), -1, keys.shape[2])
             logits = logits + self.layer.inverse_temperature * (rows @ keys.transpose(1, 2))
         if held.queries.whole and held.patterns.whole:
-            new = torch.softmax(logits, dim=2)
+            new = self._softened(logits)
         else:
             taking = held.queries.present[:, :, None] * held.patterns.present[:, None, :]
             logits = logits.masked_fill(taking == 0, torch.finfo(logits.dtype).min)
-            new = torch.softmax(logits, dim=2) * taking
+            new = self._softened(logits) * taking
         if dt < 1:
             new = torch.lerp(weights, new, dt)
         read = self._read_out(held, new)
         return read, new, (read - value).detach().abs().max()
+
+    def _softened(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return the softmax over the patterns."""
+        return torch.softmax(logits, dim=-1)
 
     def _pool_factor(self, held: LogitTensors) -> torch.Tensor:
         """1/sqrt(n), (batch, 1); zero for an empty sequence."""
