@@ -17,8 +17,8 @@ with ``exact_noise`` for every device and sample. Reference lines of the offset 
 to all outputs of that tile; transposed, their devices add to the outputs by the square of what drives them. Behind
 wires a device's noise goes by the voltage across it and reaches all outputs of its tile (line_noise.py).
 
-Signals are NumPy arrays or torch tensors, and a product is what its signals are: what is written and kept is NumPy's, the
-matrices of a read are brought to where the signals lie (:mod:`hw_models.kernels.arithmetic`).
+Signals are NumPy arrays or torch tensors, and a product is what its signals are: what is written and kept is NumPy's,
+the matrices of a read are brought to where the signals lie (:mod:`hw_models.kernels.arithmetic`).
 
 Writing and time: :mod:`hw_models.arrays.stored`; what is counted: :mod:`hw_models.arrays.counted`.
 
@@ -48,7 +48,7 @@ from hw_models.chip import Chip, Transposed
 from hw_models.chip.files import chip_of
 from hw_models.clock import Clock
 from hw_models.errors import ChipError
-from hw_models.kernels.arithmetic import Arithmetic, Values, arithmetic, numbers
+from hw_models.kernels.arithmetic import ArrayArithmetic, Values, arithmetic, numbers
 from hw_models.kernels.blocks import Run, blocks, serial as one_by_one
 from hw_models.keywords import checked
 from hw_models.tally import OTHER_PATH, Tally
@@ -124,7 +124,7 @@ class Crossbar(CountedWeights):
     ) -> None:
         made = parts if isinstance(parts, CrossbarParts) else CrossbarParts.of(chip_of(parts), name)
         self._plans: dict[tuple[str, bool], ReadPlan] = {}
-        self._brought: dict[Arithmetic, Values] = {}
+        self._brought: dict[ArrayArithmetic, Values] = {}
         super().__init__(made, shape, seed, name, run, dtype, clock)
         self.reads = 0
         self.tally, self.told = Tally() if tally is None else tally, dict.fromkeys(COUNTERS, 0)
@@ -163,7 +163,7 @@ class Crossbar(CountedWeights):
         array, math = self if self.other is None else self.other, arithmetic(s)
         return self._ideal_transposed(math.contiguous(s, self.dtype), math.bring(array.weights()))
 
-    def _held_on(self, math: Arithmetic) -> Values:
+    def _held_on(self, math: ArrayArithmetic) -> Values:
         """Return the weights of ideal devices as some arithmetic computes with them."""
         if math.on_host:
             return self._held

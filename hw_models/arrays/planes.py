@@ -58,5 +58,9 @@ class Plane(NamedTuple):
 
     def brought(self, bring: Callable[[Array], Values]) -> Plane:
         """Return the plane with its matrices where products are computed; what is drawn by device stays."""
-        mean, *others = self[:4]
-        return Plane(bring(mean), *(None if each is None else bring(each) for each in others), *self[4:])
+        return self._replace(
+            mean=bring(self.mean),
+            variance=None if self.variance is None else bring(self.variance),
+            reference=None if self.reference is None else bring(self.reference),
+            middle=None if self.middle is None else bring(self.middle),
+        )

@@ -16,7 +16,7 @@ from hw_models.arrays.converter_bank import Converters
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.sensing import Sensing
 from hw_models.arrays.stored import StoredWeights
-from hw_models.kernels.arithmetic import Arithmetic
+from hw_models.kernels.arithmetic import ArrayArithmetic
 from hw_models.kernels.blocks import blocks, serial as one_by_one
 
 Array = np.ndarray
@@ -83,9 +83,9 @@ class ReadPlan:
         self.parts = stored.devices.row_tiles if self.lined or tiles.bent else blocks(inputs, COLUMNS)
         drawn = self.exact or self.lined or self.by_device or self.lasts or self.heats
         self.hosted = bool(drawn or tiles.bent)
-        self._brought: dict[Arithmetic, list[Plane]] = {}
+        self._brought: dict[ArrayArithmetic, list[Plane]] = {}
 
-    def planes_on(self, math: Arithmetic) -> list[Plane]:
+    def planes_on(self, math: ArrayArithmetic) -> list[Plane]:
         """Return the matrices as some arithmetic computes with them, brought there once."""
         if math.on_host:
             return self.planes

@@ -3,9 +3,11 @@
 
 Work of a tile of n outputs and d inputs for r samples: 2 r d n floating-point operations in the GEMM (twice that with
 a variance of its own for every device) and r n draws and conversions of about 1.2 ns in one pass over the currents.
-Blocks depend on shapes alone, so that the number of threads changes nothing. Signals are NumPy arrays or tensors, and so
-is what comes of them (:mod:`hw_models.kernels.arithmetic`); noise that is not drawn at the outputs in one pass, of
-single devices, behind wires, carried or thermal, is NumPy's alone (:attr:`ReadPlan.hosted`).
+Blocks depend on shapes alone, so that the number of threads changes nothing.
+
+Signals are NumPy arrays or tensors, and so is what comes of them (:mod:`hw_models.kernels.arithmetic`). Noise that is
+not drawn at the outputs in one pass, of single devices, behind wires, carried or thermal, and devices that bend behind
+wires are computed with NumPy whatever the signals are (:attr:`ReadPlan.hosted`).
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ class Product:
 
     Attributes
     ----------
-    math : Arithmetic
+    math : ArrayArithmetic
         What computes with such signals.
     codes, driven : numpy.ndarray or torch.Tensor
         (rows, driven lines) signals behind the DAC, and what devices pass of them.

@@ -1,7 +1,8 @@
+# Tested by tests/hw_models/kernels/test_tensors.py
 """What reads of a crossbar are computed with: NumPy and compiled kernels, or tensors, by what the signals are.
 
 The laws of a read (:mod:`hw_models.arrays.reading`, :mod:`hw_models.arrays.converters`) are written once. What they ask
-of arrays beside ``+ - * / @``, slices and sums is here: :class:`Arithmetic` does it on NumPy arrays, and
+of arrays beside ``+ - * / @``, slices and sums is here: :class:`ArrayArithmetic` does it on NumPy arrays, and
 :mod:`hw_models.kernels.tensors` on torch tensors, with the same draws. Which one it is says :func:`arithmetic` of the
 signals, so that the same crossbar reads either.
 
@@ -30,7 +31,7 @@ Levels = tuple[float, float, float]
 """Step, low and high of a converter."""
 
 
-class Arithmetic:
+class ArrayArithmetic:
     """On NumPy arrays."""
 
     on_host = True
@@ -167,11 +168,11 @@ class Arithmetic:
         return found
 
 
-NUMPY = Arithmetic()
+NUMPY = ArrayArithmetic()
 
 
 @singledispatch
-def arithmetic(values: Values) -> Arithmetic:
+def arithmetic(values: Values) -> ArrayArithmetic:
     """Return what computes with values; tensors are known where :mod:`hw_models.kernels.tensors` is loaded.
 
     Raises
@@ -183,7 +184,7 @@ def arithmetic(values: Values) -> Arithmetic:
 
 
 @arithmetic.register
-def _of_array(values: np.ndarray) -> Arithmetic:
+def _of_array(values: np.ndarray) -> ArrayArithmetic:
     return NUMPY
 
 

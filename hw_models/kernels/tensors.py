@@ -3,8 +3,9 @@
 Loading this module lets :func:`hw_models.kernels.arithmetic.arithmetic` know tensors.
 
 :class:`TensorArithmetic` works on any device: Philox 4x32-10 in int64 operations, whose products wrap to the 64 bits of
-the unsigned ones, so that words are the same bits; a normal is the same polynomials without fused multiply-adds, within
-7e-7 of NumPy's. :class:`MemoryArithmetic` is for the CPU, where a tensor's memory is an array's too: draws and
+the unsigned ones, so that words are the same bits. A normal is the same polynomials, each multiply-add in double
+precision and rounded once as the fused ones of the kernels, so that all but a few in a thousand million are the same bits
+too. :class:`MemoryArithmetic` is for the CPU, where a tensor's memory is an array's too: draws and
 converters are the compiled kernels themselves. Divisors are tensors: torch multiplies by the reciprocal of a number on
 a GPU, which would move the ties of a converter.
 """
@@ -13,12 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import torch
 
 from hw_models.kernels import noise as kernels
-from hw_models.kernels.arithmetic import Arithmetic, Draws, Levels, Stops, arithmetic
+from hw_models.kernels.arithmetic import ArrayArithmetic, Draws, Levels, Stops, arithmetic
 from hw_models.kernels.blocks import Run, serial
 
 TYPES = {np.dtype("float32"): torch.float32, np.dtype("float64"): torch.float64}
@@ -73,19 +75,30 @@ def normal(bits: torch.Tensor) -> torch.Tensor:
     whole = (t * (2 - t)).view(torch.int32)
     exponent = (whole - 0x3F3504F3) >> 23  # mantissa from sqrt(1/2) to sqrt(2)
     f = (whole - (exponent << 23)).view(torch.float32) - 1
-    w = -(_polynomial(NEAR, f) * f + exponent.to(torch.float32) * 0.6931471805599453)
-    z = torch.where(w < 5, _polynomial(MIDDLE, w - 2.5), _polynomial(TAIL, w.sqrt() - 3)) * (1.4142135623730951 * x)
+    w = -_fma(_polynomial(NEAR, f), f.to(torch.float64), exponent.to(torch.float32) * 0.6931471805599453)
+    root = w.to(torch.float64).sqrt().to(torch.float32)  # that of float32 is not always the nearest on a CPU
+    z = torch.where(w < 5, _polynomial(MIDDLE, w - 2.5), _polynomial(TAIL, root - 3)) * (1.4142135623730951 * x)
     return torch.where(bits < 0x80000000, z, -z)
 
 
+def _shape(values: torch.Tensor) -> tuple[int, int]:
+    rows, n = values.shape
+    return rows, n
+
+
 def _polynomial(coefficients: Sequence[float], x: torch.Tensor) -> torch.Tensor:
-    found = torch.full_like(x, coefficients[0])
+    found, wide = torch.full_like(x, coefficients[0]), x.to(torch.float64)
     for coefficient in coefficients[1:]:
-        found = found * x + coefficient
+        found = _fma(found, wide, torch.full((), coefficient, dtype=torch.float32, device=x.device))
     return found
 
 
-class TensorArithmetic(Arithmetic):
+def _fma(one: torch.Tensor, wide: torch.Tensor, added: torch.Tensor) -> torch.Tensor:
+    """Return ``one wide + added`` of float32 numbers, of which ``wide`` is in float64: rounded once, but for ties."""
+    return torch.addcmul(added.to(torch.float64), one.to(torch.float64), wide).to(torch.float32)
+
+
+class TensorArithmetic(ArrayArithmetic):
     """On tensors of one device; nothing of the host's memory is written to.
 
     Parameters
@@ -238,7 +251,7 @@ class TensorArithmetic(Arithmetic):
     ) -> Stops:
         """Add the converted currents with noise of one deviation for each row, none of (0,), to the total."""
         if len(sigma):
-            current += sigma[:, None].to(current.dtype) * self.normals(draws, tuple(current.shape), current)
+            current += sigma[:, None].to(current.dtype) * self.normals(draws, _shape(current), current)
         return self._added(current, levels, scale, total, column)
 
     def sense_varied(
@@ -253,7 +266,7 @@ class TensorArithmetic(Arithmetic):
         column: int,
     ) -> Stops:
         """As :meth:`sense` with a variance of every current, and a floor of all of them."""
-        current += torch.sqrt(variance + floor) * self.normals(draws, tuple(current.shape), current)
+        current += torch.sqrt(variance + floor) * self.normals(draws, _shape(current), current)
         return self._added(current, levels, scale, total, column)
 
     def _added(
@@ -267,8 +280,7 @@ class TensorArithmetic(Arithmetic):
 
     def deviations(self, x: torch.Tensor, edges: np.ndarray, size: float, floor: float) -> torch.Tensor:
         """Return sqrt(size sum x^2 + floor) between edges (tiles, rows)."""
-        ends = edges.tolist()
-        squares = [(x[:, i:j] * x[:, i:j]).sum(1) for i, j in zip(ends[:-1], ends[1:], strict=True)]
+        squares = [(x[:, i:j] * x[:, i:j]).sum(1) for i, j in pairwise(edges.tolist())]
         return torch.sqrt(size * torch.stack(squares) + floor) if squares else self.empty((0, len(x)), x)
 
 
@@ -333,10 +345,11 @@ class MemoryArithmetic(TensorArithmetic):
 
 
 @lru_cache
-def _of(device: torch.device) -> TensorArithmetic:
+def on(device: torch.device) -> TensorArithmetic:
+    """Return what computes with the tensors of a device."""
     return MemoryArithmetic(device) if device.type == "cpu" else TensorArithmetic(device)
 
 
 @arithmetic.register
-def _of_tensor(values: torch.Tensor) -> Arithmetic:
-    return _of(values.device)
+def _of_tensor(values: torch.Tensor) -> ArrayArithmetic:
+    return on(values.device)

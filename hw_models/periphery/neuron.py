@@ -22,7 +22,7 @@ import numpy as np
 
 from hw_models.arrays.converters import Digitiser
 from hw_models.chip import Converter, Neuron
-from hw_models.kernels.arithmetic import Arithmetic, Values, arithmetic
+from hw_models.kernels.arithmetic import ArrayArithmetic, Values, arithmetic
 from hw_models.kernels.random import key, normals
 from hw_models.tally import Tally
 
@@ -77,7 +77,7 @@ class NeuronCircuits:
         self.digitiser = Digitiser(states, f"states of {name}", tally=tally)
         self.digitiser.stops = False  # a state at the end of its range is where it should be
         self.acts = circuit.state_noise > 0 or bits is not None
-        self._brought: dict[Arithmetic, tuple[Values | None, Values | None]] = {}
+        self._brought: dict[ArrayArithmetic, tuple[Values | None, Values | None]] = {}
         self.begin()
 
     def _drawn(self, what: str, spread: float, mean: float) -> np.ndarray | None:

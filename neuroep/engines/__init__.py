@@ -112,8 +112,8 @@ def reference(
         ``full`` reads states in the precision of ``dtype``, ``bfloat16`` in that, about twice as fast; it needs
         ``float32``, and nudged phases of form ``differences``.
     chip, chip_seed
-        As of :func:`local`: the same chip with the same draws, whose states are tensors; what it keeps, reads out of the
-        phases and learns is the host's.
+        As of :func:`local`: the same chip with the same draws, whose states are tensors; what it keeps, measures of
+        the phases and learns is the host's. Event-driven arrays run on the local engine alone.
 
     Raises
     ------
@@ -139,6 +139,8 @@ def reference(
         raise ConfigError(f"products is '{products}': it goes with dtype 'float32', not '{dtype}'; use 'full'")
     if chip_seed is not None:
         check_seed("chip_seed", chip_seed)
+        if chip is None:
+            raise ConfigError(f"chip_seed is {chip_seed}: it acts only with a chip")
     if threads is not None:
         check_threads(threads)
         torch.set_num_threads(threads)

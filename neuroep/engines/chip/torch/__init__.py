@@ -1,6 +1,6 @@
 """A chip on torch tensors: what settles lies on the device, what a chip keeps and learns is the host's, the same code.
 
-Crossbars read tensors (:mod:`hw_models.kernels.tensors`), and neurons and attention units compute with them. What happens
+Crossbars read tensors (:mod:`hw_models.kernels.tensors`), neurons and attention units compute with them. What happens
 once per update is NumPy's: the read-out of the phases, learning rules, programming and ageing of devices.
 """
 

@@ -9,8 +9,10 @@ import numpy as np
 import torch
 
 from hw_models.chip import Chip
+from hw_models.kernels.tensors import TensorArithmetic
 from neuroep.engines.chip.arrays import CrossbarArray
 from neuroep.engines.numba.substrate import Setting
+from neuroep.engines.parts import Values
 from neuroep.learning.contrast import Contrast
 
 
@@ -19,8 +21,8 @@ class TensorCrossbars(CrossbarArray):
 
     Parameters
     ----------
-    device : torch.device
-        Where states lie.
+    math : TensorArithmetic
+        On the device where states lie.
     others
         As of :class:`neuroep.engines.chip.arrays.CrossbarArray`.
     """
@@ -32,18 +34,18 @@ class TensorCrossbars(CrossbarArray):
         bias: np.ndarray | None,
         chip: Chip,
         setting: Setting,
-        device: torch.device,
+        math: TensorArithmetic,
     ) -> None:
         super().__init__(name, weight, bias, chip, setting)
-        self.device = device
+        self.math = math
         self._bias: torch.Tensor | None = None
 
     @property
-    def bias(self) -> torch.Tensor | None:
+    def bias(self) -> Values | None:
         """(out,), brought to the device once for every update."""
         own = self.rule.bias
         if own is not None and self._bias is None:
-            self._bias = torch.as_tensor(own, device=self.device)
+            self._bias = self.math.bring(own)
         return self._bias
 
     def update(self, contrast: Contrast, rate: float) -> int:

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from hw_models.chip import Neuron
-from hw_models.kernels.arithmetic import arithmetic
 from hw_models.periphery.neuron import NeuronCircuits
 from hw_models.tally import Tally
 from neuroep.engines.chip.neurons import felt
@@ -53,7 +52,7 @@ class TensorNeurons(TorchNeurons):
         before = self.circuits.inside(state, schedule.dt, kept)
         level, _ = super().respond(product, feedback, before, target, beta, schedule)
         digitised = self.circuits.circuit.state_bits is not None
-        level = arithmetic(level).contiguous(level)
+        level = level.contiguous()
         shown = torch.empty_like(level) if digitised else level
         self.circuits.show(level, shown, schedule.dt)
         if self.layer.name in kept:

@@ -6,8 +6,8 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-import torch
 
+from neuroep.engines.parts import Values
 from neuroep.learning.contrast import Held, Signal
 
 
@@ -16,7 +16,7 @@ def hosted(signal: Signal) -> Signal:
     return Held(_host(signal.mean)) if isinstance(signal, Held) else HostedSignal(signal)
 
 
-def _host(values: torch.Tensor) -> np.ndarray:
+def _host(values: Values) -> np.ndarray:
     return np.ascontiguousarray(values.detach().cpu().numpy())
 
 

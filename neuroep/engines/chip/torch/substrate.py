@@ -15,7 +15,7 @@ import torch
 from hw_models import durations
 from hw_models.chip import Chip
 from hw_models.chip.files import chip_of
-from hw_models.kernels import tensors as tensors  # noqa: PLC0414  with it crossbars read tensors
+from hw_models.kernels import tensors
 from neuroep.engines.chip import rules
 from neuroep.engines.chip.arrays import CrossbarArray
 from neuroep.engines.chip.substrate import ChipSubstrate
@@ -29,9 +29,8 @@ from neuroep.engines.chip.torch.attention import (
 )
 from neuroep.engines.chip.torch.neurons import TensorNeurons
 from neuroep.engines.chip.torch.signals import hosted
-from neuroep.engines.numba.attention import Tokens
 from neuroep.engines.numba.substrate import Setting
-from neuroep.engines.parts import AttentionUnit, Neurons, View
+from neuroep.engines.parts import AttentionUnit, Neurons, Values, View
 from neuroep.engines.torch.memory import REALS, TensorMemory
 from neuroep.engines.torch.substrate import LOOKS_ON_GPU, device_name
 from neuroep.engines.workers import Workers
@@ -64,11 +63,11 @@ class TensorChip(TensorMemory, ChipSubstrate):
     def __init__(self, chip: Chip, setting: Setting, device: torch.device) -> None:
         check_chip(chip)
         super().__init__(chip, setting)
-        self.device, self.real = device, REALS[setting.dtype]
+        self.device, self.real, self.math = device, REALS[setting.dtype], tensors.on(device)
         self.check_every = 1 if device.type == "cpu" else LOOKS_ON_GPU
 
     def _crossbar_array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, chip: Chip) -> CrossbarArray:
-        return TensorCrossbars(name, weight, bias, chip, self.setting, self.device)
+        return TensorCrossbars(name, weight, bias, chip, self.setting, self.math)
 
     def _unit(self, layer: AttentionLayer) -> AttentionUnit:
         settings = self.chip.attention
@@ -95,16 +94,16 @@ class TensorChip(TensorMemory, ChipSubstrate):
         present = np.arange(vectors.shape[1])[None, :] < host.count[:, None]
         return PackedTensors(self.values(host.vectors), self.values(present), bool(present.all()), host)
 
-    def below(self, rows: Sequence[np.ndarray]) -> np.ndarray:  # type: ignore[override]
+    def below(self, rows: Sequence[Values]) -> Values:
         """Return arrays of one width below each other: of signals, which are the host's."""
         return np.concatenate(rows)
 
-    def scalars(self, values: Mapping[str, Any]) -> dict[str, float]:
+    def scalars(self, values: Mapping[str, Values]) -> dict[str, float]:
         """Bring 0-d tensors to the host in one transfer; plain numbers are there."""
         moved = {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
         return {**values, **super().scalars(moved)}
 
-    def to_numpy(self, array: torch.Tensor | np.ndarray) -> np.ndarray:
+    def to_numpy(self, array: Values) -> np.ndarray:
         """Bring one tensor to the host; what was learned there already is there."""
         return array if isinstance(array, np.ndarray) else super().to_numpy(array)
 
