@@ -4,10 +4,10 @@ Loading this module lets :func:`hw_models.kernels.arithmetic.arithmetic` know te
 
 :class:`TensorArithmetic` works on any device: Philox 4x32-10 in int64 operations, whose products wrap to the 64 bits of
 the unsigned ones, so that words are the same bits. A normal is the same polynomials, each multiply-add in double
-precision and rounded once as the fused ones of the kernels, so that all but a few in a thousand million are the same bits
-too. :class:`MemoryArithmetic` is for the CPU, where a tensor's memory is an array's too: draws and
-converters are the compiled kernels themselves. Divisors are tensors: torch multiplies by the reciprocal of a number on
-a GPU, which would move the ties of a converter.
+precision and rounded once as the fused ones of the kernels, so that all but a few in 10^9 are the same bits too.
+:class:`MemoryArithmetic` is for the CPU, where a tensor's memory is an array's too: draws and converters are the
+compiled kernels themselves. Divisors are tensors: torch multiplies by the reciprocal of a number on a GPU, which would
+move the ties of a converter.
 """
 
 from __future__ import annotations

@@ -3,12 +3,13 @@
     python tests/benchmarks/torch_chip.py [--network snli_small|imdb_small] [--chips pcm rram ideal] [--samples N]
                                           [--repeats 5] [--device cpu|cuda] [--threads 1] [--out torch_chip.json]
 
-snli_small: four attention layers, 25 tokens x 300, pooled, dense 1200-256-3, batch 200. imdb_small: one attention layer,
-600 tokens x 300, pooled, dense 300-128-2, batch 50. Random word vectors with the set's lengths, float32. ``evaluate``
-clamps a batch and settles its free phase, ``train`` measures and updates one. Seconds are CPU time of the process on the
-CPU and wall time on a GPU, medians of repeats in which the engines take turns; ``ratio`` is the median of reference over
-local. ``flips`` is the share of outputs of all crossbars, of the first read of every direction with the same signals,
-that the two read apart by a level of the ADC or more, ``apart`` the largest difference of the others over the largest output.
+snli_small: four attention layers, 25 tokens x 300, pooled, dense 1200-256-3, batch 200. imdb_small: one attention
+layer, 600 tokens x 300, pooled, dense 300-128-2, batch 50. Random word vectors with the set's lengths, float32.
+``evaluate`` clamps a batch and settles its free phase, ``train`` measures and updates one. Seconds are CPU time of the
+process on the CPU and wall time on a GPU, medians of repeats in which the engines take turns; ``ratio`` is the median
+of reference over local. ``flips`` is the share of outputs of all crossbars, of the first read of every direction with
+the same signals, that the two read apart by a level of the ADC or more, ``apart`` the largest difference of the others
+over the largest output.
 """
 
 from __future__ import annotations
@@ -90,7 +91,8 @@ def compared(name: str, chip: str, given: argparse.Namespace) -> dict[str, objec
         on = {"chip": hw_models.load(chip), "threads": given.threads, "device": device}
         pair.append(engines.build(kind, case.network, start, **on))
         pair[-1].calibrate([batch], estimator)
-    rates = {s.name: case.rates[0] for s in case.network.projections} | {s.name: case.rates[1] for s in case.network.dense}
+    projections, dense = case.network.projections, case.network.dense
+    rates = {s.name: case.rates[0] for s in projections} | {s.name: case.rates[1] for s in dense}
     found: dict[str, object] = flips(pair, 64)
     tasks = {
         "evaluate": lambda engine, turn: engine.settle(batch.keyed("evaluate", turn), estimator.free),

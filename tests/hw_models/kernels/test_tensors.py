@@ -17,7 +17,12 @@ CPU = torch.device("cpu")
 ON_GPU = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here"))
 KINDS = ("operations", "memory", ON_GPU)
 """Torch operations, which a GPU has too; kernels on a tensor's memory, of the CPU alone."""
-GRIDS = {"signed": (0.25, -1.0, 1.0), "unsigned": (0.125, 0.0, 1.0), "clips": (0.0, -0.5, 0.75), "open": (-1.0, 0.0, 0.0)}
+GRIDS = {
+    "signed": (0.25, -1.0, 1.0),
+    "unsigned": (0.125, 0.0, 1.0),
+    "clips": (0.0, -0.5, 0.75),
+    "open": (-1.0, 0.0, 0.0),
+}
 
 
 def made(kind: str) -> tensors.TensorArithmetic:
@@ -169,7 +174,7 @@ def test_what_computes_with_what():
     assert arithmetic(np.zeros(2)) is NUMPY and NUMPY.on_host
     assert arithmetic(torch.zeros(2)) is tensors.on(CPU) and isinstance(tensors.on(CPU), tensors.MemoryArithmetic)
     assert numbers(np.zeros(2)) and numbers(torch.zeros(2)) and not numbers(np.array(["a"])) and not numbers([1.0])
-    with pytest.raises(TypeError, match="^a list is neither an array nor a tensor$"):
+    with pytest.raises(TypeError, match=r"^a list is neither an array nor a tensor$"):
         arithmetic([1.0])
 
 
