@@ -48,7 +48,7 @@ from hw_models.chip import Chip, Transposed
 from hw_models.chip.files import chip_of
 from hw_models.clock import Clock
 from hw_models.errors import ChipError
-from hw_models.kernels.arithmetic import ArrayArithmetic, Values, arithmetic, numbers
+from hw_models.kernels.arithmetic import NUMPY, ArrayArithmetic, Values, arithmetic, numbers
 from hw_models.kernels.blocks import Run, blocks, serial as one_by_one
 from hw_models.keywords import checked
 from hw_models.tally import OTHER_PATH, Tally
@@ -165,7 +165,7 @@ class Crossbar(CountedWeights):
 
     def _held_on(self, math: ArrayArithmetic) -> Values:
         """Return the weights of ideal devices as some arithmetic computes with them."""
-        if math.on_host:
+        if math is NUMPY:
             return self._held
         if math not in self._brought:
             self._brought[math] = math.bring(self._held)
@@ -173,9 +173,11 @@ class Crossbar(CountedWeights):
 
     def _ideal_forward(self, x: Values, weight: Values) -> Values:
         """Return ``x @ weight.T``; long sums are cut into fixed blocks and added in order."""
-        if not arithmetic(x).on_host:
+        math, (outputs, inputs) = arithmetic(x), self.shape
+        if not math.in_memory:
             return x @ weight.T
-        outputs, inputs = self.shape
+        if math is not NUMPY:
+            return math.bring(self._ideal_forward(math.host(x), math.host(weight)))
         if inputs <= COLUMNS:
             result = np.empty((len(x), outputs), dtype=self.dtype)
             self.run(lambda a, b: np.matmul(x[a:b], weight.T, out=result[a:b]), blocks(len(x), ROWS))
@@ -186,8 +188,11 @@ class Crossbar(CountedWeights):
         return parts[0]
 
     def _ideal_transposed(self, s: Values, weight: Values, out: Values | None = None) -> Values:
-        if not arithmetic(s).on_host:
+        math = arithmetic(s)
+        if not math.in_memory:
             return s @ weight
+        if math is not NUMPY:
+            return math.bring(self._ideal_transposed(math.host(s), math.host(weight)))
         result = np.empty((len(s), self.shape[1]), dtype=self.dtype) if out is None else out
         self.run(lambda a, b: np.matmul(s, weight[:, a:b], out=result[:, a:b]), blocks(self.shape[1], COLUMNS))
         return result
@@ -262,7 +267,8 @@ class Crossbar(CountedWeights):
         math = arithmetic(signals)
         try:
             plan = self._plan(way, edges, increments)
-            signals = math.host(signals) if plan.hosted else signals
+            hosted = plan.hosted or math.in_memory
+            signals = math.host(signals) if hosted else signals
             product = Product(plan, (self.keys(way), self.step), signals, self.supply, self.tally.now.span)
             result = digitwise.read(product, way, partial(self.keys, way))
         except BaseException:
@@ -274,7 +280,7 @@ class Crossbar(CountedWeights):
             self.tally.add(self.name, "dac_at_stop", product.driven_at_stop, self.shape)
         if product.sensed_at_stop:
             self.tally.add(self.name, f"adc_{way}_at_stop", product.sensed_at_stop, self.shape)
-        return math.bring(result) if plan.hosted else result
+        return math.bring(result) if hosted else result
 
     def _plan(self, way: str, edges: Array, increments: bool) -> ReadPlan:
         """Return how a direction is read, decided anew once devices or converters have changed."""

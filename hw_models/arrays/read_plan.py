@@ -16,7 +16,7 @@ from hw_models.arrays.converter_bank import Converters
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.sensing import Sensing
 from hw_models.arrays.stored import StoredWeights
-from hw_models.kernels.arithmetic import ArrayArithmetic
+from hw_models.kernels.arithmetic import NUMPY, ArrayArithmetic
 from hw_models.kernels.blocks import blocks, serial as one_by_one
 
 Array = np.ndarray
@@ -87,7 +87,7 @@ class ReadPlan:
 
     def planes_on(self, math: ArrayArithmetic) -> list[Plane]:
         """Return the matrices as some arithmetic computes with them, brought there once."""
-        if math.on_host:
+        if math is NUMPY:
             return self.planes
         if math not in self._brought:
             self._brought[math] = [plane.brought(math.bring) for plane in self.planes]

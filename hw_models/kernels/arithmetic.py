@@ -34,8 +34,8 @@ Levels = tuple[float, float, float]
 class ArrayArithmetic:
     """On NumPy arrays."""
 
-    on_host = True
-    """Whether it is of the host, so that whatever NumPy computes is at hand."""
+    in_memory = True
+    """Whether values lie in the host's memory, so that NumPy computes with them as they are."""
 
     def host(self, values: Values) -> np.ndarray:
         """Return values as a NumPy array, in the same memory where that is possible."""

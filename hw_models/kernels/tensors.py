@@ -5,8 +5,8 @@ Loading this module lets :func:`hw_models.kernels.arithmetic.arithmetic` know te
 :class:`TensorArithmetic` works on any device: Philox 4x32-10 in int64 operations, whose products wrap to the 64 bits of
 the unsigned ones, so that words are the same bits. A normal is the same polynomials, each multiply-add in double
 precision and rounded once as the fused ones of the kernels, so that all but a few in 10^9 are the same bits too.
-:class:`MemoryArithmetic` is for the CPU, where a tensor's memory is an array's too: draws and converters are the
-compiled kernels themselves. Divisors are tensors: torch multiplies by the reciprocal of a number on a GPU, which would
+:class:`MemoryArithmetic` is for the CPU, where a tensor's memory is an array's too: reads are those of arrays, to the
+bit, and draws and converters the compiled kernels themselves. Divisors are tensors: torch multiplies by the reciprocal of a number on a GPU, which would
 move the ties of a converter.
 """
 
@@ -107,7 +107,7 @@ class TensorArithmetic(ArrayArithmetic):
         Where they lie.
     """
 
-    on_host = False
+    in_memory = False
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -285,7 +285,9 @@ class TensorArithmetic(ArrayArithmetic):
 
 
 class MemoryArithmetic(TensorArithmetic):
-    """On tensors of the CPU: compiled kernels write to their memory."""
+    """On tensors of the CPU: whatever NumPy computes is at hand, and compiled kernels write to their memory."""
+
+    in_memory = True
 
     def apply(self, task: Callable[[np.ndarray], Stops], values: torch.Tensor) -> Stops:
         """Let something written for NumPy change values in place, and return what it returns."""
@@ -321,27 +323,6 @@ class MemoryArithmetic(TensorArithmetic):
     ) -> Stops:
         """Add the converted currents with noise of one deviation for each row, none of (0,), to the total."""
         return int(kernels.sense(current.numpy(), sigma.numpy(), *draws, *levels, scale, total.numpy(), column))
-
-    def sense_varied(
-        self,
-        current: torch.Tensor,
-        variance: torch.Tensor,
-        floor: float,
-        draws: Draws,
-        levels: Levels,
-        scale: float,
-        total: torch.Tensor,
-        column: int,
-    ) -> Stops:
-        """As :meth:`sense` with a variance of every current, and a floor of all of them."""
-        given = current.numpy(), variance.numpy(), floor, *draws, *levels, scale, total.numpy(), column
-        return int(kernels.sense_varied(*given))
-
-    def deviations(self, x: torch.Tensor, edges: np.ndarray, size: float, floor: float) -> torch.Tensor:
-        """Return sqrt(size sum x^2 + floor) between edges (tiles, rows)."""
-        found = torch.empty((len(edges) - 1, len(x)), dtype=x.dtype)
-        kernels.deviations(x.numpy(), edges, size, floor, found.numpy())
-        return found
 
 
 @lru_cache

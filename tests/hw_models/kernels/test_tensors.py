@@ -171,8 +171,9 @@ def test_nothing_is_left_to_numpy():
 
 
 def test_what_computes_with_what():
-    assert arithmetic(np.zeros(2)) is NUMPY and NUMPY.on_host
+    assert arithmetic(np.zeros(2)) is NUMPY and NUMPY.in_memory
     assert arithmetic(torch.zeros(2)) is tensors.on(CPU) and isinstance(tensors.on(CPU), tensors.MemoryArithmetic)
+    assert tensors.on(CPU).in_memory and not made("operations").in_memory
     assert numbers(np.zeros(2)) and numbers(torch.zeros(2)) and not numbers(np.array(["a"])) and not numbers([1.0])
     with pytest.raises(TypeError, match=r"^a list is neither an array nor a tensor$"):
         arithmetic([1.0])
