@@ -6,8 +6,8 @@ Loading this module lets :func:`hw_models.kernels.arithmetic.arithmetic` know te
 the unsigned ones, so that words are the same bits. A normal is the same polynomials, each multiply-add in double
 precision and rounded once as the fused ones of the kernels, so that all but a few in 10^9 are the same bits too.
 :class:`MemoryArithmetic` is for the CPU, where a tensor's memory is an array's too: reads are those of arrays, to the
-bit, and draws and converters the compiled kernels themselves. Divisors are tensors: torch multiplies by the reciprocal of a number on a GPU, which would
-move the ties of a converter.
+bit, and draws and converters the compiled kernels themselves. Divisors are tensors: torch multiplies by the reciprocal
+of a number on a GPU, which would move the ties of a converter.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ def test_a_chip_of_either_engine(device):
     net, chip = cases.network(), hw_models.load("pcm")
     for build in (neuroep.engines.reference, lambda net, **k: neuroep.engines.build("reference", net, **k)):
         engine = build(net, chip="pcm", chip_seed=4, device=device)
-        assert engine.substrate.chip == chip and engine.describe()["chip"] == "pcm"
+        assert engine.substrate.chip == chip and engine.describe()["chip"] == chip.name
         assert engine.describe()["engine"] == "reference" and engine.describe()["device"] == device
 
 
@@ -115,7 +115,7 @@ def test_a_chip_of_either_engine(device):
     [
         ({"chip_seed": 3}, "chip_seed is 3: it acts only with a chip"),
         ({"chip": "pcm", "products": "bfloat16"}, "products is 'bfloat16': a chip rounds by its own converters"),
-        ({"chip": "pcm", "chip_seed": -1}, "chip_seed is -1: "),
+        ({"chip": "pcm", "chip_seed": -1}, "chip_seed = -1: "),
     ],
 )
 def test_what_the_reference_engine_refuses(given, line):
