@@ -1,4 +1,7 @@
-"""Engines run a network: ``reference`` in torch, ``local`` in Numba and BLAS. Each is imported when it is asked for."""
+"""Engines run a network: ``reference`` in torch, ``local`` in Numba and BLAS; either on a chip, if one likes.
+
+Each is imported when it is asked for.
+"""
 
 from __future__ import annotations
 
