@@ -31,12 +31,9 @@ def outputs(parts):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_chip_goes_on_where_it_stood(name):
     parts, estimator = opened(CHIPS[name], "reference")
-    start = {key: values.copy() for key, values in parts.engine.parameters().items()}
     step(parts, 0, estimator)
     kept = parts.engine.parameters(), parts.engine.optimiser_state(), parts.engine.device_state()
     other, _ = opened(CHIPS[name], "reference")
-    other.engine.load_parameters(start)
-    other.engine.read_at(0.0)
     step(other, 5, estimator)
     other.engine.load_parameters(kept[0])
     other.engine.read_at(0.0)
@@ -61,7 +58,8 @@ def test_what_one_engine_kept_the_other_goes_on_with(name):
     for key, values in parts.engine.parameters().items():
         np.testing.assert_allclose(other.engine.parameters()[key], values, rtol=0, atol=1e-9)
     np.testing.assert_allclose(outputs(other), outputs(parts), rtol=0, atol=1e-9)
-    assert other.engine.counters() == parts.engine.counters()
+    counted = [each.engine.counters() | {"settle_steps": 0} for each in (parts, other)]  # the engine's own are not kept
+    assert counted[0] == counted[1]
 
 
 def test_a_twin_leaves_the_first_alone():
