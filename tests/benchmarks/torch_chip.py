@@ -30,6 +30,7 @@ from speed import Case, random_batch
 
 import hw_models
 from neuroep import engines
+from neuroep.data.batch import Batch, TokenVectors
 from neuroep.engines.settling import Schedule
 from neuroep.gradients import estimators
 from neuroep.network import builders as networks
@@ -48,6 +49,13 @@ def study(name: str) -> tuple[Case, estimators.Estimator]:
         made = Case(network, BETA, 200, (free, nudged), (6e-3, 2e-3), (14, 8))
     phases = {"free": Schedule(steps=free, tolerance=1e-3), "nudged": Schedule(steps=nudged, tolerance=0.03)}
     return made, estimators.centred(BETA, **phases)
+
+
+def cut(batch: Batch) -> Batch:
+    """Return a batch padded to its longest samples, as batches of a data set are."""
+    inputs = {name: (vectors, lengths, lengths.max()) for name, (vectors, lengths) in batch.inputs.items()}
+    shorter = {name: TokenVectors(vectors[:, :most], lengths) for name, (vectors, lengths, most) in inputs.items()}
+    return Batch(shorter, batch.labels)
 
 
 def clock(device: str) -> float:
@@ -86,7 +94,7 @@ def flips(pair: list[engines.engine.Engine], rows: int) -> dict[str, float]:
 def compared(name: str, chip: str, given: argparse.Namespace) -> dict[str, object]:
     """Return times, ratios and agreement of one chip."""
     case, estimator = study(name)
-    batch = random_batch(case, given.samples or case.samples)
+    batch = cut(random_batch(case, given.samples or case.samples))
     start = networks.initial_parameters(case.network, 0, 1.0, 1.0)
     pair = []
     for kind, device in (("local", "auto"), ("reference", given.device)):
