@@ -37,10 +37,9 @@ if TYPE_CHECKING:
 def _twin(engine: Engine) -> Engine:
     """Return an engine that shares everything but the parameters, which are autograd leaves of its own."""
     if not isinstance(engine, Engine) or not isinstance(engine.substrate, TorchSubstrate):
-        given = engine
-        if isinstance(engine, Engine):
-            chip = engine.describe().get("chip")
-            given = engine.name if chip is None else f"{engine.name} on chip {chip}"
+        chip = engine.describe().get("chip") if isinstance(engine, Engine) else None
+        given = engine.name if isinstance(engine, Engine) else str(engine)
+        given += "" if chip is None else f" on chip {chip}"
         raise ConfigError(f"yardsticks differentiate the reference engine, not '{given}'")
     leaves = {name: tensor.detach().clone().requires_grad_() for name, tensor in tensors_of(engine).items()}
     return holding(engine, leaves)

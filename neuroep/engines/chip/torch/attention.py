@@ -1,7 +1,8 @@
 # Tested by tests/neuroep/engines/chip/torch/test_every_chip.py.
 """Attention units of a chip on tensors; their physics: :mod:`hw_models.periphery.attention`.
 
-What goes through an array is packed, (real tokens, dim), as on the host: rows of padding would draw noise.
+What goes through an array is packed, (real tokens, dim), as on the host: rows of padding would draw noise. On the CPU,
+where tensors lie in the host's memory, units of the local engine compute in it: they walk over real tokens alone.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ import torch
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
 from hw_models.periphery.attention import PatternCrossbars, levels
+from hw_models.tally import Tally
 from neuroep.engines.attention_counts import AttentionCounts
 from neuroep.engines.chip.attention import DigitisedAttention, StoredPatterns
 from neuroep.engines.numba.attention import Tokens
 from neuroep.engines.numba.substrate import Setting
-from neuroep.engines.parts import TALLY, Rows
+from neuroep.engines.parts import TALLY, AttentionUnit, Held, Part, Rows
 from neuroep.engines.torch.attention import LogitTensors, TokenTensors, TorchAttention
 from neuroep.network import AttentionLayer
 
@@ -261,3 +263,69 @@ class TensorDigitisedAttention(DigitisedAttention):
         moved = (read - before).abs().max()
         self.shown.show(read, dt, kept)
         return read, weights, moved if integrates else (read - before).abs().max()
+
+
+class MemoryAttention(Part):
+    """A unit of the local engine on tensors of the CPU, in whose memory it computes.
+
+    It moves states in place, so that it is given copies of them.
+
+    Parameters
+    ----------
+    unit : AttentionUnit
+        Of arrays; the chip keys its draws and keeps its ranges.
+    """
+
+    def __init__(self, unit: AttentionUnit) -> None:
+        self.unit, self.layer = unit, unit.layer
+
+    def hold(self, drive: torch.Tensor, queries: PackedTensors, patterns: PackedTensors) -> Held:
+        """Return what the unit holds."""
+        return self.unit.hold(drive.numpy(), queries.host, patterns.host)
+
+    def redrive(self, held: Held, drive: torch.Tensor) -> Held:
+        """Return what the unit holds with another drive."""
+        return self.unit.redrive(held, drive.numpy())
+
+    def rest(self, held: Held) -> torch.Tensor:
+        """Return weights of the all-zero state."""
+        return torch.from_numpy(self.unit.rest(held))
+
+    def relax(
+        self,
+        held: Held,
+        feedback: torch.Tensor | None,
+        value: torch.Tensor,
+        weights: torch.Tensor,
+        dt: float,
+        inner: dict[str, torch.Tensor] | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor, float]:
+        """Return the next read-out, the next weights, and max|delta| of the read-out."""
+        name, kept = self.layer.name, {} if inner is None else inner
+        own = {name: kept[name].numpy()} if name in kept else {}
+        given = None if feedback is None else feedback.numpy()
+        moved = self.unit.relax(held, given, value.clone().numpy(), weights.clone().numpy(), dt, own)
+        kept.pop(name, None)
+        kept.update({name: torch.from_numpy(level) for name, level in own.items()})
+        return torch.from_numpy(moved[0]), torch.from_numpy(moved[1]), float(moved[2])
+
+    def explicit(self, held: Held, weights: torch.Tensor) -> torch.Tensor:
+        """Return p, whatever form the weights have."""
+        return torch.from_numpy(self.unit.explicit(held, weights.numpy()))
+
+    def rows(self, held: Held, plus: torch.Tensor, minus: torch.Tensor) -> Rows:
+        """Return what combines the states of two phases."""
+        found = self.unit.rows(held, plus.numpy(), minus.numpy())
+        return lambda p, m: torch.from_numpy(found(p, m))
+
+    def energy(self, held: Held, weights: torch.Tensor) -> torch.Tensor:
+        """Return the unit's energy, (batch,)."""
+        return torch.from_numpy(self.unit.energy(held, weights.numpy()))
+
+    def performed(self) -> Tally:
+        """Return what the unit did."""
+        return self.unit.performed()
+
+    def counters(self) -> dict[str, int]:
+        """Return the sums of it."""
+        return self.unit.counters()

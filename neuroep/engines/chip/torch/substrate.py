@@ -21,6 +21,7 @@ from neuroep.engines.chip.arrays import CrossbarArray
 from neuroep.engines.chip.substrate import ChipSubstrate
 from neuroep.engines.chip.torch.arrays import TensorCrossbars
 from neuroep.engines.chip.torch.attention import (
+    MemoryAttention,
     PackedTensors,
     TensorAnalogAttention,
     TensorAttention,
@@ -69,8 +70,15 @@ class TensorChip(TensorMemory, ChipSubstrate):
     def _crossbar_array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, chip: Chip) -> CrossbarArray:
         return TensorCrossbars(name, weight, bias, chip, self.setting, self.math)
 
+    def attention(self, layer: AttentionLayer) -> AttentionUnit:
+        """Return a unit on tensors, or in their memory one of the local engine."""
+        unit = super().attention(layer)
+        return MemoryAttention(unit) if self.math.in_memory else unit
+
     def _unit(self, layer: AttentionLayer) -> AttentionUnit:
         settings = self.chip.attention
+        if self.math.in_memory:
+            return super()._unit(layer)
         if settings.kind == "analog":
             return TensorAnalogAttention(layer, self.setting, self.chip)
         if settings.exp_bits is not None:
@@ -78,6 +86,8 @@ class TensorChip(TensorMemory, ChipSubstrate):
         return TensorAttention(layer, self.setting)
 
     def _digitised(self, unit: AttentionUnit) -> AttentionUnit:
+        if self.math.in_memory:
+            return super()._digitised(unit)
         return TensorDigitisedAttention(unit, self.chip.attention.state, self.setting)
 
     def _cells(self, layer: DenseLayer) -> Neurons:

@@ -107,7 +107,7 @@ def test_the_engine_refuses_them_too():
         engines.reference(cases.network(), chip="orchard_2021_loihi2")
 
 
-@pytest.mark.parametrize("name", READ[::4])
+@pytest.mark.parametrize("name", sorted({*READ[::4], *(name for name in READ if name.startswith("attention."))}))
 def test_a_chip_agrees_that_shares_no_memory(small, away, name):
     if not event_driven(name):
         agree(small, ALL[name])
@@ -123,6 +123,11 @@ def test_fields_that_meet_agree_without_common_memory(small, away, name):
 def test_a_chip_agrees_on_a_gpu(small, name, device):
     if not event_driven(name):
         agree(small, ALL[name], device=device)
+
+
+@pytest.mark.parametrize("chip", [{"adc.bits": 6, "device.read_noise": 0.1}, {"attention.kind": "analog"}])
+def test_a_flat_read_out_agrees_without_common_memory(small, away, chip):
+    agree(small, chip, {"network.readout": "flat"})
 
 
 @pytest.mark.parametrize("settings", [{"network.readout": "flat"}, {"settling.order": "synchronous"}])
