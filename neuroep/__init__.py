@@ -18,7 +18,7 @@ load_config       read a configuration file
 load_chip         a preset, a registered chip, or a TOML file
 data              ``data.load``: corpora and word vectors; ``data.batches``
 networks          builders of networks
-engines           ``engines.local`` in Numba and BLAS, on a chip if one likes; ``engines.reference`` in torch
+engines           ``engines.local`` in Numba and BLAS, ``engines.reference`` in torch; either on a chip if one likes
 estimators        of the gradient, from free and nudged phases
 yardsticks        exact gradients to hold these against
 errors            all errors are one line; ``errors.UserError`` is the base of those that a user can mend

@@ -179,7 +179,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
         if settings:
             command.add_argument("--engine", metavar="NAME", help="local or reference, short for --engine.kind")
             several = {"action": "append", "dest": "chips"} if name == "compare" else {}
-            about = "chip under the local engine: a preset or a TOML file" + ("; may be repeated" if several else "")
+            about = "chip under the engine: a preset or a TOML file" + ("; may be repeated" if several else "")
             command.add_argument("--chip", metavar="NAME", help=about, **several)
         commands[name] = command
         return command

@@ -67,6 +67,7 @@ EXCEPTIONS: Mapping[str, str] = {
     "neuroep.engines.engine -> neuroep.gradients.estimators": "calibration measures with an estimator, named for types",
     "neuroep.engines -> hw_models.chip": "signatures name the chip, for types",
     "neuroep.engines -> neuroep.engines.chip.substrate": "the one door at which a chip, or none, is asked for",
+    "neuroep.engines -> neuroep.engines.chip.torch.substrate": "the same door, for tensors",
 }
 """Arrows that the rooms do not allow, by what imports and what is imported, and why each is still there."""
 CIRCLES: tuple[frozenset[str], ...] = ()

@@ -26,6 +26,7 @@ from hw_models.chip import description as chip
 from hw_models.chip.fields import LARGEST, SMALLEST
 from hw_models.errors import ChipError
 from hw_models.kernels import noise as noise_kernels
+from hw_models.kernels.arithmetic import Stops, Values, arithmetic
 from hw_models.kernels.random import normals
 from hw_models.tally import Tally
 
@@ -166,18 +167,18 @@ class Digitiser:
 
     def __call__(
         self,
-        values: np.ndarray,
+        values: Values,
         key: np.ndarray,
         step: int,
         tile: int = 0,
         first_row: int = 0,
         noiseless: bool = False,
-    ) -> np.ndarray:
+    ) -> Values:
         """Return values (rows, n) converted; the very array where nothing acts.
 
         Parameters
         ----------
-        values : numpy.ndarray
+        values : numpy.ndarray or torch.Tensor
             (rows, n), C-contiguous, float32 or float64.
         key : numpy.ndarray
             Key of noise and stochastic rounding.
@@ -190,14 +191,14 @@ class Digitiser:
 
     def converted(
         self,
-        values: np.ndarray,
+        values: Values,
         key: np.ndarray,
         step: int,
         tile: int = 0,
         first_row: int = 0,
         noiseless: bool = False,
-        out: np.ndarray | None = None,
-    ) -> tuple[np.ndarray, int]:
+        out: Values | None = None,
+    ) -> tuple[Values, Stops]:
         """Return values converted as by a call, and how many of them were at the stop.
 
         ``out`` is written to where given; otherwise the result is a new array, or the very one where nothing acts.
@@ -208,18 +209,18 @@ class Digitiser:
                 return values, 0
             out[:] = values
             return out, 0
-        ahead, noise = values, 0.0 if noiseless else self.noise
-        out = np.empty_like(values) if out is None else out
+        math, ahead, noise = arithmetic(values), values, 0.0 if noiseless else self.noise
+        out = math.empty(values.shape, values) if out is None else out
         if noise:
-            ahead, sigma = values.copy(), np.full(len(values), noise, dtype=values.dtype)
+            ahead, sigma = math.copied(values), math.full((len(values),), noise, values)
             out[:] = 0
             draws = (key, step, 2 * tile, first_row)
-            stops = noise_kernels.sense(ahead, sigma, *draws, *self._noiseless(levels), 1.0, out, 0)
+            stops = math.sense(ahead, sigma, draws, self._noiseless(levels), 1.0, out, 0)
             if not self.converter.stochastic:
                 return out, stops
         if self.converter.stochastic:
-            return out, noise_kernels.convert_stochastic(ahead, out, *levels, key, step, 2 * tile + 1, first_row)
-        return out, noise_kernels.convert(ahead, out, *levels)
+            return out, math.convert_stochastic(ahead, out, levels, (key, step, 2 * tile + 1, first_row))
+        return out, math.convert(ahead, out, levels)
 
     def quantised(
         self, values: np.ndarray, key: np.ndarray | None = None, step: int = 0, tile: int = 0, first_row: int = 0
@@ -236,28 +237,29 @@ class Digitiser:
         return OPEN if self.converter.stochastic else levels
 
     def digitise(
-        self, values: np.ndarray, key: np.ndarray, step: int, tile: int = 0, out: np.ndarray | None = None
-    ) -> np.ndarray:
+        self, values: Values, key: np.ndarray, step: int, tile: int = 0, out: Values | None = None
+    ) -> Values:
         """Convert what a part shows, and count it; while observing it is a sample, and passes unchanged.
 
         Parameters
         ----------
-        values : numpy.ndarray
+        values : numpy.ndarray or torch.Tensor
             (rows, n).
         key, step, tile
             Of the draws, as in a call.
-        out : numpy.ndarray, optional
-            C-contiguous array to write to.
+        out : numpy.ndarray or torch.Tensor, optional
+            C-contiguous to write to.
         """
-        values = np.ascontiguousarray(values)
+        math = arithmetic(values)
+        values = math.contiguous(values)
         if self.observing:
-            self.sample(self._with_noise(values, key, step, tile))
-        bits, width = self.converter.bits, values.shape[1:]
+            self.sample(self._with_noise(math.host(values), key, step, tile))
+        bits, width = self.converter.bits, tuple(values.shape[1:])
         if bits is not None:
-            self.tally.add(self.name, "conversion", values.size, width, bits)
+            self.tally.add(self.name, "conversion", math.size(values), width, bits)
         converted, stops = self.converted(values, key, step, tile, out=out)
-        if stops and self.stops:
-            self.tally.add(self.name, "conversion_at_stop", stops, width, bits)
+        if self.stops and stops:
+            self.tally.add(self.name, "conversion_at_stop", int(stops), width, bits)
         return converted
 
     def _with_noise(self, values: np.ndarray, key: np.ndarray, step: int, tile: int) -> np.ndarray:

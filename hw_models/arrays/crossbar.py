@@ -17,6 +17,9 @@ with ``exact_noise`` for every device and sample. Reference lines of the offset 
 to all outputs of that tile; transposed, their devices add to the outputs by the square of what drives them. Behind
 wires a device's noise goes by the voltage across it and reaches all outputs of its tile (line_noise.py).
 
+Signals are NumPy arrays or torch tensors, and a product is what its signals are: what is written and kept is NumPy's,
+the matrices of a read are brought to where the signals lie (:mod:`hw_models.kernels.arithmetic`).
+
 Writing and time: :mod:`hw_models.arrays.stored`; what is counted: :mod:`hw_models.arrays.counted`.
 
 Source: signal path as in aihwkit (Rasch et al., AICAS 2021) and CrossSim; output-referred noise by the variance of a
@@ -45,12 +48,15 @@ from hw_models.chip import Chip, Transposed
 from hw_models.chip.files import chip_of
 from hw_models.clock import Clock
 from hw_models.errors import ChipError
+from hw_models.kernels.arithmetic import NUMPY, ArrayArithmetic, Values, arithmetic, numbers
 from hw_models.kernels.blocks import Run, blocks, serial as one_by_one
 from hw_models.keywords import checked
 from hw_models.tally import OTHER_PATH, Tally
 
 ROWS = 2048
 """Most samples of one block of an exact product."""
+
+
 class Crossbar(CountedWeights):
     """Weights on the devices of a chip.
 
@@ -118,6 +124,7 @@ class Crossbar(CountedWeights):
     ) -> None:
         made = parts if isinstance(parts, CrossbarParts) else CrossbarParts.of(chip_of(parts), name)
         self._plans: dict[tuple[str, bool], ReadPlan] = {}
+        self._brought: dict[ArrayArithmetic, Values] = {}
         super().__init__(made, shape, seed, name, run, dtype, clock)
         self.reads = 0
         self.tally, self.told = Tally() if tally is None else tally, dict.fromkeys(COUNTERS, 0)
@@ -146,18 +153,31 @@ class Crossbar(CountedWeights):
             found = self._keys[way, digit] = Keys(self.seed, self.name, way, occasion)
         return found
 
-    def expected(self, x: Array) -> Array:
+    def expected(self, x: Values) -> Values:
         """Return the product without converters and noise; nothing is drawn or counted."""
-        return self._ideal_forward(np.asarray(x, dtype=self.dtype), self.weights())
+        math = arithmetic(x)
+        return self._ideal_forward(math.contiguous(x, self.dtype), math.bring(self.weights()))
 
-    def expected_transposed(self, s: Array) -> Array:
+    def expected_transposed(self, s: Values) -> Values:
         """Return the transposed product without converters and noise; nothing is drawn or counted."""
-        array = self if self.other is None else self.other
-        return self._ideal_transposed(np.asarray(s, dtype=self.dtype), array.weights())
+        array, math = self if self.other is None else self.other, arithmetic(s)
+        return self._ideal_transposed(math.contiguous(s, self.dtype), math.bring(array.weights()))
 
-    def _ideal_forward(self, x: Array, weight: Array) -> Array:
+    def _held_on(self, math: ArrayArithmetic) -> Values:
+        """Return the weights of ideal devices as some arithmetic computes with them."""
+        if math is NUMPY:
+            return self._held
+        if math not in self._brought:
+            self._brought[math] = math.bring(self._held)
+        return self._brought[math]
+
+    def _ideal_forward(self, x: Values, weight: Values) -> Values:
         """Return ``x @ weight.T``; long sums are cut into fixed blocks and added in order."""
-        outputs, inputs = self.shape
+        math, (outputs, inputs) = arithmetic(x), self.shape
+        if not math.in_memory:
+            return x @ weight.T
+        if math is not NUMPY:
+            return math.bring(self._ideal_forward(math.host(x), math.host(weight)))
         if inputs <= COLUMNS:
             result = np.empty((len(x), outputs), dtype=self.dtype)
             self.run(lambda a, b: np.matmul(x[a:b], weight.T, out=result[a:b]), blocks(len(x), ROWS))
@@ -167,17 +187,22 @@ class Crossbar(CountedWeights):
             parts[0] += part
         return parts[0]
 
-    def _ideal_transposed(self, s: Array, weight: Array, out: Array | None = None) -> Array:
+    def _ideal_transposed(self, s: Values, weight: Values, out: Values | None = None) -> Values:
+        math = arithmetic(s)
+        if not math.in_memory:
+            return s @ weight
+        if math is not NUMPY:
+            return math.bring(self._ideal_transposed(math.host(s), math.host(weight)))
         result = np.empty((len(s), self.shape[1]), dtype=self.dtype) if out is None else out
         self.run(lambda a, b: np.matmul(s, weight[:, a:b], out=result[:, a:b]), blocks(self.shape[1], COLUMNS))
         return result
 
-    def forward(self, x: Array, path: str = "own", increments: bool = False, single: Array | None = None) -> Array:
+    def forward(self, x: Values, path: str = "own", increments: bool = False, single: Array | None = None) -> Values:
         """Return the read product (rows, out) of signals (rows, in), in weight units.
 
         Parameters
         ----------
-        x : numpy.ndarray
+        x : numpy.ndarray or torch.Tensor
             (rows, in).
         path : {"own", "other"}
             Other: of the array of the transposed path, where that has devices of its own.
@@ -197,11 +222,12 @@ class Crossbar(CountedWeights):
         if self.ideal:
             self._count("forward", len(x))
             if self.tally.now.metered:
-                self._meter("forward", [(x, x)], 1.0)
-            return self._ideal_forward(x, self._held)
+                there = arithmetic(x).host(x)
+                self._meter("forward", [(there, there)], 1.0)
+            return self._ideal_forward(x, self._held_on(arithmetic(x)))
         return self._mean_read("forward", x, self._row_edges, increments, single)
 
-    def transposed(self, s: Array, out: Array | None = None, path: str = "own", increments: bool = False) -> Array:
+    def transposed(self, s: Values, out: Values | None = None, path: str = "own", increments: bool = False) -> Values:
         """Return the read product (rows, in) of signals (rows, out) with the same devices, or those of this path.
 
         ``path="other"`` reads it from the array of the forward path in any case; errors as forward.
@@ -212,8 +238,9 @@ class Crossbar(CountedWeights):
         if self.ideal:
             self._count("transposed", len(s))
             if self.tally.now.metered:
-                self._meter("transposed", [(s, s)], 1.0)
-            return self._ideal_transposed(s, self._held, out)
+                there = arithmetic(s).host(s)
+                self._meter("transposed", [(there, there)], 1.0)
+            return self._ideal_transposed(s, self._held_on(arithmetic(s)), out)
         result = self._mean_read("transposed", s, self._column_edges, increments)
         if out is None:
             return result
@@ -221,8 +248,8 @@ class Crossbar(CountedWeights):
         return out
 
     def _mean_read(
-        self, way: str, signals: Array, edges: Array, increments: bool, single: Array | None = None
-    ) -> Array:
+        self, way: str, signals: Values, edges: Array, increments: bool, single: Array | None = None
+    ) -> Values:
         """Return the mean of ``crossbar.repeats`` reads of a product, each one counted."""
         operation = f"{way}{OF_INCREMENTS}" if increments and self._digits_differ(way) else way
         self._count(operation, len(signals))
@@ -230,7 +257,7 @@ class Crossbar(CountedWeights):
         for _ in range(1, self.layout.repeats):
             self._count(operation, len(signals))
             total += self._read(way, signals, edges, increments, single)
-        return total if self.layout.repeats == 1 else total * total.dtype.type(1 / self.layout.repeats)
+        return total if self.layout.repeats == 1 else total * (1 / self.layout.repeats)
 
     def _digits_differ(self, way: str) -> bool:
         """Tell whether codes of increments, which have a sign, are sent in another number of digits, or of bits."""
@@ -240,11 +267,14 @@ class Crossbar(CountedWeights):
         return self.digits(way) != self.digits(way, True) or (bitwise and self.sent(way) != self.sent(way, True))
 
     def _read(
-        self, way: str, signals: Array, edges: Array, increments: bool, single: Array | None = None
-    ) -> Array:
+        self, way: str, signals: Values, edges: Array, increments: bool, single: Array | None = None
+    ) -> Values:
         """Return a product; where it fails no converter goes on observing."""
+        math = arithmetic(signals)
         try:
             plan = self._plan(way, edges, increments)
+            hosted = plan.hosted or math.in_memory
+            signals = math.host(signals) if hosted else signals
             product = Product(plan, (self.keys(way), self.step), signals, self.supply, self.tally.now.span)
             product.single = single
             result = digitwise.read(product, way, partial(self.keys, way))
@@ -257,7 +287,7 @@ class Crossbar(CountedWeights):
             self.tally.add(self.name, "dac_at_stop", product.driven_at_stop, self.shape)
         if product.sensed_at_stop:
             self.tally.add(self.name, f"adc_{way}_at_stop", product.sensed_at_stop, self.shape)
-        return result
+        return math.bring(result) if hosted else result
 
     def _plan(self, way: str, edges: Array, increments: bool) -> ReadPlan:
         """Return how a direction is read, decided anew once devices or converters have changed."""
@@ -270,6 +300,7 @@ class Crossbar(CountedWeights):
     def _forget_matrices(self) -> None:
         super()._forget_matrices()
         self._plans.clear()
+        self._brought.clear()
 
     def sensing(self, way: str) -> Sensing | None:
         """Return the errors of what senses the currents of a direction; None where there are none."""
@@ -311,11 +342,11 @@ class Crossbar(CountedWeights):
         now, device = self.tally.now, self.device
         return 1.0 + device.phase_drift * now.numbers(self.sample) + device.nudge_shift * np.sign(now.nudge)
 
-    def _check_signals(self, way: str, signals: Array, lines: int) -> None:
-        if not isinstance(signals, np.ndarray) or signals.dtype.kind not in "fiub":
+    def _check_signals(self, way: str, signals: Values, lines: int) -> None:
+        if not numbers(signals):
             given = f"are {signals.dtype if isinstance(signals, np.ndarray) else type(signals).__name__}"
         elif signals.ndim != 2 or signals.shape[1] != lines:
-            given = f"have shape {signals.shape}"
+            given = f"have shape {tuple(signals.shape)}"
         else:
             return
         raise ChipError(f"{self.name}: signals of {way} {given}: an array of numbers (rows, {lines}) is needed")

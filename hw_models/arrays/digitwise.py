@@ -16,11 +16,11 @@ import numpy as np
 
 from hw_models.arrays import serial
 from hw_models.arrays.draw_keys import Keys
-from hw_models.arrays.programming import Array
 from hw_models.arrays.reading import Product
+from hw_models.kernels.arithmetic import Values
 
 
-def read(product: Product, way: str, keys: Callable[[int], Keys]) -> Array:
+def read(product: Product, way: str, keys: Callable[[int], Keys]) -> Values:
     """Return a product of a direction.
 
     Parameters
@@ -35,22 +35,22 @@ def read(product: Product, way: str, keys: Callable[[int], Keys]) -> Array:
     plan = product.plan
     if plan.digits == 1:
         return product.forward() if way == "forward" else product.transposed()
-    codes, settings = product.codes, product.stored.converters.dac
-    total, effective = np.zeros((), dtype=codes.dtype), np.zeros(product.rows, dtype=codes.dtype)
+    codes, settings, math = product.codes, product.stored.converters.dac, product.math
+    total, effective = math.zeros((), codes), math.zeros((product.rows,), codes)
     split = list(serial.split(codes, product.full, settings, plan.dac.unsigned))
     undivided = whole(product, way, split) if product.carries else None
     for digit, (weight, signals) in enumerate(split):
         part = of_digit(product, signals, keys(digit))
         part.undivided = undivided
-        total = total + (part.forward() if way == "forward" else part.transposed()) * codes.dtype.type(weight)
-        effective += part.driven.sum(1) * codes.dtype.type(weight)
+        total = total + (part.forward() if way == "forward" else part.transposed()) * float(weight)
+        effective += part.driven.sum(1) * float(weight)
         product.sensed_at_stop += part.sensed_at_stop
     product.effective = effective
     product.subtract(total)
     return total
 
 
-def whole(product: Product, way: str, split: list[tuple[float, Array]]) -> Product:
+def whole(product: Product, way: str, split: list[tuple[float, Values]]) -> Product:
     """Return the product of all digits together, with the noise that is carried from read to read.
 
     Its devices are the same for all digits: what is slower than a sweep is one change of them in all.
@@ -68,7 +68,7 @@ def whole(product: Product, way: str, split: list[tuple[float, Array]]) -> Produ
     return found
 
 
-def of_digit(product: Product, signals: Array, keys: Keys) -> Product:
+def of_digit(product: Product, signals: Values, keys: Keys) -> Product:
     """Return the product of what one digit drives the lines with, from which no middle is subtracted yet."""
     part = copy(product)
     part.codes, part.driven = signals, product.curved(signals)

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from hw_models.arrays import line_noise
 from hw_models.arrays.bent_tiles import BentPair
+from hw_models.kernels.arithmetic import Values
 from hw_models.laws.curves import Array
 from hw_models.laws.read_noise import ReadNoise
 
@@ -53,3 +55,12 @@ class Plane(NamedTuple):
     bent: dict[tuple[int, int, int], BentPair]
     """With wires and devices that are no resistors, by row tile, column tile and side; :attr:`mean` is then that of
     resistors, and what is read is found by Newton's method."""
+
+    def brought(self, bring: Callable[[Array], Values]) -> Plane:
+        """Return the plane with its matrices where products are computed; what is drawn by device stays."""
+        return self._replace(
+            mean=bring(self.mean),
+            variance=None if self.variance is None else bring(self.variance),
+            reference=None if self.reference is None else bring(self.reference),
+            middle=None if self.middle is None else bring(self.middle),
+        )

@@ -13,8 +13,10 @@ import numpy as np
 
 from hw_models.arrays import bent_reading, serial
 from hw_models.arrays.converter_bank import Converters
+from hw_models.arrays.planes import Plane
 from hw_models.arrays.sensing import Sensing
 from hw_models.arrays.stored import StoredWeights
+from hw_models.kernels.arithmetic import NUMPY, ArrayArithmetic
 from hw_models.kernels.blocks import blocks, serial as one_by_one
 
 Array = np.ndarray
@@ -56,6 +58,8 @@ class ReadPlan:
         Variance of a device's read where all have the same.
     lasts, heats : bool
         Whether noise at the outputs may last from read to read, and whether there is thermal noise.
+    hosted : bool
+        Whether it is computed with NumPy whatever the signals are.
     """
 
     def __init__(
@@ -77,6 +81,17 @@ class ReadPlan:
         self.most = bent_reading.rows(stored, SAMPLES)
         self.groups = blocks(self.tiles, max(1, COLUMNS * self.tiles // max(inputs, 1)))
         self.parts = stored.devices.row_tiles if self.lined or tiles.bent else blocks(inputs, COLUMNS)
+        drawn = self.exact or self.lined or self.by_device or self.lasts or self.heats
+        self.hosted = bool(drawn or tiles.bent)
+        self._brought: dict[ArrayArithmetic, list[Plane]] = {}
+
+    def planes_on(self, math: ArrayArithmetic) -> list[Plane]:
+        """Return the matrices as some arithmetic computes with them, brought there once."""
+        if math is NUMPY:
+            return self.planes
+        if math not in self._brought:
+            self._brought[math] = [plane.brought(math.bring) for plane in self.planes]
+        return self._brought[math]
 
     def _plan_conversion(self) -> None:
         stored, dac, adc = self.stored, self.dac, self.adc

@@ -4,6 +4,10 @@
 Work of a tile of n outputs and d inputs for r samples: 2 r d n floating-point operations in the GEMM (twice that with
 a variance of its own for every device) and r n draws and conversions of about 1.2 ns in one pass over the currents.
 Blocks depend on shapes alone, so that the number of threads changes nothing.
+
+Signals are NumPy arrays or tensors, and so is what comes of them (:mod:`hw_models.kernels.arithmetic`). Noise that is
+not drawn at the outputs in one pass, of single devices, behind wires, carried or thermal, and devices that bend behind
+wires are computed with NumPy whatever the signals are (:attr:`ReadPlan.hosted`).
 """
 
 from __future__ import annotations
@@ -21,11 +25,9 @@ from hw_models.arrays.line_heat import ReadHeat
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.programming import Array
 from hw_models.arrays.read_plan import ReadPlan
-from hw_models.kernels import carried as carried_kernels, noise as noise_kernels
+from hw_models.kernels import carried as carried_kernels
+from hw_models.kernels.arithmetic import Draws, Stops, Values, arithmetic
 from hw_models.kernels.blocks import blocks
-from hw_models.kernels.random import normals
-
-NONE = {np.dtype(name): np.empty((0,), dtype=name) for name in ("float32", "float64")}
 
 
 class Product:
@@ -37,7 +39,7 @@ class Product:
         How it is read.
     draws : (Keys, int)
         Keys of this direction's draws, and the number of the read.
-    signals : numpy.ndarray
+    signals : numpy.ndarray or torch.Tensor
         (rows, driven lines).
     supply : float or numpy.ndarray
         What all lines are driven with as a multiple of their codes, (rows, 1) where rows differ.
@@ -46,7 +48,9 @@ class Product:
 
     Attributes
     ----------
-    codes, driven : numpy.ndarray
+    math : ArrayArithmetic
+        What computes with such signals.
+    codes, driven : numpy.ndarray or torch.Tensor
         (rows, driven lines) signals behind the DAC, and what devices pass of them.
     driven_at_stop, sensed_at_stop : int
         DAC and ADC conversions so far whose value lay beyond the last level.
@@ -61,15 +65,16 @@ class Product:
     """
 
     def __init__(
-        self, plan: ReadPlan, draws: tuple[Keys, int], signals: Array, supply: float | Array = 1.0, span: float = 0.0
+        self, plan: ReadPlan, draws: tuple[Keys, int], signals: Values, supply: float | Array = 1.0, span: float = 0.0
     ) -> None:
         self.span = span
         self.plan, (self.keys, self.step), self.supply = plan, draws, supply
-        self.stored, self.planes, self.run = plan.stored, plan.planes, plan.run
+        self.math = math = arithmetic(signals)
+        self.stored, self.planes, self.run = plan.stored, plan.planes_on(math), math.run(plan.run)
         self.ends, self.tiles, self.rows = plan.ends, plan.tiles, len(signals)
         self.samples = blocks(self.rows, plan.most)
         self.driven_at_stop = self.sensed_at_stop = 0
-        self.signals = np.ascontiguousarray(signals, dtype=self.stored.dtype)
+        self.signals = math.contiguous(signals, self.stored.dtype)
         self.codes = self._drive(self.signals)
         self.full = plan.full
         self.driven = self.curved(self.codes)
@@ -88,27 +93,35 @@ class Product:
         """Key of the noise of single devices."""
         return self.keys.device
 
-    def _sums(self, signals: Array) -> Array:
+    def _sums(self, signals: Values) -> Values:
         """Return the sums of the signals of every tile (rows, tiles)."""
-        return np.stack([signals[:, i:j].sum(1) for i, j in zip(self.ends[:-1], self.ends[1:], strict=True)], axis=1)
+        parts = [signals[:, i:j].sum(1) for i, j in zip(self.ends[:-1], self.ends[1:], strict=True)]
+        return self.math.stack(parts, 1)
 
-    def curved(self, codes: Array, lines: int | Array = 1) -> Array:
+    def curved(self, codes: Values, lines: int | Array = 1) -> Values:
         """Return signals as devices pass them: by their curve, :mod:`hw_models.laws.current_voltage`, and the supply.
 
         Of a sum that so many lines share, what they pass together. Behind wires it is found with their voltages.
         """
-        passed, device = codes, self.plan.curve
-        if device is not None:
-            scale = codes.dtype.type(self.full) * np.asarray(lines, dtype=codes.dtype)
-            share = np.clip(codes / scale, -1, 1)
-            passed = device.current_voltage.current(share, device) * scale
-        return (passed * self.supply).astype(codes.dtype, copy=False) if self.stored.shifts else passed
+        passed, math = codes, self.math
+        if self.plan.curve is not None:
+            passed = math.bring(self._bent(math.host(codes), lines))
+        if not self.stored.shifts:
+            return passed
+        supply = math.bring(self.supply) if isinstance(self.supply, np.ndarray) else self.supply
+        return math.cast(passed * supply, codes)
+
+    def _bent(self, codes: Array, lines: int | Array) -> Array:
+        """Return what devices pass of signals by their curve."""
+        device, scale = self.stored.device, codes.dtype.type(self.full) * np.asarray(lines, dtype=codes.dtype)
+        share = np.clip(codes / scale, -1, 1)
+        return device.current_voltage.current(share, device) * scale
 
     def supply_of(self, first: int, last: int) -> float | Array:
         """Return the supply of some rows, (rows, 1) where they differ."""
         return self.supply[first:last] if isinstance(self.supply, np.ndarray) else self.supply
 
-    def subtract(self, total: Array) -> None:
+    def subtract(self, total: Values) -> None:
         """Subtract the middle digitally, as the codes of the DAC know it; unless lines are sensed the means lack it."""
         if not self.stored.devices.digital or not self.subtracts:
             return
@@ -119,23 +132,23 @@ class Product:
         effective = self.driven.sum(1) if self.effective is None else self.effective
         sums = codes.sum(1) if plan.raw else codes.sum(1) - effective
         middle = sum(factor * plane.zero for factor, plane in zip(plan.factors, self.planes, strict=True))
-        total -= sums[:, None] * total.dtype.type(middle)
+        total -= sums[:, None] * float(middle)
 
-    def _drive(self, signals: Array) -> Array:
+    def _drive(self, signals: Values) -> Values:
         """Return the signals behind the DAC."""
         if self.plan.observing and self.plan.dac.observing:
-            self.plan.dac.sample(signals)
+            self.plan.dac.sample(self.math.host(signals))
         if not self.plan.drives:
             return signals
         found, self.driven_at_stop = self._convert(signals)
         return found
 
-    def _convert(self, signals: Array, noiseless: bool = False) -> tuple[Array, int]:
+    def _convert(self, signals: Values, noiseless: bool = False) -> tuple[Values, int]:
         """Return the signals behind the DAC, and how many of them were at its stop."""
         draws = self.keys.dac, self.step, 0
         parts = self.run(lambda a, b: self.plan.dac.converted(signals[a:b], *draws, a, noiseless), self.samples)
-        stops = sum(count for _, count in parts)
-        return np.concatenate([part for part, _ in parts]) if len(parts) > 1 else parts[0][0], stops
+        stops = int(sum(count for _, count in parts))
+        return self.math.concatenate([part for part, _ in parts]) if len(parts) > 1 else parts[0][0], stops
 
     @property
     def scale(self) -> float:
@@ -148,21 +161,25 @@ class Product:
     def pulses(self) -> Iterator[tuple[Array, Array]]:
         """Yield what lines are driven with, and what devices pass of it, digit by digit; behind wires without loss."""
         if self.plan.digits == 1:
-            yield self.codes, self.driven
+            yield self._hosted(self.codes, self.driven)
             return
         for _, codes in serial.split(self.codes, self.full, self.stored.converters.dac, self.plan.dac.unsigned):
-            yield codes, self.curved(codes)
+            yield self._hosted(codes, self.curved(codes))
 
-    def _deviations(self, size: float, floor: float) -> Array:
+    def _hosted(self, codes: Values, passed: Values) -> tuple[Array, Array]:
+        """Return both as arrays of the host, one where they are one."""
+        codes_there = self.math.host(codes)
+        return codes_there, codes_there if passed is codes else self.math.host(passed)
+
+    def _deviations(self, size: float, floor: float) -> Values:
         """Return sqrt(size sum x^2 + floor) of the signals of every tile (tiles, rows)."""
-        found = np.empty((self.tiles, self.rows), dtype=self.driven.dtype)
-        noise_kernels.deviations(self.driven, self.plan.edges, size, floor, found)
-        return found
+        return self.math.deviations(self.driven, self.plan.edges, size, floor)
 
-    def forward(self) -> Array:
+    def forward(self) -> Values:
         """Return the sum over row tiles, (rows, out)."""
         plan, own, outputs, groups = self.plan, self.stored.devices, self.stored.shape[0], self.plan.groups
-        totals = np.zeros((len(groups), self.rows, outputs), dtype=self.driven.dtype)
+        math = self.math
+        totals = math.zeros((len(groups), self.rows, outputs), self.driven)
         self._let_time_pass("forward")
         sigma, noise = self._sigma(None), device_reads.draw(self, True, None) if plan.exact else None
         if own.references and plan.uniform:
@@ -170,10 +187,10 @@ class Product:
         sums = self._sums(self.driven) if plan.raw else None
         single = None if self.single is None else single_lines.alone(self.driven, self.single)
 
-        def block(index: int, _: int) -> int:
-            stops = 0
+        def block(index: int, _: int) -> Stops:
+            stops: Stops = 0
             (a, b), (begin, end) = self.samples[index // len(groups)], groups[index % len(groups)]
-            total, current = totals[index % len(groups), a:b], np.empty((b - a, outputs), dtype=totals.dtype)
+            total, current = totals[index % len(groups), a:b], math.empty((b - a, outputs), totals)
             bent = bent_reading.BentBlock(self, a, b)
             for tile in range(begin, end):
                 i, j = self.ends[tile], self.ends[tile + 1]
@@ -184,7 +201,10 @@ class Product:
                         bent.forward(current, (k, tile), x)
                     else:
                         lines = None if single is None else single[a:b] - i
-                        single_lines.product(x, plane.mean[:, i:j], lines, current)
+                        if lines is None:
+                            math.product(x, plane.mean[:, i:j].T, current)
+                        else:
+                            single_lines.product(x, plane.mean[:, i:j], lines, current)
                     if noise is not None:
                         current += noise[k, tile, a:b]
                     elif plan.lined:
@@ -192,37 +212,39 @@ class Product:
                     elif own.references and (plan.varied or plan.uniform):
                         current -= self._reference(plane, k, tile, (a, b), square)[:, own.tile_of]
                     if sums is not None:
-                        current += sums[a:b, tile, None] * current.dtype.type(plane.zero)
+                        current += sums[a:b, tile, None] * plane.zero
                     variance = None
-                    if plane.variance is not None:
-                        lines, variance = None if single is None else single[a:b] - i, np.empty_like(current)
-                        single_lines.product(square, plane.variance[:, i:j], lines, variance)
-                    spread = sigma[tile, a:b] if sigma.size else sigma
+                    if plane.variance is not None and single is None:
+                        variance = square @ plane.variance[:, i:j].T
+                    elif plane.variance is not None and single is not None:
+                        variance = np.empty_like(current)
+                        single_lines.product(square, plane.variance[:, i:j], single[a:b] - i, variance)
+                    spread = sigma[tile, a:b] if len(sigma) else sigma
                     carried = self.lasting[k][tile].of(a, b, None) if self.lasting else None
                     place, number = (k, tile, 0), k * self.tiles + tile
                     stops += self._sense(current, spread, variance, place, number, a, total, carried)
             return stops
 
-        self.sensed_at_stop = sum(self.run(block, blocks(len(groups) * len(self.samples), 1)))
+        self.sensed_at_stop = int(sum(self.run(block, blocks(len(groups) * len(self.samples), 1))))
         for other in totals[1:]:
             totals[0] += other
         self.subtract(totals[0])
         return totals[0]
 
-    def transposed(self) -> Array:
+    def transposed(self) -> Values:
         """Return the sum over column tiles, (rows, in)."""
-        plan, own, parts = self.plan, self.stored.devices, self.plan.parts
-        total = np.zeros((self.rows, self.stored.shape[1]), dtype=self.driven.dtype)
+        plan, own, parts, math = self.plan, self.stored.devices, self.plan.parts, self.math
+        total = math.zeros((self.rows, self.stored.shape[1]), self.driven)
         sums = self._sums(self.driven) if own.references or plan.raw else None
         taken = self.taken = self.driven_references(self.codes)
         self._let_time_pass("transposed")
         sigma, noise = self._sigma(taken), device_reads.draw(self, False, taken) if plan.exact else None
         short = sums - taken if sums is not None and taken is not None and (sums != taken).any() else None
 
-        def block(index: int, _: int) -> int:
-            stops = 0
+        def block(index: int, _: int) -> Stops:
+            stops: Stops = 0
             (a, b), (i, j) = self.samples[index // len(parts)], parts[index % len(parts)]
-            current, bent = np.empty((b - a, j - i), dtype=total.dtype), bent_reading.BentBlock(self, a, b)
+            current, bent = math.empty((b - a, j - i), total), bent_reading.BentBlock(self, a, b)
             for tile in range(self.tiles):
                 first, last = self.ends[tile], self.ends[tile + 1]
                 s = self.driven[a:b, first:last]
@@ -232,7 +254,7 @@ class Product:
                         drives = s if taken is None else self._with_references(s, taken[a:b, tile], tile)
                         bent.transposed(current, (k, tile, index % len(parts)), drives)
                     else:
-                        np.matmul(s, plane.mean[first:last, i:j], out=current)
+                        math.product(s, plane.mean[first:last, i:j], current)
                     if noise is not None:
                         current += noise[k, tile, a:b, i:j]
                     elif plan.lined:
@@ -244,19 +266,20 @@ class Product:
                     elif plane.variance is not None:
                         variance = (s * s) @ plane.variance[first:last, i:j]
                         if plane.reference is not None and taken is not None:
-                            variance += np.square(taken[a:b, tile, None]) * plane.reference[tile, i:j]
+                            square = taken[a:b, tile, None] * taken[a:b, tile, None]
+                            variance += square * plane.reference[tile, i:j]
                     if plan.raw and sums is not None:
-                        current += sums[a:b, tile, None] * current.dtype.type(plane.zero)
+                        current += sums[a:b, tile, None] * plane.zero
                     if short is not None and plane.middle is not None and not plane.bent:
-                        current += short[a:b, tile, None] * (plane.middle[tile, i:j] * current.dtype.type(own.unit))
+                        current += short[a:b, tile, None] * (plane.middle[tile, i:j] * float(own.unit))
                     number = (k * self.tiles + tile) * len(parts) + index % len(parts)
-                    spread = sigma[tile, a:b] if sigma.size else sigma
+                    spread = sigma[tile, a:b] if len(sigma) else sigma
                     where, cut = (k, tile, i), None if len(parts) == 1 else slice(i, j)
                     carried = self.lasting[k][tile].of(a, b, cut) if self.lasting else None
                     stops += self._sense(current, spread, variance, where, number, a, total[a:b], carried)
             return stops
 
-        self.sensed_at_stop = sum(self.run(block, blocks(len(parts) * len(self.samples), 1)))
+        self.sensed_at_stop = int(sum(self.run(block, blocks(len(parts) * len(self.samples), 1))))
         self.subtract(total)
         return total
 
@@ -318,24 +341,24 @@ class Product:
         shared = np.repeat(-taken[:, None] / (last - first), last - first, axis=1)
         return np.hstack([signals, shared.astype(signals.dtype, copy=False)])
 
-    def driven_references(self, codes: Array) -> Array | None:
+    def driven_references(self, codes: Values) -> Values | None:
         """Return how much of the tiles' sums of codes (rows, tiles) their reference lines are driven by together."""
         if not self.stored.devices.references:
             return None
         sums = self._sums(codes)
-        counts = np.array([b - a for a, b in self.stored.devices.reference_lines], dtype=sums.dtype)
-        full = self.plan.dac.range if self.plan.drives else None
-        taken = sums if full is None else np.clip(sums, -full * counts, full * counts)
+        counts = np.array([b - a for a, b in self.stored.devices.reference_lines], dtype=self.stored.dtype)
+        full, math = self.plan.dac.range if self.plan.drives else None, self.math
+        taken = sums if full is None else math.clip(sums, math.bring(-full * counts), math.bring(full * counts))
         return self.curved(taken, counts)
 
-    def _sigma(self, taken: Array | None) -> Array:
+    def _sigma(self, taken: Values | None) -> Values:
         """Return the standard deviations that all outputs of a tile have in common (tiles, rows), or nothing."""
-        plan = self.plan
+        plan, math = self.plan, self.math
         if plan.varied or not (plan.uniform or plan.floor):
-            return NONE[self.driven.dtype]
+            return math.empty((0,), self.driven)
         found = self._deviations(plan.uniform * self.stored.devices.sides, 0.0 if self.lasting else plan.floor)
         if taken is not None and plan.uniform:
-            found = np.hypot(found, taken.T * self._reference_sigma()[:, None]).astype(found.dtype, copy=False)
+            found = math.cast(math.hypot(found, taken.T * math.bring(self._reference_sigma())[:, None]), found)
         if self.lasting:
             self.whole, white = found, np.stack([share.white for share in self.lasting[0]])
             found = np.sqrt(found**2 * white + plan.floor).astype(found.dtype, copy=False)
@@ -348,15 +371,15 @@ class Product:
 
     def _sense(
         self,
-        current: Array,
-        sigma: Array,
-        variance: Array | None,
+        current: Values,
+        sigma: Values,
+        variance: Values | None,
         place: tuple[int, int, int],
         number: int,
         first: int,
-        total: Array,
+        total: Values,
         carried: tuple[Array, Array, Array] | None = None,
-    ) -> int:
+    ) -> Stops:
         """Add the converted currents of one tile to the total and return how many were at the stop.
 
         ``place`` is slice, tile and first sensed line. The currents are left noisy.
@@ -369,53 +392,54 @@ class Product:
         noise, draws, scale = (sigma, variance, carried), (self.keys.read, self.step, number, first), plan.factors[k]
         if plan.plain:
             return self._add(current, noise, draws, plan.grid, scale, total, column)
-        self._add(current, noise, draws, OPEN, scale, np.zeros_like(current), 0)
+        self._add(current, noise, draws, OPEN, scale, self.math.zeros(current.shape, current), 0)
         stops = self._convert_apart(current, (k * self.tiles + tile, column), (self.keys.adc, *draws[1:]))
-        total[:, column : column + current.shape[1]] += current * current.dtype.type(scale)
+        total[:, column : column + current.shape[1]] += current * float(scale)
         return stops
 
     def _add(
         self,
-        current: Array,
-        noise: tuple[Array, Array | None, tuple[Array, Array, Array] | None],
-        draws: tuple[Array, int, int, int],
+        current: Values,
+        noise: tuple[Values, Values | None, tuple[Array, Array, Array] | None],
+        draws: Draws,
         grid: Grid,
         scale: float,
-        total: Array,
+        total: Values,
         column: int,
-    ) -> int:
+    ) -> Stops:
         """Add noisy and converted currents to the total from a column on; ``noise`` is as of :meth:`_sense`."""
         sigma, variance, carried = noise
-        behind = *draws, *grid, scale, total, column
+        behind, floor = (draws, grid, scale, total, column), self.plan.floor
         if variance is None:
-            return int(noise_kernels.sense(current, sigma, *behind))
+            return self.math.sense(current, sigma, *behind)
         if carried is None:
-            return int(noise_kernels.sense_varied(current, variance, self.plan.floor, *behind))
-        return int(carried_kernels.sense_carried(current, variance, carried, self.plan.floor, *behind))
+            return self.math.sense_varied(current, variance, floor, *behind)
+        behind_them = *draws, *grid, scale, total, column
+        return int(carried_kernels.sense_carried(current, variance, carried, floor, *behind_them))
 
-    def _convert_apart(self, current: Array, where: tuple[int, int], dither: tuple[Array, int, int, int]) -> int:
+    def _convert_apart(self, current: Values, where: tuple[int, int], dither: Draws) -> Stops:
         """Convert noisy currents in place, or take them as samples; ``where`` is tile of all slices and first line."""
-        plan = self.plan
+        plan, math = self.plan, self.math
         adc, sensing = plan.adc, plan.sensing
         if sensing is not None:
-            sensing.reach(current, *where, self.full)
+            math.apply(lambda there: sensing.reach(there, *where, self.full), current)
         if adc.observing:
-            adc.sample(current / current.dtype.type(self.full) if adc.relative else current)
+            adc.sample(math.host(current / float(self.full) if adc.relative else current))
             return 0
         if sensing is not None:
-            return sensing.convert(current, *where, adc, dither)
-        return int(noise_kernels.convert_stochastic(current, current, *plan.grid, *dither))
+            return math.apply(lambda there: sensing.convert(there, *where, adc, dither), current)
+        return math.convert_stochastic(current, current, plan.grid, dither)
 
-    def _reference(self, plane: Plane, k: int, tile: int, rows: tuple[int, int], square: Array) -> Array:
+    def _reference(self, plane: Plane, k: int, tile: int, rows: tuple[int, int], square: Values) -> Values:
         """Return the noise of the reference lines in one row tile (rows, column tiles)."""
-        a, b = rows
+        (a, b), math = rows, self.math
         if plane.reference is None:
-            sigma = self.common[tile, a:b, None] * self._reference_sigma()
+            sigma = self.common[tile, a:b, None] * math.bring(self._reference_sigma())
         else:
-            sigma = np.sqrt(square @ plane.reference[:, self.ends[tile] : self.ends[tile + 1]].T)
-        z = normals(self.keys.reference, self.step, k * self.tiles + tile, sigma.shape, a)
+            sigma = math.sqrt(square @ plane.reference[:, self.ends[tile] : self.ends[tile + 1]].T)
+        z = math.normals((self.keys.reference, self.step, k * self.tiles + tile, a), tuple(sigma.shape))
         if self.beside:
             share = self.beside[k][tile]
             fresh = np.maximum(1 - share.lasting[a:b, None] * share.shares, 0)
             z = share.found[a:b] + np.sqrt(fresh) * z
-        return (sigma * z).astype(self.driven.dtype, copy=False)
+        return math.cast(sigma * z, self.driven)

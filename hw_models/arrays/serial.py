@@ -24,12 +24,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from hw_models.arrays.converters import Digitiser
 from hw_models.chip.converter import DAC
-
-Array = np.ndarray
+from hw_models.kernels.arithmetic import Values, arithmetic
 
 
 def digits(dac: DAC, unsigned: bool) -> int:
@@ -42,12 +39,12 @@ def sent(dac: DAC, unsigned: bool) -> int | None:
     return dac.sent(unsigned)
 
 
-def split(codes: Array, full: float, dac: DAC, unsigned: bool) -> Iterator[tuple[float, Array]]:
+def split(codes: Values, full: float, dac: DAC, unsigned: bool) -> Iterator[tuple[float, Values]]:
     """Yield the weight of every digit, and what it drives lines with.
 
     Parameters
     ----------
-    codes : numpy.ndarray
+    codes : numpy.ndarray or torch.Tensor
         (rows, lines) signals behind the DAC: whole steps.
     full : float
         Its full scale.
@@ -60,17 +57,19 @@ def split(codes: Array, full: float, dac: DAC, unsigned: bool) -> Iterator[tuple
         raise ValueError("digits are those of a DAC with bits and digit_bits")
     whole, n = dac.bits - (not unsigned), dac.digit_bits
     step, most = full / (2**whole - 1), 2**n - 1
-    level = np.rint(codes / codes.dtype.type(step)).astype(np.int32)
-    negative = level < 0
+    math = arithmetic(codes)
+    level = math.whole(math.rint(codes / math.full((1, 1), step, codes)))
+    negative, sign = level < 0, None
     if not unsigned and dac.digit_sign == "twos_complement":
-        rest, sign = np.where(negative, level + 2**whole, level), np.ones((), dtype=np.int32)
+        rest = math.where(negative, level + 2**whole, level)
     else:
-        rest, sign = np.abs(level), np.where(negative, -1, 1)
+        rest, sign = abs(level), 1 - 2 * math.whole(negative)
     for place in range(0, whole, n):
         digit = (rest >> place) & most
-        yield most * 2**place * step / full, (sign * digit).astype(codes.dtype) * codes.dtype.type(full / most)
+        driven = digit if sign is None else sign * digit
+        yield most * 2**place * step / full, math.cast(driven, codes) * (full / most)
     if not unsigned and dac.digit_sign == "twos_complement":
-        yield -(2**whole) * step / full, negative.astype(codes.dtype) * codes.dtype.type(full)
+        yield -(2**whole) * step / full, math.cast(negative, codes) * float(full)
 
 
 def full_scale(digitiser: Digitiser) -> float:

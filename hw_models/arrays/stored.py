@@ -485,6 +485,7 @@ class StoredWeights:
 
     def _load_stored(self, state: Mapping[str, Array], weight: Array | None) -> None:
         """Take over what devices and wires keep, and build the matrices."""
+        self._forget_matrices()
         self.weight_range = float(state["weight_range"])
         self.clock, self.devices.since = (float(t) for t in state["times"])
         if self.devices.last is not None:

@@ -21,6 +21,7 @@ from hw_models.arrays.counted import totals
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip, Converter, Update
 from hw_models.errors import ChipError
+from hw_models.kernels.arithmetic import Values, arithmetic
 from hw_models.kernels.random import key
 from hw_models.tally import CurrentPhase, Tally
 
@@ -168,17 +169,17 @@ class AttentionStates(Digitisers):
     def _integrates(self, dt: float) -> bool:
         return dt < 1 and self.digitiser.converter.bits is not None
 
-    def enter(self, value: np.ndarray, dt: float, inner: dict[str, np.ndarray]) -> bool:
+    def enter(self, value: Values, dt: float, inner: dict[str, Values]) -> bool:
         """Put into ``value`` what is inside the unit, and return whether that differs from what is read."""
         integrates = self._integrates(dt)
         if integrates and self.layer in inner:
             value[:] = inner[self.layer]
         return integrates
 
-    def show(self, value: np.ndarray, dt: float, inner: dict[str, np.ndarray]) -> None:
+    def show(self, value: Values, dt: float, inner: dict[str, Values]) -> None:
         """Keep what is inside the unit, and digitise ``value`` in place."""
         if self._integrates(dt):
-            inner[self.layer] = value.copy()
+            inner[self.layer] = arithmetic(value).copied(value)
         else:
             inner.pop(self.layer, None)
         value[:] = self.digitiser.digitise(value, self._key, self._step)

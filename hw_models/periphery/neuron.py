@@ -22,6 +22,7 @@ import numpy as np
 
 from hw_models.arrays.converters import Digitiser
 from hw_models.chip import Converter, Neuron
+from hw_models.kernels.arithmetic import ArrayArithmetic, Values, arithmetic
 from hw_models.kernels.random import key, normals
 from hw_models.tally import Tally
 
@@ -76,6 +77,7 @@ class NeuronCircuits:
         self.digitiser = Digitiser(states, f"states of {name}", tally=tally)
         self.digitiser.stops = False  # a state at the end of its range is where it should be
         self.acts = circuit.state_noise > 0 or bits is not None
+        self._brought: dict[ArrayArithmetic, tuple[Values | None, Values | None]] = {}
         self.begin()
 
     def _drawn(self, what: str, spread: float, mean: float) -> np.ndarray | None:
@@ -93,23 +95,28 @@ class NeuronCircuits:
         """Key the state noise by this occasion."""
         self._key, self._step = key(self.seed, "state noise", self.name, *occasion), 0
 
-    def driven(self, product: np.ndarray, feedback: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the two parts of the drive, (batch, size) or empty for no feedback, as the circuits take them."""
-        if self.gain is not None:
-            product = product * self.gain
-            feedback = feedback * self.gain if feedback.size else feedback
-        if self.offset is not None:
-            product = product + self.offset
-        return product, feedback
+    def driven(self, product: Values, feedback: Values | None) -> tuple[Values, Values | None]:
+        """Return the two parts of the drive, (batch, size) or None for no feedback, as the circuits take them."""
+        if self.gain is None and self.offset is None:
+            return product, feedback
+        math = arithmetic(product)
+        if math not in self._brought:
+            spread = (None if each is None else math.bring(each) for each in (self.gain, self.offset))
+            self._brought[math] = next(spread), next(spread)
+        gain, offset = self._brought[math]
+        if gain is not None:
+            product = product * gain
+            feedback = None if feedback is None else feedback * gain
+        return product if offset is None else product + offset, feedback
 
-    def inside(self, state: np.ndarray, dt: float, inner: dict[str, np.ndarray]) -> np.ndarray:
+    def inside(self, state: Values, dt: float, inner: dict[str, Values]) -> Values:
         """Return the state inside the neurons, which is what they show unless they integrate and are digitised.
 
         Where they do not show what is read, the state was set from outside and they start from it.
 
         Parameters
         ----------
-        state : numpy.ndarray
+        state : numpy.ndarray or torch.Tensor
             (batch, size) as it is read.
         dt : float
             Time step.
@@ -119,19 +126,20 @@ class NeuronCircuits:
         if dt == 1 or self.circuit.state_bits is None:
             inner.pop(self.name, None)
             return state
+        math = arithmetic(state)
         if self.name in inner:
-            shown = np.empty_like(state)
+            shown = math.empty(state.shape, state)
             self.digitiser.converted(inner[self.name], self._key, self._step, STATES, out=shown)
-            if np.array_equal(shown, state):
+            if math.same(shown, state):
                 return inner[self.name]
-        inner[self.name] = state.copy()
+        inner[self.name] = math.copied(state)
         return inner[self.name]
 
-    def show(self, level: np.ndarray, state: np.ndarray, dt: float) -> None:
+    def show(self, level: Values, state: Values, dt: float) -> None:
         """Add the noise of one step to the state inside, in place, and write to ``state`` what is read of it."""
         if self.circuit.state_noise:
-            noise = normals(self._key, self._step, 0, state.shape, dtype=self.dtype)
-            level += level.dtype.type(dt * self.circuit.state_noise * self.circuit.state_range) * noise
+            noise = arithmetic(level).normals((self._key, self._step, 0, 0), tuple(state.shape), level)
+            level += float(dt * self.circuit.state_noise * self.circuit.state_range) * noise
         self._step += 1
         if self.circuit.state_bits is not None:
             self.digitiser.digitise(level, self._key, self._step, STATES, out=state)

@@ -1,4 +1,7 @@
-"""Engines run a network: ``reference`` in torch, ``local`` in Numba and BLAS. Each is imported when it is asked for."""
+"""Engines run a network: ``reference`` in torch, ``local`` in Numba and BLAS; either on a chip, if one likes.
+
+Each is imported when it is asked for.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from hw_models import lazy
 from hw_models.keywords import checked
-from neuroep.engines.hints import NO_CHIP
 from neuroep.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ def local(
     return Engine("local", network, parameters, make, optimiser=optimiser, seed=seed, dtype=dtype)
 
 
-@checked(ConfigError, NO_CHIP)
+@checked(ConfigError)
 def reference(
     network: Network,
     parameters: Mapping[str, np.ndarray] | None = None,
@@ -103,8 +105,10 @@ def reference(
     threads: int | None = None,
     device: str = "auto",
     products: str = "full",
+    chip: Chip | str | Path | None = None,
+    chip_seed: int | None = None,
 ) -> Engine:
-    """Return an engine of torch parts.
+    """Return an engine of torch parts, on exact arithmetic or on a chip.
 
     Parameters
     ----------
@@ -117,26 +121,45 @@ def reference(
     products : str
         ``full`` reads states in the precision of ``dtype``, ``bfloat16`` in that, about twice as fast; it needs
         ``float32``, and nudged phases of form ``differences``.
+    chip, chip_seed
+        As of :func:`local`: the same chip with the same draws, whose states are tensors; what it keeps, measures of
+        the phases and learns is the host's. Event-driven arrays run on the local engine alone.
 
     Raises
     ------
     ConfigError
-        If the device is unknown or absent, or a keyword is unknown.
+        If the device is unknown or absent, the chip cannot run the network or has what this engine has not, or a
+        keyword is unknown.
+    ChipError
+        If there is no chip of that name.
     """
-    from neuroep.engines.workers import check_environment, check_threads
+    from neuroep.engines.workers import Workers, check_environment, check_threads
 
     check_environment()
     import torch
 
+    from neuroep.engines.checks import check_seed
     from neuroep.engines.engine import Engine
     from neuroep.engines.torch.substrate import device_of, tensors_on
 
     where = device_of(device)
     _check_products(products, dtype)
+    if chip_seed is not None:
+        check_seed("chip_seed", chip_seed)
+        if chip is None:
+            raise ConfigError(f"chip_seed is {chip_seed}: it acts only with a chip")
     if threads is not None:
         check_threads(threads)
         torch.set_num_threads(threads)
-    make = partial(tensors_on, device=where, dtype=dtype, products=products)
+    make: Callable[[Optimiser | None], Substrate]
+    if chip is None:
+        make = partial(tensors_on, device=where, dtype=dtype, products=products)
+    else:
+        from neuroep.engines.chip.torch.substrate import on_tensors
+
+        if products != "full":
+            raise ConfigError(f"products is '{products}': a chip rounds by its own converters; use 'full'")
+        make = on_tensors(chip, Workers(threads), where, dtype, seed if chip_seed is None else chip_seed)
     return Engine("reference", network, parameters, make, optimiser=optimiser, seed=seed, dtype=dtype)
 
 
@@ -168,7 +191,7 @@ def build(
     Raises
     ------
     ConfigError
-        For an unknown name, or a chip for an engine that has none.
+        For an unknown name, or what the engine of that name refuses.
     """
     if kind not in NAMES:
         raise ConfigError(unknown("engine", kind, NAMES))
@@ -185,11 +208,18 @@ def build(
             chip_seed=chip_seed,
             products=products,
         )
-    for name, value in (("chip", chip), ("chip_seed", chip_seed)):
-        if value is not None:
-            raise ConfigError(f"keyword '{name}': {NO_CHIP[name]}")
-    how = {"dtype": dtype, "device": device, "products": products}
-    return reference(network, parameters, optimiser=optimiser, seed=seed, threads=threads, **how)
+    return reference(
+        network,
+        parameters,
+        optimiser=optimiser,
+        seed=seed,
+        dtype=dtype,
+        threads=threads,
+        device=device,
+        products=products,
+        chip=chip,
+        chip_seed=chip_seed,
+    )
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -26,6 +26,7 @@ from neuroep.engines.engine import Engine
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.state import State
 from neuroep.engines.torch.arrays import holding, tensors_of
+from neuroep.engines.torch.substrate import TorchSubstrate
 from neuroep.errors import ConfigError
 from neuroep.gradients.angles import cosine
 
@@ -35,8 +36,10 @@ if TYPE_CHECKING:
 
 def _twin(engine: Engine) -> Engine:
     """Return an engine that shares everything but the parameters, which are autograd leaves of its own."""
-    if not isinstance(engine, Engine) or engine.substrate.in_place:
-        given = engine.name if isinstance(engine, Engine) else engine
+    if not isinstance(engine, Engine) or not isinstance(engine.substrate, TorchSubstrate):
+        chip = engine.describe().get("chip") if isinstance(engine, Engine) else None
+        given = engine.name if isinstance(engine, Engine) else str(engine)
+        given += "" if chip is None else f" on chip {chip}"
         raise ConfigError(f"yardsticks differentiate the reference engine, not '{given}'")
     leaves = {name: tensor.detach().clone().requires_grad_() for name, tensor in tensors_of(engine).items()}
     return holding(engine, leaves)

@@ -61,14 +61,15 @@ class Config(Section):
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     engine: EngineConfig = Field(default_factory=EngineConfig)
     chip: Chip | None = None
-    """What the local engine runs on; unset is exact arithmetic."""
+    """What the engine runs on; unset is exact arithmetic."""
     _foreign: frozenset[str] = PrivateAttr(default=frozenset())
     """Paths of section ``data`` that the configuration of a run directory names, and nobody who opens it."""
 
     @model_validator(mode="after")
     def _fits(self) -> Config:
-        if self.chip is not None and self.engine.kind != "local":
-            raise ValueError(f"engine.kind = '{self.engine.kind}': chip '{self.chip.name}' runs on engine 'local'")
+        if self.chip is not None and self.engine.kind != "local" and self.chip.substrate != "crossbar":
+            told = f"chip '{self.chip.name}' has event-driven arrays, which run on engine 'local'"
+            raise ValueError(f"engine.kind = '{self.engine.kind}': {told}")
         for name, usual in EXACT.items():
             given = vars(self.settling)[name]
             if self.chip is not None and given != usual:
@@ -292,6 +293,6 @@ def listing() -> str:
         choices = f" ({', '.join(get_args(field.annotation))})" if get_origin(field.annotation) is Literal else ""
         default = "" if value in (None, {}) else f" [{str(value).lower() if isinstance(value, bool) else value}]"
         rows.append(f"  --{name:<30} {' '.join((field.description or '').split())}{choices}{default}")
-    rows.append(f"  --{'chip':<30} Chip under the local engine, a preset or a TOML file; 'neuroep chips' lists them")
+    rows.append(f"  --{'chip':<30} Chip under the engine, a preset or a TOML file; 'neuroep chips' lists them")
     rows.append(f"  --{'chip.TABLE.FIELD':<30} One field of the chip; 'neuroep chips --fields' lists them")
     return "\n".join(rows)

@@ -101,8 +101,24 @@ def test_what_is_no_chip(make):
         make({"name": "pcm"})
 
 
-@pytest.mark.parametrize("keyword", ["chip", "chip_seed"])
-def test_the_reference_engine_has_no_chip(keyword):
+@pytest.mark.parametrize("device", ["cpu"])
+def test_a_chip_of_either_engine(device):
+    net, chip = cases.network(), hw_models.load("pcm")
     for build in (neuroep.engines.reference, lambda net, **k: neuroep.engines.build("reference", net, **k)):
-        with pytest.raises(ConfigError, match=f"^keyword '{keyword}': a chip runs on engine 'local'$"):
-            build(cases.network(), **{keyword: "pcm"})
+        engine = build(net, chip="pcm", chip_seed=4, device=device)
+        assert engine.substrate.chip == chip and engine.describe()["chip"] == chip.name
+        assert engine.describe()["engine"] == "reference" and engine.describe()["device"] == device
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"chip_seed": 3}, "chip_seed is 3: it acts only with a chip"),
+        ({"chip": "pcm", "products": "bfloat16"}, "products is 'bfloat16': a chip rounds by its own converters"),
+        ({"chip": "pcm", "chip_seed": -1}, "chip_seed = -1: "),
+    ],
+)
+def test_what_the_reference_engine_refuses(given, line):
+    with pytest.raises(ConfigError) as found:
+        neuroep.engines.reference(cases.network(), **given)
+    assert str(found.value).startswith(line) and "\n" not in str(found.value)

@@ -20,7 +20,7 @@ from neuroep.engines.chip import rules
 from neuroep.engines.chip.rules.rule import Place, refuse_decay
 from neuroep.engines.numba.arrays import ideal
 from neuroep.engines.numba.substrate import Setting
-from neuroep.engines.parts import TALLY, Memory, Part, Signs, summed
+from neuroep.engines.parts import TALLY, Memory, Part, Signs, Values, summed
 from neuroep.learning.contrast import Contrast, Held, Signal
 
 
@@ -56,7 +56,7 @@ class CrossbarArray(Part):
         return list(self.rule.crossbars.values())
 
     @property
-    def bias(self) -> np.ndarray | None:
+    def bias(self) -> Values | None:
         """(out,)."""
         return self.rule.bias
 
@@ -146,15 +146,15 @@ class CrossbarArray(Part):
                 stack.enter_context(crossbar.later(self.chip.device.age))
             yield
 
-    def forward(self, pre: np.ndarray, memory: Memory | None = None) -> np.ndarray:
+    def forward(self, pre: Values, memory: Memory | None = None) -> Values:
         """Read ``pre @ W.T``."""
         return self.rule.forward(pre)
 
-    def transposed(self, post: np.ndarray, out: np.ndarray | None = None, memory: Memory | None = None) -> np.ndarray:
+    def transposed(self, post: Values, out: Values | None = None, memory: Memory | None = None) -> Values:
         """Read ``post @ W``."""
         return self.rule.transposed(post, out)
 
-    def expected(self, pre: np.ndarray) -> np.ndarray:
+    def expected(self, pre: Values) -> Values:
         """Return the product with the mean effective weights."""
         return self.rule.expected(pre)
 

@@ -17,9 +17,10 @@ from hw_models.kernels.attention import soften
 from hw_models.kernels.blocks import Run, serial
 from hw_models.periphery.attention import AttentionStates, PatternCrossbars, levels
 from hw_models.tally import Tally
+from neuroep.engines.attention_counts import AttentionCounts, CountedPairs
 from neuroep.engines.numba.attention import ExactAttention, HeldLogits, Tokens
 from neuroep.engines.numba.substrate import Setting
-from neuroep.engines.parts import TALLY, AttentionUnit, Part, Rows, summed
+from neuroep.engines.parts import TALLY, AttentionUnit, Part, Rows, Values, summed
 from neuroep.engines.workers import largest
 from neuroep.network import AttentionLayer
 
@@ -114,21 +115,14 @@ class HeldPatterns(HeldLogits):
     """By sample."""
 
 
-class AnalogAttention(ExplicitAttention):
-    """Attention whose patterns lie on a crossbar; see :class:`hw_models.periphery.attention.PatternCrossbars`."""
+class StoredPatterns(AttentionCounts):
+    """What units have in common whose patterns lie on crossbars, whatever they compute with; ahead of such a unit."""
 
-    def __init__(self, layer: AttentionLayer, setting: Setting, chip: Chip) -> None:
-        super().__init__(layer, setting, chip.attention.exp_bits)
-        self.stored = PatternCrossbars(chip, layer.name, setting.seed, setting.dtype, setting.phase)
+    stored: PatternCrossbars
 
     def begin(self, *occasion: str | int) -> None:
         """Key all draws by this occasion."""
         self.stored.begin(*occasion)
-
-    @property
-    def run(self) -> Run:
-        """What runs blocks of samples; those collected for a range come in order."""
-        return serial if self.stored.range.observing else self.workers.run
 
     @property
     def calibrates(self) -> bool:
@@ -153,6 +147,33 @@ class AnalogAttention(ExplicitAttention):
         self.stored.load(state)
         if f"patterns.{TALLY}" in state:
             self.stored.recall(state[f"patterns.{TALLY}"])
+
+    def _count_step(self, held: CountedPairs, feedback: Values | None) -> None:
+        """Count the softmax; the crossbars count their reads."""
+        self._count("softmax", 2 * held.pairs, held)
+
+    def performed(self) -> Tally:
+        """Return conversions and reads of the crossbars, and digital operations."""
+        found = self.stored.performed()
+        found.join(self.tally)
+        return found
+
+    def counters(self) -> dict[str, int]:
+        """Return the sums of conversions, reads and digital operations."""
+        return summed(super().counters(), self.stored.counters())
+
+
+class AnalogAttention(StoredPatterns, ExplicitAttention):
+    """Attention whose patterns lie on a crossbar; see :class:`hw_models.periphery.attention.PatternCrossbars`."""
+
+    def __init__(self, layer: AttentionLayer, setting: Setting, chip: Chip) -> None:
+        super().__init__(layer, setting, chip.attention.exp_bits)
+        self.stored = PatternCrossbars(chip, layer.name, setting.seed, setting.dtype, setting.phase)
+
+    @property
+    def run(self) -> Run:
+        """What runs blocks of samples; those collected for a range come in order."""
+        return serial if self.stored.range.observing else self.workers.run
 
     def hold(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
         """Write the patterns of every sample; the drive is kept and read with the feedback at every step.
@@ -216,20 +237,6 @@ class AnalogAttention(ExplicitAttention):
 
         self._each(held, sample)
         return rows
-
-    def _count_step(self, held: HeldLogits, feedback: np.ndarray) -> None:
-        """Count the softmax; the crossbars count their reads."""
-        self._count("softmax", 2 * held.pairs, held)
-
-    def performed(self) -> Tally:
-        """Return conversions and reads of the crossbars, and digital operations."""
-        found = self.stored.performed()
-        found.join(self.tally)
-        return found
-
-    def counters(self) -> dict[str, int]:
-        """Return the sums of conversions, reads and digital operations."""
-        return summed(super().counters(), self.stored.counters())
 
 
 class DigitisedAttention(Part):

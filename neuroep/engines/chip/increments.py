@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from neuroep.engines.chip.arrays import CrossbarArray
+from neuroep.engines.parts import Values
 
 
 class CrossbarIncrements:
@@ -23,10 +22,10 @@ class CrossbarIncrements:
     def __init__(self, arrays: Mapping[str, CrossbarArray], path: str = "own") -> None:
         self._arrays, self._path = arrays, path
 
-    def forward(self, synapse: str, change: np.ndarray) -> np.ndarray:
+    def forward(self, synapse: str, change: Values) -> Values:
         """Read ``change @ W.T``."""
         return self._arrays[synapse].rule.forward(change, True, self._path)
 
-    def transposed(self, synapse: str, change: np.ndarray) -> np.ndarray:
+    def transposed(self, synapse: str, change: Values) -> Values:
         """Read ``change @ W``."""
         return self._arrays[synapse].rule.transposed(change, None, True, self._path)

@@ -40,8 +40,8 @@ class ChipNeurons(ExactNeurons):
         inner: dict[str, np.ndarray] | None = None,
     ) -> tuple[np.ndarray, float]:
         """Move the layer in place; see :meth:`neuroep.engines.parts.Neurons.respond`."""
-        product, given = self.circuits.driven(product, self._given(feedback))
-        beta = self._felt(beta)
+        product, feedback = self.circuits.driven(product, feedback)
+        given, beta = self._given(feedback), felt(self.circuits, self.layer, beta)
         if not self.circuits.acts:
             return state, self._move(product, given, state, target, beta, schedule)
         level = self.circuits.inside(state, schedule.dt, self._kept(state) if inner is None else inner)
@@ -49,14 +49,6 @@ class ChipNeurons(ExactNeurons):
         change = self._move(product, given, level, target, beta, schedule)
         self.circuits.show(level, state, schedule.dt)
         return state, change if np.isnan(change) else float(np.abs(level - before).max(initial=0))
-
-    def _felt(self, beta: float) -> float:
-        """Return the nudge that the neurons feel; refuse one under which their energy is not convex."""
-        felt, least = self.circuits.nudge(beta), -self.layer.potential.curvature
-        if felt != beta and felt <= least:
-            told = f"neuron.nudge_mismatch = {self.circuits.circuit.nudge_mismatch}"
-            raise ConfigError(f"{told}: makes beta = {beta} {felt:g}, which must exceed {least:g}")
-        return felt
 
     @property
     def resolution(self) -> float:
@@ -81,3 +73,18 @@ class ChipNeurons(ExactNeurons):
         if self._alone[0] is not state:
             self._alone = state, {}
         return self._alone[1]
+
+
+def felt(circuits: NeuronCircuits, layer: DenseLayer, beta: float) -> float:
+    """Return the nudge that neurons feel.
+
+    Raises
+    ------
+    ConfigError
+        If their energy is not convex under it.
+    """
+    found, least = circuits.nudge(beta), -layer.potential.curvature
+    if found != beta and found <= least:
+        told = f"neuron.nudge_mismatch = {circuits.circuit.nudge_mismatch}"
+        raise ConfigError(f"{told}: makes beta = {beta} {found:g}, which must exceed {least:g}")
+    return found

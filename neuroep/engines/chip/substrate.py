@@ -81,7 +81,7 @@ class ChipSubstrate(ExactSubstrate):
             made = EventDrivenArray(name, weight, bias, self.chip, self.setting)
         else:
             chip = self.chip if sends_back else self._one_way
-            made = self._crossbars[name] = CrossbarArray(name, weight, bias, chip, self.setting)
+            made = self._crossbars[name] = self._crossbar_array(name, weight, bias, chip)
             made.assume(nonnegative)
         self._arrays[name] = made
         for end, sign in zip(ENDS, nonnegative, strict=True) if self.chip.readout.measures else ():
@@ -102,16 +102,9 @@ class ChipSubstrate(ExactSubstrate):
 
     def attention(self, layer: AttentionLayer) -> AttentionUnit:
         """Return a digital or analog unit, its states digitised if the chip does so."""
-        settings = self.chip.attention
-        unit: AttentionUnit
-        if settings.kind == "analog":
-            unit = AnalogAttention(layer, self.setting, self.chip)
-        elif settings.exp_bits is not None:
-            unit = ExplicitAttention(layer, self.setting, settings.exp_bits)
-        else:
-            unit = DigitalAttention(layer, self.setting)
-        if settings.state.acts:
-            unit = DigitisedAttention(unit, settings.state, self.setting)
+        unit = self._unit(layer)
+        if self.chip.attention.state.acts:
+            unit = self._digitised(unit)
         self._others[f"attention.{layer.name}"] = unit
         self._hold_states(layer.name, layer.size)
         if layer.readout == "pooled":
@@ -120,9 +113,29 @@ class ChipSubstrate(ExactSubstrate):
 
     def neurons(self, layer: DenseLayer) -> Neurons:
         """Return neurons with the chip's circuit."""
-        self._others[f"neurons.{layer.name}"] = made = ChipNeurons(layer, self.chip.neuron, self.setting)
+        self._others[f"neurons.{layer.name}"] = made = self._cells(layer)
         self._hold_states(layer.name, layer.size)
         return made
+
+    # What parts compute with.
+
+    def _crossbar_array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, chip: Chip) -> CrossbarArray:
+        return CrossbarArray(name, weight, bias, chip, self.setting)
+
+    def _unit(self, layer: AttentionLayer) -> AttentionUnit:
+        """Return a unit whose states are not digitised."""
+        settings = self.chip.attention
+        if settings.kind == "analog":
+            return AnalogAttention(layer, self.setting, self.chip)
+        if settings.exp_bits is not None:
+            return ExplicitAttention(layer, self.setting, settings.exp_bits)
+        return DigitalAttention(layer, self.setting)
+
+    def _digitised(self, unit: AttentionUnit) -> AttentionUnit:
+        return DigitisedAttention(unit, self.chip.attention.state, self.setting)
+
+    def _cells(self, layer: DenseLayer) -> Neurons:
+        return ChipNeurons(layer, self.chip.neuron, self.setting)
 
     def _hold_states(self, layer: str, width: int, by_token: bool = False) -> None:
         """Make the sample-and-holds of a layer, where the read-out has some."""

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from hw_models.tally import Tally
+from neuroep.engines.attention_counts import AttentionCounts
 from neuroep.engines.numba import attention_kernels as kernels, folded_kernels
-from neuroep.engines.parts import Part, Rows
+from neuroep.engines.parts import Rows
 from neuroep.engines.workers import Workers, blocks, largest
 from neuroep.network import AttentionLayer
 
@@ -33,6 +34,11 @@ class Tokens:
     """(batch, tokens, dim), contiguous."""
     count: np.ndarray
     """(batch,) int64, tokens that take part."""
+
+    @property
+    def width(self) -> tuple[int, ...]:
+        """(dim,)."""
+        return self.vectors.shape[2:]
 
     @cached_property
     def offsets(self) -> np.ndarray:
@@ -98,7 +104,7 @@ class HeldLogits:
         return blocks(batch, max(SAMPLES, LOGITS // max(1, queries * patterns)))
 
 
-class ExactAttention(Part):
+class ExactAttention(AttentionCounts):
     """Exact digital attention.
 
     Parameters
@@ -124,28 +130,11 @@ class ExactAttention(Part):
         self.floor = self.real(np.finfo(dtype).tiny ** 0.5)
         self._nothing = np.zeros((0, 0), dtype=dtype)
 
-    @property
-    def pooled(self) -> bool:
-        """Whether the read-out is pooled."""
-        return self.layer.readout == "pooled"
-
-    def performed(self) -> Tally:
-        """Return the digital multiply-adds of what was computed, and its exponentials."""
-        return self.tally
-
-    def counters(self) -> dict[str, int]:
-        """Return the sum of what was computed digitally."""
-        return {"digital_operations": self.tally.total("multiply-add") + self.tally.total("softmax")}
-
     def hold(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
         """Return the logits of a packed clamped drive (real tokens, dim), read once per batch."""
         held = self._held(drive, queries, patterns)
-        self._count("multiply-add logits", held.pairs * drive.shape[1], held)
+        self._count_hold(held)
         return held
-
-    def _count(self, operation: str, number: int, held: HeldLogits) -> None:
-        """Write down an operation; its shape is the width of a pattern, as lengths differ."""
-        self.tally.add(self.name, operation, number, held.patterns.vectors.shape[2:])
 
     def _held(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
         """Return what :meth:`hold` does, uncounted."""
@@ -232,15 +221,6 @@ class ExactAttention(Part):
     def _given(self, feedback: np.ndarray | None) -> np.ndarray:
         """Return the feedback as kernels take it: (0, 0) for none."""
         return self._nothing if feedback is None else feedback
-
-    def _count_step(self, held: HeldLogits, feedback: np.ndarray) -> None:
-        """Count one step: logits of the feedback, softmax, average of the patterns."""
-        dim = held.patterns.vectors.shape[2]
-        products = int(held.patterns.count.sum()) * dim if self.pooled else held.pairs * dim
-        if feedback.size:
-            self._count("multiply-add logits", products, held)
-        self._count("multiply-add read-out", products, held)
-        self._count("softmax", 2 * held.pairs, held)
 
     def _shift(self, held: HeldLogits) -> np.ndarray:
         """Return a zero state c of a pooled layer, (batch, patterns)."""

@@ -9,6 +9,7 @@ f = dPhi/da - W x from the dense synapse; weights ``p = softmax(M + kappa f X^T)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -42,6 +43,31 @@ class LogitTensors:
     logits: torch.Tensor
     """(batch, queries, patterns), kappa x_j . (W x_t + b)."""
 
+    @property
+    def whole(self) -> bool:
+        """Whether all tokens take part."""
+        return self.queries.whole and self.patterns.whole
+
+    @cached_property
+    def masked(self) -> torch.Tensor:
+        """The logits, so low at patterns that take no part that their weights are 0; made once per batch."""
+        if self.patterns.whole:
+            return self.logits
+        absent = self.patterns.present[:, None, :] == 0
+        return self.logits.masked_fill(absent, torch.finfo(self.logits.dtype).min)
+
+    @cached_property
+    def asking(self) -> torch.Tensor:
+        """(batch, queries, 1), 1.0 for a query that takes part and has patterns."""
+        answered = self.patterns.present.amax(dim=1)[:, None, None]
+        return self.queries.present[:, :, None] * answered
+
+    @cached_property
+    def pool_factor(self) -> torch.Tensor:
+        """1/sqrt(n), (batch, 1); zero for an empty sequence."""
+        count = self.queries.present.sum(1, keepdim=True)
+        return torch.where(count > 0, count.clamp(min=1.0).rsqrt(), torch.zeros_like(count))
+
 
 class TorchAttention(Part):
     """Exact attention; see :class:`neuroep.engines.parts.AttentionUnit`."""
@@ -73,34 +99,34 @@ class TorchAttention(Part):
         inner: dict[str, torch.Tensor] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the next read-out, the next weights, and max|delta| of the read-out."""
-        keys, logits = held.patterns.vectors, held.logits
+        logits = held.masked
         if feedback is not None:
-            if self.layer.readout == "pooled":
-                feedback = feedback * self._pool_factor(held)
-            rows = feedback.reshape(len(feedback), -1, keys.shape[2])
-            logits = logits + self.layer.inverse_temperature * (rows @ keys.transpose(1, 2))
-        if held.queries.whole and held.patterns.whole:
-            new = torch.softmax(logits, dim=2)
-        else:
-            taking = held.queries.present[:, :, None] * held.patterns.present[:, None, :]
-            logits = logits.masked_fill(taking == 0, torch.finfo(logits.dtype).min)
-            new = torch.softmax(logits, dim=2) * taking
+            logits = logits + self.layer.inverse_temperature * self._asked(held, feedback)
+        new = self._softened(logits)
+        if not held.whole:
+            new = new * held.asking
         if dt < 1:
             new = torch.lerp(weights, new, dt)
         read = self._read_out(held, new)
         return read, new, (read - value).detach().abs().max()
 
-    def _pool_factor(self, held: LogitTensors) -> torch.Tensor:
-        """1/sqrt(n), (batch, 1); zero for an empty sequence."""
-        count = held.queries.present.sum(1, keepdim=True)
-        return torch.where(count > 0, count.clamp(min=1.0).rsqrt(), torch.zeros_like(count))
+    def _softened(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return the softmax over the patterns."""
+        return torch.softmax(logits, dim=-1)
+
+    def _asked(self, held: LogitTensors, feedback: torch.Tensor) -> torch.Tensor:
+        """Return f X^T, (batch, queries, patterns), of a pooled layer (batch, 1, patterns)."""
+        keys = held.patterns.vectors
+        if self.layer.readout == "pooled":
+            feedback = feedback * held.pool_factor
+        return feedback.reshape(len(feedback), -1, keys.shape[2]) @ keys.transpose(1, 2)
 
     def _read_out(self, held: LogitTensors, weights: torch.Tensor) -> torch.Tensor:
         keys = held.patterns.vectors
         if self.layer.readout == "flat":
             return (weights @ keys).flatten(1)
         pooled = (weights.sum(1, keepdim=True) @ keys).squeeze(1)
-        return pooled * self._pool_factor(held)
+        return pooled * held.pool_factor
 
     def explicit(self, held: LogitTensors, weights: torch.Tensor) -> torch.Tensor:
         """Return p, which the weights are."""

@@ -95,7 +95,7 @@ class DisplacedTorchAttention(TorchAttention):
         nudges, keys = len(value) // len(free), held.patterns.vectors
         rows = feedback.unflatten(0, (nudges, len(free)))
         if self.layer.readout == "pooled":
-            rows = rows * self._pool_factor(held)
+            rows = rows * held.pool_factor
         rows = rows.reshape(*rows.shape[:2], -1, keys.shape[2])
         gained = self.layer.inverse_temperature * (rows @ keys.transpose(1, 2))
         top = torch.where(free > 0, gained, gained.new_tensor(-torch.inf)).amax(3, keepdim=True) - potentials.FAR

@@ -6,7 +6,6 @@ So autograd can differentiate the same code: :mod:`neuroep.gradients.yardsticks`
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -17,15 +16,15 @@ import torch
 from neuroep.engines.differences import DifferenceParts
 from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Signs, Timeless, View
 from neuroep.engines.rounding import Rounding
-from neuroep.engines.state import State
 from neuroep.engines.torch.arrays import TorchArray
 from neuroep.engines.torch.attention import TokenTensors, TorchAttention
 from neuroep.engines.torch.differences import TorchDifferences
+from neuroep.engines.torch.memory import REALS, TensorMemory
 from neuroep.engines.torch.neurons import TorchNeurons
 from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Signal
 from neuroep.learning.optimisers import Adam, Optimiser
-from neuroep.network import AttentionLayer, DenseLayer, Network
+from neuroep.network import AttentionLayer, DenseLayer
 
 DEVICES = ("auto", "cpu", "cuda")
 LOOKS_ON_GPU = 4
@@ -34,7 +33,7 @@ LOOKS_ON_GPU = 4
 os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 
-class TorchSubstrate(Timeless):
+class TorchSubstrate(TensorMemory, Timeless):
     """Exact arithmetic on tensors; see :class:`neuroep.engines.parts.Substrate`.
 
     Parameters
@@ -62,7 +61,7 @@ class TorchSubstrate(Timeless):
     def __init__(self, optimiser: Optimiser, device: torch.device, dtype: str, products: str = "full") -> None:
         self.optimiser, self.device, self.dtype = optimiser, device, dtype
         self.rounding = Rounding(products)
-        self.real = {"float32": torch.float32, "float64": torch.float64}[dtype]
+        self.real = REALS[dtype]
         self.differences: DifferenceParts | None = TorchDifferences()
         self.check_every = 1 if device.type == "cpu" else LOOKS_ON_GPU
 
@@ -101,45 +100,6 @@ class TorchSubstrate(Timeless):
         present = np.arange(vectors.shape[1])[None, :] < np.asarray(lengths)[:, None]
         return TokenTensors(self.values(vectors), self.values(present), bool(present.all()))
 
-    def values(self, array: np.ndarray) -> torch.Tensor:
-        """Bring an array to the device."""
-        return torch.as_tensor(array).to(self.device, self.real)
-
-    def states(self, network: Network, samples: int) -> dict[str, torch.Tensor]:
-        """Return zeroed states."""
-        about: dict[str, Any] = {"dtype": self.real, "device": self.device}
-        return {layer.name: torch.zeros(samples, layer.size, **about) for layer in network.layers}
-
-    def fork(self, network: Network, state: State) -> State:
-        """Return a state with its own dictionaries; tensors are never written in place."""
-        return State(dict(state.values), dict(state.weights), state.stale, state.beta, origin=state.origin)
-
-    def joined(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Return states side by side."""
-        return torch.cat(list(parts), dim=1)
-
-    def below(self, rows: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Return arrays of one width below each other."""
-        return torch.cat(tuple(rows))
-
-    def scalars(self, values: Mapping[str, torch.Tensor]) -> dict[str, float]:
-        """Bring 0-d tensors to the host in one transfer."""
-        if not values:
-            return {}
-        return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
-
-    def displacements(self, pairs: Mapping[str, tuple[torch.Tensor, torch.Tensor]]) -> dict[str, tuple[float, float]]:
-        """Return max|s - s_origin| and max|s| in one transfer."""
-        found = {}
-        for name, (value, origin) in pairs.items():
-            found[f"{name} moved"], found[f"{name} size"] = (value - origin).abs().max(), value.abs().max()
-        values = self.scalars(found)
-        return {name: (values[f"{name} moved"], values[f"{name} size"]) for name in pairs}
-
-    def to_numpy(self, array: torch.Tensor) -> np.ndarray:
-        """Bring one tensor to the host."""
-        return array.detach().cpu().numpy()
-
     def computing(self) -> AbstractContextManager[None]:
         """Do nothing."""
         return nullcontext()
@@ -150,9 +110,14 @@ class TorchSubstrate(Timeless):
 
     def describe(self) -> dict[str, Any]:
         """Return device, dtype and threads."""
-        device = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
         told = {"products": self.rounding.products} if self.rounding.there else {}
-        return {"device": device, "dtype": self.dtype, "threads": torch.get_num_threads(), **told}
+        device, threads = device_name(self.device), torch.get_num_threads()
+        return {"device": device, "dtype": self.dtype, "threads": threads, **told}
+
+
+def device_name(device: torch.device) -> str:
+    """Return what a record calls a device: the GPU's own name, or the CPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
 def device_of(name: str) -> torch.device:

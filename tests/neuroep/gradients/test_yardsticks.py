@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from neuroep import engines
 from neuroep.engines.settling import Schedule
 from neuroep.engines.torch.arrays import tensors_of
 from neuroep.errors import ConfigError, DivergenceError
@@ -69,6 +70,9 @@ def test_only_the_reference_engine_can_be_differentiated(yardstick):
     net = cases.network()
     with pytest.raises(ConfigError, match=r"^yardsticks differentiate the reference engine, not 'local'$"):
         yardstick.gradient(cases.engine("local", net), cases.batch(net))
+    on_chip = engines.reference(net, chip="rram", device="cpu")
+    with pytest.raises(ConfigError, match=r"not 'reference on chip [a-z_0-9]+'$"):
+        yardstick.gradient(on_chip, cases.batch(net))
 
 
 def test_an_adjoint_that_does_not_converge():

@@ -90,7 +90,7 @@ def test_commands_deploy_and_fine_tune(trained, tmp_path, neuroep):
         (["--chip", "missing.toml"], ["cannot read chip", "missing.toml"]),
         (["--chip.adc.bits", "0"], ["chip.adc.bits = 0", "greater than or equal to 1"]),
         (["--chip.adc.bitz", "4"], ["unknown setting '--chip.adc.bitz'", "did you mean '--chip.adc.bits'"]),
-        (["--chip", "pcm", "--engine", "reference"], ["engine.kind = 'reference'", "runs on engine 'local'"]),
+        (["--chip", "orchard_2021_loihi2", "--engine", "reference"], ["engine.kind = 'ref", "on engine 'local'"]),
         (["--chip_seed", "1"], ["engine.chip_seed = 1", "only with a chip"]),
         (["--chip", "pcm", "--chip.device.g_min", "30.0"], ["chip.device.g_min = 30.0", "below g_max"]),
         (["--chip", "gong_2018_reram", "--seeds", "0"], ["seeds is 0"]),

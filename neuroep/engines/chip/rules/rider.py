@@ -26,10 +26,12 @@ from __future__ import annotations
 import numpy as np
 
 from hw_models.arrays.bursts import ColumnRun
+from hw_models.kernels.arithmetic import arithmetic
 from neuroep.engines.chip.rules import column_kernels
 from neuroep.engines.chip.rules.in_memory import stored
 from neuroep.engines.chip.rules.rule import Place
 from neuroep.engines.chip.rules.transfer import FAST, TransferRule
+from neuroep.engines.parts import Values
 
 
 class Rider(TransferRule):
@@ -51,32 +53,35 @@ class Rider(TransferRule):
         chopper = self.kept["chopper"].astype(read.dtype)
         return np.asarray(self.seen * chopper * (read - self.kept["reference"] * self.fast.weight_range), read.dtype)
 
-    def _tracked(self, signals: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    def _tracked(self, signals: Values, reference: np.ndarray) -> Values:
         """Return the digital product of signals (rows, driven) with Q, (driven, sensed), in units of the weight."""
         self.tally.add(self.place.name, "multiply-add reference", len(signals) * reference.size, self.crossbar.shape)
-        return signals @ (reference * np.asarray(self.fast.weight_range, reference.dtype)).astype(signals.dtype)
+        tracked = (reference * np.asarray(self.fast.weight_range, reference.dtype)).astype(self.fast.dtype)
+        return signals @ arithmetic(signals).bring(tracked)
 
-    def forward(self, pre: np.ndarray, increments: bool = False, path: str = "own") -> np.ndarray:
+    def forward(self, pre: Values, increments: bool = False, path: str = "own") -> Values:
         """Read ``pre @ W'.T``."""
         if not self.seen:
             return super().forward(pre, increments, path)
-        chopped = pre * self.kept["chopper"].astype(pre.dtype)
+        chopped = pre * arithmetic(pre).bring(self.kept["chopper"].astype(self.fast.dtype))
         found = self.fast.forward(chopped, path, increments) - self._tracked(chopped, self.kept["reference"].T)
-        return self.crossbar.forward(pre, path, increments) + found * found.dtype.type(self.seen)
+        return self.crossbar.forward(pre, path, increments) + found * float(self.seen)
 
     def transposed(
-        self, post: np.ndarray, out: np.ndarray | None = None, increments: bool = False, path: str = "own"
-    ) -> np.ndarray:
+        self, post: Values, out: Values | None = None, increments: bool = False, path: str = "own"
+    ) -> Values:
         """Read ``post @ W'``."""
         if not self.seen:
             return super().transposed(post, out, increments, path)
         found = self.fast.transposed(post, None, path, increments) - self._tracked(post, self.kept["reference"])
-        signs = self.kept["chopper"].astype(found.dtype) * found.dtype.type(self.seen)
+        signs = arithmetic(found).bring(self.kept["chopper"].astype(self.fast.dtype) * self.fast.dtype.type(self.seen))
         return self.crossbar.transposed(post, None, path, increments) + found * signs
 
-    def expected(self, pre: np.ndarray) -> np.ndarray:
+    def expected(self, pre: Values) -> Values:
         """Return the product with the mean effective weights."""
-        return super().expected(pre) if not self.seen else np.asarray(pre @ self.weights().T.astype(pre.dtype))
+        if not self.seen:
+            return super().expected(pre)
+        return pre @ arithmetic(pre).bring(self.weights().astype(self.fast.dtype, copy=False)).T
 
     def weights(self) -> np.ndarray:
         """Return the mean effective weights W', (out, in)."""

@@ -18,7 +18,7 @@ from hw_models.tally import Tally
 from hw_models.wear import Wear
 from neuroep.engines.numba.arrays import IdealArray, ideal
 from neuroep.engines.numba.substrate import Setting
-from neuroep.engines.parts import TALLY
+from neuroep.engines.parts import TALLY, Values
 from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Contrast
 from neuroep.learning.optimisers import Adam, Optimiser
@@ -144,28 +144,28 @@ class LearningRule(ABC):
         """Number of updates made."""
         return self.digital.updates
 
-    def _sum(self, read: Callable[[Crossbar], np.ndarray]) -> np.ndarray:
+    def _sum(self, read: Callable[[Crossbar], Values]) -> Values:
         """Return sum_k share_k of what is read of every crossbar; of one alone, what was read."""
         return reduce(add, (_scaled(read(self.crossbars[label]), share) for label, share in self.shares.items()))
 
-    def forward(self, pre: np.ndarray, increments: bool = False, path: str = "own") -> np.ndarray:
+    def forward(self, pre: Values, increments: bool = False, path: str = "own") -> Values:
         """Read ``pre @ W.T``, of states or of what they changed by, from the array of a path."""
         return self._sum(lambda crossbar: crossbar.forward(pre, path, increments))
 
     def transposed(
-        self, post: np.ndarray, out: np.ndarray | None = None, increments: bool = False, path: str = "own"
-    ) -> np.ndarray:
+        self, post: Values, out: Values | None = None, increments: bool = False, path: str = "own"
+    ) -> Values:
         """Read ``post @ W``, likewise; ``out`` is written to where there is one crossbar."""
         place = out if len(self.shares) == 1 else None
         return self._sum(lambda crossbar: crossbar.transposed(post, place, path, increments))
 
-    def expected(self, pre: np.ndarray) -> np.ndarray:
+    def expected(self, pre: Values) -> Values:
         """Return the product with the mean effective weights."""
         return self._sum(lambda crossbar: crossbar.expected(pre))
 
     def weights(self) -> np.ndarray:
         """Return the mean effective weights, (out, in)."""
-        return self._sum(lambda crossbar: crossbar.weights())
+        return np.asarray(self._sum(lambda crossbar: crossbar.weights()))
 
     @classmethod
     def follows(cls, optimiser: Optimiser, update: Update) -> Optimiser:
@@ -244,8 +244,8 @@ class LearningRule(ABC):
         return {}
 
 
-def _scaled(part: np.ndarray, share: float) -> np.ndarray:
-    return part if share == 1 else part * part.dtype.type(share)
+def _scaled(part: Values, share: float) -> Values:
+    return part if share == 1 else part * float(share)
 
 
 def refuse_decay(rule: Optimiser, scheme: str) -> None:
