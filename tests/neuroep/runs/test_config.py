@@ -203,7 +203,10 @@ def test_settings_are_frozen():
             {"engine": {"products": "bfloat16", "dtype": "float64"}},
             ["engine.products = 'bfloat16'", "goes with dtype 'float32', not 'float64'", "use 'full'"],
         ),
-        ({"engine": {"products": "bfloat16"}, "chip": "pcm"}, ["engine.products = 'bfloat16'", "pcm", "use 'full'"]),
+        (
+            {"engine": {"products": "bfloat16"}, "chip": {"name": "mine"}},
+            ["engine.products = 'bfloat16'", "mine", "use 'full'"],
+        ),
         (
             {"engine": {"products": "bfloat16"}},
             ["engine.products = 'bfloat16'", "set settling.nudged_form = 'differences'"],
