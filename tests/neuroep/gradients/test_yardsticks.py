@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hw_models.chip import Chip
 from neuroep import engines
 from neuroep.engines.settling import Schedule
 from neuroep.engines.torch.arrays import tensors_of
@@ -70,8 +71,9 @@ def test_only_the_reference_engine_can_be_differentiated(yardstick):
     net = cases.network()
     with pytest.raises(ConfigError, match=r"^yardsticks differentiate the reference engine, not 'local'$"):
         yardstick.gradient(cases.engine("local", net), cases.batch(net))
-    on_chip = engines.reference(net, chip="rram", device="cpu")
-    with pytest.raises(ConfigError, match=r"not 'reference on chip [a-z_0-9]+'$"):
+    chip = Chip.model_validate({"name": "spread", "device": {"mismatch": 0.1}})
+    on_chip = engines.reference(net, chip=chip, device="cpu", dtype="float64")
+    with pytest.raises(ConfigError, match=r"not 'reference on chip spread'$"):
         yardstick.gradient(on_chip, cases.batch(net))
 
 
