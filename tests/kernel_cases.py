@@ -22,7 +22,7 @@ import numpy as np
 import hw_models
 import neuroep
 from hw_models.chip import Chip
-from hw_models.kernels import pulses
+from hw_models.kernels import bursts, pulses
 from hw_models.laws.pulse_response import PULSE_RESPONSES
 from neuroep import engines
 from neuroep.data.batch import Batch, TokenVectors
@@ -83,6 +83,11 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
         yield f"bidirectional pair {name}", {"device": device, "update": {"scheme": "pulsed"}}, {}
     mixed = {"device": {"pulse": DEVICES["exponential"]}, "update": {"scheme": "mixed_precision"}}
     yield "mixed precision", mixed, {}
+    transferred = {"transfer": {"rate": 50.0}}
+    for name, pulse in DEVICES.items():
+        yield f"{name} transfer", {"device": {"pulse": pulse}, "update": {"scheme": "tiki_taka_v2"} | transferred}, {}
+    for scheme in ("tiki_taka", "rider"):
+        yield scheme, {"device": {"pulse": DEVICES["soft_bounds"]}, "update": {"scheme": scheme} | transferred}, {}
     yield "converters", {"dac": READ, "adc": READ | {"noise": 0.01}, "device": NOISE}, {"optimiser": SGD()}
     yield "stochastic converters", {"dac": READ | {"stochastic": True}, "adc": READ | {"stochastic": True}}, {}
     bent = {"gain_spread": 0.1, "offset_spread": 0.02, "inl": 0.03, "dnl": 0.3}
@@ -154,7 +159,8 @@ def kernels() -> dict[str, Any]:
                 if hasattr(value, "py_func") and value.py_func.__module__ == info.name:
                     found[f"{info.name}.{name}"] = value
     for law in PULSE_RESPONSES.values():
-        for each in (*pulses.of(law.factors, None), *pulses.of(law.factors, law.multiple)):
+        forms = (law.factors, None), (law.factors, law.multiple)
+        for each in (*(each for form in forms for each in pulses.of(*form)), *(bursts.of(*form) for form in forms)):
             found[f"{each.py_func.__module__}.{each.py_func.__qualname__}"] = each
     for dtype in ("float32", "float64"):
         for each in difference_kernels.of(dtype):

@@ -27,10 +27,10 @@ steps that stand for so many pulses that one fell for sure (:mod:`hw_models.arra
 rests at its symmetry point, and programs r to what is read of that, write noise of the last pulse in: the state behind
 it stays hidden here as well.
 
-**Pulses of every device** are counted where ``device.endurance`` says how many it takes; of expected steps their mean,
-given how often the lines fire. Devices that are written anew get as many as their way takes in steps of dw_min, one at
-least; those of the first programming are not counted. Inputs of a tile are written in turn, each for as many slots as
-its neediest devices take up and down.
+**Pulses of every device** are counted where ``device.endurance`` says how many it takes, those of expected steps as
+well. Devices that are written anew get as many as their way takes in steps of dw_min, one at least; those of the first
+programming are not counted. Inputs of a tile are written in turn, each for as many slots as its neediest devices take
+up and down.
 
 Sources: one-sided pairs: OneSidedUnitCell of aihwkit 1.2, Nandakumar et al., Front. Neurosci. 14:406, 2020; write noise
 and references: SoftBoundsReferenceDevice of aihwkit, after Gong, Rasch et al., IEDM 2022; zero-shifting: Kim et al.,
@@ -45,6 +45,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hw_models.arrays.bursts import Bursts
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.arrays.pulses import PulsedDevices, Tiles
 from hw_models.arrays.references import References
@@ -113,14 +114,11 @@ class DeviceCells:
         noisy = self.pulse.write_noise > 0
         limits = crossbar.devices.state_bounds() if self.cell.paired else [crossbar.devices.weight_bounds()]
         self.sides = []
-        # arrays of both paths have lines in common, whose coincidences devices at the same place share
-        alike = crossbar.second or crossbar.other is not None
-        signs = (1, -1) if alike or self.cell.kind == "bidirectional" else (0, 0)
-        lines = self.name.removesuffix(OTHER_PATH) if crossbar.second else self.name
-        for name, bounds, sign in zip(SIDES, limits, signs, strict=False):
+        lines = self.name.removesuffix(OTHER_PATH) if crossbar.second else self.name  # both paths see one train
+        for name, bounds in zip(SIDES, limits, strict=False):
             tally = Tally(made.tally.now) if name else made.tally
             given = (self.pulse, self.shape, made.seed, f"{self.name}{name}", made.run, str(self.dtype), bounds, tally)
-            self.sides.append(PulsedDevices(*given, lines=lines, one_way=one_way, tells=noisy, sign=sign))
+            self.sides.append(PulsedDevices(*given, lines=lines, one_way=one_way, tells=noisy))
         kept = self.cell.paired or self.referred or noisy
         self.states = [np.zeros(self.shape, self.dtype) for _ in self.sides] if kept else []
         self.offsets = [np.zeros(self.shape, self.dtype) for _ in self.sides] if noisy else []
@@ -264,10 +262,27 @@ class DeviceCells:
         given = 0
         for side, state, (more, less) in zip(self.sides, self.states, ((up, down), (down, up)), strict=False):
             given += side.apply(state, more, less, *how)
-        if (beyond := self.slots - self.sides[0].slots) > 0:  # those of the first are written down
-            self.tally.add(self.name, "slot", beyond, self.shape)
+        self._beyond_first()
         self._given(weights)
         return given
+
+    def give(self, weights: Array, bursts: Bursts, step: int, tiles: Tiles | None = None) -> int:
+        """Give weights of some columns whole numbers of pulses, each one way; see :meth:`PulsedDevices.give`."""
+        if not self.states:
+            given = self.sides[0].give(weights, bursts, step, tiles)
+            self._count()
+            return given
+        given = 0
+        for side, state, own in zip(self.sides, self.states, (bursts, bursts.turned()), strict=False):
+            given += side.give(state, own, step, tiles)
+        self._beyond_first()
+        self._given(weights)
+        return given
+
+    def _beyond_first(self) -> None:
+        """Write down the slots that the second devices took longer: those of the first are written down."""
+        if (beyond := self.slots - self.sides[0].slots) > 0:
+            self.tally.add(self.name, "slot", beyond, self.shape)
 
     def _given(self, weights: Array) -> None:
         """Count pulses, draw write noise of who got some, and show the weights."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from hw_models.arrays.bursts import run_of
 from hw_models.arrays.converter_bank import Converters
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.kernels.blocks import blocks
@@ -31,14 +32,15 @@ def read_columns(crossbar: Crossbar, columns: np.ndarray, bank: Converters | Non
     full, dac = crossbar.dtype.type(crossbar.weight_range), crossbar.converters.of("forward")[0]
     if crossbar.exact:
         crossbar.count_reads("forward", len(columns))
-        return np.asarray(crossbar.weights()[:, columns] / full)
+        found = crossbar.weights_of(run_of(columns))
+        return found if full == 1 else np.divide(found, full, out=found)
     found = np.empty((crossbar.shape[0], len(columns)), dtype=crossbar.dtype)
     high = crossbar.dtype.type(dac.range or 1) if dac.acts else crossbar.dtype.type(1)
     for first, last in blocks(len(columns), LINES):
-        driven = np.zeros((last - first, crossbar.shape[1]), dtype=crossbar.dtype)
-        driven[np.arange(last - first), columns[first:last]] = high
-        found[:, first:last] = crossbar.forward(driven).T
-    return found / (full * high)
+        driven, own = np.zeros((last - first, crossbar.shape[1]), dtype=crossbar.dtype), columns[first:last]
+        driven[np.arange(last - first), own] = high
+        found[:, first:last] = crossbar.forward(driven, single=own).T
+    return found if full * high == 1 else np.divide(found, full * high, out=found)
 
 
 @contextmanager

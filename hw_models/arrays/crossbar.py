@@ -197,7 +197,9 @@ class Crossbar(CountedWeights):
         self.run(lambda a, b: np.matmul(s, weight[:, a:b], out=result[:, a:b]), blocks(self.shape[1], COLUMNS))
         return result
 
-    def forward(self, x: Values, path: str = "own", increments: bool = False) -> Values:
+    def forward(
+        self, x: Values, path: str = "own", increments: bool = False, single: Array | None = None
+    ) -> Values:
         """Return the read product (rows, out) of signals (rows, in), in weight units.
 
         Parameters
@@ -208,6 +210,8 @@ class Crossbar(CountedWeights):
             Other: of the array of the transposed path, where that has devices of its own.
         increments : bool
             Whether they are changes of signals, which have converters of their own.
+        single : numpy.ndarray, optional
+            (rows,) the one line that each row drives, where no row drives more.
 
         Raises
         ------
@@ -215,7 +219,7 @@ class Crossbar(CountedWeights):
             If nothing is programmed yet, or the signals have another shape.
         """
         if checked_path(self.name, path) and self.other is not None:
-            return self.other.forward(x, increments=increments)
+            return self.other.forward(x, increments=increments, single=single)
         self._check_signals("forward", x, self.shape[1])
         if self.ideal:
             self._count("forward", len(x))
@@ -223,7 +227,7 @@ class Crossbar(CountedWeights):
                 there = arithmetic(x).host(x)
                 self._meter("forward", [(there, there)], 1.0)
             return self._ideal_forward(x, self._held_on(arithmetic(x)))
-        return self._mean_read("forward", x, self._row_edges, increments)
+        return self._mean_read("forward", x, self._row_edges, increments, single)
 
     def transposed(self, s: Values, out: Values | None = None, path: str = "own", increments: bool = False) -> Values:
         """Return the read product (rows, in) of signals (rows, out) with the same devices, or those of this path.
@@ -245,14 +249,16 @@ class Crossbar(CountedWeights):
         out[:] = result
         return out
 
-    def _mean_read(self, way: str, signals: Values, edges: Array, increments: bool) -> Values:
+    def _mean_read(
+        self, way: str, signals: Values, edges: Array, increments: bool, single: Array | None = None
+    ) -> Values:
         """Return the mean of ``crossbar.repeats`` reads of a product, each one counted."""
         operation = f"{way}{OF_INCREMENTS}" if increments and self._digits_differ(way) else way
         self._count(operation, len(signals))
-        total = self._read(way, signals, edges, increments)
+        total = self._read(way, signals, edges, increments, single)
         for _ in range(1, self.layout.repeats):
             self._count(operation, len(signals))
-            total += self._read(way, signals, edges, increments)
+            total += self._read(way, signals, edges, increments, single)
         return total if self.layout.repeats == 1 else total * (1 / self.layout.repeats)
 
     def _digits_differ(self, way: str) -> bool:
@@ -262,7 +268,9 @@ class Crossbar(CountedWeights):
         bitwise = self.converters.dac.encoding in ("pulses", "serial")
         return self.digits(way) != self.digits(way, True) or (bitwise and self.sent(way) != self.sent(way, True))
 
-    def _read(self, way: str, signals: Values, edges: Array, increments: bool) -> Values:
+    def _read(
+        self, way: str, signals: Values, edges: Array, increments: bool, single: Array | None = None
+    ) -> Values:
         """Return a product; where it fails no converter goes on observing."""
         math = arithmetic(signals)
         try:
@@ -270,6 +278,7 @@ class Crossbar(CountedWeights):
             hosted = plan.hosted or math.in_memory
             signals = math.host(signals) if hosted else signals
             product = Product(plan, (self.keys(way), self.step), signals, self.supply, self.tally.now.span)
+            product.single = single
             result = digitwise.read(product, way, partial(self.keys, way))
         except BaseException:
             self.observe(False)

@@ -9,19 +9,14 @@ bounds. What devices are like: :mod:`hw_models.arrays.population`. Covered by te
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from hw_models.arrays.population import Population, Stuck
 from hw_models.arrays.trains import Tile, Trains
 from hw_models.chip import Pulse
-from hw_models.kernels import (
-    noise as noise_kernels,
-    pulses as pulse_kernels,
-    trains as train_kernels,
-    turns as turn_kernels,
-)
+from hw_models.kernels import pulses as pulse_kernels, trains as train_kernels
 from hw_models.kernels.blocks import Run, blocks, serial
 from hw_models.laws import pulse_spread
 
@@ -44,10 +39,9 @@ class PlayedDevices:
         lines: str | None = None,
         one_way: bool = False,
         tells: bool = False,
-        sign: int = 0,
     ) -> None:
         self.pulse, self.shape, self.seed, self.name, self.run = pulse, shape, seed, name, run
-        self.one_way, self.tells, self.sign, self.lines = one_way, tells, sign, lines or name
+        self.one_way, self.tells, self.lines = one_way, tells, lines or name
         self.given: np.ndarray | None = None
         self.fewest = 0.0
         self.dtype = np.dtype(dtype)
@@ -58,6 +52,7 @@ class PlayedDevices:
         noise = pulse.noise, pulse.noise_base, pulse.noise_state
         self.noise = tuple(self.dtype.type(each) for each in noise) if self.wide else self.dtype.type(pulse.noise)
         self.noisy = max(noise) > 0
+        self.shape_of_noise = (self.noisy, *pulse_spread.log_normal(pulse.noise, pulse.noise_law))
         self.trains = Trains(seed, self.lines, run)
         self.limits = limits
 
@@ -74,6 +69,18 @@ class PlayedDevices:
     def stuck(self) -> Stuck | None:
         """Devices that hold one weight whatever is done to them."""
         return self._population[1]
+
+    @cached_property
+    def _shrinks(self) -> float:
+        """Largest share of the room to the bound ahead that one pulse of a device takes."""
+        own = self.devices
+        return float(max((own.up * own.slope_up).max(), (-own.down * own.slope_down).max()))
+
+    def softens(self, sigmas: float) -> bool:
+        """Return whether no pulse can carry a device to the bound ahead of it: it shrinks as the bound comes near."""
+        if not self.response.softens or self.wide:
+            return False
+        return self._shrinks * (1 + (sigmas + 1) * self.pulse.noise) < 1
 
     def cut(self, weights: np.ndarray) -> None:
         """Cut weights to the devices' own bounds, and put those back that are stuck, in place."""
@@ -106,36 +113,21 @@ class PlayedDevices:
         step: int,
         fill: Callable[..., int],
     ) -> int:
-        """Play what ``fill(queue, left)`` queues on one tile until it queues nothing; return how many pulses.
+        """Play what ``fill(waits, ups)`` queues on one tile until it queues nothing; return how many pulses.
 
-        Draws are keyed by the number of the tile and the turn.
+        waits, ups (rows, columns) uint64: a bit for each pulse of a device, in their order from bit 0 on, and which of
+        them go up. Draws are keyed by the number of the tile and how often it was filled.
         """
         first, last, begin, end = where
-        size = (last - first, end - begin)
-        many, pulses, turn = size[0] * size[1], 0, 0
-        queue, left = np.zeros(size, dtype=np.uint64), np.zeros(size, dtype=np.uint64)
-        lists, draws = None, np.zeros(many, dtype=np.float32)
-        while found := int(fill(queue, left)):
+        waits, ups = np.empty((2, last - first, end - begin), dtype=np.uint64)
+        pulses = again = 0
+        while found := int(fill(waits, ups)):
             pulses += found
             if self.given is not None:
-                self.given[first:last, begin:end] += left
-            if lists is None:
-                place = np.empty(many, dtype=np.int64)
-                home, w, own = (np.empty(n, dtype=self.dtype) for n in (many, many, (6, many)))
-                lists = (home, place, w, queue.reshape(-1), left.reshape(-1), own)
-            m = turn_kernels.take(*where, weights, self.devices, *lists)
-            if self.pulse.noise_law == "normal":
-                given = (self.law, self.noise, self.noisy, key, step, number)
-                turn, m = self.kernels.turns(m, *given, turn, draws, *lists), 0
-            while m:
-                drawn = draws[:m].reshape(1, m)
-                noise_kernels.fill_normals(key, step, turn, number, drawn)
-                pulse_spread.shaped(drawn, self.pulse.noise, self.pulse.noise_law)
-                m = self.kernels.turn(m, self.law, self.noise, drawn, *lists)
-                turn += 1
-            weights[first:last, begin:end] = home.reshape(size)
-            queue.fill(0)
-            left.fill(0)
+                self.given[first:last, begin:end] += np.bitwise_count(waits)
+            how = (self.law, self.noise, self.shape_of_noise, key, step, number, again)
+            self.kernels.play(*where, weights, self.devices, *how, waits, ups)
+            again += 1
         return pulses
 
     def play_whole(
@@ -154,4 +146,4 @@ class PlayedDevices:
         if not (up[inside].any() or down[inside].any()):
             return 0
         more = [np.array(count[inside], dtype=np.int64, order="C") for count in (up, down)]
-        return self.play(weights, where, number, key, step, lambda *queue: train_kernels.count_out(*more, *queue))
+        return self.play(weights, where, number, key, step, partial(train_kernels.count_out, *more))

@@ -14,9 +14,11 @@ from itertools import product as every
 import numpy as np
 
 from hw_models.arrays import stepping
-from hw_models.arrays.expected import Coincidences, ExpectedStep
+from hw_models.arrays.bursts import Bursts
+from hw_models.arrays.coincidences import Coincidences
+from hw_models.arrays.expected import ExpectedStep
 from hw_models.arrays.played import PlayedDevices
-from hw_models.arrays.trains import Rows, Term, Tile, fit
+from hw_models.arrays.trains import Fired, Rows, Term, Tile, fit
 from hw_models.chip import Pulse, Update
 from hw_models.kernels import random as randomness, turns as turn_kernels
 from hw_models.kernels.blocks import Run, blocks, serial
@@ -62,9 +64,6 @@ class PulsedDevices(PlayedDevices):
         Whether pulses down do not reach the devices.
     tells : bool
         Whether it matters who got a pulse: then steps are of devices that got one for sure.
-    sign : int
-        Of devices that share all their coincidences with others, which answer them with 1 or -1: in expected steps both
-        have the same rest of what is not said by how often the lines fire. 0 of those that share none.
 
     Attributes
     ----------
@@ -73,8 +72,7 @@ class PulsedDevices(PlayedDevices):
     slots : int
         That the last change took, one behind the other: of trains all of theirs, tiles side by side.
     given : numpy.ndarray or None
-        (out, in), float32: where pulses are added up for every device, if it is an array; of expected steps their mean,
-        given how often the lines fire.
+        (out, in), float32: where pulses are added up for every device, if it is an array.
     """
 
     def __init__(
@@ -90,9 +88,8 @@ class PulsedDevices(PlayedDevices):
         lines: str | None = None,
         one_way: bool = False,
         tells: bool = False,
-        sign: int = 0,
     ) -> None:
-        super().__init__(pulse, shape, seed, name, run, dtype, limits, lines, one_way, tells, sign)
+        super().__init__(pulse, shape, seed, name, run, dtype, limits, lines, one_way, tells)
         self.tally = Tally() if tally is None else tally
         self.fewest = stepping.fewest(pulse, tells)
         self.stepped = self.played = self.slots = 0
@@ -117,8 +114,7 @@ class PulsedDevices(PlayedDevices):
         Returns
         -------
         int
-            Pulses given; their expected number with ``trains = "expected"``. Rows that are not finite give none and
-            make all weights NaN.
+            Pulses given. Rows that are not finite give none and make all weights NaN.
         """
         self._check(weights)
         self.slots, rows = 0, list[Rows]()
@@ -180,6 +176,25 @@ class PulsedDevices(PlayedDevices):
         key = randomness.key(self.seed, "pulse", self.name, purpose)
         return self._given(self._tiles(play))
 
+    def give(
+        self, weights: np.ndarray, bursts: Bursts, step: int, tiles: Tiles | None = None, purpose: str = "granules"
+    ) -> int:
+        """Give devices of some columns whole numbers of pulses, each one way, in place; return how many.
+
+        They take turns as those of :meth:`apply`; what is drawn is keyed likewise.
+        """
+        self._check(weights)
+        bursts = bursts.rising() if self.one_way else bursts
+        self.slots, needed = 0, list[tuple[int, int, int, int]]()
+        for rows, columns in every(*(tiles or (((0, self.shape[0]),), ((0, self.shape[1]),)))):
+            needed.append((*bursts.needed(rows, columns), rows[1] - rows[0], columns[1] - columns[0]))
+        self._took(max((slots for slots, *_ in needed), default=0))
+        if self.tally.now.metered:
+            fired = sum(slots + pulses for slots, pulses, *_ in needed)
+            self._selected(fired, sum(slots * out + pulses * inputs for slots, pulses, out, inputs in needed))
+        bursts.give(self, weights, randomness.key(self.seed, "pulse", self.name, purpose), step)
+        return self._given(sum(pulses for _, pulses, *_ in needed))
+
     def alternate(self, weights: np.ndarray, pairs: int, step: int) -> int:
         """Give every device so many times a pulse up and one down, in place; return how many pulses.
 
@@ -196,11 +211,11 @@ class PulsedDevices(PlayedDevices):
         def play(number: int, where: Tile) -> int:
             left = pairs
 
-            def fill(queue: np.ndarray, count: np.ndarray) -> int:
+            def fill(waits: np.ndarray, ups: np.ndarray) -> int:
                 nonlocal left
                 now, left = min(left, PAIRS), left - min(left, PAIRS)
-                queue[...], count[...] = ALTERNATE & np.uint64((1 << 2 * now) - 1), 2 * now
-                return 2 * now * queue.size
+                waits[...], ups[...] = (1 << 2 * now) - 1, ALTERNATE
+                return 2 * now * waits.size
 
             return self.play(weights, where, number, key, step, fill)
 
@@ -247,10 +262,17 @@ class PulsedDevices(PlayedDevices):
         self.tally.add(self.name, "pulse", pulses, self.shape)
         return pulses
 
-    def _fired(self, post: np.ndarray, pre: np.ndarray) -> None:
-        """Write down how often lines fire in trains; each selects those of all lines across."""
-        rows, columns = (int(side.sum(dtype=np.float64)) for side in (post, pre))
-        self._selected(rows + columns, rows * self.shape[1] + columns * self.shape[0])
+    def _fire(self, rows: list[Rows], step: int, number: int) -> Fired:
+        """Return the trains of some row pairs; write down their slots and how often lines fire.
+
+        Each line selects those of all lines across.
+        """
+        found = self.trains.words(rows, step, number)
+        if self.tally.now.metered:
+            fired, across = (int(np.bitwise_count(side & FIRES).sum()) for side in (found.post, found.pre))
+            self._selected(fired + across, fired * self.shape[1] + across * self.shape[0])
+        self._took(int(found.length.sum()))
+        return found
 
     def _selected(self, fired: int, half: int) -> None:
         """Write down how often lines fire, and the devices that they select."""
@@ -267,25 +289,18 @@ class PulsedDevices(PlayedDevices):
 
     def _trains(self, weights: np.ndarray, rows: list[Rows], step: int, number: int) -> int:
         """Play the trains of one chunk of row pairs, sample by sample."""
-        post, pre, length = self.trains.words(rows, step, number)
-        trains = pre, post, length
-        if self.tally.now.metered:
-            self._fired(*(np.bitwise_count(words & FIRES) for words in (post, pre)))
-        self._took(int(length.sum()))
+        given = self._fire(rows, step, number).played()
         key = randomness.key(self.seed, "pulse", self.name, "cycle", number)
 
         def play(tile: int, where: Tile) -> int:
-            return self.play(weights, where, tile, key, step, Coincidences(where, trains, None, self.one_way))
+            return self.play(weights, where, tile, key, step, Coincidences(where, given, None, self.one_way))
 
         return self._tiles(play)
 
     def _steps(self, weights: np.ndarray, rows: list[Rows], step: int, number: int) -> int:
         """Move by expected steps of one chunk of row pairs."""
-        counts = self.trains.counts(rows, step, number)
-        if self.tally.now.metered:
-            self._fired(np.abs(counts.post), np.abs(counts.pre))
-        self._took(int(counts.length.sum()))
-        tally = ExpectedStep(self, weights, step, number).trains(counts)
+        way = np.array([float(term.sign[0]) if term.one_sided else 0.0 for term in rows])
+        tally = ExpectedStep(self, weights, step, number).trains(self._fire(rows, step, number), way)
         return self._done(tally, step, number)
 
     def _done(self, tally: tuple[float, int, int], step: int, number: int) -> int:

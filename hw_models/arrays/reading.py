@@ -17,7 +17,7 @@ from functools import partial
 
 import numpy as np
 
-from hw_models.arrays import bent_reading, device_reads, serial
+from hw_models.arrays import bent_reading, device_reads, serial, single_lines
 from hw_models.arrays.carried import Share
 from hw_models.arrays.converters import OPEN, Grid
 from hw_models.arrays.draw_keys import Keys
@@ -58,6 +58,8 @@ class Product:
         (rows,) sums of what devices passed, where that is not :attr:`driven`.
     undivided : Product or None
         That of all digits together, of a digit: noise that is carried is drawn for it.
+    single : numpy.ndarray or None
+        (rows,) the one line that each row drives, if that is known: then no product is needed. Forward alone.
     taken : numpy.ndarray or None
         (rows, tiles) what the reference lines of a transposed product are driven by together, with the sign of the sum.
     """
@@ -83,6 +85,7 @@ class Product:
         self.beside: list[list[Share]] = []
         self.undivided: Product | None = None
         self.taken: Array | None = None
+        self.single: Array | None = None
         self.heat: ReadHeat | None = None
 
     @property
@@ -172,6 +175,13 @@ class Product:
         """Return sqrt(size sum x^2 + floor) of the signals of every tile (tiles, rows)."""
         return self.math.deviations(self.driven, self.plan.edges, size, floor)
 
+    def _multiply(self, x: Values, matrix: Values, lines: Array | None, out: Values) -> None:
+        """Write ``x @ matrix.T``; where it is known which one line each row drives, on the host, without a product."""
+        if lines is None:
+            self.math.product(x, matrix.T, out)
+        else:
+            single_lines.product(x, matrix, lines, out)
+
     def forward(self) -> Values:
         """Return the sum over row tiles, (rows, out)."""
         plan, own, outputs, groups = self.plan, self.stored.devices, self.stored.shape[0], self.plan.groups
@@ -182,6 +192,7 @@ class Product:
         if own.references and plan.uniform:
             self.common = self._deviations(1.0, 0.0)
         sums = self._sums(self.driven) if plan.raw else None
+        single = None if self.single is None else single_lines.alone(self.driven, self.single)
 
         def block(index: int, _: int) -> Stops:
             stops: Stops = 0
@@ -196,7 +207,7 @@ class Product:
                     if plane.bent:
                         bent.forward(current, (k, tile), x)
                     else:
-                        math.product(x, plane.mean[:, i:j].T, current)
+                        self._multiply(x, plane.mean[:, i:j], None if single is None else single[a:b] - i, current)
                     if noise is not None:
                         current += noise[k, tile, a:b]
                     elif plan.lined:
@@ -205,7 +216,11 @@ class Product:
                         current -= self._reference(plane, k, tile, (a, b), square)[:, own.tile_of]
                     if sums is not None:
                         current += sums[a:b, tile, None] * plane.zero
-                    variance = square @ plane.variance[:, i:j].T if plane.variance is not None else None
+                    variance = None
+                    if plane.variance is not None:
+                        lines = None if single is None else single[a:b] - i
+                        variance = math.empty(current.shape, current)
+                        self._multiply(square, plane.variance[:, i:j], lines, variance)
                     spread = sigma[tile, a:b] if len(sigma) else sigma
                     carried = self.lasting[k][tile].of(a, b, None) if self.lasting else None
                     place, number = (k, tile, 0), k * self.tiles + tile

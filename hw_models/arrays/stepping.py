@@ -1,7 +1,8 @@
 # Tested by tests/hw_models/arrays/test_stepping.py.
 """Which devices may be moved by expected steps as far as their noise and grain go, and when exact trains cost less.
 
-**Few pulses.** A step is one Gaussian (:mod:`hw_models.arrays.expected`), so a device needs n pulses of a batch:
+**Few pulses.** The noise of a step is one Gaussian (:mod:`hw_models.arrays.expected`), so a device needs n pulses of a
+batch:
 
 write noise        whoever gets a pulse is read anew, so it must be sure that there is one. Trains give a device none
                    with P(0) = prod over trains of C(BL - a, b)/C(BL, b) <= e^-n, n = sum of a b/BL: n >= 16, wrong
@@ -60,7 +61,7 @@ def mostly_coarse(pulsed: PlayedDevices) -> bool:
     """
     shape, real = (1, SAMPLED), pulsed.dtype
     own, _ = Population(pulsed.pulse, shape, (0, "stepping"), real).drawn()
-    planes, exponents, near = np.zeros((4, *shape), real), np.empty(shape, real), np.empty(shape, np.bool_)
+    planes, exponents, near = np.zeros((2, *shape), real), np.empty(shape, real), np.empty(shape, np.bool_)
     middle = np.ascontiguousarray(np.broadcast_to((own.high + own.low) / 2, shape))
     given = (planes, middle, own, pulsed.law, (pulsed.noise, real.type(0), False), exponents, near)
     _, coarse = pulsed.kernels.assess(0, 1, 0, SAMPLED, *given)

@@ -410,6 +410,16 @@ class StoredWeights:
             total += plane.mean * self.dtype.type(self.factor(plane))
         return total
 
+    def weights_of(self, columns: slice | Array) -> Array:
+        """Return the mean effective weights of some inputs, (out, columns), a new array; see :meth:`weights`."""
+        if self.ideal:
+            return np.array(self._held[:, columns])
+        first, *others = self.planes
+        total = np.multiply(first.mean[:, columns], self.dtype.type(self.factor(first)))
+        for plane in others:
+            total += plane.mean[:, columns] * self.dtype.type(self.factor(plane))
+        return np.asarray(total)
+
     def conductances(self) -> tuple[Array, Array]:
         """Return (G+, G-), or (G, its reference), as they conduct now, without wires [uS]; (slices, out, in) each."""
         held = self.stored if self.ideal else self._held

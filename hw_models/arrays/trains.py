@@ -17,22 +17,27 @@ device (i, j) is hypergeometric,
     mean      a_i b_j / BL                                    the same sum for every device: a product of counts
     variance  a_i b_j (BL - a_i)(BL - b_j) / (BL^2 (BL - 1))   0 for BL = 1
 
-and the numbers of two devices, given the counts, are uncorrelated, also along a line. So counts of the lines carry all
-the correlation, and what is left is one number per device.
+and the numbers of two devices, given the counts, are uncorrelated, also along a line.
+
+All of it is in the trains themselves: whoever counts the coincidences of words of slots has mean, variance and
+correlation. A word of 64 slots, of several trains behind each other, takes one comparison and one count of bits.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from hw_models.chip import Update
-from hw_models.kernels import noise as noise_kernels, random as randomness, trains as train_kernels
+from hw_models.kernels import random as randomness, trains as train_kernels
 from hw_models.kernels.blocks import Run, blocks
 
 PACKED = 64
 """Most rows whose trains are drawn at a time."""
+SHORT = 16
+"""Slots of the average train up to which trains are packed to be played."""
 
 Term = tuple[float, np.ndarray, np.ndarray]
 Tile = tuple[int, int, int, int]
@@ -68,30 +73,67 @@ def fit(term: Term, rate: float, dw_min: float, update: Update) -> Rows | None:
     """Return how the lines of a term fire, or None if an entry is not finite."""
     sign, post, pre = term
     rate, sign = abs(rate * sign), 1.0 if rate * sign >= 0 else -1.0
-    negative, tops = 0, []
-    for rows in (post, pre):
-        largest = np.zeros(len(rows), dtype=rows.dtype)
-        negative += train_kernels.extremes(rows, rows.view(f"i{rows.itemsize}"), largest)
-        tops.append(largest)
-    if not (np.isfinite(tops).all() and np.isfinite(rate)):
+    top_post, top_pre = np.zeros(len(post), dtype=post.dtype), np.zeros(len(pre), dtype=pre.dtype)
+    negative = sum(
+        train_kernels.extremes(rows, rows.view(f"i{rows.itemsize}"), top)
+        for rows, top in ((post, top_post), (pre, top_pre))
+    )
+    if not math.isfinite(rate):
         return None
-    length, factors = np.empty(len(post), dtype=np.int64), np.empty_like(tops)
+    length, factors = np.empty(len(post), dtype=np.int64), np.empty((2, len(post)), dtype=post.dtype)
     how = (rate, dw_min, update.train_length, update.management, update.overlong == "both")
-    train_kernels.fit(tops[0], tops[1], *how, length, factors[0], factors[1])
-    return Rows(post, pre, np.full_like(tops[0], sign), factors[0], factors[1], length, negative == 0)
+    if not train_kernels.fit(top_post, top_pre, *how, length, factors[0], factors[1]):
+        return None
+    return Rows(post, pre, np.full_like(top_post, sign), factors[0], factors[1], length, negative == 0)
 
 
-class Counts(NamedTuple):
-    """How often the lines fire in some trains, all terms of a sample behind each other: (samples, terms, lines)."""
+class Packed(NamedTuple):
+    """Trains behind each other, so that one word holds many short ones: ``fires`` and ``signs``, (words, lines)."""
+
+    post: tuple[np.ndarray, np.ndarray]
+    pre: tuple[np.ndarray, np.ndarray]
+
+
+class Fired(NamedTuple):
+    """Trains of all lines, in the order in which they are played: all terms of a sample behind each other."""
 
     post: np.ndarray
-    """(samples, terms, out), negative where the train stands for a negative number; the term's sign is in it."""
+    """(pairs, out) words"""
     pre: np.ndarray
-    """(samples, terms, in)"""
+    """(pairs, in) words"""
     length: np.ndarray
-    """(samples, terms) BL"""
-    way: np.ndarray
-    """(terms,) +1 or -1 where all pulses of a term go one way, 0 where they do not"""
+    """(pairs,) BL"""
+
+    def part(self, pairs: slice, outputs: slice = slice(None), inputs: slice = slice(None)) -> Fired:
+        """Return some trains of some lines."""
+        post, pre = (
+            np.ascontiguousarray(side[pairs, lines]) for side, lines in ((self.post, outputs), (self.pre, inputs))
+        )
+        return Fired(post, pre, self.length[pairs])
+
+    def packed(self, which: np.ndarray | None = None) -> Packed:
+        """Return the trains behind each other, or those whose ``which`` (pairs,) is 1, not 0."""
+        length = self.length if which is None else self.length * which
+        word, shift = np.empty((2, len(length)), dtype=np.int64)
+        words, sides = train_kernels.layout(length, word, shift), []
+        for trains in (self.post, self.pre):
+            both = np.zeros((2, words, trains.shape[1]), dtype=np.uint64)
+            train_kernels.pack(trains, length, word, shift, both[0], both[1])
+            sides.append((both[0], both[1]))
+        return Packed(*sides)
+
+    def played(self) -> Playable:
+        """Return the trains ready to be played, packed where they are short."""
+        short = self.length.sum() <= SHORT * np.count_nonzero(self.length)
+        return Playable(self, self.packed() if short else None)
+
+
+class Playable(NamedTuple):
+    """Trains ready to be played."""
+
+    trains: Fired
+    packed: Packed | None
+    """The same packed, where they are short: a device has few pulses in one word of a long train."""
 
 
 class Trains:
@@ -113,74 +155,25 @@ class Trains:
     def _key(self, *what: str | int) -> np.ndarray:
         return randomness.key(self.seed, "pulse", self.name, *what)
 
-    def words(
-        self, rows: list[Rows], step: int, number: int, alike: bool = False
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return trains slot by slot: words of post and pre and their length, (pairs, lines) and (pairs,).
-
-        Pairs are in the order in which they are played: all terms of a sample behind each other. The draws of all terms
-        may be ``alike``, those of the first.
-        """
+    def words(self, rows: list[Rows], step: int, number: int, alike: bool = False) -> Fired:
+        """Return trains, drawn slot by slot. The draws of all terms may be ``alike``, those of the first."""
         terms, pairs = len(rows), len(rows[0].post)
         ones = np.ones(pairs, dtype=rows[0].post.dtype)
-        found = []
+        length, sides = np.empty((pairs, terms), dtype=np.int64), []
+        for t, term in enumerate(rows):
+            length[:, t] = term.length
         for side in ("post", "pre"):
-            lines = np.zeros((terms, pairs, getattr(rows[0], side).shape[1]), dtype=np.uint64)
+            words = np.empty((pairs * terms, getattr(rows[0], side).shape[1]), dtype=np.uint64)
             for t, term in enumerate(rows):
                 sign = term.sign if side == "post" else ones
                 values = (getattr(term, side), getattr(term, f"factor_{side}"), term.length, sign)
-                key = self._key("trains", number, 0 if alike else t, side)
-                self._fire(key, step, values, lines[t])
-            found.append(np.ascontiguousarray(lines.transpose(1, 0, 2)).reshape(terms * pairs, -1))
-        length = np.stack([term.length for term in rows], axis=1).reshape(-1)
-        return found[0], found[1], length
+                self._fire(self._key("trains", number, 0 if alike else t, side), step, values, words[t:], terms)
+            sides.append(words)
+        return Fired(sides[0], sides[1], length.reshape(-1))
 
-    def _fire(self, key: np.ndarray, step: int, values: tuple[np.ndarray, ...], trains: np.ndarray) -> None:
+    def _fire(self, key: np.ndarray, step: int, values: tuple[np.ndarray, ...], words: np.ndarray, apart: int) -> None:
         def task(first: int, last: int) -> None:
             rows, factor, length, sign = (value[first:last] for value in values)
-            draws = np.empty(rows.shape, dtype=np.float32)
-            for slot in range(length.max(initial=0)):
-                noise_kernels.fill_uniforms(key, step, slot, first, draws)
-                train_kernels.fire(slot, rows, factor, length, sign, draws, trains[first:last])
+            train_kernels.fire(key, step, first, rows, factor, length, sign, words[first * apart :], apart)
 
-        self.run(task, blocks(len(trains), PACKED))
-
-    def counts(self, rows: list[Rows], step: int, number: int) -> Counts:
-        """Return how often every line fires in every train."""
-        terms, pairs = len(rows), len(rows[0].post)
-        ones, found = np.ones(pairs, dtype=rows[0].post.dtype), []
-        for side in ("post", "pre"):
-            lines = np.empty((terms, pairs, getattr(rows[0], side).shape[1]), dtype=np.float32)
-            for t, term in enumerate(rows):
-                sign = term.sign if side == "post" else ones
-                values = (getattr(term, side), getattr(term, f"factor_{side}"), term.length, sign)
-                self._count(self._key("counts", number, t, side), step, values, lines[t])
-            found.append(lines.transpose(1, 0, 2))
-        length = np.stack([term.length for term in rows], axis=1)
-        way = [float(term.sign[0]) if term.one_sided and pairs else 0.0 for term in rows]
-        return Counts(found[0], found[1], length, np.array(way))
-
-    def _count(self, key: np.ndarray, step: int, values: tuple[np.ndarray, ...], counts: np.ndarray) -> None:
-        def task(first: int, last: int) -> None:
-            draws = np.empty(counts[first:last].shape, dtype=np.float32)
-            noise_kernels.fill_uniforms(key, step, 0, first, draws)
-            rows, factor, length, sign = (value[first:last] for value in values)
-            train_kernels.count(rows, factor, length, sign, draws, counts[first:last])
-
-        self.run(task, blocks(len(counts), PACKED))
-
-    def scattered(
-        self, side: str, lines: int, counts: np.ndarray, length: np.ndarray, first: int, step: int, number: int
-    ) -> np.ndarray:
-        """Return words of trains of which the counts are known, (pairs, lines of one block).
-
-        ``lines`` numbers the block of lines and ``first`` the first pair: with them the words are those of any tile.
-        """
-        key = self._key("slots", number, side, lines)
-        draws, left = (np.empty(counts.shape, dtype=np.float32) for _ in range(2))
-        trains = np.zeros(counts.shape, dtype=np.uint64)
-        for slot in range(max(int(length.max(initial=0)), 1)):
-            noise_kernels.fill_uniforms(key, step, slot, first, draws)
-            train_kernels.scatter(slot, counts, length, draws, left, trains)
-        return trains
-
+        self.run(task, blocks(len(values[0]), PACKED))

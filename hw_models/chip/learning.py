@@ -34,7 +34,8 @@ class Update(Part):
     granule: Positive | None = at("update", "weight range", None)
     """Mixed precision: accumulated change that is moved by one pulse; unset takes dw_min."""
     trains: Literal["expected", "stochastic"] = at("update", default="expected")
-    """Trains: steps of their mean, variance and correlation, or every stochastic train pulse by pulse."""
+    """Trains: steps of their mean, variance and correlation, or every stochastic train pulse by pulse. Both are of the
+    very same pulses, so without noise they are alike where the order of pulses does not matter."""
     signals: Literal["phases", "contrast", "net_counts"] | None = at("update", default=None)
     """Trains: +s+ x a+ and -s- x a-, or (s+ - s-) x mean a and mean s x (a+ - a-) of held phases; or the trains of both
     phases are counted at every device, and the difference is pulsed. Unset is contrast, of pulsed phases."""
@@ -50,6 +51,9 @@ class Update(Part):
     mixed_precision off."""
     step: Positive = at("update", "learning rate", 2.0)
     """Scaling auto: what an update changes weights by, root mean square over an array."""
+    rms: Literal["array", "lines"] = at("update", default="lines")
+    """Scaling auto, trains: what r is of, an array, or each of its outputs and inputs, r_i r_j/r, whose signals are
+    multiplied by as much before they are sent."""
     fill: Annotated[float, Field(gt=0, le=1)] | None = at("update", "bound", None)
     """In memory, without crossbar.weight_range: share of the devices' bounds that weights begin within, and where over
     1 % of them have grown beyond it all devices are rewritten with twice the range; 1 leaves the range as it is. Unset
@@ -83,6 +87,11 @@ class Update(Part):
     def scaled(self) -> bool:
         """Whether trains are scaled by the running rms of the contrast."""
         return (self.scaling or self.facts.takes.get("scaling")) == "auto"
+
+    @property
+    def per_line(self) -> bool:
+        """Whether every line has a running mean square of its own."""
+        return self.scaled and self.rms != "array"
 
     @property
     def refers(self) -> bool:
@@ -143,5 +152,5 @@ class Update(Part):
         else:
             self.idle("with signals net_counts", "counter")
         if self.facts.sends_trains and not self.scaled:
-            self.idle("with scaling auto", "memory", "step", "transfer.pulses")
+            self.idle("with scaling auto", "memory", "step", "rms", "transfer.pulses")
         return self

@@ -42,7 +42,7 @@ BEGINS: dict[str, Default] = dict.fromkeys(("zero_shift", "verify.rounds", "veri
 
 def trains(scaling: str, signals: str) -> dict[str, Default]:
     """Return the fields of rules that send trains of pulses, and what unset ones of scaling and signals stand for."""
-    names = ("trains", "train_length", "overlong", "management", "memory", "step", "fill")
+    names = ("trains", "train_length", "overlong", "management", "memory", "step", "rms", "fill")
     return dict.fromkeys(names) | BEGINS | {"scaling": scaling, "signals": signals}
 
 
@@ -110,7 +110,7 @@ RULES: Mapping[str, RuleFacts] = {
         "A, which gathers the gradient with a sign that changes",
         f"{BUFFER}; the reference P, (out, in); c, (in,)",
         "AGAD: Rasch, Carta, Fagbohungbe, Gokmen, Nat. Commun. 15:7133, 2024",
-        fast(keep=None, chop_every=5, tracking=1.0),
+        fast(keep=None, chop_every=1, tracking=1.0),
     ),
     "rider": RuleFacts(
         "trains of -lr g on P; H_j += rate (p_j - Q_j), trunc(H_j) pulses on W; Q_j += eta (p_j - Q_j);"

@@ -28,7 +28,8 @@ class Transfer(Part):
     """Residual: whether columns are read before and after pulses, so that finer arrays learn what these missed."""
     pulses: Positive | None = at("update", "pulses", None)
     """With scaling auto: what trains change A by in one update, root mean square over its devices, as pulses; unset
-    takes 4 (1 + noise^2) to 20, at most what A does not forget until it is read for the last time."""
+    takes 4 (1 + noise^2) to 100, at most what A does not forget until it is read for the last time, and a quarter of
+    its bound."""
     rate: Positive | None = at("update", "pulses", None)
     """What a reading at A's full range adds to the pulses of W; unset is what makes W follow the wanted change. Given,
     and with scaling auto, weights follow it alone: learning rates and update.step are then of biases."""

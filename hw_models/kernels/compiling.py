@@ -10,6 +10,7 @@ once more, in that of each caller. Which copy runs depends on what was loaded fi
 the optimiser may not change values. So a function that kernels call carries no ``fastmath``, or is
 ``inline="always"`` and takes the flags of its caller; one that only Python calls may carry :data:`VECTOR`. What the
 flags were for can be had by name: :func:`fma` rounds a multiply-add once, and a sum over fixed lanes vectorises.
+:func:`bit_count` is the processor's instruction where it has one.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from numba.extending import intrinsic
 from hw_models.kernels.cache import KernelCache
 
 _numba: Any = numba.config
-__all__ = ["VECTOR", "bound", "fma", "kernel", "unbound", "written_out"]
+__all__ = ["VECTOR", "bit_count", "bound", "fma", "kernel", "unbound", "written_out"]
 
 VECTOR = frozenset({"contract", "reassoc", "nsz", "arcp", "afn"})
 """Fast-math flags under which checks for NaN survive; for kernels that no kernel calls."""
@@ -106,3 +107,19 @@ def _fused(context: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 fma: Any = _multiply_add if _numba.DISABLE_JIT else _fused
+
+
+def _ones(bits: Any) -> Any:
+    """Return how many bits of a whole number without sign are set, in its type."""
+    return type(bits)(int(bits).bit_count())
+
+
+@intrinsic
+def _counted(context: Any, bits: Any) -> Any:
+    """Return how many bits of a whole number without sign are set, in its type."""
+    if not isinstance(bits, types.Integer) or bits in types.signed_domain:
+        return None
+    return bits(bits), lambda context, builder, signature, values: builder.ctpop(values[0])
+
+
+bit_count: Any = _ones if _numba.DISABLE_JIT else _counted

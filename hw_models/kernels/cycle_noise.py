@@ -80,15 +80,15 @@ def bent_wide(bend, s, noise, m):
 
 
 @kernel(error_model="numpy", inline="always")
-def gathered_plain(up, down, n_up, n_down, v_up, v_down, square_up, square_down):
+def gathered_plain(up, down, n_up, n_down, square_up, square_down):
     """Variance that pulses of mean steps ``up`` and ``down`` gather; squares as :func:`square_plain` gives them."""
-    return up * up * (square_up * n_up + v_up) + down * down * (square_down * n_down + v_down)
+    return up * up * (square_up * n_up) + down * down * (square_down * n_down)
 
 
 @kernel(error_model="numpy", inline="always")
-def gathered_wide(up, down, n_up, n_down, v_up, v_down, square_up, square_down):
+def gathered_wide(up, down, n_up, n_down, square_up, square_down):
     """The same; squares as :func:`square_wide` gives them."""
-    return (up * up * v_up + square_up * n_up) + (down * down * v_down + square_down * n_down)
+    return square_up * n_up + square_down * n_down
 
 
 @kernel(error_model="numpy", inline="always")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hw_models.kernels.compiling import kernel
-from hw_models.kernels.trains import BIT, BYTES, LINES, NIBBLES, NOTHING, ODD, PAIRS, SHIFT2, SHIFT4, SHIFT56, SIGN
+from hw_models.kernels.compiling import bit_count, kernel
+from hw_models.kernels.trains import LINES, NOTHING, SIGN
 
 
 @kernel
@@ -17,10 +17,7 @@ def _count_row(lines, line, low, high, counters):
     """Count the coincidences of one row of trains with one line, up or down; return them and what did not fit."""
     met, lost = NOTHING, NOTHING
     for j in range(counters.shape[0]):
-        v = lines[j] & line & LINES
-        v = v - ((v >> BIT) & ODD)
-        v = (v & PAIRS) + ((v >> SHIFT2) & PAIRS)
-        hits = (((v + (v >> SHIFT4)) & NIBBLES) * BYTES) >> SHIFT56
+        hits = bit_count(lines[j] & line & LINES)
         met += hits
         step = np.int32(hits)
         count = counters[j] + (-step if (lines[j] ^ line) & SIGN else step)

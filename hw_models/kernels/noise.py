@@ -51,7 +51,7 @@ def schedule(key):
 
 
 @kernel
-def _columns(keys):
+def round_keys(keys):
     """Return both keys of every round as plain numbers: an array's would be loaded again in every block."""
     a = keys[0, 0], keys[1, 0], keys[2, 0], keys[3, 0], keys[4, 0], keys[5, 0], keys[6, 0], keys[7, 0], keys[8, 0]
     b = keys[0, 1], keys[1, 1], keys[2, 1], keys[3, 1], keys[4, 1], keys[5, 1], keys[6, 1], keys[7, 1], keys[8, 1]
@@ -59,7 +59,7 @@ def _columns(keys):
 
 
 @kernel
-def _rounds(c0, c1, c2, c3, a, b):
+def rounds(c0, c1, c2, c3, a, b):
     """Return the words of one block; written out, as a loop would keep a loop over blocks from vectorising."""
     c0, c1, c2, c3 = _round(c0, c1, c2, c3, a[0], b[0])
     c0, c1, c2, c3 = _round(c0, c1, c2, c3, a[1], b[1])
@@ -77,10 +77,10 @@ def _rounds(c0, c1, c2, c3, a, b):
 def words(keys, first, row, tile, step, count, out):
     """Write the blocks with counters (first + i, row, tile, step), i < count, as out[:, i]; out (4, count or more)."""
     out0, out1, out2, out3 = out[0], out[1], out[2], out[3]
-    a, b = _columns(keys)
+    a, b = round_keys(keys)
     row, tile, step = np.uint32(row), np.uint32(tile), np.uint32(step)
     for i in range(count):
-        out0[i], out1[i], out2[i], out3[i] = _rounds(np.uint32(first + i), row, tile, step, a, b)
+        out0[i], out1[i], out2[i], out3[i] = rounds(np.uint32(first + i), row, tile, step, a, b)
 
 
 @kernel
@@ -107,13 +107,13 @@ def panel(keys, first, count, row, rows, tile, step, out):
         words(keys, first, row, tile, step, whole, out)
         return whole
     out0, out1, out2, out3, place, line = out[0], out[1], out[2], out[3], out[4], out[5]
-    a, b = _columns(keys)
+    a, b = round_keys(keys)
     tile, step = np.uint32(tile), np.uint32(step)
     for r in range(rows):
         for i in range(count):
             place[r * count + i], line[r * count + i] = np.uint32(first + i), np.uint32(row + r)
     for i in range(whole):
-        out0[i], out1[i], out2[i], out3[i] = _rounds(place[i], line[i], tile, step, a, b)
+        out0[i], out1[i], out2[i], out3[i] = rounds(place[i], line[i], tile, step, a, b)
     return whole
 
 

@@ -13,6 +13,7 @@ Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 import numpy as np
 
@@ -43,7 +44,12 @@ def generator(seed: int, *meaning: str | int) -> np.random.Generator:
 
 def key(seed: int, *meaning: str | int) -> np.ndarray:
     """Return the key of Philox 4x32 that belongs to one purpose, uint32 (2,)."""
-    return np.frombuffer(_digest(seed, meaning, 8), dtype="<u4").astype(np.uint32)
+    return np.frombuffer(_short_digest(seed, meaning), dtype="<u4").astype(np.uint32)
+
+
+@lru_cache(4096)  # an array asks for the same few keys again and again
+def _short_digest(seed: int, meaning: tuple[str | int, ...]) -> bytes:
+    return _digest(seed, meaning, 8)
 
 
 def normals(

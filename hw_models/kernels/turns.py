@@ -1,168 +1,229 @@
 # Tested by tests/hw_models/arrays/test_pulses.py.
 """Kernels of pulses that are played one by one; equations in :mod:`hw_models.laws.pulse_response`.
 
-They wait in a queue per device: a word of signs and its length. A turn plays one pulse on every device that has one;
-devices that are done are dropped from the lists, so that a turn's draws are few. All draws come in buffers. Shapes and
-names as in :mod:`hw_models.kernels.pulses`, which compiles a turn for every response; nothing has fast-math flags, for
-the reason given there. Covered by tests/hw_models/arrays/test_pulses.py.
+They wait in two words per device: a bit for each pulse, from bit 0 on, and beside it whether it goes up. A turn plays
+one pulse on every device of a group. Devices of a row are sorted by how many pulses wait, so that those of a group take
+as many turns: next to no draw is wasted, and a device without pulses costs no more than the look at its word.
+
+Normals of a row have their own stream: block (row of the tile << ROW) + i of the counter (block, tile, again, step).
+Shapes and names as in :mod:`hw_models.kernels.pulses`, which compiles a turn for every response; nothing has fast-math
+flags, for the reason given there. Covered by tests/hw_models/arrays/test_pulses.py.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from hw_models.kernels.compiling import kernel, unbound
+from hw_models.kernels import normal_pairs, scalar
+from hw_models.kernels.compiling import bit_count, kernel, unbound, written_out
 from hw_models.kernels.cycle_noise import sigma
-from hw_models.kernels.noise import fill_normals
+from hw_models.kernels.noise import schedule
+from hw_models.kernels.parameters import differ, parameters
 from hw_models.kernels.scalar import ONE
 
-BUSY = 0.6
-"""Share of devices with a pulse left below which the lists are cut."""
-BIT, NOTHING = np.uint64(1), np.uint64(0)
-factors: Any = None
+GROUP = 64
+"""Devices that take their turns together: few enough to stay in the nearest memory, many enough for whole vectors."""
+SLOTS = 64
+"""Of a word."""
+ROW = 20
+"""Bits of the counter for the blocks of one row."""
+BIT, NOTHING, STILL = np.uint64(1), np.uint64(0), np.int32(0)
+factors = unbound
 """As in :mod:`hw_models.kernels.pulses`, which fills this in, and the next."""
-pulse_row: Any = None
+pulse_row = unbound
 """:func:`pulse_affine` or :func:`pulse_curved`, or one of their wide forms."""
+take_row = unbound
+""":func:`leave` or :func:`take`."""
 multiple = unbound
 """:mod:`hw_models.kernels.cycle_noise`."""
+_exp = written_out(scalar.exp)
 
 
-def pulse_affine(m, w, queue, left, z, noise, own, law):
-    """Play one pulse on each of m devices that has one left."""
-    for a in range(m):
-        up = (queue[a] & BIT) != NOTHING
-        step, slope = (own[0, a] if up else -own[1, a]), (own[4, a] if up else own[5, a])
-        moved = w[a] + step * (ONE - slope * w[a]) * (ONE + noise * z[a])
-        moved = own[2, a] if moved > own[2, a] else moved
-        moved = own[3, a] if moved < own[3, a] else moved
-        more = left[a] != NOTHING
-        w[a] = moved if more else w[a]
-        left[a] -= BIT if more else NOTHING
-        queue[a] >>= BIT
+@kernel(error_model="numpy", inline="always")
+def _cut(w, moved, high, low, more):
+    """``moved`` within the bounds, or ``w`` where no pulse was left."""
+    moved = high if moved > high else moved
+    moved = low if moved < low else moved
+    return moved if more else w
 
 
-def pulse_curved(m, w, queue, left, z, noise, own, law):
-    """The same of a response with factors of its own."""
-    for a in range(m):
-        if left[a] == NOTHING:
-            continue
-        high, low = own[2, a], own[3, a]
-        f_up, f_down, _, _ = factors(w[a], high, low, law)
-        step = own[0, a] * f_up if queue[a] & BIT else -own[1, a] * f_down
-        moved = w[a] + step * (ONE + noise * z[a])
-        moved = high if moved > high else moved
-        w[a] = low if moved < low else moved
-        left[a] -= BIT
-        queue[a] >>= BIT
+@kernel
+def take(waits, ups, way):
+    """Take one pulse of each device that has one left: write 1 up, -1 down, 0 of none.
+
+    For loops that words of two widths would keep from vectorising.
+    """
+    for a in range(waits.shape[0]):
+        left = waits[a]
+        rest = left & (left - (BIT if left != NOTHING else NOTHING))
+        one = np.int32(1) if (ups[a] & (left ^ rest)) != NOTHING else np.int32(-1)
+        way[a] = one if left != NOTHING else STILL
+        waits[a] = rest
 
 
-def pulse_affine_wide(m, w, queue, left, z, noise, own, law):
+@kernel(error_model="numpy", inline="always")
+def leave(waits, ups, way):
+    """Take none: loops that are as fast with what waits do it themselves."""
+
+
+def pulse_affine(w, waits, ups, way, z, noise, own, law):
+    """Play one pulse on each device that has one left; all (devices,), ``own`` the parameters of each."""
+    s_up, s_down, highs, lows, c_up, c_down = own
+    for a in range(w.shape[0]):
+        left, old, high, low = waits[a], w[a], highs[a], lows[a]
+        up_step, down_step, one, other = s_up[a], -s_down[a], c_up[a], c_down[a]
+        more = left != NOTHING
+        rest = left & (left - (BIT if more else NOTHING))
+        up = (ups[a] & (left ^ rest)) != NOTHING
+        step, slope = (up_step if up else down_step), (one if up else other)
+        moved = old + step * (ONE - slope * old) * (ONE + noise * z[a])
+        w[a] = _cut(old, moved, high, low, more)
+        waits[a] = rest
+
+
+def pulse_curved(w, waits, ups, way, z, noise, own, law):
+    """The same of a response with factors of its own.
+
+    Both ways are computed and multiplied by 1 or 0: of a choice, the compiler makes branches around the factors.
+    """
+    s_up, s_down, highs, lows, _, _ = own
+    for a in range(w.shape[0]):
+        old, high, low = w[a], highs[a], lows[a]
+        up, down = np.float32(way[a] > STILL), np.float32(way[a] < STILL)
+        f_up, f_down, _, _ = factors(old, high, low, law)
+        step = up * (s_up[a] * f_up) - down * (s_down[a] * f_down)
+        w[a] = _cut(old, old + step * (ONE + noise * z[a]), high, low, way[a] != STILL)
+
+
+def pulse_affine_wide(w, waits, ups, way, z, noise, own, law):
     """:func:`pulse_affine` with noise in its wide form."""
-    for a in range(m):
-        up = (queue[a] & BIT) != NOTHING
-        step, slope = (own[0, a] if up else -own[1, a]), (own[4, a] if up else own[5, a])
-        step_at = step * (ONE - slope * w[a])
-        share = multiple(w[a], own[2, a], own[3, a], law)
-        strays = sigma(abs(step_at), abs(step), w[a], noise, share) * z[a]
-        moved = w[a] + step_at + (strays if up else -strays)
-        moved = own[2, a] if moved > own[2, a] else moved
-        moved = own[3, a] if moved < own[3, a] else moved
-        more = left[a] != NOTHING
-        w[a] = moved if more else w[a]
-        left[a] -= BIT if more else NOTHING
-        queue[a] >>= BIT
+    s_up, s_down, highs, lows, c_up, c_down = own
+    for a in range(w.shape[0]):
+        left, old, high, low = waits[a], w[a], highs[a], lows[a]
+        up_step, down_step, one, other = s_up[a], -s_down[a], c_up[a], c_down[a]
+        more = left != NOTHING
+        rest = left & (left - (BIT if more else NOTHING))
+        up = (ups[a] & (left ^ rest)) != NOTHING
+        step, slope = (up_step if up else down_step), (one if up else other)
+        step_at = step * (ONE - slope * old)
+        strays = sigma(abs(step_at), abs(step), old, noise, multiple(old, high, low, law)) * z[a]
+        w[a] = _cut(old, old + step_at + (strays if up else -strays), high, low, more)
+        waits[a] = rest
 
 
-def pulse_curved_wide(m, w, queue, left, z, noise, own, law):
+def pulse_curved_wide(w, waits, ups, way, z, noise, own, law):
     """:func:`pulse_curved` with noise in its wide form."""
-    for a in range(m):
-        if left[a] == NOTHING:
-            continue
-        high, low = own[2, a], own[3, a]
-        f_up, f_down, _, _ = factors(w[a], high, low, law)
-        up = queue[a] & BIT
-        step, one = (own[0, a] * f_up, own[0, a]) if up else (-own[1, a] * f_down, own[1, a])
-        strays = sigma(abs(step), one, w[a], noise, multiple(w[a], high, low, law)) * z[a]
-        moved = w[a] + step + (strays if up else -strays)
-        moved = high if moved > high else moved
-        w[a] = low if moved < low else moved
-        left[a] -= BIT
-        queue[a] >>= BIT
+    s_up, s_down, highs, lows, _, _ = own
+    for a in range(w.shape[0]):
+        old, high, low = w[a], highs[a], lows[a]
+        up, down = np.float32(way[a] > STILL), np.float32(way[a] < STILL)
+        f_up, f_down, _, _ = factors(old, high, low, law)
+        step = up * (s_up[a] * f_up) - down * (s_down[a] * f_down)
+        one = up * s_up[a] + down * s_down[a]
+        strays = sigma(abs(step), one, old, noise, multiple(old, high, low, law)) * z[a]
+        w[a] = _cut(old, old + step + (up - down) * strays, high, low, way[a] != STILL)
+
+
+@kernel
+def _sorted(waits, found, counts, places, order):
+    """Write the devices of a row that have pulses, those with few first, and how many; return how many they are."""
+    m = 0
+    for j in range(waits.shape[0]):
+        found[m] = j
+        m += waits[j] != NOTHING
+    places[:] = 0
+    for k in range(m):
+        count = np.int64(bit_count(waits[found[k]]))
+        counts[k] = count
+        places[count] += 1
+    place = 0
+    for k in range(places.shape[0]):
+        place, places[k] = place + places[k], place
+    for k in range(m):
+        place = places[counts[k]]
+        places[counts[k]] = place + 1
+        order[place] = found[k]
+    return m
+
+
+@kernel
+def _gather(m, order, own, source):
+    """Write the parameters of m devices of a row, ``source`` with those of all of them, in their order."""
+    for k in range(m):
+        j = order[k]
+        own[0][k], own[1][k], own[2][k] = source[0][j], source[1][j], source[2][j]
+        own[3][k], own[4][k], own[5][k] = source[3][j], source[4][j], source[5][j]
+
+
+@kernel
+def _turns(m, left, turns):
+    """Write the turns of every group of the m devices of a row; return the normals that they take."""
+    found = 0
+    for g in range(0, m, GROUP):
+        end = min(m, g + GROUP)
+        turns[g // GROUP] = np.int64(bit_count(left[end - 1]))
+        found += (end - g) * turns[g // GROUP]
+    return found
 
 
 @kernel(error_model="numpy")
-def _waiting(m, left):
-    active = 0
-    for a in range(m):
-        active += left[a] != NOTHING
-    return active
+def shaped(z, root, half, noise):
+    """Turn normals into log-normal draws of mean 0 and variance 1, :func:`hw_models.laws.pulse_spread.log_normal`."""
+    for k in range(z.shape[0]):
+        z[k] = (_exp(root * z[k] - half) - ONE) / noise
 
 
-@kernel
-def _compact(m, home, where, w, queue, left, own):
-    """Bring all m weights home, drop the devices that are done; return how many remain."""
-    k = 0
-    for a in range(m):
-        home[where[a]] = w[a]
-        where[k], w[k], queue[k], left[k] = where[a], w[a], queue[a], left[a]
-        for n in range(own.shape[0]):
-            own[n, k] = own[n, a]
-        k += left[k] != NOTHING
-    return k
+def play(first, last, begin, end, weights, devices, law, noise, shape, key, step, number, again, waits, ups):
+    """Play all pulses that wait on one tile, of which there are none left then.
 
-
-@kernel
-def _thinned(m, home, where, w, queue, left, own):
-    """Compact where many are done: the draws of the others would be wasted."""
-    active = _waiting(m, left)
-    return _compact(m, home, where, w, queue, left, own) if active == 0 or active < BUSY * m else m
-
-
-@kernel
-def _gather(first, begin, columns, devices, home, where, w, queue, left, own):
-    """List those devices of a tile that have pulses, which are few; return how many."""
-    k, i, j = 0, first, begin
-    up, down, high, low = devices.up, devices.down, devices.high, devices.low
-    one, other = devices.slope_up, devices.slope_down
-    for a in range(home.shape[0]):
-        if left[a] != NOTHING:
-            where[k], w[k], queue[k], left[k] = a, home[a], queue[a], left[a]
-            own[0, k] = up[i if up.shape[0] > 1 else 0, j]
-            own[1, k] = down[i if down.shape[0] > 1 else 0, j]
-            own[2, k] = high[i if high.shape[0] > 1 else 0, j]
-            own[3, k] = low[i if low.shape[0] > 1 else 0, j]
-            own[4, k] = one[i if one.shape[0] > 1 else 0, j]
-            own[5, k] = other[i if other.shape[0] > 1 else 0, j]
-            k += 1
-        j += 1
-        if j == begin + columns:
-            i, j = i + 1, begin
-    return k
-
-
-@kernel
-def take(first, last, begin, end, weights, devices, home, where, w, queue, left, own):
-    """List the devices of a tile with their weights and parameters; return how many are in the first turn.
-
-    home, where, w, queue, left (rows * columns,) and own (6, rows * columns): the weights' place, and the devices still
-    in play with index, weight, queue, its length, and parameters in the order of :class:`Devices`.
+    waits, ups (rows, columns) uint64; shape: 0 without noise, else 1, and root, half and noise of log-normal draws,
+    noise 0 of normal ones; key, step, number of the tile and ``again``, how often it was played before: of the draws.
     """
-    columns = end - begin
+    columns, keys = end - begin, schedule(key)
+    bits, z = normal_pairs.memory()
+    noisy, root, half, log_noise = shape
+    found, counts, order = np.empty(columns, np.int64), np.empty(columns, np.int64), np.empty(columns, np.int64)
+    places, turns = np.empty(SLOTS + 1, np.int64), np.empty((columns + GROUP - 1) // GROUP, np.int64)
+    w, real = np.empty(columns, weights.dtype), weights.dtype
+    left, up, way = np.empty(columns, np.uint64), np.empty(columns, np.uint64), np.empty(columns, np.int32)
+    own = (
+        np.empty(columns, real), np.empty(columns, real), np.empty(columns, real),
+        np.empty(columns, real), np.empty(columns, real), np.empty(columns, real),
+    )  # fmt: skip
+    source, many = parameters(devices, 0, begin, end), differ(devices)
+    z[:] = 0
     for i in range(first, last):
-        at = (i - first) * columns
-        home[at : at + columns] = weights[i, begin:end]
-    active = _waiting(home.shape[0], left)
-    if active < BUSY * home.shape[0]:
-        return _gather(first, begin, columns, devices, home, where, w, queue, left, own) if active else 0
-    for n, field in enumerate(devices):
-        for i in range(first, last):
-            at = (i - first) * columns
-            own[n, at : at + columns] = field[i if field.shape[0] > 1 else 0, begin:end]
-    for a in range(home.shape[0]):
-        where[a], w[a] = a, home[a]
-    return home.shape[0]
+        m = _sorted(waits[i - first], found, counts, places, order)
+        if m == 0:
+            continue
+        line, line_waits, line_ups = weights[i, begin:end], waits[i - first], ups[i - first]
+        for k in range(m):
+            j = order[k]
+            w[k], left[k], up[k], line_waits[j] = line[j], line_waits[j], line_ups[j], NOTHING
+        if many:
+            source = parameters(devices, i, begin, end)
+        _gather(m, order, own, source)
+        rest, block, at, have = _turns(m, left, turns), (i - first) << ROW, 0, 0
+        for g in range(0, m, GROUP):
+            h = min(m, g + GROUP)
+            group = (
+                own[0][g:h], own[1][g:h], own[2][g:h], own[3][g:h], own[4][g:h], own[5][g:h],
+            )  # fmt: skip
+            group_w, group_left, group_up, group_way = w[g:h], left[g:h], up[g:h], way[g:h]
+            for _ in range(turns[g // GROUP]):
+                if noisy and at + (h - g) > have:
+                    many_blocks = normal_pairs.blocks_of(rest)
+                    normal_pairs.draw(keys, block, many_blocks, number, again, step, bits, z)
+                    block, at, have = block + many_blocks, 0, 4 * many_blocks
+                    if log_noise > 0:
+                        shaped(z[:have], root, half, log_noise)
+                take_row(group_left, group_up, group_way)
+                pulse_row(group_w, group_left, group_up, group_way, z[at : at + (h - g)], noise, group, law)
+                if noisy:
+                    at += h - g
+                    rest -= h - g
+        for k in range(m):
+            line[order[k]] = w[k]
 
 
 @kernel
@@ -180,23 +241,3 @@ def needed(up, down):
     for j in range(up.shape[1]):
         slots += most[0, j] + most[1, j]
     return float(slots), float(pulses)
-
-
-def turn(m, law, noise, draws, home, where, w, queue, left, own):
-    """Play one pulse on each of m devices, draws (1, m); return how many are in the next turn."""
-    pulse_row(m, w, queue, left, draws[0], noise, own, law)
-    return _thinned(m, home, where, w, queue, left, own)
-
-
-def turns(m, law, noise, noisy, key, step, number, first, draws, home, where, w, queue, left, own):
-    """Play turns from number ``first`` on until no device has a pulse left; return the number of the next one.
-
-    draws (rows * columns,): of every turn those keyed by (key, step, turn, number), left as they are without noise.
-    """
-    while m:
-        drawn = draws[:m].reshape(1, m)
-        if noisy:
-            fill_normals(key, step, first, number, drawn)
-        m = turn(m, law, noise, drawn, home, where, w, queue, left, own)
-        first += 1
-    return first

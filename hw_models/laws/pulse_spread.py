@@ -40,16 +40,12 @@ def together(z: Array, other: Array, correlation: float) -> Array:
     return one(correlation) * z + one(np.sqrt(1 - correlation**2)) * other
 
 
-def shaped(z: Array, noise: float, law: str) -> Array:
-    """Return draws of mean 0 and variance 1 by which the noise of a step is multiplied, in place of normals ``z``."""
+def log_normal(noise: float, law: str) -> tuple[np.float32, np.float32, np.float32]:
+    """Return (r, h, noise) of draws (exp(r xi - h) - 1)/noise of mean 0 and variance 1; noise 0: they stay normal."""
     if law == "normal" or not noise:
-        return z
+        return np.float32(0), np.float32(0), np.float32(0)
     square = np.log1p(noise**2)
-    z *= z.dtype.type(np.sqrt(square))
-    z -= z.dtype.type(square / 2)
-    np.expm1(z, out=z)
-    z /= z.dtype.type(noise)
-    return z
+    return np.float32(np.sqrt(square)), np.float32(square / 2), np.float32(noise)
 
 
 def lost(u: Array, corrupt: float, unresponsive: float) -> tuple[Array, Array]:

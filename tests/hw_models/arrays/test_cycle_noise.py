@@ -11,9 +11,9 @@ import pytest
 
 from hw_models.arrays.pulses import PulsedDevices
 from hw_models.chip import Pulse, Update
-from hw_models.kernels import random as randomness
+from hw_models.kernels import random as randomness, turns
 from hw_models.laws import pulse_spread
-from tests.naive import pulses as naive
+from tests.naive import normal_pairs, pulses as naive
 
 pytestmark = pytest.mark.kernels
 compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="statistics of many updates")
@@ -45,8 +45,9 @@ def test_pulses_stray_as_those_of_the_twin(name):
     wanted = weights.astype(float)
     PulsedDevices(pulse, shape, 0, "a").apply(weights, np.full(shape, 2), np.full(shape, 2), 7)
     key = randomness.key(0, "pulse", "a", "granules")
+    draws = np.array([normal_pairs.played(key, 7, 0, 0, row, 20).reshape(4, 5) for row in range(3)])
     for turn, up in enumerate((True, True, False, False)):
-        xi = randomness.normals(key, 7, turn, (1, 15)).reshape(shape)
+        xi = draws[:, turn]
         for place in np.ndindex(shape):
             wanted[place] = naive.play(pulse, wanted[place], up, float(xi[place]))
     np.testing.assert_allclose(weights, wanted, rtol=0, atol=2e-6)
@@ -54,13 +55,14 @@ def test_pulses_stray_as_those_of_the_twin(name):
 
 def test_log_normal_noise_has_the_mean_and_spread_of_the_normal_one_and_turns_no_step():
     for noise in (0.2, 0.7, 2.0):
-        z = np.random.default_rng(0).standard_normal(400_000)
-        found = 1 + noise * pulse_spread.shaped(z.copy(), noise, "log_normal")
+        z = np.random.default_rng(0).standard_normal(400_000).astype("f4")
+        turns.shaped(z, *pulse_spread.log_normal(noise, "log_normal"))
+        found = 1 + noise * z.astype(float)
         assert found.min() > 0
         tail = np.sqrt(np.expm1(4 * np.log1p(noise**2)) / 400_000)  # of the second moment
         assert abs(found.mean() - 1) < 4.5 * noise / np.sqrt(400_000)
         assert abs(found.std() / noise - 1) < 6 * tail / noise**2 + 0.01
-        assert pulse_spread.shaped(z, noise, "normal") is z
+        assert not any(pulse_spread.log_normal(noise, "normal"))
 
 
 @compiled

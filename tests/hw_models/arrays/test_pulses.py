@@ -12,7 +12,7 @@ from hw_models.arrays import expected, played, pulses
 from hw_models.arrays.pulses import PulsedDevices
 from hw_models.chip import Pulse, Update
 from hw_models.kernels import random as randomness, scalar
-from tests.naive import pulses as naive
+from tests.naive import normal_pairs, pulses as naive
 
 pytestmark = pytest.mark.kernels
 
@@ -133,8 +133,9 @@ def test_noise_multiplies_every_step_by_its_own_draw(name):
     devices, expected = make(pulse), start().astype(np.float64)
     devices.apply(weights, np.full((3, 4), 2), np.full((3, 4), 1), 7)
     key = randomness.key(0, "pulse", "a", "granules")
+    draws = np.array([normal_pairs.played(key, 7, 0, 0, row, 12).reshape(3, 4) for row in range(3)])
     for turn, up in enumerate((True, True, False)):
-        xi = randomness.normals(key, 7, turn, (1, 12)).reshape(3, 4)
+        xi = draws[:, turn]
         for index in np.ndindex(weights.shape):
             expected[index] = naive.play(pulse, expected[index], up, float(xi[index]))
     np.testing.assert_allclose(weights, expected, rtol=0, atol=1e-6)
@@ -208,16 +209,6 @@ def test_expected_step_of_certain_pulses_is_their_sequence(name):
     np.testing.assert_allclose(weights - before, exact - before, rtol=4e-3)
 
 
-def test_long_batches_are_summed_in_parts(monkeypatch):
-    terms, found = batch(rows=23), []
-    for depth in (expected.DEPTH, 8):
-        monkeypatch.setattr(expected, "DEPTH", depth)
-        weights = start(dtype="float64")
-        make(RESPONSES["linear"], dtype="float64").update(weights, terms, 0.02, EXPECTED, 0)
-        found.append(weights)
-    np.testing.assert_allclose(*found, rtol=0, atol=1e-12)
-
-
 def test_chunks_of_trains_keep_their_mean(monkeypatch):
     """More rows than are held at a time: all of them act."""
     monkeypatch.setattr(pulses, "TRAIN_WORDS", 30)
@@ -245,7 +236,7 @@ def test_alternating_pulses_drift_to_where_steps_balance(name, trains):
 @pytest.mark.parametrize("trains", ["stochastic", "expected"])
 def test_threads_and_order_of_blocks_do_not_matter(monkeypatch, trains):
     for module, name, most in (
-        (expected, "ROWS", 3), (expected, "COLUMNS", 5), (expected, "PLAYED", 2),
+        (expected, "ROWS", 3), (expected, "COLUMNS", 5), (expected, "TILES", 2), (expected, "PLAYED", 2),
         (played, "TRAIN_ROWS", 2), (played, "TRAIN_COLUMNS", 4),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, most)

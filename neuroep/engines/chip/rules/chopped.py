@@ -14,8 +14,6 @@ ChoppedTransferCompound of aihwkit.
 
 from __future__ import annotations
 
-import numpy as np
-
 from neuroep.engines.chip.rules.transfer import TransferRule
 
 
@@ -23,10 +21,6 @@ class Chopped(TransferRule):
     """A chopper; see the module."""
 
     chops = True
-
-    def signal(self, columns: np.ndarray, read: np.ndarray) -> np.ndarray:
-        """Return c a."""
-        return read * self.kept["chopper"][columns].astype(read.dtype)
 
 
 RULE = Chopped

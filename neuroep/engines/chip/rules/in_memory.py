@@ -25,7 +25,7 @@ from hw_models.arrays.converter_bank import Converters
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
 from hw_models.wear import Wear
-from neuroep.engines.chip.rules import scaling
+from neuroep.engines.chip.rules import column_kernels, scaling
 from neuroep.engines.chip.rules.pulsed_array import PulsedArray
 from neuroep.engines.chip.rules.rule import CROSSBAR, LearningRule, Place
 from neuroep.engines.chip.rules.verified import columns_chip, read_back, until_right
@@ -205,8 +205,8 @@ class InMemory(LearningRule):
         """
         if self.fill >= 1:
             return 0
-        grown, beside = self._grown(), int(np.count_nonzero(self.kept[LEFT_OUT]))
-        if np.count_nonzero(self._beyond(grown)) <= max(GROWN * grown.size, beside):
+        beside = int(np.count_nonzero(self.kept[LEFT_OUT]))
+        if self._beyond() <= max(GROWN * self.crossbar.stored.size, beside):
             return 0
         held = self._read_whole()
         for each in self.pulsed_arrays:
@@ -229,10 +229,12 @@ class InMemory(LearningRule):
         """Return the weights that devices hold, (out, in) in shares of the range."""
         return self.crossbar.stored
 
-    def _beyond(self, weights: np.ndarray) -> np.ndarray:
-        """Return which weights, in shares of the range, are beyond what they may fill of the mean device's bounds."""
-        pulse, fill = self.chip.device.pulse, self.fill
-        return (weights > fill * pulse.w_max) | (weights < fill * (pulse.w_min or -pulse.w_max))
+    def _beyond(self) -> int:
+        """Return how many weights are beyond what they may fill of the mean device's bounds, of those not left out."""
+        pulse, (weights, strays) = self.chip.device.pulse, self._grown()
+        real = weights.dtype.type
+        bounds = real(self.fill * pulse.w_max), real(self.fill * (pulse.w_min or -pulse.w_max))
+        return int(column_kernels.beyond(weights, self.kept[LEFT_OUT], real(strays), *bounds))
 
     def _read_whole(self) -> np.ndarray:
         """Return what devices of the weights are read to hold, (out, in) in weight units, column by column."""
@@ -242,11 +244,9 @@ class InMemory(LearningRule):
         exact = np.abs(found - bar.stored) < ROUNDING
         return np.where(exact, bar.stored, found) * np.asarray(bar.weight_range, bar.dtype)
 
-    def _grown(self) -> np.ndarray:
-        """Return weights in shares of the range, which is to follow them, without what devices stray from them."""
-        stored, strays = self.crossbar.stored, scaling.strays(self.chip.device.pulse)
-        grown = np.sign(stored) * np.maximum(np.abs(stored) - stored.dtype.type(strays), 0)
-        return np.where(self.kept[LEFT_OUT], 0, grown)
+    def _grown(self) -> tuple[np.ndarray, float]:
+        """Return weights in shares of the range, which is to follow them, and what devices stray from them."""
+        return self.crossbar.stored, scaling.strays(self.chip.device.pulse)
 
     def _move_bias(self, contrast: Contrast, rate: float) -> None:
         """Move the bias exactly, by a rate that is scaled already."""

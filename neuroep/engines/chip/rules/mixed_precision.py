@@ -16,7 +16,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from neuroep.engines.chip.rules.in_memory import LEFT_OUT, InMemory
+from hw_models.arrays.bursts import Bursts
+from neuroep.engines.chip.rules.in_memory import InMemory
 from neuroep.engines.chip.rules.rule import Place
 from neuroep.engines.chip.rules.scaling import tolerance
 from neuroep.engines.chip.rules.verified import Verified
@@ -123,11 +124,12 @@ class MixedPrecision(InMemory):
         ``last`` says whether these are the last pulses of the update. Returns how many weights are not finite.
         """
         for each, own in zip(self.pulsed_arrays, whole, strict=True):
-            up, down = np.maximum(own, 0), np.maximum(-own, 0)
-            if max(up.max(initial=0), down.max(initial=0)) <= SINGLE:
-                up, down = up.astype(np.int64), down.astype(np.int64)
             tiles = each.crossbar.devices.column_tiles, each.crossbar.devices.row_tiles
-            each.devices.apply(each.crossbar.stored, up, down, number, tiles)
+            if max(own.max(initial=0), -own.min(initial=0)) <= SINGLE:
+                columns = np.arange(own.shape[1])
+                each.devices.give(each.crossbar.stored, Bursts(own.astype(np.int32), columns), number, tiles)
+            else:
+                each.devices.apply(each.crossbar.stored, np.maximum(own, 0), np.maximum(-own, 0), number, tiles)
         self.seconds += self._pulsing()
         return self._pulsed(last=last)
 
@@ -138,11 +140,9 @@ class MixedPrecision(InMemory):
             self._reads([np.arange(self.crossbar.shape[1])] * len(self.loops))
         return bad
 
-    def _grown(self) -> np.ndarray:
+    def _grown(self) -> tuple[np.ndarray, float]:
         """Return what the range is to follow: in a closed loop what the devices are to be."""
-        if not self.loops:
-            return super()._grown()
-        return np.where(self.kept[LEFT_OUT], 0, self.digital.weight / self.crossbar.weight_range)
+        return (self.digital.weight / self.crossbar.weight_range, 0.0) if self.loops else super()._grown()
 
     def _idle(self) -> int:
         """Let an update pass in which no granule is moved."""

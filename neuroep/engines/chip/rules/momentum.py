@@ -13,6 +13,8 @@ Source: heavy ball, Polyak, 1964; on a second array: Huang et al., DATE 2020.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from neuroep.engines.chip.rules.transfer import FAST, TransferRule
@@ -35,8 +37,9 @@ class Momentum(TransferRule):
 
     def signal(self, columns: np.ndarray, read: np.ndarray) -> np.ndarray:
         """Return what was read, and let it fade."""
-        back = (1 - self._number("momentum")) * read / self.chip.device.granule
-        self._give(FAST, columns, -np.floor(back + self._draws("fading").random(back.shape)))
+        back = np.full(len(columns), -(1 - self._number("momentum")) / self.chip.device.granule, read.dtype)
+        whole = np.empty(read.shape, np.int32)
+        self._give(FAST, columns, whole, self._rounded(columns, read, back, math.inf, "fading", whole))
         return read
 
 

@@ -15,6 +15,7 @@ from hw_models.arrays.trains import Term, Trains
 from hw_models.chip import Chip
 from hw_models.tally import Tally
 from hw_models.wear import Wear
+from neuroep.engines.chip.rules import column_kernels
 from neuroep.engines.chip.rules.rule import EDGE
 from neuroep.engines.chip.rules.undone import Undone
 from neuroep.engines.numba.substrate import Setting
@@ -144,7 +145,7 @@ class PulsedArray:
             self.devices.updated(self._begun)
             self._begun = False
         self._note()  # further pulses of this update are felt for themselves
-        return int(stored.size - np.count_nonzero(np.isfinite(stored)))
+        return int(column_kernels.not_finite(stored))
 
     def at_bounds(self) -> float:
         """Return the share of devices at their bounds."""

@@ -41,6 +41,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hw_models.arrays.bursts import run_of, whole_numbers
 from hw_models.arrays.converter_bank import Converters
 from neuroep.engines.chip.rules.agad import Agad
 from neuroep.engines.chip.rules.in_memory import GROWN, LEFT_OUT
@@ -115,10 +116,13 @@ class Residual(Agad):
         warm = self._count("warm")
         return min(1 + self.updates // warm, len(self.scales)) if warm else len(self.scales)
 
-    def _move(self, columns: np.ndarray, wanted: np.ndarray) -> int:
-        """Give columns of all arrays what is wanted, in pulses of the coarsest; return how many are not finite."""
-        gathered, most = self.kept["gathered"], self._number("most") or np.inf
-        left = gathered[:, columns] + wanted
+    def _move(self, columns: np.ndarray, moved: np.ndarray, rates: np.ndarray) -> int:
+        """Give columns of all arrays what was read of A's, times their rates, in pulses of the coarsest.
+
+        Returns how many are not finite.
+        """
+        gathered, most, at = self.kept["gathered"], self._number("most") or np.inf, run_of(columns)
+        left = gathered[:, at] + moved * rates
         for label, scale in list(self.scales.items())[: self._reach()]:
             whole = np.clip(np.trunc(left / scale), -most, most)
             if not np.isfinite(whole).all():
@@ -129,14 +133,14 @@ class Residual(Agad):
             before = self._read(label, columns[which]) if self.verifies else None
             if before is not None:
                 whole[:, which] = self._within(whole[:, which], before)
-            if bad := self._give(label, columns, whole):
+            if bad := self._give(label, columns, whole_numbers(whole), (len(which), 0)):
                 return bad
-            moved = whole
+            arrived = whole
             if before is not None:
-                moved = np.zeros_like(whole)
-                moved[:, which] = (self._read(label, columns[which]) - before) / self.chip.device.granule
-            left -= np.where(whole != 0, scale * moved, 0)
-        gathered[:, columns] = np.clip(left, -1, 1)
+                arrived = np.zeros_like(whole)
+                arrived[:, which] = (self._read(label, columns[which]) - before) / self.chip.device.granule
+            left -= np.where(whole != 0, scale * arrived, 0)
+        gathered[:, at] = np.clip(left, -1, 1)
         self._moved(len(columns), self.work + 2 * len(self.scales))
         return 0
 

@@ -25,7 +25,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from hw_models.arrays.bursts import ColumnRun
 from hw_models.kernels.arithmetic import arithmetic
+from neuroep.engines.chip.rules import column_kernels
 from neuroep.engines.chip.rules.in_memory import stored
 from neuroep.engines.chip.rules.rule import Place
 from neuroep.engines.chip.rules.transfer import FAST, TransferRule
@@ -107,12 +109,17 @@ class Rider(TransferRule):
 
     def signal(self, columns: np.ndarray, read: np.ndarray) -> np.ndarray:
         """Return p - Q, and let Q follow; the first reading of a column is what Q begins as, that at rest if any."""
-        reference = self.kept["reference"]
         reads = self.kept["reads"][columns] + (self.chip.update.zero_shift is not None)
-        reference[:, columns] = np.where(reads == 1, read, reference[:, columns])
-        found = read - reference[:, columns]
-        reference[:, columns] += np.maximum(1 / reads, self._number("tracking")).astype(read.dtype) * found
-        return found * self.kept["chopper"][columns].astype(read.dtype)
+        eta = np.maximum(1 / reads, self._number("tracking")).astype(read.dtype)
+        begins, reference, found = reads == 1, self.kept["reference"], np.empty_like(read)
+
+        def follow(run: ColumnRun, first: int, last: int) -> None:
+            own = slice(run.at, run.at + run.number)
+            where = first, last, run.at, run.first
+            column_kernels.follow(*where, read, begins[own], eta[own], reference, found)
+
+        self._by_rows(columns, follow)
+        return found
 
 
 RULE = Rider

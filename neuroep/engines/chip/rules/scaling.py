@@ -11,6 +11,16 @@ No chip holds g. Its mean square is measured digitally by K = :data:`PROJECTIONS
 <g^2> = E ||g v||^2/(out in), and g v = scale sum_k d_k (x_k v) takes rows K (in + out) multiply-adds; the memory
 averages what is random in it. Biases are scaled likewise, by their own mean square.
 
+**Lines.** One r leaves a few lines with most of the change: of the embedded reviews the largest g is 10 to 20 r, and
+steps that suit it overshoot where the others hardly move. The drivers of lines therefore have gains (``update.rms``),
+so that every line changes its weights by the same root mean square:
+
+    dW = -lr r g_ij/(r_i r_j),   r_i^2, r_j^2 running means of g^2 over the devices of an output and of an input
+
+which is r where all lines are alike. Both follow from projections, (g v)_i^2/in and (u g)_j^2/out; the signals s_i and
+x_j of trains are multiplied by r/r_i and r/r_j, of lines below r/10 by 10. Means beside the array cost 2 rows K (in +
+out) multiply-adds in place of one, and gains rows (in + out); no two ends of a device are known to anyone but it.
+
 **Pulses.** In a device whose steps depend on its state, a pair of pulses up and down does not return to where it began
 but goes towards the symmetry point w* by leak of its distance, in steps of dw:
 
@@ -20,9 +30,9 @@ so it forgets in 1/(N leak dw) updates of N pulses each. A change of n pulses ne
 the coherence kappa = all pulses/net rms change: 1 where all of them go one way. The cycle noise sigma of a step asks
 for
 
-    n = 4 (1 + sigma^2) to 20 pulses per update,    at most 1/(memory kappa leak dw)
+    n = 4 (1 + sigma^2) to 100 pulses per update,    at most 1/(memory kappa leak dw), and b/(4 dw)
 
-with memory the updates over which the array is to hold what it gathers.
+with memory the updates over which the array is to hold what it gathers, and b the nearer bound of its devices.
 
 **Range and tolerance.** A device that is written to the nearest of its steps is off by
 
@@ -35,13 +45,15 @@ cannot hold even weight 0, and what they are off by goes with the range, which i
 the mismatch of a weight's one device, beside a mean conductance, makes of weight 0: fill is 5 times the mismatch at
 least, and all of the range from 0.2 on, where there is no room to grow (chosen on the embedded reviews).
 
-Sources: running mean square as in RMSprop (Hinton, 2012), one for an array; symmetry point: Kim et al., 2019; Gokmen
+Sources: running mean square as in RMSprop (Hinton, 2012), one for an array; means over rows and columns in place of
+one for each weight: Adafactor, Shazeer and Stern, ICML 2018; symmetry point: Kim et al., 2019; Gokmen
 and Haensch, Front. Neurosci. 14:103, 2020.
 """
 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -55,10 +67,16 @@ from neuroep.learning.contrast import Contrast
 
 PROJECTIONS = 8
 """Random signs by which the mean square of a contrast is measured."""
-LEAST, MOST = 4.0, 20.0
+LEAST, MOST = 4.0, 100.0
 """Pulses per update, for devices without noise, and at most."""
+REACH = 0.25
+"""Most that an update changes a fast array by, root mean square, in units of the nearer bound."""
+LARGEST = 10.0
+"""Most that the signal of a line is multiplied by."""
 GRID, NEAR = 199, 5
 """Weights at which the steps of a device are played, and those on either side of w* that a slope is fitted to."""
+ALIKE = 1e-9
+"""Steps that differ by less, in units of a pulse, are equal."""
 COHERENCE = 3.0
 """kappa of a contrast until it is measured."""
 FILL, FULLEST, BLURS = 0.25, 0.75, 4.0
@@ -74,7 +92,7 @@ DEVIATIONS = 3.0
 
 
 class RunningSquare:
-    """Running mean square of the gradient of one synapse.
+    """Running mean square of the gradient of one synapse, and of its lines.
 
     Parameters
     ----------
@@ -84,17 +102,37 @@ class RunningSquare:
         Updates.
     kept : numpy.ndarray
         (3,) sums of the squares of weight and bias, and their number; owned by the rule, which keeps it.
+    outputs, inputs : numpy.ndarray, optional
+        (out,) and (in,) sums of the squares of lines, likewise; none where only the array's is asked for.
     """
 
-    def __init__(self, place: Place, memory: int, kept: np.ndarray) -> None:
+    def __init__(
+        self,
+        place: Place,
+        memory: int,
+        kept: np.ndarray,
+        outputs: np.ndarray | None = None,
+        inputs: np.ndarray | None = None,
+    ) -> None:
         self.place, self.memory, self.kept = place, memory, kept
+        self.outputs, self.inputs = outputs, inputs
 
     def add(self, contrast: Contrast, update: int) -> None:
         """Take in the contrast of an update, whose number keys the signs."""
         bias = contrast.scale * contrast.post_change.sum(0, dtype=np.float64)
-        found = mean_square(contrast, self.place.setting.seed, self.place.name, update), float(np.square(bias).mean())
-        self.kept *= 1 - 1 / self.memory
-        self.kept += (*found, 1.0)
+        by_output = squares(contrast, self.place.setting.seed, self.place.name, update)
+        found = [(self.kept, np.array((by_output.mean(), np.square(bias).mean(), 1.0)))]
+        if self.outputs is not None and self.inputs is not None:
+            by_input = squares(contrast, self.place.setting.seed, self.place.name, update, of_inputs=True)
+            found += [(self.outputs, by_output), (self.inputs, by_input)]
+        for kept, new in found:
+            kept *= 1 - 1 / self.memory
+            kept += new
+
+    @property
+    def projected(self) -> int:
+        """How many projections an update takes."""
+        return PROJECTIONS * (1 if self.inputs is None else 2)
 
     @property
     def rms(self) -> tuple[float, float]:
@@ -102,16 +140,32 @@ class RunningSquare:
         weight, bias, number = self.kept.tolist()
         return math.sqrt(weight / number), math.sqrt(bias / number)
 
+    def gains(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return what signals of outputs and inputs are multiplied by, r/r_i and r/r_j; none without lines."""
+        if self.outputs is None or self.inputs is None:
+            return None
+        return _gains(self.outputs), _gains(self.inputs)
 
-def mean_square(contrast: Contrast, seed: int, name: str, update: int) -> float:
-    """Return the mean square of dL/dW by random projections."""
+
+def _gains(sums: np.ndarray) -> np.ndarray:
+    """Return r/r_i of lines with these sums of squares, up to :data:`LARGEST`."""
+    mean = float(sums.mean()) if sums.size else 0.0
+    if not mean > 0:  # also where it is not a number, which the update itself tells
+        return np.ones_like(sums)
+    return np.asarray(1 / np.sqrt(np.maximum(sums / mean, 1 / LARGEST**2)))
+
+
+def squares(contrast: Contrast, seed: int, name: str, update: int, of_inputs: bool = False) -> np.ndarray:
+    """Return mean squares of dL/dW over the devices of each output (out,), or input (in,), by random projections."""
     terms = contrast.terms()
-    inputs = terms[0][1].shape[1]
-    signs = generator(seed, "projection", name, update).integers(0, 2, (inputs, PROJECTIONS)) * 2.0 - 1.0
-    found = np.zeros((terms[0][0].shape[1], PROJECTIONS))
-    for post, pre in terms:
-        found += post.T @ (pre @ signs.astype(pre.dtype))
-    return float(np.square(found).sum()) * contrast.scale**2 / max(found.size * inputs, 1)
+    own, other = (1, 0) if of_inputs else (0, 1)
+    devices = terms[0][other].shape[1]
+    what = ("projection", "inputs") if of_inputs else ("projection",)
+    signs = generator(seed, *what, name, update).integers(0, 2, (devices, PROJECTIONS)) * 2.0 - 1.0
+    found = np.zeros((terms[0][own].shape[1], PROJECTIONS))
+    for term in terms:
+        found += term[own].T @ (term[other] @ signs.astype(term[other].dtype))
+    return np.asarray(np.square(found).mean(axis=1) * (contrast.scale**2 / max(devices, 1)))
 
 
 class Symmetry(NamedTuple):
@@ -127,10 +181,13 @@ class Symmetry(NamedTuple):
     """Cycle-to-cycle spread of a pulse there, in steps."""
 
 
+@lru_cache(64)  # rules ask at every update
 def symmetry(pulse: Pulse) -> Symmetry:
     """Return the symmetry point of the mean device, whose steps are played on a grid of weights."""
     grid, up, down, plain = played(pulse)
-    middle = int(np.argmin(np.abs(up - down))) if (up != down).any() else GRID // 2
+    alike = np.abs(up - down)
+    among = np.flatnonzero(alike <= alike.min() + ALIKE * pulse.dw_min)  # of constant steps all but those at bounds
+    middle = int(among[np.argmin(np.abs(grid[among]))])
     near = slice(max(middle - NEAR, 0), middle + NEAR + 1)
     slope, apart = np.polyfit(grid[near], (down - up)[near], 1)
     point = float(np.clip(-apart / slope, pulse.w_min, pulse.w_max)) if slope > 0 else float(grid[middle])
@@ -151,8 +208,9 @@ class Played(NamedTuple):
     """The step of devices at weight 0 without their law, mean of both ways."""
 
 
+@lru_cache(64)  # likewise
 def played(pulse: Pulse) -> Played:
-    """Return the steps of the mean device."""
+    """Return the steps of the mean device, arrays that none may write to."""
     grid = np.linspace(pulse.w_min, pulse.w_max, GRID + 2)[None, 1:-1]
     devices = PulsedDevices(pulse.mean(), grid.shape, 0, "symmetry", dtype="float64")
     one, none = np.ones(grid.shape, dtype=np.int64), np.zeros(grid.shape, dtype=np.int64)
@@ -160,7 +218,10 @@ def played(pulse: Pulse) -> Played:
     devices.apply(up, one, none, 0)
     devices.apply(down, none, one, 0)
     plain = float((devices.devices.up + devices.devices.down).mean()) / 2
-    return Played(grid[0], (up - grid)[0], (grid - down)[0], plain)
+    found = Played(grid[0], (up - grid)[0], (grid - down)[0], plain)
+    for values in found[:3]:
+        values.flags.writeable = False
+    return found
 
 
 def _strays(pulse: Pulse, point: float, step: float, plain: float) -> float:
@@ -175,7 +236,8 @@ def _strays(pulse: Pulse, point: float, step: float, plain: float) -> float:
 def pulses_needed(pulse: Pulse, memory: float, coherence: float = COHERENCE) -> float:
     """Return the pulses per update, root mean square, that an array needs to gather what it holds for so long."""
     found = symmetry(pulse)
-    wanted = min(LEAST * (1 + found.noise**2), MOST)
+    bound = min(pulse.w_max, -pulse.w_min or pulse.w_max)
+    wanted = min(LEAST * (1 + found.noise**2), MOST, REACH * bound / found.step if found.step > 0 else MOST)
     forgotten = memory * coherence * found.leak * found.step
     return min(wanted, 1 / forgotten) if forgotten > 0 else wanted
 

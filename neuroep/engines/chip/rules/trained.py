@@ -11,13 +11,13 @@ import numpy as np
 from hw_models.chip import Update
 from neuroep.engines.chip.rules.in_memory import InMemory
 from neuroep.engines.chip.rules.rule import CROSSBAR, Place
-from neuroep.engines.chip.rules.scaling import PROJECTIONS, RunningSquare, symmetry
+from neuroep.engines.chip.rules.scaling import RunningSquare, symmetry
 from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Contrast
 from neuroep.learning.optimisers import SGD, Optimiser
 
-SQUARE = "square"
-"""Name of the running mean square among what a rule keeps."""
+SQUARE, OUTPUTS, INPUTS = "square", "square_outputs", "square_inputs"
+"""Names of the running mean squares of an array and of its lines among what a rule keeps."""
 Terms = Sequence[tuple[float, Any, Any]]
 """(sign, post rows, pre rows): the weights are to change along the sum of sign post^T pre."""
 
@@ -51,7 +51,10 @@ class TrainedInMemory(InMemory):
         self._sent: dict[str, list[float]] = {}
         if self.scaled:
             self.kept[SQUARE] = np.zeros(3)
-            self.square = RunningSquare(place, place.chip.update.memory, self.kept[SQUARE])
+            if place.chip.update.per_line:
+                self.kept |= {OUTPUTS: np.zeros(weight.shape[0]), INPUTS: np.zeros(weight.shape[1])}
+            own = (self.kept.get(name) for name in (OUTPUTS, INPUTS))
+            self.square = RunningSquare(place, place.chip.update.memory, self.kept[SQUARE], *own)
 
     @classmethod
     def follows(cls, optimiser: Optimiser, update: Update) -> Optimiser:
@@ -71,16 +74,27 @@ class TrainedInMemory(InMemory):
 
     def _wanted(self, contrast: Contrast, rate: float) -> WantedChange:
         """Return what an update is to change weights by, and move the bias likewise, exactly."""
-        rms = bias = 1.0
+        rms, bias, terms = 1.0, 1.0, self._terms(contrast)
         if self.scaled:
             self.square.add(contrast, self.updates)
             rms, bias = self.square.rms
-            terms = contrast.terms()
-            work = len(terms[0][0]) * len(terms) * sum(self.crossbar.shape)
-            self.tally.add(self.place.name, "multiply-add update", work * PROJECTIONS, self.crossbar.shape)
+            terms = self._evened(terms)
+            rows = len(contrast.terms()) * len(contrast.post_change)
+            work = rows * self.square.projected + sum(len(post) for _, post, _ in terms) * self.chip.update.per_line
+            self.tally.add(
+                self.place.name, "multiply-add update", work * sum(self.crossbar.shape), self.crossbar.shape
+            )
         self._move_bias(contrast, self._rate_of(rate) / bias if bias else 0.0)
         self.digital.updates += 1
-        return WantedChange(self._rate_of(rate), rms, contrast.scale, self._terms(contrast))
+        return WantedChange(self._rate_of(rate), rms, contrast.scale, terms)
+
+    def _evened(self, terms: Terms) -> Terms:
+        """Return terms whose signals are multiplied by the gains of their lines."""
+        gains = self.square.gains()
+        if gains is None:
+            return terms
+        outputs, inputs = gains
+        return [(sign, post * outputs.astype(post.dtype), pre * inputs.astype(pre.dtype)) for sign, post, pre in terms]
 
     def _rate_of(self, rate: float) -> float:
         """Return the size of a step; without scaling the rate itself."""

@@ -27,22 +27,30 @@ Adding a rule: a module with a subclass that says ``signal`` and, where it is no
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import ClassVar, TypeVar
 
 import numpy as np
 
+from hw_models.arrays.bursts import Bursts, ColumnRun, runs
 from hw_models.arrays.columns import read_columns
 from hw_models.arrays.converter_bank import Converters
 from hw_models.chip import Chip
-from hw_models.kernels.random import generator
+from hw_models.kernels.blocks import blocks
+from hw_models.kernels.random import generator, key, uniforms
+from neuroep.engines.chip.rules import column_kernels
 from neuroep.engines.chip.rules.rule import CROSSBAR, Place
 from neuroep.engines.chip.rules.scaling import COHERENCE, pulses_needed, symmetry
 from neuroep.engines.chip.rules.trained import Terms, TrainedInMemory, WantedChange
 from neuroep.engines.chip.rules.verified import columns_chip
 from neuroep.learning.contrast import Contrast
 
+Result = TypeVar("Result")
 FAST = "fast"
 """Label of the fast array."""
+ROWS = 128
+"""Rows of columns of one block of digital work."""
 LONGEST = 100.0
 """Reads after which a change counts as forgotten at the latest, where A itself forgets nothing."""
 
@@ -155,7 +163,10 @@ class TransferRule(TrainedInMemory):
         return 1 / (1 - min(self.kept_share, math.exp(-1 / LONGEST)) * (1 - 2 * flips))
 
     def signal(self, columns: np.ndarray, read: np.ndarray) -> np.ndarray:
-        """Return what is moved of columns as they are read, (out, columns), and keep what the rule keeps of them."""
+        """Return what is moved of columns as they are read, (out, columns), and keep what the rule keeps of them.
+
+        Signs of a chopper are put on behind.
+        """
         return read
 
     def update(self, contrast: Contrast, rate: float) -> int:
@@ -178,8 +189,11 @@ class TransferRule(TrainedInMemory):
         read = read_columns(self.fast, columns)
         self.seconds += self.groups[FAST][0].reading(len(columns) * self.chip.crossbar.repeats)
         moved = self.signal(columns, read)
+        rates = np.full(len(columns), self._rate(wanted, step), moved.dtype)
+        if self.chops:
+            rates *= self.kept["chopper"][columns]
         self._flip(columns)
-        return self._move(columns, moved * self._rate(wanted, step)) or self._widen()
+        return self._move(columns, moved, rates) or self._widen()
 
     def _widen(self) -> int:
         """Write the weights with twice the range if it is time to; H, in pulses of W, is then of larger ones."""
@@ -228,23 +242,45 @@ class TransferRule(TrainedInMemory):
         """Return the draws of this update for a purpose."""
         return generator(self.place.setting.seed, "rule", self.place.name, what, self.updates)
 
-    def _move(self, columns: np.ndarray, wanted: np.ndarray) -> int:
-        """Give the columns of W what is wanted, in pulses (out, columns), whole; return how many are not finite."""
-        most = self._number("most") or math.inf
+    def _move(self, columns: np.ndarray, moved: np.ndarray, rates: np.ndarray) -> int:
+        """Give the columns of W what was read of them, (out, columns), times the rate of each, in whole pulses.
+
+        Returns how many are not finite.
+        """
+        whole, most = np.empty(moved.shape, np.int32), self._number("most") or math.inf
         if self.buffered:
-            gathered, at = self.kept["gathered"], _run(columns)
-            own = gathered[:, at] + wanted
-            whole = np.trunc(own)
-            if most < math.inf:
-                np.clip(whole, -most, most, out=whole)
-            keep = self.chip.update.of_transfer("keep")
-            own = own - whole if keep is None else np.where(whole != 0, own * float(keep), own)
-            gathered[:, at] = own
+            gathered, keep = self.kept["gathered"], self.chip.update.of_transfer("keep")
+            real = gathered.dtype.type
+            how = gathered, real(most), real(-1 if keep is None else keep), whole
+
+            def gather(run: ColumnRun, first: int, last: int) -> tuple[int, int]:
+                at = run.at, run.first
+                return column_kernels.gather(first, last, *at, moved, rates[run.at : run.at + run.number], *how)
+
+            found = _summed(self._by_rows(columns, gather))
         else:
-            draws = self._draws("rounding").random(wanted.shape)
-            whole = np.clip(np.floor(wanted + draws), -most, most)
+            found = self._rounded(columns, moved, rates, most, "rounding", whole)
         self._moved(len(columns), self.work)
-        return self._give(CROSSBAR, columns, whole)
+        return self._give(CROSSBAR, columns, whole, found)
+
+    def _by_rows(self, columns: np.ndarray, act: Callable[[ColumnRun, int, int], Result]) -> list[Result]:
+        """Return what ``act`` returns for columns that follow each other, and first and last of blocks of rows."""
+        parts, run = blocks(self.crossbar.shape[0], ROWS), self.place.setting.workers.run
+        return [found for each in runs(columns) for found in run(partial(act, each), parts)]
+
+    def _rounded(
+        self, columns: np.ndarray, moved: np.ndarray, rates: np.ndarray, most: float, what: str, whole: np.ndarray
+    ) -> tuple[int, int]:
+        """Write what was read, times the rate of its column, in whole pulses, rounded at random.
+
+        Returns how many devices get some, and how many numbers are not finite.
+        """
+        drawn = uniforms(key(self.place.setting.seed, "rule", self.place.name, what), self.updates, 0, moved.shape)
+
+        def rounded(first: int, last: int) -> tuple[int, int]:
+            return column_kernels.round_off(first, last, moved, rates, drawn, most, whole)
+
+        return _summed(self.place.setting.workers.run(rounded, blocks(len(moved), ROWS)))
 
     def _moved(self, columns: int, work: int) -> None:
         """Write down that so many columns were moved, at so many multiply-adds for each of their devices."""
@@ -252,19 +288,20 @@ class TransferRule(TrainedInMemory):
         self.tally.add(self.place.name, "transfer", columns, shape)
         self.tally.add(self.place.name, "multiply-add transfer", work * columns * shape[0], shape)
 
-    def _give(self, label: str, columns: np.ndarray, whole: np.ndarray) -> int:
-        """Give columns of an array whole numbers of pulses, negative ones down; return how many are not finite."""
-        if not np.isfinite(whole).all():
+    def _give(self, label: str, columns: np.ndarray, whole: np.ndarray, found: tuple[int, int]) -> int:
+        """Give columns of an array whole numbers of pulses, (out, columns) int32, negative ones down.
+
+        ``found``: how many devices get some, and how many numbers are not finite. Returns how many are not finite.
+        """
+        some, bad = found
+        if bad:
             return int(whole.size)
-        if not whole.any():
+        if not some:
             return 0
-        small = np.abs(whole).max() < np.iinfo(np.int32).max
-        numbers = np.zeros(self.crossbar.shape, dtype=np.int32 if small else np.int64)
-        numbers[:, _run(columns)] = whole
-        up, down = np.maximum(numbers, 0), np.maximum(-numbers, 0)
+        bursts = Bursts(whole, columns)
         for each in self.groups[label]:
             own = each.crossbar.devices
-            each.devices.apply(each.crossbar.stored, up, down, self.updates, (own.column_tiles, own.row_tiles))
+            each.devices.give(each.crossbar.stored, bursts, self.updates, (own.column_tiles, own.row_tiles))
         self.seconds += self._pulsing(label)
         return self._pulsed(label)
 
@@ -280,8 +317,7 @@ def referred(chip: Chip) -> Chip:
     return chip.model_copy(update={"device": device})
 
 
-def _run(columns: np.ndarray) -> slice | np.ndarray:
-    """Return columns that follow each other as a slice, of which NumPy makes no copy."""
-    if len(columns) and (np.diff(columns) == 1).all():
-        return slice(int(columns[0]), int(columns[-1]) + 1)
-    return columns
+def _summed(found: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """Return the sums of pairs of numbers."""
+    firsts, seconds = zip(*found, strict=True)
+    return sum(map(int, firsts)), sum(map(int, seconds))

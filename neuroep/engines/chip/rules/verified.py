@@ -43,6 +43,7 @@ from __future__ import annotations
 import numpy as np
 
 from hw_models import durations
+from hw_models.arrays.bursts import Bursts, whole_numbers
 from hw_models.arrays.columns import read_columns
 from hw_models.arrays.converter_bank import Converters
 from hw_models.chip import Chip, Nudged, Transposed
@@ -93,11 +94,11 @@ def until_right(array: PulsedArray, weight: np.ndarray, rounds: int, tolerance: 
         found, taken = read_back(array, every, bank)
         seconds += taken
         missing = weight / np.asarray(bar.weight_range, weight.dtype) - found
-        whole = np.where(np.abs(missing) > tolerance, np.rint(missing / chip.device.granule), 0).astype(np.int64)
+        whole = np.where(np.abs(missing) > tolerance, np.rint(missing / chip.device.granule), 0)
         if not whole.any():
             break
-        up, down = np.maximum(whole, 0), np.maximum(-whole, 0)
-        array.devices.apply(bar.stored, up, down, FIRST + MOST * bar.programmings + number, tiles)
+        bursts = Bursts(whole_numbers(whole), every)
+        array.devices.give(bar.stored, bursts, FIRST + MOST * bar.programmings + number, tiles)
         seconds += durations.trains(chip.timing, array.devices.slots)
         array.written()
     return seconds

@@ -58,10 +58,10 @@ CHIPS: dict[str, dict[str, Any]] = {
     "devices that differ": pulse(dw_min_spread=0.3, w_max_spread=0.3, w_min_spread=0.3, w_max=0.3, w_min=-0.3),
     "corrupt": pulse(corrupt=0.2, noise=0.3),
     "write noise": pulse(write_noise=1.0, response="soft_bounds"),
-    "one-sided pair": pulse(response="power", gamma_up=1.0, w_min=0.0) | {"device.cell.kind": "one_sided"},
+    "one-sided pair": pulse(response="power", gamma_up=1.5, w_min=0.0) | {"device.cell.kind": "one_sided"},
     "pair both ways": pulse(response="power", gamma_up=1.0, gamma_down=0.5, w_min=0.0)
     | {"device.cell.kind": "bidirectional"},
-    "refreshed": pulse(response="power", gamma_up=1.0, w_min=0.0)
+    "refreshed": pulse(response="power", gamma_up=1.5, w_min=0.0)
     | {
         "device.cell.kind": "one_sided", "device.cell.refresh_every": 1, "device.cell.refresh_above": 0.01,
         "device.cell.refresh_lesser": 0.0, "crossbar.weight_headroom": 2.0,
@@ -311,6 +311,7 @@ VALUES: dict[str, Any] = {
     "update.step": 1.3,
     "update.fill": 0.3,
     "update.memory": 1,
+    "update.rms": "array",
     "update.zero_shift": 3,
     "update.verify.rounds": 2,
     "update.verify.tolerance": 0.02,
@@ -483,6 +484,13 @@ def values_of(name: str, chip: Mapping[str, Any]) -> list[Any]:
     return [value for value in (VALUES[name], *OTHERS.get(name, [])) if value != (usual if held is None else held)]
 
 
+def _steps_are_trains(chip: Chip) -> bool:
+    """Tell whether the order of pulses does not matter: without noise, of constant steps or all in one direction."""
+    pulse, steady = chip.device.pulse, chip.device.pulse.response == "constant"
+    noise = pulse.noise, pulse.noise_base, pulse.noise_state, pulse.write_noise
+    return not any(noise) and (steady or chip.device.cell.kind == "one_sided")
+
+
 def in_vain(results: Results, chip: Mapping[str, Any], name: str, value: Any) -> str:
     """Return what is wrong with a field on a chip: accepted without effect, or refused without a reason."""
     try:
@@ -494,6 +502,8 @@ def in_vain(results: Results, chip: Mapping[str, Any], name: str, value: Any) ->
         return "" if told or any(end in line for end in CONFLICTS) else f"{name} = {value}: {line}"
     if name == "crossbar.follow_weights" and not Crossbar(Chip.parse(nested(chip)), (2, 2)).ideal:
         return ""  # at the latest when a weight outgrows the first range, beyond which it is cut
+    if name == "update.trains" and _steps_are_trains(Chip.parse(nested(chip))):
+        return ""  # says how trains are computed: of pulses that commute, without noise, steps are as exact
     if name == "calibration_samples" and not Chip.parse(nested(chip)).calibrates:
         return ""  # says how ranges are found, where one is: it may stand on any chip
     return "" if value == dict(Chip.fields_of(Chip()))[name] else f"{name} = {value} has no effect"

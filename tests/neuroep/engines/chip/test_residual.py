@@ -76,7 +76,7 @@ def test_a_read_lets_finer_arrays_take_up_what_coarse_ones_miss():
         rule = residual(weight=np.zeros((40, 50)), **noise | SOFT | fields)
         wanted = np.random.default_rng(1).uniform(-0.4, 0.4, (40, 50))
         for _ in range(10):
-            assert rule._move(np.arange(50), wanted / 4.0) == 0
+            assert rule._move(np.arange(50), wanted / 4.0, np.ones(50)) == 0
         errors[verify] = np.abs(rule.weights() - wanted).mean()
     assert errors[True] < 0.05 < 0.1 < errors[False]
 
@@ -138,7 +138,7 @@ def test_the_range_does_not_follow_devices_that_are_stuck():
 
 def test_what_is_gathered_stays_within_a_pulse_of_the_coarsest_array():
     rule = residual(**{"device.pulse.unresponsive": 1.0})
-    assert rule._move(np.arange(4), np.full(SHAPE, 100.0)) == 0
+    assert rule._move(np.arange(4), np.full(SHAPE, 100.0), np.ones(4)) == 0
     np.testing.assert_array_equal(rule.kept["gathered"], 1.0)
 
 

@@ -260,12 +260,12 @@ def test_a_device_that_is_full_gets_one_pulse_not_all_that_finer_arrays_are_aske
     for label in list(rule.scales)[1:]:
         rule.crossbars[label].stored[:] = 1.0
         rule.crossbars[label].refresh()
-    rule._move(np.arange(4), np.full(SHAPE, 0.5))
+    rule._move(np.arange(4), np.full(SHAPE, 0.5), np.ones(4))
     worn = {wear.name: wear.pulses for wear in rule.wear()}
     for label in rule.scales:
         np.testing.assert_array_equal(worn["a" if label == "crossbar" else f"a {label}"], label != "crossbar")
     np.testing.assert_allclose(rule.kept["gathered"], 0.5)
-    rule._move(np.arange(4), np.full(SHAPE, -0.5 - 3 / 128))  # one of the sixth, one of the seventh
+    rule._move(np.arange(4), np.full(SHAPE, -0.5 - 3 / 128), np.ones(4))  # one of the sixth, one of the seventh
     worn = {wear.name: wear.pulses for wear in rule.wear()}
     np.testing.assert_array_equal([worn[f"a array_{k}"][0, 0, 0] for k in range(1, 8)], [1] * 5 + [2] * 2)
 

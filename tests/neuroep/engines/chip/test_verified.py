@@ -255,15 +255,15 @@ def test_neighbours_feel_the_pulses_of_every_round_once():
     share = 1e-3
     rule = ideal(**{"device.disturb": share, "update.verify.rounds": 2})
     moves = []
-    apply, stored = rule.devices.apply, rule.crossbar.stored
+    give, stored = rule.devices.give, rule.crossbar.stored
 
     def noted(*given: object) -> int:
         before = stored.copy()
-        done = apply(*given)
+        done = give(*given)
         moves.append(stored - before)
         return done
 
-    rule.devices.apply = noted
+    rule.devices.give = noted
     rule.digital.weight[2, 5] = 0.05
     rule.devices.devices.up[...] /= 2  # so that one round does not do
     rule.update(NOTHING, 0.1)
