@@ -197,7 +197,9 @@ class Crossbar(CountedWeights):
         self.run(lambda a, b: np.matmul(s, weight[:, a:b], out=result[:, a:b]), blocks(self.shape[1], COLUMNS))
         return result
 
-    def forward(self, x: Values, path: str = "own", increments: bool = False, single: Array | None = None) -> Values:
+    def forward(
+        self, x: Values, path: str = "own", increments: bool = False, single: Array | None = None
+    ) -> Values:
         """Return the read product (rows, out) of signals (rows, in), in weight units.
 
         Parameters

@@ -175,6 +175,13 @@ class Product:
         """Return sqrt(size sum x^2 + floor) of the signals of every tile (tiles, rows)."""
         return self.math.deviations(self.driven, self.plan.edges, size, floor)
 
+    def _multiply(self, x: Values, matrix: Values, lines: Array | None, out: Values) -> None:
+        """Write ``x @ matrix.T``; where it is known which one line each row drives, on the host, without a product."""
+        if lines is None:
+            self.math.product(x, matrix.T, out)
+        else:
+            single_lines.product(x, matrix, lines, out)
+
     def forward(self) -> Values:
         """Return the sum over row tiles, (rows, out)."""
         plan, own, outputs, groups = self.plan, self.stored.devices, self.stored.shape[0], self.plan.groups
@@ -200,11 +207,7 @@ class Product:
                     if plane.bent:
                         bent.forward(current, (k, tile), x)
                     else:
-                        lines = None if single is None else single[a:b] - i
-                        if lines is None:
-                            math.product(x, plane.mean[:, i:j].T, current)
-                        else:
-                            single_lines.product(x, plane.mean[:, i:j], lines, current)
+                        self._multiply(x, plane.mean[:, i:j], None if single is None else single[a:b] - i, current)
                     if noise is not None:
                         current += noise[k, tile, a:b]
                     elif plan.lined:
@@ -214,11 +217,10 @@ class Product:
                     if sums is not None:
                         current += sums[a:b, tile, None] * plane.zero
                     variance = None
-                    if plane.variance is not None and single is None:
-                        variance = square @ plane.variance[:, i:j].T
-                    elif plane.variance is not None and single is not None:
-                        variance = np.empty_like(current)
-                        single_lines.product(square, plane.variance[:, i:j], single[a:b] - i, variance)
+                    if plane.variance is not None:
+                        lines = None if single is None else single[a:b] - i
+                        variance = math.empty(current.shape, current)
+                        self._multiply(square, plane.variance[:, i:j], lines, variance)
                     spread = sigma[tile, a:b] if len(sigma) else sigma
                     carried = self.lasting[k][tile].of(a, b, None) if self.lasting else None
                     place, number = (k, tile, 0), k * self.tiles + tile
