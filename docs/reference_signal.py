@@ -48,8 +48,8 @@ def clarity(rule: str, mean: float, spread: float, seed: int) -> float:
     own, draws = made(rule, mean, spread, seed), np.random.default_rng(seed)
     moved = np.zeros((SIZE, SIZE))
 
-    def note(columns: np.ndarray, wanted: np.ndarray) -> int:
-        moved[:, columns] += wanted
+    def note(columns: np.ndarray, read: np.ndarray, rates: np.ndarray) -> int:
+        moved[:, columns] += read * rates
         return 0
 
     own._move = note  # type: ignore[method-assign]  # W stays as it is: what reaches it is measured

@@ -252,7 +252,8 @@ beta 0.5, 6 epochs; test accuracy [%] of seeds {seeds}, kappa of the last epoch:
   train fit (`update.counter.shift` unset), and each of them adds noise. Digital slots are short (`timing.count`).
 - Trains are fitted to the first phase, with room for a quarter more (`update.counter.room`). Where a sample shows more
   in the second, that one is cut, all of it where the first is silent; an epoch's line says of how many samples
-  (`phases_cut`): with 4,095 slots of 4 to 19 % in dense_2, of none elsewhere. More room takes (1 + room)^2 slots.
+  (`phases_cut`): with 4,095 slots and one rms for an array of 4 to 19 % in dense_2, of none elsewhere. More room takes
+  (1 + room)^2 slots.
 - Counters that saturate are fatal even where they lose 6e-5 of all coincidences, as they lose them of the first phase
   alone; counters that wrap need room for what is left of both phases, and are the default.
 

@@ -52,8 +52,8 @@ class Update(Part):
     step: Positive = at("update", "learning rate", 2.0)
     """Scaling auto: what an update changes weights by, root mean square over an array."""
     rms: Literal["array", "lines"] = at("update", default="lines")
-    """Scaling auto, trains: what r is of, an array, or each of its outputs and inputs, r_i r_j/r, whose signals are
-    multiplied by as much before they are sent."""
+    """Scaling auto, trains: what r is of, an array, or its lines: r_i r_j/r, of output i and input j, whose signals are
+    divided by r_i/r and r_j/r before they are sent."""
     fill: Annotated[float, Field(gt=0, le=1)] | None = at("update", "bound", None)
     """In memory, without crossbar.weight_range: share of the devices' bounds that weights begin within, and where over
     1 % of them have grown beyond it all devices are rewritten with twice the range; 1 leaves the range as it is. Unset

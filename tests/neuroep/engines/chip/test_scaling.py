@@ -67,6 +67,25 @@ def test_lines_without_a_gradient_have_gains_that_end():
     np.testing.assert_allclose(running.gains()[1], [10, 1, np.sqrt(0.5)])
 
 
+@pytest.mark.parametrize("signals", ["contrast", "phases"])
+def test_trains_are_asked_for_the_gradient_over_the_root_mean_squares_of_its_lines(signals, monkeypatch):
+    """dW = -lr r g_ij/(r_i r_j), by loops over devices; and the multiply-adds of it, 16 projections and the gains."""
+    chip = {"update.scheme": "pulsed", "update.scaling": "auto", "update.signals": signals, "update.step": 1.0}
+    place = Place("a", Chip.parse(nested(chip)), Setting(SGD(), Workers(1), "float64", 0))
+    rule, made, asked = rules.named("pulsed")(place, np.zeros((20, 30)), np.zeros(20)), uneven(1.0), {}
+    monkeypatch.setattr(rule, "_send", lambda _, terms, change, __: asked.update(terms=terms, change=change) or 0.0)
+    before = rule.performed().number("multiply-add update")
+    rule.update(made, 2e-3)
+    found = asked["change"] * sum(sign * post.T @ pre for sign, post, pre in asked["terms"])
+    g = made.weight_gradient()
+    outputs, inputs = scaling.squares(made, 0, "a", 0), scaling.squares(made, 0, "a", 0, of_inputs=True)
+    for i in range(20):
+        for j in range(30):
+            gain = min(np.sqrt(outputs.mean() / outputs[i]), 10) * min(np.sqrt(inputs.mean() / inputs[j]), 10)
+            assert found[i, j] == pytest.approx(-2e-3 * gain * g[i, j] / np.sqrt(outputs.mean()), rel=1e-9)
+    assert rule.performed().number("multiply-add update") - before == 2 * 9 * (16 + 1) * 50
+
+
 @pytest.mark.parametrize("scheme", ["pulsed", "agad"])
 @pytest.mark.parametrize("trains", ["expected", "stochastic"])
 def test_every_line_changes_its_weights_as_much(scheme, trains):
