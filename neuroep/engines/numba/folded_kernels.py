@@ -45,12 +45,13 @@ def _top(held, row, kappa, fed):
 @kernel
 def _stored(new, value):
     """Write ``new`` over ``value`` (both 1-d); return the largest change, NaN if there is one."""
-    largest = value.dtype.type(0)
+    largest, strange = value.dtype.type(0), 0
     for i in range(value.shape[0]):
         change = abs(new[i] - value[i])
         value[i] = new[i]
-        largest = change if not change <= largest else largest
-    return largest
+        largest = change if change > largest else largest
+        strange |= change != change
+    return value.dtype.type(math.nan) if strange else largest
 
 
 def _attend(first, last, logits, keys, query_count, key_count, telling, feedback, kappa, weights, value):
