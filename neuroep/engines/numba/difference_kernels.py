@@ -112,15 +112,14 @@ def _tilted_row(weights, row, more):
 
 @kernel
 def _noted(new, old, changes):
-    """Write ``new`` over ``old`` (both 1-d), and what has changed into ``changes`` (2,)."""
+    """Write ``new`` over ``old`` (both 1-d), and what has changed into ``changes`` (2,), where a NaN stays."""
     change, size = changes[0], changes[1]
     for i in range(old.shape[0]):
         moved = abs(new[i] - old[i])
-        if not moved <= change:
+        if moved > change or np.isnan(moved):
             change = moved
         size = max(size, abs(new[i]))
         if np.isnan(moved):
-            change = moved
             break
     old[:] = new
     changes[0], changes[1] = change, size

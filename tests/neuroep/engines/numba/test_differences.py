@@ -171,6 +171,18 @@ class Scene:
 
 
 class TestAttention:
+    @pytest.mark.parametrize("dt", [1.0, 0.5])
+    @pytest.mark.parametrize("row", [0, 1, 4])
+    @pytest.mark.parametrize("readout", ["flat", "pooled"])
+    @on_both
+    def test_nan_of_any_sample_is_told(self, where, readout, row, dt):
+        """Samples that come after it are finite; so is the other nudge."""
+        scene = Scene(where, readout, 0.7, 1e-3)
+        scene.gain[row, 0] = np.nan
+        start = scene.part.still(scene.held, 2)
+        _, _, changes = scene.part.displace(scene.held, scene.p, scene.gain, scene.zeros, start, dt)
+        assert [bool(np.isnan(float(change))) for change, _ in changes] == [row < 4, row >= 4]
+
     @pytest.mark.parametrize("zeros", [0, 2])
     @pytest.mark.parametrize("size", [1e-3, 1.0, 30.0])
     @pytest.mark.parametrize("readout", ["flat", "pooled"])
