@@ -54,6 +54,15 @@ def _largest(row):
 
 
 @kernel
+def _highest(row):
+    """Largest number; a loop, since Numba's own would take over the flags of the kernel that calls it."""
+    top = row[0]
+    for j in range(1, row.shape[0]):
+        top = max(top, row[j])
+    return top
+
+
+@kernel
 def _scale(row, factor):
     for j in range(row.shape[0]):
         row[j] = factor * row[j]
@@ -153,7 +162,7 @@ def factorise(first, last, scaled, query_count, key_count, shift, floor, scales,
         if n == 0 or k == 0:
             continue
         tilt = tilts[b, :k]
-        tilt[:] = np.exp(shift[b, :k] - shift[b, :k].max())
+        tilt[:] = np.exp(shift[b, :k] - _highest(shift[b, :k]))
         for t in range(n):
             total, row = tilt.dtype.type(0), scaled[b, t, :k]
             for j in range(k):
