@@ -75,7 +75,7 @@ class SGD:
 Optimiser = Adam | SGD
 
 
-def cosine(rate: float, epoch: int, period: int, final: float) -> float:
+def cosine(rate: float, epoch: float, period: int, final: float) -> float:
     """Return the learning rate of an epoch under cosine decay.
 
     ``final + (rate - final) (1 + cos(pi min(epoch, period) / period)) / 2`` (Loshchilov and Hutter, ICLR 2017); a rate
@@ -85,8 +85,8 @@ def cosine(rate: float, epoch: int, period: int, final: float) -> float:
     ----------
     rate : float
         Rate of epoch 0.
-    epoch : int
-        Epoch counted from 0.
+    epoch : float
+        Epoch counted from 0, or epochs since the start.
     period : int
         Epochs until ``final`` is reached; 0 means no decay.
     final : float

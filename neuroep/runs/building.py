@@ -231,8 +231,12 @@ def schedules(config: Config) -> tuple[Schedule, Schedule]:
     return free, replace(free, steps=steps, tolerance=tolerance, form=settings.nudged_form)
 
 
-def rates(config: Config, network: Network, epoch: int) -> dict[str, float]:
-    """Return the learning rate of every synapse in an epoch, counted from 0."""
+def rates(config: Config, network: Network, epoch: float) -> dict[str, float]:
+    """Return the learning rate of every synapse in an epoch, counted from 0, or so many epochs after the start.
+
+    Parts of an epoch count where rates fall with every update.
+    """
+    epoch = epoch if config.optimiser.decay_every == "update" else int(epoch)
     settings = config.optimiser
     initial = {synapse.name: settings.projection_rate for synapse in network.projections}
     initial |= {synapse.name: settings.dense_rate for synapse in network.dense}

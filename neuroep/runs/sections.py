@@ -275,11 +275,16 @@ class OptimiserConfig(Section):
     """Decoupled decay."""
     decay_epochs: Natural = 100
     """Epochs until the final rate is reached (T_max); 0 keeps the rates constant."""
+    decay_every: Literal["epoch", "update"] = "epoch"
+    """When rates fall: at the start of an epoch, so that the last of few epochs still has rates far above the final one
+    and the weights it ends with are those of one moment of a walk, or with every update."""
     final_rate: Rate = 1e-5
     """Rate at the end of the decay; smaller initial rates stay as they are."""
 
     @model_validator(mode="after")
     def _fits(self) -> OptimiserConfig:
+        if self.decay_every != "epoch" and not self.decay_epochs:
+            raise ValueError(f"decay_every = '{self.decay_every}': with decay_epochs = 0 rates do not fall")
         if self.momentum and self.kind != "sgd":
             raise ValueError(f"momentum = {self.momentum}: only optimiser 'sgd' has one")
         highest = max(self.projection_rate, self.dense_rate, *self.rates.values())

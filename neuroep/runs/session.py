@@ -230,8 +230,8 @@ class Session:
         session._calibrate()
         return session
 
-    def rates(self, epoch: int) -> dict[str, float]:
-        """Return the learning rate of every synapse in an epoch, counted from 0."""
+    def rates(self, epoch: float) -> dict[str, float]:
+        """Return the learning rate of every synapse in an epoch, counted from 0, or so many epochs after the start."""
         return building.rates(self.config, self.network, epoch)
 
     def _taken(self, name: str, split: str, samples: np.ndarray) -> data.Split:

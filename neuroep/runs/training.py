@@ -292,7 +292,7 @@ def _epoch(parts: Session, epoch: int, updates: int, progress: bool, compiled: f
     before = parts.engine.counters()
     speeds = parts.rates(epoch)
     with clock() as training:
-        health, updates = _updates(parts, epoch, updates, speeds, progress)
+        health, updates = _updates(parts, epoch, updates, progress)
     counted = difference(parts.engine.counters(), before)
     with clock() as evaluating:
         evaluations = {
@@ -389,9 +389,7 @@ def _near(record: Entries) -> Iterator[tuple[str, str]]:
                 yield name, f"{synapse}: {share:{'.0%' if share > 0.01 else '.1g'}} {NEAR[name][0]}"
 
 
-def _updates(
-    parts: Session, epoch: int, step: int, speeds: Mapping[str, float], progress: bool
-) -> tuple[dict[str, float | None], int]:
+def _updates(parts: Session, epoch: int, step: int, progress: bool) -> tuple[dict[str, float | None], int]:
     """Measure and update over one epoch; return the mean health and the number of updates made so far."""
     from neuroep import data
 
@@ -399,13 +397,14 @@ def _updates(
     label = f"epoch {epoch + 1}/{settings.epochs}"
     mean, every = _Mean(), None if parts.config.chip is None else parts.config.chip.calibration_every
     lengths = parts.config.settling.calibrate_every if parts.counts_sweeps else None
-    for minibatch in (shown := bar(parts.shuffled(epoch), data.batch_count(split, settings.batch), label, progress)):
+    count = data.batch_count(split, settings.batch)
+    for number, minibatch in enumerate(shown := bar(parts.shuffled(epoch), count, label, progress)):
         if every is not None and step and step % every == 0:
             parts.calibrate(step)
         if lengths is not None and step and step % lengths == 0:
             parts.find_lengths(step)
         measurement = parts.estimator.measure(parts.engine, minibatch.keyed("train", step), step)
-        parts.engine.update(measurement.contrasts, speeds)
+        parts.engine.update(measurement.contrasts, parts.rates(epoch + number / count))
         mean.add(measurement.health, minibatch.size)
         step += 1
         shown.set_postfix(mean.values(("loss", "accuracy")), refresh=False)

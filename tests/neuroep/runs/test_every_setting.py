@@ -80,6 +80,7 @@ AGAINST |= {"data.stride": "data.window", "data.position_dim": "data.appended"}
 ELSEWHERE = {
     "data.path", "data.vectors", "data.text", "data.label", "data.cache", "data.test",  # tests/neuroep/data
     "training.epochs", "training.evaluate", "training.probe",  # tests/neuroep/test_training.py
+    "optimiser.decay_every",  # tests/neuroep/test_training.py: within an epoch
     "engine.kind", "engine.device", "engine.threads",  # tests/neuroep/engines: the same result by design
     "engine.products",  # tests/neuroep/engines/torch/test_products.py
     "settling.stop", "settling.calibrate_every",  # tests/neuroep/engines/chip/test_phase_lengths.py: of a chip alone

@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+from neuroep.engines.engine import Engine
 from neuroep.errors import CheckpointError, ConfigError, DataError, DivergenceError
 from neuroep.runs import building, checkpoints, config as configuration, directory as runs, training
 from neuroep.runs.session import Session
@@ -102,6 +103,26 @@ def test_rates_fall_as_a_cosine(tiny):
     assert end == {"query": 1e-4, "dense_1": 1e-4, "dense_2": 5e-5}
     constant = load(tiny, "--decay_epochs", "0")
     assert building.rates(constant, network, 50)["query"] == 1e-3
+    assert building.rates(config, network, 5.9) == middle
+    every = building.rates(load(tiny, "--decay_epochs", "10", "--decay_every", "update"), network, 2.5)
+    assert every["query"] == pytest.approx(1e-5 + (1e-3 - 1e-5) * (1 + math.cos(math.pi / 4)) / 2)
+
+
+def test_rates_fall_with_every_update(tiny, tmp_path, monkeypatch):
+    """What updates are given over two epochs; the record keeps the rates that an epoch began with."""
+    given, update = [], Engine.update
+    monkeypatch.setattr(Engine, "update", lambda *args: given.append(args[2]["query"]) or update(*args))
+    train(tiny, tmp_path / "run", "--epochs", "2", "--decay_epochs", "2", "--decay_every", "update")
+    each = [1e-5 + (1e-3 - 1e-5) * (1 + math.cos(math.pi * k / 10)) / 2 for k in range(10)]
+    given = given[-10:]  # an update ahead compiles
+    np.testing.assert_allclose(given, each, rtol=1e-12)
+    kept = [record["rates"]["query"] for record in runs.load(tmp_path / "run").metrics]
+    assert kept == [given[0], given[5]]
+
+
+def test_rates_that_stay_do_not_fall_with_updates(tiny):
+    with pytest.raises(ConfigError, match="decay_every = 'update': with decay_epochs = 0 rates do not fall"):
+        load(tiny, "--decay_epochs", "0", "--decay_every", "update")
 
 
 @pytest.mark.parametrize("field", ["seed", "beta", "batch", "momentum"])
