@@ -22,6 +22,7 @@ SMALLEST = {
     "slow_noise": ["--steps", "1", "--batch", "8"],
     "speed": ["--help"],
     "sweep": ["--trials", "4", "--repeats", "1"],
+    "torch_chip": ["--samples", "2", "--repeats", "1", "--chips", "rram"],
     "wires": ["--largest", "32", "--repeats", "1"],
 }
 """By script; those that take minutes or data at their smallest say what they are."""
