@@ -143,7 +143,8 @@ def _run(chip: dict[str, Any], given: dict[str, Any]) -> str:
     engine = engines.local(network, seed=3, threads=1, chip=made, **how, **rule)
     phase = Schedule(given.get("order", "layerwise"), steps=5, dt=given.get("dt", 1.0))
     nudged = replace(phase, form=given.get("form", "states"))
-    estimator, batch, found = Estimator("centred", 0.5, phase, nudged), _batch(network, 7 * ("repeats" in given)), hashlib.sha256()
+    batch = _batch(network, 7 if "repeats" in given else 0)
+    estimator, found = Estimator("centred", 0.5, phase, nudged), hashlib.sha256()
     engine.calibrate([batch], estimator)
     for step in range(2):
         clamped = engine.clamp(batch.keyed("train", step))

@@ -172,7 +172,8 @@ def embed(ragged: Ragged, vectors: np.ndarray, memory: KeptMemory | None = None)
     tokens = max(1, int(lengths.max(initial=0)))
     shape, single = (len(ragged), tokens, vectors.shape[1]), np.dtype(np.float32)
     padded = np.empty(shape, single) if memory is None else memory.empty(shape, single)
-    for rows, ids in zip(padded, ragged, strict=True):
+    for sample, rows in enumerate(padded):
+        ids = ragged[sample]
         rows[: len(ids)] = vectors[ids]
         rows[len(ids) :] = 0
     return TokenVectors(padded, lengths)

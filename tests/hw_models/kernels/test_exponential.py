@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import platform
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -46,7 +46,7 @@ def test_it_is_the_value_to_half_a_unit_in_the_last_place():
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="multiply-adds are not rounded once without the compiler")
 def test_it_has_the_bits_of_the_library():
-    flags = open("/proc/cpuinfo").read() if os.path.exists("/proc/cpuinfo") else ""
+    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     if " fma " not in flags:
         pytest.skip("the library multiplies and adds apart on this processor")
     expf = ctypes.CDLL("libm.so.6").expf

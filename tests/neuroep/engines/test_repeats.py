@@ -28,7 +28,8 @@ SHARING = {
     "output noise": {"device": NOISE, "adc": {"noise": 0.02}},
     "a variance for every device": {"device": NOISE | {"read_noise_law": "proportional"}},
     "reference lines": {
-        "device": NOISE | {"read_noise_law": "sqrt"}, "crossbar": {"mapping": "offset", "reference": "analog", "rows": 3},
+        "device": NOISE | {"read_noise_law": "sqrt"},
+        "crossbar": {"mapping": "offset", "reference": "analog", "rows": 3},
     },
     "a DAC": {"dac": READ, "device": NOISE, "crossbar": {"rows": 2}},
     "noise in time": {
@@ -149,7 +150,7 @@ def test_batches_of_texts_tell_their_words_apart():
 @pytest.mark.parametrize(
     ("kinds", "told"),
     [
-        ({"text": np.zeros(2, dtype=int)}, "kinds of tokens of 'text' are int64 of shape (2,): expected whole numbers (3,)"),
+        ({"text": np.zeros(2, dtype=int)}, "'text' are int64 of shape (2,): expected whole numbers (3,)"),
         ({"text": np.zeros(3)}, "kinds of tokens of 'text' are float64 of shape (3,)"),
         ({"texts": np.zeros(3, dtype=int)}, "kinds of tokens of 'texts': unknown sequence 'texts'"),
     ],
