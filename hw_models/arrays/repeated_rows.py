@@ -1,3 +1,4 @@
+# Tested by tests/neuroep/engines/test_repeats.py.
 """Products of signals of which many rows are the same, as the words of a text are: one product for each kind of row.
 
 Only what comes ahead of the first draw is shared, currents and their variances; noise and conversion are of every row

@@ -33,8 +33,9 @@ exp = unbound
 """Of one precision; :func:`exponentiate` fills it in."""
 
 
-def exp_double(x: float) -> float:
-    """e^x in double precision."""
+@kernel
+def exp_double(x):
+    """Return e^x in double precision."""
     return math.exp(x)
 
 
@@ -147,7 +148,7 @@ def _exponentiate(first, last, logits, query_count, key_count, scaled):
 @cache
 def exponentiate(dtype: str) -> Callable[..., None]:
     """Return :func:`_exponentiate` of ``float32`` or ``float64``, compiled at its first call."""
-    own = exponential if dtype == "float32" else kernel(exp_double)
+    own = exponential if dtype == "float32" else exp_double
     return kernel(bound(_exponentiate, dtype, exp=own))
 
 

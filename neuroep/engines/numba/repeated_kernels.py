@@ -89,5 +89,5 @@ def _hold(first, last, drive, offsets, keys, key_count, kind, kinds, key_offsets
 @cache
 def hold(dtype: str) -> Callable[..., None]:
     """Return :func:`_hold` of ``float32`` or ``float64``, compiled at its first call."""
-    own = exponential if dtype == "float32" else kernel(exp_double)
+    own = exponential if dtype == "float32" else exp_double
     return kernel(bound(_hold, dtype, exp=own))
