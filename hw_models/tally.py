@@ -73,6 +73,21 @@ _Row = tuple[str, str, tuple[int, ...], int | None, str, int | None, float]
 """The fields of :class:`Work`: a plain tuple is made in a tenth of the time."""
 
 
+class Repeated(NamedTuple):
+    """Which rows of signals are the same."""
+
+    first: np.ndarray
+    """(kinds,) a row of each kind."""
+    kind: np.ndarray
+    """(rows,) the kind of each row."""
+
+
+def repeated(kinds: np.ndarray) -> Repeated:
+    """Return which rows are the same, of numbers (rows,) of which equal ones stand for equal rows."""
+    _, first, kind = np.unique(kinds, return_index=True, return_inverse=True)
+    return Repeated(first, kind)
+
+
 class CurrentPhase:
     """The phase that it is now, for all parts of a chip that share it.
 
@@ -90,6 +105,8 @@ class CurrentPhase:
         Its strength, 0 in the free phase.
     rows : numpy.ndarray or None
         (rows,) the sample of each row of signals where a row is not a sample.
+    repeated : Repeated or None
+        Which of these rows are the same, where that is known and may be made use of.
     span : float
         Seconds that what is done stands for, where a chip settles in continuous time; 0 elsewhere.
     """
@@ -99,6 +116,7 @@ class CurrentPhase:
         self.number: int | np.ndarray = 0
         self.nudge = self.span = 0.0
         self.rows: np.ndarray | None = None
+        self.repeated: Repeated | None = None
 
     @contextmanager
     def metering(self, what: str = "square") -> Iterator[None]:
@@ -137,13 +155,13 @@ class CurrentPhase:
             self.span = before
 
     @contextmanager
-    def rows_of(self, samples: np.ndarray) -> Iterator[None]:
-        """Have signals inside whose rows belong to these samples."""
-        before, self.rows = self.rows, samples
+    def rows_of(self, samples: np.ndarray, repeated: Repeated | None = None) -> Iterator[None]:
+        """Have signals inside whose rows belong to these samples, and some of which may be the same."""
+        before, self.rows, self.repeated = (self.rows, self.repeated), samples, repeated
         try:
             yield
         finally:
-            self.rows = before
+            self.rows, self.repeated = before
 
     def numbers(self, sample: int | None = None) -> int | np.ndarray:
         """Return the number of the phase: one, or for each row of signals (rows, 1); ``sample`` is that of all rows."""

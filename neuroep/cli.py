@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from hw_models.reading import Entries
 from neuroep import __version__
 from neuroep.errors import ConfigError, NeuroepError, UserError, nearest
-from neuroep.runs import streams
+from neuroep.runs import memory, streams
 from neuroep.runs.streams import say
 
 ABOUT = "Train and study Equilibrium Propagation classifiers with Hopfield attention."
@@ -147,6 +147,7 @@ def _run(argv: list[str]) -> None:
     command = commands[name]
     arguments = _arguments(command, argv[1:])
     run: Callable[[argparse.Namespace], None] = arguments.run
+    memory.keep_freed()
     with streams.noted(quiet=arguments.quiet or arguments.json):
         run(arguments)
 

@@ -112,17 +112,23 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
                 given = {"form": "differences", "dtype": dtype, "readout": readout, "dt": dt, "potential": "tanh"}
                 yield f"differences {dtype} {readout} {dt}", {}, given
         yield f"padding {dtype}", {}, {"dtype": dtype, "readout": "flat", "mask": False}
+        yield f"repeated words {dtype}", {}, {"dtype": dtype, "repeats": "once"}
 
 
-def _batch(network: networks.Network) -> Batch:
+def _batch(network: networks.Network, words: int = 0) -> Batch:
+    """Return a batch, of a vocabulary of so many words where any are given."""
     draw = np.random.default_rng(0)
-    inputs = {}
+    inputs, kinds = {}, {}
     for sequence in network.sequences:
         lengths = draw.integers(0, sequence.tokens + 1, 9)
         real = np.arange(sequence.tokens) < lengths[:, None]
         vectors = draw.normal(size=(9, sequence.tokens, sequence.dim)) * real[..., None]
+        if words:
+            ids = draw.integers(0, words, real.shape)
+            vectors = draw.normal(size=(words, sequence.dim))[ids] * real[..., None]
+            kinds[sequence.name] = ids[real]
         inputs[sequence.name] = TokenVectors(vectors, lengths)
-    return Batch(inputs, draw.integers(0, network.classes, 9))
+    return Batch(inputs, draw.integers(0, network.classes, 9), kinds=kinds)
 
 
 def _run(chip: dict[str, Any], given: dict[str, Any]) -> str:
@@ -133,10 +139,12 @@ def _run(chip: dict[str, Any], given: dict[str, Any]) -> str:
     # Mixed precision and pulses bring rules of their own.
     rule = {} if "update" in chip else {"optimiser": given.get("optimiser", Adam())}
     made = Chip.model_validate(chip) if chip else None
-    engine = engines.local(network, seed=3, threads=1, chip=made, dtype=given.get("dtype", "float32"), **rule)
+    how = {"dtype": given.get("dtype", "float32"), "repeats": given.get("repeats", "each")}
+    engine = engines.local(network, seed=3, threads=1, chip=made, **how, **rule)
     phase = Schedule(given.get("order", "layerwise"), steps=5, dt=given.get("dt", 1.0))
     nudged = replace(phase, form=given.get("form", "states"))
-    estimator, batch, found = Estimator("centred", 0.5, phase, nudged), _batch(network), hashlib.sha256()
+    batch = _batch(network, 7 if "repeats" in given else 0)
+    estimator, found = Estimator("centred", 0.5, phase, nudged), hashlib.sha256()
     engine.calibrate([batch], estimator)
     for step in range(2):
         clamped = engine.clamp(batch.keyed("train", step))

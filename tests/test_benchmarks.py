@@ -14,6 +14,7 @@ FOLDER = Path(__file__).parent / "benchmarks"
 SMALLEST = {
     "agreement": ["--help"],
     "chips": ["--ways", "none,pcm:settling.stop=calibrated", "--repeats", "1", "--samples", "8"],
+    "deployment": ["--ways", "none,pcm:engine.repeats=once", "--repeats", "1", "--samples", "8"],
     "memory": ["--help"],
     "phase_lengths": ["--draws", "2", "--samples", "4", "--steps", "5", "--cosines", "1"],
     "products": ["--quick", "--repeats", "1"],

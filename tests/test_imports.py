@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("hw_models", "neuroep", "analysis")
 GROUND = {
     "hw_models.errors",
+    "hw_models.kept_memory",
     "hw_models.keywords",
     "hw_models.lazy",
     "hw_models.reading",

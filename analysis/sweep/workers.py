@@ -13,6 +13,7 @@ import time
 from multiprocessing import connection, parent_process
 
 from hw_models.reading import Entries, Page
+from neuroep.runs.memory import keep_freed
 
 VARIABLES = (
     "OMP_NUM_THREADS",
@@ -39,6 +40,7 @@ def prepare(threads: int) -> None:
     """
     for name in VARIABLES:
         os.environ[name] = str(threads)
+    keep_freed()
     logging.getLogger("neuroep").addHandler(logging.NullHandler())  # the plan has said what there is to say, once
     # Ctrl-C reaches the whole group: the parent decides what becomes of the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

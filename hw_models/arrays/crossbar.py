@@ -278,7 +278,7 @@ class Crossbar(CountedWeights):
             hosted = plan.hosted or math.in_memory
             signals = math.host(signals) if hosted else signals
             product = Product(plan, (self.keys(way), self.step), signals, self.supply, self.tally.now.span)
-            product.single = single
+            product.single, product.repeated = single, self.tally.now.repeated
             result = digitwise.read(product, way, partial(self.keys, way))
         except BaseException:
             self.observe(False)

@@ -37,11 +37,13 @@ so that no blocking shows. Physics of one device: :mod:`hw_models.laws`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 
 from hw_models.arrays.last_writes import LastWrites
 from hw_models.arrays.parts import CrossbarParts
+from hw_models.arrays.settled_writes import SettledWrite, SettledWrites
 from hw_models.kernels.blocks import Run, blocks
 from hw_models.kernels.random import key, normals, uniforms
 from hw_models.laws import mapping, variation
@@ -52,6 +54,8 @@ from hw_models.laws.relaxation import RELAXATION
 
 PROGRAMMING = ("programming", "nu", "relaxation")
 """What is drawn anew by every programming."""
+Slot = tuple[int, int]
+"""Slice and side."""
 BLOCK = 2**14
 """Devices of one block of outputs: small, as fresh memory costs more than the work on it."""
 
@@ -77,6 +81,7 @@ class Devices:
         self.layout, self.device, self.wires, self.shape, self.dtype = *parts[:3], shape, np.dtype(dtype)
         self.place, self.heat = (seed, name), parts.heat
         self.keys = {what: key(seed, name, what) for what in ("g_min", "g_max", "gain", "stuck")}
+        self.settled = SettledWrites()
         self.rekey()
         self.paired = self.layout.mapping == "differential"
         self.row_tiles = blocks(shape[1], self.layout.rows)
@@ -138,6 +143,7 @@ class Devices:
         """Key the draws of programming by this occasion from now on."""
         seed, name = self.place
         self.keys |= {what: key(seed, name, what, *occasion) for what in PROGRAMMING}
+        self.settled.forget()
 
     def age(self, lines: Array) -> Seconds:
         """Return the seconds since the last write of the devices of these output lines, reference lines included.
@@ -248,6 +254,11 @@ class Devices:
         weight = 1 / (self.unit * reach) if bar.zero == "level" else 1.0
         return mapping.offset(a, self.device, cut, bar.zero)[None, None], np.array([weight])
 
+    @cached_property
+    def _factors(self) -> list[float]:
+        """Digital weights of the slices."""
+        return [float(factor) for factor in self.targets(np.zeros((1, 1), dtype=self.dtype))[1]]
+
     def written(self, target: Array, where: tuple[int, int], first: int, turn: int) -> tuple[Array, Array]:
         """Return targets as this device can take them, and what programming left [uS]."""
         device, tile = self.device, 2 * where[0] + where[1]
@@ -311,12 +322,21 @@ class Devices:
 
     def conducting(self, target: Array, g: Array, where: tuple[int, int], first: int, turn: int) -> tuple[Array, Array]:
         """Return conductances as programmed, stuck ones and gains in, and now [uS]."""
-        device, tile, both = self.device, 2 * where[0] + where[1], [g]
+        device, both = self.device, [g]
         age = self.age(np.arange(first, first + len(g)))
         if self.relaxing:
             z = self._later_draws("relaxation", turn, where, first, g)
             both.append(RELAXATION.relaxed(g, target, z, device, age))
-        stuck = None
+        both, stuck = self._with_faults(both, where, first)
+        if not self.drifting:
+            return both[0], both[-1]
+        return both[0], self._drifted(both[-1], self._exponents(target, stuck, where, first, turn), age)
+
+    def _with_faults(
+        self, both: list[Array], where: tuple[int, int], first: int
+    ) -> tuple[list[Array], Array | None]:
+        """Return conductances with stuck devices and gains in, and which are stuck."""
+        device, tile, g, stuck = self.device, 2 * where[0] + where[1], both[0], None
         if device.stuck_low or device.stuck_high:
             low, high = variation.stuck(uniforms(self.keys["stuck"], 0, tile, g.shape, first), device)
             both = [np.where(low, np.float32(device.g_min), np.where(high, np.float32(device.g_max), g)) for g in both]
@@ -324,12 +344,20 @@ class Devices:
         if device.mismatch:
             gain = variation.gains(normals(self.keys["gain"], 0, tile, g.shape, first), device)
             both = [g * gain for g in both]
-        if not self.drifting:
-            return both[0], both[-1]
-        nu = DRIFT.exponent(target, self._later_draws("nu", turn, where, first, g), device)
+        return both, stuck
+
+    def _exponents(
+        self, target: Array, stuck: Array | None, where: tuple[int, int], first: int, turn: int
+    ) -> Array:
+        """Return the exponents of drift."""
+        nu = DRIFT.exponent(target, self._later_draws("nu", turn, where, first, target), self.device)
         if stuck is not None:
             nu[stuck] = 0
-        return both[0], DRIFT.drifted(both[-1], nu, device, age if self.heat.hurry == 1 else age * self.heat.hurry)
+        return nu
+
+    def _drifted(self, g: Array, nu: Array, age: Seconds) -> Array:
+        """Return conductances that were g when they were written [uS]."""
+        return DRIFT.drifted(g, nu, self.device, age if self.heat.hurry == 1 else age * self.heat.hurry)
 
     def lines(
         self, a: Array, first: int, fresh: bool, turn: int
@@ -339,6 +367,10 @@ class Devices:
         Lines behind the last output are reference lines, which only :meth:`Crossbar.program` writes and nothing
         changes afterwards; their ``a`` does not matter.
         """
+        apart = self.last is None and self.beside is None and self.felt is None and self.remaining == 1
+        if fresh and apart and not self.relaxing:
+            yield from self._settled_lines(a, first, turn)
+            return
         targets, factors = self.targets(a, cut=fresh, first=first)
         if first >= self.shape[0]:
             fresh = True
@@ -354,6 +386,35 @@ class Devices:
                         low = np.float32(self.device.g_min)
                         g = low + (g - low) * np.float32(self.remaining)
                 yield (k, side), float(factor), *self.conducting(target, g, (k, side), first, turn)
+
+    def _settled_lines(self, a: Array, first: int, turn: int) -> Iterator[tuple[Slot, float, Array, Array]]:
+        """Yield what :meth:`lines` does of what was programmed, and changes by drift alone."""
+        where = [(k, side) for k in range(self.slices) for side in range(self.sides)]
+        kept = [self.settled.of(turn, (*slot, first, len(a))) for slot in where]
+        found = [each for each in kept if each is not None]
+        if len(found) < len(where):
+            targets = self.targets(a, first=first)[0]
+            if first >= self.shape[0]:
+                targets[:] = self.zeros[:, None, None, None]
+            found = [self._settle(targets[slot], slot, first, turn) for slot in where]
+        for slot, one in zip(where, found, strict=True):
+            yield slot, self._factors[slot[0]], one.g, self._now(one, slot, first, turn)
+
+    def _settle(self, target: Array, where: Slot, first: int, turn: int) -> SettledWrite:
+        """Return what a programming left of targets, and keep it."""
+        target, g = self.written(target, where, first, turn)
+        (g,), stuck = self._with_faults([g], where, first)
+        found = SettledWrite(target, g, stuck)
+        self.settled.put(turn, (*where, first, len(target)), found, self.count)
+        return found
+
+    def _now(self, found: SettledWrite, where: Slot, first: int, turn: int) -> Array:
+        """Return what is left of it now [uS]."""
+        if not self.drifting:
+            return found.g
+        if found.nu is None:
+            found.nu = self._exponents(found.target, found.stuck, where, first, turn)
+        return self._drifted(found.g, found.nu, self.age(np.arange(first, first + len(found.g))))
 
     def realised(self, held: Array, turn: int, run: Run) -> Array:
         """Return the normalised weight that programming left, a new (out, in)."""

@@ -17,7 +17,7 @@ from functools import partial
 
 import numpy as np
 
-from hw_models.arrays import bent_reading, device_reads, serial, single_lines
+from hw_models.arrays import bent_reading, device_reads, repeated_rows, serial, single_lines
 from hw_models.arrays.carried import Share
 from hw_models.arrays.converters import OPEN, Grid
 from hw_models.arrays.draw_keys import Keys
@@ -28,6 +28,7 @@ from hw_models.arrays.read_plan import ReadPlan
 from hw_models.kernels import carried as carried_kernels
 from hw_models.kernels.arithmetic import Draws, Stops, Values, arithmetic
 from hw_models.kernels.blocks import blocks
+from hw_models.tally import Repeated
 
 
 class Product:
@@ -60,6 +61,8 @@ class Product:
         That of all digits together, of a digit: noise that is carried is drawn for it.
     single : numpy.ndarray or None
         (rows,) the one line that each row drives, if that is known: then no product is needed. Forward alone.
+    repeated : Repeated or None
+        Which rows are the same, if that is known: one of each kind is multiplied. Forward alone.
     taken : numpy.ndarray or None
         (rows, tiles) what the reference lines of a transposed product are driven by together, with the sign of the sum.
     """
@@ -86,6 +89,7 @@ class Product:
         self.undivided: Product | None = None
         self.taken: Array | None = None
         self.single: Array | None = None
+        self.repeated: Repeated | None = None
         self.heat: ReadHeat | None = None
 
     @property
@@ -145,10 +149,13 @@ class Product:
 
     def _convert(self, signals: Values, noiseless: bool = False) -> tuple[Values, int]:
         """Return the signals behind the DAC, and how many of them were at its stop."""
-        draws = self.keys.dac, self.step, 0
-        parts = self.run(lambda a, b: self.plan.dac.converted(signals[a:b], *draws, a, noiseless), self.samples)
-        stops = int(sum(count for _, count in parts))
-        return self.math.concatenate([part for part, _ in parts]) if len(parts) > 1 else parts[0][0], stops
+        draws, dac = (self.keys.dac, self.step, 0), self.plan.dac
+        if len(self.samples) <= 1:
+            found, count = dac.converted(signals, *draws, 0, noiseless)
+            return found, int(count)
+        out = self.math.empty(signals.shape, signals)
+        parts = self.run(lambda a, b: dac.converted(signals[a:b], *draws, a, noiseless, out[a:b]), self.samples)
+        return out, int(sum(count for _, count in parts))
 
     @property
     def scale(self) -> float:
@@ -193,6 +200,8 @@ class Product:
             self.common = self._deviations(1.0, 0.0)
         sums = self._sums(self.driven) if plan.raw else None
         single = None if self.single is None else single_lines.alone(self.driven, self.single)
+        same = repeated_rows.shared(self, self.repeated)
+        tables = None if same is None else repeated_rows.tables(self, same)
 
         def block(index: int, _: int) -> Stops:
             stops: Stops = 0
@@ -202,10 +211,12 @@ class Product:
             for tile in range(begin, end):
                 i, j = self.ends[tile], self.ends[tile + 1]
                 x = self.driven[a:b, i:j]
-                square = x * x if plan.varied else x
+                square = x * x if plan.varied and (tables is None or own.references) else x
                 for k, plane in enumerate(self.planes):
                     if plane.bent:
                         bent.forward(current, (k, tile), x)
+                    elif tables is not None and same is not None:
+                        repeated_rows.spread(tables[k, tile][0], same.kind[a:b], current)
                     else:
                         self._multiply(x, plane.mean[:, i:j], None if single is None else single[a:b] - i, current)
                     if noise is not None:
@@ -220,7 +231,10 @@ class Product:
                     if plane.variance is not None:
                         lines = None if single is None else single[a:b] - i
                         variance = math.empty(current.shape, current)
-                        self._multiply(square, plane.variance[:, i:j], lines, variance)
+                        if tables is not None and same is not None:
+                            repeated_rows.spread(tables[k, tile][1], same.kind[a:b], variance)
+                        else:
+                            self._multiply(square, plane.variance[:, i:j], lines, variance)
                     spread = sigma[tile, a:b] if len(sigma) else sigma
                     carried = self.lasting[k][tile].of(a, b, None) if self.lasting else None
                     place, number = (k, tile, 0), k * self.tiles + tile

@@ -497,6 +497,7 @@ class StoredWeights:
         if self.devices.written_at is not None:
             self.devices.written_at[:] = state["written"]
             self.devices.mixed = bool((self.devices.written_at != self.devices.since).any())
+        self.devices.settled.forget()
         self.devices.keys |= dict(zip(PROGRAMMING, np.array(state["keys"], dtype=np.uint32), strict=True))
         if "held" in state:
             self._held[:] = state["held"]

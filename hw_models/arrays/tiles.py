@@ -217,7 +217,10 @@ class Tiles:
 
     def _sigma(self, before: Array, now: Array, numbers: Array) -> Array:
         """Return the standard deviations of reads at the devices."""
-        return self.law.sigma(now, before, self.device, self._age(numbers))
+        written, kept = self.devices.settled.holding(before), None
+        if written is not None:
+            kept = written.share = self.law.kept(before, self.device) if written.share is None else written.share
+        return self.law.sigma(now, before, self.device, self._age(numbers), kept)
 
     def _age(self, numbers: Array) -> Seconds:
         """Return the seconds since the last write, where the law asks for them."""

@@ -73,7 +73,9 @@ class ReadNoise(Law):
     shifts: ClassVar[bool] = False
     """Whether the mean of reads is not g."""
 
-    def sigma(self, g_now: Array, g_programmed: Array, device: Noisy, t: Seconds | None = None) -> Array:
+    def sigma(
+        self, g_now: Array, g_programmed: Array, device: Noisy, t: Seconds | None = None, kept: Array | None = None
+    ) -> Array:
         """Return the standard deviation of one read [uS], before any clipping.
 
         Parameters
@@ -86,8 +88,14 @@ class ReadNoise(Law):
             Size.
         t : float or numpy.ndarray, optional
             Seconds since the last write, by default the device's age.
+        kept : numpy.ndarray, optional
+            :meth:`kept` of what was programmed, where it is known already.
         """
         raise NotImplementedError
+
+    def kept(self, g_programmed: Array, device: Noisy) -> Array | None:
+        """Return what of sigma goes by the conductance after programming alone, None where nothing does."""
+        return None
 
     def band(self, device: Noisy, t: float) -> Spectrum | None:
         """Return the spectrum of the noise t seconds after the last write; None where it has no memory."""
@@ -113,7 +121,9 @@ class Additive(ReadNoise):
     name, equation, unit, source = "additive", "sigma = read_noise", "uS", "common usage"
     uniform = True
 
-    def sigma(self, g_now: Array, g_programmed: Array, device: Noisy, t: Seconds | None = None) -> Array:
+    def sigma(
+        self, g_now: Array, g_programmed: Array, device: Noisy, t: Seconds | None = None, kept: Array | None = None
+    ) -> Array:
         """Return read_noise [uS]."""
         return np.full_like(single(g_now), device.read_noise)
 
@@ -123,7 +133,9 @@ class Proportional(ReadNoise):
 
     name, equation, source = "proportional", "sigma = read_noise g", "common usage"
 
-    def sigma(self, g_now: Array, g_programmed: Array, device: Noisy, t: Seconds | None = None) -> Array:
+    def sigma(
+        self, g_now: Array, g_programmed: Array, device: Noisy, t: Seconds | None = None, kept: Array | None = None
+    ) -> Array:
         """Return read_noise |g| [uS]."""
         return np.abs(single(g_now)) * device.read_noise
 
@@ -133,7 +145,9 @@ class SquareRoot(ReadNoise):
 
     name, equation, source = "sqrt", "sigma = read_noise sqrt(g g_max)", "common usage"
 
-    def sigma(self, g_now: Array, g_programmed: Array, device: Noisy, t: Seconds | None = None) -> Array:
+    def sigma(
+        self, g_now: Array, g_programmed: Array, device: Noisy, t: Seconds | None = None, kept: Array | None = None
+    ) -> Array:
         """Return read_noise sqrt(|g| g_max) [uS]."""
         return np.sqrt(np.abs(single(g_now)) * device.g_max) * device.read_noise
 
@@ -178,9 +192,16 @@ class Flicker(ReadNoise):
         power = np.power(v, np.float32(device.read_noise_exponent))
         return np.minimum(device.read_noise / np.maximum(power, FLOOR), device.read_noise_cap)
 
-    def sigma(self, g_now: Array, g_programmed: Array, device: Noisy, t: Seconds | None = None) -> Array:
+    def sigma(
+        self, g_now: Array, g_programmed: Array, device: Noisy, t: Seconds | None = None, kept: Array | None = None
+    ) -> Array:
         """Return |g| Q sqrt(ln(...)) [uS]."""
-        return np.abs(single(g_now)) * (self.share(g_programmed, device) * self.growth(device, t))
+        share = self.share(g_programmed, device) if kept is None else kept
+        return np.abs(single(g_now)) * (share * self.growth(device, t))
+
+    def kept(self, g_programmed: Array, device: Noisy) -> Array | None:
+        """Return Q."""
+        return self.share(g_programmed, device)
 
     def moments(self, g: Array, sigma: Array) -> tuple[Array, Array]:
         """Return mean and variance of max(0, g + sigma z)."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from neuroep.errors import DataError
+from neuroep.errors import DataError, unknown
 
 
 class TokenVectors(NamedTuple):
@@ -34,17 +34,21 @@ class Batch:
     key : tuple of str and int
         What the draws of a chip are keyed by while it settles these samples, for example ``("train", 12)``; so what was
         read in between, and a resume, change nothing. Empty leaves it to the engine, which counts clamped batches.
+    kinds : mapping of str to numpy.ndarray
+        By sequence, where it is known: (real tokens of all samples,) a whole number for each token, sample after
+        sample. Tokens of one number have the very same vector, so that an engine may compute once what they share.
 
     Raises
     ------
     DataError
-        If shapes disagree between the sequences or with the labels, labels or lengths are no whole numbers, there is no
-        sample, or a vector is not finite.
+        If shapes disagree between the sequences or with the labels, labels, lengths or kinds are no whole numbers,
+        there is no sample, or a vector is not finite.
     """
 
     inputs: Mapping[str, TokenVectors]
     labels: np.ndarray
     key: tuple[str | int, ...] = ()
+    kinds: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def keyed(self, *key: str | int) -> Batch:
         """Return the same samples with this key."""
@@ -69,6 +73,13 @@ class Batch:
             if lengths.size and not 0 <= lengths.min() <= lengths.max() <= vectors.shape[1]:
                 span = f"{lengths.min()} to {lengths.max()}"
                 raise DataError(f"batch: lengths of '{name}' run from {span}: allowed are 0 to {vectors.shape[1]}")
+        for name, kinds in self.kinds.items():
+            if name not in self.inputs:
+                raise DataError(f"batch: kinds of tokens of '{name}': {unknown('sequence', name, self.inputs)}")
+            tokens = int(self.inputs[name].lengths.sum())
+            if kinds.shape != (tokens,) or kinds.dtype.kind not in "iu":
+                given = f"{kinds.dtype} of shape {kinds.shape}"
+                raise DataError(f"batch: kinds of tokens of '{name}' are {given}: expected whole numbers ({tokens},)")
 
     @property
     def size(self) -> int:

@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from hw_models.kept_memory import KeptMemory
 from neuroep.data.batch import Batch, TokenVectors
 from neuroep.data.ragged import Ragged
 from neuroep.data.splits import Split
@@ -44,6 +45,7 @@ def minibatches(
     order: str | None = None,
     seed: int = 0,
     epoch: int = 0,
+    kinds_of: Callable[..., np.ndarray | None] | None = None,
 ) -> Iterator[Batch]:
     """Go once through a split, batch by batch; most call :meth:`neuroep.data.Corpus.batches`, which knows its tokens.
 
@@ -62,6 +64,8 @@ def minibatches(
         50 batches and cut into batches, which come in shuffled order: batches of similar lengths need little padding.
     seed, epoch : int
         Key of the permutation.
+    kinds_of : callable, optional
+        Returns the kinds of the tokens of a batch, :attr:`neuroep.data.Batch.kinds`, or None where they are not known.
 
     Yields
     ------
@@ -78,10 +82,14 @@ def minibatches(
     for name in wanted:
         if name not in split.tokens:
             raise DataError(unknown("sequence", name, split.tokens))
-    return (
-        Batch({name: vectors_of(split.tokens[name].take(chosen)) for name in wanted}, split.labels[chosen])
-        for chosen in _places(split, size, order, seed, epoch)
-    )
+
+    def batch(chosen: np.ndarray) -> Batch:
+        taken = {name: split.tokens[name].take(chosen) for name in wanted}
+        found = {} if kinds_of is None else {name: kinds_of(tokens) for name, tokens in taken.items()}
+        kinds = {name: each for name, each in found.items() if each is not None}
+        return Batch({name: vectors_of(tokens) for name, tokens in taken.items()}, split.labels[chosen], kinds=kinds)
+
+    return (batch(chosen) for chosen in _places(split, size, order, seed, epoch))
 
 
 def batches(
@@ -98,9 +106,13 @@ def batches(
 
     For words that are in no corpus; ``corpus.batches(...)`` does the same with its own vectors.
     """
-    return minibatches(
-        split, partial(embed, vectors=vectors), size, sequences=sequences, order=order, seed=seed, epoch=epoch
-    )
+    how = (split, partial(embed, vectors=vectors), size)
+    return minibatches(*how, sequences=sequences, order=order, seed=seed, epoch=epoch, kinds_of=kinds)
+
+
+def kinds(ragged: Ragged) -> np.ndarray:
+    """Return what tells the tokens of a batch apart, (real tokens,): their ids."""
+    return ragged.ids
 
 
 def _check_size(size: int) -> None:
@@ -139,7 +151,7 @@ def _chunks(places: np.ndarray, size: int) -> list[np.ndarray]:
     return [places[start : start + size] for start in range(0, len(places), size)]
 
 
-def embed(ragged: Ragged, vectors: np.ndarray) -> TokenVectors:
+def embed(ragged: Ragged, vectors: np.ndarray, memory: KeptMemory | None = None) -> TokenVectors:
     """Look word vectors up and pad with zeros.
 
     Parameters
@@ -148,6 +160,8 @@ def embed(ragged: Ragged, vectors: np.ndarray) -> TokenVectors:
         Token ids of the samples of a batch.
     vectors : numpy.ndarray
         (vocabulary, dim) word vectors.
+    memory : KeptMemory, optional
+        Where the result lies, which is otherwise new.
 
     Returns
     -------
@@ -156,6 +170,10 @@ def embed(ragged: Ragged, vectors: np.ndarray) -> TokenVectors:
     """
     lengths = ragged.lengths
     tokens = max(1, int(lengths.max(initial=0)))
-    padded = np.zeros((len(ragged), tokens, vectors.shape[1]), dtype=np.float32)
-    padded[np.arange(tokens) < lengths[:, None]] = vectors[ragged.ids]
+    shape, single = (len(ragged), tokens, vectors.shape[1]), np.dtype(np.float32)
+    padded = np.empty(shape, single) if memory is None else memory.empty(shape, single)
+    for sample, rows in enumerate(padded):
+        ids = ragged[sample]
+        rows[: len(ids)] = vectors[ids]
+        rows[len(ids) :] = 0
     return TokenVectors(padded, lengths)

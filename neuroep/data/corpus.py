@@ -68,6 +68,10 @@ class Corpus(ABC):
             Vectors (batch, tokens, dim) float32 with ``tokens`` the longest sample's, at least 1; lengths (batch,).
         """
 
+    def kinds(self, tokens: TokenSequences) -> np.ndarray | None:
+        """Return :attr:`neuroep.data.Batch.kinds` of one sequence of a batch, None where no tokens are known alike."""
+        return None
+
     @abstractmethod
     def names(self, tokens: TokenSequences, sample: int) -> tuple[str, ...]:
         """Return what pictures call the tokens of one sample: the words, or numbers."""
@@ -148,4 +152,13 @@ class Corpus(ABC):
             If there is no such split, ``size`` is below 1, or the order is unknown.
         """
         samples = self.split(split) if isinstance(split, str) else split
-        return minibatches(samples, self.embed, size, sequences=self.sequences, order=order, seed=seed, epoch=epoch)
+        return minibatches(
+            samples,
+            self.embed,
+            size,
+            sequences=self.sequences,
+            order=order,
+            seed=seed,
+            epoch=epoch,
+            kinds_of=self.kinds,
+        )

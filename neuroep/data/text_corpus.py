@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
+from hw_models.kept_memory import KeptMemory
 from neuroep.data import familiar
 from neuroep.data.batch import TokenVectors
-from neuroep.data.batching import embed
+from neuroep.data.batching import embed, kinds
 from neuroep.data.corpus import Corpus
 from neuroep.data.ragged import Ragged
 from neuroep.data.splits import Split
@@ -70,6 +71,7 @@ class TextCorpus(Corpus):
     splits: Mapping[str, Split[Ragged]]
     fingerprint: str
     coverage: Mapping[str, Coverage] = field(default_factory=dict)
+    _memory: KeptMemory = field(default_factory=KeptMemory, init=False, repr=False)
 
     token: ClassVar[str] = "word"
     baseline: ClassVar[tuple[str, str]] = ("bag of words", "logistic regression on word counts")
@@ -81,7 +83,11 @@ class TextCorpus(Corpus):
 
     def embed(self, tokens: Ragged) -> TokenVectors:  # type: ignore[override]
         """Look the word vectors up; see :func:`neuroep.data.batching.embed`."""
-        return embed(tokens, self.vectors)
+        return embed(tokens, self.vectors, self._memory)
+
+    def kinds(self, tokens: Ragged) -> np.ndarray:  # type: ignore[override]
+        """Return the ids of the words."""
+        return kinds(tokens)
 
     def names(self, tokens: Ragged, sample: int) -> tuple[str, ...]:  # type: ignore[override]
         """Return the words of a sample."""

@@ -71,6 +71,17 @@ def padded(network: Network, batch: Batch, sequence: Sequence) -> TokenVectors:
     return TokenVectors(vectors, lengths)
 
 
+def kinds(network: Network, batch: Batch, sequence: Sequence) -> np.ndarray | None:
+    """Return the kinds of the tokens that :func:`padded` has take part, padding being one of its own, where known."""
+    found = batch.kinds.get(sequence.name)
+    if found is None or network.mask:
+        return found
+    real = np.arange(sequence.tokens) < batch.inputs[sequence.name].lengths[:, None]
+    every = np.full(real.shape, found.min(initial=0) - 1, dtype=np.int64)
+    every[real] = found
+    return every.ravel()
+
+
 def check_rates(network: Network, optimiser: Optimiser, rates: Mapping[str, float]) -> None:
     """Refuse missing and impossible learning rates with a ConfigError."""
     for synapse in network.synapses:

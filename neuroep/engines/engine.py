@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from neuroep.gradients.estimators import Estimator
 
 DTYPES = ("float32", "float64")
+ONCE = "once"
+REPEATS = ("each", ONCE)
+"""What may be done with tokens that occur more than once in a batch."""
 CHIP = "chip"
 """Name in a checkpoint of what belongs to the substrate as a whole."""
 LENGTHS = "phase_lengths"
@@ -72,6 +75,9 @@ class Engine(Displacing):
         Seed of every draw the engine makes.
     dtype : str
         ``float32`` or ``float64``.
+    repeats : str
+        What is done with tokens that occur more than once in a batch, where that is known (:attr:`Batch.kinds`):
+        ``each`` multiplies every one with the weights, ``once`` one of them, and one of a sample with its queries.
 
     Raises
     ------
@@ -91,12 +97,14 @@ class Engine(Displacing):
         optimiser: Optimiser | None = None,
         seed: int = 0,
         dtype: str = "float32",
+        repeats: str = "each",
     ) -> None:
-        if dtype not in DTYPES:
-            raise ConfigError(unknown("dtype", dtype, DTYPES))
+        for what, given, known in (("dtype", dtype, DTYPES), ("repeats", repeats, REPEATS)):
+            if given not in known:
+                raise ConfigError(unknown(what, given, known))
         checks.check_seed("seed", seed)
         checks.check_kinds(network, optimiser, name)
-        self.name, self.seed, self.dtype = name, seed, dtype
+        self.name, self.seed, self.dtype, self.repeats = name, seed, dtype, repeats
         values = initial_parameters(network, seed) if parameters is None else parameters
         checks.check_parameters(network, values)
         self.version = 0
@@ -261,7 +269,8 @@ class Engine(Displacing):
         padded = {s.name: checks.padded(self.network, batch, s) for s in self.network.sequences}
         self.substrate.begin(*(batch.key or ("clamp", self._clamps)))
         self._clamps += 1
-        tokens = {name: self.substrate.tokens(item.vectors, item.lengths) for name, item in padded.items()}
+        kinds = {s.name: checks.kinds(self.network, batch, s) for s in self.network.sequences if self.repeats == ONCE}
+        tokens = {name: self.substrate.tokens(*item, kinds.get(name)) for name, item in padded.items()}
         target = self.substrate.values(np.eye(self.network.classes, dtype=self.dtype)[labels])
         with self.during("free"):
             return self.read_held(Clamped(tokens, {}, target))

@@ -437,8 +437,11 @@ class Substrate(Part, Protocol):
 
     # Memory.
 
-    def tokens(self, vectors: np.ndarray, lengths: np.ndarray) -> Any:
-        """Return a padded sequence (batch, tokens, dim) for parts, with its rows ``packed`` for arrays."""
+    def tokens(self, vectors: np.ndarray, lengths: np.ndarray, kinds: np.ndarray | None = None) -> Any:
+        """Return a padded sequence (batch, tokens, dim) for parts, with its rows ``packed`` for arrays.
+
+        ``kinds`` (real tokens,) tells which of them are the same, where that may be made use of.
+        """
         ...
 
     def values(self, array: np.ndarray) -> Values:

@@ -198,6 +198,7 @@ def build_engine(config: Config, network: Network, parameters: Mapping[str, np.n
         chip=config.chip,
         chip_seed=settings.chip_seed,
         products=settings.products,
+        repeats=settings.repeats,
     )
 
 

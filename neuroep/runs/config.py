@@ -47,7 +47,8 @@ from neuroep.runs.sections import (
 _log = logging.getLogger(__name__)
 EXACT = {"nudged_form": "states", "acceleration": "none"}
 """Settings of ``settling`` that have only these values on a chip."""
-
+WITHOUT_WORDS = ("arrays", "digits")
+"""Data whose tokens are numbers."""
 
 
 class Config(Section):
@@ -81,6 +82,9 @@ class Config(Section):
         if self.engine.products != "full" and self.settling.nudged_form != "differences":
             told = "it rounds by more than a nudge moves states; set settling.nudged_form = 'differences'"
             raise ValueError(f"engine.products = '{self.engine.products}': {told}")
+        if self.engine.repeats != "each" and self.data.name in WITHOUT_WORDS:
+            told = f"data '{self.data.name}' are numbers, of which no two are known to be alike; use 'each'"
+            raise ValueError(f"engine.repeats = '{self.engine.repeats}': {told}")
         if self.chip is None and self.engine.chip_seed is not None:
             raise ValueError(f"engine.chip_seed = {self.engine.chip_seed}: it acts only with a chip")
         needed = len(SEQUENCES[self.network.kind])

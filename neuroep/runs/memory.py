@@ -1,13 +1,36 @@
 # Tested by tests/neuroep/test_cli.py.
-"""Resident memory of this process."""
+"""Memory of this process: how much is resident, and what becomes of memory that was freed."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from pathlib import Path
 
+TRIM, MAP = -1, -3
+"""Numbers of two settings of ``mallopt``, :manpage:`mallopt(3)`."""
+KEPT, MAPPED = 1 << 29, 1 << 25
+"""Bytes that may stay free, and from which an array gets pages of its own, the most that the library allows."""
+CHOSEN = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_", "GLIBC_TUNABLES")
+"""Variables by which a user decides that."""
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def keep_freed() -> None:
+    """Have the C library keep up to half a gigabyte of freed memory, where it is glibc: for a process that is ours.
+
+    Otherwise arrays of a batch are handed back after each, and cleared page by page for the next one, a tenth of the
+    time of an evaluation. Arrays from 32 MiB on are handed back as ever. A user's own settings stay.
+    """
+    if any(name in os.environ for name in CHOSEN):
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    mallopt(TRIM, KEPT)
+    mallopt(MAP, MAPPED)
 
 
 def peak_memory() -> float | None:

@@ -321,6 +321,9 @@ class EngineConfig(Section):
     products: Literal["full", "bfloat16"] = "full"
     """Products of states, in dense synapses: in the precision of dtype, or, with nudged phases in differences, in
     bfloat16, which is several times as fast on a processor with instructions for it."""
+    repeats: Literal["each", "once"] = "each"
+    """Words that occur more than once in a batch: each multiplied with the weights and the queries, or one of them for
+    all. On long texts that takes half the time; sums are then rounded differently, by some 1e-7. Local engine."""
     threads: Count | None = None
     """Threads of the engine; unset leaves it to the environment."""
     chip_seed: Natural | None = None
@@ -332,6 +335,8 @@ class EngineConfig(Section):
             raise ValueError(f"device = '{self.device}': engine 'local' runs on the CPU; use kind = 'reference'")
         if self.products != "full" and self.dtype != "float32":
             raise ValueError(f"products = '{self.products}': goes with dtype 'float32', not '{self.dtype}'; use 'full'")
+        if self.repeats != "each" and self.kind != "local":
+            raise ValueError(f"repeats = '{self.repeats}': goes with kind 'local', not '{self.kind}'; use 'each'")
         return self
 
 

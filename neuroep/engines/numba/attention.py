@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from hw_models.tally import Tally
+from hw_models.kept_memory import KeptMemory
+from hw_models.tally import Repeated, Tally
 from neuroep.engines.attention_counts import AttentionCounts
-from neuroep.engines.numba import attention_kernels as kernels, folded_kernels
+from neuroep.engines.numba import attention_kernels as kernels, folded_kernels, repeated_kernels
 from neuroep.engines.parts import Rows
 from neuroep.engines.workers import Workers, blocks, largest
 from neuroep.network import AttentionLayer
@@ -34,6 +35,8 @@ class Tokens:
     """(batch, tokens, dim), contiguous."""
     count: np.ndarray
     """(batch,) int64, tokens that take part."""
+    repeated: Repeated | None = None
+    """Which of the real tokens are the same, where that is to be made use of."""
 
     @property
     def width(self) -> tuple[int, ...]:
@@ -82,9 +85,9 @@ class HeldLogits:
     queries: Tokens
     patterns: Tokens
     logits: np.ndarray
-    """(batch, queries, patterns), M of the clamped drive."""
+    """(batch, queries, patterns), M of the clamped drive, 0 beside the real tokens."""
     scaled: np.ndarray
-    """exp(M - rowmax) of the same shape for a pooled layer, empty for a flat one."""
+    """exp(M - rowmax) of the same shape for a pooled layer, empty for a flat one; anything beside the real tokens."""
 
     @cached_property
     def query_counts(self) -> tuple[np.ndarray, np.ndarray]:
@@ -129,6 +132,7 @@ class ExactAttention(AttentionCounts):
         self.kappa = self.real(layer.inverse_temperature)
         self.floor = self.real(np.finfo(dtype).tiny ** 0.5)
         self._nothing = np.zeros((0, 0), dtype=dtype)
+        self._memory = KeptMemory(2)
 
     def hold(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
         """Return the logits of a packed clamped drive (real tokens, dim), read once per batch."""
@@ -138,16 +142,23 @@ class ExactAttention(AttentionCounts):
 
     def _held(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
         """Return what :meth:`hold` does, uncounted."""
-        shape = (len(queries.count), queries.vectors.shape[1], patterns.vectors.shape[1])
-        logits = np.zeros(shape, dtype=drive.dtype)
-        scaled = np.zeros(shape if self.tilts and self.pooled else (0, 0, 0), dtype=drive.dtype)
+        shape, dtype = (len(queries.count), queries.vectors.shape[1], patterns.vectors.shape[1]), drive.dtype
+        logits = self._memory.empty(shape, dtype)
+        scaled = self._memory.empty(shape if self.tilts and self.pooled else (0, 0, 0), dtype)
         held = HeldLogits(queries, patterns, logits, scaled)
         known = patterns.count if scaled.size else patterns.telling  # the logits of zero vectors are 0
+        exponentiate, hold = kernels.exponentiate(dtype.name), repeated_kernels.hold(dtype.name)
+        place, same = (queries.offsets, patterns.vectors), patterns.repeated
 
         def task(first: int, last: int) -> None:
-            kernels.hold_logits(first, last, drive, queries.offsets, patterns.vectors, known, self.kappa, logits)
+            kernels.clear_padding(first, last, queries.count, known, logits)
+            if same is not None:
+                kinds = same.kind, len(same.first), patterns.offsets
+                hold(first, last, drive, *place, known, *kinds, self.kappa, logits, scaled)
+                return
+            kernels.hold_logits(first, last, drive, *place, known, self.kappa, logits)
             if scaled.size:
-                kernels.exponentiate(first, last, logits, queries.count, patterns.count, scaled)
+                exponentiate(first, last, logits, queries.count, patterns.count, scaled)
 
         self.workers.run(task, held.samples)
         return held

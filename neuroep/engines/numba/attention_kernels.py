@@ -19,10 +19,24 @@ The state of such a layer is c alone. Source: Ramsauer et al., ICLR 2021, for th
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
-from hw_models.kernels.compiling import VECTOR, kernel
+from hw_models.kernels.compiling import VECTOR, bound, kernel, unbound
+from hw_models.kernels.exponential import exponential
+
+LANES = 16
+"""Entries of a row that are compared at a time."""
+exp = unbound
+"""Of one precision; :func:`exponentiate` fills it in."""
+
+
+@kernel
+def exp_double(x):
+    """Return e^x in double precision."""
+    return math.exp(x)
 
 
 @kernel
@@ -33,6 +47,15 @@ def hold_logits(first, last, drive, offsets, keys, key_count, kappa, logits):
         begin, end = offsets[b], offsets[b + 1]
         if k > 0 and end > begin:
             logits[b, : end - begin, :k] = kappa * np.dot(drive[begin:end], keys[b, :k].T)
+
+
+@kernel
+def clear_padding(first, last, query_count, key_count, logits):
+    """Write 0 beside what :func:`hold_logits` writes."""
+    for b in range(first, last):
+        n, k = (query_count[b], key_count[b]) if query_count[b] > 0 and key_count[b] > 0 else (0, 0)
+        logits[b, :n, k:] = 0
+        logits[b, n:] = 0
 
 
 @kernel
@@ -91,18 +114,42 @@ def attend_flat(first, last, logits, keys, query_count, key_count, feedback, kap
     return largest
 
 
-@kernel(fastmath=VECTOR)
-def exponentiate(first, last, logits, query_count, key_count, scaled):
+@kernel
+def largest_of(row, lanes):
+    """Return the largest of a row; as many at a time as there are ``lanes``, which are overwritten."""
+    width = lanes.shape[0]
+    whole = row.shape[0] // width * width
+    top = row[0]
+    if whole > 0:
+        lanes[:] = row[:width]
+        for start in range(width, whole, width):
+            part = row[start : start + width]
+            for lane in range(width):
+                lanes[lane] = part[lane] if part[lane] > lanes[lane] else lanes[lane]
+        for lane in range(width):
+            top = max(top, lanes[lane])
+    for j in range(whole, row.shape[0]):
+        top = max(top, row[j])
+    return top
+
+
+def _exponentiate(first, last, logits, query_count, key_count, scaled):
     """Write E = exp(M - rowmax) of samples [first, last)."""
+    lanes = np.empty(LANES, logits.dtype)
     for b in range(first, last):
         k = key_count[b]
         for t in range(query_count[b] if k > 0 else 0):
             row, out = logits[b, t, :k], scaled[b, t, :k]
-            top = row[0]
+            top = largest_of(row, lanes)
             for j in range(k):
-                top = max(top, row[j])
-            for j in range(k):
-                out[j] = math.exp(row[j] - top)
+                out[j] = exp(row[j] - top)
+
+
+@cache
+def exponentiate(dtype: str) -> Callable[..., None]:
+    """Return :func:`_exponentiate` of ``float32`` or ``float64``, compiled at its first call."""
+    own = exponential if dtype == "float32" else exp_double
+    return kernel(bound(_exponentiate, dtype, exp=own))
 
 
 @kernel

@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from hw_models.clock import Clock
-from hw_models.tally import CurrentPhase, Tally
+from hw_models.tally import CurrentPhase, Tally, repeated
 from neuroep.engines.differences import DifferenceParts
 from neuroep.engines.numba.arrays import ideal
 from neuroep.engines.numba.attention import ExactAttention, Tokens
@@ -106,15 +106,19 @@ class ExactSubstrate(Timeless):
 
     def rows_of(self, tokens: object) -> AbstractContextManager[None]:
         """Have signals inside whose rows are these tokens."""
-        return self.setting.phase.rows_of(cast(Tokens, tokens).samples) if self.shifts else nullcontext()
+        given = cast(Tokens, tokens)
+        if given.repeated is None and not self.shifts:
+            return nullcontext()
+        return self.setting.phase.rows_of(given.samples, given.repeated)
 
     def read_out_resolution(self, synapse: str, end: str) -> float:
         """Return 0: it is exact."""
         return 0.0
 
-    def tokens(self, vectors: np.ndarray, lengths: np.ndarray) -> Tokens:
+    def tokens(self, vectors: np.ndarray, lengths: np.ndarray, kinds: np.ndarray | None = None) -> Tokens:
         """Return a padded sequence, contiguous."""
-        return Tokens(np.ascontiguousarray(vectors, dtype=self.setting.dtype), np.asarray(lengths, dtype=np.int64))
+        there = np.ascontiguousarray(vectors, dtype=self.setting.dtype), np.asarray(lengths, dtype=np.int64)
+        return Tokens(*there, None if kinds is None else repeated(kinds))
 
     def values(self, array: np.ndarray) -> np.ndarray:
         """Return the array itself."""

@@ -95,7 +95,7 @@ class TorchSubstrate(TensorMemory, Timeless):
         """Do nothing: rows are read alike."""
         return nullcontext()
 
-    def tokens(self, vectors: np.ndarray, lengths: np.ndarray) -> TokenTensors:
+    def tokens(self, vectors: np.ndarray, lengths: np.ndarray, kinds: np.ndarray | None = None) -> TokenTensors:
         """Return a padded sequence on the device."""
         present = np.arange(vectors.shape[1])[None, :] < np.asarray(lengths)[:, None]
         return TokenTensors(self.values(vectors), self.values(present), bool(present.all()))

@@ -211,6 +211,10 @@ def test_settings_are_frozen():
             {"engine": {"products": "bfloat16"}},
             ["engine.products = 'bfloat16'", "set settling.nudged_form = 'differences'"],
         ),
+        (
+            {"engine": {"repeats": "once"}, "data": {"name": "digits"}},
+            ["engine.repeats = 'once'", "data 'digits' are numbers", "use 'each'"],
+        ),
     ],
 )
 def test_what_cannot_be_is_one_line(values, parts):

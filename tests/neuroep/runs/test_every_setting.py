@@ -83,6 +83,7 @@ ELSEWHERE = {
     "optimiser.decay_every",  # tests/neuroep/test_training.py: within an epoch
     "engine.kind", "engine.device", "engine.threads",  # tests/neuroep/engines: the same result by design
     "engine.products",  # tests/neuroep/engines/torch/test_products.py
+    "engine.repeats",  # tests/neuroep/engines/test_repeats.py: the same result but for rounding
     "settling.stop", "settling.calibrate_every",  # tests/neuroep/engines/chip/test_phase_lengths.py: of a chip alone
     "engine.chip_seed",  # tests/neuroep/engines/chip, with every field of a chip
     "estimator.order", "estimator.null", "estimator.periods",  # test_phases.py of the chip: they cure what it adds

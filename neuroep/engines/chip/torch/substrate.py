@@ -98,7 +98,9 @@ class TensorChip(TensorMemory, ChipSubstrate):
         zero = None if view.zero is None else hosted(view.zero)
         return super().read_out(synapse, end, hosted(signal), replace(view, zero=zero))
 
-    def tokens(self, vectors: np.ndarray, lengths: np.ndarray) -> PackedTensors:  # type: ignore[override]
+    def tokens(  # type: ignore[override]
+        self, vectors: np.ndarray, lengths: np.ndarray, kinds: np.ndarray | None = None
+    ) -> PackedTensors:
         """Return a padded sequence on the device, and what the host knows of it."""
         host = super().tokens(vectors, lengths)
         present = np.arange(vectors.shape[1])[None, :] < host.count[:, None]
