@@ -272,11 +272,16 @@ class Crossbar(CountedWeights):
         self, way: str, signals: Values, edges: Array, increments: bool, single: Array | None = None
     ) -> Values:
         """Return a product; where it fails no converter goes on observing."""
-        math = arithmetic(signals)
+        math = NUMPY if type(signals) is np.ndarray else arithmetic(signals)
         try:
             plan = self._plan(way, edges, increments)
             hosted = plan.hosted or math.in_memory
             signals = math.host(signals) if hosted else signals
+            if plan.direct is not None and hosted and single is None and not self.tally.now.metered:
+                result, driven, sensed = plan.direct.read(signals, self.keys(way), self.step)
+                if driven or sensed:
+                    self._count_stops(way, driven, sensed)
+                return result if math is NUMPY else math.bring(result)
             product = Product(plan, (self.keys(way), self.step), signals, self.supply, self.tally.now.span)
             product.single = single
             result = digitwise.read(product, way, partial(self.keys, way))
@@ -285,11 +290,15 @@ class Crossbar(CountedWeights):
             raise
         if self.tally.now.metered:
             self._meter(way, product.pulses(), product.scale, product.curved)
-        if product.driven_at_stop:
-            self.tally.add(self.name, "dac_at_stop", product.driven_at_stop, self.shape)
-        if product.sensed_at_stop:
-            self.tally.add(self.name, f"adc_{way}_at_stop", product.sensed_at_stop, self.shape)
+        self._count_stops(way, product.driven_at_stop, product.sensed_at_stop)
         return math.bring(result) if hosted else result
+
+    def _count_stops(self, way: str, driven: int, sensed: int) -> None:
+        """Count conversions beyond the last level."""
+        if driven:
+            self.tally.add(self.name, "dac_at_stop", driven, self.shape)
+        if sensed:
+            self.tally.add(self.name, f"adc_{way}_at_stop", sensed, self.shape)
 
     def _plan(self, way: str, edges: Array, increments: bool) -> ReadPlan:
         """Return how a direction is read, decided anew once devices or converters have changed."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from hw_models.arrays import bent_reading, serial
 from hw_models.arrays.converter_bank import Converters
+from hw_models.arrays.direct import Direct
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.sensing import Sensing
 from hw_models.arrays.stored import StoredWeights
@@ -60,6 +61,8 @@ class ReadPlan:
         Whether noise at the outputs may last from read to read, and whether there is thermal noise.
     hosted : bool
         Whether it is computed with NumPy whatever the signals are.
+    direct : Direct or None
+        What reads arrays without more ado, of a plain chip.
     """
 
     def __init__(
@@ -84,6 +87,14 @@ class ReadPlan:
         drawn = self.exact or self.lined or self.by_device or self.lasts or self.heats
         self.hosted = bool(drawn or tiles.bent)
         self._brought: dict[ArrayArithmetic, list[Plane]] = {}
+        self.direct = Direct(self, way, stored.shape, stored.devices.sides, stored.dtype) if self._is_direct() else None
+
+    def _is_direct(self) -> bool:
+        """Tell whether a read is no more than conversions, products and noise in one pass over the currents."""
+        stored, dac = self.stored, self.dac
+        if self.hosted or self.raw or self.observing or self.curve is not None or not self.plain or self.digits > 1:
+            return False
+        return not (stored.shifts or stored.devices.references or self.noisy_codes or dac.converter.stochastic)
 
     def planes_on(self, math: ArrayArithmetic) -> list[Plane]:
         """Return the matrices as some arithmetic computes with them, brought there once."""
