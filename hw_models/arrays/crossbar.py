@@ -44,6 +44,7 @@ from hw_models.arrays.programming import Array
 from hw_models.arrays.read_plan import COLUMNS, ReadPlan
 from hw_models.arrays.reading import Product
 from hw_models.arrays.sensing import Sensing
+from hw_models.arrays.variances import Variances
 from hw_models.chip import Chip, Transposed
 from hw_models.chip.files import chip_of
 from hw_models.clock import Clock
@@ -125,6 +126,7 @@ class Crossbar(CountedWeights):
         made = parts if isinstance(parts, CrossbarParts) else CrossbarParts.of(chip_of(parts), name)
         self._plans: dict[tuple[str, bool], ReadPlan] = {}
         self._brought: dict[ArrayArithmetic, Values] = {}
+        self._variances = Variances(shape, np.dtype(dtype))
         super().__init__(made, shape, seed, name, run, dtype, clock)
         self.reads = 0
         self.tally, self.told = Tally() if tally is None else tally, dict.fromkeys(COUNTERS, 0)
@@ -305,12 +307,15 @@ class Crossbar(CountedWeights):
         bank = self.increments if increments and self.increments is not None else self.converters
         found = self._plans.get((way, increments))
         if found is None or not found.holds(bank):
-            found = self._plans[way, increments] = ReadPlan(self, way, bank, edges, self.sensing(way))
+            found = self._plans[way, increments] = ReadPlan(
+                self, way, bank, edges, self.sensing(way), self._variances
+            )
         return found
 
     def _forget_matrices(self) -> None:
         super()._forget_matrices()
         self._plans.clear()
+        self._variances.forget()
         self._brought.clear()
 
     def sensing(self, way: str) -> Sensing | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.stored import StoredWeights
+from hw_models.kernels import device_draws
 from hw_models.kernels.blocks import Run, blocks
 from hw_models.kernels.random import normals
 
@@ -63,6 +64,9 @@ def draw(product: Reading, forward: bool, taken: Array | None) -> Array:
     own, (outputs, inputs) = product.stored.devices, product.stored.shape
     shape = (len(product.planes), product.tiles, product.rows, outputs if forward else inputs)
     found = np.empty(shape, dtype=product.driven.dtype)
+    if product.stored.by_device.plain and not own.references:
+        _draw_plain(product, forward, found)
+        return found
 
     def sample(row: int, _: int) -> None:
         for k in range(len(product.planes)):
@@ -82,6 +86,24 @@ def draw(product: Reading, forward: bool, taken: Array | None) -> Array:
 
     product.run(sample, blocks(product.rows, 1) if product.rows else [])
     return found
+
+
+def _draw_plain(product: Reading, forward: bool, found: Array) -> None:
+    """Write that noise where a read of a device is that of its law and of nothing else."""
+    unit, edges = float(product.stored.devices.unit), np.asarray(product.ends)
+    kernel = device_draws.forward if forward else device_draws.transposed
+    law, real = product.stored.by_device.law, np.ascontiguousarray(product.driven)
+    slices = []
+    for plane in product.planes:
+        columns = (tuple(side[at] for side in plane.sides) for at in range(3))
+        slices.append((*columns, tuple(side.sign * unit for side in plane.sides)))
+
+    def sample(row: int, _: int) -> None:
+        for k, sides in enumerate(slices):
+            counter = product.step, 2 * k, row * len(sides[0][0])
+            kernel(real[row], edges, sides, law.rectified, product.device_key, counter, found[k, :, row])
+
+    product.run(sample, blocks(product.rows, 1) if product.rows else [])
 
 
 def add_behind_wires(product: Reading, current: Array, k: int, tile: int, x: Array, first: int) -> None:

@@ -8,7 +8,7 @@ read by kernels of its own, :mod:`hw_models.kernels.one_row`, with the same draw
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from hw_models.arrays.converters import OPEN, Digitiser, Grid
 from hw_models.arrays.draw_keys import Keys
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.programming import Array
+from hw_models.arrays.variances import Variances, product
 from hw_models.kernels import noise as kernels, one_row
 from hw_models.kernels.blocks import Run, blocks
 
@@ -26,6 +27,8 @@ NONE: dict[np.dtype, Array] = {np.dtype(real): np.empty((0, 0), real) for real i
 class Step(NamedTuple):
     """One tile of one slice."""
 
+    k: int
+    """Slice."""
     tile: int
     lines: slice
     """Those that are driven."""
@@ -80,8 +83,13 @@ class Plan(Protocol):
     floor: float
     uniform: float
     varied: bool
-    most: int | None
+    variances: Variances
+    most: int
     run: Run
+
+    def round_variances(self) -> list[Any]:
+        """Return the variances of all slices in bfloat16, as tensors."""
+        ...
 
 
 def forward_lots(plan: Plan, outputs: int) -> list[Lot]:
@@ -94,7 +102,7 @@ def forward_lots(plan: Plan, outputs: int) -> list[Lot]:
             for k, plane in enumerate(plan.planes):
                 variance = None if plane.variance is None else plane.variance[:, cut].T
                 number = k * plan.tiles + tile
-                steps.append(Step(tile, cut, number, plane.mean[:, cut].T, variance, plan.factors[k]))
+                steps.append(Step(k, tile, cut, number, plane.mean[:, cut].T, variance, plan.factors[k]))
         found.append(Lot(steps, plan.edges[begin : end + 1], index, 0, outputs))
     return found
 
@@ -109,7 +117,7 @@ def transposed_lots(plan: Plan) -> list[Lot]:
             for k, plane in enumerate(plan.planes):
                 variance = None if plane.variance is None else plane.variance[cut, i:j]
                 number = (k * plan.tiles + tile) * len(plan.parts) + index
-                steps.append(Step(tile, cut, number, plane.mean[cut, i:j], variance, plan.factors[k]))
+                steps.append(Step(k, tile, cut, number, plane.mean[cut, i:j], variance, plan.factors[k]))
         found.append(Lot(steps, plan.edges, 0, i, j - i))
     return found
 
@@ -138,6 +146,7 @@ class Direct:
         self.levels = plan.dac.grid if plan.drives else OPEN
         self.spread = float(plan.uniform * sides), float(plan.floor)
         self.spreads = not plan.varied and bool(plan.uniform or plan.floor)
+        self.short: list[list[Any]] = []
         self.row = one_row.forward if forward else one_row.transposed
         self.calls = [self._calls(lot, index) for index, lot in enumerate(self.lots)]
 
@@ -155,12 +164,18 @@ class Direct:
         if self.spreads:
             sigma = np.empty((plan.tiles, rows), dtype=self.dtype)
             kernels.deviations(codes, plan.edges, *self.spread, sigma)
+        rounds = plan.varied and plan.variances.acts(rows)
+        if rounds and not self.short:
+            whole = plan.round_variances()
+            self.short = [[self._short(whole[step.k], step.lines, lot) for step in lot.steps] for lot in self.lots]
         samples, lots = blocks(rows, plan.most), self.lots
         totals = np.zeros((self.sums, rows, self.sensed), dtype=self.dtype)
 
         def block(index: int, _: int) -> int:
             lot = lots[index % len(lots)]
-            return self._block(lot, samples[index // len(lots)], (codes, sigma, totals[lot.apart]), (keys, step))
+            short = self.short[index % len(lots)] if rounds else []
+            given = codes, sigma, totals[lot.apart]
+            return self._block((lot, short), samples[index // len(lots)], given, (keys, step))
 
         sensed = sum(plan.run(block, blocks(len(lots) * len(samples), 1)))
         for other in totals[1:]:
@@ -211,21 +226,35 @@ class Direct:
         return codes, sum(self.plan.run(block, samples))
 
     def _block(
-        self, lot: Lot, rows: tuple[int, int], signals: tuple[Array, Array, Array], draws: tuple[Keys, int]
+        self,
+        tiles: tuple[Lot, list[Any]],
+        rows: tuple[int, int],
+        signals: tuple[Array, Array, Array],
+        draws: tuple[Keys, int],
     ) -> int:
-        """Add some samples' currents of a lot to the total; return how many were at the stop."""
-        plan, (a, b), (codes, sigma, total), (keys, step), stops = self.plan, rows, signals, draws, 0
+        """Add some samples' currents of a lot to the total; return how many were at the stop.
+
+        With it come the variances of its tiles, as far as they are rounded.
+        """
+        (lot, short), plan, (a, b), (codes, sigma, total), (keys, step), stops = tiles, self.plan, rows, signals, draws, 0
         grid, floor, key, first = plan.grid, plan.floor, keys.read, lot.first
         x, sums = codes[a:b], total[a:b]
         current = np.empty((b - a, lot.width), dtype=self.dtype)
         variance = np.empty_like(current) if plan.varied else current
         spread = sigma[:, a:b] if len(sigma) else [sigma[0:0].ravel()] * plan.tiles
-        for tile, lines, number, mean, varies, factor in lot.steps:
+        for at, (_, tile, lines, number, mean, varies, factor) in enumerate(lot.steps):
             part = x[:, lines]
             np.matmul(part, mean, out=current)
             if varies is None:
                 stops += kernels.sense(current, spread[tile], key, step, number, a, *grid, factor, sums, first)
                 continue
-            np.matmul(part * part, varies, out=variance)
+            if short:
+                product(x, lines, short[at], variance)
+            else:
+                np.matmul(part * part, varies, out=variance)
             stops += kernels.sense_varied(current, variance, floor, key, step, number, a, *grid, factor, sums, first)
         return int(stops)
+
+    def _short(self, whole: Any, lines: slice, lot: Lot) -> Any:
+        """Return the rounded variances of a tile (driven, sensed) of those of all devices; tensors both."""
+        return whole[:, lines].T if self.forward else whole[lines, lot.first : lot.first + lot.width]

@@ -8,6 +8,7 @@ computes: with few samples deciding takes longer than the product itself.
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from hw_models.arrays.direct import Direct
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.sensing import Sensing
 from hw_models.arrays.stored import StoredWeights
+from hw_models.arrays.variances import Variances
 from hw_models.kernels.arithmetic import NUMPY, ArrayArithmetic
 from hw_models.kernels.blocks import blocks, serial as one_by_one
 
@@ -42,6 +44,8 @@ class ReadPlan:
         Ends of the tiles whose currents are summed digitally (tiles + 1,).
     sensing : Sensing or None
         Errors of what senses the currents.
+    variances : Variances
+        Of single devices, as products take them.
 
     Attributes
     ----------
@@ -66,9 +70,15 @@ class ReadPlan:
     """
 
     def __init__(
-        self, stored: StoredWeights, way: str, bank: Converters, edges: Array, sensing: Sensing | None
+        self,
+        stored: StoredWeights,
+        way: str,
+        bank: Converters,
+        edges: Array,
+        sensing: Sensing | None,
+        variances: Variances,
     ) -> None:
-        self.stored, self.bank, self.sensing = stored, bank, sensing
+        self.stored, self.bank, self.sensing, self.variances = stored, bank, sensing, variances
         self.planes, self.edges, self.ends, self.tiles = stored.planes, edges, edges.tolist(), len(edges) - 1
         self.factors = [stored.factor(plane) for plane in stored.planes]
         self.dac, self.adc = bank.of(way)
@@ -95,6 +105,10 @@ class ReadPlan:
         if self.hosted or self.raw or self.observing or self.curve is not None or not self.plain or self.digits > 1:
             return False
         return not (stored.shifts or stored.devices.references or self.noisy_codes or dac.converter.stochastic)
+
+    def round_variances(self) -> list[Any]:
+        """Return the variances of all slices in bfloat16, as tensors."""
+        return [self.variances.short(plane.variance) for plane in self.planes if plane.variance is not None]
 
     def planes_on(self, math: ArrayArithmetic) -> list[Plane]:
         """Return the matrices as some arithmetic computes with them, brought there once."""

@@ -19,7 +19,7 @@ and what lies right of the segments ahead of column j is the admittance Y_j, fro
 
 All matrices are symmetric positive definite and M-matrices or their inverses; with 1 + r_w Y = L L', W = L^-1 Y the
 recursion is Y - r_w W'W, which loses nothing where r_w Y is small; it is Y M, so that M is 1 less r_w times it, one
-product with what lies behind, where no diagonal of r_w Y is beyond 1/2. S_j and s_j: :mod:`hw_models.kernels.bit_lines`.
+product with what lies behind, where no diagonal of r_w Y is beyond 1/2. S, s: :mod:`hw_models.kernels.bit_lines`.
 Work: a Cholesky factor, a triangular solve and half of a symmetric product of m x m for every column, then n - j
 right-hand sides, 7/3 n m^3 + n^2 m^2 floating-point operations (14 G at 256 x 256), in blocks of the smaller of m and
 n: by reciprocity the transposed read (sources at the bottom of the bit lines, sensing at the left of the word lines)

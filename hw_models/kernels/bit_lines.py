@@ -4,11 +4,13 @@
 The inverse of a tridiagonal matrix is known by its factors from both ends. With t = 1/r_bit, g_i the devices and nodes
 from the top, what a node and all above it, or it and all below it, take from a source at it are
 
-    a_i = g_i + t a_(i-1)/(t + a_(i-1)),   a_0 = g_0          b_i = g_i + t b_(i+1)/(t + b_(i+1)),   b_(m-1) = g_(m-1) + t
+    a_i = g_i + t a_(i-1)/(t + a_(i-1)),   a_0 = g_0
+    b_i = g_i + t b_(i+1)/(t + b_(i+1)),   b_(m-1) = g_(m-1) + t
 
 and with A_i = a_i + b_i - 2 g_i, what the wire alone takes there, the impedances and the admittance of the line are
 
-    Z_ii = 1/(g_i + A_i),   Z_ik = Z_(i+1)k t/(t + a_i), i < k          S_ii = g_i A_i/(g_i + A_i),   S_ik = -g_i g_k Z_ik
+    Z_ii = 1/(g_i + A_i),            Z_ik = Z_(i+1)k t/(t + a_i), i < k
+    S_ii = g_i A_i/(g_i + A_i),      S_ik = -g_i g_k Z_ik
 
 All terms are positive and nothing cancels. Source: Meurant, SIAM J. Matrix Anal. Appl. 13:707, 1992, theorem 2.3.
 """

@@ -1,4 +1,4 @@
-"""Reads of plain chips against those that ask for every tile what else there might be: by bits, one sample but for rounding."""
+"""Reads of plain chips against those that ask for every tile what else there might be: by bits, or rounding of one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from hw_models.chip import Chip
 WAYS = ("forward", "transposed")
 PLAIN = {"crossbar": {"rows": 70, "columns": 32}, "device": {"g_max": 25.0, "read_noise": 0.3}}
 DAC, ADC = {"bits": 6, "range": 1.0}, {"bits": 6, "range": 4.0}
+VARIED = {"read_noise": 0.1, "read_noise_law": "sqrt", "programming_noise": [0.3]}
 CHIPS = {
     "additive": PLAIN | {"dac": DAC, "adc": ADC},
     "no converters": PLAIN,
     "noise of the converter": PLAIN | {"adc": ADC | {"noise": 0.1}, "device": {}},
     "without noise": PLAIN | {"dac": DAC, "adc": ADC, "device": {}},
     "proportional": PLAIN | {"dac": DAC, "adc": ADC, "device": {"read_noise": 0.1, "read_noise_law": "proportional"}},
-    "variances and a floor": PLAIN
-    | {"adc": ADC | {"noise": 0.05}, "device": {"read_noise": 0.1, "read_noise_law": "sqrt", "programming_noise": [0.3]}},
+    "variances and a floor": PLAIN | {"adc": ADC | {"noise": 0.05}, "device": VARIED},
     "slices": PLAIN | {"dac": DAC, "adc": ADC, "crossbar": {"rows": 70, "columns": 32, "slices": 2, "slice_bits": 2}},
     "digital reference": PLAIN | {"dac": DAC, "crossbar": {"mapping": "offset", "reference": "digital"}},
 }
