@@ -50,7 +50,14 @@ def read(product: Reading, k: int, number: int, sample: int) -> Array:
 def deviation(product: Reading, k: int, sample: int) -> Array:
     """Return what one sample's read of every device is off (lines, in) in units of a, reference lines last."""
     unit = np.float32(product.stored.devices.unit)
-    plane = product.planes[k]
+    plane, by_device = product.planes[k], product.stored.by_device
+    if by_device.plain:
+        columns = (tuple(side[at] for side in plane.sides) for at in range(3))
+        sides = (*columns, tuple(side.sign * unit for side in plane.sides))
+        found, first = np.empty_like(plane.sides[0].g), sample * len(plane.sides[0].g)
+        counter = product.step, 2 * k, first
+        device_draws.deviations(sides, by_device.law.rectified, product.device_key, counter, found)
+        return found
     total = np.zeros_like(plane.sides[0].g)
     for number, side in enumerate(plane.sides):
         z = read(product, k, number, sample)
@@ -64,9 +71,6 @@ def draw(product: Reading, forward: bool, taken: Array | None) -> Array:
     own, (outputs, inputs) = product.stored.devices, product.stored.shape
     shape = (len(product.planes), product.tiles, product.rows, outputs if forward else inputs)
     found = np.empty(shape, dtype=product.driven.dtype)
-    if product.stored.by_device.plain and not own.references:
-        _draw_plain(product, forward, found)
-        return found
 
     def sample(row: int, _: int) -> None:
         for k in range(len(product.planes)):
@@ -86,24 +90,6 @@ def draw(product: Reading, forward: bool, taken: Array | None) -> Array:
 
     product.run(sample, blocks(product.rows, 1) if product.rows else [])
     return found
-
-
-def _draw_plain(product: Reading, forward: bool, found: Array) -> None:
-    """Write that noise where a read of a device is that of its law and of nothing else."""
-    unit, edges = float(product.stored.devices.unit), np.asarray(product.ends)
-    kernel = device_draws.forward if forward else device_draws.transposed
-    law, real = product.stored.by_device.law, np.ascontiguousarray(product.driven)
-    slices = []
-    for plane in product.planes:
-        columns = (tuple(side[at] for side in plane.sides) for at in range(3))
-        slices.append((*columns, tuple(side.sign * unit for side in plane.sides)))
-
-    def sample(row: int, _: int) -> None:
-        for k, sides in enumerate(slices):
-            counter = product.step, 2 * k, row * len(sides[0][0])
-            kernel(real[row], edges, sides, law.rectified, product.device_key, counter, found[k, :, row])
-
-    product.run(sample, blocks(product.rows, 1) if product.rows else [])
 
 
 def add_behind_wires(product: Reading, current: Array, k: int, tile: int, x: Array, first: int) -> None:

@@ -219,6 +219,8 @@ class Direct:
         if levels is OPEN:
             return signals, 0
         codes, samples = np.empty_like(signals), blocks(len(signals), self.plan.most)
+        if len(samples) == 1:
+            return codes, int(kernels.convert(signals, codes, *levels))
 
         def block(a: int, b: int) -> int:
             return int(kernels.convert(signals[a:b], codes[a:b], *levels))
@@ -236,7 +238,8 @@ class Direct:
 
         With it come the variances of its tiles, as far as they are rounded.
         """
-        (lot, short), plan, (a, b), (codes, sigma, total), (keys, step), stops = tiles, self.plan, rows, signals, draws, 0
+        (lot, short), (a, b), (codes, sigma, total), (keys, step) = tiles, rows, signals, draws
+        plan, stops = self.plan, 0
         grid, floor, key, first = plan.grid, plan.floor, keys.read, lot.first
         x, sums = codes[a:b], total[a:b]
         current = np.empty((b - a, lot.width), dtype=self.dtype)

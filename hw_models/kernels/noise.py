@@ -192,7 +192,8 @@ def normal_row(keys, n, row, tile, step, bits, z):
     whole = (count + LANES - 1) // LANES * LANES
     words(keys, 0, row, tile, step, whole, bits)
     for word in range(4):
-        drawn, part = bits[word], z[word * count : word * count + whole]  # what is left over is written over by the next
+        # What is left over of a word is written over by the next.
+        drawn, part = bits[word], z[word * count : word * count + whole]
         for i in range(whole):
             part[i] = normal(drawn[i])
 
