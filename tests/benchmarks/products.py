@@ -39,6 +39,8 @@ from hw_models.kernels.random import key
 
 SHAPES, TILES, BATCHES = ((300, 300), (1000, 1024), (400, 30000)), (256, 512), (1, 32, 256)
 LAWS = ("additive", "proportional")
+LONG = 0.005
+"""Seconds of calls that are timed together."""
 SIGMA, STEP, RANGE = 0.02, 1 / 127, 24.0
 
 
@@ -72,9 +74,13 @@ def seconds(tasks: dict[str, Callable[[], object]], repeats: int) -> dict[str, l
     calls: dict[str, int] = {}
     for name, task in tasks.items():
         task()
-        begin = time.process_time()
-        task()
-        calls[name] = max(1, int(0.005 / max(time.process_time() - begin, 1e-7)))
+        calls[name], spent = 1, 0.0
+        while spent < LONG:  # a first call or two are slower
+            begin = time.process_time()
+            for _ in range(calls[name]):
+                task()
+            spent = time.process_time() - begin
+            calls[name] *= 1 if spent >= LONG else 2
     times: dict[str, list[float]] = {name: [] for name in tasks}
     for _ in range(repeats):
         for name, task in tasks.items():
