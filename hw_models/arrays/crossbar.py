@@ -126,7 +126,7 @@ class Crossbar(CountedWeights):
         made = parts if isinstance(parts, CrossbarParts) else CrossbarParts.of(chip_of(parts), name)
         self._plans: dict[tuple[str, bool], ReadPlan] = {}
         self._brought: dict[ArrayArithmetic, Values] = {}
-        self._variances = Variances(shape, np.dtype(dtype))
+        self._variances = Variances()
         super().__init__(made, shape, seed, name, run, dtype, clock)
         self.reads = 0
         self.tally, self.told = Tally() if tally is None else tally, dict.fromkeys(COUNTERS, 0)

@@ -8,7 +8,7 @@ read by kernels of its own, :mod:`hw_models.kernels.one_row`, with the same draw
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -16,15 +16,16 @@ from hw_models.arrays.converters import OPEN, Digitiser, Grid
 from hw_models.arrays.draw_keys import Keys
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.programming import Array
-from hw_models.arrays.variances import Variances, product
+from hw_models.arrays.variances import product
 from hw_models.kernels import noise as kernels, one_row
+from hw_models.kernels.arithmetic import Values
 from hw_models.kernels.blocks import Run, blocks
 
 NONE: dict[np.dtype, Array] = {np.dtype(real): np.empty((0, 0), real) for real in ("float32", "float64")}
 """Deviations, or variances, that are not there."""
 
 
-class Step(NamedTuple):
+class TileRead(NamedTuple):
     """One tile of one slice."""
 
     k: int
@@ -43,7 +44,7 @@ class Step(NamedTuple):
 class Lot(NamedTuple):
     """Tiles whose converted currents are added one after the other, lines that are sensed beside each other."""
 
-    steps: list[Step]
+    steps: list[TileRead]
     edges: Array
     """Ends of the tiles."""
     apart: int
@@ -67,7 +68,7 @@ class Call(NamedTuple):
     """Whether its conversions by the DAC count, which other calls do again."""
 
 
-class Plan(Protocol):
+class DirectPlan(Protocol):
     """What is asked of a plan of reads, :class:`hw_models.arrays.read_plan.ReadPlan`."""
 
     planes: list[Plane]
@@ -83,16 +84,19 @@ class Plan(Protocol):
     floor: float
     uniform: float
     varied: bool
-    variances: Variances
     most: int
     run: Run
 
-    def round_variances(self) -> list[Any]:
+    def rounds(self, rows: int) -> bool:
+        """Tell whether products of so many samples round variances."""
+        ...
+
+    def round_variances(self) -> list[Values]:
         """Return the variances of all slices in bfloat16, as tensors."""
         ...
 
 
-def forward_lots(plan: Plan, outputs: int) -> list[Lot]:
+def forward_lots(plan: DirectPlan, outputs: int) -> list[Lot]:
     """Return the tiles of a forward product."""
     found = []
     for index, (begin, end) in enumerate(plan.groups):
@@ -102,12 +106,12 @@ def forward_lots(plan: Plan, outputs: int) -> list[Lot]:
             for k, plane in enumerate(plan.planes):
                 variance = None if plane.variance is None else plane.variance[:, cut].T
                 number = k * plan.tiles + tile
-                steps.append(Step(k, tile, cut, number, plane.mean[:, cut].T, variance, plan.factors[k]))
+                steps.append(TileRead(k, tile, cut, number, plane.mean[:, cut].T, variance, plan.factors[k]))
         found.append(Lot(steps, plan.edges[begin : end + 1], index, 0, outputs))
     return found
 
 
-def transposed_lots(plan: Plan) -> list[Lot]:
+def transposed_lots(plan: DirectPlan) -> list[Lot]:
     """Return the tiles of a transposed product."""
     found = []
     for index, (i, j) in enumerate(plan.parts):
@@ -117,7 +121,7 @@ def transposed_lots(plan: Plan) -> list[Lot]:
             for k, plane in enumerate(plan.planes):
                 variance = None if plane.variance is None else plane.variance[cut, i:j]
                 number = (k * plan.tiles + tile) * len(plan.parts) + index
-                steps.append(Step(k, tile, cut, number, plane.mean[cut, i:j], variance, plan.factors[k]))
+                steps.append(TileRead(k, tile, cut, number, plane.mean[cut, i:j], variance, plan.factors[k]))
         found.append(Lot(steps, plan.edges, 0, i, j - i))
     return found
 
@@ -139,14 +143,14 @@ class Direct:
         Of signals.
     """
 
-    def __init__(self, plan: Plan, way: str, shape: tuple[int, int], sides: int, dtype: np.dtype) -> None:
+    def __init__(self, plan: DirectPlan, way: str, shape: tuple[int, int], sides: int, dtype: np.dtype) -> None:
         self.plan, self.dtype, forward = plan, dtype, way == "forward"
         self.lots = forward_lots(plan, shape[0]) if forward else transposed_lots(plan)
         self.forward, self.sensed, self.sums = forward, shape[0 if forward else 1], len(plan.groups) if forward else 1
         self.levels = plan.dac.grid if plan.drives else OPEN
         self.spread = float(plan.uniform * sides), float(plan.floor)
         self.spreads = not plan.varied and bool(plan.uniform or plan.floor)
-        self.short: list[list[Any]] = []
+        self.short: list[list[Values]] = []
         self.row = one_row.forward if forward else one_row.transposed
         self.calls = [self._calls(lot, index) for index, lot in enumerate(self.lots)]
 
@@ -164,7 +168,7 @@ class Direct:
         if self.spreads:
             sigma = np.empty((plan.tiles, rows), dtype=self.dtype)
             kernels.deviations(codes, plan.edges, *self.spread, sigma)
-        rounds = plan.varied and plan.variances.acts(rows)
+        rounds = plan.varied and plan.rounds(rows)
         if rounds and not self.short:
             whole = plan.round_variances()
             self.short = [[self._short(whole[step.k], step.lines, lot) for step in lot.steps] for lot in self.lots]
@@ -229,7 +233,7 @@ class Direct:
 
     def _block(
         self,
-        tiles: tuple[Lot, list[Any]],
+        tiles: tuple[Lot, list[Values]],
         rows: tuple[int, int],
         signals: tuple[Array, Array, Array],
         draws: tuple[Keys, int],
@@ -258,6 +262,6 @@ class Direct:
             stops += kernels.sense_varied(current, variance, floor, key, step, number, a, *grid, factor, sums, first)
         return int(stops)
 
-    def _short(self, whole: Any, lines: slice, lot: Lot) -> Any:
+    def _short(self, whole: Values, lines: slice, lot: Lot) -> Values:
         """Return the rounded variances of a tile (driven, sensed) of those of all devices; tensors both."""
         return whole[:, lines].T if self.forward else whole[lines, lot.first : lot.first + lot.width]

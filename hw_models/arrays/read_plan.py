@@ -8,7 +8,6 @@ computes: with few samples deciding takes longer than the product itself.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -18,8 +17,8 @@ from hw_models.arrays.direct import Direct
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.sensing import Sensing
 from hw_models.arrays.stored import StoredWeights
-from hw_models.arrays.variances import Variances
-from hw_models.kernels.arithmetic import NUMPY, ArrayArithmetic
+from hw_models.arrays.variances import Variances, rounds
+from hw_models.kernels.arithmetic import NUMPY, ArrayArithmetic, Values
 from hw_models.kernels.blocks import blocks, serial as one_by_one
 
 Array = np.ndarray
@@ -106,7 +105,11 @@ class ReadPlan:
             return False
         return not (stored.shifts or stored.devices.references or self.noisy_codes or dac.converter.stochastic)
 
-    def round_variances(self) -> list[Any]:
+    def rounds(self, rows: int) -> bool:
+        """Tell whether products of so many samples round variances."""
+        return rounds(rows, self.stored.shape, self.stored.dtype)
+
+    def round_variances(self) -> list[Values]:
         """Return the variances of all slices in bfloat16, as tensors."""
         return [self.variances.short(plane.variance) for plane in self.planes if plane.variance is not None]
 

@@ -81,7 +81,7 @@ class Product:
         self.full = plan.full
         self.driven = self.curved(self.codes)
         self.subtracts = True
-        self.rounds = plan.varied and math is NUMPY and plan.variances.acts(self.rows)
+        self.rounds = plan.varied and math is NUMPY and plan.rounds(self.rows)
         if self.rounds:
             plan.round_variances()  # once, ahead of blocks in threads
         self.effective: Array | None = None

@@ -35,24 +35,16 @@ def at_hand() -> bool:
     return any(features.get(name, False) for name in INSTRUCTIONS)
 
 
+def rounds(rows: int, shape: tuple[int, int], dtype: np.dtype) -> bool:
+    """Tell whether products of so many samples with weights (out, in) are rounded."""
+    return rows > 1 and rows * shape[0] * shape[1] >= LARGE and dtype == np.float32 and at_hand()
+
+
 class Variances:
-    """Variances of one array in bfloat16, a copy of half their size made when it is first asked for.
+    """Variances of one array in bfloat16, a copy of half their size made when it is first asked for."""
 
-    Parameters
-    ----------
-    shape : (int, int)
-        (out, in).
-    dtype : numpy.dtype
-        Of signals.
-    """
-
-    def __init__(self, shape: tuple[int, int], dtype: np.dtype) -> None:
-        self.weights, self.rounds = shape[0] * shape[1], dtype == np.float32 and at_hand()
+    def __init__(self) -> None:
         self._kept: list[tuple[Array, torch.Tensor]] = []
-
-    def acts(self, rows: int) -> bool:
-        """Tell whether products of so many samples are rounded."""
-        return self.rounds and rows > 1 and rows * self.weights >= LARGE
 
     def forget(self) -> None:
         """Let go of the copies."""

@@ -73,12 +73,12 @@ def test_written_weights_have_new_variances(all_rounded):
 
 def test_small_products_single_samples_and_double_precision_are_exact(monkeypatch):
     monkeypatch.setattr(variances, "at_hand", lambda: True)
-    assert not variances.Variances((300, 300), FLOAT).acts(186)
-    assert variances.Variances((300, 300), FLOAT).acts(187)
-    assert not variances.Variances((2**12, 2**12), FLOAT).acts(1)
-    assert not variances.Variances((2**12, 2**12), np.dtype("float64")).acts(100)
+    assert not variances.rounds(186, (300, 300), FLOAT)
+    assert variances.rounds(187, (300, 300), FLOAT)
+    assert not variances.rounds(1, (2**12, 2**12), FLOAT)
+    assert not variances.rounds(100, (2**12, 2**12), np.dtype("float64"))
 
 
 def test_without_instructions_nothing_is_rounded(monkeypatch):
     monkeypatch.setattr(variances, "at_hand", lambda: False)
-    assert not variances.Variances((2**12, 2**12), FLOAT).acts(100)
+    assert not variances.rounds(100, (2**12, 2**12), FLOAT)
