@@ -21,6 +21,7 @@ import numpy as np
 
 import hw_models
 import neuroep
+from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
 from hw_models.kernels import bursts, pulses
 from hw_models.laws.pulse_response import PULSE_RESPONSES
@@ -115,6 +116,29 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
         yield f"repeated words {dtype}", {}, {"dtype": dtype, "repeats": "once"}
 
 
+def _reads() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Yield name, chip and settings of products of one crossbar."""
+    varied = {"read_noise": 0.1, "read_noise_law": "proportional"}
+    tiles = {"rows": 64, "columns": 64}
+    for dtype in ("float32", "float64"):
+        for name, device in (("noise", NOISE), ("variances", varied)):
+            one = {"shape": (130, 70), "rows": 1, "dtype": dtype}
+            yield f"one sample {name} {dtype}", {"crossbar": tiles, "dac": READ, "adc": READ, "device": device}, one
+        exact = {"crossbar": tiles | {"exact_noise": True}, "device": varied}
+        yield f"device by device {dtype}", exact, {"shape": (20, 70), "rows": 3, "dtype": dtype}
+    yield "wires", {"wires": {"r_word": 2.0, "r_bit": 1.0}}, {"shape": (40, 40), "rows": 3}
+    yield "rounded variances", {"adc": READ, "device": varied}, {"shape": (300, 300), "rows": 200}
+
+
+def _read(chip: dict[str, Any], given: dict[str, Any]) -> str:
+    """Read one crossbar both ways; return the digest of the products."""
+    shape, draw = given["shape"], np.random.default_rng(0)
+    bar = Crossbar(Chip.model_validate(chip), shape, 3, "case", dtype=given.get("dtype", "float32"))
+    bar.program(draw.normal(size=shape).astype(bar.dtype))
+    x, s = (draw.normal(size=(given["rows"], n)).astype(bar.dtype) for n in shape[::-1])
+    return hashlib.sha256(bar.forward(x).tobytes() + bar.transposed(s).tobytes()).hexdigest()
+
+
 def _batch(network: networks.Network, words: int = 0) -> Batch:
     """Return a batch, of a vocabulary of so many words where any are given."""
     draw = np.random.default_rng(0)
@@ -181,8 +205,8 @@ def kernels() -> dict[str, Any]:
 
 def main() -> None:
     """Run all cases and print."""
-    cases = list(_cases())
-    bits = {name: _run(chip, given) for name, chip, given in (cases[::-1] if "reverse" in sys.argv else cases)}
+    cases = [(_run, *case) for case in _cases()] + [(_read, *case) for case in _reads()]
+    bits = {name: run(chip, given) for run, name, chip, given in (cases[::-1] if "reverse" in sys.argv else cases)}
     print(json.dumps({"bits": bits, "ran": [name for name, each in kernels().items() if each.overloads]}))
 
 

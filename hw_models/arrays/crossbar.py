@@ -44,6 +44,7 @@ from hw_models.arrays.programming import Array
 from hw_models.arrays.read_plan import COLUMNS, ReadPlan
 from hw_models.arrays.reading import Product
 from hw_models.arrays.sensing import Sensing
+from hw_models.arrays.variances import Variances
 from hw_models.chip import Chip, Transposed
 from hw_models.chip.files import chip_of
 from hw_models.clock import Clock
@@ -125,6 +126,7 @@ class Crossbar(CountedWeights):
         made = parts if isinstance(parts, CrossbarParts) else CrossbarParts.of(chip_of(parts), name)
         self._plans: dict[tuple[str, bool], ReadPlan] = {}
         self._brought: dict[ArrayArithmetic, Values] = {}
+        self._variances = Variances()
         super().__init__(made, shape, seed, name, run, dtype, clock)
         self.reads = 0
         self.tally, self.told = Tally() if tally is None else tally, dict.fromkeys(COUNTERS, 0)
@@ -272,36 +274,50 @@ class Crossbar(CountedWeights):
         self, way: str, signals: Values, edges: Array, increments: bool, single: Array | None = None
     ) -> Values:
         """Return a product; where it fails no converter goes on observing."""
-        math = arithmetic(signals)
+        math = NUMPY if type(signals) is np.ndarray else arithmetic(signals)
         try:
             plan = self._plan(way, edges, increments)
             hosted = plan.hosted or math.in_memory
             signals = math.host(signals) if hosted else signals
+            repeated = self.tally.now.repeated if way == "forward" else None
+            apart = repeated is None or len(repeated.kind) != len(signals)
+            if plan.direct is not None and hosted and apart and single is None and not self.tally.now.metered:
+                result, driven, sensed = plan.direct.read(signals, self.keys(way), self.step)
+                if driven or sensed:
+                    self._count_stops(way, driven, sensed)
+                return result if math is NUMPY else math.bring(result)
             product = Product(plan, (self.keys(way), self.step), signals, self.supply, self.tally.now.span)
-            product.single, product.repeated = single, self.tally.now.repeated
+            product.single, product.repeated = single, repeated
             result = digitwise.read(product, way, partial(self.keys, way))
         except BaseException:
             self.observe(False)
             raise
         if self.tally.now.metered:
             self._meter(way, product.pulses(), product.scale, product.curved)
-        if product.driven_at_stop:
-            self.tally.add(self.name, "dac_at_stop", product.driven_at_stop, self.shape)
-        if product.sensed_at_stop:
-            self.tally.add(self.name, f"adc_{way}_at_stop", product.sensed_at_stop, self.shape)
+        self._count_stops(way, product.driven_at_stop, product.sensed_at_stop)
         return math.bring(result) if hosted else result
+
+    def _count_stops(self, way: str, driven: int, sensed: int) -> None:
+        """Count conversions beyond the last level."""
+        if driven:
+            self.tally.add(self.name, "dac_at_stop", driven, self.shape)
+        if sensed:
+            self.tally.add(self.name, f"adc_{way}_at_stop", sensed, self.shape)
 
     def _plan(self, way: str, edges: Array, increments: bool) -> ReadPlan:
         """Return how a direction is read, decided anew once devices or converters have changed."""
         bank = self.increments if increments and self.increments is not None else self.converters
         found = self._plans.get((way, increments))
         if found is None or not found.holds(bank):
-            found = self._plans[way, increments] = ReadPlan(self, way, bank, edges, self.sensing(way))
+            found = self._plans[way, increments] = ReadPlan(
+                self, way, bank, edges, self.sensing(way), self._variances
+            )
         return found
 
     def _forget_matrices(self) -> None:
         super()._forget_matrices()
         self._plans.clear()
+        self._variances.forget()
         self._brought.clear()
 
     def sensing(self, way: str) -> Sensing | None:

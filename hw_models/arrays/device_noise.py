@@ -119,6 +119,12 @@ class DeviceNoise:
             return {}
         return {k: self.before[place][self.old.index(k)] for k in processes if k in self.old}
 
+    @property
+    def plain(self) -> bool:
+        """Whether a read finds of a device what one normal of its own says, now."""
+        remembers = self.noise.banded and self.noise.active
+        return not (remembers or self.traps.acts) and (self.law.gaussian or self.law.rectified)
+
     def reads(self, z: Array, place: Place, sample: int, side: Side, draws: tuple[Array, int]) -> Array:
         """Return what a read finds of all devices of one sample (lines, in) [uS], of fresh normals, which it may take.
 

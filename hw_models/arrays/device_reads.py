@@ -9,6 +9,7 @@ import numpy as np
 
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.stored import StoredWeights
+from hw_models.kernels import device_draws
 from hw_models.kernels.blocks import Run, blocks
 from hw_models.kernels.random import normals
 
@@ -49,7 +50,14 @@ def read(product: Reading, k: int, number: int, sample: int) -> Array:
 def deviation(product: Reading, k: int, sample: int) -> Array:
     """Return what one sample's read of every device is off (lines, in) in units of a, reference lines last."""
     unit = np.float32(product.stored.devices.unit)
-    plane = product.planes[k]
+    plane, by_device = product.planes[k], product.stored.by_device
+    if by_device.plain:
+        columns = (tuple(side[at] for side in plane.sides) for at in range(3))
+        sides = (*columns, tuple(side.sign * unit for side in plane.sides))
+        found, first = np.empty_like(plane.sides[0].g), sample * len(plane.sides[0].g)
+        counter = product.step, 2 * k, first
+        device_draws.deviations(sides, by_device.law.rectified, product.device_key, counter, found)
+        return found
     total = np.zeros_like(plane.sides[0].g)
     for number, side in enumerate(plane.sides):
         z = read(product, k, number, sample)

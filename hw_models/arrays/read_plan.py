@@ -13,10 +13,12 @@ import numpy as np
 
 from hw_models.arrays import bent_reading, serial
 from hw_models.arrays.converter_bank import Converters
+from hw_models.arrays.direct import Direct
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.sensing import Sensing
 from hw_models.arrays.stored import StoredWeights
-from hw_models.kernels.arithmetic import NUMPY, ArrayArithmetic
+from hw_models.arrays.variances import Variances, rounds
+from hw_models.kernels.arithmetic import NUMPY, ArrayArithmetic, Values
 from hw_models.kernels.blocks import blocks, serial as one_by_one
 
 Array = np.ndarray
@@ -41,6 +43,8 @@ class ReadPlan:
         Ends of the tiles whose currents are summed digitally (tiles + 1,).
     sensing : Sensing or None
         Errors of what senses the currents.
+    variances : Variances
+        Of single devices, as products take them.
 
     Attributes
     ----------
@@ -60,12 +64,20 @@ class ReadPlan:
         Whether noise at the outputs may last from read to read, and whether there is thermal noise.
     hosted : bool
         Whether it is computed with NumPy whatever the signals are.
+    direct : Direct or None
+        What reads arrays without more ado, of a plain chip.
     """
 
     def __init__(
-        self, stored: StoredWeights, way: str, bank: Converters, edges: Array, sensing: Sensing | None
+        self,
+        stored: StoredWeights,
+        way: str,
+        bank: Converters,
+        edges: Array,
+        sensing: Sensing | None,
+        variances: Variances,
     ) -> None:
-        self.stored, self.bank, self.sensing = stored, bank, sensing
+        self.stored, self.bank, self.sensing, self.variances = stored, bank, sensing, variances
         self.planes, self.edges, self.ends, self.tiles = stored.planes, edges, edges.tolist(), len(edges) - 1
         self.factors = [stored.factor(plane) for plane in stored.planes]
         self.dac, self.adc = bank.of(way)
@@ -84,6 +96,22 @@ class ReadPlan:
         drawn = self.exact or self.lined or self.by_device or self.lasts or self.heats
         self.hosted = bool(drawn or tiles.bent)
         self._brought: dict[ArrayArithmetic, list[Plane]] = {}
+        self.direct = Direct(self, way, stored.shape, stored.devices.sides, stored.dtype) if self._is_direct() else None
+
+    def _is_direct(self) -> bool:
+        """Tell whether a read is no more than conversions, products and noise in one pass over the currents."""
+        stored, dac = self.stored, self.dac
+        if self.hosted or self.raw or self.observing or self.curve is not None or not self.plain or self.digits > 1:
+            return False
+        return not (stored.shifts or stored.devices.references or self.noisy_codes or dac.converter.stochastic)
+
+    def rounds(self, rows: int) -> bool:
+        """Tell whether products of so many samples round variances."""
+        return rounds(rows, self.stored.shape, self.stored.dtype)
+
+    def round_variances(self) -> list[Values]:
+        """Return the variances of all slices in bfloat16, as tensors."""
+        return [self.variances.short(plane.variance) for plane in self.planes if plane.variance is not None]
 
     def planes_on(self, math: ArrayArithmetic) -> list[Plane]:
         """Return the matrices as some arithmetic computes with them, brought there once."""

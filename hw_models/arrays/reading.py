@@ -17,7 +17,7 @@ from functools import partial
 
 import numpy as np
 
-from hw_models.arrays import bent_reading, device_reads, repeated_rows, serial, single_lines
+from hw_models.arrays import bent_reading, device_reads, repeated_rows, serial, single_lines, variances
 from hw_models.arrays.carried import Share
 from hw_models.arrays.converters import OPEN, Grid
 from hw_models.arrays.draw_keys import Keys
@@ -26,7 +26,7 @@ from hw_models.arrays.planes import Plane
 from hw_models.arrays.programming import Array
 from hw_models.arrays.read_plan import ReadPlan
 from hw_models.kernels import carried as carried_kernels
-from hw_models.kernels.arithmetic import Draws, Stops, Values, arithmetic
+from hw_models.kernels.arithmetic import NUMPY, Draws, Stops, Values, arithmetic
 from hw_models.kernels.blocks import blocks
 from hw_models.tally import Repeated
 
@@ -57,6 +57,8 @@ class Product:
         DAC and ADC conversions so far whose value lay beyond the last level.
     effective : numpy.ndarray or None
         (rows,) sums of what devices passed, where that is not :attr:`driven`.
+    rounds : bool
+        Whether variances are products in bfloat16.
     undivided : Product or None
         That of all digits together, of a digit: noise that is carried is drawn for it.
     single : numpy.ndarray or None
@@ -82,6 +84,9 @@ class Product:
         self.full = plan.full
         self.driven = self.curved(self.codes)
         self.subtracts = True
+        self.rounds = plan.varied and math is NUMPY and plan.rounds(self.rows)
+        if self.rounds:
+            plan.round_variances()  # once, ahead of blocks in threads
         self.effective: Array | None = None
         self.carries = plan.lasts and self.stored.carried.carries(self.rows, self.stored.layout.hold_input)
         self.lasting: list[list[Share]] = []
@@ -229,10 +234,13 @@ class Product:
                         current += sums[a:b, tile, None] * plane.zero
                     variance = None
                     if plane.variance is not None:
-                        lines = None if single is None else single[a:b] - i
                         variance = math.empty(current.shape, current)
+                        lines = None if single is None else single[a:b] - i
                         if tables is not None and same is not None:
                             repeated_rows.spread(tables[k, tile][1], same.kind[a:b], variance)
+                        elif lines is None and self.rounds:
+                            devices = plan.variances.short(plane.variance)[:, i:j].T
+                            variances.product(self.driven[a:b], slice(i, j), devices, variance)
                         else:
                             self._multiply(square, plane.variance[:, i:j], lines, variance)
                     spread = sigma[tile, a:b] if len(sigma) else sigma
@@ -280,7 +288,12 @@ class Product:
                             number = ((k * own.sides + side) * self.tiles + tile) * len(parts) + index % len(parts)
                             current += noise_of.draw(lines, self.keys.device, self.step, number, a)
                     elif plane.variance is not None:
-                        variance = (s * s) @ plane.variance[first:last, i:j]
+                        variance = math.empty(current.shape, current)
+                        if self.rounds:
+                            devices = plan.variances.short(plane.variance)[first:last, i:j]
+                            variances.product(self.driven[a:b], slice(first, last), devices, variance)
+                        else:
+                            math.product(s * s, plane.variance[first:last, i:j], variance)
                         if plane.reference is not None and taken is not None:
                             square = taken[a:b, tile, None] * taken[a:b, tile, None]
                             variance += square * plane.reference[tile, i:j]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hw_models.arrays import variances
 from hw_models.kernels.blocks import blocks
 from hw_models.tally import Repeated
 
@@ -59,6 +60,12 @@ def tables(product: Product, repeated: Repeated) -> Tables:
     for k, plane in enumerate(product.planes):
         for tile in range(product.tiles):
             lines = slice(ends[tile], ends[tile + 1])
-            variance = none if plane.variance is None else multiplied(square[:, lines], plane.variance[:, lines])
+            variance = none
+            if plane.variance is not None and product.rounds:
+                devices = plan.variances.short(plane.variance)[:, lines].T
+                variance = math.empty((len(driven), len(plane.variance)), driven)
+                variances.product(driven, lines, devices, variance)
+            elif plane.variance is not None:
+                variance = multiplied(square[:, lines], plane.variance[:, lines])
             found[k, tile] = multiplied(driven[:, lines], plane.mean[:, lines]), variance
     return found

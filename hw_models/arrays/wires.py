@@ -18,11 +18,13 @@ and what lies right of the segments ahead of column j is the admittance Y_j, fro
     G_eff[:, j] = M_0 M_1 ... M_j s_j
 
 All matrices are symmetric positive definite and M-matrices or their inverses; with 1 + r_w Y = L L', W = L^-1 Y the
-recursion is Y - r_w W'W, which loses nothing where r_w Y is small. Work: a Cholesky factor, a triangular solve and a
-symmetric product of m x m for every column, then n - j right-hand sides, 7/3 n m^3 + n^2 m^2 floating-point
-operations (14 G at 256 x 256), in blocks of the smaller of m and n: by reciprocity the transposed read (sources at the
-bottom of the bit lines, sensing at the left of the word lines) sees G_eff transposed, so a tile with n < m is solved
-turned round. A resistance of 0 is exact: with one of them the lines of the other kind are ladders, O(m n).
+recursion is Y - r_w W'W, which loses nothing where r_w Y is small; it is Y M, so that M is 1 less r_w times it, one
+product with what lies behind, where no diagonal of r_w Y is beyond 1/2. S, s: :mod:`hw_models.kernels.bit_lines`.
+Work: a Cholesky factor, a triangular solve and half of a symmetric product of m x m for every column, then n - j
+right-hand sides, 7/3 n m^3 + n^2 m^2 floating-point operations (14 G at 256 x 256), in blocks of the smaller of m and
+n: by reciprocity the transposed read (sources at the bottom of the bit lines, sensing at the left of the word lines)
+sees G_eff transposed, so a tile with n < m is solved turned round. A resistance of 0 is exact: with one of them the
+lines of the other kind are ladders, O(m n).
 
 Units: conductances in S, resistances in ohm, voltages in V, currents in A (a chip's uS are converted by the caller).
 Source: the network and its nodal equations, Joksas and Mehonic, SoftwareX 12, 100617, 2020; the elimination is block
@@ -37,6 +39,10 @@ import numpy as np
 from scipy.linalg import blas, cho_solve, lapack
 
 from hw_models.errors import ChipError
+from hw_models.kernels import bit_lines
+
+LITTLE = 0.5
+"""Largest diagonal of r_w Y up to which 1 - r_w Y M is M without cancelling: no diagonal of M is below 2/3."""
 
 
 def effective(g: np.ndarray, r_word: float, r_bit: float) -> np.ndarray:
@@ -69,9 +75,12 @@ def effective(g: np.ndarray, r_word: float, r_bit: float) -> np.ndarray:
     if not r_word or len(g) > g.shape[1]:
         return np.ascontiguousarray(effective(g[::-1, ::-1].T, r_bit, r_word).T[::-1, ::-1])
     result = np.empty(g.shape, order="F")
-    for j, factor, sensed in _columns(g, r_word, r_bit):
+    for j, factor, sensed, ahead in _columns(g, r_word, r_bit):
         result[:, j] = sensed
-        result[:, j:] = cho_solve((factor, True), result[:, j:], overwrite_b=True, check_finite=False)
+        if ahead is None:
+            result[:, j:] = cho_solve((factor, True), result[:, j:], overwrite_b=True, check_finite=False)
+        else:
+            blas.dgemm(-r_word, ahead.T, result[:, j:].copy("F"), beta=1.0, c=result[:, j:], overwrite_c=1)
     return np.ascontiguousarray(result)
 
 
@@ -125,7 +134,7 @@ def node_voltages(g: np.ndarray, r_word: float, r_bit: float, v: np.ndarray) -> 
         word *= ladder(g, r_word).reshape(*g.shape, *(1,) * (v.ndim - 1))
     elif r_word:
         ahead = v
-        for j, factor, _ in reversed(list(_columns(g, r_word, r_bit))):
+        for j, factor, *_ in reversed(list(_columns(g, r_word, r_bit))):
             word[:, j] = ahead = cho_solve((factor, True), ahead, check_finite=False)
     if r_bit:
         for j in range(g.shape[1]):
@@ -155,28 +164,29 @@ def sensitivities(g: np.ndarray, r_word: float, r_bit: float) -> tuple[np.ndarra
     return word - bit, np.ascontiguousarray((other - own)[::-1, ::-1, ::-1].transpose(1, 0, 2))
 
 
-def _columns(g: np.ndarray, r_word: float, r_bit: float) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Yield j, the Cholesky factor of 1 + r_w Y_j and s_j, from the last column to the first."""
+def _columns(
+    g: np.ndarray, r_word: float, r_bit: float
+) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray | None]]:
+    """Yield j, the Cholesky factor of 1 + r_w Y_j, Y_j M_j and s_j, from the last column to the first.
+
+    Y_j M_j, what is seen ahead of the segments, is None in front of column 0 and where M_j should not be had from it;
+    it is written to again.
+    """
     m, n = g.shape
-    one, diagonal, right = np.eye(m, order="F"), np.diag_indices(m), None
+    admittance, part = np.zeros((m, m)), np.empty((m, m))
     for j in reversed(range(n)):
-        admittance = _bit_line(g[:, j], r_bit, one)
-        sensed = g[:, j] * admittance[:, -1] / r_bit
-        admittance *= g[:, j][:, None]
-        admittance *= -g[:, j]
-        admittance[diagonal] += g[:, j]
-        if right is not None:
-            admittance += right
-        inside = admittance * r_word
-        inside[diagonal] += 1
-        factor, fault = lapack.dpotrf(inside, lower=1, overwrite_a=1)
-        if fault:
+        inside, sensed = np.empty((m, m)), np.empty(m)
+        bit_lines.add_line(np.ascontiguousarray(g[:, j]), r_word, r_bit, admittance, inside, sensed)
+        largest = inside.diagonal().max() - 1
+        factor, fault = lapack.dpotrf(inside.T, lower=1, overwrite_a=1, clean=0)
+        if fault or not np.isfinite(largest):
             raise ChipError(f"r_word = {r_word!r}, r_bit = {r_bit!r}: too large beside the devices to be solved")
         if j:
-            part = blas.dtrsm(r_word**0.5, factor, admittance, lower=1)
-            right = (part.T @ part).T  # symmetric; this view is in Fortran order like the rest
-            np.subtract(admittance, right, out=right)
-        yield j, factor, sensed
+            part[:] = admittance
+            blas.dtrsm(r_word**0.5, factor, part.T, lower=1, overwrite_b=1)
+            blas.dsyrk(-1.0, part.T, beta=1.0, c=admittance.T, trans=1, lower=1, overwrite_c=1)
+            bit_lines.mirror(admittance)
+        yield j, factor, sensed, admittance if j and largest <= LITTLE else None
 
 
 def _bit_line(g: np.ndarray, r_bit: float, sides: np.ndarray) -> np.ndarray:

@@ -30,6 +30,8 @@ LANES = 16
 M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 W0, W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 LOW, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
+ALONE, LEFT = 48, 8
+"""Fewest blocks of a row that is drawn alone, and one block in how many may be left over there."""
 ROUNDS = 10
 F = np.float32
 
@@ -174,6 +176,26 @@ def span(word, n, first, count):
     """Return begin and end of the elements of a row of n that come from ``word`` of blocks [first, first + count)."""
     begin = min(word * ((n + 3) // 4) + first, n)
     return begin, min(begin + count, n)
+
+
+@kernel
+def whole_row(n):
+    """Tell whether rows of n numbers are best drawn one by one: they are long, and little is left over of blocks."""
+    count = (n + 3) // 4
+    return ALONE <= count <= CHUNK and LEFT * (-count % LANES) <= count
+
+
+@kernel
+def normal_row(keys, n, row, tile, step, bits, z):
+    """Write the standard normals of one row of n to the front of z, (4 CHUNK + LANES,) float32; see whole_row."""
+    count = (n + 3) // 4
+    whole = (count + LANES - 1) // LANES * LANES
+    words(keys, 0, row, tile, step, whole, bits)
+    for word in range(4):
+        # What is left over of a word is written over by the next.
+        drawn, part = bits[word], z[word * count : word * count + whole]
+        for i in range(whole):
+            part[i] = normal(drawn[i])
 
 
 @kernel
@@ -346,8 +368,16 @@ def sense(partial, sigma, key, draw_step, tile, first_row, step, low, high, scal
     """
     real, (rows, n), stops = partial.dtype.type, partial.shape, 0
     step, low, high, scale = real(step), real(low), real(high), real(scale)
-    keys, bits, z = schedule(key), scratch(), np.empty((4, CHUNK), np.float32)
-    lines = together(n, rows)
+    keys, bits = schedule(key), scratch()
+    if sigma.size > 0 and whole_row(n):
+        flat = np.empty(4 * CHUNK + LANES, np.float32)
+        for row in range(rows):
+            normal_row(keys, n, first_row + row, tile, draw_step, bits, flat)
+            part, deviation = partial[row], real(sigma[row])
+            for i in range(part.shape[0]):
+                part[i] += deviation * real(flat[i])
+        return add_rows(partial, step, low, high, scale, total, first_column)
+    z, lines = np.empty((4, CHUNK), np.float32), together(n, rows)
     for row in range(0, rows, max(lines, 1)):
         lines = min(lines, rows - row)
         for first in range(0, (n + 3) // 4 if sigma.size > 0 else 0, CHUNK):
@@ -371,8 +401,16 @@ def sense_varied(
     """As :func:`sense` with the variance (rows, n) of every current, and ``floor`` added to all of them."""
     real, (rows, n), stops = partial.dtype.type, partial.shape, 0
     step, low, high, scale, floor = real(step), real(low), real(high), real(scale), real(floor)
-    keys, bits, z = schedule(key), scratch(), np.empty((4, CHUNK), np.float32)
-    lines = together(n, rows)
+    keys, bits = schedule(key), scratch()
+    if whole_row(n):
+        flat = np.empty(4 * CHUNK + LANES, np.float32)
+        for row in range(rows):
+            normal_row(keys, n, first_row + row, tile, draw_step, bits, flat)
+            part, var = partial[row], variance[row]
+            for i in range(part.shape[0]):
+                part[i] += np.sqrt(var[i] + floor) * real(flat[i])
+        return add_rows(partial, step, low, high, scale, total, first_column)
+    z, lines = np.empty((4, CHUNK), np.float32), together(n, rows)
     for row in range(0, rows, max(lines, 1)):
         lines = min(lines, rows - row)
         for first in range(0, (n + 3) // 4, CHUNK):

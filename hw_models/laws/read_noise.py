@@ -70,6 +70,8 @@ class ReadNoise(Law):
     """Whether sigma grows with the time since the last write."""
     gaussian: ClassVar[bool] = True
     """Whether a read is g + sigma z."""
+    rectified: ClassVar[bool] = False
+    """Whether a read is max(0, g + sigma z), and its moments those of that."""
     shifts: ClassVar[bool] = False
     """Whether the mean of reads is not g."""
 
@@ -170,7 +172,7 @@ class Flicker(ReadNoise):
         "v = g/g_max >= v0",
         "read_time": "duration of a read, the upper end of the 1/f band",
     }
-    ages = shifts = True
+    ages = shifts = rectified = True
     gaussian = False
 
     def growth(self, device: Noisy, t: Seconds | None = None) -> Seconds:

@@ -3,10 +3,11 @@
     python tests/benchmarks/products.py [--repeats 9] [--quick] [--out products.json]
 
 Chip: 8-bit DAC and ADC with fixed ranges and additive read noise at the outputs, tiles of 256 and 512, batches of 1, 32
-and 128; then the proportional law, whose variance is a second product, and noise drawn device by device. Plain is
+and 256; then the proportional law, whose variance is a second product, and noise drawn device by device. Plain is
 ``x @ W.T`` in float32, or ``s @ W`` for the transposed read, in the fastest of NumPy's two forms and torch's
-(``plain.py``); naive is the same physics in numpy, tile by tile. Times are medians of the repeats, ratios medians of
-the ratios within a repeat, in which all take turns; the first calls are not counted.
+(``plain.py``); naive is the same physics in numpy, tile by tile. Times are of the processor, as other programs may be
+at work, and medians of the repeats, ratios medians of the ratios within a repeat, in which all take turns; the first
+calls are not counted.
 
 Floor: 2 r d n floating-point operations for r samples, d inputs, n outputs, which the plain product needs too, and per
 sample and output of every row tile one draw and one conversion, 1.2 ns. At a batch of 1 both stream the weights from
@@ -36,7 +37,10 @@ from hw_models.chip import ADC, DAC, Chip, Device, Layout
 from hw_models.kernels import noise as noise_kernels
 from hw_models.kernels.random import key
 
-SHAPES, TILES, BATCHES = ((300, 300), (1000, 1024), (400, 30000)), (256, 512), (1, 32, 128)
+SHAPES, TILES, BATCHES = ((300, 300), (1000, 1024), (400, 30000)), (256, 512), (1, 32, 256)
+LAWS = ("additive", "proportional")
+LONG = 0.005
+"""Seconds of calls that are timed together."""
 SIGMA, STEP, RANGE = 0.02, 1 / 127, 24.0
 
 
@@ -70,16 +74,20 @@ def seconds(tasks: dict[str, Callable[[], object]], repeats: int) -> dict[str, l
     calls: dict[str, int] = {}
     for name, task in tasks.items():
         task()
-        begin = time.perf_counter()
-        task()
-        calls[name] = max(1, int(0.005 / max(time.perf_counter() - begin, 1e-7)))
+        calls[name], spent = 1, 0.0
+        while spent < LONG:  # a first call or two are slower
+            begin = time.process_time()
+            for _ in range(calls[name]):
+                task()
+            spent = time.process_time() - begin
+            calls[name] *= 1 if spent >= LONG else 2
     times: dict[str, list[float]] = {name: [] for name in tasks}
     for _ in range(repeats):
         for name, task in tasks.items():
-            begin = time.perf_counter()
+            begin = time.process_time()
             for _ in range(calls[name]):
                 task()
-            times[name].append((time.perf_counter() - begin) / calls[name])
+            times[name].append((time.process_time() - begin) / calls[name])
     return times
 
 
@@ -116,6 +124,7 @@ def main() -> None:
     cases = [(shape, tile, batch, "additive", False) for shape in shapes for tile in TILES for batch in BATCHES]
     cases += [(shape, 256, batch, "proportional", False) for shape in shapes for batch in BATCHES]
     cases += [(SHAPES[0], 256, batch, "additive", True) for batch in BATCHES[:2]]
+    cases += [] if given.quick else [(SHAPES[1], 256, BATCHES[-1], law, True) for law in LAWS]
     out = np.empty((256, 4096), np.float32)
     own = key(0, "benchmark")
     draws = seconds({"normals": lambda: noise_kernels.fill_normals(own, 0, 0, 0, out)}, given.repeats)["normals"]

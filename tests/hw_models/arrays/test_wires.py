@@ -108,6 +108,19 @@ def test_small_resistances_leave_the_conductances():
     np.testing.assert_allclose(wires.effective(g, 1e-9, 1e-9), g, rtol=1e-9)
 
 
+def test_currents_go_with_one_over_the_resistance_of_wires_that_take_all():
+    """Where devices count for nothing beside the wires; a general solver cancels there."""
+    g = tile((12, 16))
+    np.testing.assert_allclose(1e12 * wires.effective(g, 1e12, 1e12), 1e30 * wires.effective(g, 1e30, 1e30), rtol=1e-5)
+
+
+@pytest.mark.parametrize("r_word", [1.0, 1e4])
+def test_blocks_of_a_larger_tile_are_solved_like_single_nodes(r_word):
+    """Both ways to M, and matrices of more than one block of the kernels."""
+    g = tile((37, 40))
+    np.testing.assert_allclose(wires.effective(g, r_word, 2.0), naive.effective(g, r_word, 2.0), rtol=1e-9)
+
+
 def test_one_device_is_three_resistors_in_a_row():
     np.testing.assert_allclose(wires.effective(np.array([[0.1]]), 3.0, 7.0), [[1 / (3 + 7 + 10)]], rtol=1e-14)
 
@@ -124,7 +137,7 @@ def test_open_tile_carries_nothing():
         (lambda: wires.effective(-tile((2, 2)), 1.0, 1.0), "negative or non-finite"),
         (lambda: wires.effective(tile((2, 2)) / 0.0, 1.0, 1.0), "negative or non-finite"),
         (lambda: wires.effective(np.ones(3), 1.0, 1.0), r"shape \(3,\)"),
-        (lambda: wires.effective(tile((12, 16)), 1e30, 1e30), "too large beside the devices"),
+        (lambda: wires.effective(1e6 * tile((12, 16)), 1e308, 1.0), "too large beside the devices"),
         (lambda: wires.node_voltages(tile((2, 3)), 1.0, 1.0, np.ones(3)), r"v: shape \(3,\), it should be \(2,\)"),
     ],
 )

@@ -182,18 +182,19 @@ def test_convert_stochastic_goes_up_or_down_and_keeps_levels(dtype):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("levels", [grid(5, 2.0, False), grid(None, 1.0, False), OPEN])
 @pytest.mark.parametrize("noise", ["none", "rows", "all"])
-def test_sense_is_noise_then_converter_then_sum(noise, levels, dtype):
-    """Also: it writes between its columns only."""
+@pytest.mark.parametrize("n", [9, 201, 250, 1030])
+def test_sense_is_noise_then_converter_then_sum(n, noise, levels, dtype):
+    """Also: it writes between its columns only. Rows are drawn together, alone or in stretches, by their length."""
     draw = np.random.default_rng(0)
-    partial, total = draw.normal(size=(2, 9)).astype(dtype), draw.normal(size=(2, 12)).astype(dtype)
-    sigma, variance = np.array([0.5, 0.2], dtype=dtype), draw.uniform(0, 1, (2, 9)).astype(dtype)
-    z = np.stack([naive.normals(OWN, 4, 1, 6 + row, 9) for row in range(2)])
+    partial, total = draw.normal(size=(2, n)).astype(dtype), draw.normal(size=(2, n + 3)).astype(dtype)
+    sigma, variance = np.array([0.5, 0.2], dtype=dtype), draw.uniform(0, 1, (2, n)).astype(dtype)
+    z = np.stack([naive.normals(OWN, 4, 1, 6 + row, n) for row in range(2)])
     spread = {"none": 0, "rows": sigma[:, None], "all": np.sqrt(variance + 0.25)}[noise]
     current = partial + spread * z
     if levels.step > 0:
         current = np.rint(current / levels.step) * levels.step
     expected = total.astype(np.float64)
-    expected[:, 2:11] += 1.5 * (current if levels == OPEN else np.clip(current, levels.low, levels.high))
+    expected[:, 2 : n + 2] += 1.5 * (current if levels == OPEN else np.clip(current, levels.low, levels.high))
     if noise == "all":
         kernels.sense_varied(partial, variance, 0.25, OWN, 4, 1, 6, *levels, 1.5, total, 2)
     else:
