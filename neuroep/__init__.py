@@ -13,6 +13,7 @@
 Session           corpus, network, calibrated engine and estimator of a run or a configuration
 train             a configuration into a run directory
 evaluate, deploy  a run, on its own devices or another chip; on chips of several seeds
+export            a settled sample on a chip as a SPICE netlist
 cost              joules, seconds and area of a classification and of an update on a chip
 load_config       read a configuration file
 load_chip         a preset, a registered chip, or a TOML file
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from neuroep.runs.config import load as load_config
     from neuroep.runs.costs import cost
     from neuroep.runs.deployment import deploy, evaluate
+    from neuroep.runs.netlists import export
     from neuroep.runs.session import Session
     from neuroep.runs.training import train
 
@@ -56,6 +58,7 @@ __all__ = [
     "errors",
     "estimators",
     "evaluate",
+    "export",
     "load_chip",
     "load_config",
     "networks",
@@ -68,6 +71,7 @@ _HOMES = {
     "deploy": ("neuroep.runs.deployment", "deploy"),
     "estimators": ("neuroep.gradients.estimators", ""),
     "evaluate": ("neuroep.runs.deployment", "evaluate"),
+    "export": ("neuroep.runs.netlists", "export"),
     "load_chip": ("hw_models.chip.files", "load"),
     "load_config": ("neuroep.runs.config", "load"),
     "networks": ("neuroep.network.builders", ""),

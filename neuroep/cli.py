@@ -30,6 +30,7 @@ examples:
   neuroep train examples/configs/reviews.toml --out runs/reviews --epochs 5 --engine reference
   neuroep evaluate runs/reviews --split test --json
   neuroep cost runs/reviews --chip hermes
+  neuroep export runs/reviews --chip pcm --sample 3 --out net.cir
   neuroep sweep runs/reviews --chip pcm --vary chip.adc.bits=3:10 --seeds 3 --out runs/bits
   neuroep report runs/bits
   neuroep chips --fit traces.csv --out my_device.toml --picture my_device.png
@@ -253,6 +254,17 @@ def _add_analyses(add: Callable[..., Parser]) -> None:
     command.add_argument("--mode", default="deploy", metavar="NAME", help="deploy (default), or learn on the chips")
     command.add_argument("--quiet", action="store_true", help="print nothing but the table")
 
+    command = add("export", _export, "write the SPICE netlist of a sample, settled on a chip; see docs/netlist.md")
+    command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory, or configuration (initial weights)")
+    command.add_argument("--out", required=True, metavar="FILE", help="netlist to write")
+    command.add_argument("--sample", type=int, default=0, metavar="N", help="number of the sample, from 0 (default)")
+    command.add_argument("--split", default="test", metavar="NAME", help="its split (default: test)")
+    about = "array to write, by the name of its synapse; may be repeated (default: all)"
+    command.add_argument("--array", action="append", default=[], dest="arrays", metavar="NAME", help=about)
+    command.add_argument("--tokens", type=int, metavar="N", help="tokens whose products are written (default: all)")
+    command.add_argument("--loop", action="store_true", help="let dense neurons drive the lines: SPICE settles them")
+    command.add_argument("--json", action="store_true", help="print one line of JSON: what every ammeter should show")
+
     command = add("demo", _demo, "train the embedded reviews on both engines, deploy on chips", settings=False)
     command.add_argument("--out", metavar="DIR", help="directory for runs and picture")
 
@@ -371,6 +383,15 @@ def _fitted(arguments: argparse.Namespace) -> str:
     named = {name: vars(arguments)[name] for name in ("response", "readings", "g_min", "g_max")}
     given = {name: value for name, value in named.items() if value is not None}
     return measured.run(arguments.fit, arguments.out, arguments.picture, **given)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from neuroep.runs import directory as runs, netlists
+
+    streams.check_output()
+    given = {name: vars(arguments)[name] for name in ("sample", "split", "overrides", "arrays", "tokens", "loop")}
+    found = netlists.export(arguments.source, arguments.out, **given)
+    say(runs.as_json(found.as_dict()) if arguments.json else found.as_text())
 
 
 def _gradcheck(arguments: argparse.Namespace) -> None:
