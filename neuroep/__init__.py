@@ -13,6 +13,7 @@
 Session           corpus, network, calibrated engine and estimator of a run or a configuration
 train             a configuration into a run directory
 evaluate, deploy  a run, on its own devices or another chip; on chips of several seeds
+adopt             weights trained elsewhere into a run directory
 export            a settled sample on a chip as a SPICE netlist
 cost              joules, seconds and area of a classification and of an update on a chip
 load_config       read a configuration file
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from neuroep import data, engines, errors
     from neuroep.gradients import estimators, yardsticks
     from neuroep.network import builders as networks
+    from neuroep.runs.adoption import adopt
     from neuroep.runs.config import load as load_config
     from neuroep.runs.costs import cost
     from neuroep.runs.deployment import deploy, evaluate
@@ -51,6 +53,7 @@ __version__ = "0.2.0"
 __all__ = [
     "Session",
     "__version__",
+    "adopt",
     "cost",
     "data",
     "deploy",
@@ -67,6 +70,7 @@ __all__ = [
 ]
 _HOMES = {
     "Session": ("neuroep.runs.session", "Session"),
+    "adopt": ("neuroep.runs.adoption", "adopt"),
     "cost": ("neuroep.runs.costs", "cost"),
     "deploy": ("neuroep.runs.deployment", "deploy"),
     "estimators": ("neuroep.gradients.estimators", ""),

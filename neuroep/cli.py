@@ -224,6 +224,14 @@ def _add_runs(add: Callable[..., Parser]) -> None:
     command.add_argument("--rules", action="store_true", help="list the learning rules with equations and sources")
     _add_fit(command)
 
+    command = add("adopt", _adopt, "make a run of weights that were trained elsewhere; see docs/own_weights.md")
+    command.add_argument("file", metavar="FILE", help="weights: .safetensors, .npz, or a torch state dict")
+    command.add_argument("--config", required=True, metavar="CONFIG.toml", help="configuration of network and data")
+    command.add_argument("--out", required=True, metavar="DIR", help="run directory")
+    about = "tensor of the file and its parameter or synapse; OURS none leaves it out; may be repeated"
+    command.add_argument("--map", action="append", default=[], dest="names", metavar="THEIR=OURS", help=about)
+    command.add_argument("--json", action="store_true", help="print one line of JSON")
+
     command = add("import-published", _import_published, "turn a published torch state dict into a run directory")
     command.add_argument("file", metavar="FILE", help="state dict with synapses.N.weight and synapses.N.bias")
     command.add_argument("--out", required=True, metavar="DIR", help="run directory")
@@ -439,6 +447,16 @@ def _demo(arguments: argparse.Namespace) -> None:
     from analysis import demo
 
     say(demo.run(arguments.out, progress=True, report=_print_named).as_text())
+
+
+def _adopt(arguments: argparse.Namespace) -> None:
+    from neuroep.runs import adoption, directory as runs
+
+    streams.check_output()
+    names, left_out = adoption.pairs(arguments.names)
+    given = (arguments.file, arguments.config, arguments.out)
+    found = adoption.adopt(*given, names=names, left_out=left_out, overrides=arguments.overrides)
+    say(runs.as_json(found.as_dict()) if arguments.json else found.as_text())
 
 
 def _import_published(arguments: argparse.Namespace) -> None:

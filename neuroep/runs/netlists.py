@@ -36,9 +36,11 @@ from neuroep import __version__
 from neuroep.errors import ConfigError, reason
 from neuroep.runs.arguments import check_kind, check_overrides, check_path, whole
 from neuroep.runs.neuron_nodes import NeuronNodes
+from neuroep.runs.overrides import dotted
 from neuroep.runs.session import Session, Source
 from neuroep.runs.settled_circuits import SettledCircuits
 
+KIND = "engine.kind"
 OPTIONS = ".options reltol=1e-9 abstol=1e-16 vntol=1e-13 itl1=1000"
 """Tolerances of Newton's method, which acts where something is not linear."""
 
@@ -158,7 +160,11 @@ def export(
 
 def _opened(source: Source, chip: Chip | str | Path | None, overrides: Sequence[str]) -> Session:
     """Open a session on crossbars, on the local engine, whose draws are those of the other one."""
-    session = Session.open(source, chip=chip, overrides=[*overrides, "--engine.kind", "local"])
+    given = zip(overrides[::2], overrides[1::2], strict=True)
+    kinds = [value for option, value in given if option != "--chip" and dotted(option)[0] == KIND]
+    if any(kind != "local" for kind in kinds):
+        raise ConfigError(f"{KIND} is '{kinds[0]}': a netlist is made on the local engine, leave it out")
+    session = Session.open(source, chip=chip, overrides=[*overrides, f"--{KIND}", "local"])
     found = session.config.chip
     if found is None:
         raise ConfigError("there is no chip to export: add --chip NAME")
