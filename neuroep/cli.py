@@ -215,6 +215,7 @@ def _add_runs(add: Callable[..., Parser]) -> None:
     command.add_argument("--samples", type=int, default=64, metavar="N", help="samples to classify (default: 64)")
     command.add_argument("--no-update", action="store_true", help="leave out what an update takes")
     command.add_argument("--json", action="store_true", help="print one line of JSON, in SI units")
+    command.add_argument("--quiet", action="store_true", help="show no progress bar")
 
     command = add("chips", _chips, "list the chips, or show one with its sources", settings=False)
     command.add_argument("name", nargs="?", metavar="NAME", help="preset, registered chip or TOML file")
@@ -255,6 +256,7 @@ def _add_analyses(add: Callable[..., Parser]) -> None:
     command = add("gradcheck", _gradcheck, "compare the gradient of EP with backpropagation through time")
     command.add_argument("source", metavar="CONFIG_OR_DIR", help="configuration (initial weights) or run directory")
     command.add_argument("--out", required=True, metavar="DIR", help="directory for the picture and the table")
+    command.add_argument("--quiet", action="store_true", help="show no progress bar")
 
     command = add("compare", _compare, "compare the reference, exact local arithmetic and chips")
     command.add_argument("source", metavar="CONFIG_OR_DIR", help="configuration to train, or run directory")
@@ -297,6 +299,7 @@ def _add_sweeps(add: Callable[..., Parser]) -> None:
     command.add_argument("--workers", type=int, metavar="N", help="local processes (default: one per processor)")
     command.add_argument("--cluster", metavar="ADDRESS", help="Dask scheduler to run on, see docs/clusters.md")
     command.add_argument("--retry-failed", action="store_true", help="run trials again that failed before")
+    command.add_argument("--csv", metavar="FILE", help="write all trials to a CSV file as well")
     command.add_argument("--quiet", action="store_true", help="print nothing but the table")
 
     about = "write one HTML page of a run, a comparison, a sweep or a gradient check"
@@ -304,6 +307,7 @@ def _add_sweeps(add: Callable[..., Parser]) -> None:
     command.add_argument("directory", metavar="DIR", help="directory of one of these")
     command.add_argument("--out", metavar="FILE", help="where to write it (default: DIR/report.html)")
     command.add_argument("--target", type=float, metavar="SHARE", help="accuracy of the contour in a sweep's maps")
+    command.add_argument("--quiet", action="store_true", help="show no progress bar")
 
 
 def _train(arguments: argparse.Namespace) -> None:
@@ -354,7 +358,8 @@ def _cost(arguments: argparse.Namespace) -> None:
 
     streams.check_output()
     how = {"overrides": arguments.overrides, "split": arguments.split, "samples": arguments.samples}
-    found = costs.cost(arguments.source, **how, update=not arguments.no_update)
+    progress = not (arguments.quiet or arguments.json)
+    found = costs.cost(arguments.source, **how, update=not arguments.no_update, progress=progress)
     say(runs.as_json(found.as_dict()) if arguments.json else found.as_text())
 
 
@@ -408,7 +413,7 @@ def _gradcheck(arguments: argparse.Namespace) -> None:
 
     source = Path(arguments.source)
     opened = (runs.load if source.is_dir() else config.load)(source, arguments.overrides)
-    say(gradients.run(opened, arguments.out).as_text())
+    say(gradients.run(opened, arguments.out, progress=not arguments.quiet).as_text())
 
 
 def _compare(arguments: argparse.Namespace) -> None:
@@ -427,11 +432,16 @@ def _print_named(name: str, record: Entries) -> None:
 
 def _sweep(arguments: argparse.Namespace) -> None:
     from analysis.sweep import runner
+    from neuroep.runs import tables
 
     own = ("vary", "out", "mode", "design", "points", "design_seed", "seeds", "until", "max_seeds", "split", "samples")
     given = {name: getattr(arguments, name) for name in (*own, "workers", "cluster", "retry_failed", "overrides")}
+    if arguments.csv is not None:
+        tables.check_place(arguments.csv)
     found = runner.run(arguments.source, **given, progress=not arguments.quiet)
     say(found.as_text())
+    if arguments.csv is not None:
+        say(f"all trials: {found.to_csv(arguments.csv)}")
     if found.rows and len(found.failed) == len(found.rows):
         cure = "mend it, then run them again with --retry-failed"
         raise NeuroepError(f"all {len(found.rows)} trials failed, the first by: {found.failed[0]['error']}; {cure}")
@@ -440,7 +450,8 @@ def _sweep(arguments: argparse.Namespace) -> None:
 def _report(arguments: argparse.Namespace) -> None:
     from analysis import report
 
-    say(report.write(arguments.directory, arguments.out, target=arguments.target))
+    how = {"target": arguments.target, "progress": not arguments.quiet}
+    say(report.write(arguments.directory, arguments.out, **how))
 
 
 def _demo(arguments: argparse.Namespace) -> None:

@@ -29,11 +29,12 @@ from neuroep.runs.arguments import check_overrides, check_path
 from neuroep.runs.checkpoints import About, Checkpoint
 from neuroep.runs.config import Config
 from neuroep.runs.directory import Run
+from neuroep.runs.tables import Tabular
 from neuroep.runs.tensor_match import NOTHING, TensorMatch
 
 
 @dataclass(frozen=True)
-class Adoption:
+class Adoption(Tabular):
     """A run that was made of weights from elsewhere."""
 
     run: Run
@@ -48,6 +49,15 @@ class Adoption:
         """Return plain values."""
         names = {"names": dict(self.names), "by_shape": list(self.by_shape), "left_out": list(self.left_out)}
         return {"run": str(self.run.path), "file": str(self.file), **names}
+
+    def table(self) -> list[Page]:
+        """Return a row for each parameter: its tensor, and whether that was found by its shape."""
+        rows = self.names.items()
+        return [{"parameter": ours, "tensor": theirs, "by shape": ours in self.by_shape} for ours, theirs in rows]
+
+    def caption(self) -> str:
+        """Return run and file."""
+        return self.as_text().splitlines()[0]
 
     def as_text(self) -> str:
         """Return a line for each parameter."""

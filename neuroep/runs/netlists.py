@@ -39,6 +39,7 @@ from neuroep.runs.neuron_nodes import NeuronNodes
 from neuroep.runs.overrides import dotted
 from neuroep.runs.session import Session, Source
 from neuroep.runs.settled_circuits import SettledCircuits
+from neuroep.runs.tables import Tabular
 
 KIND = "engine.kind"
 OPTIONS = ".options reltol=1e-9 abstol=1e-16 vntol=1e-13 itl1=1000"
@@ -46,7 +47,7 @@ OPTIONS = ".options reltol=1e-9 abstol=1e-16 vntol=1e-13 itl1=1000"
 
 
 @dataclass(frozen=True)
-class Netlist:
+class Netlist(Tabular):
     """A netlist that was written, and what it should give."""
 
     out: Path
@@ -82,6 +83,18 @@ class Netlist:
             "currents": self.currents,
             "states": self.states,
         }
+
+    def table(self) -> list[Page]:
+        """Return a row for each ammeter: its read, its node, and what it should show [A]."""
+        return [
+            {"read": label, "node": node, "ampere": value}
+            for label, read in self.reads.items()
+            for node, value in read.currents.items()
+        ]
+
+    def caption(self) -> str:
+        """Return what was written."""
+        return self.as_text()
 
     def as_text(self) -> str:
         """Return a few lines for reading."""
