@@ -22,7 +22,7 @@ from neuroep.runs.neuron_nodes import Contribution, NeuronNodes, node_of
 from neuroep.runs.session import Session
 
 MOST = 2_000_000
-"""Most devices and segments of one netlist, instances counted: about 1 GiB in ngspice."""
+"""Most devices and segments of one netlist, instances counted: 1.6 kB each in ngspice 39."""
 
 
 class Both(NamedTuple):
