@@ -118,6 +118,22 @@ def test_devices_that_are_no_resistors(curve, wires, way, solver, tmp_path):
     check(made, way, solver, tmp_path, 1e-8)
 
 
+def test_conductances_are_those_of_the_crossbar():
+    """Reference lines behind the outputs, whose mean is what the crossbar calls its reference."""
+    for layout in (PAIR, DIGITAL, ANALOG | TILES):
+        made = crossbar(layout, {})
+        plus, other = made.conductances()
+        lines = made.device_lines()
+        np.testing.assert_array_equal(lines[0, 0][:5], plus[0])
+        if layout is PAIR:
+            np.testing.assert_array_equal(lines[0, 1], other[0])
+        assert len(lines[0, 0]) == 5 + made.devices.references
+        for c, (a, b) in enumerate(made.devices.column_tiles if made.devices.references else ()):
+            begin, end = made.devices.reference_lines[c]
+            mean = lines[0, 0][5 + begin : 5 + end].mean(0)
+            np.testing.assert_allclose(other[0][a:b], np.broadcast_to(mean, (b - a, 7)), rtol=1e-6)
+
+
 def test_ideal_devices(tmp_path):
     """Of a chip that changes nothing: devices are those that its weights lie on."""
     made = Crossbar(Chip.ideal(), (5, 7), dtype="float64")
