@@ -285,6 +285,7 @@ def _add_sweeps(add: Callable[..., Parser]) -> None:
     command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory to deploy, or configuration to train")
     vary = "field and values: chip.adc.bits=3:10, chip.device.read_noise=0,0.01, estimator.beta=log:0.05..0.5"
     command.add_argument("--vary", action="append", required=True, metavar="NAME=VALUES", help=vary)
+    command.add_argument("--csv", metavar="FILE", help="write all trials to a CSV file as well")
     command.add_argument("--out", required=True, metavar="DIR", help="new directory, or that of the same sweep")
     command.add_argument("--mode", metavar="NAME", help="deploy (default for a run) or learn (for a configuration)")
     command.add_argument("--design", default="grid", metavar="NAME", help="grid (default), zip, sobol or lhs")
@@ -299,7 +300,6 @@ def _add_sweeps(add: Callable[..., Parser]) -> None:
     command.add_argument("--workers", type=int, metavar="N", help="local processes (default: one per processor)")
     command.add_argument("--cluster", metavar="ADDRESS", help="Dask scheduler to run on, see docs/clusters.md")
     command.add_argument("--retry-failed", action="store_true", help="run trials again that failed before")
-    command.add_argument("--csv", metavar="FILE", help="write all trials to a CSV file as well")
     command.add_argument("--quiet", action="store_true", help="print nothing but the table")
 
     about = "write one HTML page of a run, a comparison, a sweep or a gradient check"

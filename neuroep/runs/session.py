@@ -198,20 +198,16 @@ class Session(Tabular):
         return replace(found, cost=bills.classification(chip, self.network, free, counted, found.samples))
 
     def table(self) -> list[Page]:
-        """Return a row for each synapse: what it joins, its size, and on a chip its devices.
-
-        ``conductance`` is their mean [uS], ``weight range`` the weight held at g_max.
-        """
+        """Return a row for each synapse: on a chip with the mean conductance [uS] and the weight held at g_max."""
         found, ranges = self.engine.mean_conductances(), self.engine.substrate.ranges()
-        rows = []
+        rows: list[Page] = []
         for synapse in self.network.synapses:
             pre = (synapse.pre,) if isinstance(synapse.pre, str) else synapse.pre
-            row: Page = {"synapse": synapse.name, "from": " + ".join(pre), "to": synapse.post}
-            row |= {"outputs": synapse.shape[0], "inputs": synapse.shape[1], "bias": synapse.bias}
+            sizes = {"outputs": synapse.shape[0], "inputs": synapse.shape[1], "bias": synapse.bias}
+            rows.append({"synapse": synapse.name, "from": " + ".join(pre), "to": synapse.post, **sizes})
             if synapse.name in found:
                 full = ranges.get(f"crossbar {synapse.name} weights")
-                row |= {"conductance": found[synapse.name], "weight range": full}
-            rows.append(row)
+                rows[-1] |= {"conductance": found[synapse.name], "weight range": full}
         return rows
 
     def caption(self) -> str:
@@ -219,9 +215,8 @@ class Session(Tabular):
         config, chip = self.config, self.config.chip
         splits = ", ".join(f"{name} {len(split):,}" for name, split in self.corpus.splits.items())
         source = "initial weights" if self.checkpoint is None else f"weights of {self.checkpoint.source}"
-        engine = f"{config.engine.kind} engine, {config.engine.dtype}"
-        on = "exact arithmetic" if chip is None else f"chip {chip.name}"
-        return lined([f"{config.network.kind} network on {self.corpus.name}: {splits}", f"{engine}, {on}; {source}"])
+        on = f"{config.engine.kind} engine, " + ("exact arithmetic" if chip is None else f"chip {chip.name}")
+        return lined([f"{config.network.kind} network on {self.corpus.name}: {splits}", f"{on}; {source}"])
 
     def batches(self, split: str, size: int | None = None) -> Iterator[Batch]:
         """Return the batches of a split in its order, default as large as in training."""
