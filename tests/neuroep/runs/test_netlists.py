@@ -12,7 +12,7 @@ import pytest
 import neuroep as package
 from hw_models.chip import Chip
 from neuroep.errors import ConfigError, DataError, UserError
-from neuroep.runs import config as configuration, netlists, settled_circuits
+from neuroep.runs import config as configuration, netlists, settled_circuits, training
 from neuroep.runs.netlists import Netlist
 from tests.naive import spice
 
@@ -184,14 +184,24 @@ def test_a_dac_is_in_and_an_adc_is_not(tmp_path):
     assert ammeters < SAME < 1e-3 < states < 0.3
 
 
-def test_a_run_keeps_its_devices(trained, tmp_path):
-    """Of a run that was trained without a chip: programmed; of one trained on it: as they are."""
+def test_devices_are_those_of_the_session(trained, tmp_path):
+    """Programmed, of a run that was trained without a chip; as learning left them, of one that was trained on it."""
     found = netlists.export(trained, tmp_path / "net.cir", chip="rram", arrays=["dense_2"], sample=3)
     session = package.Session.open(trained, chip="rram")
     plus, minus = session.engine.arrays["dense_2"].crossbar.conductances()
     tiles = list(found.reads["dense_2_f"].circuit.tiles.values())
     np.testing.assert_array_equal([tile.g.T for tile in tiles], [plus[0], minus[0]])
-    assert found.neurons == {} or list(found.neurons) == ["output"]
+    assert list(found.neurons) == ["output"]
+    rule = ["--epochs", "1", "--optimiser.kind", "sgd", "--dense_rate", "0.5", "--projection_rate", "0.5"]
+    config = configuration.load(trained.parent / "tiny.toml", rule)
+    made = chip("pooled", update={"scheme": "pulsed"}, crossbar=LAYOUTS["offset"])
+    training.train(configuration.changed(config, [], chip=made), tmp_path / "run", progress=False, diagnose=False)
+    found = netlists.export(tmp_path / "run", tmp_path / "net.cir", arrays=["dense_2"])
+    kept = package.Session.open(tmp_path / "run").engine.arrays["dense_2"].crossbar.conductances()[0][0]
+    again = package.Session.open(tmp_path / "run", devices="program").engine.arrays["dense_2"].crossbar
+    (tile,) = found.reads["dense_2_f"].circuit.tiles.values()
+    np.testing.assert_array_equal(tile.g.T, kept)
+    assert not np.array_equal(kept, again.conductances()[0][0])
 
 
 def test_the_header_says_what_is_in(folder):
