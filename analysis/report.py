@@ -31,7 +31,9 @@ from neuroep.runs import directory as runs
 REPORT = "report.html"
 
 
-def write(directory: str | Path, out: str | Path | None = None, *, target: float | None = None) -> Path:
+def write(
+    directory: str | Path, out: str | Path | None = None, *, target: float | None = None, progress: bool = False
+) -> Path:
     """Write the page of a directory and return where it is.
 
     Parameters
@@ -40,7 +42,7 @@ def write(directory: str | Path, out: str | Path | None = None, *, target: float
         Of a run, a comparison, a sweep, or a gradient check.
     out : str or Path, optional
         File, default ``report.html`` in the directory. An earlier report is replaced.
-    target : float, optional
+    target, progress
         As for :func:`render`.
 
     Raises
@@ -52,7 +54,7 @@ def write(directory: str | Path, out: str | Path | None = None, *, target: float
     """
     path = Path(directory) / REPORT if out is None else Path(out)
     _check_replaceable(path)
-    text = render(directory, target=target)
+    text = render(directory, target=target, progress=progress)
     try:
         write_text(path, text)
     except OSError as error:
@@ -60,7 +62,7 @@ def write(directory: str | Path, out: str | Path | None = None, *, target: float
     return path
 
 
-def render(directory: str | Path, *, target: float | None = None) -> str:
+def render(directory: str | Path, *, target: float | None = None, progress: bool = False) -> str:
     """Return the page of a directory as HTML.
 
     Parameters
@@ -69,6 +71,8 @@ def render(directory: str | Path, *, target: float | None = None) -> str:
         Of a run, a comparison, a sweep, or a gradient check.
     target : float, optional
         Accuracy of the contour in a sweep's maps, a share; default a point below the best mean.
+    progress : bool
+        Show a bar on a terminal or in a notebook, while a run is measured.
 
     Raises
     ------
@@ -85,7 +89,7 @@ def render(directory: str | Path, *, target: float | None = None) -> str:
         raise ConfigError(f"target = {target}: it acts only with a sweep, '{folder}' holds a {kind}")
     try:
         with own_look():
-            return build(folder, target)
+            return build(folder, target, progress)
     except NeuroepError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, LookupError) as error:
@@ -94,7 +98,7 @@ def render(directory: str | Path, *, target: float | None = None) -> str:
         raise ConfigError(f"'{folder}' holds a damaged {kind}: {fault}") from error
 
 
-def _kind(folder: Path) -> tuple[str, Callable[[Path, float | None], str]]:
+def _kind(folder: Path) -> tuple[str, Callable[[Path, float | None, bool], str]]:
     """Return the kind of a directory and what builds its page."""
     if not folder.is_dir():
         raise ConfigError(f"'{folder}' is {'a file' if folder.exists() else 'not there'}: a directory is needed")
@@ -113,20 +117,20 @@ def _kind(folder: Path) -> tuple[str, Callable[[Path, float | None], str]]:
     raise ConfigError(f"'{folder}' cannot be reported: it has {wanted}, but {found}")
 
 
-def _run(folder: Path, _: float | None) -> str:
+def _run(folder: Path, _: float | None, progress: bool) -> str:
     # A copy of the network learns on for a few updates: how an array learns is on the page, and can be seen so alone.
-    return run_page(measure(runs.load(folder), learn=True))
+    return run_page(measure(runs.load(folder), learn=True, progress=progress))
 
 
-def _comparison(folder: Path, _: float | None) -> str:
+def _comparison(folder: Path, _: float | None, progress: bool) -> str:
     return comparison_page(comparison.load(folder))
 
 
-def _gradcheck(folder: Path, _: float | None) -> str:
+def _gradcheck(folder: Path, _: float | None, progress: bool) -> str:
     return gradcheck_page(folder)
 
 
-def _sweep(folder: Path, target: float | None) -> str:
+def _sweep(folder: Path, target: float | None, progress: bool) -> str:
     return sweep_page(sweep.load(folder), target)
 
 

@@ -13,6 +13,8 @@
 Session           corpus, network, calibrated engine and estimator of a run or a configuration
 train             a configuration into a run directory
 evaluate, deploy  a run, on its own devices or another chip; on chips of several seeds
+adopt             weights trained elsewhere into a run directory
+export            a settled sample on a chip as a SPICE netlist
 cost              joules, seconds and area of a classification and of an update on a chip
 load_config       read a configuration file
 load_chip         a preset, a registered chip, or a TOML file
@@ -39,9 +41,11 @@ if TYPE_CHECKING:
     from neuroep import data, engines, errors
     from neuroep.gradients import estimators, yardsticks
     from neuroep.network import builders as networks
+    from neuroep.runs.adoption import adopt
     from neuroep.runs.config import load as load_config
     from neuroep.runs.costs import cost
     from neuroep.runs.deployment import deploy, evaluate
+    from neuroep.runs.netlists import export
     from neuroep.runs.session import Session
     from neuroep.runs.training import train
 
@@ -49,6 +53,7 @@ __version__ = "0.2.0"
 __all__ = [
     "Session",
     "__version__",
+    "adopt",
     "cost",
     "data",
     "deploy",
@@ -56,6 +61,7 @@ __all__ = [
     "errors",
     "estimators",
     "evaluate",
+    "export",
     "load_chip",
     "load_config",
     "networks",
@@ -64,10 +70,12 @@ __all__ = [
 ]
 _HOMES = {
     "Session": ("neuroep.runs.session", "Session"),
+    "adopt": ("neuroep.runs.adoption", "adopt"),
     "cost": ("neuroep.runs.costs", "cost"),
     "deploy": ("neuroep.runs.deployment", "deploy"),
     "estimators": ("neuroep.gradients.estimators", ""),
     "evaluate": ("neuroep.runs.deployment", "evaluate"),
+    "export": ("neuroep.runs.netlists", "export"),
     "load_chip": ("hw_models.chip.files", "load"),
     "load_config": ("neuroep.runs.config", "load"),
     "networks": ("neuroep.network.builders", ""),

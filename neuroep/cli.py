@@ -30,6 +30,7 @@ examples:
   neuroep train examples/configs/reviews.toml --out runs/reviews --epochs 5 --engine reference
   neuroep evaluate runs/reviews --split test --json
   neuroep cost runs/reviews --chip hermes
+  neuroep export runs/reviews --chip pcm --sample 3 --out net.cir
   neuroep sweep runs/reviews --chip pcm --vary chip.adc.bits=3:10 --seeds 3 --out runs/bits
   neuroep report runs/bits
   neuroep chips --fit traces.csv --out my_device.toml --picture my_device.png
@@ -215,6 +216,7 @@ def _add_runs(add: Callable[..., Parser]) -> None:
     command.add_argument("--samples", type=int, default=64, metavar="N", help="samples to classify (default: 64)")
     command.add_argument("--no-update", action="store_true", help="leave out what an update takes")
     command.add_argument("--json", action="store_true", help="print one line of JSON, in SI units")
+    command.add_argument("--quiet", action="store_true", help="show no progress bar")
 
     command = add("chips", _chips, "list the chips, or show one with its sources", settings=False)
     command.add_argument("name", nargs="?", metavar="NAME", help="preset, registered chip or TOML file")
@@ -223,6 +225,14 @@ def _add_runs(add: Callable[..., Parser]) -> None:
     command.add_argument("--components", action="store_true", help="list the components that chips are priced by")
     command.add_argument("--rules", action="store_true", help="list the learning rules with equations and sources")
     _add_fit(command)
+
+    command = add("adopt", _adopt, "make a run of weights that were trained elsewhere; see docs/own_weights.md")
+    command.add_argument("file", metavar="FILE", help="weights: .safetensors, .npz, or a torch state dict")
+    command.add_argument("--config", required=True, metavar="CONFIG.toml", help="configuration of network and data")
+    command.add_argument("--out", required=True, metavar="DIR", help="run directory")
+    about = "tensor of the file and its parameter or synapse; OURS none leaves it out; may be repeated"
+    command.add_argument("--map", action="append", default=[], dest="names", metavar="THEIR=OURS", help=about)
+    command.add_argument("--json", action="store_true", help="print one line of JSON")
 
     command = add("import-published", _import_published, "turn a published torch state dict into a run directory")
     command.add_argument("file", metavar="FILE", help="state dict with synapses.N.weight and synapses.N.bias")
@@ -247,12 +257,24 @@ def _add_analyses(add: Callable[..., Parser]) -> None:
     command = add("gradcheck", _gradcheck, "compare the gradient of EP with backpropagation through time")
     command.add_argument("source", metavar="CONFIG_OR_DIR", help="configuration (initial weights) or run directory")
     command.add_argument("--out", required=True, metavar="DIR", help="directory for the picture and the table")
+    command.add_argument("--quiet", action="store_true", help="show no progress bar")
 
     command = add("compare", _compare, "compare the reference, exact local arithmetic and chips")
     command.add_argument("source", metavar="CONFIG_OR_DIR", help="configuration to train, or run directory")
     command.add_argument("--out", required=True, metavar="DIR", help="directory for table, results and picture")
     command.add_argument("--mode", default="deploy", metavar="NAME", help="deploy (default), or learn on the chips")
     command.add_argument("--quiet", action="store_true", help="print nothing but the table")
+
+    command = add("export", _export, "write the SPICE netlist of a sample, settled on a chip; see docs/netlist.md")
+    command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory, or configuration (initial weights)")
+    command.add_argument("--out", required=True, metavar="FILE", help="netlist to write")
+    command.add_argument("--sample", type=int, default=0, metavar="N", help="number of the sample, from 0 (default)")
+    command.add_argument("--split", default="test", metavar="NAME", help="its split (default: test)")
+    about = "array to write, by the name of its synapse; may be repeated (default: all)"
+    command.add_argument("--array", action="append", default=[], dest="arrays", metavar="NAME", help=about)
+    command.add_argument("--tokens", type=int, metavar="N", help="tokens whose products are written (default: all)")
+    command.add_argument("--loop", action="store_true", help="let dense neurons drive the lines: SPICE settles them")
+    command.add_argument("--json", action="store_true", help="print one line of JSON: what every ammeter should show")
 
     command = add("demo", _demo, "train the embedded reviews on both engines, deploy on chips", settings=False)
     command.add_argument("--out", metavar="DIR", help="directory for runs and picture")
@@ -264,6 +286,7 @@ def _add_sweeps(add: Callable[..., Parser]) -> None:
     command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory to deploy, or configuration to train")
     vary = "field and values: chip.adc.bits=3:10, chip.device.read_noise=0,0.01, estimator.beta=log:0.05..0.5"
     command.add_argument("--vary", action="append", required=True, metavar="NAME=VALUES", help=vary)
+    command.add_argument("--csv", metavar="FILE", help="write all trials to a CSV file as well")
     command.add_argument("--out", required=True, metavar="DIR", help="new directory, or that of the same sweep")
     command.add_argument("--mode", metavar="NAME", help="deploy (default for a run) or learn (for a configuration)")
     command.add_argument("--design", default="grid", metavar="NAME", help="grid (default), zip, sobol or lhs")
@@ -285,6 +308,7 @@ def _add_sweeps(add: Callable[..., Parser]) -> None:
     command.add_argument("directory", metavar="DIR", help="directory of one of these")
     command.add_argument("--out", metavar="FILE", help="where to write it (default: DIR/report.html)")
     command.add_argument("--target", type=float, metavar="SHARE", help="accuracy of the contour in a sweep's maps")
+    command.add_argument("--quiet", action="store_true", help="show no progress bar")
 
 
 def _train(arguments: argparse.Namespace) -> None:
@@ -335,7 +359,8 @@ def _cost(arguments: argparse.Namespace) -> None:
 
     streams.check_output()
     how = {"overrides": arguments.overrides, "split": arguments.split, "samples": arguments.samples}
-    found = costs.cost(arguments.source, **how, update=not arguments.no_update)
+    progress = not (arguments.quiet or arguments.json)
+    found = costs.cost(arguments.source, **how, update=not arguments.no_update, progress=progress)
     say(runs.as_json(found.as_dict()) if arguments.json else found.as_text())
 
 
@@ -374,13 +399,22 @@ def _fitted(arguments: argparse.Namespace) -> str:
     return measured.run(arguments.fit, arguments.out, arguments.picture, **given)
 
 
+def _export(arguments: argparse.Namespace) -> None:
+    from neuroep.runs import directory as runs, netlists
+
+    streams.check_output()
+    given = {name: vars(arguments)[name] for name in ("sample", "split", "overrides", "arrays", "tokens", "loop")}
+    found = netlists.export(arguments.source, arguments.out, **given)
+    say(runs.as_json(found.as_dict()) if arguments.json else found.as_text())
+
+
 def _gradcheck(arguments: argparse.Namespace) -> None:
     from analysis import gradients
     from neuroep.runs import config, directory as runs
 
     source = Path(arguments.source)
     opened = (runs.load if source.is_dir() else config.load)(source, arguments.overrides)
-    say(gradients.run(opened, arguments.out).as_text())
+    say(gradients.run(opened, arguments.out, progress=not arguments.quiet).as_text())
 
 
 def _compare(arguments: argparse.Namespace) -> None:
@@ -399,11 +433,16 @@ def _print_named(name: str, record: Entries) -> None:
 
 def _sweep(arguments: argparse.Namespace) -> None:
     from analysis.sweep import runner
+    from neuroep.runs import tables
 
     own = ("vary", "out", "mode", "design", "points", "design_seed", "seeds", "until", "max_seeds", "split", "samples")
     given = {name: getattr(arguments, name) for name in (*own, "workers", "cluster", "retry_failed", "overrides")}
+    if arguments.csv is not None:
+        tables.check_place(arguments.csv)
     found = runner.run(arguments.source, **given, progress=not arguments.quiet)
     say(found.as_text())
+    if arguments.csv is not None:
+        say(f"all trials: {found.to_csv(arguments.csv)}")
     if found.rows and len(found.failed) == len(found.rows):
         cure = "mend it, then run them again with --retry-failed"
         raise NeuroepError(f"all {len(found.rows)} trials failed, the first by: {found.failed[0]['error']}; {cure}")
@@ -412,13 +451,24 @@ def _sweep(arguments: argparse.Namespace) -> None:
 def _report(arguments: argparse.Namespace) -> None:
     from analysis import report
 
-    say(report.write(arguments.directory, arguments.out, target=arguments.target))
+    how = {"target": arguments.target, "progress": not arguments.quiet}
+    say(report.write(arguments.directory, arguments.out, **how))
 
 
 def _demo(arguments: argparse.Namespace) -> None:
     from analysis import demo
 
     say(demo.run(arguments.out, progress=True, report=_print_named).as_text())
+
+
+def _adopt(arguments: argparse.Namespace) -> None:
+    from neuroep.runs import adoption, directory as runs
+
+    streams.check_output()
+    names, left_out = adoption.pairs(arguments.names)
+    given = (arguments.file, arguments.config, arguments.out)
+    found = adoption.adopt(*given, names=names, left_out=left_out, overrides=arguments.overrides)
+    say(runs.as_json(found.as_dict()) if arguments.json else found.as_text())
 
 
 def _import_published(arguments: argparse.Namespace) -> None:

@@ -43,6 +43,7 @@ ROOMS = {
     "hw_models.tally": (),
     "hw_models.measured": ("hw_models.chip",),
     "hw_models.cost": ("hw_models.tally", "hw_models.chip", "hw_models.durations"),
+    "hw_models.netlist": ("hw_models.arrays",),
     "neuroep.errors": (),
     "neuroep.randomness": ("hw_models.kernels",),
     "neuroep.network": ("neuroep.errors", "neuroep.randomness"),
@@ -53,7 +54,9 @@ ROOMS = {
     ),
     "neuroep.engines.chip": ("neuroep.engines", "hw_models.periphery", "hw_models.durations"),
     "neuroep.gradients": ("neuroep.engines",),
-    "neuroep.runs": ("neuroep.gradients", "neuroep.engines.chip", "hw_models.presets", "hw_models.cost"),
+    "neuroep.runs": (
+        "neuroep.gradients", "neuroep.engines.chip", "hw_models.presets", "hw_models.cost", "hw_models.netlist",
+    ),
     "analysis": ("neuroep.runs", "hw_models.cost", "hw_models.measured"),
     "neuroep.cli": ("analysis",),
     "neuroep.__main__": ("neuroep.cli",),

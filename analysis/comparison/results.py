@@ -18,6 +18,7 @@ from neuroep.errors import ConfigError
 from neuroep.runs import config as configuration, limits
 from neuroep.runs.bills import quantity
 from neuroep.runs.config import Config
+from neuroep.runs.tables import Tabular
 
 PAID = {
     ("classification", "energy"): "J a sample", ("classification", "latency"): "s a sample",
@@ -28,7 +29,7 @@ RESULTS, TABLE, PICTURE = "comparison.json", "comparison.txt", "comparison.png"
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Tabular):
     """What :func:`analysis.comparison.run` found."""
 
     out: Path
@@ -50,6 +51,24 @@ class Comparison:
         chips = {name: chip.to_dict() for name, chip in self.chips.items()}
         baseline = None if self.baseline is None else self.baseline._asdict()
         return page | {"baseline": baseline, "chips": chips, "asked": dict(self.asked)}
+
+    def table(self) -> list[Page]:
+        """Return a row for each engine or chip; seconds of all phases together, bills in J and s."""
+        rows = []
+        for found in self.contestants:
+            accuracies = {f"{split} accuracy": value for split, value in found.accuracy.items()}
+            row: Page = {"name": found.name, **accuracies, "agreement": found.agreement, "steps": found.steps}
+            row |= {"worst cosine": found.worst_cosine, "seconds": sum(found.seconds.values())}
+            row |= {"memory_mib": found.memory_mib}
+            row |= {f"{per} {entry}": found.bills.get(per, {}).get(entry) for per, entry in PAID}
+            rows.append(row)
+        return rows
+
+    def caption(self) -> str:
+        """Return what was compared, and the linear model's accuracy."""
+        data, base = self.config.data.name, self.baseline
+        linear = "" if base is None else f"; {base.name} {base.accuracy:.1%}"
+        return f"comparison {self.out}: {self.config.network.kind} network on {data}, mode {self.mode}{linear}"
 
     def as_text(self) -> str:
         """Return a table for reading."""

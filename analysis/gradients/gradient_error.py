@@ -83,7 +83,7 @@ def against_beta(
     clamped: Clamped,
     free: Settled,
     exact: Mapping[str, np.ndarray],
-    betas: Sequence[float] = BETAS,
+    betas: Iterable[float] = BETAS,
     schedule: Schedule = CONVERGED,
     formulas: Sequence[Formula] = PLAIN,
 ) -> list[Agreement]:
@@ -99,7 +99,7 @@ def against_beta(
         Its converged free phase, where every nudged one starts.
     exact : mapping of str to numpy.ndarray
         Exact gradient by parameter name.
-    betas : sequence of float
+    betas : iterable of float
         Nudges; those at or above the curvature of the output's energy are left out, -beta would make it concave.
     schedule : Schedule
         Of the nudged phases.

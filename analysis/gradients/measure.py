@@ -36,7 +36,9 @@ from neuroep.network.potentials import HardSigmoid
 from neuroep.runs import advice
 from neuroep.runs.config import Config
 from neuroep.runs.directory import Run, as_json, environment
+from neuroep.runs.progress import bar
 from neuroep.runs.session import Session
+from neuroep.runs.tables import Tabular
 
 SAMPLES = 8
 STEPS = 30
@@ -51,7 +53,7 @@ TABLE, CURVES = "gradcheck.csv", "gradcheck.json"
 
 
 @dataclass(frozen=True)
-class GradientCheck:
+class GradientCheck(Tabular):
     """What :func:`run` found."""
 
     out: Path
@@ -83,6 +85,14 @@ class GradientCheck:
             },
             "gdu": [curves.as_dict() for curves in self.gdu],
         }
+
+    def table(self) -> list[Page]:
+        """Return a row for each parameter, estimator and beta of converged EP against the exact gradient."""
+        return [asdict(row) for row in self.rows]
+
+    def caption(self) -> str:
+        """Return what was checked."""
+        return lined(self._head())
 
     def as_text(self) -> str:
         """Return a short table for reading."""
@@ -154,6 +164,7 @@ def run(
     samples: int | None = None,
     betas: Sequence[float] = BETAS,
     steps: int = STEPS,
+    progress: bool = False,
 ) -> GradientCheck:
     """Check the gradients of a network and write tables and pictures.
 
@@ -170,6 +181,8 @@ def run(
         Nudges of the table; those the output's potential does not allow are left out.
     steps : int
         Steps followed by EP and BPTT.
+    progress : bool
+        Show a bar on a terminal or in a notebook.
 
     Returns
     -------
@@ -193,14 +206,16 @@ def run(
     if parts.checkpoint is not None:
         weights = f"run '{Path(parts.checkpoint.source).parent}'"
     with appearing(out) as folder:
-        found = check(parts, parts.batch("train", parts.draw("train", count, "gradient check")), betas, steps)
+        found = check(parts, parts.batch("train", parts.draw("train", count, "gradient check")), betas, steps, progress)
         origin = {"settings": parts.config.to_dict(), "environment": environment()}
         result = replace(found, out=out, about={"weights": weights, **found.about, **origin})
         _write(result, folder)
     return result
 
 
-def check(parts: Session, batch: Batch, betas: Sequence[float] = BETAS, steps: int = STEPS) -> GradientCheck:
+def check(
+    parts: Session, batch: Batch, betas: Sequence[float] = BETAS, steps: int = STEPS, progress: bool = False
+) -> GradientCheck:
     """Check the gradients on one batch; nothing is written."""
     engine = as_reference(parts.engine)
     clamped = engine.clamp(batch)
@@ -211,7 +226,8 @@ def check(parts: Session, batch: Batch, betas: Sequence[float] = BETAS, steps: i
     formulas = gradient_error.PLAIN + tuple(map(central, more))
     if estimator.points > 2 and tuple(betas) == BETAS:
         betas = sorted((*BETAS, *gradient_error.BETWEEN))
-    rows = gradient_error.against_beta(engine, clamped, free, exact, betas, formulas=formulas)
+    shown = bar(betas, len(betas), "gradient check", progress, "nudge")
+    rows = gradient_error.against_beta(engine, clamped, free, exact, shown, formulas=formulas)
     measured = estimator.measure(parts.engine, batch, step=0)
     found = parts.engine.gradient(measured.contrasts)
     trained = gradient_error.agreements(found, exact, estimator.name, estimator.beta)

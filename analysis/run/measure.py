@@ -20,6 +20,7 @@ from analysis.drawing.panels import Measured, Panel
 from analysis.run.subject import Subject
 from neuroep.errors import UserError
 from neuroep.runs.directory import Run
+from neuroep.runs.progress import bar
 
 Declared = tuple[ModuleType, Panel]
 """A panel with the module that declares it."""
@@ -33,7 +34,7 @@ class MeasuredRun:
     panels: Sequence[Measured]
 
 
-def measure(run: Run, *, learn: bool = False) -> MeasuredRun:
+def measure(run: Run, *, learn: bool = False, progress: bool = False) -> MeasuredRun:
     """Measure what the page of a run draws.
 
     Parameters
@@ -43,6 +44,8 @@ def measure(run: Run, *, learn: bool = False) -> MeasuredRun:
     learn : bool
         Let a copy of the network learn on for :data:`analysis.run.learning.UPDATES` updates, for what shows arrays
         while they learn; without it that is left out.
+    progress : bool
+        Show a bar on a terminal or in a notebook.
 
     Raises
     ------
@@ -55,7 +58,7 @@ def measure(run: Run, *, learn: bool = False) -> MeasuredRun:
     for module, panel in sorted(asked, key=lambda entry: entry[1].place):
         sections.setdefault(panel.section, []).append((module, panel))
     found: list[Measured] = []
-    for members in sections.values():
+    for members in bar(sections.values(), len(sections), "report", progress, "section"):
         try:
             found += [Measured(panel, panel.measure(subject)) for _, panel in members]
         except (UserError, OSError) as error:

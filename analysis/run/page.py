@@ -41,7 +41,9 @@ def _command(run: Run, environment: Entries) -> list[str]:
 
 def _notes(run: Run, environment: Entries) -> list[str]:
     seed = f"Seed {run.config.training.seed}. The same settings give the same weights bit for bit on the same machine."
-    start = environment.get("start")
+    start, adopted = environment.get("start"), environment.get("adopted")
+    if adopted:
+        return [f"Its weights were trained elsewhere: file '{adopted['file']}', SHA-256 {adopted['sha256']}."]
     return [seed, *([f"It started from the weights of '{start}'."] if start else [])]
 
 

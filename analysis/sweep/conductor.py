@@ -21,6 +21,7 @@ from analysis.sweep.trials import Trial
 from analysis.sweep.workers import line, run_trial
 from hw_models.reading import Entries, Page
 from neuroep.errors import ConfigError
+from neuroep.runs.progress import hidden
 
 ATTEMPTS = 3
 """Workers that a trial may cost before it counts as failed."""
@@ -82,8 +83,7 @@ class Conductor:
         """Run all trials, and those that the stop rule adds."""
         from tqdm import tqdm
 
-        hidden = None if progress else True
-        with tqdm(total=self.total, initial=self.done, desc="sweep", unit="trial", disable=hidden) as shown:
+        with tqdm(total=self.total, initial=self.done, desc="sweep", unit="trial", disable=hidden(progress)) as shown:
             while self.handed:
                 broken = self._hand_out(executor)
                 finished = wait(self.running, None if broken else WAIT, FIRST_COMPLETED).done

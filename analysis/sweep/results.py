@@ -25,6 +25,7 @@ from hw_models.whole_files import replaced
 from neuroep.errors import ConfigError
 from neuroep.runs import directory as runs
 from neuroep.runs.bills import quantity
+from neuroep.runs.tables import Tabular
 
 if TYPE_CHECKING:
     import pyarrow
@@ -40,7 +41,7 @@ Row = Page
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Sweep(Tabular):
     """A sweep as its directory holds it."""
 
     out: Path
@@ -88,6 +89,24 @@ class Sweep:
     def means(self) -> list[Point]:
         """Points in the order of their values, each with the accuracies of its seeds."""
         return points(self.rows, self.fields) if self.rows else []
+
+    def table(self) -> list[Page]:
+        """Return a row for each trial, with the columns of ``results.parquet`` in their order."""
+        names = columns(self.rows, self.fields)
+        return [{name: row.get(name) for name in names} for row in self.rows]
+
+    def summary(self) -> list[Page]:
+        """Return a row for each point: mean accuracy, its spread over the seeds, and how many there are."""
+        rows = []
+        for point in self.means:
+            found = _summary(point, self.fields)
+            rows.append(found.pop("values") | found)
+        return rows
+
+    def caption(self) -> str:
+        """Return how many trials there are, and where."""
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        return f"sweep {self.out}: {len(self.rows)} trials{failed}; {self.about['mode']}, split {self.about['split']}"
 
     def as_dict(self) -> Page:
         """Return plain values."""
@@ -157,13 +176,18 @@ def write(path: Path, records: Iterable[Page], fields: Sequence[str]) -> None:
     """Write both tables, each whole or not at all."""
     records = list(records)
     table = rows(records, fields)
+    _save(path / RESULTS, table, columns(table, fields))
+    times = [{name: record.get(name) for name in TIMED} for record in sorted(records, key=lambda r: str(r["id"]))]
+    _save(path / TIMINGS, times, list(TIMED))
+
+
+def columns(table: Iterable[Row], fields: Sequence[str]) -> list[str]:
+    """Return the columns of a table in their order."""
     names = {name for row in table for name in row}
     counters = sorted(name for name in names if name.startswith("counters."))
     fixed = [*fields, "seed", *MEASURED]
     others = sorted(names - {*fixed, *counters, "error", "id"})
-    _save(path / RESULTS, table, [*fixed, *others, *counters, "error", "id"])
-    times = [{name: record.get(name) for name in TIMED} for record in sorted(records, key=lambda r: str(r["id"]))]
-    _save(path / TIMINGS, times, list(TIMED))
+    return [*fixed, *others, *counters, "error", "id"]
 
 
 def _row(record: Page, fields: Sequence[str]) -> Row:

@@ -425,6 +425,20 @@ class StoredWeights:
         held = self.stored if self.ideal else self._held
         return self.devices.conductances(held, self._fresh, self.programmings)
 
+    def device_lines(self) -> dict[tuple[int, int], Array]:
+        """Return what all devices conduct now by slice and side, without wires [uS], (lines, in) each.
+
+        Lines are the outputs, and behind them the reference lines of all column tiles.
+        """
+        own, held = self.devices, self.stored if self.ideal else self._held
+        now = self._fresh, self.programmings
+        found = {where: g for where, _, _, g in own.lines(held, 0, *now)}
+        if own.references:
+            blank = np.zeros((own.references, self.shape[1]), dtype=self.dtype)
+            for where, _, _, g in own.lines(blank, self.shape[0], *now):
+                found[where] = np.concatenate([found[where], g])
+        return found
+
     def loads(self) -> Loads:
         """Return the sums of conductances of all lines [uS], computed once for every building of the matrices."""
         if self._loads is None or self._loads[0] is not self.planes:

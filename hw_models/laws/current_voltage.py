@@ -52,6 +52,10 @@ class CurrentVoltage(Law):
         """Return dF/dv."""
         return np.ones_like(v)
 
+    def formula(self, v: str, device: Driven) -> str:
+        """Return F(v) in the notation of SPICE, v in it."""
+        return v
+
 
 class Ohmic(CurrentVoltage):
     """A resistor."""
@@ -87,6 +91,11 @@ class Sinh(CurrentVoltage):
         a = self._steepness(device)
         return np.cosh(v * v.dtype.type(a)) * v.dtype.type(a / np.sinh(a))
 
+    def formula(self, v: str, device: Driven) -> str:
+        """Return F(v) in the notation of SPICE, v in it."""
+        a = self._steepness(device)
+        return f"sinh({a!r}*{v})*{float(1 / np.sinh(a))!r}"
+
 
 class Cubic(CurrentVoltage):
     """A line and a cube."""
@@ -106,6 +115,11 @@ class Cubic(CurrentVoltage):
         """Return dF/dv."""
         c = v.dtype.type(device.iv_cubic)
         return 1 - c + 3 * c * v * v
+
+    def formula(self, v: str, device: Driven) -> str:
+        """Return F(v) in the notation of SPICE, v in it."""
+        c = device.iv_cubic
+        return f"({1 - c!r}*{v}+{c!r}*{v}*{v}*{v})"
 
 
 CURRENT_VOLTAGE = registry(Ohmic(), Sinh(), Cubic())

@@ -11,7 +11,7 @@ network on a digital chip, by EP and by backpropagation (:mod:`hw_models.cost.di
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,7 @@ from neuroep.runs import bills, building, config as configuration
 from neuroep.runs.arguments import check_kind, whole
 from neuroep.runs.bills import quantity, told
 from neuroep.runs.session import Session, Source
+from neuroep.runs.tables import Tabular
 
 PLAIN = ("--chip", "none", "--engine.chip_seed", "none")
 SAMPLES = 64
@@ -39,7 +40,7 @@ SAMPLES = 64
 
 
 @dataclass(frozen=True)
-class Costs:
+class Costs(Tabular):
     """What a network takes on a chip, and on a digital one."""
 
     chip: str
@@ -74,6 +75,21 @@ class Costs:
             "digital_leaves_out": list(digital.LEAVES_OUT),
         }
 
+    def table(self) -> list[Page]:
+        """Return a row for what each formula makes of each array in each phase, energies in J."""
+        priced = [self.classification] if self.update is None else [self.classification, self.update]
+        return [{"per": bill.per, **asdict(item)} for bill in priced for item in bill.items]
+
+    def caption(self) -> str:
+        """Return chip, accuracy, and the sums of both bills."""
+        weights = ", with initial weights" if self.initial else ""
+        lines = [f"{self.chip}: accuracy {self.accuracy:.4f} on {self.samples} samples{weights}"]
+        for bill in [self.classification] if self.update is None else [self.classification, self.update]:
+            sums = (bill.energy, "J"), (bill.seconds, "s"), (bill.square_metres, "m^2")
+            known = [quantity(value, unit) for value, unit in sums if value is not None]
+            lines.append(f"{bill.per}: {', '.join(known)}")
+        return lined([*lines, f"leaves out: {', '.join(self.classification.leaves_out)}"])
+
     def as_text(self) -> str:
         """Return tables for reading: by part and phase, the digital baseline, what is left out, and sources."""
         weights = ", with initial weights" if self.initial else ""
@@ -99,6 +115,7 @@ def cost(
     split: str = "test",
     samples: int = SAMPLES,
     update: bool = True,
+    progress: bool = False,
 ) -> Costs:
     """Return what a classification and an update take.
 
@@ -116,6 +133,8 @@ def cost(
         How many, the first in an order drawn by the seed.
     update : bool
         Whether to learn one batch, too.
+    progress : bool
+        Show bars on a terminal or in a notebook.
 
     Raises
     ------
@@ -138,7 +157,7 @@ def cost(
     constants = Constants(found)
     check(constants)
     chosen = np.sort(session.draw(split, samples, "cost"))
-    judged = session.evaluate(split, only=chosen)
+    judged = session.evaluate(split, only=chosen, progress=progress)
     if judged.cost is None:
         raise ConfigError(f"chip '{found.name}': nothing was priced")
     made, why = None, ""
@@ -148,7 +167,7 @@ def cost(
         except UserError as error:
             why = str(error)
     size = min(session.config.training.batch, len(session.corpus.split("train")))
-    baseline, initial = _digital(session, split, chosen, update), session.checkpoint is None
+    baseline, initial = _digital(session, split, chosen, update, progress), session.checkpoint is None
     return Costs(pages.label(found), len(chosen), size, judged.accuracy, judged.cost, made, why, initial, baseline)
 
 
@@ -187,12 +206,14 @@ def learned(session: Session) -> Bill:
     return bills.update(chip, session.network, schedule, counted, batch.size, holds, conductance)
 
 
-def _digital(session: Session, split: str, chosen: np.ndarray, update: bool) -> dict[str, dict[str, float]]:
+def _digital(
+    session: Session, split: str, chosen: np.ndarray, update: bool, progress: bool
+) -> dict[str, dict[str, float]]:
     """Return what the same takes on digital chips, counted by exact arithmetic."""
     config = configuration.changed(session.config, PLAIN)
     engine = building.build_engine(config, session.network, session.engine.parameters())
     exact = replace(session, config=config, engine=engine)
-    counted = _counted(engine, lambda: exact.evaluate(split, only=chosen))
+    counted = _counted(engine, lambda: exact.evaluate(split, only=chosen, progress=progress))
     classified = digital.equilibrium(counted, len(chosen))
     once = Schedule(order=session.estimator.free.order, steps=1)
 

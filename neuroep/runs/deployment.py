@@ -29,10 +29,11 @@ from neuroep.runs.arguments import check_kind, check_overrides, check_path, whol
 from neuroep.runs.bills import quantity
 from neuroep.runs.evaluation import Evaluation
 from neuroep.runs.session import Session
+from neuroep.runs.tables import Tabular
 
 
 @dataclass(frozen=True)
-class Deployment:
+class Deployment(Tabular):
     """Evaluations of the same weights on chips of several seeds."""
 
     chip: str
@@ -62,6 +63,20 @@ class Deployment:
         found = {str(seed): evaluation.as_dict() for seed, evaluation in zip(self.seeds, self.evaluations, strict=True)}
         bill = {"cost": self.cost} if self.cost else {}
         return {"chip": self.chip, "accuracy": self.accuracy, "spread": self.spread, **bill, "seeds": found}
+
+    def table(self) -> list[Page]:
+        """Return a row for each seed; energy, latency and area in SI units where they are known."""
+        rows = []
+        for seed, found in zip(self.seeds, self.evaluations, strict=True):
+            values = {name: value for name, value in found.as_dict().items() if isinstance(value, str | int | float)}
+            bill = {} if found.cost is None else found.cost.as_dict()
+            paid = {name: bill[name] for name in ("energy", "latency", "area") if bill.get(name) is not None}
+            rows.append({"chip": self.chip, "seed": seed, **values, **paid})
+        return rows
+
+    def caption(self) -> str:
+        """Return mean and spread."""
+        return self.as_text().splitlines()[len(self.seeds)]
 
     def as_text(self) -> str:
         """Return a line for each seed, mean and spread, and what a classification takes."""

@@ -43,6 +43,7 @@ from neuroep.runs.checkpoints import Checkpoint
 from neuroep.runs.config import Config
 from neuroep.runs.folders import absence, appearing, unwritable
 from neuroep.runs.layout import CHECKPOINT, CONFIG, ENVIRONMENT, METRICS
+from neuroep.runs.tables import Tabular, flat
 
 PACKAGES = ("numpy", "scipy", "numba", "torch", "safetensors", "datasets", "gensim", "pydantic")
 CHANGEABLE = frozenset(
@@ -66,7 +67,7 @@ Of a chip also those that act on its bill alone as it is, see :func:`changeable`
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Tabular):
     """A run directory."""
 
     path: Path
@@ -102,6 +103,24 @@ class Run:
         _check_records(self.path / METRICS, found, saved)
         _check_length(self.path / METRICS, found, saved.about.epoch)
         return [seals.opened(record) for record, _ in found]
+
+    def table(self) -> list[Page]:
+        """Return a row for each epoch, the numbers of its record by dotted names: ``evaluate.test.accuracy``."""
+        return [flat(record) for record in self.metrics]
+
+    def summary(self) -> list[Page]:
+        """Return epoch, loss and accuracies."""
+        told = ("epoch", "updates", "train.loss", "train.accuracy")
+        return [
+            {name: value for name, value in row.items() if name in told or name.endswith(".accuracy")}
+            for row in self.table()
+        ]
+
+    def caption(self) -> str:
+        """Return where it is, and what was trained."""
+        network, chip = self.config.network, self.config.chip
+        on = "" if chip is None else f" on chip {chip.name}"
+        return f"run {self.path}: {network.kind} network, dense {list(network.dense)}, data {self.config.data.name}{on}"
 
     @property
     def _about(self) -> Checkpoint:

@@ -13,15 +13,15 @@ import numpy as np
 
 from hw_models.cost.bill import Bill
 from hw_models.reading import Page
-from hw_models.text import lined, plain
+from hw_models.text import lined
 from neuroep.data.batch import Batch
 from neuroep.errors import DataError
 from neuroep.runs import advice
 from neuroep.runs.bills import told
+from neuroep.runs.progress import bar
+from neuroep.runs.tables import Tabular
 
 if TYPE_CHECKING:
-    from tqdm import tqdm
-
     from neuroep.data.corpus import Corpus
     from neuroep.engines.engine import Engine
     from neuroep.engines.settling import Schedule
@@ -32,7 +32,7 @@ METERED = 8
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Tabular):
     """What an engine makes of a split."""
 
     split: str
@@ -100,6 +100,18 @@ class Evaluation:
             "remarks": list(self.remarks),
             **({} if self.cost is None else {"cost": self.cost.as_dict()}),
         }
+
+    def table(self) -> list[Page]:
+        """Return a row for each class: its samples, the share predicted right, and how many were predicted as what."""
+        shares, rows = self.per_class, []
+        for name, counts in zip(self.classes, self.confusion, strict=True):
+            predicted = {f"as {other}": int(count) for other, count in zip(self.classes, counts, strict=True)}
+            rows.append({"class": name, "samples": int(counts.sum()), "right": shares[name], **predicted})
+        return rows
+
+    def caption(self) -> str:
+        """Return accuracy and loss, and how the samples settled."""
+        return self.as_text()
 
     def as_text(self) -> str:
         """Return a few lines for reading."""
@@ -213,10 +225,3 @@ def _judge(
     n = int(confusion.sum())
     means = loss / n, dead / n, steps / n, residual, converged / n, levels / n, most
     return Evaluation(split, classes, confusion, *means, metered=metered, predicted=np.concatenate(predicted))
-
-
-def bar(items: Iterator[Batch], total: int, label: str, progress: bool) -> tqdm[Batch]:
-    """Wrap batches in a progress bar that shows on a terminal only."""
-    from tqdm import tqdm
-
-    return tqdm(items, total=total, desc=plain(label), unit="batch", leave=False, disable=None if progress else True)

@@ -7,9 +7,7 @@ Loading executes nothing from the file (``weights_only=True``).
 
 from __future__ import annotations
 
-import os
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +16,7 @@ import numpy as np
 
 from hw_models.reading import Entries
 from neuroep.errors import CheckpointError
-from neuroep.runs import config as configuration, directory as runs, folders
+from neuroep.runs import config as configuration, directory as runs, folders, weight_files
 from neuroep.runs.building import build_network
 from neuroep.runs.checkpoints import About, Checkpoint
 from neuroep.runs.config import Config
@@ -47,7 +45,6 @@ PAPER: Mapping[str, Mapping[str, Entries]] = {
 """Settings of the paper's two networks: Bal and Sengupta, IJCAI 2023 (arXiv 2209.09626)."""
 MOST_DIGITS = 6
 """Of the number of a synapse."""
-_WRAPPERS = ("state_dict", "model_state_dict")
 _KEY = re.compile(r"(?:module\.)?synapses\.([0-9]+)\.(weight|bias)")
 
 
@@ -101,45 +98,14 @@ def _config(shape: _Shape, overrides: Sequence[str]) -> Config:
     return configuration.parse(merged(values, overrides), f"{shape.kind} network")
 
 
-def _read(file: str | Path) -> Entries:
-    """Load the state dict without executing anything in it."""
-    import pickle
-    import struct
-
-    import torch
-
-    if not os.path.isfile(file):
-        what = "is a directory" if os.path.isdir(file) else "do not exist"
-        raise CheckpointError(f"published weights '{file}' {what}")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's advice on old formats, ahead of our own line
-            held = torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "Unsupported operand" in str(error):
-            raise CheckpointError(f"'{file}' is no torch file") from None
-        raise CheckpointError(f"'{file}' is no plain state dict: it holds objects, which are never loaded") from None
-    except (KeyError, IndexError, TypeError, AttributeError, AssertionError, struct.error):
-        raise CheckpointError(f"'{file}' is no torch file") from None
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
-        reason = str(error).partition("\n")[0] or "it is cut short"
-        raise CheckpointError(f"'{file}' is no torch state dict: {reason}") from None
-    for name in _WRAPPERS:
-        if isinstance(held, Mapping) and isinstance(held.get(name), Mapping):
-            held = held[name]
-    if not isinstance(held, Mapping):
-        raise CheckpointError(f"'{file}' holds a {type(held).__name__}: expected a state dict")
-    return held
-
-
 def _synapses(file: str | Path) -> list[dict[str, np.ndarray]]:
     """Return weights and biases in the order of their numbers."""
     numbered: dict[int, dict[str, np.ndarray]] = {}
-    for key, tensor in _read(file).items():
+    for key, tensor in weight_files.torch_file(file, "published weights").items():
         if match := _KEY.fullmatch(str(key)):
             if len(match[1]) > MOST_DIGITS:
                 raise CheckpointError(f"'{file}': {key}: no synapse has such a number")
-            if fault := _fault(tensor):
+            if fault := weight_files.fault(tensor):
                 raise CheckpointError(f"'{file}': {key} {fault}")
             array = tensor.detach().float().numpy()
             numbered.setdefault(int(match[1]), {})[match[2]] = array
@@ -151,30 +117,6 @@ def _synapses(file: str | Path) -> list[dict[str, np.ndarray]]:
         if numbered[number]["weight"].ndim != 2:
             raise CheckpointError(f"'{file}': synapses.{number}.weight is no matrix")
     return [numbered[number] for number in sorted(numbered)]
-
-
-def _fault(tensor: object) -> str:
-    """Return what keeps a tensor from being weights, empty if nothing does."""
-    import torch
-
-    if (
-        not isinstance(tensor, torch.Tensor)
-        or tensor.layout != torch.strided
-        or tensor.is_nested
-        or tensor.is_complex()
-    ):
-        return "is no plain tensor of real numbers"
-    if tensor.is_quantized:
-        return "is quantised: save the dequantised weights, tensor.dequantize()"
-    if tensor.is_meta:
-        return "has a shape but no values"
-    if not tensor.numel():
-        return f"is empty: its shape is {tuple(tensor.shape)}"
-    try:
-        finite = torch.isfinite(tensor.detach().float()).all().item()
-    except (NotImplementedError, TypeError):
-        return f"is of {tensor.dtype}, which is no kind of weights"
-    return "" if finite else "is not finite"
 
 
 def _shape(file: str | Path, synapses: Sequence[Mapping[str, np.ndarray]]) -> _Shape:

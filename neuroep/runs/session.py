@@ -26,6 +26,8 @@ import numpy as np
 
 from hw_models.chip import Chip
 from hw_models.keywords import checked
+from hw_models.reading import Page
+from hw_models.text import lined
 from neuroep import data
 from neuroep.engines.schedule import CALIBRATED
 from neuroep.errors import ConfigError, DataError, unknown
@@ -36,6 +38,7 @@ from neuroep.runs.config import Config
 from neuroep.runs.directory import Run
 from neuroep.runs.evaluation import Evaluation, evaluate
 from neuroep.runs.overrides import dotted
+from neuroep.runs.tables import Tabular
 
 if TYPE_CHECKING:
     from neuroep.data.batch import Batch
@@ -55,7 +58,7 @@ WITHOUT_EFFECT = {"kept": None, "citation": None, "url": None, "caveat": None, "
 
 
 @dataclass(frozen=True)
-class Session:
+class Session(Tabular):
     """All parts of a run, checked against each other and ready to be used; made by :meth:`open`."""
 
     config: Config
@@ -193,6 +196,27 @@ class Session:
         counted = bills.whole(bills.between(engine.performed(), before), found.samples, found.metered)
         free = self.estimator.free
         return replace(found, cost=bills.classification(chip, self.network, free, counted, found.samples))
+
+    def table(self) -> list[Page]:
+        """Return a row for each synapse: on a chip with the mean conductance [uS] and the weight held at g_max."""
+        found, ranges = self.engine.mean_conductances(), self.engine.substrate.ranges()
+        rows: list[Page] = []
+        for synapse in self.network.synapses:
+            pre = (synapse.pre,) if isinstance(synapse.pre, str) else synapse.pre
+            sizes = {"outputs": synapse.shape[0], "inputs": synapse.shape[1], "bias": synapse.bias}
+            rows.append({"synapse": synapse.name, "from": " + ".join(pre), "to": synapse.post, **sizes})
+            if synapse.name in found:
+                full = ranges.get(f"crossbar {synapse.name} weights")
+                rows[-1] |= {"conductance": found[synapse.name], "weight range": full}
+        return rows
+
+    def caption(self) -> str:
+        """Return network, data, engine and chip, and where the weights come from."""
+        config, chip = self.config, self.config.chip
+        splits = ", ".join(f"{name} {len(split):,}" for name, split in self.corpus.splits.items())
+        source = "initial weights" if self.checkpoint is None else f"weights of {self.checkpoint.source}"
+        on = f"{config.engine.kind} engine, " + ("exact arithmetic" if chip is None else f"chip {chip.name}")
+        return lined([f"{config.network.kind} network on {self.corpus.name}: {splits}", f"{on}; {source}"])
 
     def batches(self, split: str, size: int | None = None) -> Iterator[Batch]:
         """Return the batches of a split in its order, default as large as in training."""

@@ -40,8 +40,9 @@ from neuroep.runs.checkpoints import About, Checkpoint
 from neuroep.runs.compiling import clock, warm_up
 from neuroep.runs.config import Config
 from neuroep.runs.directory import Run
-from neuroep.runs.evaluation import bar, difference
+from neuroep.runs.evaluation import difference
 from neuroep.runs.memory import peak_memory
+from neuroep.runs.progress import bar
 from neuroep.runs.session import Session, check_corpus
 
 if TYPE_CHECKING:

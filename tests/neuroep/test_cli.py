@@ -15,7 +15,8 @@ import pytest
 from neuroep import cli
 from neuroep.runs import directory as runs
 
-COMMANDS = ["train", "evaluate", "chips", "gradcheck", "compare", "sweep", "report", "demo", "import-published"]
+COMMANDS = ["train", "evaluate", "chips", "gradcheck", "compare", "export", "sweep", "report", "demo"]
+COMMANDS += ["adopt", "import-published"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
 from tests.conftest import TINY
@@ -100,12 +101,14 @@ BLOCKS = blocks()
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, trained: Path) -> Path:
     """A folder with what the documentation names: a configuration, a run, and one that was trained on a chip."""
-    from neuroep.runs import config, training
+    from neuroep.runs import config, directory, training
 
     folder = tmp_path_factory.mktemp("documentation")
     (folder / "examples" / "configs").mkdir(parents=True)
     (folder / "examples" / "configs" / "reviews.toml").write_text(TINY)
     shutil.copytree(trained, folder / "runs" / "reviews")
+    weights = directory.load(trained).checkpoint().parameters.items()
+    np.savez(folder / "mine.npz", **{name.replace("dense_1", "fc1"): value for name, value in weights})
     settings = config.load(trained.parent / "tiny.toml", ["--chip", "pcm", "--epochs", "1"])
     training.train(settings, folder / "runs" / "pcm", progress=False)
     return folder

@@ -34,6 +34,8 @@ from tests import cases
         (lambda k: neuroep.train("c.toml", "out", **k), "resum", "resume"),
         (lambda k: neuroep.evaluate("run", **k), "overides", "overrides"),
         (lambda k: neuroep.deploy("run", **k), "seed", "seeds"),
+        (lambda k: neuroep.adopt("w.npz", "c.toml", "out", **k), "name", "names"),
+        (lambda k: neuroep.export("run", "net.cir", **k), "samples", "sample"),
         (lambda k: neuroep.Session.open("run", **k), "device", "devices"),
         (lambda k: neuroep.Session.evaluate(None, **k), "progres", "progress"),
         (lambda k: neuroep.load_config("c.toml", **k), "overides", "overrides"),

@@ -39,6 +39,13 @@ def test_curves_are_odd_grow_and_pass_what_was_programmed_at_full_drive(name):
     np.testing.assert_allclose(single, f, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("name", DEVICES)
+def test_formulas_for_spice_are_the_same_curves(name):
+    device = DEVICES[name]
+    found = [eval(device.current_voltage.formula(f"({float(v)!r})", device), {"sinh": math.sinh}) for v in V]
+    np.testing.assert_allclose(found, device.current_voltage.current(V, device), rtol=1e-12, atol=1e-15)
+
+
 def test_numbers_of_the_curves():
     law = CURRENT_VOLTAGE["sinh"]
     assert law.current(np.array([0.5]), DEVICES["sinh"])[0] == pytest.approx(math.sinh(1) / math.sinh(2))

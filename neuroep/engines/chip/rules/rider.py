@@ -48,6 +48,11 @@ class Rider(TransferRule):
         """P, where products read it with the signs of a chopper."""
         return frozenset({FAST}) if self.seen and self.chops else frozenset()
 
+    @property
+    def summed(self) -> bool:
+        """Not where products read P, whose reference is digital."""
+        return not self.seen
+
     def _residual(self, read: np.ndarray) -> np.ndarray:
         """Return gamma c (P - Q), (out, in), of what P is said to hold in units of the weight."""
         chopper = self.kept["chopper"].astype(read.dtype)

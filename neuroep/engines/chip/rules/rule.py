@@ -140,6 +140,11 @@ class LearningRule(ABC):
         return frozenset()
 
     @property
+    def summed(self) -> bool:
+        """Whether what is read is the sum of the crossbars alone, without a digital part."""
+        return True
+
+    @property
     def updates(self) -> int:
         """Number of updates made."""
         return self.digital.updates
