@@ -45,7 +45,7 @@ from neuroep.runs.session import Session
 
 CONFIGS = {name: f"examples/configs/{name}_paper.toml" for name in ("snli", "imdb")}
 METHODS = ("ep", "bptt", "implicit")
-BPTT = 10
+BPTT = 6
 """Layer-wise sweeps that are unrolled."""
 ADJOINT = 1e-3
 """Implicit differentiation ends when the adjoint changes by no more than that share of its largest entry."""
