@@ -2,9 +2,10 @@
 
     python docs/paper_networks.py train ROWS snli ep --data FOLDER --vectors FILE [--beta B] [--mask] [--seed N]
         [--epochs N] [--every N] [--test N] [--frozen NAME ...] [--kept FOLDER]
-    python docs/paper_networks.py memory ROWS snli --data FOLDER --vectors FILE
+    python docs/paper_networks.py adopt ROWS snli --run RUN      # the epochs of a ``neuroep train`` as rows
+    python docs/paper_networks.py memory ROWS snli METHOD --data FOLDER --vectors FILE --steps N ...
     python docs/paper_networks.py credit ROWS snli --data FOLDER --vectors FILE --weights CHECKPOINT
-    python docs/paper_networks.py write ROWS docs
+    python docs/paper_networks.py write ROWS                     # the tables and the picture of the page
 
 The networks are those of examples/configs/{snli,imdb}_paper.toml: Bal and Sengupta, IJCAI 2023 (arXiv 2209.09626). All
 methods begin at the same weights and see the same batches in the same order; free phases end at the same tolerance,
@@ -14,7 +15,7 @@ ep        as ``neuroep train examples/configs/snli_paper.toml`` does it, and wit
 bptt      back-propagation through the last BPTT layer-wise sweeps of the free phase, on the torch engine
 implicit  implicit differentiation at the end of the free phase, on the torch engine
 
-A row is what a training has reached after so many updates: accuracy on the test split, or on the first N samples of a
+A row of ``train`` is what a training has reached after so many updates: accuracy on the test split, or on the first N samples of a
 permutation of it (--test), CPU seconds of measuring and updating, without compiling and without judging. Trainings go
 on from the checkpoint in --kept, written with each row.
 """
@@ -22,7 +23,6 @@ on from the checkpoint in --kept, written with each row.
 from __future__ import annotations
 
 import argparse
-import resource
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -36,15 +36,18 @@ from trainings import add, entries
 
 from neuroep.data.batch import Batch
 from neuroep.engines.schedule import Schedule
-from neuroep.gradients import yardsticks
-from neuroep.runs import checkpoints
+from neuroep.gradients import angles, yardsticks
+from neuroep.runs import checkpoints, directory as runs
 from neuroep.runs.checkpoints import About, Checkpoint
 from neuroep.runs.compiling import warm_up
-from neuroep.runs.memory import peak_memory
+from neuroep.runs.memory import peak_memory, restart_peak_memory
 from neuroep.runs.session import Session
 
 CONFIGS = {name: f"examples/configs/{name}_paper.toml" for name in ("snli", "imdb")}
 METHODS = ("ep", "bptt", "implicit")
+STEPWISE = (*METHODS[:2], "bptt, steps again")
+"""Methods that look through a number of steps: the last one keeps the states alone and computes each step again."""
+BETAS = (0.02, 0.1, 0.5)
 BPTT = 6
 """Layer-wise sweeps that are unrolled."""
 ADJOINT = 1e-3
@@ -226,13 +229,82 @@ def means(health: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: round(float(np.mean([each[name] for each in health])), 5) for name in names}
 
 
+def adopt(path: Path, network: str, run: Path) -> None:
+    """Add the epochs of a run directory; seconds are those of the clock there, and are left out."""
+    found = runs.load(run)
+    config, there = found.config, entries(path)
+    study = Study(network, "ep", (), "", config.estimator.beta, config.network.mask, config.training.seed)
+    for record in found.metrics:
+        test = record["evaluate"]["test"]
+        row = {"kind": "training", **study.about, "updates": record["updates"], "epoch": float(record["epoch"])}
+        if any(row.items() <= each.items() for each in there):
+            continue
+        row |= {"train": {**record["train"], **record["health"]}, "accuracy": 100 * test["accuracy"]}
+        row |= {name: test[name] for name in ("loss", "samples")}
+        row |= {"dead": test["dead_outputs"], "sweeps": test["steps"], "peak_mib": record["peak_memory_mib"]}
+        add(path, row)
+
+
+def memory(path: Path, study: Study, method: str, steps: Sequence[int]) -> None:
+    """Add the peak memory of a measurement and an update by the number of steps; one process for each method."""
+    session = study.open(method != "ep")
+    engine, rates = session.engine, session.rates(0)
+    batch = session.batch("train", np.arange(session.config.training.batch))
+    free = replace(session.estimator.free.whole(), steps=5)
+    done = 0
+
+    def once(number: int) -> None:
+        nudged = session.estimator.nudged.whole(number)
+        if method == "ep":
+            contrasts = replace(session.estimator, free=free, nudged=nudged).measure(engine, batch, done).contrasts
+        else:
+            way = yardsticks.BPTT(free, number, "layerwise", kept=method == "bptt")
+            contrasts = given(way.gradient(engine, batch))
+        engine.update(contrasts, rates)
+
+    once(1)
+    for number in steps:
+        restart_peak_memory()
+        before, begin = peak_memory(), time.process_time()
+        once(number)
+        spent, peak, done = time.process_time() - begin, peak_memory(), done + 1
+        add(path, {"kind": "memory", "data": study.data, "method": method, "mask": study.mask, "steps": number,
+                   "samples": batch.size, "before_mib": before, "peak_mib": peak, "seconds": round(spent, 2)})  # fmt: skip
+
+
+def credit(path: Path, study: Study, weights: Path, batches: int = 2, samples: int = 100) -> None:
+    """Add errors and cosines of gradients at trained weights, by layer, means over the batches."""
+    torch_parts = study.open(True)
+    local = study.open(False, torch_parts.corpus)
+    saved = checkpoints.load(weights, optimiser=False)
+    for session in (torch_parts, local):
+        session.engine.load_parameters(saved.parameters)
+    exact = yardsticks.as_reference(torch_parts.engine)
+    ways: dict[str, Any] = {f"ep, beta {beta:g}": replace(local.estimator, beta=beta) for beta in BETAS}
+    ways |= {name: yardstick(name, torch_parts.estimator.free) for name in METHODS[1:]}
+    told: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for turn in range(batches):
+        batch = local.batch("train", np.arange(turn * samples, (turn + 1) * samples))
+        wanted = yardsticks.Implicit(Schedule(steps=400, tolerance=1e-9), tolerance=1e-8).gradient(exact, batch)
+        for name, way in ways.items():
+            engine = local.engine if name.startswith("ep") else torch_parts.engine
+            found = way.gradient(engine, batch)
+            for layer in (each for each in wanted if each.endswith("weight")):
+                both = angles.relative_error(found[layer], wanted[layer]), angles.cosine(found[layer], wanted[layer])
+                told.setdefault((name, layer.removesuffix(".weight")), []).append(both)
+    for (name, layer), both in told.items():
+        error, cosine = np.mean(both, axis=0).tolist()
+        add(path, {"kind": "credit", "data": study.data, "mask": study.mask, "updates": saved.about.updates, "way": name,
+                   "layer": layer, "error": error, "cosine": cosine, "samples": batches * samples})  # fmt: skip
+
+
 def main() -> None:
     """Do what is asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("task", choices=("train", "memory", "credit", "write"))
+    parser.add_argument("task", choices=("train", "adopt", "memory", "credit", "write"))
     parser.add_argument("rows", type=Path)
     parser.add_argument("network", nargs="?", choices=tuple(CONFIGS))
-    parser.add_argument("method", nargs="?", choices=METHODS)
+    parser.add_argument("method", nargs="?", choices=(*METHODS, *STEPWISE[2:]))
     parser.add_argument("--data")
     parser.add_argument("--vectors")
     parser.add_argument("--beta", type=float, default=0.1)
@@ -243,12 +315,23 @@ def main() -> None:
     parser.add_argument("--test", type=int)
     parser.add_argument("--frozen", nargs="*", default=())
     parser.add_argument("--kept", type=Path)
+    parser.add_argument("--steps", type=int, nargs="+", default=(1, 5, 10, 20, 30))
+    parser.add_argument("--run", type=Path)
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--limit", type=int, help="training samples")
     chosen = parser.parse_args()
-    settings = ("--data.path", chosen.data, "--data.vectors", chosen.vectors)
+    settings = () if chosen.data is None else ("--data.path", chosen.data, "--data.vectors", chosen.vectors)
+    settings += () if chosen.limit is None else ("--data.limit", str(chosen.limit))
+    own = chosen.beta, chosen.mask, chosen.seed, tuple(chosen.frozen)
+    study = Study(chosen.network, chosen.method, settings, "", *own)
     if chosen.task == "train":
-        study = Study(chosen.network, chosen.method, settings, "", chosen.beta, chosen.mask, chosen.seed,
-                      tuple(chosen.frozen))  # fmt: skip
         train(chosen.rows, study, chosen.epochs, chosen.every, chosen.test, chosen.kept)
+    elif chosen.task == "adopt":
+        adopt(chosen.rows, chosen.network, chosen.run)
+    elif chosen.task == "memory":
+        memory(chosen.rows, study, chosen.method, chosen.steps)
+    elif chosen.task == "credit":
+        credit(chosen.rows, study, chosen.weights)
 
 
 if __name__ == "__main__":
