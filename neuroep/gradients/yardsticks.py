@@ -4,8 +4,8 @@ Both differentiate L = 1/2 ||s_out - onehot(y)||^2, averaged over the batch, at 
 
 BPTT unrolls ``steps`` further free steps from the settled state with autograd and keeps the derivative with respect to
 the parameters *used at each step* apart: the curves to which Ernoult et al. (NeurIPS 2019) compare EP's updates step by
-step. Kept whole, the graph of all steps is there at once, as back-propagation is usually done: the same gradient in less
-time and with memory that grows by more with each step.
+step. Kept whole, the graph of all steps is there at once, as back-propagation is usually done: the same gradient in
+less time and with memory that grows by more with each step.
 
 Implicit: with s = F(s, theta) one layer-wise sweep, dL/dtheta = lambda dF/dtheta and lambda = dL/ds + lambda dF/ds,
 solved by iterating it (converges wherever the sweeps do).
@@ -128,7 +128,7 @@ def _collect(gradients: Mapping[str, torch.Tensor | None], engine: Engine) -> di
     """Return gradients on the host, zero for a parameter that took no part."""
     shapes = engine.network.parameter_shapes()
     return {
-        name: np.zeros(shapes[name]) if gradient is None else engine.to_numpy(gradient)
+        name: np.zeros(shapes[name], engine.dtype) if gradient is None else engine.to_numpy(gradient)
         for name, gradient in gradients.items()
     }
 
