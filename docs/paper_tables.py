@@ -24,8 +24,8 @@ def write(path: Path, out: Path) -> None:
 def of_kind(found: Sequence[Mapping[str, Any]], kind: str, **wanted: Any) -> list[Mapping[str, Any]]:
     """Return rows of a kind with these entries, a training's last row of so many updates alone."""
     rows = [row for row in found if row["kind"] == kind and wanted.items() <= row.items()]
-    return list({(called(row), row.get("seed"), row.get("updates"), row.get("steps"), row.get("layer")): row
-                 for row in rows}.values())  # fmt: skip
+    names = ("data", "seed", "updates", "steps", "layer")
+    return list({(called(row), *(row.get(name) for name in names)): row for row in rows}.values())
 
 
 def called(row: Mapping[str, Any]) -> str:
@@ -75,7 +75,7 @@ def memories(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield peaks of memory by steps."""
     yield "| | steps | peak of the process [MiB] | above what was resident before [MiB] | CPU [s] |"
     yield "|---|---|---|---|---|"
-    for row in of_kind(found, "memory"):
+    for row in sorted(of_kind(found, "memory"), key=lambda row: (row["data"], called(row), row["steps"])):
         over = row["peak_mib"] - row["before_mib"]
         numbers = f"{row['steps']} | {row['peak_mib']:.0f} | {over:.0f} | {row['seconds']:.1f}"
         yield f"| {row['data']}, {called(row)} | {numbers} |"

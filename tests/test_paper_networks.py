@@ -151,5 +151,18 @@ def test_rows_become_tables_and_a_picture(tmp_path: Path) -> None:
     ]
     assert list(paper_tables.by_updates(rows))[2:] == ["| ep, beta 0.1, mask on | 0 | 25 | 50.0 | 70.0 | 50 | 75 |"]
     assert list(paper_tables.frozen(rows))[2:] == ["| nothing | 10 | 50.0 | 50.0 |", "| `query` | 10 | 40.0 | 50.0 |"]
+    peaks = [{"kind": "memory", "data": data, "method": "ep", "steps": steps, "peak_mib": 9.0, "before_mib": 2.0}
+             for data, steps in (("snli", 5), ("imdb", 5), ("snli", 1), ("snli", 5))]  # fmt: skip
+    assert list(paper_tables.memories([row | {"seconds": 1.0} for row in peaks]))[2:] == [
+        f"| {data}, ep | {steps} | 9 | 7 | 1.0 |" for data, steps in (("imdb", 5), ("snli", 1), ("snli", 5))
+    ]
+    layers = [{"kind": "credit", "data": "snli", "updates": 3, "layer": layer, "way": way, "error": 0.1, "cosine": 0.5}
+              for layer in ("query", "dense_1") for way in ("ep, beta 0.1", "bptt")]  # fmt: skip
+    assert list(paper_tables.credits(layers)) == [
+        "| after updates | layer | ep, beta 0.1 | bptt |",
+        "|---|---|---|---|",
+        "| snli, 3 | `query` | 0.5000 (10 %) | 0.5000 (10 %) |",
+        "| snli, 3 | `dense_1` | 0.5000 (10 %) | 0.5000 (10 %) |",
+    ]
     paper_tables.picture(rows, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").stat().st_size > 1000
