@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +44,7 @@ def memory(path: Path, study: Study, method: str, steps: Sequence[int]) -> None:
 
     once(1)
     for number in steps:
+        give_back()
         restart_peak_memory()
         before, begin = peak_memory(), time.process_time()
         once(number)
@@ -48,6 +52,13 @@ def memory(path: Path, study: Study, method: str, steps: Sequence[int]) -> None:
         row = {"kind": "memory", "data": study.data, "method": method, "mask": study.mask, "steps": number}
         row |= {"samples": batch.size, "before_mib": before, "peak_mib": peak, "seconds": round(spent, 2)}
         add(path, row)
+
+
+def give_back() -> None:
+    """Give the system what is free in the heap: what steps before have left there would hide what these take."""
+    gc.collect()
+    with suppress(OSError, AttributeError):  # the C library of GNU has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def credit(path: Path, study: Study, weights: Path, batches: int = 2, samples: int = 100) -> None:
