@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis.drawing import style
 
-from paper_trainings import CONFIGS
+from paper_trainings import CONFIGS, METHODS
 from trainings import entries, put
 
 
@@ -95,18 +95,16 @@ def credits(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def picture(found: Sequence[Mapping[str, Any]], file: Path) -> None:
-    """Draw accuracy on the test split against epochs, a line for each training."""
-    figure = style.figure(8.0, 3.8)
+    """Draw peaks of memory against steps, a line for each method."""
+    figure = style.figure(8.0, 3.6)
     for ax, data in zip(figure.subplots(1, 2), CONFIGS, strict=True):
-        rows = of_kind(found, "training", data=data, frozen=[])
-        names = list(dict.fromkeys(map(called, rows)))
-        for name, seed in dict.fromkeys((called(row), row["seed"]) for row in rows):
-            own = sorted((row["epoch"], row["accuracy"]) for row in rows if (called(row), row["seed"]) == (name, seed))
-            number = names.index(name)
-            told = name if seed == min(row["seed"] for row in rows if called(row) == name) else None
-            look = {"color": style.colour(number), "marker": style.marker(number), "label": told}
-            ax.plot(*zip(*own, strict=True), linewidth=1.2, markersize=4, **look)
-        style.dress(ax, x=f"epochs of {data.upper()}", y="accuracy on the test split [%]")
-        if names:
-            ax.legend(fontsize=8)
+        rows = sorted(of_kind(found, "memory", data=data), key=lambda row: row["steps"])
+        for number, name in enumerate(METHODS):
+            own = [(row["steps"], row["peak_mib"] / 1024) for row in rows if row["method"] == name]
+            if own:
+                look = {"color": style.colour(number), "marker": style.marker(number), "label": name.upper()}
+                ax.plot(*zip(*own, strict=True), linewidth=1.5, markersize=4, **look)
+                ax.legend(fontsize=8)
+        ax.set_ylim(bottom=0)
+        style.dress(ax, x=f"nudged sweeps, or unrolled ones ({data.upper()})", y="peak of the process [GiB]")
     style.save(figure, file)
