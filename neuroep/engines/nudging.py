@@ -94,8 +94,6 @@ class Nudging:
 
     Attributes
     ----------
-    phases : list of NudgedPhase
-        By nudge, each as it is now.
     steps : int
         Sweeps taken.
     residual : float
@@ -136,7 +134,6 @@ class Nudging:
         self._changes: dict[str, list[Change]] = {}
         self._seen: dict[str, float] | None = {}
         self.steps, self.residual, self.ended = 0, math.inf, False
-        self.phases = [NudgedPhase(self, number) for number in range(len(betas))]
 
     def __iter__(self) -> Nudging:
         return self
@@ -145,6 +142,11 @@ class Nudging:
         if self.ended:
             raise StopIteration
         return self.sweep()
+
+    @property
+    def phases(self) -> list[NudgedPhase]:
+        """By nudge, each as it is now; made when asked for, as a circle would keep all states until it is collected."""
+        return [NudgedPhase(self, number) for number in range(len(self.betas))]
 
     @property
     def state(self) -> State:

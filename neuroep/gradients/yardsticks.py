@@ -4,7 +4,8 @@ Both differentiate L = 1/2 ||s_out - onehot(y)||^2, averaged over the batch, at 
 
 BPTT unrolls ``steps`` further free steps from the settled state with autograd and keeps the derivative with respect to
 the parameters *used at each step* apart: the curves to which Ernoult et al. (NeurIPS 2019) compare EP's updates step by
-step.
+step. Kept whole, the graph of all steps is there at once, as back-propagation is usually done: the same gradient in
+less time and with memory that grows by more with each step.
 
 Implicit: with s = F(s, theta) one layer-wise sweep, dL/dtheta = lambda dF/dtheta and lambda = dL/ds + lambda dF/ds,
 solved by iterating it (converges wherever the sweeps do).
@@ -34,14 +35,15 @@ if TYPE_CHECKING:
     from neuroep.gradients.estimators import Estimator
 
 
-def _twin(engine: Engine) -> Engine:
-    """Return an engine that shares everything but the parameters, which are autograd leaves of its own."""
+def _twin(engine: Engine, own: bool = True) -> Engine:
+    """Return an engine that shares everything but the parameters, which are autograd leaves, copied where ``own``."""
     if not isinstance(engine, Engine) or not isinstance(engine.substrate, TorchSubstrate):
         chip = engine.describe().get("chip") if isinstance(engine, Engine) else None
         given = engine.name if isinstance(engine, Engine) else str(engine)
         given += "" if chip is None else f" on chip {chip}"
         raise ConfigError(f"yardsticks differentiate the reference engine, not '{given}'")
-    leaves = {name: tensor.detach().clone().requires_grad_() for name, tensor in tensors_of(engine).items()}
+    values = {name: tensor.detach() for name, tensor in tensors_of(engine).items()}
+    leaves = {name: (value.clone() if own else value).requires_grad_() for name, value in values.items()}
     return holding(engine, leaves)
 
 
@@ -111,11 +113,22 @@ def unrolled(
         yield _collect({name: found[name] for name in leaves}, twin)
 
 
+def _at_once(engine: Engine, clamped: Clamped, fixed: State, schedule: Schedule) -> dict[str, np.ndarray]:
+    """Return BPTT's gradient with the graph of all steps kept."""
+    twin = _twin(engine, own=False)
+    leaves, held, state = tensors_of(twin), twin.read_held(clamped), _detached(fixed)
+    for _ in range(schedule.steps):
+        state = _sweep(twin, held, state, schedule)
+    miss = state.values[engine.network.output.name] - clamped.target
+    found = torch.autograd.grad(0.5 * (miss * miss).sum() / clamped.samples, list(leaves.values()), allow_unused=True)
+    return _collect(dict(zip(leaves, found, strict=True)), twin)
+
+
 def _collect(gradients: Mapping[str, torch.Tensor | None], engine: Engine) -> dict[str, np.ndarray]:
     """Return gradients on the host, zero for a parameter that took no part."""
     shapes = engine.network.parameter_shapes()
     return {
-        name: np.zeros(shapes[name]) if gradient is None else engine.to_numpy(gradient)
+        name: np.zeros(shapes[name], engine.dtype) if gradient is None else engine.to_numpy(gradient)
         for name, gradient in gradients.items()
     }
 
@@ -132,14 +145,20 @@ class BPTT:
         Unrolled steps.
     order : str
         Dynamics that is unrolled, ``synchronous`` (the paper's) or ``layerwise``.
+    kept : bool
+        Keep the graph of all steps for :meth:`gradient`, rather than compute each step again.
     """
 
     free: Schedule
     steps: int = 30
     order: str = "synchronous"
+    kept: bool = False
 
     def gradient(self, engine: Engine, batch: Batch | Clamped) -> dict[str, np.ndarray]:
         """Return dL/dtheta by parameter name."""
+        if self.kept:
+            clamped = engine.clamp(batch)
+            return _at_once(engine, clamped, engine.settle(clamped, self.free).state, self._unrolled)
         total: dict[str, np.ndarray] = {}
         for piece in self.pieces(engine, batch):
             total = {name: total[name] + value for name, value in piece.items()} if total else piece
@@ -153,7 +172,11 @@ class BPTT:
         """Yield what :meth:`trajectory` lists, one at a time."""
         clamped = engine.clamp(batch)
         fixed = engine.settle(clamped, self.free).state
-        return unrolled(engine, clamped, fixed, Schedule(self.order, steps=self.steps, dt=self.free.dt))
+        return unrolled(engine, clamped, fixed, self._unrolled)
+
+    @property
+    def _unrolled(self) -> Schedule:
+        return Schedule(self.order, steps=self.steps, dt=self.free.dt)
 
 
 @dataclass(frozen=True)

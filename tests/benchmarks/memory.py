@@ -1,11 +1,12 @@
 """Peak memory of training on full-length IMDB reviews (600 tokens x 300), without the weights.
 
-    python tests/benchmarks/memory.py --data FOLDER --vectors FILE [--network small|paper] [--batches N]
+    python tests/benchmarks/memory.py --data FOLDER --vectors FILE [--network small|paper] [--batches N] [--fast]
 
 Reports the peak resident size of the process, and the same less the weights and the optimiser's two moments per weight.
 ``small`` is the pooled network with examples/configs/imdb_small.toml's sizes at 600 tokens and runs a whole epoch
 unless --batches says otherwise; ``paper`` is the paper's 180000-1000-40-2 network, batch 100, mask off, layer-wise, by
-default 3 batches: what is held per batch does not grow with their number.
+default 3 batches: what is held per batch does not grow with their number. --fast settles as examples/configs/
+imdb_paper.toml does: differences, Anderson acceleration, bfloat16 products, whose copy of the weights is in the peak.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import math
 import resource
 import time
+from dataclasses import replace
 
 from neuroep import data, engines
 from neuroep.engines.settling import Schedule
@@ -30,13 +32,17 @@ def main() -> None:
     parser.add_argument("--network", choices=("small", "paper"), default="small")
     parser.add_argument("--batches", type=int)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--fast", action="store_true")
     given = parser.parse_args()
     paper = given.network == "paper"
     dense, readout, size = ((1000, 40, 2), "flat", 100) if paper else ((128, 2), "pooled", 50)
     network = networks.sentiment(600, 300, dense, readout=readout, mask=not paper)
     corpus = data.load("imdb", path=given.data, vectors=given.vectors, tokens=600)
-    engine = engines.local(network, threads=given.threads)
+    engine = engines.build("local", network, threads=given.threads, products="bfloat16" if given.fast else "full")
     free, nudged = Schedule(steps=10, tolerance=1e-2), Schedule(steps=10, tolerance=0.03)
+    if given.fast:
+        free, nudged = (replace(phase, acceleration="anderson") for phase in (free, nudged))
+        nudged = replace(nudged, form="differences")
     estimator = estimators.centred(0.1, free=free, nudged=nudged)
     rates = {synapse.name: 1e-4 for synapse in network.synapses}
     most = given.batches or (3 if paper else math.inf)

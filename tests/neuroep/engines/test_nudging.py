@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -423,6 +425,25 @@ class TestGoingOn:
             for end in ends:
                 assert end.converged
             cases.assert_close(*(held(engine, clamped, end.state) for end in ends), 1e-11)
+
+
+@pytest.mark.parametrize("form", ["states", "differences"])
+@on_both
+def test_nothing_of_a_batch_stays(where, form):
+    """States are gone with the last name for them: in a circle they would wait for the collector, batch after batch."""
+    net = sides.network("inference", "hard_sigmoid", False)
+    engine, schedule = made(where, net), Schedule(steps=4, acceleration="anderson", form=form)
+    estimator = Estimator("centred", 0.1, replace(schedule, form="states"), schedule)
+    clamped = engine.clamp(sides.batch(net, "unequal"))
+    alive = weakref.ref(clamped)
+    gc.disable()
+    try:
+        found = estimator.measure(engine, clamped, 0)
+        engine.update(found.contrasts, {synapse.name: 1e-3 for synapse in net.synapses})
+        del found, clamped
+        assert alive() is None
+    finally:
+        gc.enable()
 
 
 class TestBits:

@@ -13,6 +13,11 @@ from neuroep.errors import ConfigError, DivergenceError
 from neuroep.gradients import angles, yardsticks
 from tests import cases
 
+YARDSTICKS = [
+    yardsticks.BPTT(cases.TIGHT, 3),
+    yardsticks.BPTT(cases.TIGHT, 3, kept=True),
+    yardsticks.Implicit(cases.TIGHT),
+]
 every_network = pytest.mark.parametrize("name", cases.NETWORKS)
 
 
@@ -43,6 +48,16 @@ def test_pieces_sum_to_the_gradient():
     )
 
 
+@pytest.mark.parametrize("order", ["synchronous", "layerwise"])
+@every_network
+def test_the_whole_graph_gives_what_step_after_step_gives(name, order):
+    net = cases.network(name, potential="tanh", projection_bias=True)
+    engine, batch = cases.engine("cpu", net), cases.batch(net)
+    found = yardsticks.BPTT(cases.TIGHT, 7, order, kept=True).gradient(engine, batch)
+    cases.assert_close(found, yardsticks.BPTT(cases.TIGHT, 7, order).gradient(engine, batch), 1e-14)
+    assert all(np.abs(value).max() > 1e-7 for value in found.values())
+
+
 def test_a_piece_far_from_the_loss_arrives_late():
     """Credit travels one layer per step: the last step of the dynamics reaches the synapse at the output only."""
     net = cases.network("sentiment", potential="tanh")
@@ -51,7 +66,7 @@ def test_a_piece_far_from_the_loss_arrives_late():
     assert second["dense_2.weight"].any() and not second["dense_1.weight"].any()
 
 
-@pytest.mark.parametrize("yardstick", [yardsticks.BPTT(cases.TIGHT, 3), yardsticks.Implicit(cases.TIGHT)])
+@pytest.mark.parametrize("yardstick", YARDSTICKS)
 def test_the_engine_is_left_as_it_was(yardstick):
     net = cases.network("inference")
     engine, batch = cases.engine("cpu", net), cases.batch(net)
@@ -66,7 +81,7 @@ def test_the_engine_is_left_as_it_was(yardstick):
     assert not any(tensor.requires_grad for tensor in tensors_of(engine).values())
 
 
-@pytest.mark.parametrize("yardstick", [yardsticks.BPTT(cases.TIGHT, 3), yardsticks.Implicit(cases.TIGHT)])
+@pytest.mark.parametrize("yardstick", YARDSTICKS)
 def test_only_the_reference_engine_can_be_differentiated(yardstick):
     net = cases.network()
     with pytest.raises(ConfigError, match=r"^yardsticks differentiate the reference engine, not 'local'$"):

@@ -58,11 +58,12 @@ def test_examples_load_and_survive_being_written(path):
 
 def test_all_examples_are_there():
     names = {path.stem for path in EXAMPLES}
-    assert names >= {"reviews", "pairs", "imdb_paper", "snli_paper", "imdb_small", "snli_small"}
+    of_sets = {f"{data}_{size}" for data in ("imdb", "snli") for size in ("paper", "published", "small")}
+    assert names >= {"reviews", "pairs"} | of_sets
 
 
-@pytest.mark.parametrize(("name", "kind"), [("imdb_paper", "sentiment"), ("snli_paper", "inference")])
-def test_paper_examples_are_the_settings_of_imported_runs(name, kind):
+@pytest.mark.parametrize(("name", "kind"), [("imdb_published", "sentiment"), ("snli_published", "inference")])
+def test_published_examples_are_the_settings_of_imported_runs(name, kind):
     found = load(next(path for path in EXAMPLES if path.stem == name))
     assert found == parse(published.PAPER[kind])
 
@@ -70,11 +71,11 @@ def test_paper_examples_are_the_settings_of_imported_runs(name, kind):
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        ("imdb_paper", (600, (1000, 40, 2), None, 50, 25, 0.1, 100, 1e-4, 5e-5)),
-        ("snli_paper", (25, (400, 3), 0.16, 60, 30, 0.5, 200, 5e-4, 2e-4)),
+        ("imdb_published", (600, (1000, 40, 2), None, 50, 25, 0.1, 100, 1e-4, 5e-5)),
+        ("snli_published", (25, (400, 3), 0.16, 60, 30, 0.5, 200, 5e-4, 2e-4)),
     ],
 )
-def test_paper_examples_hold_the_papers_numbers(name, values):
+def test_published_examples_hold_the_papers_numbers(name, values):
     found = load(next(path for path in EXAMPLES if path.stem == name))
     network, settling, optimiser = found.network, found.settling, found.optimiser
     sizes = (network.tokens, network.dense, network.inverse_temperature)
@@ -83,6 +84,19 @@ def test_paper_examples_hold_the_papers_numbers(name, values):
     assert (network.mask, network.readout, settling.order, settling.tolerance) == (False, "flat", "synchronous", 0.0)
     assert (found.estimator.kind, optimiser.kind, found.training.epochs) == ("centred", "adam", 50)
     assert (optimiser.decay_epochs, optimiser.final_rate, network.output_bias) == (100, 1e-5, None)
+
+
+@pytest.mark.parametrize(("data", "tolerances"), [("imdb", (0.03, 0.1)), ("snli", (0.01, 0.03))])
+def test_paper_examples_settle_and_end_otherwise_and_are_the_published_ones(data, tolerances):
+    """Their beta is 0.1 and products are those of the fast form; network, rates and batches are the paper's."""
+    named = {path.stem: path for path in EXAMPLES}
+    ours, theirs = (load(named[f"{data}_{of}"]) for of in ("paper", "published"))
+    assert (ours.network, ours.data, ours.optimiser) == (theirs.network, theirs.data, theirs.optimiser)
+    assert ours.training.batch == theirs.training.batch
+    assert (ours.estimator.kind, ours.estimator.beta, ours.engine.products) == ("centred", 0.1, "bfloat16")
+    settling = ours.settling
+    assert (settling.order, settling.nudged_form, settling.acceleration) == ("layerwise", "differences", "anderson")
+    assert (settling.tolerance, settling.nudged_tolerance) == tolerances
 
 
 @given(

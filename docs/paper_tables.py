@@ -1,0 +1,110 @@
+"""Tables and picture of docs/paper_networks.md from its rows: see docs/paper_networks.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from analysis.drawing import style
+
+from paper_trainings import CONFIGS, METHODS
+from trainings import entries, put
+
+
+def write(path: Path, out: Path) -> None:
+    """Put the tables into the page, and draw accuracy against updates."""
+    found, page = entries(path), out / "paper_networks.md"
+    for name, table in (("accuracy", accuracies), ("imdb", by_updates), ("frozen", frozen), ("memory", memories),
+                        ("credit", credits)):  # fmt: skip
+        put(page, name, table(found))
+    picture(found, out / "paper_networks.png")
+
+
+def of_kind(found: Sequence[Mapping[str, Any]], kind: str, **wanted: Any) -> list[Mapping[str, Any]]:
+    """Return rows of a kind with these entries, a training's last row of so many updates alone."""
+    rows = [row for row in found if row["kind"] == kind and wanted.items() <= row.items()]
+    names = ("data", "seed", "updates", "steps", "layer")
+    return list({(called(row), *(row.get(name) for name in names)): row for row in rows}.values())
+
+
+def called(row: Mapping[str, Any]) -> str:
+    """Return the name of a training, or of what was measured."""
+    name = row.get("way") or row["method"] + (f", beta {row['beta']:g}" if "beta" in row else "")
+    without = f", without {', '.join(row['frozen'])}" if row.get("frozen") else ""
+    return name + (", mask on" if row.get("mask") else "") + without
+
+
+def accuracies(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the table of whole epochs on SNLI: accuracy of every seed, and the seconds of an epoch."""
+    rows = [row for row in of_kind(found, "training", data="snli", frozen=[]) if row["epoch"] == int(row["epoch"])]
+    epochs = sorted({int(row["epoch"]) for row in rows})
+    yield f"| | seed | {' | '.join(f'epoch {epoch}' for epoch in epochs)} | CPU of an epoch [s] |"
+    yield f"|---|---|{'---|' * len(epochs)}---|"
+    for name, seed in dict.fromkeys((called(row), row["seed"]) for row in rows):
+        own = {int(row["epoch"]): row for row in rows if (called(row), row["seed"]) == (name, seed)}
+        cells = [f"{own[epoch]['accuracy']:.1f}" if epoch in own else "" for epoch in epochs]
+        last = [row for row in own.values() if "seconds" in row]
+        spent = f"{max(row['seconds'] / row['epoch'] for row in last):.0f}" if last else ""
+        yield f"| {name} | {seed} | {' | '.join(cells)} | {spent} |"
+
+
+def by_updates(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the table of the rows on IMDB."""
+    yield "| | seed | updates | training accuracy since the row before | accuracy | test reviews | CPU [s] |"
+    yield "|---|---|---|---|---|---|---|"
+    for row in of_kind(found, "training", data="imdb", frozen=[]):
+        trained = f"{100 * row['train']['accuracy']:.1f}" if row["train"] else ""
+        numbers = [row["seed"], row["updates"], trained, f"{row['accuracy']:.1f}", row["samples"]]
+        yield f"| {called(row)} | {' | '.join(map(str, numbers))} | {row.get('seconds', 0):.0f} |"
+
+
+def frozen(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what a training reaches with layers that keep their initial weights, after as many updates each."""
+    rows = of_kind(found, "training", data="snli", method="ep", beta=0.1, mask=False, seed=0)
+    counts = {row["updates"] for row in rows if row["frozen"]}
+    yield "| kept as drawn | updates | accuracy [%] | training accuracy [%] |"
+    yield "|---|---|---|---|"
+    own = [row for row in rows if row["updates"] in counts]
+    for row in sorted(own, key=lambda row: (row["updates"], row["frozen"])):
+        kept = ", ".join(f"`{name}`" for name in row["frozen"]) or "nothing"
+        yield f"| {kept} | {row['updates']} | {row['accuracy']:.1f} | {100 * row['train']['accuracy']:.1f} |"
+
+
+def memories(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield peaks of memory by steps."""
+    yield "| | steps | peak of the process [MiB] | above what was resident before [MiB] | CPU [s] |"
+    yield "|---|---|---|---|---|"
+    for row in sorted(of_kind(found, "memory"), key=lambda row: (row["data"], called(row), row["steps"])):
+        over = row["peak_mib"] - row["before_mib"]
+        numbers = f"{row['steps']} | {row['peak_mib']:.0f} | {over:.0f} | {row['seconds']:.1f}"
+        yield f"| {row['data']}, {called(row)} | {numbers} |"
+
+
+def credits(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield errors and cosines of gradients by layer."""
+    rows = of_kind(found, "credit")
+    layers = list(dict.fromkeys((row["data"], row["updates"], row["layer"]) for row in rows))
+    ways = list(dict.fromkeys(row["way"] for row in rows))
+    yield f"| after updates | layer | {' | '.join(ways)} |"
+    yield f"|---|---|{'---|' * len(ways)}"
+    for data, updates, layer in layers:
+        own = {row["way"]: row for row in rows if (row["data"], row["updates"], row["layer"]) == (data, updates, layer)}
+        cells = [f"{own[way]['cosine']:.4f} ({100 * own[way]['error']:.2g} %)" if way in own else "" for way in ways]
+        yield f"| {data}, {updates} | `{layer}` | {' | '.join(cells)} |"
+
+
+def picture(found: Sequence[Mapping[str, Any]], file: Path) -> None:
+    """Draw peaks of memory against steps, a line for each method."""
+    figure = style.figure(8.0, 3.6)
+    for ax, data in zip(figure.subplots(1, 2), CONFIGS, strict=True):
+        rows = sorted(of_kind(found, "memory", data=data), key=lambda row: row["steps"])
+        for number, name in enumerate(METHODS):
+            own = [(row["steps"], row["peak_mib"] / 1024) for row in rows if row["method"] == name]
+            if own:
+                look = {"color": style.colour(number), "marker": style.marker(number), "label": name.upper()}
+                ax.plot(*zip(*own, strict=True), linewidth=1.5, markersize=4, **look)
+                ax.legend(fontsize=8)
+        ax.set_ylim(bottom=0)
+        style.dress(ax, x=f"nudged sweeps, or unrolled ones ({data.upper()})", y="peak of the process [GiB]")
+    style.save(figure, file)
