@@ -17,7 +17,7 @@ import torch
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
 from hw_models.periphery.attention import PatternCrossbars, levels
-from hw_models.tally import Tally
+from hw_models.tally import Repeated, Tally
 from neuroep.engines.attention_counts import AttentionCounts
 from neuroep.engines.chip.attention import DigitisedAttention, StoredPatterns
 from neuroep.engines.numba.attention import Tokens
@@ -32,6 +32,11 @@ class PackedTensors(TokenTensors):
     """A clamped sequence of one batch, which the host has too."""
 
     host: Tokens
+
+    @property
+    def repeated(self) -> Repeated | None:
+        """Which tokens are the same word, None: this engine refuses to share products."""
+        return self.host.repeated
 
     @property
     def count(self) -> np.ndarray:
