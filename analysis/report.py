@@ -1,4 +1,4 @@
-"""One HTML page of a run, a comparison, a sweep or a gradient check, to be kept or sent; it needs nothing else.
+"""One HTML page of a run, a comparison, a sweep, an ablation or a gradient check, to be kept; it needs nothing else.
 
     path = analysis.report.write("runs/reviews")
 
@@ -15,6 +15,8 @@ from pathlib import Path
 from analysis.drawing import html
 from analysis.drawing.style import own_look
 
+from analysis.ablate import results as ablate
+from analysis.ablate.page import ablation_page
 from analysis.comparison import results as comparison
 from analysis.comparison.page import comparison_page
 from analysis.gradients import measure as gradcheck
@@ -22,7 +24,7 @@ from analysis.gradients.page import gradcheck_page
 from analysis.run.measure import measure
 from analysis.run.page import run_page
 from analysis.sweep import results as sweep
-from analysis.sweep.ledger import SWEEP
+from analysis.sweep.ledger import SWEEP, read_page
 from analysis.sweep.page import sweep_page
 from hw_models.whole_files import check_plain, write_text
 from neuroep.errors import ConfigError, NeuroepError
@@ -37,7 +39,7 @@ def write(directory: str | Path, out: str | Path | None = None, *, target: float
     Parameters
     ----------
     directory : str or Path
-        Of a run, a comparison, a sweep, or a gradient check.
+        Of a run, a comparison, a sweep, an ablation, or a gradient check.
     out : str or Path, optional
         File, default ``report.html`` in the directory. An earlier report is replaced.
     target : float, optional
@@ -66,7 +68,7 @@ def render(directory: str | Path, *, target: float | None = None) -> str:
     Parameters
     ----------
     directory : str or Path
-        Of a run, a comparison, a sweep, or a gradient check.
+        Of a run, a comparison, a sweep, an ablation, or a gradient check.
     target : float, optional
         Accuracy of the contour in a sweep's maps, a share; default a point below the best mean.
 
@@ -98,6 +100,8 @@ def _kind(folder: Path) -> tuple[str, Callable[[Path, float | None], str]]:
     """Return the kind of a directory and what builds its page."""
     if not folder.is_dir():
         raise ConfigError(f"'{folder}' is {'a file' if folder.exists() else 'not there'}: a directory is needed")
+    if (folder / SWEEP).is_file() and ablate.is_ablation(read_page(folder) or {"designs": []}):
+        return "ablation", _ablation
     for name, kind, build in (
         (SWEEP, "sweep", _sweep),
         (comparison.RESULTS, "comparison", _comparison),
@@ -128,6 +132,10 @@ def _gradcheck(folder: Path, _: float | None) -> str:
 
 def _sweep(folder: Path, target: float | None) -> str:
     return sweep_page(sweep.load(folder), target)
+
+
+def _ablation(folder: Path, _: float | None) -> str:
+    return ablation_page(ablate.load(folder))
 
 
 def _check_replaceable(path: Path) -> None:

@@ -11,7 +11,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from hw_models.reading import Entries
 from neuroep import __version__
@@ -19,11 +19,18 @@ from neuroep.errors import ConfigError, NeuroepError, UserError, nearest
 from neuroep.runs import streams
 from neuroep.runs.streams import say
 
+if TYPE_CHECKING:
+    from analysis.sweep.results import Sweep
+
 ABOUT = "Train and study Equilibrium Propagation classifiers with Hopfield attention."
 GONE = 141
 """Exit code of a process that a closed pipe ends (128 + SIGPIPE)."""
 FITTING = ("out", "picture", "response", "readings", "g-min", "g-max")
 """Options of a fit."""
+TRIALS = (
+    "out", "mode", "seeds", "until", "max_seeds", "split", "samples", "workers", "cluster", "retry_failed", "overrides"
+)  # fmt: skip
+"""Arguments of all that runs trials."""
 EXAMPLES = """\
 examples:
   neuroep demo
@@ -31,6 +38,7 @@ examples:
   neuroep evaluate runs/reviews --split test --json
   neuroep cost runs/reviews --chip hermes
   neuroep sweep runs/reviews --chip pcm --vary chip.adc.bits=3:10 --seeds 3 --out runs/bits
+  neuroep ablate runs/reviews --chip rram --out runs/ablated
   neuroep report runs/bits
   neuroep chips --fit traces.csv --out my_device.toml --picture my_device.png
 
@@ -263,13 +271,32 @@ def _add_sweeps(add: Callable[..., Parser]) -> None:
     command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory to deploy, or configuration to train")
     vary = "field and values: chip.adc.bits=3:10, chip.device.read_noise=0,0.01, estimator.beta=log:0.05..0.5"
     command.add_argument("--vary", action="append", required=True, metavar="NAME=VALUES", help=vary)
-    command.add_argument("--out", required=True, metavar="DIR", help="new directory, or that of the same sweep")
-    command.add_argument("--mode", metavar="NAME", help="deploy (default for a run) or learn (for a configuration)")
     command.add_argument("--design", default="grid", metavar="NAME", help="grid (default), zip, sobol or lhs")
     command.add_argument("--points", type=int, metavar="N", help="points of sobol and lhs")
     command.add_argument("--design-seed", type=int, default=0, metavar="N", help="what those points are drawn by")
     command.add_argument("--seeds", type=int, metavar="N", help="seeds of each point (default 1; with --until 3)")
-    until = "add seeds to a point until the standard error of its mean accuracy is at most this"
+    _add_trials(command, "add seeds to a point until the standard error of its mean accuracy is at most this")
+
+    command = add("ablate", _ablate, "switch the effects of a chip off one at a time and tell what each costs")
+    command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory to deploy, or configuration to train")
+    about = "an effect to switch off, may be repeated (default: all that the chip has)"
+    command.add_argument("--effect", action="append", dest="effects", metavar="NAME", help=about)
+    about = "of so many effects that gain most all pairs are switched off (default 4; 0: none)"
+    command.add_argument("--pairs", type=int, metavar="N", help=about)
+    command.add_argument("--seeds", type=int, metavar="N", help="chips of each condition (default 10; with --until 3)")
+    _add_trials(command, "add chips until the standard error of every difference is at most this")
+
+    about = "write one HTML page of a run, a comparison, a sweep, an ablation or a gradient check"
+    command = add("report", _report, about, settings=False)
+    command.add_argument("directory", metavar="DIR", help="directory of one of these")
+    command.add_argument("--out", metavar="FILE", help="where to write it (default: DIR/report.html)")
+    command.add_argument("--target", type=float, metavar="SHARE", help="accuracy of the contour in a sweep's maps")
+
+
+def _add_trials(command: Parser, until: str) -> None:
+    """Add how trials are run; ``until`` says what more seeds are added for."""
+    command.add_argument("--out", required=True, metavar="DIR", help="new directory, or that of the same question")
+    command.add_argument("--mode", metavar="NAME", help="deploy (default for a run) or learn (for a configuration)")
     command.add_argument("--until", type=float, metavar="SE", help=until)
     command.add_argument("--max-seeds", type=int, metavar="N", help="but no more than these (default 20)")
     command.add_argument("--split", default="test", metavar="NAME", help="split to evaluate (default: test)")
@@ -278,12 +305,6 @@ def _add_sweeps(add: Callable[..., Parser]) -> None:
     command.add_argument("--cluster", metavar="ADDRESS", help="Dask scheduler to run on, see docs/clusters.md")
     command.add_argument("--retry-failed", action="store_true", help="run trials again that failed before")
     command.add_argument("--quiet", action="store_true", help="print nothing but the table")
-
-    about = "write one HTML page of a run, a comparison, a sweep or a gradient check"
-    command = add("report", _report, about, settings=False)
-    command.add_argument("directory", metavar="DIR", help="directory of one of these")
-    command.add_argument("--out", metavar="FILE", help="where to write it (default: DIR/report.html)")
-    command.add_argument("--target", type=float, metavar="SHARE", help="accuracy of the contour in a sweep's maps")
 
 
 def _train(arguments: argparse.Namespace) -> None:
@@ -399,10 +420,24 @@ def _print_named(name: str, record: Entries) -> None:
 def _sweep(arguments: argparse.Namespace) -> None:
     from analysis.sweep import runner
 
-    own = ("vary", "out", "mode", "design", "points", "design_seed", "seeds", "until", "max_seeds", "split", "samples")
-    given = {name: getattr(arguments, name) for name in (*own, "workers", "cluster", "retry_failed", "overrides")}
-    found = runner.run(arguments.source, **given, progress=not arguments.quiet)
+    own = ("vary", "design", "points", "design_seed", *TRIALS)
+    found = runner.run(arguments.source, **{name: getattr(arguments, name) for name in own}, progress=not arguments.quiet)
     say(found.as_text())
+    _check_any(found)
+
+
+def _ablate(arguments: argparse.Namespace) -> None:
+    from analysis import ablate
+
+    given = {name: getattr(arguments, name) for name in (*TRIALS, "effects", "pairs")}
+    given = {name: value for name, value in given.items() if value is not None}
+    found = ablate.run(arguments.source, **given, progress=not arguments.quiet)
+    say(found.as_text())
+    _check_any(found.sweep)
+
+
+def _check_any(found: Sweep) -> None:
+    """Refuse a sweep of which nothing came."""
     if found.rows and len(found.failed) == len(found.rows):
         cure = "mend it, then run them again with --retry-failed"
         raise NeuroepError(f"all {len(found.rows)} trials failed, the first by: {found.failed[0]['error']}; {cure}")
