@@ -158,9 +158,10 @@ def make(
     if mode == "deploy":
         _check_calibrated(points, task)
     _check_different(points, task)
-    for point in points:
+    for number, point in enumerate(points):
         check_cost(point.config)
-        advice.tell(point.config)
+        if not (laid_over and number):  # what points switch off keeps its companions, which is as it should be
+            advice.tell(point.config)
     return SweepPlan(task, source, base, fields, tuple(points), ideal)
 
 

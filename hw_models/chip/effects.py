@@ -65,15 +65,16 @@ class Effect:
         return {name: off for name, off in self.off.items() if values[name] != off and name not in kept}
 
 
-def _relaxation(chip: Chip, _: Collection[str]) -> Changes:
+def _relaxation(chip: Chip, gone: Collection[str]) -> Changes:
     """Keep the error of a write as it is at once."""
     device = chip.device
     if not (device.programming_noise_fresh and chip.ages):
         return {}
-    fresh: Changes = {"device.programming_noise": device.programming_noise_fresh}
-    return fresh | {
-        "device.programming_noise_fresh": (), "device.programming_noise_g_max": device.programming_noise_g_max,
-    }  # fmt: skip
+    changes: Changes = {"device.programming_noise_fresh": ()}
+    if PROGRAMMING in gone:
+        return changes
+    fresh = {"device.programming_noise": device.programming_noise_fresh}
+    return changes | fresh | {"device.programming_noise_g_max": device.programming_noise_g_max}
 
 
 def _dac(chip: Chip, gone: Collection[str]) -> Changes:
@@ -172,6 +173,7 @@ READ: tuple[Effect, ...] = (
     Effect("temperature", {"temperature": None}, told="no thermal noise, and drift as at drift_temperature"),
     Effect("drift from phase to phase", {"device.phase_drift": 0.0}),
     Effect("shift by the nudge", {"device.nudge_shift": 0.0}),
+    Effect("DAC digits", {"dac.digit_bits": None}, ("dac.digit_sign",), within="DAC bits"),
     Effect(
         "DAC bits",
         {"dac.bits": None, "dac.range": None},
@@ -179,7 +181,6 @@ READ: tuple[Effect, ...] = (
         told="its range goes with them",
         special=_dac,
     ),
-    Effect("DAC digits", {"dac.digit_bits": None}, ("dac.digit_sign",), within="DAC bits"),
     Effect("DAC noise", {"dac.noise": 0.0}),
     Effect(
         "ADC bits",
