@@ -84,7 +84,7 @@ def render(directory: str | Path, *, target: float | None = None) -> str:
         raise ConfigError(f"target is {target}: allowed are shares between 0 and 1, for example 0.9")
     kind, build = _kind(folder)
     if target is not None and kind != "sweep":
-        raise ConfigError(f"target = {target}: it acts only with a sweep, '{folder}' holds a {kind}")
+        raise ConfigError(f"target = {target}: it acts only with a sweep, '{folder}' holds {'an' if kind[0] in 'aeiou' else 'a'} {kind}")
     try:
         with own_look():
             return build(folder, target)
