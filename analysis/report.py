@@ -1,4 +1,4 @@
-"""One HTML page of a run, a comparison, a sweep, an ablation or a gradient check, to be kept; it needs nothing else.
+"""One HTML page of a run, a comparison, a sweep or a question put to one, or a gradient check; it needs nothing else.
 
     path = analysis.report.write("runs/reviews")
 
@@ -21,6 +21,8 @@ from analysis.comparison import results as comparison
 from analysis.comparison.page import comparison_page
 from analysis.gradients import measure as gradcheck
 from analysis.gradients.page import gradcheck_page
+from analysis.require import results as require
+from analysis.require.page import requirement_page
 from analysis.run.measure import measure
 from analysis.run.page import run_page
 from analysis.sweep import results as sweep
@@ -39,7 +41,7 @@ def write(directory: str | Path, out: str | Path | None = None, *, target: float
     Parameters
     ----------
     directory : str or Path
-        Of a run, a comparison, a sweep, an ablation, or a gradient check.
+        Of a run, a comparison, a sweep, an ablation, a requirement, or a gradient check.
     out : str or Path, optional
         File, default ``report.html`` in the directory. An earlier report is replaced.
     target : float, optional
@@ -68,7 +70,7 @@ def render(directory: str | Path, *, target: float | None = None) -> str:
     Parameters
     ----------
     directory : str or Path
-        Of a run, a comparison, a sweep, an ablation, or a gradient check.
+        Of a run, a comparison, a sweep, an ablation, a requirement, or a gradient check.
     target : float, optional
         Accuracy of the contour in a sweep's maps, a share; default a point below the best mean.
 
@@ -84,7 +86,8 @@ def render(directory: str | Path, *, target: float | None = None) -> str:
         raise ConfigError(f"target is {target}: allowed are shares between 0 and 1, for example 0.9")
     kind, build = _kind(folder)
     if target is not None and kind != "sweep":
-        raise ConfigError(f"target = {target}: it acts only with a sweep, '{folder}' holds {'an' if kind[0] in 'aeiou' else 'a'} {kind}")
+        article = "an" if kind[0] in "aeiou" else "a"
+        raise ConfigError(f"target = {target}: it acts only with a sweep, '{folder}' holds {article} {kind}")
     try:
         with own_look():
             return build(folder, target)
@@ -100,8 +103,11 @@ def _kind(folder: Path) -> tuple[str, Callable[[Path, float | None], str]]:
     """Return the kind of a directory and what builds its page."""
     if not folder.is_dir():
         raise ConfigError(f"'{folder}' is {'a file' if folder.exists() else 'not there'}: a directory is needed")
-    if (folder / SWEEP).is_file() and ablate.is_ablation(read_page(folder) or {"designs": []}):
+    asked = (read_page(folder) if (folder / SWEEP).is_file() else None) or {"designs": []}
+    if ablate.is_ablation(asked):
         return "ablation", _ablation
+    if require.is_requirement(asked):
+        return "requirement", _requirement
     for name, kind, build in (
         (SWEEP, "sweep", _sweep),
         (comparison.RESULTS, "comparison", _comparison),
@@ -136,6 +142,10 @@ def _sweep(folder: Path, target: float | None) -> str:
 
 def _ablation(folder: Path, _: float | None) -> str:
     return ablation_page(ablate.load(folder))
+
+
+def _requirement(folder: Path, _: float | None) -> str:
+    return requirement_page(require.load(folder))
 
 
 def _check_replaceable(path: Path) -> None:

@@ -39,6 +39,7 @@ examples:
   neuroep cost runs/reviews --chip hermes
   neuroep sweep runs/reviews --chip pcm --vary chip.adc.bits=3:10 --seeds 3 --out runs/bits
   neuroep ablate runs/reviews --chip rram --out runs/ablated
+  neuroep require runs/reviews --chip rram --field chip.adc.bits --target 0.9 --out runs/required
   neuroep report runs/bits
   neuroep chips --fit traces.csv --out my_device.toml --picture my_device.png
 
@@ -286,7 +287,20 @@ def _add_sweeps(add: Callable[..., Parser]) -> None:
     command.add_argument("--seeds", type=int, metavar="N", help="chips of each condition (default 10; with --until 3)")
     _add_trials(command, "add chips until the standard error of every difference is at most this")
 
-    about = "write one HTML page of a run, a comparison, a sweep, an ablation or a gradient check"
+    about = "find which values of fields meet a target, or the front of accuracy against a price"
+    command = add("require", _require, about)
+    command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory to deploy, or configuration to train")
+    about = "field and where to look: chip.adc.bits, chip.device.mismatch=0..0.5; two: the border; may be repeated"
+    command.add_argument("--field", action="append", required=True, dest="fields", metavar="NAME=VALUES", help=about)
+    command.add_argument("--target", type=float, metavar="SHARE", help="accuracy to be met, for example 0.87")
+    command.add_argument("--against", metavar="PRICE", help="energy, latency or area: the front of several fields")
+    command.add_argument("--confidence", type=float, metavar="SHARE", help="that a verdict is right (default 0.95)")
+    command.add_argument("--resolution", type=float, metavar="SHARE", help="what counts on a front (default 0.01)")
+    command.add_argument("--steps", type=int, metavar="N", help="values of a range (default 17)")
+    command.add_argument("--seeds", type=int, metavar="N", help="chips of a point's first look (default 3)")
+    _add_trials(command, "")
+
+    about = "write one HTML page of a run, a comparison, a sweep, an ablation, a requirement or a gradient check"
     command = add("report", _report, about, settings=False)
     command.add_argument("directory", metavar="DIR", help="directory of one of these")
     command.add_argument("--out", metavar="FILE", help="where to write it (default: DIR/report.html)")
@@ -294,11 +308,13 @@ def _add_sweeps(add: Callable[..., Parser]) -> None:
 
 
 def _add_trials(command: Parser, until: str) -> None:
-    """Add how trials are run; ``until`` says what more seeds are added for."""
+    """Add how trials are run; ``until`` says what more seeds are added for, where a bound does that."""
     command.add_argument("--out", required=True, metavar="DIR", help="new directory, or that of the same question")
     command.add_argument("--mode", metavar="NAME", help="deploy (default for a run) or learn (for a configuration)")
-    command.add_argument("--until", type=float, metavar="SE", help=until)
-    command.add_argument("--max-seeds", type=int, metavar="N", help="but no more than these (default 20)")
+    if until:
+        command.add_argument("--until", type=float, metavar="SE", help=until)
+    most = "but no more than these (default 20)" if until else "chips of its last look (default 12)"
+    command.add_argument("--max-seeds", type=int, metavar="N", help=most)
     command.add_argument("--split", default="test", metavar="NAME", help="split to evaluate (default: test)")
     command.add_argument("--samples", type=int, metavar="N", help="evaluate at most N samples, drawn by the seed")
     command.add_argument("--workers", type=int, metavar="N", help="local processes (default: one per processor)")
@@ -421,7 +437,8 @@ def _sweep(arguments: argparse.Namespace) -> None:
     from analysis.sweep import runner
 
     own = ("vary", "design", "points", "design_seed", *TRIALS)
-    found = runner.run(arguments.source, **{name: getattr(arguments, name) for name in own}, progress=not arguments.quiet)
+    given = {name: getattr(arguments, name) for name in own}
+    found = runner.run(arguments.source, **given, progress=not arguments.quiet)
     say(found.as_text())
     _check_any(found)
 
@@ -432,6 +449,17 @@ def _ablate(arguments: argparse.Namespace) -> None:
     given = {name: getattr(arguments, name) for name in (*TRIALS, "effects", "pairs")}
     given = {name: value for name, value in given.items() if value is not None}
     found = ablate.run(arguments.source, **given, progress=not arguments.quiet)
+    say(found.as_text())
+    _check_any(found.sweep)
+
+
+def _require(arguments: argparse.Namespace) -> None:
+    from analysis import require
+
+    own = ("fields", "target", "against", "confidence", "resolution", "steps", *(n for n in TRIALS if n != "until"))
+    given = {name: getattr(arguments, name) for name in own}
+    given = {name: value for name, value in given.items() if value is not None}
+    found = require.run(arguments.source, **given, progress=not arguments.quiet)
     say(found.as_text())
     _check_any(found.sweep)
 

@@ -13,9 +13,9 @@ from analysis.sweep.page import base, failed_section
 from neuroep.errors import ConfigError
 
 PAIRING = (
-    "Every chip and every choice of samples comes once under each condition, so that differences are paired. 'Unpaired' "
-    "is what their error would be with other chips for each condition. * marks means that differ from 0 by their 95 % "
-    "interval. Where an effect makes all that chips differ by, its own row has nothing to pair."
+    "Every chip and every choice of samples comes once under each condition, so that differences are paired. "
+    "'Unpaired' is what their error would be with other chips for each condition. * marks means that differ from 0 by "
+    "their 95 % interval. Where an effect makes all that chips differ by, its own row has nothing to pair."
 )
 
 

@@ -123,8 +123,8 @@ class Ablation:
         for pair in combinations(order, 2):
             if pair in there:
                 both, own = self.accuracies(BOTH, *pair), self.accuracies(AS_IT_IS)
-                ends = [self.accuracies(WITHOUT, name) for name in pair]
-                found.append(PairCost(pair, gain(both, own), interaction(both, *ends, own)))
+                one, other = (self.accuracies(WITHOUT, name) for name in pair)
+                found.append(PairCost(pair, gain(both, own), interaction(both, one, other, own)))
         return sorted(found, key=lambda pair: (math.isnan(pair.beyond.mean), -abs(pair.beyond.mean)))
 
     def as_dict(self) -> Page:
@@ -179,10 +179,11 @@ def is_ablation(about: Entries) -> bool:
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return rows of cells in columns, the first one to the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(f"{cell:<{w}}" if n == 0 else f"{cell:>{w}}" for n, (cell, w) in enumerate(zip(row, widths, strict=True)))
-        for row in rows
-    ]
+    lines = []
+    for first, *others in rows:
+        cells = [f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True)]
+        lines.append("  ".join([f"{first:<{widths[0]}}", *cells]))
+    return lines
 
 
 def points(share: float, sign: str = "+") -> str:

@@ -84,7 +84,7 @@ def _dac(chip: Chip, gone: Collection[str]) -> Changes:
         return {}
     if chip.device.iv != "linear" and BENT not in gone and "device.iv" not in (chip.kept or ()):
         return {} if dac.bits in (None, FINEST) else {"dac.bits": FINEST}
-    found = {name: None for name in ("dac.bits", "dac.range") if dict(Chip.fields_of(chip))[name] is not None}
+    found: Changes = {f"dac.{name}": None for name in ("bits", "range") if dict(dac)[name] is not None}
     return found | ({} if lines is None else {"crossbar.reference_lines": None})
 
 
