@@ -230,6 +230,7 @@ def _add_runs(add: Callable[..., Parser]) -> None:
     command.add_argument("--fields", action="store_true", help="list all fields of a chip with units and defaults")
     command.add_argument("--components", action="store_true", help="list the components that chips are priced by")
     command.add_argument("--rules", action="store_true", help="list the learning rules with equations and sources")
+    command.add_argument("--effects", action="store_true", help="list the effects that 'neuroep ablate' switches off")
     _add_fit(command)
 
     command = add("import-published", _import_published, "turn a published torch state dict into a run directory")
@@ -377,7 +378,7 @@ def _cost(arguments: argparse.Namespace) -> None:
 
 def _chips(arguments: argparse.Namespace) -> None:
     from hw_models import components
-    from hw_models.chip import files, pages, rules
+    from hw_models.chip import effects, files, pages, rules
 
     streams.check_output()
     if arguments.fit is not None:
@@ -388,6 +389,8 @@ def _chips(arguments: argparse.Namespace) -> None:
         say(components.listing())
     elif arguments.rules:
         say(rules.listing())
+    elif arguments.effects:
+        say(effects.listing())
     elif arguments.fields:
         say(pages.fields())
     elif arguments.name is None:
@@ -400,7 +403,7 @@ def _chips(arguments: argparse.Namespace) -> None:
 def _fitted(arguments: argparse.Namespace) -> str:
     from analysis.chips import measured
 
-    for name in ("toml", "fields", "components", "rules"):
+    for name in ("toml", "fields", "components", "rules", "effects"):
         if vars(arguments)[name]:
             raise ConfigError(f"option '--{name}': it does not go with --fit, which writes a chip to --out FILE.toml")
     if arguments.name is not None:

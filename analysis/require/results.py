@@ -51,8 +51,8 @@ class Border:
     """Last value that misses it; None where all that are known meet it."""
     meets: object
     """First value that meets it; None where none does."""
-    sure: bool
-    """Whether both verdicts are."""
+    open: tuple[object, ...]
+    """Those of the two whose verdict is open: its mean lies on that side."""
     rising: bool
     """Whether larger values meet it."""
 
@@ -132,10 +132,10 @@ class Requirement:
             met = sorted((n for n, v in along.items() if v.met), reverse=not rising)
             missed = [n for n, v in along.items() if not v.met and (not met or (n < met[0]) == rising)]
             last = (max(missed) if rising else min(missed)) if missed else None
-            sure = all(along[n].sure for n in [*met[:1], *([] if last is None else [last])])
             values, at = self.axes[0], self.axes[1][line[0]] if line else None
+            ends = [*met[:1], *([] if last is None else [last])]
             misses, meets = None if last is None else values[last], values[met[0]] if met else None
-            found.append(Border(at, misses, meets, sure, rising))
+            found.append(Border(at, misses, meets, tuple(values[n] for n in ends if not along[n].sure), rising))
         return found
 
     @cached_property
@@ -199,7 +199,7 @@ class Requirement:
             return f"{at}no value of {name} meets {target}"
         way = "from {} on" if border.rising else "up to {}"
         beyond = "" if border.misses is None else f"; {shown(border.misses)} misses it"
-        doubt = "" if border.sure else "; the verdict next to the border is open"
+        doubt = f"; open by the confidence asked for: {', '.join(map(shown, border.open))}" if border.open else ""
         return f"{at}{name} meets {target} {way.format(shown(border.meets))}{beyond}{doubt}"
 
     def _said_of_front(self) -> list[str]:

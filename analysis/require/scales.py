@@ -46,7 +46,9 @@ def scale(text: str, steps: int = STEPS) -> Scale:
         text = f"{name}={BITS}"
     found = designs.axis(text)
     texts = found.choices if found.interval is None else _spread(found, found.interval, steps)
-    different = {_number(text, each): each for each in texts}
+    different: dict[float, str] = {}
+    for each in texts:
+        different.setdefault(_number(text, each), each)
     if len(different) < 2:
         raise ConfigError(f"field '{text}': a requirement needs at least two values to look among")
     return Scale(found.name, tuple(different[number] for number in sorted(different)))
