@@ -22,7 +22,7 @@ Accuracies = Mapping[int, float | None]
 
 
 @dataclass(frozen=True)
-class Difference:
+class SeedDifference:
     """A sum of accuracies with signs, over the seeds that all conditions have."""
 
     mean: float
@@ -41,7 +41,7 @@ class Difference:
         return self.seeds > 2 and abs(self.mean) > float(t.ppf(0.975, self.seeds - 1)) * self.error
 
 
-def difference(*terms: tuple[int, Accuracies]) -> Difference:
+def difference(*terms: tuple[int, Accuracies]) -> SeedDifference:
     """Return a sum of conditions, each with its sign.
 
     Parameters
@@ -56,26 +56,26 @@ def difference(*terms: tuple[int, Accuracies]) -> Difference:
         if None not in row:
             columns.append([float(value) for value in row if value is not None])
     if not columns:
-        return Difference(math.nan, math.inf, math.inf, 0)
+        return SeedDifference(math.nan, math.inf, math.inf, 0)
     signs, count = [sign for sign, _ in terms], len(columns)
     sums = [math.fsum(sign * value for sign, value in zip(signs, row, strict=True)) for row in columns]
     if count == 1:
-        return Difference(sums[0], math.inf, math.inf, 1)
+        return SeedDifference(sums[0], math.inf, math.inf, 1)
     spread = math.fsum(statistics.variance(values) for values in zip(*columns, strict=True))
     error = statistics.stdev(sums) / math.sqrt(count)
-    return Difference(statistics.fmean(sums), error, math.sqrt(spread / count), count)
+    return SeedDifference(statistics.fmean(sums), error, math.sqrt(spread / count), count)
 
 
-def gain(better: Accuracies, worse: Accuracies) -> Difference:
+def gain(better: Accuracies, worse: Accuracies) -> SeedDifference:
     """Return how much more accurate one condition is than another."""
     return difference((1, better), (-1, worse))
 
 
-def interaction(both: Accuracies, first: Accuracies, second: Accuracies, as_it_is: Accuracies) -> Difference:
+def interaction(both: Accuracies, first: Accuracies, second: Accuracies, as_it_is: Accuracies) -> SeedDifference:
     """Return what two effects gain together beyond the sum of their gains."""
     return difference((1, both), (-1, first), (-1, second), (1, as_it_is))
 
 
-def widest(found: Sequence[Difference], until: float) -> list[int]:
+def widest(found: Sequence[SeedDifference], until: float) -> list[int]:
     """Return the numbers of those whose error is above a bound."""
     return [number for number, each in enumerate(found) if not each.error <= until]

@@ -25,7 +25,7 @@ from analysis.ablate.conditions import (
     Dissection,
     dissect,
 )
-from analysis.ablate.differences import Difference, gain, interaction, widest
+from analysis.ablate.differences import SeedDifference, gain, interaction, widest
 from analysis.ablate.results import ABLATE, Ablation, load
 from analysis.sweep import plans
 from analysis.sweep.conductor import Report
@@ -188,7 +188,7 @@ def _known(rounds: Rounds, points: _Points, wanted: Rule, compared: Sequence[tup
         count += 1
 
 
-def _measured(rounds: Rounds, points: _Points, conditions: tuple[Condition, ...]) -> Difference:
+def _measured(rounds: Rounds, points: _Points, conditions: tuple[Condition, ...]) -> SeedDifference:
     """Return the difference of two conditions, or the interaction of four."""
     found = [rounds.accuracies(points.points[each]) for each in conditions]
     return gain(*found) if len(found) == 2 else interaction(*found)

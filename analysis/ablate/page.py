@@ -6,7 +6,7 @@ import math
 
 from analysis.drawing import html, numbers, panels, settings
 
-from analysis.ablate.differences import Difference
+from analysis.ablate.differences import SeedDifference
 from analysis.ablate.results import Ablation, points
 from analysis.chips.page import chip_section
 from analysis.sweep.page import base, failed_section
@@ -102,12 +102,12 @@ def pairs_section(result: Ablation) -> str:
     return html.section("Pairs that interact", table, html.paragraph(note, "note"))
 
 
-def _cells(found: Difference) -> list[str]:
+def _cells(found: SeedDifference) -> list[str]:
     mean = points(found.mean) + ("*" if found.clear else "")
     return [mean, points(found.error, ""), points(found.unpaired, "")]
 
 
-def _with_error(found: Difference) -> str:
+def _with_error(found: SeedDifference) -> str:
     error = "" if math.isinf(found.error) else f" ± {numbers.share(found.error, 2)} (standard error)"
     return f"{numbers.share(found.mean, 2)}{error}"
 

@@ -14,7 +14,7 @@ from itertools import combinations
 from pathlib import Path
 
 from analysis.ablate.conditions import AS_IT_IS, BOTH, FRAME, IDEAL, ONLY, WITHOUT
-from analysis.ablate.differences import Accuracies, Difference, difference, gain, interaction
+from analysis.ablate.differences import Accuracies, SeedDifference, difference, gain, interaction
 from analysis.sweep import results as sweeps
 from analysis.sweep.points import key
 from analysis.sweep.results import Sweep
@@ -27,7 +27,7 @@ ABLATE = "ablate"
 
 
 @dataclass(frozen=True)
-class Cost:
+class EffectCost:
     """What an effect costs."""
 
     effect: str
@@ -35,9 +35,9 @@ class Cost:
     """Name of the effect that it is a part of, if it is."""
     told: str
     """What is left when it is off."""
-    without: Difference
+    without: SeedDifference
     """Accuracy without it, the chip as it is less: what it costs beside all the others."""
-    only: Difference
+    only: SeedDifference
     """Accuracy with it alone, that of the ideal chip less: below 0 it costs something by itself."""
 
 
@@ -46,9 +46,9 @@ class PairCost:
     """Two effects, and what switching both off gains beyond the sum of what each one gains."""
 
     effects: tuple[str, str]
-    both: Difference
+    both: SeedDifference
     """Accuracy without the two, the chip as it is less."""
-    beyond: Difference
+    beyond: SeedDifference
     """The interaction."""
 
 
@@ -89,12 +89,12 @@ class Ablation:
         return self._conditions[kind, of]
 
     @property
-    def as_it_is(self) -> Difference:
+    def as_it_is(self) -> SeedDifference:
         """Accuracy of the chip as it is."""
         return difference((1, self.accuracies(AS_IT_IS)))
 
     @property
-    def ideal(self) -> Difference:
+    def ideal(self) -> SeedDifference:
         """Accuracy with all effects off."""
         return difference((1, self.accuracies(IDEAL)))
 
@@ -104,14 +104,14 @@ class Ablation:
         return tuple(self.design["unseen"])
 
     @cached_property
-    def costs(self) -> list[Cost]:
+    def costs(self) -> list[EffectCost]:
         """Effects, those that gain most when they are off first; what did not run comes last."""
         found = []
         for one in self.design["effects"]:
             name = one["name"]
             without = gain(self.accuracies(WITHOUT, name), self.accuracies(AS_IT_IS))
             only = gain(self.accuracies(ONLY, name), self.accuracies(FRAME, name))
-            found.append(Cost(name, one["within"], one["told"], without, only))
+            found.append(EffectCost(name, one["within"], one["told"], without, only))
         return sorted(found, key=lambda cost: (math.isnan(cost.without.mean), -cost.without.mean))
 
     @cached_property
@@ -191,7 +191,7 @@ def points(share: float, sign: str = "+") -> str:
     return f"{100 * share:{sign}.2f}" if math.isfinite(share) else "-"
 
 
-def _numbers(found: Difference) -> list[str]:
+def _numbers(found: SeedDifference) -> list[str]:
     return [points(found.mean) + "*" * found.clear, points(found.error, ""), points(found.unpaired, "")]
 
 
@@ -200,12 +200,12 @@ def _pair(found: PairCost) -> list[str]:
     return [*found.effects, *both[:2], *beyond[:2]]
 
 
-def _share(found: Difference) -> str:
+def _share(found: SeedDifference) -> str:
     error = f" +- {100 * found.error:.2f}" if math.isfinite(found.error) else ""
     return f"{100 * found.mean:.2f}{error} %"
 
 
-def _plain(found: Difference) -> Page:
+def _plain(found: SeedDifference) -> Page:
     """Return plain values, None for what is not known."""
     numbers = {"mean": found.mean, "error": found.error, "unpaired": found.unpaired}
     known = {name: value if math.isfinite(value) else None for name, value in numbers.items()}

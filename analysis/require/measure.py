@@ -113,16 +113,18 @@ def run(
     asked: Page = {"vary": list(fields), "design": REQUIRE, "points": None, "design_seed": 0, "steps": steps}
     asked |= {"seeds": judged.first, "until": None, "max_seeds": judged.most, "target": target, "against": against}
     asked |= {"confidence": confidence, "resolution": resolution, "axes": grid.values(points)}
+    how = {"retry_failed": retry_failed, "progress": progress}
+    whole = Rounds(plan, asked, overrides, out=out, pool=pool, report=report, **how)
     prices: dict[Place, float] = {}
     if against is not None:
+        whole.begin()
         few = min(PRICED, samples or PRICED)
         cheap = plans.make(source, grid.choices, overrides, samples=few, **shared)  # type: ignore[arg-type]
         with Rounds(cheap, asked, overrides, out=Path(out) / PRICES, pool=pool, retry_failed=retry_failed) as rounds:
             rounds.take(cheap.points, Rule(1))
             rounds.finish()
             prices = _prices(rounds, dict(zip(grid.places, cheap.points, strict=True)), against)
-    how = {"retry_failed": retry_failed, "progress": progress}
-    with Rounds(plan, asked, overrides, out=out, pool=pool, report=report, **how) as rounds:
+    with whole as rounds:
         if against is None:
             _meet(_Bench(rounds, points, judged), grid.shape)
         else:

@@ -74,6 +74,11 @@ class Rounds:
         self._taken: dict[str, int] = {}
         """Trials of each point that was asked for."""
 
+    def begin(self) -> None:
+        """Write down what is asked for before any round, so that the directory may hold sweeps that it rests on."""
+        with self.ledger as ledger:
+            ledger.begin(self.asked)
+
     def __enter__(self) -> Rounds:
         try:
             self._executor = self.pool.open()

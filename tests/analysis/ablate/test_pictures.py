@@ -8,7 +8,7 @@ import pytest
 
 from analysis.ablate.differences import gain
 from analysis.ablate.pictures import plot_effects, plot_interactions
-from analysis.ablate.results import Cost
+from analysis.ablate.results import EffectCost
 
 
 def test_effects_are_drawn_from_the_top(small):
@@ -30,5 +30,5 @@ def test_pairs_are_drawn(small):
 
 def test_what_has_no_error_is_drawn_without():
     one = gain({0: 0.9}, {0: 0.5})
-    found = SimpleNamespace(costs=[Cost("drift", "", "", one, one)], as_it_is=one, ideal=one)
+    found = SimpleNamespace(costs=[EffectCost("drift", "", "", one, one)], as_it_is=one, ideal=one)
     assert plot_effects(found).patches[0].get_width() == pytest.approx(40)

@@ -1,4 +1,4 @@
-"""Requirements on the tiny run: the same border as of a whole sweep, kills, a sweep's trials used again, fronts."""
+"""Requirements: the same border as of a whole sweep, kills, a sweep's trials used again, fronts."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from neuroep.errors import ConfigError
 from tests.analysis.require.conftest import NOISY, PRICED
 
 
-def swept(trained, vary, out, overrides=NOISY, **settings):
-    given = {"overrides": overrides, "samples": 40, **settings}
+def swept(learned, vary, out, overrides=NOISY, **settings):
+    given = {"overrides": overrides, "samples": 60, **settings}
     with ThreadPoolExecutor(1) as executor:
-        return runner.run(trained, vary, out=out, executor=executor, **given)
+        return runner.run(learned, vary, out=out, executor=executor, **given)
 
 
 @pytest.fixture(scope="module")
-def whole(trained, tmp_path_factory):
+def whole(learned, tmp_path_factory):
     """All eight points with four seeds."""
-    return swept(trained, ["chip.adc.bits=2:9"], tmp_path_factory.mktemp("whole") / "out", seeds=4)
+    return swept(learned, ["chip.adc.bits=2:9"], tmp_path_factory.mktemp("whole") / "out", seeds=4)
 
 
 def test_the_border_is_that_of_a_whole_sweep(bits, whole):
     (border,) = bits.borders
     means = {point.values[0]: point.mean for point in whole.means}
-    met = [n for n in sorted(means) if means[n] >= 0.7]
+    met = [n for n in sorted(means) if means[n] >= 0.8]
     assert border.rising and border.meets == met[0] and border.misses == met[0] - 1
     assert len(bits.verdicts) < len(means)
 
@@ -48,7 +48,7 @@ def test_killed_and_run_again_it_gives_the_same_bytes(required, bits, tmp_path):
     shutil.copytree(bits.out, out)
     lines = (bits.out / TRIALS).read_bytes().splitlines(keepends=True)
     (out / TRIALS).write_bytes(b"".join(lines[:5]) + lines[5][:30])
-    again = required(["chip.adc.bits=2:9"], out, target=0.7, seeds=2, max_seeds=4)
+    again = required(["chip.adc.bits=2:9"], out, target=0.8, seeds=2, max_seeds=4)
     assert (out / RESULTS).read_bytes() == (bits.out / RESULTS).read_bytes()
     assert again.as_dict() == bits.as_dict()
 
@@ -56,7 +56,7 @@ def test_killed_and_run_again_it_gives_the_same_bytes(required, bits, tmp_path):
 def test_a_sweep_goes_on_and_its_trials_are_used(required, whole, bits, tmp_path):
     shutil.copytree(whole.out, tmp_path / "out")
     ran = []
-    found = required(["chip.adc.bits=2:9"], tmp_path / "out", target=0.7, seeds=2, max_seeds=4, report=ran.append)
+    found = required(["chip.adc.bits=2:9"], tmp_path / "out", target=0.8, seeds=2, max_seeds=4, report=ran.append)
     assert ran == [] and found.borders == bits.borders
     assert len(found.verdicts) == 8
 
@@ -68,30 +68,30 @@ def test_another_target_asks_only_for_what_is_missing(required, bits, tmp_path):
 
 
 def test_a_field_along_which_accuracy_falls(required):
-    found = required(["chip.device.mismatch=0..2"], target=0.7, steps=5, seeds=2, max_seeds=2,
+    found = required(["chip.device.mismatch=0..2"], target=0.8, steps=5, seeds=2, max_seeds=2,
                      overrides=["--chip", "ideal", "--chip.adc.bits", "8"])  # fmt: skip
     (border,) = found.borders
     assert not border.rising and found.rising == (False,)
     assert border.meets is None or border.misses is None or border.meets < border.misses
 
 
-def test_two_fields_have_a_border_on_each_line(required, trained, tmp_path):
+def test_two_fields_have_a_border_on_each_line(required, learned, tmp_path):
     fields = ["chip.adc.bits=2:6", "chip.device.mismatch=0,0.5,2"]
-    found = required(fields, target=0.7, seeds=2, max_seeds=2, overrides=["--chip", "ideal"])
+    found = required(fields, target=0.8, seeds=2, max_seeds=2, overrides=["--chip", "ideal"])
     assert found.rising[0] and len(found.verdicts) < 15
-    everything = swept(trained, fields, tmp_path / "out", ["--chip", "ideal"], seeds=2)
+    everything = swept(learned, fields, tmp_path / "out", ["--chip", "ideal"], seeds=2)
     means = {point.values: point.mean for point in everything.means}
     for border in found.borders:
-        met = [n for n in range(2, 7) if means[n, border.line] >= 0.7]
+        met = [n for n in range(2, 7) if means[n, border.line] >= 0.8]
         monotone = met == list(range(met[0], 7)) if met else True
         if monotone:
             assert border.meets == (met[0] if met else None)
 
 
-def test_the_front_is_that_of_all_points(front, trained, tmp_path):
+def test_the_front_is_that_of_all_points(front, learned, tmp_path):
     """All points by brute force, with the same prices: the same front, of fewer trials."""
     shutil.copytree(front.out, tmp_path / "out")
-    swept(trained, ["chip.adc.bits=2:7", "chip.dac.bits=2:5"], tmp_path / "out", PRICED, seeds=1)
+    swept(learned, ["chip.adc.bits=2:7", "chip.dac.bits=2:5"], tmp_path / "out", PRICED, seeds=1)
     everything = require.load(tmp_path / "out")
     assert len(everything.means) == 24 > len(front.means)
     assert front_of(everything.means, everything.prices, 0.05) == front_of(front.means, front.prices, 0.05)

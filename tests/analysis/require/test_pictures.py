@@ -12,7 +12,7 @@ def test_every_point_that_was_run_is_drawn(bits):
     ax = plot_requirement(bits)
     names = [text.get_text() for text in ax.get_legend().get_texts()]
     counts = [int(name.rpartition("(")[2].rstrip(")")) for name in names if "(" in name]
-    assert sum(counts) == len(bits.verdicts) and "target 70 %" in names
+    assert sum(counts) == len(bits.verdicts) and "target 80 %" in names
     assert ax.get_ylabel() == "accuracy [%]"
 
 

@@ -56,13 +56,13 @@ def test_it_is_read_back(bits):
 
 def test_the_tables(bits, front):
     lines = bits.as_text().splitlines()
-    assert lines[3].split() == ["chip.adc.bits", "accuracy", "+-", "chips", "70", "%"]
+    assert lines[3].split() == ["chip.adc.bits", "accuracy", "+-", "chips", "80", "%"]
     assert len(lines) == 4 + len(bits.verdicts) + 1
     assert lines[-1] == f"{len(bits.sweep.rows)} trials; written to {bits.out}"
     lines = front.as_text().splitlines()
     assert lines[0].startswith(f"{len(front.means)} of 24 points run: ")
     assert any(line.split() == ["chip.adc.bits", "chip.dac.bits", "accuracy", "energy"] for line in lines)
-    assert any("is the cheapest that meets 60 %" in line or "no point that was run meets" in line for line in lines)
+    assert any("is the cheapest that meets 80 %" in line or "no point that was run meets" in line for line in lines)
     prices = [one.price for one in front.front]
     assert prices == sorted(prices)
 
