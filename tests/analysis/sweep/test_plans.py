@@ -190,7 +190,7 @@ def test_points_may_be_laid_over_what_is_given(trained):
     """As an ablation does: the chip has a fault, and points switch it off."""
     given = ["--chip", "ideal", "--chip.device.mismatch", "0.3", "--chip.adc.bits", "6"]
     choices = [{"chip.device.mismatch": "0.3"}, {"chip.device.mismatch": "0"}]
-    with pytest.raises(ConfigError, match="it acts at no point, as .* is varied"):
+    with pytest.raises(ConfigError, match=r"it acts at no point, as .* is varied"):
         plans.make(trained, choices, given)
     plan = plans.make(trained, choices, given, laid_over=True)
     assert [point.config.chip.device.mismatch for point in plan.points] == [0.3, 0.0]
