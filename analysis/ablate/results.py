@@ -149,7 +149,7 @@ class Ablation:
         ]
         lines += aligned([heads, *rows])
         if self.pairs:
-            lines += ["", *aligned([("both off", "", "off", "+-", "beyond the sum", "+-"), *map(_pair, self.pairs)])]
+            lines += ["", *aligned([("both off", "", "off", "+-", "beyond the sum", "+-", "chips"), *map(_pair, self.pairs)])]
         lines += ["", "off: accuracy without it, less as it is; alone: with it only, less without any [points]"]
         lines += [f"not seen by mode '{self.sweep.about['mode']}': {', '.join(self.unseen)}"] if self.unseen else []
         lines += [self.sweep.unfinished] if self.sweep.unfinished else []
@@ -197,7 +197,7 @@ def _numbers(found: SeedDifference) -> list[str]:
 
 def _pair(found: PairCost) -> list[str]:
     both, beyond = _numbers(found.both), _numbers(found.beyond)
-    return [*found.effects, *both[:2], *beyond[:2]]
+    return [*found.effects, *both[:2], *beyond[:2], str(found.beyond.seeds)]
 
 
 def _share(found: SeedDifference) -> str:
