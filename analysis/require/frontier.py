@@ -90,7 +90,7 @@ class Frontier:
         chosen: list[int] = []
         while left and len(chosen) < most:
             among = np.ix_(left, left)
-            decides = np.minimum(self._below[among].sum(axis=0), self._cheaper[among].sum(axis=1) - 1)
+            decides = self._below[among].sum(axis=0) * (self._cheaper[among].sum(axis=1) - 1)
             best = left[int(np.argmax(decides))]
             chosen.append(best)
             left = [n for n in left if not (self._below[n, best] or self._below[best, n])]
