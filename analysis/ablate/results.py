@@ -149,7 +149,8 @@ class Ablation:
         ]
         lines += aligned([heads, *rows])
         if self.pairs:
-            lines += ["", *aligned([("both off", "", "off", "+-", "beyond the sum", "+-", "chips"), *map(_pair, self.pairs)])]
+            heads_of_pairs = ("both off", "", "off", "+-", "beyond the sum", "+-", "chips")
+            lines += ["", *aligned([heads_of_pairs, *map(_pair, self.pairs)])]
         lines += ["", "off: accuracy without it, less as it is; alone: with it only, less without any [points]"]
         lines += [f"not seen by mode '{self.sweep.about['mode']}': {', '.join(self.unseen)}"] if self.unseen else []
         lines += [self.sweep.unfinished] if self.sweep.unfinished else []

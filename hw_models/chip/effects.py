@@ -1,8 +1,8 @@
 """Effects of a chip as data: the groups of fields that make one, and the values that switch it off.
 
     chip = hw_models.load("pcm")
-    [effect.name for effect in effects.present(chip)]
-    quiet = effects.without(chip, ["read noise", "drift"])
+    names = [effect.name for effect in hw_models.chip.effects.present(chip)]
+    quiet = hw_models.chip.effects.without(chip, ["read noise", "drift"])
 
 An effect belongs to the physics of one part. ``off`` names its switches: the fields that make it, with the values that
 take it away. ``shape`` names the fields that say how large it is or of what kind; they need no value of their own, as
