@@ -4,11 +4,13 @@
 gradients   is EP's gradient right? against the exact one, by parameter, nudge and step
 comparison  what do chips make of a network? the reference, exact arithmetic, chips
 sweep       how good must a chip be? any field against accuracy
+ablate      what of a chip hurts? every effect off, and each alone
+require     how good must a chip be? fields that meet a target, the front against a price
 run         what did a run learn, and how does its network behave?
 chips       how does a chip differ from an ideal one?
 drawing     what all pictures and pages share
 pictures    every picture by its name
-report      one page of a run, a comparison, a sweep or a gradient check
+report      one page of a run, a comparison, a sweep, an ablation, a requirement or a gradient check
 demo        a comparison on embedded data
 ==========  ===============================================================================
 

@@ -1,4 +1,4 @@
-"""One HTML page of a run, a comparison, a sweep or a gradient check, to be kept or sent; it needs nothing else.
+"""One HTML page of a run, a comparison, a sweep or a question put to one, or a gradient check; it needs nothing else.
 
     path = analysis.report.write("runs/reviews")
 
@@ -15,14 +15,18 @@ from pathlib import Path
 from analysis.drawing import html
 from analysis.drawing.style import own_look
 
+from analysis.ablate import results as ablate
+from analysis.ablate.page import ablation_page
 from analysis.comparison import results as comparison
 from analysis.comparison.page import comparison_page
 from analysis.gradients import measure as gradcheck
 from analysis.gradients.page import gradcheck_page
+from analysis.require import results as require
+from analysis.require.page import requirement_page
 from analysis.run.measure import measure
 from analysis.run.page import run_page
 from analysis.sweep import results as sweep
-from analysis.sweep.ledger import SWEEP
+from analysis.sweep.ledger import SWEEP, read_page
 from analysis.sweep.page import sweep_page
 from hw_models.whole_files import check_plain, write_text
 from neuroep.errors import ConfigError, NeuroepError
@@ -39,7 +43,7 @@ def write(
     Parameters
     ----------
     directory : str or Path
-        Of a run, a comparison, a sweep, or a gradient check.
+        Of a run, a comparison, a sweep, an ablation, a requirement, or a gradient check.
     out : str or Path, optional
         File, default ``report.html`` in the directory. An earlier report is replaced.
     target, progress
@@ -68,7 +72,7 @@ def render(directory: str | Path, *, target: float | None = None, progress: bool
     Parameters
     ----------
     directory : str or Path
-        Of a run, a comparison, a sweep, or a gradient check.
+        Of a run, a comparison, a sweep, an ablation, a requirement, or a gradient check.
     target : float, optional
         Accuracy of the contour in a sweep's maps, a share; default a point below the best mean.
     progress : bool
@@ -86,7 +90,8 @@ def render(directory: str | Path, *, target: float | None = None, progress: bool
         raise ConfigError(f"target is {target}: allowed are shares between 0 and 1, for example 0.9")
     kind, build = _kind(folder)
     if target is not None and kind != "sweep":
-        raise ConfigError(f"target = {target}: it acts only with a sweep, '{folder}' holds a {kind}")
+        article = "an" if kind[0] in "aeiou" else "a"
+        raise ConfigError(f"target = {target}: it acts only with a sweep, '{folder}' holds {article} {kind}")
     try:
         with own_look():
             return build(folder, target, progress)
@@ -102,6 +107,11 @@ def _kind(folder: Path) -> tuple[str, Callable[[Path, float | None, bool], str]]
     """Return the kind of a directory and what builds its page."""
     if not folder.is_dir():
         raise ConfigError(f"'{folder}' is {'a file' if folder.exists() else 'not there'}: a directory is needed")
+    asked = (read_page(folder) if (folder / SWEEP).is_file() else None) or {"designs": []}
+    if ablate.is_ablation(asked):
+        return "ablation", _ablation
+    if require.is_requirement(asked):
+        return "requirement", _requirement
     for name, kind, build in (
         (SWEEP, "sweep", _sweep),
         (comparison.RESULTS, "comparison", _comparison),
@@ -132,6 +142,14 @@ def _gradcheck(folder: Path, _: float | None, progress: bool) -> str:
 
 def _sweep(folder: Path, target: float | None, progress: bool) -> str:
     return sweep_page(sweep.load(folder), target)
+
+
+def _ablation(folder: Path, _: float | None, progress: bool) -> str:
+    return ablation_page(ablate.load(folder))
+
+
+def _requirement(folder: Path, _: float | None, progress: bool) -> str:
+    return requirement_page(require.load(folder))
 
 
 def _check_replaceable(path: Path) -> None:

@@ -11,7 +11,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from hw_models.reading import Entries
 from neuroep import __version__
@@ -19,11 +19,18 @@ from neuroep.errors import ConfigError, NeuroepError, UserError, nearest
 from neuroep.runs import memory, streams
 from neuroep.runs.streams import say
 
+if TYPE_CHECKING:
+    from analysis.sweep.results import Sweep
+
 ABOUT = "Train and study Equilibrium Propagation classifiers with Hopfield attention."
 GONE = 141
 """Exit code of a process that a closed pipe ends (128 + SIGPIPE)."""
 FITTING = ("out", "picture", "response", "readings", "g-min", "g-max")
 """Options of a fit."""
+TRIALS = (
+    "out", "mode", "seeds", "until", "max_seeds", "split", "samples", "workers", "cluster", "retry_failed", "overrides"
+)  # fmt: skip
+"""Arguments of all that runs trials."""
 EXAMPLES = """\
 examples:
   neuroep demo
@@ -32,6 +39,8 @@ examples:
   neuroep cost runs/reviews --chip hermes
   neuroep export runs/reviews --chip pcm --sample 3 --out net.cir
   neuroep sweep runs/reviews --chip pcm --vary chip.adc.bits=3:10 --seeds 3 --out runs/bits
+  neuroep ablate runs/reviews --chip rram --out runs/ablated
+  neuroep require runs/reviews --chip rram --field chip.adc.bits --target 0.9 --out runs/required
   neuroep report runs/bits
   neuroep chips --fit traces.csv --out my_device.toml --picture my_device.png
 
@@ -224,6 +233,7 @@ def _add_runs(add: Callable[..., Parser]) -> None:
     command.add_argument("--fields", action="store_true", help="list all fields of a chip with units and defaults")
     command.add_argument("--components", action="store_true", help="list the components that chips are priced by")
     command.add_argument("--rules", action="store_true", help="list the learning rules with equations and sources")
+    command.add_argument("--effects", action="store_true", help="list the effects that 'neuroep ablate' switches off")
     _add_fit(command)
 
     command = add("adopt", _adopt, "make a run of weights that were trained elsewhere; see docs/own_weights.md")
@@ -287,28 +297,56 @@ def _add_sweeps(add: Callable[..., Parser]) -> None:
     vary = "field and values: chip.adc.bits=3:10, chip.device.read_noise=0,0.01, estimator.beta=log:0.05..0.5"
     command.add_argument("--vary", action="append", required=True, metavar="NAME=VALUES", help=vary)
     command.add_argument("--csv", metavar="FILE", help="write all trials to a CSV file as well")
-    command.add_argument("--out", required=True, metavar="DIR", help="new directory, or that of the same sweep")
-    command.add_argument("--mode", metavar="NAME", help="deploy (default for a run) or learn (for a configuration)")
     command.add_argument("--design", default="grid", metavar="NAME", help="grid (default), zip, sobol or lhs")
     command.add_argument("--points", type=int, metavar="N", help="points of sobol and lhs")
     command.add_argument("--design-seed", type=int, default=0, metavar="N", help="what those points are drawn by")
     command.add_argument("--seeds", type=int, metavar="N", help="seeds of each point (default 1; with --until 3)")
-    until = "add seeds to a point until the standard error of its mean accuracy is at most this"
-    command.add_argument("--until", type=float, metavar="SE", help=until)
-    command.add_argument("--max-seeds", type=int, metavar="N", help="but no more than these (default 20)")
+    _add_trials(command, "add seeds to a point until the standard error of its mean accuracy is at most this")
+
+    command = add("ablate", _ablate, "switch the effects of a chip off one at a time and tell what each costs")
+    command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory to deploy, or configuration to train")
+    about = "an effect to switch off, may be repeated (default: all that the chip has)"
+    command.add_argument("--effect", action="append", dest="effects", metavar="NAME", help=about)
+    about = "of so many effects that gain most all pairs are switched off (default 4; 0: none)"
+    command.add_argument("--pairs", type=int, metavar="N", help=about)
+    command.add_argument("--seeds", type=int, metavar="N", help="chips of each condition (default 10; with --until 3)")
+    _add_trials(command, "add chips until the standard error of every difference is at most this")
+
+    about = "find which values of fields meet a target, or the front of accuracy against a price"
+    command = add("require", _require, about)
+    command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory to deploy, or configuration to train")
+    about = "field and where to look: chip.adc.bits, chip.device.mismatch=0..0.5; two: the border; may be repeated"
+    command.add_argument("--field", action="append", required=True, dest="fields", metavar="NAME=VALUES", help=about)
+    command.add_argument("--target", type=float, metavar="SHARE", help="accuracy to be met, for example 0.87")
+    command.add_argument("--against", metavar="PRICE", help="energy, latency or area: the front of several fields")
+    command.add_argument("--confidence", type=float, metavar="SHARE", help="that a verdict is right (default 0.95)")
+    command.add_argument("--resolution", type=float, metavar="SHARE", help="what counts on a front (default 0.01)")
+    command.add_argument("--steps", type=int, metavar="N", help="values of a range (default 17)")
+    command.add_argument("--seeds", type=int, metavar="N", help="chips of a point's first look (default 3)")
+    _add_trials(command, "")
+
+    about = "write one HTML page of a run, a comparison, a sweep, an ablation, a requirement or a gradient check"
+    command = add("report", _report, about, settings=False)
+    command.add_argument("directory", metavar="DIR", help="directory of one of these")
+    command.add_argument("--out", metavar="FILE", help="where to write it (default: DIR/report.html)")
+    command.add_argument("--target", type=float, metavar="SHARE", help="accuracy of the contour in a sweep's maps")
+    command.add_argument("--quiet", action="store_true", help="show no progress bar")
+
+
+def _add_trials(command: Parser, until: str) -> None:
+    """Add how trials are run; ``until`` says what more seeds are added for, where a bound does that."""
+    command.add_argument("--out", required=True, metavar="DIR", help="new directory, or that of the same question")
+    command.add_argument("--mode", metavar="NAME", help="deploy (default for a run) or learn (for a configuration)")
+    if until:
+        command.add_argument("--until", type=float, metavar="SE", help=until)
+    most = "but no more than these (default 20)" if until else "chips of its last look (default 12)"
+    command.add_argument("--max-seeds", type=int, metavar="N", help=most)
     command.add_argument("--split", default="test", metavar="NAME", help="split to evaluate (default: test)")
     command.add_argument("--samples", type=int, metavar="N", help="evaluate at most N samples, drawn by the seed")
     command.add_argument("--workers", type=int, metavar="N", help="local processes (default: one per processor)")
     command.add_argument("--cluster", metavar="ADDRESS", help="Dask scheduler to run on, see docs/clusters.md")
     command.add_argument("--retry-failed", action="store_true", help="run trials again that failed before")
     command.add_argument("--quiet", action="store_true", help="print nothing but the table")
-
-    about = "write one HTML page of a run, a comparison, a sweep or a gradient check"
-    command = add("report", _report, about, settings=False)
-    command.add_argument("directory", metavar="DIR", help="directory of one of these")
-    command.add_argument("--out", metavar="FILE", help="where to write it (default: DIR/report.html)")
-    command.add_argument("--target", type=float, metavar="SHARE", help="accuracy of the contour in a sweep's maps")
-    command.add_argument("--quiet", action="store_true", help="show no progress bar")
 
 
 def _train(arguments: argparse.Namespace) -> None:
@@ -366,7 +404,7 @@ def _cost(arguments: argparse.Namespace) -> None:
 
 def _chips(arguments: argparse.Namespace) -> None:
     from hw_models import components
-    from hw_models.chip import files, pages, rules
+    from hw_models.chip import effects, files, pages, rules
 
     streams.check_output()
     if arguments.fit is not None:
@@ -377,6 +415,8 @@ def _chips(arguments: argparse.Namespace) -> None:
         say(components.listing())
     elif arguments.rules:
         say(rules.listing())
+    elif arguments.effects:
+        say(effects.listing())
     elif arguments.fields:
         say(pages.fields())
     elif arguments.name is None:
@@ -389,7 +429,7 @@ def _chips(arguments: argparse.Namespace) -> None:
 def _fitted(arguments: argparse.Namespace) -> str:
     from analysis.chips import measured
 
-    for name in ("toml", "fields", "components", "rules"):
+    for name in ("toml", "fields", "components", "rules", "effects"):
         if vars(arguments)[name]:
             raise ConfigError(f"option '--{name}': it does not go with --fit, which writes a chip to --out FILE.toml")
     if arguments.name is not None:
@@ -435,14 +475,40 @@ def _sweep(arguments: argparse.Namespace) -> None:
     from analysis.sweep import runner
     from neuroep.runs import tables
 
-    own = ("vary", "out", "mode", "design", "points", "design_seed", "seeds", "until", "max_seeds", "split", "samples")
-    given = {name: getattr(arguments, name) for name in (*own, "workers", "cluster", "retry_failed", "overrides")}
+    own = ("vary", "design", "points", "design_seed", *TRIALS)
+    given = {name: getattr(arguments, name) for name in own}
     if arguments.csv is not None:
         tables.check_place(arguments.csv)
     found = runner.run(arguments.source, **given, progress=not arguments.quiet)
     say(found.as_text())
     if arguments.csv is not None:
         say(f"all trials: {found.to_csv(arguments.csv)}")
+    _check_any(found)
+
+
+def _ablate(arguments: argparse.Namespace) -> None:
+    from analysis import ablate
+
+    given = {name: getattr(arguments, name) for name in (*TRIALS, "effects", "pairs")}
+    given = {name: value for name, value in given.items() if value is not None}
+    found = ablate.run(arguments.source, **given, progress=not arguments.quiet)
+    say(found.as_text())
+    _check_any(found.sweep)
+
+
+def _require(arguments: argparse.Namespace) -> None:
+    from analysis import require
+
+    own = ("fields", "target", "against", "confidence", "resolution", "steps", *(n for n in TRIALS if n != "until"))
+    given = {name: getattr(arguments, name) for name in own}
+    given = {name: value for name, value in given.items() if value is not None}
+    found = require.run(arguments.source, **given, progress=not arguments.quiet)
+    say(found.as_text())
+    _check_any(found.sweep)
+
+
+def _check_any(found: Sweep) -> None:
+    """Refuse a sweep of which nothing came."""
     if found.rows and len(found.failed) == len(found.rows):
         cure = "mend it, then run them again with --retry-failed"
         raise NeuroepError(f"all {len(found.rows)} trials failed, the first by: {found.failed[0]['error']}; {cure}")

@@ -16,6 +16,7 @@ workers    what a worker process does; it imports nothing heavy by itself
 execution  deploy weights on a chip, or learn on it
 executors  local processes, a Dask cluster, or an executor of one's own
 conductor  the loop that hands trials to an executor
+rounds     directory and workers, open: points are run round after round
 runner     the sweep as a whole
 results    tables: Parquet, means by point
 points     trials that belong together, and what values are called

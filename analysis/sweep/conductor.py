@@ -79,8 +79,8 @@ class Conductor:
         """Trials known so far: finished, running and waiting."""
         return self.done + len(self.handed)
 
-    def conduct(self, executor: Executor, progress: bool) -> None:
-        """Run all trials, and those that the stop rule adds."""
+    def conduct(self, executor: Executor, progress: bool) -> Executor:
+        """Run all trials, and those that the stop rule adds; return the executor that is there at the end."""
         from tqdm import tqdm
 
         with tqdm(total=self.total, initial=self.done, desc="sweep", unit="trial", disable=hidden(progress)) as shown:
@@ -98,6 +98,7 @@ class Conductor:
                     executor = self.pool.renew()
                 shown.total = self.total
                 shown.update(self.done - shown.n)
+        return executor
 
     def _advance(self, at: Standing) -> None:
         """Take from the ledger what is due at a point; queue the rest."""
@@ -112,7 +113,8 @@ class Conductor:
                     # The result would be counted at a point that is not its own.
                     made = f"trial {trial.id} is {at.point}, seed {seed}, and stands there at another point or seed"
                     raise ConfigError(f"'{self.ledger.path}' holds another sweep: {made}; choose another directory")
-                if record is None or ("error" in record and self.retry_failed):
+                again = self.retry_failed and trial.id not in self.ledger.written
+                if record is None or ("error" in record and again):
                     self.handed[trial.id] = at
                     at.open.add(seed)
                     self.pending.append(trial)

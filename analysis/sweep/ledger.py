@@ -66,6 +66,8 @@ class Ledger:
         self._name = ""
         self.records: dict[str, Page] = {}
         """Last line of each trial, by id."""
+        self.written: set[str] = set()
+        """Trials of which a line was added since it is open."""
 
     def __enter__(self) -> Ledger:
         check(self.path, self._page)
@@ -144,6 +146,7 @@ class Ledger:
         os.fsync(self._file.fileno())
         found: Page = seals.opened(json.loads(line))
         self.records[found["id"]] = found
+        self.written.add(found["id"])
         return found
 
 

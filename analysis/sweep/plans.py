@@ -100,6 +100,7 @@ def make(
     mode: str | None = None,
     split: str = "test",
     samples: int | None = None,
+    laid_over: bool = False,
 ) -> SweepPlan:
     """Build and check every point.
 
@@ -117,6 +118,8 @@ def make(
         What is evaluated.
     samples : int, optional
         Evaluate at most that many samples.
+    laid_over : bool
+        Points may set what ``overrides`` set too, and stand over it; else that is refused.
 
     Raises
     ------
@@ -130,7 +133,8 @@ def make(
     if samples is not None and samples < 1:
         raise ConfigError(f"samples is {samples}: allowed are whole numbers from 1")
     fields = tuple(choices[0]) if choices else ()
-    _check_fields(fields, overrides, mode, trains_first=mode == "deploy" and not source.is_dir())
+    _check_fields(fields, [] if laid_over else overrides, mode, mode == "deploy" and not source.is_dir())
+    _check_seeds(overrides, mode)
     ideal = None
     if source.is_dir():
         file, start = source / runs.CONFIG, runs.load(source).path.resolve()
@@ -154,9 +158,10 @@ def make(
     if mode == "deploy":
         _check_calibrated(points, task)
     _check_different(points, task)
-    for point in points:
+    for number, point in enumerate(points):
         check_cost(point.config)
-        advice.tell(point.config)
+        if not (laid_over and number):  # what points switch off keeps its companions, which is as it should be
+            advice.tell(point.config)
     return SweepPlan(task, source, base, fields, tuple(points), ideal)
 
 
@@ -170,14 +175,20 @@ def _check_fields(fields: Sequence[str], overrides: Sequence[str], mode: str, tr
         full = f"{name}.{entry}" if entry else name
         if full in fields:
             raise ConfigError(f"{option} {value}: it acts at no point, as {full} is varied; leave one of them out")
-        if name in seeds:
-            raise ConfigError(f"{name}: mode '{mode}' gives the trials the seeds 0, 1, ...; leave it out")
     for name in fields:
         if trains_first and name.split(".")[0] != configuration.CHIP:
             cure = "train first and sweep the run, or use mode 'learn'"
             raise ConfigError(
                 f"vary {name}: mode 'deploy' trains a configuration once, the same for all points; {cure}"
             )
+
+
+def _check_seeds(overrides: Sequence[str], mode: str) -> None:
+    """Refuse seeds that are given: the trials set them."""
+    seeds = {SEEDED[mode]} if mode == "deploy" else set(SEEDS)
+    for option in overrides[::2]:
+        if (name := dotted(option)[0]) in seeds:
+            raise ConfigError(f"{name}: mode '{mode}' gives the trials the seeds 0, 1, ...; leave it out")
 
 
 def trained(plan: SweepPlan, run: Path) -> SweepPlan:
@@ -312,6 +323,8 @@ def _value(config: Config, name: str, text: str) -> object:
     flat = config.flat()
     table, _, entry = name.rpartition(".")
     value = flat[table].get(entry) if isinstance(flat.get(table), dict) else flat.get(name)
+    if value is None and (below := {each: flat[each] for each in flat if each.startswith(f"{name}.")}):
+        value = {each.removeprefix(f"{name}."): number for each, number in below.items()}
     return json.dumps(value) if isinstance(value, list | dict) else value
 
 

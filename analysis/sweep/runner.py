@@ -15,21 +15,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from analysis.sweep import designs, plans, results
-from analysis.sweep.conductor import Conductor, Report, is_complete
-from analysis.sweep.executors import TIMEOUT, Cluster, Given, Local, Pool
-from analysis.sweep.ledger import RUN, Ledger, check
+from analysis.sweep.conductor import Report, is_complete
+from analysis.sweep.executors import TIMEOUT
+from analysis.sweep.ledger import Ledger
 from analysis.sweep.plans import SweepPlan
 from analysis.sweep.results import Sweep
+from analysis.sweep.rounds import Rounds, pool_of
 from analysis.sweep.stopping import rule
-from analysis.sweep.trials import FORMAT, free_settings
-from hw_models.chip.description import PERFECT
 from hw_models.keywords import checked
 from hw_models.reading import Page
-from neuroep import __version__
 from neuroep.errors import ConfigError, NeuroepError
-from neuroep.runs import config as configuration, directory as runs, training
-from neuroep.runs.config import Config
-from neuroep.runs.overrides import dotted
 
 
 @checked(ConfigError)
@@ -107,7 +102,7 @@ def run(
     wanted = rule(seeds, until, max_seeds)
     axes = [designs.axis(text) for text in vary]
     choices = designs.points(axes, design, points, design_seed)
-    pool = _pool(workers, cluster, timeout, executor)
+    pool = pool_of(workers, cluster, timeout, executor)
     plan = plans.make(source, choices, overrides, mode=mode, split=split, samples=samples)
     asked: Page = {"vary": list(vary), "design": design, "points": points, "design_seed": design_seed}
     asked |= {"seeds": wanted.seeds, "until": until, "max_seeds": wanted.most or None}
@@ -115,26 +110,11 @@ def run(
         raise ConfigError(
             f"seeds is {wanted.seeds}: {len(plan.points)} points with that many are over {designs.MOST} trials"
         )
-    page = _page(plan, overrides)
-    check(Path(out), page)
-    try:
-        opened = pool.open()
-        with Ledger(out, page) as ledger:
-            if plan.trains_first:
-                ledger.begin(asked)
-                plan = plans.trained(plan, _train(plans.training_of(plan), ledger.path / RUN, progress))
-            try:
-                conductor = Conductor(plan, wanted, ledger, pool, retry_failed, report)
-                ledger.begin(asked, conductor.total)
-                conductor.conduct(opened, progress)
-                ledger.finish(asked, conductor.total)
-                _settle(ledger, plan, overrides)
-            finally:
-                results.write(ledger.path, ledger.records.values(), ledger.fields)
-    except BaseException:
-        pool.close(now=True)
-        raise
-    pool.close()
+    how = {"retry_failed": retry_failed, "progress": progress}
+    with Rounds(plan, asked, overrides, out=out, pool=pool, report=report, **how) as rounds:
+        rounds.take(plan.points, wanted)
+        rounds.finish()
+        _settle(rounds.ledger, rounds.plan, overrides)
     return results.load(out)
 
 
@@ -152,42 +132,3 @@ def _settle(ledger: Ledger, plan: SweepPlan, overrides: Sequence[str]) -> None:
             continue  # what it names is no longer there: it stays as it is
         if is_complete(replace(made, task=task), wanted, ledger):
             ledger.settle(design)
-
-
-def _page(plan: SweepPlan, overrides: Sequence[str]) -> Page:
-    """Return what is swept, for the directory."""
-    task, flat, chip = plan.task, plan.base.flat(), plan.base.chip
-    settings = {name: value for name, value in flat.items() if name not in free_settings(task, flat)}
-    about = {"mode": task.mode, "split": task.split, "samples": task.samples, "checkpoint": task.checkpoint}
-    named = [dotted(name)[0] for name in overrides[::2]] if configuration.CHIP in plan.fields else []
-    return {
-        **about,
-        "data": None if any(name.startswith("data.") for name in plan.fields) else plan.points[0].data,
-        "version": f"{__version__} ({FORMAT})",
-        "source": str(plan.source),
-        "given": {name: flat.get(name) for name in named if name.startswith("chip.")},
-        "chips": plan.chips,
-        "chip": {} if chip is None else {name: getattr(chip, name) for name in sorted(PERFECT)},
-        "ideal": plan.ideal,
-        "overrides": list(overrides),
-        "fields": list(plan.fields),
-        "settings": settings,
-        "environment": runs.environment(),
-    }
-
-
-def _pool(count: int | None, cluster: str | None, timeout: float, executor: Executor | None) -> Pool:
-    """Return where the trials run."""
-    given = {"workers": count, "cluster": cluster, "executor": executor}
-    names = [name for name, value in given.items() if value is not None]
-    if len(names) > 1:
-        raise ConfigError(f"{names[0]} and {names[1]}: give one of them")
-    if cluster is not None:
-        return Cluster(cluster, timeout)
-    return Local(count) if executor is None else Given(executor)
-
-
-def _train(config: Config, path: Path, progress: bool) -> Path:
-    """Train the weights that are to be deployed, or go on with their training."""
-    training.train(config, path, resume=True, progress=progress)
-    return path

@@ -51,23 +51,35 @@ def idle(model: type[BaseModel], values: Entries) -> dict[str, str]:
     are checked.
     """
     found: dict[str, str] = {}
-    values = without(values, [KEPT])
+    by_chip: set[str] = set()
+    whole = values = without(values, [KEPT])
     while True:
-        try:
-            model.model_validate(values)
-        except ValidationError as error:
-            new: dict[str, str] = {}
-            for fault in error.errors():
-                cause = fault.get("ctx", {}).get("error")
-                if isinstance(cause, Idle):
-                    start = "".join(f"{part}." for part in fault["loc"])
-                    new |= {f"{start}{name}": f"{start}{line}" for name, line in cause.lines.items()}
-            if new.keys() <= found.keys():
-                return found
-            found |= new
-            values = without(values, new)
-        else:
+        new, above = _lines(model, values)
+        if new.keys() <= found.keys():
+            # What is left need not fit the defaults of what rests: look once more with that in its place.
+            new, above = _lines(model, {**without(whole, found.keys() - by_chip), KEPT: sorted(by_chip)})
+        if new.keys() <= found.keys():
             return found
+        by_chip |= above - found.keys()
+        found |= new
+        values = without(values, new)
+
+
+def _lines(model: type[BaseModel], values: Entries) -> tuple[dict[str, str], set[str]]:
+    """Return what a check says of fields that could not act, by name, and the names that no part by itself has found.
+    """
+    found: dict[str, str] = {}
+    above: set[str] = set()
+    try:
+        model.model_validate(values)
+    except ValidationError as error:
+        for fault in error.errors():
+            cause = fault.get("ctx", {}).get("error")
+            if isinstance(cause, Idle):
+                start = "".join(f"{part}." for part in fault["loc"])
+                found |= {f"{start}{name}": f"{start}{line}" for name, line in cause.lines.items()}
+                above |= set() if start else set(cause.lines)
+    return found, above
 
 
 def companions(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
-from analysis import comparison, pictures
+from analysis import ablate, comparison, pictures, require
 from analysis.gradients import gdu
 from analysis.gradients.gradient_error import Agreement
 from analysis.gradients.pictures import error_sheet, gdu_sheet, plot_gdu, plot_gdu_error, plot_gradient_error
@@ -92,7 +93,7 @@ def test_draws_where_it_is_told(draw: dict[str, Callable[[Axes | None], Axes]], 
 
 ON_PAGES = [
     pytest.param(f"analysis.{question}", panel, picture, id=f"{question}-{panel.section}-{panel.title}-{number}")
-    for question in ("run", "comparison", "sweep", "chips")
+    for question in ("run", "comparison", "sweep", "ablate", "require", "chips")
     for panel in panels.panels(f"analysis.{question}")
     for number, picture in enumerate(panel.pictures)
 ]
@@ -124,6 +125,21 @@ def results(
         if package == "analysis.comparison":
             found = comparison.run(trained, ["pcm"], tmp_path_factory.mktemp("compare") / "out")
             return panels.measured(package, found)
+        if package == "analysis.ablate":
+            given = ["--chip", "ideal", "--chip.device.mismatch", "0.3", "--chip.adc.bits", "4", "--chip.dac.bits", "3"]
+            how = {"overrides": given, "samples": 20, "seeds": 2, "pairs": 2}
+            with ThreadPoolExecutor(1) as executor:
+                found = ablate.run(trained, out=tmp_path_factory.mktemp("ablate") / "out", executor=executor, **how)
+            return panels.measured(package, found)
+        if package == "analysis.require":
+            out, how = tmp_path_factory.mktemp("require"), {"overrides": ["--chip", "rram"], "samples": 20, "seeds": 2}
+            fields = ["chip.adc.bits=3,6", "chip.dac.bits=3,6"]
+            with ThreadPoolExecutor(1) as executor:
+                how["executor"] = executor
+                border = require.run(trained, fields, out=out / "a", target=0.6, max_seeds=2, **how)
+                front = require.run(trained, fields, out=out / "b", against="energy", **how)
+            found = [panels.measured(package, each) for each in (border, front)]
+            return [one if one.results else other for one, other in zip(*found, strict=True)]
         if package == "analysis.sweep":
             grid = sweep_results.load(sweep(["chip.adc.bits=3,6", "chip.dac.bits=4,8"], overrides=["--chip", "pcm"]))
             return panels.measured(package, Targeted(grid, None))

@@ -43,6 +43,8 @@ from tests import cases
         (lambda k: analysis.gradients.run(None, "out", **k), "sample", "samples"),
         (lambda k: analysis.demo.run("out", **k), "progres", "progress"),
         (lambda k: analysis.sweep.runner.run("run", [], out="out", **k), "worker", "workers"),
+        (lambda k: analysis.require.run("run", [], out="out", **k), "targets", "target"),
+        (lambda k: analysis.ablate.run("run", out="out", **k), "effect", "effects"),
         (lambda k: hw_models.Crossbar(Chip.ideal(), (2, 3), **k), "names", "name"),
     ],
 )

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from analysis.sweep import ledger, runner, workers
+from analysis.sweep import ledger, rounds, runner, workers
 from analysis.sweep.ledger import RUN, SWEEP, TRIALS
 from analysis.sweep.results import load
 from neuroep.errors import ConfigError
@@ -42,7 +42,7 @@ def test_a_chip_file_that_changed(sweep, tmp_path, monkeypatch):
 
 def test_another_version(sweep, monkeypatch):
     sweep(["chip.adc.bits=4"])
-    monkeypatch.setattr(runner, "__version__", "9.9")
+    monkeypatch.setattr(rounds, "__version__", "9.9")
     assert other(sweep, "version differs: it has .* this one '9.9", ["chip.adc.bits=4"])
 
 

@@ -184,3 +184,16 @@ def test_what_is_kept_without_effect_is_said_once_by_the_plan(trained, caplog):
     plan(trained, "chip.readout.bits=none,6", overrides=base, mode="learn")
     said = [each.message for each in caplog.records if "cannot act here" in each.message]
     assert said == ["chip 'ideal': readout.signal cannot act here and is kept without effect"]
+
+
+def test_points_may_be_laid_over_what_is_given(trained):
+    """As an ablation does: the chip has a fault, and points switch it off."""
+    given = ["--chip", "ideal", "--chip.device.mismatch", "0.3", "--chip.adc.bits", "6"]
+    choices = [{"chip.device.mismatch": "0.3"}, {"chip.device.mismatch": "0"}]
+    with pytest.raises(ConfigError, match=r"it acts at no point, as .* is varied"):
+        plans.make(trained, choices, given)
+    plan = plans.make(trained, choices, given, laid_over=True)
+    assert [point.config.chip.device.mismatch for point in plan.points] == [0.3, 0.0]
+    assert {point.config.chip.adc.bits for point in plan.points} == {6}
+    with pytest.raises(ConfigError, match=r"engine\.chip_seed: mode 'deploy' gives the trials the seeds"):
+        plans.make(trained, choices, [*given, "--engine.chip_seed", "3"], laid_over=True)

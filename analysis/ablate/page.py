@@ -1,0 +1,129 @@
+"""The page of an ablation."""
+
+from __future__ import annotations
+
+import math
+
+from analysis.drawing import html, numbers, panels, settings
+
+from analysis.ablate.differences import SeedDifference
+from analysis.ablate.results import Ablation, points
+from analysis.chips.page import chip_section
+from analysis.sweep.page import base, failed_section
+from neuroep.errors import ConfigError
+
+PAIRING = (
+    "Every chip and every choice of samples comes once under each condition, so that differences are paired. "
+    "'Unpaired' is what their error would be with other chips for each condition. * marks means that differ from 0 by "
+    "their 95 % interval. Where an effect makes all that chips differ by, its own row has nothing to pair."
+)
+
+
+def ablation_page(result: Ablation) -> str:
+    """Return the page of an ablation, also of one that is running.
+
+    Raises
+    ------
+    ConfigError
+        If no trial is finished yet.
+    """
+    sweep = result.sweep
+    if not sweep.rows:
+        raise ConfigError(f"'{sweep.out}' holds an ablation of which no trial is finished yet; run its command again")
+    config = base(sweep)
+    sections = [
+        summary(result),
+        ranking(result),
+        pairs_section(result),
+        *panels.sections(panels.measured(__package__, result)),
+        failed_section(sweep),
+        "" if config is None else chip_section(config.chip, "The chip, where nothing is switched off"),
+        settings.section(command(result), config, sweep.about.get("environment"), *_notes(result)),
+    ]
+    lead = f"An ablation of {numbers.plural(len(result.costs), 'effect')}: {numbers.plural(len(sweep.rows), 'trial')}."
+    return html.document(f"Ablation {sweep.out.resolve().name}", lead, sections)
+
+
+def summary(result: Ablation) -> str:
+    """Return what was asked, and both ends."""
+    about, design = result.sweep.about, result.design
+    what = {"deploy": "weights learned once, programmed on every chip", "learn": "learning on every chip"}
+    samples = "all" if about["samples"] is None else f"at most {about['samples']:,d}, drawn by the seed"
+    until = f", until every standard error is {design['until']:g}" if design["until"] else ""
+    rows = [
+        ("source", about["source"]),
+        ("mode", f"{about['mode']}: {what.get(about['mode'], '')}"),
+        ("split", f"{about['split']}, samples: {samples}"),
+        ("chips", f"{numbers.plural(design['seeds'], 'seed')} of each condition{until}"),
+        ("as it is", _with_error(result.as_it_is)),
+        ("without any effect", _with_error(result.ideal)),
+        ("not seen", ", ".join(result.unseen)),
+        ("settings given", " ".join(map(str, about["overrides"]))),
+    ]
+    lines = [html.pairs(rows)]
+    if result.sweep.unfinished:
+        lines.insert(0, html.paragraph(result.sweep.unfinished, "warn"))
+    return html.section("In short", *lines)
+
+
+def ranking(result: Ablation) -> str:
+    """Return the effects by what they cost."""
+    heads = ("effect", "off", "±", "unpaired ±", "alone", "±", "unpaired ±", "chips", "what is off")
+    rows = [
+        (
+            cost.effect,
+            *_cells(cost.without),
+            *_cells(cost.only),
+            min(cost.without.seeds, cost.only.seeds),
+            "; ".join(filter(None, (cost.told, cost.within and f"within {cost.within}"))),
+        )
+        for cost in result.costs
+    ]
+    note = (
+        "Points of accuracy. Off: without the effect, less the chip as it is. Alone: with it and no other, less the "
+        f"chip without any; of an effect within another one, less that one alone. {PAIRING}"
+    )
+    return html.section("What effects cost", html.table(heads, rows, words=(0, 8)), html.paragraph(note, "note"))
+
+
+def pairs_section(result: Ablation) -> str:
+    """Return the pairs of effects that were switched off together."""
+    if not result.pairs:
+        return ""
+    rows = [
+        (" x ".join(pair.effects), *_cells(pair.both)[:2], *_cells(pair.beyond)[:2], pair.beyond.seeds)
+        for pair in result.pairs
+    ]
+    note = (
+        "Beyond: both off, less the sum of what either gains by itself. Above 0 they hide each other, below 0 they "
+        f"share what they cost. All pairs of the {result.design['pairs']} effects that gain most."
+    )
+    table = html.table(("effects", "both off", "±", "beyond the sum", "±", "chips"), rows)
+    return html.section("Pairs that interact", table, html.paragraph(note, "note"))
+
+
+def _cells(found: SeedDifference) -> list[str]:
+    mean = points(found.mean) + ("*" if found.clear else "")
+    return [mean, points(found.error, ""), points(found.unpaired, "")]
+
+
+def _with_error(found: SeedDifference) -> str:
+    error = "" if math.isinf(found.error) else f" ± {numbers.share(found.error, 2)} (standard error)"
+    return f"{numbers.share(found.mean, 2)}{error}"
+
+
+def command(result: Ablation) -> list[str]:
+    """Return the words of the command that makes it again, into a folder beside."""
+    about, design = result.sweep.about, result.design
+    words = ["neuroep", "ablate", about["source"], *about["overrides"], "--mode", about["mode"]]
+    words += [word for name in design["chosen"] for word in ("--effect", name)]
+    given = {name: design[name] for name in ("seeds", "until", "max_seeds", "pairs")}
+    given |= {"split": about["split"], "samples": about["samples"]}
+    for name, value in given.items():
+        words += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
+    return [*words, "--out", settings.again(result.out)]
+
+
+def _notes(result: Ablation) -> list[str]:
+    checkpoint = result.sweep.about.get("checkpoint")
+    return [f"Fingerprint of the weights: {checkpoint}."] if checkpoint else []

@@ -1,0 +1,227 @@
+"""What an ablation found: what each effect costs, the largest first, and which pairs interact.
+
+An ablation's directory is that of a sweep (:mod:`analysis.sweep.ledger`); its page ``sweep.json`` has the effects and
+the conditions too, in the design ``ablate``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from pathlib import Path
+
+from analysis.ablate.conditions import AS_IT_IS, BOTH, FRAME, IDEAL, ONLY, WITHOUT
+from analysis.ablate.differences import Accuracies, SeedDifference, difference, gain, interaction
+from analysis.sweep import results as sweeps
+from analysis.sweep.points import key
+from analysis.sweep.results import Sweep
+from hw_models.reading import Entries, Page
+from hw_models.text import lined
+from neuroep.errors import ConfigError
+from neuroep.runs.tables import Tabular
+
+ABLATE = "ablate"
+"""The design of an ablation in the page of its directory."""
+
+
+@dataclass(frozen=True)
+class EffectCost:
+    """What an effect costs."""
+
+    effect: str
+    within: str
+    """Name of the effect that it is a part of, if it is."""
+    told: str
+    """What is left when it is off."""
+    without: SeedDifference
+    """Accuracy without it, the chip as it is less: what it costs beside all the others."""
+    only: SeedDifference
+    """Accuracy with it alone, that of the ideal chip less: below 0 it costs something by itself."""
+
+
+@dataclass(frozen=True)
+class PairCost:
+    """Two effects, and what switching both off gains beyond the sum of what each one gains."""
+
+    effects: tuple[str, str]
+    both: SeedDifference
+    """Accuracy without the two, the chip as it is less."""
+    beyond: SeedDifference
+    """The interaction."""
+
+
+@dataclass(frozen=True)
+class Ablation(Tabular):
+    """An ablation as its directory holds it."""
+
+    sweep: Sweep
+
+    @property
+    def out(self) -> Path:
+        """Its directory."""
+        return self.sweep.out
+
+    @cached_property
+    def design(self) -> Entries:
+        """The last ablation that was asked for."""
+        designs: list[Page] = self.sweep.about["designs"]
+        return next(one for one in reversed(designs) if one["design"] == ABLATE)
+
+    @cached_property
+    def _conditions(self) -> dict[tuple[str, tuple[str, ...]], Accuracies]:
+        """Accuracies by kind of condition and effects."""
+        fields = self.sweep.fields
+        found: dict[tuple[str, ...], dict[int, float | None]] = {}
+        for row in self.sweep.rows:
+            found.setdefault(tuple(key(row[name]) for name in fields), {})[row["seed"]] = row["accuracy"]
+        own = self.design["own"]
+        return {
+            (one["kind"], tuple(one["of"])): found.get(tuple(key({**own, **one["values"]}[f]) for f in fields), {})
+            for one in self.design["conditions"]
+        }
+
+    def accuracies(self, kind: str, *of: str) -> Accuracies:
+        """Return the accuracies by seed under a condition, see :mod:`analysis.ablate.conditions`."""
+        if kind == FRAME and (FRAME, of) not in self._conditions:
+            kind, of = IDEAL, ()
+        return self._conditions[kind, of]
+
+    @property
+    def as_it_is(self) -> SeedDifference:
+        """Accuracy of the chip as it is."""
+        return difference((1, self.accuracies(AS_IT_IS)))
+
+    @property
+    def ideal(self) -> SeedDifference:
+        """Accuracy with all effects off."""
+        return difference((1, self.accuracies(IDEAL)))
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """Effects of the chip on which no result depends."""
+        return tuple(self.design["unseen"])
+
+    @cached_property
+    def costs(self) -> list[EffectCost]:
+        """Effects, those that gain most when they are off first; what did not run comes last."""
+        found = []
+        for one in self.design["effects"]:
+            name = one["name"]
+            without = gain(self.accuracies(WITHOUT, name), self.accuracies(AS_IT_IS))
+            only = gain(self.accuracies(ONLY, name), self.accuracies(FRAME, name))
+            found.append(EffectCost(name, one["within"], one["told"], without, only))
+        return sorted(found, key=lambda cost: (math.isnan(cost.without.mean), -cost.without.mean))
+
+    @cached_property
+    def pairs(self) -> list[PairCost]:
+        """Pairs of effects that were switched off together, the largest interactions first."""
+        there = {of for kind, of in self._conditions if kind == BOTH and self._conditions[kind, of]}
+        order = [one["name"] for one in self.design["effects"]]
+        found = []
+        for pair in combinations(order, 2):
+            if pair in there:
+                both, own = self.accuracies(BOTH, *pair), self.accuracies(AS_IT_IS)
+                one, other = (self.accuracies(WITHOUT, name) for name in pair)
+                found.append(PairCost(pair, gain(both, own), interaction(both, one, other, own)))
+        return sorted(found, key=lambda pair: (math.isnan(pair.beyond.mean), -abs(pair.beyond.mean)))
+
+    def table(self) -> list[Page]:
+        """Return a row for each effect: what switching it off gains, and what it costs alone, as shares."""
+        rows = []
+        for one in self.costs:
+            ends = {"off": _plain(one.without), "alone": _plain(one.only)}
+            numbers = {f"{end}_{name}": value for end, found in ends.items() for name, value in found.items()}
+            rows.append({"effect": one.effect, "within": one.within, **numbers})
+        return rows
+
+    def caption(self) -> str:
+        """Return what the chip reaches as it is and without any effect, and where."""
+        return f"ablation {self.out}: as it is {_share(self.as_it_is)}, without any effect {_share(self.ideal)}"
+
+    def as_dict(self) -> Page:
+        """Return plain values."""
+        costs = [
+            {"effect": one.effect, "within": one.within, "without": _plain(one.without), "only": _plain(one.only)}
+            for one in self.costs
+        ]
+        pairs = [
+            {"effects": list(one.effects), "both": _plain(one.both), "beyond": _plain(one.beyond)} for one in self.pairs
+        ]
+        ends = {"as_it_is": _plain(self.as_it_is), "ideal": _plain(self.ideal)}
+        return {**ends, "costs": costs, "pairs": pairs, "unseen": list(self.unseen)}
+
+    def as_text(self) -> str:
+        """Return tables for reading, in points of accuracy (%)."""
+        lines = [f"as it is {_share(self.as_it_is)}, without any effect {_share(self.ideal)}", ""]
+        heads = ("effect", "off", "+-", "unpaired", "alone", "+-", "unpaired", "chips")
+        rows = [
+            (one.effect, *_numbers(one.without), *_numbers(one.only), str(min(one.without.seeds, one.only.seeds)))
+            for one in self.costs
+        ]
+        lines += aligned([heads, *rows])
+        if self.pairs:
+            heads_of_pairs = ("both off", "", "off", "+-", "beyond the sum", "+-", "chips")
+            lines += ["", *aligned([heads_of_pairs, *map(_pair, self.pairs)])]
+        lines += ["", "off: accuracy without it, less as it is; alone: with it only, less without any [points]"]
+        lines += [f"not seen by mode '{self.sweep.about['mode']}': {', '.join(self.unseen)}"] if self.unseen else []
+        lines += [self.sweep.unfinished] if self.sweep.unfinished else []
+        failed = f", {len(self.sweep.failed)} failed" if self.sweep.failed else ""
+        return lined([*lines, f"{len(self.sweep.rows)} trials{failed}; written to {self.out}"])
+
+
+def load(path: str | Path) -> Ablation:
+    """Read the directory of an ablation, also of one that is running.
+
+    Raises
+    ------
+    ConfigError
+        If it holds none.
+    """
+    found = sweeps.load(path)
+    if not is_ablation(found.about):
+        raise ConfigError(f"'{path}' holds a sweep, and no ablation")
+    return Ablation(found)
+
+
+def is_ablation(about: Entries) -> bool:
+    """Tell whether the page of a sweep's directory has an ablation."""
+    return any(one.get("design") == ABLATE for one in about["designs"])
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows of cells in columns, the first one to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *others in rows:
+        cells = [f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True)]
+        lines.append("  ".join([f"{first:<{widths[0]}}", *cells]))
+    return lines
+
+
+def points(share: float, sign: str = "+") -> str:
+    """Return a difference of accuracies in points, ``-`` where there is none."""
+    return f"{100 * share:{sign}.2f}" if math.isfinite(share) else "-"
+
+
+def _numbers(found: SeedDifference) -> list[str]:
+    return [points(found.mean) + "*" * found.clear, points(found.error, ""), points(found.unpaired, "")]
+
+
+def _pair(found: PairCost) -> list[str]:
+    both, beyond = _numbers(found.both), _numbers(found.beyond)
+    return [*found.effects, *both[:2], *beyond[:2], str(found.beyond.seeds)]
+
+
+def _share(found: SeedDifference) -> str:
+    error = f" +- {100 * found.error:.2f}" if math.isfinite(found.error) else ""
+    return f"{100 * found.mean:.2f}{error} %"
+
+
+def _plain(found: SeedDifference) -> Page:
+    """Return plain values, None for what is not known."""
+    numbers = {"mean": found.mean, "error": found.error, "unpaired": found.unpaired}
+    known = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+    return {**known, "seeds": found.seeds, "clear": found.clear}

@@ -1,0 +1,38 @@
+"""How good must a chip be? The values of a field, or of two, that meet a target; the front of accuracy against a price.
+
+    found = analysis.require.run("runs/reviews", ["chip.adc.bits=2:10"], target=0.9, out="runs/bits",
+                                 overrides=["--chip", "rram"])
+    found.as_text()
+
+========  ===========================================================================
+scales    the values of a field, in their order
+verdicts  whether a point meets the target, with a confidence
+search    where a grid begins to meet it, along one field and along two
+frontier  which points may be on the front
+measure   the question as a whole
+results   what it found, and how it is read back
+pictures  verdicts over one field or two, the front
+page      its page
+========  ===========================================================================
+
+Trials, ledger and workers are those of :mod:`analysis.sweep`: a sweep over the same fields and its trials go on here.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from analysis.require.measure import run
+from analysis.require.results import Requirement, load
+from hw_models import lazy
+
+__all__ = ["Requirement", "load", "run"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Import a module when it is asked for."""
+    return lazy.submodule(__name__, __path__, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *lazy.modules(__path__)})

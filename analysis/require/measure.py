@@ -1,0 +1,264 @@
+"""A requirement, or going on with it: which points are asked for, one after the other.
+
+One field is bisected and two fields are followed along the border (:mod:`analysis.require.search`), each point run
+until its verdict is sure (:mod:`analysis.require.verdicts`). Against a price, all points are priced on a few samples
+first, and then only those are run that may be on the front (:mod:`analysis.require.frontier`). All of it goes by the
+ledger alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from itertools import product
+from pathlib import Path
+
+from analysis.require.frontier import Frontier, Place
+from analysis.require.results import PRICES, REQUIRE, UNITS, Requirement, load
+from analysis.require.scales import STEPS, Scale, scales
+from analysis.require.search import bisect, checks, contour
+from analysis.require.verdicts import Judge, Verdict, judge
+from analysis.sweep import plans
+from analysis.sweep.conductor import Report
+from analysis.sweep.designs import MOST
+from analysis.sweep.executors import TIMEOUT
+from analysis.sweep.plans import PlannedPoint
+from analysis.sweep.rounds import Rounds, pool_of
+from analysis.sweep.stopping import Rule
+from hw_models.keywords import checked
+from hw_models.reading import Page
+from neuroep.errors import ConfigError, unknown
+from neuroep.runs import bills
+
+RESOLUTION = 0.01
+"""Of levels of accuracy on a front, unless said otherwise."""
+PRICED = 16
+"""Samples on which points are priced."""
+SEEDS = 3
+"""Chips of a point that may be on a front, unless said otherwise."""
+AT_ONCE = 2
+"""Points of a front that are run side by side."""
+
+
+@checked(ConfigError)
+def run(
+    source: str | Path,
+    fields: Sequence[str],
+    *,
+    out: str | Path,
+    target: float | None = None,
+    against: str | None = None,
+    overrides: Sequence[str] = (),
+    confidence: float = 0.95,
+    resolution: float = RESOLUTION,
+    steps: int = STEPS,
+    mode: str | None = None,
+    seeds: int | None = None,
+    max_seeds: int | None = None,
+    split: str = "test",
+    samples: int | None = None,
+    workers: int | None = None,
+    cluster: str | None = None,
+    timeout: float = TIMEOUT,
+    executor: Executor | None = None,
+    retry_failed: bool = False,
+    progress: bool = False,
+    report: Report | None = None,
+) -> Requirement:
+    """Find where fields meet a target, or the front of accuracy against a price.
+
+    Parameters
+    ----------
+    source : str or Path
+        Run directory, or configuration file.
+    fields : sequence of str
+        ``NAME`` or ``NAME=VALUES``, see :mod:`analysis.require.scales`: one or two with a target, any number against a
+        price.
+    out : str or Path
+        New or empty directory, or that of the same question, or of a sweep over the same fields, whose trials are used.
+    target : float, optional
+        Accuracy to be met, a share. Against a price it is only marked.
+    against : {None, "energy", "latency", "area"}
+        Price of a classification; unset looks for the target.
+    overrides : sequence of str
+        Settings of all trials, ``["--chip", "rram"]``.
+    confidence : float
+        That a verdict about a point is right.
+    resolution : float
+        Against a price: what accuracies have to differ by to count.
+    steps : int
+        Values of a field that is given as a range.
+    mode : {None, "deploy", "learn"}
+        Program the run's weights, or learn, as in a sweep.
+    seeds, max_seeds : int, optional
+        Chips of a point's first look and of its last, default 3 and 12; against a price so many of each, default 3.
+    split, samples, workers, cluster, timeout, executor, retry_failed, progress, report
+        As for :func:`analysis.sweep.runner.run`.
+
+    Raises
+    ------
+    NeuroepError
+        For the first thing that cannot be, before anything runs or is written.
+    """
+    axes = scales(fields, steps)
+    judged = _judge(target, against, confidence, seeds, max_seeds, len(axes))
+    if not 0 < resolution < 1:
+        raise ConfigError(f"resolution is {resolution}: allowed are shares between 0 and 1, for example 0.01")
+    grid = _Grid(axes)
+    pool = pool_of(workers, cluster, timeout, executor)
+    shared = {"mode": mode, "split": split}
+    plan = plans.make(source, grid.choices, overrides, samples=samples, **shared)  # type: ignore[arg-type]
+    _check_priced(plan, against)
+    points = dict(zip(grid.places, plan.points, strict=True))
+    asked: Page = {"vary": list(fields), "design": REQUIRE, "points": None, "design_seed": 0, "steps": steps}
+    asked |= {"seeds": judged.first, "until": None, "max_seeds": judged.most, "target": target, "against": against}
+    asked |= {"confidence": confidence, "resolution": resolution, "axes": grid.values(points)}
+    how = {"retry_failed": retry_failed, "progress": progress}
+    whole = Rounds(plan, asked, overrides, out=out, pool=pool, report=report, **how)
+    prices: dict[Place, float] = {}
+    if against is not None:
+        whole.begin()
+        few = min(PRICED, samples or PRICED)
+        cheap = plans.make(source, grid.choices, overrides, samples=few, **shared)  # type: ignore[arg-type]
+        with Rounds(cheap, asked, overrides, out=Path(out) / PRICES, pool=pool, retry_failed=retry_failed) as rounds:
+            rounds.take(cheap.points, Rule(1))
+            rounds.finish()
+            prices = _prices(rounds, dict(zip(grid.places, cheap.points, strict=True)), against)
+    with whole as rounds:
+        if against is None:
+            _meet(_Bench(rounds, points, judged), grid.shape)
+        else:
+            _front(rounds, points, Frontier(grid.shape, prices, resolution), Rule(judged.first))
+        rounds.finish()
+    return load(out)
+
+
+class _Grid:
+    """All points of some fields."""
+
+    def __init__(self, axes: Sequence[Scale]) -> None:
+        self.axes = axes
+        self.shape = [len(axis.texts) for axis in axes]
+        count = 1
+        for size in self.shape:
+            count *= size
+        if count > MOST:
+            raise ConfigError(f"the fields have {count} points, allowed are {MOST}: give fewer values")
+        self.places: list[Place] = list(product(*map(range, self.shape)))
+        self.choices = [
+            {axis.name: axis.texts[n] for axis, n in zip(axes, place, strict=True)} for place in self.places
+        ]
+
+    def values(self, points: dict[Place, PlannedPoint]) -> Page:
+        """Return the values of each field, as trials have them."""
+        origin = (0,) * len(self.axes)
+        return {
+            axis.name: [
+                points[(*origin[:n], index, *origin[n + 1 :])].values[axis.name] for index in range(len(axis.texts))
+            ]
+            for n, axis in enumerate(self.axes)
+        }
+
+
+class _Bench:
+    """Verdicts about points, each run until it is sure."""
+
+    def __init__(self, rounds: Rounds, points: dict[Place, PlannedPoint], judged: Judge) -> None:
+        self.rounds, self.points, self.judged = rounds, points, judged
+
+    def verdict(self, place: Place) -> Verdict:
+        """Return the verdict about a point, with the trials that it needs."""
+        point = self.points[place]
+        while True:
+            found, needed = self.judged.verdict(self.rounds.accuracies(point))
+            if needed is None:
+                return found
+            self.rounds.take([point], Rule(needed))
+
+    def rises(self, place: Place, other: Place) -> bool:
+        """Tell whether the second of two points is as accurate as the first."""
+        first, second = self.verdict(place).mean, self.verdict(other).mean
+        return not second < first
+
+
+def _meet(bench: _Bench, shape: Sequence[int]) -> None:
+    """Ask for the points that tell where the target is met."""
+    if len(shape) == 1:
+        (count,) = shape
+        up = bench.rises((0,), (count - 1,))
+        at = (lambda k: (k,)) if up else (lambda k: (count - 1 - k,))
+        first = bisect(lambda k: bench.verdict(at(k)).met, count)
+        for k in checks(first, count):
+            bench.verdict(at(k))
+        return
+    columns, lines = shape
+    right, top = columns - 1, lines - 1
+    along = [bench.rises((0, y), (right, y)) for y in (0, top)]
+    across = [bench.rises((x, 0), (x, top)) for x in (0, right)]
+    # Where corners tie, as far beyond the target as each other, the other pair of corners tells.
+    up = all(along) or (any(along) and _wider(bench, ((0, 0), (right, 0)), ((0, top), (right, top))))
+    over = all(across) or (any(across) and _wider(bench, ((0, 0), (0, top)), ((right, 0), (right, top))))
+
+    def place(k: int, n: int) -> Place:
+        return (k if up else right - k), (n if over else top - n)
+
+    contour(lambda k, n: bench.verdict(place(k, n)).met, columns, lines)
+
+
+def _wider(bench: _Bench, first: tuple[Place, Place], second: tuple[Place, Place]) -> bool:
+    """Tell whether accuracy rises along that of two edges along which it changes more."""
+    changes = [bench.verdict(b).mean - bench.verdict(a).mean for a, b in (first, second)]
+    return max(changes, key=abs) >= 0
+
+
+def _front(rounds: Rounds, points: dict[Place, PlannedPoint], frontier: Frontier, rule: Rule) -> None:
+    """Run the points that may be on the front."""
+    accuracies: dict[Place, float] = {}
+    while places := frontier.next(accuracies, AT_ONCE):
+        rounds.take([points[place] for place in places], rule)
+        for place in places:
+            found = [each for each in rounds.accuracies(points[place]).values() if each is not None]
+            accuracies[place] = sum(found) / len(found) if found else 0.0
+
+
+def _prices(rounds: Rounds, points: dict[Place, PlannedPoint], against: str) -> dict[Place, float]:
+    """Return the price of every point, of one that failed the highest."""
+    found = {place: (rounds.found(point).get(0) or {}).get(against) for place, point in points.items()}
+    known = {place: float(price) for place, price in found.items() if price is not None}
+    if not known:
+        raise ConfigError(f"against is '{against}': no point has a price, see {rounds.ledger.path}")
+    return {place: known.get(place, max(known.values())) for place in points}
+
+
+def _judge(
+    target: float | None, against: str | None, confidence: float, seeds: int | None, most: int | None, fields: int
+) -> Judge:
+    """Return how points are judged; refuse what does not go together."""
+    if against is None:
+        if target is None:
+            raise ConfigError("no target is given: add --target 0.87, or --against energy for a front")
+        if fields > 2:
+            raise ConfigError(f"{fields} fields are given: with a target one or two; more go with --against energy")
+        return judge(target, confidence, seeds, most)
+    if against not in UNITS:
+        raise ConfigError(unknown("price", against, list(UNITS)))
+    if most is not None:
+        raise ConfigError(f"max_seeds is {most}: against a price every point has the same chips, give seeds")
+    if seeds is not None and seeds < 1:
+        raise ConfigError(f"seeds is {seeds}: allowed are whole numbers from 1")
+    count = SEEDS if seeds is None else seeds
+    judge(0.5 if target is None else target, confidence)
+    return Judge(0.5 if target is None else target, confidence, count, count)
+
+
+def _check_priced(plan: plans.SweepPlan, against: str | None) -> None:
+    """Refuse a price that nothing is known of."""
+    if against is None:
+        return
+    if plan.task.mode != "deploy":
+        raise ConfigError(f"against is '{against}': prices are of classifications, use mode 'deploy'")
+    for point in plan.points:
+        chip = point.config.chip
+        if not (bills.billed(chip) if against == "latency" else bills.known(chip)):
+            cure = "give its chip constants of cost, see docs/costs.md"
+            raise ConfigError(f"point {point}: nothing is known of its {against}; {cure}")

@@ -1,0 +1,302 @@
+"""What a requirement found: which points meet the target, where the border runs, which points are on the front.
+
+Its directory is that of a sweep (:mod:`analysis.sweep.ledger`), with the question as design ``require`` in its page;
+prices are a sweep of their own within, ``prices``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+
+from analysis.ablate.results import aligned
+from analysis.require.frontier import Frontier, Place, front_of
+from analysis.require.search import violations
+from analysis.require.verdicts import Judge, Verdict
+from analysis.sweep import results as sweeps
+from analysis.sweep.points import key, shown
+from analysis.sweep.results import Sweep
+from hw_models.reading import Entries, Page
+from hw_models.text import lined
+from neuroep.errors import ConfigError
+from neuroep.runs.bills import quantity
+from neuroep.runs.tables import Tabular
+
+REQUIRE = "require"
+"""The design of a requirement in the page of its directory."""
+PRICES = "prices"
+"""Folder of the sweep that prices points."""
+UNITS = {"energy": "J", "latency": "s", "area": "m^2"}
+"""Prices, and their units."""
+
+
+@dataclass(frozen=True)
+class FrontPoint:
+    """A point of the front."""
+
+    values: tuple[object, ...]
+    accuracy: float
+    price: float
+
+
+@dataclass(frozen=True)
+class Border:
+    """Where the target begins to be met along the first field."""
+
+    line: object
+    """Value of the second field; None where there is one alone."""
+    misses: object
+    """Last value that misses it; None where all that are known meet it."""
+    meets: object
+    """First value that meets it; None where none does."""
+    open: tuple[object, ...]
+    """Those of the two whose verdict is open: its mean lies on that side."""
+    rising: bool
+    """Whether larger values meet it."""
+
+
+@dataclass(frozen=True)
+class Requirement(Tabular):
+    """A requirement as its directory holds it."""
+
+    sweep: Sweep
+
+    @property
+    def out(self) -> Path:
+        """Its directory."""
+        return self.sweep.out
+
+    @cached_property
+    def design(self) -> Entries:
+        """The last requirement that was asked for."""
+        designs: list[Page] = self.sweep.about["designs"]
+        return next(one for one in reversed(designs) if one["design"] == REQUIRE)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields in the order in which they were named."""
+        return tuple(self.design["axes"])
+
+    @property
+    def axes(self) -> tuple[tuple[object, ...], ...]:
+        """Values of each field."""
+        return tuple(tuple(values) for values in self.design["axes"].values())
+
+    @property
+    def judge(self) -> Judge:
+        """How points are judged."""
+        one = self.design
+        return Judge(one["target"], one["confidence"], one["seeds"], one["max_seeds"])
+
+    @cached_property
+    def accuracies(self) -> dict[Place, dict[int, float | None]]:
+        """Accuracies by seed of the points that were run."""
+        return self._gathered(self.sweep, "accuracy")
+
+    def _gathered(self, sweep: Sweep, what: str) -> dict[Place, dict[int, float | None]]:
+        index = [{key(value): n for n, value in enumerate(values)} for values in self.axes]
+        found: dict[Place, dict[int, float | None]] = {}
+        for row in sweep.rows:
+            at = [of.get(key(row[name])) for of, name in zip(index, self.fields, strict=True)]
+            if None not in at:
+                found.setdefault(tuple(n for n in at if n is not None), {})[row["seed"]] = row.get(what)
+        return found
+
+    @cached_property
+    def verdicts(self) -> dict[Place, Verdict]:
+        """Verdicts about the points that were run, in their order."""
+        return {place: self.judge.verdict(found)[0] for place, found in sorted(self.accuracies.items())}
+
+    @cached_property
+    def rising(self) -> tuple[bool, ...]:
+        """Of each field, whether accuracy is said to rise with it: as it does from its lowest to its highest values."""
+        found = []
+        for n in range(len(self.fields)):
+            low, high = ([v.mean for p, v in self.verdicts.items() if p[n] == end and not math.isnan(v.mean)]
+                         for end in (0, len(self.axes[n]) - 1))  # fmt: skip
+            found.append(not (low and high) or sum(high) / len(high) >= sum(low) / len(low))
+        return tuple(found)
+
+    @cached_property
+    def borders(self) -> list[Border]:
+        """Where the target begins to be met, on each line of the second field that is known."""
+        rising = self.rising[0]
+        lines = [()] if len(self.fields) == 1 else [(n,) for n in range(len(self.axes[1]))]
+        found = []
+        for line in lines:
+            along = {p[0]: v for p, v in self.verdicts.items() if p[1:] == line}
+            if not along:
+                continue
+            met = sorted((n for n, v in along.items() if v.met), reverse=not rising)
+            missed = [n for n, v in along.items() if not v.met and (not met or (n < met[0]) == rising)]
+            last = (max(missed) if rising else min(missed)) if missed else None
+            values, at = self.axes[0], self.axes[1][line[0]] if line else None
+            ends = [*met[:1], *([] if last is None else [last])]
+            misses, meets = None if last is None else values[last], values[met[0]] if met else None
+            found.append(Border(at, misses, meets, tuple(values[n] for n in ends if not along[n].sure), rising))
+        return found
+
+    @cached_property
+    def contradictions(self) -> list[tuple[Place, Place]]:
+        """Pairs of points whose sure verdicts contradict that accuracy only rises, or only falls, with each field."""
+        turned = {
+            tuple(n if up else -n for n, up in zip(place, self.rising, strict=True)): place for place in self.verdicts
+        }
+        sure = {at: self.verdicts[place].met for at, place in turned.items() if self.verdicts[place].sure}
+        return [(turned[one], turned[other]) for one, other in violations(sure)]
+
+    @cached_property
+    def prices(self) -> dict[Place, float]:
+        """Price of each point; nothing without one."""
+        if self.design["against"] is None:
+            return {}
+        found = self._gathered(sweeps.load(self.out / PRICES), self.design["against"])
+        return {place: price for place, seeds in found.items() if (price := seeds.get(0)) is not None}
+
+    @cached_property
+    def means(self) -> dict[Place, float]:
+        """Mean accuracy of the points that were run."""
+        known = {place: [v for v in seeds.values() if v is not None] for place, seeds in self.accuracies.items()}
+        return {place: sum(values) / len(values) if values else 0.0 for place, values in known.items()}
+
+    @cached_property
+    def front(self) -> list[FrontPoint]:
+        """Points on the front, the cheapest first."""
+        priced = {place: mean for place, mean in self.means.items() if place in self.prices}
+        places = front_of(priced, self.prices, self.design["resolution"])
+        return [FrontPoint(self.values(place), priced[place], self.prices[place]) for place in places]
+
+    @property
+    def fall(self) -> float:
+        """By how much accuracy falls along the fields at most, on a front; 0 below a level."""
+        shape, prices = [len(values) for values in self.axes], self.prices
+        whole = {place: prices.get(place, math.inf) for place in product(*map(range, shape))}
+        return Frontier(shape, whole, self.design["resolution"]).contradiction(self.means)
+
+    def values(self, place: Place) -> tuple[object, ...]:
+        """Return the values of a point."""
+        return tuple(values[n] for values, n in zip(self.axes, place, strict=True))
+
+    @property
+    def said(self) -> list[str]:
+        """What is found, in lines."""
+        if self.design["against"] is not None:
+            return self._said_of_front()
+        lines = [self._said(border) for border in self.borders]
+        ways = [f"{name} ({'rising' if up else 'falling'})" for name, up in zip(self.fields, self.rising, strict=True)]
+        lines += [f"assumed: accuracy goes one way along {' and '.join(ways)}; where it does not, borders mean little"]
+        for one, other in self.contradictions[:3]:
+            told = [", ".join(map(shown, self.values(place))) for place in (one, other)]
+            lines.append(f"contradicted: {told[0]} meets the target and {told[1]} misses it")
+        return lines
+
+    def _said(self, border: Border) -> str:
+        target, name = f"{100 * self.design['target']:g} %", self.fields[0]
+        at = f"{self.fields[1]} = {shown(border.line)}: " if len(self.fields) > 1 else ""
+        if border.meets is None:
+            return f"{at}no value of {name} meets {target}"
+        way = "from {} on" if border.rising else "up to {}"
+        beyond = "" if border.misses is None else f"; {shown(border.misses)} misses it"
+        doubt = f"; open by the confidence asked for: {', '.join(map(shown, border.open))}" if border.open else ""
+        return f"{at}{name} meets {target} {way.format(shown(border.meets))}{beyond}{doubt}"
+
+    def _said_of_front(self) -> list[str]:
+        count = math.prod(len(values) for values in self.axes)
+        none = "no other can be on the front if accuracy rises with each field"
+        lines = [f"{len(self.means)} of {count} points run: {none}"]
+        if self.fall:
+            by = f"{100 * self.fall:.2f} points"
+            lines.append(f"contradicted: accuracy falls by up to {by}; bounds were widened by that")
+        target = self.design["target"]
+        if target is not None:
+            enough = next((one for one in self.front if one.accuracy >= target), None)
+            what = "no point that was run meets" if enough is None else f"{self._at(enough)} is the cheapest that meets"
+            lines.append(f"{what} {100 * target:g} %")
+        return lines
+
+    def _at(self, found: FrontPoint) -> str:
+        return ", ".join(f"{name} = {shown(value)}" for name, value in zip(self.fields, found.values, strict=True))
+
+    def table(self) -> list[Page]:
+        """Return a row for each point that was run: mean accuracy, and its verdict or its price."""
+        front = {one.values for one in self.front} if self.prices else set()
+        rows: list[Page] = []
+        for place, found in self.verdicts.items():
+            values = self.values(place)
+            row: Page = dict(zip(self.fields, values, strict=True)) | {"accuracy": self.means[place]}
+            row |= {"error": found.error if math.isfinite(found.error) else None, "seeds": found.seeds}
+            if self.design["against"] is not None:
+                row |= {self.design["against"]: self.prices.get(place), "on_the_front": values in front}
+            else:
+                row |= {"meets": found.met, "sure": found.sure}
+            rows.append(row)
+        return rows
+
+    def caption(self) -> str:
+        """Return what was found, and where."""
+        return "\n".join([f"requirement {self.out}", *self.said])
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Return heads and cells of the table: points with their verdicts, or the front."""
+        against = self.design["against"]
+        if against is not None:
+            cells = [(*map(shown, one.values), _share(one.accuracy), quantity(one.price, UNITS[against]))
+                     for one in self.front]  # fmt: skip
+            return [(*self.fields, "accuracy", against), *cells]
+        heads = (*self.fields, "accuracy", "+-", "chips", f"{100 * self.design['target']:g} %")
+        return [heads, *((*map(shown, self.values(place)), *_cells(found)) for place, found in self.verdicts.items())]
+
+    def as_dict(self) -> Page:
+        """Return plain values."""
+        verdicts = [
+            {"values": list(self.values(place)), "met": found.met, "sure": found.sure, "seeds": found.seeds,
+             "accuracy": _known(found.mean), "error": _known(found.error)}
+            for place, found in self.verdicts.items()
+        ] if self.design["target"] is not None else []  # fmt: skip
+        front = [
+            {"values": list(one.values), "accuracy": one.accuracy, "price": one.price}
+            for one in (self.front if self.design["against"] is not None else [])
+        ]
+        return {"fields": list(self.fields), "verdicts": verdicts, "front": front, "said": self.said}
+
+    def as_text(self) -> str:
+        """Return what was found, and a table."""
+        lines = [*self.said, "", *aligned(self.rows())]
+        lines += [self.sweep.unfinished] if self.sweep.unfinished else []
+        failed = f", {len(self.sweep.failed)} failed" if self.sweep.failed else ""
+        return lined([*lines, f"{len(self.sweep.rows)} trials{failed}; written to {self.out}"])
+
+
+def load(path: str | Path) -> Requirement:
+    """Read the directory of a requirement, also of one that is running.
+
+    Raises
+    ------
+    ConfigError
+        If it holds none.
+    """
+    found = sweeps.load(path)
+    if not is_requirement(found.about):
+        raise ConfigError(f"'{path}' holds a sweep, and no requirement")
+    return Requirement(found)
+
+
+def is_requirement(about: Entries) -> bool:
+    """Tell whether the page of a sweep's directory has a requirement."""
+    return any(one.get("design") == REQUIRE for one in about["designs"])
+
+
+def _cells(found: Verdict) -> tuple[str, ...]:
+    error = f"{100 * found.error:.2f}" if math.isfinite(found.error) else "-"
+    return _share(found.mean), error, str(found.seeds), found.word
+
+
+def _share(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:.2f} %"
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None

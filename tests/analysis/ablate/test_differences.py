@@ -1,0 +1,65 @@
+"""Differences over seeds, against formulas written out, and against many drawn sets of chips."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from analysis.ablate.differences import difference, gain, interaction, widest
+
+
+def seeds(values):
+    return dict(enumerate(values))
+
+
+def test_a_paired_difference():
+    a, b = [0.9, 0.8, 0.7, 0.85], [0.8, 0.75, 0.55, 0.8]
+    found = gain(seeds(a), seeds(b))
+    d = np.subtract(a, b)
+    assert found.mean == pytest.approx(d.mean())
+    assert found.error == pytest.approx(d.std(ddof=1) / 2)
+    assert found.unpaired == pytest.approx(math.sqrt((np.var(a, ddof=1) + np.var(b, ddof=1)) / 4))
+    assert found.seeds == 4
+
+
+def test_only_seeds_that_all_have_count():
+    found = gain({0: 0.9, 1: None, 2: 0.7, 5: 0.1}, {0: 0.8, 1: 0.5, 2: 0.5})
+    assert (found.mean, found.seeds) == (pytest.approx(0.15), 2)
+
+
+def test_few_seeds():
+    none, one = gain({}, {0: 0.5}), gain({0: 0.9}, {0: 0.5})
+    assert math.isnan(none.mean) and none.seeds == 0 and not none.clear
+    assert one.mean == pytest.approx(0.4) and math.isinf(one.error) and not one.clear
+    same = gain(seeds([0.9, 0.9]), seeds([0.5, 0.5]))
+    assert same.error == 0 and not same.clear
+    assert gain(seeds([0.9] * 3), seeds([0.5] * 3)).clear
+
+
+def test_an_interaction():
+    both, first, second, own = ([0.9, 0.8], [0.7, 0.75], [0.6, 0.6], [0.5, 0.55])
+    d = np.array(both) - first - second + own
+    found = interaction(*map(seeds, (both, first, second, own)))
+    assert found.mean == pytest.approx(d.mean()) and found.error == pytest.approx(d.std(ddof=1) / math.sqrt(2))
+
+
+def test_errors_are_what_means_differ_by():
+    """1,000 sets of ten chips: the mean strays by the error, and lies clear of 0 by chance in 5 %."""
+    rng = np.random.default_rng(1)
+    found = []
+    for _ in range(1000):
+        shared = rng.normal(size=10)
+        a, b = (shared + 0.2 * rng.normal(size=10) for _ in range(2))
+        found.append(gain(seeds(a), seeds(b)))
+    spread = np.std([each.mean for each in found])
+    assert np.sqrt(np.mean([each.error**2 for each in found])) == pytest.approx(spread, rel=0.06)
+    assert np.mean([each.unpaired for each in found]) > 4 * spread
+    assert np.mean([each.clear for each in found]) == pytest.approx(0.05, abs=0.02)
+
+
+def test_which_are_still_unknown():
+    known, one, wide = gain(seeds([0.9] * 2), seeds([0.5] * 2)), difference((1, {0: 0.5})), seeds([0.9, 0.5])
+    found = [known, one, gain(wide, seeds([0.5] * 2))]
+    assert widest(found, 0.1) == [1, 2]

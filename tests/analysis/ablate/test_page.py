@@ -1,0 +1,48 @@
+"""The page of an ablation: tables, pictures, how to make it again; the same bytes twice."""
+
+from __future__ import annotations
+
+import html
+import shutil
+
+import pytest
+
+from analysis import report
+from analysis.ablate.page import command
+from analysis.sweep.ledger import TRIALS
+from neuroep.errors import ConfigError
+
+
+def test_the_page(small, checked):
+    text = checked(report.render(small.out))
+    assert report.render(small.out) == text
+    for title in ("What effects cost", "Pairs that interact", "In short", "To reproduce it", "as it is"):
+        assert title in text
+    for cost in small.costs:
+        assert html.escape(cost.effect) in text
+    assert 'alt="effects by what they cost"' in text and 'alt="pairs of effects"' in text
+    assert "read-out bits" in text and "where nothing is switched off" in text
+
+
+def test_the_command_makes_it_again(small, neuroep, tmp_path, monkeypatch, trained):
+    words = command(small)
+    assert words[:3] == ["neuroep", "ablate", str(trained)]
+    monkeypatch.chdir(tmp_path)
+    found = neuroep(*words[1:], "--workers", 1, "--quiet")
+    assert found.code == 0 and found.out.splitlines()[:-1] == small.as_text().splitlines()[:-1]
+
+
+def test_without_a_trial_there_is_no_page(small, tmp_path):
+    shutil.copytree(small.out, tmp_path / "out")
+    (tmp_path / "out" / TRIALS).write_bytes(b"")
+    with pytest.raises(ConfigError, match="no trial is finished yet"):
+        report.render(tmp_path / "out")
+    with pytest.raises(ConfigError, match=r"target = 0.9: it acts only with a sweep, .* holds an ablation"):
+        report.render(small.out, target=0.9)
+
+
+def test_one_that_was_stopped_says_so(small, tmp_path, checked):
+    shutil.copytree(small.out, tmp_path / "out")
+    lines = (small.out / TRIALS).read_bytes().splitlines(keepends=True)
+    (tmp_path / "out" / TRIALS).write_bytes(b"".join(lines[:20]))
+    assert "unfinished: 20 of 33 trials" in checked(report.render(tmp_path / "out"))

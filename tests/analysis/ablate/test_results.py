@@ -1,0 +1,56 @@
+"""What an ablation found, as tables and as plain values, read back from its directory."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from analysis import ablate
+from analysis.ablate.conditions import AS_IT_IS, IDEAL, WITHOUT
+from analysis.ablate.results import aligned, points
+from neuroep.errors import ConfigError
+from tests.neuroep.runs.test_tables import check
+
+
+def test_the_largest_cost_comes_first(small):
+    means = [cost.without.mean for cost in small.costs]
+    assert means == sorted(means, reverse=True)
+    for cost in small.costs:
+        off, own = small.accuracies(WITHOUT, cost.effect), small.accuracies(AS_IT_IS)
+        assert cost.without.mean == pytest.approx(sum(off[s] - own[s] for s in range(3)) / 3)
+    assert small.ideal.mean == pytest.approx(sum(small.accuracies(IDEAL).values()) / 3)
+
+
+def test_it_is_read_back(small):
+    again = ablate.load(small.out)
+    assert again.as_dict() == small.as_dict() and again.as_text() == small.as_text()
+    assert json.loads(json.dumps(again.as_dict())) == again.as_dict()
+
+
+def test_the_table(small):
+    lines = small.as_text().splitlines()
+    assert lines[0].startswith("as it is ") and ", without any effect " in lines[0]
+    assert lines[2].split() == ["effect", "off", "+-", "unpaired", "alone", "+-", "unpaired", "chips"]
+    assert [line.split("  ")[0].strip() for line in lines[3:7]] == [cost.effect for cost in small.costs]
+    assert "not seen by mode 'deploy': read-out bits" in lines
+    assert lines[-1] == f"33 trials; written to {small.out}"
+
+
+def test_a_sweep_is_no_ablation(sweep):
+    with pytest.raises(ConfigError, match="holds a sweep, and no ablation"):
+        ablate.load(sweep(["chip.adc.bits=3"]))
+    with pytest.raises(ConfigError, match="is no sweep"):
+        ablate.load("nowhere")
+
+
+def test_numbers_that_are_not_known():
+    assert points(math.nan) == points(math.inf) == "-" and points(0.01234) == "+1.23"
+    assert aligned([("a", "bc"), ("abc", "d")]) == ["a    bc", "abc   d"]
+
+
+def test_it_is_a_table(small, tmp_path):
+    check(small, tmp_path)
+    row = small.table()[0]
+    assert (row["effect"], row["off_mean"], row["off_seeds"]) == (small.costs[0].effect, small.costs[0].without.mean, 3)

@@ -1,0 +1,58 @@
+"""Layers of a chip: what a later one silences is kept, however its fields belong together."""
+
+from __future__ import annotations
+
+import pytest
+
+from hw_models import presets
+from hw_models.chip import Chip, files, layers
+from hw_models.chip.fields import Idle
+
+PAIRS = ["nandakumar_2020_pcm"]
+
+
+def over(base: Chip, **tables) -> Chip:
+    return Chip.checked(files.laid_over(base.to_dict(), tables))
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_a_master_copy_silences_all_that_belongs_to_pulses(name):
+    """Before, devices of a pair were refused: the search ended where defaults of their pulses did not fit the cell."""
+    chip = presets.load(name)
+    if not chip.update.in_memory:
+        pytest.skip("learns by reprogramming")
+    own = {"crossbar": {"reference": "digital"}} if chip.crossbar.reference == "device" else {}
+    found = over(chip, update={"scheme": "digital"}, **own)
+    resting = {each for each in chip.differences() if each.startswith(("device.pulse.", "device.cell."))}
+    assert resting <= set(found.kept)
+    assert not any(each.startswith(("device.pulse.", "device.cell.")) for each in found.differences())
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_what_rests_acts_again(name):
+    chip = presets.load(name)
+    resting = over(chip, update={"scheme": "digital"})
+    again = over(resting, update={"scheme": chip.update.scheme})
+    assert again.differences() == chip.differences() and again.kept is None
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_layer_is_refused_for_what_it_sets_in_vain_itself(name):
+    chip = over(presets.load(name), update={"scheme": "digital"})
+    with pytest.raises(Idle, match=r"device\.pulse\.noise = 0\.5: it acts only with update\.scheme"):
+        over(chip, device={"pulse": {"noise": 0.5}})
+
+
+def test_idle_fields_are_found_within_and_across_parts():
+    pulse = {"response": "power", "gamma_up": 1.5, "w_min": 0.0, "noise": 0.0, "noise_law": "log_normal"}
+    values = {"device": {"pulse": pulse, "cell": {"kind": "one_sided"}}}
+    found = layers.idle(Chip, values)
+    wanted = {f"device.pulse.{name}" for name in ("response", "gamma_up", "w_min", "noise_law")} | {"device.cell.kind"}
+    assert found.keys() == wanted
+    assert "it acts only with noise above 0" in found["device.pulse.noise_law"]
+
+
+def test_other_faults_end_the_search():
+    assert layers.idle(Chip, {"device": {"g_min": 30.0}, "adc": {"stochastic": True}}) in ({}, {
+        "adc.stochastic": "adc.stochastic = True: it acts only with bits"
+    })  # fmt: skip

@@ -1,0 +1,62 @@
+"""With all effects of a chip switched off, a run is that of exact arithmetic, whatever the chip was."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+
+from hw_models.chip import Chip, effects
+from neuroep.runs import building
+from neuroep.runs.session import Session
+from tests.neuroep.engines.chip.conftest import UPDATES, corpus_of, described
+from tests.neuroep.engines.chip.test_every_field import FIELDS
+from tests.neuroep.engines.chip.test_idle_fields import CHIPS
+
+ROUNDING = 2e-5
+ROUNDS_MORE = {"crossbar.zero": 2e-4}
+"""Conductances about a level are rounded to single precision once more."""
+UNSETTLED = {"nudged.mean_sweeps": "states of phases that have not settled, of which it takes the mean"}
+INTEGERS = 0.01
+"""What states of 16 bits and weights of 8 bits leave on an event-driven array."""
+CASES = {f"field {name}": beside | {name: value} for name, (beside, value) in FIELDS.items() if name not in UNSETTLED}
+CASES |= {f"chip {name}": chip for name, chip in CHIPS.items()}
+
+
+def run(chip: Chip | None) -> list[np.ndarray]:
+    """Return outputs and weights of a small run that learns on a chip."""
+    config = described(None, {}).model_copy(update={"chip": chip})
+    tables = described(None, {}).to_dict()
+    about = {name: tables[name] for name in ("data", "network", "training")}
+    session = Session.open(config, corpus=corpus_of(json.dumps(about, sort_keys=True)))
+    speeds = building.rates(config, session.network, 0)
+    for step, batch in enumerate(itertools.islice(session.batches("train"), UPDATES)):
+        measured = session.estimator.measure(session.engine, batch.keyed("train", step), step)
+        session.engine.update(measured.contrasts, speeds)
+    outputs = session.engine.outputs(session.engine.settle(batch.keyed("evaluate", 0), session.estimator.free))
+    return [outputs.copy(), *session.engine.parameters().values()]
+
+
+@pytest.fixture(scope="module")
+def exact() -> list[np.ndarray]:
+    """What exact arithmetic gives."""
+    return run(None)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_without_any_effect_a_chip_is_exact(exact, name):
+    chip = described(CASES[name], {}).chip
+    events = chip.substrate == "event_driven"
+    bound = INTEGERS if events else ROUNDS_MORE.get(name.removeprefix("field "), ROUNDING)
+    for found, wanted in zip(run(effects.without(chip)), exact, strict=True):
+        assert np.abs(found - wanted).max() < bound
+
+
+@pytest.mark.parametrize("name", ["chip ideal", "field device.mismatch", "field adc.bits"])
+def test_with_its_effects_it_is_not(exact, name):
+    """But the chip without any."""
+    chip = described(CASES[name], {}).chip
+    far = max(np.abs(found - wanted).max() for found, wanted in zip(run(chip), exact, strict=True))
+    assert (far > ROUNDING) == bool(effects.present(chip))
