@@ -1,0 +1,143 @@
+"""Noise of a product against a device at a time: mean, variance and correlation, one sample alone and among others.
+
+A physicist's account of one read, of a pair of devices per weight and nothing else on the chip:
+
+    i_o = sum_j x_j ((g+_oj + s(g+_oj) z+_oj) - (g-_oj + s(g-_oj) z-_oj))    y_o = i_o w_max / (g_max - g_min)
+
+with a z for every device, sample and read, all independent. So outputs, samples and reads do not correlate, and the
+variance of an output is the sum over its devices, whatever tiles they lie on. Written with loops, from the equations of
+the laws; reads by output, by bfloat16 variances, by one sample and device by device must all be that.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from hw_models.arrays import variances
+from hw_models.arrays.crossbar import Crossbar
+from hw_models.chip import Chip
+
+G_MAX, G_MIN = 20.0, 1.5
+LAWS = {
+    "additive": (0.6, lambda g: 0.6),
+    "proportional": (0.08, lambda g: 0.08 * g),
+    "sqrt": (0.05, lambda g: 0.05 * math.sqrt(g * G_MAX)),
+}
+"""By law: its strength, and the deviation of a device of g uS."""
+SHAPE, TILES = (5, 13), {"rows": 4, "columns": 2}
+READS = 4000
+SIGMAS = 5.0
+"""Standard errors that are allowed, of some hundred numbers."""
+
+
+def weights_and_signals(rows: int, way: str, shape: tuple[int, int] = SHAPE) -> tuple[np.ndarray, np.ndarray]:
+    """Weights with zeros and both ends of the range among them, and signals of which some are 0."""
+    draw = np.random.default_rng(7)
+    weights = draw.uniform(-1, 1, shape).astype(np.float32)
+    weights[0, 0], weights[-1, -1], weights[1, 2] = 1.0, -1.0, 0.0
+    signals = draw.normal(size=(rows, shape[way == "forward"])).astype(np.float32)
+    signals[:, 1] = 0
+    return weights, signals
+
+
+def crossbar(law: str, weights: np.ndarray, **parts: object) -> Crossbar:
+    device = {"g_max": G_MAX, "g_min": G_MIN, "read_noise": LAWS[law][0], "read_noise_law": law}
+    bar = Crossbar(Chip.model_validate({"crossbar": TILES | parts, "device": device}), weights.shape, 11, "by hand")
+    bar.program(weights)
+    return bar
+
+
+def by_hand(law: str, weights: np.ndarray, signals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of every output of every sample, (rows, outputs) each, of weights (outputs, inputs)."""
+    deviation, largest = LAWS[law][1], float(np.abs(weights).max())
+    span = G_MAX - G_MIN
+    mean, variance = np.zeros((len(signals), len(weights))), np.zeros((len(signals), len(weights)))
+    for row, x in enumerate(signals.astype(float)):
+        for output, line in enumerate(weights.astype(float)):
+            for signal, weight in zip(x, line, strict=True):
+                up = G_MIN + span * max(weight, 0.0) / largest
+                down = G_MIN + span * max(-weight, 0.0) / largest
+                mean[row, output] += signal * (up - down) * largest / span
+                own = deviation(up) ** 2 + deviation(down) ** 2
+                variance[row, output] += signal**2 * own * (largest / span) ** 2
+    return mean, variance
+
+
+def many(bar: Crossbar, signals: np.ndarray, way: str, reads: int = READS) -> np.ndarray:
+    """Return (reads, rows, outputs)."""
+    read = bar.forward if way == "forward" else bar.transposed
+    return np.array([read(signals) for _ in range(reads)], dtype=float)
+
+
+def check(found: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> None:
+    """Check mean, variance, correlation and shape of many reads."""
+    reads = len(found)
+    apart = (found - mean) / np.sqrt(variance)
+    assert np.abs(apart.mean(axis=0)).max() * math.sqrt(reads) < SIGMAS
+    assert np.abs(apart.var(axis=0, ddof=1) - 1).max() * math.sqrt(reads / 2) < SIGMAS
+    flat = apart.reshape(reads, -1)
+    together = np.corrcoef(flat.T) - np.eye(flat.shape[1])
+    assert np.abs(together).max() * math.sqrt(reads) < SIGMAS
+    after = np.array([np.corrcoef(one[:-1], one[1:])[0, 1] for one in flat.T])
+    assert np.abs(after).max() * math.sqrt(reads) < SIGMAS
+    assert stats.kstest(flat.ravel(), "norm").pvalue > 1e-4
+
+
+@pytest.mark.parametrize("exact", [False, True], ids=["outputs", "devices"])
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("way", ["forward", "transposed"])
+@pytest.mark.parametrize("law", LAWS)
+def test_a_product_is_the_sum_over_its_devices(law: str, way: str, rows: int, exact: bool) -> None:
+    weights, signals = weights_and_signals(rows, way)
+    bar = crossbar(law, weights, exact_noise=exact)
+    expected = by_hand(law, weights if way == "forward" else weights.T, signals)
+    check(many(bar, signals, way), *expected)
+
+
+@pytest.mark.parametrize("way", ["forward", "transposed"])
+@pytest.mark.parametrize("law", LAWS)
+def test_a_sample_has_the_same_noise_alone_and_among_others(law: str, way: str) -> None:
+    """Moments of one signal read alone, and as the last of forty, whose neighbours are far larger."""
+    weights, signals = weights_and_signals(1, way)
+    among = np.concatenate([100 * np.ones((39, signals.shape[1]), np.float32), signals])
+    mean, variance = by_hand(law, weights if way == "forward" else weights.T, signals)
+    check(many(crossbar(law, weights), signals, way), mean, variance)
+    check(many(crossbar(law, weights), among, way, 2000)[:, -1:], mean, variance)
+
+
+@pytest.mark.parametrize("law", ["proportional", "sqrt"])
+def test_rounded_variances_are_those_of_the_devices(law: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where products of variances are rounded: within 0.6 % of a variance, and of its sample's error."""
+    monkeypatch.setattr(variances, "LARGE", 2)
+    monkeypatch.setattr(variances, "at_hand", lambda: True)
+    weights, signals = weights_and_signals(4, "forward", (6, 40))
+    mean, variance = by_hand(law, weights, signals)
+    found = many(crossbar(law, weights), signals, "forward")
+    apart = (found - mean) / np.sqrt(variance)
+    assert np.abs(apart.mean(axis=0)).max() * math.sqrt(READS) < SIGMAS
+    assert np.abs(apart.var(axis=0, ddof=1) - 1).max() < 0.006 + SIGMAS * math.sqrt(2 / READS)
+
+
+def test_where_nothing_is_driven_nothing_is_noisy() -> None:
+    weights, signals = weights_and_signals(1, "forward")
+    for law in LAWS:
+        assert not many(crossbar(law, weights), 0 * signals, "forward", 3).any()
+
+
+@pytest.mark.parametrize("way", ["forward", "transposed"])
+def test_a_new_programming_has_noise_of_its_own_conductances(way: str) -> None:
+    """Weights of a tenth, and of full size, on the same devices: the deviation follows at once, alone and in threes."""
+    weights, _ = weights_and_signals(1, way)
+    for rows in (1, 3):
+        _, signals = weights_and_signals(rows, way)
+        bar = crossbar("proportional", weights)
+        many(bar, signals, way, 2)
+        less = weights.copy()
+        less[1:] *= 0.1
+        bar.program(less)
+        expected = by_hand("proportional", less if way == "forward" else less.T, signals)
+        check(many(bar, signals, way), *expected)
