@@ -108,7 +108,7 @@ class Sensing:
     def reach(self, current: Array, tile: int, column: int, full: float) -> None:
         """Put on currents (rows, n) of a tile, lines from ``column`` on, what they are at the ADC, in place.
 
-        ``full`` is a fully driven device at g_max, of which the offsets are shares.
+        ``full`` is a fully driven weight of full size, of which the offsets are shares.
         """
         if self.amplifies:
             place = tile, slice(column, column + current.shape[1])

@@ -18,8 +18,9 @@ class Converter(Part):
 
     bits: Bits | None = at("conversion", "bit", None)
     """Resolution; unset converts exactly. Signed: 2^bits - 2 steps over [-range, range], zero among the levels."""
-    range: Positive | None = at("conversion", "signal; an ADC: fully driven devices at g_max", None)
-    """Full scale; unset with bits calibrates it on samples before the run and then freezes it."""
+    range: Positive | None = at("conversion", "signal; an ADC: fully driven weights of full size", None)
+    """Full scale; unset with bits calibrates it on samples before the run and then freezes it. A weight of full size is
+    g_max - g_min of a pair, half of that beside a reference."""
     sign: Literal["signed", "unsigned", "auto"] = at("conversion", default="signed")
     """Unsigned: 2^bits - 1 steps over [0, range]. Auto: unsigned where a signal cannot be negative, as the states of a
     sigmoid; on a crossbar by itself, where no calibration value was."""

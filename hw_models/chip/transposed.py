@@ -25,7 +25,7 @@ class Transposed(Part):
     """Relative error of all transposed currents."""
     gain_spread: NonNegative = at("device", default=0.0)
     """Spread of it from one sensed line of a tile to another."""
-    offset_spread: NonNegative = at("device", "fully driven device at g_max", 0.0)
+    offset_spread: NonNegative = at("device", "fully driven weight of full size", 0.0)
     """Line-to-line spread of the offset current of a sensed line of a tile."""
 
     @property

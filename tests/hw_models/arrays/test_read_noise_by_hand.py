@@ -20,6 +20,7 @@ from scipy import stats
 from hw_models.arrays import variances
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
+from hw_models.tally import repeated
 
 G_MAX, G_MIN = 20.0, 1.5
 LAWS = {
@@ -141,3 +142,60 @@ def test_a_new_programming_has_noise_of_its_own_conductances(way: str) -> None:
         bar.program(less)
         expected = by_hand("proportional", less if way == "forward" else less.T, signals)
         check(many(bar, signals, way), *expected)
+
+
+WORDS = np.array([2, 0, 2, 2, 1, 0, 2])
+"""Which of three words each row is."""
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_words_that_repeat_have_noise_of_their_own(law: str) -> None:
+    """One product for each word, and for each of its rows the noise of that row alone: no correlation within a word."""
+    weights, words = weights_and_signals(3, "forward")
+    bar = crossbar(law, weights)
+    with bar.tally.now.rows_of(np.arange(len(WORDS)), repeated(WORDS)):
+        found = many(bar, words[WORDS], "forward")
+    mean, variance = by_hand(law, weights, words)
+    check(found, mean[WORDS], variance[WORDS])
+
+
+@pytest.mark.parametrize("bits", [3, 6])
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("way", ["forward", "transposed"])
+def test_converters_round_each_tile_once(way: str, rows: int, bits: int) -> None:
+    """Without noise: codes of the input, currents of a tile, their codes, sums of tiles, by loops; clipped ones too.
+
+    Levels are 2^b - 1 around 0, each a step of 2 range / (2^b - 2); a current counts in fully driven pairs at the end
+    of their range, g_max - g_min.
+    """
+    weights, signals = weights_and_signals(rows, way)
+    dac, adc = 1.2, 0.4
+    unit = dac  # of a pair whose weight is 1
+    converters = {"dac": {"bits": bits, "range": dac}, "adc": {"bits": bits, "range": adc}}
+    chip = {"crossbar": TILES, "device": {"g_max": G_MAX, "g_min": G_MIN}} | converters
+    bar = Crossbar(Chip.model_validate(chip), SHAPE, 11, "by hand", dtype="float64")
+    bar.program(weights.astype(float))
+    found = (bar.forward if way == "forward" else bar.transposed)(signals.astype(float))
+    matrix = (weights if way == "forward" else weights.T).astype(float)
+    # One set of devices: a tile has 4 of the inputs and 2 of the outputs of the forward read, whichever way it is read.
+    pieces = pieces_of(SHAPE[1], TILES["rows"]) if way == "forward" else pieces_of(SHAPE[0], TILES["columns"])
+
+    def code(value: float, full: float) -> float:
+        step = 2 * full / (2**bits - 2)
+        return min(max(step * round(value / step), -full), full)
+
+    stops, expected = 0, np.zeros(found.shape)
+    for row, x in enumerate(signals.astype(float)):
+        for output, line in enumerate(matrix):
+            for first, last in pieces:
+                current = sum(code(x[j], dac) * line[j] for j in range(first, last)) / unit
+                expected[row, output] += unit * code(current, adc)
+                stops += abs(current) > adc * (1 + 1 / (2**bits - 2))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    assert stops > 0 and bar.counters[f"adc_{way}_at_stop"] == pytest.approx(stops, abs=2)
+
+
+def pieces_of(length: int, most: int) -> list[tuple[int, int]]:
+    """Near-equal pieces of at most so many lines."""
+    count = -(-length // most)
+    return [(length * i // count, length * (i + 1) // count) for i in range(count)]
