@@ -84,12 +84,14 @@ def _npz(file: str | Path) -> Mapping[str, object]:
     import zlib
 
     try:
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                _check_size(file, sum(member.file_size for member in archive.infolist()))
         held = np.load(file, allow_pickle=False)
         if not isinstance(held, np.lib.npyio.NpzFile):
             raise CheckpointError(f"'{file}' holds one array without a name: save it with numpy.savez")
         with held:
             _check_apart(file, held.files)
-            _check_size(file, sum(each.file_size for each in held.zip.infolist()))
             return {name: held[name] for name in held.files}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         if "pickle" not in str(error):
