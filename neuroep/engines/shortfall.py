@@ -72,7 +72,7 @@ class Missing:
             told = (EXTRA * self.noise[name] + SIGMAS * np.sqrt(self.spread[name])) / entries
             unseen = (self.level * self.largest[name]) ** 2 / 12
             settled &= missing <= told + unseen + schedule.tolerance**2
-        return _first(settled, 1, TAIL)
+        return _first(settled, 1, 1, TAIL)
 
 
 class Reached:
@@ -109,7 +109,7 @@ class Reached:
 
         ``free`` are those of the free phase, at least as many as which it takes where noise hides a layer's share.
         """
-        settled = np.ones(schedule.steps, dtype=bool)
+        settled, reached = np.ones(schedule.steps, dtype=bool), least
         for name, along in self.along.items():
             if self.whole[name] <= 0:  # at rest, or nothing to be told from noise
                 least = max(least, free) if along.any() else least
@@ -118,16 +118,20 @@ class Reached:
             error = SIGMAS * float(np.sqrt(self.spread[name])) / self.whole[name]
             least = max(least, free) if error > schedule.tolerance else least
             settled &= np.abs(1 - shares) <= max(schedule.tolerance, error)
-        return _first(settled, min(least, schedule.steps), MOVED)
+        return _first(settled, reached, min(least, schedule.steps), MOVED)
 
 
-def _first(settled: np.ndarray, least: int, share: int) -> tuple[int, bool]:
+def _first(settled: np.ndarray, reached: int, least: int, share: int) -> tuple[int, bool]:
     """Return the first number of sweeps, at least so many, after which a phase is settled.
 
-    All of them, and that it does not, where there is none before the last ones, by which it is judged.
+    All of them, and that it does not, where there is none before the last ones, by which it is judged; so too where
+    the sweep in which all layers are ``reached`` is one of those, as they tell nothing of themselves.
     """
     steps = len(settled)
-    for sweeps in range(least, max(least, _tail_of(steps, share).start) + 1):
+    before = _tail_of(steps, share).start
+    if reached > before:
+        return steps, False
+    for sweeps in range(least, max(least, before) + 1):
         if settled[sweeps - 1]:
             return sweeps, True
     return steps, False

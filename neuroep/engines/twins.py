@@ -20,7 +20,7 @@ def twin(engine: Engine, age: float = 0.0) -> Engine:
     network, parameters = engine.network, engine.parameters()
     made = Engine(
         engine.name, network, parameters, engine.make,
-        optimiser=engine.optimiser, seed=engine.seed, dtype=engine.dtype,
+        optimiser=engine.optimiser, seed=engine.seed, dtype=engine.dtype, repeats=engine.repeats,
     )  # fmt: skip
     made.read_at(age)  # before it takes over the devices, which would age by it otherwise
     made.load_optimiser_state(engine.optimiser_state(), engine.device_state())

@@ -146,6 +146,8 @@ class Session(Tabular):
         goes_on = kept or (moments and run is not None and config.chip is None and _same_devices(config, run))
         if weights is not None and goes_on and (weights.optimiser or weights.devices):
             engine.load_optimiser_state(weights.optimiser, weights.devices)
+            if run is not None and not _same_phases(config, run):
+                engine.lengths = None  # of phases with other steps, tolerances or nudges
         epoch = 0 if weights is None or (config.chip is not None and not kept) else weights.about.epoch
         session = cls(config, corpus, network, engine, building.build_estimator(config), weights, epoch)
         session._calibrate()
@@ -367,6 +369,13 @@ def _read(source: Source, overrides: Sequence[str]) -> tuple[Run | None, Config]
 def _same_devices(config: Config, run: Run) -> bool:
     """Tell whether a configuration has the devices that a run was trained with."""
     return devices_of(config) == devices_of(runs.load(run.path).config)
+
+
+def _same_phases(config: Config, run: Run) -> bool:
+    """Tell whether phases settle as those that a run was trained with."""
+    trained = runs.load(run.path).config
+    often = {"calibrate_every": trained.settling.calibrate_every}
+    return config.settling.model_copy(update=often) == trained.settling and config.estimator == trained.estimator
 
 
 def devices_of(config: Config) -> tuple[Chip | None, int]:

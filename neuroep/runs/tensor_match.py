@@ -101,6 +101,8 @@ class TensorMatch:
             raise ConfigError(f"the network has no parameter '{ours}': allowed are {allowed}")
         if ours in self.names:
             raise ConfigError(f"parameter '{ours}' is given twice, as '{self.names[ours]}' and as '{theirs}'")
+        if (source := self._source(theirs)[0]) in self.left_out:
+            raise ConfigError(f"tensor '{source}' is left out, and given as '{ours}': which one is meant?")
         self._check_shape(theirs, ours)
         self.names[ours] = theirs
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from hw_models.reading import Entries
 from hw_models.text import shown
 from neuroep.errors import CheckpointError
+from neuroep.runs.memory import physical_memory
 
 MOST_TENSORS = 10_000
 _WRAPPERS = ("state_dict", "model_state_dict")
@@ -40,12 +42,20 @@ def read(file: str | Path) -> dict[str, object]:
     held = _safetensors(file) if kind == ".safetensors" else _npz(file) if kind == ".npz" else torch_file(file)
     if len(held) > MOST_TENSORS:
         raise CheckpointError(f"'{file}' holds {len(held)} tensors: at most {MOST_TENSORS} are read")
+    _check_apart(file, [str(name) for name in held])
     return _stripped({str(name): value for name, value in held.items()})
 
 
 def _check_file(file: str | Path, what: str) -> None:
     if not os.path.isfile(file):
         raise CheckpointError(f"{what} '{file}' {'is a directory' if os.path.isdir(file) else 'do not exist'}")
+
+
+def _check_apart(file: str | Path, names: Sequence[str]) -> None:
+    """Refuse names that stand for two tensors: nobody knows which of them is meant."""
+    twice = next((name for name, number in Counter(names).items() if number > 1), None)
+    if twice is not None:
+        raise CheckpointError(f"'{file}' holds two tensors named '{twice}'")
 
 
 def _stripped(held: Mapping[str, object]) -> dict[str, object]:
@@ -69,19 +79,36 @@ def _safetensors(file: str | Path) -> Mapping[str, object]:
 
 
 def _npz(file: str | Path) -> Mapping[str, object]:
+    import tokenize
     import zipfile
     import zlib
 
     try:
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                _check_size(file, sum(member.file_size for member in archive.infolist()))
         held = np.load(file, allow_pickle=False)
         if not isinstance(held, np.lib.npyio.NpzFile):
             raise CheckpointError(f"'{file}' holds one array without a name: save it with numpy.savez")
         with held:
+            _check_apart(file, held.files)
             return {name: held[name] for name in held.files}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        if "pickle" in str(error):
-            raise CheckpointError(f"'{file}' holds objects, which are never loaded: save plain arrays") from None
-        raise CheckpointError(f"'{file}' is no NPZ file: {_first(error)}") from None
+        if "pickle" not in str(error):
+            raise CheckpointError(f"'{file}' is no NPZ file: {_first(error)}") from None
+        if not zipfile.is_zipfile(file):  # NumPy takes whatever it does not know for a pickle
+            raise CheckpointError(f"'{file}' is no NPZ file") from None
+        raise CheckpointError(f"'{file}' holds objects, which are never loaded: save plain arrays") from None
+    except (MemoryError, OverflowError, RecursionError, RuntimeError, tokenize.TokenError) as error:
+        # Headers that claim sizes beyond all memory, or nest without an end; encrypted members.
+        raise CheckpointError(f"'{file}' cannot be read: {_first(error)}") from None
+
+
+def _check_size(file: str | Path, size: int) -> None:
+    """Refuse what is larger than memory once it is unpacked: a few megabytes of zeros may be a terabyte."""
+    memory = physical_memory()
+    if memory is not None and size > memory:
+        raise CheckpointError(f"'{file}' holds {size:,} bytes unpacked: the memory of this machine is {memory:,}")
 
 
 def torch_file(file: str | Path, what: str = "weights") -> Entries:
@@ -180,7 +207,8 @@ def array(file: str | Path, name: str, value: object, dtype: str) -> np.ndarray:
             raise CheckpointError(f"'{file}': {name} {found}")
         if not value.dtype.is_floating_point:
             raise _no_float(file, name, str(value.dtype).removeprefix("torch."))
-        value = value.detach().to(torch.float64 if value.dtype == torch.float64 else torch.float32).numpy()
+        wide = torch.float64 if value.dtype == torch.float64 else torch.float32
+        value = value.detach().resolve_neg().to(wide).numpy()
     if not isinstance(value, np.ndarray):
         raise CheckpointError(f"'{file}': {name} is {shown(value)}, no tensor")
     if value.dtype.kind != "f":

@@ -144,6 +144,18 @@ def test_phases_of_few_sweeps_have_their_own(steps):
     assert 1 <= found.nudged <= steps
 
 
+@pytest.mark.parametrize(("steps", "free", "nudged"), [(1, False, False), (3, True, False), (4, True, True)])
+def test_the_last_sweeps_do_not_tell_that_they_have_settled_themselves(steps, free, nudged):
+    """One sweep is its own end; of a nudge that takes two to reach all layers there is no third one to compare with."""
+    missing, reached = shortfall.Missing(0.0), shortfall.Reached()
+    course = [{"h": np.ones((4, 3))}] * steps
+    missing.add(course, course)
+    reached.add(course, course)
+    schedule = Schedule(steps=steps, tolerance=0.1)
+    assert missing.length(schedule) == (1, free)
+    assert reached.length(schedule, 2, 1) == (2 if nudged else steps, nudged)
+
+
 def test_the_mean_of_the_last_sweeps_is_what_is_judged():
     """A state that is the mean of five sweeps has less noise and misses what its first one missed."""
     one, five = Linear(0.5, 0.05), Linear(0.5, 0.05)

@@ -14,7 +14,7 @@ from tests.conftest import TINY
 def opened(tmp_path, *overrides):
     path = tmp_path / "tiny.toml"
     path.write_text(TINY)
-    return Session.open(config.load(path, overrides), age=0.0 if overrides else None)
+    return Session.open(config.load(path, overrides), age=0.0 if "--chip" in overrides else None)
 
 
 def learned(parts, steps=2):
@@ -31,7 +31,10 @@ def everything(engine):
 PULSED = ("--chip", "reram", "--optimiser.kind", "sgd")
 
 
-@pytest.mark.parametrize("chip", [(), ("--chip", "pcm"), PULSED, ("--chip", "loihi2")])
+ONCE = ("--engine.repeats", "once")
+
+
+@pytest.mark.parametrize("chip", [(), ("--chip", "pcm"), PULSED, ("--chip", "loihi2"), ONCE])
 def test_a_twin_reads_and_learns_the_same_bits_and_leaves_the_first_alone(tmp_path, chip):
     parts = opened(tmp_path, *chip)
     engine = learned(parts)

@@ -148,6 +148,7 @@ def test_what_does_not_fit(tmp_path, tiny, weights, neuroep, change, line):
         (["fc1=dense_1", "fc1.bias=dense_1.bias"], "parameter 'dense_1.bias' is given twice, as 'fc1.bias' and as"),
         (["fc1=dense_1", "head=dense_1"], "--map 'head=dense_1': 'dense_1' is 'fc1' already"),
         (["fc1"], "--map 'fc1': give THEIR=OURS, for example fc1.weight=dense_1.weight"),
+        (["fc1.bias=none", "fc1.bias=dense_1.bias"], "tensor 'fc1.bias' is left out, and given as 'dense_1.bias'"),
         (["fc9.bias=none"], "has no 'fc9.bias': it holds"),
         (["head.weight=dense_1.weight"], "'head.weight' has shape (2, 8), 'dense_1.weight' needs (8, 32)"),
     ],

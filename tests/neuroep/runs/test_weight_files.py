@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import struct
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -94,6 +98,72 @@ def test_files_of_another_kind(tmp_path, kind, held):
     with pytest.raises(CheckpointError) as found:
         weight_files.read(tmp_path / kind)
     assert "\n" not in str(found.value) and len(str(found.value)) < 500
+
+
+def member(shape: str) -> bytes:
+    """An NPY file whose header claims a shape, and nothing behind it."""
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    header += b" " * (117 - len(header)) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
+
+
+@pytest.mark.parametrize("shape", ["(10**6, )", "(1000000, 1000000, 1000000)", f"({2**64},)", "(((((", "(-3, 2)"])
+def test_headers_that_claim_what_cannot_be(tmp_path, shape):
+    """Sizes beyond all memory, or beyond whole numbers of the machine, and a header without an end."""
+    with zipfile.ZipFile(tmp_path / "w.npz", "w") as archive:
+        archive.writestr("a.npy", member(shape))
+    with pytest.raises(CheckpointError) as found:
+        weight_files.read(tmp_path / "w.npz")
+    assert "w.npz' " in str(found.value) and "\n" not in str(found.value)
+
+
+def test_encrypted_members(tmp_path):
+    np.savez(tmp_path / "w.npz", **HELD)
+    whole = bytearray((tmp_path / "w.npz").read_bytes())
+    place = whole.index(b"PK\x01\x02")
+    whole[place + 8] |= 1
+    (tmp_path / "w.npz").write_bytes(bytes(whole))
+    with pytest.raises(CheckpointError, match=r"w\.npz' cannot be read: .* encrypted"):
+        weight_files.read(tmp_path / "w.npz")
+
+
+def test_what_is_larger_than_memory_once_it_is_unpacked(tmp_path, monkeypatch):
+    """Two megabytes of zeros, in two kilobytes."""
+    np.savez_compressed(tmp_path / "w.npz", a=np.zeros(2**19, dtype=np.float32))
+    monkeypatch.setattr(weight_files, "physical_memory", lambda: 2**20)
+    with pytest.raises(CheckpointError, match=r"w\.npz' holds 2,097,280 bytes unpacked: the memory of this machine is"):
+        weight_files.read(tmp_path / "w.npz")
+    monkeypatch.setattr(weight_files, "physical_memory", lambda: None)
+    assert set(weight_files.read(tmp_path / "w.npz")) == {"a"}
+
+
+@pytest.mark.parametrize("names", [("a.npy", "a.npy"), ("a.npy", "a")])
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_arrays_of_one_name(tmp_path, names):
+    """The last one would be taken, and the other be lost without a word."""
+    file = io.BytesIO()
+    np.save(file, HELD["a.bias"])
+    with zipfile.ZipFile(tmp_path / "w.npz", "w") as archive:
+        for name in names:
+            archive.writestr(name, file.getvalue())
+    torch.save({1: torch.ones(2), "1": torch.zeros(2)}, tmp_path / "w.pt")
+    for kind, name in (("w.npz", "a"), ("w.pt", "1")):
+        with pytest.raises(CheckpointError, match=rf"{kind}' holds two tensors named '{name}'"):
+            weight_files.read(tmp_path / kind)
+
+
+def test_a_text_is_no_pickle(tmp_path):
+    (tmp_path / "w.npz").write_text("hello")
+    with pytest.raises(CheckpointError, match=r"w\.npz' is no NPZ file$"):
+        weight_files.read(tmp_path / "w.npz")
+
+
+def test_a_tensor_whose_sign_is_still_to_be_turned(tmp_path):
+    turned = torch.tensor([1 + 2j, 3 - 4j]).conj().imag
+    assert turned.is_neg()
+    torch.save({"a": turned}, tmp_path / "w.pt")
+    array = weight_files.array("w", "a", weight_files.read(tmp_path / "w.pt")["a"], "float32")
+    np.testing.assert_array_equal(array, [-2.0, 4.0])
 
 
 def test_one_array_without_a_name(tmp_path):

@@ -102,6 +102,21 @@ def test_a_run_of_before_is_read_and_has_its_lengths_found(tmp_path):
     assert opened.engine.lengths is not None
 
 
+def test_a_run_opened_with_other_phases_has_its_lengths_found_anew(tmp_path):
+    """Found in two sweeps they would hold however many are allowed later; how often they are found changes nothing."""
+    tables = described(NOISY, LONG | {"settling.free_steps": 2, "settling.nudged_steps": 2})
+    neuroep.train(tables, tmp_path / "run", progress=False)
+    trained = neuroep.Session.open(tmp_path / "run").engine.lengths
+    assert trained is not None and trained.free == 2
+    longer = ["--settling.free_steps", "16", "--settling.nudged_steps", "16"]
+    found = neuroep.Session.open(tmp_path / "run", overrides=longer).engine.lengths
+    assert found is not None and found.free > 2 and found.free_met
+    coarse = neuroep.Session.open(tmp_path / "run", overrides=["--settling.tolerance", "2"]).engine.lengths
+    assert coarse is not None and coarse.free == 1
+    often = ["--settling.calibrate_every", "7"]
+    assert neuroep.Session.open(tmp_path / "run", overrides=often).engine.lengths == trained
+
+
 def test_the_bill_follows_the_sweeps_taken():
     """Reads, and the seconds of the clock, of a classification."""
     chip = NOISY | {"timing.integration": 1e-7}
