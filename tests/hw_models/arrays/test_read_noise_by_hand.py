@@ -199,3 +199,60 @@ def pieces_of(length: int, most: int) -> list[tuple[int, int]]:
     """Near-equal pieces of at most so many lines."""
     count = -(-length // most)
     return [(length * i // count, length * (i + 1) // count) for i in range(count)]
+
+
+def beside_references(
+    law: str, weights: np.ndarray, signals: np.ndarray, way: str, lines: int | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean (rows, n), covariance of outputs (rows, n, n) and its errors' scale, of one device a weight beside lines.
+
+    Every tile has lines of reference devices at the middle of the range, as many as outputs unless it is said, that
+    share the task. Forward, all outputs of a tile have their mean current taken off, so what these lines err by is in
+    all of them. Transposed, each is driven by its share of minus the sum of the tile's signals.
+    """
+    deviation, largest = LAWS[law][1], float(np.abs(weights).max())
+    middle, half = (G_MAX + G_MIN) / 2, (G_MAX - G_MIN) / 2
+    unit, of_reference = largest / half, deviation(middle) ** 2
+    g = middle + half * weights.astype(float) / largest
+    lots = pieces_of(len(weights), TILES["columns"])
+    count = len(weights) if way == "forward" else weights.shape[1]
+    mean, covariance = np.zeros((len(signals), count)), np.zeros((len(signals), count, count))
+    for row, x in enumerate(signals.astype(float)):
+        for o in range(len(weights)):
+            for j in range(weights.shape[1]):
+                own = deviation(g[o, j]) ** 2 * unit**2
+                read, driven = (o, x[j]) if way == "forward" else (j, x[o])
+                mean[row, read] += driven * (g[o, j] - middle) * unit
+                covariance[row, read, read] += driven**2 * own
+        for first, last in lots:
+            shared = of_reference * unit**2 / (lines or last - first)
+            for j in range(weights.shape[1]):
+                if way == "forward":
+                    covariance[row, first:last, first:last] += x[j] ** 2 * shared
+                else:
+                    covariance[row, j, j] += sum(x[first:last]) ** 2 * shared
+    roots = np.sqrt(np.einsum("rii->ri", covariance))
+    return mean, covariance, roots[:, :, None] * roots[:, None, :]
+
+
+@pytest.mark.parametrize(("rows", "lines"), [(1, None), (3, None), (1, 4), (3, 4)])
+@pytest.mark.parametrize("exact", [False, True], ids=["outputs", "devices"])
+@pytest.mark.parametrize("way", ["forward", "transposed"])
+@pytest.mark.parametrize("law", LAWS)
+def test_outputs_of_a_tile_share_what_their_reference_lines_err_by(
+    law: str, way: str, exact: bool, rows: int, lines: int | None
+) -> None:
+    weights, signals = weights_and_signals(rows, way)
+    bar = crossbar(law, weights, mapping="offset", reference="analog", exact_noise=exact, reference_lines=lines)
+    mean, covariance, scale = beside_references(law, weights, signals, way, lines)
+    found = many(bar, signals, way)
+    roots = np.sqrt(np.einsum("rii->ri", covariance))
+    assert np.abs((found.mean(axis=0) - mean) / roots).max() * math.sqrt(READS) < SIGMAS
+    apart = found - mean
+    seen = np.einsum("nri,nrj->rij", apart, apart) / READS
+    assert (np.abs(seen - covariance) / scale).max() * math.sqrt(READS / 2) < SIGMAS
+    shared = covariance - np.einsum("ri,ij->rij", np.einsum("rii->ri", covariance), np.eye(covariance.shape[1]))
+    assert (np.abs(shared / scale).max() > 0.05) == (way == "forward")
+    if rows > 1:  # samples are read one after the other
+        between = np.einsum("ni,nj->ij", apart[:, 0], apart[:, 1]) / READS
+        assert np.abs(between / np.outer(roots[0], roots[1])).max() * math.sqrt(READS) < SIGMAS
