@@ -27,7 +27,7 @@ from hw_models.kernels import bursts, pulses
 from hw_models.laws.pulse_response import PULSE_RESPONSES
 from neuroep import engines
 from neuroep.data.batch import Batch, TokenVectors
-from neuroep.engines.numba import difference_kernels, folded_kernels
+from neuroep.engines.numba import attention_kernels, difference_kernels, folded_kernels, repeated_kernels
 from neuroep.engines.settling import Schedule
 from neuroep.gradients.estimators import Estimator
 from neuroep.learning.optimisers import SGD, Adam
@@ -198,7 +198,8 @@ def kernels() -> dict[str, Any]:
         for each in (*(each for form in forms for each in pulses.of(*form)), *(bursts.of(*form) for form in forms)):
             found[f"{each.py_func.__module__}.{each.py_func.__qualname__}"] = each
     for dtype in ("float32", "float64"):
-        for each in (*difference_kernels.of(dtype), folded_kernels.of(dtype)):
+        rows = attention_kernels.exponentiate(dtype), repeated_kernels.hold(dtype)
+        for each in (*difference_kernels.of(dtype), folded_kernels.of(dtype), *rows):
             found[f"{each.py_func.__module__}.{each.py_func.__qualname__}"] = each
     return found
 

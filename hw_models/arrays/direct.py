@@ -132,7 +132,7 @@ class Direct:
     Parameters
     ----------
     plan : ReadPlan
-        One that is :attr:`~hw_models.arrays.read_plan.ReadPlan.direct`.
+        One whose ``direct`` is set.
     way : str
         ``forward`` or ``transposed``.
     shape : (int, int)
