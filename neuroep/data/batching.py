@@ -65,7 +65,7 @@ def minibatches(
     seed, epoch : int
         Key of the permutation.
     kinds_of : callable, optional
-        Returns the kinds of the tokens of a batch, :attr:`neuroep.data.batch.Batch.kinds`, or None where they are not known.
+        Returns the kinds of the tokens of a batch, those of a ``Batch``, or None where they are not known.
 
     Yields
     ------

@@ -69,7 +69,7 @@ class Corpus(ABC):
         """
 
     def kinds(self, tokens: TokenSequences) -> np.ndarray | None:
-        """Return :attr:`neuroep.data.batch.Batch.kinds` of one sequence of a batch, None where no tokens are known alike."""
+        """Return the ``kinds`` of one sequence of a batch, None where no tokens are known to be alike."""
         return None
 
     @abstractmethod
