@@ -67,8 +67,7 @@ class Ablation(Tabular):
     @cached_property
     def design(self) -> Entries:
         """The last ablation that was asked for."""
-        designs: list[Page] = self.sweep.about["designs"]
-        return next(one for one in reversed(designs) if one["design"] == ABLATE)
+        return self.sweep.asked(ABLATE)
 
     @cached_property
     def _conditions(self) -> dict[tuple[str, tuple[str, ...]], Accuracies]:

@@ -72,8 +72,7 @@ class Requirement(Tabular):
     @cached_property
     def design(self) -> Entries:
         """The last requirement that was asked for."""
-        designs: list[Page] = self.sweep.about["designs"]
-        return next(one for one in reversed(designs) if one["design"] == REQUIRE)
+        return self.sweep.asked(REQUIRE)
 
     @property
     def fields(self) -> tuple[str, ...]:

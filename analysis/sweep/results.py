@@ -50,6 +50,11 @@ class Sweep(Tabular):
     rows: tuple[Row, ...]
     """One per trial, as in ``results.parquet``."""
 
+    def asked(self, design: str) -> Entries:
+        """Return the last question of that design that the directory was given."""
+        designs: list[Page] = self.about["designs"]
+        return next(one for one in reversed(designs) if one["design"] == design)
+
     @property
     def fields(self) -> tuple[str, ...]:
         """Varied fields."""

@@ -57,7 +57,7 @@ class Converters(Digitisers):
         For messages.
     changes_of : Converters, optional
         Those of the signals whose changes these convert (:mod:`hw_models.chip.nudged`): signed, with ranges of their
-        own. A fixed range of an ADC goes on to be fully driven devices, as a share of this DAC's full scale.
+        own. A fixed range of an ADC goes on to be fully driven weights, as a share of this DAC's full scale.
 
     Attributes
     ----------

@@ -256,6 +256,8 @@ def load(
         config._foreign = _unnamed({name for name, held in foreign.items() if held}, [*overrides, *varied])
     if config.chip is not None and config.chip.kept and forgiven is None:
         say(f"chip '{config.chip.name}': {kept(config.chip.kept)}")
+    if config.chip is None and config.settling.stop != "tolerance":
+        say(f"without a chip: {kept(['settling.stop'])}")
     return config
 
 

@@ -289,3 +289,12 @@ def test_relative_paths_of_overrides_count_from_the_working_directory(tmp_path, 
 
 def test_located_leaves_what_is_no_table_to_the_checks():
     assert configuration.located({"data": 3}, Path("/")) == {"data": 3}
+
+
+@pytest.mark.parametrize(("chip", "told"), [((), True), (("--chip", "pcm"), False)])
+def test_a_calibrated_stop_without_a_chip_is_said_to_rest(tmp_path, caplog, chip, told):
+    configuration.say.cache_clear()
+    (tmp_path / "c.toml").write_text("[settling]\nstop = 'calibrated'\n", encoding="utf-8")
+    load(tmp_path / "c.toml", chip)
+    line = "without a chip: settling.stop cannot act here and is kept without effect"
+    assert (line in [record.getMessage() for record in caplog.records]) == told
