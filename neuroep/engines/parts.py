@@ -18,6 +18,7 @@ import numpy as np
 
 from hw_models.tally import Tally
 from hw_models.wear import Wear
+from neuroep.data.batch import WordRows
 from neuroep.engines.rounding import Rounding
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.state import State
@@ -352,6 +353,8 @@ class Substrate(Part, Protocol):
     """Whether a product read again may differ, so that every layer reads at every step."""
     level: float
     """Coarsest step of what settles, as a share of its full scale; 0 without digitising."""
+    looks_up: bool
+    """Whether it takes sequences as rows of a table, and looks them up where it computes."""
     holds_input: bool
     """Whether products of the clamped input are read once per batch, or again at every step."""
     time_constant: float
@@ -442,6 +445,10 @@ class Substrate(Part, Protocol):
 
         ``kinds`` (real tokens,) tells which of them are the same, where that may be made use of.
         """
+        ...
+
+    def looked_up(self, words: WordRows) -> Any:
+        """Return a padded sequence of words of a table, as :meth:`tokens` does of their vectors."""
         ...
 
     def values(self, array: np.ndarray) -> Values:
