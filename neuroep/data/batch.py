@@ -68,7 +68,7 @@ class Batch:
     ----------
     inputs : mapping of str to TokenVectors or WordRows
         One entry per sequence of the network, for example ``{"text": ...}`` or ``{"premise": ..., "hypothesis": ...}``.
-        Rows of words are quicker on engines that look them up themselves, :attr:`neuroep.engines.engine.Engine.looks_up`.
+        Rows of words are quicker on engines that look them up, :attr:`neuroep.engines.engine.Engine.looks_up`.
     labels : numpy.ndarray
         (batch,) class numbers.
     key : tuple of str and int

@@ -21,7 +21,7 @@ from neuroep.engines import checks, kept, nudging, phase_lengths, settling
 from neuroep.engines.clamped import Clamped
 from neuroep.engines.displacing import Displacing
 from neuroep.engines.nudging import Nudging
-from neuroep.engines.parts import Part, Substrate, View, summed
+from neuroep.engines.parts import Part, Replay, Substrate, View, summed
 from neuroep.engines.phase_lengths import PhaseLengths
 from neuroep.engines.schedule import CALIBRATED, Schedule
 from neuroep.engines.settling import Settled, Settling
@@ -278,6 +278,11 @@ class Engine(Displacing):
     def _tokens(self, given: TokenVectors | WordRows, kinds: np.ndarray | None) -> Any:
         """Bring one padded sequence to where parts compute."""
         return self.substrate.looked_up(given) if isinstance(given, WordRows) else self.substrate.tokens(*given, kinds)
+
+    @property
+    def replay(self) -> Replay | None:
+        """What replays phases that were recorded, on a GPU."""
+        return self.substrate.replay
 
     @property
     def looks_up(self) -> bool:

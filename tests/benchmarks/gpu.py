@@ -3,7 +3,8 @@
     python tests/benchmarks/gpu.py [--networks snli imdb] [--device cuda|cpu] [--repeats 7] [--warm 5] [--samples N]
                                    [--data FOLDER --vectors FILE] [--ways NAME ...] [--out gpu.json]
 
-Networks, batches and ways as in ``settling.py``; ``paper`` are the paper's synchronous steps, all of them. Each time is
+Networks, batches and ways as in ``settling.py``; ``paper`` are the paper's synchronous steps, all of them; ``one by
+one`` starts every kernel from the host rather than replay what was recorded. Each time is
 the median over the repeats of measuring and updating one batch, the device waited for, batches in turn, after --warm
 batches that are not counted. ``kernels`` is how many kernels and copies one batch starts on the device, ``busy`` the
 seconds for which they keep it, ``copies`` those of them that bring the batch from the host. ``worst`` is the largest
@@ -43,6 +44,8 @@ def ways(study: settling.Study) -> dict[str, tuple[str, Schedule, Schedule]]:
     for products in ("full", "bfloat16"):
         found[f"differences .03, .1, {products}"] = products, loose, quick
         found[f"differences .01, .03, {products}"] = products, *tight
+    for way in list(found):
+        found[f"{way}, one by one"] = found[way]
     return found
 
 
@@ -67,7 +70,7 @@ def profiled(engine: Engine, estimator: Estimator, batch: Batch, rates: dict[str
     kinds = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
     with torch.profiler.profile(activities=kinds) as profile:
         one(engine, estimator, batch, 0, rates)
-    events = [e for e in profile.events() if e.device_type == torch.autograd.DeviceType.CUDA]
+    events = [e for e in profile.events() if e.device_type == torch.autograd.DeviceType.CUDA and "#" not in e.name]
     by_name: dict[str, list[float]] = {}
     for event in events:
         by_name.setdefault(event.name, []).append(event.device_time * 1e-6)
@@ -103,12 +106,14 @@ def compared(name: str, given: argparse.Namespace) -> dict[str, object]:
     for way, (products, free, nudged) in compared.items():
         estimator = Estimator("centred", case.beta, free, nudged)
         engine = engines.reference(network, values, device=given.device, products=products)
+        if way.endswith("one by one"):
+            engine.substrate.replay = None
         health = estimator.measure(engine, batches[0], 0).health
         gradient = estimator.gradient(engine, batches[0], 0)
         errors = {n: round(angles.relative_error(gradient[n], exact[n]), 5) for n in exact if n.endswith("weight")}
-        times = [one(engine, estimator, batches[turn % len(batches)], turn, rates) for turn in range(given.repeats + 2)]
+        times = [one(engine, estimator, batches[turn % len(batches)], turn, rates) for turn in range(given.repeats + 4)]
         row = {
-            "seconds": statistics.median(times[2:]),
+            "seconds": statistics.median(times[4:]),
             "sweeps": [health["free_steps"], health["nudged_steps"]],
             "worst": max(errors.values()),
             "errors": errors,
