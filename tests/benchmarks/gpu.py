@@ -1,14 +1,15 @@
 """Wall time of one training batch of the paper's networks on a GPU, by the form of the phases, and where it goes.
 
     python tests/benchmarks/gpu.py [--networks snli imdb] [--device cuda|cpu] [--repeats 7] [--warm 5] [--samples N]
-                                   [--data FOLDER --vectors FILE] [--ways NAME ...] [--out gpu.json]
+                                   [--data FOLDERS --vectors FILE] [--ways NAME ...] [--out gpu.json]
 
-Networks, batches and ways as in ``settling.py``; ``paper`` are the paper's synchronous steps, all of them; ``one by
-one`` starts every kernel from the host rather than replay what was recorded. Each time is
-the median over the repeats of measuring and updating one batch, the device waited for, batches in turn, after --warm
-batches that are not counted. ``kernels`` is how many kernels and copies one batch starts on the device, ``busy`` the
-seconds for which they keep it, ``copies`` those of them that bring the batch from the host. ``worst`` is the largest
-relative error of a layer's weight gradient against float64 phases at rest with the same nudge, on the same device.
+Networks, batches and ways as in ``settling.py``, --data a folder of those of the data sets, whose words are looked up
+on the device; ``paper`` are the paper's synchronous steps, all of them; ``one by one`` starts every kernel from the host
+rather than replay what was recorded. Each time is the median over the repeats of measuring and updating one batch, the
+device waited for, batches in turn, after --warm batches that are not counted and four more. ``kernels`` is how many
+kernels and copies one batch starts on the device, ``busy`` the seconds for which they keep it, ``copies`` those of them
+that bring the batch from the host. ``worst`` is the largest relative error of a layer's weight gradient against float64
+phases at rest with the same nudge, on the same device.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ import json
 import statistics
 import time
 from dataclasses import replace
+from itertools import islice
+from typing import Any
 
 import numpy as np
 import settling
 import speed
 import torch
 
-from neuroep import engines
+from neuroep import data, engines
 from neuroep.data.batch import Batch
 from neuroep.engines.engine import Engine
 from neuroep.engines.settling import Schedule
@@ -89,7 +92,10 @@ def compared(name: str, given: argparse.Namespace) -> dict[str, object]:
     case, network = study.case, study.case.network
     samples = given.samples or case.samples
     if given.data:
-        batches = speed.real_batches(name, case, samples, given.data, given.vectors)[: given.warm + 1]
+        folder, text = name.split("_")[0], network.sequences[0].tokens
+        corpus = data.load(folder, path=f"{given.data}/{folder}", vectors=given.vectors, tokens=text)
+        found = corpus.batches("train", samples, order="shuffled", looked_up=given.device == "cpu")
+        batches = list(islice(found, given.warm + 1))
     else:
         batches = [speed.random_batch(case, samples)]
     rates = {s.name: case.rates[0] for s in network.projections} | {s.name: case.rates[1] for s in network.dense}
@@ -100,7 +106,7 @@ def compared(name: str, given: argparse.Namespace) -> dict[str, object]:
     for turn in range(given.warm):
         one(first, warm, batches[turn % len(batches)], turn, rates)
     values = first.parameters()
-    found: dict[str, object] = {"device": first.describe()["device"], "samples": samples, "ways": {}}
+    page: dict[str, Any] = {"device": first.describe()["device"], "samples": samples, "ways": {}}
     del first
     exact = converged(given.device, study, values, batches[0])
     for way, (products, free, nudged) in compared.items():
@@ -122,11 +128,11 @@ def compared(name: str, given: argparse.Namespace) -> dict[str, object]:
             row |= profiled(engine, estimator, batches[0], rates)
             row["peak GB"] = torch.cuda.max_memory_allocated() / 1e9
             torch.cuda.reset_peak_memory_stats()
-        found["ways"][way] = row
+        page["ways"][way] = row
         told = {key: value for key, value in row.items() if key not in ("errors", "longest")}
         print(name, way, json.dumps(told), flush=True)
         del engine
-    return found
+    return page
 
 
 def main() -> None:
