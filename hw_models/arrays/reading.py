@@ -53,7 +53,7 @@ class Product:
         What computes with such signals.
     codes, driven : numpy.ndarray or torch.Tensor
         (rows, driven lines) signals behind the DAC, and what devices pass of them.
-    driven_at_stop, sensed_at_stop : int
+    driven_at_stop, sensed_at_stop : int, or a number of the device
         DAC and ADC conversions so far whose value lay beyond the last level.
     effective : numpy.ndarray or None
         (rows,) sums of what devices passed, where that is not :attr:`driven`.
@@ -78,7 +78,8 @@ class Product:
         self.stored, self.planes, self.run = plan.stored, plan.planes_on(math), math.run(plan.run)
         self.ends, self.tiles, self.rows = plan.ends, plan.tiles, len(signals)
         self.samples = blocks(self.rows, plan.most)
-        self.driven_at_stop = self.sensed_at_stop = 0
+        self.driven_at_stop: Stops = 0
+        self.sensed_at_stop: Stops = 0
         self.signals = math.contiguous(signals, self.stored.dtype)
         self.codes = self._drive(self.signals)
         self.full = plan.full
@@ -152,15 +153,15 @@ class Product:
         found, self.driven_at_stop = self._convert(signals)
         return found
 
-    def _convert(self, signals: Values, noiseless: bool = False) -> tuple[Values, int]:
+    def _convert(self, signals: Values, noiseless: bool = False) -> tuple[Values, Stops]:
         """Return the signals behind the DAC, and how many of them were at its stop."""
         draws, dac = (self.keys.dac, self.step, 0), self.plan.dac
         if len(self.samples) <= 1:
             found, count = dac.converted(signals, *draws, 0, noiseless)
-            return found, int(count)
+            return found, count
         out = self.math.empty(signals.shape, signals)
         parts = self.run(lambda a, b: dac.converted(signals[a:b], *draws, a, noiseless, out[a:b]), self.samples)
-        return out, int(sum(count for _, count in parts))
+        return out, sum(count for _, count in parts)
 
     @property
     def scale(self) -> float:
@@ -249,7 +250,7 @@ class Product:
                     stops += self._sense(current, spread, variance, place, number, a, total, carried)
             return stops
 
-        self.sensed_at_stop = int(sum(self.run(block, blocks(len(groups) * len(self.samples), 1))))
+        self.sensed_at_stop = sum(self.run(block, blocks(len(groups) * len(self.samples), 1)))
         for other in totals[1:]:
             totals[0] += other
         self.subtract(totals[0])
@@ -308,7 +309,7 @@ class Product:
                     stops += self._sense(current, spread, variance, where, number, a, total[a:b], carried)
             return stops
 
-        self.sensed_at_stop = int(sum(self.run(block, blocks(len(parts) * len(self.samples), 1))))
+        self.sensed_at_stop = sum(self.run(block, blocks(len(parts) * len(self.samples), 1)))
         self.subtract(total)
         return total
 

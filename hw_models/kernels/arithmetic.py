@@ -173,7 +173,7 @@ NUMPY = ArrayArithmetic()
 
 @singledispatch
 def arithmetic(values: Values) -> ArrayArithmetic:
-    """Return what computes with values; tensors are known where :mod:`hw_models.kernels.tensors` is loaded.
+    """Return what computes with values; tensors are known where :mod:`hw_models.kernels.devices` is loaded.
 
     Raises
     ------

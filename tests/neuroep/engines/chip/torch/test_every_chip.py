@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from hw_models.arrays.crossbar import Crossbar
-from hw_models.kernels import tensors
+from hw_models.kernels import devices, tensors
 from hw_models.presets import load
 from neuroep import engines
 from neuroep.errors import ConfigError, NeuroepError
@@ -64,7 +64,7 @@ class Away(tensors.TensorArithmetic):
 def away(monkeypatch):
     """Compute on the CPU as on a GPU."""
     there = Away(torch.device("cpu"))
-    monkeypatch.setattr(tensors, "on", lambda device: there)
+    monkeypatch.setattr(devices, "on", lambda device: there)
 
 
 def agree(small, chip, settings=None, device="cpu"):
