@@ -23,7 +23,7 @@ import torch
 import triton
 import triton.language as tl
 
-from hw_models.kernels.arithmetic import Draws, Levels, Stops
+from hw_models.kernels.arithmetic import Draws, Lasting, Levels, Stops
 from hw_models.kernels.late_counts import Counters
 from hw_models.kernels.tensors import TensorArithmetic
 
@@ -33,16 +33,18 @@ SUMMED = 256
 """Signals that a program squares at a time."""
 MOST = 2**31 - 4 * BLOCK
 """Elements that 32 bits number; more are computed as on any device."""
-NONE, ROWS, VARIED, DITHER = 0, 1, 2, 3
-"""What is drawn for a reading: nothing, noise of a row's deviation, of its own variance, or stochastic rounding."""
+NONE, ROWS, VARIED, DITHER, CARRIED = 0, 1, 2, 3, 4
+"""What is drawn for a reading: nothing, noise of a row's deviation, of its own variance, stochastic rounding, or noise
+of its own variance of which a part is carried from read to read."""
 OPEN, CLIPS, ROUNDS = 0, 1, 2
 """What a converter does."""
 PRECISE = {"num_warps": 4, "enable_fp_fusion": False}
 NUMBERS = [
-    "key0", "key1", "step", "tile", "first", "n", "count", "size", "row", "spread_row", "out_row", "column", "slot",
+    "key0", "key1", "step", "tile", "first", "n", "count", "size", "row", "spread_row", "sums_row", "cosines_row",
+    "out_row", "column", "slot",
 ]  # fmt: skip
 """Arguments whose values are not compiled in."""
-MEMORY = ["current", "spread", "out", "levels", "stops"]
+MEMORY = ["current", "spread", "sums", "cosines", "shares", "out", "levels", "stops"]
 
 
 @triton.jit
@@ -156,7 +158,8 @@ def _converted(value, dither, levels, GRID: tl.constexpr, DITHERS: tl.constexpr)
 
 @triton.jit
 def _read(
-    current, spread, out, levels, row, place, inside, bits, current_row, spread_row, out_row, column,
+    current, spread, sums, cosines, shares, out, levels, row, place, inside, bits,
+    current_row, spread_row, sums_row, cosines_row, out_row, column,
     NOISE: tl.constexpr, GRID: tl.constexpr, ADDS: tl.constexpr,
 ):  # fmt: skip
     """Read the elements of one word of each block; return 1 where a reading was at the stop."""
@@ -175,6 +178,16 @@ def _read(
     elif NOISE == 3:
         drawn = (bits >> 9).to(tl.int32, bitcast=True).to(tl.float32)
         dither = ((drawn + 0.5) * 1.1920928955078125e-07 - 0.5).to(value.dtype)
+    elif NOISE == 4:
+        variance = tl.load(spread + line * spread_row + place, mask=inside, other=0.0).to(value.dtype)
+        cosine = tl.load(cosines + line, mask=inside, other=0.0)
+        lasting = tl.load(cosines + cosines_row + line, mask=inside, other=0.0)
+        kept = tl.load(sums + line * sums_row + place, mask=inside, other=0.0)
+        share = 1.0 - lasting * tl.load(shares + place, mask=inside, other=0.0)
+        share = tl.where(share > 0, share, tl.zeros_like(share)).to(value.dtype)
+        fresh = _root(variance * share + tl.load(levels + 6)) * _normal(bits).to(value.dtype)
+        value += _root(variance) * (cosine * kept).to(value.dtype) + fresh
+        tl.store(at, value, mask=inside)
     found, beyond = _converted(value, dither, levels, GRID, NOISE == 3)
     to = out + line * out_row + column + place
     if ADDS:
@@ -185,8 +198,9 @@ def _read(
 
 @triton.jit(do_not_specialize=NUMBERS, do_not_specialize_on_alignment=MEMORY)
 def _sense(
-    current, spread, out, levels, stops, key0, key1, step, tile, first, n, count, size, row, spread_row, out_row,
-    column, slot, NOISE: tl.constexpr, GRID: tl.constexpr, ADDS: tl.constexpr, BLOCK: tl.constexpr,
+    current, spread, sums, cosines, shares, out, levels, stops, key0, key1, step, tile, first, n, count, size,
+    row, spread_row, sums_row, cosines_row, out_row, column, slot,
+    NOISE: tl.constexpr, GRID: tl.constexpr, ADDS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Read currents (rows, n), count blocks a row and size of them in all, and add or write what is converted."""
     number = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -198,20 +212,24 @@ def _sense(
         w0, w1, w2, w3 = _words(key0, key1, step, tile, first, i, line)
     own = number < size
     found = _read(
-        current, spread, out, levels, line, i, own & (i < n), w0, row, spread_row, out_row, column, NOISE, GRID, ADDS
-    )
+        current, spread, sums, cosines, shares, out, levels, line, i, own & (i < n), w0,
+        row, spread_row, sums_row, cosines_row, out_row, column, NOISE, GRID, ADDS,
+    )  # fmt: skip
     i += count
     found += _read(
-        current, spread, out, levels, line, i, own & (i < n), w1, row, spread_row, out_row, column, NOISE, GRID, ADDS
-    )
+        current, spread, sums, cosines, shares, out, levels, line, i, own & (i < n), w1,
+        row, spread_row, sums_row, cosines_row, out_row, column, NOISE, GRID, ADDS,
+    )  # fmt: skip
     i += count
     found += _read(
-        current, spread, out, levels, line, i, own & (i < n), w2, row, spread_row, out_row, column, NOISE, GRID, ADDS
-    )
+        current, spread, sums, cosines, shares, out, levels, line, i, own & (i < n), w2,
+        row, spread_row, sums_row, cosines_row, out_row, column, NOISE, GRID, ADDS,
+    )  # fmt: skip
     i += count
     found += _read(
-        current, spread, out, levels, line, i, own & (i < n), w3, row, spread_row, out_row, column, NOISE, GRID, ADDS
-    )
+        current, spread, sums, cosines, shares, out, levels, line, i, own & (i < n), w3,
+        row, spread_row, sums_row, cosines_row, out_row, column, NOISE, GRID, ADDS,
+    )  # fmt: skip
     if GRID > 0:
         total = tl.sum(found, axis=0).to(tl.int64)
         tl.atomic_add(stops + slot, total, mask=total > 0, sem="relaxed")
@@ -367,6 +385,23 @@ class FusedArithmetic(TensorArithmetic):
             return super().sense_varied(current, variance, floor, draws, levels, scale, total, column)
         return self._launch(VARIED, current, variance, total, draws, levels, scale, floor, column)
 
+    def sense_carried(
+        self,
+        current: torch.Tensor,
+        variance: torch.Tensor,
+        lasting: Lasting,
+        floor: float,
+        draws: Draws,
+        levels: Levels,
+        scale: float,
+        total: torch.Tensor,
+        column: int,
+    ) -> Stops:
+        """As :meth:`sense_varied`, with noise that is carried from read to read and the rest of it fresh."""
+        if not (self._fits(current, total, variance) and _rows(*lasting[:2])):
+            return super().sense_carried(current, variance, lasting, floor, draws, levels, scale, total, column)
+        return self._launch(CARRIED, current, variance, total, draws, levels, scale, floor, column, lasting)
+
     def deviations(self, x: torch.Tensor, edges: np.ndarray, size: float, floor: float) -> torch.Tensor:
         """Return sqrt(size sum x^2 + floor) between edges (tiles, rows)."""
         tiles = len(edges) - 1
@@ -396,6 +431,7 @@ class FusedArithmetic(TensorArithmetic):
         scale: float | None = None,
         floor: float = 0.0,
         column: int = 0,
+        lasting: tuple[torch.Tensor, ...] = (),
     ) -> Stops:
         """Read currents; what is converted is added to ``out`` by a scale, or without one written to it."""
         (rows, n), step = current.shape, levels[0]
@@ -405,10 +441,11 @@ class FusedArithmetic(TensorArithmetic):
         numbers = _levels(tuple(levels), 1.0 if scale is None else scale, floor, current.dtype, self.device)
         stops, slot = self.counters.next() if kind else self.counters.any()
         counters = (0, 0, 0, 0, 0) if draws is None else _counters(draws)
+        sums, cosines, shares = lasting or (out, out, out)
         with self._here():
             _sense[(triton.cdiv(rows * count, BLOCK),)](
-                current, spread, out, numbers, stops.values, *counters, n, count, rows * count,
-                current.stride(0), spread.stride(0), out.stride(0), column, slot,
+                current, spread, sums, cosines, shares, out, numbers, stops.values, *counters, n, count, rows * count,
+                current.stride(0), spread.stride(0), sums.stride(0), cosines.stride(0), out.stride(0), column, slot,
                 NOISE=noise, GRID=kind, ADDS=scale is not None, BLOCK=BLOCK, **PRECISE,
             )  # fmt: skip
         return stops.count(slot) if kind else 0

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from hw_models.kernels import noise as kernels
-from hw_models.kernels.arithmetic import ArrayArithmetic, Draws, Levels, Stops
+from hw_models.kernels.arithmetic import ArrayArithmetic, Draws, Lasting, Levels, Stops
 from hw_models.kernels.blocks import Run, serial
 
 TYPES = {np.dtype("float32"): torch.float32, np.dtype("float64"): torch.float64}
@@ -271,6 +271,25 @@ class TensorArithmetic(ArrayArithmetic):
     ) -> Stops:
         """As :meth:`sense` with a variance of every current, and a floor of all of them."""
         current += torch.sqrt(variance + floor) * self.normals(draws, _shape(current), current)
+        return self._added(current, levels, scale, total, column)
+
+    def sense_carried(
+        self,
+        current: torch.Tensor,
+        variance: torch.Tensor,
+        lasting: Lasting,
+        floor: float,
+        draws: Draws,
+        levels: Levels,
+        scale: float,
+        total: torch.Tensor,
+        column: int,
+    ) -> Stops:
+        """As :meth:`sense_varied`, with noise that is carried from read to read and the rest of it fresh."""
+        sums, cosines, shares = lasting
+        fresh = variance * (1 - cosines[1, :, None] * shares).clamp_(min=0).to(current.dtype) + floor
+        kept = torch.sqrt(variance) * (cosines[0, :, None] * sums).to(current.dtype)
+        current += kept + torch.sqrt(fresh) * self.normals(draws, _shape(current), current)
         return self._added(current, levels, scale, total, column)
 
     def _added(

@@ -16,7 +16,7 @@ import torch
 from hw_models.kernels import devices, noise, tensors
 from hw_models.kernels.arithmetic import NUMPY
 from hw_models.kernels.random import key, normals
-from tests.hw_models.kernels.test_tensors import GRIDS, ON_GPU, signals
+from tests.hw_models.kernels.test_tensors import GRIDS, ON_GPU, lasting, signals
 
 OWN = key(0, "fused")
 GPU, KNOWN = torch.cuda.is_available(), find_spec("triton") is not None
@@ -83,17 +83,21 @@ def test_normals_in_another_type(math):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", GRIDS)
-@pytest.mark.parametrize("noise_of", ["none", "rows", "varied"])
+@pytest.mark.parametrize("noise_of", ["none", "rows", "varied", "carried"])
 @pytest.mark.parametrize(("shape", "counter", "column"), [((9, 23), COUNTERS[1], 4), ((1, 6), COUNTERS[2], 0)])
 def test_sensed_currents(math, dtype, name, noise_of, shape, counter, column):
     current, (step, tile, first) = signals(shape, dtype), counter
     current[0, 0] = np.nan
-    spread = np.random.default_rng(1).uniform(0.1, 0.4, size=shape if noise_of == "varied" else len(current))
-    spread = (spread[:0] if noise_of == "none" else spread).astype(dtype)
+    spread = np.random.default_rng(1).uniform(0.1, 0.4, size=len(current) if noise_of == "rows" else shape)
+    spread = (spread[:0, 0] if noise_of == "none" else spread).astype(dtype)
     total = np.ones((len(current), column + shape[1] + (column and 3)), dtype=dtype)
     theirs, sums = math.bring(current.copy()), math.bring(total.copy())
     behind = ((OWN, step, tile, first), GRIDS[name], 1.3)
-    if noise_of == "varied":
+    if noise_of == "carried":
+        brought = tuple(map(math.bring, lasting(shape)))
+        stops = NUMPY.sense_carried(current, spread, lasting(shape), 0.01, *behind, total, column)
+        found = math.sense_carried(theirs, math.bring(spread), brought, 0.01, *behind, sums, column)
+    elif noise_of == "varied":
         stops = NUMPY.sense_varied(current, spread, 0.01, *behind, total, column)
         found = math.sense_varied(theirs, math.bring(spread), 0.01, *behind, sums, column)
     else:

@@ -43,6 +43,15 @@ def signals(shape=(9, 23), dtype="float32", seed=0) -> np.ndarray:
     return drawn.astype(dtype)
 
 
+def lasting(shape) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return sums, cosines and shares of noise that is carried; of one line all of the variance is."""
+    draw = np.random.default_rng(2)
+    cosine = draw.uniform(-1, 1, shape[0]).astype(np.float32)
+    cosine[0], shares = 1, draw.uniform(0, 1, shape[1]).astype(np.float32)
+    shares[0] = 1.0000001
+    return draw.normal(size=shape).astype(np.float32), np.stack([cosine, cosine * cosine]), shares
+
+
 @pytest.mark.parametrize("name", VECTORS)
 def test_known_answers_of_random123(name):
     counter, own, answer = VECTORS[name]
@@ -104,15 +113,20 @@ def test_stochastic_rounding(kind, dtype):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", GRIDS)
-@pytest.mark.parametrize("noise", ["none", "rows", "varied"])
+@pytest.mark.parametrize("noise", ["none", "rows", "varied", "carried"])
 def test_sensed_currents(kind, dtype, name, noise):
     current, math, draws = signals(dtype=dtype), made(kind), (OWN, 3, 4, 5)
-    spread = np.random.default_rng(1).uniform(0.1, 0.4, size=current.shape if noise == "varied" else 9).astype(dtype)
+    spread = np.random.default_rng(1).uniform(0.1, 0.4, size=current.shape if noise in ("varied", "carried") else 9)
+    spread = spread.astype(dtype)
     spread = spread[:0] if noise == "none" else spread
     total = np.ones((9, 30), dtype=dtype)
     theirs, sums = math.bring(current.copy()), math.bring(total.copy())
     behind = (draws, GRIDS[name], 1.5)
-    if noise == "varied":
+    if noise == "carried":
+        brought = tuple(map(math.bring, lasting(current.shape)))
+        stops = NUMPY.sense_carried(current, spread, lasting(current.shape), 0.01, *behind, total, 4)
+        found = math.sense_carried(theirs, math.bring(spread), brought, 0.01, *behind, sums, 4)
+    elif noise == "varied":
         stops = NUMPY.sense_varied(current, spread, 0.01, *behind, total, 4)
         found = math.sense_varied(theirs, math.bring(spread), 0.01, *behind, sums, 4)
     else:
