@@ -5,8 +5,8 @@
 
 Networks, batches and ways as in ``settling.py``, --data a folder of those of the data sets, whose words are looked up
 on the device; ``paper`` are the paper's synchronous steps, all of them; ``one by one`` starts every kernel from the
-host rather than replay what was recorded. Each time is the median over the repeats of measuring and updating one batch, the
-device waited for, batches in turn, after --warm batches that are not counted and four more. ``kernels`` is how many
+host rather than replay what was recorded. Each time is the median over the repeats of measuring and updating one batch,
+the device waited for, batches in turn, after --warm batches that are not counted and four more. ``kernels`` is how many
 kernels and copies one batch starts on the device, ``busy`` the seconds for which they keep it, ``copies`` those of them
 that bring the batch from the host. ``worst`` is the largest relative error of a layer's weight gradient against float64
 phases at rest with the same nudge, on the same device.

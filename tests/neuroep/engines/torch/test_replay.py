@@ -123,6 +123,7 @@ def test_what_is_replayed_is_what_is_swept(where: str, name: str, mask: bool, sc
             assert [row[1] for row in found if isinstance(row, tuple)] == [row[1] for row in wanted if len(row) == 4]
             cases.assert_close(replaying.parameters(), plain.parameters(), 1e-9)
             plain.load_parameters(replaying.parameters())
+            plain.load_optimiser_state(replaying.optimiser_state(), replaying.device_state())
     assert len(replaying.substrate.replay) >= 4
 
 
