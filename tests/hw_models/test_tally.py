@@ -229,7 +229,8 @@ def test_numbers_that_are_asked_for_when_somebody_looks():
 
 @pytest.mark.parametrize("look", [
     lambda tally: dict(tally.rows())[Work("a", "adc")], lambda tally: tally.number("adc"),
-    lambda tally: tally.total("adc"), lambda tally: joined(tally).number("adc"), lambda tally: again(tally).number("adc"),
+    lambda tally: tally.total("adc"), lambda tally: joined(tally).number("adc"),
+    lambda tally: again(tally).number("adc"),
 ])  # fmt: skip
 def test_whoever_looks_sees_all(look):
     tally = Tally()
