@@ -5,7 +5,7 @@ Which one computes on a device says :func:`hw_models.kernels.devices.on`.
 :class:`TensorArithmetic` works on any device: Philox 4x32-10 in int64 operations, whose products wrap to the 64 bits of
 the unsigned ones, so that words are the same bits. A normal is the same polynomials, each multiply-add in double
 precision and rounded once as the fused ones of the kernels, so that all but a few in 10^9 are the same bits too.
-On CUDA :class:`hw_models.kernels.fused.FusedArithmetic` does the same in one kernel a read.
+On CUDA kernels of Triton do the same, one a read: ``fused.py``.
 :class:`MemoryArithmetic` is for the CPU, where a tensor's memory is an array's too: reads are those of arrays, to the
 bit, and draws and converters the compiled kernels themselves. Divisors are tensors: torch multiplies by the reciprocal
 of a number on a GPU, which would move the ties of a converter.

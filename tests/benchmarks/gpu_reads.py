@@ -5,10 +5,10 @@
 
 ``differ`` is how many of the draws are not the bits that the compiled kernels of the CPU make, ``apart`` the largest
 difference. ``sense`` is a read of that many rows and outputs: noise, a converter of 8 bits and the sum, ``varied`` one
-with a variance of every current, ``stochastic`` stochastic rounding. Their seconds are wall time of one of a row of
-calls, the device waited for at the end alone, the median of five rows; ``launches`` is how many kernels one starts, on
-a GPU. ``sums differ`` and ``stops`` hold currents, sums and counts of one read against the CPU's. On the CPU kernels of
-Triton run in its interpreter, which rounds a multiply-add twice: that shows that they run, and no more.
+with a variance of every current, ``carried`` one with noise that lasts, ``stochastic`` stochastic rounding. Seconds are
+wall time of one of a row of calls, the device waited for at the end alone, the median of five rows; ``launches`` is how
+many kernels one starts, on a GPU. ``sums differ`` and ``stops`` hold sums and counts of one read against the CPU's. On
+the CPU kernels of Triton run in its interpreter, which rounds a multiply-add twice: that shows that they run, no more.
 """
 
 from __future__ import annotations
@@ -49,16 +49,21 @@ def seconds(task: Callable[[], object], device: str, repeats: int) -> float:
 
 
 def launches(task: Callable[[], object], device: str) -> int | None:
-    """Return how many kernels a call starts on the device."""
+    """Return how many kernels a call starts on the device; None where nobody can tell."""
     if device == "cpu":
         return None
     from torch.profiler import ProfilerActivity, profile
 
     task()
-    with profile(activities=[ProfilerActivity.CUDA]) as seen:
-        task()
-        torch.cuda.synchronize()
-    return sum(event.device_type != torch.autograd.DeviceType.CPU for event in seen.events())
+    torch.cuda.synchronize()
+    try:
+        with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as seen:
+            task()
+            torch.cuda.synchronize()
+    except RuntimeError as error:
+        print(f"no profile: {error}", file=sys.stderr)
+        return None
+    return sum(event.device_type == torch.autograd.DeviceType.CUDA for event in seen.events())
 
 
 def draws(ways: dict[str, object], number: int) -> dict[str, object]:
@@ -85,6 +90,8 @@ def reads(ways: dict[str, object], shape: tuple[int, int], device: str, repeats:
     currents = draw.normal(size=shape).astype(np.float32)
     sigma = draw.uniform(0.1, 0.4, shape[0]).astype(np.float32)
     variance = draw.uniform(0.01, 0.1, shape).astype(np.float32)
+    kept, cosine = draw.normal(size=shape).astype(np.float32), draw.uniform(-1, 1, shape[0]).astype(np.float32)
+    shares = draw.uniform(0, 1, shape[1]).astype(np.float32)
     values, total = currents.copy(), np.zeros(shape, dtype=np.float32)
     stops = NUMPY.sense(values, sigma, own, LEVELS, 0.5, total, 0)
     found: dict[str, object] = {}
@@ -93,6 +100,7 @@ def reads(ways: dict[str, object], shape: tuple[int, int], device: str, repeats:
         sums, var = math.bring(np.zeros_like(total)), math.bring(variance.copy())
         count = int(math.sense(current, spread, own, LEVELS, 0.5, sums, 0))
         differ = math.host(sums) != total
+        lasting = tuple(math.bring(each.copy()) for each in (kept, np.stack([cosine, cosine * cosine]), shares))
 
         def sense(math=math, current=current, spread=spread, sums=sums) -> object:
             return math.sense(current, spread, own, LEVELS, 0.5, sums, 0)
@@ -100,10 +108,13 @@ def reads(ways: dict[str, object], shape: tuple[int, int], device: str, repeats:
         def varied(math=math, current=current, var=var, sums=sums) -> object:
             return math.sense_varied(current, var, 0.01, own, LEVELS, 0.5, sums, 0)
 
+        def carried(math=math, current=current, var=var, lasting=lasting, sums=sums) -> object:
+            return math.sense_carried(current, var, lasting, 0.01, own, LEVELS, 0.5, sums, 0)
+
         def stochastic(math=math, current=current, sums=sums) -> object:
             return math.convert_stochastic(current, sums, LEVELS, own)
 
-        tasks = {"sense": sense, "varied": varied, "stochastic": stochastic}
+        tasks = {"sense": sense, "varied": varied, "carried": carried, "stochastic": stochastic}
         found[name] = {
             "sums differ": int(differ.sum()), "stops": [count, stops],
             "seconds": {what: seconds(task, device, repeats) for what, task in tasks.items()},
