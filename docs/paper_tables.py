@@ -32,6 +32,7 @@ def called(row: Mapping[str, Any]) -> str:
     """Return the name of a training, or of what was measured."""
     name = row.get("way") or row["method"] + (f", beta {row['beta']:g}" if "beta" in row else "")
     without = f", without {', '.join(row['frozen'])}" if row.get("frozen") else ""
+    without += ", outputs as drawn" if row.get("output_bias", 1.0) is None else ""
     place = f", {row['device']}" if "device" in row else ""
     return name + (", mask on" if row.get("mask") else "") + without + place
 

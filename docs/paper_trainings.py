@@ -62,6 +62,8 @@ class Study:
     seed: int = 0
     frozen: tuple[str, ...] = ()
     """Synapses that do not learn."""
+    output_bias: float | None = 1.0
+    """Of the outputs at the start; None leaves it as drawn, as torch's layers do."""
     device: str = "cpu"
     """On a GPU all methods train on torch, in single precision, and are judged there; on the CPU EP is local."""
 
@@ -69,6 +71,7 @@ class Study:
     def words(self) -> list[str]:
         """Settings as ``neuroep train`` takes them."""
         given = ["--estimator.beta", str(self.beta), "--network.mask", str(self.mask).lower()]
+        given += ["--network.output_bias", str(self.output_bias).lower()]
         given += ["--training.seed", str(self.seed), "--engine.threads", "1", *self.settings]
         for name in self.frozen:
             given += [f"--optimiser.rates.{name}", "0"]
@@ -78,8 +81,8 @@ class Study:
     def about(self) -> dict[str, Any]:
         """What tells a training from others."""
         beta = {"beta": self.beta} if self.method == "ep" else {}
-        return {"data": self.data, "method": self.method, **beta, "mask": self.mask, "seed": self.seed,
-                "frozen": list(self.frozen)}  # fmt: skip
+        return {"data": self.data, "method": self.method, **beta, "mask": self.mask, "output_bias": self.output_bias,
+                "seed": self.seed, "frozen": list(self.frozen)}  # fmt: skip
 
     @property
     def on_torch(self) -> bool:
@@ -231,7 +234,8 @@ def adopt(path: Path, network: str, run: Path) -> None:
     """Add the epochs of a run directory; seconds are those of the clock there, and are left out."""
     found = runs.load(run)
     config, there = found.config, entries(path)
-    study = Study(network, "ep", (), "", config.estimator.beta, config.network.mask, config.training.seed)
+    own: dict[str, Any] = {"beta": config.estimator.beta, "mask": config.network.mask, "seed": config.training.seed}
+    study = Study(network, "ep", **own, output_bias=config.network.output_bias)
     for record in found.metrics:
         test = record["evaluate"]["test"]
         row = {"kind": "training", **study.about, "updates": record["updates"], "epoch": float(record["epoch"])}

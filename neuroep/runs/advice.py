@@ -145,15 +145,17 @@ def chance(record: Entries, first: Entries, config: Config, labels: Sequence[int
         Training samples by class; chance is the share of the most frequent one.
     """
     samples, accuracy = sum(labels), record["train"].get("accuracy")
-    if record["epoch"] < EPOCHS or accuracy is None or not samples:
+    clipped = _clipped(record, first, config)
+    if (record["epoch"] < EPOCHS and not clipped) or accuracy is None or not samples:
         return []
     most = max(labels) / samples
     if accuracy > most + SIGMAS * math.sqrt(most * (1 - most) / samples):
         return []
-    causes = [*_clipped(record, first, config), *_unmoved(record, config), *_rates(record, first, config)]
+    causes = [*clipped, *_unmoved(record, config), *_rates(record, first, config)]
     causes += ["phases stop unsettled"] if record.get("remarks") else []
     found = "; ".join(causes) or "no number stands out, try other rates, a larger beta or more epochs"
-    return [f"training accuracy {accuracy:.1%} after {record['epoch']} epochs is chance ({most:.1%}): {found}"]
+    epochs = "1 epoch" if record["epoch"] == 1 else f"{record['epoch']} epochs"
+    return [f"training accuracy {accuracy:.1%} after {epochs} is chance ({most:.1%}): {found}"]
 
 
 def left_alone(record: Entries, first: Entries, config: Config) -> list[str]:
@@ -189,7 +191,8 @@ def _clipped(record: Entries, first: Entries, config: Config) -> list[str]:
             continue
         told = f"{share:.0%} of the outputs are at their {word} state and pass no gradient on"
         if before >= CLIPPED:
-            lines.append(f"{told}, as in epoch 1: {way} network.output_bias (now {'unset' if now is None else now})")
+            then = "" if record["epoch"] == 1 else ", as in epoch 1"
+            lines.append(f"{told}{then}: {way} network.output_bias (now {'unset' if now is None else now})")
         else:
             lines.append(f"{told}, {before:.0%} in epoch 1: learning put them there, lower {_speeds(config)}")
     return lines

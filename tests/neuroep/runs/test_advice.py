@@ -174,6 +174,16 @@ class TestChance:
         found = advice.chance(record(saturated_outputs=0.9), first, settings(network__output_bias=3.0), LABELS)
         assert "as in epoch 1: lower network.output_bias (now 3.0)" in found[0]
 
+    def test_clipped_outputs_are_told_in_the_first_epoch(self):
+        """No other cause is so sure, and an epoch of a large network takes long."""
+        dead = record(1, dead_outputs=0.5)
+        (line,) = advice.chance(dead, dead, settings(), LABELS)
+        assert line.startswith("training accuracy 50.0% after 1 epoch is chance (50.0%): 50% of the outputs are at ")
+        assert "pass no gradient on: raise network.output_bias (now unset)" in line
+        assert advice.chance(record(1), record(1), settings(), LABELS) == []
+        learns = record(1, accuracy=0.6, dead_outputs=0.5)
+        assert advice.chance(learns, learns, settings(), LABELS) == []
+
     def test_outputs_that_died_while_learning(self):
         (line,) = advice.chance(record(dead_outputs=0.9), FIRST, settings(), LABELS)
         assert "0% in epoch 1: learning put them there, lower optimiser.projection_rate (now 0.0001)" in line
