@@ -1,0 +1,86 @@
+"""Write all pages that are made from the code, and the pictures of effects; only what differs is written again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from site_pages import chips, effects, markdown, running
+
+from hw_models import Chip
+from hw_models.chip.effects import EFFECTS
+from hw_models.whole_files import write_text
+
+ROOT = Path(__file__).parents[2]
+PICTURES = "pictures"
+"""Folder of the pictures within that of the pages."""
+SUM = ".sum"
+"""Ending of the file beside a picture that says what it was drawn of."""
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """Yield path and text of every page."""
+    yield from effects.pages()
+    yield from chips.preset_pages()
+    for name, text in (
+        ("fields", chips.fields), ("rules", chips.rules_page), ("laws", chips.laws), ("components", chips.components_page),
+        ("commands", running.commands), ("settings", running.settings), ("formats", running.formats),
+    ):  # fmt: skip
+        yield f"{name}.md", text()
+    yield "twins.md", running.twins(ROOT / "tests" / "naive")
+
+
+def write(folder: Path, draw: bool = True) -> list[Path]:
+    """Write pages, and pictures if asked for; return what was written, and take away what no longer belongs there."""
+    written, wanted = [], set()
+    for name, text in pages():
+        path = folder / name
+        wanted.add(path)
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(path, text)
+            written.append(path)
+    for path in set(folder.rglob("*.md")) - wanted:
+        path.unlink()
+    return written + (draw_all(folder / PICTURES) if draw else [])
+
+
+def draw_all(folder: Path) -> list[Path]:
+    """Draw the pictures that are not there, or were drawn of another chip or by other code; return them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    places = {effect.name: folder / f"{markdown.slug(effect.name)}.png" for effect in EFFECTS}
+    todo = [(name, path) for name, path in places.items() if not _drawn(path, name)]
+    for name, path in todo:
+        draw(name, path)
+        path.with_suffix(SUM).write_text(_sum(name), encoding="utf-8")
+    return [path for _, path in todo]
+
+
+def draw(name: str, path: Path) -> None:
+    """Draw the picture of one effect."""
+    from analysis.drawing import style
+
+    from site_pages import pictures
+
+    said = effects.words()[name]
+    with style.own_look():
+        style.save(pictures.DRAWN[said.picture](shown(name)), path)
+
+
+def shown(name: str) -> Chip:
+    """Return the chip in the picture of an effect."""
+    return Chip.parse(effects.words()[name].shown, name)
+
+
+def _drawn(path: Path, name: str) -> bool:
+    beside = path.with_suffix(SUM)
+    return path.is_file() and beside.is_file() and beside.read_text(encoding="utf-8") == _sum(name)
+
+
+def _sum(name: str) -> str:
+    """Return what stands for all that a picture is of: its chip, and the sources that draw it."""
+    digest = hashlib.blake2b(repr(effects.words()[name]).encode())
+    for source in (Path(__file__).with_name("pictures.py"), *sorted((ROOT / "hw_models").rglob("*.py"))):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
