@@ -17,11 +17,11 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 import ziamath
 from docutils import nodes
 from latex2mathml.converter import convert
-from site_pages import markdown, site
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
 from neuroep import __version__
+from site_pages import markdown, site
 
 project, author, copyright = "neuroep", "the authors of neuroep", "the authors of neuroep, MIT licence"
 version = release = __version__

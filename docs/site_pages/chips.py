@@ -7,8 +7,6 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from site_pages import entries, markdown
-
 from hw_models import components, presets
 from hw_models.chip import Chip, effects, rules
 from hw_models.chip.cost import Cost
@@ -21,6 +19,7 @@ from hw_models.laws.pulse_response import PULSE_RESPONSES
 from hw_models.laws.read_noise import READ_NOISE
 from hw_models.laws.relaxation import RELAXATION
 from hw_models.laws.telegraph import TELEGRAPH
+from site_pages import entries, markdown
 
 ALONE = "A chip"
 """Heading of the fields that are in no table."""
@@ -95,7 +94,7 @@ def _tree(names: Sequence[str]) -> str:
 
 
 def preset(name: str, chip: Chip) -> str:
-    """Return the page of a preset: source, caveat, fields, effects, and its module, where every number has its origin."""
+    """Return the page of a preset: source, caveat, fields, effects, and its code, where every number has its origin."""
     module = importlib.import_module(f"{presets.__name__}.{name}")
     short = aliases(name)
     known = f"Known as {', '.join(f'`{each}`' for each in short)}." if short else ""
@@ -147,8 +146,8 @@ def rules_page() -> str:
 _RULES = """\
 `update.scheme` names the rule. In the equations $g = dL/dW$ comes from the contrast of the phases. $A$ is a fast array
 that takes every update, and $W$ is the slow one. $a_j$ is a column of $A$ as it is read. $H$ is digital and counts in
-pulses of $W$. $c_j = \\pm 1$ is a chopper, and $k$ numbers the updates. [Learning in memory](../learning_in_memory.md) is
-the guide; [every device by every rule](../in_memory.md) says how they compare."""
+pulses of $W$. $c_j = \\pm 1$ is a chopper, and $k$ numbers the updates. [Learning in memory](../learning_in_memory.md)
+is the guide; [every device by every rule](../in_memory.md) says how they compare."""
 
 
 def laws() -> str:

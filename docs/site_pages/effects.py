@@ -21,12 +21,12 @@ from functools import cache
 from pathlib import Path
 
 import tomli_w
-from site_pages import chips, entries, markdown
 
 from hw_models import presets
 from hw_models.chip import effects
 from hw_models.chip.effects import Effect
 from hw_models.reading import Page
+from site_pages import chips, entries, markdown
 
 TOLD = Path(__file__).with_name("effects.toml")
 PARTS: Mapping[str, tuple[Effect, ...]] = {
@@ -92,7 +92,7 @@ def link(name: str) -> str:
 
 def page(effect: Effect, said: Words) -> str:
     """Return the page of an effect."""
-    off = ", ".join(f"`{name}` {'unset' if value is None else f'= {entries.value(value)}'}" for name, value in effect.off.items())
+    off = ", ".join(_off(name, value) for name, value in effect.off.items())
     presets_of = ", ".join(f"[`{name}`](../presets/{name}.md)" for name in having()[effect.name])
     shown = tomli_w.dumps(said.shown)
     parts = [
@@ -113,6 +113,10 @@ def page(effect: Effect, said: Words) -> str:
         f"Presets that have it: {presets_of}." if presets_of else "No preset has it.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _off(name: str, value: object) -> str:
+    return f"`{name}` unset" if value is None else f"`{name}` = {entries.value(value)}"
 
 
 def alt(effect: Effect, said: Words) -> str:

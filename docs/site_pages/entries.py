@@ -6,11 +6,10 @@ import argparse
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Literal, get_args, get_origin
 
-from site_pages import markdown
-
 from analysis.chips.page import MOMENTS
 from hw_models.chip import Chip
 from hw_models.chip.fields import said_of
+from site_pages import markdown
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo

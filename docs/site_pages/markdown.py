@@ -103,6 +103,6 @@ def literal(lines: Sequence[str]) -> list[str]:
             found += ["", "::", ""]
             inside = True
         found.append(line)
-        if inside and follows and not follows.startswith(INDENT):
+        if inside and line and follows and not follows.startswith(INDENT):
             found.append("")
     return found

@@ -139,7 +139,8 @@ def transfer(chip: Chip) -> Axes:
     ax = style.axes(None, *SIZE)
     ax.plot(x, x, color=style.BLACK, linewidth=1.2, label="ideal")
     for number in range(found.shape[1]):
-        ax.plot(x, found[:, number], color=style.BLUE, linewidth=1.0, alpha=0.7, label=None if number else "six columns")
+        name = None if number else "six columns"
+        ax.plot(x, found[:, number], color=style.BLUE, linewidth=1.0, alpha=0.7, label=name)
     style.dress(ax, x="signal [1]", y="as converted [1]")
     style.legend(ax, loc="upper left", markerscale=3)
     return ax
@@ -216,7 +217,8 @@ def rewritten(chip: Chip) -> Axes:
 
 def held(chip: Chip) -> Axes:
     """Draw weights as the devices of a chip that learns by pulses hold them, against those that were wanted."""
-    exact, found = (engine.parameters() for engine in (_exact(), neuroep.engines.local(_network()[0], chip=chip, seed=0)))
+    engines = _exact(), neuroep.engines.local(_network()[0], chip=chip, seed=0)
+    exact, found = (engine.parameters() for engine in engines)
     name = max((name for name in exact if "dense" in name and "weight" in name), key=lambda each: exact[each].size)
     return _against(exact[name], found[name], "weight [1]")
 
@@ -224,25 +226,31 @@ def held(chip: Chip) -> Axes:
 def learning(chip: Chip) -> Axes:
     """Draw the loss of a small network that learns one batch, on the chip and in exact arithmetic."""
     ax = style.axes(None, *SIZE)
-    for given, name, colour in ((None, "exact", style.BLACK), (chip, "chip", style.BLUE)):
-        engine = neuroep.engines.local(_network()[0], chip=given, seed=0)
-        estimator = neuroep.estimators.centred(BETA, free=SETTLED, nudged=SETTLED)
-        if engine.calibrates:
-            engine.calibrate([_batch()], estimator)
-        rates, losses = {synapse.name: RATE for synapse in engine.network.synapses}, []
-        for _ in range(UPDATES):
-            measured = estimator.measure(engine, _batch())
-            losses.append(measured.health["loss"])
-            engine.update(measured.contrasts, rates)
-        ax.plot(losses, color=colour, linewidth=2, label=name)
+    ax.plot(_losses(None), color=style.BLACK, linewidth=2, label="exact")
+    ax.plot(_losses(chip), color=style.BLUE, linewidth=2, label="chip")
     ax.set_ylim(bottom=0)
     style.dress(ax, x="updates", y="loss [1]")
     style.legend(ax, loc="upper right")
     return ax
 
 
+@cache
+def _losses(chip: Chip | None) -> list[float]:
+    """Return the loss ahead of every update of a batch."""
+    engine = neuroep.engines.local(_network()[0], chip=chip, seed=0)
+    estimator = neuroep.estimators.centred(BETA, free=SETTLED, nudged=SETTLED)
+    if engine.calibrates:
+        engine.calibrate([_batch()], estimator)
+    rates, losses = {synapse.name: RATE for synapse in engine.network.synapses}, []
+    for _ in range(UPDATES):
+        measured = estimator.measure(engine, _batch())
+        losses.append(measured.health["loss"])
+        engine.update(measured.contrasts, rates)
+    return losses
+
+
 RATE, UPDATES = 5e-3, 40
-SETTLED = Schedule("synchronous", steps=60, tolerance=0.0)
+SETTLED = Schedule("synchronous", steps=25, tolerance=0.0)
 
 
 def _course(engine: Engine, dt: float) -> np.ndarray:

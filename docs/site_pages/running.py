@@ -8,10 +8,9 @@ import importlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from site_pages import entries, markdown
-
 from neuroep import cli
 from neuroep.runs import sections
+from site_pages import entries, markdown
 
 FORMATS = {
     "Run directory": "neuroep.runs.directory",
@@ -44,9 +43,9 @@ def commands() -> str:
 
 
 _COMMANDS = """\
-`neuroep --help` lists the commands, `neuroep COMMAND --help` the options of one. A command that opens a configuration or
-a run takes any [setting](settings.md) as an option too: `--training.epochs 3`, or `--epochs 3` where the name is unique.
-A value that cannot be is refused in one line, and the command ends with code 2."""
+`neuroep --help` lists the commands, `neuroep COMMAND --help` the options of one. A command that opens a configuration
+or a run takes any [setting](settings.md) as an option too: `--training.epochs 3`, or `--epochs 3` where the name is
+unique. A value that cannot be is refused in one line, and the command ends with code 2."""
 
 
 def _sentence(words: str) -> str:

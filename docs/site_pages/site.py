@@ -6,11 +6,10 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from site_pages import chips, effects, markdown, running
-
 from hw_models import Chip
 from hw_models.chip.effects import EFFECTS
 from hw_models.whole_files import write_text
+from site_pages import chips, effects, markdown, running
 
 ROOT = Path(__file__).parents[2]
 PICTURES = "pictures"
@@ -24,8 +23,9 @@ def pages() -> Iterator[tuple[str, str]]:
     yield from effects.pages()
     yield from chips.preset_pages()
     for name, text in (
-        ("fields", chips.fields), ("rules", chips.rules_page), ("laws", chips.laws), ("components", chips.components_page),
-        ("commands", running.commands), ("settings", running.settings), ("formats", running.formats),
+        ("fields", chips.fields), ("rules", chips.rules_page), ("laws", chips.laws),
+        ("components", chips.components_page), ("commands", running.commands), ("settings", running.settings),
+        ("formats", running.formats),
     ):  # fmt: skip
         yield f"{name}.md", text()
     yield "twins.md", running.twins(ROOT / "tests" / "naive")
