@@ -150,7 +150,8 @@ def test_calls_of_what_runs_elsewhere_fit_the_signatures(place: str) -> None:
 
 
 def test_the_documentation_has_such_blocks() -> None:
-    assert {"neuroep", "neuroep.runs.session", "README.md", "docs/start.md", "docs/guides/chip.md", *ELSEWHERE} <= {block.place for block in BLOCKS}
+    places = {"neuroep", "neuroep.runs.session", "README.md", "docs/start.md", "docs/guides/chip.md", *ELSEWHERE}
+    assert places <= {block.place for block in BLOCKS}
     assert len(BLOCKS) > 15
 
 
