@@ -194,6 +194,18 @@ def test_text_is_nothing_but_text(words: str, shown: str) -> None:
     assert markdown.text(words) == shown
 
 
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("run directory", "Run directory."),
+        ("auto: choose", "Auto: choose."),
+        ("HTML page, see docs/own_weights.md", r"HTML page, see [docs/own\_weights.md](../own_weights.md)."),
+    ],
+)
+def test_help_is_a_sentence_with_links(words: str, shown: str) -> None:
+    assert markdown.sentence(words) == shown
+
+
 def test_docstrings_keep_their_equations_and_code() -> None:
     shown = markdown.docstring("About.\n\n    y = f(x) + 1\n\nMore\n    a  <-  b\n\n===  ===\na    b\n===  ===")
     assert "```python\ny = f(x) + 1\n```" in shown

@@ -35,7 +35,8 @@ a { color: #0059a8; }
 .lead { color: #454d56; margin-bottom: 1.2rem; }
 .note { color: #454d56; font-size: .92rem; }
 .warn { background: #fff6e0; border-left: 4px solid #e69f00; padding: .4rem .8rem; }
-.box { overflow-x: auto; margin: .6rem 0; background: linear-gradient(90deg, #fff 40%, transparent) left / 3rem 100% no-repeat local,
+.box { overflow-x: auto; margin: .6rem 0; background:
+  linear-gradient(90deg, #fff 40%, transparent) left / 3rem 100% no-repeat local,
   linear-gradient(270deg, #fff 40%, transparent) right / 3rem 100% no-repeat local,
   linear-gradient(90deg, #0003, transparent) left / .7rem 100% no-repeat scroll,
   linear-gradient(270deg, #0003, transparent) right / .7rem 100% no-repeat scroll; }
@@ -55,8 +56,12 @@ pre { background: #f5f7f9; border: 1px solid #e1e6ea; padding: .7rem .9rem; over
   line-height: 1.4; font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
 code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .9em; }
 summary { cursor: pointer; font-weight: 600; margin: .5rem 0; }
-@media (max-width: 640px) { body { margin-top: 1rem; padding: 0 .8rem; } h1 { font-size: 1.4rem; } .wide { overflow-x: auto; }
-  .wide img { max-width: 37rem; } }
+@media (max-width: 640px) {
+  body { margin-top: 1rem; padding: 0 .8rem; }
+  h1 { font-size: 1.4rem; }
+  .wide { overflow-x: auto; }
+  .wide img { max-width: 37rem; }
+}
 @media print { body { max-width: none; margin: 0; } details > * { display: block; } }
 """
 
@@ -187,7 +192,11 @@ def picture(drawn: Axes | Figure, caption: str, alt: str = "") -> str:
 
 
 def image(png: bytes, caption: str, alt: str = "", size: tuple[int, int] | None = None) -> str:
-    """Return a PNG within the page, of a size in pixels of the page."""
+    """Return a PNG within the page, of a size in pixels of the page, by default as large as it was drawn."""
+    if size is None and png[12:16] == b"IHDR":
+        drawn = (int.from_bytes(png[place : place + 4], "big") for place in (16, 20))
+        width, height = (round(96 * pixels / style.DPI) for pixels in drawn)
+        size = width, height
     data = base64.b64encode(png).decode("ascii")
     shape = "" if size is None else f' width="{size[0]}" height="{size[1]}"'
     shown = f'<img src="data:image/png;base64,{data}" alt="{escape(alt or caption)}"{shape}>'

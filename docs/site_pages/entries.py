@@ -42,7 +42,7 @@ def option(action: argparse.Action) -> Entry:
     named = ", ".join(action.option_strings)
     term = " ".join(part for part in (named, shown if action.nargs != 0 else "") if part)
     needed = " Required." if action.required and action.option_strings else ""
-    return f"`{term}`", [markdown.text(action.help or "") + needed]
+    return f"`{term}`", [markdown.sentence(action.help or "") + needed]
 
 
 def value(given: object) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 SPECIAL = re.compile(r"([\\*_<>\[\]$|{}#~^])")
 """Letters that Markdown takes for more than themselves."""
 CODE = re.compile(r"(``[^`]+``|:\w+:`[^`]+`|`[^`]+`)")
+LINKED = re.compile(r"docs/([\w\\]+)\.md")
 UNDERLINE = re.compile(r"^=+( +=+)+$")
 INDENT = "    "
 
@@ -23,6 +24,16 @@ def text(words: str) -> str:
 def _code(part: str) -> str:
     inner = re.sub(r"^:\w+:", "", part).strip("`").lstrip("~")
     return f"`{inner}`"
+
+
+def sentence(words: str) -> str:
+    """Return a help text as a sentence, the pages that it names as links."""
+    told = text(words[:1].upper() + words[1:] if words[:2].strip().isalpha() and words.split()[0].islower() else words)
+    return LINKED.sub(lambda found: f"[{found[0]}](../{_plain(found[1])}.md)", told).rstrip(".") + "."
+
+
+def _plain(escaped: str) -> str:
+    return escaped.replace("\\", "")
 
 
 def slug(name: str) -> str:
@@ -82,7 +93,7 @@ def _paragraph(block: str) -> str:
 
 
 def _boxed(block: str) -> str:
-    code = inspect.cleandoc("\n" + block)
+    code = re.sub(r":\w+:`~?([^`]+)`|``([^`]+)``", r"\1\2", inspect.cleandoc("\n" + block))
     try:
         ast.parse(code)
     except SyntaxError:

@@ -36,7 +36,7 @@ def commands() -> str:
     _, known = cli.build_parser()
     parts = ["# Commands", _COMMANDS]
     for name, parser in sorted(known.items()):
-        parts += [f"## neuroep {name}", markdown.text(_sentence(parser.description or ""))]
+        parts += [f"## neuroep {name}", markdown.sentence(parser.description or "")]
         parts += [markdown.fenced(" ".join(_usage(parser)), "console")]
         parts += [markdown.definitions(entries.option(action) for action in _told(parser))]
     return "\n\n".join(parts) + "\n"
@@ -46,10 +46,6 @@ _COMMANDS = """\
 `neuroep --help` lists the commands, `neuroep COMMAND --help` the options of one. A command that opens a configuration
 or a run takes any [setting](settings.md) as an option too: `--training.epochs 3`, or `--epochs 3` where the name is
 unique. A value that cannot be is refused in one line, and the command ends with code 2."""
-
-
-def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:] + "."
 
 
 def _told(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:

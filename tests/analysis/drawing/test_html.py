@@ -47,6 +47,12 @@ def test_boxes_scroll_by_keyboard_and_wide_pictures_too() -> None:
     assert "<figure>" in html.image(b"", "small", size=(html.WIDE, 10)) and "<figure>" in html.image(b"", "none")
 
 
+def test_a_picture_is_as_large_as_it_was_drawn() -> None:
+    head = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4, "big") + b"IHDR"
+    png = head + (10 * style.DPI).to_bytes(4, "big") + (2 * style.DPI).to_bytes(4, "big")
+    assert 'width="960" height="192"' in html.image(png, "ten inches") and "wide" in html.image(png, "ten inches")
+
+
 def contrast(colour: str, ground: str = "#ffffff") -> float:
     """Return the contrast of two colours by WCAG 2.2."""
     light = sorted(_luminance(one) for one in (colour, ground))
