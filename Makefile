@@ -2,7 +2,7 @@
 # make test          run the tests
 # make test-nojit    run the tests of the kernels without compiling them
 # make lint          ruff and mypy
-# make docs          the documentation as a site: build/docs/index.html
+# make docs          the documentation as a site: build/docs/index.html; PICTURES=no leaves out drawing
 #
 # Each sets up .venv by itself, once. Needed beforehand: Python 3.11 to 3.13 and make.
 # Another torch build: make test TORCH="torch==2.8.0"
@@ -43,7 +43,7 @@ lint: $(READY)
 # A warning is an error. What is made from the code is written into docs/generated, pictures only where they changed.
 docs: $(READY)
 	@$(BIN)/python -c 'import furo, myst_parser, sphinx, ziamath' 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[docs]'
-	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --quiet docs build/docs
+	PICTURES=$(PICTURES) $(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --quiet docs build/docs
 	@echo "open $(abspath build/docs/index.html)"
 
 clean:

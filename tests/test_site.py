@@ -169,7 +169,8 @@ def test_a_picture_is_drawn_by_the_code(name: str, tmp_path: Path) -> None:
 def test_pages_are_written_once_and_old_ones_go(tmp_path: Path) -> None:
     (tmp_path / "old.md").write_text("# Gone\n")
     first = site.write(tmp_path, draw=False)
-    assert len(first) == len(made()) and not (tmp_path / "old.md").exists()
+    assert len(first) == len(made()) + len(known.EFFECTS) and not (tmp_path / "old.md").exists()
+    assert (tmp_path / site.PICTURES / "levels.png").read_bytes() == site.BLANK
     assert site.write(tmp_path, draw=False) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,8 +32,17 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "twins.md", running.twins(ROOT / "tests" / "naive")
 
 
+BLANK = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP6DwABBQECz6AuzQAAAABJRU5ErkJggg=="
+)
+"""A PNG of one pixel, in place of a picture that is not drawn."""
+
+
 def write(folder: Path, draw: bool = True) -> list[Path]:
-    """Write pages, and pictures if asked for; return what was written, and take away what no longer belongs there."""
+    """Write pages and pictures; return what was written, and take away what no longer belongs there.
+
+    Without drawing, which takes most of the time, a picture that is missing is blank, and drawn another time.
+    """
     written, wanted = [], set()
     for name, text in pages():
         path = folder / name
@@ -43,18 +53,30 @@ def write(folder: Path, draw: bool = True) -> list[Path]:
             written.append(path)
     for path in set(folder.rglob("*.md")) - wanted:
         path.unlink()
-    return written + (draw_all(folder / PICTURES) if draw else [])
+    return written + (draw_all if draw else blank)(folder / PICTURES)
+
+
+def blank(folder: Path) -> list[Path]:
+    """Write blank pictures where there are none; return them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [path for path in _places(folder).values() if not path.is_file()]
+    for path in missing:
+        path.write_bytes(BLANK)
+    return missing
 
 
 def draw_all(folder: Path) -> list[Path]:
     """Draw the pictures that are not there, or were drawn of another chip or by other code; return them."""
     folder.mkdir(parents=True, exist_ok=True)
-    places = {effect.name: folder / f"{markdown.slug(effect.name)}.png" for effect in EFFECTS}
-    todo = [(name, path) for name, path in places.items() if not _drawn(path, name)]
+    todo = [(name, path) for name, path in _places(folder).items() if not _drawn(path, name)]
     for name, path in todo:
         draw(name, path)
         path.with_suffix(SUM).write_text(_sum(name), encoding="utf-8")
     return [path for _, path in todo]
+
+
+def _places(folder: Path) -> dict[str, Path]:
+    return {effect.name: folder / f"{markdown.slug(effect.name)}.png" for effect in EFFECTS}
 
 
 def draw(name: str, path: Path) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from analysis.drawing import html, style
+
+import pytest
 
 HOSTILE = '<script>alert("1")</script>'
 
