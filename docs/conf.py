@@ -19,6 +19,7 @@ import ziamath
 from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
+from sphinx.errors import SphinxError
 from sphinx.writers.html5 import HTML5Translator
 
 from neuroep import __version__
@@ -63,11 +64,13 @@ def _generate(_: Sphinx) -> None:
     site.write(HERE / "generated", draw=os.environ.get("PICTURES") != "no")
 
 
-def _font(app: Sphinx, _: Exception | None) -> None:
-    """Lay the font of mathematics beside the pages."""
+def _finish(app: Sphinx, _: Exception | None) -> None:
+    """Lay the font of mathematics beside the pages; refuse pages that would fetch anything."""
     static = Path(app.outdir) / "_static"
     if static.is_dir():
         shutil.copy(Path(ziamath.__file__).parent / "fonts" / "STIXTwoMath-Regular.ttf", static)
+    if found := site.fetched(Path(app.outdir)):
+        raise SphinxError(f"a page fetches something when it is read: {found[0]}")
 
 
 def _literal(_app: Sphinx, _what: str, _name: str, _object: object, _options: object, lines: list[str]) -> None:
@@ -78,7 +81,7 @@ def _literal(_app: Sphinx, _what: str, _name: str, _object: object, _options: ob
 def setup(app: Sphinx) -> dict[str, bool]:
     """Write the pages made from the code, and render mathematics while building."""
     app.connect("builder-inited", _generate)
-    app.connect("build-finished", _font)
+    app.connect("build-finished", _finish)
     app.connect("autodoc-process-docstring", _literal, priority=400)
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -183,6 +183,18 @@ def test_a_picture_is_drawn_again_only_when_it_would_differ(tmp_path: Path, monk
     assert site.draw_all(tmp_path) == [tmp_path / "levels.png"]
 
 
+def test_what_a_page_would_fetch_is_told(tmp_path: Path) -> None:
+    tags = [
+        '<script src="https://cdn.example/x.js"></script>', '<link rel="stylesheet" href="//fonts.example/a.css">',
+        '<img alt="x" src="http://a.example/b.png">',
+    ]  # fmt: skip
+    (tmp_path / "bad.html").write_text("\n".join(tags))
+    (tmp_path / "bad.css").write_text("@import 'https://a.example/b.css'; a { background: url(https://a.example/b) }")
+    (tmp_path / "good.html").write_text('<a href="https://arxiv.org">x</a><img src="a.png"><script src="b.js">')
+    found = site.fetched(tmp_path)
+    assert len(found) == 5 and not any(line.startswith("good") for line in found)
+
+
 @pytest.mark.parametrize(
     ("words", "shown"),
     [

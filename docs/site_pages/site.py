@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,12 @@ from site_pages import chips, effects, markdown, running
 ROOT = Path(__file__).parents[2]
 PICTURES = "pictures"
 """Folder of the pictures within that of the pages."""
+ELSEWHERE = re.compile(
+    r"<(?:script|img|iframe|source|video)\b[^>]*\bsrc=[\"']?(?:https?:)?//[^>]*>"
+    r"|<link\b[^>]*rel=[\"']?(?:stylesheet|preload|preconnect|icon)[^>]*href=[\"']?(?:https?:)?//[^>]*>"
+    r"|(?:@import|url\()\s*[\"']?(?:https?:)?//[^)\s]*"
+)
+"""A tag, or a rule of a style sheet, that fetches something from another place."""
 SUM = ".sum"
 """Ending of the file beside a picture that says what it was drawn of."""
 
@@ -106,3 +113,12 @@ def _sum(name: str) -> str:
     for source in (Path(__file__).with_name("pictures.py"), *sorted((ROOT / "hw_models").rglob("*.py"))):
         digest.update(source.read_bytes())
     return digest.hexdigest()
+
+
+def fetched(folder: Path) -> list[str]:
+    """Return what the pages of a built site would fetch from elsewhere when they are read: file and tag."""
+    found = []
+    for path in sorted([*folder.rglob("*.html"), *folder.rglob("*.css")]):
+        text = path.read_text(encoding="utf-8")
+        found += [f"{path.relative_to(folder)}: {tag}" for tag in ELSEWHERE.findall(text)]
+    return found
