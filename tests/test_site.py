@@ -16,7 +16,7 @@ from hw_models.chip.rules import RULES
 from hw_models.laws.pulse_response import PULSE_RESPONSES
 from neuroep import cli
 from neuroep.runs import sections
-from site_pages import chips, effects, entries, markdown, pictures, running, site
+from site_pages import chips, drawn, effects, entries, markdown, pictures, running, site
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -143,7 +143,7 @@ def test_an_effect_is_told_in_full(effect: known.Effect) -> None:
     assert len(said.silicon.split()) >= 8 and said.source and said.caption.endswith(".")
     importlib.import_module(said.code)
     assert said.picture in pictures.DRAWN
-    assert effect.changes(site.shown(effect.name)), "the chip in the picture has the effect"
+    assert effect.changes(drawn.drawings()[markdown.slug(effect.name)].chip), "the chip in the picture has the effect"
     page = made()[f"generated/effects/{markdown.slug(effect.name)}.md"]
     assert all(f"\n`{name}`\n" in page for name in known.fields(effect))
 
@@ -160,27 +160,27 @@ def test_equations_are_mathematics() -> None:
         assert shown.startswith("<math") and "\\" not in shown, name
 
 
-@pytest.mark.parametrize("name", ["levels", "drift", "DAC bits", "asymmetric steps", "read-out bits"])
+@pytest.mark.parametrize("name", ["levels", "drift", "dac-bits", "asymmetric-steps", "read-out-bits"])
 def test_a_picture_is_drawn_by_the_code(name: str, tmp_path: Path) -> None:
-    site.draw(name, tmp_path / "picture.png")
+    drawn.draw(name, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_pages_are_written_once_and_old_ones_go(tmp_path: Path) -> None:
     (tmp_path / "old.md").write_text("# Gone\n")
     first = site.write(tmp_path, draw=False)
-    assert len(first) == len(made()) + len(known.EFFECTS) and not (tmp_path / "old.md").exists()
-    assert (tmp_path / site.PICTURES / "levels.png").read_bytes() == site.BLANK
+    assert len(first) == len(made()) + len(drawn.drawings()) and not (tmp_path / "old.md").exists()
+    assert (tmp_path / site.PICTURES / "levels.png").read_bytes() == drawn.BLANK
     assert site.write(tmp_path, draw=False) == []
 
 
 def test_a_picture_is_drawn_again_only_when_it_would_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = []
-    monkeypatch.setattr(site, "draw", lambda name, path: (drawn.append(name), path.write_bytes(b"png")))
-    assert len(site.draw_all(tmp_path)) == len(known.EFFECTS) == len(drawn)
-    assert site.draw_all(tmp_path) == []
+    names = []
+    monkeypatch.setattr(drawn, "draw", lambda name, path: (names.append(name), path.write_bytes(b"png")))
+    assert len(drawn.draw_all(tmp_path)) == len(drawn.drawings()) == len(names) > len(known.EFFECTS)
+    assert drawn.draw_all(tmp_path) == []
     (tmp_path / "levels.sum").write_text("another chip")
-    assert site.draw_all(tmp_path) == [tmp_path / "levels.png"]
+    assert drawn.draw_all(tmp_path) == [tmp_path / "levels.png"]
 
 
 def test_what_a_page_would_fetch_is_told(tmp_path: Path) -> None:

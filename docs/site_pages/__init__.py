@@ -10,6 +10,7 @@ effects   one page for each effect of a chip; what they say beside the code: eff
 pictures  the picture of every effect, drawn by the code that computes it
 chips     presets, rules, laws, components, and all fields of a chip
 running   commands, settings of a run, formats of files
+drawn     which pictures there are; drawn where they are missing or would differ
 site      all of them, written where they differ
 ========  ================================================================================
 """

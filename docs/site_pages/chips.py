@@ -21,6 +21,8 @@ from hw_models.laws.relaxation import RELAXATION
 from hw_models.laws.telegraph import TELEGRAPH
 from site_pages import entries, markdown
 
+RESPONSE = "pulse_response"
+"""The picture of a preset whose devices take pulses, of :mod:`site_pages.pictures`."""
 ALONE = "A chip"
 """Heading of the fields that are in no table."""
 LAWS: Mapping[str, Sequence[Law]] = {
@@ -105,11 +107,23 @@ def preset(name: str, chip: Chip) -> str:
         f"# {name}", known, markdown.docstring(module.__doc__ or ""), f"Source: {markdown.text(chip.citation)}.{link}",
         "```{admonition} What the numbers do not represent\n:class: caution\n\n" + markdown.text(chip.caveat) + "\n```",
         f"Its effects: {there}." if there else "",
+        _response(name) if pulsed(chip) else "",
         "## Fields that differ from an ideal chip", markdown.table(["field", "value", "unit"], rows),
         "## Where every number comes from", "The comment behind a number says whether it is the paper's or ours.",
         markdown.fenced(_body(module.__file__), "python"),
     ]  # fmt: skip
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def pulsed(chip: Chip) -> bool:
+    """Tell whether devices take pulses, so that a picture shows how."""
+    return chip.substrate == "crossbar" and chip.update.in_memory
+
+
+def _response(name: str) -> str:
+    told = "Potentiation and depression: devices pulsed up from their lower bound, then down again. The black line is"
+    told += " the nominal device; blue lines are single devices, with spread and noise."
+    return f"```{{figure}} ../pictures/{name}.png\n:alt: weight against pulses of {name}\n\n{told}\n```"
 
 
 def _effect(name: str) -> str:
