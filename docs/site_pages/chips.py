@@ -64,9 +64,10 @@ def preset_pages() -> Iterator[tuple[str, str]]:
     names, rows = own(), []
     for name in names:
         chip = presets.load(name)
-        rows.append([f"[`{name}`]({name}.md)", ", ".join(f"`{short}`" for short in aliases(name)), _kind(chip)])
+        short = ", ".join(f"`{each}`" for each in aliases(name))
+        rows.append([f"[`{name}`]({name}.md)", short, markdown.text(_told(name).partition("\n\n")[0]), _kind(chip)])
         yield f"presets/{name}.md", preset(name, chip)
-    listed = markdown.table(["preset", "alias", "learns by"], rows)
+    listed = markdown.table(["preset", "alias", "what it is", "learns by"], rows)
     index = "\n\n".join(["# Presets", _PRESETS, listed, _tree([f"{name}.md" for name in names])])
     yield "presets/index.md", index + "\n"
 
@@ -97,20 +98,19 @@ def _tree(names: Sequence[str]) -> str:
 
 def preset(name: str, chip: Chip) -> str:
     """Return the page of a preset: source, caveat, fields, effects, and its code, where every number has its origin."""
-    module = importlib.import_module(f"{presets.__name__}.{name}")
     short = aliases(name)
     known = f"Known as {', '.join(f'`{each}`' for each in short)}." if short else ""
     link = f" <{chip.url}>" if chip.url else ""
     rows = [_row(field, given) for field, given in chip.differences().items()]
     there = ", ".join(_effect(effect.name) for effect in effects.present(chip))
     parts = [
-        f"# {name}", known, markdown.docstring(module.__doc__ or ""), f"Source: {markdown.text(chip.citation)}.{link}",
+        f"# {name}", known, markdown.docstring(_told(name)), f"Source: {markdown.text(chip.citation)}.{link}",
         "```{admonition} What the numbers do not represent\n:class: caution\n\n" + markdown.text(chip.caveat) + "\n```",
         f"Its effects: {there}." if there else "",
         _response(name) if pulsed(chip) else "",
         "## Fields that differ from an ideal chip", markdown.table(["field", "value", "unit"], rows),
         "## Where every number comes from", "The comment behind a number says whether it is the paper's or ours.",
-        markdown.fenced(_body(module.__file__), "python"),
+        markdown.fenced(_body(name), "python"),
     ]  # fmt: skip
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -136,9 +136,13 @@ def _row(name: str, given: object) -> list[str]:
     return [f"`{name}`", markdown.text(shown), "" if unit == "1" else markdown.text(unit)]
 
 
-def _body(file: str | None) -> str:
-    """Return a module from its function on."""
-    source = Path(file or "").read_text(encoding="utf-8")
+def _told(name: str) -> str:
+    return importlib.import_module(f"{presets.__name__}.{name}").__doc__ or ""
+
+
+def _body(name: str) -> str:
+    """Return the module of a preset from its function on."""
+    source = (Path(inspect.getfile(presets)).parent / f"{name}.py").read_text(encoding="utf-8")
     return source[source.index("def chip()") :]
 
 
