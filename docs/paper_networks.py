@@ -1,7 +1,7 @@
 """The paper's networks at full size on real data, EP beside back-propagation through time and implicit differentiation.
 
     python docs/paper_networks.py train ROWS snli ep --data FOLDER --vectors FILE [--beta B] [--mask] [--seed N]
-        [--epochs N] [--every N] [--test N] [--frozen NAME ...] [--kept FOLDER]
+        [--epochs N] [--every N] [--test N] [--frozen NAME ...] [--kept FOLDER] [--device cpu|cuda]
     python docs/paper_networks.py adopt ROWS snli --run RUN      # the epochs of a ``neuroep train`` as rows
     python docs/paper_networks.py memory ROWS snli METHOD --data FOLDER --vectors FILE --steps N ...
     python docs/paper_networks.py credit ROWS snli --data FOLDER --vectors FILE --weights CHECKPOINT
@@ -15,9 +15,10 @@ ep        as ``neuroep train examples/configs/snli_paper.toml`` does it, and wit
 bptt      back-propagation through the last BPTT layer-wise sweeps of the free phase, on the torch engine
 implicit  implicit differentiation at the end of the free phase, on the torch engine
 
-A row of ``train`` is what a training has reached after so many updates: accuracy on the test split, or on the first N
-samples of a permutation of it (--test), CPU seconds of measuring and updating, without compiling and without judging.
-Trainings go on from the checkpoint in --kept, written with each row.
+On a GPU all three are on the torch engine, in single precision, and what is learned is judged there. A row of ``train``
+is what a training has reached after so many updates: accuracy on the test split, or on the first N samples of a
+permutation of it (--test), seconds of measuring and updating (of the CPU; on a GPU of the clock), without compiling and
+without judging. Trainings go on from the checkpoint in --kept, written with each row.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ def main() -> None:
     parser.add_argument("--test", type=int)
     parser.add_argument("--frozen", nargs="*", default=())
     parser.add_argument("--kept", type=Path)
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--steps", type=int, nargs="+", default=(1, 5, 10, 20, 30))
     parser.add_argument("--run", type=Path)
     parser.add_argument("--weights", type=Path)
@@ -54,7 +56,7 @@ def main() -> None:
     chosen = parser.parse_args()
     settings = () if chosen.data is None else ("--data.path", chosen.data, "--data.vectors", chosen.vectors)
     settings += () if chosen.limit is None else ("--data.limit", str(chosen.limit))
-    own = chosen.beta, chosen.mask, chosen.seed, tuple(chosen.frozen)
+    own = chosen.beta, chosen.mask, chosen.seed, tuple(chosen.frozen), chosen.device
     study = Study(chosen.network, chosen.method, settings, "", *own)
     if chosen.task == "write":
         write(chosen.rows, Path(chosen.network))

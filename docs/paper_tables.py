@@ -24,7 +24,7 @@ def write(path: Path, out: Path) -> None:
 def of_kind(found: Sequence[Mapping[str, Any]], kind: str, **wanted: Any) -> list[Mapping[str, Any]]:
     """Return rows of a kind with these entries, a training's last row of so many updates alone."""
     rows = [row for row in found if row["kind"] == kind and wanted.items() <= row.items()]
-    names = ("data", "seed", "updates", "steps", "layer")
+    names = ("data", "seed", "updates", "steps", "layer", "device")
     return list({(called(row), *(row.get(name) for name in names)): row for row in rows}.values())
 
 
@@ -32,14 +32,15 @@ def called(row: Mapping[str, Any]) -> str:
     """Return the name of a training, or of what was measured."""
     name = row.get("way") or row["method"] + (f", beta {row['beta']:g}" if "beta" in row else "")
     without = f", without {', '.join(row['frozen'])}" if row.get("frozen") else ""
-    return name + (", mask on" if row.get("mask") else "") + without
+    place = f", {row['device']}" if "device" in row else ""
+    return name + (", mask on" if row.get("mask") else "") + without + place
 
 
 def accuracies(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield the table of whole epochs on SNLI: accuracy of every seed, and the seconds of an epoch."""
     rows = [row for row in of_kind(found, "training", data="snli", frozen=[]) if row["epoch"] == int(row["epoch"])]
     epochs = sorted({int(row["epoch"]) for row in rows})
-    yield f"| | seed | {' | '.join(f'epoch {epoch}' for epoch in epochs)} | CPU of an epoch [s] |"
+    yield f"| | seed | {' | '.join(f'epoch {epoch}' for epoch in epochs)} | time of an epoch [s] |"
     yield f"|---|---|{'---|' * len(epochs)}---|"
     for name, seed in dict.fromkeys((called(row), row["seed"]) for row in rows):
         own = {int(row["epoch"]): row for row in rows if (called(row), row["seed"]) == (name, seed)}
@@ -62,10 +63,14 @@ def by_updates(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def frozen(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield what a training reaches with layers that keep their initial weights, after as many updates each."""
     rows = of_kind(found, "training", data="snli", method="ep", beta=0.1, mask=False, seed=0)
-    counts = {row["updates"] for row in rows if row["frozen"]}
+    most: dict[str | None, int] = {}
+    for row in rows:
+        if row["frozen"]:
+            most[row.get("device")] = max(row["updates"], most.get(row.get("device"), 0))
+    counts = set(most.items())
     yield "| kept as drawn | updates | accuracy [%] | training accuracy [%] |"
     yield "|---|---|---|---|"
-    own = [row for row in rows if row["updates"] in counts]
+    own = [row for row in rows if (row.get("device"), row["updates"]) in counts]
     for row in sorted(own, key=lambda row: (row["updates"], row["frozen"])):
         kept = ", ".join(f"`{name}`" for name in row["frozen"]) or "nothing"
         yield f"| {kept} | {row['updates']} | {row['accuracy']:.1f} | {100 * row['train']['accuracy']:.1f} |"

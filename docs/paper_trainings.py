@@ -28,7 +28,7 @@ BPTT = 6
 """Layer-wise sweeps that are unrolled."""
 ADJOINT = 1e-3
 """Implicit differentiation ends when the adjoint changes by no more than that share of its largest entry."""
-ON_TORCH = ("--engine.kind", "reference", "--engine.device", "cpu", "--engine.products", "full")
+ON_TORCH = ("--engine.kind", "reference", "--engine.products", "full")
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ class Study:
     seed: int = 0
     frozen: tuple[str, ...] = ()
     """Synapses that do not learn."""
+    device: str = "cpu"
+    """On a GPU all methods train on torch, in single precision, and are judged there; on the CPU EP is local."""
 
     @property
     def words(self) -> list[str]:
@@ -79,9 +81,14 @@ class Study:
         return {"data": self.data, "method": self.method, **beta, "mask": self.mask, "seed": self.seed,
                 "frozen": list(self.frozen)}  # fmt: skip
 
+    @property
+    def on_torch(self) -> bool:
+        """Whether torch trains it."""
+        return self.method != "ep" or self.device != "cpu"
+
     def open(self, torch_parts: bool, corpus: Any = None) -> Session:
         """Open it on the local engine or on torch."""
-        more = ON_TORCH if torch_parts else ()
+        more = (*ON_TORCH, "--engine.device", self.device) if torch_parts else ()
         return Session.open(self.source or CONFIGS[self.data], overrides=[*self.words, *more], corpus=corpus)
 
 
@@ -101,14 +108,26 @@ class Course:
     judge: Session = field(init=False)
     updates: int = 0
     seconds: float = 0.0
-    """Of the CPU, measuring and updating."""
+    """Of the CPU, on a GPU of the clock, measuring and updating."""
 
     def __post_init__(self) -> None:
-        rival = self.study.method != "ep"
-        self.session = self.study.open(rival)
-        self.judge = self.study.open(False, self.session.corpus) if rival else self.session
-        if not rival:
+        self.session = self.study.open(self.study.on_torch)
+        elsewhere = self.study.on_torch and self.study.device == "cpu"
+        self.judge = self.study.open(False, self.session.corpus) if elsewhere else self.session
+        if not self.study.on_torch:
             warm_up(self.session.config)
+
+    @property
+    def device(self) -> dict[str, str]:
+        """The GPU, where there is one, as rows name it."""
+        return {} if self.study.device == "cpu" else {"device": self.session.engine.describe()["device"]}
+
+    def clock(self) -> float:
+        """Return seconds of the CPU, or those of the clock once a GPU has done what it was told."""
+        if self.study.device == "cpu":
+            return time.process_time()
+        torch.cuda.synchronize()
+        return time.perf_counter()
 
     @property
     def epoch_length(self) -> int:
@@ -126,15 +145,15 @@ class Course:
     def update(self, epoch: int, batch: Batch) -> dict[str, float]:
         """Measure and update once; return health numbers."""
         engine, estimator = self.session.engine, self.session.estimator
-        begin, keyed = time.process_time(), batch.keyed("train", self.updates)
+        begin, keyed = self.clock(), batch.keyed("train", self.updates)
         if self.study.method == "ep":
             measured = estimator.measure(engine, keyed, self.updates)
             contrasts, health = measured.contrasts, measured.health
         else:
             gradient = yardstick(self.study.method, estimator.free).gradient(engine, keyed)
-            contrasts, health = given(gradient), {}
+            contrasts, health = given(gradient, self.study.device), {}
         engine.update(contrasts, self.session.rates(epoch))
-        self.seconds += time.process_time() - begin
+        self.seconds += self.clock() - begin
         self.updates += 1
         return health
 
@@ -162,19 +181,21 @@ class Course:
         self.updates, self.seconds = found.about.updates, seconds
 
 
-def given(gradient: Mapping[str, np.ndarray]) -> dict[str, Given]:
-    """Return gradients by parameter as what arrays are updated with."""
+def given(gradient: Mapping[str, np.ndarray], device: str = "cpu") -> dict[str, Given]:
+    """Return gradients by parameter as what arrays on that device are updated with."""
     found = {}
     for name in {parameter.rpartition(".")[0]: None for parameter in gradient}:
         weight, bias = (gradient.get(f"{name}.{part}") for part in ("weight", "bias"))
-        found[name] = Given(torch.as_tensor(weight), None if bias is None else torch.as_tensor(bias))
+        there = None if bias is None else torch.as_tensor(bias, device=device)
+        found[name] = Given(torch.as_tensor(weight, device=device), there)
     return found
 
 
 def train(path: Path, study: Study, epochs: float, every: int, test: int | None, kept: Path | None) -> None:
     """Train, with a row after every so many updates and at the end of each epoch."""
     course = Course(study)
-    own = [row for row in entries(path) if row["kind"] == "training" and study.about.items() <= row.items()]
+    about = study.about | course.device
+    own = [row for row in entries(path) if row["kind"] == "training" and about.items() <= row.items()]
     file = None if kept is None else kept / f"{label(study)}.safetensors"
     if file is not None and file.exists() and own:
         course.load(file, own[-1]["seconds"])
@@ -184,7 +205,7 @@ def train(path: Path, study: Study, epochs: float, every: int, test: int | None,
     for epoch, batch in course.batches():
         health.append(course.update(epoch, batch))
         if course.updates % every == 0 or course.updates % course.epoch_length == 0 or course.updates == last:
-            row = {"kind": "training", **study.about, "updates": course.updates, "seconds": round(course.seconds, 2)}
+            row = {"kind": "training", **about, "updates": course.updates, "seconds": round(course.seconds, 2)}
             row |= {"epoch": course.updates / course.epoch_length, "train": means(health)} | course.judged(test)
             row |= {"settings": list(study.settings), "peak_mib": peak_memory()}
             if file is not None:

@@ -35,7 +35,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, SupportsInt
 
 import numpy as np
 
@@ -46,6 +46,10 @@ OTHER_PATH = " transposed"
 METERS = ("", "square", "charge", "bits")
 """What can be summed up of reads: x^2 G, or the size of x times G, where the width of a pulse carries an input, or the
 share of ones among its bits, where they are sent one behind the other."""
+
+
+LATE = 4096
+"""Most numbers that a tally waits for."""
 
 
 class Work(NamedTuple):
@@ -201,6 +205,7 @@ class Tally:
     def __init__(self, phase: CurrentPhase | None = None) -> None:
         self.now = phase or CurrentPhase()
         self._numbers: dict[_Row, int] = {}
+        self._late: list[tuple[_Row, SupportsInt]] = []
 
     @property
     def phase(self) -> str:
@@ -223,6 +228,31 @@ class Tally:
         work = part, operation, shape, bits, name, sent, seconds
         self._numbers[work] = self._numbers.get(work, 0) + number
 
+    def add_late(
+        self,
+        part: str,
+        operation: str,
+        number: SupportsInt,
+        shape: tuple[int, ...] = (),
+        bits: int | None = None,
+    ) -> None:
+        """As :meth:`add`, of a number that may be 0, and is asked for what it is when somebody looks: it may be on a
+        device, whose work nobody wants to wait for."""
+        if not isinstance(number, int):
+            self._late.append(((part, operation, shape, bits, self.now.name, None, self.now.span), number))
+            if len(self._late) >= LATE:
+                self._settle()
+        elif number:
+            self.add(part, operation, number, shape, bits)
+
+    def _settle(self) -> None:
+        """Ask for all numbers that came late."""
+        late, self._late = self._late, []
+        for work, given in late:
+            number = int(given)
+            if number:
+                self._numbers[work] = self._numbers.get(work, 0) + number
+
     def put(self, done: Work, number: int) -> None:
         """Add so many of what a row of a tally says."""
         work: _Row = done
@@ -230,16 +260,19 @@ class Tally:
 
     def join(self, other: Tally) -> None:
         """Add all that another one holds."""
+        other._settle()
         for work, number in other._numbers.items():
             self._numbers[work] = self._numbers.get(work, 0) + number
 
     def rows(self) -> Iterator[tuple[Work, int]]:
-        """Yield what happened, and how often, in the order in which it first did."""
+        """Yield what happened, and how often, in the order in which it first did, or was known."""
+        self._settle()
         for work, number in self._numbers.items():
             yield Work(*work), number
 
     def number(self, operation: str, phase: str | None = None, part: str | None = None) -> int:
         """Return how often an operation happened, in one phase or in all, on one part or on all."""
+        self._settle()
         rows = self._numbers.items()
         return sum(
             number
@@ -249,12 +282,14 @@ class Tally:
 
     def total(self, kind: str, phase: str | None = None) -> int:
         """Return how often operations happened whose first word this is: ``"adc"`` in both directions."""
+        self._settle()
         rows, start = self._numbers.items(), f"{kind} "
         return sum(n for (_, what, _, _, when, *_), n in rows if f"{what} ".startswith(start) and phase in (None, when))
 
     def clear(self) -> None:
         """Forget everything; the phase stays."""
         self._numbers.clear()
+        self._late.clear()
 
     def packed(self) -> np.ndarray:
         """Return all rows as a checkpoint keeps them, whatever the order in which they came: JSON in bytes, uint8.
@@ -283,7 +318,7 @@ class Tally:
             found = dict(_row(*row) for row in rows)
         except (TypeError, ValueError) as error:
             raise ValueError(f"these bytes are no tally: {error}") from None
-        self._numbers = found
+        self._numbers, self._late = found, []
 
 
 def _row(

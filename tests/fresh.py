@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,13 +55,15 @@ for line in sys.stdin:
 
 
 def libraries() -> list[str]:
-    """Return every module of others that the packages import as they are imported themselves."""
+    """Return every module of others that the packages import as they are imported themselves, where it is there."""
     found = set()
     for path in (path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
             found |= {*names, node.module} if isinstance(node, ast.ImportFrom) else {*names}
-    return sorted(name for name in found if name.partition(".")[0] not in (*PACKAGES, "__future__"))
+    others = {name.partition(".")[0] for name in found} - {*PACKAGES, "__future__"}
+    there = {name for name in others if find_spec(name) is not None}  # Triton comes with PyTorch for CUDA alone
+    return sorted(name for name in found if name.partition(".")[0] in there)
 
 
 class Ended(NamedTuple):

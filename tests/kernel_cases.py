@@ -189,6 +189,8 @@ def kernels() -> dict[str, Any]:
     found = {}
     for package in (hw_models, neuroep):
         for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if info.name == "hw_models.kernels.fused":
+                continue  # Triton's
             module = importlib.import_module(info.name)
             for name, value in vars(module).items():
                 if hasattr(value, "py_func") and value.py_func.__module__ == info.name:

@@ -15,6 +15,8 @@ SMALLEST = {
     "agreement": ["--help"],
     "chips": ["--ways", "none,pcm:settling.stop=calibrated", "--repeats", "1", "--samples", "8"],
     "deployment": ["--ways", "none,pcm:engine.repeats=once", "--repeats", "1", "--samples", "8"],
+    "gpu": ["--help"],
+    "gpu_reads": ["--device", "cpu", "--draws", "300", "--shapes", "2x9", "--repeats", "1"],
     "memory": ["--help"],
     "phase_lengths": ["--draws", "2", "--samples", "4", "--steps", "5", "--cosines", "1"],
     "products": ["--quick", "--repeats", "1"],

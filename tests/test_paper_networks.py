@@ -11,6 +11,7 @@ import paper_measures
 import paper_tables
 import paper_trainings
 import pytest
+import torch
 from paper_trainings import Course, Study, train
 from trainings import entries
 
@@ -64,6 +65,15 @@ def run(path: Path, asked: Study, epochs: float = 2, every: int = 3, kept: Path 
     """Return the rows of a training."""
     train(path, asked, epochs, every, None, kept)
     return entries(path)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("method", paper_trainings.METHODS)
+def test_a_gpu_goes_where_the_cpu_goes(config: Path, tmp_path: Path, method: str) -> None:
+    here, there = (moved(study(config, method, device=device)) for device in ("cpu", "cuda"))
+    assert all(angles.cosine(here[name], value) > 0.999 for name, value in there.items())
+    rows = run(tmp_path / "rows", study(config, method, device="cuda"), epochs=1)
+    assert rows[-1]["device"] == torch.cuda.get_device_name() and rows[-1]["updates"] == 4
 
 
 def moved(asked: Study, updates: int = 4) -> dict[str, np.ndarray]:
@@ -144,7 +154,7 @@ def test_rows_become_tables_and_a_picture(tmp_path: Path) -> None:
     rows += [line(10, 40.0, frozen=["query"]), line(25, 70.0, data="imdb", mask=True)]
     rows[4] = {name: value for name, value in rows[4].items() if name != "beta"}
     assert list(paper_tables.accuracies(rows)) == [
-        "| | seed | epoch 1 | epoch 2 | CPU of an epoch [s] |",
+        "| | seed | epoch 1 | epoch 2 | time of an epoch [s] |",
         "|---|---|---|---|---|",
         "| ep, beta 0.1 | 0 | 50.0 | 61.0 | 30 |",
         "| bptt | 1 | 55.0 |  | 30 |",

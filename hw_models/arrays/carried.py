@@ -13,6 +13,7 @@ import numpy as np
 from hw_models.arrays.programming import Array
 from hw_models.arrays.slow_noise import FINE, Classes, SlowNoise, phase
 from hw_models.kernels import carried as kernels
+from hw_models.kernels.arithmetic import ArrayArithmetic, Lasting
 from hw_models.kernels.carried import MOST
 
 STEP = 1 / FINE
@@ -119,6 +120,24 @@ class Share:
         if lines is None:
             return self.sums[first:last], cosines, self.shares
         return np.ascontiguousarray(self.sums[first:last, lines]), cosines, self.shares[lines]
+
+
+def brought(shares: list[list[Share]], rows: int, device: ArrayArithmetic) -> list[list[Lasting]]:
+    """Bring to a device what so many rows find, by slice and tile, in one transfer."""
+    parts = [[share.of(0, rows, None) for share in tiles] for tiles in shares]
+    if not any(parts):
+        return []
+    there = device.bring(np.concatenate([each.ravel() for tiles in parts for part in tiles for each in part]))
+    found: list[list[Lasting]] = []
+    at = 0
+    for tiles in parts:
+        found.append([])
+        for part in tiles:
+            ends = at + np.cumsum([0, *(each.size for each in part)])
+            own = zip(ends[:-1], ends[1:], part, strict=True)
+            found[-1].append(tuple(there[i:j].reshape(each.shape) for i, j, each in own))
+            at = int(ends[-1])
+    return found
 
 
 class Going(NamedTuple):

@@ -258,8 +258,8 @@ class Digitiser:
         if bits is not None:
             self.tally.add(self.name, "conversion", math.size(values), width, bits)
         converted, stops = self.converted(values, key, step, tile, out=out)
-        if self.stops and stops:
-            self.tally.add(self.name, "conversion_at_stop", int(stops), width, bits)
+        if self.stops:
+            self.tally.add_late(self.name, "conversion_at_stop", stops, width, bits)
         return converted
 
     def _with_noise(self, values: np.ndarray, key: np.ndarray, step: int, tile: int) -> np.ndarray:

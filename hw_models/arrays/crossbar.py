@@ -49,7 +49,7 @@ from hw_models.chip import Chip, Transposed
 from hw_models.chip.files import chip_of
 from hw_models.clock import Clock
 from hw_models.errors import ChipError
-from hw_models.kernels.arithmetic import NUMPY, ArrayArithmetic, Values, arithmetic, numbers
+from hw_models.kernels.arithmetic import NUMPY, ArrayArithmetic, Stops, Values, arithmetic, numbers
 from hw_models.kernels.blocks import Run, blocks, serial as one_by_one
 from hw_models.keywords import checked
 from hw_models.tally import OTHER_PATH, Tally
@@ -297,12 +297,10 @@ class Crossbar(CountedWeights):
         self._count_stops(way, product.driven_at_stop, product.sensed_at_stop)
         return math.bring(result) if hosted else result
 
-    def _count_stops(self, way: str, driven: int, sensed: int) -> None:
+    def _count_stops(self, way: str, driven: Stops, sensed: Stops) -> None:
         """Count conversions beyond the last level."""
-        if driven:
-            self.tally.add(self.name, "dac_at_stop", driven, self.shape)
-        if sensed:
-            self.tally.add(self.name, f"adc_{way}_at_stop", sensed, self.shape)
+        self.tally.add_late(self.name, "dac_at_stop", driven, self.shape)
+        self.tally.add_late(self.name, f"adc_{way}_at_stop", sensed, self.shape)
 
     def _plan(self, way: str, edges: Array, increments: bool) -> ReadPlan:
         """Return how a direction is read, decided anew once devices or converters have changed."""

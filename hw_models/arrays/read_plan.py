@@ -93,7 +93,8 @@ class ReadPlan:
         self.most = bent_reading.rows(stored, SAMPLES)
         self.groups = blocks(self.tiles, max(1, COLUMNS * self.tiles // max(inputs, 1)))
         self.parts = stored.devices.row_tiles if self.lined or tiles.bent else blocks(inputs, COLUMNS)
-        drawn = self.exact or self.lined or self.by_device or self.lasts or self.heats
+        apart = not self.varied or self.digits > 1 or stored.devices.references > 0
+        drawn = self.exact or self.lined or self.by_device or (self.lasts and apart) or self.heats
         self.hosted = bool(drawn or tiles.bent)
         self._brought: dict[ArrayArithmetic, list[Plane]] = {}
         self.direct = Direct(self, way, stored.shape, stored.devices.sides, stored.dtype) if self._is_direct() else None
@@ -101,7 +102,9 @@ class ReadPlan:
     def _is_direct(self) -> bool:
         """Tell whether a read is no more than conversions, products and noise in one pass over the currents."""
         stored, dac = self.stored, self.dac
-        if self.hosted or self.raw or self.observing or self.curve is not None or not self.plain or self.digits > 1:
+        if self.hosted or self.lasts or self.raw or self.observing or self.curve is not None:
+            return False
+        if not self.plain or self.digits > 1:
             return False
         return not (stored.shifts or stored.devices.references or self.noisy_codes or dac.converter.stochastic)
 

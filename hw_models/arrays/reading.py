@@ -6,8 +6,10 @@ a variance of its own for every device) and r n draws and conversions of about 1
 Blocks depend on shapes alone, so that the number of threads changes nothing.
 
 Signals are NumPy arrays or tensors, and so is what comes of them (:mod:`hw_models.kernels.arithmetic`). Noise that is
-not drawn at the outputs in one pass, of single devices, behind wires, carried or thermal, and devices that bend behind
-wires are computed with NumPy whatever the signals are (:attr:`ReadPlan.hosted`).
+not drawn at the outputs in one pass, of single devices, behind wires or thermal, and devices that bend behind wires are
+computed with NumPy whatever the signals are (:attr:`ReadPlan.hosted`). Noise that is carried from read to read moves on
+the host, and the currents that it is added to stay where they are; with digits, reference lines, or one variance of all
+devices NumPy has the whole read.
 """
 
 from __future__ import annotations
@@ -18,15 +20,14 @@ from functools import partial
 import numpy as np
 
 from hw_models.arrays import bent_reading, device_reads, repeated_rows, serial, single_lines, variances
-from hw_models.arrays.carried import Share
+from hw_models.arrays.carried import Share, brought
 from hw_models.arrays.converters import OPEN, Grid
 from hw_models.arrays.draw_keys import Keys
 from hw_models.arrays.line_heat import ReadHeat
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.programming import Array
 from hw_models.arrays.read_plan import ReadPlan
-from hw_models.kernels import carried as carried_kernels
-from hw_models.kernels.arithmetic import NUMPY, Draws, Stops, Values, arithmetic
+from hw_models.kernels.arithmetic import NUMPY, Draws, Lasting, Stops, Values, arithmetic
 from hw_models.kernels.blocks import blocks
 from hw_models.tally import Repeated
 
@@ -53,7 +54,7 @@ class Product:
         What computes with such signals.
     codes, driven : numpy.ndarray or torch.Tensor
         (rows, driven lines) signals behind the DAC, and what devices pass of them.
-    driven_at_stop, sensed_at_stop : int
+    driven_at_stop, sensed_at_stop : int, or a number of the device
         DAC and ADC conversions so far whose value lay beyond the last level.
     effective : numpy.ndarray or None
         (rows,) sums of what devices passed, where that is not :attr:`driven`.
@@ -78,7 +79,8 @@ class Product:
         self.stored, self.planes, self.run = plan.stored, plan.planes_on(math), math.run(plan.run)
         self.ends, self.tiles, self.rows = plan.ends, plan.tiles, len(signals)
         self.samples = blocks(self.rows, plan.most)
-        self.driven_at_stop = self.sensed_at_stop = 0
+        self.driven_at_stop: Stops = 0
+        self.sensed_at_stop: Stops = 0
         self.signals = math.contiguous(signals, self.stored.dtype)
         self.codes = self._drive(self.signals)
         self.full = plan.full
@@ -91,6 +93,7 @@ class Product:
         self.carries = plan.lasts and self.stored.carried.carries(self.rows, self.stored.layout.hold_input)
         self.lasting: list[list[Share]] = []
         self.beside: list[list[Share]] = []
+        self._brought: list[list[Lasting]] = []
         self.undivided: Product | None = None
         self.taken: Array | None = None
         self.single: Array | None = None
@@ -152,15 +155,15 @@ class Product:
         found, self.driven_at_stop = self._convert(signals)
         return found
 
-    def _convert(self, signals: Values, noiseless: bool = False) -> tuple[Values, int]:
+    def _convert(self, signals: Values, noiseless: bool = False) -> tuple[Values, Stops]:
         """Return the signals behind the DAC, and how many of them were at its stop."""
         draws, dac = (self.keys.dac, self.step, 0), self.plan.dac
         if len(self.samples) <= 1:
             found, count = dac.converted(signals, *draws, 0, noiseless)
-            return found, int(count)
+            return found, count
         out = self.math.empty(signals.shape, signals)
         parts = self.run(lambda a, b: dac.converted(signals[a:b], *draws, a, noiseless, out[a:b]), self.samples)
-        return out, int(sum(count for _, count in parts))
+        return out, sum(count for _, count in parts)
 
     @property
     def scale(self) -> float:
@@ -207,6 +210,7 @@ class Product:
         single = None if self.single is None else single_lines.alone(self.driven, self.single)
         same = repeated_rows.shared(self, self.repeated)
         tables = None if same is None else repeated_rows.tables(self, same)
+        squares = self.driven * self.driven if plan.varied and not math.in_memory else None
 
         def block(index: int, _: int) -> Stops:
             stops: Stops = 0
@@ -216,7 +220,10 @@ class Product:
             for tile in range(begin, end):
                 i, j = self.ends[tile], self.ends[tile + 1]
                 x = self.driven[a:b, i:j]
-                square = x * x if plan.varied and (tables is None or own.references) else x
+                if squares is not None:
+                    square = squares[a:b, i:j]
+                else:
+                    square = x * x if plan.varied and (tables is None or own.references) else x
                 for k, plane in enumerate(self.planes):
                     if plane.bent:
                         bent.forward(current, (k, tile), x)
@@ -244,12 +251,12 @@ class Product:
                         else:
                             self._multiply(square, plane.variance[:, i:j], lines, variance)
                     spread = sigma[tile, a:b] if len(sigma) else sigma
-                    carried = self.lasting[k][tile].of(a, b, None) if self.lasting else None
+                    carried = self._lasting_of(k, tile, (a, b), None) if self.lasting else None
                     place, number = (k, tile, 0), k * self.tiles + tile
                     stops += self._sense(current, spread, variance, place, number, a, total, carried)
             return stops
 
-        self.sensed_at_stop = int(sum(self.run(block, blocks(len(groups) * len(self.samples), 1))))
+        self.sensed_at_stop = sum(self.run(block, blocks(len(groups) * len(self.samples), 1)))
         for other in totals[1:]:
             totals[0] += other
         self.subtract(totals[0])
@@ -304,11 +311,11 @@ class Product:
                     number = (k * self.tiles + tile) * len(parts) + index % len(parts)
                     spread = sigma[tile, a:b] if len(sigma) else sigma
                     where, cut = (k, tile, i), None if len(parts) == 1 else slice(i, j)
-                    carried = self.lasting[k][tile].of(a, b, cut) if self.lasting else None
+                    carried = self._lasting_of(k, tile, (a, b), cut) if self.lasting else None
                     stops += self._sense(current, spread, variance, where, number, a, total[a:b], carried)
             return stops
 
-        self.sensed_at_stop = int(sum(self.run(block, blocks(len(parts) * len(self.samples), 1))))
+        self.sensed_at_stop = sum(self.run(block, blocks(len(parts) * len(self.samples), 1)))
         self.subtract(total)
         return total
 
@@ -325,6 +332,15 @@ class Product:
         self.lasting = self._carried(way)
         if way == "forward" and self.stored.devices.references:
             self.beside = self._carried("reference")
+        self._brought = [] if self.math.in_memory else brought(self.lasting, self.rows, self.math)
+
+    def _lasting_of(self, k: int, tile: int, rows: tuple[int, int], lines: slice | None) -> Lasting:
+        """Return sums, cosines and shares of carried noise of some rows and sensed lines; None is all lines."""
+        a, b = rows
+        if not self._brought:
+            return self.lasting[k][tile].of(a, b, lines)
+        (sums, cosines, shares), cut = self._brought[k][tile], lines or slice(None)
+        return sums[a:b, cut], cosines[:, a:b], shares[cut]
 
     def _heat(self, way: str) -> ReadHeat | None:
         """Return the thermal noise of this read, at the full scale of the DAC in use; None without."""
@@ -340,14 +356,15 @@ class Product:
     def _carried(self, name: str) -> list[list[Share]]:
         """Return the carried noise by slice and tile, of the lines of a direction or of its reference lines."""
         stored, draws, found, undivided = self.stored, (self.keys.carried, self.step), [], self.undivided
+        driven = self.math.host(self.driven)
         sensed = len(stored.devices.column_tiles) if name == "reference" else stored.shape[name != "forward"]
         for k, places in enumerate(self.plan.driven(name)):
             shares = []
             for tile, (place, metric) in enumerate(places):
-                signals, traps = self._lines(name, tile), None
+                signals, traps = self._lines(name, tile, driven), None
                 if undivided is not None:
                     whole = (undivided.beside if name == "reference" else undivided.lasting)[k][tile]
-                    shares.append(whole.part(signals, undivided._lines(name, tile), metric))
+                    shares.append(whole.part(signals, undivided._lines(name, tile, undivided.driven), metric))
                     continue
                 if stored.traps.acts:
                     traps = partial(stored.trapped, name, k, tuple(self.ends[tile : tile + 2]))
@@ -355,9 +372,8 @@ class Product:
             found.append(shares)
         return found
 
-    def _lines(self, name: str, tile: int) -> Array:
+    def _lines(self, name: str, tile: int, signals: Array) -> Array:
         """Return what drives the lines of a tile; of transposed products its reference lines come last, as one."""
-        signals = self.driven
         if self.tiles > 1:
             signals = np.ascontiguousarray(signals[:, self.ends[tile] : self.ends[tile + 1]])
         if name != "transposed" or self.taken is None:
@@ -407,7 +423,7 @@ class Product:
         number: int,
         first: int,
         total: Values,
-        carried: tuple[Array, Array, Array] | None = None,
+        carried: Lasting | None = None,
     ) -> Stops:
         """Add the converted currents of one tile to the total and return how many were at the stop.
 
@@ -429,7 +445,7 @@ class Product:
     def _add(
         self,
         current: Values,
-        noise: tuple[Values, Values | None, tuple[Array, Array, Array] | None],
+        noise: tuple[Values, Values | None, Lasting | None],
         draws: Draws,
         grid: Grid,
         scale: float,
@@ -443,8 +459,7 @@ class Product:
             return self.math.sense(current, sigma, *behind)
         if carried is None:
             return self.math.sense_varied(current, variance, floor, *behind)
-        behind_them = *draws, *grid, scale, total, column
-        return int(carried_kernels.sense_carried(current, variance, carried, floor, *behind_them))
+        return self.math.sense_carried(current, variance, carried, floor, *behind)
 
     def _convert_apart(self, current: Values, where: tuple[int, int], dither: Draws) -> Stops:
         """Convert noisy currents in place, or take them as samples; ``where`` is tile of all slices and first line."""

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from hw_models.kernels import noise as kernels, random
+from hw_models.kernels import carried as carried_kernels, noise as kernels, random
 from hw_models.kernels.blocks import Run
 
 Values = Any
@@ -29,6 +29,8 @@ Draws = tuple[np.ndarray, int, int, int]
 """Key and counter (read, tile, first row)."""
 Levels = tuple[float, float, float]
 """Step, low and high of a converter."""
+Lasting = tuple[Values, ...]
+"""Of noise that is carried: sums (rows, n), cosines (2, rows) and shares (n,), float32."""
 
 
 class ArrayArithmetic:
@@ -161,6 +163,22 @@ class ArrayArithmetic:
         """As :meth:`sense` with a variance of every current, and a floor of all of them."""
         return int(kernels.sense_varied(current, variance, floor, *draws, *levels, scale, total, column))
 
+    def sense_carried(
+        self,
+        current: Values,
+        variance: Values,
+        lasting: Lasting,
+        floor: float,
+        draws: Draws,
+        levels: Levels,
+        scale: float,
+        total: Values,
+        column: int,
+    ) -> Stops:
+        """As :meth:`sense_varied`, with noise that is carried from read to read and the rest of it fresh."""
+        behind = *draws, *levels, scale, total, column
+        return int(carried_kernels.sense_carried(current, variance, lasting, floor, *behind))
+
     def deviations(self, x: Values, edges: np.ndarray, size: float, floor: float) -> Values:
         """Return sqrt(size sum x^2 + floor) between edges (tiles, rows)."""
         found = np.empty((len(edges) - 1, len(x)), dtype=x.dtype)
@@ -173,7 +191,7 @@ NUMPY = ArrayArithmetic()
 
 @singledispatch
 def arithmetic(values: Values) -> ArrayArithmetic:
-    """Return what computes with values; tensors are known where :mod:`hw_models.kernels.tensors` is loaded.
+    """Return what computes with values; tensors are known where :mod:`hw_models.kernels.devices` is loaded.
 
     Raises
     ------

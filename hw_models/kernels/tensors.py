@@ -1,10 +1,11 @@
 """Arithmetic of reads on torch tensors, with the draws of :mod:`hw_models.kernels.noise`.
 
-Loading this module lets :func:`hw_models.kernels.arithmetic.arithmetic` know tensors.
+Which one computes on a device says :func:`hw_models.kernels.devices.on`.
 
 :class:`TensorArithmetic` works on any device: Philox 4x32-10 in int64 operations, whose products wrap to the 64 bits of
 the unsigned ones, so that words are the same bits. A normal is the same polynomials, each multiply-add in double
 precision and rounded once as the fused ones of the kernels, so that all but a few in 10^9 are the same bits too.
+On CUDA kernels of Triton do the same, one a read: ``fused.py``.
 :class:`MemoryArithmetic` is for the CPU, where a tensor's memory is an array's too: reads are those of arrays, to the
 bit, and draws and converters the compiled kernels themselves. Divisors are tensors: torch multiplies by the reciprocal
 of a number on a GPU, which would move the ties of a converter.
@@ -13,14 +14,13 @@ of a number on a GPU, which would move the ties of a converter.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 import torch
 
 from hw_models.kernels import noise as kernels
-from hw_models.kernels.arithmetic import ArrayArithmetic, Draws, Levels, Stops, arithmetic
+from hw_models.kernels.arithmetic import ArrayArithmetic, Draws, Lasting, Levels, Stops
 from hw_models.kernels.blocks import Run, serial
 
 TYPES = {np.dtype("float32"): torch.float32, np.dtype("float64"): torch.float64}
@@ -79,6 +79,11 @@ def normal(bits: torch.Tensor) -> torch.Tensor:
     root = w.to(torch.float64).sqrt().to(torch.float32)  # that of float32 is not always the nearest on a CPU
     z = torch.where(w < 5, _polynomial(MIDDLE, w - 2.5), _polynomial(TAIL, root - 3)) * (1.4142135623730951 * x)
     return torch.where(bits < 0x80000000, z, -z)
+
+
+def dither(bits: torch.Tensor) -> torch.Tensor:
+    """Return numbers between -1/2 and 1/2 of random words, float32, the middles of 2^23 parts."""
+    return ((bits >> 9).to(torch.float32) + 0.5) * 2.0**-23 - 0.5
 
 
 def _shape(values: torch.Tensor) -> tuple[int, int]:
@@ -230,9 +235,8 @@ class TensorArithmetic(ArrayArithmetic):
     def convert_stochastic(self, values: torch.Tensor, out: torch.Tensor, levels: Levels, draws: Draws) -> Stops:
         """Write values rounded up or down at random."""
         rows, n = values.shape
-        drawn = (words(draws, (rows, n), self.device) >> 8).to(torch.float32) * 2.0**-24
         step = self.full((), levels[0], values)
-        out.copy_(values / step + (drawn - 0.5).to(values.dtype))
+        out.copy_(values / step + dither(words(draws, (rows, n), self.device)).to(values.dtype))
         bottom, top = (torch.round(self.full((), each, values) / step) for each in levels[1:])
         out.round_()
         stops = ((out > top) | (out < bottom)).sum()
@@ -267,6 +271,25 @@ class TensorArithmetic(ArrayArithmetic):
     ) -> Stops:
         """As :meth:`sense` with a variance of every current, and a floor of all of them."""
         current += torch.sqrt(variance + floor) * self.normals(draws, _shape(current), current)
+        return self._added(current, levels, scale, total, column)
+
+    def sense_carried(
+        self,
+        current: torch.Tensor,
+        variance: torch.Tensor,
+        lasting: Lasting,
+        floor: float,
+        draws: Draws,
+        levels: Levels,
+        scale: float,
+        total: torch.Tensor,
+        column: int,
+    ) -> Stops:
+        """As :meth:`sense_varied`, with noise that is carried from read to read and the rest of it fresh."""
+        sums, cosines, shares = lasting
+        fresh = variance * (1 - cosines[1, :, None] * shares).clamp_(min=0).to(current.dtype) + floor
+        kept = torch.sqrt(variance) * (cosines[0, :, None] * sums).to(current.dtype)
+        current += kept + torch.sqrt(fresh) * self.normals(draws, _shape(current), current)
         return self._added(current, levels, scale, total, column)
 
     def _added(
@@ -323,14 +346,3 @@ class MemoryArithmetic(TensorArithmetic):
     ) -> Stops:
         """Add the converted currents with noise of one deviation for each row, none of (0,), to the total."""
         return int(kernels.sense(current.numpy(), sigma.numpy(), *draws, *levels, scale, total.numpy(), column))
-
-
-@lru_cache
-def on(device: torch.device) -> TensorArithmetic:
-    """Return what computes with the tensors of a device."""
-    return MemoryArithmetic(device) if device.type == "cpu" else TensorArithmetic(device)
-
-
-@arithmetic.register
-def _of_tensor(values: torch.Tensor) -> ArrayArithmetic:
-    return on(values.device)

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from hw_models.kept_memory import KeptMemory
-from neuroep.data.batch import Batch, TokenVectors
+from neuroep.data.batch import Batch, TokenVectors, WordRows, WordTable
 from neuroep.data.ragged import Ragged
 from neuroep.data.splits import Split
 from neuroep.errors import DataError, unknown
@@ -38,7 +38,7 @@ def batch_count(split: Split, size: int) -> int:
 
 def minibatches(
     split: Split,
-    vectors_of: Callable[..., TokenVectors],
+    vectors_of: Callable[..., TokenVectors | WordRows],
     size: int,
     *,
     sequences: Sequence[str] | None = None,
@@ -54,7 +54,7 @@ def minibatches(
     split : Split
         The samples.
     vectors_of : callable
-        Returns the vectors of the tokens of a batch, padded with zeros to its longest sample.
+        Returns the vectors of the tokens of a batch, padded with zeros to its longest sample, or their rows of a table.
     size : int
         Samples per batch; the last batch is smaller where the split does not divide, and is kept.
     sequences : sequence of str, optional
@@ -177,3 +177,12 @@ def embed(ragged: Ragged, vectors: np.ndarray, memory: KeptMemory | None = None)
         rows[: len(ids)] = vectors[ids]
         rows[len(ids) :] = 0
     return TokenVectors(padded, lengths)
+
+
+def rows(ragged: Ragged, table: WordTable) -> WordRows:
+    """Return the samples of a batch as rows of a table, -1 beyond each one's end."""
+    lengths = ragged.lengths
+    real = np.arange(max(1, int(lengths.max(initial=0)))) < lengths[:, None]
+    found = np.full(real.shape, -1, dtype=np.int32)
+    found[real] = ragged.ids
+    return WordRows(found, lengths, table)

@@ -1,6 +1,6 @@
 """A labelled data set as everything that trains and evaluates sees it: sequences, dim, classes, fingerprint, batches.
 
-Words are one kind of it (:class:`neuroep.data.text_corpus.TextCorpus`), numbers another
+WordRows are one kind of it (:class:`neuroep.data.text_corpus.TextCorpus`), numbers another
 (:class:`neuroep.data.signals.SignalCorpus`). What differs by kind is how tokens become vectors, what a token is called,
 and what of the training data weights depend on.
 """
@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from neuroep.data.batch import Batch, TokenVectors
+from neuroep.data.batch import Batch, TokenVectors, WordRows
 from neuroep.data.batching import minibatches
 from neuroep.data.splits import Split, TokenSequences
 from neuroep.errors import DataError, unknown
@@ -67,6 +67,10 @@ class Corpus(ABC):
         TokenVectors
             Vectors (batch, tokens, dim) float32 with ``tokens`` the longest sample's, at least 1; lengths (batch,).
         """
+
+    def words_of(self, tokens: TokenSequences) -> TokenVectors | WordRows:
+        """Return one sequence of a batch as rows of a table, where tokens have one; else as :meth:`embed`."""
+        return self.embed(tokens)
 
     def kinds(self, tokens: TokenSequences) -> np.ndarray | None:
         """Return the ``kinds`` of one sequence of a batch, None where no tokens are known to be alike."""
@@ -130,7 +134,14 @@ class Corpus(ABC):
         return self.splits[name]
 
     def batches(
-        self, split: Split | str, size: int, *, order: str | None = None, seed: int = 0, epoch: int = 0
+        self,
+        split: Split | str,
+        size: int,
+        *,
+        order: str | None = None,
+        seed: int = 0,
+        epoch: int = 0,
+        looked_up: bool = True,
     ) -> Iterator[Batch]:
         """Go once through a split, batch by batch.
 
@@ -140,6 +151,9 @@ class Corpus(ABC):
             Samples of this corpus, or the name of a split.
         size, order, seed, epoch
             As of :func:`neuroep.data.batching.minibatches`.
+        looked_up : bool
+            Whether words are looked up here; else batches hold them as rows of their table, for an engine that
+            ``looks_up`` itself.
 
         Yields
         ------
@@ -154,7 +168,7 @@ class Corpus(ABC):
         samples = self.split(split) if isinstance(split, str) else split
         return minibatches(
             samples,
-            self.embed,
+            self.embed if looked_up else self.words_of,
             size,
             sequences=self.sequences,
             order=order,

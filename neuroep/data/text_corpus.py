@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
 from hw_models.kept_memory import KeptMemory
 from neuroep.data import familiar
-from neuroep.data.batch import TokenVectors
-from neuroep.data.batching import embed, kinds
+from neuroep.data.batch import TokenVectors, WordRows, WordTable
+from neuroep.data.batching import embed, kinds, rows
 from neuroep.data.corpus import Corpus
 from neuroep.data.ragged import Ragged
 from neuroep.data.splits import Split
@@ -84,6 +85,15 @@ class TextCorpus(Corpus):
     def embed(self, tokens: Ragged) -> TokenVectors:  # type: ignore[override]
         """Look the word vectors up; see :func:`neuroep.data.batching.embed`."""
         return embed(tokens, self.vectors, self._memory)
+
+    @cached_property
+    def table(self) -> WordTable:
+        """The vectors of all words, for engines that look them up themselves."""
+        return WordTable(self.vectors)
+
+    def words_of(self, tokens: Ragged) -> WordRows:  # type: ignore[override]
+        """Return the ids of the words."""
+        return rows(tokens, self.table)
 
     def kinds(self, tokens: Ragged) -> np.ndarray:  # type: ignore[override]
         """Return the ids of the words."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from hw_models.text import shown
-from neuroep.data.batch import Batch, TokenVectors
+from neuroep.data.batch import Batch, TokenVectors, WordRows
 from neuroep.errors import CheckpointError, ConfigError, DataError, nearest, unknown
 from neuroep.learning.optimisers import LARGEST_RATE, SGD, Adam, Optimiser
 from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Projection, Sequence, potentials
@@ -54,21 +54,24 @@ def check_labels(network: Network, labels: np.ndarray) -> None:
         raise DataError(f"label {bad} is out of range: allowed are 0 to {network.classes - 1}")
 
 
-def padded(network: Network, batch: Batch, sequence: Sequence) -> TokenVectors:
-    """Return one sequence as the network wants it: full length if it has places or no mask."""
+def padded(network: Network, batch: Batch, sequence: Sequence, looks_up: bool = False) -> TokenVectors | WordRows:
+    """Return one sequence as the network wants it: full length if it has places or no mask; words where it looks up."""
     if sequence.name not in batch.inputs:
         given = (", ".join(batch.inputs) or "none") + nearest(sequence.name, batch.inputs)
         raise DataError(f"the batch lacks sequence '{sequence.name}', which the network reads: given are {given}")
-    vectors, lengths = batch.inputs[sequence.name]
-    _, tokens, dim = vectors.shape
+    sequences = batch.inputs[sequence.name]
+    held = sequences.embedded() if isinstance(sequences, WordRows) and not looks_up else sequences
+    values, lengths = held.rows if isinstance(held, WordRows) else held.vectors, held.lengths
+    tokens, dim = values.shape[1], (held.table.vectors if isinstance(held, WordRows) else values).shape[-1]
     if dim != sequence.dim or tokens > sequence.tokens:
         want = f"at most {sequence.tokens} tokens of {sequence.dim} numbers"
         raise DataError(f"'{sequence.name}' has {tokens} tokens of {dim} numbers: the network takes {want}")
     if network.padded and tokens < sequence.tokens:
-        vectors = np.pad(vectors, ((0, 0), (0, sequence.tokens - tokens), (0, 0)))
+        more = (0, 0), (0, sequence.tokens - tokens), (0, 0)
+        values = np.pad(values, more[: values.ndim], constant_values=-1 if isinstance(held, WordRows) else 0)
     if not network.mask:
-        lengths = np.full(len(vectors), sequence.tokens, dtype=np.int64)
-    return TokenVectors(vectors, lengths)
+        lengths = np.full(len(values), sequence.tokens, dtype=np.int64)
+    return WordRows(values, lengths, held.table) if isinstance(held, WordRows) else TokenVectors(values, lengths)
 
 
 def kinds(network: Network, batch: Batch, sequence: Sequence) -> np.ndarray | None:

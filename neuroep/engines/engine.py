@@ -16,12 +16,12 @@ import numpy as np
 
 from hw_models.tally import Tally
 from hw_models.wear import Wear
-from neuroep.data.batch import Batch
+from neuroep.data.batch import Batch, TokenVectors, WordRows
 from neuroep.engines import checks, kept, nudging, phase_lengths, settling
 from neuroep.engines.clamped import Clamped
 from neuroep.engines.displacing import Displacing
 from neuroep.engines.nudging import Nudging
-from neuroep.engines.parts import Part, Substrate, View, summed
+from neuroep.engines.parts import Part, Replay, Substrate, View, summed
 from neuroep.engines.phase_lengths import PhaseLengths
 from neuroep.engines.schedule import CALIBRATED, Schedule
 from neuroep.engines.settling import Settled, Settling
@@ -266,14 +266,28 @@ class Engine(Displacing):
             raise DataError(f"a {type(batch).__name__} is no batch: give a Batch, or what clamp made of one")
         labels = np.asarray(batch.labels)
         checks.check_labels(self.network, labels)
-        padded = {s.name: checks.padded(self.network, batch, s) for s in self.network.sequences}
+        padded = {s.name: checks.padded(self.network, batch, s, self.looks_up) for s in self.network.sequences}
         self.substrate.begin(*(batch.key or ("clamp", self._clamps)))
         self._clamps += 1
         kinds = {s.name: checks.kinds(self.network, batch, s) for s in self.network.sequences if self.repeats == ONCE}
-        tokens = {name: self.substrate.tokens(*item, kinds.get(name)) for name, item in padded.items()}
+        tokens = {name: self._tokens(item, kinds.get(name)) for name, item in padded.items()}
         target = self.substrate.values(np.eye(self.network.classes, dtype=self.dtype)[labels])
         with self.during("free"):
             return self.read_held(Clamped(tokens, {}, target))
+
+    def _tokens(self, given: TokenVectors | WordRows, kinds: np.ndarray | None) -> Any:
+        """Bring one padded sequence to where parts compute."""
+        return self.substrate.looked_up(given) if isinstance(given, WordRows) else self.substrate.tokens(*given, kinds)
+
+    @property
+    def replay(self) -> Replay | None:
+        """What replays phases that were recorded, on a GPU."""
+        return self.substrate.replay
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether batches may hold words as rows of a table, see :class:`neuroep.data.batch.WordRows`."""
+        return self.substrate.looks_up
 
     @property
     def epsilon(self) -> float:

@@ -17,10 +17,11 @@ FOLDER --vectors FILE --warm 250).
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from neuroep.engines import recorders, stopping
 from neuroep.engines.acceleration import Accelerated
 from neuroep.engines.clamped import Clamped
 from neuroep.engines.differences import Change
+from neuroep.engines.parts import Replay
 from neuroep.engines.recorders import Trace
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.settling import Settled, check_convex, energy_of
@@ -46,6 +48,9 @@ class NudgingEngine(Protocol):
     check_every: int
     version: int
     settle_steps: int
+
+    @property
+    def replay(self) -> Replay | None: ...
 
     @property
     def in_place(self) -> bool: ...
@@ -133,7 +138,7 @@ class Nudging:
             self._accelerated = Accelerated(engine.network, self._groups, self._arrivals, engine.in_place)
         self._changes: dict[str, list[Change]] = {}
         self._seen: dict[str, float] | None = {}
-        self.steps, self.residual, self.ended = 0, math.inf, False
+        self.steps, self._counted, self.residual, self.ended = 0, 0, math.inf, False
 
     def __iter__(self) -> Nudging:
         return self
@@ -165,19 +170,61 @@ class Nudging:
         DivergenceError
             If a difference is no longer finite; changes are looked at where the schedule needs them.
         """
-        engine, schedule = self.engine, self.schedule
+        self._move()
+        self._judge()
+        return self.state
+
+    def _move(self) -> None:
+        """Move every layer once."""
         self.steps += 1
-        engine.settle_steps += self.clamped.samples * len(self.betas)
         self._changes, self._seen = {}, None
-        with engine.during("nudged"):
+        with self.engine.during("nudged"):
             for number, group in enumerate(self._groups):
                 self._update(number, group)
+
+    def _judge(self) -> None:
+        """Count the last sweep, look at it where that is due, and end the phases where the rule says so."""
+        engine, schedule = self.engine, self.schedule
+        engine.settle_steps += self.clamped.samples * len(self.betas) * (self.steps - self._counted)
+        self._counted = self.steps
         due, last = self.steps % self._check == 0, self.steps >= schedule.steps
         stops = due and schedule.tolerance > 0 and self.steps >= self._least
         if last or stops or (due and (schedule.tolerance > 0 or engine.check_every == 1)):
             self.residual = self._relative(self._look())
         self.ended = last or (stops and self.residual <= schedule.tolerance)
-        return self.state
+
+    # As :class:`neuroep.engines.parts.Phase`.
+
+    @property
+    def held(self) -> State:
+        """The differences."""
+        return self._moved
+
+    def rewind(self) -> None:
+        """Forget what sweeps were looked at."""
+        self._counted, self.residual, self.ended = 0, math.inf, False
+
+    def advance(self, steps: int, held: State) -> tuple[int, Mapping[str, Any]]:
+        """Move differences on from so many sweeps to the next look."""
+        self.steps, self._moved = steps, held
+        self._move()
+        whole = self.schedule.tolerance == 0 and self.engine.check_every > 1
+        while self.steps < self.schedule.steps and (whole or self.steps % self._check):
+            self._move()
+        return self.steps, self._changes
+
+    def judge(self, steps: int, changes: Mapping[str, Any], held: State) -> None:
+        """Take these sweeps as done."""
+        self.steps, self._changes, self._seen, self._moved = steps, dict(changes), None, held
+        self._judge()
+
+    def elsewhere(self, clamped: Clamped, start: State | None, held: State) -> Nudging:
+        """Return the phases of another batch and free state, with the differences that they hold."""
+        found = copy.copy(self)
+        found.clamped, found._moved = clamped, held
+        if start is not None:
+            found._free = held.origin = start
+        return found
 
     def _update(self, number: int, group: tuple[str, ...]) -> None:
         """Move those layers of a group that are not at their minimiser for sure."""
@@ -239,8 +286,9 @@ class Nudging:
         changes = [self._of(name, number)[0] for name in self._changes]
         return max(changes, default=0.0) / self.schedule.dt
 
-    def settled(self, traces: Sequence[Trace | None]) -> list[Settled]:
+    def settled(self, traces: Sequence[Trace | None] | None = None) -> list[Settled]:
         """Return the results by nudge, once ended."""
+        traces = [None] * len(self.betas) if traces is None else traces
         converged = self.residual <= self.schedule.tolerance
         return [
             Settled(phase.state, self.steps, self.residual, converged, False, trace, phase.energy_later())
@@ -308,7 +356,17 @@ def nudge(
     numbers = clamped.samples * sum(layer.size for layer in engine.network.layers)
     together = max(1, STACKED // max(1, numbers))
     for first in range(0, len(betas), together):
-        phases = Nudging(engine, clamped, schedule, betas[first : first + together], start)
+        own = tuple(map(float, betas[first : first + together]))
+
+        def phases_of(clamped: Clamped, start: State | None, own: tuple[float, ...] = own) -> Nudging:
+            return Nudging(engine, clamped, schedule, own, start)
+
+        if engine.replay is not None and not record:
+            replayed = engine.replay.run(engine, (schedule, own), clamped, start, phases_of)
+            if replayed is not None:
+                found += replayed.settled()
+                continue
+        phases = phases_of(clamped, start)
         traces = [Trace() if record else None for _ in phases.phases]
         for _ in phases:
             for phase, trace in zip(phases.phases, traces, strict=True):

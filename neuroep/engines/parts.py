@@ -9,7 +9,7 @@ always *returns* its new value, wherever that lies, and the engine keeps what is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,6 +18,7 @@ import numpy as np
 
 from hw_models.tally import Tally
 from hw_models.wear import Wear
+from neuroep.data.batch import WordRows
 from neuroep.engines.rounding import Rounding
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.state import State
@@ -42,6 +43,37 @@ Reads = Sequence[tuple[str, str]]
 """Synapses whose products a layer reads in a step, each ``forward`` or ``transposed``."""
 Rows = Callable[[float, float], Values]
 """Of two factors: ``f+ a+ + f- a-``, one row per token."""
+
+
+class Phase(Protocol):
+    """A phase of a batch whose sweeps may be done elsewhere, and judged here; see :class:`Replay`."""
+
+    held: State
+    ended: bool
+
+    def rewind(self) -> None:
+        """Forget what sweeps were looked at, ahead of the first look."""
+        ...
+
+    def advance(self, steps: int, held: State) -> tuple[int, Mapping[str, Any]]:
+        """Move a state on from so many sweeps to the next look; return the sweeps then, and what the last changed."""
+        ...
+
+    def judge(self, steps: int, changes: Mapping[str, Any], held: State) -> None:
+        """Take these sweeps as done, and end the phase where its schedule's rule says so."""
+        ...
+
+    def elsewhere(self, clamped: Any, start: State | None, held: State) -> Any:
+        """Return the phase as that of a batch and start in other memory, with what it holds now."""
+        ...
+
+
+class Replay(Protocol):
+    """What replays phases that a substrate has recorded."""
+
+    def run(self, engine: Any, what: Hashable, clamped: Any, start: State | None, make: Callable[..., Any]) -> Any:
+        """Return the phase as it has ended; None where its sweeps are to be done one by one."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -352,6 +384,10 @@ class Substrate(Part, Protocol):
     """Whether a product read again may differ, so that every layer reads at every step."""
     level: float
     """Coarsest step of what settles, as a share of its full scale; 0 without digitising."""
+    replay: Replay | None
+    """What replays phases that were recorded; None where sweeps are done one by one."""
+    looks_up: bool
+    """Whether it takes sequences as rows of a table, and looks them up where it computes."""
     holds_input: bool
     """Whether products of the clamped input are read once per batch, or again at every step."""
     time_constant: float
@@ -442,6 +478,10 @@ class Substrate(Part, Protocol):
 
         ``kinds`` (real tokens,) tells which of them are the same, where that may be made use of.
         """
+        ...
+
+    def looked_up(self, words: WordRows) -> Any:
+        """Return a padded sequence of words of a table, as :meth:`tokens` does of their vectors."""
         ...
 
     def values(self, array: np.ndarray) -> Values:

@@ -9,7 +9,8 @@ A layer whose neighbours have not moved since its own update is at its minimiser
 unless the engine's reads are noisy and another read would give another state.
 
 Where products are rounded, a free phase with a tolerance reads rounded ones until a sweep changes the states by no more
-than rounding may, or hardly less than the sweep before, and then full ones, by which alone it ends.
+than rounding may, or hardly less than the sweep before, and then full ones, by which alone it ends. On a GPU, where it
+is looked at rarely, all of its products are full.
 
 On a chip whose ``nudged.mean_sweeps`` says so, a phase ends with the mean of the states after its last sweeps.
 
@@ -20,6 +21,7 @@ that a calibration has found (:mod:`neuroep.engines.phase_lengths`).
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,6 +35,7 @@ import numpy as np
 from neuroep.engines import recorders, stopping
 from neuroep.engines.acceleration import Accelerated
 from neuroep.engines.clamped import Clamped
+from neuroep.engines.parts import Replay
 from neuroep.engines.phase_lengths import PhaseLengths
 from neuroep.engines.recorders import Trace
 from neuroep.engines.rounding import COARSE
@@ -55,6 +58,9 @@ class SettlingEngine(Protocol):
     version: int
     settle_steps: int
     lengths: PhaseLengths | None
+
+    @property
+    def replay(self) -> Replay | None: ...
 
     @property
     def in_place(self) -> bool: ...
@@ -190,9 +196,10 @@ class Settling:
             self.state.stale |= {output.name}
         if engine.shifts:
             self.state.stale = frozenset(self.state.values)
-        self.state.origin = None if self.name == "free" else _origin(engine, clamped, start)
+        self._from = None if self.name == "free" else _origin(engine, clamped, start)
+        self.state.origin = self._from
         self.state.beta = float(beta)
-        self._coarse = engine.rounds and schedule.tolerance > 0
+        self._coarse = engine.rounds and schedule.tolerance > 0 and engine.check_every == 1
         self._groups = schedule.groups(engine.network)
         self._arrivals = schedule.arrivals(engine.network) if beta else {}
         self._check = schedule.check_every or engine.check_every
@@ -201,7 +208,7 @@ class Settling:
         self._seen: Mapping[str, float] | None = {}
         self._changed: list[float] = []
         self._change = self.residual = math.inf
-        self.steps, self.ended = 0, False
+        self.steps, self._counted, self.ended = 0, 0, False
         self._recent: deque[State] = deque(recent, maxlen=engine.averages)
         self._accelerated = None
         if schedule.acceleration != "none":
@@ -224,15 +231,24 @@ class Settling:
         DivergenceError
             If a state is no longer finite; changes are looked at where the schedule needs them.
         """
-        engine, schedule = self.engine, self.schedule
+        self._move()
+        return self._judge()
+
+    def _move(self) -> None:
+        """Move every layer once."""
+        engine = self.engine
         self.steps += 1
-        engine.settle_steps += self.clamped.samples
         self._changes, self._seen = {}, None
-        coarse = self._coarse
-        with engine.during(self.name), engine.turn(self.number, self.beta), engine.in_full(not coarse):
+        with engine.during(self.name), engine.turn(self.number, self.beta), engine.in_full(not self._coarse):
             for number, group in enumerate(self._groups):
                 self._changes.update(self._update(number, group))
-            engine.swept(self._groups, schedule.dt)
+            engine.swept(self._groups, self.schedule.dt)
+
+    def _judge(self) -> State:
+        """Count the last sweep, look at it where that is due, and end the phase where the rule says so."""
+        engine, schedule, coarse = self.engine, self.schedule, self._coarse
+        engine.settle_steps += self.clamped.samples * (self.steps - self._counted)
+        self._counted = self.steps
         due, last = self.steps % self._check == 0, self.steps >= schedule.steps
         stops = due and schedule.tolerance > 0 and self.steps >= self._least and not coarse
         if coarse and due:
@@ -248,6 +264,39 @@ class Settling:
             self._recent.append(engine.fork(self.state))
             self.state = engine.mean(self.clamped, self._recent) if self.ended else self.state
         return self.state
+
+    # As :class:`neuroep.engines.parts.Phase`.
+
+    @property
+    def held(self) -> State:
+        """The state."""
+        return self.state
+
+    def rewind(self) -> None:
+        """Forget what sweeps were looked at."""
+        self._changed, self._counted, self.residual, self.ended = [], 0, math.inf, False
+
+    def advance(self, steps: int, held: State) -> tuple[int, Mapping[str, Any]]:
+        """Move a state on from so many sweeps to the next look."""
+        self.steps, self.state = steps, held
+        self._move()
+        whole = self.schedule.tolerance == 0 and self.engine.check_every > 1
+        while self.steps < self.schedule.steps and (whole or self.steps % self._check):
+            self._move()
+        return self.steps, self._changes
+
+    def judge(self, steps: int, changes: Mapping[str, Any], held: State) -> None:
+        """Take these sweeps as done."""
+        self.steps, self._changes, self._seen, self.state = steps, dict(changes), None, held
+        self.state.origin = self._from
+        self._judge()
+
+    def elsewhere(self, clamped: Any, start: State | None, held: State) -> Settling:
+        """Return the phase of another batch and start, with what it holds."""
+        found = copy.copy(self)
+        found.clamped, found.state = clamped, held
+        held.origin = None if self.name == "free" else _origin(self.engine, clamped, start)
+        return found
 
     def _refine(self) -> None:
         """Read products in full from now on, once sweeps change what rounded ones can tell, or less in every sweep."""
@@ -332,8 +381,16 @@ def settle(
     DivergenceError
         If a state is no longer finite.
     """
-    asked = recorders.chosen(record)
-    phase, trace = Settling(engine, clamped, schedule, beta, start, number, recent), Trace() if record else None
+    asked, trace = recorders.chosen(record), Trace() if record else None
+
+    def phase_of(clamped: Any, start: State | None) -> Settling:
+        return Settling(engine, clamped, schedule, beta, start, number, recent)
+
+    if engine.replay is not None and not record and not recent and np.ndim(number or 0) == 0:
+        replayed = engine.replay.run(engine, (schedule, beta, number), clamped, start, phase_of)
+        if replayed is not None:
+            return replayed.settled()
+    phase = phase_of(clamped, start)
     for _ in phase:
         if trace is not None:
             for recorder in asked:

@@ -176,7 +176,7 @@ def evaluate(
     samples = corpus.split(split)
     if not len(samples):
         raise DataError(f"data '{corpus.name}': split '{split}' is empty")
-    minibatches = corpus.batches(samples, batch, order=order)
+    minibatches = corpus.batches(samples, batch, order=order, looked_up=not engine.looks_up)
     total = data.batch_count(samples, batch)
     counted = engine.counters()
     shown = bar(minibatches, total, split, progress)

@@ -269,7 +269,8 @@ class Session(Tabular):
         return held.take(arguments.samples(name, samples, len(held), where))
 
     def _batches(self, split: data.Split, size: int, order: str | None = None, epoch: int = 0) -> Iterator[Batch]:
-        return self.corpus.batches(split, size, order=order, seed=self.config.training.seed, epoch=epoch)
+        seed, looked_up = self.config.training.seed, not self.engine.looks_up
+        return self.corpus.batches(split, size, order=order, seed=seed, epoch=epoch, looked_up=looked_up)
 
     def _calibrate(self) -> None:
         """Fix the ranges of a chip's converters, where they are not yet."""

@@ -201,3 +201,68 @@ def test_what_is_done_in_continuous_time_is_kept_apart():
     again = Tally()
     again.load(tally.packed())
     assert dict(again.rows()) == dict(tally.rows())
+
+
+class Asked:
+    """A number that tells how often it was asked for."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.times = number, 0
+
+    def __int__(self) -> int:
+        self.times += 1
+        return self.number
+
+
+def test_numbers_that_are_asked_for_when_somebody_looks():
+    tally, late, none = Tally(), Asked(3), Asked(0)
+    with tally.now.during("free"):
+        tally.add_late("a", "adc", late, (2, 2), 8)
+        tally.add_late("a", "dac", none, (2, 2), 8)
+    tally.add_late("a", "adc", 4, (2, 2), 8)
+    tally.add_late("a", "dac", 0, (2, 2), 8)
+    assert late.times == none.times == 0
+    assert tally.number("adc") == 7 and tally.number("adc", "free") == 3 and tally.total("dac") == 0
+    assert [work.operation for work, _ in tally.rows()] == ["adc", "adc"]
+    assert late.times == none.times == 1
+
+
+@pytest.mark.parametrize("look", [
+    lambda tally: dict(tally.rows())[Work("a", "adc")], lambda tally: tally.number("adc"),
+    lambda tally: tally.total("adc"), lambda tally: joined(tally).number("adc"),
+    lambda tally: again(tally).number("adc"),
+])  # fmt: skip
+def test_whoever_looks_sees_all(look):
+    tally = Tally()
+    tally.add_late("a", "adc", Asked(3))
+    assert look(tally) == 3
+
+
+def joined(tally: Tally) -> Tally:
+    """Return another tally that one was joined to."""
+    found = Tally()
+    found.join(tally)
+    return found
+
+
+def again(tally: Tally) -> Tally:
+    """Return a tally as a checkpoint keeps it; what it waited for is gone."""
+    found = Tally()
+    found.add_late("b", "adc", Asked(100))
+    found.load(tally.packed())
+    return found
+
+
+def test_what_is_forgotten_is_not_asked_for():
+    tally, late = Tally(), Asked(3)
+    tally.add_late("a", "adc", late)
+    tally.clear()
+    assert tally.number("adc") == 0 and late.times == 0
+
+
+def test_a_tally_does_not_wait_for_too_many(monkeypatch):
+    monkeypatch.setattr("hw_models.tally.LATE", 3)
+    tally, late = Tally(), [Asked(1) for _ in range(5)]
+    for each in late:
+        tally.add_late("a", "adc", each)
+    assert [each.times for each in late] == [1, 1, 1, 0, 0] and tally.number("adc") == 5

@@ -14,12 +14,13 @@ import numpy as np
 
 from hw_models.clock import Clock
 from hw_models.tally import CurrentPhase, Tally, repeated
+from neuroep.data.batch import WordRows
 from neuroep.engines.differences import DifferenceParts
 from neuroep.engines.numba.arrays import ideal
 from neuroep.engines.numba.attention import ExactAttention, Tokens
 from neuroep.engines.numba.differences import ExactDifferences
 from neuroep.engines.numba.neurons import ExactNeurons, displaced
-from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Signs, Timeless, View
+from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Replay, Signs, Timeless, View
 from neuroep.engines.rounding import Rounding
 from neuroep.engines.state import State
 from neuroep.engines.workers import Workers
@@ -58,6 +59,8 @@ class ExactSubstrate(Timeless):
     turns = False
     """Whether parts ask for the number or the nudge of a phase."""
     level = 0.0
+    replay: Replay | None = None
+    looks_up = False
     holds_input = True
     time_constant = 1.0
     check_every = 1
@@ -119,6 +122,10 @@ class ExactSubstrate(Timeless):
         """Return a padded sequence, contiguous."""
         there = np.ascontiguousarray(vectors, dtype=self.setting.dtype), np.asarray(lengths, dtype=np.int64)
         return Tokens(*there, None if kinds is None else repeated(kinds))
+
+    def looked_up(self, words: WordRows) -> Tokens:
+        """Return a padded sequence of words of a table."""
+        return self.tokens(*words.embedded())
 
     def values(self, array: np.ndarray) -> np.ndarray:
         """Return the array itself."""

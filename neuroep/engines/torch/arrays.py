@@ -54,6 +54,7 @@ class TorchArray(Part):
         self.rounding = Rounding() if rounding is None else rounding
         self.updates = 0
         self._short: torch.Tensor | None = None
+        self._outdated = False
 
     @property
     def tensors(self) -> dict[str, torch.Tensor]:
@@ -66,10 +67,17 @@ class TorchArray(Part):
 
     @property
     def _shortened(self) -> torch.Tensor:
-        """The weights in bfloat16, rounded once after an update."""
+        """The weights in bfloat16, rounded once after an update, always in the same memory."""
         if self._short is None:
             self._short = self.weight.detach().to(torch.bfloat16)
+        elif self._outdated:
+            self._short.copy_(self.weight.detach())
+        self._outdated = False
         return self._short
+
+    def replayed(self) -> list[torch.Tensor]:
+        """Return what its products read, up to date: a phase that is replayed reads it where it lay when recorded."""
+        return [*self.tensors.values(), *([self._shortened] if self.rounding.there else [])]
 
     @staticmethod
     def _rounded(state: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -96,7 +104,7 @@ class TorchArray(Part):
     def update(self, contrast: Contrast, rate: float) -> torch.Tensor:
         """Apply the rule; return, 0-d, whether a weight or the bias is not finite."""
         self.updates += 1
-        self._short = None
+        self._outdated = True
         self._rule.param_groups[0]["lr"] = rate
         keep = 1.0 - rate * self.optimiser.weight_decay
         if keep != 1.0:

@@ -61,7 +61,7 @@ class DisplacedTorchNeurons(TorchNeurons):
         if target is None:
             new = potentials.gained(self.potential, place, drive)
         else:
-            beta = torch.tensor(betas, dtype=moved.dtype, device=moved.device)[:, None, None]
+            beta = torch.cat([moved.new_full((1, 1, 1), beta) for beta in betas])
             if schedule.order == "synchronous":
                 pull = beta * (potentials.at(self.potential, place) + old - target)
                 new = potentials.gained(self.potential, place, drive - pull)
@@ -98,7 +98,7 @@ class DisplacedTorchAttention(TorchAttention):
             rows = rows * held.pool_factor
         rows = rows.reshape(*rows.shape[:2], -1, keys.shape[2])
         gained = self.layer.inverse_temperature * (rows @ keys.transpose(1, 2))
-        top = torch.where(free > 0, gained, gained.new_tensor(-torch.inf)).amax(3, keepdim=True) - potentials.FAR
+        top = gained.masked_fill(free <= 0, -torch.inf).amax(3, keepdim=True) - potentials.FAR
         gained = gained - torch.maximum((free * gained).sum(3, keepdim=True), top)
         tilt = torch.expm1(gained.clamp(max=potentials.FAR + 1.0))  # beyond lie those alone of which p is 0
         change = (free * tilt).sum(3, keepdim=True)

@@ -9,18 +9,21 @@ import os
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 
+from neuroep.data.batch import WordRows, WordTable
 from neuroep.engines.differences import DifferenceParts
-from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Signs, Timeless, View
+from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Replay, Signs, Timeless, View
 from neuroep.engines.rounding import Rounding
 from neuroep.engines.torch.arrays import TorchArray
 from neuroep.engines.torch.attention import TokenTensors, TorchAttention
 from neuroep.engines.torch.differences import TorchDifferences
 from neuroep.engines.torch.memory import REALS, TensorMemory
 from neuroep.engines.torch.neurons import TorchNeurons
+from neuroep.engines.torch.replay import Tapes
 from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Signal
 from neuroep.learning.optimisers import Adam, Optimiser
@@ -64,6 +67,9 @@ class TorchSubstrate(TensorMemory, Timeless):
         self.real = REALS[dtype]
         self.differences: DifferenceParts | None = TorchDifferences()
         self.check_every = 1 if device.type == "cpu" else LOOKS_ON_GPU
+        self.looks_up = device.type != "cpu"  # a table is brought there once, a batch's vectors anew for every batch
+        self.replay: Replay | None = None if device.type == "cpu" else Tapes()
+        self._tables: WeakKeyDictionary[WordTable, torch.Tensor] = WeakKeyDictionary()
 
     def array(
         self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs, sends_back: bool = True
@@ -97,8 +103,19 @@ class TorchSubstrate(TensorMemory, Timeless):
 
     def tokens(self, vectors: np.ndarray, lengths: np.ndarray, kinds: np.ndarray | None = None) -> TokenTensors:
         """Return a padded sequence on the device."""
+        return self._tokens(self.values(vectors), lengths)
+
+    def looked_up(self, words: WordRows) -> TokenTensors:
+        """Return a padded sequence whose vectors are looked up on the device; those beyond the end are 0."""
+        if words.table not in self._tables:
+            vectors = self.values(words.table.vectors)
+            self._tables[words.table] = torch.cat([vectors, vectors.new_zeros(1, vectors.shape[1])])
+        rows = torch.as_tensor(words.rows).to(self.device, torch.int64)
+        return self._tokens(self._tables[words.table][rows], words.lengths)
+
+    def _tokens(self, vectors: torch.Tensor, lengths: np.ndarray) -> TokenTensors:
         present = np.arange(vectors.shape[1])[None, :] < np.asarray(lengths)[:, None]
-        return TokenTensors(self.values(vectors), self.values(present), bool(present.all()))
+        return TokenTensors(vectors, self.values(present), bool(present.all()))
 
     def computing(self) -> AbstractContextManager[None]:
         """Do nothing."""

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from hw_models.kernels import tensors
-from hw_models.kernels.arithmetic import NUMPY, ArrayArithmetic, arithmetic, numbers
+from hw_models.kernels import devices, tensors
+from hw_models.kernels.arithmetic import NUMPY, ArrayArithmetic
 from hw_models.kernels.random import key, normals, uniforms
 from tests.hw_models.kernels.test_noise import VECTORS
 from tests.naive import crossbar as naive
@@ -15,8 +15,10 @@ from tests.naive import crossbar as naive
 OWN = key(0, "test")
 CPU = torch.device("cpu")
 ON_GPU = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here"))
-KINDS = ("operations", "memory", ON_GPU)
-"""Torch operations, which a GPU has too; kernels on a tensor's memory, of the CPU alone."""
+APART = pytest.param("cuda operations", marks=ON_GPU.marks)
+KINDS = ("operations", "memory", ON_GPU, APART)
+"""Torch operations, which a GPU has too; kernels on a tensor's memory, of the CPU alone; what a GPU's tensors get, and
+operations there."""
 GRIDS = {
     "signed": (0.25, -1.0, 1.0),
     "unsigned": (0.125, 0.0, 1.0),
@@ -29,7 +31,9 @@ def made(kind: str) -> tensors.TensorArithmetic:
     """Return one of the arithmetics."""
     if kind == "operations":
         return tensors.TensorArithmetic(CPU)
-    return tensors.on(torch.device("cuda" if kind == "cuda" else "cpu"))
+    if kind == "cuda operations":
+        return tensors.TensorArithmetic(torch.device("cuda"))
+    return devices.on(torch.device("cuda" if kind == "cuda" else "cpu"))
 
 
 def signals(shape=(9, 23), dtype="float32", seed=0) -> np.ndarray:
@@ -37,6 +41,15 @@ def signals(shape=(9, 23), dtype="float32", seed=0) -> np.ndarray:
     drawn = np.random.default_rng(seed).normal(size=shape)
     drawn[:, ::3] = np.round(drawn[:, ::3] * 16) / 16
     return drawn.astype(dtype)
+
+
+def lasting(shape) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return sums, cosines and shares of noise that is carried; of one line all of the variance is."""
+    draw = np.random.default_rng(2)
+    cosine = draw.uniform(-1, 1, shape[0]).astype(np.float32)
+    cosine[0], shares = 1, draw.uniform(0, 1, shape[1]).astype(np.float32)
+    shares[0] = 1.0000001
+    return draw.normal(size=shape).astype(np.float32), np.stack([cosine, cosine * cosine]), shares
 
 
 @pytest.mark.parametrize("name", VECTORS)
@@ -100,15 +113,20 @@ def test_stochastic_rounding(kind, dtype):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", GRIDS)
-@pytest.mark.parametrize("noise", ["none", "rows", "varied"])
+@pytest.mark.parametrize("noise", ["none", "rows", "varied", "carried"])
 def test_sensed_currents(kind, dtype, name, noise):
     current, math, draws = signals(dtype=dtype), made(kind), (OWN, 3, 4, 5)
-    spread = np.random.default_rng(1).uniform(0.1, 0.4, size=current.shape if noise == "varied" else 9).astype(dtype)
+    spread = np.random.default_rng(1).uniform(0.1, 0.4, size=current.shape if noise in ("varied", "carried") else 9)
+    spread = spread.astype(dtype)
     spread = spread[:0] if noise == "none" else spread
     total = np.ones((9, 30), dtype=dtype)
     theirs, sums = math.bring(current.copy()), math.bring(total.copy())
     behind = (draws, GRIDS[name], 1.5)
-    if noise == "varied":
+    if noise == "carried":
+        brought = tuple(map(math.bring, lasting(current.shape)))
+        stops = NUMPY.sense_carried(current, spread, lasting(current.shape), 0.01, *behind, total, 4)
+        found = math.sense_carried(theirs, math.bring(spread), brought, 0.01, *behind, sums, 4)
+    elif noise == "varied":
         stops = NUMPY.sense_varied(current, spread, 0.01, *behind, total, 4)
         found = math.sense_varied(theirs, math.bring(spread), 0.01, *behind, sums, 4)
     else:
@@ -170,15 +188,25 @@ def test_nothing_is_left_to_numpy():
     assert asked <= set(vars(tensors.TensorArithmetic))
 
 
-def test_what_computes_with_what():
-    assert arithmetic(np.zeros(2)) is NUMPY and NUMPY.in_memory
-    assert arithmetic(torch.zeros(2)) is tensors.on(CPU) and isinstance(tensors.on(CPU), tensors.MemoryArithmetic)
-    assert tensors.on(CPU).in_memory and not made("operations").in_memory
-    assert numbers(np.zeros(2)) and numbers(torch.zeros(2)) and not numbers(np.array(["a"])) and not numbers([1.0])
-    with pytest.raises(TypeError, match=r"^a list is neither an array nor a tensor$"):
-        arithmetic([1.0])
-
-
-def test_uniforms_behind_stochastic_rounding_are_the_kernels_bits():
+def test_words_behind_uniforms_are_the_kernels_bits():
     drawn = (tensors.words((OWN, 7, 5, 3), (64, 1000), CPU) >> 8).to(torch.float32) * 2.0**-24
     np.testing.assert_array_equal(drawn.numpy(), uniforms(OWN, 7, 5, (64, 1000), 3))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_stochastic_rounding_adds_is_the_kernels_to_the_bit(kind):
+    """On a grid finer than what is added, levels tell it."""
+    math, draws, levels = made(kind), (OWN, 7, 5, 3), (1.0, -(2.0**30), 2.0**30)
+    lifted = np.zeros((4, 1000)) + np.linspace(-0.5, 0.5, 1000)
+    lifted[:, ::2] = (np.arange(2000).reshape(4, 500) * 4194 + 0.5) * 2.0**-23 - 0.5
+    expected, there = np.empty_like(lifted), math.bring(lifted.copy())
+    NUMPY.convert_stochastic(lifted, expected, levels, draws)
+    math.convert_stochastic(there, there, levels, draws)
+    np.testing.assert_array_equal(math.host(there), expected)
+    words = tensors.words(draws, (4, 1000), CPU)
+    ties = math.bring((0.5 - tensors.dither(words)).numpy().astype(np.float64))  # exactly on the edge of a level
+    expected = np.empty_like(lifted)
+    NUMPY.convert_stochastic(math.host(ties).copy(), expected, levels, draws)
+    math.convert_stochastic(ties, ties, levels, draws)
+    np.testing.assert_array_equal(math.host(ties), expected)
+    assert not expected.any()  # half to even

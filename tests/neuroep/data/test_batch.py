@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hw_models.chip import Chip
-from neuroep.data.batch import Batch, TokenVectors
+from neuroep.data.batch import Batch, TokenVectors, WordRows, WordTable
 from neuroep.engines.settling import Schedule
 from neuroep.errors import DataError
 from tests import cases
@@ -35,6 +35,54 @@ def test_size_is_the_number_of_labels():
 def test_shapes_that_disagree(item, labels, line):
     with pytest.raises(DataError, match=f"^{line}$"):
         Batch({"text": item}, np.zeros(labels, int))
+
+
+def words(rows=((0, 1, 2, -1), (-1, -1, -1, -1), (2, 2, 0, 1)), lengths=(3, 0, 4), dim=4):
+    drawn = np.random.default_rng(1).standard_normal((3, dim)).astype(np.float32)
+    return WordRows(np.array(rows), np.array(lengths), WordTable(drawn))
+
+
+@pytest.mark.parametrize(
+    ("item", "labels", "line"),
+    [
+        (words()._replace(rows=np.zeros((3, 4, 2), int)), 3, r".* has shape \(3, 4, 2\): expected \(batch, tokens\)"),
+        (words(), 2, ".* has 3 vectors, .* all must agree"),
+        (words(lengths=(3, 0, 5)), 3, "batch: lengths of 'text' run from 0 to 5: allowed are 0 to 4"),
+        (words(lengths=(2, 0, 4)), 3, ".*expected 0 to 2 for every token, and -1 beyond a sample's end"),
+        (words(((0, 1, 3, -1), (-1,) * 4, (2, 2, 0, 1))), 3, ".*expected 0 to 2 for every token.*"),
+        (words(((0, 1, -1, -1), (-1,) * 4, (2, 2, 0, 1))), 3, ".*expected 0 to 2 for every token.*"),
+        (words()._replace(rows=np.zeros((3, 4))), 3, "batch: rows of 'text' are float64: expected whole numbers"),
+    ],
+)
+def test_rows_that_no_table_has(item, labels, line):
+    with pytest.raises(DataError, match=f"^{line}$") as caught:
+        Batch({"text": item}, np.zeros(labels, int))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_is_finite():
+    with pytest.raises(DataError, match=r"^the table of word vectors holds some that are not finite$"):
+        WordTable(np.array([[1.0, np.nan]]))
+
+
+@pytest.mark.parametrize("mask", [True, False])
+@pytest.mark.parametrize("where", ["local", "cpu", cases.ON_GPU])
+def test_words_of_a_table_are_their_vectors(where, mask):
+    """Looked up where the engine computes, or here: the very same states and gradients."""
+    net = cases.network(mask=mask)
+    given, labels = words(), np.array([0, 1, 0])
+    vectors = np.zeros((3, 4, 4), np.float32)
+    for sample, length in enumerate(given.lengths):
+        for place in range(length):
+            vectors[sample, place] = given.table.vectors[given.rows[sample, place]]
+    assert given.embedded().vectors.tobytes() == vectors.tobytes()
+    found = []
+    for looks_up, item in ((False, TokenVectors(vectors, given.lengths)), (False, given), (True, given)):
+        engine = cases.engine(where, net)
+        engine.substrate.looks_up = looks_up
+        settled = engine.settle(Batch({"text": item}, labels), Schedule(steps=5))
+        found.append([engine.to_numpy(value).tobytes() for value in settled.state.values.values()])
+    assert found[0] == found[1] == found[2]
 
 
 @pytest.mark.parametrize("where", ["local", "cpu"])

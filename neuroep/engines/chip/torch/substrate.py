@@ -15,7 +15,7 @@ import torch
 from hw_models import durations
 from hw_models.chip import Chip
 from hw_models.chip.files import chip_of
-from hw_models.kernels import tensors
+from hw_models.kernels import devices
 from neuroep.engines.chip import rules
 from neuroep.engines.chip.arrays import CrossbarArray
 from neuroep.engines.chip.substrate import ChipSubstrate
@@ -64,7 +64,7 @@ class TensorChip(TensorMemory, ChipSubstrate):
     def __init__(self, chip: Chip, setting: Setting, device: torch.device) -> None:
         check_chip(chip)
         super().__init__(chip, setting)
-        self.device, self.real, self.math = device, REALS[setting.dtype], tensors.on(device)
+        self.device, self.real, self.math = device, REALS[setting.dtype], devices.on(device)
         self.check_every = 1 if device.type == "cpu" else LOOKS_ON_GPU
 
     def _crossbar_array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, chip: Chip) -> CrossbarArray:

@@ -12,13 +12,13 @@ import pytest
 import torch
 
 from hw_models.arrays.crossbar import Crossbar
-from hw_models.kernels import tensors
+from hw_models.kernels import devices, tensors
 from hw_models.presets import load
 from neuroep import engines
 from neuroep.errors import ConfigError, NeuroepError
 from tests import cases
 from tests.neuroep.engines.chip.conftest import described
-from tests.neuroep.engines.chip.test_every_field import FIELDS, MIXED, TIMED
+from tests.neuroep.engines.chip.test_every_field import FIELDS, MIXED, RTN, TIMED
 
 CLOSE = 1e-9
 EXACT = {"engine.dtype": "float64"}
@@ -64,7 +64,7 @@ class Away(tensors.TensorArithmetic):
 def away(monkeypatch):
     """Compute on the CPU as on a GPU."""
     there = Away(torch.device("cpu"))
-    monkeypatch.setattr(tensors, "on", lambda device: there)
+    monkeypatch.setattr(devices, "on", lambda device: there)
 
 
 def agree(small, chip, settings=None, device="cpu"):
@@ -116,6 +116,25 @@ def test_a_chip_agrees_that_shares_no_memory(small, away, name):
 @pytest.mark.parametrize("name", OTHERS)
 def test_fields_that_meet_agree_without_common_memory(small, away, name):
     agree(small, OTHERS[name])
+
+
+LASTING = {"1/f": TIMED, "telegraph": TIMED | RTN, "1/f, converted": TIMED | {"adc.bits": 8, "dac.bits": 7}}
+"""Chips whose noise lasts from read to read, all of it carried at the outputs."""
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_noise_that_lasts_is_added_where_currents_are(small, away, monkeypatch, name):
+    """It moves on the host; nothing else of such a read is computed there."""
+    added, sensed = tensors.TensorArithmetic.sense_carried, []
+    monkeypatch.setattr(tensors.TensorArithmetic, "sense_carried", lambda *given: sensed.append(1) or added(*given))
+    agree(small, LASTING[name])
+    assert sensed
+
+
+@pytest.mark.parametrize("device", [ON_GPU])
+@pytest.mark.parametrize("name", LASTING)
+def test_noise_that_lasts_agrees_on_a_gpu(small, name, device):
+    agree(small, LASTING[name], device=device)
 
 
 @pytest.mark.parametrize("device", [ON_GPU])
