@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import shlex
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +16,7 @@ from hw_models.chip import effects as known
 from hw_models.chip.rules import RULES
 from hw_models.laws.pulse_response import PULSE_RESPONSES
 from neuroep import cli
-from neuroep.runs import sections
+from neuroep.runs import overrides, sections
 from site_pages import chips, drawn, effects, entries, markdown, pictures, running, site
 
 ROOT = Path(__file__).parents[1]
@@ -127,6 +128,27 @@ def test_every_command_and_option_has_an_entry() -> None:
     for name, parser in cli.build_parser()[1].items():
         assert f"## neuroep {name}\n" in text
         assert all(option in text for option in parser._option_string_actions if option not in running.UNSAID)
+
+
+def commands(text: str) -> list[list[str]]:
+    """Return the words of the commands of neuroep on a page, without comments and what stands for more."""
+    blocks = re.findall(r"^```(?:console|sh)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    said = [shlex.split(line, comments=True) for line in lines if line.strip().startswith("neuroep ")]
+    return [[word.strip("[]") for word in words if word != "..."] for words in said]
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(pages()) if not name.startswith("generated/")])
+def test_commands_of_pages_are_there(name: str) -> None:
+    known = cli.build_parser()[1]
+    for _, command, *words in commands(pages()[name]):
+        if command.startswith("--"):
+            continue
+        parser = known[command]
+        for option in (word.partition("=")[0] for word in words if re.match(r"--[a-z]", word)):
+            if option not in parser._option_string_actions:
+                assert parser.settings, f"{name}: neuroep {command} {option}"
+                overrides.dotted(option)
 
 
 def test_every_rule_preset_and_component_is_told() -> None:
