@@ -23,7 +23,10 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 MOST_WORDS = 900
 """Of the README."""
-WRITTEN = sorted(path for path in DOCS.rglob("*.md") if "generated" not in path.parts)
+WRITTEN = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md") if "generated" not in path.parts)
+NAMES = ["../README.md", "../CONTRIBUTING.md", *WRITTEN]
+MADE = "made from the code"
+"""All pages that are; they are not made while tests are collected."""
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^(`{3,})[^\n]*\n.*?^\1$", re.DOTALL | re.MULTILINE)
@@ -41,9 +44,12 @@ def made() -> dict[str, str]:
 @cache
 def pages() -> dict[str, str]:
     """Return all pages by their path below docs, the README and what stands beside it by paths out of it."""
-    written = {path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8") for path in WRITTEN}
-    beside = {f"../{name}": (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")}
-    return written | made() | beside
+    return {name: (DOCS / name).read_text(encoding="utf-8") for name in NAMES} | made()
+
+
+def group(name: str) -> dict[str, str]:
+    """Return a page that was written, or all that are made from the code."""
+    return made() if name == MADE else {name: pages()[name]}
 
 
 def prose(text: str) -> str:
@@ -69,9 +75,10 @@ def test_the_readme_has_the_parts_of_a_first_look_in_order() -> None:
     assert heads == ["Two commands", "An example", "What is modelled", "What is not", "How to cite", "Links"]
 
 
-@pytest.mark.parametrize("name", sorted(pages()))
-def test_links_lead_somewhere(name: str) -> None:
-    for target in LINK.findall(prose(pages()[name])):
+@pytest.mark.parametrize("of", [*NAMES, MADE])
+def test_links_lead_somewhere(of: str) -> None:
+    targets = [(name, target) for name, text in group(of).items() for target in LINK.findall(prose(text))]
+    for name, target in targets:
         if target.startswith(OUTSIDE):
             continue
         file, _, anchor = target.partition("#")
@@ -88,23 +95,24 @@ def _below_docs(path: Path) -> str:
     return resolved.relative_to(DOCS).as_posix() if inside else f"../{resolved.name}"
 
 
-@pytest.mark.parametrize("name", sorted(pages()))
-def test_pictures_are_there_and_have_words(name: str) -> None:
-    for words, target in PICTURE.findall(pages()[name]):
-        assert len(words.split()) >= 3, f"{name}: {target}"
-        assert ((DOCS / name).parent / target).resolve().is_file(), f"{name}: {target}"
-    for figure in re.findall(r"```\{figure\}.*?```", pages()[name], re.DOTALL):
-        assert re.search(r":alt: \S+ \S+", figure), f"{name}: {figure}"
+@pytest.mark.parametrize("of", [*NAMES, MADE])
+def test_pictures_are_there_and_have_words(of: str) -> None:
+    for name, text in group(of).items():
+        for words, target in PICTURE.findall(text):
+            assert len(words.split()) >= 3, f"{name}: {target}"
+            assert ((DOCS / name).parent / target).resolve().is_file(), f"{name}: {target}"
+        for figure in re.findall(r"```\{figure\}.*?```", text, re.DOTALL):
+            assert re.search(r":alt: \S+ \S+", figure), f"{name}: {figure}"
 
 
-@pytest.mark.parametrize("name", sorted(pages()))
-def test_headings_are_in_order(name: str) -> None:
-    text = pages()[name]
-    levels = [len(marks) for marks in re.findall(r"^(#+) ", prose(text), re.MULTILINE)]
-    if ("{include}" in text and not levels) or name == "generated/twins.md":
-        return
-    assert levels[0] == 1 and levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in pairwise(levels))
+@pytest.mark.parametrize("of", [*NAMES, MADE])
+def test_headings_are_in_order(of: str) -> None:
+    for name, text in group(of).items():
+        levels = [len(marks) for marks in re.findall(r"^(#+) ", prose(text), re.MULTILINE)]
+        if ("{include}" in text and not levels) or name == "generated/twins.md":
+            continue
+        assert levels[0] == 1 and levels.count(1) == 1, name
+        assert all(after <= before + 1 for before, after in pairwise(levels)), name
 
 
 def test_every_page_is_in_the_navigation() -> None:
@@ -138,7 +146,7 @@ def commands(text: str) -> list[list[str]]:
     return [[word.strip("[]") for word in words if word != "..."] for words in said]
 
 
-@pytest.mark.parametrize("name", [name for name in sorted(pages()) if not name.startswith("generated/")])
+@pytest.mark.parametrize("name", NAMES)
 def test_commands_of_pages_are_there(name: str) -> None:
     known = cli.build_parser()[1]
     for _, command, *words in commands(pages()[name]):
