@@ -2,6 +2,7 @@
 # make test          run the tests
 # make test-nojit    run the tests of the kernels without compiling them
 # make lint          ruff and mypy
+# make docs          the documentation as a site: build/docs/index.html; PICTURES=no leaves out drawing
 #
 # Each sets up .venv by itself, once. Needed beforehand: Python 3.11 to 3.13 and make.
 # Another torch build: make test TORCH="torch==2.8.0"
@@ -22,7 +23,7 @@ test test-nojit: export NUMBA_NUM_THREADS ?= 2
 # Many tests start Python anew: sources are parsed once, whatever is set outside.
 test test-nojit: export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test test-nojit lint clean
+.PHONY: demo test test-nojit lint docs clean
 
 demo: $(READY)
 	$(BIN)/neuroep demo
@@ -39,8 +40,14 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# A warning is an error. What is made from the code is written into docs/generated, pictures only where they changed.
+docs: $(READY)
+	@$(BIN)/python -c 'import furo, myst_parser, sphinx, ziamath' 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[docs]'
+	PICTURES=$(PICTURES) $(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --quiet docs build/docs
+	@echo "open $(abspath build/docs/index.html)"
+
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build docs/generated *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
 # torch comes first and pinned: left to the resolver, its range may fetch gigabytes of another build.
 $(READY): pyproject.toml

@@ -1,4 +1,4 @@
-"""Draw the two pictures of the study in README.md from the three sweeps that its commands make.
+"""Draw the two pictures of the study in docs/study.md from the three sweeps that its commands make.
 
     python docs/study.py sweeps/adc sweeps/deployed sweeps/learned docs
 """

@@ -339,7 +339,7 @@ def _add_trials(command: Parser, until: str) -> None:
     command.add_argument("--mode", metavar="NAME", help="deploy (default for a run) or learn (for a configuration)")
     if until:
         command.add_argument("--until", type=float, metavar="SE", help=until)
-    most = "but no more than these (default 20)" if until else "chips of its last look (default 12)"
+    most = "with --until: most seeds of a point (default 20)" if until else "chips of its last look (default 12)"
     command.add_argument("--max-seeds", type=int, metavar="N", help=most)
     command.add_argument("--split", default="test", metavar="NAME", help="split to evaluate (default: test)")
     command.add_argument("--samples", type=int, metavar="N", help="evaluate at most N samples, drawn by the seed")

@@ -20,6 +20,8 @@ from hw_models.text import plain
 
 DPI = 140
 """Of pictures; a page shows an inch as 96 pixels, so they stay sharp when enlarged."""
+WIDE = 600
+"""Pixels of the page above which a picture scrolls on a narrow screen, where it would be too small to be read."""
 GENERATOR = '<meta name="generator" content="neuroep report">'
 """By which an earlier page is known."""
 STYLE = """\
@@ -33,7 +35,12 @@ a { color: #0059a8; }
 .lead { color: #454d56; margin-bottom: 1.2rem; }
 .note { color: #454d56; font-size: .92rem; }
 .warn { background: #fff6e0; border-left: 4px solid #e69f00; padding: .4rem .8rem; }
-.box { overflow-x: auto; margin: .6rem 0; }
+.box { overflow-x: auto; margin: .6rem 0; background:
+  linear-gradient(90deg, #fff 40%, transparent) left / 3rem 100% no-repeat local,
+  linear-gradient(270deg, #fff 40%, transparent) right / 3rem 100% no-repeat local,
+  linear-gradient(90deg, #0003, transparent) left / .7rem 100% no-repeat scroll,
+  linear-gradient(270deg, #0003, transparent) right / .7rem 100% no-repeat scroll; }
+.box:focus-visible { outline: 2px solid #0059a8; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; vertical-align: top; padding: .28rem .8rem .28rem 0; border-bottom: 1px solid #e6eaee; }
 th { font-weight: 600; vertical-align: bottom; border-bottom: 2px solid #b9c2cb; }
@@ -49,6 +56,12 @@ pre { background: #f5f7f9; border: 1px solid #e1e6ea; padding: .7rem .9rem; over
   line-height: 1.4; font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
 code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .9em; }
 summary { cursor: pointer; font-weight: 600; margin: .5rem 0; }
+@media (max-width: 640px) {
+  body { margin-top: 1rem; padding: 0 .8rem; }
+  h1 { font-size: 1.4rem; }
+  .wide { overflow-x: auto; }
+  .wide img { max-width: 37rem; }
+}
 @media print { body { max-width: none; margin: 0; } details > * { display: block; } }
 """
 
@@ -146,7 +159,7 @@ def _row(cells: str, best: bool) -> str:
 
 def _table(head: str, lines: Sequence[str]) -> str:
     body = "\n".join(lines)
-    return f'<div class="box"><table>\n{head}<tbody>\n{body}\n</tbody></table></div>'
+    return f'<div class="box" tabindex="0"><table>\n{head}<tbody>\n{body}\n</tbody></table></div>'
 
 
 def code(text: str) -> str:
@@ -179,11 +192,16 @@ def picture(drawn: Axes | Figure, caption: str, alt: str = "") -> str:
 
 
 def image(png: bytes, caption: str, alt: str = "", size: tuple[int, int] | None = None) -> str:
-    """Return a PNG within the page, of a size in pixels of the page."""
+    """Return a PNG within the page, of a size in pixels of the page, by default as large as it was drawn."""
+    if size is None and png[12:16] == b"IHDR":
+        drawn = (int.from_bytes(png[place : place + 4], "big") for place in (16, 20))
+        width, height = (round(96 * pixels / style.DPI) for pixels in drawn)
+        size = width, height
     data = base64.b64encode(png).decode("ascii")
     shape = "" if size is None else f' width="{size[0]}" height="{size[1]}"'
     shown = f'<img src="data:image/png;base64,{data}" alt="{escape(alt or caption)}"{shape}>'
-    return f"<figure>{shown}\n<figcaption>{escape(caption)}</figcaption></figure>"
+    wide = ' class="wide" tabindex="0"' if size is not None and size[0] > WIDE else ""
+    return f"<figure{wide}>{shown}\n<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def side_by_side(*figures: str) -> str:

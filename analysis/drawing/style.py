@@ -21,9 +21,11 @@ from matplotlib.figure import Figure
 from hw_models.whole_files import replaced
 
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-ORANGE, SKY, BLACK, GREY = "#E69F00", "#56B4E9", "#000000", "#777777"
+ORANGE, SKY, BLACK, GREY = "#E69F00", "#56B4E9", "#000000", "#6b6b6b"
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 """Told apart with any colour vision; GREY is for guides."""
+RUST = "#9A4400"
+"""VERMILION of small text, which needs more contrast to white than lines do."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 Look = dict[str, Any]

@@ -176,9 +176,9 @@ def plot_attention(
     )
     ax.set_yticks(range(rows), [style.plain(word, LETTERS) for word in asking[:rows]])
     for row in range(rows):
-        ax.text(columns - 0.3, row, f"{number[row]:.1f}", va="center", ha="left", fontsize=size, color=style.VERMILION)
+        ax.text(columns - 0.3, row, f"{number[row]:.1f}", va="center", ha="left", fontsize=size, color=style.RUST)
     about = "effective keys\nexp(entropy)"
-    ax.text(columns - 0.3, -0.7, about, va="bottom", ha="left", fontsize=size, color=style.VERMILION)
+    ax.text(columns - 0.3, -0.7, about, va="bottom", ha="left", fontsize=size, color=style.RUST)
     bar = ax.figure.colorbar(drawn, ax=ax, pad=0.12)
     bar.set_label("attention weight [1]", fontsize=style.TEXT)
     bar.ax.tick_params(labelsize=style.TEXT - 1)

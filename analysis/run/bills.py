@@ -97,6 +97,7 @@ def plot_settle_time(result: SettleTimes, ax: Axes | None = None) -> Axes:
         ax.annotate(f"{steps:g}", (1e6 * seconds, 100 * share), (0, 5), textcoords="offset points", ha="center",
                     fontsize=style.TEXT - 2)  # fmt: skip
     ax.set_xscale("log")
+    ax.margins(y=0.12)
     return style.dress(ax, x="latency [us]", y="accuracy [%]", title="Accuracy as it settles, sweeps at the marks")
 
 

@@ -33,7 +33,7 @@ def plot_costs(result: Metrics, ax: Axes | None = None) -> Axes:
         costs = [100 * costs.get(name, 0.0) for costs in found]
         ax.plot(epochs, costs, color=style.colour(number), marker=style.marker(number), label=name)
     style.whole_steps(ax)
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 1.05 * ax.get_ylim()[1])
     style.dress(ax, x="epoch", y="cost [% of the wanted update]", title="what limits learning")
     if names:
         style.legend(ax)
@@ -62,7 +62,7 @@ def plot_contrasts(result: Metrics, ax: Axes | None = None) -> Axes:
     style.whole_steps(ax)
     ax.axhline(0, color=style.GREY, linewidth=0.8)
     ax.set_ylim(max(min(0, *ax.get_ylim()), -1.05), 1.05)
-    title = "contrasts, as they are (solid) and shared by the phases (dashed)"
+    title = "contrasts: as they are, dashed what phases share"
     style.dress(ax, x="epoch", y="cosine with the exact contrast [1]", title=title)
     style.legend(ax)
     return ax

@@ -18,7 +18,7 @@ import pytest
 from tests.conftest import TINY
 from tests.test_imports import PACKAGES, ROOT, modules
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md")), *ROOT.glob("docs/guides/*.md")]
 ELSEWHERE = {
     "docs/clusters.md": "needs a cluster: its calls are checked, and tests/analysis/sweep/test_dask.py runs such",
     "analysis.demo": "takes minutes: tests/analysis/test_demo.py runs it with a smaller configuration",
@@ -150,7 +150,8 @@ def test_calls_of_what_runs_elsewhere_fit_the_signatures(place: str) -> None:
 
 
 def test_the_documentation_has_such_blocks() -> None:
-    assert {"neuroep", "neuroep.runs.session", "README.md", *ELSEWHERE} <= {block.place for block in BLOCKS}
+    places = {"neuroep", "neuroep.runs.session", "README.md", "docs/start.md", "docs/guides/chip.md", *ELSEWHERE}
+    assert places <= {block.place for block in BLOCKS}
     assert len(BLOCKS) > 15
 
 

@@ -13,7 +13,7 @@ import neuroep
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("neuroep", "analysis", "hw_models")
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.py")]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.py")]
 SOURCES = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
 NAME = re.compile(r"(?<![\w./\"'-])(?:neuroep|analysis|hw_models)(?:\.[A-Za-z_]\w*)+(?![\w/-])")
 OTHERS = {"neuroep.chips"}

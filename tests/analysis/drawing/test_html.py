@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from analysis.drawing import html
+import re
+
+from analysis.drawing import html, style
+
+import pytest
 
 HOSTILE = '<script>alert("1")</script>'
 
@@ -35,3 +39,43 @@ def test_what_is_empty_is_left_out() -> None:
 def test_columns_of_words_and_of_numbers() -> None:
     text = html.table(["name", "size"], [["a", 1], ["b", 2]], best=1)
     assert '<td>a</td><td class="n">1</td>' in text and '<tr class="best"><td>b</td>' in text
+
+
+def test_boxes_scroll_by_keyboard_and_wide_pictures_too() -> None:
+    assert '<div class="box" tabindex="0">' in html.table(["a"], [["b"]])
+    assert '<figure class="wide" tabindex="0">' in html.image(b"", "wide", size=(html.WIDE + 1, 10))
+    assert "<figure>" in html.image(b"", "small", size=(html.WIDE, 10)) and "<figure>" in html.image(b"", "none")
+
+
+def test_a_picture_is_as_large_as_it_was_drawn() -> None:
+    head = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4, "big") + b"IHDR"
+    png = head + (10 * style.DPI).to_bytes(4, "big") + (2 * style.DPI).to_bytes(4, "big")
+    assert 'width="960" height="192"' in html.image(png, "ten inches") and "wide" in html.image(png, "ten inches")
+
+
+def contrast(colour: str, ground: str = "#ffffff") -> float:
+    """Return the contrast of two colours by WCAG 2.2."""
+    light = sorted(_luminance(one) for one in (colour, ground))
+    return (light[1] + 0.05) / (light[0] + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    channels = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_contrast_is_that_of_the_guidelines() -> None:
+    assert contrast("#000") == pytest.approx(21.0) and contrast("#777777") == pytest.approx(4.48, abs=0.01)
+
+
+@pytest.mark.parametrize("colour", [style.BLACK, style.GREY, style.RUST, style.BLUE])
+def test_colours_of_text_in_pictures_can_be_read(colour: str) -> None:
+    assert contrast(colour) >= 4.5
+
+
+def test_colours_of_text_on_pages_can_be_read() -> None:
+    colours = re.findall(r"[ ;{]color: (#[0-9a-f]+)", html.STYLE)
+    assert len(colours) > 4
+    assert all(contrast(colour, ground) >= 4.5 for colour in colours for ground in ("#ffffff", "#fff6e0", "#f5f7f9"))

@@ -1,0 +1,124 @@
+"""One page for each effect of a chip: what it is in silicon, equation, fields, what switches it off, source, picture.
+
+The names, the fields and the values that switch an effect off are those of :mod:`hw_models.chip.effects`. What a reader
+wants beside them stands in ``effects.toml``, a table for each effect:
+
+    silicon     what it is on a chip, in a few sentences
+    equation    LaTeX
+    source      papers, or common usage
+    code        the module that computes it
+    picture     a function of :mod:`site_pages.pictures`
+    shown       fields of the chip in the picture
+    caption     what the picture shows
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import tomli_w
+
+from hw_models import presets
+from hw_models.chip import effects
+from hw_models.chip.effects import Effect
+from hw_models.reading import Page
+from site_pages import chips, entries, markdown
+
+TOLD = Path(__file__).with_name("effects.toml")
+PARTS: Mapping[str, tuple[Effect, ...]] = {
+    "What devices and lines hold": effects.PROGRAMMED,
+    "What reads add": effects.READ,
+    "Neurons, attention, read-out, events": effects.PERIPHERY,
+    "What updates do": effects.LEARNING,
+}
+"""Headings of the index."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is said of an effect beside the code."""
+
+    silicon: str
+    equation: str
+    source: str
+    code: str
+    picture: str
+    shown: Page
+    caption: str
+
+
+@cache
+def words() -> Mapping[str, Words]:
+    """Return what is said, by name of the effect."""
+    return {name: Words(**table) for name, table in tomllib.loads(TOLD.read_text(encoding="utf-8")).items()}
+
+
+@cache
+def having() -> Mapping[str, list[str]]:
+    """Return the presets that have each effect."""
+    found: dict[str, list[str]] = {effect.name: [] for effect in effects.EFFECTS}
+    for name in chips.own():
+        for effect in effects.present(presets.load(name)):
+            found[effect.name].append(name)
+    return found
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """Yield name and text of the page of every effect, and of their index."""
+    index = ["# Effects", _EFFECTS]
+    for title, chosen in PARTS.items():
+        rows = [[link(effect.name), ", ".join(f"`{name}`" for name in effect.off)] for effect in chosen]
+        names = "\n".join([":hidden:", "", *(f"{markdown.slug(effect.name)}.md" for effect in chosen)])
+        index += [f"## {title}", markdown.table(["effect", "switched by"], rows), markdown.fenced(names, "{toctree}")]
+        for effect in chosen:
+            yield f"effects/{markdown.slug(effect.name)}.md", page(effect, words()[effect.name])
+    yield "effects/index.md", "\n\n".join(index) + "\n"
+
+
+_EFFECTS = """\
+An effect is a part of a chip's physics that can be switched off. Each is off by default. [Ablate](../../ablation.md)
+says what each one costs a network. Every page has the equation that the code computes, and a picture that the code
+draws when this site is built."""
+
+
+def link(name: str) -> str:
+    """Return a link to an effect from a page beside its own."""
+    return f"[{name}]({markdown.slug(name)}.md)"
+
+
+def page(effect: Effect, said: Words) -> str:
+    """Return the page of an effect."""
+    off = ", ".join(_off(name, value) for name, value in effect.off.items())
+    presets_of = ", ".join(f"[`{name}`](../presets/{name}.md)" for name in having()[effect.name])
+    shown = tomli_w.dumps(said.shown)
+    parts = [
+        f"# {effect.name[:1].upper()}{effect.name[1:]}",
+        said.silicon.strip(),
+        f"It acts within {link(effect.within)} alone." if effect.within else "",
+        "## Equation",
+        markdown.fenced(said.equation.strip(), "{math}"),
+        f"Source: {said.source}. Computed by `{said.code}`.",
+        "## Picture",
+        f"```{{figure}} ../pictures/{markdown.slug(effect.name)}.png\n:alt: {alt(effect, said)}\n\n{said.caption}\n```",
+        "The chip of the picture, beside an ideal one:" if shown else "",
+        markdown.fenced(shown, "toml") if shown else "",
+        "## Fields",
+        markdown.definitions(entries.field(name) for name in effects.fields(effect)),
+        "## Off",
+        f"Off is {off}." + (f" Then: {markdown.text(effect.told)}." if effect.told else ""),
+        f"Presets that have it: {presets_of}." if presets_of else "No preset has it.",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _off(name: str, value: object) -> str:
+    return f"`{name}` unset" if value is None else f"`{name}` = {entries.value(value)}"
+
+
+def alt(effect: Effect, said: Words) -> str:
+    """Return the text in place of the picture: its caption without mathematics."""
+    return " ".join(f"{effect.name}: {said.caption}".replace("$", "").replace("\\", "").split())
