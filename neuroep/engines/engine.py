@@ -21,7 +21,7 @@ from neuroep.engines import checks, kept, nudging, phase_lengths, settling
 from neuroep.engines.clamped import Clamped
 from neuroep.engines.displacing import Displacing
 from neuroep.engines.nudging import Nudging
-from neuroep.engines.parts import Part, Replay, Substrate, View, summed
+from neuroep.engines.parts import Part, Replayer, Substrate, View, summed
 from neuroep.engines.phase_lengths import PhaseLengths
 from neuroep.engines.schedule import CALIBRATED, Schedule
 from neuroep.engines.settling import Settled, Settling
@@ -275,12 +275,12 @@ class Engine(Displacing):
         with self.during("free"):
             return self.read_held(Clamped(tokens, {}, target))
 
-    def _tokens(self, given: TokenVectors | WordRows, kinds: np.ndarray | None) -> Any:
+    def _tokens(self, given: TokenVectors | WordRows, kinds: np.ndarray | None) -> object:
         """Bring one padded sequence to where parts compute."""
         return self.substrate.looked_up(given) if isinstance(given, WordRows) else self.substrate.tokens(*given, kinds)
 
     @property
-    def replay(self) -> Replay | None:
+    def replay(self) -> Replayer | None:
         """What replays phases that were recorded, on a GPU."""
         return self.substrate.replay
 

@@ -21,7 +21,7 @@ import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Protocol, Self, cast
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from neuroep.engines import recorders, stopping
 from neuroep.engines.acceleration import Accelerated
 from neuroep.engines.clamped import Clamped
 from neuroep.engines.differences import Change
-from neuroep.engines.parts import Replay
+from neuroep.engines.parts import Replayer
 from neuroep.engines.recorders import Trace
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.settling import Settled, check_convex, energy_of
@@ -50,7 +50,7 @@ class NudgingEngine(Protocol):
     settle_steps: int
 
     @property
-    def replay(self) -> Replay | None: ...
+    def replay(self) -> Replayer | None: ...
 
     @property
     def in_place(self) -> bool: ...
@@ -204,7 +204,7 @@ class Nudging:
         """Forget what sweeps were looked at."""
         self._counted, self.residual, self.ended = 0, math.inf, False
 
-    def advance(self, steps: int, held: State) -> tuple[int, Mapping[str, Any]]:
+    def advance(self, steps: int, held: State) -> tuple[int, Mapping[str, object]]:
         """Move differences on from so many sweeps to the next look."""
         self.steps, self._moved = steps, held
         self._move()
@@ -213,12 +213,13 @@ class Nudging:
             self._move()
         return self.steps, self._changes
 
-    def judge(self, steps: int, changes: Mapping[str, Any], held: State) -> None:
+    def judge(self, steps: int, changes: Mapping[str, object], held: State) -> None:
         """Take these sweeps as done."""
-        self.steps, self._changes, self._seen, self._moved = steps, dict(changes), None, held
+        self._changes = cast(dict[str, list[Change]], dict(changes))
+        self.steps, self._seen, self._moved = steps, None, held
         self._judge()
 
-    def elsewhere(self, clamped: Clamped, start: State | None, held: State) -> Nudging:
+    def elsewhere(self, clamped: Clamped, start: State | None, held: State) -> Self:
         """Return the phases of another batch and free state, with the differences that they hold."""
         found = copy.copy(self)
         found.clamped, found._moved = clamped, held

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -27,8 +27,10 @@ from neuroep.learning.optimisers import Optimiser
 from neuroep.network import AttentionLayer, DenseLayer, Network
 
 if TYPE_CHECKING:
+    from neuroep.engines.clamped import Clamped
     from neuroep.engines.differences import DifferenceParts
 
+Found = TypeVar("Found", bound="Replayable")
 TALLY = "tally.counts"
 """Under what name parts keep their tally in a checkpoint; one from before there were tallies lacks it."""
 Values = Any
@@ -41,37 +43,45 @@ Signs = tuple[bool, bool]
 """Whether what the post and the pre side of a synapse show can never be negative."""
 Reads = Sequence[tuple[str, str]]
 """Synapses whose products a layer reads in a step, each ``forward`` or ``transposed``."""
+Make = Callable[["Clamped", State | None], Found]
+"""Makes a phase of a batch, from a start."""
 Rows = Callable[[float, float], Values]
 """Of two factors: ``f+ a+ + f- a-``, one row per token."""
 
 
-class Phase(Protocol):
-    """A phase of a batch whose sweeps may be done elsewhere, and judged here; see :class:`Replay`."""
+class Replayable(Protocol):
+    """A phase of a batch whose sweeps may be done elsewhere, and judged here; see :class:`Replayer`."""
 
-    held: State
     ended: bool
+
+    @property
+    def held(self) -> State:
+        """What moves."""
+        ...
 
     def rewind(self) -> None:
         """Forget what sweeps were looked at, ahead of the first look."""
         ...
 
-    def advance(self, steps: int, held: State) -> tuple[int, Mapping[str, Any]]:
+    def advance(self, steps: int, held: State) -> tuple[int, Mapping[str, object]]:
         """Move a state on from so many sweeps to the next look; return the sweeps then, and what the last changed."""
         ...
 
-    def judge(self, steps: int, changes: Mapping[str, Any], held: State) -> None:
+    def judge(self, steps: int, changes: Mapping[str, object], held: State) -> None:
         """Take these sweeps as done, and end the phase where its schedule's rule says so."""
         ...
 
-    def elsewhere(self, clamped: Any, start: State | None, held: State) -> Any:
+    def elsewhere(self, clamped: Clamped, start: State | None, held: State) -> Self:
         """Return the phase as that of a batch and start in other memory, with what it holds now."""
         ...
 
 
-class Replay(Protocol):
+class Replayer(Protocol):
     """What replays phases that a substrate has recorded."""
 
-    def run(self, engine: Any, what: Hashable, clamped: Any, start: State | None, make: Callable[..., Any]) -> Any:
+    def run(
+        self, engine: Any, what: Hashable, clamped: Clamped, start: State | None, make: Make[Found]
+    ) -> Found | None:
         """Return the phase as it has ended; None where its sweeps are to be done one by one."""
         ...
 
@@ -384,7 +394,7 @@ class Substrate(Part, Protocol):
     """Whether a product read again may differ, so that every layer reads at every step."""
     level: float
     """Coarsest step of what settles, as a share of its full scale; 0 without digitising."""
-    replay: Replay | None
+    replay: Replayer | None
     """What replays phases that were recorded; None where sweeps are done one by one."""
     looks_up: bool
     """Whether it takes sequences as rows of a table, and looks them up where it computes."""
@@ -480,7 +490,7 @@ class Substrate(Part, Protocol):
         """
         ...
 
-    def looked_up(self, words: WordRows) -> Any:
+    def looked_up(self, words: WordRows) -> object:
         """Return a padded sequence of words of a table, as :meth:`tokens` does of their vectors."""
         ...
 

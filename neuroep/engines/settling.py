@@ -28,14 +28,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
 from neuroep.engines import recorders, stopping
 from neuroep.engines.acceleration import Accelerated
 from neuroep.engines.clamped import Clamped
-from neuroep.engines.parts import Replay
+from neuroep.engines.parts import Replayer
 from neuroep.engines.phase_lengths import PhaseLengths
 from neuroep.engines.recorders import Trace
 from neuroep.engines.rounding import COARSE
@@ -60,7 +60,7 @@ class SettlingEngine(Protocol):
     lengths: PhaseLengths | None
 
     @property
-    def replay(self) -> Replay | None: ...
+    def replay(self) -> Replayer | None: ...
 
     @property
     def in_place(self) -> bool: ...
@@ -276,7 +276,7 @@ class Settling:
         """Forget what sweeps were looked at."""
         self._changed, self._counted, self.residual, self.ended = [], 0, math.inf, False
 
-    def advance(self, steps: int, held: State) -> tuple[int, Mapping[str, Any]]:
+    def advance(self, steps: int, held: State) -> tuple[int, Mapping[str, object]]:
         """Move a state on from so many sweeps to the next look."""
         self.steps, self.state = steps, held
         self._move()
@@ -285,13 +285,13 @@ class Settling:
             self._move()
         return self.steps, self._changes
 
-    def judge(self, steps: int, changes: Mapping[str, Any], held: State) -> None:
+    def judge(self, steps: int, changes: Mapping[str, object], held: State) -> None:
         """Take these sweeps as done."""
         self.steps, self._changes, self._seen, self.state = steps, dict(changes), None, held
         self.state.origin = self._from
         self._judge()
 
-    def elsewhere(self, clamped: Any, start: State | None, held: State) -> Settling:
+    def elsewhere(self, clamped: Clamped, start: State | None, held: State) -> Self:
         """Return the phase of another batch and start, with what it holds."""
         found = copy.copy(self)
         found.clamped, found.state = clamped, held
@@ -383,7 +383,7 @@ def settle(
     """
     asked, trace = recorders.chosen(record), Trace() if record else None
 
-    def phase_of(clamped: Any, start: State | None) -> Settling:
+    def phase_of(clamped: Clamped, start: State | None) -> Settling:
         return Settling(engine, clamped, schedule, beta, start, number, recent)
 
     if engine.replay is not None and not record and not recent and np.ndim(number or 0) == 0:

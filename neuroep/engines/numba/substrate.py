@@ -20,7 +20,7 @@ from neuroep.engines.numba.arrays import ideal
 from neuroep.engines.numba.attention import ExactAttention, Tokens
 from neuroep.engines.numba.differences import ExactDifferences
 from neuroep.engines.numba.neurons import ExactNeurons, displaced
-from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Replay, Signs, Timeless, View
+from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Replayer, Signs, Timeless, View
 from neuroep.engines.rounding import Rounding
 from neuroep.engines.state import State
 from neuroep.engines.workers import Workers
@@ -59,7 +59,7 @@ class ExactSubstrate(Timeless):
     turns = False
     """Whether parts ask for the number or the nudge of a phase."""
     level = 0.0
-    replay: Replay | None = None
+    replay: Replayer | None = None
     looks_up = False
     holds_input = True
     time_constant = 1.0

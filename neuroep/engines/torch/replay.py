@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 import torch
 
 from neuroep.engines.clamped import Clamped
-from neuroep.engines.parts import Phase
+from neuroep.engines.parts import Found, Make, Replayable
 from neuroep.engines.state import Ground, State
 from neuroep.engines.torch.attention import LogitTensors, TokenTensors
 
@@ -32,9 +32,8 @@ KEPT = 16
 """Tapes of an engine; the one that was not used for longest goes first."""
 SEEN = 256
 """Shapes that are remembered to have come once."""
-Make = Callable[[Clamped, "State | None"], Phase]
-"""Makes a phase of a batch, from a start."""
 Name = TypeVar("Name", bound=Hashable)
+Kept = TypeVar("Kept")
 _log = logging.getLogger(__name__)
 
 
@@ -49,7 +48,7 @@ class Recording(Protocol):
 class Recorder(Protocol):
     """Makes the recordings of one tape, which are replayed in the order in which they were made."""
 
-    def record(self) -> tuple[Recording, AbstractContextManager[Any]]:
+    def record(self) -> tuple[Recording, AbstractContextManager[object]]:
         """Return a recording, and what to be inside of while it is made, without doing the work."""
         ...
 
@@ -60,7 +59,7 @@ class GraphRecorder:
     def __init__(self) -> None:
         self._pool = torch.cuda.graph_pool_handle()
 
-    def record(self) -> tuple[Recording, AbstractContextManager[Any]]:
+    def record(self) -> tuple[Recording, AbstractContextManager[object]]:
         """Return a graph, and its capture."""
         graph = torch.cuda.CUDAGraph()
         return graph, torch.cuda.graph(graph, pool=self._pool)
@@ -73,7 +72,7 @@ class Piece:
     recording: Recording
     steps: int
     """Sweeps from the start of the phase to the end of the piece."""
-    changes: dict[str, Any]
+    changes: Mapping[str, object]
     """Of the last sweep."""
     held: State
 
@@ -91,16 +90,16 @@ class Tape:
         Of its pieces.
     """
 
-    def __init__(self, clamped: Clamped, start: State | None, make: Make, recorder: Recorder) -> None:
+    def __init__(self, clamped: Clamped, start: State | None, make: Make[Replayable], recorder: Recorder) -> None:
         self._make, self._recorder = make, recorder
         self._clamped = _own(clamped)
         self._start = None if start is None else _copied(start)
         self._inputs = list(_inputs(self._clamped, self._start))
         self._pieces: list[Piece] = []
-        self._phase: Phase | None = None
+        self._phase: Replayable | None = None
         self._live: State | None = None
 
-    def run(self, clamped: Clamped, start: State | None) -> Phase:
+    def run(self, clamped: Clamped, start: State | None) -> Replayable:
         """Return the phase of a batch as it has ended, on memory of its own."""
         for mine, given in zip(self._inputs, _inputs(clamped, start), strict=True):
             mine.copy_(given)
@@ -108,7 +107,7 @@ class Tape:
         while phase is None or not number or not phase.ended:
             if number == len(self._pieces):
                 self._record()
-            piece, phase = self._pieces[number], cast(Phase, self._phase)
+            piece, phase = self._pieces[number], cast(Replayable, self._phase)
             piece.recording.replay()
             if not number:
                 phase.rewind()
@@ -151,7 +150,9 @@ class Tapes:
     def __len__(self) -> int:
         return len(self._tapes)
 
-    def run(self, engine: Engine, what: Hashable, clamped: Clamped, start: State | None, make: Make) -> Phase | None:
+    def run(
+        self, engine: Engine, what: Hashable, clamped: Clamped, start: State | None, make: Make[Found]
+    ) -> Found | None:
         """Return the phase of a batch as it has ended; None where it is not to be replayed.
 
         Parameters
@@ -183,7 +184,7 @@ class Tapes:
             _least(self._tapes, KEPT)
         self._tapes.move_to_end(key)
         try:
-            return self._tapes[key].run(clamped, start)
+            return cast(Found, self._tapes[key].run(clamped, start))
         except RuntimeError as error:
             self._works = False
             self._tapes.clear()
@@ -191,7 +192,7 @@ class Tapes:
             return None
 
 
-def _least(kept: OrderedDict[Hashable, Any], most: int) -> None:
+def _least(kept: OrderedDict[Hashable, Kept], most: int) -> None:
     """Forget what was not used for longest."""
     while len(kept) > most:
         kept.popitem(last=False)

@@ -16,7 +16,7 @@ import torch
 
 from neuroep.data.batch import WordRows, WordTable
 from neuroep.engines.differences import DifferenceParts
-from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Replay, Signs, Timeless, View
+from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Replayer, Signs, Timeless, View
 from neuroep.engines.rounding import Rounding
 from neuroep.engines.torch.arrays import TorchArray
 from neuroep.engines.torch.attention import TokenTensors, TorchAttention
@@ -68,7 +68,7 @@ class TorchSubstrate(TensorMemory, Timeless):
         self.differences: DifferenceParts | None = TorchDifferences()
         self.check_every = 1 if device.type == "cpu" else LOOKS_ON_GPU
         self.looks_up = device.type != "cpu"  # a table is brought there once, a batch's vectors anew for every batch
-        self.replay: Replay | None = None if device.type == "cpu" else Tapes()
+        self.replay: Replayer | None = None if device.type == "cpu" else Tapes()
         self._tables: WeakKeyDictionary[WordTable, torch.Tensor] = WeakKeyDictionary()
 
     def array(
