@@ -122,5 +122,15 @@ def test_no_copy_of_a_callee_has_fast_math_flags(found, folder):
     assert flagged == set()
 
 
+def test_no_kernel_is_compiled_for_arrays_that_cannot_be_written(folder, found):
+    """A view made by ``broadcast_to`` had every loop of every pulse response compiled a second time."""
+    twice = set()
+    for path in folder.rglob("*.nbc"):
+        (types, *_), _ = pickle.loads(path.read_bytes()[HEADER:])
+        if re.search("readonly|, True, aligned", str(types)):
+            twice.add(path.name)
+    assert twice == set()
+
+
 def test_every_kernel_has_the_cache_that_tolerates_damage(kernels):
     assert [name for name, each in kernels.items() if not isinstance(each._cache, kernel_cache.KernelCache)] == []

@@ -52,7 +52,8 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     # Unset, both would be taken over from whichever caller is the first to have the function compiled.
     options = {"error_model": "python", **options, "fastmath": set(options.get("fastmath", ())) or False}
     # No one calls kernels through pointers of C: a wrapper for that takes an eighth of the time to compile.
-    compiled: Any = numba.njit(nogil=True, no_cfunc_wrapper=True, **options)(function)
+    how: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True}
+    compiled: Any = numba.njit(**how, **options)(function)
     if not _numba.DISABLE_JIT:
         about = {**options, "fastmath": sorted(options["fastmath"] or ())}
         compiled._cache = KernelCache(function, repr(sorted(about.items())))
