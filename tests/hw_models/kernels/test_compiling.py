@@ -93,9 +93,10 @@ def _looped(x, out):
 
 @pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="about compiled kernels")
 @pytest.mark.parametrize("flagged", [False, True], ids=["by LLVM", "by Numba"])
-def test_what_is_written_out_leaves_no_call_and_takes_the_flags_where_it_is_to(flagged):
+def test_what_is_written_out_leaves_no_call_and_takes_the_flags_where_it_is_to(monkeypatch, flagged):
     """Otherwise a loop over devices would not vectorise, or bits would depend on which copy runs."""
     loop = kernel(bound(_looped, f"flagged {flagged}", term=written_out(_twice_raised, flagged)), fastmath=VECTOR)
+    monkeypatch.setattr(loop, "_cache", numba.core.caching.NullCache())  # of code from the disk there is no text
     x = np.linspace(-1, 1, 9)
     loop(x, out := np.empty_like(x))
     assert np.array_equal(out, x)
