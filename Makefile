@@ -30,11 +30,11 @@ demo: $(READY)
 	@echo "'neuroep' is $(abspath $(BIN))/neuroep; so that the shell finds it by its name: . $(BIN)/activate"
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 # The kernels as plain Python: what the compiler may not change, and what coverage can see.
 test-nojit: $(READY)
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n $(JOBS) -m kernels
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m kernels
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -54,19 +54,27 @@ batch = 20
 """90 generated reviews in batches of 20: the last batch is smaller."""
 
 
-FIRST = ("test_kernels.py", "hw_models/cost/", "neuroep/data/", "neuroep/test_", "hw_models/chip/", "neuroep/network/")
-"""The kernels' tests compile most of what others need and leave it to them; the rest here needs none of it."""
+COMPILING = "test_kernels.py"
+"""It compiles most of what others need and leaves it to them."""
+PLAIN = ("hw_models/cost/", "neuroep/data/", "neuroep/test_", "hw_models/chip/", "neuroep/network/")
+"""These need none of it."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with ``FIRST``, so that where several processes begin in a new checkout one alone compiles."""
-    ranks = {name: rank for rank, name in enumerate(FIRST)}
+    """Begin with ``COMPILING``, and the second half with ``PLAIN``.
 
-    def rank(item: pytest.Item) -> int:
-        place = item.nodeid.removeprefix("tests/")
-        return min((ranks[name] for name in FIRST if place.startswith(name)), default=len(FIRST))
+    ``make test`` gives a half to each of two processes, and later of one's rest to the other: in a new checkout the
+    second has work of its own as long as the first compiles.
+    """
 
-    items.sort(key=rank)
+    def of(item: pytest.Item, *places: str) -> bool:
+        return item.nodeid.removeprefix("tests/").startswith(places)
+
+    first = [item for item in items if of(item, COMPILING)]
+    plain = [item for item in items if of(item, *PLAIN)]
+    others = [item for item in items if not of(item, COMPILING, *PLAIN)]
+    many = max(0, len(items) // 2 - len(first))
+    items[:] = [*first, *others[:many], *plain, *others[many:]]
 
 
 class Outcome(NamedTuple):

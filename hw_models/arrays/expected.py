@@ -248,7 +248,7 @@ class TileStep:
         """Return the largest exponent, and how many devices may meet a bound; write the exponent of every one."""
         if exponents is None:
             exponents = np.empty((1, self.size[1]), dtype=self.pulsed.dtype)
-        args = (*self.args[0], self.planes, *self.args[1], self.whole.how, exponents, self.near)
+        args = (*self.args[0], tuple(self.planes), *self.args[1], self.whole.how, exponents, self.near)
         exponent, near = self.kernels.assess(*args)
         return float(exponent), int(near)
 

@@ -62,8 +62,8 @@ def mostly_coarse(pulsed: PlayedDevices) -> bool:
     shape, real = (1, SAMPLED), pulsed.dtype
     own, _ = Population(pulsed.pulse, shape, (0, "stepping"), real).drawn()
     planes, exponents, near = np.zeros((2, *shape), real), np.empty(shape, real), np.empty(shape, np.bool_)
-    middle = np.ascontiguousarray(np.broadcast_to((own.high + own.low) / 2, shape))
-    given = (planes, middle, own, pulsed.law, (pulsed.noise, real.type(0), False), exponents, near)
+    middle = np.array(np.broadcast_to((own.high + own.low) / 2, shape))
+    given = (tuple(planes), middle, own, pulsed.law, (pulsed.noise, real.type(0), False), exponents, near)
     _, coarse = pulsed.kernels.assess(0, 1, 0, SAMPLED, *given)
     return bool(coarse > MOST * SAMPLED)
 

@@ -27,14 +27,14 @@ multiple = size = square = gathered = grain = unbound
 """Of the cycle-to-cycle noise, :mod:`hw_models.kernels.cycle_noise`."""
 
 
-@kernel(error_model="numpy", inline="always")
+@kernel(error_model="numpy", forceinline=True)
 def within(w, high, low):
     """A weight within the bounds, where a first pulse would cut it; NaN stays."""
     w = high if w > high else w
     return low if w < low else w
 
 
-@kernel(error_model="numpy", inline="always")
+@kernel(error_model="numpy", forceinline=True)
 def _root(n):
     """Return a bound of the root of a number of pulses from 0 on, from above, within a quarter of it up to 1000.
 
@@ -47,7 +47,7 @@ def _root(n):
     return root if n > ZERO else ZERO
 
 
-@kernel(error_model="numpy", inline="always")
+@kernel(error_model="numpy", forceinline=True)
 def _moves(mean, noise, sigmas):
     """Return how far pulses of one direction carry a device ahead and, the other way, behind it, in mean steps.
 
@@ -61,7 +61,7 @@ def _moves(mean, noise, sigmas):
     return mean + stray, (turned if turned > ended else ended)
 
 
-@kernel(error_model="numpy", inline="always")
+@kernel(error_model="numpy", forceinline=True)
 def _reach(w, up, down, ups, downs, high, low, exponent, soft):
     """Whether a device may meet a bound; its exponent is small.
 
@@ -75,7 +75,7 @@ def _reach(w, up, down, ups, downs, high, low, exponent, soft):
     return ((w - back_up < low) | (w + back_down > high)) if soft else ahead
 
 
-@kernel(error_model="numpy", inline="always")
+@kernel(error_model="numpy", forceinline=True)
 def _bend(factor, derivative):
     """(f'/f)^2, 0 where there is no step."""
     share = derivative / (ONE if factor == ZERO else factor)

@@ -39,7 +39,7 @@ multiple = unbound
 """:mod:`hw_models.kernels.cycle_noise`."""
 
 
-@kernel(error_model="numpy", inline="always")
+@kernel(error_model="numpy", forceinline=True)
 def _cut(w, moved, high, low, more):
     """``moved`` within the bounds, or ``w`` where no pulse was left."""
     moved = high if moved > high else moved
@@ -259,7 +259,7 @@ def give(tile, begin, numbers, weights, devices, law, noise, shape, draws):
             some = own[0][:m], own[1][:m], own[2][:m], own[3][:m]
             burst_row(w[:m], left[:m], ups[:m], turn, z[at : at + m], noise, some, law)
             at += m if noisy else 0
-            turn += np.int32(1)
+            turn = np.int32(turn + 1)  # a sum of two would be of 64 bits, and all it is given to compiled for both
             busy = _busy(left[:m], turn)
         if listed:
             _home(w[:m], order, listed, line)
@@ -301,7 +301,7 @@ def of(law: Callable[..., object] | None, wide: Callable[..., object] | None) ->
     if law is not None:
         names["factors"] = written_out(law)
     # those of affine responses are short; written out, the others would not vectorise
-    inlined = {"inline": "always"} if law is None else {}
+    inlined = {"forceinline": True} if law is None else {}
     one = kernel(bound(row, kind, **names), error_model="numpy", **inlined)
     found: Callable[..., object] = kernel(bound(give, kind, burst_row=one))
     return found

@@ -31,20 +31,20 @@ LEAST = np.float32(1e-3)
 """Of the noise: what a step counts as at least where noise is large beside it."""
 
 
-@kernel(error_model="numpy", inline="always")
+@kernel(error_model="numpy", forceinline=True)
 def sigma(step, s, w, noise, m):
     """Return the standard deviation of one pulse, wide form."""
     found = noise[0] * m * step + noise[1] * s + noise[2] * abs(w)
     return found if s > ZERO else ZERO * found
 
 
-@kernel(error_model="numpy", inline="always")
+@kernel(error_model="numpy", forceinline=True)
 def size_plain(step, s, w, noise, m):
     """Return the size of a step and its noise as a share of it."""
     return step, noise
 
 
-@kernel(error_model="numpy", inline="always")
+@kernel(error_model="numpy", forceinline=True)
 def size_wide(step, s, w, noise, m):
     """The same; where noise is large beside a step it counts as a thousandth of it."""
     strays = sigma(step, s, w, noise, m)
@@ -53,52 +53,52 @@ def size_wide(step, s, w, noise, m):
     return step, strays / (TINY if step < TINY else step)
 
 
-@kernel(error_model="numpy", inline="always")
+@kernel(error_model="numpy", forceinline=True)
 def square_plain(step, s, w, noise, m):
     """Return the variance of one pulse over the square of its step."""
     return noise * noise
 
 
-@kernel(error_model="numpy", inline="always")
+@kernel(error_model="numpy", forceinline=True)
 def square_wide(step, s, w, noise, m):
     """Return the variance of one pulse."""
     strays = sigma(step, s, w, noise, m)
     return strays * strays
 
 
-@kernel(error_model="numpy", inline="always")
+@kernel(error_model="numpy", forceinline=True)
 def bent_plain(bend, s, noise, m):
     """Return the variance that a spread of weights adds, over the square of ``bend``, |d step/dw|."""
     return noise * noise
 
 
-@kernel(error_model="numpy", inline="always")
+@kernel(error_model="numpy", forceinline=True)
 def bent_wide(bend, s, noise, m):
     """The variance itself."""
     strays = noise[0] * m * abs(bend) + (noise[2] if s > ZERO else ZERO * noise[2])
     return strays * strays
 
 
-@kernel(error_model="numpy", inline="always")
+@kernel(error_model="numpy", forceinline=True)
 def gathered_plain(up, down, n_up, n_down, square_up, square_down):
     """Variance that pulses of mean steps ``up`` and ``down`` gather; squares as :func:`square_plain` gives them."""
     return up * up * (square_up * n_up) + down * down * (square_down * n_down)
 
 
-@kernel(error_model="numpy", inline="always")
+@kernel(error_model="numpy", forceinline=True)
 def gathered_wide(up, down, n_up, n_down, square_up, square_down):
     """The same; squares as :func:`square_wide` gives them."""
     return square_up * n_up + square_down * n_down
 
 
-@kernel(error_model="numpy", inline="always")
+@kernel(error_model="numpy", forceinline=True)
 def grain_plain(up, down, noise, m):
     """Whether one pulse forgets so much that a flow describes it badly; up, down: |d(step)/dw|."""
     most = max(abs(up), abs(down))
     return most * most * (ONE + noise * noise) > GRAIN * GRAIN
 
 
-@kernel(error_model="numpy", inline="always")
+@kernel(error_model="numpy", forceinline=True)
 def grain_wide(up, down, noise, m):
     """The same; noise by the weight is forgotten with it."""
     most = max(abs(up), abs(down))

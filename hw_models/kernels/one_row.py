@@ -30,18 +30,18 @@ def sense_tiles(current, varied, sigma, floor, key, counter, grid, factor, total
 
     ``varied`` are their variances, (0, 0) where tiles have one deviation, ``sigma`` (tiles,), (0,) for none.
     """
-    stops, n = 0, current.shape[1]
+    stops, n, first = 0, current.shape[1], np.int64(0)  # a number written into a call has a type of its own
     for tile in range(current.shape[0]):
         now, number = current[tile].reshape(1, n), counter[1] + tile * counter[2]
         if varied.shape[0] == 0:
             own = sigma[tile : tile + 1]
             stops += sense(
-                now, own, key, counter[0], number, 0, grid[0], grid[1], grid[2], factor, total, column
+                now, own, key, counter[0], number, first, grid[0], grid[1], grid[2], factor, total, column
             )
         else:
             own = varied[tile].reshape(1, n)
             stops += sense_varied(
-                now, own, floor, key, counter[0], number, 0, grid[0], grid[1], grid[2], factor, total, column
+                now, own, floor, key, counter[0], number, first, grid[0], grid[1], grid[2], factor, total, column
             )
     return stops
 
@@ -130,7 +130,7 @@ def forward(x, mean, variance, edges, levels, spread, key, counter, grid, factor
             for k in range(wides[tile]):
                 lines[tile, k] *= lines[tile, k]
         _rows(lines, begins, wides, variance, varied)
-    return stops, sense_tiles(current, varied, sigma, spread[1], key, counter, grid, factor, total, 0)
+    return stops, sense_tiles(current, varied, sigma, spread[1], key, counter, grid, factor, total, np.int64(0))
 
 
 @kernel(fastmath=VECTOR, inline="always")

@@ -74,7 +74,7 @@ def _curved(w, high, low, slopes, law):
     return factors(w, high, low, law)
 
 
-@kernel(error_model="numpy", inline="always")
+@kernel(error_model="numpy", forceinline=True)
 def _land(w, moved, pulses, stays, high, low):
     """``moved`` within the bounds, or ``w`` where there was no pulse or it is to stay; NaN stays."""
     moved = high if moved > high else moved
@@ -123,7 +123,7 @@ def _advance_affine(w, numbers, order, z, stays, own, law, noise):
         w[j] = _land(old, moved, pulses, stays[j], high, low)
 
 
-@kernel(error_model="numpy", inline="always")
+@kernel(error_model="numpy", forceinline=True)
 def _half(w, n_up, n_down, order, s_up, s_down, factors):
     """Weight half a step later; what of a deviation is kept by then."""
     f_up, f_down, d_up, d_down = factors
@@ -270,7 +270,7 @@ def of(factors: Callable[..., Any] | None, wide: Callable[..., object] | None) -
     if factors is not None:
         names["factors"] = written_out(factors)
     whole = {"error_model": "numpy"}
-    inlined = whole | {"inline": "always"}
+    inlined = whole | {"forceinline": True}
     gather = _gathered_at if factors is None else _gathered_curved
     names["gathered_at"] = kernel(bound(gather, kind, **names), **inlined)
     assess_row, advance_row = (kernel(bound(row, kind, **names), **whole) for row in rows)

@@ -39,7 +39,7 @@ multiple = unbound
 _exp = written_out(scalar.exp)
 
 
-@kernel(error_model="numpy", inline="always")
+@kernel(error_model="numpy", forceinline=True)
 def _cut(w, moved, high, low, more):
     """``moved`` within the bounds, or ``w`` where no pulse was left."""
     moved = high if moved > high else moved
@@ -61,7 +61,7 @@ def take(waits, ups, way):
         waits[a] = rest
 
 
-@kernel(error_model="numpy", inline="always")
+@kernel(error_model="numpy", forceinline=True)
 def leave(waits, ups, way):
     """Take none: loops that are as fast with what waits do it themselves."""
 

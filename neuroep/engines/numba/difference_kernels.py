@@ -322,7 +322,7 @@ class DifferenceKernels(NamedTuple):
 @cache
 def of(dtype: str) -> DifferenceKernels:
     """Return the kernels of ``float32`` or ``float64``, compiled at their first call."""
-    exp = written_out(scalar.exp_less_one if dtype == "float32" else _exp_less_one)
+    exp = written_out(scalar.exp_less_one if dtype == "float32" else _exp_less_one, flagged=True)
     inlined: dict[str, object] = {"fastmath": VECTOR, "error_model": "numpy", "inline": "always"}
     row = kernel(bound(_less_one, dtype, exp_less_one=exp), **inlined)
     tilted = kernel(bound(_tilted_row, dtype, exp_less_one=exp, less_one=row), **inlined)

@@ -97,5 +97,5 @@ def _attend(first, last, logits, keys, query_count, key_count, telling, feedback
 @cache
 def of(dtype: str) -> Callable[..., float]:
     """Return the kernel of ``float32`` or ``float64``, compiled at its first call."""
-    own = written_out(scalar.exp if dtype == "float32" else _exp)
+    own = written_out(scalar.exp if dtype == "float32" else _exp, flagged=True)
     return kernel(bound(_attend, dtype, exp=own), fastmath=VECTOR, error_model="numpy")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 import numba
@@ -83,6 +84,26 @@ def test_copies_of_a_function_stand_for_themselves():
 def test_a_plain_function_is_written_out_with_those_that_it_calls():
     assert written_out(_twice_raised)(0.5) == 0.5
     assert written_out(_twice_raised) is written_out(_twice_raised)
+
+
+def _looped(x, out):
+    for i in range(x.shape[0]):
+        out[i] = term(x[i])
+
+
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="about compiled kernels")
+@pytest.mark.parametrize("flagged", [False, True], ids=["by LLVM", "by Numba"])
+def test_what_is_written_out_leaves_no_call_and_takes_the_flags_where_it_is_to(monkeypatch, flagged):
+    """Otherwise a loop over devices would not vectorise, or bits would depend on which copy runs."""
+    loop = kernel(bound(_looped, f"flagged {flagged}", term=written_out(_twice_raised, flagged)), fastmath=VECTOR)
+    monkeypatch.setattr(loop, "_cache", numba.core.caching.NullCache())  # of code from the disk there is no text
+    x = np.linspace(-1, 1, 9)
+    loop(x, out := np.empty_like(x))
+    assert np.array_equal(out, x)
+    (code,) = loop.inspect_llvm().values()
+    assert not re.search(r"call .*_raised", code)
+    # 0 is added: with leave to lose its sign the sum is gone, without it is there.
+    assert ("fadd" in code) != flagged
 
 
 def test_what_is_no_plain_function_cannot_be_bound():
