@@ -145,6 +145,14 @@ class Part(Protocol):
         """Return, by array that pulses go to, what tells whether its devices can learn of them, since the last call."""
         return {}
 
+    def streams(self, held: Any) -> bool:
+        """Tell whether a unit with dt = 1 takes feedback that is computed in parts, see :meth:`deferred`."""
+        return False
+
+    def deferred(self, post: Any) -> Any:
+        """Return an array's transposed product as what computes columns when asked; of arrays that units stream from."""
+        raise NotImplementedError
+
     @property
     def resolution(self) -> float:
         """Step in which what it shows is digitised, as a signal; 0 where it is exact."""

@@ -28,6 +28,8 @@ from neuroep.network import AttentionLayer
 class DigitalAttention(ExactAttention):
     """Exact attention as a part of a chip, which keeps what was counted."""
 
+    packs = False
+
     def __init__(self, layer: AttentionLayer, setting: Setting) -> None:
         super().__init__(layer, setting.dtype, setting.workers, setting.tally())
 

@@ -6,7 +6,8 @@ whole matrix ever exists.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -15,6 +16,7 @@ from hw_models.tally import Tally
 from neuroep.engines.numba import array_kernels
 from neuroep.engines.parts import Memory, Part
 from neuroep.engines.workers import Workers, blocks
+from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Contrast
 from neuroep.learning.optimisers import SGD, Adam, Optimiser
 
@@ -24,6 +26,8 @@ COLUMNS = 4096
 """Most inputs of one block: of a sum in a forward product, of a result in a transposed one, of a tile in an update."""
 OUTPUTS = 128
 """Most outputs of one tile in an update."""
+Reader = Callable[[np.ndarray, int, int, np.ndarray], Any]
+"""``read(post, left, right, out)`` writes columns left to right of ``post @ W`` to ``out``, (rows, right - left)."""
 Side = Any
 """(rows, size), an array or what an array makes of it for its outer products."""
 
@@ -90,10 +94,18 @@ class IdealArray(Part):
         self._count("transposed", len(post))
         if out is None:
             out = np.empty((len(post), self.weight.shape[1]), dtype=self.weight.dtype)
-        self.workers.run(
-            lambda a, b: np.matmul(post, self.weight[:, a:b], out=out[:, a:b]), blocks(self.weight.shape[1], COLUMNS)
-        )
+        read = self._reader()
+        self.workers.run(lambda a, b: read(post, a, b, out[:, a:b]), blocks(self.weight.shape[1], COLUMNS))
         return out
+
+    def _reader(self) -> Reader:
+        """Return what writes some columns of a transposed product, as one is read now."""
+        return lambda post, left, right, out: np.matmul(post, self.weight[:, left:right], out=out)
+
+    def deferred(self, post: np.ndarray) -> Deferred:
+        """Return ``post @ W`` as what computes columns of it when they are asked for."""
+        self._count("transposed", len(post))
+        return Deferred(self, self._reader(), post.copy(), slice(0, self.weight.shape[1]))
 
     def update(self, contrast: Contrast, rate: float) -> int:
         """Apply the rule tile by tile; return the number of weights that are not finite."""
@@ -192,6 +204,73 @@ class IdealArray(Part):
     def paths(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return nothing: both directions have the same weights."""
         return []
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """A transposed product, columns of which are computed when they are asked for, so that it is never in memory whole.
+
+    Parameters
+    ----------
+    array : IdealArray
+        That is read, as long as its weights are the same.
+    read : callable
+        Of it.
+    post : numpy.ndarray
+        (rows, out), not written to any more.
+    place : slice
+        Columns that this is of.
+    """
+
+    array: IdealArray
+    read: Reader
+    post: np.ndarray
+    place: slice
+    updates: int = -1
+    ndim = 2
+
+    def __post_init__(self) -> None:
+        if self.updates < 0:
+            object.__setattr__(self, "updates", self.array.updates)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return len(self.post), self.place.stop - self.place.start
+
+    def __len__(self) -> int:
+        return len(self.post)
+
+    def __getitem__(self, where: slice | tuple[slice, slice]) -> Deferred:
+        """Return some rows, or of these some columns."""
+        rows, columns = where if isinstance(where, tuple) else (where, slice(None))
+        first, last, _ = columns.indices(self.shape[1])
+        place = slice(self.place.start + first, self.place.start + last)
+        return replace(self, post=self.post[rows], place=place)
+
+    def copy(self) -> Deferred:
+        """Return the same, which nothing changes."""
+        return self
+
+    def columns(self, left: int, right: int) -> np.ndarray:
+        """Compute some columns.
+
+        Raises
+        ------
+        ConfigError
+            If the weights have changed since.
+        """
+        if self.array.updates != self.updates:
+            raise ConfigError("attention weights asked for after the weights changed: ask before an update")
+        out = np.empty((len(self.post), right - left), dtype=self.post.dtype)
+        for a, b in blocks(right - left, COLUMNS):
+            self.read(self.post, self.place.start + left + a, self.place.start + left + b, out[:, a:b])
+        return out
+
+    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
+        """Compute all columns."""
+        found = self.columns(0, self.shape[1])
+        return found if dtype is None else found.astype(dtype, copy=False)
 
 
 def ideal(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -18,13 +18,14 @@ from hw_models.kept_memory import KeptMemory
 from hw_models.tally import Repeated, Tally
 from neuroep.engines.attention_counts import AttentionCounts
 from neuroep.engines.numba import attention_kernels as kernels, folded_kernels, repeated_kernels
+from neuroep.engines.numba.packed import Layout, Packed
 from neuroep.engines.parts import Rows
 from neuroep.engines.workers import Workers, blocks, largest
 from neuroep.network import AttentionLayer
 
 SAMPLES = 8
 LOGITS = 16384
-"""A block of work has at least that many samples, or logits."""
+"""A block of work has at least that many samples, or logits; a flat layer of so many logits a sample packs them."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,15 @@ class HeldLogits:
 
     queries: Tokens
     patterns: Tokens
-    logits: np.ndarray
-    """(batch, queries, patterns), M of the clamped drive, 0 beside the real tokens."""
+    logits: np.ndarray | Packed
+    """(batch, queries, patterns), M of the clamped drive, 0 beside the real tokens; see :meth:`all_logits`."""
     scaled: np.ndarray
     """exp(M - rowmax) of the same shape for a pooled layer, empty for a flat one; anything beside the real tokens."""
+
+    @property
+    def all_logits(self) -> np.ndarray:
+        """(batch, queries, patterns), written out where they are packed."""
+        return self.logits.whole if isinstance(self.logits, Packed) else self.logits
 
     @cached_property
     def query_counts(self) -> tuple[np.ndarray, np.ndarray]:
@@ -124,6 +130,8 @@ class ExactAttention(AttentionCounts):
 
     tilts = True
     """Whether a pooled layer keeps exponentials of held logits, which a step only tilts."""
+    packs = True
+    """Whether a large flat layer has its logits and weights packed."""
 
     def __init__(self, layer: AttentionLayer, dtype: str, workers: Workers, tally: Tally | None = None) -> None:
         self.name, self.tally = f"attention.{layer.name}", Tally() if tally is None else tally
@@ -143,6 +151,8 @@ class ExactAttention(AttentionCounts):
     def _held(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
         """Return what :meth:`hold` does, uncounted."""
         shape, dtype = (len(queries.count), queries.vectors.shape[1], patterns.vectors.shape[1]), drive.dtype
+        if self.packs and not self.pooled and shape[1] * shape[2] >= LOGITS:
+            return self._held_packed(drive, Layout(queries, patterns))
         logits = self._memory.empty(shape, dtype)
         scaled = self._memory.empty(shape if self.tilts and self.pooled else (0, 0, 0), dtype)
         held = HeldLogits(queries, patterns, logits, scaled)
@@ -163,6 +173,27 @@ class ExactAttention(AttentionCounts):
         self.workers.run(task, held.samples)
         return held
 
+    def _held_packed(self, drive: np.ndarray, layout: Layout) -> HeldLogits:
+        """Return the logits of a flat layer packed."""
+        queries, patterns, dtype = layout.queries, layout.patterns, drive.dtype
+        logits = Packed(self._memory.empty((int(layout.offsets[-1]),), dtype), layout)
+        held = HeldLogits(queries, patterns, logits, np.empty((0, 0, 0), dtype))
+        known, same, hold = patterns.telling, patterns.repeated, repeated_kernels.hold(dtype.name)
+
+        def task(first: int, last: int) -> None:
+            for sample in range(first, last):
+                own, rows = slice(sample, sample + 1), logits.of(sample)
+                rows[..., known[sample] :] = 0
+                place = drive, queries.offsets[sample : sample + 2], patterns.vectors[own], known[own]
+                if same is None:
+                    kernels.hold_logits(0, 1, *place, self.kappa, rows)
+                else:
+                    kinds = same.kind, len(same.first), patterns.offsets[own]
+                    hold(0, 1, *place, *kinds, self.kappa, rows, held.scaled)
+
+        self.workers.run(task, held.samples)
+        return held
+
     def redrive(self, held: HeldLogits, drive: np.ndarray) -> HeldLogits:
         """Return what is held with another drive, where products of the clamped input are read at every step."""
         return self.hold(drive, held.queries, held.patterns)
@@ -171,10 +202,12 @@ class ExactAttention(AttentionCounts):
         """Return 1/kappa sum p (ln p - M), (batch,), of exact attention."""
         weights = self.explicit(held, weights)
         entropy = weights * np.log(np.where(weights > 0, weights, 1))
-        return (entropy - weights * held.logits).sum((1, 2)) / self.kappa
+        return (entropy - weights * held.all_logits).sum((1, 2)) / self.kappa
 
-    def rest(self, held: HeldLogits) -> np.ndarray:
+    def rest(self, held: HeldLogits) -> np.ndarray | Packed:
         """Return weights of the all-zero state, (batch, queries, patterns)."""
+        if isinstance(held.logits, Packed):
+            return Packed(np.zeros_like(held.logits.values), held.logits.layout)
         return np.zeros(held.logits.shape, dtype=held.logits.dtype)
 
     def relax(
@@ -182,16 +215,20 @@ class ExactAttention(AttentionCounts):
         held: HeldLogits,
         feedback: np.ndarray | None,
         value: np.ndarray,
-        weights: np.ndarray,
+        weights: np.ndarray | Packed,
         dt: float,
         inner: dict[str, np.ndarray] | None = None,
-    ) -> tuple[np.ndarray, np.ndarray, float]:
+    ) -> tuple[np.ndarray, np.ndarray | Packed, float]:
         """Move the layer in place; see :meth:`neuroep.engines.parts.AttentionUnit.relax`.
 
-        Only weights that change their form, of a pooled layer, lie in other memory afterwards.
+        Only weights that change their form, of a pooled layer or a packed one, lie in other memory afterwards.
         """
         feedback = self._given(feedback)
         self._count_step(held, feedback)
+        if isinstance(held.logits, Packed) and dt == 1:
+            packed = weights if isinstance(weights, Packed) else self.rest(held)
+            return value, packed, self._largest(held, partial(self._attend_packed, held, feedback, packed, value))
+        weights = np.asarray(weights)
         if self.pooled and dt == 1 and weights.ndim == 3:
             weights = self._shift(held)
         if self.pooled and dt < 1:
@@ -220,7 +257,7 @@ class ExactAttention(AttentionCounts):
         (whole, folded), patterns = held.query_counts, held.patterns
         if dt < 1:
             whole, folded = held.queries.count, held.queries.count[:0]
-        place = (held.logits, patterns.vectors)
+        place = (held.all_logits, patterns.vectors)
         ends = (first, last, *place, whole, patterns.count, feedback, self.kappa, self.real(dt), weights, value)
         changes = [kernels.attend_flat(*ends)] if whole[first:last].any() else []
         if folded[first:last].any():
@@ -228,6 +265,22 @@ class ExactAttention(AttentionCounts):
             attend = folded_kernels.of(held.logits.dtype.name)
             changes.append(attend(first, last, *place, *counts, feedback, self.kappa, weights, value))
         return largest(changes or [0.0])
+
+    def _attend_packed(
+        self, held: HeldLogits, feedback: np.ndarray, weights: Packed, value: np.ndarray, *, first: int, last: int
+    ) -> float:
+        """Move samples of a flat layer at once whose logits are packed, as :meth:`_attend_flat` does."""
+        logits, (whole, folded), patterns = cast(Packed, held.logits), held.query_counts, held.patterns
+        attend, changes = folded_kernels.of(held.logits.dtype.name), [0.0]
+        for sample in range(first, last):
+            own = slice(sample, sample + 1)
+            place, counts = (0, 1, logits.of(sample), patterns.vectors[own]), patterns.count[own]
+            fed, ends = feedback[own], (weights.of(sample), value[own])
+            if folded[sample]:
+                changes.append(attend(*place, folded[own], counts, patterns.telling[own], fed, self.kappa, *ends))
+            elif whole[sample]:
+                changes.append(kernels.attend_flat(*place, whole[own], counts, fed, self.kappa, self.real(1), *ends))
+        return largest(changes)
 
     def _given(self, feedback: np.ndarray | None) -> np.ndarray:
         """Return the feedback as kernels take it: (0, 0) for none."""
@@ -260,10 +313,10 @@ class ExactAttention(AttentionCounts):
 
         return largest(self.workers.run(task, held.samples))
 
-    def explicit(self, held: HeldLogits, weights: np.ndarray) -> np.ndarray:
+    def explicit(self, held: HeldLogits, weights: np.ndarray | Packed) -> np.ndarray:
         """Return p, (batch, queries, patterns), whatever form the state has."""
-        if weights.ndim == 3:
-            return weights
+        if isinstance(weights, Packed) or weights.ndim == 3:
+            return np.asarray(weights)
         found = self.rest(held)
         counts = (held.queries.count, held.patterns.count)
 

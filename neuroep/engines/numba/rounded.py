@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from hw_models.tally import Tally
-from neuroep.engines.numba.arrays import COLUMNS, ROWS, IdealArray
+from neuroep.engines.numba.arrays import COLUMNS, ROWS, IdealArray, Reader
 from neuroep.engines.parts import Memory
 from neuroep.engines.rounding import Rounding
 from neuroep.engines.workers import Workers, blocks
@@ -74,16 +74,11 @@ class RoundedArray(IdealArray):
                 total += part
         return result
 
-    def transposed(self, post: np.ndarray, out: np.ndarray | None = None, memory: Memory | None = None) -> np.ndarray:
-        """Return ``post @ W`` of rounded numbers."""
+    def _reader(self) -> Reader:
+        """Return what writes some columns of a transposed product, of rounded numbers where they are rounded now."""
         if not self._rounding.now:
-            return super().transposed(post, out, memory)
-        self._count("transposed", len(post))
-        result = np.empty((len(post), self.weight.shape[1]), dtype=self.weight.dtype) if out is None else out
-        self.workers.run(
-            lambda a, b: _multiply(post, self._short(a, b), result[:, a:b]), blocks(self.weight.shape[1], COLUMNS)
-        )
-        return result
+            return super()._reader()
+        return lambda post, left, right, out: _multiply(post, self._short(left, right), out)
 
     def _outer_side(self, parts: Sequence[np.ndarray]) -> torch.Tensor:
         """Return one side of an outer product, rounded."""
