@@ -48,17 +48,24 @@ class KeptMemory:
         """Leave the blocks behind where a copy goes to another process."""
         return KeptMemory, (self._most,)
 
-    def empty(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        """Return an array that holds zeros, or what an earlier one held."""
+    def zeros(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """Return an array of zeros."""
+        found = self.empty(shape, dtype)
+        if found.nbytes >= LEAST:
+            found.fill(0)
+        return found
+
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype, largest: bool = False) -> np.ndarray:
+        """Return an array that holds zeros, or what an earlier one held, in the smallest or in the largest block."""
         size = math.prod(shape) * dtype.itemsize
         if size < LEAST:
             return np.zeros(shape, dtype=dtype)
-        loan = _Loan(self._free, self._taken(size), self._most)
+        loan = _Loan(self._free, self._taken(size, largest), self._most)
         return np.asarray(loan)[:size].view(dtype).reshape(shape)
 
-    def _taken(self, size: int) -> np.ndarray:
-        """Return the smallest free block that is large enough; none is kept that has become too small."""
-        free = sorted(self._free, key=len)
+    def _taken(self, size: int, largest: bool = False) -> np.ndarray:
+        """Return the smallest or largest free block that is large enough; none is kept that has become too small."""
+        free = sorted(self._free, key=len, reverse=largest)
         for memory in free:
             if len(memory) >= size:
                 self._free[:] = [each for each in free if each is not memory]

@@ -87,8 +87,8 @@ class Displacing(Wiring):
 
     def still(self, clamped: Clamped, free: State, nudges: int) -> State:
         """Return differences of so many nudges that are 0."""
-        values = self.substrate.states(self.network, nudges * clamped.samples)
         weights = {name: unit.still(clamped.held[name], nudges) for name, unit in self.difference_units.items()}
+        values = self.substrate.states(self.network, nudges * clamped.samples)
         kept = {(synapse.name, way): None for synapse in self.network.dense for way in (FORWARD, TRANSPOSED)}
         return State(values, weights, frozenset(), origin=free, kept=dict(kept))
 
@@ -118,7 +118,7 @@ class Displacing(Wiring):
         """Move the differences of the named layers; return what has changed, by layer and nudge."""
         free = cast(State, moved.origin)
         ground, nudged = self.ground(clamped, free), {self.network.output.name} if any(betas) else set()
-        later = self._streaming(clamped, schedule)
+        later = self._streaming(clamped, schedule.dt)
         drives = {name: (self._gain(moved, name), self._return(moved, name, later)) for name in names}
         changes: dict[str, list[Change]] = {}
         for name, (product, back) in drives.items():
@@ -139,17 +139,6 @@ class Displacing(Wiring):
     def _gain(self, moved: State, name: str) -> Values | None:
         """Return the change of the forward products into a layer, (rows, size), None where it is 0."""
         return _added([self._product_of(moved, synapse, FORWARD) for synapse in self._fronts[name]])
-
-    def _streaming(self, clamped: Clamped, schedule: Schedule) -> frozenset[str]:
-        """Return the synapses whose transposed products are computed in parts, as all layers that read them take it."""
-        if schedule.dt < 1:
-            return frozenset()
-        units, found = self.difference_units, set()
-        for synapse, places in self._places:
-            alone = all(sum(name in other.pre for other in self.network.dense) == 1 for name, _ in places)
-            if alone and all(name in units and units[name].streams(clamped.held[name]) for name, _ in places):
-                found.add(synapse.name)
-        return frozenset(found)
 
     def _return(self, moved: State, name: str, later: frozenset[str]) -> Values | None:
         """Return the change of the transposed products to a layer, of some synapses as what computes it in parts."""

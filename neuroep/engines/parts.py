@@ -149,6 +149,10 @@ class Part(Protocol):
         """Tell whether a unit with dt = 1 takes feedback that is computed in parts, see :meth:`deferred`."""
         return False
 
+    def remember(self, held: Any, drive: Callable[[], Any]) -> None:
+        """Be told how a unit gets the drive again that it holds, so that it need not keep what follows from it."""
+        return
+
     def deferred(self, post: Any) -> Any:
         """Return an array's transposed product as what computes columns when asked; of arrays that units stream from."""
         raise NotImplementedError

@@ -18,6 +18,7 @@ from hw_models.kept_memory import KeptMemory
 from hw_models.tally import Repeated, Tally
 from neuroep.engines.attention_counts import AttentionCounts
 from neuroep.engines.numba import attention_kernels as kernels, folded_kernels, repeated_kernels
+from neuroep.engines.numba.arrays import Deferred
 from neuroep.engines.numba.packed import Layout, Packed
 from neuroep.engines.parts import Rows
 from neuroep.engines.workers import Workers, blocks, largest
@@ -26,6 +27,8 @@ from neuroep.network import AttentionLayer
 SAMPLES = 8
 LOGITS = 16384
 """A block of work has at least that many samples, or logits; a flat layer of so many logits a sample packs them."""
+QUERIES = 64
+"""Most queries of a flat layer whose feedback is read at a time, where it is not read in full."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,8 @@ class ExactAttention(AttentionCounts):
         Threads.
     tally : Tally, optional
         Where to write multiply-adds and exponentials; default one of its own.
+    memory : KeptMemory, optional
+        Of packed logits, which are let go where others that need more take it; default one of its own.
     """
 
     tilts = True
@@ -133,7 +138,14 @@ class ExactAttention(AttentionCounts):
     packs = True
     """Whether a large flat layer has its logits and weights packed."""
 
-    def __init__(self, layer: AttentionLayer, dtype: str, workers: Workers, tally: Tally | None = None) -> None:
+    def __init__(
+        self,
+        layer: AttentionLayer,
+        dtype: str,
+        workers: Workers,
+        tally: Tally | None = None,
+        memory: KeptMemory | None = None,
+    ) -> None:
         self.name, self.tally = f"attention.{layer.name}", Tally() if tally is None else tally
         self.layer, self.workers = layer, workers
         self.real: Any = np.dtype(dtype).type
@@ -141,6 +153,7 @@ class ExactAttention(AttentionCounts):
         self.floor = self.real(np.finfo(dtype).tiny ** 0.5)
         self._nothing = np.zeros((0, 0), dtype=dtype)
         self._memory = KeptMemory(2)
+        self._lent = KeptMemory(1) if memory is None else memory
 
     def hold(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
         """Return the logits of a packed clamped drive (real tokens, dim), read once per batch."""
@@ -176,7 +189,7 @@ class ExactAttention(AttentionCounts):
     def _held_packed(self, drive: np.ndarray, layout: Layout) -> HeldLogits:
         """Return the logits of a flat layer packed."""
         queries, patterns, dtype = layout.queries, layout.patterns, drive.dtype
-        logits = Packed(self._memory.empty((int(layout.offsets[-1]),), dtype), layout)
+        logits = Packed(self._lent.empty((int(layout.offsets[-1]),), dtype, largest=True), layout)
         held = HeldLogits(queries, patterns, logits, np.empty((0, 0, 0), dtype))
         known, same, hold = patterns.telling, patterns.repeated, repeated_kernels.hold(dtype.name)
 
@@ -207,13 +220,24 @@ class ExactAttention(AttentionCounts):
     def rest(self, held: HeldLogits) -> np.ndarray | Packed:
         """Return weights of the all-zero state, (batch, queries, patterns)."""
         if isinstance(held.logits, Packed):
-            return Packed(np.zeros_like(held.logits.values), held.logits.layout)
+            layout = held.logits.layout
+            return Packed(self._memory.zeros((int(layout.offsets[-1]),), held.logits.dtype), layout)
         return np.zeros(held.logits.shape, dtype=held.logits.dtype)
+
+    def streams(self, held: HeldLogits) -> bool:
+        """Tell whether a step at once takes its feedback query by query: of a large flat layer."""
+        return isinstance(held.logits, Packed)
+
+    def remember(self, held: HeldLogits, drive: Callable[[], np.ndarray]) -> None:
+        """Be able to let packed logits go, and to compute them once more from the drive."""
+        if isinstance(held.logits, Packed):
+            layout = held.logits.layout
+            held.logits.again = lambda: cast(Packed, self._held_packed(drive(), layout).logits).values
 
     def relax(
         self,
         held: HeldLogits,
-        feedback: np.ndarray | None,
+        feedback: np.ndarray | Deferred | None,
         value: np.ndarray,
         weights: np.ndarray | Packed,
         dt: float,
@@ -227,7 +251,7 @@ class ExactAttention(AttentionCounts):
         self._count_step(held, feedback)
         if isinstance(held.logits, Packed) and dt == 1:
             packed = weights if isinstance(weights, Packed) else self.rest(held)
-            return value, packed, self._largest(held, partial(self._attend_packed, held, feedback, packed, value))
+            return value, packed, self._stream(held, feedback, packed, value)
         weights = np.asarray(weights)
         if self.pooled and dt == 1 and weights.ndim == 3:
             weights = self._shift(held)
@@ -266,23 +290,43 @@ class ExactAttention(AttentionCounts):
             changes.append(attend(first, last, *place, *counts, feedback, self.kappa, weights, value))
         return largest(changes or [0.0])
 
-    def _attend_packed(
-        self, held: HeldLogits, feedback: np.ndarray, weights: Packed, value: np.ndarray, *, first: int, last: int
+    def _stream(
+        self, held: HeldLogits, feedback: np.ndarray | Deferred, weights: Packed, value: np.ndarray
     ) -> float:
-        """Move samples of a flat layer at once whose logits are packed, as :meth:`_attend_flat` does."""
-        logits, (whole, folded), patterns = cast(Packed, held.logits), held.query_counts, held.patterns
-        attend, changes = folded_kernels.of(held.logits.dtype.name), [0.0]
-        for sample in range(first, last):
+        """Move a flat layer at once whose logits are packed, some queries at a time where feedback is deferred."""
+        batch, queries, _ = held.logits.shape
+        dim, attend = held.patterns.vectors.shape[2], partial(self._attend_packed, held, weights, value)
+        if isinstance(feedback, Deferred):
+            read, parts = feedback.columns, blocks(queries, QUERIES)
+            task = lambda a, b: attend(read(a * dim, b * dim), (0, batch), (a, b))  # noqa: E731
+            return largest(self.workers.run(task, parts))
+        return largest(self.workers.run(lambda a, b: attend(feedback, (a, b), (0, queries)), held.samples))
+
+    def _attend_packed(
+        self,
+        held: HeldLogits,
+        weights: Packed,
+        value: np.ndarray,
+        feedback: np.ndarray,
+        samples: tuple[int, int],
+        part: tuple[int, int],
+    ) -> float:
+        """Move some samples and queries, the feedback of which is given, as :meth:`_attend_flat` does."""
+        logits, patterns, dim = cast(Packed, held.logits), held.patterns, held.patterns.vectors.shape[2]
+        whole, folded = (np.clip(count - part[0], 0, part[1] - part[0]) for count in held.query_counts)
+        rows, columns = slice(*part), slice(part[0] * dim, part[1] * dim)
+        attend, changes = folded_kernels.of(logits.dtype.name), [0.0]
+        for sample in range(*samples):
             own = slice(sample, sample + 1)
-            place, counts = (0, 1, logits.of(sample), patterns.vectors[own]), patterns.count[own]
-            fed, ends = feedback[own], (weights.of(sample), value[own])
+            place, counts = (0, 1, logits.of(sample)[:, rows], patterns.vectors[own]), patterns.count[own]
+            fed, ends = feedback[own], (weights.of(sample)[:, rows], value[own, columns])
             if folded[sample]:
                 changes.append(attend(*place, folded[own], counts, patterns.telling[own], fed, self.kappa, *ends))
             elif whole[sample]:
                 changes.append(kernels.attend_flat(*place, whole[own], counts, fed, self.kappa, self.real(1), *ends))
         return largest(changes)
 
-    def _given(self, feedback: np.ndarray | None) -> np.ndarray:
+    def _given(self, feedback: np.ndarray | Deferred | None) -> np.ndarray | Deferred:
         """Return the feedback as kernels take it: (0, 0) for none."""
         return self._nothing if feedback is None else feedback
 

@@ -16,7 +16,7 @@ from hw_models.tally import Tally
 from neuroep.engines.differences import Change, Displacement
 from neuroep.engines.numba import difference_kernels as kernels
 from neuroep.engines.numba.arrays import Deferred
-from neuroep.engines.numba.attention import ExactAttention, HeldLogits
+from neuroep.engines.numba.attention import QUERIES, ExactAttention, HeldLogits
 from neuroep.engines.numba.packed import Layout, Packed
 from neuroep.engines.numba.neurons import FREE, MINIMISER, NEURONS, SYNCHRONOUS, ExactNeurons
 from neuroep.engines.parts import Rows
@@ -24,10 +24,6 @@ from neuroep.engines.schedule import Schedule
 from neuroep.engines.workers import Workers, blocks, largest
 from neuroep.network import AttentionLayer, DenseLayer
 from neuroep.network.potentials import HardSigmoid
-
-
-QUERIES = 64
-"""Most queries of a flat layer whose feedback is read at a time, where it is not read in full."""
 
 
 class ExactDifferences:
@@ -128,10 +124,6 @@ Free = np.ndarray | Packed | FreeWeights
 class DisplacedAttention(ExactAttention):
     """One attention layer; see :class:`neuroep.engines.differences.DifferenceAttention`."""
 
-    def streams(self, held: HeldLogits) -> bool:
-        """Tell whether a step at once takes its feedback query by query: of a large flat layer."""
-        return isinstance(held.logits, Packed)
-
     def ground(self, held: HeldLogits, weights: np.ndarray | Packed) -> Free:
         """Return p of the free state, of a pooled layer as a product where no row of it underflows."""
         if not self.pooled or isinstance(weights, Packed):
@@ -151,7 +143,9 @@ class DisplacedAttention(ExactAttention):
         return FreeWeights(own, np.ones(shape[:2], dtype=dtype), np.ones(shape[::2], dtype=dtype))
 
     def still(self, held: HeldLogits, nudges: int) -> np.ndarray:
-        """Return changes of the feedback that are 0."""
+        """Return changes of the feedback that are 0; logits are let go, whose memory differences take."""
+        if isinstance(held.logits, Packed):
+            held.logits.let_go()
         return np.zeros((nudges * len(held.logits), self.layer.size), dtype=held.logits.dtype)
 
     def displace(
@@ -169,7 +163,7 @@ class DisplacedAttention(ExactAttention):
         for _ in range(nudges):
             self._count_step(held, feedback)
         if dt == 1 and not isinstance(free, FreeWeights):
-            return value, feedback, _largest(self._stream(held, free, feedback, value, nudges))
+            return value, feedback, _largest(self._displace_flat(held, free, feedback, value, nudges))
         made, feedback = kernels.of(dtype.name), np.asarray(feedback)
         place = held.patterns.vectors, held.queries.count
         explicit = self._explicit(held, free, weights) if dt < 1 else self._nothing
@@ -189,7 +183,7 @@ class DisplacedAttention(ExactAttention):
         found = self.workers.run(task, held.samples)
         return value, feedback if dt == 1 else explicit, _largest(found)
 
-    def _stream(
+    def _displace_flat(
         self, held: HeldLogits, free: np.ndarray | Packed, feedback: np.ndarray | Deferred, value: np.ndarray, nudges: int
     ) -> list[np.ndarray]:
         """Move a flat layer at once, query by query where feedback is deferred; return changes by block."""

@@ -7,9 +7,10 @@ these are four tenths.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -52,7 +53,6 @@ class Layout:
         return values.reshape(-1), np.arange(batch + 1) * (queries * patterns), np.full(batch, patterns)
 
 
-@dataclass(frozen=True)
 class Packed:
     """Such numbers; :func:`numpy.asarray` writes them out, (batch, queries, patterns), 0 beside the real tokens.
 
@@ -62,21 +62,38 @@ class Packed:
         (numbers,), sample after sample, query after query.
     layout : Layout
         Where they lie.
+
+    Attributes
+    ----------
+    again : callable or None
+        Returns the values once more, where they may be let go.
     """
 
-    values: np.ndarray
-    layout: Layout
     ndim = 3
+
+    def __init__(self, values: np.ndarray, layout: Layout) -> None:
+        self.layout, self.dtype = layout, values.dtype
+        self.again: Callable[[], np.ndarray] | None = None
+        self._values: np.ndarray | None = values
+        self._whole: np.ndarray | None = None
+
+    @property
+    def values(self) -> np.ndarray:
+        """(numbers,), computed once more where they have been let go."""
+        if self._values is None and self.again is not None:
+            self._values = self.again()
+        return cast(np.ndarray, self._values)
+
+    def let_go(self) -> None:
+        """Keep no memory, until the values are asked for; where they cannot be computed once more, keep them."""
+        self._whole = None
+        if self.again is not None:
+            self._values = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(batch, queries, patterns), written out."""
         return self.layout.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Of the numbers."""
-        return self.values.dtype
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -96,10 +113,12 @@ class Packed:
         """Return such numbers in other memory."""
         return Packed(self.values.copy(), self.layout)
 
-    @cached_property
+    @property
     def whole(self) -> np.ndarray:
         """(batch, queries, patterns), written out, once: of numbers that do not change any more."""
-        return np.asarray(self)
+        if self._whole is None:
+            self._whole = np.asarray(self)
+        return self._whole
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
         """Write the numbers out."""
