@@ -1,4 +1,4 @@
-"""Memory of large arrays that every batch needs anew, kept from one batch to the next.
+"""Memory of large arrays: what every batch needs anew is kept to the next one, and zeros need not take any.
 
 Memory that the system hands out is cleared page by page as it is first touched, which for the logits of a batch takes
 half as long as computing them. A loan goes back when the last array that looks into it is gone, whoever holds it.
@@ -7,12 +7,24 @@ half as long as computing them. A loan goes back when the last array that looks 
 from __future__ import annotations
 
 import math
+import mmap
 from typing import Any
 
 import numpy as np
 
 LEAST = 1 << 20
 """Bytes from which memory is kept; below that an allocator does so by itself."""
+
+
+def sparse(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Return zeros that take memory page by page as they are written to, where the system can; reading takes none."""
+    size = math.prod(shape) * dtype.itemsize
+    if size < LEAST or not hasattr(mmap, "MAP_PRIVATE"):
+        return np.zeros(shape, dtype=dtype)
+    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        pages.madvise(mmap.MADV_NOHUGEPAGE)
+    return np.frombuffer(pages, dtype=dtype).reshape(shape)
 
 
 class _Loan:

@@ -68,7 +68,7 @@ class Batch:
                 raise DataError(f"batch: '{name}' has {sizes}: all must agree")
             if lengths.dtype.kind not in "iu":
                 raise DataError(f"batch: lengths of '{name}' are {lengths.dtype}: expected whole numbers")
-            if not np.isfinite(vectors).all():
+            if not all(np.isfinite(sample).all() for sample in vectors):
                 raise DataError(f"batch: '{name}' holds vectors that are not finite")
             if lengths.size and not 0 <= lengths.min() <= lengths.max() <= vectors.shape[1]:
                 span = f"{lengths.min()} to {lengths.max()}"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from hw_models.kept_memory import sparse
 from hw_models.text import shown
 from neuroep.data.batch import Batch, TokenVectors
 from neuroep.errors import CheckpointError, ConfigError, DataError, nearest, unknown
@@ -65,7 +66,10 @@ def padded(network: Network, batch: Batch, sequence: Sequence) -> TokenVectors:
         want = f"at most {sequence.tokens} tokens of {sequence.dim} numbers"
         raise DataError(f"'{sequence.name}' has {tokens} tokens of {dim} numbers: the network takes {want}")
     if network.padded and tokens < sequence.tokens:
-        vectors = np.pad(vectors, ((0, 0), (0, sequence.tokens - tokens), (0, 0)))
+        given, vectors = vectors, sparse((len(vectors), sequence.tokens, dim), vectors.dtype)
+        for sample, count in enumerate(lengths):
+            last = tokens if given[sample, count:].any() else count
+            vectors[sample, :last] = given[sample, :last]
     if not network.mask:
         lengths = np.full(len(vectors), sequence.tokens, dtype=np.int64)
     return TokenVectors(vectors, lengths)

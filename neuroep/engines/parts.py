@@ -154,8 +154,9 @@ class Part(Protocol):
         return
 
     def deferred(self, post: Any) -> Any:
-        """Return an array's transposed product as what computes columns when asked; of arrays that units stream from."""
-        raise NotImplementedError
+        """Return an array's transposed product as what computes columns when they are asked for, where units stream."""
+        message = "nothing streams from such an array"
+        raise NotImplementedError(message)
 
     @property
     def resolution(self) -> float:

@@ -92,7 +92,7 @@ class ExplicitAttention(DigitalAttention):
 
     def _logits(self, held: HeldLogits, b: int, n: int, k: int, feedback: np.ndarray | None) -> np.ndarray:
         """Return x of one sample, (n, k), its own copy."""
-        logits = held.logits[b, :n, :k]
+        logits = held.all_logits[b, :n, :k]
         if feedback is None:
             return logits.copy()
         patterns = held.patterns.vectors[b, :k]

@@ -6,24 +6,27 @@ whole matrix ever exists.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 
+from hw_models.kept_memory import KeptMemory
 from hw_models.tally import Tally
 from neuroep.engines.numba import array_kernels
 from neuroep.engines.parts import Memory, Part
 from neuroep.engines.workers import Workers, blocks
 from neuroep.errors import ConfigError
-from neuroep.learning.contrast import Contrast
+from neuroep.learning.contrast import Contrast, Piece
 from neuroep.learning.optimisers import SGD, Adam, Optimiser
 
 ROWS = 2048
 """Most rows (samples or tokens) of one product block."""
 COLUMNS = 4096
 """Most inputs of one block: of a sum in a forward product, of a result in a transposed one, of a tile in an update."""
+TERMS = 8
+"""Blocks of a sum in memory at once."""
 OUTPUTS = 128
 """Most outputs of one tile in an update."""
 Reader = Callable[[np.ndarray, int, int, np.ndarray], Any]
@@ -49,6 +52,8 @@ class IdealArray(Part):
         Of the synapse.
     tally : Tally, optional
         Where to write multiply-adds, of products, and of outer products and rule in updates; default one of its own.
+    memory : KeptMemory, optional
+        Of large forward products; default one of its own.
     """
 
     def __init__(
@@ -59,7 +64,9 @@ class IdealArray(Part):
         workers: Workers,
         name: str = "array",
         tally: Tally | None = None,
+        memory: KeptMemory | None = None,
     ) -> None:
+        self._memory = KeptMemory(1) if memory is None else memory
         self.name, self.tally = name, Tally() if tally is None else tally
         self.weight, self.bias = weight, bias
         self.optimiser, self.workers = optimiser, workers
@@ -81,13 +88,19 @@ class IdealArray(Part):
         """Return ``pre @ W.T``; long sums are cut into fixed blocks and added in order."""
         rows, (outputs, inputs) = len(pre), self.weight.shape
         if inputs <= COLUMNS:
-            result = np.empty((rows, outputs), dtype=self.weight.dtype)
+            result = self._memory.empty((rows, outputs), self.weight.dtype)
             self.workers.run(lambda a, b: np.matmul(pre[a:b], self.weight.T, out=result[a:b]), blocks(rows, ROWS))
             return result
-        parts = self.workers.run(lambda a, b: pre[:, a:b] @ self.weight[:, a:b].T, blocks(inputs, COLUMNS))
-        for part in parts[1:]:
-            parts[0] += part
-        return parts[0]
+        total = None
+        for part in self._terms(lambda a, b: pre[:, a:b] @ self.weight[:, a:b].T):
+            total = part if total is None else np.add(total, part, out=total)
+        return cast(np.ndarray, total)
+
+    def _terms(self, product: Callable[[int, int], Any]) -> Iterator[Any]:
+        """Yield the terms of a long sum in order, not all of which are in memory at once."""
+        parts = blocks(self.weight.shape[1], COLUMNS)
+        for first in range(0, len(parts), TERMS):
+            yield from self.workers.run(product, parts[first : first + TERMS])
 
     def transposed(self, post: np.ndarray, out: np.ndarray | None = None, memory: Memory | None = None) -> np.ndarray:
         """Return ``post @ W``."""
@@ -110,6 +123,8 @@ class IdealArray(Part):
     def update(self, contrast: Contrast, rate: float) -> int:
         """Apply the rule tile by tile; return the number of weights that are not finite."""
         self.updates += 1
+        if pieces := contrast.pieces():
+            return self._update_in_pieces(contrast, pieces, rate)
         sides = [contrast.post_change, contrast.post.mean] if contrast.pre_moves else [contrast.post_change]
         post, pre = self._outer_side(sides), contrast.pre_columns()
         self._count("update", sum(map(len, sides)) + 1)
@@ -131,11 +146,32 @@ class IdealArray(Part):
         else:
             (ends,), side = columns, self._outer_side(pre(slice(*columns[0])))
             bad = sum(self.workers.run(lambda top, bottom: tiles([(top, bottom)], *ends, side), rows))
-        if self.bias is not None:
-            self._prepare("bias", self.bias)
-            summed = contrast.post_change.sum(0)[None, :]
-            bad += self._apply("bias", (0, 1, 0, len(self.bias)), summed, contrast, rate)
-        return bad
+        return bad + self._update_bias(contrast.post_change.sum(0), contrast, rate)
+
+    def _update_bias(self, summed: np.ndarray, contrast: Contrast, rate: float) -> int:
+        """Apply the rule to the bias, where there is one, by the sum of the rows of the post side, (out,)."""
+        if self.bias is None:
+            return 0
+        self._prepare("bias", self.bias)
+        return self._apply("bias", (0, 1, 0, len(self.bias)), summed[None, :], contrast, rate)
+
+    def _update_in_pieces(self, contrast: Contrast, pieces: Sequence[Piece], rate: float) -> int:
+        """Apply the rule by rows of a post side that come some at a time; their products are added in order."""
+        pre = contrast.pre.mean
+        self._count("update", len(pre) + 1)
+        self._prepare("weight", self.weight)
+
+        def products(first: int, last: int) -> list[tuple[np.ndarray, np.ndarray]]:
+            found = []
+            for rows, change in pieces[first:last]:
+                post = change()
+                found.append((post.T @ pre[rows], post.sum(0)))
+            return found
+
+        each = [one for some in self.workers.run(products, blocks(len(pieces), 1)) for one in some]
+        gradient, summed = (sum(side[1:], start=side[0]) for side in zip(*each, strict=True))
+        bad = self._apply("weight", (0, len(gradient), 0, len(pre.T)), gradient, contrast, rate)
+        return bad + self._update_bias(summed, contrast, rate)
 
     def _outer_side(self, parts: Sequence[np.ndarray]) -> Side:
         """Return one side of an outer product, the rows of several terms below each other."""
@@ -281,7 +317,8 @@ def ideal(
     dtype: str,
     name: str = "array",
     tally: Tally | None = None,
+    memory: KeptMemory | None = None,
 ) -> IdealArray:
     """Return an ideal array with its own copy of the weights."""
-    own = np.array(weight, dtype=dtype, order="C")
-    return IdealArray(own, None if bias is None else np.array(bias, dtype=dtype), optimiser, workers, name, tally)
+    own, other = np.array(weight, dtype=dtype, order="C"), None if bias is None else np.array(bias, dtype=dtype)
+    return IdealArray(own, other, optimiser, workers, name, tally, memory)

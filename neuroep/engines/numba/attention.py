@@ -20,7 +20,7 @@ from neuroep.engines.attention_counts import AttentionCounts
 from neuroep.engines.numba import attention_kernels as kernels, folded_kernels, repeated_kernels
 from neuroep.engines.numba.arrays import Deferred
 from neuroep.engines.numba.packed import Layout, Packed
-from neuroep.engines.parts import Rows
+from neuroep.engines.parts import Rows, Values
 from neuroep.engines.workers import Workers, blocks, largest
 from neuroep.network import AttentionLayer
 
@@ -67,12 +67,13 @@ class Tokens:
         """(real tokens, dim)."""
         return self.packing(self.vectors)
 
-    def packing(self, values: np.ndarray) -> np.ndarray:
-        """Return the rows of tokens that take part, (real tokens, dim), of values (batch, tokens, dim)."""
+    def packing(self, values: np.ndarray, samples: slice = slice(None)) -> np.ndarray:
+        """Return the rows of tokens that take part, (real tokens, dim), of values of some samples (., tokens, dim)."""
         batch, tokens, dim = values.shape
-        if self.offsets[-1] == batch * tokens:
+        count = self.count[samples]
+        if count.sum() == batch * tokens:
             return values.reshape(-1, dim)
-        return values[np.arange(tokens)[None, :] < self.count[:, None]]
+        return values[np.arange(tokens)[None, :] < count[:, None]]
 
     @cached_property
     def telling(self) -> np.ndarray:
@@ -217,7 +218,7 @@ class ExactAttention(AttentionCounts):
         entropy = weights * np.log(np.where(weights > 0, weights, 1))
         return (entropy - weights * held.all_logits).sum((1, 2)) / self.kappa
 
-    def rest(self, held: HeldLogits) -> np.ndarray | Packed:
+    def rest(self, held: HeldLogits) -> Values:
         """Return weights of the all-zero state, (batch, queries, patterns)."""
         if isinstance(held.logits, Packed):
             layout = held.logits.layout
@@ -237,12 +238,12 @@ class ExactAttention(AttentionCounts):
     def relax(
         self,
         held: HeldLogits,
-        feedback: np.ndarray | Deferred | None,
+        feedback: Values | None,
         value: np.ndarray,
-        weights: np.ndarray | Packed,
+        weights: Values,
         dt: float,
         inner: dict[str, np.ndarray] | None = None,
-    ) -> tuple[np.ndarray, np.ndarray | Packed, float]:
+    ) -> tuple[np.ndarray, Values, float]:
         """Move the layer in place; see :meth:`neuroep.engines.parts.AttentionUnit.relax`.
 
         Only weights that change their form, of a pooled layer or a packed one, lie in other memory afterwards.
@@ -326,7 +327,7 @@ class ExactAttention(AttentionCounts):
                 changes.append(kernels.attend_flat(*place, whole[own], counts, fed, self.kappa, self.real(1), *ends))
         return largest(changes)
 
-    def _given(self, feedback: np.ndarray | Deferred | None) -> np.ndarray | Deferred:
+    def _given(self, feedback: Values | None) -> Values:
         """Return the feedback as kernels take it: (0, 0) for none."""
         return self._nothing if feedback is None else feedback
 
@@ -357,7 +358,7 @@ class ExactAttention(AttentionCounts):
 
         return largest(self.workers.run(task, held.samples))
 
-    def explicit(self, held: HeldLogits, weights: np.ndarray | Packed) -> np.ndarray:
+    def explicit(self, held: HeldLogits, weights: Values) -> np.ndarray:
         """Return p, (batch, queries, patterns), whatever form the state has."""
         if isinstance(weights, Packed) or weights.ndim == 3:
             return np.asarray(weights)

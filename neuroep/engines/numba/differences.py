@@ -17,13 +17,17 @@ from neuroep.engines.differences import Change, Displacement
 from neuroep.engines.numba import difference_kernels as kernels
 from neuroep.engines.numba.arrays import Deferred
 from neuroep.engines.numba.attention import QUERIES, ExactAttention, HeldLogits
-from neuroep.engines.numba.packed import Layout, Packed
 from neuroep.engines.numba.neurons import FREE, MINIMISER, NEURONS, SYNCHRONOUS, ExactNeurons
+from neuroep.engines.numba.packed import Layout, Packed
 from neuroep.engines.parts import Rows
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.workers import Workers, blocks, largest
+from neuroep.learning.contrast import Pieces
 from neuroep.network import AttentionLayer, DenseLayer
 from neuroep.network.potentials import HardSigmoid
+
+ROWS = 16384
+"""Most tokens whose states are combined at a time for an update."""
 
 
 class ExactDifferences:
@@ -234,10 +238,16 @@ class DisplacedAttention(ExactAttention):
         ends = [end for end in (plus, minus) if end is not None]
         which = [end is not None for end in (plus, minus)]
 
+        def some(first_sample: int, last_sample: int, *factors: float) -> np.ndarray:
+            scaled = [self.real(factor) for factor, there in zip(factors, which, strict=True) if there]
+            samples = slice(first_sample, last_sample)
+            return held.queries.packing(self._tokens(held, _combined([v[samples] for v, _ in ends], scaled)), samples)
+
+        if not self.pooled:
+            return Pieces(some, held.queries.offsets, ROWS)
+
         def combined(*factors: float) -> np.ndarray:
             scaled = [self.real(factor) for factor, there in zip(factors, which, strict=True) if there]
-            if not self.pooled:
-                return self._packed(held, _combined([value for value, _ in ends], scaled))
             first, last = ends[0][1], ends[-1][1]
             both = (scaled[0], scaled[1]) if len(scaled) > 1 else (scaled[0], self.real(0))
             if isinstance(free, FreeWeights) and first.ndim == last.ndim == 2:
@@ -258,10 +268,9 @@ class DisplacedAttention(ExactAttention):
         return rows
 
     @staticmethod
-    def _packed(held: HeldLogits, values: np.ndarray) -> np.ndarray:
-        """Return the states of real tokens of a flat read-out (batch, tokens * dim) below each other."""
-        tokens = values.reshape(*held.queries.vectors.shape[:2], -1)
-        return held.queries.packing(tokens)
+    def _tokens(held: HeldLogits, values: np.ndarray) -> np.ndarray:
+        """Return a flat read-out (samples, tokens * dim) by token, (samples, tokens, dim)."""
+        return values.reshape(len(values), held.queries.vectors.shape[1], -1)
 
 
 def _p(free: Free) -> np.ndarray:

@@ -25,7 +25,6 @@ from neuroep.engines.numba.arrays import COLUMNS, ROWS, IdealArray, Reader
 from neuroep.engines.parts import Memory
 from neuroep.engines.rounding import Rounding
 from neuroep.engines.workers import Workers, blocks
-from neuroep.learning.contrast import Contrast
 from neuroep.learning.optimisers import Optimiser
 
 
@@ -67,10 +66,10 @@ class RoundedArray(IdealArray):
             weight = self._short(0, inputs).T
             self.workers.run(lambda a, b: _multiply(pre[a:b], weight, result[a:b]), blocks(rows, ROWS))
             return result
-        found = self.workers.run(lambda a, b: _product(pre[:, a:b], self._short(a, b).T), blocks(inputs, COLUMNS))
-        with _one_thread():
-            total = torch.from_numpy(result).copy_(found[0])
-            for part in found[1:]:
+        result.fill(0)
+        total = torch.from_numpy(result)
+        for part in self._terms(lambda a, b: _product(pre[:, a:b], self._short(a, b).T)):
+            with _one_thread():
                 total += part
         return result
 

@@ -79,7 +79,7 @@ class ExactSubstrate(Timeless):
         setting = self.setting
         how = setting.optimiser, setting.workers, setting.dtype, name, setting.tally()
         if not (self.rounding.there and sends_back):
-            return ideal(weight, bias, *how)
+            return ideal(weight, bias, *how, setting.memory)
         from neuroep.engines.numba.rounded import rounded  # it needs torch
 
         return rounded(weight, bias, *how, self.rounding)
