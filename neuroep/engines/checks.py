@@ -66,10 +66,10 @@ def padded(network: Network, batch: Batch, sequence: Sequence) -> TokenVectors:
         want = f"at most {sequence.tokens} tokens of {sequence.dim} numbers"
         raise DataError(f"'{sequence.name}' has {tokens} tokens of {dim} numbers: the network takes {want}")
     if network.padded and tokens < sequence.tokens:
-        given, vectors = vectors, sparse((len(vectors), sequence.tokens, dim), vectors.dtype)
+        short, vectors = vectors, sparse((len(vectors), sequence.tokens, dim), vectors.dtype)
         for sample, count in enumerate(lengths):
-            last = tokens if given[sample, count:].any() else count
-            vectors[sample, :last] = given[sample, :last]
+            last = tokens if short[sample, count:].any() else count
+            vectors[sample, :last] = short[sample, :last]
     if not network.mask:
         lengths = np.full(len(vectors), sequence.tokens, dtype=np.int64)
     return TokenVectors(vectors, lengths)

@@ -139,7 +139,7 @@ def _flat(
     first, last, start, stop, free, offsets, widths, keys, query_count, key_count, telling, feedback, kappa, value,
     changes,
 ):  # fmt: skip
-    """Move queries [start, stop) of a flat layer by their ``feedback`` (r b, (stop - start) d); ``value`` (r b, n d)."""
+    """Move queries [start, stop) of a flat layer by their ``feedback``; ``value`` (r b, n d) is that of all."""
     batch, dim = keys.shape[0], keys.shape[2]
     for b in range(first, last):
         n, k = min(query_count[b], stop) - start, telling[b]

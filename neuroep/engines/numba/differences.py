@@ -188,7 +188,12 @@ class DisplacedAttention(ExactAttention):
         return value, feedback if dt == 1 else explicit, _largest(found)
 
     def _displace_flat(
-        self, held: HeldLogits, free: np.ndarray | Packed, feedback: np.ndarray | Deferred, value: np.ndarray, nudges: int
+        self,
+        held: HeldLogits,
+        free: np.ndarray | Packed,
+        feedback: np.ndarray | Deferred,
+        value: np.ndarray,
+        nudges: int,
     ) -> list[np.ndarray]:
         """Move a flat layer at once, query by query where feedback is deferred; return changes by block."""
         batch, queries, _ = held.logits.shape
