@@ -114,7 +114,7 @@ def batches(
 
 def kinds(ragged: Ragged) -> np.ndarray:
     """Return what tells the tokens of a batch apart, (real tokens,): their ids."""
-    return ragged.ids
+    return ragged.ids.astype(np.int32, copy=False)
 
 
 def _check_size(size: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from hw_models.kept_memory import KeptMemory
+from hw_models.kept_memory import KeptMemory, sparse
 from hw_models.tally import Repeated, Tally
 from neuroep.engines.attention_counts import AttentionCounts
 from neuroep.engines.numba import attention_kernels as kernels, folded_kernels, repeated_kernels
@@ -222,7 +222,8 @@ class ExactAttention(AttentionCounts):
         """Return weights of the all-zero state, (batch, queries, patterns)."""
         if isinstance(held.logits, Packed):
             layout = held.logits.layout
-            return Packed(self._memory.zeros((int(layout.offsets[-1]),), held.logits.dtype), layout)
+            # Small pages are cleared sooner than a block that is kept, which would lie idle between batches.
+            return Packed(sparse((int(layout.offsets[-1]),), held.logits.dtype), layout)
         return np.zeros(held.logits.shape, dtype=held.logits.dtype)
 
     def streams(self, held: HeldLogits) -> bool:

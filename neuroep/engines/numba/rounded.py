@@ -8,8 +8,11 @@ state lose what the products lose.
 NumPy's BLAS has no such product; torch has that of oneDNN, three to four times as fast as one in float32 where the
 processor has instructions for it (AVX-512 BF16, AMX) and slower where it has not. Blocks and their bounds are those of
 :class:`~neuroep.engines.numba.arrays.IdealArray`, one thread each, so that results do not depend on the number of
-threads. Weights of a block are rounded when it is read, a tenth to a fifth of a product's time with 200 states: a copy
-of all would take half as much memory as they do.
+threads.
+
+Small arrays keep a copy of the rounded weights. Of arrays beyond :data:`COPIED` weights it would take half as much
+memory as they do, 360 MB of the paper's IMDB network: theirs are rounded block by block when they are read, a tenth to
+a fifth of a product's time with 200 states.
 """
 
 from __future__ import annotations
@@ -25,11 +28,15 @@ from neuroep.engines.numba.arrays import COLUMNS, ROWS, IdealArray, Reader
 from neuroep.engines.parts import Memory
 from neuroep.engines.rounding import Rounding
 from neuroep.engines.workers import Workers, blocks
+from neuroep.learning.contrast import Contrast
 from neuroep.learning.optimisers import Optimiser
+
+COPIED = 2**25
+"""Most weights of an array that keeps a rounded copy."""
 
 
 class RoundedArray(IdealArray):
-    """Weights in float32, which products round; parameters as of :class:`IdealArray`.
+    """Weights in float32, which products read rounded; parameters as of :class:`IdealArray`.
 
     Parameters
     ----------
@@ -49,9 +56,15 @@ class RoundedArray(IdealArray):
     ) -> None:
         super().__init__(weight, bias, optimiser, workers, name, tally)
         self._rounding = Rounding("bfloat16") if rounding is None else rounding
+        self._copy: torch.Tensor | None = None
+        if weight.size <= COPIED:
+            with _one_thread():
+                self._copy = torch.from_numpy(weight).to(torch.bfloat16)
 
     def _short(self, left: int, right: int) -> torch.Tensor:
         """Return the weights of some inputs, rounded, (out, right - left)."""
+        if self._copy is not None:
+            return self._copy[:, left:right]
         with _one_thread():
             return torch.from_numpy(self.weight[:, left:right]).to(torch.bfloat16)
 
@@ -88,6 +101,17 @@ class RoundedArray(IdealArray):
         """Return ``post.T @ pre`` of rounded numbers."""
         with _one_thread():
             return (post.T @ pre).to(torch.float32).numpy()
+
+    def _apply(
+        self, name: str, tile: tuple[int, int, int, int], gradient: np.ndarray, contrast: Contrast, rate: float
+    ) -> int:
+        """Apply the rule to one tile of a parameter, and round what it has become where a copy is kept."""
+        bad = super()._apply(name, tile, gradient, contrast, rate)
+        if name == "weight" and self._copy is not None:
+            where = slice(*tile[:2]), slice(*tile[2:])
+            with _one_thread():
+                self._copy[where] = torch.from_numpy(self.weight[where])
+        return bad
 
 
 def rounded(
