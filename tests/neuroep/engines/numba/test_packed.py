@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hw_models.tally import repeated
 from neuroep import engines
 from neuroep.data.batch import Batch
 from neuroep.engines.numba import attention, differences
 from neuroep.engines.numba.arrays import COLUMNS, Deferred, ideal
-from neuroep.engines.numba.attention import Tokens
+from neuroep.engines.numba.attention import ExactAttention, Tokens
 from neuroep.engines.numba.packed import Layout, Packed
 from neuroep.engines.settling import Schedule
 from neuroep.engines.workers import Workers
 from neuroep.errors import ConfigError
 from neuroep.gradients.estimators import Estimator
 from neuroep.learning.optimisers import SGD, Adam
+from neuroep.network import AttentionLayer
 from tests import cases
 
 FREE = Schedule(steps=40, tolerance=1e-3, acceleration="anderson")
@@ -67,9 +69,10 @@ def learned(net, batch, estimator, **settings):
     return found | engine.parameters(), clamped
 
 
-@pytest.mark.parametrize("form", ["differences", "states"])
-@pytest.mark.parametrize("mask", [True, False])
-@pytest.mark.parametrize("name", ["sentiment", "inference"])
+@pytest.mark.parametrize(
+    ("name", "mask", "form"),
+    [("sentiment", False, "differences"), ("inference", True, "differences"), ("inference", False, "states")],
+)
 def test_it_is_the_same_as_in_full(name, mask, form, small):
     net = cases.network(name, mask=mask)
     nudged = NUDGED if form == "differences" else Schedule(steps=40, tolerance=0.01)
@@ -83,8 +86,10 @@ def test_it_is_the_same_as_in_full(name, mask, form, small):
     cases.assert_same(found, learned(net, batch, estimator, dtype="float64", threads=2)[0])
 
 
-@pytest.mark.parametrize("settings", [{"order": "synchronous"}, {"dt": 0.5}])
-@pytest.mark.parametrize("products", ["full", "bfloat16"])
+@pytest.mark.parametrize(
+    ("settings", "products"),
+    [({"order": "synchronous"}, "full"), ({"order": "synchronous"}, "bfloat16"), ({"dt": 0.5}, "full")],
+)
 def test_in_any_order_and_time_step(settings, products, small):
     """Smaller steps are those of weights written out."""
     net = cases.network("sentiment", mask=False)
@@ -160,3 +165,19 @@ def test_a_deferred_product_is_the_product():
     array.updates += 1
     with pytest.raises(ConfigError, match="ask before an update"):
         later.columns(0, 1)
+
+
+def test_tokens_that_repeat_are_held_once(small):
+    """Logits of three kinds of tokens and of padding."""
+    draw, dtype = np.random.default_rng(1), "float32"
+    table = np.concatenate([np.zeros((1, 2)), draw.standard_normal((3, 2))]).astype(dtype)
+    kinds = np.array([[1, 2, 1, 0, 0], [3, 3, 1, 2, 0], [0, 0, 0, 0, 0]])
+    given = table[kinds], np.full(3, 5)
+    layer = AttentionLayer("attention", "text", "text", 0.7, "flat", 10)
+    drive = draw.standard_normal((15, 2)).astype(dtype)
+    wanted = ExactAttention(layer, dtype, Workers(1)).hold(drive, Tokens(*given), Tokens(*given)).all_logits
+    small()
+    for tokens in (Tokens(*given), Tokens(*given, repeated(kinds.ravel()))):
+        held = ExactAttention(layer, dtype, Workers(1)).hold(drive, tokens, tokens)
+        assert isinstance(held.logits, Packed) and held.logits.layout.widths.tolist() == [4, 5, 1]
+        np.testing.assert_allclose(held.all_logits, wanted, rtol=0, atol=1e-6)
