@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import sys
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,10 @@ LEAST = 1 << 20
 def sparse(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """Return zeros that take memory page by page as they are written to, where the system can; reading takes none."""
     size = math.prod(shape) * dtype.itemsize
-    if size < LEAST or not hasattr(mmap, "MAP_PRIVATE"):
+    if size < LEAST or sys.platform == "win32":
         return np.zeros(shape, dtype=dtype)
     pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+    if sys.platform == "linux":
         pages.madvise(mmap.MADV_NOHUGEPAGE)
     return np.frombuffer(pages, dtype=dtype).reshape(shape)
 

@@ -15,7 +15,7 @@ import numpy as np
 from hw_models.kept_memory import KeptMemory
 from hw_models.tally import Tally
 from neuroep.engines.numba import array_kernels
-from neuroep.engines.parts import Memory, Part
+from neuroep.engines.parts import Memory, Part, Values
 from neuroep.engines.workers import Workers, blocks
 from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Contrast, Piece
@@ -29,7 +29,7 @@ TERMS = 8
 """Blocks of a sum in memory at once."""
 OUTPUTS = 128
 """Most outputs of one tile in an update."""
-Reader = Callable[[np.ndarray, int, int, np.ndarray], Any]
+Reader = Callable[[np.ndarray, int, int, np.ndarray], object]
 """``read(post, left, right, out)`` writes columns left to right of ``post @ W`` to ``out``, (rows, right - left)."""
 Side = Any
 """(rows, size), an array or what an array makes of it for its outer products."""
@@ -96,7 +96,7 @@ class IdealArray(Part):
             total = part if total is None else np.add(total, part, out=total)
         return cast(np.ndarray, total)
 
-    def _terms(self, product: Callable[[int, int], Any]) -> Iterator[Any]:
+    def _terms(self, product: Callable[[int, int], Values]) -> Iterator[Values]:
         """Yield the terms of a long sum in order, not all of which are in memory at once."""
         parts = blocks(self.weight.shape[1], COLUMNS)
         for first in range(0, len(parts), TERMS):

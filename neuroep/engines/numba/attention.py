@@ -19,7 +19,7 @@ from hw_models.tally import Repeated, Tally
 from neuroep.engines.attention_counts import AttentionCounts
 from neuroep.engines.numba import attention_kernels as kernels, folded_kernels, repeated_kernels
 from neuroep.engines.numba.arrays import Deferred
-from neuroep.engines.numba.packed import Layout, Packed
+from neuroep.engines.numba.packed import PackedPairs, PairLayout
 from neuroep.engines.parts import Rows, Values
 from neuroep.engines.workers import Workers, blocks, largest
 from neuroep.network import AttentionLayer
@@ -89,7 +89,7 @@ class HeldLogits:
 
     queries: Tokens
     patterns: Tokens
-    logits: np.ndarray | Packed
+    logits: np.ndarray | PackedPairs
     """(batch, queries, patterns), M of the clamped drive, 0 beside the real tokens; see :meth:`all_logits`."""
     scaled: np.ndarray
     """exp(M - rowmax) of the same shape for a pooled layer, empty for a flat one; anything beside the real tokens."""
@@ -97,7 +97,7 @@ class HeldLogits:
     @property
     def all_logits(self) -> np.ndarray:
         """(batch, queries, patterns), written out where they are packed."""
-        return self.logits.whole if isinstance(self.logits, Packed) else self.logits
+        return self.logits.whole if isinstance(self.logits, PackedPairs) else self.logits
 
     @cached_property
     def query_counts(self) -> tuple[np.ndarray, np.ndarray]:
@@ -166,7 +166,7 @@ class ExactAttention(AttentionCounts):
         """Return what :meth:`hold` does, uncounted."""
         shape, dtype = (len(queries.count), queries.vectors.shape[1], patterns.vectors.shape[1]), drive.dtype
         if self.packs and not self.pooled and shape[1] * shape[2] >= LOGITS:
-            return self._held_packed(drive, Layout(queries, patterns))
+            return self._held_packed(drive, PairLayout(queries, patterns))
         logits = self._memory.empty(shape, dtype)
         scaled = self._memory.empty(shape if self.tilts and self.pooled else (0, 0, 0), dtype)
         held = HeldLogits(queries, patterns, logits, scaled)
@@ -187,10 +187,10 @@ class ExactAttention(AttentionCounts):
         self.workers.run(task, held.samples)
         return held
 
-    def _held_packed(self, drive: np.ndarray, layout: Layout) -> HeldLogits:
+    def _held_packed(self, drive: np.ndarray, layout: PairLayout) -> HeldLogits:
         """Return the logits of a flat layer packed."""
         queries, patterns, dtype = layout.queries, layout.patterns, drive.dtype
-        logits = Packed(self._lent.empty((int(layout.offsets[-1]),), dtype, largest=True), layout)
+        logits = PackedPairs(self._lent.empty((int(layout.offsets[-1]),), dtype, largest=True), layout)
         held = HeldLogits(queries, patterns, logits, np.empty((0, 0, 0), dtype))
         known, same, hold = patterns.telling, patterns.repeated, repeated_kernels.hold(dtype.name)
 
@@ -220,21 +220,21 @@ class ExactAttention(AttentionCounts):
 
     def rest(self, held: HeldLogits) -> Values:
         """Return weights of the all-zero state, (batch, queries, patterns)."""
-        if isinstance(held.logits, Packed):
+        if isinstance(held.logits, PackedPairs):
             layout = held.logits.layout
             # Small pages are cleared sooner than a block that is kept, which would lie idle between batches.
-            return Packed(sparse((int(layout.offsets[-1]),), held.logits.dtype), layout)
+            return PackedPairs(sparse((int(layout.offsets[-1]),), held.logits.dtype), layout)
         return np.zeros(held.logits.shape, dtype=held.logits.dtype)
 
     def streams(self, held: HeldLogits) -> bool:
         """Tell whether a step at once takes its feedback query by query: of a large flat layer."""
-        return isinstance(held.logits, Packed)
+        return isinstance(held.logits, PackedPairs)
 
     def remember(self, held: HeldLogits, drive: Callable[[], np.ndarray]) -> None:
         """Be able to let packed logits go, and to compute them once more from the drive."""
-        if isinstance(held.logits, Packed):
+        if isinstance(held.logits, PackedPairs):
             layout = held.logits.layout
-            held.logits.again = lambda: cast(Packed, self._held_packed(drive(), layout).logits).values
+            held.logits.again = lambda: cast(PackedPairs, self._held_packed(drive(), layout).logits).values
 
     def relax(
         self,
@@ -251,8 +251,8 @@ class ExactAttention(AttentionCounts):
         """
         feedback = self._given(feedback)
         self._count_step(held, feedback)
-        if isinstance(held.logits, Packed) and dt == 1:
-            packed = weights if isinstance(weights, Packed) else self.rest(held)
+        if isinstance(held.logits, PackedPairs) and dt == 1:
+            packed = weights if isinstance(weights, PackedPairs) else self.rest(held)
             return value, packed, self._stream(held, feedback, packed, value)
         weights = np.asarray(weights)
         if self.pooled and dt == 1 and weights.ndim == 3:
@@ -293,7 +293,7 @@ class ExactAttention(AttentionCounts):
         return largest(changes or [0.0])
 
     def _stream(
-        self, held: HeldLogits, feedback: np.ndarray | Deferred, weights: Packed, value: np.ndarray
+        self, held: HeldLogits, feedback: np.ndarray | Deferred, weights: PackedPairs, value: np.ndarray
     ) -> float:
         """Move a flat layer at once whose logits are packed, some queries at a time where feedback is deferred."""
         batch, queries, _ = held.logits.shape
@@ -307,14 +307,14 @@ class ExactAttention(AttentionCounts):
     def _attend_packed(
         self,
         held: HeldLogits,
-        weights: Packed,
+        weights: PackedPairs,
         value: np.ndarray,
         feedback: np.ndarray,
         samples: tuple[int, int],
         part: tuple[int, int],
     ) -> float:
         """Move some samples and queries, the feedback of which is given, as :meth:`_attend_flat` does."""
-        logits, patterns, dim = cast(Packed, held.logits), held.patterns, held.patterns.vectors.shape[2]
+        logits, patterns, dim = cast(PackedPairs, held.logits), held.patterns, held.patterns.vectors.shape[2]
         whole, folded = (np.clip(count - part[0], 0, part[1] - part[0]) for count in held.query_counts)
         rows, columns = slice(*part), slice(part[0] * dim, part[1] * dim)
         attend, changes = folded_kernels.of(logits.dtype.name), [0.0]
@@ -361,7 +361,7 @@ class ExactAttention(AttentionCounts):
 
     def explicit(self, held: HeldLogits, weights: Values) -> np.ndarray:
         """Return p, (batch, queries, patterns), whatever form the state has."""
-        if isinstance(weights, Packed) or weights.ndim == 3:
+        if isinstance(weights, PackedPairs) or weights.ndim == 3:
             return np.asarray(weights)
         found = self.rest(held)
         counts = (held.queries.count, held.patterns.count)

@@ -18,7 +18,7 @@ from neuroep.engines.numba import difference_kernels as kernels
 from neuroep.engines.numba.arrays import Deferred
 from neuroep.engines.numba.attention import QUERIES, ExactAttention, HeldLogits
 from neuroep.engines.numba.neurons import FREE, MINIMISER, NEURONS, SYNCHRONOUS, ExactNeurons
-from neuroep.engines.numba.packed import Layout, Packed
+from neuroep.engines.numba.packed import PackedPairs, PairLayout
 from neuroep.engines.parts import Rows
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.workers import Workers, blocks, largest
@@ -121,16 +121,16 @@ class FreeWeights:
         return self.rows * self.scales[:, :, None] * self.tilts[:, None, :]
 
 
-Free = np.ndarray | Packed | FreeWeights
+Free = np.ndarray | PackedPairs | FreeWeights
 """p of the free state, in the form of a layer."""
 
 
 class DisplacedAttention(ExactAttention):
     """One attention layer; see :class:`neuroep.engines.differences.DifferenceAttention`."""
 
-    def ground(self, held: HeldLogits, weights: np.ndarray | Packed) -> Free:
+    def ground(self, held: HeldLogits, weights: np.ndarray | PackedPairs) -> Free:
         """Return p of the free state, of a pooled layer as a product where no row of it underflows."""
-        if not self.pooled or isinstance(weights, Packed):
+        if not self.pooled or isinstance(weights, PackedPairs):
             return weights
         shape, dtype = held.logits.shape, held.logits.dtype
         if weights.ndim == 2:
@@ -148,7 +148,7 @@ class DisplacedAttention(ExactAttention):
 
     def still(self, held: HeldLogits, nudges: int) -> np.ndarray:
         """Return changes of the feedback that are 0; logits are let go, whose memory differences take."""
-        if isinstance(held.logits, Packed):
+        if isinstance(held.logits, PackedPairs):
             held.logits.let_go()
         return np.zeros((nudges * len(held.logits), self.layer.size), dtype=held.logits.dtype)
 
@@ -190,14 +190,14 @@ class DisplacedAttention(ExactAttention):
     def _displace_flat(
         self,
         held: HeldLogits,
-        free: np.ndarray | Packed,
+        free: np.ndarray | PackedPairs,
         feedback: np.ndarray | Deferred,
         value: np.ndarray,
         nudges: int,
     ) -> list[np.ndarray]:
         """Move a flat layer at once, query by query where feedback is deferred; return changes by block."""
         batch, queries, _ = held.logits.shape
-        own = free.place if isinstance(free, Packed) else Layout.whole(free)
+        own = free.place if isinstance(free, PackedPairs) else PairLayout.whole(free)
         counts = held.queries.count, held.patterns.count, held.patterns.telling
         dim, move = held.patterns.vectors.shape[2], kernels.of(value.dtype.name).flat
 
@@ -282,7 +282,7 @@ def _p(free: Free) -> np.ndarray:
     """Return p of the free state, (batch, queries, patterns)."""
     if isinstance(free, FreeWeights):
         return free.p
-    return free.whole if isinstance(free, Packed) else free
+    return free.whole if isinstance(free, PackedPairs) else free
 
 
 def _combined(values: Sequence[np.ndarray], factors: Sequence[float]) -> np.ndarray:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Layout:
+class PairLayout:
     """Where the rows of each sample lie.
 
     Parameters
@@ -53,14 +53,14 @@ class Layout:
         return values.reshape(-1), np.arange(batch + 1) * (queries * patterns), np.full(batch, patterns)
 
 
-class Packed:
+class PackedPairs:
     """Such numbers; :func:`numpy.asarray` writes them out, (batch, queries, patterns), 0 beside the real tokens.
 
     Parameters
     ----------
     values : numpy.ndarray
         (numbers,), sample after sample, query after query.
-    layout : Layout
+    layout : PairLayout
         Where they lie.
 
     Attributes
@@ -71,7 +71,7 @@ class Packed:
 
     ndim = 3
 
-    def __init__(self, values: np.ndarray, layout: Layout) -> None:
+    def __init__(self, values: np.ndarray, layout: PairLayout) -> None:
         self.layout, self.dtype = layout, values.dtype
         self.again: Callable[[], np.ndarray] | None = None
         self._values: np.ndarray | None = values
@@ -109,9 +109,9 @@ class Packed:
         """Values, offsets and widths, as kernels take them."""
         return self.values, self.layout.offsets, self.layout.widths
 
-    def copy(self) -> Packed:
+    def copy(self) -> PackedPairs:
         """Return such numbers in other memory."""
-        return Packed(self.values.copy(), self.layout)
+        return PackedPairs(self.values.copy(), self.layout)
 
     @property
     def whole(self) -> np.ndarray:

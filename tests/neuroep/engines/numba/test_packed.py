@@ -1,4 +1,4 @@
-"""Packed attention of large flat layers: the same as in full, what is computed once more, and what is refused."""
+"""PackedPairs attention of large flat layers: the same as in full, what is computed once more, and what is refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from neuroep.data.batch import Batch
 from neuroep.engines.numba import attention, differences
 from neuroep.engines.numba.arrays import COLUMNS, Deferred, ideal
 from neuroep.engines.numba.attention import ExactAttention, Tokens
-from neuroep.engines.numba.packed import Layout, Packed
+from neuroep.engines.numba.packed import PackedPairs, PairLayout
 from neuroep.engines.settling import Schedule
 from neuroep.engines.workers import Workers
 from neuroep.errors import ConfigError
@@ -81,7 +81,7 @@ def test_it_is_the_same_as_in_full(name, mask, form, small):
     small()
     found, clamped = learned(net, batch, estimator, dtype="float64")
     for layer, held in clamped.held.items():
-        assert isinstance(held.logits, Packed) and not isinstance(whole.held[layer].logits, Packed)
+        assert isinstance(held.logits, PackedPairs) and not isinstance(whole.held[layer].logits, PackedPairs)
     cases.assert_close(found, wanted, 1e-9)
     cases.assert_same(found, learned(net, batch, estimator, dtype="float64", threads=2)[0])
 
@@ -136,9 +136,9 @@ def test_numbers_are_written_out_with_what_padding_shares():
     vectors = np.ones((3, 4, 2))
     vectors[0, 2:] = vectors[2] = 0
     queries, patterns = Tokens(vectors[:, :2], np.array([2, 1, 0])), Tokens(vectors, np.array([4, 3, 4]))
-    layout = Layout(queries, patterns)
+    layout = PairLayout(queries, patterns)
     assert layout.widths.tolist() == [3, 3, 1] and layout.offsets.tolist() == [0, 6, 9, 9]
-    packed = Packed(np.arange(1.0, 10.0), layout)
+    packed = PackedPairs(np.arange(1.0, 10.0), layout)
     found = np.asarray(packed)
     assert found.shape == packed.shape == (3, 2, 4) and len(packed) == 3
     assert found[0].tolist() == [[1, 2, 3, 3], [4, 5, 6, 6]]
@@ -147,7 +147,7 @@ def test_numbers_are_written_out_with_what_padding_shares():
     other.values[:] = 0
     packed.let_go()  # it cannot be computed once more
     np.testing.assert_array_equal(packed.whole, found)
-    whole = Layout.whole(found)
+    whole = PairLayout.whole(found)
     assert whole[0].shape == (24,) and whole[1].tolist() == [0, 8, 16, 24] and whole[2].tolist() == [4, 4, 4]
 
 
@@ -179,5 +179,5 @@ def test_tokens_that_repeat_are_held_once(small):
     small()
     for tokens in (Tokens(*given), Tokens(*given, repeated(kinds.ravel()))):
         held = ExactAttention(layer, dtype, Workers(1)).hold(drive, tokens, tokens)
-        assert isinstance(held.logits, Packed) and held.logits.layout.widths.tolist() == [4, 5, 1]
+        assert isinstance(held.logits, PackedPairs) and held.logits.layout.widths.tolist() == [4, 5, 1]
         np.testing.assert_allclose(held.all_logits, wanted, rtol=0, atol=1e-6)
