@@ -110,7 +110,7 @@ class Batch:
                 raise DataError(f"batch: '{name}' has {sizes}: all must agree")
             if lengths.dtype.kind not in "iu":
                 raise DataError(f"batch: lengths of '{name}' are {lengths.dtype}: expected whole numbers")
-            if isinstance(held, TokenVectors) and not np.isfinite(tokens).all():
+            if isinstance(held, TokenVectors) and not all(np.isfinite(sample).all() for sample in tokens):
                 raise DataError(f"batch: '{name}' holds vectors that are not finite")
             if lengths.size and not 0 <= lengths.min() <= lengths.max() <= tokens.shape[1]:
                 span = f"{lengths.min()} to {lengths.max()}"

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from hw_models.kept_memory import KeptMemory
+from hw_models.kept_memory import KeptMemory, sparse
 from neuroep.data.batch import Batch, TokenVectors, WordRows, WordTable
 from neuroep.data.ragged import Ragged
 from neuroep.data.splits import Split
@@ -22,6 +22,8 @@ ORDERS = ("shuffled", "length")
 """Orders of :func:`batches` besides None, the order of the split."""
 
 _POOL_BATCHES = 50
+_LARGE = 1 << 25
+"""Bytes from which a batch that is a quarter padding gets pages of its own, none of which padding takes."""
 
 
 def batch_count(split: Split, size: int) -> int:
@@ -112,7 +114,7 @@ def batches(
 
 def kinds(ragged: Ragged) -> np.ndarray:
     """Return what tells the tokens of a batch apart, (real tokens,): their ids."""
-    return ragged.ids
+    return ragged.ids.astype(np.int32, copy=False)
 
 
 def _check_size(size: int) -> None:
@@ -171,6 +173,11 @@ def embed(ragged: Ragged, vectors: np.ndarray, memory: KeptMemory | None = None)
     lengths = ragged.lengths
     tokens = max(1, int(lengths.max(initial=0)))
     shape, single = (len(ragged), tokens, vectors.shape[1]), np.dtype(np.float32)
+    if math.prod(shape) * single.itemsize >= _LARGE and 4 * int(lengths.sum()) <= 3 * len(ragged) * tokens:
+        padded = sparse(shape, single)
+        for sample, rows in enumerate(padded):
+            rows[: lengths[sample]] = vectors[ragged[sample]]
+        return TokenVectors(padded, lengths)
     padded = np.empty(shape, single) if memory is None else memory.empty(shape, single)
     for sample, rows in enumerate(padded):
         ids = ragged[sample]

@@ -160,6 +160,6 @@ def _tensors(corpus: TextCorpus) -> dict[str, np.ndarray]:
     for name, split in corpus.splits.items():
         tensors[f"{name}.labels"] = split.labels
         for sequence, ragged in split.tokens.items():
-            tensors[f"{name}.{sequence}.ids"] = ragged.ids
+            tensors[f"{name}.{sequence}.ids"] = ragged.ids.astype(np.int32, copy=False)
             tensors[f"{name}.{sequence}.offsets"] = ragged.offsets
     return tensors

@@ -10,6 +10,7 @@ from neuroep.data.catalogue import CATALOGUE, NAMES, Origin
 from neuroep.data.corpus import Corpus
 from neuroep.data.places import StrPath
 from neuroep.data.selection import check_selection, per_sequence, select
+from neuroep.data.text_corpus import TextCorpus
 from neuroep.errors import DataError, unknown
 
 
@@ -99,4 +100,5 @@ def load(
         raise DataError(fault)
     # What is wrong with tokens is said before anything is read.
     longest = per_sequence(entry.sequences_of(origin), tokens)
-    return select(entry.build(origin), longest, validation, limit, seed)
+    found = select(entry.build(origin), longest, validation, limit, seed)
+    return found.narrowed() if isinstance(found, TextCorpus) else found

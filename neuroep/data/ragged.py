@@ -15,7 +15,7 @@ class Ragged:
     Parameters
     ----------
     ids : numpy.ndarray
-        (total,) int32, token ids of all samples one after the other.
+        (total,) int32, or uint16 once :meth:`narrowed`, token ids of all samples one after the other.
     offsets : numpy.ndarray
         (samples + 1,) int64; sample ``i`` is ``ids[offsets[i]:offsets[i + 1]]``.
     """
@@ -40,9 +40,13 @@ class Ragged:
         return len(self.offsets) - 1
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """Return the token ids of one sample, (tokens,) int32, as a view."""
+        """Return the token ids of one sample, (tokens,), as a view."""
         place = range(len(self))[index]
         return self.ids[self.offsets[place] : self.offsets[place + 1]]
+
+    def narrowed(self, words: int) -> Ragged:
+        """Return the same in two bytes a token, where that many words have room there."""
+        return Ragged(self.ids.astype(np.uint16), self.offsets) if words <= 2**16 else self
 
     @property
     def lengths(self) -> np.ndarray:

@@ -111,7 +111,8 @@ class TextCorpus(Corpus):
         for name in sequences:
             ragged, words = split.tokens[name], len(self.words)
             ones = np.ones(len(ragged.ids))
-            block = csr_array((ones, ragged.ids, ragged.offsets), shape=(len(ragged), words), copy=True)
+            ids = ragged.ids.astype(np.int32)
+            block = csr_array((ones, ids, ragged.offsets), shape=(len(ragged), words), copy=True)
             block.sum_duplicates()
             blocks.append(block)
         return hstack(blocks, format="csr")
@@ -134,6 +135,15 @@ class TextCorpus(Corpus):
         """Return the corpus with other samples."""
         return replace(self, splits=splits, fingerprint=self.fingerprint if fingerprint is None else fingerprint)
 
+    def narrowed(self) -> TextCorpus:
+        """Return the corpus with ids of tokens in two bytes each, where they have room there."""
+
+        def narrow(split: Split[Ragged]) -> Split[Ragged]:
+            tokens = {name: ragged.narrowed(len(self.words)) for name, ragged in split.tokens.items()}
+            return Split(tokens, split.labels)
+
+        return self.with_splits({name: narrow(split) for name, split in self.splits.items()})
+
 
 def with_fingerprint(corpus: TextCorpus) -> TextCorpus:
     """Return the corpus with the hash of its contents as its fingerprint."""
@@ -149,7 +159,7 @@ def content_hash(corpus: TextCorpus) -> str:
     for split in corpus.splits.values():
         _update(digest, split.labels)
         for name in corpus.sequences:
-            _update(digest, split.tokens[name].ids)
+            _update(digest, split.tokens[name].ids.astype(np.int32, copy=False))
             _update(digest, split.tokens[name].offsets)
     return digest.hexdigest()
 

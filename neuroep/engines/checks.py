@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from hw_models.kept_memory import sparse
 from hw_models.text import shown
 from neuroep.data.batch import Batch, TokenVectors, WordRows
 from neuroep.errors import CheckpointError, ConfigError, DataError, nearest, unknown
@@ -67,11 +68,22 @@ def padded(network: Network, batch: Batch, sequence: Sequence, looks_up: bool = 
         want = f"at most {sequence.tokens} tokens of {sequence.dim} numbers"
         raise DataError(f"'{sequence.name}' has {tokens} tokens of {dim} numbers: the network takes {want}")
     if network.padded and tokens < sequence.tokens:
-        more = (0, 0), (0, sequence.tokens - tokens), (0, 0)
-        values = np.pad(values, more[: values.ndim], constant_values=-1 if isinstance(held, WordRows) else 0)
+        values = _lengthened(values, lengths, sequence.tokens)
     if not network.mask:
         lengths = np.full(len(values), sequence.tokens, dtype=np.int64)
     return WordRows(values, lengths, held.table) if isinstance(held, WordRows) else TokenVectors(values, lengths)
+
+
+def _lengthened(values: np.ndarray, lengths: np.ndarray, tokens: int) -> np.ndarray:
+    """Return vectors (batch, short, dim) with zeros up to so many tokens, or rows of a table (batch, short) with -1."""
+    samples, count = values.shape[:2]
+    if values.ndim == 2:
+        return np.pad(values, ((0, 0), (0, tokens - count)), constant_values=-1)
+    found = sparse((samples, tokens, values.shape[2]), values.dtype)
+    for sample, length in enumerate(lengths):
+        last = count if values[sample, length:].any() else length
+        found[sample, :last] = values[sample, :last]
+    return found
 
 
 def kinds(network: Network, batch: Batch, sequence: Sequence) -> np.ndarray | None:

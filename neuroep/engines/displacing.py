@@ -82,12 +82,13 @@ class Displacing(Wiring):
             units = self.difference_units.items()
             weights = {name: unit.ground(clamped.held[name], free.weights[name]) for name, unit in units}
             free.ground = Ground(places, weights)
+            clamped.workspace.clear()  # of the free phase
         return free.ground
 
     def still(self, clamped: Clamped, free: State, nudges: int) -> State:
         """Return differences of so many nudges that are 0."""
-        values = self.substrate.states(self.network, nudges * clamped.samples)
         weights = {name: unit.still(clamped.held[name], nudges) for name, unit in self.difference_units.items()}
+        values = self.substrate.states(self.network, nudges * clamped.samples)
         kept = {(synapse.name, way): None for synapse in self.network.dense for way in (FORWARD, TRANSPOSED)}
         return State(values, weights, frozenset(), origin=free, kept=dict(kept))
 
@@ -117,7 +118,8 @@ class Displacing(Wiring):
         """Move the differences of the named layers; return what has changed, by layer and nudge."""
         free = cast(State, moved.origin)
         ground, nudged = self.ground(clamped, free), {self.network.output.name} if any(betas) else set()
-        drives = {name: (self._gain(moved, name), self._return(moved, name)) for name in names}
+        later = self._streaming(clamped, schedule.dt)
+        drives = {name: (self._gain(moved, name), self._return(moved, name, later)) for name in names}
         changes: dict[str, list[Change]] = {}
         for name, (product, back) in drives.items():
             if product is None and back is None and name not in nudged:
@@ -138,23 +140,25 @@ class Displacing(Wiring):
         """Return the change of the forward products into a layer, (rows, size), None where it is 0."""
         return _added([self._product_of(moved, synapse, FORWARD) for synapse in self._fronts[name]])
 
-    def _return(self, moved: State, name: str) -> Values | None:
-        """Return the change of the transposed products to a layer."""
+    def _return(self, moved: State, name: str, later: frozenset[str]) -> Values | None:
+        """Return the change of the transposed products to a layer, of some synapses as what computes it in parts."""
         found = []
         for synapse, places in self._places:
             for source, place in places:
                 if source == name:
-                    product = self._product_of(moved, synapse, TRANSPOSED)
+                    product = self._product_of(moved, synapse, TRANSPOSED, synapse.name in later)
                     found.append(None if product is None else product[:, place])
         return _added(found)
 
-    def _product_of(self, moved: State, synapse: DenseSynapse, way: str) -> Values | None:
+    def _product_of(self, moved: State, synapse: DenseSynapse, way: str, later: bool = False) -> Values | None:
         """Return a product of differences, read anew where its input has moved."""
         place = synapse.name, way
         if place not in moved.kept:
             array = self.arrays[synapse.name]
             if way == FORWARD:
                 moved.kept[place] = array.forward(self._pre(moved, synapse))
+            elif later:
+                moved.kept[place] = array.deferred(moved.values[synapse.post])
             else:
                 found = array.transposed(moved.values[synapse.post], moved.buffers.get(synapse.name))
                 moved.kept[place] = found

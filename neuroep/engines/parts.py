@@ -187,6 +187,19 @@ class Part(Protocol):
         """Return, by array that pulses go to, what tells whether its devices can learn of them, since the last call."""
         return {}
 
+    def streams(self, held: Held) -> bool:
+        """Tell whether a unit with dt = 1 takes feedback that is computed in parts, see :meth:`deferred`."""
+        return False
+
+    def remember(self, held: Held, drive: Callable[[], Values]) -> None:
+        """Be told how a unit gets the drive again that it holds, so that it need not keep what follows from it."""
+        return
+
+    def deferred(self, post: Values) -> Values:
+        """Return an array's transposed product as what computes columns when they are asked for, where units stream."""
+        message = "nothing streams from such an array"
+        raise NotImplementedError(message)
+
     @property
     def resolution(self) -> float:
         """Step in which what it shows is digitised, as a signal; 0 where it is exact."""

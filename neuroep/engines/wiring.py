@@ -15,6 +15,7 @@ from neuroep.engines.clamped import Clamped
 from neuroep.engines.parts import Array, Increments, Reads, Substrate, Values
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.state import Drives, State
+from neuroep.errors import ConfigError
 from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Synapse
 
 FORWARD, TRANSPOSED = "forward", "transposed"
@@ -92,7 +93,9 @@ class Wiring:
     def _hold(self, clamped: Clamped, layer: AttentionLayer) -> Any:
         """Hold what the clamped input drives one attention layer with."""
         tokens = clamped.tokens[layer.queries], clamped.tokens[layer.patterns]
-        return self.units[layer.name].hold(self._drive(clamped, layer), *tokens)
+        held = self.units[layer.name].hold(self._drive(clamped, layer), *tokens)
+        self.units[layer.name].remember(held, self._driving(clamped, layer))
+        return held
 
     def _drive(self, clamped: Clamped, layer: AttentionLayer) -> Values:
         """Read the projections into one attention layer, (rows of tokens, dim)."""
@@ -104,6 +107,37 @@ class Wiring:
                     part = _biased(array.forward(tokens.packed), array)
                 drive = part if drive is None else drive + part
         return drive
+
+    def _driving(self, clamped: Clamped, layer: AttentionLayer) -> Callable[[], Values]:
+        """Return what computes that once more, uncounted, as long as the weights are the same.
+
+        Raises
+        ------
+        ConfigError
+            When it is called after they have changed.
+        """
+        tokens = clamped.tokens
+        own = [(self.arrays[each.name], each.pre) for each in self.network.projections if each.post == layer.name]
+        before = [array.updates for array, _ in own]
+
+        def drive() -> Values:
+            if [array.updates for array, _ in own] != before:
+                raise ConfigError("a batch was clamped before the weights changed: clamp it again")
+            first, *others = (_biased(array.expected(tokens[pre].packed), array) for array, pre in own)
+            return sum(others, start=first)
+
+        return drive
+
+    def _streaming(self, clamped: Clamped, dt: float) -> frozenset[str]:
+        """Return the synapses whose transposed products are computed in parts, as all layers that read them take it."""
+        if dt < 1 or self.paces:
+            return frozenset()
+        units, found = self.units, set()
+        for synapse, places in self._places:
+            alone = all(sum(name in other.pre for other in self.network.dense) == 1 for name, _ in places)
+            if alone and all(name in units and units[name].streams(clamped.held[name]) for name, _ in places):
+                found.add(synapse.name)
+        return frozenset(found)
 
     def rest(self, clamped: Clamped) -> State:
         """Return the all-zero state of a clamped batch."""
@@ -190,7 +224,7 @@ class Wiring:
         """
         increments, origin = self._increments(state), state.origin
         if increments is None or origin is None:
-            return self._read(clamped, state, names)
+            return self._read(clamped, state, names, later=self._streaming(clamped, schedule.dt))
         if origin.drives is None:
             everything = tuple(layer.name for layer in self.network.layers)
             with self.substrate.turn(0, 0.0):  # it ends the free phase
@@ -216,8 +250,18 @@ class Wiring:
         """Return what reads the changes that drive a state, None where it is driven with states."""
         return self.substrate.increments if state.origin is not None else None
 
-    def _read(self, clamped: Clamped, state: State, names: tuple[str, ...], kept: bool = False) -> Drives:
-        """Read what drives the named layers from the states of all others; or take what is ``kept``, where it is."""
+    def _read(
+        self,
+        clamped: Clamped,
+        state: State,
+        names: tuple[str, ...],
+        kept: bool = False,
+        later: frozenset[str] = frozenset(),
+    ) -> Drives:
+        """Read what drives the named layers from the states of all others; or take what is ``kept``, where it is.
+
+        Transposed products of some synapses are computed ``later``, in parts.
+        """
 
         def forward(synapse: DenseSynapse) -> Values:
             if kept and (synapse.name, FORWARD) in state.kept:
@@ -232,6 +276,8 @@ class Wiring:
             # It is 0; with full products it is read, and counted, as runs before this were.
             if synapse.post in state.resting and self.substrate.rounding.there:
                 return None
+            if synapse.name in later:
+                return self.arrays[synapse.name].deferred(state.values[synapse.post])
             out = clamped.workspace.get(synapse.name)
             memory = state.memory.setdefault(synapse.name, {})
             product = self.arrays[synapse.name].transposed(state.values[synapse.post], out, memory)

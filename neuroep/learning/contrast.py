@@ -24,13 +24,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
 Array = Any
 """numpy.ndarray or torch.Tensor."""
+Piece: TypeAlias = tuple[slice, Callable[[], Array]]
+"""Some rows of one end of a synapse: their place among all, and what computes their change."""
 Number: TypeAlias = "int | np.ndarray"
 """Of a phase since the free one, which is 0; (samples,) where samples take turns of their own."""
 
@@ -168,6 +170,10 @@ class Displaced:
     moved: Callable[[float, float], Array]
     cut: Callable[[slice], Displaced] | None = None
 
+    def pieces(self) -> list[Piece]:
+        """Return some rows of the change at a time, where all of them would take much memory."""
+        return self.moved.pieces() if isinstance(self.moved, Pieces) else []
+
     @cached_property
     def change(self) -> Array:
         """plus - minus."""
@@ -187,6 +193,41 @@ class Displaced:
     def minus(self) -> Array:
         """States of the minus phase."""
         return self.free() + self.moved(0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """What combines the differences of two phases, and does so some rows at a time where that is asked for.
+
+    Parameters
+    ----------
+    rows : callable
+        ``rows(first, last, sign_plus, sign_minus)`` returns ``sign_plus d+ + sign_minus d-`` of some samples.
+    offsets : numpy.ndarray
+        (samples + 1,) where their rows begin.
+    most : int
+        Rows of one piece, unless a sample alone has more.
+    """
+
+    rows: Callable[[int, int, float, float], Array]
+    offsets: np.ndarray
+    most: int
+
+    def __call__(self, plus: float, minus: float) -> Array:
+        """Return all rows."""
+        return self.rows(0, len(self.offsets) - 1, plus, minus)
+
+    def pieces(self) -> list[Piece]:
+        """Return the change in pieces; none where one holds all rows."""
+        ends = [0]
+        for sample in range(1, len(self.offsets)):
+            if self.offsets[sample] - self.offsets[ends[-1]] > self.most and sample - 1 > ends[-1]:
+                ends.append(sample - 1)
+        places = list(zip(ends, [*ends[1:], len(self.offsets) - 1], strict=True))
+        if len(places) < 2:
+            return []
+        cuts = (slice(*self.offsets[[first, last]].tolist()) for first, last in places)
+        return [(cut, partial(self.rows, *place, 1.0, -1.0)) for cut, place in zip(cuts, places, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -342,6 +383,10 @@ class Contrast:
         if self.pre_moves:
             pairs.append((self.post.mean, self.pre.change))
         return pairs
+
+    def pieces(self) -> list[Piece]:
+        """Return some rows of :attr:`post_change` at a time where the pre side is clamped; none where they are few."""
+        return self.post.pieces() if isinstance(self.post, Displaced) and not self.pre_moves else []
 
     def pre_columns(self) -> Callable[[slice], list[Array]]:
         """Return what gives the pre rows of :meth:`terms` in some columns.

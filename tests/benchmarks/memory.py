@@ -1,12 +1,14 @@
 """Peak memory of training on full-length IMDB reviews (600 tokens x 300), without the weights.
 
     python tests/benchmarks/memory.py --data FOLDER --vectors FILE [--network small|paper] [--batches N] [--fast]
+        [--order shuffled|length]
 
 Reports the peak resident size of the process, and the same less the weights and the optimiser's two moments per weight.
 ``small`` is the pooled network with examples/configs/imdb_small.toml's sizes at 600 tokens and runs a whole epoch
 unless --batches says otherwise; ``paper`` is the paper's 180000-1000-40-2 network, batch 100, mask off, layer-wise, by
 default 3 batches: what is held per batch does not grow with their number. --fast settles as examples/configs/
-imdb_paper.toml does: differences, Anderson acceleration, bfloat16 products, whose copy of the weights is in the peak.
+imdb_paper.toml does: differences, Anderson acceleration, bfloat16 products. Batches come by length with ``small`` and
+shuffled with ``paper``, as configured; what attention holds of a batch goes by its lengths.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--fast", action="store_true")
+    parser.add_argument("--order", choices=data.ORDERS)
     given = parser.parse_args()
     paper = given.network == "paper"
     dense, readout, size = ((1000, 40, 2), "flat", 100) if paper else ((128, 2), "pooled", 50)
@@ -46,8 +49,9 @@ def main() -> None:
     estimator = estimators.centred(0.1, free=free, nudged=nudged)
     rates = {synapse.name: 1e-4 for synapse in network.synapses}
     most = given.batches or (3 if paper else math.inf)
+    order = given.order or ("shuffled" if paper else "length")
     begin, done = time.perf_counter(), 0
-    for batch in data.batches(corpus.splits["train"], corpus.vectors, size, order="length", seed=0, epoch=0):
+    for batch in data.batches(corpus.splits["train"], corpus.vectors, size, order=order, seed=0, epoch=0):
         engine.update(estimator.measure(engine, batch, done).contrasts, rates)
         done += 1
         if done >= most:

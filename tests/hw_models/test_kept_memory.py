@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 
 import numpy as np
+import pytest
 
-from hw_models.kept_memory import LEAST, KeptMemory
+from hw_models.kept_memory import LEAST, KeptMemory, sparse
 
 LARGE, SINGLE = (LEAST // 4, 2), np.dtype(np.float32)
 
@@ -56,3 +58,33 @@ def test_a_copy_for_another_process_has_no_blocks():
     del del_me
     assert len(memory._free) == 1
     assert not pickle.loads(pickle.dumps(memory))._free
+
+
+def test_the_largest_block_is_lent_where_it_is_asked_for():
+    memory = KeptMemory()
+    blocks = [memory.empty((rows, 2), SINGLE) for rows in (LARGE[0], 2 * LARGE[0])]
+    places = [place(block) for block in blocks]
+    blocks.clear()
+    large = memory.empty(LARGE, SINGLE, largest=True)
+    assert [place(large), place(memory.empty(LARGE, SINGLE))] == places[::-1]
+
+
+def test_zeros_are_zeros_whatever_was_there():
+    memory = KeptMemory()
+    memory.empty(LARGE, SINGLE)[:] = 3
+    assert not memory.zeros(LARGE, SINGLE).any() and not memory.zeros((2, 2), SINGLE).any()
+
+
+def resident():
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="no /proc")
+def test_sparse_zeros_take_memory_where_they_are_written_to():
+    before, shape = resident(), (64, LEAST // 4)
+    found = sparse(shape, SINGLE)
+    found[:4] = 1
+    assert found.shape == shape and found.flags.writeable and not found[4:].any() and found[:4].all()
+    assert resident() - before < 16 * LEAST
+    assert sparse((2, 3), SINGLE).tolist() == [[0, 0, 0], [0, 0, 0]]

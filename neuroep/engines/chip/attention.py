@@ -28,6 +28,8 @@ from neuroep.network import AttentionLayer
 class DigitalAttention(ExactAttention):
     """Exact attention as a part of a chip, which keeps what was counted."""
 
+    packs = False
+
     def __init__(self, layer: AttentionLayer, setting: Setting) -> None:
         super().__init__(layer, setting.dtype, setting.workers, setting.tally())
 
@@ -90,7 +92,7 @@ class ExplicitAttention(DigitalAttention):
 
     def _logits(self, held: HeldLogits, b: int, n: int, k: int, feedback: np.ndarray | None) -> np.ndarray:
         """Return x of one sample, (n, k), its own copy."""
-        logits = held.logits[b, :n, :k]
+        logits = held.all_logits[b, :n, :k]
         if feedback is None:
             return logits.copy()
         patterns = held.patterns.vectors[b, :k]

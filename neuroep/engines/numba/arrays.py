@@ -6,24 +6,31 @@ whole matrix ever exists.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 
+from hw_models.kept_memory import KeptMemory
 from hw_models.tally import Tally
 from neuroep.engines.numba import array_kernels
-from neuroep.engines.parts import Memory, Part
+from neuroep.engines.parts import Memory, Part, Values
 from neuroep.engines.workers import Workers, blocks
-from neuroep.learning.contrast import Contrast
+from neuroep.errors import ConfigError
+from neuroep.learning.contrast import Contrast, Piece
 from neuroep.learning.optimisers import SGD, Adam, Optimiser
 
 ROWS = 2048
 """Most rows (samples or tokens) of one product block."""
 COLUMNS = 4096
 """Most inputs of one block: of a sum in a forward product, of a result in a transposed one, of a tile in an update."""
+TERMS = 8
+"""Blocks of a sum in memory at once."""
 OUTPUTS = 128
 """Most outputs of one tile in an update."""
+Reader = Callable[[np.ndarray, int, int, np.ndarray], object]
+"""``read(post, left, right, out)`` writes columns left to right of ``post @ W`` to ``out``, (rows, right - left)."""
 Side = Any
 """(rows, size), an array or what an array makes of it for its outer products."""
 
@@ -45,6 +52,8 @@ class IdealArray(Part):
         Of the synapse.
     tally : Tally, optional
         Where to write multiply-adds, of products, and of outer products and rule in updates; default one of its own.
+    memory : KeptMemory, optional
+        Of large forward products; default one of its own.
     """
 
     def __init__(
@@ -55,7 +64,9 @@ class IdealArray(Part):
         workers: Workers,
         name: str = "array",
         tally: Tally | None = None,
+        memory: KeptMemory | None = None,
     ) -> None:
+        self._memory = KeptMemory(1) if memory is None else memory
         self.name, self.tally = name, Tally() if tally is None else tally
         self.weight, self.bias = weight, bias
         self.optimiser, self.workers = optimiser, workers
@@ -77,27 +88,43 @@ class IdealArray(Part):
         """Return ``pre @ W.T``; long sums are cut into fixed blocks and added in order."""
         rows, (outputs, inputs) = len(pre), self.weight.shape
         if inputs <= COLUMNS:
-            result = np.empty((rows, outputs), dtype=self.weight.dtype)
+            result = self._memory.empty((rows, outputs), self.weight.dtype)
             self.workers.run(lambda a, b: np.matmul(pre[a:b], self.weight.T, out=result[a:b]), blocks(rows, ROWS))
             return result
-        parts = self.workers.run(lambda a, b: pre[:, a:b] @ self.weight[:, a:b].T, blocks(inputs, COLUMNS))
-        for part in parts[1:]:
-            parts[0] += part
-        return parts[0]
+        total = None
+        for part in self._terms(lambda a, b: pre[:, a:b] @ self.weight[:, a:b].T):
+            total = part if total is None else np.add(total, part, out=total)
+        return cast(np.ndarray, total)
+
+    def _terms(self, product: Callable[[int, int], Values]) -> Iterator[Values]:
+        """Yield the terms of a long sum in order, not all of which are in memory at once."""
+        parts = blocks(self.weight.shape[1], COLUMNS)
+        for first in range(0, len(parts), TERMS):
+            yield from self.workers.run(product, parts[first : first + TERMS])
 
     def transposed(self, post: np.ndarray, out: np.ndarray | None = None, memory: Memory | None = None) -> np.ndarray:
         """Return ``post @ W``."""
         self._count("transposed", len(post))
         if out is None:
             out = np.empty((len(post), self.weight.shape[1]), dtype=self.weight.dtype)
-        self.workers.run(
-            lambda a, b: np.matmul(post, self.weight[:, a:b], out=out[:, a:b]), blocks(self.weight.shape[1], COLUMNS)
-        )
+        read = self._reader()
+        self.workers.run(lambda a, b: read(post, a, b, out[:, a:b]), blocks(self.weight.shape[1], COLUMNS))
         return out
+
+    def _reader(self) -> Reader:
+        """Return what writes some columns of a transposed product, as one is read now."""
+        return lambda post, left, right, out: np.matmul(post, self.weight[:, left:right], out=out)
+
+    def deferred(self, post: np.ndarray) -> Deferred:
+        """Return ``post @ W`` as what computes columns of it when they are asked for."""
+        self._count("transposed", len(post))
+        return Deferred(self, self._reader(), post.copy(), slice(0, self.weight.shape[1]))
 
     def update(self, contrast: Contrast, rate: float) -> int:
         """Apply the rule tile by tile; return the number of weights that are not finite."""
         self.updates += 1
+        if pieces := contrast.pieces():
+            return self._update_in_pieces(contrast, pieces, rate)
         sides = [contrast.post_change, contrast.post.mean] if contrast.pre_moves else [contrast.post_change]
         post, pre = self._outer_side(sides), contrast.pre_columns()
         self._count("update", sum(map(len, sides)) + 1)
@@ -119,11 +146,32 @@ class IdealArray(Part):
         else:
             (ends,), side = columns, self._outer_side(pre(slice(*columns[0])))
             bad = sum(self.workers.run(lambda top, bottom: tiles([(top, bottom)], *ends, side), rows))
-        if self.bias is not None:
-            self._prepare("bias", self.bias)
-            summed = contrast.post_change.sum(0)[None, :]
-            bad += self._apply("bias", (0, 1, 0, len(self.bias)), summed, contrast, rate)
-        return bad
+        return bad + self._update_bias(contrast.post_change.sum(0), contrast, rate)
+
+    def _update_bias(self, summed: np.ndarray, contrast: Contrast, rate: float) -> int:
+        """Apply the rule to the bias, where there is one, by the sum of the rows of the post side, (out,)."""
+        if self.bias is None:
+            return 0
+        self._prepare("bias", self.bias)
+        return self._apply("bias", (0, 1, 0, len(self.bias)), summed[None, :], contrast, rate)
+
+    def _update_in_pieces(self, contrast: Contrast, pieces: Sequence[Piece], rate: float) -> int:
+        """Apply the rule by rows of a post side that come some at a time; their products are added in order."""
+        pre = contrast.pre.mean
+        self._count("update", len(pre) + 1)
+        self._prepare("weight", self.weight)
+
+        def products(first: int, last: int) -> list[tuple[np.ndarray, np.ndarray]]:
+            found = []
+            for rows, change in pieces[first:last]:
+                post = change()
+                found.append((post.T @ pre[rows], post.sum(0)))
+            return found
+
+        each = [one for some in self.workers.run(products, blocks(len(pieces), 1)) for one in some]
+        gradient, summed = (sum(side[1:], start=side[0]) for side in zip(*each, strict=True))
+        bad = self._apply("weight", (0, len(gradient), 0, len(pre.T)), gradient, contrast, rate)
+        return bad + self._update_bias(summed, contrast, rate)
 
     def _outer_side(self, parts: Sequence[np.ndarray]) -> Side:
         """Return one side of an outer product, the rows of several terms below each other."""
@@ -194,6 +242,73 @@ class IdealArray(Part):
         return []
 
 
+@dataclass(frozen=True)
+class Deferred:
+    """A transposed product, columns of which are computed when they are asked for, so that it is never in memory whole.
+
+    Parameters
+    ----------
+    array : IdealArray
+        That is read, as long as its weights are the same.
+    read : callable
+        Of it.
+    post : numpy.ndarray
+        (rows, out), not written to any more.
+    place : slice
+        Columns that this is of.
+    """
+
+    array: IdealArray
+    read: Reader
+    post: np.ndarray
+    place: slice
+    updates: int = -1
+    ndim = 2
+
+    def __post_init__(self) -> None:
+        if self.updates < 0:
+            object.__setattr__(self, "updates", self.array.updates)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return len(self.post), self.place.stop - self.place.start
+
+    def __len__(self) -> int:
+        return len(self.post)
+
+    def __getitem__(self, where: slice | tuple[slice, slice]) -> Deferred:
+        """Return some rows, or of these some columns."""
+        rows, columns = where if isinstance(where, tuple) else (where, slice(None))
+        first, last, _ = columns.indices(self.shape[1])
+        place = slice(self.place.start + first, self.place.start + last)
+        return replace(self, post=self.post[rows], place=place)
+
+    def copy(self) -> Deferred:
+        """Return the same, which nothing changes."""
+        return self
+
+    def columns(self, left: int, right: int) -> np.ndarray:
+        """Compute some columns.
+
+        Raises
+        ------
+        ConfigError
+            If the weights have changed since.
+        """
+        if self.array.updates != self.updates:
+            raise ConfigError("attention weights asked for after the weights changed: ask before an update")
+        out = np.empty((len(self.post), right - left), dtype=self.post.dtype)
+        for a, b in blocks(right - left, COLUMNS):
+            self.read(self.post, self.place.start + left + a, self.place.start + left + b, out[:, a:b])
+        return out
+
+    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
+        """Compute all columns."""
+        found = self.columns(0, self.shape[1])
+        return found if dtype is None else found.astype(dtype, copy=False)
+
+
 def ideal(
     weight: np.ndarray,
     bias: np.ndarray | None,
@@ -202,7 +317,8 @@ def ideal(
     dtype: str,
     name: str = "array",
     tally: Tally | None = None,
+    memory: KeptMemory | None = None,
 ) -> IdealArray:
     """Return an ideal array with its own copy of the weights."""
-    own = np.array(weight, dtype=dtype, order="C")
-    return IdealArray(own, None if bias is None else np.array(bias, dtype=dtype), optimiser, workers, name, tally)
+    own, other = np.array(weight, dtype=dtype, order="C"), None if bias is None else np.array(bias, dtype=dtype)
+    return IdealArray(own, other, optimiser, workers, name, tally, memory)

@@ -10,21 +10,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from hw_models.kept_memory import KeptMemory
+from hw_models.kept_memory import KeptMemory, sparse
 from hw_models.tally import Repeated, Tally
 from neuroep.engines.attention_counts import AttentionCounts
 from neuroep.engines.numba import attention_kernels as kernels, folded_kernels, repeated_kernels
-from neuroep.engines.parts import Rows
+from neuroep.engines.numba.arrays import Deferred
+from neuroep.engines.numba.packed import PackedPairs, PairLayout
+from neuroep.engines.parts import Rows, Values
 from neuroep.engines.workers import Workers, blocks, largest
 from neuroep.network import AttentionLayer
 
 SAMPLES = 8
 LOGITS = 16384
-"""A block of work has at least that many samples, or logits."""
+"""A block of work has at least that many samples, or logits; a flat layer of so many logits a sample packs them."""
+QUERIES = 64
+"""Most queries of a flat layer whose feedback is read at a time, where it is not read in full."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,13 @@ class Tokens:
         """(real tokens, dim)."""
         return self.packing(self.vectors)
 
-    def packing(self, values: np.ndarray) -> np.ndarray:
-        """Return the rows of tokens that take part, (real tokens, dim), of values (batch, tokens, dim)."""
+    def packing(self, values: np.ndarray, samples: slice = slice(None)) -> np.ndarray:
+        """Return the rows of tokens that take part, (real tokens, dim), of values of some samples (., tokens, dim)."""
         batch, tokens, dim = values.shape
-        if self.offsets[-1] == batch * tokens:
+        count = self.count[samples]
+        if count.sum() == batch * tokens:
             return values.reshape(-1, dim)
-        return values[np.arange(tokens)[None, :] < self.count[:, None]]
+        return values[np.arange(tokens)[None, :] < count[:, None]]
 
     @cached_property
     def telling(self) -> np.ndarray:
@@ -84,10 +89,15 @@ class HeldLogits:
 
     queries: Tokens
     patterns: Tokens
-    logits: np.ndarray
-    """(batch, queries, patterns), M of the clamped drive, 0 beside the real tokens."""
+    logits: np.ndarray | PackedPairs
+    """(batch, queries, patterns), M of the clamped drive, 0 beside the real tokens; see :meth:`all_logits`."""
     scaled: np.ndarray
     """exp(M - rowmax) of the same shape for a pooled layer, empty for a flat one; anything beside the real tokens."""
+
+    @property
+    def all_logits(self) -> np.ndarray:
+        """(batch, queries, patterns), written out where they are packed."""
+        return self.logits.whole if isinstance(self.logits, PackedPairs) else self.logits
 
     @cached_property
     def query_counts(self) -> tuple[np.ndarray, np.ndarray]:
@@ -120,12 +130,23 @@ class ExactAttention(AttentionCounts):
         Threads.
     tally : Tally, optional
         Where to write multiply-adds and exponentials; default one of its own.
+    memory : KeptMemory, optional
+        Of packed logits, which are let go where others that need more take it; default one of its own.
     """
 
     tilts = True
     """Whether a pooled layer keeps exponentials of held logits, which a step only tilts."""
+    packs = True
+    """Whether a large flat layer has its logits and weights packed."""
 
-    def __init__(self, layer: AttentionLayer, dtype: str, workers: Workers, tally: Tally | None = None) -> None:
+    def __init__(
+        self,
+        layer: AttentionLayer,
+        dtype: str,
+        workers: Workers,
+        tally: Tally | None = None,
+        memory: KeptMemory | None = None,
+    ) -> None:
         self.name, self.tally = f"attention.{layer.name}", Tally() if tally is None else tally
         self.layer, self.workers = layer, workers
         self.real: Any = np.dtype(dtype).type
@@ -133,6 +154,7 @@ class ExactAttention(AttentionCounts):
         self.floor = self.real(np.finfo(dtype).tiny ** 0.5)
         self._nothing = np.zeros((0, 0), dtype=dtype)
         self._memory = KeptMemory(2)
+        self._lent = KeptMemory(1) if memory is None else memory
 
     def hold(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
         """Return the logits of a packed clamped drive (real tokens, dim), read once per batch."""
@@ -143,6 +165,8 @@ class ExactAttention(AttentionCounts):
     def _held(self, drive: np.ndarray, queries: Tokens, patterns: Tokens) -> HeldLogits:
         """Return what :meth:`hold` does, uncounted."""
         shape, dtype = (len(queries.count), queries.vectors.shape[1], patterns.vectors.shape[1]), drive.dtype
+        if self.packs and not self.pooled and shape[1] * shape[2] >= LOGITS:
+            return self._held_packed(drive, PairLayout(queries, patterns))
         logits = self._memory.empty(shape, dtype)
         scaled = self._memory.empty(shape if self.tilts and self.pooled else (0, 0, 0), dtype)
         held = HeldLogits(queries, patterns, logits, scaled)
@@ -163,6 +187,27 @@ class ExactAttention(AttentionCounts):
         self.workers.run(task, held.samples)
         return held
 
+    def _held_packed(self, drive: np.ndarray, layout: PairLayout) -> HeldLogits:
+        """Return the logits of a flat layer packed."""
+        queries, patterns, dtype = layout.queries, layout.patterns, drive.dtype
+        logits = PackedPairs(self._lent.empty((int(layout.offsets[-1]),), dtype, largest=True), layout)
+        held = HeldLogits(queries, patterns, logits, np.empty((0, 0, 0), dtype))
+        known, same, hold = patterns.telling, patterns.repeated, repeated_kernels.hold(dtype.name)
+
+        def task(first: int, last: int) -> None:
+            for sample in range(first, last):
+                own, rows = slice(sample, sample + 1), logits.of(sample)
+                rows[..., known[sample] :] = 0
+                place = drive, queries.offsets[sample : sample + 2], patterns.vectors[own], known[own]
+                if same is None:
+                    kernels.hold_logits(0, 1, *place, self.kappa, rows)
+                else:
+                    kinds = same.kind, len(same.first), patterns.offsets[own]
+                    hold(0, 1, *place, *kinds, self.kappa, rows, held.scaled)
+
+        self.workers.run(task, held.samples)
+        return held
+
     def redrive(self, held: HeldLogits, drive: np.ndarray) -> HeldLogits:
         """Return what is held with another drive, where products of the clamped input are read at every step."""
         return self.hold(drive, held.queries, held.patterns)
@@ -171,27 +216,45 @@ class ExactAttention(AttentionCounts):
         """Return 1/kappa sum p (ln p - M), (batch,), of exact attention."""
         weights = self.explicit(held, weights)
         entropy = weights * np.log(np.where(weights > 0, weights, 1))
-        return (entropy - weights * held.logits).sum((1, 2)) / self.kappa
+        return (entropy - weights * held.all_logits).sum((1, 2)) / self.kappa
 
-    def rest(self, held: HeldLogits) -> np.ndarray:
+    def rest(self, held: HeldLogits) -> Values:
         """Return weights of the all-zero state, (batch, queries, patterns)."""
+        if isinstance(held.logits, PackedPairs):
+            layout = held.logits.layout
+            # Small pages are cleared sooner than a block that is kept, which would lie idle between batches.
+            return PackedPairs(sparse((int(layout.offsets[-1]),), held.logits.dtype), layout)
         return np.zeros(held.logits.shape, dtype=held.logits.dtype)
+
+    def streams(self, held: HeldLogits) -> bool:
+        """Tell whether a step at once takes its feedback query by query: of a large flat layer."""
+        return isinstance(held.logits, PackedPairs)
+
+    def remember(self, held: HeldLogits, drive: Callable[[], np.ndarray]) -> None:
+        """Be able to let packed logits go, and to compute them once more from the drive."""
+        if isinstance(held.logits, PackedPairs):
+            layout = held.logits.layout
+            held.logits.again = lambda: cast(PackedPairs, self._held_packed(drive(), layout).logits).values
 
     def relax(
         self,
         held: HeldLogits,
-        feedback: np.ndarray | None,
+        feedback: Values | None,
         value: np.ndarray,
-        weights: np.ndarray,
+        weights: Values,
         dt: float,
         inner: dict[str, np.ndarray] | None = None,
-    ) -> tuple[np.ndarray, np.ndarray, float]:
+    ) -> tuple[np.ndarray, Values, float]:
         """Move the layer in place; see :meth:`neuroep.engines.parts.AttentionUnit.relax`.
 
-        Only weights that change their form, of a pooled layer, lie in other memory afterwards.
+        Only weights that change their form, of a pooled layer or a packed one, lie in other memory afterwards.
         """
         feedback = self._given(feedback)
         self._count_step(held, feedback)
+        if isinstance(held.logits, PackedPairs) and dt == 1:
+            packed = weights if isinstance(weights, PackedPairs) else self.rest(held)
+            return value, packed, self._stream(held, feedback, packed, value)
+        weights = np.asarray(weights)
         if self.pooled and dt == 1 and weights.ndim == 3:
             weights = self._shift(held)
         if self.pooled and dt < 1:
@@ -220,7 +283,7 @@ class ExactAttention(AttentionCounts):
         (whole, folded), patterns = held.query_counts, held.patterns
         if dt < 1:
             whole, folded = held.queries.count, held.queries.count[:0]
-        place = (held.logits, patterns.vectors)
+        place = (held.all_logits, patterns.vectors)
         ends = (first, last, *place, whole, patterns.count, feedback, self.kappa, self.real(dt), weights, value)
         changes = [kernels.attend_flat(*ends)] if whole[first:last].any() else []
         if folded[first:last].any():
@@ -229,7 +292,43 @@ class ExactAttention(AttentionCounts):
             changes.append(attend(first, last, *place, *counts, feedback, self.kappa, weights, value))
         return largest(changes or [0.0])
 
-    def _given(self, feedback: np.ndarray | None) -> np.ndarray:
+    def _stream(
+        self, held: HeldLogits, feedback: np.ndarray | Deferred, weights: PackedPairs, value: np.ndarray
+    ) -> float:
+        """Move a flat layer at once whose logits are packed, some queries at a time where feedback is deferred."""
+        batch, queries, _ = held.logits.shape
+        dim, attend = held.patterns.vectors.shape[2], partial(self._attend_packed, held, weights, value)
+        if isinstance(feedback, Deferred):
+            read, parts = feedback.columns, blocks(queries, QUERIES)
+            task = lambda a, b: attend(read(a * dim, b * dim), (0, batch), (a, b))  # noqa: E731
+            return largest(self.workers.run(task, parts))
+        return largest(self.workers.run(lambda a, b: attend(feedback, (a, b), (0, queries)), held.samples))
+
+    def _attend_packed(
+        self,
+        held: HeldLogits,
+        weights: PackedPairs,
+        value: np.ndarray,
+        feedback: np.ndarray,
+        samples: tuple[int, int],
+        part: tuple[int, int],
+    ) -> float:
+        """Move some samples and queries, the feedback of which is given, as :meth:`_attend_flat` does."""
+        logits, patterns, dim = cast(PackedPairs, held.logits), held.patterns, held.patterns.vectors.shape[2]
+        whole, folded = (np.clip(count - part[0], 0, part[1] - part[0]) for count in held.query_counts)
+        rows, columns = slice(*part), slice(part[0] * dim, part[1] * dim)
+        attend, changes = folded_kernels.of(logits.dtype.name), [0.0]
+        for sample in range(*samples):
+            own = slice(sample, sample + 1)
+            place, counts = (0, 1, logits.of(sample)[:, rows], patterns.vectors[own]), patterns.count[own]
+            fed, ends = feedback[own], (weights.of(sample)[:, rows], value[own, columns])
+            if folded[sample]:
+                changes.append(attend(*place, folded[own], counts, patterns.telling[own], fed, self.kappa, *ends))
+            elif whole[sample]:
+                changes.append(kernels.attend_flat(*place, whole[own], counts, fed, self.kappa, self.real(1), *ends))
+        return largest(changes)
+
+    def _given(self, feedback: Values | None) -> Values:
         """Return the feedback as kernels take it: (0, 0) for none."""
         return self._nothing if feedback is None else feedback
 
@@ -260,10 +359,10 @@ class ExactAttention(AttentionCounts):
 
         return largest(self.workers.run(task, held.samples))
 
-    def explicit(self, held: HeldLogits, weights: np.ndarray) -> np.ndarray:
+    def explicit(self, held: HeldLogits, weights: Values) -> np.ndarray:
         """Return p, (batch, queries, patterns), whatever form the state has."""
-        if weights.ndim == 3:
-            return weights
+        if isinstance(weights, PackedPairs) or weights.ndim == 3:
+            return np.asarray(weights)
         found = self.rest(held)
         counts = (held.queries.count, held.patterns.count)
 

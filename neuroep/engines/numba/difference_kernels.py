@@ -2,7 +2,8 @@
 """Kernels of nudged phases in differences; equations in :mod:`neuroep.engines.differences`.
 
 Shapes: batch b, nudges r, queries n, patterns m, dim d. Differences have the rows of all nudges below each other, row
-``r * batch + b`` that of sample b. ``free`` (b, n, m) is p of the free state; pooled layers have it as a product
+``r * batch + b`` that of sample b. ``free`` (b, n, m) is p of the free state, of flat layers packed, row t of sample b
+from ``offsets[b] + t * widths[b]`` on; pooled layers have it as a product
 p_tj = ``scales[b, t]`` ``free[b, t, j]`` ``tilts[b, j]`` of what is held of the batch. ``query_count[b]`` and
 ``key_count[b]`` are real queries and patterns; patterns from ``telling[b]`` on are zero vectors, whose logits and
 values a nudge does not change, and share in the sums as one. All take a range [first, last) of samples. ``changes``
@@ -134,12 +135,15 @@ def _noted(new, old, changes):
     changes[0], changes[1] = change, size
 
 
-def _flat(first, last, free, keys, query_count, key_count, telling, feedback, kappa, value, changes):
-    """Move a flat layer by the ``feedback`` (r b, n d); ``value`` (r b, n d)."""
+def _flat(
+    first, last, start, stop, free, offsets, widths, keys, query_count, key_count, telling, feedback, kappa, value,
+    changes,
+):  # fmt: skip
+    """Move queries [start, stop) of a flat layer by their ``feedback``; ``value`` (r b, n d) is that of all."""
     batch, dim = keys.shape[0], keys.shape[2]
     for b in range(first, last):
-        n, k = query_count[b], telling[b]
-        if n == 0 or k == 0:
+        n, k = min(query_count[b], stop) - start, telling[b]
+        if n <= 0 or k == 0:
             continue
         patterns = keys[b, :k]
         for r in range(changes.shape[0]):
@@ -147,8 +151,10 @@ def _flat(first, last, free, keys, query_count, key_count, telling, feedback, ka
             rows = np.dot(feedback[row, : n * dim].copy().reshape((n, dim)), patterns.T)
             for t in range(n):
                 _scale(rows[t], kappa)
-                tilted_row(free[b, t, :k], rows[t], k < key_count[b])
-            _noted(np.dot(rows, patterns).reshape(n * dim), value[row, : n * dim], changes[r])
+                place = offsets[b] + (start + t) * widths[b]
+                tilted_row(free[place : place + k], rows[t], k < key_count[b])
+            moved = value[row, start * dim : (start + n) * dim]
+            _noted(np.dot(rows, patterns).reshape(n * dim), moved, changes[r])
 
 
 @kernel(fastmath=VECTOR)

@@ -15,13 +15,19 @@ import numpy as np
 from hw_models.tally import Tally
 from neuroep.engines.differences import Change, Displacement
 from neuroep.engines.numba import difference_kernels as kernels
-from neuroep.engines.numba.attention import ExactAttention, HeldLogits
+from neuroep.engines.numba.arrays import Deferred
+from neuroep.engines.numba.attention import QUERIES, ExactAttention, HeldLogits
 from neuroep.engines.numba.neurons import FREE, MINIMISER, NEURONS, SYNCHRONOUS, ExactNeurons
+from neuroep.engines.numba.packed import PackedPairs, PairLayout
 from neuroep.engines.parts import Rows
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.workers import Workers, blocks, largest
+from neuroep.learning.contrast import Pieces
 from neuroep.network import AttentionLayer, DenseLayer
 from neuroep.network.potentials import HardSigmoid
+
+ROWS = 16384
+"""Most tokens whose states are combined at a time for an update."""
 
 
 class ExactDifferences:
@@ -115,12 +121,16 @@ class FreeWeights:
         return self.rows * self.scales[:, :, None] * self.tilts[:, None, :]
 
 
+Free = np.ndarray | PackedPairs | FreeWeights
+"""p of the free state, in the form of a layer."""
+
+
 class DisplacedAttention(ExactAttention):
     """One attention layer; see :class:`neuroep.engines.differences.DifferenceAttention`."""
 
-    def ground(self, held: HeldLogits, weights: np.ndarray) -> np.ndarray | FreeWeights:
+    def ground(self, held: HeldLogits, weights: np.ndarray | PackedPairs) -> Free:
         """Return p of the free state, of a pooled layer as a product where no row of it underflows."""
-        if not self.pooled:
+        if not self.pooled or isinstance(weights, PackedPairs):
             return weights
         shape, dtype = held.logits.shape, held.logits.dtype
         if weights.ndim == 2:
@@ -137,45 +147,75 @@ class DisplacedAttention(ExactAttention):
         return FreeWeights(own, np.ones(shape[:2], dtype=dtype), np.ones(shape[::2], dtype=dtype))
 
     def still(self, held: HeldLogits, nudges: int) -> np.ndarray:
-        """Return changes of the feedback that are 0."""
+        """Return changes of the feedback that are 0; logits are let go, whose memory differences take."""
+        if isinstance(held.logits, PackedPairs):
+            held.logits.let_go()
         return np.zeros((nudges * len(held.logits), self.layer.size), dtype=held.logits.dtype)
 
     def displace(
         self,
         held: HeldLogits,
-        free: np.ndarray | FreeWeights,
-        feedback: np.ndarray,
+        free: Free,
+        feedback: np.ndarray | Deferred,
         value: np.ndarray,
-        weights: np.ndarray,
+        weights: np.ndarray | Deferred,
         dt: float,
-    ) -> tuple[np.ndarray, np.ndarray, list[Change]]:
+    ) -> tuple[np.ndarray, np.ndarray | Deferred, list[Change]]:
         """Move the read-out in place, and weights where they are explicit."""
-        nudges = len(value) // len(held.logits)
+        batch, dtype = len(held.logits), held.logits.dtype
+        nudges = len(value) // batch
         for _ in range(nudges):
             self._count_step(held, feedback)
-        made, place = kernels.of(held.logits.dtype.name), (held.patterns.vectors, held.queries.count)
-        if dt < 1:
-            weights = self._explicit(held, free, weights)
-        own, move = (free.factors, made.pooled) if isinstance(free, FreeWeights) else ((free,), made.flat)
-        p = _p(free) if dt < 1 else held.logits
+        if dt == 1 and not isinstance(free, FreeWeights):
+            return value, feedback, _largest(self._displace_flat(held, free, feedback, value, nudges))
+        made, feedback = kernels.of(dtype.name), np.asarray(feedback)
+        place = held.patterns.vectors, held.queries.count
+        explicit = self._explicit(held, free, weights) if dt < 1 else self._nothing
+        own, p = (free.factors, held.scaled) if dt == 1 and isinstance(free, FreeWeights) else ((), _p(free))
 
         def task(first: int, last: int) -> np.ndarray:
             changes = np.zeros((nudges, 2), dtype=value.dtype)
             if dt == 1:
                 ends = (held.patterns.telling, feedback, self.kappa, value, changes)
-                move(first, last, *own, *place, held.patterns.count, *ends)
+                made.pooled(first, last, *own, *place, held.patterns.count, *ends)
             else:
-                how = (feedback, self.kappa, self.pooled, self.real(dt), weights)
+                how = (feedback, self.kappa, self.pooled, self.real(dt), explicit)
                 made.mix(first, last, p, *place, held.patterns.count, *how)
-                kernels.read(first, last, *place, held.patterns.count, self.pooled, weights, value, changes)
+                kernels.read(first, last, *place, held.patterns.count, self.pooled, explicit, value, changes)
             return changes
 
-        found = np.array(self.workers.run(task, held.samples))
-        changes: list[Change] = [(largest(c.tolist()), float(s.max())) for c, s in zip(*found.T, strict=True)]
-        return value, feedback if dt == 1 else weights, changes
+        found = self.workers.run(task, held.samples)
+        return value, feedback if dt == 1 else explicit, _largest(found)
 
-    def _explicit(self, held: HeldLogits, free: np.ndarray | FreeWeights, weights: np.ndarray) -> np.ndarray:
+    def _displace_flat(
+        self,
+        held: HeldLogits,
+        free: np.ndarray | PackedPairs,
+        feedback: np.ndarray | Deferred,
+        value: np.ndarray,
+        nudges: int,
+    ) -> list[np.ndarray]:
+        """Move a flat layer at once, query by query where feedback is deferred; return changes by block."""
+        batch, queries, _ = held.logits.shape
+        own = free.place if isinstance(free, PackedPairs) else PairLayout.whole(free)
+        counts = held.queries.count, held.patterns.count, held.patterns.telling
+        dim, move = held.patterns.vectors.shape[2], kernels.of(value.dtype.name).flat
+
+        def some(first: int, last: int, start: int, stop: int, fed: np.ndarray) -> np.ndarray:
+            changes = np.zeros((nudges, 2), dtype=value.dtype)
+            place = first, last, start, stop, *own, held.patterns.vectors, *counts
+            move(*place, fed, self.kappa, value, changes)
+            return changes
+
+        if isinstance(feedback, Deferred):
+            read = feedback.columns
+            parts = blocks(queries, QUERIES)
+            return self.workers.run(lambda a, b: some(0, batch, a, b, read(a * dim, b * dim)), parts)
+        return self.workers.run(lambda a, b: some(a, b, 0, queries, feedback), held.samples)
+
+    def _explicit(self, held: HeldLogits, free: Free, weights: np.ndarray | Deferred) -> np.ndarray:
         """Return differences of p, whatever form they have."""
+        weights = np.asarray(weights)
         if weights.ndim == 3:
             return weights
         found = np.zeros((len(weights), *held.logits.shape[1:]), dtype=held.logits.dtype)
@@ -188,16 +228,14 @@ class DisplacedAttention(ExactAttention):
         self.workers.run(task, held.samples)
         return found
 
-    def explicit_change(
-        self, held: HeldLogits, free: np.ndarray | FreeWeights, weights: np.ndarray
-    ) -> np.ndarray:
+    def explicit_change(self, held: HeldLogits, free: Free, weights: np.ndarray | Deferred) -> np.ndarray:
         """Return the differences of p, (batch, queries, patterns), of one nudge."""
         return self._explicit(held, free, weights)
 
     def moved_rows(
         self,
         held: HeldLogits,
-        free: np.ndarray | FreeWeights,
+        free: Free,
         plus: Displacement | None,
         minus: Displacement | None,
     ) -> Rows:
@@ -205,11 +243,16 @@ class DisplacedAttention(ExactAttention):
         ends = [end for end in (plus, minus) if end is not None]
         which = [end is not None for end in (plus, minus)]
 
+        def some(first_sample: int, last_sample: int, *factors: float) -> np.ndarray:
+            scaled = [self.real(factor) for factor, there in zip(factors, which, strict=True) if there]
+            samples = slice(first_sample, last_sample)
+            return held.queries.packing(self._tokens(held, _combined([v[samples] for v, _ in ends], scaled)), samples)
+
+        if not self.pooled:
+            return Pieces(some, held.queries.offsets, ROWS)
+
         def combined(*factors: float) -> np.ndarray:
             scaled = [self.real(factor) for factor, there in zip(factors, which, strict=True) if there]
-            if not self.pooled:
-                values = sum((f * value for f, (value, _) in zip(scaled, ends, strict=True)), start=self.real(0))
-                return self._packed(held, np.asarray(values))
             first, last = ends[0][1], ends[-1][1]
             both = (scaled[0], scaled[1]) if len(scaled) > 1 else (scaled[0], self.real(0))
             if isinstance(free, FreeWeights) and first.ndim == last.ndim == 2:
@@ -230,12 +273,28 @@ class DisplacedAttention(ExactAttention):
         return rows
 
     @staticmethod
-    def _packed(held: HeldLogits, values: np.ndarray) -> np.ndarray:
-        """Return the states of real tokens of a flat read-out (batch, tokens * dim) below each other."""
-        tokens = values.reshape(*held.queries.vectors.shape[:2], -1)
-        return held.queries.packing(tokens)
+    def _tokens(held: HeldLogits, values: np.ndarray) -> np.ndarray:
+        """Return a flat read-out (samples, tokens * dim) by token, (samples, tokens, dim)."""
+        return values.reshape(len(values), held.queries.vectors.shape[1], -1)
 
 
-def _p(free: np.ndarray | FreeWeights) -> np.ndarray:
+def _p(free: Free) -> np.ndarray:
     """Return p of the free state, (batch, queries, patterns)."""
-    return free.p if isinstance(free, FreeWeights) else free
+    if isinstance(free, FreeWeights):
+        return free.p
+    return free.whole if isinstance(free, PackedPairs) else free
+
+
+def _combined(values: Sequence[np.ndarray], factors: Sequence[float]) -> np.ndarray:
+    """Return the sum of factors times values, sample by sample, with no second array of their size on the way."""
+    total = np.empty_like(values[0])
+    for sample, row in enumerate(total):
+        np.multiply(values[0][sample], factors[0], out=row)
+        for value, factor in zip(values[1:], factors[1:], strict=True):
+            row += factor * value[sample]
+    return total
+
+
+def _largest(found: Sequence[np.ndarray]) -> list[Change]:
+    """Return by nudge the largest change and the largest difference of all blocks, (nudges, 2) each."""
+    return [(largest(c.tolist()), float(s.max())) for c, s in zip(*np.array(found).T, strict=True)]

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 
 from hw_models.clock import Clock
+from hw_models.kept_memory import KeptMemory
 from hw_models.tally import CurrentPhase, Tally, repeated
 from neuroep.data.batch import WordRows
 from neuroep.engines.differences import DifferenceParts
@@ -44,6 +46,8 @@ class Setting:
     """Of a chip, on which it may pass."""
     rounding: Rounding = field(default_factory=Rounding)
     """Of products of states in dense synapses."""
+    memory: KeptMemory = field(default_factory=partial(KeptMemory, 2))
+    """Of large states, and of what is let go before differences need it."""
 
     def tally(self) -> Tally:
         """Return a tally of a part's own, with the phase that all share."""
@@ -78,14 +82,15 @@ class ExactSubstrate(Timeless):
         setting = self.setting
         how = setting.optimiser, setting.workers, setting.dtype, name, setting.tally()
         if not (self.rounding.there and sends_back):
-            return ideal(weight, bias, *how)
+            return ideal(weight, bias, *how, setting.memory)
         from neuroep.engines.numba.rounded import rounded  # it needs torch
 
         return rounded(weight, bias, *how, self.rounding)
 
     def attention(self, layer: AttentionLayer) -> AttentionUnit:
         """Return exact attention."""
-        return ExactAttention(layer, self.setting.dtype, self.setting.workers, self.setting.tally())
+        setting = self.setting
+        return ExactAttention(layer, setting.dtype, setting.workers, setting.tally(), setting.memory)
 
     def neurons(self, layer: DenseLayer) -> Neurons:
         """Return exact neurons."""
@@ -144,7 +149,7 @@ class ExactSubstrate(Timeless):
                     place += size
         for layer in network.layers:
             if layer.name not in values:
-                values[layer.name] = np.zeros((samples, layer.size), dtype=dtype)
+                values[layer.name] = self.setting.memory.zeros((samples, layer.size), np.dtype(dtype))
         return {layer.name: values[layer.name] for layer in network.layers}
 
     def fork(self, network: Network, state: State) -> State:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from neuroep.data import ORDERS, Ragged, Split, batch_count, batches
+from hw_models.kept_memory import LEAST, KeptMemory
+from neuroep.data import ORDERS, Ragged, Split, batch_count, batches, batching
 from neuroep.errors import DataError
 
 DIM = 3
@@ -136,3 +137,15 @@ def test_batch_count_refuses_size_zero() -> None:
     """As batches does."""
     with pytest.raises(DataError, match="batch size -1"):
         batch_count(make(4), -1)
+
+
+def test_a_large_batch_with_much_padding_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lies in memory that its padding takes none of."""
+    split, kept = make(60, longest=3000), KeptMemory()
+    wanted = batching.embed(split.tokens["text"], table(), kept)
+    kept.empty(wanted.vectors.shape, wanted.vectors.dtype)[:] = 1  # what lies there next is not zero
+    monkeypatch.setattr(batching, "_LARGE", 1)
+    found = batching.embed(split.tokens["text"], table(), kept)
+    assert found.vectors.nbytes > LEAST
+    np.testing.assert_array_equal(found.vectors, wanted.vectors)
+    np.testing.assert_array_equal(found.lengths, wanted.lengths)

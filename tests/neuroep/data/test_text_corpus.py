@@ -49,3 +49,18 @@ def test_facts_are_the_words_and_their_coverage() -> None:
     corpus = replace(small_corpus(), coverage={"train": Coverage(9, 6, 1, 2)})
     assert list(corpus.facts()) == ["words", "coverage"]
     assert corpus.facts()["coverage"] == {"train": {"tokens": 9, "known": 6, "empty": 1, "dropped": 2}}
+
+
+def test_a_narrowed_corpus_is_the_same_in_two_bytes_a_token() -> None:
+    """Where there are more words than that, ids keep four."""
+    corpus = small_corpus()
+    narrow = corpus.narrowed()
+    ids = narrow.splits["train"].tokens["text"].ids
+    assert ids.dtype == np.uint16 and ids.tolist() == [0, 1, 2]
+    assert content_hash(narrow) == narrow.fingerprint == corpus.fingerprint
+    counts = [each.features(each.splits["train"], ("text",)).toarray() for each in (narrow, corpus)]
+    np.testing.assert_array_equal(*counts)
+    batches = [next(iter(each.batches("train", 3))) for each in (narrow, corpus)]
+    np.testing.assert_array_equal(batches[0].inputs["text"].vectors, batches[1].inputs["text"].vectors)
+    np.testing.assert_array_equal(narrow.kinds(narrow.splits["train"].tokens["text"]) - 1, [-1, 0, 1])
+    assert Ragged.from_sequences([[70000]]).narrowed(2**16 + 1).ids.tolist() == [70000]

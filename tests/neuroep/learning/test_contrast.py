@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from neuroep.gradients.formulas import central
-from neuroep.learning.contrast import Contrast, Displaced, Held, Moved, Stacked, Summed, TokenRows
+from neuroep.learning.contrast import Contrast, Displaced, Held, Moved, Pieces, Stacked, Summed, TokenRows
 
 RNG = np.random.default_rng(3)
 POST, PRE = (RNG.normal(size=(2, 7, n)) for n in (4, 3))
@@ -165,3 +165,15 @@ def test_pre_rows_of_some_columns_are_those_of_all(kind):
         for columns in (slice(0, 2), slice(1, PRE[0].shape[1])):
             for found, side in zip(some(columns), wanted, strict=True):
                 np.testing.assert_allclose(found, side[:, columns], rtol=0, atol=1e-13)
+
+
+def test_pieces_are_the_rows_of_whole_samples():
+    change, offsets = RNG.normal(size=(9, 4)), np.array([0, 3, 3, 4, 9])
+    whole = Pieces(lambda first, last, p, m: p * change[offsets[first] : offsets[last]], offsets, 4)
+    contrast = Contrast(Displaced(lambda: 0.0, whole), Held(RNG.normal(size=(9, 3))), SPAN, 4)
+    places = [place for place, _ in contrast.pieces()]
+    assert places == [slice(0, 4), slice(4, 9)]
+    np.testing.assert_array_equal(np.concatenate([rows() for _, rows in contrast.pieces()]), contrast.post_change)
+    assert not Pieces(whole.rows, offsets, 9).pieces()
+    assert not Contrast(Displaced(lambda: 0.0, whole), Moved(change, change), SPAN, 4).pieces()
+    assert not Contrast(Moved(change, change), Held(change), SPAN, 4).pieces()

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from neuroep import engines
+from neuroep.engines.numba import rounded as module
 from neuroep.engines.numba.arrays import COLUMNS, ideal
 from neuroep.engines.numba.rounded import rounded
 from neuroep.engines.settling import Schedule
@@ -38,7 +39,14 @@ def short(values):
     return bits.astype(np.uint32).view(np.float32).astype(np.float64)
 
 
+@pytest.fixture(params=[0, 2**25], ids=["no copy", "copy"])
+def copied(request, monkeypatch):
+    """Have arrays keep a rounded copy, or none."""
+    monkeypatch.setattr(module, "COPIED", request.param)
+
+
 @pytest.mark.parametrize("inputs", [50, COLUMNS + 2])
+@pytest.mark.usefixtures("copied")
 def test_products_are_those_of_rounded_numbers(inputs):
     full, array = arrays((7, inputs))
     draw = np.random.default_rng(1)
@@ -65,6 +73,7 @@ def test_bits_do_not_depend_on_threads():
 
 
 @pytest.mark.parametrize("rule", [SGD(momentum=0.5), Adam()])
+@pytest.mark.usefixtures("copied")
 def test_an_update_is_that_of_rounded_sides_and_is_read_at_once(rule):
     full, array = arrays((130, COLUMNS + 3), optimiser=rule)
     before = full.weight.copy()
