@@ -103,7 +103,7 @@ def written_out(function: Callable[..., Any], flagged: bool = False) -> Any:
         value = function.__globals__.get(name)
         if isinstance(value, FunctionType) and value.__module__.partition(".")[0] == package:
             calls[name] = written_out(value, flagged)
-    how: dict[str, Any] = {"inline": "always"} if flagged else {"forceinline": True}
+    how: dict[str, object] = {"inline": "always"} if flagged else {"forceinline": True}
     return kernel(bound(function, "", **calls), error_model="numpy", **how)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -125,7 +124,7 @@ class TorchSubstrate(TensorMemory, Timeless):
         """Do nothing: there are no ranges."""
         return nullcontext()
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """Return device, dtype and threads."""
         told = {"products": self.rounding.products} if self.rounding.there else {}
         device, threads = device_name(self.device), torch.get_num_threads()
