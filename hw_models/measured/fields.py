@@ -25,6 +25,7 @@ SMALL = 1e-3
 MEANS: Mapping[str, tuple[str, str]] = {
     "g_min": ("uS", "conductance of the lowest weight"),
     "g_max": ("uS", "conductance of weight 1"),
+    "step": ("weight", "one pulse at weight 0"),
     "dw_min": ("weight", "step s of one pulse: that at weight 0 of constant, linear, soft_bounds and table"),
     "up_down": ("1", "asymmetry: above 0 steps down are smaller by that share"),
     "noise": ("step", "cycle to cycle"),
@@ -127,19 +128,18 @@ def fields_of(fitted: Fitted, bias: Array, moving: Array, readings: str, g: tupl
     bounds, notes = _bounds(read, g)
     estimates |= bounds
     estimates |= _shape(read, estimates)
-    if response == "exponential":
-        estimates |= _formula_steps(read, estimates)
     for name, field in (("noise", "noise"), ("base", "noise_base"), ("state", "noise_state")):
         if name in fitted.form:
             estimates[field] = read.shared(name)
+    if response == "exponential":
+        estimates |= _formula_steps(read, estimates)
     half = (g[1] - g[0]) / (data.edges[1] - data.edges[0])
     square = read.shared("read")
     low = 0.0 if square.low <= 2 * data.grain else math.sqrt(square.low)
     seen = low > 0
     root = math.sqrt(square.value) if seen else 0.0
     estimates["reading"] = Estimate(root, low, math.sqrt(square.high)).times(half)
-    estimates = {"g_min": Estimate(g[0], *_ends(data.low, half)), "g_max": Estimate(g[1], *_ends(data.high, half)), **estimates}
-    estimates["g_min"], estimates["g_max"] = (replace(estimates[n], low=math.nan, high=math.nan) for n in ("g_min", "g_max"))
+    estimates = {"g_min": Estimate(g[0]), "g_max": Estimate(g[1]), **estimates}
     if not moving.all():
         estimates["corrupt"] = population.share(int((~moving).sum()), len(moving))
     if g[1] < SMALL:
@@ -147,10 +147,6 @@ def fields_of(fitted: Fitted, bias: Array, moving: Array, readings: str, g: tupl
     pulse = _pulse(read, estimates, readings, log_normal, seen, root)
     named = {name: one.named(*MEANS.get(name, ("1", f"of '{response}'"))) for name, one in estimates.items()}
     return Found(pulse, named, tuple(notes))
-
-
-def _ends(values: Array, half: float) -> tuple[float, float]:
-    return math.nan, math.nan
 
 
 def _steps(read: Reader) -> tuple[dict[str, Estimate], bool]:
@@ -197,9 +193,9 @@ def _steps(read: Reader) -> tuple[dict[str, Estimate], bool]:
 def _slope_spreads(read: Reader) -> Array:
     """Return how shared slopes may differ between devices, (2, J): as found, and at most; 0 of what all share."""
     found = np.zeros((2, len(read.names)))
-    if read.fitted.response in ("linear", "soft_bounds"):
+    if read.fitted.response in ("linear", "soft_bounds", "exponential"):
         for n, name in enumerate(read.names):
-            if name in ("up", "down"):
+            if name in ("up", "down", "slope_up", "slope_down"):
                 one = _slope_spread(read, name)
                 found[:, n] = one.value if one.told else 0.0, one.high if math.isfinite(one.high) else 0.0
     return found
@@ -214,7 +210,7 @@ def _apart(y: Array, v: Array, along: Array, slopes: Array) -> population.Effect
     found, most = (between(y, v + (along**2) @ spread**2) for spread in slopes)
     plain = between(y, v)
     low, high = min(found.spread.low, most.spread.low), max(found.spread.high, plain.spread.high)
-    spread = replace(found.spread, low=low, high=high, told=low > 0)
+    spread = replace(found.spread, low=low, high=high)
     return replace(found, spread=spread)
 
 
@@ -312,7 +308,12 @@ def _formula_steps(read: Reader, estimates: Mapping[str, Estimate]) -> dict[str,
         for way in ways
     ]
     lows, highs = zip(*ends, strict=True)
-    found = {"step": one, "dw_min": Estimate(max(steps), max(lows) if told else 0.0, max(highs) if told else math.inf, told=told)}
+    if "noise_base" in estimates:
+        base = estimates["noise_base"].times(one.value / max(steps))
+        found_base = {"noise_base": base if told else replace(base, low=0.0, high=math.inf, told=False)}
+    else:
+        found_base = {}
+    found = {**found_base, "step": one, "dw_min": Estimate(max(steps), max(lows) if told else 0.0, max(highs) if told else math.inf, told=told)}
     if len(steps) == 2:
         a = (steps[0] - steps[1]) / sum(steps)
         shift = 2 * a / (1 + abs(a)) - tilt.value

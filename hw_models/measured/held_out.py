@@ -43,8 +43,16 @@ class HeldOut:
     """(J,) of the shared parameters, from what half of the pulses give: what is left of half of n is twice that of n."""
 
 
-def held_out(fitted: Fitted) -> HeldOut:
-    """Leave out halves in turn."""
+def held_out(fitted: Fitted, common: Array) -> HeldOut:
+    """Leave out halves in turn.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        A response.
+    common : numpy.ndarray
+        (devices, readings) that all responses look at, for the score.
+    """
     data = fitted.data
     cycle = data.cycle
     single = int(np.max(cycle, where=np.isfinite(data.readings), initial=0)) == 0
@@ -57,11 +65,11 @@ def held_out(fitted: Fitted) -> HeldOut:
         part = laws.fit(data, fitted.response, ~left_out, fitted)
         found = part.best.problem.innovations(part.best.own, part.best.shared)
         mask = left_out & known & (fitted.best.mask if single else known) & (found[2] > 0)
-        parts.append(-loss_of(found, mask))
+        parts.append(-loss_of(found, left_out & common))
         error += float((found[0] ** 2)[mask].sum())
         strays += float(found[1][mask].sum())
         whole += float((((data.readings - mean) ** 2)[mask]).sum())
-        count += int(mask.sum())
+        count += int((left_out & common).sum())
         curves.append(_curves(part, left_out) if not single else None)
         halves.append(part.best.shared)
     both = np.stack(parts, axis=1)

@@ -25,7 +25,7 @@ import numpy as np
 
 from hw_models.kernels import following
 from hw_models.measured.curves import Curves, levels
-from hw_models.measured.likelihood import Maximum, Problem, Unknown, maximum
+from hw_models.measured.likelihood import Maximum, Problem, Unknown, loss_of, maximum
 
 Array = np.ndarray
 RESPONSES = ("constant", "linear", "soft_bounds", "exponential", "power", "table")
@@ -107,6 +107,10 @@ class Fitted:
     data: Scaled
     own_bounds: tuple[str, ...] = ()
     """Directions, up and down, whose soft bound every device has of its own."""
+
+    def loss_on(self, mask: Array) -> float:
+        """Return -log L of some readings, (devices, readings)."""
+        return float(loss_of(self.best.problem.innovations(self.best.own, self.best.shared), mask).sum())
 
     def value(self, name: str) -> float:
         """Return a shared parameter; 0 of one that is not there."""
@@ -222,12 +226,15 @@ def fit(
     for form in forms:
         guess = tried[0] if tried and len(form) == 1 else None
         tried.append(_fit_form(data, response, form, weight, own_bounds, guess))
+    # What two forms leave out near hard bounds differs: they are compared by what both look at.
+    both = np.logical_and.reduce([one.best.mask for one in tried])
+    loss = [one.loss_on(both) for one in tried]
     # Where curves do not tell them apart: noise of the published fits with soft bounds does not go with the step.
     clearer = -CLEARER if response == "soft_bounds" else CLEARER
-    chosen = tried[1] if tried[1].best.loss < tried[0].best.loss - clearer else tried[0]
-    for one in tried[2:]:
-        chosen = one if one.best.loss < chosen.best.loss - BETTER else chosen
-    return chosen
+    chosen = 1 if loss[1] < loss[0] - clearer else 0
+    for n in range(2, len(tried)):
+        chosen = n if loss[n] < loss[chosen] - BETTER else chosen
+    return tried[chosen]
 
 
 def _fit_form(

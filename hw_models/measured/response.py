@@ -207,7 +207,8 @@ def _fitted(data: laws.Scaled, name: str) -> Fitted:
 
 
 def _ranked(fits: Mapping[str, Fitted]) -> list[Candidate]:
-    held = {name: holding.held_out(one) for name, one in fits.items()}
+    common = np.logical_and.reduce([one.best.mask for one in fits.values()])
+    held = {name: holding.held_out(one, common) for name, one in fits.items()}
     best = max(held.values(), key=lambda one: one.score)
     found = []
     for name, one in held.items():
