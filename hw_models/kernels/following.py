@@ -6,9 +6,9 @@ pulse makes
 
     m <- m + u s F(m),     P <- (1 + u s F'(m))^2 P + sigma^2,
 
-within soft bounds with the mean and variance of what is cut there. A reading then comes with the innovation v = r - m of
-variance S = P + r2, and the state becomes m + v P/S of variance P r2/S. For a response that is linear in the weight and
-noise of one size this is Kalman's filter, and v, S give the likelihood without an approximation.
+within soft bounds with the mean and variance of what is cut there. A reading then comes with the innovation v = r - m
+of variance S = P + r2, and the state becomes m + v P/S of variance P r2/S. For a response that is linear in the weight
+and noise of one size this is Kalman's filter, and v, S give the likelihood without an approximation.
 
 Source: Kalman, J. Basic Eng. 82:35, 1960; Gaussian densities kept through a step that is not linear: Maybeck,
 Stochastic Models, Estimation and Control 2, 1982.
@@ -17,8 +17,6 @@ Stochastic Models, Estimation and Control 2, 1982.
 from __future__ import annotations
 
 import math
-
-import numpy as np
 
 from hw_models.kernels.compiling import kernel
 

@@ -1,4 +1,4 @@
-"""From files of measurements to a chip: each file fitted by its kind, one chip of all, as TOML with what is known of it.
+"""From files of measurements to a chip: each file fitted by its kind, one chip of all, as TOML with its estimates.
 
     found = fit_files(["pulses.csv", "drift.csv"])
     found.chip, found.response, found.laws
@@ -193,7 +193,8 @@ def _chip(
         tops = [float(str(law.device["programming_noise_g_max"])) for law in laws if law.kind == "programming"]
         tops += [float(law.sketch.x.max()) for law in laws if law.kind == "read_noise"]
         g = (g[0], max(tops, default=None))  # type: ignore[type-var]
-    fields |= {end: float(f"{value:.5g}") for end, value in zip(("g_min", "g_max"), g, strict=True) if value is not None}
+    ends = zip(("g_min", "g_max"), g, strict=True)
+    fields |= {end: float(f"{value:.5g}") for end, value in ends if value is not None}
     timing = Timing()
     if "retention" in fields:
         if found is not None:
@@ -218,7 +219,8 @@ def _chip(
     if found.read_noise:
         fields.setdefault("read_noise", float(f"{found.read_noise:.4g}"))
     sided = found.one_sided
-    device = Device(pulse=found.pulse, cell=Cell(kind="one_sided") if sided else Cell(), **fields)  # type: ignore[arg-type]
+    cell = Cell(kind="one_sided") if sided else Cell()
+    device = Device(pulse=found.pulse, cell=cell, **fields)  # type: ignore[arg-type]
     return Chip(
         name=name, citation=citation, caveat=caveat, device=device,
         crossbar=Layout(mapping="differential" if sided else "offset"), update=Update(scheme="pulsed"), timing=timing,

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/measured/test_law_fits.py
 """Currents by voltage: the laws of :mod:`hw_models.laws.current_voltage`, I = G V_read F(V/V_read).
 
 V_read is the largest voltage. Each device has a conductance G of its own, solved for in closed form, and a shape of its
@@ -13,7 +14,7 @@ import numpy as np
 
 from hw_models.errors import ChipError
 from hw_models.measured.law_fits import LawFit, Sketch, Tried, chosen, explained, interval, likelihood, robust
-from hw_models.measured.population import Estimate, between, quantile
+from hw_models.measured.population import around, between
 from hw_models.measured.tables import Table
 
 Array = np.ndarray
@@ -69,16 +70,13 @@ def fit_currents(table: Table) -> LawFit:
     fields: dict[str, object] = {"read_voltage": _short(top)}
     effects = between(g, np.full(len(g), float(np.mean((rest * scale / top) ** 2 / len(v)))))
     estimates = {
-        "conductance": Estimate(
-            effects.mean, *(effects.mean + sign * quantile(len(g)) * effects.error for sign in (-1, 1))
-        ).named("uS", "mean of the devices at read_voltage"),
-    }  # fmt: skip
+        "conductance": around(effects, len(g)).named("uS", "mean of the devices at read_voltage"),
+    }
     if law != "linear":
         fields["iv"] = law
         if len(names) > 1:
             shapes = between(shape, variance)
-            half = quantile(len(names)) * shapes.error
-            one = Estimate(shapes.mean, shapes.mean - half, shapes.mean + half)
+            one = around(shapes, len(names))
         else:
             one = interval(float(shape[0]), float(variance[0]), len(v) - 2)
         if law == "cubic":
@@ -88,7 +86,7 @@ def fit_currents(table: Table) -> LawFit:
                 notes.append("The current bends down: no law of a chip does, and the cube is left out.")
                 fields = {"read_voltage": _short(top)}
         else:
-            volts = Estimate(*(top / max(end, 1e-9) for end in (one.value, one.high, one.low)))
+            volts = one.through(lambda a: top / max(a, 1e-9))
             estimates["iv_voltage"] = volts.named("V", "voltage from which the current is exponential")
             fields["iv_voltage"] = _short(volts.value)
     line = np.linspace(float(v.min()), float(v.max()), 100)
@@ -96,7 +94,8 @@ def fit_currents(table: Table) -> LawFit:
         voltage, y, line * top, float(size.mean()) * _f(law, np.full_like(line, shape.mean()), line),
         ("voltage [V]", "current over a device's largest"),
     )  # fmt: skip
-    return LawFit("iv", law, len(v), fields, estimates, tuple(tried), rest, "of the largest current", sketch, tuple(notes))
+    unit = "of the largest current"
+    return LawFit("iv", law, len(v), fields, estimates, tuple(tried), rest, unit, sketch, tuple(notes))
 
 
 def _f(law: str, shape: Array | float, v: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,7 +18,7 @@ STILL = 0.1
 """Share of the median device's way below which a device counts as one that no pulse moves."""
 GLITCH = 20.0
 """Ways of the median device from a device's middle to where no device goes: a reading is wrong."""
-WHITE = 0.5
+WHITE = 0.75
 """Half the mean squared change between readings at a bound over their variance from which they do not wander."""
 SHRUNK = 0.25
 """Share of the largest steps below which steps at the end of a run say that it has."""
@@ -95,7 +96,7 @@ def check(found: Curves) -> Curves:
     if off.any():
         device, place = np.argwhere(off)[0]
         shown = f"{g[device, place]:g} uS, where its others are {low[device]:g} to {high[device]:g}"
-        raise ChipError(f"conductance of device '{found.names[device]}', reading {place}: {shown}: a glitch? cut it out")
+        raise ChipError(f"conductance of device '{found.names[device]}', reading {place}: {shown}: a glitch?")
     change = np.diff(g, axis=1, prepend=np.nan)
     for sign, word, other in ((1, "up", "lower"), (-1, "down", "higher")):
         own = change[found.known & (np.sign(found.pulses) == sign)] * sign
@@ -118,7 +119,7 @@ def runs(found: Curves) -> list[tuple[int, int, int, int]]:
     for device, own in enumerate(sign):
         edges = np.flatnonzero(np.diff(own, prepend=0, append=0))
         rows += [
-            (device, int(own[a]), int(a), int(b - 1)) for a, b in zip(edges, edges[1:], strict=False) if own[a]
+            (device, int(own[a]), int(a), int(b - 1)) for a, b in pairwise(edges) if own[a]
         ]
     return rows
 

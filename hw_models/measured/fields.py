@@ -14,12 +14,16 @@ from hw_models.chip import Pulse
 from hw_models.errors import ChipError
 from hw_models.measured import population
 from hw_models.measured.laws import STATES, Fitted
-from hw_models.measured.likelihood import spread_of
+from hw_models.measured.likelihood import loss_of, spread_of
 from hw_models.measured.population import Estimate, between, quantile
 
 Array = np.ndarray
 FARTHEST = 50.0
 """Largest bound that is written: steps that shrink less are constant."""
+WIDE = 1.92
+"""By how much -log L rises at the end of a 95 % interval of one parameter."""
+SIZES = (2, 3, 4, 5)
+"""Columns of noise in the kernel's parameters."""
 SMALL = 1e-3
 """Conductance of no device that learns [uS]: 1 nS."""
 MEANS: Mapping[str, tuple[str, str]] = {
@@ -79,13 +83,22 @@ class Reader:
         n = self.names.index(name)
         unknown = self.best.problem.shared[n]
         value, error = float(self.best.shared[n]), float(np.sqrt(self.covariance[n, n]))
-        if self.best.held[n]:
-            error = float(1 / np.sqrt(max(self.best.information[:, :, :][:, self._place(n), self._place(n)].sum(), 1e-300)))
+        if self.best.held[n] and unknown.column in SIZES:
+            return Estimate(value, unknown.low, self._most(n)).times(factor)
         low, high = max(value - self.t * error, unknown.low), min(value + self.t * error, unknown.high)
         return Estimate(value, low, high).times(factor)
 
-    def _place(self, n: int) -> int:
-        return len(self.best.problem.own) + n
+    def _most(self, n: int) -> float:
+        """Return how large a noise that was found to be none may be: the likelihood tells sizes from 0 by no slope."""
+        problem, best = self.best.problem, self.best
+        size = problem.shared[n].scale * 1e-4
+        for _ in range(60):
+            shared = best.shared.copy()
+            shared[n] += size
+            if loss_of(problem.innovations(best.own, shared), best.mask).sum() > best.loss + WIDE:
+                break
+            size *= 1.5
+        return float(best.shared[n] + size)
 
     def common(self, slopes: Array) -> float:
         """Return the standard error that shared parameters bring to a mean over devices, slopes (devices, J)."""
@@ -177,7 +190,7 @@ def _steps(read: Reader) -> tuple[dict[str, Estimate], bool]:
     if population.log_normal(y, steps.spread.value):
         logs = between(np.log(y), v / y**2)
         mean = read.mean(logs.mean, logs.error, along / y[:, None])
-        dw_min = Estimate(*(math.exp(min(value, 700.0)) / share for value in (mean.value, mean.low, mean.high)))
+        dw_min = mean.through(lambda y: math.exp(min(y, 700.0)) / share)
         return {"dw_min": dw_min, "dw_min_spread": logs.spread, **found}, True
     mean = read.mean(steps.mean, steps.error, along).times(1 / share)
     dw_min = replace(mean, low=max(mean.low, 0.0))
@@ -204,10 +217,10 @@ def _slope_spreads(read: Reader) -> Array:
 def _apart(y: Array, v: Array, along: Array, slopes: Array) -> population.Effects:
     """Return mean and spread of estimates that go with slopes, ``along`` (devices, J), which may differ too.
 
-    Away from weight 0 a device of another slope looks like one of another step: the lower end of the interval is what is
-    left to steps if slopes differ as much as they may.
+    Away from weight 0 a device of another slope looks like one of another step: the lower end of the interval is what
+    is left to steps if slopes differ as much as they may.
     """
-    found, most = (between(y, v + (along**2) @ spread**2) for spread in slopes)
+    found, most = (between(y, v + (along**2) @ row**2) for row in slopes)
     plain = between(y, v)
     low, high = min(found.spread.low, most.spread.low), max(found.spread.high, plain.spread.high)
     spread = replace(found.spread, low=low, high=high)
@@ -268,7 +281,10 @@ def _shape(read: Reader, estimates: Mapping[str, Estimate]) -> dict[str, Estimat
     if response == "power":
         return {name: read.shared(name) for name in read.names if name.startswith("gamma")}
     if response == "exponential":
-        return {name: one for way in ("up", "down") if f"gamma_{way}" in read.names for name, one in _exponential(read, way).items()}
+        found = {}
+        for way in ("up", "down"):
+            found |= _exponential(read, way) if f"gamma_{way}" in read.names else {}
+        return found
     return {}
 
 
@@ -313,15 +329,17 @@ def _formula_steps(read: Reader, estimates: Mapping[str, Estimate]) -> dict[str,
         found_base = {"noise_base": base if told else replace(base, low=0.0, high=math.inf, told=False)}
     else:
         found_base = {}
-    found = {**found_base, "step": one, "dw_min": Estimate(max(steps), max(lows) if told else 0.0, max(highs) if told else math.inf, told=told)}
+    ends_of = (max(lows), max(highs)) if told else (0.0, math.inf)
+    found = {**found_base, "step": one, "dw_min": Estimate(max(steps), *ends_of, told=told)}
     if len(steps) == 2:
         a = (steps[0] - steps[1]) / sum(steps)
         shift = 2 * a / (1 + abs(a)) - tilt.value
         wide = Estimate(tilt.value + shift, -1.0, 1.0, told=False)
         if told:
-            ratio = [math.log1p(-estimates[f"a_{way}"].low) - math.log1p(-min(estimates[f"a_{way}"].high, 0.999)) for way in ways]
-            half = math.hypot((tilt.high - tilt.low) / 2, *ratio)
-            wide = Estimate(tilt.value + shift, max(tilt.value + shift - half, -1.0), min(tilt.value + shift + half, 1.0))
+            shares = [estimates[f"a_{way}"] for way in ways]
+            ratio = [math.log1p(-share.low) - math.log1p(-min(share.high, 0.999)) for share in shares]
+            half, middle = math.hypot((tilt.high - tilt.low) / 2, *ratio), tilt.value + shift
+            wide = Estimate(middle, max(middle - half, -1.0), min(middle + half, 1.0))
         found["up_down"] = wide
     return found
 
@@ -346,7 +364,8 @@ def _pulse(
     value = {name: one.value for name, one in estimates.items()}
     low = 0.0 if data.one_sided else value["w_min"]
     if not low <= 0 < value["w_max"] or (not data.one_sided and not low < 0):
-        raise ChipError(f"g_min = {value['g_min']:g}, g_max = {value['g_max']:g} uS: weight 0 lies outside of the curves")
+        ends = f"g_min = {value['g_min']:g}, g_max = {value['g_max']:g} uS"
+        raise ChipError(f"{ends}: weight 0 lies outside of the curves")
     found: dict[str, object] = {"dw_min": short(value["dw_min"]), "w_max": short(value["w_max"]), "w_min": short(low)}
     if not data.one_sided:
         found["up_down"] = float(np.clip(short(value["up_down"]), -0.99, 0.99))
@@ -374,7 +393,8 @@ def _pulse(
     if response == "exponential":
         shape = {name: one for name, one in shape.items() if value.get(name.replace("gamma", "a"), 1.0)}
     idle = response != "soft_bounds" and not any(shape.values())
-    return Pulse(**found, **({} if idle else shape), response="constant" if idle else response)  # type: ignore[arg-type]
+    found |= {"response": "constant"} if idle else {"response": response, **shape}
+    return Pulse(**found)  # type: ignore[arg-type]
 
 
 def _table(read: Reader) -> dict[str, object]:

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/measured/test_response.py
 """What a fitted response says of pulses that it was not fitted to.
 
 Cycles of even and odd numbers are left out in turn (of a single cycle, rows of ten readings); each device keeps the
@@ -40,7 +41,7 @@ class HeldOut:
     curve: float
     """NaN where cycles are not alike."""
     bias: Array
-    """(J,) of the shared parameters, from what half of the pulses give: what is left of half of n is twice that of n."""
+    """(J,) of the shared parameters, from what half of the pulses give: the bias of n/2 is twice that of n."""
 
 
 def held_out(fitted: Fitted, common: Array) -> HeldOut:

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/measured/test_response.py
 """The responses to pulses as problems of likelihood: which numbers each device has of its own, which all share.
 
 ============ ================================================= ==================================================
@@ -11,10 +12,10 @@ power                                                          exponents; how fa
 table                                                          factors at its states, up and down
 ============ ================================================= ==================================================
 
-States of exponential, power and table are shares of a device's own range: between its lowest and highest readings where
-curves come to their bounds, else between those of all devices (exponential: between the weights of g_min and g_max). A chip's s max(1 - A exp(gamma z), 0) is s_0 (1 - c (exp(gamma z) - 1)/gamma)
-with the step s_0 = s (1 - A) at weight 0 and A = c/(gamma + c): what curves over a small part of the range tell is s_0
-and c.
+States of exponential, power and table are shares of a device's own range: between the levels that it comes to, else
+between the farthest of all devices (exponential: between the weights of g_min and g_max). A chip's
+s max(1 - A exp(gamma z), 0) is s_0 (1 - c (exp(gamma z) - 1)/gamma) with the step s_0 = s (1 - A) at weight 0 and
+A = c/(gamma + c): what curves over a small part of the range tell is s_0 and c.
 """
 
 from __future__ import annotations
@@ -124,7 +125,9 @@ def _first_slope(data: Scaled, way: str) -> Array:
     return 1 / np.maximum(1.1 * end, 0.2)[:, None]
 
 
-def _problem(data: Scaled, response: str, form: tuple[str, ...], own_bounds: tuple[str, ...], weight: Array | None) -> Problem:
+def _problem(
+    data: Scaled, response: str, form: tuple[str, ...], own_bounds: tuple[str, ...], weight: Array | None
+) -> Problem:
     devices = np.zeros((len(data.readings), 12))
     devices[:, 5] = data.grain
     low, high = data.low.copy(), data.high.copy()
@@ -220,12 +223,11 @@ def fit(
         best = maximum(problem, start.best.own, start.best.shared)
         return Fitted(response, start.form, best, data, start.own_bounds)
     if form is not None:
-        return _fit_form(data, response, form, weight, own_bounds, None)
+        return _fit_form(data, response, form, weight, own_bounds)
     forms = FORMS if not data.one_sided else (*FORMS, ("noise", "base", "state"))
     tried: list[Fitted] = []
     for form in forms:
-        guess = tried[0] if tried and len(form) == 1 else None
-        tried.append(_fit_form(data, response, form, weight, own_bounds, guess))
+        tried.append(_fit_form(data, response, form, weight, own_bounds))
     # What two forms leave out near hard bounds differs: they are compared by what both look at.
     both = np.logical_and.reduce([one.best.mask for one in tried])
     loss = [one.loss_on(both) for one in tried]
@@ -238,7 +240,7 @@ def fit(
 
 
 def _fit_form(
-    data: Scaled, response: str, form: tuple[str, ...], weight: Array | None, own_bounds: bool, guess: Fitted | None = None
+    data: Scaled, response: str, form: tuple[str, ...], weight: Array | None, own_bounds: tuple[str, ...]
 ) -> Fitted:
     problem = _problem(data, response, form, own_bounds, weight)
     size, noise, read = _starts(data, problem)

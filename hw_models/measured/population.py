@@ -14,6 +14,7 @@ the spread); Hartung and Knapp, Stat. Med. 20:3875, 2001 (of the mean).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,10 +40,14 @@ class Estimate:
 
     def times(self, factor: float) -> Estimate:
         """Return it in another unit."""
-        low, high = sorted((self.low * factor, self.high * factor)) if math.isfinite(self.low) else (
-            self.low * factor, self.high * factor,
-        )  # fmt: skip
+        ends = self.low * factor, self.high * factor
+        low, high = ends if factor >= 0 else ends[::-1]
         return replace(self, value=self.value * factor, low=low, high=high)
+
+    def through(self, function: Callable[[float], float]) -> Estimate:
+        """Return what a function that rises or falls makes of it."""
+        low, high = sorted((function(self.low), function(self.high)))
+        return replace(self, value=function(self.value), low=low, high=high)
 
     def named(self, unit: str, meaning: str) -> Estimate:
         """Return it with unit and meaning."""
@@ -95,6 +100,12 @@ def between(y: Array, v: Array) -> Effects:
     scale = max(off(tau2, 0.0) / (n - 1), 1.0)
     error = math.sqrt(scale / float(w.sum()))
     return Effects(mean, error, Estimate(math.sqrt(tau2), low, high, told=low > 0), float(np.std(y, ddof=1)))
+
+
+def around(found: Effects, devices: int) -> Estimate:
+    """Return a mean with Student's interval."""
+    half = quantile(devices) * found.error
+    return Estimate(found.mean, found.mean - half, found.mean + half)
 
 
 def share(count: int, whole: int) -> Estimate:

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/measured/test_law_fits.py
 """The error of write and verify: conductances achieved by target, :mod:`hw_models.laws.programming` and relaxation.
 
 With r = achieved - target and v = target/g_max, r is normal of standard deviation s(v), a polynomial whose order, 0 to
@@ -88,7 +89,8 @@ def fit_programming(table: Table, g_max: float | None = None) -> LawFit:
             fields["mismatch"] = _short(gain.value)
     bias = interval(float(r.mean()), float(r.var() / len(r)), len(r))
     if bias.low > 0 or bias.high < 0:
-        notes.append(f"What is achieved is {bias.value:+.3g} uS off its target on average: no field of a chip says that.")
+        shown = f"{bias.value:+.3g} uS off its target"
+        notes.append(f"What is achieved is {shown} on average: no field of a chip says that.")
     notes += _misfit(v, r / sigma)
     grid = np.linspace(float(v.min()), 1, 100)
     sketch = Sketch(

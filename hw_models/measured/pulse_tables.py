@@ -155,8 +155,8 @@ def _two_columns(table: Table) -> Curves:
                 counts = np.arange(len(own)) if number is None else number[own]
                 g = values[own]
                 if (np.diff(counts) < 0).any():
-                    place = int(np.argmax(np.diff(counts) < 0)) + 1
-                    raise ChipError(f"'{table.path}': line {table.lines[own[place]]}: pulse numbers fall: sort the rows")
+                    line = table.lines[own[int(np.argmax(np.diff(counts) < 0)) + 1]]
+                    raise ChipError(f"'{table.path}': line {line}: pulse numbers fall: sort the rows")
                 rises = _rises(g)
                 if sign < 0 and rises and number is not None and _rises(up[rows[np.isfinite(up[rows])]]):
                     # NeuroSim's own file counts LTD from its low end.
@@ -186,10 +186,11 @@ def _scale(table: Table, values: Array) -> tuple[float, float, str]:
     if unit and unit != "1":
         return 1.0, 0.0, ""
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    if not unit and 0 <= low and high < 1e-3:
+    if not unit and low >= 0 and high < 1e-3:
         return 1e6, 0.0, "Conductances have no unit and count as siemens: none is above 1e-3."
     if unit == "1" or max(abs(low), high) <= SHARES:
-        note = f"Conductances have no unit and count as shares of the range, {low:.4g} to {high:.4g}, written as 0 to {WHOLE:g} uS."
+        ends = f"{low:.4g} to {high:.4g}, written as 0 to {WHOLE:g} uS"
+        note = f"Conductances have no unit and count as shares of the range, {ends}."
         return WHOLE / (high - low), -low * WHOLE / (high - low), note
     return 1.0, 0.0, "Conductances have no unit and count as uS."
 
@@ -198,7 +199,8 @@ def _packed(found: dict[str, Rows], cycles: dict[str, list[int]] | None, table: 
     """Return rows of every device as arrays."""
     for name, own in found.items():
         if len(own) < 2:
-            raise ChipError(f"'{table.path}': device '{name}' has {len(own)} reading{'s' * (len(own) != 1)}: two or more are needed")
+            many = f"{len(own)} reading{'s' * (len(own) != 1)}"
+            raise ChipError(f"'{table.path}': device '{name}' has {many}: two or more are needed")
     most = max(len(own) for own in found.values())
     g, pulses = np.full((len(found), most), np.nan), np.full((len(found), most), ANEW)
     cycle = np.zeros((len(found), most), dtype=int)

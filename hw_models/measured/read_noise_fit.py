@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/measured/test_law_fits.py
 """Read noise: standard deviations of reads by conductance, given as they are or taken from repeated reads.
 
 ln sigma is fitted, far points counted less, by each law of :mod:`hw_models.laws.read_noise`:
@@ -21,7 +22,6 @@ import numpy as np
 
 from hw_models.errors import ChipError
 from hw_models.measured.law_fits import LawFit, Sketch, Tried, chosen, explained, interval, likelihood, parts, robust
-from hw_models.measured.population import Estimate
 from hw_models.measured.tables import Table
 
 Array = np.ndarray
@@ -72,11 +72,11 @@ def fit_read_noise(
     alike = float(np.ptp(np.log(g))) < 0.2
     law = "additive" if alike else chosen(tried)
     if alike:
-        notes.append("All conductances are alike: nothing tells how the noise goes with them, and it counts as additive.")
+        notes.append("All conductances are alike: nothing tells how noise goes with them, and it counts as additive.")
     p, covariance = _fit(law, g, y, top, growth)
     free = len(g) - len(p)
     log_size = interval(float(p[0]), float(covariance[0, 0]), free)
-    size = Estimate(*(math.exp(one) for one in (log_size.value, log_size.low, log_size.high)))
+    size = log_size.through(lambda one: math.exp(min(one, 700.0)))
     estimates = {"read_noise": size.named(*MEANS[law])}
     fields: dict[str, object] = {"read_noise": _short(size.value), "read_noise_law": law}
     if law == "pcm":
@@ -90,9 +90,8 @@ def fit_read_noise(
     rest = float(np.sqrt(np.mean(left**2)))
     expected = float(np.sqrt(np.mean(1 / (2 * (reads - 1))))) if reads is not None else 0.0
     if rest > max(0.3, 2 * expected):
-        rows = ", ".join(
-            f"{g[own].mean():.3g} uS: {np.exp(y[own].mean()):.2g}" for own in np.array_split(np.argsort(g), min(5, len(g)))
-        )
+        bins = np.array_split(np.argsort(g), min(5, len(g)))
+        rows = ", ".join(f"{g[own].mean():.3g} uS: {np.exp(y[own].mean()):.2g}" for own in bins)
         notes.append(f"Law '{law}' leaves {rest:.0%} of sigma: it does not fit. Sigma by conductance: {rows} uS.")
     line = np.linspace(float(g.min()), float(g.max()), 100)
     sketch = Sketch(g, sigma, line, np.exp(_log_sigma(law, p, line, top, growth)), ("conductance [uS]", "sigma [uS]"))

@@ -10,7 +10,7 @@ Responses are fitted by likelihood (:mod:`hw_models.measured.likelihood`), chose
 
 **Intervals.** Of what devices have of their own (steps, bounds), Student's t over the devices; of spreads, the
 quantiles of chi^2 (:mod:`hw_models.measured.population`); of what all share (slopes, noise), Fisher's information, or
-the scatter of the devices' scores where that is larger, with Student's t of as many degrees as there are devices less 1.
+the scatter of the devices' scores where that is larger, with Student's t of as many degrees as devices less 1.
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ def _ranked(fits: Mapping[str, Fitted]) -> list[Candidate]:
 def _choice(candidates: list[Candidate]) -> str:
     """Return the simplest response that is as good as the best."""
     good = {one.response for one in candidates if one.behind <= one.error}
-    return next(name for name in RESPONSES if name in good or len(candidates) == 1 and name == candidates[0].response)
+    return next((name for name in RESPONSES if name in good), candidates[0].response)
 
 
 def _notes(found: Curves, moving: Array, candidates: list[Candidate], chosen: str, asked: str) -> list[str]:
@@ -229,7 +229,8 @@ def _notes(found: Curves, moving: Array, candidates: list[Candidate], chosen: st
     notes = []
     if not one.fits:
         cure = "its steps by state stray from the curve" if chosen == "table" else "take --response table"
-        notes.append(f"Response '{chosen}' does not fit: mean steps differ from it (chi^2 {one.chi2:.0f} of {one.bins}); {cure}.")
+        off = f"mean steps differ from it (chi^2 {one.chi2:.0f} of {one.bins})"
+        notes.append(f"Response '{chosen}' does not fit: {off}; {cure}.")
     elif chosen == "table" and asked == "auto":
         notes.append("No formula says of cycles left out what the table of steps says: the table is taken.")
     lost = [name for name, moves in zip(found.names, moving, strict=True) if not moves]

@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/measured/test_law_fits.py
 """Retention: conductances by the time since they were written, as drift or as loss of what devices hold.
 
 ============ ==========================================================  ==================================
@@ -8,9 +9,9 @@ drift        g = g_0 (1 + t/t0)^-nu, nu by ln(g/g_max) where it is seen  drift_m
 loss         g = g_min + (g_0 - g_min) exp(-t/tau)                       retention, retention_spread
 ============ ==========================================================  ==================================
 
-Logarithms of conductances are fitted, each device's g_0 and nu (or tau) by least squares with far readings counted less;
-t0 is one for all. Every second time of a device is left out in turn. Where all times are far beyond t0 nothing tells it:
-it is then the first time, and g_0 what is conducted there less its drift.
+Logarithms of conductances are fitted, each device's g_0 and nu (or tau) by least squares with far readings counted
+less; t0 is one for all. Every second time of a device is left out in turn. Where all times are far beyond t0 nothing
+tells it: it is then the first time.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from scipy.optimize import minimize_scalar
 
 from hw_models.errors import ChipError
 from hw_models.measured.law_fits import LawFit, Sketch, Tried, chosen, explained, interval, likelihood
-from hw_models.measured.population import Effects, Estimate, between, quantile
+from hw_models.measured.population import Estimate, around, between
 from hw_models.measured.tables import Table
 
 Array = np.ndarray
 FEWEST = 4
 """Times of a device."""
+Lines = tuple[Array, Array, Array]
+"""Offsets, slopes, and variances of slopes, of every device."""
 ROUNDS = 6
 """Of reweighting."""
 WIDE = 3.84
@@ -110,7 +113,7 @@ def _first(g: Array, device: Array) -> Array:
 
 
 def _mean_line(
-    law: str, line: Array, t0: float, drift: tuple[Array, Array, Array], time: Array, g: Array, floor: float, device: Array
+    law: str, line: Array, t0: float, drift: Lines, time: Array, g: Array, floor: float, device: Array
 ) -> Array:
     """Return the mean device's conductance over its first."""
     first = float(np.median([time[device == d][0] for d in np.unique(device)]))
@@ -143,7 +146,7 @@ def _line(x: Array, y: Array) -> tuple[float, float, float]:
     return a, b, float((left**2).sum() / max(len(y) - 2, 1) / base) if base > 0 else 0.0
 
 
-def _regressions(x: Array, y: Array, device: Array, many: int) -> tuple[Array, Array, Array]:
+def _regressions(x: Array, y: Array, device: Array, many: int) -> Lines:
     """Return offsets, slopes and variances of slopes of every device."""
     rows = [_line(x[device == d], y[device == d]) for d in range(many)]
     a, b, v = (np.array(column) for column in zip(*rows, strict=True))
@@ -177,7 +180,7 @@ def _start(time: Array, shown: Array, device: Array, many: int) -> tuple[float, 
     ends = np.log(grid[max(n - 1, 0)]), np.log(grid[min(n + 1, len(grid) - 1)])
     best = minimize_scalar(loss, bounds=ends, method="bounded")
     near = grid[losses < best.fun + WIDE]
-    low, high = (float(near.min()), float(near.max())) if len(near) else (float(np.exp(ends[0])), float(np.exp(ends[1])))
+    low, high = (float(end) for end in ((near.min(), near.max()) if len(near) else np.exp(ends)))
     told = low > grid[0] * 1.01 and high < grid[-1] * 0.99
     if not told:
         return float(positive.min()), (0.0 if low <= grid[0] * 1.01 else low, high), False
@@ -199,15 +202,14 @@ def _tried(name: str, law: Callable[[Array], Array], shown: Array, place: Array)
 
 
 def _drift(
-    drift: tuple[Array, Array, Array], shown: Array, device: Array, top: float, t0: Estimate
+    drift: Lines, shown: Array, device: Array, top: float, t0: Estimate
 ) -> tuple[dict[str, object], dict[str, Estimate], list[str]]:
     """Return fields, estimates and notes of drift."""
     nu, v = -drift[1], drift[2]
     effects = between(nu, v)
-    half = quantile(len(nu)) * effects.error
     estimates = {
         "drift_start": t0.named("s", "t0; it is the first time where times do not tell it"),
-        "drift_mean": Estimate(effects.mean, effects.mean - half, effects.mean + half).named("1", "exponent nu"),
+        "drift_mean": around(effects, len(nu)).named("1", "exponent nu"),
         "drift_spread": effects.spread.named("1", "of nu, device to device"),
     }
     mean: tuple[float, ...] = (0.0, _short(effects.mean), 0.0, _short(max(effects.mean, 1e-6)))
@@ -227,7 +229,7 @@ def _drift(
                 offset = float((w * (nu - slope * x)).sum() / w.sum())
                 ends = np.clip(offset + slope * np.array([x.min(), x.max()]), 0, None)
                 mean = (_short(slope), _short(offset), _short(float(ends.min())), _short(float(ends.max())))
-                effects = _rest(nu - slope * x, v)
+                effects = between(nu - slope * x, v)
                 estimates["drift_spread"] = effects.spread.named("1", "of nu, device to device")
     fields: dict[str, object] = {"drift_mean": mean, "drift_start": _short(t0.value)}
     if effects.spread.told:
@@ -244,17 +246,12 @@ def _around(nu: Array, x: Array, slope: float, w: Array) -> float:
     return max(float((w * left**2).sum() / max(len(nu) - 2, 1)), 1.0)
 
 
-def _rest(values: Array, v: Array) -> Effects:
-    return between(values, v)
-
-
-def _loss(found: tuple[Array, Array, Array]) -> tuple[dict[str, object], dict[str, Estimate]]:
+def _loss(found: Lines) -> tuple[dict[str, object], dict[str, Estimate]]:
     """Return fields and estimates of a loss with a time constant; devices differ in its logarithm."""
     rate, v = -found[1], found[2]
     seen = rate > 0
     logs = between(-np.log(rate[seen]), v[seen] / rate[seen] ** 2)
-    half = quantile(int(seen.sum())) * logs.error
-    tau = Estimate(*(float(np.exp(np.clip(one, -700, 700))) for one in (logs.mean, logs.mean - half, logs.mean + half)))
+    tau = around(logs, int(seen.sum())).through(lambda one: float(np.exp(np.clip(one, -700, 700))))
     fields: dict[str, object] = {"retention": _short(tau.value)}
     if logs.spread.told:
         fields["retention_spread"] = _short(logs.spread.value)

@@ -1,8 +1,8 @@
 """Tables of measurements: CSV with a header of names and units, and which kind of measurement its columns tell of.
 
 Columns are known by their names, in any order and case, with ``_`` for a space; the unit stands behind, ``conductance
-[S]``. They may be parted by commas, or by semicolons or tabs and then with decimal commas; UTF-16 is read too. Lines that
-begin with # and columns of other names are passed over.
+[S]``. They may be parted by commas, or by semicolons or tabs and then with decimal commas; UTF-16 is read too. Lines
+that begin with # and columns of other names are passed over.
 """
 
 from __future__ import annotations
@@ -191,7 +191,8 @@ def _columns(line: int, header: Sequence[str]) -> tuple[dict[str, int], dict[str
         if name is None:
             continue
         if name in places:
-            raise ChipError(f"line {line}: columns '{header[places[name]]}' and '{cell}' are both {name}: which counts?")
+            pair = f"columns '{header[places[name]]}' and '{cell}'"
+            raise ChipError(f"line {line}: {pair} are both {name}: which counts?")
         places[name] = place
         if unit and name in QUANTITIES:
             if not (unit == "1" and QUANTITIES[name] is units.CONDUCTANCE):
@@ -207,7 +208,7 @@ def _check_one_unit(line: int, places: Mapping[str, int], found: Mapping[str, st
     """Refuse conductances of one table in several units."""
     said = {name: found.get(name, "none") for name in places if QUANTITIES.get(name) is units.CONDUCTANCE}
     if len(set(said.values())) > 1:
-        shown = ", ".join(f"{name} [{unit}]" if unit != "none" else f"{name} without one" for name, unit in said.items())
+        shown = ", ".join(f"{name} [{unit}]" for name, unit in said.items())
         raise ChipError(f"line {line}: units are mixed: {shown}; one unit for all conductances is needed")
 
 
@@ -230,6 +231,6 @@ def kind_of(table: Table, asked: str | None = None) -> str:
     missing = [name for name in best if not table.has(name)]
     there = sum(table.has(name) for name in best)
     if asked is None and not there:
-        forms = "; ".join(f"{kind}: {', '.join(forms[0])}" for kind, forms in KINDS.items())
-        raise ChipError(f"'{table.path}': no column is known; kinds and their columns are {forms}")
+        listed = "; ".join(f"{kind}: {', '.join(forms[0])}" for kind, forms in KINDS.items())
+        raise ChipError(f"'{table.path}': no column is known; kinds and their columns are {listed}")
     raise ChipError(f"'{table.path}': column '{missing[0]}' is missing: {wanted[best]} needs {', '.join(best)}")

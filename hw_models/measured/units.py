@@ -1,3 +1,4 @@
+# Tested by tests/hw_models/measured/test_tables.py
 """Units of measured quantities, by the name that stands behind a column's: what one is in the unit of the toolkit."""
 
 from __future__ import annotations
