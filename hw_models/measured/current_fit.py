@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from hw_models.errors import ChipError
-from hw_models.measured.law_fits import LawFit, Sketch, Tried, chosen, explained, interval, likelihood, robust
+from hw_models.measured.law_fits import LawFit, Sketch, Tried, chosen, explained, interval, likelihood, mixed, robust
 from hw_models.measured.population import around, between
 from hw_models.measured.tables import Table
 
@@ -137,8 +137,8 @@ def _tried(law: str, v: Array, y: Array, device: Array, place: Array) -> Tried:
             own = device == d
             shape, _, size = _fit(law, v[own & ~out], y[own & ~out])
             left[own] = y[own] - size * _f(law, shape, v[own])
-        scale = 1.4826 * float(np.median(np.abs(left[~out]))) + 1e-5
-        scores += [likelihood(left[out][n::3], scale) for n in range(3)]
+        scale = float(np.sqrt(np.mean(left[~out] ** 2))) + 1e-5
+        scores += [likelihood(left[out][own], scale) for own in mixed(int(out.sum()))]
         left_all.append(left[out])
         values.append(y[out])
     return Tried(law, np.array(scores), explained(np.concatenate(left_all), np.concatenate(values)))

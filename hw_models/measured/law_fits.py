@@ -1,7 +1,7 @@
 """What a fit of a law to one kind of measurement is, how laws are chosen, and the robust fit they share.
 
 Laws are tried in their order, the simplest first. Each is fitted without a part of the data and asked for it; the
-simplest that is not worse than the best by more than a standard error is taken.
+simplest that is not worse than the best by more than two standard errors is taken.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from hw_models.measured.population import LEVEL, Estimate
 Array = np.ndarray
 PARTS = 5
 """Of the data that are left out in turn."""
+CLEAR = 2.0
+"""Standard errors by which a law has to be better than a simpler one."""
 PLAIN = 3.0
 """Standard deviations to which a residual counts with its square."""
 
@@ -74,7 +76,7 @@ def chosen(tried: Sequence[Tried]) -> str:
     for one in tried:
         apart = best.scores - one.scores
         error = float(apart.std(ddof=1) * np.sqrt(len(apart))) if len(apart) > 1 else 0.0
-        if apart.sum() <= max(error, 1e-9):
+        if apart.sum() <= max(CLEAR * error, 1e-9):
             return one.law
     return best.law
 
@@ -96,6 +98,12 @@ def parts(group: Array) -> list[Array]:
     number = np.searchsorted(names, group) if len(names) >= 3 else np.arange(len(group))
     count = min(PARTS, int(number.max()) + 1)
     return [number % count == n for n in range(count)]
+
+
+def mixed(count: int, blocks: int = 8) -> list[Array]:
+    """Return places of so many points in blocks of which each has points of all the range, for scores of their own."""
+    order = np.argsort((np.arange(count) * 0.618033988749895) % 1.0)
+    return [own for own in np.array_split(order, min(blocks, count)) if len(own)]
 
 
 def robust(

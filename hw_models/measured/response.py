@@ -6,7 +6,7 @@
     fit.candidates                                            # every response, with what it says of pulses left out
 
 Responses are fitted by likelihood (:mod:`hw_models.measured.likelihood`), chosen by what they say of cycles left out
-(:mod:`hw_models.measured.held_out`): the simplest that is not worse than the best by more than a standard error.
+(:mod:`hw_models.measured.held_out`): the simplest that is not worse than the best by more than two standard errors.
 
 **Intervals.** Of what devices have of their own (steps, bounds), Student's t over the devices; of spreads, the
 quantiles of chi^2 (:mod:`hw_models.measured.population`); of what all share (slopes, noise), Fisher's information, or
@@ -37,6 +37,8 @@ from hw_models.measured.units import CONDUCTANCE
 
 Array = np.ndarray
 READINGS = ("write", "read", "instrument")
+CLEAR = 2.0
+"""Standard errors by which a response has to be better than a simpler one."""
 UNLIKELY = 1e-3
 """Probability of as large a misfit below which a response does not fit."""
 SEEN = 0.3
@@ -220,7 +222,7 @@ def _ranked(fits: Mapping[str, Fitted]) -> list[Candidate]:
 
 def _choice(candidates: list[Candidate]) -> str:
     """Return the simplest response that is as good as the best."""
-    good = {one.response for one in candidates if one.behind <= one.error}
+    good = {one.response for one in candidates if one.behind <= CLEAR * one.error}
     return next((name for name in RESPONSES if name in good), candidates[0].response)
 
 

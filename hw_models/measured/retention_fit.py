@@ -22,7 +22,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from hw_models.errors import ChipError
-from hw_models.measured.law_fits import LawFit, Sketch, Tried, chosen, explained, interval, likelihood
+from hw_models.measured.law_fits import LawFit, Sketch, Tried, chosen, explained, interval, likelihood, mixed
 from hw_models.measured.population import Estimate, around, between
 from hw_models.measured.tables import Table
 
@@ -194,8 +194,8 @@ def _tried(name: str, law: Callable[[Array], Array], shown: Array, place: Array)
         out = place % 2 == half
         out &= place > 0
         left = shown - law(~out)
-        scale = 1.4826 * float(np.median(np.abs(left[~out]))) + 1e-6
-        scores += [likelihood(left[out][n::3], scale) for n in range(3)]
+        scale = float(np.sqrt(np.mean(left[~out] ** 2))) + 1e-6
+        scores += [likelihood(left[out][own], scale) for own in mixed(int(out.sum()))]
         left_all.append(left[out])
         values.append(shown[out])
     return Tried(name, np.array(scores), explained(np.concatenate(left_all), np.concatenate(values)))
