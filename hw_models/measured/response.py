@@ -6,7 +6,8 @@
     fit.candidates                                            # every response, with what it says of pulses left out
 
 Responses are fitted by likelihood (:mod:`hw_models.measured.likelihood`), chosen by what they say of cycles left out
-(:mod:`hw_models.measured.held_out`): the simplest that is not worse than the best by more than two standard errors.
+(:mod:`hw_models.measured.held_out`): the simplest that is not worse than the best by more than two standard errors and whose mean
+steps by state are the measured ones.
 
 **Intervals.** Of what devices have of their own (steps, bounds), Student's t over the devices; of spreads, the
 quantiles of chi^2 (:mod:`hw_models.measured.population`); of what all share (slopes, noise), Fisher's information, or
@@ -221,9 +222,10 @@ def _ranked(fits: Mapping[str, Fitted]) -> list[Candidate]:
 
 
 def _choice(candidates: list[Candidate]) -> str:
-    """Return the simplest response that is as good as the best."""
-    good = {one.response for one in candidates if one.behind <= CLEAR * one.error}
-    return next((name for name in RESPONSES if name in good), candidates[0].response)
+    """Return the simplest response that is as good as the best, of those that fit if any does."""
+    good = [one for one in candidates if one.behind <= CLEAR * one.error]
+    fitting = {one.response for one in good if one.fits} or {one.response for one in good}
+    return next((name for name in RESPONSES if name in fitting), candidates[0].response)
 
 
 def _notes(found: Curves, moving: Array, candidates: list[Candidate], chosen: str, asked: str) -> list[str]:

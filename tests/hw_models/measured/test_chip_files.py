@@ -101,10 +101,10 @@ def test_without_pulses(folder: Path) -> None:
     assert found.response is None
     assert found.chip.device.g_max == 20
     assert found.chip.update.scheme == "digital"
-    loss = 15 * np.exp(-np.geomspace(5, 1e5, 12) / 3e4)
+    loss = 5.05 + 15 * np.exp(-np.geomspace(5, 1e5, 12) / 3e4)
     path = columns(folder / "loss.csv", time=np.geomspace(5, 1e5, 12), g=loss)
-    assert "it is left out, as no pulse curves were given" in fit_files([path]).chip.caveat
-    kept = fit_files([path, folder / "pulses.csv"], response="soft_bounds").chip
+    assert "it is left out, as no pulse curves were given" in fit_files([path], g_min=5.05).chip.caveat
+    kept = fit_files([path, folder / "pulses.csv"], response="soft_bounds", g_min=5.05).chip
     assert kept.device.retention == pytest.approx(3e4, rel=0.05)
     assert kept.timing.integration == 40e-9
 
