@@ -24,7 +24,7 @@ from hw_models.measured.pulse_tables import read_curves, read_npz
 from hw_models.measured.read_noise_fit import fit_read_noise
 from hw_models.measured.response import ResponseFit, fit_response
 from hw_models.measured.retention_fit import fit_retention
-from hw_models.measured.tables import Table, kind_of, read_table
+from hw_models.measured.tables import MeasuredTable, kind_of, read_table
 from hw_models.reading import Page
 from hw_models.text import lined
 from hw_models.whole_files import write_text
@@ -103,9 +103,12 @@ def fit_files(
     return MeasuredChip(made, sources, found, tuple(laws))
 
 
-def _opened(paths: list[Path], kind: str | None) -> tuple[list[Curves], dict[str, Table], dict[str, tuple[str, ...]]]:
+Opened = tuple[list[Curves], dict[str, MeasuredTable], dict[str, tuple[str, ...]]]
+
+
+def _opened(paths: list[Path], kind: str | None) -> Opened:
     curves: list[Curves] = []
-    tables: dict[str, Table] = {}
+    tables: dict[str, MeasuredTable] = {}
     sources: dict[str, tuple[str, ...]] = {}
     for path in paths:
         if path.suffix.lower() not in (".csv", ".npz", ".txt", ".tsv"):
@@ -144,7 +147,7 @@ def _joined(curves: list[Curves]) -> Curves:
     return Curves(np.concatenate(g), np.concatenate(pulses), np.concatenate(cycle), tuple(names), notes)
 
 
-def _laws(tables: dict[str, Table], g_min: float | None, g_max: float | None) -> list[LawFit]:
+def _laws(tables: dict[str, MeasuredTable], g_min: float | None, g_max: float | None) -> list[LawFit]:
     """Return the fits of all other kinds, of one range."""
     if g_max is None:
         tops = [float(table.numbers(column).max()) for table in tables.values()
@@ -175,7 +178,7 @@ def _caveat(sources: Mapping[str, tuple[str, ...]], found: ResponseFit | None) -
     }  # fmt: skip
     there = ", ".join(what[kind] for kind in sources)
     notes = [note for note in (found.notes if found else ()) if "assumed" in note or "does not fit" in note]
-    return " ".join([f"Fitted to measurements of {there}; all else is ideal.", *notes])
+    return " ".join([f"FittedResponse to measurements of {there}; all else is ideal.", *notes])
 
 
 def _chip(

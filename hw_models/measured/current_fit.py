@@ -15,7 +15,7 @@ import numpy as np
 from hw_models.errors import ChipError
 from hw_models.measured.law_fits import LawFit, Sketch, Tried, chosen, explained, interval, likelihood, mixed, robust
 from hw_models.measured.population import around, between
-from hw_models.measured.tables import Table
+from hw_models.measured.tables import MeasuredTable
 
 Array = np.ndarray
 FEWEST = 6
@@ -26,12 +26,12 @@ STRAY = 0.02
 """Of the largest current: what a law that fits leaves at most."""
 
 
-def fit_currents(table: Table) -> LawFit:
+def fit_currents(table: MeasuredTable) -> LawFit:
     """Fit the laws of currents.
 
     Parameters
     ----------
-    table : Table
+    table : MeasuredTable
         voltage [V], current [uA]; device.
 
     Raises

@@ -13,7 +13,7 @@ from scipy.stats import foldnorm
 from hw_models.chip import Pulse
 from hw_models.errors import ChipError
 from hw_models.measured import population
-from hw_models.measured.laws import STATES, Fitted
+from hw_models.measured.laws import STATES, FittedResponse
 from hw_models.measured.likelihood import loss_of, spread_of
 from hw_models.measured.population import Estimate, between, quantile
 
@@ -63,14 +63,14 @@ class Reader:
 
     Parameters
     ----------
-    fitted : Fitted
+    fitted : FittedResponse
         A response.
     bias : numpy.ndarray
         (J,) of the shared parameters, which counts as error: slopes of curves that are short beside their noise come
         out too steep (Nickell, Econometrica 49:1417, 1981).
     """
 
-    def __init__(self, fitted: Fitted, bias: Array) -> None:
+    def __init__(self, fitted: FittedResponse, bias: Array) -> None:
         self.fitted, self.best = fitted, fitted.best
         self.covariance, self.inverse, self.goes = spread_of(self.best)
         self.covariance = self.covariance + np.diag(np.where(self.best.held, 0.0, bias**2))
@@ -133,7 +133,7 @@ class Reader:
         return hats @ self.best.shared, hats
 
 
-def fields_of(fitted: Fitted, bias: Array, moving: Array, readings: str, g: tuple[float, float]) -> Found:
+def fields_of(fitted: FittedResponse, bias: Array, moving: Array, readings: str, g: tuple[float, float]) -> Found:
     """Return the pulse of a fit, estimates by name, and what a reader should know."""
     read = Reader(fitted, bias)
     data, response = fitted.data, fitted.response

@@ -19,7 +19,7 @@ import numpy as np
 
 from hw_models.kernels import following
 from hw_models.measured import laws
-from hw_models.measured.laws import Fitted
+from hw_models.measured.laws import FittedResponse
 from hw_models.measured.likelihood import loss_of
 
 Array = np.ndarray
@@ -44,12 +44,12 @@ class HeldOut:
     """(J,) of the shared parameters, from what half of the pulses give: the bias of n/2 is twice that of n."""
 
 
-def held_out(fitted: Fitted, common: Array) -> HeldOut:
+def held_out(fitted: FittedResponse, common: Array) -> HeldOut:
     """Leave out halves in turn.
 
     Parameters
     ----------
-    fitted : Fitted
+    fitted : FittedResponse
         A response.
     common : numpy.ndarray
         (devices, readings) that all responses look at, for the score.
@@ -84,7 +84,7 @@ def held_out(fitted: Fitted, common: Array) -> HeldOut:
     return HeldOut(score, both, count, 1 - error / whole, 1 - strays / whole, curve, bias)
 
 
-def _curves(part: Fitted, left_out: Array) -> tuple[Array, Array] | None:
+def _curves(part: FittedResponse, left_out: Array) -> tuple[Array, Array] | None:
     """Return mean curves of the cycles left out, as measured and as the response says; None if cycles are not alike."""
     data = part.data
     devices, table = part.best.problem.placed(part.best.own, part.best.shared)
@@ -106,7 +106,7 @@ def _curves(part: Fitted, left_out: Array) -> tuple[Array, Array] | None:
     return np.mean(seen, axis=0), np.mean(said, axis=0)
 
 
-def _walk(part: Fitted, w: float, count: int, p: Array, table: Array) -> float:
+def _walk(part: FittedResponse, w: float, count: int, p: Array, table: Array) -> float:
     """Return where pulses lead a device on average."""
     form = part.best.problem.form
     for _ in range(abs(count)):
@@ -117,7 +117,7 @@ def _walk(part: Fitted, w: float, count: int, p: Array, table: Array) -> float:
     return float(w)
 
 
-def misfit(fitted: Fitted) -> tuple[float, int]:
+def misfit(fitted: FittedResponse) -> tuple[float, int]:
     """Return chi^2 of the mean innovations by state and direction, and how many there are.
 
     Bins hold equal numbers of readings; with a right response each mean, over its standard error, is normal.

@@ -98,7 +98,7 @@ def scaled(found: Curves, g: tuple[float, float], reached: tuple[bool, bool]) ->
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedResponse:
     """One response, fitted."""
 
     response: str
@@ -197,10 +197,10 @@ def _starts(data: Scaled, problem: Problem) -> tuple[Array, float, float]:
 
 
 def fit(
-    data: Scaled, response: str, weight: Array | None = None, start: Fitted | None = None,
+    data: Scaled, response: str, weight: Array | None = None, start: FittedResponse | None = None,
     own_bounds: tuple[str, ...] = (),
     form: tuple[str, ...] | None = None,
-) -> Fitted:
+) -> FittedResponse:
     """Fit one response.
 
     Parameters
@@ -211,7 +211,7 @@ def fit(
         One of ``RESPONSES``.
     weight : numpy.ndarray, optional
         (devices, readings) of which readings count.
-    start : Fitted, optional
+    start : FittedResponse, optional
         Where to begin; its form of noise and bounds are kept.
     own_bounds : tuple of str
         Directions whose soft bound every device has of its own.
@@ -221,11 +221,11 @@ def fit(
     if start is not None:
         problem = _problem(data, response, start.form, start.own_bounds, weight)
         best = maximum(problem, start.best.own, start.best.shared)
-        return Fitted(response, start.form, best, data, start.own_bounds)
+        return FittedResponse(response, start.form, best, data, start.own_bounds)
     if form is not None:
         return _fit_form(data, response, form, weight, own_bounds)
     forms = FORMS if not data.one_sided else (*FORMS, ("noise", "base", "state"))
-    tried: list[Fitted] = []
+    tried: list[FittedResponse] = []
     for form in forms:
         tried.append(_fit_form(data, response, form, weight, own_bounds))
     # What two forms leave out near hard bounds differs: they are compared by what both look at.
@@ -241,7 +241,7 @@ def fit(
 
 def _fit_form(
     data: Scaled, response: str, form: tuple[str, ...], weight: Array | None, own_bounds: tuple[str, ...]
-) -> Fitted:
+) -> FittedResponse:
     problem = _problem(data, response, form, own_bounds, weight)
     size, noise, read = _starts(data, problem)
     many = len(form)
@@ -259,4 +259,4 @@ def _fit_form(
                 shared[n] = read
         found.append(maximum(problem, own.copy(), np.array(shared)))
     best = min(found, key=lambda one: one.loss)
-    return Fitted(response, form, best, data, own_bounds)
+    return FittedResponse(response, form, best, data, own_bounds)

@@ -16,7 +16,7 @@ from scipy.stats import chi2
 from hw_models.errors import ChipError
 from hw_models.measured.law_fits import LawFit, Sketch, Tried, chosen, explained, interval, likelihood, parts
 from hw_models.measured.population import Estimate, between
-from hw_models.measured.tables import Table
+from hw_models.measured.tables import MeasuredTable
 
 Array = np.ndarray
 ORDERS = (0, 1, 2, 3, 4)
@@ -26,12 +26,12 @@ UNLIKELY = 1e-3
 GRID = np.linspace(0, 1, 101)
 
 
-def fit_programming(table: Table, g_max: float | None = None) -> LawFit:
+def fit_programming(table: MeasuredTable, g_max: float | None = None) -> LawFit:
     """Fit the error of programming.
 
     Parameters
     ----------
-    table : Table
+    table : MeasuredTable
         target and achieved [uS]; device, time [s].
     g_max : float, optional
         Of the device [uS]; default the largest target.
@@ -104,7 +104,7 @@ def fit_programming(table: Table, g_max: float | None = None) -> LawFit:
     return LawFit("programming", law, len(r), fields, estimates, tuple(kept), left, "uS", sketch, tuple(notes))
 
 
-def _aged(table: Table) -> Array | None:
+def _aged(table: MeasuredTable) -> Array | None:
     """Return f of every row, None without two ages."""
     if not table.has("time"):
         return None

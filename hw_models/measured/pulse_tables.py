@@ -26,7 +26,7 @@ import numpy as np
 from hw_models.errors import ChipError, nearest, unknown
 from hw_models.measured.arrays import curves_of, numbered
 from hw_models.measured.curves import ANEW, Curves
-from hw_models.measured.tables import Table
+from hw_models.measured.tables import MeasuredTable
 from hw_models.measured.units import CONDUCTANCE
 from hw_models.text import one_line
 
@@ -45,7 +45,7 @@ Rows = list[tuple[float, int]]
 """Readings [uS] and the pulses ahead of each."""
 
 
-def read_curves(table: Table) -> Curves:
+def read_curves(table: MeasuredTable) -> Curves:
     """Return the curves of a table of pulses.
 
     Raises
@@ -82,7 +82,7 @@ def read_npz(path: Path) -> Curves:
     return curves_of(held["conductance"], held["direction"], CONDUCTANCE[unit])
 
 
-def _pulse_rows(table: Table) -> tuple[dict[str, Rows], dict[str, list[int]] | None]:
+def _pulse_rows(table: MeasuredTable) -> tuple[dict[str, Rows], dict[str, list[int]] | None]:
     g = table.numbers("conductance")
     texts, (device, names) = table.text("pulse"), table.groups("device")
     counter = table.numbers("reading") if table.has("reading") else None
@@ -107,7 +107,7 @@ def _pulse_rows(table: Table) -> tuple[dict[str, Rows], dict[str, list[int]] | N
     return found, _cycles(table, device, names)
 
 
-def _branch_rows(table: Table) -> tuple[dict[str, Rows], dict[str, list[int]] | None]:
+def _branch_rows(table: MeasuredTable) -> tuple[dict[str, Rows], dict[str, list[int]] | None]:
     g, number = table.numbers("conductance"), table.numbers("number")
     (device, names), (cycle, _) = table.groups("device"), table.groups("cycle")
     found: dict[str, Rows] = {name: [] for name in names}
@@ -129,7 +129,7 @@ def _branch_rows(table: Table) -> tuple[dict[str, Rows], dict[str, list[int]] | 
     return found, _cycles(table, device, names)
 
 
-def _cycles(table: Table, device: Array, names: tuple[str, ...]) -> dict[str, list[int]] | None:
+def _cycles(table: MeasuredTable, device: Array, names: tuple[str, ...]) -> dict[str, list[int]] | None:
     """Return the cycle of every reading by device, where the table says it."""
     if not table.has("cycle"):
         return None
@@ -137,7 +137,7 @@ def _cycles(table: Table, device: Array, names: tuple[str, ...]) -> dict[str, li
     return {name: [int(c) for c in cycle[device == n]] for n, name in enumerate(names)}
 
 
-def _two_columns(table: Table) -> Curves:
+def _two_columns(table: MeasuredTable) -> Curves:
     """Return the curves of a table with a column of each direction."""
     up, down, notes = table.numbers("up", gaps=True), table.numbers("down", gaps=True), []
     number = np.rint(table.numbers("number")) if table.has("number") else None
@@ -180,7 +180,7 @@ def _rises(g: Array) -> bool:
     return bool(g[-quarter:].mean() > g[:quarter].mean())
 
 
-def _scale(table: Table, values: Array) -> tuple[float, float, str]:
+def _scale(table: MeasuredTable, values: Array) -> tuple[float, float, str]:
     """Return what turns conductances without a unit into uS, and a note of it."""
     unit = table.unit.get("up", "")
     if unit and unit != "1":
@@ -195,7 +195,7 @@ def _scale(table: Table, values: Array) -> tuple[float, float, str]:
     return 1.0, 0.0, "Conductances have no unit and count as uS."
 
 
-def _packed(found: dict[str, Rows], cycles: dict[str, list[int]] | None, table: Table) -> Curves:
+def _packed(found: dict[str, Rows], cycles: dict[str, list[int]] | None, table: MeasuredTable) -> Curves:
     """Return rows of every device as arrays."""
     for name, own in found.items():
         if len(own) < 2:

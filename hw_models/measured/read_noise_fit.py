@@ -22,7 +22,7 @@ import numpy as np
 
 from hw_models.errors import ChipError
 from hw_models.measured.law_fits import LawFit, Sketch, Tried, chosen, explained, interval, likelihood, parts, robust
-from hw_models.measured.tables import Table
+from hw_models.measured.tables import MeasuredTable
 
 Array = np.ndarray
 READS, POINTS = 5, 3
@@ -37,13 +37,13 @@ MEANS: Mapping[str, tuple[str, str]] = {
 
 
 def fit_read_noise(
-    table: Table, g_max: float | None = None, read_time: float = 250e-9, drift_start: float = 20.0
+    table: MeasuredTable, g_max: float | None = None, read_time: float = 250e-9, drift_start: float = 20.0
 ) -> LawFit:
     """Fit the laws of read noise.
 
     Parameters
     ----------
-    table : Table
+    table : MeasuredTable
         conductance and sigma [uS]; or conductance of repeated reads, with read or time, and device.
     g_max : float, optional
         Of the device [uS]; default the largest conductance.
@@ -98,7 +98,7 @@ def fit_read_noise(
     return LawFit("read_noise", law, len(g), fields, estimates, tuple(tried), rest, "of sigma", sketch, tuple(notes))
 
 
-def _points(table: Table) -> tuple[Array, Array, Array | None, list[str]]:
+def _points(table: MeasuredTable) -> tuple[Array, Array, Array | None, list[str]]:
     """Return conductances, their standard deviations, and how many reads these are of."""
     g = table.numbers("conductance")
     if table.has("sigma"):

@@ -6,8 +6,8 @@
     fit.candidates                                            # every response, with what it says of pulses left out
 
 Responses are fitted by likelihood (:mod:`hw_models.measured.likelihood`), chosen by what they say of cycles left out
-(:mod:`hw_models.measured.held_out`): the simplest that is not worse than the best by more than two standard errors and whose mean
-steps by state are the measured ones.
+(:mod:`hw_models.measured.held_out`): the simplest that is not worse than the best by more than two standard errors, and
+whose mean steps by state are the measured ones.
 
 **Intervals.** Of what devices have of their own (steps, bounds), Student's t over the devices; of spreads, the
 quantiles of chi^2 (:mod:`hw_models.measured.population`); of what all share (slopes, noise), Fisher's information, or
@@ -31,7 +31,7 @@ from hw_models.measured.arrays import curves_of
 from hw_models.measured.curves import Curves
 from hw_models.measured.fields import fields_of
 from hw_models.measured.held_out import HeldOut
-from hw_models.measured.laws import RESPONSES, Fitted
+from hw_models.measured.laws import RESPONSES, FittedResponse
 from hw_models.measured.likelihood import spread_of
 from hw_models.measured.population import Estimate
 from hw_models.measured.units import CONDUCTANCE
@@ -89,7 +89,7 @@ class ResponseFit:
     curves: Curves = field(repr=False)
     moving: Array = field(repr=False)
     """(devices,) that pulses move."""
-    fitted: Fitted = field(repr=False)
+    fitted: FittedResponse = field(repr=False)
     notes: tuple[str, ...] = ()
     """What a reader should know of these data, a sentence each."""
 
@@ -192,7 +192,7 @@ def _range(
     return g
 
 
-def _fitted(data: laws.Scaled, name: str) -> Fitted:
+def _fitted(data: laws.Scaled, name: str) -> FittedResponse:
     """Return a fit; of soft bounds with own bounds of the devices where the curves tell them."""
     found = laws.fit(data, name)
     many = len(data.readings)
@@ -209,7 +209,7 @@ def _fitted(data: laws.Scaled, name: str) -> Fitted:
     return laws.fit(data, name, own_bounds=own) if own else found
 
 
-def _ranked(fits: Mapping[str, Fitted]) -> list[Candidate]:
+def _ranked(fits: Mapping[str, FittedResponse]) -> list[Candidate]:
     common = np.logical_and.reduce([one.best.mask for one in fits.values()])
     held = {name: holding.held_out(one, common) for name, one in fits.items()}
     best = max(held.values(), key=lambda one: one.score)

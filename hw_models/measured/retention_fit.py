@@ -24,7 +24,7 @@ from scipy.optimize import minimize_scalar
 from hw_models.errors import ChipError
 from hw_models.measured.law_fits import LawFit, Sketch, Tried, chosen, explained, interval, likelihood, mixed
 from hw_models.measured.population import Estimate, around, between
-from hw_models.measured.tables import Table
+from hw_models.measured.tables import MeasuredTable
 
 Array = np.ndarray
 FEWEST = 4
@@ -37,12 +37,12 @@ WIDE = 3.84
 """Of chi^2: 95 % of one parameter."""
 
 
-def fit_retention(table: Table, g_min: float | None = None, g_max: float | None = None) -> LawFit:
+def fit_retention(table: MeasuredTable, g_min: float | None = None, g_max: float | None = None) -> LawFit:
     """Fit drift or loss.
 
     Parameters
     ----------
-    table : Table
+    table : MeasuredTable
         time [s], conductance [uS]; device.
     g_min, g_max : float, optional
         Of the device [uS]; default 0 and the largest conductance.

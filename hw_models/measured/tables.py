@@ -70,7 +70,7 @@ TOLD = {"read_noise": 2}
 
 
 @dataclass(frozen=True)
-class Table:
+class MeasuredTable:
     """A table as text, its columns named."""
 
     path: Path
@@ -121,7 +121,7 @@ class Table:
         return np.array([place[text] for text in texts]), names
 
 
-def read_table(path: str | Path) -> Table:
+def read_table(path: str | Path) -> MeasuredTable:
     """Read a CSV.
 
     Raises
@@ -138,7 +138,7 @@ def read_table(path: str | Path) -> Table:
         raise ChipError(f"'{path}': {error}") from None
 
 
-def _read(path: Path) -> Table:
+def _read(path: Path) -> MeasuredTable:
     with path.open("rb") as raw:
         wide = raw.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE)
     with path.open(newline="", encoding="utf-16" if wide else "utf-8-sig") as file:
@@ -169,7 +169,8 @@ def _read(path: Path) -> Table:
     if not rows:
         raise ChipError("it holds no rows below the header")
     columns, unit = _columns(first, header)
-    return Table(path, columns, unit, [row for _, row in rows], [number for number, _ in rows], parted, headless)
+    numbers = [number for number, _ in rows]
+    return MeasuredTable(path, columns, unit, [row for _, row in rows], numbers, parted, headless)
 
 
 def _is_number(text: str, parted: str) -> bool:
@@ -212,7 +213,7 @@ def _check_one_unit(line: int, places: Mapping[str, int], found: Mapping[str, st
         raise ChipError(f"line {line}: units are mixed: {shown}; one unit for all conductances is needed")
 
 
-def kind_of(table: Table, asked: str | None = None) -> str:
+def kind_of(table: MeasuredTable, asked: str | None = None) -> str:
     """Return the kind of measurement of a table.
 
     Raises

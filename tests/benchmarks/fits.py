@@ -69,7 +69,8 @@ def main(repeats, names):
             share = sum(map(sum, hits.values())) / max(sum(map(len, hits.values())), 1)
             r2 = np.median(scores, axis=0) if scores else [np.nan] * 3
             spent = (time.perf_counter() - begun) / repeats
-            print(f"{name} from {start}: {share:.1%}; R2 {r2[0]:.4f} ({r2[1]:.4f}), curve {r2[2]:.4f}; {spent:.1f} s a fit")
+            scored = f"R2 {r2[0]:.4f} ({r2[1]:.4f}), curve {r2[2]:.4f}"
+            print(f"{name} from {start}: {share:.1%}; {scored}; {spent:.1f} s a fit")
             print(f"    {shown}", flush=True)
     print(f"all: {every[0]} of {every[1]}, {every[0] / every[1]:.1%}")
 

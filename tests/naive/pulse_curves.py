@@ -31,8 +31,8 @@ def factors(pulse, w, high, low, gamma_up, gamma_down):
 def measure(name, seed, *, devices=10, cycles=5, pulses=100, start="low", reading=0.0):
     """Measure devices of a preset: so many pulses up, then down, in each cycle; of one-sided pairs up, then a reset.
 
-    Returns the chip, conductances (devices, readings) [uS], and pulses ahead of each reading. ``start`` is each device's
-    own lower bound ("low") or weight 0 ("middle"); ``reading`` the noise of the instrument [uS].
+    Returns the chip, conductances (devices, readings) [uS], and pulses ahead of each reading. ``start`` is a device's own
+    lower bound ("low") or weight 0 ("middle"); ``reading`` the noise of the instrument [uS].
     """
     chip = presets.load(name)
     pulse, cell, draw = chip.device.pulse, chip.device.cell, np.random.default_rng(seed).normal
@@ -83,7 +83,8 @@ def truths(name):
         found |= {f"gamma_down{end}": -getattr(pulse, f"gamma_down{end}") / pulse.w_min for end in ("", "_spread")}
     if pulse.response == "exponential":
         # z = 2 a w/(b+ - b-) + b, with a and b in A and gamma.
-        found |= {"gamma_up": pulse.gamma_up * pulse.slope, "a_up": pulse.a_up * math.exp(pulse.gamma_up * pulse.offset)}
+        found |= {"gamma_up": pulse.gamma_up * pulse.slope}
+        found |= {"a_up": pulse.a_up * math.exp(pulse.gamma_up * pulse.offset)}
         found |= {"gamma_down": pulse.gamma_down * pulse.slope}
         found |= {"a_down": pulse.a_down * math.exp(-pulse.gamma_down * pulse.offset)}
     sides = 2 if chip.device.cell.kind != "one_sided" else 1

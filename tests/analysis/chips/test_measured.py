@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from analysis.chips import measured
-
 from hw_models.chip.files import load
 from hw_models.errors import ChipError
 from hw_models.measured.law_fits import LawFit, Sketch
@@ -46,7 +45,8 @@ def csv_of(fit: ResponseFit, path: Path) -> Path:
     """Write the curves of a fit."""
     lines = ["device,pulse,conductance [mS]"]
     for name, row, pulses in zip(fit.curves.names, fit.curves.conductance, fit.curves.pulses, strict=True):
-        lines += [f"{name},{count if abs(count) == 1 else 0},{g / 1e3:.8f}" for count, g in zip(pulses, row, strict=True)]
+        signs = [count if abs(count) == 1 else 0 for count in pulses]
+        lines += [f"{name},{sign},{g / 1e3:.8f}" for sign, g in zip(signs, row, strict=True)]
     path.write_text("\n".join(lines), encoding="utf-8")
     return path
 
@@ -93,7 +93,7 @@ def test_what_is_refused(
 def test_a_fit_that_fails_writes_nothing(tmp_path: Path) -> None:
     curves = tmp_path / "curves.csv"
     curves.write_text("device,pulse,conductance\na,0,1\na,1,2\n", encoding="utf-8")
-    with pytest.raises(ChipError, match="curves.csv: there are 1 pulses up and 0 down"):
+    with pytest.raises(ChipError, match=r"curves\.csv: there are 1 pulses up and 0 down"):
         measured.run([curves], tmp_path / "a.toml", tmp_path / "a.png")
     assert list(tmp_path.iterdir()) == [curves]
 

@@ -42,7 +42,7 @@ def test_arrays_that_are_no_curves(g: list[float], way: list[float] | None, line
     [
         (np.full(61, 5.0), UP_DOWN, "conductance is 5 uS in every reading: no pulse moved a device"),
         (ramp()[:11], UP_DOWN[:10], "there are 10 pulses up and 0 down: at least 20"),
-        (ramp(), [-way for way in UP_DOWN], "pulses up lead to lower conductances: are the columns or directions swapped"),
+        (ramp(), [-way for way in UP_DOWN], "pulses up lead to lower conductances: are the columns or directions"),
         (np.r_[ramp(), 2000.0], [*UP_DOWN, 1], "conductance of device '0', reading 61: 2000 uS, where its others are"),
     ],
 )

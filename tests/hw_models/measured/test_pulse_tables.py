@@ -72,7 +72,7 @@ def test_two_columns_as_aihwkit_has_them(tmp_path: Path) -> None:
     [
         (["device,pulse,g", "a,0,2", "a,3,4"], "line 3: pulse '3' of device 'a': allowed are 1 or up, -1 or down"),
         (["device,pulse,g", "a,0,2"], "device 'a' has 1 reading: two or more"),
-        (["device,pulse,g,reading", "a,0,2,0", "a,1,3,2"], "line 3: reading 2 of device 'a' follows 0: rows are missing"),
+        (["device,pulse,g,reading", "a,0,2,0", "a,1,3,2"], "line 3: reading 2 of device 'a' follows 0"),
         (["device,pulse,g,reading", "a,0,2,1", "a,1,3,0"], "line 3: reading 0 of device 'a' follows 1: sort it"),
         (["n,direction,g", "0,up,2", "1,across,3"], "line 3: direction 'across': allowed are up or down, LTP or LTD"),
         (["n,direction,g", "0,up,2", "1,up,3", "1,up,4"], "line 4: pulse number 1 of device '0' is there twice"),
@@ -95,7 +95,7 @@ def test_arrays(tmp_path: Path) -> None:
     assert found.conductance.tolist() == [[1000.0, 2000.0, 1500.0]]
     assert found.pulses.tolist() == [[ANEW, 1, -1]]
     np.savez(path, conductance=np.ones(3), directions=np.ones(2))
-    with pytest.raises(ChipError, match=r"array 'direction' is missing: there are conductance, directions; did you mean"):
+    with pytest.raises(ChipError, match="array 'direction' is missing: there are conductance, directions"):
         read_npz(path)
     np.savez(path, conductance=np.ones(3), direction=np.ones(2), unit="pS")
     with pytest.raises(ChipError, match="unknown unit 'pS'"):

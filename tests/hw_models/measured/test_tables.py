@@ -88,7 +88,8 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     [
         ("achieved,target", "programming"), ("Time [h],G [uS]", "retention"), ("read,g", "read_noise"),
         ("g,sigma", "read_noise"), ("current,voltage", "iv"), ("device,pulse,conductance", "pulses"),
-        ("pulse_number,LTP,LTD", "pulses"), ("cycle,PulseNum,type,conductance", "pulses"), ("up_pulse,down_pulse", "pulses"),
+        ("pulse_number,LTP,LTD", "pulses"), ("cycle,PulseNum,type,conductance", "pulses"),
+        ("up_pulse,down_pulse", "pulses"),
     ],
 )  # fmt: skip
 def test_columns_tell_the_kind(tmp_path: Path, header: str, kind: str) -> None:
