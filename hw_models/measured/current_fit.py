@@ -67,7 +67,7 @@ def fit_currents(table: MeasuredTable) -> LawFit:
     if rest > STRAY:
         worst = float(top * v[int(np.argmax(np.abs(left)))])
         notes.append(f"Law '{law}' leaves {rest:.1%} of the largest current, most at {worst:.3g} V: it does not fit.")
-    fields: dict[str, object] = {"read_voltage": _short(top)}
+    fields: dict[str, object] = {}
     effects = between(g, np.full(len(g), float(np.mean((rest * scale / top) ** 2 / len(v)))))
     estimates = {
         "conductance": around(effects, len(g)).named("uS", "mean of the devices at read_voltage"),
@@ -84,11 +84,11 @@ def fit_currents(table: MeasuredTable) -> LawFit:
             fields["iv_cubic"] = _short(min(max(one.value, 1e-4), 1.0))
             if one.value <= 0:
                 notes.append("The current bends down: no law of a chip does, and the cube is left out.")
-                fields = {"read_voltage": _short(top)}
+                fields = {}
         else:
             volts = one.through(lambda a: top / max(a, 1e-9))
             estimates["iv_voltage"] = volts.named("V", "voltage from which the current is exponential")
-            fields["iv_voltage"] = _short(volts.value)
+            fields |= {"iv_voltage": _short(volts.value), "read_voltage": _short(top)}
     line = np.linspace(float(v.min()), float(v.max()), 100)
     sketch = Sketch(
         voltage, y, line * top, float(size.mean()) * _f(law, np.full_like(line, shape.mean()), line),

@@ -220,9 +220,9 @@ def _apart(y: Array, v: Array, along: Array, slopes: Array) -> population.Effect
     Away from weight 0 a device of another slope looks like one of another step: the lower end of the interval is what
     is left to steps if slopes differ as much as they may.
     """
-    found, most = (between(y, v + (along**2) @ row**2) for row in slopes)
+    found, widest = (between(y, v + (along**2) @ row**2) for row in slopes)
     plain = between(y, v)
-    low, high = min(found.spread.low, most.spread.low), max(found.spread.high, plain.spread.high)
+    low, high = min(found.spread.low, widest.spread.low), max(found.spread.high, plain.spread.high)
     spread = replace(found.spread, low=low, high=high)
     return replace(found, spread=spread)
 
@@ -242,9 +242,9 @@ def _bounds(read: Reader, g: tuple[float, float]) -> tuple[dict[str, Estimate], 
             found[name] = read.mean(effects.mean, effects.error, -sign * read.goes[:, n] / c[:, None] ** 2)
             found[f"{name}_spread"] = effects.spread.times(1 / abs(effects.mean))
         elif soft:
-            c = read.shared(way)
-            ends = [1 / end if end > 1 / FARTHEST else math.inf for end in (c.high, c.low)]
-            value = 1 / max(c.value, 1 / FARTHEST)
+            one = read.shared(way)
+            ends = [1 / end if end > 1 / FARTHEST else math.inf for end in (one.high, one.low)]
+            value = 1 / max(one.value, 1 / FARTHEST)
             low, high = sorted((sign * ends[0], sign * ends[1]))
             found[name] = Estimate(sign * value, low, high, told=math.isfinite(ends[1]))
             if not math.isfinite(ends[1]):
@@ -329,8 +329,8 @@ def _formula_steps(read: Reader, estimates: Mapping[str, Estimate]) -> dict[str,
         found_base = {"noise_base": base if told else replace(base, low=0.0, high=math.inf, told=False)}
     else:
         found_base = {}
-    ends_of = (max(lows), max(highs)) if told else (0.0, math.inf)
-    found = {**found_base, "step": one, "dw_min": Estimate(max(steps), *ends_of, told=told)}
+    low, high = (max(lows), max(highs)) if told else (0.0, math.inf)
+    found = {**found_base, "step": one, "dw_min": Estimate(max(steps), low, high, told=told)}
     if len(steps) == 2:
         a = (steps[0] - steps[1]) / sum(steps)
         shift = 2 * a / (1 + abs(a)) - tilt.value

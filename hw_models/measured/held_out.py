@@ -76,7 +76,7 @@ def held_out(fitted: FittedResponse, common: Array) -> HeldOut:
     both = np.stack(parts, axis=1)
     pairs = [one for one in curves if one is not None]
     curve = np.nan
-    if len(pairs) == 2:
+    if len(pairs) == 2 and len(pairs[0][0]) == len(pairs[1][0]):
         seen, said = (np.mean([one[n] for one in pairs], axis=0) for n in (0, 1))
         curve = float(1 - ((seen - said) ** 2).sum() / ((seen - seen.mean()) ** 2).sum())
     score = float(both.sum() / max(count, 1))
