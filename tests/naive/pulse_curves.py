@@ -31,7 +31,7 @@ def factors(pulse, w, high, low, gamma_up, gamma_down):
 def measure(name, seed, *, devices=10, cycles=5, pulses=100, start="low", reading=0.0):
     """Measure devices of a preset: so many pulses up, then down, in each cycle; of one-sided pairs up, then a reset.
 
-    Returns the chip, conductances (devices, readings) [uS], and pulses ahead of each reading. Devices start at their own
+    Returns the chip, conductances (devices, readings) [uS], and pulses ahead of each reading. Devices start at their
     lower bound ("low") or at weight 0 ("middle"); ``reading`` is the noise of the instrument [uS].
     """
     chip = presets.load(name)

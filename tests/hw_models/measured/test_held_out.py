@@ -1,4 +1,4 @@
-"""What is left out, and what is said of it: walks against pulses one by one, halves, blocks of a single cycle, misfit."""
+"""What is left out, and what is said of it: walks against pulses one by one, halves, rows of a single cycle, misfit."""
 
 from __future__ import annotations
 
