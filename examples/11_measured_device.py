@@ -1,12 +1,12 @@
-"""From conductance traces of measured devices to a network that learns on such devices.
+"""From pulse curves of measured devices to a network that learns on such devices.
 
     python examples/11_measured_device.py --out runs/11_measured
 
-What to expect, in less than a minute: ``traces.csv`` is written as a laboratory would bring it, 30 devices over 4
-cycles of 150 pulses up and 150 down, each with a step and bounds of its own, noise from pulse to pulse and noise of the
-instrument. The fit prints its estimates with standard errors and finds that soft bounds describe the steps as well as a
-table of them does. A network then learns in memory on arrays of such devices by two rules, to
-about 98 % (agad) and 73 % (mixed precision).
+What to expect, in a minute: ``curves.csv`` is written as a laboratory would bring it, 30 devices over 4 cycles of
+150 pulses up and 150 down, each with a step and bounds of its own, noise from pulse to pulse and noise of the
+instrument. ``neuroep fit`` prints its estimates with 95 % intervals and finds by cycles left out that the devices have
+soft bounds. A network then learns in memory on arrays of such devices by two rules, to about 98 % (agad) and 73 %
+(mixed precision).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RULES = ("agad", "mixed_precision")
 
 
 def measure(path: Path, devices: int = 30, cycles: int = 4, pulses: int = 150, seed: int = 2) -> None:
-    """Write traces as CSV [uS]: the laboratory, here a loop over devices and pulses."""
+    """Write pulse curves as CSV [uS]: the laboratory, here a loop over devices and pulses."""
     draw = np.random.default_rng(seed).normal
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
@@ -44,9 +44,9 @@ def measure(path: Path, devices: int = 30, cycles: int = 4, pulses: int = 150, s
 def main(out: Path, fast: bool = False) -> dict[str, float]:
     """Measure, fit and train into folders of ``out``; ``fast`` is for the tests: few devices and samples."""
     out.mkdir(parents=True)
-    traces, chip = out / "traces.csv", out / "my_device.toml"
-    measure(traces, **({"devices": 10, "cycles": 2, "pulses": 80} if fast else {}))
-    print(measured.run(traces, chip, out / "my_device.png", response="auto", readings="instrument"), "\n")
+    curves, chip = out / "curves.csv", out / "my_device.toml"
+    measure(curves, **({"devices": 10, "cycles": 2, "pulses": 80} if fast else {}))
+    print(measured.run([curves], chip, out / "my_device.png", readings="instrument"), "\n")
     small = ["--limit", "100", "--epochs", "1"] if fast else []
     found = {}
     for rule in RULES:

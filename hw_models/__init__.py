@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from hw_models.chip import Chip, pages
     from hw_models.chip.files import load, save
     from hw_models.errors import ChipError
-    from hw_models.measured.fit import fit_response
+    from hw_models.measured.response import fit_response
 
 _HOMES = {
     "Chip": "chip",
     "ChipError": "errors",
     "Crossbar": "arrays.crossbar",
-    "fit_response": "measured.fit",
+    "fit_response": "measured.response",
     "load": "chip.files",
     "pages": "chip",
     "save": "chip.files",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from hw_models.reading import Entries
 from neuroep import __version__
 from neuroep.errors import ConfigError, NeuroepError, UserError, nearest
-from neuroep.runs import memory, streams
+from neuroep.runs import fit_arguments, memory, streams
 from neuroep.runs.streams import say
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 ABOUT = "Train and study Equilibrium Propagation classifiers with Hopfield attention."
 GONE = 141
 """Exit code of a process that a closed pipe ends (128 + SIGPIPE)."""
-FITTING = ("out", "picture", "response", "readings", "g-min", "g-max")
-"""Options of a fit."""
 TRIALS = (
     "out", "mode", "seeds", "until", "max_seeds", "split", "samples", "workers", "cluster", "retry_failed", "overrides"
 )  # fmt: skip
@@ -42,7 +40,7 @@ examples:
   neuroep ablate runs/reviews --chip rram --out runs/ablated
   neuroep require runs/reviews --chip rram --field chip.adc.bits --target 0.9 --out runs/required
   neuroep report runs/bits
-  neuroep chips --fit traces.csv --out my_device.toml --picture my_device.png
+  neuroep fit pulses.csv drift.csv --out my_device.toml --picture my_device.png
 
 Every setting of a configuration can be given as --section.name VALUE, or --name VALUE where the name is unique;
 'neuroep train --help' lists them.
@@ -234,7 +232,10 @@ def _add_runs(add: Callable[..., Parser]) -> None:
     command.add_argument("--components", action="store_true", help="list the components that chips are priced by")
     command.add_argument("--rules", action="store_true", help="list the learning rules with equations and sources")
     command.add_argument("--effects", action="store_true", help="list the effects that 'neuroep ablate' switches off")
-    _add_fit(command)
+    command.add_argument("--fit", metavar="FILE", help=argparse.SUPPRESS)
+
+    command = add("fit", _fit, "make a chip of measured devices; see docs/measured_device.md", settings=False)
+    fit_arguments.add(command)
 
     command = add("adopt", _adopt, "make a run of weights that were trained elsewhere; see docs/own_weights.md")
     command.add_argument("file", metavar="FILE", help="weights: .safetensors, .npz, or a torch state dict")
@@ -247,19 +248,6 @@ def _add_runs(add: Callable[..., Parser]) -> None:
     command = add("import-published", _import_published, "turn a published torch state dict into a run directory")
     command.add_argument("file", metavar="FILE", help="state dict with synapses.N.weight and synapses.N.bias")
     command.add_argument("--out", required=True, metavar="DIR", help="run directory")
-
-
-def _add_fit(command: Parser) -> None:
-    """Add what turns measured devices into a chip."""
-    fit = command.add_argument_group("a chip of measured devices, see docs/measured_device.md")
-    about = "fit conductance traces: CSV with columns device, pulse (1, -1) and conductance [uS], or NPZ"
-    fit.add_argument("--fit", metavar="TRACES", help=about)
-    fit.add_argument("--out", metavar="FILE.toml", help="write the chip")
-    fit.add_argument("--picture", metavar="FILE.png", help="draw traces, steps and noise, measured and of the fit")
-    fit.add_argument("--response", metavar="NAME", help="table (default), a formula, or auto: a formula if as good")
-    fit.add_argument("--readings", metavar="NAME", help="whose their noise is: write (default), read or instrument")
-    fit.add_argument("--g-min", type=float, metavar="G", help="conductance of weight -1 [uS] (default: as read)")
-    fit.add_argument("--g-max", type=float, metavar="G", help="conductance of weight 1 [uS]")
 
 
 def _add_analyses(add: Callable[..., Parser]) -> None:
@@ -408,10 +396,8 @@ def _chips(arguments: argparse.Namespace) -> None:
 
     streams.check_output()
     if arguments.fit is not None:
-        say(_fitted(arguments))
-    elif needless := [name for name in FITTING if vars(arguments)[name.replace("-", "_")] is not None]:
-        raise ConfigError(f"option '--{needless[0]}': it goes with --fit TRACES")
-    elif arguments.components:
+        raise ConfigError(f"option '--fit': it is a command now, neuroep fit {arguments.fit} --out chip.toml")
+    if arguments.components:
         say(components.listing())
     elif arguments.rules:
         say(rules.listing())
@@ -426,17 +412,13 @@ def _chips(arguments: argparse.Namespace) -> None:
         say(chip.to_toml() if arguments.toml else pages.page(chip))
 
 
-def _fitted(arguments: argparse.Namespace) -> str:
+def _fit(arguments: argparse.Namespace) -> None:
     from analysis.chips import measured
 
-    for name in ("toml", "fields", "components", "rules", "effects"):
-        if vars(arguments)[name]:
-            raise ConfigError(f"option '--{name}': it does not go with --fit, which writes a chip to --out FILE.toml")
-    if arguments.name is not None:
-        raise ConfigError(f"chip '{arguments.name}': with --fit the chip comes from the traces, leave it out")
-    named = {name: vars(arguments)[name] for name in ("response", "readings", "g_min", "g_max")}
+    streams.check_output()
+    named = {name: vars(arguments)[name] for name in fit_arguments.NAMES}
     given = {name: value for name, value in named.items() if value is not None}
-    return measured.run(arguments.fit, arguments.out, arguments.picture, **given)
+    say(measured.run(arguments.files, arguments.out, arguments.picture, **given))
 
 
 def _export(arguments: argparse.Namespace) -> None:

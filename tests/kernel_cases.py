@@ -184,6 +184,15 @@ def _run(chip: dict[str, Any], given: dict[str, Any]) -> str:
     return found.hexdigest()
 
 
+def _fit(chip: dict[str, Any], given: dict[str, Any]) -> str:
+    """Return a digest of the estimates of a fit to curves of two devices."""
+    del chip
+    g = np.array([[5.0, *(np.cumsum(np.r_[np.full(15, 0.3), np.full(15, -0.28)]) + 5)]] * 2)
+    g += np.cos(3.0 * np.arange(g.size)).reshape(g.shape) * 0.05
+    found = hw_models.fit_response(g, [1] * 15 + [-1] * 15, g_min=0.0, g_max=20.0, **given)
+    return hashlib.sha256(repr([one.value for one in found.estimates.values()]).encode()).hexdigest()
+
+
 def kernels() -> dict[str, Any]:
     """Return all kernels of the packages by name."""
     found = {}
@@ -209,6 +218,7 @@ def kernels() -> dict[str, Any]:
 def main() -> None:
     """Run all cases and print."""
     cases = [(_run, *case) for case in _cases()] + [(_read, *case) for case in _reads()]
+    cases += [(_fit, f"fit {name}", {}, {"response": name}) for name in ("linear", "soft_bounds", "table")]
     bits = {name: run(chip, given) for run, name, chip, given in (cases[::-1] if "reverse" in sys.argv else cases)}
     print(json.dumps({"bits": bits, "ran": [name for name, each in kernels().items() if each.overloads]}))
 

@@ -98,4 +98,4 @@ def test_measured_device(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert list(found) == ["agad", "mixed_precision"]
     assert (tmp_path / "run" / "my_device.toml").exists()
     assert (tmp_path / "run" / "my_device.png").exists()
-    assert "as good as the table" in capsys.readouterr().out
+    assert "Response 'soft_bounds'." in capsys.readouterr().out

@@ -4,7 +4,7 @@
 devices   histograms of weights and conductances before and after
 pulses    potentiation and depression
 page      fields, units, sources and pictures of a chip, as sections of other pages
-measured  a chip of measured devices: traces, fit and picture
+measured  a chip of measured devices: curves, laws and picture
 ========  =========================================================================
 """
 

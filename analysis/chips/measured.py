@@ -1,7 +1,8 @@
-"""Do devices of the fitted response do what the measured ones did? Traces, steps and noise, beside each other."""
+"""Do devices of a fitted chip do what the measured ones did? Every kind of measurement beside what was fitted to it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,19 +15,23 @@ from matplotlib.figure import Figure
 from hw_models.arrays.pulses import PulsedDevices
 from hw_models.errors import ChipError
 from hw_models.kernels import random as randomness
-from hw_models.measured.files import read_traces, save_fit, summary
-from hw_models.measured.fit import ResponseFit, fit_response
-from hw_models.measured.shapes import SHAPES
+from hw_models.measured import chip_files, summary
+from hw_models.measured.chip_files import MeasuredChip
+from hw_models.measured.curves import ANEW
+from hw_models.measured.law_fits import LawFit
+from hw_models.measured.response import ResponseFit
 
 DRAWN = 1500
-"""Most pulses of a trace that are drawn."""
+"""Most readings of a curve that are drawn."""
 SHOWN = 3
 """Devices drawn one by one."""
+BINS = 10
+"""Of states."""
 
 
 @dataclass(frozen=True)
 class Replay:
-    """Measured traces, and those of as many devices of the fit, given the same pulses."""
+    """Measured curves, and those of as many devices of the fit, given the same pulses."""
 
     fit: ResponseFit
     measured: np.ndarray
@@ -35,7 +40,7 @@ class Replay:
     """(devices, readings) [uS]."""
 
 
-def replay(fit: ResponseFit, seed: int = 0, pulses: int = DRAWN) -> Replay:
+def replay(fit: ResponseFit, seed: int = 0, readings: int = DRAWN) -> Replay:
     """Give devices of the fitted response the pulses that the measured ones had, from the same first readings.
 
     Parameters
@@ -44,25 +49,28 @@ def replay(fit: ResponseFit, seed: int = 0, pulses: int = DRAWN) -> Replay:
         What was fitted.
     seed : int
         Of the devices, of cycles and of readings.
-    pulses : int
-        Most pulses of a trace.
+    readings : int
+        Most readings of a curve.
     """
-    moving = fit.moving
-    measured, way = (rows[moving] for rows in (fit.traces.conductance, fit.traces.direction))
-    measured, way = measured[:, : pulses + 1], way[:, :pulses]
-    half, many = (fit.g_max - fit.g_min) / 2, len(measured)
-    pulse = fit.pulse.model_copy(update={"corrupt": 0.0})
+    curves, data = fit.curves.part(fit.moving), fit.fitted.data
+    measured, pulses = curves.conductance[:, :readings], curves.pulses[:, :readings]
+    scale = (fit.g_max - fit.g_min) / (data.edges[1] - data.edges[0])
+    given = (measured - fit.g_min) / scale + data.edges[0]
+    pulse, many = fit.pulse.model_copy(update={"corrupt": 0.0, "write_noise": 0.0}), len(measured)
     devices = PulsedDevices(pulse, (1, many), seed, "replay")
-    weights = np.ascontiguousarray((measured[None, :, 0] - fit.g_min) / half - 1, dtype=np.float32)
-    devices.cut(weights)
-    course = [weights[0].copy()]
-    for number in range(way.shape[1]):
-        up, down = ((way[None, :, number] == sign).astype(np.int64) for sign in (1, -1))
-        devices.apply(weights, up, down, number)
+    weights = np.zeros((1, many), dtype=np.float32)
+    course = []
+    for k in range(measured.shape[1]):
+        anew = (pulses[:, k] == ANEW) & np.isfinite(given[:, k])
+        weights[0, anew] = given[anew, k]
+        devices.cut(weights)
+        count = np.where((pulses[:, k] == ANEW) | ~np.isfinite(given[:, k]), 0, pulses[:, k])
+        up, down = np.maximum(count, 0)[None], np.maximum(-count, 0)[None]
+        devices.apply(weights, up.astype(np.int64), down.astype(np.int64), k)
         course.append(weights[0].copy())
     state = np.stack(course, axis=1).astype(np.float64)
     normals = randomness.normals(randomness.key(seed, "replay", "reading"), 0, 0, state.shape)
-    read = fit.g_min + half * (state + 1) + fit.estimates["reading"].value * normals
+    read = fit.g_min + scale * (state - data.edges[0]) + fit.estimates["reading"].value * normals
     return Replay(fit, measured, np.where(np.isfinite(measured), read, np.nan))
 
 
@@ -70,106 +78,161 @@ def plot_replay(result: Replay, ax: Axes | None = None) -> Axes:
     """Draw the mean and 90 % of the measured devices, and of those of the fit; single ones of both, thin."""
     ax = style.axes(ax)
     x = np.arange(result.measured.shape[1])
-    for name, traces, colour, order in (
+    for name, rows, colour, order in (
         ("measured", result.measured, style.BLUE, 2), ("fit", result.replayed, style.VERMILION, 3),
     ):  # fmt: skip
-        if len(traces) > SHOWN:
-            low, high = np.nanpercentile(traces, [5, 95], axis=0)
+        if len(rows) > SHOWN:
+            low, high = np.nanpercentile(rows, [5, 95], axis=0)
             ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0, zorder=1)
-        for row in traces[:SHOWN]:
+        for row in rows[:SHOWN]:
             ax.plot(x, row, color=colour, linewidth=0.5, alpha=0.45, zorder=order)
-        ax.plot(x, np.nanmean(traces, axis=0), color=colour, linewidth=1.8, zorder=order + 2, label=name,
+        ax.plot(x, np.nanmean(rows, axis=0), color=colour, linewidth=1.8, zorder=order + 2, label=name,
                 linestyle="-" if name == "measured" else "--")  # fmt: skip
     many = len(result.measured)
-    title = f"traces: mean and 90 % of {many} devices" if many > SHOWN else "traces"
-    style.dress(ax, x="pulses", y="conductance [uS]", title=title)
+    title = f"curves: mean and 90 % of {many} devices" if many > SHOWN else "curves"
+    style.dress(ax, x="readings", y="conductance [uS]", title=title)
     style.legend(ax, loc="upper right", ncols=2)
     return ax
 
 
-def plot_fitted_steps(fit: ResponseFit, ax: Axes | None = None) -> Axes:
-    """Draw steps by state with their standard errors, as measured, and the best formula."""
-    ax, x = style.axes(ax), fit.states
-    half = (fit.g_max - fit.g_min) / 2
-    shape, best = np.linspace(0, 1, 200), fit.formulas[0]
-    own = np.array([best.fields[name] for name in SHAPES[best.response].names])
+@dataclass(frozen=True)
+class Steps:
+    """Mean steps and their noise by state; (2, bins) each, up first, in uS."""
+
+    state: np.ndarray
+    mean: np.ndarray
+    error: np.ndarray
+    noise: np.ndarray
+    """Standard deviation of a pulse and a reading."""
+    said: np.ndarray
+    """Mean step that the response says."""
+    said_noise: np.ndarray
+
+
+def steps(fit: ResponseFit) -> Steps:
+    """Sort readings that tell of a step by the state ahead of them, in bins of equal numbers."""
+    best, data = fit.fitted.best, fit.fitted.data
+    found = best.problem.innovations(best.own, best.shared)
+    scale = (fit.g_max - fit.g_min) / (data.edges[1] - data.edges[0])
+    change = np.diff(data.readings, axis=1, prepend=np.nan)
+    before = data.readings - change
+    rows = np.full((6, 2, BINS), np.nan)
+    for way, sign in enumerate((1, -1)):
+        mask = best.mask & (data.pulses == sign) & np.isfinite(before)
+        if mask.sum() < BINS:
+            continue
+        order = np.argsort(before[mask])
+        # What the filter says of a reading less the reading ahead is the step that it expects.
+        step, off, w = sign * change[mask][order], sign * found[0][mask][order], before[mask][order]
+        spread = np.sqrt(found[1])[mask][order]
+        for n, own in enumerate(np.array_split(np.arange(len(step)), BINS)):
+            expected = step[own] - off[own]
+            rows[:, way, n] = (w[own].mean(), step[own].mean(), off[own].std() / np.sqrt(len(own)), off[own].std(),
+                               expected.mean(), np.sqrt((spread[own] ** 2).mean()))  # fmt: skip
+    state = fit.g_min + scale * (rows[0] - data.edges[0])
+    return Steps(state, *(scale * row for row in rows[1:]))
+
+
+def plot_fitted_steps(found: Steps, response: str, ax: Axes | None = None) -> Axes:
+    """Draw mean steps by state with their standard errors, as measured, and what the response says."""
+    ax = style.axes(ax)
     for way, (name, colour) in enumerate((("up", style.VERMILION), ("down", style.BLUE))):
-        error = half * np.nan_to_num(fit.step_errors[way])
-        ax.errorbar(x, half * fit.steps[way], error, fmt="os"[way], color=colour, label=f"step {name}", capsize=2)
-        curve = SHAPES[best.response].factors(shape, own)[way] * best.steps[way] * half
-        label = f"{best.response}, chi$^2$ {best.chi2:.0f} of {best.free}" if way else None
-        ax.plot(shape, curve, color=style.GREY, linewidth=1.3, label=label)
-    ax.set_ylim(bottom=0)
-    style.dress(ax, x="state [share of the device's range]", y="step [uS]", title="mean step by state")
+        if np.isnan(found.mean[way]).all():
+            continue
+        ax.errorbar(found.state[way], found.mean[way], found.error[way], fmt="os"[way], color=colour, capsize=2,
+                    label=f"step {name}")  # fmt: skip
+        ax.plot(found.state[way], found.said[way], color=colour, linewidth=1.3, label=f"{response}, {name}")
+    ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
+    style.dress(ax, x="conductance ahead of the pulse [uS]", y="step [uS]", title="mean step by state")
     style.legend(ax, loc="best")
     return ax
 
 
-def plot_fitted_noise(fit: ResponseFit, ax: Axes | None = None) -> Axes:
-    """Draw the standard deviation of a pulse by state, as measured, the fit's, and the noise of a reading."""
-    ax, half = style.axes(ax), (fit.g_max - fit.g_min) / 2
-    pulse = fit.pulse
-    multiple = np.array(pulse.table_noise or 1.0)
+def plot_fitted_noise(found: Steps, reading: float, ax: Axes | None = None) -> Axes:
+    """Draw what readings stray by from the step that the response says, as measured and as fitted."""
+    ax = style.axes(ax)
     for way, (name, colour) in enumerate((("up", style.VERMILION), ("down", style.BLUE))):
-        seen = fit.samples[way] >= 5
-        ax.plot(fit.states[seen], half * fit.cycle_noise[way, seen], "os"[way], color=colour, label=f"pulse {name}")
-        middle = np.interp(0.5, fit.states, fit.steps[way])
-        strays = pulse.noise * multiple * fit.steps[way] + pulse.noise_base * middle
-        ax.plot(fit.states, half * strays, color=colour, linewidth=1.3, label=f"fit, {name}")
-    reading = fit.estimates["reading"].value
-    ax.axhline(reading, color=style.GREY, linestyle=":", label="one reading")
+        if np.isnan(found.mean[way]).all():
+            continue
+        ax.plot(found.state[way], found.noise[way], "os"[way], color=colour, label=f"pulse {name}")
+        ax.plot(found.state[way], found.said_noise[way], color=colour, linewidth=1.3, label=f"fit, {name}")
+    if reading > 0:
+        ax.axhline(reading, color=style.GREY, linestyle=":", label="one reading")
     ax.set_ylim(bottom=0)
-    style.dress(ax, x="state [share of the device's range]", y="standard deviation [uS]", title="noise by state")
+    style.dress(ax, x="conductance ahead of the pulse [uS]", y="standard deviation [uS]", title="noise by state")
     style.legend(ax, loc="best")
     return ax
 
 
-def sheet(fit: ResponseFit, seed: int = 0) -> Figure:
-    """Return all three on one figure."""
-    drawn = style.figure(10.5, 8.0)
-    grid = drawn.add_gridspec(2, 2)
-    plot_replay(replay(fit, seed), drawn.add_subplot(grid[0, :]))
-    plot_fitted_steps(fit, drawn.add_subplot(grid[1, 0]))
-    plot_fitted_noise(fit, drawn.add_subplot(grid[1, 1]))
+def plot_law(fit: LawFit, ax: Axes | None = None) -> Axes:
+    """Draw points and the law."""
+    ax, sketch = style.axes(ax), fit.sketch
+    ax.plot(sketch.x, sketch.y, ".", color=style.BLUE, markersize=3, alpha=0.6, label="measured")
+    ax.plot(sketch.line_x, sketch.line_y, color=style.VERMILION, linewidth=1.6, label=f"law {fit.law}")
+    if sketch.log[0] and (sketch.x > 0).any():
+        ax.set_xscale("log")
+    style.dress(ax, x=sketch.labels[0], y=sketch.labels[1], title=summary.TITLES[fit.kind].lower())
+    style.legend(ax, loc="best")
+    return ax
+
+
+def sheet(found: MeasuredChip, seed: int = 0) -> Figure:
+    """Return all on one figure."""
+    laws, fit = found.laws, found.response
+    rows = (len(laws) + 1) // 2 + (2 if fit is not None else 0)
+    drawn = style.figure(10.5, 4.0 * max(rows, 1))
+    grid = drawn.add_gridspec(max(rows, 1), 2)
+    start = 0
+    if fit is not None:
+        plot_replay(replay(fit, seed), drawn.add_subplot(grid[0, :]))
+        by_state = steps(fit)
+        plot_fitted_steps(by_state, fit.response, drawn.add_subplot(grid[1, 0]))
+        plot_fitted_noise(by_state, fit.estimates["reading"].value, drawn.add_subplot(grid[1, 1]))
+        start = 2
+    for n, law in enumerate(laws):
+        plot_law(law, drawn.add_subplot(grid[start + n // 2, n % 2]))
     return drawn
 
 
 def run(
-    traces: str | Path,
+    files: Sequence[str | Path],
     out: str | Path | None = None,
     picture: str | Path | None = None,
     *,
-    response: str = "table",
+    kind: str | None = None,
+    response: str = "auto",
     readings: str = "write",
     g_min: float | None = None,
     g_max: float | None = None,
+    citation: str = "",
 ) -> str:
-    """Fit traces of a file, write chip and picture where asked for, and return what was found in words.
+    """Fit files of measurements, write chip and picture where asked for, and return what was found in words.
 
     Parameters
     ----------
-    traces : str or Path
-        CSV or NPZ, :mod:`hw_models.measured.files`.
+    files : sequence of str or Path
+        CSV, or NPZ of pulses, :mod:`hw_models.measured.tables`.
     out : str or Path, optional
         TOML of the chip.
     picture : str or Path, optional
         PNG.
-    response, readings, g_min, g_max
-        As of :func:`hw_models.measured.fit.fit_response`.
+    kind, response, readings, g_min, g_max, citation
+        As of :func:`hw_models.measured.chip_files.fit_files`.
 
     Raises
     ------
     ChipError
-        If something in the file cannot be, or the disk refuses.
+        If something in a file cannot be, or the disk refuses.
     """
     for what, path, ending in (("chip", out, ".toml"), ("picture", picture, ".png")):
         if path is not None and Path(path).suffix != ending:
             raise ChipError(f"{what} '{path}': a file named {ending} is needed")
-    fit = fit_response(read_traces(traces), response=response, readings=readings, g_min=g_min, g_max=g_max)
-    source = Path(traces).name
+    how = {"kind": kind, "response": response, "readings": readings, "citation": citation}
+    name = Path(out).stem if out is not None else "measured"
+    found = chip_files.fit_files(files, name=name, g_min=g_min, g_max=g_max, **how)  # type: ignore[arg-type]
     if out is not None:
-        save_fit(fit, out, source)
+        chip_files.save(found, out)
     if picture is not None:
         with style.own_look():
-            style.save(sheet(fit), Path(picture))
-    return summary(fit, source)
+            style.save(sheet(found), Path(picture))
+    return found.as_text()

@@ -1,11 +1,14 @@
-"""From what was measured of devices to a chip: conductance traces, the fit of their response, files.
+"""From what was measured of devices to a chip: files, the fit of every law, one chip of all.
 
-========  ===========================================================
-traces    readings and pulses, checked
-files     traces from CSV and NPZ; the chip of a fit as TOML
-fit       ``fit_response``, the door; jackknife: its standard errors
-estimate  one estimate of everything; ranges, moments, noise, spreads, shapes and formulas are its parts
-========  ===========================================================
+==========  ===============================================================================================
+tables      CSV with units, and which kind of measurement it holds; units
+curves      readings behind pulses, checked; arrays, pulse_tables: from arrays and from files
+response    ``fit_response``: the response to pulses, chosen by cycles left out (held_out)
+likelihood  where the likelihood of curves is largest; laws: responses as its problems; fields: what they say
+population  means and spreads of few devices, with intervals
+law_fits    how other laws are fitted: programming_error, read_noise_fit, retention_fit, current_fit
+chip_files  ``fit_files``, the door of ``neuroep fit``: one chip of all files, as TOML; summary: in words
+==========  ===============================================================================================
 """
 
 from __future__ import annotations

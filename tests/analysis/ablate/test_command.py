@@ -69,4 +69,3 @@ def test_help_tells_of_it(neuroep):
     assert "switch the effects of a chip off" in neuroep("--help").out
     lines = neuroep("chips", "--effects").out.splitlines()
     assert any(line.startswith("ADC bits: adc.bits = unset, adc.range = unset") for line in lines)
-    assert "--effects" in neuroep("chips", "--fit", "traces.csv", "--effects").line

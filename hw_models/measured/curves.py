@@ -1,0 +1,175 @@
+"""Pulse curves as they were measured: readings of devices, and the pulses ahead of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from hw_models.errors import ChipError
+
+Array = np.ndarray
+ANEW = -1000000
+"""In place of pulses ahead of a reading: it is the first, or nothing tells what was done to the device before it."""
+FEWEST = 20
+"""Pulses of all devices together."""
+STILL = 0.1
+"""Share of the median device's way below which a device counts as one that no pulse moves."""
+GLITCH = 20.0
+"""Ways of the median device from a device's middle to where no device goes: a reading is wrong."""
+WHITE = 0.75
+"""Half the mean squared change between readings at a bound over their variance from which they do not wander."""
+SHRUNK = 0.25
+"""Share of the largest steps below which steps at the end of a run say that it has."""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Readings of devices; all arrays (devices, readings)."""
+
+    conductance: Array
+    """[uS]; NaN behind the last reading of a device that has fewer than others."""
+    pulses: Array
+    """Pulses between the reading before and this one, up above 0, down below; ``ANEW`` of a reading that starts."""
+    cycle: Array
+    """Number of the cycle of every reading, from 0."""
+    names: tuple[str, ...]
+    """Of the devices."""
+    notes: tuple[str, ...] = ()
+    """What was made of the file, a sentence each."""
+
+    @property
+    def devices(self) -> int:
+        """How many."""
+        return len(self.names)
+
+    @property
+    def known(self) -> Array:
+        """Mask of the readings that have pulses ahead."""
+        return np.isfinite(self.conductance) & (self.pulses != ANEW)
+
+    def count(self, sign: int) -> int:
+        """Return how many pulses of a direction there are."""
+        own = self.pulses[self.known]
+        return int(np.abs(own[np.sign(own) == sign]).sum())
+
+    @property
+    def one_sided(self) -> bool:
+        """Whether all pulses lead up."""
+        return self.count(-1) == 0
+
+    @property
+    def cycles(self) -> int:
+        """Number of cycles."""
+        return int(self.cycle[np.isfinite(self.conductance)].max()) + 1
+
+    def steps(self) -> Array:
+        """Return the change per pulse of every reading, along its direction [uS]; NaN where there is none."""
+        change = np.diff(self.conductance, axis=1, prepend=np.nan)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.known & (self.pulses != 0), change / self.pulses, np.nan)
+
+    def part(self, kept: Array) -> Curves:
+        """Return the devices of a mask."""
+        names = tuple(name for name, keep in zip(self.names, kept, strict=True) if keep)
+        return Curves(self.conductance[kept], self.pulses[kept], self.cycle[kept], names, self.notes)
+
+
+def check(found: Curves) -> Curves:
+    """Return the curves if a response can be fitted to them.
+
+    Raises
+    ------
+    ChipError
+        If nothing moves, directions are swapped, a reading lies where no device goes, or there are too few pulses.
+    """
+    g = found.conductance
+    if not np.nanmax(g) > np.nanmin(g):
+        raise ChipError(f"conductance is {np.nanmax(g):g} uS in every reading: no pulse moved a device")
+    ups, downs = found.count(1), found.count(-1)
+    if ups + downs < FEWEST or not ups:
+        raise ChipError(f"there are {ups} pulses up and {downs} down: at least {FEWEST} pulses, some up, are needed")
+    low, middle, high = np.nanpercentile(g, [5, 50, 95], axis=1)
+    way = np.median(high - low)
+    off = np.abs(g - middle[:, None]) > GLITCH * way if way > 0 else g > np.inf
+    if off.any():
+        device, place = np.argwhere(off)[0]
+        shown = f"{g[device, place]:g} uS, where its others are {low[device]:g} to {high[device]:g}"
+        raise ChipError(f"conductance of device '{found.names[device]}', reading {place}: {shown}: a glitch?")
+    change = np.diff(g, axis=1, prepend=np.nan)
+    for sign, word, other in ((1, "up", "lower"), (-1, "down", "higher")):
+        own = change[found.known & (np.sign(found.pulses) == sign)] * sign
+        if len(own) > 1 and own.mean() < -2 * own.std() / np.sqrt(len(own)):
+            raise ChipError(f"pulses {word} lead to {other} conductances: are the columns or directions swapped?")
+    return found
+
+
+def moving(found: Curves) -> Array:
+    """Return the mask of devices that pulses move, (devices,): of others the 5 to 95 % of readings is far narrower."""
+    low, high = np.nanpercentile(found.conductance, [5, 95], axis=1)
+    way = high - low
+    return way > STILL * np.median(way)
+
+
+def runs(found: Curves) -> list[tuple[int, int, int, int]]:
+    """Return rows of pulses of one direction: device, direction, first reading with such pulses, and last."""
+    rows = []
+    sign = np.where(found.known, np.sign(found.pulses), 0)
+    for device, own in enumerate(sign):
+        edges = np.flatnonzero(np.diff(own, prepend=0, append=0))
+        rows += [
+            (device, int(own[a]), int(a), int(b - 1)) for a, b in pairwise(edges) if own[a]
+        ]
+    return rows
+
+
+def reached(found: Curves) -> tuple[bool, bool]:
+    """Return whether devices come to their bounds, low and high: steps at the ends of runs have all but ended."""
+    steps, rows = found.steps(), runs(found)
+    said = []
+    for sign in (-1, 1):
+        votes = []
+        for device in range(found.devices):
+            own = [(a, b) for d, s, a, b in rows if d == device and s == sign and b - a >= 7]
+            if not own:
+                continue
+            longest = max(b - a for a, b in own)
+            parts: list[list[Array]] = [[], [], [], []]
+            for a, b in own:
+                if b - a >= longest / 2:
+                    for part, piece in zip(parts, np.array_split(steps[device, a : b + 1], 4), strict=True):
+                        part.append(piece[np.isfinite(piece)])
+            joined = [np.concatenate(part) for part in parts]
+            mean = [float(one.mean()) for one in joined]
+            error = [float(one.std() / np.sqrt(len(one))) for one in joined]
+            most = max(mean[:3])
+            votes.append(mean[3] < SHRUNK * most and mean[3] + 2 * error[3] < 0.6 * most)
+        said.append(bool(votes) and float(np.mean(votes)) >= 0.5)
+    return said[0], said[1]
+
+
+def levels(found: Curves, reached: tuple[bool, bool]) -> tuple[Array, Array]:
+    """Return where devices come to, low and high, (devices,) each [uS].
+
+    Where curves come to a bound it is the mean of the last readings of runs towards it, or where these wander, as
+    devices do that noise of pulses keeps off a hard bound, the farthest one; else the farthest one.
+    """
+    g = found.conductance
+    ends = [np.nanmin(g, axis=1), np.nanmax(g, axis=1)]
+    rows = runs(found)
+    for side, sign in enumerate((-1, 1)):
+        if not reached[side]:
+            continue
+        means, wander = np.full(found.devices, np.nan), []
+        for device in range(found.devices):
+            own = [(a, b) for d, s, a, b in rows if d == device and s == sign]
+            longest = max((b - a for a, b in own), default=0)
+            tails = [g[device, max(b - max(2, (b - a) // 10), a) : b + 1] for a, b in own if b - a >= longest / 2]
+            if tails:
+                means[device] = np.mean([tail[-3:].mean() for tail in tails])
+                steps, whole = np.concatenate([np.diff(tail) for tail in tails]), np.concatenate(tails)
+                wander.append(float((steps**2).mean() / max(2 * whole.var(), 1e-300)))
+        if wander and np.median(wander) > WHITE:
+            ends[side] = np.where(np.isfinite(means), means, ends[side])
+    return ends[0], ends[1]

@@ -1,0 +1,137 @@
+# Tested by tests/hw_models/measured/test_response.py
+"""What a fitted response says of pulses that it was not fitted to.
+
+Cycles of even and odd numbers are left out in turn (of a single cycle, rows of ten readings); each device keeps the
+numbers of its own. From the readings up to a pulse the next one is predicted:
+
+    score   logarithm of the likelihood of what was left out, per pulse: what responses are chosen by
+    R2      1 - sum (r - predicted)^2/sum (r - mean of the device)^2
+    best    1 - sum S/sum (r - mean)^2: what a right response would reach, the rest being noise
+    curve   R2 of the mean curve of a cycle over all devices, computed from each first reading alone
+
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hw_models.kernels import following
+from hw_models.measured import laws
+from hw_models.measured.laws import FittedResponse
+from hw_models.measured.likelihood import loss_of
+
+Array = np.ndarray
+ROW = 10
+"""Readings that are left out together of a single cycle."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Of one response."""
+
+    score: float
+    """Per pulse."""
+    parts: Array
+    """(devices, 2) log-likelihood of each device's halves as they were left out."""
+    pulses: int
+    r2: float
+    best: float
+    curve: float
+    """NaN where cycles are not alike."""
+    bias: Array
+    """(J,) of the shared parameters, from what half of the pulses give: the bias of n/2 is twice that of n."""
+
+
+def held_out(fitted: FittedResponse, common: Array) -> HeldOut:
+    """Leave out halves in turn.
+
+    Parameters
+    ----------
+    fitted : FittedResponse
+        A response.
+    common : numpy.ndarray
+        (devices, readings) that all responses look at, for the score.
+    """
+    data = fitted.data
+    cycle = data.cycle
+    single = int(np.max(cycle, where=np.isfinite(data.readings), initial=0)) == 0
+    group = (np.arange(data.readings.shape[1])[None] // ROW + 0 * cycle) % 2 if single else cycle % 2
+    mean = np.nanmean(data.readings, axis=1, keepdims=True)
+    parts, error, strays, whole, count, curves, halves = [], 0.0, 0.0, 0.0, 0, [], []
+    known = np.isfinite(data.readings) & (data.pulses > following.ANEW_BELOW)
+    for half in (0, 1):
+        left_out = group == half
+        part = laws.fit(data, fitted.response, ~left_out, fitted)
+        found = part.best.problem.innovations(part.best.own, part.best.shared)
+        mask = left_out & known & (fitted.best.mask if single else known) & (found[2] > 0)
+        parts.append(-loss_of(found, left_out & common))
+        error += float((found[0] ** 2)[mask].sum())
+        strays += float(found[1][mask].sum())
+        whole += float((((data.readings - mean) ** 2)[mask]).sum())
+        count += int((left_out & common).sum())
+        curves.append(_curves(part, left_out) if not single else None)
+        halves.append(part.best.shared)
+    both = np.stack(parts, axis=1)
+    pairs = [one for one in curves if one is not None]
+    curve = np.nan
+    if len(pairs) == 2 and len(pairs[0][0]) == len(pairs[1][0]):
+        seen, said = (np.mean([one[n] for one in pairs], axis=0) for n in (0, 1))
+        curve = float(1 - ((seen - said) ** 2).sum() / ((seen - seen.mean()) ** 2).sum())
+    score = float(both.sum() / max(count, 1))
+    bias = np.mean(halves, axis=0) - fitted.best.shared
+    return HeldOut(score, both, count, 1 - error / whole, 1 - strays / whole, curve, bias)
+
+
+def _curves(part: FittedResponse, left_out: Array) -> tuple[Array, Array] | None:
+    """Return mean curves of the cycles left out, as measured and as the response says; None if cycles are not alike."""
+    data = part.data
+    devices, table = part.best.problem.placed(part.best.own, part.best.shared)
+    seen, said = [], []
+    for d in range(len(data.readings)):
+        for cycle in np.unique(data.cycle[d, left_out[d] & np.isfinite(data.readings[d])]):
+            own = np.flatnonzero((data.cycle[d] == cycle) & np.isfinite(data.readings[d]))
+            pulses = data.pulses[d, own]
+            begin = own[0] if pulses[0] <= following.ANEW_BELOW else own[0] - 1
+            w = data.readings[d, begin]
+            course = []
+            for count in pulses[pulses > following.ANEW_BELOW]:
+                w = _walk(part, w, int(count), devices[d], table)
+                course.append(w)
+            seen.append(data.readings[d, own][pulses > following.ANEW_BELOW])
+            said.append(course)
+    if not seen or len({len(one) for one in seen}) != 1:
+        return None
+    return np.mean(seen, axis=0), np.mean(said, axis=0)
+
+
+def _walk(part: FittedResponse, w: float, count: int, p: Array, table: Array) -> float:
+    """Return where pulses lead a device on average."""
+    form = part.best.problem.form
+    for _ in range(abs(count)):
+        up = count > 0
+        f = following.factor(form, w, up, p[8:12], p[6], p[7], table)[0]
+        w = w + (p[0] if up else -p[1]) * f
+        w = min(max(w, p[6]), p[7])
+    return float(w)
+
+
+def misfit(fitted: FittedResponse) -> tuple[float, int]:
+    """Return chi^2 of the mean innovations by state and direction, and how many there are.
+
+    Bins hold equal numbers of readings; with a right response each mean, over its standard error, is normal.
+    """
+    best, data = fitted.best, fitted.data
+    v, s, _ = best.problem.innovations(best.own, best.shared)
+    z = np.clip(v / np.sqrt(s), -4, 4)
+    before = np.roll(data.readings, 1, axis=1)
+    total, bins = 0.0, 0
+    for sign in (1, -1):
+        mask = best.mask & (np.sign(data.pulses) == sign)
+        if mask.sum() < 100:
+            continue
+        order = np.argsort(before[mask])
+        for own in np.array_split(z[mask][order], 10):
+            total, bins = total + float(own.mean() ** 2 * len(own) / max(own.var(), 1e-12)), bins + 1
+    return total, bins

@@ -1,0 +1,262 @@
+# Tested by tests/hw_models/measured/test_response.py
+"""The responses to pulses as problems of likelihood: which numbers each device has of its own, which all share.
+
+============ ================================================= ==================================================
+response     own, beside the steps s up and down at weight 0   shared, beside the noise
+============ ================================================= ==================================================
+constant
+linear                                                         slopes c of F = 1 -+ c w
+soft_bounds  slopes c = 1/bound, where the curves tell them    slopes c, where they do not
+exponential                                                    slope c at weight 0 and gamma, up and down
+power                                                          exponents; how far bounds lie beyond the curves
+table                                                          factors at its states, up and down
+============ ================================================= ==================================================
+
+States of exponential, power and table are shares of a device's own range: between the levels that it comes to, else
+between the farthest of all devices (exponential: between the weights of g_min and g_max). A chip's
+s max(1 - A exp(gamma z), 0) is s_0 (1 - c (exp(gamma z) - 1)/gamma) with the step s_0 = s (1 - A) at weight 0 and
+A = c/(gamma + c): what curves over a small part of the range tell is s_0 and c.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hw_models.kernels import following
+from hw_models.measured.curves import Curves, levels
+from hw_models.measured.likelihood import Maximum, Problem, Unknown, loss_of, maximum
+
+Array = np.ndarray
+RESPONSES = ("constant", "linear", "soft_bounds", "exponential", "power", "table")
+"""The simplest first."""
+FORMS = (("noise",), ("base",), ("noise", "base"))
+"""Of the noise of pulses, the simplest first."""
+BETTER = 5.0
+"""Logarithm of the likelihood by which a form of two numbers has to be better than one of one."""
+CLEARER = 4.0
+"""The same for one that does not go with the step instead of one that does."""
+STATES = 9
+"""Of the table."""
+NOISE = {"noise": 2, "base": 3, "state": 4}
+_SLOPES = (Unknown("up", 8, -3.0, 50.0, 0.1), Unknown("down", 9, -3.0, 50.0, 0.1))
+_SHAPES: dict[str, tuple[tuple[Unknown, ...], tuple[tuple[float, ...], ...]]] = {
+    "constant": ((), ((),)),
+    "linear": (_SLOPES, ((0.1, 0.1),)),
+    "soft_bounds": (_SLOPES, ((0.8, 0.8),)),
+    "exponential": (
+        (
+            Unknown("slope_up", 8, -50.0, 50.0, 0.1), Unknown("slope_down", 9, -50.0, 50.0, 0.1),
+            Unknown("gamma_up", 10, -10.0, 10.0, 0.5), Unknown("gamma_down", 11, -10.0, 10.0, 0.5),
+        ),
+        ((0.1, 0.1, 1.0, 1.0), (0.3, 0.3, -2.0, -2.0)),
+    ),
+    "power": (
+        (
+            Unknown("gamma_up", 8, 0.0, 8.0, 0.5), Unknown("gamma_down", 9, 0.0, 8.0, 0.5),
+            Unknown("above", 10, 0.0, 0.5, 0.05), Unknown("below", 11, 0.0, 0.5, 0.05),
+        ),
+        ((0.7, 0.7, 0.02, 0.02), (2.0, 2.0, 0.1, 0.1)),
+    ),
+}  # fmt: skip
+CODES = {
+    "constant": following.AFFINE, "linear": following.AFFINE, "soft_bounds": following.AFFINE,
+    "exponential": following.EXPONENTIAL, "power": following.POWER, "table": following.TABLE,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """Curves of devices that move, in weights."""
+
+    readings: Array
+    pulses: Array
+    cycle: Array
+    low: Array
+    """(devices,) where curves come to, :func:`hw_models.measured.curves.levels`."""
+    high: Array
+    reached: tuple[bool, bool]
+    edges: tuple[float, float]
+    """Weights of g_min and g_max."""
+    grain: float
+    """Variance of a reading at least, by the digits of the file."""
+    one_sided: bool
+
+
+def scaled(found: Curves, g: tuple[float, float], reached: tuple[bool, bool]) -> Scaled:
+    """Return curves as weights: from -1 at g_min, or from 0 where all pulses lead up, to 1 at g_max."""
+    edges = (0.0, 1.0) if found.one_sided else (-1.0, 1.0)
+    scale = (edges[1] - edges[0]) / (g[1] - g[0])
+    w = edges[0] + (found.conductance - g[0]) * scale
+    apart = np.unique(np.abs(np.diff(np.unique(w[np.isfinite(w)]))))
+    grain = float(apart[0]) if len(apart) else 0.0
+    step = np.nanmedian(np.abs(np.diff(w, axis=1)))
+    low, high = (edges[0] + (ends - g[0]) * scale for ends in levels(found, reached))
+    floor = max(grain**2 / 12, (1e-3 * step) ** 2, 1e-16)
+    return Scaled(w, found.pulses, found.cycle, low, high, reached, edges, floor, found.one_sided)
+
+
+@dataclass(frozen=True)
+class FittedResponse:
+    """One response, fitted."""
+
+    response: str
+    form: tuple[str, ...]
+    """Of the noise."""
+    best: Maximum
+    data: Scaled
+    own_bounds: tuple[str, ...] = ()
+    """Directions, up and down, whose soft bound every device has of its own."""
+
+    def loss_on(self, mask: Array) -> float:
+        """Return -log L of some readings, (devices, readings)."""
+        return float(loss_of(self.best.problem.innovations(self.best.own, self.best.shared), mask).sum())
+
+    def value(self, name: str) -> float:
+        """Return a shared parameter; 0 of one that is not there."""
+        names = [one.name for one in self.best.problem.shared]
+        return float(self.best.shared[names.index(name)]) if name in names else 0.0
+
+
+def _first_slope(data: Scaled, way: str) -> Array:
+    """Return 1/bound of every device (devices, 1), the bound a little beyond its readings."""
+    end = data.high if way == "up" else -data.low
+    return 1 / np.maximum(1.1 * end, 0.2)[:, None]
+
+
+def _problem(
+    data: Scaled, response: str, form: tuple[str, ...], own_bounds: tuple[str, ...], weight: Array | None
+) -> Problem:
+    devices = np.zeros((len(data.readings), 12))
+    devices[:, 5] = data.grain
+    low, high = data.low.copy(), data.high.copy()
+    if response in ("exponential", "power", "table"):
+        ends = data.edges if response == "exponential" else (low.min(), high.max())
+        low = low if data.reached[0] else np.full_like(low, ends[0])
+        high = high if data.reached[1] else np.full_like(high, ends[1])
+    devices[:, 6], devices[:, 7] = low, high
+    size = _sizes(data)
+    own = [Unknown("up", 0, 1e-9, np.inf, float(size[:, 0].mean()))]
+    if not data.one_sided:
+        own.append(Unknown("down", 1, 1e-9, np.inf, float(size[:, 1].mean())))
+    if response == "table":
+        columns = [12 + n for n in range(STATES * (1 if data.one_sided else 2))]
+        shape = tuple(Unknown(f"table {n - 12}", n, 0.0, 50.0, 0.1) for n in columns)
+    else:
+        shape = _SHAPES[response][0]
+        if data.one_sided:
+            shape = tuple(one for one in shape if "down" not in one.name and one.name != "below")
+    if response == "soft_bounds":
+        shape = tuple(replace(one, low=0.02 if one.name in own_bounds else -0.5) for one in shape)
+        own += [replace(one, name=f"bound {one.name}") for one in shape if one.name in own_bounds]
+        shape = tuple(one for one in shape if one.name not in own_bounds)
+    noise = [Unknown(name, NOISE[name], 0.0, np.inf, 0.1) for name in form]
+    read = Unknown("read", 5, data.grain, np.inf, float((size.mean() ** 2) * 0.01))
+    table = np.ones((3, STATES))
+    table[0] = np.linspace(0, 1, STATES)
+    soft = response == "soft_bounds"
+    return Problem(
+        CODES[response], soft, data.readings, data.pulses, devices, table, tuple(own), (*shape, *noise, read),
+        _soft if soft else None, weight,
+    )  # fmt: skip
+
+
+def _soft(devices: Array) -> None:
+    """Bounds follow from slopes."""
+    devices[:, 7] = 1 / np.maximum(devices[:, 8], 1e-3)
+    devices[:, 6] = -1 / np.maximum(devices[:, 9], 1e-3)
+
+
+def _sizes(data: Scaled) -> Array:
+    """Return rough steps of every device, (devices, 2): the mean over the steeper half of each direction's changes."""
+    change = np.diff(data.readings, axis=1, prepend=np.nan)
+    found = np.zeros((len(change), 2))
+    for way, sign in enumerate((1, -1)):
+        mask = (np.sign(data.pulses) == sign) & np.isfinite(change) & (data.pulses > following.ANEW_BELOW)
+        for d in range(len(change)):
+            own = sign * change[d, mask[d]] / np.abs(data.pulses[d, mask[d]])
+            found[d, way] = own.mean() if len(own) else 0.0
+    least = 0.05 * np.abs(found).mean(axis=0) + 1e-12
+    return np.maximum(found, least)
+
+
+def _starts(data: Scaled, problem: Problem) -> tuple[Array, float, float]:
+    """Return own parameters, the noise of a pulse in steps, and the variance of a reading, roughly."""
+    size = _sizes(data)
+    change = np.diff(data.readings, axis=1, prepend=np.nan)
+    way = np.sign(data.pulses)
+    known = np.isfinite(change) & (data.pulses > following.ANEW_BELOW)
+    off = np.where(known, change - np.where(way > 0, size[:, :1], -size[:, 1:]) * np.abs(data.pulses), np.nan)
+    square = float(np.nanmedian(off**2)) / 0.455
+    both = off[:, 1:] * off[:, :-1]
+    lagged = float(np.nanmean(np.clip(both, -9 * square, 9 * square)))
+    read = float(np.clip(-lagged, 0.02 * square, 0.45 * square))
+    step = float(np.sqrt((size**2).mean()))
+    return size, np.sqrt(max(square - 2 * read, 0.1 * square)) / step, max(read, data.grain)
+
+
+def fit(
+    data: Scaled, response: str, weight: Array | None = None, start: FittedResponse | None = None,
+    own_bounds: tuple[str, ...] = (),
+    form: tuple[str, ...] | None = None,
+) -> FittedResponse:
+    """Fit one response.
+
+    Parameters
+    ----------
+    data : Scaled
+        Curves.
+    response : str
+        One of ``RESPONSES``.
+    weight : numpy.ndarray, optional
+        (devices, readings) of which readings count.
+    start : FittedResponse, optional
+        Where to begin; its form of noise and bounds are kept.
+    own_bounds : tuple of str
+        Directions whose soft bound every device has of its own.
+    form : tuple of str, optional
+        Of the noise; by default the one that describes best.
+    """
+    if start is not None:
+        problem = _problem(data, response, start.form, start.own_bounds, weight)
+        best = maximum(problem, start.best.own, start.best.shared)
+        return FittedResponse(response, start.form, best, data, start.own_bounds)
+    if form is not None:
+        return _fit_form(data, response, form, weight, own_bounds)
+    forms = FORMS if not data.one_sided else (*FORMS, ("noise", "base", "state"))
+    tried: list[FittedResponse] = []
+    for form in forms:
+        tried.append(_fit_form(data, response, form, weight, own_bounds))
+    # What two forms leave out near hard bounds differs: they are compared by what both look at.
+    both = np.logical_and.reduce([one.best.mask for one in tried])
+    loss = [one.loss_on(both) for one in tried]
+    # Where curves do not tell them apart: noise of the published fits with soft bounds does not go with the step.
+    clearer = -CLEARER if response == "soft_bounds" else CLEARER
+    chosen = 1 if loss[1] < loss[0] - clearer else 0
+    for n in range(2, len(tried)):
+        chosen = n if loss[n] < loss[chosen] - BETTER else chosen
+    return tried[chosen]
+
+
+def _fit_form(
+    data: Scaled, response: str, form: tuple[str, ...], weight: Array | None, own_bounds: tuple[str, ...]
+) -> FittedResponse:
+    problem = _problem(data, response, form, own_bounds, weight)
+    size, noise, read = _starts(data, problem)
+    many = len(form)
+    found: list[Maximum] = []
+    shapes = ((1.0,) * (2 * STATES),) if response == "table" else _SHAPES[response][1]
+    for shape in shapes:
+        values = dict(zip((one.name for one in _SHAPES.get(response, ((),))[0]), shape, strict=False))
+        own = size[:, : 1 if data.one_sided else 2]
+        own = np.concatenate([own, *[_first_slope(data, way) for way in ("up", "down") if way in own_bounds]], axis=1)
+        shared = [values.get(one.name, 1.0) for one in problem.shared]
+        for n, one in enumerate(problem.shared):
+            if one.name in NOISE:
+                shared[n] = noise / many if one.name != "state" else 0.02
+            elif one.name == "read":
+                shared[n] = read
+        found.append(maximum(problem, own.copy(), np.array(shared)))
+    best = min(found, key=lambda one: one.loss)
+    return FittedResponse(response, form, best, data, own_bounds)

@@ -1,0 +1,211 @@
+"""Pulse curves from tables, in the four forms in which they are found, and from NPZ.
+
+==================================================  ==================================================================
+columns                                             a row is
+==================================================  ==================================================================
+pulse (1, -1, up, down, 0), conductance             a reading, behind that pulse; 0 or nothing of a first one
+number, direction, conductance                      a reading behind so many pulses of that direction since it began
+number, up, down                                    readings of both curves behind so many pulses (as NeuroSim's
+                                                    ``nonlinear_fit`` takes them: LTP and LTD)
+up, down, or two columns without a header           readings of both curves, a pulse apart (as aihwkit's example of a
+                                                    measured device takes them)
+==================================================  ==================================================================
+
+Columns device and cycle part the rows. The number of pulses is rounded, since curves that are read off a figure have
+broken ones. Conductances of the last two forms without a unit may be shares of the range.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from hw_models.errors import ChipError, nearest, unknown
+from hw_models.measured.arrays import curves_of, numbered
+from hw_models.measured.curves import ANEW, Curves
+from hw_models.measured.tables import MeasuredTable
+from hw_models.measured.units import CONDUCTANCE
+from hw_models.text import one_line
+
+Array = np.ndarray
+SIGNS: Mapping[str, int] = {
+    "1": 1, "+1": 1, "up": 1, "ltp": 1, "p": 1, "set": 1, "potentiation": 1,
+    "-1": -1, "down": -1, "ltd": -1, "d": -1, "reset": -1, "depression": -1,
+}  # fmt: skip
+NONE = ("", "0")
+"""Pulses that are none."""
+WHOLE = 25.0
+"""uS that shares of the range are shown and written as."""
+SHARES = 3.0
+"""Largest number, without a unit, that counts as a share of the range; far below 1 it would be siemens."""
+Rows = list[tuple[float, int]]
+"""Readings [uS] and the pulses ahead of each."""
+
+
+def read_curves(table: MeasuredTable) -> Curves:
+    """Return the curves of a table of pulses.
+
+    Raises
+    ------
+    ChipError
+        If a row says something that cannot be.
+    """
+    if table.has("pulse", "conductance"):
+        return _packed(*_pulse_rows(table), table)
+    if table.has("number", "direction", "conductance"):
+        return _packed(*_branch_rows(table), table)
+    return _two_columns(table)
+
+
+def read_npz(path: Path) -> Curves:
+    """Return the curves of an NPZ of ``conductance`` (devices, readings), ``direction`` and perhaps ``unit``."""
+    try:
+        found = np.load(path, allow_pickle=False)
+        if not isinstance(found, np.lib.npyio.NpzFile):
+            raise ValueError("one array alone, without a name")
+        with found:
+            held = {name: found[name] for name in found.files}
+    except OSError as error:
+        raise ChipError(f"cannot read '{path}': {error.strerror or error}") from None
+    except (ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise ChipError(f"'{path}': it is no NPZ of plain arrays: {one_line(str(error))}") from None
+    for name in ("conductance", "direction"):
+        if name not in held:
+            there = ", ".join(held) or "none"
+            raise ChipError(f"'{path}': array '{name}' is missing: there are {there}{nearest(name, held)}")
+    unit = str(held.get("unit", "uS"))
+    if unit not in CONDUCTANCE:
+        raise ChipError(f"'{path}': {unknown('unit', unit, CONDUCTANCE)}")
+    return curves_of(held["conductance"], held["direction"], CONDUCTANCE[unit])
+
+
+def _pulse_rows(table: MeasuredTable) -> tuple[dict[str, Rows], dict[str, list[int]] | None]:
+    g = table.numbers("conductance")
+    texts, (device, names) = table.text("pulse"), table.groups("device")
+    counter = table.numbers("reading") if table.has("reading") else None
+    found: dict[str, Rows] = {name: [] for name in names}
+    last: dict[str, float] = {}
+    before = -np.inf
+    for row, text in enumerate(texts):
+        own, name, line = found[names[device[row]]], names[device[row]], table.lines[row]
+        sign = SIGNS.get(text.lower().removesuffix(".0"))
+        if sign is None and text.removesuffix(".0") not in NONE:
+            allowed = "1 or up, -1 or down, 0 for none; a number of pulses is a column 'number', with 'direction'"
+            raise ChipError(f"'{table.path}': line {line}: pulse '{text}' of device '{name}': allowed are {allowed}")
+        own.append((g[row], ANEW if not own else sign or 0))
+        if counter is not None:
+            number, known = float(counter[row]), last.get(name, -np.inf)
+            pair = f"'{table.path}': line {line}: reading {number:g} of device '{name}' follows {known:g}"
+            if number <= known:
+                raise ChipError(f"{pair}: sort it")
+            if known > -np.inf and number not in (known + 1, before + 1):
+                raise ChipError(f"{pair}: rows are missing, and every pulse needs its reading")
+            last[name] = before = number
+    return found, _cycles(table, device, names)
+
+
+def _branch_rows(table: MeasuredTable) -> tuple[dict[str, Rows], dict[str, list[int]] | None]:
+    g, number = table.numbers("conductance"), table.numbers("number")
+    (device, names), (cycle, _) = table.groups("device"), table.groups("cycle")
+    found: dict[str, Rows] = {name: [] for name in names}
+    at: dict[str, tuple[int, int, int]] = {}
+    for row, text in enumerate(table.text("direction")):
+        name, line = names[device[row]], table.lines[row]
+        sign = SIGNS.get(text.lower().removesuffix(".0"))
+        if sign is None:
+            allowed = "up or down, LTP or LTD, P or D, set or reset, 1 or -1"
+            raise ChipError(f"'{table.path}': line {line}: direction '{text}': allowed are {allowed}")
+        count, known = round(float(number[row])), at.get(name)
+        begins = known is None or known[:2] != (int(cycle[row]), sign) or count < known[2]
+        if known is not None and not begins and count == known[2] and number[row] == np.rint(number[row]):
+            raise ChipError(f"'{table.path}': line {line}: pulse number {count} of device '{name}' is there twice")
+        # A branch that begins with pulse 1 goes on from the last reading of the one before; with 0 it has its own.
+        ahead = (ANEW if known is None or count != 1 else sign) if begins else sign * (count - (known or (0, 0, 0))[2])
+        found[name].append((g[row], ahead))
+        at[name] = (int(cycle[row]), sign, count)
+    return found, _cycles(table, device, names)
+
+
+def _cycles(table: MeasuredTable, device: Array, names: tuple[str, ...]) -> dict[str, list[int]] | None:
+    """Return the cycle of every reading by device, where the table says it."""
+    if not table.has("cycle"):
+        return None
+    cycle, _ = table.groups("cycle")
+    return {name: [int(c) for c in cycle[device == n]] for n, name in enumerate(names)}
+
+
+def _two_columns(table: MeasuredTable) -> Curves:
+    """Return the curves of a table with a column of each direction."""
+    up, down, notes = table.numbers("up", gaps=True), table.numbers("down", gaps=True), []
+    number = np.rint(table.numbers("number")) if table.has("number") else None
+    (device, names), (cycle, cycles) = table.groups("device"), table.groups("cycle")
+    turned = False
+    found: dict[str, Rows] = {name: [] for name in names}
+    said: dict[str, list[int]] = {name: [] for name in names}
+    for d, name in enumerate(names):
+        for c in range(len(cycles)):
+            rows = np.flatnonzero((device == d) & (cycle == c))
+            for values, sign in ((up, 1), (down, -1)):
+                own = rows[np.isfinite(values[rows])]
+                if len(own) < 2:
+                    continue
+                counts = np.arange(len(own)) if number is None else number[own]
+                g = values[own]
+                if (np.diff(counts) < 0).any():
+                    line = table.lines[own[int(np.argmax(np.diff(counts) < 0)) + 1]]
+                    raise ChipError(f"'{table.path}': line {line}: pulse numbers fall: sort the rows")
+                rises = _rises(g)
+                if sign < 0 and rises and number is not None and _rises(up[rows[np.isfinite(up[rows])]]):
+                    # NeuroSim's own file counts LTD from its low end.
+                    g, counts, turned = g[::-1], (counts[-1] - counts)[::-1], True
+                elif rises != (sign > 0):
+                    word, way = ("up", "falls") if sign > 0 else ("down", "rises")
+                    raise ChipError(f"'{table.path}': column {word} {way} on the whole: are the columns swapped?")
+                found[name] += [(g[0], ANEW), *zip(g[1:], (sign * np.diff(counts)).astype(int), strict=True)]
+                said[name] += [c] * len(own)
+    if turned:
+        notes.append("Column down rises with the number of pulses: it was read from its end, as NeuroSim counts LTD.")
+    scale, shift, note = _scale(table, np.concatenate([up, down]))
+    packed = _packed(found, said, table)
+    notes += [note] if note else []
+    return Curves(packed.conductance * scale + shift, packed.pulses, packed.cycle, packed.names, tuple(notes))
+
+
+def _rises(g: Array) -> bool:
+    """Whether a curve ends higher than it began, by the means of its quarters."""
+    quarter = max(1, len(g) // 4)
+    return bool(g[-quarter:].mean() > g[:quarter].mean())
+
+
+def _scale(table: MeasuredTable, values: Array) -> tuple[float, float, str]:
+    """Return what turns conductances without a unit into uS, and a note of it."""
+    unit = table.unit.get("up", "")
+    if unit and unit != "1":
+        return 1.0, 0.0, ""
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    if not unit and low >= 0 and high < 1e-3:
+        return 1e6, 0.0, "Conductances have no unit and count as siemens: none is above 1e-3."
+    if unit == "1" or max(abs(low), high) <= SHARES:
+        ends = f"{low:.4g} to {high:.4g}, written as 0 to {WHOLE:g} uS"
+        note = f"Conductances have no unit and count as shares of the range, {ends}."
+        return WHOLE / (high - low), -low * WHOLE / (high - low), note
+    return 1.0, 0.0, "Conductances have no unit and count as uS."
+
+
+def _packed(found: dict[str, Rows], cycles: dict[str, list[int]] | None, table: MeasuredTable) -> Curves:
+    """Return rows of every device as arrays."""
+    for name, own in found.items():
+        if len(own) < 2:
+            many = f"{len(own)} reading{'s' * (len(own) != 1)}"
+            raise ChipError(f"'{table.path}': device '{name}' has {many}: two or more are needed")
+    most = max(len(own) for own in found.values())
+    g, pulses = np.full((len(found), most), np.nan), np.full((len(found), most), ANEW)
+    cycle = np.zeros((len(found), most), dtype=int)
+    for d, (name, own) in enumerate(found.items()):
+        g[d, : len(own)], pulses[d, : len(own)] = zip(*own, strict=True)
+        if cycles is not None:
+            cycle[d, : len(own)] = cycles[name]
+    return Curves(g, pulses, numbered(pulses) if cycles is None else cycle, tuple(found))

@@ -1,0 +1,249 @@
+"""From measured pulse curves to the response of a device to pulses, with 95 % intervals.
+
+    fit = hw_models.fit_response(conductance, direction)      # (devices, readings) [uS], +1 or -1 for every pulse
+    fit.pulse                                                 # a Pulse: fields of [device.pulse]
+    fit.estimates["dw_min"].value, fit.estimates["dw_min"].low, fit.estimates["dw_min"].high
+    fit.candidates                                            # every response, with what it says of pulses left out
+
+Responses are fitted by likelihood (:mod:`hw_models.measured.likelihood`), chosen by what they say of cycles left out
+(:mod:`hw_models.measured.held_out`): the simplest that is not worse than the best by more than two standard errors, and
+whose mean steps by state are the measured ones.
+
+**Intervals.** Of what devices have of their own (steps, bounds), Student's t over the devices; of spreads, the
+quantiles of chi^2 (:mod:`hw_models.measured.population`); of what all share (slopes, noise), Fisher's information, or
+the scatter of the devices' scores where that is larger, with Student's t of as many degrees as devices less 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import chi2
+
+from hw_models.chip import Pulse
+from hw_models.errors import ChipError, unknown
+from hw_models.keywords import checked
+from hw_models.measured import curves as measured, held_out as holding, laws
+from hw_models.measured.arrays import curves_of
+from hw_models.measured.curves import Curves
+from hw_models.measured.fields import fields_of
+from hw_models.measured.held_out import HeldOut
+from hw_models.measured.laws import RESPONSES, FittedResponse
+from hw_models.measured.likelihood import spread_of
+from hw_models.measured.population import Estimate
+from hw_models.measured.units import CONDUCTANCE
+
+Array = np.ndarray
+READINGS = ("write", "read", "instrument")
+CLEAR = 2.0
+"""Standard errors by which a response has to be better than a simpler one."""
+UNLIKELY = 1e-3
+"""Probability of as large a misfit below which a response does not fit."""
+SEEN = 0.3
+"""Relative error of slopes below which every device's own soft bounds are told."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One response and how it did."""
+
+    response: str
+    held: HeldOut
+    behind: float
+    """Score per pulse below the best."""
+    error: float
+    """Standard error of that difference."""
+    chi2: float
+    """Misfit of mean steps by state, :func:`hw_models.measured.held_out.misfit`."""
+    bins: int
+
+    @property
+    def probability(self) -> float:
+        """Return how often a right response has as large a misfit."""
+        return float(chi2.sf(self.chi2, self.bins)) if self.bins else 1.0
+
+    @property
+    def fits(self) -> bool:
+        """Whether mean steps at all states are what it says."""
+        return self.probability > UNLIKELY
+
+
+@dataclass(frozen=True)
+class ResponseFit:
+    """What was found in pulse curves."""
+
+    pulse: Pulse
+    g_min: float
+    """Conductance of the lowest weight [uS]: -1, or 0 where all pulses lead up."""
+    g_max: float
+    """Conductance of weight 1 [uS]."""
+    estimates: Mapping[str, Estimate]
+    """By field of the pulse, with ``g_min``, ``g_max`` and ``reading`` (standard deviation of one reading) in uS."""
+    response: str
+    candidates: tuple[Candidate, ...]
+    """All responses, the best score first; the one that was asked for alone, if one was."""
+    readings: str
+    curves: Curves = field(repr=False)
+    moving: Array = field(repr=False)
+    """(devices,) that pulses move."""
+    fitted: FittedResponse = field(repr=False)
+    notes: tuple[str, ...] = ()
+    """What a reader should know of these data, a sentence each."""
+
+    @property
+    def read_noise(self) -> float:
+        """Standard deviation of a read for ``device.read_noise`` [uS]: the readings' own with ``readings = "read"``."""
+        return self.estimates["reading"].value if self.readings == "read" else 0.0
+
+    @property
+    def held(self) -> HeldOut:
+        """What the response says of pulses left out."""
+        return next(one.held for one in self.candidates if one.response == self.response)
+
+    @property
+    def one_sided(self) -> bool:
+        """Whether all pulses lead up."""
+        return self.curves.one_sided
+
+
+@checked(ChipError)
+def fit_response(
+    conductance: ArrayLike | Curves,
+    direction: ArrayLike | None = None,
+    *,
+    unit: str = "uS",
+    response: str = "auto",
+    readings: str = "write",
+    g_min: float | None = None,
+    g_max: float | None = None,
+) -> ResponseFit:
+    """Fit the response to pulses to conductances read after pulses.
+
+    Parameters
+    ----------
+    conductance : array_like or Curves
+        (devices, readings), or (readings,) of one device; shorter ones are filled up with NaN.
+    direction : array_like
+        1 up or -1 down for the pulse between a reading and the next, or the number of pulses of that sign:
+        (readings - 1,) of all devices, or one row each.
+    unit : str
+        Of ``conductance``: uS, nS, mS or S.
+    response : str
+        ``"auto"`` (the default), or one of :data:`hw_models.measured.laws.RESPONSES`.
+    readings : str
+        Whose the noise of readings is: ``"write"`` (a write leaves what is read off the state by it:
+        ``pulse.write_noise``), ``"read"`` (``device.read_noise``), or ``"instrument"`` (not the device's: left out).
+    g_min, g_max : float, optional
+        Conductances of the lowest and the highest weight [uS]; default the mean levels the devices come to, or where
+        curves do not come to a bound the farthest reading.
+
+    Raises
+    ------
+    ChipError
+        If arrays do not fit or hold what cannot be, or a word is none of those allowed.
+    """
+    for what, name, allowed in (
+        ("unit", unit, CONDUCTANCE), ("response", response, ("auto", *RESPONSES)), ("readings", readings, READINGS),
+    ):  # fmt: skip
+        if name not in allowed:
+            raise ChipError(unknown(what, name, allowed))
+    found = conductance if isinstance(conductance, Curves) else curves_of(conductance, direction, CONDUCTANCE[unit])
+    found = measured.check(found)
+    moving = measured.moving(found)
+    moved = found.part(moving)
+    reached = measured.reached(moved)
+    g = _range(moved, reached, g_min, g_max)
+    data = laws.scaled(moved, g, reached)
+    wanted = [name for name in RESPONSES if name != "soft_bounds" or not data.one_sided]
+    if response != "auto":
+        wanted = [response]
+        if data.one_sided and response == "soft_bounds":
+            raise ChipError("response 'soft_bounds': all pulses lead up, take exponential, power or table")
+    fits = {name: _fitted(data, name) for name in wanted}
+    candidates = _ranked(fits)
+    chosen = _choice(candidates)
+    held = next(one.held for one in candidates if one.response == chosen)
+    fields = fields_of(fits[chosen], held.bias, moving, readings, g)
+    notes = [*found.notes, *fields.notes, *_notes(found, moving, candidates, chosen, response)]
+    return ResponseFit(
+        fields.pulse, *g, fields.estimates, chosen, tuple(candidates), readings, found, moving, fits[chosen],
+        tuple(notes),
+    )  # fmt: skip
+
+
+def _range(
+    found: Curves, reached: tuple[bool, bool], g_min: float | None, g_max: float | None
+) -> tuple[float, float]:
+    """Return the conductances of the ends of the weight range [uS]."""
+    for name, value in (("g_min", g_min), ("g_max", g_max)):
+        if value is not None and not (np.isfinite(value) and value >= 0):
+            raise ChipError(f"{name} = {value!r}: a conductance from 0 is needed [uS]")
+    low, high = measured.levels(found, reached)
+    ends = (float(low.mean() if reached[0] else low.min()), float(high.mean() if reached[1] else high.max()))
+    g = (ends[0] if g_min is None else g_min, ends[1] if g_max is None else g_max)
+    if not 0 <= g[0] < g[1]:
+        if g_min is None and g[0] < 0:
+            shown = f"g_min = {g[0]:.4g} uS, where curves end, is below 0"
+            raise ChipError(f"{shown}: take the offset of the instrument off the conductances, or give g_min")
+        raise ChipError(f"g_min = {g[0]:g}: it should be below g_max = {g[1]:g} uS")
+    return g
+
+
+def _fitted(data: laws.Scaled, name: str) -> FittedResponse:
+    """Return a fit; of soft bounds with own bounds of the devices where the curves tell them."""
+    found = laws.fit(data, name)
+    many = len(data.readings)
+    if name != "soft_bounds" or many < 2:
+        return found
+    best, own = found.best.loss, tuple[str, ...]()
+    for ways in (("up", "down"), ("down",), ("up",)):
+        tried = laws.fit(data, name, own_bounds=ways, form=found.form)
+        first = len(tried.best.problem.own) - len(ways)
+        errors = np.sqrt(np.einsum("dii->di", spread_of(tried.best)[1]))[:, first:]
+        told = (np.median(errors / np.abs(tried.best.own[:, first:]), axis=0) < SEEN).all()
+        if told and tried.best.loss + len(ways) * (many - 1) < best:
+            best, own = tried.best.loss + len(ways) * (many - 1), ways
+    return laws.fit(data, name, own_bounds=own) if own else found
+
+
+def _ranked(fits: Mapping[str, FittedResponse]) -> list[Candidate]:
+    common = np.logical_and.reduce([one.best.mask for one in fits.values()])
+    held = {name: holding.held_out(one, common) for name, one in fits.items()}
+    best = max(held.values(), key=lambda one: one.score)
+    found = []
+    for name, one in held.items():
+        apart = (best.parts - one.parts).ravel()
+        error = float(apart.std(ddof=1) * np.sqrt(len(apart))) / max(one.pulses, 1)
+        found.append(Candidate(name, one, best.score - one.score, error, *holding.misfit(fits[name])))
+    return sorted(found, key=lambda one: one.behind)
+
+
+def _choice(candidates: list[Candidate]) -> str:
+    """Return the simplest response that is as good as the best, of those that fit if any does."""
+    good = [one for one in candidates if one.behind <= CLEAR * one.error]
+    fitting = {one.response for one in good if one.fits} or {one.response for one in good}
+    return next((name for name in RESPONSES if name in fitting), candidates[0].response)
+
+
+def _notes(found: Curves, moving: Array, candidates: list[Candidate], chosen: str, asked: str) -> list[str]:
+    one = next(c for c in candidates if c.response == chosen)
+    notes = []
+    if not one.fits:
+        cure = "its steps by state stray from the curve" if chosen == "table" else "take --response table"
+        off = f"mean steps differ from it (chi^2 {one.chi2:.0f} of {one.bins})"
+        notes.append(f"Response '{chosen}' does not fit: {off}; {cure}.")
+    elif chosen == "table" and asked == "auto":
+        notes.append("No formula says of cycles left out what the table of steps says: the table is taken.")
+    lost = [name for name, moves in zip(found.names, moving, strict=True) if not moves]
+    if lost:
+        shown = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
+        notes.append(f"Devices that no pulse moves, left out and counted as corrupt: {shown}.")
+    if found.devices == 1:
+        notes.append("One device: intervals are of other cycles of it, and nothing tells how devices differ.")
+    if found.cycles == 1:
+        notes.append("A single cycle: rows of ten readings were left out in place of cycles.")
+    return notes
+

@@ -1,0 +1,62 @@
+# Tested by tests/hw_models/measured/test_chip_files.py.
+"""What fits found, in words: estimates with their intervals, how responses and laws compare, notes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from hw_models.measured.law_fits import LawFit, behind
+from hw_models.measured.population import Estimate
+from hw_models.measured.response import ResponseFit
+
+HEAD = f"{'':<24} {'value':<11} {'95 % interval':<24} unit"
+TITLES: Mapping[str, str] = {
+    "programming": "Error of programming",
+    "read_noise": "Read noise",
+    "retention": "Retention",
+    "iv": "Current by voltage",
+}
+
+
+def of_response(fit: ResponseFit) -> list[str]:
+    """Return lines of a response to pulses."""
+    curves, held = fit.curves, fit.held
+    ups, downs = curves.count(1), curves.count(-1)
+    many = f"{curves.devices} device{'s' * (curves.devices > 1)}, {curves.cycles} cycle{'s' * (curves.cycles > 1)}"
+    lines = [f"Response to pulses: {many}, {ups} pulses up and {downs} down.", f"Response '{fit.response}'."]
+    curve = f", {held.curve:.4f} of the mean curve of a cycle" if math.isfinite(held.curve) else ""
+    lines.append(f"Left out: R2 {held.r2:.4f} a pulse ahead (a right response: {held.best:.4f}){curve}.")
+    lines += ["", HEAD, *estimated(fit.estimates.items()), ""]
+    lines.append(f"{'response':<12} {'behind the best, left out':<27} {'R2':<8} {'mean curve':<11} steps as it says?")
+    for one in fit.candidates:
+        apart = f"{one.behind:.2g} +- {one.error:.2g} per pulse" if one.behind else "best"
+        said = ("yes" if one.fits else "no") + f" (chi^2 {one.chi2:.0f} of {one.bins})"
+        curve = f"{one.held.curve:.4f}" if math.isfinite(one.held.curve) else ""
+        lines.append(f"{one.response:<12} {apart:<27} {one.held.r2:<8.4f} {curve:<11} {said}")
+    return [*lines, *([""] if fit.notes else []), *fit.notes]
+
+
+def of_law(fit: LawFit) -> list[str]:
+    """Return lines of a law."""
+    left = f"{fit.residual:.3g} {fit.residual_unit}" if fit.residual_unit.startswith("u") else (
+        f"{fit.residual:.2%} {fit.residual_unit}"
+    )  # fmt: skip
+    lines = [f"{TITLES[fit.kind]}: {fit.points} points.", f"Law '{fit.law}', residual {left}.", "", HEAD]
+    lines += [*estimated(fit.estimates.items()), ""]
+    lines.append(f"{'law':<14} {'behind the best, left out':<27} R2")
+    for law, apart, error, r2 in behind(fit.tried):
+        shown = f"{apart:.2g} +- {error:.2g}" if apart else "best"
+        lines.append(f"{law:<14} {shown:<27} {r2:.4f}")
+    return [*lines, *([""] if fit.notes else []), *fit.notes]
+
+
+def estimated(estimates: Iterable[tuple[str, Estimate]]) -> list[str]:
+    """Return a line for each estimate."""
+    lines = []
+    for name, one in estimates:
+        interval = "" if math.isnan(one.low) else f"[{one.low:.4g}, {one.high:.4g}]"
+        rest = f"{one.unit}, {one.meaning}" if one.meaning else one.unit
+        told = "" if one.told else "; not told by these data"
+        lines.append(f"{name:<24} {one.value:<11.4g} {interval:<24} {rest}{told}".rstrip())
+    return lines

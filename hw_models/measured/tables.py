@@ -1,0 +1,237 @@
+"""Tables of measurements: CSV with a header of names and units, and which kind of measurement its columns tell of.
+
+Columns are known by their names, in any order and case, with ``_`` for a space; the unit stands behind, ``conductance
+[S]``. They may be parted by commas, or by semicolons or tabs and then with decimal commas; UTF-16 is read too. Lines
+that begin with # and columns of other names are passed over.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hw_models.errors import ChipError, unknown
+from hw_models.measured import units
+
+Array = np.ndarray
+PARTED = ",;\t"
+"""What columns may be parted by."""
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    "conductance": ("conductance", "g"),
+    "device": ("device", "device id", "cell", "dut"),
+    "cycle": ("cycle", "loop"),
+    "pulse": ("pulse",),
+    "number": ("number", "pulse number", "pulse num", "pulsenum", "pulses", "pulse #", "n"),
+    "direction": ("direction", "polarity", "type", "branch"),
+    "up": ("up", "ltp", "potentiation", "up pulse", "up data"),
+    "down": ("down", "ltd", "depression", "down pulse", "down data"),
+    "target": ("target",),
+    "achieved": ("achieved", "programmed", "measured"),
+    "time": ("time", "t", "age"),
+    "sigma": ("sigma", "std", "noise"),
+    "read": ("read", "sample", "repeat"),
+    "reading": ("reading",),
+    "voltage": ("voltage", "v"),
+    "current": ("current", "i"),
+}
+"""Names of columns, as they are called here, and as files may call them."""
+QUANTITIES: Mapping[str, Mapping[str, float]] = {
+    **dict.fromkeys(("conductance", "up", "down", "target", "achieved", "sigma"), units.CONDUCTANCE),
+    "time": units.TIME,
+    "voltage": units.VOLTAGE,
+    "current": units.CURRENT,
+}
+"""Units of the columns that have one."""
+DEFAULTS: Mapping[str, str] = {
+    **dict.fromkeys(("conductance", "up", "down", "target", "achieved", "sigma"), "uS"),
+    "time": "s",
+    "voltage": "V",
+    "current": "uA",
+}
+"""Of columns without one."""
+KINDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "iv": (("voltage", "current"),),
+    "programming": (("target", "achieved"),),
+    "read_noise": (("conductance", "sigma"), ("conductance", "read"), ("conductance", "time")),
+    "pulses": (
+        ("pulse", "conductance"), ("number", "direction", "conductance"), ("number", "up", "down"), ("up", "down"),
+    ),
+    "retention": (("time", "conductance"),),
+}  # fmt: skip
+"""Kinds of measurement, and the columns that one has, in the forms it may come in; the first that fits counts."""
+TOLD = {"read_noise": 2}
+"""How many forms of a kind tell it; the others need ``--kind``."""
+
+
+@dataclass(frozen=True)
+class MeasuredTable:
+    """A table as text, its columns named."""
+
+    path: Path
+    columns: Mapping[str, int]
+    """Places of the columns that are known."""
+    unit: Mapping[str, str]
+    """Units that the header says."""
+    rows: Sequence[Sequence[str]]
+    lines: Sequence[int]
+    parted: str
+    headless: bool = False
+    """Whether it has no header: two columns of numbers."""
+
+    def has(self, *names: str) -> bool:
+        """Whether all these columns are there."""
+        return all(name in self.columns for name in names)
+
+    def text(self, name: str) -> list[str]:
+        """Return a column."""
+        place = self.columns[name]
+        return [row[place] for row in self.rows]
+
+    def numbers(self, name: str, gaps: bool = False) -> Array:
+        """Return a column as numbers in the toolkit's unit; with ``gaps`` NaN where a cell is empty."""
+        unit = self.unit.get(name, "") or DEFAULTS.get(name, "")
+        factor = units.factor(name, unit, QUANTITIES[name]) if name in QUANTITIES else 1.0
+        return np.array([self._number(n, name, text, gaps) for n, text in enumerate(self.text(name))]) * factor
+
+    def _number(self, row: int, name: str, text: str, gaps: bool) -> float:
+        if gaps and not text:
+            return math.nan
+        try:
+            value = float((text if self.parted == "," else text.replace(",", ".")).replace("_", "?"))
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            tail = f"; a unit stands in the header, '{name} [{DEFAULTS[name]}]'" if name in DEFAULTS else ""
+            raise ChipError(f"line {self.lines[row]}: {name} '{text}': a finite number is needed{tail}")
+        return value
+
+    def groups(self, name: str) -> tuple[Array, tuple[str, ...]]:
+        """Return the number of every row's group in a column, and the groups' names; one group without the column."""
+        if name not in self.columns:
+            return np.zeros(len(self.rows), dtype=int), ("0",)
+        texts = self.text(name)
+        names = tuple(dict.fromkeys(texts))
+        place = {text: n for n, text in enumerate(names)}
+        return np.array([place[text] for text in texts]), names
+
+
+def read_table(path: str | Path) -> MeasuredTable:
+    """Read a CSV.
+
+    Raises
+    ------
+    ChipError
+        If it cannot be opened, or holds no table; the line says where.
+    """
+    path = Path(path)
+    try:
+        return _read(path)
+    except OSError as error:
+        raise ChipError(f"cannot read '{path}': {error.strerror or error}") from None
+    except ChipError as error:
+        raise ChipError(f"'{path}': {error}") from None
+
+
+def _read(path: Path) -> MeasuredTable:
+    with path.open("rb") as raw:
+        wide = raw.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE)
+    with path.open(newline="", encoding="utf-16" if wide else "utf-8-sig") as file:
+        try:
+            lines = file.read().splitlines()
+        except UnicodeError:
+            raise ChipError("it is no UTF-8 text") from None
+    kept = [(n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]
+    if not kept:
+        raise ChipError("it holds no lines")
+    parted = max(PARTED, key=kept[0][1].count)
+    rows = []
+    for number, line in kept:
+        try:
+            row = next(csv.reader([line], strict=True, delimiter=parted))
+        except csv.Error as error:
+            raise ChipError(f"line {number}: {error}") from None
+        rows.append((number, [cell.strip() for cell in row]))
+    first, header = rows[0]
+    headless = len(header) == 2 and all(_is_number(cell, parted) for cell in header)
+    if headless:
+        header = ["up", "down"]
+    else:
+        rows = rows[1:]
+    for number, row in rows:
+        if len(row) != len(header):
+            raise ChipError(f"line {number} has {len(row)} columns, the header has {len(header)}")
+    if not rows:
+        raise ChipError("it holds no rows below the header")
+    columns, unit = _columns(first, header)
+    numbers = [number for number, _ in rows]
+    return MeasuredTable(path, columns, unit, [row for _, row in rows], numbers, parted, headless)
+
+
+def _is_number(text: str, parted: str) -> bool:
+    try:
+        float(text if parted == "," else text.replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
+def _columns(line: int, header: Sequence[str]) -> tuple[dict[str, int], dict[str, str]]:
+    """Return places and units of the columns that are known."""
+    known = {alias: name for name, aliases in ALIASES.items() for alias in aliases}
+    places: dict[str, int] = {}
+    found: dict[str, str] = {}
+    for place, cell in enumerate(header):
+        title, unit = units.parted(cell)
+        name = known.get(title)
+        if name is None:
+            continue
+        if name in places:
+            pair = f"columns '{header[places[name]]}' and '{cell}'"
+            raise ChipError(f"line {line}: {pair} are both {name}: which counts?")
+        places[name] = place
+        if unit and name in QUANTITIES:
+            if not (unit == "1" and QUANTITIES[name] is units.CONDUCTANCE):
+                units.factor(name, unit, QUANTITIES[name])
+            found[name] = unit
+        elif unit:
+            raise ChipError(f"line {line}: column '{cell}': {name} has no unit")
+    _check_one_unit(line, places, found)
+    return places, found
+
+
+def _check_one_unit(line: int, places: Mapping[str, int], found: Mapping[str, str]) -> None:
+    """Refuse conductances of one table in several units."""
+    said = {name: found.get(name, "none") for name in places if QUANTITIES.get(name) is units.CONDUCTANCE}
+    if len(set(said.values())) > 1:
+        shown = ", ".join(f"{name} [{unit}]" for name, unit in said.items())
+        raise ChipError(f"line {line}: units are mixed: {shown}; one unit for all conductances is needed")
+
+
+def kind_of(table: MeasuredTable, asked: str | None = None) -> str:
+    """Return the kind of measurement of a table.
+
+    Raises
+    ------
+    ChipError
+        If its columns are those of none, or not those of the kind that was asked for.
+    """
+    if asked is not None and asked not in KINDS:
+        raise ChipError(unknown("kind", asked, KINDS))
+    for kind, forms in KINDS.items():
+        told = forms if asked else forms[: TOLD.get(kind, len(forms))]
+        if asked in (None, kind) and any(table.has(*form) for form in told):
+            return kind
+    wanted = {form: kind for kind, forms in KINDS.items() if asked in (None, kind) for form in forms}
+    best = max(wanted, key=lambda form: (sum(table.has(name) for name in form), -len(form)))
+    missing = [name for name in best if not table.has(name)]
+    there = sum(table.has(name) for name in best)
+    if asked is None and not there:
+        listed = "; ".join(f"{kind}: {', '.join(forms[0])}" for kind, forms in KINDS.items())
+        raise ChipError(f"'{table.path}': no column is known; kinds and their columns are {listed}")
+    raise ChipError(f"'{table.path}': column '{missing[0]}' is missing: {wanted[best]} needs {', '.join(best)}")

@@ -1,0 +1,33 @@
+# Tested by tests/analysis/chips/test_measured.py.
+"""Arguments of ``neuroep fit``, which makes a chip of measured devices."""
+
+from __future__ import annotations
+
+import argparse
+
+NAMES = ("kind", "response", "readings", "g_min", "g_max", "citation")
+"""Those that go on to the fit where they are given."""
+EXAMPLES = """\
+examples:
+  neuroep fit pulses.csv --out my_device.toml --picture my_device.png
+  neuroep fit pulses.csv programming.csv reads.csv drift.csv iv.csv --out my_device.toml
+  neuroep fit traces.csv --kind read_noise --out my_device.toml
+"""
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """Add them to a command."""
+    command.epilog = EXAMPLES
+    about = "CSV (columns by kind: docs/measured_device.md), or NPZ of pulses; several files make one chip"
+    command.add_argument("files", nargs="+", metavar="FILE", help=about)
+    command.add_argument("--out", metavar="FILE.toml", help="write the chip, with all estimates as comments")
+    command.add_argument("--picture", metavar="FILE.png", help="draw what was measured beside what was fitted")
+    kinds = "pulses, programming, read_noise, retention or iv (default: as the columns tell)"
+    command.add_argument("--kind", metavar="NAME", help=f"what the files hold: {kinds}")
+    about = "response to pulses: auto (default), constant, linear, soft_bounds, exponential, power or table"
+    command.add_argument("--response", metavar="NAME", help=about)
+    about = "whose the noise of readings behind pulses is: write (default), read or instrument"
+    command.add_argument("--readings", metavar="NAME", help=about)
+    command.add_argument("--g-min", type=float, metavar="G", help="conductance of the lowest weight [uS]")
+    command.add_argument("--g-max", type=float, metavar="G", help="conductance of weight 1 [uS]")
+    command.add_argument("--citation", metavar="TEXT", help="where the measurements are published")

@@ -1,0 +1,97 @@
+"""What is left out, and what is said of it: walks against pulses one by one, halves, rows of a single cycle, misfit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hw_models.measured import curves, held_out, laws
+from hw_models.measured.arrays import curves_of
+from hw_models.measured.laws import FittedResponse
+
+WAY = [1] * 40 + [-1] * 40
+
+
+def measured(cycles: int, devices: int = 3, bent: float = 0.0, seed: int = 0) -> curves.Curves:
+    """Return curves of steps that fall with the weight; ``bent`` by its square too."""
+    draw = np.random.default_rng(seed).normal
+    rows = []
+    for _ in range(devices):
+        w, row = -0.6, [-0.6]
+        for sign in cycles * WAY:
+            step = 0.03 * (1 - 0.5 * sign * w - bent * w**2)
+            w += sign * step * (1 + 0.3 * draw())
+            row.append(w)
+        rows.append(row)
+    return curves_of(10 + 5 * np.array(rows), cycles * WAY)
+
+
+def fitted(found: curves.Curves, response: str) -> FittedResponse:
+    """Fit one response."""
+    return laws.fit(laws.scaled(found, (5.0, 15.0), curves.reached(found)), response, form=("noise",))
+
+
+@pytest.fixture(scope="module")
+def linear() -> FittedResponse:
+    """Of four cycles."""
+    return fitted(measured(4), "linear")
+
+
+def test_a_walk_is_pulses_one_by_one(linear: FittedResponse) -> None:
+    devices, table = linear.best.problem.placed(linear.best.own, linear.best.shared)
+    p = devices[0]
+    w = -0.5
+    for _ in range(7):
+        w += p[0] * (1 - p[8] * w)
+    for _ in range(4):
+        w -= p[1] * (1 + p[9] * w)
+    there = held_out._walk(linear, -0.5, 7, p, table)
+    assert held_out._walk(linear, there, -4, p, table) == pytest.approx(w, abs=1e-12)
+
+
+def test_halves_are_cycles_in_turn(linear: FittedResponse) -> None:
+    found = held_out.held_out(linear, linear.best.mask)
+    assert found.parts.shape == (3, 2)
+    assert found.pulses == linear.best.mask.sum()
+    assert found.r2 == pytest.approx(found.best, abs=0.002)
+    assert found.r2 > 0.99
+    assert found.curve > 0.99
+    # The score is the log-likelihood of what was left out, and so below that of what was fitted.
+    assert found.score <= -linear.best.loss / linear.best.mask.sum() + 0.02
+
+
+def test_of_a_single_cycle_rows_are_left_out() -> None:
+    one = fitted(measured(1), "linear")
+    found = held_out.held_out(one, one.best.mask)
+    assert np.isnan(found.curve)
+    assert found.pulses == one.best.mask.sum()
+    assert (found.parts != 0).all()
+    assert found.r2 > 0.99
+
+
+def test_a_wrong_response_says_less_of_what_is_left_out(linear: FittedResponse) -> None:
+    constant = fitted(measured(4), "constant")
+    common = linear.best.mask & constant.best.mask
+    right, wrong = (held_out.held_out(one, common) for one in (linear, constant))
+    assert right.score > wrong.score + 0.05
+    assert right.pulses == wrong.pulses
+    assert wrong.curve < right.curve
+
+
+def test_misfit_tells_a_step_that_is_bent() -> None:
+    for bent, fits in ((0.0, True), (0.8, False)):
+        found = measured(8, devices=4, bent=bent)
+        total, bins = held_out.misfit(fitted(found, "linear"))
+        assert bins == 20
+        assert (total < 45) == fits, total
+
+
+def test_few_readings_have_no_misfit() -> None:
+    assert held_out.misfit(fitted(measured(1, devices=1), "constant")) == (0.0, 0)
+
+
+def test_cycles_of_unlike_lengths_have_no_mean_curve() -> None:
+    found = measured(2)
+    cut = curves.Curves(found.conductance[:, :-9], found.pulses[:, :-9], found.cycle[:, :-9], found.names)
+    one = fitted(cut, "linear")
+    assert np.isnan(held_out.held_out(one, one.best.mask).curve)

@@ -1,0 +1,221 @@
+"""Laws of programming, read noise, retention and currents, found again in measurements drawn by their equations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw_models.chip import Device
+from hw_models.errors import ChipError
+from hw_models.measured import law_fits
+from hw_models.measured.current_fit import fit_currents
+from hw_models.measured.law_fits import LawFit, Tried
+from hw_models.measured.programming_error import fit_programming
+from hw_models.measured.read_noise_fit import fit_read_noise
+from hw_models.measured.retention_fit import fit_retention
+from hw_models.measured.tables import MeasuredTable, read_table
+
+Columns = Mapping[str, np.ndarray]
+
+
+def table(folder: Path, columns: Columns) -> MeasuredTable:
+    """Write columns and read them."""
+    path = folder / "a.csv"
+    rows = zip(*columns.values(), strict=True)
+    path.write_text("\n".join([",".join(columns), *(",".join(map(str, row)) for row in rows)]), encoding="utf-8")
+    return read_table(path)
+
+
+def programmed(seed: int, mismatch: float = 0.0, devices: int = 40) -> Columns:
+    """Write and verify of the polynomial of phase-change memory, of 12 targets each [uS]."""
+    draw = np.random.default_rng(seed)
+    device = np.repeat(np.arange(devices), 12)
+    target = np.tile(np.linspace(0.5, 25, 12), devices)
+    v = target / 25
+    sigma = 0.26348 + 1.9650 * v - 1.1731 * v**2
+    gain = mismatch * draw.normal(size=devices)[device]
+    achieved = target * (1 + gain) + sigma * draw.normal(size=len(v))
+    return {"device": device, "target": target, "achieved": achieved}
+
+
+def drifted(seed: int, nu: float = 0.05, spread: float = 0.01, t0: float = 20.0, tau: float = 0.0) -> Columns:
+    """Twelve devices over four decades of time."""
+    draw = np.random.default_rng(seed)
+    time = np.tile(np.geomspace(5, 1e5, 18), 12)
+    device = np.repeat(np.arange(12), 18)
+    g = draw.uniform(3, 25, 12)[device]
+    fall = (1 + time / t0) ** -(nu + spread * draw.normal(size=12))[device]
+    if tau:
+        fall = np.exp(-time / (tau * np.exp(0.3 * draw.normal(size=12)))[device])
+    return {"device": device, "time [s]": time, "g [uS]": g * fall * (1 + 0.002 * draw.normal(size=216))}
+
+
+def noisy(law: str, seed: int) -> Columns:
+    """Sigma of 25 conductances, known to 5 %."""
+    g = np.linspace(1, 25, 25)
+    sigma = {"additive": 0.2 + 0 * g, "sqrt": 0.01 * np.sqrt(g * 25), "proportional": 0.02 * g}
+    sigma["pcm"] = 0.01 * g * (g / 25) ** -0.65 * np.sqrt(np.log((20 + 250e-9) / 500e-9))
+    return {"g": g, "sigma": sigma[law] * np.exp(0.05 * np.random.default_rng(seed).normal(size=25))}
+
+
+def conducted(law: str, seed: int) -> Columns:
+    """Five devices from -0.5 to 0.5 V."""
+    draw = np.random.default_rng(seed)
+    v = np.tile(np.linspace(-1, 1, 21), 5)
+    g = np.repeat(draw.uniform(5, 20, 5), 21)
+    shape = {"linear": v, "cubic": 0.75 * v + 0.25 * v**3, "sinh": np.sinh(2 * v) / np.sinh(2)}[law]
+    current = g * 0.5 * shape * (1 + 0.003 * draw.normal(size=105))
+    return {"device": np.repeat(np.arange(5), 21), "voltage [mV]": 500 * v, "current [nA]": 1e3 * current}
+
+
+def test_the_polynomial_of_programming_and_gains(tmp_path: Path) -> None:
+    found = fit_programming(table(tmp_path, programmed(1, 0.04, 120)), 25.0)
+    assert found.law == "order 2"
+    device = Device(**found.device)  # type: ignore[arg-type]
+    v = np.linspace(0.05, 1, 5)
+    assert np.polyval(device.programming_noise[::-1], v) == pytest.approx(0.26348 + 1.965 * v - 1.1731 * v**2, rel=0.15)
+    assert found.estimates["mismatch"].low < 0.04 < found.estimates["mismatch"].high
+    assert device.mismatch == pytest.approx(0.04, rel=0.35)
+    assert found.r2 > 0.98
+
+
+def test_intervals_of_programming_cover(tmp_path: Path) -> None:
+    inside = []
+    for seed in range(6):
+        one = fit_programming(table(tmp_path, programmed(100 + seed)), 25.0)
+        if one.law == "order 2":
+            truth = (0.26348, 1.965, -1.1731)
+            inside += [one.estimates[f"programming_noise[{k}]"].low < x < one.estimates[f"programming_noise[{k}]"].high
+                       for k, x in enumerate(truth)]  # fmt: skip
+    assert len(inside) >= 9
+    assert np.mean(inside) >= 0.85
+
+
+def test_an_error_that_grows_with_the_age(tmp_path: Path) -> None:
+    draw, columns = np.random.default_rng(3), programmed(3)
+    time = np.tile([1.0, 60.0, 3600.0, 86400.0], 120)
+    f = np.log(time) / np.log(86400)
+    sigma = np.sqrt(0.5**2 + f * (1.5**2 - 0.5**2))
+    achieved = columns["target"] + sigma * draw.normal(size=480)
+    found = fit_programming(table(tmp_path, {**columns, "achieved": achieved, "time": time}), 25.0)
+    device = Device(**found.device)  # type: ignore[arg-type]
+    assert device.relaxation_times == (1.0, 86400.0)
+    assert device.programming_noise_fresh[0] == pytest.approx(0.5, rel=0.2)
+    assert device.programming_noise[0] == pytest.approx(1.5, rel=0.2)
+
+
+def test_drift_and_loss(tmp_path: Path) -> None:
+    found = fit_retention(table(tmp_path, drifted(3)), g_max=25.0)
+    assert found.law == "drift"
+    for name, truth in (("drift_start", 20.0), ("drift_mean", 0.05), ("drift_spread", 0.01)):
+        assert found.estimates[name].low < truth < found.estimates[name].high
+    device = Device(**found.device, age=1.0)  # type: ignore[arg-type]
+    assert device.drift_mean[1] == device.drift_mean[3] == pytest.approx(found.estimates["drift_mean"].value, rel=1e-3)
+    assert found.r2 > 0.99
+    found = fit_retention(table(tmp_path, drifted(4, tau=3e4)))
+    assert found.law == "loss"
+    assert found.estimates["retention"].low < 3e4 < found.estimates["retention"].high
+    assert found.estimates["retention_spread"].low < 0.3 < found.estimates["retention_spread"].high
+    still = fit_retention(table(tmp_path, drifted(5, nu=0.0, spread=0.0)))
+    assert (still.law, still.device) == ("none", {})
+
+
+def test_a_start_that_times_do_not_tell_is_the_first_time(tmp_path: Path) -> None:
+    found = fit_retention(table(tmp_path, drifted(6, t0=1e-3)))
+    assert not found.estimates["drift_start"].told
+    assert found.device["drift_start"] == 5.0
+    assert "Times do not tell t0: it is the first time." in found.notes
+
+
+@pytest.mark.parametrize("law", ["additive", "sqrt", "proportional", "pcm"])
+def test_laws_of_read_noise(tmp_path: Path, law: str) -> None:
+    found = fit_read_noise(table(tmp_path, noisy(law, 7)), 25.0)
+    assert found.law == law
+    truth = {"additive": 0.2, "sqrt": 0.01, "proportional": 0.02, "pcm": 0.01}[law]
+    assert found.estimates["read_noise"].value == pytest.approx(truth, rel=0.04)
+    if law == "pcm":
+        one = found.estimates["read_noise_exponent"]
+        assert one.low < 0.65 < one.high
+    Device(g_max=25.0, **found.device)  # type: ignore[arg-type]
+
+
+def test_reads_in_traces(tmp_path: Path) -> None:
+    draw = np.random.default_rng(8)
+    device = np.repeat(np.arange(10), 200)
+    g = np.linspace(2, 20, 10)[device]
+    read = g * (1 + 0.03 * draw.normal(size=2000)) + 1e-4 * np.tile(np.arange(200), 10) * g
+    found = fit_read_noise(table(tmp_path, {"device": device, "read": np.tile(np.arange(200), 10), "g": read}), 20.0)
+    assert found.law == "proportional"
+    assert found.estimates["read_noise"].value == pytest.approx(0.03, rel=0.05)
+
+
+@pytest.mark.parametrize("law", ["linear", "cubic", "sinh"])
+def test_laws_of_currents(tmp_path: Path, law: str) -> None:
+    found = fit_currents(table(tmp_path, conducted(law, 9)))
+    assert found.law == law
+    assert found.residual < 0.005
+    if law == "cubic":
+        assert found.device["iv_cubic"] == pytest.approx(0.25, rel=0.05)
+    if law == "sinh":
+        assert found.device["iv_voltage"] == pytest.approx(0.25, rel=0.03)
+        one = found.estimates["iv_voltage"]
+        assert one.low < one.value < one.high
+    Device(**found.device)  # type: ignore[arg-type]
+
+
+def test_a_law_that_does_not_fit_says_so(tmp_path: Path) -> None:
+    columns = conducted("linear", 10)
+    bent = {**columns, "current [nA]": columns["current [nA]"] * (1.2 + np.sin(columns["voltage [mV]"] / 40))}
+    found = fit_currents(table(tmp_path, bent))
+    assert any("it does not fit" in note for note in found.notes)
+    wild = {**noisy("additive", 1), "sigma": 0.2 * np.exp(1.5 * np.sin(np.arange(25)))}
+    found = fit_read_noise(table(tmp_path, wild))
+    assert any("it does not fit. Sigma by conductance:" in note for note in found.notes)
+    steps = programmed(2)
+    jump = np.where(steps["target"] > 12, 8.0, 0.5) * np.where((steps["target"] > 14) & (steps["target"] < 20), 0.01, 1)
+    draw = np.random.default_rng(1).normal(size=480)
+    found = fit_programming(table(tmp_path, {**steps, "achieved": steps["target"] + jump * draw}))
+    assert any("The polynomial does not fit: the spread over it by g/g_max is" in note for note in found.notes)
+
+
+def swapped(columns: Columns, one: str, other: str) -> Columns:
+    """Return a table whose columns stand under each other's names."""
+    return {**columns, one: columns[other], other: columns[one]}
+
+
+@pytest.mark.parametrize(
+    ("fit", "columns", "line"),
+    [
+        (fit_programming, {"target": np.ones(5), "achieved": np.ones(5)}, "5 rows of target and achieved: at least 20"),
+        (fit_programming, {**programmed(1), "achieved": -programmed(1)["target"]}, "are the columns swapped"),
+        (fit_programming, {**programmed(1), "time": np.zeros(480)}, "time 0: ages above 0 are needed"),
+        (fit_retention, swapped(drifted(1), "time [s]", "g [uS]"), "sort it, or are the columns swapped"),
+        (fit_retention, {"time": np.arange(3.0), "g": np.ones(3)}, "device '0' has 3 times: at least 4 are needed"),
+        (fit_retention, {"time": np.arange(5.0), "g": np.arange(5.0)}, "line 2: conductance 0 uS: above 0 is needed"),
+        (fit_read_noise, swapped(noisy("additive", 1), "g", "sigma"), "sigma is larger than conductance"),
+        (fit_read_noise, {"g": np.ones(2), "sigma": np.ones(2)}, "2 points of sigma: at least 3 are needed"),
+        (fit_read_noise, {"g": np.ones(4), "sigma": np.zeros(4)}, "conductance 1 and sigma 0 uS: both above 0"),
+        (fit_read_noise, {"read": np.arange(4), "g": np.ones(4)}, "device '0' has 4 reads: at least 5 are needed"),
+        (fit_currents, {"voltage": np.arange(4.0), "current": np.arange(4.0)}, "device '0' has 4 voltages: at least 6"),
+        (fit_currents, {"voltage": np.zeros(9), "current": np.ones(9)}, "all voltages are 0"),
+        (fit_currents, {"voltage": np.arange(9.0), "current": -np.arange(9.0)}, "current falls as the voltage grows"),
+    ],
+)
+def test_what_cannot_be_fitted(
+    tmp_path: Path, fit: Callable[[MeasuredTable], LawFit], columns: Columns, line: str
+) -> None:
+    with pytest.raises(ChipError, match=line) as raised:
+        fit(table(tmp_path, columns))
+    assert "\n" not in str(raised.value)
+
+
+def test_the_simplest_of_equals_is_chosen() -> None:
+    tried = [Tried("a", np.array([1.0, 2.0, 1.5]), 0.9), Tried("b", np.array([1.2, 1.9, 1.6]), 0.91)]
+    assert law_fits.chosen(tried) == "a"
+    tried[0] = Tried("a", np.array([-9.0, -8.0, -7.5]), 0.1)
+    assert law_fits.chosen(tried) == "b"
+    assert [row[0] for row in law_fits.behind(tried)] == ["a", "b"]
+    assert law_fits.behind(tried)[1][1:3] == (0.0, 0.0)

@@ -1,0 +1,68 @@
+"""Means and spreads of few devices: intervals hold the truth as often as they say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hw_models.measured import population
+from hw_models.measured.population import Estimate, around, between
+
+TIMES = 400
+
+
+def test_intervals_cover() -> None:
+    """Estimates of ten devices of mean 1 and spread 0.3, each with an error of its own, many times."""
+    random = np.random.default_rng(1)
+    v = random.uniform(0.01, 0.09, (TIMES, 10))
+    means, spreads = [], []
+    for y, own in zip(1 + 0.3 * random.normal(size=v.shape) + np.sqrt(v) * random.normal(size=v.shape), v, strict=True):
+        found = between(y, own)
+        mean = around(found, 10)
+        means.append(mean.low < 1 < mean.high)
+        spreads.append(found.spread.low < 0.3 < found.spread.high)
+    sigma = np.sqrt(0.95 * 0.05 / TIMES)
+    assert abs(np.mean(means) - 0.95) < 3 * sigma
+    assert abs(np.mean(spreads) - 0.95) < 3 * sigma
+
+
+def test_without_a_spread_there_is_none() -> None:
+    found = between(np.array([1.0, 1.1, 0.9, 1.05]), np.full(4, 0.5))
+    assert (found.spread.value, found.spread.low, found.spread.told) == (0.0, 0.0, False)
+    assert found.mean == pytest.approx(1.0125)
+    assert found.error == pytest.approx(np.sqrt(0.5 / 4))
+
+
+def test_one_device_has_no_spread() -> None:
+    found = between(np.array([2.0]), np.array([0.04]))
+    assert (found.mean, found.error, found.spread.told) == (2.0, pytest.approx(0.2), False)
+
+
+def test_without_errors_of_their_own_they_are_those_of_the_textbook() -> None:
+    y = np.array([1.0, 2.0, 4.0, 4.5, 3.0])
+    found = between(y, np.zeros(5))
+    assert found.spread.value == pytest.approx(y.std(ddof=1), rel=1e-5)
+    assert found.spread.low == pytest.approx(y.std(ddof=1) * np.sqrt(4 / 11.1433), rel=1e-4)
+    assert found.error == pytest.approx(y.std(ddof=1) / np.sqrt(5), rel=1e-5)
+
+
+def test_shares_have_the_interval_of_a_count() -> None:
+    found = population.share(2, 10)
+    assert found.value == 0.2
+    assert found.low == pytest.approx(0.0252, abs=1e-4)
+    assert found.high == pytest.approx(0.556, abs=1e-3)
+
+
+def test_log_normal_steps_are_told() -> None:
+    z = np.random.default_rng(3).normal(size=12)
+    assert population.log_normal(np.exp(0.8 * z), float(np.exp(0.8 * z).std()))
+    assert not population.log_normal(1 + 0.1 * z, 0.1)
+    assert not population.log_normal(np.array([1.0, -1.0, 2.0, 3.0, 4.0]), 1.0)
+
+
+def test_estimates_change_unit_and_turn() -> None:
+    one = Estimate(2.0, 1.0, 4.0)
+    assert (one.times(-3).low, one.times(-3).high) == (-12.0, -3.0)
+    turned = one.through(lambda x: 1 / x)
+    assert (turned.value, turned.low, turned.high) == (0.5, 0.25, 1.0)
+    assert one.named("uS", "g").unit == "uS"

@@ -1,0 +1,107 @@
+"""Pulse curves from the forms of tables in which they are found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw_models.errors import ChipError
+from hw_models.measured.curves import ANEW, Curves
+from hw_models.measured.pulse_tables import read_curves, read_npz
+from hw_models.measured.tables import read_table
+
+UP, DOWN = [2.0, 4.0, 5.5, 6.5], [6.5, 5.0, 3.5, 2.5]
+
+
+def read(folder: Path, *lines: str) -> Curves:
+    """Write a table and read its curves."""
+    path = folder / "a.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return read_curves(read_table(path))
+
+
+def test_a_row_for_each_pulse(tmp_path: Path) -> None:
+    rows = ["a,0,2", "b,,1", "a,1,4", "b,up,1.5", "a,-1,3.5", "b,DOWN,1.2", "a,0,3.6"]
+    found = read(tmp_path, "device,pulse,conductance [nS]", *rows)
+    assert found.names == ("a", "b")
+    assert found.pulses.tolist() == [[ANEW, 1, -1, 0], [ANEW, 1, -1, ANEW]]
+    assert found.conductance[0] == pytest.approx([0.002, 0.004, 0.0035, 0.0036])
+    assert np.isnan(found.conductance[1, 3])
+
+
+def test_numbers_of_pulses_and_a_direction(tmp_path: Path) -> None:
+    rows = [f"{c},{k},{word},{g}" for c in (1, 2) for word, gs in (("P", UP), ("D", DOWN)) for k, g in enumerate(gs)]
+    found = read(tmp_path, "cycle,Pulse_Number,type,g [uS]", *rows)
+    assert found.pulses[0].tolist() == 2 * [ANEW, 1, 1, 1, ANEW, -1, -1, -1]
+    assert found.cycle[0].tolist() == [0] * 8 + [1] * 8
+    # A branch that begins with pulse 1 goes on from the reading before.
+    rows = [f"{k},{word},{g}" for word, gs in (("set", UP), ("reset", DOWN)) for k, g in enumerate(gs, 1)]
+    assert read(tmp_path, "n,direction,g", *rows).pulses[0].tolist() == [ANEW, 1, 1, 1, -1, -1, -1, -1]
+    rows = ["0,up,2", "2.1,up,4", "4.8,up,6"]
+    assert read(tmp_path, "n,direction,g", *rows).pulses[0].tolist() == [ANEW, 2, 3]
+
+
+def test_both_curves_beside_each_other_as_neurosim_has_them(tmp_path: Path) -> None:
+    rows = [f"{k},{a}e-9,{b}e-9" for k, a, b in zip((0, 1, 3, 4), UP, DOWN, strict=True)]
+    found = read(tmp_path, "pulse number,LTP,LTD", *rows)
+    assert found.pulses[0].tolist() == [ANEW, 1, 2, 1, ANEW, -1, -2, -1]
+    assert found.conductance[0, :4] == pytest.approx(np.array(UP) * 1e-3)
+    assert "count as siemens" in found.notes[0]
+    turned = read(tmp_path, "pulse number,LTP [S],LTD [S]", *(
+        f"{k},{a}e-9,{b}e-9" for k, a, b in zip((0, 1, 3, 4), UP, DOWN[::-1], strict=True)
+    ))  # fmt: skip
+    assert turned.conductance[0, 4:] == pytest.approx(np.array(DOWN) * 1e-3)
+    assert turned.pulses[0].tolist() == [ANEW, 1, 2, 1, ANEW, -1, -2, -1]
+    assert "read from its end, as NeuroSim counts LTD" in turned.notes[0]
+
+
+def test_two_columns_as_aihwkit_has_them(tmp_path: Path) -> None:
+    found = read(tmp_path, "-0.8,0.7", "-0.1,0.1", "0.4,-0.3", "0.7,-0.8")
+    assert found.pulses[0].tolist() == [ANEW, 1, 1, 1, ANEW, -1, -1, -1]
+    assert found.conductance[0, [0, 3, 4, 7]] == pytest.approx([0, 25, 25, 0])
+    assert "count as shares of the range, -0.8 to 0.7" in found.notes[0]
+    found = read(tmp_path, "up_pulse,down_pulse", "2,6", "4,5", "5,")
+    assert found.conductance[0] == pytest.approx([2, 4, 5, 6, 5])
+    assert found.notes == ("Conductances have no unit and count as uS.",)
+
+
+@pytest.mark.parametrize(
+    ("lines", "line"),
+    [
+        (["device,pulse,g", "a,0,2", "a,3,4"], "line 3: pulse '3' of device 'a': allowed are 1 or up, -1 or down"),
+        (["device,pulse,g", "a,0,2"], "device 'a' has 1 reading: two or more"),
+        (["device,pulse,g,reading", "a,0,2,0", "a,1,3,2"], "line 3: reading 2 of device 'a' follows 0"),
+        (["device,pulse,g,reading", "a,0,2,1", "a,1,3,0"], "line 3: reading 0 of device 'a' follows 1: sort it"),
+        (["n,direction,g", "0,up,2", "1,across,3"], "line 3: direction 'across': allowed are up or down, LTP or LTD"),
+        (["n,direction,g", "0,up,2", "1,up,3", "1,up,4"], "line 4: pulse number 1 of device '0' is there twice"),
+        (["n,up,down", "0,2,6", "2,4,5", "1,6,4"], "line 4: pulse numbers fall: sort the rows"),
+        (["n,up,down", "0,6,2", "1,5,4", "2,4,5"], "column up falls on the whole: are the columns swapped"),
+        (["up,down", "2,2", "4,4", "5,5"], "column down rises on the whole: are the columns swapped"),
+        (["n,up,down", "0,6,nan", "1,5,4", "2,4,5"], "line 2: down 'nan': a finite number is needed"),
+    ],
+)
+def test_rows_that_cannot_be(tmp_path: Path, lines: list[str], line: str) -> None:
+    with pytest.raises(ChipError, match=line) as raised:
+        read(tmp_path, *lines)
+    assert "\n" not in str(raised.value)
+
+
+def test_arrays(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, conductance=np.array([[1.0, 2.0, 1.5]]), direction=np.array([1, -1]), unit="mS")
+    found = read_npz(path)
+    assert found.conductance.tolist() == [[1000.0, 2000.0, 1500.0]]
+    assert found.pulses.tolist() == [[ANEW, 1, -1]]
+    np.savez(path, conductance=np.ones(3), directions=np.ones(2))
+    with pytest.raises(ChipError, match="array 'direction' is missing: there are conductance, directions"):
+        read_npz(path)
+    np.savez(path, conductance=np.ones(3), direction=np.ones(2), unit="pS")
+    with pytest.raises(ChipError, match="unknown unit 'pS'"):
+        read_npz(path)
+    path.write_bytes(b"no archive")
+    with pytest.raises(ChipError, match="it is no NPZ of plain arrays"):
+        read_npz(path)
+    with pytest.raises(ChipError, match="cannot read"):
+        read_npz(tmp_path / "none.npz")

@@ -1,0 +1,162 @@
+"""Responses found again in curves of presets, chosen by cycles left out; all presets many times: benchmarks/fits.py.
+
+Fits are shared: each of those below is made once.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+import hw_models
+from hw_models.errors import ChipError
+from hw_models.measured import held_out, laws
+from hw_models.measured.arrays import numbered
+from hw_models.measured.curves import Curves
+from hw_models.measured.response import ResponseFit, fit_response
+from tests.naive.pulse_curves import measure, truths
+
+PRESETS = ("idealised", "gokmen_vlasov", "capacitor", "ecram", "ecram_mo", "reram", "reram_om", "reram_cmo", "pcm_pair")
+
+
+@cache
+def fitted(name: str, response: str = "", seed: int = 12, devices: int = 10, cycles: int = 5) -> ResponseFit:
+    """Fit devices of a preset, cycles of 100 pulses up and 100 down from weight 0; pairs from their reset."""
+    chip, g, pulses = measure(name, seed, devices=devices, cycles=cycles, start="middle")
+    curves = Curves(g, pulses, numbered(pulses), tuple(map(str, range(len(g)))))
+    ends = {"g_min": chip.device.g_min, "g_max": chip.device.g_max}
+    return fit_response(curves, response=response or chip.device.pulse.response, **ends)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_found_in_its_curves(name: str) -> None:
+    """One in twenty intervals misses its truth; of the ten of one set of devices two may, as they share the devices."""
+    fit, known = fitted(name), truths(name)
+    wrong = [
+        field
+        for field, one in fit.estimates.items()
+        if field in known and not one.low - 1e-9 <= known[field] <= one.high + 1e-9
+        and abs(one.value - known[field]) >= 0.02 * abs(known[field])
+    ]  # fmt: skip
+    assert len(wrong) <= 2, {field: (fit.estimates[field], known[field]) for field in wrong}
+    assert fit.candidates[0].fits
+    assert fit.held.r2 == pytest.approx(fit.held.best, abs=0.005)
+    if name in ("idealised", "gokmen_vlasov", "capacitor", "ecram", "ecram_mo", "reram_cmo"):
+        assert min(fit.held.r2, fit.held.curve) > 0.99
+
+
+def test_fine_devices_are_known_to_two_percent() -> None:
+    """The noise of pulses, and of alike devices the step, whatever devices there are."""
+    assert fitted("idealised").estimates["noise"].value == pytest.approx(0.3, rel=0.02)
+    fit = fitted("reram_cmo")
+    assert fit.estimates["dw_min"].value == pytest.approx(0.1166, rel=0.03)
+    assert (fit.estimates["w_max"].value, fit.estimates["w_min"].value) == pytest.approx((1, -1), rel=0.02)
+    assert fit.pulse.response == "soft_bounds"
+    assert fit.pulse.dw_min_spread == 0
+
+
+def test_the_response_is_chosen_by_cycles_left_out() -> None:
+    fit = fitted("ecram", "auto", devices=5, cycles=4)
+    assert fit.response == "linear"
+    assert {one.response for one in fit.candidates} == set(laws.RESPONSES)
+    assert [one.behind for one in fit.candidates] == sorted(one.behind for one in fit.candidates)
+    constant = next(one for one in fit.candidates if one.response == "constant")
+    assert constant.behind > 2 * constant.error
+    assert not constant.fits
+    assert fit.fitted.value("up") == pytest.approx(fit.estimates["gamma_up"].value / fit.estimates["w_max"].value)
+
+
+def test_a_response_that_does_not_fit_says_so() -> None:
+    fit = fitted("ecram", "constant", devices=5, cycles=4)
+    assert fit.notes[-1].startswith("Response 'constant' does not fit: mean steps differ from it (chi^2")
+    assert fit.notes[-1].endswith("take --response table.")
+
+
+def test_what_is_not_told_is_said() -> None:
+    fit = fitted("ecram")
+    assert not fit.estimates["w_max"].told
+    assert fit.estimates["w_max"].high == np.inf
+    assert any("do not come to their upper bound: w_max is assumed" in note for note in fit.notes)
+    assert fit.estimates["reading"].value == 0
+    assert fit.pulse.write_noise == 0
+
+
+@pytest.mark.parametrize(("readings", "pulse", "read"), [("write", 1, 0), ("read", 0, 1), ("instrument", 0, 0)])
+def test_whose_the_noise_of_readings_is(readings: str, pulse: int, read: int) -> None:
+    g = 10 + 8 * np.clip(np.cumsum([-1.0] + 2 * ([0.05] * 40 + [-0.05] * 40)), -1, 1)
+    g = g + 0.3 * np.random.default_rng(1).normal(size=(3, 161))
+    fit = fit_response(g, 2 * ([1] * 40 + [-1] * 40), response="constant", readings=readings)
+    assert (fit.pulse.write_noise > 0, fit.read_noise > 0) == (pulse, read)
+    if pulse:
+        assert fit.pulse.write_noise == pytest.approx(0.3 / 0.4, rel=0.1)
+    assert fit.estimates["reading"].value == pytest.approx(0.3, rel=0.1)
+
+
+def test_a_table_says_any_steps() -> None:
+    """Steps that no formula has: largest midway, and smaller towards both ends."""
+    random = np.random.default_rng(3)
+    rows = []
+    for _ in range(4):
+        w, row = -0.95, [-0.95]
+        for sign in 3 * ([1] * 60 + [-1] * 60):
+            step = 0.03 * (1.5 - 1.4 * abs(w)) if sign > 0 else 0.025 * (0.6 + 0.8 * (w + 1) / 2)
+            w = min(max(w + sign * step * (1 + 0.3 * random.normal()), -1), 1)
+            row.append(w)
+        rows.append(row)
+    fit = fit_response(10 + 5 * np.array(rows), 3 * ([1] * 60 + [-1] * 60))
+    assert fit.response == "table"
+    assert "No formula says of cycles left out what the table of steps says: the table is taken." in fit.notes
+    # States are shares of the way between the farthest readings, and factors are over that in its middle.
+    w = np.linspace(np.min(rows), np.max(rows), laws.STATES)
+    truth, middle = 1.5 - 1.4 * np.abs(w), 1.5 - 1.4 * abs((w[0] + w[-1]) / 2)
+    assert np.array(fit.pulse.table_up)[1:8] == pytest.approx(truth[1:8] / middle, abs=0.12)
+
+
+def test_a_single_cycle_of_one_device_and_pulses_alone() -> None:
+    up = 10 + 20 * (1 - 0.95 ** np.arange(61))
+    down = 10 + (up[-1] - 10) * 0.95 ** np.arange(1, 61)
+    g = np.r_[up, down] + np.random.default_rng(0).normal(0, 0.1, 121)
+    fit = hw_models.fit_response(g, [1] * 60 + [-1] * 60, response="soft_bounds")
+    assert fit.notes[-2].startswith("One device: ")
+    assert fit.notes[-1].startswith("A single cycle: rows of ten readings were left out")
+    half = (fit.g_max - fit.g_min) / 2
+    assert fit.estimates["w_max"].value * half + fit.g_min + half == pytest.approx(30, abs=0.6)
+    assert not fit.estimates["dw_min_spread"].told
+    alone = fit_response(g[:61], [1] * 60, response="power")
+    assert alone.one_sided
+    assert alone.pulse.w_min == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"unit": "pS"}, "unknown unit 'pS': allowed are uS, S, mS, nS"),
+        ({"response": "soft"}, "unknown response 'soft'"),
+        ({"readings": "mine"}, "unknown readings 'mine': allowed are write, read, instrument"),
+        ({"g_min": -1.0}, "g_min = -1.0: a conductance from 0 is needed"),
+        ({"g_min": 9.0, "g_max": 2.0}, "g_min = 9: it should be below g_max = 2 uS"),
+    ],
+)
+def test_settings_that_cannot_be(settings: dict[str, object], line: str) -> None:
+    g = 5 + np.cumsum([0.0] + [0.1] * 30 + [-0.1] * 30)
+    with pytest.raises(ChipError, match=line):
+        fit_response(g, [1] * 30 + [-1] * 30, **settings)  # type: ignore[arg-type]
+
+
+def test_offsets_of_an_instrument_are_refused() -> None:
+    g = -5 + np.cumsum([0.0] + [0.1] * 30 + [-0.1] * 30)
+    with pytest.raises(ChipError, match="where curves end, is below 0: take the offset of the instrument off"):
+        fit_response(g, [1] * 30 + [-1] * 30)
+
+
+def test_what_is_left_out_is_not_fitted_to() -> None:
+    """A cycle that differs from the others costs what it is left out for, and nothing where it is fitted."""
+    fit = fitted("gokmen_vlasov")
+    halves = fit.held.parts.sum(axis=0)
+    assert halves.sum() / fit.held.pulses == pytest.approx(fit.held.score)
+    alone = held_out.held_out(fit.fitted, fit.fitted.best.mask)
+    assert alone.score == pytest.approx(fit.held.score)
+    assert alone.parts.shape == (10, 2)
+    assert np.abs(alone.bias).max() < 0.02

@@ -1,0 +1,127 @@
+"""Tables of measurements: what is read, which kind it is, and what is refused in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw_models.errors import ChipError
+from hw_models.measured import units
+from hw_models.measured.tables import KINDS, kind_of, read_table
+
+
+def written(folder: Path, text: str, encoding: str = "utf-8") -> Path:
+    """Write a file."""
+    path = folder / "a.csv"
+    path.write_text(text, encoding=encoding)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "factor"),
+    [("g [S]", "1e-6", 1.0), ("Conductance (mS)", "2", 2000.0), ("conductance [nS]", "5", 0.005), ("G", "3", 3.0),
+     ("conductance [\N{MICRO SIGN}S]", "4", 4.0), ("conductance [\N{GREEK SMALL LETTER MU}S]", "4", 4.0)],
+)  # fmt: skip
+def test_units_stand_in_the_header(tmp_path: Path, header: str, row: str, factor: float) -> None:
+    found = read_table(written(tmp_path, f"time [ms],{header}\n1,{row}\n"))
+    assert found.numbers("conductance")[0] == pytest.approx(factor)
+    assert found.numbers("time")[0] == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize(("unit", "seconds"), [("s", 1), ("ms", 1e-3), ("us", 1e-6), ("h", 3600), ("min", 60)])
+def test_times(unit: str, seconds: float) -> None:
+    assert units.factor("time", unit, units.TIME) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("parted", [",", ";", "\t"])
+def test_ways_to_part_columns(tmp_path: Path, parted: str) -> None:
+    number = "1.5" if parted == "," else "1,5"
+    text = f"# of Monday\nvoltage [mV]{parted}current [nA]\n\n{number}{parted}{number}\n"
+    found = read_table(written(tmp_path, text, "utf-16"))
+    assert found.numbers("voltage").tolist() == [0.0015]
+    assert found.numbers("current") == pytest.approx([0.0015])
+    assert found.lines == [4]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("time,g [pS]\n1,2\n", "unknown unit 'pS': allowed are uS, S, mS, nS"),
+        ("time [y],g\n1,2\n", "column 'time': unknown unit 'y': allowed are"),
+        ("target [uS],achieved [nS]\n1,2\n", r"line 1: units are mixed: target \[uS\], achieved \[nS\]"),
+        ("target [uS],achieved\n1,2\n", r"units are mixed: target \[uS\], achieved \[none\]"),
+        ("device [uS],g\n1,2\n", r"column 'device \[uS\]': device has no unit"),
+        ("g,conductance\n1,2\n", "columns 'g' and 'conductance' are both conductance: which counts"),
+        ("time,g\n1,2,3\n", "line 2 has 3 columns, the header has 2"),
+        ("time,g\n", "it holds no rows below the header"),
+        ("", "it holds no lines"),
+        ('time,g\n"1,2\n', "line 2: unexpected end of data"),
+    ],
+)
+def test_what_is_no_table(tmp_path: Path, text: str, line: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(ChipError, match=line) as raised:
+        read_table(path).numbers("time" if "y]" in text else "conductance")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("cell", ["nan", "", "inf", "1.2.3", "4 uS", "1_0"])
+def test_numbers_that_are_none(tmp_path: Path, cell: str) -> None:
+    found = read_table(written(tmp_path, f"time,g\n1,2\n2,{cell}\n"))
+    with pytest.raises(ChipError, match=f"line 3: conductance '{cell}': a finite number is needed; a unit stands in"):
+        found.numbers("conductance")
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ChipError, match=r"cannot read 'none\.csv': No such file"):
+        read_table("none.csv")
+    path = tmp_path / "b.csv"
+    path.write_bytes(b"time,g\n\xff\xfe\x00,1\n")
+    with pytest.raises(ChipError, match="it is no UTF-8 text"):
+        read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "kind"),
+    [
+        ("achieved,target", "programming"), ("Time [h],G [uS]", "retention"), ("read,g", "read_noise"),
+        ("g,sigma", "read_noise"), ("current,voltage", "iv"), ("device,pulse,conductance", "pulses"),
+        ("pulse_number,LTP,LTD", "pulses"), ("cycle,PulseNum,type,conductance", "pulses"),
+        ("up_pulse,down_pulse", "pulses"),
+    ],
+)  # fmt: skip
+def test_columns_tell_the_kind(tmp_path: Path, header: str, kind: str) -> None:
+    found = read_table(written(tmp_path, f"{header}\n{','.join('1' for _ in header.split(','))}\n"))
+    assert kind_of(found) == kind
+    assert kind_of(found, kind) == kind
+    assert set(KINDS) == {"pulses", "programming", "retention", "read_noise", "iv"}
+
+
+def test_two_columns_of_numbers_need_no_header(tmp_path: Path) -> None:
+    found = read_table(written(tmp_path, "-0.84,0.76\n-0.83,0.75\n"))
+    assert kind_of(found) == "pulses"
+    assert np.array_equal(found.numbers("up"), [-0.84, -0.83])
+
+
+@pytest.mark.parametrize(
+    ("header", "kind", "line"),
+    [
+        ("device,pulse", None, "column 'conductance' is missing: pulses needs pulse, conductance"),
+        ("target,device", None, "column 'achieved' is missing: programming needs target, achieved"),
+        ("voltage,x", None, "column 'current' is missing: iv needs voltage, current"),
+        ("a,b", None, "no column is known; kinds and their columns are iv: voltage, current; programming"),
+        ("time,g", "iv", "column 'voltage' is missing: iv needs voltage, current"),
+        ("time,g", "drift", "unknown kind 'drift': allowed are iv, programming, read_noise, pulses, retention"),
+    ],
+)
+def test_columns_that_are_missing(tmp_path: Path, header: str, kind: str | None, line: str) -> None:
+    found = read_table(written(tmp_path, f"{header}\n1,1\n"))
+    with pytest.raises(ChipError, match=line):
+        kind_of(found, kind)
+
+
+def test_traces_of_reads_by_time_are_asked_for(tmp_path: Path) -> None:
+    found = read_table(written(tmp_path, "time,g\n1,2\n2,2.1\n"))
+    assert (kind_of(found), kind_of(found, "read_noise")) == ("retention", "read_noise")
