@@ -15,14 +15,18 @@ VOLTAGE: Mapping[str, float] = {"V": 1.0, "mV": 1e-3, "uV": 1e-6}
 """In V."""
 CURRENT: Mapping[str, float] = {"A": 1e6, "mA": 1e3, "uA": 1.0, "nA": 1e-3, "pA": 1e-6}
 """In uA."""
+KNOWN = frozenset().union(CONDUCTANCE, TIME, VOLTAGE, CURRENT)
 FORMS = str.maketrans("()\N{MICRO SIGN}\N{GREEK SMALL LETTER MU}", "[]uu")
 """Other forms of a unit behind a name."""
 
 
 def parted(header: str) -> tuple[str, str]:
-    """Return name and unit of ``name [unit]`` or ``name (unit)``; the unit is empty where there is none."""
-    name, _, unit = header.translate(FORMS).partition("[")
-    return " ".join(name.lower().replace("_", " ").split()), unit.rstrip("] ").strip()
+    """Return name and unit of ``name [unit]``, ``name (unit)`` or ``name_unit``; the unit is empty without one."""
+    name, bracket, unit = header.translate(FORMS).partition("[")
+    words = name.replace("_", " ").split()
+    if not bracket and len(words) > 1 and words[-1] in KNOWN:
+        unit = words.pop()
+    return " ".join(words).lower(), unit.rstrip("] ").strip()
 
 
 def factor(column: str, unit: str, units: Mapping[str, float]) -> float:

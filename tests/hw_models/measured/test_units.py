@@ -16,6 +16,12 @@ from hw_models.measured import units
         ("conductance [uS]", "conductance", "uS"),
         ("Conductance (S)", "conductance", "S"),
         ("pulse_number", "pulse number", ""),
+        ("conductance_S", "conductance", "S"),
+        ("time_ms", "time", "ms"),
+        ("Target uS", "target", "uS"),
+        ("time_S", "time", "S"),  # of another quantity: refused where the time is read
+        ("s", "s", ""),
+        ("sigma_us2", "sigma us2", ""),
         ("  Pulse  Number ", "pulse number", ""),
         ("time[ms]", "time", "ms"),
         ("g [\N{GREEK SMALL LETTER MU}S]", "g", "uS"),
