@@ -178,7 +178,7 @@ def _caveat(sources: Mapping[str, tuple[str, ...]], found: ResponseFit | None) -
     }  # fmt: skip
     there = ", ".join(what[kind] for kind in sources)
     notes = [note for note in (found.notes if found else ()) if "assumed" in note or "does not fit" in note]
-    return " ".join([f"FittedResponse to measurements of {there}; all else is ideal.", *notes])
+    return " ".join([f"Fitted to measurements of the {there}; all else is ideal.", *notes])
 
 
 def _chip(

@@ -11,7 +11,7 @@ loss         g = g_min + (g_0 - g_min) exp(-t/tau)                       retenti
 
 Logarithms of conductances are fitted, each device's g_0 and nu (or tau) by least squares with far readings counted
 less; t0 is one for all. Every second time of a device is left out in turn. Where all times are far beyond t0 nothing
-tells it: it is then the first time.
+tells it but a bound: it is then the first time, or that bound.
 """
 
 from __future__ import annotations
@@ -183,7 +183,8 @@ def _start(time: Array, shown: Array, device: Array, many: int) -> tuple[float, 
     low, high = (float(end) for end in ((near.min(), near.max()) if len(near) else np.exp(ends)))
     told = low > grid[0] * 1.01 and high < grid[-1] * 0.99
     if not told:
-        return float(positive.min()), (0.0 if low <= grid[0] * 1.01 else low, high), False
+        low = 0.0 if low <= grid[0] * 1.01 else low
+        return min(max(float(positive.min()), low), high), (low, high), False
     return float(np.exp(best.x)), (low, high), True
 
 
@@ -208,14 +209,15 @@ def _drift(
     nu, v = -drift[1], drift[2]
     effects = between(nu, v)
     estimates = {
-        "drift_start": t0.named("s", "t0; it is the first time where times do not tell it"),
+        "drift_start": t0.named("s", "t0; one of those that times allow, where they do not tell it"),
         "drift_mean": around(effects, len(nu)).named("1", "exponent nu"),
         "drift_spread": effects.spread.named("1", "of nu, device to device"),
     }
     mean: tuple[float, ...] = (0.0, _short(effects.mean), 0.0, _short(max(effects.mean, 1e-6)))
     notes: list[str] = []
     if not t0.told:
-        notes.append("Times do not tell t0: it is the first time.")
+        taken = f"{t0.value:.3g} s is taken, of what they allow the nearest to the first time"
+        notes.append(f"Times do not tell t0: {taken}.")
     if len(nu) >= 8:
         first = np.array([np.exp(shown[device == d][0]) for d in range(len(nu))])
         x = np.log(np.clip(first / top, 1e-6, None))

@@ -108,7 +108,8 @@ class MeasuredTable:
             value = math.nan
         if not math.isfinite(value):
             tail = f"; a unit stands in the header, '{name} [{DEFAULTS[name]}]'" if name in DEFAULTS else ""
-            raise ChipError(f"line {self.lines[row]}: {name} '{text}': a finite number is needed{tail}")
+            where = f"'{self.path}': line {self.lines[row]}"
+            raise ChipError(f"{where}: {name} '{text}': a finite number is needed{tail}")
         return value
 
     def groups(self, name: str) -> tuple[Array, tuple[str, ...]]:
