@@ -53,7 +53,7 @@ def accuracies(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def by_updates(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield the table of the rows on IMDB."""
-    yield "| | seed | updates | training accuracy since the row before | accuracy | test reviews | CPU [s] |"
+    yield "| | seed | updates | training accuracy since the row before | accuracy | test reviews | time [s] |"
     yield "|---|---|---|---|---|---|---|"
     for row in of_kind(found, "training", data="imdb", frozen=[]):
         trained = f"{100 * row['train']['accuracy']:.1f}" if row["train"] else ""

@@ -31,7 +31,7 @@ def of_response(fit: ResponseFit) -> list[str]:
     lines.append(f"{'response':<12} {'behind the best, left out':<27} {'R2':<8} {'mean curve':<11} steps as it says?")
     for one in fit.candidates:
         apart = f"{one.behind:.2g} +- {one.error:.2g} per pulse" if one.behind else "best"
-        said = ("yes" if one.fits else "no") + f" (chi^2 {one.chi2:.0f} of {one.bins})" if one.bins else "too few to tell"
+        said = f"{'yes' if one.fits else 'no'} (chi^2 {one.chi2:.0f} of {one.bins})" if one.bins else "too few to tell"
         curve = f"{one.held.curve:.4f}" if math.isfinite(one.held.curve) else ""
         lines.append(f"{one.response:<12} {apart:<27} {one.held.r2:<8.4f} {curve:<11} {said}")
     return [*lines, *([""] if fit.notes else []), *fit.notes]
