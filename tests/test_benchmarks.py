@@ -15,6 +15,7 @@ SMALLEST = {
     "agreement": ["--help"],
     "chips": ["--ways", "none,pcm:settling.stop=calibrated", "--repeats", "1", "--samples", "8"],
     "deployment": ["--ways", "none,pcm:engine.repeats=once", "--repeats", "1", "--samples", "8"],
+    "fits": ["--help"],
     "gpu": ["--help"],
     "gpu_reads": ["--device", "cpu", "--draws", "300", "--shapes", "2x9", "--repeats", "1"],
     "memory": ["--help"],

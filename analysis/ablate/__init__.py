@@ -1,6 +1,6 @@
 """What of a chip hurts? Every effect off one at a time, and each alone, paired over chip seeds and samples.
 
-    found = analysis.ablate.run("runs/reviews", out="runs/ablated", overrides=["--chip", "rram"])
+    found = analysis.ablate.run("runs/reviews", out="runs/ablated", overrides=["--chip", "rram"], seeds=10)
     found.as_text()
 
 ===========  ========================================================================

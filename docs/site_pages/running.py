@@ -22,7 +22,7 @@ FORMATS = {
     "Arrays of your own data": "neuroep.data.array_files",
     "Texts of your own data": "neuroep.data.text_tables",
     "Word vectors": "neuroep.data.vectors",
-    "Traces of measured devices": "hw_models.measured.files",
+    "Traces of measured devices": "hw_models.measured.tables",
     "Chip": "hw_models.chip.files",
     "Component": "hw_models.components",
     "Locks": "neuroep.runs.locks",

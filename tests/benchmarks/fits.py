@@ -1,6 +1,6 @@
 """How often fits find the devices that curves were measured on: all training presets, many sets of devices.
 
-    python -m tests.benchmarks.fits [repeats] [preset ...]
+    python tests/benchmarks/fits.py [repeats] [preset ...]
 
 Each repeat measures 10 devices of a preset over 5 cycles of 100 pulses up and 100 down, by
 :mod:`tests.naive.pulse_curves`, from the lower bound or from weight 0, and fits the preset's response to them. Of every
@@ -10,11 +10,15 @@ truth. R2 of cycles left out a pulse ahead, that of a right response, and that o
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from hw_models.errors import ChipError
 from hw_models.measured.arrays import numbered
@@ -76,4 +80,8 @@ def main(repeats, names):
 
 
 if __name__ == "__main__":
-    main(int((sys.argv[1:] or ["40"])[0]), sys.argv[2:] or PRESETS)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("repeats", nargs="?", type=int, default=40)
+    parser.add_argument("presets", nargs="*", metavar="preset", help=f"any of {', '.join(PRESETS)}; default all")
+    given = parser.parse_args()
+    main(given.repeats, given.presets or PRESETS)

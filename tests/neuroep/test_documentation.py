@@ -24,7 +24,10 @@ ELSEWHERE = {
     "analysis.demo": "takes minutes: tests/analysis/test_demo.py runs it with a smaller configuration",
 }
 """Blocks that are not run here, and why."""
-SMALLER = {"=3:8": "=3,4", "seeds=5": "seeds=1", "seeds=3": "seeds=1", "read_noise=0,0.01": "read_noise=0.01"}
+SMALLER = {
+    "=3:8": "=3,4", "seeds=5": "seeds=1", "seeds=3": "seeds=1", "read_noise=0,0.01": "read_noise=0.01",
+    "seeds=10": "seeds=2", '"pcm", "hermes"': '"pcm"',
+}  # fmt: skip
 """What makes a block cheap without another call."""
 GIVEN = {
     "config": "neuroep.load_config('examples/configs/reviews.toml')",

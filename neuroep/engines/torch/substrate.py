@@ -70,6 +70,14 @@ class TorchSubstrate(TensorMemory, Timeless):
         self.replay: Replayer | None = None if device.type == "cpu" else Tapes()
         self._tables: WeakKeyDictionary[WordTable, torch.Tensor] = WeakKeyDictionary()
 
+    def __getstate__(self) -> dict[str, object]:
+        """Leave out what lies on a device beside the arrays; a copy makes it anew."""
+        replay = None if self.replay is None else Tapes()
+        return {**self.__dict__, "_tables": None, "replay": replay}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state, _tables=WeakKeyDictionary())
+
     def array(
         self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs, sends_back: bool = True
     ) -> Array:
