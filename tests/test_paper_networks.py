@@ -119,6 +119,16 @@ def test_a_training_goes_on_where_it_was_stopped(config: Path, tmp_path: Path, m
     assert run(tmp_path / "rows", study(config, method), kept=tmp_path) == again
 
 
+def test_outputs_may_start_as_they_are_drawn(config: Path, tmp_path: Path) -> None:
+    """As torch's layers do, and rows and tables say so."""
+    given = [study(config, "ep", output_bias=bias).open(False) for bias in (1.0, None)]
+    assert [session.config.network.output_bias for session in given] == [1.0, None]
+    first, drawn = (session.engine.parameters()["dense_2.bias"] for session in given)
+    assert (first == 1).all() and (drawn != 1).all()
+    (row,) = run(tmp_path / "rows", study(config, "ep", output_bias=None), 0.25, every=1)
+    assert row["output_bias"] is None and paper_tables.called(row).endswith(", outputs as drawn")
+
+
 def test_frozen_layers_keep_what_was_drawn(config: Path) -> None:
     found = moved(study(config, "ep", frozen=("query", "dense_2")))
     assert {name for name, value in found.items() if value.any()} == {"dense_1.weight", "dense_1.bias"}

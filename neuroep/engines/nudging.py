@@ -193,7 +193,7 @@ class Nudging:
             self.residual = self._relative(self._look())
         self.ended = last or (stops and self.residual <= schedule.tolerance)
 
-    # As :class:`neuroep.engines.parts.Phase`.
+    # As :class:`neuroep.engines.parts.Replayable`.
 
     @property
     def held(self) -> State:
@@ -207,9 +207,7 @@ class Nudging:
     def advance(self, steps: int, held: State) -> tuple[int, Mapping[str, object]]:
         """Move differences on from so many sweeps to the next look."""
         self.steps, self._moved = steps, held
-        self._move()
-        whole = self.schedule.tolerance == 0 and self.engine.check_every > 1
-        while self.steps < self.schedule.steps and (whole or self.steps % self._check):
+        for _ in range(self.schedule.look(steps, self._check) - steps):
             self._move()
         return self.steps, self._changes
 

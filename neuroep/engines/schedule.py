@@ -90,6 +90,10 @@ class Schedule:
         """Return the schedule of a phase that takes all its sweeps, or so many, whatever it does meanwhile."""
         return replace(self, steps=self.steps if steps is None else steps, tolerance=0.0, stop=stop)
 
+    def look(self, steps: int, every: int) -> int:
+        """Return the sweep of the next look at what changes, after so many: the last one where no tolerance asks."""
+        return min(self.steps, steps + every - steps % every) if self.tolerance else self.steps
+
     def groups(self, network: Network) -> tuple[tuple[str, ...], ...]:
         """Return the layers updated together, in the order of one sweep.
 

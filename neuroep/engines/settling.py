@@ -265,7 +265,7 @@ class Settling:
             self.state = engine.mean(self.clamped, self._recent) if self.ended else self.state
         return self.state
 
-    # As :class:`neuroep.engines.parts.Phase`.
+    # As :class:`neuroep.engines.parts.Replayable`.
 
     @property
     def held(self) -> State:
@@ -279,9 +279,7 @@ class Settling:
     def advance(self, steps: int, held: State) -> tuple[int, Mapping[str, object]]:
         """Move a state on from so many sweeps to the next look."""
         self.steps, self.state = steps, held
-        self._move()
-        whole = self.schedule.tolerance == 0 and self.engine.check_every > 1
-        while self.steps < self.schedule.steps and (whole or self.steps % self._check):
+        for _ in range(self.schedule.look(steps, self._check) - steps):
             self._move()
         return self.steps, self._changes
 
@@ -386,7 +384,7 @@ def settle(
     def phase_of(clamped: Clamped, start: State | None) -> Settling:
         return Settling(engine, clamped, schedule, beta, start, number, recent)
 
-    if engine.replay is not None and not record and not recent and np.ndim(number or 0) == 0:
+    if engine.replay is not None and not record and not recent and not isinstance(number, np.ndarray):
         replayed = engine.replay.run(engine, (schedule, beta, number), clamped, start, phase_of)
         if replayed is not None:
             return replayed.settled()

@@ -64,3 +64,14 @@ def test_a_narrowed_corpus_is_the_same_in_two_bytes_a_token() -> None:
     np.testing.assert_array_equal(batches[0].inputs["text"].vectors, batches[1].inputs["text"].vectors)
     np.testing.assert_array_equal(narrow.kinds(narrow.splits["train"].tokens["text"]) - 1, [-1, 0, 1])
     assert Ragged.from_sequences([[70000]]).narrowed(2**16 + 1).ids.tolist() == [70000]
+
+
+def test_words_are_looked_up_here_or_by_the_engine() -> None:
+    """Rows of the table are the ids, and their vectors those of the batch that is looked up here."""
+    corpus = small_corpus()
+    here, there = (next(iter(corpus.batches("train", 3, looked_up=each))) for each in (True, False))
+    words = there.inputs["text"]
+    ids = corpus.splits["train"].tokens["text"].ids
+    assert words.table is corpus.table and words.rows[words.rows >= 0].tolist() == ids.tolist()
+    np.testing.assert_array_equal(words.embedded().vectors, here.inputs["text"].vectors)
+    np.testing.assert_array_equal(words.lengths, here.inputs["text"].lengths)

@@ -147,6 +147,19 @@ def test_a_result_is_not_touched_by_the_next(where: str) -> None:
 
 
 @pytest.mark.parametrize("where", ["cpu", cases.ON_GPU])
+@pytest.mark.parametrize("order", ["batch", "sample"])
+def test_phases_whose_turns_are_drawn(where: str, order: str) -> None:
+    """Where samples take turns of their own, phases are swept one by one."""
+    net = cases.network("sentiment")
+    plain, replaying = pair(where, net)
+    estimator = Estimator("centred", 0.1, FREE, replace(NUDGED, form="states"), order=order)
+    for step in range(3):
+        both = [estimator.measure(engine, cases.batch(net), step).contrasts for engine in (plain, replaying)]
+        wanted, found = (engine.gradient(each) for engine, each in zip((plain, replaying), both, strict=True))
+        cases.assert_close(found, wanted, 0 if where == "cpu" else 1e-9)
+
+
+@pytest.mark.parametrize("where", ["cpu", cases.ON_GPU])
 @pytest.mark.parametrize("potential", ["smooth_sigmoid", "tanh", "linear"])
 def test_other_potentials(where: str, potential: str) -> None:
     """Their nudged minimisers are found by Newton steps, all of them on the device."""
