@@ -200,6 +200,8 @@ def train(path: Path, study: Study, epochs: float, every: int, test: int | None,
     about = study.about | course.device
     own = [row for row in entries(path) if row["kind"] == "training" and about.items() <= row.items()]
     file = None if kept is None else kept / f"{label(study)}.safetensors"
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
     if file is not None and file.exists() and own:
         course.load(file, own[-1]["seconds"])
     last, health = round(epochs * course.epoch_length), []

@@ -110,13 +110,13 @@ def test_rivals_go_where_ep_goes(config: Path) -> None:
 @pytest.mark.parametrize("method", ["ep", "implicit"])
 def test_a_training_goes_on_where_it_was_stopped(config: Path, tmp_path: Path, method: str) -> None:
     whole = run(tmp_path / "whole", study(config, method))
-    run(tmp_path / "rows", study(config, method), 0.75, kept=tmp_path)
-    again = run(tmp_path / "rows", study(config, method), kept=tmp_path)
+    run(tmp_path / "rows", study(config, method), 0.75, kept=tmp_path / "kept" / "here")
+    again = run(tmp_path / "rows", study(config, method), kept=tmp_path / "kept" / "here")
     untold = {"seconds", "peak_mib"}
     assert [row["updates"] for row in again] == [row["updates"] for row in whole] == [3, 4, 6, 8]
     for row, other in zip(again, whole, strict=True):
         assert {k: v for k, v in row.items() if k not in untold} == {k: v for k, v in other.items() if k not in untold}
-    assert run(tmp_path / "rows", study(config, method), kept=tmp_path) == again
+    assert run(tmp_path / "rows", study(config, method), kept=tmp_path / "kept" / "here") == again
 
 
 def test_outputs_may_start_as_they_are_drawn(config: Path, tmp_path: Path) -> None:
