@@ -221,48 +221,61 @@ def ratios(rows: list[dict[str, object]], name: str, what: str) -> str:
 
 PAGE = """# Whole phases, their bound, and net counts
 
-Trains of whole phases give N pulses for a net change of N/kappa. A device feels every one: its noise goes by N, its
-signal by N/kappa, and what it forgets by N. So one update has a signal-to-noise of sqrt(N/(kappa^2 (1 + sigma^2))), and
-what a device holds, which is a mean over 2/(leak dw) pulses, one of sqrt(2/(leak dw)/(kappa^2 (1 + sigma^2))), whatever
-the rate. An array of which that is below 1 cannot learn; an epoch's line says so (`arrays that cannot learn`).
+How many pulses does an update take when each phase is pulsed by itself, and which devices can still learn from it?
+
+Trains of whole phases send N pulses for a net change of N/kappa. A device feels every pulse: its noise variance
+grows with N, its signal with N/kappa, and what it forgets with N. The signal-to-noise ratio is therefore bounded:
+
+- One update has sqrt(N/(kappa^2 (1 + sigma^2))).
+- What a device holds is a mean over 2/(leak dw) pulses. It has sqrt(2/(leak dw)/(kappa^2 (1 + sigma^2))), whatever
+  the rate.
+
+An array whose second ratio is below 1 cannot learn. After each epoch a line names such arrays (`arrays that cannot
+learn`).
 
 ![measured against predicted](whole_phases.png)
 
-Every point is an array of devices of a preset that differ in nothing but their noise: kappa 3 to 100, with the noise
-of the preset, none, and 3 steps. Measured over predicted, median (lowest to highest) of those predicted above 0.03:
+Every point is an array of devices of a preset that differ only in their noise. kappa goes from 3 to 100; the noise
+is that of the preset, none, or 3 steps. The table has measured over predicted: the median (lowest to highest) of
+the points with a prediction above 0.03.
 
 | preset | sigma | leak | of one update | of what is held |
 |---|---|---|---|---|
 {bounds}
 
-A dash: an update is longer than the device remembers, or it remembers for more than 400, or it would be at its bound.
+Points are left out where an update is longer than the device remembers, where the device remembers for more than
+400 updates, or where it would be at its bound. A dash means that none is left.
 
 ## Net counts
 
-`--chip.update.signals net_counts` sends the same trains to counters, one for each weight, down in the one phase and up
-in the other, and pulses what is left (`hw_models/arrays/net_counts.py`). With draws that are replayed in the second
-phase, what the phases have in common cancels count by count. Reviews, `ecram_mo`, rule `pulsed`, `scaling auto`,
-beta 0.5, 6 epochs; test accuracy [%] of seeds {seeds}, kappa of the last epoch:
+`--chip.update.signals net_counts` sends the same trains to digital counters, one for each weight. They count up in
+one phase and down in the other, and the difference is sent as pulses (`hw_models/arrays/net_counts.py`). If the
+second phase replays the draws of the first, what the phases have in common cancels count by count. The table is for
+the reviews, `ecram_mo`, rule `pulsed`, `scaling auto`, beta 0.5, 6 epochs: test accuracy [%] of seeds {seeds}, and
+kappa in the last epoch.
 
 | signals | accuracy | kappa |
 |---|---|---|
 {accuracies}
 
-- A chip needs no held phase for it. What it needs is long trains: a count is worth as many pulses as make the longest
-  train fit (`update.counter.shift` unset), and each of them adds noise. Digital slots are short (`timing.count`).
-- Trains are fitted to the first phase, with room for a quarter more (`update.counter.room`). Where a sample shows more
-  in the second, that one is cut, all of it where the first is silent; an epoch's line says of how many samples
-  (`phases_cut`): with 4,095 slots and one rms for an array of 4 to 19 % in dense_2, of none elsewhere. More room takes
-  (1 + room)^2 slots.
-- Counters that saturate are fatal even where they lose 6e-5 of all coincidences, as they lose them of the first phase
-  alone; counters that wrap need room for what is left of both phases, and are the default.
+- A chip needs no held phase for net counts, but it needs long trains. Every count is worth as many pulses as make
+  the longest train fit (`update.counter.shift` unset), and each of these pulses adds noise. Digital slots are short
+  (`timing.count`).
+- Trains are fitted to the first phase, with room for a quarter more (`update.counter.room`). If a sample shows more
+  than this in the second phase, its train is cut. If the first phase is silent, all of it is cut. After each epoch
+  a line says for how many samples (`phases_cut`). With 4,095 slots and one rms for each array these are 4 to 19 %
+  in dense_2 and none elsewhere. More room takes (1 + room)^2 times the slots.
+- Counters that saturate are fatal even if they lose only 6e-5 of all coincidences, because they lose them from the
+  first phase alone. Counters that wrap around are the default. They need room only for what is left of both phases.
 
-    python docs/whole_phases.py rows docs/whole_phases.jsonl
-    python docs/whole_phases.py page docs/whole_phases.jsonl
+```console
+python docs/whole_phases.py rows docs/whole_phases.jsonl
+python docs/whole_phases.py page docs/whole_phases.jsonl
+```
 
 ## Pictures of what devices did
 
-`neuroep report runs/NAME` draws them of any run that learns by pulses, where they can be:
+`neuroep report runs/NAME` draws these pictures of a run that learns by pulses, if the run has what they need:
 
 | picture | section | needs | in Python |
 |---|---|---|---|

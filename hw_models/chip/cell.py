@@ -14,40 +14,42 @@ class Cell(Part):
     """The devices of one weight; states and weights are shares of the weight range, as in ``device.pulse``."""
 
     kind: Literal["single", "one_sided", "bidirectional"] = at("update", default="single")
-    """Which devices take the pulses of a weight: one state, of which a pair of conductances is made; two devices with
-    responses, bounds and a history of their own that only grow, pulses up on G+ and pulses down on G-; or two of which
-    a pulse up raises G+ and lowers G-, a pulse down the other way round."""
+    """Which devices take the pulses of a weight. Single: one state, which sets the conductances of a pair. One-sided:
+    two devices that only grow, each with its own response, bounds and history; pulses up go to G+, pulses down to G-.
+    Bidirectional: two devices; a pulse up raises G+ and lowers G-, a pulse down does the opposite."""
     reference_at: Literal["symmetry", "middle"] | None = at("programming", default=None)
-    """Where the reference device of a weight is programmed, with crossbar.reference = 'device': at the state at which
-    this device's steps up and down are alike, or at weight 0. Unset is symmetry, but of weights whose devices' points
-    are farther from 0 than half way to a bound, root mean square, the middle."""
+    """With crossbar.reference = 'device': where the reference device of a weight is programmed. Symmetry: at the state
+    at which the steps up and down of the weight's device are alike. Middle: at weight 0. Unset is symmetry; if the root
+    mean square of these states is farther from 0 than half way to a bound, it is middle."""
     reference_mean: Finite = at("programming", "weight range", 0.0)
-    """Mean error of that programming."""
+    """Mean error of the programming of references."""
     reference_spread: NonNegative = at("device", "weight range", 0.0)
     """Device-to-device standard deviation of that error."""
     reference_rounds: Annotated[int, Field(ge=1, le=64)] = at("programming", "rounds", 1)
-    """Most times that references are programmed whenever weights are: again, with an error drawn anew, those beside
-    which the device does not hold what it is written with to a pulse."""
+    """Most times that references are programmed when weights are programmed. A reference is programmed again, with a
+    newly drawn error, if the device beside it cannot hold what it is written with to within a pulse."""
     reset: NonNegative = at("update", "weight range", 0.0)
-    """State after a reset of a device of a pair: mean."""
+    """Mean state of a device of a pair after a reset."""
     reset_spread: NonNegative = at("device", "weight range", 0.0)
-    """Device-to-device standard deviation of it."""
+    """Device-to-device standard deviation of the state after a reset."""
     reset_noise: NonNegative = at("update", "weight range", 0.0)
-    """Standard deviation of it from reset to reset."""
+    """Standard deviation of that state from reset to reset."""
     refresh_every: Count | None = at("update", "updates", None)
-    """One-sided pairs: updates between two looks at all devices for pairs that are to be refreshed, which are reset and
-    their difference written again; unset never looks."""
+    """One-sided pairs: updates between two searches of all devices for pairs that are nearly full. Such pairs are reset
+    and their difference is written again. Unset never searches."""
     refresh_above: Annotated[float, Field(gt=0, le=1)] = at("update", "w_max", 0.75)
-    """Refresh: state of the larger device of a pair beyond which it is refreshed, where the smaller one ..."""
+    """Refresh: a pair is refreshed if its larger device is beyond this state and its smaller one beyond
+    refresh_lesser."""
     refresh_lesser: Annotated[float, Field(ge=0, le=1)] = at("update", "w_max", 0.25)
-    """... is beyond this: a difference that is nearly a whole device would be written as it was."""
+    """Refresh: least state of the smaller device. With a smaller one, the difference is nearly a whole device, and a
+    refresh would write the pair as it was."""
     refresh_most: Count | None = at("update", "pairs", None)
-    """Refresh: most pairs of an array at once, those with the largest device first; unset takes all."""
+    """Refresh: most pairs of an array at once, those with the largest device first. Unset takes all."""
     refresh_rounds: Count = at("update", default=1)
-    """Refresh: times that what is missing to the difference is given in pulses of dw_min; before each but the first the
-    pair is read again."""
+    """Refresh: how often the missing part of the difference is given in pulses of dw_min. Before each round but the
+    first, the pair is read again."""
     refresh_noise: NonNegative = at("read", "weight range", 0.0)
-    """Refresh: standard deviation of a state as it is read."""
+    """Refresh: standard deviation of a read state."""
 
     @property
     def paired(self) -> bool:

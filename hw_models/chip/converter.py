@@ -19,17 +19,17 @@ class Converter(Part):
     bits: Bits | None = at("conversion", "bit", None)
     """Resolution; unset converts exactly. Signed: 2^bits - 2 steps over [-range, range], zero among the levels."""
     range: Positive | None = at("conversion", "signal; an ADC: fully driven weights of full size", None)
-    """Full scale; unset with bits calibrates it on samples before the run and then freezes it. A weight of full size is
-    g_max - g_min of a pair, half of that beside a reference."""
+    """Full scale. Unset with bits calibrates it on samples before the run and then freezes it. A weight of full size is
+    g_max - g_min for a pair, and half of that beside a reference."""
     sign: Literal["signed", "unsigned", "auto"] = at("conversion", default="signed")
-    """Unsigned: 2^bits - 1 steps over [0, range]. Auto: unsigned where a signal cannot be negative, as the states of a
-    sigmoid; on a crossbar by itself, where no calibration value was."""
+    """Unsigned: 2^bits - 1 steps over [0, range]. Auto: unsigned where a signal cannot be negative, such as the states
+    of a sigmoid; on a crossbar by itself, where no calibration value was negative."""
     percentile: Annotated[float, Field(gt=0, le=100)] = at("calibration", "%", 100.0)
-    """Share of the calibration values within the calibrated range; those that are 0 do not count."""
+    """Share of the calibration values that lie within the calibrated range. Values of 0 do not count."""
     margin: Positive = at("calibration", default=1.0)
-    """Calibrated range over that percentile; above 1 leaves headroom for weights that grow."""
+    """Factor of the calibrated range above that percentile. A factor above 1 leaves room for weights that grow."""
     stochastic: bool = at("conversion", default=False)
-    """Round up or down at random, with the exact value as mean."""
+    """Round up or down at random, so that the mean is the exact value."""
     noise: NonNegative = at("conversion", "full scale", 0.0)
     """Standard deviation of Gaussian noise ahead of the quantiser."""
 
@@ -71,16 +71,17 @@ class DAC(Converter):
     """What drives the lines of an array; see :mod:`hw_models.arrays.serial` for digits."""
 
     encoding: Literal["amplitude", "pulse_width", "pulses", "serial"] = at("conversion", default="amplitude")
-    """What carries a signal: it is a share of the read voltage, or of the time for which the whole of it is applied; or
-    it is so many pulses of the whole voltage, bit by bit, b bits in 2^b - 1 integration steps and one conversion; or
-    each bit alone, b products of 1-bit inputs with a conversion each, whose errors are computed as those of one. A bill
-    goes by it (:mod:`hw_models.cost.coding`)."""
+    """What carries a signal. Amplitude: a share of the read voltage. Pulse_width: a share of the time for which the
+    full read voltage is applied. Pulses: a number of pulses of the full voltage, bit by bit, with b bits in 2^b - 1
+    integration steps and one conversion. Serial: each bit by itself, b products of 1-bit inputs with a conversion each,
+    whose errors are computed as those of one. The bill depends on it (:mod:`hw_models.cost.coding`)."""
     digit_bits: Annotated[int, Field(ge=1, le=12)] | None = at("conversion", "bit", None)
-    """Bits of a code that are applied at a time, digit by digit: the currents of each are converted by the ADC, shifted
-    and added digitally, read noise drawn in each. Unset applies codes whole."""
+    """Bits of a code that are applied at a time, digit by digit. The ADC converts the currents of each digit, with read
+    noise of its own, and the results are shifted and added digitally. Unset applies whole codes."""
     digit_sign: Literal["magnitude", "twos_complement"] = at("conversion", default="magnitude")
-    """Signed codes in digits, or bit by bit (encoding serial): the sign goes with every digit of the magnitude; or the
-    sign bit of a two's complement is a digit of its own, of weight -2^(bits - 1), and no line is driven below 0."""
+    """Signed codes in digits, or bit by bit (encoding serial). Magnitude: the sign goes with every digit of the
+    magnitude. Twos_complement: the sign bit is a digit of its own, of weight -2^(bits - 1), and no line is driven below
+    0."""
 
     def digits(self, unsigned: bool) -> int:
         """Return in how many digits a code is sent; 1 where it is sent whole."""
@@ -118,20 +119,21 @@ class ADC(Converter):
     """What converts the lines of one tile; see :mod:`hw_models.arrays.sensing` for its errors."""
 
     columns: Count = at("device", "outputs", 1)
-    """Outputs of a tile that share one ADC, one after the other; they share its errors."""
+    """Outputs of a tile that share one ADC, one after the other. They share its errors."""
     gain_spread: NonNegative = at("device", default=0.0)
     """ADC-to-ADC spread of the gain, ahead of the quantiser."""
     offset_spread: NonNegative = at("device", "full scale", 0.0)
     """ADC-to-ADC spread of the offset, ahead of the quantiser."""
     inl: Annotated[float, Field(gt=-0.5, lt=0.5)] = at("device", "full scale", 0.0)
-    """Integral non-linearity: largest deviation from the line through both ends, as a smooth curve that all ADCs have
-    in common; 1 LSB is 1/(2^(bits - 1) - 1) of a signed full scale."""
+    """Integral non-linearity: largest deviation from the line through both ends, as a smooth curve that all ADCs share.
+    1 LSB is 1/(2^(bits - 1) - 1) of a signed full scale."""
     inl_spread: NonNegative = at("device", "full scale", 0.0)
-    """ADC-to-ADC spread of it."""
+    """ADC-to-ADC spread of the integral non-linearity."""
     inl_shape: Literal["bow", "s"] = at("device", default="bow")
-    """A parabola between both ends, as of the second harmonic, or a cubic through the middle as well, of the third."""
+    """Bow: a parabola between both ends, as of the second harmonic. S: a cubic that also passes through the middle, as
+    of the third harmonic."""
     dnl: NonNegative = at("device", "LSB", 0.0)
-    """Differential non-linearity: standard deviation of the width of a step, of every ADC and code."""
+    """Differential non-linearity: standard deviation of the width of a step, drawn for every ADC and code."""
 
     @property
     def uneven(self) -> float:

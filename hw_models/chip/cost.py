@@ -53,115 +53,118 @@ class Cost(Part):
     """Components and constants of a chip's bill."""
 
     components: Annotated[tuple[str, ...], Field(strict=False)] = at("bill", "component", ())
-    """What the chip is made of: names of tables of constants, ``neuroep chips --components``."""
+    """Names of the tables of constants of which the chip is made; ``neuroep chips --components`` lists them."""
     phase_bits: Count | None = at("bill", "bit", None)
-    """Pulses: bits of an input without its sign from which on it is sent in two halves, one behind the other; unset
-    sends all at once."""
+    """Pulses: number of bits of an input, without its sign, from which on it is sent in two halves, one after the
+    other. Unset sends all at once."""
     cell_energy: Known | None = at("bill", "fJ", None)
-    """One device in one read, and of pulses for one bit of its input; unset, cells take what ``device.read_voltage``
-    drives through their conductances over ``timing.integration``."""
+    """Energy of one device in one read; with pulses, for one bit of its input. Unset, cells take what
+    ``device.read_voltage`` drives through their conductances over ``timing.integration``."""
     line_capacitance: Known | None = at("bill", "fF", None)
-    """A line and its driver, charged once for a read, and of pulses for every bit."""
+    """Capacitance of a line and its driver, charged once per read; with pulses, once for every bit."""
     line_cell_capacitance: Known = at("bill", "fF", 0.0)
-    """What every device of a tile adds to that of its line."""
+    """Capacitance that every device of a tile adds to its line."""
     line_voltage: Known | None = at("bill", "V", None)
-    """To which lines are charged."""
+    """Voltage to which lines are charged."""
     lines: Literal["driven", "sensed"] = at("bill", default="driven")
-    """Which lines these are: those of the inputs, or a word line for each output."""
+    """Which lines these are: those of the inputs (driven), or a word line for each output (sensed)."""
     dac_energy: ByBits | None = at("bill", "pJ", None)
-    """A conversion, or such by bits; of pulses (``dac.encoding``) one bit."""
+    """Energy of a conversion, or a table of energies by bits; with pulses (``dac.encoding``), of one bit."""
     adc_energy: ByBits | None = at("bill", "pJ", None)
-    """A conversion, or such by bits; geometric between those that are known."""
+    """Energy of a conversion, or a table of energies by bits. Between known bits it is interpolated geometrically."""
     adc_step_energy: Known | None = at("bill", "pJ", None)
-    """One step of a conversion that takes as many as it has bits, in place of ``adc_energy``."""
+    """Energy of one step of a conversion that takes as many steps as it has bits, in place of ``adc_energy``."""
     sample_energy: Known | None = at("bill", "pJ", None)
-    """Sampling an output, once for each bit of the input."""
+    """Energy of sampling an output, once for each bit of the input."""
     integration_energy: Known | None = at("bill", "pJ", None)
-    """One integration step of an output."""
+    """Energy of one integration step of an output."""
     core_energy: Known | None = at("bill", "nJ", None)
-    """A product of one tile and slice, with all that ``core_includes`` says, whatever share of its lines is used."""
+    """Energy of a product of one tile and slice, with everything that ``core_includes`` names, whatever share of its
+    lines is used."""
     core_includes: Annotated[tuple[Lump, ...], Field(strict=False)] = at("bill", default=("cells", "DAC", "ADC"))
-    """What is in ``core_energy`` already."""
+    """Parts that ``core_energy`` already contains."""
     control_energy: Known | None = at("bill", "pJ", None)
-    """Control of a product of one tile and slice."""
+    """Energy of the control of a product of one tile and slice."""
     addition_energy: Known | None = at("bill", "pJ", None)
-    """A digital addition of sums over tiles and slices."""
+    """Energy of a digital addition in the sums over tiles and slices."""
     shift_energy: Known | None = at("bill", "pJ", None)
-    """Shift and add behind a conversion; of pulses behind each of its steps."""
+    """Energy of a shift and add behind a conversion; with pulses, behind each of its steps."""
     input_register_energy: Known | None = at("bill", "pJ", None)
-    """Register ahead of a DAC conversion."""
+    """Energy of the register ahead of a DAC conversion."""
     output_register_energy: Known | None = at("bill", "pJ", None)
-    """Register behind an ADC conversion."""
+    """Energy of the register behind an ADC conversion."""
     mac_energy: Known | None = at("bill", "pJ", None)
-    """A digital multiply-add while it infers."""
+    """Energy of a digital multiply-add during inference."""
     update_energy: Known | None = at("bill", "pJ", None)
-    """A digital multiply-add of an update; unset takes ``mac_energy``."""
+    """Energy of a digital multiply-add of an update. Unset takes ``mac_energy``."""
     count_energy: Known | None = at("bill", "pJ", None)
-    """A coincidence that the counter of a weight counts, with what its lines and their generators take."""
+    """Energy of a coincidence that the counter of a weight counts, with its share of the lines and their generators."""
     exp_energy: Known | None = at("bill", "pJ", None)
-    """A step of a softmax: an exponential, or its share of the normalisation."""
+    """Energy of a step of a softmax: an exponential, or its share of the normalisation."""
     neuron_energy: Known | None = at("bill", "pJ", None)
-    """A neuron circuit in one step; of events an update of a neuron that sends nothing."""
+    """Energy of a neuron circuit in one step; with events, of an update of a neuron that sends nothing."""
     active_energy: Known | None = at("bill", "pJ", None)
-    """Events: an update of a neuron that sends one."""
+    """Events: energy of an update of a neuron that sends an event."""
     state_energy: Known | None = at("bill", "pJ", None)
-    """Memory of one state, written and read, for a neuron in one step."""
+    """Energy of the memory of one state, written and read, for a neuron in one step."""
     hold_energy: Known | None = at("bill", "pJ", None)
-    """Holding a state of one phase for the update: C V^2/2 of the capacitor of a sample-and-hold charged to V (1 pF at
-    1 V takes 0.5 pJ), and what its amplifier takes."""
+    """Energy of holding a state of one phase for the update: C V^2/2 of the capacitor of a sample-and-hold charged to V
+    (0.5 pJ for 1 pF at 1 V), and what its amplifier takes."""
     synapse_energy: Known | None = at("bill", "pJ", None)
-    """Events: one at one synapse."""
+    """Events: energy of one event at one synapse."""
     spike_energy: Known | None = at("bill", "pJ", None)
-    """Events: one on its way within a tile."""
+    """Events: energy of one event on its way within a tile."""
     hop_energy: Known | None = at("bill", "pJ", None)
-    """Events: one over a hop between tiles."""
+    """Events: energy of one event over a hop between tiles."""
     hops: Known = at("bill", "hops", 0.0)
-    """Mean way of an event."""
+    """Events: mean number of hops of an event."""
     pulse_energy: Known | None = at("bill", "pJ", None)
-    """A programming pulse at a device, in place of voltage and conductance."""
+    """Energy of a programming pulse at a device, in place of the one from voltage and conductance."""
     write_voltage: Known | None = at("bill", "V", None)
-    """Of a programming pulse; half of it lies at devices that share one of its lines."""
+    """Voltage of a programming pulse. Devices that share one of its lines see half of it."""
     write_time: Known | None = at("bill", "s", None)
     """Width of a programming pulse; unset takes ``timing.pulse``."""
     device_capacitance: Known = at("bill", "fF", 0.0)
-    """What a pulse charges at a device."""
+    """Capacitance of a device that a pulse charges."""
     write_energy: Known | None = at("bill", "pJ", None)
-    """Writing a device anew, all pulses and reads of its verification; unset counts ``write_iterations`` pulses."""
+    """Energy of writing a device anew, with all pulses and reads of its verification. Unset counts ``write_iterations``
+    pulses."""
     write_iterations: Positive = at("bill", "pulses", 1.0)
-    """Pulses of a device that is written anew, each with a read: so many times the energy. Their seconds are in
-    ``timing.row``; where that is not set a row takes so many ``write_time``."""
+    """Pulses that writing a device anew takes, each with a read; they multiply the energy. Their seconds are in
+    ``timing.row``. If that is not set, a row takes this many times ``write_time``."""
     static_power: Known | None = at("bill", "uW", None)
-    """Of the array of a tile and slice and what stands at it, as long as anything happens."""
+    """Static power of the array of a tile and slice with its circuits, for as long as anything happens."""
     integration_step: Known | None = at("bill", "s", None)
-    """Pulses: one integration step, and of inputs sent bit by bit that of a bit, where ``timing.integration`` is not
-    set."""
+    """Pulses: time of one integration step, where ``timing.integration`` is not set. For inputs sent bit by bit it is
+    the time of a bit."""
     adc_step: Known | None = at("bill", "s", None)
-    """One step of a conversion, where ``timing.adc`` is not set."""
+    """Time of one step of a conversion, where ``timing.adc`` is not set."""
     phase_step: Known | None = at("bill", "s", None)
-    """Pulses: between the phases of an input, where ``timing.dac`` is not set."""
+    """Pulses: time between the phases of an input, where ``timing.dac`` is not set."""
     product_time: Known | None = at("bill", "s", None)
-    """A whole product, where ``timing`` says none of its durations."""
+    """Time of a whole product, where ``timing`` has none of its durations."""
     sampling_time: Positive | None = at("bill", "s", None)
-    """In continuous time (``timing.tau``): from one conversion to the next of the converters within the loop, and of
-    all that is digital in it. Unset, a bill names these as left out; an exact converter (no bits) is none."""
+    """In continuous time (``timing.tau``): time from one conversion to the next of the converters within the loop, and
+    of everything digital in it. Unset, a bill names these as left out. An exact converter (no bits) does not count."""
     synapse_time: Known | None = at("bill", "s", None)
-    """Events: one at one synapse of a core, one behind the other."""
+    """Events: time of one event at one synapse of a core; synapses of a core follow one another."""
     cores: Count = at("bill", "cores", 1)
-    """Events: cores over which the synapses of an array are spread, side by side."""
+    """Events: cores that share the synapses of an array and work side by side."""
     barrier_time: Known | None = at("bill", "s", None)
-    """Events: agreeing that a step is over."""
+    """Events: time in which the cores agree that a step is over."""
     node: Known | None = at("bill", "nm", None)
     """F: half the pitch of the lines, for the area of the devices."""
     cell_area: Known | None = at("bill", "F^2", None)
-    """One device."""
+    """Area of one device."""
     core_area: Known | None = at("bill", "mm^2", None)
-    """A tile and slice with its converters, in place of the areas of the parts."""
+    """Area of a tile and slice with its converters, in place of the areas of the parts."""
     adc_area: SizeByBits | None = at("bill", "um^2", None)
-    """One converter, or such by bits."""
+    """Area of one converter, or a table of areas by bits."""
     dac_area: SizeByBits | None = at("bill", "um^2", None)
-    """One converter, or such by bits; where inputs are sent bit by bit it is that of one."""
+    """Area of one converter, or a table of areas by bits. Where inputs are sent bit by bit it is the area of a 1-bit
+    converter."""
     counter_area: Known | None = at("bill", "um^2", None)
-    """The counter of one weight, with its gate."""
+    """Area of the counter of one weight, with its gate."""
     adc_lines: Count | None = at("bill", "lines", None)
     """Lines that share an ADC, for area and latency; unset gives every line one."""
 

@@ -14,23 +14,24 @@ class Counter(Part):
     """An up and down counter for every weight, which counts the coincidences of both phases."""
 
     bits: Annotated[int, Field(ge=2, le=24)] = at("update", "bits", 12)
-    """Of a counter, in two's complement. Within a sample it goes down by all coincidences of the one phase before it
-    goes up by those of the other."""
+    """Width of a counter, in two's complement. Within a sample a counter first goes down by all coincidences of one
+    phase, then up by those of the other."""
     slots: Annotated[int, Field(ge=1, le=65535)] = at("update", "count slots", 4095)
-    """Longest train that is counted, of one phase of a sample."""
+    """Longest train of one phase of a sample that is counted."""
     overflow: Literal["saturate", "wrap"] = at("update", default="wrap")
-    """Beyond its last value it goes on at the other end, or stays there. One that goes round comes back, so that only
-    what is left of both phases must fit; one that stays loses counts of one phase alone, and is to hold all of them."""
+    """Wrap: beyond its last value a counter goes on at the other end. It comes back, so only what is left of both
+    phases must fit. Saturate: a counter stays at its last value. It then loses counts of one phase only, so it has to
+    hold all of them."""
     shift: Annotated[int, Field(ge=-16, le=16)] | None = at("update", "bits", None)
-    """A pulse is 2^shift counts, whole pulses are given, and what is below one waits in the counter; of a negative
-    shift a count is 2^-shift pulses. Unset is 0, or as far below as the longest train that the update before asked for
-    needs, array by array."""
+    """A pulse is 2^shift counts. Whole pulses are given, and the rest waits in the counter. With a negative shift, a
+    count is 2^-shift pulses. Unset is 0, or as far below 0 as is needed for the longest train that the previous update
+    asked for, array by array."""
     draws: Literal["replayed", "independent"] = at("update", default="replayed")
-    """Generators of the lines begin both phases of a sample alike, so that what the phases have in common cancels
-    count by count, or go on, so that it cancels on average alone."""
+    """Replayed: the generators of the lines begin both phases of a sample alike, so what the phases have in common
+    cancels count by count. Independent: the generators go on, so it cancels only on average."""
     room: NonNegative = at("update", default=0.25)
-    """With management: trains are fitted to signals of the first phase that are larger by this share, which leaves
-    room for those of the second."""
+    """With management: trains are fitted to signals that are larger than those of the first phase by this share. This
+    leaves room for the signals of the second phase."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

@@ -67,15 +67,15 @@ class Chip(Part):
     """
 
     name: str = "ideal"
-    """What to call it."""
+    """Name of the chip."""
     citation: str = ""
-    """Paper the numbers come from."""
+    """Paper from which the numbers come."""
     url: str = ""
-    """DOI or address of the same."""
+    """DOI or address of this paper."""
     caveat: str = ""
     """What the numbers do not represent."""
     kept: Annotated[tuple[str, ...], Field(strict=False)] | None = None
-    """Fields of the chip it was made from that cannot act as it is now, see :mod:`hw_models.chip.layers`."""
+    """Fields of the chip from which this one was made that cannot act now, see :mod:`hw_models.chip.layers`."""
     substrate: Literal["crossbar", "event_driven"] = at("device", default="crossbar")
     """Resistive crossbars, or an event-driven digital array."""
     crossbar: Layout = at("device", default=Layout())
@@ -85,9 +85,9 @@ class Chip(Part):
     wires: Wires = at("programming", default=Wires())
     """Line resistance."""
     dac: DAC = at("conversion", default=DAC())
-    """From states to the lines of an array, both directions."""
+    """Converter from states to the lines of an array, in both directions."""
     adc: ADC = at("conversion", default=ADC())
-    """From the lines of one tile to numbers, both directions."""
+    """Converter from the lines of one tile to numbers, in both directions."""
     transposed: Transposed = at("device", default=Transposed())
     """Path of transposed products."""
     neuron: Neuron = at("step", default=Neuron())
@@ -103,16 +103,18 @@ class Chip(Part):
     nudged: Nudged = at("read", default=Nudged())
     """How nudged phases are computed."""
     temperature: Annotated[Positive, Field(le=2000)] | None = at("read", "K", None)
-    """Of the devices: thermal noise of reads, where ``device.read_voltage`` and ``timing.integration`` say their size,
-    and the onset of drift, where ``device.drift_activation`` says how. Unset, neither goes by it."""
+    """Temperature of the devices. It acts on the thermal noise of reads if ``device.read_voltage`` and
+    ``timing.integration`` are set, and on the onset of drift if ``device.drift_activation`` is set. Unset, neither
+    depends on it."""
     timing: Timing = at("step", default=Timing())
     """How long things take."""
     cost: Cost = at("bill", default=Cost())
-    """What it is made of, and what its operations cost."""
+    """What the chip is made of, and what its operations cost."""
     calibration_samples: Count = at("calibration", "samples", 64)
-    """Training samples on which ranges are calibrated, where one is."""
+    """Training samples on which converter ranges are calibrated, where a range is calibrated."""
     calibration_every: Count | None = at("calibration", "updates", None)
-    """Training: updates after which all those ranges are calibrated anew, on other samples; unset keeps the first."""
+    """Training: updates after which all these ranges are calibrated again, on other samples. Unset keeps the first
+    ranges."""
 
     @classmethod
     def ideal(cls) -> Chip:

@@ -62,26 +62,27 @@ class Device(Part):
     g_min_spread: NonNegative = at("device", "g_min", 0.0)
     """Device-to-device spread of the lowest conductance."""
     g_max_spread: NonNegative = at("device", "g_max", 0.0)
-    """Device-to-device spread of the highest conductance; targets beyond are cut."""
+    """Device-to-device spread of the highest conductance. Targets above it are cut."""
     mismatch: NonNegative = at("device", "g", 0.0)
-    """Device-to-device spread of the gain with which a programmed conductance conducts."""
+    """Device-to-device spread of the gain: a device conducts this gain times its programmed conductance."""
     levels: Annotated[int, Field(ge=2)] | None = at("programming", default=None)
     """Number of equidistant conductances from g_min to g_max; unset is continuous."""
     resolution: NonNegative = at("programming", "uS", 0.0)
-    """Smallest difference that write and verify resolves: targets are rounded to its multiples above g_min."""
+    """Smallest difference that write and verify resolves. Targets are rounded to multiples of it above g_min."""
     programming_noise: Annotated[tuple[Finite, ...], Field(strict=False)] = at("programming", "uS", ())
     """Standard deviation of a programmed conductance as a polynomial in g/g_max, constant term first."""
     programming_noise_fresh: Annotated[tuple[Finite, ...], Field(strict=False)] = at("programming", "uS", ())
-    """The same as soon as it is written, where a conductance relaxes afterwards: what is missing to programming_noise
-    comes with the age. Unset, all of it is there at once."""
+    """The same noise right after a write, for devices that relax afterwards. The rest of programming_noise comes with
+    the age. Unset, all of it is there at once."""
     relaxation_times: Annotated[tuple[Positive, Positive], Field(strict=False)] = at("programming", "s", RELAXATION)
-    """Age up to which the noise is the fresh one, and age from which it is programming_noise; between the two its
+    """Age up to which the noise is programming_noise_fresh, and age from which it is programming_noise. In between, its
     variance grows with the logarithm of the age."""
     programming_noise_g_max: Positive | None = at("programming", "uS", None)
-    """The g_max of the devices that programming_noise was fitted to, fresh or not: with another g_max it grows in
-    proportion. Unset, it is in uS as it stands; changing the g_max of a chip that exists notes the one it had."""
+    """The g_max of the devices to which programming_noise was fitted, also the fresh one. With another g_max the noise
+    grows in proportion. Unset, the noise is in uS as given. If you change the g_max of an existing chip, this field
+    keeps the former one."""
     read_noise: NonNegative = at("read", UNIT, 0.0)
-    """Size of the noise of one read, by its law."""
+    """Size of the noise of one read; read_noise_law gives its meaning."""
     read_noise_law: ReadNoiseName = at("read", default="additive", means=menu(READ_NOISE))
     read_noise_exponent: NonNegative = _of_read_noise("read_noise_exponent", default=0.65)
     read_noise_cap: Positive = _of_read_noise("read_noise_cap", default=0.2)
@@ -89,74 +90,76 @@ class Device(Part):
     read_noise_above: Branch = _of_read_noise("read_noise_above", default=())
     read_time: Positive = _of_read_noise("read_time", "s", 250e-9)
     read_noise_band: Annotated[tuple[Positive, Positive], Field(strict=False)] | None = at("read", "s", None)
-    """Shortest and longest time constant of 1/f noise: with a clock, :mod:`hw_models.chip.timing`, reads share what is
-    slower than the time between them. Unset, noise is fresh in every read; law pcm has a band of its own, from twice
-    read_time to the age and drift_start."""
+    """Shortest and longest time constant of 1/f noise. With a clock (:mod:`hw_models.chip.timing`), reads share the
+    part that is slower than the time between them. Unset, every read draws new noise. The law pcm has a band of its
+    own, from twice read_time to the age and drift_start."""
     rtn_share: Share = at("device", default=0.0)
-    """Share of devices with a trap that makes random telegraph noise; see :mod:`hw_models.laws.telegraph`."""
+    """Share of devices with a trap that causes random telegraph noise; see :mod:`hw_models.laws.telegraph`."""
     rtn_amplitude: Share = at("read", "g", 0.05)
-    """What a trap takes of the conductance when it is filled, at g_max."""
+    """Share of the conductance that is lost while the trap is filled, for a device at g_max."""
     rtn_exponent: NonNegative = at("read", default=0.0)
-    """Growth of that share for lower conductances, (g/g_max)^-exponent."""
+    """Growth of this share towards lower conductances, (g/g_max)^-exponent."""
     rtn_amplitude_spread: NonNegative = at("device", default=0.0)
-    """Spread of the logarithm of that share from trap to trap."""
+    """Trap-to-trap spread of the logarithm of this share."""
     rtn_capture: Positive = at("read", "s", 1e-3)
-    """Mean time until an empty trap captures, in the middle of its spread."""
+    """Mean time until an empty trap captures a carrier; the middle of its spread."""
     rtn_emission: Positive = at("read", "s", 1e-3)
-    """Mean time until a filled trap emits, in the middle of its spread."""
+    """Mean time until a filled trap emits its carrier; the middle of its spread."""
     rtn_decades: NonNegative = at("device", "decades", 0.0)
-    """Decades over which both times of a trap spread together, from trap to trap."""
+    """Decades over which both times spread from trap to trap; the two times of a trap spread together."""
     drift_mean: Four = at("programming", default=(0.0, 0.0, 0.0, 0.0))
     """Mean of the drift exponent nu: clip(a ln(g/g_max) + b, low, high) as (a, b, low, high)."""
     drift_spread: Four = at("programming", default=(0.0, 0.0, 0.0, 0.0))
     """Standard deviation of nu, in the same form."""
     drift_mean_above: Branch = at("programming", default=())
-    """Polynomial from a share on, (v0, c0, c1, ...): the mean is c0 + c1 v + ... for v = g/g_max >= v0."""
+    """Polynomial for v = g/g_max >= v0, given as (v0, c0, c1, ...): the mean of nu is c0 + c1 v + ... there."""
     drift_spread_above: Branch = at("programming", default=())
-    """The same of the standard deviation."""
+    """The same for the standard deviation of nu."""
     drift_start: Positive = at("programming", "s", 20.0)
     """t0 of g (1 + t/t0)^-nu."""
     drift_activation: NonNegative = at("read", "eV", 0.0)
-    """Activation energy of the onset of drift: at the chip's temperature drift_start is exp(E/k (1/T - 1/T0)) of it."""
+    """Activation energy of the onset of drift: at the chip's temperature T, drift_start is multiplied by exp(E/k (1/T -
+    1/T0))."""
     drift_temperature: Positive = at("read", "K", 300.0)
     """T0, at which drift_start holds."""
     age: NonNegative = at("read", "s", 0.0)
     """t: time from the last write of a device to its reads, on a chip that is deployed, evaluated or compared. While a
-    chip trains, devices are read as soon as they are written, or, on a chip with a clock, as long afterwards as that
-    says: each pulse or reprogramming starts the time anew, and the evaluation after each epoch looks this much ahead.
-    What was trained may be read at any age without a write."""
+    chip trains, devices are read right after they are written or, on a chip with a clock, after the time that has
+    passed on it. Each pulse or reprogramming starts the time anew. The evaluation after each epoch reads the devices at
+    this age. A trained chip may be read at any age without a new write."""
     drift_compensation: bool = at("read", default=False)
-    """Scale the outputs by the ratio of the summed conductances at programming and now."""
+    """Scale the outputs by the ratio of the summed conductances at programming to those now."""
     read_voltage: Positive | None = at("read", "V", None)
     """Voltage across a device whose line is driven by the full scale of the DAC (1 without one)."""
     iv: CurrentVoltageName = at("read", default="linear", means=f"Current by voltage. {menu(CURRENT_VOLTAGE)}")
     iv_voltage: Positive | None = at("read", "V", None, meaning(CURRENT_VOLTAGE, "iv_voltage"))
     iv_cubic: Annotated[float, Field(gt=0, le=1)] = at("read", "1", 0.1, meaning(CURRENT_VOLTAGE, "iv_cubic"))
     phase_drift: Annotated[float, Field(ge=-0.01, le=0.01)] = at("read", "1/phase", 0.0)
-    """Share by which conductances, or the supply they are read with, are higher in each phase of a sample than in the
-    one before (heating, a supply that sags: negative): products of phase k are 1 + k phase_drift times what they are in
-    the free phase, which is k = 0. Products of the clamped input that are held are of the free phase."""
+    """Share by which conductances, or their supply, rise from each phase of a sample to the next: positive for heating,
+    negative for a supply that sags. Products of phase k are 1 + k phase_drift times those of the free phase, which is k
+    = 0. Held products of the clamped input belong to the free phase."""
     nudge_shift: Annotated[float, Field(ge=-0.5, le=0.5)] = at("read", "1", 0.0)
-    """Share by which they are higher while a positive nudge is on, and lower with a negative one (load of the nudge on
-    the supply): no order of the phases takes it away."""
+    """Share by which conductances, or their supply, are higher under a positive nudge and lower under a negative one
+    (load of the nudge on the supply). No order of the phases removes it."""
     leak: Share = at("update", "1/update", 0.0)
-    """Share of what a device conducts above g_min that is lost from one update to the next. A weight that is kept in
-    digital form is written anew with its next programming; one that changes in memory loses it."""
+    """Share of the conductance above g_min that a device loses from one update to the next. A weight that is kept in
+    digital form is written anew with its next programming. A weight that changes in memory loses this share."""
     disturb: Share = at("programming", "move", 0.0)
-    """Share of the move of a written device by which the others on its row and its column of the tile move too, where
-    writes are pulses all of them, else those that were written before it."""
+    """Share of the move of a written device by which the others on its row and column of the tile move too. If writes
+    are pulses, all others move; else those that were written before it."""
     stuck_low: Share = at("device", default=0.0)
     """Share of devices stuck at g_min."""
     stuck_high: Share = at("device", default=0.0)
     """Share of devices stuck at g_max."""
     retention: Positive | None = at("update", "s", None)
-    """Time constant with which a device whose weight is in memory alone loses what it conducts above g_min, by the
-    clock of the chip, from one update to the next: exp(-t/retention); unset keeps it."""
+    """Time constant with which a device loses its conductance above g_min from one update to the next,
+    exp(-t/retention) by the clock of the chip. It acts on weights that are kept in memory alone. Unset, nothing is
+    lost."""
     retention_spread: NonNegative = at("device", default=0.0)
     """Device-to-device standard deviation of the logarithm of that time."""
     endurance: Positive | None = at("device", "pulses", None)
-    """Pulses that a device takes before it counts as worn: pulses are then counted for every device, and the share of
-    those beyond is reported. A worn device goes on as before."""
+    """Pulses that a device takes before it counts as worn. Pulses are then counted for every device, and the share of
+    worn devices is reported. A worn device goes on as before."""
     pulse: Pulse = at("update", default=Pulse())
     """Response to pulses."""
     cell: Cell = at("update", default=Cell())

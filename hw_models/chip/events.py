@@ -16,17 +16,17 @@ class Events(Part):
     threshold: Annotated[float, Field(ge=0, le=2)] = at("step", "state_range", 0.0)
     """A sender sends the change of its quantised state when it exceeds this."""
     state_bits: Annotated[int, Field(ge=2, le=16)] = at("step", "bit", 12)
-    """Fixed-point resolution of a state as sent and as learning sees it, signed over [-range, range]."""
+    """Fixed-point resolution of a state as it is sent and as learning sees it, signed over [-range, range]."""
     state_range: Positive | None = at("step", "signal", None)
     """Full scale of a sent state; unset calibrates it per array on samples and then freezes it."""
     weight_bits: Annotated[int, Field(ge=2, le=8)] = at("programming", "bit", 8)
     """Resolution of the integer weights, signed."""
     weight_range: Positive | None = at("programming", "weight", None)
-    """Full scale of the weights; unset takes weight_headroom times the largest first weight."""
+    """Full scale of the weights. Unset takes weight_headroom times the largest first weight."""
     weight_headroom: Annotated[float, Field(ge=1, allow_inf_nan=False)] = at("programming", default=1.0)
-    """Room for weights that grow while learning."""
+    """Factor of the range above the largest weight: room for weights that grow while learning."""
     in_place: bool = at("update", default=False)
-    """Change the integers themselves, rounded at random, instead of a float master copy."""
+    """Change the integers themselves, with random rounding, instead of a float master copy."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

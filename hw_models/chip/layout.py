@@ -14,44 +14,48 @@ class Layout(Part):
     """How a weight matrix lies on devices."""
 
     rows: Count | None = at("device", "devices", None)
-    """Inputs of one tile; unset puts all on one."""
+    """Inputs of one tile; unset puts all inputs on one tile."""
     columns: Count | None = at("device", "devices", None)
-    """Outputs of one tile; unset puts all on one."""
+    """Outputs of one tile; unset puts all outputs on one tile."""
     mapping: Literal["differential", "offset"] = at("programming", default="differential")
-    """Pair: w ~ G+ - G-, one of them at g_min. Offset: one device, w ~ G minus the conductance of weight 0."""
+    """Differential: a pair of devices, w ~ G+ - G-, one of them at g_min. Offset: one device, w ~ G minus the
+    conductance of weight 0."""
     reference: Literal["digital", "analog", "device"] = at("read", default="digital")
-    """Offset, both directions: subtract the middle behind the ADC as a known number times the sum of the DAC's digital
-    signals; or as the current of reference devices, ahead of the ADC; or, where weights change in memory, every weight
-    has a reference device of its own, programmed as ``device.cell`` says."""
+    """Mapping offset: how the conductance of weight 0 is subtracted, in both directions. Digital: behind the ADC, as a
+    known number times the sum of the DAC's digital signals. Analog: ahead of the ADC, as the current of reference
+    devices. Device: where weights change in memory, every weight has its own reference device, programmed as
+    ``device.cell`` says."""
     reference_lines: Count | None = at("device", "lines", None)
-    """Analog reference: lines per tile that share its task, each driven up to the DAC's full scale when transposed;
-    unset takes one per output."""
+    """Reference analog: lines per tile that share the task of the reference. In transposed reads each is driven up to
+    the DAC's full scale. Unset takes one per output."""
     zero: Literal["middle", "level"] = at("programming", default="middle")
-    """Offset: weight 0 in the middle of the range, between two of an even number of levels; or on a level, the next
-    above it, from which weights reach as far as both sides have levels."""
+    """Mapping offset: place of weight 0. Middle: the middle of the range, which lies between two levels if their number
+    is even. Level: the next level above the middle; weights then reach as far as both sides have levels."""
     slices: Annotated[int, Field(ge=1, le=8)] = at("programming", default=1)
-    """Devices over which the bits of a weight are spread, each on its own array with its own ADC."""
+    """Devices over which the bits of a weight are spread. Each slice has its own array with its own ADC."""
     slice_bits: Annotated[int, Field(ge=1, le=8)] | None = at("programming", "bit", None)
     """Bits of one slice."""
     weight_range: Positive | None = at("programming", "weight", None)
-    """Weight held at g_max; unset takes weight_headroom times the largest weight first programmed, then keeps it."""
+    """Weight held at g_max. Unset takes weight_headroom times the largest weight of the first programming, and keeps
+    it."""
     weight_headroom: Annotated[float, Field(ge=1, allow_inf_nan=False)] = at("programming", default=1.0)
-    """Room for weights that grow while learning."""
+    """Factor of the range above the largest weight: room for weights that grow while learning."""
     weight_clip: Positive | None = at("programming", "rms", None)
-    """Largest weight that a range goes by, in units of the root mean square of all: larger ones are cut, and the others
-    use more of the devices' range, of which programming noise is a share; unset cuts none (Joshi 2020)."""
+    """Largest weight that counts for the range, in units of the root mean square of all weights. Larger weights are
+    cut. The others then use more of the devices' range, of which programming noise is a share. Unset cuts none (Joshi
+    2020)."""
     follow_weights: bool = at("programming", default=False)
-    """Fix the weight range anew at every programming, weight_headroom times the largest weight then; ADC ranges follow
-    with calibration_every. Off keeps the first."""
+    """Set the weight range anew at every programming, to weight_headroom times the largest weight. ADC ranges follow
+    with calibration_every. Off keeps the first range."""
     hold_input: bool = at("read", default=True)
     """Read the products of the clamped input once per sample and hold them; off reads them again at every step."""
     repeats: Annotated[int, Field(ge=1, le=4096)] = at("read", "reads", 1)
-    """Reads of every product, whose mean is taken digitally behind the ADC: white noise falls with their root, noise
-    that lasts longer than them hardly, and on a chip with a clock it may grow: n reads take n times as long, in which
-    slow noise goes further. Each is counted, and takes its time."""
+    """Reads of every product; their mean is taken digitally behind the ADC. White noise falls with the root of their
+    number. Noise that lasts longer than the reads hardly falls. On a chip with a clock it may grow, since n reads take
+    n times as long and slow noise changes further. Each read is counted and takes its time."""
     exact_noise: bool = at("read", default=False)
-    """Draw read noise for every device and sample; off draws it at the outputs, with the same mean and covariance,
-    behind wires as near as :mod:`hw_models.arrays.line_noise` says."""
+    """Draw read noise for every device and sample. Off draws it at the outputs with the same mean and covariance;
+    behind wires this is an approximation, see :mod:`hw_models.arrays.line_noise`."""
 
     @property
     def sides(self) -> int:

@@ -24,52 +24,55 @@ class Update(Part):
     """How weights change; see :mod:`hw_models.chip.rules` for the rules, :mod:`hw_models.arrays.pulses` for pulses."""
 
     scheme: RuleName = at("update", default="digital")
-    """The learning rule: master copy and reprogramming, digital accumulation and whole granules as pulses, or pulses in
-    memory; neuroep chips --rules lists them."""
+    """The learning rule: a digital master copy with reprogramming, digital accumulation that sends whole granules as
+    pulses, or pulses in memory. The command neuroep chips --rules lists them."""
     reprogram_every: Count = at("update", "updates", 1)
     """Digital: updates of the master copy between two programmings."""
     write_threshold: Annotated[float, Field(ge=0, lt=1)] = at("update", "weight range", 0.0)
-    """Digital: a programming writes only the devices of weights that are to move by more than this since they were
-    written, see :mod:`hw_models.arrays.last_writes`; 0 writes all."""
+    """Digital: a programming writes only the devices of weights that should move by more than this since their last
+    write, see :mod:`hw_models.arrays.last_writes`. 0 writes all."""
     granule: Positive | None = at("update", "weight range", None)
-    """Mixed precision: accumulated change that is moved by one pulse; unset takes dw_min."""
+    """Mixed precision: accumulated change that one pulse moves. Unset takes dw_min."""
     trains: Literal["expected", "stochastic"] = at("update", default="expected")
-    """Trains: steps of their mean, variance and correlation, or every stochastic train pulse by pulse. Both are of the
-    very same pulses, so without noise they are alike where the order of pulses does not matter."""
+    """Trains. Expected: one step with the mean, variance and correlation of the train. Stochastic: every train pulse by
+    pulse. Both describe the same pulses. Without noise they agree wherever the order of pulses does not matter."""
     signals: Literal["phases", "contrast", "net_counts"] | None = at("update", default=None)
-    """Trains: +s+ x a+ and -s- x a-, or (s+ - s-) x mean a and mean s x (a+ - a-) of held phases; or the trains of both
-    phases are counted at every device, and the difference is pulsed. Unset is contrast, of pulsed phases."""
+    """Trains. Phases: +s+ x a+ and -s- x a-. Contrast: (s+ - s-) x mean a and mean s x (a+ - a-) of held phases.
+    Net_counts: the trains of both phases are counted at every device, and the difference is sent as pulses. Unset is
+    contrast, for the rule pulsed it is phases."""
     train_length: Annotated[int, Field(ge=1, le=63)] = at("update", "pulse slots", 31)
-    """Trains: longest one."""
+    """Trains: length of the longest train."""
     overlong: Literal["post", "both"] = at("update", default="post")
-    """Trains, with management: what is cut where the longest train is too short, signals of the post side, or both."""
+    """Trains, with management: signals that are cut where the longest train is too short, those of the post side, or
+    both."""
     management: bool = at("update", default=True)
-    """Trains: fit train length and both factors to the signals at hand; off keeps A = B = sqrt(rate/(dw_min BL))."""
+    """Trains: fit the train length and both factors to the present signals. Off keeps A = B = sqrt(rate/(dw_min
+    BL))."""
     scaling: Literal["auto", "off"] | None = at("update", default=None)
-    """Trains: learning rates are sizes of steps, -step lr g/r with r the running rms of g over an array (auto), or
-    factors of g (off). The range of weights follows them (auto), see fill. Unset is auto, of pulsed and
-    mixed_precision off."""
+    """Trains. Auto: learning rates are sizes of steps, -step lr g/r with the running rms r of g over an array, and the
+    range of weights follows them, see fill. Off: learning rates are factors of g. Unset is auto; for pulsed and
+    mixed_precision it is off."""
     step: Positive = at("update", "learning rate", 2.0)
-    """Scaling auto: what an update changes weights by, root mean square over an array."""
+    """Scaling auto: change of the weights in an update, root mean square over an array."""
     rms: Literal["array", "lines"] = at("update", default="lines")
-    """Scaling auto, trains: what r is of, an array, or its lines: r_i r_j/r, of output i and input j, whose signals are
-    divided by r_i/r and r_j/r before they are sent."""
+    """Scaling auto, trains: what r is taken over. Array: a whole array. Lines: its lines, as r_i r_j/r for output i and
+    input j; the signals of the lines are divided by r_i/r and r_j/r before they are sent."""
     fill: Annotated[float, Field(gt=0, le=1)] | None = at("update", "bound", None)
-    """In memory, without crossbar.weight_range: share of the devices' bounds that weights begin within, and where over
-    1 % of them have grown beyond it all devices are rewritten with twice the range; 1 leaves the range as it is. Unset
-    is 1 without scaling auto, and with it 1/4, of coarse devices and of references that err up to 3/4, of one device a
-    weight with mismatch up to 1."""
+    """In memory, without crossbar.weight_range: share of the devices' bounds within which weights begin. If over 1 % of
+    them grow beyond it, all devices are rewritten with twice the range. 1 leaves the range as it is. Unset is 1 without
+    scaling auto. With it, unset is 1/4, up to 3/4 for coarse devices and references that err, and up to 1 for one
+    device per weight with mismatch."""
     memory: Count = at("update", "updates", 1000)
-    """Scaling auto: updates over which r is a mean."""
+    """Scaling auto: updates over which the mean r runs."""
     zero_shift: Count | None = at("programming", "pairs", None)
-    """In memory, before learning: pairs of a pulse up and one down that bring devices to their symmetry point; their
-    reference devices are then programmed to it, and of rules with a digital reference of A that begins with what is
-    read there. Unset leaves references where device.cell says."""
+    """In memory, before learning: pairs of a pulse up and a pulse down that bring devices to their symmetry point.
+    Their reference devices are then programmed to this point. In rules with a digital reference of A, this reference
+    begins with what is read there. Unset leaves references where device.cell says."""
     verify: Verify = at("programming", default=Verify())
-    """The closed loop of weights that learn by pulses: in each update of mixed precision, of others where they are
-    programmed."""
+    """The closed loop of weights that learn by pulses. Mixed precision uses it in each update, other rules where
+    weights are programmed."""
     counter: Counter = at("update", default=Counter())
-    """Of net counts."""
+    """Counters of net counts."""
     transfer: Transfer = at("update", default=Transfer())
     """From a fast array to the slow one."""
 

@@ -34,16 +34,18 @@ class Nudged(Part):
     """How nudged phases are computed; the free phase is as ever."""
 
     drive: Literal["states", "increments"] = at("read", default="states")
-    """Nudged phases drive the arrays with states, or with what these moved since the settled free state, whose drives
-    are read once more and held."""
+    """Nudged phases drive the arrays with their states (states), or with the change of these states since the settled
+    free state (increments). The drives of the free state are then read once more and held."""
 
     paths: Literal["own", "exchanged"] = at("read", default="own")
-    """Increments: through the arrays of their directions, or forward through the transposed path's array and back
-    through the forward path's (AsymEP), which makes up for a transposed path with other weights."""
+    """Increments: they go through the array of their own direction (own), or forward through the array of the
+    transposed path and back through that of the forward path (exchanged, AsymEP). Exchanged paths compensate a
+    transposed path with other weights."""
 
     mean_sweeps: Count = at("step", "sweeps", 1)
-    """Sweeps at the end of every phase, the free one too, whose mean state is read out and is where the next begins:
-    white noise of reads and states falls with their root. Each costs an addition per neuron, no sweep."""
+    """Number of last sweeps of every phase, also the free one, whose mean state is read out and is the start of the
+    next phase. White noise of reads and states falls with the root of this number. It costs an addition per neuron for
+    each of these sweeps, but no further sweep."""
 
     @property
     def increments(self) -> bool:

@@ -19,17 +19,17 @@ class Neuron(Part):
     offset_spread: NonNegative = at("device", "drive", 0.0)
     """Neuron-to-neuron spread of the offset."""
     state_noise: NonNegative = at("step", "state_range", 0.0)
-    """Standard deviation of the white noise in front of a neuron's time constant, drawn at every step; that of the
-    state at rest is sqrt(dt/(2 - dt)) times it."""
+    """Standard deviation of the white noise ahead of a neuron's time constant, drawn at every step. The state at rest
+    has sqrt(dt/(2 - dt)) times this noise."""
     state_bits: Bits | None = at("step", "bit", None)
-    """Resolution of the state that is read; inside a neuron it is continuous. Unset reads it as it is."""
+    """Resolution with which a state is read. Inside the neuron the state is continuous. Unset reads it exactly."""
     state_range: Positive = at("step", "state", 1.0)
-    """Full scale of noise and bits; a state beyond it is cut where it has bits."""
+    """Full scale of noise and bits. With bits, a state beyond it is cut."""
     time_constant: Annotated[float, Field(ge=1, le=1e6, allow_inf_nan=False)] = at("step", "steps", 1.0)
     """Steps in which a state relaxes: s <- s + (dt/time_constant) (grad G*(u) - s)."""
     nudge_mismatch: Annotated[float, Field(ge=-0.3, le=0.3)] = at("step", "beta", 0.0)
-    """Relative error of the nudge: one of positive sign is 1 + nudge_mismatch times what it should be, one of negative
-    sign 1 - nudge_mismatch times. The update knows nothing of it."""
+    """Relative error of the nudge. A positive nudge is 1 + nudge_mismatch times its wanted strength, a negative one 1 -
+    nudge_mismatch times. The update does not know this error."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -42,13 +42,13 @@ class Attention(Part):
     """The unit that turns drives into attention states."""
 
     kind: Literal["digital", "analog"] = at("read", default="digital")
-    """Digital arithmetic, or the patterns of every sequence written to a crossbar of this chip's devices."""
+    """Digital arithmetic, or the patterns of every sequence written to a crossbar of this chip's devices (analog)."""
     exp_bits: Bits | None = at("step", "bit", None)
     """Resolution of the exponentials exp(x - max x) in [0, 1]; unset is exact."""
     state: Converter = at("step", default=Converter())
     """Digitiser of the attention states that the next synapse reads."""
     pattern_range: Positive | None = at("programming", "signal", None)
-    """Analog: pattern held at g_max; unset calibrates it on samples and then freezes it."""
+    """Analog: pattern that is held at g_max. Unset calibrates it on samples and then freezes it."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -70,30 +70,32 @@ class Readout(Converter):
     """
 
     signal: Literal["states", "difference"] = at("update", default="states")
-    """Each phase's state, or the held difference of the two phases with its own range, and their mean."""
+    """What is digitised for the update: the state of each phase (states), or the held difference of the two phases with
+    its own range, and their mean (difference)."""
     hold_noise: NonNegative = at("update", "state", 0.0)
-    """Standard deviation of each held state, a draw for each phase (kT/C: 1.3e-3 at 10 fF on 0.5 V). A state that is
-    digitised by itself is held for it by a sample-and-hold, which adds as much."""
+    """Standard deviation of the noise of each held state, drawn for each phase (kT/C: 1.3e-3 at 10 fF on 0.5 V). A
+    sample-and-hold also holds a state that is digitised by itself, and adds as much noise."""
     hold_offset: NonNegative = at("device", "state", 0.0)
-    """Difference: standard deviation of the offset of each of a neuron's two holders; that of the two against each
-    other is sqrt(2) of it."""
+    """Difference: standard deviation of the offset of each of a neuron's two holders. The difference of the two offsets
+    has sqrt(2) times it."""
     hold_gain: NonNegative = at("device", "1", 0.0)
     """Difference: standard deviation of the gain error of each of a neuron's two holders."""
     hold_droop: NonNegative = at("update", "1/phase", 0.0)
-    """Difference: rate at which a held state decays towards 0 while a later phase settles, exp(-hold_droop phases):
-    the time of a nudged phase over the time constant R C of the holder."""
+    """Difference: rate at which a held state decays towards 0 while a later phase settles, exp(-hold_droop phases). It
+    is the time of a nudged phase over the time constant R C of the holder."""
     hold_time: Positive | None = at("update", "s", None)
-    """Difference: time constant R C of the leak of a holder, in place of hold_droop on a chip with a clock: a held
-    state decays by exp(-t/hold_time) over the time t that later phases take until both are read, so that whatever makes
-    a phase longer makes it worse."""
+    """Difference: time constant R C of the leak of a holder, in place of hold_droop on a chip with a clock. A held
+    state decays by exp(-t/hold_time) over the time t that later phases take until both are read. Longer phases
+    therefore make it worse."""
     holds: Annotated[int, Field(ge=1, le=4096)] = at("update", "1", 1)
-    """How often a state, or the difference of two, is held and converted; the mean is used, and each one paid."""
+    """How often a state, or the difference of two, is held and converted. The mean is used. Every hold and conversion
+    is counted."""
     chopping: Literal["off", "batch", "sample"] = at("update", default="off")
     """Difference: swap the two holders of all neurons at random, for every batch or for every sample."""
     auto_zero: Literal["off", "sample", "mean"] = at("update", default="off")
-    """Difference: hold the free state in both holders, as long as they hold the phases, convert it as well, and
-    subtract it: that of every sample, or the mean over all rows of the updates so far, the last hundred weighing most.
-    """
+    """Difference: hold the free state in both holders for as long as they hold the phases, convert it as well, and
+    subtract it. Sample: subtract that of every sample. Mean: subtract the mean over all rows of the updates so far, in
+    which about the last hundred updates weigh most."""
 
     @property
     def differs(self) -> bool:

@@ -28,23 +28,25 @@ class Pulse(Part):
     dw_min: Annotated[float, Field(ge=1e-7, allow_inf_nan=False)] = at("update", "weight range", 1e-3)
     """Step of one pulse at weight 0: the granularity."""
     dw_min_spread: NonNegative = at("device", "dw_min", 0.0)
-    """Device-to-device spread of the step; with dw_min_law log_normal that of its logarithm."""
+    """Device-to-device spread of the step. With dw_min_law log_normal it is the spread of its logarithm."""
     dw_min_law: Distribution = at("device", default="normal")
     """Distribution of the steps of devices: dw_min max(1 + spread z, 0), or dw_min exp(spread z)."""
     step_correlation: Annotated[float, Field(ge=-1, le=1)] = at("device", default=1.0)
-    """Correlation from device to device of the spread of the step up with that of the step down; 1 is one spread."""
+    """Correlation, from device to device, between the spread of the step up and that of the step down. 1 is a single
+    spread."""
     noise: NonNegative = at("update", "step", 0.0)
     """Cycle-to-cycle spread of a step."""
     noise_law: Distribution = at("update", default="normal")
-    """Distribution of that noise: 1 + noise z, or log-normal of the same mean and variance, which turns no step."""
+    """Distribution of that noise: 1 + noise z, or log-normal with the same mean and variance, which never reverses a
+    step."""
     noise_base: NonNegative = at("update", "dw_min", 0.0)
-    """Cycle-to-cycle noise beside it that does not go with the step: in steps of the device at weight 0."""
+    """Further cycle-to-cycle noise that does not depend on the size of the step: in steps of the device at weight 0."""
     noise_state: NonNegative = at("update", "weight", 0.0)
-    """Cycle-to-cycle noise beside it as a share of the weight that the device holds. All three add up to the standard
+    """Further cycle-to-cycle noise as a share of the weight that the device holds. The three together make the standard
     deviation of a pulse."""
     write_noise: NonNegative = at("update", "dw_min", 0.0)
-    """Difference between the state that pulses move and what is read of it: its standard deviation, drawn anew with
-    every write of the device."""
+    """Standard deviation of the difference between the state that pulses move and the state that is read. It is drawn
+    anew with every write of the device."""
     up_down: Annotated[float, Field(gt=-1, lt=1)] = at("update", default=0.0)
     """Asymmetry: positive makes a step down smaller by that share, negative a step up."""
     up_down_spread: NonNegative = at("device", default=0.0)
@@ -52,19 +54,20 @@ class Pulse(Part):
     w_max: Positive = at("update", "weight range", 1.0)
     """Upper bound."""
     w_min: Annotated[float, Field(le=0, allow_inf_nan=False)] = at("update", "weight range", -1.0)
-    """Lower bound; 0 of devices of a pair, which conduct from g_min up (``device.cell``)."""
+    """Lower bound; 0 for devices of a pair, which conduct from g_min up (``device.cell``)."""
     w_max_spread: NonNegative = at("device", "w_max", 0.0)
     """Device-to-device spread of the upper bound."""
     w_min_spread: NonNegative = at("device", "w_min", 0.0)
     """Device-to-device spread of the lower bound."""
     bound_correlation: Annotated[float, Field(ge=-1, le=1)] = at("device", default=0.0)
-    """Correlation from device to device of the two bounds; 1 makes devices of large range large on both sides."""
+    """Correlation, from device to device, between the two bounds. With 1, devices of large range are large on both
+    sides."""
     corrupt: Share = at("device", default=0.0)
-    """Share of devices that no pulse moves and that are stuck at a random weight of their range."""
+    """Share of devices that are stuck at a random weight of their range and that no pulse moves."""
     corrupt_range: Positive | None = at("device", "weight range", None)
-    """Farthest from 0 that such a weight lies; unset is the whole range of the device."""
+    """Largest distance of such a weight from 0. Unset is the whole range of the device."""
     unresponsive: Share = at("device", default=0.0)
-    """Share of devices that no pulse moves and that keep what they were programmed with."""
+    """Share of devices that no pulse moves and that keep the weight with which they were programmed."""
     gamma_up: Finite = at("update", means=meaning(LAWS, "gamma_up"))
     gamma_down: Finite = at("update", means=meaning(LAWS, "gamma_down"))
     gamma_up_spread: NonNegative = at("device", means=meaning(LAWS, "gamma_up_spread"))

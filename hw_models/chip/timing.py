@@ -42,28 +42,28 @@ class Timing(Part):
     """Durations of what a chip does; formulas: :mod:`hw_models.durations`."""
 
     dac: Seconds = at("read", "s", 0.0)
-    """Setting the lines of an array, once a product."""
+    """Setting the lines of an array, once per product."""
     integration: Seconds = at("read", "s", 0.0)
-    """Currents flow and are integrated, once a product."""
+    """Time for which currents flow and are integrated, once per product."""
     adc: Seconds = at("read", "s", 0.0)
-    """One conversion; the columns that share a converter take turns."""
+    """One conversion. Columns that share a converter take turns."""
     digital: Seconds = at("step", "s", 0.0)
-    """From the converters of one array to the lines of the next: sums, neurons, routing."""
+    """Time from the converters of one array to the lines of the next: sums, neurons, routing."""
     hold: Seconds = at("update", "s", 0.0)
     """Reading or holding the states of one phase for the update."""
     pulse: Seconds = at("update", "s", 0.0)
     """One slot of a pulse train."""
     count: Seconds = at("update", "s", 0.0)
-    """One slot of a train that is counted and pulses nothing; 0 takes as long as that of a pulse."""
+    """One slot of a train that is counted and sends no pulse; 0 takes as long as a slot of a pulse train."""
     row: Seconds = at("update", "s", 0.0)
     """Programming one row of devices anew, with all iterations of its verification."""
     copies: Count = at("step", "chips", 1)
-    """Copies of the chip that work on the samples of a batch side by side; all hold the same devices here."""
+    """Copies of the chip that work on the samples of a batch side by side. Here all of them hold the same devices."""
     tau: Constants | None = at("step", "s", None)
-    """Time constant of neurons that settle in continuous time, or of each layer by its name. A sweep then takes dt of
-    the smallest, whatever products take, a slower layer moves by its share of that, and a phase is read after as many
-    sweeps as the schedule says, settled or not: settling.order synchronous, settling.dt 0.1 or less. Currents flow all
-    the time. Unset, layers are computed product by product."""
+    """Time constant of neurons that settle in continuous time, or one for each layer by its name. A sweep then takes dt
+    times the smallest time constant, whatever products take, and a slower layer moves by its share of that. A phase is
+    read after as many sweeps as the schedule says, settled or not. Use settling.order synchronous and settling.dt 0.1
+    or less. Currents flow all the time. Unset, layers are computed product by product."""
 
     @property
     def passes(self) -> bool:

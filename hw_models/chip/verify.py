@@ -18,9 +18,9 @@ class Verify(Part):
     """
 
     tolerance: Share | None = at("programming", "weight range", None)
-    """Error of a read that is right. Mixed precision: of updates, where 0 is an open loop, which takes off what pulses
-    should have done; unset is 0, with scaling auto what goes by the device. Others: of programming, unset is half a
-    pulse."""
+    """Largest error of a read that counts as right. Mixed precision: it applies to updates; 0 is an open loop, which
+    subtracts what pulses should have done; unset is 0, and with scaling auto a value that depends on the device. Other
+    rules: it applies to programming; unset is half a pulse."""
     rounds: Annotated[int, Field(ge=1, le=64)] | None = at("programming", "rounds", None)
-    """Most reads, each followed by pulses where it was not right: in an update of mixed precision with a tolerance,
-    where unset is 50; else behind a programming, where unset programs open loop."""
+    """Most reads, each followed by pulses if it was not right. Mixed precision with a tolerance: in an update; unset is
+    50. Other rules: behind a programming; unset programs open loop."""

@@ -14,11 +14,12 @@ class Wires(Part):
     """Resistance of the lines; see :mod:`hw_models.arrays.wires`."""
 
     r_word: NonNegative = at("programming", "ohm", 0.0)
-    """One word line segment, between two devices."""
+    """Resistance of one segment of a word line, between two devices."""
     r_bit: NonNegative = at("programming", "ohm", 0.0)
-    """One bit line segment."""
+    """Resistance of one segment of a bit line."""
     refresh_every: Count = at("programming", "programmings", 1)
-    """Solve the network anew that often; between, every device keeps the attenuation found last."""
+    """Programmings between two solutions of the network. In between, every device keeps the attenuation that was found
+    last."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

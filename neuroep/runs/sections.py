@@ -76,26 +76,27 @@ class NetworkConfig(Section):
     kind: Literal["sentiment", "inference"] = "sentiment"
     """One sequence and one attention layer, or premise and hypothesis and four."""
     tokens: Annotated[int | tuple[int, ...], BeforeValidator(_tokens)] = 600
-    """Longest sequence [tokens]; for the inference network one number or [premise, hypothesis]."""
+    """Length of the longest sequence [tokens]. The inference network takes one number or [premise, hypothesis]."""
     dense: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)] = (1000, 40, 2)
-    """Sizes of the dense layers, the last one the number of classes."""
+    """Sizes of the dense layers. The last one is the number of classes."""
     readout: Literal["flat", "pooled"] = "flat"
-    """What the dense stack sees of the attention: every position, or their sum over sqrt(n)."""
+    """What the dense stack reads of the attention: every position, or their sum over sqrt(n)."""
     inverse_temperature: Positive | None = None
     """kappa of the attention [1]; unset means 1/sqrt(dim) for sentiment and 0.16 for inference."""
     potential: Literal["hard_sigmoid", "smooth_sigmoid", "tanh", "linear"] = "hard_sigmoid"
-    """Of every dense layer."""
+    """Neuron of every dense layer."""
     slope: Positive | None = None
     """Slope of the hard sigmoid; unset means 1/2, the paper's."""
     mask: bool = True
-    """Keep padding out of the attention; off is the paper's way."""
+    """Keep padding out of the attention. The paper does not (off)."""
     projection_bias: bool = False
     """Give the projections a bias."""
     output_bias: Start | None = None
-    """Initial bias of the outputs; unset draws it as torch does, 1.0 starts a hard sigmoid in its linear range."""
+    """Initial bias of the outputs. Unset draws it as torch does. 1.0 starts a hard sigmoid in its linear range."""
 
     projection_identity: Start = 0.0
-    """Multiple of the identity added to the initial projections; 1 starts attention at words like the asking one."""
+    """Multiple of the identity that is added to the initial projections. With 1, a word first attends to words like
+    itself."""
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -131,32 +132,36 @@ class DataConfig(Section):
     """Text: two sets by hub name or local copy, two generated ones, a table of one's own; numbers: arrays of one's own,
     embedded digits, arrays given from Python."""
     path: str | None = None
-    """Local file or folder, of arrays also the beginning of file names; unset loads imdb and snli by hub name."""
+    """Local file or folder; for arrays also the beginning of file names. Unset loads imdb and snli by their hub
+    names."""
     vectors: str | None = None
-    """Word-vector file, or the name of a gensim download; a .kv that only a run names must be named again."""
+    """Word-vector file, or the name of a gensim download. A .kv file that only the configuration of a run names must be
+    named again."""
     text: Annotated[tuple[str, ...], BeforeValidator(_columns)] | None = None
-    """Text column, or the two of premise and hypothesis; unset means the set's own."""
+    """Text column, or the two columns of premise and hypothesis. Unset takes those of the data set."""
     label: str | None = None
     """Label column; unset means 'label'."""
     test: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Share of the samples of arrays held out as test split, the same for every seed; unset takes the files' own."""
+    """Share of the samples of arrays that is held out as test split, the same for every seed. Unset takes the split of
+    the files."""
     standardise: Literal["channels", "whole", "off"] | None = None
-    """Numbers less their training mean, by their scale: each channel's own (channels), of all (whole), not at all
-    (off); unset means channels, of digits whole."""
+    """Standardise numbers by the mean and the scale of the training samples: per channel (channels), over all numbers
+    (whole), or not at all (off). Unset means channels, and whole for digits."""
     window: Count | None = None
-    """Points of a token of numbers; unset means 1."""
+    """Points that form a token of numbers; unset means 1."""
     stride: Count | None = None
-    """Points from one window to the next, at most a window; unset means a window."""
+    """Points from one window to the next, at most the length of a window. Unset means the length of a window."""
     position: Literal["added", "appended"] | None = None
-    """Sinusoidal code of a token's place, added to its numbers or appended; unset means none."""
+    """Sinusoidal code of a token's position, added to its numbers or appended to them; unset means none."""
     position_dim: Count | None = None
-    """Numbers of an appended code, even; unset means 8."""
+    """Length of an appended code, an even number; unset means 8."""
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the training samples held out when the source has no validation split."""
     limit: Count | None = None
-    """At most that many training samples."""
+    """Largest number of training samples."""
     cache: str | None = None
-    """Folder for tokenised sets; unset means the user's cache, as does one that only a run names."""
+    """Folder for tokenised data sets. Unset means the user's cache, and so does a folder that only the configuration of
+    a run names."""
     order: Literal["shuffled", "length"] = "shuffled"
     """Training batches at random, or of samples of similar length."""
 
@@ -197,26 +202,28 @@ class SettlingConfig(Section):
     nudged_steps: Steps = 20
     """Most steps of a nudged phase (K)."""
     tolerance: NonNegative = 0.0
-    """Stop the free phase when no state moves by more; 0 runs all steps."""
+    """Stop the free phase when no state moves by more than this; 0 runs all steps."""
     nudged_tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Stop a nudged phase when no layer's displacement from the free state changes by more than this share of it,
     0.01 to 0.1 is sensible; 0 runs all steps."""
     nudged_form: Literal["states", "differences"] = "states"
-    """What a nudged phase is solved for: its states, or in exact arithmetic their differences to the free state, which
-    keep their precision at any beta and need fewer products; they leave the free state as settled as it is."""
+    """What a nudged phase is solved for: its states or, in exact arithmetic, their differences from the free state.
+    Differences keep their precision at any beta and need fewer products, but the free state stays as settled as it
+    is."""
     acceleration: Literal["none", "anderson"] = "none"
     """Anderson acceleration of the dense layers next to attention, in exact arithmetic, layer-wise and with dt = 1."""
     dt: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Relaxation of a step, s <- s + dt (grad G*(u) - s)."""
     check_every: Count | None = None
-    """Steps between two looks at the tolerance; unset leaves it to the engine."""
+    """Steps between two checks of the tolerance; unset leaves this to the engine."""
     stop: Literal["tolerance", "calibrated"] = "tolerance"
-    """What ends a phase before its most steps: its tolerance; or on a chip, whose noise and levels may never meet one,
-    the number of sweeps that calibration samples needed, found ahead and the same for all samples. Then the tolerance
-    is what states may miss beside their noise (root mean square), and nudged_tolerance the missing share of a layer's
-    displacement. Without a chip it is the tolerance."""
+    """What ends a phase before its most steps. Tolerance: its tolerance. Calibrated: on a chip, whose noise and levels
+    may never meet a tolerance, the number of sweeps that calibration samples needed. It is found ahead and is the same
+    for all samples. The tolerance is then what states may miss beside their noise (root mean square), and
+    nudged_tolerance the share of a layer's displacement that may be missing. Without a chip, phases end by their
+    tolerance."""
     calibrate_every: Count = 100
-    """Training with stop calibrated: updates after which the numbers of sweeps are found anew, as weights change."""
+    """Training with stop calibrated: updates after which the numbers of sweeps are found anew, since weights change."""
 
     @model_validator(mode="after")
     def _fits(self) -> SettlingConfig:
@@ -236,15 +243,16 @@ class EstimatorConfig(Section):
     kind: Kind = "centred"
     """Contrast of +beta and -beta, of one of them and the free phase, or of a random sign."""
     beta: Positive = 0.1
-    """Strength of the nudge, the largest one where there are several."""
+    """Strength of the nudge; the largest one where there are several."""
     points: Annotated[int, Field(ge=2, le=MOST)] = 2
-    """Centred: states contrasted, an even number of nudges within +-beta; the bias falls with that power of beta."""
+    """Centred: number of states that are contrasted, an even number of nudges within +-beta. The bias falls with this
+    power of beta."""
     order: Order = "fixed"
     """Of the nudged phases: + - (fixed), + - or - + at random for each batch or each sample of it (batch, sample;
     centred alone), + - - + (mirrored: each settled twice, and the contrasts averaged; with one nudge the free phase
     takes its turns too: free + + free, the free one settled once more at the end)."""
     periods: Annotated[int, Field(ge=1, le=PERIODS)] = 1
-    """How often the nudge goes through its phases; the contrasts are averaged (a lock-in with a square wave)."""
+    """How often the nudge goes through its phases. The contrasts are averaged (a lock-in with a square wave)."""
     null: bool = False
     """Settle two phases without a nudge behind each pair, and subtract their change: an auto-zero of the whole chip."""
 
@@ -268,18 +276,18 @@ class OptimiserConfig(Section):
     dense_rate: Rate = 5e-5
     """Initial rate of the dense synapses; 0 freezes them."""
     rates: dict[str, Rate] = Field(default_factory=dict)
-    """Initial rates of single synapses by name, before the two above."""
+    """Initial rates of single synapses by name. They replace the two above."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Heavy-ball momentum of sgd."""
     weight_decay: NonNegative = 0.0
-    """Decoupled decay."""
+    """Decoupled weight decay."""
     decay_epochs: Natural = 100
     """Epochs until the final rate is reached (T_max); 0 keeps the rates constant."""
     decay_every: Literal["epoch", "update"] = "epoch"
-    """When rates fall: at the start of an epoch, so that the last of few epochs still has rates far above the final one
-    and the weights it ends with are those of one moment of a walk, or with every update."""
+    """When rates fall: at the start of each epoch, or with every update. With few epochs and epoch-wise decay, the last
+    epoch still has rates far above the final one, so the final weights are a snapshot of weights that still move."""
     final_rate: Rate = 1e-5
-    """Rate at the end of the decay; smaller initial rates stay as they are."""
+    """Rate at the end of the decay. Smaller initial rates stay as they are."""
 
     @model_validator(mode="after")
     def _fits(self) -> OptimiserConfig:
@@ -302,9 +310,9 @@ class TrainingConfig(Section):
     batch: Count = 100
     """Samples of a minibatch."""
     seed: Natural = 0
-    """Of initial weights, order of samples and random signs."""
+    """Seed of the initial weights, the order of samples and random signs."""
     probe: Natural = 0
-    """Samples of the EP-BPTT cosine measured after each epoch; 0 measures none."""
+    """Samples on which the cosine of EP with BPTT is measured after each epoch; 0 measures none."""
     evaluate: Annotated[tuple[str, ...], Field(strict=False)] = ("test",)
     """Splits evaluated after each epoch."""
 
@@ -315,19 +323,19 @@ class EngineConfig(Section):
     kind: Literal["local", "reference"] = "local"
     """Numba arrays, or PyTorch."""
     device: Annotated[str, AfterValidator(_device)] = "auto"
-    """Of the reference engine: auto, cpu, cuda or cuda:N."""
+    """Device of the reference engine: auto, cpu, cuda or cuda:N."""
     dtype: Literal["float32", "float64"] = "float32"
     """Precision of states and weights."""
     products: Literal["full", "bfloat16"] = "full"
-    """Products of states, in dense synapses: in the precision of dtype, or, with nudged phases in differences, in
-    bfloat16, which is several times as fast on a processor with instructions for it."""
+    """Precision of the products of states in dense synapses: that of dtype (full) or, with nudged phases in
+    differences, bfloat16. This is several times as fast on a processor with instructions for it."""
     repeats: Literal["each", "once"] = "each"
-    """Words that occur more than once in a batch: each multiplied with the weights and the queries, or one of them for
-    all. On long texts that takes half the time; sums are then rounded differently, by some 1e-7. Local engine."""
+    """Words that occur more than once in a batch: multiply each with the weights and the queries (each), or one for all
+    (once). On long texts once takes half the time. Sums are then rounded differently, by some 1e-7. Local engine."""
     threads: Count | None = None
     """Threads of the engine; unset leaves it to the environment."""
     chip_seed: Natural | None = None
-    """Of a chip's devices and noise; unset takes training.seed."""
+    """Seed of a chip's devices and noise; unset takes training.seed."""
 
     @model_validator(mode="after")
     def _fits(self) -> EngineConfig:
