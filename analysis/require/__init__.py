@@ -4,16 +4,18 @@
                                  overrides=["--chip", "rram"])
     found.as_text()
 
-========  ===========================================================================
-scales    the values of a field, in their order
-verdicts  whether a point meets the target, with a confidence
-search    where a grid begins to meet it, along one field and along two
-frontier  which points may be on the front
-measure   the question as a whole
-results   what it found, and how it is read back
-pictures  verdicts over one field or two, the front
-page      its page
-========  ===========================================================================
+============  =======================================================================
+scales        the values of a field, in their order
+verdicts      whether a point meets the target, with a confidence
+search        where a grid begins to meet it, along one field and along two
+frontier      which points may be on the front
+standings     what a few chips of a point tell of its mean over all
+expectations  what accuracies to expect elsewhere, and so where to look next
+measure       the question as a whole
+results       what it found, and how it is read back
+pictures      verdicts over one field or two, the front
+page          its page
+============  =======================================================================
 
 Trials, ledger and workers are those of :mod:`analysis.sweep`: a sweep over the same fields and its trials go on here.
 """

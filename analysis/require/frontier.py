@@ -1,13 +1,18 @@
-"""The Pareto front of accuracy against a price over a grid, from as few accuracies as can be.
+"""The Pareto front of accuracy against a price over a grid, from as few trials as can be.
 
 Prices of all points are known. Points are tuples of indices, one for each field; assumed is that accuracy does not fall
 along any field. Then a point is no more accurate than the known points above it, and a known point that is no dearer
-and as accurate as that shuts it out. What is left open is measured next where most is decided either way: where many
-open points lie below it, which a low accuracy would bound, and many are dearer, which a high one would shut out.
+and as accurate as that shuts it out. Of a point that has some of its chips, and not all, the bounds of its mean
+(:mod:`analysis.require.standings`) take the place of the mean: most points are shut out, or shut others out, after one
+chip. What is on the front has all of them.
 
-Accuracy counts in levels, floor(accuracy/resolution): a point is on the front if it reaches a level that no cheaper
-one does. Bounds have a margin of a fifth of a level for the noise of accuracies. The front is then that of all points
-wherever the assumption holds to that margin. Where known accuracies contradict it by a level or more, bounds are
+What is left open is measured next where most is decided: of each point that may be run the number of open ones is
+counted that its next chip should shut out, by the accuracy that is expected there
+(:mod:`analysis.require.expectations`); that a point should be on the front counts too, as it has to be run anyway.
+
+Accuracy counts in levels, floor(accuracy/resolution): a point is on the front if it reaches a level that no cheaper one
+does. Bounds have a margin for the noise of accuracies, see :meth:`Frontier.margin`. The front is then that of all
+points wherever the assumption holds to that margin. Where known accuracies contradict it by a level or more, bounds are
 widened by the largest contradiction, and it is told.
 """
 
@@ -19,10 +24,23 @@ from itertools import product
 
 import numpy as np
 
+from analysis.require.expectations import Expectations
+from analysis.require.standings import Found, Standings, standings
+
 Place = tuple[int, ...]
 """Indices of a point."""
 MARGIN = 0.2
-"""Of bounds, in levels."""
+"""Of bounds, in levels, at least."""
+WIDEST = 0.5
+"""The same, at most: where noise asks for more, levels are too narrow for so few chips."""
+STRAY = 2.5
+"""How many standard deviations two means may stray from each other."""
+WHOLE = 4
+"""Points that have all chips before others have fewer: noise is known from them."""
+WEIGHT = 0.2
+"""Of being on the front, in shares of the open points, beside what is shut out."""
+MOST = 500
+"""Open points, and points that may be run next, that are looked at to choose one."""
 
 
 def level(accuracy: float, resolution: float) -> int:
@@ -43,7 +61,7 @@ def front_of(accuracies: Mapping[Place, float], prices: Mapping[Place, float], r
 
 
 class Frontier:
-    """All points of a grid with their prices, and which of them are to be measured next.
+    """All points of a grid with their prices, and which trials of them are to be run next.
 
     Parameters
     ----------
@@ -53,50 +71,165 @@ class Frontier:
         Of every point.
     resolution : float
         Of the levels of accuracy.
+    seeds : int
+        Chips of a point on the front.
+    confidence : float
+        That all bounds hold which stand for chips that were not run.
     """
 
-    def __init__(self, shape: Sequence[int], prices: Mapping[Place, float], resolution: float) -> None:
+    def __init__(
+        self,
+        shape: Sequence[int],
+        prices: Mapping[Place, float],
+        resolution: float,
+        seeds: int = 1,
+        confidence: float = 0.95,
+    ) -> None:
         self.places: list[Place] = list(product(*map(range, shape)))
-        self.resolution = resolution
+        self.resolution, self.seeds, self.confidence = resolution, seeds, confidence
         at, price = np.array(self.places), np.array([prices[place] for place in self.places])
+        self._expectations = Expectations(at)
         self._below = np.all(at[:, None] <= at[None], axis=2)
         """(points, points): whether the first is nowhere above the second."""
         self._cheaper = price[:, None] <= price[None]
         """(points, points): whether the first is no dearer than the second."""
+        self._order = np.argsort(price, kind="stable")
 
-    def contradiction(self, accuracies: Mapping[Place, float]) -> float:
-        """Return by how much accuracy falls at most from a known point to one above it; 0 below a level."""
-        at, values = self._known(accuracies)
-        falls = np.where(self._below[np.ix_(at, at)], values[:, None] - values[None], 0.0).max(initial=0.0)
+    def contradiction(self, found: Mapping[Place, Found]) -> float:
+        """Return by how much accuracy falls at least from a known point to one above it; 0 below a level."""
+        at, stand = self._known(found)
+        return self._fall(at, stand)
+
+    def margin(self, stand: Standings) -> float:
+        """Return by how much a point may be more accurate than one above it, by noise: 2.5 sqrt(2) sigma/sqrt(n).
+
+        It is a fifth of a level at least, as noise is known only where points have several chips, and half a level at
+        most.
+        """
+        return self.resolution * min(max(MARGIN, STRAY * math.sqrt(2) * stand.noise / self.resolution), WIDEST)
+
+    def noise(self, found: Mapping[Place, Found]) -> float:
+        """Return the standard deviation of a mean over all chips, by what is known; 0 where nothing tells."""
+        return self._known(found)[1].noise
+
+    def open(self, found: Mapping[Place, Found]) -> list[int]:
+        """Return the numbers of the points that may be on the front and lack chips."""
+        return [int(n) for n in self._seen(found).left]
+
+    def next(self, found: Mapping[Place, Found], most: int = 1) -> dict[Place, int]:
+        """Return how many chips points are to have next, at most so many points, none of them above another.
+
+        Nothing is left to be run when the front is known.
+        """
+        ends = list(dict.fromkeys([self.places[0], self.places[-1]]))
+        if missing := [place for place in ends if len(found.get(place, ())) < self.seeds]:
+            return dict.fromkeys(missing, self.seeds)
+        seen = self._seen(found)
+        chosen: dict[Place, int] = {}
+        among = np.ones(len(self.places), dtype=bool)
+        while len(chosen) < most and (number := seen.best(among)) is not None:
+            count = len(found.get(self.places[number], ()))
+            chosen[self.places[number]] = self.seeds if len(seen.at) < WHOLE else count + 1
+            among &= ~(self._below[number] | self._below[:, number])
+        return chosen
+
+    def _known(self, found: Mapping[Place, Found]) -> tuple[np.ndarray, Standings]:
+        """Return numbers of the known points, and how they stand."""
+        at = [n for n, place in enumerate(self.places) if found.get(place)]
+        rows = [found[self.places[n]] for n in at]
+        return np.array(at, dtype=int), standings(rows, self.seeds, self.confidence, len(self.places))
+
+    def _fall(self, at: np.ndarray, stand: Standings) -> float:
+        low, high = stand.bounds()
+        falls = np.where(self._below[np.ix_(at, at)], low[:, None] - high[None], 0.0).max(initial=0.0)
         return float(falls) if falls >= self.resolution else 0.0
 
-    def open(self, accuracies: Mapping[Place, float]) -> list[int]:
-        """Return the numbers of the points that may be on the front and are not known."""
-        at, values = self._known(accuracies)
-        spare = self.contradiction(accuracies) + MARGIN * self.resolution
-        above = np.where(self._below[:, at], values[None], np.inf).min(axis=1, initial=np.inf)
-        reachable = np.array([math.inf if np.isinf(u) else level(u + spare, self.resolution) for u in above])
-        levels = np.array([level(value, self.resolution) for value in values])
-        shut = np.any(self._cheaper[at].T & (levels[None] >= reachable[:, None]), axis=1)
-        shut[at] = True
-        return [int(n) for n in np.flatnonzero(~shut)]
+    def _seen(self, found: Mapping[Place, Found]) -> _Seen:
+        return _Seen(self, *self._known(found))
 
-    def next(self, accuracies: Mapping[Place, float], most: int = 1) -> list[Place]:
-        """Return points to be measured next, at most so many, none above another; empty when the front is known."""
-        ends = list(dict.fromkeys([self.places[0], self.places[-1]]))
-        if missing := [place for place in ends if place not in accuracies]:
-            return missing
-        left = self.open(accuracies)
-        chosen: list[int] = []
-        while left and len(chosen) < most:
-            among = np.ix_(left, left)
-            decides = self._below[among].sum(axis=0) * (self._cheaper[among].sum(axis=1) - 1)
-            best = left[int(np.argmax(decides))]
-            chosen.append(best)
-            left = [n for n in left if not (self._below[n, best] or self._below[best, n])]
-        return [self.places[n] for n in chosen]
 
-    def _known(self, accuracies: Mapping[Place, float]) -> tuple[list[int], np.ndarray]:
-        """Return numbers and accuracies of the known points."""
-        at = [n for n, place in enumerate(self.places) if place in accuracies]
-        return at, np.array([accuracies[self.places[n]] for n in at])
+class _Seen:
+    """What known points say about all: bounds, what is open, and what is expected."""
+
+    def __init__(self, grid: Frontier, at: np.ndarray, stand: Standings) -> None:
+        self.grid, self.at, self.stand = grid, at, stand
+        low, high = stand.bounds()
+        self.spare = grid._fall(at, stand) + grid.margin(stand)
+        above = np.where(grid._below[:, at], high[None] + self.spare, np.inf).min(axis=1, initial=np.inf)
+        above[at] = np.minimum(above[at], high)
+        self.above = above
+        """(points,): the most that a point may reach."""
+        self.reachable = self.levels(above)
+        cheaper = grid._cheaper[at].T.copy()
+        cheaper[at, np.arange(len(at))] = False
+        self.shutting = np.where(cheaper, self.levels(low)[None], -1).max(axis=1, initial=-1)
+        """(points,): the level that a cheaper one has for sure."""
+        lacking = np.ones(len(above), dtype=bool)
+        lacking[at] = ~stand.whole
+        self.lacking = lacking
+        self.left = np.flatnonzero(lacking & (self.shutting < self.reachable))
+
+    def levels(self, accuracies: np.ndarray) -> np.ndarray:
+        """Return the levels of accuracies, infinite ones as they are."""
+        return np.floor(accuracies / self.grid.resolution + 1e-9)
+
+    def best(self, among: np.ndarray) -> int | None:
+        """Return the point whose next chip should decide most; None where no open one may be chosen.
+
+        Parameters
+        ----------
+        among : (points,) ndarray
+            Which points may be chosen.
+        """
+        from scipy.stats import norm
+
+        grid, resolution = self.grid, self.grid.resolution
+        if not among[self.left].any():
+            return None
+        mean, spread = self._expected()
+        before, there = self._front(mean)
+        on_front = norm.sf(((before + 1) * resolution - mean) / spread)
+        started = np.zeros(len(mean), dtype=bool)
+        started[self.at] = True
+        open_ = np.zeros(len(mean), dtype=bool)
+        open_[self.left] = True
+        left = _some(self.left)
+        may = _some(np.flatnonzero(among & self.lacking & (open_ | started)))
+        half = self._half_after()[may]
+        low = norm.cdf(((there[left, None] + 1) * resolution - self.spare - mean[may] - half) / spread[may])
+        dear = norm.sf((self.reachable[left, None] * resolution - mean[may] + half) / spread[may])
+        decided = np.maximum(grid._below[np.ix_(left, may)] * low, grid._cheaper[np.ix_(may, left)].T * dear)
+        decided[left[:, None] == may[None]] = 1
+        score = decided.sum(axis=0) + np.where(open_[may], on_front[may], 0) * len(left) * WEIGHT
+        return int(may[int(np.argmax(score))])
+
+    def _expected(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation of the accuracy of every point, within what is known of it."""
+        stand, grid = self.stand, self.grid
+        noise = max(stand.noise, grid.resolution / 10)
+        mean, spread = grid._expectations.of(self.at, stand.mean, noise)
+        least = np.where(grid._below[self.at].T, stand.mean[None], -np.inf).max(axis=1, initial=-np.inf)
+        mean = np.clip(mean, least, np.maximum(self.above, least))
+        mean[self.at], spread[self.at] = stand.mean, np.maximum(stand.error, 1e-6)
+        return mean, spread
+
+    def _front(self, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the levels that cheaper points should reach, and that they and the point itself should."""
+        order = self.grid._order
+        run = np.maximum.accumulate(self.levels(mean)[order])
+        before, there = np.empty(len(mean)), np.empty(len(mean))
+        before[order], there[order] = np.concatenate([[-1], run[:-1]]), run
+        return np.maximum(before, self.shutting), np.maximum(there, self.shutting)
+
+    def _half_after(self) -> np.ndarray:
+        """Return how far bounds will lie from the mean of each point when it has one chip more, (points,)."""
+        stand, seeds = self.stand, self.grid.seeds
+        count = np.zeros(len(self.above))
+        count[self.at] = stand.count
+        sigma = stand.noise * math.sqrt(seeds)
+        return stand.quantile * sigma * np.sqrt(np.maximum(1 / (count + 1) - 1 / seeds, 0))
+
+
+def _some(numbers: np.ndarray) -> np.ndarray:
+    """Return numbers, evenly thinned out where they are very many."""
+    return numbers[:: -(-len(numbers) // MOST)] if len(numbers) else numbers

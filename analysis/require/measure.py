@@ -35,7 +35,7 @@ RESOLUTION = 0.01
 PRICED = 16
 """Samples on which points are priced."""
 SEEDS = 3
-"""Chips of a point that may be on a front, unless said otherwise."""
+"""Chips of a point on a front, unless said otherwise."""
 AT_ONCE = 2
 """Points of a front that are run side by side."""
 
@@ -83,7 +83,7 @@ def run(
     overrides : sequence of str
         Settings of all trials, ``["--chip", "rram"]``.
     confidence : float
-        That a verdict about a point is right.
+        That a verdict about a point is right; on a front, that bounds hold which stand for chips that were not run.
     resolution : float
         Against a price: what accuracies have to differ by to count.
     steps : int
@@ -91,7 +91,8 @@ def run(
     mode : {None, "deploy", "learn"}
         Program the run's weights, or learn, as in a sweep.
     seeds, max_seeds : int, optional
-        Chips of a point's first look and of its last, default 3 and 12; against a price so many of each, default 3.
+        Chips of a point's first look and of its last, default 3 and 12; against a price those of each
+        point on the front, default 3.
     split, samples, workers, cluster, timeout, executor, retry_failed, progress, report
         As for :func:`analysis.sweep.runner.run`.
 
@@ -128,7 +129,7 @@ def run(
         if against is None:
             _meet(_Bench(rounds, points, judged), grid.shape)
         else:
-            _front(rounds, points, Frontier(grid.shape, prices, resolution), Rule(judged.first))
+            _front(rounds, points, Frontier(grid.shape, prices, resolution, judged.first, confidence))
         rounds.finish()
     return load(out)
 
@@ -211,14 +212,15 @@ def _wider(bench: _Bench, first: tuple[Place, Place], second: tuple[Place, Place
     return max(changes, key=abs) >= 0
 
 
-def _front(rounds: Rounds, points: dict[Place, PlannedPoint], frontier: Frontier, rule: Rule) -> None:
-    """Run the points that may be on the front."""
-    accuracies: dict[Place, float] = {}
-    while places := frontier.next(accuracies, AT_ONCE):
-        rounds.take([points[place] for place in places], rule)
-        for place in places:
-            found = [each for each in rounds.accuracies(points[place]).values() if each is not None]
-            accuracies[place] = sum(found) / len(found) if found else 0.0
+def _front(rounds: Rounds, points: dict[Place, PlannedPoint], frontier: Frontier) -> None:
+    """Run the points that may be on the front, each on as many chips as it takes to tell."""
+    found: dict[Place, list[float | None]] = {}
+    while asked := frontier.next(found, AT_ONCE):
+        for count in sorted(set(asked.values())):
+            rounds.take([points[place] for place, of in asked.items() if of == count], Rule(count))
+        for place, count in asked.items():
+            there = rounds.accuracies(points[place])
+            found[place] = [there[seed] for seed in range(count)]
 
 
 def _prices(rounds: Rounds, points: dict[Place, PlannedPoint], against: str) -> dict[Place, float]:

@@ -50,7 +50,7 @@ def summary(result: Requirement) -> str:
         ("mode", about["mode"]),
         ("split", f"{about['split']}, samples: {samples}"),
         ("target", "" if design["target"] is None else numbers.share(design["target"], 2)),
-        ("confidence of a verdict", "" if design["against"] else numbers.share(design["confidence"])),
+        (f"confidence of {'bounds' if design['against'] else 'a verdict'}", numbers.share(design["confidence"])),
         ("against", design["against"] or ""),
         ("resolution", numbers.share(design["resolution"], 2) if design["against"] else ""),
         ("chips", looks),

@@ -7,6 +7,7 @@ prices are a sweep of their own within, ``prices``.
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -31,6 +32,8 @@ PRICES = "prices"
 """Folder of the sweep that prices points."""
 UNITS = {"energy": "J", "latency": "s", "area": "m^2"}
 """Prices, and their units."""
+NOISY = 0.15
+"""Levels by which means may stray before it is told."""
 
 
 @dataclass(frozen=True)
@@ -164,16 +167,31 @@ class Requirement(Tabular):
     @cached_property
     def front(self) -> list[FrontPoint]:
         """Points on the front, the cheapest first."""
-        priced = {place: mean for place, mean in self.means.items() if place in self.prices}
+        seeds = self.design["seeds"]
+        whole = {place for place, found in self.accuracies.items() if len(found) >= seeds}
+        priced = {place: mean for place, mean in self.means.items() if place in self.prices and place in whole}
         places = front_of(priced, self.prices, self.design["resolution"])
         return [FrontPoint(self.values(place), priced[place], self.prices[place]) for place in places]
 
+    @cached_property
+    def _search(self) -> tuple[Frontier, dict[Place, list[float | None]]]:
+        """The grid of a front, and the accuracies that its search goes by."""
+        shape, prices, seeds = [len(values) for values in self.axes], self.prices, self.design["seeds"]
+        whole = {place: prices.get(place, math.inf) for place in product(*map(range, shape))}
+        found = {place: [of[seed] for seed in sorted(of)[:seeds]] for place, of in self.accuracies.items()}
+        return Frontier(shape, whole, self.design["resolution"], seeds, self.design["confidence"]), found
+
     @property
     def fall(self) -> float:
-        """By how much accuracy falls along the fields at most, on a front; 0 below a level."""
-        shape, prices = [len(values) for values in self.axes], self.prices
-        whole = {place: prices.get(place, math.inf) for place in product(*map(range, shape))}
-        return Frontier(shape, whole, self.design["resolution"]).contradiction(self.means)
+        """By how much accuracy falls along the fields at least, on a front; 0 below a level."""
+        frontier, found = self._search
+        return frontier.contradiction(found)
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of a mean over the chips of a point on the front; 0 where nothing tells."""
+        frontier, found = self._search
+        return frontier.noise(found)
 
     def values(self, place: Place) -> tuple[object, ...]:
         """Return the values of a point."""
@@ -205,10 +223,16 @@ class Requirement(Tabular):
     def _said_of_front(self) -> list[str]:
         count = math.prod(len(values) for values in self.axes)
         none = "no other can be on the front if accuracy rises with each field"
-        lines = [f"{len(self.means)} of {count} points run: {none}"]
+        seeds, ran = self.design["seeds"], sum(map(len, self._search[1].values()))
+        trials = f" ({ran} of {count * seeds} trials)" if seeds > 1 else ""
+        lines = [f"{len(self.means)} of {count} points run{trials}: {none}"]
         if self.fall:
             by = f"{100 * self.fall:.2f} points"
             lines.append(f"contradicted: accuracy falls by up to {by}; bounds were widened by that")
+        if self.noise > NOISY * self.design["resolution"]:
+            stray = f"means over {seeds} chips stray by {100 * self.noise:.2f} points, more than {NOISY:g} levels"
+            cure = f"take a resolution above {self.noise / NOISY:.2g}, or more chips"
+            lines.append(f"noise: {stray}; other chips may give another front: {cure}")
         target = self.design["target"]
         if target is not None:
             enough = next((one for one in self.front if one.accuracy >= target), None)
@@ -226,10 +250,13 @@ class Requirement(Tabular):
         for place, found in self.verdicts.items():
             values = self.values(place)
             row: Page = dict(zip(self.fields, values, strict=True)) | {"accuracy": self.means[place]}
-            row |= {"error": found.error if math.isfinite(found.error) else None, "seeds": found.seeds}
             if self.design["against"] is not None:
+                known = [value for value in self.accuracies[place].values() if value is not None]
+                error = statistics.stdev(known) / math.sqrt(len(known)) if len(known) > 1 else None
+                row |= {"error": error, "seeds": len(known)}
                 row |= {self.design["against"]: self.prices.get(place), "on_the_front": values in front}
             else:
+                row |= {"error": _known(found.error), "seeds": found.seeds}
                 row |= {"meets": found.met, "sure": found.sure}
             rows.append(row)
         return rows
