@@ -78,9 +78,11 @@ def _literal(_app: Sphinx, _what: str, _name: str, _object: object, _options: ob
     lines[:] = markdown.literal(lines)
 
 
-def _dated(_app: Sphinx, name: str, source: list[str]) -> None:
+def _dated(app: Sphinx, name: str, source: list[str]) -> None:
     """Say at the end of a page when its figures were made."""
-    source[0] += made.footer(f"{name}.md")
+    if told := made.footer(f"{name}.md"):
+        source[0] += told
+        app.env.note_dependency(str(HERE / "studies.json"))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
