@@ -51,6 +51,12 @@ docs: $(READY)
 studies: $(READY)
 	@$(BIN)/python docs/studies.py $(ONLY) $(if $(DATA),--data '$(DATA)') $(if $(LIST),--list)
 
+# The wheel runs the demo, and the source archive its lint and some tests, in folders of their own below build/release.
+# The wheel is installed with the lowest versions that pyproject.toml allows of each dependency: make release LOWEST=yes
+release: $(READY)
+	@$(BIN)/python -c 'import build' 2>/dev/null || $(BIN)/python -m pip install --quiet build
+	PYTHON='$(BIN)/python' TORCH='$(TORCH)' LOWEST='$(LOWEST)' bash tests/release.sh
+
 clean:
 	rm -rf $(VENV) build docs/generated *.egg-info .mypy_cache .ruff_cache .pytest_cache
 

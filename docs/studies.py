@@ -233,7 +233,8 @@ def git(*words: str) -> str:
 def commit() -> str:
     """Return the commit, and whether sources differ from it."""
     differ = git("status", "--porcelain", "--", *study_list.CODE, "docs/*.py", "docs/*.toml", "tests/benchmarks")
-    return git("rev-parse", "--short=10", "HEAD").strip() + (" and changes" if differ.strip() else "")
+    known = git("rev-parse", "--short=10", "HEAD").strip()
+    return known + " and changes" * bool(differ.strip()) if known else "no repository"
 
 
 def by_hand(study: Study) -> Entry:
