@@ -3,6 +3,8 @@
 # make test-nojit    run the tests of the kernels without compiling them
 # make lint          ruff and mypy
 # make docs          the documentation as a site: build/docs/index.html; PICTURES=no leaves out drawing
+# make studies       the figures of the documentation once more; DATA=folder ONLY="name ..." LIST=yes: docs/studies.md
+# make release       wheel and source archive, each tried outside this folder
 #
 # Each sets up .venv by itself, once. Needed beforehand: Python 3.11 to 3.13 and make.
 # Another torch build: make test TORCH="torch==2.8.0"
@@ -23,7 +25,7 @@ test test-nojit: export NUMBA_NUM_THREADS ?= 2
 # Many tests start Python anew: sources are parsed once, whatever is set outside.
 test test-nojit: export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test test-nojit lint docs clean
+.PHONY: demo test test-nojit lint docs studies release clean
 
 demo: $(READY)
 	$(BIN)/neuroep demo
@@ -45,6 +47,15 @@ docs: $(READY)
 	@$(BIN)/python -c 'import furo, myst_parser, sphinx, ziamath' 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[docs]'
 	PICTURES=$(PICTURES) $(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --quiet docs build/docs
 	@echo "open $(abspath build/docs/index.html)"
+
+studies: $(READY)
+	@$(BIN)/python docs/studies.py $(ONLY) $(if $(DATA),--data '$(DATA)') $(if $(LIST),--list)
+
+# The wheel runs the demo, and the source archive its lint and some tests, in folders of their own below build/release.
+# The wheel is installed with the lowest versions that pyproject.toml allows of each dependency: make release LOWEST=yes
+release: $(READY)
+	@$(BIN)/python -c 'import build' 2>/dev/null || $(BIN)/python -m pip install --quiet build
+	PYTHON='$(BIN)/python' TORCH='$(TORCH)' LOWEST='$(LOWEST)' bash tests/release.sh
 
 clean:
 	rm -rf $(VENV) build docs/generated *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -14,7 +14,6 @@ the picture is one training, and the cosine of the query's gradient. Both go on 
 from __future__ import annotations
 
 import itertools
-import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ from analysis.drawing import style
 
 import numpy as np
 import trainings
-from trainings import CONFIG, add, entries, pairs
+from trainings import CONFIG, add, asked, entries, pairs
 
 from neuroep.gradients.yardsticks import cosine
 from neuroep.runs.session import Session
@@ -258,12 +257,12 @@ def draw(path: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    task, file, *rest = sys.argv[1:]
-    if task == "rows":
-        measure_rows(Path(file), *rest)
-    elif task == "write":
-        write(Path(file), Path(rest[0]))
-    elif task == "measure":
-        measure(Path(file))
+    given = asked(__doc__, rows="words", write="folder", measure="", draw="folder")
+    if given.task == "rows":
+        measure_rows(given.file, *given.words[:1])
+    elif given.task == "write":
+        write(given.file, given.folder)
+    elif given.task == "measure":
+        measure(given.file)
     else:
-        draw(Path(file), Path(rest[0]))
+        draw(given.file, given.folder)

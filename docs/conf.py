@@ -23,14 +23,14 @@ from sphinx.errors import SphinxError
 from sphinx.writers.html5 import HTML5Translator
 
 from neuroep import __version__
-from site_pages import markdown, site
+from site_pages import made, markdown, site
 
 project, author, copyright = "neuroep", "the authors of neuroep", "the authors of neuroep, MIT licence"
 version = release = __version__
 language = "en"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["generated/twins.md"]
+exclude_patterns = ["generated/twins.md", "generated/made.md", "generated/tests.md"]
 smartquotes = False
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence", "attrs_inline"]
 myst_heading_anchors = 3
@@ -78,9 +78,17 @@ def _literal(_app: Sphinx, _what: str, _name: str, _object: object, _options: ob
     lines[:] = markdown.literal(lines)
 
 
+def _dated(app: Sphinx, name: str, source: list[str]) -> None:
+    """Say at the end of a page when its figures were made."""
+    if told := made.footer(f"{name}.md"):
+        source[0] += told
+        app.env.note_dependency(str(HERE / "studies.json"))
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Write the pages made from the code, and render mathematics while building."""
     app.connect("builder-inited", _generate)
+    app.connect("source-read", _dated)
     app.connect("build-finished", _finish)
     app.connect("autodoc-process-docstring", _literal, priority=400)
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))

@@ -13,13 +13,12 @@ several processes may add to one file, each with words of its own.
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from trainings import add, entries, put, trained
+from trainings import add, asked, entries, put, trained
 
 from hw_models import presets
 from hw_models.chip.rules import RULES
@@ -229,8 +228,8 @@ def energy(own: Sequence[Mapping[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    task, file, *rest = sys.argv[1:]
-    if task == "rows":
-        measure(Path(file), rest)
+    given = asked(__doc__, rows="words", write="folder")
+    if given.task == "rows":
+        measure(given.file, given.words)
     else:
-        write(Path(file), Path(rest[0]))
+        write(given.file, given.folder)

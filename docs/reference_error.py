@@ -10,7 +10,6 @@ nothing else: the same for every rule, error and seed.
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 from analysis.drawing import style
 
 import numpy as np
+from trainings import asked
 
 import neuroep
 
@@ -157,8 +157,8 @@ def draw(path: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    task, file, *rest = sys.argv[1:]
-    if task == "measure":
-        measure(Path(file), *rest)
+    given = asked(__doc__, measure="words", draw="folder")
+    if given.task == "measure":
+        measure(given.file, *given.words)
     else:
-        draw(Path(file), Path(rest[0]))
+        draw(given.file, given.folder)

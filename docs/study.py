@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 from analysis.drawing import style
@@ -35,4 +35,7 @@ def ideal_of(sweep: Sweep) -> float:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:5]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("adc", "deployed", "learned", "out"):
+        parser.add_argument(name, type=Path)
+    main(**vars(parser.parse_args()))

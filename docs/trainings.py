@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +16,23 @@ from neuroep.runs import overrides
 CONFIG = "examples/configs/reviews.toml"
 BEGIN, END = "<!-- {} -->", "<!-- end of {} -->"
 """Marks of a page, between which a table stands."""
+
+
+def asked(about: str | None, **tasks: str) -> argparse.Namespace:
+    """Return what a program of a study is asked: a task, its file of rows, and what else that task takes.
+
+    ``tasks`` say of each whether it takes the "folder" of the page, further "words", or nothing more.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    kinds = parser.add_subparsers(dest="task", required=True)
+    for name, more in tasks.items():
+        task = kinds.add_parser(name)
+        task.add_argument("file", type=Path, help="rows, one JSON object a line")
+        if more == "folder":
+            task.add_argument("folder", type=Path, help="of the page and its pictures")
+        elif more == "words":
+            task.add_argument("words", nargs="*", help="only rows named so")
+    return parser.parse_args()
 
 
 def entries(path: Path) -> list[dict[str, Any]]:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 import tempfile
 from collections.abc import Iterator
 from itertools import product
@@ -25,6 +24,7 @@ from pathlib import Path
 from analysis.drawing import style
 
 import numpy as np
+from trainings import asked
 
 from hw_models import presets
 from hw_models.arrays.pulses import PulsedDevices
@@ -297,4 +297,5 @@ def main(command: str, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    given = asked(__doc__, rows="", page="")
+    main(given.task, given.file)

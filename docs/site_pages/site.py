@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hw_models.whole_files import write_text
-from site_pages import chips, drawn, effects, running
+from site_pages import chips, drawn, effects, made, running
 
 ROOT = Path(__file__).parents[2]
 PICTURES = "pictures"
@@ -31,6 +31,8 @@ def pages() -> Iterator[tuple[str, str]]:
     ):  # fmt: skip
         yield f"{name}.md", text()
     yield "twins.md", running.twins(ROOT / "tests" / "naive")
+    yield "made.md", made.fragment()
+    yield "tests.md", made.tests()
 
 
 def write(folder: Path, draw: bool = True) -> list[Path]:

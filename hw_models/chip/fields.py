@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -135,10 +136,13 @@ class Part(BaseModel):
             yield from self._set(f"{dotted}.{name}")
 
 
-def leaves_of(part: type[Part], start: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Yield dotted name and pydantic's information of every leaf of a kind of part."""
+@cache
+def leaves_of(part: type[Part], start: str = "") -> tuple[tuple[str, FieldInfo], ...]:
+    """Return dotted name and pydantic's information of every leaf of a kind of part."""
+    found: list[tuple[str, FieldInfo]] = []
     for name, field in part.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, Part):
-            yield from leaves_of(field.annotation, f"{start}{name}.")
+            found += leaves_of(field.annotation, f"{start}{name}.")
         else:
-            yield f"{start}{name}", field
+            found.append((f"{start}{name}", field))
+    return tuple(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,21 @@ def test_what_is_offered_is_there_and_an_editor_sees_it():
         except AttributeError:
             expected = importlib.import_module(f"{place}.{own}")
         assert getattr(neuroep, name) is expected
+
+
+def test_the_version_is_said_once_and_the_changelog_begins_with_it() -> None:
+    """It stands in ``neuroep/__init__.py``; pyproject.toml takes it from there."""
+    page = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert page["project"]["dynamic"] == ["version"] and "version" not in page["project"]
+    assert page["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "neuroep.__version__"}
+    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[0] == neuroep.__version__ and len(set(headings)) == len(headings)
+
+
+def test_every_file_that_the_packages_hold_is_installed_with_them() -> None:
+    """Setuptools takes modules by itself, anything else by the names that pyproject.toml gives."""
+    page = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["package-data"]
+    taken = {path for name, each in page.items() for one in each for path in (ROOT / name.replace(".", "/")).glob(one)}
+    made = {".py", ".pyc", ".nbi", ".nbc"}
+    held = {path for top in PACKAGES for path in (ROOT / top).rglob("*") if path.is_file() and path.suffix not in made}
+    assert {path for path in held if "__pycache__" not in path.parts} == taken

@@ -13,7 +13,7 @@ import pytest
 
 from hw_models.chip import Chip
 from hw_models.chip.files import save
-from neuroep import cli
+from neuroep import __version__, cli
 from neuroep.runs import deployment, directory as runs, streams
 from neuroep.runs.deployment import Deployment
 from neuroep.runs.evaluation import Evaluation
@@ -37,7 +37,7 @@ def shell(line: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
         ("NEUROEP chips nothing 2>&- >&-", 2, b""),
         ("NEUROEP chips nothing 2>&- >&- <&-", 2, b""),
         ("NEUROEP chips nothing 2>/dev/full", 2, b""),
-        ("NEUROEP --version <&-", 0, b"neuroep 0.2.0\n"),
+        ("NEUROEP --version <&-", 0, f"neuroep {__version__}\n".encode()),
     ],
 )
 def test_closed_streams(line, code, out):
