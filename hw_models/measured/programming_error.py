@@ -2,8 +2,8 @@
 """The error of write and verify: conductances achieved by target, :mod:`hw_models.laws.programming` and relaxation.
 
 With r = achieved - target and v = target/g_max, r is normal of standard deviation s(v), a polynomial whose order, 0 to
-4, is chosen by devices (or rows) left out. Devices with several writes each also tell ``mismatch``, a gain of their own:
-r = m_d target + s(v) z. With a column ``time`` of two ages or more the variance is s1^2 + f (s2^2 - s1^2), f from 0 at
+4, is chosen by devices (or rows) left out. Devices with several writes each also tell ``mismatch``, a gain of their
+own: r = m_d target + s(v) z. With a column ``time`` of two ages or more the variance is s1^2 + f (s2^2 - s1^2), f from 0 at
 the first age to 1 at the last with the logarithm of the age; rows of one device and target are then one write.
 """
 

@@ -128,7 +128,7 @@ def _branch_rows(table: MeasuredTable) -> tuple[dict[str, Rows], dict[str, list[
         falls = known is not None and known[:2] == (int(cycle[row]), sign) and count < known[2]
         if falls and (table.has("cycle") or count > 1):
             shown = f"pulse number {count} of device '{name}' follows {known[2] if known else 0}"
-            raise ChipError(f"'{table.path}': line {line}: {shown}: sort the rows, or number cycles in a column 'cycle'")
+            raise ChipError(f"'{table.path}': line {line}: {shown}: sort them, or number cycles in a column 'cycle'")
         begins = known is None or known[:2] != (int(cycle[row]), sign) or count < known[2]
         if known is not None and not begins and count == known[2] and number[row] == np.rint(number[row]):
             raise ChipError(f"'{table.path}': line {line}: pulse number {count} of device '{name}' is there twice")

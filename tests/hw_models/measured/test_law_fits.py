@@ -156,7 +156,7 @@ def test_reads_in_traces(tmp_path: Path) -> None:
 
 
 def test_sigma_of_few_reads_is_not_low(tmp_path: Path) -> None:
-    """E ln s of six reads without a line is 0.14 below ln sigma: intervals held the truth in 0 of 20 sets of 200 x 8."""
+    """E ln s of six reads is 0.14 below ln sigma: intervals held the truth in 0 of 20 sets of 200 x 8."""
     inside, values = 0, []
     for seed in range(5):
         device = np.repeat(np.arange(60), 6)
