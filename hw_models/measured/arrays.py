@@ -10,6 +10,8 @@ from hw_models.errors import ChipError
 from hw_models.measured.curves import ANEW, Curves
 
 Array = np.ndarray
+MOST_PULSES = 100000
+"""Between two readings, below that."""
 
 
 def curves_of(
@@ -55,7 +57,7 @@ def curves_of(
         if count < 2:
             raise ChipError(f"device '{name}' has {count} reading{'' if count == 1 else 's'}: two or more are needed")
         said = way[device, : count - 1]
-        wrong = ~(np.isfinite(said) & (said == np.rint(said)) & (np.abs(said) < 1e5))
+        wrong = ~(np.isfinite(said) & (said == np.rint(said)) & (np.abs(said) < MOST_PULSES))
         if wrong.any():
             place = int(np.argmax(wrong))
             shown = f"{said[place]:g} is no whole number of pulses, 1 up or -1 down"

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from hw_models.measured.pulse_tables import read_curves, read_npz
 from hw_models.measured.read_noise_fit import fit_read_noise
 from hw_models.measured.response import ResponseFit, fit_response
 from hw_models.measured.retention_fit import fit_retention
-from hw_models.measured.tables import MeasuredTable, kind_of, read_table
+from hw_models.measured.tables import MeasuredTable, kind_of, passed_over, read_table
 from hw_models.reading import Page
 from hw_models.text import lined
 from hw_models.whole_files import write_text
@@ -122,7 +122,8 @@ def _opened(paths: list[Path], kind: str | None) -> Opened:
             table = read_table(path)
             own = kind_of(table, kind)
             if own == "pulses":
-                curves.append(read_curves(table))
+                found = read_curves(table)
+                curves.append(replace(found, notes=(*found.notes, *passed_over(table, own))))
             elif own in tables:
                 raise ChipError(f"'{path}': it is {own} as '{tables[own].path}' is: join them, with a column device")
             else:
@@ -164,7 +165,7 @@ def _laws(tables: dict[str, MeasuredTable], g_min: float | None, g_max: float | 
         found.append(fit_read_noise(tables["read_noise"], g_max, drift_start=drift_start))
     if "iv" in tables:
         found.append(fit_currents(tables["iv"]))
-    return found
+    return [replace(one, notes=(*one.notes, *passed_over(tables[one.kind], one.kind))) for one in found]
 
 
 def _citation(sources: Mapping[str, tuple[str, ...]]) -> str:
@@ -219,6 +220,11 @@ def _chip(
     if found is None:
         device = Device(**fields)  # type: ignore[arg-type]
         return Chip(name=name, citation=citation, caveat=caveat, device=device, dac=dac)
+    if found.readings == "write" and found.pulse.write_noise and "read_noise" in fields:
+        caveat += (
+            " The noise of readings behind pulses holds that of reads, which has a file of its own: as write noise it"
+            " counts twice, --readings instrument leaves it out."
+        )
     if found.read_noise:
         fields.setdefault("read_noise", float(f"{found.read_noise:.4g}"))
     sided = found.one_sided

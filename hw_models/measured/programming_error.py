@@ -2,9 +2,9 @@
 """The error of write and verify: conductances achieved by target, :mod:`hw_models.laws.programming` and relaxation.
 
 With r = achieved - target and v = target/g_max, r is normal of standard deviation s(v), a polynomial whose order, 0 to
-4, is chosen by devices (or rows) left out. Devices with several rows each also tell ``mismatch``, a gain of their own:
-r = m_d target + s(v) z. With a column ``time`` of two ages or more the variance is s1^2 + f (s2^2 - s1^2), f from 0 at
-the first age to 1 at the last with the logarithm of the age.
+4, is chosen by devices (or rows) left out. Devices with several writes each also tell ``mismatch``, a gain of their
+own: r = m_d target + s(v) z. With a column ``time`` of two ages or more the variance is s1^2 + f (s2^2 - s1^2), f from
+0 at the first age to 1 at the last with the logarithm of the age; rows of one device and target are then one write.
 """
 
 from __future__ import annotations
@@ -54,8 +54,9 @@ def fit_programming(table: MeasuredTable, g_max: float | None = None) -> LawFit:
     share = _aged(table)
     v, r = target / top, achieved - target
     gain, notes = None, []
-    if len(names) >= 4 and len(target) >= 3 * len(names) and len(np.unique(target)) > 1:
-        r, gain = _without_gain(r, target, device, len(names))
+    write = _writes(device, target, share)
+    if len(names) >= 4 and write.max() + 1 >= 3 * len(names) and len(np.unique(target)) > 1:
+        r, gain = _without_gain(r, target, device, write)
     tried = [_tried(order, v, r, share, parts(device)) for order in ORDERS]
     law = chosen(tried)
     order = int(law.rpartition(" ")[2])
@@ -66,7 +67,7 @@ def fit_programming(table: MeasuredTable, g_max: float | None = None) -> LawFit:
     law = f"order {order}"
     sigma = _sigma(terms, v, share)
     free = len(names) - 1 if len(names) >= 3 else len(r) - terms.size
-    covariance = _covariance(terms, v, share)
+    covariance = _covariance(terms, v, share, r, device if len(names) >= 4 else write)
     estimates: dict[str, Estimate] = {}
     rows = ("programming_noise",) if len(terms) == 1 else ("programming_noise_fresh", "programming_noise")
     for n, name in enumerate(rows):
@@ -87,7 +88,7 @@ def fit_programming(table: MeasuredTable, g_max: float | None = None) -> LawFit:
         estimates["mismatch"] = gain.named("1", "gain of a device, device to device")
         if gain.told:
             fields["mismatch"] = _short(gain.value)
-    bias = interval(float(r.mean()), float(r.var() / len(r)), len(r))
+    bias = _bias(achieved - target, device, len(names))
     if bias.low > 0 or bias.high < 0:
         shown = f"{bias.value:+.3g} uS off its target"
         notes.append(f"What is achieved is {shown} on average: no field of a chip says that.")
@@ -117,20 +118,47 @@ def _aged(table: MeasuredTable) -> Array | None:
     return found
 
 
-def _without_gain(r: Array, target: Array, device: Array, many: int) -> tuple[Array, Estimate]:
-    """Return residuals without the gains of devices, drawn in by their errors, and the spread of these."""
-    sigma = np.sqrt(np.mean(r**2))
-    y, v = np.zeros(many), np.zeros(many)
+def _writes(device: Array, target: Array, share: Array | None) -> Array:
+    """Return the number of the write that every row is of: with ages, rows of one device and target are of one."""
+    if share is None:
+        return np.arange(len(target))
+    found: Array = np.unique(np.stack([device, target]), axis=1, return_inverse=True)[1].ravel()
+    return found
+
+
+def _without_gain(r: Array, target: Array, device: Array, write: Array) -> tuple[Array, Estimate]:
+    """Return residuals without the gains of devices, drawn in by their errors, and the spread of these.
+
+    Of r = m target + e, m of variance tau^2 and e of s^2, what is left without the best m has the variance
+    s^2 (1 - k target^2/B), B = sum target^2 of the device and k = tau^2/(tau^2 + s^2/B): it is brought back to s^2, or
+    few rows of a device would tell too small an error.
+    """
+    first, many = np.unique(write, return_index=True)[1], int(device.max()) + 1
+    once = np.bincount(write, r) / np.bincount(write)
+    sigma = np.sqrt(np.mean(once**2))
+    y, v, base = np.zeros(many), np.zeros(many), np.zeros(many)
     for d in range(many):
-        own = device == d
-        base = float((target[own] ** 2).sum())
-        y[d] = float((target[own] * r[own]).sum() / base) if base else 0.0
-        left = r[own] - y[d] * target[own]
-        v[d] = float((left**2).sum() / max(own.sum() - 1, 1) / base) if base else sigma**2
+        own = device[first] == d
+        aim = target[first][own]
+        base[d] = float((aim**2).sum())
+        y[d] = float((aim * once[own]).sum() / base[d]) if base[d] else 0.0
+        left = once[own] - y[d] * aim
+        v[d] = float((left**2).sum() / max(own.sum() - 1, 1) / base[d]) if base[d] else sigma**2
     effects = between(y, v)
     tau2 = effects.spread.value**2
-    shrunk = tau2 / (tau2 + v) * (y - effects.mean)
-    return r - shrunk[device] * target, effects.spread
+    # Devices have one noise: a variance of a few rows each would draw in those by chance the quietest the least.
+    pooled = float((v * base).sum() / max((base > 0).sum(), 1)) / np.where(base > 0, base, 1.0)
+    kept = np.where(base > 0, tau2 / (tau2 + pooled) if tau2 else 0.0, 0.0)
+    mean = effects.mean
+    cleared = r - (mean + kept * (y - mean))[device] * target
+    lost = (kept / np.where(base > 0, base, 1.0))[device] * target**2
+    return cleared / np.sqrt(np.maximum(1 - lost, 1e-3)), effects.spread
+
+
+def _bias(r: Array, device: Array, many: int) -> Estimate:
+    """Return the mean residual; over devices where there are several, since rows of one share its gain."""
+    own = np.array([r[device == d].mean() for d in range(many)]) if many >= 3 else r
+    return interval(float(own.mean()), float(own.var(ddof=1) / len(own)), len(own) - 1)
 
 
 def _sigma(terms: Array, v: Array, share: Array | None) -> Array:
@@ -159,8 +187,12 @@ def _fitted(order: int, v: Array, r: Array, share: Array | None) -> Array:
     return np.where(np.polynomial.polynomial.polyval(0.7, terms.T)[:, None] < 0, -terms, terms)
 
 
-def _covariance(terms: Array, v: Array, share: Array | None) -> Array:
-    """Return the inverse of Fisher's information, sum 2 s_i s_j/s^2, s_i by differences."""
+def _covariance(terms: Array, v: Array, share: Array | None, r: Array, group: Array) -> Array:
+    """Return the inverse of Fisher's information, sum 2 s_i s_j/s^2, s_i by differences, or more.
+
+    Rows of a device, or of one write at several ages, may go together: where the scores (z^2 - 1) s_i/s of groups
+    scatter by more than independent rows would, their scatter counts.
+    """
     sigma, flat, columns = _sigma(terms, v, share), terms.ravel(), []
     for n in range(len(flat)):
         step = 1e-6 * max(np.abs(flat).max(), 1e-12)
@@ -168,8 +200,15 @@ def _covariance(terms: Array, v: Array, share: Array | None) -> Array:
         other[n] += step
         columns.append((_sigma(other.reshape(terms.shape), v, share) - sigma) / step)
     j = np.stack(columns, axis=1) / sigma[:, None]
-    found: Array = np.linalg.pinv(2 * j.T @ j, hermitian=True)
-    return found
+    plain: Array = np.linalg.pinv(2 * j.T @ j, hermitian=True)
+    many = int(group.max()) + 1
+    if many < 4:
+        return plain
+    rows = (np.clip(r / sigma, -4, 4) ** 2 - 1)[:, None] * j
+    scores = np.stack([np.bincount(group, column, many) for column in rows.T], axis=1)
+    wide = plain @ (scores.T @ scores) @ plain * many / (many - 1)
+    grow = np.sqrt(np.maximum(np.diag(wide) / np.maximum(np.diag(plain), 1e-300), 1.0))
+    return plain * grow[:, None] * grow
 
 
 def _tried(order: int, v: Array, r: Array, share: Array | None, left_out: list[Array]) -> Tried:

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from hw_models.errors import ChipError, nearest, unknown
-from hw_models.measured.arrays import curves_of, numbered
+from hw_models.measured.arrays import MOST_PULSES, curves_of, numbered
 from hw_models.measured.curves import ANEW, Curves
 from hw_models.measured.tables import MeasuredTable
 from hw_models.measured.units import CONDUCTANCE
@@ -109,9 +109,10 @@ def _pulse_rows(table: MeasuredTable) -> tuple[dict[str, Rows], dict[str, list[i
 
 def _branch_rows(table: MeasuredTable) -> tuple[dict[str, Rows], dict[str, list[int]] | None]:
     g, number = table.numbers("conductance"), table.numbers("number")
-    (device, names), (cycle, _) = table.groups("device"), table.groups("cycle")
+    (device, names), (cycle, cycles) = table.groups("device"), table.groups("cycle")
     found: dict[str, Rows] = {name: [] for name in names}
     at: dict[str, tuple[int, int, int]] = {}
+    seen: dict[str, set[int]] = {}
     for row, text in enumerate(table.text("direction")):
         name, line = names[device[row]], table.lines[row]
         sign = SIGNS.get(text.lower().removesuffix(".0"))
@@ -119,6 +120,15 @@ def _branch_rows(table: MeasuredTable) -> tuple[dict[str, Rows], dict[str, list[
             allowed = "up or down, LTP or LTD, P or D, set or reset, 1 or -1"
             raise ChipError(f"'{table.path}': line {line}: direction '{text}': allowed are {allowed}")
         count, known = round(float(number[row])), at.get(name)
+        own_cycles = seen.setdefault(name, set())
+        if known is not None and cycle[row] != known[0] and int(cycle[row]) in own_cycles:
+            pair = f"cycle '{cycles[int(cycle[row])]}' of device '{name}' goes on behind cycle '{cycles[known[0]]}'"
+            raise ChipError(f"'{table.path}': line {line}: {pair}: sort the rows")
+        own_cycles.add(int(cycle[row]))
+        falls = known is not None and known[:2] == (int(cycle[row]), sign) and count < known[2]
+        if falls and (table.has("cycle") or count > 1):
+            shown = f"pulse number {count} of device '{name}' follows {known[2] if known else 0}"
+            raise ChipError(f"'{table.path}': line {line}: {shown}: sort them, or number cycles in a column 'cycle'")
         begins = known is None or known[:2] != (int(cycle[row]), sign) or count < known[2]
         if known is not None and not begins and count == known[2] and number[row] == np.rint(number[row]):
             raise ChipError(f"'{table.path}': line {line}: pulse number {count} of device '{name}' is there twice")
@@ -140,7 +150,8 @@ def _cycles(table: MeasuredTable, device: Array, names: tuple[str, ...]) -> dict
 def _two_columns(table: MeasuredTable) -> Curves:
     """Return the curves of a table with a column of each direction."""
     up, down, notes = table.numbers("up", gaps=True), table.numbers("down", gaps=True), []
-    number = np.rint(table.numbers("number")) if table.has("number") else None
+    exact = table.numbers("number") if table.has("number") else np.zeros(0)
+    number = np.rint(exact) if table.has("number") else None
     (device, names), (cycle, cycles) = table.groups("device"), table.groups("cycle")
     turned = False
     found: dict[str, Rows] = {name: [] for name in names}
@@ -157,6 +168,10 @@ def _two_columns(table: MeasuredTable) -> Curves:
                 if (np.diff(counts) < 0).any():
                     line = table.lines[own[int(np.argmax(np.diff(counts) < 0)) + 1]]
                     raise ChipError(f"'{table.path}': line {line}: pulse numbers fall: sort the rows")
+                if number is not None and (same := (np.diff(counts) == 0) & (np.diff(exact[own]) == 0)).any():
+                    line = table.lines[own[int(np.argmax(same)) + 1]]
+                    shown = f"pulse number {counts[int(np.argmax(same))]:g} of device '{name}' is there twice"
+                    raise ChipError(f"'{table.path}': line {line}: {shown}")
                 rises = _rises(g)
                 if sign < 0 and rises and number is not None and _rises(up[rows[np.isfinite(up[rows])]]):
                     # NeuroSim's own file counts LTD from its low end.
@@ -201,6 +216,10 @@ def _packed(found: dict[str, Rows], cycles: dict[str, list[int]] | None, table: 
         if len(own) < 2:
             many = f"{len(own)} reading{'s' * (len(own) != 1)}"
             raise ChipError(f"'{table.path}': device '{name}' has {many}: two or more are needed")
+        farthest = max(abs(count) if count != ANEW else 0 for _, count in own[1:])
+        if farthest >= MOST_PULSES:
+            shown = f"{farthest} pulses lie between two readings, fewer than {MOST_PULSES} are allowed"
+            raise ChipError(f"'{table.path}': device '{name}': {shown}")
     most = max(len(own) for own in found.values())
     g, pulses = np.full((len(found), most), np.nan), np.full((len(found), most), ANEW)
     cycle = np.zeros((len(found), most), dtype=int)

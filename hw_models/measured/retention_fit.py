@@ -16,14 +16,16 @@ tells it but a bound: it is then the first time, or that bound.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq, minimize_scalar
+from scipy.stats import t as student
 
 from hw_models.errors import ChipError
 from hw_models.measured.law_fits import LawFit, Sketch, Tried, chosen, explained, interval, likelihood, mixed
-from hw_models.measured.population import Estimate, around, between
+from hw_models.measured.population import LEVEL, Estimate, around, between
 from hw_models.measured.tables import MeasuredTable
 
 Array = np.ndarray
@@ -33,8 +35,6 @@ Lines = tuple[Array, Array, Array]
 """Offsets, slopes, and variances of slopes, of every device."""
 ROUNDS = 6
 """Of reweighting."""
-WIDE = 3.84
-"""Of chi^2: 95 % of one parameter."""
 
 
 def fit_retention(table: MeasuredTable, g_min: float | None = None, g_max: float | None = None) -> LawFit:
@@ -163,9 +163,14 @@ def _prediction(x: Array, y: Array, device: Array, kept: Array) -> Array:
 
 
 def _start(time: Array, shown: Array, device: Array, many: int) -> tuple[float, tuple[float, float], bool]:
-    """Return t0, its interval by the likelihood, and whether both its ends are told."""
+    """Return t0, its interval by the likelihood, and whether both its ends are told.
+
+    With k degrees of freedom behind the lines of all devices, k ln(sum of squares) rises at the ends by the square of
+    Student's quantile.
+    """
     positive = time[time > 0]
-    grid = np.geomspace(positive.min() / 30, positive.max(), 50)
+    logs = np.log(np.geomspace(positive.min() / 30, positive.max(), 50))
+    free = max(len(time) - 2 * many - 1, 1)
 
     def loss(log_t0: float) -> float:
         x = np.log1p(time / np.exp(log_t0))
@@ -173,17 +178,20 @@ def _start(time: Array, shown: Array, device: Array, many: int) -> tuple[float, 
         left = shown - a[device] - b[device] * x
         scale = 1.4826 * float(np.median(np.abs(left))) + 1e-12
         capped = np.where(np.abs(left) < 3 * scale, left**2, 6 * scale * np.abs(left) - 9 * scale**2)
-        return float(len(left) * np.log(capped.sum()))
+        return float(free * np.log(capped.sum()))
 
-    losses = np.array([loss(float(one)) for one in np.log(grid)])
+    losses = np.array([loss(float(one)) for one in logs])
     n = int(np.argmin(losses))
-    ends = np.log(grid[max(n - 1, 0)]), np.log(grid[min(n + 1, len(grid) - 1)])
-    best = minimize_scalar(loss, bounds=ends, method="bounded")
-    near = grid[losses < best.fun + WIDE]
-    low, high = (float(end) for end in ((near.min(), near.max()) if len(near) else np.exp(ends)))
-    told = low > grid[0] * 1.01 and high < grid[-1] * 0.99
-    if not told:
-        low = 0.0 if low <= grid[0] * 1.01 else low
+    best = minimize_scalar(loss, bounds=(logs[max(n - 1, 0)], logs[min(n + 1, len(logs) - 1)]), method="bounded")
+    most = float(best.fun) + float(student.ppf(0.5 + LEVEL / 2, free)) ** 2
+    low = high = math.nan
+    below, above = (np.flatnonzero((losses > most) & side) for side in (logs < best.x, logs > best.x))
+    if len(below):
+        low = math.exp(brentq(lambda at: loss(at) - most, logs[below[-1]], best.x))
+    if len(above):
+        high = math.exp(brentq(lambda at: loss(at) - most, best.x, logs[above[0]]))
+    if math.isnan(low) or math.isnan(high):
+        low, high = (0.0 if math.isnan(low) else low), (math.inf if math.isnan(high) else high)
         return min(max(float(positive.min()), low), high), (low, high), False
     return float(np.exp(best.x)), (low, high), True
 

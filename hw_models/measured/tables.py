@@ -2,7 +2,7 @@
 
 Columns are known by their names, in any order and case, with ``_`` for a space; the unit stands behind, ``conductance
 [S]``. They may be parted by commas, or by semicolons or tabs and then with decimal commas; UTF-16 is read too. Lines
-that begin with # and columns of other names are passed over.
+that begin with #, Excel's ``sep=;`` and columns of other names are passed over; columns that vary are named then.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from hw_models.errors import ChipError, unknown
 from hw_models.measured import units
 
 Array = np.ndarray
-PARTED = ",;\t"
-"""What columns may be parted by."""
+PARTED = "\t;,"
+"""What columns may be parted by; the first that a header holds, as commas may be decimal ones."""
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "conductance": ("conductance", "g"),
     "device": ("device", "device id", "cell", "dut"),
@@ -65,6 +65,8 @@ KINDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "retention": (("time", "conductance"),),
 }  # fmt: skip
 """Kinds of measurement, and the columns that one has, in the forms it may come in; the first that fits counts."""
+USED: Mapping[str, tuple[str, ...]] = {"programming": ("device", "time"), "retention": ("device",), "iv": ("device",)}
+"""Columns beside those of the form that a kind looks at; pulses and read noise by their form."""
 TOLD = {"read_noise": 2}
 """How many forms of a kind tell it; the others need ``--kind``."""
 
@@ -83,6 +85,8 @@ class MeasuredTable:
     parted: str
     headless: bool = False
     """Whether it has no header: two columns of numbers."""
+    titles: Sequence[str] = ()
+    """The header as it stands."""
 
     def has(self, *names: str) -> bool:
         """Whether all these columns are there."""
@@ -150,7 +154,10 @@ def _read(path: Path) -> MeasuredTable:
     kept = [(n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]
     if not kept:
         raise ChipError("it holds no lines")
-    parted = max(PARTED, key=kept[0][1].count)
+    said = kept[0][1].strip().lower()
+    if said.startswith("sep=") and len(said) <= len("sep=;") and len(kept) > 1:
+        kept = kept[1:]
+    parted = next((one for one in PARTED if one in kept[0][1]), ",")
     rows = []
     for number, line in kept:
         try:
@@ -171,7 +178,7 @@ def _read(path: Path) -> MeasuredTable:
         raise ChipError("it holds no rows below the header")
     columns, unit = _columns(first, header)
     numbers = [number for number, _ in rows]
-    return MeasuredTable(path, columns, unit, [row for _, row in rows], numbers, parted, headless)
+    return MeasuredTable(path, columns, unit, [row for _, row in rows], numbers, parted, headless, header)
 
 
 def _is_number(text: str, parted: str) -> bool:
@@ -212,6 +219,28 @@ def _check_one_unit(line: int, places: Mapping[str, int], found: Mapping[str, st
     if len(set(said.values())) > 1:
         shown = ", ".join(f"{name} [{unit}]" for name, unit in said.items())
         raise ChipError(f"line {line}: units are mixed: {shown}; one unit for all conductances is needed")
+
+
+def passed_over(table: MeasuredTable, kind: str) -> tuple[str, ...]:
+    """Return a note of columns that vary and that nothing looks at, of a kind of measurement; none where all are read.
+
+    Pulses whose height or width varies from row to row are fitted as if they were alike: a reader has to know.
+    """
+    form = next(one for one in KINDS[kind] if table.has(*one))
+    used = {*form, *USED.get(kind, ())}
+    if kind == "pulses":
+        used |= {"device", "cycle"} | ({"reading"} if "pulse" in form else set())
+    if kind == "read_noise" and "sigma" not in form:
+        used |= {"device", "read", "time"}
+    places = {table.columns[name] for name in used if name in table.columns}
+    varied = [
+        f"'{title}'" for place, title in enumerate(table.titles)
+        if place not in places and len({row[place] for row in table.rows}) > 1
+    ]  # fmt: skip
+    if not varied:
+        return ()
+    many = f"Column {varied[0]} varies and is" if len(varied) == 1 else f"Columns {', '.join(varied)} vary and are"
+    return (f"{many} passed over: the fit takes all rows as alike in that.",)
 
 
 def kind_of(table: MeasuredTable, asked: str | None = None) -> str:

@@ -105,3 +105,25 @@ def test_arrays(tmp_path: Path) -> None:
         read_npz(path)
     with pytest.raises(ChipError, match="cannot read"):
         read_npz(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "line"),
+    [
+        ("number,direction,g", ["1,up,5", "3,up,7", "2,up,6", "4,up,8"], "line 4: pulse number 2 .* follows 3: sort"),
+        ("cycle,number,direction,g", ["0,1,up,5", "1,1,up,5", "0,1,down,7"], "line 4: cycle '0' .* behind cycle '1'"),
+        ("number,LTP,LTD", ["1,5,9", "1,6,8", "2,7,7"], "line 3: pulse number 1 of device '0' is there twice"),
+        ("number,direction,g", ["0,down,5", "2e6,down,6"], "2000000 pulses lie between two readings, fewer"),
+    ],
+)
+def test_rows_out_of_order_begin_no_curve_of_their_own(
+    tmp_path: Path, header: str, rows: list[str], line: str
+) -> None:
+    """They were taken as readings that start anew, and what pulses did before them was left out without a word."""
+    with pytest.raises(ChipError, match=line):
+        read(tmp_path, header, *rows)
+
+
+def test_cycles_of_devices_may_have_numbers_in_any_order(tmp_path: Path) -> None:
+    rows = [f"{d},{c},{k},up,{k}" for d, own in (("a", (2, 3)), ("b", (1, 2))) for c in own for k in (0, 1)]
+    assert read(tmp_path, "device,cycle,number,direction,g", *rows).pulses.tolist() == 2 * [[ANEW, 1, ANEW, 1]]

@@ -9,7 +9,7 @@ import pytest
 
 from hw_models.errors import ChipError
 from hw_models.measured import units
-from hw_models.measured.tables import KINDS, kind_of, read_table
+from hw_models.measured.tables import KINDS, kind_of, passed_over, read_table
 
 
 def written(folder: Path, text: str, encoding: str = "utf-8") -> Path:
@@ -125,3 +125,27 @@ def test_columns_that_are_missing(tmp_path: Path, header: str, kind: str | None,
 def test_traces_of_reads_by_time_are_asked_for(tmp_path: Path) -> None:
     found = read_table(written(tmp_path, "time,g\n1,2\n2,2.1\n"))
     assert (kind_of(found), kind_of(found, "read_noise")) == ("retention", "read_noise")
+
+
+def test_decimal_commas_and_the_first_line_of_excel(tmp_path: Path) -> None:
+    assert read_table(written(tmp_path, "0,5;0,6\n0,7;0,5\n")).numbers("down") == pytest.approx([0.6, 0.5])
+    found = read_table(written(tmp_path, "sep=;\ntime;g [uS]\n1;2,5\n"))
+    assert found.numbers("conductance") == pytest.approx([2.5])
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "note"),
+    [
+        ("pulses", "pulse,voltage,pulse width,g,lab\n0,1,5,5,a\n1,1.2,6,6,a", "Columns 'voltage', 'pulse width' vary"),
+        ("retention", "time,g,device,temperature [C]\n1,5,0,25\n2,5,1,85", "Column 'temperature [C]' varies"),
+        ("read_noise", "g,sigma,time\n1,2,3\n2,3,4", "Column 'time' varies and is passed over"),
+        ("read_noise", "g,read,device,time\n1,2,3,4\n2,3,4,5", ""),
+        ("programming", "target,achieved,device,time\n1,2,3,4\n2,3,4,5", ""),
+        ("pulses", "cycle,number,up,down\n1,2,3,4\n2,3,4,5", ""),
+        ("pulses", "1,2\n3,4", ""),
+    ],
+)
+def test_columns_that_vary_and_are_passed_over_are_named(tmp_path: Path, kind: str, text: str, note: str) -> None:
+    """Pulses of rising height, or devices at two temperatures, were fitted as if they were alike."""
+    notes = passed_over(read_table(written(tmp_path, text)), kind)
+    assert [note in one for one in notes] == [True] * bool(note)
