@@ -31,7 +31,7 @@ from hw_models.chip.fields import Count, Part, at
 
 
 class Nudged(Part):
-    """How nudged phases are computed; the free phase is as ever."""
+    """How nudged phases are computed. The free phase does not change."""
 
     drive: Literal["states", "increments"] = at("read", default="states")
     """Nudged phases drive the arrays with their states (states), or with the change of these states since the settled

@@ -62,11 +62,12 @@ class Attention(Part):
 class Readout(Converter):
     """Periphery that measures the states of the phases for the update: the learning signal of EP.
 
-    Equations of the sample-and-holds: :mod:`hw_models.periphery.holders`. What differs between the two phases by 1e-4
-    to 1e-3 of a state hides that signal; what is the same in both does not.
+    Equations of the sample-and-holds: :mod:`hw_models.periphery.holders`. A fault that differs between the
+    two phases by 1e-4 to 1e-3 of a state hides that signal; a fault that is the same in both does not.
 
-    That signal sits 9 to 16 bits below full scale in the attention layer, so what is digitised decides. ``noise`` is a
-    share of the states' full scale, in a conversion of the difference too: it does not shrink with the finer range.
+    In the attention layer the signal lies 9 to 16 bits below full scale, so the choice of what is digitised decides.
+    ``noise`` is a share of the states' full scale, also when the difference is converted: it does not shrink with the
+    finer range.
     """
 
     signal: Literal["states", "difference"] = at("update", default="states")

@@ -11,10 +11,11 @@ from hw_models.chip.fields import Part, Share, at
 
 
 class Verify(Part):
-    """Pulses until devices are read to be right; reads are the chip's own.
+    """Reads, each followed by pulses, until devices hold what they should. Reads have the noise of the chip.
 
-    Mixed precision with a tolerance closes the loop of its updates: what is accumulated is what devices are read to
-    lack. Other weights that learn by pulses, those of mixed precision in an open loop among them, are programmed so.
+    Mixed precision with a tolerance closes the loop of its updates: it accumulates the difference between the wanted
+    weights and the weights that are read. All other weights that learn by pulses, also those of mixed precision in an
+    open loop, use the closed loop for programming.
     """
 
     tolerance: Share | None = at("programming", "weight range", None)
