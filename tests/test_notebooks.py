@@ -80,7 +80,7 @@ def test_every_script_is_a_page_with_all_of_its_cells() -> None:
         kinds = [told for told, _ in notebooks.cells(notebooks.source(name))]
         page = notebooks.page(name)
         assert kinds[0] and kinds[-1] and page.count("```python\n") == kinds.count(False)
-        assert page.count(f"../pictures/{notebooks.PREFIX}{name}.png") == 1
+        assert page.count(f"{{figure}} ../pictures/{notebooks.PREFIX}{name}.png") == 1
         assert "## What to expect" in page and "## What to try next" in page
 
 

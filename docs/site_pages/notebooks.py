@@ -30,18 +30,19 @@ PREFIX = "notebook-"
 """Of the names of their pictures."""
 INDEX = """# Notebooks
 
-Each is one short script: cells of text, and cells of code that run from top to bottom on data that come with the toolkit.
-No network is needed.
+Each is one short script: cells of text, and cells of code that run from top to bottom. Data come with the toolkit, and
+no network is needed.
 
 ```console
 python examples/notebooks/first_chip.py                       # as a script: prints, and draws into runs/notebooks
 NEUROEP_FAST=1 python examples/notebooks/first_chip.py        # a few seconds, with few samples
-pip install jupytext notebook && jupytext --to ipynb examples/notebooks/*.py    # as notebooks of Jupyter
+pip install jupytext notebook
+jupytext --to ipynb examples/notebooks/*.py                   # as notebooks of Jupyter
 ```
 
-With the extension of jupytext, Jupyter opens the scripts as they are: "Open With", "Notebook". VS Code, PyCharm and Spyder
-know cells that begin with `# %%` by themselves. Pictures on these pages are drawn by the scripts when the site is built.
-Numbers in the text are of one run each, with its seed and machine beside them.
+With the extension of jupytext, Jupyter opens the scripts as they are: "Open With", "Notebook". VS Code, PyCharm and
+Spyder know cells that begin with `# %%` by themselves. Pictures on these pages are drawn by the scripts when the site
+is built. Numbers in the text are of one run each, with its seed and machine beside them.
 """
 
 
@@ -69,10 +70,11 @@ def cells(script: str) -> Iterator[tuple[bool, str]]:
 def page(name: str) -> str:
     """Return the page of a notebook: its cells, and its picture below the cell that saves it."""
     parts = []
-    for told, body in cells(source(name)):
-        parts.append(body.replace("(../../docs/", "(../../") if told else markdown.fenced(body, "python"))
-        if not told and f'"{name}.png"' in body:
-            parts.append(f"![{NOTEBOOKS[name]}](../pictures/{PREFIX}{name}.png)")
+    for words, body in cells(source(name)):
+        parts.append(body.replace("(../../docs/", "(../../") if words else markdown.fenced(body, "python"))
+        if not words and f'"{name}.png"' in body:
+            told = NOTEBOOKS[name]
+            parts.append(f"```{{figure}} ../pictures/{PREFIX}{name}.png\n:alt: {told}\n\n{told}.\n```")
     script = f"examples/notebooks/{name}.py"
     return "\n\n".join([*parts, f"*This page is the script `{script}`.*"]) + "\n"
 

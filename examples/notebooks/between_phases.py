@@ -130,12 +130,21 @@ print(f"conductances fall by 1e-3 a phase: cosine {sagging:.3f}; with the order 
 # %% [markdown]
 # ## What to expect
 #
-# @BETWEEN@
+# In full, seed 0, on one core of an AMD EPYC: 10 seconds. The same error, frozen and drawn anew:
+#
+# | standard deviation [uS] | 0.0025 | 0.01 | 0.05 | 0.25 | 1 |
+# |---|---|---|---|---|---|
+# | frozen | 1.000 | 1.000 | 1.000 | 0.996 | 0.970 |
+# | drawn anew | 1.000 | 0.998 | 0.959 | 0.672 | 0.325 |
+#
+# A read noise of 1 % of the range costs a third of the cosine; a write error of 4 % costs three hundredths.
+# Conductances that fall by a thousandth a phase leave 0.988, and 1.000 with the order + - - +.
+# In the fast mode, where the network has hardly learned and other batches are measured, they leave 0.875.
 #
 # ## What to try next
 #
 # - Make the nudge larger: `"--estimator.beta", "0.5"` in both lists of settings. The signal grows, the noise does not.
-#   What grows with it is the bias of the estimate, which `"--estimator.points", "4"` takes away.
-# - Read each product 16 times: `"--chip.crossbar.repeats", "16"`. By how much does the cosine rise, and what does it cost?
+#   What grows with it is the bias of the estimate; `"--estimator.points", "4"` takes it away.
+# - Read each product 16 times: `"--chip.crossbar.repeats", "16"`. By how much does the cosine rise?
 # - Try `--chip.device.mismatch` (frozen) and `--chip.device.phase_drift` of other sizes.
 # - [What differs between the phases](../../docs/between_phases.md) has each fault and each cure with its price.

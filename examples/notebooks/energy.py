@@ -58,14 +58,19 @@ for part, joule in bill.by_part().items():
 # Each bit more of a converter asks twice as many levels of it.
 # But a bill has other parts too, and they do not grow.
 # So how much does a bit cost, and how much does it bring?
+#
+# One thing has to be held fixed for that: the number of sweeps.
+# A chip settles until its states rest, and a coarse converter jumps between two codes and never rests.
+# Left to itself it sweeps on to the last allowed sweep, and the chip with *fewer* bits has the *larger* bill.
+# Here every review takes four sweeps (`tolerance = 0`).
 
 # %%
+SWEEPS = ["--settling.free_steps", "4", "--settling.tolerance", "0"]
 BITS = (4, 8) if FAST else (2, 3, 4, 5, 6, 7, 8)
 bills, accuracy = {}, {}
 for bits in BITS:
-    each = neuroep.cost(
-        WORK / "run", chip="rram", overrides=["--chip.adc.bits", str(bits)], update=False, samples=SAMPLES
-    )
+    words = ["--chip.adc.bits", str(bits), *SWEEPS]
+    each = neuroep.cost(WORK / "run", chip="rram", overrides=words, update=False, samples=SAMPLES)
     bills[f"{bits} bits"], accuracy[bits] = each.classification.as_dict(), each.accuracy
     total, adc = each.classification.energy, each.classification.by_part().get("ADC", 0.0)
     print(f"{bits} bits: accuracy {each.accuracy:.1%}, {1e9 * total:.1f} nJ a review, of it ADC {1e9 * adc:.2f} nJ")
@@ -79,11 +84,12 @@ ax.figure
 # %% [markdown]
 # ## What to expect
 #
-# @ENERGY@
+# In full, seed 0, on one core of an AMD EPYC: about 10 seconds. The network learns 98.1 % in exact arithmetic.
+# @BITS@
 #
 # ## What to try next
 #
-# - Settle for fewer sweeps: `"--settling.free_steps", "4"` among the overrides. Each sweep reads every array once.
+# - Let the chip settle until it rests: leave `SWEEPS` out of the overrides. Which chip now has the largest bill?
 # - Ask for the update too, without `update=False`. How many classifications does one lesson cost?
 # - Put a constant of your own in: `"--chip.cost.static_power", "100"` (uW), or a converter that you have measured.
 # - Compare chips only where they know the same parts: look at what each bill leaves out.

@@ -114,10 +114,10 @@ ax.figure
 #
 # ## What to try next
 #
-# - Hold each weight in a pair of devices: take `mapping` and `reference` out of the chip. How much mismatch does it stand?
+# - Hold each weight in a pair of devices: take `mapping` and `reference` out. How much mismatch does the chip stand?
 # - Add converters, `"adc": {"bits": 6}`, and sweep `chip.adc.bits=3:8`.
-# - Let the chip learn on its own devices: `neuroep.train(REVIEWS, OUT / "tuned", overrides=["--chip", ...], start=WORK / "run")`.
-#   Both phases see the same mismatch, so learning goes around it;
-#   [a notebook on the phases](between_phases.md) says why.
+# - Let the chip learn on its own devices: `neuroep.train` with `--chip` among the overrides and `start=WORK / "run"`.
+#   Both phases see the same mismatch, so learning goes around it:
+#   [what changes between the phases](between_phases.md) says why.
 # - Put the network on a chip that was published: `chip="hermes"`. [All fields](../fields.md) and
 #   [all presets](../presets/index.md) have pages of their own.

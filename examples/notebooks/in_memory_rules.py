@@ -54,7 +54,7 @@ print(hw_models.load(CHIP).citation)
 
 # %%
 RULES = ("pulsed", "tiki_taka", "agad", "mixed_precision")
-EPOCHS = "2" if FAST else "6"
+EPOCHS = "2" if FAST else "4"
 SETTINGS = ["--training.epochs", EPOCHS, "--optimiser.decay_epochs", EPOCHS]
 SETTINGS += ["--data.limit", "100", "--training.batch", "25"] if FAST else []
 OWN = {

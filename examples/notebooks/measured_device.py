@@ -124,7 +124,21 @@ print(f"learned on the fitted devices: {accuracy:.1%}; pulses of the last epoch 
 # %% [markdown]
 # ## What to expect
 #
-# @MEASURED@
+# In full, seeds 2 (devices) and 0 (network), on one core of an AMD EPYC: under a minute of computing.
+#
+# | number | truth | fit | 95 % interval |
+# |---|---|---|---|
+# | step of a pulse at weight 0 | 0.0400 | 0.0414 | 0.0379 to 0.0449 |
+# | its spread from device to device | 0.150 | 0.178 | 0.133 to 0.261 |
+# | asymmetry: steps down are smaller by | 0.200 | 0.209 | 0.191 to 0.228 |
+# | noise of a step | 0.500 | 0.494 | 0.477 to 0.510 |
+#
+# All four truths lie within their intervals.
+# The law that is chosen is `linear`, with slopes of 0.98 and 1.00: soft bounds are that law with slopes of 1.
+# `soft_bounds` itself comes second by less than its standard error, and a constant step is refused.
+# The upper bound comes out at 0.981 (0.973 to 0.990), a little below the true 1, and the slope beside it as much off:
+# devices here stop dead at the bound, which no law of the fit says. So an interval holds within a law, not beyond it.
+# The network reaches 79.5 % of the test reviews in six epochs on such devices.
 #
 # ## What to try next
 #
