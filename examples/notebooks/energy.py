@@ -55,7 +55,7 @@ for part, joule in bill.by_part().items():
 # %% [markdown]
 # ## Against bits
 #
-# Each bit more of a converter asks twice as many levels of it.
+# Each bit more of a converter asks twice as many levels of it, though not always twice the energy.
 # But a bill has other parts too, and they do not grow.
 # So how much does a bit cost, and how much does it bring?
 #
@@ -85,7 +85,17 @@ ax.figure
 # ## What to expect
 #
 # In full, seed 0, on one core of an AMD EPYC: about 10 seconds. The network learns 98.1 % in exact arithmetic.
-# @BITS@
+# A review takes 283 nJ on `isaac`: 69 % of it the ADCs, 17 % the DACs, 11 % digital, 2 % the devices themselves.
+# On `rram`, four sweeps a review:
+#
+# | bits | 2 | 3 | 4 | 5 | 6 | 7 | 8 |
+# |---|---|---|---|---|---|---|---|
+# | accuracy of 500 reviews [%] | 54.6 | 77.6 | 93.8 | 94.6 | 95.0 | 95.0 | 95.0 |
+# | energy [nJ] | 51.1 | 51.6 | 52.1 | 53.2 | 54.3 | 55.3 | 56.4 |
+# | of it the ADC [nJ] | 20.4 | 20.8 | 21.2 | 22.0 | 22.8 | 23.6 | 24.4 |
+#
+# From 4 to 8 bits the bill grows by 8 % and the accuracy by a point: this preset's converters are cheap by the bit.
+# Left to settle until it rests, the same chip takes 117 nJ with 4 bits, 163 with 7 and 136 with 8: there sweeps decide.
 #
 # ## What to try next
 #
