@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hw_models import Chip, presets
 from hw_models.chip.effects import EFFECTS
-from site_pages import chips, effects, markdown
+from site_pages import chips, effects, markdown, notebooks
 
 ROOT = Path(__file__).parents[2]
 SUM = ".sum"
@@ -27,13 +27,15 @@ class Drawing:
     """A picture of a page."""
 
     function: str
-    """Of :mod:`site_pages.pictures`."""
+    """Of :mod:`site_pages.pictures`, or the name of a notebook."""
     chip: Chip
+    script: str = ""
+    """Of the notebook that draws it."""
 
 
 @cache
 def drawings() -> Mapping[str, Drawing]:
-    """Return the pictures of effects, and of presets whose devices take pulses, by the names of their files."""
+    """Return the pictures of effects, presets whose devices take pulses, and notebooks, by the names of their files."""
     found = {}
     for effect in EFFECTS:
         said = effects.words()[effect.name]
@@ -42,6 +44,8 @@ def drawings() -> Mapping[str, Drawing]:
         chip = presets.load(name)
         if chips.pulsed(chip):
             found[name] = Drawing(chips.RESPONSE, chip)
+    for name in notebooks.NOTEBOOKS:
+        found[f"{notebooks.PREFIX}{name}"] = Drawing(name, Chip(), notebooks.source(name))
     return found
 
 
@@ -71,6 +75,9 @@ def draw(name: str, path: Path) -> None:
     from site_pages import pictures
 
     drawing = drawings()[name]
+    if drawing.script:
+        notebooks.draw(drawing.function, path)
+        return
     with style.own_look():
         style.save(pictures.DRAWN[drawing.function](drawing.chip), path)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hw_models.whole_files import write_text
-from site_pages import chips, drawn, effects, made, running
+from site_pages import chips, drawn, effects, made, notebooks, running
 
 ROOT = Path(__file__).parents[2]
 PICTURES = "pictures"
@@ -24,6 +24,7 @@ def pages() -> Iterator[tuple[str, str]]:
     """Yield path and text of every page."""
     yield from effects.pages()
     yield from chips.preset_pages()
+    yield from notebooks.pages()
     for name, text in (
         ("fields", chips.fields), ("rules", chips.rules_page), ("laws", chips.laws),
         ("components", chips.components_page), ("commands", running.commands), ("settings", running.settings),
