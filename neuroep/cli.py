@@ -307,7 +307,7 @@ def _add_sweeps(add: Callable[..., Parser]) -> None:
     about = "find which values of fields meet a target, or the front of accuracy against a price"
     command = add("require", _require, about)
     command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory to deploy, or configuration to train")
-    about = "field and where to look: NAME=VALUES, as chip.device.mismatch=0..0.5 or chip.adc.bits=2:8, or for bits NAME"
+    about = "where to look: NAME=VALUES, as chip.device.mismatch=0..0.5 or chip.adc.bits=2:8; for bits also NAME"
     about += " alone (2 to 12); may be repeated, two fields give the border"
     command.add_argument("--field", action="append", required=True, dest="fields", metavar="NAME[=VALUES]", help=about)
     command.add_argument("--target", type=float, metavar="SHARE", help="accuracy to be met, for example 0.87")

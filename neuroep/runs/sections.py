@@ -138,7 +138,8 @@ class DataConfig(Section):
     """Word-vector file, or the name of a gensim download. A .kv file that only the configuration of a run names must be
     named again."""
     text: Annotated[tuple[str, ...], BeforeValidator(_columns)] | None = None
-    """Text column, or the two columns of premise and hypothesis. A table needs it; unset takes those of the data set."""
+    """Text column, or the two columns of premise and hypothesis. A table needs it. Unset takes those of the data
+    set."""
     label: str | None = None
     """Label column; unset means 'label'."""
     test: Annotated[float, Field(gt=0, lt=1)] | None = None
