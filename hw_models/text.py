@@ -17,6 +17,8 @@ LONGEST_PATH = 255
 LONGEST_LINE = 1500
 """Letters of an error line: lists of what is allowed are long."""
 _JOINERS = "\u200c\u200d"
+_POINTER = re.compile(r" \(:mod:`[^`]*`\)|[;,] see :mod:`[^`]*`")
+_MARKED = re.compile(r":\w+:`~?([^`]*)`|``([^`]*)``")
 _BREAK = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 _VALUE = re.compile(
     r"""(?<![\w'])'(?:[^'\\]|\\.)*'     # a quoted text; the apostrophe of a word does not open one
@@ -51,6 +53,12 @@ def _escaped(letter: str) -> str:
 def lined(lines: Iterable[str]) -> str:
     """Return lines joined to a table; a line end within one of them, as part of a name, makes no line of its own."""
     return "\n".join(map(plain, lines))
+
+
+def unmarked(text: object) -> str:
+    """Return a docstring as one line of plain words: no roles, no back-quotes, no pointer to a module."""
+    line = _POINTER.sub("", " ".join(str(text or "").split()))
+    return _MARKED.sub(lambda found: found[1] or found[2] or "", line)
 
 
 def short(text: str, longest: int = LONGEST) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from hw_models.reading import Entries
 from neuroep import __version__
-from neuroep.errors import ConfigError, NeuroepError, UserError, nearest
+from neuroep.errors import ConfigError, NeuroepError, UserError, nearest, unknown
 from neuroep.runs import fit_arguments, memory, streams
 from neuroep.runs.streams import say
 
@@ -80,7 +80,11 @@ class Parser(argparse.ArgumentParser):
         return action
 
     def error(self, message: str) -> NoReturn:
-        """Raise the message as an error of the user's."""
+        """Raise the message as an error of the user's; an option that there is not, with the nearest that there is."""
+        start, _, rest = message.partition("unrecognized arguments: ")
+        if not start and rest.startswith("-"):
+            given = rest.split(" ")[0].partition("=")[0]
+            raise ConfigError(unknown("option", given, sorted(self.options)))
         raise ConfigError(message)
 
     def format_help(self) -> str:
@@ -303,8 +307,9 @@ def _add_sweeps(add: Callable[..., Parser]) -> None:
     about = "find which values of fields meet a target, or the front of accuracy against a price"
     command = add("require", _require, about)
     command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory to deploy, or configuration to train")
-    about = "field and where to look: chip.adc.bits, chip.device.mismatch=0..0.5; two: the border; may be repeated"
-    command.add_argument("--field", action="append", required=True, dest="fields", metavar="NAME=VALUES", help=about)
+    about = "where to look: NAME=VALUES, as chip.device.mismatch=0..0.5 or chip.adc.bits=2:8; for bits also NAME"
+    about += " alone (2 to 12); may be repeated, two fields give the border"
+    command.add_argument("--field", action="append", required=True, dest="fields", metavar="NAME[=VALUES]", help=about)
     command.add_argument("--target", type=float, metavar="SHARE", help="accuracy to be met, for example 0.87")
     command.add_argument("--against", metavar="PRICE", help="energy, latency or area: the front of several fields")
     command.add_argument("--confidence", type=float, metavar="SHARE", help="that a verdict is right (default 0.95)")
@@ -404,12 +409,12 @@ def _chips(arguments: argparse.Namespace) -> None:
     elif arguments.effects:
         say(effects.listing())
     elif arguments.fields:
-        say(pages.fields())
+        say(pages.fields(streams.width()))
     elif arguments.name is None:
         say(pages.listing())
     else:
         chip = files.load(arguments.name)
-        say(chip.to_toml() if arguments.toml else pages.page(chip))
+        say(chip.to_toml() if arguments.toml else pages.page(chip, streams.width()))
 
 
 def _fit(arguments: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ from analysis.drawing import html, numbers, panels
 
 from hw_models.chip import Chip, pages
 from hw_models.chip.fields import said_of
+from hw_models.text import unmarked
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -65,14 +66,12 @@ def parameters(chip: Chip) -> str:
     settings, found = chip.settings(), chip.differences()
     if not found:
         return html.paragraph("Exact in every respect: no field differs from an ideal chip.")
-    rows = [_row(name, value, settings[name]) for name, value in found.items()]
+    rows = [_row(name, value, settings[name], pages.unit_of(name, chip)) for name, value in found.items()]
     heads = ("field", "value", "unit", "acts", "meaning")
     return html.table(heads, rows, words=(0, 1, 2, 3, 4)) + "\n" + html.paragraph(IDEAL, "note")
 
 
-def _row(name: str, value: object, field: FieldInfo) -> tuple[str, ...]:
-    extra = said_of(field)
-    unit = extra.get("unit", "1")
-    acts = extra.get("when", "")
-    meaning = " ".join((field.description or "").split())
-    return name, numbers.value(value), "" if unit == "1" else unit, MOMENTS.get(acts, acts), meaning
+def _row(name: str, value: object, field: FieldInfo, unit: str) -> tuple[str, ...]:
+    acts = said_of(field).get("when", "")
+    shown = "" if unit == "1" else unit
+    return name, numbers.value(value), shown, MOMENTS.get(acts, acts), unmarked(field.description)

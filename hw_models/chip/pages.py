@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import textwrap
 
 from hw_models import presets
 from hw_models.chip import Chip
 from hw_models.chip.fields import said_of
 from hw_models.chip.layers import KEPT
 from hw_models.errors import ChipError
-from hw_models.text import lined
+from hw_models.laws.read_noise import READ_NOISE
+from hw_models.text import lined, plain, unmarked
 
-if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
+INDENT = " " * 6
+"""Ahead of the meaning of a field, where it has lines of its own."""
 
 
 def listing() -> str:
@@ -35,14 +36,18 @@ def _kind(chip: Chip) -> str:
     return "event-driven" if chip.substrate == "event_driven" else f"crossbar, {chip.update.scheme}"
 
 
-def page(chip: Chip) -> str:
-    """Return name, sources, and every field that acts and differs from the ideal chip, with unit and moment."""
+def page(chip: Chip, width: int | None = None) -> str:
+    """Return name, sources, and every field that acts and differs from the ideal chip, with unit and moment.
+
+    Lines are broken at ``width`` letters, if it is given.
+    """
     head = [chip.name, *(f"  {name}: {getattr(chip, name)}" for name in ("citation", "url", "caveat"))]
     head = [line for line in head if not line.endswith(": ")]
-    settings = chip.settings()
-    rows = [_row(name, value, settings[name]) for name, value in chip.differences().items()]
+    if width is not None:
+        head = [line for text in head for line in _broken(text, width, "    ")]
+    rows = [_row(name, value, chip, width) for name, value in chip.differences().items()]
     rows += [f"  kept, without effect here: {', '.join(chip.kept)}"] if chip.kept else []
-    return lined([*head, "", *(rows or ["  exact in every respect"])])
+    return lined([*head, "", *("\n".join(rows).split("\n") if rows else ["  exact in every respect"])])
 
 
 def label(chip: Chip) -> str:
@@ -56,16 +61,38 @@ def label(chip: Chip) -> str:
     return f"{chip.name} ({', '.join(changed)})" if changed else chip.name
 
 
-def fields() -> str:
-    """Return a line for each field of a chip: name, default, unit, moment, meaning."""
-    return "\n".join(_row(name, value, Chip.settings()[name]) for name, value in Chip.fields_of(Chip()))
+def fields(width: int | None = None) -> str:
+    """Return a line for each field of a chip: name, default, unit, moment, meaning.
+
+    Parameters
+    ----------
+    width : int, optional
+        Letters of a line: the meaning then stands below, broken into lines. By default each field is one line, for
+        programs that search.
+    """
+    return "\n".join(_row(name, value, None, width) for name, value in Chip.fields_of(Chip()))
 
 
-def _row(name: str, value: object, field: FieldInfo) -> str:
+def unit_of(name: str, chip: Chip | None = None) -> str:
+    """Return the unit of a field, "1" for a plain number; on a chip, that of the law which is set there."""
+    if chip is not None and name == "device.read_noise":
+        law = READ_NOISE[chip.device.read_noise_law]
+        return f"relative ({law.equation})" if law.unit == "1" else law.unit
+    return said_of(Chip.settings()[name]).get("unit", "1")
+
+
+def _row(name: str, value: object, chip: Chip | None, width: int | None) -> str:
+    field, unit = Chip.settings()[name], unit_of(name, chip)
     extra = said_of(field)
-    unit = extra.get("unit", "1")
     shown = list(value) if isinstance(value, tuple) else "unset" if value is None else value
     told = f"[{unit}]" if value is None else unit
-    measured = f"{shown} {told}" if unit != "1" else f"{shown}"
-    when = f" ({extra['when']})" if "when" in extra else ""
-    return f"  {name:<28} {measured:<24} {' '.join((field.description or '').split())}{when}"
+    measured = plain(f"{shown} {told}" if unit != "1" else f"{shown}")
+    meaning = unmarked(field.description) + (f" ({extra['when']})" if "when" in extra else "")
+    if width is None:
+        return f"  {name:<28} {measured:<24} {meaning}"
+    first = _broken(f"  {name:<28} {measured}", width, " " * 31)
+    return "\n".join([*first, *_broken(INDENT + meaning, width, INDENT)])
+
+
+def _broken(text: str, width: int, indent: str) -> list[str]:
+    return textwrap.wrap(text, max(width - 1, 40), subsequent_indent=indent, break_long_words=False)

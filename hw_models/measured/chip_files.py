@@ -22,6 +22,7 @@ from hw_models.measured.law_fits import LawFit
 from hw_models.measured.programming_error import fit_programming
 from hw_models.measured.pulse_tables import read_curves, read_npz
 from hw_models.measured.read_noise_fit import fit_read_noise
+from hw_models.measured.reading_noise import shared_out
 from hw_models.measured.response import ResponseFit, fit_response
 from hw_models.measured.retention_fit import fit_retention
 from hw_models.measured.tables import MeasuredTable, kind_of, passed_over, read_table
@@ -99,6 +100,8 @@ def fit_files(
             raise ChipError(f"{', '.join(sources['pulses'])}: {error}") from None
         g_min, g_max = found.g_min, found.g_max
     laws = _laws(tables, g_min, g_max)
+    if found is not None:
+        found = shared_out(found, next((law for law in laws if law.kind == "read_noise"), None))
     made = _chip(name, citation or _citation(sources), found, laws, (g_min, g_max), _caveat(sources, found))
     return MeasuredChip(made, sources, found, tuple(laws))
 

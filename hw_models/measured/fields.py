@@ -30,7 +30,7 @@ MEANS: Mapping[str, tuple[str, str]] = {
     "g_min": ("uS", "conductance of the lowest weight"),
     "g_max": ("uS", "conductance of weight 1"),
     "step": ("weight", "one pulse at weight 0"),
-    "dw_min": ("weight", "step s of one pulse: that at weight 0 of constant, linear, soft_bounds and table"),
+    "dw_min": ("weight", "step of one pulse at weight 0"),
     "up_down": ("1", "asymmetry: above 0 steps down are smaller by that share"),
     "noise": ("step", "cycle to cycle"),
     "noise_base": ("dw_min", "cycle to cycle, whatever the step"),
@@ -47,6 +47,8 @@ MEANS: Mapping[str, tuple[str, str]] = {
     "gamma_down_spread": ("1", "device to device"),
 }
 """Unit and meaning."""
+FACTOR = {"exponential": "factor s of its formula", "power": "factor s of its formula"}
+"""Meaning of dw_min where it is no step at weight 0."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,8 @@ def fields_of(fitted: FittedResponse, bias: Array, moving: Array, readings: str,
     if g[1] < SMALL:
         notes.append(f"g_max is {g[1] * 1e6:.3g} pS: is the unit of the conductances right?")
     pulse = _pulse(read, estimates, readings, log_normal, seen, root)
-    named = {name: one.named(*MEANS.get(name, ("1", f"of '{response}'"))) for name, one in estimates.items()}
+    means = {**MEANS, **({"dw_min": ("weight", FACTOR[response])} if response in FACTOR else {})}
+    named = {name: one.named(*means.get(name, ("1", f"of '{response}'"))) for name, one in estimates.items()}
     return Found(pulse, named, tuple(notes))
 
 

@@ -6,11 +6,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from hw_models.measured.law_fits import LawFit, behind
+from hw_models.measured.law_fits import CLEAR, LawFit, behind
 from hw_models.measured.population import Estimate
-from hw_models.measured.response import ResponseFit
+from hw_models.measured.response import Candidate, ResponseFit
 
 HEAD = f"{'':<24} {'value':<11} {'95 % interval':<24} unit"
+_STEPS = " whose steps by state are the measured ones"
 TITLES: Mapping[str, str] = {
     "programming": "Error of programming",
     "read_noise": "Read noise",
@@ -34,7 +35,19 @@ def of_response(fit: ResponseFit) -> list[str]:
         said = f"{'yes' if one.fits else 'no'} (chi^2 {one.chi2:.0f} of {one.bins})" if one.bins else "too few to tell"
         curve = f"{one.held.curve:.4f}" if math.isfinite(one.held.curve) else ""
         lines.append(f"{one.response:<12} {apart:<27} {one.held.r2:<8.4f} {curve:<11} {said}")
-    return [*lines, *([""] if fit.notes else []), *fit.notes]
+    return [*lines, *_why(fit), *([""] if fit.notes else []), *fit.notes]
+
+
+def _why(fit: ResponseFit) -> list[str]:
+    """Return why another response than the best was taken, where one was."""
+    if fit.candidates[0].response == fit.response:
+        return []
+    those = f"responses within two standard errors of the best{_STEPS if _one(fit).fits else ''}"
+    return [f"Taken: {fit.response}, the simplest of the {those}."]
+
+
+def _one(fit: ResponseFit) -> Candidate:
+    return next(one for one in fit.candidates if one.response == fit.response)
 
 
 def of_law(fit: LawFit) -> list[str]:
@@ -44,10 +57,14 @@ def of_law(fit: LawFit) -> list[str]:
     )  # fmt: skip
     lines = [f"{TITLES[fit.kind]}: {fit.points} points.", f"Law '{fit.law}', residual {left}.", "", HEAD]
     lines += [*estimated(fit.estimates.items()), ""]
+    clear = False
     lines.append(f"{'law':<14} {'behind the best, left out':<27} R2")
     for law, apart, error, r2 in behind(fit.tried):
         shown = f"{apart:.2g} +- {error:.2g}" if apart else "best"
         lines.append(f"{law:<14} {shown:<27} {r2:.4f}")
+        clear |= law == fit.law and 0 < apart <= CLEAR * error
+    if clear:
+        lines.append(f"Taken: {fit.law}, the simplest of the laws within two standard errors of the best.")
     return [*lines, *([""] if fit.notes else []), *fit.notes]
 
 
@@ -55,8 +72,17 @@ def estimated(estimates: Iterable[tuple[str, Estimate]]) -> list[str]:
     """Return a line for each estimate."""
     lines = []
     for name, one in estimates:
-        interval = "" if math.isnan(one.low) else f"[{one.low:.4g}, {one.high:.4g}]"
         rest = f"{one.unit}, {one.meaning}" if one.meaning else one.unit
         told = "" if one.told else "; not told by these data"
-        lines.append(f"{name:<24} {one.value:<11.4g} {interval:<24} {rest}{told}".rstrip())
+        lines.append(f"{name:<24} {one.value:<11.4g} {_interval(one):<24} {rest}{told}".rstrip())
     return lines
+
+
+def _interval(one: Estimate) -> str:
+    """Return an interval; of what the data do not tell, the bound that they set, if they set one."""
+    if one.told:
+        return "" if math.isnan(one.low) else f"[{one.low:.4g}, {one.high:.4g}]"
+    below, above = one.low in (0.0, -math.inf), one.high == math.inf
+    if below == above:
+        return ""
+    return f"at most {one.high:.4g}" if below else f"at least {one.low:.4g}"

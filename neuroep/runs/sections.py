@@ -138,12 +138,13 @@ class DataConfig(Section):
     """Word-vector file, or the name of a gensim download. A .kv file that only the configuration of a run names must be
     named again."""
     text: Annotated[tuple[str, ...], BeforeValidator(_columns)] | None = None
-    """Text column, or the two columns of premise and hypothesis. Unset takes those of the data set."""
+    """Text column, or the two columns of premise and hypothesis. A table needs it. Unset takes those of the data
+    set."""
     label: str | None = None
     """Label column; unset means 'label'."""
     test: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Share of the samples of arrays that is held out as test split, the same for every seed. Unset takes the split of
-    the files."""
+    the files. Texts take no share: their test split is a table of its own, test.csv beside train.csv."""
     standardise: Literal["channels", "whole", "off"] | None = None
     """Standardise numbers by the mean and the scale of the training samples: per channel (channels), over all numbers
     (whole), or not at all (off). Unset means channels, and whole for digits."""

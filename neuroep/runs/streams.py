@@ -10,6 +10,7 @@ import errno
 import io
 import logging
 import os
+import shutil
 import sys
 import warnings
 from collections.abc import Iterator
@@ -32,6 +33,11 @@ def say(text: object, end: str = "\n", flush: bool = False) -> None:
     """
     with _written():
         print(plain(text, keep="\n\t"), end=end, flush=flush)
+
+
+def width() -> int | None:
+    """Return how many letters a line of the terminal holds; None where output goes to a file or another program."""
+    return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from hw_models.errors import ChipError, nearest, unknown
-from hw_models.text import LONGEST, lined, one_line, plain, short, shown
+from hw_models.text import LONGEST, lined, one_line, plain, short, shown, unmarked
 from neuroep.errors import ConfigError, DivergenceError
 
 
@@ -89,3 +89,17 @@ def test_a_divergence_reaches_another_process_whole():
     error.args = (f"{error}; in epoch 3",)
     copy = pickle.loads(pickle.dumps(error))
     assert (copy.where, copy.step, str(copy)) == ("hidden_1", 7, str(error))
+
+
+@pytest.mark.parametrize(
+    ("docstring", "words"),
+    [
+        ("Kept, see :mod:`hw_models.chip.layers`.", "Kept."),
+        ("A clock (:mod:`hw_models.chip.timing`), reads", "A clock, reads"),
+        ("a trap; see :mod:`a.b`.", "a trap."),
+        ("Pairs (``device.cell``)\n    of :class:`~a.B`.", "Pairs (device.cell) of a.B."),
+        (None, ""),
+    ],
+)
+def test_a_docstring_in_a_terminal_has_no_markup(docstring, words):
+    assert unmarked(docstring) == words

@@ -404,3 +404,26 @@ def test_what_is_given_twice_is_refused(neuroep, tiny, tmp_path, given, line):
     found = neuroep("train", tiny, "--out", tmp_path / "run", *given).line
     assert found.startswith(line) and found.endswith("twice: which value is meant?")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [
+        (["fit", "a.csv", "--respons", "linear"], "--response"), (["fit", "a.csv", "--respons=linear"], "--response"),
+        (["chips", "--field"], "--fields"), (["--versoin"], "--version"), (["sweep", "a", "--sedes", "3"], "--seeds"),
+    ],
+)  # fmt: skip
+def test_an_unknown_option_names_the_nearest(neuroep, arguments, near):
+    """Before, argparse said "unrecognized arguments" and named none."""
+    given = next(argument for argument in arguments if argument.startswith("--")).partition("=")[0]
+    line = neuroep(*arguments).line
+    assert f"'{given}'" in line and f"did you mean '{near}'" in line
+
+
+def test_help_tells_both_forms_of_a_field(capsys):
+    from neuroep.cli import main
+
+    with pytest.raises(SystemExit):
+        main(["require", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "--field NAME[=VALUES]" in shown and "for bits also NAME alone (2 to 12)" in shown

@@ -318,6 +318,28 @@ def test_pages_show_every_field_and_what_differs():
     assert "exact in every respect" in pages.page(Chip.ideal())
 
 
+def test_fields_in_a_terminal_are_plain_text_of_its_width():
+    """Before, lines had up to 462 letters, and roles of Sphinx in them."""
+    text = pages.fields(80)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "`" not in text + pages.fields()
+    assert " ".join(text.split()) == " ".join(pages.fields().split())
+    page = pages.page(hw_models.load("pcm"), 80)
+    assert max(map(len, page.splitlines())) <= 80
+    assert " ".join(page.split()) == " ".join(pages.page(hw_models.load("pcm")).split())
+
+
+@pytest.mark.parametrize(
+    ("law", "unit"), [("additive", "uS"), ("proportional", "relative (sigma = read_noise g)"), ("sqrt", "relative")]
+)
+def test_read_noise_has_the_unit_of_its_law(law, unit):
+    """Before, 3 % of a conductance read 0.03 uS."""
+    page = pages.page(Chip.parse({"device": {"read_noise": 0.03, "read_noise_law": law}}))
+    row = next(line for line in page.splitlines() if line.startswith("  device.read_noise "))
+    assert f" 0.03 {unit}" in row
+    assert "additive, else" not in page
+
+
 def test_a_line_end_in_a_name_makes_no_line(tmp_path):
     """Before, a name with a line end could add a line to the page that no field is."""
     chip = Chip(name="mine\n  adc.bits  4", citation="a\nb")

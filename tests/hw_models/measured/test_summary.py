@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from hw_models.measured import summary
 from hw_models.measured.law_fits import LawFit, Sketch, Tried
@@ -27,8 +29,19 @@ def test_a_number_has_its_interval_unit_and_meaning() -> None:
     assert lines[0].endswith("weight, step")
     assert "[" not in lines[1]
     assert lines[1].endswith("uS")
-    assert "[0.4, inf]" in lines[2]
+    assert "at least 0.4 " in lines[2]
     assert lines[2].endswith("upper bound; not told by these data")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [(0.0, 0.1207, "at most 0.1207"), (-math.inf, -0.9, "at most -0.9"), (-1.0, 1.0, ""), (0.0, math.inf, "")],
+)
+def test_what_is_not_told_has_a_bound_or_nothing(low: float, high: float, shown: str) -> None:
+    """Before, the start of a drift read 0.1207 [0, 0.1207]."""
+    line = summary.estimated({"x": Estimate(high, low, high, "s", told=False)}.items())[0]
+    assert "[" not in line
+    assert line[summary.HEAD.index("95 %") :].split("  ")[0] == (shown or "")
 
 
 def test_columns_stand_below_their_titles() -> None:
@@ -51,6 +64,23 @@ def test_laws_are_listed_with_what_they_are_behind_the_best() -> None:
     assert any(line.startswith("sinh           best") for line in lines)
     assert lines[-2:] == ["", "A note."]
     assert fit.r2 == 0.99
+    assert not any(line.startswith("Taken") for line in lines)
+
+
+def test_a_law_that_is_not_the_best_says_why_it_is_taken() -> None:
+    tried = (Tried("proportional", np.array([1.0, 2.0, 1.9]), 0.9), Tried("pcm", np.array([1.3, 1.9, 2.0]), 0.9))
+    said = "Taken: proportional, the simplest of the laws within two standard errors of the best."
+    assert said in summary.of_law(LawFit("read_noise", "proportional", 9, {}, {}, tried, 0.1, "of sigma", SKETCH))
+
+
+def test_a_response_that_is_not_the_best_says_why_it_is_taken() -> None:
+    g = 10 + np.cumsum([0.0] + 2 * ([0.1] * 30 + [-0.1] * 30))
+    g = g + 0.02 * np.random.default_rng(0).normal(size=(2, 121))
+    fit = fit_response(g, 2 * ([1] * 30 + [-1] * 30), response="constant")
+    other = replace(fit.candidates[0], response="power", behind=0.0)
+    lines = summary.of_response(replace(fit, candidates=(other, replace(fit.candidates[0], behind=0.1, error=0.1))))
+    said = "Taken: constant, the simplest of the responses within two standard errors of the best"
+    assert any(line.startswith(said) for line in lines)
 
 
 def test_residuals_with_a_unit_are_no_shares() -> None:

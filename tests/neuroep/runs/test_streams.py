@@ -166,3 +166,10 @@ def test_classes_with_escapes(neuroep, tmp_path):
     out = neuroep("evaluate", tmp_path / "run").out
     assert "\\x1b[31mgood " in out and "\x1b" not in out
     assert "\x1b" in deployment.evaluate(tmp_path / "run").classes[0]
+
+
+def test_lines_are_as_wide_as_the_terminal_and_whole_in_a_pipe(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "72")
+    assert streams.width() is None
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert streams.width() == 72
