@@ -27,6 +27,8 @@ SHOWN = 3
 """Devices drawn one by one."""
 BINS = 10
 """Of states."""
+FINE = 60
+"""Points of a line of the fit."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def plot_replay(result: Replay, ax: Axes | None = None) -> Axes:
     many = len(result.measured)
     title = f"curves: mean and 90 % of {many} devices" if many > SHOWN else "curves"
     style.dress(ax, x="readings", y="conductance [uS]", title=title)
-    style.legend(ax, loc="upper right", ncols=2)
+    style.legend(ax, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, borderaxespad=0.2)
     return ax
 
 
@@ -107,6 +109,8 @@ class Steps:
     said: np.ndarray
     """Mean step that the response says."""
     said_noise: np.ndarray
+    line: np.ndarray
+    """(3, 2, points): state, and what the response says of step and noise there, in windows as wide as the bins."""
 
 
 def steps(fit: ResponseFit) -> Steps:
@@ -116,7 +120,7 @@ def steps(fit: ResponseFit) -> Steps:
     scale = (fit.g_max - fit.g_min) / (data.edges[1] - data.edges[0])
     change = np.diff(data.readings, axis=1, prepend=np.nan)
     before = data.readings - change
-    rows = np.full((6, 2, BINS), np.nan)
+    rows, line = np.full((6, 2, BINS), np.nan), np.full((3, 2, FINE), np.nan)
     for way, sign in enumerate((1, -1)):
         mask = best.mask & (data.pulses == sign) & np.isfinite(before)
         if mask.sum() < BINS:
@@ -129,21 +133,33 @@ def steps(fit: ResponseFit) -> Steps:
             expected = step[own] - off[own]
             rows[:, way, n] = (w[own].mean(), step[own].mean(), off[own].std() / np.sqrt(len(own)), off[own].std(),
                                expected.mean(), np.sqrt((spread[own] ** 2).mean()))  # fmt: skip
-    state = fit.g_min + scale * (rows[0] - data.edges[0])
-    return Steps(state, *(scale * row for row in rows[1:]))
+        wide = len(step) // BINS
+        starts = np.linspace(0, len(step) - wide, FINE).astype(int)
+        sums = np.cumsum(np.pad([w, step - off, spread**2], ((0, 0), (1, 0))), axis=1)
+        line[:, way] = (sums[:, starts + wide] - sums[:, starts]) / wide
+    line[2] = np.sqrt(line[2])
+    rows[0], line[0] = rows[0] - data.edges[0], line[0] - data.edges[0]
+    rows, line = scale * rows, scale * line
+    rows[0], line[0] = rows[0] + fit.g_min, line[0] + fit.g_min
+    return Steps(*rows, line)
 
 
 def plot_fitted_steps(found: Steps, response: str, ax: Axes | None = None) -> Axes:
-    """Draw mean steps by state with their standard errors, as measured, and what the response says."""
+    """Draw mean steps by the reading ahead with their standard errors, as measured, and what the response says.
+
+    A reading that is high by its noise is followed by a lower one: at the ends mean steps lie below those of the state,
+    even below 0, and so does what the response says of them.
+    """
     ax = style.axes(ax)
-    for way, (name, colour) in enumerate((("up", style.VERMILION), ("down", style.BLUE))):
+    for way, name in enumerate(("up", "down")):
         if np.isnan(found.mean[way]).all():
             continue
-        ax.errorbar(found.state[way], found.mean[way], found.error[way], fmt="os"[way], color=colour, capsize=2,
-                    label=f"step {name}")  # fmt: skip
-        ax.plot(found.state[way], found.said[way], color=colour, linewidth=1.3, label=f"{response}, {name}")
+        ax.errorbar(found.state[way], found.mean[way], found.error[way], fmt="os"[way], color=style.BLUE, capsize=2,
+                    label=f"measured, {name}")  # fmt: skip
+        ax.plot(found.line[0, way], found.line[1, way], "-" if way == 0 else "--", color=style.VERMILION, linewidth=1.3,
+                label=f"{response}, {name}")  # fmt: skip
     ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
-    style.dress(ax, x="conductance ahead of the pulse [uS]", y="step [uS]", title="mean step by state")
+    style.dress(ax, x="reading ahead of the pulse, its noise included [uS]", y="step [uS]", title="mean step")
     style.legend(ax, loc="best")
     return ax
 
@@ -151,15 +167,16 @@ def plot_fitted_steps(found: Steps, response: str, ax: Axes | None = None) -> Ax
 def plot_fitted_noise(found: Steps, reading: float, ax: Axes | None = None) -> Axes:
     """Draw what readings stray by from the step that the response says, as measured and as fitted."""
     ax = style.axes(ax)
-    for way, (name, colour) in enumerate((("up", style.VERMILION), ("down", style.BLUE))):
+    for way, name in enumerate(("up", "down")):
         if np.isnan(found.mean[way]).all():
             continue
-        ax.plot(found.state[way], found.noise[way], "os"[way], color=colour, label=f"pulse {name}")
-        ax.plot(found.state[way], found.said_noise[way], color=colour, linewidth=1.3, label=f"fit, {name}")
+        ax.plot(found.state[way], found.noise[way], "os"[way], color=style.BLUE, label=f"measured, {name}")
+        ax.plot(found.line[0, way], found.line[2, way], "-" if way == 0 else "--", color=style.VERMILION, linewidth=1.3,
+                label=f"fit, {name}")  # fmt: skip
     if reading > 0:
         ax.axhline(reading, color=style.GREY, linestyle=":", label="one reading")
     ax.set_ylim(bottom=0)
-    style.dress(ax, x="conductance ahead of the pulse [uS]", y="standard deviation [uS]", title="noise by state")
+    style.dress(ax, x="reading ahead of the pulse, its noise included [uS]", y="standard deviation [uS]", title="noise")
     style.legend(ax, loc="best")
     return ax
 

@@ -115,6 +115,11 @@ def test_pictures_draw_what_was_measured(fitted: ResponseFit, replay: measured.R
     assert found.noise == pytest.approx(found.said_noise, rel=0.25)
     ax = measured.plot_fitted_steps(found, fitted.response)
     assert ax.containers[0].lines[0].get_ydata() == pytest.approx(found.mean[0])
+    for way in (0, 1):
+        assert np.interp(found.state[way], *found.line[:2, way]) == pytest.approx(found.said[way], rel=0.1, abs=0.02)
+        assert np.interp(found.state[way], *found.line[::2, way]) == pytest.approx(found.said_noise[way], rel=0.05)
+    colours = {str(line.get_color()) for line in ax.lines}
+    assert colours <= {measured.style.BLUE, measured.style.VERMILION}
     assert measured.plot_fitted_noise(found, 0.5).get_ylim()[0] == 0
     x = np.array([1.0, 10.0])
     sketch = Sketch(x, x, x, x, ("time [s]", "g"), (True, False))
