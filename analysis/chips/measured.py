@@ -141,7 +141,8 @@ def steps(fit: ResponseFit) -> Steps:
     rows[0], line[0] = rows[0] - data.edges[0], line[0] - data.edges[0]
     rows, line = scale * rows, scale * line
     rows[0], line[0] = rows[0] + fit.g_min, line[0] + fit.g_min
-    return Steps(*rows, line=line)
+    state, mean, error, noise, said, said_noise = rows
+    return Steps(state, mean, error, noise, said, said_noise, line)
 
 
 def plot_fitted_steps(found: Steps, response: str, ax: Axes | None = None) -> Axes:
