@@ -1,5 +1,6 @@
 # make demo          train the embedded reviews on both engines, deploy them on chips; then: . .venv/bin/activate
 # make test          run the tests
+# make test-all      run them with all pairs of fields and chips, of which `make test` takes a third
 # make test-nojit    run the tests of the kernels without compiling them
 # make lint          ruff and mypy
 # make docs          the documentation as a site: build/docs/index.html; PICTURES=no leaves out drawing
@@ -21,11 +22,11 @@ READY := $(VENV)/.ready
 # One thread for BLAS in each of JOBS test workers; two for Numba, because some tests compare thread counts.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
-test test-nojit: export NUMBA_NUM_THREADS ?= 2
+test test-all test-nojit: export NUMBA_NUM_THREADS ?= 2
 # Many tests start Python anew: sources are parsed once, whatever is set outside.
-test test-nojit: export PYTHONDONTWRITEBYTECODE =
+test test-all test-nojit: export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test test-nojit lint docs studies release clean
+.PHONY: demo test test-all test-nojit lint docs studies release clean
 
 demo: $(READY)
 	$(BIN)/neuroep demo
@@ -33,6 +34,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+test-all: export NEUROEP_EVERY_PAIR = 1
+test-all: test
 
 # The kernels as plain Python: what the compiler may not change, and what coverage can see.
 test-nojit: $(READY)

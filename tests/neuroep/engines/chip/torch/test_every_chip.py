@@ -86,7 +86,11 @@ def event_driven(name: str) -> bool:
     return ALL[name].get("substrate") == "event_driven"
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if not event_driven(name)])
+HELD = [name for name in ALL if not event_driven(name) and (name in READ or cases.drawn(name))]
+"""How a chip learns is computed by the same routines on both engines: a third of these fields is tried."""
+
+
+@pytest.mark.parametrize("name", HELD)
 def test_a_chip_of_every_field_agrees(small, name):
     agree(small, ALL[name])
 
