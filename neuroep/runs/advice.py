@@ -149,7 +149,8 @@ def chance(record: Entries, first: Entries, config: Config, labels: Sequence[int
     if (record["epoch"] < EPOCHS and not clipped) or accuracy is None or not samples:
         return []
     most = max(labels) / samples
-    if accuracy > most + SIGMAS * math.sqrt(most * (1 - most) / samples):
+    above = most + SIGMAS * math.sqrt(most * (1 - most) / samples)
+    if accuracy > above or above >= 1:  # of so few samples even the best accuracy says nothing
         return []
     causes = [*clipped, *_unmoved(record, config), *_rates(record, first, config)]
     causes += ["phases stop unsettled"] if record.get("remarks") else []

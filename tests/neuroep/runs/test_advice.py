@@ -165,6 +165,10 @@ class TestChance:
         assert bool(advice.chance(record(accuracy=accuracy), FIRST, settings(), LABELS)) is heard
         assert advice.chance(record(accuracy=0.8), FIRST, settings(), (800, 200))
 
+    def test_of_too_few_samples_nothing_is_said(self):
+        assert advice.chance(record(accuracy=1.0), FIRST, settings(), (4, 4)) == []
+        assert advice.chance(record(accuracy=0.5), FIRST, settings(), (4, 4)) == []
+
     def test_outputs_dead_from_the_start(self):
         first = record(1, dead_outputs=0.9, loss=0.3)
         (line,) = advice.chance(record(dead_outputs=0.98), first, settings(), LABELS)
