@@ -24,6 +24,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from hw_models.chip import Chip, files
 from hw_models.chip.description import PERFECT, PRICES, TOLD
 from hw_models.errors import ChipError, unknown
@@ -96,6 +98,24 @@ def _in_memory(chip: Chip, _: Collection[str]) -> Changes:
     if chip.crossbar.reference == "device":
         changes["crossbar.reference"] = "digital"
     return changes
+
+
+def _alike(chip: Chip, gone: Collection[str]) -> Changes:
+    """Step alike both ways at every weight, by the mean step in the middle of the range.
+
+    With laws whose ``dw_min`` is a factor of a formula, as exponential ones, steps would grow as well if it stayed.
+    """
+    pulse, kept = chip.device.pulse, chip.kept or ()
+    off = {"device.pulse.response": "constant", "device.pulse.up_down": 0.0}
+    values = {f"device.pulse.{name}": value for name, value in pulse}
+    found: Changes = {name: value for name, value in off.items() if values[name] != value and name not in kept}
+    sized = "device.pulse.response" in found and "device.pulse.dw_min" not in kept and MEMORY not in gone
+    if sized and pulse.law.factors is not None:
+        high, low = np.float32(pulse.w_max), np.float32(pulse.w_min)
+        up, down, *_slopes = pulse.law.factors((high + low) / 2, high, low, tuple(pulse.law.packed(pulse)))
+        factor = up if chip.device.cell.kind == "one_sided" else (up + down) / 2
+        found["device.pulse.dw_min"] = min(max(pulse.dw_min * float(factor), 1e-7), pulse.w_max - pulse.w_min)
+    return found
 
 
 def _integers(name: str, finest: int, fixed: str) -> Callable[[Chip, Collection[str]], Changes]:
@@ -272,7 +292,8 @@ LEARNING: tuple[Effect, ...] = (
             )
         ),
         within=MEMORY,
-        told="steps up and down are alike at every weight",
+        told="steps up and down are alike at every weight, the mean step in the middle of the range",
+        special=_alike,
     ),
     Effect(
         "spread of bounds",

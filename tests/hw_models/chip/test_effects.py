@@ -62,6 +62,31 @@ def test_what_an_effect_alone_needs_rests_and_comes_back():
     assert effects.without(pcm, []) == pcm
 
 
+@pytest.mark.parametrize(
+    ("pulse", "factor"),
+    [
+        ({"response": "exponential", "a_up": 0.6, "a_down": 0.2, "gamma_up": 1.0}, 0.6),
+        ({"response": "power", "gamma_up": 2.0, "gamma_down": 1.0}, (0.25 + 0.5) / 2),
+        ({"response": "power", "gamma_up": 2.0, "gamma_down": 1.0, "w_max": 0.8, "w_min": -0.2}, (0.25 + 0.5) / 2),
+        ({"response": "table", "table_up": [0.4, 0.8, 0.3], "table_down": [0.2, 0.6, 1.0]}, 0.7),
+        ({"response": "soft_bounds"}, 1.0),
+        ({"up_down": 0.3}, 1.0),
+    ],
+)
+def test_steps_that_are_alike_are_as_large_as_they_were_in_the_middle(pulse, factor):
+    """Else what asymmetry costs and what larger steps cost would be one number."""
+    chip = Chip.parse({"update": {"scheme": "pulsed"}, "device": {"pulse": {"dw_min": 0.004, **pulse}}})
+    alike = effects.without(chip, ["asymmetric steps"]).device.pulse
+    assert (alike.response, alike.up_down) == ("constant", 0)
+    assert alike.dw_min == pytest.approx(0.004 * factor, rel=1e-6)
+
+
+def test_one_way_devices_keep_the_step_of_that_way():
+    pulse = {"dw_min": 0.004, "response": "power", "gamma_up": 2.0, "w_min": 0.0}
+    chip = Chip.parse({"update": {"scheme": "pulsed"}, "device": {"pulse": pulse, "cell": {"kind": "one_sided"}}})
+    assert effects.without(chip, ["asymmetric steps"]).device.pulse.dw_min == pytest.approx(0.001, rel=1e-6)
+
+
 def test_a_relaxed_error_stays_as_it_was_at_once():
     table = {"programming_noise": [0.5, 1.0], "programming_noise_fresh": [0.2, 0.3], "age": 1e4}
     device = effects.without(Chip.parse({"device": table}), ["relaxation"]).device
