@@ -292,7 +292,7 @@ def _add_sweeps(add: Callable[..., Parser]) -> None:
     command.add_argument("--design", default="grid", metavar="NAME", help="grid (default), zip, sobol or lhs")
     command.add_argument("--points", type=int, metavar="N", help="points of sobol and lhs")
     command.add_argument("--design-seed", type=int, default=0, metavar="N", help="what those points are drawn by")
-    command.add_argument("--seeds", type=int, metavar="N", help="seeds of each point (default 1; with --until 3)")
+    command.add_argument("--seeds", type=int, metavar="N", help="seeds of each point (default 1; with --until 6)")
     _add_trials(command, "add seeds to a point until the standard error of its mean accuracy is at most this")
 
     command = add("ablate", _ablate, "switch the effects of a chip off one at a time and tell what each costs")
@@ -301,7 +301,7 @@ def _add_sweeps(add: Callable[..., Parser]) -> None:
     command.add_argument("--effect", action="append", dest="effects", metavar="NAME", help=about)
     about = "of so many effects that gain most all pairs are switched off (default 4; 0: none)"
     command.add_argument("--pairs", type=int, metavar="N", help=about)
-    command.add_argument("--seeds", type=int, metavar="N", help="chips of each condition (default 10; with --until 3)")
+    command.add_argument("--seeds", type=int, metavar="N", help="chips of each condition (default 10; with --until 6)")
     _add_trials(command, "add chips until the standard error of every difference is at most this")
 
     about = "find which values of fields meet a target, or the front of accuracy against a price"

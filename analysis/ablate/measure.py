@@ -83,7 +83,7 @@ def run(
     mode : {None, "deploy", "learn"}
         Program the run's weights, or learn on the chip, as in a sweep.
     seeds : int, optional
-        Chips of every condition, default 10; with ``until`` the least number, default 3.
+        Chips of every condition, default 10; with ``until`` the least number, default 6.
     until : float, optional
         Add chips until the standard error of every difference is at most this.
     max_seeds : int, optional

@@ -72,7 +72,7 @@ def run(
     points, design_seed : int
         Number of points of ``sobol`` and ``lhs``, and what they are drawn by.
     seeds : int, optional
-        Seeds of each point, 0, 1, ...; default 1, with ``until`` at least 3.
+        Seeds of each point, 0, 1, ...; default 1, with ``until`` at least 6.
     until : float, optional
         Add seeds to a point until the standard error of its mean accuracy is at most this.
     max_seeds : int, optional

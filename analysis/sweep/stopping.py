@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from neuroep.errors import ConfigError
 
-FIRST = 3
-"""Seeds before the standard error is looked at, unless said otherwise."""
+FIRST = 6
+"""Seeds before the standard error is looked at, unless said otherwise. Of normal accuracies the estimate is below half
+of the true one with a probability of 22 % at 3 seeds and of 6 % at 6, and a rule that looks again and again finds it."""
 LAST = 20
 """Most seeds of a point, unless said otherwise."""
 
@@ -56,7 +57,7 @@ def rule(seeds: int | None = None, until: float | None = None, most: int | None 
     Parameters
     ----------
     seeds : int, optional
-        Seeds of every point; with ``until`` the least number. Default 1, with ``until`` 3.
+        Seeds of every point; with ``until`` the least number. Default 1, with ``until`` 6, or ``most`` if that is less.
     until : float, optional
         Bound of the standard error of the mean accuracy.
     most : int, optional
@@ -75,7 +76,7 @@ def rule(seeds: int | None = None, until: float | None = None, most: int | None 
         return Rule(seeds or 1)
     if not (until > 0 and math.isfinite(until)):
         raise ConfigError(f"until is {until}: the bound of the standard error should be above 0")
-    first = FIRST if seeds is None else seeds
+    first = max(2, min(FIRST, FIRST if most is None else most)) if seeds is None else seeds
     if first < 2:
         raise ConfigError(f"seeds is {first}: a standard error needs at least 2")
     last = max(LAST, first) if most is None else most

@@ -29,7 +29,7 @@ def test_flags_reach_the_ablation(neuroep, trained, tmp_path):
     result = ablate.load(tmp_path / "out")
     design = result.design
     assert design["chosen"] == ["ADC bits", "mismatch"] and design["pairs"] == 0
-    assert (design["seeds"], design["until"], design["max_seeds"]) == (3, 0.5, 4)
+    assert (design["seeds"], design["until"], design["max_seeds"]) == (4, 0.5, 4)
     assert result.sweep.about["split"] == "train" and result.sweep.about["samples"] == 20
     assert {cost.effect for cost in result.costs} == {"ADC bits", "mismatch"} and not result.pairs
 

@@ -6,6 +6,7 @@ import math
 import random
 import statistics
 
+import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
@@ -54,6 +55,16 @@ def test_refuses(settings, message):
 
 def test_more_seeds_than_usual_raise_the_largest_number():
     assert rule(30, until=0.1).most == 30
+
+
+def test_few_seeds_are_not_believed():
+    """Three accuracies that agree by chance end a search too early; how often says the chi-squared distribution."""
+    assert rule(until=0.1).due({seed: 0.5 for seed in range(3)}) == [3, 4, 5]
+    assert rule(until=0.1, most=4).seeds == 4
+    rows = np.random.default_rng(1).normal(size=(20_000, 6))
+    for seeds, probability in ((3, 0.2212), (6, 0.0600)):
+        low = rows[:, :seeds].std(axis=1, ddof=1) < 0.5
+        assert low.mean() == pytest.approx(probability, abs=4.5 * math.sqrt(probability / len(rows)))
 
 
 def test_standard_error():
