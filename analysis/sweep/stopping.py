@@ -15,7 +15,7 @@ from neuroep.errors import ConfigError
 
 FIRST = 6
 """Seeds before the standard error is looked at, unless said otherwise. Of normal accuracies the estimate is below half
-of the true one with a probability of 22 % at 3 seeds and of 6 % at 6, and a rule that looks again and again finds it."""
+of the true one with a probability of 22 % at 3 seeds and of 6 % at 6; a rule that looks again and again finds it."""
 LAST = 20
 """Most seeds of a point, unless said otherwise."""
 
