@@ -223,10 +223,10 @@ def _chip(
     if found is None:
         device = Device(**fields)  # type: ignore[arg-type]
         return Chip(name=name, citation=citation, caveat=caveat, device=device, dac=dac)
-    if found.readings == "write" and found.pulse.write_noise and "read_noise" in fields:
+    if found.read_noise and "read_noise" in fields:
         caveat += (
-            " The noise of readings behind pulses holds that of reads, which has a file of its own: as write noise it"
-            " counts twice, --readings instrument leaves it out."
+            f" Read noise is that of its own file: the {found.read_noise:.3g} uS by which readings behind pulses stray are"
+            " not used."
         )
     if found.read_noise:
         fields.setdefault("read_noise", float(f"{found.read_noise:.4g}"))

@@ -63,6 +63,10 @@ def test_what_is_asked_for_stays(tmp_path: Path) -> None:
     assert found.chip.device.pulse.write_noise == 0
     assert found.response is not None
     assert "write_noise" not in found.response.estimates
+    both = fit_files(files, response="constant", readings="read", g_min=G_MIN, g_max=G_MAX)
+    assert both.chip.device.read_noise == pytest.approx(0.02, rel=0.05)
+    assert "uS by which readings behind pulses stray are not used." in both.chip.caveat
+    assert "twice" not in both.chip.caveat + found.chip.caveat
 
 
 def test_variances_are_taken_apart() -> None:
