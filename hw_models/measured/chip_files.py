@@ -225,8 +225,8 @@ def _chip(
         return Chip(name=name, citation=citation, caveat=caveat, device=device, dac=dac)
     if found.read_noise and "read_noise" in fields:
         caveat += (
-            f" Read noise is that of its own file: the {found.read_noise:.3g} uS by which readings behind pulses stray are"
-            " not used."
+            f" Read noise is that of its own file: the {found.read_noise:.3g} uS by which readings behind pulses stray"
+            " are not used."
         )
     if found.read_noise:
         fields.setdefault("read_noise", float(f"{found.read_noise:.4g}"))
