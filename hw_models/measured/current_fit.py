@@ -58,12 +58,11 @@ def fit_currents(table: MeasuredTable) -> LawFit:
     for d in range(len(names)):
         place[np.flatnonzero(device == d)] = np.argsort(np.argsort(v[device == d], kind="stable"))
     tried = [_tried(law, v, y, device, place) for law in LAWS]
-    law = chosen(tried)
-    rows = [_fit(law, v[device == d], y[device == d]) for d in range(len(names))]
-    shape, variance, size = (np.array(column) for column in zip(*rows, strict=True))
+    fits = {law: _devices(law, v, y, device) for law in LAWS}
+    law = chosen(tried, [law for law in LAWS if _rms(fits[law][3]) <= STRAY])
+    shape, variance, size, left = fits[law]
     g = size * scale / top
-    left = y - size[device] * _f(law, shape[device], v)
-    rest, notes = float(np.sqrt(np.mean(left**2))), []
+    rest, notes = _rms(left), []
     if rest > STRAY:
         worst = float(top * v[int(np.argmax(np.abs(left)))])
         notes.append(f"Law '{law}' leaves {rest:.1%} of the largest current, most at {worst:.3g} V: it does not fit.")
@@ -126,6 +125,17 @@ def _fit(law: str, v: Array, y: Array) -> tuple[float, float, float]:
     tried = [robust(off, [start, first], ([low, 0.0], [high, math.inf]), scale) for start in starts]
     p, covariance = min(tried, key=lambda one: float(np.abs(off(one[0])).sum()))
     return float(p[0]), float(covariance[0, 0]), float(p[1])
+
+
+def _devices(law: str, v: Array, y: Array, device: Array) -> tuple[Array, Array, Array, Array]:
+    """Return shape, its variance and size of each device, and what is left of all points."""
+    rows = [_fit(law, v[device == d], y[device == d]) for d in range(int(device.max()) + 1)]
+    shape, variance, size = (np.array(column) for column in zip(*rows, strict=True))
+    return shape, variance, size, y - size[device] * _f(law, shape[device], v)
+
+
+def _rms(left: Array) -> float:
+    return float(np.sqrt(np.mean(left**2)))
 
 
 def _tried(law: str, v: Array, y: Array, device: Array, place: Array) -> Tried:

@@ -1,12 +1,12 @@
 """What a fit of a law to one kind of measurement is, how laws are chosen, and the robust fit they share.
 
 Laws are tried in their order, the simplest first. Each is fitted without a part of the data and asked for it; the
-simplest that is not worse than the best by more than two standard errors is taken.
+simplest that fits and is not worse than the best by more than two standard errors is taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -70,8 +70,13 @@ class LawFit:
         return next(one.r2 for one in self.tried if one.law == self.law)
 
 
-def chosen(tried: Sequence[Tried]) -> str:
-    """Return the simplest law that is as good as the best."""
+def chosen(tried: Sequence[Tried], fitting: Collection[str] = ()) -> str:
+    """Return the simplest law that is as good as the best, of those that fit all the data if any does.
+
+    Few devices say little of which law predicts better: the standard error is then wide, and without that condition the
+    simplest law would be taken even where it fits nothing.
+    """
+    tried = [one for one in tried if one.law in fitting] or tried
     best = max(tried, key=lambda one: float(one.scores.sum()))
     for one in tried:
         apart = best.scores - one.scores

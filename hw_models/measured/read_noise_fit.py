@@ -29,6 +29,8 @@ from hw_models.measured.tables import MeasuredTable
 Array = np.ndarray
 READS, POINTS = 5, 3
 """Fewest reads of a device, and points."""
+STRAY = 0.3
+"""Root mean square of ln sigma about a law, above which it does not fit; or twice what so few reads stray by."""
 LAWS = ("additive", "sqrt", "proportional", "pcm")
 MEANS: Mapping[str, tuple[str, str]] = {
     "additive": ("uS", "sigma"),
@@ -72,7 +74,10 @@ def fit_read_noise(
             scores.append(likelihood(left_all[part], spread))
         tried.append(Tried(law, np.array(scores), explained(left_all, y)))
     alike = float(np.ptp(np.log(g))) < 0.2
-    law = "additive" if alike else chosen(tried)
+    expected = float(np.sqrt(np.mean(1 / (2 * (reads - 1))))) if reads is not None else 0.0
+    most = max(STRAY, 2 * expected)
+    rests = {law: _rest(law, _fit(law, g, y, top, growth)[0], g, y, top, growth) for law in LAWS}
+    law = "additive" if alike else chosen(tried, [law for law in LAWS if rests[law] <= most])
     if alike:
         notes.append("All conductances are alike: nothing tells how noise goes with them, and it counts as additive.")
     p, covariance = _fit(law, g, y, top, growth)
@@ -88,16 +93,19 @@ def fit_read_noise(
         fields |= {"read_noise_exponent": _short(max(one.value, 0.0)), "read_noise_cap": _short(max(largest, 0.2))}
         fields |= {"read_time": read_time}
         notes.append(f"The 1/f law is as of reads right after the write, {read_time:g} s each.")
-    left = y - _log_sigma(law, p, g, top, growth)
-    rest = float(np.sqrt(np.mean(left**2)))
-    expected = float(np.sqrt(np.mean(1 / (2 * (reads - 1))))) if reads is not None else 0.0
-    if rest > max(0.3, 2 * expected):
+    rest = rests[law]
+    if rest > most:
         bins = np.array_split(np.argsort(g), min(5, len(g)))
         rows = ", ".join(f"{g[own].mean():.3g} uS: {np.exp(y[own].mean()):.2g}" for own in bins)
         notes.append(f"Law '{law}' leaves {rest:.0%} of sigma: it does not fit. Sigma by conductance: {rows} uS.")
     line = np.linspace(float(g.min()), float(g.max()), 100)
     sketch = Sketch(g, sigma, line, np.exp(_log_sigma(law, p, line, top, growth)), ("conductance [uS]", "sigma [uS]"))
     return LawFit("read_noise", law, len(g), fields, estimates, tuple(tried), rest, "of sigma", sketch, tuple(notes))
+
+
+def _rest(law: str, p: Array, g: Array, y: Array, top: float, growth: float) -> float:
+    """Return the root mean square of ln sigma about a law."""
+    return float(np.sqrt(np.mean((y - _log_sigma(law, p, g, top, growth)) ** 2)))
 
 
 def _points(table: MeasuredTable) -> tuple[Array, Array, Array | None, list[str]]:

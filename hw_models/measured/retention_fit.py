@@ -31,6 +31,8 @@ from hw_models.measured.tables import MeasuredTable
 Array = np.ndarray
 FEWEST = 4
 """Times of a device."""
+STRAY = 0.1
+"""Root mean square of ln g about a law, above which it does not fit."""
 Lines = tuple[Array, Array, Array]
 """Offsets, slopes, and variances of slopes, of every device."""
 ROUNDS = 6
@@ -84,8 +86,9 @@ def fit_retention(table: MeasuredTable, g_min: float | None = None, g_max: float
     place = np.empty(len(time), dtype=int)
     place[np.argsort(device, kind="stable")] = order
     tried = [_tried(name, law, shown, place) for name, law in laws.items()]
-    law = chosen(tried)
-    left = shown - laws[law](np.ones(len(g), dtype=bool))
+    every = np.ones(len(g), dtype=bool)
+    rests = {name: float(np.sqrt(np.mean((shown - said(every)) ** 2))) for name, said in laws.items()}
+    law = chosen(tried, [name for name, rest in rests.items() if rest <= STRAY])
     fields: dict[str, object] = {}
     estimates: dict[str, Estimate] = {}
     notes: list[str] = []
@@ -93,14 +96,14 @@ def fit_retention(table: MeasuredTable, g_min: float | None = None, g_max: float
         fields, estimates, notes = _drift(drift, shown, device, top, Estimate(t0, *t0_range, told=told))
     elif law == "loss":
         fields, estimates = _loss(_regressions(time, np.log(g - floor), device, len(names)))
-    if float(np.sqrt(np.mean(left**2))) > 0.1:
-        notes.append(f"Law '{law}' leaves {np.sqrt(np.mean(left**2)):.0%} of the conductance: it does not fit.")
+    if rests[law] > STRAY:
+        notes.append(f"Law '{law}' leaves {rests[law]:.0%} of the conductance: it does not fit.")
     if len(names) == 1:
         notes.append("One device: nothing tells how devices differ.")
     line = np.geomspace(max(time[time > 0].min(), 1e-12), time.max(), 100)
     sketch = Sketch(time, g / _first(g, device), line, _mean_line(law, line, t0, drift, time, g, floor, device),
                     ("time [s]", "conductance over its first"), (True, False))  # fmt: skip
-    rest = float(np.sqrt(np.mean(left**2)))
+    rest = rests[law]
     return LawFit("retention", law, len(g), fields, estimates, tuple(tried), rest, "of g", sketch, tuple(notes))
 
 

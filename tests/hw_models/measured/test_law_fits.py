@@ -171,6 +171,18 @@ def test_sigma_of_few_reads_is_not_low(tmp_path: Path) -> None:
     assert np.mean(values) == pytest.approx(0.4, rel=0.05)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_few_devices_do_not_make_a_law_that_fits_nothing(tmp_path: Path, seed: int) -> None:
+    """Five devices from 6 to 23 uS: by scores alone, whose error is wide, noise was additive in two sets of three."""
+    draw = np.random.default_rng(seed)
+    g = np.linspace(6, 23, 5)
+    reads = g[:, None] * (1 + 0.02 * draw.normal(size=(5, 40)))
+    columns = {"device": np.repeat(np.arange(5), 40), "read": np.tile(np.arange(40), 5), "conductance": reads.ravel()}
+    fit = fit_read_noise(table(tmp_path, columns))
+    assert fit.law in ("sqrt", "proportional", "pcm")
+    assert not any("does not fit" in note for note in fit.notes)
+
+
 def test_reads_are_freed_of_a_line_in_their_time(tmp_path: Path) -> None:
     """Not in the order of rows: these are shuffled, and times far from even."""
     draw = np.random.default_rng(8)
@@ -279,6 +291,13 @@ def test_what_cannot_be_fitted(
     with pytest.raises(ChipError, match=line) as raised:
         fit(table(tmp_path, columns))
     assert "\n" not in str(raised.value)
+
+
+def test_of_laws_of_which_some_fit_those_are_asked() -> None:
+    one, other = Tried("simple", np.array([0.0, 1.0]), 0.0), Tried("right", np.array([5.0, 1.1]), 0.9)
+    assert law_fits.chosen([one, other]) == "simple"
+    assert law_fits.chosen([one, other], ["right"]) == "right"
+    assert law_fits.chosen([one, other], []) == "simple"
 
 
 def test_the_simplest_of_equals_is_chosen() -> None:
