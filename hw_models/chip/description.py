@@ -330,7 +330,7 @@ class Chip(Part):
         if not self.timing.settles:
             self.idle("where phases take time, with timing.integration, hold or another duration", "readout.hold_time")
         if self.update.scheme == "digital":
-            self.idle("with update.scheme pulsed or mixed_precision", "device.pulse", "timing.pulse")
+            self.idle("with an update.scheme that sends pulses, which digital does not", "device.pulse", "timing.pulse")
             if self.update.reprogram_every == 1:
                 written = "where weights change in memory, or with update.reprogram_every above 1"
                 self.idle(f"{written}: others are written anew", "device.leak")

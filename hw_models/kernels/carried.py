@@ -47,7 +47,8 @@ def _cosine(x, own, other, norm, metric):
     total = own * 0
     for i in range(x.shape[0]):
         total += metric[i] * x[i] * other[i]
-    return min(max(F(total / np.sqrt(own * norm)), F(-1)), F(1))
+    both = own * norm  # 0 in single precision where both are below 1e-23: their roots are not
+    return min(max(F(total / (np.sqrt(both) if both > 0 else np.sqrt(own) * np.sqrt(norm))), F(-1)), F(1))
 
 
 @kernel
@@ -187,7 +188,9 @@ def carry(x, metric, kept, weights, times, key, step, tile, squares, cosines):
             cross += weighted * own_anchor[i]
         cosine = F(0)
         if norm[row] > 0 and own > 0:
-            cosine = min(max(F(cross / np.sqrt(own * norm[row])), F(-1)), F(1))
+            both = own * norm[row]  # as in _cosine
+            root = np.sqrt(both) if both > 0 else np.sqrt(own) * np.sqrt(norm[row])
+            cosine = min(max(F(cross / root), F(-1)), F(1))
         squares[row], cosines[0, row], cosines[1, row] = own, cosine, cosine * cosine
         turned += own > 0 and cosine * cosine < TURNED
     return turned

@@ -12,6 +12,7 @@ from hw_models.arrays.crossbar import Crossbar
 from hw_models.arrays.slow_noise import SLOW, classified
 from hw_models.chip import Chip
 from hw_models.clock import Clock
+from hw_models.kernels import carried
 from hw_models.laws import spectrum
 from hw_models.laws.read_noise import READ_NOISE
 
@@ -238,3 +239,35 @@ def test_every_law_with_a_band_of_its_own_says_so() -> None:
     device = Chip.model_validate({"device": PCM}).device
     assert READ_NOISE["pcm"].band(device, 5.0).taus.max() > 1
     assert READ_NOISE["additive"].band(device, 5.0) is None
+
+
+def angle(a: np.ndarray, b: np.ndarray, m: np.ndarray) -> float:
+    """Return the cosine of two signals in a metric, in double precision."""
+    a, b = a.astype(float), b.astype(float)
+    return float((m * a * b).sum() / np.sqrt((m * a * a).sum() * (m * b * b).sum()))
+
+
+def test_variances_next_to_nothing_have_cosines_too() -> None:
+    """The product of two squares below 1e-23 is 0 in single precision: reads ended in a division by zero."""
+    draw = np.random.default_rng(3)
+    x, old = draw.normal(size=(2, 4, 5)).astype(np.float32)
+    metric = np.array([4e-36, 0, 1e-36, 0, 2e-36], np.float32)
+    norm = ((old * old) @ metric).astype(np.float32)
+    processes, rows, n = 2, 4, 3
+    kept = (old.copy(), norm, np.zeros(rows, np.float32), draw.normal(size=(processes, rows, n)).astype(np.float32),
+            np.zeros((rows, n), np.float32), np.zeros(processes))  # fmt: skip
+    weights, times = np.ones((processes, n), np.float32), (1.0, 0.1, np.array([0.5, 5.0]), 0.1, 1)
+    squares, cosines = np.zeros(rows, np.float32), np.zeros((2, rows), np.float32)
+    key = np.array([1, 2], np.uint32)
+    carried.carry(x, metric, kept, weights, times, key, 0, 0, squares, cosines)
+    wide, m = x.astype(float), metric.astype(float)
+    expected = [angle(a, b, m) for a, b in zip(wide, old, strict=True)]
+    assert norm[0] * norm[0] == 0 < norm[0]
+    np.testing.assert_allclose(cosines[0], expected, rtol=1e-4)
+    before = (np.zeros((1, 5), np.float32), np.zeros(1, np.float32), np.zeros((processes, 1, n), np.float32),
+              np.ones(processes, np.float32))  # fmt: skip
+    carried.turn(x, metric, kept, weights, times, before, key, 0, 0, squares, cosines)
+    assert np.isfinite(kept[3]).all() and np.isfinite(kept[4]).all()
+    np.testing.assert_array_equal(cosines, 1)
+    link = [angle(a, b, m) for a, b in zip(wide[1:], wide[:-1], strict=True)]
+    np.testing.assert_allclose(kept[2][1:], link, rtol=1e-4)

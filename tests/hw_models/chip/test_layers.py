@@ -39,7 +39,7 @@ def test_what_rests_acts_again(name):
 @pytest.mark.parametrize("name", PAIRS)
 def test_a_layer_is_refused_for_what_it_sets_in_vain_itself(name):
     chip = over(presets.load(name), update={"scheme": "digital"})
-    with pytest.raises(Idle, match=r"device\.pulse\.noise = 0\.5: it acts only with update\.scheme"):
+    with pytest.raises(Idle, match=r"device\.pulse\.noise = 0\.5: it acts only with an update\.scheme"):
         over(chip, device={"pulse": {"noise": 0.5}})
 
 
