@@ -101,9 +101,10 @@ def _in_memory(chip: Chip, _: Collection[str]) -> Changes:
 
 
 def _alike(chip: Chip, gone: Collection[str]) -> Changes:
-    """Step alike both ways at every weight, by the mean step in the middle of the range.
+    """Step alike both ways at every weight, by ``dw_min``, which is the step at weight 0.
 
-    With laws whose ``dw_min`` is a factor of a formula, as exponential ones, steps would grow as well if it stayed.
+    Where it is a factor of a formula instead, as of exponential laws, steps would grow as well if it stayed: there it
+    becomes the mean step in the middle of the range.
     """
     pulse, kept = chip.device.pulse, chip.kept or ()
     off = {"device.pulse.response": "constant", "device.pulse.up_down": 0.0}
@@ -292,7 +293,8 @@ LEARNING: tuple[Effect, ...] = (
             )
         ),
         within=MEMORY,
-        told="steps up and down are alike at every weight, the mean step in the middle of the range",
+        told="steps up and down are alike at every weight: dw_min, or where that is a factor of a formula the mean step"
+        " in the middle of the range",
         special=_alike,
     ),
     Effect(

@@ -9,6 +9,7 @@ device's largest current. Every second voltage is left out in turn.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -59,7 +60,8 @@ def fit_currents(table: MeasuredTable) -> LawFit:
         place[np.flatnonzero(device == d)] = np.argsort(np.argsort(v[device == d], kind="stable"))
     tried = [_tried(law, v, y, device, place) for law in LAWS]
     fits = {law: _devices(law, v, y, device) for law in LAWS}
-    law = chosen(tried, [law for law in LAWS if _rms(fits[law][3]) <= STRAY])
+    tried = [replace(one, fits=_rms(fits[one.law][3]) <= STRAY) for one in tried]
+    law = chosen(tried)
     shape, variance, size, left = fits[law]
     g = size * scale / top
     rest, notes = _rms(left), []

@@ -6,7 +6,7 @@ simplest that fits and is not worse than the best by more than two standard erro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,6 +33,8 @@ class Tried:
     """Log-likelihood of each part left out; of the same parts for all laws."""
     r2: float
     """Of the data left out."""
+    fits: bool = True
+    """Whether it leaves no more of all the data than a law that fits."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,13 @@ class LawFit:
         return next(one.r2 for one in self.tried if one.law == self.law)
 
 
-def chosen(tried: Sequence[Tried], fitting: Collection[str] = ()) -> str:
+def chosen(tried: Sequence[Tried]) -> str:
     """Return the simplest law that is as good as the best, of those that fit all the data if any does.
 
     Few devices say little of which law predicts better: the standard error is then wide, and without that condition the
     simplest law would be taken even where it fits nothing.
     """
-    tried = [one for one in tried if one.law in fitting] or tried
+    tried = [one for one in tried if one.fits] or tried
     best = max(tried, key=lambda one: float(one.scores.sum()))
     for one in tried:
         apart = best.scores - one.scores

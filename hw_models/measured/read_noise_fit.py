@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import digamma
@@ -77,7 +78,8 @@ def fit_read_noise(
     expected = float(np.sqrt(np.mean(1 / (2 * (reads - 1))))) if reads is not None else 0.0
     most = max(STRAY, 2 * expected)
     rests = {law: _rest(law, _fit(law, g, y, top, growth)[0], g, y, top, growth) for law in LAWS}
-    law = "additive" if alike else chosen(tried, [law for law in LAWS if rests[law] <= most])
+    tried = [replace(one, fits=rests[one.law] <= most) for one in tried]
+    law = "additive" if alike else chosen(tried)
     if alike:
         notes.append("All conductances are alike: nothing tells how noise goes with them, and it counts as additive.")
     p, covariance = _fit(law, g, y, top, growth)

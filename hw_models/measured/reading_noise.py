@@ -44,9 +44,11 @@ def shared_out(found: ResponseFit, reads: LawFit | None = None) -> ResponseFit:
     if reads is None:
         write, said = reading, f"{seen}: that is written as pulse.write_noise = {written:g} dw_min. {CHOICE}."
         return _with(found, write.times(unit), written, said)
-    write = left_of(reading, *_variance(found, reads))
-    read = math.sqrt(_variance(found, reads)[0])
+    variance, error = _variance(found, reads)
+    write, read = left_of(reading, variance, error), math.sqrt(variance)
     told = f"{seen}, of which reads by their own law are {read:.4g} uS"
+    if write.high == 0:
+        told = f"{seen}, reads by their own law by {read:.4g} uS, which is more: the files contradict each other"
     if write.low > 0:
         value = short(write.value * unit)
         said = f"{told}: what is left, {write.value:.4g} uS, is written as pulse.write_noise = {value:g} dw_min."

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
@@ -88,7 +89,8 @@ def fit_retention(table: MeasuredTable, g_min: float | None = None, g_max: float
     tried = [_tried(name, law, shown, place) for name, law in laws.items()]
     every = np.ones(len(g), dtype=bool)
     rests = {name: float(np.sqrt(np.mean((shown - said(every)) ** 2))) for name, said in laws.items()}
-    law = chosen(tried, [name for name, rest in rests.items() if rest <= STRAY])
+    tried = [replace(one, fits=rests[one.law] <= STRAY) for one in tried]
+    law = chosen(tried)
     fields: dict[str, object] = {}
     estimates: dict[str, Estimate] = {}
     notes: list[str] = []

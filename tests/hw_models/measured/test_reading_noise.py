@@ -69,6 +69,14 @@ def test_what_is_asked_for_stays(tmp_path: Path) -> None:
     assert "twice" not in both.chip.caveat + found.chip.caveat
 
 
+def test_reads_that_stray_by_more_contradict_the_pulses(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    quiet, reads = write(tmp_path / "own", 0.2, 0.001, 1)[0], write(tmp_path, 0.2, 0.2, 1)[1]
+    found = fit_files([quiet, reads], response="constant", g_min=G_MIN, g_max=G_MAX)
+    assert "which is more: the files contradict each other: nothing clear is left" in found.as_text()
+    assert found.chip.device.pulse.write_noise == 0
+
+
 def test_variances_are_taken_apart() -> None:
     one = left_of(Estimate(0.5, 0.48, 0.52), 0.09, 0.0)
     assert (one.value, one.low, one.high) == pytest.approx((0.4, (0.48**2 - 0.09) ** 0.5, (0.52**2 - 0.09) ** 0.5))
