@@ -22,7 +22,7 @@ from neuroep.runs.streams import say
 if TYPE_CHECKING:
     from analysis.sweep.results import Sweep
 
-ABOUT = "Train and study Equilibrium Propagation classifiers with Hopfield attention."
+ABOUT = "Train and study classifiers with Hopfield attention that learn by Equilibrium Propagation (EP)."
 GONE = 141
 """Exit code of a process that a closed pipe ends (128 + SIGPIPE)."""
 TRIALS = (
@@ -42,8 +42,8 @@ examples:
   neuroep report runs/bits
   neuroep fit pulses.csv drift.csv --out my_device.toml --picture my_device.png
 
-Every setting of a configuration can be given as --section.name VALUE, or --name VALUE where the name is unique;
-'neuroep train --help' lists them.
+Every setting of a configuration can be given as --section.name VALUE. Where its name is unique, --name VALUE is enough.
+'neuroep train --help' lists all settings.
 """
 
 
@@ -187,12 +187,13 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     commands: dict[str, Parser] = {}
 
     def add(name: str, run: Callable[[argparse.Namespace], None], about: str, settings: bool = True) -> Parser:
-        command = adder.add_parser(name, help=about, description=about, settings=settings)
+        command = adder.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.", settings=settings)
         command.set_defaults(run=run, engine=None, chip=None, quiet=False, json=False)
         if settings:
-            command.add_argument("--engine", metavar="NAME", help="local or reference, short for --engine.kind")
+            about = "engine: local or reference (short for --engine.kind)"
+            command.add_argument("--engine", metavar="NAME", help=about)
             several = {"action": "append", "dest": "chips"} if name == "compare" else {}
-            about = "chip under the engine: a preset or a TOML file" + ("; may be repeated" if several else "")
+            about = "chip that the engine simulates: a preset or a TOML file" + ("; may be repeated" if several else "")
             command.add_argument("--chip", metavar="NAME", help=about, **several)
         commands[name] = command
         return command
@@ -205,140 +206,174 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
 
 def _add_runs(add: Callable[..., Parser]) -> None:
     """Add what makes runs, and what shows chips."""
-    command = add("train", _train, "train a network as a TOML file describes it")
-    command.add_argument("config", metavar="CONFIG.toml", help="configuration, see examples/configs")
-    command.add_argument("--out", required=True, metavar="DIR", help="run directory")
-    command.add_argument("--resume", action="store_true", help="continue the run in DIR, or start it if there is none")
+    command = add("train", _train, "train the network that a TOML file describes")
+    command.add_argument("config", metavar="CONFIG.toml", help="configuration; examples/configs has examples")
+    command.add_argument("--out", required=True, metavar="DIR", help="run directory to write")
+    command.add_argument("--resume", action="store_true", help="continue the run in DIR; start it if there is none")
     command.add_argument("--from", dest="start", metavar="RUN", help="start from the weights of another run")
-    about = "auto: choose what the chip needs to learn, say why, and write it into the run's configuration"
+    about = "auto: choose the settings that the chip needs to learn, say why, and write them into the run"
     command.add_argument("--recipe", metavar="NAME", help=about)
     command.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
     command = add("evaluate", _evaluate, "evaluate the last checkpoint of a run")
     command.add_argument("directory", metavar="DIR", help="run directory")
     command.add_argument("--split", default="test", metavar="NAME", help="split to evaluate (default: test)")
-    command.add_argument("--seeds", type=int, metavar="N", help="program N chips, print mean and spread")
+    command.add_argument("--seeds", type=int, metavar="N", help="program N chips, and print mean and spread")
     command.add_argument("--json", action="store_true", help="print one line of JSON")
     command.add_argument("--quiet", action="store_true", help="show no progress bar")
 
-    command = add("cost", _cost, "tell what a run takes on a chip: joules, seconds, area, and what is left out")
-    command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory, or configuration (initial weights)")
+    about = "estimate the energy, latency and area of a run on a chip, and name what the estimate leaves out"
+    command = add("cost", _cost, about)
+    about = "run directory, or configuration (with its initial weights)"
+    command.add_argument("source", metavar="CONFIG_OR_DIR", help=about)
     command.add_argument("--split", default="test", metavar="NAME", help="split to classify (default: test)")
     command.add_argument("--samples", type=int, default=64, metavar="N", help="samples to classify (default: 64)")
-    command.add_argument("--no-update", action="store_true", help="leave out what an update takes")
+    command.add_argument("--no-update", action="store_true", help="leave out the cost of an update")
     command.add_argument("--json", action="store_true", help="print one line of JSON, in SI units")
     command.add_argument("--quiet", action="store_true", help="show no progress bar")
 
-    command = add("chips", _chips, "list the chips, or show one with its sources", settings=False)
-    command.add_argument("name", nargs="?", metavar="NAME", help="preset, registered chip or TOML file")
-    command.add_argument("--toml", action="store_true", help="print it as TOML, to start one's own from")
-    command.add_argument("--fields", action="store_true", help="list all fields of a chip with units and defaults")
-    command.add_argument("--components", action="store_true", help="list the components that chips are priced by")
-    command.add_argument("--rules", action="store_true", help="list the learning rules with equations and sources")
+    command = add("chips", _chips, "list the chips, or show one chip with its sources", settings=False)
+    about = "chip to show: a preset, a registered chip or a TOML file"
+    command.add_argument("name", nargs="?", metavar="NAME", help=about)
+    about = "print the chip as TOML, as a start for a chip of your own"
+    command.add_argument("--toml", action="store_true", help=about)
+    about = "list all fields of a chip with their units and defaults"
+    command.add_argument("--fields", action="store_true", help=about)
+    about = "list the components from which the cost of a chip is computed"
+    command.add_argument("--components", action="store_true", help=about)
+    about = "list the learning rules with their equations and sources"
+    command.add_argument("--rules", action="store_true", help=about)
     command.add_argument("--effects", action="store_true", help="list the effects that 'neuroep ablate' switches off")
     command.add_argument("--fit", metavar="FILE", help=argparse.SUPPRESS)
 
-    command = add("fit", _fit, "make a chip of measured devices; see docs/measured_device.md", settings=False)
+    command = add("fit", _fit, "fit a chip to measurements of devices; see docs/measured_device.md", settings=False)
     fit_arguments.add(command)
 
-    command = add("adopt", _adopt, "make a run of weights that were trained elsewhere; see docs/own_weights.md")
-    command.add_argument("file", metavar="FILE", help="weights: .safetensors, .npz, or a torch state dict")
-    command.add_argument("--config", required=True, metavar="CONFIG.toml", help="configuration of network and data")
-    command.add_argument("--out", required=True, metavar="DIR", help="run directory")
-    about = "tensor of the file and its parameter or synapse; OURS none leaves it out; may be repeated"
+    command = add("adopt", _adopt, "make a run from weights that were trained elsewhere; see docs/own_weights.md")
+    command.add_argument("file", metavar="FILE", help="weights: a .safetensors or .npz file, or a torch state dict")
+    about = "configuration of the network and its data"
+    command.add_argument("--config", required=True, metavar="CONFIG.toml", help=about)
+    command.add_argument("--out", required=True, metavar="DIR", help="run directory to write")
+    about = "tensor of the file = parameter or synapse of the network; THEIR=none leaves it out; may be repeated"
     command.add_argument("--map", action="append", default=[], dest="names", metavar="THEIR=OURS", help=about)
     command.add_argument("--json", action="store_true", help="print one line of JSON")
 
-    command = add("import-published", _import_published, "turn a published torch state dict into a run directory")
+    command = add("import-published", _import_published, "make a run from a published torch state dict")
     command.add_argument("file", metavar="FILE", help="state dict with synapses.N.weight and synapses.N.bias")
-    command.add_argument("--out", required=True, metavar="DIR", help="run directory")
+    command.add_argument("--out", required=True, metavar="DIR", help="run directory to write")
 
 
 def _add_analyses(add: Callable[..., Parser]) -> None:
     """Add what checks and compares."""
-    command = add("gradcheck", _gradcheck, "compare the gradient of EP with backpropagation through time")
-    command.add_argument("source", metavar="CONFIG_OR_DIR", help="configuration (initial weights) or run directory")
+    command = add("gradcheck", _gradcheck, "compare the gradient of EP with that of backpropagation through time")
+    about = "run directory, or configuration (with its initial weights)"
+    command.add_argument("source", metavar="CONFIG_OR_DIR", help=about)
     command.add_argument("--out", required=True, metavar="DIR", help="directory for the picture and the table")
     command.add_argument("--quiet", action="store_true", help="show no progress bar")
 
-    command = add("compare", _compare, "compare the reference, exact local arithmetic and chips")
-    command.add_argument("source", metavar="CONFIG_OR_DIR", help="configuration to train, or run directory")
-    command.add_argument("--out", required=True, metavar="DIR", help="directory for table, results and picture")
-    command.add_argument("--mode", default="deploy", metavar="NAME", help="deploy (default), or learn on the chips")
+    command = add("compare", _compare, "compare the reference engine, exact local arithmetic and chips")
+    command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory, or configuration to train")
+    about = "directory for the table, the results and the pictures"
+    command.add_argument("--out", required=True, metavar="DIR", help=about)
+    about = "deploy: program the same weights on each chip (default); learn: train on each chip"
+    command.add_argument("--mode", default="deploy", metavar="NAME", help=about)
     command.add_argument("--quiet", action="store_true", help="print nothing but the table")
 
-    command = add("export", _export, "write the SPICE netlist of a sample, settled on a chip; see docs/netlist.md")
-    command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory, or configuration (initial weights)")
+    about = "write the SPICE netlist of a sample that has settled on a chip; see docs/netlist.md"
+    command = add("export", _export, about)
+    about = "run directory, or configuration (with its initial weights)"
+    command.add_argument("source", metavar="CONFIG_OR_DIR", help=about)
     command.add_argument("--out", required=True, metavar="FILE", help="netlist to write")
-    command.add_argument("--sample", type=int, default=0, metavar="N", help="number of the sample, from 0 (default)")
-    command.add_argument("--split", default="test", metavar="NAME", help="its split (default: test)")
+    about = "number of the sample, counted from 0 (default: 0)"
+    command.add_argument("--sample", type=int, default=0, metavar="N", help=about)
+    command.add_argument("--split", default="test", metavar="NAME", help="split of the sample (default: test)")
     about = "array to write, by the name of its synapse; may be repeated (default: all)"
     command.add_argument("--array", action="append", default=[], dest="arrays", metavar="NAME", help=about)
-    command.add_argument("--tokens", type=int, metavar="N", help="tokens whose products are written (default: all)")
-    command.add_argument("--loop", action="store_true", help="let dense neurons drive the lines: SPICE settles them")
-    command.add_argument("--json", action="store_true", help="print one line of JSON: what every ammeter should show")
+    about = "number of tokens whose products are written (default: all)"
+    command.add_argument("--tokens", type=int, metavar="N", help=about)
+    about = "let dense neurons drive the lines, so that SPICE settles the network"
+    command.add_argument("--loop", action="store_true", help=about)
+    about = "print one line of JSON with the current that every ammeter should show"
+    command.add_argument("--json", action="store_true", help=about)
 
-    command = add("demo", _demo, "train the embedded reviews on both engines, deploy on chips", settings=False)
-    command.add_argument("--out", metavar="DIR", help="directory for runs and picture")
+    about = "train a network on the embedded reviews with both engines, and deploy it on chips"
+    command = add("demo", _demo, about, settings=False)
+    command.add_argument("--out", metavar="DIR", help="directory for the runs and the picture")
 
 
 def _add_sweeps(add: Callable[..., Parser]) -> None:
     """Add the sweep and the page."""
-    command = add("sweep", _sweep, "vary fields of a configuration or a chip; may be killed and run again")
+    about = "vary settings of a configuration or fields of a chip; a stopped sweep goes on when it is run again"
+    command = add("sweep", _sweep, about)
     command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory to deploy, or configuration to train")
-    vary = "field and values: chip.adc.bits=3:10, chip.device.read_noise=0,0.01, estimator.beta=log:0.05..0.5"
+    vary = "name and values, such as chip.adc.bits=3:10, chip.device.read_noise=0,0.01 or estimator.beta=log:0.05..0.5"
+    vary += "; may be repeated"
     command.add_argument("--vary", action="append", required=True, metavar="NAME=VALUES", help=vary)
-    command.add_argument("--csv", metavar="FILE", help="write all trials to a CSV file as well")
-    command.add_argument("--design", default="grid", metavar="NAME", help="grid (default), zip, sobol or lhs")
-    command.add_argument("--points", type=int, metavar="N", help="points of sobol and lhs")
-    command.add_argument("--design-seed", type=int, default=0, metavar="N", help="what those points are drawn by")
-    command.add_argument("--seeds", type=int, metavar="N", help="seeds of each point (default 1; with --until 6)")
-    _add_trials(command, "add seeds to a point until the standard error of its mean accuracy is at most this")
+    command.add_argument("--csv", metavar="FILE", help="also write all trials to a CSV file")
+    about = "how points are chosen: grid (default), zip, sobol or lhs"
+    command.add_argument("--design", default="grid", metavar="NAME", help=about)
+    command.add_argument("--points", type=int, metavar="N", help="number of points of sobol and lhs")
+    about = "seed with which sobol and lhs draw points (default: 0)"
+    command.add_argument("--design-seed", type=int, default=0, metavar="N", help=about)
+    about = "number of seeds of each point (default: 1; with --until: 6)"
+    command.add_argument("--seeds", type=int, metavar="N", help=about)
+    _add_trials(command, "add seeds to a point until the standard error of its mean accuracy is at most SE")
 
-    command = add("ablate", _ablate, "switch the effects of a chip off one at a time and tell what each costs")
+    about = "switch off the effects of a chip one at a time, and measure the accuracy that each costs"
+    command = add("ablate", _ablate, about)
     command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory to deploy, or configuration to train")
-    about = "an effect to switch off, may be repeated (default: all that the chip has)"
+    about = "effect to switch off; may be repeated (default: all that the chip has)"
     command.add_argument("--effect", action="append", dest="effects", metavar="NAME", help=about)
-    about = "of so many effects that gain most all pairs are switched off (default 4; 0: none)"
+    about = "also switch off all pairs among the N effects whose removal gains most (default: 4; 0: no pairs)"
     command.add_argument("--pairs", type=int, metavar="N", help=about)
-    command.add_argument("--seeds", type=int, metavar="N", help="chips of each condition (default 10; with --until 6)")
-    _add_trials(command, "add chips until the standard error of every difference is at most this")
+    about = "number of chips for each condition (default: 10; with --until: 6)"
+    command.add_argument("--seeds", type=int, metavar="N", help=about)
+    _add_trials(command, "add chips until the standard error of every difference is at most SE")
 
-    about = "find which values of fields meet a target, or the front of accuracy against a price"
+    about = "find the values of fields that meet a target accuracy, or the front of accuracy against a price"
     command = add("require", _require, about)
     command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory to deploy, or configuration to train")
-    about = "where to look: NAME=VALUES, as chip.device.mismatch=0..0.5 or chip.adc.bits=2:8; for bits also NAME"
-    about += " alone (2 to 12); may be repeated, two fields give the border"
+    about = "field to search and its range, such as chip.device.mismatch=0..0.5 or chip.adc.bits=2:8. A field of bits"
+    about += " needs no range (then 2 to 12). May be repeated: two fields give the border"
     command.add_argument("--field", action="append", required=True, dest="fields", metavar="NAME[=VALUES]", help=about)
-    command.add_argument("--target", type=float, metavar="SHARE", help="accuracy to be met, for example 0.87")
-    command.add_argument("--against", metavar="PRICE", help="energy, latency or area: the front of several fields")
-    command.add_argument("--confidence", type=float, metavar="SHARE", help="that a verdict is right (default 0.95)")
-    command.add_argument("--resolution", type=float, metavar="SHARE", help="what counts on a front (default 0.01)")
-    command.add_argument("--steps", type=int, metavar="N", help="values of a range (default 17)")
-    command.add_argument("--seeds", type=int, metavar="N", help="chips of a point's first look (default 3)")
+    command.add_argument("--target", type=float, metavar="SHARE", help="target accuracy, for example 0.87")
+    about = "search the front of accuracy against energy, latency or area"
+    command.add_argument("--against", metavar="PRICE", help=about)
+    about = "probability that a verdict is right (default: 0.95)"
+    command.add_argument("--confidence", type=float, metavar="SHARE", help=about)
+    about = "smallest difference that counts on a front (default: 0.01)"
+    command.add_argument("--resolution", type=float, metavar="SHARE", help=about)
+    command.add_argument("--steps", type=int, metavar="N", help="number of values of a range (default: 17)")
+    about = "number of chips with which a point is first measured (default: 3)"
+    command.add_argument("--seeds", type=int, metavar="N", help=about)
     _add_trials(command, "")
 
     about = "write one HTML page of a run, a comparison, a sweep, an ablation, a requirement or a gradient check"
     command = add("report", _report, about, settings=False)
-    command.add_argument("directory", metavar="DIR", help="directory of one of these")
-    command.add_argument("--out", metavar="FILE", help="where to write it (default: DIR/report.html)")
-    command.add_argument("--target", type=float, metavar="SHARE", help="accuracy of the contour in a sweep's maps")
+    command.add_argument("directory", metavar="DIR", help="directory of the run, comparison, ...")
+    command.add_argument("--out", metavar="FILE", help="page to write (default: DIR/report.html)")
+    about = "accuracy at which the maps of a sweep draw a contour"
+    command.add_argument("--target", type=float, metavar="SHARE", help=about)
     command.add_argument("--quiet", action="store_true", help="show no progress bar")
 
 
 def _add_trials(command: Parser, until: str) -> None:
     """Add how trials are run; ``until`` says what more seeds are added for, where a bound does that."""
-    command.add_argument("--out", required=True, metavar="DIR", help="new directory, or that of the same question")
-    command.add_argument("--mode", metavar="NAME", help="deploy (default for a run) or learn (for a configuration)")
+    about = "new directory, or the directory of the same question, to go on"
+    command.add_argument("--out", required=True, metavar="DIR", help=about)
+    about = "deploy (default for a run) or learn (default for a configuration)"
+    command.add_argument("--mode", metavar="NAME", help=about)
     if until:
         command.add_argument("--until", type=float, metavar="SE", help=until)
-    most = "with --until: most seeds of a point (default 20)" if until else "chips of its last look (default 12)"
+    most = "with --until: largest number of seeds of a point (default: 20)"
+    most = most if until else "largest number of chips on which a point is measured (default: 12)"
     command.add_argument("--max-seeds", type=int, metavar="N", help=most)
     command.add_argument("--split", default="test", metavar="NAME", help="split to evaluate (default: test)")
-    command.add_argument("--samples", type=int, metavar="N", help="evaluate at most N samples, drawn by the seed")
-    command.add_argument("--workers", type=int, metavar="N", help="local processes (default: one per processor)")
-    command.add_argument("--cluster", metavar="ADDRESS", help="Dask scheduler to run on, see docs/clusters.md")
-    command.add_argument("--retry-failed", action="store_true", help="run trials again that failed before")
+    command.add_argument("--samples", type=int, metavar="N", help="evaluate at most N samples, which the seed draws")
+    about = "number of local processes (default: one per processor)"
+    command.add_argument("--workers", type=int, metavar="N", help=about)
+    command.add_argument("--cluster", metavar="ADDRESS", help="Dask scheduler to run on; see docs/clusters.md")
+    command.add_argument("--retry-failed", action="store_true", help="run failed trials again")
     command.add_argument("--quiet", action="store_true", help="print nothing but the table")
 
 

@@ -31,7 +31,7 @@ LAWS: Mapping[str, Sequence[Law]] = {
     "Drift": (DRIFT,),
     "Read noise": tuple(READ_NOISE.values()),
     "Telegraph noise": (TELEGRAPH,),
-    "Current by voltage": tuple(CURRENT_VOLTAGE.values()),
+    "Current and voltage": tuple(CURRENT_VOLTAGE.values()),
     "Response to a pulse": tuple(PULSE_RESPONSES.values()),
 }
 """Headings, and the laws of devices under them."""
@@ -174,15 +174,17 @@ def laws() -> str:
     for title, chosen in LAWS.items():
         parts.append(f"## {title}")
         for law in chosen:
-            parts += [f"### {law.name}" if law.name else "", f"`{law.equation}`", _source(law)]
-            takes = ((f"`{name}`", [markdown.text(about)]) for name, about in law.takes.items())
+            parts += [f"### {law.name}" if law.name else "", law.about, f"`{law.equation}`", _source(law)]
+            takes = ((f"`{name}`", [markdown.sentence(about)]) for name, about in law.takes.items())
             parts.append(markdown.definitions(takes))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 _LAWS = """\
-A law is one object with its name, equation, unit and source. A chip names the law that it follows where there are
-several. In the equations $g$ is a conductance, $v = g/g_\\mathrm{max}$, and $z$ a standard normal number."""
+A law is one object with its name, equation, unit and source. Where there are several laws, a chip names the one that it
+follows. In the equations $g$ is a conductance, $z$ is a standard normal number, and $v$ is $g/g_\\mathrm{max}$; of a
+current, $v$ is the voltage as a share of the read voltage. Responses to a pulse are written for a pulse up: $w$ is the
+weight, $s$ is the step of the device, `b+` and `b-` are its bounds, and $b$ is the bound ahead."""
 
 
 def _source(law: Law) -> str:

@@ -98,18 +98,18 @@ def page(effect: Effect, said: Words) -> str:
     parts = [
         f"# {effect.name[:1].upper()}{effect.name[1:]}",
         said.silicon.strip(),
-        f"It acts within {link(effect.within)} alone." if effect.within else "",
+        f"It acts only together with {link(effect.within)}." if effect.within else "",
         "## Equation",
         markdown.fenced(said.equation.strip(), "{math}"),
         f"Source: {said.source}. Computed by `{said.code}`.",
         "## Picture",
         f"```{{figure}} ../pictures/{markdown.slug(effect.name)}.png\n:alt: {alt(effect, said)}\n\n{said.caption}\n```",
-        "The chip of the picture, beside an ideal one:" if shown else "",
+        "The picture compares an ideal chip with this one:" if shown else "",
         markdown.fenced(shown, "toml") if shown else "",
         "## Fields",
         markdown.definitions(entries.field(name) for name in effects.fields(effect)),
-        "## Off",
-        f"Off is {off}." + (f" Then: {markdown.text(effect.told)}." if effect.told else ""),
+        "## How to switch it off",
+        f"The effect is off with {off}." + (f" Without it, {markdown.text(effect.told)}." if effect.told else ""),
         f"Presets that have it: {presets_of}." if presets_of else "No preset has it.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -143,7 +143,7 @@ PROGRAMMED: tuple[Effect, ...] = (
         {"device.programming_noise_fresh": ()},
         ("device.relaxation_times",),
         within=PROGRAMMING,
-        told="conductances stay as wrong as they are at once",
+        told="the error of a write stays as it is right after the write",
         special=_relaxation,
     ),
     Effect(PROGRAMMING, {"device.programming_noise": ()}, ("device.programming_noise_g_max",)),
@@ -153,7 +153,7 @@ PROGRAMMED: tuple[Effect, ...] = (
     Effect(
         "range of weights",
         {"crossbar.weight_range": None, "crossbar.weight_clip": None},
-        told="the range is that of the largest first weight",
+        told="the largest first weight sets the range",
     ),
     Effect("spread of conductance ranges", {"device.g_min_spread": 0.0, "device.g_max_spread": 0.0}),
     Effect("on/off ratio", {"device.g_min": 0.0}, told="devices of weight 0 conduct nothing"),
@@ -191,7 +191,7 @@ READ: tuple[Effect, ...] = (
             for name in ("amplitude", "exponent", "amplitude_spread", "capture", "emission", "decades")
         ),
     ),
-    Effect("temperature", {"temperature": None}, told="no thermal noise, and drift as at drift_temperature"),
+    Effect("temperature", {"temperature": None}, told="no thermal noise acts, and drift is that at drift_temperature"),
     Effect("drift from phase to phase", {"device.phase_drift": 0.0}),
     Effect("shift by the nudge", {"device.nudge_shift": 0.0}),
     Effect("DAC digits", {"dac.digit_bits": None}, ("dac.digit_sign",), within="DAC bits"),
@@ -199,7 +199,7 @@ READ: tuple[Effect, ...] = (
         "DAC bits",
         {"dac.bits": None, "dac.range": None},
         ("dac.sign", "dac.percentile", "dac.margin", "dac.stochastic"),
-        told="its range goes with them",
+        told="the range of the DAC is dropped, too",
         special=_dac,
     ),
     Effect("DAC noise", {"dac.noise": 0.0}),
@@ -207,7 +207,7 @@ READ: tuple[Effect, ...] = (
         "ADC bits",
         {"adc.bits": None, "adc.range": None},
         ("adc.sign", "adc.percentile", "adc.margin", "adc.stochastic"),
-        told="their range goes with them",
+        told="the range of the ADC is dropped, too",
     ),
     Effect("ADC noise", {"adc.noise": 0.0}),
     Effect(
@@ -219,7 +219,7 @@ READ: tuple[Effect, ...] = (
         "transposed devices",
         {"transposed.devices": "same"},
         ("transposed.mismatch", "transposed.weight_error"),
-        told="one array is read both ways",
+        told="one array is read in both directions",
     ),
     Effect("transposed lines", {f"transposed.{name}": 0.0 for name in ("gain", "gain_spread", "offset_spread")}),
 )  # fmt: skip
@@ -254,14 +254,14 @@ PERIPHERY: tuple[Effect, ...] = (
         "event state bits",
         {"events.state_bits": 16},
         ("events.state_range",),
-        told="states of 16 bits stay",
+        told="states keep 16 bits",
         special=_integers("events.state_bits", 16, "events.state_range"),
     ),
     Effect(
         "event weight bits",
         {"events.weight_bits": 8},
         ("events.weight_range", "events.weight_headroom"),
-        told="weights of 8 bits stay",
+        told="weights keep 8 bits",
         special=_integers("events.weight_bits", 8, "events.weight_range"),
     ),
     Effect("integers in place", {"events.in_place": False}),
@@ -293,7 +293,7 @@ LEARNING: tuple[Effect, ...] = (
             )
         ),
         within=MEMORY,
-        told="steps up and down are alike at every weight: dw_min, or where that is a factor of a formula the mean step"
+        told="steps up and down are alike at every weight: dw_min or, if dw_min is a factor of a formula, the mean step"
         " in the middle of the range",
         special=_alike,
     ),
@@ -328,8 +328,8 @@ LEARNING: tuple[Effect, ...] = (
         MEMORY,
         {"update.scheme": "digital"},
         ("device.cell.kind", "device.pulse.dw_min", "device.pulse.w_max", "device.pulse.w_min", "update."),
-        told="a master copy in digital form, the same optimiser and rates; with update.scaling 'auto' these are then"
-        " factors of the gradient",
+        told="a digital master copy learns with the same optimiser and rates; with update.scaling 'auto' the rates are"
+        " then factors of the gradient",
         special=_in_memory,
     ),
 )  # fmt: skip

@@ -21,7 +21,7 @@ class RuleFacts:
     equation: str
     """In one line."""
     analog: str
-    """Which arrays of devices it has beside W, and what they do."""
+    """What the arrays of devices beside W do."""
     digital: str
     """What it keeps and computes in digital form."""
     source: str
@@ -53,87 +53,100 @@ def fast(**own: Default) -> dict[str, Default]:
     return trains("auto", "contrast") | {f"transfer.{name}": value for name, value in (common | own).items()}
 
 
+SYMBOLS = """\
+Each rule gives its equation, what its further arrays of devices do (analog), what is kept and computed in digital form,
+and its source. g = dL/dW is the gradient that the contrast of the phases gives, and lr is the learning rate. W is the
+array of the weights. A is a fast array, which takes every update; rider and e_rider call it P. a_j and p_j are the
+readings of one of its columns. H counts in pulses of W. c_j is a sign, +1 or -1.
+"""
+"""What the equations mean, for the listing."""
 NOTHING = "nothing"
-BUFFER = "H, (out, in), of which whole parts become pulses"
+BUFFER = "H holds one number per weight; its whole part is sent as pulses."
+REFERENCE = "P holds a reference for every weight."
+ESTIMATE = "Q holds an estimate of the symmetry point of P for every weight."
+CHOPPER = "c holds a sign for every input."
+GATHERS = "A gathers the gradient around its symmetry point"
+SIGNED = "A gathers the gradient with a sign that changes"
 RULES: Mapping[str, RuleFacts] = {
     "digital": RuleFacts(
         "W = optimiser(W, g), then all devices are programmed anew",
         NOTHING,
-        "a master copy of W, the outer products, the optimiser's moments",
-        "as of chips for inference",
+        "a master copy of W, the outer products, and the moments of the optimiser",
+        "common usage for inference chips",
         dict.fromkeys(("reprogram_every", "write_threshold")),
     ),
     "mixed_precision": RuleFacts(
         "chi = optimiser(chi, g); n = trunc(chi/granule) pulses on W; chi -= n granule",
         NOTHING,
-        "chi, (out, in), the outer products, the optimiser's moments",
+        "chi (one number per weight), the outer products, and the moments of the optimiser",
         "Nandakumar et al., Front. Neurosci. 14:406, 2020",
         {"granule": None, "fill": None, "scaling": "off", "transfer.every": 1} | BEGINS | {"verify.rounds": 50},
     ),
     "pulsed": RuleFacts(
-        "trains of pulses on W of mean -lr g",
+        "trains of pulses on W, which change it by -lr g on average",
         NOTHING,
         NOTHING,
         "Gokmen and Vlasov, Front. Neurosci. 10:333, 2016",
         trains("off", "phases"),
     ),
     "momentum": RuleFacts(
-        "A = mu A - (1 - mu) lr g by pulses both ways; every n_s updates a_j goes to W by pulses",
-        "A, which pulses of the gradient fill and pulses against what is read of it empty",
+        "A = mu A - (1 - mu) lr g, both terms by pulses; every n_s updates pulses add a_j to W",
+        "pulses of the gradient fill A, and pulses opposite to its reading let it fade",
         BUFFER,
-        "heavy ball: Polyak, 1964; on a second array: Huang et al., DATE 2020",
+        "Polyak, 1964 (heavy ball); Huang et al., DATE 2020 (on a second array)",
         fast(momentum=0.9),
     ),
     "tiki_taka": RuleFacts(
-        "trains of -lr g on A; every n_s updates W += rate a_j by pulses, rounded at random; weight gamma A + W",
-        "A, which gathers the gradient about its symmetry point",
+        "trains of -lr g on A; every n_s updates W += rate a_j by pulses, rounded at random; the weight is gamma A + W",
+        GATHERS,
         NOTHING,
         "Gokmen and Haensch, Front. Neurosci. 14:103, 2020",
         fast(gamma=0.0),
     ),
     "tiki_taka_v2": RuleFacts(
-        "trains of -lr g on A; every n_s updates H_j += rate a_j, n = trunc(H_j) pulses on W, there H_j = keep H_j",
-        "A, which gathers the gradient about its symmetry point",
+        "trains of -lr g on A; every n_s updates H_j += rate a_j, n = trunc(H_j) pulses on W;"
+        " where n is not 0, H_j = keep H_j",
+        GATHERS,
         BUFFER,
         "Gokmen, Front. Artif. Intell. 4:699148, 2021",
         fast(keep=0.1, gamma=0.0),
     ),
     "chopped": RuleFacts(
         "trains of -lr g c_j on A; H_j += rate c_j a_j, n = trunc(H_j) pulses on W; c_j flips at random",
-        "A, which gathers the gradient with a sign that changes",
-        f"{BUFFER}; c, (in,)",
+        SIGNED,
+        f"{BUFFER} {CHOPPER}",
         "c-TTv2: Rasch, Carta, Fagbohungbe, Gokmen, Nat. Commun. 15:7133, 2024",
         fast(keep=None, chop_probability=0.1),
     ),
     "agad": RuleFacts(
-        "trains of -lr g c_j on A; H_j += rate c_j (a_j - P_j), trunc(H_j) pulses on W; c_j flips, P_j = a_j by turns",
-        "A, which gathers the gradient with a sign that changes",
-        f"{BUFFER}; the reference P, (out, in); c, (in,)",
+        "trains of -lr g c_j on A; H_j += rate c_j (a_j - P_j), trunc(H_j) pulses on W; where c_j flips, P_j = a_j",
+        SIGNED,
+        f"{BUFFER} {REFERENCE} {CHOPPER}",
         "AGAD: Rasch, Carta, Fagbohungbe, Gokmen, Nat. Commun. 15:7133, 2024",
         fast(keep=None, chop_every=1, tracking=1.0),
     ),
     "rider": RuleFacts(
         "trains of -lr g on P; H_j += rate (p_j - Q_j), trunc(H_j) pulses on W; Q_j += eta (p_j - Q_j);"
-        " weight W + gamma (P - Q)",
-        "P, which gathers the gradient about its symmetry point",
-        f"{BUFFER}; Q, (out, in), an estimate of that point",
+        " the weight is W + gamma (P - Q)",
+        GATHERS.replace("A", "P", 1),
+        f"{BUFFER} {ESTIMATE}",
         "RIDER: Xiao et al., arXiv 2602.21321, 2026",
         fast(tracking=0.01, gamma=0.0),
     ),
     "e_rider": RuleFacts(
         "trains of -lr g c_j on P; H_j += rate c_j (p_j - Q_j), trunc(H_j) pulses on W; Q_j follows p_j; c_j flips;"
-        " weight W + gamma c (P - Q)",
-        "P, which gathers the gradient with a sign that changes",
-        f"{BUFFER}; Q, (out, in), an estimate of its symmetry point; c, (in,)",
+        " the weight is W + gamma c (P - Q)",
+        SIGNED.replace("A", "P", 1),
+        f"{BUFFER} {ESTIMATE} {CHOPPER}",
         "E-RIDER: Xiao et al., arXiv 2602.21321, 2026",
         fast(tracking=0.05, chop_probability=0.1, gamma=0.0),
     ),
     "residual": RuleFacts(
         "W = sum gamma^k W_k; trains of -lr g c_j on A; H_j += rate c_j (a_j - P_j); trunc(H_j/gamma^k) pulses on W_k,"
-        " k = 0, 1, ...; what W_k is read to have moved by is taken off H",
-        "A, which gathers the gradient with a sign that changes; W_1, W_2, ..., which learn what those before missed",
-        f"{BUFFER}; the reference P, (out, in); c, (in,)",
-        "Li, Wu, Liu, Gokmen, Chen, arXiv 2510.02516, 2025; closed loop: chosen here",
+        " k = 0, 1, ...; the move of W_k, as it is read, is subtracted from H",
+        f"{SIGNED}; each of W_1, W_2, ... learns what the arrays before it missed",
+        f"{BUFFER} {REFERENCE} {CHOPPER}",
+        "Li, Wu, Liu, Gokmen, Chen, arXiv 2510.02516, 2025; the closed loop is our own choice",
         fast(chop_every=1, tracking=1.0, gamma=0.5, tiles=8, warm=None, verify=True),
     ),
 }
@@ -148,8 +161,8 @@ def takers(name: str) -> str:
 
 
 def listing() -> str:
-    """Return a paragraph for each rule: equation, arrays, what is digital, source."""
-    found = []
+    """Return the symbols, and a paragraph for each rule: equation, arrays, what is digital, source."""
+    found = [SYMBOLS]
     for name, facts in RULES.items():
         lines = [f"{name}: {facts.equation}", f"  analog   {facts.analog}", f"  digital  {facts.digital}"]
         found.append("\n".join([*lines, f"  source   {facts.source}"]))

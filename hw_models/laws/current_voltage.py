@@ -58,21 +58,21 @@ class CurrentVoltage(Law):
 
 
 class Ohmic(CurrentVoltage):
-    """A resistor."""
+    """The current is proportional to the voltage, as in a resistor."""
 
     name = "linear"
     equation = "F = v"
-    source = "Ohm"
+    source = "Ohm's law"
 
 
 class Sinh(CurrentVoltage):
-    """Exponential from a voltage on."""
+    """The current grows exponentially above a voltage."""
 
     name = "sinh"
     equation = "F = sinh(a v)/sinh(a), a = read_voltage/iv_voltage"
     source = "Guan, Yu and Wong, IEEE Electron Device Lett. 33:1405, 2012"
     takes: ClassVar[Mapping[str, str]] = {
-        "iv_voltage": "the voltage from which it is exponential, 0.25 V of the source's oxide"
+        "iv_voltage": "the voltage above which the current grows exponentially, 0.25 V for the oxide of the source"
     }
     linear = False
 
@@ -98,12 +98,14 @@ class Sinh(CurrentVoltage):
 
 
 class Cubic(CurrentVoltage):
-    """A line and a cube."""
+    """The current is the sum of a linear and a cubic term of the voltage."""
 
     name = "cubic"
     equation = "F = (1 - c) v + c v^3, c = iv_cubic"
-    source = "common usage: lowest odd term"
-    takes: ClassVar[Mapping[str, str]] = {"iv_cubic": "c, share of the cube in the current at the read voltage"}
+    source = "common usage: the lowest odd term beside the linear one"
+    takes: ClassVar[Mapping[str, str]] = {
+        "iv_cubic": "the share c of the cubic term in the current at the read voltage"
+    }
     linear = False
 
     def current(self, v: Array, device: Driven) -> Array:

@@ -41,7 +41,7 @@ class Drifting(Protocol):
 
 
 class PowerLawDrift(Law):
-    """A power law of time, its exponent by the conductance and from device to device."""
+    """The conductance falls as a power of time. The exponent depends on the conductance and varies between devices."""
 
     equation = "g_d = g_p (1 + t/t0)^-nu, nu = |mean(v) + spread(v) z|"
     source = "Nandakumar et al., ICECS 2019; Joshi et al., Nat. Commun. 11:2473, 2020 (phase-change memory)"

@@ -25,6 +25,11 @@ class Law:
     takes: ClassVar[Mapping[str, str]] = {}
     """Fields of the description that not every law of the kind takes, with what they mean to this one."""
 
+    @property
+    def about(self) -> str:
+        """What the law says in words: the first line of its docstring."""
+        return (self.__doc__ or "").partition("\n")[0]
+
 
 AnyLaw = TypeVar("AnyLaw", bound=Law)
 

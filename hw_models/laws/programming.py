@@ -42,7 +42,7 @@ class Programmed(Protocol):
 
 
 class WriteAndVerify(Law):
-    """Targets on levels, with an error whose standard deviation is a polynomial of the target."""
+    """A target is rounded to a level. Its error has a standard deviation that is a polynomial of the target."""
 
     equation = "g_p = max(0, snap(g) + s(g/g_max) z)"
     unit = "uS"

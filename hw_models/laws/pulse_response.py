@@ -129,20 +129,20 @@ class PulseLaw(Law):
 
 
 class ConstantStep(PulseLaw):
-    """The same step everywhere."""
+    """The step is the same at every weight."""
 
     name, equation, source = "constant", "w += s", "common usage"
 
 
 class LinearStep(PulseLaw):
-    """A step that shrinks linearly towards the mean bound."""
+    """The step shrinks linearly towards the mean bound."""
 
-    name, equation, source = "linear", "w += s (1 - gamma w/w_max)", "LinearStepDevice of aihwkit 1.2"
+    name, equation, source = "linear", "w += s (1 - gamma w/w_max)", "as LinearStepDevice of aihwkit 1.2"
     takes: ClassVar[Mapping[str, str]] = {
-        "gamma_up": "share by which the step up shrinks at the upper bound",
-        "gamma_down": "share by which the step down shrinks at the lower bound",
-        "gamma_up_spread": "device-to-device standard deviation of gamma_up itself, about the mean bound",
-        "gamma_down_spread": "device-to-device standard deviation of gamma_down itself",
+        "gamma_up": "the share by which the step up shrinks at the upper bound",
+        "gamma_down": "the share by which the step down shrinks at the lower bound",
+        "gamma_up_spread": "the device-to-device standard deviation of gamma_up, in the unit of gamma_up",
+        "gamma_down_spread": "the device-to-device standard deviation of gamma_down, in the unit of gamma_down",
     }
 
     def slopes(self, pulse: PulseFields, high: np.ndarray, low: np.ndarray, spread: Spread) -> list[np.ndarray]:
@@ -158,9 +158,9 @@ class LinearStep(PulseLaw):
 
 
 class SoftBoundsStep(PulseLaw):
-    """A step that shrinks to nothing at the device's own bound."""
+    """The step shrinks linearly to zero at the device's own bound."""
 
-    name, equation, source = "soft_bounds", "w += s (1 - w/b)", "SoftBoundsDevice of aihwkit 1.2"
+    name, equation, source = "soft_bounds", "w += s (1 - w/b)", "as SoftBoundsDevice of aihwkit 1.2"
     softens = True
 
     def slopes(self, pulse: PulseFields, high: np.ndarray, low: np.ndarray, spread: Spread) -> list[np.ndarray]:
@@ -181,16 +181,16 @@ def exponential_factors(w: Any, high: Any, low: Any, constants: tuple[np.float32
 
 
 class ExponentialStep(PulseLaw):
-    """A step that falls off exponentially towards the bounds."""
+    """The step falls off exponentially towards the bounds."""
 
     name, equation, source = "exponential", "w += s max(1 - A exp(gamma z), 0)", "Gong et al., IEDM 2018"
     takes: ClassVar[Mapping[str, str]] = {
-        "gamma_up": "rate of a step up",
-        "gamma_down": "rate of a step down",
-        "a_up": "weight A of the state's effect on a step up",
-        "a_down": "weight A of the state's effect on a step down",
-        "slope": "a in z = 2 a w / (w_max - w_min) + b",
-        "offset": "b of the same",
+        "gamma_up": "the rate gamma of a step up",
+        "gamma_down": "the rate gamma of a step down",
+        "a_up": "the factor A of a step up, the strength with which the state acts on it",
+        "a_down": "the factor A of a step down, the strength with which the state acts on it",
+        "slope": "the factor a in z = 2 a w / (w_max - w_min) + b",
+        "offset": "the constant b in z = 2 a w / (w_max - w_min) + b",
     }
 
     @property
@@ -225,12 +225,12 @@ def power_factors(w: Any, high: Any, low: Any, constants: tuple[np.float32, ...]
 
 
 class PowerStep(PulseLaw):
-    """A step that falls off as a power of the distance to the bound ahead."""
+    """The step falls off as a power of the distance to the bound ahead."""
 
     name, equation, source = "power", "w += s ((b+ - w)/(b+ - b-))^gamma", "common usage"
     takes: ClassVar[Mapping[str, str]] = {
-        "gamma_up": "exponent of a step up",
-        "gamma_down": "exponent of a step down",
+        "gamma_up": "the exponent gamma of a step up",
+        "gamma_down": "the exponent gamma of a step down",
     }
 
     @property
@@ -286,14 +286,14 @@ def table_multiple(w: np.float32, high: np.float32, low: np.float32, constants: 
 
 
 class TableStep(PulseLaw):
-    """A step as measured at some states, and linear between them."""
+    """The step is given at some states, as measured, and is linear between them."""
 
     name, equation, source = "table", "w += s T(x), x = (w - b-)/(b+ - b-)", "as PiecewiseStepDevice of aihwkit 1.2"
     takes: ClassVar[Mapping[str, str]] = {
-        "table_states": "states x, rising from 0 to 1; unset takes as many at equal distances as steps are given",
-        "table_up": "steps up at these states, in steps dw_min",
-        "table_down": "steps down at these states, in steps dw_min; unset are those up at the mirrored ones",
-        "table_noise": "cycle-to-cycle noise there, in multiples of noise; unset is 1 everywhere",
+        "table_states": "the states x, which rise from 0 to 1. Unset takes equal distances, one state for each step",
+        "table_up": "the steps up at these states, in units of dw_min",
+        "table_down": "the steps down at these states, in units of dw_min. Unset mirrors the steps up",
+        "table_noise": "the cycle-to-cycle noise at these states, in multiples of noise. Unset is 1 everywhere",
     }
 
     @property

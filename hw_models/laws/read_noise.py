@@ -118,7 +118,7 @@ class ReadNoise(Law):
 
 
 class Additive(ReadNoise):
-    """Noise of the same current at every device."""
+    """The noise of a read is the same for all devices, whatever they conduct."""
 
     name, equation, unit, source = "additive", "sigma = read_noise", "uS", "common usage"
     uniform = True
@@ -131,7 +131,7 @@ class Additive(ReadNoise):
 
 
 class Proportional(ReadNoise):
-    """Noise in proportion to the conductance."""
+    """The noise of a read is proportional to the conductance."""
 
     name, equation, source = "proportional", "sigma = read_noise g", "common usage"
 
@@ -143,7 +143,7 @@ class Proportional(ReadNoise):
 
 
 class SquareRoot(ReadNoise):
-    """Noise whose variance is in proportion to the conductance."""
+    """The variance of a read is proportional to the conductance."""
 
     name, equation, source = "sqrt", "sigma = read_noise sqrt(g g_max)", "common usage"
 
@@ -155,7 +155,7 @@ class SquareRoot(ReadNoise):
 
 
 class Flicker(ReadNoise):
-    """1/f noise of phase-change memory, accumulated since a device was written; no read is below 0.
+    """1/f noise of phase-change memory grows with the time since a device was written. No read is below 0.
 
     g_read = max(0, g + sigma z),  sigma = g Q(g_p/g_max) sqrt(ln((t + t0 + t_r)/(2 t_r))),  Q = min(r/v^exponent, cap)
     """
@@ -165,12 +165,12 @@ class Flicker(ReadNoise):
     source = "Nandakumar et al., ICECS 2019; Joshi et al., Nat. Commun. 11:2473, 2020"
     takes: ClassVar[Mapping[str, str]] = {
         "read_noise_exponent": "Q = read_noise / (g/g_max)^exponent",
-        "read_noise_cap": "largest Q",
-        "read_noise_log": "Q = read_noise clip(a ln(g/g_max) + b, low, high) as (a, b, low, high), where high is "
-        "above 0",
-        "read_noise_above": "with read_noise_log, polynomial from a share on, (v0, c0, c1, ...): c0 + c1 v + ... for "
-        "v = g/g_max >= v0",
-        "read_time": "duration of a read, the upper end of the 1/f band",
+        "read_noise_cap": "the largest value of Q",
+        "read_noise_log": "(a, b, low, high) of Q = read_noise clip(a ln(g/g_max) + b, low, high). This form of Q "
+        "is taken if high is above 0",
+        "read_noise_above": "(v0, c0, c1, ...) of Q = read_noise (c0 + c1 v + ...) for v = g/g_max >= v0, where "
+        "read_noise_log gives Q below v0",
+        "read_time": "the duration t_r of a read, which sets the highest frequency of the 1/f noise",
     }
     ages = shifts = rectified = True
     gaussian = False

@@ -27,7 +27,7 @@ class Relaxing(Programmed, Protocol):
 
 
 class LogarithmicRelaxation(Law):
-    """From the fresh noise to the whole of it with the logarithm of time."""
+    """The variance of the error grows with the logarithm of time, from that right after a write to its final one."""
 
     equation = "g_r = max(0, g_p + sqrt(f (s_T(v)^2 - s(v)^2)) z), f = ln(t/t1)/ln(t2/t1)"
     unit = "uS"

@@ -53,10 +53,13 @@ class Trapped(Protocol):
 
 
 class TelegraphNoise(Law):
-    """Two-state noise of one trap in a share of the devices."""
+    """A trap switches a device between two conductances. A share of the devices has a trap."""
 
     equation = "g + p dG or g - (1 - p) dG, dG = A exp(s z) g (g/g_max)^-e, p = tau_e/(tau_c + tau_e)"
-    source = "Machlup 1954; Kirton and Uren 1989; Ielmini et al. 2010"
+    source = (
+        "Machlup, J. Appl. Phys. 25:341, 1954; Kirton and Uren, Adv. Phys. 38:367, 1989; "
+        "Ielmini et al., Appl. Phys. Lett. 96:053503, 2010"
+    )
 
     def amplitude(self, g: Array, z: Array, device: Trapped) -> Array:
         """Return dG [uS] of traps with normals z in devices that conduct g [uS]."""

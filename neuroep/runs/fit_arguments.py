@@ -18,16 +18,16 @@ examples:
 def add(command: argparse.ArgumentParser) -> None:
     """Add them to a command."""
     command.epilog = EXAMPLES
-    about = "CSV (columns by kind: docs/measured_device.md), or NPZ of pulses; several files make one chip"
+    about = "CSV file (docs/measured_device.md lists the columns), or NPZ file of pulses; several files make one chip"
     command.add_argument("files", nargs="+", metavar="FILE", help=about)
-    command.add_argument("--out", metavar="FILE.toml", help="write the chip, with all estimates as comments")
-    command.add_argument("--picture", metavar="FILE.png", help="draw what was measured beside what was fitted")
-    kinds = "pulses, programming, read_noise, retention or iv (default: as the columns tell)"
+    command.add_argument("--out", metavar="FILE.toml", help="chip to write; comments hold all estimates")
+    command.add_argument("--picture", metavar="FILE.png", help="picture to draw: measurements beside the fit")
+    kinds = "pulses, programming, read_noise, retention or iv (default: the columns tell)"
     command.add_argument("--kind", metavar="NAME", help=f"what the files hold: {kinds}")
-    about = "response to pulses: auto (default), constant, linear, soft_bounds, exponential, power or table"
+    about = "law of the response to pulses: auto (default), constant, linear, soft_bounds, exponential, power or table"
     command.add_argument("--response", metavar="NAME", help=about)
-    about = "whose the noise of readings behind pulses is: write (default), read or instrument"
+    about = "source of the noise in readings after pulses: write (default), read or instrument"
     command.add_argument("--readings", metavar="NAME", help=about)
-    command.add_argument("--g-min", type=float, metavar="G", help="conductance of the lowest weight [uS]")
-    command.add_argument("--g-max", type=float, metavar="G", help="conductance of weight 1 [uS]")
-    command.add_argument("--citation", metavar="TEXT", help="where the measurements are published")
+    command.add_argument("--g-min", type=float, metavar="G", help="conductance G of the lowest weight [uS]")
+    command.add_argument("--g-max", type=float, metavar="G", help="conductance G of weight 1 [uS]")
+    command.add_argument("--citation", metavar="TEXT", help="publication of the measurements")
